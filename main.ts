@@ -1,0 +1,8 @@
+import config from "./deno.json" with { type: "json" };
+import { main } from "./src/cli/main.ts";
+
+// Everything that rekey makes is its user's alone, whatever the shell's umask is.
+if (Deno.build.os !== "windows") Deno.umask(0o077);
+
+// `exit` and not a natural end: a keyring call that never returns would hold the process.
+Deno.exit(await main(Deno.args, config.version));

@@ -1,0 +1,45 @@
+/** The texts of the audit events; fixed, since people search logs for them (the guide, design §7). */
+export const EVENTS = {
+  created: "JWT secret created",
+  retrievedFromKeyring: "JWT secret retrieved from keyring",
+  retrievedFromDatabase: "JWT secret retrieved from database (fallback)",
+  rotationInitiated: "JWT secret rotation initiated",
+  rotationCompleted: "JWT secret rotation completed",
+  rotationRecovered: "JWT secret rotation recovered",
+  retired: "JWT secret retired",
+  storageError: "Secret storage error",
+  keyringError: "Keyring access error",
+  destroyed: "JWT secret destroyed",
+} as const;
+
+/** One of {@linkcode EVENTS}. */
+export type AuditEvent = (typeof EVENTS)[keyof typeof EVENTS];
+
+/** What happened, as the code that did it tells it. No field may ever hold a secret or a token. */
+export interface AuditEntry {
+  readonly event: AuditEvent;
+  readonly version?: number | undefined;
+  readonly kid?: string | undefined;
+  readonly location?: string | undefined;
+  /** Whole microseconds. */
+  readonly duration?: number | undefined;
+  /** Free text of the operator, or the error code of a failure. */
+  readonly reason?: string | undefined;
+}
+
+/** An audit row as it is stored and shown. */
+export interface AuditRow {
+  readonly seq: number;
+  /** RFC 3339, UTC. */
+  readonly time: string;
+  readonly event: string;
+  readonly version: number | null;
+  readonly kid: string | null;
+  readonly location: string | null;
+  /** Whole microseconds. */
+  readonly duration: number | null;
+  readonly actor: string;
+  readonly reason: string | null;
+  /** base64url HMAC-SHA-256 over the row and the hash before it. */
+  readonly hash: string;
+}

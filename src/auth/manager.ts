@@ -1,0 +1,86 @@
+import { SignJWT } from "jose";
+import type { SecretManager } from "../secret/manager.ts";
+import type { RotateOptions } from "../secret/manager.ts";
+import type { Changed } from "../secret/rotation.ts";
+import { Sessions } from "./sessions.ts";
+import { type Verified, type VerifyPolicy, verifyToken } from "./verifier.ts";
+
+/** What a new token says. */
+export interface IssueRequest {
+  readonly subject: string;
+  /** How long it is valid, in seconds. */
+  readonly lifetime: number;
+  readonly issuer?: string | undefined;
+  readonly audience?: string | undefined;
+  readonly scope?: string | undefined;
+}
+
+/** A new token. */
+export interface Issued {
+  /** Compact JWS (RFC 7515). It is a credential: it goes to stdout and nowhere else. */
+  readonly token: string;
+  readonly jti: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/**
+ * Authentication with the app's secret: tokens, their verification, and the end of all sessions.
+ *
+ * @example
+ * ```ts
+ * const auth = new AuthManager(secretManager);
+ * const { token } = await auth.issue({ subject: "alice", lifetime: 3600 });
+ * await auth.verify(token);
+ * await auth.rotate({ reason: "offboarding" }); // the token is refused from here on
+ * ```
+ */
+export class AuthManager {
+  constructor(private readonly secrets: SecretManager) {}
+
+  /**
+   * Signs a token and remembers it as a session.
+   *
+   * @throws {RekeyError} a code with exit status 4 when the secret cannot be had.
+   */
+  async issue(request: IssueRequest): Promise<Issued> {
+    const { version, secret } = await this.secrets.get();
+    const { installation } = await this.secrets.open();
+    const issuedAt = Math.floor(installation.now() / 1000);
+    const expiresAt = issuedAt + request.lifetime;
+    const jti = crypto.randomUUID();
+    const key = secret.hmacKey(installation.keyForm);
+    const token = await new SignJWT(claimsOf(request, jti, issuedAt, expiresAt))
+      .setProtectedHeader({ alg: installation.algorithm, typ: "JWT", kid: version.kid })
+      .sign(key);
+    key.fill(0);
+    const times = { issued_at: issuedAt * 1000, expires_at: expiresAt * 1000 };
+    const session = { jti, version: version.version, sub: request.subject, ...times };
+    installation.database.transaction(() => new Sessions(installation.database).add(session));
+    return { token, jti, expiresAt: expiresAt * 1000 };
+  }
+
+  /** @throws {RekeyError} a code with exit status 3 when the token is not valid. */
+  verify(token: string, policy?: VerifyPolicy): Promise<Verified> {
+    return verifyToken(this.secrets, token, policy);
+  }
+
+  /** Rotates the secret and so ends every session (but for a grace window): none verifies any more. */
+  rotate(options?: RotateOptions): Promise<Changed> {
+    return this.secrets.rotate(options);
+  }
+
+  /** How many sessions are valid now. */
+  async activeSessions(): Promise<number> {
+    const { installation } = await this.secrets.open();
+    const sessions = new Sessions(installation.database);
+    return (await this.secrets.verifying())
+      .reduce((sum, { version }) => sum + sessions.activeCount(version, installation.now()), 0);
+  }
+}
+
+function claimsOf(request: IssueRequest, jti: string, iat: number, exp: number) {
+  const { subject: sub, issuer: iss, audience: aud, scope } = request;
+  const optional = Object.entries({ iss, aud, scope }).filter(([, value]) => value !== undefined);
+  return { sub, ...Object.fromEntries(optional), jti, iat, exp };
+}

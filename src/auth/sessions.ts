@@ -1,0 +1,37 @@
+import type { Sql } from "../core/sql.ts";
+
+/** A token that rekey issued (design §1). Times are milliseconds since the epoch. */
+export interface Session {
+  readonly jti: string;
+  readonly version: number;
+  readonly sub: string;
+  readonly issued_at: number;
+  readonly expires_at: number;
+  readonly revoked_at: number | null;
+}
+
+/** The rows of `rekey_sessions`. A rotation never visits them: a session ends with its version. */
+export class Sessions {
+  constructor(private readonly sql: Sql) {}
+
+  add({ jti, version, sub, issued_at, expires_at }: Omit<Session, "revoked_at">): void {
+    this.sql.prepare(
+      "INSERT INTO rekey_sessions (jti, version, sub, issued_at, expires_at) VALUES (?, ?, ?, ?, ?)",
+    ).run(jti, version, sub, issued_at, expires_at);
+  }
+
+  find(jti: string): Session | undefined {
+    return this.sql.prepare("SELECT * FROM rekey_sessions WHERE jti = ?").get(jti) as
+      | Session
+      | undefined;
+  }
+
+  /** How many sessions of one version are valid at `now`. */
+  activeCount(version: number, now: number): number {
+    const row = this.sql.prepare(
+      `SELECT count(*) AS n FROM rekey_sessions
+       WHERE version = ? AND revoked_at IS NULL AND expires_at > ?`,
+    ).get(version, now) as { n: number };
+    return row.n;
+  }
+}

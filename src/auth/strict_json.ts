@@ -1,0 +1,49 @@
+/** Why a text is not the JSON that a token may carry. */
+export class StrictJsonError extends Error {
+  override readonly name = "StrictJsonError";
+}
+
+/**
+ * Parses JSON as RFC 8725 §2.4 would have it: UTF-8 without errors, no member name twice, no lone
+ * surrogate and no NUL in a string. Two readers of such a text cannot understand two things.
+ *
+ * @throws {StrictJsonError} when the bytes are anything else.
+ */
+export function parseStrictJson(bytes: Uint8Array): unknown {
+  let text: string;
+  let value: unknown;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new StrictJsonError("it is not UTF-8");
+  }
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new StrictJsonError("it is not JSON");
+  }
+  checkStrings(text);
+  return value;
+}
+
+// The text is JSON already, so it is enough to look at its strings and brackets: a string right before
+// a colon is a member name. `names` has one set for every open object and `null` for every open array.
+function checkStrings(text: string): void {
+  const names: (Set<string> | null)[] = [];
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g)) {
+    if (token === "{") names.push(new Set());
+    else if (token === "[") names.push(null);
+    else if (token === "}" || token === "]") names.pop();
+    else checkString(token, names.at(-1));
+  }
+}
+
+function checkString(token: string, names: Set<string> | null | undefined): void {
+  const end = token.lastIndexOf('"') + 1;
+  const string: string = JSON.parse(token.slice(0, end));
+  if (!string.isWellFormed()) throw new StrictJsonError("a string has a lone surrogate");
+  if (string.includes("\0")) throw new StrictJsonError("a string has a NUL");
+  if (end === token.length || !names) return;
+  if (names.has(string)) throw new StrictJsonError("a member stands in it twice");
+  names.add(string);
+}

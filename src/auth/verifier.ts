@@ -1,0 +1,128 @@
+import { compactVerify } from "jose";
+import { RekeyError } from "../core/errors.ts";
+import type { SecretManager } from "../secret/manager.ts";
+import type { Algorithm } from "../store/installation.ts";
+import type { Version } from "../store/versions.ts";
+import { type ClaimFailure, claimFailures, type ClaimPolicy } from "./claims.ts";
+import { type JsonObject, parseJws } from "./jws.ts";
+import { Sessions } from "./sessions.ts";
+
+/** What a token must be, to be accepted. */
+export interface VerifyPolicy extends ClaimPolicy {
+  /** Default: the app's own. The token never decides (RFC 8725 §3.1). */
+  readonly algorithm?: Algorithm | undefined;
+}
+
+/** The policy when nothing is asked for. */
+export const DEFAULT_POLICY: VerifyPolicy = { leeway: 0, allowNoExpiry: false };
+
+/** A token that was accepted. */
+export interface Verified {
+  readonly version: number;
+  readonly kid: string;
+  readonly claims: JsonObject;
+}
+
+/** A refusal for its claims; {@linkcode ClaimsError.failures} names all of them. */
+export class ClaimsError extends RekeyError {
+  constructor(readonly failures: readonly ClaimFailure[]) {
+    const all = failures.map(({ claim, reason }) => `${claim} ${reason}`).join(", ");
+    super(failures[0]?.code ?? "claim_mismatch", `Cannot accept the token: ${all}`);
+  }
+}
+
+/**
+ * Verifies a token: form, algorithm, version, signature, claims, revocation, in this order, so that a
+ * forged token learns nothing of what its claims would have been worth.
+ *
+ * @throws {RekeyError} a code with exit status 3 when the token is not valid, 4 when the secret
+ * cannot be had.
+ */
+export async function verifyToken(
+  manager: SecretManager,
+  token: string,
+  policy: VerifyPolicy = DEFAULT_POLICY,
+): Promise<Verified> {
+  const { header, payload } = parseJws(token);
+  const { installation } = await manager.open();
+  const algorithm = policy.algorithm ?? installation.algorithm;
+  if (header.alg !== algorithm) throw algorithmNotAllowed(algorithm);
+  const version = await signedBy(manager, token, header.kid, algorithm);
+  const failures = claimFailures(payload, policy, installation.now() / 1000);
+  if (failures.length > 0) throw new ClaimsError(failures);
+  refuseRevoked(new Sessions(installation.database), payload.jti);
+  return { version: version.version, kid: version.kid, claims: payload };
+}
+
+/** The version whose secret signed the token. Without a kid each one that verifies now is tried. */
+async function signedBy(
+  manager: SecretManager,
+  token: string,
+  kid: string | undefined,
+  algorithm: Algorithm,
+): Promise<Version> {
+  const verifying = await manager.verifying();
+  const candidates = kid === undefined ? verifying : verifying.filter((row) => row.kid === kid);
+  if (candidates.length === 0) throw await strangeKid(manager, kid ?? "");
+  for (const version of candidates) {
+    if (await hasSignature(manager, token, version, algorithm)) return version;
+  }
+  throw new RekeyError("bad_signature", "Cannot accept the token: its signature is not ours", {
+    hint: "It was changed, or another secret signed it",
+  });
+}
+
+async function hasSignature(
+  manager: SecretManager,
+  token: string,
+  version: Version,
+  algorithm: Algorithm,
+): Promise<boolean> {
+  const { secret } = await manager.valueOf(version);
+  const { installation } = await manager.open();
+  const key = secret.hmacKey(installation.keyForm);
+  try {
+    await compactVerify(token, key, { algorithms: [algorithm] });
+    return true;
+  } catch (error) {
+    // The form was checked before: what jose still finds wrong is the signature.
+    if (error instanceof Error && "code" in error && error.code === JOSE_BAD_SIGNATURE) {
+      return false;
+    }
+    throw error;
+  } finally {
+    key.fill(0);
+  }
+}
+
+const JOSE_BAD_SIGNATURE = "ERR_JWS_SIGNATURE_VERIFICATION_FAILED";
+
+async function strangeKid(manager: SecretManager, kid: string): Promise<RekeyError> {
+  const version = await manager.versionByKid(kid);
+  if (version === undefined || version.state === "pending") {
+    return new RekeyError("unknown_kid", "Cannot accept the token: no version has its kid", {
+      hint: "It was made by another machine or app",
+    });
+  }
+  return new RekeyError(
+    "retired_kid",
+    `Cannot accept the token: version ${version.version}, which signed it, was rotated away`,
+    { hint: "Log in again" },
+  );
+}
+
+function refuseRevoked(sessions: Sessions, jti: unknown): void {
+  const session = typeof jti === "string" ? sessions.find(jti) : undefined;
+  if (session?.revoked_at == null) return;
+  throw new RekeyError("revoked", "Cannot accept the token: its session was ended", {
+    hint: "Log in again",
+  });
+}
+
+function algorithmNotAllowed(wanted: Algorithm): RekeyError {
+  return new RekeyError(
+    "alg_not_allowed",
+    `Cannot accept the token: its algorithm is not ${wanted}`,
+    { hint: "Name another HMAC algorithm with --alg if your tokens use it" },
+  );
+}

@@ -1,0 +1,91 @@
+import { fallbackRate, lastRotation } from "../../audit/reader.ts";
+import { rfc3339 } from "../../core/clock.ts";
+import { isRekeyError, RekeyError } from "../../core/errors.ts";
+import type { Installation } from "../../store/installation.ts";
+import type { Version } from "../../store/versions.ts";
+import type { Context } from "../context.ts";
+import { describeSeconds, describeVersion, table } from "../describe.ts";
+
+/** Flags of `rekey status`. */
+export interface StatusOptions {
+  readonly check?: boolean;
+  /** Seconds. */
+  readonly maxAge: number;
+}
+
+/** Shows the secret's state; reads its value, so a secret that cannot be had is not reported as well. */
+export async function status(options: StatusOptions, context: Context): Promise<void> {
+  const { secrets, auth, output } = context;
+  const { from } = await secrets.get();
+  const { installation, version } = await secrets.open();
+  const [, ...grace] = await secrets.verifying();
+  const age = Math.floor((installation.now() - version.created_at) / 1000);
+  const facts = {
+    ...describeVersion(secrets.environment.app.name, version, installation.keyForm),
+    alg: installation.algorithm,
+    read_from: from,
+    age_seconds: age,
+    rotation_due: age >= options.maxAge,
+    grace: grace.map(describeGrace),
+    kek: kekFacts(installation),
+    sessions_active: await auth.activeSessions(),
+    fallback_rate: fallbackRate(installation.database),
+    last_rotation: lastRotation(installation.database),
+  };
+  output.result(facts, human(facts));
+  if (from !== version.location) {
+    output.warning(`the ${version.location} cannot be used; the sealed copy serves`);
+  }
+  if (options.check && facts.rotation_due) {
+    throw new RekeyError(
+      "check_failed",
+      `Version ${version.version} is ${describeSeconds(age)} old: a rotation is due`,
+      {
+        hint: "Run `rekey rotate`",
+      },
+    );
+  }
+}
+
+function describeGrace({ version, kid, grace_until }: Version) {
+  return { version, kid, until: rfc3339(grace_until ?? 0) };
+}
+
+function kekFacts(installation: Installation) {
+  try {
+    const { id, source, generated } = installation.kek();
+    return { id, source, generated, error: null };
+  } catch (error) {
+    if (!isRekeyError(error)) throw error;
+    return { id: null, source: null, generated: null, error: error.code };
+  }
+}
+
+type Facts = Record<string, unknown> & {
+  kek: ReturnType<typeof kekFacts>;
+  grace: ReturnType<typeof describeGrace>[];
+};
+
+function human(facts: Facts): string[] {
+  const { kek, grace } = facts;
+  const rate = facts.fallback_rate as number | null;
+  const keyFile = kek.generated
+    ? " (made by rekey: protects copies of the database, not this account)"
+    : "";
+  return table([
+    ["app", String(facts.app)],
+    ["version", `${facts.version} (kid ${facts.kid})`],
+    ["location", String(facts.location)],
+    ["age", `${describeSeconds(facts.age_seconds as number)}, since ${facts.created_at}`],
+    ["rotation due", facts.rotation_due ? "yes" : "no"],
+    ["tokens", `${facts.alg}, key form ${facts.key_form}`],
+    ...grace.map(({ version, until }) => ["grace", `version ${version} verifies until ${until}`]),
+    [
+      "KEK",
+      kek.error === null ? `${kek.id} from ${kek.source}${keyFile}` : `not available: ${kek.error}`,
+    ],
+    ["active sessions", String(facts.sessions_active)],
+    ["fallback rate", rate === null ? "none retrieved yet" : `${(rate * 100).toFixed(1)} %`],
+    ["last rotation", String(facts.last_rotation ?? "never")],
+  ]);
+}

@@ -1,0 +1,76 @@
+import { ClaimsError } from "../../auth/verifier.ts";
+import type { Verified } from "../../auth/verifier.ts";
+import { MAX_TOKEN_LENGTH } from "../../auth/jws.ts";
+import { rfc3339 } from "../../core/clock.ts";
+import { isRekeyError, RekeyError } from "../../core/errors.ts";
+import type { Algorithm } from "../../store/installation.ts";
+import type { Context } from "../context.ts";
+import { table } from "../describe.ts";
+import { Reported } from "../output.ts";
+import { readStdin } from "../terminal.ts";
+
+/** Flags of `rekey verify`. Durations in seconds. */
+export interface VerifyFlags {
+  readonly token: string | undefined;
+  readonly iss?: string;
+  readonly aud?: string;
+  readonly sub?: string;
+  readonly alg?: Algorithm;
+  readonly leeway: number;
+  readonly maxAge?: number;
+  readonly allowNoExp?: boolean;
+}
+
+const EXIT_TOKEN_NOT_VALID = 3;
+
+/** Verifies a token; with `--json` the verdict goes to stdout whatever it is. */
+export async function verify(options: VerifyFlags, { auth, output }: Context): Promise<void> {
+  const token = options.token === undefined || options.token === "-"
+    ? tokenFromStdin()
+    : options.token;
+  try {
+    const verified = await auth.verify(token, {
+      issuer: options.iss,
+      audience: options.aud,
+      subject: options.sub,
+      algorithm: options.alg,
+      leeway: options.leeway,
+      maxAge: options.maxAge,
+      allowNoExpiry: options.allowNoExp ?? false,
+    });
+    output.result({ valid: true, ...verified }, human(verified));
+  } catch (error) {
+    if (!isRekeyError(error) || error.exitCode !== EXIT_TOKEN_NOT_VALID) throw error;
+    if (!output.options.json) throw error;
+    output.result(verdict(error), []);
+    throw new Reported(error);
+  }
+}
+
+function verdict(error: RekeyError) {
+  const { code, message } = error;
+  const failures = error instanceof ClaimsError ? { failures: error.failures } : {};
+  return { valid: false, code, message, ...failures };
+}
+
+function tokenFromStdin(): string {
+  if (!Deno.stdin.isTerminal()) return readStdin(MAX_TOKEN_LENGTH);
+  throw new RekeyError("usage", "No token was given", {
+    hint: "Give it as an argument, or pipe it in: `rekey verify < FILE`",
+  });
+}
+
+function human({ version, kid, claims }: Verified): string[] {
+  const text = (value: unknown) => typeof value === "string" ? value : JSON.stringify(value);
+  const { exp, ...others } = claims;
+  const rows = Object.entries(others).map(([name, value]) => [name, printable(text(value) ?? "")]);
+  const expiry = typeof exp === "number" && Math.abs(exp) <= 8.64e12
+    ? [["exp", rfc3339(exp * 1000)]]
+    : [];
+  return [`valid: signed with version ${version} (kid ${kid})`, ...table([...rows, ...expiry])];
+}
+
+// A claim may hold anything, escape sequences for a terminal among it.
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}

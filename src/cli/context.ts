@@ -1,0 +1,119 @@
+import { homedir, hostname, userInfo } from "node:os";
+import { resolve } from "node:path";
+import { appNamed, DEFAULT_APP, foldersFor } from "../core/app.ts";
+import { parseDuration } from "../core/duration.ts";
+import { RekeyError } from "../core/errors.ts";
+import { AuthManager } from "../auth/manager.ts";
+import { SecretManager } from "../secret/manager.ts";
+import type { Environment, MirrorChoice, StoreChoice } from "../store/installation.ts";
+import type { KekSources } from "../store/kek.ts";
+import { loadKeyringAddon } from "../store/keyring_addon.ts";
+import { KEYRING_TIMEOUT_MS, KeyringStore } from "../store/keyring_store.ts";
+import type { Output } from "./output.ts";
+import type { Confirm } from "./terminal.ts";
+
+/** Flags that every command takes. */
+export interface GlobalOptions {
+  readonly app?: string;
+  readonly dataDir?: string;
+  readonly store?: StoreChoice;
+  readonly kekFile?: string;
+  readonly mirror?: MirrorChoice;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly color: boolean;
+}
+
+/** What a command works with: its managers and its way to speak. */
+export interface Context {
+  readonly secrets: SecretManager;
+  readonly auth: AuthManager;
+  readonly output: Output;
+  readonly confirm: Confirm;
+  /** `--store`, when it was given. */
+  readonly store: StoreChoice | undefined;
+}
+
+/** Builds the managers from flags, `REKEY_*` variables and defaults, in this order. */
+export function makeContext(options: GlobalOptions, output: Output, confirm: Confirm): Context {
+  const secrets = new SecretManager(environmentFrom(options));
+  return { secrets, auth: new AuthManager(secrets), output, confirm, store: storeChoice(options) };
+}
+
+function environmentFrom(options: GlobalOptions): Environment {
+  const app = appNamed(options.app ?? variable("REKEY_APP") ?? DEFAULT_APP);
+  const dataDir = options.dataDir ?? variable("REKEY_DATA_DIR");
+  const around = { os: Deno.build.os, home: homeFolder(), env: variable };
+  const folders = foldersFor(app, around, dataDir === undefined ? undefined : resolve(dataDir));
+  const load = () => loadKeyringAddon(folders.cache);
+  return {
+    app,
+    folders,
+    kek: kekSources(options),
+    keyring: new KeyringStore(app, load, keyringTimeout()),
+    mirror: oneOf("REKEY_MIRROR", options.mirror, ["auto", "on", "off"]) ?? "auto",
+    actor: actor(),
+    clock: Date.now,
+  };
+}
+
+/** An environment variable; an empty one counts as not set. */
+function variable(name: string): string | undefined {
+  return Deno.env.get(name) || undefined;
+}
+
+function homeFolder(): string | undefined {
+  return homedir() || undefined;
+}
+
+function actor(): string {
+  try {
+    return `${userInfo().username}@${hostname()}`;
+  } catch {
+    // A user id without a name, as containers have it.
+    return `uid ${Deno.uid()}@${hostname()}`;
+  }
+}
+
+function storeChoice(options: GlobalOptions): StoreChoice | undefined {
+  return oneOf("REKEY_STORE", options.store, ["auto", "keyring", "database"]);
+}
+
+function oneOf<T extends string>(name: string, flag: T | undefined, allowed: readonly T[]) {
+  const value = flag ?? variable(name);
+  if (value === undefined || allowed.includes(value as T)) return value as T | undefined;
+  throw new RekeyError("usage", `Cannot use ${JSON.stringify(value)} as ${name}`, {
+    hint: `Use one of ${allowed.join(", ")}`,
+  });
+}
+
+function keyringTimeout(): number {
+  const text = variable("REKEY_KEYRING_TIMEOUT");
+  return text === undefined ? KEYRING_TIMEOUT_MS : parseDuration(text) * 1000;
+}
+
+function kekSources(options: GlobalOptions): KekSources {
+  return {
+    file: options.kekFile ?? variable("REKEY_KEK_FILE"),
+    command: variable("REKEY_KEK_COMMAND"),
+    credentials: variable("CREDENTIALS_DIRECTORY"),
+    passphraseFile: variable("REKEY_PASSPHRASE_FILE"),
+    passphraseCommand: variable("REKEY_PASSPHRASE_COMMAND"),
+    run: runInShell,
+  };
+}
+
+function runInShell(commandLine: string): Uint8Array {
+  const [shell, flag] = Deno.build.os === "windows" ? ["cmd", "/c"] : ["/bin/sh", "-c"];
+  const command = new Deno.Command(shell!, {
+    args: [flag!, commandLine],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  });
+  const { code, stdout } = command.outputSync();
+  if (code === 0) return stdout;
+  throw new RekeyError("kek_missing", `Cannot get the KEK: its command ended with status ${code}`, {
+    hint: "Run the command of REKEY_KEK_COMMAND or REKEY_PASSPHRASE_COMMAND by hand",
+  });
+}

@@ -1,0 +1,29 @@
+import { rfc3339 } from "../core/clock.ts";
+import type { KeyForm } from "../core/secret.ts";
+import type { Version } from "../store/versions.ts";
+
+/** The fields that `init`, `status` and `rotate` share with `--json` (design §7). */
+export function describeVersion(app: string, row: Version, keyForm: KeyForm) {
+  const { version, kid, location, created_at } = row;
+  return { app, version, kid, location, created_at: rfc3339(created_at), key_form: keyForm };
+}
+
+/** A duration in its largest fitting unit, for people. */
+export function describeSeconds(seconds: number): string {
+  const units: [number, string][] = [[86_400, "day"], [3_600, "hour"], [60, "minute"], [
+    1,
+    "second",
+  ]];
+  const [size, name] = units.find(([unit]) => seconds >= unit) ?? [1, "second"];
+  const count = Math.floor(seconds / size);
+  return `${count} ${name}${count === 1 ? "" : "s"}`;
+}
+
+/** Left-aligned columns; the last one is not padded. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
+    row.map((cell, column) => column === row.length - 1 ? cell : cell.padEnd(widths![column]!))
+      .join("  ")
+  );
+}

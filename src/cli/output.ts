@@ -1,0 +1,80 @@
+import type { RekeyError } from "../core/errors.ts";
+
+// The rules of the terminal, all of them: the result goes to stdout and everything else to stderr; a
+// question is asked only when stdin and stderr are terminals; --json prints one object a line, errors
+// too; --quiet leaves the result and errors; colour is used on a terminal unless NO_COLOR or
+// --no-color says otherwise.
+
+/** How a command speaks to its user. */
+export interface OutputOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly color: boolean;
+}
+
+/** Where text goes; the real one is {@linkcode systemStreams}. */
+export interface Streams {
+  stdout(text: string): void;
+  stderr(text: string): void;
+}
+
+/** A refusal that is itself the result on stdout, as `verify --json` prints it: nothing is left to say. */
+export class Reported extends Error {
+  constructor(readonly refusal: RekeyError) {
+    super(refusal.message);
+  }
+}
+
+/** Renders results, remarks and errors. */
+export class Output {
+  constructor(readonly options: OutputOptions, private readonly streams: Streams) {}
+
+  /** The command's result: `object` with `--json`, else the lines for people. */
+  result(object: Record<string, unknown>, human: readonly string[]): void {
+    const lines = this.options.json ? [JSON.stringify(object)] : human;
+    for (const line of lines) this.streams.stdout(`${line}\n`);
+  }
+
+  /** A remark that is not the result; silent with `--quiet` and `--json`. */
+  remark(text: string): void {
+    if (!this.options.quiet && !this.options.json) this.streams.stderr(`${text}\n`);
+  }
+
+  /** Something that the operator should act on although the command succeeds. */
+  warning(text: string): void {
+    if (this.options.json) this.streams.stderr(`${JSON.stringify({ warning: text })}\n`);
+    else this.streams.stderr(`${this.#paint("33", "warning:")} ${text}\n`);
+  }
+
+  error({ code, message, hint }: RekeyError): void {
+    if (this.options.json) {
+      this.streams.stderr(`${JSON.stringify({ error: { code, message, hint: hint ?? null } })}\n`);
+      return;
+    }
+    this.streams.stderr(`${this.#paint("31", "error:")} ${message}\n`);
+    if (hint !== undefined) this.streams.stderr(`${this.#paint("36", "hint:")} ${hint}\n`);
+  }
+
+  #paint(code: string, text: string): string {
+    return this.options.color ? `\x1b[${code}m${text}\x1b[0m` : text;
+  }
+}
+
+/** The process's own streams. A reader that has gone away ends the program as it ends others. */
+export const systemStreams: Streams = {
+  stdout: (text) => writeAll(Deno.stdout, text),
+  stderr: (text) => writeAll(Deno.stderr, text),
+};
+
+// 128 + SIGPIPE, as a shell reports a program that wrote into a closed pipe.
+const EXIT_BROKEN_PIPE = 141;
+
+function writeAll(stream: { writeSync(data: Uint8Array): number }, text: string): void {
+  let rest = new TextEncoder().encode(text);
+  try {
+    while (rest.length > 0) rest = rest.subarray(stream.writeSync(rest));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) Deno.exit(EXIT_BROKEN_PIPE);
+    throw error;
+  }
+}

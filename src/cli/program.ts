@@ -1,0 +1,185 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { parseDuration } from "../core/duration.ts";
+import { isRekeyError } from "../core/errors.ts";
+import type { Context, GlobalOptions } from "./context.ts";
+
+/** A command's implementation, loaded when it is called: no command pays for another. */
+type Run<O> = (options: O, context: Context) => Promise<void>;
+
+/** Makes the context of a call from its global flags, runs the command, and clears up. */
+export type Runner = (
+  globals: GlobalOptions,
+  call: (context: Context) => Promise<void>,
+) => Promise<void>;
+
+const CHOICES = {
+  store: ["auto", "keyring", "database"],
+  mirror: ["auto", "on", "off"],
+  alg: ["HS256", "HS384", "HS512"],
+  keyForm: ["text", "raw"],
+};
+
+const EXIT_CODES = `
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  token not valid
+  4  secret store unavailable
+  5  a check says no
+  6  busy: another process holds the lock`;
+
+/** The command table. */
+export function makeProgram(version: string, runner: Runner): Command {
+  const program = new Command("rekey")
+    .description(
+      "Owns this machine's JWT signing secret: makes it, keeps it, rotates it, verifies with it.",
+    )
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "show help")
+    .helpCommand("help [command]", "show help for a command")
+    .configureHelp({ showGlobalOptions: true })
+    .option("--app <name>", "whose secret it is (REKEY_APP; default agiworkforce)")
+    .option("--data-dir <path>", "folder of the database (REKEY_DATA_DIR)")
+    .addOption(
+      choice("--store <where>", "where a new secret is to live (REKEY_STORE)", CHOICES.store),
+    )
+    .addOption(
+      choice(
+        "--mirror <when>",
+        "also seal a keyring's secret in the database (REKEY_MIRROR)",
+        CHOICES.mirror,
+      ),
+    )
+    .option("--kek-file <path>", "key-encryption key of the database (REKEY_KEK_FILE)")
+    .option("--json", "print one JSON object a line")
+    .option("-q, --quiet", "print only results and errors")
+    .option("--no-color", "never use colour (NO_COLOR)")
+    .addHelpText("after", EXIT_CODES);
+  addSecretCommands(program, runner);
+  addTokenCommands(program, runner);
+  addAuditCommands(program, runner);
+  return program;
+}
+
+function addSecretCommands(program: Command, runner: Runner): void {
+  program.command("init")
+    .description(
+      "make the secret, or adopt the one that an older installation left; safe to repeat",
+    )
+    .addOption(
+      choice("--alg <name>", "algorithm of the app's tokens", CHOICES.alg).default("HS512"),
+    )
+    .addOption(
+      choice(
+        "--key-form <form>",
+        "HMAC key: the base64 text, or the bytes it decodes to",
+        CHOICES.keyForm,
+      )
+        .default("text"),
+    )
+    .action(run(runner, async () => (await import("./commands/init.ts")).init));
+  program.command("status")
+    .description("show the secret's version, location and age, never its value")
+    .option("--check", "exit 5 when a rotation is due")
+    .option(
+      "--max-age <duration>",
+      "age at which a rotation is due",
+      duration,
+      parseDuration("90d"),
+    )
+    .action(run(runner, async () => (await import("./commands/status.ts")).status));
+  addRotate(program.command("rotate"), runner);
+  const security = program.command("security").description(
+    "commands under the application's own names",
+  );
+  addRotate(security.command("rotate-jwt-secret"), runner);
+  program.command("destroy")
+    .description(
+      "delete the secret, its history and its keys from this machine; there is no way back",
+    )
+    .option("--force", "do not ask")
+    .action(run(runner, async () => (await import("./commands/destroy.ts")).destroy));
+}
+
+function addRotate(command: Command, runner: Runner): void {
+  command
+    .description("replace the secret; every session ends at once unless --grace is given")
+    .option("--reason <text>", "why, for the audit log")
+    .option("--force", "do not ask; needed when stdin is no terminal")
+    .option("--grace <duration>", "let tokens of the old secret verify for this long", duration, 0)
+    .option("--dry-run", "say what would happen and change nothing")
+    .option("--lock-timeout <duration>", "how long to wait for another rotation", duration, 10)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  rekey rotate                                          asks first
+  rekey rotate --force --reason quarterly               in a timer
+  rekey rotate --force --reason security-incident       in an emergency
+  rekey rotate --force --store database                 when the keyring stays locked`,
+    )
+    .action(run(runner, async () => (await import("./commands/rotate.ts")).rotate));
+}
+
+function addTokenCommands(program: Command, runner: Runner): void {
+  program.command("issue")
+    .description("sign a token and print it")
+    .requiredOption("--sub <subject>", "whom the token is for")
+    .option("--ttl <duration>", "how long it is valid", duration, parseDuration("1h"))
+    .option("--iss <issuer>", "issuer claim")
+    .option("--aud <audience>", "audience claim")
+    .option("--scope <scope>", "scope claim")
+    .action(run(runner, async () => (await import("./commands/issue.ts")).issue));
+  program.command("verify")
+    .description("verify a token; exit 3 when it is not valid")
+    .argument(
+      "[token]",
+      "the token; - or nothing reads it from stdin, where no process list shows it",
+    )
+    .option("--iss <issuer>", "the issuer that it must have")
+    .option("--aud <audience>", "an audience that it must have")
+    .option("--sub <subject>", "the subject that it must have")
+    .addOption(
+      choice("--alg <name>", "the algorithm that it must have (default: the app's)", CHOICES.alg),
+    )
+    .option("--leeway <duration>", "tolerance for clocks that differ", duration, 0)
+    .option("--max-age <duration>", "longest time since it was issued", duration)
+    .option("--allow-no-exp", "accept a token that never expires")
+    .action((token: string | undefined, options, command: Command) =>
+      runner(command.optsWithGlobals(), async (context) => {
+        const { verify } = await import("./commands/verify.ts");
+        await verify({ ...options, token }, context);
+      })
+    );
+}
+
+function addAuditCommands(program: Command, runner: Runner): void {
+  const audit = program.command("audit").description("what happened to the secret");
+  audit.command("list", { isDefault: true })
+    .description("show the newest audit rows")
+    .option("--limit <count>", "how many", count, 50)
+    .action(run(runner, async () => (await import("./commands/audit_list.ts")).auditList));
+}
+
+function run<O>(runner: Runner, load: () => Promise<Run<O>>) {
+  return (options: O, command: Command) =>
+    runner(command.optsWithGlobals(), async (context) => await (await load())(options, context));
+}
+
+function choice(flags: string, description: string, choices: readonly string[]): Option {
+  return new Option(flags, description).choices(choices);
+}
+
+function duration(text: string): number {
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    throw new InvalidArgumentError(isRekeyError(error) ? error.hint ?? "" : String(error));
+  }
+}
+
+function count(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Write a whole number from 1 on.");
+}

@@ -1,0 +1,45 @@
+import { RekeyError } from "../core/errors.ts";
+
+/** Asks a person a question that is answered with yes or no; anything but `y` or `yes` is no. */
+export type Confirm = (question: string) => boolean;
+
+/**
+ * Makes sure that somebody wants this: `--force`, or a yes on the terminal.
+ *
+ * @throws {RekeyError} `usage` when there is nobody to ask, `cancelled` when the answer is no.
+ */
+export function mustBeWanted(force: boolean, question: string, confirm: Confirm): void {
+  if (force) return;
+  if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) {
+    throw new RekeyError("usage", "Cannot ask for confirmation: stdin is no terminal", {
+      hint: "Add --force if you are sure",
+    });
+  }
+  if (!confirm(question)) throw new RekeyError("cancelled", "Cancelled: nothing was changed");
+}
+
+/** Asks on the terminal; the question goes to stderr, since stdout belongs to the result. */
+export function askTerminal(question: string): boolean {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${question} [y/N] `));
+  const buffer = new Uint8Array(64);
+  const length = Deno.stdin.readSync(buffer) ?? 0;
+  return /^y(es)?\s*$/i.test(new TextDecoder().decode(buffer.subarray(0, length)));
+}
+
+/**
+ * Reads stdin to its end, or until it holds more than `limit` bytes.
+ *
+ * @returns the text, without one final line end.
+ */
+export function readStdin(limit: number): string {
+  const chunks: Uint8Array[] = [];
+  const buffer = new Uint8Array(65_536);
+  let total = 0;
+  for (let length; total <= limit && (length = Deno.stdin.readSync(buffer)) !== null;) {
+    chunks.push(buffer.slice(0, length));
+    total += length;
+  }
+  const bytes = new Uint8Array(total);
+  chunks.reduce((offset, chunk) => (bytes.set(chunk, offset), offset + chunk.length), 0);
+  return new TextDecoder().decode(bytes).replace(/\r?\n$/, "");
+}

@@ -1,0 +1,86 @@
+/**
+ * Every way in which rekey can refuse, with the exit status of the command line and the HTTP status
+ * that go with it. README prints this table and a test compares the two.
+ */
+export const ERROR_TABLE = {
+  // The command line itself is wrong.
+  usage: { exit: 2, http: 400 },
+
+  // The token is not valid (RFC 7515, RFC 7519). The codes are those of `verify --json`.
+  malformed: { exit: 3, http: 401 },
+  too_large: { exit: 3, http: 401 },
+  alg_not_allowed: { exit: 3, http: 401 },
+  unknown_kid: { exit: 3, http: 401 },
+  retired_kid: { exit: 3, http: 401 },
+  bad_signature: { exit: 3, http: 401 },
+  expired: { exit: 3, http: 401 },
+  not_yet_valid: { exit: 3, http: 401 },
+  claim_mismatch: { exit: 3, http: 401 },
+  revoked: { exit: 3, http: 401 },
+
+  // The secret cannot be had, or cannot be trusted.
+  not_initialised: { exit: 4, http: 503 },
+  keyring_absent: { exit: 4, http: 503 },
+  keyring_locked: { exit: 4, http: 503 },
+  keyring_denied: { exit: 4, http: 503 },
+  keyring_timeout: { exit: 4, http: 503 },
+  keyring_failed: { exit: 4, http: 503 },
+  secret_missing: { exit: 4, http: 503 },
+  secret_damaged: { exit: 4, http: 503 },
+  secret_mismatch: { exit: 4, http: 503 },
+  kek_missing: { exit: 4, http: 503 },
+  kek_invalid: { exit: 4, http: 503 },
+  kek_wrong: { exit: 4, http: 503 },
+  database_unusable: { exit: 4, http: 503 },
+  database_damaged: { exit: 4, http: 503 },
+  database_foreign: { exit: 4, http: 503 },
+  database_newer: { exit: 4, http: 503 },
+
+  // Nothing is wrong with the input or the stores.
+  failed: { exit: 1, http: 500 },
+  cancelled: { exit: 1, http: 409 },
+  check_failed: { exit: 5, http: 500 },
+  busy: { exit: 6, http: 503 },
+} as const satisfies Record<string, { exit: number; http: number }>;
+
+/** Stable name of a refusal; scripts may rely on it. */
+export type ErrorCode = keyof typeof ERROR_TABLE;
+
+/** What {@linkcode RekeyError} takes besides code and message. */
+export interface RekeyErrorOptions {
+  /** What to do next: one plain sentence without a final period. */
+  hint?: string;
+  /** The error underneath. It is never shown to a user, since a library may quote what it was given. */
+  cause?: unknown;
+}
+
+/**
+ * The only error that rekey shows to its user. Anything else that reaches `main.ts` is a bug and is
+ * reported as one.
+ *
+ * @example
+ * ```ts
+ * throw new RekeyError("keyring_locked", "Cannot read the JWT secret: the keyring is locked", {
+ *   hint: "Unlock the keyring and run the command again",
+ * });
+ * ```
+ */
+export class RekeyError extends Error {
+  override readonly name = "RekeyError";
+  readonly hint: string | undefined;
+
+  constructor(readonly code: ErrorCode, message: string, options: RekeyErrorOptions = {}) {
+    super(message, { cause: options.cause });
+    this.hint = options.hint;
+  }
+
+  /** Exit status of the command line, design §7. */
+  get exitCode(): number {
+    return ERROR_TABLE[this.code].exit;
+  }
+}
+
+/** Whether `error` is a {@linkcode RekeyError} with one of `codes` (any code when none is given). */
+export function isRekeyError(error: unknown, ...codes: ErrorCode[]): error is RekeyError {
+  return error instanceof RekeyError && (codes.length === 0 || codes.includes(error.code));
+}

@@ -1,0 +1,84 @@
+import { Buffer } from "node:buffer";
+import { createHmac, randomBytes } from "node:crypto";
+import { RekeyError } from "./errors.ts";
+
+/** Size of a secret that rekey makes: 512 bits, the output size of HS512 (RFC 7518 §3.2). */
+export const SECRET_BYTES = 64;
+
+/** How the HMAC key is made from the stored text: its own bytes, or the bytes it decodes to. */
+export type KeyForm = "text" | "raw";
+
+const KID_LABEL = "rekey kid v1";
+const KID_LENGTH = 16;
+
+/**
+ * A signing secret. However it is printed it shows only its kid; the value leaves it by
+ * {@linkcode Secret.reveal} (to a store or a child process) and {@linkcode Secret.hmacKey} (to HMAC).
+ *
+ * @example
+ * ```ts
+ * const secret = Secret.generate();
+ * console.log(`${secret}`); // [secret kid=…]
+ * ```
+ */
+export class Secret {
+  readonly #text: string;
+  /** Public name: first 16 base64url characters of HMAC-SHA-256 over a fixed label, keyed with the text. */
+  readonly kid: string;
+
+  private constructor(text: string) {
+    this.#text = text;
+    this.kid = createHmac("sha256", text).update(KID_LABEL).digest("base64url").slice(
+      0,
+      KID_LENGTH,
+    );
+  }
+
+  /** A new secret of {@linkcode SECRET_BYTES} bytes from the system's CSPRNG. */
+  static generate(): Secret {
+    return new Secret(randomBytes(SECRET_BYTES).toString("base64"));
+  }
+
+  /**
+   * Takes up a stored value: canonical standard base64 of {@linkcode SECRET_BYTES} bytes.
+   *
+   * @throws {RekeyError} `secret_damaged` when it is anything else. The message never quotes it.
+   */
+  static parse(text: string): Secret {
+    const bytes = Buffer.from(text, "base64");
+    if (bytes.length !== SECRET_BYTES || bytes.toString("base64") !== text) {
+      throw new RekeyError(
+        "secret_damaged",
+        `Cannot use the stored JWT secret: it is not ${SECRET_BYTES} bytes of base64`,
+        { hint: "Restore it from a backup, or make a new one with `rekey rotate --force`" },
+      );
+    }
+    return new Secret(text);
+  }
+
+  /** A copy of the HMAC key; the caller may overwrite it after use. */
+  hmacKey(form: KeyForm): Uint8Array {
+    return new Uint8Array(Buffer.from(this.#text, form === "raw" ? "base64" : "utf8"));
+  }
+
+  /** The value itself: 88 characters of standard base64. For stores and `exec` only. */
+  reveal(): string {
+    return this.#text;
+  }
+
+  toString(): string {
+    return `[secret kid=${this.kid}]`;
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+
+  [Symbol.for("Deno.customInspect")](): string {
+    return this.toString();
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+}

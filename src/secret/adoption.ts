@@ -1,0 +1,80 @@
+import { EVENTS } from "../audit/events.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { Secret } from "../core/secret.ts";
+import type { Installation } from "../store/installation.ts";
+import { currentSlot } from "../store/secret_store.ts";
+import type { Location, Version } from "../store/versions.ts";
+import { scrub } from "./recovery.ts";
+
+/** A secret that an older installation left, and where. */
+export interface Found {
+  readonly secret: Secret;
+  readonly location: Location;
+}
+
+/**
+ * The bare base64 in the row `jwt_secret`, where the older application kept its fallback.
+ *
+ * @throws {RekeyError} `secret_damaged` when the row holds anything else.
+ */
+export function plainRow(value: string | undefined): Found | undefined {
+  if (value === undefined) return undefined;
+  return { secret: Secret.parse(value), location: "database" };
+}
+
+/**
+ * Takes up a secret of an older installation as version 1, without rotating: its tokens stay valid.
+ * A plain row is sealed or deleted in the same transaction, and no copy of it stays in the file. Call
+ * it under the lock, on a prepared installation without versions.
+ */
+export async function adopt(installation: Installation, found: Found): Promise<Version> {
+  const { database, versions, sealed, meta } = installation;
+  const { secret, location } = found;
+  const { kid } = secret;
+  const audit = await installation.audit();
+  const sealIt = location === "database" || installation.mirrors();
+  const value = sealIt ? await sealed.seal(currentSlot({ version: 1, kid }), secret) : undefined;
+  database.transaction(() => {
+    const now = installation.now();
+    const reason = `adopted from ${location}`;
+    const row = versions.addPending({ kid, location, origin: "adopted", created_at: now, reason });
+    versions.activate(row, now);
+    sealed.drop(currentSlot(row));
+    if (value !== undefined) sealed.put(currentSlot(row), value);
+    meta.set("scrub_pending", "file");
+    audit.append({ event: EVENTS.created, version: row.version, kid, location, reason });
+    versions.markSynced(row);
+  });
+  scrub(installation);
+  const version = versions.current();
+  if (version === undefined) throw new Error("The adopted version is not there after its commit");
+  return version;
+}
+
+/**
+ * Whether the keyring holds a secret of an older installation.
+ *
+ * @throws {RekeyError} a `keyring_…` code when it cannot tell, except when there is no keyring at all.
+ */
+export async function inKeyring(
+  { keyring }: Pick<Installation, "keyring">,
+): Promise<Found | undefined> {
+  try {
+    const secret = await keyring.readPublished();
+    return secret === null ? undefined : { secret, location: "keyring" };
+  } catch (error) {
+    if (isRekeyError(error, "keyring_absent")) return undefined;
+    throw error;
+  }
+}
+
+/** No secret anywhere, and none was asked for. */
+export function notInitialised(app: string): RekeyError {
+  return new RekeyError(
+    "not_initialised",
+    `Cannot find a JWT secret of app ${JSON.stringify(app)}`,
+    {
+      hint: "Make one with `rekey init`",
+    },
+  );
+}

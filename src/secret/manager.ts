@@ -1,0 +1,244 @@
+import type { AuditEntry } from "../audit/events.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import type { KeyForm } from "../core/secret.ts";
+import { type Algorithm, type Environment, Installation } from "../store/installation.ts";
+import type { StoreChoice } from "../store/installation.ts";
+import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
+import { locationForNew } from "../store/location.ts";
+import { exclusively } from "../store/lock.ts";
+import type { Version } from "../store/versions.ts";
+import { adopt, type Found, inKeyring, notInitialised, plainRow } from "./adoption.ts";
+import { destroy } from "./destruction.ts";
+import { recover, recoverIfNeeded } from "./recovery.ts";
+import { retrieve, type Retrieved } from "./retrieval.ts";
+import { type Changed, changeSecret, type RotationStep } from "./rotation.ts";
+
+/** How long a command waits for another one's rotation by default, in milliseconds. */
+export const LOCK_TIMEOUT_MS = 10_000;
+
+/** What {@linkcode SecretManager.getOrCreate} needs to make a first secret. */
+export interface CreateOptions {
+  readonly store: StoreChoice;
+  readonly alg: Algorithm;
+  readonly keyForm: KeyForm;
+}
+
+const DEFAULTS: CreateOptions = { store: "auto", alg: "HS512", keyForm: "text" };
+
+/** What {@linkcode SecretManager.rotate} does differently when asked. */
+export interface RotateOptions {
+  /** Default: the choice made at `init`. */
+  readonly store?: StoreChoice | undefined;
+  readonly reason?: string | undefined;
+  /** How long the old secret still verifies, in milliseconds. Default 0: all sessions end now. */
+  readonly graceMs?: number | undefined;
+  readonly lockTimeoutMs?: number | undefined;
+  readonly onStep?: ((step: RotationStep) => void) | undefined;
+}
+
+/**
+ * Owns the JWT secret of one app: makes it, finds it, rotates it.
+ *
+ * @example
+ * ```ts
+ * const manager = new SecretManager(environment);
+ * await manager.getOrCreate({ store: "auto", alg: "HS512", keyForm: "text" });
+ * await manager.rotate({ reason: "security-incident" });
+ * ```
+ */
+export class SecretManager {
+  #installation: Installation | undefined;
+  readonly #notes: AuditEntry[] = [];
+
+  constructor(readonly environment: Environment) {}
+
+  /**
+   * The current secret; one that an older application left is adopted.
+   *
+   * @throws {RekeyError} `not_initialised` when there is none, another code with exit status 4 when
+   * it cannot be had. It never makes one.
+   */
+  async get(): Promise<Retrieved> {
+    const { installation, version } = await this.open();
+    return await retrieve(installation, version, this.#note);
+  }
+
+  /**
+   * The current secret, made when there is none.
+   *
+   * @returns the secret, and whether this call made it.
+   */
+  async getOrCreate(options: CreateOptions): Promise<Retrieved & { created: boolean }> {
+    const created = await this.#existing(options) === undefined && await this.#create(options);
+    return { ...await this.get(), created };
+  }
+
+  /**
+   * Replaces the secret (design §6). Without a grace window every session ends with the commit.
+   *
+   * @throws {RekeyError} `busy` when another rotation does not end in time, a code with exit status 4
+   * when the new secret cannot be stored; the old one is then still current.
+   */
+  async rotate(options: RotateOptions = {}): Promise<Changed> {
+    const { installation } = await this.open();
+    const wait = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
+    return await exclusively(installation.lockPath, wait, async () => {
+      await recover(installation);
+      // Asked again under the lock: another rotation may have been first.
+      const old = installation.versions.current();
+      if (old === undefined) throw notInitialised(this.environment.app.name);
+      const graceMs = options.graceMs ?? 0;
+      if (graceMs > 0) await this.#mustBeReadable(installation, old);
+      const store = options.store ?? installation.meta.get("store") as StoreChoice;
+      const location = await locationForNew(installation, store, old);
+      const reason = options.reason ?? null;
+      return await changeSecret(installation, { old, location, reason, graceMs }, options.onStep);
+    });
+  }
+
+  /** The version that would follow, and where it would live: what `rotate` would do, without doing it. */
+  async planRotation(
+    store?: StoreChoice,
+  ): Promise<{ current: Version; location: Version["location"] }> {
+    const { installation, version } = await this.open();
+    const choice = store ?? installation.meta.get("store") as StoreChoice;
+    return { current: version, location: await locationForNew(installation, choice, version) };
+  }
+
+  /** The version that a kid names, whatever its state. */
+  async versionByKid(kid: string): Promise<Version | undefined> {
+    return (await this.open()).installation.versions.byKid(kid);
+  }
+
+  /** Versions whose tokens verify now: the current one, then those inside a grace window. */
+  async verifying(): Promise<Version[]> {
+    const { installation, version } = await this.open();
+    return [version, ...inGrace(installation)];
+  }
+
+  /** The value of a version, for verification. */
+  async valueOf(version: Version): Promise<Retrieved> {
+    const { installation } = await this.open();
+    return await retrieve(installation, version, this.#note);
+  }
+
+  /** The database with its fixed settings, for the layers above. */
+  async open(): Promise<{ installation: Installation; version: Version }> {
+    const installation = await this.#existing();
+    const version = installation?.versions.current();
+    if (installation === undefined || version === undefined) {
+      throw notInitialised(this.environment.app.name);
+    }
+    return { installation, version };
+  }
+
+  /**
+   * Writes down the retrievals of this process. They are observations, not changes: when the log
+   * cannot be written just now they are dropped, and `false` is answered.
+   */
+  async flushNotes(waitMs = 100): Promise<boolean> {
+    const notes = this.#notes.splice(0);
+    const installation = this.#installation;
+    if (notes.length === 0 || installation === undefined) return true;
+    try {
+      const audit = await installation.audit();
+      installation.database.transaction(() => notes.forEach((note) => audit.append(note)), waitMs);
+      return true;
+    } catch (error) {
+      if (isRekeyError(error)) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Deletes the secret, its history and its keys: for tests, and for a machine that goes out of use.
+   *
+   * @returns whether there was anything.
+   * @throws {RekeyError} a `keyring_…` code when a value in the keyring cannot be deleted; then
+   * nothing else is either.
+   */
+  async destroy(): Promise<boolean> {
+    const installation = this.#installation ??= Installation.openExisting(this.environment);
+    if (installation === undefined) return false;
+    await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, () => destroy(installation));
+    this.#installation = undefined;
+    this.#notes.length = 0;
+    return true;
+  }
+
+  close(): void {
+    this.#installation?.close();
+    this.#installation = undefined;
+  }
+
+  readonly #note = (entry: AuditEntry): void => {
+    this.#notes.push(entry);
+  };
+
+  /** The installation with its versions, adopted if an older application left a secret. */
+  async #existing(options = DEFAULTS): Promise<Installation | undefined> {
+    const installation = this.#installation ??= Installation.openExisting(this.environment);
+    if (installation?.versions.current() !== undefined) {
+      await recoverIfNeeded(installation);
+      return installation;
+    }
+    const found = await this.#leftBehind(options.store);
+    if (found === undefined) return undefined;
+    const adopted = this.#installation ??= Installation.open(this.environment);
+    await this.#underLock(adopted, options, async () => {
+      await adopt(adopted, found);
+    });
+    return adopted;
+  }
+
+  /** A secret of an older installation. The keyring comes first, as the older application had it. */
+  async #leftBehind(store: StoreChoice): Promise<Found | undefined> {
+    const row = () => plainRow(this.#installation?.sealed.rawValue());
+    try {
+      return await inKeyring(this.environment) ?? row();
+    } catch (error) {
+      if (!isRekeyError(error, ...KEYRING_UNAVAILABLE)) throw error;
+      // The older application fell back to the row too; and the operator may decide for the database.
+      const found = row();
+      if (found !== undefined || store === "database") return found;
+      throw error;
+    }
+  }
+
+  async #create(options: CreateOptions): Promise<boolean> {
+    const installation = this.#installation ??= Installation.open(this.environment);
+    return await this.#underLock(installation, options, async () => {
+      const location = await locationForNew(installation, options.store, undefined);
+      const first = { old: undefined, location, reason: null, graceMs: 0 };
+      await changeSecret(installation, first);
+    });
+  }
+
+  /** Prepares the database and runs `work`, unless another process has made a version meanwhile. */
+  #underLock(installation: Installation, options: CreateOptions, work: () => Promise<void>) {
+    return exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
+      if (installation.versions.current() !== undefined) return false;
+      await installation.prepare(options);
+      await recover(installation);
+      await work();
+      return true;
+    });
+  }
+
+  async #mustBeReadable(installation: Installation, old: Version): Promise<void> {
+    try {
+      await retrieve(installation, old, this.#note);
+    } catch (error) {
+      if (!isRekeyError(error)) throw error;
+      throw new RekeyError(error.code, `Cannot give a grace window: ${error.message}`, {
+        hint: "Without --grace the old secret is not needed",
+        cause: error,
+      });
+    }
+  }
+}
+
+function inGrace(installation: Installation): Version[] {
+  const now = installation.now();
+  return installation.versions.previous().filter(({ grace_until }) => (grace_until ?? 0) > now);
+}

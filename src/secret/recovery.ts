@@ -1,0 +1,107 @@
+import { EVENTS } from "../audit/events.ts";
+import { isRekeyError } from "../core/errors.ts";
+import type { Installation } from "../store/installation.ts";
+import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
+import { exclusively } from "../store/lock.ts";
+import { numberedSlot } from "../store/secret_store.ts";
+import type { Version } from "../store/versions.ts";
+import { reconcileKeyring } from "./reconcile.ts";
+
+// A keyring that stays locked must not cost every command its time-out.
+const KEYRING_RETRY_MS = 60_000;
+
+/** Whether something was left to do: an interrupted rotation, an ended grace window, a busy log. */
+export function needsRecovery(installation: Installation): boolean {
+  const { versions, meta } = installation;
+  return versions.pending() !== undefined || expired(installation).length > 0 ||
+    meta.get("scrub_pending") !== undefined ||
+    (versions.unsynced().length > 0 && keyringIsDue(installation));
+}
+
+/**
+ * Finishes or undoes what another command left, unless that command is still at it: then it holds the
+ * lock, and there is nothing to do. Reading goes on without the KEK too, so a missing one is no reason
+ * to refuse here.
+ */
+export async function recoverIfNeeded(installation: Installation): Promise<void> {
+  if (!needsRecovery(installation)) return;
+  try {
+    await exclusively(installation.lockPath, 0, () => recover(installation));
+  } catch (error) {
+    if (!isRekeyError(error, "busy", "kek_missing", "kek_invalid", "kek_wrong")) throw error;
+  }
+}
+
+/** Finishes or undoes what was interrupted. Call it under the lock. */
+export async function recover(installation: Installation): Promise<void> {
+  const { versions } = installation;
+  const pending = versions.pending();
+  if (pending !== undefined) await rollBack(installation, pending, "interrupted");
+  await endGrace(installation, expired(installation));
+  if (versions.unsynced().length > 0) await tryReconcile(installation);
+  scrub(installation);
+}
+
+/** Undoes a rotation that did not reach its commit: the pending version never verified anything. */
+export async function rollBack(installation: Installation, pending: Version, reason: string) {
+  const { database, versions, sealed } = installation;
+  const audit = await installation.audit();
+  database.transaction(() => {
+    // Under the transaction, since the row is what counts: a rotation that reached its commit stays.
+    if (versions.pending()?.version !== pending.version) return;
+    versions.retire(pending, installation.now());
+    sealed.drop(numberedSlot(pending));
+    const { version, kid, location } = pending;
+    audit.append({ event: EVENTS.rotationRecovered, version, kid, location, reason });
+    installation.meta.set("scrub_pending", "log");
+  });
+}
+
+/** Destroys versions whose grace window is over. */
+async function endGrace(installation: Installation, ended: Version[]): Promise<void> {
+  if (ended.length === 0) return;
+  const { database, versions, sealed, meta } = installation;
+  const audit = await installation.audit();
+  database.transaction(() => {
+    for (const row of ended) {
+      const { version, kid, location } = row;
+      sealed.drop(numberedSlot(row));
+      versions.retire(row, installation.now());
+      audit.append({ event: EVENTS.retired, version, kid, location, reason: "grace window over" });
+    }
+    meta.set("scrub_pending", "log");
+  });
+}
+
+function expired(installation: Installation): Version[] {
+  const now = installation.now();
+  return installation.versions.previous().filter(({ grace_until }) => (grace_until ?? 0) <= now);
+}
+
+/** Answers whether the keyring could be brought up to date; if not, a later command does it. */
+export async function tryReconcile(installation: Installation): Promise<boolean> {
+  const { database, meta } = installation;
+  try {
+    await reconcileKeyring(installation);
+    if (meta.get("keyring_retry_at")) database.transaction(() => meta.remove("keyring_retry_at"));
+    return true;
+  } catch (error) {
+    if (!isRekeyError(error, ...KEYRING_UNAVAILABLE)) throw error;
+    const retryAt = String(installation.now() + KEYRING_RETRY_MS);
+    database.transaction(() => meta.set("keyring_retry_at", retryAt));
+    return false;
+  }
+}
+
+function keyringIsDue(installation: Installation): boolean {
+  return Number(installation.meta.get("keyring_retry_at") ?? 0) <= installation.now();
+}
+
+/** Leaves nothing of a destroyed or once plain value in unused pages and the write-ahead log. */
+export function scrub({ database, meta }: Installation): void {
+  const pending = meta.get("scrub_pending");
+  if (pending === undefined) return;
+  if (pending === "file") database.rewrite();
+  if (!database.truncateLog()) return;
+  database.transaction(() => meta.remove("scrub_pending"));
+}

@@ -1,0 +1,144 @@
+import { EVENTS } from "../audit/events.ts";
+import type { AuditEntry } from "../audit/events.ts";
+import { microsecondsSince, timed } from "../core/clock.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import type { Secret } from "../core/secret.ts";
+import type { Installation } from "../store/installation.ts";
+import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
+import { currentSlot, numberedSlot, type SecretStore, type Slot } from "../store/secret_store.ts";
+import type { Location, Version } from "../store/versions.ts";
+
+/** A version with its value. */
+export interface Retrieved {
+  readonly version: Version;
+  readonly secret: Secret;
+  /** Where the value was read, which is not the version's location when its mirror copy had to serve. */
+  readonly from: Location;
+}
+
+/** Takes note of a retrieval or of a failed one. */
+export type Note = (entry: AuditEntry) => void;
+
+/**
+ * Reads the value of a version. When the keyring cannot serve it, its mirror copy in the database
+ * does; another version's value never does (guarantee 2).
+ *
+ * @throws {RekeyError} with exit status 4 when neither can be had.
+ */
+export async function retrieve(
+  installation: Installation,
+  version: Version,
+  note: Note,
+): Promise<Retrieved> {
+  if (version.location === "database") {
+    return await fromDatabase(installation, version, note) ??
+      refuse(version, note, missing(version));
+  }
+  try {
+    return await fromKeyring(installation, version, note);
+  } catch (error) {
+    if (!isRekeyError(error)) throw error;
+    noteFailure(version, note, error);
+    const mirrored = await fromDatabase(installation, version, note);
+    if (mirrored === undefined) throw error;
+    return mirrored;
+  }
+}
+
+async function fromKeyring(installation: Installation, version: Version, note: Note) {
+  const { result: secret, microseconds } = await timed(() => search(installation.keyring, version));
+  if (secret === undefined) throw missing(version);
+  const { version: number, kid } = version;
+  const event = EVENTS.retrievedFromKeyring;
+  note({ event, version: number, kid, location: "keyring", duration: microseconds });
+  return { version, secret, from: "keyring" as const };
+}
+
+/**
+ * Looks for a version's value in both slots that may hold it: between the commit of a rotation and
+ * its publication a value is not yet where it belongs. The kid tells whose it is.
+ */
+async function search(store: SecretStore, version: Version): Promise<Secret | undefined> {
+  const likely = version.state === "current"
+    ? [currentSlot(version), numberedSlot(version)]
+    : [numberedSlot(version), currentSlot(version)];
+  let damage: RekeyError | undefined;
+  let stranger = false;
+  for (const slot of likely) {
+    try {
+      const secret = await store.read(slot);
+      if (secret?.kid === version.kid) return secret;
+      stranger ||= secret !== null;
+    } catch (error) {
+      if (!isRekeyError(error, "secret_damaged")) throw error;
+      damage = error;
+    }
+  }
+  if (damage !== undefined) throw damage;
+  if (stranger) throw mismatch(version);
+  return undefined;
+}
+
+async function fromDatabase(
+  { sealed }: Installation,
+  version: Version,
+  note: Note,
+): Promise<Retrieved | undefined> {
+  const start = performance.now();
+  const secret = await readSealed(sealed, sealedSlot(version), version, note);
+  if (secret === null) return undefined;
+  const { version: number, kid } = version;
+  const event = EVENTS.retrievedFromDatabase;
+  const duration = microsecondsSince(start);
+  note({ event, version: number, kid, location: "database", duration });
+  return { version, secret, from: "database" };
+}
+
+async function readSealed(sealed: SecretStore, slot: Slot, version: Version, note: Note) {
+  try {
+    return await sealed.read(slot);
+  } catch (error) {
+    if (isRekeyError(error)) noteFailure(version, note, error);
+    throw error;
+  }
+}
+
+/** Where the database keeps the sealed value of a version in its present state. */
+export function sealedSlot(version: Version): Slot {
+  return version.state === "current" ? currentSlot(version) : numberedSlot(version);
+}
+
+function noteFailure(version: Version, note: Note, error: RekeyError): void {
+  const keyring = isRekeyError(error, ...KEYRING_UNAVAILABLE);
+  note({
+    event: keyring ? EVENTS.keyringError : EVENTS.storageError,
+    version: version.version,
+    kid: version.kid,
+    location: version.location,
+    reason: error.code,
+  });
+}
+
+function refuse(version: Version, note: Note, error: RekeyError): never {
+  noteFailure(version, note, error);
+  throw error;
+}
+
+function missing({ version, location }: Version): RekeyError {
+  return new RekeyError(
+    "secret_missing",
+    `Cannot find the JWT secret: version ${version} should be in the ${location} and is not there`,
+    { hint: "Restore it from a backup, or make a new one with `rekey rotate --force`" },
+  );
+}
+
+function mismatch({ version, location }: Version): RekeyError {
+  return new RekeyError(
+    "secret_mismatch",
+    `Cannot use the JWT secret in the ${location}: it is not version ${version}`,
+    {
+      hint: "Was an older copy of the database put back? Restore the newer one, " +
+        "or make a new secret with `rekey rotate --force`",
+    },
+  );
+}

@@ -1,0 +1,180 @@
+import { jwtVerify, SignJWT } from "jose";
+import { EVENTS } from "../audit/events.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { Secret } from "../core/secret.ts";
+import type { Installation } from "../store/installation.ts";
+import { currentSlot, numberedSlot } from "../store/secret_store.ts";
+import type { Location, Version } from "../store/versions.ts";
+import { rollBack, scrub, tryReconcile } from "./recovery.ts";
+import { retrieve } from "./retrieval.ts";
+
+/** The steps of design §6, in order. `commit` is the moment; what is left after it can be redone. */
+export const ROTATION_STEPS = ["begin", "write", "probe", "commit", "publish"] as const;
+export type RotationStep = (typeof ROTATION_STEPS)[number];
+
+/** What is to take the place of what. */
+export interface Change {
+  /** The version that verifies until the commit; none for the first one. */
+  readonly old: Version | undefined;
+  readonly location: Location;
+  readonly reason: string | null;
+  /** How long the old version still verifies after the commit, in milliseconds. */
+  readonly graceMs: number;
+}
+
+/** How a change ended. */
+export interface Changed {
+  readonly version: Version;
+  readonly previous: Version | undefined;
+  /** RFC 3339 milliseconds of the old version's last moment; null when it ended with the commit. */
+  readonly graceUntil: number | null;
+  /** Whether the keyring is up to date too; if not, the next command brings it there. */
+  readonly published: boolean;
+}
+
+/**
+ * Makes a new secret the current one, all or nothing. Call it under the lock, after recovery.
+ *
+ * @param onStep told after each step, so that tests can stop there.
+ * @throws {RekeyError} when a step before the commit fails; the old secret is then still current.
+ */
+export async function changeSecret(
+  installation: Installation,
+  change: Change,
+  onStep: (step: RotationStep) => void = () => {},
+): Promise<Changed> {
+  const secret = Secret.generate();
+  const pending = await begin(installation, change, secret);
+  onStep("begin");
+  try {
+    await write(installation, pending, secret);
+    onStep("write");
+    await probe(installation, secret);
+    onStep("probe");
+  } catch (error) {
+    await giveUp(installation, pending, error);
+    throw error;
+  }
+  const graceUntil = await commit(installation, pending, change);
+  onStep("commit");
+  const published = await publish(installation);
+  onStep("publish");
+  const version = installation.versions.current() ?? pending;
+  return { version, previous: change.old, graceUntil, published };
+}
+
+// (1) From here on the row tells a later command what may have to be cleared away.
+async function begin(installation: Installation, change: Change, secret: Secret): Promise<Version> {
+  const { database, versions } = installation;
+  const audit = await installation.audit();
+  return database.transaction(() => {
+    const pending = versions.addPending({
+      kid: secret.kid,
+      location: change.location,
+      origin: "generated",
+      created_at: installation.now(),
+      reason: change.reason,
+    });
+    if (change.old !== undefined) {
+      const { version, kid, location, reason } = pending;
+      audit.append({
+        event: EVENTS.rotationInitiated,
+        version,
+        kid,
+        location,
+        reason: reason ?? undefined,
+      });
+    }
+    return pending;
+  });
+}
+
+// (2) Under the pending name, so that nobody takes it for the current value; then read back.
+async function write(installation: Installation, pending: Version, secret: Secret): Promise<void> {
+  const { keyring, sealed } = installation;
+  if (pending.location === "keyring") await keyring.write(numberedSlot(pending), secret);
+  if (pending.location === "database" || installation.mirrors()) {
+    await sealed.write(numberedSlot(pending), secret);
+  }
+  const { secret: found } = await retrieve(installation, pending, () => {});
+  if (found.kid !== secret.kid) throw probeFailed("the value read back is another one");
+}
+
+// (3) What was read back signs and verifies, before anything depends on it.
+async function probe(installation: Installation, secret: Secret): Promise<void> {
+  const alg = installation.algorithm;
+  const key = secret.hmacKey(installation.keyForm);
+  try {
+    const token = await new SignJWT().setProtectedHeader({ alg }).setSubject("probe").sign(key);
+    await jwtVerify(token, key, { algorithms: [alg], subject: "probe" });
+  } catch (cause) {
+    throw probeFailed("a token signed with it does not verify", cause);
+  } finally {
+    key.fill(0);
+  }
+}
+
+// (4) One transaction: the moment.
+async function commit(installation: Installation, pending: Version, change: Change) {
+  const { database, versions, sealed, meta } = installation;
+  const audit = await installation.audit();
+  return database.transaction(() => {
+    const now = installation.now();
+    const graceUntil = change.old === undefined || change.graceMs === 0
+      ? null
+      : now + change.graceMs;
+    if (change.old !== undefined) setAside(installation, change.old, graceUntil, now);
+    versions.activate(pending, now);
+    const own = sealed.sealedValue(numberedSlot(pending));
+    if (own !== undefined) {
+      sealed.put(currentSlot(pending), own);
+      sealed.drop(numberedSlot(pending));
+    }
+    meta.set("scrub_pending", "log");
+    const { version, kid, location, reason } = pending;
+    const event = change.old === undefined ? EVENTS.created : EVENTS.rotationCompleted;
+    audit.append({
+      event,
+      version,
+      kid,
+      location,
+      reason: reason ?? undefined,
+      duration: (now - pending.created_at) * 1000,
+    });
+    return graceUntil;
+  });
+}
+
+function setAside(
+  { versions, sealed }: Installation,
+  old: Version,
+  until: number | null,
+  now: number,
+) {
+  const own = sealed.sealedValue(currentSlot(old));
+  sealed.drop(currentSlot(old));
+  if (until === null) return versions.retire(old, now);
+  if (own !== undefined) sealed.put(numberedSlot(old), own);
+  versions.supersede(old, until);
+}
+
+// (5) May fail or be cut off: the commit stands, and every command looks whether this is left to do.
+async function publish(installation: Installation): Promise<boolean> {
+  const published = installation.versions.unsynced().length === 0 ||
+    await tryReconcile(installation);
+  scrub(installation);
+  return published;
+}
+
+async function giveUp(installation: Installation, pending: Version, error: unknown): Promise<void> {
+  await rollBack(installation, pending, isRekeyError(error) ? error.code : "failed");
+  if (pending.location === "keyring") await tryReconcile(installation);
+  scrub(installation);
+}
+
+function probeFailed(why: string, cause?: unknown): RekeyError {
+  return new RekeyError("failed", `Cannot use the new JWT secret: ${why}`, {
+    hint: "The old secret is still current; run `rekey status` and try again",
+    cause,
+  });
+}

@@ -1,0 +1,165 @@
+import { existsSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { RekeyError } from "../core/errors.ts";
+import { explainSqlite } from "./sqlite_errors.ts";
+import type { Sql, Statement } from "../core/sql.ts";
+import { makePrivateFile } from "./private_files.ts";
+import { MIGRATIONS } from "./schema.ts";
+
+/** How long a writer waits for another one before it gives up, in milliseconds. */
+export const BUSY_TIMEOUT_MS = 5_000;
+
+/** One SQLite file, opened with the settings of design §6. */
+export class Database implements Sql {
+  private constructor(readonly path: string, private readonly sqlite: DatabaseSync) {}
+
+  /**
+   * Opens the file, makes it when it is not there, and brings its tables up to date.
+   *
+   * @throws {RekeyError} `database_unusable`, `database_damaged`, `database_foreign`,
+   * `database_newer` or `busy`.
+   */
+  static open(path: string): Database {
+    makePrivateFile(path);
+    return explainSqlite(path, () => {
+      const sqlite = new DatabaseSync(path);
+      try {
+        sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA secure_delete = ON;
+                     PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF`);
+        const database = new Database(path, sqlite);
+        database.#migrate();
+        return database;
+      } catch (error) {
+        sqlite.close();
+        throw error;
+      }
+    });
+  }
+
+  /** Like {@linkcode Database.open}, but `undefined` when there is no file. */
+  static openExisting(path: string): Database | undefined {
+    return existsSync(path) ? Database.open(path) : undefined;
+  }
+
+  /** A statement whose every step reports errors as {@linkcode RekeyError}. */
+  prepare(sql: string): Statement {
+    const explain = <T>(work: () => T) => explainSqlite(this.path, work);
+    const statement = explain(() => this.sqlite.prepare(sql));
+    return {
+      get: (...values) => explain(() => statement.get(...values)),
+      all: (...values) => explain(() => statement.all(...values)),
+      run: (...values) => explain(() => Number(statement.run(...values).changes)),
+    };
+  }
+
+  /**
+   * Runs `work` in one `BEGIN IMMEDIATE` transaction: all of it is committed, or nothing is.
+   * `work` is synchronous, so that a transaction is never left open across an await.
+   *
+   * @throws {RekeyError} `busy` when another writer holds the file for too long.
+   */
+  transaction<T>(work: () => T, waitMs = BUSY_TIMEOUT_MS): T {
+    return explainSqlite(this.path, () => {
+      this.sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; BEGIN IMMEDIATE`);
+      try {
+        const result = work();
+        this.sqlite.exec("COMMIT");
+        return result;
+      } catch (error) {
+        // SQLite has rolled back by itself after some errors, a full disk among them.
+        if (this.sqlite.isTransaction) this.sqlite.exec("ROLLBACK");
+        throw error;
+      } finally {
+        this.sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+      }
+    });
+  }
+
+  /**
+   * Empties the write-ahead log into the file, so that overwritten values are in neither. Answers
+   * whether it could: a reader in another process can prevent it.
+   */
+  truncateLog(waitMs = 200): boolean {
+    return explainSqlite(this.path, () => {
+      this.sqlite.exec(`PRAGMA busy_timeout = ${waitMs}`);
+      const { busy } = this.sqlite.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() as {
+        busy: number;
+      };
+      this.sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+      return busy === 0;
+    });
+  }
+
+  /** Rewrites the whole file, so that pages that another program left unused hold nothing. */
+  rewrite(): void {
+    explainSqlite(this.path, () => this.sqlite.exec("VACUUM"));
+  }
+
+  /** Names of the tables that are not SQLite's own. */
+  tables(): string[] {
+    const rows = this.prepare(
+      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'",
+    ).all();
+    return rows.map(({ name }) => String(name));
+  }
+
+  /** Inside a transaction: drops tables and counts the file as never migrated. */
+  dropTables(names: readonly string[]): void {
+    for (const name of names) this.sqlite.exec(`DROP TABLE ${name}`);
+    this.sqlite.exec("PRAGMA user_version = 0");
+  }
+
+  close(): void {
+    if (this.sqlite.isOpen) this.sqlite.close();
+  }
+
+  #migrate(): void {
+    const applied = this.#userVersion();
+    if (applied > MIGRATIONS.length) throw this.#newer(applied);
+    // An application's own numbering of its own tables: taking it over would break its migrations.
+    if (applied > 0 && !this.#hasTable("rekey_meta")) throw this.#foreign(applied);
+    if (this.#journalMode() !== "wal") this.sqlite.exec("PRAGMA journal_mode = WAL");
+    this.sqlite.exec("PRAGMA synchronous = FULL");
+    if (applied < MIGRATIONS.length) this.#applyFrom();
+  }
+
+  #applyFrom(): void {
+    this.transaction(() => {
+      // Asked again under the lock: another process may have been first.
+      const applied = this.#userVersion();
+      for (const migration of MIGRATIONS.slice(applied)) this.sqlite.exec(migration);
+      this.sqlite.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+    });
+  }
+
+  #userVersion(): number {
+    return (this.sqlite.prepare("PRAGMA user_version").get() as { user_version: number })
+      .user_version;
+  }
+
+  #journalMode(): string {
+    return (this.sqlite.prepare("PRAGMA journal_mode").get() as { journal_mode: string })
+      .journal_mode;
+  }
+
+  #hasTable(name: string): boolean {
+    return this.sqlite.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")
+      .get(name) !== undefined;
+  }
+
+  #newer(applied: number): RekeyError {
+    return new RekeyError(
+      "database_newer",
+      `Cannot use ${this.path}: its schema is ${applied}, this rekey knows ${MIGRATIONS.length}`,
+      { hint: "Use the newer rekey that wrote it" },
+    );
+  }
+
+  #foreign(applied: number): RekeyError {
+    return new RekeyError(
+      "database_foreign",
+      `Cannot use ${this.path}: another program numbers its schema (${applied})`,
+      { hint: "Name a folder of rekey's own with --data-dir" },
+    );
+  }
+}

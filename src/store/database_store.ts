@@ -1,0 +1,75 @@
+import { Secret } from "../core/secret.ts";
+import type { Database } from "./database.ts";
+import type { Kek } from "./kek.ts";
+import { type Binding, seal, unseal } from "./sealing.ts";
+import { type SecretStore, type Slot, slotName } from "./secret_store.ts";
+
+const SETTINGS_KEY = "jwt_secret";
+
+/**
+ * Values in the `settings` table, each sealed under the KEK. Sealing takes time and transactions must
+ * not wait, so a value is sealed first and put in its row inside the caller's transaction.
+ */
+export class DatabaseStore implements SecretStore {
+  readonly location = "database";
+
+  constructor(
+    private readonly database: Database,
+    private readonly app: string,
+    private readonly kek: () => Kek,
+  ) {}
+
+  async read(slot: Slot): Promise<Secret | null> {
+    const sealed = this.sealedValue(slot);
+    if (sealed === undefined) return null;
+    return Secret.parse(await unseal(this.kek(), this.#binding(slot), sealed));
+  }
+
+  async write(slot: Slot, secret: Secret): Promise<void> {
+    const sealed = await this.seal(slot, secret);
+    this.database.transaction(() => this.put(slot, sealed));
+  }
+
+  remove(slot: Slot): Promise<boolean> {
+    return Promise.resolve(this.database.transaction(() => this.drop(slot)));
+  }
+
+  /** The row's value for a slot, ready for {@linkcode DatabaseStore.put}. */
+  seal(slot: Slot, secret: Secret): Promise<string> {
+    return seal(this.kek(), this.#binding(slot), secret.reveal());
+  }
+
+  /** Inside a transaction: keeps a sealed value. */
+  put(slot: Slot, sealed: string): void {
+    this.database.prepare(
+      `INSERT INTO settings (key, value, encrypted) VALUES (?, ?, 1)
+       ON CONFLICT (key) DO UPDATE SET value = excluded.value, encrypted = 1`,
+    ).run(slotName(SETTINGS_KEY, slot), sealed);
+  }
+
+  /** Inside a transaction: deletes a sealed value and answers whether there was one. */
+  drop(slot: Slot): boolean {
+    return this.database.prepare("DELETE FROM settings WHERE key = ?")
+      .run(slotName(SETTINGS_KEY, slot)) > 0;
+  }
+
+  /** What the slot's row holds, sealed or, before adoption, plain. */
+  sealedValue(slot: Slot): string | undefined {
+    return this.rawValue(slotName(SETTINGS_KEY, slot));
+  }
+
+  /** The row `jwt_secret` as an older application left it. */
+  rawValue(key = SETTINGS_KEY): string | undefined {
+    const row = this.database.prepare("SELECT value FROM settings WHERE key = ?").get(key);
+    return (row as { value: string } | undefined)?.value;
+  }
+
+  /** Whether the table has rows at all: those of an application. */
+  otherSettings(): boolean {
+    return this.database.prepare("SELECT 1 FROM settings LIMIT 1").get() !== undefined;
+  }
+
+  #binding({ version, kid }: Slot): Binding {
+    return { app: this.app, use: "secret", version, secret_kid: kid };
+  }
+}

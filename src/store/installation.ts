@@ -1,0 +1,159 @@
+import { Buffer } from "node:buffer";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { AuditWriter } from "../audit/writer.ts";
+import type { App, Folders } from "../core/app.ts";
+import type { Clock } from "../core/clock.ts";
+import { RekeyError } from "../core/errors.ts";
+import type { KeyForm } from "../core/secret.ts";
+import { Database } from "./database.ts";
+import { DatabaseStore } from "./database_store.ts";
+import { findKek, type Kek, type KekRecord, type KekSources, kekSupplied, newKek } from "./kek.ts";
+import type { KeyringStore } from "./keyring_store.ts";
+import { Meta } from "./meta.ts";
+import { seal, unseal } from "./sealing.ts";
+import { Versions } from "./versions.ts";
+
+/** HMAC algorithms of RFC 7518 §3.2. */
+export const ALGORITHMS = ["HS256", "HS384", "HS512"] as const;
+export type Algorithm = (typeof ALGORITHMS)[number];
+
+/** Which location the operator wants for a new version. */
+export type StoreChoice = "auto" | "keyring" | "database";
+
+/** Whether a version in the keyring is sealed in the database too. */
+export type MirrorChoice = "auto" | "on" | "off";
+
+/** Everything that a manager needs to know of its surroundings. */
+export interface Environment {
+  readonly app: App;
+  readonly folders: Folders;
+  readonly kek: KekSources;
+  readonly keyring: KeyringStore;
+  readonly mirror: MirrorChoice;
+  /** Who acts, for the audit log. */
+  readonly actor: string;
+  readonly clock: Clock;
+}
+
+/** One app's database with its keys and stores: what the layers above work on. */
+export class Installation {
+  readonly versions: Versions;
+  readonly meta: Meta;
+  readonly sealed: DatabaseStore;
+  readonly keyring: KeyringStore;
+  #kek: Kek | undefined;
+  #audit: AuditWriter | undefined;
+
+  private constructor(readonly environment: Environment, readonly database: Database) {
+    this.versions = new Versions(database);
+    this.meta = new Meta(database);
+    this.sealed = new DatabaseStore(database, environment.app.name, () => this.kek());
+    this.keyring = environment.keyring;
+  }
+
+  /** Opens the app's database, and makes it when it is not there. */
+  static open(environment: Environment): Installation {
+    return new Installation(environment, Database.open(databasePath(environment)));
+  }
+
+  /** Like {@linkcode Installation.open}, but `undefined` when there is no database. */
+  static openExisting(environment: Environment): Installation | undefined {
+    const database = Database.openExisting(databasePath(environment));
+    return database && new Installation(environment, database);
+  }
+
+  /** Path of the lock that rotations and recoveries take. */
+  get lockPath(): string {
+    return `${this.database.path}.lock`;
+  }
+
+  get algorithm(): Algorithm {
+    return (this.meta.get("alg") ?? "HS512") as Algorithm;
+  }
+
+  get keyForm(): KeyForm {
+    return (this.meta.get("key_form") ?? "text") as KeyForm;
+  }
+
+  /** Milliseconds since the epoch. */
+  now(): number {
+    return this.environment.clock();
+  }
+
+  /**
+   * The KEK that this database is sealed under.
+   *
+   * @throws {RekeyError} `kek_missing`, `kek_invalid` or `kek_wrong`.
+   */
+  kek(): Kek {
+    const { kek, folders } = this.environment;
+    return this.#kek ??= findKek(kek, folders.config, this.#kekRecord());
+  }
+
+  /** Whether versions in the keyring get a sealed copy in the database (design §6, "Mirror"). */
+  mirrors(): boolean {
+    const { mirror, kek } = this.environment;
+    return mirror === "auto" ? kekSupplied(kek) : mirror === "on";
+  }
+
+  /** Writes audit rows; they need the KEK, under which the chain's key is sealed. */
+  async audit(): Promise<AuditWriter> {
+    if (this.#audit === undefined) {
+      const sealed = this.meta.get("audit_key");
+      if (sealed === undefined) throw damagedMeta("audit_key");
+      const key = await unseal(this.kek(), this.#auditBinding(), sealed);
+      const { actor, clock } = this.environment;
+      this.#audit = new AuditWriter(this.database, Buffer.from(key, "base64"), actor, clock);
+    }
+    return this.#audit;
+  }
+
+  /** Gives a new database its KEK, its audit key and its fixed settings. Call it under the lock. */
+  async prepare(settings: { alg: Algorithm; keyForm: KeyForm; store: StoreChoice }): Promise<void> {
+    if (this.meta.get("audit_key") !== undefined) return;
+    const { app, folders, kek: sources } = this.environment;
+    const { kek, record } = newKek(sources, folders.config, app.name);
+    const auditKey = await seal(kek, this.#auditBinding(), randomBytes(32).toString("base64"));
+    this.database.transaction(() => {
+      this.meta.set("app", app.name);
+      this.meta.set("alg", settings.alg);
+      this.meta.set("key_form", settings.keyForm);
+      this.meta.set("store", settings.store);
+      this.meta.set("kek", JSON.stringify(record));
+      this.meta.set("audit_key", auditKey);
+    });
+    this.#kek = kek;
+  }
+
+  /** Path of the key file that rekey made for this database, if it made one. */
+  generatedKeyFile(): string | undefined {
+    if (this.meta.get("kek") === undefined) return undefined;
+    const { file } = this.#kekRecord();
+    return file && join(this.environment.folders.config, file);
+  }
+
+  close(): void {
+    this.database.close();
+  }
+
+  #auditBinding() {
+    return { app: this.environment.app.name, use: "audit" } as const;
+  }
+
+  #kekRecord(): KekRecord {
+    const record = this.meta.get("kek");
+    if (record === undefined) throw damagedMeta("kek");
+    return JSON.parse(record);
+  }
+}
+
+function databasePath({ app, folders }: Environment): string {
+  return join(folders.data, `${app.name}.db`);
+}
+
+function damagedMeta(key: string): RekeyError {
+  return new RekeyError("database_damaged", `Cannot use the database: its ${key} row is missing`, {
+    hint: "Restore the database from a backup",
+  });
+}

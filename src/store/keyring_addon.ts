@@ -1,0 +1,68 @@
+import { createHash } from "node:crypto";
+import { readFileSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import type { AsyncEntry } from "@napi-rs/keyring";
+import { RekeyError } from "../core/errors.ts";
+import { makePrivateFolder, readFileIfThere, writeNewPrivateFile } from "./private_files.ts";
+
+/** The part of `@napi-rs/keyring` that rekey uses. */
+export interface KeyringAddon {
+  AsyncEntry: typeof AsyncEntry;
+}
+
+/** The addon and its SHA-256 in hex, as the build puts them beside the program. */
+const EMBEDDED = new URL("./keyring.node", import.meta.url);
+const EMBEDDED_SHA256 = new URL("./keyring.node.sha256", import.meta.url);
+
+/**
+ * Loads the keyring addon. The system can only load it from a file, and a file under a predictable
+ * name in a shared folder could be somebody else's: it is unpacked into a folder of the user's own
+ * (0700), named by its SHA-256, and its content is compared before every load.
+ *
+ * @throws {RekeyError} `keyring_absent` when this build has no addon.
+ */
+export function loadKeyringAddon(cacheFolder: string): KeyringAddon {
+  const sha256 = embeddedHash();
+  makePrivateFolder(cacheFolder);
+  const path = join(cacheFolder, `keyring-${sha256}.node`);
+  if (!holds(path, sha256)) unpack(cacheFolder, path, sha256);
+  const module = { exports: {} as KeyringAddon };
+  process.dlopen(module, path);
+  return module.exports;
+}
+
+function embeddedHash(): string {
+  try {
+    return readFileSync(EMBEDDED_SHA256, "utf8").trim();
+  } catch (cause) {
+    throw new RekeyError(
+      "keyring_absent",
+      "Cannot use the keyring: this build has no addon for it",
+      {
+        hint: "Use a binary made by the build script, or --store database",
+        cause,
+      },
+    );
+  }
+}
+
+function holds(path: string, sha256: string): boolean {
+  const content = readFileIfThere(path);
+  return content !== undefined && hashOf(content) === sha256;
+}
+
+// Written under a name of its own and moved into place, since two processes may unpack at once.
+function unpack(folder: string, path: string, sha256: string): void {
+  const content = readFileSync(EMBEDDED);
+  if (hashOf(content) !== sha256) {
+    throw new Error("The embedded keyring addon is not what was built");
+  }
+  const partial = join(folder, `.keyring-${crypto.randomUUID()}`);
+  writeNewPrivateFile(partial, content);
+  renameSync(partial, path);
+}
+
+function hashOf(content: Uint8Array): string {
+  return createHash("sha256").update(content).digest("hex");
+}

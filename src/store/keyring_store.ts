@@ -1,0 +1,94 @@
+import type { App } from "../core/app.ts";
+import { isRekeyError } from "../core/errors.ts";
+import { Secret } from "../core/secret.ts";
+import type { KeyringAddon } from "./keyring_addon.ts";
+import { keyringError, keyringTimeout } from "./keyring_errors.ts";
+import { type SecretStore, type Slot, slotName } from "./secret_store.ts";
+
+/** Default bound on one keyring call, in milliseconds. */
+export const KEYRING_TIMEOUT_MS = 3_000;
+
+// The addon's own choice falls back to the kernel's keyutils, which forget at reboot.
+const PINNED = { linux: { store: "secret-service" as const } };
+
+/** Values in the OS keyring, each an item of its own: plain base64, which other programs can read. */
+export class KeyringStore implements SecretStore {
+  readonly location = "keyring";
+  #addon: KeyringAddon | undefined;
+
+  constructor(
+    private readonly app: App,
+    private readonly load: () => KeyringAddon,
+    private readonly timeoutMs = KEYRING_TIMEOUT_MS,
+  ) {}
+
+  read(slot: Slot): Promise<Secret | null> {
+    return this.#read(slotName(this.app.account, slot));
+  }
+
+  write(slot: Slot, secret: Secret): Promise<void> {
+    return this.#write(slotName(this.app.account, slot), secret);
+  }
+
+  remove(slot: Slot): Promise<boolean> {
+    return this.#remove(slotName(this.app.account, slot));
+  }
+
+  /** What the current version's account holds, whatever version that is. */
+  readPublished(): Promise<Secret | null> {
+    return this.#read(this.app.account);
+  }
+
+  /**
+   * Writes, reads and deletes a value of no meaning: nothing less tells whether a keyring works.
+   *
+   * @throws {RekeyError} a `keyring_…` code when it does not.
+   */
+  async probe(): Promise<void> {
+    const account = `${this.app.account}.probe`;
+    const written = Secret.generate();
+    await this.#write(account, written);
+    const read = await this.#read(account);
+    await this.#remove(account);
+    if (read?.kid !== written.kid) {
+      throw keyringError(new Error("The keyring did not keep a value"));
+    }
+  }
+
+  async #read(account: string): Promise<Secret | null> {
+    const value = await this.#call(account, (entry, signal) => entry.getPassword(signal));
+    return value === null ? null : Secret.parse(value);
+  }
+
+  async #write(account: string, secret: Secret): Promise<void> {
+    await this.#call(account, (entry, signal) => entry.setPassword(secret.reveal(), signal));
+  }
+
+  #remove(account: string): Promise<boolean> {
+    return this.#call(account, (entry, signal) => entry.deletePassword(signal));
+  }
+
+  // A stopped service blocks the call for ever: the deadline lets the program go on and leave, and the
+  // signal drops a call that has not begun.
+  async #call<T>(
+    account: string,
+    call: (entry: InstanceType<KeyringAddon["AsyncEntry"]>, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const abort = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const deadline = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(keyringTimeout()), this.timeoutMs);
+    });
+    try {
+      this.#addon ??= this.load();
+      const entry = new this.#addon.AsyncEntry(this.app.service, account, PINNED);
+      return await Promise.race([call(entry, abort.signal), deadline]);
+    } catch (error) {
+      throw isRekeyError(error) ? error : keyringError(error);
+    } finally {
+      clearTimeout(timer);
+      abort.abort();
+      deadline.catch(() => {});
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import type { Installation, StoreChoice } from "./installation.ts";
+import { KEYRING_UNAVAILABLE } from "./keyring_errors.ts";
+import type { Location, Version } from "./versions.ts";
+
+/**
+ * Where a new version is to live (guarantee 2, design §5). `auto` takes the keyring when it works. A
+ * secret that lives in the keyring never moves to the database because the keyring fails: that needs
+ * the operator's word.
+ *
+ * @throws {RekeyError} a `keyring_…` code when the keyring is called for and cannot be used.
+ */
+export async function locationForNew(
+  installation: Installation,
+  choice: StoreChoice,
+  current: Version | undefined,
+): Promise<Location> {
+  if (choice === "database") return "database";
+  const finding = await probe(installation);
+  if (finding === undefined) return "keyring";
+  if (choice === "keyring") throw finding;
+  if (current?.location === "keyring") throw withHint(finding, MOVE_HINT);
+  // A keyring that is there and cannot be read may hold a secret already: a second one would split
+  // the machine in two.
+  if (current === undefined && finding.code !== "keyring_absent") throw withHint(finding, NEW_HINT);
+  return "database";
+}
+
+const MOVE_HINT =
+  "in an emergency `rotate --store database` replaces the secret without the keyring";
+const NEW_HINT = "or decide for the database with --store database";
+
+async function probe({ keyring }: Installation): Promise<RekeyError | undefined> {
+  try {
+    await keyring.probe();
+    return undefined;
+  } catch (error) {
+    if (isRekeyError(error, ...KEYRING_UNAVAILABLE)) return error;
+    throw error;
+  }
+}
+
+function withHint(error: RekeyError, more: string): RekeyError {
+  const hint = error.hint === undefined ? more : `${error.hint}; ${more}`;
+  return new RekeyError(error.code, error.message, { hint, cause: error.cause });
+}

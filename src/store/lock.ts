@@ -1,0 +1,40 @@
+import { DatabaseSync } from "node:sqlite";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { makePrivateFile } from "./private_files.ts";
+import { explainSqlite } from "./sqlite_errors.ts";
+
+/**
+ * Runs `work` while no other process does: rotations and recoveries take turns. The lock is a lock on
+ * an empty SQLite file, so the system lets go of it whenever the process ends, however it ends, and
+ * SQLite does the waiting. Readers never take it.
+ *
+ * @param waitMs how long to wait for another holder, in milliseconds.
+ * @throws {RekeyError} `busy` when it is not free in time.
+ */
+export async function exclusively<T>(
+  path: string,
+  waitMs: number,
+  work: () => Promise<T>,
+): Promise<T> {
+  makePrivateFile(path);
+  const lock = new DatabaseSync(path);
+  try {
+    take(lock, path, waitMs);
+    return await work();
+  } finally {
+    lock.close();
+  }
+}
+
+function take(lock: DatabaseSync, path: string, waitMs: number): void {
+  try {
+    explainSqlite(path, () => {
+      lock.exec(`PRAGMA journal_mode = MEMORY; PRAGMA busy_timeout = ${waitMs}; BEGIN EXCLUSIVE`);
+    });
+  } catch (error) {
+    if (!isRekeyError(error, "busy")) throw error;
+    throw new RekeyError("busy", "Cannot start: another rekey is rotating or recovering", {
+      hint: "Wait for it to end, or wait longer with --lock-timeout",
+    });
+  }
+}

@@ -1,0 +1,32 @@
+import type { Database } from "./database.ts";
+
+/** Facts about the installation that are not secret, or are sealed. */
+export type MetaKey =
+  | "app"
+  | "alg"
+  | "key_form"
+  | "store"
+  | "kek"
+  | "audit_key"
+  | "scrub_pending"
+  | "keyring_retry_at";
+
+/** The rows of `rekey_meta`. */
+export class Meta {
+  constructor(private readonly database: Database) {}
+
+  get(key: MetaKey): string | undefined {
+    const row = this.database.prepare("SELECT value FROM rekey_meta WHERE key = ?").get(key);
+    return (row as { value: string } | undefined)?.value;
+  }
+
+  set(key: MetaKey, value: string): void {
+    this.database.prepare(
+      "INSERT INTO rekey_meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+    ).run(key, value);
+  }
+
+  remove(key: MetaKey): void {
+    this.database.prepare("DELETE FROM rekey_meta WHERE key = ?").run(key);
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The database's tables, as a list of migrations: `PRAGMA user_version` says how many have run. Only
+ * ever append. Tables of our own are prefixed, since the file may be an application's.
+ *
+ * Times are milliseconds since the epoch, UTC. `rekey_versions.synced` is 0 while the keyring may
+ * hold items that the row's state does not call for (see `secret/reconcile.ts`).
+ */
+export const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE IF NOT EXISTS settings (
+     key TEXT PRIMARY KEY,
+     value TEXT NOT NULL,
+     encrypted INTEGER NOT NULL DEFAULT 0
+   );
+
+   CREATE TABLE rekey_meta (
+     key TEXT PRIMARY KEY,
+     value TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;
+
+   CREATE TABLE rekey_versions (
+     version INTEGER PRIMARY KEY,
+     kid TEXT NOT NULL UNIQUE,
+     state TEXT NOT NULL CHECK (state IN ('pending', 'current', 'previous', 'retired')),
+     location TEXT NOT NULL CHECK (location IN ('keyring', 'database')),
+     origin TEXT NOT NULL CHECK (origin IN ('generated', 'adopted')),
+     created_at INTEGER NOT NULL,
+     activated_at INTEGER,
+     retired_at INTEGER,
+     grace_until INTEGER,
+     reason TEXT,
+     synced INTEGER NOT NULL CHECK (synced IN (0, 1))
+   ) STRICT;
+   CREATE UNIQUE INDEX rekey_one_current ON rekey_versions (state) WHERE state = 'current';
+   CREATE UNIQUE INDEX rekey_one_pending ON rekey_versions (state) WHERE state = 'pending';
+   CREATE INDEX rekey_previous ON rekey_versions (version) WHERE state = 'previous';
+   CREATE INDEX rekey_unsynced ON rekey_versions (version) WHERE synced = 0;
+
+   CREATE TABLE rekey_audit (
+     seq INTEGER PRIMARY KEY,
+     time TEXT NOT NULL,
+     event TEXT NOT NULL,
+     version INTEGER,
+     kid TEXT,
+     location TEXT,
+     duration INTEGER,
+     actor TEXT NOT NULL,
+     reason TEXT,
+     hash TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX rekey_audit_event ON rekey_audit (event, seq);
+   CREATE TABLE rekey_audit_counts (
+     event TEXT NOT NULL,
+     location TEXT NOT NULL,
+     count INTEGER NOT NULL,
+     PRIMARY KEY (event, location)
+   ) STRICT, WITHOUT ROWID;
+
+   CREATE TABLE rekey_sessions (
+     jti TEXT PRIMARY KEY,
+     version INTEGER NOT NULL REFERENCES rekey_versions (version),
+     sub TEXT NOT NULL,
+     issued_at INTEGER NOT NULL,
+     expires_at INTEGER NOT NULL,
+     revoked_at INTEGER
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX rekey_sessions_active ON rekey_sessions (version, expires_at)
+     WHERE revoked_at IS NULL;`,
+];

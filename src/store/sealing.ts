@@ -1,0 +1,84 @@
+import { Buffer } from "node:buffer";
+import { compactDecrypt, CompactEncrypt, type CompactJWEHeaderParameters } from "jose";
+import { RekeyError } from "../core/errors.ts";
+import type { Kek } from "./kek.ts";
+
+const KEY_MANAGEMENT = "A256GCMKW";
+const ENCRYPTION = "A256GCM";
+
+/** What a sealed value is: read back under other words it does not open. */
+export interface Binding {
+  readonly app: string;
+  /** `secret` for a version's value; other uses have their own word. */
+  readonly use: "secret" | "audit";
+  readonly version?: number;
+  /** kid of the version. */
+  readonly secret_kid?: string;
+}
+
+/**
+ * Seals bytes under the KEK as a compact JWE (RFC 7516, `A256GCMKW` and `A256GCM`). The protected
+ * header names the KEK (`kid`) and what the value is (`rekey`), so neither can be exchanged.
+ */
+export function seal(kek: Kek, binding: Binding, value: string): Promise<string> {
+  const header = { alg: KEY_MANAGEMENT, enc: ENCRYPTION, kid: kek.id, rekey: binding };
+  return new CompactEncrypt(Buffer.from(value)).setProtectedHeader(header).encrypt(kek.key);
+}
+
+/**
+ * Opens a sealed value.
+ *
+ * @throws {RekeyError} `kek_wrong` when another KEK sealed it, `secret_damaged` when it was changed
+ * or is not the value that `binding` names.
+ */
+export async function unseal(kek: Kek, binding: Binding, sealed: string): Promise<string> {
+  const { plaintext, protectedHeader } = await open(kek, sealed);
+  if (!sameBinding(protectedHeader.rekey, binding)) throw damaged("it is another value");
+  return Buffer.from(plaintext).toString();
+}
+
+async function open(kek: Kek, sealed: string) {
+  const sealedBy = sealingKek(sealed);
+  if (sealedBy !== undefined && sealedBy !== kek.id) throw wrongKek(kek, sealedBy);
+  try {
+    return await compactDecrypt(sealed, kek.key, {
+      keyManagementAlgorithms: [KEY_MANAGEMENT],
+      contentEncryptionAlgorithms: [ENCRYPTION],
+    });
+  } catch (cause) {
+    throw damaged("it was changed or is incomplete", cause);
+  }
+}
+
+/** The KEK that a sealed value's header names, not yet authenticated; `undefined` when it names none. */
+export function sealingKek(sealed: string): string | undefined {
+  try {
+    const header = JSON.parse(Buffer.from(sealed.split(".")[0] ?? "", "base64url").toString());
+    return typeof header?.kid === "string" ? header.kid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+// Field by field: the header travels as JSON, whose order of members means nothing.
+function sameBinding(found: CompactJWEHeaderParameters["rekey"], wanted: Binding): boolean {
+  if (typeof found !== "object" || found === null) return false;
+  const other = found as Record<string, unknown>;
+  const names = new Set([...Object.keys(wanted), ...Object.keys(other)]);
+  return [...names].every((name) => other[name] === wanted[name as keyof Binding]);
+}
+
+function damaged(why: string, cause?: unknown): RekeyError {
+  return new RekeyError("secret_damaged", `Cannot open the sealed value in the database: ${why}`, {
+    hint: "Restore the database from a backup, or make a new secret with `rekey rotate --force`",
+    cause,
+  });
+}
+
+function wrongKek(kek: Kek, sealedBy: string): RekeyError {
+  return new RekeyError(
+    "kek_wrong",
+    `Cannot open the sealed value: KEK ${sealedBy} sealed it, ${kek.source} gives KEK ${kek.id}`,
+    { hint: "Provide the KEK that it was sealed under" },
+  );
+}

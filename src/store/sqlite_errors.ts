@@ -1,0 +1,63 @@
+import { RekeyError } from "../core/errors.ts";
+
+// node:sqlite gives a result code for some calls only, so SQLite's own fixed English texts
+// (sqlite3_errstr) tell the cases apart.
+const FINDINGS: readonly [RegExp, (path: string) => RekeyError][] = [
+  [
+    /database (table )?is locked/,
+    (path) =>
+      new RekeyError("busy", `Cannot write ${path}: another process holds it`, {
+        hint: "Close programs that keep a transaction open on it, then run the command again",
+      }),
+  ],
+  [
+    /file is not a database/,
+    (path) =>
+      new RekeyError("database_damaged", `Cannot use ${path}: it is not an SQLite database`, {
+        hint: "Move it away, or name another folder with --data-dir",
+      }),
+  ],
+  [
+    /malformed/,
+    (path) =>
+      new RekeyError("database_damaged", `Cannot use ${path}: the database is damaged`, {
+        hint: "Restore it from a backup; the secret itself may still be in the keyring",
+      }),
+  ],
+  [
+    /readonly|read-only/,
+    (path) =>
+      new RekeyError("database_unusable", `Cannot write ${path}: it is read-only`, {
+        hint: "Make the file and its folder writable by this user",
+      }),
+  ],
+  [
+    /disk is full|disk I\/O error/,
+    (path) =>
+      new RekeyError("database_unusable", `Cannot write ${path}: the disk is full or failing`, {
+        hint: "Free some space and run the command again; nothing was changed",
+      }),
+  ],
+  [/unable to open/, (path) =>
+    new RekeyError("database_unusable", `Cannot open ${path}`, {
+      hint: "Check that the file and its folder belong to this user and can be written",
+    })],
+];
+
+/**
+ * Runs `work` and turns what SQLite reports about the file into a {@linkcode RekeyError}. Mistakes of
+ * our own (syntax, constraints) pass through: they are bugs and must look like bugs.
+ */
+export function explainSqlite<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!isSqliteError(error)) throw error;
+    const finding = FINDINGS.find(([text]) => text.test(error.message));
+    throw finding === undefined ? error : finding[1](path);
+  }
+}
+
+function isSqliteError(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
+}

@@ -1,0 +1,109 @@
+import type { Database } from "./database.ts";
+
+/** Where a version's value lives. */
+export type Location = "keyring" | "database";
+
+/** The life of a version (design §1). */
+export type VersionState = "pending" | "current" | "previous" | "retired";
+
+/** A row of `rekey_versions`. Times are milliseconds since the epoch. */
+export interface Version {
+  readonly version: number;
+  readonly kid: string;
+  readonly state: VersionState;
+  readonly location: Location;
+  readonly origin: "generated" | "adopted";
+  readonly created_at: number;
+  readonly activated_at: number | null;
+  readonly retired_at: number | null;
+  /** End of the grace window of a previous version. */
+  readonly grace_until: number | null;
+  readonly reason: string | null;
+  /** 0 while the keyring may hold items that the state does not call for. */
+  readonly synced: 0 | 1;
+}
+
+/** What is known of a version before it exists. */
+export type NewVersion = Pick<Version, "kid" | "location" | "origin" | "created_at" | "reason">;
+
+/** The rows of `rekey_versions`. Methods that change rows belong inside a transaction. */
+export class Versions {
+  constructor(private readonly database: Database) {}
+
+  current(): Version | undefined {
+    return this.#one("state = 'current'");
+  }
+
+  pending(): Version | undefined {
+    return this.#one("state = 'pending'");
+  }
+
+  byKid(kid: string): Version | undefined {
+    return this.#one("kid = ?", kid);
+  }
+
+  /** Versions inside a grace window or just past it, newest first. */
+  previous(): Version[] {
+    return this.#all("state = 'previous'");
+  }
+
+  /** Every version that there ever was, newest first. */
+  every(): Version[] {
+    return this.#all("true");
+  }
+
+  /** Versions whose keyring items may not be what their state calls for, newest first. */
+  unsynced(): Version[] {
+    return this.#all("synced = 0");
+  }
+
+  /** Adds a pending version under the next number, and answers it. */
+  addPending(added: NewVersion): Version {
+    const { kid, location, origin, created_at, reason } = added;
+    const row = this.database.prepare(
+      `INSERT INTO rekey_versions (version, kid, state, location, origin, created_at, reason, synced)
+       VALUES ((SELECT coalesce(max(version), 0) + 1 FROM rekey_versions), ?, 'pending', ?, ?, ?, ?, ?)
+       RETURNING *`,
+    ).get(kid, location, origin, created_at, reason, location === "keyring" ? 0 : 1);
+    return row as unknown as Version;
+  }
+
+  activate({ version }: Version, now: number): void {
+    this.database.prepare(
+      "UPDATE rekey_versions SET state = 'current', activated_at = ? WHERE version = ?",
+    ).run(now, version);
+  }
+
+  /** The version still verifies until `graceUntil`. */
+  supersede({ version }: Version, graceUntil: number): void {
+    this.database.prepare(
+      `UPDATE rekey_versions SET state = 'previous', grace_until = ?, synced = location <> 'keyring'
+       WHERE version = ?`,
+    ).run(graceUntil, version);
+  }
+
+  /** The version never verifies again; what the keyring holds of it is to be deleted. */
+  retire({ version }: Version, now: number): void {
+    this.database.prepare(
+      `UPDATE rekey_versions
+       SET state = 'retired', retired_at = ?, grace_until = NULL, synced = location <> 'keyring'
+       WHERE version = ?`,
+    ).run(now, version);
+  }
+
+  markSynced({ version }: Version): void {
+    this.database.prepare("UPDATE rekey_versions SET synced = 1 WHERE version = ?").run(version);
+  }
+
+  #one(where: string, ...values: string[]): Version | undefined {
+    const row = this.database.prepare(`SELECT * FROM rekey_versions WHERE ${where}`).get(...values);
+    return row as unknown as Version | undefined;
+  }
+
+  #all(where: string): Version[] {
+    const rows = this.database.prepare(
+      `SELECT * FROM rekey_versions WHERE ${where} ORDER BY version DESC`,
+    ).all();
+    return rows as unknown as Version[];
+  }
+}
