@@ -69,7 +69,8 @@ function homeFolder(): string | undefined {
 function actor(): string {
   try {
     return `${userInfo().username}@${hostname()}`;
-  } catch {
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
     // A user id without a name, as containers have it.
     return `uid ${Deno.uid()}@${hostname()}`;
   }

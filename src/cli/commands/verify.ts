@@ -61,13 +61,18 @@ function tokenFromStdin(): string {
 }
 
 function human({ version, kid, claims }: Verified): string[] {
-  const text = (value: unknown) => typeof value === "string" ? value : JSON.stringify(value);
-  const { exp, ...others } = claims;
-  const rows = Object.entries(others).map(([name, value]) => [name, printable(text(value) ?? "")]);
-  const expiry = typeof exp === "number" && Math.abs(exp) <= 8.64e12
-    ? [["exp", rfc3339(exp * 1000)]]
-    : [];
-  return [`valid: signed with version ${version} (kid ${kid})`, ...table([...rows, ...expiry])];
+  const rows = Object.entries(claims).map((
+    [name, value],
+  ) => [name, printable(claimText(name, value))]);
+  return [`valid: signed with version ${version} (kid ${kid})`, ...table(rows)];
+}
+
+const INSTANTS = ["exp", "nbf", "iat"];
+
+function claimText(name: string, value: unknown): string {
+  const showable = typeof value === "number" && Math.abs(value) <= 8.64e12;
+  if (INSTANTS.includes(name) && showable) return rfc3339(value * 1000);
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 // A claim may hold anything, escape sequences for a terminal among it.

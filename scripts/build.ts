@@ -1,0 +1,76 @@
+/** Builds `dist/rekey`: one executable with the program, the runtime and the keyring addon. */
+import { createHash } from "node:crypto";
+import { createRequire } from "node:module";
+import { PERMISSIONS } from "./permissions.ts";
+import { findDenort } from "./denort.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+const PARTS = "dist/build";
+
+Deno.chdir(ROOT);
+await Deno.mkdir(PARTS, { recursive: true });
+await bundle();
+const addon = await copyAddon();
+await compile(addon);
+const { size } = await Deno.stat("dist/rekey");
+report(`dist/rekey: ${(size / 1e6).toFixed(1)} MB`);
+
+// One minified file starts in a good half of the time that a graph of modules takes.
+async function bundle(): Promise<void> {
+  await deno(
+    {},
+    "bundle",
+    "--quiet",
+    "--platform",
+    "deno",
+    "--minify",
+    "--output",
+    `${PARTS}/rekey.js`,
+    "main.ts",
+  );
+}
+
+/** Puts the addon and its SHA-256 beside the bundle, where `src/store/keyring_addon.ts` looks. */
+async function copyAddon(): Promise<string[]> {
+  const content = await Deno.readFile(addonPath());
+  const sha256 = createHash("sha256").update(content).digest("hex");
+  await Deno.writeFile(`${PARTS}/keyring.node`, content);
+  await Deno.writeTextFile(`${PARTS}/keyring.node.sha256`, `${sha256}\n`);
+  return ["keyring.node", "keyring.node.sha256"];
+}
+
+// From Deno's own npm cache, where deno.lock has decided which version it is.
+function addonPath(): string {
+  const require = createRequire(import.meta.resolve("@napi-rs/keyring"));
+  const { os, arch } = Deno.build;
+  const name = `${os === "windows" ? "win32" : os}-${arch === "x86_64" ? "x64" : "arm64"}`;
+  const abi = { linux: "-gnu", windows: "-msvc" }[os as string] ?? "";
+  return require.resolve(`@napi-rs/keyring-${name}${abi}`);
+}
+
+async function compile(included: string[]): Promise<void> {
+  const denort = await findDenort();
+  report(
+    `denort: ${denort === undefined ? "downloaded by Deno" : "given or from its npm package"}`,
+  );
+  const include = included.flatMap((file) => ["--include", `${PARTS}/${file}`]);
+  await deno(
+    denort === undefined ? {} : { DENORT_BIN: denort },
+    ...["compile", "--quiet", "--no-check", "--no-code-cache", "--no-prompt", "--no-config"],
+    ...PERMISSIONS.map(([flag]) => flag),
+    ...include,
+    ...["--output", "dist/rekey", `${PARTS}/rekey.js`],
+  );
+}
+
+async function deno(env: Record<string, string>, ...args: string[]): Promise<void> {
+  const { success } = await new Deno.Command(Deno.execPath(), { args, env, stdin: "null" })
+    .output();
+  if (success) return;
+  report(`Failed: deno ${args[0]}`);
+  Deno.exit(1);
+}
+
+function report(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${text}\n`));
+}

@@ -1,0 +1,15 @@
+/** The permissions that the binary is compiled with, each with its reason; README prints this list. */
+export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] = [
+  [
+    "--allow-read",
+    "the database, key files and the unpacked addon may be in any folder that is named",
+  ],
+  ["--allow-write", "the same files"],
+  ["--allow-env", "REKEY_* and XDG_* variables, HOME, NO_COLOR"],
+  [
+    "--allow-sys=uid,gid,username,homedir,hostname",
+    "the actor of audit rows, the owner of files, the home folder",
+  ],
+  ["--allow-ffi", "the keyring addon"],
+  ["--allow-run=/bin/sh,cmd", "REKEY_KEK_COMMAND and REKEY_PASSPHRASE_COMMAND"],
+];

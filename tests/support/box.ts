@@ -1,0 +1,96 @@
+import { join } from "node:path";
+
+/** The compiled executable that the tests run, as a user does. */
+export const REKEY = new URL("../../dist/rekey", import.meta.url).pathname;
+
+/** How a command ended. */
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What {@linkcode Box.run} does differently when asked. */
+export interface RunOptions {
+  readonly env?: Record<string, string>;
+  readonly stdin?: string | Uint8Array;
+  readonly cwd?: string;
+}
+
+/**
+ * A user of their own: an empty home folder and an environment with nothing in it but that. The real
+ * home, data folder and keyring are out of reach.
+ */
+export class Box implements Disposable {
+  readonly home = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+
+  constructor(readonly env: Record<string, string> = {}) {}
+
+  /** The app's database. */
+  get database(): string {
+    return join(this.home, ".local/share/agiworkforce/agiworkforce.db");
+  }
+
+  /** Runs `dist/rekey`. */
+  run(args: string[], options: RunOptions = {}): Promise<Ended> {
+    return this.exec(REKEY, args, options);
+  }
+
+  /** Runs `dist/rekey --json` and parses its one line of stdout. */
+  // deno-lint-ignore no-explicit-any
+  async json(...args: string[]): Promise<any> {
+    const ended = await this.run([...args, "--json"]);
+    if (ended.stdout === "") throw new Error(`rekey ${args[0]} (${ended.code}): ${ended.stderr}`);
+    return JSON.parse(ended.stdout);
+  }
+
+  /** Runs any program as the box's user. */
+  async exec(program: string, args: string[], options: RunOptions = {}): Promise<Ended> {
+    const child = new Deno.Command(program, {
+      args,
+      cwd: options.cwd ?? this.home,
+      clearEnv: true,
+      env: { PATH: "/usr/bin:/bin", HOME: this.home, ...this.env, ...options.env },
+      stdin: options.stdin === undefined ? "null" : "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    if (options.stdin !== undefined) await feed(child.stdin, options.stdin);
+    const { code, stdout, stderr } = await child.output();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    return { code, stdout: text(stdout), stderr: text(stderr) };
+  }
+
+  /** The text of a token for `sub`. */
+  async token(sub = "alice", ...more: string[]): Promise<string> {
+    const { token } = await this.json("issue", "--sub", sub, ...more);
+    return token;
+  }
+
+  /** Every file below the home folder, by path, with its bytes. */
+  files(folder = this.home): Map<string, Uint8Array> {
+    const found = new Map<string, Uint8Array>();
+    for (const { name, isDirectory, isFile } of Deno.readDirSync(folder)) {
+      const path = join(folder, name);
+      if (isDirectory) this.files(path).forEach((bytes, file) => found.set(file, bytes));
+      else if (isFile) found.set(path, Deno.readFileSync(path));
+    }
+    return found;
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.home, { recursive: true });
+  }
+}
+
+// A program that has seen enough may close its end before everything is written.
+async function feed(stdin: WritableStream<Uint8Array>, data: string | Uint8Array): Promise<void> {
+  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+  try {
+    const writer = stdin.getWriter();
+    await writer.write(bytes);
+    await writer.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}

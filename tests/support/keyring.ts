@@ -1,0 +1,143 @@
+import { Box } from "./box.ts";
+
+const BUS_CONFIG = new URL("./bus.conf", import.meta.url).pathname;
+const PASSWORD = "test";
+
+/** Attributes under which the application's secret is kept. */
+export const SERVICE = "AGI Workforce";
+export const ACCOUNT = "agiworkforce.jwt_secret";
+
+/**
+ * A box with a private session bus and a real gnome-keyring on it. The bus starts nothing by itself:
+ * after {@linkcode KeyringBox.kill} there is no Secret Service.
+ */
+export class KeyringBox extends Box implements AsyncDisposable {
+  #daemon: Deno.ChildProcess | undefined;
+
+  private constructor(private readonly bus: Deno.ChildProcess, address: string) {
+    super({ DBUS_SESSION_BUS_ADDRESS: address });
+  }
+
+  /** Starts the bus and an unlocked keyring. */
+  static async start(): Promise<KeyringBox> {
+    const bus = new Deno.Command("dbus-daemon", {
+      args: [`--config-file=${BUS_CONFIG}`, "--nofork", "--print-address=1"],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const box = new KeyringBox(bus, await firstLine(bus.stdout));
+    await box.unlock();
+    return box;
+  }
+
+  /** A real, unlocked keyring: a new daemon in place of any that runs, with the same items. */
+  async unlock(): Promise<void> {
+    await this.kill();
+    this.#daemon = this.#spawn(["--unlock"], "piped");
+    const writer = this.#daemon.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(PASSWORD));
+    await writer.close();
+    await this.#ready();
+  }
+
+  /** A real keyring that was never unlocked, as after a login without a password. */
+  async lock(): Promise<void> {
+    await this.kill();
+    this.#daemon = this.#spawn([], "null");
+    await this.#ready();
+  }
+
+  /** Stops the daemon in its tracks: it is there and never answers. */
+  stop(): void {
+    this.#daemon?.kill("SIGSTOP");
+  }
+
+  /** Lets a stopped daemon go on. */
+  cont(): void {
+    this.#daemon?.kill("SIGCONT");
+  }
+
+  /** No Secret Service at all. */
+  async kill(): Promise<void> {
+    if (this.#daemon === undefined) return;
+    this.#daemon.kill("SIGKILL");
+    await this.#daemon.status;
+    this.#daemon = undefined;
+  }
+
+  /** The value under an account, by another program than ours; `undefined` when there is none. */
+  async lookup(account = ACCOUNT): Promise<string | undefined> {
+    const { code, stdout } = await this.exec("secret-tool", [
+      "lookup",
+      ...this.#attributes(account),
+    ]);
+    return code === 0 ? stdout : undefined;
+  }
+
+  /** Stores a value as another program would. */
+  async store(value: string, account = ACCOUNT): Promise<void> {
+    const args = ["store", "--label=older application", ...this.#attributes(account)];
+    const { code, stderr } = await this.exec("secret-tool", args, { stdin: value });
+    if (code !== 0) throw new Error(`secret-tool: ${stderr}`);
+  }
+
+  /** Deletes a value as another program would. */
+  async clear(account = ACCOUNT): Promise<void> {
+    await this.exec("secret-tool", ["clear", ...this.#attributes(account)]);
+  }
+
+  /** The accounts under the service, sorted. */
+  async accounts(): Promise<string[]> {
+    const { stdout, stderr } = await this.exec("secret-tool", [
+      "search",
+      "--all",
+      "service",
+      SERVICE,
+    ]);
+    return [...`${stdout}${stderr}`.matchAll(/^attribute\.username = (.*)$/gm)].map(([, name]) =>
+      name!
+    )
+      .sort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    this.bus.kill("SIGTERM");
+    await this.bus.status;
+    this[Symbol.dispose]();
+  }
+
+  #attributes(account: string): string[] {
+    return ["service", SERVICE, "username", account];
+  }
+
+  #spawn(args: string[], stdin: "piped" | "null"): Deno.ChildProcess {
+    return new Deno.Command("gnome-keyring-daemon", {
+      args: ["--foreground", "--components=secrets", ...args],
+      clearEnv: true,
+      env: { PATH: "/usr/bin:/bin", HOME: this.home, ...this.env },
+      stdin,
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+  }
+
+  async #ready(): Promise<void> {
+    const ask = ["--session", "--dest", "org.freedesktop.secrets", "--object-path"];
+    for (let tries = 0; tries < 100; tries++) {
+      const { code } = await this.exec("gdbus", ["introspect", ...ask, "/org/freedesktop/secrets"]);
+      if (code === 0) return;
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    throw new Error("gnome-keyring-daemon did not come up");
+  }
+}
+
+async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const reader = stream.getReader();
+  const { value } = await reader.read();
+  reader.releaseLock();
+  await stream.cancel();
+  return new TextDecoder().decode(value).trim();
+}

@@ -1,0 +1,28 @@
+import { Buffer } from "node:buffer";
+import assert from "node:assert/strict";
+import type { Box } from "./box.ts";
+
+/** The ways in which a secret's bytes may be written down: raw, base64, base64url and hex. */
+export function spellings(base64: string): Buffer[] {
+  const raw = Buffer.from(base64, "base64");
+  assert.equal(raw.length, 64, "the test must look for a whole secret");
+  // Without the last group, so that padding and line ends do not hide a hit.
+  const texts = [base64.slice(0, 84), raw.toString("base64url").slice(0, 84), raw.toString("hex")];
+  return [raw, ...texts.map((text) => Buffer.from(text))];
+}
+
+/** Fails when any spelling is in a file of the box (but for the keyring's own) or in one of `texts`. */
+export function assertNowhere(box: Box, wanted: Buffer[], ...texts: string[]): void {
+  const files = [...box.files()].filter(([path]) => !path.includes("/keyrings/"));
+  assert.ok(files.some(([path]) => path.endsWith(".db")), "the database must be among the files");
+  for (const [path, bytes] of files) {
+    for (const spelling of wanted) {
+      assert.ok(!Buffer.from(bytes).includes(spelling), `found in ${path}`);
+    }
+  }
+  for (const text of texts) {
+    for (const spelling of wanted) {
+      assert.ok(!Buffer.from(text).includes(spelling), "found in output");
+    }
+  }
+}
