@@ -64,12 +64,14 @@ function parseObject(encoded: string, part: string): JsonObject {
   throw malformed(`its ${part} is no JSON object`);
 }
 
-// Node's decoder forgives; encoding again tells whether it had to. The bits that a last character
+const BASE64URL = /^[A-Za-z0-9_-]*$/;
+
+// The decoder forgives; encoding again tells whether it had to. The bits that a last character
 // leaves unused must be zero (RFC 4648 §3.5), or one signature would have several spellings.
 function decode(encoded: string, part: string): Uint8Array {
-  const bytes = Buffer.from(encoded, "base64url");
-  if (bytes.toString("base64url") !== encoded) throw malformed(`its ${part} is not base64url`);
-  return bytes;
+  const bytes = BASE64URL.test(encoded) ? Buffer.from(encoded, "base64url") : undefined;
+  if (bytes?.toString("base64url") === encoded) return bytes;
+  throw malformed(`its ${part} is not base64url`);
 }
 
 function malformed(why: string): RekeyError {

@@ -72,6 +72,10 @@ function usageError({ code, message }: CommanderError): RekeyError {
   if (code === "commander.help") {
     return new RekeyError("usage", "No command was given", { hint: SEE_HELP });
   }
+  // Its own text quotes the whole line.
+  if (code === "commander.excessArguments") {
+    return new RekeyError("usage", "Too many arguments were given", { hint: SEE_HELP });
+  }
   const sentence = shortened(message).replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
   return new RekeyError("usage", sentence.charAt(0).toUpperCase() + sentence.slice(1), {
     hint: SEE_HELP,

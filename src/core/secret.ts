@@ -8,6 +8,7 @@ export const SECRET_BYTES = 64;
 /** How the HMAC key is made from the stored text: its own bytes, or the bytes it decodes to. */
 export type KeyForm = "text" | "raw";
 
+const BASE64_OF_64_BYTES = /^[A-Za-z0-9+/]{86}==$/;
 const KID_LABEL = "rekey kid v1";
 const KID_LENGTH = 16;
 
@@ -45,8 +46,10 @@ export class Secret {
    * @throws {RekeyError} `secret_damaged` when it is anything else. The message never quotes it.
    */
   static parse(text: string): Secret {
-    const bytes = Buffer.from(text, "base64");
-    if (bytes.length !== SECRET_BYTES || bytes.toString("base64") !== text) {
+    // The length of the text decides that of the bytes; encoding again finds unused bits that are set.
+    const canonical = BASE64_OF_64_BYTES.test(text) &&
+      Buffer.from(text, "base64").toString("base64") === text;
+    if (!canonical) {
       throw new RekeyError(
         "secret_damaged",
         `Cannot use the stored JWT secret: it is not ${SECRET_BYTES} bytes of base64`,

@@ -40,6 +40,7 @@ export async function adopt(installation: Installation, found: Found): Promise<V
     const row = versions.addPending({ kid, location, origin: "adopted", created_at: now, reason });
     versions.activate(row, now);
     sealed.drop(currentSlot(row));
+    sealed.rewriteRows();
     if (value !== undefined) sealed.put(currentSlot(row), value);
     meta.set("scrub_pending", "file");
     audit.append({ event: EVENTS.created, version: row.version, kid, location, reason });

@@ -30,7 +30,7 @@ function clearDatabase({ database, sealed, versions }: Installation): void {
   });
   const shared = database.tables().some((name) => name !== "settings") || sealed.otherSettings();
   if (shared) {
-    database.rewrite();
+    database.wipeFreePages();
     database.truncateLog();
   }
   database.close();

@@ -90,7 +90,7 @@ export class SecretManager {
       const graceMs = options.graceMs ?? 0;
       if (graceMs > 0) await this.#mustBeReadable(installation, old);
       const store = options.store ?? installation.meta.get("store") as StoreChoice;
-      const location = await locationForNew(installation, store, old);
+      const location = await locationForNew(installation.keyring, store, old);
       const reason = options.reason ?? null;
       return await changeSecret(installation, { old, location, reason, graceMs }, options.onStep);
     });
@@ -102,7 +102,10 @@ export class SecretManager {
   ): Promise<{ current: Version; location: Version["location"] }> {
     const { installation, version } = await this.open();
     const choice = store ?? installation.meta.get("store") as StoreChoice;
-    return { current: version, location: await locationForNew(installation, choice, version) };
+    return {
+      current: version,
+      location: await locationForNew(installation.keyring, choice, version),
+    };
   }
 
   /** The version that a kid names, whatever its state. */
@@ -182,18 +185,49 @@ export class SecretManager {
       await recoverIfNeeded(installation);
       return installation;
     }
-    const found = await this.#leftBehind(options.store);
-    if (found === undefined) return undefined;
-    const adopted = this.#installation ??= Installation.open(this.environment);
-    await this.#underLock(adopted, options, async () => {
-      await adopt(adopted, found);
+    if (installation === undefined && await this.#leftBehind(options.store) === undefined) {
+      return undefined;
+    }
+    const opened = this.#installation ??= Installation.open(this.environment);
+    await this.#first(opened, options, async () => {
+      const found = await this.#leftBehind(options.store, opened);
+      return found && (() => adopt(opened, found));
     });
-    return adopted;
+    return opened.versions.current() && opened;
+  }
+
+  async #create(options: CreateOptions): Promise<boolean> {
+    // Before there is a file: a keyring that refuses leaves nothing behind.
+    const location = await locationForNew(this.environment.keyring, options.store, undefined);
+    const installation = this.#installation ??= Installation.open(this.environment);
+    const first = { old: undefined, location, reason: null, graceMs: 0 };
+    return await this.#first(installation, options, () => () => changeSecret(installation, first));
+  }
+
+  /**
+   * Makes the first version under the lock, unless another process has done so meanwhile.
+   *
+   * @param how answers what to do, or `undefined` to leave everything as it is.
+   */
+  #first(
+    installation: Installation,
+    options: CreateOptions,
+    how: () => (() => Promise<unknown>) | undefined | Promise<(() => Promise<unknown>) | undefined>,
+  ): Promise<boolean> {
+    return exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
+      if (installation.versions.current() !== undefined) return false;
+      const make = await how();
+      if (make === undefined) return false;
+      await installation.prepare(options);
+      await recover(installation);
+      await make();
+      return true;
+    });
   }
 
   /** A secret of an older installation. The keyring comes first, as the older application had it. */
-  async #leftBehind(store: StoreChoice): Promise<Found | undefined> {
-    const row = () => plainRow(this.#installation?.sealed.rawValue());
+  async #leftBehind(store: StoreChoice, installation?: Installation): Promise<Found | undefined> {
+    const row = () => plainRow(installation?.sealed.rawValue());
     try {
       return await inKeyring(this.environment) ?? row();
     } catch (error) {
@@ -203,26 +237,6 @@ export class SecretManager {
       if (found !== undefined || store === "database") return found;
       throw error;
     }
-  }
-
-  async #create(options: CreateOptions): Promise<boolean> {
-    const installation = this.#installation ??= Installation.open(this.environment);
-    return await this.#underLock(installation, options, async () => {
-      const location = await locationForNew(installation, options.store, undefined);
-      const first = { old: undefined, location, reason: null, graceMs: 0 };
-      await changeSecret(installation, first);
-    });
-  }
-
-  /** Prepares the database and runs `work`, unless another process has made a version meanwhile. */
-  #underLock(installation: Installation, options: CreateOptions, work: () => Promise<void>) {
-    return exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
-      if (installation.versions.current() !== undefined) return false;
-      await installation.prepare(options);
-      await recover(installation);
-      await work();
-      return true;
-    });
   }
 
   async #mustBeReadable(installation: Installation, old: Version): Promise<void> {

@@ -101,7 +101,7 @@ function keyringIsDue(installation: Installation): boolean {
 export function scrub({ database, meta }: Installation): void {
   const pending = meta.get("scrub_pending");
   if (pending === undefined) return;
-  if (pending === "file") database.rewrite();
+  if (pending === "file") database.wipeFreePages();
   if (!database.truncateLog()) return;
   database.transaction(() => meta.remove("scrub_pending"));
 }

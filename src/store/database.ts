@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { RekeyError } from "../core/errors.ts";
+import { takeLock } from "./lock.ts";
 import { explainSqlite } from "./sqlite_errors.ts";
 import type { Sql, Statement } from "../core/sql.ts";
 import { makePrivateFile } from "./private_files.ts";
@@ -8,6 +9,11 @@ import { MIGRATIONS } from "./schema.ts";
 
 /** How long a writer waits for another one before it gives up, in milliseconds. */
 export const BUSY_TIMEOUT_MS = 5_000;
+
+/** Path of the lock that goes with a database: see `lock.ts`. */
+export function lockPath(databasePath: string): string {
+  return `${databasePath}.lock`;
+}
 
 /** One SQLite file, opened with the settings of design §6. */
 export class Database implements Sql {
@@ -90,9 +96,17 @@ export class Database implements Sql {
     });
   }
 
-  /** Rewrites the whole file, so that pages that another program left unused hold nothing. */
-  rewrite(): void {
-    explainSqlite(this.path, () => this.sqlite.exec("VACUUM"));
+  /**
+   * Overwrites the pages that are not in use with zeros; another program may have left values there.
+   * `VACUUM` would do, but the runtime forbids it to a program that may not do everything.
+   */
+  wipeFreePages(): void {
+    this.transaction(() => {
+      const size = this.#pragma("freelist_count") * this.#pragma("page_size");
+      this.sqlite.exec("CREATE TABLE rekey_wipe (zeros BLOB)");
+      this.prepare("INSERT INTO rekey_wipe VALUES (zeroblob(?))").run(size);
+      this.sqlite.exec("DROP TABLE rekey_wipe");
+    });
   }
 
   /** Names of the tables that are not SQLite's own. */
@@ -118,14 +132,16 @@ export class Database implements Sql {
     if (applied > MIGRATIONS.length) throw this.#newer(applied);
     // An application's own numbering of its own tables: taking it over would break its migrations.
     if (applied > 0 && !this.#hasTable("rekey_meta")) throw this.#foreign(applied);
-    if (this.#journalMode() !== "wal") this.sqlite.exec("PRAGMA journal_mode = WAL");
     this.sqlite.exec("PRAGMA synchronous = FULL");
-    if (applied < MIGRATIONS.length) this.#applyFrom();
+    if (applied < MIGRATIONS.length || this.#journalMode() !== "wal") this.#bringUpToDate();
   }
 
-  #applyFrom(): void {
+  // Under the lock, since SQLite does not wait when two processes change the journal mode at once.
+  #bringUpToDate(): void {
+    using _lock = takeLock(lockPath(this.path), BUSY_TIMEOUT_MS);
+    if (this.#journalMode() !== "wal") this.sqlite.exec("PRAGMA journal_mode = WAL");
     this.transaction(() => {
-      // Asked again under the lock: another process may have been first.
+      // Asked again: another process may have been first.
       const applied = this.#userVersion();
       for (const migration of MIGRATIONS.slice(applied)) this.sqlite.exec(migration);
       this.sqlite.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
@@ -133,8 +149,11 @@ export class Database implements Sql {
   }
 
   #userVersion(): number {
-    return (this.sqlite.prepare("PRAGMA user_version").get() as { user_version: number })
-      .user_version;
+    return this.#pragma("user_version");
+  }
+
+  #pragma(name: "user_version" | "freelist_count" | "page_size"): number {
+    return Number(Object.values(this.sqlite.prepare(`PRAGMA ${name}`).get()!)[0]);
   }
 
   #journalMode(): string {

@@ -1,4 +1,5 @@
 import { Secret } from "../core/secret.ts";
+import type { SqlValue } from "../core/sql.ts";
 import type { Database } from "./database.ts";
 import type { Kek } from "./kek.ts";
 import { type Binding, seal, unseal } from "./sealing.ts";
@@ -62,6 +63,20 @@ export class DatabaseStore implements SecretStore {
   rawValue(key = SETTINGS_KEY): string | undefined {
     const row = this.database.prepare("SELECT value FROM settings WHERE key = ?").get(key);
     return (row as { value: string } | undefined)?.value;
+  }
+
+  /**
+   * Inside a transaction: writes every row anew, so that no page of the table keeps what a program
+   * without `secure_delete` had deleted in it.
+   */
+  rewriteRows(): void {
+    const rows = this.database.prepare("SELECT key, value, encrypted FROM settings ORDER BY rowid")
+      .all();
+    this.database.prepare("DELETE FROM settings").run();
+    const insert = this.database.prepare(
+      "INSERT INTO settings (key, value, encrypted) VALUES (?, ?, ?)",
+    );
+    for (const row of rows) insert.run(...Object.values(row) as SqlValue[]);
   }
 
   /** Whether the table has rows at all: those of an application. */

@@ -6,7 +6,7 @@ import type { App, Folders } from "../core/app.ts";
 import type { Clock } from "../core/clock.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { KeyForm } from "../core/secret.ts";
-import { Database } from "./database.ts";
+import { Database, lockPath } from "./database.ts";
 import { DatabaseStore } from "./database_store.ts";
 import { findKek, type Kek, type KekRecord, type KekSources, kekSupplied, newKek } from "./kek.ts";
 import type { KeyringStore } from "./keyring_store.ts";
@@ -65,7 +65,7 @@ export class Installation {
 
   /** Path of the lock that rotations and recoveries take. */
   get lockPath(): string {
-    return `${this.database.path}.lock`;
+    return lockPath(this.database.path);
   }
 
   get algorithm(): Algorithm {

@@ -18,7 +18,7 @@ const TIMEOUT: Omit<Finding, "text"> = {
 // Keychain Services and of Credential Manager tell the cases apart.
 const FINDINGS: readonly Finding[] = [
   {
-    text: /prompt was dismissed|locked|interaction is not allowed|errSecInteraction/i,
+    text: /prompt was dismissed|\block(ed)?\b|interaction is not allowed|errSecInteraction/i,
     code: "keyring_locked",
     what: "it is locked",
     hint: "Unlock it (log in to the desktop, or `gnome-keyring-daemon --unlock`) and try again",

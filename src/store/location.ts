@@ -1,5 +1,6 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { Installation, StoreChoice } from "./installation.ts";
+import type { StoreChoice } from "./installation.ts";
+import type { KeyringStore } from "./keyring_store.ts";
 import { KEYRING_UNAVAILABLE } from "./keyring_errors.ts";
 import type { Location, Version } from "./versions.ts";
 
@@ -11,12 +12,12 @@ import type { Location, Version } from "./versions.ts";
  * @throws {RekeyError} a `keyring_…` code when the keyring is called for and cannot be used.
  */
 export async function locationForNew(
-  installation: Installation,
+  keyring: KeyringStore,
   choice: StoreChoice,
   current: Version | undefined,
 ): Promise<Location> {
   if (choice === "database") return "database";
-  const finding = await probe(installation);
+  const finding = await probe(keyring);
   if (finding === undefined) return "keyring";
   if (choice === "keyring") throw finding;
   if (current?.location === "keyring") throw withHint(finding, MOVE_HINT);
@@ -30,7 +31,7 @@ const MOVE_HINT =
   "in an emergency `rotate --store database` replaces the secret without the keyring";
 const NEW_HINT = "or decide for the database with --store database";
 
-async function probe({ keyring }: Installation): Promise<RekeyError | undefined> {
+async function probe(keyring: KeyringStore): Promise<RekeyError | undefined> {
   try {
     await keyring.probe();
     return undefined;

@@ -16,17 +16,24 @@ export async function exclusively<T>(
   waitMs: number,
   work: () => Promise<T>,
 ): Promise<T> {
+  using _lock = takeLock(path, waitMs);
+  return await work();
+}
+
+/** Like {@linkcode exclusively}, for a caller that lets go by itself. */
+export function takeLock(path: string, waitMs: number): Disposable {
   makePrivateFile(path);
   const lock = new DatabaseSync(path);
   try {
-    take(lock, path, waitMs);
-    return await work();
-  } finally {
+    begin(lock, path, waitMs);
+  } catch (error) {
     lock.close();
+    throw error;
   }
+  return { [Symbol.dispose]: () => lock.close() };
 }
 
-function take(lock: DatabaseSync, path: string, waitMs: number): void {
+function begin(lock: DatabaseSync, path: string, waitMs: number): void {
   try {
     explainSqlite(path, () => {
       lock.exec(`PRAGMA journal_mode = MEMORY; PRAGMA busy_timeout = ${waitMs}; BEGIN EXCLUSIVE`);

@@ -91,6 +91,7 @@ async function feed(stdin: WritableStream<Uint8Array>, data: string | Uint8Array
     await writer.write(bytes);
     await writer.close();
   } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    const closed = error instanceof Deno.errors.BrokenPipe || error instanceof TypeError;
+    if (!closed) throw error;
   }
 }
