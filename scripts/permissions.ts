@@ -1,4 +1,7 @@
-/** The permissions that the binary is compiled with, each with its reason; README prints this list. */
+/**
+ * The permissions that the binary is compiled with, each with its reason; README prints this list. A program
+ * named without its folder would be looked for in PATH at every start, and fail without one.
+ */
 export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] = [
   [
     "--allow-read",
@@ -11,5 +14,5 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
     "the actor of audit rows, the owner of files, the home folder",
   ],
   ["--allow-ffi", "the keyring addon"],
-  ["--allow-run=/bin/sh,cmd", "REKEY_KEK_COMMAND and REKEY_PASSPHRASE_COMMAND"],
+  ["--allow-run=/bin/sh", "REKEY_KEK_COMMAND and REKEY_PASSPHRASE_COMMAND"],
 ];

@@ -50,13 +50,17 @@ async function withContext(
   call: (context: Context) => Promise<void>,
 ): Promise<void> {
   const context = makeContext(globals, output, askTerminal);
+  let failed = true;
   try {
     await call(context);
+    failed = false;
   } finally {
-    if (!await context.secrets.flushNotes()) {
+    const noted = await context.secrets.flushNotes();
+    context.secrets.close();
+    // After a failure its own message says more.
+    if (!noted && !failed) {
       output.warning("the retrieval of the secret could not be written to the audit log");
     }
-    context.secrets.close();
   }
 }
 

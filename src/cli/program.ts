@@ -107,9 +107,11 @@ function addRotate(command: Command, runner: Runner): void {
     .description("replace the secret; every session ends at once unless --grace is given")
     .option("--reason <text>", "why, for the audit log")
     .option("--force", "do not ask; needed when stdin is no terminal")
-    .option("--grace <duration>", "let tokens of the old secret verify for this long", duration, 0)
+    .addOption(
+      lasting("--grace <duration>", "let tokens of the old secret verify for this long", "0s"),
+    )
     .option("--dry-run", "say what would happen and change nothing")
-    .option("--lock-timeout <duration>", "how long to wait for another rotation", duration, 10)
+    .addOption(lasting("--lock-timeout <duration>", "how long to wait for another rotation", "10s"))
     .addHelpText(
       "after",
       `
@@ -126,7 +128,7 @@ function addTokenCommands(program: Command, runner: Runner): void {
   program.command("issue")
     .description("sign a token and print it")
     .requiredOption("--sub <subject>", "whom the token is for")
-    .option("--ttl <duration>", "how long it is valid", duration, parseDuration("1h"))
+    .addOption(lasting("--ttl <duration>", "how long it is valid", "1h"))
     .option("--iss <issuer>", "issuer claim")
     .option("--aud <audience>", "audience claim")
     .option("--scope <scope>", "scope claim")
@@ -143,7 +145,7 @@ function addTokenCommands(program: Command, runner: Runner): void {
     .addOption(
       choice("--alg <name>", "the algorithm that it must have (default: the app's)", CHOICES.alg),
     )
-    .option("--leeway <duration>", "tolerance for clocks that differ", duration, 0)
+    .addOption(lasting("--leeway <duration>", "tolerance for clocks that differ", "0s"))
     .option("--max-age <duration>", "longest time since it was issued", duration)
     .option("--allow-no-exp", "accept a token that never expires")
     .action((token: string | undefined, options, command: Command) =>
@@ -169,6 +171,13 @@ function run<O>(runner: Runner, load: () => Promise<Run<O>>) {
 
 function choice(flags: string, description: string, choices: readonly string[]): Option {
   return new Option(flags, description).choices(choices);
+}
+
+function lasting(flags: string, description: string, standard: string): Option {
+  return new Option(flags, description).argParser(duration).default(
+    parseDuration(standard),
+    standard,
+  );
 }
 
 function duration(text: string): number {

@@ -201,7 +201,11 @@ export class SecretManager {
     const location = await locationForNew(this.environment.keyring, options.store, undefined);
     const installation = this.#installation ??= Installation.open(this.environment);
     const first = { old: undefined, location, reason: null, graceMs: 0 };
-    return await this.#first(installation, options, () => () => changeSecret(installation, first));
+    return await this.#first(
+      installation,
+      options,
+      () => Promise.resolve(() => changeSecret(installation, first)),
+    );
   }
 
   /**
@@ -212,7 +216,7 @@ export class SecretManager {
   #first(
     installation: Installation,
     options: CreateOptions,
-    how: () => (() => Promise<unknown>) | undefined | Promise<(() => Promise<unknown>) | undefined>,
+    how: () => Promise<(() => Promise<unknown>) | undefined>,
   ): Promise<boolean> {
     return exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
       if (installation.versions.current() !== undefined) return false;

@@ -1,0 +1,89 @@
+import { Buffer } from "node:buffer";
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { Box } from "../support/box.ts";
+
+/** Each way to supply a KEK: its files in the box, and what the environment says. */
+const SOURCES: Record<string, (box: Box) => Record<string, string>> = {
+  "REKEY_KEK_FILE, base64": (box) => {
+    write(box, "kek", `${randomBytes(32).toString("base64")}\n`);
+    return { REKEY_KEK_FILE: join(box.home, "kek") };
+  },
+  "REKEY_KEK_FILE, raw bytes": (box) => {
+    write(box, "kek", randomBytes(32));
+    return { REKEY_KEK_FILE: join(box.home, "kek") };
+  },
+  "REKEY_KEK_COMMAND": () => ({ REKEY_KEK_COMMAND: `echo ${"ab".repeat(32)}` }),
+  "a systemd credential": (box) => {
+    Deno.mkdirSync(join(box.home, "credentials"));
+    write(box, "credentials/rekey-kek", randomBytes(32).toString("hex"));
+    return { CREDENTIALS_DIRECTORY: join(box.home, "credentials") };
+  },
+  "REKEY_PASSPHRASE_FILE": (box) => {
+    write(box, "passphrase", "correct horse battery staple\n");
+    return { REKEY_PASSPHRASE_FILE: join(box.home, "passphrase") };
+  },
+  "REKEY_PASSPHRASE_COMMAND": () => ({ REKEY_PASSPHRASE_COMMAND: "printf 'correct horse'" }),
+};
+
+function write(box: Box, name: string, data: string | Uint8Array): void {
+  Deno.writeFileSync(join(box.home, name), Buffer.from(data));
+}
+
+for (const [name, prepare] of Object.entries(SOURCES)) {
+  Deno.test(`${name}: the database opens with it and not without it`, async () => {
+    using box = new Box();
+    const env = prepare(box);
+    assert.equal((await box.run(["init"], { env })).code, 0);
+    assert.equal((await box.run(["rotate", "--force"], { env })).code, 0);
+    const { stdout } = await box.run(["status", "--json"], { env });
+    const { kek, version } = JSON.parse(stdout);
+    assert.deepEqual([version, kek.generated], [2, false]);
+    assert.ok(
+      ![...box.files().keys()].some((path) => path.endsWith(".kek")),
+      "no key file is made",
+    );
+    const without = await box.run(["status", "--json"]);
+    assert.deepEqual([without.code, JSON.parse(without.stderr).error.code], [4, "kek_missing"]);
+  });
+}
+
+Deno.test("another KEK, or something that is none, is refused", async () => {
+  using box = new Box();
+  write(box, "right", randomBytes(32));
+  write(box, "wrong", randomBytes(32));
+  write(box, "none", "too short");
+  const run = (file: string) => box.run(["status", "--json", "--kek-file", join(box.home, file)]);
+  await box.run(["init", "--kek-file", join(box.home, "right")]);
+  assert.equal((await run("right")).code, 0);
+  for (
+    const [file, code] of [["wrong", "kek_wrong"], ["none", "kek_invalid"], [
+      "absent",
+      "kek_missing",
+    ]] as const
+  ) {
+    const { code: exit, stderr } = await run(file);
+    assert.deepEqual([exit, JSON.parse(stderr).error.code], [4, code]);
+  }
+});
+
+Deno.test("a generated key file that is gone is missed, not made again", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  const [keyFile] = [...box.files().keys()].filter((path) => path.endsWith(".kek"));
+  Deno.renameSync(keyFile!, `${keyFile}.away`);
+  for (const args of [["status"], ["rotate", "--force"], ["issue", "--sub", "a"], ["init"]]) {
+    const { code, stderr } = await box.run([...args, "--json"]);
+    assert.deepEqual([code, JSON.parse(stderr).error.code], [4, "kek_missing"]);
+  }
+  Deno.renameSync(`${keyFile}.away`, keyFile!);
+  assert.equal((await box.json("status")).version, 1);
+});
+
+Deno.test("a KEK command that fails is reported with its status", async () => {
+  using box = new Box();
+  const { code, stderr } = await box.run(["init"], { env: { REKEY_KEK_COMMAND: "exit 7" } });
+  assert.equal(code, 4);
+  assert.match(stderr, /status 7/);
+});

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import process from "node:process";
+import { appNamed } from "../../src/core/app.ts";
+import { Secret } from "../../src/core/secret.ts";
+import { Installation } from "../../src/store/installation.ts";
+import type { KeyringAddon } from "../../src/store/keyring_addon.ts";
+import { KeyringStore } from "../../src/store/keyring_store.ts";
+import {
+  currentSlot,
+  numberedSlot,
+  type SecretStore,
+  type Slot,
+} from "../../src/store/secret_store.ts";
+import { testEnvironment } from "../support/environment.ts";
+import { KeyringBox } from "../support/keyring.ts";
+
+type Opened = { store: SecretStore; close: () => Promise<void> };
+
+const STORES: Record<string, () => Promise<Opened>> = {
+  keyring: async () => {
+    const box = await KeyringBox.start();
+    // The addon reads the real environment.
+    Deno.env.set("DBUS_SESSION_BUS_ADDRESS", box.env.DBUS_SESSION_BUS_ADDRESS!);
+    const store = new KeyringStore(appNamed("contract"), builtAddon);
+    return { store, close: () => box[Symbol.asyncDispose]() };
+  },
+  database: async () => {
+    const environment = testEnvironment();
+    const installation = Installation.open(environment);
+    await installation.prepare({ alg: "HS512", keyForm: "text", store: "database" });
+    const close = () => {
+      installation.close();
+      environment[Symbol.dispose]();
+      return Promise.resolve();
+    };
+    return { store: installation.sealed, close };
+  },
+};
+
+function builtAddon(): KeyringAddon {
+  const module = { exports: {} as KeyringAddon };
+  process.dlopen(module, new URL("../../dist/build/keyring.node", import.meta.url).pathname);
+  return module.exports;
+}
+
+const slots = (version: number, secret: Secret): [Slot, Slot] => {
+  const named = { version, kid: secret.kid };
+  return [currentSlot(named), numberedSlot(named)];
+};
+
+for (const [name, open] of Object.entries(STORES)) {
+  Deno.test(`the ${name} store keeps the contract of every store`, async (t) => {
+    const { store, close } = await open();
+    const [one, two] = [Secret.generate(), Secret.generate()];
+    const [current, numbered] = slots(1, one);
+    await t.step("it says where it is", () => assert.equal(store.location, name));
+    await t.step("nothing there is null, not an error", async () => {
+      assert.equal(await store.read(current), null);
+      assert.equal(await store.read(numbered), null);
+    });
+    await t.step("removing nothing answers false", async () => {
+      assert.equal(await store.remove(numbered), false);
+    });
+    await t.step("what is written is read, in its own slot only", async () => {
+      await store.write(numbered, one);
+      assert.equal((await store.read(numbered))?.reveal(), one.reveal());
+      assert.equal(await store.read(current), null);
+    });
+    await t.step("writing again replaces", async () => {
+      const [, again] = slots(1, two);
+      await store.write(again, two);
+      assert.equal((await store.read(again))?.reveal(), two.reveal());
+    });
+    await t.step("slots of other versions are apart", async () => {
+      const [, other] = slots(2, one);
+      assert.equal(await store.read(other), null);
+      await store.write(other, one);
+      await store.write(current, one);
+      assert.equal((await store.read(current))?.kid, one.kid);
+      assert.equal(await store.remove(other), true);
+      assert.equal((await store.read(current))?.kid, one.kid);
+    });
+    await t.step("removing answers true, once", async () => {
+      assert.equal(await store.remove(current), true);
+      assert.equal(await store.remove(current), false);
+      assert.equal(await store.read(current), null);
+    });
+    await close();
+  });
+}

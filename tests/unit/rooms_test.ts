@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { dirname, join, relative } from "node:path";
+
+const SRC = new URL("../../src", import.meta.url).pathname;
+
+/** Rooms from the inside out: a room may use those before it, never one after it. */
+const ROOMS = ["core", "audit", "store", "secret", "auth", "cli"];
+
+function* sources(folder: string): Generator<string> {
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    const path = join(folder, name);
+    if (isDirectory) yield* sources(path);
+    else if (name.endsWith(".ts")) yield path;
+  }
+}
+
+const room = (path: string) => relative(SRC, path).split("/")[0]!;
+
+Deno.test("arrows between rooms go one way", () => {
+  let arrows = 0;
+  for (const path of sources(SRC)) {
+    for (
+      const [, target] of Deno.readTextFileSync(path).matchAll(/(?:from|import\() ?"(\.[^"]+)"/g)
+    ) {
+      const [from, to] = [room(path), room(join(dirname(path), target!))];
+      assert.ok(ROOMS.includes(from) && ROOMS.includes(to), `${from} or ${to} is no known room`);
+      assert.ok(
+        ROOMS.indexOf(to) <= ROOMS.indexOf(from),
+        `${relative(SRC, path)} imports ${target}`,
+      );
+      arrows++;
+    }
+  }
+  assert.ok(arrows > 50, "the test must have seen the imports");
+});
+
+Deno.test("only the command line touches arguments, exit and the terminal", () => {
+  for (const path of sources(SRC)) {
+    if (room(path) === "cli") continue;
+    const found =
+      /Deno\.(args|exit|stdin|stdout|stderr|env)\b|process\.(argv|exit|env|stdout)\b|\bconsole\./
+        .exec(Deno.readTextFileSync(path).replace(/^ *\*.*$/gm, ""));
+    assert.equal(found, null, `${relative(SRC, path)} has ${found?.[0]}`);
+  }
+});
+
+Deno.test("SQL stays in the rooms that own tables", () => {
+  const sql =
+    /"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|PRAGMA) |`\s*(SELECT|INSERT|UPDATE|DELETE|CREATE) /;
+  for (const path of sources(SRC)) {
+    if (["store", "audit", "auth"].includes(room(path))) continue;
+    assert.doesNotMatch(Deno.readTextFileSync(path), sql, relative(SRC, path));
+  }
+});
