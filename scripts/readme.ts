@@ -1,0 +1,51 @@
+/**
+ * The tables of README that come from the code. `deno run -RW scripts/readme.ts` writes them; a unit
+ * test compares.
+ */
+import { ERROR_TABLE, type ErrorCode } from "../src/core/errors.ts";
+import { PERMISSIONS } from "./permissions.ts";
+
+const README = new URL("../README.md", import.meta.url);
+
+const MEANINGS: Record<number, string> = {
+  0: "done",
+  1: "failed",
+  2: "wrong usage",
+  3: "token not valid",
+  4: "secret store unavailable",
+  5: "a check says no",
+  6: "busy: another process holds the lock",
+};
+
+/** Rows of the exit status table, one for each status. */
+export function exitRows(): string[] {
+  return Object.entries(MEANINGS).map(([exit, meaning]) => {
+    const codes = (Object.keys(ERROR_TABLE) as ErrorCode[])
+      .filter((code) => ERROR_TABLE[code].exit === Number(exit));
+    return `| ${exit} | ${meaning} | ${codes.map((code) => `\`${code}\``).join(" ")} |`;
+  });
+}
+
+/** Rows of the permission table. */
+export function permissionRows(): string[] {
+  return PERMISSIONS.map(([flag, reason]) => `| \`${flag}\` | ${reason} |`);
+}
+
+/** README with both tables put in after their headings. */
+export function withTables(readme: string): string {
+  return [["| exit | means | codes |", exitRows()], ["| permission | for |", permissionRows()]]
+    .reduce(
+      (text, [heading, rows]) => replaceRows(text, heading as string, rows as string[]),
+      readme,
+    );
+}
+
+function replaceRows(text: string, heading: string, rows: string[]): string {
+  const start = text.indexOf(heading);
+  if (start < 0) throw new Error(`README has no table ${heading}`);
+  const head = text.slice(start).split("\n", 2).join("\n");
+  const end = text.indexOf("\n\n", start);
+  return `${text.slice(0, start)}${head}\n${rows.join("\n")}${text.slice(end)}`;
+}
+
+if (import.meta.main) Deno.writeTextFileSync(README, withTables(Deno.readTextFileSync(README)));
