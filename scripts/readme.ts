@@ -33,7 +33,7 @@ export function permissionRows(): string[] {
 
 /** README with both tables put in after their headings. */
 export function withTables(readme: string): string {
-  return [["| exit | means | codes |", exitRows()], ["| permission | for |", permissionRows()]]
+  return [["\n| exit ", exitRows()], ["\n| permission ", permissionRows()]]
     .reduce(
       (text, [heading, rows]) => replaceRows(text, heading as string, rows as string[]),
       readme,
@@ -43,8 +43,8 @@ export function withTables(readme: string): string {
 function replaceRows(text: string, heading: string, rows: string[]): string {
   const start = text.indexOf(heading);
   if (start < 0) throw new Error(`README has no table ${heading}`);
-  const head = text.slice(start).split("\n", 2).join("\n");
-  const end = text.indexOf("\n\n", start);
+  const head = text.slice(start).split("\n", 3).join("\n");
+  const end = text.indexOf("\n\n", start + 1);
   return `${text.slice(0, start)}${head}\n${rows.join("\n")}${text.slice(end)}`;
 }
 
