@@ -40,6 +40,16 @@ export class KeyringStore implements SecretStore {
   }
 
   /**
+   * Finds out whether the keyring answers for a slot, whatever is there.
+   *
+   * @throws {RekeyError} a `keyring_…` code when it does not.
+   */
+  async reach(slot: Slot): Promise<void> {
+    const account = slotName(this.app.account, slot);
+    await this.#call(account, (entry, signal) => entry.getPassword(signal));
+  }
+
+  /**
    * Writes, reads and deletes a value of no meaning: nothing less tells whether a keyring works.
    *
    * @throws {RekeyError} a `keyring_…` code when it does not.

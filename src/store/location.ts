@@ -2,6 +2,7 @@ import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { StoreChoice } from "./installation.ts";
 import type { KeyringStore } from "./keyring_store.ts";
 import { KEYRING_UNAVAILABLE } from "./keyring_errors.ts";
+import { currentSlot } from "./secret_store.ts";
 import type { Location, Version } from "./versions.ts";
 
 /**
@@ -17,10 +18,14 @@ export async function locationForNew(
   current: Version | undefined,
 ): Promise<Location> {
   if (choice === "database") return "database";
-  const finding = await probe(keyring);
+  const inKeyring = current?.location === "keyring";
+  // Where a value is already, reading tells enough and leaves nothing behind when it is cut off.
+  const finding = await unavailable(() =>
+    inKeyring ? keyring.reach(currentSlot(current)) : keyring.probe()
+  );
   if (finding === undefined) return "keyring";
+  if (inKeyring) throw withHint(finding, MOVE_HINT);
   if (choice === "keyring") throw finding;
-  if (current?.location === "keyring") throw withHint(finding, MOVE_HINT);
   // A keyring that is there and cannot be read may hold a secret already: a second one would split
   // the machine in two.
   if (current === undefined && finding.code !== "keyring_absent") throw withHint(finding, NEW_HINT);
@@ -31,9 +36,9 @@ const MOVE_HINT =
   "in an emergency `rotate --store database` replaces the secret without the keyring";
 const NEW_HINT = "or decide for the database with --store database";
 
-async function probe(keyring: KeyringStore): Promise<RekeyError | undefined> {
+async function unavailable(attempt: () => Promise<void>): Promise<RekeyError | undefined> {
   try {
-    await keyring.probe();
+    await attempt();
     return undefined;
   } catch (error) {
     if (isRekeyError(error, ...KEYRING_UNAVAILABLE)) return error;

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { DatabaseSync } from "node:sqlite";
+import { ACCOUNT, KeyringBox } from "./keyring.ts";
+import { type Box, REKEY } from "./box.ts";
+
+/** Where a killed rotation was found to have stood. */
+export type Phase = "before begin" | "begin to commit" | "after commit" | "done";
+
+/** What a series of kills came to. */
+export interface CrashReport {
+  kills: number;
+  /** Rotations that ended before their kill. */
+  survived: number;
+  phases: Record<Phase, number>;
+}
+
+/** System calls that leave something behind: each of them is a moment to be killed at. */
+const CALLS = "pwrite64,fsync,fdatasync,ftruncate,sendmsg";
+
+/**
+ * Kills `rekey rotate` again and again with SIGKILL, in turn right before its n-th system call (for every
+ * n, so that no step is left out) and at a random time, and checks after each kill that the machine has
+ * exactly one secret, that the next command works, and which tokens verify.
+ */
+export async function killRotations(
+  box: Box,
+  kills: number,
+  random = Math.random,
+): Promise<CrashReport> {
+  const report: CrashReport = {
+    kills: 0,
+    survived: 0,
+    phases: { "before begin": 0, "begin to commit": 0, "after commit": 0, "done": 0 },
+  };
+  let machine = { version: (await box.json("status")).version, token: await box.token() };
+  const length = await durationOfRotation(box);
+  machine = { version: machine.version + 1, token: await box.token() };
+  for (let call = 1; report.kills < kills;) {
+    const killed = report.kills % 2 === 0
+      ? await killAtCall(box, call)
+      : await killAtTime(box, length * (0.4 + 0.7 * random()));
+    if (report.kills % 2 === 0) call = killed ? call + 1 : 1;
+    if (killed) report.kills++;
+    else report.survived++;
+    report.phases[phaseOf(box, machine.version)]++;
+    machine = await checkMachine(box, machine.version, machine.token);
+  }
+  return report;
+}
+
+async function killAtCall(box: Box, call: number): Promise<boolean> {
+  const inject = `inject=${CALLS}:signal=SIGKILL:when=${call}`;
+  const flags = ["-f", "-qq", "-e", `trace=${CALLS}`, "-e", inject, "-o", "/dev/null"];
+  const { code } = await box.exec("/usr/bin/strace", [...flags, REKEY, "rotate", "--force"]);
+  return code !== 0;
+}
+
+async function durationOfRotation(box: Box): Promise<number> {
+  const start = performance.now();
+  await box.run(["rotate", "--force"]);
+  return (performance.now() - start) / 1000;
+}
+
+async function killAtTime(box: Box, seconds: number): Promise<boolean> {
+  const args = ["--signal=KILL", seconds.toFixed(4), REKEY, "rotate", "--force"];
+  const { code } = await box.exec("/usr/bin/timeout", args);
+  return code !== 0;
+}
+
+function phaseOf(box: Box, before: number): Phase {
+  const sqlite = new DatabaseSync(box.database);
+  const rows = sqlite.prepare("SELECT version, state, synced FROM rekey_versions ORDER BY version")
+    .all();
+  const scrub = sqlite.prepare("SELECT 1 FROM rekey_meta WHERE key = 'scrub_pending'").get();
+  sqlite.close();
+  if (rows.some(({ state }) => state === "pending")) return "begin to commit";
+  const current = rows.find(({ state }) => state === "current");
+  if (current?.version === before) return "before begin";
+  return scrub !== undefined || rows.some(({ synced }) => synced === 0) ? "after commit" : "done";
+}
+
+/** Checks a machine after a kill; answers its version and a token of it. */
+async function checkMachine(box: Box, before: number, oldToken: string) {
+  // The next command, whatever it is, finishes or undoes; its own token must verify.
+  const verdict = await box.json("verify", oldToken);
+  const { version, kid } = await box.json("status");
+  assert.equal(
+    verdict.valid,
+    version === before,
+    "the old token verifies just when it is not rotated",
+  );
+  if (!verdict.valid) assert.equal(verdict.code, "retired_kid");
+  const token = await box.token();
+  const fresh = await box.json("verify", token);
+  assert.deepEqual([fresh.valid, fresh.kid], [true, kid]);
+  await checkPlaces(box, kid);
+  return { version, token };
+}
+
+async function checkPlaces(box: Box, kid: string): Promise<void> {
+  const sqlite = new DatabaseSync(box.database);
+  const states = sqlite.prepare("SELECT state FROM rekey_versions WHERE state <> 'retired'").all();
+  const rows = sqlite.prepare("SELECT key FROM settings").all().map(({ key }) => key);
+  sqlite.close();
+  assert.deepEqual(states.map(({ state }) => state), ["current"]);
+  if (!(box instanceof KeyringBox)) return assert.deepEqual(rows, ["jwt_secret"]);
+  assert.deepEqual(rows, []);
+  assert.deepEqual(await box.accounts(), [ACCOUNT]);
+  const value = await box.lookup() ?? "";
+  const published = createHmac("sha256", value).update("rekey kid v1").digest("base64url");
+  assert.equal(published.slice(0, 16), kid);
+}
