@@ -59,8 +59,10 @@ async function compile(included: string[]): Promise<void> {
     ...["compile", "--quiet", "--no-check", "--no-code-cache", "--no-prompt", "--no-config"],
     ...PERMISSIONS.map(([flag]) => flag),
     ...include,
-    ...["--output", "dist/rekey", `${PARTS}/rekey.js`],
+    ...["--output", `${PARTS}/rekey`, `${PARTS}/rekey.js`],
   );
+  // In one step, so that whoever runs it meanwhile finds the old one or the new one.
+  await Deno.rename(`${PARTS}/rekey`, "dist/rekey");
 }
 
 async function deno(env: Record<string, string>, ...args: string[]): Promise<void> {

@@ -5,7 +5,8 @@ export class StrictJsonError extends Error {
 
 /**
  * Parses JSON as RFC 8725 §2.4 would have it: UTF-8 without errors, no member name twice, no lone
- * surrogate and no NUL in a string. Two readers of such a text cannot understand two things.
+ * surrogate and no NUL in a string, no number that a double cannot hold (RFC 7493 §2.2). Two readers
+ * of such a text cannot understand two things.
  *
  * @throws {StrictJsonError} when the bytes are anything else.
  */
@@ -22,20 +23,28 @@ export function parseStrictJson(bytes: Uint8Array): unknown {
   } catch {
     throw new StrictJsonError("it is not JSON");
   }
-  checkStrings(text);
+  checkTokens(text);
   return value;
 }
 
-// The text is JSON already, so it is enough to look at its strings and brackets: a string right before
+// The text is JSON already, so it is enough to look at its strings, numbers and brackets: a string right before
 // a colon is a member name. `names` has one set for every open object and `null` for every open array.
-function checkStrings(text: string): void {
+function checkTokens(text: string): void {
   const names: (Set<string> | null)[] = [];
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g)) {
-    if (token === "{") names.push(new Set());
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]|-?\d[\d.eE+-]*/g)) {
+    if (/^[-\d]/.test(token)) checkNumber(token);
+    else if (token === "{") names.push(new Set());
     else if (token === "[") names.push(null);
     else if (token === "}" || token === "]") names.pop();
     else checkString(token, names.at(-1));
   }
+}
+
+function checkNumber(token: string): void {
+  const value = Number(token);
+  const whole = /^-?\d+$/.test(token);
+  if (Number.isFinite(value) && (!whole || BigInt(token) === BigInt(value))) return;
+  throw new StrictJsonError("a number is too large to be exact");
 }
 
 function checkString(token: string, names: Set<string> | null | undefined): void {

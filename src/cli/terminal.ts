@@ -29,7 +29,7 @@ export function askTerminal(question: string): boolean {
 /**
  * Reads stdin to its end, or until it holds more than `limit` bytes.
  *
- * @returns the text, without one final line end.
+ * @returns the text, without white space around it.
  */
 export function readStdin(limit: number): string {
   const chunks: Uint8Array[] = [];
@@ -41,5 +41,5 @@ export function readStdin(limit: number): string {
   }
   const bytes = new Uint8Array(total);
   chunks.reduce((offset, chunk) => (bytes.set(chunk, offset), offset + chunk.length), 0);
-  return new TextDecoder().decode(bytes).replace(/\r?\n$/, "");
+  return new TextDecoder().decode(bytes).trim();
 }
