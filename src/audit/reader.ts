@@ -12,19 +12,18 @@ export function listAudit(sql: Sql, limit: number): AuditRow[] {
 }
 
 /**
- * Share of retrievals that the database answered, from 0 to 1; `null` before the first retrieval.
- * The guide asks to investigate when it rises.
+ * Share of retrievals of a secret in the keyring that its sealed copy in the database had to answer,
+ * from 0 to 1; `null` before the first retrieval of all. The guide asks to investigate when it rises.
  */
 export function fallbackRate(sql: Sql): number | null {
-  const database = eventCount(sql, EVENTS.retrievedFromDatabase);
-  const all = database + eventCount(sql, EVENTS.retrievedFromKeyring);
-  return all === 0 ? null : database / all;
-}
-
-function eventCount(sql: Sql, event: string): number {
-  const row = sql.prepare("SELECT sum(count) AS n FROM rekey_audit_counts WHERE event = ?")
-    .get(event) as { n: number | null };
-  return row.n ?? 0;
+  const rows = sql.prepare(
+    "SELECT event, location, count FROM rekey_audit_counts WHERE event IN (?, ?)",
+  ).all(EVENTS.retrievedFromKeyring, EVENTS.retrievedFromDatabase);
+  const sum = (some: typeof rows) => some.reduce((total, { count }) => total + Number(count), 0);
+  const fallbacks = rows.filter(({ event, location }) =>
+    event === EVENTS.retrievedFromDatabase && location === "keyring"
+  );
+  return rows.length === 0 ? null : sum(fallbacks) / sum(rows);
 }
 
 /** When the last rotation was completed, RFC 3339; `null` when there was none. */

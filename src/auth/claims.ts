@@ -99,8 +99,6 @@ function mismatch(claim: string, reason: string): ClaimFailure {
   return { claim, code: "claim_mismatch", reason };
 }
 
-// A token may name any number; only those that a calendar can show are shown as a date.
 function instant(seconds: number): string {
-  const milliseconds = seconds * 1000;
-  return Math.abs(milliseconds) <= 8.64e15 ? rfc3339(milliseconds) : String(seconds);
+  return rfc3339(seconds * 1000);
 }

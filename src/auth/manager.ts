@@ -1,7 +1,9 @@
 import { SignJWT } from "jose";
+import { RekeyError } from "../core/errors.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { RotateOptions } from "../secret/manager.ts";
 import type { Changed } from "../secret/rotation.ts";
+import { MAX_TOKEN_LENGTH } from "./jws.ts";
 import { Sessions } from "./sessions.ts";
 import { type Verified, type VerifyPolicy, verifyToken } from "./verifier.ts";
 
@@ -41,6 +43,7 @@ export class AuthManager {
   /**
    * Signs a token and remembers it as a session.
    *
+   * @throws {RekeyError} `usage` when the token would be longer than {@linkcode MAX_TOKEN_LENGTH}.
    * @throws {RekeyError} a code with exit status 4 when the secret cannot be had.
    */
   async issue(request: IssueRequest): Promise<Issued> {
@@ -54,6 +57,7 @@ export class AuthManager {
       .setProtectedHeader({ alg: installation.algorithm, typ: "JWT", kid: version.kid })
       .sign(key);
     key.fill(0);
+    if (token.length > MAX_TOKEN_LENGTH) throw tooLong();
     const times = { issued_at: issuedAt * 1000, expires_at: expiresAt * 1000 };
     const session = { jti, version: version.version, sub: request.subject, ...times };
     installation.database.transaction(() => new Sessions(installation.database).add(session));
@@ -70,6 +74,16 @@ export class AuthManager {
     return this.secrets.rotate(options);
   }
 
+  /** When the last of the sessions ends that are valid now, in milliseconds; `null` without any. */
+  async lastExpiry(): Promise<number | null> {
+    const { installation } = await this.secrets.open();
+    const sessions = new Sessions(installation.database);
+    const last = (await this.secrets.verifying()).map(({ version }) =>
+      sessions.lastExpiry(version) ?? 0
+    );
+    return Math.max(...last) || null;
+  }
+
   /** How many sessions are valid now. */
   async activeSessions(): Promise<number> {
     const { installation } = await this.secrets.open();
@@ -77,6 +91,16 @@ export class AuthManager {
     return (await this.secrets.verifying())
       .reduce((sum, { version }) => sum + sessions.activeCount(version, installation.now()), 0);
   }
+}
+
+function tooLong(): RekeyError {
+  return new RekeyError(
+    "usage",
+    `Cannot issue a token of more than ${MAX_TOKEN_LENGTH} characters`,
+    {
+      hint: "Say less in its claims",
+    },
+  );
 }
 
 function claimsOf(request: IssueRequest, jti: string, iat: number, exp: number) {

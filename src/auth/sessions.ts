@@ -26,6 +26,14 @@ export class Sessions {
       | undefined;
   }
 
+  /** When the last session of one version ends; `null` when it has none. */
+  lastExpiry(version: number): number | null {
+    const row = this.sql.prepare(
+      "SELECT max(expires_at) AS last FROM rekey_sessions WHERE version = ? AND revoked_at IS NULL",
+    ).get(version) as { last: number | null };
+    return row.last;
+  }
+
   /** How many sessions of one version are valid at `now`. */
   activeCount(version: number, now: number): number {
     const row = this.sql.prepare(

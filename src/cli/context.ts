@@ -2,7 +2,7 @@ import { homedir, hostname, userInfo } from "node:os";
 import { resolve } from "node:path";
 import { appNamed, DEFAULT_APP, foldersFor } from "../core/app.ts";
 import { parseDuration } from "../core/duration.ts";
-import { RekeyError } from "../core/errors.ts";
+import { quoted, RekeyError } from "../core/errors.ts";
 import { AuthManager } from "../auth/manager.ts";
 import { SecretManager } from "../secret/manager.ts";
 import type { Environment, MirrorChoice, StoreChoice } from "../store/installation.ts";
@@ -42,7 +42,7 @@ export function makeContext(options: GlobalOptions, output: Output, confirm: Con
 
 function environmentFrom(options: GlobalOptions): Environment {
   const app = appNamed(options.app ?? variable("REKEY_APP") ?? DEFAULT_APP);
-  const dataDir = options.dataDir ?? variable("REKEY_DATA_DIR");
+  const dataDir = named("--data-dir", options.dataDir) ?? variable("REKEY_DATA_DIR");
   const around = { os: Deno.build.os, home: homeFolder(), env: variable };
   const folders = foldersFor(app, around, dataDir === undefined ? undefined : resolve(dataDir));
   const load = () => loadKeyringAddon(folders.cache);
@@ -55,6 +55,12 @@ function environmentFrom(options: GlobalOptions): Environment {
     actor: actor(),
     clock: Date.now,
   };
+}
+
+// An empty value is a shell variable that was not set: the current folder is not what was meant.
+function named(flag: string, path: string | undefined): string | undefined {
+  if (path !== "") return path;
+  throw new RekeyError("usage", `Cannot use an empty value for ${flag}`, { hint: "Name a path" });
 }
 
 /** An environment variable; an empty one counts as not set. */
@@ -83,7 +89,7 @@ function storeChoice(options: GlobalOptions): StoreChoice | undefined {
 function oneOf<T extends string>(name: string, flag: T | undefined, allowed: readonly T[]) {
   const value = flag ?? variable(name);
   if (value === undefined || allowed.includes(value as T)) return value as T | undefined;
-  throw new RekeyError("usage", `Cannot use ${JSON.stringify(value)} as ${name}`, {
+  throw new RekeyError("usage", `Cannot use ${quoted(value)} as ${name}`, {
     hint: `Use one of ${allowed.join(", ")}`,
   });
 }
@@ -95,7 +101,7 @@ function keyringTimeout(): number {
 
 function kekSources(options: GlobalOptions): KekSources {
   return {
-    file: options.kekFile ?? variable("REKEY_KEK_FILE"),
+    file: named("--kek-file", options.kekFile) ?? variable("REKEY_KEK_FILE"),
     command: variable("REKEY_KEK_COMMAND"),
     credentials: variable("CREDENTIALS_DIRECTORY"),
     passphraseFile: variable("REKEY_PASSPHRASE_FILE"),
@@ -104,17 +110,28 @@ function kekSources(options: GlobalOptions): KekSources {
   };
 }
 
-function runInShell(commandLine: string): Uint8Array {
-  const [shell, flag] = Deno.build.os === "windows" ? ["cmd", "/c"] : ["/bin/sh", "-c"];
-  const command = new Deno.Command(shell!, {
-    args: [flag!, commandLine],
+// A command that asks a server may take a while; one that hangs must not hang rekey for ever.
+const COMMAND_TIMEOUT_MS = 10_000;
+
+async function runInShell(commandLine: string): Promise<Uint8Array> {
+  const child = new Deno.Command("/bin/sh", {
+    args: ["-c", commandLine],
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
+  }).spawn();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const deadline = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), COMMAND_TIMEOUT_MS);
   });
-  const { code, stdout } = command.outputSync();
-  if (code === 0) return stdout;
-  throw new RekeyError("kek_missing", `Cannot get the KEK: its command ended with status ${code}`, {
+  const ended = await Promise.race([child.output(), deadline]);
+  clearTimeout(timer);
+  if (ended === undefined) child.kill("SIGKILL");
+  if (ended?.success) return ended.stdout;
+  const how = ended === undefined
+    ? `did not end within ${COMMAND_TIMEOUT_MS / 1000} s`
+    : `ended with status ${ended.code}`;
+  throw new RekeyError("kek_missing", `Cannot get the KEK: its command ${how}`, {
     hint: "Run the command of REKEY_KEK_COMMAND or REKEY_PASSPHRASE_COMMAND by hand",
   });
 }

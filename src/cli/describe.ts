@@ -8,6 +8,14 @@ export function describeVersion(app: string, row: Version, keyForm: KeyForm) {
   return { app, version, kid, location, created_at: rfc3339(created_at), key_form: keyForm };
 }
 
+/**
+ * Text of others for a terminal: what could steer the terminal or hide text (control and format characters,
+ * line separators) is shown as its code.
+ */
+export function printable(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
+}
+
 /** A duration in its largest fitting unit, for people. */
 export function describeSeconds(seconds: number): string {
   const units: [number, string][] = [[86_400, "day"], [3_600, "hour"], [60, "minute"], [

@@ -31,11 +31,21 @@ export async function main(args: readonly string[], version: string): Promise<nu
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     if (error instanceof Reported) return error.refusal.exitCode;
-    const refusal = error instanceof CommanderError ? usageError(error) : error;
-    if (!isRekeyError(refusal)) throw error;
+    const refusal = error instanceof CommanderError ? usageError(error) : refusalFor(error);
     output.error(refusal);
     return refusal.exitCode;
   }
+}
+
+// What is no refusal is a mistake in rekey, and says so; where it happened is for whoever mends it.
+function refusalFor(error: unknown): RekeyError {
+  if (isRekeyError(error)) return error;
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  const where = Deno.env.get("REKEY_DEBUG") ? `\n${stack}` : "";
+  return new RekeyError("internal", `Internal error, a bug in rekey: ${name}: ${message}${where}`, {
+    hint: "Please report it with the command line and, from REKEY_DEBUG=1, where it happened",
+    cause: error,
+  });
 }
 
 type Program = ReturnType<typeof makeProgram>;
@@ -72,26 +82,46 @@ function outputFor(options: { json?: boolean; quiet?: boolean; color: boolean })
   );
 }
 
-function usageError({ code, message }: CommanderError): RekeyError {
-  if (code === "commander.help") {
-    return new RekeyError("usage", "No command was given", { hint: SEE_HELP });
-  }
-  // Its own text quotes the whole line.
-  if (code === "commander.excessArguments") {
-    return new RekeyError("usage", "Too many arguments were given", { hint: SEE_HELP });
-  }
-  const sentence = shortened(message).replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
-  return new RekeyError("usage", sentence.charAt(0).toUpperCase() + sentence.slice(1), {
-    hint: SEE_HELP,
-  });
-}
-
 const SEE_HELP = "See `rekey --help`, or `rekey COMMAND --help`";
 
-// A mistyped line may hold a token or a password: neither a value after `=` nor a long word is quoted.
-function shortened(message: string): string {
-  return message.replace(
-    /'([^'=]*)(=[^']*)?'/g,
-    (_, word: string) => word.length > 40 ? "'…'" : `'${word}'`,
-  );
+/**
+ * A usage error in our own words. Commander's texts quote the line, and a mistyped line may hold a token or
+ * a password: only what is sure to be a name is said again.
+ */
+function usageError({ code, message }: CommanderError): RekeyError {
+  const suggestion = /\(Did you mean [^)]*\?\)/.exec(message)?.[0];
+  const usage = (text: string) =>
+    new RekeyError("usage", [text, suggestion].filter(Boolean).join(" "), { hint: SEE_HELP });
+  const defined = /^error: (?:required )?(?:option|missing required argument) '([^']*)'/.exec(
+    message,
+  )?.[1];
+  switch (code) {
+    case "commander.help":
+      return usage("No command was given");
+    case "commander.unknownCommand":
+      return usage(
+        `Unknown command${name(message, /^error: unknown command '([a-z][a-z-]{0,19})'/)}`,
+      );
+    case "commander.unknownOption":
+      return usage(
+        `Unknown option${name(message, /^error: unknown option '(--?[a-z][a-z-]{0,19})'/)}`,
+      );
+    case "commander.excessArguments":
+      return usage("Too many arguments were given");
+    case "commander.invalidArgument": {
+      const why = /is invalid\. (.*)$/s.exec(message)?.[1] ?? "";
+      return usage(`Cannot use the value of ${defined}: ${why.replace(/\.$/, "")}`);
+    }
+    case "commander.optionMissingArgument":
+      return usage(`${defined} needs a value`);
+    case "commander.missingMandatoryOptionValue":
+      return usage(`${defined} is needed`);
+    default:
+      return usage("The command line cannot be understood");
+  }
+}
+
+function name(message: string, pattern: RegExp): string {
+  const found = pattern.exec(message)?.[1];
+  return found === undefined ? "" : ` ${found}`;
 }

@@ -1,4 +1,5 @@
-import type { RekeyError } from "../core/errors.ts";
+import { RekeyError } from "../core/errors.ts";
+import { printable } from "./describe.ts";
 
 // The rules of the terminal, all of them: the result goes to stdout and everything else to stderr; a
 // question is asked only when stdin and stderr are terminals; --json prints one object a line, errors
@@ -51,13 +52,18 @@ export class Output {
       this.streams.stderr(`${JSON.stringify({ error: { code, message, hint: hint ?? null } })}\n`);
       return;
     }
-    this.streams.stderr(`${this.#paint("31", "error:")} ${message}\n`);
+    this.streams.stderr(`${this.#paint("31", "error:")} ${printableLines(message)}\n`);
     if (hint !== undefined) this.streams.stderr(`${this.#paint("36", "hint:")} ${hint}\n`);
   }
 
   #paint(code: string, text: string): string {
     return this.options.color ? `\x1b[${code}m${text}\x1b[0m` : text;
   }
+}
+
+// A message may name a file, and a file's name may hold anything; its own line ends stay.
+function printableLines(text: string): string {
+  return text.split("\n").map(printable).join("\n");
 }
 
 /** The process's own streams. A reader that has gone away ends the program as it ends others. */
@@ -75,6 +81,13 @@ function writeAll(stream: { writeSync(data: Uint8Array): number }, text: string)
     while (rest.length > 0) rest = rest.subarray(stream.writeSync(rest));
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) Deno.exit(EXIT_BROKEN_PIPE);
-    throw error;
+    throw new RekeyError(
+      "failed",
+      "Cannot write the output, although the command was carried out",
+      {
+        hint: "Is the disk full? `rekey status` tells how things are",
+        cause: error,
+      },
+    );
   }
 }

@@ -68,15 +68,14 @@ function addSecretCommands(program: Command, runner: Runner): void {
       "make the secret, or adopt the one that an older installation left; safe to repeat",
     )
     .addOption(
-      choice("--alg <name>", "algorithm of the app's tokens", CHOICES.alg).default("HS512"),
+      choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.alg),
     )
     .addOption(
       choice(
         "--key-form <form>",
-        "HMAC key: the base64 text, or the bytes it decodes to",
+        "HMAC key: the base64 text (default), or the bytes it decodes to",
         CHOICES.keyForm,
-      )
-        .default("text"),
+      ),
     )
     .action(run(runner, async () => (await import("./commands/init.ts")).init));
   program.command("status")
@@ -127,7 +126,7 @@ Examples:
 function addTokenCommands(program: Command, runner: Runner): void {
   program.command("issue")
     .description("sign a token and print it")
-    .requiredOption("--sub <subject>", "whom the token is for")
+    .requiredOption("--sub <subject>", "whom the token is for", nonEmpty)
     .addOption(lasting("--ttl <duration>", "how long it is valid", "1h"))
     .option("--iss <issuer>", "issuer claim")
     .option("--aud <audience>", "audience claim")
@@ -186,6 +185,11 @@ function duration(text: string): number {
   } catch (error) {
     throw new InvalidArgumentError(isRekeyError(error) ? error.hint ?? "" : String(error));
   }
+}
+
+function nonEmpty(text: string): string {
+  if (text !== "") return text;
+  throw new InvalidArgumentError("Say something.");
 }
 
 function count(text: string): number {

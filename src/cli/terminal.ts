@@ -35,11 +35,22 @@ export function readStdin(limit: number): string {
   const chunks: Uint8Array[] = [];
   const buffer = new Uint8Array(65_536);
   let total = 0;
-  for (let length; total <= limit && (length = Deno.stdin.readSync(buffer)) !== null;) {
+  for (let length; total <= limit && (length = readSome(buffer)) !== null;) {
     chunks.push(buffer.slice(0, length));
     total += length;
   }
   const bytes = new Uint8Array(total);
   chunks.reduce((offset, chunk) => (bytes.set(chunk, offset), offset + chunk.length), 0);
   return new TextDecoder().decode(bytes).trim();
+}
+
+function readSome(buffer: Uint8Array): number | null {
+  try {
+    return Deno.stdin.readSync(buffer);
+  } catch (cause) {
+    throw new RekeyError("usage", "Cannot read stdin", {
+      hint: "Is it a folder, or closed?",
+      cause,
+    });
+  }
 }

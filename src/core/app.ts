@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { RekeyError } from "./errors.ts";
+import { quoted, RekeyError } from "./errors.ts";
 
 /** The app whose secret it is when nobody says otherwise. */
 export const DEFAULT_APP = "agiworkforce";
@@ -17,10 +17,12 @@ export interface App {
 export interface Folders {
   /** The database and its lock. */
   readonly data: string;
+  /** Whether the operator named the data folder: then it may have other uses too. */
+  readonly dataNamed: boolean;
   /** Generated key files: apart from the data, so that a copy of the database opens nothing. */
-  readonly config: string;
+  readonly config: string | undefined;
   /** The unpacked keyring addon. */
-  readonly cache: string;
+  readonly cache: string | undefined;
 }
 
 /**
@@ -29,7 +31,7 @@ export interface Folders {
  */
 export function appNamed(name: string): App {
   if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name)) {
-    throw new RekeyError("usage", `Cannot use ${JSON.stringify(name)} as an app name`, {
+    throw new RekeyError("usage", `Cannot use ${quoted(name)} as an app name`, {
       hint:
         "Use up to 64 lower-case letters, digits, '-', '_' and '.', starting with a letter or digit",
     });
@@ -56,30 +58,28 @@ export function foldersFor(app: App, around: Surroundings, dataDir?: string): Fo
   const base = baseFolders(around);
   return {
     data: dataDir ?? join(needed(base.data), app.name),
-    config: join(base.config ?? needed(dataDir), "rekey"),
-    cache: join(base.cache ?? needed(dataDir), "rekey"),
+    dataNamed: dataDir !== undefined,
+    config: base.config && join(base.config, "rekey"),
+    cache: base.cache && join(base.cache, "rekey"),
   };
 }
 
-function baseFolders({ os, home, env }: Surroundings): Partial<Folders> {
+type BaseFolders = Record<"data" | "config" | "cache", string | undefined>;
+
+function baseFolders({ os, home, env }: Surroundings): BaseFolders {
   const under = (folder: string) => home === undefined ? undefined : join(home, folder);
   const xdg = (name: string, folder: string) => {
     const value = env(name);
     return value?.startsWith("/") ? value : under(folder);
   };
-  const all = (folder: string | undefined) =>
-    folder === undefined ? {} : { data: folder, config: folder, cache: folder };
+  const all = (folder: string | undefined) => ({ data: folder, config: folder, cache: folder });
   if (os === "windows") return all(env("LOCALAPPDATA") ?? under("AppData\\Local"));
   if (os === "darwin") return all(under("Library/Application Support"));
-  return defined({
+  return {
     data: xdg("XDG_DATA_HOME", ".local/share"),
     config: xdg("XDG_CONFIG_HOME", ".config"),
     cache: xdg("XDG_CACHE_HOME", ".cache"),
-  });
-}
-
-function defined(folders: Record<keyof Folders, string | undefined>): Partial<Folders> {
-  return Object.fromEntries(Object.entries(folders).filter(([, folder]) => folder !== undefined));
+  };
 }
 
 function needed(folder: string | undefined): string {

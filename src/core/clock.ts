@@ -1,8 +1,15 @@
 /** Milliseconds since the epoch; handed in wherever time matters, so that tests can set it. */
 export type Clock = () => number;
 
-/** An instant as RFC 3339 in UTC with milliseconds, as audit rows and `--json` show it. */
+// The farthest instant that a Date can hold, in milliseconds.
+const END_OF_TIME = 8.64e15;
+
+/**
+ * An instant as RFC 3339 in UTC with milliseconds, as audit rows and `--json` show it; the bare number
+ * when no calendar has it.
+ */
 export function rfc3339(milliseconds: number): string {
+  if (!(Math.abs(milliseconds) <= END_OF_TIME)) return String(milliseconds);
   return new Date(milliseconds).toISOString();
 }
 

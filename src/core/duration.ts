@@ -1,4 +1,4 @@
-import { RekeyError } from "./errors.ts";
+import { quoted, RekeyError } from "./errors.ts";
 
 const UNITS: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 const LONGEST_SECONDS = 100 * 365 * UNITS.d!;
@@ -13,7 +13,7 @@ export function parseDuration(text: string): number {
   const seconds = [...text.matchAll(/(\d+)([smhd])/g)]
     .reduce((sum, [, count, unit]) => sum + Number(count) * UNITS[unit!]!, 0);
   if (whole && seconds <= LONGEST_SECONDS) return seconds;
-  throw new RekeyError("usage", `Cannot use ${JSON.stringify(text)} as a duration`, {
+  throw new RekeyError("usage", `Cannot use ${quoted(text)} as a duration`, {
     hint: "Write a whole number and a unit: 30s, 15m, 12h, 90d or 1h30m, 100 years at most",
   });
 }

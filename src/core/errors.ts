@@ -23,6 +23,7 @@ export const ERROR_TABLE = {
   keyring_absent: { exit: 4, http: 503 },
   keyring_locked: { exit: 4, http: 503 },
   keyring_denied: { exit: 4, http: 503 },
+  keyring_ambiguous: { exit: 4, http: 503 },
   keyring_timeout: { exit: 4, http: 503 },
   keyring_failed: { exit: 4, http: 503 },
   secret_missing: { exit: 4, http: 503 },
@@ -37,6 +38,7 @@ export const ERROR_TABLE = {
   database_newer: { exit: 4, http: 503 },
 
   // Nothing is wrong with the input or the stores.
+  internal: { exit: 1, http: 500 },
   failed: { exit: 1, http: 500 },
   cancelled: { exit: 1, http: 409 },
   check_failed: { exit: 5, http: 500 },
@@ -78,6 +80,14 @@ export class RekeyError extends Error {
   get exitCode(): number {
     return ERROR_TABLE[this.code].exit;
   }
+}
+
+// A password or a token typed in the wrong place is longer, or has other characters.
+const QUOTABLE = /^[\w./:@-]{0,20}$/;
+
+/** A value for a message: quoted if it is short and plain, since anything else might be a secret. */
+export function quoted(value: string): string {
+  return QUOTABLE.test(value) ? JSON.stringify(value) : "the value that was given";
 }
 
 /** Whether `error` is a {@linkcode RekeyError} with one of `codes` (any code when none is given). */

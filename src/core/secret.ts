@@ -6,7 +6,8 @@ import { RekeyError } from "./errors.ts";
 export const SECRET_BYTES = 64;
 
 /** How the HMAC key is made from the stored text: its own bytes, or the bytes it decodes to. */
-export type KeyForm = "text" | "raw";
+export const KEY_FORMS = ["text", "raw"] as const;
+export type KeyForm = (typeof KEY_FORMS)[number];
 
 const BASE64_OF_64_BYTES = /^[A-Za-z0-9+/]{86}==$/;
 const KID_LABEL = "rekey kid v1";

@@ -19,7 +19,16 @@ export interface Found {
  */
 export function plainRow(value: string | undefined): Found | undefined {
   if (value === undefined) return undefined;
+  if (kidOf(value) === undefined) throw strange("database");
   return { secret: Secret.parse(value), location: "database" };
+}
+
+function strange(location: Location): RekeyError {
+  return new RekeyError(
+    "secret_damaged",
+    `Cannot adopt what the ${location} holds: it is not 64 bytes of base64`,
+    { hint: "If no program needs it, delete it and run `rekey init`" },
+  );
 }
 
 /**
@@ -39,6 +48,12 @@ export async function adopt(installation: Installation, found: Found): Promise<V
     const reason = `adopted from ${location}`;
     const row = versions.addPending({ kid, location, origin: "adopted", created_at: now, reason });
     versions.activate(row, now);
+    const other = location === "keyring" ? kidOf(sealed.rawValue()) : kid;
+    if (other !== undefined && other !== kid) {
+      // The last trace of it: its tokens are refused from here on.
+      const why = "the older application's row differed from its keyring entry, which counts";
+      audit.append({ event: EVENTS.retired, kid: other, location: "database", reason: why });
+    }
     sealed.drop(currentSlot(row));
     sealed.rewriteRows();
     if (value !== undefined) sealed.put(currentSlot(row), value);
@@ -50,6 +65,15 @@ export async function adopt(installation: Installation, found: Found): Promise<V
   const version = versions.current();
   if (version === undefined) throw new Error("The adopted version is not there after its commit");
   return version;
+}
+
+function kidOf(value: string | undefined): string | undefined {
+  try {
+    return value === undefined ? undefined : Secret.parse(value).kid;
+  } catch (error) {
+    if (isRekeyError(error, "secret_damaged")) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -65,7 +89,7 @@ export async function inKeyring(
     return secret === null ? undefined : { secret, location: "keyring" };
   } catch (error) {
     if (isRekeyError(error, "keyring_absent")) return undefined;
-    throw error;
+    throw isRekeyError(error, "secret_damaged") ? strange("keyring") : error;
   }
 }
 

@@ -1,6 +1,9 @@
 import { rmSync } from "node:fs";
+import { isRekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import { currentSlot, numberedSlot } from "../store/secret_store.ts";
+import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
+import type { KeyringStore } from "../store/keyring_store.ts";
+import { numberedSlot } from "../store/secret_store.ts";
 
 /**
  * Deletes everything that rekey keeps of an app: values in the keyring, rows in the database, the key
@@ -13,19 +16,32 @@ export async function destroy(installation: Installation): Promise<void> {
   if (keyFile !== undefined) rmSync(keyFile, { force: true });
 }
 
-async function clearKeyring({ keyring, versions }: Installation): Promise<void> {
-  const kept = versions.every().filter((row) => row.location === "keyring" || row.synced === 0);
-  for (const row of kept.filter((row) => row.state !== "retired" || row.synced === 0)) {
-    await keyring.remove(numberedSlot(row));
-    if (row.state !== "previous") await keyring.remove(currentSlot(row));
+/** Deletes the entry of an older installation that was never adopted; answers whether there was one. */
+export async function destroyUnadopted(keyring: KeyringStore): Promise<boolean> {
+  try {
+    return await keyring.removePublished();
+  } catch (error) {
+    if (isRekeyError(error, "keyring_absent")) return false;
+    throw error;
   }
 }
 
-function clearDatabase({ database, sealed, versions }: Installation): void {
+async function clearKeyring({ keyring, versions }: Installation): Promise<void> {
+  const rows = versions.every().filter((row) => row.location === "keyring");
+  const kept = rows.filter((row) => row.state !== "retired" || row.synced === 0);
+  try {
+    for (const row of kept) await keyring.remove(numberedSlot(row));
+    await keyring.removePublished();
+  } catch (error) {
+    // Without anything of ours in it, a keyring that cannot be used is no reason to keep the rest.
+    if (kept.length > 0 || !isRekeyError(error, ...KEYRING_UNAVAILABLE)) throw error;
+  }
+}
+
+function clearDatabase({ database, sealed }: Installation): void {
   const { path } = database;
   database.transaction(() => {
-    for (const row of versions.every()) sealed.drop(numberedSlot(row));
-    for (const row of versions.every()) sealed.drop(currentSlot(row));
+    sealed.dropAll();
     database.dropTables(OWN_TABLES.filter((name) => database.tables().includes(name)));
   });
   const shared = database.tables().some((name) => name !== "settings") || sealed.otherSettings();
@@ -34,9 +50,8 @@ function clearDatabase({ database, sealed, versions }: Installation): void {
     database.truncateLog();
   }
   database.close();
-  if (!shared) {
-    for (const end of ["", "-wal", "-shm", ".lock"]) rmSync(path + end, { force: true });
-  }
+  // The lock stays: who waits for it must not come to hold one that nobody else can see.
+  if (!shared) { for (const end of ["", "-wal", "-shm"]) rmSync(path + end, { force: true }); }
 }
 
 // Children first: sessions refer to versions.

@@ -8,7 +8,7 @@ import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
 import type { Version } from "../store/versions.ts";
 import { adopt, type Found, inKeyring, notInitialised, plainRow } from "./adoption.ts";
-import { destroy } from "./destruction.ts";
+import { destroy, destroyUnadopted } from "./destruction.ts";
 import { recover, recoverIfNeeded } from "./recovery.ts";
 import { retrieve, type Retrieved } from "./retrieval.ts";
 import { type Changed, changeSecret, type RotationStep } from "./rotation.ts";
@@ -16,14 +16,15 @@ import { type Changed, changeSecret, type RotationStep } from "./rotation.ts";
 /** How long a command waits for another one's rotation by default, in milliseconds. */
 export const LOCK_TIMEOUT_MS = 10_000;
 
-/** What {@linkcode SecretManager.getOrCreate} needs to make a first secret. */
+/** What the operator says of a first secret. */
 export interface CreateOptions {
-  readonly store: StoreChoice;
-  readonly alg: Algorithm;
-  readonly keyForm: KeyForm;
+  /** Default `auto`. */
+  readonly store?: StoreChoice | undefined;
+  /** Default HS512. */
+  readonly alg?: Algorithm | undefined;
+  /** Default `text`. */
+  readonly keyForm?: KeyForm | undefined;
 }
-
-const DEFAULTS: CreateOptions = { store: "auto", alg: "HS512", keyForm: "text" };
 
 /** What {@linkcode SecretManager.rotate} does differently when asked. */
 export interface RotateOptions {
@@ -67,9 +68,11 @@ export class SecretManager {
    * The current secret, made when there is none.
    *
    * @returns the secret, and whether this call made it.
+   * @throws {RekeyError} `failed` when the secret is there with another algorithm or key form.
    */
-  async getOrCreate(options: CreateOptions): Promise<Retrieved & { created: boolean }> {
+  async getOrCreate(options: CreateOptions = {}): Promise<Retrieved & { created: boolean }> {
     const created = await this.#existing(options) === undefined && await this.#create(options);
+    await this.#settle(options);
     return { ...await this.get(), created };
   }
 
@@ -89,7 +92,7 @@ export class SecretManager {
       if (old === undefined) throw notInitialised(this.environment.app.name);
       const graceMs = options.graceMs ?? 0;
       if (graceMs > 0) await this.#mustBeReadable(installation, old);
-      const store = options.store ?? installation.meta.get("store") as StoreChoice;
+      const store = options.store ?? installation.store;
       const location = await locationForNew(installation.keyring, store, old);
       const reason = options.reason ?? null;
       return await changeSecret(installation, { old, location, reason, graceMs }, options.onStep);
@@ -101,11 +104,12 @@ export class SecretManager {
     store?: StoreChoice,
   ): Promise<{ current: Version; location: Version["location"] }> {
     const { installation, version } = await this.open();
-    const choice = store ?? installation.meta.get("store") as StoreChoice;
-    return {
-      current: version,
-      location: await locationForNew(installation.keyring, choice, version),
-    };
+    const choice = store ?? installation.store;
+    // Under the lock, since finding out whether a keyring works may write to it.
+    return await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
+      const location = await locationForNew(installation.keyring, choice, version);
+      return { current: version, location };
+    });
   }
 
   /** The version that a kid names, whatever its state. */
@@ -162,7 +166,7 @@ export class SecretManager {
    */
   async destroy(): Promise<boolean> {
     const installation = this.#installation ??= Installation.openExisting(this.environment);
-    if (installation === undefined) return false;
+    if (installation === undefined) return await destroyUnadopted(this.environment.keyring);
     await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, () => destroy(installation));
     this.#installation = undefined;
     this.#notes.length = 0;
@@ -179,7 +183,7 @@ export class SecretManager {
   };
 
   /** The installation with its versions, adopted if an older application left a secret. */
-  async #existing(options = DEFAULTS): Promise<Installation | undefined> {
+  async #existing(options: CreateOptions = {}): Promise<Installation | undefined> {
     const installation = this.#installation ??= Installation.openExisting(this.environment);
     if (installation?.versions.current() !== undefined) {
       await recoverIfNeeded(installation);
@@ -198,7 +202,8 @@ export class SecretManager {
 
   async #create(options: CreateOptions): Promise<boolean> {
     // Before there is a file: a keyring that refuses leaves nothing behind.
-    const location = await locationForNew(this.environment.keyring, options.store, undefined);
+    const store = options.store ?? "auto";
+    const location = await locationForNew(this.environment.keyring, store, undefined);
     const installation = this.#installation ??= Installation.open(this.environment);
     const first = { old: undefined, location, reason: null, graceMs: 0 };
     return await this.#first(
@@ -206,6 +211,29 @@ export class SecretManager {
       options,
       () => Promise.resolve(() => changeSecret(installation, first)),
     );
+  }
+
+  /**
+   * Lets the operator say how an adopted secret is used, which its older application cannot tell; a
+   * secret of our own stays what it was made as.
+   */
+  async #settle({ alg, keyForm }: CreateOptions): Promise<void> {
+    const { installation, version } = await this.open();
+    const { algorithm: oldAlg, keyForm: oldForm } = installation;
+    if ((alg ?? oldAlg) === oldAlg && (keyForm ?? oldForm) === oldForm) return;
+    if (version.origin !== "adopted") {
+      throw new RekeyError(
+        "failed",
+        `Cannot change the secret's use: it is ${oldAlg}, key form ${oldForm}`,
+        {
+          hint: "Its tokens depend on it; another app (--app) can have another use",
+        },
+      );
+    }
+    installation.database.transaction(() => {
+      installation.meta.set("alg", alg ?? oldAlg);
+      installation.meta.set("key_form", keyForm ?? oldForm);
+    });
   }
 
   /**
@@ -222,7 +250,8 @@ export class SecretManager {
       if (installation.versions.current() !== undefined) return false;
       const make = await how();
       if (make === undefined) return false;
-      await installation.prepare(options);
+      const { store = "auto", alg = "HS512", keyForm = "text" } = options;
+      await installation.prepare({ store, alg, keyForm });
       await recover(installation);
       await make();
       return true;
@@ -230,15 +259,14 @@ export class SecretManager {
   }
 
   /** A secret of an older installation. The keyring comes first, as the older application had it. */
-  async #leftBehind(store: StoreChoice, installation?: Installation): Promise<Found | undefined> {
+  async #leftBehind(store?: StoreChoice, installation?: Installation): Promise<Found | undefined> {
     const row = () => plainRow(installation?.sealed.rawValue());
     try {
       return await inKeyring(this.environment) ?? row();
     } catch (error) {
-      if (!isRekeyError(error, ...KEYRING_UNAVAILABLE)) throw error;
-      // The older application fell back to the row too; and the operator may decide for the database.
-      const found = row();
-      if (found !== undefined || store === "database") return found;
+      // A keyring that is there and cannot be read may hold the secret that is really in use: only the
+      // operator can decide for the row.
+      if (store === "database" && isRekeyError(error, ...KEYRING_UNAVAILABLE)) return row();
       throw error;
     }
   }

@@ -7,8 +7,8 @@ import { numberedSlot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { reconcileKeyring } from "./reconcile.ts";
 
-// A keyring that stays locked must not cost every command its time-out.
-const KEYRING_RETRY_MS = 60_000;
+// A keyring that does not answer must not cost every command its time-out; one that says no says it at once.
+const SILENT_KEYRING_RETRY_MS = 60_000;
 
 /** Whether something was left to do: an interrupted rotation, an ended grace window, a busy log. */
 export function needsRecovery(installation: Installation): boolean {
@@ -87,14 +87,18 @@ export async function tryReconcile(installation: Installation): Promise<boolean>
     return true;
   } catch (error) {
     if (!isRekeyError(error, ...KEYRING_UNAVAILABLE)) throw error;
-    const retryAt = String(installation.now() + KEYRING_RETRY_MS);
-    database.transaction(() => meta.set("keyring_retry_at", retryAt));
+    if (error.code === "keyring_timeout") {
+      const retryAt = String(installation.now() + SILENT_KEYRING_RETRY_MS);
+      database.transaction(() => meta.set("keyring_retry_at", retryAt));
+    }
     return false;
   }
 }
 
 function keyringIsDue(installation: Installation): boolean {
-  return Number(installation.meta.get("keyring_retry_at") ?? 0) <= installation.now();
+  const wait = Number(installation.meta.get("keyring_retry_at") ?? 0) - installation.now();
+  // A longer wait than was set means that the clock was set back.
+  return wait <= 0 || wait > SILENT_KEYRING_RETRY_MS;
 }
 
 /** Leaves nothing of a destroyed or once plain value in unused pages and the write-ahead log. */

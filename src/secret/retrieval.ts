@@ -90,7 +90,7 @@ async function fromDatabase(
   const { version: number, kid } = version;
   const event = EVENTS.retrievedFromDatabase;
   const duration = microsecondsSince(start);
-  note({ event, version: number, kid, location: "database", duration });
+  note({ event, version: number, kid, location: version.location, duration });
   return { version, secret, from: "database" };
 }
 

@@ -124,6 +124,7 @@ async function commit(installation: Installation, pending: Version, change: Chan
       ? null
       : now + change.graceMs;
     if (change.old !== undefined) setAside(installation, change.old, graceUntil, now);
+    if (graceUntil === null) endAllGrace(installation, now);
     versions.activate(pending, now);
     const own = sealed.sealedValue(numberedSlot(pending));
     if (own !== undefined) {
@@ -156,6 +157,14 @@ function setAside(
   if (until === null) return versions.retire(old, now);
   if (own !== undefined) sealed.put(numberedSlot(old), own);
   versions.supersede(old, until);
+}
+
+// Without a grace window all sessions end, those of older windows too.
+function endAllGrace({ versions, sealed }: Installation, now: number): void {
+  for (const version of versions.previous()) {
+    sealed.drop(numberedSlot(version));
+    versions.retire(version, now);
+  }
 }
 
 // (5) May fail or be cut off: the commit stands, and every command looks whether this is left to do.

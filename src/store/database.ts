@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { RekeyError } from "../core/errors.ts";
 import { takeLock } from "./lock.ts";
@@ -17,6 +16,8 @@ export function lockPath(databasePath: string): string {
 
 /** One SQLite file, opened with the settings of design §6. */
 export class Database implements Sql {
+  #closed = false;
+
   private constructor(readonly path: string, private readonly sqlite: DatabaseSync) {}
 
   /**
@@ -40,11 +41,6 @@ export class Database implements Sql {
         throw error;
       }
     });
-  }
-
-  /** Like {@linkcode Database.open}, but `undefined` when there is no file. */
-  static openExisting(path: string): Database | undefined {
-    return existsSync(path) ? Database.open(path) : undefined;
   }
 
   /** A statement whose every step reports errors as {@linkcode RekeyError}. */
@@ -72,8 +68,7 @@ export class Database implements Sql {
         this.sqlite.exec("COMMIT");
         return result;
       } catch (error) {
-        // SQLite has rolled back by itself after some errors, a full disk among them.
-        if (this.sqlite.isTransaction) this.sqlite.exec("ROLLBACK");
+        this.#rollBack();
         throw error;
       } finally {
         this.sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
@@ -124,7 +119,19 @@ export class Database implements Sql {
   }
 
   close(): void {
-    if (this.sqlite.isOpen) this.sqlite.close();
+    if (!this.#closed) this.sqlite.close();
+    this.#closed = true;
+  }
+
+  // SQLite has rolled back by itself after some errors, a full disk among them.
+  #rollBack(): void {
+    try {
+      this.sqlite.exec("ROLLBACK");
+    } catch (error) {
+      if (!(error instanceof Error && error.message.includes("no transaction is active"))) {
+        throw error;
+      }
+    }
   }
 
   #migrate(): void {

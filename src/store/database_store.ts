@@ -17,13 +17,13 @@ export class DatabaseStore implements SecretStore {
   constructor(
     private readonly database: Database,
     private readonly app: string,
-    private readonly kek: () => Kek,
+    private readonly kek: () => Promise<Kek>,
   ) {}
 
   async read(slot: Slot): Promise<Secret | null> {
     const sealed = this.sealedValue(slot);
     if (sealed === undefined) return null;
-    return Secret.parse(await unseal(this.kek(), this.#binding(slot), sealed));
+    return Secret.parse(await unseal(await this.kek(), this.#binding(slot), sealed));
   }
 
   async write(slot: Slot, secret: Secret): Promise<void> {
@@ -36,8 +36,8 @@ export class DatabaseStore implements SecretStore {
   }
 
   /** The row's value for a slot, ready for {@linkcode DatabaseStore.put}. */
-  seal(slot: Slot, secret: Secret): Promise<string> {
-    return seal(this.kek(), this.#binding(slot), secret.reveal());
+  async seal(slot: Slot, secret: Secret): Promise<string> {
+    return await seal(await this.kek(), this.#binding(slot), secret.reveal());
   }
 
   /** Inside a transaction: keeps a sealed value. */
@@ -77,6 +77,12 @@ export class DatabaseStore implements SecretStore {
       "INSERT INTO settings (key, value, encrypted) VALUES (?, ?, ?)",
     );
     for (const row of rows) insert.run(...Object.values(row) as SqlValue[]);
+  }
+
+  /** Inside a transaction: deletes every value of ours, sealed or left plain by an older application. */
+  dropAll(): void {
+    this.database.prepare("DELETE FROM settings WHERE key = ? OR key GLOB ? || '.v[0-9]*'")
+      .run(SETTINGS_KEY, SETTINGS_KEY);
   }
 
   /** Whether the table has rows at all: those of an application. */

@@ -1,16 +1,26 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { AuditWriter } from "../audit/writer.ts";
 import type { App, Folders } from "../core/app.ts";
 import type { Clock } from "../core/clock.ts";
 import { RekeyError } from "../core/errors.ts";
-import type { KeyForm } from "../core/secret.ts";
+import { KEY_FORMS, type KeyForm } from "../core/secret.ts";
 import { Database, lockPath } from "./database.ts";
 import { DatabaseStore } from "./database_store.ts";
-import { findKek, type Kek, type KekRecord, type KekSources, kekSupplied, newKek } from "./kek.ts";
+import {
+  findKek,
+  generatedKeyFile,
+  type Kek,
+  type KekRecord,
+  type KekSources,
+  kekSupplied,
+  newKek,
+} from "./kek.ts";
 import type { KeyringStore } from "./keyring_store.ts";
-import { Meta } from "./meta.ts";
+import { Meta, type MetaKey } from "./meta.ts";
+import { makeNamedFolder, makePrivateFolder } from "./private_files.ts";
 import { seal, unseal } from "./sealing.ts";
 import { Versions } from "./versions.ts";
 
@@ -19,7 +29,8 @@ export const ALGORITHMS = ["HS256", "HS384", "HS512"] as const;
 export type Algorithm = (typeof ALGORITHMS)[number];
 
 /** Which location the operator wants for a new version. */
-export type StoreChoice = "auto" | "keyring" | "database";
+export const STORE_CHOICES = ["auto", "keyring", "database"] as const;
+export type StoreChoice = (typeof STORE_CHOICES)[number];
 
 /** Whether a version in the keyring is sealed in the database too. */
 export type MirrorChoice = "auto" | "on" | "off";
@@ -54,13 +65,15 @@ export class Installation {
 
   /** Opens the app's database, and makes it when it is not there. */
   static open(environment: Environment): Installation {
+    const { data, dataNamed } = environment.folders;
+    if (dataNamed) makeNamedFolder(data);
+    else makePrivateFolder(data);
     return new Installation(environment, Database.open(databasePath(environment)));
   }
 
   /** Like {@linkcode Installation.open}, but `undefined` when there is no database. */
   static openExisting(environment: Environment): Installation | undefined {
-    const database = Database.openExisting(databasePath(environment));
-    return database && new Installation(environment, database);
+    return existsSync(databasePath(environment)) ? Installation.open(environment) : undefined;
   }
 
   /** Path of the lock that rotations and recoveries take. */
@@ -68,12 +81,19 @@ export class Installation {
     return lockPath(this.database.path);
   }
 
+  /** The algorithm of the app's tokens. */
   get algorithm(): Algorithm {
-    return (this.meta.get("alg") ?? "HS512") as Algorithm;
+    return this.#setting("alg", ALGORITHMS);
   }
 
+  /** What the app's tokens are keyed with. */
   get keyForm(): KeyForm {
-    return (this.meta.get("key_form") ?? "text") as KeyForm;
+    return this.#setting("key_form", KEY_FORMS);
+  }
+
+  /** The choice made at `init`. */
+  get store(): StoreChoice {
+    return this.#setting("store", STORE_CHOICES);
   }
 
   /** Milliseconds since the epoch. */
@@ -86,9 +106,9 @@ export class Installation {
    *
    * @throws {RekeyError} `kek_missing`, `kek_invalid` or `kek_wrong`.
    */
-  kek(): Kek {
-    const { kek, folders } = this.environment;
-    return this.#kek ??= findKek(kek, folders.config, this.#kekRecord());
+  async kek(): Promise<Kek> {
+    const keyFile = this.generatedKeyFile();
+    return this.#kek ??= await findKek(this.environment.kek, keyFile, this.#kekRecord());
   }
 
   /** Whether versions in the keyring get a sealed copy in the database (design §6, "Mirror"). */
@@ -102,7 +122,7 @@ export class Installation {
     if (this.#audit === undefined) {
       const sealed = this.meta.get("audit_key");
       if (sealed === undefined) throw damagedMeta("audit_key");
-      const key = await unseal(this.kek(), this.#auditBinding(), sealed);
+      const key = await unseal(await this.kek(), this.#auditBinding(), sealed);
       const { actor, clock } = this.environment;
       this.#audit = new AuditWriter(this.database, Buffer.from(key, "base64"), actor, clock);
     }
@@ -113,7 +133,7 @@ export class Installation {
   async prepare(settings: { alg: Algorithm; keyForm: KeyForm; store: StoreChoice }): Promise<void> {
     if (this.meta.get("audit_key") !== undefined) return;
     const { app, folders, kek: sources } = this.environment;
-    const { kek, record } = newKek(sources, folders.config, app.name);
+    const { kek, record } = await newKek(sources, folders.config, app.name);
     const auditKey = await seal(kek, this.#auditBinding(), randomBytes(32).toString("base64"));
     this.database.transaction(() => {
       this.meta.set("app", app.name);
@@ -129,12 +149,18 @@ export class Installation {
   /** Path of the key file that rekey made for this database, if it made one. */
   generatedKeyFile(): string | undefined {
     if (this.meta.get("kek") === undefined) return undefined;
-    const { file } = this.#kekRecord();
-    return file && join(this.environment.folders.config, file);
+    const { app, folders } = this.environment;
+    return generatedKeyFile(folders.config, app.name, this.#kekRecord());
   }
 
   close(): void {
     this.database.close();
+  }
+
+  #setting<T extends string>(key: MetaKey, allowed: readonly T[]): T {
+    const value = this.meta.get(key) as T | undefined;
+    if (value !== undefined && allowed.includes(value)) return value;
+    throw damagedMeta(key);
   }
 
   #auditBinding() {
@@ -143,8 +169,13 @@ export class Installation {
 
   #kekRecord(): KekRecord {
     const record = this.meta.get("kek");
-    if (record === undefined) throw damagedMeta("kek");
-    return JSON.parse(record);
+    try {
+      const parsed = JSON.parse(record ?? "");
+      if (typeof parsed.id === "string") return parsed;
+    } catch (error) {
+      if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
+    }
+    throw damagedMeta("kek");
   }
 }
 
@@ -153,7 +184,11 @@ function databasePath({ app, folders }: Environment): string {
 }
 
 function damagedMeta(key: string): RekeyError {
-  return new RekeyError("database_damaged", `Cannot use the database: its ${key} row is missing`, {
-    hint: "Restore the database from a backup",
-  });
+  return new RekeyError(
+    "database_damaged",
+    `Cannot use the database: its ${key} row is missing or damaged`,
+    {
+      hint: "Restore the database from a backup",
+    },
+  );
 }

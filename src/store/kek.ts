@@ -7,8 +7,9 @@ import { readFileIfThere, writeNewPrivateFile } from "./private_files.ts";
 /** Size of a key-encryption key: that of A256GCMKW. */
 const KEK_BYTES = 32;
 
-// scrypt as OWASP and RFC 7914 advise for a passphrase at rest: 128 MiB, about half a second.
-const SCRYPT = { N: 2 ** 17, r: 8, p: 1, maxmem: 256 * 2 ** 20 };
+// As OWASP advises for a passphrase at rest: 128 MiB, about half a second.
+const SCRYPT = { N: 2 ** 17, r: 8, p: 1 };
+const SCRYPT_MAX_MEMORY = 256 * 2 ** 20;
 
 /** A key-encryption key, and where it came from. */
 export interface Kek {
@@ -29,8 +30,8 @@ export interface KekSources {
   readonly credentials?: string | undefined;
   readonly passphraseFile?: string | undefined;
   readonly passphraseCommand?: string | undefined;
-  /** Runs a command line in the system's shell and answers its standard output. */
-  run(commandLine: string): Uint8Array;
+  /** Runs a command line in the system's shell, for a bounded time, and answers its standard output. */
+  run(commandLine: string): Promise<Uint8Array>;
 }
 
 /** What the database keeps of its KEK, so that the same one is found again. */
@@ -38,23 +39,65 @@ export interface KekRecord {
   readonly id: string;
   /** Name of the generated key file in the config folder. */
   readonly file?: string;
-  /** base64url salt for a passphrase. */
-  readonly salt?: string;
+  /** How a passphrase becomes the key. */
+  readonly scrypt?: ScryptParameters;
+}
+
+/** Parameters of scrypt (RFC 7914) and a base64url salt. */
+export interface ScryptParameters {
+  readonly N: number;
+  readonly r: number;
+  readonly p: number;
+  readonly salt: string;
 }
 
 /** A KEK for a database that has none yet, and the record to keep of it. */
-export function newKek(sources: KekSources, configFolder: string, app: string) {
-  const salt = randomBytes(16).toString("base64url");
-  const given = suppliedKek(sources, salt);
+export async function newKek(
+  sources: KekSources,
+  configFolder: string | undefined,
+  app: string,
+): Promise<{ kek: Kek; record: KekRecord }> {
+  const scrypt = { ...SCRYPT, salt: randomBytes(16).toString("base64url") };
+  const given = await suppliedKek(sources, scrypt);
   if (given !== undefined) {
-    const record: KekRecord = given.salted ? { id: given.kek.id, salt } : { id: given.kek.id };
-    return { kek: given.kek, record };
+    const { kek, salted } = given;
+    return { kek, record: salted ? { id: kek.id, scrypt } : { id: kek.id } };
+  }
+  return generateKek(configFolder, app);
+}
+
+function generateKek(configFolder: string | undefined, app: string) {
+  if (configFolder === undefined) {
+    throw new RekeyError("kek_missing", "Cannot make a key file: there is no home folder for it", {
+      hint: "Name a KEK with --kek-file, or a folder apart from the data with XDG_CONFIG_HOME",
+    });
   }
   const key = randomBytes(KEK_BYTES);
-  const file = `${app}-${kekId(key)}.kek`;
+  const file = keyFileName(app, kekId(key));
   const path = join(configFolder, file);
   writeNewPrivateFile(path, `${key.toString("base64url")}\n`);
-  return { kek: named(key, path, true), record: { id: kekId(key), file } satisfies KekRecord };
+  return { kek: named(key, path, true), record: { id: kekId(key), file } };
+}
+
+function keyFileName(app: string, id: string): string {
+  return `${app}-${id}.kek`;
+}
+
+/**
+ * Path of the key file that rekey made for a database, if it made one.
+ *
+ * @throws {RekeyError} `database_damaged` when the record names any other file.
+ */
+export function generatedKeyFile(
+  configFolder: string | undefined,
+  app: string,
+  { id, file }: KekRecord,
+): string | undefined {
+  if (file === undefined || configFolder === undefined) return undefined;
+  if (file === keyFileName(app, id) && /^[\w-]{16}$/.test(id)) return join(configFolder, file);
+  throw new RekeyError("database_damaged", "Cannot use the database: its kek row was changed", {
+    hint: "Restore the database from a backup",
+  });
 }
 
 /**
@@ -62,16 +105,19 @@ export function newKek(sources: KekSources, configFolder: string, app: string) {
  *
  * @throws {RekeyError} `kek_missing`, `kek_invalid` or `kek_wrong`.
  */
-export function findKek(sources: KekSources, configFolder: string, record: KekRecord): Kek {
-  const kek = suppliedKek(sources, record.salt)?.kek ?? generatedKek(configFolder, record);
-  if (kek.id !== record.id) {
-    throw new RekeyError(
-      "kek_wrong",
-      `Cannot use the KEK from ${kek.source}: it is ${kek.id}, the database is sealed under ${record.id}`,
-      { hint: "Provide the KEK that the database was sealed under" },
-    );
-  }
-  return kek;
+export async function findKek(
+  sources: KekSources,
+  keyFile: string | undefined,
+  record: KekRecord,
+): Promise<Kek> {
+  const supplied = await suppliedKek(sources, record.scrypt);
+  const kek = supplied?.kek ?? generatedKek(keyFile, record);
+  if (kek.id === record.id) return kek;
+  throw new RekeyError(
+    "kek_wrong",
+    `Cannot use the KEK from ${kek.source}: it is ${kek.id}, the database is sealed under ${record.id}`,
+    { hint: "Provide the KEK that the database was sealed under" },
+  );
 }
 
 /** Whether the operator supplies a KEK at all. */
@@ -81,39 +127,42 @@ export function kekSupplied(sources: KekSources): boolean {
     sources.passphraseCommand !== undefined;
 }
 
-function generatedKek(folder: string, record: KekRecord): Kek {
-  if (record.file === undefined) {
-    throw new RekeyError("kek_missing", `Cannot find KEK ${record.id}: no source names one`, {
+function generatedKek(path: string | undefined, { id }: KekRecord): Kek {
+  if (path === undefined) {
+    throw new RekeyError("kek_missing", `Cannot find KEK ${id}: no source names one`, {
       hint:
         "Set --kek-file, REKEY_KEK_COMMAND or the passphrase source that the database was made with",
     });
   }
-  const path = join(folder, record.file);
   const data = readFileIfThere(path);
   if (data !== undefined) return named(decodeKey(data, path), path, true);
-  throw new RekeyError("kek_missing", `Cannot find KEK ${record.id}: ${path} is not there`, {
-    hint: "Put the key file back, or name it with --kek-file",
+  throw new RekeyError("kek_missing", `Cannot find KEK ${id}: ${path} is not there`, {
+    hint: "Put the key file back. Without it nothing sealed can be opened: " +
+      "`rekey destroy` and `rekey init` start over",
   });
 }
 
-function suppliedKek(sources: KekSources, salt: string | undefined) {
+async function suppliedKek(sources: KekSources, scrypt: ScryptParameters | undefined) {
   const { file, command, passphraseFile, passphraseCommand } = sources;
   if (file !== undefined) return { kek: fromFile(file), salted: false };
   if (command !== undefined) {
     const source = "REKEY_KEK_COMMAND";
-    return { kek: named(decodeKey(sources.run(command), source), source, false), salted: false };
+    return {
+      kek: named(decodeKey(await sources.run(command), source), source, false),
+      salted: false,
+    };
   }
   const credential = credentialPath(sources);
   if (credential !== undefined) return { kek: fromFile(credential), salted: false };
   if (passphraseFile !== undefined) {
     return {
-      kek: derived(neededFile(passphraseFile), salt, "REKEY_PASSPHRASE_FILE"),
+      kek: derived(neededFile(passphraseFile), scrypt, "REKEY_PASSPHRASE_FILE"),
       salted: true,
     };
   }
   if (passphraseCommand !== undefined) {
-    const passphrase = sources.run(passphraseCommand);
-    return { kek: derived(passphrase, salt, "REKEY_PASSPHRASE_COMMAND"), salted: true };
+    const passphrase = await sources.run(passphraseCommand);
+    return { kek: derived(passphrase, scrypt, "REKEY_PASSPHRASE_COMMAND"), salted: true };
   }
   return undefined;
 }
@@ -137,17 +186,23 @@ function neededFile(path: string): Uint8Array {
   });
 }
 
-function derived(passphrase: Uint8Array, salt: string | undefined, source: string): Kek {
+function derived(
+  passphrase: Uint8Array,
+  scrypt: ScryptParameters | undefined,
+  source: string,
+): Kek {
   const text = Buffer.from(passphrase).toString().replace(/\r?\n$/, "");
   if (text === "") throw invalid(source, "the passphrase is empty");
-  if (salt === undefined) {
+  if (scrypt === undefined) {
     throw new RekeyError(
       "kek_wrong",
       `Cannot use the passphrase from ${source}: the database is sealed under a key, not a passphrase`,
       { hint: "Provide the KEK that the database was sealed under" },
     );
   }
-  return named(scryptSync(text, Buffer.from(salt, "base64url"), KEK_BYTES, SCRYPT), source, false);
+  const { N, r, p, salt } = scrypt;
+  const limits = { N, r, p, maxmem: SCRYPT_MAX_MEMORY };
+  return named(scryptSync(text, Buffer.from(salt, "base64url"), KEK_BYTES, limits), source, false);
 }
 
 // 32 raw bytes, or their base64, base64url or hex text with or without a line end.

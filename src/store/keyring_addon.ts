@@ -3,7 +3,7 @@ import { readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import type { AsyncEntry } from "@napi-rs/keyring";
-import { RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { makePrivateFolder, readFileIfThere, writeNewPrivateFile } from "./private_files.ts";
 
 /** The part of `@napi-rs/keyring` that rekey uses. */
@@ -22,14 +22,31 @@ const EMBEDDED_SHA256 = new URL("./keyring.node.sha256", import.meta.url);
  *
  * @throws {RekeyError} `keyring_absent` when this build has no addon.
  */
-export function loadKeyringAddon(cacheFolder: string): KeyringAddon {
-  const sha256 = embeddedHash();
-  makePrivateFolder(cacheFolder);
-  const path = join(cacheFolder, `keyring-${sha256}.node`);
-  if (!holds(path, sha256)) unpack(cacheFolder, path, sha256);
+export function loadKeyringAddon(cacheFolder: string | undefined): KeyringAddon {
+  const path = unpackedAddon(cacheFolder);
   const module = { exports: {} as KeyringAddon };
   process.dlopen(module, path);
   return module.exports;
+}
+
+function unpackedAddon(folder: string | undefined): string {
+  const sha256 = embeddedHash();
+  if (folder === undefined) throw noPlace("there is no home folder");
+  const path = join(folder, `keyring-${sha256}.node`);
+  try {
+    makePrivateFolder(folder);
+    if (!holds(path, sha256)) unpack(folder, path, sha256);
+  } catch (error) {
+    if (isRekeyError(error, "database_unusable")) throw noPlace(error.message);
+    throw error;
+  }
+  return path;
+}
+
+function noPlace(why: string): RekeyError {
+  return new RekeyError("keyring_absent", `Cannot unpack the keyring addon: ${why}`, {
+    hint: "Name a folder that this user can write with XDG_CACHE_HOME, or use --store database",
+  });
 }
 
 function embeddedHash(): string {

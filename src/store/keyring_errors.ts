@@ -18,6 +18,13 @@ const TIMEOUT: Omit<Finding, "text"> = {
 // Keychain Services and of Credential Manager tell the cases apart.
 const FINDINGS: readonly Finding[] = [
   {
+    text: /ambiguous|matched by \d+ credentials/i,
+    code: "keyring_ambiguous",
+    what: "more than one item has the secret's service and account",
+    hint:
+      "Delete the one that is not rekey's; `secret-tool search --all service SERVICE` lists them",
+  },
+  {
     text: /prompt was dismissed|\block(ed)?\b|interaction is not allowed|errSecInteraction/i,
     code: "keyring_locked",
     what: "it is locked",
@@ -62,6 +69,7 @@ export const KEYRING_UNAVAILABLE = [
   "keyring_absent",
   "keyring_locked",
   "keyring_denied",
+  "keyring_ambiguous",
   "keyring_timeout",
   "keyring_failed",
 ] as const satisfies readonly ErrorCode[];

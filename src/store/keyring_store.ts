@@ -34,6 +34,11 @@ export class KeyringStore implements SecretStore {
     return this.#remove(slotName(this.app.account, slot));
   }
 
+  /** Deletes what the current version's account holds, whatever it is. */
+  removePublished(): Promise<boolean> {
+    return this.#remove(this.app.account);
+  }
+
   /** What the current version's account holds, whatever version that is. */
   readPublished(): Promise<Secret | null> {
     return this.#read(this.app.account);

@@ -1,35 +1,65 @@
-import { closeSync, constants, fstatSync, mkdirSync, openSync } from "node:fs";
-import { fchmodSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import process from "node:process";
 import { RekeyError } from "../core/errors.ts";
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY, O_WRONLY } = constants;
 
 /**
- * Makes a folder that only its owner can enter (0700), with its parents. One that is there already
- * must be a real folder of this user.
+ * Makes a folder of our own that only its owner can enter (0700), with its parents; one that is there
+ * already gets that mode.
  *
  * @throws {RekeyError} `database_unusable` when it cannot be made or belongs to somebody else.
  */
 export function makePrivateFolder(path: string): void {
-  explainFiles(path, () => {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    const fd = openSync(path, O_RDONLY | O_NOFOLLOW);
-    try {
-      mineOnly(path, fd, 0o700);
-    } finally {
-      closeSync(fd);
-    }
+  explainFiles(path, () => withFolder(path, (fd) => mineOnly(path, fd, 0o700)));
+}
+
+/**
+ * Makes a folder that the operator named, or takes it as it is: it may have other uses, so its mode is
+ * the operator's. Others must not be able to write to it, or they could exchange files in it.
+ *
+ * @throws {RekeyError} `database_unusable` when it cannot be made, belongs to somebody else or is
+ * writable by others.
+ */
+export function makeNamedFolder(path: string): void {
+  explainFiles(path, () => withFolder(path, (fd) => refuseWritableByOthers(path, fd)));
+}
+
+function withFolder(path: string, use: (fd: number) => void): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const fd = openSync(path, O_RDONLY | O_NOFOLLOW);
+  try {
+    use(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function refuseWritableByOthers(path: string, fd: number): void {
+  mineOnly(path, fd);
+  if (process.geteuid === undefined || (fstatSync(fd).mode & 0o022) === 0) return;
+  throw new RekeyError("database_unusable", `Cannot use ${path}: other users can write to it`, {
+    hint: "Name a folder of your own, or take that right away with `chmod go-w`",
   });
 }
 
-/** Makes an empty file (0600) in a private folder unless it is there; its mode is put right if it is. */
+/** Makes an empty file (0600) unless it is there; its mode is put right if it is. */
 export function makePrivateFile(path: string): void {
-  makePrivateFolder(dirname(path));
   explainFiles(path, () => {
-    const fd = openSync(path, O_CREAT | O_WRONLY | O_NOFOLLOW, 0o600);
+    const fd = openSync(path, O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0o600);
     try {
+      if (!fstatSync(fd).isFile()) throw notRegular(path);
       mineOnly(path, fd, 0o600);
     } finally {
       closeSync(fd);
@@ -50,10 +80,12 @@ export function writeNewPrivateFile(path: string, data: Uint8Array | string): vo
   });
 }
 
-/** Reads a file; `undefined` when there is none. */
+/** Reads a regular file; `undefined` when there is none. */
 export function readFileIfThere(path: string): Uint8Array | undefined {
   return explainFiles(path, () => {
     try {
+      // Opening a pipe would wait for its other end.
+      if (!statSync(path).isFile()) throw notRegular(path);
       return new Uint8Array(readFileSync(path));
     } catch (error) {
       if (codeOf(error) === "ENOENT") return undefined;
@@ -62,7 +94,14 @@ export function readFileIfThere(path: string): Uint8Array | undefined {
   });
 }
 
-function mineOnly(path: string, fd: number, mode: number): void {
+function notRegular(path: string): RekeyError {
+  return new RekeyError("database_unusable", `Cannot use ${path}: it is no regular file`, {
+    hint: "Name another one",
+  });
+}
+
+/** Refuses what belongs to somebody else, and sets a mode if one is given. */
+function mineOnly(path: string, fd: number, mode?: number): void {
   const { uid, mode: now } = fstatSync(fd);
   const me = process.geteuid?.();
   if (me === undefined) return; // Windows: the folder's access list is inherited from the profile.
@@ -71,7 +110,7 @@ function mineOnly(path: string, fd: number, mode: number): void {
       hint: `Run the command as its owner (uid ${uid}), or name another folder with --data-dir`,
     });
   }
-  if ((now & 0o777) !== mode) fchmodSync(fd, mode);
+  if (mode !== undefined && (now & 0o777) !== mode) fchmodSync(fd, mode);
 }
 
 const REASONS: Record<string, string> = {
@@ -80,7 +119,8 @@ const REASONS: Record<string, string> = {
   EROFS: "the file system is read-only",
   ENOSPC: "the disk is full",
   ENOTDIR: "a part of the path is not a folder",
-  EEXIST: "it is there already",
+  EEXIST: "a file with that name is in the way",
+  ENXIO: "it is no regular file",
   EISDIR: "it is a folder",
   ELOOP: "it is a symbolic link",
   ENAMETOOLONG: "the name is too long",
@@ -94,12 +134,14 @@ function explainFiles<T>(path: string, work: () => T): T {
     const reason = REASONS[codeOf(error) ?? ""];
     if (reason === undefined) throw error;
     throw new RekeyError("database_unusable", `Cannot use ${path}: ${reason}`, {
-      hint: "Check the folder's owner and mode, or name another one with --data-dir",
+      hint: "Check its owner and mode and those of its folder, or name another one",
       cause: error,
     });
   }
 }
 
 function codeOf(error: unknown): string | undefined {
+  // The runtime keeps some places, such as /proc, even from programs that may read everything.
+  if (error instanceof Deno.errors.NotCapable) return "EACCES";
   return error instanceof Error && "code" in error ? String(error.code) : undefined;
 }

@@ -24,6 +24,14 @@ const FINDINGS: readonly [RegExp, (path: string) => RekeyError][] = [
         hint: "Restore it from a backup; the secret itself may still be in the keyring",
       }),
   ],
+  // Our own statements are tested against our own tables: others have been changed by somebody.
+  [
+    /no such (table|column)|has no column|failed to prepare|could not be represented|too large/,
+    (path) =>
+      new RekeyError("database_damaged", `Cannot use ${path}: its tables are not those of rekey`, {
+        hint: "Restore it from a backup; the secret itself may still be in the keyring",
+      }),
+  ],
   [
     /readonly|read-only/,
     (path) =>
@@ -59,5 +67,7 @@ export function explainSqlite<T>(path: string, work: () => T): T {
 }
 
 function isSqliteError(error: unknown): error is Error {
-  return error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
+  if (!(error instanceof Error && "code" in error)) return false;
+  // The second one is an integer in a row that JavaScript cannot hold.
+  return error.code === "ERR_SQLITE_ERROR" || error.code === "ERR_OUT_OF_RANGE";
 }

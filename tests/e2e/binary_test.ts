@@ -30,6 +30,10 @@ Deno.test({
     const init = await asNobody(folder, ["--data-dir", data, "init", "--json"], {});
     // nobody has no home folder, so the key file goes where the data is named.
     assert.equal(init.code, 4, "the home folder of nobody cannot be written");
+    assert.deepEqual(
+      [...Deno.readDirSync(data)].map(({ name }) => name).filter((n) => !/\.db/.test(n)),
+      [],
+    );
     const env = { XDG_CONFIG_HOME: join(data, "config"), XDG_CACHE_HOME: join(data, "cache") };
     for (const args of [["init"], ["status"], ["issue", "--sub", "a"], ["rotate", "--force"]]) {
       const ended = await asNobody(folder, ["--data-dir", data, ...args], env);
@@ -109,8 +113,20 @@ Deno.test("a full stdout is an error, not silence", async () => {
   using box = new Box();
   await box.run(["init"]);
   const { code, stderr } = await box.exec("/bin/sh", ["-c", `${REKEY} status > /dev/full`]);
-  assert.notEqual(code, 0);
-  assert.doesNotMatch(stderr, /\.js:/);
+  assert.equal(code, 1);
+  assert.match(stderr, /^error: Cannot write the output/);
+});
+
+Deno.test("a folder that the operator names keeps its mode, and must not be writable by others", async () => {
+  using box = new Box();
+  const folder = join(box.home, "named");
+  Deno.mkdirSync(folder);
+  for (const [mode, code] of [[0o755, 0], [0o2755, 0], [0o777, 4], [0o1777, 4]] as const) {
+    Deno.chmodSync(folder, mode);
+    assert.equal((await box.run(["init", "--data-dir", folder])).code, code);
+    assert.equal(Deno.statSync(folder).mode! & 0o7777, mode);
+  }
+  assert.equal((await box.run(["init", "--data-dir", ""])).code, 2);
 });
 
 Deno.test("the binary holds the addon once, and no source of ours with comments", () => {

@@ -35,7 +35,7 @@ Deno.test("verify reads a token from stdin", async () => {
   await box.run(["init"]);
   const token = await box.token();
   for (const args of [["verify"], ["verify", "-"]]) {
-    assert.equal((await box.run(args, { stdin: `${token}\n` })).code, 0);
+    assert.equal((await box.run(args, { stdin: ` ${token} \r\n` })).code, 0);
   }
 });
 

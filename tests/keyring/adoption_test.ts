@@ -103,6 +103,31 @@ Deno.test("with an entry and a row the entry counts, and the row does not stay",
   assertNowhere(box, spellings(entry));
 });
 
+Deno.test("a row is not adopted while the keyring is locked: the entry may differ", async () => {
+  await using box = await KeyringBox.start();
+  const [entry, row] = [newValue(), newValue()];
+  await box.store(entry);
+  oldDatabase(box, row);
+  await box.lock();
+  for (const args of [["status"], ["init"], ["rotate", "--force"]]) {
+    assert.equal((await box.run(args)).code, 4);
+  }
+  await box.unlock();
+  assert.equal((await box.json("verify", await oldToken(entry))).valid, true);
+});
+
+Deno.test("init tells how an adopted secret is used, and nothing else changes that", async () => {
+  await using box = await KeyringBox.start();
+  await box.store(newValue());
+  assert.equal((await box.json("status")).alg, "HS512");
+  assert.equal((await box.run(["init", "--alg", "HS256"])).code, 0);
+  assert.equal((await box.json("status")).alg, "HS256");
+  await box.run(["rotate", "--force"]);
+  const { code, stderr } = await box.run(["init", "--alg", "HS384"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /Cannot change/);
+});
+
 Deno.test("a keyring entry that is no secret is neither adopted nor overwritten", async () => {
   await using box = await KeyringBox.start();
   await box.store("something else");

@@ -37,6 +37,52 @@ Deno.test("issue, verify, rotate: the old token is refused, a new one accepted",
   assertNowhere(box, spellings(after!));
 });
 
+Deno.test("a rotation without grace ends every older grace window too", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  const first = await box.token();
+  await box.run(["rotate", "--force", "--grace", "1h"]);
+  const second = await box.token();
+  await box.run(["rotate", "--force", "--grace", "1h"]);
+  for (const token of [first, second]) assert.equal((await box.json("verify", token)).valid, true);
+  await box.run(["rotate", "--force", "--reason", "emergency"]);
+  for (const token of [first, second]) {
+    assert.equal((await box.json("verify", token)).code, "retired_kid");
+  }
+  assert.deepEqual(await box.accounts(), ["agiworkforce.jwt_secret"]);
+});
+
+Deno.test("a grace window shorter than the longest session is warned about", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  await box.token("alice", "--ttl", "30d");
+  const { stderr } = await box.run(["rotate", "--force", "--grace", "1m"]);
+  assert.match(stderr, /warning: the grace window is shorter/);
+});
+
+Deno.test("two items under the secret's name are a finding of their own", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  const attributes = [
+    "service",
+    "AGI Workforce",
+    "username",
+    "agiworkforce.jwt_secret",
+    "extra",
+    "x",
+  ];
+  await box.exec("secret-tool", ["store", "--label=x", ...attributes], { stdin: "other" });
+  const { code, stderr } = await box.run(["status", "--json"]);
+  assert.deepEqual([code, JSON.parse(stderr).error.code], [4, "keyring_ambiguous"]);
+});
+
+Deno.test("destroy takes away an entry that was never adopted", async () => {
+  await using box = await KeyringBox.start();
+  await box.store(`${"A".repeat(86)}==`);
+  assert.equal((await box.json("destroy", "--force")).destroyed, true);
+  assert.deepEqual(await box.accounts(), []);
+});
+
 Deno.test("a grace window keeps both values, the older one under its number", async () => {
   await using box = await KeyringBox.start();
   await box.run(["init"]);
@@ -51,7 +97,7 @@ Deno.test("a grace window keeps both values, the older one under its number", as
   assert.deepEqual(await box.accounts(), ["agiworkforce.jwt_secret"]);
 });
 
-Deno.test("destroy leaves nothing in the keyring and no file", async () => {
+Deno.test("destroy leaves nothing in the keyring and no file but the empty lock", async () => {
   await using box = await KeyringBox.start();
   await box.run(["init"]);
   await box.run(["rotate", "--force", "--grace", "1h"]);
@@ -59,5 +105,5 @@ Deno.test("destroy leaves nothing in the keyring and no file", async () => {
   assert.equal((await box.run(["destroy", "--force"])).code, 0);
   assert.deepEqual(await box.accounts(), []);
   const left = [...box.files().keys()].filter((path) => /agiworkforce/.test(path));
-  assert.deepEqual(left, []);
+  assert.deepEqual(left, [`${box.database}.lock`]);
 });

@@ -16,8 +16,13 @@ export function testEnvironment(): TestEnvironment {
   let now = Date.now();
   return {
     app,
-    folders: { data: join(root, "data"), config: join(root, "config"), cache: join(root, "cache") },
-    kek: { run: () => new Uint8Array() },
+    folders: {
+      data: join(root, "data"),
+      dataNamed: false,
+      config: join(root, "config"),
+      cache: join(root, "cache"),
+    },
+    kek: { run: () => Promise.resolve(new Uint8Array()) },
     keyring: new KeyringStore(app, () => {
       // The addon's own words when there is no session bus.
       throw new Error("DBus error: Failed to connect to socket");

@@ -31,6 +31,7 @@ Deno.test("Linux follows XDG, and ignores relative values", () => {
   const xdg = { XDG_DATA_HOME: "/d", XDG_CONFIG_HOME: "/c", XDG_CACHE_HOME: "k" };
   assert.deepEqual(foldersFor(app, around("linux", xdg, "/home/u")), {
     data: "/d/acme",
+    dataNamed: false,
     config: "/c/rekey",
     cache: "/home/u/.cache/rekey",
   });
@@ -43,7 +44,8 @@ Deno.test("macOS and Windows have their own places", () => {
   assert.match(windows.data, /^C:\\L.acme$/);
 });
 
-Deno.test("without a home folder a data folder must be named, and holds everything", () => {
+Deno.test("without a home folder a data folder must be named, and only the data goes there", () => {
   assert.throws(() => foldersFor(app, around("linux")), (error) => isRekeyError(error, "usage"));
-  assert.equal(foldersFor(app, around("linux"), "/data").config, "/data/rekey");
+  const { config, cache, data } = foldersFor(app, around("linux"), "/data");
+  assert.deepEqual([data, config, cache], ["/data", undefined, undefined]);
 });

@@ -56,6 +56,8 @@ const malformed: Record<string, string> = {
   ),
   "a byte order mark": withPayload("\ufeff{}"),
   "a lone surrogate": withPayload('{"sub":"\\ud800"}'),
+  "a number that a double cannot hold exactly": withPayload('{"uid":12345678901234567890}'),
+  "a number that a double cannot hold at all": withPayload('{"uid":[1e400]}'),
   "NUL in a string": withPayload('{"sub":"admin\\u0000"}'),
   "a payload that is a string": withPayload('"sub"'),
 };
@@ -67,7 +69,9 @@ for (const [what, token] of Object.entries(malformed)) {
 
 Deno.test("names that only look alike are not the same member", () => {
   parseJws(
-    withPayload('{"sub":"a","Sub":"b","x":{"sub":"c"},"y":[{"z":1},{"z":2}],"s":"{\\"s\\":1}"}'),
+    withPayload(
+      '{"sub":"a","Sub":"b","x":{"sub":"c"},"y":[{"z":1},{"z":2}],"n":[-0,1.5,2e3,9007199254740991],"s":"{\\"s\\":1}"}',
+    ),
   );
 });
 

@@ -1,7 +1,7 @@
 import { listAudit } from "../../audit/reader.ts";
 import type { AuditRow } from "../../audit/events.ts";
 import type { Context } from "../context.ts";
-import { table } from "../describe.ts";
+import { printable, table } from "../describe.ts";
 
 /** Flags of `rekey audit list`. */
 export interface AuditListFlags {
@@ -24,6 +24,14 @@ const HEADINGS = ["SEQ", "TIME", "EVENT", "VERSION", "LOCATION", "TOOK", "ACTOR"
 function cells(row: AuditRow): string[] {
   const took = row.duration === null ? "" : `${(row.duration / 1000).toFixed(1)} ms`;
   const { seq, time, event, version, location, actor, reason } = row;
-  const plain = (reason ?? "").replace(/\p{Cc}/gu, " ");
-  return [`${seq}`, time, event, `${version ?? ""}`, location ?? "", took, actor, plain];
+  return [
+    `${seq}`,
+    time,
+    event,
+    `${version ?? ""}`,
+    location ?? "",
+    took,
+    printable(actor),
+    printable(reason ?? ""),
+  ];
 }

@@ -6,14 +6,14 @@ import { describeVersion } from "../describe.ts";
 
 /** Flags of `rekey init`. */
 export interface InitOptions {
-  readonly alg: Algorithm;
-  readonly keyForm: KeyForm;
+  readonly alg?: Algorithm;
+  readonly keyForm?: KeyForm;
 }
 
 /** Makes or adopts the secret. */
 export async function init(options: InitOptions, context: Context): Promise<void> {
   const { secrets, output, store } = context;
-  const { version, created } = await secrets.getOrCreate({ ...options, store: store ?? "auto" });
+  const { version, created } = await secrets.getOrCreate({ ...options, store });
   const { installation } = await secrets.open();
   const what = created ? "Created" : version.origin === "adopted" ? "Adopted" : "Already there:";
   output.result(describeVersion(secrets.environment.app.name, version, installation.keyForm), [

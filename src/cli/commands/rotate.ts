@@ -18,6 +18,7 @@ export async function rotate(options: RotateFlags, context: Context): Promise<vo
   const { secrets, auth, output, store } = context;
   const app = secrets.environment.app.name;
   mustBeWanted(options.force ?? false, await question(options, context), context.confirm);
+  const lastExpiry = options.grace > 0 ? await auth.lastExpiry() : null;
   const changed = await auth.rotate({
     store,
     reason: options.reason,
@@ -39,6 +40,13 @@ export async function rotate(options: RotateFlags, context: Context): Promise<vo
     `Rotated the JWT secret of ${app}: version ${version.version} (kid ${version.kid}) in the ${version.location}`,
     `Version ${previous?.version} (kid ${previous?.kid}) ${ended}`,
   ]);
+  if (graceUntil !== null && lastExpiry !== null && lastExpiry > graceUntil) {
+    output.warning(
+      `the grace window is shorter than the longest session, which would have lasted until ${
+        rfc3339(lastExpiry)
+      }`,
+    );
+  }
   if (!published) {
     output.warning(
       "the keyring could not be brought up to date; the next command that reaches it does it",

@@ -19,7 +19,8 @@ export async function status(options: StatusOptions, context: Context): Promise<
   const { from } = await secrets.get();
   const { installation, version } = await secrets.open();
   const [, ...grace] = await secrets.verifying();
-  const age = Math.floor((installation.now() - version.created_at) / 1000);
+  // Not below zero, should the clock have been set back.
+  const age = Math.max(0, Math.floor((installation.now() - version.created_at) / 1000));
   const facts = {
     ...describeVersion(secrets.environment.app.name, version, installation.keyForm),
     alg: installation.algorithm,
@@ -27,7 +28,7 @@ export async function status(options: StatusOptions, context: Context): Promise<
     age_seconds: age,
     rotation_due: age >= options.maxAge,
     grace: grace.map(describeGrace),
-    kek: kekFacts(installation),
+    kek: await kekFacts(installation),
     sessions_active: await auth.activeSessions(),
     fallback_rate: fallbackRate(installation.database),
     last_rotation: lastRotation(installation.database),
@@ -51,9 +52,9 @@ function describeGrace({ version, kid, grace_until }: Version) {
   return { version, kid, until: rfc3339(grace_until ?? 0) };
 }
 
-function kekFacts(installation: Installation) {
+async function kekFacts(installation: Installation) {
   try {
-    const { id, source, generated } = installation.kek();
+    const { id, source, generated } = await installation.kek();
     return { id, source, generated, error: null };
   } catch (error) {
     if (!isRekeyError(error)) throw error;
@@ -62,7 +63,7 @@ function kekFacts(installation: Installation) {
 }
 
 type Facts = Record<string, unknown> & {
-  kek: ReturnType<typeof kekFacts>;
+  kek: Awaited<ReturnType<typeof kekFacts>>;
   grace: ReturnType<typeof describeGrace>[];
 };
 

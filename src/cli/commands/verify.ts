@@ -5,7 +5,7 @@ import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import type { Algorithm } from "../../store/installation.ts";
 import type { Context } from "../context.ts";
-import { table } from "../describe.ts";
+import { printable, table } from "../describe.ts";
 import { Reported } from "../output.ts";
 import { readStdin } from "../terminal.ts";
 
@@ -70,12 +70,6 @@ function human({ version, kid, claims }: Verified): string[] {
 const INSTANTS = ["exp", "nbf", "iat"];
 
 function claimText(name: string, value: unknown): string {
-  const showable = typeof value === "number" && Math.abs(value) <= 8.64e12;
-  if (INSTANTS.includes(name) && showable) return rfc3339(value * 1000);
+  if (INSTANTS.includes(name) && typeof value === "number") return rfc3339(value * 1000);
   return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-// A claim may hold anything, escape sequences for a terminal among it.
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
