@@ -21,6 +21,6 @@ await keyring[Symbol.asyncDispose]();
 function print(location: string, { kills, survived, phases }: CrashReport): void {
   const found = Object.entries(phases).map(([phase, count]) => `${phase} ${count}`).join(", ");
   const line =
-    `${location}: ${kills} kills, ${survived} rotations ended before theirs; found ${found}; 0 lost, 0 doubled\n`;
+    `${location}: ${kills} kills, ${survived} rotations ended before theirs; found ${found}; every machine had one secret\n`;
   Deno.stdout.writeSync(new TextEncoder().encode(line));
 }

@@ -9,7 +9,6 @@ export const EVENTS = {
   retired: "JWT secret retired",
   storageError: "Secret storage error",
   keyringError: "Keyring access error",
-  destroyed: "JWT secret destroyed",
 } as const;
 
 /** One of {@linkcode EVENTS}. */
@@ -21,6 +20,8 @@ export interface AuditEntry {
   readonly version?: number | undefined;
   readonly kid?: string | undefined;
   readonly location?: string | undefined;
+  /** Where the version lives, when another location had to serve; counted and not stored. */
+  readonly insteadOf?: string | undefined;
   /** Whole microseconds. */
   readonly duration?: number | undefined;
   /** Free text of the operator, or the error code of a failure. */

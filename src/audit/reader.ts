@@ -17,11 +17,11 @@ export function listAudit(sql: Sql, limit: number): AuditRow[] {
  */
 export function fallbackRate(sql: Sql): number | null {
   const rows = sql.prepare(
-    "SELECT event, location, count FROM rekey_audit_counts WHERE event IN (?, ?)",
+    "SELECT event, home, count FROM rekey_audit_counts WHERE event IN (?, ?)",
   ).all(EVENTS.retrievedFromKeyring, EVENTS.retrievedFromDatabase);
   const sum = (some: typeof rows) => some.reduce((total, { count }) => total + Number(count), 0);
-  const fallbacks = rows.filter(({ event, location }) =>
-    event === EVENTS.retrievedFromDatabase && location === "keyring"
+  const fallbacks = rows.filter(({ event, home }) =>
+    event === EVENTS.retrievedFromDatabase && home === "keyring"
   );
   return rows.length === 0 ? null : sum(fallbacks) / sum(rows);
 }

@@ -35,14 +35,14 @@ export class AuditWriter {
       `INSERT INTO rekey_audit (seq, time, event, version, kid, location, duration, actor, reason, hash)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ).run(...Object.values(row), hash);
-    this.#count(row);
+    this.#count(entry.event, entry.insteadOf ?? entry.location ?? "");
   }
 
   // Figures must not cost more as the log grows, so they are counted as rows are written.
-  #count(row: Omit<AuditRow, "hash">): void {
+  #count(event: string, home: string): void {
     this.sql.prepare(
-      `INSERT INTO rekey_audit_counts (event, location, count) VALUES (?, ?, 1)
-       ON CONFLICT (event, location) DO UPDATE SET count = count + 1`,
-    ).run(row.event, row.location ?? "");
+      `INSERT INTO rekey_audit_counts (event, home, count) VALUES (?, ?, 1)
+       ON CONFLICT (event, home) DO UPDATE SET count = count + 1`,
+    ).run(event, home);
   }
 }

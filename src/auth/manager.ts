@@ -1,9 +1,11 @@
 import { SignJWT } from "jose";
 import { RekeyError } from "../core/errors.ts";
+import type { Secret } from "../core/secret.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { RotateOptions } from "../secret/manager.ts";
 import type { Changed } from "../secret/rotation.ts";
 import { MAX_TOKEN_LENGTH } from "./jws.ts";
+import type { Installation } from "../store/installation.ts";
 import { Sessions } from "./sessions.ts";
 import { type Verified, type VerifyPolicy, verifyToken } from "./verifier.ts";
 
@@ -22,6 +24,8 @@ export interface Issued {
   /** Compact JWS (RFC 7515). It is a credential: it goes to stdout and nowhere else. */
   readonly token: string;
   readonly jti: string;
+  /** Milliseconds since the epoch. */
+  readonly issuedAt: number;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
 }
@@ -47,21 +51,20 @@ export class AuthManager {
    * @throws {RekeyError} a code with exit status 4 when the secret cannot be had.
    */
   async issue(request: IssueRequest): Promise<Issued> {
-    const { version, secret } = await this.secrets.get();
     const { installation } = await this.secrets.open();
-    const issuedAt = Math.floor(installation.now() / 1000);
-    const expiresAt = issuedAt + request.lifetime;
-    const jti = crypto.randomUUID();
-    const key = secret.hmacKey(installation.keyForm);
-    const token = await new SignJWT(claimsOf(request, jti, issuedAt, expiresAt))
-      .setProtectedHeader({ alg: installation.algorithm, typ: "JWT", kid: version.kid })
-      .sign(key);
-    key.fill(0);
-    if (token.length > MAX_TOKEN_LENGTH) throw tooLong();
-    const times = { issued_at: issuedAt * 1000, expires_at: expiresAt * 1000 };
-    const session = { jti, version: version.version, sub: request.subject, ...times };
-    installation.database.transaction(() => new Sessions(installation.database).add(session));
-    return { token, jti, expiresAt: expiresAt * 1000 };
+    for (;;) {
+      const { version, secret } = await this.secrets.get();
+      const issued = await sign(installation, request, version.kid, secret);
+      // A rotation in between would have made a token that no longer verifies.
+      const kept = installation.database.transaction(() => {
+        if (installation.versions.current()?.version !== version.version) return false;
+        const { jti, issuedAt: issued_at, expiresAt: expires_at } = issued;
+        const session = { jti, version: version.version, sub: request.subject };
+        new Sessions(installation.database).add({ ...session, issued_at, expires_at });
+        return true;
+      });
+      if (kept) return issued;
+    }
   }
 
   /** @throws {RekeyError} a code with exit status 3 when the token is not valid. */
@@ -91,6 +94,24 @@ export class AuthManager {
     return (await this.secrets.verifying())
       .reduce((sum, { version }) => sum + sessions.activeCount(version, installation.now()), 0);
   }
+}
+
+async function sign(
+  installation: Installation,
+  request: IssueRequest,
+  kid: string,
+  secret: Secret,
+): Promise<Issued> {
+  const iat = Math.floor(installation.now() / 1000);
+  const exp = iat + request.lifetime;
+  const jti = crypto.randomUUID();
+  const key = secret.hmacKey(installation.keyForm);
+  const token = await new SignJWT(claimsOf(request, jti, iat, exp))
+    .setProtectedHeader({ alg: installation.algorithm, typ: "JWT", kid })
+    .sign(key);
+  key.fill(0);
+  if (token.length > MAX_TOKEN_LENGTH) throw tooLong();
+  return { token, jti, issuedAt: iat * 1000, expiresAt: exp * 1000 };
 }
 
 function tooLong(): RekeyError {

@@ -1,5 +1,5 @@
 import { compactVerify } from "jose";
-import { RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Algorithm } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
@@ -14,7 +14,7 @@ export interface VerifyPolicy extends ClaimPolicy {
 }
 
 /** The policy when nothing is asked for. */
-export const DEFAULT_POLICY: VerifyPolicy = { leeway: 0, allowNoExpiry: false };
+const DEFAULT_POLICY: VerifyPolicy = { leeway: 0, allowNoExpiry: false };
 
 /** A token that was accepted. */
 export interface Verified {
@@ -48,6 +48,7 @@ export async function verifyToken(
   const algorithm = policy.algorithm ?? installation.algorithm;
   if (header.alg !== algorithm) throw algorithmNotAllowed(algorithm);
   const version = await signedBy(manager, token, header.kid, algorithm);
+  await refuseSuperseded(manager, version);
   const failures = claimFailures(payload, policy, installation.now() / 1000);
   if (failures.length > 0) throw new ClaimsError(failures);
   refuseRevoked(new Sessions(installation.database), payload.jti);
@@ -65,7 +66,13 @@ async function signedBy(
   const candidates = kid === undefined ? verifying : verifying.filter((row) => row.kid === kid);
   if (candidates.length === 0) throw await strangeKid(manager, kid ?? "");
   for (const version of candidates) {
-    if (await hasSignature(manager, token, version, algorithm)) return version;
+    try {
+      if (await hasSignature(manager, token, version, algorithm)) return version;
+    } catch (error) {
+      // Its value may be gone because a rotation came in between: that is no fault of the store.
+      if (isRekeyError(error)) await refuseSuperseded(manager, version);
+      throw error;
+    }
   }
   throw new RekeyError("bad_signature", "Cannot accept the token: its signature is not ours", {
     hint: "It was changed, or another secret signed it",
@@ -96,6 +103,12 @@ async function hasSignature(
 }
 
 const JOSE_BAD_SIGNATURE = "ERR_JWS_SIGNATURE_VERIFICATION_FAILED";
+
+/** Refuses a version that a rotation has ended while the token was being verified. */
+async function refuseSuperseded(manager: SecretManager, { version, kid }: Version): Promise<void> {
+  const verifying = await manager.verifying();
+  if (!verifying.some((row) => row.version === version)) throw await strangeKid(manager, kid);
+}
 
 async function strangeKid(manager: SecretManager, kid: string): Promise<RekeyError> {
   const version = await manager.versionByKid(kid);

@@ -41,9 +41,10 @@ export async function main(args: readonly string[], version: string): Promise<nu
 function refusalFor(error: unknown): RekeyError {
   if (isRekeyError(error)) return error;
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
-  const where = Deno.env.get("REKEY_DEBUG") ? `\n${stack}` : "";
-  return new RekeyError("internal", `Internal error, a bug in rekey: ${name}: ${message}${where}`, {
-    hint: "Please report it with the command line and, from REKEY_DEBUG=1, where it happened",
+  // A library's message may quote what it was given: it is shown to who asks for it only.
+  const details = Deno.env.get("REKEY_DEBUG") ? `: ${message}\n${stack}` : "";
+  return new RekeyError("internal", `Internal error, a bug in rekey: ${name}${details}`, {
+    hint: "Please report it; REKEY_DEBUG=1 shows where it happened",
     cause: error,
   });
 }

@@ -3,7 +3,7 @@ import { printable } from "./describe.ts";
 
 // The rules of the terminal, all of them: the result goes to stdout and everything else to stderr; a
 // question is asked only when stdin and stderr are terminals; --json prints one object a line, errors
-// too; --quiet leaves the result and errors; colour is used on a terminal unless NO_COLOR or
+// too; --quiet leaves the result, warnings and errors; colour is used on a terminal unless NO_COLOR or
 // --no-color says otherwise.
 
 /** How a command speaks to its user. */

@@ -17,6 +17,8 @@ export interface App {
 export interface Folders {
   /** The database and its lock. */
   readonly data: string;
+  /** Where the database would be if the operator did not name a folder. */
+  readonly defaultData: string | undefined;
   /** Whether the operator named the data folder: then it may have other uses too. */
   readonly dataNamed: boolean;
   /** Generated key files: apart from the data, so that a copy of the database opens nothing. */
@@ -58,6 +60,7 @@ export function foldersFor(app: App, around: Surroundings, dataDir?: string): Fo
   const base = baseFolders(around);
   return {
     data: dataDir ?? join(needed(base.data), app.name),
+    defaultData: base.data && join(base.data, app.name),
     dataNamed: dataDir !== undefined,
     config: base.config && join(base.config, "rekey"),
     cache: base.cache && join(base.cache, "rekey"),

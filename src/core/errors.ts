@@ -28,6 +28,7 @@ export const ERROR_TABLE = {
   keyring_failed: { exit: 4, http: 503 },
   secret_missing: { exit: 4, http: 503 },
   secret_damaged: { exit: 4, http: 503 },
+  secret_claimed: { exit: 4, http: 503 },
   secret_mismatch: { exit: 4, http: 503 },
   kek_missing: { exit: 4, http: 503 },
   kek_invalid: { exit: 4, http: 503 },

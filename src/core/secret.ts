@@ -3,7 +3,7 @@ import { createHmac, randomBytes } from "node:crypto";
 import { RekeyError } from "./errors.ts";
 
 /** Size of a secret that rekey makes: 512 bits, the output size of HS512 (RFC 7518 §3.2). */
-export const SECRET_BYTES = 64;
+const SECRET_BYTES = 64;
 
 /** How the HMAC key is made from the stored text: its own bytes, or the bytes it decodes to. */
 export const KEY_FORMS = ["text", "raw"] as const;

@@ -1,9 +1,7 @@
 import { rmSync } from "node:fs";
-import { isRekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
-import type { KeyringStore } from "../store/keyring_store.ts";
-import { numberedSlot } from "../store/secret_store.ts";
+import { currentSlot, numberedSlot } from "../store/secret_store.ts";
+import { holds } from "./reconcile.ts";
 
 /**
  * Deletes everything that rekey keeps of an app: values in the keyring, rows in the database, the key
@@ -11,30 +9,19 @@ import { numberedSlot } from "../store/secret_store.ts";
  */
 export async function destroy(installation: Installation): Promise<void> {
   await clearKeyring(installation);
+  // The key file first: the database knows its name, and a second attempt needs no key.
   const keyFile = installation.generatedKeyFile();
-  clearDatabase(installation);
   if (keyFile !== undefined) rmSync(keyFile, { force: true });
-}
-
-/** Deletes the entry of an older installation that was never adopted; answers whether there was one. */
-export async function destroyUnadopted(keyring: KeyringStore): Promise<boolean> {
-  try {
-    return await keyring.removePublished();
-  } catch (error) {
-    if (isRekeyError(error, "keyring_absent")) return false;
-    throw error;
-  }
+  clearDatabase(installation);
 }
 
 async function clearKeyring({ keyring, versions }: Installation): Promise<void> {
   const rows = versions.every().filter((row) => row.location === "keyring");
   const kept = rows.filter((row) => row.state !== "retired" || row.synced === 0);
-  try {
-    for (const row of kept) await keyring.remove(numberedSlot(row));
-    await keyring.removePublished();
-  } catch (error) {
-    // Without anything of ours in it, a keyring that cannot be used is no reason to keep the rest.
-    if (kept.length > 0 || !isRekeyError(error, ...KEYRING_UNAVAILABLE)) throw error;
+  for (const row of kept) {
+    await keyring.remove(numberedSlot(row));
+    // The account may hold what another installation or program has put there.
+    if (await holds(keyring, currentSlot(row), row)) await keyring.remove(currentSlot(row));
   }
 }
 

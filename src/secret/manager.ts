@@ -1,30 +1,16 @@
 import type { AuditEntry } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { KeyForm } from "../core/secret.ts";
-import { type Algorithm, type Environment, Installation } from "../store/installation.ts";
+import { type Environment, Installation } from "../store/installation.ts";
 import type { StoreChoice } from "../store/installation.ts";
-import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
 import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
 import type { Version } from "../store/versions.ts";
-import { adopt, type Found, inKeyring, notInitialised, plainRow } from "./adoption.ts";
-import { destroy, destroyUnadopted } from "./destruction.ts";
+import { notInitialised } from "./adoption.ts";
+import { create, type CreateOptions, LOCK_TIMEOUT_MS, openOrAdopt } from "./first_version.ts";
+import { destroy } from "./destruction.ts";
 import { recover, recoverIfNeeded } from "./recovery.ts";
 import { retrieve, type Retrieved } from "./retrieval.ts";
 import { type Changed, changeSecret, type RotationStep } from "./rotation.ts";
-
-/** How long a command waits for another one's rotation by default, in milliseconds. */
-export const LOCK_TIMEOUT_MS = 10_000;
-
-/** What the operator says of a first secret. */
-export interface CreateOptions {
-  /** Default `auto`. */
-  readonly store?: StoreChoice | undefined;
-  /** Default HS512. */
-  readonly alg?: Algorithm | undefined;
-  /** Default `text`. */
-  readonly keyForm?: KeyForm | undefined;
-}
 
 /** What {@linkcode SecretManager.rotate} does differently when asked. */
 export interface RotateOptions {
@@ -61,7 +47,13 @@ export class SecretManager {
    */
   async get(): Promise<Retrieved> {
     const { installation, version } = await this.open();
-    return await retrieve(installation, version, this.#note);
+    try {
+      return await retrieve(installation, version, this.#note);
+    } catch (error) {
+      // A rotation that came in between has taken the value away; then the next one counts.
+      if (installation.versions.current()?.version === version.version) throw error;
+      return await this.get();
+    }
   }
 
   /**
@@ -159,14 +151,15 @@ export class SecretManager {
 
   /**
    * Deletes the secret, its history and its keys: for tests, and for a machine that goes out of use.
+   * What an older installation left and was never adopted is not ours to delete.
    *
    * @returns whether there was anything.
    * @throws {RekeyError} a `keyring_…` code when a value in the keyring cannot be deleted; then
    * nothing else is either.
    */
   async destroy(): Promise<boolean> {
-    const installation = this.#installation ??= Installation.openExisting(this.environment);
-    if (installation === undefined) return await destroyUnadopted(this.environment.keyring);
+    const installation = this.#installation ?? Installation.openExisting(this.environment);
+    if (installation === undefined || installation.versions.every().length === 0) return false;
     await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, () => destroy(installation));
     this.#installation = undefined;
     this.#notes.length = 0;
@@ -184,33 +177,17 @@ export class SecretManager {
 
   /** The installation with its versions, adopted if an older application left a secret. */
   async #existing(options: CreateOptions = {}): Promise<Installation | undefined> {
-    const installation = this.#installation ??= Installation.openExisting(this.environment);
-    if (installation?.versions.current() !== undefined) {
-      await recoverIfNeeded(installation);
-      return installation;
+    if (this.#installation?.versions.current() === undefined) {
+      this.#installation = await openOrAdopt(this.environment, options);
     }
-    if (installation === undefined && await this.#leftBehind(options.store) === undefined) {
-      return undefined;
-    }
-    const opened = this.#installation ??= Installation.open(this.environment);
-    await this.#first(opened, options, async () => {
-      const found = await this.#leftBehind(options.store, opened);
-      return found && (() => adopt(opened, found));
-    });
-    return opened.versions.current() && opened;
+    if (this.#installation !== undefined) await recoverIfNeeded(this.#installation);
+    return this.#installation;
   }
 
   async #create(options: CreateOptions): Promise<boolean> {
-    // Before there is a file: a keyring that refuses leaves nothing behind.
-    const store = options.store ?? "auto";
-    const location = await locationForNew(this.environment.keyring, store, undefined);
-    const installation = this.#installation ??= Installation.open(this.environment);
-    const first = { old: undefined, location, reason: null, graceMs: 0 };
-    return await this.#first(
-      installation,
-      options,
-      () => Promise.resolve(() => changeSecret(installation, first)),
-    );
+    const { opened, made } = await create(this.environment, options);
+    this.#installation = opened;
+    return made;
   }
 
   /**
@@ -234,41 +211,6 @@ export class SecretManager {
       installation.meta.set("alg", alg ?? oldAlg);
       installation.meta.set("key_form", keyForm ?? oldForm);
     });
-  }
-
-  /**
-   * Makes the first version under the lock, unless another process has done so meanwhile.
-   *
-   * @param how answers what to do, or `undefined` to leave everything as it is.
-   */
-  #first(
-    installation: Installation,
-    options: CreateOptions,
-    how: () => Promise<(() => Promise<unknown>) | undefined>,
-  ): Promise<boolean> {
-    return exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
-      if (installation.versions.current() !== undefined) return false;
-      const make = await how();
-      if (make === undefined) return false;
-      const { store = "auto", alg = "HS512", keyForm = "text" } = options;
-      await installation.prepare({ store, alg, keyForm });
-      await recover(installation);
-      await make();
-      return true;
-    });
-  }
-
-  /** A secret of an older installation. The keyring comes first, as the older application had it. */
-  async #leftBehind(store?: StoreChoice, installation?: Installation): Promise<Found | undefined> {
-    const row = () => plainRow(installation?.sealed.rawValue());
-    try {
-      return await inKeyring(this.environment) ?? row();
-    } catch (error) {
-      // A keyring that is there and cannot be read may hold the secret that is really in use: only the
-      // operator can decide for the row.
-      if (store === "database" && isRekeyError(error, ...KEYRING_UNAVAILABLE)) return row();
-      throw error;
-    }
   }
 
   async #mustBeReadable(installation: Installation, old: Version): Promise<void> {

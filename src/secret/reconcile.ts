@@ -1,6 +1,7 @@
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { isRekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
+import type { KeyringStore } from "../store/keyring_store.ts";
 import { currentSlot, numberedSlot, type Slot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 
@@ -9,57 +10,62 @@ import type { Version } from "../store/versions.ts";
  * programs read, versions in a grace window under their numbers, nothing else of ours. It looks at
  * kids, so it can be repeated after any interruption. Call it under the lock.
  *
+ * @returns whether everything is in place; if not, this may be another keyring than the usual one.
  * @throws {RekeyError} a `keyring_…` code when the keyring cannot be used; the rest is left for later.
  */
-export async function reconcileKeyring(installation: Installation): Promise<void> {
+export async function reconcileKeyring(installation: Installation): Promise<boolean> {
   const unsynced = installation.versions.unsynced();
   // Values that are still needed are brought to safety before anything is overwritten or deleted.
-  for (const version of unsynced) await placeGrace(installation, version);
-  for (const version of unsynced) await placeCurrent(installation, version);
-  for (const version of unsynced) await clear(installation, version);
+  for (const version of unsynced) if (!await placeGrace(installation, version)) return false;
+  if (!await placeCurrent(installation)) return false;
+  const cleared: boolean[] = [];
+  for (const version of unsynced) cleared.push(await clear(installation, version));
+  return cleared.every(Boolean);
 }
 
-async function placeGrace({ keyring }: Installation, version: Version): Promise<void> {
-  if (version.state !== "previous" || version.location !== "keyring") return;
-  if (await holds(keyring, numberedSlot(version), version)) return;
-  const published = await readable(keyring.readPublished());
-  if (published?.kid !== version.kid) return;
-  await keyring.write(numberedSlot(version), published);
-  await confirm(keyring, numberedSlot(version), version);
+async function placeGrace({ keyring }: Installation, version: Version): Promise<boolean> {
+  if (version.state !== "previous" || version.location !== "keyring") return true;
+  const [own, published] = [numberedSlot(version), currentSlot(version)];
+  return await holds(keyring, own, version) || await copy(keyring, published, own, version);
 }
 
-async function placeCurrent(installation: Installation, version: Version): Promise<void> {
-  if (version.state !== "current" || version.location !== "keyring") return;
-  const { keyring } = installation;
-  if (await holds(keyring, currentSlot(version), version)) return;
-  const secret = await readable(keyring.read(numberedSlot(version)));
-  // Retrieval reports a lost value; there is nothing here to publish.
-  if (secret?.kid !== version.kid) return;
-  await keyring.write(currentSlot(version), secret);
-  await confirm(keyring, currentSlot(version), version);
+async function placeCurrent({ keyring, versions }: Installation): Promise<boolean> {
+  const version = versions.current();
+  if (version?.location !== "keyring") return true;
+  const [published, own] = [currentSlot(version), numberedSlot(version)];
+  return await holds(keyring, published, version) || await copy(keyring, own, published, version);
 }
 
+async function copy(
+  keyring: KeyringStore,
+  from: Slot,
+  to: Slot,
+  version: Version,
+): Promise<boolean> {
+  const secret = await readable(keyring.read(from));
+  if (secret?.kid !== version.kid) return false;
+  await keyring.write(to, secret);
+  return await holds(keyring, to, version);
+}
+
+/** Deletes what the version's state does not call for. */
 async function clear({ keyring, versions, database }: Installation, version: Version) {
   const kept = version.state === "previous" && version.location === "keyring";
-  if (!kept) await keyring.remove(numberedSlot(version));
-  if (version.state !== "current") {
-    const published = await readable(keyring.readPublished());
-    if (published?.kid === version.kid) await keyring.remove(currentSlot(version));
+  let removed = !kept && await keyring.remove(numberedSlot(version));
+  if (version.state !== "current" && await holds(keyring, currentSlot(version), version)) {
+    removed = await keyring.remove(currentSlot(version)) || removed;
   }
-  database.transaction(() => versions.markSynced(version));
+  // It was published in a keyring, and nothing has taken its place there: not finding it means that
+  // this is another keyring.
+  const elsewhere = version.state === "retired" && version.activated_at !== null && !removed &&
+    versions.current()?.location !== "keyring";
+  if (!elsewhere) database.transaction(() => versions.markSynced(version));
+  return !elsewhere;
 }
 
-type Reader = Pick<Installation["keyring"], "read">;
-
-async function holds(keyring: Reader, slot: Slot, { kid }: Version): Promise<boolean> {
+/** Whether a slot of the keyring has this version's value. */
+export async function holds(keyring: KeyringStore, slot: Slot, { kid }: Version): Promise<boolean> {
   return (await readable(keyring.read(slot)))?.kid === kid;
-}
-
-async function confirm(keyring: Reader, slot: Slot, version: Version): Promise<void> {
-  if (await holds(keyring, slot, version)) return;
-  throw new RekeyError("keyring_failed", "Cannot use the keyring: it did not keep a value", {
-    hint: "Check the keyring service's own log",
-  });
 }
 
 // A value that is no secret is nobody's: it is neither kept nor counted as found.

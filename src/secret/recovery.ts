@@ -11,7 +11,7 @@ import { reconcileKeyring } from "./reconcile.ts";
 const SILENT_KEYRING_RETRY_MS = 60_000;
 
 /** Whether something was left to do: an interrupted rotation, an ended grace window, a busy log. */
-export function needsRecovery(installation: Installation): boolean {
+function needsRecovery(installation: Installation): boolean {
   const { versions, meta } = installation;
   return versions.pending() !== undefined || expired(installation).length > 0 ||
     meta.get("scrub_pending") !== undefined ||
@@ -20,15 +20,15 @@ export function needsRecovery(installation: Installation): boolean {
 
 /**
  * Finishes or undoes what another command left, unless that command is still at it: then it holds the
- * lock, and there is nothing to do. Reading goes on without the KEK too, so a missing one is no reason
- * to refuse here.
+ * lock, and there is nothing to do. What is left is left for another command when it cannot be done now
+ * (no KEK, a full disk): whether a token verifies does not depend on it.
  */
 export async function recoverIfNeeded(installation: Installation): Promise<void> {
   if (!needsRecovery(installation)) return;
   try {
     await exclusively(installation.lockPath, 0, () => recover(installation));
   } catch (error) {
-    if (!isRekeyError(error, "busy", "kek_missing", "kek_invalid", "kek_wrong")) throw error;
+    if (!isRekeyError(error)) throw error;
   }
 }
 
@@ -82,9 +82,9 @@ function expired(installation: Installation): Version[] {
 export async function tryReconcile(installation: Installation): Promise<boolean> {
   const { database, meta } = installation;
   try {
-    await reconcileKeyring(installation);
+    const done = await reconcileKeyring(installation);
     if (meta.get("keyring_retry_at")) database.transaction(() => meta.remove("keyring_retry_at"));
-    return true;
+    return done;
   } catch (error) {
     if (!isRekeyError(error, ...KEYRING_UNAVAILABLE)) throw error;
     if (error.code === "keyring_timeout") {

@@ -90,7 +90,14 @@ async function fromDatabase(
   const { version: number, kid } = version;
   const event = EVENTS.retrievedFromDatabase;
   const duration = microsecondsSince(start);
-  note({ event, version: number, kid, location: version.location, duration });
+  note({
+    event,
+    version: number,
+    kid,
+    location: "database",
+    insteadOf: version.location,
+    duration,
+  });
   return { version, secret, from: "database" };
 }
 

@@ -6,7 +6,6 @@ import type { Installation } from "../store/installation.ts";
 import { currentSlot, numberedSlot } from "../store/secret_store.ts";
 import type { Location, Version } from "../store/versions.ts";
 import { rollBack, scrub, tryReconcile } from "./recovery.ts";
-import { retrieve } from "./retrieval.ts";
 
 /** The steps of design §6, in order. `commit` is the moment; what is left after it can be redone. */
 export const ROTATION_STEPS = ["begin", "write", "probe", "commit", "publish"] as const;
@@ -26,7 +25,7 @@ export interface Change {
 export interface Changed {
   readonly version: Version;
   readonly previous: Version | undefined;
-  /** RFC 3339 milliseconds of the old version's last moment; null when it ended with the commit. */
+  /** The old version's last moment, milliseconds since the epoch; null when it ended with the commit. */
   readonly graceUntil: number | null;
   /** Whether the keyring is up to date too; if not, the next command brings it there. */
   readonly published: boolean;
@@ -47,9 +46,9 @@ export async function changeSecret(
   const pending = await begin(installation, change, secret);
   onStep("begin");
   try {
-    await write(installation, pending, secret);
+    const kept = await write(installation, pending, secret);
     onStep("write");
-    await probe(installation, secret);
+    await probe(installation, kept);
     onStep("probe");
   } catch (error) {
     await giveUp(installation, pending, error);
@@ -89,15 +88,25 @@ async function begin(installation: Installation, change: Change, secret: Secret)
   });
 }
 
-// (2) Under the pending name, so that nobody takes it for the current value; then read back.
-async function write(installation: Installation, pending: Version, secret: Secret): Promise<void> {
+// (2) Under the pending name, so that nobody takes it for the current value; then read back from every
+// place that it was written to.
+async function write(
+  installation: Installation,
+  pending: Version,
+  secret: Secret,
+): Promise<Secret> {
   const { keyring, sealed } = installation;
-  if (pending.location === "keyring") await keyring.write(numberedSlot(pending), secret);
-  if (pending.location === "database" || installation.mirrors()) {
-    await sealed.write(numberedSlot(pending), secret);
+  const slot = numberedSlot(pending);
+  const inKeyring = pending.location === "keyring";
+  const places = inKeyring ? installation.mirrors() ? [keyring, sealed] : [keyring] : [sealed];
+  let kept: Secret | null = null;
+  for (const place of places) {
+    await place.write(slot, secret);
+    kept = await place.read(slot);
+    if (kept?.kid !== secret.kid) throw unusable(`the ${place.location} did not keep it`);
   }
-  const { secret: found } = await retrieve(installation, pending, () => {});
-  if (found.kid !== secret.kid) throw probeFailed("the value read back is another one");
+  if (kept === null) throw new Error("A version has no place");
+  return kept;
 }
 
 // (3) What was read back signs and verifies, before anything depends on it.
@@ -108,7 +117,7 @@ async function probe(installation: Installation, secret: Secret): Promise<void> 
     const token = await new SignJWT().setProtectedHeader({ alg }).setSubject("probe").sign(key);
     await jwtVerify(token, key, { algorithms: [alg], subject: "probe" });
   } catch (cause) {
-    throw probeFailed("a token signed with it does not verify", cause);
+    throw unusable("a token signed with it does not verify", cause);
   } finally {
     key.fill(0);
   }
@@ -169,10 +178,15 @@ function endAllGrace({ versions, sealed }: Installation, now: number): void {
 
 // (5) May fail or be cut off: the commit stands, and every command looks whether this is left to do.
 async function publish(installation: Installation): Promise<boolean> {
-  const published = installation.versions.unsynced().length === 0 ||
-    await tryReconcile(installation);
-  scrub(installation);
-  return published;
+  try {
+    const synced = installation.versions.unsynced().length === 0 ||
+      await tryReconcile(installation);
+    scrub(installation);
+    return synced;
+  } catch (error) {
+    if (isRekeyError(error)) return false;
+    throw error;
+  }
 }
 
 async function giveUp(installation: Installation, pending: Version, error: unknown): Promise<void> {
@@ -181,7 +195,7 @@ async function giveUp(installation: Installation, pending: Version, error: unkno
   scrub(installation);
 }
 
-function probeFailed(why: string, cause?: unknown): RekeyError {
+function unusable(why: string, cause?: unknown): RekeyError {
   return new RekeyError("failed", `Cannot use the new JWT secret: ${why}`, {
     hint: "The old secret is still current; run `rekey status` and try again",
     cause,

@@ -9,6 +9,15 @@ import { MIGRATIONS } from "./schema.ts";
 /** How long a writer waits for another one before it gives up, in milliseconds. */
 export const BUSY_TIMEOUT_MS = 5_000;
 
+// SQLite refuses a value of more than a gigabyte.
+const WIPE_BYTES = 64 * 2 ** 20;
+
+/** How a database is opened. */
+export interface OpenOptions {
+  /** Whether the caller holds the database's lock already. */
+  readonly locked?: boolean;
+}
+
 /** Path of the lock that goes with a database: see `lock.ts`. */
 export function lockPath(databasePath: string): string {
   return `${databasePath}.lock`;
@@ -26,7 +35,7 @@ export class Database implements Sql {
    * @throws {RekeyError} `database_unusable`, `database_damaged`, `database_foreign`,
    * `database_newer` or `busy`.
    */
-  static open(path: string): Database {
+  static open(path: string, { locked = false }: OpenOptions = {}): Database {
     makePrivateFile(path);
     return explainSqlite(path, () => {
       const sqlite = new DatabaseSync(path);
@@ -34,7 +43,7 @@ export class Database implements Sql {
         sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA secure_delete = ON;
                      PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF`);
         const database = new Database(path, sqlite);
-        database.#migrate();
+        database.#migrate(locked);
         return database;
       } catch (error) {
         sqlite.close();
@@ -97,9 +106,11 @@ export class Database implements Sql {
    */
   wipeFreePages(): void {
     this.transaction(() => {
-      const size = this.#pragma("freelist_count") * this.#pragma("page_size");
       this.sqlite.exec("CREATE TABLE rekey_wipe (zeros BLOB)");
-      this.prepare("INSERT INTO rekey_wipe VALUES (zeroblob(?))").run(size);
+      const fill = this.prepare("INSERT INTO rekey_wipe VALUES (zeroblob(?))");
+      for (let free; (free = this.#pragma("freelist_count")) > 0;) {
+        fill.run(Math.min(free * this.#pragma("page_size"), WIPE_BYTES));
+      }
       this.sqlite.exec("DROP TABLE rekey_wipe");
     });
   }
@@ -134,25 +145,40 @@ export class Database implements Sql {
     }
   }
 
-  #migrate(): void {
+  #migrate(locked: boolean): void {
     const applied = this.#userVersion();
     if (applied > MIGRATIONS.length) throw this.#newer(applied);
     // An application's own numbering of its own tables: taking it over would break its migrations.
     if (applied > 0 && !this.#hasTable("rekey_meta")) throw this.#foreign(applied);
     this.sqlite.exec("PRAGMA synchronous = FULL");
-    if (applied < MIGRATIONS.length || this.#journalMode() !== "wal") this.#bringUpToDate();
+    if (applied === MIGRATIONS.length && this.#journalMode() === "wal") return;
+    // SQLite does not wait when two processes change the journal mode at once.
+    using _lock = locked ? undefined : takeLock(lockPath(this.path), BUSY_TIMEOUT_MS);
+    this.#bringUpToDate();
   }
 
-  // Under the lock, since SQLite does not wait when two processes change the journal mode at once.
   #bringUpToDate(): void {
-    using _lock = takeLock(lockPath(this.path), BUSY_TIMEOUT_MS);
     if (this.#journalMode() !== "wal") this.sqlite.exec("PRAGMA journal_mode = WAL");
     this.transaction(() => {
       // Asked again: another process may have been first.
       const applied = this.#userVersion();
       for (const migration of MIGRATIONS.slice(applied)) this.sqlite.exec(migration);
+      if (!this.#hasOurSettings()) throw this.#otherSettings();
       this.sqlite.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
     });
+  }
+
+  #hasOurSettings(): boolean {
+    const columns = this.prepare("SELECT name, pk FROM pragma_table_info('settings')").all();
+    return columns.map(({ name, pk }) => `${name}${pk}`).join() === "key1,value0,encrypted0";
+  }
+
+  #otherSettings(): RekeyError {
+    return new RekeyError(
+      "database_foreign",
+      `Cannot use ${this.path}: its table settings is not (key, value, encrypted)`,
+      { hint: "Name a folder of rekey's own with --data-dir" },
+    );
   }
 
   #userVersion(): number {

@@ -7,7 +7,7 @@ import type { App, Folders } from "../core/app.ts";
 import type { Clock } from "../core/clock.ts";
 import { RekeyError } from "../core/errors.ts";
 import { KEY_FORMS, type KeyForm } from "../core/secret.ts";
-import { Database, lockPath } from "./database.ts";
+import { Database, lockPath, type OpenOptions } from "./database.ts";
 import { DatabaseStore } from "./database_store.ts";
 import {
   findKek,
@@ -64,16 +64,29 @@ export class Installation {
   }
 
   /** Opens the app's database, and makes it when it is not there. */
-  static open(environment: Environment): Installation {
-    const { data, dataNamed } = environment.folders;
-    if (dataNamed) makeNamedFolder(data);
-    else makePrivateFolder(data);
-    return new Installation(environment, Database.open(databasePath(environment)));
+  static open(environment: Environment, options: OpenOptions = {}): Installation {
+    Installation.prepareFolder(environment);
+    const database = Database.open(databasePath(environment), options);
+    return new Installation(environment, database);
   }
 
   /** Like {@linkcode Installation.open}, but `undefined` when there is no database. */
-  static openExisting(environment: Environment): Installation | undefined {
-    return existsSync(databasePath(environment)) ? Installation.open(environment) : undefined;
+  static openExisting(environment: Environment, options?: OpenOptions): Installation | undefined {
+    const there = existsSync(databasePath(environment));
+    return there ? Installation.open(environment, options) : undefined;
+  }
+
+  /** Makes the data folder, or checks it, and answers the path of the lock in it. */
+  static prepareFolder(environment: Environment): string {
+    const { data, dataNamed } = environment.folders;
+    if (dataNamed) makeNamedFolder(data);
+    else makePrivateFolder(data);
+    return lockPath(databasePath(environment));
+  }
+
+  /** Path of the app's database when no data folder is named. */
+  static defaultPath(app: App, { defaultData }: Folders): string | undefined {
+    return defaultData && join(defaultData, `${app.name}.db`);
   }
 
   /** Path of the lock that rotations and recoveries take. */

@@ -25,7 +25,15 @@ const EMBEDDED_SHA256 = new URL("./keyring.node.sha256", import.meta.url);
 export function loadKeyringAddon(cacheFolder: string | undefined): KeyringAddon {
   const path = unpackedAddon(cacheFolder);
   const module = { exports: {} as KeyringAddon };
-  process.dlopen(module, path);
+  try {
+    process.dlopen(module, path);
+  } catch (cause) {
+    throw new RekeyError("keyring_failed", "Cannot use the keyring: its addon cannot be loaded", {
+      hint:
+        `Is ${path} on a file system that forbids programs (noexec)? XDG_CACHE_HOME names another`,
+      cause,
+    });
+  }
   return module.exports;
 }
 

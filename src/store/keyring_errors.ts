@@ -18,6 +18,12 @@ const TIMEOUT: Omit<Finding, "text"> = {
 // Keychain Services and of Credential Manager tell the cases apart.
 const FINDINGS: readonly Finding[] = [
   {
+    text: /not valid UTF-8/,
+    code: "secret_damaged",
+    what: "its value is no text",
+    hint: "Restore it from a backup, or make a new one with `rekey rotate --force`",
+  },
+  {
     text: /ambiguous|matched by \d+ credentials/i,
     code: "keyring_ambiguous",
     what: "more than one item has the secret's service and account",

@@ -34,11 +34,6 @@ export class KeyringStore implements SecretStore {
     return this.#remove(slotName(this.app.account, slot));
   }
 
-  /** Deletes what the current version's account holds, whatever it is. */
-  removePublished(): Promise<boolean> {
-    return this.#remove(this.app.account);
-  }
-
   /** What the current version's account holds, whatever version that is. */
   readPublished(): Promise<Secret | null> {
     return this.#read(this.app.account);
@@ -51,7 +46,11 @@ export class KeyringStore implements SecretStore {
    */
   async reach(slot: Slot): Promise<void> {
     const account = slotName(this.app.account, slot);
-    await this.#call(account, (entry, signal) => entry.getPassword(signal));
+    try {
+      await this.#call(account, (entry, signal) => entry.getPassword(signal));
+    } catch (error) {
+      if (!isRekeyError(error, "secret_damaged")) throw error;
+    }
   }
 
   /**
@@ -89,14 +88,14 @@ export class KeyringStore implements SecretStore {
     account: string,
     call: (entry: InstanceType<KeyringAddon["AsyncEntry"]>, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
+    const { AsyncEntry } = this.#addon ??= this.load();
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(keyringTimeout()), this.timeoutMs);
     });
     try {
-      this.#addon ??= this.load();
-      const entry = new this.#addon.AsyncEntry(this.app.service, account, PINNED);
+      const entry = new AsyncEntry(this.app.service, account, PINNED);
       return await Promise.race([call(entry, abort.signal), deadline]);
     } catch (error) {
       throw isRekeyError(error) ? error : keyringError(error);

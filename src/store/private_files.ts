@@ -1,8 +1,11 @@
 import {
+  chmodSync,
   closeSync,
   constants,
   fchmodSync,
   fstatSync,
+  fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -13,7 +16,7 @@ import { dirname } from "node:path";
 import process from "node:process";
 import { RekeyError } from "../core/errors.ts";
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY, O_WRONLY } = constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = constants;
 
 /**
  * Makes a folder of our own that only its owner can enter (0700), with its parents; one that is there
@@ -47,36 +50,52 @@ function withFolder(path: string, use: (fd: number) => void): void {
 }
 
 function refuseWritableByOthers(path: string, fd: number): void {
-  mineOnly(path, fd);
-  if (process.geteuid === undefined || (fstatSync(fd).mode & 0o022) === 0) return;
+  const { uid, mode } = fstatSync(fd);
+  refuseOthers(path, uid);
+  if (process.geteuid === undefined || (mode & 0o022) === 0) return;
   throw new RekeyError("database_unusable", `Cannot use ${path}: other users can write to it`, {
     hint: "Name a folder of your own, or take that right away with `chmod go-w`",
   });
 }
 
-/** Makes an empty file (0600) unless it is there; its mode is put right if it is. */
+/**
+ * Makes an empty file (0600) unless it is there; its mode is put right if it is. A file that is there is
+ * not opened: closing it would take away the locks that SQLite holds on it in this process.
+ */
 export function makePrivateFile(path: string): void {
   explainFiles(path, () => {
-    const fd = openSync(path, O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0o600);
-    try {
-      if (!fstatSync(fd).isFile()) throw notRegular(path);
-      mineOnly(path, fd, 0o600);
-    } finally {
-      closeSync(fd);
-    }
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return createEmpty(path);
+    if (!found.isFile()) throw notRegular(path);
+    refuseOthers(path, found.uid);
+    if (process.geteuid !== undefined && (found.mode & 0o777) !== 0o600) chmodSync(path, 0o600);
   });
 }
 
-/** Writes a file (0600) that must not be there yet, in a private folder. */
+function createEmpty(path: string): void {
+  try {
+    closeSync(openSync(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600));
+  } catch (error) {
+    // Another process was first, and has made the same.
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+}
+
+/**
+ * Writes a file (0600) that must not be there yet, in a private folder. It is on the disk when this
+ * returns, its name too.
+ */
 export function writeNewPrivateFile(path: string, data: Uint8Array | string): void {
   makePrivateFolder(dirname(path));
   explainFiles(path, () => {
     const fd = openSync(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
     try {
       writeFileSync(fd, data);
+      fsyncSync(fd);
     } finally {
       closeSync(fd);
     }
+    if (process.geteuid !== undefined) withFolder(dirname(path), fsyncSync);
   });
 }
 
@@ -100,17 +119,20 @@ function notRegular(path: string): RekeyError {
   });
 }
 
-/** Refuses what belongs to somebody else, and sets a mode if one is given. */
-function mineOnly(path: string, fd: number, mode?: number): void {
+/** Refuses what belongs to somebody else, and sets a mode. */
+function mineOnly(path: string, fd: number, mode: number): void {
   const { uid, mode: now } = fstatSync(fd);
+  refuseOthers(path, uid);
+  if (process.geteuid !== undefined && (now & 0o777) !== mode) fchmodSync(fd, mode);
+}
+
+function refuseOthers(path: string, uid: number): void {
   const me = process.geteuid?.();
-  if (me === undefined) return; // Windows: the folder's access list is inherited from the profile.
-  if (uid !== me) {
-    throw new RekeyError("database_unusable", `Cannot use ${path}: it belongs to another user`, {
-      hint: `Run the command as its owner (uid ${uid}), or name another folder with --data-dir`,
-    });
-  }
-  if (mode !== undefined && (now & 0o777) !== mode) fchmodSync(fd, mode);
+  // Windows: the folder's access list is inherited from the profile.
+  if (me === undefined || uid === me) return;
+  throw new RekeyError("database_unusable", `Cannot use ${path}: it belongs to another user`, {
+    hint: `Run the command as its owner (uid ${uid}), or name another folder with --data-dir`,
+  });
 }
 
 const REASONS: Record<string, string> = {
@@ -120,7 +142,6 @@ const REASONS: Record<string, string> = {
   ENOSPC: "the disk is full",
   ENOTDIR: "a part of the path is not a folder",
   EEXIST: "a file with that name is in the way",
-  ENXIO: "it is no regular file",
   EISDIR: "it is a folder",
   ELOOP: "it is a symbolic link",
   ENAMETOOLONG: "the name is too long",

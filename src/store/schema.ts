@@ -50,9 +50,9 @@ export const MIGRATIONS: readonly string[] = [
    CREATE INDEX rekey_audit_event ON rekey_audit (event, seq);
    CREATE TABLE rekey_audit_counts (
      event TEXT NOT NULL,
-     location TEXT NOT NULL,
+     home TEXT NOT NULL,
      count INTEGER NOT NULL,
-     PRIMARY KEY (event, location)
+     PRIMARY KEY (event, home)
    ) STRICT, WITHOUT ROWID;
 
    CREATE TABLE rekey_sessions (

@@ -51,7 +51,7 @@ async function open(kek: Kek, sealed: string) {
 }
 
 /** The KEK that a sealed value's header names, not yet authenticated; `undefined` when it names none. */
-export function sealingKek(sealed: string): string | undefined {
+function sealingKek(sealed: string): string | undefined {
   try {
     const header = JSON.parse(Buffer.from(sealed.split(".")[0] ?? "", "base64url").toString());
     return typeof header?.kid === "string" ? header.kid : undefined;

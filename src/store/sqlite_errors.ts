@@ -43,7 +43,7 @@ const FINDINGS: readonly [RegExp, (path: string) => RekeyError][] = [
     /disk is full|disk I\/O error/,
     (path) =>
       new RekeyError("database_unusable", `Cannot write ${path}: the disk is full or failing`, {
-        hint: "Free some space and run the command again; nothing was changed",
+        hint: "Free some space and run the command again",
       }),
   ],
   [/unable to open/, (path) =>

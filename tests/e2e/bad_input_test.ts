@@ -123,13 +123,17 @@ for (const args of USAGE) {
 Deno.test("a mistyped line does not print the token or password that stands in it", async () => {
   using box = new Box();
   const token = "eyJhbGciOiJIUzUxMiJ9".repeat(5);
-  for (
-    const args of [[token], ["verify", `--token=${token}`], ["issue", `--password=hunter2`], [
-      "verify",
-      "a",
-      token,
-    ]]
-  ) {
+  const lines = [
+    [token],
+    ["verify", `--token=${token}`],
+    ["issue", `--password=hunter2`],
+    ["verify", "a", token],
+    [`it's ${token}`],
+    ["--app", token, "status"],
+    ["rotate", "--grace", token],
+    ["init", "--store", token],
+  ];
+  for (const args of lines) {
     const { code, stderr } = await box.run(args);
     assert.equal(code, 2);
     assert.ok(!stderr.includes(token) && !stderr.includes("hunter2"), stderr);
@@ -147,6 +151,24 @@ const DATABASES: Damage[] = [
     sql(box, "UPDATE settings SET value = substr(value, 1, 200) || 'A' || substr(value, 202)");
     sql(box, "UPDATE settings SET value = substr(value, 1, length(value) - 4)");
   }],
+  ["has lost a table", "database_damaged", (box) => {
+    sql(box, "DROP TABLE rekey_sessions; DROP TABLE rekey_audit_counts; DROP TABLE rekey_meta");
+  }],
+  ["has a number that is too large", "database_damaged", (box) => {
+    sql(box, "UPDATE rekey_versions SET created_at = 9223372036854775807");
+  }],
+  ["has a damaged kek row", "database_damaged", (box) => {
+    sql(box, "UPDATE rekey_meta SET value = '{' WHERE key = 'kek'");
+  }],
+  ["names another file as its key", "database_damaged", (box) => {
+    sql(
+      box,
+      "UPDATE rekey_meta SET value = json_set(value, '$.file', '../victim') WHERE key = 'kek'",
+    );
+  }],
+  ["has an algorithm that is none", "database_damaged", (box) => {
+    sql(box, "UPDATE rekey_meta SET value = 'none' WHERE key = 'alg'");
+  }],
   ["has no jwt_secret", "secret_missing", (box) => sql(box, "DELETE FROM settings")],
   ["belongs to another program", "database_foreign", (box) => {
     Deno.removeSync(box.database);
@@ -156,7 +178,7 @@ const DATABASES: Damage[] = [
 for (const [what, code, provoke] of DATABASES) {
   Deno.test(`a database that ${what}: exit 4, and the file stays as it is`, async () => {
     using box = new Box();
-    if (code !== "database_damaged") await box.run(["init"]);
+    if (what !== "is no SQLite file") await box.run(["init"]);
     provoke(box);
     const before = content(box);
     for (const command of [["status"], ["issue", "--sub", "a"]]) {
@@ -211,6 +233,19 @@ Deno.test("an older sealed value put back in place of the current one does not o
   const { code, stderr } = await box.run(["status", "--json"]);
   assert.equal(code, 4);
   assert.equal(JSON.parse(stderr).error.code, "secret_damaged");
+});
+
+Deno.test("a claim cannot steer the terminal", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  const sign = signer((await openSealed(box)).value);
+  const claims = JSON.stringify({ exp: now + 600, "\u001b[31m\u202e": "\u001b]0;x\u0007\u2028" });
+  const { code, stdout } = await box.run(["verify", sign('{"alg":"HS512"}', claims)]);
+  assert.equal(code, 0);
+  for (const character of ["\u001b", "\u0007", "\u202e", "\u2028"]) {
+    assert.ok(!stdout.includes(character));
+  }
+  assert.match(stdout, /\\u\{1b\}/);
 });
 
 Deno.test("no secret yet: exit 4, and nothing is made", async () => {

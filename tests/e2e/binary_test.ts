@@ -3,14 +3,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Box, REKEY } from "../support/box.ts";
 
-/** Runs a copy of the binary under another user id in a folder without sources. */
-async function asNobody(folder: string, args: string[], env: Record<string, string>) {
-  const flags = ["--reuid=65534", "--regid=65534", "--clear-groups", "--", join(folder, "rekey")];
+/** Runs a copy of the binary as an ordinary user without a name or a home, with nothing in its environment. */
+async function asStranger(folder: string, args: string[]) {
+  const flags = ["--reuid=54321", "--regid=54321", "--clear-groups", "--", join(folder, "rekey")];
   const { code, stdout, stderr } = await new Deno.Command("/usr/bin/setpriv", {
-    args: [...flags, ...args],
+    args: [...flags, "--data-dir", join(folder, "data"), ...args],
     cwd: folder,
     clearEnv: true,
-    env,
     stdin: "null",
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -24,35 +23,20 @@ Deno.test({
     const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
     Deno.copyFileSync(REKEY, join(folder, "rekey"));
     Deno.chmodSync(folder, 0o755);
-    const data = join(folder, "data");
-    Deno.mkdirSync(data);
-    Deno.chownSync(data, 65534, 65534);
-    const init = await asNobody(folder, ["--data-dir", data, "init", "--json"], {});
-    // nobody has no home folder, so the key file goes where the data is named.
-    assert.equal(init.code, 4, "the home folder of nobody cannot be written");
-    assert.deepEqual(
-      [...Deno.readDirSync(data)].map(({ name }) => name).filter((n) => !/\.db/.test(n)),
-      [],
-    );
-    const env = { XDG_CONFIG_HOME: join(data, "config"), XDG_CACHE_HOME: join(data, "cache") };
+    const kek = join(folder, "kek");
+    Deno.writeTextFileSync(kek, "ab".repeat(32));
+    Deno.mkdirSync(join(folder, "data"));
+    for (const path of [kek, join(folder, "data")]) Deno.chownSync(path, 54321, 54321);
+
+    const without = await asStranger(folder, ["init", "--json"]);
+    assert.equal(without.code, 4, "a key file beside the database would protect nothing");
+    assert.equal(JSON.parse(without.stderr).error.code, "kek_missing");
     for (const args of [["init"], ["status"], ["issue", "--sub", "a"], ["rotate", "--force"]]) {
-      const ended = await asNobody(folder, ["--data-dir", data, ...args], env);
+      const ended = await asStranger(folder, ["--kek-file", kek, ...args]);
       assert.equal(ended.code, 0, ended.stderr);
     }
     Deno.removeSync(folder, { recursive: true });
   },
-});
-
-Deno.test("with nothing in the environment it finds its home in the user database", async () => {
-  using box = new Box();
-  const { code, stdout } = await new Deno.Command(REKEY, {
-    args: ["--version"],
-    clearEnv: true,
-    stdin: "null",
-  })
-    .output();
-  assert.deepEqual([code, new TextDecoder().decode(stdout)], [0, "0.1.0\n"]);
-  assert.deepEqual([...box.files().keys()], []);
 });
 
 Deno.test("no command leaves or opens a file in the shared temporary folder", async () => {
@@ -129,7 +113,13 @@ Deno.test("a folder that the operator names keeps its mode, and must not be writ
   assert.equal((await box.run(["init", "--data-dir", ""])).code, 2);
 });
 
-Deno.test("the binary holds the addon once, and no source of ours with comments", () => {
+Deno.test("the binary holds the keyring addon, once, and none of our comments", () => {
   const binary = Buffer.from(Deno.readFileSync(REKEY));
-  assert.ok(!binary.includes("The part of a database that the audit log needs"));
+  const built = new URL("../../dist/build/keyring.node", import.meta.url);
+  const addon = Buffer.from(Deno.readFileSync(built)).subarray(0, 4_096);
+  const first = binary.indexOf(addon);
+  assert.ok(first > 0 && binary.indexOf(addon, first + 1) < 0);
+  const source = Deno.readTextFileSync(new URL("../../src/core/secret.ts", import.meta.url));
+  const [comment] = /A signing secret\. However [^\n]*/.exec(source)!;
+  assert.ok(!binary.includes(comment));
 });

@@ -50,11 +50,22 @@ Deno.test("init is safe to repeat, and ten at once make one secret", async () =>
   assert.equal((await box.json("init")).version, 1);
 });
 
+/** All that a rotation could change. */
+function everything(box: Box): string {
+  const sqlite = new DatabaseSync(box.database);
+  const tables = ["settings", "rekey_versions", "rekey_audit", "rekey_meta"];
+  const rows = tables.map((table) => sqlite.prepare(`SELECT * FROM ${table}`).all());
+  sqlite.close();
+  return JSON.stringify(rows);
+}
+
 Deno.test("--dry-run changes nothing", async () => {
   using box = new Box();
   await box.run(["init"]);
   const token = await box.token();
+  const before = everything(box);
   const plan = await box.json("rotate", "--dry-run");
+  assert.equal(everything(box), before);
   assert.deepEqual([plan.dry_run, plan.previous_version, plan.sessions_active], [true, 1, 1]);
   assert.equal((await box.json("verify", token)).valid, true);
 });

@@ -81,6 +81,22 @@ Deno.test("a generated key file that is gone is missed, not made again", async (
   assert.equal((await box.json("status")).version, 1);
 });
 
+Deno.test("a pipe or a folder in place of a key file is refused at once", async () => {
+  using box = new Box();
+  await box.exec("/usr/bin/mkfifo", [join(box.home, "pipe")]);
+  for (const name of ["pipe", ".", ""]) {
+    const { code, stderr } = await box.run(["init", "--kek-file", name && join(box.home, name)]);
+    assert.equal(code, name === "" ? 2 : 4, stderr);
+  }
+});
+
+Deno.test("a KEK command that hangs does not hang rekey", async () => {
+  using box = new Box();
+  const { code, stderr } = await box.run(["init"], { env: { REKEY_KEK_COMMAND: "sleep 60" } });
+  assert.equal(code, 4);
+  assert.match(stderr, /did not end within 10 s/);
+});
+
 Deno.test("a KEK command that fails is reported with its status", async () => {
   using box = new Box();
   const { code, stderr } = await box.run(["init"], { env: { REKEY_KEK_COMMAND: "exit 7" } });

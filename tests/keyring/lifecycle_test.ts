@@ -76,11 +76,38 @@ Deno.test("two items under the secret's name are a finding of their own", async 
   assert.deepEqual([code, JSON.parse(stderr).error.code], [4, "keyring_ambiguous"]);
 });
 
-Deno.test("destroy takes away an entry that was never adopted", async () => {
+Deno.test("destroy leaves alone what was never adopted", async () => {
   await using box = await KeyringBox.start();
-  await box.store(`${"A".repeat(86)}==`);
-  assert.equal((await box.json("destroy", "--force")).destroyed, true);
-  assert.deepEqual(await box.accounts(), []);
+  const value = `${"A".repeat(86)}==`;
+  await box.store(value);
+  assert.equal((await box.json("destroy", "--force")).destroyed, false);
+  assert.equal(await box.lookup(), value);
+});
+
+Deno.test("ten at once make one secret in the keyring", async () => {
+  await using box = await KeyringBox.start();
+  const ended = await Promise.all(Array.from({ length: 10 }, () => box.run(["init", "--json"])));
+  const kids = new Set(ended.map(({ stdout, stderr }) => {
+    assert.notEqual(stdout, "", stderr);
+    return JSON.parse(stdout).kid;
+  }));
+  assert.equal(kids.size, 1);
+  assert.deepEqual(await box.accounts(), ["agiworkforce.jwt_secret"]);
+});
+
+Deno.test("another data folder does not take over the secret that the default one manages", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  const value = await box.lookup();
+  const elsewhere = ["--data-dir", `${box.home}/elsewhere`];
+  const { code, stderr } = await box.run([...elsewhere, "init", "--json"]);
+  assert.deepEqual([code, JSON.parse(stderr).error.code], [4, "secret_claimed"]);
+  const own = await box.json(...elsewhere, "init", "--store", "database");
+  assert.equal(own.location, "database");
+  await box.run([...elsewhere, "rotate", "--force"]);
+  await box.run([...elsewhere, "destroy", "--force"]);
+  assert.equal(await box.lookup(), value);
+  assert.equal((await box.json("status")).version, 1);
 });
 
 Deno.test("a grace window keeps both values, the older one under its number", async () => {

@@ -43,7 +43,9 @@ export async function killRotations(
     if (report.kills % 2 === 0) call = killed ? call + 1 : 1;
     if (killed) report.kills++;
     else report.survived++;
-    report.phases[phaseOf(box, machine.version)]++;
+    const phase = phaseOf(box, machine.version);
+    report.phases[phase]++;
+    if (!killed) assert.equal(phase, "done", "a rotation that exited 0 must have happened");
     machine = await checkMachine(box, machine.version, machine.token);
   }
   return report;
@@ -52,8 +54,13 @@ export async function killRotations(
 async function killAtCall(box: Box, call: number): Promise<boolean> {
   const inject = `inject=${CALLS}:signal=SIGKILL:when=${call}`;
   const flags = ["-f", "-qq", "-e", `trace=${CALLS}`, "-e", inject, "-o", "/dev/null"];
-  const { code } = await box.exec("/usr/bin/strace", [...flags, REKEY, "rotate", "--force"]);
-  return code !== 0;
+  const { code, stderr } = await box.exec("/usr/bin/strace", [
+    ...flags,
+    REKEY,
+    "rotate",
+    "--force",
+  ]);
+  return wasKilled(code, stderr);
 }
 
 async function durationOfRotation(box: Box): Promise<number> {
@@ -64,8 +71,14 @@ async function durationOfRotation(box: Box): Promise<number> {
 
 async function killAtTime(box: Box, seconds: number): Promise<boolean> {
   const args = ["--signal=KILL", seconds.toFixed(4), REKEY, "rotate", "--force"];
-  const { code } = await box.exec("/usr/bin/timeout", args);
-  return code !== 0;
+  const { code, stderr } = await box.exec("/usr/bin/timeout", args);
+  return wasKilled(code, stderr);
+}
+
+// Any other end than these two is a failure of its own.
+function wasKilled(code: number, stderr: string): boolean {
+  assert.ok(code === 0 || code === 137, `rotate ended with ${code}: ${stderr}`);
+  return code === 137;
 }
 
 function phaseOf(box: Box, before: number): Phase {

@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { appNamed } from "../../src/core/app.ts";
-import type { Environment } from "../../src/store/installation.ts";
+import { RekeyError } from "../../src/core/errors.ts";
+import type { Environment, MirrorChoice } from "../../src/store/installation.ts";
+import type { KeyringAddon } from "../../src/store/keyring_addon.ts";
 import { KeyringStore } from "../../src/store/keyring_store.ts";
 
 /** A manager's surroundings in a folder of their own, without a keyring and with a clock to set. */
@@ -9,8 +11,15 @@ export interface TestEnvironment extends Environment, Disposable {
   advance(milliseconds: number): void;
 }
 
+function noKeyring(): KeyringAddon {
+  throw new RekeyError("keyring_absent", "There is no keyring in this test");
+}
+
 /** Makes a {@linkcode TestEnvironment}; its folder goes with it. */
-export function testEnvironment(): TestEnvironment {
+export function testEnvironment(
+  load: () => KeyringAddon = noKeyring,
+  mirror: MirrorChoice = "auto",
+): TestEnvironment {
   const root = Deno.makeTempDirSync({ prefix: "rekey-test-" });
   const app = appNamed("agiworkforce");
   let now = Date.now();
@@ -18,16 +27,14 @@ export function testEnvironment(): TestEnvironment {
     app,
     folders: {
       data: join(root, "data"),
+      defaultData: undefined,
       dataNamed: false,
       config: join(root, "config"),
       cache: join(root, "cache"),
     },
     kek: { run: () => Promise.resolve(new Uint8Array()) },
-    keyring: new KeyringStore(app, () => {
-      // The addon's own words when there is no session bus.
-      throw new Error("DBus error: Failed to connect to socket");
-    }),
-    mirror: "auto",
+    keyring: new KeyringStore(app, load, 200),
+    mirror,
     actor: "test",
     clock: () => now,
     advance: (milliseconds) => now += milliseconds,

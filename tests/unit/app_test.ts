@@ -31,6 +31,7 @@ Deno.test("Linux follows XDG, and ignores relative values", () => {
   const xdg = { XDG_DATA_HOME: "/d", XDG_CONFIG_HOME: "/c", XDG_CACHE_HOME: "k" };
   assert.deepEqual(foldersFor(app, around("linux", xdg, "/home/u")), {
     data: "/d/acme",
+    defaultData: "/d/acme",
     dataNamed: false,
     config: "/c/rekey",
     cache: "/home/u/.cache/rekey",

@@ -1,0 +1,126 @@
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import type { KeyForm } from "../core/secret.ts";
+import { knowsKid } from "../store/other_database.ts";
+import {
+  type Algorithm,
+  type Environment,
+  Installation,
+  type StoreChoice,
+} from "../store/installation.ts";
+import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
+import { locationForNew } from "../store/location.ts";
+import { exclusively } from "../store/lock.ts";
+import { adopt, type Found, inKeyring, plainRow } from "./adoption.ts";
+import { recover } from "./recovery.ts";
+import { changeSecret } from "./rotation.ts";
+
+/** How long a command waits for another one's rotation by default, in milliseconds. */
+export const LOCK_TIMEOUT_MS = 10_000;
+
+/** What the operator says of a first secret. */
+export interface CreateOptions {
+  /** Default `auto`. */
+  readonly store?: StoreChoice | undefined;
+  /** Default HS512. */
+  readonly alg?: Algorithm | undefined;
+  /** Default `text`. */
+  readonly keyForm?: KeyForm | undefined;
+}
+
+/** Makes a first version in an installation that has its keys and holds the lock. */
+type Make = (installation: Installation) => Promise<unknown>;
+
+/**
+ * The installation with its versions; a secret that an older application left is adopted.
+ *
+ * @returns `undefined` when there is no secret; nothing is made then.
+ */
+export async function openOrAdopt(
+  environment: Environment,
+  options: CreateOptions,
+): Promise<Installation | undefined> {
+  const installation = Installation.openExisting(environment);
+  if (installation?.versions.current() !== undefined) return installation;
+  if (installation === undefined && await leftBehind(environment, options) === undefined) {
+    return undefined;
+  }
+  installation?.close();
+  const { opened } = await firstVersion(environment, options, async (existing) => {
+    const found = await leftBehind(environment, options, existing);
+    return found && ((prepared) => adopt(prepared, found));
+  });
+  return opened;
+}
+
+/**
+ * Makes a secret where there is none.
+ *
+ * @returns the installation, and whether this call made the secret: another process may have been first.
+ */
+export async function create(
+  environment: Environment,
+  options: CreateOptions,
+): Promise<{ opened: Installation; made: boolean }> {
+  const { opened, made } = await firstVersion(environment, options, async () => {
+    const location = await locationForNew(environment.keyring, options.store ?? "auto", undefined);
+    return (prepared) =>
+      changeSecret(prepared, { old: undefined, location, reason: null, graceMs: 0 });
+  });
+  if (opened === undefined) throw new Error("A secret was to be made and was not");
+  return { opened, made };
+}
+
+/**
+ * @param decide answers how to make the first version, or `undefined` to leave everything as it is. It
+ * runs under the lock and before there is a database: a keyring that refuses leaves nothing behind.
+ */
+function firstVersion(
+  environment: Environment,
+  options: CreateOptions,
+  decide: (existing: Installation | undefined) => Promise<Make | undefined>,
+): Promise<{ opened: Installation | undefined; made: boolean }> {
+  const lockPath = Installation.prepareFolder(environment);
+  return exclusively(lockPath, LOCK_TIMEOUT_MS, async () => {
+    const existing = Installation.openExisting(environment, { locked: true });
+    if (existing?.versions.current() !== undefined) return { opened: existing, made: false };
+    const make = await decide(existing);
+    if (make === undefined) return { opened: undefined, made: false };
+    const opened = existing ?? Installation.open(environment, { locked: true });
+    const { store = "auto", alg = "HS512", keyForm = "text" } = options;
+    await opened.prepare({ store, alg, keyForm });
+    await recover(opened);
+    await make(opened);
+    return { opened, made: true };
+  });
+}
+
+/** A secret of an older installation. The keyring comes first, as the older application had it. */
+async function leftBehind(
+  environment: Environment,
+  { store }: CreateOptions,
+  installation?: Installation,
+): Promise<Found | undefined> {
+  const row = () => plainRow(installation?.sealed.rawValue());
+  try {
+    const found = await inKeyring(environment);
+    if (found === undefined) return row();
+    if (!managedElsewhere(environment, found)) return found;
+  } catch (error) {
+    // A keyring that is there and cannot be read may hold the secret that is really in use: only the
+    // operator can decide for the row.
+    if (store === "database" && isRekeyError(error, ...KEYRING_UNAVAILABLE)) return row();
+    throw error;
+  }
+  if (store === "database") return row();
+  throw new RekeyError(
+    "secret_claimed",
+    "Cannot adopt the secret in the keyring: the database in the default folder manages it",
+    { hint: "Leave out --data-dir, or name another --app, or decide for --store database" },
+  );
+}
+
+// Two databases that rotate one keyring entry would take each other's secret away.
+function managedElsewhere({ app, folders }: Environment, { secret }: Found): boolean {
+  const path = Installation.defaultPath(app, folders);
+  return folders.dataNamed && path !== undefined && knowsKid(path, secret.kid);
+}

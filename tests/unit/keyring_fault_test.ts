@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { isRekeyError } from "../../src/core/errors.ts";
+import { AuthManager } from "../../src/auth/manager.ts";
+import { SecretManager } from "../../src/secret/manager.ts";
+import type { MirrorChoice } from "../../src/store/installation.ts";
+import { type TestEnvironment, testEnvironment } from "../support/environment.ts";
+import { FakeKeyring, type Fault } from "../support/fake_keyring.ts";
+
+const ACCOUNT = "agiworkforce.jwt_secret";
+const FAULTS: Fault[] = ["fail", "hang", "drop write", "fail after"];
+// More than a rotation makes; past the last call nothing goes wrong, which is checked too.
+const CALLS = 14;
+
+async function prepared(environment: TestEnvironment) {
+  const manager = new SecretManager(environment);
+  await manager.getOrCreate();
+  const { token } = await new AuthManager(manager).issue({ subject: "a", lifetime: 3_600 });
+  return { manager, token };
+}
+
+/** After a fault and with the keyring well again: one secret, in its place, and the right tokens. */
+async function checkHealed(
+  environment: TestEnvironment,
+  keyring: FakeKeyring,
+  old: string,
+): Promise<number> {
+  keyring.break("none", 0);
+  environment.advance(61_000);
+  const manager = new SecretManager(environment);
+  const { version, secret } = await manager.get();
+  const auth = new AuthManager(manager);
+  const verdict = await auth.verify(old).catch((error) => error);
+  if (version.version === 1) assert.equal(verdict.version, 1);
+  else assert.ok(isRekeyError(verdict, "retired_kid"), String(verdict));
+  assert.equal(
+    (await auth.verify((await auth.issue({ subject: "b", lifetime: 60 })).token)).kid,
+    version.kid,
+  );
+  assert.deepEqual([...keyring.items], [[ACCOUNT, secret.reveal()]]);
+  const { installation } = await manager.open();
+  assert.deepEqual(installation.versions.unsynced(), []);
+  manager.close();
+  return version.version;
+}
+
+for (const mirror of ["off", "on"] as MirrorChoice[]) {
+  for (const fault of FAULTS) {
+    Deno.test(`rotate, keyring with mirror ${mirror}, "${fault}" at every call: one secret, in place`, async () => {
+      let failed = 0;
+      for (let n = 1; n <= CALLS; n++) {
+        const keyring = new FakeKeyring();
+        using environment = testEnvironment(() => keyring.addon(), mirror);
+        const { manager, token } = await prepared(environment);
+        keyring.break(fault, n);
+        const outcome = await manager.rotate().catch((error) => error);
+        manager.close();
+        const reached = keyring.calls >= n;
+        const version = await checkHealed(environment, keyring, token);
+        if (outcome instanceof Error) {
+          assert.ok(isRekeyError(outcome), String(outcome.stack));
+          failed++;
+          assert.equal(version, 1, `call ${n}: a rotation that failed must not have happened`);
+        } else {
+          assert.notEqual(version, 1, `call ${n}: a rotation that succeeded must have happened`);
+        }
+        if (n === CALLS) assert.ok(!reached, "the faults must cover every call");
+      }
+      assert.ok(failed > 0, "some fault must have been felt");
+    });
+  }
+}
+
+Deno.test("a keyring that drops writes is not believed, with a mirror either", async () => {
+  for (const mirror of ["off", "on"] as MirrorChoice[]) {
+    const keyring = new FakeKeyring();
+    using environment = testEnvironment(() => keyring.addon(), mirror);
+    const { manager } = await prepared(environment);
+    keyring.break("drop write", 2);
+    const outcome = await manager.rotate().catch((error) => error);
+    assert.ok(isRekeyError(outcome, "failed"), String(outcome));
+    assert.equal((await manager.get()).version.version, 1);
+    manager.close();
+  }
+});
+
+Deno.test("an empty keyring in place of the usual one is not taken for a clean one", async () => {
+  const usual = new FakeKeyring();
+  let now = usual;
+  using environment = testEnvironment(() => ({
+    AsyncEntry: class {
+      constructor(service: string, account: string) {
+        return new (now.addon().AsyncEntry)(service, account);
+      }
+    },
+  } as never));
+  const { manager } = await prepared(environment);
+  usual.break("fail", 4);
+  await manager.rotate({ store: "database" });
+  now = new FakeKeyring();
+  manager.close();
+  const elsewhere = new SecretManager(environment);
+  await elsewhere.get();
+  elsewhere.close();
+  now = usual;
+  usual.break("none", 0);
+  const back = new SecretManager(environment);
+  await back.get();
+  assert.deepEqual([...usual.items], [], "the retired value is deleted when its keyring is back");
+  back.close();
+});
+
+Deno.test("a token is refused, and no alarm raised, when a rotation comes in between", async () => {
+  const keyring = new FakeKeyring();
+  using environment = testEnvironment(() => keyring.addon());
+  const { manager, token } = await prepared(environment);
+  const other = new SecretManager(environment);
+  const valueOf = manager.valueOf.bind(manager);
+  manager.valueOf = async (version) => {
+    await other.rotate();
+    return await valueOf(version);
+  };
+  await assert.rejects(
+    new AuthManager(manager).verify(token),
+    (error) => isRekeyError(error, "retired_kid"),
+  );
+  manager.close();
+  other.close();
+});
