@@ -152,7 +152,7 @@ const DATABASES: Damage[] = [
     sql(box, "UPDATE settings SET value = substr(value, 1, length(value) - 4)");
   }],
   ["has lost a table", "database_damaged", (box) => {
-    sql(box, "DROP TABLE rekey_sessions; DROP TABLE rekey_audit_counts; DROP TABLE rekey_meta");
+    sql(box, "DROP TABLE rekey_sessions; DROP TABLE rekey_audit_counts");
   }],
   ["has a number that is too large", "database_damaged", (box) => {
     sql(box, "UPDATE rekey_versions SET created_at = 9223372036854775807");

@@ -61,9 +61,8 @@ function tokenFromStdin(): string {
 }
 
 function human({ version, kid, claims }: Verified): string[] {
-  const rows = Object.entries(claims).map((
-    [name, value],
-  ) => [name, printable(claimText(name, value))]);
+  const shown = ([name, value]: [string, unknown]) => [name, claimText(name, value)].map(printable);
+  const rows = Object.entries(claims).map(shown);
   return [`valid: signed with version ${version} (kid ${kid})`, ...table(rows)];
 }
 
