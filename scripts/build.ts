@@ -1,10 +1,11 @@
 /** Builds `dist/rekey`: one executable with the program, the runtime and the keyring addon. */
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { PERMISSIONS } from "./permissions.ts";
 import { findDenort } from "./denort.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = join(import.meta.dirname!, "..");
 const PARTS = "dist/build";
 
 Deno.chdir(ROOT);
@@ -50,6 +51,7 @@ function addonPath(): string {
 
 async function compile(included: string[]): Promise<void> {
   const denort = await findDenort();
+  await fixTimes([...included, "rekey.js"]);
   report(
     `denort: ${denort === undefined ? "downloaded by Deno" : "given or from its npm package"}`,
   );
@@ -63,6 +65,12 @@ async function compile(included: string[]): Promise<void> {
   );
   // In one step, so that whoever runs it meanwhile finds the old one or the new one.
   await Deno.rename(`${PARTS}/rekey`, "dist/rekey");
+}
+
+// `deno compile` records when each file was written: with a fixed time the same sources make the same bytes.
+async function fixTimes(files: string[]): Promise<void> {
+  const time = new Date("2000-01-01T00:00:00Z");
+  for (const file of files) await Deno.utime(`${PARTS}/${file}`, time, time);
 }
 
 async function deno(env: Record<string, string>, ...args: string[]): Promise<void> {

@@ -51,7 +51,10 @@ export async function findDenort(): Promise<string | undefined> {
   const pin = (pins.denort as Record<string, Pin>)[Deno.build.target];
   if (pin === undefined) {
     throw new Error(
-      `No denort for ${Deno.build.target}: set DENORT_BIN to one of Deno ${Deno.version.deno}`,
+      `Cannot find a denort for ${Deno.build.target}: Deno did not download one within ` +
+        `${
+          DOWNLOAD_TIMEOUT_MS / 1000
+        } s and none is pinned; set DENORT_BIN to one of Deno ${Deno.version.deno}`,
     );
   }
   return await pinnedDenort(pin);

@@ -43,7 +43,18 @@ Deno.test("no command leaves or opens a file in the shared temporary folder", as
   using box = new Box();
   const trace = join(box.home, "trace");
   for (const args of [["init"], ["issue", "--sub", "a"], ["rotate", "--force"], ["status"]]) {
-    const calls = ["-f", "-qq", "-e", "trace=%file,connect", "-o", trace, REKEY, ...args];
+    const calls = [
+      "-f",
+      "-qq",
+      "-s",
+      "4096",
+      "-e",
+      "trace=%file,connect",
+      "-o",
+      trace,
+      REKEY,
+      ...args,
+    ];
     const ended = await box.exec("/usr/bin/strace", calls, { env: { TMPDIR: "/tmp/elsewhere" } });
     assert.equal(ended.code, 0, ended.stderr);
     const traced = Deno.readTextFileSync(trace);
@@ -59,7 +70,7 @@ Deno.test("no command leaves or opens a file in the shared temporary folder", as
 
 Deno.test("files and folders are the user's alone, whatever the umask", async () => {
   using box = new Box();
-  const shell = `umask 000; ${REKEY} init && ${REKEY} rotate --force`;
+  const shell = `umask 000; "${REKEY}" init && "${REKEY}" rotate --force`;
   assert.equal((await box.exec("/bin/sh", ["-c", shell])).code, 0);
   const files = [...box.files().keys()];
   assert.ok(files.length >= 3);
@@ -96,7 +107,7 @@ Deno.test("a folder that cannot be used: exit 4 and a plain sentence", async () 
 Deno.test("a full stdout is an error, not silence", async () => {
   using box = new Box();
   await box.run(["init"]);
-  const { code, stderr } = await box.exec("/bin/sh", ["-c", `${REKEY} status > /dev/full`]);
+  const { code, stderr } = await box.exec("/bin/sh", ["-c", `"${REKEY}" status > /dev/full`]);
   assert.equal(code, 1);
   assert.match(stderr, /^error: Cannot write the output/);
 });

@@ -92,7 +92,7 @@ Deno.test("a pipe or a folder in place of a key file is refused at once", async 
 
 Deno.test("a KEK command that hangs does not hang rekey", async () => {
   using box = new Box();
-  const { code, stderr } = await box.run(["init"], { env: { REKEY_KEK_COMMAND: "sleep 60" } });
+  const { code, stderr } = await box.run(["init"], { env: { REKEY_KEK_COMMAND: "exec sleep 60" } });
   assert.equal(code, 4);
   assert.match(stderr, /did not end within 10 s/);
 });

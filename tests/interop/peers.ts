@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { Box, type Ended, type RunOptions } from "../support/box.ts";
 
 /** What HMAC is keyed with, as in `rekey init --key-form`. */
@@ -23,7 +24,7 @@ export interface Peer {
   readonly build?: (workshop: Workshop) => Promise<Ended>;
 }
 
-const source = (file: string) => new URL(`peers/${file}`, import.meta.url).pathname;
+const source = (file: string) => join(import.meta.dirname!, "peers", file);
 
 /** The peers, by language. */
 export const PEERS: readonly Peer[] = [

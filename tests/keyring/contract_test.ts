@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import process from "node:process";
 import { appNamed } from "../../src/core/app.ts";
 import { Secret } from "../../src/core/secret.ts";
@@ -39,7 +40,7 @@ const STORES: Record<string, () => Promise<Opened>> = {
 
 function builtAddon(): KeyringAddon {
   const module = { exports: {} as KeyringAddon };
-  process.dlopen(module, new URL("../../dist/build/keyring.node", import.meta.url).pathname);
+  process.dlopen(module, join(import.meta.dirname!, "../../dist/build/keyring.node"));
   return module.exports;
 }
 

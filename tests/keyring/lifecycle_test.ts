@@ -76,6 +76,18 @@ Deno.test("two items under the secret's name are a finding of their own", async 
   assert.deepEqual([code, JSON.parse(stderr).error.code], [4, "keyring_ambiguous"]);
 });
 
+Deno.test("an unpacked addon that somebody changed is not loaded but unpacked anew", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  const isAddon = (path: string) => path.endsWith(".node");
+  const [path, addon] = [...box.files()].find(([path]) => isAddon(path))!;
+  const changed = addon.slice();
+  changed[changed.length >> 1]! ^= 1;
+  Deno.writeFileSync(path, changed);
+  assert.equal((await box.run(["status"])).code, 0);
+  assert.deepEqual(Deno.readFileSync(path), addon);
+});
+
 Deno.test("destroy leaves alone what was never adopted", async () => {
   await using box = await KeyringBox.start();
   const value = `${"A".repeat(86)}==`;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
 /** The compiled executable that the tests run, as a user does. */
-export const REKEY = new URL("../../dist/rekey", import.meta.url).pathname;
+export const REKEY = join(import.meta.dirname!, "../../dist/rekey");
 
 /** How a command ended. */
 export interface Ended {

@@ -1,6 +1,7 @@
-import { Box } from "./box.ts";
+import { join } from "node:path";
+import { Box, type Ended, type RunOptions } from "./box.ts";
 
-const BUS_CONFIG = new URL("./bus.conf", import.meta.url).pathname;
+const BUS_CONFIG = join(import.meta.dirname!, "bus.conf");
 const PASSWORD = "test";
 
 /** Attributes under which the application's secret is kept. */
@@ -13,6 +14,7 @@ export const ACCOUNT = "agiworkforce.jwt_secret";
  */
 export class KeyringBox extends Box implements AsyncDisposable {
   #daemon: Deno.ChildProcess | undefined;
+  readonly #aborted = new WeakSet<Deno.ChildProcess>();
 
   private constructor(private readonly bus: Deno.ChildProcess, address: string) {
     super({ DBUS_SESSION_BUS_ADDRESS: address });
@@ -29,6 +31,20 @@ export class KeyringBox extends Box implements AsyncDisposable {
     const box = new KeyringBox(bus, await firstLine(bus.stdout));
     await box.unlock();
     return box;
+  }
+
+  /**
+   * Like any box's; but gnome-keyring has been seen to abort by itself now and then. Then it is started
+   * again, as a session's manager would, and the command is run once more.
+   */
+  override async run(args: string[], options?: RunOptions): Promise<Ended> {
+    const daemon = this.#daemon;
+    const ended = await super.run(args, options);
+    if (daemon === undefined || !this.#aborted.has(daemon)) return ended;
+    // deno-lint-ignore no-console
+    console.error("gnome-keyring-daemon aborted by itself; started again");
+    await this.unlock();
+    return await super.run(args, options);
   }
 
   /** A real, unlocked keyring: a new daemon in place of any that runs, with the same items. */
@@ -60,10 +76,11 @@ export class KeyringBox extends Box implements AsyncDisposable {
 
   /** No Secret Service at all. */
   async kill(): Promise<void> {
-    if (this.#daemon === undefined) return;
-    this.#daemon.kill("SIGKILL");
-    await this.#daemon.status;
+    const daemon = this.#daemon;
+    if (daemon === undefined) return;
     this.#daemon = undefined;
+    if (!this.#aborted.has(daemon)) daemon.kill("SIGKILL");
+    await daemon.status;
   }
 
   /** The value under an account, by another program than ours; `undefined` when there is none. */
@@ -113,7 +130,7 @@ export class KeyringBox extends Box implements AsyncDisposable {
   }
 
   #spawn(args: string[], stdin: "piped" | "null"): Deno.ChildProcess {
-    return new Deno.Command("gnome-keyring-daemon", {
+    const daemon = new Deno.Command("gnome-keyring-daemon", {
       args: ["--foreground", "--components=secrets", ...args],
       clearEnv: true,
       env: { PATH: "/usr/bin:/bin", HOME: this.home, ...this.env },
@@ -121,6 +138,10 @@ export class KeyringBox extends Box implements AsyncDisposable {
       stdout: "null",
       stderr: "null",
     }).spawn();
+    daemon.status.then(() => {
+      if (this.#daemon === daemon) this.#aborted.add(daemon);
+    });
+    return daemon;
   }
 
   async #ready(): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join, relative } from "node:path";
 
-const SRC = new URL("../../src", import.meta.url).pathname;
+const SRC = join(import.meta.dirname!, "../../src");
 
 /** Rooms from the inside out: a room may use those before it, never one after it. */
 const ROOMS = ["core", "audit", "store", "secret", "auth", "cli"];
