@@ -94,13 +94,14 @@ Deno.test("an empty keyring in place of the usual one is not taken for a clean o
     },
   } as never));
   const { manager } = await prepared(environment);
-  usual.break("fail", 4);
-  await manager.rotate({ store: "database" });
+  usual.break("fail", 1);
+  assert.equal((await manager.rotate({ store: "database" })).published, false);
   now = new FakeKeyring();
   manager.close();
   const elsewhere = new SecretManager(environment);
   await elsewhere.get();
   elsewhere.close();
+  assert.equal(usual.items.size, 1);
   now = usual;
   usual.break("none", 0);
   const back = new SecretManager(environment);
@@ -109,20 +110,22 @@ Deno.test("an empty keyring in place of the usual one is not taken for a clean o
   back.close();
 });
 
-Deno.test("a token is refused, and no alarm raised, when a rotation comes in between", async () => {
-  const keyring = new FakeKeyring();
-  using environment = testEnvironment(() => keyring.addon());
-  const { manager, token } = await prepared(environment);
-  const other = new SecretManager(environment);
-  const valueOf = manager.valueOf.bind(manager);
-  manager.valueOf = async (version) => {
-    await other.rotate();
-    return await valueOf(version);
-  };
-  await assert.rejects(
-    new AuthManager(manager).verify(token),
-    (error) => isRekeyError(error, "retired_kid"),
-  );
-  manager.close();
-  other.close();
-});
+for (const moment of ["before", "after"]) {
+  Deno.test(`a rotation right ${moment} the value is read: the token is refused, no alarm raised`, async () => {
+    const keyring = new FakeKeyring();
+    using environment = testEnvironment(() => keyring.addon());
+    const { manager, token } = await prepared(environment);
+    const other = new SecretManager(environment);
+    const valueOf = manager.valueOf.bind(manager);
+    manager.valueOf = async (version) => {
+      if (moment === "before") await other.rotate();
+      const read = await valueOf(version);
+      if (moment === "after") await other.rotate();
+      return read;
+    };
+    const retired = (error: unknown) => isRekeyError(error, "retired_kid");
+    await assert.rejects(new AuthManager(manager).verify(token), retired);
+    manager.close();
+    other.close();
+  });
+}

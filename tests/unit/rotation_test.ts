@@ -3,6 +3,7 @@ import { SecretManager } from "../../src/secret/manager.ts";
 import { ROTATION_STEPS, type RotationStep } from "../../src/secret/rotation.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
+import { takeLock } from "../../src/store/lock.ts";
 import { testEnvironment } from "../support/environment.ts";
 
 const DATABASE = { store: "database", alg: "HS512", keyForm: "text" } as const;
@@ -72,6 +73,34 @@ Deno.test("a grace window ends by the clock, and its value is destroyed by the n
   await assert.rejects(auth.verify(token), (error) => isRekeyError(error, "retired_kid"));
   const { installation } = await manager.open();
   assert.deepEqual(installation.versions.previous(), []);
+  assert.equal(installation.sealed.rawValue("jwt_secret.v1"), undefined);
+  manager.close();
+});
+
+Deno.test("a grace window ends by the clock even while its value cannot be destroyed", async () => {
+  using environment = testEnvironment();
+  const manager = new SecretManager(environment);
+  await manager.getOrCreate(DATABASE);
+  const auth = new AuthManager(manager);
+  const { token } = await auth.issue({ subject: "a", lifetime: 3_600 });
+  await auth.rotate({ graceMs: 60_000 });
+  environment.advance(60_000);
+  const { installation } = await manager.open();
+  using _held = takeLock(installation.lockPath, 0);
+  await assert.rejects(auth.verify(token), (error) => isRekeyError(error, "retired_kid"));
+  manager.close();
+});
+
+Deno.test("a rotation without a grace window ends the older ones too", async () => {
+  using environment = testEnvironment();
+  const manager = new SecretManager(environment);
+  await manager.getOrCreate(DATABASE);
+  const auth = new AuthManager(manager);
+  const { token } = await auth.issue({ subject: "a", lifetime: 3_600 });
+  await auth.rotate({ graceMs: 60_000 });
+  await auth.rotate();
+  await assert.rejects(auth.verify(token), (error) => isRekeyError(error, "retired_kid"));
+  const { installation } = await manager.open();
   assert.equal(installation.sealed.rawValue("jwt_secret.v1"), undefined);
   manager.close();
 });
