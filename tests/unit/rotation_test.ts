@@ -84,8 +84,8 @@ Deno.test("a grace window ends by the clock even while its value cannot be destr
   const auth = new AuthManager(manager);
   const { token } = await auth.issue({ subject: "a", lifetime: 3_600 });
   await auth.rotate({ graceMs: 60_000 });
-  environment.advance(60_000);
   const { installation } = await manager.open();
+  environment.advance(60_000);
   using _held = takeLock(installation.lockPath, 0);
   await assert.rejects(auth.verify(token), (error) => isRekeyError(error, "retired_kid"));
   manager.close();
