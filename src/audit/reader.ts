@@ -3,12 +3,27 @@ import type { Sql } from "../core/sql.ts";
 
 const COLUMNS = "seq, time, event, version, kid, location, duration, actor, reason, hash";
 
+const PART = 1_000;
+
 /** The newest `limit` audit rows, oldest of them first. */
 export function listAudit(sql: Sql, limit: number): AuditRow[] {
   const rows = sql.prepare(
     `SELECT * FROM (SELECT ${COLUMNS} FROM rekey_audit ORDER BY seq DESC LIMIT ?) ORDER BY seq`,
   ).all(limit);
   return rows.map((row) => ({ ...row }) as unknown as AuditRow);
+}
+
+/** Every audit row, oldest first, without holding more than a part of them. */
+export function* everyAuditRow(sql: Sql): Generator<AuditRow> {
+  const next = sql.prepare(
+    `SELECT ${COLUMNS} FROM rekey_audit WHERE seq > ? ORDER BY seq LIMIT ${PART}`,
+  );
+  for (let last = 0;;) {
+    const rows = next.all(last) as unknown as AuditRow[];
+    for (const row of rows) yield { ...row };
+    if (rows.length < PART) return;
+    last = rows.at(-1)!.seq;
+  }
 }
 
 /**

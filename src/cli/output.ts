@@ -36,6 +36,11 @@ export class Output {
     for (const line of lines) this.streams.stdout(`${line}\n`);
   }
 
+  /** One of many results, as a JSON object on a line of its own. */
+  line(object: object): void {
+    this.streams.stdout(`${JSON.stringify(object)}\n`);
+  }
+
   /** A remark that is not the result; silent with `--quiet` and `--json`. */
   remark(text: string): void {
     if (!this.options.quiet && !this.options.json) this.streams.stderr(`${text}\n`);

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import type { Head } from "../audit/verify.ts";
 import { parseDuration } from "../core/duration.ts";
 import { isRekeyError } from "../core/errors.ts";
 import type { Context, GlobalOptions } from "./context.ts";
@@ -93,6 +94,9 @@ function addSecretCommands(program: Command, runner: Runner): void {
     "commands under the application's own names",
   );
   addRotate(security.command("rotate-jwt-secret"), runner);
+  program.command("revoke")
+    .description("end every grace window now: tokens of older secrets no longer verify")
+    .action(run(runner, async () => (await import("./commands/revoke.ts")).revoke));
   program.command("destroy")
     .description(
       "delete the secret, its history and its keys from this machine; there is no way back",
@@ -109,6 +113,12 @@ function addRotate(command: Command, runner: Runner): void {
     .addOption(
       lasting("--grace <duration>", "let tokens of the old secret verify for this long", "0s"),
     )
+    .option("--if-older-than <duration>", "do nothing when the secret is younger", duration)
+    .option(
+      "--request-id <id>",
+      "the same id again answers with the rotation it already made",
+      nonEmpty,
+    )
     .option("--dry-run", "say what would happen and change nothing")
     .addOption(lasting("--lock-timeout <duration>", "how long to wait for another rotation", "10s"))
     .addHelpText(
@@ -116,7 +126,7 @@ function addRotate(command: Command, runner: Runner): void {
       `
 Examples:
   rekey rotate                                          asks first
-  rekey rotate --force --reason quarterly               in a timer
+  rekey rotate --force --if-older-than 90d              in a timer
   rekey rotate --force --reason security-incident       in an emergency
   rekey rotate --force --store database                 when the keyring stays locked`,
     )
@@ -161,6 +171,19 @@ function addAuditCommands(program: Command, runner: Runner): void {
     .description("show the newest audit rows")
     .option("--limit <count>", "how many", count, 50)
     .action(run(runner, async () => (await import("./commands/audit_list.ts")).auditList));
+  audit.command("export")
+    .description("print every audit row as one JSON object a line")
+    .action(run(runner, async () => (await import("./commands/audit_list.ts")).auditExport));
+  audit.command("verify")
+    .description(
+      "recompute the chain of hashes; exit 5 and name the first bad row when it is broken",
+    )
+    .option(
+      "--expect-head <head>",
+      "a head printed before, SEQ:HASH, that the log must still hold",
+      head,
+    )
+    .action(run(runner, async () => (await import("./commands/audit_verify.ts")).auditVerify));
 }
 
 function run<O>(runner: Runner, load: () => Promise<Run<O>>) {
@@ -185,6 +208,12 @@ function duration(text: string): number {
   } catch (error) {
     throw new InvalidArgumentError(isRekeyError(error) ? error.hint ?? "" : String(error));
   }
+}
+
+function head(text: string): Head {
+  const [, seq, hash] = /^([1-9]\d{0,14}):([\w-]{43})$/.exec(text) ?? [];
+  if (seq !== undefined && hash !== undefined) return { seq: Number(seq), hash };
+  throw new InvalidArgumentError("Write it as `audit verify` printed it, SEQ:HASH.");
 }
 
 function nonEmpty(text: string): string {

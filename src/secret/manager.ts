@@ -8,7 +8,7 @@ import type { Version } from "../store/versions.ts";
 import { notInitialised } from "./adoption.ts";
 import { create, type CreateOptions, LOCK_TIMEOUT_MS, openOrAdopt } from "./first_version.ts";
 import { destroy } from "./destruction.ts";
-import { recover, recoverIfNeeded } from "./recovery.ts";
+import { endGrace, recover, recoverIfNeeded } from "./recovery.ts";
 import { retrieve, type Retrieved } from "./retrieval.ts";
 import { type Changed, changeSecret, type RotationStep } from "./rotation.ts";
 
@@ -20,6 +20,10 @@ export interface RotateOptions {
   /** How long the old secret still verifies, in milliseconds. Default 0: all sessions end now. */
   readonly graceMs?: number | undefined;
   readonly lockTimeoutMs?: number | undefined;
+  /** Rotate only when the current version is older than this, in milliseconds. */
+  readonly ifOlderThanMs?: number | undefined;
+  /** The same id again answers with the rotation that it made the first time. */
+  readonly requestId?: string | undefined;
   readonly onStep?: ((step: RotationStep) => void) | undefined;
 }
 
@@ -82,12 +86,31 @@ export class SecretManager {
       // Asked again under the lock: another rotation may have been first.
       const old = installation.versions.current();
       if (old === undefined) throw notInitialised(this.environment.app.name);
+      const done = alreadyDone(installation, old, options);
+      if (done !== undefined) return done;
       const graceMs = options.graceMs ?? 0;
       if (graceMs > 0) await this.#mustBeReadable(installation, old);
       const store = options.store ?? installation.store;
       const location = await locationForNew(installation.keyring, store, old);
       const reason = options.reason ?? null;
-      return await changeSecret(installation, { old, location, reason, graceMs }, options.onStep);
+      const change = { old, location, reason, graceMs, requestId: options.requestId };
+      return await changeSecret(installation, change, options.onStep);
+    });
+  }
+
+  /**
+   * Ends every grace window now and destroys the values in them.
+   *
+   * @returns the versions that no longer verify.
+   */
+  async revoke(lockTimeoutMs = LOCK_TIMEOUT_MS): Promise<Version[]> {
+    const { installation } = await this.open();
+    return await exclusively(installation.lockPath, lockTimeoutMs, async () => {
+      await recover(installation);
+      const ended = installation.versions.previous();
+      await endGrace(installation, ended, "revoked");
+      await recover(installation);
+      return ended;
     });
   }
 
@@ -224,6 +247,23 @@ export class SecretManager {
       });
     }
   }
+}
+
+/** What to answer instead of rotating: the same request was carried out, or the secret is young. */
+function alreadyDone(
+  installation: Installation,
+  current: Version,
+  { requestId, ifOlderThanMs }: RotateOptions,
+): Changed | undefined {
+  const { versions } = installation;
+  const made = requestId === undefined ? undefined : versions.byRequest(requestId);
+  const age = installation.now() - current.created_at;
+  const young = ifOlderThanMs !== undefined && age < ifOlderThanMs;
+  if (made === undefined && !young) return undefined;
+  const version = made ?? current;
+  const previous = version.replaces === null ? undefined : versions.byNumber(version.replaces);
+  const graceUntil = previous?.grace_until ?? null;
+  return { rotated: false, version, previous, graceUntil, published: true };
 }
 
 function inGrace(installation: Installation): Version[] {

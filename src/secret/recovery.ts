@@ -37,7 +37,7 @@ export async function recover(installation: Installation): Promise<void> {
   const { versions } = installation;
   const pending = versions.pending();
   if (pending !== undefined) await rollBack(installation, pending, "interrupted");
-  await endGrace(installation, expired(installation));
+  await endGrace(installation, expired(installation), "grace window over");
   if (versions.unsynced().length > 0) await tryReconcile(installation);
   scrub(installation);
 }
@@ -57,8 +57,12 @@ export async function rollBack(installation: Installation, pending: Version, rea
   });
 }
 
-/** Destroys versions whose grace window is over. */
-async function endGrace(installation: Installation, ended: Version[]): Promise<void> {
+/** Destroys versions in a grace window: in one transaction they no longer verify. Call it under the lock. */
+export async function endGrace(
+  installation: Installation,
+  ended: Version[],
+  reason: string,
+): Promise<void> {
   if (ended.length === 0) return;
   const { database, versions, sealed, meta } = installation;
   const audit = await installation.audit();
@@ -67,7 +71,7 @@ async function endGrace(installation: Installation, ended: Version[]): Promise<v
       const { version, kid, location } = row;
       sealed.drop(numberedSlot(row));
       versions.retire(row, installation.now());
-      audit.append({ event: EVENTS.retired, version, kid, location, reason: "grace window over" });
+      audit.append({ event: EVENTS.retired, version, kid, location, reason });
     }
     meta.set("scrub_pending", "log");
   });

@@ -17,12 +17,16 @@ export interface Change {
   readonly old: Version | undefined;
   readonly location: Location;
   readonly reason: string | null;
+  /** The automation's own name for this rotation. */
+  readonly requestId?: string | undefined;
   /** How long the old version still verifies after the commit, in milliseconds. */
   readonly graceMs: number;
 }
 
 /** How a change ended. */
 export interface Changed {
+  /** False when nothing had to be done. */
+  readonly rotated: boolean;
   readonly version: Version;
   readonly previous: Version | undefined;
   /** The old version's last moment, milliseconds since the epoch; null when it ended with the commit. */
@@ -59,7 +63,7 @@ export async function changeSecret(
   const published = await publish(installation);
   onStep("publish");
   const version = installation.versions.current() ?? pending;
-  return { version, previous: change.old, graceUntil, published };
+  return { rotated: true, version, previous: change.old, graceUntil, published };
 }
 
 // (1) From here on the row tells a later command what may have to be cleared away.
@@ -73,6 +77,8 @@ async function begin(installation: Installation, change: Change, secret: Secret)
       origin: "generated",
       created_at: installation.now(),
       reason: change.reason,
+      request_id: change.requestId ?? null,
+      replaces: change.old?.version ?? null,
     });
     if (change.old !== undefined) {
       const { version, kid, location, reason } = pending;

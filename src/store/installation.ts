@@ -132,14 +132,15 @@ export class Installation {
 
   /** Writes audit rows; they need the KEK, under which the chain's key is sealed. */
   async audit(): Promise<AuditWriter> {
-    if (this.#audit === undefined) {
-      const sealed = this.meta.get("audit_key");
-      if (sealed === undefined) throw damagedMeta("audit_key");
-      const key = await unseal(await this.kek(), this.#auditBinding(), sealed);
-      const { actor, clock } = this.environment;
-      this.#audit = new AuditWriter(this.database, Buffer.from(key, "base64"), actor, clock);
-    }
-    return this.#audit;
+    const { actor, clock } = this.environment;
+    return this.#audit ??= new AuditWriter(this.database, await this.auditKey(), actor, clock);
+  }
+
+  /** The key of the audit log's hashes. */
+  async auditKey(): Promise<Uint8Array> {
+    const sealed = this.meta.get("audit_key");
+    if (sealed === undefined) throw damagedMeta("audit_key");
+    return Buffer.from(await unseal(await this.kek(), this.#auditBinding(), sealed), "base64");
   }
 
   /** Gives a new database its KEK, its audit key and its fixed settings. Call it under the lock. */

@@ -28,6 +28,8 @@ export const MIGRATIONS: readonly string[] = [
      retired_at INTEGER,
      grace_until INTEGER,
      reason TEXT,
+     request_id TEXT UNIQUE,
+     replaces INTEGER,
      synced INTEGER NOT NULL CHECK (synced IN (0, 1))
    ) STRICT;
    CREATE UNIQUE INDEX rekey_one_current ON rekey_versions (state) WHERE state = 'current';

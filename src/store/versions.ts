@@ -1,3 +1,4 @@
+import type { SqlValue } from "../core/sql.ts";
 import type { Database } from "./database.ts";
 
 /** Where a version's value lives. */
@@ -19,12 +20,18 @@ export interface Version {
   /** End of the grace window of a previous version. */
   readonly grace_until: number | null;
   readonly reason: string | null;
+  /** The automation's own name for the rotation that made it. */
+  readonly request_id: string | null;
+  /** The version that was current before it. */
+  readonly replaces: number | null;
   /** 0 while the keyring may hold items that the state does not call for. */
   readonly synced: 0 | 1;
 }
 
 /** What is known of a version before it exists. */
-export type NewVersion = Pick<Version, "kid" | "location" | "origin" | "created_at" | "reason">;
+export type NewVersion =
+  & Pick<Version, "kid" | "location" | "origin" | "created_at" | "reason">
+  & Partial<Pick<Version, "request_id" | "replaces">>;
 
 /** The rows of `rekey_versions`. Methods that change rows belong inside a transaction. */
 export class Versions {
@@ -40,6 +47,15 @@ export class Versions {
 
   byKid(kid: string): Version | undefined {
     return this.#one("kid = ?", kid);
+  }
+
+  byNumber(version: number): Version | undefined {
+    return this.#one("version = ?", version);
+  }
+
+  /** The version that the rotation with this request id made. */
+  byRequest(id: string): Version | undefined {
+    return this.#one("request_id = ? AND activated_at IS NOT NULL", id);
   }
 
   /** Versions inside a grace window or just past it, newest first. */
@@ -59,12 +75,14 @@ export class Versions {
 
   /** Adds a pending version under the next number, and answers it. */
   addPending(added: NewVersion): Version {
-    const { kid, location, origin, created_at, reason } = added;
+    const { kid, location, origin, created_at, reason, request_id = null, replaces = null } = added;
+    const synced = location === "keyring" ? 0 : 1;
     const row = this.database.prepare(
-      `INSERT INTO rekey_versions (version, kid, state, location, origin, created_at, reason, synced)
-       VALUES ((SELECT coalesce(max(version), 0) + 1 FROM rekey_versions), ?, 'pending', ?, ?, ?, ?, ?)
+      `INSERT INTO rekey_versions (version, kid, state, location, origin, created_at, reason,
+                                   request_id, replaces, synced)
+       VALUES ((SELECT coalesce(max(version), 0) + 1 FROM rekey_versions), ?, 'pending', ?, ?, ?, ?, ?, ?, ?)
        RETURNING *`,
-    ).get(kid, location, origin, created_at, reason, location === "keyring" ? 0 : 1);
+    ).get(kid, location, origin, created_at, reason, request_id, replaces, synced);
     return row as unknown as Version;
   }
 
@@ -82,11 +100,12 @@ export class Versions {
     ).run(graceUntil, version);
   }
 
-  /** The version never verifies again; what the keyring holds of it is to be deleted. */
+  /** The version never verifies again, and a request that did not get to its commit may be made again; what the keyring holds of it is to be deleted. */
   retire({ version }: Version, now: number): void {
     this.database.prepare(
       `UPDATE rekey_versions
-       SET state = 'retired', retired_at = ?, grace_until = NULL, synced = location <> 'keyring'
+       SET state = 'retired', retired_at = ?, grace_until = NULL, synced = location <> 'keyring',
+           request_id = CASE WHEN activated_at IS NULL THEN NULL ELSE request_id END
        WHERE version = ?`,
     ).run(now, version);
   }
@@ -95,7 +114,7 @@ export class Versions {
     this.database.prepare("UPDATE rekey_versions SET synced = 1 WHERE version = ?").run(version);
   }
 
-  #one(where: string, ...values: string[]): Version | undefined {
+  #one(where: string, ...values: SqlValue[]): Version | undefined {
     const row = this.database.prepare(`SELECT * FROM rekey_versions WHERE ${where}`).get(...values);
     return row as unknown as Version | undefined;
   }

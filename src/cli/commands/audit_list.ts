@@ -1,4 +1,4 @@
-import { listAudit } from "../../audit/reader.ts";
+import { everyAuditRow, listAudit } from "../../audit/reader.ts";
 import type { AuditRow } from "../../audit/events.ts";
 import type { Context } from "../context.ts";
 import { printable, table } from "../describe.ts";
@@ -13,10 +13,16 @@ export async function auditList(options: AuditListFlags, { secrets, output }: Co
   const { installation } = await secrets.open();
   const rows = listAudit(installation.database, options.limit);
   if (output.options.json) {
-    for (const row of rows) output.result({ ...row }, []);
+    for (const row of rows) output.line(row);
   } else {
     output.result({}, table([HEADINGS, ...rows.map(cells)]));
   }
+}
+
+/** Prints the whole log as JSON lines. */
+export async function auditExport(_options: unknown, { secrets, output }: Context) {
+  const { installation } = await secrets.open();
+  for (const row of everyAuditRow(installation.database)) output.line(row);
 }
 
 const HEADINGS = ["SEQ", "TIME", "EVENT", "VERSION", "LOCATION", "TOOK", "ACTOR", "REASON"];

@@ -1,6 +1,8 @@
 import { rfc3339 } from "../../core/clock.ts";
+import type { Changed } from "../../secret/rotation.ts";
 import type { Context } from "../context.ts";
 import { describeSeconds, describeVersion } from "../describe.ts";
+import type { Output } from "../output.ts";
 import { mustBeWanted } from "../terminal.ts";
 
 /** Flags of `rekey rotate`. Durations in seconds. */
@@ -10,6 +12,8 @@ export interface RotateFlags {
   readonly grace: number;
   readonly dryRun?: boolean;
   readonly lockTimeout: number;
+  readonly ifOlderThan?: number;
+  readonly requestId?: string;
 }
 
 /** Replaces the secret. */
@@ -24,27 +28,42 @@ export async function rotate(options: RotateFlags, context: Context): Promise<vo
     reason: options.reason,
     graceMs: options.grace * 1000,
     lockTimeoutMs: options.lockTimeout * 1000,
+    ifOlderThanMs: options.ifOlderThan === undefined ? undefined : options.ifOlderThan * 1000,
+    requestId: options.requestId,
   });
-  const { version, previous, graceUntil, published } = changed;
   const { installation } = await secrets.open();
+  output.result({
+    ...describeVersion(app, changed.version, installation.keyForm),
+    previous_version: changed.previous?.version ?? null,
+    previous_kid: changed.previous?.kid ?? null,
+    grace_until: changed.graceUntil === null ? null : rfc3339(changed.graceUntil),
+    reason: changed.version.reason,
+    ...changed.rotated ? {} : { rotated: false },
+  }, human(app, changed));
+  warn(changed, lastExpiry, output);
+}
+
+function human(app: string, { rotated, version, previous, graceUntil }: Changed): string[] {
+  const now = `version ${version.version} (kid ${version.kid}) in the ${version.location}`;
+  if (!rotated) return [`Nothing to do: the JWT secret of ${app} is ${now}`];
   const ended = graceUntil === null
     ? "no longer verifies: all sessions have ended"
     : `verifies until ${rfc3339(graceUntil)}`;
-  output.result({
-    ...describeVersion(app, version, installation.keyForm),
-    previous_version: previous?.version ?? null,
-    previous_kid: previous?.kid ?? null,
-    grace_until: graceUntil === null ? null : rfc3339(graceUntil),
-    reason: options.reason ?? null,
-  }, [
-    `Rotated the JWT secret of ${app}: version ${version.version} (kid ${version.kid}) in the ${version.location}`,
+  return [
+    `Rotated the JWT secret of ${app}: ${now}`,
     `Version ${previous?.version} (kid ${previous?.kid}) ${ended}`,
-  ]);
-  if (graceUntil !== null && lastExpiry !== null && lastExpiry > graceUntil) {
+  ];
+}
+
+function warn(
+  { rotated, graceUntil, published }: Changed,
+  lastExpiry: number | null,
+  output: Output,
+) {
+  if (rotated && graceUntil !== null && lastExpiry !== null && lastExpiry > graceUntil) {
+    const until = rfc3339(lastExpiry);
     output.warning(
-      `the grace window is shorter than the longest session, which would have lasted until ${
-        rfc3339(lastExpiry)
-      }`,
+      `the grace window is shorter than the longest session, which would have lasted until ${until}`,
     );
   }
   if (!published) {

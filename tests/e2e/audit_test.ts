@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { Box } from "../support/box.ts";
+
+/** A box with a log of some twenty rows. */
+async function withLog(): Promise<Box> {
+  const box = new Box();
+  await box.run(["init"]);
+  for (let i = 0; i < 3; i++) await box.run(["rotate", "--force", "--reason", `r${i}`]);
+  await box.token();
+  return box;
+}
+
+function sql(box: Box, text: string): void {
+  const sqlite = new DatabaseSync(box.database);
+  sqlite.exec(text);
+  sqlite.close();
+}
+
+Deno.test("a log that nobody changed verifies, and its head is found again later", async () => {
+  using box = await withLog();
+  const { valid, rows, head } = await box.json("audit", "verify");
+  assert.ok(valid && rows >= 8);
+  await box.run(["rotate", "--force"]);
+  assert.equal((await box.run(["audit", "verify", "--expect-head", head])).code, 0);
+});
+
+const TAMPERING: [what: string, sql: string, row: number][] = [
+  ["a changed reason", "UPDATE rekey_audit SET reason = 'x' WHERE seq = 3", 3],
+  ["a changed actor", "UPDATE rekey_audit SET actor = 'x' WHERE seq = 5", 5],
+  ["a changed time", "UPDATE rekey_audit SET time = '2020-01-01T00:00:00.000Z' WHERE seq = 1", 1],
+  ["a changed hash", "UPDATE rekey_audit SET hash = 'x' WHERE seq = 4", 4],
+  ["a row taken out", "DELETE FROM rekey_audit WHERE seq = 4", 4],
+  ["the first row taken out", "DELETE FROM rekey_audit WHERE seq = 1", 1],
+  [
+    "a row put in",
+    "INSERT INTO rekey_audit SELECT 100, time, event, version, kid, location, duration, actor, reason, hash FROM rekey_audit WHERE seq = 2",
+    0,
+  ],
+  [
+    "two rows exchanged",
+    "UPDATE rekey_audit SET seq = -1 WHERE seq = 2; UPDATE rekey_audit SET seq = 2 WHERE seq = 3; UPDATE rekey_audit SET seq = 3 WHERE seq = -1",
+    2,
+  ],
+];
+for (const [what, statement, row] of TAMPERING) {
+  Deno.test(`${what} is found, and the first bad row named`, async () => {
+    using box = await withLog();
+    const { rows } = await box.json("audit", "verify");
+    sql(box, statement);
+    const { code, stderr } = await box.run(["audit", "verify", "--json"]);
+    assert.equal(code, 5);
+    const { error } = JSON.parse(stderr);
+    assert.equal(error.code, "check_failed");
+    assert.match(error.message, new RegExp(`row ${row === 0 ? rows + 1 : row}:`));
+  });
+}
+
+Deno.test("a tail that was cut off is found with a head that was kept", async () => {
+  using box = await withLog();
+  const { head, rows } = await box.json("audit", "verify");
+  sql(box, `DELETE FROM rekey_audit WHERE seq > ${rows - 2}`);
+  assert.equal((await box.run(["audit", "verify"])).code, 0, "nothing else can tell");
+  const { code, stderr } = await box.run(["audit", "verify", "--expect-head", head]);
+  assert.equal(code, 5);
+  assert.match(stderr, /cut off/);
+});
+
+Deno.test("export prints every row as a JSON line", async () => {
+  using box = await withLog();
+  const { stdout } = await box.run(["audit", "export"]);
+  const rows = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(rows.map(({ seq }) => seq), rows.map((_, index) => index + 1));
+  assert.equal(rows.length, (await box.json("audit", "verify")).rows);
+});
