@@ -6,6 +6,7 @@ export const EVENTS = {
   rotationInitiated: "JWT secret rotation initiated",
   rotationCompleted: "JWT secret rotation completed",
   rotationRecovered: "JWT secret rotation recovered",
+  kekRotated: "KEK rotated",
   retired: "JWT secret retired",
   storageError: "Secret storage error",
   keyringError: "Keyring access error",

@@ -97,6 +97,15 @@ function addSecretCommands(program: Command, runner: Runner): void {
   program.command("revoke")
     .description("end every grace window now: tokens of older secrets no longer verify")
     .action(run(runner, async () => (await import("./commands/revoke.ts")).revoke));
+  const kek = program.command("kek").description("the key-encryption key of the database");
+  kek.command("rotate")
+    .description("seal everything under a new KEK; the old one opens nothing any more")
+    .option(
+      "--to-kek-file <path>",
+      "file of the new KEK (default: rekey generates a key file)",
+      nonEmpty,
+    )
+    .action(run(runner, async () => (await import("./commands/kek_rotate.ts")).kekRotate));
   program.command("destroy")
     .description(
       "delete the secret, its history and its keys from this machine; there is no way back",

@@ -2,12 +2,14 @@ import type { AuditEntry } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 import type { StoreChoice } from "../store/installation.ts";
+import type { Kek } from "../store/kek.ts";
 import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
 import type { Version } from "../store/versions.ts";
 import { notInitialised } from "./adoption.ts";
 import { create, type CreateOptions, LOCK_TIMEOUT_MS, openOrAdopt } from "./first_version.ts";
 import { destroy } from "./destruction.ts";
+import { rotateKek } from "./kek_rotation.ts";
 import { endGrace, recover, recoverIfNeeded } from "./recovery.ts";
 import { retrieve, type Retrieved } from "./retrieval.ts";
 import { type Changed, changeSecret, type RotationStep } from "./rotation.ts";
@@ -111,6 +113,19 @@ export class SecretManager {
       await endGrace(installation, ended, "revoked");
       await recover(installation);
       return ended;
+    });
+  }
+
+  /**
+   * Seals everything under another KEK: the one in `keyFile`, or a generated one.
+   *
+   * @throws {RekeyError} `kek_…` when either KEK cannot be had; nothing is changed then.
+   */
+  async rotateKek(keyFile?: string, lockTimeoutMs = LOCK_TIMEOUT_MS): Promise<Kek> {
+    const { installation } = await this.open();
+    return await exclusively(installation.lockPath, lockTimeoutMs, async () => {
+      await recover(installation);
+      return await rotateKek(installation, keyFile);
     });
   }
 

@@ -1,6 +1,8 @@
+import { rmSync } from "node:fs";
 import { EVENTS } from "../audit/events.ts";
 import { isRekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
+import { generatedKeyFile } from "../store/kek.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
 import { exclusively } from "../store/lock.ts";
 import { numberedSlot } from "../store/secret_store.ts";
@@ -14,7 +16,7 @@ const SILENT_KEYRING_RETRY_MS = 60_000;
 function needsRecovery(installation: Installation): boolean {
   const { versions, meta } = installation;
   return versions.pending() !== undefined || expired(installation).length > 0 ||
-    meta.get("scrub_pending") !== undefined ||
+    meta.get("scrub_pending") !== undefined || meta.get("stale_kek") !== undefined ||
     (versions.unsynced().length > 0 && keyringIsDue(installation));
 }
 
@@ -39,6 +41,7 @@ export async function recover(installation: Installation): Promise<void> {
   if (pending !== undefined) await rollBack(installation, pending, "interrupted");
   await endGrace(installation, expired(installation), "grace window over");
   if (versions.unsynced().length > 0) await tryReconcile(installation);
+  removeStaleKek(installation);
   scrub(installation);
 }
 
@@ -112,4 +115,14 @@ export function scrub({ database, meta }: Installation): void {
   if (pending === "file") database.wipeFreePages();
   if (!database.truncateLog()) return;
   database.transaction(() => meta.remove("scrub_pending"));
+}
+
+/** Deletes the key file that a KEK rotation has replaced, if one is left. */
+export function removeStaleKek({ environment, database, meta }: Installation): void {
+  const record = meta.get("stale_kek");
+  if (record === undefined) return;
+  const { app, folders } = environment;
+  const path = generatedKeyFile(folders.config, app.name, JSON.parse(record));
+  if (path !== undefined) rmSync(path, { force: true });
+  database.transaction(() => meta.remove("stale_kek"));
 }

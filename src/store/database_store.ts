@@ -35,9 +35,9 @@ export class DatabaseStore implements SecretStore {
     return Promise.resolve(this.database.transaction(() => this.drop(slot)));
   }
 
-  /** The row's value for a slot, ready for {@linkcode DatabaseStore.put}. */
-  async seal(slot: Slot, secret: Secret): Promise<string> {
-    return await seal(await this.kek(), this.#binding(slot), secret.reveal());
+  /** The row's value for a slot, ready for {@linkcode DatabaseStore.put}; under another KEK if one is given. */
+  async seal(slot: Slot, secret: Secret, kek?: Kek): Promise<string> {
+    return await seal(kek ?? await this.kek(), this.#binding(slot), secret.reveal());
   }
 
   /** Inside a transaction: keeps a sealed value. */

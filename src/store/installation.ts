@@ -143,12 +143,22 @@ export class Installation {
     return Buffer.from(await unseal(await this.kek(), this.#auditBinding(), sealed), "base64");
   }
 
+  /** The audit key, sealed under a KEK. */
+  sealAuditKey(key: Uint8Array, kek: Kek): Promise<string> {
+    return seal(kek, this.#auditBinding(), Buffer.from(key).toString("base64"));
+  }
+
+  /** Goes on with another KEK, after everything was sealed under it. */
+  useKek(kek: Kek): void {
+    this.#kek = kek;
+  }
+
   /** Gives a new database its KEK, its audit key and its fixed settings. Call it under the lock. */
   async prepare(settings: { alg: Algorithm; keyForm: KeyForm; store: StoreChoice }): Promise<void> {
     if (this.meta.get("audit_key") !== undefined) return;
     const { app, folders, kek: sources } = this.environment;
     const { kek, record } = await newKek(sources, folders.config, app.name);
-    const auditKey = await seal(kek, this.#auditBinding(), randomBytes(32).toString("base64"));
+    const auditKey = await this.sealAuditKey(randomBytes(32), kek);
     this.database.transaction(() => {
       this.meta.set("app", app.name);
       this.meta.set("alg", settings.alg);

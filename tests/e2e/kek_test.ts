@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { Box } from "../support/box.ts";
 
 /** Each way to supply a KEK: its files in the box, and what the environment says. */
@@ -95,6 +96,73 @@ Deno.test("a KEK command that hangs does not hang rekey", async () => {
   const { code, stderr } = await box.run(["init"], { env: { REKEY_KEK_COMMAND: "exec sleep 60" } });
   assert.equal(code, 4);
   assert.match(stderr, /did not end within 10 s/);
+});
+
+/** The sealed values of a database. */
+function sealed(box: Box): string[] {
+  const sqlite = new DatabaseSync(box.database);
+  const rows = sqlite.prepare(
+    "SELECT value FROM settings UNION ALL SELECT value FROM rekey_meta WHERE key = 'audit_key'",
+  ).all();
+  sqlite.close();
+  return rows.map(({ value }) => String(value));
+}
+
+function keyFiles(box: Box): string[] {
+  return [...box.files().keys()].filter((path) => path.endsWith(".kek"));
+}
+
+Deno.test("kek rotate seals every value anew; the old KEK opens nothing, and its file is gone", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  const tokens = [await box.token()];
+  await box.run(["rotate", "--force", "--grace", "1h"]);
+  tokens.push(await box.token());
+  const [oldFile] = keyFiles(box);
+  const oldKey = Deno.readFileSync(oldFile!);
+  const before = sealed(box);
+  assert.equal(before.length, 3);
+
+  const { kek } = await box.json("kek", "rotate");
+  const after = sealed(box);
+  assert.equal(new Set([...before, ...after]).size, 6, "every value is another one");
+  const kids = after.map((jwe) =>
+    JSON.parse(Buffer.from(jwe.split(".")[0]!, "base64url").toString()).kid
+  );
+  assert.deepEqual(new Set(kids), new Set([kek.id]));
+  assert.deepEqual(keyFiles(box), [kek.source]);
+  for (const token of tokens) assert.equal((await box.json("verify", token)).valid, true);
+  assert.equal((await box.run(["audit", "verify"])).code, 0);
+  for (const jwe of before) {
+    for (const [path, bytes] of box.files()) {
+      assert.ok(!Buffer.from(bytes).includes(jwe.slice(-60)), `an old sealed value is in ${path}`);
+    }
+  }
+  Deno.writeFileSync(`${box.home}/old`, oldKey);
+  const { code, stderr } = await box.run(["status", "--json", "--kek-file", `${box.home}/old`]);
+  assert.deepEqual([code, JSON.parse(stderr).error.code], [4, "kek_wrong"]);
+});
+
+Deno.test("kek rotate moves to a KEK that the operator supplies", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  write(box, "kek", randomBytes(32));
+  const file = join(box.home, "kek");
+  assert.equal((await box.json("kek", "rotate", "--to-kek-file", file)).kek.generated, false);
+  assert.deepEqual(keyFiles(box), []);
+  assert.equal((await box.run(["status"])).code, 4);
+  assert.equal((await box.run(["rotate", "--force", "--kek-file", file])).code, 0);
+  const none = await box.run([
+    "kek",
+    "rotate",
+    "--kek-file",
+    file,
+    "--to-kek-file",
+    "/none",
+    "--json",
+  ]);
+  assert.deepEqual([none.code, JSON.parse(none.stderr).error.code], [4, "kek_missing"]);
+  assert.equal((await box.run(["status", "--kek-file", file])).code, 0);
 });
 
 Deno.test("a KEK command that fails is reported with its status", async () => {

@@ -1,0 +1,60 @@
+import { EVENTS } from "../audit/events.ts";
+import type { Secret } from "../core/secret.ts";
+import type { Installation } from "../store/installation.ts";
+import { type Kek, newKek } from "../store/kek.ts";
+import type { Slot } from "../store/secret_store.ts";
+import type { Version } from "../store/versions.ts";
+import { removeStaleKek, scrub } from "./recovery.ts";
+import { sealedSlot } from "./retrieval.ts";
+
+/**
+ * Seals everything that the database keeps sealed under another KEK, in one transaction: before it the old
+ * KEK opens all of it, after it the new one does and the old one opens nothing. Call it under the lock.
+ *
+ * @param keyFile file of the new KEK; without one a key file is generated.
+ * @throws {RekeyError} `kek_…` when the old or the new KEK cannot be had, `secret_damaged` when a value does
+ * not open; nothing is changed then.
+ */
+export async function rotateKek(
+  installation: Installation,
+  keyFile: string | undefined,
+): Promise<Kek> {
+  const { environment, database, versions, sealed, meta } = installation;
+  const { app, folders } = environment;
+  const old = meta.get("kek");
+  const oldFile = installation.generatedKeyFile();
+  const audit = await installation.audit();
+  const auditKey = await installation.auditKey();
+  const values = await sealedValues(installation, [versions.current(), ...versions.previous()]);
+  const sources = { file: keyFile, run: environment.kek.run };
+  const { kek, record } = await newKek(sources, folders.config, app.name);
+  const resealed = await Promise.all(
+    values.map(async ({ slot, value }) => ({ slot, sealed: await sealed.seal(slot, value, kek) })),
+  );
+  const sealedAuditKey = await installation.sealAuditKey(auditKey, kek);
+  database.transaction(() => {
+    if (meta.get("kek") !== old) throw new Error("The KEK was changed without the lock");
+    for (const row of resealed) sealed.put(row.slot, row.sealed);
+    meta.set("audit_key", sealedAuditKey);
+    meta.set("kek", JSON.stringify(record));
+    // Until it is deleted: the old KEK opens what copies of the file still hold.
+    if (oldFile !== undefined) meta.set("stale_kek", old ?? "");
+    meta.set("scrub_pending", "log");
+    audit.append({ event: EVENTS.kekRotated, reason: `KEK ${kek.id}` });
+  });
+  installation.useKek(kek);
+  removeStaleKek(installation);
+  scrub(installation);
+  return kek;
+}
+
+async function sealedValues({ sealed }: Installation, rows: (Version | undefined)[]) {
+  const found: { slot: Slot; value: Secret }[] = [];
+  for (const row of rows) {
+    if (row === undefined) continue;
+    const slot = sealedSlot(row);
+    const value = await sealed.read(slot);
+    if (value !== null) found.push({ slot, value });
+  }
+  return found;
+}
