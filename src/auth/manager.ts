@@ -1,5 +1,5 @@
 import { SignJWT } from "jose";
-import { RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { RotateOptions } from "../secret/manager.ts";
@@ -68,8 +68,15 @@ export class AuthManager {
   }
 
   /** @throws {RekeyError} a code with exit status 3 when the token is not valid. */
-  verify(token: string, policy?: VerifyPolicy): Promise<Verified> {
-    return verifyToken(this.secrets, token, policy);
+  async verify(token: string, policy?: VerifyPolicy): Promise<Verified> {
+    try {
+      const verified = await verifyToken(this.secrets, token, policy);
+      this.secrets.noteVerdict("valid");
+      return verified;
+    } catch (error) {
+      if (isRekeyError(error)) this.secrets.noteVerdict(error.code);
+      throw error;
+    }
   }
 
   /** Rotates the secret and so ends every session (but for a grace window): none verifies any more. */

@@ -175,6 +175,11 @@ function addTokenCommands(program: Command, runner: Runner): void {
 }
 
 function addAuditCommands(program: Command, runner: Runner): void {
+  program.command("stats")
+    .description(
+      "success rate, retrieval times, fallback rate and rotations, from what is recorded",
+    )
+    .action(run(runner, async () => (await import("./commands/stats.ts")).stats));
   const audit = program.command("audit").description("what happened to the secret");
   audit.command("list", { isDefault: true })
     .description("show the newest audit rows")

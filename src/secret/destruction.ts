@@ -45,6 +45,7 @@ function clearDatabase({ database, sealed }: Installation): void {
 const OWN_TABLES = [
   "rekey_sessions",
   "rekey_audit_counts",
+  "rekey_verifications",
   "rekey_audit",
   "rekey_versions",
   "rekey_meta",

@@ -1,4 +1,5 @@
 import type { AuditEntry } from "../audit/events.ts";
+import { countVerdict } from "../audit/figures.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 import type { StoreChoice } from "../store/installation.ts";
@@ -42,6 +43,7 @@ export interface RotateOptions {
 export class SecretManager {
   #installation: Installation | undefined;
   readonly #notes: AuditEntry[] = [];
+  readonly #verdicts: string[] = [];
 
   constructor(readonly environment: Environment) {}
 
@@ -169,17 +171,28 @@ export class SecretManager {
     return { installation, version };
   }
 
+  /** Takes note of a verification: `valid`, or the code of the refusal. */
+  noteVerdict(result: string): void {
+    this.#verdicts.push(result);
+  }
+
   /**
-   * Writes down the retrievals of this process. They are observations, not changes: when the log
+   * Writes down the retrievals and verifications of this process. They are observations, not changes: when the log
    * cannot be written just now they are dropped, and `false` is answered.
    */
   async flushNotes(waitMs = 100): Promise<boolean> {
     const notes = this.#notes.splice(0);
-    const installation = this.#installation;
-    if (notes.length === 0 || installation === undefined) return true;
+    const verdicts = this.#verdicts.splice(0);
+    if (notes.length + verdicts.length === 0) return true;
     try {
+      // A malformed token is refused before anything is opened.
+      const installation = this.#installation ??= Installation.openExisting(this.environment);
+      if (installation?.versions.current() === undefined) return true;
       const audit = await installation.audit();
-      installation.database.transaction(() => notes.forEach((note) => audit.append(note)), waitMs);
+      installation.database.transaction(() => {
+        for (const note of notes) audit.append(note);
+        for (const verdict of verdicts) countVerdict(installation.database, verdict);
+      }, waitMs);
       return true;
     } catch (error) {
       if (isRekeyError(error)) return false;

@@ -57,6 +57,11 @@ export const MIGRATIONS: readonly string[] = [
      PRIMARY KEY (event, home)
    ) STRICT, WITHOUT ROWID;
 
+   CREATE TABLE rekey_verifications (
+     result TEXT PRIMARY KEY,
+     count INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+
    CREATE TABLE rekey_sessions (
      jti TEXT PRIMARY KEY,
      version INTEGER NOT NULL REFERENCES rekey_versions (version),

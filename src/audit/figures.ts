@@ -1,0 +1,71 @@
+import type { Sql } from "../core/sql.ts";
+import { EVENTS } from "./events.ts";
+import { fallbackRate } from "./reader.ts";
+
+/** How long retrievals from one place took, in milliseconds. */
+export interface RetrievalTimes {
+  /** How many retrievals the two figures are of: the newest ones, {@linkcode NEWEST} at most. */
+  readonly count: number;
+  readonly p50_ms: number;
+  readonly p95_ms: number;
+}
+
+/** The figures that the guide asks to watch. */
+export interface Figures {
+  /** Verified tokens by result: `valid`, or the code of the refusal. */
+  readonly verifications: Record<string, number>;
+  /** Share of verifications that found a valid token, 0 to 1; `null` before the first. */
+  readonly success_rate: number | null;
+  readonly retrieval: Record<"keyring" | "database", RetrievalTimes | null>;
+  readonly fallback_rate: number | null;
+  readonly rotations: number;
+}
+
+const NEWEST = 10_000;
+
+/** Computes the figures from what is recorded; the cost does not grow with the log. */
+export function figures(sql: Sql): Figures {
+  const verifications = verdicts(sql);
+  const total = Object.values(verifications).reduce((sum, count) => sum + count, 0);
+  return {
+    verifications,
+    success_rate: total === 0 ? null : (verifications.valid ?? 0) / total,
+    retrieval: {
+      keyring: times(sql, EVENTS.retrievedFromKeyring),
+      database: times(sql, EVENTS.retrievedFromDatabase),
+    },
+    fallback_rate: fallbackRate(sql),
+    rotations: rotations(sql),
+  };
+}
+
+/** Inside a transaction: counts the result of a verification. */
+export function countVerdict(sql: Sql, result: string): void {
+  sql.prepare(
+    `INSERT INTO rekey_verifications (result, count) VALUES (?, 1)
+     ON CONFLICT (result) DO UPDATE SET count = count + 1`,
+  ).run(result);
+}
+
+function verdicts(sql: Sql): Record<string, number> {
+  const rows = sql.prepare("SELECT result, count FROM rekey_verifications ORDER BY result").all();
+  return Object.fromEntries(rows.map(({ result, count }) => [String(result), Number(count)]));
+}
+
+function times(sql: Sql, event: string): RetrievalTimes | null {
+  const rows = sql.prepare(
+    `SELECT duration FROM rekey_audit WHERE event = ? AND duration IS NOT NULL
+     ORDER BY seq DESC LIMIT ${NEWEST}`,
+  ).all(event);
+  const sorted = rows.map(({ duration }) => Number(duration) / 1000).sort((a, b) => a - b);
+  if (sorted.length === 0) return null;
+  // The smallest value that at least this share of all does not exceed.
+  const percentile = (share: number) => sorted[Math.ceil(share * sorted.length) - 1]!;
+  return { count: sorted.length, p50_ms: percentile(0.5), p95_ms: percentile(0.95) };
+}
+
+function rotations(sql: Sql): number {
+  const row = sql.prepare("SELECT sum(count) AS n FROM rekey_audit_counts WHERE event = ?")
+    .get(EVENTS.rotationCompleted) as { n: number | null };
+  return row.n ?? 0;
+}
