@@ -202,7 +202,18 @@ function derived(
   }
   const { N, r, p, salt } = scrypt;
   const limits = { N, r, p, maxmem: SCRYPT_MAX_MEMORY };
-  return named(scryptSync(text, Buffer.from(salt, "base64url"), KEK_BYTES, limits), source, false);
+  try {
+    return named(
+      scryptSync(text, Buffer.from(salt, "base64url"), KEK_BYTES, limits),
+      source,
+      false,
+    );
+  } catch (cause) {
+    throw new RekeyError("database_damaged", "Cannot use the database: its kek row was changed", {
+      hint: "Restore the database from a backup",
+      cause,
+    });
+  }
 }
 
 // 32 raw bytes, or their base64, base64url or hex text with or without a line end.

@@ -38,6 +38,7 @@ Deno.test("every bad token has its code and exit status 3", async (t) => {
     ["alg NONE", "alg_not_allowed", sign('{"alg":"NONE"}', claims())],
     ["another HMAC", "alg_not_allowed", sign('{"alg":"HS256"}', claims(), "sha256")],
     ["RS256", "alg_not_allowed", sign('{"alg":"RS256"}', claims())],
+    ["words and dots", "malformed", "not.a.token"],
     ["broken base64url", "malformed", `${h}.${p}.${s}=`],
     ["invalid UTF-8", "malformed", sign(header, new Uint8Array([0x7b, 0xff, 0x7d]))],
     ["a member twice", "malformed", sign(header, '{"sub":"a","sub":"b","exp":9999999999}')],

@@ -24,6 +24,7 @@ const malformed: Record<string, string> = {
   "five parts, as a JWE has": `${HEADER}.a.b.c.d`,
   "an empty header": `.${PAYLOAD}.${SIGNATURE}`,
   "an empty payload": `${HEADER}..${SIGNATURE}`,
+  "a length that no bytes have": `${HEADER}.${PAYLOAD}.abcde`,
   "padding": `${HEADER}=.${PAYLOAD}.${SIGNATURE}`,
   "standard base64": `${HEADER}.${PAYLOAD}.${"+/".repeat(43)}`,
   "white space": `${HEADER}.${PAYLOAD}.${SIGNATURE}\n`,
@@ -83,6 +84,7 @@ Deno.test("a token over the limit is not even taken apart", () => {
 Deno.test("whatever is parsed, only our refusals come out, and none quotes the token", () => {
   const part = fc.oneof(
     fc.base64String(),
+    fc.string({ unit: fc.constantFrom(..."abcXYZ019-_") }),
     fc.json().map(b64),
     fc.uint8Array().map(b64),
     fc.constantFrom(HEADER, PAYLOAD, SIGNATURE),
