@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import type { Installation } from "../store/installation.ts";
+import { exclusively } from "../store/lock.ts";
 import { currentSlot, numberedSlot } from "../store/secret_store.ts";
 import { holds } from "./reconcile.ts";
 
@@ -8,11 +9,28 @@ import { holds } from "./reconcile.ts";
  * file that it made. An application's own tables in the same file stay. Call it under the lock.
  */
 export async function destroy(installation: Installation): Promise<void> {
+  const { database, meta } = installation;
+  // From here on there is no way back: a command that finds this finishes it.
+  database.transaction(() => meta.set("destroying", "yes"));
   await clearKeyring(installation);
   // The key file first: the database knows its name, and a second attempt needs no key.
   const keyFile = installation.generatedKeyFile();
   if (keyFile !== undefined) rmSync(keyFile, { force: true });
   clearDatabase(installation);
+}
+
+/**
+ * The installation, unless its destruction was begun: then that is finished, and there is none.
+ *
+ * @throws {RekeyError} a `keyring_…` code when it cannot be finished now.
+ */
+export async function unlessDestroyed(
+  installation: Installation | undefined,
+  lockTimeoutMs: number,
+): Promise<Installation | undefined> {
+  if (installation?.meta.get("destroying") === undefined) return installation;
+  await exclusively(installation.lockPath, lockTimeoutMs, () => destroy(installation));
+  return undefined;
 }
 
 async function clearKeyring({ keyring, versions }: Installation): Promise<void> {

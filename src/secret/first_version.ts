@@ -11,6 +11,7 @@ import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
 import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
 import { adopt, type Found, inKeyring, plainRow } from "./adoption.ts";
+import { unlessDestroyed } from "./destruction.ts";
 import { recover } from "./recovery.ts";
 import { changeSecret } from "./rotation.ts";
 
@@ -39,7 +40,8 @@ export async function openOrAdopt(
   environment: Environment,
   options: CreateOptions,
 ): Promise<Installation | undefined> {
-  const installation = Installation.openExisting(environment);
+  const found = Installation.openExisting(environment);
+  const installation = await unlessDestroyed(found, LOCK_TIMEOUT_MS);
   if (installation?.versions.current() !== undefined) return installation;
   if (installation === undefined && await leftBehind(environment, options) === undefined) {
     return undefined;

@@ -8,6 +8,7 @@ export type MetaKey =
   | "store"
   | "kek"
   | "audit_key"
+  | "destroying"
   | "stale_kek"
   | "scrub_pending"
   | "keyring_retry_at";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Box } from "../support/box.ts";
-import { killRotations } from "../support/crash.ts";
+import { killDestructions, killRotations } from "../support/crash.ts";
 import { KeyringBox } from "../support/keyring.ts";
 
 // `deno task crash` does the same a thousand times.
@@ -21,4 +21,9 @@ Deno.test(`${KILLS} kills during rotations on the keyring lose and double nothin
   await using box = await KeyringBox.start();
   await box.run(["init"]);
   assertReached((await killRotations(box, KILLS)).phases);
+});
+
+Deno.test("a destruction that is killed anywhere is finished by the next command", async () => {
+  await using box = await KeyringBox.start();
+  assert.ok(await killDestructions(box) > 5);
 });

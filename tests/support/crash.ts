@@ -51,16 +51,36 @@ export async function killRotations(
   return report;
 }
 
-async function killAtCall(box: Box, call: number): Promise<boolean> {
+async function killAtCall(box: Box, call: number, command = "rotate"): Promise<boolean> {
   const inject = `inject=${CALLS}:signal=SIGKILL:when=${call}`;
   const flags = ["-f", "-qq", "-e", `trace=${CALLS}`, "-e", inject, "-o", "/dev/null"];
   const { code, stderr } = await box.exec("/usr/bin/strace", [
     ...flags,
     REKEY,
-    "rotate",
+    command,
     "--force",
   ]);
   return wasKilled(code, stderr);
+}
+
+/**
+ * Kills `rekey destroy` right before its n-th system call, for every n, and checks that the next command
+ * finishes it or that nothing was lost.
+ *
+ * @returns how many calls it was killed at.
+ */
+export async function killDestructions(box: Box): Promise<number> {
+  for (let call = 1;; call++) {
+    const { kid } = await box.json("init");
+    const killed = await killAtCall(box, call, "destroy");
+    const after = await box.json("init");
+    assert.equal(after.version, 1);
+    assert.equal((await box.json("verify", await box.token())).kid, after.kid);
+    if (!killed) {
+      assert.notEqual(after.kid, kid);
+      return call - 1;
+    }
+  }
 }
 
 async function durationOfRotation(box: Box): Promise<number> {
@@ -77,7 +97,7 @@ async function killAtTime(box: Box, seconds: number): Promise<boolean> {
 
 // Any other end than these two is a failure of its own.
 function wasKilled(code: number, stderr: string): boolean {
-  assert.ok(code === 0 || code === 137, `rotate ended with ${code}: ${stderr}`);
+  assert.ok(code === 0 || code === 137, `the command ended with ${code}: ${stderr}`);
   return code === 137;
 }
 
