@@ -18,7 +18,8 @@ export function* everyAuditRow(sql: Sql): Generator<AuditRow> {
   const next = sql.prepare(
     `SELECT ${COLUMNS} FROM rekey_audit WHERE seq > ? ORDER BY seq LIMIT ${PART}`,
   );
-  for (let last = 0;;) {
+  // From the smallest number on: a forged row may have one below 1.
+  for (let last = Number.MIN_SAFE_INTEGER;;) {
     const rows = next.all(last) as unknown as AuditRow[];
     for (const row of rows) yield { ...row };
     if (rows.length < PART) return;

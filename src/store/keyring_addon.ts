@@ -3,7 +3,7 @@ import { readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import type { AsyncEntry } from "@napi-rs/keyring";
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { type ErrorCode, isRekeyError, RekeyError } from "../core/errors.ts";
 import { makePrivateFolder, readFileIfThere, writeNewPrivateFile } from "./private_files.ts";
 
 /** The part of `@napi-rs/keyring` that rekey uses. */
@@ -45,14 +45,15 @@ function unpackedAddon(folder: string | undefined): string {
     makePrivateFolder(folder);
     if (!holds(path, sha256)) unpack(folder, path, sha256);
   } catch (error) {
-    if (isRekeyError(error, "database_unusable")) throw noPlace(error.message);
+    // Not "absent": the keyring was not asked, and may hold a secret.
+    if (isRekeyError(error, "database_unusable")) throw noPlace(error.message, "keyring_failed");
     throw error;
   }
   return path;
 }
 
-function noPlace(why: string): RekeyError {
-  return new RekeyError("keyring_absent", `Cannot unpack the keyring addon: ${why}`, {
+function noPlace(why: string, code: ErrorCode = "keyring_absent"): RekeyError {
+  return new RekeyError(code, `Cannot unpack the keyring addon: ${why}`, {
     hint: "Name a folder that this user can write with XDG_CACHE_HOME, or use --store database",
   });
 }
