@@ -31,6 +31,11 @@ const TAMPERING: [what: string, sql: string, row: number][] = [
   ["a changed time", "UPDATE rekey_audit SET time = '2020-01-01T00:00:00.000Z' WHERE seq = 1", 1],
   ["a changed hash", "UPDATE rekey_audit SET hash = 'x' WHERE seq = 4", 4],
   ["a row taken out", "DELETE FROM rekey_audit WHERE seq = 4", 4],
+  [
+    "a row before the first",
+    "INSERT INTO rekey_audit SELECT -3, time, event, version, kid, location, duration, actor, reason, hash FROM rekey_audit WHERE seq = 2",
+    1,
+  ],
   ["the first row taken out", "DELETE FROM rekey_audit WHERE seq = 1", 1],
   [
     "a row put in",
