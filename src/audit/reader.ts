@@ -1,15 +1,41 @@
 import { type AuditRow, EVENTS } from "./events.ts";
-import type { Sql } from "../core/sql.ts";
+import { rfc3339 } from "../core/clock.ts";
+import type { Sql, SqlValue } from "../core/sql.ts";
 
 const COLUMNS = "seq, time, event, version, kid, location, duration, actor, reason, hash";
 
 const PART = 1_000;
 
-/** The newest `limit` audit rows, oldest of them first. */
-export function listAudit(sql: Sql, limit: number): AuditRow[] {
+/** Which audit rows to list; what is not given does not matter. */
+export interface AuditFilter {
+  /** A part of the event's text; case does not matter. */
+  readonly event?: string | undefined;
+  readonly version?: number | undefined;
+  readonly actor?: string | undefined;
+  /** Not before this instant, milliseconds since the epoch. */
+  readonly since?: number | undefined;
+  /** Before this instant, milliseconds since the epoch. */
+  readonly until?: number | undefined;
+  /** Only rows with a smaller number: the page before. */
+  readonly before?: number | undefined;
+}
+
+/** The newest `limit` audit rows that pass the filter, oldest of them first. */
+export function listAudit(sql: Sql, limit: number, filter: AuditFilter = {}): AuditRow[] {
+  const { event, version, actor, since, until, before } = filter;
+  const conditions: [string, SqlValue | undefined][] = [
+    ["instr(lower(event), lower(?)) > 0", event],
+    ["version = ?", version],
+    ["actor = ?", actor],
+    ["time >= ?", since === undefined ? undefined : rfc3339(since)],
+    ["time < ?", until === undefined ? undefined : rfc3339(until)],
+    ["seq < ?", before],
+  ];
+  const asked = conditions.filter((one): one is [string, SqlValue] => one[1] !== undefined);
+  const where = ["true", ...asked.map(([condition]) => condition)].join(" AND ");
   const rows = sql.prepare(
-    `SELECT * FROM (SELECT ${COLUMNS} FROM rekey_audit ORDER BY seq DESC LIMIT ?) ORDER BY seq`,
-  ).all(limit);
+    `SELECT * FROM (SELECT ${COLUMNS} FROM rekey_audit WHERE ${where} ORDER BY seq DESC LIMIT ?) ORDER BY seq`,
+  ).all(...asked.map(([, value]) => value), limit);
   return rows.map((row) => ({ ...row }) as unknown as AuditRow);
 }
 

@@ -1,12 +1,7 @@
 import type { Sql } from "../core/sql.ts";
 import { CHAIN_START, rowHash } from "./chain.ts";
+import type { Head } from "./head.ts";
 import { everyAuditRow } from "./reader.ts";
-
-/** A point of the log: whoever keeps one can tell later whether the log was cut off or rewritten. */
-export interface Head {
-  readonly seq: number;
-  readonly hash: string;
-}
 
 /** What verifying the log found. */
 export interface ChainReport {
@@ -21,9 +16,15 @@ export interface ChainReport {
  * Recomputes the chain from its first row on, up to the first row that is bad.
  *
  * @param key the audit key.
- * @param expected a head that the log must still hold.
+ * @param expected heads that the log must still hold.
+ * @param onProgress told the number of rows now and then.
  */
-export function verifyChain(sql: Sql, key: Uint8Array, expected?: Head): ChainReport {
+export function verifyChain(
+  sql: Sql,
+  key: Uint8Array,
+  expected: readonly Head[] = [],
+  onProgress: (rows: number) => void = () => {},
+): ChainReport {
   let head: Head | null = null;
   let rows = 0;
   const report = (bad: ChainReport["bad"]): ChainReport => ({ rows, head, bad });
@@ -33,12 +34,14 @@ export function verifyChain(sql: Sql, key: Uint8Array, expected?: Head): ChainRe
     if (hash !== rowHash(key, head?.hash ?? CHAIN_START, row)) {
       return report({ seq, why: "it was changed, or the row before it was" });
     }
-    if (seq === expected?.seq && hash !== expected.hash) {
+    if (expected.some((other) => other.seq === seq && other.hash !== hash)) {
       return report({ seq, why: "it is not the one that was expected" });
     }
     head = { seq, hash };
-    rows++;
+    if (++rows % PROGRESS_ROWS === 0) onProgress(rows);
   }
-  const cut = expected !== undefined && expected.seq > rows;
+  const cut = expected.some(({ seq }) => seq > rows);
   return report(cut ? { seq: rows + 1, why: "it is missing: the log was cut off" } : null);
 }
+
+const PROGRESS_ROWS = 10_000;

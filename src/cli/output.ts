@@ -46,6 +46,18 @@ export class Output {
     if (!this.options.quiet && !this.options.json) this.streams.stderr(`${text}\n`);
   }
 
+  /** The audit log's head, for stderr or the journal: `--json` says it there too, `--quiet` does not. */
+  head(head: string): void {
+    if (this.options.json) this.streams.stderr(`${JSON.stringify({ audit_head: head })}\n`);
+    else this.remark(`audit head ${head}`);
+  }
+
+  /** How far a long command has come, on one line of a terminal; an empty text clears it. */
+  progress(text: string): void {
+    const { quiet, json } = this.options;
+    if (!quiet && !json && Deno.stderr.isTerminal()) this.streams.stderr(`\r\x1b[K${text}`);
+  }
+
   /** Something that the operator should act on although the command succeeds. */
   warning(text: string): void {
     if (this.options.json) this.streams.stderr(`${JSON.stringify({ warning: text })}\n`);

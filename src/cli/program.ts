@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { Head } from "../audit/verify.ts";
+import { type Head, readHead } from "../audit/head.ts";
 import { parseDuration } from "../core/duration.ts";
 import { isRekeyError } from "../core/errors.ts";
 import type { Context, GlobalOptions } from "./context.ts";
@@ -184,6 +184,16 @@ function addAuditCommands(program: Command, runner: Runner): void {
   audit.command("list", { isDefault: true })
     .description("show the newest audit rows")
     .option("--limit <count>", "how many", count, 50)
+    .option("--before <seq>", "only rows before this number: the page before", count)
+    .option("--event <text>", "only events whose text has this in it", nonEmpty)
+    .option("--of <version>", "only rows of this version of the secret", count)
+    .option("--actor <name>", "only what this actor did, as USER@HOST", nonEmpty)
+    .option(
+      "--since <when>",
+      "only rows from this time on: 24h ago, or 2026-11-23T03:00:00Z",
+      instant,
+    )
+    .option("--until <when>", "only rows before this time", instant)
     .action(run(runner, async () => (await import("./commands/audit_list.ts")).auditList));
   audit.command("export")
     .description("print every audit row as one JSON object a line")
@@ -225,9 +235,19 @@ function duration(text: string): number {
 }
 
 function head(text: string): Head {
-  const [, seq, hash] = /^([1-9]\d{0,14}):([\w-]{43})$/.exec(text) ?? [];
-  if (seq !== undefined && hash !== undefined) return { seq: Number(seq), hash };
+  const read = readHead(text);
+  if (read !== null) return read;
   throw new InvalidArgumentError("Write it as `audit verify` printed it, SEQ:HASH.");
+}
+
+// Milliseconds since the epoch: a duration counts back from now.
+function instant(text: string): number {
+  if (/^\d+[smhd]/.test(text)) return Date.now() - duration(text) * 1000;
+  const parsed = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text)
+    ? Date.parse(text)
+    : NaN;
+  if (!Number.isNaN(parsed)) return parsed;
+  throw new InvalidArgumentError("Write 24h, 2026-11-23 or 2026-11-23T03:00:00Z.");
 }
 
 function nonEmpty(text: string): string {

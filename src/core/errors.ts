@@ -42,6 +42,9 @@ export const ERROR_TABLE = {
   internal: { exit: 1, http: 500 },
   failed: { exit: 1, http: 500 },
   cancelled: { exit: 1, http: 409 },
+  already_initialised: { exit: 1, http: 409 },
+  secret_weak: { exit: 1, http: 400 },
+  backup_unusable: { exit: 1, http: 400 },
   check_failed: { exit: 5, http: 500 },
   busy: { exit: 6, http: 503 },
 } as const satisfies Record<string, { exit: number; http: number }>;

@@ -42,21 +42,24 @@ export class Secret {
   }
 
   /**
-   * Takes up a stored value: canonical standard base64 of {@linkcode SECRET_BYTES} bytes.
+   * Takes up a stored value: canonical standard base64 of {@linkcode SECRET_BYTES} bytes, or an imported
+   * value, which may be any text and is known by its kid.
    *
+   * @param kid of the version that the value should be.
    * @throws {RekeyError} `secret_damaged` when it is anything else. The message never quotes it.
    */
-  static parse(text: string): Secret {
-    // The length of the text decides that of the bytes; encoding again finds unused bits that are set.
-    const canonical = BASE64_OF_64_BYTES.test(text) &&
-      Buffer.from(text, "base64").toString("base64") === text;
-    if (!canonical) {
-      throw new RekeyError(
-        "secret_damaged",
-        `Cannot use the stored JWT secret: it is not ${SECRET_BYTES} bytes of base64`,
-        { hint: "Restore it from a backup, or make a new one with `rekey rotate --force`" },
-      );
-    }
+  static parse(text: string, kid?: string): Secret {
+    const secret = new Secret(text);
+    if (secret.kid === kid || isGenerated(text)) return secret;
+    throw new RekeyError(
+      "secret_damaged",
+      `Cannot use the stored JWT secret: it is not ${SECRET_BYTES} bytes of base64`,
+      { hint: "Restore it from a backup, or make a new one with `rekey rotate --force`" },
+    );
+  }
+
+  /** Takes up a value that was made elsewhere, whatever it is. */
+  static imported(text: string): Secret {
     return new Secret(text);
   }
 
@@ -85,4 +88,9 @@ export class Secret {
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return this.toString();
   }
+}
+
+// The length of the text decides that of the bytes; encoding again finds unused bits that are set.
+function isGenerated(text: string): boolean {
+  return BASE64_OF_64_BYTES.test(text) && Buffer.from(text, "base64").toString("base64") === text;
 }

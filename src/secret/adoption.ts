@@ -4,6 +4,7 @@ import { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot } from "../store/secret_store.ts";
 import type { Location, Version } from "../store/versions.ts";
+import { keepNote } from "./keyring_note.ts";
 import { scrub } from "./recovery.ts";
 
 /** A secret that an older installation left, and where. */
@@ -62,6 +63,7 @@ export async function adopt(installation: Installation, found: Found): Promise<V
     versions.markSynced(row);
   });
   scrub(installation);
+  await keepNote(installation);
   const version = versions.current();
   if (version === undefined) throw new Error("The adopted version is not there after its commit");
   return version;

@@ -1,7 +1,10 @@
-import { rmSync } from "node:fs";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { exclusively } from "../store/lock.ts";
+import { removeFile } from "../store/private_files.ts";
 import { currentSlot, numberedSlot } from "../store/secret_store.ts";
+import type { Version } from "../store/versions.ts";
+import { ownNote } from "./keyring_note.ts";
 import { holds } from "./reconcile.ts";
 
 /**
@@ -9,13 +12,16 @@ import { holds } from "./reconcile.ts";
  * file that it made. An application's own tables in the same file stay. Call it under the lock.
  */
 export async function destroy(installation: Installation): Promise<void> {
-  const { database, meta } = installation;
+  const { database, keyring, meta } = installation;
+  const rows = inKeyring(installation);
+  // A keyring that cannot be used refuses here, where everything is still as it was.
+  if (rows[0] !== undefined) await keyring.reach(currentSlot(rows[0]));
   // From here on there is no way back: a command that finds this finishes it.
   database.transaction(() => meta.set("destroying", "yes"));
-  await clearKeyring(installation);
+  await clearKeyring(installation, rows);
   // The key file first: the database knows its name, and a second attempt needs no key.
   const keyFile = installation.generatedKeyFile();
-  if (keyFile !== undefined) rmSync(keyFile, { force: true });
+  if (keyFile !== undefined) removeFile(keyFile);
   clearDatabase(installation);
 }
 
@@ -33,13 +39,32 @@ export async function unlessDestroyed(
   return undefined;
 }
 
-async function clearKeyring({ keyring, versions }: Installation): Promise<void> {
-  const rows = versions.every().filter((row) => row.location === "keyring");
-  const kept = rows.filter((row) => row.state !== "retired" || row.synced === 0);
-  for (const row of kept) {
-    await keyring.remove(numberedSlot(row));
-    // The account may hold what another installation or program has put there.
-    if (await holds(keyring, currentSlot(row), row)) await keyring.remove(currentSlot(row));
+// Versions of which the keyring holds something, or may hold it.
+function inKeyring({ versions }: Installation): Version[] {
+  return versions.every().filter(({ location, state, synced }) =>
+    synced === 0 || (location === "keyring" && state !== "retired")
+  );
+}
+
+async function clearKeyring(installation: Installation, rows: Version[]): Promise<void> {
+  const { keyring } = installation;
+  try {
+    for (const row of rows) {
+      await keyring.remove(numberedSlot(row));
+      // The account may hold what another installation or program has put there.
+      if (await holds(keyring, currentSlot(row), row)) await keyring.remove(currentSlot(row));
+    }
+    if (rows.length > 0 && await ownNote(installation) !== null) await keyring.removeNote();
+  } catch (error) {
+    if (!isRekeyError(error)) throw error;
+    throw new RekeyError(
+      error.code,
+      `The destruction was begun and not finished: ${error.message}`,
+      {
+        hint: "The next command that reaches the keyring finishes it",
+        cause: error,
+      },
+    );
   }
 }
 
@@ -56,7 +81,7 @@ function clearDatabase({ database, sealed }: Installation): void {
   }
   database.close();
   // The lock stays: who waits for it must not come to hold one that nobody else can see.
-  if (!shared) { for (const end of ["", "-wal", "-shm"]) rmSync(path + end, { force: true }); }
+  if (!shared) { for (const end of ["", "-wal", "-shm"]) removeFile(path + end); }
 }
 
 // Children first: sessions refer to versions.

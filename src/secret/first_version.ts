@@ -12,6 +12,7 @@ import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
 import { adopt, type Found, inKeyring, plainRow } from "./adoption.ts";
 import { unlessDestroyed } from "./destruction.ts";
+import { readNote } from "./keyring_note.ts";
 import { recover } from "./recovery.ts";
 import { changeSecret } from "./rotation.ts";
 
@@ -64,7 +65,7 @@ export async function create(
   options: CreateOptions,
 ): Promise<{ opened: Installation; made: boolean }> {
   const { opened, made } = await firstVersion(environment, options, async () => {
-    const location = await locationForNew(environment.keyring, options.store ?? "auto", undefined);
+    const location = await locationForNew(environment.keyring, options.store ?? "auto");
     return (prepared) =>
       changeSecret(prepared, { old: undefined, location, reason: null, graceMs: 0 });
   });
@@ -106,7 +107,7 @@ async function leftBehind(
   try {
     const found = await inKeyring(environment);
     if (found === undefined) return row();
-    if (!managedElsewhere(environment, found)) return found;
+    if (!await managedElsewhere(environment, found)) return found;
   } catch (error) {
     // A keyring that is there and cannot be read may hold the secret that is really in use: only the
     // operator can decide for the row.
@@ -116,13 +117,15 @@ async function leftBehind(
   if (store === "database") return row();
   throw new RekeyError(
     "secret_claimed",
-    "Cannot adopt the secret in the keyring: the database in the default folder manages it",
+    "Cannot adopt the secret in the keyring: the database in another folder manages it",
     { hint: "Leave out --data-dir, or name another --app, or decide for --store database" },
   );
 }
 
 // Two databases that rotate one keyring entry would take each other's secret away.
-function managedElsewhere({ app, folders }: Environment, { secret }: Found): boolean {
-  const path = Installation.defaultPath(app, folders);
-  return folders.dataNamed && path !== undefined && knowsKid(path, secret.kid);
+async function managedElsewhere(environment: Environment, { secret }: Found): Promise<boolean> {
+  const { app, folders, keyring } = environment;
+  const own = Installation.path(environment);
+  const others = [Installation.defaultPath(app, folders), (await readNote(keyring))?.database];
+  return others.some((path) => path !== undefined && path !== own && knowsKid(path, secret.kid));
 }

@@ -1,4 +1,5 @@
 import type { AuditEntry } from "../audit/events.ts";
+import { type Head, newestHead } from "../audit/head.ts";
 import { countVerdict } from "../audit/figures.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { type Environment, Installation } from "../store/installation.ts";
@@ -11,6 +12,7 @@ import { notInitialised } from "./adoption.ts";
 import { create, type CreateOptions, LOCK_TIMEOUT_MS, openOrAdopt } from "./first_version.ts";
 import { destroy } from "./destruction.ts";
 import { rotateKek } from "./kek_rotation.ts";
+import { ownNote } from "./keyring_note.ts";
 import { endGrace, recover, recoverIfNeeded } from "./recovery.ts";
 import { retrieve, type Retrieved } from "./retrieval.ts";
 import { type Changed, changeSecret, type RotationStep } from "./rotation.ts";
@@ -95,7 +97,7 @@ export class SecretManager {
       const graceMs = options.graceMs ?? 0;
       if (graceMs > 0) await this.#mustBeReadable(installation, old);
       const store = options.store ?? installation.store;
-      const location = await locationForNew(installation.keyring, store, old);
+      const location = await locationForNew(installation.keyring, store, old, known(installation));
       const reason = options.reason ?? null;
       const change = { old, location, reason, graceMs, requestId: options.requestId };
       return await changeSecret(installation, change, options.onStep);
@@ -139,7 +141,12 @@ export class SecretManager {
     const choice = store ?? installation.store;
     // Under the lock, since finding out whether a keyring works may write to it.
     return await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
-      const location = await locationForNew(installation.keyring, choice, version);
+      const location = await locationForNew(
+        installation.keyring,
+        choice,
+        version,
+        known(installation),
+      );
       return { current: version, location };
     });
   }
@@ -169,6 +176,18 @@ export class SecretManager {
       throw notInitialised(this.environment.app.name);
     }
     return { installation, version };
+  }
+
+  /** The head of the audit log that the keyring keeps, or why the keyring cannot be asked. */
+  async keptHead(): Promise<{ head: Head | null; unavailable?: RekeyError }> {
+    const { installation, version } = await this.open();
+    if (version.location !== "keyring") return { head: null };
+    try {
+      return { head: (await ownNote(installation))?.head ?? null };
+    } catch (error) {
+      if (isRekeyError(error)) return { head: null, unavailable: error };
+      throw error;
+    }
   }
 
   /** Takes note of a verification: `valid`, or the code of the refusal. */
@@ -291,10 +310,15 @@ function alreadyDone(
   const version = made ?? current;
   const previous = version.replaces === null ? undefined : versions.byNumber(version.replaces);
   const graceUntil = previous?.grace_until ?? null;
-  return { rotated: false, version, previous, graceUntil, published: true };
+  const head = newestHead(installation.database);
+  return { rotated: false, version, previous, graceUntil, published: true, logWhole: true, head };
 }
 
 function inGrace(installation: Installation): Version[] {
   const now = installation.now();
   return installation.versions.previous().filter(({ grace_until }) => (grace_until ?? 0) > now);
+}
+
+function known({ versions }: Installation): (kid: string) => boolean {
+  return (kid) => versions.byKid(kid) !== undefined;
 }

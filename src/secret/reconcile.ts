@@ -2,6 +2,7 @@ import { isRekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import type { KeyringStore } from "../store/keyring_store.ts";
+import { ownNote } from "./keyring_note.ts";
 import { currentSlot, numberedSlot, type Slot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 
@@ -15,11 +16,12 @@ import type { Version } from "../store/versions.ts";
  */
 export async function reconcileKeyring(installation: Installation): Promise<boolean> {
   const unsynced = installation.versions.unsynced();
+  const since = await knownSince(installation);
   // Values that are still needed are brought to safety before anything is overwritten or deleted.
   for (const version of unsynced) if (!await placeGrace(installation, version)) return false;
   if (!await placeCurrent(installation)) return false;
   const cleared: boolean[] = [];
-  for (const version of unsynced) cleared.push(await clear(installation, version));
+  for (const version of unsynced) cleared.push(await clear(installation, version, since));
   return cleared.every(Boolean);
 }
 
@@ -48,17 +50,31 @@ async function copy(
   return await holds(keyring, to, version);
 }
 
+// The first version that this keyring, if it is the usual one, has seen. Asked before anything is changed.
+async function knownSince(installation: Installation): Promise<number> {
+  const note = await ownNote(installation);
+  if (note !== null) return note.since;
+  const published = await readable(installation.keyring.readPublished());
+  const found = published === null ? undefined : installation.versions.byKid(published.kid);
+  return found?.version ?? Infinity;
+}
+
 /** Deletes what the version's state does not call for. */
-async function clear({ keyring, versions, database }: Installation, version: Version) {
-  const kept = version.state === "previous" && version.location === "keyring";
-  let removed = !kept && await keyring.remove(numberedSlot(version));
-  if (version.state !== "current" && await holds(keyring, currentSlot(version), version)) {
+async function clear(
+  { keyring, versions, database }: Installation,
+  version: Version,
+  since: number,
+) {
+  const inKeyring = version.location === "keyring";
+  const published = version.state === "current" && inKeyring;
+  const numbered = version.state === "previous" && inKeyring;
+  let removed = !numbered && await keyring.remove(numberedSlot(version));
+  if (!published && await holds(keyring, currentSlot(version), version)) {
     removed = await keyring.remove(currentSlot(version)) || removed;
   }
-  // It was published in a keyring, and nothing has taken its place there: not finding it means that
-  // this is another keyring.
-  const elsewhere = version.state === "retired" && version.activated_at !== null && !removed &&
-    versions.current()?.location !== "keyring";
+  // It was published in a keyring: one that has never seen it and does not hold it is another keyring.
+  const elsewhere = !published && !numbered && version.activated_at !== null && !removed &&
+    version.version < since;
   if (!elsewhere) database.transaction(() => versions.markSynced(version));
   return !elsewhere;
 }

@@ -1,10 +1,10 @@
-import { rmSync } from "node:fs";
 import { EVENTS } from "../audit/events.ts";
 import { isRekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { generatedKeyFile } from "../store/kek.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
 import { exclusively } from "../store/lock.ts";
+import { removeFile } from "../store/private_files.ts";
 import { numberedSlot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { reconcileKeyring } from "./reconcile.ts";
@@ -123,6 +123,6 @@ export function removeStaleKek({ environment, database, meta }: Installation): v
   if (record === undefined) return;
   const { app, folders } = environment;
   const path = generatedKeyFile(folders.config, app.name, JSON.parse(record));
-  if (path !== undefined) rmSync(path, { force: true });
+  if (path !== undefined) removeFile(path);
   database.transaction(() => meta.remove("stale_kek"));
 }

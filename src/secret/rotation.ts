@@ -1,10 +1,12 @@
 import { jwtVerify, SignJWT } from "jose";
 import { EVENTS } from "../audit/events.ts";
+import { type Head, newestHead } from "../audit/head.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot, numberedSlot } from "../store/secret_store.ts";
 import type { Location, Version } from "../store/versions.ts";
+import { keepNote } from "./keyring_note.ts";
 import { rollBack, scrub, tryReconcile } from "./recovery.ts";
 
 /** The steps of design §6, in order. `commit` is the moment; what is left after it can be redone. */
@@ -33,6 +35,10 @@ export interface Changed {
   readonly graceUntil: number | null;
   /** Whether the keyring is up to date too; if not, the next command brings it there. */
   readonly published: boolean;
+  /** False when the audit log no longer holds the head that the keyring had kept of it. */
+  readonly logWhole: boolean;
+  /** Newest row of the audit log, to be kept where the machine's user cannot change it. */
+  readonly head: Head | null;
 }
 
 /**
@@ -60,10 +66,17 @@ export async function changeSecret(
   }
   const graceUntil = await commit(installation, pending, change);
   onStep("commit");
-  const published = await publish(installation);
+  const ending = await publish(installation);
   onStep("publish");
   const version = installation.versions.current() ?? pending;
-  return { rotated: true, version, previous: change.old, graceUntil, published };
+  return {
+    rotated: true,
+    version,
+    previous: change.old,
+    graceUntil,
+    ...ending,
+    head: newestHead(installation.database),
+  };
 }
 
 // (1) From here on the row tells a later command what may have to be cleared away.
@@ -183,14 +196,15 @@ function endAllGrace({ versions, sealed }: Installation, now: number): void {
 }
 
 // (5) May fail or be cut off: the commit stands, and every command looks whether this is left to do.
-async function publish(installation: Installation): Promise<boolean> {
+async function publish(installation: Installation) {
   try {
-    const synced = installation.versions.unsynced().length === 0 ||
+    const published = installation.versions.unsynced().length === 0 ||
       await tryReconcile(installation);
+    const logWhole = !published || await keepNote(installation);
     scrub(installation);
-    return synced;
+    return { published, logWhole };
   } catch (error) {
-    if (isRekeyError(error)) return false;
+    if (isRekeyError(error)) return { published: false, logWhole: true };
     throw error;
   }
 }

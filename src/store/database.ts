@@ -1,7 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
-import { RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { takeLock } from "./lock.ts";
-import { explainSqlite } from "./sqlite_errors.ts";
+import { explainSqlite, isSqliteError } from "./sqlite_errors.ts";
 import type { Sql, Statement } from "../core/sql.ts";
 import { makePrivateFile } from "./private_files.ts";
 import { MIGRATIONS } from "./schema.ts";
@@ -54,12 +54,11 @@ export class Database implements Sql {
 
   /** A statement whose every step reports errors as {@linkcode RekeyError}. */
   prepare(sql: string): Statement {
-    const explain = <T>(work: () => T) => explainSqlite(this.path, work);
-    const statement = explain(() => this.sqlite.prepare(sql));
+    const statement = this.#explain(() => this.sqlite.prepare(sql));
     return {
-      get: (...values) => explain(() => statement.get(...values)),
-      all: (...values) => explain(() => statement.all(...values)),
-      run: (...values) => explain(() => Number(statement.run(...values).changes)),
+      get: (...values) => this.#explain(() => statement.get(...values)),
+      all: (...values) => this.#explain(() => statement.all(...values)),
+      run: (...values) => this.#explain(() => Number(statement.run(...values).changes)),
     };
   }
 
@@ -70,7 +69,7 @@ export class Database implements Sql {
    * @throws {RekeyError} `busy` when another writer holds the file for too long.
    */
   transaction<T>(work: () => T, waitMs = BUSY_TIMEOUT_MS): T {
-    return explainSqlite(this.path, () => {
+    return this.#explain(() => {
       this.sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; BEGIN IMMEDIATE`);
       try {
         const result = work();
@@ -134,6 +133,16 @@ export class Database implements Sql {
     this.#closed = true;
   }
 
+  #explain<T>(work: () => T): T {
+    try {
+      return explainSqlite(this.path, work);
+    } catch (error) {
+      if (isRekeyError(error) || !isSqliteError(error)) throw error;
+      // A trigger can say anything.
+      throw this.#hasTriggers() ? this.#triggered(error) : error;
+    }
+  }
+
   // SQLite has rolled back by itself after some errors, a full disk among them.
   #rollBack(): void {
     try {
@@ -148,8 +157,10 @@ export class Database implements Sql {
   #migrate(locked: boolean): void {
     const applied = this.#userVersion();
     if (applied > MIGRATIONS.length) throw this.#newer(applied);
+    const ours = this.#hasTable("rekey_meta");
     // An application's own numbering of its own tables: taking it over would break its migrations.
-    if (applied > 0 && !this.#hasTable("rekey_meta")) throw this.#foreign(applied);
+    if (applied !== 0 && !ours) throw this.#foreign(applied);
+    if (applied < 1 && ours) throw this.#renumbered(applied);
     this.sqlite.exec("PRAGMA synchronous = FULL");
     if (applied === MIGRATIONS.length && this.#journalMode() === "wal") return;
     // SQLite does not wait when two processes change the journal mode at once.
@@ -194,6 +205,20 @@ export class Database implements Sql {
       .journal_mode;
   }
 
+  #hasTriggers(): boolean {
+    return this.sqlite.prepare(
+      "SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND (tbl_name = 'settings' OR tbl_name GLOB 'rekey_*')",
+    ).get() !== undefined;
+  }
+
+  #triggered(cause: unknown): RekeyError {
+    return new RekeyError(
+      "database_foreign",
+      `Cannot write ${this.path}: a trigger of another program forbids it`,
+      { hint: "Drop the trigger, or name a folder of rekey's own with --data-dir", cause },
+    );
+  }
+
   #hasTable(name: string): boolean {
     return this.sqlite.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")
       .get(name) !== undefined;
@@ -204,6 +229,14 @@ export class Database implements Sql {
       "database_newer",
       `Cannot use ${this.path}: its schema is ${applied}, this rekey knows ${MIGRATIONS.length}`,
       { hint: "Use the newer rekey that wrote it" },
+    );
+  }
+
+  #renumbered(applied: number): RekeyError {
+    return new RekeyError(
+      "database_damaged",
+      `Cannot use ${this.path}: another program has set its user_version to ${applied}`,
+      { hint: `Set it back (PRAGMA user_version = ${MIGRATIONS.length}), or restore a backup` },
     );
   }
 

@@ -23,7 +23,7 @@ export class DatabaseStore implements SecretStore {
   async read(slot: Slot): Promise<Secret | null> {
     const sealed = this.sealedValue(slot);
     if (sealed === undefined) return null;
-    return Secret.parse(await unseal(await this.kek(), this.#binding(slot), sealed));
+    return Secret.parse(await unseal(await this.kek(), this.#binding(slot), sealed), slot.kid);
   }
 
   async write(slot: Slot, secret: Secret): Promise<void> {

@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { AuditWriter } from "../audit/writer.ts";
 import type { App, Folders } from "../core/app.ts";
@@ -20,7 +19,7 @@ import {
 } from "./kek.ts";
 import type { KeyringStore } from "./keyring_store.ts";
 import { Meta, type MetaKey } from "./meta.ts";
-import { makeNamedFolder, makePrivateFolder } from "./private_files.ts";
+import { isThere, makeNamedFolder, makePrivateFolder } from "./private_files.ts";
 import { seal, unseal } from "./sealing.ts";
 import { Versions } from "./versions.ts";
 
@@ -66,14 +65,15 @@ export class Installation {
   /** Opens the app's database, and makes it when it is not there. */
   static open(environment: Environment, options: OpenOptions = {}): Installation {
     Installation.prepareFolder(environment);
-    const database = Database.open(databasePath(environment), options);
+    const database = Database.open(Installation.path(environment), options);
     return new Installation(environment, database);
   }
 
   /** Like {@linkcode Installation.open}, but `undefined` when there is no database. */
   static openExisting(environment: Environment, options?: OpenOptions): Installation | undefined {
-    const there = existsSync(databasePath(environment));
-    return there ? Installation.open(environment, options) : undefined;
+    return isThere(Installation.path(environment))
+      ? Installation.open(environment, options)
+      : undefined;
   }
 
   /** Makes the data folder, or checks it, and answers the path of the lock in it. */
@@ -81,7 +81,12 @@ export class Installation {
     const { data, dataNamed } = environment.folders;
     if (dataNamed) makeNamedFolder(data);
     else makePrivateFolder(data);
-    return lockPath(databasePath(environment));
+    return lockPath(Installation.path(environment));
+  }
+
+  /** Path of the app's database. */
+  static path({ app, folders }: Environment): string {
+    return join(folders.data, `${app.name}.db`);
   }
 
   /** Path of the app's database when no data folder is named. */
@@ -201,10 +206,6 @@ export class Installation {
     }
     throw damagedMeta("kek");
   }
-}
-
-function databasePath({ app, folders }: Environment): string {
-  return join(folders.data, `${app.name}.db`);
 }
 
 function damagedMeta(key: string): RekeyError {

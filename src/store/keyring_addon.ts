@@ -4,7 +4,12 @@ import { join } from "node:path";
 import process from "node:process";
 import type { AsyncEntry } from "@napi-rs/keyring";
 import { type ErrorCode, isRekeyError, RekeyError } from "../core/errors.ts";
-import { makePrivateFolder, readFileIfThere, writeNewPrivateFile } from "./private_files.ts";
+import {
+  makePrivateFolder,
+  readFileIfThere,
+  removeFile,
+  writeNewPrivateFile,
+} from "./private_files.ts";
 
 /** The part of `@napi-rs/keyring` that rekey uses. */
 export interface KeyringAddon {
@@ -85,8 +90,13 @@ function unpack(folder: string, path: string, sha256: string): void {
     throw new Error("The embedded keyring addon is not what was built");
   }
   const partial = join(folder, `.keyring-${crypto.randomUUID()}`);
-  writeNewPrivateFile(partial, content);
-  renameSync(partial, path);
+  try {
+    writeNewPrivateFile(partial, content);
+    renameSync(partial, path);
+  } catch (error) {
+    removeFile(partial);
+    throw error;
+  }
 }
 
 function hashOf(content: Uint8Array): string {

@@ -23,7 +23,7 @@ export class KeyringStore implements SecretStore {
   ) {}
 
   read(slot: Slot): Promise<Secret | null> {
-    return this.#read(slotName(this.app.account, slot));
+    return this.#read(slotName(this.app.account, slot), slot.kid);
   }
 
   write(slot: Slot, secret: Secret): Promise<void> {
@@ -69,9 +69,26 @@ export class KeyringStore implements SecretStore {
     }
   }
 
-  async #read(account: string): Promise<Secret | null> {
+  /** The note that rekey keeps beside the values (see `secret/keyring_note.ts`); no secret. */
+  readNote(): Promise<string | null> {
+    return this.#call(this.#noteAccount, (entry, signal) => entry.getPassword(signal));
+  }
+
+  async writeNote(note: string): Promise<void> {
+    await this.#call(this.#noteAccount, (entry, signal) => entry.setPassword(note, signal));
+  }
+
+  removeNote(): Promise<boolean> {
+    return this.#remove(this.#noteAccount);
+  }
+
+  get #noteAccount(): string {
+    return `${this.app.account}.rekey`;
+  }
+
+  async #read(account: string, kid?: string): Promise<Secret | null> {
     const value = await this.#call(account, (entry, signal) => entry.getPassword(signal));
-    return value === null ? null : Secret.parse(value);
+    return value === null ? null : Secret.parse(value, kid);
   }
 
   async #write(account: string, secret: Secret): Promise<void> {

@@ -10,12 +10,15 @@ import type { Location, Version } from "./versions.ts";
  * secret that lives in the keyring never moves to the database because the keyring fails: that needs
  * the operator's word.
  *
- * @throws {RekeyError} a `keyring_…` code when the keyring is called for and cannot be used.
+ * @param known whether a kid is one of this installation's.
+ * @throws {RekeyError} a `keyring_…` code when the keyring is called for and cannot be used,
+ * `secret_claimed` when its entry is somebody else's.
  */
 export async function locationForNew(
   keyring: KeyringStore,
   choice: StoreChoice,
-  current: Version | undefined,
+  current?: Version,
+  known: (kid: string) => boolean = () => false,
 ): Promise<Location> {
   if (choice === "database") return "database";
   const inKeyring = current?.location === "keyring";
@@ -23,7 +26,11 @@ export async function locationForNew(
   const finding = await unavailable(() =>
     inKeyring ? keyring.reach(currentSlot(current)) : keyring.probe()
   );
-  if (finding === undefined) return "keyring";
+  if (finding === undefined) {
+    if (inKeyring || !await isTaken(keyring, known)) return "keyring";
+    if (choice === "keyring") throw taken();
+    return "database";
+  }
   if (inKeyring) throw withHint(finding, MOVE_HINT);
   if (choice === "keyring") throw finding;
   // A keyring that is there and cannot be read may hold a secret already: a second one would split
@@ -35,6 +42,28 @@ export async function locationForNew(
 const MOVE_HINT =
   "in an emergency `rotate --store database` replaces the secret without the keyring";
 const NEW_HINT = "or decide for the database with --store database";
+
+// Moving in must not overwrite what another installation or program keeps under the same account.
+async function isTaken(keyring: KeyringStore, known: (kid: string) => boolean): Promise<boolean> {
+  try {
+    const published = await keyring.readPublished();
+    return published !== null && !known(published.kid);
+  } catch (error) {
+    if (isRekeyError(error, "secret_damaged")) return true;
+    throw error;
+  }
+}
+
+function taken(): RekeyError {
+  return new RekeyError(
+    "secret_claimed",
+    "Cannot use the keyring: its entry holds a secret that is not this installation's",
+    {
+      hint: "Is it another --data-dir's? Then use --app or --store database. " +
+        "If no program needs it, delete the entry",
+    },
+  );
+}
 
 async function unavailable(attempt: () => Promise<void>): Promise<RekeyError | undefined> {
   try {

@@ -3,6 +3,7 @@ import type { Database } from "./database.ts";
 /** Facts about the installation that are not secret, or are sealed. */
 export type MetaKey =
   | "app"
+  | "id"
   | "alg"
   | "key_form"
   | "store"

@@ -1,12 +1,12 @@
-import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { isThere } from "./private_files.ts";
 
 /**
  * Whether the rekey database at `path`, which is not the one in use, has a version with this kid that is
  * not retired. A file that is no such database has none. Nothing in it is changed.
  */
 export function knowsKid(path: string, kid: string): boolean {
-  if (!existsSync(path)) return false;
+  if (!isThere(path)) return false;
   const sqlite = new DatabaseSync(path, { readOnly: true });
   try {
     return sqlite.prepare("SELECT 1 FROM rekey_versions WHERE kid = ? AND state <> 'retired'")

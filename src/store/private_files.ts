@@ -9,6 +9,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -99,6 +100,27 @@ export function writeNewPrivateFile(path: string, data: Uint8Array | string): vo
   });
 }
 
+/**
+ * Whether something has that name in a folder. A folder that is not there holds nothing; one that cannot be
+ * looked into, or a link to nowhere in its place, is no such answer.
+ *
+ * @throws {RekeyError} `database_unusable` when it cannot be told.
+ */
+export function isThere(path: string): boolean {
+  return explainFiles(path, () => {
+    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return true;
+    if (lstatSync(dirname(path), { throwIfNoEntry: false })?.isSymbolicLink()) {
+      statSync(dirname(path));
+    }
+    return false;
+  });
+}
+
+/** Deletes a file, if it is there. */
+export function removeFile(path: string): void {
+  explainFiles(path, () => rmSync(path, { force: true }));
+}
+
 /** Reads a regular file; `undefined` when there is none. */
 export function readFileIfThere(path: string): Uint8Array | undefined {
   return explainFiles(path, () => {
@@ -146,6 +168,10 @@ const REASONS: Record<string, string> = {
   ELOOP: "it is a symbolic link",
   ENAMETOOLONG: "the name is too long",
   ENOENT: "it is not there",
+  EFBIG: "a limit on the size of files is reached",
+  EDQUOT: "the disk quota is used up",
+  ERR_FS_EISDIR: "it is a folder",
+  EIO: "the disk is failing",
 };
 
 function explainFiles<T>(path: string, work: () => T): T {

@@ -26,7 +26,7 @@ const FINDINGS: readonly [RegExp, (path: string) => RekeyError][] = [
   ],
   // Our own statements are tested against our own tables: others have been changed by somebody.
   [
-    /no such (table|column)|has no column|failed to prepare|could not be represented|too large/,
+    /no such (table|column)|has no column|failed to prepare|could not be represented|too large|cannot store|integer overflow/,
     (path) =>
       new RekeyError("database_damaged", `Cannot use ${path}: its tables are not those of rekey`, {
         hint: "Restore it from a backup; the secret itself may still be in the keyring",
@@ -66,7 +66,8 @@ export function explainSqlite<T>(path: string, work: () => T): T {
   }
 }
 
-function isSqliteError(error: unknown): error is Error {
+/** Whether an error comes from `node:sqlite`. */
+export function isSqliteError(error: unknown): error is Error {
   if (!(error instanceof Error && "code" in error)) return false;
   // The second one is an integer in a row that JavaScript cannot hold.
   return error.code === "ERR_SQLITE_ERROR" || error.code === "ERR_OUT_OF_RANGE";

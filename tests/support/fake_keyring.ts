@@ -13,6 +13,11 @@ export class FakeKeyring {
   faultAt = 0;
   fault: Fault = "none";
 
+  /** The values by account: everything but rekey's note. */
+  get values(): [string, string][] {
+    return [...this.items].filter(([account]) => !account.endsWith(".rekey"));
+  }
+
   /** Sets what goes wrong at the n-th call from now. */
   break(fault: Fault, n: number): void {
     this.calls = 0;

@@ -7,6 +7,7 @@ const PASSWORD = "test";
 /** Attributes under which the application's secret is kept. */
 export const SERVICE = "AGI Workforce";
 export const ACCOUNT = "agiworkforce.jwt_secret";
+export const NOTE_ACCOUNT = `${ACCOUNT}.rekey`;
 
 /**
  * A box with a private session bus and a real gnome-keyring on it. The bus starts nothing by itself:
@@ -104,7 +105,7 @@ export class KeyringBox extends Box implements AsyncDisposable {
     await this.exec("secret-tool", ["clear", ...this.#attributes(account)]);
   }
 
-  /** The accounts under the service, sorted. */
+  /** The accounts under the service that hold values, sorted: all but rekey's note. */
   async accounts(): Promise<string[]> {
     const { stdout, stderr } = await this.exec("secret-tool", [
       "search",
@@ -114,7 +115,7 @@ export class KeyringBox extends Box implements AsyncDisposable {
     ]);
     return [...`${stdout}${stderr}`.matchAll(/^attribute\.username = (.*)$/gm)].map(([, name]) =>
       name!
-    )
+    ).filter((name) => name !== NOTE_ACCOUNT)
       .sort();
   }
 

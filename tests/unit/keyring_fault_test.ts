@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { verifyChain } from "../../src/audit/verify.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
@@ -9,7 +10,7 @@ import { FakeKeyring, type Fault } from "../support/fake_keyring.ts";
 const ACCOUNT = "agiworkforce.jwt_secret";
 const FAULTS: Fault[] = ["fail", "hang", "drop write", "fail after"];
 // More than a rotation makes; past the last call nothing goes wrong, which is checked too.
-const CALLS = 14;
+const CALLS = 18;
 
 async function prepared(environment: TestEnvironment) {
   const manager = new SecretManager(environment);
@@ -36,7 +37,7 @@ async function checkHealed(
     (await auth.verify((await auth.issue({ subject: "b", lifetime: 60 })).token)).kid,
     version.kid,
   );
-  assert.deepEqual([...keyring.items], [[ACCOUNT, secret.reveal()]]);
+  assert.deepEqual(keyring.values, [[ACCOUNT, secret.reveal()]]);
   const { installation } = await manager.open();
   assert.deepEqual(installation.versions.unsynced(), []);
   manager.close();
@@ -100,13 +101,19 @@ Deno.test("an empty keyring in place of the usual one is not taken for a clean o
   manager.close();
   const elsewhere = new SecretManager(environment);
   await elsewhere.get();
+  assert.equal(usual.values.length, 1);
+  // Nor is one that the secret has moved into since.
+  assert.equal((await elsewhere.rotate({ store: "keyring" })).version.location, "keyring");
+  assert.equal(now.values.length, 1);
+  assert.equal((await elsewhere.open()).installation.versions.unsynced()[0]?.version, 1);
+  await elsewhere.rotate({ store: "database" });
   elsewhere.close();
-  assert.equal(usual.items.size, 1);
+  assert.deepEqual(now.values, []);
   now = usual;
   usual.break("none", 0);
   const back = new SecretManager(environment);
   await back.get();
-  assert.deepEqual([...usual.items], [], "the retired value is deleted when its keyring is back");
+  assert.deepEqual(usual.values, [], "the retired value is deleted when its keyring is back");
   back.close();
 });
 
@@ -129,3 +136,58 @@ for (const moment of ["before", "after"]) {
     other.close();
   });
 }
+
+Deno.test("a keyring entry of another installation is neither adopted nor overwritten", async () => {
+  const keyring = new FakeKeyring();
+  using owner = testEnvironment(() => keyring.addon());
+  using other = testEnvironment(() => keyring.addon());
+  const { manager, token } = await prepared(owner);
+  const second = new SecretManager(other);
+  const claimed = (error: unknown) => isRekeyError(error, "secret_claimed");
+  await assert.rejects(second.getOrCreate(), claimed);
+  await second.getOrCreate({ store: "database" });
+  await assert.rejects(second.rotate({ store: "keyring" }), claimed);
+  assert.equal((await second.rotate({ store: "auto" })).version.location, "database");
+  assert.equal((await new AuthManager(manager).verify(token)).version, 1);
+  assert.equal(keyring.values.length, 1);
+  manager.close();
+  second.close();
+});
+
+Deno.test("a log that was cut off is noticed by the head in the keyring, at the next rotation at the latest", async () => {
+  const keyring = new FakeKeyring();
+  using environment = testEnvironment(() => keyring.addon());
+  const { manager } = await prepared(environment);
+  assert.equal((await manager.rotate()).logWhole, true);
+  const { installation } = await manager.open();
+  installation.database.transaction(() =>
+    installation.database.prepare("DELETE FROM rekey_audit WHERE seq > 1").run()
+  );
+  const { head } = await manager.keptHead();
+  const report = verifyChain(installation.database, await installation.auditKey(), [head!]);
+  assert.match(report.bad?.why ?? "", /cut off/);
+  assert.equal((await manager.rotate()).logWhole, false);
+  assert.equal(
+    (await manager.rotate()).logWhole,
+    true,
+    "it was written down and is not said again",
+  );
+  manager.close();
+});
+
+Deno.test("a keyring that refuses before a destruction leaves everything as it was", async () => {
+  const keyring = new FakeKeyring();
+  using environment = testEnvironment(() => keyring.addon());
+  const { manager, token } = await prepared(environment);
+  keyring.break("fail", 1);
+  await assert.rejects(manager.destroy(), (error) => isRekeyError(error, "keyring_locked"));
+  keyring.break("fail", 2);
+  await assert.rejects(manager.destroy(), /was begun/);
+  manager.close();
+  keyring.break("none", 0);
+  const next = new SecretManager(environment);
+  await assert.rejects(next.get(), (error) => isRekeyError(error, "not_initialised"));
+  assert.equal(keyring.items.size, 0);
+  assert.ok(token);
+  next.close();
+});

@@ -3,20 +3,29 @@ import type { AuditRow } from "../../audit/events.ts";
 import type { Context } from "../context.ts";
 import { printable, table } from "../describe.ts";
 
-/** Flags of `rekey audit list`. */
+/** Flags of `rekey audit list`. Instants in milliseconds since the epoch. */
 export interface AuditListFlags {
   readonly limit: number;
+  readonly before?: number;
+  readonly event?: string;
+  readonly of?: number;
+  readonly actor?: string;
+  readonly since?: number;
+  readonly until?: number;
 }
 
 /** Shows the newest audit rows, oldest of them first. */
 export async function auditList(options: AuditListFlags, { secrets, output }: Context) {
   const { installation } = await secrets.open();
-  const rows = listAudit(installation.database, options.limit);
+  const { limit, of: version, ...filter } = options;
+  const rows = listAudit(installation.database, limit, { ...filter, version });
   if (output.options.json) {
     for (const row of rows) output.line(row);
   } else {
     output.result({}, table([HEADINGS, ...rows.map(cells)]));
   }
+  const oldest = rows[0]?.seq ?? 1;
+  if (rows.length === limit && oldest > 1) output.remark(`Older rows: --before ${oldest}`);
 }
 
 /** Prints the whole log as JSON lines. */

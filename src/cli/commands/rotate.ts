@@ -1,3 +1,4 @@
+import { showHead } from "../../audit/head.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import type { Changed } from "../../secret/rotation.ts";
 import type { Context } from "../context.ts";
@@ -39,7 +40,9 @@ export async function rotate(options: RotateFlags, context: Context): Promise<vo
     grace_until: changed.graceUntil === null ? null : rfc3339(changed.graceUntil),
     reason: changed.version.reason,
     ...changed.rotated ? {} : { rotated: false },
+    audit_head: changed.head && showHead(changed.head),
   }, human(app, changed));
+  if (changed.rotated && changed.head !== null) output.head(showHead(changed.head));
   warn(changed, lastExpiry, output);
 }
 
@@ -56,7 +59,7 @@ function human(app: string, { rotated, version, previous, graceUntil }: Changed)
 }
 
 function warn(
-  { rotated, graceUntil, published }: Changed,
+  { rotated, graceUntil, published, logWhole }: Changed,
   lastExpiry: number | null,
   output: Output,
 ) {
@@ -64,6 +67,12 @@ function warn(
     const until = rfc3339(lastExpiry);
     output.warning(
       `the grace window is shorter than the longest session, which would have lasted until ${until}`,
+    );
+  }
+  if (!logWhole) {
+    output.warning(
+      "the audit log no longer holds the head that the keyring kept: it was cut off or put back; " +
+        "`rekey audit list --event storage` shows which",
     );
   }
   if (!published) {
