@@ -18,6 +18,7 @@ const CHOICES = {
   mirror: ["auto", "on", "off"],
   alg: ["HS256", "HS384", "HS512"],
   keyForm: ["text", "raw"],
+  encoding: ["text", "base64", "base64url", "hex"],
 };
 
 const EXIT_CODES = `
@@ -79,6 +80,35 @@ function addSecretCommands(program: Command, runner: Runner): void {
       ),
     )
     .action(run(runner, async () => (await import("./commands/init.ts")).init));
+  program.command("import")
+    .description(
+      "make a hard-coded secret version 1, so that its tokens stay valid; stdin by default",
+    )
+    .option("--from-env <name>", "environment variable that holds it", nonEmpty)
+    .option("--file <path>", "file that holds it", nonEmpty)
+    .addOption(
+      choice(
+        "--encoding <name>",
+        "what the application does with it: uses it as text (default), or decodes it first",
+        CHOICES.encoding,
+      ),
+    )
+    .addOption(
+      choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.alg),
+    )
+    .option("--allow-weak", "import it although it is short or easy to guess")
+    .option("--then-rotate", "replace it at once; with --grace its tokens stay valid for a while")
+    .addOption(
+      lasting("--grace <duration>", "with --then-rotate: how long its tokens still verify", "0s"),
+    )
+    .option("--reason <text>", "why, for the audit log")
+    .addHelpText(
+      "after",
+      `
+Example:
+  rekey import --from-env JWT_SECRET --alg HS256 --then-rotate --grace 24h`,
+    )
+    .action(run(runner, async () => (await import("./commands/import.ts")).importSecret));
   program.command("status")
     .description("show the secret's version, location and age, never its value")
     .option("--check", "exit 5 when a rotation is due")

@@ -32,6 +32,11 @@ export function askTerminal(question: string): boolean {
  * @returns the text, without white space around it.
  */
 export function readStdin(limit: number): string {
+  return new TextDecoder().decode(readStdinBytes(limit)).trim();
+}
+
+/** Reads stdin to its end, or until it holds more than `limit` bytes. */
+export function readStdinBytes(limit: number): Uint8Array {
   const chunks: Uint8Array[] = [];
   const buffer = new Uint8Array(65_536);
   let total = 0;
@@ -41,7 +46,7 @@ export function readStdin(limit: number): string {
   }
   const bytes = new Uint8Array(total);
   chunks.reduce((offset, chunk) => (bytes.set(chunk, offset), offset + chunk.length), 0);
-  return new TextDecoder().decode(bytes).trim();
+  return bytes;
 }
 
 function readSome(buffer: Uint8Array): number | null {

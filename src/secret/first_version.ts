@@ -1,5 +1,5 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { KeyForm } from "../core/secret.ts";
+import type { KeyForm, Secret } from "../core/secret.ts";
 import { knowsKid } from "../store/other_database.ts";
 import {
   type Algorithm,
@@ -29,6 +29,13 @@ export interface CreateOptions {
   readonly keyForm?: KeyForm | undefined;
 }
 
+/** A secret that was made elsewhere and is to be the first version. */
+export interface Import {
+  readonly secret: Secret;
+  /** Where it comes from, for the audit log. */
+  readonly reason: string;
+}
+
 /** Makes a first version in an installation that has its keys and holds the lock. */
 type Make = (installation: Installation) => Promise<unknown>;
 
@@ -56,18 +63,25 @@ export async function openOrAdopt(
 }
 
 /**
- * Makes a secret where there is none.
+ * Makes a secret where there is none, or takes an imported one.
  *
  * @returns the installation, and whether this call made the secret: another process may have been first.
  */
 export async function create(
   environment: Environment,
   options: CreateOptions,
+  given?: Import,
 ): Promise<{ opened: Installation; made: boolean }> {
   const { opened, made } = await firstVersion(environment, options, async () => {
     const location = await locationForNew(environment.keyring, options.store ?? "auto");
     return (prepared) =>
-      changeSecret(prepared, { old: undefined, location, reason: null, graceMs: 0 });
+      changeSecret(prepared, {
+        old: undefined,
+        location,
+        reason: given?.reason ?? null,
+        graceMs: 0,
+        imported: given?.secret,
+      });
   });
   if (opened === undefined) throw new Error("A secret was to be made and was not");
   return { opened, made };

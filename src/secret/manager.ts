@@ -9,7 +9,13 @@ import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
 import type { Version } from "../store/versions.ts";
 import { notInitialised } from "./adoption.ts";
-import { create, type CreateOptions, LOCK_TIMEOUT_MS, openOrAdopt } from "./first_version.ts";
+import {
+  create,
+  type CreateOptions,
+  type Import,
+  LOCK_TIMEOUT_MS,
+  openOrAdopt,
+} from "./first_version.ts";
 import { destroy } from "./destruction.ts";
 import { rotateKek } from "./kek_rotation.ts";
 import { ownNote } from "./keyring_note.ts";
@@ -76,6 +82,28 @@ export class SecretManager {
     const created = await this.#existing(options) === undefined && await this.#create(options);
     await this.#settle(options);
     return { ...await this.get(), created };
+  }
+
+  /**
+   * Makes a secret that an application had hard-coded the first version. Its tokens stay valid.
+   *
+   * @returns the version that the secret is, whatever its state, and whether this call made it.
+   * @throws {RekeyError} `already_initialised` when there is another secret.
+   */
+  async import(
+    given: Import,
+    options: CreateOptions,
+  ): Promise<{ version: Version; made: boolean }> {
+    const { kid } = given.secret;
+    const made = await this.#existing(options) === undefined && await this.#create(options, given);
+    const { installation, version: current } = await this.open();
+    const version = installation.versions.byKid(kid);
+    if (version !== undefined) return { version, made };
+    throw new RekeyError(
+      "already_initialised",
+      `Cannot import a secret: there is one already, version ${current.version} (kid ${current.kid})`,
+      { hint: "Import into another app with --app, or `rekey destroy` this one first" },
+    );
   }
 
   /**
@@ -254,8 +282,8 @@ export class SecretManager {
     return this.#installation;
   }
 
-  async #create(options: CreateOptions): Promise<boolean> {
-    const { opened, made } = await create(this.environment, options);
+  async #create(options: CreateOptions, given?: Import): Promise<boolean> {
+    const { opened, made } = await create(this.environment, options, given);
     this.#installation = opened;
     return made;
   }

@@ -21,6 +21,8 @@ export interface Change {
   readonly reason: string | null;
   /** The automation's own name for this rotation. */
   readonly requestId?: string | undefined;
+  /** The value, when it was made elsewhere; else a new one is generated. */
+  readonly imported?: Secret | undefined;
   /** How long the old version still verifies after the commit, in milliseconds. */
   readonly graceMs: number;
 }
@@ -52,7 +54,7 @@ export async function changeSecret(
   change: Change,
   onStep: (step: RotationStep) => void = () => {},
 ): Promise<Changed> {
-  const secret = Secret.generate();
+  const secret = change.imported ?? Secret.generate();
   const pending = await begin(installation, change, secret);
   onStep("begin");
   try {
@@ -87,7 +89,7 @@ async function begin(installation: Installation, change: Change, secret: Secret)
     const pending = versions.addPending({
       kid: secret.kid,
       location: change.location,
-      origin: "generated",
+      origin: change.imported === undefined ? "generated" : "adopted",
       created_at: installation.now(),
       reason: change.reason,
       request_id: change.requestId ?? null,

@@ -13,6 +13,7 @@ export interface Version {
   readonly kid: string;
   readonly state: VersionState;
   readonly location: Location;
+  /** Whether rekey made the value, or took it up from an application: adopted or imported. */
   readonly origin: "generated" | "adopted";
   readonly created_at: number;
   readonly activated_at: number | null;

@@ -1,0 +1,63 @@
+import { Buffer } from "node:buffer";
+import { RekeyError } from "../core/errors.ts";
+import { type KeyForm, Secret } from "../core/secret.ts";
+
+/** How the value of a hard-coded secret is written. */
+export const ENCODINGS = ["text", "base64", "base64url", "hex"] as const;
+export type Encoding = (typeof ENCODINGS)[number];
+
+// A keyring item on Windows holds 2,560 bytes of UTF-16.
+const LONGEST = 1_024;
+
+/**
+ * Reads a hard-coded secret. As `text` its own bytes are the HMAC key; the other encodings say that the
+ * application decodes it first, so the bytes are kept as base64 and the key form is `raw`. A line end
+ * after the value is no part of it.
+ *
+ * @throws {RekeyError} `usage` when it is empty, too long, or not in that encoding. The value is not quoted.
+ */
+export function importedSecret(
+  data: Uint8Array,
+  encoding: Encoding,
+): { secret: Secret; keyForm: KeyForm } {
+  const text = decodeText(data).replace(/\r?\n$/, "");
+  if (text === "") throw unreadable("it is empty", "Is the variable set, the file filled?");
+  if (encoding === "text") return { secret: Secret.imported(checked(text)), keyForm: "text" };
+  const bytes = decodeBytes(text, encoding);
+  if (bytes === undefined) {
+    throw unreadable(
+      `it is not ${encoding}`,
+      "Say with --encoding what the application does with it",
+    );
+  }
+  return { secret: Secret.imported(checked(bytes.toString("base64"))), keyForm: "raw" };
+}
+
+function decodeText(data: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
+  } catch {
+    throw unreadable("it is no text", "Write it as base64 or hex, and say so with --encoding");
+  }
+}
+
+// Tools break long lines; and only what encodes to the same again was meant.
+function decodeBytes(text: string, encoding: Exclude<Encoding, "text">): Buffer | undefined {
+  const plain = text.replace(/\s/g, "").replace(/=+$/, "");
+  const pattern = { base64: /^[A-Za-z0-9+/]+$/, base64url: /^[\w-]+$/, hex: /^[0-9a-fA-F]+$/ };
+  if (!pattern[encoding].test(plain)) return undefined;
+  if (encoding === "hex" ? plain.length % 2 === 1 : plain.length % 4 === 1) return undefined;
+  const bytes = Buffer.from(plain, encoding);
+  const again = bytes.toString(encoding).replace(/=+$/, "");
+  return again === (encoding === "hex" ? plain.toLowerCase() : plain) ? bytes : undefined;
+}
+
+function checked(text: string): string {
+  if (text.includes("\0")) throw unreadable("it has a NUL character", "No program can be given it");
+  if (Buffer.byteLength(text) <= LONGEST) return text;
+  throw unreadable(`it is longer than ${LONGEST} bytes`, "Is it the right file?");
+}
+
+function unreadable(why: string, hint: string): RekeyError {
+  return new RekeyError("usage", `Cannot import the value: ${why}`, { hint });
+}

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { SignJWT } from "jose";
+import { Box } from "../support/box.ts";
+
+// As an application with a hard-coded secret signs: without a kid.
+function sign(key: Uint8Array, alg = "HS256"): Promise<string> {
+  return new SignJWT({ sub: "old" }).setProtectedHeader({ alg }).setExpirationTime("1h").sign(key);
+}
+
+Deno.test("an imported secret keeps its tokens valid, and gives way softly", async () => {
+  using box = new Box();
+  const hardCoded = "correct horse battery staple, twice over";
+  const old = await sign(new TextEncoder().encode(hardCoded));
+  const env = { JWT_SECRET: hardCoded };
+  const args = ["import", "--from-env", "JWT_SECRET", "--alg", "HS256"];
+  const first = await box.run([...args, "--json"], { env });
+  assert.equal(first.code, 0, first.stderr);
+  const { version, imported, key_form } = JSON.parse(first.stdout);
+  assert.deepEqual([version, imported, key_form], [1, true, "text"]);
+  assert.equal((await box.json("verify", old)).version, 1);
+
+  const soft = await box.run([...args, "--then-rotate", "--grace", "24h", "--json"], { env });
+  const [again, rotated] = soft.stdout.trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual([again.imported, rotated.version], [false, 2]);
+  assert.equal((await box.json("verify", old)).version, 1, "its tokens verify in the grace window");
+  assert.equal((await box.json("verify", await box.token())).version, 2);
+
+  const third = await box.run([...args, "--then-rotate"], { env });
+  assert.match(third.stdout, /imported before as version 1 .* which is previous/);
+  assert.equal((await box.json("status")).version, 2, "automation that repeats it rotates once");
+  await box.run(["revoke"]);
+  assert.equal((await box.json("verify", old)).valid, false);
+  for (const [path, bytes] of box.files()) {
+    assert.ok(!new TextDecoder("latin1").decode(bytes).includes(hardCoded), path);
+  }
+});
+
+Deno.test("every encoding, from a file and from stdin, keys HMAC as the application did", async () => {
+  for (const encoding of ["base64", "base64url", "hex"] as const) {
+    using box = new Box();
+    const key = randomBytes(64);
+    const file = `${box.home}/secret.txt`;
+    Deno.writeTextFileSync(file, `${key.toString(encoding)}\n`);
+    const source = encoding === "hex"
+      ? await box.run(["import", "--encoding", encoding], { stdin: Deno.readTextFileSync(file) })
+      : await box.run(["import", "--encoding", encoding, "--file", file]);
+    assert.equal(source.code, 0, source.stderr);
+    assert.equal((await box.json("verify", await sign(new Uint8Array(key), "HS512"))).valid, true);
+    assert.equal((await box.json("status")).key_form, "raw");
+    Deno.removeSync(file);
+  }
+});
+
+Deno.test("a weak secret is refused by name, and imported when that is wanted", async () => {
+  using box = new Box();
+  const run = (...more: string[]) =>
+    box.run(["import", "--alg", "HS256", ...more], { stdin: "your-256-bit-secret" });
+  const { code, stderr } = await run();
+  assert.equal(code, 1);
+  assert.match(stderr, /19 bytes, HS256 needs 32 .*well-known/);
+  assert.doesNotMatch(stderr, /your-256/);
+  assert.equal((await box.run(["status"])).code, 4, "nothing was made");
+  const allowed = await run("--allow-weak");
+  assert.equal(allowed.code, 0);
+  assert.match(allowed.stderr, /warning: the secret is weak/);
+});
+
+Deno.test("a second secret is never imported over the first", async () => {
+  using box = new Box();
+  const { kid } = await box.json("init");
+  const { code, stderr } = await box.run(["import"], { stdin: randomBytes(64).toString("base64") });
+  assert.equal(code, 1);
+  assert.match(stderr, /there is one already, version 1/);
+  assert.equal((await box.json("status")).kid, kid);
+});
+
+Deno.test("import refuses two sources, unset variables and grace without rotation", async () => {
+  using box = new Box();
+  for (
+    const args of [
+      ["--from-env", "A", "--file", "b"],
+      ["--from-env", "NOT_SET"],
+      ["--from-env", "s3cret/value with spaces"],
+      ["--file", "/nowhere"],
+      ["--file", "/"],
+      ["--grace", "1h"],
+    ]
+  ) {
+    const { code, stderr } = await box.run(["import", ...args], { stdin: "" });
+    assert.ok(code === 2 || code === 4, `${args}: ${code}`);
+    assert.doesNotMatch(stderr, /Internal|s3cret/);
+  }
+});
