@@ -6,6 +6,8 @@ export const EVENTS = {
   rotationInitiated: "JWT secret rotation initiated",
   rotationCompleted: "JWT secret rotation completed",
   rotationRecovered: "JWT secret rotation recovered",
+  moved: "JWT secret moved",
+  restored: "JWT secret restored",
   kekRotated: "KEK rotated",
   retired: "JWT secret retired",
   storageError: "Secret storage error",

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { type Head, readHead } from "../audit/head.ts";
 import { parseDuration } from "../core/duration.ts";
 import { isRekeyError } from "../core/errors.ts";
@@ -127,6 +127,18 @@ Example:
   program.command("revoke")
     .description("end every grace window now: tokens of older secrets no longer verify")
     .action(run(runner, async () => (await import("./commands/revoke.ts")).revoke));
+  const store = program.command("store").description("where the secret lives");
+  store.command("show")
+    .description("show where it lives and whether the keyring answers")
+    .action(run(runner, async () => (await import("./commands/store.ts")).storeShow));
+  store.command("move")
+    .description("move it between keyring and database; its tokens stay valid")
+    .addArgument(new Argument("<where>", "keyring or database").choices(["keyring", "database"]))
+    .action((to: "keyring" | "database", _options, command: Command) =>
+      runner(command.optsWithGlobals(), async (context) => {
+        await (await import("./commands/store.ts")).storeMove(to, context);
+      })
+    );
   const kek = program.command("kek").description("the key-encryption key of the database");
   kek.command("rotate")
     .description("seal everything under a new KEK; the old one opens nothing any more")

@@ -7,7 +7,8 @@ import type { StoreChoice } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
 import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
-import type { Version } from "../store/versions.ts";
+import { currentSlot } from "../store/secret_store.ts";
+import type { Location, Version } from "../store/versions.ts";
 import { notInitialised } from "./adoption.ts";
 import {
   create,
@@ -20,6 +21,7 @@ import { destroy } from "./destruction.ts";
 import { rotateKek } from "./kek_rotation.ts";
 import { ownNote } from "./keyring_note.ts";
 import { endGrace, recover, recoverIfNeeded } from "./recovery.ts";
+import { type Moved, relocate } from "./relocation.ts";
 import { retrieve, type Retrieved } from "./retrieval.ts";
 import { type Changed, changeSecret, type RotationStep } from "./rotation.ts";
 
@@ -159,6 +161,33 @@ export class SecretManager {
       await recover(installation);
       return await rotateKek(installation, keyFile);
     });
+  }
+
+  /**
+   * Moves every version that verifies to another location; later rotations stay there.
+   *
+   * @throws {RekeyError} a code with exit status 4 when a value cannot be read or the keyring not be used;
+   * nothing is moved then.
+   */
+  async move(to: Location, lockTimeoutMs = LOCK_TIMEOUT_MS): Promise<Moved> {
+    const { installation } = await this.open();
+    return await exclusively(installation.lockPath, lockTimeoutMs, async () => {
+      await recover(installation);
+      return await relocate(installation, to, this.#note);
+    });
+  }
+
+  /** Where the current version lives, whether it has a mirror copy, and what the keyring says. */
+  async places() {
+    const { installation, version } = await this.open();
+    const { store, sealed, keyring, database } = installation;
+    const mirrored = version.location === "keyring" &&
+      sealed.sealedValue(currentSlot(version)) !== undefined;
+    const unavailable = await keyring.reach(currentSlot(version)).then(
+      () => undefined,
+      onlyRefusals,
+    );
+    return { version, store, mirrored, keyring: unavailable, database: database.path };
   }
 
   /** The version that would follow, and where it would live: what `rotate` would do, without doing it. */
@@ -349,4 +378,9 @@ function inGrace(installation: Installation): Version[] {
 
 function known({ versions }: Installation): (kid: string) => boolean {
   return (kid) => versions.byKid(kid) !== undefined;
+}
+
+function onlyRefusals(error: unknown): RekeyError {
+  if (isRekeyError(error)) return error;
+  throw error;
 }

@@ -111,6 +111,17 @@ export class Versions {
     ).run(now, version);
   }
 
+  /** The version's value lives elsewhere from now on. */
+  relocate({ version }: Version, location: Location): void {
+    this.database.prepare("UPDATE rekey_versions SET location = ?, synced = 0 WHERE version = ?")
+      .run(location, version);
+  }
+
+  /** The keyring may hold something of the version that its state does not call for. */
+  markUnsynced({ version }: Version): void {
+    this.database.prepare("UPDATE rekey_versions SET synced = 0 WHERE version = ?").run(version);
+  }
+
   markSynced({ version }: Version): void {
     this.database.prepare("UPDATE rekey_versions SET synced = 1 WHERE version = ?").run(version);
   }

@@ -1,0 +1,104 @@
+import { EVENTS } from "../audit/events.ts";
+import { RekeyError } from "../core/errors.ts";
+import type { Installation } from "../store/installation.ts";
+import { locationForNew } from "../store/location.ts";
+import { numberedSlot } from "../store/secret_store.ts";
+import type { Location, Version } from "../store/versions.ts";
+import { keepNote } from "./keyring_note.ts";
+import { scrub, tryReconcile } from "./recovery.ts";
+import { type Note, retrieve, type Retrieved, sealedSlot } from "./retrieval.ts";
+
+/** How a move ended. */
+export interface Moved {
+  readonly versions: Version[];
+  /** Whether the keyring is up to date too; if not, the next command brings it there. */
+  readonly published: boolean;
+}
+
+/**
+ * Moves every version that verifies to another location; tokens stay valid, since the values stay the
+ * same. One transaction is the moment: before it the old place counts, after it the new one. Call it
+ * under the lock, after recovery.
+ *
+ * @throws {RekeyError} a code with exit status 4 when a value cannot be read, or the keyring not be
+ * used; nothing is moved then.
+ */
+export async function relocate(
+  installation: Installation,
+  to: Location,
+  note: Note,
+): Promise<Moved> {
+  const { database, meta, versions } = installation;
+  const rows = [versions.current(), ...versions.previous()].filter((row) => row !== undefined)
+    .filter(({ location }) => location !== to);
+  const values: Retrieved[] = [];
+  for (const row of rows) values.push(await retrieve(installation, row, note));
+  if (to === "keyring") await copyToKeyring(installation, values);
+  else await commit(installation, to, await sealAll(installation, values));
+  database.transaction(() => meta.set("store", to));
+  const published = versions.unsynced().length === 0 || await tryReconcile(installation);
+  await keepNote(installation);
+  scrub(installation);
+  return { versions: rows, published };
+}
+
+async function sealAll(
+  { sealed }: Installation,
+  values: Retrieved[],
+): Promise<Map<Version, string>> {
+  const found = new Map<Version, string>();
+  for (const { version, secret } of values) {
+    found.set(version, await sealed.seal(sealedSlot(version), secret));
+  }
+  return found;
+}
+
+async function copyToKeyring(installation: Installation, values: Retrieved[]): Promise<void> {
+  if (values.length === 0) return;
+  const { database, keyring, versions } = installation;
+  const known = (kid: string) => versions.byKid(kid) !== undefined;
+  await locationForNew(keyring, "keyring", versions.current(), known);
+  // From here on the rows tell a later command that the keyring may have something to clear away.
+  database.transaction(() => values.forEach(({ version }) => versions.markUnsynced(version)));
+  try {
+    for (const { version, secret } of values) {
+      await keyring.write(numberedSlot(version), secret);
+      if ((await keyring.read(numberedSlot(version)))?.kid !== secret.kid) throw notKept();
+    }
+  } catch (error) {
+    await tryReconcile(installation);
+    throw error;
+  }
+  const mirrored = installation.mirrors() ? await sealAll(installation, values) : new Map();
+  await commit(
+    installation,
+    "keyring",
+    new Map(values.map(({ version }) => [version, mirrored.get(version)])),
+  );
+}
+
+/** @param copies what the database is to hold of each version: a sealed value, or nothing. */
+async function commit(
+  installation: Installation,
+  to: Location,
+  copies: Map<Version, string | undefined>,
+) {
+  const { database, meta, sealed, versions } = installation;
+  const audit = await installation.audit();
+  database.transaction(() => {
+    for (const [row, copy] of copies) {
+      const { version, kid, location } = row;
+      if (copy === undefined) sealed.drop(sealedSlot(row));
+      else sealed.put(sealedSlot(row), copy);
+      versions.relocate(row, to);
+      audit.append({ event: EVENTS.moved, version, kid, location: to, reason: `from ${location}` });
+    }
+    meta.set("scrub_pending", "log");
+  });
+}
+
+function notKept(): RekeyError {
+  return new RekeyError("failed", "Cannot move the JWT secret: the keyring did not keep it", {
+    hint: "It is still in the database; check the keyring service's own log",
+  });
+}
