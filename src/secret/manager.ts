@@ -66,7 +66,7 @@ export class SecretManager {
   async get(): Promise<Retrieved> {
     const { installation, version } = await this.open();
     try {
-      return await retrieve(installation, version, this.#note);
+      return await this.valueOf(version);
     } catch (error) {
       // A rotation that came in between has taken the value away; then the next one counts.
       if (installation.versions.current()?.version === version.version) throw error;

@@ -21,7 +21,8 @@ export type Note = (entry: AuditEntry) => void;
 
 /**
  * Reads the value of a version. When the keyring cannot serve it, its mirror copy in the database
- * does; another version's value never does (guarantee 2).
+ * does; another version's value never does (guarantee 2). A rotation or a move that comes in between
+ * and puts the value elsewhere is no fault: then it is read there.
  *
  * @throws {RekeyError} with exit status 4 when neither can be had.
  */
@@ -30,6 +31,28 @@ export async function retrieve(
   version: Version,
   note: Note,
 ): Promise<Retrieved> {
+  const notes: AuditEntry[] = [];
+  const outcome = await read(installation, version, (entry) => notes.push(entry))
+    .catch(onlyRefusals);
+  const refused = outcome instanceof RekeyError;
+  if (refused || outcome.from !== version.location) {
+    const now = installation.versions.byNumber(version.version);
+    const elsewhere = now?.state !== version.state || now.location !== version.location;
+    if (now !== undefined && now.state !== "retired" && elsewhere) {
+      return await retrieve(installation, now, note);
+    }
+  }
+  notes.forEach(note);
+  if (refused) throw outcome;
+  return outcome;
+}
+
+function onlyRefusals(error: unknown): RekeyError {
+  if (isRekeyError(error)) return error;
+  throw error;
+}
+
+async function read(installation: Installation, version: Version, note: Note): Promise<Retrieved> {
   if (version.location === "database") {
     return await fromDatabase(installation, version, note) ??
       refuse(version, note, missing(version));

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { listAudit } from "../../src/audit/reader.ts";
 import { verifyChain } from "../../src/audit/verify.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
@@ -116,6 +117,27 @@ Deno.test("an empty keyring in place of the usual one is not taken for a clean o
   assert.deepEqual(usual.values, [], "the retired value is deleted when its keyring is back");
   back.close();
 });
+
+for (const change of ["grace", "database", "keyring"] as const) {
+  Deno.test(`a reader that a change (${change}) overtakes finds the value in its new place`, async () => {
+    const keyring = new FakeKeyring();
+    using environment = testEnvironment(() => keyring.addon());
+    const { manager, token } = await prepared(environment);
+    const other = new SecretManager(environment);
+    if (change !== "database") await other.move("database");
+    const [version] = await manager.verifying();
+    if (change === "grace") await other.rotate({ graceMs: 60_000 });
+    else await other.move(change);
+    assert.equal((await manager.valueOf(version!)).secret.kid, version!.kid);
+    assert.equal((await new AuthManager(manager).verify(token)).version, 1);
+    await manager.flushNotes();
+    const { installation } = await manager.open();
+    const errors = listAudit(installation.database, 10, { event: "error" });
+    assert.deepEqual(errors, [], "no alarm is raised");
+    manager.close();
+    other.close();
+  });
+}
 
 for (const moment of ["before", "after"]) {
   Deno.test(`a rotation right ${moment} the value is read: the token is refused, no alarm raised`, async () => {
