@@ -7,6 +7,7 @@ export const EVENTS = {
   rotationCompleted: "JWT secret rotation completed",
   rotationRecovered: "JWT secret rotation recovered",
   moved: "JWT secret moved",
+  backedUp: "JWT secret backed up",
   restored: "JWT secret restored",
   kekRotated: "KEK rotated",
   retired: "JWT secret retired",

@@ -26,6 +26,21 @@ export class Sessions {
       | undefined;
   }
 
+  /** Ends a session; one that has ended before keeps its time. */
+  revoke(jti: string, now: number): void {
+    this.sql.prepare(
+      "UPDATE rekey_sessions SET revoked_at = ? WHERE jti = ? AND revoked_at IS NULL",
+    ).run(now, jti);
+  }
+
+  /** Sessions that were ended before their time. */
+  revoked(): { jti: string; revoked_at: number }[] {
+    const rows = this.sql.prepare(
+      "SELECT jti, revoked_at FROM rekey_sessions WHERE revoked_at IS NOT NULL",
+    ).all();
+    return rows as { jti: string; revoked_at: number }[];
+  }
+
   /** When the last session of one version ends; `null` when it has none. */
   lastExpiry(version: number): number | null {
     const row = this.sql.prepare(

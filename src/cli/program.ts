@@ -127,6 +127,7 @@ Example:
   program.command("revoke")
     .description("end every grace window now: tokens of older secrets no longer verify")
     .action(run(runner, async () => (await import("./commands/revoke.ts")).revoke));
+  addBackupCommands(program, runner);
   const store = program.command("store").description("where the secret lives");
   store.command("show")
     .description("show where it lives and whether the keyring answers")
@@ -156,6 +157,41 @@ Example:
     .action(run(runner, async () => (await import("./commands/destroy.ts")).destroy));
 }
 
+function addBackupCommands(program: Command, runner: Runner): void {
+  program.command("backup")
+    .description("write a consistent copy of the database to a new file, while others go on")
+    .argument("<path>", "the new file")
+    .option("--with-secret", "add the secret, sealed for a passphrase or for age recipients")
+    .option("--recipient <key>", "age recipient, age1…; may be repeated", repeated)
+    .option("--recipients-file <path>", "file of age recipients, one a line", nonEmpty)
+    .option("--passphrase-file <path>", "file of the passphrase (default: asks for it)", nonEmpty)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  rekey backup /mnt/backup/rekey.db                                  the copy alone
+  rekey backup rekey.db --with-secret                                asks for a passphrase
+  rekey backup rekey.db --with-secret --recipients-file admins.txt   in a timer`,
+    )
+    .action((path: string, options, command: Command) =>
+      runner(command.optsWithGlobals(), async (context) => {
+        await (await import("./commands/backup.ts")).backup({ ...options, path }, context);
+      })
+    );
+  program.command("restore")
+    .description("bring a backup back: verified first, then all of it or nothing")
+    .argument("<path>", "the backup")
+    .option("--force", "replace the secret that is there")
+    .option("--identity-file <path>", "age identities that open the secret in it", nonEmpty)
+    .option("--passphrase-file <path>", "file of the passphrase that opens it", nonEmpty)
+    .option("--new-secret", "make a new secret when the backup's cannot be had: all sessions end")
+    .action((path: string, options, command: Command) =>
+      runner(command.optsWithGlobals(), async (context) => {
+        await (await import("./commands/backup.ts")).restore({ ...options, path }, context);
+      })
+    );
+}
+
 function addRotate(command: Command, runner: Runner): void {
   command
     .description("replace the secret; every session ends at once unless --grace is given")
@@ -170,6 +206,7 @@ function addRotate(command: Command, runner: Runner): void {
       "the same id again answers with the rotation it already made",
       nonEmpty,
     )
+    .option("--no-backup", "keep no copy of what is known of the versions beforehand")
     .option("--dry-run", "say what would happen and change nothing")
     .addOption(lasting("--lock-timeout <duration>", "how long to wait for another rotation", "10s"))
     .addHelpText(
@@ -290,6 +327,10 @@ function instant(text: string): number {
     : NaN;
   if (!Number.isNaN(parsed)) return parsed;
   throw new InvalidArgumentError("Write 24h, 2026-11-23 or 2026-11-23T03:00:00Z.");
+}
+
+function repeated(text: string, before: string[] = []): string[] {
+  return [...before, nonEmpty(text)];
 }
 
 function nonEmpty(text: string): string {

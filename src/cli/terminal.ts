@@ -59,3 +59,41 @@ function readSome(buffer: Uint8Array): number | null {
     });
   }
 }
+
+/**
+ * Asks for a passphrase on the terminal, without showing it.
+ *
+ * @throws {RekeyError} `usage` when there is nobody to ask, `cancelled` when Ctrl-C is typed.
+ */
+export function askHidden(question: string): string {
+  if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) {
+    throw new RekeyError("usage", "Cannot ask for a passphrase: stdin is no terminal", {
+      hint: "Give it with --passphrase-file",
+    });
+  }
+  const say = (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(text));
+  say(`${question}: `);
+  Deno.stdin.setRaw(true);
+  try {
+    return readHidden();
+  } finally {
+    Deno.stdin.setRaw(false);
+    say("\n");
+  }
+}
+
+const [CTRL_C, CTRL_D, BACKSPACE, DELETE, NEWLINE, RETURN] = [3, 4, 8, 127, 10, 13];
+
+function readHidden(): string {
+  const typed: number[] = [];
+  for (const byte = new Uint8Array(1);;) {
+    const [key] = readSome(byte) === null ? [CTRL_D] : byte;
+    if (key === CTRL_C) throw new RekeyError("cancelled", "Cancelled: nothing was changed");
+    if (key === CTRL_D || key === NEWLINE || key === RETURN) {
+      return new TextDecoder().decode(new Uint8Array(typed));
+    }
+    if (key !== BACKSPACE && key !== DELETE) typed.push(key!);
+    // A character of more than one byte goes as a whole.
+    else while (((typed.pop() ?? 0) & 0xc0) === 0x80);
+  }
+}

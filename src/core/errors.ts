@@ -98,3 +98,9 @@ export function quoted(value: string): string {
 export function isRekeyError(error: unknown, ...codes: ErrorCode[]): error is RekeyError {
   return error instanceof RekeyError && (codes.length === 0 || codes.includes(error.code));
 }
+
+/** For `catch`: a refusal becomes a value; a bug is thrown on. */
+export function asRefusal(error: unknown): RekeyError {
+  if (isRekeyError(error)) return error;
+  throw error;
+}

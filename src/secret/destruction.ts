@@ -1,9 +1,11 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { OWN_TABLES } from "../store/schema.ts";
 import type { Installation } from "../store/installation.ts";
 import { exclusively } from "../store/lock.ts";
 import { removeFile } from "../store/private_files.ts";
 import { currentSlot, numberedSlot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
+import { automaticCopies } from "./automatic_copy.ts";
 import { ownNote } from "./keyring_note.ts";
 import { holds } from "./reconcile.ts";
 
@@ -22,6 +24,7 @@ export async function destroy(installation: Installation): Promise<void> {
   // The key file first: the database knows its name, and a second attempt needs no key.
   const keyFile = installation.generatedKeyFile();
   if (keyFile !== undefined) removeFile(keyFile);
+  for (const copy of automaticCopies(database.path)) removeFile(copy);
   clearDatabase(installation);
 }
 
@@ -83,13 +86,3 @@ function clearDatabase({ database, sealed }: Installation): void {
   // The lock stays: who waits for it must not come to hold one that nobody else can see.
   if (!shared) { for (const end of ["", "-wal", "-shm"]) removeFile(path + end); }
 }
-
-// Children first: sessions refer to versions.
-const OWN_TABLES = [
-  "rekey_sessions",
-  "rekey_audit_counts",
-  "rekey_verifications",
-  "rekey_audit",
-  "rekey_versions",
-  "rekey_meta",
-];

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { EVENTS } from "../audit/events.ts";
 import { type Head, holdsHead, newestHead, readHead, showHead } from "../audit/head.ts";
 import { isRekeyError } from "../core/errors.ts";
@@ -14,6 +13,8 @@ export interface KeyringNote {
   readonly database: string;
   /** The first version that was published in this keyring: it has seen every version from there on. */
   readonly since: number;
+  /** The version that was published then. */
+  readonly version: number;
   /** Head of the audit log when the note was written. */
   readonly head: Head | null;
 }
@@ -25,10 +26,11 @@ export interface KeyringNote {
  */
 export async function readNote(keyring: KeyringStore): Promise<KeyringNote | null> {
   try {
-    const { id, database, since, head } = JSON.parse(await keyring.readNote() ?? "null") ?? {};
+    const { id, database, since, version, head } = JSON.parse(await keyring.readNote() ?? "null") ??
+      {};
     const sound = typeof id === "string" && typeof database === "string" &&
-      Number.isSafeInteger(since);
-    return sound ? { id, database, since, head: readHead(head) } : null;
+      Number.isSafeInteger(since) && Number.isSafeInteger(version);
+    return sound ? { id, database, since, version, head: readHead(head) } : null;
   } catch (error) {
     if (error instanceof SyntaxError || isRekeyError(error, "secret_damaged")) return null;
     throw error;
@@ -45,21 +47,26 @@ export async function ownNote({ keyring, meta }: Installation): Promise<KeyringN
  * Writes the note anew, with the newest head, when the current version lives in the keyring. A keyring
  * that fails keeps its older note, which is still true.
  *
+ * @param old `replace` when the log is meant to be another one than the note knows.
  * @returns false when the log no longer holds the head that the note had: somebody has cut it off or put
  * an older copy of the database in its place. That is written down, since the note's head is now gone.
  */
-export async function keepNote(installation: Installation): Promise<boolean> {
+export async function keepNote(
+  installation: Installation,
+  old: "compare" | "replace" = "compare",
+): Promise<boolean> {
   const { keyring, versions, database } = installation;
   const current = versions.current();
   if (current?.location !== "keyring") return true;
   try {
-    const id = idOf(installation);
+    const id = installation.id();
     const kept = await ownNote(installation);
-    const whole = kept?.head == null || holdsHead(database, kept.head);
-    if (!whole) await recordLoss(installation, kept.head);
+    const whole = old === "replace" || kept?.head == null || holdsHead(database, kept.head);
+    if (!whole) await recordLoss(installation, kept!.head!);
     const since = kept?.since ?? current.version;
     const head = newestHead(database);
-    const note = { id, database: database.path, since, head: head && showHead(head) };
+    const { version } = current;
+    const note = { id, database: database.path, since, version, head: head && showHead(head) };
     await keyring.writeNote(JSON.stringify(note));
     return whole;
   } catch (error) {
@@ -72,12 +79,4 @@ async function recordLoss(installation: Installation, lost: Head): Promise<void>
   const audit = await installation.audit();
   const reason = `the audit log does not hold the head kept in the keyring, ${showHead(lost)}`;
   installation.database.transaction(() => audit.append({ event: EVENTS.storageError, reason }));
-}
-
-function idOf({ database, meta }: Installation): string {
-  const known = meta.get("id");
-  if (known !== undefined) return known;
-  const id = randomBytes(12).toString("base64url");
-  database.transaction(() => meta.set("id", id));
-  return id;
 }

@@ -1,7 +1,7 @@
 import type { AuditEntry } from "../audit/events.ts";
 import { type Head, newestHead } from "../audit/head.ts";
 import { countVerdict } from "../audit/figures.ts";
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 import type { StoreChoice } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
@@ -10,6 +10,7 @@ import { exclusively } from "../store/lock.ts";
 import { currentSlot } from "../store/secret_store.ts";
 import type { Location, Version } from "../store/versions.ts";
 import { notInitialised } from "./adoption.ts";
+import { keepCopy } from "./automatic_copy.ts";
 import {
   create,
   type CreateOptions,
@@ -37,6 +38,8 @@ export interface RotateOptions {
   readonly ifOlderThanMs?: number | undefined;
   /** The same id again answers with the rotation that it made the first time. */
   readonly requestId?: string | undefined;
+  /** Whether a copy of what is known of the versions is kept first; default true. */
+  readonly backup?: boolean | undefined;
   readonly onStep?: ((step: RotationStep) => void) | undefined;
 }
 
@@ -129,6 +132,7 @@ export class SecretManager {
       const store = options.store ?? installation.store;
       const location = await locationForNew(installation.keyring, store, old, known(installation));
       const reason = options.reason ?? null;
+      if (options.backup ?? true) await keepCopy(installation, old);
       const change = { old, location, reason, graceMs, requestId: options.requestId };
       return await changeSecret(installation, change, options.onStep);
     });
@@ -185,7 +189,7 @@ export class SecretManager {
       sealed.sealedValue(currentSlot(version)) !== undefined;
     const unavailable = await keyring.reach(currentSlot(version)).then(
       () => undefined,
-      onlyRefusals,
+      asRefusal,
     );
     return { version, store, mirrored, keyring: unavailable, database: database.path };
   }
@@ -378,9 +382,4 @@ function inGrace(installation: Installation): Version[] {
 
 function known({ versions }: Installation): (kid: string) => boolean {
   return (kid) => versions.byKid(kid) !== undefined;
-}
-
-function onlyRefusals(error: unknown): RekeyError {
-  if (isRekeyError(error)) return error;
-  throw error;
 }

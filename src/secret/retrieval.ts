@@ -1,7 +1,7 @@
 import { EVENTS } from "../audit/events.ts";
 import type { AuditEntry } from "../audit/events.ts";
 import { microsecondsSince, timed } from "../core/clock.ts";
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
@@ -33,7 +33,7 @@ export async function retrieve(
 ): Promise<Retrieved> {
   const notes: AuditEntry[] = [];
   const outcome = await read(installation, version, (entry) => notes.push(entry))
-    .catch(onlyRefusals);
+    .catch(asRefusal);
   const refused = outcome instanceof RekeyError;
   if (refused || outcome.from !== version.location) {
     const now = installation.versions.byNumber(version.version);
@@ -45,11 +45,6 @@ export async function retrieve(
   notes.forEach(note);
   if (refused) throw outcome;
   return outcome;
-}
-
-function onlyRefusals(error: unknown): RekeyError {
-  if (isRekeyError(error)) return error;
-  throw error;
 }
 
 async function read(installation: Installation, version: Version, note: Note): Promise<Retrieved> {

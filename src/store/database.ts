@@ -1,13 +1,16 @@
-import { DatabaseSync } from "node:sqlite";
+import { backup, DatabaseSync } from "node:sqlite";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { takeLock } from "./lock.ts";
 import { explainSqlite, isSqliteError } from "./sqlite_errors.ts";
-import type { Sql, Statement } from "../core/sql.ts";
+import type { Sql, SqlValue, Statement } from "../core/sql.ts";
 import { makePrivateFile } from "./private_files.ts";
 import { MIGRATIONS } from "./schema.ts";
 
 /** How long a writer waits for another one before it gives up, in milliseconds. */
 export const BUSY_TIMEOUT_MS = 5_000;
+
+// All in one step, so that the copy is of one instant however much others write.
+const ALL_PAGES = 2 ** 31 - 1;
 
 // SQLite refuses a value of more than a gigabyte.
 const WIPE_BYTES = 64 * 2 ** 20;
@@ -49,6 +52,20 @@ export class Database implements Sql {
         sqlite.close();
         throw error;
       }
+    });
+  }
+
+  /**
+   * A new database in an empty file that nobody else knows of yet: nothing is kept from a crash until the
+   * file is finished.
+   */
+  static create(path: string): Database {
+    return explainSqlite(path, () => {
+      const sqlite = new DatabaseSync(path);
+      sqlite.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN");
+      for (const migration of MIGRATIONS) sqlite.exec(migration);
+      sqlite.exec(`PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
+      return new Database(path, sqlite);
     });
   }
 
@@ -112,6 +129,42 @@ export class Database implements Sql {
       }
       this.sqlite.exec("DROP TABLE rekey_wipe");
     });
+  }
+
+  /**
+   * Copies everything, as it is at one instant, into a file, while others may go on writing: SQLite's own
+   * backup.
+   */
+  async copyTo(path: string): Promise<void> {
+    try {
+      await backup(this.sqlite, path, { rate: ALL_PAGES });
+    } catch (error) {
+      this.#explain(() => {
+        throw error;
+      });
+    }
+  }
+
+  /** Inside a transaction: makes the rows of a table that pass `where` those of the same table elsewhere. */
+  takeRows(from: Database, table: string, where = "true"): void {
+    const columns = from.prepare(`SELECT name FROM pragma_table_info('${table}')`).all()
+      .map(({ name }) => String(name));
+    this.prepare(`DELETE FROM ${table} WHERE ${where}`).run();
+    const insert = this.prepare(
+      `INSERT INTO ${table} (${columns}) VALUES (${columns.map(() => "?")})`,
+    );
+    const select = from.sqlite.prepare(`SELECT ${columns} FROM ${table} WHERE ${where}`);
+    for (const row of select.iterate()) insert.run(...Object.values(row) as SqlValue[]);
+  }
+
+  /** Takes away what only a backup has. */
+  dropBackupTable(): void {
+    this.#explain(() => this.sqlite.exec("DROP TABLE IF EXISTS rekey_backup"));
+  }
+
+  /** Inside a transaction: makes foreign keys count at its end and not at every statement. */
+  deferForeignKeys(): void {
+    this.sqlite.exec("PRAGMA defer_foreign_keys = ON");
   }
 
   /** Names of the tables that are not SQLite's own. */

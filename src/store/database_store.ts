@@ -6,6 +6,7 @@ import { type Binding, seal, unseal } from "./sealing.ts";
 import { type SecretStore, type Slot, slotName } from "./secret_store.ts";
 
 const SETTINGS_KEY = "jwt_secret";
+const OUR_ROWS = `key = '${SETTINGS_KEY}' OR key GLOB '${SETTINGS_KEY}.v[0-9]*'`;
 
 /**
  * Values in the `settings` table, each sealed under the KEK. Sealing takes time and transactions must
@@ -81,8 +82,12 @@ export class DatabaseStore implements SecretStore {
 
   /** Inside a transaction: deletes every value of ours, sealed or left plain by an older application. */
   dropAll(): void {
-    this.database.prepare("DELETE FROM settings WHERE key = ? OR key GLOB ? || '.v[0-9]*'")
-      .run(SETTINGS_KEY, SETTINGS_KEY);
+    this.database.prepare(`DELETE FROM settings WHERE ${OUR_ROWS}`).run();
+  }
+
+  /** Inside a transaction: takes over every value of ours from another database. */
+  takeAll(from: Database): void {
+    this.database.takeRows(from, "settings", OUR_ROWS);
   }
 
   /** Whether the table has rows at all: those of an application. */

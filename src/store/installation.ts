@@ -114,6 +114,15 @@ export class Installation {
     return this.#setting("store", STORE_CHOICES);
   }
 
+  /** What tells copies of this database from other databases; no secret. */
+  id(): string {
+    const known = this.meta.get("id");
+    if (known !== undefined) return known;
+    const id = randomBytes(12).toString("base64url");
+    this.database.transaction(() => this.meta.set("id", id));
+    return id;
+  }
+
   /** Milliseconds since the epoch. */
   now(): number {
     return this.environment.clock();
@@ -173,6 +182,7 @@ export class Installation {
       this.meta.set("audit_key", auditKey);
     });
     this.#kek = kek;
+    this.id();
   }
 
   /** Path of the key file that rekey made for this database, if it made one. */

@@ -8,7 +8,9 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -114,6 +116,55 @@ export function isThere(path: string): boolean {
     }
     return false;
   });
+}
+
+/**
+ * Gives a finished file its name, once it is on the disk.
+ *
+ * @returns false when a file of that name is there and may not be replaced.
+ */
+export function moveIntoPlace(partial: string, path: string, replace: boolean): boolean {
+  return explainFiles(path, () => {
+    const fd = openSync(partial, O_RDONLY | O_NOFOLLOW);
+    fsyncSync(fd);
+    closeSync(fd);
+    if (!replace && lstatSync(path, { throwIfNoEntry: false }) !== undefined) return false;
+    renameSync(partial, path);
+    if (process.geteuid !== undefined) withFolder(dirname(path), fsyncSync);
+    return true;
+  });
+}
+
+/**
+ * Gives a file, with those beside it that have its name and more, another name.
+ *
+ * @param endings of the files beside it.
+ * @returns the new name; `undefined` when there is none.
+ */
+export function moveAside(path: string, endings: readonly string[]): string | undefined {
+  return explainFiles(path, () => {
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
+    let aside = `${path}.damaged`;
+    for (let n = 2; lstatSync(aside, { throwIfNoEntry: false }) !== undefined; n++) {
+      aside = `${path}.damaged-${n}`;
+    }
+    for (const end of ["", ...endings]) {
+      if (lstatSync(path + end, { throwIfNoEntry: false }) !== undefined) {
+        renameSync(path + end, aside + end);
+      }
+    }
+    return aside;
+  });
+}
+
+/** Deletes a folder with everything in it, if it is there. */
+export function removeFolder(path: string): void {
+  explainFiles(path, () => rmSync(path, { force: true, recursive: true }));
+}
+
+/** Names in a folder that is there. */
+export function namesIn(path: string): string[] {
+  return explainFiles(path, () => readdirSync(path));
 }
 
 /** Deletes a file, if it is there. */

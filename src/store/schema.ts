@@ -73,3 +73,13 @@ export const MIGRATIONS: readonly string[] = [
    CREATE INDEX rekey_sessions_active ON rekey_sessions (version, expires_at)
      WHERE revoked_at IS NULL;`,
 ];
+
+/** Our tables, children first: sessions refer to versions. `settings` is shared with the application. */
+export const OWN_TABLES = [
+  "rekey_sessions",
+  "rekey_audit_counts",
+  "rekey_verifications",
+  "rekey_audit",
+  "rekey_versions",
+  "rekey_meta",
+] as const;

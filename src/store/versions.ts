@@ -111,6 +111,14 @@ export class Versions {
     ).run(now, version);
   }
 
+  /** Takes up a row as it is, of another copy of this database. */
+  take(row: Version): void {
+    const names = Object.keys(row);
+    this.database.prepare(
+      `INSERT INTO rekey_versions (${names}) VALUES (${names.map(() => "?")})`,
+    ).run(...Object.values(row));
+  }
+
   /** The version's value lives elsewhere from now on. */
   relocate({ version }: Version, location: Location): void {
     this.database.prepare("UPDATE rekey_versions SET location = ?, synced = 0 WHERE version = ?")

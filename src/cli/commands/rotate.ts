@@ -15,6 +15,7 @@ export interface RotateFlags {
   readonly lockTimeout: number;
   readonly ifOlderThan?: number;
   readonly requestId?: string;
+  readonly backup?: boolean;
 }
 
 /** Replaces the secret. */
@@ -31,6 +32,7 @@ export async function rotate(options: RotateFlags, context: Context): Promise<vo
     lockTimeoutMs: options.lockTimeout * 1000,
     ifOlderThanMs: options.ifOlderThan === undefined ? undefined : options.ifOlderThan * 1000,
     requestId: options.requestId,
+    backup: options.backup,
   });
   const { installation } = await secrets.open();
   output.result({

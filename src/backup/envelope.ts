@@ -1,0 +1,88 @@
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+
+/** What is needed to make a machine anew: values of versions, and the key of the audit log. */
+export interface Contents {
+  readonly app: string;
+  /** base64 of the audit log's key. */
+  readonly audit_key: string;
+  readonly versions: readonly { version: number; kid: string; value: string }[];
+}
+
+/** Who may open an envelope: holders of a passphrase, or of the age identities of some recipients. */
+export interface Readers {
+  readonly passphrase?: string | undefined;
+  /** `age1…` */
+  readonly recipients?: readonly string[] | undefined;
+}
+
+/** What an envelope is opened with. */
+export interface Openers {
+  readonly passphrase?: string | undefined;
+  /** `AGE-SECRET-KEY-1…` */
+  readonly identities?: readonly string[] | undefined;
+}
+
+/**
+ * Seals contents in the age format (age-encryption.org/v1), armored: `age -d` opens it too.
+ *
+ * @throws {RekeyError} `usage` for a recipient that is none.
+ */
+export async function sealEnvelope(contents: Contents, readers: Readers): Promise<string> {
+  // Loaded here: no other command pays for it.
+  const { armor, Encrypter } = await import("age-encryption");
+  const encrypter = new Encrypter();
+  if (readers.passphrase !== undefined) encrypter.setPassphrase(readers.passphrase);
+  for (const recipient of readers.recipients ?? []) {
+    try {
+      encrypter.addRecipient(recipient);
+    } catch (cause) {
+      throw new RekeyError("usage", "Cannot use a recipient: it is no age recipient", {
+        hint: "Write it as age-keygen prints it, age1…",
+        cause,
+      });
+    }
+  }
+  return armor.encode(await encrypter.encrypt(JSON.stringify(contents)));
+}
+
+/**
+ * Opens what {@linkcode sealEnvelope} sealed.
+ *
+ * @throws {RekeyError} `backup_unusable` when none of the openers opens it, or it is damaged.
+ */
+export async function openEnvelope(sealed: string, openers: Openers): Promise<Contents> {
+  const { armor, Decrypter } = await import("age-encryption");
+  const decrypter = new Decrypter();
+  if (openers.passphrase !== undefined) decrypter.addPassphrase(openers.passphrase);
+  for (const identity of openers.identities ?? []) {
+    try {
+      decrypter.addIdentity(identity);
+    } catch (cause) {
+      throw cannotOpen("the identity file has a line that is no age identity", cause);
+    }
+  }
+  try {
+    return checked(JSON.parse(await decrypter.decrypt(armor.decode(sealed), "text")));
+  } catch (error) {
+    if (isRekeyError(error)) throw error;
+    throw cannotOpen("wrong passphrase or identity, or it is damaged", error);
+  }
+}
+
+function checked(contents: Contents): Contents {
+  const { app, audit_key, versions } = contents;
+  const sound = typeof app === "string" && typeof audit_key === "string" &&
+    Array.isArray(versions) &&
+    versions.every(({ version, kid, value }) =>
+      Number.isSafeInteger(version) && typeof kid === "string" && typeof value === "string"
+    );
+  if (!sound) throw cannotOpen("its contents are not those of rekey");
+  return contents;
+}
+
+function cannotOpen(why: string, cause?: unknown): RekeyError {
+  return new RekeyError("backup_unusable", `Cannot open the secret in the backup: ${why}`, {
+    hint: "Nothing was changed; give the passphrase or the identity that it was sealed for",
+    cause,
+  });
+}

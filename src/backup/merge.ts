@@ -1,0 +1,55 @@
+import { EVENTS } from "../audit/events.ts";
+import { Sessions } from "../auth/sessions.ts";
+import type { Installation } from "../store/installation.ts";
+import { OWN_TABLES } from "../store/schema.ts";
+import { sameInstallation } from "./keys.ts";
+
+// What goes on as it is when a database is replaced by an older copy of itself.
+const LOG_TABLES: readonly string[] = ["rekey_audit", "rekey_audit_counts", "rekey_verifications"];
+
+/**
+ * Takes over into a backup what must not be forgotten: versions that it does not know, as retired ones, so
+ * that their tokens are refused by name and no number is used twice; and ends of sessions.
+ */
+export function carryOver(live: Installation | undefined, staged: Installation): void {
+  if (live === undefined) return;
+  const { versions, database } = staged;
+  database.transaction(() => {
+    for (const row of live.versions.every().toReversed()) {
+      if (versions.byKid(row.kid) !== undefined) continue;
+      const last = versions.every()[0]?.version ?? 0;
+      const version = Math.max(row.version, last + 1);
+      const taken = { ...row, version, replaces: null, request_id: null };
+      versions.take({ ...taken, state: "previous", grace_until: 0 });
+      versions.retire(taken, staged.now());
+    }
+    const sessions = new Sessions(database);
+    for (const { jti, revoked_at } of new Sessions(live.database).revoked()) {
+      sessions.revoke(jti, revoked_at);
+    }
+  });
+}
+
+/**
+ * In one transaction: what rekey keeps in a database becomes what a backup has, and the log says so. An
+ * application's tables stay; so does the log, when the backup is an older copy of the same database.
+ */
+export async function replaceRows(
+  live: Installation,
+  staged: Installation,
+  reason: string,
+): Promise<void> {
+  const { database, sealed, meta } = live;
+  const same = sameInstallation(staged, live);
+  const audit = await (same ? live : staged).audit();
+  if (!same) staged.database.transaction(() => audit.append({ event: EVENTS.restored, reason }));
+  database.transaction(() => {
+    database.deferForeignKeys();
+    for (const table of OWN_TABLES) {
+      if (!same || !LOG_TABLES.includes(table)) database.takeRows(staged.database, table);
+    }
+    sealed.takeAll(staged.database);
+    meta.set("scrub_pending", "log");
+    if (same) audit.append({ event: EVENTS.restored, reason });
+  });
+}

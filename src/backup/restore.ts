@@ -1,0 +1,205 @@
+import { randomUUID } from "node:crypto";
+import { dirname, join } from "node:path";
+import { EVENTS } from "../audit/events.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { LOCK_TIMEOUT_MS } from "../secret/first_version.ts";
+import { keepNote } from "../secret/keyring_note.ts";
+import { recover } from "../secret/recovery.ts";
+import { retrieve } from "../secret/retrieval.ts";
+import { changeSecret } from "../secret/rotation.ts";
+import { type BackupInfo, inspectBackup, stageBackup } from "../store/backup_file.ts";
+import { type Environment, Installation, type StoreChoice } from "../store/installation.ts";
+import { locationForNew } from "../store/location.ts";
+import { exclusively } from "../store/lock.ts";
+import {
+  makePrivateFolder,
+  moveAside,
+  moveIntoPlace,
+  namesIn,
+  removeFolder,
+} from "../store/private_files.ts";
+import type { Version } from "../store/versions.ts";
+import { type Contents, openEnvelope, type Openers } from "./envelope.ts";
+import { carryOver, replaceRows } from "./merge.ts";
+import { makeUsable, type Usable } from "./usable.ts";
+
+/** What the operator says of a restoration. */
+export interface RestoreOptions {
+  /** Whether what is there may be replaced. */
+  readonly force: boolean;
+  /** Whether to make a new secret when the backup's cannot be had. */
+  readonly newSecret: boolean;
+  readonly store?: StoreChoice | undefined;
+  /** What the secret in the backup is opened with, if it is needed. */
+  openers(info: BackupInfo): Promise<Openers | undefined>;
+}
+
+/** How a restoration ended. */
+export interface Restored extends Usable {
+  readonly info: BackupInfo;
+  readonly version: Version;
+  /** The version that was current before, if there was one. */
+  readonly replaced: Version | undefined;
+  /** Where a damaged database was moved to. */
+  readonly movedTo: string | undefined;
+}
+
+/**
+ * Brings a backup back. It is made usable in a folder of its own first: whole, its audit chain sound, its
+ * secret at hand. Then one transaction (or one new file, where there is no database that can be used) is
+ * the moment; tables of an application in the same database are left as they are.
+ *
+ * @throws {RekeyError} `already_initialised` when there is a secret and `force` is not given,
+ * `backup_unusable`, `secret_missing` or `kek_…` when the backup cannot be made usable; nothing is changed
+ * then.
+ */
+export async function restore(
+  environment: Environment,
+  path: string,
+  options: RestoreOptions,
+): Promise<Restored> {
+  const lockPath = Installation.prepareFolder(environment);
+  return await exclusively(lockPath, LOCK_TIMEOUT_MS, async () => {
+    const folder = dirname(lockPath);
+    // Of a restoration that was killed: this one holds the lock.
+    for (const name of namesIn(folder)) {
+      if (name.startsWith(STAGE)) removeFolder(join(folder, name));
+    }
+    const stage = join(folder, `${STAGE}${randomUUID()}`);
+    makePrivateFolder(stage);
+    try {
+      return await restoreFrom(environment, path, stage, options);
+    } finally {
+      removeFolder(stage);
+    }
+  });
+}
+
+const STAGE = ".rekey-restore-";
+
+async function restoreFrom(
+  environment: Environment,
+  path: string,
+  stage: string,
+  options: RestoreOptions,
+): Promise<Restored> {
+  const { app, folders } = environment;
+  const stagedPath = join(stage, `${app.name}.db`);
+  stageBackup(path, stagedPath);
+  const info = inspectBackup(stagedPath);
+  if (info.app !== app.name) throw otherApp(info.app);
+  const live = openLive(environment, options.force);
+  const staged = Installation.open(
+    { ...environment, folders: { ...folders, data: stage, dataNamed: false } },
+    { locked: true },
+  );
+  const replaced = live?.versions.current();
+  const target = staged.versions.current();
+  if (!options.force && live !== undefined) refuseReplacing(live, target);
+  const contents = await envelopeOf(info, options);
+  const usable = await makeUsable(staged, live, { ...options, contents, info });
+  carryOver(live, staged);
+  const movedTo = await goLive(environment, staged, live, info);
+  staged.close();
+  live?.close();
+  const version = await settle(environment, usable);
+  return { ...usable, info, version, replaced, movedTo };
+}
+
+// A database that is damaged is what a backup is for.
+function openLive(environment: Environment, force: boolean): Installation | undefined {
+  try {
+    return Installation.openExisting(environment, { locked: true });
+  } catch (error) {
+    if (!isRekeyError(error, "database_damaged")) throw error;
+    if (force) return undefined;
+    throw new RekeyError(error.code, error.message, {
+      hint: "`rekey restore --force` moves it aside and puts the backup in its place",
+    });
+  }
+}
+
+async function envelopeOf(
+  info: BackupInfo,
+  options: RestoreOptions,
+): Promise<Contents | undefined> {
+  if (info.secret === undefined) return undefined;
+  const openers = await options.openers(info);
+  if (openers === undefined) return undefined;
+  const contents = await openEnvelope(info.secret, openers);
+  if (contents.app === info.app) return contents;
+  throw new RekeyError("backup_unusable", "Cannot use the backup: its secret is another app's", {
+    hint: "Nothing was changed; try another backup",
+  });
+}
+
+/** The moment. Answers where a damaged database was moved to. */
+async function goLive(
+  environment: Environment,
+  staged: Installation,
+  live: Installation | undefined,
+  { kind, made_at }: BackupInfo,
+): Promise<string | undefined> {
+  const reason = `${kind} backup of ${made_at}`;
+  if (live !== undefined) {
+    await replaceRows(live, staged, reason);
+    return undefined;
+  }
+  const audit = await staged.audit();
+  staged.database.transaction(() => audit.append({ event: EVENTS.restored, reason }));
+  staged.database.dropBackupTable();
+  const finished = `${staged.database.path}.finished`;
+  await staged.database.copyTo(finished);
+  const path = Installation.path(environment);
+  const movedTo = moveAside(path, ["-wal", "-shm"]);
+  moveIntoPlace(finished, path, false);
+  return movedTo;
+}
+
+// What can still fail here does not undo the restoration: the next command does the rest.
+async function settle(environment: Environment, { secretFrom }: Usable): Promise<Version> {
+  const installation = Installation.open(environment, { locked: true });
+  try {
+    await recover(installation);
+    const restored = installation.versions.current();
+    if (restored === undefined) throw new Error("The restored version is not there");
+    if (secretFrom === "new") return await replaceLost(installation, restored);
+    await keepNote(installation, "replace");
+    await retrieve(installation, restored, () => {});
+    return restored;
+  } finally {
+    installation.close();
+  }
+}
+
+async function replaceLost(installation: Installation, old: Version): Promise<Version> {
+  const { keyring, store, versions } = installation;
+  const known = (kid: string) => versions.byKid(kid) !== undefined;
+  const location = await locationForNew(keyring, store, undefined, known);
+  const reason = "the restored secret could not be had";
+  return (await changeSecret(installation, { old, location, reason, graceMs: 0 })).version;
+}
+
+function refuseReplacing(live: Installation, target: Version | undefined): void {
+  const there = live.versions.current();
+  // A value of an older application that was not adopted yet.
+  if (there === undefined && live.sealed.rawValue() === undefined) return;
+  const known = target && live.versions.byKid(target.kid);
+  const revived = known?.state === "retired"
+    ? `; version ${known.version}, which was rotated away, would verify again`
+    : "";
+  const what = there === undefined ? "an older application's" : `version ${there.version}`;
+  throw new RekeyError(
+    "already_initialised",
+    `Cannot restore: there is a secret, ${what}${revived}`,
+    { hint: "--force replaces it; `rekey backup` it first" },
+  );
+}
+
+function otherApp(app: string): RekeyError {
+  return new RekeyError(
+    "backup_unusable",
+    `Cannot use the backup: it is of app ${JSON.stringify(app)}`,
+    { hint: "Name that app with --app" },
+  );
+}

@@ -1,0 +1,151 @@
+import { resolve } from "node:path";
+import { backUp } from "../../backup/backup.ts";
+import type { Openers, Readers } from "../../backup/envelope.ts";
+import { restore as bringBack, type Restored } from "../../backup/restore.ts";
+import { RekeyError } from "../../core/errors.ts";
+import { readFileIfThere } from "../../store/private_files.ts";
+import type { BackupInfo } from "../../store/backup_file.ts";
+import type { Context } from "../context.ts";
+import { askHidden } from "../terminal.ts";
+
+/** Flags of `rekey backup`. */
+export interface BackupFlags {
+  readonly path: string;
+  readonly withSecret?: boolean;
+  readonly recipient?: string[];
+  readonly recipientsFile?: string;
+  readonly passphraseFile?: string;
+}
+
+/** Writes a copy of the database. */
+export async function backup(options: BackupFlags, { secrets, output }: Context): Promise<void> {
+  const path = named(options.path);
+  const { info: { app, made_at, secret }, location } = await backUp(
+    secrets,
+    path,
+    readers(options),
+  );
+  output.result({ app, path, made_at, with_secret: secret !== undefined }, [
+    `Backed up ${app} to ${path}`,
+  ]);
+  if (secret !== undefined) return;
+  output.remark(
+    location === "keyring"
+      ? "The secret is in the keyring and not in the backup; --with-secret adds it"
+      : "The secret in it opens with this machine's KEK only; --with-secret adds a passphrase's",
+  );
+}
+
+function readers(options: BackupFlags): Readers | undefined {
+  const { withSecret, recipient = [], recipientsFile, passphraseFile } = options;
+  const recipients = [...recipient, ...recipientsFile === undefined ? [] : linesOf(recipientsFile)];
+  const named = recipients.length > 0 || passphraseFile !== undefined;
+  if (!withSecret && !named) return undefined;
+  if (!withSecret) {
+    throw usage("Cannot seal a secret that is not asked for", "Add --with-secret");
+  }
+  if (recipients.length > 0 && passphraseFile !== undefined) {
+    throw usage("Cannot seal for both recipients and a passphrase", "The age format allows one");
+  }
+  if (recipients.length > 0) return { recipients };
+  return { passphrase: passphraseFile === undefined ? askTwice() : passphraseIn(passphraseFile) };
+}
+
+/** Flags of `rekey restore`. */
+export interface RestoreFlags {
+  readonly path: string;
+  readonly force?: boolean;
+  readonly identityFile?: string;
+  readonly passphraseFile?: string;
+  readonly newSecret?: boolean;
+}
+
+/** Brings a backup back. */
+export async function restore(options: RestoreFlags, context: Context): Promise<void> {
+  const { secrets, output, store } = context;
+  const restored = await bringBack(secrets.environment, named(options.path), {
+    force: options.force ?? false,
+    newSecret: options.newSecret ?? false,
+    store,
+    openers: (info) => Promise.resolve(openers(options, info)),
+  });
+  const { info, version, secretFrom, replaced, lost, movedTo } = restored;
+  output.result({
+    app: info.app,
+    version: version.version,
+    kid: version.kid,
+    location: version.location,
+    made_at: info.made_at,
+    secret_from: secretFrom,
+    replaced_version: replaced?.version ?? null,
+    damaged_database: movedTo ?? null,
+  }, human(restored));
+  if (lost.length > 0) {
+    output.warning(`grace windows have ended, their values are lost: ${lost.length}`);
+  }
+}
+
+const SOURCES: Record<Restored["secretFrom"], string> = {
+  keyring: "which the keyring has",
+  database: "which was sealed in it",
+  envelope: "which was sealed in it for you",
+  newer: "which the keyring has and is newer than the backup",
+  new: "made anew: all sessions have ended",
+};
+
+function human({ info, version, secretFrom, movedTo }: Restored): string[] {
+  return [
+    `Restored ${info.app} from the backup of ${info.made_at}`,
+    `The JWT secret is version ${version.version} (kid ${version.kid}) in the ${version.location}, ${
+      SOURCES[secretFrom]
+    }`,
+    ...movedTo === undefined ? [] : [`The damaged database is now ${movedTo}`],
+  ];
+}
+
+function openers(options: RestoreFlags, { secret }: BackupInfo): Openers | undefined {
+  const { identityFile, passphraseFile } = options;
+  if (identityFile !== undefined) return { identities: linesOf(identityFile) };
+  if (passphraseFile !== undefined) return { passphrase: passphraseIn(passphraseFile) };
+  const asks = secret !== undefined && Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
+  const passphrase = asks ? askHidden("Passphrase of the backup (nothing: without it)") : "";
+  return passphrase === "" ? undefined : { passphrase };
+}
+
+function askTwice(): string {
+  const passphrase = notEmpty(askHidden("Passphrase for the backup"));
+  if (askHidden("The same again") === passphrase) return passphrase;
+  throw usage("Cannot use the passphrase: it was typed in two ways", "Try again");
+}
+
+function passphraseIn(path: string): string {
+  return notEmpty(textOf(path).replace(/\r?\n$/, ""));
+}
+
+function notEmpty(passphrase: string): string {
+  if (passphrase !== "") return passphrase;
+  throw usage("Cannot use an empty passphrase", "Choose one");
+}
+
+// As age writes them: comments and empty lines between.
+function linesOf(path: string): string[] {
+  const lines = textOf(path).split("\n").map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("#"));
+  if (lines.length > 0) return lines;
+  throw usage("Cannot use the key file: there is no key in it", "Make one with `age-keygen`");
+}
+
+function textOf(path: string): string {
+  const data = readFileIfThere(path);
+  if (data !== undefined) return new TextDecoder().decode(data);
+  throw usage(`Cannot read ${path}: it is not there`, "Name another file");
+}
+
+function named(path: string): string {
+  if (path !== "") return resolve(path);
+  throw usage("Cannot use an empty path", "Name a file");
+}
+
+function usage(message: string, hint: string): RekeyError {
+  return new RekeyError("usage", message, { hint });
+}

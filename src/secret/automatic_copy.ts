@@ -1,0 +1,79 @@
+import { basename, dirname, join } from "node:path";
+import { rfc3339 } from "../core/clock.ts";
+import { asRefusal, RekeyError } from "../core/errors.ts";
+import { writeBackup } from "../store/backup_file.ts";
+import { Database } from "../store/database.ts";
+import type { Installation } from "../store/installation.ts";
+import { Meta, type MetaKey } from "../store/meta.ts";
+import { namesIn, removeFile } from "../store/private_files.ts";
+import type { Version } from "../store/versions.ts";
+
+/** How many automatic copies are kept. */
+export const COPIES_KEPT = 5;
+
+// Nothing sealed, so nothing that any key opens later; and nothing of how things stand at this moment only.
+const COPIED_META: readonly MetaKey[] = ["app", "id", "alg", "key_form", "store"];
+const COPIED_TABLES = ["rekey_versions", "rekey_audit_counts", "rekey_verifications"];
+
+/**
+ * Copies what is known of the versions to a file beside the database, before a rotation: `restore` brings
+ * it back when the database is lost. It holds no value, sealed or not, and neither sessions nor audit rows:
+ * a rotation costs the same at any size. The oldest copies are deleted. Call it under the lock.
+ *
+ * @returns path of the copy.
+ * @throws {RekeyError} `database_unusable` when it cannot be written.
+ */
+export async function keepCopy(installation: Installation, old: Version): Promise<string> {
+  const { database, environment } = installation;
+  const path = copyPath(database.path, old.version);
+  const made_at = rfc3339(installation.now());
+  const info = { app: environment.app.name, kind: "automatic", made_at } as const;
+  try {
+    installation.id();
+    removeUnfinished(database.path);
+    await writeBackup(path, info, true, (partial) => fill(partial, installation));
+  } catch (error) {
+    const { code, message } = asRefusal(error);
+    throw new RekeyError(code, `Cannot keep a copy before the rotation: ${message}`, {
+      hint: "Free some space, or rotate without a copy: --no-backup",
+      cause: error,
+    });
+  }
+  for (const older of automaticCopies(database.path).slice(COPIES_KEPT)) removeFile(older);
+  return path;
+}
+
+function fill(path: string, { database, meta }: Installation): void {
+  const copy = Database.create(path);
+  try {
+    copy.transaction(() => {
+      for (const table of COPIED_TABLES) copy.takeRows(database, table);
+      for (const key of COPIED_META) {
+        const value = meta.get(key);
+        if (value !== undefined) new Meta(copy).set(key, value);
+      }
+    });
+  } finally {
+    copy.close();
+  }
+}
+
+// The lock is held: who was at them has been killed.
+function removeUnfinished(databasePath: string): void {
+  const folder = dirname(databasePath);
+  const prefix = `.${basename(databasePath)}.v`;
+  for (const name of namesIn(folder)) if (name.startsWith(prefix)) removeFile(join(folder, name));
+}
+
+/** Automatic copies of a database, newest first. */
+export function automaticCopies(databasePath: string): string[] {
+  const folder = dirname(databasePath);
+  const pattern = new RegExp(`^${RegExp.escape(basename(databasePath))}\\.v(\\d+)\\.backup$`);
+  return namesIn(folder).map((name) => pattern.exec(name)).filter((found) => found !== null)
+    .sort((a, b) => Number(b[1]) - Number(a[1]))
+    .map(([name]) => join(folder, name));
+}
+
+function copyPath(databasePath: string, version: number): string {
+  return `${databasePath}.v${version}.backup`;
+}

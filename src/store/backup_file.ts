@@ -1,0 +1,155 @@
+import { randomUUID } from "node:crypto";
+import { basename, dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import {
+  isThere,
+  makePrivateFile,
+  moveIntoPlace,
+  readFileIfThere,
+  removeFile,
+} from "./private_files.ts";
+import { MIGRATIONS } from "./schema.ts";
+import { explainSqlite } from "./sqlite_errors.ts";
+
+/** What a backup says of itself, in its table `rekey_backup`. */
+export interface BackupInfo {
+  readonly app: string;
+  /** `automatic`: made before a rotation, without sessions, audit rows and anything sealed. */
+  readonly kind: "manual" | "automatic";
+  /** RFC 3339, UTC. */
+  readonly made_at: string;
+  /** The secret, sealed in the age format for whoever may restore it: see `backup/envelope.ts`. */
+  readonly secret?: string | undefined;
+}
+
+/**
+ * Makes a backup file (0600): all of it or nothing. It is one plain file, not in WAL mode.
+ *
+ * @param replace whether a file of that name may be replaced.
+ * @param fill writes the database to the path that it is given.
+ * @throws {RekeyError} `backup_unusable` when the file is there, `database_unusable` when it cannot be
+ * written.
+ */
+export async function writeBackup(
+  path: string,
+  info: BackupInfo,
+  replace: boolean,
+  fill: (partial: string) => Promise<void> | void,
+): Promise<void> {
+  const partial = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
+  makePrivateFile(partial);
+  try {
+    await fill(partial);
+    stamp(partial, info);
+    if (!moveIntoPlace(partial, path, replace)) throw isInTheWay(path);
+  } finally {
+    for (const end of ["", "-journal", "-wal", "-shm"]) removeFile(partial + end);
+  }
+}
+
+function stamp(path: string, info: BackupInfo): void {
+  explainSqlite(path, () => {
+    const sqlite = new DatabaseSync(path);
+    try {
+      // Whoever sees the file sees it finished: a crash in between leaves a file of another name.
+      sqlite.exec(
+        "PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF; BEGIN; DROP TABLE IF EXISTS rekey_backup;",
+      );
+      sqlite.exec("CREATE TABLE rekey_backup (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT");
+      const insert = sqlite.prepare("INSERT INTO rekey_backup VALUES (?, ?)");
+      for (const [key, value] of Object.entries(info)) {
+        if (value !== undefined) insert.run(key, value);
+      }
+      sqlite.exec("COMMIT");
+      mustBeWhole(sqlite, path);
+    } finally {
+      sqlite.close();
+    }
+  });
+}
+
+/**
+ * What the file at `path`, which nobody else uses, says of itself. A plain copy of a database, as `cp` makes
+ * one, is a backup too.
+ *
+ * @throws {RekeyError} `backup_unusable` when it is damaged or no backup of rekey's.
+ */
+export function inspectBackup(path: string): BackupInfo {
+  try {
+    return explainSqlite(path, () => {
+      const sqlite = new DatabaseSync(path);
+      try {
+        mustBeWhole(sqlite, path);
+        mustBeOurs(sqlite);
+        return infoOf(sqlite);
+      } finally {
+        sqlite.close();
+      }
+    });
+  } catch (error) {
+    if (isRekeyError(error, "backup_unusable")) throw error;
+    throw unusable("it is damaged, or no SQLite database", error);
+  }
+}
+
+function mustBeWhole(sqlite: DatabaseSync, path: string): void {
+  const rows = sqlite.prepare("PRAGMA integrity_check(1)").all();
+  if (rows[0]?.integrity_check === "ok") return;
+  throw unusable(`SQLite's integrity check of ${path} fails`);
+}
+
+function mustBeOurs(sqlite: DatabaseSync): void {
+  const { user_version } = sqlite.prepare("PRAGMA user_version").get() as { user_version: number };
+  const has = (type: string, name: string) =>
+    sqlite.prepare("SELECT 1 FROM sqlite_schema WHERE type = ? AND name GLOB ?").get(type, name) !==
+      undefined;
+  if (!has("table", "rekey_versions") || user_version < 1) {
+    throw unusable("it is no database of rekey");
+  }
+  if (user_version > MIGRATIONS.length) throw unusable("a newer rekey made it");
+  // Code that a file brings along is not run.
+  if (has("trigger", "*") || has("view", "*")) throw unusable("it has triggers or views");
+}
+
+function infoOf(sqlite: DatabaseSync): BackupInfo {
+  const stamped = sqlite.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'rekey_backup'").get();
+  const app = sqlite.prepare("SELECT value FROM rekey_meta WHERE key = 'app'").get()?.value;
+  if (app === undefined) throw unusable("it says no app");
+  const rows = stamped === undefined
+    ? []
+    : sqlite.prepare("SELECT key, value FROM rekey_backup").all();
+  const { kind, made_at, secret } = Object.fromEntries(rows.map(({ key, value }) => [key, value]));
+  return {
+    app: String(app),
+    kind: kind === "automatic" ? kind : "manual",
+    made_at: made_at === undefined ? "an unknown time" : String(made_at),
+    ...secret === undefined ? {} : { secret: String(secret) },
+  };
+}
+
+/** Copies a backup, so that it can be looked into without changing it. */
+export function stageBackup(path: string, staged: string): void {
+  const content = readFileIfThere(path);
+  if (content === undefined) throw unusable(`${path} is not there`);
+  makePrivateFile(staged);
+  Deno.writeFileSync(staged, content);
+}
+
+function unusable(why: string, cause?: unknown): RekeyError {
+  return new RekeyError("backup_unusable", `Cannot use the backup: ${why}`, {
+    hint: "Nothing was changed; try another backup",
+    cause,
+  });
+}
+
+/** @throws {RekeyError} `backup_unusable` when a file is there. */
+export function refuseExisting(path: string): void {
+  if (isThere(path)) throw isInTheWay(path);
+}
+
+function isInTheWay(path: string): RekeyError {
+  return new RekeyError("backup_unusable", `Cannot write ${path}: it is there already`, {
+    hint: "Name a new file; a backup is never overwritten",
+  });
+}

@@ -1,0 +1,269 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Box } from "../support/box.ts";
+import { spellings } from "../support/leaks.ts";
+import { openSealed } from "../support/sealed.ts";
+
+const PASSPHRASE = "three ravens and an open window";
+
+async function prepared(): Promise<{ box: Box; token: string; backup: string }> {
+  const box = new Box();
+  await box.run(["init", "--store", "database"]);
+  Deno.writeTextFileSync(join(box.home, "passphrase"), `${PASSPHRASE}\n`);
+  return { box, token: await box.token(), backup: join(box.home, "backup.db") };
+}
+
+const WITH_PASSPHRASE = ["--passphrase-file", "passphrase"];
+
+function removeDatabase(box: Box): void {
+  for (const end of ["", "-wal", "-shm"]) {
+    try {
+      Deno.removeSync(box.database + end);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}
+
+Deno.test("a backup is one private file that restores a lost database on its machine", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  const { code, stderr } = await box.run(["backup", backup]);
+  assert.equal(code, 0, stderr);
+  assert.equal(Deno.statSync(backup).mode! & 0o777, 0o600);
+  assert.deepEqual([...box.files().keys()].filter((path) => path.includes("backup.db")), [backup]);
+  removeDatabase(box);
+  assert.equal((await box.run(["status"])).code, 4);
+  const restored = await box.json("restore", backup);
+  assert.deepEqual([restored.version, restored.secret_from], [1, "database"]);
+  assert.equal((await box.json("verify", token)).valid, true);
+  assert.equal((await box.json("audit", "verify")).valid, true);
+  const rows = (await box.run(["audit", "export"])).stdout;
+  assert.match(rows, /JWT secret backed up.*\n.*JWT secret restored/);
+});
+
+Deno.test("with the secret sealed in it a backup makes another machine anew", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  await box.run(["rotate", "--force", "--grace", "1h"]);
+  const newer = await box.token();
+  const made = await box.run(["backup", backup, "--with-secret", ...WITH_PASSPHRASE]);
+  assert.equal(made.code, 0, made.stderr);
+  const { value } = await openSealed(box);
+  for (const spelling of spellings(value)) {
+    assert.ok(!Buffer.from(Deno.readFileSync(backup)).includes(spelling), "plain in the backup");
+  }
+
+  using other = new Box();
+  Deno.copyFileSync(backup, join(other.home, "backup.db"));
+  const without = await other.run(["restore", "backup.db"]);
+  assert.equal(without.code, 4);
+  assert.match(without.stderr, /--passphrase-file/);
+  Deno.writeTextFileSync(join(other.home, "wrong"), "wrong");
+  const wrong = await other.run(["restore", "backup.db", "--passphrase-file", "wrong"]);
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /wrong passphrase/);
+  assert.equal((await other.run(["status"])).code, 4, "nothing was made");
+
+  Deno.writeTextFileSync(join(other.home, "passphrase"), PASSPHRASE);
+  const restored = await other.json("restore", "backup.db", ...WITH_PASSPHRASE);
+  assert.deepEqual([restored.version, restored.secret_from, restored.location], [
+    2,
+    "envelope",
+    "database",
+  ]);
+  for (const one of [token, newer]) assert.equal((await other.json("verify", one)).valid, true);
+  assert.equal((await other.json("audit", "verify")).valid, true);
+  assert.equal((await other.json("rotate", "--force")).version, 3);
+  assert.equal((await other.json("verify", newer)).code, "retired_kid");
+});
+
+Deno.test("age recipients: age itself opens what is in the backup, and an identity file restores it", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  const identity = join(box.home, "identity");
+  await box.exec("age-keygen", ["-o", identity]);
+  const recipient = (await box.exec("age-keygen", ["-y", identity])).stdout.trim();
+  const made = await box.run(["backup", backup, "--with-secret", "--recipient", recipient]);
+  assert.equal(made.code, 0, made.stderr);
+  const sqlite = new DatabaseSync(backup);
+  const { value } = sqlite.prepare("SELECT value FROM rekey_backup WHERE key = 'secret'").get()!;
+  sqlite.close();
+  const opened = await box.exec("age", ["-d", "-i", identity], { stdin: String(value) });
+  assert.equal(opened.code, 0, opened.stderr);
+  assert.equal(JSON.parse(opened.stdout).versions[0].value, (await openSealed(box)).value);
+  await box.run(["destroy", "--force"]);
+  await box.json("restore", backup, "--identity-file", identity);
+  assert.equal((await box.json("verify", token)).valid, true);
+});
+
+Deno.test("restore refuses to overwrite, says what would verify again, and with --force forgets no version", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  await box.run(["backup", backup]);
+  await box.run(["rotate", "--force", "--reason", "security-incident"]);
+  const newer = await box.token();
+  const refused = await box.run(["restore", backup]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /version 2; version 1, which was rotated away, would verify again/);
+  assert.equal((await box.json("verify", newer)).version, 2);
+
+  const restored = await box.json("restore", backup, "--force");
+  assert.deepEqual([restored.version, restored.replaced_version], [1, 2]);
+  assert.equal((await box.json("verify", token)).valid, true);
+  assert.equal((await box.json("verify", newer)).code, "retired_kid");
+  assert.equal((await box.json("rotate", "--force")).version, 3, "no number is used twice");
+  const rows = (await box.run(["audit", "export"])).stdout;
+  assert.match(rows, /security-incident/, "the log of what was replaced goes on");
+  assert.equal((await box.json("audit", "verify")).valid, true);
+});
+
+Deno.test("a damaged database is moved aside and the backup put in its place", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  await box.run(["backup", backup]);
+  removeDatabase(box);
+  Deno.writeTextFileSync(box.database, "this is no database at all".repeat(400));
+  const refused = await box.run(["restore", backup]);
+  assert.equal(refused.code, 4);
+  assert.match(refused.stderr, /restore --force/);
+  const { damaged_database } = await box.json("restore", backup, "--force");
+  assert.match(Deno.readTextFileSync(damaged_database), /no database at all/);
+  assert.equal((await box.json("verify", token)).valid, true);
+});
+
+Deno.test("what is no sound backup of this app is refused and changes nothing", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  await box.run(["backup", backup]);
+  const bytes = Deno.readFileSync(backup);
+  const cases: [string, (path: string) => void][] = [
+    ["junk", (path) => Deno.writeTextFileSync(path, "junk".repeat(5_000))],
+    ["empty", (path) => Deno.writeTextFileSync(path, "")],
+    ["cut", (path) => Deno.writeFileSync(path, bytes.subarray(0, bytes.length / 2))],
+    ["changed log", (path) => change(path, "UPDATE rekey_audit SET actor = 'eve' WHERE seq = 1")],
+    ["no current version", (path) => change(path, "UPDATE rekey_versions SET state = 'retired'")],
+    ["other app", (path) => change(path, "UPDATE rekey_meta SET value = 'x' WHERE key = 'app'")],
+    ["trigger", (path) =>
+      change(
+        path,
+        "CREATE TRIGGER t AFTER INSERT ON rekey_audit BEGIN DELETE FROM rekey_versions; END",
+      )],
+    ["newer", (path) => change(path, "PRAGMA user_version = 99")],
+    ["other kid", (path) => change(path, "UPDATE rekey_versions SET kid = 'AAAAAAAAAAAAAAAA'")],
+  ];
+  for (const [name, make] of cases) {
+    const path = join(box.home, name);
+    Deno.writeFileSync(path, bytes);
+    make(path);
+    removeStage(box);
+    const { code, stderr } = await box.run(["restore", path, "--force"]);
+    assert.ok(code === 1 || code === 4, `${name}: ${code} ${stderr}`);
+    assert.doesNotMatch(stderr, /Internal/, name);
+    assert.equal((await box.json("verify", token)).valid, true, name);
+  }
+  assert.deepEqual(leftovers(box), []);
+});
+
+Deno.test("a backup overwrites nothing, and one that fails leaves nothing", async () => {
+  const { box, backup } = await prepared();
+  using _ = box;
+  Deno.writeTextFileSync(backup, "mine");
+  const { code, stderr } = await box.run(["backup", backup]);
+  assert.equal(code, 1);
+  assert.match(stderr, /there already/);
+  assert.equal(Deno.readTextFileSync(backup), "mine");
+  for (const path of ["/nowhere/at/all", "/proc/backup", ""]) {
+    const failed = await box.run(["backup", path]);
+    assert.ok([2, 4].includes(failed.code), `${path}: ${failed.code}`);
+    assert.doesNotMatch(failed.stderr, /Internal/);
+  }
+  for (
+    const args of [
+      [...WITH_PASSPHRASE],
+      ["--with-secret", "--recipient", "age1nonsense"],
+      ["--with-secret"],
+      ["--with-secret", "--recipients-file", "nowhere"],
+      ["--with-secret", "--recipient", "age1x", ...WITH_PASSPHRASE],
+    ]
+  ) {
+    assert.equal((await box.run(["backup", "new.db", ...args])).code, 2, args.join(" "));
+  }
+  assert.deepEqual(leftovers(box), []);
+});
+
+Deno.test("the last five automatic copies are kept, without values, and bring the versions back", async () => {
+  const { box } = await prepared();
+  using _ = box;
+  const values: string[] = [];
+  for (let i = 0; i < 7; i++) {
+    values.push((await openSealed(box)).value);
+    await box.run(["rotate", "--force"]);
+  }
+  const copies = [...box.files().keys()].filter((path) => /\.v\d+\.backup$/.test(path)).sort();
+  assert.deepEqual(copies, [3, 4, 5, 6, 7].map((version) => `${box.database}.v${version}.backup`));
+  for (const path of copies) {
+    const sqlite = new DatabaseSync(path);
+    assert.deepEqual(sqlite.prepare("SELECT * FROM settings").all(), []);
+    const keys = sqlite.prepare("SELECT key FROM rekey_meta ORDER BY key").all();
+    assert.deepEqual(keys.map(({ key }) => key), ["alg", "app", "id", "key_form", "store"]);
+    sqlite.close();
+    const content = Buffer.from(Deno.readFileSync(path));
+    for (const value of values) {
+      for (const spelling of spellings(value)) assert.ok(!content.includes(spelling), path);
+    }
+  }
+
+  const retired = await box.token();
+  removeDatabase(box);
+  const lost = await box.run(["restore", copies[4]!]);
+  assert.equal(lost.code, 4);
+  assert.match(lost.stderr, /--new-secret/);
+  const { version, secret_from } = await box.json("restore", copies[4]!, "--new-secret");
+  assert.deepEqual([version, secret_from], [8, "new"]);
+  assert.equal((await box.json("verify", await box.token())).valid, true);
+  assert.equal((await box.json("verify", retired)).valid, false);
+  assert.equal((await box.json("audit", "verify")).valid, true);
+  await box.run(["rotate", "--force", "--no-backup"]);
+  assert.ok(![...box.files().keys()].includes(`${box.database}.v8.backup`));
+  await box.run(["destroy", "--force"]);
+  assert.deepEqual([...box.files().keys()].filter((path) => path.includes(".backup")), []);
+});
+
+Deno.test("an application's own tables stay when rekey's are restored", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  change(box.database, "CREATE TABLE notes (text); INSERT INTO notes VALUES ('old')");
+  await box.run(["backup", backup]);
+  change(
+    box.database,
+    "UPDATE notes SET text = 'new'; INSERT INTO settings VALUES ('theme', 'dark', 0)",
+  );
+  await box.run(["rotate", "--force"]);
+  await box.run(["restore", backup, "--force"]);
+  const sqlite = new DatabaseSync(box.database);
+  assert.equal(sqlite.prepare("SELECT text FROM notes").get()?.text, "new");
+  assert.equal(
+    sqlite.prepare("SELECT value FROM settings WHERE key = 'theme'").get()?.value,
+    "dark",
+  );
+  sqlite.close();
+  assert.equal((await box.json("verify", token)).valid, true);
+});
+
+function change(path: string, sql: string): void {
+  const sqlite = new DatabaseSync(path);
+  sqlite.exec(sql);
+  sqlite.close();
+}
+
+function removeStage(box: Box): void {
+  assert.deepEqual(leftovers(box), []);
+}
+
+/** Files that something unfinished has left. */
+function leftovers(box: Box): string[] {
+  return [...box.files().keys()].filter((path) => /\/\.(rekey-restore|\w+\.db\.)/.test(path));
+}
