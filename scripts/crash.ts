@@ -3,7 +3,12 @@
  * reports what was found. Stops at the first machine that is not as it must be.
  */
 import { Box } from "../tests/support/box.ts";
-import { type CrashReport, killRotations } from "../tests/support/crash.ts";
+import {
+  type CrashReport,
+  killMoves,
+  killRestorations,
+  killRotations,
+} from "../tests/support/crash.ts";
 import { KeyringBox } from "../tests/support/keyring.ts";
 
 const kills = Number(Deno.args[0] ?? 1_000);
@@ -16,11 +21,27 @@ database[Symbol.dispose]();
 const keyring = await KeyringBox.start();
 await keyring.run(["init"]);
 print("keyring", await killRotations(keyring, kills));
+say(
+  `store move: ${await killMoves(
+    keyring,
+    1,
+  )} kills, at every system call; every token stayed valid`,
+);
+say(
+  `restore: ${await killRestorations(
+    keyring,
+    1,
+  )} kills, at every system call; it had happened or not`,
+);
 await keyring[Symbol.asyncDispose]();
 
 function print(location: string, { kills, survived, phases }: CrashReport): void {
   const found = Object.entries(phases).map(([phase, count]) => `${phase} ${count}`).join(", ");
-  const line =
-    `${location}: ${kills} kills, ${survived} rotations ended before theirs; found ${found}; every machine had one secret\n`;
-  Deno.stdout.writeSync(new TextEncoder().encode(line));
+  say(
+    `${location}: ${kills} kills, ${survived} rotations ended before theirs; found ${found}; every machine had one secret`,
+  );
+}
+
+function say(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }

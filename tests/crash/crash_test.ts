@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { Box } from "../support/box.ts";
-import { killDestructions, killRotations } from "../support/crash.ts";
+import { killDestructions, killMoves, killRestorations, killRotations } from "../support/crash.ts";
 import { KeyringBox } from "../support/keyring.ts";
 
 // `deno task crash` does the same a thousand times.
 const KILLS = 50;
+const STRIDE = 5;
 
 function assertReached(phases: Record<string, number>): void {
   assert.ok(phases["begin to commit"]! > 0, "no kill fell between begin and commit");
@@ -26,4 +27,16 @@ Deno.test(`${KILLS} kills during rotations on the keyring lose and double nothin
 Deno.test("a destruction that is killed anywhere is finished by the next command", async () => {
   await using box = await KeyringBox.start();
   assert.ok(await killDestructions(box) > 5);
+});
+
+Deno.test("a move that is killed anywhere leaves the value in one place, and every token valid", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  assert.ok(await killMoves(box, STRIDE) > 10);
+});
+
+Deno.test("a restoration that is killed anywhere has happened or has not", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  assert.ok(await killRestorations(box, STRIDE) > 10);
 });

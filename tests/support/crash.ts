@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ACCOUNT, KeyringBox } from "./keyring.ts";
 import { type Box, REKEY } from "./box.ts";
@@ -51,14 +52,17 @@ export async function killRotations(
   return report;
 }
 
-async function killAtCall(box: Box, call: number, command = "rotate"): Promise<boolean> {
+async function killAtCall(
+  box: Box,
+  call: number,
+  args = ["rotate", "--force"],
+): Promise<boolean> {
   const inject = `inject=${CALLS}:signal=SIGKILL:when=${call}`;
   const flags = ["-f", "-qq", "-e", `trace=${CALLS}`, "-e", inject, "-o", "/dev/null"];
   const { code, stderr } = await box.exec("/usr/bin/strace", [
     ...flags,
     REKEY,
-    command,
-    "--force",
+    ...args,
   ]);
   return wasKilled(code, stderr);
 }
@@ -72,7 +76,7 @@ async function killAtCall(box: Box, call: number, command = "rotate"): Promise<b
 export async function killDestructions(box: Box): Promise<number> {
   for (let call = 1;; call++) {
     const { kid } = await box.json("init");
-    const killed = await killAtCall(box, call, "destroy");
+    const killed = await killAtCall(box, call, ["destroy", "--force"]);
     const after = await box.json("init");
     assert.equal(after.version, 1);
     assert.equal((await box.json("verify", await box.token())).kid, after.kid);
@@ -80,6 +84,62 @@ export async function killDestructions(box: Box): Promise<number> {
       assert.notEqual(after.kid, kid);
       return call - 1;
     }
+  }
+}
+
+/**
+ * Kills `rekey store move` to the other location right before its n-th system call, for every
+ * `stride`-th n and both ways, and checks that every token stays valid and that the value is in one place only.
+ *
+ * @returns how many kills there were.
+ */
+export async function killMoves(box: KeyringBox, stride: number): Promise<number> {
+  const token = await box.token();
+  let kills = 0;
+  for (const to of ["database", "keyring"]) {
+    for (let call = 1, killed = true; killed; call += stride) {
+      killed = await killAtCall(box, call, ["store", "move", to]);
+      kills += Number(killed);
+      // The next command finishes or undoes.
+      const { location, kid } = await box.json("status");
+      if (!killed) assert.equal(location, to);
+      assert.equal((await box.json("verify", token)).kid, kid);
+      await checkPlaces(box, kid, location);
+      // Back, so that the next kill meets the same situation.
+      if (location === to && killed) {
+        await box.json("store", "move", to === "keyring" ? "database" : "keyring");
+      }
+    }
+  }
+  return kills;
+}
+
+/**
+ * Kills `rekey restore --force` of a backup with version 1 on a machine with version 2 right before its n-th
+ * system call, for every `stride`-th n, and checks that the machine has one of the two, whole.
+ *
+ * @returns how many kills there were.
+ */
+export async function killRestorations(box: KeyringBox, stride: number): Promise<number> {
+  const { kid: older } = await box.json("status");
+  const backup = join(box.home, "backup.db");
+  const identity = join(box.home, "identity");
+  await box.exec("age-keygen", ["-o", identity]);
+  const recipient = (await box.exec("age-keygen", ["-y", identity])).stdout.trim();
+  await box.run(["backup", backup, "--with-secret", "--recipient", recipient]);
+  const restore = ["restore", backup, "--force", "--identity-file", identity];
+  const { kid: newer } = await box.json("rotate", "--force");
+  let kills = 0;
+  for (let call = 1, current = newer;; call += stride) {
+    const killed = await killAtCall(box, call, restore);
+    const { kid, location } = await box.json("status");
+    assert.ok(killed ? kid === older || kid === current : kid === older, "one of the two");
+    assert.equal((await box.json("verify", await box.token())).kid, kid);
+    await checkPlaces(box, kid, location);
+    assert.equal((await box.json("audit", "verify")).valid, true);
+    if (!killed) return kills;
+    kills++;
+    if (kid === older) current = (await box.json("rotate", "--force")).kid;
   }
 }
 
@@ -131,13 +191,17 @@ async function checkMachine(box: Box, before: number, oldToken: string) {
   return { version, token };
 }
 
-async function checkPlaces(box: Box, kid: string): Promise<void> {
+async function checkPlaces(box: Box, kid: string, location?: string): Promise<void> {
   const sqlite = new DatabaseSync(box.database);
   const states = sqlite.prepare("SELECT state FROM rekey_versions WHERE state <> 'retired'").all();
   const rows = sqlite.prepare("SELECT key FROM settings").all().map(({ key }) => key);
   sqlite.close();
   assert.deepEqual(states.map(({ state }) => state), ["current"]);
   if (!(box instanceof KeyringBox)) return assert.deepEqual(rows, ["jwt_secret"]);
+  if (location === "database") {
+    assert.deepEqual(await box.accounts(), []);
+    return assert.deepEqual(rows, ["jwt_secret"]);
+  }
   assert.deepEqual(rows, []);
   assert.deepEqual(await box.accounts(), [ACCOUNT]);
   const value = await box.lookup() ?? "";

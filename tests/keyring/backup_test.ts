@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ACCOUNT, KeyringBox } from "../support/keyring.ts";
+
+function removeDatabase(box: KeyringBox): void {
+  for (const path of box.files().keys()) {
+    if (path.startsWith(box.database) && !path.endsWith(".backup")) Deno.removeSync(path);
+  }
+}
+
+Deno.test("the secret that the keyring holds by now is found by a restoration, however old the backup", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  await box.run(["backup", "old.db"]);
+  const retired = await box.token();
+  await box.run(["rotate", "--force"]);
+  await box.run(["rotate", "--force"]);
+  const token = await box.token();
+  const value = await box.lookup();
+  removeDatabase(box);
+  for (const backup of ["old.db", `${box.database}.v2.backup`]) {
+    const { version, secret_from, location } = await box.json("restore", backup, "--force");
+    // The older backup is refused its place by nothing: there is no database the first time.
+    assert.deepEqual([version, secret_from, location], [3, "newer", "keyring"], backup);
+    assert.equal(await box.lookup(), value);
+    assert.equal((await box.json("verify", token)).version, 3);
+    assert.equal((await box.json("verify", retired)).valid, false);
+    assert.equal((await box.json("audit", "verify")).valid, true);
+    removeDatabase(box);
+  }
+});
+
+Deno.test("a machine is made anew, its secret in the keyring, from a backup that has it sealed", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  await box.run(["rotate", "--force", "--grace", "1h"]);
+  const token = await box.token();
+  const value = await box.lookup();
+  Deno.writeTextFileSync(join(box.home, "passphrase"), "long enough");
+  const flags = ["--passphrase-file", "passphrase"];
+  await box.run(["backup", "b.db", "--with-secret", ...flags]);
+  await box.run(["destroy", "--force"]);
+  assert.deepEqual(await box.accounts(), []);
+  const without = await box.run(["restore", "b.db"]);
+  assert.equal(without.code, 4);
+  const restored = await box.json("restore", "b.db", ...flags);
+  assert.deepEqual([restored.location, restored.secret_from], ["keyring", "envelope"]);
+  assert.equal(await box.lookup(), value);
+  assert.deepEqual(await box.accounts(), [ACCOUNT, `${ACCOUNT}.v1`]);
+  assert.equal((await box.json("verify", token)).valid, true);
+});
+
+Deno.test("a restoration over a newer secret brings the older one back to the keyring, when forced", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  const token = await box.token();
+  const value = await box.lookup();
+  Deno.writeTextFileSync(join(box.home, "passphrase"), "long enough");
+  const flags = ["--passphrase-file", "passphrase"];
+  await box.run(["backup", "b.db", "--with-secret", ...flags]);
+  await box.run(["rotate", "--force"]);
+  const newer = await box.token();
+  assert.equal((await box.run(["restore", "b.db", ...flags])).code, 1);
+  assert.equal((await box.json("restore", "b.db", "--force", ...flags)).version, 1);
+  assert.equal(await box.lookup(), value);
+  assert.deepEqual(await box.accounts(), [ACCOUNT]);
+  assert.equal((await box.json("verify", token)).valid, true);
+  assert.equal((await box.json("verify", newer)).code, "retired_kid");
+  assert.equal((await box.json("rotate", "--force")).version, 3);
+  assert.equal((await box.json("audit", "verify")).valid, true);
+});
+
+Deno.test("a locked keyring: nothing is restored that would need it, and nothing is changed", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  const token = await box.token();
+  await box.run(["backup", "b.db"]);
+  await box.lock();
+  const { code, stderr } = await box.run(["restore", "b.db", "--force"]);
+  assert.equal(code, 4, stderr);
+  await box.unlock();
+  assert.equal((await box.json("verify", token)).valid, true);
+});
