@@ -1,7 +1,7 @@
 import { EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import { locationForNew } from "../store/location.ts";
+import { mustBeFree } from "../store/location.ts";
 import { numberedSlot } from "../store/secret_store.ts";
 import type { Location, Version } from "../store/versions.ts";
 import { keepNote } from "./keyring_note.ts";
@@ -57,7 +57,7 @@ async function copyToKeyring(installation: Installation, values: Retrieved[]): P
   if (values.length === 0) return;
   const { database, keyring, versions } = installation;
   const known = (kid: string) => versions.byKid(kid) !== undefined;
-  await locationForNew(keyring, "keyring", versions.current(), known);
+  await mustBeFree(keyring, known);
   // From here on the rows tell a later command that the keyring may have something to clear away.
   database.transaction(() => values.forEach(({ version }) => versions.markUnsynced(version)));
   try {

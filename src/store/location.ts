@@ -43,6 +43,18 @@ const MOVE_HINT =
   "in an emergency `rotate --store database` replaces the secret without the keyring";
 const NEW_HINT = "or decide for the database with --store database";
 
+/**
+ * Makes sure that the keyring's entry is free for this installation.
+ *
+ * @throws {RekeyError} `secret_claimed` when it is not, a `keyring_…` code when it cannot be told.
+ */
+export async function mustBeFree(
+  keyring: KeyringStore,
+  known: (kid: string) => boolean,
+): Promise<void> {
+  if (await isTaken(keyring, known)) throw taken();
+}
+
 // Moving in must not overwrite what another installation or program keeps under the same account.
 async function isTaken(keyring: KeyringStore, known: (kid: string) => boolean): Promise<boolean> {
   try {
