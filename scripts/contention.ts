@@ -1,0 +1,28 @@
+/**
+ * `deno task contention [WRITERS [ROTATIONS [READERS]]]`: processes of the compiled binary that rotate and
+ * read at once, on both locations, until the first thing that must not be.
+ */
+import { Box } from "../tests/support/box.ts";
+import { contend } from "../tests/support/contention.ts";
+import { KeyringBox } from "../tests/support/keyring.ts";
+
+const [writers = 16, rotations = 25, readers = 16] = Deno.args.map(Number);
+const load = { writers, rotations, readers };
+
+{
+  using box = new Box();
+  await contendAndPrint("database", box);
+}
+{
+  await using box = await KeyringBox.start();
+  await contendAndPrint("keyring", box);
+}
+
+async function contendAndPrint(location: string, box: Box): Promise<void> {
+  const { seconds, reads, refused, auditRows } = await contend(box, load);
+  const line =
+    `${location}: ${writers} processes × ${rotations} rotations and ${readers} readers ` +
+    `in ${seconds.toFixed(0)} s; ${reads} reads, ${refused} of a token just rotated away; ` +
+    `one current version, none missing, ${auditRows} audit rows verified\n`;
+  Deno.stdout.writeSync(new TextEncoder().encode(line));
+}
