@@ -3,6 +3,9 @@ import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { makePrivateFile } from "./private_files.ts";
 import { explainSqlite } from "./sqlite_errors.ts";
 
+// SQLite takes a longer time-out for none at all.
+const LONGEST_WAIT_MS = 2 ** 31 - 1;
+
 /**
  * Runs `work` while no other process does: rotations and recoveries take turns. The lock is a lock on
  * an empty SQLite file, so the system lets go of it whenever the process ends, however it ends, and
@@ -36,7 +39,9 @@ export function takeLock(path: string, waitMs: number): Disposable {
 function begin(lock: DatabaseSync, path: string, waitMs: number): void {
   try {
     explainSqlite(path, () => {
-      lock.exec(`PRAGMA journal_mode = MEMORY; PRAGMA busy_timeout = ${waitMs}; BEGIN EXCLUSIVE`);
+      // The time-out comes first: setting the journal mode reads the file, which waits too.
+      const wait = Math.min(waitMs, LONGEST_WAIT_MS);
+      lock.exec(`PRAGMA busy_timeout = ${wait}; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE`);
     });
   } catch (error) {
     if (!isRekeyError(error, "busy")) throw error;

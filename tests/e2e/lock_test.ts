@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { Box } from "../support/box.ts";
+
+// What SQLite's binding waits when nothing else was said: no time-out of ours may be taken for it.
+const BINDINGS_OWN_MS = 5_000;
+
+/** Holds the lock that rotations take, as another process in the middle of one does. */
+function takeLock(box: Box): DatabaseSync {
+  const lock = new DatabaseSync(`${box.database}.lock`);
+  lock.exec("BEGIN EXCLUSIVE");
+  return lock;
+}
+
+const rotate = (box: Box, wait: string) => box.run(["rotate", "--force", "--lock-timeout", wait]);
+
+Deno.test("--lock-timeout 0s does not wait for another rotation: exit 6", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  const lock = takeLock(box);
+  const start = performance.now();
+  assert.equal((await rotate(box, "0s")).code, 6);
+  assert.ok(performance.now() - start < BINDINGS_OWN_MS - 1_000);
+  lock.close();
+});
+
+Deno.test("a reader does not wait for the rotation that is at work, nor does it undo it", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  const token = await box.token();
+  const sqlite = new DatabaseSync(box.database);
+  sqlite.exec("INSERT INTO rekey_meta VALUES ('scrub_pending', 'log')");
+  sqlite.close();
+  const lock = takeLock(box);
+  const start = performance.now();
+  assert.equal((await box.run(["verify", token])).code, 0);
+  assert.ok(performance.now() - start < BINDINGS_OWN_MS - 1_000);
+  lock.close();
+});
+
+Deno.test("--lock-timeout waits as long as it says, weeks too", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  const lock = takeLock(box);
+  const waiting = Promise.all([rotate(box, "1m"), rotate(box, "30d")]);
+  await new Promise((done) => setTimeout(done, BINDINGS_OWN_MS + 1_000));
+  lock.close();
+  assert.deepEqual((await waiting).map(({ code }) => code), [0, 0]);
+});
