@@ -1,20 +1,28 @@
-/** Builds `dist/rekey`: one executable with the program, the runtime and the keyring addon. */
+/**
+ * Builds `dist/rekey`: one executable with the program, the runtime and the keyring addon. With `--traced`
+ * it builds `dist/rekey-traced` instead, for the hunt for leaks: see `traced.ts`.
+ */
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { PERMISSIONS } from "./permissions.ts";
 import { findDenort } from "./denort.ts";
+import { traced } from "./traced.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
-const PARTS = "dist/build";
+const TRACED = Deno.args.includes("--traced");
+const NAME = TRACED ? "rekey-traced" : "rekey";
+// Folders of their own, so that neither build finds the other's parts.
+const PARTS = TRACED ? "dist/build-traced" : "dist/build";
 
 Deno.chdir(ROOT);
 await Deno.mkdir(PARTS, { recursive: true });
 await bundle();
+if (TRACED) await trace();
 const addon = await copyAddon();
 await compile(addon);
-const { size } = await Deno.stat("dist/rekey");
-report(`dist/rekey: ${(size / 1e6).toFixed(1)} MB`);
+const { size } = await Deno.stat(`dist/${NAME}`);
+report(`dist/${NAME}: ${(size / 1e6).toFixed(1)} MB`);
 
 // One minified file starts in a good half of the time that a graph of modules takes.
 async function bundle(): Promise<void> {
@@ -29,6 +37,11 @@ async function bundle(): Promise<void> {
     `${PARTS}/rekey.js`,
     "main.ts",
   );
+}
+
+async function trace(): Promise<void> {
+  const script = await Deno.readTextFile(`${PARTS}/rekey.js`);
+  await Deno.writeTextFile(`${PARTS}/rekey.js`, traced(script));
 }
 
 /** Puts the addon and its SHA-256 beside the bundle, where `src/store/keyring_addon.ts` looks. */
@@ -64,7 +77,7 @@ async function compile(included: string[]): Promise<void> {
     ...["--output", `${PARTS}/rekey`, `${PARTS}/rekey.js`],
   );
   // In one step, so that whoever runs it meanwhile finds the old one or the new one.
-  await Deno.rename(`${PARTS}/rekey`, "dist/rekey");
+  await Deno.rename(`${PARTS}/rekey`, `dist/${NAME}`);
 }
 
 // `deno compile` records when each file was written: with a fixed time the same sources make the same bytes.

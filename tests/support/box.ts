@@ -1,7 +1,9 @@
 import { join } from "node:path";
+import { Watch } from "./watch.ts";
 
-/** The compiled executable that the tests run, as a user does. */
-export const REKEY = join(import.meta.dirname!, "../../dist/rekey");
+/** The compiled executable that the tests run, as a user does; `deno task leaks` names another one. */
+export const REKEY = Deno.env.get("REKEY_BINARY") ??
+  join(import.meta.dirname!, "../../dist/rekey");
 
 /** How a command ended. */
 export interface Ended {
@@ -23,6 +25,7 @@ export interface RunOptions {
  */
 export class Box implements Disposable {
   readonly home = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+  readonly #watch = Watch.asked(this.home);
 
   constructor(readonly env: Record<string, string> = {}) {}
 
@@ -50,13 +53,22 @@ export class Box implements Disposable {
       args,
       cwd: options.cwd ?? this.home,
       clearEnv: true,
-      env: { PATH: "/usr/bin:/bin", HOME: this.home, ...this.env, ...options.env },
+      env: {
+        PATH: "/usr/bin:/bin",
+        HOME: this.home,
+        ...this.#watch?.env,
+        ...this.env,
+        ...options.env,
+      },
       stdin: options.stdin === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
     if (options.stdin !== undefined) await feed(child.stdin, options.stdin);
-    const { code, stdout, stderr } = await child.output();
+    const ending = child.output();
+    const { code, stdout, stderr } = await (this.#watch?.during(ending) ?? ending);
+    // Others may print a secret: secret-tool is asked to.
+    if ([program, ...args].some((part) => part.includes(REKEY))) this.#watch?.ended(stdout, stderr);
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     return { code, stdout: text(stdout), stderr: text(stderr) };
   }
@@ -79,6 +91,7 @@ export class Box implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#watch?.close();
     Deno.removeSync(this.home, { recursive: true });
   }
 }

@@ -7,7 +7,9 @@ export function spellings(base64: string): Buffer[] {
   const raw = Buffer.from(base64, "base64");
   assert.equal(raw.length, 64, "the test must look for a whole secret");
   // Without the last group, so that padding and line ends do not hide a hit.
-  const texts = [base64.slice(0, 84), raw.toString("base64url").slice(0, 84), raw.toString("hex")];
+  const hex = raw.toString("hex");
+  const url = raw.toString("base64url");
+  const texts = [base64.slice(0, 84), url.slice(0, 84), hex, hex.toUpperCase()];
   return [raw, ...texts.map((text) => Buffer.from(text))];
 }
 

@@ -1,0 +1,64 @@
+import { Buffer } from "node:buffer";
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { spellings } from "../support/leaks.ts";
+import { Watch } from "../support/watch.ts";
+
+/** One watch over one made-up secret; answers what it reports. */
+async function hunt(leak: (secret: Buffer, home: string, watch: Watch) => void | Promise<void>) {
+  const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+  const home = join(folder, "home");
+  Deno.mkdirSync(home);
+  const watch = new Watch(folder, home);
+  const secret = randomBytes(64);
+  Deno.writeTextFileSync(watch.env.REKEY_TRACE!, `${secret.toString("base64")}\n`);
+  Deno.writeTextFileSync(join(home, "harmless"), "nothing");
+  await leak(secret, home, watch);
+  watch.close();
+  const report = JSON.parse(Deno.readTextFileSync(join(folder, "report.jsonl")));
+  Deno.removeSync(folder, { recursive: true });
+  return report;
+}
+
+Deno.test("the hunt for leaks finds nothing where nothing is", async () => {
+  const { secrets, commands, hits } = await hunt((_secret, _home, watch) =>
+    watch.ended(Buffer.from("output"))
+  );
+  assert.deepEqual([secrets, commands, hits], [1, 1, []]);
+});
+
+Deno.test("the hunt for leaks finds every spelling in a file of the home", async () => {
+  for (let spelling = 0; spelling < 5; spelling++) {
+    const { hits } = await hunt((secret, home) => {
+      const planted = spellings(secret.toString("base64"))[spelling]!;
+      Deno.writeFileSync(join(home, "planted"), Buffer.concat([Buffer.from("x"), planted]));
+    });
+    assert.deepEqual(hits, ["~/planted"]);
+  }
+});
+
+Deno.test("the hunt for leaks finds what a command printed", async () => {
+  const { hits } = await hunt((secret, _home, watch) =>
+    watch.ended(Buffer.from(""), Buffer.from(`error: ${secret.toString("base64")}`))
+  );
+  assert.deepEqual(hits, ["the output of a command"]);
+});
+
+Deno.test("the hunt for leaks finds a file that was there for one command only", async () => {
+  const { hits } = await hunt((secret, _home, watch) => {
+    const path = join(watch.env.TMPDIR!, "planted");
+    Deno.writeFileSync(path, secret);
+    watch.ended();
+    Deno.removeSync(path);
+  });
+  assert.match(hits.join(), /tmp-.*planted$/);
+});
+
+Deno.test("the hunt for leaks finds an argument of any process", async () => {
+  const { hits } = await hunt(async (secret, _home, watch) => {
+    const script = `sleep 0.3; : ${secret.toString("hex")}`;
+    await watch.during(new Deno.Command("/bin/sh", { args: ["-c", script] }).output());
+  });
+  assert.deepEqual(hits, ["a command line"]);
+});
