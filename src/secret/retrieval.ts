@@ -74,25 +74,27 @@ async function fromKeyring(installation: Installation, version: Version, note: N
 
 /**
  * Looks for a version's value in both slots that may hold it: between the commit of a rotation and
- * its publication a value is not yet where it belongs. The kid tells whose it is.
+ * its publication a value is not yet where it belongs. The kid tells whose it is. The likely slot comes
+ * once more at the end: while the other one was looked at, the value may have been moved there.
  */
 async function search(store: SecretStore, version: Version): Promise<Secret | undefined> {
-  const likely = version.state === "current"
+  const [likely, other] = version.state === "current"
     ? [currentSlot(version), numberedSlot(version)]
     : [numberedSlot(version), currentSlot(version)];
-  let damage: RekeyError | undefined;
+  let trouble: RekeyError | undefined;
   let stranger = false;
-  for (const slot of likely) {
+  for (const slot of [likely, other, likely]) {
     try {
       const secret = await store.read(slot);
       if (secret?.kid === version.kid) return secret;
       stranger ||= secret !== null;
     } catch (error) {
-      if (!isRekeyError(error, "secret_damaged")) throw error;
-      damage = error;
+      // An item that is deleted between being found and being read is a failure of its own.
+      if (!isRekeyError(error, "secret_damaged", "keyring_failed")) throw error;
+      trouble = error;
     }
   }
-  if (damage !== undefined) throw damage;
+  if (trouble !== undefined) throw trouble;
   if (stranger) throw mismatch(version);
   return undefined;
 }
