@@ -20,7 +20,7 @@ export async function holdAfterMessage(
   args: string[],
   meanwhile: () => void | Promise<void>,
 ): Promise<Held> {
-  const trace = join(box.home, `held-${n}`);
+  const trace = join(box.home, `held-${crypto.randomUUID()}`);
   const inject = `inject=sendmsg:signal=SIGSTOP:when=${n}`;
   // A message may hold the secret, so the trace shows no text: -s 0.
   const flags = ["-f", "-qq", "-s", "0", "-e", "trace=sendmsg", "-e", inject, "-o", trace];
