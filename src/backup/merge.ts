@@ -20,8 +20,12 @@ export function carryOver(live: Installation | undefined, staged: Installation):
       const last = versions.every()[0]?.version ?? 0;
       const version = Math.max(row.version, last + 1);
       const taken = { ...row, version, replaces: null, request_id: null };
-      versions.take({ ...taken, state: "previous", grace_until: 0 });
-      versions.retire(taken, staged.now());
+      if (row.state === "retired") {
+        versions.take(taken);
+      } else {
+        versions.take({ ...taken, state: "previous", grace_until: 0 });
+        versions.retire(taken, staged.now());
+      }
     }
     const sessions = new Sessions(database);
     for (const { jti, revoked_at } of new Sessions(live.database).revoked()) {

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { readFileSync, renameSync } from "node:fs";
+import { readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import type { AsyncEntry } from "@napi-rs/keyring";
 import { type ErrorCode, isRekeyError, RekeyError } from "../core/errors.ts";
 import {
   makePrivateFolder,
+  namesIn,
   readFileIfThere,
   removeFile,
   writeNewPrivateFile,
@@ -89,13 +90,26 @@ function unpack(folder: string, path: string, sha256: string): void {
   if (hashOf(content) !== sha256) {
     throw new Error("The embedded keyring addon is not what was built");
   }
-  const partial = join(folder, `.keyring-${crypto.randomUUID()}`);
+  removeUnfinished(folder);
+  const partial = join(folder, `${PARTIAL}${crypto.randomUUID()}`);
   try {
     writeNewPrivateFile(partial, content);
     renameSync(partial, path);
   } catch (error) {
     removeFile(partial);
     throw error;
+  }
+}
+
+const PARTIAL = ".keyring-";
+const STALE_MS = 60_000;
+
+// Of processes that were killed while they unpacked; one that is at it takes no minute.
+function removeUnfinished(folder: string): void {
+  for (const name of namesIn(folder).filter((name) => name.startsWith(PARTIAL))) {
+    const path = join(folder, name);
+    const written = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity;
+    if (Date.now() - written > STALE_MS) removeFile(path);
   }
 }
 

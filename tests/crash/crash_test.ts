@@ -38,5 +38,5 @@ Deno.test("a move that is killed anywhere leaves the value in one place, and eve
 Deno.test("a restoration that is killed anywhere has happened or has not", async () => {
   await using box = await KeyringBox.start();
   await box.run(["init"]);
-  assert.ok(await killRestorations(box, 3 * STRIDE) > 10);
+  assert.ok(await killRestorations(box, STRIDE) > 10);
 });
