@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import type { AsyncEntry } from "@napi-rs/keyring";
 import { type ErrorCode, isRekeyError, RekeyError } from "../core/errors.ts";
+import { entriesOnThread } from "./keyring_thread.ts";
 import {
   makePrivateFolder,
   namesIn,
@@ -30,17 +30,13 @@ const EMBEDDED_SHA256 = new URL("./keyring.node.sha256", import.meta.url);
  */
 export function loadKeyringAddon(cacheFolder: string | undefined): KeyringAddon {
   const path = unpackedAddon(cacheFolder);
-  const module = { exports: {} as KeyringAddon };
-  try {
-    process.dlopen(module, path);
-  } catch (cause) {
-    throw new RekeyError("keyring_failed", "Cannot use the keyring: its addon cannot be loaded", {
+  const unloadable = (cause: unknown) =>
+    new RekeyError("keyring_failed", "Cannot use the keyring: its addon cannot be loaded", {
       hint:
         `Is ${path} on a file system that forbids programs (noexec)? XDG_CACHE_HOME names another`,
       cause,
     });
-  }
-  return module.exports;
+  return { AsyncEntry: entriesOnThread(path, unloadable) };
 }
 
 function unpackedAddon(folder: string | undefined): string {

@@ -99,8 +99,8 @@ export class KeyringStore implements SecretStore {
     return this.#call(account, (entry, signal) => entry.deletePassword(signal));
   }
 
-  // A stopped service blocks the call for ever: the deadline lets the program go on and leave, and the
-  // signal drops a call that has not begun.
+  // A stopped service, or one that waits for its user, blocks the call for ever: the deadline lets the
+  // program go on and leave, and the signal drops what has not begun.
   async #call<T>(
     account: string,
     call: (entry: InstanceType<KeyringAddon["AsyncEntry"]>, signal: AbortSignal) => Promise<T>,
