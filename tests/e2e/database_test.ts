@@ -91,7 +91,11 @@ Deno.test("the JSON fields are those of the design", async () => {
     "claims",
   ]);
   const more = ["previous_version", "previous_kid", "grace_until", "reason"];
-  assert.deepEqual(Object.keys(await box.json("rotate", "--force")), [...shared, ...more]);
+  assert.deepEqual(Object.keys(await box.json("rotate", "--force")), [
+    ...shared,
+    ...more,
+    "audit_head",
+  ]);
   const status = Object.keys(await box.json("status"));
   const wanted = [
     "age_seconds",
