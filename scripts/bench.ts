@@ -8,7 +8,7 @@ import { KeyringBox } from "../tests/support/keyring.ts";
 import { findDenort } from "./denort.ts";
 
 const RUNS = Number(Deno.args[0] ?? 15);
-const MANY = 100_000;
+const MANY = 1_000_000;
 
 /** One thing to time; `prepare` gives the arguments of its next run. */
 interface Contender {

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { EVENTS } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { LOCK_TIMEOUT_MS } from "../secret/first_version.ts";
+import { destroy } from "../secret/destruction.ts";
 import { keepNote } from "../secret/keyring_note.ts";
 import { recover } from "../secret/recovery.ts";
 import { retrieve } from "../secret/retrieval.ts";
@@ -17,11 +18,12 @@ import {
   moveIntoPlace,
   namesIn,
   removeFolder,
+  timeOf,
 } from "../store/private_files.ts";
 import type { Version } from "../store/versions.ts";
 import { type Contents, openEnvelope, type Openers } from "./envelope.ts";
 import { carryOver, replaceRows } from "./merge.ts";
-import { makeUsable, type Usable } from "./usable.ts";
+import { makeUsable, type Usable, type UsableOptions } from "./usable.ts";
 
 /** What the operator says of a restoration. */
 export interface RestoreOptions {
@@ -59,57 +61,70 @@ export async function restore(
   options: RestoreOptions,
 ): Promise<Restored> {
   const lockPath = Installation.prepareFolder(environment);
-  return await exclusively(lockPath, LOCK_TIMEOUT_MS, async () => {
-    const folder = dirname(lockPath);
-    // Of a restoration that was killed: this one holds the lock.
-    for (const name of namesIn(folder)) {
-      if (name.startsWith(STAGE)) removeFolder(join(folder, name));
-    }
-    const stage = join(folder, `${STAGE}${randomUUID()}`);
-    makePrivateFolder(stage);
-    try {
-      return await restoreFrom(environment, path, stage, options);
-    } finally {
-      removeFolder(stage);
-    }
-  });
+  const folder = dirname(lockPath);
+  const stage = join(folder, `${STAGE}${randomUUID()}`);
+  makePrivateFolder(stage);
+  try {
+    const stagedPath = join(stage, `${environment.app.name}.db`);
+    stageBackup(path, stagedPath);
+    const info = inspectBackup(stagedPath);
+    if (info.app !== environment.app.name) throw otherApp(info.app);
+    // Before the lock is taken: somebody may have to be asked for a passphrase.
+    const contents = await envelopeOf(info, options);
+    return await exclusively(lockPath, LOCK_TIMEOUT_MS, () => {
+      removeAbandoned(folder);
+      return restoreFrom(environment, stage, { ...options, info, contents });
+    });
+  } finally {
+    removeFolder(stage);
+  }
 }
 
 const STAGE = ".rekey-restore-";
+const ABANDONED_MS = 3_600_000;
+
+// Of restorations that were killed; nobody types a passphrase for an hour.
+function removeAbandoned(folder: string): void {
+  for (const name of namesIn(folder).filter((name) => name.startsWith(STAGE))) {
+    const path = join(folder, name);
+    if (Date.now() - timeOf(path) > ABANDONED_MS) removeFolder(path);
+  }
+}
 
 async function restoreFrom(
   environment: Environment,
-  path: string,
   stage: string,
-  options: RestoreOptions,
+  options: RestoreOptions & UsableOptions,
 ): Promise<Restored> {
-  const { app, folders } = environment;
-  const stagedPath = join(stage, `${app.name}.db`);
-  stageBackup(path, stagedPath);
-  const info = inspectBackup(stagedPath);
-  if (info.app !== app.name) throw otherApp(info.app);
-  const live = openLive(environment, options.force);
-  const staged = Installation.open(
-    { ...environment, folders: { ...folders, data: stage, dataNamed: false } },
-    { locked: true },
-  );
+  const { info, force } = options;
+  const live = await openLive(environment, force);
+  const folders = { ...environment.folders, data: stage, dataNamed: false };
+  const staged = Installation.open({ ...environment, folders }, { locked: true });
+  let usable: Usable, movedTo: string | undefined;
   const replaced = live?.versions.current();
-  const target = staged.versions.current();
-  if (!options.force && live !== undefined) refuseReplacing(live, target);
-  const contents = await envelopeOf(info, options);
-  const usable = await makeUsable(staged, live, { ...options, contents, info });
-  carryOver(live, staged);
-  const movedTo = await goLive(environment, staged, live, info);
-  staged.close();
-  live?.close();
+  try {
+    if (!force && live !== undefined) refuseReplacing(live, staged.versions.current());
+    usable = await makeUsable(staged, live, options);
+    carryOver(live, staged);
+    movedTo = await goLive(environment, staged, live, info);
+  } finally {
+    staged.close();
+    live?.close();
+  }
   const version = await settle(environment, usable);
   return { ...usable, info, version, replaced, movedTo };
 }
 
 // A database that is damaged is what a backup is for.
-function openLive(environment: Environment, force: boolean): Installation | undefined {
+async function openLive(
+  environment: Environment,
+  force: boolean,
+): Promise<Installation | undefined> {
   try {
-    return Installation.openExisting(environment, { locked: true });
+    const live = Installation.openExisting(environment, { locked: true });
+    if (live?.meta.get("destroying") === undefined) return live;
+    await destroy(live);
+    return undefined;
   } catch (error) {
     if (!isRekeyError(error, "database_damaged")) throw error;
     if (force) return undefined;

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync, renameSync, statSync } from "node:fs";
+import { readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import type { AsyncEntry } from "@napi-rs/keyring";
 import { type ErrorCode, isRekeyError, RekeyError } from "../core/errors.ts";
@@ -9,6 +9,7 @@ import {
   namesIn,
   readFileIfThere,
   removeFile,
+  timeOf,
   writeNewPrivateFile,
 } from "./private_files.ts";
 
@@ -104,8 +105,7 @@ const STALE_MS = 60_000;
 function removeUnfinished(folder: string): void {
   for (const name of namesIn(folder).filter((name) => name.startsWith(PARTIAL))) {
     const path = join(folder, name);
-    const written = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity;
-    if (Date.now() - written > STALE_MS) removeFile(path);
+    if (Date.now() - timeOf(path) > STALE_MS) removeFile(path);
   }
 }
 

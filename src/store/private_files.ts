@@ -162,6 +162,11 @@ export function removeFolder(path: string): void {
   explainFiles(path, () => rmSync(path, { force: true, recursive: true }));
 }
 
+/** When a file or folder was last changed, milliseconds since the epoch; `Infinity` when it is gone. */
+export function timeOf(path: string): number {
+  return explainFiles(path, () => lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity);
+}
+
 /** Names in a folder that is there. */
 export function namesIn(path: string): string[] {
   return explainFiles(path, () => readdirSync(path));
