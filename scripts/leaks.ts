@@ -4,7 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
-import { spellings } from "../tests/support/leaks.ts";
+import { finder, spellings } from "../tests/support/leaks.ts";
 import { filesBelow, LEAKS_FOLDER, tracedIn, type WatchReport } from "../tests/support/watch.ts";
 
 const SUITES = ["tests/e2e", "tests/keyring", "tests/crash", "tests/interop"];
@@ -50,13 +50,13 @@ function report(start: number): void {
 /** Searches what was left in the machine's temporary folders since the start for all secrets. */
 function searchShared(start: number): { bytes: number; hits: string[] } {
   const traces = [...filesBelow(folder)].filter((path) => path.endsWith(".trace"));
-  const needles = traces.flatMap(tracedIn).flatMap(spellings);
+  const has = finder(traces.flatMap(tracedIn).flatMap(spellings));
   const hits: string[] = [];
   let searched = 0;
   for (const path of SHARED.flatMap((place) => newFiles(place, start))) {
     const bytes = content(path);
     searched += bytes.length;
-    if (needles.some((needle) => bytes.includes(needle))) hits.push(path);
+    if (has(bytes)) hits.push(path);
   }
   return { bytes: searched, hits };
 }

@@ -13,6 +13,25 @@ export function spellings(base64: string): Buffer[] {
   return [raw, ...texts.map((text) => Buffer.from(text))];
 }
 
+/**
+ * Answers how to find whether any of so many texts, each of two bytes at least, is in a file. One pass over
+ * the file does for all of them: a hunt has thousands.
+ */
+export function finder(needles: readonly Buffer[]): (bytes: Buffer) => boolean {
+  const byBeginning: (Buffer[] | undefined)[] = new Array(2 ** 16);
+  for (const needle of needles) (byBeginning[needle.readUInt16BE()] ??= []).push(needle);
+  return (bytes) => {
+    for (let beginning = 0, at = 0; at < bytes.length; at++) {
+      beginning = (beginning << 8 | bytes[at]!) & 0xffff;
+      if (at === 0) continue;
+      for (const needle of byBeginning[beginning] ?? []) {
+        if (bytes.subarray(at - 1, at - 1 + needle.length).equals(needle)) return true;
+      }
+    }
+    return false;
+  };
+}
+
 /** Fails when any spelling is in a file of the box (but for the keyring's own) or in one of `texts`. */
 export function assertNowhere(box: Box, wanted: Buffer[], ...texts: string[]): void {
   const files = [...box.files()].filter(([path]) => !path.includes("/keyrings/"));

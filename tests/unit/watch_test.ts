@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { spellings } from "../support/leaks.ts";
+import { finder, spellings } from "../support/leaks.ts";
 import { Watch } from "../support/watch.ts";
 
 /** One watch over one made-up secret; answers what it reports. */
@@ -61,4 +61,17 @@ Deno.test("the hunt for leaks finds an argument of any process", async () => {
     await watch.during(new Deno.Command("/bin/sh", { args: ["-c", script] }).output());
   });
   assert.deepEqual(hits, ["a command line"]);
+});
+
+Deno.test("one pass finds any of many, at the begin, at the end, and not a part", () => {
+  const needles = Array.from({ length: 500 }, () => randomBytes(64));
+  const has = finder(needles);
+  const rest = randomBytes(1_000);
+  for (const needle of [needles[0]!, needles[499]!]) {
+    for (const parts of [[needle], [needle, rest], [rest, needle]]) {
+      assert.ok(has(Buffer.concat(parts)));
+    }
+    assert.ok(!has(Buffer.concat([rest, needle.subarray(0, 63)])));
+  }
+  assert.ok(!has(Buffer.alloc(0)));
 });
