@@ -147,14 +147,17 @@ export class Database implements Sql {
 
   /** Inside a transaction: makes the rows of a table that pass `where` those of the same table elsewhere. */
   takeRows(from: Database, table: string, where = "true"): void {
-    const columns = from.prepare(`SELECT name FROM pragma_table_info('${table}')`).all()
+    // Our own columns: the other file's schema may be anybody's.
+    const columns = this.prepare(`SELECT name FROM pragma_table_info('${table}')`).all()
       .map(({ name }) => String(name));
     this.prepare(`DELETE FROM ${table} WHERE ${where}`).run();
     const insert = this.prepare(
       `INSERT INTO ${table} (${columns}) VALUES (${columns.map(() => "?")})`,
     );
-    const select = from.sqlite.prepare(`SELECT ${columns} FROM ${table} WHERE ${where}`);
-    for (const row of select.iterate()) insert.run(...Object.values(row) as SqlValue[]);
+    from.#explain(() => {
+      const select = from.sqlite.prepare(`SELECT ${columns} FROM ${table} WHERE ${where}`);
+      for (const row of select.iterate()) insert.run(...Object.values(row) as SqlValue[]);
+    });
   }
 
   /** Takes away what only a backup has. */

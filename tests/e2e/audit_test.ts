@@ -78,3 +78,56 @@ Deno.test("export prints every row as a JSON line", async () => {
   assert.deepEqual(rows.map(({ seq }) => seq), rows.map((_, index) => index + 1));
   assert.equal(rows.length, (await box.json("audit", "verify")).rows);
 });
+
+Deno.test("audit list filters by event, version, actor and time, and pages backwards", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  for (let i = 0; i < 3; i++) await box.run(["rotate", "--force"]);
+  const list = async (...args: string[]) => {
+    const { code, stdout, stderr } = await box.run(["audit", "list", "--json", ...args]);
+    assert.equal(code, 0, stderr);
+    return stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  };
+  const all = await list("--limit", "1000");
+  assert.ok(all.length >= 7);
+  const seqs = (rows: { seq: number }[]) => rows.map(({ seq }) => seq);
+  const rotations = await list("--event", "ROTATION completed");
+  assert.deepEqual(rotations.map(({ version }) => version), [2, 3, 4]);
+  assert.deepEqual(
+    seqs(await list("--of", "3")),
+    seqs(all.filter(({ version }) => version === 3)),
+  );
+  assert.deepEqual(await list("--actor", "nobody@nowhere"), []);
+  assert.deepEqual(seqs(await list("--actor", all[0].actor, "--limit", "1000")), seqs(all));
+  const middle = all[4].time;
+  assert.deepEqual(seqs(await list("--since", middle)), seqs(all.filter((r) => r.time >= middle)));
+  assert.deepEqual(seqs(await list("--until", middle)), seqs(all.filter((r) => r.time < middle)));
+  assert.deepEqual(seqs(await list("--since", "1h")), seqs(all));
+  assert.deepEqual(await list("--until", "1h"), []);
+
+  const pages: number[] = [];
+  for (let before: string[] = [];;) {
+    const page = await box.run(["audit", "list", "--limit", "3", ...before]);
+    const numbers = page.stdout.trim().split("\n").slice(1).map((line) => Number.parseInt(line));
+    pages.unshift(...numbers);
+    const [, next] = /Older rows: --before (\d+)/.exec(page.stderr) ?? [];
+    if (next === undefined) break;
+    before = ["--before", next];
+  }
+  assert.deepEqual(pages, seqs(all));
+});
+
+Deno.test("audit list refuses filters that mean nothing", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  for (
+    const args of [["--since", "yesterday"], ["--until", "2026-13-45"], ["--of", "0"], [
+      "--before",
+      "-1",
+    ], ["--event", ""]]
+  ) {
+    const { code, stderr } = await box.run(["audit", "list", ...args]);
+    assert.equal(code, 2, args.join(" "));
+    assert.match(stderr, /^error: Cannot use the value of/);
+  }
+});
