@@ -28,21 +28,26 @@ function needsRecovery(installation: Installation): boolean {
 export async function recoverIfNeeded(installation: Installation): Promise<void> {
   if (!needsRecovery(installation)) return;
   try {
-    await exclusively(installation.lockPath, 0, () => recover(installation));
+    // Whoever waits for the lock must not wait for readers to leave the log.
+    await exclusively(installation.lockPath, 0, () => recover(installation, 0));
   } catch (error) {
     if (!isRekeyError(error)) throw error;
   }
 }
 
-/** Finishes or undoes what was interrupted. Call it under the lock. */
-export async function recover(installation: Installation): Promise<void> {
+/**
+ * Finishes or undoes what was interrupted. Call it under the lock.
+ *
+ * @param logWaitMs how long to wait for readers that keep the write-ahead log from being emptied.
+ */
+export async function recover(installation: Installation, logWaitMs?: number): Promise<void> {
   const { versions } = installation;
   const pending = versions.pending();
   if (pending !== undefined) await rollBack(installation, pending, "interrupted");
   await endGrace(installation, expired(installation), "grace window over");
   if (versions.unsynced().length > 0) await tryReconcile(installation);
   removeStaleKek(installation);
-  scrub(installation);
+  scrub(installation, logWaitMs);
 }
 
 /** Undoes a rotation that did not reach its commit: the pending version never verified anything. */
@@ -109,11 +114,11 @@ function keyringIsDue(installation: Installation): boolean {
 }
 
 /** Leaves nothing of a destroyed or once plain value in unused pages and the write-ahead log. */
-export function scrub({ database, meta }: Installation): void {
+export function scrub({ database, meta }: Installation, waitMs?: number): void {
   const pending = meta.get("scrub_pending");
   if (pending === undefined) return;
   if (pending === "file") database.wipeFreePages();
-  if (!database.truncateLog()) return;
+  if (!database.truncateLog(waitMs)) return;
   database.transaction(() => meta.remove("scrub_pending"));
 }
 
