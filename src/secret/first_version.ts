@@ -49,12 +49,17 @@ export async function openOrAdopt(
   options: CreateOptions,
 ): Promise<Installation | undefined> {
   const found = Installation.openExisting(environment);
-  const installation = await unlessDestroyed(found, LOCK_TIMEOUT_MS);
-  if (installation?.versions.current() !== undefined) return installation;
-  if (installation === undefined && await leftBehind(environment, options) === undefined) {
-    return undefined;
+  try {
+    const installation = await unlessDestroyed(found, LOCK_TIMEOUT_MS);
+    if (installation?.versions.current() !== undefined) return installation;
+    if (installation === undefined && await leftBehind(environment, options) === undefined) {
+      return undefined;
+    }
+  } catch (error) {
+    found?.close();
+    throw error;
   }
-  installation?.close();
+  found?.close();
   const { opened } = await firstVersion(environment, options, async (existing) => {
     const found = await leftBehind(environment, options, existing);
     return found && ((prepared) => adopt(prepared, found));
@@ -98,16 +103,24 @@ function firstVersion(
 ): Promise<{ opened: Installation | undefined; made: boolean }> {
   const lockPath = Installation.prepareFolder(environment);
   return exclusively(lockPath, LOCK_TIMEOUT_MS, async () => {
-    const existing = Installation.openExisting(environment, { locked: true });
-    if (existing?.versions.current() !== undefined) return { opened: existing, made: false };
-    const make = await decide(existing);
-    if (make === undefined) return { opened: undefined, made: false };
-    const opened = existing ?? Installation.open(environment, { locked: true });
-    const { store = "auto", alg = "HS512", keyForm = "text" } = options;
-    await opened.prepare({ store, alg, keyForm });
-    await recover(opened);
-    await make(opened);
-    return { opened, made: true };
+    let opened = Installation.openExisting(environment, { locked: true });
+    try {
+      if (opened?.versions.current() !== undefined) return { opened, made: false };
+      const make = await decide(opened);
+      if (make === undefined) {
+        opened?.close();
+        return { opened: undefined, made: false };
+      }
+      opened ??= Installation.open(environment, { locked: true });
+      const { store = "auto", alg = "HS512", keyForm = "text" } = options;
+      await opened.prepare({ store, alg, keyForm });
+      await recover(opened);
+      await make(opened);
+      return { opened, made: true };
+    } catch (error) {
+      opened?.close();
+      throw error;
+    }
   });
 }
 

@@ -5,6 +5,7 @@ import { explainSqlite, isSqliteError } from "./sqlite_errors.ts";
 import type { Sql, SqlValue, Statement } from "../core/sql.ts";
 import { makePrivateFile } from "./private_files.ts";
 import { MIGRATIONS } from "./schema.ts";
+import { isSound } from "./soundness.ts";
 
 /** How long a writer waits for another one before it gives up, in milliseconds. */
 export const BUSY_TIMEOUT_MS = 5_000;
@@ -106,7 +107,7 @@ export class Database implements Sql {
    * whether it could: a reader in another process can prevent it.
    */
   truncateLog(waitMs = 200): boolean {
-    return explainSqlite(this.path, () => {
+    return this.#explain(() => {
       this.sqlite.exec(`PRAGMA busy_timeout = ${waitMs}`);
       const { busy } = this.sqlite.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() as {
         busy: number;
@@ -191,7 +192,7 @@ export class Database implements Sql {
 
   #explain<T>(work: () => T): T {
     try {
-      return explainSqlite(this.path, work);
+      return explainSqlite(this.path, work, () => isSound(this.sqlite));
     } catch (error) {
       if (isRekeyError(error) || !isSqliteError(error)) throw error;
       // A trigger can say anything.
@@ -229,6 +230,7 @@ export class Database implements Sql {
     this.transaction(() => {
       // Asked again: another process may have been first.
       const applied = this.#userVersion();
+      if (applied < 1 && this.#hasTable("rekey_meta")) throw this.#renumbered(applied);
       for (const migration of MIGRATIONS.slice(applied)) this.sqlite.exec(migration);
       if (!this.#hasOurSettings()) throw this.#otherSettings();
       this.sqlite.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);

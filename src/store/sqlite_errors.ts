@@ -17,13 +17,7 @@ const FINDINGS: readonly [RegExp, (path: string) => RekeyError][] = [
         hint: "Move it away, or name another folder with --data-dir",
       }),
   ],
-  [
-    /malformed/,
-    (path) =>
-      new RekeyError("database_damaged", `Cannot use ${path}: the database is damaged`, {
-        hint: "Restore it from a backup; the secret itself may still be in the keyring",
-      }),
-  ],
+  [/malformed/, damaged],
   // Our own statements are tested against our own tables: others have been changed by somebody.
   [
     /no such (table|column)|has no column|failed to prepare|could not be represented|too large|cannot store|integer overflow/,
@@ -54,21 +48,36 @@ const FINDINGS: readonly [RegExp, (path: string) => RekeyError][] = [
 
 /**
  * Runs `work` and turns what SQLite reports about the file into a {@linkcode RekeyError}. Mistakes of
- * our own (syntax, constraints) pass through: they are bugs and must look like bugs.
+ * our own (syntax, constraints) pass through: they are bugs and must look like bugs. On a file that is
+ * not sound they are the file's: its rows may contradict what the tables promise.
+ *
+ * @param isSound asked only after an error that nothing else explains.
  */
-export function explainSqlite<T>(path: string, work: () => T): T {
+export function explainSqlite<T>(
+  path: string,
+  work: () => T,
+  isSound: () => boolean = () => true,
+): T {
   try {
     return work();
   } catch (error) {
     if (!isSqliteError(error)) throw error;
-    const finding = FINDINGS.find(([text]) => text.test(error.message));
-    throw finding === undefined ? error : finding[1](path);
+    const finding = FINDINGS.find(([text]) => text.test(error.message))?.[1];
+    if (finding === undefined && isSound()) throw error;
+    throw (finding ?? damaged)(path);
   }
 }
 
+function damaged(path: string): RekeyError {
+  return new RekeyError("database_damaged", `Cannot use ${path}: the database is damaged`, {
+    hint: "Restore it from a backup; the secret itself may still be in the keyring",
+  });
+}
+
+// The second one is an integer in a row that JavaScript cannot hold, the third a column that a row lacks.
+const CODES: unknown[] = ["ERR_SQLITE_ERROR", "ERR_OUT_OF_RANGE", "ERR_INVALID_ARG_TYPE"];
+
 /** Whether an error comes from `node:sqlite`. */
 export function isSqliteError(error: unknown): error is Error {
-  if (!(error instanceof Error && "code" in error)) return false;
-  // The second one is an integer in a row that JavaScript cannot hold.
-  return error.code === "ERR_SQLITE_ERROR" || error.code === "ERR_OUT_OF_RANGE";
+  return error instanceof Error && "code" in error && CODES.includes(error.code);
 }

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { isRekeyError } from "../../src/core/errors.ts";
+import { SecretManager } from "../../src/secret/manager.ts";
+import { type TestEnvironment, testEnvironment } from "../support/environment.ts";
+
+/** What one flipped bit can do to a table's definition or to the file's header. */
+const DAMAGE: [what: string, sql: string][] = [
+  ["a table that knows other states", redefined("'pending'", "'pendinG'")],
+  ["a column under another name", redefined("seq INTEGER", "sEq INTEGER")],
+  ["a row without its number", redefined("version INTEGER PRIMARY", "versioN INTEGER PRIMARY")],
+  ["a schema number of 0", "PRAGMA user_version = 0"],
+  ["a schema number below 0", "PRAGMA user_version = -5"],
+];
+
+function redefined(from: string, to: string): string {
+  const [found, put] = [from, to].map((text) => text.replaceAll("'", "''"));
+  return `PRAGMA writable_schema = ON;
+          UPDATE sqlite_schema SET sql = replace(sql, '${found}', '${put}')`;
+}
+
+async function made(environment: TestEnvironment): Promise<void> {
+  const manager = new SecretManager(environment);
+  await manager.getOrCreate({ store: "database" });
+  manager.close();
+}
+
+for (const [what, sql] of DAMAGE) {
+  Deno.test(`${what}: the database is damaged, and rekey has no bug`, async () => {
+    using environment = testEnvironment();
+    await made(environment);
+    const sqlite = new DatabaseSync(join(environment.folders.data, "agiworkforce.db"));
+    sqlite.exec(sql);
+    sqlite.close();
+    const manager = new SecretManager(environment);
+    await assert.rejects(manager.rotate(), (error) => isRekeyError(error, "database_damaged"));
+    manager.close();
+  });
+}
+
+Deno.test("a statement that fails on a sound file is a bug, and looks like one", async () => {
+  using environment = testEnvironment();
+  await made(environment);
+  const manager = new SecretManager(environment);
+  const { installation: { database } } = await manager.open();
+  const mistake = database.prepare("INSERT INTO rekey_meta (key) VALUES ('x')");
+  assert.throws(() => mistake.run(), (error) => !isRekeyError(error));
+  manager.close();
+});
+
+Deno.test({
+  name: "a database that cannot be used is closed again",
+  ignore: Deno.build.os !== "linux",
+  fn: closesAgain,
+});
+
+async function closesAgain(): Promise<void> {
+  using environment = testEnvironment();
+  await made(environment);
+  const path = join(environment.folders.data, "agiworkforce.db");
+  const sqlite = new DatabaseSync(path);
+  sqlite.exec("DROP TABLE rekey_sessions; DROP TABLE rekey_versions");
+  sqlite.close();
+  const manager = new SecretManager(environment);
+  for (let i = 0; i < 3; i++) {
+    await assert.rejects(manager.get(), (error) => isRekeyError(error, "database_damaged"));
+  }
+  manager.close();
+  const open = [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => target(name));
+  assert.ok(!open.some((file) => file.startsWith(path)), "a handle is left open");
+}
+
+function target(descriptor: string): string {
+  try {
+    return Deno.readLinkSync(`/proc/self/fd/${descriptor}`);
+  } catch {
+    return "";
+  }
+}
