@@ -123,11 +123,11 @@ export function scrub({ database, meta }: Installation, waitMs?: number): void {
 }
 
 /** Deletes the key file that a KEK rotation has replaced, if one is left. */
-export function removeStaleKek({ environment, database, meta }: Installation): void {
-  const record = meta.get("stale_kek");
-  if (record === undefined) return;
+export function removeStaleKek(installation: Installation): void {
+  const { environment, database, meta } = installation;
+  if (meta.get("stale_kek") === undefined) return;
   const { app, folders } = environment;
-  const path = generatedKeyFile(folders.config, app.name, JSON.parse(record));
+  const path = generatedKeyFile(folders.config, app.name, installation.kekRecord("stale_kek"));
   if (path !== undefined) removeFile(path);
   database.transaction(() => meta.remove("stale_kek"));
 }

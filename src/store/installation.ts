@@ -135,7 +135,7 @@ export class Installation {
    */
   async kek(): Promise<Kek> {
     const keyFile = this.generatedKeyFile();
-    return this.#kek ??= await findKek(this.environment.kek, keyFile, this.#kekRecord());
+    return this.#kek ??= await findKek(this.environment.kek, keyFile, this.kekRecord());
   }
 
   /** Whether versions in the keyring get a sealed copy in the database (design §6, "Mirror"). */
@@ -189,7 +189,19 @@ export class Installation {
   generatedKeyFile(): string | undefined {
     if (this.meta.get("kek") === undefined) return undefined;
     const { app, folders } = this.environment;
-    return generatedKeyFile(folders.config, app.name, this.#kekRecord());
+    return generatedKeyFile(folders.config, app.name, this.kekRecord());
+  }
+
+  /** What the database keeps of its KEK, or of the one before it whose file is still to be deleted. */
+  kekRecord(key: "kek" | "stale_kek" = "kek"): KekRecord {
+    const record = this.meta.get(key);
+    try {
+      const parsed = JSON.parse(record ?? "");
+      if (typeof parsed.id === "string") return parsed;
+    } catch (error) {
+      if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
+    }
+    throw damagedMeta(key);
   }
 
   close(): void {
@@ -204,17 +216,6 @@ export class Installation {
 
   #auditBinding() {
     return { app: this.environment.app.name, use: "audit" } as const;
-  }
-
-  #kekRecord(): KekRecord {
-    const record = this.meta.get("kek");
-    try {
-      const parsed = JSON.parse(record ?? "");
-      if (typeof parsed.id === "string") return parsed;
-    } catch (error) {
-      if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
-    }
-    throw damagedMeta("kek");
   }
 }
 

@@ -12,6 +12,15 @@ const DAMAGE: [what: string, sql: string][] = [
   ["a row without its number", redefined("version INTEGER PRIMARY", "versioN INTEGER PRIMARY")],
   ["a schema number of 0", "PRAGMA user_version = 0"],
   ["a schema number below 0", "PRAGMA user_version = -5"],
+  ["a torn record of an older key file", "INSERT INTO rekey_meta VALUES ('stale_kek', '{')"],
+  [
+    "an index that knows a row too many",
+    `INSERT INTO rekey_versions (version, kid, state, location, origin, created_at, synced)
+     VALUES (9, 'x', 'pending', 'database', 'generated', 0, 1);
+     ${redefined("state = 'pending'", "state = 'pendinG'")};
+     PRAGMA writable_schema = RESET; UPDATE rekey_versions SET state = 'retired' WHERE version = 9;
+     ${redefined("state = 'pendinG'", "state = 'pending'")}`,
+  ],
 ];
 
 function redefined(from: string, to: string): string {
