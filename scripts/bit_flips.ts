@@ -1,0 +1,22 @@
+/**
+ * `deno task bitflips [FLIPS] [SEED]`: changes that many single bits of a database, each in a copy of its own, and
+ * reports what commands made of it. Fails when one of them did what must not be.
+ */
+import { byBinary } from "../tests/support/attempts.ts";
+import { flipBits, flipFigures, type FlipReport } from "../tests/support/bit_flips.ts";
+import { interrupted, makeSpecimen } from "../tests/support/specimen.ts";
+
+const flips = Number(Deno.args[0] ?? 10_000);
+const seed = Number(Deno.args[1] ?? 1);
+
+using specimen = await makeSpecimen();
+const reports: [what: string, report: FlipReport][] = [
+  ["managers", await flipBits(specimen, flips, seed)],
+  ["managers, after a cut-off rotation", await flipBits(interrupted(specimen), flips / 4, seed)],
+  ["binary", await flipBits(specimen, Math.min(flips, 300), seed, byBinary)],
+];
+for (const [what, report] of reports) {
+  const lines = [`${what}: ${flipFigures(report)}`, ...report.failures, ""];
+  Deno.stdout.writeSync(new TextEncoder().encode(lines.join("\n")));
+}
+if (reports.some(([, { failures }]) => failures.length > 0)) Deno.exitCode = 1;

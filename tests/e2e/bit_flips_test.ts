@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { type Attempt, byBinary, inProcess } from "../support/attempts.ts";
+import { flipBits, type FlipReport } from "../support/bit_flips.ts";
+import { interrupted, makeSpecimen } from "../support/specimen.ts";
+
+// `deno task bitflips` does the same ten thousand times.
+const SEED = 1;
+
+/** No failure; and the flips must have hit something, or they prove nothing. */
+function assertSafe({ flips, outcomes, failures, auditChanged }: FlipReport): void {
+  assert.deepEqual(failures, [], `seed ${SEED}`);
+  assert.ok(outcomes.refused > flips / 10, "hardly any flip was refused");
+  assert.ok(outcomes["audit row named"] > 0 && auditChanged > 0, "no flip hit an audit row");
+  assert.ok(outcomes.harmless > flips / 10, "hardly any flip was harmless");
+}
+
+Deno.test("300 flipped bits: refused, named, or of no consequence", async () => {
+  using specimen = await makeSpecimen();
+  assertSafe(await flipBits(specimen, 300, SEED));
+});
+
+Deno.test("100 flipped bits after a rotation that was cut off", async () => {
+  using specimen = await makeSpecimen();
+  assertSafe(await flipBits(interrupted(specimen), 100, SEED));
+});
+
+Deno.test("40 flipped bits under the binary itself", async () => {
+  using specimen = await makeSpecimen();
+  assertSafe(await flipBits(specimen, 40, SEED, byBinary));
+});
+
+/** Answers that must not be, to a damaged database only. */
+const LIES: [what: string, command: string, code: "ok"][] = [
+  ["an audit log that holds", "audit verify", "ok"],
+  ["a retired token that is accepted", "verify retired", "ok"],
+  ["a token of a rotated secret that is accepted", "verify current after rotate", "ok"],
+];
+for (const [what, command, code] of LIES) {
+  Deno.test(`the flips would find ${what}`, async () => {
+    using specimen = await makeSpecimen();
+    const lying: Attempt = async (of, database) => {
+      const found = await inProcess(of, database);
+      return database === of.bytes ? found : { ...found, [command]: { code } };
+    };
+    const { failures } = await flipBits(specimen, 50, SEED, lying);
+    assert.ok(failures.length > 0);
+  });
+}
+
+Deno.test("the flips would find a bug, and a token that another secret signed", async () => {
+  using specimen = await makeSpecimen();
+  const breaking: Attempt = async (of, database) => {
+    if (database !== of.bytes) throw new TypeError("a bug");
+    return await inProcess(of, database);
+  };
+  assert.equal((await flipBits(specimen, 5, SEED, breaking)).failures.length, 5);
+  const other = { ...specimen, secret: "another" };
+  await assert.rejects(flipBits(other, 5, SEED), /signed with another secret/);
+});
