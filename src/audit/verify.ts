@@ -40,7 +40,8 @@ export function verifyChain(
     head = { seq, hash };
     if (++rows % PROGRESS_ROWS === 0) onProgress(rows);
   }
-  const cut = expected.some(({ seq }) => seq > rows);
+  // There is a row from the first version on.
+  const cut = rows === 0 || expected.some(({ seq }) => seq > rows);
   return report(cut ? { seq: rows + 1, why: "it is missing: the log was cut off" } : null);
 }
 

@@ -1,6 +1,8 @@
 import { Buffer } from "node:buffer";
 import { EVENTS } from "../audit/events.ts";
 import { rfc3339 } from "../core/clock.ts";
+import { RekeyError } from "../core/errors.ts";
+import { isAutomaticName } from "../secret/automatic_copy.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import { type BackupInfo, refuseExisting, writeBackup } from "../store/backup_file.ts";
 import type { Installation } from "../store/installation.ts";
@@ -24,19 +26,26 @@ export async function backUp(
   const { installation } = await secrets.open();
   const { app } = secrets.environment;
   refuseExisting(path);
+  if (isAutomaticName(path)) throw reserved(path);
   // Under the lock: a rotation would make the copy and the values in it those of two versions.
   return await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
     const secret = readers && await sealEnvelope(await contents(secrets, installation), readers);
     const made_at = rfc3339(installation.now());
-    const info: BackupInfo = { app: app.name, kind: "manual", made_at, secret };
+    const database = installation.database.path;
+    const info: BackupInfo = { app: app.name, kind: "manual", made_at, database, secret };
     const audit = await installation.audit();
     installation.id();
-    await writeBackup(path, info, false, async (partial) => {
-      installation.database.transaction(() =>
-        audit.append({ event: EVENTS.backedUp, reason: secret ? "with the secret" : undefined })
-      );
-      await installation.database.copyTo(partial);
-    });
+    const copy = (partial: string) => installation.database.copyTo(partial);
+    await writeBackup(
+      path,
+      info,
+      false,
+      copy,
+      () =>
+        installation.database.transaction(() =>
+          audit.append({ event: EVENTS.backedUp, reason: secret ? "with the secret" : undefined })
+        ),
+    );
     return { info, location: (await secrets.open()).version.location };
   });
 }
@@ -51,4 +60,10 @@ async function contents(secrets: SecretManager, installation: Installation): Pro
   }
   const audit_key = Buffer.from(await installation.auditKey()).toString("base64");
   return { app: secrets.environment.app.name, audit_key, versions };
+}
+
+function reserved(path: string): RekeyError {
+  return new RekeyError("usage", `Cannot write ${path}: automatic copies have such names`, {
+    hint: "Name another file, best in another folder",
+  });
 }

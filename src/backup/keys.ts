@@ -3,16 +3,26 @@ import { verifyChain } from "../audit/verify.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { newKek } from "../store/kek.ts";
+import type { BackupInfo } from "../store/backup_file.ts";
 import type { Contents } from "./envelope.ts";
 
 /** Whether two databases are copies of one: then the newer one's audit log goes on. */
-export function sameInstallation(a: Installation, b: Installation | undefined): b is Installation {
-  return b !== undefined && a.meta.get("id") !== undefined && a.meta.get("id") === b.meta.get("id");
+export function sameInstallation(a: Installation, b: Installation): boolean {
+  return a.meta.get("id") !== undefined && a.meta.get("id") === b.meta.get("id");
+}
+
+/** What {@linkcode settleKeys} goes by. */
+export interface KeyFacts {
+  readonly info: BackupInfo;
+  readonly contents: Contents | undefined;
+  /** Whether the database that it is a copy of is still there, and goes on with its own keys. */
+  readonly clone: boolean;
 }
 
 /**
  * Gives a backup the keys that it is to work with: those of the database that it replaces when that is the
- * same installation's, else its own, else a new KEK over the audit key in its envelope.
+ * same installation's, else its own, else a new KEK over the audit key in its envelope. A clone gets a KEK
+ * of its own in any case.
  *
  * @throws {RekeyError} `kek_…` when its KEK cannot be had and there is no envelope, `backup_unusable` when
  * its audit log was changed.
@@ -20,23 +30,26 @@ export function sameInstallation(a: Installation, b: Installation | undefined): 
 export async function settleKeys(
   staged: Installation,
   live: Installation | undefined,
-  contents: Contents | undefined,
+  { info, contents, clone }: KeyFacts,
 ): Promise<void> {
-  const same = sameInstallation(staged, live);
+  const original = live !== undefined && sameInstallation(staged, live) ? live : undefined;
   // An automatic copy has neither keys nor audit rows.
-  if (!same && staged.meta.get("audit_key") === undefined) {
+  const bare = info.kind === "automatic" && staged.meta.get("audit_key") === undefined;
+  if (bare && original === undefined) {
     const { algorithm: alg, keyForm, store } = staged;
     return await staged.prepare({ alg, keyForm, store });
   }
-  if (same) await takeKeys(staged, live);
+  if (original !== undefined) await takeKeys(staged, original);
   const auditKey = await ownAuditKey(staged, contents);
-  const { bad } = verifyChain(staged.database, auditKey);
-  if (bad === null) return;
-  throw new RekeyError(
-    "backup_unusable",
-    `Cannot use the backup: its audit log is broken at row ${bad.seq}: ${bad.why}`,
-    { hint: "Nothing was changed; try another backup" },
-  );
+  const { bad } = bare ? { bad: null } : verifyChain(staged.database, auditKey);
+  if (bad !== null) {
+    throw new RekeyError(
+      "backup_unusable",
+      `Cannot use the backup: its audit log is broken at row ${bad.seq}: ${bad.why}`,
+      { hint: "Nothing was changed; try another backup" },
+    );
+  }
+  if (clone) await giveKek(staged, auditKey);
 }
 
 async function takeKeys(staged: Installation, live: Installation): Promise<void> {
@@ -54,16 +67,27 @@ async function ownAuditKey(
   try {
     return await staged.auditKey();
   } catch (error) {
-    if (!isRekeyError(error) || contents === undefined) throw error;
+    if (!isRekeyError(error)) throw error;
+    if (contents === undefined) {
+      throw new RekeyError(error.code, error.message, {
+        hint:
+          "Name the KEK that the backup was made under, or use a backup made with --with-secret",
+        cause: error,
+      });
+    }
   }
+  const auditKey = new Uint8Array(Buffer.from(contents.audit_key, "base64"));
+  await giveKek(staged, auditKey);
+  return auditKey;
+}
+
+async function giveKek(staged: Installation, auditKey: Uint8Array): Promise<void> {
   const { environment: { app, folders, kek: sources } } = staged;
   const { kek, record } = await newKek(sources, folders.config, app.name);
-  const auditKey = new Uint8Array(Buffer.from(contents.audit_key, "base64"));
   const sealed = await staged.sealAuditKey(auditKey, kek);
   staged.database.transaction(() => {
     staged.meta.set("kek", JSON.stringify(record));
     staged.meta.set("audit_key", sealed);
   });
   staged.useKek(kek);
-  return auditKey;
 }

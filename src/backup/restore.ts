@@ -1,10 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { dirname, join } from "node:path";
 import { EVENTS } from "../audit/events.ts";
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import { LOCK_TIMEOUT_MS } from "../secret/first_version.ts";
 import { destroy } from "../secret/destruction.ts";
-import { keepNote } from "../secret/keyring_note.ts";
+import { mayReplace, readNote } from "../secret/keyring_note.ts";
+import { holds } from "../secret/reconcile.ts";
+import { relocate } from "../secret/relocation.ts";
+import { PEEK, removeUnfinished, STAGE } from "../secret/unfinished.ts";
+import { knowsKid } from "../store/other_database.ts";
+import { numberedSlot } from "../store/secret_store.ts";
+import { sameInstallation } from "./keys.ts";
 import { recover } from "../secret/recovery.ts";
 import { retrieve } from "../secret/retrieval.ts";
 import { changeSecret } from "../secret/rotation.ts";
@@ -16,9 +22,7 @@ import {
   makePrivateFolder,
   moveAside,
   moveIntoPlace,
-  namesIn,
   removeFolder,
-  timeOf,
 } from "../store/private_files.ts";
 import type { Version } from "../store/versions.ts";
 import { type Contents, openEnvelope, type Openers } from "./envelope.ts";
@@ -61,58 +65,91 @@ export async function restore(
   options: RestoreOptions,
 ): Promise<Restored> {
   const lockPath = Installation.prepareFolder(environment);
-  const folder = dirname(lockPath);
-  const stage = join(folder, `${STAGE}${randomUUID()}`);
-  makePrivateFolder(stage);
-  try {
-    const stagedPath = join(stage, `${environment.app.name}.db`);
-    stageBackup(path, stagedPath);
-    const info = inspectBackup(stagedPath);
-    if (info.app !== environment.app.name) throw otherApp(info.app);
-    // Before the lock is taken: somebody may have to be asked for a passphrase.
-    const contents = await envelopeOf(info, options);
-    return await exclusively(lockPath, LOCK_TIMEOUT_MS, () => {
-      removeAbandoned(folder);
-      return restoreFrom(environment, stage, { ...options, info, contents });
-    });
-  } finally {
-    removeFolder(stage);
-  }
+  // Before the lock is taken: somebody may have to be asked for a passphrase.
+  const contents = await envelopeOf(await peek(environment, path), options);
+  return await exclusively(lockPath, LOCK_TIMEOUT_MS, () => {
+    removeUnfinished(dirname(lockPath));
+    return staged(
+      environment,
+      path,
+      STAGE,
+      (stage, info) => restoreFrom(environment, stage, { ...options, info, contents }),
+    );
+  });
 }
 
-const STAGE = ".rekey-restore-";
-const ABANDONED_MS = 3_600_000;
+/** What the backup says of itself. */
+function peek(environment: Environment, path: string): Promise<BackupInfo> {
+  return staged(environment, path, PEEK, (_stage, info) => Promise.resolve(info));
+}
 
-// Of restorations that were killed; nobody types a passphrase for an hour.
-function removeAbandoned(folder: string): void {
-  for (const name of namesIn(folder).filter((name) => name.startsWith(STAGE))) {
-    const path = join(folder, name);
-    if (Date.now() - timeOf(path) > ABANDONED_MS) removeFolder(path);
+/** Works on a copy of the backup in a folder of its own, beside the database. */
+async function staged<T>(
+  environment: Environment,
+  path: string,
+  prefix: string,
+  work: (stage: string, info: BackupInfo) => Promise<T>,
+): Promise<T> {
+  const { name } = environment.app;
+  const stage = join(environment.folders.data, `${prefix}${randomUUID()}`);
+  makePrivateFolder(stage);
+  try {
+    const copy = join(stage, `${name}.db`);
+    stageBackup(path, copy);
+    const info = inspectBackup(copy);
+    if (info.app !== name) throw otherApp(info.app);
+    return await work(stage, info);
+  } finally {
+    removeFolder(stage);
   }
 }
 
 async function restoreFrom(
   environment: Environment,
   stage: string,
-  options: RestoreOptions & UsableOptions,
+  options: RestoreOptions & Omit<UsableOptions, "clone">,
 ): Promise<Restored> {
   const { info, force } = options;
   const live = await openLive(environment, force);
   const folders = { ...environment.folders, data: stage, dataNamed: false };
-  const staged = Installation.open({ ...environment, folders }, { locked: true });
+  const copy = Installation.open({ ...environment, folders }, { locked: true });
   let usable: Usable, movedTo: string | undefined;
   const replaced = live?.versions.current();
+  const strangers = live === undefined || sameInstallation(copy, live) ? [] : live.versions.every();
   try {
-    if (!force && live !== undefined) refuseReplacing(live, staged.versions.current());
-    usable = await makeUsable(staged, live, options);
-    carryOver(live, staged);
-    movedTo = await goLive(environment, staged, live, info);
+    if (!force && live !== undefined) refuseReplacing(live, copy.versions.current());
+    copy.database.dropBackupTable();
+    if (!copy.database.isSound()) throw unsound();
+    const clone = await isClone(environment, info, copy);
+    usable = await makeUsable(copy, live, { ...options, clone });
+    carryOver(live, copy);
+    movedTo = await goLive(environment, copy, live, info);
   } finally {
-    staged.close();
+    copy.close();
     live?.close();
   }
-  const version = await settle(environment, usable);
+  const version = await settle(environment, usable, strangers);
   return { ...usable, info, version, replaced, movedTo };
+}
+
+/** Whether the database that was backed up is still there: then both are to be, without a common key. */
+async function isClone(
+  environment: Environment,
+  info: BackupInfo,
+  copy: Installation,
+): Promise<boolean> {
+  const { app, folders, keyring } = environment;
+  const own = Installation.path(environment);
+  const kid = copy.versions.current()?.kid;
+  const note = await readNote(keyring).catch(noKeyring);
+  const others = [info.database, Installation.defaultPath(app, folders), note?.database];
+  return kid !== undefined &&
+    others.some((path) => path !== undefined && path !== own && knowsKid(path, kid));
+}
+
+function noKeyring(error: unknown): null {
+  asRefusal(error);
+  return null;
 }
 
 // A database that is damaged is what a backup is for.
@@ -172,24 +209,46 @@ async function goLive(
 }
 
 // What can still fail here does not undo the restoration: the next command does the rest.
-async function settle(environment: Environment, { secretFrom }: Usable): Promise<Version> {
+async function settle(
+  environment: Environment,
+  { secretFrom, toKeyring }: Usable,
+  strangers: readonly Version[],
+): Promise<Version> {
   const installation = Installation.open(environment, { locked: true });
   try {
     await recover(installation);
+    await removeStrangers(installation, strangers).catch(noKeyring);
     const restored = installation.versions.current();
     if (restored === undefined) throw new Error("The restored version is not there");
     if (secretFrom === "new") return await replaceLost(installation, restored);
-    await keepNote(installation, "replace");
-    await retrieve(installation, restored, () => {});
-    return restored;
+    if (toKeyring) await moveToKeyring(installation);
+    const version = installation.versions.current() ?? restored;
+    await retrieve(installation, version, () => {});
+    return version;
   } finally {
     installation.close();
   }
 }
 
+// The operator's choice for later versions stays as it was.
+async function moveToKeyring(installation: Installation): Promise<void> {
+  const { store } = installation;
+  await relocate(installation, "keyring", () => {}).catch(noKeyring);
+  installation.database.transaction(() => installation.meta.set("store", store));
+}
+
+/** Deletes what another installation's database, which was replaced, had in the keyring under numbers. */
+async function removeStrangers({ keyring }: Installation, rows: readonly Version[]): Promise<void> {
+  for (
+    const row of rows.filter(({ location, state }) => location === "keyring" && state !== "retired")
+  ) {
+    if (await holds(keyring, numberedSlot(row), row)) await keyring.remove(numberedSlot(row));
+  }
+}
+
 async function replaceLost(installation: Installation, old: Version): Promise<Version> {
-  const { keyring, store, versions } = installation;
-  const known = (kid: string) => versions.byKid(kid) !== undefined;
+  const { keyring, store } = installation;
+  const known = (kid: string) => mayReplace(installation, kid);
   const location = await locationForNew(keyring, store, undefined, known);
   const reason = "the restored secret could not be had";
   return (await changeSecret(installation, { old, location, reason, graceMs: 0 })).version;
@@ -208,6 +267,16 @@ function refuseReplacing(live: Installation, target: Version | undefined): void 
     "already_initialised",
     `Cannot restore: there is a secret, ${what}${revived}`,
     { hint: "--force replaces it; `rekey backup` it first" },
+  );
+}
+
+function unsound(): RekeyError {
+  return new RekeyError(
+    "backup_unusable",
+    "Cannot use the backup: its tables are not those of rekey",
+    {
+      hint: "Nothing was changed; try another backup",
+    },
   );
 }
 

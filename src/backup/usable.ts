@@ -1,33 +1,30 @@
 import { RekeyError } from "../core/errors.ts";
 import { sealedSlot } from "../secret/retrieval.ts";
-import type { BackupInfo } from "../store/backup_file.ts";
 import type { Installation, StoreChoice } from "../store/installation.ts";
 import { locationForNew } from "../store/location.ts";
-import { numberedSlot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
-import type { Contents } from "./envelope.ts";
-import { settleKeys } from "./keys.ts";
+import { type KeyFacts, settleKeys } from "./keys.ts";
 import { findValues, type Found, newerInKeyring } from "./values.ts";
 
 /** What {@linkcode makeUsable} goes by. */
-export interface UsableOptions {
-  readonly info: BackupInfo;
-  readonly contents: Contents | undefined;
+export interface UsableOptions extends KeyFacts {
   readonly newSecret: boolean;
   readonly store?: StoreChoice | undefined;
 }
 
-/** Where the secret of a restored machine comes from. */
+/** How a backup was made usable. */
 export interface Usable {
   /** `newer`: the keyring held a newer version than the backup; `new`: one is still to be made. */
   readonly secretFrom: Found["from"] | "newer" | "new";
-  /** Versions in a grace window whose values could not be had. */
+  /** Versions whose grace window has ended, since it cannot be known whether it goes on. */
   readonly lost: Version[];
+  /** Whether the secret is to be moved to the keyring, once the database is in place. */
+  readonly toKeyring: boolean;
 }
 
 /**
  * Makes a staged backup what the machine's database is to be: with keys that are at hand, and the values of
- * its versions in their places.
+ * its versions in their places. Nothing but the staged copy is changed.
  *
  * @param live the database that it is to replace.
  * @throws {RekeyError} when it cannot be made usable.
@@ -37,66 +34,103 @@ export async function makeUsable(
   live: Installation | undefined,
   options: UsableOptions,
 ): Promise<Usable> {
-  const current = staged.versions.current();
-  if (current === undefined) throw empty();
+  const { versions, keyring } = staged;
+  const { clone, store = staged.store } = options;
+  const current = sensible(staged);
   // Before the keys are exchanged: sealed values open with the backup's own KEK.
   const { found, lacking } = await findValues(staged, options.contents);
   // Where there is a database, its operator has decided for the backup and against what is newer.
-  const newer = live?.versions.current() === undefined ? await newerInKeyring(staged) : undefined;
+  const decided = clone || live?.versions.current() !== undefined;
+  const newer = decided ? undefined : await newerInKeyring(staged, options.store === "database");
   const reason = lacking.get(current.version);
   if (reason !== undefined && newer === undefined && !options.newSecret) {
     throw withHint(reason, options);
   }
-  await settleKeys(staged, live, options.contents);
-  // A later rotation may have ended grace windows too.
-  const kept = newer === undefined ? found : [];
-  await place(staged, live, kept, options.store);
-  const { versions, meta } = staged;
-  const stays = (row: Version) => kept.some((one) => one.row.version === row.version);
-  const lost = versions.previous().filter((row) => !stays(row));
-  staged.database.transaction(() => {
-    const now = staged.now();
-    const pending = versions.pending();
-    for (const row of pending === undefined ? lost : [...lost, pending]) versions.retire(row, now);
-    for (const key of MOMENTARY) meta.remove(key);
-    if (newer === undefined) return;
-    versions.retire(current, now);
-    versions.take(adopted(current, newer.version, newer.secret.kid, now));
-  });
+  await settleKeys(staged, live, options);
+  const kept = newer === undefined ? found.filter((one) => stays(one, live, clone)) : [];
+  await place(staged, kept, clone);
+  const lost = versions.previous()
+    .filter((row) => !kept.some((one) => one.row.version === row.version));
+  tidy(staged, lost, clone);
+  if (newer !== undefined) adopt(staged, current, newer);
   const own = kept.find(({ row }) => row.version === current.version);
-  return { secretFrom: newer !== undefined ? "newer" : own?.from ?? "new", lost };
+  const known = (kid: string) =>
+    Promise.resolve([versions, live?.versions].some((rows) => rows?.byKid(kid) !== undefined));
+  const toKeyring = own?.from === "envelope" && !clone &&
+    await locationForNew(keyring, store, undefined, known) === "keyring";
+  return { secretFrom: newer !== undefined ? "newer" : own?.from ?? "new", lost, toKeyring };
+}
+
+// Numbers of versions go up by one; a file that says otherwise was not written by rekey.
+const LARGEST_VERSION = 2 ** 31;
+
+function sensible(staged: Installation): Version {
+  const { versions, algorithm, keyForm, store } = staged;
+  const current = versions.current();
+  const last = versions.every()[0]?.version ?? 0;
+  if (current !== undefined && algorithm && keyForm && store && last < LARGEST_VERSION) {
+    return current;
+  }
+  throw new RekeyError(
+    "backup_unusable",
+    "Cannot use the backup: it has no sound current version",
+    {
+      hint: "Nothing was changed; try another backup",
+    },
+  );
+}
+
+/**
+ * Whether a version still verifies. Of a grace window the backup cannot tell: it may have been revoked since.
+ * The keyring can, and the database that is to be replaced.
+ */
+function stays({ row, from }: Found, live: Installation | undefined, clone: boolean): boolean {
+  return row.state === "current" || clone || from === "keyring" ||
+    live?.versions.byKid(row.kid)?.state === "previous";
+}
+
+/** Seals what is to live in the database under the KEK of now. */
+async function place(staged: Installation, found: Found[], clone: boolean): Promise<void> {
+  const { database, sealed, versions } = staged;
+  sealed.dropAll();
+  for (const { row, secret, from } of found) {
+    const location = from === "keyring" && !clone ? "keyring" : "database";
+    const copy = location === "database" || staged.mirrors()
+      ? await sealed.seal(sealedSlot(row), secret)
+      : undefined;
+    database.transaction(() => {
+      if (row.location !== location) versions.relocate(row, location);
+      if (copy !== undefined) sealed.put(sealedSlot(row), copy);
+    });
+  }
 }
 
 // What was going on when the backup was made is not going on now.
 const MOMENTARY = ["destroying", "stale_kek", "keyring_retry_at"] as const;
 
-/** Puts what only the envelope had into its store, and seals the rest under the KEK of now. */
-async function place(
-  staged: Installation,
-  live: Installation | undefined,
-  found: Found[],
-  choice: StoreChoice = staged.store,
-): Promise<void> {
-  const { database, keyring, sealed, versions } = staged;
-  const known = (kid: string) => [versions, live?.versions].some((rows) => rows?.byKid(kid));
-  const homeless = found.some(({ from }) => from === "envelope");
-  const home = homeless ? await locationForNew(keyring, choice, undefined, known) : "database";
-  sealed.dropAll();
-  for (const { row, secret, from } of found) {
-    const location = from === "envelope" ? home : from;
-    if (from === "envelope" && location === "keyring") {
-      const there = live?.versions.byKid(row.kid);
-      if (there !== undefined) live?.database.transaction(() => live.versions.markUnsynced(there));
-      await keyring.write(numberedSlot(row), secret);
-    }
-    const copy = location === "database" || staged.mirrors()
-      ? await sealed.seal(sealedSlot(row), secret)
-      : undefined;
-    database.transaction(() => {
-      versions.relocate(row, location);
-      if (copy !== undefined) sealed.put(sealedSlot(row), copy);
-    });
-  }
+function tidy(staged: Installation, lost: Version[], clone: boolean): void {
+  const { database, versions, meta } = staged;
+  database.transaction(() => {
+    const now = staged.now();
+    const pending = versions.pending();
+    for (const row of pending === undefined ? lost : [...lost, pending]) versions.retire(row, now);
+    for (const key of MOMENTARY) meta.remove(key);
+    meta.set("restored", "yes");
+    if (!clone) return;
+    // The keyring is the other one's business.
+    for (const row of versions.unsynced()) versions.markSynced(row);
+    meta.remove("id");
+    meta.set("store", "database");
+  });
+}
+
+/** The keyring's version becomes the current one. */
+function adopt(staged: Installation, base: Version, newer: { version: number; kid: string }): void {
+  const { database, versions } = staged;
+  database.transaction(() => {
+    versions.retire(base, staged.now());
+    versions.take(adopted(base, newer.version, newer.kid, staged.now()));
+  });
 }
 
 function adopted(base: Version, version: number, kid: string, now: number): Version {
@@ -114,12 +148,6 @@ function adopted(base: Version, version: number, kid: string, now: number): Vers
     replaces: base.version,
     synced: 0,
   };
-}
-
-function empty(): RekeyError {
-  return new RekeyError("backup_unusable", "Cannot use the backup: it has no current version", {
-    hint: "Nothing was changed; try another backup",
-  });
 }
 
 function withHint(error: RekeyError, { info, contents }: UsableOptions): RekeyError {

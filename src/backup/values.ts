@@ -49,8 +49,19 @@ async function findValue(
   if (kept instanceof Secret) return { secret: kept, from: "keyring" };
   if (sealed instanceof Secret) return { secret: sealed, from: "database" };
   const value = contents?.versions.find(({ kid }) => kid === row.kid)?.value;
-  if (value !== undefined) return { secret: Secret.parse(value, row.kid), from: "envelope" };
+  if (value !== undefined) return { secret: fromEnvelope(value, row), from: "envelope" };
   return [sealed, kept].find((one) => one instanceof RekeyError) ?? missing(row);
+}
+
+// Whoever knows a recipient can seal for them: only a value whose kid is right is the version's.
+function fromEnvelope(value: string, { version, kid }: Version): Secret {
+  const secret = Secret.imported(value);
+  if (secret.kid === kid) return secret;
+  throw new RekeyError(
+    "backup_unusable",
+    `Cannot use the backup: the value sealed in it is not version ${version}`,
+    { hint: "Nothing was changed; somebody may have forged it" },
+  );
 }
 
 async function inKeyring({ keyring }: Installation, row: Version): Promise<Secret | null> {
@@ -78,21 +89,32 @@ async function attempt(work: () => Promise<Secret | null>): Promise<Secret | nul
 /**
  * The version that this installation published in the keyring after the backup was made: it is the secret
  * in use, and not the backup's.
+ *
+ * @param unasked whether the operator has decided against the keyring: then one that cannot be used does
+ * not matter.
+ * @throws {RekeyError} a `keyring_…` code when the keyring may hold a newer version and cannot be asked.
  */
 export async function newerInKeyring(
   staged: Installation,
-): Promise<{ version: number; secret: Secret } | undefined> {
+  unasked: boolean,
+): Promise<{ version: number; kid: string } | undefined> {
   const current = staged.versions.current();
   try {
     const note = await readNote(staged.keyring);
     if (note === null || note.id !== staged.meta.get("id")) return undefined;
-    const secret = await staged.keyring.readPublished();
-    const newer = note.version > (current?.version ?? 0);
-    const known = secret === null || staged.versions.byKid(secret.kid) !== undefined;
-    return newer && !known ? { version: note.version, secret } : undefined;
+    const secret = await staged.keyring.readPublished(note.kid);
+    if (secret === null || staged.versions.byKid(secret.kid) !== undefined) return undefined;
+    return { version: Math.max(note.version, (current?.version ?? 0) + 1), kid: secret.kid };
   } catch (error) {
-    if (isRekeyError(error)) return undefined;
-    throw error;
+    if (!isRekeyError(error)) throw error;
+    // No keyring holds nothing, unless the secret was in one.
+    const harmless = error.code === "keyring_absent" && current?.location !== "keyring";
+    if (unasked || harmless || error.code === "secret_damaged") return undefined;
+    throw new RekeyError(error.code, error.message, {
+      hint: `${error.hint}; the keyring may hold a newer secret than the backup. ` +
+        "If it is gone for good, --store database restores without it",
+      cause: error,
+    });
   }
 }
 

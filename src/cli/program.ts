@@ -269,7 +269,7 @@ function addAuditCommands(program: Command, runner: Runner): void {
     .option("--actor <name>", "only what this actor did, as USER@HOST", nonEmpty)
     .option(
       "--since <when>",
-      "only rows from this time on: 24h ago, or 2026-11-23T03:00:00Z",
+      "only rows from this time on: 24h (ago), or 2026-11-23T03:00:00Z",
       instant,
     )
     .option("--until <when>", "only rows before this time", instant)

@@ -4,8 +4,8 @@ import { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot } from "../store/secret_store.ts";
 import type { Location, Version } from "../store/versions.ts";
-import { keepNote } from "./keyring_note.ts";
-import { scrub } from "./recovery.ts";
+import { readNote } from "./keyring_note.ts";
+import { scrub, tryReconcile } from "./recovery.ts";
 
 /** A secret that an older installation left, and where. */
 export interface Found {
@@ -63,7 +63,8 @@ export async function adopt(installation: Installation, found: Found): Promise<V
     versions.markSynced(row);
   });
   scrub(installation);
-  await keepNote(installation);
+  // In place already; the note says whose it is. A keyring that refuses it now is written to by a rotation.
+  if (location === "keyring") await tryReconcile(installation);
   const version = versions.current();
   if (version === undefined) throw new Error("The adopted version is not there after its commit");
   return version;
@@ -87,7 +88,8 @@ export async function inKeyring(
   { keyring }: Pick<Installation, "keyring">,
 ): Promise<Found | undefined> {
   try {
-    const secret = await keyring.readPublished();
+    // The note knows the kid of an imported value, which can have any form.
+    const secret = await keyring.readPublished((await readNote(keyring))?.kid);
     return secret === null ? undefined : { secret, location: "keyring" };
   } catch (error) {
     if (isRekeyError(error, "keyring_absent")) return undefined;

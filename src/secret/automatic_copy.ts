@@ -27,7 +27,12 @@ export async function keepCopy(installation: Installation, old: Version): Promis
   const { database, environment } = installation;
   const path = copyPath(database.path, old.version);
   const made_at = rfc3339(installation.now());
-  const info = { app: environment.app.name, kind: "automatic", made_at } as const;
+  const info = {
+    app: environment.app.name,
+    kind: "automatic",
+    made_at,
+    database: database.path,
+  } as const;
   try {
     installation.id();
     removeUnfinished(database.path);
@@ -72,6 +77,11 @@ export function automaticCopies(databasePath: string): string[] {
   return namesIn(folder).map((name) => pattern.exec(name)).filter((found) => found !== null)
     .sort((a, b) => Number(b[1]) - Number(a[1]))
     .map(([name]) => join(folder, name));
+}
+
+/** Whether a file's name is one that automatic copies have: a later one may replace it. */
+export function isAutomaticName(path: string): boolean {
+  return /\.db\.v\d+\.backup$/.test(path);
 }
 
 function copyPath(databasePath: string, version: number): string {

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { OWN_TABLES } from "../store/schema.ts";
 import type { Installation } from "../store/installation.ts";
@@ -6,6 +7,7 @@ import { removeFile } from "../store/private_files.ts";
 import { currentSlot, numberedSlot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { automaticCopies } from "./automatic_copy.ts";
+import { removeUnfinished } from "./unfinished.ts";
 import { ownNote } from "./keyring_note.ts";
 import { holds } from "./reconcile.ts";
 
@@ -24,6 +26,7 @@ export async function destroy(installation: Installation): Promise<void> {
   // The key file first: the database knows its name, and a second attempt needs no key.
   const keyFile = installation.generatedKeyFile();
   if (keyFile !== undefined) removeFile(keyFile);
+  removeUnfinished(dirname(database.path));
   for (const copy of automaticCopies(database.path)) removeFile(copy);
   clearDatabase(installation);
 }

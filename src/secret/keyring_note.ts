@@ -2,7 +2,7 @@ import { EVENTS } from "../audit/events.ts";
 import { type Head, holdsHead, newestHead, readHead, showHead } from "../audit/head.ts";
 import { isRekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
+import { knowsKid } from "../store/other_database.ts";
 import type { KeyringStore } from "../store/keyring_store.ts";
 
 /** What rekey keeps in the keyring beside the values. Nothing in it is secret. */
@@ -15,6 +15,7 @@ export interface KeyringNote {
   readonly since: number;
   /** The version that was published then. */
   readonly version: number;
+  readonly kid: string;
   /** Head of the audit log when the note was written. */
   readonly head: Head | null;
 }
@@ -26,11 +27,11 @@ export interface KeyringNote {
  */
 export async function readNote(keyring: KeyringStore): Promise<KeyringNote | null> {
   try {
-    const { id, database, since, version, head } = JSON.parse(await keyring.readNote() ?? "null") ??
-      {};
-    const sound = typeof id === "string" && typeof database === "string" &&
+    const note = JSON.parse(await keyring.readNote() ?? "null") ?? {};
+    const { id, database, since, version, kid, head } = note;
+    const sound = [id, database, kid].every((text) => typeof text === "string") &&
       Number.isSafeInteger(since) && Number.isSafeInteger(version);
-    return sound ? { id, database, since, version, head: readHead(head) } : null;
+    return sound ? { id, database, since, version, kid, head: readHead(head) } : null;
   } catch (error) {
     if (error instanceof SyntaxError || isRekeyError(error, "secret_damaged")) return null;
     throw error;
@@ -44,35 +45,45 @@ export async function ownNote({ keyring, meta }: Installation): Promise<KeyringN
 }
 
 /**
- * Writes the note anew, with the newest head, when the current version lives in the keyring. A keyring
- * that fails keeps its older note, which is still true.
+ * Writes the note anew, with the newest head, when the current version lives in the keyring.
  *
- * @param old `replace` when the log is meant to be another one than the note knows.
+ * @param kept the note that is there, if it is this installation's.
  * @returns false when the log no longer holds the head that the note had: somebody has cut it off or put
  * an older copy of the database in its place. That is written down, since the note's head is now gone.
+ * @throws {RekeyError} a `keyring_…` code when the keyring cannot be used.
  */
 export async function keepNote(
   installation: Installation,
-  old: "compare" | "replace" = "compare",
+  kept: KeyringNote | null,
 ): Promise<boolean> {
   const { keyring, versions, database } = installation;
   const current = versions.current();
   if (current?.location !== "keyring") return true;
-  try {
-    const id = installation.id();
-    const kept = await ownNote(installation);
-    const whole = old === "replace" || kept?.head == null || holdsHead(database, kept.head);
-    if (!whole) await recordLoss(installation, kept!.head!);
-    const since = kept?.since ?? current.version;
-    const head = newestHead(database);
-    const { version } = current;
-    const note = { id, database: database.path, since, version, head: head && showHead(head) };
-    await keyring.writeNote(JSON.stringify(note));
-    return whole;
-  } catch (error) {
-    if (isRekeyError(error, ...KEYRING_UNAVAILABLE)) return true;
-    throw error;
-  }
+  const whole = kept?.head == null || wasRestored(installation) || holdsHead(database, kept.head);
+  if (!whole) await recordLoss(installation, kept.head!);
+  const { version, kid } = current;
+  const since = kept?.since ?? version;
+  const head = newestHead(database);
+  const facts = { id: installation.id(), database: database.path, since, version, kid };
+  await keyring.writeNote(JSON.stringify({ ...facts, head: head && showHead(head) }));
+  if (wasRestored(installation)) database.transaction(() => installation.meta.remove("restored"));
+  return whole;
+}
+
+// Then the log is meant to be another one than the note knows.
+function wasRestored({ meta }: Installation): boolean {
+  return meta.get("restored") !== undefined;
+}
+
+/**
+ * Whether the keyring's entry may be this installation's to replace: it holds one of its versions, and no
+ * other database that is still there has it.
+ */
+export async function mayReplace(installation: Installation, kid: string): Promise<boolean> {
+  const { keyring, versions, meta } = installation;
+  if (versions.byKid(kid) === undefined) return false;
+  const note = await readNote(keyring);
+  return note === null || note.id === meta.get("id") || !knowsKid(note.database, kid);
 }
 
 async function recordLoss(installation: Installation, lost: Head): Promise<void> {

@@ -20,7 +20,7 @@ import {
 } from "./first_version.ts";
 import { destroy } from "./destruction.ts";
 import { rotateKek } from "./kek_rotation.ts";
-import { ownNote } from "./keyring_note.ts";
+import { mayReplace, ownNote } from "./keyring_note.ts";
 import { endGrace, recover, recoverIfNeeded } from "./recovery.ts";
 import { type Moved, relocate } from "./relocation.ts";
 import { retrieve, type Retrieved } from "./retrieval.ts";
@@ -100,10 +100,20 @@ export class SecretManager {
     options: CreateOptions,
   ): Promise<{ version: Version; made: boolean }> {
     const { kid } = given.secret;
-    const made = await this.#existing(options) === undefined && await this.#create(options, given);
+    // What is there already is not used as the import says.
+    const there = await this.#existing({ store: options.store });
+    const made = there === undefined && await this.#create(options, given);
     const { installation, version: current } = await this.open();
     const version = installation.versions.byKid(kid);
-    if (version !== undefined) return { version, made };
+    if (version !== undefined && version.activated_at !== null) {
+      const { algorithm, keyForm } = installation;
+      if (algorithm === options.alg && keyForm === options.keyForm) return { version, made };
+      throw new RekeyError(
+        "failed",
+        `Cannot import the secret again: it is there as ${algorithm}, key form ${keyForm}`,
+        { hint: "`rekey init --alg --key-form` changes how an imported secret is used" },
+      );
+    }
     throw new RekeyError(
       "already_initialised",
       `Cannot import a secret: there is one already, version ${current.version} (kid ${current.kid})`,
@@ -130,7 +140,12 @@ export class SecretManager {
       const graceMs = options.graceMs ?? 0;
       if (graceMs > 0) await this.#mustBeReadable(installation, old);
       const store = options.store ?? installation.store;
-      const location = await locationForNew(installation.keyring, store, old, known(installation));
+      const location = await locationForNew(
+        installation.keyring,
+        store,
+        old,
+        (kid) => mayReplace(installation, kid),
+      );
       const reason = options.reason ?? null;
       if (options.backup ?? true) await keepCopy(installation, old);
       const change = { old, location, reason, graceMs, requestId: options.requestId };
@@ -206,7 +221,7 @@ export class SecretManager {
         installation.keyring,
         choice,
         version,
-        known(installation),
+        (kid) => mayReplace(installation, kid),
       );
       return { current: version, location };
     });
@@ -378,8 +393,4 @@ function alreadyDone(
 function inGrace(installation: Installation): Version[] {
   const now = installation.now();
   return installation.versions.previous().filter(({ grace_until }) => (grace_until ?? 0) > now);
-}
-
-function known({ versions }: Installation): (kid: string) => boolean {
-  return (kid) => versions.byKid(kid) !== undefined;
 }

@@ -2,7 +2,7 @@ import { isRekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import type { KeyringStore } from "../store/keyring_store.ts";
-import { ownNote } from "./keyring_note.ts";
+import { keepNote, ownNote } from "./keyring_note.ts";
 import { currentSlot, numberedSlot, type Slot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 
@@ -11,19 +11,34 @@ import type { Version } from "../store/versions.ts";
  * programs read, versions in a grace window under their numbers, nothing else of ours. It looks at
  * kids, so it can be repeated after any interruption. Call it under the lock.
  *
- * @returns whether everything is in place; if not, this may be another keyring than the usual one.
  * @throws {RekeyError} a `keyring_…` code when the keyring cannot be used; the rest is left for later.
  */
-export async function reconcileKeyring(installation: Installation): Promise<boolean> {
+export async function reconcileKeyring(installation: Installation): Promise<Reconciled> {
   const unsynced = installation.versions.unsynced();
-  const since = await knownSince(installation);
+  const note = await ownNote(installation);
+  const since = note?.since ?? await publishedVersion(installation);
   // Values that are still needed are brought to safety before anything is overwritten or deleted.
-  for (const version of unsynced) if (!await placeGrace(installation, version)) return false;
-  if (!await placeCurrent(installation)) return false;
+  for (const version of unsynced) {
+    if (!await placeGrace(installation, version)) return UNDONE;
+  }
+  if (!await placeCurrent(installation)) return UNDONE;
+  // Before the rows are ticked off: a note that was not written is written by the next command.
+  const logWhole = await keepNote(installation, note);
   const cleared: boolean[] = [];
   for (const version of unsynced) cleared.push(await clear(installation, version, since));
-  return cleared.every(Boolean);
+  return { done: cleared.every(Boolean), logWhole };
 }
+
+/** How bringing the keyring up to date ended. */
+export interface Reconciled {
+  /** Whether everything is in place; if not, this may be another keyring than the usual one. */
+  readonly done: boolean;
+  /** False when the log no longer holds the head that the keyring had kept of it. */
+  readonly logWhole: boolean;
+}
+
+/** The keyring was not brought up to date; nothing is known of the log. */
+export const UNDONE: Reconciled = { done: false, logWhole: true };
 
 async function placeGrace({ keyring }: Installation, version: Version): Promise<boolean> {
   if (version.state !== "previous" || version.location !== "keyring") return true;
@@ -50,12 +65,10 @@ async function copy(
   return await holds(keyring, to, version);
 }
 
-// The first version that this keyring, if it is the usual one, has seen. Asked before anything is changed.
-async function knownSince(installation: Installation): Promise<number> {
-  const note = await ownNote(installation);
-  if (note !== null) return note.since;
-  const published = await readable(installation.keyring.readPublished());
-  const found = published === null ? undefined : installation.versions.byKid(published.kid);
+// A keyring without a note has seen what it publishes, if that is ours.
+async function publishedVersion({ keyring, versions }: Installation): Promise<number> {
+  const published = await readable(keyring.readPublished());
+  const found = published === null ? undefined : versions.byKid(published.kid);
   return found?.version ?? Infinity;
 }
 

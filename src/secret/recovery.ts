@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { EVENTS } from "../audit/events.ts";
 import { isRekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
@@ -7,7 +8,8 @@ import { exclusively } from "../store/lock.ts";
 import { removeFile } from "../store/private_files.ts";
 import { numberedSlot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
-import { reconcileKeyring } from "./reconcile.ts";
+import { removeUnfinished } from "./unfinished.ts";
+import { type Reconciled, reconcileKeyring, UNDONE } from "./reconcile.ts";
 
 // A keyring that does not answer must not cost every command its time-out; one that says no says it at once.
 const SILENT_KEYRING_RETRY_MS = 60_000;
@@ -47,6 +49,7 @@ export async function recover(installation: Installation, logWaitMs?: number): P
   await endGrace(installation, expired(installation), "grace window over");
   if (versions.unsynced().length > 0) await tryReconcile(installation);
   removeStaleKek(installation);
+  removeUnfinished(dirname(installation.database.path));
   scrub(installation, logWaitMs);
 }
 
@@ -90,8 +93,8 @@ function expired(installation: Installation): Version[] {
   return installation.versions.previous().filter(({ grace_until }) => (grace_until ?? 0) <= now);
 }
 
-/** Answers whether the keyring could be brought up to date; if not, a later command does it. */
-export async function tryReconcile(installation: Installation): Promise<boolean> {
+/** Brings the keyring up to date if it can be used; if not, a later command does it. */
+export async function tryReconcile(installation: Installation): Promise<Reconciled> {
   const { database, meta } = installation;
   try {
     const done = await reconcileKeyring(installation);
@@ -103,7 +106,7 @@ export async function tryReconcile(installation: Installation): Promise<boolean>
       const retryAt = String(installation.now() + SILENT_KEYRING_RETRY_MS);
       database.transaction(() => meta.set("keyring_retry_at", retryAt));
     }
-    return false;
+    return UNDONE;
   }
 }
 

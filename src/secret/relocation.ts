@@ -4,7 +4,7 @@ import type { Installation } from "../store/installation.ts";
 import { mustBeFree } from "../store/location.ts";
 import { numberedSlot } from "../store/secret_store.ts";
 import type { Location, Version } from "../store/versions.ts";
-import { keepNote } from "./keyring_note.ts";
+import { mayReplace } from "./keyring_note.ts";
 import { scrub, tryReconcile } from "./recovery.ts";
 import { type Note, retrieve, type Retrieved, sealedSlot } from "./retrieval.ts";
 
@@ -36,8 +36,7 @@ export async function relocate(
   if (to === "keyring") await copyToKeyring(installation, values);
   else await commit(installation, to, await sealAll(installation, values));
   database.transaction(() => meta.set("store", to));
-  const published = versions.unsynced().length === 0 || await tryReconcile(installation);
-  await keepNote(installation);
+  const published = versions.unsynced().length === 0 || (await tryReconcile(installation)).done;
   scrub(installation);
   return { versions: rows, published };
 }
@@ -56,8 +55,7 @@ async function sealAll(
 async function copyToKeyring(installation: Installation, values: Retrieved[]): Promise<void> {
   if (values.length === 0) return;
   const { database, keyring, versions } = installation;
-  const known = (kid: string) => versions.byKid(kid) !== undefined;
-  await mustBeFree(keyring, known);
+  await mustBeFree(keyring, (kid) => mayReplace(installation, kid));
   // From here on the rows tell a later command that the keyring may have something to clear away.
   database.transaction(() => values.forEach(({ version }) => versions.markUnsynced(version)));
   try {

@@ -6,7 +6,6 @@ import { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot, numberedSlot } from "../store/secret_store.ts";
 import type { Location, Version } from "../store/versions.ts";
-import { keepNote } from "./keyring_note.ts";
 import { rollBack, scrub, tryReconcile } from "./recovery.ts";
 
 /** The steps of design §6, in order. `commit` is the moment; what is left after it can be redone. */
@@ -200,11 +199,11 @@ function endAllGrace({ versions, sealed }: Installation, now: number): void {
 // (5) May fail or be cut off: the commit stands, and every command looks whether this is left to do.
 async function publish(installation: Installation) {
   try {
-    const published = installation.versions.unsynced().length === 0 ||
-      await tryReconcile(installation);
-    const logWhole = !published || await keepNote(installation);
+    const { done, logWhole } = installation.versions.unsynced().length === 0
+      ? { done: true, logWhole: true }
+      : await tryReconcile(installation);
     scrub(installation);
-    return { published, logWhole };
+    return { published: done, logWhole };
   } catch (error) {
     if (isRekeyError(error)) return { published: false, logWhole: true };
     throw error;

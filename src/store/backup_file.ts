@@ -19,6 +19,8 @@ export interface BackupInfo {
   readonly kind: "manual" | "automatic";
   /** RFC 3339, UTC. */
   readonly made_at: string;
+  /** Path of the database that it is a copy of. */
+  readonly database?: string | undefined;
   /** The secret, sealed in the age format for whoever may restore it: see `backup/envelope.ts`. */
   readonly secret?: string | undefined;
 }
@@ -28,6 +30,7 @@ export interface BackupInfo {
  *
  * @param replace whether a file of that name may be replaced.
  * @param fill writes the database to the path that it is given.
+ * @param finished called when everything is written, before the file gets its name.
  * @throws {RekeyError} `backup_unusable` when the file is there, `database_unusable` when it cannot be
  * written.
  */
@@ -36,12 +39,14 @@ export async function writeBackup(
   info: BackupInfo,
   replace: boolean,
   fill: (partial: string) => Promise<void> | void,
+  finished: () => void = () => {},
 ): Promise<void> {
   const partial = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
   makePrivateFile(partial);
   try {
     await fill(partial);
     stamp(partial, info);
+    finished();
     if (!moveIntoPlace(partial, path, replace)) throw isInTheWay(path);
   } finally {
     for (const end of ["", "-journal", "-wal", "-shm"]) removeFile(partial + end);
@@ -112,6 +117,10 @@ function mustBeOurs(sqlite: DatabaseSync): void {
   if (has("trigger", "*") || has("view", "*")) throw unusable("it has triggers or views");
 }
 
+const LARGEST_BACKUP = 2 ** 31;
+
+const RFC3339 = /^[-\dT:.]{19,29}Z$/;
+
 function infoOf(sqlite: DatabaseSync): BackupInfo {
   const stamped = sqlite.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'rekey_backup'").get();
   const app = sqlite.prepare("SELECT value FROM rekey_meta WHERE key = 'app'").get()?.value;
@@ -119,18 +128,21 @@ function infoOf(sqlite: DatabaseSync): BackupInfo {
   const rows = stamped === undefined
     ? []
     : sqlite.prepare("SELECT key, value FROM rekey_backup").all();
-  const { kind, made_at, secret } = Object.fromEntries(rows.map(({ key, value }) => [key, value]));
+  const { kind, made_at, database, secret } = Object.fromEntries(
+    rows.map(({ key, value }) => [key, value]),
+  );
   return {
     app: String(app),
     kind: kind === "automatic" ? kind : "manual",
-    made_at: made_at === undefined ? "an unknown time" : String(made_at),
+    made_at: RFC3339.test(String(made_at)) ? String(made_at) : "an unknown time",
+    ...database === undefined ? {} : { database: String(database) },
     ...secret === undefined ? {} : { secret: String(secret) },
   };
 }
 
 /** Copies a backup, so that it can be looked into without changing it. */
 export function stageBackup(path: string, staged: string): void {
-  const content = readFileIfThere(path);
+  const content = readFileIfThere(path, LARGEST_BACKUP);
   if (content === undefined) throw unusable(`${path} is not there`);
   makePrivateFile(staged);
   Deno.writeFileSync(staged, content);

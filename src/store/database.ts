@@ -140,7 +140,8 @@ export class Database implements Sql {
     try {
       await backup(this.sqlite, path, { rate: ALL_PAGES });
     } catch (error) {
-      this.#explain(() => {
+      // The file that cannot be written is the other one.
+      explainSqlite(path, () => {
         throw error;
       });
     }
@@ -159,6 +160,11 @@ export class Database implements Sql {
       const select = from.sqlite.prepare(`SELECT ${columns} FROM ${table} WHERE ${where}`);
       for (const row of select.iterate()) insert.run(...Object.values(row) as SqlValue[]);
     });
+  }
+
+  /** Whether the file is as rekey's own statements leave it: see `soundness.ts`. */
+  isSound(): boolean {
+    return isSound(this.sqlite);
   }
 
   /** Takes away what only a backup has. */

@@ -1,3 +1,4 @@
+import { RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import type { SqlValue } from "../core/sql.ts";
 import type { Database } from "./database.ts";
@@ -24,7 +25,14 @@ export class DatabaseStore implements SecretStore {
   async read(slot: Slot): Promise<Secret | null> {
     const sealed = this.sealedValue(slot);
     if (sealed === undefined) return null;
-    return Secret.parse(await unseal(await this.kek(), this.#binding(slot), sealed), slot.kid);
+    const secret = Secret.parse(
+      await unseal(await this.kek(), this.#binding(slot), sealed),
+      slot.kid,
+    );
+    if (secret.kid === slot.kid) return secret;
+    throw new RekeyError("secret_damaged", "Cannot use the sealed value: it is another version's", {
+      hint: "Restore the database from a backup, or make a new secret with `rekey rotate --force`",
+    });
   }
 
   async write(slot: Slot, secret: Secret): Promise<void> {

@@ -53,7 +53,7 @@ export class Installation {
   readonly sealed: DatabaseStore;
   readonly keyring: KeyringStore;
   #kek: Kek | undefined;
-  #audit: AuditWriter | undefined;
+  #auditKey: { sealed: string; key: Uint8Array } | undefined;
 
   private constructor(readonly environment: Environment, readonly database: Database) {
     this.versions = new Versions(database);
@@ -134,8 +134,10 @@ export class Installation {
    * @throws {RekeyError} `kek_missing`, `kek_invalid` or `kek_wrong`.
    */
   async kek(): Promise<Kek> {
-    const keyFile = this.generatedKeyFile();
-    return this.#kek ??= await findKek(this.environment.kek, keyFile, this.kekRecord());
+    // Another process may have exchanged it since it was last asked for.
+    const record = this.kekRecord();
+    if (this.#kek?.id === record.id) return this.#kek;
+    return this.#kek = await findKek(this.environment.kek, this.generatedKeyFile(), record);
   }
 
   /** Whether versions in the keyring get a sealed copy in the database (design §6, "Mirror"). */
@@ -147,14 +149,17 @@ export class Installation {
   /** Writes audit rows; they need the KEK, under which the chain's key is sealed. */
   async audit(): Promise<AuditWriter> {
     const { actor, clock } = this.environment;
-    return this.#audit ??= new AuditWriter(this.database, await this.auditKey(), actor, clock);
+    return new AuditWriter(this.database, await this.auditKey(), actor, clock);
   }
 
   /** The key of the audit log's hashes. */
   async auditKey(): Promise<Uint8Array> {
     const sealed = this.meta.get("audit_key");
     if (sealed === undefined) throw damagedMeta("audit_key");
-    return Buffer.from(await unseal(await this.kek(), this.#auditBinding(), sealed), "base64");
+    if (this.#auditKey?.sealed === sealed) return this.#auditKey.key;
+    const text = await unseal(await this.kek(), this.#auditBinding(), sealed);
+    this.#auditKey = { sealed, key: Buffer.from(text, "base64") };
+    return this.#auditKey.key;
   }
 
   /** The audit key, sealed under a KEK. */

@@ -34,9 +34,9 @@ export class KeyringStore implements SecretStore {
     return this.#remove(slotName(this.app.account, slot));
   }
 
-  /** What the current version's account holds, whatever version that is. */
-  readPublished(): Promise<Secret | null> {
-    return this.#read(this.app.account);
+  /** What the current version's account holds, whatever version that is; an imported value by its kid only. */
+  readPublished(kid?: string): Promise<Secret | null> {
+    return this.#read(this.app.account, kid);
   }
 
   /**

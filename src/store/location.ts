@@ -5,6 +5,9 @@ import { KEYRING_UNAVAILABLE } from "./keyring_errors.ts";
 import { currentSlot } from "./secret_store.ts";
 import type { Location, Version } from "./versions.ts";
 
+/** Whether an entry with this kid is this installation's. */
+export type Known = (kid: string) => Promise<boolean>;
+
 /**
  * Where a new version is to live (guarantee 2, design §5). `auto` takes the keyring when it works. A
  * secret that lives in the keyring never moves to the database because the keyring fails: that needs
@@ -18,7 +21,7 @@ export async function locationForNew(
   keyring: KeyringStore,
   choice: StoreChoice,
   current?: Version,
-  known: (kid: string) => boolean = () => false,
+  known: Known = () => Promise.resolve(false),
 ): Promise<Location> {
   if (choice === "database") return "database";
   const inKeyring = current?.location === "keyring";
@@ -50,16 +53,16 @@ const NEW_HINT = "or decide for the database with --store database";
  */
 export async function mustBeFree(
   keyring: KeyringStore,
-  known: (kid: string) => boolean,
+  known: Known,
 ): Promise<void> {
   if (await isTaken(keyring, known)) throw taken();
 }
 
 // Moving in must not overwrite what another installation or program keeps under the same account.
-async function isTaken(keyring: KeyringStore, known: (kid: string) => boolean): Promise<boolean> {
+async function isTaken(keyring: KeyringStore, known: Known): Promise<boolean> {
   try {
     const published = await keyring.readPublished();
-    return published !== null && !known(published.kid);
+    return published !== null && !await known(published.kid);
   } catch (error) {
     if (isRekeyError(error, "secret_damaged")) return true;
     throw error;

@@ -10,6 +10,7 @@ export type MetaKey =
   | "kek"
   | "audit_key"
   | "destroying"
+  | "restored"
   | "stale_kek"
   | "scrub_pending"
   | "keyring_retry_at";

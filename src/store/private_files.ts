@@ -177,18 +177,32 @@ export function removeFile(path: string): void {
   explainFiles(path, () => rmSync(path, { force: true }));
 }
 
-/** Reads a regular file; `undefined` when there is none. */
-export function readFileIfThere(path: string): Uint8Array | undefined {
+const LONGEST_FILE = 2 ** 24;
+
+/** Reads a regular file of at most `longest` bytes; `undefined` when there is none. */
+export function readFileIfThere(path: string, longest = LONGEST_FILE): Uint8Array | undefined {
   return explainFiles(path, () => {
     try {
       // Opening a pipe would wait for its other end.
-      if (!statSync(path).isFile()) throw notRegular(path);
+      const found = statSync(path);
+      if (!found.isFile()) throw notRegular(path);
+      if (found.size > longest) throw tooLarge(path, longest);
       return new Uint8Array(readFileSync(path));
     } catch (error) {
       if (codeOf(error) === "ENOENT") return undefined;
       throw error;
     }
   });
+}
+
+function tooLarge(path: string, longest: number): RekeyError {
+  return new RekeyError(
+    "database_unusable",
+    `Cannot use ${path}: it is larger than ${longest} bytes`,
+    {
+      hint: "Is it the right file?",
+    },
+  );
 }
 
 function notRegular(path: string): RekeyError {

@@ -74,7 +74,10 @@ export class Versions {
     return this.#all("synced = 0");
   }
 
-  /** Adds a pending version under the next number, and answers it. */
+  /**
+   * Adds a pending version under the next number, and answers it. An imported value that came before and
+   * was given up keeps the number that it had.
+   */
   addPending(added: NewVersion): Version {
     const { kid, location, origin, created_at, reason, request_id = null, replaces = null } = added;
     const synced = location === "keyring" ? 0 : 1;
@@ -82,8 +85,14 @@ export class Versions {
       `INSERT INTO rekey_versions (version, kid, state, location, origin, created_at, reason,
                                    request_id, replaces, synced)
        VALUES ((SELECT coalesce(max(version), 0) + 1 FROM rekey_versions), ?, 'pending', ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (kid) DO UPDATE
+         SET state = 'pending', location = excluded.location, created_at = excluded.created_at,
+             reason = excluded.reason, request_id = excluded.request_id, retired_at = NULL,
+             synced = min(synced, excluded.synced)
+         WHERE state = 'retired' AND activated_at IS NULL
        RETURNING *`,
     ).get(kid, location, origin, created_at, reason, request_id, replaces, synced);
+    if (row === undefined) throw new Error("A kid is to be used twice");
     return row as unknown as Version;
   }
 

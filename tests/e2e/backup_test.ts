@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Box } from "../support/box.ts";
+import { Box, REKEY } from "../support/box.ts";
 import { spellings } from "../support/leaks.ts";
 import { openSealed } from "../support/sealed.ts";
 
@@ -41,7 +41,7 @@ Deno.test("a backup is one private file that restores a lost database on its mac
   assert.equal((await box.json("verify", token)).valid, true);
   assert.equal((await box.json("audit", "verify")).valid, true);
   const rows = (await box.run(["audit", "export"])).stdout;
-  assert.match(rows, /JWT secret backed up.*\n.*JWT secret restored/);
+  assert.match(rows, /JWT secret restored/);
 });
 
 Deno.test("with the secret sealed in it a backup makes another machine anew", async () => {
@@ -56,6 +56,7 @@ Deno.test("with the secret sealed in it a backup makes another machine anew", as
     assert.ok(!Buffer.from(Deno.readFileSync(backup)).includes(spelling), "plain in the backup");
   }
 
+  removeDatabase(box);
   using other = new Box();
   Deno.copyFileSync(backup, join(other.home, "backup.db"));
   const without = await other.run(["restore", "backup.db"]);
@@ -74,7 +75,8 @@ Deno.test("with the secret sealed in it a backup makes another machine anew", as
     "envelope",
     "database",
   ]);
-  for (const one of [token, newer]) assert.equal((await other.json("verify", one)).valid, true);
+  assert.equal((await other.json("verify", newer)).valid, true);
+  assert.equal((await other.json("verify", token)).code, "retired_kid", "it may have been revoked");
   assert.equal((await other.json("audit", "verify")).valid, true);
   assert.equal((await other.json("rotate", "--force")).version, 3);
   assert.equal((await other.json("verify", newer)).code, "retired_kid");
@@ -152,6 +154,23 @@ Deno.test("what is no sound backup of this app is refused and changes nothing", 
         "CREATE TRIGGER t AFTER INSERT ON rekey_audit BEGIN DELETE FROM rekey_versions; END",
       )],
     ["newer", (path) => change(path, "PRAGMA user_version = 99")],
+    ["no log", (path) => change(path, "DELETE FROM rekey_audit")],
+    [
+      "no audit key",
+      (path) =>
+        change(path, "DELETE FROM rekey_audit; DELETE FROM rekey_meta WHERE key = 'audit_key'"),
+    ],
+    ["no algorithm", (path) => change(path, "DELETE FROM rekey_meta WHERE key = 'alg'")],
+    ["no sessions", (path) => change(path, "DROP TABLE rekey_sessions")],
+    ["another index", (path) => change(path, "CREATE INDEX rekey_x ON rekey_audit (time)")],
+    [
+      "a number beyond reason",
+      (path) =>
+        change(
+          path,
+          "PRAGMA foreign_keys = OFF; UPDATE rekey_versions SET version = 9007199254740991",
+        ),
+    ],
     ["other kid", (path) => change(path, "UPDATE rekey_versions SET kid = 'AAAAAAAAAAAAAAAA'")],
   ];
   for (const [name, make] of cases) {
@@ -164,6 +183,48 @@ Deno.test("what is no sound backup of this app is refused and changes nothing", 
     assert.doesNotMatch(stderr, /Internal/, name);
     assert.equal((await box.json("verify", token)).valid, true, name);
   }
+  assert.deepEqual(leftovers(box), []);
+});
+
+Deno.test("a forged envelope does not bring a secret of somebody else's choice", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  const identity = join(box.home, "identity");
+  await box.exec("age-keygen", ["-o", identity]);
+  const recipient = (await box.exec("age-keygen", ["-y", identity])).stdout.trim();
+  await box.run(["backup", backup, "--with-secret", "--recipient", recipient]);
+  const { kid } = await box.json("status");
+  const versions = [{ version: 1, kid, value: `${"A".repeat(86)}==` }];
+  const contents = { app: "agiworkforce", audit_key: `${"A".repeat(43)}=`, versions };
+  const armored = (await box.exec("age", ["-a", "-r", recipient], {
+    stdin: JSON.stringify(contents),
+  })).stdout;
+  change(
+    backup,
+    `UPDATE rekey_backup SET value = '${armored}' WHERE key = 'secret'; DELETE FROM settings`,
+  );
+  const { code, stderr } = await box.run([
+    "restore",
+    backup,
+    "--force",
+    "--identity-file",
+    identity,
+  ]);
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /is not version 1/);
+  assert.equal((await box.json("verify", token)).valid, true);
+});
+
+Deno.test("what a killed restoration leaves is gone after the next rotation", async () => {
+  const { box, backup } = await prepared();
+  using _ = box;
+  await box.run(["backup", backup]);
+  const inject = "inject=fsync,fdatasync:signal=SIGKILL:when=4";
+  const flags = ["-f", "-qq", "-e", "trace=fsync,fdatasync", "-e", inject, "-o", "/dev/null"];
+  const killed = await box.exec("strace", [...flags, REKEY, "restore", backup, "--force"]);
+  assert.equal(killed.code, 137);
+  assert.notDeepEqual(leftovers(box), [], "the kill must leave something");
+  await box.run(["rotate", "--force", "--reason", "security-incident"]);
   assert.deepEqual(leftovers(box), []);
 });
 

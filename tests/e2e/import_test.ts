@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { SignJWT } from "jose";
-import { Box } from "../support/box.ts";
+import { Box, REKEY } from "../support/box.ts";
 
 // As an application with a hard-coded secret signs: without a kid.
 function sign(key: Uint8Array, alg = "HS256"): Promise<string> {
@@ -90,5 +90,34 @@ Deno.test("import refuses two sources, unset variables and grace without rotatio
     const { code, stderr } = await box.run(["import", ...args], { stdin: "" });
     assert.ok(code === 2 || code === 4, `${args}: ${code}`);
     assert.doesNotMatch(stderr, /Internal|s3cret/);
+  }
+});
+
+Deno.test("the same value imported as something else is refused, and the first use stays", async () => {
+  using box = new Box();
+  const stdin = randomBytes(66).toString("base64");
+  await box.run(["import"], { stdin });
+  const again = await box.run(["import", "--alg", "HS256"], { stdin });
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, /it is there as HS512, key form text/);
+  assert.equal((await box.json("status")).alg, "HS512");
+});
+
+Deno.test("an import that is killed anywhere can be repeated", async () => {
+  for (let when = 1, killed = true; killed; when += 4) {
+    using box = new Box();
+    const stdin = randomBytes(66).toString("base64");
+    const inject = `inject=pwrite64,fsync,fdatasync:signal=SIGKILL:when=${when}`;
+    const flags = ["-f", "-qq", "-e", "trace=pwrite64,fsync,fdatasync", "-e", inject];
+    const first = await box.exec("strace", [...flags, "-o", "/dev/null", REKEY, "import"], {
+      stdin,
+    });
+    killed = first.code === 137;
+    const { version, imported } = JSON.parse(
+      (await box.run(["import", "--json"], { stdin })).stdout,
+    );
+    assert.equal(version, 1);
+    assert.ok(imported || !killed || when > 10);
+    assert.equal((await box.json("status")).version, 1);
   }
 });

@@ -3,6 +3,7 @@ import { listAudit } from "../../src/audit/reader.ts";
 import { verifyChain } from "../../src/audit/verify.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
+import { Secret } from "../../src/core/secret.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import type { MirrorChoice } from "../../src/store/installation.ts";
 import { type TestEnvironment, testEnvironment } from "../support/environment.ts";
@@ -212,4 +213,51 @@ Deno.test("a keyring that refuses before a destruction leaves everything as it w
   assert.equal(keyring.items.size, 0);
   assert.ok(token);
   next.close();
+});
+
+Deno.test("a rotation that was cut off after its commit: the next command writes the keyring's note too", async () => {
+  const keyring = new FakeKeyring();
+  using environment = testEnvironment(() => keyring.addon());
+  const { manager } = await prepared(environment);
+  const stop = new Error("stop");
+  const onStep = (step: string) => {
+    if (step === "commit") throw stop;
+  };
+  await assert.rejects(manager.rotate({ onStep }), (error) => error === stop);
+  manager.close();
+  const next = new SecretManager(environment);
+  const { version } = await next.get();
+  const note = JSON.parse(keyring.items.get(`${ACCOUNT}.rekey`) ?? "{}");
+  assert.deepEqual([note.version, note.kid, note.since], [2, version.kid, 1]);
+  next.close();
+});
+
+Deno.test("a KEK that another process has exchanged is asked for again", async () => {
+  using environment = testEnvironment();
+  const manager = new SecretManager(environment);
+  const other = new SecretManager(environment);
+  await manager.getOrCreate();
+  await manager.rotate({ graceMs: 60_000 });
+  await other.rotateKek();
+  await manager.rotate();
+  const { secret } = await manager.get();
+  other.close();
+  const fresh = new SecretManager(environment);
+  assert.equal((await fresh.get()).secret.kid, secret.kid);
+  assert.equal((await fresh.open()).installation.versions.current()?.version, 3);
+  manager.close();
+  fresh.close();
+});
+
+Deno.test("a failed import leaves the use of a secret that is there as it is", async () => {
+  const keyring = new FakeKeyring();
+  using environment = testEnvironment(() => keyring.addon());
+  keyring.items.set(ACCOUNT, Secret.generate().reveal());
+  const manager = new SecretManager(environment);
+  const given = { secret: Secret.imported("x".repeat(64)), reason: "test" };
+  const refused = manager.import(given, { alg: "HS256", keyForm: "raw" });
+  await assert.rejects(refused, (error) => isRekeyError(error, "already_initialised"));
+  const { installation } = await manager.open();
+  assert.deepEqual([installation.algorithm, installation.keyForm], ["HS512", "text"]);
+  manager.close();
 });

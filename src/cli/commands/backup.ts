@@ -105,6 +105,9 @@ function human({ info, version, secretFrom, movedTo }: Restored): string[] {
 
 function openers(options: RestoreFlags, { secret }: BackupInfo): Openers | undefined {
   const { identityFile, passphraseFile } = options;
+  if (identityFile !== undefined && passphraseFile !== undefined) {
+    throw usage("Cannot open the backup with both", "Give an identity file or a passphrase file");
+  }
   if (identityFile !== undefined) return { identities: linesOf(identityFile) };
   if (passphraseFile !== undefined) return { passphrase: passphraseIn(passphraseFile) };
   const asks = secret !== undefined && Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
@@ -137,8 +140,12 @@ function linesOf(path: string): string[] {
 
 function textOf(path: string): string {
   const data = readFileIfThere(path);
-  if (data !== undefined) return new TextDecoder().decode(data);
-  throw usage(`Cannot read ${path}: it is not there`, "Name another file");
+  if (data === undefined) throw usage(`Cannot read ${path}: it is not there`, "Name another file");
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
+  } catch {
+    throw usage(`Cannot use ${path}: it is no text`, "Name another file");
+  }
 }
 
 function named(path: string): string {

@@ -1,0 +1,22 @@
+import { join } from "node:path";
+import { namesIn, removeFolder, timeOf } from "../store/private_files.ts";
+
+/** How folders begin in which a restoration works; only one that holds the lock does. */
+export const STAGE = ".rekey-restore-";
+
+/** How folders begin in which a backup is looked at, for a moment and without the lock. */
+export const PEEK = ".rekey-peek-";
+
+const MOMENT_MS = 60_000;
+
+/**
+ * Deletes what restorations that were killed have left in the data folder: a copy of a backup has values
+ * that no rotation destroys. Call it under the lock.
+ */
+export function removeUnfinished(folder: string): void {
+  for (const name of namesIn(folder)) {
+    const path = join(folder, name);
+    const old = name.startsWith(PEEK) && Date.now() - timeOf(path) > MOMENT_MS;
+    if (name.startsWith(STAGE) || old) removeFolder(path);
+  }
+}
