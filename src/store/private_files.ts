@@ -95,6 +95,10 @@ export function writeNewPrivateFile(path: string, data: Uint8Array | string): vo
     try {
       writeFileSync(fd, data);
       fsyncSync(fd);
+    } catch (error) {
+      // A part of it is of no use, and would take what little room a full disk gets.
+      rmSync(path, { force: true });
+      throw error;
     } finally {
       closeSync(fd);
     }
