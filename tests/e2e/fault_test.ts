@@ -1,0 +1,291 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { Box } from "../support/box.ts";
+import {
+  assertCivilRefusal,
+  assertWhole,
+  CAN_MOUNT,
+  fillDisk,
+  installed,
+  type Machine,
+  machineOf,
+  Mount,
+  runAfter,
+  unless,
+} from "../support/faults.ts";
+import { putDatabase } from "../support/specimen.ts";
+
+const ROTATE = ["rotate", "--force"];
+
+/** A box with a secret that was rotated once, and a token. */
+async function inUse(): Promise<{ box: Box; machine: Machine }> {
+  const box = new Box();
+  await box.run(["init"]);
+  await box.run(ROTATE);
+  return { box, machine: await machineOf(box) };
+}
+
+Deno.test({
+  name: "a rotation on a full disk, however much room is left, happens wholly or not at all",
+  ignore: unless(CAN_MOUNT, "root that may mount"),
+  async fn() {
+    const { box, machine } = await inUse();
+    using _box = box;
+    const folder = dirname(box.database);
+    using _disk = Mount.smallDisk(folder, 1_024);
+    let [before, refused, done] = [machine, 0, 0];
+    // In steps of a page, from no room at all to enough of it: each step of a rotation meets the end.
+    for (let kib = 0; done < 2; kib += kib < 32 ? 16 : 4) {
+      assert.ok(kib < 512, "a rotation needs no such room");
+      const filled = fillDisk(folder, kib);
+      const ended = await box.run(ROTATE);
+      filled[Symbol.dispose]();
+      if (ended.code === 0) done++;
+      else {
+        refused++;
+        assertCivilRefusal(ended);
+        assert.match(ended.stderr, /full/);
+      }
+      await assertWhole(box, before, ended.code === 0);
+      before = await machineOf(box);
+    }
+    assert.ok(refused >= 8, `refused ${refused} times`);
+  },
+});
+
+Deno.test({
+  name: "issue and verify on a full disk: a plain refusal, or a right answer",
+  ignore: unless(CAN_MOUNT, "root that may mount"),
+  async fn() {
+    const { box, machine } = await inUse();
+    using _box = box;
+    const folder = dirname(box.database);
+    using _disk = Mount.smallDisk(folder, 1_024);
+    const filled = fillDisk(folder, 0);
+    for (const args of [["issue", "--sub", "a"], ["verify", machine.token], ["status"], ["init"]]) {
+      assertCivilRefusal(await box.run(args));
+    }
+    filled[Symbol.dispose]();
+    // Room to read, none to write.
+    const tight = fillDisk(folder, 32);
+    assert.equal((await box.run(["verify", machine.token])).code, 0);
+    assertCivilRefusal(await box.run(["issue", "--sub", "a"]));
+    tight[Symbol.dispose]();
+    await assertWhole(box, machine, false);
+  },
+});
+
+Deno.test({
+  name: "init on a full home leaves no torn file, and works when there is room",
+  ignore: unless(CAN_MOUNT, "root that may mount"),
+  async fn() {
+    using box = new Box();
+    using _disk = Mount.smallDisk(box.home, 6_144);
+    let refused = 0;
+    // 3.1 MB of it for the keyring addon, then the key file and the database.
+    for (const kib of [0, 4, 1_024, 3_072, 3_104, 3_112, 3_120, 3_136, 3_168, 3_200, 3_264]) {
+      const filled = fillDisk(box.home, kib);
+      const ended = await box.run(["init"]);
+      filled[Symbol.dispose]();
+      if (ended.code === 0) break;
+      refused++;
+      assertCivilRefusal(ended);
+      for (const [path, { length }] of box.files()) {
+        assert.ok(!path.includes("/.keyring-"), "a part of the addon is left");
+        assert.ok(!path.endsWith(".kek") || length === 44, "a torn key file is left");
+      }
+    }
+    assert.ok(refused >= 5, `refused ${refused} times`);
+    assert.equal((await box.json("init")).version, 1);
+    await assertWhole(box, await machineOf(box), false);
+  },
+});
+
+for (const what of ["folder", "file"] as const) {
+  Deno.test({
+    name: `a ${what} of the database that is read-only: refused, and nothing changes`,
+    ignore: unless(CAN_MOUNT, "root that may mount"),
+    async fn() {
+      const { box, machine } = await inUse();
+      using _box = box;
+      const bytes = Deno.readFileSync(box.database);
+      const mounted = Mount.readOnly(what === "file" ? box.database : dirname(box.database));
+      for (const args of [ROTATE, ["issue", "--sub", "a"]]) {
+        assertCivilRefusal(await box.run(args));
+      }
+      const verified = await box.run(["verify", machine.token]);
+      // A file in a folder that can be written can at least be read.
+      if (what === "folder") assertCivilRefusal(verified);
+      else assert.equal(verified.code, 0, verified.stderr);
+      mounted[Symbol.dispose]();
+      assert.deepEqual(Deno.readFileSync(box.database), bytes);
+      await assertWhole(box, machine, false);
+    },
+  });
+}
+
+Deno.test("init where nothing can be written: refused, and works elsewhere", {
+  ignore: unless(CAN_MOUNT, "root that may mount"),
+}, async () => {
+  using box = new Box();
+  const mounted = Mount.readOnly(box.home);
+  assertCivilRefusal(await box.run(["init"]));
+  mounted[Symbol.dispose]();
+  assert.equal((await box.json("init")).version, 1);
+});
+
+/** Limits in blocks of 512 bytes, from nothing at all to more than is needed. */
+const LIMITS = [0, 1, 8, 16, 64, 100, 128, 136, 144, 160];
+
+for (const [how, shell] of [["kills", ""], ["is ignored", "trap '' XFSZ; "]] as const) {
+  Deno.test(`a limit on the size of files, whose signal ${how}`, async () => {
+    const { box, machine } = await inUse();
+    using _box = box;
+    let [before, refused] = [machine, 0];
+    for (const blocks of LIMITS) {
+      const ended = await runAfter(box, `${shell}ulimit -f ${blocks}`, ROTATE);
+      if (ended.code !== 0) {
+        refused++;
+        assertCivilRefusal(ended);
+      }
+      await assertWhole(box, before, ended.code === 0);
+      before = await machineOf(box);
+    }
+    assert.ok(refused >= 5, `refused ${refused} times`);
+    for (const args of [["issue", "--sub", "a"], ["init", "--app", "other"]]) {
+      assertCivilRefusal(await runAfter(box, `${shell}ulimit -f 0`, args));
+    }
+    await assertWhole(box, before, false);
+  });
+}
+
+/** Pages of the database, and what damage does to each. */
+const PAGE = 4_096;
+const DAMAGE: [what: string, damage: (bytes: Uint8Array) => Generator<Uint8Array>][] = [
+  ["a page of junk", function* (bytes) {
+    for (let at = PAGE; at < bytes.length; at += PAGE) {
+      const damaged = bytes.slice();
+      // As an older disk would give back a sector of something else.
+      for (let i = 0; i < PAGE; i++) damaged[at + i] = (i * 167 + at / PAGE * 31) & 0xff;
+      yield damaged;
+    }
+  }],
+  ["a page of zeros", function* (bytes) {
+    for (let at = PAGE; at < bytes.length; at += PAGE) yield bytes.slice().fill(0, at, at + PAGE);
+  }],
+  ["an end that is missing", function* (bytes) {
+    for (const left of [100, PAGE, bytes.length >> 1, bytes.length - PAGE, bytes.length - 1]) {
+      yield bytes.slice(0, left);
+    }
+  }],
+];
+for (const [what, damage] of DAMAGE) {
+  Deno.test(`a database with ${what}: plain refusals; a backup brings everything back`, async () => {
+    const { box, machine } = await inUse();
+    using _box = box;
+    const bytes = Deno.readFileSync(box.database);
+    let refused = 0;
+    for (const damaged of damage(bytes)) {
+      for (const args of [ROTATE, ["issue", "--sub", "a"], ["init"], ["verify", machine.token]]) {
+        putDatabase(box.database, damaged);
+        const ended = await box.run(args);
+        if (ended.code === 0) {
+          await assertRight(box, machine, args[0]!, ended.stdout);
+          continue;
+        }
+        refused++;
+        // A version that is gone from the table is unknown; the token is not at fault.
+        assertCivilRefusal(ended, args[0] === "verify" ? [3, 4] : [4]);
+      }
+    }
+    assert.ok(refused >= 10, `refused ${refused} times`);
+    putDatabase(box.database, bytes);
+    await assertWhole(box, machine, false);
+  });
+}
+
+/** What a command did on a file that was damaged somewhere else than where it looked. */
+async function assertRight(box: Box, { version, token }: Machine, command: string, stdout: string) {
+  if (command === "init") {
+    assert.match(stdout, new RegExp(`^Already there: .* version ${version} `));
+  }
+  if (command === "rotate") assert.notEqual((await box.run(["verify", token])).code, 0);
+  if (command === "verify") {
+    assert.match(stdout, new RegExp(`^valid: signed with version ${version} `));
+  }
+}
+
+for (const what of ["folder", "file"] as const) {
+  Deno.test({
+    name: `a ${what} of the database that belongs to another user is refused`,
+    ignore: unless(Deno.uid() === 0, "root"),
+    async fn() {
+      const { box, machine } = await inUse();
+      using _box = box;
+      const path = what === "file" ? box.database : dirname(box.database);
+      Deno.chownSync(path, 54321, 54321);
+      for (const args of [ROTATE, ["issue", "--sub", "a"], ["init"], ["verify", machine.token]]) {
+        const ended = await box.run(args);
+        assertCivilRefusal(ended);
+        assert.match(ended.stderr, /belongs to another user/);
+      }
+      Deno.chownSync(path, Deno.uid()!, Deno.gid()!);
+      await assertWhole(box, machine, false);
+    },
+  });
+}
+
+Deno.test("a file that others can write is put right before it is used", async () => {
+  const { box, machine } = await inUse();
+  using _box = box;
+  Deno.chmodSync(box.database, 0o666);
+  assert.equal((await box.run(ROTATE)).code, 0);
+  assert.equal(Deno.statSync(box.database).mode! & 0o777, 0o600);
+  await assertWhole(box, machine, true);
+});
+
+Deno.test("a named folder that others can write is refused until it is put right", async () => {
+  const folder = "named";
+  using box = new Box({ REKEY_DATA_DIR: folder });
+  const path = join(box.home, folder);
+  await box.run(["init"]);
+  const { version, token } = await machineOf(box);
+  Deno.chmodSync(path, 0o777);
+  for (const args of [ROTATE, ["issue", "--sub", "a"], ["init"], ["verify", token]]) {
+    assertCivilRefusal(await box.run(args));
+  }
+  assert.equal(Deno.statSync(path).mode! & 0o777, 0o777, "it is the operator's");
+  Deno.chmodSync(path, 0o700);
+  assert.equal((await box.json("status")).version, version);
+  assert.equal((await box.json("verify", token)).valid, true);
+  assert.equal((await box.run(["audit", "verify"])).code, 0);
+  assert.ok(!existsSync(box.database), "nothing was made elsewhere");
+});
+
+Deno.test({
+  name: "a clock that was set back a day, and right again",
+  ignore: unless(installed("faketime"), "faketime"),
+  async fn() {
+    const { box, machine } = await inUse();
+    using _box = box;
+    const yesterday = (...args: string[]) =>
+      box.exec("/usr/bin/faketime", ["-f", "-1d", "/bin/sh", "-c", 'exec "$@"', "sh", ...args]);
+    const rekey = (...args: string[]) => yesterday(`${Deno.cwd()}/dist/rekey`, ...args);
+    const { stdout: day } = await yesterday("date", "+%s");
+    assert.ok(Date.now() / 1_000 - Number(day) > 86_000, "the clock must be set back");
+
+    assert.equal((await rekey("verify", machine.token)).code, 0);
+    const status = JSON.parse((await rekey("status", "--json")).stdout);
+    assert.deepEqual([status.version, status.age_seconds], [machine.version, 0]);
+    const rotated = await rekey("rotate", "--force", "--grace", "15m");
+    assert.equal(rotated.code, 0, rotated.stderr);
+    const issued = await rekey("issue", "--quiet", "--sub", "a");
+    assert.equal((await rekey("verify", issued.stdout.trim())).code, 0);
+    assert.equal((await rekey("verify", machine.token)).code, 0, "inside its grace window");
+
+    // Right again: what was short yesterday is long over.
+    assert.equal((await box.json("verify", issued.stdout.trim())).code, "expired");
+    await assertWhole(box, machine, true);
+  },
+});
