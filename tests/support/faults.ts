@@ -31,7 +31,7 @@ function succeeds(program: string, args: string[]): boolean {
 /** A mount that ends with its block. */
 export class Mount implements Disposable {
   private constructor(private readonly path: string, args: string[]) {
-    mount(...args);
+    command("mount", args);
   }
 
   /** An empty disk of so many KiB over a folder, with a copy of what the folder holds. */
@@ -48,19 +48,17 @@ export class Mount implements Disposable {
   /** A folder or file that nobody can write to, root neither. */
   static readOnly(path: string): Mount {
     const bound = new Mount(path, ["--bind", path, path]);
-    mount("-o", "remount,bind,ro", path);
+    command("mount", ["-o", "remount,bind,ro", path]);
     return bound;
   }
 
   [Symbol.dispose](): void {
-    mount("--unmount", this.path);
+    command("umount", [this.path]);
   }
 }
 
-function mount(...args: string[]): void {
-  const program = args[0] === "--unmount" ? "umount" : "mount";
-  const rest = program === "umount" ? args.slice(1) : args;
-  assert.ok(succeeds(program, rest), `${program} ${rest.join(" ")}`);
+function command(program: string, args: string[]): void {
+  assert.ok(succeeds(program, args), `${program} ${args.join(" ")}`);
 }
 
 /** A file that leaves so many KiB of a small disk free, until the block ends. */
