@@ -13,11 +13,15 @@ export function installed(program: string): boolean {
   return existsSync(join("/usr/bin", program));
 }
 
+const said = new Set<string>();
+
 /** `ignore` for a test that cannot be done here; says so, since a fault that is not tried proves nothing. */
 export function unless(possible: boolean, needed: string): boolean {
+  if (possible) return false;
   // deno-lint-ignore no-console
-  if (!possible) console.error(`!! SKIPPED, it needs ${needed}:`);
-  return !possible;
+  if (!said.has(needed)) console.error(`!! SKIPPED: the tests of faults that need ${needed}`);
+  said.add(needed);
+  return true;
 }
 
 function succeeds(program: string, args: string[]): boolean {
