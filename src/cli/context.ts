@@ -64,8 +64,15 @@ function named(flag: string, path: string | undefined): string | undefined {
 }
 
 /** An environment variable; an empty one counts as not set. */
-function variable(name: string): string | undefined {
-  return Deno.env.get(name) || undefined;
+export function variable(name: string): string | undefined {
+  try {
+    return Deno.env.get(name) || undefined;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.InvalidData)) throw error;
+    throw new RekeyError("usage", `Cannot use the variable ${name}: it is no valid UTF-8`, {
+      hint: "Set it anew",
+    });
+  }
 }
 
 function homeFolder(): string | undefined {

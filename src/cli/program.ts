@@ -112,12 +112,7 @@ Example:
   program.command("status")
     .description("show the secret's version, location and age, never its value")
     .option("--check", "exit 5 when a rotation is due")
-    .option(
-      "--max-age <duration>",
-      "age at which a rotation is due",
-      duration,
-      parseDuration("90d"),
-    )
+    .addOption(lasting("--max-age <duration>", "age at which a rotation is due", "90d"))
     .action(run(runner, async () => (await import("./commands/status.ts")).status));
   addRotate(program.command("rotate"), runner);
   const security = program.command("security").description(

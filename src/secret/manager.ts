@@ -211,19 +211,16 @@ export class SecretManager {
 
   /** The version that would follow, and where it would live: what `rotate` would do, without doing it. */
   async planRotation(
-    store?: StoreChoice,
-  ): Promise<{ current: Version; location: Version["location"] }> {
-    const { installation, version } = await this.open();
-    const choice = store ?? installation.store;
+    options: Pick<RotateOptions, "store" | "ifOlderThanMs" | "requestId"> = {},
+  ): Promise<{ current: Version; location: Location; done: boolean }> {
+    const { installation, version: current } = await this.open();
+    const choice = options.store ?? installation.store;
+    const done = alreadyDone(installation, current, options) !== undefined;
     // Under the lock, since finding out whether a keyring works may write to it.
     return await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
-      const location = await locationForNew(
-        installation.keyring,
-        choice,
-        version,
-        (kid) => mayReplace(installation, kid),
-      );
-      return { current: version, location };
+      const known = (kid: string) => mayReplace(installation, kid);
+      const location = await locationForNew(installation.keyring, choice, current, known);
+      return { current, location, done };
     });
   }
 

@@ -13,7 +13,8 @@ const KNOWN_KEYS = [
   "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
   // RFC 7520 §3.5
   "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg",
-  "qwertyuiopasdfghjklzxcvbnm123456",
+  // Tutorials of web frameworks
+  "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
 ];
 
 // Words of which placeholders are made: what is left without them is what somebody has chosen.
@@ -24,6 +25,7 @@ const PLACEHOLDER_WORDS = (
   "tokens token should please change length always jwtkey update admin local super least value " +
   "super shhhh test prod with here this that must your keep safe user keys long very than bits " +
   "byte auth hmac sha512 sha384 sha256 512 384 256 128 123 and app api bit dev env for hash jwt " +
+  "qwertyuiop asdfghjkl zxcvbnm company 2019 2020 2021 2022 2023 2024 2025 2026 a1b2c3 " +
   "key my new not one put set the use web foo bar abc xxx at be by do in is it me of on or to a"
 ).split(" ");
 

@@ -46,7 +46,7 @@ function begin(lock: DatabaseSync, path: string, waitMs: number): void {
   } catch (error) {
     if (!isRekeyError(error, "busy")) throw error;
     throw new RekeyError("busy", "Cannot start: another rekey is rotating or recovering", {
-      hint: "Wait for it to end, or wait longer with --lock-timeout",
+      hint: "Wait for it to end and run the command again; `rotate --lock-timeout` waits longer",
     });
   }
 }

@@ -6,6 +6,7 @@ import { RekeyError } from "../../core/errors.ts";
 import { readFileIfThere } from "../../store/private_files.ts";
 import type { BackupInfo } from "../../store/backup_file.ts";
 import type { Context } from "../context.ts";
+import { printable } from "../describe.ts";
 import { askHidden } from "../terminal.ts";
 
 /** Flags of `rekey backup`. */
@@ -26,7 +27,7 @@ export async function backup(options: BackupFlags, { secrets, output }: Context)
     readers(options),
   );
   output.result({ app, path, made_at, with_secret: secret !== undefined }, [
-    `Backed up ${app} to ${path}`,
+    `Backed up ${app} to ${printable(path)}`,
   ]);
   if (secret !== undefined) return;
   output.remark(
@@ -80,8 +81,10 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
     replaced_version: replaced?.version ?? null,
     damaged_database: movedTo ?? null,
   }, human(restored));
-  if (lost.length > 0) {
-    output.warning(`grace windows have ended, their values are lost: ${lost.length}`);
+  if (lost.length > 0 || secretFrom === "newer") {
+    output.warning(
+      "grace windows of older versions have ended: it cannot be known whether they go on",
+    );
   }
 }
 

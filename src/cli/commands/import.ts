@@ -3,7 +3,7 @@ import { type Encoding, importedSecret } from "../../secret/imported.ts";
 import { weaknesses } from "../../secret/weakness.ts";
 import type { Algorithm } from "../../store/installation.ts";
 import { readFileIfThere } from "../../store/private_files.ts";
-import type { Context } from "../context.ts";
+import { type Context, variable as environmentVariable } from "../context.ts";
 import { describeVersion } from "../describe.ts";
 import { readStdinBytes } from "../terminal.ts";
 import { rotate } from "./rotate.ts";
@@ -88,8 +88,8 @@ function source({ fromEnv, file }: ImportFlags): { data: Uint8Array; origin: str
 
 function variable(name: string): string {
   const plain = /^[A-Za-z_]\w{0,127}$/.test(name);
-  const value = plain ? Deno.env.get(name) : undefined;
-  if (value) return value;
+  const value = plain ? environmentVariable(name) : undefined;
+  if (value !== undefined) return value;
   // Not said again: somebody may have written the value where the name belongs.
   throw new RekeyError("usage", "Cannot import the environment variable: it is not set", {
     hint: "--from-env takes the name of a variable",

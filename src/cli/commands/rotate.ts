@@ -50,7 +50,7 @@ export async function rotate(options: RotateFlags, context: Context): Promise<vo
 
 function human(app: string, { rotated, version, previous, graceUntil }: Changed): string[] {
   const now = `version ${version.version} (kid ${version.kid}) in the ${version.location}`;
-  if (!rotated) return [`Nothing to do: the JWT secret of ${app} is ${now}`];
+  if (!rotated) return [`Nothing to do: there is ${now}, which is young enough or was made for it`];
   const ended = graceUntil === null
     ? "no longer verifies: all sessions have ended"
     : `verifies until ${rfc3339(graceUntil)}`;
@@ -97,7 +97,11 @@ async function question(options: RotateFlags, { auth, secrets }: Context): Promi
 async function dryRun(options: RotateFlags, context: Context): Promise<void> {
   const { secrets, auth, output, store } = context;
   const app = secrets.environment.app.name;
-  const { current, location } = await secrets.planRotation(store);
+  const { current, location, done } = await secrets.planRotation({
+    store,
+    ifOlderThanMs: options.ifOlderThan === undefined ? undefined : options.ifOlderThan * 1000,
+    requestId: options.requestId,
+  });
   const sessions = await auth.activeSessions();
   output.result({
     dry_run: true,
@@ -107,8 +111,11 @@ async function dryRun(options: RotateFlags, context: Context): Promise<void> {
     previous_kid: current.kid,
     sessions_active: sessions,
     reason: options.reason ?? null,
+    ...done ? { rotated: false } : {},
   }, [
-    `Would replace version ${current.version} (kid ${current.kid}) in the ${current.location} ` +
-    `by a new one in the ${location}; active sessions: ${sessions}`,
+    done
+      ? "Would do nothing: the secret is young enough, or the request was carried out"
+      : `Would replace version ${current.version} (kid ${current.kid}) in the ${current.location} ` +
+        `by a new one in the ${location}; active sessions: ${sessions}`,
   ]);
 }
