@@ -1,3 +1,4 @@
+import { RekeyError } from "../core/errors.ts";
 import type { SqlValue } from "../core/sql.ts";
 import type { Database } from "./database.ts";
 
@@ -39,11 +40,11 @@ export class Versions {
   constructor(private readonly database: Database) {}
 
   current(): Version | undefined {
-    return this.#one("state = 'current'");
+    return this.#inState("current")[0];
   }
 
   pending(): Version | undefined {
-    return this.#one("state = 'pending'");
+    return this.#inState("pending")[0];
   }
 
   byKid(kid: string): Version | undefined {
@@ -61,7 +62,7 @@ export class Versions {
 
   /** Versions inside a grace window or just past it, newest first. */
   previous(): Version[] {
-    return this.#all("state = 'previous'");
+    return this.#inState("previous");
   }
 
   /** Every version that there ever was, newest first. */
@@ -141,6 +142,16 @@ export class Versions {
 
   markSynced({ version }: Version): void {
     this.database.prepare("UPDATE rekey_versions SET synced = 1 WHERE version = ?").run(version);
+  }
+
+  // SQLite takes an index's word for a row's state. A damaged index may name the current version as previous,
+  // and the end of its grace window would destroy it: the rows themselves are asked.
+  #inState(state: VersionState): Version[] {
+    const rows = this.#all(`state = '${state}'`);
+    if (rows.every(({ version }) => this.byNumber(version)?.state === state)) return rows;
+    throw new RekeyError("database_damaged", "Cannot use the database: its indexes are damaged", {
+      hint: "Restore the database from a backup",
+    });
   }
 
   #one(where: string, ...values: SqlValue[]): Version | undefined {

@@ -50,6 +50,25 @@ for (const [what, sql] of DAMAGE) {
   });
 }
 
+Deno.test("an index that another table writes into does not end the current version", async () => {
+  using environment = testEnvironment();
+  await made(environment);
+  const sqlite = new DatabaseSync(join(environment.folders.data, "agiworkforce.db"));
+  // One bit of a page number: what counts retrievals then looks like versions in a grace window.
+  sqlite.exec(`PRAGMA writable_schema = ON;
+    UPDATE sqlite_schema SET rootpage =
+      (SELECT rootpage FROM sqlite_schema WHERE name = 'rekey_previous')
+    WHERE name = 'rekey_audit_counts'; PRAGMA writable_schema = RESET`);
+  const manager = new SecretManager(environment);
+  await manager.get();
+  await manager.flushNotes();
+  await assert.rejects(manager.get(), (error) => isRekeyError(error, "database_damaged"));
+  manager.close();
+  const states = sqlite.prepare("SELECT state FROM rekey_versions NOT INDEXED").all();
+  assert.deepEqual(states.map(({ state }) => state), ["current"]);
+  sqlite.close();
+});
+
 Deno.test("a statement that fails on a sound file is a bug, and looks like one", async () => {
   using environment = testEnvironment();
   await made(environment);
