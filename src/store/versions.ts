@@ -145,10 +145,14 @@ export class Versions {
   }
 
   // SQLite takes an index's word for a row's state. A damaged index may name the current version as previous,
-  // and the end of its grace window would destroy it: the rows themselves are asked.
+  // and the end of its grace window would destroy it: the rows are asked too, in the same statement, since a
+  // rotation may come in between two.
   #inState(state: VersionState): Version[] {
-    const rows = this.#all(`state = '${state}'`);
-    if (rows.every(({ version }) => this.byNumber(version)?.state === state)) return rows;
+    const rows = this.database.prepare(
+      `SELECT row.* FROM rekey_versions AS found JOIN rekey_versions AS row USING (version)
+       WHERE found.state = '${state}' ORDER BY version DESC`,
+    ).all() as unknown as Version[];
+    if (rows.every((row) => row.state === state)) return rows;
     throw new RekeyError("database_damaged", "Cannot use the database: its indexes are damaged", {
       hint: "Restore the database from a backup",
     });
