@@ -26,19 +26,20 @@ export class Sessions {
       | undefined;
   }
 
-  /** Ends a session; one that has ended before keeps its time. */
-  revoke(jti: string, now: number): void {
+  /** Takes over a session that was ended before its time, known here or not. */
+  takeRevoked({ jti, version, sub, issued_at, expires_at, revoked_at }: Session): void {
     this.sql.prepare(
-      "UPDATE rekey_sessions SET revoked_at = ? WHERE jti = ? AND revoked_at IS NULL",
-    ).run(now, jti);
+      `INSERT INTO rekey_sessions (jti, version, sub, issued_at, expires_at, revoked_at)
+       VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (jti) DO UPDATE SET revoked_at = coalesce(revoked_at, excluded.revoked_at)`,
+    ).run(jti, version, sub, issued_at, expires_at, revoked_at);
   }
 
   /** Sessions that were ended before their time. */
-  revoked(): { jti: string; revoked_at: number }[] {
-    const rows = this.sql.prepare(
-      "SELECT jti, revoked_at FROM rekey_sessions WHERE revoked_at IS NOT NULL",
-    ).all();
-    return rows as { jti: string; revoked_at: number }[];
+  revoked(): Session[] {
+    const rows = this.sql.prepare("SELECT * FROM rekey_sessions WHERE revoked_at IS NOT NULL")
+      .all();
+    return rows as unknown as Session[];
   }
 
   /** When the last session of one version ends; `null` when it has none. */

@@ -39,8 +39,8 @@ export async function settleKeys(
     const { algorithm: alg, keyForm, store } = staged;
     return await staged.prepare({ alg, keyForm, store });
   }
-  if (original !== undefined) await takeKeys(staged, original);
-  const auditKey = await ownAuditKey(staged, contents);
+  const taken = original !== undefined && await takeKeys(staged, original, contents);
+  const { auditKey, sealedWith } = await ownAuditKey(staged, contents);
   const { bad } = bare ? { bad: null } : verifyChain(staged.database, auditKey);
   if (bad !== null) {
     throw new RekeyError(
@@ -49,23 +49,34 @@ export async function settleKeys(
       { hint: "Nothing was changed; try another backup" },
     );
   }
-  if (clone) await giveKek(staged, auditKey);
+  if (!taken && (clone || sealedWith === "envelope")) await giveKek(staged, auditKey);
 }
 
-async function takeKeys(staged: Installation, live: Installation): Promise<void> {
-  const kek = await live.kek();
-  staged.database.transaction(() => {
-    for (const key of ["kek", "audit_key"] as const) staged.meta.set(key, live.meta.get(key)!);
-  });
-  staged.useKek(kek);
+/** Answers whether the database's own keys can be had; without them an envelope has what is needed. */
+async function takeKeys(
+  staged: Installation,
+  live: Installation,
+  contents: Contents | undefined,
+): Promise<boolean> {
+  try {
+    const kek = await live.kek();
+    staged.database.transaction(() => {
+      for (const key of ["kek", "audit_key"] as const) staged.meta.set(key, live.meta.get(key)!);
+    });
+    staged.useKek(kek);
+    return true;
+  } catch (error) {
+    if (!isRekeyError(error) || contents === undefined) throw error;
+    return false;
+  }
 }
 
 async function ownAuditKey(
   staged: Installation,
   contents: Contents | undefined,
-): Promise<Uint8Array> {
+): Promise<{ auditKey: Uint8Array; sealedWith: "kek" | "envelope" }> {
   try {
-    return await staged.auditKey();
+    return { auditKey: await staged.auditKey(), sealedWith: "kek" };
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     if (contents === undefined) {
@@ -77,8 +88,7 @@ async function ownAuditKey(
     }
   }
   const auditKey = new Uint8Array(Buffer.from(contents.audit_key, "base64"));
-  await giveKek(staged, auditKey);
-  return auditKey;
+  return { auditKey, sealedWith: "envelope" };
 }
 
 async function giveKek(staged: Installation, auditKey: Uint8Array): Promise<void> {

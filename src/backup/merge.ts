@@ -1,5 +1,6 @@
 import { EVENTS } from "../audit/events.ts";
 import { Sessions } from "../auth/sessions.ts";
+import { AuditWriter } from "../audit/writer.ts";
 import type { Installation } from "../store/installation.ts";
 import { OWN_TABLES } from "../store/schema.ts";
 import { sameInstallation } from "./keys.ts";
@@ -28,8 +29,10 @@ export function carryOver(live: Installation | undefined, staged: Installation):
       }
     }
     const sessions = new Sessions(database);
-    for (const { jti, revoked_at } of new Sessions(live.database).revoked()) {
-      sessions.revoke(jti, revoked_at);
+    for (const ended of new Sessions(live.database).revoked()) {
+      const kid = live.versions.byNumber(ended.version)?.kid;
+      const version = kid === undefined ? undefined : versions.byKid(kid)?.version;
+      if (version !== undefined) sessions.takeRevoked({ ...ended, version });
     }
   });
 }
@@ -45,7 +48,10 @@ export async function replaceRows(
 ): Promise<void> {
   const { database, sealed, meta } = live;
   const same = sameInstallation(staged, live);
-  const audit = await (same ? live : staged).audit();
+  // The key of the log is the same in both; the staged copy has it under a KEK that is at hand.
+  const { actor, clock } = live.environment;
+  const key = await staged.auditKey();
+  const audit = new AuditWriter(same ? database : staged.database, key, actor, clock);
   if (!same) staged.database.transaction(() => audit.append({ event: EVENTS.restored, reason }));
   database.transaction(() => {
     database.deferForeignKeys();

@@ -9,7 +9,7 @@ import { holds } from "../secret/reconcile.ts";
 import { relocate } from "../secret/relocation.ts";
 import { PEEK, removeUnfinished, STAGE } from "../secret/unfinished.ts";
 import { knowsKid } from "../store/other_database.ts";
-import { numberedSlot } from "../store/secret_store.ts";
+import { currentSlot, numberedSlot } from "../store/secret_store.ts";
 import { sameInstallation } from "./keys.ts";
 import { recover } from "../secret/recovery.ts";
 import { retrieve } from "../secret/retrieval.ts";
@@ -19,8 +19,8 @@ import { type Environment, Installation, type StoreChoice } from "../store/insta
 import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
 import {
+  keepAside,
   makePrivateFolder,
-  moveAside,
   moveIntoPlace,
   removeFolder,
 } from "../store/private_files.ts";
@@ -159,7 +159,12 @@ async function openLive(
 ): Promise<Installation | undefined> {
   try {
     const live = Installation.openExisting(environment, { locked: true });
-    if (live?.meta.get("destroying") === undefined) return live;
+    if (live === undefined) return undefined;
+    if (!live.database.isSound()) {
+      live.close();
+      throw damaged(Installation.path(environment));
+    }
+    if (live.meta.get("destroying") === undefined) return live;
     await destroy(live);
     return undefined;
   } catch (error) {
@@ -203,9 +208,9 @@ async function goLive(
   const finished = `${staged.database.path}.finished`;
   await staged.database.copyTo(finished);
   const path = Installation.path(environment);
-  const movedTo = moveAside(path, ["-wal", "-shm"]);
-  moveIntoPlace(finished, path, false);
-  return movedTo;
+  const aside = keepAside(path, ["-wal", "-shm", "-journal"]);
+  moveIntoPlace(finished, path, true);
+  return aside;
 }
 
 // What can still fail here does not undo the restoration: the next command does the rest.
@@ -216,14 +221,14 @@ async function settle(
 ): Promise<Version> {
   const installation = Installation.open(environment, { locked: true });
   try {
-    await recover(installation);
     await removeStrangers(installation, strangers).catch(noKeyring);
+    await recover(installation);
     const restored = installation.versions.current();
     if (restored === undefined) throw new Error("The restored version is not there");
     if (secretFrom === "new") return await replaceLost(installation, restored);
     if (toKeyring) await moveToKeyring(installation);
     const version = installation.versions.current() ?? restored;
-    await retrieve(installation, version, () => {});
+    await retrieve(installation, version, () => {}).catch(noKeyring);
     return version;
   } finally {
     installation.close();
@@ -237,12 +242,19 @@ async function moveToKeyring(installation: Installation): Promise<void> {
   installation.database.transaction(() => installation.meta.set("store", store));
 }
 
-/** Deletes what another installation's database, which was replaced, had in the keyring under numbers. */
-async function removeStrangers({ keyring }: Installation, rows: readonly Version[]): Promise<void> {
+/** Deletes what another installation's database, which was replaced, had in the keyring. */
+async function removeStrangers(
+  { database, keyring, versions }: Installation,
+  rows: readonly Version[],
+): Promise<void> {
   for (
     const row of rows.filter(({ location, state }) => location === "keyring" && state !== "retired")
   ) {
-    if (await holds(keyring, numberedSlot(row), row)) await keyring.remove(numberedSlot(row));
+    for (const slot of [numberedSlot(row), currentSlot(row)]) {
+      if (await holds(keyring, slot, row)) await keyring.remove(slot);
+    }
+    const taken = versions.byKid(row.kid);
+    if (taken?.state === "retired") database.transaction(() => versions.markSynced(taken));
   }
 }
 
@@ -268,6 +280,10 @@ function refuseReplacing(live: Installation, target: Version | undefined): void 
     `Cannot restore: there is a secret, ${what}${revived}`,
     { hint: "--force replaces it; `rekey backup` it first" },
   );
+}
+
+function damaged(path: string): RekeyError {
+  return new RekeyError("database_damaged", `Cannot use ${path}: the database is damaged`);
 }
 
 function unsound(): RekeyError {

@@ -46,6 +46,12 @@ export async function makeUsable(
   if (reason !== undefined && newer === undefined && !options.newSecret) {
     throw withHint(reason, options);
   }
+  const known = (kid: string) =>
+    Promise.resolve([versions, live?.versions].some((rows) => rows?.byKid(kid) !== undefined));
+  const source = newer !== undefined ? "newer" : sourceOf(found, current);
+  // Asked before anything is made: where a secret is to live that has no place yet.
+  const homeless = !clone && (source === "envelope" || source === "new");
+  const home = homeless ? await locationForNew(keyring, store, undefined, known) : "database";
   await settleKeys(staged, live, options);
   const kept = newer === undefined ? found.filter((one) => stays(one, live, clone)) : [];
   await place(staged, kept, clone);
@@ -53,12 +59,11 @@ export async function makeUsable(
     .filter((row) => !kept.some((one) => one.row.version === row.version));
   tidy(staged, lost, clone);
   if (newer !== undefined) adopt(staged, current, newer);
-  const own = kept.find(({ row }) => row.version === current.version);
-  const known = (kid: string) =>
-    Promise.resolve([versions, live?.versions].some((rows) => rows?.byKid(kid) !== undefined));
-  const toKeyring = own?.from === "envelope" && !clone &&
-    await locationForNew(keyring, store, undefined, known) === "keyring";
-  return { secretFrom: newer !== undefined ? "newer" : own?.from ?? "new", lost, toKeyring };
+  return { secretFrom: source, lost, toKeyring: source === "envelope" && home === "keyring" };
+}
+
+function sourceOf(found: Found[], current: Version): Found["from"] | "new" {
+  return found.find(({ row }) => row.version === current.version)?.from ?? "new";
 }
 
 // Numbers of versions go up by one; a file that says otherwise was not written by rekey.
@@ -94,8 +99,9 @@ async function place(staged: Installation, found: Found[], clone: boolean): Prom
   const { database, sealed, versions } = staged;
   sealed.dropAll();
   for (const { row, secret, from } of found) {
-    const location = from === "keyring" && !clone ? "keyring" : "database";
-    const copy = location === "database" || staged.mirrors()
+    const home = from === "keyring" || from === "mirror" ? "keyring" : "database";
+    const location = clone ? "database" : home;
+    const copy = location === "database" || from === "mirror" || staged.mirrors()
       ? await sealed.seal(sealedSlot(row), secret)
       : undefined;
     database.transaction(() => {

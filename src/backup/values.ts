@@ -11,7 +11,8 @@ import type { Contents } from "./envelope.ts";
 export interface Found {
   readonly row: Version;
   readonly secret: Secret;
-  readonly from: "keyring" | "database" | "envelope";
+  /** `mirror`: sealed in the backup, and the keyring, where it lives, could not be asked. */
+  readonly from: "keyring" | "mirror" | "database" | "envelope";
 }
 
 /**
@@ -47,7 +48,9 @@ async function findValue(
     ? await attempt(() => inKeyring(staged, row))
     : null;
   if (kept instanceof Secret) return { secret: kept, from: "keyring" };
-  if (sealed instanceof Secret) return { secret: sealed, from: "database" };
+  if (sealed instanceof Secret) {
+    return { secret: sealed, from: kept instanceof RekeyError ? "mirror" : "database" };
+  }
   const value = contents?.versions.find(({ kid }) => kid === row.kid)?.value;
   if (value !== undefined) return { secret: fromEnvelope(value, row), from: "envelope" };
   return [sealed, kept].find((one) => one instanceof RekeyError) ?? missing(row);

@@ -5,11 +5,11 @@ import { writeBackup } from "../store/backup_file.ts";
 import { Database } from "../store/database.ts";
 import type { Installation } from "../store/installation.ts";
 import { Meta, type MetaKey } from "../store/meta.ts";
-import { namesIn, removeFile } from "../store/private_files.ts";
+import { namesIn, removeFile, timeOf } from "../store/private_files.ts";
 import type { Version } from "../store/versions.ts";
 
 /** How many automatic copies are kept. */
-export const COPIES_KEPT = 5;
+const COPIES_KEPT = 5;
 
 // Nothing sealed, so nothing that any key opens later; and nothing of how things stand at this moment only.
 const COPIED_META: readonly MetaKey[] = ["app", "id", "alg", "key_form", "store"];
@@ -20,10 +20,9 @@ const COPIED_TABLES = ["rekey_versions", "rekey_audit_counts", "rekey_verificati
  * it back when the database is lost. It holds no value, sealed or not, and neither sessions nor audit rows:
  * a rotation costs the same at any size. The oldest copies are deleted. Call it under the lock.
  *
- * @returns path of the copy.
  * @throws {RekeyError} `database_unusable` when it cannot be written.
  */
-export async function keepCopy(installation: Installation, old: Version): Promise<string> {
+export async function keepCopy(installation: Installation, old: Version): Promise<void> {
   const { database, environment } = installation;
   const path = copyPath(database.path, old.version);
   const made_at = rfc3339(installation.now());
@@ -45,7 +44,6 @@ export async function keepCopy(installation: Installation, old: Version): Promis
     });
   }
   for (const older of automaticCopies(database.path).slice(COPIES_KEPT)) removeFile(older);
-  return path;
 }
 
 function fill(path: string, { database, meta }: Installation): void {
@@ -75,8 +73,11 @@ export function automaticCopies(databasePath: string): string[] {
   const folder = dirname(databasePath);
   const pattern = new RegExp(`^${RegExp.escape(basename(databasePath))}\\.v(\\d+)\\.backup$`);
   return namesIn(folder).map((name) => pattern.exec(name)).filter((found) => found !== null)
-    .sort((a, b) => Number(b[1]) - Number(a[1]))
-    .map(([name]) => join(folder, name));
+    // By time, since a database that was made anew counts from 1; copies of one instant by number.
+    .map(([name, version]) => ({ path: join(folder, name), version: Number(version) }))
+    .map((copy) => ({ ...copy, time: timeOf(copy.path) }))
+    .sort((a, b) => b.time - a.time || b.version - a.version)
+    .map(({ path }) => path);
 }
 
 /** Whether a file's name is one that automatic copies have: a later one may replace it. */

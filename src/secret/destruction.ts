@@ -3,6 +3,7 @@ import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { OWN_TABLES } from "../store/schema.ts";
 import type { Installation } from "../store/installation.ts";
 import { exclusively } from "../store/lock.ts";
+import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
 import { removeFile } from "../store/private_files.ts";
 import { currentSlot, numberedSlot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
@@ -60,8 +61,12 @@ async function clearKeyring(installation: Installation, rows: Version[]): Promis
       // The account may hold what another installation or program has put there.
       if (await holds(keyring, currentSlot(row), row)) await keyring.remove(currentSlot(row));
     }
-    if (rows.length > 0 && await ownNote(installation) !== null) await keyring.removeNote();
+    if (installation.meta.get("note") !== undefined && await ownNote(installation) !== null) {
+      await keyring.removeNote();
+    }
   } catch (error) {
+    // All that would stay is a note, which is no secret.
+    if (rows.length === 0 && isRekeyError(error, ...KEYRING_UNAVAILABLE)) return;
     if (!isRekeyError(error)) throw error;
     throw new RekeyError(
       error.code,

@@ -65,6 +65,9 @@ export async function keepNote(
   const since = kept?.since ?? version;
   const head = newestHead(database);
   const facts = { id: installation.id(), database: database.path, since, version, kid };
+  if (installation.meta.get("note") === undefined) {
+    database.transaction(() => installation.meta.set("note", "yes"));
+  }
   await keyring.writeNote(JSON.stringify({ ...facts, head: head && showHead(head) }));
   if (wasRestored(installation)) database.transaction(() => installation.meta.remove("restored"));
   return whole;

@@ -58,7 +58,9 @@ export class SecretManager {
   readonly #notes: AuditEntry[] = [];
   readonly #verdicts: string[] = [];
 
-  constructor(readonly environment: Environment) {}
+  constructor(readonly environment: Environment) {
+    environment.keyring.retry();
+  }
 
   /**
    * The current secret; one that an older application left is adopted.

@@ -34,8 +34,8 @@ export async function relocate(
   const values: Retrieved[] = [];
   for (const row of rows) values.push(await retrieve(installation, row, note));
   if (to === "keyring") await copyToKeyring(installation, values);
-  else await commit(installation, to, await sealAll(installation, values));
-  database.transaction(() => meta.set("store", to));
+  else if (values.length > 0) await commit(installation, to, await sealAll(installation, values));
+  if (rows.length === 0) database.transaction(() => meta.set("store", to));
   const published = versions.unsynced().length === 0 || (await tryReconcile(installation)).done;
   scrub(installation);
   return { versions: rows, published };
@@ -91,6 +91,7 @@ async function commit(
       versions.relocate(row, to);
       audit.append({ event: EVENTS.moved, version, kid, location: to, reason: `from ${location}` });
     }
+    meta.set("store", to);
     meta.set("scrub_pending", "log");
   });
 }

@@ -3,11 +3,12 @@ import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import {
+  copyPrivateFile,
   isThere,
   makePrivateFile,
   moveIntoPlace,
-  readFileIfThere,
   removeFile,
+  sizeOf,
 } from "./private_files.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { explainSqlite } from "./sqlite_errors.ts";
@@ -117,8 +118,6 @@ function mustBeOurs(sqlite: DatabaseSync): void {
   if (has("trigger", "*") || has("view", "*")) throw unusable("it has triggers or views");
 }
 
-const LARGEST_BACKUP = 2 ** 31;
-
 const RFC3339 = /^[-\dT:.]{19,29}Z$/;
 
 function infoOf(sqlite: DatabaseSync): BackupInfo {
@@ -142,10 +141,12 @@ function infoOf(sqlite: DatabaseSync): BackupInfo {
 
 /** Copies a backup, so that it can be looked into without changing it. */
 export function stageBackup(path: string, staged: string): void {
-  const content = readFileIfThere(path, LARGEST_BACKUP);
-  if (content === undefined) throw unusable(`${path} is not there`);
-  makePrivateFile(staged);
-  Deno.writeFileSync(staged, content);
+  if (!isThere(path)) throw unusable(`${path} is not there`);
+  // The newest changes are there, and would be left out: an older secret would come back.
+  if (sizeOf(`${path}-wal`) > 0) {
+    throw unusable("its write-ahead log lies beside it, as a copy by cp");
+  }
+  copyPrivateFile(path, staged);
 }
 
 function unusable(why: string, cause?: unknown): RekeyError {

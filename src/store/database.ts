@@ -13,6 +13,8 @@ export const BUSY_TIMEOUT_MS = 5_000;
 // All in one step, so that the copy is of one instant however much others write.
 const ALL_PAGES = 2 ** 31 - 1;
 
+const ROWS_AT_ONCE = 10_000;
+
 // SQLite refuses a value of more than a gigabyte.
 const WIPE_BYTES = 64 * 2 ** 20;
 
@@ -63,9 +65,14 @@ export class Database implements Sql {
   static create(path: string): Database {
     return explainSqlite(path, () => {
       const sqlite = new DatabaseSync(path);
-      sqlite.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN");
-      for (const migration of MIGRATIONS) sqlite.exec(migration);
-      sqlite.exec(`PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
+      try {
+        sqlite.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN");
+        for (const migration of MIGRATIONS) sqlite.exec(migration);
+        sqlite.exec(`PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
+      } catch (error) {
+        sqlite.close();
+        throw error;
+      }
       return new Database(path, sqlite);
     });
   }
@@ -150,16 +157,29 @@ export class Database implements Sql {
   /** Inside a transaction: makes the rows of a table that pass `where` those of the same table elsewhere. */
   takeRows(from: Database, table: string, where = "true"): void {
     // Our own columns: the other file's schema may be anybody's.
-    const columns = this.prepare(`SELECT name FROM pragma_table_info('${table}')`).all()
-      .map(({ name }) => String(name));
+    const described = this.prepare(`SELECT name, pk FROM pragma_table_info('${table}')`).all();
+    const columns = described.map(({ name }) => String(name));
+    const keys = described.filter(({ pk }) => pk !== 0).map(({ name }) => String(name));
     this.prepare(`DELETE FROM ${table} WHERE ${where}`).run();
     const insert = this.prepare(
       `INSERT INTO ${table} (${columns}) VALUES (${columns.map(() => "?")})`,
     );
-    from.#explain(() => {
-      const select = from.sqlite.prepare(`SELECT ${columns} FROM ${table} WHERE ${where}`);
-      for (const row of select.iterate()) insert.run(...Object.values(row) as SqlValue[]);
-    });
+    for (const row of from.#rows(table, columns, keys, where)) insert.run(...row);
+  }
+
+  // In parts: an iterator's statement may be collected while it runs, which ends the process.
+  *#rows(table: string, columns: string[], keys: string[], where: string): Generator<SqlValue[]> {
+    const order = `ORDER BY ${keys} LIMIT ${ROWS_AT_ONCE}`;
+    const select = `SELECT ${columns} FROM ${table} WHERE (${where})`;
+    const places = keys.map(() => "?");
+    const next = this.prepare(`${select} AND (${keys}) > (${places}) ${order}`);
+    const values = (row: Record<string, unknown>) => Object.values(row) as SqlValue[];
+    let rows = this.prepare(`${select} ${order}`).all();
+    while (rows.length > 0) {
+      for (const row of rows) yield values(row);
+      const last = values(rows.at(-1)!);
+      rows = next.all(...keys.map((name) => last[columns.indexOf(name)]!));
+    }
   }
 
   /** Whether the file is as rekey's own statements leave it: see `soundness.ts`. */

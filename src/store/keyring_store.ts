@@ -15,12 +15,18 @@ const PINNED = { linux: { store: "secret-service" as const } };
 export class KeyringStore implements SecretStore {
   readonly location = "keyring";
   #addon: KeyringAddon | undefined;
+  #silent = false;
 
   constructor(
     private readonly app: App,
     private readonly load: () => KeyringAddon,
     private readonly timeoutMs = KEYRING_TIMEOUT_MS,
   ) {}
+
+  /** Asks again, although it did not answer before. */
+  retry(): void {
+    this.#silent = false;
+  }
 
   read(slot: Slot): Promise<Secret | null> {
     return this.#read(slotName(this.app.account, slot), slot.kid);
@@ -105,6 +111,8 @@ export class KeyringStore implements SecretStore {
     account: string,
     call: (entry: InstanceType<KeyringAddon["AsyncEntry"]>, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
+    // It did not answer: each further call would wait as long, and a command makes a dozen.
+    if (this.#silent) throw keyringTimeout();
     const { AsyncEntry } = this.#addon ??= this.load();
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -115,7 +123,9 @@ export class KeyringStore implements SecretStore {
       const entry = new AsyncEntry(this.app.service, account, PINNED);
       return await Promise.race([call(entry, abort.signal), deadline]);
     } catch (error) {
-      throw isRekeyError(error) ? error : keyringError(error);
+      const refusal = isRekeyError(error) ? error : keyringError(error);
+      this.#silent = refusal.code === "keyring_timeout";
+      throw refusal;
     } finally {
       clearTimeout(timer);
       abort.abort();

@@ -11,6 +11,7 @@ export type MetaKey =
   | "audit_key"
   | "destroying"
   | "restored"
+  | "note"
   | "stale_kek"
   | "scrub_pending"
   | "keyring_retry_at";

@@ -2,6 +2,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  copyFileSync,
   fchmodSync,
   fstatSync,
   fsyncSync,
@@ -130,8 +131,11 @@ export function isThere(path: string): boolean {
 export function moveIntoPlace(partial: string, path: string, replace: boolean): boolean {
   return explainFiles(path, () => {
     const fd = openSync(partial, O_RDONLY | O_NOFOLLOW);
-    fsyncSync(fd);
-    closeSync(fd);
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
     if (!replace && lstatSync(path, { throwIfNoEntry: false }) !== undefined) return false;
     renameSync(partial, path);
     if (process.geteuid !== undefined) withFolder(dirname(path), fsyncSync);
@@ -139,24 +143,32 @@ export function moveIntoPlace(partial: string, path: string, replace: boolean): 
   });
 }
 
+/** Copies a regular file to a new one (0600). */
+export function copyPrivateFile(from: string, to: string): void {
+  explainFiles(from, () => {
+    if (!statSync(from).isFile()) throw notRegular(from);
+  });
+  makePrivateFile(to);
+  explainFiles(to, () => copyFileSync(from, to));
+}
+
 /**
- * Gives a file, with those beside it that have its name and more, another name.
+ * Keeps a damaged file under another name, so that a new one can take its place in one step, and takes away
+ * the files beside it, which belong to it and would be taken for the new one's.
  *
  * @param endings of the files beside it.
- * @returns the new name; `undefined` when there is none.
+ * @returns the other name; `undefined` when there is no such file.
  */
-export function moveAside(path: string, endings: readonly string[]): string | undefined {
+export function keepAside(path: string, endings: readonly string[]): string | undefined {
   return explainFiles(path, () => {
-    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
+    const there = (name: string) => lstatSync(name, { throwIfNoEntry: false }) !== undefined;
     let aside = `${path}.damaged`;
-    for (let n = 2; lstatSync(aside, { throwIfNoEntry: false }) !== undefined; n++) {
+    for (let n = 2; ["", ...endings].some((end) => there(aside + end)); n++) {
       aside = `${path}.damaged-${n}`;
     }
-    for (const end of ["", ...endings]) {
-      if (lstatSync(path + end, { throwIfNoEntry: false }) !== undefined) {
-        renameSync(path + end, aside + end);
-      }
-    }
+    for (const end of endings) if (there(path + end)) renameSync(path + end, aside + end);
+    if (!there(path)) return undefined;
+    copyFileSync(path, aside);
     return aside;
   });
 }
@@ -169,6 +181,11 @@ export function removeFolder(path: string): void {
 /** When a file or folder was last changed, milliseconds since the epoch; `Infinity` when it is gone. */
 export function timeOf(path: string): number {
   return explainFiles(path, () => lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity);
+}
+
+/** Bytes of a file; 0 when it is not there. */
+export function sizeOf(path: string): number {
+  return explainFiles(path, () => lstatSync(path, { throwIfNoEntry: false })?.size ?? 0);
 }
 
 /** Names in a folder that is there. */

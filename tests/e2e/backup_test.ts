@@ -314,6 +314,82 @@ Deno.test("an application's own tables stay when rekey's are restored", async ()
   assert.equal((await box.json("verify", token)).valid, true);
 });
 
+Deno.test("a restoration of many rows, on the binary", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  const many = 300_000;
+  change(
+    box.database,
+    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${many})
+       INSERT INTO rekey_sessions SELECT 'jti-' || i, 1, 'user', 0, 9e15, NULL FROM n`,
+  );
+  await box.run(["backup", backup]);
+  await box.run(["rotate", "--force"]);
+  const { code, stderr } = await box.run(["restore", backup, "--force"]);
+  assert.equal(code, 0, stderr);
+  assert.equal((await box.json("status")).sessions_active, many + 1);
+  assert.equal((await box.json("verify", token)).valid, true);
+});
+
+Deno.test("a write-ahead log of a lost database is not taken for the restored one's", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  await box.run(["backup", backup]);
+  const sqlite = new DatabaseSync(box.database);
+  sqlite.exec("UPDATE rekey_meta SET value = 'x' WHERE key = 'app'");
+  const log = Deno.readFileSync(`${box.database}-wal`);
+  sqlite.close();
+  assert.ok(log.length > 0);
+  removeDatabase(box);
+  Deno.writeFileSync(`${box.database}-wal`, log);
+  assert.equal((await box.run(["restore", backup])).code, 0);
+  assert.equal((await box.json("verify", token)).valid, true);
+  const beside = await box.run(["backup", join(box.home, "b2.db")]);
+  assert.equal(beside.code, 0);
+  Deno.writeFileSync(join(box.home, "b2.db-wal"), log);
+  const refused = await box.run(["restore", join(box.home, "b2.db"), "--force"]);
+  assert.match(refused.stderr, /write-ahead log lies beside it/);
+});
+
+Deno.test("a session that was ended after the backup stays ended", async () => {
+  const { box, backup } = await prepared();
+  using _ = box;
+  await box.run(["backup", backup]);
+  const { token, jti } = await box.json("issue", "--sub", "late");
+  change(box.database, `UPDATE rekey_sessions SET revoked_at = 1 WHERE jti = '${jti}'`);
+  assert.equal((await box.json("verify", token)).code, "revoked");
+  await box.run(["restore", backup, "--force"]);
+  assert.equal((await box.json("verify", token)).code, "revoked");
+});
+
+Deno.test("a lost key file: a backup with the secret sealed in it replaces what cannot be opened", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  await box.run(["backup", backup, "--with-secret", ...WITH_PASSPHRASE]);
+  for (const path of box.files().keys()) if (path.endsWith(".kek")) Deno.removeSync(path);
+  assert.equal((await box.run(["status"])).code, 4);
+  const restored = await box.run(["restore", backup, "--force", ...WITH_PASSPHRASE]);
+  assert.equal(restored.code, 0, restored.stderr);
+  assert.equal((await box.json("verify", token)).valid, true);
+  assert.equal((await box.json("audit", "verify")).valid, true);
+});
+
+Deno.test("damage behind the header is damage too: restore --force moves it aside", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  await box.run(["backup", backup]);
+  const bytes = Deno.readFileSync(box.database);
+  for (let page = 3; page < 9; page++) {
+    const damaged = bytes.slice();
+    damaged.fill(0xaa, page * 4_096, page * 4_096 + 200);
+    removeDatabase(box);
+    Deno.writeFileSync(box.database, damaged, { mode: 0o600 });
+    const { code, stderr } = await box.run(["restore", backup, "--force"]);
+    assert.equal(code, 0, `page ${page}: ${stderr}`);
+    assert.equal((await box.json("verify", token)).valid, true);
+  }
+});
+
 function change(path: string, sql: string): void {
   const sqlite = new DatabaseSync(path);
   sqlite.exec(sql);

@@ -90,6 +90,7 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
 
 const SOURCES: Record<Restored["secretFrom"], string> = {
   keyring: "which the keyring has",
+  mirror: "which lives in the keyring and was sealed in it",
   database: "which was sealed in it",
   envelope: "which was sealed in it for you",
   newer: "which the keyring has and is newer than the backup",
