@@ -35,13 +35,18 @@ async function made(environment: TestEnvironment): Promise<void> {
   manager.close();
 }
 
+// Newer runtimes forbid changes of the schema's text unless they are told otherwise; older ones do not know
+// the option.
+function withoutDefence({ folders }: TestEnvironment): DatabaseSync {
+  const options: object = { defensive: false };
+  return new DatabaseSync(join(folders.data, "agiworkforce.db"), options);
+}
+
 for (const [what, sql] of DAMAGE) {
   Deno.test(`${what}: the database is damaged, and rekey has no bug`, async () => {
     using environment = testEnvironment();
     await made(environment);
-    // Newer runtimes forbid such changes unless they are told otherwise; older ones do not know the option.
-    const options: object = { defensive: false };
-    const sqlite = new DatabaseSync(join(environment.folders.data, "agiworkforce.db"), options);
+    const sqlite = withoutDefence(environment);
     sqlite.exec(sql);
     sqlite.close();
     const manager = new SecretManager(environment);
@@ -53,7 +58,7 @@ for (const [what, sql] of DAMAGE) {
 Deno.test("an index that another table writes into does not end the current version", async () => {
   using environment = testEnvironment();
   await made(environment);
-  const sqlite = new DatabaseSync(join(environment.folders.data, "agiworkforce.db"));
+  const sqlite = withoutDefence(environment);
   // One bit of a page number: what counts retrievals then looks like versions in a grace window.
   sqlite.exec(`PRAGMA writable_schema = ON;
     UPDATE sqlite_schema SET rootpage =
