@@ -164,7 +164,10 @@ export class Database implements Sql {
     const insert = this.prepare(
       `INSERT INTO ${table} (${columns}) VALUES (${columns.map(() => "?")})`,
     );
-    for (const row of from.#rows(table, columns, keys, where)) insert.run(...row);
+    // What cannot be put here is the other file's fault, if that is damaged.
+    from.#explain(() => {
+      for (const row of from.#rows(table, columns, keys, where)) insert.run(...row);
+    });
   }
 
   // In parts: an iterator's statement may be collected while it runs, which ends the process.

@@ -24,7 +24,7 @@ const FAULTS: readonly Fault[] = [
     strike: (box) => box.kill(),
     mend: (box) => box.unlock(),
     first: 1,
-    every: 4,
+    every: 6,
   },
   {
     name: "locked",
@@ -35,7 +35,7 @@ const FAULTS: readonly Fault[] = [
       await box.unlock();
     },
     first: 2,
-    every: 4,
+    every: 6,
   },
   {
     name: "stopped",
