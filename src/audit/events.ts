@@ -11,6 +11,10 @@ export const EVENTS = {
   restored: "JWT secret restored",
   kekRotated: "KEK rotated",
   retired: "JWT secret retired",
+  userAdded: "User added",
+  userRemoved: "User removed",
+  passwordChanged: "Password changed",
+  sessionsRevoked: "Sessions revoked",
   storageError: "Secret storage error",
   keyringError: "Keyring access error",
 } as const;

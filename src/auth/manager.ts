@@ -4,6 +4,7 @@ import type { Secret } from "../core/secret.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { RotateOptions } from "../secret/manager.ts";
 import type { Changed } from "../secret/rotation.ts";
+import { Accounts, type Credentials } from "./accounts.ts";
 import { MAX_TOKEN_LENGTH } from "./jws.ts";
 import type { Installation } from "../store/installation.ts";
 import { Sessions } from "./sessions.ts";
@@ -65,6 +66,17 @@ export class AuthManager {
       });
       if (kept) return issued;
     }
+  }
+
+  /**
+   * Logs a user in: a token for them, if the password is right.
+   *
+   * @param lifetime of the token, in seconds.
+   * @throws {RekeyError} `bad_credentials`, or `throttled` after too many failures.
+   */
+  async login(credentials: Credentials, lifetime: number): Promise<Issued> {
+    const { name } = await new Accounts(this.secrets).authenticate(credentials);
+    return await this.issue({ subject: name, lifetime });
   }
 
   /** @throws {RekeyError} a code with exit status 3 when the token is not valid. */

@@ -10,11 +10,19 @@ export interface Session {
   readonly revoked_at: number | null;
 }
 
+const KEPT_MS = 30 * 86_400_000;
+const PRUNED_AT_ONCE = 100;
+
 /** The rows of `rekey_sessions`. A rotation never visits them: a session ends with its version. */
 export class Sessions {
   constructor(private readonly sql: Sql) {}
 
+  /** Adds a session, and forgets some that ended long ago: they are kept a while for who looks back. */
   add({ jti, version, sub, issued_at, expires_at }: Omit<Session, "revoked_at">): void {
+    this.sql.prepare(
+      `DELETE FROM rekey_sessions WHERE jti IN
+         (SELECT jti FROM rekey_sessions WHERE expires_at < ? LIMIT ${PRUNED_AT_ONCE})`,
+    ).run(issued_at - KEPT_MS);
     this.sql.prepare(
       "INSERT INTO rekey_sessions (jti, version, sub, issued_at, expires_at) VALUES (?, ?, ?, ?, ?)",
     ).run(jti, version, sub, issued_at, expires_at);
@@ -33,6 +41,31 @@ export class Sessions {
        VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (jti) DO UPDATE SET revoked_at = coalesce(revoked_at, excluded.revoked_at)`,
     ).run(jti, version, sub, issued_at, expires_at, revoked_at);
+  }
+
+  /** Ends a session; one that has ended before keeps its time. Answers whether it was open. */
+  revoke(jti: string, now: number): boolean {
+    return this.sql.prepare(
+      "UPDATE rekey_sessions SET revoked_at = ? WHERE jti = ? AND revoked_at IS NULL",
+    ).run(now, jti) > 0;
+  }
+
+  /** Ends every session of one subject; answers how many that were. */
+  revokeAll(sub: string, now: number): number {
+    return this.sql.prepare(
+      `UPDATE rekey_sessions SET revoked_at = ?
+       WHERE sub = ? AND revoked_at IS NULL AND expires_at > ?`,
+    ).run(now, sub, now);
+  }
+
+  /** The newest sessions, of one subject if it is given, that have not ended by time or revocation. */
+  list(limit: number, now: number, sub?: string): Session[] {
+    const rows = this.sql.prepare(
+      `SELECT * FROM rekey_sessions
+       WHERE revoked_at IS NULL AND expires_at > ? AND (? IS NULL OR sub = ?)
+       ORDER BY issued_at DESC LIMIT ?`,
+    ).all(now, sub ?? null, sub ?? null, limit);
+    return rows as unknown as Session[];
   }
 
   /** Sessions that were ended before their time. */

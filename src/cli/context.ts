@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { appNamed, DEFAULT_APP, foldersFor } from "../core/app.ts";
 import { parseDuration } from "../core/duration.ts";
 import { quoted, RekeyError } from "../core/errors.ts";
+import { Accounts } from "../auth/accounts.ts";
 import { AuthManager } from "../auth/manager.ts";
 import { SecretManager } from "../secret/manager.ts";
 import type { Environment, MirrorChoice, StoreChoice } from "../store/installation.ts";
@@ -28,6 +29,7 @@ export interface GlobalOptions {
 export interface Context {
   readonly secrets: SecretManager;
   readonly auth: AuthManager;
+  readonly accounts: Accounts;
   readonly output: Output;
   readonly confirm: Confirm;
   /** `--store`, when it was given. */
@@ -37,7 +39,14 @@ export interface Context {
 /** Builds the managers from flags, `REKEY_*` variables and defaults, in this order. */
 export function makeContext(options: GlobalOptions, output: Output, confirm: Confirm): Context {
   const secrets = new SecretManager(environmentFrom(options));
-  return { secrets, auth: new AuthManager(secrets), output, confirm, store: storeChoice(options) };
+  return {
+    secrets,
+    auth: new AuthManager(secrets),
+    accounts: new Accounts(secrets),
+    output,
+    confirm,
+    store: storeChoice(options),
+  };
 }
 
 function environmentFrom(options: GlobalOptions): Environment {

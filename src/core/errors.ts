@@ -18,6 +18,10 @@ export const ERROR_TABLE = {
   claim_mismatch: { exit: 3, http: 401 },
   revoked: { exit: 3, http: 401 },
 
+  // Nobody is logged in.
+  bad_credentials: { exit: 3, http: 401 },
+  throttled: { exit: 3, http: 429 },
+
   // The secret cannot be had, or cannot be trusted.
   not_initialised: { exit: 4, http: 503 },
   keyring_absent: { exit: 4, http: 503 },

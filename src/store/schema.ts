@@ -72,10 +72,28 @@ export const MIGRATIONS: readonly string[] = [
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX rekey_sessions_active ON rekey_sessions (version, expires_at)
      WHERE revoked_at IS NULL;`,
+  `CREATE TABLE rekey_users (
+     name TEXT PRIMARY KEY,
+     password TEXT NOT NULL,
+     created_at INTEGER NOT NULL,
+     changed_at INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE rekey_throttle (
+     kind TEXT NOT NULL CHECK (kind IN ('user', 'address')),
+     name TEXT NOT NULL,
+     failures INTEGER NOT NULL,
+     last_at INTEGER NOT NULL,
+     PRIMARY KEY (kind, name)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX rekey_throttle_age ON rekey_throttle (last_at);
+   CREATE INDEX rekey_sessions_expiry ON rekey_sessions (expires_at);
+   CREATE INDEX rekey_sessions_sub ON rekey_sessions (sub, expires_at);`,
 ];
 
 /** Our tables, children first: sessions refer to versions. `settings` is shared with the application. */
 export const OWN_TABLES = [
+  "rekey_throttle",
+  "rekey_users",
   "rekey_sessions",
   "rekey_audit_counts",
   "rekey_verifications",

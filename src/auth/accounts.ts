@@ -1,0 +1,184 @@
+import { EVENTS } from "../audit/events.ts";
+import { RekeyError } from "../core/errors.ts";
+import type { SecretManager } from "../secret/manager.ts";
+import type { Installation } from "../store/installation.ts";
+import { hashPassword, verifyPassword } from "./passwords.ts";
+import { type Session, Sessions } from "./sessions.ts";
+import { Throttle, type ThrottleKind } from "./throttle.ts";
+import { type User, Users } from "./users.ts";
+
+/** What somebody gives to log in. */
+export interface Credentials {
+  readonly name: string;
+  readonly password: string;
+  /** Where they come from, if it is known. */
+  readonly address?: string | undefined;
+}
+
+/** Users with their passwords and sessions. A changed password ends the sessions it had opened. */
+export class Accounts {
+  constructor(private readonly secrets: SecretManager) {}
+
+  /** @throws {RekeyError} `usage` for a name or password that cannot be used, `failed` when it is taken. */
+  async add(name: string, password: string): Promise<void> {
+    const checked = usable(name);
+    const hash = await hashPassword(password);
+    await this.#change(
+      (installation, now) => {
+        if (!new Users(installation.database).add(checked, hash, now)) throw taken();
+      },
+      EVENTS.userAdded,
+      checked,
+    );
+  }
+
+  async list(): Promise<User[]> {
+    return new Users((await this.secrets.open()).installation.database).list();
+  }
+
+  /** @throws {RekeyError} `usage` for a password that cannot be used, `failed` when there is no such user. */
+  async setPassword(name: string, password: string): Promise<void> {
+    const hash = await hashPassword(password);
+    await this.#change(
+      (installation, now) => {
+        const { database } = installation;
+        if (!new Users(database).setPassword(name, hash, now)) throw unknown();
+        new Sessions(database).revokeAll(name, now);
+      },
+      EVENTS.passwordChanged,
+      name,
+    );
+  }
+
+  /** @throws {RekeyError} `failed` when there is no such user. */
+  async remove(name: string): Promise<void> {
+    await this.#change(
+      (installation, now) => {
+        const { database } = installation;
+        if (!new Users(database).remove(name)) throw unknown();
+        new Sessions(database).revokeAll(name, now);
+      },
+      EVENTS.userRemoved,
+      name,
+    );
+  }
+
+  /**
+   * Checks a name and a password. It takes as long for an unknown name as for a wrong password, and says
+   * the same.
+   *
+   * @throws {RekeyError} `bad_credentials`, or `throttled` after too many failures.
+   */
+  async authenticate({ name, password, address }: Credentials): Promise<User> {
+    const { installation } = await this.secrets.open();
+    const { database } = installation;
+    const counted: [ThrottleKind, string][] = [["user", name.slice(0, LONGEST_NAME)]];
+    if (address !== undefined) counted.push(["address", address]);
+    // Counted before the password is looked at: attempts at the same time count each other.
+    this.#count(installation, counted);
+    const user = new Users(database).find(name);
+    const { right, outdated } = await verifyPassword(password, user?.password);
+    if (user === undefined || !right) throw badCredentials();
+    const rehashed = outdated ? await hashPassword(password) : undefined;
+    database.transaction(() => {
+      const throttle = new Throttle(database);
+      throttle.clear("user", name);
+      if (address !== undefined) throttle.takeBack("address", address);
+      if (rehashed !== undefined) new Users(database).rehash(name, user.password, rehashed);
+    });
+    return user;
+  }
+
+  /** The newest open sessions, of one user if a name is given. */
+  async sessions(limit: number, name?: string): Promise<Session[]> {
+    const { installation } = await this.secrets.open();
+    const verifying = new Set((await this.secrets.verifying()).map(({ version }) => version));
+    return new Sessions(installation.database).list(limit, installation.now(), name)
+      .filter(({ version }) => verifying.has(version));
+  }
+
+  /** Ends one session. @throws {RekeyError} `failed` when there is no such open session. */
+  async endSession(jti: string): Promise<void> {
+    await this.#change(
+      ({ database }, now) => {
+        if (!new Sessions(database).revoke(jti, now)) throw noSession();
+      },
+      EVENTS.sessionsRevoked,
+      `session ${jti}`,
+    );
+  }
+
+  /** Ends every session of a user and answers how many that were. */
+  async endSessionsOf(name: string): Promise<number> {
+    return await this.#change(
+      ({ database }, now) => new Sessions(database).revokeAll(name, now),
+      EVENTS.sessionsRevoked,
+      `sessions of ${name}`,
+    );
+  }
+
+  #count(installation: Installation, counted: [ThrottleKind, string][]): void {
+    const { database } = installation;
+    const at = installation.now();
+    database.transaction(() => {
+      const throttle = new Throttle(database);
+      const wait = Math.max(...counted.map(([kind, name]) => throttle.wait(kind, name, at)));
+      if (wait > 0) throw throttled(wait);
+      for (const [kind, name] of counted) throttle.count(kind, name, at);
+    });
+  }
+
+  /** One transaction: the change and the audit row that tells of it. */
+  async #change<T>(
+    change: (installation: Installation, now: number) => T,
+    event: typeof EVENTS[keyof typeof EVENTS],
+    reason: string,
+  ): Promise<T> {
+    const { installation } = await this.secrets.open();
+    const audit = await installation.audit();
+    return installation.database.transaction(() => {
+      const result = change(installation, installation.now());
+      audit.append({ event, reason });
+      return result;
+    });
+  }
+}
+
+const LONGEST_NAME = 128;
+
+function usable(name: string): string {
+  const normal = name.normalize("NFC");
+  if (/^[^\s\p{C}]{1,128}$/u.test(normal) && normal === name) return name;
+  throw new RekeyError("usage", "Cannot use the user name", {
+    hint: `Use 1 to ${LONGEST_NAME} characters without spaces and control characters`,
+  });
+}
+
+function taken(): RekeyError {
+  return new RekeyError("failed", "Cannot add the user: the name is taken", {
+    hint: "`rekey user passwd` sets a new password",
+  });
+}
+
+function unknown(): RekeyError {
+  return new RekeyError("failed", "Cannot find the user", { hint: "`rekey user list` shows all" });
+}
+
+function noSession(): RekeyError {
+  return new RekeyError("failed", "Cannot end the session: there is no open one with that jti", {
+    hint: "`rekey session list` shows the open ones",
+  });
+}
+
+function badCredentials(): RekeyError {
+  return new RekeyError("bad_credentials", "Cannot log in: wrong name or password", {
+    hint: "Check both; after some failures every attempt has to wait",
+  });
+}
+
+function throttled(waitMs: number): RekeyError {
+  const seconds = Math.ceil(waitMs / 1000);
+  return new RekeyError("throttled", `Cannot log in yet: too many failures, wait ${seconds} s`, {
+    hint: "Wait and try again",
+  });
+}

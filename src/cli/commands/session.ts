@@ -1,0 +1,56 @@
+import { rfc3339 } from "../../core/clock.ts";
+import { RekeyError } from "../../core/errors.ts";
+import type { Context } from "../context.ts";
+import { printable, table } from "../describe.ts";
+
+/** Flags of `rekey session list`. */
+export interface SessionListFlags {
+  readonly limit: number;
+  readonly user?: string;
+}
+
+/** Shows the open sessions, newest first. */
+export async function sessionList(options: SessionListFlags, { accounts, output }: Context) {
+  const sessions = await accounts.sessions(options.limit, options.user);
+  const described = sessions.map(({ jti, sub, version, issued_at, expires_at }) => ({
+    jti,
+    sub,
+    version,
+    issued_at: rfc3339(issued_at),
+    expires_at: rfc3339(expires_at),
+  }));
+  if (output.options.json) {
+    for (const session of described) output.line(session);
+    return;
+  }
+  const rows = described.map(({ jti, sub, issued_at, expires_at }) => [
+    jti,
+    issued_at,
+    expires_at,
+    printable(sub),
+  ]);
+  output.result({}, table([["SESSION", "ISSUED", "EXPIRES", "USER"], ...rows]));
+}
+
+/** Flags of `rekey session revoke`. */
+export interface SessionRevokeFlags {
+  readonly jti: string | undefined;
+  readonly user?: string;
+}
+
+/** Ends one session, or all of a user's. */
+export async function sessionRevoke(options: SessionRevokeFlags, { accounts, output }: Context) {
+  const { jti, user } = options;
+  if ((jti === undefined) === (user === undefined)) {
+    throw new RekeyError("usage", "Cannot tell which sessions to end", {
+      hint: "Name a session, or a user with --user",
+    });
+  }
+  if (user !== undefined) {
+    const ended = await accounts.endSessionsOf(user);
+    output.result({ user, ended }, [`Ended ${ended} sessions of ${printable(user)}`]);
+  } else {
+    await accounts.endSession(jti!);
+    output.result({ jti, ended: 1 }, ["Ended the session"]);
+  }
+}

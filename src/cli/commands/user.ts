@@ -1,0 +1,63 @@
+import { rfc3339 } from "../../core/clock.ts";
+import { RekeyError } from "../../core/errors.ts";
+import type { Context } from "../context.ts";
+import { printable, table } from "../describe.ts";
+import { askHidden, mustBeWanted, readStdinBytes } from "../terminal.ts";
+
+// Far more than a password may have; the rest says how long it is.
+const LONGEST_INPUT = 65_536;
+
+/** Adds a user. */
+export async function userAdd(name: string, { accounts, output }: Context): Promise<void> {
+  await accounts.add(name, newPassword());
+  output.result({ user: name }, [`Added ${printable(name)}`]);
+}
+
+/** Shows the users, never their hashes. */
+export async function userList(_options: unknown, { accounts, output }: Context): Promise<void> {
+  const users = await accounts.list();
+  if (output.options.json) {
+    for (const { name, created_at, changed_at } of users) {
+      output.line({ user: name, created_at: rfc3339(created_at), changed_at: rfc3339(changed_at) });
+    }
+    return;
+  }
+  const rows = users.map(({ name, created_at, changed_at }) => [
+    printable(name),
+    rfc3339(created_at),
+    rfc3339(changed_at),
+  ]);
+  output.result({}, table([["USER", "ADDED", "PASSWORD SET"], ...rows]));
+}
+
+/** Sets a new password; the user's sessions end. */
+export async function userPasswd(name: string, { accounts, output }: Context): Promise<void> {
+  await accounts.setPassword(name, newPassword());
+  output.result({ user: name }, [`Set a new password for ${printable(name)}; open sessions ended`]);
+}
+
+/** Flags of `rekey user remove`. */
+export interface UserRemoveFlags {
+  readonly name: string;
+  readonly force?: boolean;
+}
+
+/** Removes a user; their sessions end. */
+export async function userRemove(options: UserRemoveFlags, context: Context): Promise<void> {
+  const { name, force = false } = options;
+  mustBeWanted(force, `Remove ${printable(name)} and end their sessions?`, context.confirm);
+  await context.accounts.remove(name);
+  context.output.result({ user: name }, [`Removed ${printable(name)}; open sessions ended`]);
+}
+
+// Asked for twice on a terminal; else the first line of stdin, which is no argument that others can see.
+function newPassword(): string {
+  if (!Deno.stdin.isTerminal()) {
+    return new TextDecoder().decode(readStdinBytes(LONGEST_INPUT)).replace(/\r?\n$/, "");
+  }
+  const password = askHidden("New password");
+  if (askHidden("The same again") === password) return password;
+  throw new RekeyError("usage", "Cannot use the password: it was typed in two ways", {
+    hint: "Try again",
+  });
+}
