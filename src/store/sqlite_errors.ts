@@ -20,7 +20,7 @@ const FINDINGS: readonly [RegExp, (path: string) => RekeyError][] = [
   [/malformed/, damaged],
   // Our own statements are tested against our own tables: others have been changed by somebody.
   [
-    /no such (table|column)|has no column|failed to prepare|could not be represented|too large|cannot store|integer overflow/,
+    /no such (table|column)|has no column|failed to prepare|could not be represented|too large|already exists|cannot store|integer overflow/,
     (path) =>
       new RekeyError("database_damaged", `Cannot use ${path}: its tables are not those of rekey`, {
         hint: "Restore it from a backup; the secret itself may still be in the keyring",

@@ -1,3 +1,4 @@
+import { Accounts } from "../../src/auth/accounts.ts";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { AuthManager } from "../../src/auth/manager.ts";
@@ -71,7 +72,8 @@ async function tried(secrets: SecretManager, run: Command): Promise<Finding> {
   const output = new Output({ json: false, quiet: true, color: false }, streams);
   const auth = new AuthManager(secrets);
   try {
-    await run({ secrets, auth, output, confirm: () => false, store: undefined });
+    const accounts = new Accounts(secrets);
+    await run({ secrets, auth, accounts, output, confirm: () => false, store: undefined });
     return { code: "ok", token };
   } catch (error) {
     if (!isRekeyError(error) || error.code === "internal") throw error;
