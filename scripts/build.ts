@@ -72,6 +72,8 @@ async function compile(included: string[]): Promise<void> {
   await deno(
     denort === undefined ? {} : { DENORT_BIN: denort },
     ...["compile", "--quiet", "--no-check", "--no-code-cache", "--no-prompt", "--no-config"],
+    // For datagrams to systemd.
+    "--unstable-net",
     ...PERMISSIONS.map(([flag]) => flag),
     ...include,
     ...["--output", `${PARTS}/rekey`, `${PARTS}/rekey.js`],

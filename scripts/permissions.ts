@@ -13,6 +13,7 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
     "--allow-sys=uid,gid,username,homedir,hostname",
     "the actor of audit rows, the owner of files, the home folder",
   ],
-  ["--allow-ffi", "the keyring addon"],
+  ["--allow-net", "`serve` listens where it is told; nothing else uses the network"],
+  ["--allow-ffi", "the keyring addon; `serve` raises its limit of open files"],
   ["--allow-run=/bin/sh", "REKEY_KEK_COMMAND and REKEY_PASSPHRASE_COMMAND"],
 ];

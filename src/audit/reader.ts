@@ -53,21 +53,6 @@ export function* everyAuditRow(sql: Sql): Generator<AuditRow> {
   }
 }
 
-/**
- * Share of retrievals of a secret in the keyring that its sealed copy in the database had to answer,
- * from 0 to 1; `null` before the first retrieval of all. The guide asks to investigate when it rises.
- */
-export function fallbackRate(sql: Sql): number | null {
-  const rows = sql.prepare(
-    "SELECT event, home, count FROM rekey_audit_counts WHERE event IN (?, ?)",
-  ).all(EVENTS.retrievedFromKeyring, EVENTS.retrievedFromDatabase);
-  const sum = (some: typeof rows) => some.reduce((total, { count }) => total + Number(count), 0);
-  const fallbacks = rows.filter(({ event, home }) =>
-    event === EVENTS.retrievedFromDatabase && home === "keyring"
-  );
-  return rows.length === 0 ? null : sum(fallbacks) / sum(rows);
-}
-
 /** When the last rotation was completed, RFC 3339; `null` when there was none. */
 export function lastRotation(sql: Sql): string | null {
   const row = sql.prepare(

@@ -6,6 +6,7 @@ import { hashPassword, verifyPassword } from "./passwords.ts";
 import { type Session, Sessions } from "./sessions.ts";
 import { Throttle, type ThrottleKind } from "./throttle.ts";
 import { type User, Users } from "./users.ts";
+import type { Verified } from "./verifier.ts";
 
 /** What somebody gives to log in. */
 export interface Credentials {
@@ -108,6 +109,30 @@ export class Accounts {
     );
   }
 
+  /**
+   * Ends the session of a token that was verified, also of one that another program signed. It is its owner's
+   * everyday doing, so the audit log is not told.
+   *
+   * @throws {RekeyError} `usage` when the token has no `jti` to know it by.
+   */
+  async logOut({ version, claims }: Verified): Promise<void> {
+    const { jti, sub, iat, exp } = claims;
+    if (typeof jti !== "string") throw noJti();
+    const { installation } = await this.secrets.open();
+    const { database } = installation;
+    const now = installation.now();
+    database.transaction(() =>
+      new Sessions(database).takeRevoked({
+        jti,
+        version,
+        sub: typeof sub === "string" ? sub : "",
+        issued_at: milliseconds(iat) ?? now,
+        expires_at: milliseconds(exp) ?? Number.MAX_SAFE_INTEGER,
+        revoked_at: now,
+      })
+    );
+  }
+
   /** Ends every session of a user and answers how many that were. */
   async endSessionsOf(name: string): Promise<number> {
     return await this.#change(
@@ -146,6 +171,18 @@ export class Accounts {
 
 const LONGEST_NAME = 128;
 
+// Whole ones, as the table takes them; a token's time may be any number.
+function milliseconds(seconds: unknown): number | undefined {
+  if (typeof seconds !== "number") return undefined;
+  return Math.min(Math.ceil(Math.abs(seconds) * 1000), Number.MAX_SAFE_INTEGER);
+}
+
+function noJti(): RekeyError {
+  return new RekeyError("usage", "Cannot end the session: the token has no jti", {
+    hint: "Its issuer has to give it one; until then only a rotation ends it",
+  });
+}
+
 function usable(name: string): string {
   const normal = name.normalize("NFC");
   if (/^[^\s\p{C}]{1,128}$/u.test(normal) && normal === name) return name;
@@ -180,5 +217,6 @@ function throttled(waitMs: number): RekeyError {
   const seconds = Math.ceil(waitMs / 1000);
   return new RekeyError("throttled", `Cannot log in yet: too many failures, wait ${seconds} s`, {
     hint: "Wait and try again",
+    retryAfter: seconds,
   });
 }

@@ -1,7 +1,7 @@
 import { compactVerify } from "jose";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { SecretManager } from "../secret/manager.ts";
-import type { Algorithm } from "../store/installation.ts";
+import type { Secret } from "../core/secret.ts";
+import type { Algorithm, Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import { type ClaimFailure, claimFailures, type ClaimPolicy } from "./claims.ts";
 import { type JsonObject, parseJws } from "./jws.ts";
@@ -14,7 +14,16 @@ export interface VerifyPolicy extends ClaimPolicy {
 }
 
 /** The policy when nothing is asked for. */
-const DEFAULT_POLICY: VerifyPolicy = { leeway: 0, allowNoExpiry: false };
+export const DEFAULT_POLICY: VerifyPolicy = { leeway: 0, allowNoExpiry: false };
+
+/** What a verification asks of whoever owns the secret: `SecretManager`, or `LiveSecrets` in a server. */
+export interface VerificationKeys {
+  open(): Promise<{ installation: Installation }>;
+  /** Versions whose tokens verify now. */
+  verifying(): Promise<Version[]>;
+  valueOf(version: Version): Promise<{ secret: Secret }>;
+  versionByKid(kid: string): Promise<Version | undefined>;
+}
 
 /** A token that was accepted. */
 export interface Verified {
@@ -39,38 +48,37 @@ export class ClaimsError extends RekeyError {
  * cannot be had.
  */
 export async function verifyToken(
-  manager: SecretManager,
+  keys: VerificationKeys,
   token: string,
   policy: VerifyPolicy = DEFAULT_POLICY,
 ): Promise<Verified> {
   const { header, payload } = parseJws(token);
-  const { installation } = await manager.open();
+  const { installation } = await keys.open();
   const algorithm = policy.algorithm ?? installation.algorithm;
   if (header.alg !== algorithm) throw algorithmNotAllowed(algorithm);
-  const version = await signedBy(manager, token, header.kid, algorithm);
-  await refuseSuperseded(manager, version);
-  const failures = claimFailures(payload, policy, installation.now() / 1000);
-  if (failures.length > 0) throw new ClaimsError(failures);
-  refuseRevoked(new Sessions(installation.database), payload.jti);
+  const version = await signedBy(keys, token, header.kid, algorithm);
+  await refuseSuperseded(keys, version);
+  refuseClaims(payload, policy, installation.now() / 1000);
+  refuseRevoked(new Sessions((await keys.open()).installation.database), payload.jti);
   return { version: version.version, kid: version.kid, claims: payload };
 }
 
 /** The version whose secret signed the token. Without a kid each one that verifies now is tried. */
 async function signedBy(
-  manager: SecretManager,
+  keys: VerificationKeys,
   token: string,
   kid: string | undefined,
   algorithm: Algorithm,
 ): Promise<Version> {
-  const verifying = await manager.verifying();
+  const verifying = await keys.verifying();
   const candidates = kid === undefined ? verifying : verifying.filter((row) => row.kid === kid);
-  if (candidates.length === 0) throw await strangeKid(manager, kid ?? "");
+  if (candidates.length === 0) throw await strangeKid(keys, kid ?? "");
   for (const version of candidates) {
     try {
-      if (await hasSignature(manager, token, version, algorithm)) return version;
+      if (await hasSignature(keys, token, version, algorithm)) return version;
     } catch (error) {
       // Its value may be gone because a rotation came in between: that is no fault of the store.
-      if (isRekeyError(error)) await refuseSuperseded(manager, version);
+      if (isRekeyError(error)) await refuseSuperseded(keys, version);
       throw error;
     }
   }
@@ -80,13 +88,13 @@ async function signedBy(
 }
 
 async function hasSignature(
-  manager: SecretManager,
+  keys: VerificationKeys,
   token: string,
   version: Version,
   algorithm: Algorithm,
 ): Promise<boolean> {
-  const { secret } = await manager.valueOf(version);
-  const { installation } = await manager.open();
+  const { secret } = await keys.valueOf(version);
+  const { installation } = await keys.open();
   const key = secret.hmacKey(installation.keyForm);
   try {
     await compactVerify(token, key, { algorithms: [algorithm] });
@@ -105,13 +113,14 @@ async function hasSignature(
 const JOSE_BAD_SIGNATURE = "ERR_JWS_SIGNATURE_VERIFICATION_FAILED";
 
 /** Refuses a version that a rotation has ended while the token was being verified. */
-async function refuseSuperseded(manager: SecretManager, { version, kid }: Version): Promise<void> {
-  const verifying = await manager.verifying();
-  if (!verifying.some((row) => row.version === version)) throw await strangeKid(manager, kid);
+async function refuseSuperseded(keys: VerificationKeys, { version, kid }: Version): Promise<void> {
+  const verifying = await keys.verifying();
+  if (!verifying.some((row) => row.version === version)) throw await strangeKid(keys, kid);
 }
 
-async function strangeKid(manager: SecretManager, kid: string): Promise<RekeyError> {
-  const version = await manager.versionByKid(kid);
+/** Why no version that verifies has this kid. */
+export async function strangeKid(keys: VerificationKeys, kid: string): Promise<RekeyError> {
+  const version = await keys.versionByKid(kid);
   if (version === undefined || version.state === "pending") {
     return new RekeyError("unknown_kid", "Cannot accept the token: no version has its kid", {
       hint: "It was made by another machine or app",
@@ -124,7 +133,14 @@ async function strangeKid(manager: SecretManager, kid: string): Promise<RekeyErr
   );
 }
 
-function refuseRevoked(sessions: Sessions, jti: unknown): void {
+/** @throws {ClaimsError} when the claims are not what the policy asks for at `now`, in seconds. */
+export function refuseClaims(claims: JsonObject, policy: VerifyPolicy, now: number): void {
+  const failures = claimFailures(claims, policy, now);
+  if (failures.length > 0) throw new ClaimsError(failures);
+}
+
+/** @throws {RekeyError} `revoked` when the session with this `jti` was ended. */
+export function refuseRevoked(sessions: Sessions, jti: unknown): void {
   const session = typeof jti === "string" ? sessions.find(jti) : undefined;
   if (session?.revoked_at == null) return;
   throw new RekeyError("revoked", "Cannot accept the token: its session was ended", {

@@ -32,12 +32,21 @@ export interface Context {
   readonly accounts: Accounts;
   readonly output: Output;
   readonly confirm: Confirm;
+  /** The flags that every command takes, as they were given. */
+  readonly globals: GlobalOptions;
+  /** Of the program. */
+  readonly version: string;
   /** `--store`, when it was given. */
   readonly store: StoreChoice | undefined;
 }
 
 /** Builds the managers from flags, `REKEY_*` variables and defaults, in this order. */
-export function makeContext(options: GlobalOptions, output: Output, confirm: Confirm): Context {
+export function makeContext(
+  options: GlobalOptions,
+  output: Output,
+  confirm: Confirm,
+  version: string,
+): Context {
   const secrets = new SecretManager(environmentFrom(options));
   return {
     secrets,
@@ -45,11 +54,14 @@ export function makeContext(options: GlobalOptions, output: Output, confirm: Con
     accounts: new Accounts(secrets),
     output,
     confirm,
+    globals: options,
+    version,
     store: storeChoice(options),
   };
 }
 
-function environmentFrom(options: GlobalOptions): Environment {
+/** What the managers are built on. */
+export function environmentFrom(options: GlobalOptions): Environment {
   const app = appNamed(options.app ?? variable("REKEY_APP") ?? DEFAULT_APP);
   const dataDir = named("--data-dir", options.dataDir) ?? variable("REKEY_DATA_DIR");
   const around = { os: Deno.build.os, home: homeFolder(), env: variable };

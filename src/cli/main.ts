@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { type Context, type GlobalOptions, makeContext } from "./context.ts";
+import { type Context, makeContext } from "./context.ts";
 import { Output, Reported, systemStreams } from "./output.ts";
 import { makeProgram } from "./program.ts";
 import { askTerminal } from "./terminal.ts";
@@ -15,7 +15,7 @@ export async function main(args: readonly string[], version: string): Promise<nu
   let output = outputFor({ json: args.includes("--json"), color: !args.includes("--no-color") });
   const program = makeProgram(version, async (globals, call) => {
     output = outputFor(globals);
-    await withContext(globals, output, call);
+    await withContext(makeContext(globals, output, askTerminal, version), call);
   });
   for (const command of [program, ...descendants(program)]) {
     // Its own texts for errors come here as exceptions, and are rendered like every other error.
@@ -56,11 +56,9 @@ function descendants(program: Program): Program[] {
 }
 
 async function withContext(
-  globals: GlobalOptions,
-  output: Output,
+  context: Context,
   call: (context: Context) => Promise<void>,
 ): Promise<void> {
-  const context = makeContext(globals, output, askTerminal);
   let failed = true;
   try {
     await call(context);
@@ -70,7 +68,7 @@ async function withContext(
     context.secrets.close();
     // After a failure its own message says more.
     if (!noted && !failed) {
-      output.warning("the retrieval of the secret could not be written to the audit log");
+      context.output.warning("the retrieval of the secret could not be written to the audit log");
     }
   }
 }

@@ -60,6 +60,8 @@ export type ErrorCode = keyof typeof ERROR_TABLE;
 export interface RekeyErrorOptions {
   /** What to do next: one plain sentence without a final period. */
   hint?: string;
+  /** After how many seconds it is worth trying again. */
+  retryAfter?: number;
   /** The error underneath. It is never shown to a user, since a library may quote what it was given. */
   cause?: unknown;
 }
@@ -78,10 +80,12 @@ export interface RekeyErrorOptions {
 export class RekeyError extends Error {
   override readonly name = "RekeyError";
   readonly hint: string | undefined;
+  readonly retryAfter: number | undefined;
 
   constructor(readonly code: ErrorCode, message: string, options: RekeyErrorOptions = {}) {
     super(message, { cause: options.cause });
     this.hint = options.hint;
+    this.retryAfter = options.retryAfter;
   }
 
   /** Exit status of the command line, design §7. */

@@ -56,7 +56,7 @@ export interface RotateOptions {
 export class SecretManager {
   #installation: Installation | undefined;
   readonly #notes: AuditEntry[] = [];
-  readonly #verdicts: string[] = [];
+  readonly #verdicts = new Map<string, number>();
 
   constructor(readonly environment: Environment) {
     environment.keyring.retry();
@@ -265,9 +265,9 @@ export class SecretManager {
     }
   }
 
-  /** Takes note of a verification: `valid`, or the code of the refusal. */
-  noteVerdict(result: string): void {
-    this.#verdicts.push(result);
+  /** Takes note of verifications: `valid`, or the code of the refusal. */
+  noteVerdict(result: string, count = 1): void {
+    this.#verdicts.set(result, (this.#verdicts.get(result) ?? 0) + count);
   }
 
   /**
@@ -276,7 +276,8 @@ export class SecretManager {
    */
   async flushNotes(waitMs = 100): Promise<boolean> {
     const notes = this.#notes.splice(0);
-    const verdicts = this.#verdicts.splice(0);
+    const verdicts = [...this.#verdicts];
+    this.#verdicts.clear();
     if (notes.length + verdicts.length === 0) return true;
     try {
       // A malformed token is refused before anything is opened.
@@ -285,7 +286,7 @@ export class SecretManager {
       const audit = await installation.audit();
       installation.database.transaction(() => {
         for (const note of notes) audit.append(note);
-        for (const verdict of verdicts) countVerdict(installation.database, verdict);
+        for (const [result, count] of verdicts) countVerdict(installation.database, result, count);
       }, waitMs);
       return true;
     } catch (error) {
@@ -314,6 +315,11 @@ export class SecretManager {
   close(): void {
     this.#installation?.close();
     this.#installation = undefined;
+  }
+
+  /** For a program that goes on for long: lets go of a database that is no longer the one at its path. */
+  refresh(): void {
+    if (this.#installation?.wasReplaced()) this.close();
   }
 
   readonly #note = (entry: AuditEntry): void => {

@@ -1,9 +1,9 @@
-import { backup, DatabaseSync } from "node:sqlite";
+import { backup, DatabaseSync, type StatementSync } from "node:sqlite";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { takeLock } from "./lock.ts";
 import { explainSqlite, isSqliteError } from "./sqlite_errors.ts";
 import type { Sql, SqlValue, Statement } from "../core/sql.ts";
-import { makePrivateFile } from "./private_files.ts";
+import { fileIdentity, makePrivateFile } from "./private_files.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { isSound } from "./soundness.ts";
 
@@ -32,8 +32,14 @@ export function lockPath(databasePath: string): string {
 /** One SQLite file, opened with the settings of design §6. */
 export class Database implements Sql {
   #closed = false;
+  #commits = 0;
+  #dataVersion: StatementSync | undefined;
 
-  private constructor(readonly path: string, private readonly sqlite: DatabaseSync) {}
+  private constructor(
+    readonly path: string,
+    private readonly sqlite: DatabaseSync,
+    private readonly identity?: string,
+  ) {}
 
   /**
    * Opens the file, makes it when it is not there, and brings its tables up to date.
@@ -43,12 +49,14 @@ export class Database implements Sql {
    */
   static open(path: string, { locked = false }: OpenOptions = {}): Database {
     makePrivateFile(path);
+    // Before it is opened: should another file take its place in between, that is noticed later.
+    const identity = fileIdentity(path);
     return explainSqlite(path, () => {
       const sqlite = new DatabaseSync(path);
       try {
         sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA secure_delete = ON;
                      PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF`);
-        const database = new Database(path, sqlite);
+        const database = new Database(path, sqlite, identity);
         database.#migrate(locked);
         return database;
       } catch (error) {
@@ -99,6 +107,7 @@ export class Database implements Sql {
       try {
         const result = work();
         this.sqlite.exec("COMMIT");
+        this.#commits++;
         return result;
       } catch (error) {
         this.#rollBack();
@@ -107,6 +116,19 @@ export class Database implements Sql {
         this.sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
       }
     });
+  }
+
+  /** A text that changes with every commit, whoever made it: `PRAGMA data_version` counts those of others. */
+  change(): string {
+    return this.#explain(() => {
+      const statement = this.#dataVersion ??= this.sqlite.prepare("PRAGMA data_version");
+      return `${statement.get()!.data_version}.${this.#commits}`;
+    });
+  }
+
+  /** Whether the path no longer leads to the file that was opened: it was deleted, or another one put there. */
+  wasReplaced(): boolean {
+    return this.identity !== fileIdentity(this.path);
   }
 
   /**

@@ -123,6 +123,11 @@ export class Installation {
     return id;
   }
 
+  /** Whether its database is no longer the file at its path: a restoration put another one there, or it is gone. */
+  wasReplaced(): boolean {
+    return this.database.wasReplaced();
+  }
+
   /** Milliseconds since the epoch. */
   now(): number {
     return this.environment.clock();

@@ -16,6 +16,7 @@ export class KeyringStore implements SecretStore {
   readonly location = "keyring";
   #addon: KeyringAddon | undefined;
   #silent = false;
+  #stuck = 0;
 
   constructor(
     private readonly app: App,
@@ -25,7 +26,14 @@ export class KeyringStore implements SecretStore {
 
   /** Asks again, although it did not answer before. */
   retry(): void {
+    // The thread of a call that did not end takes no other: see `keyring_thread.ts`.
+    if (this.#silent) this.#addon = undefined;
     this.#silent = false;
+  }
+
+  /** Whether a call that was given up has still not ended: its service may be waiting for its user. */
+  get isStuck(): boolean {
+    return this.#stuck > 0;
   }
 
   read(slot: Slot): Promise<Secret | null> {
@@ -121,7 +129,7 @@ export class KeyringStore implements SecretStore {
     });
     try {
       const entry = new AsyncEntry(this.app.service, account, PINNED);
-      return await Promise.race([call(entry, abort.signal), deadline]);
+      return await Promise.race([this.#counted(call(entry, abort.signal)), deadline]);
     } catch (error) {
       const refusal = isRekeyError(error) ? error : keyringError(error);
       this.#silent = refusal.code === "keyring_timeout";
@@ -131,5 +139,10 @@ export class KeyringStore implements SecretStore {
       abort.abort();
       deadline.catch(() => {});
     }
+  }
+
+  #counted<T>(call: Promise<T>): Promise<T> {
+    this.#stuck++;
+    return call.finally(() => this.#stuck--);
   }
 }

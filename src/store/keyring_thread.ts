@@ -11,7 +11,7 @@ const PROGRAM = `
     try { process.dlopen(addon, path); } catch (error) { broken = error.message; }
   };
   const call = async ({ id, entry, method, value }) => {
-    if (Atomics.load(givenUp, 0)) return;
+    if (Atomics.load(givenUp, 0)) return leave({ id, error: "An earlier call timed out" });
     if (broken !== undefined) return self.postMessage({ id, broken });
     try {
       const found = new addon.exports.AsyncEntry(...entry);
@@ -19,6 +19,11 @@ const PROGRAM = `
     } catch (error) {
       self.postMessage({ id, error: error.message });
     }
+    if (Atomics.load(givenUp, 0)) leave();
+  };
+  const leave = (answer) => {
+    if (answer) self.postMessage(answer);
+    setTimeout(() => self.close(), 1000);
   };
   self.onmessage = ({ data }) => data.path ? load(data.path, data.givenUp) : call(data);
 `;

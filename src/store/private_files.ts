@@ -178,6 +178,22 @@ export function removeFolder(path: string): void {
   explainFiles(path, () => rmSync(path, { force: true, recursive: true }));
 }
 
+/**
+ * What tells a file from another one that takes its path later; `undefined` when there is none. A file that
+ * somebody has open keeps its number to itself.
+ */
+export function fileIdentity(path: string): string | undefined {
+  return explainFiles(path, () => {
+    try {
+      const { dev, ino } = Deno.statSync(path);
+      return `${dev}:${ino}`;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  });
+}
+
 /** When a file or folder was last changed, milliseconds since the epoch; `Infinity` when it is gone. */
 export function timeOf(path: string): number {
   return explainFiles(path, () => lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity);

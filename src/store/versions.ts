@@ -65,6 +65,15 @@ export class Versions {
     return this.#inState("previous");
   }
 
+  /** The newest versions that were ever current, newest first. */
+  activated(limit: number): Version[] {
+    const rows = this.database.prepare(
+      `SELECT * FROM rekey_versions WHERE activated_at IS NOT NULL
+       ORDER BY version DESC LIMIT ?`,
+    ).all(limit);
+    return rows as unknown as Version[];
+  }
+
   /** Every version that there ever was, newest first. */
   every(): Version[] {
     return this.#all("true");

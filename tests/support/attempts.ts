@@ -73,7 +73,9 @@ async function tried(secrets: SecretManager, run: Command): Promise<Finding> {
   const auth = new AuthManager(secrets);
   try {
     const accounts = new Accounts(secrets);
-    await run({ secrets, auth, accounts, output, confirm: () => false, store: undefined });
+    const globals = { color: false };
+    const context = { secrets, auth, accounts, output, globals, version: "test" };
+    await run({ ...context, confirm: () => false, store: undefined });
     return { code: "ok", token };
   } catch (error) {
     if (!isRekeyError(error) || error.code === "internal") throw error;

@@ -4,7 +4,7 @@ import { dirname, join, relative } from "node:path";
 const SRC = join(import.meta.dirname!, "../../src");
 
 /** Rooms from the inside out: a room may use those before it, never one after it. */
-const ROOMS = ["core", "audit", "store", "secret", "auth", "backup", "cli"];
+const ROOMS = ["core", "audit", "store", "secret", "auth", "backup", "http", "serve", "cli"];
 
 function* sources(folder: string): Generator<string> {
   for (const { name, isDirectory } of Deno.readDirSync(folder)) {

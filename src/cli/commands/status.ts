@@ -1,4 +1,5 @@
-import { fallbackRate, lastRotation } from "../../audit/reader.ts";
+import { fallbackRate } from "../../audit/figures.ts";
+import { lastRotation } from "../../audit/reader.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import type { Installation } from "../../store/installation.ts";

@@ -1,0 +1,122 @@
+import { RekeyError } from "../../core/errors.ts";
+
+import { type Address, isLocal, type Settings } from "../../serve/settings.ts";
+import { serve } from "../../serve/supervisor.ts";
+import { systemd } from "../../serve/systemd.ts";
+import { type Context, variable } from "../context.ts";
+import { LogSink } from "../log_sink.ts";
+import { startRequestThread } from "../request_thread.ts";
+
+/** Flags of `rekey serve`. Durations in seconds. */
+export interface ServeFlags {
+  readonly listen: string;
+  readonly unix?: string;
+  readonly workers?: number;
+  readonly host?: string[];
+  readonly allowRemote?: boolean;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly trustForwarded?: boolean;
+  readonly ttl: number;
+  readonly maxAge: number;
+  readonly accessLog: boolean;
+}
+
+// More threads than this do not answer more: the kernel's share of a request stays.
+const MOST_WORKERS = 8;
+
+// What a log that nobody reads may hold up the end.
+const FLUSH_MS = 1_000;
+
+/** Serves verification until it is told to stop. */
+export async function runServer(options: ServeFlags, context: Context): Promise<void> {
+  const { secrets, auth, accounts, output, globals, version } = context;
+  const settings = settingsFrom(options, version, output.options.quiet);
+  // A secret that does not exist yet is a mistake; one that cannot be had just now may come back.
+  await secrets.open();
+  const log = new LogSink(Deno.stdout);
+  const at = (port: number) =>
+    settings.address.kind === "unix"
+      ? settings.address.path
+      : `${settings.tls ? "https" : "http"}://${bracketed(settings.address.hostname)}:${port}`;
+  await serve(settings, {
+    managers: { secrets, auth, accounts },
+    makeWorker: () => startRequestThread(globals),
+    log: (line) => log.write(line),
+    onListening: (port) => output.remark(`listening on ${at(port)}`),
+    onTrouble: (code) =>
+      output.warning(code === undefined ? "the secret can be had again" : `no secret: ${code}`),
+    systemd: systemd(variable, Deno.pid),
+    stopped: stopSignal(),
+  });
+  await log.flush(FLUSH_MS);
+}
+
+function settingsFrom(options: ServeFlags, version: string, quiet: boolean): Settings {
+  const address = addressFrom(options);
+  const tls = tlsFrom(options);
+  if (!isLocal(address) && !(options.allowRemote && tls !== undefined)) {
+    throw new RekeyError("usage", "Cannot listen where other machines can reach it", {
+      hint: "Give --allow-remote with --tls-cert and --tls-key, or put a proxy in front",
+    });
+  }
+  return {
+    address,
+    workers: workersFor(options, address),
+    hosts: (options.host ?? []).map((name) => name.toLowerCase()),
+    trustForwarded: options.trustForwarded ?? false,
+    tls,
+    sessionSeconds: options.ttl,
+    maxAgeSeconds: options.maxAge,
+    accessLog: options.accessLog && !quiet,
+    version,
+  };
+}
+
+function addressFrom({ listen, unix }: ServeFlags): Address {
+  if (unix !== undefined) return { kind: "unix", path: unix };
+  const [, hostname, port] = /^(\[[0-9a-fA-F:.]+\]|[\w.-]+):(\d{1,5})$/.exec(listen) ?? [];
+  if (hostname !== undefined && Number(port) < 65_536) {
+    return { kind: "tcp", hostname: hostname.replace(/[[\]]/g, ""), port: Number(port) };
+  }
+  throw new RekeyError("usage", "Cannot use the address of --listen", {
+    hint: "Write it as 127.0.0.1:8700 or [::1]:8700",
+  });
+}
+
+// A Unix socket cannot be shared between threads, and elsewhere a port is shared without being balanced.
+function workersFor({ workers }: ServeFlags, address: Address): number {
+  if (address.kind === "unix" || Deno.build.os !== "linux") return 1;
+  return workers ?? Math.min(navigator.hardwareConcurrency, MOST_WORKERS);
+}
+
+function tlsFrom({ tlsCert, tlsKey }: ServeFlags): Settings["tls"] {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert !== undefined && tlsKey !== undefined) {
+    return { cert: textOf(tlsCert), key: textOf(tlsKey) };
+  }
+  throw new RekeyError("usage", "Cannot use TLS without both --tls-cert and --tls-key", {
+    hint: "Name both files",
+  });
+}
+
+function textOf(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new RekeyError("usage", `Cannot read ${path}`, {
+      hint: "Name a PEM file that this user may read",
+      cause: error,
+    });
+  }
+}
+
+function bracketed(hostname: string): string {
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, resolve);
+  });
+}

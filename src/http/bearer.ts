@@ -1,0 +1,71 @@
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { HttpRefusal } from "./problem.ts";
+
+const REALM = `Bearer realm="rekey"`;
+
+// RFC 6750 §2.1; the scheme's case does not matter (RFC 9110 §11.1).
+const CREDENTIALS = /^bearer +([\w.~+/-]+=*)$/i;
+
+/** Whose credentials cannot be taken: none were given, or not one bearer token. */
+export class NoToken extends Error {
+  constructor(readonly given: boolean) {
+    super(given ? "Authorization is not one bearer token" : "No bearer token was given");
+  }
+}
+
+/**
+ * The token of a request (RFC 6750 §2.1). It is taken from `Authorization` only: a URL ends up in logs, and a
+ * cookie comes along with what other sites make a browser ask.
+ *
+ * @throws {NoToken} also when the header is there twice: which one counts would be a guess.
+ */
+export function bearerToken(request: Request): string {
+  const header = request.headers.get("authorization");
+  if (header === null || !/^bearer\b/i.test(header)) throw new NoToken(header !== null);
+  const token = CREDENTIALS.exec(header)?.[1];
+  if (token === undefined) throw new NoToken(true);
+  return token;
+}
+
+/** Whether `error` is a refusal of a token for what it is. */
+export function isTokenFault(error: unknown): error is RekeyError {
+  return isRekeyError(error, ...TOKEN_CODES);
+}
+
+const TOKEN_CODES = [
+  "malformed",
+  "too_large",
+  "alg_not_allowed",
+  "unknown_kid",
+  "retired_kid",
+  "bad_signature",
+  "expired",
+  "not_yet_valid",
+  "claim_mismatch",
+  "revoked",
+] as const;
+
+/** The challenge of a 401 (RFC 6750 §3). Who gave no token at all gets no error code. */
+export function challenge(error: unknown): string {
+  const aboutToken = isTokenFault(error) || error instanceof NoToken && error.given;
+  if (!aboutToken) return REALM;
+  const description = (error as Error).message.replace(/[^\x20-\x7e]|["\\]/g, "'");
+  return `${REALM}, error="invalid_token", error_description="${description}"`;
+}
+
+/** Who has a valid token but not the scope (RFC 6750 §3.1). */
+export function insufficientScope(scope: string): HttpRefusal {
+  return new HttpRefusal("forbidden", `Cannot do this: the token has not the scope ${scope}`, {
+    "www-authenticate": `${REALM}, error="insufficient_scope", scope="${scope}"`,
+  });
+}
+
+/** A {@linkcode NoToken} in the words of the error table. */
+export function asRefusal(error: unknown): unknown {
+  if (!(error instanceof NoToken)) return error;
+  return new RekeyError("malformed", `Cannot accept the request: ${lower(error.message)}`);
+}
+
+function lower(text: string): string {
+  return text[0]!.toLowerCase() + text.slice(1);
+}

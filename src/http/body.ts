@@ -1,0 +1,123 @@
+import type { z } from "zod";
+import { parseStrictJson, StrictJsonError } from "../auth/strict_json.ts";
+import { HttpRefusal } from "./problem.ts";
+
+/** More than any request of ours needs: a token has 16,384 characters at most. */
+export const MAX_BODY_BYTES = 65_536;
+
+/** How long a client may take to send a body, in milliseconds. */
+export const BODY_TIMEOUT_MS = 10_000;
+
+/**
+ * Reads a JSON body. Its type must be named: a form of another site cannot send it without asking first.
+ *
+ * @param empty what no body at all stands for; without it that is refused.
+ * @throws {HttpRefusal} with status 400, 408, 413 or 415.
+ */
+export async function readJson<S extends z.ZodType>(
+  request: Request,
+  schema: S,
+  empty?: z.input<S>,
+): Promise<z.output<S>> {
+  const typed = mediaType(request);
+  const bytes = await readBytes(request);
+  if (bytes.length === 0 && empty !== undefined) return check(schema, empty);
+  if (typed !== "application/json") throw wrongType("application/json");
+  return check(schema, parse(bytes));
+}
+
+/** Reads a form body (RFC 7662 §2.1). A parameter that is there twice is refused (RFC 6749 §3.2). */
+export async function readForm<S extends z.ZodType>(
+  request: Request,
+  schema: S,
+): Promise<z.output<S>> {
+  const wanted = "application/x-www-form-urlencoded";
+  if (mediaType(request) !== wanted) throw wrongType(wanted);
+  const pairs = [...new URLSearchParams(new TextDecoder().decode(await readBytes(request)))];
+  const form = new Map(pairs);
+  if (form.size < pairs.length) throw bad("a parameter stands in it twice");
+  return check(schema, Object.fromEntries(form));
+}
+
+function mediaType(request: Request): string | undefined {
+  const [type] = request.headers.get("content-type")?.split(";") ?? [];
+  return type?.trim().toLowerCase();
+}
+
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return parseStrictJson(bytes);
+  } catch (error) {
+    if (error instanceof StrictJsonError) throw bad(error.message);
+    throw error;
+  }
+}
+
+function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+  const { success, data, error } = schema.safeParse(value);
+  if (success) return data;
+  // Where and which kind, never what: the value may be a password or a token.
+  const issue = error.issues[0]!;
+  const where = issue.path.map(String).join(".");
+  throw bad(where === "" ? `it is no such object (${issue.code})` : `${where}: ${issue.code}`);
+}
+
+async function readBytes(request: Request): Promise<Uint8Array> {
+  const declared = Number(request.headers.get("content-length") ?? 0);
+  if (declared > MAX_BODY_BYTES) throw tooLarge();
+  if (request.body === null) return new Uint8Array();
+  const reader = request.body.getReader();
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    reader.cancel().catch(() => {});
+  }, BODY_TIMEOUT_MS);
+  try {
+    const bytes = await collect(reader);
+    if (!late) return bytes;
+  } catch (error) {
+    if (error instanceof HttpRefusal) throw error;
+    if (!late) throw new HttpRefusal("bad_request", "Cannot read the body: it was cut off");
+  } finally {
+    clearTimeout(timer);
+  }
+  throw new HttpRefusal("request_timeout", "Cannot read the body: it took too long");
+}
+
+async function collect(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.length;
+    if (length > MAX_BODY_BYTES) {
+      reader.cancel().catch(() => {});
+      throw tooLarge();
+    }
+    chunks.push(value);
+  }
+  const bytes = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return bytes;
+}
+
+function bad(why: string): HttpRefusal {
+  return new HttpRefusal("bad_request", `Cannot use the body: ${why}`);
+}
+
+function tooLarge(): HttpRefusal {
+  return new HttpRefusal(
+    "content_too_large",
+    `Cannot use the body: it is longer than ${MAX_BODY_BYTES} bytes`,
+    { connection: "close" },
+  );
+}
+
+function wrongType(wanted: string): HttpRefusal {
+  return new HttpRefusal("unsupported_media_type", `Cannot use the body: it is not ${wanted}`);
+}

@@ -1,0 +1,50 @@
+import { HttpRefusal } from "./problem.ts";
+
+/** Which names a server answers to. */
+export interface Names {
+  /** Names besides the loopback ones, without a port. */
+  readonly hosts: readonly string[];
+  /** Whether every `Host` will do: nobody's browser reaches a Unix socket. */
+  readonly anyHost: boolean;
+}
+
+const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+
+/**
+ * Refuses requests that a web page of somebody else makes a browser send: with a `Host` that is not ours
+ * (DNS rebinding: a name of the attacker's that leads to this address), or with the `Origin` of another site.
+ *
+ * @throws {HttpRefusal} 421 or 403.
+ */
+export function refuseForeign(request: Request, names: Names): void {
+  // HTTP/2 names it in the request's target.
+  const host = request.headers.get("host") ?? new URL(request.url).host;
+  if (!names.anyHost && !isOurs(hostName(host), names)) {
+    throw new HttpRefusal(
+      "misdirected_request",
+      "Cannot answer: the Host is not one of this server",
+      {
+        connection: "close",
+      },
+    );
+  }
+  const origin = request.headers.get("origin");
+  if (origin === null || isOurOrigin(origin, host, names)) return;
+  throw new HttpRefusal("forbidden", "Cannot answer: the request comes from another site");
+}
+
+function isOurOrigin(origin: string, host: string, names: Names): boolean {
+  if (!URL.canParse(origin)) return false;
+  const { host: from, hostname, protocol } = new URL(origin);
+  if (protocol !== "http:" && protocol !== "https:") return false;
+  // Another port of this machine is another site, but for the names that the operator gave.
+  return from === host || names.hosts.includes(hostname);
+}
+
+function isOurs(name: string | undefined, { hosts }: Names): boolean {
+  return name !== undefined && (LOOPBACK.includes(name) || hosts.includes(name));
+}
+
+function hostName(host: string): string | undefined {
+  return /^(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::\d{1,5})?$/.exec(host.toLowerCase())?.[1];
+}

@@ -1,0 +1,83 @@
+import * as z from "zod";
+import type { Answer, Route } from "./route.ts";
+import { Problem } from "./schemas.ts";
+
+type Json = Record<string, unknown>;
+
+/** An OpenAPI 3.1 document for the route table. */
+export function describe(routes: readonly Route[], version: string): Json {
+  const schemas: Json = {};
+  const reference = (schema: z.ZodType) => referenceTo(schema, schemas);
+  const paths: Record<string, Json> = {};
+  for (const route of routes) {
+    const path = paths[route.path.replace("*", "{path}")] ??= {};
+    const methods = route.method === "ANY" ? ["get", "post"] : [route.method.toLowerCase()];
+    for (const method of methods) path[method] = operation(route, method, reference);
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "rekey",
+      version,
+      description: "Verification with this machine's JWT signing secret, on loopback",
+    },
+    servers: [{ url: "/" }],
+    security: [],
+    paths,
+    components: {
+      schemas,
+      securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
+    },
+  };
+}
+
+type Reference = (schema: z.ZodType) => Json;
+
+function operation(route: Route, method: string, reference: Reference): Json {
+  const { summary, body, bearer, path } = route;
+  const name = path.replace(/[^a-z]+/g, "_").replace(/^_+|_+$/g, "") || "page";
+  return {
+    operationId: `${method}_${name}`,
+    summary,
+    ...path.endsWith("*") ? { parameters: [PATH_PARAMETER] } : {},
+    ...body === undefined ? {} : {
+      requestBody: {
+        required: body.optional !== true,
+        content: { [body.type]: { schema: reference(body.schema) } },
+      },
+    },
+    ...bearer === undefined ? {} : { security: bearer === "always" ? [BEARER] : [{}, BEARER] },
+    responses: responses(route, reference),
+  };
+}
+
+const BEARER = { bearer: [] };
+const PATH_PARAMETER = { name: "path", in: "path", required: true, schema: { type: "string" } };
+
+function responses({ answers }: Route, reference: Reference): Json {
+  const described = Object.entries(answers).map(([status, answer]) => [
+    status,
+    { description: answer.description, ...content(answer, reference) },
+  ]);
+  const problem = { "application/problem+json": { schema: reference(Problem) } };
+  return {
+    ...Object.fromEntries(described),
+    default: { description: "A refusal", content: problem },
+  };
+}
+
+function content({ schema, type }: Answer, reference: Reference): Json {
+  if (schema === undefined && type === undefined) return {};
+  const form = schema === Problem ? "application/problem+json" : type ?? "application/json";
+  return { content: { [form]: { schema: schema ? reference(schema) : { type: "string" } } } };
+}
+
+function referenceTo(schema: z.ZodType, schemas: Json): Json {
+  const id = schema.meta()?.id;
+  if (id === undefined) return z.toJSONSchema(schema);
+  if (schemas[id] === undefined) {
+    const { $schema: _, id: __, ...described } = z.toJSONSchema(schema, { io: "input" });
+    schemas[id] = described;
+  }
+  return { $ref: `#/components/schemas/${id}` };
+}

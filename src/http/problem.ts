@@ -1,0 +1,79 @@
+import { ERROR_TABLE, isRekeyError, type RekeyError } from "../core/errors.ts";
+
+/** Refusals that only a request can meet, with their status (RFC 9110 §15.5). */
+const HTTP_TABLE = {
+  bad_request: 400,
+  forbidden: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  request_timeout: 408,
+  content_too_large: 413,
+  unsupported_media_type: 415,
+  misdirected_request: 421,
+} as const;
+
+export type HttpCode = keyof typeof HTTP_TABLE;
+
+/** Every {@linkcode HttpCode}. */
+export const HTTP_CODES = Object.keys(HTTP_TABLE) as HttpCode[];
+
+/** A request that is refused for what it is as a request. */
+export class HttpRefusal extends Error {
+  override readonly name = "HttpRefusal";
+
+  constructor(
+    readonly code: HttpCode,
+    message: string,
+    readonly headers: Record<string, string> = {},
+  ) {
+    super(message);
+  }
+}
+
+const TITLES: Record<number, string> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  409: "Conflict",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  421: "Misdirected Request",
+  429: "Too Many Requests",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+
+/** What went wrong, as the status of the answer and its code. */
+export function statusAndCode(error: unknown): { status: number; code: string } {
+  if (error instanceof HttpRefusal) return { status: HTTP_TABLE[error.code], code: error.code };
+  if (isRekeyError(error)) return { status: ERROR_TABLE[error.code].http, code: error.code };
+  return { status: 500, code: "internal" };
+}
+
+/**
+ * The answer for an error: problem details (RFC 9457). What is no refusal is a bug; its text may quote anything, so
+ * it is not told.
+ */
+export function problemResponse(error: unknown, headers: Record<string, string> = {}): Response {
+  const { status, code } = statusAndCode(error);
+  const known = error instanceof HttpRefusal || isRekeyError(error);
+  const body = {
+    type: "about:blank",
+    title: TITLES[status] ?? "Error",
+    status,
+    detail: known ? (error as Error).message : "Internal error, a bug in rekey",
+    code,
+    hint: (error as Partial<RekeyError>).hint ?? null,
+  };
+  return Response.json(body, {
+    status,
+    headers: {
+      ...(error instanceof HttpRefusal ? error.headers : {}),
+      ...headers,
+      "content-type": "application/problem+json",
+    },
+  });
+}

@@ -1,0 +1,62 @@
+import type { z } from "zod";
+import type { Credentials } from "../auth/accounts.ts";
+import type { Issued } from "../auth/manager.ts";
+import type { Verified, VerifyPolicy } from "../auth/verifier.ts";
+import type { RotateOptions } from "../secret/manager.ts";
+import type { Names } from "./guard.ts";
+import type { RotateAnswer, Status } from "./schemas.ts";
+
+/** What a request thread asks of the thread that owns the secret: everything that writes or counts rows. */
+export interface Office {
+  /** Logs a user in. @throws {RekeyError} `bad_credentials` or `throttled`. */
+  login(credentials: Credentials): Promise<Issued>;
+  /** Ends the session of a token that was verified. */
+  endSession(verified: Verified): Promise<void>;
+  rotate(options: RotateOptions): Promise<z.infer<typeof RotateAnswer>>;
+  status(): Promise<z.infer<typeof Status>>;
+  /** All threads' metrics, in Prometheus' text format. */
+  metrics(): Promise<string>;
+}
+
+/** What handlers work with. */
+export interface Services {
+  /** Verifies a token and counts the verdict. */
+  verify(token: string, policy?: VerifyPolicy): Promise<Verified>;
+  /** @throws {RekeyError} when the secret cannot be had. */
+  ready(): Promise<void>;
+  readonly office: Office;
+  readonly names: Names;
+  /** Whether it listens where other machines may reach it. */
+  readonly remote: boolean;
+  /** Whether a proxy in front says the client's address. */
+  readonly trustForwarded: boolean;
+}
+
+/** One request. */
+export interface Call extends Services {
+  readonly request: Request;
+  /** The peer's address; none for a Unix socket. */
+  readonly address: string | undefined;
+}
+
+/** What a route answers with one status. */
+export interface Answer {
+  readonly description: string;
+  readonly schema?: z.ZodType;
+  /** Default `application/json`. */
+  readonly type?: string;
+}
+
+/** A route: what it takes, what it answers, and how. `/openapi.json` is made of it. */
+export interface Route {
+  readonly method: "GET" | "POST" | "ANY";
+  readonly path: string;
+  readonly summary: string;
+  readonly body?: { readonly schema: z.ZodType; readonly type: string; readonly optional?: true };
+  readonly answers: Readonly<Record<number, Answer>>;
+  /** Whether it wants a bearer token always, or only where other machines may ask: the scope it must have. */
+  readonly bearer?: "always" | { readonly remoteScope: string };
+  /** Proxies pass their clients' `Host` and `Origin` on to it: there is nothing to check them against. */
+  readonly forProxies?: true;
+  readonly handler: (call: Call) => Response | Promise<Response>;
+}

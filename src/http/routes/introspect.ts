@@ -1,0 +1,32 @@
+import { isTokenFault } from "../bearer.ts";
+import { readForm } from "../body.ts";
+import type { Route } from "../route.ts";
+import { Introspection, IntrospectRequest } from "../schemas.ts";
+
+const SHOWN = ["scope", "client_id", "username", "exp", "iat", "nbf", "sub", "aud", "iss", "jti"];
+
+/** Token introspection, RFC 7662. */
+export const introspect: Route = {
+  method: "POST",
+  path: "/introspect",
+  summary: "Says what a token is worth (RFC 7662)",
+  body: { schema: IntrospectRequest, type: "application/x-www-form-urlencoded" },
+  answers: {
+    200: {
+      description: "What it is worth; of one that is not active no more",
+      schema: Introspection,
+    },
+  },
+  bearer: { remoteScope: "introspect" },
+  async handler({ request, verify }) {
+    const { token } = await readForm(request, IntrospectRequest);
+    try {
+      const { claims } = await verify(token);
+      const shown = Object.entries(claims).filter(([name]) => SHOWN.includes(name));
+      return Response.json({ active: true, token_type: "Bearer", ...Object.fromEntries(shown) });
+    } catch (error) {
+      if (!isTokenFault(error)) throw error;
+      return Response.json({ active: false });
+    }
+  },
+};

@@ -1,0 +1,50 @@
+import type { Route } from "../route.ts";
+import { Status } from "../schemas.ts";
+import html from "../page/index.html" with { type: "text" };
+import script from "../page/page.js" with { type: "text" };
+import style from "../page/page.css" with { type: "text" };
+
+// Nothing but our own two files, and no way for a text to become a script.
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join("; ");
+
+/** The status page with its two files. */
+export const page: readonly Route[] = [
+  file("/", "The status page", "text/html; charset=utf-8", html),
+  file("/page.css", "Its style", "text/css; charset=utf-8", style),
+  file("/page.js", "Its script", "text/javascript; charset=utf-8", script),
+];
+
+/** What the page shows. */
+export const status: Route = {
+  method: "GET",
+  path: "/status.json",
+  summary: "What the status page shows",
+  answers: { 200: { description: "The state of the secret, never its value", schema: Status } },
+  bearer: { remoteScope: "metrics" },
+  handler: async ({ office }) => Response.json(await office.status()),
+};
+
+function file(path: string, summary: string, type: string, content: string): Route {
+  const headers = {
+    "content-type": type,
+    "content-security-policy": POLICY,
+    "cross-origin-opener-policy": "same-origin",
+  };
+  return {
+    method: "GET",
+    path,
+    summary,
+    answers: { 200: { description: summary, type: type.split(";")[0]! } },
+    handler: () => new Response(content, { headers }),
+  };
+}

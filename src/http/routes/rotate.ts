@@ -1,0 +1,27 @@
+import { parseDuration } from "../../core/duration.ts";
+import { bearerToken } from "../bearer.ts";
+import { readJson } from "../body.ts";
+import type { Route } from "../route.ts";
+import { RotateAnswer, RotateRequest } from "../schemas.ts";
+import { mustHaveScope } from "../scope.ts";
+
+/** A rotation, for who holds a token of `rekey issue --scope admin`. */
+export const rotate: Route = {
+  method: "POST",
+  path: "/rotate",
+  summary: "Replaces the secret: every session ends, that of the caller too",
+  body: { schema: RotateRequest, type: "application/json", optional: true },
+  answers: { 200: { description: "The new version", schema: RotateAnswer } },
+  bearer: "always",
+  async handler({ request, verify, office }) {
+    mustHaveScope(await verify(bearerToken(request)), "admin");
+    const { reason, grace, if_older_than, request_id } = await readJson(request, RotateRequest, {});
+    const answer = await office.rotate({
+      reason,
+      graceMs: parseDuration(grace ?? "0s") * 1000,
+      ifOlderThanMs: if_older_than === undefined ? undefined : parseDuration(if_older_than) * 1000,
+      requestId: request_id,
+    });
+    return Response.json(answer);
+  },
+};

@@ -1,0 +1,166 @@
+import * as z from "zod";
+import { ERROR_TABLE } from "../core/errors.ts";
+import { HTTP_CODES } from "./problem.ts";
+
+// What goes in and out of every route. The input is checked with these, and `/openapi.json` is made of them.
+
+const LONGEST_TEXT = 1_024;
+
+const text = () => z.string().max(LONGEST_TEXT);
+const instant = () => z.string().meta({ description: "RFC 3339, UTC" });
+const version = () => z.int().min(1);
+const kid = () => z.string().meta({ description: "public name of a version" });
+const count = () => z.int().min(0);
+const share = () => z.number().min(0).max(1).nullable();
+
+const claims = () =>
+  z.record(z.string(), z.unknown()).meta({ description: "claims of the token, RFC 7519 §4" });
+
+/** A duration as on the command line. */
+const duration = (description: string) =>
+  z.string().max(32).regex(/^[0-9a-z]+$/).meta({ description, examples: ["15m"] });
+
+/** RFC 9457, with rekey's own code and hint. */
+export const Problem = z.strictObject({
+  type: z.literal("about:blank"),
+  title: z.string(),
+  status: z.int().min(400).max(599),
+  detail: z.string(),
+  code: z.enum([...Object.keys(ERROR_TABLE), ...HTTP_CODES] as [string, ...string[]]),
+  hint: z.string().nullable(),
+}).meta({ id: "Problem", description: "Problem details, RFC 9457" });
+
+export const VerifyRequest = z.strictObject({
+  token: z.string().meta({ description: "compact JWS, RFC 7515 §7.1" }),
+  iss: text().optional(),
+  aud: text().optional(),
+  sub: text().optional(),
+  alg: z.enum(["HS256", "HS384", "HS512"]).optional(),
+  leeway: z.number().min(0).max(86_400).optional().meta({ description: "seconds" }),
+  max_age: z.number().min(0).max(1e10).optional().meta({ description: "seconds" }),
+  allow_no_exp: z.boolean().optional(),
+}).meta({ id: "VerifyRequest" });
+
+export const Accepted = z.strictObject({
+  valid: z.literal(true),
+  version: version(),
+  kid: kid(),
+  claims: claims(),
+}).meta({ id: "Accepted" });
+
+export const Refused = z.strictObject({
+  valid: z.literal(false),
+  code: z.enum([
+    "malformed",
+    "too_large",
+    "alg_not_allowed",
+    "unknown_kid",
+    "retired_kid",
+    "bad_signature",
+    "expired",
+    "not_yet_valid",
+    "claim_mismatch",
+    "revoked",
+  ]),
+  message: z.string(),
+  failures: z.array(z.strictObject({
+    claim: z.string(),
+    code: z.string(),
+    reason: z.string(),
+  })).optional(),
+}).meta({ id: "Refused" });
+
+export const IntrospectRequest = z.object({
+  token: z.string(),
+  token_type_hint: text().optional(),
+}).meta({ id: "IntrospectRequest", description: "RFC 7662 §2.1" });
+
+export const Introspection = z.union([
+  z.strictObject({ active: z.literal(false) }),
+  z.looseObject({ active: z.literal(true), token_type: z.literal("Bearer") }),
+]).meta({ id: "Introspection", description: "RFC 7662 §2.2" });
+
+export const LoginRequest = z.strictObject({
+  name: text(),
+  // Longer than the longest password, which is counted in characters, could be in UTF-16.
+  password: z.string().max(4_096),
+}).meta({ id: "LoginRequest" });
+
+export const LoginAnswer = z.strictObject({
+  token: z.string(),
+  token_type: z.literal("Bearer"),
+  jti: z.string(),
+  expires_at: instant(),
+}).meta({ id: "LoginAnswer" });
+
+export const SessionAnswer = z.strictObject({
+  sub: z.string().nullable(),
+  jti: z.string().nullable(),
+  scope: z.string().nullable(),
+  version: version(),
+  kid: kid(),
+  issued_at: instant().nullable(),
+  expires_at: instant(),
+}).meta({ id: "SessionAnswer" });
+
+export const RotateRequest = z.strictObject({
+  reason: text().optional(),
+  grace: duration("how long tokens of the old secret still verify").optional(),
+  if_older_than: duration("do nothing when the secret is younger").optional(),
+  request_id: text().min(1).optional(),
+}).meta({ id: "RotateRequest" });
+
+export const RotateAnswer = z.strictObject({
+  app: z.string(),
+  version: version(),
+  kid: kid(),
+  location: z.string(),
+  created_at: instant(),
+  key_form: z.string(),
+  previous_version: version().nullable(),
+  previous_kid: kid().nullable(),
+  grace_until: instant().nullable(),
+  reason: z.string().nullable(),
+  rotated: z.boolean(),
+}).meta({ id: "RotateAnswer" });
+
+export const Health = z.strictObject({ status: z.literal("ok") }).meta({ id: "Health" });
+
+export const Status = z.strictObject({
+  app: z.string(),
+  version: version(),
+  kid: kid(),
+  location: z.string(),
+  created_at: instant(),
+  age_seconds: count(),
+  rotation_due: z.boolean(),
+  due_at: instant(),
+  alg: z.string(),
+  key_form: z.string(),
+  grace: z.array(z.strictObject({ version: version(), kid: kid(), until: instant() })),
+  sessions_active: count(),
+  success_rate: share(),
+  verifications: z.record(z.string(), count()),
+  fallback_rate: share(),
+  retrievals: z.strictObject({ keyring: count(), database: count() }),
+  rotations: z.array(
+    z.strictObject({
+      time: z.string(),
+      version: version().nullable(),
+      reason: z.string().nullable(),
+    }),
+  ).meta({ description: "oldest first" }),
+  audit: z.array(z.strictObject({
+    seq: z.int(),
+    time: z.string(),
+    event: z.string(),
+    version: z.int().nullable(),
+    kid: z.string().nullable(),
+    location: z.string().nullable(),
+    actor: z.string(),
+    reason: z.string().nullable(),
+    duration: z.int().nullable().meta({ description: "microseconds" }),
+  })).meta({ description: "newest first" }),
+  rekey: z.string().meta({ description: "version of the program" }),
+  time: instant(),
+}).meta({ id: "Status" });

@@ -1,0 +1,127 @@
+import type { Secret } from "../core/secret.ts";
+import { type Environment, Installation } from "../store/installation.ts";
+import type { Version } from "../store/versions.ts";
+import { notInitialised } from "./adoption.ts";
+
+/** What verifies at one moment. */
+export interface View {
+  readonly installation: Installation;
+  /** Differs after every commit to the database, whoever made it. */
+  readonly change: string;
+  /** Differs when a signature may count for something else: other versions, algorithm or key form. */
+  readonly generation: string;
+  /** Versions that are current or have a grace window, the current one first. */
+  readonly versions: readonly Version[];
+}
+
+/**
+ * The secret's verifying side for a program that goes on for long (guarantee 4): each question is answered
+ * from the database as it is at that moment, and values are kept only for as long as their version
+ * verifies. It reads and never writes: finishing what others left, and the keyring, are not its business.
+ */
+export class LiveSecrets {
+  #installation: Installation | undefined;
+  #replaced: Installation | undefined;
+  #opened = 0;
+  #view: View | undefined;
+  readonly #values = new Map<string, Secret>();
+
+  /** @param fetchValue gets a version's value from where it lives. */
+  constructor(
+    private readonly environment: Environment,
+    private readonly fetchValue: (version: Version) => Promise<Secret>,
+  ) {}
+
+  /**
+   * What verifies now. It costs a look at the file and at SQLite's change counter, unless something has changed.
+   *
+   * @throws {RekeyError} `not_initialised` when there is no secret, another code with exit status 4 when
+   * the database cannot be used.
+   */
+  view(): View {
+    if (this.#installation?.wasReplaced()) this.#setAside(this.#installation);
+    const installation = this.#installation ??= this.#open();
+    // Asked before the rows are read: a commit in between makes this view old at once, not new for ever.
+    const change = `${this.#opened}.${installation.database.change()}`;
+    if (this.#view?.change !== change) this.#view = this.#look(installation, change);
+    return this.#view;
+  }
+
+  // deno-lint-ignore require-await
+  async open(): Promise<{ installation: Installation }> {
+    return this.view();
+  }
+
+  /** Versions whose tokens verify now: the current one, then those inside a grace window. */
+  // deno-lint-ignore require-await
+  async verifying(): Promise<Version[]> {
+    return this.verifyingNow();
+  }
+
+  /** {@linkcode LiveSecrets.verifying} for who must not wait. */
+  verifyingNow(): Version[] {
+    const { installation, versions } = this.view();
+    const now = installation.now();
+    return versions.filter(({ state, grace_until }) =>
+      state === "current" || (grace_until ?? 0) > now
+    );
+  }
+
+  /** The version that a kid names, whatever its state. */
+  // deno-lint-ignore require-await
+  async versionByKid(kid: string): Promise<Version | undefined> {
+    return this.view().installation.versions.byKid(kid);
+  }
+
+  /** The value of a version, for verification. */
+  async valueOf(version: Version): Promise<{ secret: Secret }> {
+    const kept = this.#values.get(version.kid);
+    if (kept !== undefined) return { secret: kept };
+    const secret = await this.fetchValue(version);
+    // A rotation in between has made it a value that nobody must keep.
+    if (this.view().versions.some(({ kid }) => kid === version.kid)) {
+      this.#values.set(version.kid, secret);
+    }
+    return { secret };
+  }
+
+  close(): void {
+    if (this.#installation !== undefined) this.#setAside(this.#installation);
+    this.#replaced?.close();
+    this.#replaced = undefined;
+  }
+
+  // A verification may be in the midst of using it, so it is closed only after the next one.
+  #setAside(installation: Installation): void {
+    this.#replaced?.close();
+    this.#replaced = installation;
+    this.#installation = undefined;
+    this.#view = undefined;
+    this.#values.clear();
+  }
+
+  #open(): Installation {
+    const installation = Installation.openExisting(this.environment);
+    if (installation === undefined) throw notInitialised(this.environment.app.name);
+    this.#opened++;
+    return installation;
+  }
+
+  #look(installation: Installation, change: string): View {
+    const { versions, algorithm, keyForm } = installation;
+    const current = versions.current();
+    if (current === undefined) throw notInitialised(this.environment.app.name);
+    const rows = [current, ...versions.previous()];
+    for (const kid of this.#values.keys()) {
+      if (!rows.some((row) => row.kid === kid)) this.#values.delete(kid);
+    }
+    const states = rows.map(({ version, kid, state, grace_until }) => [
+      version,
+      kid,
+      state,
+      grace_until,
+    ]);
+    const generation = JSON.stringify([algorithm, keyForm, states]);
+    return { installation, change, generation, versions: rows };
+  }
+}

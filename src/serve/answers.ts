@@ -1,0 +1,78 @@
+import { figures, retrievalCounts } from "../audit/figures.ts";
+import { listAudit } from "../audit/reader.ts";
+import { rfc3339 } from "../core/clock.ts";
+import type { Services } from "../http/route.ts";
+import type { SecretManager } from "../secret/manager.ts";
+import type { Changed } from "../secret/rotation.ts";
+import type { Managers } from "./office.ts";
+import type { Settings } from "./settings.ts";
+
+type Office = Services["office"];
+
+const AUDIT_ROWS = 20;
+const ROTATIONS = 50;
+
+/** What the status page shows. */
+export async function statusOf(
+  { secrets, auth }: Managers,
+  { maxAgeSeconds, version: rekey }: Settings,
+): Promise<Awaited<ReturnType<Office["status"]>>> {
+  const { installation, version } = await secrets.open();
+  const [, ...grace] = await secrets.verifying();
+  const { database, versions, algorithm, keyForm } = installation;
+  const { verifications, success_rate, fallback_rate } = figures(database);
+  const { keyring, database: fromDatabase } = retrievalCounts(database);
+  const now = installation.now();
+  const age = Math.max(0, Math.floor((now - version.created_at) / 1000));
+  return {
+    app: secrets.environment.app.name,
+    version: version.version,
+    kid: version.kid,
+    location: version.location,
+    created_at: rfc3339(version.created_at),
+    age_seconds: age,
+    rotation_due: age >= maxAgeSeconds,
+    due_at: rfc3339(version.created_at + maxAgeSeconds * 1000),
+    alg: algorithm,
+    key_form: keyForm,
+    grace: grace.map((row) => ({
+      version: row.version,
+      kid: row.kid,
+      until: rfc3339(row.grace_until ?? 0),
+    })),
+    sessions_active: await auth.activeSessions(),
+    success_rate,
+    verifications,
+    fallback_rate,
+    retrievals: { keyring, database: fromDatabase },
+    rotations: versions.activated(ROTATIONS).map((row) => ({
+      time: rfc3339(row.activated_at ?? 0),
+      version: row.version,
+      reason: row.reason,
+    })).reverse(),
+    audit: listAudit(database, AUDIT_ROWS).map(({ hash: _, ...row }) => row).reverse(),
+    rekey,
+    time: rfc3339(now),
+  };
+}
+
+/** What a rotation over HTTP answers: the fields of `rotate --json` (design §7). */
+export async function rotationAnswer(
+  secrets: SecretManager,
+  { rotated, version, previous, graceUntil }: Changed,
+): Promise<Awaited<ReturnType<Office["rotate"]>>> {
+  const { installation } = await secrets.open();
+  return {
+    app: secrets.environment.app.name,
+    version: version.version,
+    kid: version.kid,
+    location: version.location,
+    created_at: rfc3339(version.created_at),
+    key_form: installation.keyForm,
+    previous_version: previous?.version ?? null,
+    previous_kid: previous?.kid ?? null,
+    grace_until: graceUntil === null ? null : rfc3339(graceUntil),
+    reason: version.reason,
+    rotated,
+  };
+}

@@ -1,0 +1,33 @@
+import { RekeyError } from "../core/errors.ts";
+
+/** Lets a few tasks run at a time, keeps some waiting, and turns the rest away. */
+export class Gate {
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(private readonly atOnce: number, private readonly mostWaiting: number) {}
+
+  /** @throws {RekeyError} `busy` when too many wait already. */
+  async through<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.atOnce) await this.#turn();
+    else this.#running++;
+    try {
+      return await task();
+    } finally {
+      const next = this.#waiting.shift();
+      // The place is handed on, so that nobody slips in between.
+      if (next === undefined) this.#running--;
+      else next();
+    }
+  }
+
+  #turn(): Promise<void> {
+    if (this.#waiting.length >= this.mostWaiting) {
+      throw new RekeyError("busy", "Cannot do this now: too many others are waiting", {
+        hint: "Try again in a moment",
+        retryAfter: 1,
+      });
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+}

@@ -1,0 +1,60 @@
+import { figures, retrievalCounts } from "../audit/figures.ts";
+import { isRekeyError } from "../core/errors.ts";
+import type { Measured } from "../http/meters.ts";
+import type { Prometheus } from "../http/prometheus.ts";
+import type { SecretManager } from "../secret/manager.ts";
+import type { Settings } from "./settings.ts";
+
+/** All threads' metrics together with what the database knows, in Prometheus' text format. */
+export async function expose(
+  library: Prometheus,
+  threads: readonly Measured[],
+  secrets: SecretManager,
+  settings: Settings,
+): Promise<string> {
+  const own = new library.Registry();
+  const gauge = (name: string, help: string, labels: Record<string, string>, value: number) =>
+    new library.Gauge({ name, help, labelNames: Object.keys(labels), registers: [own] })
+      .set(labels, value);
+  const { deno } = Deno.version;
+  gauge("rekey_build_info", "1, with the versions", { version: settings.version, deno }, 1);
+  const available = await ofSecret(library, own, gauge, secrets, settings);
+  gauge("rekey_secret_available", "1 when the database can be read", {}, available ? 1 : 0);
+  const all = [...threads, await own.getMetricsAsJSON() as Measured];
+  return await library.AggregatorRegistry.aggregate(all).metrics();
+}
+
+type Gauge = (name: string, help: string, labels: Record<string, string>, value: number) => void;
+
+async function ofSecret(
+  { Counter }: Prometheus,
+  own: InstanceType<Prometheus["Registry"]>,
+  gauge: Gauge,
+  secrets: SecretManager,
+  { maxAgeSeconds }: Settings,
+): Promise<boolean> {
+  try {
+    secrets.refresh();
+    const { installation, version } = await secrets.open();
+    const { database } = installation;
+    const counter = (name: string, help: string, labelNames: string[] = []) =>
+      new Counter({ name, help, labelNames, registers: [own] });
+    const { keyring, database: fromDatabase, fallbacks } = retrievalCounts(database);
+    const retrievals = counter("rekey_retrievals_total", "Retrieved values by location", [
+      "location",
+    ]);
+    retrievals.inc({ location: "keyring" }, keyring);
+    retrievals.inc({ location: "database" }, fromDatabase);
+    counter("rekey_fallbacks_total", "Retrievals that a sealed copy answered for the keyring")
+      .inc(fallbacks);
+    counter("rekey_rotations_total", "Completed rotations").inc(figures(database).rotations);
+    const age = (installation.now() - version.created_at) / 1000;
+    gauge("rekey_current_version", "Number of the current version", {}, version.version);
+    gauge("rekey_current_version_age_seconds", "Age of the current version", {}, age);
+    gauge("rekey_rotation_due", "1 when a rotation is due", {}, age >= maxAgeSeconds ? 1 : 0);
+    return true;
+  } catch (error) {
+    if (isRekeyError(error)) return false;
+    throw error;
+  }
+}

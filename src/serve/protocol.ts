@@ -1,0 +1,38 @@
+import type { Verified } from "../auth/verifier.ts";
+import type { Credentials } from "../auth/accounts.ts";
+import type { Measured } from "../http/meters.ts";
+import type { Services } from "../http/route.ts";
+import type { RotateOptions } from "../secret/manager.ts";
+import type { Version } from "../store/versions.ts";
+import type { Settings } from "./settings.ts";
+
+type Office = Services["office"];
+
+/** What a request thread has seen since it last told. */
+export interface Seen {
+  /** Verifications by result. */
+  readonly verdicts: ReadonlyMap<string, number>;
+  /** Lines of the access log. */
+  readonly lines: readonly string[];
+}
+
+/** What a request thread may call on the main one. */
+export type MainMethods = {
+  value(version: Version): Promise<string>;
+  login(credentials: Credentials): ReturnType<Office["login"]>;
+  endSession(verified: Verified): Promise<void>;
+  rotate(options: RotateOptions): ReturnType<Office["rotate"]>;
+  status(): ReturnType<Office["status"]>;
+  metrics(): Promise<string>;
+  seen(seen: Seen): void;
+};
+
+/** What the main thread may call on a request thread. */
+export type WorkerMethods = {
+  /** Begins to listen and answers the port; 0 for a Unix socket. */
+  start(settings: Settings): Promise<number>;
+  measured(): Promise<Measured>;
+  ping(): void;
+  /** Answers what is in flight, tells what it has seen, and ends. */
+  stop(): Promise<void>;
+};

@@ -1,0 +1,78 @@
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import type { ErrorCode } from "../core/errors.ts";
+
+/** One end of a channel between threads: a `Worker`, or the scope inside one. */
+export interface Port {
+  postMessage(message: unknown): void;
+  onmessage: ((event: MessageEvent) => void) | null;
+}
+
+// deno-lint-ignore no-explicit-any
+type Methods = Record<string, (argument: any) => unknown>;
+
+type Message =
+  | { readonly call: number; readonly method: string; readonly argument: unknown }
+  | { readonly answer: number; readonly result: unknown }
+  | { readonly answer: number; readonly refusal: Refusal }
+  | { readonly answer: number; readonly bug: string };
+
+interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string | undefined;
+  readonly retryAfter: number | undefined;
+}
+
+/** Calls from one thread to another and back. A refusal arrives as the {@linkcode RekeyError} that it was. */
+export class Rpc<Theirs extends Methods> {
+  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  #calls = 0;
+
+  /** @param ours the methods that the other end may call. */
+  constructor(private readonly port: Port, private readonly ours: Methods) {
+    port.onmessage = ({ data }) => this.#receive(data);
+  }
+
+  /** Calls a method of the other end. Arguments and results are cloned. */
+  call<M extends keyof Theirs & string>(
+    method: M,
+    argument?: Parameters<Theirs[M]>[0],
+  ): Promise<Awaited<ReturnType<Theirs[M]>>> {
+    const waiting = Promise.withResolvers<unknown>();
+    const call = ++this.#calls;
+    this.#waiting.set(call, waiting);
+    this.port.postMessage({ call, method, argument });
+    return waiting.promise as Promise<Awaited<ReturnType<Theirs[M]>>>;
+  }
+
+  #receive(message: Message): void {
+    if ("call" in message) {
+      this.#carryOut(message.method, message.argument).then((outcome) =>
+        this.port.postMessage({ answer: message.call, ...outcome })
+      );
+      return;
+    }
+    const waiting = this.#waiting.get(message.answer);
+    this.#waiting.delete(message.answer);
+    if ("refusal" in message) waiting?.reject(errorOf(message.refusal));
+    else if ("bug" in message) waiting?.reject(new Error(message.bug));
+    else waiting?.resolve(message.result);
+  }
+
+  async #carryOut(method: string, argument: unknown) {
+    try {
+      return { result: await this.ours[method]!(argument) };
+    } catch (error) {
+      if (!isRekeyError(error)) return { bug: String((error as Error)?.stack ?? error) };
+      const { code, message, hint, retryAfter } = error;
+      return { refusal: { code, message, hint, retryAfter } };
+    }
+  }
+}
+
+function errorOf({ code, message, hint, retryAfter }: Refusal): RekeyError {
+  return new RekeyError(code, message, {
+    ...hint === undefined ? {} : { hint },
+    ...retryAfter === undefined ? {} : { retryAfter },
+  });
+}

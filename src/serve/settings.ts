@@ -1,0 +1,30 @@
+/** Where `serve` listens. */
+export type Address =
+  | { readonly kind: "tcp"; readonly hostname: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string };
+
+/** What `serve` was told. */
+export interface Settings {
+  readonly address: Address;
+  /** How many threads answer requests. */
+  readonly workers: number;
+  /** Names besides the loopback ones that it answers to. */
+  readonly hosts: readonly string[];
+  readonly trustForwarded: boolean;
+  /** PEM texts. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** How long the token of a login is valid, in seconds. */
+  readonly sessionSeconds: number;
+  /** Age at which a rotation is due, in seconds. */
+  readonly maxAgeSeconds: number;
+  readonly accessLog: boolean;
+  /** Of the program. */
+  readonly version: string;
+}
+
+/** Whether only this machine can reach an address. */
+export function isLocal(address: Address): boolean {
+  if (address.kind === "unix") return true;
+  const { hostname } = address;
+  return hostname === "localhost" || hostname === "::1" || /^127(\.\d{1,3}){3}$/.test(hostname);
+}

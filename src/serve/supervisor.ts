@@ -1,0 +1,163 @@
+import { prometheus } from "../http/prometheus.ts";
+import { raiseFileLimit } from "./file_limit.ts";
+import { mustBeFree } from "./listener.ts";
+import { expose } from "./measurements.ts";
+import { type Managers, SecretOffice } from "./office.ts";
+import type { MainMethods, WorkerMethods } from "./protocol.ts";
+import { type Port, Rpc } from "./rpc.ts";
+import type { Settings } from "./settings.ts";
+import type { Systemd } from "./systemd.ts";
+
+/** What the server needs of the program around it. */
+export interface Surroundings {
+  readonly managers: Managers;
+  /** Starts a thread that has a `RequestThread` in it. */
+  makeWorker(): Worker;
+  /** Takes a line of the access log. */
+  log(line: string): void;
+  /** Told once it listens, with the port. */
+  onListening(port: number): void;
+  /** Told when the secret can no longer be had, and `undefined` when it can again. */
+  onTrouble(code: string | undefined): void;
+  readonly systemd: Systemd;
+  /** Settles when the server is to stop. */
+  readonly stopped: Promise<void>;
+}
+
+const MAINTENANCE_MS = 1_000;
+
+/** How long requests in flight may take at the end, in milliseconds. */
+const STOP_MS = 10_000;
+
+/**
+ * Serves until it is told to stop; then what is in flight is answered.
+ *
+ * @throws {RekeyError} when it cannot listen.
+ * @throws whatever a thread dies of: a bug.
+ */
+export async function serve(settings: Settings, around: Surroundings): Promise<void> {
+  raiseFileLimit();
+  await mustBeFree(settings.address);
+  const supervisor = new Supervisor(settings, around);
+  try {
+    await supervisor.start();
+    await Promise.race([around.stopped, supervisor.died]);
+  } finally {
+    await supervisor.stop();
+  }
+}
+
+class Supervisor {
+  readonly #office: SecretOffice;
+  readonly #workers: Worker[] = [];
+  readonly #threads: Rpc<WorkerMethods>[] = [];
+  readonly #timers: ReturnType<typeof setInterval>[] = [];
+  readonly #death = Promise.withResolvers<never>();
+  #trouble: string | undefined;
+
+  constructor(private readonly settings: Settings, private readonly around: Surroundings) {
+    this.#office = new SecretOffice(around.managers, settings);
+    this.#death.promise.catch(() => {});
+  }
+
+  /** Rejects when a thread has died. */
+  get died(): Promise<never> {
+    return this.#death.promise;
+  }
+
+  async start(): Promise<void> {
+    const { settings, around } = this;
+    const { address } = settings;
+    // The first one finds the port, should it be any.
+    const port = await this.#add(settings);
+    const same = address.kind === "tcp" ? { ...address, port } : address;
+    for (let others = settings.workers - 1; others > 0; others--) {
+      await this.#add({ ...settings, address: same });
+    }
+    around.onListening(port);
+    await this.#maintain();
+    this.#every(MAINTENANCE_MS, () => this.#maintain());
+    const { systemd } = around;
+    if (systemd.watchdogMs !== undefined) {
+      this.#every(systemd.watchdogMs, async () => {
+        // A sign of life of the whole: each thread has to give its own.
+        await Promise.all(this.#threads.map((thread) => thread.call("ping")));
+        await systemd.notify("WATCHDOG=1");
+      });
+    }
+    await systemd.notify("READY=1");
+  }
+
+  async stop(): Promise<void> {
+    await this.around.systemd.notify("STOPPING=1");
+    this.#timers.forEach(clearInterval);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const deadline = new Promise((resolve) => timer = setTimeout(resolve, STOP_MS));
+    const ended = Promise.all(this.#threads.map((thread) => thread.call("stop")));
+    await Promise.race([ended, deadline, this.#death.promise.catch(() => {})]);
+    clearTimeout(timer);
+    this.#workers.forEach((worker) => worker.terminate());
+    const { address } = this.settings;
+    if (address.kind === "unix") removeSocket(address.path);
+    await this.#office.maintain();
+  }
+
+  async #add(settings: Settings): Promise<number> {
+    const worker = this.around.makeWorker();
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#death.reject(new Error(`A thread died: ${event.message}`));
+    };
+    this.#workers.push(worker);
+    const thread = new Rpc<WorkerMethods>(worker as Port, this.#methods());
+    this.#threads.push(thread);
+    return await Promise.race([thread.call("start", settings), this.died]);
+  }
+
+  #methods(): MainMethods {
+    const office = this.#office;
+    return {
+      value: (version) => office.value(version),
+      login: (credentials) => office.login(credentials),
+      endSession: (verified) => office.endSession(verified),
+      rotate: (options) => office.rotate(options),
+      status: () => office.status(),
+      metrics: () => this.#metrics(),
+      seen: ({ verdicts, lines }) => {
+        const { secrets } = this.around.managers;
+        verdicts.forEach((count, result) => secrets.noteVerdict(result, count));
+        lines.forEach(this.around.log);
+      },
+    };
+  }
+
+  async #metrics(): Promise<string> {
+    const threads = await Promise.all(this.#threads.map((thread) => thread.call("measured")));
+    const { secrets } = this.around.managers;
+    return await expose(await prometheus(), threads, secrets, this.settings);
+  }
+
+  async #maintain(): Promise<void> {
+    const trouble = await this.#office.maintain();
+    if (trouble !== this.#trouble) this.around.onTrouble(trouble);
+    this.#trouble = trouble;
+  }
+
+  // One at a time, however long it takes.
+  #every(milliseconds: number, task: () => Promise<void>): void {
+    let running = false;
+    this.#timers.push(setInterval(() => {
+      if (running) return;
+      running = true;
+      task().catch(this.#death.reject).finally(() => running = false);
+    }, milliseconds));
+  }
+}
+
+function removeSocket(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

@@ -1,0 +1,35 @@
+/** What systemd asks of a service that it starts with `Type=notify` (sd_notify(3), sd_watchdog_enabled(3)). */
+export interface Systemd {
+  /** Says something, for example `READY=1`. */
+  notify(state: string): Promise<void>;
+  /** How often the watchdog wants a sign of life, in milliseconds; `undefined` when it does not. */
+  readonly watchdogMs: number | undefined;
+}
+
+/** @param env the environment's variables. Without `NOTIFY_SOCKET` nobody listens, and nothing is said. */
+export function systemd(env: (name: string) => string | undefined, pid: number): Systemd {
+  const path = env("NOTIFY_SOCKET");
+  if (path === undefined) return { notify: () => Promise.resolve(), watchdogMs: undefined };
+  const forUs = [undefined, String(pid)].includes(env("WATCHDOG_PID"));
+  const microseconds = Number(env("WATCHDOG_USEC"));
+  return {
+    notify: (state) => send(path, state),
+    // Half of what it waits, as the manual advises.
+    watchdogMs: forUs && microseconds > 0 ? microseconds / 2_000 : undefined,
+  };
+}
+
+async function send(path: string, state: string): Promise<void> {
+  // A datagram socket needs a name of its own, even if nobody answers.
+  const own = Deno.makeTempFileSync({ prefix: "rekey-notify-" });
+  Deno.removeSync(own);
+  const socket = Deno.listenDatagram({ transport: "unixpacket", path: own });
+  try {
+    // systemd writes an abstract name with an at sign.
+    const to = path.replace(/^@/, "\0");
+    await socket.send(new TextEncoder().encode(state), { transport: "unixpacket", path: to });
+  } finally {
+    socket.close();
+    Deno.removeSync(own);
+  }
+}

@@ -1,0 +1,125 @@
+import { CachedVerifier } from "../auth/cached_verifier.ts";
+import type { VerifyPolicy } from "../auth/verifier.ts";
+import { rfc3339 } from "../core/clock.ts";
+import { isRekeyError } from "../core/errors.ts";
+import { Secret } from "../core/secret.ts";
+import { makeApp, type Served } from "../http/app.ts";
+import { Meters } from "../http/meters.ts";
+import { prometheus } from "../http/prometheus.ts";
+import type { Services } from "../http/route.ts";
+import { makeRoutes } from "../http/routes.ts";
+import { LiveSecrets } from "../secret/live_secrets.ts";
+import type { Environment } from "../store/installation.ts";
+import { Listener } from "./listener.ts";
+import type { MainMethods, WorkerMethods } from "./protocol.ts";
+import { type Port, Rpc } from "./rpc.ts";
+import { isLocal, type Settings } from "./settings.ts";
+
+// What was seen is told in batches: a message for every request would cost as much as the request.
+const TELL_MS = 100;
+
+/** A thread that answers requests. It reads the database and asks the main thread for everything else. */
+export class RequestThread {
+  readonly #main: Rpc<MainMethods>;
+  readonly #live: LiveSecrets;
+  readonly #verifier: CachedVerifier;
+  #verdicts = new Map<string, number>();
+  #lines: string[] = [];
+  #meters: Meters | undefined;
+  #listener: Listener | undefined;
+  #telling: ReturnType<typeof setInterval> | undefined;
+
+  /** @param port leads to the main thread, which says when to start. */
+  constructor(environment: Environment, port: Port) {
+    const methods: WorkerMethods = {
+      start: (settings) => this.#start(settings),
+      measured: () => this.#meters!.measured(),
+      ping: () => {},
+      stop: () => this.#stop(),
+    };
+    this.#main = new Rpc<MainMethods>(port, methods);
+    this.#live = new LiveSecrets(environment, async (version) => {
+      return Secret.parse(await this.#main.call("value", version), version.kid);
+    });
+    this.#verifier = new CachedVerifier(this.#live);
+  }
+
+  async #start(settings: Settings): Promise<number> {
+    const meters = this.#meters = new Meters(await prometheus());
+    const app = makeApp(makeRoutes(settings.version), this.#services(settings), (served) => {
+      meters.served(served);
+      if (settings.accessLog || served.bug !== undefined) this.#lines.push(accessLine(served));
+    });
+    const handler = async (request: Request, address: string | undefined) =>
+      await app.fetch(request, { address });
+    this.#listener = new Listener(settings, handler);
+    const port = this.#listener.start();
+    this.#telling = setInterval(() => this.#tell(), TELL_MS);
+    return port;
+  }
+
+  async #stop(): Promise<void> {
+    await this.#listener?.stop();
+    clearInterval(this.#telling);
+    await this.#tell();
+    this.#live.close();
+  }
+
+  async #tell(): Promise<void> {
+    if (this.#verdicts.size + this.#lines.length === 0) return;
+    const seen = { verdicts: this.#verdicts, lines: this.#lines };
+    this.#verdicts = new Map();
+    this.#lines = [];
+    await this.#main.call("seen", seen);
+  }
+
+  #services({ address, hosts, trustForwarded }: Settings): Services {
+    const main = this.#main;
+    return {
+      verify: (token, policy) => this.#verify(token, policy),
+      ready: async () => {
+        await this.#live.valueOf(this.#live.verifyingNow()[0]!);
+      },
+      office: {
+        login: (credentials) => main.call("login", credentials),
+        endSession: (verified) => main.call("endSession", verified),
+        rotate: (options) => main.call("rotate", options),
+        status: () => main.call("status"),
+        metrics: () => main.call("metrics"),
+      },
+      names: { hosts, anyHost: address.kind === "unix" },
+      remote: !isLocal(address),
+      trustForwarded,
+    };
+  }
+
+  async #verify(token: string, policy?: VerifyPolicy) {
+    try {
+      const verified = await this.#verifier.verify(token, policy);
+      this.#count("valid");
+      return verified;
+    } catch (error) {
+      if (isRekeyError(error)) this.#count(error.code);
+      throw error;
+    }
+  }
+
+  #count(result: string): void {
+    this.#verdicts.set(result, (this.#verdicts.get(result) ?? 0) + 1);
+    this.#meters?.verified(result);
+  }
+}
+
+// A path is the route's own and nothing of the request's header is in it: either may hold a token.
+function accessLine({ route, method, status, code, milliseconds, address, bug }: Served): string {
+  return JSON.stringify({
+    time: rfc3339(Date.now()),
+    remote: address ?? "unix",
+    method,
+    route,
+    status,
+    ms: Math.round(milliseconds * 1000) / 1000,
+    ...code === undefined ? {} : { code },
+    ...bug === undefined ? {} : { bug: (bug as Error)?.name ?? "unknown" },
+  });
+}
