@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { isRekeyError } from "../../src/core/errors.ts";
+import { LiveSecrets } from "../../src/secret/live_secrets.ts";
+import { SecretManager } from "../../src/secret/manager.ts";
+import { Installation } from "../../src/store/installation.ts";
+import { testEnvironment } from "../support/environment.ts";
+
+/** A manager and what a server sees beside it, on connections of their own. */
+async function beside() {
+  const environment = testEnvironment();
+  const manager = new SecretManager(environment);
+  await manager.getOrCreate();
+  let fetched = 0;
+  const live = new LiveSecrets(environment, async (version) => {
+    fetched++;
+    return (await manager.valueOf(version)).secret;
+  });
+  return {
+    environment,
+    manager,
+    live,
+    fetched: () => fetched,
+    [Symbol.dispose]() {
+      live.close();
+      manager.close();
+      environment[Symbol.dispose]();
+    },
+  };
+}
+
+const numbers = (live: LiveSecrets) => live.verifyingNow().map(({ version }) => version);
+
+Deno.test("a rotation is seen by the very next look", async () => {
+  using all = await beside();
+  const { manager, live } = all;
+  assert.deepEqual(numbers(live), [1]);
+  const before = live.view();
+  assert.equal(live.view(), before, "nothing has changed, so nothing is read again");
+  await manager.rotate({});
+  assert.deepEqual(numbers(live), [2]);
+  assert.notEqual(live.view().generation, before.generation);
+});
+
+Deno.test("a grace window ends by the clock, without any commit", async () => {
+  using all = await beside();
+  const { environment, manager, live } = all;
+  await manager.rotate({ graceMs: 60_000 });
+  assert.deepEqual(numbers(live), [2, 1]);
+  environment.advance(59_999);
+  assert.deepEqual(numbers(live), [2, 1]);
+  environment.advance(1);
+  assert.deepEqual(numbers(live), [2]);
+});
+
+Deno.test("a value is fetched once, and dropped with its version", async () => {
+  using all = await beside();
+  const { manager, live, fetched } = all;
+  const [first] = live.verifyingNow();
+  assert.equal((await live.valueOf(first!)).secret.kid, first!.kid);
+  await live.valueOf(first!);
+  assert.equal(fetched(), 1);
+  await manager.rotate({});
+  live.view();
+  // Its value is gone, and is not kept here either.
+  await assert.rejects(live.valueOf(first!), (error) => isRekeyError(error));
+  assert.equal(fetched(), 2);
+});
+
+Deno.test("other commits change no generation", async () => {
+  using all = await beside();
+  const { manager, live } = all;
+  const before = live.view();
+  manager.noteVerdict("valid");
+  await manager.flushNotes();
+  const after = live.view();
+  assert.notEqual(after.change, before.change);
+  assert.equal(after.generation, before.generation);
+});
+
+Deno.test("a database that was deleted, or that took the place of another, is noticed", async () => {
+  using all = await beside();
+  const { environment, manager, live } = all;
+  const path = Installation.path(environment);
+  const { change } = live.view();
+  await manager.destroy();
+  assert.throws(() => live.view(), (error) => isRekeyError(error, "not_initialised"));
+  manager.close();
+  const another = new SecretManager(environment);
+  await another.getOrCreate();
+  another.close();
+  assert.equal(numbers(live).length, 1);
+  assert.notEqual(live.view().change, change);
+  const { kid } = live.verifyingNow()[0]!;
+  // A restoration puts a finished file there in one step.
+  const copy = `${path}.copy`;
+  await Deno.copyFile(path, copy);
+  const view = live.view();
+  await Deno.rename(copy, path);
+  assert.notEqual(live.view().installation, view.installation);
+  assert.notEqual(live.view().change, view.change, "even if SQLite counts the same");
+  assert.equal(live.verifyingNow()[0]!.kid, kid);
+});
