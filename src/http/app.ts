@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { RekeyError } from "../core/errors.ts";
 import { asRefusal, bearerToken, challenge } from "./bearer.ts";
+import { discardBody } from "./body.ts";
 import { refuseForeign } from "./guard.ts";
 import { HttpRefusal, problemResponse, statusAndCode } from "./problem.ts";
 import type { Call, Route, Services } from "./route.ts";
@@ -60,6 +61,7 @@ async function answer(
   const { request, address } = call;
   const { response, error } = await outcome(route, call);
   const { status } = response;
+  await discardBody(request);
   response.headers.set("cache-control", "no-store");
   response.headers.set("x-content-type-options", "nosniff");
   response.headers.set("referrer-policy", "no-referrer");

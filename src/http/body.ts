@@ -62,7 +62,22 @@ function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   throw bad(where === "" ? `it is no such object (${issue.code})` : `${where}: ${issue.code}`);
 }
 
-async function readBytes(request: Request): Promise<Uint8Array> {
+/**
+ * Reads what is left of a body that no handler wanted. A client that is answered while it is still sending may
+ * take the answer for a failure, with HTTP/2 in particular.
+ */
+export async function discardBody(request: Request): Promise<void> {
+  if (request.body === null || request.bodyUsed) return;
+  try {
+    await readBytes(request, DISCARD_TIMEOUT_MS);
+  } catch (error) {
+    if (!(error instanceof HttpRefusal)) throw error;
+  }
+}
+
+const DISCARD_TIMEOUT_MS = 1_000;
+
+async function readBytes(request: Request, timeout = BODY_TIMEOUT_MS): Promise<Uint8Array> {
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > MAX_BODY_BYTES) throw tooLarge();
   if (request.body === null) return new Uint8Array();
@@ -71,7 +86,7 @@ async function readBytes(request: Request): Promise<Uint8Array> {
   const timer = setTimeout(() => {
     late = true;
     reader.cancel().catch(() => {});
-  }, BODY_TIMEOUT_MS);
+  }, timeout);
   try {
     const bytes = await collect(reader);
     if (!late) return bytes;

@@ -24,7 +24,7 @@ export class Listener {
   start(): number {
     const server = this.#server = this.#listen(this.settings.address);
     this.#goOn(server);
-    return server.addr.transport === "tcp" ? server.addr.port : 0;
+    return portOf(server);
   }
 
   /** Takes no more connections and waits until all requests are answered. */
@@ -35,9 +35,8 @@ export class Listener {
 
   // The runtime's server ends when a connection cannot be accepted, as when there are no more files.
   async #goOn(server: Deno.HttpServer<Deno.Addr>): Promise<void> {
-    const { port } = server.addr as Deno.NetAddr;
     const { address } = this.settings;
-    const again = address.kind === "tcp" ? { ...address, port } : address;
+    const again = address.kind === "tcp" ? { ...address, port: portOf(server) } : address;
     while (!this.#stopping) {
       await this.#server?.finished.catch(() => {});
       if (this.#stopping) return;
@@ -67,6 +66,10 @@ export class Listener {
   }
 }
 
+function portOf({ addr }: Deno.HttpServer<Deno.Addr>): number {
+  return "port" in addr ? addr.port : 0;
+}
+
 /**
  * Whether the address is free. Threads share a port with each other, so each of them would also share it with
  * another program of this user that allows it.
@@ -89,8 +92,10 @@ function listenOnSocket(
 ): Deno.HttpServer<Deno.Addr> {
   // This one's own, after it had to begin again.
   if (fileIdentity(path) !== undefined) Deno.removeSync(path);
-  // The program's umask makes it 0600, or 0700 where the runtime adds the right to execute.
-  return Deno.serve({ path, onListen }, handler) as Deno.HttpServer<Deno.Addr>;
+  const server = Deno.serve({ path, onListen }, handler) as Deno.HttpServer<Deno.Addr>;
+  // From 0700, which the program's umask leaves of it.
+  Deno.chmodSync(path, 0o600);
+  return server;
 }
 
 async function removeStale(path: string): Promise<void> {
