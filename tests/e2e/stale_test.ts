@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Box } from "../support/box.ts";
+import { Serving } from "../support/serving.ts";
+
+// Guarantee 4: an acceptance that began after `rotate` had exited would be a stale one.
+
+const VERIFICATIONS = 10_000;
+const CLIENTS = 8;
+
+/** Routes that say whether a token is accepted, and how. */
+const ROUTES: [name: string, ask: (serving: Serving, token: string) => Promise<boolean>][] = [
+  ["/auth", async (serving, token) => await serving.auth(token) === 204],
+  ["/verify", async (serving, token) => {
+    return (await (await serving.post("/verify", { token })).json()).valid;
+  }],
+  ["/introspect", async (serving, token) => {
+    const body = new URLSearchParams({ token });
+    return (await (await fetch(`${serving.url}/introspect`, { method: "POST", body })).json())
+      .active;
+  }],
+  ["/session", async (serving, token) => {
+    const { status, body } = await serving.get("/session", token);
+    await body?.cancel();
+    return status === 200;
+  }],
+];
+
+Deno.test("10,000 verifications beside rotations: no acceptance began after a rotation", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  await using serving = await Serving.start(box, ["--workers", "3", "--no-access-log"]);
+  let token = await box.token();
+  // What is known: this token's rotation has exited at this instant.
+  const ended = new Map<string, number>();
+  let asked = 0, accepted = 0, refused = 0, stale = 0, rotations = 0;
+
+  async function client(turn: number): Promise<void> {
+    while (asked < VERIFICATIONS) {
+      const [, ask] = ROUTES[(turn + asked++) % ROUTES.length]!;
+      // The newest token, and at times the one before it.
+      const mine = asked % 5 === 0 ? [...ended.keys()].at(-1) ?? token : token;
+      const began = performance.now();
+      const isAccepted = await ask(serving, mine);
+      if (isAccepted) accepted++;
+      else refused++;
+      if (isAccepted && (ended.get(mine) ?? Infinity) < began) stale++;
+    }
+  }
+  async function rotate(): Promise<void> {
+    while (asked < VERIFICATIONS) {
+      const old = token;
+      const { code, stderr } = await box.run(["rotate", "--force"]);
+      assert.equal(code, 0, stderr);
+      ended.set(old, performance.now());
+      rotations++;
+      for (const [route, ask] of ROUTES) {
+        assert.equal(await ask(serving, old), false, `${route} accepts it right afterwards`);
+      }
+      token = await box.token();
+    }
+  }
+  await Promise.all([rotate(), ...Array.from({ length: CLIENTS }, (_, turn) => client(turn))]);
+  assert.equal(stale, 0);
+  // It was a race: both sides took part in it.
+  assert.ok(rotations >= 5, `${rotations} rotations`);
+  assert.ok(accepted > 1_000 && refused > 1_000, `${accepted} accepted, ${refused} refused`);
+});
+
+Deno.test("a revoked session is refused at once, by every thread", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  await using serving = await Serving.start(box, ["--workers", "3"]);
+  for (let round = 0; round < 5; round++) {
+    const { token, jti } = await box.json("issue", "--sub", "alice");
+    // New connections, so that every thread has it in its memory.
+    const statuses = () => Promise.all(Array.from({ length: 24 }, () => authOnce(serving, token)));
+    assert.deepEqual(new Set(await statuses()), new Set([204]));
+    assert.equal((await box.run(["session", "revoke", jti])).code, 0);
+    assert.deepEqual(new Set(await statuses()), new Set([401]));
+  }
+});
+
+Deno.test("a rotation is seen on a Unix socket at once", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  const path = join(box.home, "rekey.sock");
+  await using _serving = await Serving.start(box, ["--unix", path]);
+  for (let round = 0; round < 5; round++) {
+    const token = await box.token();
+    assert.equal(await authOnSocket(path, token), 204);
+    await box.run(["rotate", "--force"]);
+    assert.equal(await authOnSocket(path, token), 401);
+  }
+});
+
+/** `GET /auth` on a connection of its own. */
+async function authOnce(serving: Serving, token: string): Promise<number> {
+  const { hostname, port } = new URL(serving.url);
+  return await authOn(await Deno.connect({ hostname, port: Number(port) }), token);
+}
+
+async function authOnSocket(path: string, token: string): Promise<number> {
+  return await authOn(await Deno.connect({ transport: "unix", path }), token);
+}
+
+async function authOn(connection: Deno.Conn, token: string): Promise<number> {
+  const head = `GET /auth HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n`;
+  const writer = connection.writable.getWriter();
+  await writer.write(new TextEncoder().encode(`${head}Connection: close\r\n\r\n`));
+  const text = await new Response(connection.readable).text();
+  return Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1]);
+}
