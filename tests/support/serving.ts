@@ -78,11 +78,16 @@ export class Serving implements AsyncDisposable {
     });
   }
 
-  /** The status of `GET /auth` with a token: 204, 401 or 503. */
-  async auth(token: string): Promise<number> {
-    const { status, body } = await this.get("/auth", token);
+  /** The status of an answer whose body does not matter. */
+  async status(asking: Promise<Response>): Promise<number> {
+    const { status, body } = await asking;
     await body?.cancel();
     return status;
+  }
+
+  /** The status of `GET /auth` with a token: 204, 401 or 503. */
+  auth(token: string): Promise<number> {
+    return this.status(this.get("/auth", token));
   }
 
   /** Sends a signal and answers how the server ended. */

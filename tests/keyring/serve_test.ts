@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { KeyringBox } from "../support/keyring.ts";
+import { Serving } from "../support/serving.ts";
+
+const code = async (response: Response) => (await response.json()).code;
+
+/** Asks until the answer is the wanted one; ten seconds at most. */
+async function eventually(ask: () => Promise<unknown>, wanted: unknown): Promise<void> {
+  for (const end = Date.now() + 10_000; await ask() !== wanted;) {
+    assert.ok(Date.now() < end, `never ${wanted}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+Deno.test("a keyring that goes away while it is served is no outage", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  await using serving = await Serving.start(box, ["--workers", "2"]);
+  const token = await box.token();
+  assert.equal(await serving.auth(token), 204);
+  // Each thread has the value by now: connections spread over them.
+  await Promise.all(Array.from({ length: 20 }, () => serving.auth(token)));
+  await box.lock();
+  assert.equal(await serving.auth(token), 204);
+  await box.kill();
+  assert.equal(await serving.auth(token), 204);
+  await box.unlock();
+  await box.run(["rotate", "--force"]);
+  assert.equal(await serving.auth(token), 401);
+  assert.equal(await serving.auth(await box.token()), 204);
+});
+
+Deno.test("started with a locked keyring it says 503, and serves once that is unlocked", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  const token = await box.token();
+  await box.lock();
+  await using serving = await Serving.start(box);
+  const refused = await serving.get("/auth", token);
+  assert.equal(refused.status, 503);
+  assert.equal(await code(refused), "keyring_locked");
+  assert.equal(refused.headers.get("www-authenticate"), null, "nothing is wrong with the token");
+  const ready = await serving.get("/readyz");
+  assert.equal(ready.status, 503);
+  assert.equal(await code(ready), "keyring_locked");
+  assert.equal(await serving.status(serving.get("/healthz")), 200);
+  assert.equal(await serving.status(serving.post("/verify", { token })), 503);
+  await serving.until(() => serving.stderr.includes("no secret: keyring_locked"));
+  await box.unlock();
+  await eventually(() => serving.auth(token), 204);
+  await serving.until(() => serving.stderr.includes("the secret can be had again"));
+});
+
+Deno.test("a keyring that never answers holds up only those who need it", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  const token = await box.token();
+  await using serving = await Serving.start(box, ["--workers", "1"]);
+  box.stop();
+  let answered = false;
+  const waiting = serving.get("/auth", token).finally(() => answered = true);
+  for (let i = 0; i < 20; i++) {
+    assert.equal(await serving.status(serving.get("/healthz")), 200);
+    assert.equal(await serving.auth("not.a.token"), 401);
+  }
+  assert.equal(answered, false, "the first one is still waiting");
+  const refused = await waiting;
+  assert.equal(refused.status, 503);
+  assert.match(await code(refused), /^keyring_/);
+  box.cont();
+  await eventually(() => serving.auth(token), 204);
+});
+
+Deno.test("the sealed copy serves when the keyring does not, and is counted as a fallback", async () => {
+  await using box = await KeyringBox.start();
+  const env = { REKEY_MIRROR: "on" };
+  await box.run(["init"], { env });
+  const token = await box.token();
+  await box.lock();
+  await using serving = await Serving.start(box, [], { env });
+  assert.equal(await serving.auth(token), 204);
+  await eventually(async () => {
+    const text = await (await serving.get("/metrics")).text();
+    return /^rekey_fallbacks_total (\d+)$/m.exec(text)?.[1] !== "0";
+  }, true);
+  const { fallback_rate } = await (await serving.get("/status.json")).json();
+  assert.ok(fallback_rate > 0);
+});
