@@ -72,12 +72,13 @@ function content({ schema, type }: Answer, reference: Reference): Json {
   return { content: { [form]: { schema: schema ? reference(schema) : { type: "string" } } } };
 }
 
+/** Where the document keeps a schema; every one of `schemas.ts` that a route uses has a name. */
 function referenceTo(schema: z.ZodType, schemas: Json): Json {
   const id = schema.meta()?.id;
-  if (id === undefined) return z.toJSONSchema(schema);
+  if (id === undefined) throw new Error("A schema has no name");
   if (schemas[id] === undefined) {
-    const { $schema: _, id: __, ...described } = z.toJSONSchema(schema, { io: "input" });
-    schemas[id] = described;
+    const { $schema: _, $defs } = z.toJSONSchema(schema, { io: "input" });
+    schemas[id] = $defs![id];
   }
   return { $ref: `#/components/schemas/${id}` };
 }

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { RekeyError } from "../../src/core/errors.ts";
+import { makeApp, type Served } from "../../src/http/app.ts";
+import type { Services } from "../../src/http/route.ts";
+import { makeRoutes } from "../../src/http/routes.ts";
+
+// Without a socket; the compiled binary is asked in tests/e2e.
+
+const VERIFIED = { version: 1, kid: "k", claims: { sub: "älice %\n", exp: 1 } };
+
+function app(changes: Partial<Services> = {}) {
+  const served: Served[] = [];
+  const services: Services = {
+    verify: (token) =>
+      token === "good"
+        ? Promise.resolve(VERIFIED)
+        : Promise.reject(new RekeyError("bad_signature", 'Cannot: "quoted"\u00e4')),
+    ready: () => Promise.resolve(),
+    office: {} as Services["office"],
+    names: { hosts: ["rekey.example"], anyHost: false },
+    remote: false,
+    trustForwarded: false,
+    ...changes,
+  };
+  const hono = makeApp(makeRoutes("test"), services, (one) => served.push(one));
+  return {
+    served,
+    ask: (path: string, headers: Record<string, string> = {}, method = "GET", body?: string) =>
+      hono.fetch(
+        new Request(`http://127.0.0.1:8700${path}`, {
+          method,
+          headers,
+          ...body === undefined ? {} : { body },
+        }),
+        { address: "127.0.0.1" },
+      ),
+  };
+}
+
+const good = { authorization: "Bearer good" };
+
+Deno.test("who is told to a proxy in headers that no value can break out of", async () => {
+  const response = await app().ask("/auth", good);
+  assert.equal(response.status, 204);
+  const subject = response.headers.get("x-auth-subject")!;
+  assert.match(subject, /^[\x21-\x7e]*$/);
+  assert.equal(decodeURIComponent(subject), VERIFIED.claims.sub);
+  const claims = response.headers.get("x-auth-claims")!;
+  const decoded = Uint8Array.fromBase64(claims, { alphabet: "base64url" });
+  assert.deepEqual(JSON.parse(new TextDecoder().decode(decoded)), VERIFIED.claims);
+});
+
+Deno.test("a challenge for every way of giving no good token, and never its quotes", async () => {
+  const { ask } = app();
+  const cases: [Record<string, string>, RegExp][] = [
+    [{}, /^Bearer realm="rekey"$/],
+    [{ authorization: "Basic eDp5" }, /error="invalid_token"/],
+    [{ authorization: "Bearer" }, /error="invalid_token"/],
+    [{ authorization: "Bearer a, Bearer b" }, /not one bearer token/],
+    [{ authorization: "Bearer a b" }, /not one bearer token/],
+    [{ authorization: "Bearer bad" }, /error_description="Cannot: 'quoted''"$/],
+  ];
+  for (const [headers, wanted] of cases) {
+    const response = await ask("/auth", headers);
+    assert.equal(response.status, 401);
+    assert.match(response.headers.get("www-authenticate")!, wanted);
+    assert.equal(response.headers.get("content-type"), "application/problem+json");
+  }
+  assert.equal((await ask("/auth", { authorization: "bearer  good" })).status, 204);
+});
+
+Deno.test("only our own names are answered, but for proxies, which pass on their clients'", async () => {
+  const { ask } = app();
+  const ours = ["127.0.0.1:8700", "localhost", "LOCALHOST:1", "[::1]:8700", "rekey.example"];
+  for (const host of ours) assert.equal((await ask("/healthz", { host })).status, 200, host);
+  const others = [
+    "evil.example",
+    "127.0.0.1.evil.example",
+    "127.0.0.1:x",
+    "a@localhost",
+    "",
+    "x y",
+  ];
+  for (const host of others) {
+    assert.equal((await ask("/healthz", { host })).status, 421, host);
+    assert.equal((await ask("/auth", { host, ...good })).status, 204, host);
+  }
+});
+
+Deno.test("a page of another site is refused, also one on another port of this machine", async () => {
+  const { ask } = app();
+  const host = "127.0.0.1:8700";
+  for (const origin of ["http://127.0.0.1:8700", "https://rekey.example"]) {
+    assert.equal((await ask("/healthz", { host, origin })).status, 200, origin);
+  }
+  const others = ["http://127.0.0.1:3000", "https://evil.example", "null", "file://", "x"];
+  for (const origin of others) {
+    assert.equal((await ask("/healthz", { host, origin })).status, 403, origin);
+  }
+});
+
+Deno.test("a bug is a 500 that says nothing, and is in the log as one", async () => {
+  const { ask, served } = app({ ready: () => Promise.reject(new TypeError("token s3cret")) });
+  const response = await ask("/readyz");
+  assert.equal(response.status, 500);
+  assert.doesNotMatch(await response.text(), /s3cret|TypeError/);
+  assert.ok(served[0]!.bug instanceof TypeError);
+});
+
+Deno.test("wrong methods say which are right; nothing that is asked for is repeated", async () => {
+  const { ask, served } = app();
+  const wrong = await ask("/verify", {}, "DELETE");
+  assert.deepEqual([wrong.status, wrong.headers.get("allow")], [405, "POST"]);
+  assert.equal((await ask("/auth", good, "HEAD")).status, 204);
+  const response = await ask("/secret-path?token=x");
+  assert.equal(response.status, 404);
+  assert.doesNotMatch(await response.text() + JSON.stringify(served), /secret-path|token=/);
+});
+
+Deno.test("a refused body says where it is wrong and never what it holds", async () => {
+  const { ask } = app();
+  const json = { "content-type": "application/json; charset=utf-8" };
+  const bodies = [
+    '{"token":["s3cret"]}',
+    '{"token":"s3cret","token":"x"}',
+    '{"s3cret":1}',
+    "s3cret",
+  ];
+  for (const body of bodies) {
+    const response = await ask("/verify", json, "POST", body);
+    assert.equal(response.status, 400, body);
+    assert.doesNotMatch(await response.text(), /s3cret/);
+  }
+});
