@@ -8,7 +8,7 @@ import { openapi } from "./routes/openapi.ts";
 import { page, status } from "./routes/page.ts";
 import { rotate } from "./routes/rotate.ts";
 import { logout, session } from "./routes/session.ts";
-import { verify } from "./routes/verify.ts";
+import { verdict, verify } from "./routes/verify.ts";
 
 /** The route table (design §8). @param version of the program. */
 export function makeRoutes(version: string): readonly Route[] {
@@ -16,6 +16,7 @@ export function makeRoutes(version: string): readonly Route[] {
     auth,
     authForEnvoy,
     verify,
+    verdict,
     introspect,
     login,
     logout,

@@ -70,6 +70,8 @@ export const Refused = z.strictObject({
   })).optional(),
 }).meta({ id: "Refused" });
 
+export const Verdict = z.union([Accepted, Refused]).meta({ id: "Verdict" });
+
 export const IntrospectRequest = z.object({
   token: z.string(),
   token_type_hint: text().optional(),

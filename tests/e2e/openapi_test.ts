@@ -77,6 +77,8 @@ function casesFor(token: string, spare: string, admin: string): Case[] {
     { path: "/verify", method: post, json: { token, aud: "x", iss: "y" }, status: 401 },
     { path: "/verify", method: post, json: { token: 5 }, status: 400 },
     { path: "/verify", method: post, form: { token }, status: 415 },
+    { path: "/verdict", method: post, json: { token }, status: 200 },
+    { path: "/verdict", method: post, json: { token: wrong }, status: 200 },
     { path: "/introspect", method: post, form: { token }, status: 200 },
     { path: "/introspect", method: post, form: { token: wrong }, status: 200 },
     { path: "/introspect", method: post, form: {}, status: 400 },
