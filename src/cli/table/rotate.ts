@@ -1,0 +1,33 @@
+import type { Command } from "commander";
+import { run, type Runner } from "./runner.ts";
+import { duration, lasting, nonEmpty } from "./values.ts";
+
+/** The flags of `rotate`, under both of its names. */
+export function addRotate(command: Command, runner: Runner): void {
+  command
+    .description("replace the secret; every session ends at once unless --grace is given")
+    .option("--reason <text>", "why, for the audit log")
+    .option("--force", "do not ask; needed when stdin is no terminal")
+    .addOption(
+      lasting("--grace <duration>", "let tokens of the old secret verify for this long", "0s"),
+    )
+    .option("--if-older-than <duration>", "do nothing when the secret is younger", duration)
+    .option(
+      "--request-id <id>",
+      "the same id again answers with the rotation it already made",
+      nonEmpty,
+    )
+    .option("--no-backup", "keep no copy of what is known of the versions beforehand")
+    .option("--dry-run", "say what would happen and change nothing")
+    .addOption(lasting("--lock-timeout <duration>", "how long to wait for another rotation", "10s"))
+    .addHelpText(
+      "after",
+      `
+Examples:
+  rekey rotate                                          asks first
+  rekey rotate --force --if-older-than 90d              in a timer
+  rekey rotate --force --reason security-incident       in an emergency
+  rekey rotate --force --store database                 when the keyring stays locked`,
+    )
+    .action(run(runner, async () => (await import("../commands/rotate.ts")).rotate));
+}

@@ -1,0 +1,50 @@
+import type { Command } from "commander";
+import { type NamedRun, run, type Runner } from "./runner.ts";
+import { count, nonEmpty } from "./values.ts";
+
+/** `user`. */
+export function addUserCommands(program: Command, runner: Runner): void {
+  const user = program.command("user").description("who can log in");
+  const named = (name: string, description: string, load: () => Promise<NamedRun>) =>
+    user.command(name).description(description).argument("<name>", "the user's name")
+      .action((who: string, _options, command: Command) =>
+        runner(command.optsWithGlobals(), async (context) => await (await load())(who, context))
+      );
+  named(
+    "add",
+    "add a user; the password is asked for, or read from stdin",
+    async () => (await import("../commands/user.ts")).userAdd,
+  );
+  user.command("list").description("show the users")
+    .action(run(runner, async () => (await import("../commands/user.ts")).userList));
+  named(
+    "passwd",
+    "set a new password; the user's sessions end",
+    async () => (await import("../commands/user.ts")).userPasswd,
+  );
+  user.command("remove").description("remove a user; their sessions end")
+    .argument("<name>", "the user's name")
+    .option("--force", "do not ask")
+    .action((name: string, options, command: Command) =>
+      runner(command.optsWithGlobals(), async (context) => {
+        await (await import("../commands/user.ts")).userRemove({ ...options, name }, context);
+      })
+    );
+}
+
+/** `session`. */
+export function addSessionCommands(program: Command, runner: Runner): void {
+  const session = program.command("session").description("tokens that were issued and are open");
+  session.command("list").description("show the newest open sessions")
+    .option("--limit <count>", "how many", count, 50)
+    .option("--user <name>", "only this user's", nonEmpty)
+    .action(run(runner, async () => (await import("../commands/session.ts")).sessionList));
+  session.command("revoke").description("end a session, or all of a user's")
+    .argument("[jti]", "the session")
+    .option("--user <name>", "all of this user's", nonEmpty)
+    .action((jti: string | undefined, options, command: Command) =>
+      runner(command.optsWithGlobals(), async (context) => {
+        await (await import("../commands/session.ts")).sessionRevoke({ ...options, jti }, context);
+      })
+    );
+}

@@ -1,0 +1,71 @@
+import { InvalidArgumentError, Option } from "commander";
+import { type Head, readHead } from "../../audit/head.ts";
+import { parseDuration } from "../../core/duration.ts";
+import { isRekeyError } from "../../core/errors.ts";
+
+// What the flags' values may be, and what becomes of them.
+
+/** Values of flags that take one of a few. */
+export const CHOICES = {
+  store: ["auto", "keyring", "database"],
+  mirror: ["auto", "on", "off"],
+  alg: ["HS256", "HS384", "HS512"],
+  keyForm: ["text", "raw"],
+  encoding: ["text", "base64", "base64url", "hex"],
+};
+
+/** An option that takes one of a few values. */
+export function choice(flags: string, description: string, choices: readonly string[]): Option {
+  return new Option(flags, description).choices(choices);
+}
+
+/** An option that takes a duration; its value is in seconds. */
+export function lasting(flags: string, description: string, standard: string): Option {
+  return new Option(flags, description).argParser(duration).default(
+    parseDuration(standard),
+    standard,
+  );
+}
+
+/** Seconds. */
+export function duration(text: string): number {
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    throw new InvalidArgumentError(isRekeyError(error) ? error.hint ?? "" : String(error));
+  }
+}
+
+/** A head of the audit log. */
+export function head(text: string): Head {
+  const read = readHead(text);
+  if (read !== null) return read;
+  throw new InvalidArgumentError("Write it as `audit verify` printed it, SEQ:HASH.");
+}
+
+/** Milliseconds since the epoch: a duration counts back from now. */
+export function instant(text: string): number {
+  if (/^\d+[smhd]/.test(text)) return Date.now() - duration(text) * 1000;
+  const parsed = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text)
+    ? Date.parse(text)
+    : NaN;
+  if (!Number.isNaN(parsed)) return parsed;
+  throw new InvalidArgumentError("Write 24h, 2026-11-23 or 2026-11-23T03:00:00Z.");
+}
+
+/** An option that may be given several times. */
+export function repeated(text: string, before: string[] = []): string[] {
+  return [...before, nonEmpty(text)];
+}
+
+/** Any text but none. */
+export function nonEmpty(text: string): string {
+  if (text !== "") return text;
+  throw new InvalidArgumentError("Say something.");
+}
+
+/** A whole number from 1 on. */
+export function count(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Write a whole number from 1 on.");
+}
