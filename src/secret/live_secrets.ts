@@ -3,6 +3,9 @@ import { type Environment, Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import { notInitialised } from "./adoption.ts";
 
+// A request that waits holds up all others of its thread, and a proxy gives up sooner than SQLite.
+const WAIT_MS = 100;
+
 /** What verifies at one moment. */
 export interface View {
   readonly installation: Installation;
@@ -101,7 +104,7 @@ export class LiveSecrets {
   }
 
   #open(): Installation {
-    const installation = Installation.openExisting(this.environment);
+    const installation = Installation.openExisting(this.environment, { waitMs: WAIT_MS });
     if (installation === undefined) throw notInitialised(this.environment.app.name);
     this.#opened++;
     return installation;

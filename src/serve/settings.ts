@@ -18,6 +18,8 @@ export interface Settings {
   /** Age at which a rotation is due, in seconds. */
   readonly maxAgeSeconds: number;
   readonly accessLog: boolean;
+  /** Whether the log tells where a bug happened: its text may quote what a library was given. */
+  readonly debug: boolean;
   /** Of the program. */
   readonly version: string;
 }

@@ -6,14 +6,21 @@ export interface Systemd {
   readonly watchdogMs: number | undefined;
 }
 
-/** @param env the environment's variables. Without `NOTIFY_SOCKET` nobody listens, and nothing is said. */
-export function systemd(env: (name: string) => string | undefined, pid: number): Systemd {
+/**
+ * @param env the environment's variables. Without `NOTIFY_SOCKET` nobody listens, and nothing is said.
+ * @param onFailure told when a state cannot be said: the server goes on.
+ */
+export function systemd(
+  env: (name: string) => string | undefined,
+  pid: number,
+  onFailure: (why: string) => void,
+): Systemd {
   const path = env("NOTIFY_SOCKET");
   if (path === undefined) return { notify: () => Promise.resolve(), watchdogMs: undefined };
   const forUs = [undefined, String(pid)].includes(env("WATCHDOG_PID"));
   const microseconds = Number(env("WATCHDOG_USEC"));
   return {
-    notify: (state) => send(path, state),
+    notify: (state) => send(path, state).catch((error) => onFailure(String(error))),
     // Half of what it waits, as the manual advises.
     watchdogMs: forUs && microseconds > 0 ? microseconds / 2_000 : undefined,
   };

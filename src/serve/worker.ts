@@ -48,7 +48,9 @@ export class RequestThread {
     const meters = this.#meters = new Meters(await prometheus());
     const app = makeApp(makeRoutes(settings.version), this.#services(settings), (served) => {
       meters.served(served);
-      if (settings.accessLog || served.bug !== undefined) this.#lines.push(accessLine(served));
+      if (settings.accessLog || served.bug !== undefined) {
+        this.#lines.push(accessLine(served, settings.debug));
+      }
     });
     const handler = async (request: Request, address: string | undefined) =>
       await app.fetch(request, { address });
@@ -111,7 +113,8 @@ export class RequestThread {
 }
 
 // A path is the route's own and nothing of the request's header is in it: either may hold a token.
-function accessLine({ route, method, status, code, milliseconds, address, bug }: Served): string {
+function accessLine(served: Served, debug: boolean): string {
+  const { route, method, status, code, milliseconds, address, bug } = served;
   return JSON.stringify({
     time: rfc3339(Date.now()),
     remote: address ?? "unix",
@@ -120,6 +123,11 @@ function accessLine({ route, method, status, code, milliseconds, address, bug }:
     status,
     ms: Math.round(milliseconds * 1000) / 1000,
     ...code === undefined ? {} : { code },
-    ...bug === undefined ? {} : { bug: (bug as Error)?.name ?? "unknown" },
+    ...bug === undefined ? {} : { bug: bugText(bug, debug) },
   });
+}
+
+function bugText(bug: unknown, debug: boolean): string {
+  const { name, stack } = bug instanceof Error ? bug : new Error(String(bug));
+  return debug ? stack ?? name : name;
 }

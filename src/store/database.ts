@@ -22,6 +22,8 @@ const WIPE_BYTES = 64 * 2 ** 20;
 export interface OpenOptions {
   /** Whether the caller holds the database's lock already. */
   readonly locked?: boolean;
+  /** How long a statement waits for another process, in milliseconds; default {@linkcode BUSY_TIMEOUT_MS}. */
+  readonly waitMs?: number;
 }
 
 /** Path of the lock that goes with a database: see `lock.ts`. */
@@ -47,7 +49,8 @@ export class Database implements Sql {
    * @throws {RekeyError} `database_unusable`, `database_damaged`, `database_foreign`,
    * `database_newer` or `busy`.
    */
-  static open(path: string, { locked = false }: OpenOptions = {}): Database {
+  static open(path: string, options: OpenOptions = {}): Database {
+    const { locked = false, waitMs = BUSY_TIMEOUT_MS } = options;
     makePrivateFile(path);
     // Before it is opened: should another file take its place in between, that is noticed later.
     const identity = fileIdentity(path);
@@ -58,6 +61,7 @@ export class Database implements Sql {
                      PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF`);
         const database = new Database(path, sqlite, identity);
         database.#migrate(locked);
+        sqlite.exec(`PRAGMA busy_timeout = ${waitMs}`);
         return database;
       } catch (error) {
         sqlite.close();

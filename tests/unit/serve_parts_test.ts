@@ -88,10 +88,21 @@ Deno.test("only loopback and Unix sockets are this machine's own", () => {
 
 Deno.test("the watchdog's interval is half of systemd's, and only for the process it means", () => {
   const given = (more: Record<string, string>) =>
-    systemd((name) => ({ NOTIFY_SOCKET: "/n", WATCHDOG_USEC: "3000000", ...more })[name], 7);
+    systemd(
+      (name) => ({ NOTIFY_SOCKET: "/n", WATCHDOG_USEC: "3000000", ...more })[name],
+      7,
+      () => {},
+    );
   assert.equal(given({}).watchdogMs, 1500);
   assert.equal(given({ WATCHDOG_PID: "7" }).watchdogMs, 1500);
   assert.equal(given({ WATCHDOG_PID: "8" }).watchdogMs, undefined);
   assert.equal(given({ WATCHDOG_USEC: "x" }).watchdogMs, undefined);
-  assert.equal(systemd(() => undefined, 7).watchdogMs, undefined);
+  assert.equal(systemd(() => undefined, 7, () => {}).watchdogMs, undefined);
+});
+
+Deno.test("systemd that is not there is a remark and no end", async () => {
+  const failures: string[] = [];
+  const env = (name: string) => name === "NOTIFY_SOCKET" ? "/nowhere/notify" : undefined;
+  await systemd(env, 7, (why) => failures.push(why)).notify("READY=1");
+  assert.equal(failures.length, 1);
 });

@@ -46,7 +46,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     onListening: (port) => output.remark(`listening on ${at(port)}`),
     onTrouble: (code) =>
       output.warning(code === undefined ? "the secret can be had again" : `no secret: ${code}`),
-    systemd: systemd(variable, Deno.pid),
+    systemd: systemd(variable, Deno.pid, (why) => output.warning(`systemd was not told: ${why}`)),
     stopped: stopSignal(),
   });
   await log.flush(FLUSH_MS);
@@ -69,6 +69,7 @@ function settingsFrom(options: ServeFlags, version: string, quiet: boolean): Set
     sessionSeconds: options.ttl,
     maxAgeSeconds: options.maxAge,
     accessLog: options.accessLog && !quiet,
+    debug: variable("REKEY_DEBUG") !== undefined,
     version,
   };
 }
