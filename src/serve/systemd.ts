@@ -27,14 +27,13 @@ export function systemd(
 }
 
 async function send(path: string, state: string): Promise<void> {
+  if (path.startsWith("@")) throw new Error("the runtime cannot name an abstract socket");
   // A datagram socket needs a name of its own, even if nobody answers.
   const own = Deno.makeTempFileSync({ prefix: "rekey-notify-" });
   Deno.removeSync(own);
   const socket = Deno.listenDatagram({ transport: "unixpacket", path: own });
   try {
-    // systemd writes an abstract name with an at sign.
-    const to = path.replace(/^@/, "\0");
-    await socket.send(new TextEncoder().encode(state), { transport: "unixpacket", path: to });
+    await socket.send(new TextEncoder().encode(state), { transport: "unixpacket", path });
   } finally {
     socket.close();
     Deno.removeSync(own);
