@@ -77,8 +77,10 @@ function referenceTo(schema: z.ZodType, schemas: Json): Json {
   const id = schema.meta()?.id;
   if (id === undefined) throw new Error("A schema has no name");
   if (schemas[id] === undefined) {
-    const { $schema: _, $defs } = z.toJSONSchema(schema, { io: "input" });
-    schemas[id] = $defs![id];
+    // With the named ones that it is made of.
+    const { $defs } = z.toJSONSchema(schema, { io: "input" });
+    const text = JSON.stringify($defs).replaceAll('"#/$defs/', '"#/components/schemas/');
+    Object.assign(schemas, JSON.parse(text));
   }
   return { $ref: `#/components/schemas/${id}` };
 }

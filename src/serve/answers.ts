@@ -45,7 +45,7 @@ export async function statusOf(
     verifications,
     fallback_rate,
     retrievals: { keyring, database: fromDatabase },
-    rotations: versions.activated(ROTATIONS).map((row) => ({
+    rotations: versions.rotatedIn(ROTATIONS).map((row) => ({
       time: rfc3339(row.activated_at ?? 0),
       version: row.version,
       reason: row.reason,

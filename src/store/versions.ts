@@ -65,10 +65,10 @@ export class Versions {
     return this.#inState("previous");
   }
 
-  /** The newest versions that were ever current, newest first. */
-  activated(limit: number): Version[] {
+  /** The newest versions that took the place of another one, newest first. */
+  rotatedIn(limit: number): Version[] {
     const rows = this.database.prepare(
-      `SELECT * FROM rekey_versions WHERE activated_at IS NOT NULL
+      `SELECT * FROM rekey_versions WHERE activated_at IS NOT NULL AND replaces IS NOT NULL
        ORDER BY version DESC LIMIT ?`,
     ).all(limit);
     return rows as unknown as Version[];

@@ -44,6 +44,7 @@ for (const scheme of ["light", "dark"] as const) {
     const { kid } = await box.json("status");
     assert.equal(await page.innerText("#kid"), kid);
     assert.equal(await page.innerText("#location"), "database");
+    assert.equal(await page.innerText("#rotations-figure"), "1");
 
     assert.match(await verdictOn(page, retired), /not valid: retired_kid/);
     assert.match(await verdictOn(page, expired), /not valid: expired/);

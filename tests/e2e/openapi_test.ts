@@ -101,6 +101,7 @@ function casesFor(token: string, spare: string, admin: string): Case[] {
     { path: "/", status: 200 },
     { path: "/page.css", status: 200 },
     { path: "/page.js", status: 200 },
+    { path: "/favicon.ico", status: 204 },
     { path: "/rotate", method: post, token, status: 403 },
     { path: "/rotate", method: post, token: admin, json: { grace: "x" }, status: 400 },
     { path: "/rotate", method: post, token: admin, json: { grace: "1h" }, status: 200 },

@@ -35,7 +35,7 @@ function filled(node, attributes, children) {
 
 const keyOf = new WeakMap();
 
-/** Gives `parent` a child for each item. A child whose item is still there is not touched at all. */
+/** Gives `parent` a child for each item. A child whose item is still there is not touched. */
 function keep(parent, items, build) {
   const keys = items.map((item) => JSON.stringify(item));
   for (const child of [...parent.children]) {
@@ -177,11 +177,11 @@ function showRotations({ rotations, time }) {
   const last = none ? "" : `last: ${describe(rotations.at(-1))}`;
   const first = rotations.length < 2 ? "" : `first: ${describe(rotations[0])}; `;
   setText("rotations-figure", figure);
-  setText("rotations-text", rotations.length < ROTATIONS_TOLD ? last : `newest; ${last}`);
+  setText("rotations-text", rotations.length < ROTATIONS_TOLD ? last : `the newest; ${last}`);
   byId("rotations-all").hidden = none;
   keep(byId("rotations-list"), rotations.toReversed(), (one) => make("li", {}, describe(one)));
-  const label = `Rotations over time: ${figure}${none ? "" : `; ${first}${last}`}.`;
-  draw("rotations-chart", label, AXIS_Y + 22, [
+  const words = none ? figure : `${plural(rotations.length, "rotation")}; ${first}${last}`;
+  draw("rotations-chart", `Rotations over time: ${words}.`, AXIS_Y + 22, [
     ["rect", { x: 0, y: AXIS_Y, width: "100%", height: 1, class: "axis" }],
     axisText("100%", "end", "now"),
     ...timeline(rotations, Date.parse(time)),
@@ -199,12 +199,18 @@ function showRates({ success_rate, verifications, fallback_rate, retrievals }) {
   const { valid = 0, ...refused } = verifications;
   const rows = Object.entries(refused).sort(([, one], [, other]) => other - one);
   const verified = rows.reduce((sum, [, number]) => sum + number, valid);
-  showRate("results", success_rate, "Success rate", `of ${plural(verified, "verification")}`, [
-    ["valid", valid, "good"],
-    ...rows.map((row) => [...row, "bad"]),
-  ]);
+  showRate(
+    "results",
+    success_rate,
+    "Success rate",
+    `of ${plural(verified, "verification")} found a valid token`,
+    [
+      ["valid", valid, "good"],
+      ...rows.map((row) => [...row, "bad"]),
+    ],
+  );
   const { keyring, database } = retrievals;
-  const retrieved = `of ${plural(keyring + database, "retrieval")}`;
+  const retrieved = `of ${plural(keyring + database, "retrieval")} fell back from the keyring`;
   showRate("fallback", fallback_rate, "Fallback rate", retrieved, [
     ["keyring", keyring, "keyring"],
     ["database", database, "database"],
@@ -348,7 +354,7 @@ function claim(name, value) {
   const date = new Date(["exp", "nbf", "iat"].includes(name) ? value * 1000 : NaN);
   if (Number.isNaN(date.getTime())) return [text];
   const local = date.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "long" });
-  return [`${text} `, timeOf(date.toISOString(), local)];
+  return [`${text} · `, timeOf(date.toISOString(), local)];
 }
 
 byId("verify").addEventListener("click", verify);

@@ -22,6 +22,13 @@ export const page: readonly Route[] = [
   file("/", "The status page", "text/html; charset=utf-8", html),
   file("/page.css", "Its style", "text/css; charset=utf-8", style),
   file("/page.js", "Its script", "text/javascript; charset=utf-8", script),
+  {
+    method: "GET",
+    path: "/favicon.ico",
+    summary: "None: browsers ask for one",
+    answers: { 204: { description: "There is none" } },
+    handler: () => new Response(null, { status: 204 }),
+  },
 ];
 
 /** What the page shows. */
