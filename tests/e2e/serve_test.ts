@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { Box } from "../support/box.ts";
 import { Serving } from "../support/serving.ts";
 
@@ -87,9 +88,16 @@ Deno.test("throttling survives a restart of the server", async () => {
   await box.run(["user", "add", "alice"], { stdin: PASSWORD });
   {
     await using serving = await Serving.start(box);
-    for (let i = 0; i < 6; i++) await logIn(serving, "alice", "wrong wrong");
+    for (let i = 0; i < 5; i++) await logIn(serving, "alice", "wrong wrong");
     assert.equal((await serving.stop()).code, 0);
   }
+  // On a slow machine the first waits are over before the next server is up: some more failures.
+  const database = new DatabaseSync(box.database);
+  const { changes } = database.prepare(
+    "UPDATE rekey_throttle SET failures = failures + 10 WHERE failures = 5 AND kind = 'user'",
+  ).run();
+  database.close();
+  assert.equal(changes, 1);
   await using serving = await Serving.start(box);
   const { status, answer, headers } = await logIn(serving);
   assert.deepEqual([status, answer.code], [429, "throttled"]);

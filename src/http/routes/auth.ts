@@ -2,9 +2,13 @@ import { Buffer } from "node:buffer";
 import type { Verified } from "../../auth/verifier.ts";
 import { bearerToken } from "../bearer.ts";
 import type { Answer, Call, Route } from "../route.ts";
+import { Problem } from "../schemas.ts";
 
 const accepted: Answer = { description: "The token is valid; X-Auth-* headers say whose it is" };
-const refused: Answer = { description: "The token is not valid, or there is none" };
+const refused: Answer = {
+  description: "The token is not valid, or there is none",
+  schema: Problem,
+};
 
 /** For nginx `auth_request`, Caddy `forward_auth` and Traefik ForwardAuth. */
 export const auth: Route = {
