@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { Box } from "../support/box.ts";
@@ -84,9 +85,6 @@ function casesFor(token: string, spare: string, admin: string): Case[] {
     { path: "/introspect", method: post, form: {}, status: 400 },
     { path: "/login", method: post, json: { name: "alice", password: PASSWORD }, status: 200 },
     { path: "/login", method: post, json: { name: "alice", password: "wrong" }, status: 401 },
-    ...Array.from({ length: 5 }, () => {
-      return { path: "/login", method: post, json: { name: "eve", password: "x" }, status: 401 };
-    }),
     { path: "/login", method: post, json: { name: "eve", password: "x" }, status: 429 },
     { path: "/login", method: post, json: {}, status: 400 },
     { path: "/session", token, status: 200 },
@@ -119,6 +117,11 @@ Deno.test("the OpenAPI document is valid, and every answer is as it says", async
   const document = await (await serving.get("/openapi.json")).json();
   const { valid, errors } = await new Validator().validate(structuredClone(document));
   assert.ok(valid, JSON.stringify(errors));
+
+  // As if somebody had guessed at her password for a while.
+  const database = new DatabaseSync(box.database);
+  database.prepare("INSERT INTO rekey_throttle VALUES ('user', 'eve', 20, ?)").run(Date.now());
+  database.close();
 
   const contract = new Contract(document);
   const admin = await box.token("root", "--scope", "admin");
