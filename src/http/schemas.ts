@@ -128,6 +128,11 @@ export const RotateAnswer = z.strictObject({
 
 export const Health = z.strictObject({ status: z.literal("ok") }).meta({ id: "Health" });
 
+export const Description = z.looseObject({ openapi: z.string() }).meta({
+  id: "Description",
+  description: "An OpenAPI document",
+});
+
 export const Status = z.strictObject({
   app: z.string(),
   version: version(),

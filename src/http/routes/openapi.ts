@@ -1,5 +1,6 @@
 import { describe } from "../openapi.ts";
 import type { Route } from "../route.ts";
+import { Description } from "../schemas.ts";
 
 /** The description of all routes, its own among them. */
 export function openapi(routes: () => readonly Route[], version: string): Route {
@@ -8,7 +9,7 @@ export function openapi(routes: () => readonly Route[], version: string): Route 
     method: "GET",
     path: "/openapi.json",
     summary: "This description, OpenAPI 3.1",
-    answers: { 200: { description: "The description" } },
+    answers: { 200: { description: "The description", schema: Description } },
     handler: () => Response.json(document ??= describe(routes(), version)),
   };
 }
