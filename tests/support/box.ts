@@ -25,7 +25,8 @@ export interface RunOptions {
  */
 export class Box implements Disposable {
   readonly home = Deno.makeTempDirSync({ prefix: "rekey-test-" });
-  readonly #watch = Watch.asked(this.home);
+  /** Searches for leaks, when `deno task leaks` runs the tests. */
+  readonly watch = Watch.asked(this.home);
 
   constructor(readonly env: Record<string, string> = {}) {}
 
@@ -56,7 +57,7 @@ export class Box implements Disposable {
       env: {
         PATH: "/usr/bin:/bin",
         HOME: this.home,
-        ...this.#watch?.env,
+        ...this.watch?.env,
         ...this.env,
         ...options.env,
       },
@@ -66,9 +67,9 @@ export class Box implements Disposable {
     }).spawn();
     if (options.stdin !== undefined) await feed(child.stdin, options.stdin);
     const ending = child.output();
-    const { code, stdout, stderr } = await (this.#watch?.during(ending) ?? ending);
+    const { code, stdout, stderr } = await (this.watch?.during(ending) ?? ending);
     // Others may print a secret: secret-tool is asked to.
-    if ([program, ...args].some((part) => part.includes(REKEY))) this.#watch?.ended(stdout, stderr);
+    if ([program, ...args].some((part) => part.includes(REKEY))) this.watch?.ended(stdout, stderr);
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     return { code, stdout: text(stdout), stderr: text(stderr) };
   }
@@ -91,7 +92,7 @@ export class Box implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#watch?.close();
+    this.watch?.close();
     Deno.removeSync(this.home, { recursive: true });
   }
 }

@@ -16,7 +16,7 @@ export class Serving implements AsyncDisposable {
   readonly #ended: Promise<Deno.CommandStatus>;
   readonly #reading: Promise<unknown>;
 
-  private constructor(readonly process: Deno.ChildProcess) {
+  private constructor(private readonly box: Box, readonly process: Deno.ChildProcess) {
     this.#reading = Promise.all([
       read(process.stdout, (text) => this.stdout += text),
       read(process.stderr, (text) => this.stderr += text),
@@ -30,11 +30,18 @@ export class Serving implements AsyncDisposable {
     const all = ["serve", ...where ? [] : ["--listen", "127.0.0.1:0"], ...args];
     const line = `${options.before ?? ":"}; exec "$0" "$@"`;
     const serving = new Serving(
+      box,
       new Deno.Command("/bin/sh", {
         args: ["-c", line, REKEY, ...all],
         cwd: box.home,
         clearEnv: true,
-        env: { PATH: "/usr/bin:/bin", HOME: box.home, ...box.env, ...options.env },
+        env: {
+          PATH: "/usr/bin:/bin",
+          HOME: box.home,
+          ...box.watch?.env,
+          ...box.env,
+          ...options.env,
+        },
         stdin: "null",
         stdout: "piped",
         stderr: "piped",
@@ -100,6 +107,8 @@ export class Serving implements AsyncDisposable {
   async ended(): Promise<Deno.CommandStatus> {
     const status = await this.#ended;
     await this.#reading;
+    const written = [this.stdout, this.stderr].map((text) => new TextEncoder().encode(text));
+    this.box.watch?.ended(...written);
     return status;
   }
 
