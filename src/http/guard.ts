@@ -10,6 +10,23 @@ export interface Names {
 
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 
+// RFC 3986 §3.2.2 and a port; names with an underscore are in use.
+const AUTHORITY = /^[\w.~!$&'()*+,;=%:[\]-]+$/;
+
+/**
+ * Refuses a `Host` that cannot be one. The runtime puts it in front of the path to make the URL, so with
+ * `x/healthz?` a proxy's client would choose the route that answers its proxy.
+ *
+ * @throws {HttpRefusal} 421.
+ */
+export function refuseMalformedHost(request: Request): void {
+  const host = request.headers.get("host");
+  if (host === null || AUTHORITY.test(host)) return;
+  throw new HttpRefusal("misdirected_request", "Cannot answer: the Host is malformed", {
+    connection: "close",
+  });
+}
+
 /**
  * Refuses requests that a web page of somebody else makes a browser send: with a `Host` that is not ours
  * (DNS rebinding: a name of the attacker's that leads to this address), or with the `Origin` of another site.
