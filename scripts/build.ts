@@ -17,14 +17,18 @@ const PARTS = TRACED ? "dist/build-traced" : "dist/build";
 
 Deno.chdir(ROOT);
 await Deno.mkdir(PARTS, { recursive: true });
+// Parts of an older build would be taken in.
+await Deno.remove(PARTS, { recursive: true });
+await Deno.mkdir(PARTS);
 await bundle();
 if (TRACED) await trace();
-const addon = await copyAddon();
-await compile(addon);
+await copyAddon();
+await compile();
 const { size } = await Deno.stat(`dist/${NAME}`);
 report(`dist/${NAME}: ${(size / 1e6).toFixed(1)} MB`);
 
-// One minified file starts in a good half of the time that a graph of modules takes.
+// A few minified files start in a good half of the time that a graph of modules takes, and what one command
+// alone needs is a file of its own: with all in one file every start would take a third longer.
 async function bundle(): Promise<void> {
   await deno(
     {},
@@ -33,24 +37,31 @@ async function bundle(): Promise<void> {
     "--platform",
     "deno",
     "--minify",
-    "--output",
-    `${PARTS}/rekey.js`,
+    "--code-splitting",
+    "--outdir",
+    PARTS,
     "main.ts",
   );
 }
 
 async function trace(): Promise<void> {
-  const script = await Deno.readTextFile(`${PARTS}/rekey.js`);
-  await Deno.writeTextFile(`${PARTS}/rekey.js`, traced(script));
+  let done = 0;
+  for (const path of parts().filter((path) => path.endsWith(".js"))) {
+    const script = await Deno.readTextFile(path);
+    const changed = traced(script);
+    if (changed === undefined) continue;
+    await Deno.writeTextFile(path, changed);
+    done++;
+  }
+  if (done !== 1) throw new Error(`${done} parts make secrets: mend scripts/traced.ts`);
 }
 
 /** Puts the addon and its SHA-256 beside the bundle, where `src/store/keyring_addon.ts` looks. */
-async function copyAddon(): Promise<string[]> {
+async function copyAddon(): Promise<void> {
   const content = await Deno.readFile(addonPath());
   const sha256 = createHash("sha256").update(content).digest("hex");
   await Deno.writeFile(`${PARTS}/keyring.node`, content);
   await Deno.writeTextFile(`${PARTS}/keyring.node.sha256`, `${sha256}\n`);
-  return ["keyring.node", "keyring.node.sha256"];
 }
 
 // From Deno's own npm cache, where deno.lock has decided which version it is.
@@ -62,30 +73,33 @@ function addonPath(): string {
   return require.resolve(`@napi-rs/keyring-${name}${abi}`);
 }
 
-async function compile(included: string[]): Promise<void> {
+async function compile(): Promise<void> {
   const denort = await findDenort();
-  await fixTimes([...included, "rekey.js"]);
+  await fixTimes();
   report(
     `denort: ${denort === undefined ? "downloaded by Deno" : "given or from its npm package"}`,
   );
-  const include = included.flatMap((file) => ["--include", `${PARTS}/${file}`]);
   await deno(
     denort === undefined ? {} : { DENORT_BIN: denort },
     ...["compile", "--quiet", "--no-check", "--no-code-cache", "--no-prompt", "--no-config"],
     // For datagrams to systemd.
     "--unstable-net",
     ...PERMISSIONS.map(([flag]) => flag),
-    ...include,
-    ...["--output", `${PARTS}/rekey`, `${PARTS}/rekey.js`],
+    ...["--include", PARTS, "--output", `dist/${NAME}.new`, `${PARTS}/main.js`],
   );
   // In one step, so that whoever runs it meanwhile finds the old one or the new one.
-  await Deno.rename(`${PARTS}/rekey`, `dist/${NAME}`);
+  await Deno.rename(`dist/${NAME}.new`, `dist/${NAME}`);
 }
 
 // `deno compile` records when each file was written: with a fixed time the same sources make the same bytes.
-async function fixTimes(files: string[]): Promise<void> {
+async function fixTimes(): Promise<void> {
   const time = new Date("2000-01-01T00:00:00Z");
-  for (const file of files) await Deno.utime(`${PARTS}/${file}`, time, time);
+  for (const path of parts()) await Deno.utime(path, time, time);
+}
+
+/** What goes into the executable. */
+function parts(): string[] {
+  return [...Deno.readDirSync(PARTS)].map(({ name }) => `${PARTS}/${name}`);
 }
 
 async function deno(env: Record<string, string>, ...args: string[]): Promise<void> {
