@@ -1,6 +1,6 @@
 import { ClaimsError } from "../../auth/verifier.ts";
 import type { RekeyError } from "../../core/errors.ts";
-import { isTokenFault } from "../bearer.ts";
+import { challenge, isTokenFault } from "../bearer.ts";
 import { readJson } from "../body.ts";
 import type { Call, Route } from "../route.ts";
 import { Accepted, Refused, Verdict, VerifyRequest } from "../schemas.ts";
@@ -43,7 +43,8 @@ async function judge({ request, verify }: Call, refusedStatus: number): Promise<
     return Response.json({ valid: true, ...verified });
   } catch (error) {
     if (!isTokenFault(error)) throw error;
-    return Response.json(describe(error), { status: refusedStatus });
+    const headers = { "www-authenticate": challenge(error) };
+    return Response.json(describe(error), { status: refusedStatus, headers });
   }
 }
 
