@@ -40,6 +40,11 @@ export async function readForm<S extends z.ZodType>(
 }
 
 function mediaType(request: Request): string | undefined {
+  if (request.headers.has("content-encoding")) {
+    throw new HttpRefusal("unsupported_media_type", "Cannot use the body: it is encoded", {
+      "accept-encoding": "identity",
+    });
+  }
   const [type] = request.headers.get("content-type")?.split(";") ?? [];
   return type?.trim().toLowerCase();
 }
@@ -96,7 +101,9 @@ async function readBytes(request: Request, timeout = BODY_TIMEOUT_MS): Promise<U
   } finally {
     clearTimeout(timer);
   }
-  throw new HttpRefusal("request_timeout", "Cannot read the body: it took too long");
+  throw new HttpRefusal("request_timeout", "Cannot read the body: it took too long", {
+    connection: "close",
+  });
 }
 
 async function collect(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array> {
