@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { RekeyError } from "../core/errors.ts";
 import { asRefusal, bearerToken, challenge } from "./bearer.ts";
 import { discardBody } from "./body.ts";
-import { refuseForeign, refuseMalformedHost } from "./guard.ts";
+import { refuseAmbiguous, refuseForeign, refuseMalformedHost } from "./guard.ts";
 import { HttpRefusal, problemResponse, statusAndCode } from "./problem.ts";
 import type { Call, Route, Services } from "./route.ts";
 import { mustHaveScope } from "./scope.ts";
@@ -80,6 +80,7 @@ async function answer(
 async function outcome(route: Route, call: Call): Promise<{ response: Response; error?: unknown }> {
   try {
     refuseMalformedHost(call.request);
+    refuseAmbiguous(call.request);
     if (!route.forProxies) refuseForeign(call.request, call.names);
     if (call.remote) await askForScope(route, call);
     return { response: await route.handler(call) };

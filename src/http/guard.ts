@@ -34,20 +34,34 @@ export function refuseMalformedHost(request: Request): void {
  * @throws {HttpRefusal} 421 or 403.
  */
 export function refuseForeign(request: Request, names: Names): void {
-  // HTTP/2 names it in the request's target.
-  const host = request.headers.get("host") ?? new URL(request.url).host;
-  if (!names.anyHost && !isOurs(hostName(host), names)) {
+  // HTTP/2 names it in the request's target, and an HTTP/1.1 client may do so too: then that one counts (RFC 9112
+  // §3.2.2). Where the target names none, the runtime puts the Host into the URL.
+  const target = authority(request.url);
+  const host = request.headers.get("host") ?? target;
+  if (!names.anyHost && ![host, target].every((name) => isOurs(hostName(name), names))) {
     throw new HttpRefusal(
       "misdirected_request",
       "Cannot answer: the Host is not one of this server",
-      {
-        connection: "close",
-      },
+      { connection: "close" },
     );
   }
   const origin = request.headers.get("origin");
   if (origin === null || isOurOrigin(origin, host, names)) return;
   throw new HttpRefusal("forbidden", "Cannot answer: the request comes from another site");
+}
+
+/**
+ * Refuses a request of which two readers could see the end in two places (RFC 9112 §6.1).
+ *
+ * @throws {HttpRefusal} 400.
+ */
+export function refuseAmbiguous({ headers }: Request): void {
+  if (!headers.has("transfer-encoding") || !headers.has("content-length")) return;
+  throw new HttpRefusal(
+    "bad_request",
+    "Cannot answer: the request has both Content-Length and Transfer-Encoding",
+    { connection: "close" },
+  );
 }
 
 function isOurOrigin(origin: string, host: string, names: Names): boolean {
@@ -60,6 +74,11 @@ function isOurOrigin(origin: string, host: string, names: Names): boolean {
 
 function isOurs(name: string | undefined, { hosts }: Names): boolean {
   return name !== undefined && (LOOPBACK.includes(name) || hosts.includes(name));
+}
+
+// The runtime's URL need not be one: a client may have written any port.
+function authority(url: string): string {
+  return /^\w+:\/\/([^/?#]*)/.exec(url)?.[1] ?? "";
 }
 
 function hostName(host: string): string | undefined {
