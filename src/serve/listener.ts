@@ -5,12 +5,15 @@ import type { Address, Settings } from "./settings.ts";
 /** Answers one request; the address is the peer's. */
 export type Handler = (request: Request, address: string | undefined) => Promise<Response>;
 
-// After the process has run out of files, how long until it listens again.
-const PAUSE_MS = 100;
+// How often it looks whether it still listens.
+const LOOK_MS = 500;
+
+type Server = Deno.HttpServer<Deno.Addr>;
 
 /** Listens, and goes on listening until it is stopped. */
 export class Listener {
-  #server: Deno.HttpServer<Deno.Addr> | undefined;
+  // One, and those that listen no more but still have connections.
+  readonly #servers = new Set<Server>();
   #stopping = false;
 
   constructor(private readonly settings: Settings, private readonly handler: Handler) {}
@@ -22,34 +25,43 @@ export class Listener {
    * @throws {RekeyError} `usage` or `failed` when it cannot.
    */
   start(): number {
-    const server = this.#server = this.#listen(this.settings.address);
-    this.#goOn(server);
-    return portOf(server);
+    const { address } = this.settings;
+    const { addr } = this.#listen(address);
+    const port = "port" in addr ? addr.port : 0;
+    this.#goOn(addr, address.kind === "tcp" ? { ...address, port } : address);
+    return port;
   }
 
   /** Takes no more connections and waits until all requests are answered. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    await this.#server?.shutdown();
+    await Promise.all([...this.#servers].map((server) => server.shutdown()));
   }
 
-  // The runtime's server ends when a connection cannot be accepted, as when there are no more files.
-  async #goOn(server: Deno.HttpServer<Deno.Addr>): Promise<void> {
-    const { address } = this.settings;
-    const again = address.kind === "tcp" ? { ...address, port: portOf(server) } : address;
-    while (!this.#stopping) {
-      await this.#server?.finished.catch(() => {});
+  // The runtime's server no longer listens once it could not accept a connection, as when there are no more files.
+  // It says so only when the last connection that it has is gone, which may be never.
+  async #goOn(at: Deno.Addr, address: Address): Promise<void> {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      const listens = !this.#stopping && this.#servers.size > 0 && await somebodyListens(at);
       if (this.#stopping) return;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      if (listens) continue;
       try {
-        this.#server = this.#listen(again);
+        this.#listen(address);
       } catch (error) {
-        if (!isRekeyError(error)) throw error;
+        if (!isRekeyError(error) && !noMoreFiles(error)) throw error;
       }
     }
   }
 
-  #listen(address: Address): Deno.HttpServer<Deno.Addr> {
+  #listen(address: Address): Server {
+    const server = this.#serve(address);
+    this.#servers.add(server);
+    server.finished.catch(() => {}).finally(() => this.#servers.delete(server));
+    return server;
+  }
+
+  #serve(address: Address): Server {
     const answer = (request: Request, { remoteAddr }: { remoteAddr: Deno.Addr }) =>
       this.handler(request, "hostname" in remoteAddr ? remoteAddr.hostname : undefined);
     // The runtime would print where it listens; that is said once, for all threads.
@@ -66,8 +78,18 @@ export class Listener {
   }
 }
 
-function portOf({ addr }: Deno.HttpServer<Deno.Addr>): number {
-  return "port" in addr ? addr.port : 0;
+// What cannot be found out is taken for yes.
+async function somebodyListens(at: Deno.Addr): Promise<boolean> {
+  try {
+    (await Deno.connect(at as Deno.ConnectOptions)).close();
+    return true;
+  } catch (error) {
+    return !(error instanceof Deno.errors.ConnectionRefused);
+  }
+}
+
+function noMoreFiles(error: unknown): boolean {
+  return ["EMFILE", "ENFILE"].includes((error as { code?: string }).code ?? "");
 }
 
 /**
@@ -89,10 +111,10 @@ function listenOnSocket(
   path: string,
   handler: Deno.ServeHandler<Deno.Addr>,
   onListen: () => void,
-): Deno.HttpServer<Deno.Addr> {
+): Server {
   // This one's own, after it had to begin again.
   if (fileIdentity(path) !== undefined) Deno.removeSync(path);
-  const server = Deno.serve({ path, onListen }, handler) as Deno.HttpServer<Deno.Addr>;
+  const server = Deno.serve({ path, onListen }, handler) as Server;
   // From 0700, which the program's umask leaves of it.
   Deno.chmodSync(path, 0o600);
   return server;

@@ -20,6 +20,7 @@ export function systemd(
   const forUs = [undefined, String(pid)].includes(env("WATCHDOG_PID"));
   const microseconds = Number(env("WATCHDOG_USEC"));
   return {
+    // A server is not to end because nobody could be told of it, as when there are no more files.
     notify: (state) => send(path, state).catch((error) => onFailure(String(error))),
     // Half of what it waits, as the manual advises.
     watchdogMs: forUs && microseconds > 0 ? microseconds / 2_000 : undefined,

@@ -279,6 +279,8 @@ const REASONS: Record<string, string> = {
   EDQUOT: "the disk quota is used up",
   ERR_FS_EISDIR: "it is a folder",
   EIO: "the disk is failing",
+  EMFILE: "this program has too many files open",
+  ENFILE: "this machine has too many files open",
 };
 
 function explainFiles<T>(path: string, work: () => T): T {
