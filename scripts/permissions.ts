@@ -15,5 +15,8 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
   ],
   ["--allow-net", "`serve` listens where it is told; nothing else uses the network"],
   ["--allow-ffi", "the keyring addon; `serve` raises its limit of open files"],
-  ["--allow-run=/bin/sh", "REKEY_KEK_COMMAND and REKEY_PASSPHRASE_COMMAND"],
+  [
+    "--allow-run=/bin/sh",
+    "REKEY_KEK_COMMAND and REKEY_PASSPHRASE_COMMAND; `serve` starts itself again by it, to talk to the keyring",
+  ],
 ];

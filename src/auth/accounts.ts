@@ -1,5 +1,6 @@
 import { EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
+import type { Sql } from "../core/sql.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Installation } from "../store/installation.ts";
 import { hashPassword, verifyPassword } from "./passwords.ts";
@@ -73,7 +74,9 @@ export class Accounts {
   async authenticate({ name, password, address }: Credentials): Promise<User> {
     const { installation } = await this.secrets.open();
     const { database } = installation;
-    const counted: [ThrottleKind, string][] = [["user", name.slice(0, LONGEST_NAME)]];
+    // A name that no user can have is not worth a long row.
+    const countedAs = name.slice(0, 2 * LONGEST_NAME);
+    const counted: [ThrottleKind, string][] = [["user", countedAs]];
     if (address !== undefined) counted.push(["address", address]);
     // Counted before the password is looked at: attempts at the same time count each other.
     this.#count(installation, counted);
@@ -83,11 +86,11 @@ export class Accounts {
     const rehashed = outdated ? await hashPassword(password) : undefined;
     database.transaction(() => {
       const throttle = new Throttle(database);
-      throttle.clear("user", name);
+      throttle.clear("user", countedAs);
       if (address !== undefined) throttle.takeBack("address", address);
       if (rehashed !== undefined) new Users(database).rehash(name, user.password, rehashed);
     });
-    return user;
+    return { ...user, password: rehashed ?? user.password };
   }
 
   /** The newest open sessions, of one user if a name is given. */
@@ -167,6 +170,11 @@ export class Accounts {
       return result;
     });
   }
+}
+
+/** @throws {RekeyError} `bad_credentials` when a user is no longer the one that was authenticated. */
+export function mustBeUnchanged(sql: Sql, { name, password }: User): void {
+  if (new Users(sql).find(name)?.password !== password) throw badCredentials();
 }
 
 const LONGEST_NAME = 128;

@@ -1,10 +1,11 @@
 import { SignJWT } from "jose";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
+import type { Sql } from "../core/sql.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { RotateOptions } from "../secret/manager.ts";
 import type { Changed } from "../secret/rotation.ts";
-import { Accounts, type Credentials } from "./accounts.ts";
+import { Accounts, type Credentials, mustBeUnchanged } from "./accounts.ts";
 import { MAX_TOKEN_LENGTH } from "./jws.ts";
 import type { Installation } from "../store/installation.ts";
 import { Sessions } from "./sessions.ts";
@@ -51,7 +52,12 @@ export class AuthManager {
    * @throws {RekeyError} `usage` when the token would be longer than {@linkcode MAX_TOKEN_LENGTH}.
    * @throws {RekeyError} a code with exit status 4 when the secret cannot be had.
    */
-  async issue(request: IssueRequest): Promise<Issued> {
+  issue(request: IssueRequest): Promise<Issued> {
+    return this.#issue(request, () => {});
+  }
+
+  /** @param permit asked inside the transaction that makes it a session; what it throws is thrown. */
+  async #issue(request: IssueRequest, permit: (sql: Sql) => void): Promise<Issued> {
     const { installation } = await this.secrets.open();
     for (;;) {
       const { version, secret } = await this.secrets.get();
@@ -59,6 +65,7 @@ export class AuthManager {
       // A rotation in between would have made a token that no longer verifies.
       const kept = installation.database.transaction(() => {
         if (installation.versions.current()?.version !== version.version) return false;
+        permit(installation.database);
         const { jti, issuedAt: issued_at, expiresAt: expires_at } = issued;
         const session = { jti, version: version.version, sub: request.subject };
         new Sessions(installation.database).add({ ...session, issued_at, expires_at });
@@ -75,8 +82,9 @@ export class AuthManager {
    * @throws {RekeyError} `bad_credentials`, or `throttled` after too many failures.
    */
   async login(credentials: Credentials, lifetime: number): Promise<Issued> {
-    const { name } = await new Accounts(this.secrets).authenticate(credentials);
-    return await this.issue({ subject: name, lifetime });
+    const user = await new Accounts(this.secrets).authenticate(credentials);
+    // A user who was removed meanwhile, or has another password, gets no session any more.
+    return await this.#issue({ subject: user.name, lifetime }, (sql) => mustBeUnchanged(sql, user));
   }
 
   /** @throws {RekeyError} a code with exit status 3 when the token is not valid. */

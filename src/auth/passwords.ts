@@ -60,7 +60,7 @@ export async function verifyPassword(
   stored: string | undefined,
 ): Promise<PasswordVerdict> {
   const known = stored === undefined ? NOBODY : parse(stored);
-  const tried = password.length > LONGEST ? "" : password;
+  const tried = [...password].length > LONGEST ? "" : password;
   const hash = await derive(tried, known.salt, known, known.hash.length);
   const right = timingSafeEqual(hash, known.hash) && stored !== undefined && tried === password;
   const { ln, r, p } = PARAMETERS;

@@ -50,12 +50,19 @@ export class Sessions {
     ).run(now, jti) > 0;
   }
 
-  /** Ends every session of one subject; answers how many that were. */
+  /**
+   * Ends every session of one subject; answers how many of them were open. Those that have expired are ended
+   * too: a verifier with a leeway may still accept them.
+   */
   revokeAll(sub: string, now: number): number {
-    return this.sql.prepare(
-      `UPDATE rekey_sessions SET revoked_at = ?
+    const { open } = this.sql.prepare(
+      `SELECT count(*) AS open FROM rekey_sessions
        WHERE sub = ? AND revoked_at IS NULL AND expires_at > ?`,
-    ).run(now, sub, now);
+    ).get(sub, now) as { open: number };
+    this.sql.prepare(
+      "UPDATE rekey_sessions SET revoked_at = ? WHERE sub = ? AND revoked_at IS NULL",
+    ).run(now, sub);
+    return open;
   }
 
   /** The newest sessions, of one subject if it is given, that have not ended by time or revocation. */

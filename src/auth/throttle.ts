@@ -58,7 +58,7 @@ export class Throttle {
   }
 }
 
-// A last failure in the future means that the clock was set back.
 function isForgotten(lastAt: number, now: number): boolean {
-  return now - lastAt > FORGOTTEN_MS;
+  // A last failure in the future means that the clock was set back: it must not lock out for ever.
+  return now - lastAt > FORGOTTEN_MS || lastAt - now > LONGEST_WAIT_MS;
 }

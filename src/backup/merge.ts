@@ -10,7 +10,8 @@ const LOG_TABLES: readonly string[] = ["rekey_audit", "rekey_audit_counts", "rek
 
 /**
  * Takes over into a backup what must not be forgotten: versions that it does not know, as retired ones, so
- * that their tokens are refused by name and no number is used twice; and ends of sessions.
+ * that their tokens are refused by name and no number is used twice; ends of sessions; and users, of whom some
+ * may have been removed since.
  */
 export function carryOver(live: Installation | undefined, staged: Installation): void {
   if (live === undefined) return;
@@ -28,6 +29,7 @@ export function carryOver(live: Installation | undefined, staged: Installation):
         versions.retire(taken, staged.now());
       }
     }
+    if (sameInstallation(staged, live)) database.takeRows(live.database, "rekey_users");
     const sessions = new Sessions(database);
     for (const ended of new Sessions(live.database).revoked()) {
       const kid = live.versions.byNumber(ended.version)?.kid;

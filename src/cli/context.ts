@@ -8,7 +8,7 @@ import { AuthManager } from "../auth/manager.ts";
 import { SecretManager } from "../secret/manager.ts";
 import type { Environment, MirrorChoice, StoreChoice } from "../store/installation.ts";
 import type { KekSources } from "../store/kek.ts";
-import { loadKeyringAddon } from "../store/keyring_addon.ts";
+import { type KeyringAddon, loadKeyringAddon } from "../store/keyring_addon.ts";
 import { KEYRING_TIMEOUT_MS, KeyringStore } from "../store/keyring_store.ts";
 import type { Output } from "./output.ts";
 import type { Confirm } from "./terminal.ts";
@@ -60,13 +60,16 @@ export function makeContext(
   };
 }
 
-/** What the managers are built on. */
-export function environmentFrom(options: GlobalOptions): Environment {
+/** What the managers are built on. @param loadAddon gets the keyring's addon in another way than usual. */
+export function environmentFrom(
+  options: GlobalOptions,
+  loadAddon?: () => KeyringAddon,
+): Environment {
   const app = appNamed(options.app ?? variable("REKEY_APP") ?? DEFAULT_APP);
   const dataDir = named("--data-dir", options.dataDir) ?? variable("REKEY_DATA_DIR");
   const around = { os: Deno.build.os, home: homeFolder(), env: variable };
   const folders = foldersFor(app, around, dataDir === undefined ? undefined : resolve(dataDir));
-  const load = () => loadKeyringAddon(folders.cache);
+  const load = loadAddon ?? (() => loadKeyringAddon(folders.cache));
   return {
     app,
     folders,

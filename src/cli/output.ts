@@ -89,6 +89,20 @@ export const systemStreams: Streams = {
   stderr: (text) => writeAll(Deno.stderr, text),
 };
 
+/** The same for a server, which goes on when nobody listens to it. */
+export const lenientStreams: Streams = {
+  stdout: (text) => tryToWrite(Deno.stdout, text),
+  stderr: (text) => tryToWrite(Deno.stderr, text),
+};
+
+function tryToWrite(stream: { writeSync(data: Uint8Array): number }, text: string): void {
+  try {
+    stream.writeSync(new TextEncoder().encode(text));
+  } catch {
+    // There is nobody left to say it to.
+  }
+}
+
 // 128 + SIGPIPE, as a shell reports a program that wrote into a closed pipe.
 const EXIT_BROKEN_PIPE = 141;
 

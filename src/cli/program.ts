@@ -48,7 +48,7 @@ export function makeProgram(version: string, runner: Runner): Command {
   addTokenCommands(program, runner);
   addUserCommands(program, runner);
   addSessionCommands(program, runner);
-  addServe(program.command("serve"), runner);
+  addServe(program, runner);
   addAuditCommands(program, runner);
   return program;
 }

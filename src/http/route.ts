@@ -12,7 +12,8 @@ export interface Office {
   login(credentials: Credentials): Promise<Issued>;
   /** Ends the session of a token that was verified. */
   endSession(verified: Verified): Promise<void>;
-  rotate(options: RotateOptions): Promise<z.infer<typeof RotateAnswer>>;
+  /** @throws {RekeyError} when another rotation has ended the token meanwhile. */
+  rotate(token: string, options: RotateOptions): Promise<z.infer<typeof RotateAnswer>>;
   status(): Promise<z.infer<typeof Status>>;
   /** All threads' metrics, in Prometheus' text format. */
   metrics(): Promise<string>;

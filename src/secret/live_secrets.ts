@@ -1,4 +1,5 @@
 import type { Secret } from "../core/secret.ts";
+import { SingleFlight } from "../core/single_flight.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import { notInitialised } from "./adoption.ts";
@@ -28,6 +29,7 @@ export class LiveSecrets {
   #opened = 0;
   #view: View | undefined;
   readonly #values = new Map<string, Secret>();
+  readonly #fetching = new SingleFlight<Secret>();
 
   /** @param fetchValue gets a version's value from where it lives. */
   constructor(
@@ -80,7 +82,7 @@ export class LiveSecrets {
   async valueOf(version: Version): Promise<{ secret: Secret }> {
     const kept = this.#values.get(version.kid);
     if (kept !== undefined) return { secret: kept };
-    const secret = await this.fetchValue(version);
+    const secret = await this.#fetching.once(version.kid, () => this.fetchValue(version));
     // A rotation in between has made it a value that nobody must keep.
     if (this.view().versions.some(({ kid }) => kid === version.kid)) {
       this.#values.set(version.kid, secret);

@@ -40,6 +40,8 @@ export interface RotateOptions {
   readonly requestId?: string | undefined;
   /** Whether a copy of what is known of the versions is kept first; default true. */
   readonly backup?: boolean | undefined;
+  /** Asked under the lock, when nobody else can rotate any more; its refusal is the rotation's. */
+  readonly permit?: (() => Promise<unknown>) | undefined;
   readonly onStep?: ((step: RotationStep) => void) | undefined;
 }
 
@@ -55,6 +57,7 @@ export interface RotateOptions {
  */
 export class SecretManager {
   #installation: Installation | undefined;
+  #replaced: Installation | undefined;
   readonly #notes: AuditEntry[] = [];
   readonly #verdicts = new Map<string, number>();
 
@@ -133,6 +136,7 @@ export class SecretManager {
     const { installation } = await this.open();
     const wait = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
     return await exclusively(installation.lockPath, wait, async () => {
+      await options.permit?.();
       await recover(installation);
       // Asked again under the lock: another rotation may have been first.
       const old = installation.versions.current();
@@ -314,12 +318,17 @@ export class SecretManager {
 
   close(): void {
     this.#installation?.close();
-    this.#installation = undefined;
+    this.#replaced?.close();
+    this.#installation = this.#replaced = undefined;
   }
 
   /** For a program that goes on for long: lets go of a database that is no longer the one at its path. */
   refresh(): void {
-    if (this.#installation?.wasReplaced()) this.close();
+    if (!this.#installation?.wasReplaced()) return;
+    // Somebody may be in the midst of using it, so it is closed only after the next one.
+    this.#replaced?.close();
+    this.#replaced = this.#installation;
+    this.#installation = undefined;
   }
 
   readonly #note = (entry: AuditEntry): void => {

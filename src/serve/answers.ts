@@ -1,3 +1,4 @@
+import { type AuditRow, EVENTS } from "../audit/events.ts";
 import { figures, retrievalCounts } from "../audit/figures.ts";
 import { listAudit } from "../audit/reader.ts";
 import { rfc3339 } from "../core/clock.ts";
@@ -50,7 +51,7 @@ export async function statusOf(
       version: row.version,
       reason: row.reason,
     })).reverse(),
-    audit: listAudit(database, AUDIT_ROWS).map(({ hash: _, ...row }) => row).reverse(),
+    audit: listAudit(database, AUDIT_ROWS).map(forEverybody).reverse(),
     rekey,
     time: rfc3339(now),
   };
@@ -76,3 +77,15 @@ export async function rotationAnswer(
     rotated,
   };
 }
+
+// The page has no login: whoever reaches it need not know who the users are.
+function forEverybody({ hash: _, ...row }: AuditRow) {
+  return ABOUT_USERS.includes(row.event) ? { ...row, reason: null } : row;
+}
+
+const ABOUT_USERS: readonly string[] = [
+  EVENTS.userAdded,
+  EVENTS.userRemoved,
+  EVENTS.passwordChanged,
+  EVENTS.sessionsRevoked,
+];

@@ -15,6 +15,8 @@ export class Listener {
   // One, and those that listen no more but still have connections.
   readonly #servers = new Set<Server>();
   #stopping = false;
+  // Which file its Unix socket is.
+  #socket: string | undefined;
 
   constructor(private readonly settings: Settings, private readonly handler: Handler) {}
 
@@ -36,6 +38,7 @@ export class Listener {
   async stop(): Promise<void> {
     this.#stopping = true;
     await Promise.all([...this.#servers].map((server) => server.shutdown()));
+    this.#removeSocket();
   }
 
   // The runtime's server no longer listens once it could not accept a connection, as when there are no more files.
@@ -67,7 +70,7 @@ export class Listener {
     // The runtime would print where it listens; that is said once, for all threads.
     const onListen = () => {};
     try {
-      if (address.kind === "unix") return listenOnSocket(address.path, answer, onListen);
+      if (address.kind === "unix") return this.#serveOnSocket(address.path, answer, onListen);
       const { hostname, port } = address;
       const { tls, workers } = this.settings;
       const options = { hostname, port, reusePort: workers > 1, onListen };
@@ -75,6 +78,23 @@ export class Listener {
     } catch (error) {
       throw explain(error, address);
     }
+  }
+
+  #serveOnSocket(path: string, answer: Deno.ServeHandler<Deno.Addr>, onListen: () => void): Server {
+    this.#removeSocket();
+    const server = Deno.serve({ path, onListen }, answer) as Server;
+    // From 0700, which the program's umask leaves of it.
+    Deno.chmodSync(path, 0o600);
+    this.#socket = fileIdentity(path);
+    return server;
+  }
+
+  // Only its own: another server may have taken the place.
+  #removeSocket(): void {
+    const { address } = this.settings;
+    if (address.kind !== "unix" || this.#socket === undefined) return;
+    if (fileIdentity(address.path) === this.#socket) Deno.removeSync(address.path);
+    this.#socket = undefined;
   }
 }
 
@@ -93,31 +113,22 @@ function noMoreFiles(error: unknown): boolean {
 }
 
 /**
- * Whether the address is free. Threads share a port with each other, so each of them would also share it with
- * another program of this user that allows it.
+ * Takes an address until the threads take it, so that no other server begins there meanwhile. Threads share a port
+ * with each other, so each of them would also share it with another program of this user that allows it.
  *
- * @throws {RekeyError} when it is not.
+ * @throws {RekeyError} when another program listens there.
  */
-export async function mustBeFree(address: Address): Promise<void> {
-  if (address.kind === "unix") return await removeStale(address.path);
+export async function reserve(address: Address): Promise<Disposable> {
+  if (address.kind === "unix") {
+    await removeStale(address.path);
+    return { [Symbol.dispose]: () => {} };
+  }
   try {
-    Deno.listen({ hostname: address.hostname, port: address.port }).close();
+    const listener = Deno.listen({ hostname: address.hostname, port: address.port });
+    return { [Symbol.dispose]: () => listener.close() };
   } catch (error) {
     throw explain(error, address);
   }
-}
-
-function listenOnSocket(
-  path: string,
-  handler: Deno.ServeHandler<Deno.Addr>,
-  onListen: () => void,
-): Server {
-  // This one's own, after it had to begin again.
-  if (fileIdentity(path) !== undefined) Deno.removeSync(path);
-  const server = Deno.serve({ path, onListen }, handler) as Server;
-  // From 0700, which the program's umask leaves of it.
-  Deno.chmodSync(path, 0o600);
-  return server;
 }
 
 async function removeStale(path: string): Promise<void> {
@@ -144,7 +155,11 @@ function explain(error: unknown, address: Address): unknown {
   if (error instanceof Deno.errors.InvalidData) {
     return cannot(at, "the certificate or its key is unusable", "Both have to be PEM");
   }
-  return error;
+  // The runtime has many words for a path that is too long or a name that nobody knows.
+  const [why] = String(error).split("\n");
+  return isRekeyError(error)
+    ? error
+    : cannot(at, why!, "Choose another one with --listen or --unix");
 }
 
 function inUse(at: string, why: string): RekeyError {

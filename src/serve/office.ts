@@ -1,18 +1,21 @@
 import type { Accounts } from "../auth/accounts.ts";
 import type { AuthManager } from "../auth/manager.ts";
+import { verifyToken } from "../auth/verifier.ts";
 import { asRefusal, isRekeyError } from "../core/errors.ts";
+import { SingleFlight } from "../core/single_flight.ts";
 import type { Services } from "../http/route.ts";
 import type { SecretManager } from "../secret/manager.ts";
+import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
 import type { Version } from "../store/versions.ts";
 import { rotationAnswer, statusOf } from "./answers.ts";
 import { Gate } from "./gate.ts";
+import { Pause } from "./pause.ts";
 import type { Settings } from "./settings.ts";
 
 type Office = Services["office"];
 
-// After a refusal of the keyring, how long it is not asked again; each further one doubles it.
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 30_000;
+const PATIENCE_MS = 10_000;
+const BETWEEN_MS = 50;
 
 // A page that is open on several screens must not count the sessions each time.
 const STATUS_KEPT_MS = 1_000;
@@ -35,53 +38,51 @@ export interface Managers {
 export class SecretOffice implements Omit<Office, "metrics"> {
   readonly #logins = new Gate(LOGINS_AT_ONCE, LOGINS_WAITING);
   readonly #rotations = new Gate(1, LOGINS_WAITING);
-  #refused: { error: unknown; until: number; pause: number } | undefined;
+  readonly #fetching = new SingleFlight<string>();
+  readonly #pause = new Pause();
   #status: { at: number; answer: ReturnType<Office["status"]> } | undefined;
 
   constructor(private readonly managers: Managers, private readonly settings: Settings) {}
 
-  /** A version's value, from where it lives. A refusal is remembered for a while. */
-  async value(version: Version): Promise<string> {
-    const { secrets } = this.managers;
-    const { keyring } = secrets.environment;
-    if (this.#refused !== undefined && performance.now() < this.#refused.until) {
-      throw this.#refused.error;
-    }
-    secrets.refresh();
-    // A service that waits for its user is not to ask again and again.
-    if (!keyring.isStuck) keyring.retry();
-    try {
-      const { secret } = await secrets.valueOf(version);
-      this.#refused = undefined;
-      return secret.reveal();
-    } catch (error) {
-      const pause = Math.min((this.#refused?.pause ?? FIRST_PAUSE_MS / 2) * 2, LONGEST_PAUSE_MS);
-      this.#refused = { error, until: performance.now() + pause, pause };
-      throw error;
-    }
+  /** A version's value, from where it lives. A keyring that cannot be used is not asked again at once. */
+  value(version: Version): Promise<string> {
+    return this.#fetching.once(version.kid, async () => {
+      const { secrets } = this.managers;
+      this.#pause.check();
+      this.#askKeyringAgain();
+      try {
+        const { secret } = await secrets.valueOf(version);
+        this.#pause.over();
+        return secret.reveal();
+      } catch (error) {
+        if (isRekeyError(error, ...KEYRING_UNAVAILABLE)) this.#pause.begin(error);
+        throw error;
+      }
+    });
   }
 
-  login: Office["login"] = (credentials) => {
-    this.managers.secrets.refresh();
-    return this.#logins.through(() =>
-      this.managers.auth.login(credentials, this.settings.sessionSeconds)
-    );
-  };
+  login: Office["login"] = (credentials) =>
+    this.#logins.through(() => {
+      this.#askKeyringAgain();
+      return this.managers.auth.login(credentials, this.settings.sessionSeconds);
+    });
 
   endSession: Office["endSession"] = async (verified) => {
     this.managers.secrets.refresh();
     await this.managers.accounts.logOut(verified);
   };
 
-  rotate: Office["rotate"] = (options) =>
-    this.#rotations.through(async () => {
-      const { secrets, auth } = this.managers;
-      secrets.refresh();
-      if (!secrets.environment.keyring.isStuck) secrets.environment.keyring.retry();
-      const changed = await auth.rotate(options);
-      this.#status = undefined;
-      return await rotationAnswer(secrets, changed);
-    });
+  rotate: Office["rotate"] = (token, options) =>
+    this.#rotations.through(() =>
+      patiently(async () => {
+        const { secrets, auth } = this.managers;
+        this.#askKeyringAgain();
+        const permit = () => verifyToken(secrets, token);
+        const changed = await auth.rotate({ ...options, permit, lockTimeoutMs: 0 });
+        this.#status = undefined;
+        return await rotationAnswer(secrets, changed);
+      })
+    );
 
   status: Office["status"] = () => {
     const now = performance.now();
@@ -100,12 +101,33 @@ export class SecretOffice implements Omit<Office, "metrics"> {
   async maintain(): Promise<string | undefined> {
     const { secrets } = this.managers;
     try {
-      secrets.refresh();
+      this.#askKeyringAgain();
       await secrets.flushNotes();
       await secrets.open();
-      return isRekeyError(this.#refused?.error) ? this.#refused.error.code : undefined;
+      return this.#pause.why?.code;
     } catch (error) {
       return asRefusal(error).code;
     }
+  }
+
+  #askKeyringAgain(): void {
+    const { secrets } = this.managers;
+    secrets.refresh();
+    // A service that waits for its user is not to ask again and again.
+    if (!this.#pause.isOn && !secrets.environment.keyring.isStuck) {
+      secrets.environment.keyring.retry();
+    }
+  }
+}
+
+/** Tries again for a while when another process is writing: nobody waits in the meantime. */
+async function patiently<T>(task: () => Promise<T>): Promise<T> {
+  for (const end = performance.now() + PATIENCE_MS;;) {
+    try {
+      return await task();
+    } catch (error) {
+      if (!isRekeyError(error, "busy") || performance.now() > end) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
   }
 }

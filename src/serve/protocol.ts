@@ -21,7 +21,7 @@ export type MainMethods = {
   value(version: Version): Promise<string>;
   login(credentials: Credentials): ReturnType<Office["login"]>;
   endSession(verified: Verified): Promise<void>;
-  rotate(options: RotateOptions): ReturnType<Office["rotate"]>;
+  rotate(asked: { token: string; options: RotateOptions }): ReturnType<Office["rotate"]>;
   status(): ReturnType<Office["status"]>;
   metrics(): Promise<string>;
   seen(seen: Seen): void;

@@ -1,3 +1,5 @@
+import { isIPv4 } from "node:net";
+
 /** Where `serve` listens. */
 export type Address =
   | { readonly kind: "tcp"; readonly hostname: string; readonly port: number }
@@ -28,5 +30,6 @@ export interface Settings {
 export function isLocal(address: Address): boolean {
   if (address.kind === "unix") return true;
   const { hostname } = address;
-  return hostname === "localhost" || hostname === "::1" || /^127(\.\d{1,3}){3}$/.test(hostname);
+  return hostname === "localhost" || hostname === "::1" ||
+    isIPv4(hostname) && hostname.startsWith("127.");
 }

@@ -1,6 +1,6 @@
 import { prometheus } from "../http/prometheus.ts";
 import { raiseFileLimit } from "./file_limit.ts";
-import { mustBeFree } from "./listener.ts";
+import { reserve } from "./listener.ts";
 import { expose } from "./measurements.ts";
 import { type Managers, SecretOffice } from "./office.ts";
 import type { MainMethods, WorkerMethods } from "./protocol.ts";
@@ -37,9 +37,12 @@ const STOP_MS = 10_000;
  */
 export async function serve(settings: Settings, around: Surroundings): Promise<void> {
   raiseFileLimit();
-  await mustBeFree(settings.address);
   const supervisor = new Supervisor(settings, around);
   try {
+    {
+      using _reserved = await reserve(settings.address);
+      await supervisor.load();
+    }
     await supervisor.start();
     await Promise.race([around.stopped, supervisor.died]);
   } finally {
@@ -65,15 +68,22 @@ class Supervisor {
     return this.#death.promise;
   }
 
+  /** Starts the threads; they do not listen yet. */
+  async load(): Promise<void> {
+    for (let n = 0; n < this.settings.workers; n++) this.#add();
+    await this.#alive(Promise.all(this.#threads.map((thread) => thread.call("ping"))));
+  }
+
+  /** Begins to listen. */
   async start(): Promise<void> {
     const { settings, around } = this;
     const { address } = settings;
+    const [first, ...others] = this.#threads;
     // The first one finds the port, should it be any.
-    const port = await this.#add(settings);
+    const port = await this.#alive(first!.call("start", settings));
     const same = address.kind === "tcp" ? { ...address, port } : address;
-    for (let others = settings.workers - 1; others > 0; others--) {
-      await this.#add({ ...settings, address: same });
-    }
+    const shared = { ...settings, address: same };
+    await this.#alive(Promise.all(others.map((thread) => thread.call("start", shared))));
     around.onListening(port);
     await this.#maintain();
     this.#every(MAINTENANCE_MS, () => this.#maintain());
@@ -97,21 +107,22 @@ class Supervisor {
     await Promise.race([ended, deadline, this.#death.promise.catch(() => {})]);
     clearTimeout(timer);
     this.#workers.forEach((worker) => worker.terminate());
-    const { address } = this.settings;
-    if (address.kind === "unix") removeSocket(address.path);
     await this.#office.maintain();
   }
 
-  async #add(settings: Settings): Promise<number> {
+  #add(): void {
     const worker = this.around.makeWorker();
     worker.onerror = (event) => {
       event.preventDefault();
       this.#death.reject(new Error(`A thread died: ${event.message}`));
     };
     this.#workers.push(worker);
-    const thread = new Rpc<WorkerMethods>(worker as Port, this.#methods());
-    this.#threads.push(thread);
-    return await Promise.race([thread.call("start", settings), this.died]);
+    this.#threads.push(new Rpc<WorkerMethods>(worker as Port, this.#methods()));
+  }
+
+  // A thread that has died answers no more.
+  #alive<T>(answer: Promise<T>): Promise<T> {
+    return Promise.race([answer, this.died]);
   }
 
   #methods(): MainMethods {
@@ -120,7 +131,7 @@ class Supervisor {
       value: (version) => office.value(version),
       login: (credentials) => office.login(credentials),
       endSession: (verified) => office.endSession(verified),
-      rotate: (options) => office.rotate(options),
+      rotate: ({ token, options }) => office.rotate(token, options),
       status: () => office.status(),
       metrics: () => this.#metrics(),
       seen: ({ verdicts, lines }) => {
@@ -151,13 +162,5 @@ class Supervisor {
       running = true;
       task().catch(this.#death.reject).finally(() => running = false);
     }, milliseconds));
-  }
-}
-
-function removeSocket(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

@@ -21,7 +21,8 @@ export function systemd(
   const microseconds = Number(env("WATCHDOG_USEC"));
   return {
     // A server is not to end because nobody could be told of it, as when there are no more files.
-    notify: (state) => send(path, state).catch((error) => onFailure(String(error))),
+    notify: (state) =>
+      within(SEND_MS, send(path, state)).catch((error) => onFailure(String(error))),
     // Half of what it waits, as the manual advises.
     watchdogMs: forUs && microseconds > 0 ? microseconds / 2_000 : undefined,
   };
@@ -39,4 +40,16 @@ async function send(path: string, state: string): Promise<void> {
     socket.close();
     Deno.removeSync(own);
   }
+}
+
+// What is not read in this time is not waited for: the server has other things to do.
+const SEND_MS = 1_000;
+
+async function within<T>(milliseconds: number, task: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("it does not read its socket")), milliseconds);
+  });
+  task.catch(() => {});
+  return await Promise.race([task, deadline]).finally(() => clearTimeout(timer));
 }

@@ -85,7 +85,7 @@ export class RequestThread {
       office: {
         login: (credentials) => main.call("login", credentials),
         endSession: (verified) => main.call("endSession", verified),
-        rotate: (options) => main.call("rotate", options),
+        rotate: (token, options) => main.call("rotate", { token, options }),
         status: () => main.call("status"),
         metrics: () => main.call("metrics"),
       },

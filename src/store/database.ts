@@ -41,6 +41,7 @@ export class Database implements Sql {
     readonly path: string,
     private readonly sqlite: DatabaseSync,
     private readonly identity?: string,
+    private readonly waitMs = BUSY_TIMEOUT_MS,
   ) {}
 
   /**
@@ -59,7 +60,7 @@ export class Database implements Sql {
       try {
         sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA secure_delete = ON;
                      PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF`);
-        const database = new Database(path, sqlite, identity);
+        const database = new Database(path, sqlite, identity, waitMs);
         database.#migrate(locked);
         sqlite.exec(`PRAGMA busy_timeout = ${waitMs}`);
         return database;
@@ -105,7 +106,7 @@ export class Database implements Sql {
    *
    * @throws {RekeyError} `busy` when another writer holds the file for too long.
    */
-  transaction<T>(work: () => T, waitMs = BUSY_TIMEOUT_MS): T {
+  transaction<T>(work: () => T, waitMs = this.waitMs): T {
     return this.#explain(() => {
       this.sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; BEGIN IMMEDIATE`);
       try {
@@ -117,7 +118,7 @@ export class Database implements Sql {
         this.#rollBack();
         throw error;
       } finally {
-        this.sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+        this.sqlite.exec(`PRAGMA busy_timeout = ${this.waitMs}`);
       }
     });
   }
@@ -145,7 +146,7 @@ export class Database implements Sql {
       const { busy } = this.sqlite.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() as {
         busy: number;
       };
-      this.sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+      this.sqlite.exec(`PRAGMA busy_timeout = ${this.waitMs}`);
       return busy === 0;
     });
   }

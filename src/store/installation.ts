@@ -44,6 +44,8 @@ export interface Environment {
   /** Who acts, for the audit log. */
   readonly actor: string;
   readonly clock: Clock;
+  /** How long to wait for another process's writing, in milliseconds; default: the database's own. */
+  readonly waitMs?: number;
 }
 
 /** One app's database with its keys and stores: what the layers above work on. */
@@ -65,7 +67,11 @@ export class Installation {
   /** Opens the app's database, and makes it when it is not there. */
   static open(environment: Environment, options: OpenOptions = {}): Installation {
     Installation.prepareFolder(environment);
-    const database = Database.open(Installation.path(environment), options);
+    const { waitMs } = environment;
+    const database = Database.open(Installation.path(environment), {
+      ...waitMs === undefined ? {} : { waitMs },
+      ...options,
+    });
     return new Installation(environment, database);
   }
 

@@ -22,25 +22,29 @@ export interface KeyringAddon {
 const EMBEDDED = new URL("./keyring.node", import.meta.url);
 const EMBEDDED_SHA256 = new URL("./keyring.node.sha256", import.meta.url);
 
+/** Loads the keyring addon. @throws {RekeyError} as {@linkcode unpackedAddon} does. */
+export function loadKeyringAddon(cacheFolder: string | undefined): KeyringAddon {
+  const path = unpackedAddon(cacheFolder);
+  return { AsyncEntry: entriesOnThread(path, (cause) => unloadable(path, cause)) };
+}
+
+/** An addon that is there and that the system refuses. */
+export function unloadable(path: string, cause: unknown): RekeyError {
+  return new RekeyError("keyring_failed", "Cannot use the keyring: its addon cannot be loaded", {
+    hint:
+      `Is ${path} on a file system that forbids programs (noexec)? XDG_CACHE_HOME names another`,
+    cause,
+  });
+}
+
 /**
- * Loads the keyring addon. The system can only load it from a file, and a file under a predictable
+ * Path of the keyring addon. The system can only load it from a file, and a file under a predictable
  * name in a shared folder could be somebody else's: it is unpacked into a folder of the user's own
  * (0700), named by its SHA-256, and its content is compared before every load.
  *
  * @throws {RekeyError} `keyring_absent` when this build has no addon.
  */
-export function loadKeyringAddon(cacheFolder: string | undefined): KeyringAddon {
-  const path = unpackedAddon(cacheFolder);
-  const unloadable = (cause: unknown) =>
-    new RekeyError("keyring_failed", "Cannot use the keyring: its addon cannot be loaded", {
-      hint:
-        `Is ${path} on a file system that forbids programs (noexec)? XDG_CACHE_HOME names another`,
-      cause,
-    });
-  return { AsyncEntry: entriesOnThread(path, unloadable) };
-}
-
-function unpackedAddon(folder: string | undefined): string {
+export function unpackedAddon(folder: string | undefined): string {
   const sha256 = embeddedHash();
   if (folder === undefined) throw noPlace("there is no home folder");
   const path = join(folder, `keyring-${sha256}.node`);

@@ -71,6 +71,69 @@ Deno.test("a keyring that never answers holds up only those who need it", async 
   await eventually(() => serving.auth(token), 204);
 });
 
+Deno.test("more connections than select(2) can count harm no call of the keyring", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  await using serving = await Serving.start(box);
+  const { hostname, port } = new URL(serving.url);
+  const idle = await Promise.all(
+    Array.from({ length: 1_500 }, () => Deno.connect({ hostname, port: Number(port) })),
+  );
+  for (let round = 0; round < 3; round++) {
+    assert.equal(await serving.auth(await box.token()), 204);
+    await box.run(["rotate", "--force"]);
+  }
+  idle.forEach((connection) => connection.close());
+  assert.equal((await serving.stop()).code, 0);
+});
+
+Deno.test("many who wait for one value share one retrieval", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  await using serving = await Serving.start(box, ["--workers", "2"]);
+  const token = await box.token();
+  const before = (await box.json("stats")).retrieval.keyring.count;
+  const all = Array.from({ length: 200 }, () => serving.auth(token));
+  assert.deepEqual(new Set(await Promise.all(all)), new Set([204]));
+  assert.equal((await serving.stop()).code, 0);
+  const after = (await box.json("stats")).retrieval.keyring.count;
+  assert.ok(after - before <= 4, `${after - before} retrievals`);
+});
+
+Deno.test("a rotation under load shuts nobody out, nor does a keyring that is away for a moment", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  await using serving = await Serving.start(box, ["--workers", "2"]);
+  let [token, going] = [await box.token(), true];
+  const clients = Array.from({ length: 40 }, async () => {
+    while (going) await serving.auth(token);
+  });
+  for (let round = 0; round < 3; round++) {
+    await box.run(["rotate", "--force"]);
+    token = await box.token();
+    assert.equal(await serving.auth(token), 204);
+  }
+  await box.lock();
+  await box.run(["rotate", "--force", "--store", "database"]);
+  going = false;
+  await Promise.all(clients);
+  await box.unlock();
+  await eventually(async () => await serving.auth(await box.token()), 204);
+});
+
+Deno.test("a keyring that has hung once does not keep users out", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  const password = "correct horse battery staple";
+  await box.run(["user", "add", "alice"], { stdin: password });
+  await using serving = await Serving.start(box);
+  const logIn = () => serving.status(serving.post("/login", { name: "alice", password }));
+  box.stop();
+  assert.equal(await logIn(), 503);
+  box.cont();
+  await eventually(logIn, 200);
+});
+
 Deno.test("the sealed copy serves when the keyring does not, and is counted as a fallback", async () => {
   await using box = await KeyringBox.start();
   const env = { REKEY_MIRROR: "on" };

@@ -15,11 +15,12 @@ export class Serving implements AsyncDisposable {
   stderr = "";
   readonly #ended: Promise<Deno.CommandStatus>;
   readonly #reading: Promise<unknown>;
+  readonly #deaf = new AbortController();
 
   private constructor(private readonly box: Box, readonly process: Deno.ChildProcess) {
     this.#reading = Promise.all([
       read(process.stdout, (text) => this.stdout += text),
-      read(process.stderr, (text) => this.stderr += text),
+      read(process.stderr, (text) => this.stderr += text, this.#deaf.signal),
     ]);
     this.#ended = process.status;
   }
@@ -97,6 +98,12 @@ export class Serving implements AsyncDisposable {
     return this.status(this.get("/auth", token));
   }
 
+  /** Closes our end of its standard error, as a reader that has gone. */
+  async deafen(): Promise<void> {
+    this.#deaf.abort();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+
   /** Sends a signal and answers how the server ended. */
   async stop(signal: Deno.Signal = "SIGTERM"): Promise<Deno.CommandStatus> {
     this.process.kill(signal);
@@ -123,6 +130,15 @@ export class Serving implements AsyncDisposable {
   }
 }
 
-async function read(stream: ReadableStream<Uint8Array>, take: (text: string) => void) {
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) take(text);
+async function read(
+  stream: ReadableStream<Uint8Array>,
+  take: (text: string) => void,
+  signal?: AbortSignal,
+) {
+  const reader = stream.getReader();
+  signal?.addEventListener("abort", () => reader.cancel());
+  const decoder = new TextDecoder();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    take(decoder.decode(part.value, { stream: true }));
+  }
 }

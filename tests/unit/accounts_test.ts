@@ -195,3 +195,35 @@ Deno.test("equal characters typed as different code points are one password; a d
     await assert.rejects(verifyPassword("x", damaged), coded("database_damaged"), damaged);
   }
 });
+
+Deno.test("a new password that overtakes a login leaves it without a session", async () => {
+  using environment = testEnvironment();
+  const { manager, accounts, auth } = await prepared(environment);
+  // Its hash is ready at once: the change is committed while the login's is still computed.
+  const late = auth.login({ name: "alice", password: PASSWORD }, 60);
+  const { installation } = await manager.open();
+  const refused = assert.rejects(late, coded("bad_credentials"));
+  installation.database.prepare("UPDATE rekey_users SET password = password || 'x'").run();
+  await refused;
+  assert.deepEqual(await accounts.sessions(10), []);
+  manager.close();
+});
+
+Deno.test("passwords and names are measured in characters, whatever their code units", async () => {
+  using environment = testEnvironment();
+  const { manager, accounts, auth } = await prepared(environment);
+  const [name, password] = ["\u{1F600}".repeat(100), "\u{1F511}".repeat(600)];
+  await accounts.add(name, password);
+  for (let i = 0; i < 7; i++) await auth.login({ name, password }, 60);
+  manager.close();
+});
+
+Deno.test("a clock that was set back locks nobody out for good", async () => {
+  using environment = testEnvironment();
+  const { manager, auth } = await prepared(environment);
+  const { installation: { database } } = await manager.open();
+  const tomorrow = environment.clock() + 86_400_000;
+  database.prepare("INSERT INTO rekey_throttle VALUES ('user', 'alice', 50, ?)").run(tomorrow);
+  await auth.login({ name: "alice", password: PASSWORD }, 60);
+  manager.close();
+});

@@ -3,8 +3,14 @@ import { RekeyError } from "../../core/errors.ts";
 import { type Address, isLocal, type Settings } from "../../serve/settings.ts";
 import { serve } from "../../serve/supervisor.ts";
 import { systemd } from "../../serve/systemd.ts";
-import { type Context, variable } from "../context.ts";
+import { AuthManager } from "../../auth/manager.ts";
+import { Accounts } from "../../auth/accounts.ts";
+import { SecretManager } from "../../secret/manager.ts";
+import type { KeyringAddon } from "../../store/keyring_addon.ts";
+import { entriesInProcess } from "../../store/keyring_process.ts";
+import { type Context, environmentFrom, variable } from "../context.ts";
 import { LogSink } from "../log_sink.ts";
+import { lenientStreams, Output } from "../output.ts";
 import { startRequestThread } from "../request_thread.ts";
 
 /** Flags of `rekey serve`. Durations in seconds. */
@@ -25,13 +31,21 @@ export interface ServeFlags {
 // More threads than this do not answer more: the kernel's share of a request stays.
 const MOST_WORKERS = 8;
 
+// Other programs write for an instant. Whoever holds the database longer must not hold up the main thread.
+const WAIT_MS = 250;
+
 // What a log that nobody reads may hold up the end.
 const FLUSH_MS = 1_000;
 
 /** Serves verification until it is told to stop. */
 export async function runServer(options: ServeFlags, context: Context): Promise<void> {
-  const { secrets, auth, accounts, output, globals, version } = context;
+  const { globals, version } = context;
+  const output = new Output(context.output.options, lenientStreams);
   const settings = settingsFrom(options, version, output.options.quiet);
+  const secrets = new SecretManager({
+    ...environmentFrom(globals, Deno.build.standalone ? keyringInProcess : undefined),
+    waitMs: WAIT_MS,
+  });
   // A secret that does not exist yet is a mistake; one that cannot be had just now may come back.
   await secrets.open();
   const log = new LogSink(Deno.stdout);
@@ -40,7 +54,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
       ? settings.address.path
       : `${settings.tls ? "https" : "http"}://${bracketed(settings.address.hostname)}:${port}`;
   await serve(settings, {
-    managers: { secrets, auth, accounts },
+    managers: { secrets, auth: new AuthManager(secrets), accounts: new Accounts(secrets) },
     makeWorker: () => startRequestThread(globals),
     log: (line) => log.write(line),
     onListening: (port) => output.remark(`listening on ${at(port)}`),
@@ -49,7 +63,20 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     systemd: systemd(variable, Deno.pid, (why) => output.warning(`systemd was not told: ${why}`)),
     stopped: stopSignal(),
   });
+  secrets.close();
   await log.flush(FLUSH_MS);
+}
+
+/** The keyring by way of a helper; where the program is not compiled there is none to start. */
+function keyringInProcess(): KeyringAddon {
+  const start = () =>
+    new Deno.Command("/bin/sh", {
+      args: ["-c", 'exec "$0" keyring-helper', Deno.execPath()],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+  return { AsyncEntry: entriesInProcess(start) };
 }
 
 function settingsFrom(options: ServeFlags, version: string, quiet: boolean): Settings {

@@ -3,8 +3,10 @@ import { run, type Runner } from "./runner.ts";
 import { count, lasting, nonEmpty, repeated } from "./values.ts";
 
 /** The flags of `serve`. */
-export function addServe(command: Command, runner: Runner): void {
-  command
+export function addServe(program: Command, runner: Runner): void {
+  program.command("keyring-helper", { hidden: true })
+    .action(run(runner, async () => (await import("../commands/keyring_helper.ts")).keyringHelper));
+  program.command("serve")
     .description("serve verification, logins and a status page over HTTP, to this machine only")
     .addOption(
       new Option("--listen <address>", "where to listen").default("127.0.0.1:8700"),

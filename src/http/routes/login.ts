@@ -1,4 +1,5 @@
 import { rfc3339 } from "../../core/clock.ts";
+import { countedAddress } from "../address.ts";
 import { readJson } from "../body.ts";
 import type { Call, Route } from "../route.ts";
 import { LoginAnswer, LoginRequest, Problem } from "../schemas.ts";
@@ -25,8 +26,6 @@ export const login: Route = {
 // The last entry is the one that our own proxy has added; the ones before it are anybody's.
 function clientAddress({ request, address, trustForwarded }: Call): string | undefined {
   const forwarded = trustForwarded ? request.headers.get("x-forwarded-for") : null;
-  const last = forwarded?.split(",").at(-1)?.trim().slice(0, LONGEST_ADDRESS);
-  return last || address;
+  const last = forwarded?.split(",").at(-1)?.trim();
+  return countedAddress(last ?? "") ?? (address && countedAddress(address));
 }
-
-const LONGEST_ADDRESS = 64;

@@ -14,9 +14,11 @@ export const rotate: Route = {
   answers: { 200: { description: "The new version", schema: RotateAnswer } },
   bearer: "always",
   async handler({ request, verify, office }) {
-    mustHaveScope(await verify(bearerToken(request)), "admin");
+    const token = bearerToken(request);
+    mustHaveScope(await verify(token), "admin");
     const { reason, grace, if_older_than, request_id } = await readJson(request, RotateRequest, {});
-    const answer = await office.rotate({
+    // The office asks about the token again: until it is this one's turn another rotation may have ended it.
+    const answer = await office.rotate(token, {
       reason,
       graceMs: parseDuration(grace ?? "0s") * 1000,
       ifOlderThanMs: if_older_than === undefined ? undefined : parseDuration(if_older_than) * 1000,

@@ -1,0 +1,49 @@
+import process from "node:process";
+import type { AsyncEntry } from "@napi-rs/keyring";
+import { asRefusal } from "../../core/errors.ts";
+import { unloadable, unpackedAddon } from "../../store/keyring_addon.ts";
+import type { KeyringAnswer, KeyringCall } from "../../store/keyring_process.ts";
+import type { Context } from "../context.ts";
+
+/** What `serve` starts to talk to the keyring: see `store/keyring_process.ts`. It ends with its stdin. */
+export async function keyringHelper(_options: unknown, { secrets }: Context): Promise<void> {
+  const { cache } = secrets.environment.folders;
+  let rest = "";
+  for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) {
+      const answer = `${JSON.stringify(await answerTo(JSON.parse(line), cache))}\n`;
+      Deno.stdout.writeSync(new TextEncoder().encode(answer));
+    }
+  }
+}
+
+let loaded: typeof AsyncEntry | undefined;
+
+async function answerTo(call: KeyringCall, cache: string | undefined): Promise<KeyringAnswer> {
+  const { id, entry, method, value } = call;
+  try {
+    loaded ??= load(unpackedAddon(cache));
+  } catch (error) {
+    const { code, message, hint } = asRefusal(error);
+    return { id, refusal: { code, message, hint } };
+  }
+  try {
+    const made = new loaded(...entry as ConstructorParameters<typeof AsyncEntry>);
+    const make = made[method] as (...values: unknown[]) => Promise<unknown>;
+    return { id, result: await make.apply(made, value) ?? null };
+  } catch (error) {
+    return { id, error: (error as Error).message };
+  }
+}
+
+function load(path: string): typeof AsyncEntry {
+  const addon = { exports: {} as { AsyncEntry: typeof AsyncEntry } };
+  try {
+    process.dlopen(addon, path);
+  } catch (cause) {
+    throw unloadable(path, cause);
+  }
+  return addon.exports.AsyncEntry;
+}

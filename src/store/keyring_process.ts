@@ -1,0 +1,126 @@
+import type { AsyncEntry } from "@napi-rs/keyring";
+import { type ErrorCode, RekeyError } from "../core/errors.ts";
+
+/** A call of the addon, as a line of JSON on the helper's stdin. */
+export interface KeyringCall {
+  readonly id: number;
+  /** The arguments of the addon's `AsyncEntry`. */
+  readonly entry: unknown[];
+  readonly method: "getPassword" | "setPassword" | "deletePassword";
+  readonly value: unknown[];
+}
+
+/** How a call ended, as a line of JSON on the helper's stdout. */
+export type KeyringAnswer =
+  & { readonly id: number }
+  & (
+    | { readonly result: unknown }
+    | { readonly error: string }
+    | { readonly refusal: { code: ErrorCode; message: string; hint: string | undefined } }
+  );
+
+/**
+ * The addon's entries, with each call made by a process of its own, for a server. Its D-Bus library waits
+ * with select(2), which writes past its end when a file's number is 1,024 or more, as a server's may be; and
+ * what a call that never ends has taken can only be given back by ending its process.
+ *
+ * A call that is aborted before it has ended takes its process with it. The next one starts another.
+ *
+ * @param start starts the helper, with pipes for stdin and stdout.
+ */
+export function entriesInProcess(start: () => Deno.ChildProcess): typeof AsyncEntry {
+  let helper: Helper | undefined;
+
+  function ask(
+    entry: unknown[],
+    method: KeyringCall["method"],
+    value: unknown[],
+    signal?: AbortSignal | null,
+  ): Promise<unknown> {
+    if (helper === undefined || helper.hasEnded) helper = new Helper(start());
+    return helper.call({ entry, method, value }, signal);
+  }
+
+  class Entry {
+    readonly #entry: unknown[];
+
+    constructor(...entry: unknown[]) {
+      this.#entry = entry;
+    }
+
+    getPassword(signal?: AbortSignal) {
+      return ask(this.#entry, "getPassword", [], signal);
+    }
+
+    setPassword(value: string, signal?: AbortSignal) {
+      return ask(this.#entry, "setPassword", [value], signal);
+    }
+
+    deletePassword(signal?: AbortSignal) {
+      return ask(this.#entry, "deletePassword", [], signal);
+    }
+  }
+  return Entry as unknown as typeof AsyncEntry;
+}
+
+class Helper {
+  hasEnded = false;
+  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  #calls = 0;
+
+  constructor(private readonly child: Deno.ChildProcess) {
+    this.#input = child.stdin.getWriter();
+    this.#read().finally(() => this.#end());
+  }
+
+  call(call: Omit<KeyringCall, "id">, signal?: AbortSignal | null): Promise<unknown> {
+    const id = ++this.#calls;
+    const waiting = Promise.withResolvers<unknown>();
+    this.#waiting.set(id, waiting);
+    signal?.addEventListener("abort", () => {
+      if (this.#waiting.has(id)) this.#end();
+    });
+    const line = `${JSON.stringify({ id, ...call } satisfies KeyringCall)}\n`;
+    this.#input.write(new TextEncoder().encode(line)).catch(() => this.#end());
+    return waiting.promise;
+  }
+
+  async #read(): Promise<void> {
+    let rest = "";
+    for await (const text of this.child.stdout.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) this.#settle(JSON.parse(line));
+    }
+  }
+
+  #settle(answer: KeyringAnswer): void {
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if ("result" in answer) waiting?.resolve(answer.result);
+    else if ("error" in answer) waiting?.reject(new Error(answer.error));
+    else waiting?.reject(refusalOf(answer.refusal));
+  }
+
+  #end(): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    try {
+      this.child.kill("SIGKILL");
+    } catch (error) {
+      // It has ended by itself.
+      if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
+    }
+    for (const waiting of this.#waiting.values()) {
+      waiting.reject(new Error("The process that talks to the keyring has ended"));
+    }
+    this.#waiting.clear();
+  }
+}
+
+function refusalOf(
+  { code, message, hint }: { code: ErrorCode; message: string; hint?: string | undefined },
+) {
+  return new RekeyError(code, message, hint === undefined ? {} : { hint });
+}

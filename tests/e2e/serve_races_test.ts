@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Box } from "../support/box.ts";
+import { Serving } from "../support/serving.ts";
+
+const PASSWORD = "correct horse battery staple";
+
+async function makeBox(): Promise<Box> {
+  const box = new Box();
+  assert.equal((await box.run(["init"])).code, 0);
+  return box;
+}
+
+const logIn = (serving: Serving, password = PASSWORD) =>
+  serving.post("/login", { name: "alice", password });
+
+/** What `work` brings while the password of a login that has begun is being hashed. */
+async function duringLogin(serving: Serving, work: () => Promise<unknown>): Promise<Response> {
+  const login = logIn(serving);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  await work();
+  return await login;
+}
+
+Deno.test("a login that a removal overtakes gives no token", async () => {
+  using box = await makeBox();
+  await box.run(["user", "add", "alice"], { stdin: PASSWORD });
+  await using serving = await Serving.start(box);
+  const removed = await duringLogin(serving, async () => {
+    assert.equal((await box.run(["user", "remove", "alice", "--force"])).code, 0);
+  });
+  assert.equal((await removed.json()).code, "bad_credentials");
+});
+
+Deno.test("a rotation over HTTP whose token was ended while its body came is refused", async () => {
+  using box = await makeBox();
+  await using serving = await Serving.start(box);
+  const admin = await box.token("root", "--scope", "admin");
+  const { hostname, port } = new URL(serving.url);
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  const body = '{"reason":"by an ended token"}';
+  const head = `POST /rotate HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${admin}\r\n` +
+    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`;
+  const send = (text: string) => connection.write(new TextEncoder().encode(text));
+  await send(head + body.slice(0, 5));
+  // The server has verified the token and waits for the body.
+  await serving.until(() => true);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await box.run(["rotate", "--force"]);
+  await send(body.slice(5));
+  const buffer = new Uint8Array(4_096);
+  const text = new TextDecoder().decode(buffer.subarray(0, await connection.read(buffer) ?? 0));
+  assert.match(text, /^HTTP\/1\.1 401 /);
+  assert.equal((await box.json("status")).version, 2);
+});
+
+Deno.test("of many rotations with one token at a time, one is carried out", async () => {
+  using box = await makeBox();
+  await using serving = await Serving.start(box);
+  const admin = await box.token("root", "--scope", "admin");
+  const all = Array.from({ length: 8 }, () => serving.status(serving.post("/rotate", {}, admin)));
+  assert.deepEqual((await Promise.all(all)).sort(), [200, ...Array(7).fill(401)]);
+  assert.equal((await box.json("status")).version, 2);
+});
+
+Deno.test("the end of a user's sessions counts for one that a leeway would revive", async () => {
+  using box = await makeBox();
+  await using serving = await Serving.start(box);
+  const token = await box.token("bob", "--ttl", "1s");
+  while ((await box.run(["verify", token])).code === 0) { /* a second is long */ }
+  const verdict = async () => await (await serving.post("/verdict", { token, leeway: 60 })).json();
+  assert.equal((await verdict()).valid, true);
+  await box.run(["session", "revoke", "--user", "bob"]);
+  assert.equal((await verdict()).code, "revoked");
+});
+
+Deno.test("a restoration brings back neither removed users nor old passwords", async () => {
+  using box = await makeBox();
+  for (const name of ["alice", "mallory"]) {
+    await box.run(["user", "add", name], { stdin: PASSWORD });
+  }
+  await box.run(["backup", "copy.db"]);
+  await box.run(["user", "remove", "mallory", "--force"]);
+  await box.run(["user", "passwd", "alice"], { stdin: `${PASSWORD}!` });
+  await using serving = await Serving.start(box);
+  assert.equal((await box.run(["restore", "copy.db", "--force"])).code, 0);
+  const users = (await box.run(["user", "list", "--json"])).stdout;
+  assert.doesNotMatch(users, /mallory/);
+  assert.equal(await serving.status(logIn(serving)), 401);
+  assert.equal(await serving.status(logIn(serving, `${PASSWORD}!`)), 200);
+});
+
+Deno.test("the page's data name no user", async () => {
+  using box = await makeBox();
+  await using serving = await Serving.start(box);
+  await box.run(["user", "add", "carol.smith"], { stdin: PASSWORD });
+  await box.run(["session", "revoke", "--user", "carol.smith"]);
+  await box.run(["user", "remove", "carol.smith", "--force"]);
+  const text = await (await serving.get("/status.json")).text();
+  assert.match(text, /User removed/);
+  assert.doesNotMatch(text, /carol/);
+});
+
+Deno.test("a log or a standard error that cannot be written to ends nothing", async () => {
+  using box = await makeBox();
+  const token = await box.token();
+  await using serving = await Serving.start(box, [], { before: "exec >/dev/full" });
+  for (let i = 0; i < 20; i++) assert.equal(await serving.auth(token), 204);
+  // A warning comes, and nobody reads standard error any more.
+  await serving.deafen();
+  await box.run(["destroy", "--force"]);
+  assert.equal(await serving.auth(token), 503);
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  assert.equal(await serving.auth(token), 503);
+  assert.equal((await serving.stop()).code, 0);
+});
+
+Deno.test("of two servers on one Unix socket the second leaves the first alone", async () => {
+  using box = await makeBox();
+  const path = join(box.home, "s");
+  await using first = await Serving.start(box, ["--unix", path]);
+  await Deno.remove(path);
+  await using second = await Serving.start(box, ["--unix", path]);
+  assert.equal((await first.stop()).code, 0);
+  assert.ok(Deno.lstatSync(path).isSocket, "the second one's socket is still there");
+  assert.equal((await second.stop()).code, 0);
+});
+
+Deno.test("what cannot be listened on is a usage error and no bug", async () => {
+  using box = await makeBox();
+  for (const args of [["--unix", "x".repeat(200)], ["--listen", "127.999.1.1:0"]]) {
+    const { code, stderr } = await box.run(["serve", ...args]);
+    assert.ok(code === 1 || code === 2, `${code}`);
+    assert.doesNotMatch(stderr, /bug in rekey/);
+  }
+});
+
+Deno.test("a database that is exchanged during a login is no bug", async () => {
+  using box = await makeBox();
+  await box.run(["user", "add", "alice"], { stdin: PASSWORD });
+  await box.run(["backup", "copy.db"]);
+  await using serving = await Serving.start(box);
+  const response = await duringLogin(serving, async () => {
+    await Deno.copyFile(box.database, `${box.database}.new`);
+    await Deno.rename(`${box.database}.new`, box.database);
+    await serving.status(serving.get("/metrics"));
+  });
+  assert.notEqual(response.status, 500);
+  await response.body?.cancel();
+});

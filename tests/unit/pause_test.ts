@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { isRekeyError, RekeyError } from "../../src/core/errors.ts";
+import { SingleFlight } from "../../src/core/single_flight.ts";
+import { Pause } from "../../src/serve/pause.ts";
+
+Deno.test("a pause grows with each refusal after it, not with those during it, and ends with a success", () => {
+  let now = 0;
+  const pause = new Pause(() => now);
+  const locked = new RekeyError("keyring_locked", "Cannot");
+  const lengthOf = () => {
+    for (let many = 0; many < 40; many++) pause.begin(locked);
+    const start = now;
+    while (pause.isOn) now += 100;
+    return now - start;
+  };
+  assert.deepEqual([1, 2, 3, 4, 5, 6].map(lengthOf), [500, 1000, 2000, 4000, 5000, 5000]);
+  assert.equal(pause.why, locked);
+  pause.check();
+  pause.over();
+  assert.equal(pause.why, undefined);
+  pause.begin(locked);
+  assert.throws(() => pause.check(), (error) => isRekeyError(error, "keyring_locked"));
+  assert.ok(pause.isOn);
+});
+
+Deno.test("those who ask for the same share one task; the next one asks again", async () => {
+  const flight = new SingleFlight<number>();
+  let runs = 0;
+  const task = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    return ++runs;
+  };
+  assert.deepEqual(await Promise.all([flight.once("a", task), flight.once("a", task)]), [1, 1]);
+  assert.equal(await flight.once("b", task), 2);
+  await assert.rejects(flight.once("a", () => Promise.reject(new Error("no"))));
+  assert.equal(await flight.once("a", task), 3);
+});
