@@ -48,7 +48,7 @@ export class SecretOffice implements Omit<Office, "metrics"> {
   value(version: Version): Promise<string> {
     return this.#fetching.once(version.kid, async () => {
       const { secrets } = this.managers;
-      this.#pause.check();
+      if (version.location === "keyring") this.#pause.check();
       this.#askKeyringAgain();
       try {
         const { secret } = await secrets.valueOf(version);

@@ -71,7 +71,8 @@ class Helper {
 
   constructor(private readonly child: Deno.ChildProcess) {
     this.#input = child.stdin.getWriter();
-    this.#read().finally(() => this.#end());
+    // However it ends, those who wait are told.
+    this.#read().catch(() => {}).finally(() => this.#end());
   }
 
   call(call: Omit<KeyringCall, "id">, signal?: AbortSignal | null): Promise<unknown> {

@@ -1,12 +1,15 @@
 import process from "node:process";
 import type { AsyncEntry } from "@napi-rs/keyring";
-import { asRefusal } from "../../core/errors.ts";
+import { asRefusal, RekeyError } from "../../core/errors.ts";
 import { unloadable, unpackedAddon } from "../../store/keyring_addon.ts";
 import type { KeyringAnswer, KeyringCall } from "../../store/keyring_process.ts";
 import type { Context } from "../context.ts";
 
 /** What `serve` starts to talk to the keyring: see `store/keyring_process.ts`. It ends with its stdin. */
 export async function keyringHelper(_options: unknown, { secrets }: Context): Promise<void> {
+  if (Deno.stdout.isTerminal()) {
+    throw new RekeyError("usage", "Cannot talk to a terminal: `rekey serve` starts this by itself");
+  }
   const { cache } = secrets.environment.folders;
   let rest = "";
   for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
