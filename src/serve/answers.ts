@@ -5,7 +5,7 @@ import { rfc3339 } from "../core/clock.ts";
 import type { Services } from "../http/route.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Changed } from "../secret/rotation.ts";
-import type { Managers } from "./office.ts";
+import type { Managers } from "./managers.ts";
 import type { Settings } from "./settings.ts";
 
 type Office = Services["office"];

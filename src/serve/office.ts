@@ -1,14 +1,12 @@
-import type { Accounts } from "../auth/accounts.ts";
-import type { AuthManager } from "../auth/manager.ts";
 import { verifyToken } from "../auth/verifier.ts";
 import { asRefusal, isRekeyError } from "../core/errors.ts";
 import { SingleFlight } from "../core/single_flight.ts";
 import type { Services } from "../http/route.ts";
-import type { SecretManager } from "../secret/manager.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
 import type { Version } from "../store/versions.ts";
 import { rotationAnswer, statusOf } from "./answers.ts";
 import { Gate } from "./gate.ts";
+import type { Managers } from "./managers.ts";
 import { Pause } from "./pause.ts";
 import type { Settings } from "./settings.ts";
 
@@ -23,13 +21,6 @@ const STATUS_KEPT_MS = 1_000;
 // Each takes half a second and 128 MiB.
 const LOGINS_AT_ONCE = 1;
 const LOGINS_WAITING = 16;
-
-/** The managers that the office works with. */
-export interface Managers {
-  readonly secrets: SecretManager;
-  readonly auth: AuthManager;
-  readonly accounts: Accounts;
-}
 
 /**
  * The one thread that owns the secret: it talks to the keyring and writes to the database, so that the threads
