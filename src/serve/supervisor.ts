@@ -93,14 +93,14 @@ class Supervisor {
       this.#every(systemd.watchdogMs, async () => {
         // A sign of life of the whole: each thread has to give its own.
         await Promise.all(this.#threads.map((thread) => thread.call("ping")));
-        await systemd.notify("WATCHDOG=1");
+        systemd.notify("WATCHDOG=1");
       });
     }
-    await systemd.notify("READY=1");
+    systemd.notify("READY=1");
   }
 
   async stop(): Promise<void> {
-    await this.around.systemd.notify("STOPPING=1");
+    this.around.systemd.notify("STOPPING=1");
     this.#timers.forEach(clearInterval);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise((resolve) => timer = setTimeout(resolve, STOP_MS));

@@ -1,7 +1,9 @@
+import { sendDatagram } from "./datagram.ts";
+
 /** What systemd asks of a service that it starts with `Type=notify` (sd_notify(3), sd_watchdog_enabled(3)). */
 export interface Systemd {
   /** Says something, for example `READY=1`. */
-  notify(state: string): Promise<void>;
+  notify(state: string): void;
   /** How often the watchdog wants a sign of life, in milliseconds; `undefined` when it does not. */
   readonly watchdogMs: number | undefined;
 }
@@ -16,40 +18,16 @@ export function systemd(
   onFailure: (why: string) => void,
 ): Systemd {
   const path = env("NOTIFY_SOCKET");
-  if (path === undefined) return { notify: () => Promise.resolve(), watchdogMs: undefined };
+  if (path === undefined) return { notify: () => {}, watchdogMs: undefined };
   const forUs = [undefined, String(pid)].includes(env("WATCHDOG_PID"));
   const microseconds = Number(env("WATCHDOG_USEC"));
   return {
-    // A server is not to end because nobody could be told of it, as when there are no more files.
-    notify: (state) =>
-      within(SEND_MS, send(path, state)).catch((error) => onFailure(String(error))),
+    notify: (state) => {
+      const failure = sendDatagram(path, state);
+      // A server is not to end because nobody could be told of it, as when there are no more files.
+      if (failure !== undefined) onFailure(failure);
+    },
     // Half of what it waits, as the manual advises.
     watchdogMs: forUs && microseconds > 0 ? microseconds / 2_000 : undefined,
   };
-}
-
-async function send(path: string, state: string): Promise<void> {
-  if (path.startsWith("@")) throw new Error("the runtime cannot name an abstract socket");
-  // A datagram socket needs a name of its own, even if nobody answers.
-  const own = Deno.makeTempFileSync({ prefix: "rekey-notify-" });
-  Deno.removeSync(own);
-  const socket = Deno.listenDatagram({ transport: "unixpacket", path: own });
-  try {
-    await socket.send(new TextEncoder().encode(state), { transport: "unixpacket", path });
-  } finally {
-    socket.close();
-    Deno.removeSync(own);
-  }
-}
-
-// What is not read in this time is not waited for: the server has other things to do.
-const SEND_MS = 1_000;
-
-async function within<T>(milliseconds: number, task: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("it does not read its socket")), milliseconds);
-  });
-  task.catch(() => {});
-  return await Promise.race([task, deadline]).finally(() => clearTimeout(timer));
 }

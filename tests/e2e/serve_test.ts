@@ -322,3 +322,21 @@ Deno.test("systemd is told when it is ready, alive, and stopping", async () => {
   assert.equal((await stopping).code, 0);
   systemd.close();
 });
+
+Deno.test("systemd may listen under an abstract name, as in containers", async () => {
+  using box = await makeBox();
+  const name = `rekey-test-${crypto.randomUUID()}`;
+  const script = "import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); " +
+    "s.bind('\\0' + sys.argv[1]); print('bound', flush=True); s.settimeout(20); " +
+    "print(s.recv(100).decode())";
+  const systemd = new Deno.Command("/usr/bin/python3", {
+    args: ["-c", script, name],
+    stdout: "piped",
+  }).spawn();
+  const heard = systemd.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  assert.equal((await heard.read()).value, "bound\n");
+  await using _serving = await Serving.start(box, [], { env: { NOTIFY_SOCKET: `@${name}` } });
+  assert.equal((await heard.read()).value, "READY=1\n");
+  await heard.cancel();
+  await systemd.status;
+});
