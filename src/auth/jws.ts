@@ -1,4 +1,4 @@
-import { Buffer } from "node:buffer";
+import { decodeBase64url } from "../core/base64url.ts";
 import { RekeyError } from "../core/errors.ts";
 import { parseStrictJson, StrictJsonError } from "./strict_json.ts";
 
@@ -64,15 +64,10 @@ function parseObject(encoded: string, part: string): JsonObject {
   throw malformed(`its ${part} is no JSON object`);
 }
 
-// The runtime's decoder throws for a length that no bytes have.
-const BASE64URL = /^(?:[\w-]{4})*(?:[\w-]{2,3})?$/;
-
-// The decoder forgives; encoding again tells whether it had to. The bits that a last character
-// leaves unused must be zero (RFC 4648 §3.5), or one signature would have several spellings.
 function decode(encoded: string, part: string): Uint8Array {
-  const bytes = BASE64URL.test(encoded) ? Buffer.from(encoded, "base64url") : undefined;
-  if (bytes?.toString("base64url") === encoded) return bytes;
-  throw malformed(`its ${part} is not base64url`);
+  const bytes = decodeBase64url(encoded);
+  if (bytes === undefined) throw malformed(`its ${part} is not base64url`);
+  return bytes;
 }
 
 function malformed(why: string): RekeyError {

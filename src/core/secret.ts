@@ -65,7 +65,8 @@ export class Secret {
 
   /** A copy of the HMAC key; the caller may overwrite it after use. */
   hmacKey(form: KeyForm): Uint8Array {
-    return new Uint8Array(Buffer.from(this.#text, form === "raw" ? "base64" : "utf8"));
+    if (form === "text") return new TextEncoder().encode(this.#text);
+    return new Uint8Array(Buffer.from(this.#text, "base64"));
   }
 
   /** The value itself: 88 characters of standard base64. For stores and `exec` only. */

@@ -26,7 +26,7 @@ export class DatabaseStore implements SecretStore {
     const sealed = this.sealedValue(slot);
     if (sealed === undefined) return null;
     const secret = Secret.parse(
-      await unseal(await this.kek(), this.#binding(slot), sealed),
+      unseal(await this.kek(), this.#binding(slot), sealed),
       slot.kid,
     );
     if (secret.kid === slot.kid) return secret;

@@ -168,8 +168,8 @@ export class Installation {
     const sealed = this.meta.get("audit_key");
     if (sealed === undefined) throw damagedMeta("audit_key");
     if (this.#auditKey?.sealed === sealed) return this.#auditKey.key;
-    const text = await unseal(await this.kek(), this.#auditBinding(), sealed);
-    this.#auditKey = { sealed, key: Buffer.from(text, "base64") };
+    const text = unseal(await this.kek(), this.#auditBinding(), sealed);
+    this.#auditKey = { sealed, key: Uint8Array.fromBase64(text) };
     return this.#auditKey.key;
   }
 

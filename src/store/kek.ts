@@ -219,9 +219,10 @@ function derived(
 // 32 raw bytes, or their base64, base64url or hex text with or without a line end.
 function decodeKey(data: Uint8Array, source: string): Uint8Array {
   if (data.length === KEK_BYTES) return data;
-  const text = Buffer.from(data).toString("latin1").trim();
-  if (/^[0-9a-fA-F]{64}$/.test(text)) return Buffer.from(text, "hex");
-  if (/^[A-Za-z0-9+/_-]{43}=?$/.test(text)) return Buffer.from(text, "base64");
+  const text = new TextDecoder().decode(data).trim();
+  if (/^[0-9a-fA-F]{64}$/.test(text)) return Uint8Array.fromHex(text);
+  const base64 = text.replaceAll("-", "+").replaceAll("_", "/");
+  if (/^[A-Za-z0-9+/]{43}=?$/.test(base64)) return Uint8Array.fromBase64(base64);
   throw invalid(source, `a KEK is ${KEK_BYTES} bytes, raw or as base64, base64url or hex`);
 }
 

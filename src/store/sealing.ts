@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
-import { compactDecrypt, CompactEncrypt, type CompactJWEHeaderParameters } from "jose";
+import { decodeBase64url } from "../core/base64url.ts";
 import { RekeyError } from "../core/errors.ts";
+import { openJwe } from "./jwe.ts";
 import type { Kek } from "./kek.ts";
 
 const KEY_MANAGEMENT = "A256GCMKW";
@@ -20,9 +21,10 @@ export interface Binding {
  * Seals bytes under the KEK as a compact JWE (RFC 7516, `A256GCMKW` and `A256GCM`). The protected
  * header names the KEK (`kid`) and what the value is (`rekey`), so neither can be exchanged.
  */
-export function seal(kek: Kek, binding: Binding, value: string): Promise<string> {
+export async function seal(kek: Kek, binding: Binding, value: string): Promise<string> {
+  const { CompactEncrypt } = await import("../libraries/jose.ts");
   const header = { alg: KEY_MANAGEMENT, enc: ENCRYPTION, kid: kek.id, rekey: binding };
-  return new CompactEncrypt(Buffer.from(value)).setProtectedHeader(header).encrypt(kek.key);
+  return await new CompactEncrypt(Buffer.from(value)).setProtectedHeader(header).encrypt(kek.key);
 }
 
 /**
@@ -31,20 +33,19 @@ export function seal(kek: Kek, binding: Binding, value: string): Promise<string>
  * @throws {RekeyError} `kek_wrong` when another KEK sealed it, `secret_damaged` when it was changed
  * or is not the value that `binding` names.
  */
-export async function unseal(kek: Kek, binding: Binding, sealed: string): Promise<string> {
-  const { plaintext, protectedHeader } = await open(kek, sealed);
-  if (!sameBinding(protectedHeader.rekey, binding)) throw damaged("it is another value");
-  return Buffer.from(plaintext).toString();
+export function unseal(kek: Kek, binding: Binding, sealed: string): string {
+  const { plaintext, header } = open(kek, sealed);
+  if (!sameBinding(header.rekey, binding)) throw damaged("it is another value");
+  const value = new TextDecoder().decode(plaintext);
+  plaintext.fill(0);
+  return value;
 }
 
-async function open(kek: Kek, sealed: string) {
+function open(kek: Kek, sealed: string) {
   const sealedBy = sealingKek(sealed);
   if (sealedBy !== undefined && sealedBy !== kek.id) throw wrongKek(kek, sealedBy);
   try {
-    return await compactDecrypt(sealed, kek.key, {
-      keyManagementAlgorithms: [KEY_MANAGEMENT],
-      contentEncryptionAlgorithms: [ENCRYPTION],
-    });
+    return openJwe(kek.key, sealed);
   } catch (cause) {
     throw damaged("it was changed or is incomplete", cause);
   }
@@ -53,7 +54,7 @@ async function open(kek: Kek, sealed: string) {
 /** The KEK that a sealed value's header names, not yet authenticated; `undefined` when it names none. */
 function sealingKek(sealed: string): string | undefined {
   try {
-    const header = JSON.parse(Buffer.from(sealed.split(".")[0] ?? "", "base64url").toString());
+    const header = JSON.parse(new TextDecoder().decode(decodeBase64url(sealed.split(".")[0]!)));
     return typeof header?.kid === "string" ? header.kid : undefined;
   } catch {
     return undefined;
@@ -61,7 +62,7 @@ function sealingKek(sealed: string): string | undefined {
 }
 
 // Field by field: the header travels as JSON, whose order of members means nothing.
-function sameBinding(found: CompactJWEHeaderParameters["rekey"], wanted: Binding): boolean {
+function sameBinding(found: unknown, wanted: Binding): boolean {
   if (typeof found !== "object" || found === null) return false;
   const other = found as Record<string, unknown>;
   const names = new Set([...Object.keys(wanted), ...Object.keys(other)]);
