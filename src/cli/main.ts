@@ -16,7 +16,7 @@ export async function main(args: readonly string[], version: string): Promise<nu
   const program = makeProgram(version, async (globals, call) => {
     output = outputFor(globals);
     await withContext(makeContext(globals, output, askTerminal, version), call);
-  });
+  }, args);
   for (const command of [program, ...descendants(program)]) {
     // Its own texts for errors come here as exceptions, and are rendered like every other error.
     command.exitOverride().configureOutput({

@@ -1,10 +1,10 @@
 import { Command } from "commander";
-import { addAuditCommands } from "./table/audit.ts";
-import type { Runner } from "./table/runner.ts";
-import { addSecretCommands } from "./table/secret.ts";
-import { addServe } from "./table/serve.ts";
-import { addTokenCommands } from "./table/tokens.ts";
-import { addSessionCommands, addUserCommands } from "./table/users.ts";
+import { auditCommands } from "./table/audit.ts";
+import type { Commands, Runner } from "./table/runner.ts";
+import { secretCommands } from "./table/secret.ts";
+import { serveCommands } from "./table/serve.ts";
+import { tokenCommands } from "./table/tokens.ts";
+import { userCommands } from "./table/users.ts";
 import { choice, CHOICES } from "./table/values.ts";
 
 const EXIT_CODES = `
@@ -18,7 +18,23 @@ Exit codes:
   6  busy: another process holds the lock`;
 
 /** The command table. */
-export function makeProgram(version: string, runner: Runner): Command {
+const COMMANDS: Commands = {
+  ...secretCommands,
+  ...tokenCommands,
+  ...userCommands,
+  ...serveCommands,
+  ...auditCommands,
+};
+
+/**
+ * The program that understands a command line. A line that begins with a command's name needs no other command's
+ * flags, and every start would pay for them.
+ */
+export function makeProgram(
+  version: string,
+  runner: Runner,
+  args: readonly string[] = [],
+): Command {
   const program = new Command("rekey")
     .description(
       "Owns this machine's JWT signing secret: makes it, keeps it, rotates it, verifies with it.",
@@ -44,11 +60,8 @@ export function makeProgram(version: string, runner: Runner): Command {
     .option("-q, --quiet", "print only results and errors")
     .option("--no-color", "never use colour (NO_COLOR)")
     .addHelpText("after", EXIT_CODES);
-  addSecretCommands(program, runner);
-  addTokenCommands(program, runner);
-  addUserCommands(program, runner);
-  addSessionCommands(program, runner);
-  addServe(program, runner);
-  addAuditCommands(program, runner);
+  const first = args[0] ?? "";
+  const needed = Object.hasOwn(COMMANDS, first) ? [COMMANDS[first]!] : Object.values(COMMANDS);
+  for (const add of needed) add(program, runner);
   return program;
 }

@@ -1,40 +1,43 @@
-import type { Command } from "commander";
-import { run, type Runner } from "./runner.ts";
+import { type Commands, run } from "./runner.ts";
 import { count, head, instant, nonEmpty } from "./values.ts";
 
 /** `stats` and `audit`. */
-export function addAuditCommands(program: Command, runner: Runner): void {
-  program.command("stats")
-    .description(
-      "success rate, retrieval times, fallback rate and rotations, from what is recorded",
-    )
-    .action(run(runner, async () => (await import("../commands/stats.ts")).stats));
-  const audit = program.command("audit").description("what happened to the secret");
-  audit.command("list", { isDefault: true })
-    .description("show the newest audit rows")
-    .option("--limit <count>", "how many", count, 50)
-    .option("--before <seq>", "only rows before this number: the page before", count)
-    .option("--event <text>", "only events whose text has this in it", nonEmpty)
-    .option("--of <version>", "only rows of this version of the secret", count)
-    .option("--actor <name>", "only what this actor did, as USER@HOST", nonEmpty)
-    .option(
-      "--since <when>",
-      "only rows from this time on: 24h (ago), or 2026-11-23T03:00:00Z",
-      instant,
-    )
-    .option("--until <when>", "only rows before this time", instant)
-    .action(run(runner, async () => (await import("../commands/audit_list.ts")).auditList));
-  audit.command("export")
-    .description("print every audit row as one JSON object a line")
-    .action(run(runner, async () => (await import("../commands/audit_list.ts")).auditExport));
-  audit.command("verify")
-    .description(
-      "recompute the chain of hashes; exit 5 and name the first bad row when it is broken",
-    )
-    .option(
-      "--expect-head <head>",
-      "a head printed before, SEQ:HASH, that the log must still hold",
-      head,
-    )
-    .action(run(runner, async () => (await import("../commands/audit_verify.ts")).auditVerify));
-}
+export const auditCommands: Commands = {
+  stats: (program, runner) => {
+    program.command("stats")
+      .description(
+        "success rate, retrieval times, fallback rate and rotations, from what is recorded",
+      )
+      .action(run(runner, async () => (await import("../commands/stats.ts")).stats));
+  },
+  audit: (program, runner) => {
+    const audit = program.command("audit").description("what happened to the secret");
+    audit.command("list", { isDefault: true })
+      .description("show the newest audit rows")
+      .option("--limit <count>", "how many", count, 50)
+      .option("--before <seq>", "only rows before this number: the page before", count)
+      .option("--event <text>", "only events whose text has this in it", nonEmpty)
+      .option("--of <version>", "only rows of this version of the secret", count)
+      .option("--actor <name>", "only what this actor did, as USER@HOST", nonEmpty)
+      .option(
+        "--since <when>",
+        "only rows from this time on: 24h (ago), or 2026-11-23T03:00:00Z",
+        instant,
+      )
+      .option("--until <when>", "only rows before this time", instant)
+      .action(run(runner, async () => (await import("../commands/audit_list.ts")).auditList));
+    audit.command("export")
+      .description("print every audit row as one JSON object a line")
+      .action(run(runner, async () => (await import("../commands/audit_list.ts")).auditExport));
+    audit.command("verify")
+      .description(
+        "recompute the chain of hashes; exit 5 and name the first bad row when it is broken",
+      )
+      .option(
+        "--expect-head <head>",
+        "a head printed before, SEQ:HASH, that the log must still hold",
+        head,
+      )
+      .action(run(runner, async () => (await import("../commands/audit_verify.ts")).auditVerify));
+  },
+};

@@ -1,39 +1,43 @@
 import type { Command } from "commander";
-import type { Runner } from "./runner.ts";
+import type { Commands } from "./runner.ts";
 import { nonEmpty, repeated } from "./values.ts";
 
 /** `backup` and `restore`. */
-export function addBackupCommands(program: Command, runner: Runner): void {
-  program.command("backup")
-    .description("write a consistent copy of the database to a new file, while others go on")
-    .argument("<path>", "the new file")
-    .option("--with-secret", "add the secret, sealed for a passphrase or for age recipients")
-    .option("--recipient <key>", "age recipient, age1…; may be repeated", repeated)
-    .option("--recipients-file <path>", "file of age recipients, one a line", nonEmpty)
-    .option("--passphrase-file <path>", "file of the passphrase (default: asks for it)", nonEmpty)
-    .addHelpText(
-      "after",
-      `
-Examples:
-  rekey backup /mnt/backup/rekey.db                                  the copy alone
-  rekey backup rekey.db --with-secret                                asks for a passphrase
-  rekey backup rekey.db --with-secret --recipients-file admins.txt   in a timer`,
-    )
-    .action((path: string, options, command: Command) =>
-      runner(command.optsWithGlobals(), async (context) => {
-        await (await import("../commands/backup.ts")).backup({ ...options, path }, context);
-      })
-    );
-  program.command("restore")
-    .description("bring a backup back: verified first, then all of it or nothing")
-    .argument("<path>", "the backup")
-    .option("--force", "replace the secret that is there")
-    .option("--identity-file <path>", "age identities that open the secret in it", nonEmpty)
-    .option("--passphrase-file <path>", "file of the passphrase that opens it", nonEmpty)
-    .option("--new-secret", "make a new secret when the backup's cannot be had: all sessions end")
-    .action((path: string, options, command: Command) =>
-      runner(command.optsWithGlobals(), async (context) => {
-        await (await import("../commands/backup.ts")).restore({ ...options, path }, context);
-      })
-    );
-}
+export const backupCommands: Commands = {
+  backup: (program, runner) => {
+    program.command("backup")
+      .description("write a consistent copy of the database to a new file, while others go on")
+      .argument("<path>", "the new file")
+      .option("--with-secret", "add the secret, sealed for a passphrase or for age recipients")
+      .option("--recipient <key>", "age recipient, age1…; may be repeated", repeated)
+      .option("--recipients-file <path>", "file of age recipients, one a line", nonEmpty)
+      .option("--passphrase-file <path>", "file of the passphrase (default: asks for it)", nonEmpty)
+      .addHelpText(
+        "after",
+        `
+  Examples:
+    rekey backup /mnt/backup/rekey.db                                  the copy alone
+    rekey backup rekey.db --with-secret                                asks for a passphrase
+    rekey backup rekey.db --with-secret --recipients-file admins.txt   in a timer`,
+      )
+      .action((path: string, options, command: Command) =>
+        runner(command.optsWithGlobals(), async (context) => {
+          await (await import("../commands/backup.ts")).backup({ ...options, path }, context);
+        })
+      );
+  },
+  restore: (program, runner) => {
+    program.command("restore")
+      .description("bring a backup back: verified first, then all of it or nothing")
+      .argument("<path>", "the backup")
+      .option("--force", "replace the secret that is there")
+      .option("--identity-file <path>", "age identities that open the secret in it", nonEmpty)
+      .option("--passphrase-file <path>", "file of the passphrase that opens it", nonEmpty)
+      .option("--new-secret", "make a new secret when the backup's cannot be had: all sessions end")
+      .action((path: string, options, command: Command) =>
+        runner(command.optsWithGlobals(), async (context) => {
+          await (await import("../commands/backup.ts")).restore({ ...options, path }, context);
+        })
+      );
+  },
+};

@@ -18,3 +18,9 @@ export function run<O>(runner: Runner, load: () => Promise<Run<O>>) {
   return (options: O, command: Command) =>
     runner(command.optsWithGlobals(), async (context) => await (await load())(options, context));
 }
+
+/** Adds one command, with its flags, to the program. */
+export type Add = (program: Command, runner: Runner) => void;
+
+/** Commands by their names, in the order of the help. */
+export type Commands = Readonly<Record<string, Add>>;

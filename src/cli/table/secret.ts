@@ -1,94 +1,112 @@
 import { Argument, type Command } from "commander";
-import { run, type Runner } from "./runner.ts";
+import { type Commands, run } from "./runner.ts";
 import { choice, CHOICES, lasting, nonEmpty } from "./values.ts";
-import { addBackupCommands } from "./backup.ts";
+import { backupCommands } from "./backup.ts";
 import { addRotate } from "./rotate.ts";
 
 /** Commands that make, show, move and delete the secret. */
-export function addSecretCommands(program: Command, runner: Runner): void {
-  program.command("init")
-    .description(
-      "make the secret, or adopt the one that an older installation left; safe to repeat",
-    )
-    .addOption(
-      choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.alg),
-    )
-    .addOption(
-      choice(
-        "--key-form <form>",
-        "HMAC key: the base64 text (default), or the bytes it decodes to",
-        CHOICES.keyForm,
-      ),
-    )
-    .action(run(runner, async () => (await import("../commands/init.ts")).init));
-  program.command("import")
-    .description(
-      "make a hard-coded secret version 1, so that its tokens stay valid; stdin by default",
-    )
-    .option("--from-env <name>", "environment variable that holds it", nonEmpty)
-    .option("--file <path>", "file that holds it", nonEmpty)
-    .addOption(
-      choice(
-        "--encoding <name>",
-        "what the application does with it: uses it as text (default), or decodes it first",
-        CHOICES.encoding,
-      ),
-    )
-    .addOption(
-      choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.alg),
-    )
-    .option("--allow-weak", "import it although it is short or easy to guess")
-    .option("--then-rotate", "replace it at once; with --grace its tokens stay valid for a while")
-    .addOption(
-      lasting("--grace <duration>", "with --then-rotate: how long its tokens still verify", "0s"),
-    )
-    .option("--reason <text>", "why, for the audit log")
-    .addHelpText(
-      "after",
-      `
-Example:
-  rekey import --from-env JWT_SECRET --alg HS256 --then-rotate --grace 24h`,
-    )
-    .action(run(runner, async () => (await import("../commands/import.ts")).importSecret));
-  program.command("status")
-    .description("show the secret's version, location and age, never its value")
-    .option("--check", "exit 5 when a rotation is due")
-    .addOption(lasting("--max-age <duration>", "age at which a rotation is due", "90d"))
-    .action(run(runner, async () => (await import("../commands/status.ts")).status));
-  addRotate(program.command("rotate"), runner);
-  const security = program.command("security").description(
-    "commands under the application's own names",
-  );
-  addRotate(security.command("rotate-jwt-secret"), runner);
-  program.command("revoke")
-    .description("end every grace window now: tokens of older secrets no longer verify")
-    .action(run(runner, async () => (await import("../commands/revoke.ts")).revoke));
-  addBackupCommands(program, runner);
-  const store = program.command("store").description("where the secret lives");
-  store.command("show")
-    .description("show where it lives and whether the keyring answers")
-    .action(run(runner, async () => (await import("../commands/store.ts")).storeShow));
-  store.command("move")
-    .description("move it between keyring and database; its tokens stay valid")
-    .addArgument(new Argument("<where>", "keyring or database").choices(["keyring", "database"]))
-    .action((to: "keyring" | "database", _options, command: Command) =>
-      runner(command.optsWithGlobals(), async (context) => {
-        await (await import("../commands/store.ts")).storeMove(to, context);
-      })
+export const secretCommands: Commands = {
+  init: (program, runner) => {
+    program.command("init")
+      .description(
+        "make the secret, or adopt the one that an older installation left; safe to repeat",
+      )
+      .addOption(
+        choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.alg),
+      )
+      .addOption(
+        choice(
+          "--key-form <form>",
+          "HMAC key: the base64 text (default), or the bytes it decodes to",
+          CHOICES.keyForm,
+        ),
+      )
+      .action(run(runner, async () => (await import("../commands/init.ts")).init));
+  },
+  import: (program, runner) => {
+    program.command("import")
+      .description(
+        "make a hard-coded secret version 1, so that its tokens stay valid; stdin by default",
+      )
+      .option("--from-env <name>", "environment variable that holds it", nonEmpty)
+      .option("--file <path>", "file that holds it", nonEmpty)
+      .addOption(
+        choice(
+          "--encoding <name>",
+          "what the application does with it: uses it as text (default), or decodes it first",
+          CHOICES.encoding,
+        ),
+      )
+      .addOption(
+        choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.alg),
+      )
+      .option("--allow-weak", "import it although it is short or easy to guess")
+      .option("--then-rotate", "replace it at once; with --grace its tokens stay valid for a while")
+      .addOption(
+        lasting("--grace <duration>", "with --then-rotate: how long its tokens still verify", "0s"),
+      )
+      .option("--reason <text>", "why, for the audit log")
+      .addHelpText(
+        "after",
+        `
+  Example:
+    rekey import --from-env JWT_SECRET --alg HS256 --then-rotate --grace 24h`,
+      )
+      .action(run(runner, async () => (await import("../commands/import.ts")).importSecret));
+  },
+  status: (program, runner) => {
+    program.command("status")
+      .description("show the secret's version, location and age, never its value")
+      .option("--check", "exit 5 when a rotation is due")
+      .addOption(lasting("--max-age <duration>", "age at which a rotation is due", "90d"))
+      .action(run(runner, async () => (await import("../commands/status.ts")).status));
+  },
+  rotate: (program, runner) => {
+    addRotate(program.command("rotate"), runner);
+  },
+  security: (program, runner) => {
+    const security = program.command("security").description(
+      "commands under the application's own names",
     );
-  const kek = program.command("kek").description("the key-encryption key of the database");
-  kek.command("rotate")
-    .description("seal everything under a new KEK; the old one opens nothing any more")
-    .option(
-      "--to-kek-file <path>",
-      "file of the new KEK (default: rekey generates a key file)",
-      nonEmpty,
-    )
-    .action(run(runner, async () => (await import("../commands/kek_rotate.ts")).kekRotate));
-  program.command("destroy")
-    .description(
-      "delete the secret, its history and its keys from this machine; there is no way back",
-    )
-    .option("--force", "do not ask")
-    .action(run(runner, async () => (await import("../commands/destroy.ts")).destroy));
-}
+    addRotate(security.command("rotate-jwt-secret"), runner);
+  },
+  revoke: (program, runner) => {
+    program.command("revoke")
+      .description("end every grace window now: tokens of older secrets no longer verify")
+      .action(run(runner, async () => (await import("../commands/revoke.ts")).revoke));
+  },
+  ...backupCommands,
+  store: (program, runner) => {
+    const store = program.command("store").description("where the secret lives");
+    store.command("show")
+      .description("show where it lives and whether the keyring answers")
+      .action(run(runner, async () => (await import("../commands/store.ts")).storeShow));
+    store.command("move")
+      .description("move it between keyring and database; its tokens stay valid")
+      .addArgument(new Argument("<where>", "keyring or database").choices(["keyring", "database"]))
+      .action((to: "keyring" | "database", _options, command: Command) =>
+        runner(command.optsWithGlobals(), async (context) => {
+          await (await import("../commands/store.ts")).storeMove(to, context);
+        })
+      );
+  },
+  kek: (program, runner) => {
+    const kek = program.command("kek").description("the key-encryption key of the database");
+    kek.command("rotate")
+      .description("seal everything under a new KEK; the old one opens nothing any more")
+      .option(
+        "--to-kek-file <path>",
+        "file of the new KEK (default: rekey generates a key file)",
+        nonEmpty,
+      )
+      .action(run(runner, async () => (await import("../commands/kek_rotate.ts")).kekRotate));
+  },
+  destroy: (program, runner) => {
+    program.command("destroy")
+      .description(
+        "delete the secret, its history and its keys from this machine; there is no way back",
+      )
+      .option("--force", "do not ask")
+      .action(run(runner, async () => (await import("../commands/destroy.ts")).destroy));
+  },
+};

@@ -1,33 +1,39 @@
-import { type Command, Option } from "commander";
-import { run, type Runner } from "./runner.ts";
+import { Option } from "commander";
+import { type Commands, run } from "./runner.ts";
 import { count, lasting, nonEmpty, repeated } from "./values.ts";
 
 /** The flags of `serve`. */
-export function addServe(program: Command, runner: Runner): void {
-  program.command("keyring-helper", { hidden: true })
-    .action(run(runner, async () => (await import("../commands/keyring_helper.ts")).keyringHelper));
-  program.command("serve")
-    .description("serve verification, logins and a status page over HTTP, to this machine only")
-    .addOption(
-      new Option("--listen <address>", "where to listen").default("127.0.0.1:8700"),
-    )
-    .option("--unix <path>", "listen on a Unix socket (mode 0600) instead", nonEmpty)
-    .option("--workers <count>", "threads that answer requests (default: one a core)", count)
-    .option("--host <name>", "another name that it is reached by; may be repeated", repeated)
-    .option("--trust-forwarded", "take the client's address from the proxy's X-Forwarded-For")
-    .option("--allow-remote", "listen where other machines can reach it; needs TLS")
-    .option("--tls-cert <path>", "certificate chain (PEM)", nonEmpty)
-    .option("--tls-key <path>", "its private key (PEM)", nonEmpty)
-    .addOption(lasting("--ttl <duration>", "how long the token of a login is valid", "1h"))
-    .addOption(lasting("--max-age <duration>", "age at which a rotation is due", "90d"))
-    .option("--no-access-log", "print no line for each request")
-    .addHelpText(
-      "after",
-      `
-Examples:
-  rekey serve                                    then see http://127.0.0.1:8700/
-  rekey serve --unix /run/rekey/rekey.sock
-  rekey serve --listen 0.0.0.0:8700 --allow-remote --tls-cert cert.pem --tls-key key.pem`,
-    )
-    .action(run(runner, async () => (await import("../commands/serve.ts")).runServer));
-}
+export const serveCommands: Commands = {
+  "keyring-helper": (program, runner) => {
+    program.command("keyring-helper", { hidden: true })
+      .action(
+        run(runner, async () => (await import("../commands/keyring_helper.ts")).keyringHelper),
+      );
+  },
+  serve: (program, runner) => {
+    program.command("serve")
+      .description("serve verification, logins and a status page over HTTP, to this machine only")
+      .addOption(
+        new Option("--listen <address>", "where to listen").default("127.0.0.1:8700"),
+      )
+      .option("--unix <path>", "listen on a Unix socket (mode 0600) instead", nonEmpty)
+      .option("--workers <count>", "threads that answer requests (default: one a core)", count)
+      .option("--host <name>", "another name that it is reached by; may be repeated", repeated)
+      .option("--trust-forwarded", "take the client's address from the proxy's X-Forwarded-For")
+      .option("--allow-remote", "listen where other machines can reach it; needs TLS")
+      .option("--tls-cert <path>", "certificate chain (PEM)", nonEmpty)
+      .option("--tls-key <path>", "its private key (PEM)", nonEmpty)
+      .addOption(lasting("--ttl <duration>", "how long the token of a login is valid", "1h"))
+      .addOption(lasting("--max-age <duration>", "age at which a rotation is due", "90d"))
+      .option("--no-access-log", "print no line for each request")
+      .addHelpText(
+        "after",
+        `
+  Examples:
+    rekey serve                                    then see http://127.0.0.1:8700/
+    rekey serve --unix /run/rekey/rekey.sock
+    rekey serve --listen 0.0.0.0:8700 --allow-remote --tls-cert cert.pem --tls-key key.pem`,
+      )
+      .action(run(runner, async () => (await import("../commands/serve.ts")).runServer));
+  },
+};

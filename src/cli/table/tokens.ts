@@ -1,36 +1,40 @@
 import type { Command } from "commander";
-import { run, type Runner } from "./runner.ts";
+import { type Commands, run } from "./runner.ts";
 import { choice, CHOICES, duration, lasting, nonEmpty } from "./values.ts";
 
 /** `issue` and `verify`. */
-export function addTokenCommands(program: Command, runner: Runner): void {
-  program.command("issue")
-    .description("sign a token and print it")
-    .requiredOption("--sub <subject>", "whom the token is for", nonEmpty)
-    .addOption(lasting("--ttl <duration>", "how long it is valid", "1h"))
-    .option("--iss <issuer>", "issuer claim")
-    .option("--aud <audience>", "audience claim")
-    .option("--scope <scope>", "scope claim")
-    .action(run(runner, async () => (await import("../commands/issue.ts")).issue));
-  program.command("verify")
-    .description("verify a token; exit 3 when it is not valid")
-    .argument(
-      "[token]",
-      "the token; - or nothing reads it from stdin, where no process list shows it",
-    )
-    .option("--iss <issuer>", "the issuer that it must have")
-    .option("--aud <audience>", "an audience that it must have")
-    .option("--sub <subject>", "the subject that it must have")
-    .addOption(
-      choice("--alg <name>", "the algorithm that it must have (default: the app's)", CHOICES.alg),
-    )
-    .addOption(lasting("--leeway <duration>", "tolerance for clocks that differ", "0s"))
-    .option("--max-age <duration>", "longest time since it was issued", duration)
-    .option("--allow-no-exp", "accept a token that never expires")
-    .action((token: string | undefined, options, command: Command) =>
-      runner(command.optsWithGlobals(), async (context) => {
-        const { verify } = await import("../commands/verify.ts");
-        await verify({ ...options, token }, context);
-      })
-    );
-}
+export const tokenCommands: Commands = {
+  issue: (program, runner) => {
+    program.command("issue")
+      .description("sign a token and print it")
+      .requiredOption("--sub <subject>", "whom the token is for", nonEmpty)
+      .addOption(lasting("--ttl <duration>", "how long it is valid", "1h"))
+      .option("--iss <issuer>", "issuer claim")
+      .option("--aud <audience>", "audience claim")
+      .option("--scope <scope>", "scope claim")
+      .action(run(runner, async () => (await import("../commands/issue.ts")).issue));
+  },
+  verify: (program, runner) => {
+    program.command("verify")
+      .description("verify a token; exit 3 when it is not valid")
+      .argument(
+        "[token]",
+        "the token; - or nothing reads it from stdin, where no process list shows it",
+      )
+      .option("--iss <issuer>", "the issuer that it must have")
+      .option("--aud <audience>", "an audience that it must have")
+      .option("--sub <subject>", "the subject that it must have")
+      .addOption(
+        choice("--alg <name>", "the algorithm that it must have (default: the app's)", CHOICES.alg),
+      )
+      .addOption(lasting("--leeway <duration>", "tolerance for clocks that differ", "0s"))
+      .option("--max-age <duration>", "longest time since it was issued", duration)
+      .option("--allow-no-exp", "accept a token that never expires")
+      .action((token: string | undefined, options, command: Command) =>
+        runner(command.optsWithGlobals(), async (context) => {
+          const { verify } = await import("../commands/verify.ts");
+          await verify({ ...options, token }, context);
+        })
+      );
+  },
+};

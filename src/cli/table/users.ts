@@ -1,9 +1,11 @@
 import type { Command } from "commander";
-import { type NamedRun, run, type Runner } from "./runner.ts";
+import { type Commands, type NamedRun, run, type Runner } from "./runner.ts";
 import { count, nonEmpty } from "./values.ts";
 
-/** `user`. */
-export function addUserCommands(program: Command, runner: Runner): void {
+/** `user` and `session`. */
+export const userCommands: Commands = { user: addUser, session: addSession };
+
+function addUser(program: Command, runner: Runner): void {
   const user = program.command("user").description("who can log in");
   const named = (name: string, description: string, load: () => Promise<NamedRun>) =>
     user.command(name).description(description).argument("<name>", "the user's name")
@@ -32,8 +34,7 @@ export function addUserCommands(program: Command, runner: Runner): void {
     );
 }
 
-/** `session`. */
-export function addSessionCommands(program: Command, runner: Runner): void {
+function addSession(program: Command, runner: Runner): void {
   const session = program.command("session").description("tokens that were issued and are open");
   session.command("list").description("show the newest open sessions")
     .option("--limit <count>", "how many", count, 50)
