@@ -76,7 +76,10 @@ export function environmentFrom(
     kek: kekSources(options),
     keyring: new KeyringStore(app, load, keyringTimeout()),
     mirror: oneOf("REKEY_MIRROR", options.mirror, ["auto", "on", "off"]) ?? "auto",
-    actor: actor(),
+    // Asked for by what writes only.
+    get actor() {
+      return actor();
+    },
     clock: Date.now,
   };
 }

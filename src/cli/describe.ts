@@ -13,6 +13,8 @@ export function describeVersion(app: string, row: Version, keyForm: KeyForm) {
  * line separators) is shown as its code.
  */
 export function printable(text: string): string {
+  // The other pattern takes a while to be made ready, and most texts do not need it.
+  if (/^[ -~]*$/.test(text)) return text;
   return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
 }
 

@@ -291,7 +291,7 @@ export class SecretManager {
       installation.database.transaction(() => {
         for (const note of notes) audit.append(note);
         for (const [result, count] of verdicts) countVerdict(installation.database, result, count);
-      }, waitMs);
+      }, { waitMs, durable: false });
       return true;
     } catch (error) {
       if (isRekeyError(error)) return false;

@@ -26,6 +26,14 @@ export interface OpenOptions {
   readonly waitMs?: number;
 }
 
+/** How {@linkcode Database.transaction} differs when asked. */
+export interface TransactionOptions {
+  /** How long to wait for another writer, in milliseconds. */
+  readonly waitMs?: number;
+  /** False for what a power cut may undo: it is not waited for until it is on the disk. Default true. */
+  readonly durable?: boolean;
+}
+
 /** Path of the lock that goes with a database: see `lock.ts`. */
 export function lockPath(databasePath: string): string {
   return `${databasePath}.lock`;
@@ -36,6 +44,8 @@ export class Database implements Sql {
   #closed = false;
   #commits = 0;
   #dataVersion: StatementSync | undefined;
+  // The texts are few: rekey writes them, and values are never in them.
+  readonly #statements = new Map<string, Statement>();
 
   private constructor(
     readonly path: string,
@@ -92,12 +102,16 @@ export class Database implements Sql {
 
   /** A statement whose every step reports errors as {@linkcode RekeyError}. */
   prepare(sql: string): Statement {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
     const statement = this.#explain(() => this.sqlite.prepare(sql));
-    return {
+    const explained: Statement = {
       get: (...values) => this.#explain(() => statement.get(...values)),
       all: (...values) => this.#explain(() => statement.all(...values)),
       run: (...values) => this.#explain(() => Number(statement.run(...values).changes)),
     };
+    this.#statements.set(sql, explained);
+    return explained;
   }
 
   /**
@@ -106,9 +120,11 @@ export class Database implements Sql {
    *
    * @throws {RekeyError} `busy` when another writer holds the file for too long.
    */
-  transaction<T>(work: () => T, waitMs = this.waitMs): T {
+  transaction<T>(work: () => T, options: TransactionOptions = {}): T {
+    const { waitMs = this.waitMs, durable = true } = options;
     return this.#explain(() => {
-      this.sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; BEGIN IMMEDIATE`);
+      const synchronous = durable ? "" : "PRAGMA synchronous = NORMAL;";
+      this.sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; ${synchronous} BEGIN IMMEDIATE`);
       try {
         const result = work();
         this.sqlite.exec("COMMIT");
@@ -118,7 +134,7 @@ export class Database implements Sql {
         this.#rollBack();
         throw error;
       } finally {
-        this.sqlite.exec(`PRAGMA busy_timeout = ${this.waitMs}`);
+        this.sqlite.exec(`PRAGMA busy_timeout = ${this.waitMs}; PRAGMA synchronous = FULL`);
       }
     });
   }

@@ -29,7 +29,15 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = constants;
  * @throws {RekeyError} `database_unusable` when it cannot be made or belongs to somebody else.
  */
 export function makePrivateFolder(path: string): void {
-  explainFiles(path, () => withFolder(path, (fd) => mineOnly(path, fd, 0o700)));
+  explainFiles(path, () => {
+    if (!isPrivateFolder(path)) withFolder(path, (fd) => mineOnly(path, fd, 0o700));
+  });
+}
+
+function isPrivateFolder(path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isDirectory() === true && found.uid === process.geteuid?.() &&
+    (found.mode & 0o777) === 0o700;
 }
 
 /**
