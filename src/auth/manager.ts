@@ -1,4 +1,3 @@
-import { SignJWT } from "jose";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Sql } from "../core/sql.ts";
@@ -132,6 +131,7 @@ async function sign(
   const iat = Math.floor(installation.now() / 1000);
   const exp = iat + request.lifetime;
   const jti = crypto.randomUUID();
+  const { SignJWT } = await import("../libraries/jose.ts");
   const key = secret.hmacKey(installation.keyForm);
   const token = await new SignJWT(claimsOf(request, jti, iat, exp))
     .setProtectedHeader({ alg: installation.algorithm, typ: "JWT", kid })

@@ -29,7 +29,7 @@ export interface Openers {
  */
 export async function sealEnvelope(contents: Contents, readers: Readers): Promise<string> {
   // Loaded here: no other command pays for it.
-  const { armor, Encrypter } = await import("age-encryption");
+  const { armor, Encrypter } = await import("../libraries/age.ts");
   const encrypter = new Encrypter();
   if (readers.passphrase !== undefined) encrypter.setPassphrase(readers.passphrase);
   for (const recipient of readers.recipients ?? []) {
@@ -51,7 +51,7 @@ export async function sealEnvelope(contents: Contents, readers: Readers): Promis
  * @throws {RekeyError} `backup_unusable` when none of the openers opens it, or it is damaged.
  */
 export async function openEnvelope(sealed: string, openers: Openers): Promise<Contents> {
-  const { armor, Decrypter } = await import("age-encryption");
+  const { armor, Decrypter } = await import("../libraries/age.ts");
   const decrypter = new Decrypter();
   if (openers.passphrase !== undefined) decrypter.addPassphrase(openers.passphrase);
   for (const identity of openers.identities ?? []) {

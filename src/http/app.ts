@@ -1,4 +1,4 @@
-import { Hono } from "hono";
+import { Hono } from "../libraries/hono.ts";
 import { RekeyError } from "../core/errors.ts";
 import { asRefusal, bearerToken, challenge } from "./bearer.ts";
 import { discardBody } from "./body.ts";

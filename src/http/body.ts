@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "../libraries/zod.ts";
 import { parseStrictJson, StrictJsonError } from "../auth/strict_json.ts";
 import { HttpRefusal } from "./problem.ts";
 

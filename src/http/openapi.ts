@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../libraries/zod.ts";
 import type { Answer, Route } from "./route.ts";
 import { Problem } from "./schemas.ts";
 

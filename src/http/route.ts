@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "../libraries/zod.ts";
 import type { Credentials } from "../auth/accounts.ts";
 import type { Issued } from "../auth/manager.ts";
 import type { Verified, VerifyPolicy } from "../auth/verifier.ts";

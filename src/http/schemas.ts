@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../libraries/zod.ts";
 import { ERROR_TABLE } from "../core/errors.ts";
 import { HTTP_CODES } from "./problem.ts";
 

@@ -1,4 +1,3 @@
-import { jwtVerify, SignJWT } from "jose";
 import { EVENTS } from "../audit/events.ts";
 import { type Head, newestHead } from "../audit/head.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
@@ -131,6 +130,7 @@ async function write(
 
 // (3) What was read back signs and verifies, before anything depends on it.
 async function probe(installation: Installation, secret: Secret): Promise<void> {
+  const { jwtVerify, SignJWT } = await import("../libraries/jose.ts");
   const alg = installation.algorithm;
   const key = secret.hmacKey(installation.keyForm);
   try {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
+import { brotliDecompressSync } from "node:zlib";
 import type { AsyncEntry } from "@napi-rs/keyring";
 import { type ErrorCode, isRekeyError, RekeyError } from "../core/errors.ts";
 import { entriesOnThread } from "./keyring_thread.ts";
@@ -18,9 +19,9 @@ export interface KeyringAddon {
   AsyncEntry: typeof AsyncEntry;
 }
 
-/** The addon and its SHA-256 in hex, as the build puts them beside the program. */
-const EMBEDDED = new URL("./keyring.node", import.meta.url);
-const EMBEDDED_SHA256 = new URL("./keyring.node.sha256", import.meta.url);
+// As the build puts them beside the program's first module: the addon, compressed, and its SHA-256 in hex.
+const embedded = () => new URL("./keyring.node.br", Deno.mainModule);
+const embeddedSha256 = () => new URL("./keyring.node.sha256", Deno.mainModule);
 
 /** Loads the keyring addon. @throws {RekeyError} as {@linkcode unpackedAddon} does. */
 export function loadKeyringAddon(cacheFolder: string | undefined): KeyringAddon {
@@ -67,7 +68,7 @@ function noPlace(why: string, code: ErrorCode = "keyring_absent"): RekeyError {
 
 function embeddedHash(): string {
   try {
-    return readFileSync(EMBEDDED_SHA256, "utf8").trim();
+    return readFileSync(embeddedSha256(), "utf8").trim();
   } catch (cause) {
     throw new RekeyError(
       "keyring_absent",
@@ -87,7 +88,7 @@ function holds(path: string, sha256: string): boolean {
 
 // Written under a name of its own and moved into place, since two processes may unpack at once.
 function unpack(folder: string, path: string, sha256: string): void {
-  const content = readFileSync(EMBEDDED);
+  const content = brotliDecompressSync(readFileSync(embedded()));
   if (hashOf(content) !== sha256) {
     throw new Error("The embedded keyring addon is not what was built");
   }

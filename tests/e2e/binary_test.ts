@@ -126,7 +126,7 @@ Deno.test("a folder that the operator names keeps its mode, and must not be writ
 
 Deno.test("the binary holds the keyring addon, once, and none of our comments", () => {
   const binary = Buffer.from(Deno.readFileSync(REKEY));
-  const built = new URL("../../dist/build/keyring.node", import.meta.url);
+  const built = new URL("../../dist/build/keyring.node.br", import.meta.url);
   const addon = Buffer.from(Deno.readFileSync(built)).subarray(0, 4_096);
   const first = binary.indexOf(addon);
   assert.ok(first > 0 && binary.indexOf(addon, first + 1) < 0);

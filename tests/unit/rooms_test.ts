@@ -4,7 +4,19 @@ import { dirname, join, relative } from "node:path";
 const SRC = join(import.meta.dirname!, "../../src");
 
 /** Rooms from the inside out: a room may use those before it, never one after it. */
-const ROOMS = ["core", "audit", "store", "secret", "auth", "backup", "http", "serve", "cli"];
+const ROOMS = [
+  "boot",
+  "libraries",
+  "core",
+  "audit",
+  "store",
+  "secret",
+  "auth",
+  "backup",
+  "http",
+  "serve",
+  "cli",
+];
 
 function* sources(folder: string): Generator<string> {
   for (const { name, isDirectory } of Deno.readDirSync(folder)) {
@@ -22,6 +34,8 @@ Deno.test("arrows between rooms go one way", () => {
     for (
       const [, target] of Deno.readTextFileSync(path).matchAll(/(?:from|import\() ?"(\.[^"]+)"/g)
     ) {
+      // The version is the project's own.
+      if (target!.endsWith("/deno.json")) continue;
       const [from, to] = [room(path), room(join(dirname(path), target!))];
       assert.ok(ROOMS.includes(from) && ROOMS.includes(to), `${from} or ${to} is no known room`);
       assert.ok(

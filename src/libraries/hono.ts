@@ -1,0 +1,2 @@
+/** What finds a request's route: `serve`. */
+export { Hono } from "hono";

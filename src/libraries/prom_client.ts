@@ -1,0 +1,2 @@
+/** The library of metrics: `serve`. */
+export { default } from "prom-client";
