@@ -34,8 +34,9 @@ export class Accounts {
     );
   }
 
-  async list(): Promise<User[]> {
-    return new Users((await this.secrets.open()).installation.database).list();
+  /** The first users in the order of their names, or the first after a name. */
+  async list(limit: number, after?: string): Promise<User[]> {
+    return new Users((await this.secrets.open()).installation.database).list(limit, after);
   }
 
   /** @throws {RekeyError} `usage` for a password that cannot be used, `failed` when there is no such user. */

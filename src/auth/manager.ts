@@ -31,6 +31,9 @@ export interface Issued {
   readonly expiresAt: number;
 }
 
+/** How many sessions are counted at most: with millions of them no command waits for the count. */
+export const MOST_COUNTED = 100_000;
+
 /**
  * Authentication with the app's secret: tokens, their verification, and the end of all sessions.
  *
@@ -113,12 +116,15 @@ export class AuthManager {
     return Math.max(...last) || null;
   }
 
-  /** How many sessions are valid now. */
+  /** How many sessions are valid now. No more than {@linkcode MOST_COUNTED} are counted: that many, or more. */
   async activeSessions(): Promise<number> {
     const { installation } = await this.secrets.open();
     const sessions = new Sessions(installation.database);
-    return (await this.secrets.verifying())
-      .reduce((sum, { version }) => sum + sessions.activeCount(version, installation.now()), 0);
+    return (await this.secrets.verifying()).reduce(
+      (sum, { version }) =>
+        sum + sessions.activeCount(version, installation.now(), MOST_COUNTED - sum),
+      0,
+    );
   }
 }
 

@@ -69,9 +69,9 @@ export class Sessions {
   list(limit: number, now: number, sub?: string): Session[] {
     const rows = this.sql.prepare(
       `SELECT * FROM rekey_sessions
-       WHERE revoked_at IS NULL AND expires_at > ? AND (? IS NULL OR sub = ?)
+       WHERE revoked_at IS NULL AND expires_at > ? ${sub === undefined ? "" : "AND sub = ?"}
        ORDER BY issued_at DESC LIMIT ?`,
-    ).all(now, sub ?? null, sub ?? null, limit);
+    ).all(now, ...sub === undefined ? [] : [sub], limit);
     return rows as unknown as Session[];
   }
 
@@ -90,12 +90,12 @@ export class Sessions {
     return row.last;
   }
 
-  /** How many sessions of one version are valid at `now`. */
-  activeCount(version: number, now: number): number {
+  /** How many sessions of one version are valid at `now`; at most `limit` of them are counted. */
+  activeCount(version: number, now: number, limit: number): number {
     const row = this.sql.prepare(
-      `SELECT count(*) AS n FROM rekey_sessions
-       WHERE version = ? AND revoked_at IS NULL AND expires_at > ?`,
-    ).get(version, now) as { n: number };
+      `SELECT count(*) AS n FROM (SELECT 1 FROM rekey_sessions
+       WHERE version = ? AND revoked_at IS NULL AND expires_at > ? LIMIT ?)`,
+    ).get(version, now, limit) as { n: number };
     return row.n;
   }
 }

@@ -20,8 +20,11 @@ export class Users {
       | undefined;
   }
 
-  list(): User[] {
-    return this.sql.prepare("SELECT * FROM rekey_users ORDER BY name").all() as unknown as User[];
+  /** The first users in the order of their names, or the first after a name. */
+  list(limit: number, after = ""): User[] {
+    const rows = this.sql.prepare("SELECT * FROM rekey_users WHERE name > ? ORDER BY name LIMIT ?")
+      .all(after, limit);
+    return rows as unknown as User[];
   }
 
   /** Answers whether the name was free. */

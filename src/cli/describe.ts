@@ -1,3 +1,4 @@
+import { MOST_COUNTED } from "../auth/manager.ts";
 import { rfc3339 } from "../core/clock.ts";
 import type { KeyForm } from "../core/secret.ts";
 import type { Version } from "../store/versions.ts";
@@ -18,6 +19,11 @@ export function printable(text: string): string {
   return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
 }
 
+/** How many sessions there are, for people. */
+export function sessionsText(count: number): string {
+  return count < MOST_COUNTED ? String(count) : `${MOST_COUNTED} or more`;
+}
+
 /** A duration in its largest fitting unit, for people. */
 export function describeSeconds(seconds: number): string {
   const units: [number, string][] = [[86_400, "day"], [3_600, "hour"], [60, "minute"], [
@@ -31,7 +37,9 @@ export function describeSeconds(seconds: number): string {
 
 /** Left-aligned columns; the last one is not padded. */
 export function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const widths = rows[0]?.map((_, column) =>
+    rows.reduce((most, row) => Math.max(most, row[column]!.length), 0)
+  );
   return rows.map((row) =>
     row.map((cell, column) => column === row.length - 1 ? cell : cell.padEnd(widths![column]!))
       .join("  ")

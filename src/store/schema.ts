@@ -88,6 +88,9 @@ export const MIGRATIONS: readonly string[] = [
    CREATE INDEX rekey_throttle_age ON rekey_throttle (last_at);
    CREATE INDEX rekey_sessions_expiry ON rekey_sessions (expires_at);
    CREATE INDEX rekey_sessions_sub ON rekey_sessions (sub, expires_at);`,
+  `DROP INDEX rekey_sessions_sub;
+   CREATE INDEX rekey_sessions_sub ON rekey_sessions (sub, issued_at) WHERE revoked_at IS NULL;
+   CREATE INDEX rekey_sessions_newest ON rekey_sessions (issued_at) WHERE revoked_at IS NULL;`,
 ];
 
 /** Our tables, children first: sessions refer to versions. `settings` is shared with the application. */

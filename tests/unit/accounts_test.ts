@@ -134,7 +134,7 @@ Deno.test("a new password and a removal end the sessions; others' stay", async (
   await accounts.remove("alice");
   await assert.rejects(auth.verify(newer.token), coded("revoked"));
   assert.deepEqual(await accounts.sessions(10), []);
-  assert.deepEqual((await accounts.list()).map(({ name }) => name), ["bob"]);
+  assert.deepEqual((await accounts.list(10)).map(({ name }) => name), ["bob"]);
   manager.close();
 });
 
@@ -178,7 +178,7 @@ Deno.test("a hash of older parameters still opens, and is made anew by the login
   const { installation } = await manager.open();
   installation.database.prepare("UPDATE rekey_users SET password = ?").run(older);
   await auth.login({ name: "alice", password: PASSWORD }, 60);
-  const [user] = await accounts.list();
+  const [user] = await accounts.list(10);
   assert.match(user!.password, /^\$scrypt\$ln=17,/);
   assert.deepEqual(await verifyPassword(PASSWORD, user!.password), {
     right: true,

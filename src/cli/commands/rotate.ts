@@ -2,7 +2,7 @@ import { showHead } from "../../audit/head.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import type { Changed } from "../../secret/rotation.ts";
 import type { Context } from "../context.ts";
-import { describeSeconds, describeVersion } from "../describe.ts";
+import { describeSeconds, describeVersion, sessionsText } from "../describe.ts";
 import type { Output } from "../output.ts";
 import { mustBeWanted } from "../terminal.ts";
 
@@ -89,7 +89,7 @@ async function question(options: RotateFlags, { auth, secrets }: Context): Promi
   const app = secrets.environment.app.name;
   const sessions = await auth.activeSessions();
   const when = options.grace === 0 ? "now" : `in ${describeSeconds(options.grace)}`;
-  return `Rotate the JWT secret of ${app}? ${sessions} active session${
+  return `Rotate the JWT secret of ${app}? ${sessionsText(sessions)} active session${
     sessions === 1 ? " ends" : "s end"
   } ${when}.`;
 }
@@ -116,6 +116,6 @@ async function dryRun(options: RotateFlags, context: Context): Promise<void> {
     done
       ? "Would do nothing: the secret is young enough, or the request was carried out"
       : `Would replace version ${current.version} (kid ${current.kid}) in the ${current.location} ` +
-        `by a new one in the ${location}; active sessions: ${sessions}`,
+        `by a new one in the ${location}; active sessions: ${sessionsText(sessions)}`,
   ]);
 }

@@ -5,7 +5,7 @@ import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import type { Installation } from "../../store/installation.ts";
 import type { Version } from "../../store/versions.ts";
 import type { Context } from "../context.ts";
-import { describeSeconds, describeVersion, table } from "../describe.ts";
+import { describeSeconds, describeVersion, sessionsText, table } from "../describe.ts";
 
 /** Flags of `rekey status`. */
 export interface StatusOptions {
@@ -86,7 +86,7 @@ function human(facts: Facts): string[] {
       "KEK",
       kek.error === null ? `${kek.id} from ${kek.source}${keyFile}` : `not available: ${kek.error}`,
     ],
-    ["active sessions", String(facts.sessions_active)],
+    ["active sessions", sessionsText(facts.sessions_active as number)],
     ["fallback rate", rate === null ? "none retrieved yet" : `${(rate * 100).toFixed(1)} %`],
     ["last rotation", String(facts.last_rotation ?? "never")],
   ]);

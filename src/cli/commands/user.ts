@@ -13,9 +13,18 @@ export async function userAdd(name: string, { accounts, output }: Context): Prom
   output.result({ user: name }, [`Added ${printable(name)}`]);
 }
 
+/** Flags of `rekey user list`. */
+export interface UserListFlags {
+  readonly limit: number;
+  readonly after?: string;
+}
+
 /** Shows the users, never their hashes. */
-export async function userList(_options: unknown, { accounts, output }: Context): Promise<void> {
-  const users = await accounts.list();
+export async function userList(options: UserListFlags, { accounts, output }: Context) {
+  const { limit, after } = options;
+  // One more than is shown tells whether there are more.
+  const found = await accounts.list(limit + 1, after);
+  const users = found.slice(0, limit);
   if (output.options.json) {
     for (const { name, created_at, changed_at } of users) {
       output.line({ user: name, created_at: rfc3339(created_at), changed_at: rfc3339(changed_at) });
@@ -28,6 +37,9 @@ export async function userList(_options: unknown, { accounts, output }: Context)
     rfc3339(changed_at),
   ]);
   output.result({}, table([["USER", "ADDED", "PASSWORD SET"], ...rows]));
+  if (found.length > limit) {
+    output.remark(`there are more: --after ${printable(users.at(-1)!.name)}`);
+  }
 }
 
 /** Sets a new password; the user's sessions end. */

@@ -17,7 +17,9 @@ function addUser(program: Command, runner: Runner): void {
     "add a user; the password is asked for, or read from stdin",
     async () => (await import("../commands/user.ts")).userAdd,
   );
-  user.command("list").description("show the users")
+  user.command("list").description("show the users, by name")
+    .option("--limit <count>", "how many", count, 1000)
+    .option("--after <name>", "only users after this one: the next page", nonEmpty)
     .action(run(runner, async () => (await import("../commands/user.ts")).userList));
   named(
     "passwd",

@@ -1,0 +1,84 @@
+import { DatabaseSync } from "node:sqlite";
+import { Box } from "../../tests/support/box.ts";
+import { type Contender, inTurn, milliseconds, type Part } from "./result.ts";
+
+const SIZES = [10, 1_000, 1_000_000];
+
+const COMMANDS: Record<string, (box: Filled) => string[]> = {
+  verify: ({ token }) => ["verify", token],
+  status: () => ["status"],
+  issue: () => ["issue", "--sub", "u1"],
+  rotate: () => ["rotate", "--force"],
+  "session list": () => ["session", "list"],
+  "session list --user": () => ["session", "list", "--user", "u1"],
+  "session revoke": (box) => ["session", "revoke", `jti-${++box.revoked}`],
+  "user list": () => ["user", "list"],
+  "user remove": (box) => ["user", "remove", "--force", `u${++box.removed}`],
+  "audit list": () => ["audit", "list"],
+  stats: () => ["stats"],
+};
+
+/** A box with many rows of everything. */
+interface Filled {
+  readonly box: Box;
+  readonly token: string;
+  /** How many sessions and users are gone: the next one is taken away. */
+  revoked: number;
+  removed: number;
+}
+
+/** Whole processes as the work grows: so many sessions, users and audit rows. */
+export async function growth(rounds: number): Promise<Part> {
+  const filled = await Promise.all(SIZES.map(fill));
+  const contenders: Contender[] = [];
+  for (const [command, args] of Object.entries(COMMANDS)) {
+    for (const [i, box] of filled.entries()) {
+      contenders.push({ name: `${command} ${SIZES[i]}`, run: () => timed(box, args(box)) });
+    }
+  }
+  // Rotations end the sessions that the others count: they come last.
+  const medians = await inTurn(contenders, rounds);
+  const lines = [
+    `| command | ${SIZES.map((size) => size.toLocaleString("en")).join(" | ")} | last : first |`,
+    `| --- |${" ---: |".repeat(SIZES.length + 1)}`,
+  ];
+  for (const command of Object.keys(COMMANDS)) {
+    const values = SIZES.map((size) => medians.get(`${command} ${size}`)!);
+    const ratio = values.at(-1)! / values[0]!;
+    lines.push(
+      `| ${command} | ${values.map((ms) => `${ms.toFixed(1)} ms`).join(" | ")} | ${
+        ratio.toFixed(2)
+      } |`,
+    );
+  }
+  filled.forEach(({ box }) => box[Symbol.dispose]());
+  return { title: "As sessions, users and audit rows grow", rows: [], text: lines.join("\n") };
+}
+
+async function timed({ box }: Filled, args: string[]): Promise<number> {
+  return await milliseconds(async () => {
+    const { code, stderr } = await box.run(args);
+    if (code !== 0 && code !== 3) throw new Error(`${args}: ${stderr}`);
+  });
+}
+
+async function fill(count: number): Promise<Filled> {
+  const box = new Box();
+  await box.run(["init", "--store", "database"]);
+  const token = await box.token();
+  const sqlite = new DatabaseSync(box.database);
+  const rows = (from: number) =>
+    `WITH RECURSIVE n(i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i < ${
+      from + count
+    })`;
+  const now = Date.now();
+  sqlite.exec(`BEGIN;
+    ${rows(1)} INSERT INTO rekey_sessions
+      SELECT 'jti-' || i, 1, 'u' || (i % 1000), ${now} + i, ${now} + 86400000 + i, NULL FROM n;
+    ${rows(1)} INSERT INTO rekey_users SELECT 'u' || i, 'x', ${now}, ${now} FROM n;
+    ${rows(100)} INSERT INTO rekey_audit SELECT i, '2026-01-01T00:00:00.000Z',
+      'JWT secret retrieved from database (fallback)', 1, 'k', 'database', 1, 'a', NULL, 'h' FROM n;
+    COMMIT`);
+  sqlite.close();
+  return { box, token, revoked: 0, removed: 0 };
+}

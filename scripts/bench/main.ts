@@ -1,0 +1,64 @@
+/**
+ * `deno task bench [--write] [PART…]`: measures rekey beside others in one run, prints medians and ratios, and with
+ * `--write` puts them into docs/. Needs wrk, python3-jwt, gnome-keyring, node and npm.
+ */
+import { join } from "node:path";
+import { chart } from "./chart.ts";
+import { growth } from "./growth.ts";
+import { memory } from "./memory.ts";
+import { peerVersions } from "./peers.ts";
+import { report } from "./report.ts";
+import { requests } from "./requests.ts";
+import type { Part } from "./result.ts";
+import { retrieval } from "./retrieval.ts";
+import { size } from "./size.ts";
+import { startUp } from "./start_up.ts";
+
+const DOCS = join(import.meta.dirname!, "../../docs");
+
+const PARTS: Record<string, () => Part | Promise<Part>> = {
+  "start-up": () => startUp(30),
+  retrieval: () => retrieval(40),
+  requests: () => requests(5),
+  size,
+  growth: () => growth(7),
+  memory: () => memory(10_000_000),
+};
+
+const asked = Deno.args.filter((arg) => !arg.startsWith("--"));
+const names = asked.length > 0 ? asked : Object.keys(PARTS);
+const parts: Part[] = [];
+for (const name of names) {
+  const part = PARTS[name];
+  if (part === undefined) throw new Error(`No part ${name}; there are ${Object.keys(PARTS)}`);
+  parts.push(await part());
+}
+const text = `${await machine()}\n\n${report(parts)}`;
+Deno.stdout.writeSync(new TextEncoder().encode(text));
+if (Deno.args.includes("--write")) {
+  Deno.writeTextFileSync(join(DOCS, "benchmarks.svg"), chart(parts));
+  Deno.writeTextFileSync(
+    join(DOCS, "benchmarks.md"),
+    `# Benchmarks\n\nAs \`deno task bench --write\` printed them.\n\n![The figures as bars](benchmarks.svg)\n\n${text}`,
+  );
+}
+
+async function machine(): Promise<string> {
+  const { os, arch } = Deno.build;
+  const cpu = /model name\s*: (.*)/.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1] ?? arch;
+  const version = async (program: string, ...args: string[]) => {
+    const { stdout } = await new Deno.Command(program, { args }).output();
+    return new TextDecoder().decode(stdout).trim();
+  };
+  const date = new Date().toISOString().slice(0, 10);
+  return `${date}, ${os}, ${navigator.hardwareConcurrency} cores of ${cpu}. Deno ${Deno.version.deno}, ` +
+    `node ${await version("node", "--version")}, ${await version(
+      "/usr/bin/python3",
+      "--version",
+    )} with PyJWT ` +
+    `${await version(
+      "/usr/bin/python3",
+      "-c",
+      "import jwt; print(jwt.__version__)",
+    )}; ${peerVersions()}.`;
+}

@@ -1,0 +1,78 @@
+import { Box } from "../../tests/support/box.ts";
+import { Serving } from "../../tests/support/serving.ts";
+import { compile } from "../compile.ts";
+import type { KnownSecret } from "./known_secret.ts";
+import { peer } from "./peers.ts";
+
+/** A server to send requests to. */
+export interface Server extends AsyncDisposable {
+  readonly url: string;
+}
+
+/** `rekey serve` with so many request threads, its log thrown away as into a journal. */
+export async function rekeyServer(secret: KnownSecret, workers: number): Promise<Server> {
+  const box = new Box();
+  await secret.importInto(box);
+  const serving = await Serving.start(box, ["--workers", String(workers), "--no-access-log"]);
+  const dispose = async () => {
+    await serving[Symbol.asyncDispose]();
+    box[Symbol.dispose]();
+  };
+  return { url: serving.url, [Symbol.asyncDispose]: dispose };
+}
+
+/** The runtime's own server with nothing in it, compiled like rekey. */
+export async function bareServer(folder: string): Promise<Server> {
+  await compile(peer("bare.ts"), `${folder}/bare`, ["--allow-net"]);
+  return await started(`${folder}/bare`, (port) => [String(port)], "", {});
+}
+
+/** A server that runs on node, and is told the secret. */
+export function nodeServer(
+  file: string,
+  args: string[],
+  secret: KnownSecret,
+  env: Record<string, string>,
+): Promise<Server> {
+  return started("node", (port) => [peer(file), String(port), ...args], secret.text, {
+    ...env,
+    NODE_ENV: "production",
+  });
+}
+
+async function started(
+  program: string,
+  args: (port: number) => string[],
+  stdin: string,
+  env: Record<string, string>,
+): Promise<Server> {
+  const port = freePort();
+  const child = new Deno.Command(program, { args: args(port), env, stdin: "piped" }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(stdin));
+  await writer.close();
+  const url = `http://127.0.0.1:${port}`;
+  for (let tries = 0; !await answers(url); tries++) {
+    if (tries > 200) throw new Error(`${program} does not answer`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const dispose = async () => {
+    child.kill("SIGKILL");
+    await child.status;
+  };
+  return { url, [Symbol.asyncDispose]: dispose };
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    await (await fetch(url)).body?.cancel();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
