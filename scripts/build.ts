@@ -3,13 +3,16 @@
  * it builds `dist/rekey-traced` instead, for the hunt for leaks: see `traced.ts`.
  */
 import { createHash } from "node:crypto";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { bundle } from "./bundle.ts";
 import { addCode } from "./code_cache.ts";
 import { compile } from "./compile.ts";
+import { findDenort } from "./denort.ts";
 import { PERMISSIONS } from "./permissions.ts";
+import { writeAbout } from "./supply/about.ts";
+import { addonFiles } from "./supply/addon.ts";
+import { takeSources } from "./supply/sources.ts";
 import { traced } from "./traced.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
@@ -24,9 +27,11 @@ await Deno.mkdir(PARTS, { recursive: true });
 await Deno.remove(PARTS, { recursive: true });
 await Deno.mkdir(PARTS);
 await bundle(PARTS);
+const sources = await takeSources(PARTS);
 if (TRACED) await trace();
 await addCode(PARTS);
 await copyAddon();
+await writeAbout(PARTS, sources, await findDenort());
 await fixTimes();
 await compile(`${PARTS}/main.js`, `dist/${NAME}.new`, [
   ...PERMISSIONS.map(([flag]) => flag),
@@ -48,21 +53,12 @@ async function trace(): Promise<void> {
 
 /** Puts the addon and its SHA-256 beside the program, where `src/store/keyring_addon.ts` looks. */
 async function copyAddon(): Promise<void> {
-  const content = await Deno.readFile(addonPath());
+  const content = await Deno.readFile(addonFiles().path);
   const sha256 = createHash("sha256").update(content).digest("hex");
   // Every start reads all that is in the executable: a third of the size saves two milliseconds each time.
   const params = { [constants.BROTLI_PARAM_QUALITY]: 9 };
   await Deno.writeFile(`${PARTS}/keyring.node.br`, brotliCompressSync(content, { params }));
   await Deno.writeTextFile(`${PARTS}/keyring.node.sha256`, `${sha256}\n`);
-}
-
-// From Deno's own npm cache, where deno.lock has decided which version it is.
-function addonPath(): string {
-  const require = createRequire(import.meta.resolve("@napi-rs/keyring"));
-  const { os, arch } = Deno.build;
-  const name = `${os === "windows" ? "win32" : os}-${arch === "x86_64" ? "x64" : "arm64"}`;
-  const abi = { linux: "-gnu", windows: "-msvc" }[os as string] ?? "";
-  return require.resolve(`@napi-rs/keyring-${name}${abi}`);
 }
 
 // `deno compile` records when each file was written: with a fixed time the same sources make the same bytes.

@@ -5,6 +5,7 @@ import { secretCommands } from "./table/secret.ts";
 import { serveCommands } from "./table/serve.ts";
 import { tokenCommands } from "./table/tokens.ts";
 import { userCommands } from "./table/users.ts";
+import { versionCommands } from "./table/version.ts";
 import { choice, CHOICES } from "./table/values.ts";
 
 const EXIT_CODES = `
@@ -24,6 +25,7 @@ const COMMANDS: Commands = {
   ...userCommands,
   ...serveCommands,
   ...auditCommands,
+  ...versionCommands,
 };
 
 /**

@@ -3,6 +3,7 @@ import { readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 import type { AsyncEntry } from "@napi-rs/keyring";
+import { embedded } from "../core/embedded.ts";
 import { type ErrorCode, isRekeyError, RekeyError } from "../core/errors.ts";
 import { entriesOnThread } from "./keyring_thread.ts";
 import {
@@ -19,9 +20,9 @@ export interface KeyringAddon {
   AsyncEntry: typeof AsyncEntry;
 }
 
-// As the build puts them beside the program's first module: the addon, compressed, and its SHA-256 in hex.
-const embedded = () => new URL("./keyring.node.br", Deno.mainModule);
-const embeddedSha256 = () => new URL("./keyring.node.sha256", Deno.mainModule);
+// What the build embeds: the addon, packed, and its SHA-256 in hex.
+const PACKED = "keyring.node.br";
+const SHA256 = "keyring.node.sha256";
 
 /** Loads the keyring addon. @throws {RekeyError} as {@linkcode unpackedAddon} does. */
 export function loadKeyringAddon(cacheFolder: string | undefined): KeyringAddon {
@@ -68,7 +69,7 @@ function noPlace(why: string, code: ErrorCode = "keyring_absent"): RekeyError {
 
 function embeddedHash(): string {
   try {
-    return readFileSync(embeddedSha256(), "utf8").trim();
+    return readFileSync(embedded(SHA256), "utf8").trim();
   } catch (cause) {
     throw new RekeyError(
       "keyring_absent",
@@ -88,7 +89,7 @@ function holds(path: string, sha256: string): boolean {
 
 // Written under a name of its own and moved into place, since two processes may unpack at once.
 function unpack(folder: string, path: string, sha256: string): void {
-  const content = brotliDecompressSync(readFileSync(embedded()));
+  const content = brotliDecompressSync(readFileSync(embedded(PACKED)));
   if (hashOf(content) !== sha256) {
     throw new Error("The embedded keyring addon is not what was built");
   }

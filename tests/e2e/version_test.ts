@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { elfLength } from "../../scripts/denort.ts";
+import type { Lockfile } from "../../scripts/supply/lockfile.ts";
+import config from "../../deno.json" with { type: "json" };
+import type { LicenseText, Package } from "../../src/cli/about.ts";
+import { Box, REKEY } from "../support/box.ts";
+
+const ROOT = join(import.meta.dirname!, "../..");
+const BUILD = join(ROOT, "dist/build");
+
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+/** The packages in the program as the bundler itself names them, in comments, when it does not minify. */
+async function named(): Promise<string[]> {
+  const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+  const args = ["bundle", "--quiet", "--platform", "deno", "--code-splitting", "--outdir", folder];
+  const ended = await new Deno.Command(Deno.execPath(), { args: [...args, "main.ts"], cwd: ROOT })
+    .output();
+  assert.ok(ended.success);
+  const found = new Set<string>();
+  for (const { name } of Deno.readDirSync(folder)) {
+    const comments = Deno.readTextFileSync(join(folder, name))
+      .matchAll(/^ *\/\/ .*\/npm\/[^/]+\/((?:@[^/]+\/)?[^/]+)\/([^/]+)\//gm);
+    for (const [, name, version] of comments) found.add(`${name}@${version}`);
+  }
+  Deno.removeSync(folder, { recursive: true });
+  return [...found].sort();
+}
+
+const idOf = ({ name, version }: Package) => `${name}@${version}`;
+
+Deno.test("version lists every package that is in the program, and none that is not", async () => {
+  using box = new Box();
+  const { dependencies } = await box.json("version");
+  const ids: string[] = dependencies.map(idOf);
+  assert.deepEqual(ids.toSorted(), await named());
+  assert.ok(ids.length > 10 && !ids.some((id) => id.startsWith("playwright-core@")));
+  const lock: Lockfile = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.lock")));
+  for (const { integrity, license, name, requires, version } of dependencies as Package[]) {
+    assert.equal(lock.npm[`${name}@${version}`]!.integrity, integrity);
+    assert.match(license, /^(MIT|Apache-2\.0|BSD-3-Clause)$/);
+    for (const id of requires) assert.ok(ids.includes(id), id);
+  }
+});
+
+Deno.test("version knows the program, the runtime, SQLite and the addon", async () => {
+  using box = new Box();
+  const about = await box.json("version");
+  const { deno, v8, typescript } = Deno.version;
+  assert.equal(about.name, "rekey");
+  assert.equal(about.version, config.version);
+  assert.match(about.commit ?? "0".repeat(40), /^[0-9a-f]{40}$/);
+  assert.deepEqual(about.runtime, { deno, v8, typescript });
+  assert.match(about.sqlite, /^3\.\d+\.\d+$/);
+  assert.deepEqual([about.os, about.arch], [Deno.build.os, Deno.build.arch]);
+  const binary = Deno.readFileSync(REKEY);
+  assert.equal(about.denort.sha256, sha256(binary.subarray(0, elfLength(binary))));
+  assert.equal(about.addon.sha256, sha256(Deno.readFileSync(join(BUILD, "keyring.node"))));
+  assert.deepEqual(about.addon.libraries.map(({ name }: { name: string }) => name), ["libdbus"]);
+  assert.deepEqual([...box.files()], [], "it opens nothing of the user's");
+});
+
+Deno.test("version is short for people: program, runtime, commit, packages with licences", async () => {
+  using box = new Box();
+  const about = await box.json("version");
+  const { stdout } = await box.run(["version"]);
+  const [first, second, empty, heading, ...rows] = stdout.split("\n");
+  assert.ok(first!.startsWith(`rekey ${config.version} (`));
+  if (about.commit !== null) assert.ok(first!.includes(about.commit.slice(0, 12)));
+  assert.ok(second!.startsWith(`Deno ${Deno.version.deno}, V8 `), second);
+  assert.deepEqual([empty, heading!.split(/ +/)], ["", ["PACKAGE", "VERSION", "LICENCE"]]);
+  for (const { name, version, license } of [...about.dependencies, about.addon]) {
+    assert.ok(rows.some((row) => row.split(/ +/).join(" ") === `${name} ${version} ${license}`));
+  }
+});
+
+Deno.test("the licences of all parts are passed on with the program", async () => {
+  using box = new Box();
+  const { dependencies, addon, runtime } = await box.json("version");
+  const { stdout } = await box.run(["version", "--licenses", "--json"]);
+  const texts: LicenseText[] = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  const covered = texts.flatMap(({ of }) => of);
+  for (const { name, version } of [...dependencies, addon]) {
+    assert.ok(covered.includes(`${name} ${version}`), name);
+  }
+  for (const part of [`Deno ${runtime.deno}`, `V8 ${runtime.v8}`]) {
+    assert.ok(covered.includes(part), part);
+  }
+  for (const { of, text } of texts) assert.match(text, /copyright|©/i, of.join());
+  assert.ok(texts.some(({ text }) => text.includes("Academic Free License")), "libdbus's");
+  const human = (await box.run(["version", "--licenses"])).stdout;
+  for (const { text } of texts) assert.ok(human.includes(text));
+});
+
+Deno.test("no other command loads what version needs", () => {
+  const script = (name: string) => Deno.readTextFileSync(join(BUILD, name));
+  const names = [...Deno.readDirSync(BUILD)].map(({ name }) => name)
+    .filter((name) => name.endsWith(".js"));
+  const knowing = names.filter((name) => /about\.json|sqlite_version\(/.test(script(name)));
+  assert.equal(knowing.length, 1);
+  const importing = names.filter((name) =>
+    new RegExp(`(from|import) ?"\\./${RegExp.escape(knowing[0]!)}"`).test(script(name))
+  );
+  assert.deepEqual(importing, [], "only `import()` may name it");
+  assert.ok(!names.some((name) => /THE SOFTWARE IS PROVIDED/.test(script(name))));
+});
