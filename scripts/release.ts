@@ -10,6 +10,7 @@ import { commitTime, origin } from "./supply/commit.ts";
 import { cratesIn } from "./supply/crates.ts";
 import { type Facts, sbom } from "./supply/sbom.ts";
 import { textOf } from "./supply/texts.ts";
+import pins from "./pins.json" with { type: "json" };
 
 const RELEASE = "dist/release";
 
@@ -19,14 +20,15 @@ if (commit === null || modified) {
   fail("the files here are not those of a commit: nobody could build the same again");
 }
 await run(Deno.execPath(), "run", "--allow-all", "scripts/build.ts");
-await Deno.remove(RELEASE, { recursive: true }).catch(() => {});
-await Deno.mkdir(RELEASE);
 const { os, arch } = Deno.build;
 const name = `rekey-${config.version}`;
 const binary = `${name}-${os}-${arch === "x86_64" ? "x64" : "arm64"}`;
-await Deno.copyFile("dist/rekey", join(RELEASE, binary));
 const bill = `${name}.cdx.json`;
-const document = sbom(await facts(join(RELEASE, binary)));
+// Whatever is refused is refused before anything is there to be given away.
+await Deno.remove(RELEASE, { recursive: true }).catch(() => {});
+const document = sbom(await facts("dist/rekey"));
+await Deno.mkdir(RELEASE);
+await Deno.copyFile("dist/rekey", join(RELEASE, binary));
 await Deno.writeTextFile(join(RELEASE, bill), `${JSON.stringify(document, null, 2)}\n`);
 const sums = [binary, bill].map((name) => `${sha256(join(RELEASE, name))}  ${name}\n`);
 await Deno.writeTextFile(join(RELEASE, "SHA256SUMS"), sums.join(""));
@@ -35,6 +37,7 @@ for (const { name } of Deno.readDirSync(RELEASE)) print(join(RELEASE, name));
 /** What the binary says of itself, and what can only be seen from outside. */
 async function facts(binary: string): Promise<Facts> {
   const about = JSON.parse(await run(binary, "version", "--json"));
+  checkRuntime(about.denort.sha256);
   const { path } = addonFiles();
   return {
     about,
@@ -46,6 +49,12 @@ async function facts(binary: string): Promise<Facts> {
     direct: new Set(Object.keys(config.imports)),
     time: Number(Deno.env.get("SOURCE_DATE_EPOCH") ?? await commitTime()),
   };
+}
+
+// A build takes whatever runtime DENORT_BIN names; what is given to others must be what they can get too.
+function checkRuntime(sha256: string | null): void {
+  const pin = (pins.denort as Record<string, { sha256: string }>)[Deno.build.target];
+  if (sha256 !== pin?.sha256) fail(`denort is not the pinned one: its SHA-256 is ${sha256}`);
 }
 
 async function run(command: string, ...args: string[]): Promise<string> {

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
+import { elfLength } from "../../scripts/denort.ts";
 import { Box, REKEY } from "../support/box.ts";
 
 /** Runs a copy of the binary as an ordinary user without a name or a home, with nothing in its environment. */
@@ -133,4 +134,11 @@ Deno.test("the binary holds the keyring addon, once, and none of our comments", 
   const source = Deno.readTextFileSync(new URL("../../src/core/secret.ts", import.meta.url));
   const [comment] = /A signing secret\. However [^\n]*/.exec(source)!;
   assert.ok(!binary.includes(comment));
+});
+
+Deno.test("the binary is at most 6 MB larger than the runtime in it", () => {
+  const binary = Deno.readFileSync(REKEY);
+  const own = binary.length - elfLength(binary);
+  assert.ok(own > 3_000_000, "the addon alone is larger than that");
+  assert.ok(own <= 6_000_000, `${own} bytes`);
 });

@@ -1,10 +1,12 @@
 import { Ajv } from "ajv";
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
 import { elfLength } from "../../scripts/denort.ts";
+import { sectionOf } from "../../scripts/supply/elf.ts";
 import type { Component } from "../../scripts/supply/components.ts";
 import type { Package } from "../../src/cli/about.ts";
 import { Box, REKEY } from "../support/box.ts";
@@ -40,9 +42,9 @@ function validator() {
 }
 
 /** The runtime of the binary under test: a build need not look for one again. */
-function denort(folder: string): string {
+function denort(folder: string, name = "denort"): string {
   const binary = Deno.readFileSync(REKEY);
-  const path = join(folder, "denort");
+  const path = join(folder, name);
   Deno.writeFileSync(path, binary.subarray(0, elfLength(binary)), { mode: 0o755 });
   return path;
 }
@@ -125,6 +127,18 @@ Deno.test("a release", async (t) => {
     assert.ok(!components.some(({ name }) => name === "openssl"));
     assert.equal(components[0]!.hashes![0]!.content, about.denort.sha256);
     for (const one of components) assert.ok(one.licenses?.length === 1, one.name);
+  });
+
+  await t.step("is not made with a runtime that differs from the pinned one", async () => {
+    const other = denort(box.home, "other");
+    const changed = Deno.readFileSync(other);
+    // Where it tells its compiler: it runs all the same.
+    sectionOf(changed, ".comment")![0]! ^= 1;
+    Deno.writeFileSync(other, changed);
+    const { code, stderr } = await here.run(RELEASE, { DENORT_BIN: other });
+    assert.equal(code, 1);
+    assert.match(stderr, /not the pinned one/);
+    assert.ok(!existsSync(join(here.folder, "dist/release")));
   });
 
   await t.step("is not made of files that differ from the commit", async () => {
