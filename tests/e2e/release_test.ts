@@ -110,7 +110,15 @@ Deno.test("a release", async (t) => {
     for (const broken of [{ extra: 1 }, { components: [{ name: "x" }] }]) {
       assert.ok(!validate(Object.assign({}, bill, broken)), "the schema must refuse something");
     }
-    assert.ok(validate(bill), JSON.stringify(validate.errors, null, 1));
+    const sound: boolean = validate(bill);
+    assert.ok(sound, JSON.stringify(validate.errors, null, 1));
+    const { enum: known } = schema("spdx");
+    const components: Component[] = bill.components;
+    const expressions = components.flatMap(({ licenses }) => licenses!)
+      .map((license) => "expression" in license ? license.expression : license.license.id);
+    for (const id of expressions.join(" AND ").match(/[^\s()]+/g)!) {
+      assert.ok(["OR", "AND", "WITH", ...known].includes(id), id);
+    }
   });
 
   await t.step("lists in it what the binary says of itself, and the crates of its addon", () => {
