@@ -5,7 +5,7 @@ import { type Lockfile, required } from "../../scripts/supply/lockfile.ts";
 import { described, unpackedOf } from "../../scripts/supply/packages.ts";
 import { stableNames } from "../../scripts/supply/part_names.ts";
 import { takeSources } from "../../scripts/supply/sources.ts";
-import { checkLicense, isAllowed } from "../../scripts/supply/spdx.ts";
+import { ALLOWED, checkLicense, isAllowed } from "../../scripts/supply/spdx.ts";
 import { textOf, textsOf } from "../../scripts/supply/texts.ts";
 
 /** A folder with these files in it. */
@@ -46,6 +46,12 @@ Deno.test("a licence is allowed when its expression leaves a way that is", () =>
   for (const expression of refused) assert.ok(!isAllowed(expression), JSON.stringify(expression));
   assert.throws(() => checkLicense("left-pad@1.0.0", undefined), /left-pad@1\.0\.0 has no licence/);
   assert.throws(() => checkLicense("a@1", "GPL-3.0-only"), /a@1 has the licence GPL-3\.0-only/);
+});
+
+Deno.test("the documentation names every licence that is allowed", () => {
+  const page = new URL("../../docs/supply-chain.md", import.meta.url);
+  const text = Deno.readTextFileSync(page);
+  for (const id of ALLOWED) assert.ok(text.includes(id), id);
 });
 
 const LOCK: Lockfile = {
