@@ -29,7 +29,12 @@ export class Sources implements Disposable {
       `cd "${ROOT}" && git ls-files -co --exclude-standard -z | ` +
         `xargs -0 cp --parents -t "${folder}" && cd "${folder}" && git init -q && git add -A && ` +
         "git -c user.name=test -c user.email=test@example.org commit -qm copy",
-      { GIT_AUTHOR_DATE: "@1700000000 +0000", GIT_COMMITTER_DATE: "@1700000000 +0000" },
+      {
+        GIT_AUTHOR_DATE: "@1700000000 +0000",
+        GIT_COMMITTER_DATE: "@1700000000 +0000",
+        // Whoever runs the test may sign their commits.
+        GIT_CONFIG_GLOBAL: "/dev/null",
+      },
     );
     return sources;
   }
