@@ -1,4 +1,6 @@
+import type { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
+import { inflateSync } from "node:zlib";
 import { RekeyError } from "../core/errors.ts";
 
 /** An npm package whose code is in the program. */
@@ -42,21 +44,21 @@ export interface LicenseText {
 
 // The build puts these beside the program; only `rekey version` opens them.
 const ABOUT = new URL("./about.json", import.meta.url);
-const LICENSES = new URL("./licenses.json", import.meta.url);
+const LICENSES = new URL("./licenses.json.deflate", import.meta.url);
 
 /** What is in this program. */
 export function readAbout(): About {
-  return read(ABOUT);
+  return JSON.parse(read(ABOUT).toString());
 }
 
 /** The licences that are passed on with it. */
 export function readLicenses(): LicenseText[] {
-  return read(LICENSES);
+  return JSON.parse(inflateSync(read(LICENSES)).toString());
 }
 
-function read<T>(file: URL): T {
+function read(file: URL): Buffer {
   try {
-    return JSON.parse(readFileSync(file, "utf8"));
+    return readFileSync(file);
   } catch (cause) {
     throw new RekeyError("failed", "Cannot tell what this program is made of: it was not built", {
       hint: "Use a binary made by the build script; `rekey --version` works without",

@@ -104,5 +104,8 @@ Deno.test("no other command loads what version needs", () => {
     new RegExp(`(from|import) ?"\\./${RegExp.escape(knowing[0]!)}"`).test(script(name))
   );
   assert.deepEqual(importing, [], "only `import()` may name it");
+  const sizes = ["about.json", "licenses.json.deflate"]
+    .map((name) => Deno.statSync(join(BUILD, name)).size);
+  assert.ok(Math.max(...sizes) < 40_000, "every start goes through all that is embedded");
   assert.ok(!names.some((name) => /THE SOFTWARE IS PROVIDED/.test(script(name))));
 });
