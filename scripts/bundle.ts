@@ -32,5 +32,15 @@ async function bundleOne(
 ): Promise<void> {
   // The maps tell whose code is in; they are not shipped.
   const flags = ["--quiet", "--platform", "deno", "--minify", "--sourcemap=external"];
-  await runDeno({}, "bundle", ...flags, "--format", format, ...more, "--output", `${folder}/${name}.js`, entry);
+  await runDeno(
+    {},
+    "bundle",
+    ...flags,
+    "--format",
+    format,
+    ...more,
+    "--output",
+    `${folder}/${name}.js`,
+    entry,
+  );
 }

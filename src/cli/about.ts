@@ -1,6 +1,7 @@
 import type { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { inflateSync } from "node:zlib";
+import { embedded } from "../core/embedded.ts";
 import { RekeyError } from "../core/errors.ts";
 
 /** An npm package whose code is in the program. */
@@ -42,9 +43,9 @@ export interface LicenseText {
   readonly text: string;
 }
 
-// The build puts these beside the program; only `rekey version` opens them.
-const ABOUT = new URL("./about.json", import.meta.url);
-const LICENSES = new URL("./licenses.json.deflate", import.meta.url);
+// Embedded by the build; only `rekey version` opens them.
+const ABOUT = "about.json";
+const LICENSES = "licenses.json.deflate";
 
 /** What is in this program. */
 export function readAbout(): About {
@@ -56,9 +57,9 @@ export function readLicenses(): LicenseText[] {
   return JSON.parse(inflateSync(read(LICENSES)).toString());
 }
 
-function read(file: URL): Buffer {
+function read(name: string): Buffer {
   try {
-    return readFileSync(file);
+    return readFileSync(embedded(name));
   } catch (cause) {
     throw new RekeyError("failed", "Cannot tell what this program is made of: it was not built", {
       hint: "Use a binary made by the build script; `rekey --version` works without",

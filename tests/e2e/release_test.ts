@@ -9,6 +9,7 @@ import { elfLength } from "../../scripts/denort.ts";
 import { sectionOf } from "../../scripts/supply/elf.ts";
 import type { Component } from "../../scripts/supply/components.ts";
 import type { Package } from "../../src/cli/about.ts";
+import { addon } from "../support/addon.ts";
 import { Box, REKEY } from "../support/box.ts";
 import { Sources } from "../support/sources.ts";
 
@@ -158,7 +159,6 @@ Deno.test("a release", async (t) => {
 });
 
 Deno.test("the addon has no code of the crates that its list names and its licences do not", () => {
-  const addon = new URL("../../dist/build/keyring.node", import.meta.url);
-  const text = new TextDecoder("latin1").decode(Deno.readFileSync(addon));
+  const text = new TextDecoder("latin1").decode(addon());
   assert.ok(text.includes("zbus") && !/openssl/i.test(text));
 });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import process from "node:process";
 import { appNamed } from "../../src/core/app.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { Installation } from "../../src/store/installation.ts";
+import { addon } from "../support/addon.ts";
 import type { KeyringAddon } from "../../src/store/keyring_addon.ts";
 import { KeyringStore } from "../../src/store/keyring_store.ts";
 import {
@@ -40,7 +40,10 @@ const STORES: Record<string, () => Promise<Opened>> = {
 
 function builtAddon(): KeyringAddon {
   const module = { exports: {} as KeyringAddon };
-  process.dlopen(module, join(import.meta.dirname!, "../../dist/build/keyring.node"));
+  const path = Deno.makeTempFileSync({ prefix: "rekey-test-", suffix: ".node" });
+  Deno.writeFileSync(path, addon());
+  process.dlopen(module, path);
+  Deno.removeSync(path);
   return module.exports;
 }
 

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { cratesIn, vendoredIn } from "../../scripts/supply/crates.ts";
 import { type Lockfile, required } from "../../scripts/supply/lockfile.ts";
 import { described, unpackedOf } from "../../scripts/supply/packages.ts";
-import { stableNames } from "../../scripts/supply/part_names.ts";
 import { takeSources } from "../../scripts/supply/sources.ts";
 import { ALLOWED, checkLicense, isAllowed } from "../../scripts/supply/spdx.ts";
 import { textOf, textsOf } from "../../scripts/supply/texts.ts";
@@ -136,24 +135,6 @@ Deno.test("a part without a source map ends the build, and no map is shipped", a
   assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["main.js"]);
   await assert.rejects(takeSources(folder), Deno.errors.NotFound);
   Deno.removeSync(folder, { recursive: true });
-});
-
-Deno.test("parts are named alike whatever hashes the bundler gave them", () => {
-  const parts = (a: string, b: string, c: string) =>
-    new Map([
-      [`${c}.js`, "leaf"],
-      [`${b}.js`, `import "./${c}.js"`],
-      ["main.js", `import "./${a}.js"; import("./${b}.js")`],
-      [`${a}.js`, `import "./${c}.js"`],
-    ]);
-  const first = stableNames(parts("chunk-AAAAAAAA", "x-BBBBBBBB", "chunk-CCCCCCCC"));
-  const second = stableNames(parts("chunk-ZZZZZZZZ", "x-1111YYYY", "chunk-00000000"));
-  assert.deepEqual([...first.values()], ["main.js", "chunk-1.js", "x-2.js", "chunk-3.js"]);
-  assert.deepEqual([...second.values()], [...first.values()]);
-  assert.throws(
-    () => stableNames(new Map([["main.js", ""], ["a-AAAAAAAA.js", ""]])),
-    /Nothing imports a-AAAAAAAA\.js/,
-  );
 });
 
 Deno.test("an addon that does not list its crates ends the build; libraries are read from its licences", () => {
