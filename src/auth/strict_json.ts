@@ -3,10 +3,14 @@ export class StrictJsonError extends Error {
   override readonly name = "StrictJsonError";
 }
 
+// Readers have limits of their own, 64 the lowest of the usual ones (RFC 8259 §9), and so has the runtime where it
+// hands a value to another thread: there it would be a bug in the midst of a request.
+const DEEPEST = 64;
+
 /**
  * Parses JSON as RFC 8725 §2.4 would have it: UTF-8 without errors, no member name twice, no lone
- * surrogate and no NUL in a string, no number that a double cannot hold (RFC 7493 §2.2). Two readers
- * of such a text cannot understand two things.
+ * surrogate and no NUL in a string, no number that a double cannot hold (RFC 7493 §2.2), not more than
+ * 64 brackets in each other. Two readers of such a text cannot understand two things.
  *
  * @throws {StrictJsonError} when the bytes are anything else.
  */
@@ -37,6 +41,7 @@ function checkTokens(text: string): void {
     else if (token === "[") names.push(null);
     else if (token === "}" || token === "]") names.pop();
     else checkString(token, names.at(-1));
+    if (names.length > DEEPEST) throw new StrictJsonError("it is nested too deeply");
   }
 }
 
