@@ -29,10 +29,13 @@ export function askTerminal(question: string): boolean {
 /**
  * Reads stdin to its end, or until it holds more than `limit` bytes.
  *
- * @returns the text, without white space around it.
+ * @returns the text, without white space around it; one of more than `limit` characters if there was more.
  */
 export function readStdin(limit: number): string {
-  return new TextDecoder().decode(readStdinBytes(limit)).trim();
+  const bytes = readStdinBytes(limit);
+  const text = new TextDecoder().decode(bytes);
+  // What was not read may be what makes it wrong.
+  return bytes.length > limit ? text.padEnd(limit + 1) : text.trim();
 }
 
 /** Reads stdin to its end, or until it holds more than `limit` bytes. */

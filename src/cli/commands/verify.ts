@@ -23,6 +23,9 @@ export interface VerifyFlags {
 
 const EXIT_TOKEN_NOT_VALID = 3;
 
+// With white space around the longest token.
+const LONGEST_INPUT = 2 * MAX_TOKEN_LENGTH;
+
 /** Verifies a token; with `--json` the verdict goes to stdout whatever it is. */
 export async function verify(options: VerifyFlags, { auth, output }: Context): Promise<void> {
   const token = options.token === undefined || options.token === "-"
@@ -54,7 +57,7 @@ function verdict(error: RekeyError) {
 }
 
 function tokenFromStdin(): string {
-  if (!Deno.stdin.isTerminal()) return readStdin(MAX_TOKEN_LENGTH);
+  if (!Deno.stdin.isTerminal()) return readStdin(LONGEST_INPUT);
   throw new RekeyError("usage", "No token was given", {
     hint: "Give it as an argument, or pipe it in: `rekey verify < FILE`",
   });
