@@ -2,7 +2,7 @@ import { Hono } from "../libraries/hono.ts";
 import { RekeyError } from "../core/errors.ts";
 import { asRefusal, bearerToken, challenge } from "./bearer.ts";
 import { discardBody } from "./body.ts";
-import { refuseAmbiguous, refuseForeign, refuseMalformedHost } from "./guard.ts";
+import { isChunked, refuseAmbiguous, refuseForeign, refuseMalformedHost } from "./guard.ts";
 import { HttpRefusal, problemResponse, statusAndCode } from "./problem.ts";
 import type { Call, Route, Services } from "./route.ts";
 import { mustHaveScope } from "./scope.ts";
@@ -65,6 +65,7 @@ async function answer(
   response.headers.set("cache-control", "no-store");
   response.headers.set("x-content-type-options", "nosniff");
   response.headers.set("referrer-policy", "no-referrer");
+  if (isChunked(request)) response.headers.set("connection", "close");
   onServed({
     route: route.path,
     method: METHODS.includes(request.method) ? request.method : "other",

@@ -51,17 +51,31 @@ export function refuseForeign(request: Request, names: Names): void {
 }
 
 /**
- * Refuses a request of which two readers could see the end in two places (RFC 9112 §6.1).
+ * Refuses a request of which two readers could see the end in two places (RFC 9112 §6.1): one with two lengths, or
+ * with a coding that only one of them may know.
  *
  * @throws {HttpRefusal} 400.
  */
-export function refuseAmbiguous({ headers }: Request): void {
-  if (!headers.has("transfer-encoding") || !headers.has("content-length")) return;
-  throw new HttpRefusal(
-    "bad_request",
-    "Cannot answer: the request has both Content-Length and Transfer-Encoding",
-    { connection: "close" },
-  );
+export function refuseAmbiguous(request: Request): void {
+  if (!isChunked(request)) return;
+  const { headers } = request;
+  const what = headers.has("content-length")
+    ? "both Content-Length and Transfer-Encoding"
+    : headers.get("transfer-encoding")!.toLowerCase() !== "chunked"
+    ? "another Transfer-Encoding than chunked"
+    : undefined;
+  if (what === undefined) return;
+  throw new HttpRefusal("bad_request", `Cannot answer: the request has ${what}`, {
+    connection: "close",
+  });
+}
+
+/**
+ * Whether a request came in chunks. Nothing that follows it on its connection is to be believed: the runtime hides a
+ * `Content-Length` after `Transfer-Encoding`, by which a proxy in front may have seen another end.
+ */
+export function isChunked({ headers }: Request): boolean {
+  return headers.has("transfer-encoding");
 }
 
 function isOurOrigin(origin: string, host: string, names: Names): boolean {
