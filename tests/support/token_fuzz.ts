@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { isDeepStrictEqual } from "node:util";
 import { decodeJwt, decodeProtectedHeader } from "jose";
-import { parseJws } from "../../src/auth/jws.ts";
+import { type JsonObject, parseJws } from "../../src/auth/jws.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
@@ -67,8 +67,9 @@ class Fuzz {
     if (!this.#parses(token, report)) return;
     report.parsed++;
     try {
-      await this.auth.verify(token);
+      const { claims } = await this.auth.verify(token);
       assert.ok(signed || this.#true.has(token), `nobody signed ${token}`);
+      assert.ok(isAcceptable(decodeProtectedHeader(token), claims), token);
       report.accepted++;
     } catch (error) {
       if (!isRekeyError(error) || error.exitCode !== 3) throw new Error(token, { cause: error });
@@ -105,6 +106,15 @@ class Fuzz {
       return false;
     }
   }
+}
+
+// What has to be so of every token that is accepted, said without the verifier's own words.
+function isAcceptable(header: object, { exp, nbf = 0, ...claims }: JsonObject): boolean {
+  const texts = ["sub", "iss", "jti"].map((name) => typeof (claims[name] ?? ""));
+  const now = Date.now() / 1000;
+  return (header as JsonObject).alg === "HS512" && texts.every((type) => type === "string") &&
+    !/"(crit|b64|jwk|jku|x5c|x5u|zip|enc|cty)":/.test(JSON.stringify(header)) &&
+    typeof exp === "number" && exp > now - 1 && typeof nbf === "number" && nbf < now + 1;
 }
 
 // A character is a byte here, so that bytes can be mutated as texts are.
