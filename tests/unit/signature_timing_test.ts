@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { type VerificationKeys, verifyToken } from "../../src/auth/verifier.ts";
+import { isRekeyError } from "../../src/core/errors.ts";
+import { Secret } from "../../src/core/secret.ts";
+import type { Installation } from "../../src/store/installation.ts";
+import type { Version } from "../../src/store/versions.ts";
+import { claims, signer } from "../support/jwt_attacks/row.ts";
+import { mannWhitney, rankScore, SUSPICIOUS } from "../support/timing.ts";
+
+Deno.test("the rank score sees a shift of a tenth of a deviation, and none where there is none", () => {
+  const noise = () => Math.random() + Math.random() + Math.random();
+  const series = (shift: number) => Array.from({ length: 20_000 }, () => noise() + shift);
+  assert.ok(rankScore(series(0), series(0.05)) > SUSPICIOUS);
+  assert.ok(rankScore(series(0), series(0)) < SUSPICIOUS);
+  assert.ok(Math.abs(mannWhitney([1, 2, 2, 3], [1, 2, 2, 3])) < 1e-9);
+});
+
+/** Keys without a database, which would take most of the time. */
+function keysOf(secret: Secret): VerificationKeys {
+  const version = { version: 1, kid: secret.kid, state: "current" } as Version;
+  const installation = { algorithm: "HS512", keyForm: "text" } as Installation;
+  return {
+    open: () => Promise.resolve({ installation }),
+    verifying: () => Promise.resolve([version]),
+    valueOf: () => Promise.resolve({ secret }),
+    versionByKid: () => Promise.resolve(version),
+  };
+}
+
+const WRONG = ["first", "last", "all"] as const;
+
+/** A token of its own, with a signature that is wrong in its first byte, its last or all; and the right one. */
+function nearMiss(secret: Secret, wrong: typeof WRONG[number]) {
+  const jti = Math.random();
+  const header = `{"alg":"HS512","kid":"${secret.kid}"}`;
+  const token = signer(secret.reveal())(header, claims(`,"jti":"${jti}"`));
+  const dot = token.lastIndexOf(".");
+  const bytes = Buffer.from(token.slice(dot + 1), "base64url");
+  const right = bytes.toString("hex");
+  const change = 1 + Math.floor(Math.random() * 255);
+  for (let at = 0; at < bytes.length; at++) {
+    const isWrong = wrong === "all" || at === (wrong === "first" ? 0 : bytes.length - 1);
+    bytes[at]! ^= isWrong ? change : 0;
+  }
+  // One string in one piece, however it was made.
+  const whole = `${token.slice(0, dot)}.${bytes.toString("base64url")}`;
+  return { token: Buffer.from(whole).toString("latin1"), right };
+}
+
+/** What must not be: two digests in hexadecimal, compared until a digit differs. */
+function startsDifferently(token: string, right: string): boolean {
+  const given = Buffer.from(token.slice(token.lastIndexOf(".") + 1), "base64url").toString("hex");
+  for (let at = 0; at < right.length; at++) if (given[at] !== right[at]) return true;
+  return false;
+}
+
+/** Times of refusals, by where the signature was wrong. */
+type Times = [first: number[], last: number[], all: number[]];
+
+/** Times refusals of near misses that chance chooses, half of them with a comparison beside it that ends early. */
+async function measure(keys: VerificationKeys, secret: Secret, sound: Times, leaking: Times) {
+  const pools = WRONG.map((wrong) => Array.from({ length: 200 }, () => nearMiss(secret, wrong)));
+  for (const end = performance.now() + ROUND_MS; performance.now() < end;) {
+    const which = Math.floor(Math.random() * WRONG.length);
+    const { token, right } = pools[which]![Math.floor(Math.random() * 200)]!;
+    const leaks = Math.random() < 0.5;
+    const start = performance.now();
+    if (leaks) startsDifferently(token, right);
+    const refusal = await verifyToken(keys, token).catch((error) => error);
+    (leaks ? leaking : sound)[which]!.push(performance.now() - start);
+    assert.ok(isRekeyError(refusal, "bad_signature"));
+  }
+}
+
+function score([first, last, all]: Times): number {
+  return Math.max(rankScore(first, last), rankScore(last, all), rankScore(first, all));
+}
+
+const ROUND_MS = 1_500;
+const MOST_ROUNDS = 6;
+
+Deno.test("the time of a refusal does not tell where a signature is wrong", async (t) => {
+  const secret = Secret.generate();
+  const keys = keysOf(secret);
+  await measure(keys, secret, [[], [], []], [[], [], []]);
+  const [sound, leaking]: [Times, Times] = [[[], [], []], [[], [], []]];
+  // Until enough is known to see the one that must not be. Only that one decides when it is enough.
+  let control = 0;
+  for (let round = 0; round < MOST_ROUNDS && control < 2 * SUSPICIOUS; round++) {
+    await measure(keys, secret, sound, leaking);
+    control = score(leaking);
+  }
+  const found = score(sound);
+  const figures = `${sound[0].length} times each: ${found.toFixed(1)}, ${control.toFixed(1)}`;
+  assert.ok(found < SUSPICIOUS, figures);
+  // A machine that is busy with something else may hide what this test looks for: then it says nothing.
+  const ignore = control < SUSPICIOUS;
+  await t.step({ name: `one that tells is seen (${figures})`, ignore, fn: () => {} });
+});
