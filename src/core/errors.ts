@@ -53,6 +53,20 @@ export const ERROR_TABLE = {
   busy: { exit: 6, http: 503 },
 } as const satisfies Record<string, { exit: number; http: number }>;
 
+/** Codes of a token that is refused for what it is. */
+export const TOKEN_FAULTS = [
+  "malformed",
+  "too_large",
+  "alg_not_allowed",
+  "unknown_kid",
+  "retired_kid",
+  "bad_signature",
+  "expired",
+  "not_yet_valid",
+  "claim_mismatch",
+  "revoked",
+] as const;
+
 /** Stable name of a refusal; scripts may rely on it. */
 export type ErrorCode = keyof typeof ERROR_TABLE;
 

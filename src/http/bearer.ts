@@ -1,4 +1,4 @@
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError, TOKEN_FAULTS } from "../core/errors.ts";
 import { HttpRefusal } from "./problem.ts";
 
 const REALM = `Bearer realm="rekey"`;
@@ -29,21 +29,8 @@ export function bearerToken(request: Request): string {
 
 /** Whether `error` is a refusal of a token for what it is. */
 export function isTokenFault(error: unknown): error is RekeyError {
-  return isRekeyError(error, ...TOKEN_CODES);
+  return isRekeyError(error, ...TOKEN_FAULTS);
 }
-
-const TOKEN_CODES = [
-  "malformed",
-  "too_large",
-  "alg_not_allowed",
-  "unknown_kid",
-  "retired_kid",
-  "bad_signature",
-  "expired",
-  "not_yet_valid",
-  "claim_mismatch",
-  "revoked",
-] as const;
 
 /** The challenge of a 401 (RFC 6750 §3). Who gave no token at all gets no error code. */
 export function challenge(error: unknown): string {

@@ -1,5 +1,5 @@
 import * as z from "../libraries/zod.ts";
-import { ERROR_TABLE } from "../core/errors.ts";
+import { ERROR_TABLE, TOKEN_FAULTS } from "../core/errors.ts";
 import { HTTP_CODES } from "./problem.ts";
 
 // What goes in and out of every route. The input is checked with these, and `/openapi.json` is made of them.
@@ -50,18 +50,7 @@ export const Accepted = z.strictObject({
 
 export const Refused = z.strictObject({
   valid: z.literal(false),
-  code: z.enum([
-    "malformed",
-    "too_large",
-    "alg_not_allowed",
-    "unknown_kid",
-    "retired_kid",
-    "bad_signature",
-    "expired",
-    "not_yet_valid",
-    "claim_mismatch",
-    "revoked",
-  ]),
+  code: z.enum(TOKEN_FAULTS),
   message: z.string(),
   failures: z.array(z.strictObject({
     claim: z.string(),

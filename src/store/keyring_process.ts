@@ -1,4 +1,5 @@
 import type { AsyncEntry } from "@napi-rs/keyring";
+import { entriesBy, type EntryMethod } from "./keyring_entry.ts";
 import { type ErrorCode, RekeyError } from "../core/errors.ts";
 
 /** A call of the addon, as a line of JSON on the helper's stdin. */
@@ -6,7 +7,7 @@ export interface KeyringCall {
   readonly id: number;
   /** The arguments of the addon's `AsyncEntry`. */
   readonly entry: unknown[];
-  readonly method: "getPassword" | "setPassword" | "deletePassword";
+  readonly method: EntryMethod;
   readonly value: unknown[];
 }
 
@@ -33,7 +34,7 @@ export function entriesInProcess(start: () => Deno.ChildProcess): typeof AsyncEn
 
   function ask(
     entry: unknown[],
-    method: KeyringCall["method"],
+    method: EntryMethod,
     value: unknown[],
     signal?: AbortSignal | null,
   ): Promise<unknown> {
@@ -41,26 +42,7 @@ export function entriesInProcess(start: () => Deno.ChildProcess): typeof AsyncEn
     return helper.call({ entry, method, value }, signal);
   }
 
-  class Entry {
-    readonly #entry: unknown[];
-
-    constructor(...entry: unknown[]) {
-      this.#entry = entry;
-    }
-
-    getPassword(signal?: AbortSignal) {
-      return ask(this.#entry, "getPassword", [], signal);
-    }
-
-    setPassword(value: string, signal?: AbortSignal) {
-      return ask(this.#entry, "setPassword", [value], signal);
-    }
-
-    deletePassword(signal?: AbortSignal) {
-      return ask(this.#entry, "deletePassword", [], signal);
-    }
-  }
-  return Entry as unknown as typeof AsyncEntry;
+  return entriesBy(ask);
 }
 
 class Helper {

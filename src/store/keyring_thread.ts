@@ -1,4 +1,5 @@
 import type { AsyncEntry } from "@napi-rs/keyring";
+import { entriesBy, type EntryMethod } from "./keyring_entry.ts";
 
 // The thread's program: loads the addon, then makes one call after the other. It is text and no module of
 // its own, so that the bundle stays one file.
@@ -27,8 +28,6 @@ const PROGRAM = `
   };
   self.onmessage = ({ data }) => data.path ? load(data.path, data.givenUp) : call(data);
 `;
-
-type Method = "getPassword" | "setPassword" | "deletePassword";
 
 /**
  * The addon's entries, with each call made on a thread of its own. Deno runs an addon's asynchronous work on
@@ -59,7 +58,12 @@ export function entriesOnThread(
   };
   worker.postMessage({ path, givenUp });
 
-  function ask(entry: unknown[], method: Method, value: unknown[], signal?: AbortSignal | null) {
+  function ask(
+    entry: unknown[],
+    method: EntryMethod,
+    value: unknown[],
+    signal?: AbortSignal | null,
+  ) {
     const call = Promise.withResolvers<unknown>();
     if (Atomics.load(givenUp, 0)) return Promise.reject(new Error("An earlier call timed out"));
     const id = ++calls;
@@ -71,24 +75,5 @@ export function entriesOnThread(
     return call.promise;
   }
 
-  class Entry {
-    readonly #entry: unknown[];
-
-    constructor(...entry: unknown[]) {
-      this.#entry = entry;
-    }
-
-    getPassword(signal?: AbortSignal) {
-      return ask(this.#entry, "getPassword", [], signal);
-    }
-
-    setPassword(value: string, signal?: AbortSignal) {
-      return ask(this.#entry, "setPassword", [value], signal);
-    }
-
-    deletePassword(signal?: AbortSignal) {
-      return ask(this.#entry, "deletePassword", [], signal);
-    }
-  }
-  return Entry as unknown as typeof AsyncEntry;
+  return entriesBy(ask);
 }
