@@ -53,14 +53,17 @@ export class CachedVerifier {
     if (generation !== this.#generation) this.#clear(generation);
     const key = keyOf(token, policy);
     const known = this.#entries.get(key);
-    if (known !== undefined) return await this.#again(known, policy);
+    if (known !== undefined) {
+      await this.#checkAgain(known, policy);
+      return known.verified;
+    }
     const verified = await verifyToken(this.live, token, policy);
     const isShort = token.length <= LONGEST_REMEMBERED;
     if (isShort && generation === this.#generation) this.#remember(key, { verified, change });
     return verified;
   }
 
-  async #again(entry: Entry, policy: VerifyPolicy): Promise<Verified> {
+  async #checkAgain(entry: Entry, policy: VerifyPolicy): Promise<void> {
     const { verified } = entry;
     const { installation, change } = this.live.view();
     // A grace window ends without any change to the database.
@@ -72,12 +75,12 @@ export class CachedVerifier {
       refuseRevoked(new Sessions(installation.database), verified.claims.jti);
       entry.change = change;
     }
-    return verified;
   }
 
   #remember(key: string, entry: Entry): void {
+    // Requests at the same time verify the same token: it counts once.
+    if (!this.#entries.has(key)) this.#characters += key.length;
     this.#entries.set(key, entry);
-    this.#characters += key.length;
     for (const oldest of this.#entries.keys()) {
       const { entries, characters } = this.most;
       if (this.#entries.size <= entries && this.#characters <= characters) break;

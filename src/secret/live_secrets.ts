@@ -28,6 +28,8 @@ export class LiveSecrets {
   #replaced: Installation | undefined;
   #opened = 0;
   #view: View | undefined;
+  // What view() has answered since the event loop's last turn.
+  #seen: View | undefined;
   readonly #values = new Map<string, Secret>();
   readonly #fetching = new SingleFlight<Secret>();
 
@@ -40,10 +42,25 @@ export class LiveSecrets {
   /**
    * What verifies now. It costs a look at the file and at SQLite's change counter, unless something has changed.
    *
+   * It looks once for all requests that the runtime hands over in one go: all of them had arrived before, so a
+   * rotation that ended before one of them was sent is seen.
+   *
    * @throws {RekeyError} `not_initialised` when there is no secret, another code with exit status 4 when
    * the database cannot be used.
    */
   view(): View {
+    if (this.#seen === undefined) {
+      this.#seen = this.#lookAgain();
+      queueMicrotask(this.#forget);
+    }
+    return this.#seen;
+  }
+
+  readonly #forget = () => {
+    this.#seen = undefined;
+  };
+
+  #lookAgain(): View {
     if (this.#installation?.wasReplaced()) this.#setAside(this.#installation);
     const installation = this.#installation ??= this.#open();
     // Asked before the rows are read: a commit in between makes this view old at once, not new for ever.

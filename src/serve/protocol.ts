@@ -30,8 +30,8 @@ export type MainMethods = {
 /** What the main thread may call on a request thread. */
 export type WorkerMethods = {
   /** Begins to listen and answers the port; 0 for a Unix socket. */
-  start(settings: Settings): Promise<number>;
-  measured(): Promise<Measured>;
+  start(settings: Settings): number;
+  measured(): Measured;
   ping(): void;
   /** Answers what is in flight, tells what it has seen, and ends. */
   stop(): Promise<void>;

@@ -5,7 +5,6 @@ import { isRekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { makeApp, type Served } from "../http/app.ts";
 import { Meters } from "../http/meters.ts";
-import { prometheus } from "../http/prometheus.ts";
 import type { Services } from "../http/route.ts";
 import { makeRoutes } from "../http/routes.ts";
 import { LiveSecrets } from "../secret/live_secrets.ts";
@@ -25,7 +24,7 @@ export class RequestThread {
   readonly #verifier: CachedVerifier;
   #verdicts = new Map<string, number>();
   #lines: string[] = [];
-  #meters: Meters | undefined;
+  readonly #meters = new Meters();
   #listener: Listener | undefined;
   #telling: ReturnType<typeof setInterval> | undefined;
 
@@ -33,7 +32,7 @@ export class RequestThread {
   constructor(environment: Environment, port: Port) {
     const methods: WorkerMethods = {
       start: (settings) => this.#start(settings),
-      measured: () => this.#meters!.measured(),
+      measured: () => this.#meters.measured(),
       ping: () => {},
       stop: () => this.#stop(),
     };
@@ -44,10 +43,9 @@ export class RequestThread {
     this.#verifier = new CachedVerifier(this.#live);
   }
 
-  async #start(settings: Settings): Promise<number> {
-    const meters = this.#meters = new Meters(await prometheus());
+  #start(settings: Settings): number {
     const app = makeApp(makeRoutes(settings.version), this.#services(settings), (served) => {
-      meters.served(served);
+      this.#meters.served(served);
       if (settings.accessLog || served.bug !== undefined) {
         this.#lines.push(accessLine(served, settings.debug));
       }
@@ -108,7 +106,7 @@ export class RequestThread {
 
   #count(result: string): void {
     this.#verdicts.set(result, (this.#verdicts.get(result) ?? 0) + 1);
-    this.#meters?.verified(result);
+    this.#meters.verified(result);
   }
 }
 

@@ -37,12 +37,21 @@ async function answer({ request, verify }: Call, status: number): Promise<Respon
   return new Response(null, { status, headers: identity(verified) });
 }
 
+// A token that is remembered is remembered with them.
+const known = new WeakMap<Verified, Record<string, string>>();
+
 // Both are always there, if empty: a proxy that copies them overwrites what its client may have sent.
-function identity({ claims }: Verified): Record<string, string> {
-  return {
-    "x-auth-subject": headerText(typeof claims.sub === "string" ? claims.sub : ""),
-    "x-auth-claims": Buffer.from(JSON.stringify(claims)).toString("base64url"),
-  };
+function identity(verified: Verified): Record<string, string> {
+  let headers = known.get(verified);
+  if (headers === undefined) {
+    const { claims } = verified;
+    headers = {
+      "x-auth-subject": headerText(typeof claims.sub === "string" ? claims.sub : ""),
+      "x-auth-claims": Buffer.from(JSON.stringify(claims)).toString("base64url"),
+    };
+    known.set(verified, headers);
+  }
+  return headers;
 }
 
 // Visible ASCII stays as it is; anything else, and the percent sign, is percent-encoded (RFC 3986 §2.1).
