@@ -3,6 +3,8 @@ export class StrictJsonError extends Error {
   override readonly name = "StrictJsonError";
 }
 
+const UTF_8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 // Readers have limits of their own, 64 the lowest of the usual ones (RFC 8259 §9), and so has the runtime where it
 // hands a value to another thread: there it would be a bug in the midst of a request.
 const DEEPEST = 64;
@@ -18,7 +20,7 @@ export function parseStrictJson(bytes: Uint8Array): unknown {
   let text: string;
   let value: unknown;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    text = UTF_8.decode(bytes);
   } catch {
     throw new StrictJsonError("it is not UTF-8");
   }

@@ -1,5 +1,5 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { Secret } from "../core/secret.ts";
+import type { KeyForm, Secret } from "../core/secret.ts";
 import type { Algorithm, Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import { type ClaimFailure, claimFailures, type ClaimPolicy } from "./claims.ts";
@@ -16,11 +16,21 @@ export interface VerifyPolicy extends ClaimPolicy {
 /** The policy when nothing is asked for. */
 export const DEFAULT_POLICY: VerifyPolicy = { leeway: 0, allowNoExpiry: false };
 
+/** What verifies at one moment, and how. */
+export interface Verifying {
+  readonly installation: Installation;
+  readonly algorithm: Algorithm;
+  readonly keyForm: KeyForm;
+  /** Versions whose tokens verify: the current one, then those inside a grace window. */
+  readonly versions: readonly Version[];
+}
+
 /** What a verification asks of whoever owns the secret: `SecretManager`, or `LiveSecrets` in a server. */
 export interface VerificationKeys {
-  open(): Promise<{ installation: Installation }>;
-  /** Versions whose tokens verify now. */
-  verifying(): Promise<Version[]>;
+  /** What verifies now. */
+  look(): Promise<Verifying>;
+  /** A value that is at hand, and need not be waited for. */
+  keptValue(version: Version): Secret | undefined;
   valueOf(version: Version): Promise<{ secret: Secret }>;
   versionByKid(kid: string): Promise<Version | undefined>;
 }
@@ -53,49 +63,50 @@ export async function verifyToken(
   policy: VerifyPolicy = DEFAULT_POLICY,
 ): Promise<Verified> {
   const { header, payload } = parseJws(token);
-  const { installation } = await keys.open();
-  const algorithm = policy.algorithm ?? installation.algorithm;
+  const verifying = await keys.look();
+  const { installation, algorithm: own } = verifying;
+  const algorithm = policy.algorithm ?? own;
   if (header.alg !== algorithm) throw algorithmNotAllowed(algorithm);
-  const version = await signedBy(keys, token, header.kid, algorithm);
-  await refuseSuperseded(keys, version);
+  const version = await signedBy(keys, verifying, token, header.kid, algorithm);
   refuseClaims(payload, policy, installation.now() / 1000);
-  refuseRevoked(new Sessions((await keys.open()).installation.database), payload.jti);
+  refuseRevoked(new Sessions(installation.database), payload.jti);
   return { version: version.version, kid: version.kid, claims: payload };
 }
 
 /** The version whose secret signed the token. Without a kid each one that verifies now is tried. */
 async function signedBy(
   keys: VerificationKeys,
+  { versions, keyForm }: Verifying,
   token: string,
   kid: string | undefined,
   algorithm: Algorithm,
 ): Promise<Version> {
-  const verifying = await keys.verifying();
-  const candidates = kid === undefined ? verifying : verifying.filter((row) => row.kid === kid);
+  const candidates = kid === undefined ? versions : versions.filter((row) => row.kid === kid);
   if (candidates.length === 0) throw await strangeKid(keys, kid ?? "");
   for (const version of candidates) {
-    try {
-      if (await hasSignature(keys, token, version, algorithm)) return version;
-    } catch (error) {
-      // Its value may be gone because a rotation came in between: that is no fault of the store.
-      if (isRekeyError(error)) await refuseSuperseded(keys, version);
-      throw error;
-    }
+    const secret = keys.keptValue(version) ?? await fetchValue(keys, version);
+    if (hasSignature(secret, keyForm, algorithm, token)) return version;
   }
   throw new RekeyError("bad_signature", "Cannot accept the token: its signature is not ours", {
     hint: "It was changed, or another secret signed it",
   });
 }
 
-async function hasSignature(
-  keys: VerificationKeys,
-  token: string,
-  version: Version,
-  algorithm: Algorithm,
-): Promise<boolean> {
-  const { secret } = await keys.valueOf(version);
-  const { installation } = await keys.open();
-  const key = secret.hmacKey(installation.keyForm);
+// A rotation may have ended the version while its value was waited for; then the value may be gone because of it,
+// and that is no fault of the store.
+async function fetchValue(keys: VerificationKeys, version: Version): Promise<Secret> {
+  try {
+    const { secret } = await keys.valueOf(version);
+    await refuseSuperseded(keys, version);
+    return secret;
+  } catch (error) {
+    if (isRekeyError(error)) await refuseSuperseded(keys, version);
+    throw error;
+  }
+}
+
+function hasSignature(secret: Secret, form: KeyForm, algorithm: Algorithm, token: string): boolean {
+  const key = secret.hmacKey(form);
   try {
     return isSignedWith(key, algorithm, token);
   } finally {
@@ -105,8 +116,8 @@ async function hasSignature(
 
 /** Refuses a version that a rotation has ended while the token was being verified. */
 async function refuseSuperseded(keys: VerificationKeys, { version, kid }: Version): Promise<void> {
-  const verifying = await keys.verifying();
-  if (!verifying.some((row) => row.version === version)) throw await strangeKid(keys, kid);
+  const { versions } = await keys.look();
+  if (!versions.some((row) => row.version === version)) throw await strangeKid(keys, kid);
 }
 
 /** Why no version that verifies has this kid. */

@@ -1,6 +1,6 @@
-import type { Secret } from "../core/secret.ts";
+import type { KeyForm, Secret } from "../core/secret.ts";
 import { SingleFlight } from "../core/single_flight.ts";
-import { type Environment, Installation } from "../store/installation.ts";
+import { type Algorithm, type Environment, Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import { notInitialised } from "./adoption.ts";
 
@@ -10,6 +10,8 @@ const WAIT_MS = 100;
 /** What verifies at one moment. */
 export interface View {
   readonly installation: Installation;
+  readonly algorithm: Algorithm;
+  readonly keyForm: KeyForm;
   /** Differs after every commit to the database, whoever made it. */
   readonly change: string;
   /** Differs when a signature may count for something else: other versions, algorithm or key form. */
@@ -70,17 +72,16 @@ export class LiveSecrets {
   }
 
   // deno-lint-ignore require-await
-  async open(): Promise<{ installation: Installation }> {
-    return this.view();
+  async look(): Promise<View> {
+    return { ...this.view(), versions: this.verifyingNow() };
+  }
+
+  /** A value that was fetched before. */
+  keptValue({ kid }: Version): Secret | undefined {
+    return this.#values.get(kid);
   }
 
   /** Versions whose tokens verify now: the current one, then those inside a grace window. */
-  // deno-lint-ignore require-await
-  async verifying(): Promise<Version[]> {
-    return this.verifyingNow();
-  }
-
-  /** {@linkcode LiveSecrets.verifying} for who must not wait. */
   verifyingNow(): Version[] {
     const { installation, versions } = this.view();
     const now = installation.now();
@@ -144,6 +145,6 @@ export class LiveSecrets {
       grace_until,
     ]);
     const generation = JSON.stringify([algorithm, keyForm, states]);
-    return { installation, change, generation, versions: rows };
+    return { installation, algorithm, keyForm, change, generation, versions: rows };
   }
 }

@@ -236,10 +236,19 @@ export class SecretManager {
   }
 
   /** Versions whose tokens verify now: the current one, then those inside a grace window. */
-  async verifying(): Promise<Version[]> {
-    const { installation, version } = await this.open();
-    return [version, ...inGrace(installation)];
+  async verifying(): Promise<readonly Version[]> {
+    return (await this.look()).versions;
   }
+
+  /** What a verification needs to know. */
+  async look() {
+    const { installation, version } = await this.open();
+    const { algorithm, keyForm } = installation;
+    return { installation, algorithm, keyForm, versions: [version, ...inGrace(installation)] };
+  }
+
+  /** None: each retrieval is written down. */
+  keptValue(): undefined {}
 
   /** The value of a version, for verification. */
   async valueOf(version: Version): Promise<Retrieved> {

@@ -21,10 +21,11 @@ Deno.test("the rank score sees a small shift, also on a machine that is slower a
 /** Keys without a database, which would take most of the time. */
 function keysOf(secret: Secret): VerificationKeys {
   const version = { version: 1, kid: secret.kid, state: "current" } as Version;
-  const installation = { algorithm: "HS512", keyForm: "text" } as Installation;
+  const installation = {} as Installation;
   return {
-    open: () => Promise.resolve({ installation }),
-    verifying: () => Promise.resolve([version]),
+    look: () =>
+      Promise.resolve({ installation, algorithm: "HS512", keyForm: "text", versions: [version] }),
+    keptValue: () => secret,
     valueOf: () => Promise.resolve({ secret }),
     versionByKid: () => Promise.resolve(version),
   };
