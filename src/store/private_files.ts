@@ -19,6 +19,7 @@ import {
 import { dirname } from "node:path";
 import process from "node:process";
 import { RekeyError } from "../core/errors.ts";
+import { refuseUnsafeWay } from "./safe_way.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = constants;
 
@@ -26,7 +27,8 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = constants;
  * Makes a folder of our own that only its owner can enter (0700), with its parents; one that is there
  * already gets that mode.
  *
- * @throws {RekeyError} `database_unusable` when it cannot be made or belongs to somebody else.
+ * @throws {RekeyError} `database_unusable` when it cannot be made, belongs to somebody else, or somebody else
+ * could exchange it.
  */
 export function makePrivateFolder(path: string): void {
   explainFiles(path, () => {
@@ -52,6 +54,8 @@ export function makeNamedFolder(path: string): void {
 }
 
 function withFolder(path: string, use: (fd: number) => void): void {
+  // Before anything is made: root must not make folders where a user's link leads.
+  refuseUnsafeWay(path);
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const fd = openSync(path, O_RDONLY | O_NOFOLLOW);
   try {
@@ -81,6 +85,22 @@ export function makePrivateFile(path: string): void {
     if (!found.isFile()) throw notRegular(path);
     refuseOthers(path, found.uid);
     if (process.geteuid !== undefined && (found.mode & 0o777) !== 0o600) chmodSync(path, 0o600);
+  });
+}
+
+/**
+ * Takes others' rights to a file of this user's away, if it is there and its disk can be written. What a link
+ * leads to is not rekey's to change.
+ */
+export function narrowMode(path: string): void {
+  explainFiles(path, () => {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (!found?.isFile() || found.uid !== process.geteuid?.() || (found.mode & 0o077) === 0) return;
+    try {
+      chmodSync(path, 0o600);
+    } catch (error) {
+      if (codeOf(error) !== "EROFS") throw error;
+    }
   });
 }
 
