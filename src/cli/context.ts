@@ -1,6 +1,6 @@
 import { homedir, hostname, userInfo } from "node:os";
-import { resolve } from "node:path";
-import { appNamed, DEFAULT_APP, foldersFor } from "../core/app.ts";
+import { isAbsolute, resolve } from "node:path";
+import { appNamed, DEFAULT_APP, type Folders, foldersFor } from "../core/app.ts";
 import { parseDuration } from "../core/duration.ts";
 import { quoted, RekeyError } from "../core/errors.ts";
 import { Accounts } from "../auth/accounts.ts";
@@ -8,7 +8,11 @@ import { AuthManager } from "../auth/manager.ts";
 import { SecretManager } from "../secret/manager.ts";
 import type { Environment, MirrorChoice, StoreChoice } from "../store/installation.ts";
 import type { KekSources } from "../store/kek.ts";
-import { type KeyringAddon, loadKeyringAddon } from "../store/keyring_addon.ts";
+import {
+  type AddonSurroundings,
+  type KeyringAddon,
+  loadKeyringAddon,
+} from "../store/keyring_addon.ts";
 import { KEYRING_TIMEOUT_MS, KeyringStore } from "../store/keyring_store.ts";
 import type { Output } from "./output.ts";
 import type { Confirm } from "./terminal.ts";
@@ -69,7 +73,7 @@ export function environmentFrom(
   const dataDir = named("--data-dir", options.dataDir) ?? variable("REKEY_DATA_DIR");
   const around = { os: Deno.build.os, home: homeFolder(), env: variable };
   const folders = foldersFor(app, around, dataDir === undefined ? undefined : resolve(dataDir));
-  const load = loadAddon ?? (() => loadKeyringAddon(folders.cache));
+  const load = loadAddon ?? (() => loadKeyringAddon(addonSurroundings(folders)));
   return {
     app,
     folders,
@@ -82,6 +86,11 @@ export function environmentFrom(
     },
     clock: Date.now,
   };
+}
+
+/** What the keyring's addon needs to be told. */
+export function addonSurroundings({ cache }: Folders): AddonSurroundings {
+  return { cacheFolder: cache, busAddress: variable("DBUS_SESSION_BUS_ADDRESS") };
 }
 
 // An empty value is a shell variable that was not set: the current folder is not what was meant.
@@ -102,8 +111,10 @@ export function variable(name: string): string | undefined {
   }
 }
 
+// A relative one would be another folder wherever the command is run, such as one where others can write.
 function homeFolder(): string | undefined {
-  return homedir() || undefined;
+  const home = homedir();
+  return home && isAbsolute(home) ? home : undefined;
 }
 
 function actor(): string {

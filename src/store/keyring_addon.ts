@@ -14,6 +14,7 @@ import {
   timeOf,
   writeNewPrivateFile,
 } from "./private_files.ts";
+import { refuseUnsafeBus } from "./session_bus.ts";
 
 /** The part of `@napi-rs/keyring` that rekey uses. */
 export interface KeyringAddon {
@@ -24,9 +25,17 @@ export interface KeyringAddon {
 const PACKED = "keyring.node.br";
 const SHA256 = "keyring.node.sha256";
 
+/** What the addon needs of the program around it. */
+export interface AddonSurroundings {
+  /** Where it is unpacked. */
+  readonly cacheFolder: string | undefined;
+  /** `DBUS_SESSION_BUS_ADDRESS`, by which it finds the keyring on Linux. */
+  readonly busAddress: string | undefined;
+}
+
 /** Loads the keyring addon. @throws {RekeyError} as {@linkcode unpackedAddon} does. */
-export function loadKeyringAddon(cacheFolder: string | undefined): KeyringAddon {
-  const path = unpackedAddon(cacheFolder);
+export function loadKeyringAddon(around: AddonSurroundings): KeyringAddon {
+  const path = unpackedAddon(around);
   return { AsyncEntry: entriesOnThread(path, (cause) => unloadable(path, cause)) };
 }
 
@@ -44,10 +53,12 @@ export function unloadable(path: string, cause: unknown): RekeyError {
  * name in a shared folder could be somebody else's: it is unpacked into a folder of the user's own
  * (0700), named by its SHA-256, and its content is compared before every load.
  *
- * @throws {RekeyError} `keyring_absent` when this build has no addon.
+ * @throws {RekeyError} `keyring_absent` when this build has no addon, `keyring_failed` when it cannot be
+ * unpacked, or would talk to somebody else.
  */
-export function unpackedAddon(folder: string | undefined): string {
+export function unpackedAddon({ cacheFolder: folder, busAddress }: AddonSurroundings): string {
   const sha256 = embeddedHash();
+  refuseUnsafeBus(busAddress);
   if (folder === undefined) throw noPlace("there is no home folder");
   const path = join(folder, `keyring-${sha256}.node`);
   try {

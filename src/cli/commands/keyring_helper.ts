@@ -1,22 +1,24 @@
 import process from "node:process";
 import type { AsyncEntry } from "@napi-rs/keyring";
 import { asRefusal, RekeyError } from "../../core/errors.ts";
-import { unloadable, unpackedAddon } from "../../store/keyring_addon.ts";
+import { type AddonSurroundings, unloadable, unpackedAddon } from "../../store/keyring_addon.ts";
+import { confineMemory } from "../../serve/confinement.ts";
 import type { KeyringAnswer, KeyringCall } from "../../store/keyring_process.ts";
-import type { Context } from "../context.ts";
+import { addonSurroundings, type Context } from "../context.ts";
 
 /** What `serve` starts to talk to the keyring: see `store/keyring_process.ts`. It ends with its stdin. */
 export async function keyringHelper(_options: unknown, { secrets }: Context): Promise<void> {
   if (Deno.stdout.isTerminal()) {
     throw new RekeyError("usage", "Cannot talk to a terminal: `rekey serve` starts this by itself");
   }
-  const { cache } = secrets.environment.folders;
+  confineMemory();
+  const around = addonSurroundings(secrets.environment.folders);
   let rest = "";
   for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split("\n");
     rest = lines.pop()!;
     for (const line of lines) {
-      const answer = `${JSON.stringify(await answerTo(JSON.parse(line), cache))}\n`;
+      const answer = `${JSON.stringify(await answerTo(JSON.parse(line), around))}\n`;
       Deno.stdout.writeSync(new TextEncoder().encode(answer));
     }
   }
@@ -24,10 +26,10 @@ export async function keyringHelper(_options: unknown, { secrets }: Context): Pr
 
 let loaded: typeof AsyncEntry | undefined;
 
-async function answerTo(call: KeyringCall, cache: string | undefined): Promise<KeyringAnswer> {
+async function answerTo(call: KeyringCall, around: AddonSurroundings): Promise<KeyringAnswer> {
   const { id, entry, method, value } = call;
   try {
-    loaded ??= load(unpackedAddon(cache));
+    loaded ??= load(unpackedAddon(around));
   } catch (error) {
     const { code, message, hint } = asRefusal(error);
     return { id, refusal: { code, message, hint } };

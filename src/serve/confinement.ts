@@ -1,0 +1,27 @@
+// From <sys/resource.h> and <sys/prctl.h> of Linux.
+const RLIMIT_CORE = 4;
+const PR_SET_DUMPABLE = 4;
+
+/**
+ * Keeps the memory of a process that holds secrets for long to itself: there is no core dump of it, and other
+ * processes of the same user can neither read its memory nor trace it (root can). Children inherit the first
+ * and not the second.
+ *
+ * It takes a millisecond, so short commands do without.
+ *
+ * @returns whether it could be done.
+ */
+export function confineMemory(): boolean {
+  if (Deno.build.os !== "linux") return false;
+  const libc = Deno.dlopen("libc.so.6", {
+    prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
+    setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  });
+  try {
+    const none = new BigUint64Array(2);
+    const limited = libc.symbols.setrlimit(RLIMIT_CORE, none) === 0;
+    return libc.symbols.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n) === 0 && limited;
+  } finally {
+    libc.close();
+  }
+}

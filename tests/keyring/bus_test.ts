@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { unless } from "../support/faults.ts";
+import { ACCOUNT, KeyringBox } from "../support/keyring.ts";
+import { traceRun } from "../support/trace.ts";
+
+/** Somebody who has no account here. */
+const STRANGER = 54321;
+
+/** Listens as another user, says so, and prints what it is sent. */
+const LISTEN = `
+import os, socket, sys
+name = sys.argv[1]
+os.setuid(${STRANGER})
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("\\0" + name[1:] if name[0] == "@" else name)
+listener.listen()
+print("listening", flush=True)
+while True:
+    got = listener.accept()[0].recv(100)
+    if got: print("got", len(got), flush=True)
+`;
+
+/** A bus of another user, until the block ends. */
+async function hostileBus(name: string): Promise<Disposable & { heard(): Promise<string> }> {
+  const child = new Deno.Command("/usr/bin/python3", {
+    args: ["-c", LISTEN, name],
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  const decoder = new TextDecoder();
+  assert.match(decoder.decode((await reader.read()).value), /listening/);
+  return {
+    async heard() {
+      child.kill("SIGKILL");
+      let text = "";
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        text += decoder.decode(part.value);
+      }
+      return text;
+    },
+    [Symbol.dispose]() {
+      reader.releaseLock();
+      child.stdout.cancel();
+    },
+  };
+}
+
+Deno.test("an address that starts a program, or leads elsewhere than to a socket, is refused", async () => {
+  await using box = await KeyringBox.start();
+  const good = box.env.DBUS_SESSION_BUS_ADDRESS!;
+  const program = join(box.home, "program");
+  Deno.writeTextFileSync(program, `#!/bin/sh\n: > "${box.home}/ran"\n`);
+  Deno.chmodSync(program, 0o755);
+  const addresses = [
+    `unixexec:path=${program}`,
+    `${good};unixexec:path=${program}`,
+    "tcp:host=127.0.0.1,port=9",
+    "nonce-tcp:host=127.0.0.1,port=9,noncefile=/etc/passwd",
+    "autolaunch:",
+    "systemd:",
+    program,
+  ];
+  for (const address of addresses) {
+    const env = { DBUS_SESSION_BUS_ADDRESS: address };
+    const { ended, touches } = await traceRun(box, ["init"], { env });
+    assert.equal(ended.code, 4, ended.stderr);
+    assert.match(ended.stderr, /DBUS_SESSION_BUS_ADDRESS is no address of a Unix socket/);
+    const strange = touches.filter(({ how, what }) =>
+      what === program || (how === "connected" && !/\/nscd\/socket$/.test(what))
+    );
+    assert.deepEqual(strange, [], address);
+    assert.throws(() => Deno.lstatSync(box.database), Deno.errors.NotFound, "no second secret");
+  }
+  assert.equal((await box.json("init")).location, "keyring");
+});
+
+for (const kind of ["path", "abstract"] as const) {
+  Deno.test({
+    name: `a session bus of another user's is not spoken to: ${kind}`,
+    ignore: unless(Deno.uid() === 0, "root"),
+    async fn() {
+      await using box = await KeyringBox.start();
+      await box.run(["init"]);
+      const value = await box.lookup(ACCOUNT);
+      Deno.chmodSync(box.home, 0o711);
+      const folder = join(box.home, "shared");
+      Deno.mkdirSync(folder);
+      Deno.chmodSync(folder, 0o1777);
+      const name = join(folder, "bus");
+      using bus = await hostileBus(kind === "path" ? name : `@${name}`);
+      const env = { DBUS_SESSION_BUS_ADDRESS: `unix:${kind}=${name.replace("/", "%2F")}` };
+      for (const args of [["rotate", "--force"], ["issue", "--sub", "a"]]) {
+        const { code, stderr } = await box.run(args, { env });
+        assert.equal(code, 4, stderr);
+        assert.match(stderr, /the session bus belongs to another user/);
+      }
+      if (kind === "path") {
+        // Without an address the library looks here, and sees by itself whose it is.
+        const own = { DBUS_SESSION_BUS_ADDRESS: "", XDG_RUNTIME_DIR: folder };
+        assert.equal((await box.run(["issue", "--sub", "a"], { env: own })).code, 4);
+      }
+      assert.doesNotMatch(await bus.heard(), /got/, "it is told nothing");
+      assert.equal(await box.lookup(ACCOUNT), value);
+      assert.equal((await box.run(["rotate", "--force"])).code, 0);
+    },
+  });
+}
+
+Deno.test({
+  name: "a session bus in a folder where others can exchange it is not spoken to",
+  ignore: unless(Deno.uid() === 0, "root"),
+  async fn() {
+    await using box = await KeyringBox.start();
+    const open = join(box.home, "open");
+    Deno.mkdirSync(open);
+    Deno.chmodSync(open, 0o777);
+    const path = /path=([^,]*)/.exec(box.env.DBUS_SESSION_BUS_ADDRESS!)![1]!;
+    Deno.symlinkSync(path, join(open, "bus"));
+    const env = { DBUS_SESSION_BUS_ADDRESS: `unix:path=${join(open, "bus")}` };
+    const { code, stderr } = await box.run(["init"], { env });
+    assert.equal(code, 4, stderr);
+    assert.match(stderr, /the session bus cannot be trusted/);
+  },
+});
