@@ -1,6 +1,7 @@
 import { RekeyError } from "../../core/errors.ts";
 
 import { type Address, isLocal, type Settings } from "../../serve/settings.ts";
+import { confineMemory } from "../../serve/confinement.ts";
 import { serve } from "../../serve/supervisor.ts";
 import { systemd } from "../../serve/systemd.ts";
 import { AuthManager } from "../../auth/manager.ts";
@@ -40,6 +41,8 @@ const FLUSH_MS = 1_000;
 /** Serves verification until it is told to stop. */
 export async function runServer(options: ServeFlags, context: Context): Promise<void> {
   const { globals, version } = context;
+  confineMemory();
+  forgetRuntimesAddress();
   const output = new Output(context.output.options, lenientStreams);
   const settings = settingsFrom(options, version, output.options.quiet);
   const secrets = new SecretManager({
@@ -65,6 +68,11 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
   });
   secrets.close();
   await log.flush(FLUSH_MS);
+}
+
+// The runtime would listen where this variable says, besides or in place of the address that was checked.
+function forgetRuntimesAddress(): void {
+  Deno.env.delete("DENO_SERVE_ADDRESS");
 }
 
 /** The keyring by way of a helper; where the program is not compiled there is none to start. */
