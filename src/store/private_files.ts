@@ -32,6 +32,7 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = constants;
  */
 export function makePrivateFolder(path: string): void {
   explainFiles(path, () => {
+    refuseUnsafeWay(path);
     if (!isPrivateFolder(path)) withFolder(path, (fd) => mineOnly(path, fd, 0o700));
   });
 }
