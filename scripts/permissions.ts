@@ -14,7 +14,11 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
     "the actor of audit rows, the owner of files, the home folder",
   ],
   ["--allow-net", "`serve` listens where it is told; nothing else uses the network"],
-  ["--allow-ffi", "the keyring addon; `serve` raises its limit of open files"],
+  [
+    "--allow-ffi",
+    "the keyring addon; `serve` raises its limit of open files, keeps its memory to itself and speaks to systemd; " +
+    "who listens on an abstract session bus",
+  ],
   [
     "--allow-run=/bin/sh",
     "REKEY_KEK_COMMAND and REKEY_PASSPHRASE_COMMAND; `serve` starts itself again by it, to talk to the keyring",

@@ -1,4 +1,4 @@
-import { sendDatagram } from "./datagram.ts";
+import { sendDatagram } from "../core/unix_socket.ts";
 
 /** What systemd asks of a service that it starts with `Type=notify` (sd_notify(3), sd_watchdog_enabled(3)). */
 export interface Systemd {
@@ -22,12 +22,20 @@ export function systemd(
   const forUs = [undefined, String(pid)].includes(env("WATCHDOG_PID"));
   const microseconds = Number(env("WATCHDOG_USEC"));
   return {
-    notify: (state) => {
-      const failure = sendDatagram(path, state);
-      // A server is not to end because nobody could be told of it, as when there are no more files.
-      if (failure !== undefined) onFailure(failure);
+    // A server is not to end because nobody could be told of it, as when there are no more files.
+    notify(state) {
+      try {
+        send(path, state);
+      } catch (error) {
+        onFailure(String(error));
+      }
     },
     // Half of what it waits, as the manual advises.
     watchdogMs: forUs && microseconds > 0 ? microseconds / 2_000 : undefined,
   };
+}
+
+// A first `@` stands for the zero byte of an abstract name.
+function send(socket: string, state: string): void {
+  if (!sendDatagram(socket.replace(/^@/, "\0"), state)) throw new Error("nobody takes it");
 }

@@ -1,7 +1,7 @@
 import { lstatSync, statSync } from "node:fs";
 import process from "node:process";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { abstractSocketOwner } from "./abstract_socket.ts";
+import { socketPeer } from "../core/unix_socket.ts";
 import { refuseUnsafeWay } from "./safe_way.ts";
 
 /**
@@ -31,7 +31,7 @@ function refuseUnsafe(address: string): void {
   const owner = path !== undefined
     ? socketOwner(path)
     : abstract !== undefined
-    ? abstractSocketOwner(abstract)
+    ? socketPeer(`\0${abstract}`)
     : undefined;
   // Nobody listens: the addon will say so.
   if (owner === undefined || owner === process.geteuid!() || owner === lstatSync("/").uid) return;
