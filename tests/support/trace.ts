@@ -54,7 +54,8 @@ function* touchesOf(call: string, rest: string): Generator<Touch> {
   }
 }
 
-const LOOKS = /^(l?stat(fs)?|newfstatat|statx|f?access(at2?)?|readlink(at)?|getcwd|getxattr)$/;
+const LOOKS =
+  /^(l?stat(fs)?|newfstatat|statx|f?access(at2?)?|readlink(at)?|getcwd|getxattr|f?chdir)$/;
 const OPENS = /^open(at2?)?$/;
 
 function howOf(call: string, rest: string): Touch["how"] {
