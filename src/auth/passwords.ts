@@ -88,9 +88,11 @@ function parse(stored: string): Parameters & { salt: Buffer; hash: Buffer } {
 
 function derive(password: string, salt: Uint8Array, { ln, r, p }: Parameters, length: number) {
   const options = { N: 2 ** ln, r, p, maxmem: MAX_MEMORY };
+  // Equal characters may be typed as different code points.
+  const bytes = new TextEncoder().encode(password.normalize("NFKC"));
   return new Promise<Buffer>((resolve, reject) => {
-    // Equal characters may be typed as different code points.
-    scrypt(password.normalize("NFKC"), salt, length, options, (error, key) => {
+    scrypt(bytes, salt, length, options, (error, key) => {
+      bytes.fill(0);
       if (error) reject(error);
       else resolve(key as Buffer);
     });

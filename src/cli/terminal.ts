@@ -49,6 +49,7 @@ export function readStdinBytes(limit: number): Uint8Array {
   }
   const bytes = new Uint8Array(total);
   chunks.reduce((offset, chunk) => (bytes.set(chunk, offset), offset + chunk.length), 0);
+  for (const part of [buffer, ...chunks]) part.fill(0);
   return bytes;
 }
 

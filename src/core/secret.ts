@@ -66,7 +66,10 @@ export class Secret {
   /** A copy of the HMAC key; the caller may overwrite it after use. */
   hmacKey(form: KeyForm): Uint8Array {
     if (form === "text") return new TextEncoder().encode(this.#text);
-    return new Uint8Array(Buffer.from(this.#text, "base64"));
+    const bytes = Buffer.from(this.#text, "base64");
+    const key = new Uint8Array(bytes);
+    bytes.fill(0);
+    return key;
   }
 
   /** The value itself: 88 characters of standard base64. For stores and `exec` only. */

@@ -23,7 +23,10 @@ export async function readJson<S extends z.ZodType>(
   const bytes = await readBytes(request);
   if (bytes.length === 0 && empty !== undefined) return check(schema, empty);
   if (typed !== "application/json") throw wrongType("application/json");
-  return check(schema, parse(bytes));
+  const value = parse(bytes);
+  // A password may be in it.
+  bytes.fill(0);
+  return check(schema, value);
 }
 
 /** Reads a form body (RFC 7662 §2.1). A parameter that is there twice is refused (RFC 6749 §3.2). */
@@ -123,6 +126,7 @@ async function collect(reader: ReadableStreamDefaultReader<Uint8Array>): Promise
   let offset = 0;
   for (const chunk of chunks) {
     bytes.set(chunk, offset);
+    chunk.fill(0);
     offset += chunk.length;
   }
   return bytes;

@@ -1,4 +1,4 @@
-import { createDecipheriv } from "node:crypto";
+import { createDecipheriv, type KeyObject } from "node:crypto";
 import { decodeBase64url } from "../core/base64url.ts";
 
 /** Protected header of a JWE that was opened. */
@@ -11,7 +11,7 @@ export type JweHeader = Record<string, unknown>;
  * @throws {Error} when the key is another, or anything in it was changed.
  */
 export function openJwe(
-  key: Uint8Array,
+  key: KeyObject,
   jwe: string,
 ): { header: JweHeader; plaintext: Uint8Array } {
   const parts = jwe.split(".");
@@ -32,7 +32,13 @@ export function openJwe(
 
 type Bytes = Uint8Array;
 
-function decrypt(key: Bytes, iv: Bytes, ciphertext: Bytes, tag: Bytes, aad = ""): Bytes {
+function decrypt(
+  key: KeyObject | Bytes,
+  iv: Bytes,
+  ciphertext: Bytes,
+  tag: Bytes,
+  aad = "",
+): Bytes {
   if (iv.length !== 12 || tag.length !== 16) throw new Error("Not the sizes of AES-GCM");
   const decipher = createDecipheriv("aes-256-gcm", key, iv);
   decipher.setAAD(new TextEncoder().encode(aad));

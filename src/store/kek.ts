@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { createHmac, randomBytes, scryptSync } from "node:crypto";
+import { createHmac, createSecretKey, type KeyObject, randomBytes, scryptSync } from "node:crypto";
 import { join } from "node:path";
 import { RekeyError } from "../core/errors.ts";
 import { narrowMode, readFileIfThere, writeNewPrivateFile } from "./private_files.ts";
@@ -15,7 +15,8 @@ const SCRYPT_MAX_MEMORY = 256 * 2 ** 20;
 export interface Kek {
   /** Public name: 16 base64url characters derived from the key. */
   readonly id: string;
-  readonly key: Uint8Array;
+  /** No way of printing it shows its bytes. */
+  readonly key: KeyObject;
   /** Where it came from, for people: a file name or an environment variable, never a value. */
   readonly source: string;
   /** Whether it is the key file that rekey made itself, which protects copies and not the account. */
@@ -76,7 +77,8 @@ function generateKek(configFolder: string | undefined, app: string) {
   const file = keyFileName(app, kekId(key));
   const path = join(configFolder, file);
   writeNewPrivateFile(path, `${key.toString("base64url")}\n`);
-  return { kek: named(key, path, true), record: { id: kekId(key), file } };
+  const kek = named(key, path, true);
+  return { kek, record: { id: kek.id, file } };
 }
 
 function keyFileName(app: string, id: string): string {
@@ -193,6 +195,7 @@ function derived(
   source: string,
 ): Kek {
   const text = Buffer.from(passphrase).toString().replace(/\r?\n$/, "");
+  passphrase.fill(0);
   if (text === "") throw invalid(source, "the passphrase is empty");
   if (scrypt === undefined) {
     throw new RekeyError(
@@ -221,6 +224,7 @@ function derived(
 function decodeKey(data: Uint8Array, source: string): Uint8Array {
   if (data.length === KEK_BYTES) return data;
   const text = new TextDecoder().decode(data).trim();
+  data.fill(0);
   if (/^[0-9a-fA-F]{64}$/.test(text)) return Uint8Array.fromHex(text);
   const base64 = text.replaceAll("-", "+").replaceAll("_", "/");
   if (/^[A-Za-z0-9+/]{43}=?$/.test(base64)) return Uint8Array.fromBase64(base64);
@@ -233,8 +237,11 @@ function invalid(source: string, why: string): RekeyError {
   });
 }
 
-function named(key: Uint8Array, source: string, generated: boolean): Kek {
-  return { id: kekId(key), key: new Uint8Array(key), source, generated };
+// The bytes are overwritten: the runtime keeps its own.
+function named(bytes: Uint8Array, source: string, generated: boolean): Kek {
+  const [id, key] = [kekId(bytes), createSecretKey(bytes)];
+  bytes.fill(0);
+  return { id, key, source, generated };
 }
 
 function kekId(key: Uint8Array): string {

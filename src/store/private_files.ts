@@ -253,7 +253,9 @@ export function readFileIfThere(path: string, longest = LONGEST_FILE): Uint8Arra
       const found = statSync(path);
       if (!found.isFile()) throw notRegular(path);
       if (found.size > longest) throw tooLarge(path, longest);
-      return new Uint8Array(readFileSync(path));
+      const { buffer, byteOffset, length } = readFileSync(path);
+      // Not a copy: its reader may want to overwrite it.
+      return new Uint8Array(buffer, byteOffset, length);
     } catch (error) {
       if (codeOf(error) === "ENOENT") return undefined;
       throw error;

@@ -24,7 +24,12 @@ export interface Binding {
 export async function seal(kek: Kek, binding: Binding, value: string): Promise<string> {
   const { CompactEncrypt } = await import("../libraries/jose.ts");
   const header = { alg: KEY_MANAGEMENT, enc: ENCRYPTION, kid: kek.id, rekey: binding };
-  return await new CompactEncrypt(Buffer.from(value)).setProtectedHeader(header).encrypt(kek.key);
+  const key = kek.key.export();
+  try {
+    return await new CompactEncrypt(Buffer.from(value)).setProtectedHeader(header).encrypt(key);
+  } finally {
+    key.fill(0);
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
+import { createHmac, createSecretKey } from "node:crypto";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { seal, unseal } from "../../src/store/sealing.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
@@ -29,7 +29,8 @@ Deno.test("every audit row carries a keyed hash over the one before it and its o
 });
 
 Deno.test("a sealed value opens only as what it was sealed as", async () => {
-  const kek = { id: "k", key: new Uint8Array(32).fill(1), source: "test", generated: false };
+  const key = createSecretKey(new Uint8Array(32).fill(1));
+  const kek = { id: "k", key, source: "test", generated: false };
   const binding = { app: "a", use: "secret", version: 1, secret_kid: "x" } as const;
   const sealed = await seal(kek, binding, "value");
   assert.equal(unseal(kek, binding, sealed), "value");

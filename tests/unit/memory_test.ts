@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { readJson } from "../../src/http/body.ts";
+import { LoginRequest } from "../../src/http/schemas.ts";
+import { newKek } from "../../src/store/kek.ts";
+
+const isWiped = (bytes: Uint8Array) => bytes.length > 0 && bytes.every((byte) => byte === 0);
+
+Deno.test("a KEK goes on in a key that nothing prints; the bytes that it came in are overwritten", async () => {
+  const text = new TextEncoder().encode("ab".repeat(32));
+  for (const given of [new Uint8Array(32).fill(7), text]) {
+    const { kek } = await newKek({ command: "x", run: () => Promise.resolve(given) }, "/none", "a");
+    assert.ok(isWiped(given));
+    const shown = `${Deno.inspect(kek, { depth: 9 })} ${JSON.stringify(kek)}`;
+    const bytes = [...kek.key.export()];
+    assert.ok(!shown.includes(bytes.slice(0, 8).join(", ")) && !shown.includes("abab"));
+    assert.equal(bytes.length, 32);
+  }
+});
+
+Deno.test("a passphrase is overwritten", async () => {
+  const given = new TextEncoder().encode("correct horse battery staple\n");
+  const run = () => Promise.resolve(given);
+  await newKek({ passphraseCommand: "x", run }, "/none", "a");
+  assert.ok(isWiped(given));
+});
+
+Deno.test("the parts of a body that may hold a password are overwritten", async () => {
+  const body = { name: "alice", password: "correct horse battery staple" };
+  const chunk = new TextEncoder().encode(JSON.stringify(body));
+  const request = new Request("http://localhost/login", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: new ReadableStream({
+      start(controller) {
+        controller.enqueue(chunk);
+        controller.close();
+      },
+    }),
+  });
+  assert.deepEqual(await readJson(request, LoginRequest), body);
+  assert.ok(isWiped(chunk));
+});
