@@ -1,11 +1,13 @@
 /**
- * The tables of README that come from the code. `deno run -RW scripts/readme.ts` writes them; a unit
- * test compares.
+ * The tables of README and of docs/security.md that come from the code. `deno run -RW scripts/readme.ts` writes
+ * them; a unit test compares.
  */
 import { ERROR_TABLE, type ErrorCode } from "../src/core/errors.ts";
 import { PERMISSIONS } from "./permissions.ts";
+import { touchRows } from "./touches.ts";
 
 const README = new URL("../README.md", import.meta.url);
+const SECURITY = new URL("../docs/security.md", import.meta.url);
 
 const MEANINGS: Record<number, string> = {
   0: "done",
@@ -40,12 +42,20 @@ export function withTables(readme: string): string {
     );
 }
 
+/** docs/security.md with its table put in after its heading. */
+export function withTouches(security: string): string {
+  return replaceRows(security, "\n| how ", touchRows());
+}
+
 function replaceRows(text: string, heading: string, rows: string[]): string {
   const start = text.indexOf(heading);
-  if (start < 0) throw new Error(`README has no table ${heading}`);
+  if (start < 0) throw new Error(`There is no table ${heading}`);
   const head = text.slice(start).split("\n", 3).join("\n");
   const end = text.indexOf("\n\n", start + 1);
   return `${text.slice(0, start)}${head}\n${rows.join("\n")}${text.slice(end)}`;
 }
 
-if (import.meta.main) Deno.writeTextFileSync(README, withTables(Deno.readTextFileSync(README)));
+if (import.meta.main) {
+  Deno.writeTextFileSync(README, withTables(Deno.readTextFileSync(README)));
+  Deno.writeTextFileSync(SECURITY, withTouches(Deno.readTextFileSync(SECURITY)));
+}

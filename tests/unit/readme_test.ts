@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { withTables } from "../../scripts/readme.ts";
+import { withTables, withTouches } from "../../scripts/readme.ts";
 
 const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url));
 
@@ -10,6 +10,15 @@ Deno.test("README's tables of exit statuses and permissions are those of the cod
   assert.equal(
     unpadded(withTables(readme)),
     unpadded(readme),
+    "run `deno run -RW scripts/readme.ts`",
+  );
+});
+
+Deno.test("the table of docs/security.md is the one that strace is held against", () => {
+  const security = Deno.readTextFileSync(new URL("../../docs/security.md", import.meta.url));
+  assert.equal(
+    unpadded(withTouches(security)),
+    unpadded(security),
     "run `deno run -RW scripts/readme.ts`",
   );
 });
