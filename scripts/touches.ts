@@ -5,7 +5,18 @@
 
 /** Everything that can be run; what differs in where it goes has a line of its own. */
 export const COMMANDS = [
-  ...["--help", "--version", "init", "import", "status", "store show", "issue", "verify", "rotate"],
+  ...[
+    "--help",
+    "--version",
+    "version",
+    "init",
+    "import",
+    "status",
+    "store show",
+    "issue",
+    "verify",
+    "rotate",
+  ],
   ...["revoke", "user add", "user list", "user passwd", "user remove", "session list"],
   ...["session revoke", "audit list", "audit verify", "audit export", "stats", "backup", "restore"],
   ...["store move", "kek rotate", "serve", "serve --unix", "destroy", "REKEY_KEK_COMMAND"],
@@ -29,7 +40,7 @@ export interface Row {
 }
 
 const EVERY = COMMANDS;
-const WORKING = COMMANDS.filter((name) => !name.startsWith("--"));
+const WORKING = COMMANDS.filter((name) => !/version|help/.test(name));
 const NONE: CommandName[] = [];
 const both = (commands: readonly CommandName[]) => ({ database: commands, keyring: commands });
 
@@ -42,6 +53,12 @@ const LOCKING: CommandName[] = [
   ...["init", "import", "rotate", "revoke", "backup", "restore", "store move", "kek rotate"],
   ...["destroy", "REKEY_KEK_COMMAND"],
 ] as CommandName[];
+// They write no audit row, so they need not know who acts.
+const NAMELESS: readonly CommandName[] = [
+  ...["store show", "user list", "session list", "audit list", "audit verify", "audit export"],
+  ...["stats", "destroy"],
+] as CommandName[];
+const ACTING = WORKING.filter((name) => !NAMELESS.includes(name));
 const MAKING: CommandName[] = ["init", "import", "REKEY_KEK_COMMAND"];
 // With a secret in the database the keyring is asked where a new version is to live.
 const ASKING = {
@@ -108,14 +125,16 @@ export const ROWS: readonly Row[] = [
     what: "`/etc/nsswitch.conf`, `/etc/passwd`, `libnss_….so`",
     pattern: /^\/etc\/(nsswitch\.conf|passwd)$|\/libnss_\w+\.so\.2$/,
     how: "reads",
-    ...both(WORKING),
+    // There is nothing to move to where it is already.
+    database: ACTING.filter((name) => name !== "store move"),
+    keyring: ACTING,
     why: "the user's name, for the actor of audit rows",
   },
   {
     what: "`/var/run/nscd/socket`, `/run/systemd/userdb/…`",
     pattern: /^(\/var)?\/run\/(nscd\/socket|systemd\/userdb\/.*)$/,
     how: "connects to",
-    ...both(WORKING),
+    ...both(ACTING),
     why: "the same, where the system has a service for it",
     perhaps: true,
   },
@@ -123,8 +142,18 @@ export const ROWS: readonly Row[] = [
     what: "the data folder",
     pattern: at(DATA),
     how: "writes",
-    ...both(WORKING),
-    why: "made when it is not there, its owner and mode checked, and brought to the disk",
+    ...both(["init", "rotate"]),
+    why: "made when it is not there; restored files and copies get their names",
+  },
+  {
+    what: "the data folder",
+    pattern: at(DATA),
+    how: "reads",
+    ...both([
+      ...WITH_KEK.filter((name) => name !== "audit verify"),
+      ...["import", "destroy", "store move", "REKEY_KEK_COMMAND"],
+    ] as CommandName[]),
+    why: "the name of a new write-ahead log is brought to the disk",
   },
   {
     what: "the folders above those of rekey's own",
@@ -197,8 +226,8 @@ export const ROWS: readonly Row[] = [
     what: "the addon, its folder, and the unfinished one `.keyring-<UUID>`",
     pattern: at("~/\\.cache/rekey(/(keyring-SHA256\\.node|\\.keyring-UUID))?"),
     how: "writes",
-    ...ASKING,
-    why: "unpacked by the first of them; the others make sure of the folder",
+    ...both(["init"]),
+    why: "unpacked by the first that asks the keyring",
   },
   {
     what: "the session bus: `DBUS_SESSION_BUS_ADDRESS`, or else `$XDG_RUNTIME_DIR/bus`",
@@ -290,6 +319,6 @@ export function touchRows(): string[] {
 function spelled(commands: readonly CommandName[]): string {
   if (commands.length === 0) return "none";
   if (commands.length === EVERY.length) return "every command";
-  if (commands.length === WORKING.length) return "all but `--help`, `--version`";
+  if (commands.length === WORKING.length) return "all but `--help`, `--version`, `version`";
   return EVERY.filter((name) => commands.includes(name)).map((name) => `\`${name}\``).join(", ");
 }

@@ -1,4 +1,4 @@
-import { createDecipheriv, type KeyObject } from "node:crypto";
+import { createDecipheriv } from "node:crypto";
 import { decodeBase64url } from "../core/base64url.ts";
 
 /** Protected header of a JWE that was opened. */
@@ -11,7 +11,7 @@ export type JweHeader = Record<string, unknown>;
  * @throws {Error} when the key is another, or anything in it was changed.
  */
 export function openJwe(
-  key: KeyObject,
+  key: Uint8Array,
   jwe: string,
 ): { header: JweHeader; plaintext: Uint8Array } {
   const parts = jwe.split(".");
@@ -33,7 +33,7 @@ export function openJwe(
 type Bytes = Uint8Array;
 
 function decrypt(
-  key: KeyObject | Bytes,
+  key: Bytes,
   iv: Bytes,
   ciphertext: Bytes,
   tag: Bytes,

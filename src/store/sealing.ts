@@ -24,9 +24,10 @@ export interface Binding {
 export async function seal(kek: Kek, binding: Binding, value: string): Promise<string> {
   const { CompactEncrypt } = await import("../libraries/jose.ts");
   const header = { alg: KEY_MANAGEMENT, enc: ENCRYPTION, kid: kek.id, rekey: binding };
+  const jwe = new CompactEncrypt(Buffer.from(value)).setProtectedHeader(header);
   const key = kek.key.export();
   try {
-    return await new CompactEncrypt(Buffer.from(value)).setProtectedHeader(header).encrypt(key);
+    return await jwe.encrypt(key);
   } finally {
     key.fill(0);
   }
@@ -49,10 +50,13 @@ export function unseal(kek: Kek, binding: Binding, sealed: string): string {
 function open(kek: Kek, sealed: string) {
   const sealedBy = sealingKek(sealed);
   if (sealedBy !== undefined && sealedBy !== kek.id) throw wrongKek(kek, sealedBy);
+  const key = kek.key.export();
   try {
-    return openJwe(kek.key, sealed);
+    return openJwe(key, sealed);
   } catch (cause) {
     throw damaged("it was changed or is incomplete", cause);
+  } finally {
+    key.fill(0);
   }
 }
 

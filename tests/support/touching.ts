@@ -23,6 +23,7 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
 
   yield await run("--help", ["--help"]);
   yield await run("--version", ["--version"]);
+  yield await run("version", ["version"]);
   yield await run("init", ["init"]);
   yield await run("status", ["status"]);
   yield await run("store show", ["store", "show"]);
