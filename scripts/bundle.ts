@@ -1,7 +1,7 @@
 import { runDeno } from "./run_deno.ts";
 
 /** Libraries that not every command loads, each with the file of `src/libraries` that says what of it is used. */
-const LIBRARIES = {
+export const LIBRARIES = {
   "age-encryption": "age",
   hono: "hono",
   jose: "jose",

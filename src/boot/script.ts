@@ -44,15 +44,22 @@ export class Scripts {
     return this.#scripts.get(name)?.cachedDataRejected === false;
   }
 
+  // What not every command loads is packed: each start goes through all that is embedded.
+  #source(name: string): string {
+    const packed = fileAt(`${this.folder}/${name}.js.br`);
+    if (packed === undefined) return Deno.readTextFileSync(`${this.folder}/${name}.js`);
+    return getBuiltinModule("node:zlib").brotliDecompressSync(packed).toString();
+  }
+
   #compile(name: string): Script {
-    const source = Deno.readTextFileSync(`${this.folder}/${name}.js`);
-    const cachedData = codeAt(`${this.folder}/${name}.code`);
+    const source = this.#source(name);
+    const cachedData = fileAt(`${this.folder}/${name}.code`);
     const wrapped = `(function(require,module,exports){${source}\n})`;
     return new vm.Script(wrapped, { filename: `${name}.js`, ...cachedData && { cachedData } });
   }
 }
 
-function codeAt(path: string): Uint8Array | undefined {
+function fileAt(path: string): Uint8Array | undefined {
   try {
     return Deno.readFileSync(path);
   } catch (error) {

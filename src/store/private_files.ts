@@ -6,11 +6,9 @@ import {
   fchmodSync,
   fstatSync,
   fsyncSync,
-  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -19,6 +17,7 @@ import {
 import { dirname } from "node:path";
 import process from "node:process";
 import { RekeyError } from "../core/errors.ts";
+import { infoOf } from "./file_info.ts";
 import { refuseUnsafeWay } from "./safe_way.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = constants;
@@ -38,9 +37,9 @@ export function makePrivateFolder(path: string): void {
 }
 
 function isPrivateFolder(path: string): boolean {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  return found?.isDirectory() === true && found.uid === process.geteuid?.() &&
-    (found.mode & 0o777) === 0o700;
+  const found = infoOf(path);
+  return found?.isDirectory === true && found.uid === process.geteuid?.() &&
+    (found.mode! & 0o777) === 0o700;
 }
 
 /**
@@ -81,11 +80,11 @@ function refuseWritableByOthers(path: string, fd: number): void {
  */
 export function makePrivateFile(path: string): void {
   explainFiles(path, () => {
-    const found = lstatSync(path, { throwIfNoEntry: false });
+    const found = infoOf(path);
     if (found === undefined) return createEmpty(path);
-    if (!found.isFile()) throw notRegular(path);
+    if (!found.isFile) throw notRegular(path);
     refuseOthers(path, found.uid);
-    if (process.geteuid !== undefined && (found.mode & 0o777) !== 0o600) chmodSync(path, 0o600);
+    if (process.geteuid !== undefined && (found.mode! & 0o777) !== 0o600) chmodSync(path, 0o600);
   });
 }
 
@@ -95,8 +94,8 @@ export function makePrivateFile(path: string): void {
  */
 export function narrowMode(path: string): void {
   explainFiles(path, () => {
-    const found = lstatSync(path, { throwIfNoEntry: false });
-    if (!found?.isFile() || found.uid !== process.geteuid?.() || (found.mode & 0o077) === 0) return;
+    const found = infoOf(path);
+    if (!found?.isFile || found.uid !== process.geteuid?.() || (found.mode! & 0o077) === 0) return;
     try {
       chmodSync(path, 0o600);
     } catch (error) {
@@ -144,8 +143,8 @@ export function writeNewPrivateFile(path: string, data: Uint8Array | string): vo
  */
 export function isThere(path: string): boolean {
   return explainFiles(path, () => {
-    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return true;
-    if (lstatSync(dirname(path), { throwIfNoEntry: false })?.isSymbolicLink()) {
+    if (infoOf(path) !== undefined) return true;
+    if (infoOf(dirname(path))?.isSymlink) {
       statSync(dirname(path));
     }
     return false;
@@ -165,7 +164,7 @@ export function moveIntoPlace(partial: string, path: string, replace: boolean): 
     } finally {
       closeSync(fd);
     }
-    if (!replace && lstatSync(path, { throwIfNoEntry: false }) !== undefined) return false;
+    if (!replace && infoOf(path) !== undefined) return false;
     renameSync(partial, path);
     if (process.geteuid !== undefined) withFolder(dirname(path), fsyncSync);
     return true;
@@ -190,7 +189,7 @@ export function copyPrivateFile(from: string, to: string): void {
  */
 export function keepAside(path: string, endings: readonly string[]): string | undefined {
   return explainFiles(path, () => {
-    const there = (name: string) => lstatSync(name, { throwIfNoEntry: false }) !== undefined;
+    const there = (name: string) => infoOf(name) !== undefined;
     let aside = `${path}.damaged`;
     for (let n = 2; ["", ...endings].some((end) => there(aside + end)); n++) {
       aside = `${path}.damaged-${n}`;
@@ -225,12 +224,12 @@ export function fileIdentity(path: string): string | undefined {
 
 /** When a file or folder was last changed, milliseconds since the epoch; `Infinity` when it is gone. */
 export function timeOf(path: string): number {
-  return explainFiles(path, () => lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity);
+  return explainFiles(path, () => infoOf(path)?.mtime?.getTime() ?? Infinity);
 }
 
 /** Bytes of a file; 0 when it is not there. */
 export function sizeOf(path: string): number {
-  return explainFiles(path, () => lstatSync(path, { throwIfNoEntry: false })?.size ?? 0);
+  return explainFiles(path, () => infoOf(path)?.size ?? 0);
 }
 
 /** Names in a folder that is there. */
@@ -250,12 +249,10 @@ export function readFileIfThere(path: string, longest = LONGEST_FILE): Uint8Arra
   return explainFiles(path, () => {
     try {
       // Opening a pipe would wait for its other end.
-      const found = statSync(path);
-      if (!found.isFile()) throw notRegular(path);
-      if (found.size > longest) throw tooLarge(path, longest);
-      const { buffer, byteOffset, length } = readFileSync(path);
-      // Not a copy: its reader may want to overwrite it.
-      return new Uint8Array(buffer, byteOffset, length);
+      const { isFile, size } = Deno.statSync(path);
+      if (!isFile) throw notRegular(path);
+      if (size > longest) throw tooLarge(path, longest);
+      return Deno.readFileSync(path);
     } catch (error) {
       if (codeOf(error) === "ENOENT") return undefined;
       throw error;
@@ -286,7 +283,7 @@ function mineOnly(path: string, fd: number, mode: number): void {
   if (process.geteuid !== undefined && (now & 0o777) !== mode) fchmodSync(fd, mode);
 }
 
-function refuseOthers(path: string, uid: number): void {
+function refuseOthers(path: string, uid: number | null): void {
   const me = process.geteuid?.();
   // Windows: the folder's access list is inherited from the profile.
   if (me === undefined || uid === me) return;

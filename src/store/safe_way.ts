@@ -1,7 +1,7 @@
-import { lstatSync, readlinkSync } from "node:fs";
 import { parse, resolve } from "node:path";
 import process from "node:process";
 import { RekeyError } from "../core/errors.ts";
+import { infoOf } from "./file_info.ts";
 
 const [OTHERS_WRITE, STICKY] = [0o002, 0o1000];
 
@@ -25,25 +25,25 @@ export function refuseUnsafeWay(path: string): void {
   const pending = namesOf(path);
   for (let at = parse(resolve(path)).root; pending.length > 0;) {
     const next = resolve(at, pending.shift()!);
-    const found = lstatSync(next, { throwIfNoEntry: false });
+    const found = infoOf(next);
     // What is made below it will be this user's.
-    if (found === undefined || (pending.length === 0 && !found.isSymbolicLink())) return;
-    if (!trusted.includes(found.uid)) throw unsafe(path, next, "belongs to another user");
-    if (found.isSymbolicLink() && ++links <= MOST_LINKS) {
-      const target = resolve(at, readlinkSync(next));
+    if (found === undefined || (pending.length === 0 && !found.isSymlink)) return;
+    if (!trusted.includes(found.uid!)) throw unsafe(path, next, "belongs to another user");
+    if (found.isSymlink && ++links <= MOST_LINKS) {
+      const target = resolve(at, Deno.readLinkSync(next));
       pending.unshift(...namesOf(target));
       at = parse(target).root;
       continue;
     }
-    const open = (found.mode & OTHERS_WRITE) !== 0 && (found.mode & STICKY) === 0;
-    if (found.isDirectory() && open) throw unsafe(path, next, "can be written by every user");
+    const open = (found.mode! & OTHERS_WRITE) !== 0 && (found.mode! & STICKY) === 0;
+    if (found.isDirectory && open) throw unsafe(path, next, "can be written by every user");
     at = next;
   }
 }
 
 // Root; but inside a user namespace root may be shown under another number.
 function systemUser(): number {
-  return lstatSync("/").uid;
+  return infoOf("/")!.uid!;
 }
 
 function namesOf(path: string): string[] {
