@@ -34,6 +34,7 @@ export class LogSink {
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
       const lines = this.#waiting;
+      const lost = this.#dropped + lines.length;
       if (this.#dropped > 0) lines.push(JSON.stringify({ dropped_lines: this.#dropped }));
       this.#waiting = [];
       this.#characters = this.#dropped = 0;
@@ -41,7 +42,7 @@ export class LogSink {
         await this.#writeAll(new TextEncoder().encode(lines.map((line) => `${line}\n`).join("")));
       } catch {
         // Nobody reads it any more, or there is no room: whoever serves goes on.
-        this.#dropped += lines.length;
+        this.#dropped += lost;
       }
     }
   }

@@ -36,7 +36,7 @@ export function makeApp(
   services: Services,
   onServed: (served: Served) => void,
 ): Hono<Env> {
-  const app = new Hono<Env>();
+  const app = new Hono<Env>({ getPath: rawPath });
   const run = (route: Route, request: Request, address: string | undefined) =>
     answer(route, { ...services, request, address }, onServed);
   for (const route of routes) {
@@ -48,6 +48,11 @@ export function makeApp(
   }
   app.all("*", ({ req, env }) => run(NOT_FOUND, req.raw, env.address));
   return app;
+}
+
+// As it was sent: a proxy in front that forbids a path means the same one.
+function rawPath({ url }: Request): string {
+  return /^[\w+]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] ?? "";
 }
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -66,14 +71,15 @@ async function answer(
   response.headers.set("x-content-type-options", "nosniff");
   response.headers.set("referrer-policy", "no-referrer");
   if (isChunked(request)) response.headers.set("connection", "close");
+  const { code } = error === undefined ? {} : statusAndCode(asRefusal(error));
   onServed({
     route: route.path,
     method: METHODS.includes(request.method) ? request.method : "other",
     status,
-    code: error === undefined ? undefined : statusAndCode(asRefusal(error)).code,
+    code,
     milliseconds: performance.now() - start,
     address,
-    bug: status === 500 ? error : undefined,
+    bug: code === "internal" ? error : undefined,
   });
   return response;
 }

@@ -2,13 +2,11 @@ import { type AuditRow, EVENTS } from "../audit/events.ts";
 import { figures, retrievalCounts } from "../audit/figures.ts";
 import { listAudit } from "../audit/reader.ts";
 import { rfc3339 } from "../core/clock.ts";
-import type { Services } from "../http/route.ts";
+import type { Office } from "../http/route.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Changed } from "../secret/rotation.ts";
 import type { Managers } from "./managers.ts";
 import type { Settings } from "./settings.ts";
-
-type Office = Services["office"];
 
 const AUDIT_ROWS = 20;
 const ROTATIONS = 50;

@@ -7,16 +7,26 @@ const RLIMIT_NOFILE = 7;
  */
 export function raiseFileLimit(): void {
   if (Deno.build.os !== "linux") return;
-  const libc = Deno.dlopen("libc.so.6", {
-    getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
-    setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
-  });
+  const libc = openLibc();
   try {
+    if (libc === undefined) return;
     const limits = new BigUint64Array(2);
     if (libc.symbols.getrlimit(RLIMIT_NOFILE, limits) !== 0) return;
     limits[0] = limits[1]!;
     libc.symbols.setrlimit(RLIMIT_NOFILE, limits);
   } finally {
-    libc.close();
+    libc?.close();
+  }
+}
+
+// Fewer connections are no reason not to serve any.
+function openLibc() {
+  try {
+    return Deno.dlopen("libc.so.6", {
+      getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+      setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+    });
+  } catch {
+    return undefined;
   }
 }

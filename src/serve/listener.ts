@@ -1,12 +1,22 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { fileIdentity } from "../store/private_files.ts";
+import { fileIdentity, removeFile } from "../store/private_files.ts";
 import type { Address, Settings } from "./settings.ts";
 
 /** Answers one request; the address is the peer's. */
 export type Handler = (request: Request, address: string | undefined) => Promise<Response>;
 
+/** Who is told how listening goes. */
+export interface ListenerTold {
+  /** Nobody had listened any more. */
+  listensAgain(): void;
+  /** Nobody does, and it cannot. */
+  cannotListen(why: string): void;
+}
+
 // How often it looks whether it still listens.
 const LOOK_MS = 500;
+
+const MOST_SERVERS = 4;
 
 type Server = Deno.HttpServer<Deno.Addr>;
 
@@ -18,20 +28,20 @@ export class Listener {
   // Which file its Unix socket is.
   #socket: string | undefined;
 
-  constructor(private readonly settings: Settings, private readonly handler: Handler) {}
+  constructor(
+    private readonly settings: Settings,
+    private readonly handler: Handler,
+    private readonly told: ListenerTold,
+  ) {}
 
   /**
    * Begins to listen.
    *
-   * @returns the port; 0 for a Unix socket.
    * @throws {RekeyError} `usage` or `failed` when it cannot.
    */
-  start(): number {
+  start(): void {
     const { address } = this.settings;
-    const { addr } = this.#listen(address);
-    const port = "port" in addr ? addr.port : 0;
-    this.#goOn(addr, address.kind === "tcp" ? { ...address, port } : address);
-    return port;
+    this.#goOn(this.#listen(address).addr);
   }
 
   /** Takes no more connections and waits until all requests are answered. */
@@ -41,18 +51,33 @@ export class Listener {
     this.#removeSocket();
   }
 
+  /** Listens anew, for what may no longer do so. Connections that are open stay. */
+  listenAgain(): void {
+    if (this.#stopping) return;
+    this.#listen(this.settings.address);
+    // Some may still listen, and there is no end of times.
+    const [oldest] = this.#servers;
+    if (this.#servers.size > MOST_SERVERS) oldest?.shutdown().catch(() => {});
+  }
+
   // The runtime's server no longer listens once it could not accept a connection, as when there are no more files.
-  // It says so only when the last connection that it has is gone, which may be never.
-  async #goOn(at: Deno.Addr, address: Address): Promise<void> {
+  // It says so only when the last connection that it has is gone, which may be never. The port is one with the other
+  // threads', so only the loss of all can be seen; then each of them listens again.
+  async #goOn(at: Deno.Addr): Promise<void> {
+    let told = false;
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       const listens = !this.#stopping && this.#servers.size > 0 && await somebodyListens(at);
       if (this.#stopping) return;
       if (listens) continue;
       try {
-        this.#listen(address);
+        this.#listen(this.settings.address);
+        this.told.listensAgain();
+        told = false;
       } catch (error) {
-        if (!isRekeyError(error) && !noMoreFiles(error)) throw error;
+        // It may be possible in a moment.
+        if (!told) this.told.cannotListen(isRekeyError(error) ? error.message : String(error));
+        told = true;
       }
     }
   }
@@ -93,8 +118,9 @@ export class Listener {
   #removeSocket(): void {
     const { address } = this.settings;
     if (address.kind !== "unix" || this.#socket === undefined) return;
-    if (fileIdentity(address.path) === this.#socket) Deno.removeSync(address.path);
+    const mine = fileIdentity(address.path) === this.#socket;
     this.#socket = undefined;
+    if (mine) removeFile(address.path);
   }
 }
 
@@ -108,8 +134,10 @@ async function somebodyListens(at: Deno.Addr): Promise<boolean> {
   }
 }
 
-function noMoreFiles(error: unknown): boolean {
-  return ["EMFILE", "ENFILE"].includes((error as { code?: string }).code ?? "");
+/** An address that is taken until it is disposed of. */
+export interface Reserved extends Disposable {
+  /** With the port that was found, if any would do. */
+  readonly address: Address;
 }
 
 /**
@@ -118,14 +146,15 @@ function noMoreFiles(error: unknown): boolean {
  *
  * @throws {RekeyError} when another program listens there.
  */
-export async function reserve(address: Address): Promise<Disposable> {
+export async function reserve(address: Address): Promise<Reserved> {
   if (address.kind === "unix") {
     await removeStale(address.path);
-    return { [Symbol.dispose]: () => {} };
+    return { address, [Symbol.dispose]: () => {} };
   }
   try {
     const listener = Deno.listen({ hostname: address.hostname, port: address.port });
-    return { [Symbol.dispose]: () => listener.close() };
+    const { port } = listener.addr;
+    return { address: { ...address, port }, [Symbol.dispose]: () => listener.close() };
   } catch (error) {
     throw explain(error, address);
   }

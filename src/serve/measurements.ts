@@ -19,7 +19,7 @@ export async function expose(
   const { deno } = Deno.version;
   gauge("rekey_build_info", "1, with the versions", { version: settings.version, deno }, 1);
   const available = await ofSecret(library, own, gauge, secrets, settings);
-  gauge("rekey_secret_available", "1 when the database can be read", {}, available ? 1 : 0);
+  gauge("rekey_database_readable", "1 when the database can be read", {}, available ? 1 : 0);
   const all = [...threads, await own.getMetricsAsJSON() as Measured];
   return await library.AggregatorRegistry.aggregate(all).metrics();
 }

@@ -1,7 +1,8 @@
 import { verifyToken } from "../auth/verifier.ts";
 import { asRefusal, isRekeyError } from "../core/errors.ts";
 import { SingleFlight } from "../core/single_flight.ts";
-import type { Services } from "../http/route.ts";
+import type { Office } from "../http/route.ts";
+import { warningsOf } from "../secret/warnings.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
 import type { Version } from "../store/versions.ts";
 import { rotationAnswer, statusOf } from "./answers.ts";
@@ -9,8 +10,6 @@ import { Gate } from "./gate.ts";
 import type { Managers } from "./managers.ts";
 import { Pause } from "./pause.ts";
 import type { Settings } from "./settings.ts";
-
-type Office = Services["office"];
 
 const PATIENCE_MS = 10_000;
 const BETWEEN_MS = 50;
@@ -33,7 +32,12 @@ export class SecretOffice implements Omit<Office, "metrics"> {
   readonly #pause = new Pause();
   #status: { at: number; answer: ReturnType<Office["status"]> } | undefined;
 
-  constructor(private readonly managers: Managers, private readonly settings: Settings) {}
+  /** @param warn tells the operator what a request's answer does not. */
+  constructor(
+    private readonly managers: Managers,
+    private readonly settings: Settings,
+    private readonly warn: (text: string) => void,
+  ) {}
 
   /** A version's value, from where it lives. A keyring that cannot be used is not asked again at once. */
   value(version: Version): Promise<string> {
@@ -53,27 +57,34 @@ export class SecretOffice implements Omit<Office, "metrics"> {
   }
 
   login: Office["login"] = (credentials) =>
-    this.#logins.through(() => {
+    this.#logins.through(async () => {
       this.#askKeyringAgain();
-      return this.managers.auth.login(credentials, this.settings.sessionSeconds);
+      try {
+        return await this.managers.auth.login(credentials, this.settings.sessionSeconds);
+      } catch (error) {
+        if (isRekeyError(error, ...KEYRING_UNAVAILABLE)) this.#pause.begin(error);
+        throw error;
+      }
     });
 
-  endSession: Office["endSession"] = async (verified) => {
-    this.managers.secrets.refresh();
-    await this.managers.accounts.logOut(verified);
-  };
+  endSession: Office["endSession"] = (verified) =>
+    patiently(async () => {
+      this.managers.secrets.refresh();
+      await this.managers.accounts.logOut(verified);
+    });
 
   rotate: Office["rotate"] = (token, options) =>
-    this.#rotations.through(() =>
-      patiently(async () => {
-        const { secrets, auth } = this.managers;
+    this.#rotations.through(async () => {
+      const { secrets, auth } = this.managers;
+      const permit = () => verifyToken(secrets, token);
+      const changed = await patiently(() => {
         this.#askKeyringAgain();
-        const permit = () => verifyToken(secrets, token);
-        const changed = await auth.rotate({ ...options, permit, lockTimeoutMs: 0 });
-        this.#status = undefined;
-        return await rotationAnswer(secrets, changed);
-      })
-    );
+        return auth.rotate({ ...options, permit, lockTimeoutMs: 0 });
+      });
+      this.#status = undefined;
+      warningsOf(changed).forEach(this.warn);
+      return await rotationAnswer(secrets, changed);
+    });
 
   status: Office["status"] = () => {
     const now = performance.now();

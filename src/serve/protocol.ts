@@ -1,12 +1,10 @@
 import type { Verified } from "../auth/verifier.ts";
 import type { Credentials } from "../auth/accounts.ts";
 import type { Measured } from "../http/meters.ts";
-import type { Services } from "../http/route.ts";
+import type { Office } from "../http/route.ts";
 import type { RotateOptions } from "../secret/manager.ts";
 import type { Version } from "../store/versions.ts";
 import type { Settings } from "./settings.ts";
-
-type Office = Services["office"];
 
 /** What a request thread has seen since it last told. */
 export interface Seen {
@@ -25,14 +23,19 @@ export type MainMethods = {
   status(): ReturnType<Office["status"]>;
   metrics(): Promise<string>;
   seen(seen: Seen): void;
+  /** Nobody had listened any more; this thread does again, and the others are to. */
+  listensAgain(): void;
+  cannotListen(why: string): void;
 };
 
 /** What the main thread may call on a request thread. */
 export type WorkerMethods = {
-  /** Begins to listen and answers the port; 0 for a Unix socket. */
-  start(settings: Settings): number;
+  /** Begins to listen. */
+  start(settings: Settings): void;
   measured(): Measured;
   ping(): void;
+  /** Listens anew. */
+  listenAgain(): void;
   /** Answers what is in flight, tells what it has seen, and ends. */
   stop(): Promise<void>;
 };

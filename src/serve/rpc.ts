@@ -14,7 +14,13 @@ type Message =
   | { readonly call: number; readonly method: string; readonly argument: unknown }
   | { readonly answer: number; readonly result: unknown }
   | { readonly answer: number; readonly refusal: Refusal }
-  | { readonly answer: number; readonly bug: string };
+  | { readonly answer: number; readonly bug: Bug };
+
+interface Bug {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string;
+}
 
 interface Refusal {
   readonly code: ErrorCode;
@@ -55,7 +61,7 @@ export class Rpc<Theirs extends Methods> {
     const waiting = this.#waiting.get(message.answer);
     this.#waiting.delete(message.answer);
     if ("refusal" in message) waiting?.reject(errorOf(message.refusal));
-    else if ("bug" in message) waiting?.reject(new Error(message.bug));
+    else if ("bug" in message) waiting?.reject(Object.assign(new Error(), message.bug));
     else waiting?.resolve(message.result);
   }
 
@@ -63,11 +69,16 @@ export class Rpc<Theirs extends Methods> {
     try {
       return { result: await this.ours[method]!(argument) };
     } catch (error) {
-      if (!isRekeyError(error)) return { bug: String((error as Error)?.stack ?? error) };
+      if (!isRekeyError(error)) return { bug: bugOf(error) };
       const { code, message, hint, retryAfter } = error;
       return { refusal: { code, message, hint, retryAfter } };
     }
   }
+}
+
+function bugOf(error: unknown): Bug {
+  const { name, message, stack = "" } = error instanceof Error ? error : new Error(String(error));
+  return { name, message, stack };
 }
 
 function errorOf({ code, message, hint, retryAfter }: Refusal): RekeyError {

@@ -6,7 +6,7 @@ import type { Managers } from "./managers.ts";
 import { SecretOffice } from "./office.ts";
 import type { MainMethods, WorkerMethods } from "./protocol.ts";
 import { type Port, Rpc } from "./rpc.ts";
-import type { Settings } from "./settings.ts";
+import type { Address, Settings } from "./settings.ts";
 import type { Systemd } from "./systemd.ts";
 
 /** What the server needs of the program around it. */
@@ -16,8 +16,10 @@ export interface Surroundings {
   makeWorker(): Worker;
   /** Takes a line of the access log. */
   log(line: string): void;
-  /** Told once it listens, with the port. */
-  onListening(port: number): void;
+  /** Told once it listens. */
+  onListening(address: Address): void;
+  /** Told what the operator should know. */
+  warn(text: string): void;
   /** Told when the secret can no longer be had, and `undefined` when it can again. */
   onTrouble(code: string | undefined): void;
   readonly systemd: Systemd;
@@ -38,11 +40,13 @@ const STOP_MS = 10_000;
  */
 export async function serve(settings: Settings, around: Surroundings): Promise<void> {
   raiseFileLimit();
-  const supervisor = new Supervisor(settings, around);
+  const reserved = await reserve(settings.address);
+  const supervisor = new Supervisor({ ...settings, address: reserved.address }, around);
   try {
-    {
-      using _reserved = await reserve(settings.address);
+    try {
       await supervisor.load();
+    } finally {
+      reserved[Symbol.dispose]();
     }
     await supervisor.start();
     await Promise.race([around.stopped, supervisor.died]);
@@ -60,7 +64,7 @@ class Supervisor {
   #trouble: string | undefined;
 
   constructor(private readonly settings: Settings, private readonly around: Surroundings) {
-    this.#office = new SecretOffice(around.managers, settings);
+    this.#office = new SecretOffice(around.managers, settings, around.warn);
     this.#death.promise.catch(() => {});
   }
 
@@ -78,14 +82,11 @@ class Supervisor {
   /** Begins to listen. */
   async start(): Promise<void> {
     const { settings, around } = this;
-    const { address } = settings;
     const [first, ...others] = this.#threads;
-    // The first one finds the port, should it be any.
-    const port = await this.#alive(first!.call("start", settings));
-    const same = address.kind === "tcp" ? { ...address, port } : address;
-    const shared = { ...settings, address: same };
-    await this.#alive(Promise.all(others.map((thread) => thread.call("start", shared))));
-    around.onListening(port);
+    // One after the other: the first one finds out whether anybody can listen there.
+    await this.#alive(first!.call("start", settings));
+    await this.#alive(Promise.all(others.map((thread) => thread.call("start", settings))));
+    around.onListening(settings.address);
     await this.#maintain();
     this.#every(MAINTENANCE_MS, () => this.#maintain());
     const { systemd } = around;
@@ -104,7 +105,7 @@ class Supervisor {
     this.#timers.forEach(clearInterval);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise((resolve) => timer = setTimeout(resolve, STOP_MS));
-    const ended = Promise.all(this.#threads.map((thread) => thread.call("stop")));
+    const ended = Promise.allSettled(this.#threads.map((thread) => thread.call("stop")));
     await Promise.race([ended, deadline, this.#death.promise.catch(() => {})]);
     clearTimeout(timer);
     this.#workers.forEach((worker) => worker.terminate());
@@ -135,6 +136,11 @@ class Supervisor {
       rotate: ({ token, options }) => office.rotate(token, options),
       status: () => office.status(),
       metrics: () => this.#metrics(),
+      listensAgain: () => {
+        // For the thread that says so it is once more than needed, and does no harm.
+        for (const thread of this.#threads) thread.call("listenAgain").catch(() => {});
+      },
+      cannotListen: (why) => this.around.warn(why),
       seen: ({ verdicts, lines }) => {
         const { secrets } = this.around.managers;
         verdicts.forEach((count, result) => secrets.noteVerdict(result, count));

@@ -34,6 +34,7 @@ export class RequestThread {
       start: (settings) => this.#start(settings),
       measured: () => this.#meters.measured(),
       ping: () => {},
+      listenAgain: () => this.#listener?.listenAgain(),
       stop: () => this.#stop(),
     };
     this.#main = new Rpc<MainMethods>(port, methods);
@@ -43,7 +44,7 @@ export class RequestThread {
     this.#verifier = new CachedVerifier(this.#live);
   }
 
-  #start(settings: Settings): number {
+  #start(settings: Settings): void {
     const app = makeApp(makeRoutes(settings.version), this.#services(settings), (served) => {
       this.#meters.served(served);
       if (settings.accessLog || served.bug !== undefined) {
@@ -52,17 +53,22 @@ export class RequestThread {
     });
     const handler = async (request: Request, address: string | undefined) =>
       await app.fetch(request, { address });
-    this.#listener = new Listener(settings, handler);
-    const port = this.#listener.start();
+    this.#listener = new Listener(settings, handler, {
+      listensAgain: () => this.#main.call("listensAgain"),
+      cannotListen: (why) => this.#main.call("cannotListen", why),
+    });
+    this.#listener.start();
     this.#telling = setInterval(() => this.#tell(), TELL_MS);
-    return port;
   }
 
   async #stop(): Promise<void> {
-    await this.#listener?.stop();
-    clearInterval(this.#telling);
-    await this.#tell();
-    this.#live.close();
+    try {
+      await this.#listener?.stop();
+    } finally {
+      clearInterval(this.#telling);
+      await this.#tell();
+      this.#live.close();
+    }
   }
 
   async #tell(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { AsyncEntry } from "@napi-rs/keyring";
 import { entriesBy, type EntryMethod } from "./keyring_entry.ts";
+import { keyringTimeout } from "./keyring_errors.ts";
 import { type ErrorCode, RekeyError } from "../core/errors.ts";
 
 /** A call of the addon, as a line of JSON on the helper's stdin. */
@@ -38,18 +39,23 @@ export function entriesInProcess(start: () => Deno.ChildProcess): typeof AsyncEn
     value: unknown[],
     signal?: AbortSignal | null,
   ): Promise<unknown> {
-    if (helper === undefined || helper.hasEnded) helper = new Helper(start());
+    if (helper === undefined || !helper.takesCalls) helper = new Helper(start());
     return helper.call({ entry, method, value }, signal);
   }
 
   return entriesBy(ask);
 }
 
+/** How long a call that was given up may keep its process, in milliseconds. */
+const STUCK_MS = 60_000;
+
 class Helper {
-  hasEnded = false;
+  takesCalls = true;
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
   #calls = 0;
+  #ended = false;
+  #timer: number | undefined;
 
   constructor(private readonly child: Deno.ChildProcess) {
     this.#input = child.stdin.getWriter();
@@ -62,7 +68,7 @@ class Helper {
     const waiting = Promise.withResolvers<unknown>();
     this.#waiting.set(id, waiting);
     signal?.addEventListener("abort", () => {
-      if (this.#waiting.has(id)) this.#end();
+      if (this.#waiting.has(id)) this.#giveUp(id);
     });
     const line = `${JSON.stringify({ id, ...call } satisfies KeyringCall)}\n`;
     this.#input.write(new TextEncoder().encode(line)).catch(() => this.#end());
@@ -84,11 +90,28 @@ class Helper {
     if ("result" in answer) waiting?.resolve(answer.result);
     else if ("error" in answer) waiting?.reject(new Error(answer.error));
     else waiting?.reject(refusalOf(answer.refusal));
+    if (!this.takesCalls && this.#waiting.size === 0) this.#end();
+  }
+
+  // The service may be waiting for its user, who needs longer than we wait: were the process ended now, so would be
+  // the question that it has asked. What waits behind it must not be carried out later.
+  #giveUp(stuck: number): void {
+    this.takesCalls = false;
+    for (const [id, waiting] of this.#waiting) {
+      if (id === stuck) continue;
+      waiting.reject(keyringTimeout());
+      this.#waiting.delete(id);
+    }
+    this.#timer ??= setTimeout(() => this.#end(), STUCK_MS);
+    Deno.unrefTimer(this.#timer);
   }
 
   #end(): void {
-    if (this.hasEnded) return;
-    this.hasEnded = true;
+    if (this.#ended) return;
+    this.#ended = true;
+    this.takesCalls = false;
+    clearTimeout(this.#timer);
+    this.#input.abort().catch(() => {});
     try {
       this.child.kill("SIGKILL");
     } catch (error) {

@@ -132,7 +132,7 @@ export class KeyringStore implements SecretStore {
       return await Promise.race([this.#counted(call(entry, abort.signal)), deadline]);
     } catch (error) {
       const refusal = isRekeyError(error) ? error : keyringError(error);
-      this.#silent = refusal.code === "keyring_timeout";
+      if (refusal.code === "keyring_timeout") this.#silent = true;
       throw refusal;
     } finally {
       clearTimeout(timer);

@@ -159,7 +159,7 @@ Deno.test("the metrics can be read by Prometheus' parser, and count what happene
   assert.equal(samples['rekey_http_request_duration_seconds_count{"route": "/auth"}'], 40);
   assert.equal(samples["rekey_rotations_total{}"], 1);
   assert.equal(samples["rekey_current_version{}"], 2);
-  assert.equal(samples["rekey_secret_available{}"], 1);
+  assert.equal(samples["rekey_database_readable{}"], 1);
   assert.equal(samples["rekey_fallbacks_total{}"], 0);
   assert.ok(samples['rekey_retrievals_total{"location": "database"}']! >= 1);
   assert.ok(samples["rekey_current_version_age_seconds{}"]! >= 0);

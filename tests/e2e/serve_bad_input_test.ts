@@ -225,7 +225,17 @@ function targets(admin: string): Case[] {
     target(`/auth/..%2frotate?${WORD}`, 200),
     ...["//rotate", "/%2e%2e/rotate", "/./rotate", "/auth%2f", "/auth%2f..%2frotate", "/ROTATE"]
       .map((path) => target(path, 404)),
-    ...["/rotate/", "/rotate;a", "/rotate%00", "/%72otate%20", "/\\rotate", `/${WORD}`, "/*", "/%"]
+    ...[
+      "/rotate/",
+      "/rotate;a",
+      "/rotate%00",
+      "/%72otate%20",
+      "/%72otate",
+      "/\\rotate",
+      `/${WORD}`,
+      "/*",
+      "/%",
+    ]
       .map((path) => target(path, 404)),
     target(`/${WORD.repeat(1_000)}`, 404),
     target(`/${WORD.repeat(6_000)}`, 414, "runtime"),

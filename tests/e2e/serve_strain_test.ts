@@ -23,6 +23,13 @@ function portOf({ url }: Serving): number {
   return Number(new URL(url).port);
 }
 
+/** How many sockets listen on a port. */
+function listening(port: number): number {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
+  return Deno.readTextFileSync("/proc/net/tcp").split("\n")
+    .filter((line) => line.includes(`${local}00000000:0000 0A`)).length;
+}
+
 async function isWell(serving: Serving): Promise<boolean> {
   try {
     return (await (await serving.get("/healthz")).json()).status === "ok";
@@ -142,6 +149,7 @@ for (const workers of ["1", "2"]) {
     for (const line of staying) assert.equal(await ask(line), 503);
     close(lines);
     await until(() => isWell(serving));
+    await until(() => Promise.resolve(listening(portOf(serving)) >= Number(workers)));
     // A refusal is remembered for a while.
     for (const line of staying) await until(async () => await ask(line) === 200);
     close(staying);

@@ -1,5 +1,6 @@
 import { showHead } from "../../audit/head.ts";
 import { rfc3339 } from "../../core/clock.ts";
+import { warningsOf } from "../../secret/warnings.ts";
 import type { Changed } from "../../secret/rotation.ts";
 import type { Context } from "../context.ts";
 import { describeSeconds, describeVersion, sessionsText } from "../describe.ts";
@@ -60,28 +61,15 @@ function human(app: string, { rotated, version, previous, graceUntil }: Changed)
   ];
 }
 
-function warn(
-  { rotated, graceUntil, published, logWhole }: Changed,
-  lastExpiry: number | null,
-  output: Output,
-) {
+function warn(changed: Changed, lastExpiry: number | null, output: Output) {
+  const { rotated, graceUntil } = changed;
   if (rotated && graceUntil !== null && lastExpiry !== null && lastExpiry > graceUntil) {
     const until = rfc3339(lastExpiry);
     output.warning(
       `the grace window is shorter than the longest session, which would have lasted until ${until}`,
     );
   }
-  if (!logWhole) {
-    output.warning(
-      "the audit log no longer holds the head that the keyring kept: it was cut off or put back; " +
-        "`rekey audit list --event storage` shows which",
-    );
-  }
-  if (!published) {
-    output.warning(
-      "the keyring could not be brought up to date; the next command that reaches it does it",
-    );
-  }
+  for (const text of warningsOf(changed)) output.warning(text);
 }
 
 async function question(options: RotateFlags, { auth, secrets }: Context): Promise<string> {

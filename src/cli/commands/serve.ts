@@ -52,22 +52,29 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
   // A secret that does not exist yet is a mistake; one that cannot be had just now may come back.
   await secrets.open();
   const log = new LogSink(Deno.stdout);
-  const at = (port: number) =>
-    settings.address.kind === "unix"
-      ? settings.address.path
-      : `${settings.tls ? "https" : "http"}://${bracketed(settings.address.hostname)}:${port}`;
-  await serve(settings, {
+  const scheme = settings.tls === undefined ? "http" : "https";
+  const at = (address: Address) =>
+    address.kind === "unix"
+      ? address.path
+      : `${scheme}://${bracketed(address.hostname)}:${address.port}`;
+  const serving = serve(settings, {
     managers: { secrets, auth: new AuthManager(secrets), accounts: new Accounts(secrets) },
     makeWorker: () => startRequestThread(globals),
     log: (line) => log.write(line),
-    onListening: (port) => output.remark(`listening on ${at(port)}`),
+    onListening: (address) => output.remark(`listening on ${at(address)}`),
+    warn: (text) => output.warning(text),
     onTrouble: (code) =>
       output.warning(code === undefined ? "the secret can be had again" : `no secret: ${code}`),
     systemd: systemd(variable, Deno.pid, (why) => output.warning(`systemd was not told: ${why}`)),
     stopped: stopSignal(),
   });
-  secrets.close();
-  await log.flush(FLUSH_MS);
+  // However it ends, the log's last lines may say why.
+  try {
+    await serving;
+  } finally {
+    secrets.close();
+    await log.flush(FLUSH_MS);
+  }
 }
 
 // The runtime would listen where this variable says, besides or in place of the address that was checked.
@@ -77,9 +84,11 @@ function forgetRuntimesAddress(): void {
 
 /** The keyring by way of a helper; where the program is not compiled there is none to start. */
 function keyringInProcess(): KeyringAddon {
+  // Asked now: once a newer program has taken its place, the system names the file that was "… (deleted)".
+  const program = Deno.execPath();
   const start = () =>
     new Deno.Command("/bin/sh", {
-      args: ["-c", 'exec "$0" keyring-helper', Deno.execPath()],
+      args: ["-c", 'exec "$0" keyring-helper', program],
       stdin: "piped",
       stdout: "piped",
       stderr: "null",

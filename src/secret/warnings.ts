@@ -1,0 +1,18 @@
+import type { Changed } from "./rotation.ts";
+
+/** What an operator should know of a change that stands nevertheless. */
+export function warningsOf({ published, logWhole }: Pick<Changed, "published" | "logWhole">) {
+  const warnings: string[] = [];
+  if (!logWhole) {
+    warnings.push(
+      "the audit log no longer holds the head that the keyring kept: it was cut off or put back; " +
+        "`rekey audit list --event storage` shows which",
+    );
+  }
+  if (!published) {
+    warnings.push(
+      "the keyring could not be brought up to date; the next command that reaches it does it",
+    );
+  }
+  return warnings;
+}
