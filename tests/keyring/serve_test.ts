@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { REKEY } from "../support/box.ts";
 import { KeyringBox } from "../support/keyring.ts";
 import { Serving } from "../support/serving.ts";
 
@@ -148,4 +149,23 @@ Deno.test("the sealed copy serves when the keyring does not, and is counted as a
   }, true);
   const { fallback_rate } = await (await serving.get("/status.json")).json();
   assert.ok(fallback_rate > 0);
+});
+
+Deno.test("a server whose executable was replaced still gets a new version's value", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  const own = `${box.home}/rekey`;
+  await using serving = await Serving.start(box, [], {
+    before: `cp "$0" ${own}; exec ${own} "$@"`,
+  });
+  assert.equal(await serving.auth(await box.token()), 204);
+  Deno.removeSync(own);
+  Deno.copyFileSync(REKEY, own);
+  const { pid } = serving.process;
+  // The process that talks to the keyring must be started once more.
+  const children = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ");
+  for (const child of children) Deno.kill(Number(child), "SIGKILL");
+  await box.run(["rotate", "--force"]);
+  const token = await box.token();
+  await eventually(() => serving.auth(token), 204);
 });
