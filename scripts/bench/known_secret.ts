@@ -16,7 +16,7 @@ export class KnownSecret {
   /** A token that is valid for a day. */
   token(sub: string): string {
     const exp = Math.floor(Date.now() / 1000) + 86_400;
-    const signed = `${this.#header}.${encoded({ sub, aud: "bench", exp })}`;
+    const signed = `${this.#header}.${encoded({ sub, exp })}`;
     return `${signed}.${createHmac("sha512", this.text).update(signed).digest("base64url")}`;
   }
 

@@ -19,7 +19,9 @@ function compared(rows: readonly Row[], row: Row, { to, sense, ratio }: Goal): s
   if (base === undefined) return `${to}: not measured`;
   const is = row.value / base.value;
   const met = sense === "≤" ? is <= ratio : is >= ratio;
-  return `${is.toFixed(2)} × ${to}; goal ${sense} ${ratio}: ${met ? "met" : "**missed**"}`;
+  return `${is.toFixed(2)} × ${to}; goal ${sense} ${Number(ratio.toFixed(2))}: ${
+    met ? "met" : "**missed**"
+  }`;
 }
 
 function figure(value: number): string {

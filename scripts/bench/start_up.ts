@@ -28,7 +28,8 @@ export async function startUp(rounds: number): Promise<Part> {
   await using keyring = await KeyringBox.start();
   const secret = new KnownSecret();
   await secret.importInto(database);
-  for (const box of [rotated, keyring]) await box.run(["init"]);
+  await rotated.run(["init", "--store", "database"]);
+  await keyring.run(["init"]);
   const [token, ringToken] = [secret.token("somebody"), await keyring.token()];
   const exec = (program: string, ...args: string[]) => () =>
     checked(folder.exec(program, args, { env, stdin: secret.text }));

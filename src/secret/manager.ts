@@ -144,7 +144,10 @@ export class SecretManager {
       const done = alreadyDone(installation, old, options);
       if (done !== undefined) return done;
       const graceMs = options.graceMs ?? 0;
-      if (graceMs > 0) await this.#mustBeReadable(installation, old);
+      if (graceMs > 0) {
+        refuseOneTooMany(installation);
+        await this.#mustBeReadable(installation, old);
+      }
       const store = options.store ?? installation.store;
       const location = await locationForNew(
         installation.keyring,
@@ -393,6 +396,18 @@ export class SecretManager {
       });
     }
   }
+}
+
+/** How many grace windows may be open at once: each verification looks through them. */
+export const MOST_GRACE_WINDOWS = 1_000;
+
+function refuseOneTooMany({ versions }: Installation): void {
+  if (versions.previous().length < MOST_GRACE_WINDOWS) return;
+  throw new RekeyError(
+    "failed",
+    `Cannot give a grace window: ${MOST_GRACE_WINDOWS} are open already`,
+    { hint: "Rotate without --grace, which ends them all, or end them with `rekey revoke`" },
+  );
 }
 
 /** What to answer instead of rotating: the same request was carried out, or the secret is young. */

@@ -67,3 +67,24 @@ Deno.test("a removed user's open tokens are refused at once", async () => {
   await box.run(["user", "remove", "alice", "--force"]);
   assert.equal((await box.json("verify", token)).code, "revoked");
 });
+
+Deno.test("users are listed by name, a page at a time", async () => {
+  using box = new Box();
+  await box.run(["init", "--store", "database"]);
+  const names = ["ann", "bob", "cid", "dan", "eve"];
+  for (const name of names.toReversed()) {
+    await box.run(["user", "add", name], { stdin: "correct horse battery staple" });
+  }
+  const page = async (...args: string[]) => {
+    const { stdout, stderr } = await box.run(["user", "list", ...args]);
+    return { names: stdout.trim().split("\n").slice(1).map((row) => row.split(" ")[0]), stderr };
+  };
+  assert.deepEqual((await page()).names, names);
+  const first = await page("--limit", "2");
+  assert.deepEqual([first.names, first.stderr.trim()], [
+    ["ann", "bob"],
+    "there are more: --after bob",
+  ]);
+  assert.deepEqual((await page("--limit", "3", "--after", "bob")).names, ["cid", "dan", "eve"]);
+  assert.equal((await page("--limit", "3", "--after", "bob")).stderr, "");
+});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { SecretManager } from "../../src/secret/manager.ts";
+import { MOST_GRACE_WINDOWS, SecretManager } from "../../src/secret/manager.ts";
 import { ROTATION_STEPS, type RotationStep } from "../../src/secret/rotation.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
@@ -123,4 +123,24 @@ Deno.test("a second rotation waits for the first, and gives up in time", async (
   assert.equal((await two.get()).version.version, 2);
   one.close();
   two.close();
+});
+
+Deno.test("a grace window more than may be open is refused; a rotation without one is not", async () => {
+  using environment = testEnvironment();
+  const manager = new SecretManager(environment);
+  await manager.getOrCreate(DATABASE);
+  const { installation } = await manager.open();
+  installation.database.prepare(
+    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${MOST_GRACE_WINDOWS})
+     INSERT INTO rekey_versions (version, kid, state, location, origin, created_at, grace_until, synced)
+     SELECT i + 1, 'kid-' || i, 'previous', 'database', 'generated', 0, 9e15, 1 FROM n`,
+  ).run();
+  await assert.rejects(
+    manager.rotate({ graceMs: 60_000 }),
+    (error) => isRekeyError(error, "failed"),
+  );
+  await manager.rotate();
+  assert.equal(installation.versions.previous().length, 0);
+  await manager.rotate({ graceMs: 60_000 });
+  manager.close();
 });
