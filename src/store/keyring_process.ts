@@ -55,7 +55,7 @@ class Helper {
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
   #calls = 0;
   #ended = false;
-  #timer: number | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly child: Deno.ChildProcess) {
     this.#input = child.stdin.getWriter();
@@ -102,8 +102,9 @@ class Helper {
       waiting.reject(keyringTimeout());
       this.#waiting.delete(id);
     }
-    this.#timer ??= setTimeout(() => this.#end(), STUCK_MS);
-    Deno.unrefTimer(this.#timer);
+    const timer = setTimeout(() => this.#end(), STUCK_MS);
+    Deno.unrefTimer(timer);
+    this.#timer = timer;
   }
 
   #end(): void {
