@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { bundle, LIBRARIES } from "./bundle.ts";
 import { addCode } from "./code_cache.ts";
-import { compile } from "./compile.ts";
+import { compile, V8_FLAGS } from "./compile.ts";
 import { findDenort } from "./denort.ts";
 import { PERMISSIONS } from "./permissions.ts";
 import { writeAbout } from "./supply/about.ts";
@@ -39,6 +39,7 @@ await writeAbout(PARTS, sources, await findDenort());
 await fixTimes();
 await compile(`${PARTS}/main.js`, `dist/${NAME}.new`, [
   ...PERMISSIONS.map(([flag]) => flag),
+  V8_FLAGS,
   // For threads that share a port.
   "--unstable-net",
   ...["--include", PARTS],

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { compile } from "./compile.ts";
+import { compile, V8_FLAGS } from "./compile.ts";
 
 /**
  * Adds to the scripts in a folder the code that V8 makes of them: with `warm_up.ts` on the same denort, since V8 takes
@@ -11,7 +11,7 @@ export async function addCode(folder: string): Promise<void> {
   const rekey = (...args: string[]) =>
     run(Deno.execPath(), ["run", "--allow-all", "--quiet", "main.ts", ...args], env);
   try {
-    await compile("scripts/warm_up.ts", `${home}/warm-up`, ["--allow-all"]);
+    await compile("scripts/warm_up.ts", `${home}/warm-up`, ["--allow-all", V8_FLAGS]);
     await rekey("init", "--store", "database");
     const token = await rekey("issue", "--sub", "somebody");
     // The first time it compiles what it runs; the second time it finds that, in the same order each time.

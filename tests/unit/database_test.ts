@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Database } from "../../src/store/database.ts";
+
+Deno.test("a transaction that need not be durable leaves the next ones as durable as ever", () => {
+  const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+  const database = Database.open(join(folder, "a.db"));
+  const FULL = 2;
+  const synchronous = () => database.prepare("PRAGMA synchronous").get()!.synchronous;
+  let during: unknown;
+  database.transaction(() => during = synchronous(), { durable: false });
+  assert.notEqual(during, FULL);
+  assert.equal(synchronous(), FULL);
+  const fails = () =>
+    database.transaction(() => {
+      throw new Error("no");
+    }, { durable: false });
+  assert.throws(fails, /no/);
+  assert.equal(synchronous(), FULL);
+  database.close();
+  Deno.removeSync(folder, { recursive: true });
+});
