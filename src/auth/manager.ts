@@ -2,7 +2,7 @@ import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Sql } from "../core/sql.ts";
 import type { SecretManager } from "../secret/manager.ts";
-import type { RotateOptions } from "../secret/manager.ts";
+import type { RotateOptions } from "../secret/rotation_request.ts";
 import type { Changed } from "../secret/rotation.ts";
 import { Accounts, type Credentials, mustBeUnchanged } from "./accounts.ts";
 import { MAX_TOKEN_LENGTH } from "./jws.ts";

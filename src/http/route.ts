@@ -2,7 +2,7 @@ import type * as z from "../libraries/zod.ts";
 import type { Credentials } from "../auth/accounts.ts";
 import type { Issued } from "../auth/manager.ts";
 import type { Verified, VerifyPolicy } from "../auth/verifier.ts";
-import type { RotateOptions } from "../secret/manager.ts";
+import type { RotateOptions } from "../secret/rotation_request.ts";
 import type { Names } from "./guard.ts";
 import type { RotateAnswer, Status } from "./schemas.ts";
 

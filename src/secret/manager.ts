@@ -1,5 +1,5 @@
 import type { AuditEntry } from "../audit/events.ts";
-import { type Head, newestHead } from "../audit/head.ts";
+import type { Head } from "../audit/head.ts";
 import { countVerdict } from "../audit/figures.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import { type Environment, Installation } from "../store/installation.ts";
@@ -24,26 +24,8 @@ import { mayReplace, ownNote } from "./keyring_note.ts";
 import { endGrace, recover, recoverIfNeeded } from "./recovery.ts";
 import { type Moved, relocate } from "./relocation.ts";
 import { retrieve, type Retrieved } from "./retrieval.ts";
-import { type Changed, changeSecret, type RotationStep } from "./rotation.ts";
-
-/** What {@linkcode SecretManager.rotate} does differently when asked. */
-export interface RotateOptions {
-  /** Default: the choice made at `init`. */
-  readonly store?: StoreChoice | undefined;
-  readonly reason?: string | undefined;
-  /** How long the old secret still verifies, in milliseconds. Default 0: all sessions end now. */
-  readonly graceMs?: number | undefined;
-  readonly lockTimeoutMs?: number | undefined;
-  /** Rotate only when the current version is older than this, in milliseconds. */
-  readonly ifOlderThanMs?: number | undefined;
-  /** The same id again answers with the rotation that it made the first time. */
-  readonly requestId?: string | undefined;
-  /** Whether a copy of what is known of the versions is kept first; default true. */
-  readonly backup?: boolean | undefined;
-  /** Asked under the lock, when nobody else can rotate any more; its refusal is the rotation's. */
-  readonly permit?: (() => Promise<unknown>) | undefined;
-  readonly onStep?: ((step: RotationStep) => void) | undefined;
-}
+import { type Changed, changeSecret } from "./rotation.ts";
+import { alreadyDone, refuseOneTooMany, type RotateOptions } from "./rotation_request.ts";
 
 /**
  * Owns the JWT secret of one app: makes it, finds it, rotates it.
@@ -396,36 +378,6 @@ export class SecretManager {
       });
     }
   }
-}
-
-/** How many grace windows may be open at once: each verification looks through them. */
-export const MOST_GRACE_WINDOWS = 1_000;
-
-function refuseOneTooMany({ versions }: Installation): void {
-  if (versions.previous().length < MOST_GRACE_WINDOWS) return;
-  throw new RekeyError(
-    "failed",
-    `Cannot give a grace window: ${MOST_GRACE_WINDOWS} are open already`,
-    { hint: "Rotate without --grace, which ends them all, or end them with `rekey revoke`" },
-  );
-}
-
-/** What to answer instead of rotating: the same request was carried out, or the secret is young. */
-function alreadyDone(
-  installation: Installation,
-  current: Version,
-  { requestId, ifOlderThanMs }: RotateOptions,
-): Changed | undefined {
-  const { versions } = installation;
-  const made = requestId === undefined ? undefined : versions.byRequest(requestId);
-  const age = installation.now() - current.created_at;
-  const young = ifOlderThanMs !== undefined && age < ifOlderThanMs;
-  if (made === undefined && !young) return undefined;
-  const version = made ?? current;
-  const previous = version.replaces === null ? undefined : versions.byNumber(version.replaces);
-  const graceUntil = previous?.grace_until ?? null;
-  const head = newestHead(installation.database);
-  return { rotated: false, version, previous, graceUntil, published: true, logWhole: true, head };
 }
 
 function inGrace(installation: Installation): Version[] {

@@ -2,7 +2,7 @@ import type { Verified } from "../auth/verifier.ts";
 import type { Credentials } from "../auth/accounts.ts";
 import type { Measured } from "../http/meters.ts";
 import type { Office } from "../http/route.ts";
-import type { RotateOptions } from "../secret/manager.ts";
+import type { RotateOptions } from "../secret/rotation_request.ts";
 import type { Version } from "../store/versions.ts";
 import type { Settings } from "./settings.ts";
 

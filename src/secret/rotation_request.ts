@@ -1,0 +1,55 @@
+import { newestHead } from "../audit/head.ts";
+import { RekeyError } from "../core/errors.ts";
+import type { Installation, StoreChoice } from "../store/installation.ts";
+import type { Version } from "../store/versions.ts";
+import type { Changed, RotationStep } from "./rotation.ts";
+
+/** What `SecretManager.rotate` does differently when asked. */
+export interface RotateOptions {
+  /** Default: the choice made at `init`. */
+  readonly store?: StoreChoice | undefined;
+  readonly reason?: string | undefined;
+  /** How long the old secret still verifies, in milliseconds. Default 0: all sessions end now. */
+  readonly graceMs?: number | undefined;
+  readonly lockTimeoutMs?: number | undefined;
+  /** Rotate only when the current version is older than this, in milliseconds. */
+  readonly ifOlderThanMs?: number | undefined;
+  /** The same id again answers with the rotation that it made the first time. */
+  readonly requestId?: string | undefined;
+  /** Whether a copy of what is known of the versions is kept first; default true. */
+  readonly backup?: boolean | undefined;
+  /** Asked under the lock, when nobody else can rotate any more; its refusal is the rotation's. */
+  readonly permit?: (() => Promise<unknown>) | undefined;
+  readonly onStep?: ((step: RotationStep) => void) | undefined;
+}
+
+/** How many grace windows may be open at once: each verification looks through them. */
+export const MOST_GRACE_WINDOWS = 1_000;
+
+/** @throws {RekeyError} `failed` when {@linkcode MOST_GRACE_WINDOWS} are open. */
+export function refuseOneTooMany({ versions }: Installation): void {
+  if (versions.previous().length < MOST_GRACE_WINDOWS) return;
+  throw new RekeyError(
+    "failed",
+    `Cannot give a grace window: ${MOST_GRACE_WINDOWS} are open already`,
+    { hint: "Rotate without --grace, which ends them all, or end them with `rekey revoke`" },
+  );
+}
+
+/** What to answer instead of rotating: the same request was carried out, or the secret is young. */
+export function alreadyDone(
+  installation: Installation,
+  current: Version,
+  { requestId, ifOlderThanMs }: RotateOptions,
+): Changed | undefined {
+  const { versions } = installation;
+  const made = requestId === undefined ? undefined : versions.byRequest(requestId);
+  const age = installation.now() - current.created_at;
+  const young = ifOlderThanMs !== undefined && age < ifOlderThanMs;
+  if (made === undefined && !young) return undefined;
+  const version = made ?? current;
+  const previous = version.replaces === null ? undefined : versions.byNumber(version.replaces);
+  const graceUntil = previous?.grace_until ?? null;
+  const head = newestHead(installation.database);
+  return { rotated: false, version, previous, graceUntil, published: true, logWhole: true, head };
+}
