@@ -3,7 +3,6 @@ import type { Head } from "../audit/head.ts";
 import { countVerdict } from "../audit/figures.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import { type Environment, Installation } from "../store/installation.ts";
-import type { StoreChoice } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
 import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
