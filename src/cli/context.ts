@@ -90,7 +90,8 @@ export function environmentFrom(
 
 /** What the keyring's addon needs to be told. */
 export function addonSurroundings({ cache }: Folders): AddonSurroundings {
-  return { cacheFolder: cache, busAddress: variable("DBUS_SESSION_BUS_ADDRESS") };
+  const address = variable("DBUS_SESSION_BUS_ADDRESS");
+  return { cacheFolder: cache, bus: { address, runtimeFolder: variable("XDG_RUNTIME_DIR") } };
 }
 
 // An empty value is a shell variable that was not set: the current folder is not what was meant.

@@ -14,7 +14,7 @@ import {
   timeOf,
   writeNewPrivateFile,
 } from "./private_files.ts";
-import { refuseUnsafeBus } from "./session_bus.ts";
+import { type BusPlaces, refuseUnsafeBus } from "./session_bus.ts";
 
 /** The part of `@napi-rs/keyring` that rekey uses. */
 export interface KeyringAddon {
@@ -29,8 +29,8 @@ const SHA256 = "keyring.node.sha256";
 export interface AddonSurroundings {
   /** Where it is unpacked. */
   readonly cacheFolder: string | undefined;
-  /** `DBUS_SESSION_BUS_ADDRESS`, by which it finds the keyring on Linux. */
-  readonly busAddress: string | undefined;
+  /** By which it finds the keyring on Linux. */
+  readonly bus: BusPlaces;
 }
 
 /** Loads the keyring addon. @throws {RekeyError} as {@linkcode unpackedAddon} does. */
@@ -56,9 +56,9 @@ export function unloadable(path: string, cause: unknown): RekeyError {
  * @throws {RekeyError} `keyring_absent` when this build has no addon, `keyring_failed` when it cannot be
  * unpacked, or would talk to somebody else.
  */
-export function unpackedAddon({ cacheFolder: folder, busAddress }: AddonSurroundings): string {
+export function unpackedAddon({ cacheFolder: folder, bus }: AddonSurroundings): string {
   const sha256 = embeddedHash();
-  refuseUnsafeBus(busAddress);
+  refuseUnsafeBus(bus);
   if (folder === undefined) throw noPlace("there is no home folder");
   const path = join(folder, `keyring-${sha256}.node`);
   try {

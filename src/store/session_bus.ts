@@ -1,22 +1,38 @@
 import { lstatSync, statSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { socketPeer } from "../core/unix_socket.ts";
+import { infoOf } from "./file_info.ts";
+import { keyringError } from "./keyring_errors.ts";
 import { refuseUnsafeWay } from "./safe_way.ts";
 
+/** How the addon finds the session bus, by the environment. */
+export interface BusPlaces {
+  /** `DBUS_SESSION_BUS_ADDRESS`: one address or more, separated by `;`. */
+  readonly address: string | undefined;
+  /** `XDG_RUNTIME_DIR`: without an address the bus is `bus` in it, and the library looks itself whose it is. */
+  readonly runtimeFolder: string | undefined;
+}
+
 /**
- * Makes sure that a D-Bus address leads to a socket of this user's. The addon's D-Bus library does whatever an
- * address says: it starts programs (`unixexec:`), talks to other machines (`tcp:`), and authenticates itself to a
- * socket, but not the socket to itself: a program of another user that listens in its place would be handed
- * the secret. Addresses of sessions that have ended, with sockets in /tmp, live on in terminals.
+ * Makes sure that there may be a session bus, and that its address leads to a socket of this user's. The addon's D-Bus
+ * library does whatever an address says: it starts programs (`unixexec:`), talks to other machines (`tcp:`), and
+ * authenticates itself to a socket, but not the socket to itself: a program of another user that listens in its
+ * place would be handed the secret. Addresses of sessions that have ended, with sockets in /tmp, live on in terminals.
  *
- * @param address of `DBUS_SESSION_BUS_ADDRESS`: one or more, separated by `;`. Without one the library takes
- * `$XDG_RUNTIME_DIR/bus`, and looks itself whose it is.
- * @throws {RekeyError} `keyring_failed`: the keyring was not asked, and may hold a secret.
+ * @throws {RekeyError} `keyring_absent` when there is none, so that the addon need not be loaded to find out;
+ * `keyring_failed` when it is not this user's: the keyring was not asked, and may hold a secret.
  */
-export function refuseUnsafeBus(address: string | undefined): void {
+export function refuseUnsafeBus({ address, runtimeFolder }: BusPlaces): void {
   if (process.geteuid === undefined || Deno.build.os === "darwin") return;
-  for (const one of (address ?? "").split(";").filter((text) => text !== "")) refuseUnsafe(one);
+  const addresses = (address ?? "").split(";").filter((text) => text !== "");
+  addresses.forEach(refuseUnsafe);
+  if (addresses.length > 0) return;
+  const own = runtimeFolder === undefined ? undefined : infoOf(join(runtimeFolder, "bus"));
+  if (own === undefined) {
+    throw keyringError(new Error("Failed to connect: there is no session bus"));
+  }
 }
 
 function refuseUnsafe(address: string): void {

@@ -124,3 +124,17 @@ Deno.test({
     assert.match(stderr, /the session bus cannot be trusted/);
   },
 });
+
+Deno.test("without a session bus there is no keyring, and no new secret", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  for (const runtime of ["", box.home]) {
+    const env = { DBUS_SESSION_BUS_ADDRESS: "", XDG_RUNTIME_DIR: runtime };
+    for (const args of [["status"], ["rotate", "--force"], ["init"]]) {
+      const { code, stderr } = await box.run([...args, "--json"], { env });
+      assert.equal(code, 4);
+      assert.equal(JSON.parse(stderr.split("\n")[0]!).error.code, "keyring_absent");
+    }
+  }
+  assert.equal((await box.json("status")).version, 1);
+});
