@@ -327,8 +327,9 @@ Deno.test("a restoration of many rows, on the binary", async () => {
   await box.run(["rotate", "--force"]);
   const { code, stderr } = await box.run(["restore", backup, "--force"]);
   assert.equal(code, 0, stderr);
-  using database = new DatabaseSync(box.database);
+  const database = new DatabaseSync(box.database);
   const { count } = database.prepare("SELECT count(*) AS count FROM rekey_sessions").get()!;
+  database.close();
   assert.equal(count, many + 1);
   assert.equal((await box.json("status")).sessions_active, 100_000, "no more are counted");
   assert.equal((await box.json("verify", token)).valid, true);
