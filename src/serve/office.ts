@@ -44,28 +44,16 @@ export class SecretOffice implements Omit<Office, "metrics"> {
     return this.#fetching.once(version.kid, async () => {
       const { secrets } = this.managers;
       if (version.location === "keyring") this.#pause.check();
-      this.#askKeyringAgain();
-      try {
-        const { secret } = await secrets.valueOf(version);
-        this.#pause.over();
-        return secret.reveal();
-      } catch (error) {
-        if (isRekeyError(error, ...KEYRING_UNAVAILABLE)) this.#pause.begin(error);
-        throw error;
-      }
+      const { secret } = await this.#pausing(() => secrets.valueOf(version));
+      this.#pause.over();
+      return secret.reveal();
     });
   }
 
   login: Office["login"] = (credentials) =>
-    this.#logins.through(async () => {
-      this.#askKeyringAgain();
-      try {
-        return await this.managers.auth.login(credentials, this.settings.sessionSeconds);
-      } catch (error) {
-        if (isRekeyError(error, ...KEYRING_UNAVAILABLE)) this.#pause.begin(error);
-        throw error;
-      }
-    });
+    this.#logins.through(() =>
+      this.#pausing(() => this.managers.auth.login(credentials, this.settings.sessionSeconds))
+    );
 
   endSession: Office["endSession"] = (verified) =>
     patiently(async () => {
@@ -112,13 +100,25 @@ export class SecretOffice implements Omit<Office, "metrics"> {
     }
   }
 
-  #askKeyringAgain(): void {
+  // A task that did not ask the keyring tells nothing new of it: a slow one would lengthen a pause that is over.
+  async #pausing<T>(task: () => Promise<T>): Promise<T> {
+    const asks = this.#askKeyringAgain();
+    try {
+      return await task();
+    } catch (error) {
+      if (asks && isRekeyError(error, ...KEYRING_UNAVAILABLE)) this.#pause.begin(error);
+      throw error;
+    }
+  }
+
+  /** @returns whether what comes next may ask the keyring, although it did not answer before. */
+  #askKeyringAgain(): boolean {
     const { secrets } = this.managers;
     secrets.refresh();
     // A service that waits for its user is not to ask again and again.
-    if (!this.#pause.isOn && !secrets.environment.keyring.isStuck) {
-      secrets.environment.keyring.retry();
-    }
+    if (this.#pause.isOn || secrets.environment.keyring.isStuck) return false;
+    secrets.environment.keyring.retry();
+    return true;
   }
 }
 

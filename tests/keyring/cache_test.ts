@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { REKEY } from "../support/box.ts";
+import { CAN_MOUNT, initWhileRoomGrows, unless } from "../support/faults.ts";
 import { ACCOUNT, KeyringBox } from "../support/keyring.ts";
 
 Deno.test("an addon that cannot be unpacked is no absent keyring: no second secret is made", async () => {
@@ -25,4 +26,30 @@ Deno.test("an addon that cannot be unpacked is no absent keyring: no second secr
   assert.ok(
     [...box.files().keys()].some((path) => path.startsWith(join(box.home, ".cache/rekey"))),
   );
+});
+
+Deno.test({
+  name: "init on a home too full for the addon leaves no part of it, and works when there is room",
+  ignore: unless(CAN_MOUNT, "root that may mount"),
+  async fn() {
+    await using box = await KeyringBox.start();
+    // A bus without a Secret Service: only the addon can tell.
+    await box.kill();
+    const room = [
+      0,
+      4,
+      1_024,
+      3_072,
+      3_104,
+      3_112,
+      3_120,
+      3_136,
+      3_168,
+      3_200,
+      3_264,
+      3_328,
+      3_456,
+    ];
+    await initWhileRoomGrows(box, room);
+  },
 });

@@ -7,8 +7,9 @@ const code = async (response: Response) => (await response.json()).code;
 
 /** Asks until the answer is the wanted one; ten seconds at most. */
 async function eventually(ask: () => Promise<unknown>, wanted: unknown): Promise<void> {
-  for (const end = Date.now() + 10_000; await ask() !== wanted;) {
-    assert.ok(Date.now() < end, `never ${wanted}`);
+  const end = Date.now() + 10_000;
+  for (let answer; (answer = await ask()) !== wanted;) {
+    assert.ok(Date.now() < end, `never ${wanted}, at last ${answer}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

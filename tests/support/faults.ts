@@ -80,6 +80,27 @@ export function fillDisk(folder: string, freeKib: number): Disposable {
   return { [Symbol.dispose]: () => Deno.removeSync(path) };
 }
 
+/** `init` on a home with so many KiB left each time: refused without a torn file until it has room enough. */
+export async function initWhileRoomGrows(box: Box, kibs: number[]): Promise<void> {
+  using _disk = Mount.smallDisk(box.home, 6_144);
+  let refused = 0;
+  for (const kib of kibs) {
+    const filled = fillDisk(box.home, kib);
+    const ended = await box.run(["init"]);
+    filled[Symbol.dispose]();
+    if (ended.code === 0) break;
+    refused++;
+    assertCivilRefusal(ended);
+    for (const [path, { length }] of box.files()) {
+      assert.ok(!path.includes("/.keyring-"), "a part of the addon is left");
+      assert.ok(!path.endsWith(".kek") || length === 44, "a torn key file is left");
+    }
+  }
+  assert.ok(refused >= 5 && refused < kibs.length, `refused ${refused} times`);
+  assert.equal((await box.json("init")).version, 1);
+  await assertWhole(box, await machineOf(box), false);
+}
+
 /** Runs rekey after a line of shell, which may set limits. */
 export function runAfter(box: Box, shell: string, args: string[]): Promise<Ended> {
   return box.exec("/bin/sh", ["-c", `${shell}; exec "$@"`, basename(REKEY), REKEY, ...args]);
