@@ -10,8 +10,8 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
   ["--allow-write", "the same files"],
   ["--allow-env", "REKEY_* and XDG_* variables, HOME, NO_COLOR"],
   [
-    "--allow-sys=uid,gid,username,homedir,hostname",
-    "the actor of audit rows, the owner of files, the home folder",
+    "--allow-sys=uid,gid,username,homedir,hostname,statfs",
+    "the actor of audit rows, the owner of files, the home folder; `doctor` asks how full the disk is",
   ],
   ["--allow-net", "`serve` listens where it is told; nothing else uses the network"],
   [

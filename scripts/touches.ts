@@ -13,6 +13,7 @@ export const COMMANDS = [
     "import",
     "status",
     "store show",
+    "doctor",
     "issue",
     "verify",
     "rotate",
@@ -47,16 +48,16 @@ const both = (commands: readonly CommandName[]) => ({ database: commands, keyrin
 // The key-encryption key: for what is sealed, and for the audit log.
 const WITH_KEK: CommandName[] = [
   ...["status", "issue", "verify", "rotate", "revoke", "user add", "user passwd", "user remove"],
-  ...["session revoke", "audit verify", "backup", "restore", "kek rotate", "serve"],
+  ...["session revoke", "audit verify", "backup", "restore", "kek rotate", "serve", "doctor"],
 ] as CommandName[];
 const LOCKING: CommandName[] = [
   ...["init", "import", "rotate", "revoke", "backup", "restore", "store move", "kek rotate"],
-  ...["destroy", "REKEY_KEK_COMMAND"],
+  ...["destroy", "doctor", "REKEY_KEK_COMMAND"],
 ] as CommandName[];
 // They write no audit row, so they need not know who acts.
 const NAMELESS: readonly CommandName[] = [
   ...["store show", "user list", "session list", "audit list", "audit verify", "audit export"],
-  ...["stats", "destroy"],
+  ...["stats", "destroy", "doctor"],
 ] as CommandName[];
 const ACTING = WORKING.filter((name) => !NAMELESS.includes(name));
 const MAKING: CommandName[] = ["init", "import", "REKEY_KEK_COMMAND"];
@@ -66,7 +67,7 @@ const ASKING = {
   database: NONE,
   keyring: [
     ...["init", "import", "status", "store show", "issue", "verify", "rotate", "revoke"],
-    ...["audit verify", "restore", "store move", "serve", "destroy", "REKEY_KEK_COMMAND"],
+    ...["doctor", "audit verify", "restore", "store move", "serve", "destroy", "REKEY_KEK_COMMAND"],
   ],
 } as Record<"database" | "keyring", CommandName[]>;
 

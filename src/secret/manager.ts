@@ -159,6 +159,13 @@ export class SecretManager {
     });
   }
 
+  /** Finishes or undoes what other commands have left, and empties the write-ahead log if nobody else reads it. */
+  async finish(lockTimeoutMs = LOCK_TIMEOUT_MS): Promise<void> {
+    const { installation } = await this.open();
+    await exclusively(installation.lockPath, lockTimeoutMs, () => recover(installation));
+    installation.database.truncateLog();
+  }
+
   /**
    * Seals everything under another KEK: the one in `keyFile`, or a generated one.
    *

@@ -14,12 +14,25 @@ import { type Reconciled, reconcileKeyring, UNDONE } from "./reconcile.ts";
 // A keyring that does not answer must not cost every command its time-out; one that says no says it at once.
 const SILENT_KEYRING_RETRY_MS = 60_000;
 
-/** Whether something was left to do: an interrupted rotation, an ended grace window, a busy log. */
-function needsRecovery(installation: Installation): boolean {
+/** What a command can leave for the next one to do. */
+export type Leftover = "rotation" | "grace" | "log" | "kek" | "keyring";
+
+/** What was left to do: an interrupted rotation, an ended grace window, a busy log, a keyring that was away. */
+export function leftovers(installation: Installation): Leftover[] {
   const { versions, meta } = installation;
-  return versions.pending() !== undefined || expired(installation).length > 0 ||
-    meta.get("scrub_pending") !== undefined || meta.get("stale_kek") !== undefined ||
-    (versions.unsynced().length > 0 && keyringIsDue(installation));
+  const left: [Leftover, boolean][] = [
+    ["rotation", versions.pending() !== undefined],
+    ["grace", expired(installation).length > 0],
+    ["log", meta.get("scrub_pending") !== undefined],
+    ["kek", meta.get("stale_kek") !== undefined],
+    ["keyring", versions.unsynced().length > 0],
+  ];
+  return left.filter(([, there]) => there).map(([name]) => name);
+}
+
+function needsRecovery(installation: Installation): boolean {
+  const left = leftovers(installation);
+  return left.length > (left.includes("keyring") && !keyringIsDue(installation) ? 1 : 0);
 }
 
 /**

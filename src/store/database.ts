@@ -3,7 +3,7 @@ import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { takeLock } from "./lock.ts";
 import { explainSqlite, isSqliteError } from "./sqlite_errors.ts";
 import type { Sql, SqlValue, Statement } from "../core/sql.ts";
-import { fileIdentity, makePrivateFile } from "./private_files.ts";
+import { fileIdentity, isThere, makePrivateFile } from "./private_files.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { isSound } from "./soundness.ts";
 
@@ -42,6 +42,7 @@ export function lockPath(databasePath: string): string {
 /** One SQLite file, opened with the settings of design §6. */
 export class Database implements Sql {
   #closed = false;
+  #leavesFiles = false;
   #commits = 0;
   #dataVersion: StatementSync | undefined;
   // The texts are few: rekey writes them, and values are never in them.
@@ -77,6 +78,47 @@ export class Database implements Sql {
       } catch (error) {
         sqlite.close();
         throw error;
+      }
+    });
+  }
+
+  /**
+   * Opens a file that is there to look at it, and changes nothing; but one of an older rekey is brought up to date,
+   * since nothing else could read it.
+   *
+   * @throws {RekeyError} as {@linkcode Database.open} does.
+   */
+  static openAsFound(path: string): Database {
+    const found = explainSqlite(path, () => {
+      const sqlite = new DatabaseSync(path, { readOnly: true });
+      try {
+        sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA trusted_schema = OFF`);
+        const database = new Database(path, sqlite, fileIdentity(path));
+        database.#leavesFiles = !isThere(`${path}-shm`);
+        if (database.#migrations() === MIGRATIONS.length) return database;
+      } catch (error) {
+        sqlite.close();
+        throw error;
+      }
+      sqlite.close();
+      return undefined;
+    });
+    return found ?? Database.open(path);
+  }
+
+  /**
+   * Finds out whether this user can write the file now, and changes nothing in it.
+   *
+   * @throws {RekeyError} `busy` when another program has had a transaction open for `waitMs`,
+   * `database_unusable` when the file cannot be written.
+   */
+  static tryToWrite(path: string, waitMs: number): void {
+    explainSqlite(path, () => {
+      const sqlite = new DatabaseSync(path);
+      try {
+        sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; BEGIN IMMEDIATE; ROLLBACK`);
+      } finally {
+        sqlite.close();
       }
     });
   }
@@ -258,8 +300,11 @@ export class Database implements Sql {
   }
 
   close(): void {
-    if (!this.#closed) this.sqlite.close();
+    if (this.#closed) return;
+    this.sqlite.close();
     this.#closed = true;
+    // Who only reads cannot delete the files that reading takes.
+    if (this.#leavesFiles) this.#explain(() => closeAsLast(this.path));
   }
 
   #explain<T>(work: () => T): T {
@@ -283,13 +328,19 @@ export class Database implements Sql {
     }
   }
 
-  #migrate(locked: boolean): void {
+  /** How many migrations were applied. @throws when it is no file of this rekey's. */
+  #migrations(): number {
     const applied = this.#userVersion();
-    if (applied > MIGRATIONS.length) throw this.#newer(applied);
     const ours = this.#hasTable("rekey_meta");
     // An application's own numbering of its own tables: taking it over would break its migrations.
     if (applied !== 0 && !ours) throw this.#foreign(applied);
+    if (applied > MIGRATIONS.length) throw this.#newer(applied);
     if (applied < 1 && ours) throw this.#renumbered(applied);
+    return applied;
+  }
+
+  #migrate(locked: boolean): void {
+    const applied = this.#migrations();
     this.sqlite.exec("PRAGMA synchronous = FULL");
     if (applied === MIGRATIONS.length && this.#journalMode() === "wal") return;
     // SQLite does not wait when two processes change the journal mode at once.
@@ -376,5 +427,14 @@ export class Database implements Sql {
       `Cannot use ${this.path}: another program numbers its schema (${applied})`,
       { hint: "Name a folder of rekey's own with --data-dir" },
     );
+  }
+}
+
+function closeAsLast(path: string): void {
+  const sqlite = new DatabaseSync(path);
+  try {
+    sqlite.exec("SELECT count(*) FROM sqlite_schema");
+  } finally {
+    sqlite.close();
   }
 }

@@ -19,7 +19,7 @@ import {
 } from "./kek.ts";
 import type { KeyringStore } from "./keyring_store.ts";
 import { Meta, type MetaKey } from "./meta.ts";
-import { isThere, makeNamedFolder, makePrivateFolder } from "./private_files.ts";
+import { isThere, makeNamedFolder, makePrivateFolder, narrowMode } from "./private_files.ts";
 import { seal, unseal } from "./sealing.ts";
 import { Versions } from "./versions.ts";
 
@@ -57,7 +57,11 @@ export class Installation {
   #kek: Kek | undefined;
   #auditKey: { sealed: string; key: Uint8Array } | undefined;
 
-  private constructor(readonly environment: Environment, readonly database: Database) {
+  private constructor(
+    readonly environment: Environment,
+    readonly database: Database,
+    private readonly asFound = false,
+  ) {
     this.versions = new Versions(database);
     this.meta = new Meta(database);
     this.sealed = new DatabaseStore(database, environment.app.name, () => this.kek());
@@ -80,6 +84,13 @@ export class Installation {
     return isThere(Installation.path(environment))
       ? Installation.open(environment, options)
       : undefined;
+  }
+
+  /** Like {@linkcode Installation.openExisting}, but nothing is made, mended or finished: for looking at it. */
+  static openAsFound(environment: Environment): Installation | undefined {
+    const path = Installation.path(environment);
+    if (!isThere(path)) return undefined;
+    return new Installation(environment, Database.openAsFound(path), true);
   }
 
   /** Makes the data folder, or checks it, and answers the path of the lock in it. */
@@ -148,7 +159,9 @@ export class Installation {
     // Another process may have exchanged it since it was last asked for.
     const record = this.kekRecord();
     if (this.#kek?.id === record.id) return this.#kek;
-    return this.#kek = await findKek(this.environment.kek, this.generatedKeyFile(), record);
+    const keyFile = this.generatedKeyFile();
+    if (keyFile !== undefined && !this.asFound) narrowMode(keyFile);
+    return this.#kek = await findKek(this.environment.kek, keyFile, record);
   }
 
   /** Whether versions in the keyring get a sealed copy in the database (design §6, "Mirror"). */

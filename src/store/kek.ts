@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHmac, createSecretKey, type KeyObject, randomBytes, scryptSync } from "node:crypto";
 import { join } from "node:path";
 import { RekeyError } from "../core/errors.ts";
-import { narrowMode, readFileIfThere, writeNewPrivateFile } from "./private_files.ts";
+import { readFileIfThere, writeNewPrivateFile } from "./private_files.ts";
 
 /** Size of a key-encryption key: that of A256GCMKW. */
 const KEK_BYTES = 32;
@@ -136,7 +136,6 @@ function generatedKek(path: string | undefined, { id }: KekRecord): Kek {
         "Set --kek-file, REKEY_KEK_COMMAND or the passphrase source that the database was made with",
     });
   }
-  narrowMode(path);
   const data = readFileIfThere(path);
   if (data !== undefined) return named(decodeKey(data, path), path, true);
   throw new RekeyError("kek_missing", `Cannot find KEK ${id}: ${path} is not there`, {

@@ -37,7 +37,8 @@ const FINDINGS: readonly Finding[] = [
     hint: "Unlock it (log in to the desktop, or `gnome-keyring-daemon --unlock`) and try again",
   },
   {
-    text: /AccessDenied|access (is )?denied|permission denied|not permitted|errSecAuthFailed/i,
+    text:
+      /AccessDenied|rejected send message|access (is )?denied|permission denied|not permitted|errSecAuthFailed/i,
     code: "keyring_denied",
     what: "access is denied",
     hint: "Allow this user and program in the keyring's settings",

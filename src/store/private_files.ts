@@ -104,6 +104,11 @@ export function narrowMode(path: string): void {
   });
 }
 
+/** Gives a file or folder of this user's a mode. */
+export function setMode(path: string, mode: number): void {
+  explainFiles(path, () => chmodSync(path, mode));
+}
+
 function createEmpty(path: string): void {
   try {
     closeSync(openSync(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600));

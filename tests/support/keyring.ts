@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { Box, type Ended, type RunOptions } from "./box.ts";
 
-const BUS_CONFIG = join(import.meta.dirname!, "bus.conf");
 const PASSWORD = "test";
 
 /** Attributes under which the application's secret is kept. */
@@ -22,9 +21,10 @@ export class KeyringBox extends Box implements AsyncDisposable {
   }
 
   /** Starts the bus and an unlocked keyring. */
-  static async start(): Promise<KeyringBox> {
+  static async start(config = "bus.conf"): Promise<KeyringBox> {
+    const path = join(import.meta.dirname!, config);
     const bus = new Deno.Command("dbus-daemon", {
-      args: [`--config-file=${BUS_CONFIG}`, "--nofork", "--print-address=1"],
+      args: [`--config-file=${path}`, "--nofork", "--print-address=1"],
       stdin: "null",
       stdout: "piped",
       stderr: "null",

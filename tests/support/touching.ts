@@ -27,6 +27,7 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
   yield await run("init", ["init"]);
   yield await run("status", ["status"]);
   yield await run("store show", ["store", "show"]);
+  yield await run("doctor", ["doctor"]);
   yield await run("issue", ["issue", "--sub", "a"]);
   const token = await box.token();
   yield await run("verify", ["verify", "-"], token);

@@ -13,6 +13,7 @@ const ROOMS = [
   "secret",
   "auth",
   "backup",
+  "doctor",
   "http",
   "serve",
   "cli",

@@ -101,6 +101,15 @@ export const secretCommands: Commands = {
       )
       .action(run(runner, async () => (await import("../commands/kek_rotate.ts")).kekRotate));
   },
+  doctor: (program, runner) => {
+    program.command("doctor")
+      .description(
+        "find out what is wrong, and the command that mends it; exit 5 when something is",
+      )
+      .option("--fix", "mend what can be mended without harm: modes, and what was left unfinished")
+      .addOption(lasting("--max-age <duration>", "age at which a rotation is due", "90d"))
+      .action(run(runner, async () => (await import("../commands/doctor.ts")).doctor));
+  },
   destroy: (program, runner) => {
     program.command("destroy")
       .description(

@@ -1,0 +1,98 @@
+import { RekeyError } from "../../core/errors.ts";
+import { examine, findingsOf, type Section } from "../../doctor/examination.ts";
+import { type Finding, FINDINGS, shellWord } from "../../doctor/finding.ts";
+import type { Patient } from "../../doctor/patient.ts";
+import { type Context, type GlobalOptions, variable } from "../context.ts";
+import { printable } from "../describe.ts";
+
+/** Flags of `rekey doctor`. */
+export interface DoctorFlags {
+  readonly fix?: boolean;
+  /** Seconds. */
+  readonly maxAge: number;
+}
+
+/** Finds out what is wrong; with `--fix` mends what can be mended without harm, and looks again. */
+export async function doctor(options: DoctorFlags, context: Context): Promise<void> {
+  const { output } = context;
+  const patient = patientOf(options, context);
+  let sections = await examine(patient);
+  let fixed: Finding[] = [];
+  if (options.fix) {
+    const before = findingsOf(sections);
+    for (const { mend } of before) await mend?.();
+    sections = await examine(patient);
+    const left = findingsOf(sections);
+    fixed = before.filter(({ mend, what }) => mend && !left.some((one) => one.what === what));
+  }
+  output.progress("");
+  const findings = findingsOf(sections);
+  const wrong = findings.filter(isWrong);
+  const healthy = wrong.length === 0;
+  output.result(
+    { healthy, findings: findings.map(described), fixed: fixed.map(described) },
+    [
+      ...fixed.map(({ what }) => `mended  ${printable(what)}`),
+      ...sections.flatMap(human),
+      ...notLookedAt(sections),
+    ],
+  );
+  if (!healthy) throw problems(wrong);
+}
+
+function patientOf({ maxAge }: DoctorFlags, { secrets, output, globals }: Context): Patient {
+  return {
+    environment: secrets.environment,
+    variable,
+    maxAgeMs: maxAge * 1000,
+    flags: flagsOf(globals),
+    onProgress: (rows) => output.progress(`${rows} audit rows`),
+  };
+}
+
+// So that a command that is suggested is about the same secret.
+function flagsOf({ app, dataDir, kekFile }: GlobalOptions): string {
+  const given: [string, string | undefined][] = [
+    ["--app", app],
+    ["--data-dir", dataDir],
+    ["--kek-file", kekFile],
+  ];
+  return given.filter(([, value]) => value !== undefined)
+    .map(([flag, value]) => `${flag} ${shellWord(value!)}`).join(" ");
+}
+
+const isWrong = ({ code }: Finding) => FINDINGS[code].level === "wrong";
+
+function described({ code, what, why, command }: Finding) {
+  return { code, level: FINDINGS[code].level, what, why, command };
+}
+
+function human({ name, findings }: Section): string[] {
+  if (findings === undefined) return [];
+  if (findings.length === 0) return [`ok      ${name}`];
+  return findings.flatMap((finding) => {
+    const { what, why, command } = finding;
+    return [
+      `${isWrong(finding) ? "WRONG " : "note  "}  ${printable(what)}`,
+      `        ${printable(why)}`,
+      ...command === null ? [] : [`        $ ${printable(command)}`],
+    ];
+  });
+}
+
+function notLookedAt(sections: Section[]): string[] {
+  const names = sections.filter(({ findings }) => findings === undefined).map(({ name }) => name);
+  return names.length === 0 ? [] : [`?       not looked at, because of this: ${names.join(", ")}`];
+}
+
+function problems(wrong: Finding[]): RekeyError {
+  const count = wrong.length === 1 ? "One thing is" : `${wrong.length} things are`;
+  const hint = wrong.some(({ mend }) => mend)
+    ? "`rekey doctor --fix` mends what can be mended without harm"
+    : "Run the command that stands with it; docs/doctor.md says more";
+  return new RekeyError("check_failed", `${count} wrong: ${codes(wrong)}`, { hint });
+}
+
+function codes(findings: Finding[]): string {
+  return [...new Set(findings.map(({ code }) => code))].join(", ");
+}

@@ -1,0 +1,162 @@
+import { dirname } from "node:path";
+import { isRekeyError, type RekeyError } from "../../core/errors.ts";
+import { SecretManager } from "../../secret/manager.ts";
+import { STAGE } from "../../secret/unfinished.ts";
+import { Database, lockPath } from "../../store/database.ts";
+import { Installation } from "../../store/installation.ts";
+import { takeLock } from "../../store/lock.ts";
+import { isThere, namesIn, sizeOf } from "../../store/private_files.ts";
+import { type Leftover, leftovers } from "../../secret/recovery.ts";
+import { type Finding, shellWord } from "../finding.ts";
+import { type OpenPatient, type Patient, rekey } from "../patient.ts";
+
+// A command of rekey's own has its transaction open for a few milliseconds.
+const PATIENCE_MS = 1_000;
+
+/** Opens the database as it is, or finds why it cannot be. */
+export function opened(patient: Patient): { installation?: Installation; findings: Finding[] } {
+  try {
+    const installation = Installation.openAsFound(patient.environment);
+    if (installation?.versions.current() !== undefined) return { installation, findings: [] };
+    installation?.close();
+    return { findings: [notInitialised(patient)] };
+  } catch (error) {
+    if (!isRekeyError(error)) throw error;
+    return { findings: [refused(patient, error)] };
+  }
+}
+
+/** The database: sound, writable, with nothing left in it that another command should have finished. */
+export function databaseCheck(patient: OpenPatient): Finding[] {
+  const { database } = patient.installation;
+  // Before anything is opened for writing, which may fold the log in.
+  const log = sizeOf(`${database.path}-wal`);
+  const rotating = lockIsHeld(database.path);
+  const findings = writable(patient);
+  if (!database.isSound()) findings.push(damaged(patient));
+  if (rotating) return [...findings, UNDER_WAY];
+  const left = leftovers(patient.installation);
+  const staged = namesIn(dirname(database.path)).some((name) => name.startsWith(STAGE));
+  if (left.length > 0 || staged) findings.push(unfinished(patient, left, staged));
+  if (log > 0) findings.push(logLeft(patient, log));
+  return findings;
+}
+
+function writable(patient: OpenPatient): Finding[] {
+  const { path } = patient.installation.database;
+  try {
+    Database.tryToWrite(path, PATIENCE_MS);
+    return [];
+  } catch (error) {
+    if (!isRekeyError(error)) throw error;
+    if (error.code !== "busy") return [refused(patient, error)];
+    return [{
+      code: "database_locked",
+      what: `Another program has had a transaction open on ${path} for longer than a second`,
+      why: "Tokens still verify; rotations and logins wait for it and are refused as busy",
+      command: `fuser -v ${shellWord(path)}`,
+    }];
+  }
+}
+
+function lockIsHeld(path: string): boolean {
+  if (!isThere(lockPath(path))) return false;
+  try {
+    using _lock = takeLock(lockPath(path), 0);
+    return false;
+  } catch (error) {
+    if (isRekeyError(error, "busy")) return true;
+    if (isRekeyError(error)) return false;
+    throw error;
+  }
+}
+
+const UNDER_WAY: Finding = {
+  code: "under_way",
+  what: "Another rekey is rotating, restoring or moving the secret just now",
+  why: "What it leaves in between is not looked at",
+  command: null,
+};
+
+const LEFT: Record<Leftover, string> = {
+  rotation: "a rotation that did not reach its commit",
+  grace: "the value of a grace window that is over",
+  log: "pages that held a value",
+  kek: "a key file that another one has replaced",
+  keyring: "keyring items that are not as the database says",
+};
+
+function unfinished(patient: Patient, left: Leftover[], staged: boolean): Finding {
+  const things = left.map((name) => LEFT[name]);
+  if (staged) things.push("the folder of a restoration that was killed");
+  return {
+    code: "unfinished",
+    what: `Another command has left ${things.join(", ")}`,
+    why: "It was killed, or the keyring was away; whether a token verifies does not depend on it",
+    command: rekey(patient, "doctor --fix"),
+    mend: () => finish(patient),
+  };
+}
+
+function logLeft(patient: Patient, bytes: number): Finding {
+  return {
+    code: "log_left",
+    what: `The write-ahead log holds ${Math.ceil(bytes / 1024)} KiB`,
+    why:
+      "A program has the database open (a server does), or one was killed; nothing in it is lost",
+    command: rekey(patient, "doctor --fix"),
+    mend: () => finish(patient),
+  };
+}
+
+async function finish({ environment }: Patient): Promise<void> {
+  const secrets = new SecretManager(environment);
+  try {
+    await secrets.finish();
+  } finally {
+    secrets.close();
+  }
+}
+
+function notInitialised(patient: Patient): Finding {
+  const { name } = patient.environment.app;
+  return {
+    code: "not_initialised",
+    what: `There is no JWT secret of app ${
+      JSON.stringify(name)
+    } in ${patient.environment.folders.data}`,
+    why: "None was made yet, or the database is gone: then restore a backup instead. " +
+      "A secret that an application left in the keyring is taken up and not replaced",
+    command: rekey(patient, "init"),
+  };
+}
+
+function damaged(patient: Patient): Finding {
+  return {
+    code: "database_damaged",
+    what: `${Installation.path(patient.environment)} is not as rekey wrote it`,
+    why:
+      "A disk or another program has changed it; the damaged file is kept aside by a restoration",
+    command: rekey(patient, "restore BACKUP --force"),
+  };
+}
+
+/** What a refusal of the database means. */
+export function refused(patient: Patient, { code, message, hint = "" }: RekeyError): Finding {
+  const path = Installation.path(patient.environment);
+  switch (code) {
+    case "database_damaged":
+      return { ...damaged(patient), what: message };
+    case "database_foreign":
+      return { code, what: message, why: hint, command: "rekey --data-dir FOLDER init" };
+    case "database_newer":
+      return { code, what: message, why: hint, command: "rekey version" };
+    default:
+      return {
+        code: "database_unusable",
+        what: message,
+        why: hint,
+        command: `ls -ld ${shellWord(dirname(path))} ${shellWord(path)}`,
+      };
+  }
+}

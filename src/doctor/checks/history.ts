@@ -1,0 +1,108 @@
+import { fallbackRate } from "../../audit/figures.ts";
+import { listAudit } from "../../audit/reader.ts";
+import { EVENTS } from "../../audit/events.ts";
+import { verifyChain } from "../../audit/verify.ts";
+import { rfc3339 } from "../../core/clock.ts";
+import { isRekeyError } from "../../core/errors.ts";
+import { ownNote } from "../../secret/keyring_note.ts";
+import type { Installation } from "../../store/installation.ts";
+import type { Finding } from "../finding.ts";
+import { type OpenPatient, rekey } from "../patient.ts";
+
+// Clocks are set right by a little all the time.
+const TOLERANCE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/** The audit log's chain. Each row is looked at. */
+export async function auditCheck(patient: OpenPatient): Promise<Finding[]> {
+  const { installation, onProgress } = patient;
+  const key = await installation.auditKey().catch(unlessRefused);
+  // Without its key nothing can be said of the chain, and that is a finding already.
+  if (key === undefined) return [];
+  const kept = await keptHead(installation);
+  const { bad } = verifyChain(installation.database, key, kept === null ? [] : [kept], onProgress);
+  if (bad === null) return [];
+  return [{
+    code: "audit_broken",
+    what: `The audit log is broken at row ${bad.seq}: ${bad.why}`,
+    why: "Somebody has changed or cut it off, or an older copy of the database was put back. " +
+      "Keep a copy of the file before it is restored",
+    command: rekey(patient, "restore BACKUP --force"),
+  }];
+}
+
+async function keptHead(installation: Installation) {
+  if (installation.versions.current()!.location !== "keyring") return null;
+  return (await ownNote(installation).catch(unlessRefused))?.head ?? null;
+}
+
+function unlessRefused(error: unknown): undefined {
+  if (!isRekeyError(error)) throw error;
+}
+
+/** Whether the clock is behind what was written before. */
+export function clockCheck(patient: OpenPatient): Finding[] {
+  const { installation } = patient;
+  const [row] = listAudit(installation.database, 1);
+  const newest = Math.max(
+    row === undefined ? 0 : Date.parse(row.time) || 0,
+    installation.versions.current()!.created_at,
+  );
+  if (newest - installation.now() <= TOLERANCE_MS) return [];
+  return [{
+    code: "clock_behind",
+    what: `The clock says ${rfc3339(installation.now())}, and something was written at ${
+      rfc3339(newest)
+    }`,
+    why:
+      "One of the two is wrong: tokens expire, grace windows end and rotations fall due by this clock",
+    command: "timedatectl set-ntp true",
+  }];
+}
+
+/** Rotations: overdue, or the one that has just logged everybody out; and how often the copy had to serve. */
+export function rotationCheck(patient: OpenPatient): Finding[] {
+  return [...due(patient), ...loggedOut(patient), ...fallbacks(patient)];
+}
+
+function due(patient: OpenPatient): Finding[] {
+  const { installation, maxAgeMs } = patient;
+  const { version, created_at } = installation.versions.current()!;
+  const age = installation.now() - created_at;
+  if (age < maxAgeMs) return [];
+  return [{
+    code: "rotation_due",
+    what: `Version ${version} is ${Math.floor(age / DAY_MS)} days old`,
+    why: `A rotation is due after ${Math.floor(maxAgeMs / DAY_MS)} days`,
+    command: rekey(patient, "rotate"),
+  }];
+}
+
+function loggedOut(patient: OpenPatient): Finding[] {
+  const { installation } = patient;
+  const since = installation.now() - DAY_MS;
+  const filter = { event: EVENTS.rotationCompleted, since };
+  const row = listAudit(installation.database, 1, filter)[0];
+  if (row === undefined || installation.versions.previous().length > 0) return [];
+  const reason = row.reason === null ? "" : ` (${row.reason})`;
+  return [{
+    code: "sessions_ended",
+    what:
+      `The rotation to version ${row.version} at ${row.time} by ${row.actor}${reason} ended every session`,
+    why: "If everybody was logged out, this is why: they log in again",
+    command: rekey(patient, "audit list --event rotation"),
+  }];
+}
+
+function fallbacks(patient: OpenPatient): Finding[] {
+  const rate = fallbackRate(patient.installation.database) ?? 0;
+  if (rate === 0) return [];
+  return [{
+    code: "fallback_used",
+    what: `${
+      (rate * 100).toFixed(1)
+    } % of retrievals were answered by the sealed copy, not the keyring`,
+    why: "The keyring was locked or away at those times; investigate when the share rises",
+    command: rekey(patient, "audit list --event fallback"),
+  }];
+}

@@ -1,0 +1,88 @@
+import { join } from "node:path";
+import process from "node:process";
+import { type ErrorCode, isRekeyError, type RekeyError } from "../../core/errors.ts";
+import { infoOf } from "../../store/file_info.ts";
+import type { KEYRING_UNAVAILABLE } from "../../store/keyring_errors.ts";
+import { currentSlot } from "../../store/secret_store.ts";
+import { type Finding, shellWord } from "../finding.ts";
+import { type OpenPatient, rekey } from "../patient.ts";
+
+/** Whether the keyring answers; a note only when no value lives in it. */
+export async function keyringCheck(patient: OpenPatient): Promise<Finding[]> {
+  const { installation } = patient;
+  const { keyring, versions, store } = installation;
+  const current = versions.current()!;
+  const needed = current.location === "keyring";
+  if (!needed && store === "database") return [];
+  try {
+    await keyring.reach(currentSlot(current));
+    const why =
+      "It guards the secret better than a key file does; its tokens stay valid when it is moved";
+    return needed ? [] : [unused(why, rekey(patient, "store move keyring"))];
+  } catch (error) {
+    if (!isRekeyError(error)) throw error;
+    if (needed) return [unavailable(patient, error)];
+    // A server has none, and is none the worse for it.
+    return error.code === "keyring_absent" ? [] : [unused(error.message, COMMANDS[error.code])];
+  }
+}
+
+function unused(why: string, command: string | undefined): Finding {
+  const what = "The secret is in the database, although there is a keyring";
+  return { code: "keyring_unused", what, why, command: command ?? null };
+}
+
+// What the keyring service itself can be told; anything else is the desktop's business.
+const COMMANDS: Partial<Record<ErrorCode, string>> = {
+  keyring_absent: "gnome-keyring-daemon --start --components=secrets",
+  keyring_locked: "gnome-keyring-daemon --unlock --components=secrets",
+  keyring_timeout: "gnome-keyring-daemon --replace --components=secrets",
+  keyring_failed: "journalctl --user -b -g keyring",
+};
+
+function unavailable(patient: OpenPatient, error: RekeyError): Finding {
+  const code = error.code as typeof KEYRING_UNAVAILABLE[number];
+  const bus = code === "keyring_absent" ? missingBus(patient) : undefined;
+  const { service } = patient.environment.app;
+  return bus ?? {
+    code,
+    what: error.message,
+    why:
+      `${error.hint}. Nothing is lost. A program that uses the kernel's keys instead would lose them at a restart`,
+    command: COMMANDS[code] ??
+      (code === "keyring_ambiguous"
+        ? `secret-tool search --all service ${shellWord(service)}`
+        : "seahorse"),
+  };
+}
+
+/** A session that has no bus because of how it was entered. */
+function missingBus({ variable, environment }: OpenPatient): Finding | undefined {
+  if (variable("DBUS_SESSION_BUS_ADDRESS") !== undefined || process.geteuid === undefined) {
+    return undefined;
+  }
+  const own = join("/run/user", String(process.geteuid()), "bus");
+  const finding = (why: string, command: string): Finding => ({
+    code: "bus_missing",
+    what: "There is no session bus: DBUS_SESSION_BUS_ADDRESS is not set",
+    why: `${why}; the secret of ${environment.app.name} is in the keyring, which is reached by it`,
+    command,
+  });
+  if (variable("SUDO_USER") !== undefined) {
+    return finding("sudo has entered another user's session", "exit  # and run it without sudo");
+  }
+  if (infoOf(own) !== undefined) {
+    const command = `export DBUS_SESSION_BUS_ADDRESS=unix:path=${own}`;
+    return finding(
+      "It was not handed on to this program, as under cron, su or some shells",
+      command,
+    );
+  }
+  if (variable("INVOCATION_ID") !== undefined) {
+    return finding("A system service of systemd has no session", "systemctl --user status");
+  }
+  if (variable("SSH_CONNECTION") !== undefined) {
+    return finding("ssh has opened no session of its own", "loginctl enable-linger");
+  }
+  return undefined;
+}

@@ -1,0 +1,60 @@
+import { type ErrorCode, isRekeyError } from "../../core/errors.ts";
+import { retrieve, sealedSlot } from "../../secret/retrieval.ts";
+import type { Version } from "../../store/versions.ts";
+import type { Finding, FindingCode } from "../finding.ts";
+import { type OpenPatient, rekey } from "../patient.ts";
+
+// Of anything else there is a finding already: the keyring's, the KEK's, the database's.
+const OF_VALUES: readonly ErrorCode[] = ["secret_missing", "secret_damaged", "secret_mismatch"];
+
+/** Whether every value that tokens are verified with is where it belongs, and what its row says. */
+export async function valuesCheck(patient: OpenPatient): Promise<Finding[]> {
+  const { versions } = patient.installation;
+  const findings: Finding[] = [];
+  for (const version of [versions.current()!, ...versions.previous()]) {
+    findings.push(...await valueOf(patient, version), ...await mirrorOf(patient, version));
+  }
+  return findings;
+}
+
+async function valueOf(patient: OpenPatient, version: Version): Promise<Finding[]> {
+  try {
+    await retrieve(patient.installation, version, () => {});
+    return [];
+  } catch (error) {
+    if (!isRekeyError(error)) throw error;
+    if (!OF_VALUES.includes(error.code)) return [];
+    const current = version.state === "current";
+    return [{
+      code: error.code as FindingCode,
+      what: error.message,
+      why: current
+        ? "No token can be verified or issued. A backup --with-secret brings the value back; " +
+          "a rotation does not need it, and ends every session"
+        : `Tokens of version ${version.version} are refused although its grace window is open`,
+      command: current
+        ? rekey(patient, "rotate --force --reason secret-lost")
+        : rekey(patient, "revoke"),
+    }];
+  }
+}
+
+async function mirrorOf(patient: OpenPatient, version: Version): Promise<Finding[]> {
+  const { sealed } = patient.installation;
+  if (version.location !== "keyring" || sealed.sealedValue(sealedSlot(version)) === undefined) {
+    return [];
+  }
+  try {
+    await sealed.read(sealedSlot(version));
+    return [];
+  } catch (error) {
+    if (!isRekeyError(error)) throw error;
+    if (!OF_VALUES.includes(error.code)) return [];
+    return [{
+      code: "mirror_damaged",
+      what: `The sealed copy of version ${version.version} cannot be opened`,
+      why: "It would not serve if the keyring were locked; the value in the keyring does",
+      command: rekey(patient, "rotate"),
+    }];
+  }
+}

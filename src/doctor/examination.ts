@@ -1,0 +1,62 @@
+import { asRefusal } from "../core/errors.ts";
+import { databaseCheck, opened, refused } from "./checks/database.ts";
+import { filesCheck } from "./checks/files.ts";
+import { auditCheck, clockCheck, rotationCheck } from "./checks/history.ts";
+import { kekCheck } from "./checks/kek.ts";
+import { keyringCheck } from "./checks/keyring.ts";
+import { valuesCheck } from "./checks/values.ts";
+import type { Finding } from "./finding.ts";
+import type { OpenPatient, Patient } from "./patient.ts";
+
+/** A part of the examination, and what it found. */
+export interface Section {
+  readonly name: string;
+  /** `undefined` when it could not be looked at, because of what was found before. */
+  readonly findings: readonly Finding[] | undefined;
+}
+
+type Check = (patient: OpenPatient) => Finding[] | Promise<Finding[]>;
+
+const CHECKS: readonly (readonly [name: string, check: Check])[] = [
+  ["database", databaseCheck],
+  ["key-encryption key", kekCheck],
+  ["keyring", keyringCheck],
+  ["values", valuesCheck],
+  ["audit log", auditCheck],
+  ["clock", clockCheck],
+  ["rotation", rotationCheck],
+];
+
+/** Looks at everything that a secret depends on, and changes nothing: files first, then what is in them. */
+export async function examine(patient: Patient): Promise<Section[]> {
+  const sections: Section[] = [{ name: "files", findings: filesCheck(patient) }];
+  const { installation, findings } = opened(patient);
+  if (installation === undefined) {
+    const [first, ...others] = CHECKS.map(([name]) => ({ name, findings: undefined }));
+    return [...sections, { ...first!, findings }, ...others];
+  }
+  try {
+    for (const [name, check] of CHECKS) {
+      const findings = await examined(check, { ...patient, installation });
+      sections.push({ name, findings });
+    }
+    return sections;
+  } finally {
+    installation.close();
+  }
+}
+
+// A database can be damaged in ways that only a look at its rows shows.
+async function examined(check: Check, patient: OpenPatient): Promise<Finding[]> {
+  try {
+    return await check(patient);
+  } catch (error) {
+    return [refused(patient, asRefusal(error))];
+  }
+}
+
+/** All findings, each once, in the order in which they were made. */
+export function findingsOf(sections: readonly Section[]): Finding[] {
+  const all = sections.flatMap(({ findings }) => findings ?? []);
+  return [...new Map(all.map((finding) => [`${finding.code} ${finding.what}`, finding])).values()];
+}

@@ -1,0 +1,24 @@
+import type { Environment, Installation } from "../store/installation.ts";
+
+/** What is examined, and what the examination needs to know. */
+export interface Patient {
+  readonly environment: Environment;
+  /** A variable of the environment; an empty one counts as not set. */
+  readonly variable: (name: string) => string | undefined;
+  /** Age at which a rotation is due, in milliseconds. */
+  readonly maxAgeMs: number;
+  /** The flags that name this app and its folder, for commands that are suggested: `--app acme`. */
+  readonly flags: string;
+  /** Told how many rows of the audit log have been looked at. */
+  readonly onProgress: (rows: number) => void;
+}
+
+/** A patient whose database could be opened, as it was found. */
+export interface OpenPatient extends Patient {
+  readonly installation: Installation;
+}
+
+/** A rekey command for the patient's app. */
+export function rekey({ flags }: Patient, command: string): string {
+  return flags === "" ? `rekey ${command}` : `rekey ${flags} ${command}`;
+}

@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { FINDINGS, shellWord } from "../../src/doctor/finding.ts";
+
+const read = (path: string) => Deno.readTextFileSync(join(import.meta.dirname!, "../..", path));
+
+Deno.test("each finding of the doctor is provoked by a test, and explained", () => {
+  const tests = read("tests/e2e/doctor_test.ts") + read("tests/keyring/doctor_test.ts");
+  const page = read("docs/doctor.md");
+  for (const [code, { level, mended }] of Object.entries(FINDINGS)) {
+    assert.ok(tests.includes(`"${code}"`), `no test provokes ${code}`);
+    const row = page.split("\n").find((line) => line.startsWith(`| \`${code}\``));
+    assert.ok(row, `docs/doctor.md does not explain ${code}`);
+    assert.equal(/\| +note +\|/.test(row) ? "note" : "wrong", level, code);
+    assert.equal(/ `--fix`/.test(row), mended, code);
+  }
+});
+
+Deno.test("a word for a shell is one word, whatever is in it", () => {
+  for (const text of ["plain/path-1.db", "a b", "it's", "$(x)", "`x`", "\n", "", "'", "a'b'c"]) {
+    const { stdout } = new Deno.Command("/bin/sh", {
+      args: ["-c", `printf '%s|' ${shellWord(text)}`],
+    }).outputSync();
+    assert.equal(new TextDecoder().decode(stdout), `${text}|`);
+  }
+});
