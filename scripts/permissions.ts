@@ -13,7 +13,10 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
     "--allow-sys=uid,gid,username,homedir,hostname,statfs",
     "the actor of audit rows, the owner of files, the home folder; `doctor` asks how full the disk is",
   ],
-  ["--allow-net", "`serve` listens where it is told; nothing else uses the network"],
+  [
+    "--allow-net",
+    "`serve` listens where it is told; `rotate --notify-url` posts; nothing else uses the network",
+  ],
   [
     "--allow-ffi",
     "the keyring addon; `serve` raises its limit of open files, keeps its memory to itself and speaks to systemd; " +
@@ -21,6 +24,6 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
   ],
   [
     "--allow-run=/bin/sh",
-    "REKEY_KEK_COMMAND and REKEY_PASSPHRASE_COMMAND; `serve` starts itself again by it, to talk to the keyring",
+    "REKEY_KEK_COMMAND and REKEY_PASSPHRASE_COMMAND, `rotate --before` and `--after`; `serve` starts itself again by it, to talk to the keyring",
   ],
 ];

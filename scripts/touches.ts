@@ -260,7 +260,9 @@ export const ROWS: readonly Row[] = [
     how: "starts",
     database: ["REKEY_KEK_COMMAND"],
     keyring: ["REKEY_KEK_COMMAND", "serve"],
-    why: "runs the operator's command; `serve` starts its helper for the keyring by it",
+    why:
+      "runs the operator's command, with `rotate --before` and `--after` too; `serve` starts its helper for the " +
+      "keyring by it",
   },
   {
     what: "`/dev/null`",

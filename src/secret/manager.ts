@@ -8,6 +8,7 @@ import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
 import { currentSlot } from "../store/secret_store.ts";
 import type { Location, Version } from "../store/versions.ts";
+import { announce } from "./announcement.ts";
 import { notInitialised } from "./adoption.ts";
 import { keepCopy } from "./automatic_copy.ts";
 import {
@@ -157,6 +158,19 @@ export class SecretManager {
       await recover(installation);
       return ended;
     });
+  }
+
+  /** Writes an event down, whatever else happens. */
+  async writeDown(entry: AuditEntry): Promise<void> {
+    const { installation } = await this.open();
+    const audit = await installation.audit();
+    installation.database.transaction(() => audit.append(entry));
+  }
+
+  /** Says when the next rotation will be made, milliseconds since the epoch; `null`: it will not. */
+  async announce(at: number | null, reason?: string): Promise<void> {
+    const { installation } = await this.open();
+    await announce(installation, at, reason);
   }
 
   /** Finishes or undoes what other commands have left, and empties the write-ahead log if nobody else reads it. */

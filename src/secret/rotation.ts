@@ -161,6 +161,7 @@ async function commit(installation: Installation, pending: Version, change: Chan
       sealed.drop(numberedSlot(pending));
     }
     meta.set("scrub_pending", "log");
+    meta.remove("announced");
     const { version, kid, location, reason } = pending;
     const event = change.old === undefined ? EVENTS.created : EVENTS.rotationCompleted;
     audit.append({

@@ -11,6 +11,7 @@ export type MetaKey =
   | "audit_key"
   | "destroying"
   | "restored"
+  | "announced"
   | "note"
   | "stale_kek"
   | "scrub_pending"

@@ -5,11 +5,12 @@ import type { Changed } from "../../secret/rotation.ts";
 import type { Context } from "../context.ts";
 import { describeSeconds, describeVersion, sessionsText } from "../describe.ts";
 import type { Output } from "../output.ts";
+import { type NoticeFlags, RotationNotices } from "../rotation_notices.ts";
 import { mustBeWanted } from "../terminal.ts";
+import { waitUntil } from "../wait.ts";
 
 /** Flags of `rekey rotate`. Durations in seconds. */
-export interface RotateFlags {
-  readonly reason?: string;
+export interface RotateFlags extends NoticeFlags {
   readonly force?: boolean;
   readonly grace: number;
   readonly dryRun?: boolean;
@@ -17,6 +18,8 @@ export interface RotateFlags {
   readonly ifOlderThan?: number;
   readonly requestId?: string;
   readonly backup?: boolean;
+  /** Milliseconds since the epoch. */
+  readonly at?: number;
 }
 
 /** Replaces the secret. */
@@ -24,16 +27,22 @@ export async function rotate(options: RotateFlags, context: Context): Promise<vo
   if (options.dryRun) return await dryRun(options, context);
   const { secrets, auth, output, store } = context;
   const app = secrets.environment.app.name;
+  const notices = new RotationNotices(options, context);
   mustBeWanted(options.force ?? false, await question(options, context), context.confirm);
+  if (options.at !== undefined) await announceAndWait(options.at, options, notices, context);
   const lastExpiry = options.grace > 0 ? await auth.lastExpiry() : null;
+  const condition = conditionOf(options);
+  if (options.before !== undefined) {
+    const { current, done } = await secrets.planRotation({ store, ...condition });
+    if (!done) await notices.before(current);
+  }
   const changed = await auth.rotate({
     store,
     reason: options.reason,
     graceMs: options.grace * 1000,
     lockTimeoutMs: options.lockTimeout * 1000,
-    ifOlderThanMs: options.ifOlderThan === undefined ? undefined : options.ifOlderThan * 1000,
-    requestId: options.requestId,
     backup: options.backup,
+    ...condition,
   });
   const { installation } = await secrets.open();
   output.result({
@@ -47,6 +56,33 @@ export async function rotate(options: RotateFlags, context: Context): Promise<vo
   }, human(app, changed));
   if (changed.rotated && changed.head !== null) output.head(showHead(changed.head));
   warn(changed, lastExpiry, output);
+  if (changed.rotated) await notices.after(changed);
+}
+
+/** When nothing is to be done. */
+function conditionOf({ ifOlderThan, requestId }: RotateFlags) {
+  return { ifOlderThanMs: ifOlderThan === undefined ? undefined : ifOlderThan * 1000, requestId };
+}
+
+async function announceAndWait(
+  at: number,
+  { reason }: RotateFlags,
+  notices: RotationNotices,
+  { secrets, output }: Context,
+): Promise<void> {
+  const { version } = await secrets.open();
+  await secrets.announce(at, reason);
+  await notices.announced(version, at);
+  output.remark(`The rotation is announced for ${rfc3339(at)}; Ctrl-C takes that back`);
+  try {
+    await waitUntil(at);
+  } catch (error) {
+    await secrets.announce(null, reason);
+    await notices.cancelled(version);
+    throw error;
+  }
+  // Another database may have been put in its place meanwhile.
+  secrets.refresh();
 }
 
 function human(app: string, { rotated, version, previous, graceUntil }: Changed): string[] {
@@ -76,10 +112,15 @@ async function question(options: RotateFlags, { auth, secrets }: Context): Promi
   if (options.force) return "";
   const app = secrets.environment.app.name;
   const sessions = await auth.activeSessions();
-  const when = options.grace === 0 ? "now" : `in ${describeSeconds(options.grace)}`;
+  const when = endOfSessions(options);
   return `Rotate the JWT secret of ${app}? ${sessionsText(sessions)} active session${
     sessions === 1 ? " ends" : "s end"
   } ${when}.`;
+}
+
+function endOfSessions({ grace, at }: RotateFlags): string {
+  if (at === undefined) return grace === 0 ? "now" : `in ${describeSeconds(grace)}`;
+  return `${grace === 0 ? "at" : `${describeSeconds(grace)} after`} ${rfc3339(at)}`;
 }
 
 async function dryRun(options: RotateFlags, context: Context): Promise<void> {
@@ -87,8 +128,7 @@ async function dryRun(options: RotateFlags, context: Context): Promise<void> {
   const app = secrets.environment.app.name;
   const { current, location, done } = await secrets.planRotation({
     store,
-    ifOlderThanMs: options.ifOlderThan === undefined ? undefined : options.ifOlderThan * 1000,
-    requestId: options.requestId,
+    ...conditionOf(options),
   });
   const sessions = await auth.activeSessions();
   output.result({

@@ -2,6 +2,7 @@ import { fallbackRate } from "../../audit/figures.ts";
 import { lastRotation } from "../../audit/reader.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
+import { announced } from "../../secret/announcement.ts";
 import type { Installation } from "../../store/installation.ts";
 import type { Version } from "../../store/versions.ts";
 import type { Context } from "../context.ts";
@@ -28,6 +29,7 @@ export async function status(options: StatusOptions, context: Context): Promise<
     read_from: from,
     age_seconds: age,
     rotation_due: age >= options.maxAge,
+    rotation_announced: announcedText(installation),
     grace: grace.map(describeGrace),
     kek: await kekFacts(installation),
     sessions_active: await auth.activeSessions(),
@@ -47,6 +49,11 @@ export async function status(options: StatusOptions, context: Context): Promise<
       },
     );
   }
+}
+
+function announcedText(installation: Installation): string | null {
+  const at = announced(installation);
+  return at === null ? null : rfc3339(at);
 }
 
 function describeGrace({ version, kid, grace_until }: Version) {
@@ -80,6 +87,9 @@ function human(facts: Facts): string[] {
     ["location", String(facts.location)],
     ["age", `${describeSeconds(facts.age_seconds as number)}, since ${facts.created_at}`],
     ["rotation due", facts.rotation_due ? "yes" : "no"],
+    ...facts.rotation_announced === null
+      ? []
+      : [["rotation announced", `for ${facts.rotation_announced}`]],
     ["tokens", `${facts.alg}, key form ${facts.key_form}`],
     ...grace.map(({ version, until }) => ["grace", `version ${version} verifies until ${until}`]),
     [

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { run, type Runner } from "./runner.ts";
-import { duration, lasting, nonEmpty } from "./values.ts";
+import { duration, lasting, moment, nonEmpty } from "./values.ts";
 
 /** The flags of `rotate`, under both of its names. */
 export function addRotate(command: Command, runner: Runner): void {
@@ -17,6 +17,19 @@ export function addRotate(command: Command, runner: Runner): void {
       "the same id again answers with the rotation it already made",
       nonEmpty,
     )
+    .option(
+      "--at <when>",
+      "announce it now, wait, and rotate then: 30m (from now), or 2026-11-23T03:00:00Z",
+      moment,
+    )
+    .option(
+      "--before <command>",
+      "shell command to run first; its failure stops the rotation",
+      nonEmpty,
+    )
+    .option("--after <command>", "shell command to run when the secret was rotated", nonEmpty)
+    .option("--notify-url <url>", "post signed JSON to it (Standard Webhooks)", nonEmpty)
+    .option("--notify-key-file <path>", "file of the key that signs it", nonEmpty)
     .option("--no-backup", "keep no copy of what is known of the versions beforehand")
     .option("--dry-run", "say what would happen and change nothing")
     .addOption(lasting("--lock-timeout <duration>", "how long to wait for another rotation", "10s"))

@@ -53,6 +53,13 @@ export function instant(text: string): number {
   throw new InvalidArgumentError("Write 24h, 2026-11-23 or 2026-11-23T03:00:00Z.");
 }
 
+/** Milliseconds since the epoch, of a time to come: a duration counts from now. */
+export function moment(text: string): number {
+  const at = /^\d+[smhd]/.test(text) ? Date.now() + duration(text) * 1000 : instant(text);
+  if (at >= Date.now()) return at;
+  throw new InvalidArgumentError("It is over.");
+}
+
 /** An option that may be given several times. */
 export function repeated(text: string, before: string[] = []): string[] {
   return [...before, nonEmpty(text)];
