@@ -45,3 +45,14 @@ export function table(rows: readonly (readonly string[])[]): string[] {
       .join("  ")
   );
 }
+
+/** Lines for a terminal of so many columns: what is too long ends in `…`. */
+export function fitted(lines: readonly string[], columns: number): string[] {
+  return lines.map((line) => line.length > columns ? `${line.slice(0, columns - 1)}…` : line);
+}
+
+/** How long ago an instant was, or how long it is until then; both in milliseconds since the epoch. */
+export function fromNow(at: number, now: number): string {
+  const seconds = Math.floor(Math.abs(at - now) / 1000);
+  return at > now ? `in ${describeSeconds(seconds)}` : `${describeSeconds(seconds)} ago`;
+}

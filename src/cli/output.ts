@@ -1,5 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
-import { printable } from "./describe.ts";
+import { fitted, printable, table } from "./describe.ts";
 
 // The rules of the terminal, all of them: the result goes to stdout and everything else to stderr; a
 // question is asked only when stdin and stderr are terminals; --json prints one object a line, errors
@@ -17,6 +17,8 @@ export interface OutputOptions {
 export interface Streams {
   stdout(text: string): void;
   stderr(text: string): void;
+  /** How wide the terminal is that stdout goes to; `undefined` when it goes elsewhere. */
+  readonly columns?: number | undefined;
 }
 
 /** A refusal that is itself the result on stdout, as `verify --json` prints it: nothing is left to say. */
@@ -34,6 +36,13 @@ export class Output {
   result(object: Record<string, unknown>, human: readonly string[]): void {
     const lines = this.options.json ? [JSON.stringify(object)] : human;
     for (const line of lines) this.streams.stdout(`${line}\n`);
+  }
+
+  /** A table for people; on a terminal it is cut at the right rather than folded. */
+  table(rows: readonly (readonly string[])[]): void {
+    const { columns } = this.streams;
+    const lines = table(rows);
+    this.result({}, columns === undefined ? lines : fitted(lines, columns));
   }
 
   /** One of many results, as a JSON object on a line of its own. */
@@ -87,6 +96,9 @@ function printableLines(text: string): string {
 export const systemStreams: Streams = {
   stdout: (text) => writeAll(Deno.stdout, text),
   stderr: (text) => writeAll(Deno.stderr, text),
+  get columns() {
+    return Deno.stdout.isTerminal() ? Deno.consoleSize().columns || undefined : undefined;
+  },
 };
 
 /** The same for a server, which goes on when nobody listens to it. */

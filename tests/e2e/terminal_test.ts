@@ -59,3 +59,62 @@ Deno.test("audit verify shows its progress on a terminal, and only there", async
   const piped = await box.run(["audit", "verify"]);
   assert.ok(!(piped.stdout + piped.stderr).includes(CONTROL));
 });
+
+Deno.test("a rotation asks first, with the number of sessions that end", async () => {
+  using box = new Box();
+  await box.run(["init", "--store", "database"]);
+  for (const user of ["alice", "bob", "carol"]) await box.token(user);
+  for (const no of ["n\\r", "\\r", "yep\\r"]) {
+    const { code, stdout } = await onTerminal(box, "rotate", no);
+    assert.equal(code, 1, stdout);
+    assert.match(stdout, /3 active sessions end now\. \[y\/N\]/);
+    assert.match(stdout, /Cancelled: nothing was changed/);
+  }
+  assert.equal((await box.json("status")).version, 1);
+  const graceful = await onTerminal(box, "rotate --grace 15m", "n\\r");
+  assert.match(graceful.stdout, /3 active sessions end in 15 minutes\./);
+  assert.equal((await onTerminal(box, "rotate", "y\\r")).code, 0);
+  assert.equal((await box.json("status")).version, 2);
+  const destroyed = await onTerminal(box, "destroy", "n\\r");
+  assert.equal(destroyed.code, 1, destroyed.stdout);
+  assert.equal((await box.json("status")).version, 2);
+});
+
+Deno.test("Ctrl-C at the question changes nothing", async () => {
+  using box = new Box();
+  await box.run(["init", "--store", "database"]);
+  assert.notEqual((await onTerminal(box, "rotate", "\\03")).code, 0);
+  assert.equal((await box.json("status")).version, 1);
+});
+
+Deno.test("a table is cut at the width of the terminal, and not in a pipe", async () => {
+  using box = new Box();
+  await box.run(["init", "--store", "database"]);
+  await box.run(["rotate", "--force", "--reason", "a reason ".repeat(20).trim()]);
+  const narrow = await box.exec("/bin/bash", [
+    "-c",
+    `script -qec "stty cols 60; '${REKEY}' audit list" /dev/null`,
+  ]);
+  const lines = narrow.stdout.trim().split("\r\n");
+  assert.ok(lines.length >= 4, narrow.stdout);
+  assert.ok(lines.every((line) => line.length <= 60));
+  assert.ok(lines.some((line) => line.endsWith("…")));
+  const { stdout } = await box.run(["audit", "list"]);
+  assert.ok(stdout.includes("a reason ".repeat(20).trim()));
+});
+
+Deno.test("colour is for terminals, unless somebody does not want it", async () => {
+  using box = new Box();
+  const colour = `${CONTROL}[31merror:`;
+  const refused = "verify not.a.token";
+  assert.ok((await onTerminal(box, refused)).stdout.includes(colour));
+  assert.ok(!(await onTerminal(box, `${refused} --no-color`)).stdout.includes(CONTROL));
+  const wanted = await box.exec("/bin/bash", [
+    "-c",
+    `script -qec "'${REKEY}' ${refused}" /dev/null`,
+  ], { env: { NO_COLOR: "1" } });
+  assert.match(wanted.stdout, /error:/);
+  assert.ok(!wanted.stdout.includes(CONTROL));
+  const piped = await box.run(refused.split(" "));
+  assert.ok(!(piped.stdout + piped.stderr).includes(CONTROL));
+});

@@ -1,7 +1,7 @@
 import { everyAuditRow, listAudit } from "../../audit/reader.ts";
 import type { AuditRow } from "../../audit/events.ts";
 import type { Context } from "../context.ts";
-import { printable, table } from "../describe.ts";
+import { printable } from "../describe.ts";
 
 /** Flags of `rekey audit list`. Instants in milliseconds since the epoch. */
 export interface AuditListFlags {
@@ -22,7 +22,7 @@ export async function auditList(options: AuditListFlags, { secrets, output }: Co
   if (output.options.json) {
     for (const row of rows) output.line(row);
   } else {
-    output.result({}, table([HEADINGS, ...rows.map(cells)]));
+    output.table([HEADINGS, ...rows.map(cells)]);
   }
   const oldest = rows[0]?.seq ?? 1;
   if (rows.length === limit && oldest > 1) output.remark(`Older rows: --before ${oldest}`);

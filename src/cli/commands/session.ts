@@ -1,7 +1,7 @@
 import { rfc3339 } from "../../core/clock.ts";
 import { RekeyError } from "../../core/errors.ts";
 import type { Context } from "../context.ts";
-import { printable, table } from "../describe.ts";
+import { printable } from "../describe.ts";
 
 /** Flags of `rekey session list`. */
 export interface SessionListFlags {
@@ -29,7 +29,7 @@ export async function sessionList(options: SessionListFlags, { accounts, output 
     expires_at,
     printable(sub),
   ]);
-  output.result({}, table([["SESSION", "ISSUED", "EXPIRES", "USER"], ...rows]));
+  output.table([["SESSION", "ISSUED", "EXPIRES", "USER"], ...rows]);
 }
 
 /** Flags of `rekey session revoke`. */

@@ -6,7 +6,7 @@ import { announced } from "../../secret/announcement.ts";
 import type { Installation } from "../../store/installation.ts";
 import type { Version } from "../../store/versions.ts";
 import type { Context } from "../context.ts";
-import { describeSeconds, describeVersion, sessionsText, table } from "../describe.ts";
+import { describeSeconds, describeVersion, fromNow, sessionsText, table } from "../describe.ts";
 
 /** Flags of `rekey status`. */
 export interface StatusOptions {
@@ -73,7 +73,14 @@ async function kekFacts(installation: Installation) {
 type Facts = Record<string, unknown> & {
   kek: Awaited<ReturnType<typeof kekFacts>>;
   grace: ReturnType<typeof describeGrace>[];
+  rotation_announced: string | null;
+  last_rotation: string | null;
 };
+
+// RFC 3339, and how far from now that is.
+function withRelative(time: string): string {
+  return `${time} (${fromNow(Date.parse(time), Date.now())})`;
+}
 
 function human(facts: Facts): string[] {
   const { kek, grace } = facts;
@@ -89,15 +96,18 @@ function human(facts: Facts): string[] {
     ["rotation due", facts.rotation_due ? "yes" : "no"],
     ...facts.rotation_announced === null
       ? []
-      : [["rotation announced", `for ${facts.rotation_announced}`]],
+      : [["rotation announced", `for ${withRelative(facts.rotation_announced)}`]],
     ["tokens", `${facts.alg}, key form ${facts.key_form}`],
-    ...grace.map(({ version, until }) => ["grace", `version ${version} verifies until ${until}`]),
+    ...grace.map(({ version, until }) => [
+      "grace",
+      `version ${version} verifies until ${withRelative(until)}`,
+    ]),
     [
       "KEK",
       kek.error === null ? `${kek.id} from ${kek.source}${keyFile}` : `not available: ${kek.error}`,
     ],
     ["active sessions", sessionsText(facts.sessions_active as number)],
     ["fallback rate", rate === null ? "none retrieved yet" : `${(rate * 100).toFixed(1)} %`],
-    ["last rotation", String(facts.last_rotation ?? "never")],
+    ["last rotation", facts.last_rotation === null ? "never" : withRelative(facts.last_rotation)],
   ]);
 }
