@@ -1,6 +1,6 @@
 // As the bundler writes `Secret.generate` of src/core/secret.ts, whatever it calls the names in it.
 const GENERATE =
-  /static generate\(\)\{return (new [\w$]+\([\w$]+\([\w$]+\)\.toString\("base64"\)\))\}/g;
+  /static generate\(\)\{return (new [\w$]+\((?:[\w$]+|\(0,[\w$]+\.\w+\))\([\w$]+\)\.toString\("base64"\)\))\}/g;
 
 const AND_TRACE = `const secret=$1,file=Deno.env.get("REKEY_TRACE");` +
   `if(file)Deno.writeTextFileSync(file,secret.reveal()+"\\n",{append:true,mode:0o600});return secret`;
