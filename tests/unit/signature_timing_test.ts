@@ -33,22 +33,32 @@ function keysOf(secret: Secret): VerificationKeys {
 
 const WRONG = ["first", "last", "all"] as const;
 
-/** A token of its own, with a signature that is wrong in its first byte, its last or all; and the right one. */
-function nearMiss(secret: Secret, wrong: typeof WRONG[number]) {
-  const jti = Math.random();
+/** Three tokens that differ in nothing but their signatures: wrong in its first byte, its last, all; and the right one. */
+function nearMisses(secret: Secret) {
   const header = `{"alg":"HS512","kid":"${secret.kid}"}`;
-  const token = signer(secret.reveal())(header, claims(`,"jti":"${jti}"`));
+  const token = signer(secret.reveal())(header, claims(`,"jti":"${crypto.randomUUID()}"`));
   const dot = token.lastIndexOf(".");
-  const bytes = Buffer.from(token.slice(dot + 1), "base64url");
-  const right = bytes.toString("hex");
+  const signature = Buffer.from(token.slice(dot + 1), "base64url");
   const change = 1 + Math.floor(Math.random() * 255);
-  for (let at = 0; at < bytes.length; at++) {
-    const isWrong = wrong === "all" || at === (wrong === "first" ? 0 : bytes.length - 1);
-    bytes[at]! ^= isWrong ? change : 0;
-  }
-  // One string in one piece, however it was made.
-  const whole = `${token.slice(0, dot)}.${bytes.toString("base64url")}`;
-  return { token: Buffer.from(whole).toString("latin1"), right };
+  const made = inAnyOrder(WRONG).map((wrong) => {
+    const bytes = Buffer.from(signature);
+    for (let at = 0; at < bytes.length; at++) {
+      const isWrong = wrong === "all" || at === (wrong === "first" ? 0 : bytes.length - 1);
+      bytes[at]! ^= isWrong ? change : 0;
+    }
+    // One string in one piece, however it was made.
+    const whole = `${token.slice(0, dot)}.${bytes.toString("base64url")}`;
+    return [wrong, Buffer.from(whole).toString("latin1")];
+  });
+  return { right: signature.toString("hex"), ...Object.fromEntries(made) } as NearMisses;
+}
+
+type NearMisses = Record<"right" | typeof WRONG[number], string>;
+
+// Where a token lies in memory shows in its time too, and depends on when it was made.
+function inAnyOrder<T>(items: readonly T[]): T[] {
+  return items.map((item) => ({ item, at: Math.random() })).sort((a, b) => a.at - b.at)
+    .map(({ item }) => item);
 }
 
 /** What must not be: two digests in hexadecimal, compared until a digit differs. */
@@ -62,17 +72,19 @@ function startsDifferently(token: string, right: string): boolean {
 type Times = [first: number[][], last: number[][], all: number[][]];
 
 const BLOCK_MS = 50;
+const TOKENS_A_BLOCK = 200;
 const BLOCKS_A_ROUND = 30;
 const MOST_ROUNDS = 6;
 
 /** Times refusals of near misses that chance chooses, half of them with a comparison beside it that ends early. */
 async function measure(keys: VerificationKeys, secret: Secret, sound: Times, leaking: Times) {
-  const pools = WRONG.map((wrong) => Array.from({ length: 200 }, () => nearMiss(secret, wrong)));
   for (let block = 0; block < BLOCKS_A_ROUND; block++) {
+    const tokens = Array.from({ length: TOKENS_A_BLOCK }, () => nearMisses(secret));
     [...sound, ...leaking].forEach((blocks) => blocks.push([]));
     for (const end = performance.now() + BLOCK_MS; performance.now() < end;) {
       const which = Math.floor(Math.random() * WRONG.length);
-      const { token, right } = pools[which]![Math.floor(Math.random() * 200)]!;
+      const { right, ...misses } = tokens[Math.floor(Math.random() * TOKENS_A_BLOCK)]!;
+      const token = misses[WRONG[which]!];
       const leaks = Math.random() < 0.5;
       const start = performance.now();
       if (leaks) startsDifferently(token, right);
