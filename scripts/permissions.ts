@@ -20,10 +20,12 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
   [
     "--allow-ffi",
     "the keyring addon; `serve` raises its limit of open files, keeps its memory to itself and speaks to systemd; " +
-    "who listens on an abstract session bus",
+    "`exec` becomes its program; who listens on an abstract session bus",
   ],
   [
-    "--allow-run=/bin/sh",
-    "REKEY_KEK_COMMAND and REKEY_PASSPHRASE_COMMAND, `rotate --before` and `--after`; `serve` starts itself again by it, to talk to the keyring",
+    "--allow-run",
+    "`exec` starts the program that it is given; else only `/bin/sh` is started: REKEY_KEK_COMMAND and " +
+    "REKEY_PASSPHRASE_COMMAND, `rotate --before` and `--after`, and `serve` starts itself again by it, to talk to " +
+    "the keyring",
   ],
 ];

@@ -17,6 +17,8 @@ const MEANINGS: Record<number, string> = {
   4: "secret store unavailable",
   5: "a check says no",
   6: "busy: another process holds the lock",
+  126: "`exec`: the program cannot be started",
+  127: "`exec`: there is no such program",
 };
 
 /** Rows of the exit status table, one for each status. */

@@ -20,7 +20,16 @@ export const COMMANDS = [
   ],
   ...["revoke", "user add", "user list", "user passwd", "user remove", "session list"],
   ...["session revoke", "audit list", "audit verify", "audit export", "stats", "backup", "restore"],
-  ...["store move", "kek rotate", "serve", "serve --unix", "destroy", "REKEY_KEK_COMMAND"],
+  ...[
+    "store move",
+    "kek rotate",
+    "serve",
+    "serve --unix",
+    "exec",
+    "exec --on-rotate",
+    "destroy",
+    "REKEY_KEK_COMMAND",
+  ],
 ] as const;
 export type CommandName = typeof COMMANDS[number];
 
@@ -49,6 +58,7 @@ const both = (commands: readonly CommandName[]) => ({ database: commands, keyrin
 const WITH_KEK: CommandName[] = [
   ...["status", "issue", "verify", "rotate", "revoke", "user add", "user passwd", "user remove"],
   ...["session revoke", "audit verify", "backup", "restore", "kek rotate", "serve", "doctor"],
+  ...["exec", "exec --on-rotate"],
 ] as CommandName[];
 const LOCKING: CommandName[] = [
   ...["init", "import", "rotate", "revoke", "backup", "restore", "store move", "kek rotate"],
@@ -67,7 +77,8 @@ const ASKING = {
   database: NONE,
   keyring: [
     ...["init", "import", "status", "store show", "issue", "verify", "rotate", "revoke"],
-    ...["doctor", "audit verify", "restore", "store move", "serve", "destroy", "REKEY_KEK_COMMAND"],
+    ...["doctor", "audit verify", "restore", "store move", "serve", "exec", "exec --on-rotate"],
+    ...["destroy", "REKEY_KEK_COMMAND"],
   ],
 } as Record<"database" | "keyring", CommandName[]>;
 
@@ -263,6 +274,21 @@ export const ROWS: readonly Row[] = [
     why:
       "runs the operator's command, with `rotate --before` and `--after` too; `serve` starts its helper for the " +
       "keyring by it",
+  },
+  {
+    what: "the program that is named",
+    pattern: /^\/usr\/bin\/true$/,
+    how: "starts",
+    ...both(["exec", "exec --on-rotate"]),
+    why: "gets the secret",
+  },
+  {
+    what: "`/dev/tty`",
+    pattern: /^\/dev\/tty$/,
+    how: "reads",
+    ...both(["exec --on-rotate"]),
+    why: "whether the terminal has sent a signal to the program too",
+    perhaps: true,
   },
   {
     what: "`/dev/null`",

@@ -35,7 +35,7 @@ export interface AuditEntry {
   readonly insteadOf?: string | undefined;
   /** Whole microseconds. */
   readonly duration?: number | undefined;
-  /** Free text of the operator, or the error code of a failure. */
+  /** Free text of the operator, what a value is for, or the error code of a failure. */
   readonly reason?: string | undefined;
 }
 

@@ -1,4 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
+import { withCallersUmask } from "./umask.ts";
 
 /** What a hook is told, as variables `REKEY_ROTATION_…`: names and times, nothing secret. */
 export type Facts = Readonly<Record<string, string | number | null>>;
@@ -20,13 +21,14 @@ export async function runHook(
   facts: Facts,
   globals: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const child = new Deno.Command("/bin/sh", {
+  const command = new Deno.Command("/bin/sh", {
     args: ["-c", `exec >&2\n${commandLine}`],
     env: { ...globals, ...variables(facts) },
     stdin: "null",
     stdout: "inherit",
     stderr: "inherit",
-  }).spawn();
+  });
+  const child = withCallersUmask(() => command.spawn());
   const timer = setTimeout(() => child.kill("SIGKILL"), LONGEST_MS);
   const { success, code, signal } = await child.status;
   clearTimeout(timer);

@@ -1,7 +1,7 @@
 import { CommanderError } from "commander";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { type Context, makeContext } from "./context.ts";
-import { Output, Reported, systemStreams } from "./output.ts";
+import { NOT_WRITTEN_DOWN, Output, ProgramEnded, Reported, systemStreams } from "./output.ts";
 import { makeProgram } from "./program.ts";
 import { askTerminal } from "./terminal.ts";
 
@@ -12,7 +12,9 @@ import { askTerminal } from "./terminal.ts";
  * @throws whatever is a bug.
  */
 export async function main(args: readonly string[], version: string): Promise<number> {
-  let output = outputFor({ json: args.includes("--json"), color: !args.includes("--no-color") });
+  // What comes after -- is a program's or a token.
+  const own = args.slice(0, args.includes("--") ? args.indexOf("--") : undefined);
+  let output = outputFor({ json: own.includes("--json"), color: !own.includes("--no-color") });
   const program = makeProgram(version, async (globals, call) => {
     output = outputFor(globals);
     await withContext(makeContext(globals, output, askTerminal, version), call);
@@ -31,6 +33,7 @@ export async function main(args: readonly string[], version: string): Promise<nu
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     if (error instanceof Reported) return error.refusal.exitCode;
+    if (error instanceof ProgramEnded) return error.status;
     const refusal = error instanceof CommanderError ? usageError(error) : refusalFor(error);
     output.error(refusal);
     return refusal.exitCode;
@@ -67,9 +70,7 @@ async function withContext(
     const noted = await context.secrets.flushNotes();
     context.secrets.close();
     // After a failure its own message says more.
-    if (!noted && !failed) {
-      context.output.warning("the retrieval of the secret could not be written to the audit log");
-    }
+    if (!noted && !failed) context.output.warning(NOT_WRITTEN_DOWN);
   }
 }
 

@@ -21,10 +21,20 @@ export interface Streams {
   readonly columns?: number | undefined;
 }
 
+/** A warning: see `SecretManager.flushNotes`. */
+export const NOT_WRITTEN_DOWN = "the retrieval of the secret could not be written to the audit log";
+
 /** A refusal that is itself the result on stdout, as `verify --json` prints it: nothing is left to say. */
 export class Reported extends Error {
   constructor(readonly refusal: RekeyError) {
     super(refusal.message);
+  }
+}
+
+/** The end of a program that was run in rekey's place: its status is ours, and it has said what there is to say. */
+export class ProgramEnded extends Error {
+  constructor(readonly status: number) {
+    super(`The program ended with status ${status}`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { auditCommands } from "./table/audit.ts";
 import type { Commands, Runner } from "./table/runner.ts";
+import { execCommands } from "./table/exec.ts";
 import { secretCommands } from "./table/secret.ts";
 import { serveCommands } from "./table/serve.ts";
 import { tokenCommands } from "./table/tokens.ts";
@@ -16,7 +17,8 @@ Exit codes:
   3  token not valid
   4  secret store unavailable
   5  a check says no
-  6  busy: another process holds the lock`;
+  6  busy: another process holds the lock
+\`rekey exec\` ends as its program does; 126 and 127: it cannot be started, there is none`;
 
 /** The command table. */
 const COMMANDS: Commands = {
@@ -24,6 +26,7 @@ const COMMANDS: Commands = {
   ...tokenCommands,
   ...userCommands,
   ...serveCommands,
+  ...execCommands,
   ...auditCommands,
   ...versionCommands,
 };

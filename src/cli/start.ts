@@ -1,12 +1,11 @@
 import config from "../../deno.json" with { type: "json" };
 import { main } from "./main.ts";
 import { REQUEST_THREAD, requestThread } from "./request_thread.ts";
+import { makePrivately } from "./umask.ts";
 
 /** Runs the program on its command line and ends it; or, where a request thread of `serve` begins, that. */
 export async function start(): Promise<void> {
-  // Everything that rekey makes is its user's alone, whatever the shell's umask is.
-  if (Deno.build.os !== "windows") Deno.umask(0o077);
-
+  makePrivately();
   if (self.name === REQUEST_THREAD) return requestThread(self);
   // A limit on the size of files (ulimit -f) is to be an error in words and not the end in mid-write.
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGXFSZ", () => {});

@@ -51,6 +51,10 @@ export const ERROR_TABLE = {
   backup_unusable: { exit: 1, http: 400 },
   check_failed: { exit: 5, http: 500 },
   busy: { exit: 6, http: 503 },
+
+  // The program that `exec` is to start, as shells report it.
+  program_not_executable: { exit: 126, http: 500 },
+  program_not_found: { exit: 127, http: 500 },
 } as const satisfies Record<string, { exit: number; http: number }>;
 
 /** Codes of a token that is refused for what it is. */

@@ -50,17 +50,18 @@ export class SecretManager {
   /**
    * The current secret; one that an older application left is adopted.
    *
+   * @param purpose what it is for, for the audit log.
    * @throws {RekeyError} `not_initialised` when there is none, another code with exit status 4 when
    * it cannot be had. It never makes one.
    */
-  async get(): Promise<Retrieved> {
+  async get(purpose?: string): Promise<Retrieved> {
     const { installation, version } = await this.open();
     try {
-      return await this.valueOf(version);
+      return await this.valueOf(version, purpose);
     } catch (error) {
       // A rotation that came in between has taken the value away; then the next one counts.
       if (installation.versions.current()?.version === version.version) throw error;
-      return await this.get();
+      return await this.get(purpose);
     }
   }
 
@@ -255,10 +256,12 @@ export class SecretManager {
   /** None: each retrieval is written down. */
   keptValue(): undefined {}
 
-  /** The value of a version, for verification. */
-  async valueOf(version: Version): Promise<Retrieved> {
+  /** The value of a version, for verification unless `purpose` says what else it is for. */
+  async valueOf(version: Version, purpose?: string): Promise<Retrieved> {
     const { installation } = await this.open();
-    return await retrieve(installation, version, this.#note);
+    // A failure's own reason says more.
+    const note = (entry: AuditEntry) => this.#note({ reason: purpose, ...entry });
+    return await retrieve(installation, version, note);
   }
 
   /** The database with its fixed settings, for the layers above. */

@@ -14,13 +14,24 @@ const PR_SET_DUMPABLE = 4;
 export function confineMemory(): boolean {
   if (Deno.build.os !== "linux") return false;
   const libc = Deno.dlopen("libc.so.6", {
-    prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
     setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   });
   try {
-    const none = new BigUint64Array(2);
-    const limited = libc.symbols.setrlimit(RLIMIT_CORE, none) === 0;
-    return libc.symbols.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n) === 0 && limited;
+    const limited = libc.symbols.setrlimit(RLIMIT_CORE, new BigUint64Array(2)) === 0;
+    return hideMemory() && limited;
+  } finally {
+    libc.close();
+  }
+}
+
+/** The same for a process whose children are none of ours to limit: they inherit nothing of it. */
+export function hideMemory(): boolean {
+  if (Deno.build.os !== "linux") return false;
+  const libc = Deno.dlopen("libc.so.6", {
+    prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
+  });
+  try {
+    return libc.symbols.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n) === 0;
   } finally {
     libc.close();
   }

@@ -65,8 +65,9 @@ export class Box implements Disposable {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    if (options.stdin !== undefined) await feed(child.stdin, options.stdin);
     const ending = child.output();
+    // A program that copies its stdin needs both ends at once.
+    if (options.stdin !== undefined) await feed(child.stdin, options.stdin);
     const { code, stdout, stderr } = await (this.watch?.during(ending) ?? ending);
     // Others may print a secret: secret-tool is asked to.
     if ([program, ...args].some((part) => part.includes(REKEY))) this.watch?.ended(stdout, stderr);

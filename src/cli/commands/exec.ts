@@ -1,0 +1,100 @@
+import { hideMemory } from "../../serve/confinement.ts";
+import { SecretManager } from "../../secret/manager.ts";
+import { type Context, variable } from "../context.ts";
+import type { Ending } from "../exec/child.ts";
+import { become, dieOf } from "../exec/libc.ts";
+import { findProgram, notExecutable, type Program, shown } from "../exec/program.ts";
+import { type Given, Supervisor } from "../exec/supervisor.ts";
+import type { Passed } from "../exec/signals.ts";
+import { inCallersSurroundings } from "../exec/surroundings.ts";
+import { Watch } from "../exec/watch.ts";
+import { lenientStreams, NOT_WRITTEN_DOWN, Output, ProgramEnded } from "../output.ts";
+
+/** Flags of `rekey exec`. Durations in seconds. */
+export interface ExecFlags {
+  /** Name of the variable that holds the secret. */
+  readonly env: string;
+  readonly onRotate?: "restart" | { readonly signal: Passed };
+  readonly graceStop: number;
+  /** The program's name, and its arguments. */
+  readonly command: readonly [name: string, ...args: string[]];
+}
+
+// As a shell does without PATH.
+const USUAL_FOLDERS = "/usr/bin:/bin";
+
+// Another process writes for an instant; who holds the database longer is not to hold up signals.
+const WAIT_MS = 250;
+
+/** Runs a program that has the secret in its environment. */
+export async function exec(options: ExecFlags, context: Context): Promise<void> {
+  const [name, ...args] = options.command;
+  const program = findProgram(name, args, variable("PATH") ?? USUAL_FOLDERS);
+  const { secrets, output } = context;
+  const given = await give(secrets, program, options.env, output);
+  if (options.onRotate === undefined && Deno.build.os !== "windows") {
+    secrets.close();
+    throw replaceBy(program, given.variables);
+  }
+  const ending = await supervise(program, options, context, given);
+  if ("status" in ending) throw new ProgramEnded(ending.status);
+  secrets.close();
+  dieOf(ending.signal);
+  // The first process of a container does not die of its own signals.
+  throw new ProgramEnded(128 + ending.signal);
+}
+
+/** Becomes the program; when that cannot be done, answers why. */
+function replaceBy(program: Program, variables: Record<string, string>): Error {
+  inCallersSurroundings(() => {
+    for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
+    become(program.path, [program.name, ...program.args]);
+  });
+  return notExecutable(program.name);
+}
+
+async function supervise(
+  program: Program,
+  { env, onRotate, graceStop }: ExecFlags,
+  { secrets: { environment }, output: { options } }: Context,
+  given: Given,
+): Promise<Ending> {
+  hideMemory();
+  const output = new Output(options, lenientStreams);
+  const warn = (text: string) => output.warning(text);
+  const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS });
+  const watch = new Watch(environment, warn);
+  const around = {
+    watch,
+    warn,
+    remark: (text: string) => output.remark(text),
+    give: () => give(secrets, program, env, output),
+  };
+  try {
+    const reaction = onRotate === "restart" ? { restartAfterMs: graceStop * 1000 } : onRotate;
+    return await new Supervisor(program, reaction, around, given).ended();
+  } finally {
+    watch.close();
+    secrets.close();
+  }
+}
+
+/** The current secret, as the program is to have it. That it is handed on is written down first. */
+async function give(
+  secrets: SecretManager,
+  program: Program,
+  env: string,
+  output: Output,
+): Promise<Given> {
+  letKeyringAnswer(secrets);
+  const { secret } = await secrets.get(`exec ${shown(program.name)}`);
+  if (!await secrets.flushNotes()) output.warning(NOT_WRITTEN_DOWN);
+  return { kid: secret.kid, variables: { REKEY_KID: secret.kid, [env]: secret.reveal() } };
+}
+
+function letKeyringAnswer(secrets: SecretManager): void {
+  secrets.refresh();
+  const { keyring } = secrets.environment;
+  // A service that waits for its user is not to ask again and again.
+  if (!keyring.isStuck) keyring.retry();
+}

@@ -1,0 +1,90 @@
+// The runtime has no calls for these; the C library that it is linked to has.
+const X_OK = 1;
+const SIG_DFL = 0n;
+const SIGPIPE = 13;
+const O_RDONLY = 0;
+const POINTER_BYTES = BigUint64Array.BYTES_PER_ELEMENT;
+
+const LIBRARIES: Partial<Record<typeof Deno.build.os, string>> = {
+  linux: "libc.so.6",
+  darwin: "libSystem.B.dylib",
+};
+
+/** Whether this process may execute a file; `undefined` where the system cannot be asked. */
+export function mayExecute(path: string): boolean | undefined {
+  const answer = load()?.symbols.access(zeroTerminated(path), X_OK);
+  return answer === undefined ? undefined : answer === 0;
+}
+
+/**
+ * Makes this process the program, which keeps the process's id, environment, open files and standing with its
+ * parent. It comes back only when that cannot be done.
+ *
+ * @param argv the program's arguments, its own name first.
+ */
+export function become(path: string, argv: readonly string[]): void {
+  const libc = load();
+  // What is ignored stays so, and the runtime ignores this one.
+  libc?.symbols.signal(SIGPIPE, SIG_DFL);
+  libc?.symbols.execv(zeroTerminated(path), vector(argv));
+}
+
+/** Whether this process is in the foreground of a terminal, which then sends it and its children the same signals. */
+export function isInForeground(): boolean {
+  const libc = load();
+  if (libc === undefined) return Deno.stdin.isTerminal();
+  const { open, close, tcgetpgrp, getpgrp } = libc.symbols;
+  const terminal = open(zeroTerminated("/dev/tty"), O_RDONLY);
+  if (terminal < 0) return false;
+  const foreground = tcgetpgrp(terminal);
+  close(terminal);
+  return foreground === getpgrp();
+}
+
+/** Ends this process by a signal, so that its parent sees what happened. It comes back when that cannot be done. */
+export function dieOf(signal: number): void {
+  const libc = load();
+  // A listener would take the signal, and some are ignored from the start.
+  libc?.symbols.signal(signal, SIG_DFL);
+  libc?.symbols.raise(signal);
+}
+
+function loadLibrary() {
+  const name = LIBRARIES[Deno.build.os];
+  if (name === undefined) return undefined;
+  return Deno.dlopen(name, {
+    access: { parameters: ["buffer", "i32"], result: "i32" },
+    execv: { parameters: ["buffer", "buffer"], result: "i32" },
+    signal: { parameters: ["i32", "usize"], result: "usize" },
+    raise: { parameters: ["i32"], result: "i32" },
+    open: { parameters: ["buffer", "i32"], result: "i32" },
+    close: { parameters: ["i32"], result: "i32" },
+    tcgetpgrp: { parameters: ["i32"], result: "i32" },
+    getpgrp: { parameters: [], result: "i32" },
+  });
+}
+
+let loaded: ReturnType<typeof loadLibrary>;
+
+function load() {
+  return loaded ??= loadLibrary();
+}
+
+function zeroTerminated(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${text}\0`);
+}
+
+// Pointers and texts in one block, so that none of them is collected while it is in use.
+function vector(texts: readonly string[]): Uint8Array<ArrayBuffer> {
+  const parts = texts.map(zeroTerminated);
+  let end = (parts.length + 1) * POINTER_BYTES;
+  const block = new Uint8Array(parts.reduce((sum, { length }) => sum + length, end));
+  const pointers = new BigUint64Array(block.buffer, 0, parts.length);
+  const start = Deno.UnsafePointer.value(Deno.UnsafePointer.of(block));
+  parts.forEach((part, i) => {
+    pointers[i] = start + BigInt(end);
+    block.set(part, end);
+    end += part.length;
+  });
+  return block;
+}

@@ -1,0 +1,74 @@
+import { basename, join } from "node:path";
+import { RekeyError } from "../../core/errors.ts";
+import { mayExecute } from "./libc.ts";
+
+/** A program with its arguments, as it is to be started. */
+export interface Program {
+  /** As it was written. */
+  readonly name: string;
+  readonly path: string;
+  readonly args: readonly string[];
+}
+
+/**
+ * Finds a program as a shell does: where its name says, or in the folders of `PATH`.
+ *
+ * @throws {RekeyError} `program_not_found`, or `program_not_executable` when something is there that cannot be started.
+ */
+export function findProgram(name: string, args: readonly string[], folders: string): Program {
+  // Where the system cannot be asked, starting it tells.
+  if (mayExecute("/") === undefined) return { name, path: name, args };
+  const there = placesOf(name, folders).filter(isThere);
+  const path = there.find((path) => isFile(path) && mayExecute(path));
+  if (path !== undefined) return { name, path, args };
+  throw there.length > 0 ? notExecutable(name) : notFound(name);
+}
+
+function placesOf(name: string, folders: string): string[] {
+  if (name === "" || name.includes("/")) return [name];
+  // An empty part of PATH is the current folder.
+  return folders.split(":").map((folder) => join(folder || ".", name));
+}
+
+function notFound(name: string): RekeyError {
+  const hint = name.includes("/") ? "Is its path right?" : "Is its folder in PATH?";
+  const message = `Cannot start ${shown(name)}: there is no such program`;
+  return new RekeyError("program_not_found", message, { hint });
+}
+
+/** What is said of a program that is there and does not start. */
+export function notExecutable(name: string, cause?: unknown): RekeyError {
+  return new RekeyError(
+    "program_not_executable",
+    `Cannot start ${shown(name)}: it is there, but the system cannot run it`,
+    {
+      hint:
+        "A file needs the permission to be executed, and a script an interpreter that exists (#!)",
+      cause,
+    },
+  );
+}
+
+/** The last part of a program's name, for messages and the audit log; a longer one may be something else, mistyped. */
+export function shown(name: string): string {
+  const last = basename(name);
+  return /^[\w.+@-]{1,40}$/.test(last) ? last : "the program";
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    // What may not be looked at may be there.
+    return error instanceof Deno.errors.PermissionDenied;
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,26 @@
+import { isInForeground } from "./libc.ts";
+
+/** Signals that are passed on to the program. What stops a process (TSTP, TTIN, TTOU) the terminal does to both. */
+export const PASSED = [
+  "SIGINT",
+  "SIGTERM",
+  "SIGHUP",
+  "SIGQUIT",
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGWINCH",
+  "SIGCONT",
+] as const satisfies readonly Deno.Signal[];
+export type Passed = typeof PASSED[number];
+
+// A terminal sends these to all processes in its foreground, the program among them.
+const OF_TERMINALS: readonly Passed[] = ["SIGINT", "SIGQUIT", "SIGWINCH", "SIGCONT"];
+
+/** Takes every signal that the program should have; those that its terminal sends it too are left out. */
+export function onSignals(take: (signal: Passed) => void): void {
+  for (const signal of PASSED) {
+    Deno.addSignalListener(signal, () => {
+      if (!(OF_TERMINALS.includes(signal) && isInForeground())) take(signal);
+    });
+  }
+}

@@ -1,0 +1,115 @@
+import type { RekeyError } from "../../core/errors.ts";
+import { Pause } from "../../serve/pause.ts";
+import { Child, type Ending } from "./child.ts";
+import type { Program } from "./program.ts";
+import { onSignals, type Passed } from "./signals.ts";
+import { asRefusalOrBug, type Watch } from "./watch.ts";
+
+/** What happens to the program when another version becomes the current one. */
+export type OnRotate =
+  | { readonly signal: Passed }
+  /** Stopped by SIGTERM, and by SIGKILL after so many milliseconds; then started with the new value. */
+  | { readonly restartAfterMs: number };
+
+/** Variables of the program's environment, and the kid of the version that they are of. */
+export interface Given {
+  readonly kid: string;
+  readonly variables: Record<string, string>;
+}
+
+/** What the supervisor needs of the program around it. */
+export interface Surroundings {
+  readonly watch: Watch;
+  /** Gets the current secret. @throws {RekeyError} when it cannot be had. */
+  give(): Promise<Given>;
+  remark(text: string): void;
+  warn(text: string): void;
+}
+
+// Each time costs a look at the file and at a counter of SQLite's.
+const EVERY_MS = 250;
+
+const ENDING: readonly Passed[] = ["SIGTERM", "SIGINT", "SIGQUIT"];
+
+/** Runs a program until it ends, tells it of rotations, and passes signals on to it. */
+export class Supervisor {
+  readonly #pause = new Pause();
+  #child: Child;
+  #kid: string;
+  #toldToEnd = false;
+  #restarting = false;
+  #refused: string | undefined;
+
+  /** Starts the program. @throws {RekeyError} `program_not_executable`. */
+  constructor(
+    private readonly program: Program,
+    private readonly onRotate: OnRotate | undefined,
+    private readonly around: Surroundings,
+    { kid, variables }: Given,
+  ) {
+    onSignals((signal) => this.#pass(signal));
+    this.#child = Child.start(program, variables);
+    this.#kid = kid;
+  }
+
+  /** How the program ended, by itself or told to by others. @throws {RekeyError} when it cannot be started again. */
+  async ended(): Promise<Ending> {
+    if (this.onRotate === undefined) return await this.#child.end();
+    for (;;) {
+      const ending = await this.#child.endsWithin(EVERY_MS);
+      if (ending !== undefined) return ending;
+      const kid = this.around.watch.current();
+      if (kid === undefined || kid === this.#kid || this.#toldToEnd) continue;
+      const last = await this.#react(this.onRotate, kid);
+      if (last !== undefined) return last;
+    }
+  }
+
+  /** @returns how the program ended, if that was the end of it. */
+  async #react(onRotate: OnRotate, kid: string): Promise<Ending | undefined> {
+    if ("restartAfterMs" in onRotate) return await this.#restart(onRotate.restartAfterMs);
+    this.#child.signal(onRotate.signal);
+    this.#kid = kid;
+    this.around.remark(`the secret is another one (kid ${kid}): ${onRotate.signal} was sent`);
+  }
+
+  async #restart(graceMs: number): Promise<Ending | undefined> {
+    // First the value: a program that runs with an old one is better than none.
+    const given = await this.#given();
+    if (given === undefined || given.kid === this.#kid) return;
+    if (this.#child.ending !== undefined || this.#toldToEnd) return;
+    this.#restarting = true;
+    const ending = await this.#child.stop(graceMs);
+    this.#restarting = false;
+    if (this.#toldToEnd) return ending;
+    this.#child = Child.start(this.program, given.variables);
+    this.#kid = given.kid;
+    this.around.remark(`the secret is another one (kid ${given.kid}): started again with it`);
+  }
+
+  async #given(): Promise<Given | undefined> {
+    if (this.#pause.isOn) return undefined;
+    try {
+      const given = await this.around.give();
+      this.#pause.over();
+      this.#refused = undefined;
+      return given;
+    } catch (error) {
+      this.#refuse(asRefusalOrBug(error));
+      return undefined;
+    }
+  }
+
+  #refuse(why: RekeyError): void {
+    this.#pause.begin(why);
+    if (this.#refused === why.code) return;
+    this.#refused = why.code;
+    this.around.warn(`the program goes on with an old secret: ${why.message}`);
+  }
+
+  #pass(signal: Passed): void {
+    // Told to end while it ends anyway: not to be started again.
+    this.#toldToEnd ||= signal === "SIGTERM" || (this.#restarting && ENDING.includes(signal));
+    this.#child.signal(signal);
+  }
+}

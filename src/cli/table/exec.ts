@@ -1,0 +1,75 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { RekeyError } from "../../core/errors.ts";
+import type { Commands } from "./runner.ts";
+import { lasting } from "./values.ts";
+
+/** `exec`. */
+export const execCommands: Commands = {
+  exec: (program, runner) => {
+    program.command("exec")
+      .description(
+        "run a program that has the secret in its environment; what follows -- is its own",
+      )
+      .usage("[options] -- PROGRAM [ARGUMENT...]")
+      .argument("[program...]")
+      .addOption(
+        new Option("--env <name>", "the variable that holds it").argParser(variableName)
+          .default("JWT_SECRET"),
+      )
+      .addOption(
+        new Option(
+          "--on-rotate <what>",
+          "when another secret becomes the current one: restart the program, or signal:HUP",
+        ).argParser(reaction),
+      )
+      .addOption(
+        lasting("--grace-stop <duration>", "with restart: how long it may take to end", "10s"),
+      )
+      .addHelpText(
+        "after",
+        `
+  Without --on-rotate rekey becomes the program; with it, rekey stays as its parent.
+
+  Examples:
+    rekey exec -- node server.js
+    rekey exec --env SIGNING_KEY --on-rotate restart -- python3 -m service --port 8000`,
+      )
+      .action((_words: string[], options, command: Command) =>
+        runner(command.optsWithGlobals(), async (context) => {
+          const words = wordsOf(command);
+          await (await import("../commands/exec.ts")).exec({ ...options, command: words }, context);
+        })
+      );
+  },
+};
+
+function variableName(text: string): string {
+  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(text)) return text;
+  throw new InvalidArgumentError("Write letters, digits and underscores, no digit first.");
+}
+
+const SIGNALS = ["HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "WINCH", "CONT"];
+
+function reaction(text: string) {
+  const [, name] = /^signal:(?:SIG)?([A-Z0-9]+)$/.exec(text) ?? [];
+  if (text === "restart") return text;
+  if (name !== undefined && SIGNALS.includes(name)) return { signal: `SIG${name}` };
+  throw new InvalidArgumentError(`Write restart, or signal: and one of ${SIGNALS.join(", ")}.`);
+}
+
+// Without -- it would be a guess which options are the program's.
+function wordsOf(command: Command): string[] {
+  const line = rootOf(command).rawArgs;
+  const words = line.includes("--") ? line.slice(line.indexOf("--") + 1) : [];
+  if (words.length > 0 && words.length === command.args.length) return words;
+  const why = command.args.length === 0
+    ? "No program was given"
+    : "There is no -- before the program";
+  throw new RekeyError("usage", why, { hint: "Write `rekey exec -- PROGRAM ARGUMENTS…`" });
+}
+
+function rootOf(command: Command): Command & { rawArgs: string[] } {
+  return (command.parent === null ? command : rootOf(command.parent)) as Command & {
+    rawArgs: string[];
+  };
+}
