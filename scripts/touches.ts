@@ -20,16 +20,8 @@ export const COMMANDS = [
   ],
   ...["revoke", "user add", "user list", "user passwd", "user remove", "session list"],
   ...["session revoke", "audit list", "audit verify", "audit export", "stats", "backup", "restore"],
-  ...[
-    "store move",
-    "kek rotate",
-    "serve",
-    "serve --unix",
-    "exec",
-    "exec --on-rotate",
-    "destroy",
-    "REKEY_KEK_COMMAND",
-  ],
+  ...["store move", "kek rotate", "serve", "serve --unix", "exec", "exec --on-rotate", "schedule"],
+  ...["destroy", "REKEY_KEK_COMMAND"],
 ] as const;
 export type CommandName = typeof COMMANDS[number];
 
@@ -50,7 +42,7 @@ export interface Row {
 }
 
 const EVERY = COMMANDS;
-const WORKING = COMMANDS.filter((name) => !/version|help/.test(name));
+const WORKING = COMMANDS.filter((name) => !/version|help|schedule/.test(name));
 const NONE: CommandName[] = [];
 const both = (commands: readonly CommandName[]) => ({ database: commands, keyring: commands });
 
@@ -348,6 +340,12 @@ export function touchRows(): string[] {
 function spelled(commands: readonly CommandName[]): string {
   if (commands.length === 0) return "none";
   if (commands.length === EVERY.length) return "every command";
-  if (commands.length === WORKING.length) return "all but `--help`, `--version`, `version`";
-  return EVERY.filter((name) => commands.includes(name)).map((name) => `\`${name}\``).join(", ");
+  if (commands.length === WORKING.length) {
+    return `all but ${named(EVERY.filter((name) => !WORKING.includes(name)))}`;
+  }
+  return named(EVERY.filter((name) => commands.includes(name)));
+}
+
+function named(commands: readonly CommandName[]): string {
+  return commands.map((name) => `\`${name}\``).join(", ");
 }

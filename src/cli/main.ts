@@ -108,7 +108,11 @@ function usageError({ code, message }: CommanderError): RekeyError {
       );
     case "commander.excessArguments":
       return usage("Too many arguments were given");
+    case "commander.missingArgument":
+      return usage(`${defined} is needed`);
     case "commander.invalidArgument": {
+      const [, argument, choices] = /for argument '([a-z]+)'\. ([^']*)$/.exec(message) ?? [];
+      if (argument !== undefined) return usage(`Cannot use that as ${argument}: ${choices}`);
       const why = /is invalid\. (.*)$/s.exec(message)?.[1] ?? "";
       return usage(`Cannot use the value of ${defined}: ${why.replace(/\.$/, "")}`);
     }

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { auditCommands } from "./table/audit.ts";
 import type { Commands, Runner } from "./table/runner.ts";
 import { execCommands } from "./table/exec.ts";
+import { scheduleCommands } from "./table/schedule.ts";
 import { secretCommands } from "./table/secret.ts";
 import { serveCommands } from "./table/serve.ts";
 import { tokenCommands } from "./table/tokens.ts";
@@ -27,6 +28,7 @@ const COMMANDS: Commands = {
   ...userCommands,
   ...serveCommands,
   ...execCommands,
+  ...scheduleCommands,
   ...auditCommands,
   ...versionCommands,
 };

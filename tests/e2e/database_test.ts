@@ -148,11 +148,24 @@ Deno.test("another app has a secret of its own", async () => {
   assert.equal(code, "unknown_kid");
 });
 
-Deno.test("status --check says when a rotation is due", async () => {
+Deno.test("status --check is one line for a monitor, and an exit status", async () => {
   using box = new Box();
+  const none = await box.run(["status", "--check"]);
+  assert.deepEqual([none.code, none.stdout.split("\n").length], [4, 2]);
+  assert.match(none.stdout, /^REKEY CRITICAL - Cannot find a JWT secret/);
   await box.run(["init"]);
-  assert.equal((await box.run(["status", "--check"])).code, 0);
-  assert.equal((await box.run(["status", "--check", "--max-age", "0s"])).code, 5);
+  const sound = await box.run(["status", "--check"]);
+  assert.deepEqual([sound.code, sound.stderr], [0, ""]);
+  assert.match(
+    sound.stdout,
+    /^REKEY OK - agiworkforce version 1 in the database is \d+ seconds? old, due in \d+ days \| age=\d+s;;7776000 sessions=0\n$/,
+  );
+  const due = await box.run(["status", "--check", "--max-age", "0s"]);
+  assert.equal(due.code, 5);
+  assert.match(due.stdout, /^REKEY CRITICAL - .*, a rotation is due \| age=\d+s;;0 sessions=0\n$/);
+  assert.match(due.stderr, /hint: Run `rekey rotate`/);
+  const { age_seconds } = await box.json("status", "--check");
+  assert.equal(typeof age_seconds, "number");
 });
 
 Deno.test("destroy leaves an application's own tables and rows in place", async () => {

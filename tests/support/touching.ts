@@ -46,6 +46,7 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
   yield await run("audit verify", ["audit", "verify"]);
   yield await run("audit export", ["audit", "export"]);
   yield await run("stats", ["stats"]);
+  yield await run("schedule", ["schedule", "systemd", "--user"]);
   yield await run("exec", ["exec", "--", "/usr/bin/true"]);
   yield await run("exec --on-rotate", ["exec", "--on-rotate", "restart", "--", "/usr/bin/true"]);
   yield await run("backup", ["backup", backup]);

@@ -6,7 +6,15 @@ import { announced } from "../../secret/announcement.ts";
 import type { Installation } from "../../store/installation.ts";
 import type { Version } from "../../store/versions.ts";
 import type { Context } from "../context.ts";
-import { describeSeconds, describeVersion, fromNow, sessionsText, table } from "../describe.ts";
+import type { Output } from "../output.ts";
+import {
+  describeSeconds,
+  describeVersion,
+  fromNow,
+  printable,
+  sessionsText,
+  table,
+} from "../describe.ts";
 
 /** Flags of `rekey status`. */
 export interface StatusOptions {
@@ -17,6 +25,21 @@ export interface StatusOptions {
 
 /** Shows the secret's state; reads its value, so a secret that cannot be had is not reported as well. */
 export async function status(options: StatusOptions, context: Context): Promise<void> {
+  try {
+    await show(options, context);
+  } catch (error) {
+    if (options.check) reportUnavailable(error, context.output);
+    throw error;
+  }
+}
+
+// A monitor shows the line that is on stdout.
+function reportUnavailable(error: unknown, output: Output): void {
+  if (output.options.json || !isRekeyError(error) || error.code === "check_failed") return;
+  output.result({}, [`REKEY CRITICAL - ${printable(error.message)}`]);
+}
+
+async function show(options: StatusOptions, context: Context): Promise<void> {
   const { secrets, auth, output } = context;
   const { from } = await secrets.get();
   const { installation, version } = await secrets.open();
@@ -36,7 +59,7 @@ export async function status(options: StatusOptions, context: Context): Promise<
     fallback_rate: fallbackRate(installation.database),
     last_rotation: lastRotation(installation.database),
   };
-  output.result(facts, human(facts));
+  output.result(facts, options.check ? [monitored(facts, options.maxAge)] : human(facts));
   if (from !== version.location) {
     output.warning(`the ${version.location} cannot be used; the sealed copy serves`);
   }
@@ -76,6 +99,18 @@ type Facts = Record<string, unknown> & {
   rotation_announced: string | null;
   last_rotation: string | null;
 };
+
+/** One line with performance data, as the Monitoring Plugins' guidelines have it; the exit status is our own. */
+function monitored(facts: Facts, maxAge: number): string {
+  const age = facts.age_seconds as number;
+  const when = facts.rotation_due ? "a rotation is due" : `due in ${describeSeconds(maxAge - age)}`;
+  const copy = facts.read_from === facts.location ? "" : ", read from its sealed copy";
+  return `REKEY ${
+    facts.rotation_due ? "CRITICAL" : "OK"
+  } - ${facts.app} version ${facts.version} ` +
+    `in the ${facts.location}${copy} is ${describeSeconds(age)} old, ${when} | ` +
+    `age=${age}s;;${maxAge} sessions=${facts.sessions_active}`;
+}
 
 // RFC 3339, and how far from now that is.
 function withRelative(time: string): string {

@@ -57,7 +57,7 @@ export const secretCommands: Commands = {
   status: (program, runner) => {
     program.command("status")
       .description("show the secret's version, location and age, never its value")
-      .option("--check", "exit 5 when a rotation is due")
+      .option("--check", "one line for a monitor; exit 5 when a rotation is due")
       .addOption(lasting("--max-age <duration>", "age at which a rotation is due", "90d"))
       .action(run(runner, async () => (await import("../commands/status.ts")).status));
   },

@@ -1,0 +1,65 @@
+import { RekeyError } from "../../core/errors.ts";
+
+/** A rotation that a machine is to make by itself, in the terms that all schedulers share. */
+export interface Plan {
+  readonly app: string;
+  /** The executable's absolute path. */
+  readonly program: string;
+  /** Its arguments. */
+  readonly args: readonly string[];
+  /** Environment by which it finds the installation. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** Seconds: how old a version may become. */
+  readonly maxAge: number;
+  /** Time of day, local, of the daily look. */
+  readonly hour: number;
+  readonly minute: number;
+  /** Whether commands of the operator's run with it, or others are told over the network. */
+  readonly reachesOut: boolean;
+  readonly home: string;
+}
+
+/** A file for a scheduler. */
+export interface ScheduleFile {
+  readonly path: string;
+  readonly content: string;
+}
+
+/** What a scheduler is given, and what is left for the operator to do. */
+export interface Schedule {
+  readonly files: readonly ScheduleFile[];
+  readonly next: string;
+}
+
+/** Name of units, jobs and tasks. */
+export function jobName({ app }: Plan): string {
+  return `rekey-rotate-${app}`;
+}
+
+// A look each hour for ages of days would be noise in the log; one a day for ages of hours would be late.
+const DAILY_FROM_SECONDS = 2 * 86_400;
+
+/** Whether one look a day is enough; else there is one an hour. */
+export function isDaily({ maxAge }: Plan): boolean {
+  return maxAge >= DAILY_FROM_SECONDS;
+}
+
+/** A duration as flags take it, in its largest unit that loses nothing. */
+export function spelled(seconds: number): string {
+  const units: [number, string][] = [[86_400, "d"], [3_600, "h"], [60, "m"]];
+  const [size, unit] = units.find(([size]) => seconds % size === 0) ?? [1, "s"];
+  return `${seconds / size}${unit}`;
+}
+
+/**
+ * Texts that go into a line of a file.
+ *
+ * @throws {RekeyError} `usage` for one that would be more than one line, or none.
+ */
+export function checkLines(texts: readonly string[]): void {
+  // deno-lint-ignore no-control-regex
+  if (!texts.some((text) => /[\x00-\x1f\x7f]/.test(text))) return;
+  throw new RekeyError("usage", "Cannot schedule it: a path, flag or variable has a line break", {
+    hint: "Put longer commands into a script, and name that",
+  });
+}

@@ -1,0 +1,117 @@
+import { isDaily, jobName, type Plan, type Schedule, spelled } from "./plan.ts";
+
+/** What is different between a user's units and the system's, which run without a login and can be shut in further. */
+export type Manager = Owner & {
+  /** File of the sealed KEK, for `LoadCredentialEncrypted=`. */
+  readonly credential: string | undefined;
+  /** `$XDG_CONFIG_HOME`, or what it is by default. */
+  readonly config: string;
+};
+
+type Owner =
+  | { readonly of: "user" }
+  /** The folders are those that a rotation writes to. */
+  | { readonly of: "system"; readonly user: string; readonly writes: readonly string[] };
+
+/** A service and its timer (systemd.service(5), systemd.timer(5), systemd.exec(5)). */
+export function systemdUnits(plan: Plan, manager: Manager): Schedule {
+  const { of, config } = manager;
+  const folder = of === "user" ? `${config}/systemd/user` : "/etc/systemd/system";
+  const name = jobName(plan);
+  const files = [
+    { path: `${folder}/${name}.service`, content: service(plan, manager) },
+    { path: `${folder}/${name}.timer`, content: timer(plan) },
+  ];
+  const systemctl = of === "user" ? "systemctl --user" : "systemctl";
+  const next = `put them there, or let --install do it; then \`${systemctl} daemon-reload\` and ` +
+    `\`${systemctl} enable --now ${name}.timer\``;
+  return { files, next };
+}
+
+function service(plan: Plan, manager: Manager): string {
+  const { app, program, args, variables, maxAge } = plan;
+  return lines([
+    "[Unit]",
+    `Description=Rotate the JWT secret of ${app} when it is ${spelled(maxAge)} old`,
+    "",
+    "[Service]",
+    "Type=oneshot",
+    `ExecStart=${[program, ...args].map(word).join(" ")}`,
+    ...Object.entries(variables).map(([name, value]) =>
+      `Environment=${quoted(`${name}=${value}`)}`
+    ),
+    ...manager.of === "system" ? [`User=${manager.user}`] : [],
+    ...manager.credential === undefined
+      ? []
+      : [`LoadCredentialEncrypted=rekey-kek:${percent(manager.credential)}`],
+    "",
+    "UMask=0077",
+    "NoNewPrivileges=yes",
+    "LockPersonality=yes",
+    "RestrictNamespaces=yes",
+    "RestrictRealtime=yes",
+    "RestrictSUIDSGID=yes",
+    "SystemCallArchitectures=native",
+    "SystemCallFilter=@system-service @pkey",
+    ...plan.reachesOut ? [] : ["RestrictAddressFamilies=AF_UNIX"],
+    ...manager.of === "system" && !plan.reachesOut ? shutIn(manager.writes) : [],
+  ]);
+}
+
+// A user's own manager can do these only where users may make namespaces, and a timer has to work everywhere.
+function shutIn(writes: readonly string[]): string[] {
+  return [
+    "CapabilityBoundingSet=",
+    "DevicePolicy=closed",
+    "IPAddressDeny=any",
+    "PrivateDevices=yes",
+    "PrivateNetwork=yes",
+    "PrivateTmp=yes",
+    "ProtectClock=yes",
+    "ProtectControlGroups=yes",
+    "ProtectHome=read-only",
+    "ProtectHostname=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectProc=invisible",
+    "ProtectSystem=strict",
+    ...writes.map((path) => `ReadWritePaths=${quoted(`-${path}`)}`),
+    "RemoveIPC=yes",
+  ];
+}
+
+function timer(plan: Plan): string {
+  const [hour, minute] = [plan.hour, plan.minute].map((part) => String(part).padStart(2, "0"));
+  const daily = isDaily(plan);
+  return lines([
+    "[Unit]",
+    `Description=Look each ${daily ? "day" : "hour"} whether the JWT secret of ${plan.app} is due`,
+    "",
+    "[Timer]",
+    `OnCalendar=${daily ? `*-*-* ${hour}:${minute}:00` : `*-*-* *:${minute}:00`}`,
+    `RandomizedDelaySec=${daily ? "15min" : "1min"}`,
+    "# A machine that was off looks when it is on again.",
+    "Persistent=yes",
+    "",
+    "[Install]",
+    "WantedBy=timers.target",
+  ]);
+}
+
+function lines(list: readonly string[]): string {
+  return `# Made by rekey schedule.\n${list.join("\n")}\n`;
+}
+
+// Specifiers begin with a percent sign, variables of a command line with a dollar sign.
+const percent = (text: string) => text.replaceAll("%", "%%");
+
+function word(text: string): string {
+  return quoted(text.replaceAll("$", "$$$$"));
+}
+
+function quoted(text: string): string {
+  const plain = percent(text);
+  if (/^[\w@%+=:,./$-]+$/.test(plain)) return plain;
+  return `"${plain.replace(/["\\]/g, "\\$&")}"`;
+}

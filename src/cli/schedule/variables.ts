@@ -1,0 +1,39 @@
+import { resolve } from "node:path";
+import type { GlobalOptions } from "../context.ts";
+
+// By these a program without the operator's shell finds the same installation and the same KEK.
+const NAMES = [
+  "REKEY_APP",
+  "REKEY_DATA_DIR",
+  "REKEY_STORE",
+  "REKEY_MIRROR",
+  "REKEY_KEK_FILE",
+  "REKEY_KEK_COMMAND",
+  "REKEY_PASSPHRASE_FILE",
+  "REKEY_PASSPHRASE_COMMAND",
+  "REKEY_KEYRING_TIMEOUT",
+  "XDG_DATA_HOME",
+  "XDG_CONFIG_HOME",
+  "XDG_CACHE_HOME",
+];
+
+const PATHS = ["REKEY_DATA_DIR", "REKEY_KEK_FILE", "REKEY_PASSPHRASE_FILE"];
+
+/** The environment that stands for flags and variables of this command. */
+export function variablesFor(
+  { app, dataDir, store, mirror, kekFile }: GlobalOptions,
+  variable: (name: string) => string | undefined,
+): Record<string, string> {
+  const flags: Record<string, string | undefined> = {
+    REKEY_APP: app,
+    REKEY_DATA_DIR: dataDir,
+    REKEY_STORE: store,
+    REKEY_MIRROR: mirror,
+    REKEY_KEK_FILE: kekFile,
+  };
+  return Object.fromEntries(NAMES.flatMap((name) => {
+    const value = flags[name] ?? variable(name);
+    if (value === undefined) return [];
+    return [[name, PATHS.includes(name) ? resolve(value) : value]];
+  }));
+}

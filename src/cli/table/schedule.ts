@@ -1,0 +1,67 @@
+import { Argument, Command, InvalidArgumentError } from "commander";
+import { RekeyError } from "../../core/errors.ts";
+import { addRotate } from "./rotate.ts";
+import type { Commands } from "./runner.ts";
+import { lasting, nonEmpty } from "./values.ts";
+
+/** `schedule`. */
+export const scheduleCommands: Commands = {
+  schedule: (program, runner) => {
+    program.command("schedule")
+      .description("print what makes this machine rotate by itself: units, a crontab line, a task")
+      .usage("[options] KIND [-- FLAGS OF ROTATE]")
+      .addArgument(
+        new Argument("<kind>", "whose it is").choices(["systemd", "cron", "launchd", "windows"]),
+      )
+      .argument("[flags...]", "after --: flags of `rekey rotate`")
+      .addOption(lasting("--every <duration>", "how old a secret may become", "90d"))
+      .option("--at <time>", "time of day of the daily look", timeOfDay, { hour: 3, minute: 0 })
+      .option("--user", "systemd: for the user's own manager (standard unless root)")
+      .option("--system", "systemd: for the system, shut in (standard for root)")
+      .option("--credential <path>", "systemd: file with the KEK, by systemd-creds", nonEmpty)
+      .option("--install", "systemd: put the units in their place and start the timer")
+      .addHelpText(
+        "after",
+        `
+  Examples:
+    rekey schedule systemd --install                      for this user
+    rekey schedule cron --every 30d -- --grace 15m
+    rekey schedule systemd -- --after 'systemctl reload api'`,
+      )
+      .action((kind: string, rotate: string[], options, command: Command) =>
+        runner(command.optsWithGlobals(), async (context) => {
+          checkRotate(rotate);
+          const { schedule } = await import("../commands/schedule.ts");
+          await schedule({ ...options, kind, rotate }, context);
+        })
+      );
+  },
+};
+
+function timeOfDay(text: string): { hour: number; minute: number } {
+  const [, hour, minute] = /^([01]?\d|2[0-3]):([0-5]\d)$/.exec(text) ?? [];
+  if (minute !== undefined) return { hour: Number(hour), minute: Number(minute) };
+  throw new InvalidArgumentError("Write it as 03:00.");
+}
+
+const FIXED = ["force", "ifOlderThan", "at", "dryRun", "requestId"];
+
+// A mistake is to be seen now and not at three in the morning.
+function checkRotate(flags: readonly string[]): void {
+  if (flags.length === 0) return;
+  const rotate = new Command();
+  addRotate(rotate, () => Promise.resolve());
+  rotate.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
+  let why: string | undefined;
+  try {
+    rotate.parse([...flags], { from: "user" });
+    const fixed = FIXED.find((name) => rotate.getOptionValueSource(name) === "cli");
+    if (fixed !== undefined) why = `${fixed} is not to be chosen`;
+  } catch (error) {
+    why = (error as Error).message.replace(/^error: /, "");
+  }
+  if (why === undefined) return;
+  throw new RekeyError("usage", `Cannot give that to rekey rotate: ${why}`, {
+    hint: "See `rekey rotate --help`; --force and --if-older-than are given already",
+  });
+}
