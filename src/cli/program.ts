@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { auditCommands } from "./table/audit.ts";
+import { completionCommands } from "./table/completion.ts";
 import type { Commands, Runner } from "./table/runner.ts";
 import { execCommands } from "./table/exec.ts";
 import { scheduleCommands } from "./table/schedule.ts";
@@ -31,6 +32,7 @@ const COMMANDS: Commands = {
   ...scheduleCommands,
   ...auditCommands,
   ...versionCommands,
+  ...completionCommands,
 };
 
 /**

@@ -1,0 +1,65 @@
+import type { Command, Option } from "commander";
+
+/** What a command line says so far, and what its last word, which is being typed, is to be. */
+export interface Line {
+  /** The command that the words before lead to. */
+  readonly command: Command;
+  /** Arguments of that command. */
+  readonly given: readonly string[];
+  /** Whether `--` came before: what follows is no option of the command's. */
+  readonly afterDashes: boolean;
+  /** The option whose value is being typed. */
+  readonly option: Option | undefined;
+  /** Values of options that came before, by their long names. */
+  readonly values: Readonly<Record<string, string>>;
+  readonly word: string;
+}
+
+/** Reads the words after the program's name; the last one is being typed, and may be empty. */
+export function readLine(program: Command, words: readonly string[]): Line {
+  let command = program;
+  let afterDashes = false;
+  let option: Option | undefined;
+  const given: string[] = [];
+  const values: Record<string, string> = {};
+  for (const word of words.slice(0, -1)) {
+    if (option !== undefined) {
+      values[option.long!] = word;
+      option = undefined;
+    } else if (afterDashes) {
+      given.push(word);
+    } else if (word === "--") {
+      afterDashes = true;
+    } else if (word.startsWith("-") && word !== "-") {
+      const [name, value] = split(word);
+      const found = optionOf(command, name);
+      if (!takesValue(found)) continue;
+      if (value === undefined) option = found;
+      else values[found.long!] = value;
+    } else {
+      const below = given.length === 0
+        ? command.commands.find((one) => one.name() === word)
+        : undefined;
+      if (below === undefined) given.push(word);
+      else command = below;
+    }
+  }
+  return { command, given, afterDashes, option, values, word: words.at(-1) ?? "" };
+}
+
+/** `--name=value` in its parts. */
+export function split(word: string): [name: string, value: string | undefined] {
+  const at = word.indexOf("=");
+  return at < 0 ? [word, undefined] : [word.slice(0, at), word.slice(at + 1)];
+}
+
+/** An option of a command, or one that every command takes. */
+export function optionOf(command: Command, name: string): Option | undefined {
+  return command.options.find(({ short, long }) => name === short || name === long) ??
+    (command.parent === null ? undefined : optionOf(command.parent, name));
+}
+
+/** Whether a word with its value follows. */
+export function takesValue(option: Option | undefined): option is Option {
+  return option !== undefined && (option.required || option.optional);
+}

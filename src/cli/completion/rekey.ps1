@@ -1,0 +1,12 @@
+# PowerShell completion for rekey
+Register-ArgumentCompleter -Native -CommandName rekey -ScriptBlock {
+  param($wordToComplete, $commandAst, $cursorPosition)
+  $words = @($commandAst.CommandElements | Select-Object -Skip 1 |
+    Where-Object { $_.Extent.EndOffset -lt $cursorPosition } | ForEach-Object { "$_".Trim("'", '"') })
+  $words += $wordToComplete.Trim("'", '"')
+  $words | & rekey complete 2>$null | Where-Object { $_ -notlike ':*' } | ForEach-Object {
+    $word, $meaning = $_ -split [char]9, 2
+    $text = if ($word -match '^[\w./:=-]+$') { $word } else { "'" + ($word -replace "'", "''") + "'" }
+    [System.Management.Automation.CompletionResult]::new($text, $word, 'ParameterValue', "$meaning ")
+  }
+}
