@@ -2,30 +2,17 @@
  * The tables of README and of docs/security.md that come from the code. `deno run -RW scripts/readme.ts` writes
  * them; a unit test compares.
  */
-import { ERROR_TABLE, type ErrorCode } from "../src/core/errors.ts";
+import { codesOf, EXIT_STATUSES } from "../src/core/errors.ts";
 import { PERMISSIONS } from "./permissions.ts";
 import { touchRows } from "./touches.ts";
 
 const README = new URL("../README.md", import.meta.url);
 const SECURITY = new URL("../docs/security.md", import.meta.url);
 
-const MEANINGS: Record<number, string> = {
-  0: "done",
-  1: "failed",
-  2: "wrong usage",
-  3: "token not valid",
-  4: "secret store unavailable",
-  5: "a check says no",
-  6: "busy: another process holds the lock",
-  126: "`exec`: the program cannot be started",
-  127: "`exec`: there is no such program",
-};
-
 /** Rows of the exit status table, one for each status. */
 export function exitRows(): string[] {
-  return Object.entries(MEANINGS).map(([exit, meaning]) => {
-    const codes = (Object.keys(ERROR_TABLE) as ErrorCode[])
-      .filter((code) => ERROR_TABLE[code].exit === Number(exit));
+  return Object.entries(EXIT_STATUSES).map(([exit, meaning]) => {
+    const codes = codesOf(Number(exit));
     return `| ${exit} | ${meaning} | ${codes.map((code) => `\`${code}\``).join(" ")} |`;
   });
 }

@@ -1,10 +1,11 @@
 /**
- * `deno task release`: builds the binary of the commit that is checked out, and writes it to `dist/release`
- * with its bill of materials and the hashes of both.
+ * `deno task release`: builds the binary of the commit that is checked out, and writes it to `dist/release` with its
+ * packages, its bill of materials and the hashes of all.
  */
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import config from "../deno.json" with { type: "json" };
+import { makePackages } from "./package/main.ts";
 import { addonFiles } from "./supply/addon.ts";
 import { commitTime, origin } from "./supply/commit.ts";
 import { cratesIn } from "./supply/crates.ts";
@@ -22,15 +23,20 @@ if (commit === null || modified) {
 await run(Deno.execPath(), "run", "--allow-all", "scripts/build.ts");
 const { os, arch } = Deno.build;
 const name = `rekey-${config.version}`;
-const binary = `${name}-${os}-${arch === "x86_64" ? "x64" : "arm64"}`;
+const target = `${os}-${arch === "x86_64" ? "x64" : "arm64"}`;
+const binary = `${name}-${target}`;
 const bill = `${name}.cdx.json`;
 // Whatever is refused is refused before anything is there to be given away.
 await Deno.remove(RELEASE, { recursive: true }).catch(() => {});
-const document = sbom(await facts("dist/rekey"));
+const known = await facts("dist/rekey");
+const document = sbom(known);
 await Deno.mkdir(RELEASE);
 await Deno.copyFile("dist/rekey", join(RELEASE, binary));
 await Deno.writeTextFile(join(RELEASE, bill), `${JSON.stringify(document, null, 2)}\n`);
-const sums = [binary, bill].map((name) => `${sha256(join(RELEASE, name))}  ${name}\n`);
+const licenses = await run("dist/rekey", "version", "--licenses");
+const ingredients = { ...known, binary: Deno.readFileSync("dist/rekey"), licenses };
+const packages = await makePackages(ingredients, target, RELEASE);
+const sums = [binary, bill, ...packages].map((name) => `${sha256(join(RELEASE, name))}  ${name}\n`);
 await Deno.writeTextFile(join(RELEASE, "SHA256SUMS"), sums.join(""));
 for (const { name } of Deno.readDirSync(RELEASE)) print(join(RELEASE, name));
 

@@ -21,7 +21,7 @@ export const COMMANDS = [
   ...["revoke", "user add", "user list", "user passwd", "user remove", "session list"],
   ...["session revoke", "audit list", "audit verify", "audit export", "stats", "backup", "restore"],
   ...["store move", "kek rotate", "serve", "serve --unix", "exec", "exec --on-rotate", "schedule"],
-  ...["destroy", "REKEY_KEK_COMMAND"],
+  ...["completions", "complete", "destroy", "REKEY_KEK_COMMAND"],
 ] as const;
 export type CommandName = typeof COMMANDS[number];
 
@@ -42,7 +42,7 @@ export interface Row {
 }
 
 const EVERY = COMMANDS;
-const WORKING = COMMANDS.filter((name) => !/version|help|schedule/.test(name));
+const WORKING = COMMANDS.filter((name) => !/version|help|schedule|completions/.test(name));
 const NONE: CommandName[] = [];
 const both = (commands: readonly CommandName[]) => ({ database: commands, keyring: commands });
 
@@ -59,7 +59,7 @@ const LOCKING: CommandName[] = [
 // They write no audit row, so they need not know who acts.
 const NAMELESS: readonly CommandName[] = [
   ...["store show", "user list", "session list", "audit list", "audit verify", "audit export"],
-  ...["stats", "destroy", "doctor"],
+  ...["stats", "destroy", "doctor", "complete"],
 ] as CommandName[];
 const ACTING = WORKING.filter((name) => !NAMELESS.includes(name));
 const MAKING: CommandName[] = ["init", "import", "REKEY_KEK_COMMAND"];

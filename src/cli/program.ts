@@ -1,6 +1,8 @@
 import { Command } from "commander";
+import { EXIT_STATUSES } from "../core/errors.ts";
 import { auditCommands } from "./table/audit.ts";
 import { completionCommands } from "./table/completion.ts";
+import { helpCommands, TOPICS } from "./table/help.ts";
 import type { Commands, Runner } from "./table/runner.ts";
 import { execCommands } from "./table/exec.ts";
 import { scheduleCommands } from "./table/schedule.ts";
@@ -11,16 +13,12 @@ import { userCommands } from "./table/users.ts";
 import { versionCommands } from "./table/version.ts";
 import { choice, CHOICES } from "./table/values.ts";
 
-const EXIT_CODES = `
+const AFTER_HELP = `
 Exit codes:
-  0  done
-  1  failed
-  2  wrong usage
-  3  token not valid
-  4  secret store unavailable
-  5  a check says no
-  6  busy: another process holds the lock
-\`rekey exec\` ends as its program does; 126 and 127: it cannot be started, there is none`;
+${Object.entries(EXIT_STATUSES).map(([status, text]) => `  ${status.padEnd(4)} ${text}`).join("\n")}
+\`rekey exec\` ends as its program does.
+
+\`rekey help TOPIC\` has pages about ${TOPICS.join(", ")}.`;
 
 /** The command table. */
 const COMMANDS: Commands = {
@@ -33,6 +31,7 @@ const COMMANDS: Commands = {
   ...auditCommands,
   ...versionCommands,
   ...completionCommands,
+  ...helpCommands,
 };
 
 /**
@@ -50,7 +49,7 @@ export function makeProgram(
     )
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "show help")
-    .helpCommand("help [command]", "show help for a command")
+    .helpCommand(false)
     .configureHelp({ showGlobalOptions: true })
     .option("--app <name>", "whose secret it is (REKEY_APP; default agiworkforce)")
     .option("--data-dir <path>", "folder of the database (REKEY_DATA_DIR)")
@@ -68,9 +67,10 @@ export function makeProgram(
     .option("--json", "print one JSON object a line")
     .option("-q, --quiet", "print only results and errors")
     .option("--no-color", "never use colour (NO_COLOR)")
-    .addHelpText("after", EXIT_CODES);
+    .addHelpText("after", AFTER_HELP);
   const first = args[0] ?? "";
-  const needed = Object.hasOwn(COMMANDS, first) ? [COMMANDS[first]!] : Object.values(COMMANDS);
+  const isOne = Object.hasOwn(COMMANDS, first) && first !== "help";
+  const needed = isOne ? [COMMANDS[first]!] : Object.values(COMMANDS);
   for (const add of needed) add(program, runner);
   return program;
 }

@@ -57,6 +57,25 @@ export const ERROR_TABLE = {
   program_not_found: { exit: 127, http: 500 },
 } as const satisfies Record<string, { exit: number; http: number }>;
 
+/** What an exit status means. */
+export const EXIT_STATUSES: Readonly<Record<number, string>> = {
+  0: "done",
+  1: "failed",
+  2: "wrong usage",
+  3: "token not valid",
+  4: "secret store unavailable",
+  5: "a check says no",
+  6: "busy: another process holds the lock",
+  126: "`exec`: the program cannot be started",
+  127: "`exec`: there is no such program",
+};
+
+/** Codes of errors that end with a status. */
+export function codesOf(status: number): ErrorCode[] {
+  return (Object.keys(ERROR_TABLE) as ErrorCode[])
+    .filter((code) => ERROR_TABLE[code].exit === status);
+}
+
 /** Codes of a token that is refused for what it is. */
 export const TOKEN_FAULTS = [
   "malformed",

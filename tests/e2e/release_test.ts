@@ -15,7 +15,11 @@ import { Sources } from "../support/sources.ts";
 
 const BINARY = `dist/release/rekey-${config.version}-linux-x64`;
 const BILL = `dist/release/rekey-${config.version}.cdx.json`;
-const FILES = [BILL, BINARY, "dist/release/SHA256SUMS"];
+const PACKAGES = [
+  `dist/release/rekey-${config.version}-linux-x64.tar.gz`,
+  `dist/release/rekey_${config.version}_amd64.deb`,
+];
+const FILES = [BILL, BINARY, ...PACKAGES, "dist/release/SHA256SUMS"];
 const RELEASE = `"$DENO" task --quiet release`;
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
@@ -100,7 +104,7 @@ Deno.test("a release", async (t) => {
     const lines = new TextDecoder().decode(here.read("dist/release/SHA256SUMS")).split("\n");
     assert.deepEqual(
       lines.map((line) => line.slice(66)),
-      [basename(BINARY), basename(BILL), ""],
+      [...[BINARY, BILL, ...PACKAGES].map((file) => basename(file)), ""],
     );
     const [{ content }] = bill.metadata.component.hashes;
     assert.equal(content, sha256(here.read(BINARY)));

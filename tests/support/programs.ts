@@ -84,7 +84,7 @@ os.write(terminal, b"\\x03")
 read(1)
 os.kill(child, signal.SIGTERM)
 read(1)
-os.kill(child, signal.SIGKILL)
+os.killpg(child, signal.SIGKILL)
 sys.stdout.buffer.write(written)
 `,
     ...line,

@@ -47,6 +47,8 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
   yield await run("audit export", ["audit", "export"]);
   yield await run("stats", ["stats"]);
   yield await run("schedule", ["schedule", "systemd", "--user"]);
+  yield await run("completions", ["completions", "bash"]);
+  yield await run("complete", ["complete"], "user\nremove\n\n");
   yield await run("exec", ["exec", "--", "/usr/bin/true"]);
   yield await run("exec --on-rotate", ["exec", "--on-rotate", "restart", "--", "/usr/bin/true"]);
   yield await run("backup", ["backup", backup]);

@@ -1,4 +1,5 @@
 import type { Argument, Command, Option } from "commander";
+import { TOPICS } from "../table/help.ts";
 import { type Line, optionOf, split, takesValue } from "./line.ts";
 
 /** A word that could stand there. */
@@ -104,6 +105,7 @@ function argumentsOf(command: Command, argument: Argument, word: string, known: 
   if (argChoices !== undefined) return of(plain(argChoices));
   const what = `${command.parent?.name()} ${command.name()} ${argument.name()}`;
   if (/^user (passwd|remove) name$/.test(what)) return of(known.users(word));
+  if (command.name() === "help") return of([...commandsOf(command.parent!), ...plain(TOPICS)]);
   if (what === "session revoke jti") return of(known.sessions(word));
   return of([], argument.name() === "path" ? "files" : "nothing");
 }

@@ -1,0 +1,34 @@
+import { codesOf, EXIT_STATUSES } from "../../core/errors.ts";
+import type { TOPICS } from "../table/help.ts";
+import concepts from "./concepts.txt" with { type: "text" };
+import rotation from "./rotation.txt" with { type: "text" };
+import security from "./security.txt" with { type: "text" };
+import storage from "./storage.txt" with { type: "text" };
+
+/**
+ * Pages of `rekey help TOPIC`. The first line says what a page is about; lines in capitals are headings, and lines
+ * that are indented stay as they are.
+ */
+export const PAGES: Readonly<Record<typeof TOPICS[number], string>> = {
+  concepts,
+  storage,
+  rotation,
+  security,
+  "exit-codes": exitCodes(),
+};
+
+function exitCodes(): string {
+  const lines = Object.entries(EXIT_STATUSES).flatMap(([status, meaning]) => [
+    `  ${status.padEnd(4)} ${meaning}`,
+    ...codesOf(Number(status)).map((code) => `         ${code}`),
+  ]);
+  return [
+    "What happened, for scripts",
+    "",
+    "STATUSES",
+    "Each with the codes that a failed command prints with --json:",
+    ...lines,
+    "",
+    "`rekey exec` ends as its program does.\n",
+  ].join("\n");
+}

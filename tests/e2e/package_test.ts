@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { manualPages } from "../../scripts/package/manual.ts";
+import { makeProgram } from "../../src/cli/program.ts";
+import { Box, REKEY } from "../support/box.ts";
+import { installed, unless } from "../support/faults.ts";
+
+const MAIN = join(import.meta.dirname!, "../../scripts/package/main.ts");
+
+/** Makes the packages of the binary under test. */
+async function packages(box: Box): Promise<{ archive: string; debian: string }> {
+  const folder = join(box.home, "packages");
+  Deno.mkdirSync(folder);
+  const args = ["run", "--quiet", "--allow-all", MAIN, REKEY, folder];
+  // The sources' own settings and cache are those of whoever runs the tests.
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+  const [archive, debian] = new TextDecoder().decode(stdout).trim().split("\n");
+  return { archive: join(folder, archive!), debian: join(folder, debian!) };
+}
+
+Deno.test({
+  name: "manual pages: mandoc finds nothing to say, and every command and flag is in them",
+  ignore: unless(installed("mandoc"), "mandoc"),
+  async fn() {
+    using box = new Box();
+    const pages = manualPages("1.2.3", "2026-11-23");
+    const texts = new Map<string, string>();
+    for (const [name, page] of pages) {
+      const path = join(box.home, name);
+      Deno.writeTextFileSync(path, page);
+      const lint = await box.exec("/usr/bin/mandoc", ["-T", "lint", "-W", "warning", path]);
+      assert.deepEqual([lint.code, lint.stdout], [0, ""]);
+      const { stdout } = await box.exec("/usr/bin/mandoc", ["-T", "ascii", path]);
+      // deno-lint-ignore no-control-regex
+      texts.set(name, stdout.replace(/.\x08/g, "").replace(/\s+/g, " "));
+    }
+    const program = makeProgram("", () => Promise.resolve());
+    let flags = 0;
+    for (const command of program.commands) {
+      const text = texts.get(`rekey-${command.name()}.1`);
+      if (["keyring-helper", "complete"].includes(command.name())) assert.equal(text, undefined);
+      else {
+        for (const { options } of [command, ...command.commands]) {
+          for (const option of options) {
+            assert.ok(text?.includes(option.flags), `${command.name()} ${option.flags}`);
+            flags++;
+          }
+        }
+      }
+    }
+    assert.ok(flags > 60, String(flags));
+    assert.match(texts.get("rekey.1")!, /rekey-rotate\(1\).*rekey-storage\(7\)/);
+  },
+});
+
+Deno.test({
+  name: "the archive has a binary that runs, manual pages, completions and units",
+  async fn() {
+    using box = new Box();
+    const { archive } = await packages(box);
+    const { code, stderr } = await box.exec("/usr/bin/tar", ["-xzf", archive]);
+    assert.equal(code, 0, stderr);
+    const [{ name }] = [...Deno.readDirSync(box.home)].filter(({ name }) =>
+      /^rekey-/.test(name)
+    ) as [
+      Deno.DirEntry,
+    ];
+    const folder = join(box.home, name);
+    assert.equal((await box.exec(join(folder, "rekey"), ["--version"])).code, 0);
+    for (const file of ["man/rekey.1", "completions/_rekey", "README.md", "LICENSES.txt"]) {
+      assert.ok(Deno.statSync(join(folder, file)).size > 0, file);
+    }
+    const units = [...Deno.readDirSync(join(folder, "systemd/user"))].map(({ name }) => name)
+      .sort();
+    const expected = ["rekey-rotate-agiworkforce.service", "rekey-rotate-agiworkforce.timer"];
+    assert.deepEqual(units, [...expected, "rekey-serve.service"]);
+  },
+});
+
+const ROOT = Deno.uid() === 0;
+
+Deno.test({
+  name: "the Debian package installs in a fresh Debian, works there, and leaves nothing of its own",
+  ignore: unless(ROOT && installed("dpkg-deb") && debootstrap(), "root and debootstrap"),
+  async fn() {
+    using box = new Box();
+    const { debian } = await packages(box);
+    const root = join(box.home, "debian");
+    const made = await box.exec("/usr/sbin/debootstrap", [
+      "--variant=minbase",
+      ...["bookworm", root],
+    ], { env: { ...proxies(), PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } });
+    assert.equal(made.code, 0, made.stdout.slice(-2_000));
+    Deno.copyFileSync(debian, join(root, "rekey.deb"));
+    const inside = (line: string) =>
+      box.exec("/usr/bin/unshare", [
+        ...["--mount", "--pid", "--fork", "/bin/sh", "-c"],
+        `mount -t proc none "$1/proc" && exec /usr/sbin/chroot "$1" /bin/sh -c "$2"`,
+        ...["sh", root, line],
+      ], {
+        env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root", REKEY_STORE: "database" },
+      });
+    const before = await inside("find / -xdev -path /proc -prune -o -print | sort");
+    const steps = [
+      "dpkg -i /rekey.deb",
+      "rekey init",
+      "rekey doctor",
+      "rekey rotate --force --reason drill",
+      "rekey issue --sub operator --quiet | rekey verify -",
+      "test -e /usr/share/man/man1/rekey.1.gz || test -e /etc/dpkg/dpkg.cfg.d/excludes",
+      "dpkg --verify rekey",
+      "rekey destroy --force",
+      "dpkg --purge rekey",
+    ];
+    for (const step of steps) {
+      const { code, stdout, stderr } = await inside(step);
+      assert.equal(code, 0, `${step}: ${stdout}${stderr}`);
+    }
+    const after = await inside("find / -xdev -path /proc -prune -o -print | sort");
+    const left = after.stdout.split("\n").filter((path) =>
+      !before.stdout.split("\n").includes(path)
+    );
+    // What is the user's, and dpkg's own notes.
+    assert.deepEqual(left.filter((path) => !/^\/(root|var\/lib\/dpkg|var\/log)\//.test(path)), []);
+  },
+});
+
+function debootstrap(): boolean {
+  try {
+    return Deno.statSync("/usr/sbin/debootstrap").isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** How this machine reaches packages, if it is told by the environment. */
+function proxies(): Record<string, string> {
+  const names = ["http_proxy", "https_proxy", "no_proxy"];
+  return Object.fromEntries(names.flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [[name, value]];
+  }));
+}
