@@ -10,6 +10,7 @@ import {
 import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
 import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
+import type { Version } from "../store/versions.ts";
 import { adopt, type Found, inKeyring, plainRow } from "./adoption.ts";
 import { unlessDestroyed } from "./destruction.ts";
 import { readNote } from "./keyring_note.ts";
@@ -155,4 +156,30 @@ async function managedElsewhere(environment: Environment, { secret }: Found): Pr
   const own = Installation.path(environment);
   const others = [Installation.defaultPath(app, folders), (await readNote(keyring))?.database];
   return others.some((path) => path !== undefined && path !== own && knowsKid(path, secret.kid));
+}
+
+/**
+ * Lets the operator say how an adopted secret is used, which its older application cannot tell; a secret of our own
+ * stays what it was made as.
+ *
+ * @throws {RekeyError} `failed` when it is to be used in another way than it was made for.
+ */
+export function settleUse(
+  installation: Installation,
+  { origin }: Version,
+  { alg, keyForm }: CreateOptions,
+): void {
+  const { algorithm: oldAlg, keyForm: oldForm } = installation;
+  if ((alg ?? oldAlg) === oldAlg && (keyForm ?? oldForm) === oldForm) return;
+  if (origin !== "adopted") {
+    throw new RekeyError(
+      "failed",
+      `Cannot change the secret's use: it is ${oldAlg}, key form ${oldForm}`,
+      { hint: "Its tokens depend on it; another app (--app) can have another use" },
+    );
+  }
+  installation.database.transaction(() => {
+    installation.meta.set("alg", alg ?? oldAlg);
+    installation.meta.set("key_form", keyForm ?? oldForm);
+  });
 }

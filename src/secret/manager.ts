@@ -1,6 +1,5 @@
 import type { AuditEntry } from "../audit/events.ts";
 import type { Head } from "../audit/head.ts";
-import { countVerdict } from "../audit/figures.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
@@ -17,10 +16,12 @@ import {
   type Import,
   LOCK_TIMEOUT_MS,
   openOrAdopt,
+  settleUse,
 } from "./first_version.ts";
 import { destroy } from "./destruction.ts";
 import { rotateKek } from "./kek_rotation.ts";
 import { mayReplace, ownNote } from "./keyring_note.ts";
+import { Observations } from "./observations.ts";
 import { endGrace, recover, recoverIfNeeded } from "./recovery.ts";
 import { type Moved, relocate } from "./relocation.ts";
 import { retrieve, type Retrieved } from "./retrieval.ts";
@@ -40,8 +41,7 @@ import { alreadyDone, refuseOneTooMany, type RotateOptions } from "./rotation_re
 export class SecretManager {
   #installation: Installation | undefined;
   #replaced: Installation | undefined;
-  readonly #notes: AuditEntry[] = [];
-  readonly #verdicts = new Map<string, number>();
+  readonly #observations = new Observations();
 
   constructor(readonly environment: Environment) {
     environment.keyring.retry();
@@ -73,7 +73,8 @@ export class SecretManager {
    */
   async getOrCreate(options: CreateOptions = {}): Promise<Retrieved & { created: boolean }> {
     const created = await this.#existing(options) === undefined && await this.#create(options);
-    await this.#settle(options);
+    const { installation, version } = await this.open();
+    settleUse(installation, version, options);
     return { ...await this.get(), created };
   }
 
@@ -204,7 +205,7 @@ export class SecretManager {
     const { installation } = await this.open();
     return await exclusively(installation.lockPath, lockTimeoutMs, async () => {
       await recover(installation);
-      return await relocate(installation, to, this.#note);
+      return await relocate(installation, to, this.#observations.retrieved);
     });
   }
 
@@ -260,7 +261,7 @@ export class SecretManager {
   async valueOf(version: Version, purpose?: string): Promise<Retrieved> {
     const { installation } = await this.open();
     // A failure's own reason says more.
-    const note = (entry: AuditEntry) => this.#note({ reason: purpose, ...entry });
+    const note = (entry: AuditEntry) => this.#observations.retrieved({ reason: purpose, ...entry });
     return await retrieve(installation, version, note);
   }
 
@@ -288,32 +289,15 @@ export class SecretManager {
 
   /** Takes note of verifications: `valid`, or the code of the refusal. */
   noteVerdict(result: string, count = 1): void {
-    this.#verdicts.set(result, (this.#verdicts.get(result) ?? 0) + count);
+    this.#observations.verified(result, count);
   }
 
-  /**
-   * Writes down the retrievals and verifications of this process. They are observations, not changes: when the log
-   * cannot be written just now they are dropped, and `false` is answered.
-   */
+  /** Writes down the retrievals and verifications of this process; answers `false` when that cannot be done now. */
   async flushNotes(waitMs = 100): Promise<boolean> {
-    const notes = this.#notes.splice(0);
-    const verdicts = [...this.#verdicts];
-    this.#verdicts.clear();
-    if (notes.length + verdicts.length === 0) return true;
-    try {
-      // A malformed token is refused before anything is opened.
-      const installation = this.#installation ??= Installation.openExisting(this.environment);
-      if (installation?.versions.current() === undefined) return true;
-      const audit = await installation.audit();
-      installation.database.transaction(() => {
-        for (const note of notes) audit.append(note);
-        for (const [result, count] of verdicts) countVerdict(installation.database, result, count);
-      }, { waitMs, durable: false });
-      return true;
-    } catch (error) {
-      if (isRekeyError(error)) return false;
-      throw error;
-    }
+    if (this.#observations.areNone) return true;
+    // A malformed token is refused before anything is opened.
+    const open = () => this.#installation ??= Installation.openExisting(this.environment);
+    return await this.#observations.flush(open, waitMs);
   }
 
   /**
@@ -329,7 +313,7 @@ export class SecretManager {
     if (installation === undefined || installation.versions.every().length === 0) return false;
     await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, () => destroy(installation));
     this.#installation = undefined;
-    this.#notes.length = 0;
+    this.#observations.forget();
     return true;
   }
 
@@ -348,10 +332,6 @@ export class SecretManager {
     this.#installation = undefined;
   }
 
-  readonly #note = (entry: AuditEntry): void => {
-    this.#notes.push(entry);
-  };
-
   /** The installation with its versions, adopted if an older application left a secret. */
   async #existing(options: CreateOptions = {}): Promise<Installation | undefined> {
     if (this.#installation?.versions.current() === undefined) {
@@ -367,32 +347,9 @@ export class SecretManager {
     return made;
   }
 
-  /**
-   * Lets the operator say how an adopted secret is used, which its older application cannot tell; a
-   * secret of our own stays what it was made as.
-   */
-  async #settle({ alg, keyForm }: CreateOptions): Promise<void> {
-    const { installation, version } = await this.open();
-    const { algorithm: oldAlg, keyForm: oldForm } = installation;
-    if ((alg ?? oldAlg) === oldAlg && (keyForm ?? oldForm) === oldForm) return;
-    if (version.origin !== "adopted") {
-      throw new RekeyError(
-        "failed",
-        `Cannot change the secret's use: it is ${oldAlg}, key form ${oldForm}`,
-        {
-          hint: "Its tokens depend on it; another app (--app) can have another use",
-        },
-      );
-    }
-    installation.database.transaction(() => {
-      installation.meta.set("alg", alg ?? oldAlg);
-      installation.meta.set("key_form", keyForm ?? oldForm);
-    });
-  }
-
   async #mustBeReadable(installation: Installation, old: Version): Promise<void> {
     try {
-      await retrieve(installation, old, this.#note);
+      await retrieve(installation, old, this.#observations.retrieved);
     } catch (error) {
       if (!isRekeyError(error)) throw error;
       throw new RekeyError(error.code, `Cannot give a grace window: ${error.message}`, {

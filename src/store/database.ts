@@ -1,5 +1,12 @@
 import { backup, DatabaseSync, type StatementSync } from "node:sqlite";
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { isRekeyError } from "../core/errors.ts";
+import {
+  newer,
+  numberedByOthers,
+  otherSettings,
+  renumbered,
+  triggered,
+} from "./database_refusals.ts";
 import { takeLock } from "./lock.ts";
 import { explainSqlite, isSqliteError } from "./sqlite_errors.ts";
 import type { Sql, SqlValue, Statement } from "../core/sql.ts";
@@ -313,7 +320,7 @@ export class Database implements Sql {
     } catch (error) {
       if (isRekeyError(error) || !isSqliteError(error)) throw error;
       // A trigger can say anything.
-      throw this.#hasTriggers() ? this.#triggered(error) : error;
+      throw this.#hasTriggers() ? triggered(this.path, error) : error;
     }
   }
 
@@ -333,9 +340,9 @@ export class Database implements Sql {
     const applied = this.#userVersion();
     const ours = this.#hasTable("rekey_meta");
     // An application's own numbering of its own tables: taking it over would break its migrations.
-    if (applied !== 0 && !ours) throw this.#foreign(applied);
-    if (applied > MIGRATIONS.length) throw this.#newer(applied);
-    if (applied < 1 && ours) throw this.#renumbered(applied);
+    if (applied !== 0 && !ours) throw numberedByOthers(this.path, applied);
+    if (applied > MIGRATIONS.length) throw newer(this.path, applied);
+    if (applied < 1 && ours) throw renumbered(this.path, applied);
     return applied;
   }
 
@@ -353,9 +360,9 @@ export class Database implements Sql {
     this.transaction(() => {
       // Asked again: another process may have been first.
       const applied = this.#userVersion();
-      if (applied < 1 && this.#hasTable("rekey_meta")) throw this.#renumbered(applied);
+      if (applied < 1 && this.#hasTable("rekey_meta")) throw renumbered(this.path, applied);
       for (const migration of MIGRATIONS.slice(applied)) this.sqlite.exec(migration);
-      if (!this.#hasOurSettings()) throw this.#otherSettings();
+      if (!this.#hasOurSettings()) throw otherSettings(this.path);
       this.sqlite.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
     });
   }
@@ -363,14 +370,6 @@ export class Database implements Sql {
   #hasOurSettings(): boolean {
     const columns = this.prepare("SELECT name, pk FROM pragma_table_info('settings')").all();
     return columns.map(({ name, pk }) => `${name}${pk}`).join() === "key1,value0,encrypted0";
-  }
-
-  #otherSettings(): RekeyError {
-    return new RekeyError(
-      "database_foreign",
-      `Cannot use ${this.path}: its table settings is not (key, value, encrypted)`,
-      { hint: "Name a folder of rekey's own with --data-dir" },
-    );
   }
 
   #userVersion(): number {
@@ -392,41 +391,9 @@ export class Database implements Sql {
     ).get() !== undefined;
   }
 
-  #triggered(cause: unknown): RekeyError {
-    return new RekeyError(
-      "database_foreign",
-      `Cannot write ${this.path}: a trigger of another program forbids it`,
-      { hint: "Drop the trigger, or name a folder of rekey's own with --data-dir", cause },
-    );
-  }
-
   #hasTable(name: string): boolean {
     return this.sqlite.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")
       .get(name) !== undefined;
-  }
-
-  #newer(applied: number): RekeyError {
-    return new RekeyError(
-      "database_newer",
-      `Cannot use ${this.path}: its schema is ${applied}, this rekey knows ${MIGRATIONS.length}`,
-      { hint: "Use the newer rekey that wrote it" },
-    );
-  }
-
-  #renumbered(applied: number): RekeyError {
-    return new RekeyError(
-      "database_damaged",
-      `Cannot use ${this.path}: another program has set its user_version to ${applied}`,
-      { hint: `Set it back (PRAGMA user_version = ${MIGRATIONS.length}), or restore a backup` },
-    );
-  }
-
-  #foreign(applied: number): RekeyError {
-    return new RekeyError(
-      "database_foreign",
-      `Cannot use ${this.path}: another program numbers its schema (${applied})`,
-      { hint: "Name a folder of rekey's own with --data-dir" },
-    );
   }
 }
 

@@ -141,8 +141,8 @@ for (const flags of WAYS) {
   Deno.test(`exec (${way}): Ctrl-C on a terminal comes once`, async () => {
     using box = await withSecret();
     const [program, ...args] = typist(REKEY, "exec", ...flags, "--", ...listener("deaf"));
-    const { stdout } = await box.exec(program!, args);
-    assert.match(stdout, /SIGTERM/, "others are passed on there too");
+    const { stdout, stderr } = await box.exec(program!, args);
+    assert.match(stdout, /SIGTERM/, `others are passed on there too: ${stdout}${stderr}`);
     assert.equal(stdout.match(/SIGINT/g)?.length, 1, stdout);
   });
 

@@ -95,8 +95,8 @@ Deno.test("hooks run only when something is rotated, and a hook may use rekey", 
   await box.run(["init", ...global]);
   const copy = join(box.home, "copy.db");
   const { code, stderr } = await box.run([
-    ...[...ROTATE, ...global, "--before", `${REKEY} backup ${copy}`],
-    ...["--after", `${REKEY} status --json > ${log}`],
+    ...[...ROTATE, ...global, "--before", `'${REKEY}' backup ${copy}`],
+    ...["--after", `'${REKEY}' status --json > ${log}`],
   ]);
   assert.equal(code, 0, stderr);
   assert.ok(Deno.statSync(copy).isFile);

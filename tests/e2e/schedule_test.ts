@@ -154,7 +154,7 @@ withSystemd("a service with exec gets HUP within a second of a rotation", async 
   const line = `trap 'date +%%s%%N > ${box.home}/heard' HUP; while :; do sleep 0.05; done`;
   Deno.writeTextFileSync(
     join(folder, "api.service"),
-    `[Service]\nExecStart=${REKEY} exec --on-rotate signal:HUP -- /bin/sh -c "${line}"\n`,
+    `[Service]\nExecStart="${REKEY}" exec --on-rotate signal:HUP -- /bin/sh -c "${line}"\n`,
   );
   const ended = await withUserManager(
     box,
