@@ -194,9 +194,11 @@ function noJti(): RekeyError {
 
 function usable(name: string): string {
   const normal = name.normalize("NFC");
-  if (/^[^\s\p{C}]{1,128}$/u.test(normal) && normal === name) return name;
+  // One that begins with a dash would be taken for a flag.
+  if (/^(?!-)[^\s\p{C}]{1,128}$/u.test(normal) && normal === name) return name;
   throw new RekeyError("usage", "Cannot use the user name", {
-    hint: `Use 1 to ${LONGEST_NAME} characters without spaces and control characters`,
+    hint:
+      `Use 1 to ${LONGEST_NAME} characters without spaces and control characters, no dash first`,
   });
 }
 

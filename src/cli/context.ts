@@ -14,6 +14,7 @@ import {
   loadKeyringAddon,
 } from "../store/keyring_addon.ts";
 import { KEYRING_TIMEOUT_MS, KeyringStore } from "../store/keyring_store.ts";
+import { endingInWords, endingOf } from "./ending.ts";
 import type { Output } from "./output.ts";
 import type { Confirm } from "./terminal.ts";
 
@@ -166,18 +167,25 @@ async function runInShell(commandLine: string): Promise<Uint8Array> {
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const deadline = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), COMMAND_TIMEOUT_MS);
-  });
-  const ended = await Promise.race([child.output(), deadline]);
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    child.kill("SIGKILL");
+  }, COMMAND_TIMEOUT_MS);
+  const printed = collected(child.stdout);
+  const ending = await endingOf(child);
   clearTimeout(timer);
-  if (ended === undefined) child.kill("SIGKILL");
-  if (ended?.success) return ended.stdout;
-  const how = ended === undefined
-    ? `did not end within ${COMMAND_TIMEOUT_MS / 1000} s`
-    : `ended with status ${ended.code}`;
+  if (!late && "status" in ending && ending.status === 0) return await printed;
+  // What it has started may still hold its output open.
+  printed.catch(() => {});
+  const how = late ? `did not end within ${COMMAND_TIMEOUT_MS / 1000} s` : endingInWords(ending);
   throw new RekeyError("kek_missing", `Cannot get the KEK: its command ${how}`, {
     hint: "Run the command of REKEY_KEK_COMMAND or REKEY_PASSPHRASE_COMMAND by hand",
   });
+}
+
+async function collected(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+  return new Uint8Array(
+    await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).arrayBuffer(),
+  );
 }

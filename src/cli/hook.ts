@@ -1,4 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
+import { endingInWords, endingOf } from "./ending.ts";
 import { withCallersUmask } from "./umask.ts";
 
 /** What a hook is told, as variables `REKEY_ROTATION_…`: names and times, nothing secret. */
@@ -29,11 +30,15 @@ export async function runHook(
     stderr: "inherit",
   });
   const child = withCallersUmask(() => command.spawn());
-  const timer = setTimeout(() => child.kill("SIGKILL"), LONGEST_MS);
-  const { success, code, signal } = await child.status;
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    child.kill("SIGKILL");
+  }, LONGEST_MS);
+  const ending = await endingOf(child);
   clearTimeout(timer);
-  if (success) return;
-  const how = signal === null ? `ended with status ${code}` : `was ended by ${signal}`;
+  if ("status" in ending && ending.status === 0) return;
+  const how = late ? `did not end within ${LONGEST_MS / 60_000} minutes` : endingInWords(ending);
   throw new RekeyError("failed", `The command of ${flag} ${how}`, {
     hint: "Run it by hand; what it was told is in the variables REKEY_ROTATION_…",
   });

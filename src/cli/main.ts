@@ -108,6 +108,8 @@ function usageError({ code, message }: CommanderError): RekeyError {
       );
     case "commander.excessArguments":
       return usage("Too many arguments were given");
+    case "commander.conflictingOption":
+      return usage("Two options of the line exclude each other");
     case "commander.missingArgument":
       return usage(`${defined} is needed`);
     case "commander.invalidArgument": {

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { EVENTS } from "../audit/events.ts";
 import { rfc3339 } from "../core/clock.ts";
-import { asRefusal, RekeyError } from "../core/errors.ts";
+import { asRefusal, asRefusalOrBug, RekeyError } from "../core/errors.ts";
 import type { Changed } from "../secret/rotation.ts";
 import type { Version } from "../store/versions.ts";
 import type { Context, GlobalOptions } from "./context.ts";
@@ -86,7 +86,7 @@ export class RotationNotices {
     try {
       await task();
     } catch (error) {
-      const { message } = asRefusal(error);
+      const { message } = asRefusalOrBug(error);
       this.context.output.warning(message);
       await this.#writeDown(message);
     }

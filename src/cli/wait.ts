@@ -1,25 +1,36 @@
 import { RekeyError } from "../core/errors.ts";
 
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 // A machine that sleeps does not count the time; it is asked again when it wakes up.
 const LONGEST_NAP_MS = 30_000;
 
-/**
- * Waits until a time of day has come.
- *
- * @param at milliseconds since the epoch.
- * @throws {RekeyError} `cancelled` when the program is asked to end.
- */
-export async function waitUntil(at: number): Promise<void> {
-  const ended = Promise.withResolvers<never>();
-  const end = () => ended.reject(new RekeyError("cancelled", "Cancelled: nothing was changed"));
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  signals.forEach((signal) => Deno.addSignalListener(signal, end));
-  try {
+/** Listens for being asked to end, from its making on. */
+export class Interruption implements Disposable {
+  readonly #asked = Promise.withResolvers<never>();
+  readonly #end = () =>
+    this.#asked.reject(new RekeyError("cancelled", "Cancelled: nothing was changed"));
+
+  constructor() {
+    // It may come while nobody waits for anything.
+    this.#asked.promise.catch(() => {});
+    SIGNALS.forEach((signal) => Deno.addSignalListener(signal, this.#end));
+  }
+
+  /** Waits for something. @throws {RekeyError} `cancelled` when the program is asked to end, or was before. */
+  async unless<T>(work: Promise<T>): Promise<T> {
+    return await Promise.race([this.#asked.promise, work]);
+  }
+
+  /** Waits until a time of day has come: milliseconds since the epoch. @throws {RekeyError} `cancelled`. */
+  async until(at: number): Promise<void> {
     for (let left; (left = at - Date.now()) > 0;) {
-      await Promise.race([nap(Math.min(left, LONGEST_NAP_MS)), ended.promise]);
+      await this.unless(nap(Math.min(left, LONGEST_NAP_MS)));
     }
-  } finally {
-    signals.forEach((signal) => Deno.removeSignalListener(signal, end));
+  }
+
+  [Symbol.dispose](): void {
+    SIGNALS.forEach((signal) => Deno.removeSignalListener(signal, this.#end));
   }
 }
 

@@ -144,6 +144,16 @@ export function isRekeyError(error: unknown, ...codes: ErrorCode[]): error is Re
   return error instanceof RekeyError && (codes.length === 0 || codes.includes(error.code));
 }
 
+/**
+ * For `catch` where work must go on whatever happens: what is no refusal is a mistake in rekey, and becomes an error
+ * that says so.
+ */
+export function asRefusalOrBug(error: unknown): RekeyError {
+  if (isRekeyError(error)) return error;
+  const name = error instanceof Error ? error.name : typeof error;
+  return new RekeyError("internal", `Internal error, a bug in rekey: ${name}`, { cause: error });
+}
+
 /** For `catch`: a refusal becomes a value; a bug is thrown on. */
 export function asRefusal(error: unknown): RekeyError {
   if (isRekeyError(error)) return error;

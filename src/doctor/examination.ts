@@ -27,6 +27,10 @@ const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ["rotation", rotationCheck],
 ];
 
+// Without it nothing that is sealed was opened, and no hash of the log computed.
+const KEK_TROUBLE = ["kek_missing", "kek_invalid", "kek_wrong"];
+const NEEDS_KEK = ["values", "audit log"];
+
 /** Looks at everything that a secret depends on, and changes nothing: files first, then what is in them. */
 export async function examine(patient: Patient): Promise<Section[]> {
   const sections: Section[] = [{ name: "files", findings: filesCheck(patient) }];
@@ -35,10 +39,13 @@ export async function examine(patient: Patient): Promise<Section[]> {
     const [first, ...others] = CHECKS.map(([name]) => ({ name, findings: undefined }));
     return [...sections, { ...first!, findings }, ...others];
   }
+  let sealed = false;
   try {
     for (const [name, check] of CHECKS) {
       const findings = await examined(check, { ...patient, installation });
-      sections.push({ name, findings });
+      const isBlind = sealed && NEEDS_KEK.includes(name) && findings.length === 0;
+      sections.push({ name, findings: isBlind ? undefined : findings });
+      sealed ||= findings.some(({ code }) => KEK_TROUBLE.includes(code));
     }
     return sections;
   } finally {

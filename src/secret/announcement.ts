@@ -2,26 +2,34 @@ import { EVENTS } from "../audit/events.ts";
 import { rfc3339 } from "../core/clock.ts";
 import type { Installation } from "../store/installation.ts";
 
-/**
- * Says when the next rotation will be made, so that users can be told.
- *
- * @param at milliseconds since the epoch; `null`: it will not be made.
- */
+/** Says when the next rotation will be made, milliseconds since the epoch, so that users can be told. */
 export async function announce(
   installation: Installation,
-  at: number | null,
+  at: number,
   reason?: string,
 ): Promise<void> {
   const { database, meta } = installation;
   const audit = await installation.audit();
   database.transaction(() => {
-    if (at === null) {
-      meta.remove("announced");
-      return audit.append({ event: EVENTS.rotationCancelled, reason });
-    }
     meta.set("announced", String(at));
     const why = reason === undefined ? "" : `: ${reason}`;
     audit.append({ event: EVENTS.rotationAnnounced, reason: `for ${rfc3339(at)}${why}` });
+  });
+}
+
+/** Takes an announcement back. Answers `false` when it is over, or when there is another one. */
+export async function withdraw(
+  installation: Installation,
+  at: number,
+  reason?: string,
+): Promise<boolean> {
+  const { database, meta } = installation;
+  const audit = await installation.audit();
+  return database.transaction(() => {
+    if (meta.get("announced") !== String(at)) return false;
+    meta.remove("announced");
+    audit.append({ event: EVENTS.rotationCancelled, reason });
+    return true;
   });
 }
 

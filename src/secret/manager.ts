@@ -7,7 +7,7 @@ import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
 import { currentSlot } from "../store/secret_store.ts";
 import type { Location, Version } from "../store/versions.ts";
-import { announce } from "./announcement.ts";
+import { announce, withdraw } from "./announcement.ts";
 import { notInitialised } from "./adoption.ts";
 import { keepCopy } from "./automatic_copy.ts";
 import {
@@ -169,10 +169,16 @@ export class SecretManager {
     installation.database.transaction(() => audit.append(entry));
   }
 
-  /** Says when the next rotation will be made, milliseconds since the epoch; `null`: it will not. */
-  async announce(at: number | null, reason?: string): Promise<void> {
+  /** Says when the next rotation will be made, milliseconds since the epoch. */
+  async announce(at: number, reason?: string): Promise<void> {
     const { installation } = await this.open();
     await announce(installation, at, reason);
+  }
+
+  /** Takes that back; answers `false` when it is over, or when there is another announcement. */
+  async withdraw(at: number, reason?: string): Promise<boolean> {
+    const { installation } = await this.open();
+    return await withdraw(installation, at, reason);
   }
 
   /** Finishes or undoes what other commands have left, and empties the write-ahead log if nobody else reads it. */

@@ -196,8 +196,18 @@ Deno.test("doctor: the KEK is gone, another one, none, or everybody's", async ()
   Deno.writeTextFileSync(other, "too short");
   await found(box, "kek_invalid", ["--kek-file", other]);
   Deno.renameSync(kek!, `${kek}.away`);
-  await found(box, "kek_missing");
+  const { command } = await found(box, "kek_missing");
+  assert.match(command!, /^# Put the key file back/, "no restore over what is sound");
+  const { stdout } = await box.run(["doctor"]);
+  assert.match(stdout, /not looked at.*: .*values, audit log/, stdout);
   Deno.renameSync(`${kek}.away`, kek!);
+  // As containers mount secrets: what counts is the mode of what the link leads to.
+  const link = join(box.home, "link");
+  Deno.symlinkSync(kek!, link);
+  assert.ok((await examined(box, ["--kek-file", link])).healthy);
+  Deno.chmodSync(kek!, 0o644);
+  await found(box, "kek_exposed", ["--kek-file", link]);
+  Deno.chmodSync(kek!, 0o600);
   assert.ok((await examined(box)).healthy);
 });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { Box } from "../support/box.ts";
+import { join } from "node:path";
+import { Box, REKEY } from "../support/box.ts";
 import { listener, slow } from "../support/programs.ts";
 import { isThere, Running } from "../support/running.ts";
 
@@ -96,8 +97,40 @@ Deno.test("exec --on-rotate restart: a destroyed secret leaves the program as it
   using box = await withSecret();
   await using running = await Running.start(box, listener(), { flags: RESTART });
   await box.run(["destroy", "--force"]);
-  await running.until(() => running.stderr.includes("the secret was destroyed"));
+  await running.until(() => running.stderr.includes("the secret is gone"));
   assert.equal(readies(running).length, 1);
   running.process.kill("SIGTERM");
   assert.equal((await running.ended()).code, 21);
+});
+
+Deno.test("exec --on-rotate restart: a program that is not there any more goes on, and is started again when it is", async () => {
+  using box = await withSecret();
+  const program = join(box.home, "program");
+  const [interpreter, ...args] = listener();
+  Deno.symlinkSync(interpreter!, program);
+  await using running = await Running.start(box, [program, ...args], { flags: RESTART });
+  Deno.removeSync(program);
+  await rotate(box);
+  await running.until(() => running.stderr.includes("there is no such program"));
+  assert.equal(running.children().length, 1);
+  assert.equal(readies(running).length, 1);
+  Deno.symlinkSync(interpreter!, program);
+  await running.until(() => readies(running).length === 2);
+});
+
+Deno.test("exec --on-rotate: what nohup wants ignored stays ignored, for both", async () => {
+  using box = await withSecret();
+  const line =
+    `trap '' HUP; exec "$0" exec --on-rotate signal:USR1 -- /bin/sh -c 'echo ready; sleep 1; echo over'`;
+  const child = new Deno.Command("/bin/sh", {
+    args: ["-c", line, REKEY],
+    clearEnv: true,
+    env: { HOME: box.home, PATH: "/usr/bin:/bin" },
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  child.kill("SIGHUP");
+  const { code, stdout } = await child.output();
+  assert.deepEqual([code, new TextDecoder().decode(stdout)], [0, "ready\nover\n"]);
 });

@@ -64,7 +64,7 @@ Deno.test("hooks are told what happens, and nothing secret", async () => {
 
 Deno.test("a --before that fails stops the rotation", async () => {
   using box = await initialised();
-  for (const command of ["exit 3", "kill -9 $$", "nothing-of-this-name"]) {
+  for (const command of ["exit 3", "kill -9 $$", "kill -34 $$", "nothing-of-this-name"]) {
     const ended = await box.run([...ROTATE, "--before", `${command} 2>/dev/null`]);
     assertCivilRefusal(ended, [1]);
     assert.equal(await versionOf(box), 1);
@@ -78,7 +78,14 @@ Deno.test("a --after that fails is said and written down, and undoes nothing", a
   assert.equal(code, 0);
   assert.match(stderr, /warning: The command of --after ended with status 4/);
   assert.equal(await versionOf(box), 2);
-  assert.deepEqual(await noticesOf(box), ["The command of --after ended with status 4"]);
+  const odd = await box.run([...ROTATE, "--after", "kill -34 $$"]);
+  assert.equal(odd.code, 0);
+  assert.match(odd.stderr, /warning: The command of --after was ended by signal 34/);
+  assert.equal(await versionOf(box), 3);
+  assert.deepEqual(await noticesOf(box), [
+    "The command of --after ended with status 4",
+    "The command of --after was ended by signal 34",
+  ]);
 });
 
 Deno.test("hooks run only when something is rotated, and a hook may use rekey", async () => {
@@ -219,4 +226,52 @@ Deno.test("--at can be taken back, and nothing is changed", async () => {
   const types = taken.posts.map(({ body }) => JSON.parse(body).type);
   assert.deepEqual(types, ["rotation.announced", "rotation.cancelled"]);
   assert.equal((await box.run([...ROTATE, "--at", "2020-01-01T00:00:00Z"])).code, 2);
+});
+
+Deno.test("an announced rotation that is not made is taken back, and whoever was told is told that too", async () => {
+  using box = await initialised();
+  await using taken = receiver();
+  const [path] = keyFile(box);
+  const args = [...ROTATE, "--at", "1s", "--notify-url", taken.url, "--notify-key-file", path];
+  for (
+    const [code, more] of [[1, ["--before", "false"]], [0, ["--if-older-than", "90d"]]] as const
+  ) {
+    assert.equal((await box.run([...args, ...more])).code, code);
+    const types = taken.posts.splice(0).map(({ body }) => JSON.parse(body).type);
+    assert.deepEqual(types, ["rotation.announced", "rotation.cancelled"]);
+  }
+  const { stdout } = await box.run(["audit", "list"]);
+  assert.equal(stdout.match(/cancelled/g)?.length, 2, stdout);
+  assert.equal(await versionOf(box), 1);
+});
+
+Deno.test("an announcement that nobody takes can be taken back before it is posted", async () => {
+  using box = await initialised();
+  const [path] = keyFile(box);
+  using deaf = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const url = `http://127.0.0.1:${(deaf.addr as Deno.NetAddr).port}/`;
+  const waiting = new Deno.Command(REKEY, {
+    args: [...ROTATE, "--at", "1h", "--notify-url", url, "--notify-key-file", path],
+    clearEnv: true,
+    env: { HOME: box.home },
+    stdin: "null",
+    stderr: "piped",
+  }).spawn();
+  (await deaf.accept()).close();
+  const { rotation_announced: before } = await box.json("status");
+  waiting.kill("SIGTERM");
+  assert.equal((await waiting.output()).code, 1);
+  const { rotation_announced: after } = await box.json("status");
+  assert.deepEqual([typeof before, after], ["string", null]);
+});
+
+Deno.test("a notice to this machine passes no proxy", async () => {
+  using box = await initialised();
+  await using taken = receiver();
+  await using proxy = receiver();
+  const [path] = keyFile(box);
+  const env = { HTTP_PROXY: proxy.url, http_proxy: proxy.url };
+  const args = [...ROTATE, "--notify-url", taken.url, "--notify-key-file", path];
+  assert.equal((await box.run(args, { env })).code, 0);
+  assert.deepEqual([taken.posts.length, proxy.posts.length], [1, 0]);
 });

@@ -201,26 +201,40 @@ Deno.test("schedule systemd --credential: what systemd-creds has sealed opens th
   assert.equal((await box.run(["issue", "--sub", "a"], { env })).code, 0);
 });
 
+// All that cron and shells have a meaning for.
+const SAID = String.raw`it's 100% \% \\ \\% \' "done"`;
+const AFTER = `printf %s ${"'" + SAID.replaceAll("'", String.raw`'\''`) + "'"} > "$HOME/done"`;
+
+/** What Vixie's cron hands to the shell. */
+function asCronReads(command: string): string {
+  let [read, escaped] = ["", false];
+  for (const c of command) {
+    if (escaped && (c === "%" || c === "\\")) read = read.slice(0, -1) + c;
+    else if (c === "%") return read;
+    else read += c;
+    escaped = !escaped && c === "\\";
+  }
+  return read;
+}
+
 Deno.test("schedule cron: the line does what it says, in cron's own surroundings", async () => {
   using box = new Box({ REKEY_STORE: "database" });
   await box.exec("/bin/sh", ["-c", LATE_INIT]);
   const { files: [file] } = await schedule(
     box,
     ...["cron", "--app", "agiworkforce", "--at", "4:05", "--", "--after"],
-    `echo "it's 100% done" > "$HOME/done"`,
+    AFTER,
   );
   const [, when, command] = /^((?:\S+ ){5})(.*)\n$/.exec(file!.content)!;
   assert.equal(when, "5 4 * * * ");
-  // As crontab(5) has it: a bare percent sign ends the command.
-  assert.doesNotMatch(command!, /(?<!\\)%/);
-  const env = { PATH: "/usr/bin:/bin", REKEY_STORE: "" };
-  const line = command!.replaceAll("\\%", "%");
+  const env = { PATH: "/usr/bin:/bin", REKEY_STORE: "", HOME: "/nowhere" };
+  const line = asCronReads(command!);
   for (const version of [2, 2]) {
     const ended = await box.exec("/bin/sh", ["-c", line], { env });
     assert.deepEqual([ended.code, ended.stdout, ended.stderr], [0, "", ""]);
     assert.equal((await box.json("status")).version, version);
   }
-  assert.equal(Deno.readTextFileSync(join(box.home, "done")), "it's 100% done\n");
+  assert.equal(Deno.readTextFileSync(join(box.home, "done")), SAID);
 });
 
 Deno.test("schedule launchd: a property list that others can read", async () => {
@@ -238,7 +252,7 @@ Deno.test("schedule launchd: a property list that others can read", async () => 
     ...[REKEY, "rotate", "--force", "--if-older-than", "90d", "--reason", "scheduled"],
     ...["--after", `a <b> & "c"`],
   ]);
-  assert.deepEqual(plist.EnvironmentVariables, { REKEY_APP: "x" });
+  assert.deepEqual(plist.EnvironmentVariables, { REKEY_APP: "x", HOME: box.home });
   assert.deepEqual(plist.StartCalendarInterval, { Hour: 3, Minute: 0 });
 });
 
@@ -266,6 +280,12 @@ Deno.test("schedule: what cannot be scheduled is exit 2 with a hint", async () =
     ["systemd", "--", "--nonsense"],
     ["systemd", "--", "--grace", "soon"],
     ["systemd", "--", "--force"],
+    ["systemd", "--", "--notify-url", "ftp://x"],
+    ["systemd", "--", "--notify-url", "https://example.com/", "--notify-key-file", "none"],
+    ["systemd", "--user", "--system"],
+    ["systemd", "--system", "--credential", "/x\nExecStartPre=/bin/evil"],
+    ["cron", "--system"],
+    ["cron", "--", "--after", "x".repeat(1_000)],
     ["systemd", "--", "--if-older-than", "1d"],
     ["systemd", "--", "more"],
     ["systemd", "--", "--after", "two\nlines"],
@@ -277,4 +297,15 @@ Deno.test("schedule: what cannot be scheduled is exit 2 with a hint", async () =
     assert.match(stderr, /^error: .*\nhint: .*\n$/, line.join(" "));
   }
   assert.deepEqual([...box.files().keys()], []);
+});
+
+Deno.test("schedule: what is named is there from any folder, and what must reach out may", async () => {
+  using box = new Box({ REKEY_KEK_COMMAND: "tpm2_unseal -c 0x81000001" });
+  Deno.writeTextFileSync(join(box.home, "key"), btoa("k".repeat(32)), { mode: 0o600 });
+  const args = ["--system", "--", "--notify-url", "https://example.com/", "--notify-key-file=key"];
+  const { files: [told] } = await schedule(box, "systemd", ...args);
+  assert.ok(told!.content.includes(`--notify-key-file=${box.home}/key`), told!.content);
+  const { files: [unit] } = await schedule(box, "systemd", "--system", "--credential", "cred");
+  assert.match(unit!.content, new RegExp(`LoadCredentialEncrypted=rekey-kek:${box.home}/cred`));
+  assert.doesNotMatch(unit!.content, /PrivateDevices|PrivateNetwork|AF_UNIX/);
 });

@@ -1,9 +1,9 @@
 import { hideMemory } from "../../serve/confinement.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { type Context, variable } from "../context.ts";
-import type { Ending } from "../exec/child.ts";
+import type { Ending } from "../ending.ts";
 import { become, dieOf } from "../exec/libc.ts";
-import { findProgram, notExecutable, type Program, shown } from "../exec/program.ts";
+import { findProgram, notExecutable, shown } from "../exec/program.ts";
 import { type Given, Supervisor } from "../exec/supervisor.ts";
 import type { Passed } from "../exec/signals.ts";
 import { inCallersSurroundings } from "../exec/surroundings.ts";
@@ -28,15 +28,13 @@ const WAIT_MS = 250;
 
 /** Runs a program that has the secret in its environment. */
 export async function exec(options: ExecFlags, context: Context): Promise<void> {
-  const [name, ...args] = options.command;
-  const program = findProgram(name, args, variable("PATH") ?? USUAL_FOLDERS);
   const { secrets, output } = context;
-  const given = await give(secrets, program, options.env, output);
+  const given = await give(secrets, options, output);
   if (options.onRotate === undefined && Deno.build.os !== "windows") {
     secrets.close();
-    throw replaceBy(program, given.variables);
+    throw replaceBy(given);
   }
-  const ending = await supervise(program, options, context, given);
+  const ending = await supervise(options, context, given);
   if ("status" in ending) throw new ProgramEnded(ending.status);
   secrets.close();
   dieOf(ending.signal);
@@ -45,7 +43,7 @@ export async function exec(options: ExecFlags, context: Context): Promise<void> 
 }
 
 /** Becomes the program; when that cannot be done, answers why. */
-function replaceBy(program: Program, variables: Record<string, string>): Error {
+function replaceBy({ program, variables }: Given): Error {
   inCallersSurroundings(() => {
     for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
     become(program.path, [program.name, ...program.args]);
@@ -54,13 +52,13 @@ function replaceBy(program: Program, variables: Record<string, string>): Error {
 }
 
 async function supervise(
-  program: Program,
-  { env, onRotate, graceStop }: ExecFlags,
-  { secrets: { environment }, output: { options } }: Context,
+  options: ExecFlags,
+  { secrets: { environment }, output: { options: outputOptions } }: Context,
   given: Given,
 ): Promise<Ending> {
   hideMemory();
-  const output = new Output(options, lenientStreams);
+  const { onRotate, graceStop } = options;
+  const output = new Output(outputOptions, lenientStreams);
   const warn = (text: string) => output.warning(text);
   const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS });
   const watch = new Watch(environment, warn);
@@ -68,28 +66,28 @@ async function supervise(
     watch,
     warn,
     remark: (text: string) => output.remark(text),
-    give: () => give(secrets, program, env, output),
+    give: () => give(secrets, options, output),
   };
   try {
     const reaction = onRotate === "restart" ? { restartAfterMs: graceStop * 1000 } : onRotate;
-    return await new Supervisor(program, reaction, around, given).ended();
+    return await new Supervisor(reaction, around, given).ended();
   } finally {
     watch.close();
     secrets.close();
   }
 }
 
-/** The current secret, as the program is to have it. That it is handed on is written down first. */
+/** The program and the current secret, as it is to have it. That it is handed on is written down first. */
 async function give(
   secrets: SecretManager,
-  program: Program,
-  env: string,
+  { command: [name, ...args], env }: ExecFlags,
   output: Output,
 ): Promise<Given> {
+  const program = findProgram(name, args, variable("PATH") ?? USUAL_FOLDERS);
   letKeyringAnswer(secrets);
   const { secret } = await secrets.get(`exec ${shown(program.name)}`);
   if (!await secrets.flushNotes()) output.warning(NOT_WRITTEN_DOWN);
-  return { kid: secret.kid, variables: { REKEY_KID: secret.kid, [env]: secret.reveal() } };
+  return { program, kid: secret.kid, variables: { REKEY_KID: secret.kid, [env]: secret.reveal() } };
 }
 
 function letKeyringAnswer(secrets: SecretManager): void {

@@ -2,12 +2,12 @@ import { showHead } from "../../audit/head.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { warningsOf } from "../../secret/warnings.ts";
 import type { Changed } from "../../secret/rotation.ts";
+import { announceAndMake } from "../announced_rotation.ts";
 import type { Context } from "../context.ts";
 import { describeSeconds, describeVersion, sessionsText } from "../describe.ts";
 import type { Output } from "../output.ts";
 import { type NoticeFlags, RotationNotices } from "../rotation_notices.ts";
 import { mustBeWanted } from "../terminal.ts";
-import { waitUntil } from "../wait.ts";
 
 /** Flags of `rekey rotate`. Durations in seconds. */
 export interface RotateFlags extends NoticeFlags {
@@ -25,11 +25,15 @@ export interface RotateFlags extends NoticeFlags {
 /** Replaces the secret. */
 export async function rotate(options: RotateFlags, context: Context): Promise<void> {
   if (options.dryRun) return await dryRun(options, context);
-  const { secrets, auth, output, store } = context;
-  const app = secrets.environment.app.name;
   const notices = new RotationNotices(options, context);
   mustBeWanted(options.force ?? false, await question(options, context), context.confirm);
-  if (options.at !== undefined) await announceAndWait(options.at, options, notices, context);
+  const make = () => rotateNow(options, notices, context);
+  const { at, reason } = options;
+  await (at === undefined ? make() : announceAndMake(at, reason, notices, context, make));
+}
+
+async function rotateNow(options: RotateFlags, notices: RotationNotices, context: Context) {
+  const { secrets, auth, output, store } = context;
   const lastExpiry = options.grace > 0 ? await auth.lastExpiry() : null;
   const condition = conditionOf(options);
   if (options.before !== undefined) {
@@ -45,6 +49,7 @@ export async function rotate(options: RotateFlags, context: Context): Promise<vo
     ...condition,
   });
   const { installation } = await secrets.open();
+  const app = secrets.environment.app.name;
   output.result({
     ...describeVersion(app, changed.version, installation.keyForm),
     previous_version: changed.previous?.version ?? null,
@@ -62,27 +67,6 @@ export async function rotate(options: RotateFlags, context: Context): Promise<vo
 /** When nothing is to be done. */
 function conditionOf({ ifOlderThan, requestId }: RotateFlags) {
   return { ifOlderThanMs: ifOlderThan === undefined ? undefined : ifOlderThan * 1000, requestId };
-}
-
-async function announceAndWait(
-  at: number,
-  { reason }: RotateFlags,
-  notices: RotationNotices,
-  { secrets, output }: Context,
-): Promise<void> {
-  const { version } = await secrets.open();
-  await secrets.announce(at, reason);
-  await notices.announced(version, at);
-  output.remark(`The rotation is announced for ${rfc3339(at)}; Ctrl-C takes that back`);
-  try {
-    await waitUntil(at);
-  } catch (error) {
-    await secrets.announce(null, reason);
-    await notices.cancelled(version);
-    throw error;
-  }
-  // Another database may have been put in its place meanwhile.
-  secrets.refresh();
 }
 
 function human(app: string, { rotated, version, previous, graceUntil }: Changed): string[] {

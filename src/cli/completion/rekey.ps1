@@ -6,7 +6,7 @@ Register-ArgumentCompleter -Native -CommandName rekey -ScriptBlock {
   $words += $wordToComplete.Trim("'", '"')
   $words | & rekey complete 2>$null | Where-Object { $_ -notlike ':*' } | ForEach-Object {
     $word, $meaning = $_ -split [char]9, 2
-    $text = if ($word -match '^[\w./:=-]+$') { $word } else { "'" + ($word -replace "'", "''") + "'" }
+    $text = if ($word -match '^[\w./:=-]+$') { $word } else { "'" + ($word -replace "['‘’‚‛]", '$0$0') + "'" }
     [System.Management.Automation.CompletionResult]::new($text, $word, 'ParameterValue', "$meaning ")
   }
 }

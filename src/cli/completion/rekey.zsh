@@ -5,7 +5,7 @@ _rekey() {
   local line
   lines=("${(@f)$(print -rl -- "${(@Q)words[2,CURRENT]}" | $words[1] complete 2>/dev/null)}")
   for line in "${(@)lines[2,-1]}"; do
-    described+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
+    described+=("${${${line%%$'\t'*}//\\/\\\\}//:/\\:}:${line#*$'\t'}")
   done
   (( $#described )) && _describe rekey described
   case $lines[1] in

@@ -1,9 +1,7 @@
 import { isRekeyError } from "../../core/errors.ts";
+import { type Ending, endingOf } from "../ending.ts";
 import { notExecutable, type Program } from "./program.ts";
 import { inCallersSurroundings } from "./surroundings.ts";
-
-/** How a program ended: with an exit status, or by a signal's number. */
-export type Ending = { readonly status: number } | { readonly signal: number };
 
 // A longer one would be over at once.
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -78,17 +76,5 @@ export class Child {
     if (ending !== undefined) return ending;
     this.signal("SIGKILL");
     return await this.end();
-  }
-}
-
-async function endingOf(process: Deno.ChildProcess): Promise<Ending> {
-  try {
-    const { code, signal } = await process.status;
-    return signal === null ? { status: code } : { signal: code - 128 };
-  } catch (error) {
-    // The runtime has no names for real-time signals.
-    const [, number] = /^Invalid signal: (\d+)$/.exec((error as Error).message) ?? [];
-    if (number === undefined) throw error;
-    return { signal: Number(number) };
   }
 }

@@ -1,6 +1,7 @@
 // The runtime has no calls for these; the C library that it is linked to has.
 const X_OK = 1;
 const SIG_DFL = 0n;
+const SIG_IGN = 1n;
 const SIGPIPE = 13;
 const O_RDONLY = 0;
 const POINTER_BYTES = BigUint64Array.BYTES_PER_ELEMENT;
@@ -27,6 +28,16 @@ export function become(path: string, argv: readonly string[]): void {
   // What is ignored stays so, and the runtime ignores this one.
   libc?.symbols.signal(SIGPIPE, SIG_DFL);
   libc?.symbols.execv(zeroTerminated(path), vector(argv));
+}
+
+/** Whether this process ignores a signal. Nobody may listen for it yet. */
+export function isIgnored(signal: number): boolean {
+  const libc = load();
+  if (libc === undefined) return false;
+  const before = libc.symbols.signal(signal, SIG_DFL);
+  const ignored = BigInt(before) === SIG_IGN;
+  if (ignored) libc.symbols.signal(signal, SIG_IGN);
+  return ignored;
 }
 
 /** Whether this process is in the foreground of a terminal, which then sends it and its children the same signals. */

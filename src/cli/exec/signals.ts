@@ -1,4 +1,5 @@
-import { isInForeground } from "./libc.ts";
+import { constants } from "node:os";
+import { isIgnored, isInForeground } from "./libc.ts";
 
 /** Signals that are passed on to the program. What stops a process (TSTP, TTIN, TTOU) the terminal does to both. */
 export const PASSED = [
@@ -16,9 +17,12 @@ export type Passed = typeof PASSED[number];
 // A terminal sends these to all processes in its foreground, the program among them.
 const OF_TERMINALS: readonly Passed[] = ["SIGINT", "SIGQUIT", "SIGWINCH", "SIGCONT"];
 
-/** Takes every signal that the program should have; those that its terminal sends it too are left out. */
+/**
+ * Takes every signal that the program should have; those that its terminal sends it too are left out, and those that
+ * whoever started rekey wants ignored, as nohup does, stay so for both.
+ */
 export function onSignals(take: (signal: Passed) => void): void {
-  for (const signal of PASSED) {
+  for (const signal of PASSED.filter((signal) => !isIgnored(constants.signals[signal]))) {
     Deno.addSignalListener(signal, () => {
       if (!(OF_TERMINALS.includes(signal) && isInForeground())) take(signal);
     });

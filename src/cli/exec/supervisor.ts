@@ -1,9 +1,10 @@
-import type { RekeyError } from "../../core/errors.ts";
+import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
 import { Pause } from "../../serve/pause.ts";
-import { Child, type Ending } from "./child.ts";
+import type { Ending } from "../ending.ts";
+import { Child } from "./child.ts";
 import type { Program } from "./program.ts";
 import { onSignals, type Passed } from "./signals.ts";
-import { asRefusalOrBug, type Watch } from "./watch.ts";
+import type { Watch } from "./watch.ts";
 
 /** What happens to the program when another version becomes the current one. */
 export type OnRotate =
@@ -13,6 +14,8 @@ export type OnRotate =
 
 /** Variables of the program's environment, and the kid of the version that they are of. */
 export interface Given {
+  /** As it is found now. */
+  readonly program: Program;
   readonly kid: string;
   readonly variables: Record<string, string>;
 }
@@ -42,10 +45,9 @@ export class Supervisor {
 
   /** Starts the program. @throws {RekeyError} `program_not_executable`. */
   constructor(
-    private readonly program: Program,
     private readonly onRotate: OnRotate | undefined,
     private readonly around: Surroundings,
-    { kid, variables }: Given,
+    { program, kid, variables }: Given,
   ) {
     onSignals((signal) => this.#pass(signal));
     this.#child = Child.start(program, variables);
@@ -74,7 +76,7 @@ export class Supervisor {
   }
 
   async #restart(graceMs: number): Promise<Ending | undefined> {
-    // First the value: a program that runs with an old one is better than none.
+    // First the value and the program: one that runs with an old value is better than none.
     const given = await this.#given();
     if (given === undefined || given.kid === this.#kid) return;
     if (this.#child.ending !== undefined || this.#toldToEnd) return;
@@ -82,7 +84,7 @@ export class Supervisor {
     const ending = await this.#child.stop(graceMs);
     this.#restarting = false;
     if (this.#toldToEnd) return ending;
-    this.#child = Child.start(this.program, given.variables);
+    this.#child = Child.start(given.program, given.variables);
     this.#kid = given.kid;
     this.around.remark(`the secret is another one (kid ${given.kid}): started again with it`);
   }

@@ -1,4 +1,4 @@
-import { isRekeyError, RekeyError } from "../../core/errors.ts";
+import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
 import { LiveSecrets } from "../../secret/live_secrets.ts";
 import type { Environment } from "../../store/installation.ts";
 
@@ -34,15 +34,8 @@ export class Watch {
     this.#trouble = code;
     this.warn(
       code === "not_initialised"
-        ? "the secret was destroyed: the program goes on with the old one"
+        ? "the secret is gone: it was destroyed, or its folder moved; the program goes on with it"
         : `rotations are not seen for now: ${message}`,
     );
   }
-}
-
-/** What is no refusal is a mistake in rekey: it is said, and the program is not to suffer for it. */
-export function asRefusalOrBug(error: unknown): RekeyError {
-  if (isRekeyError(error)) return error;
-  const name = error instanceof Error ? error.name : typeof error;
-  return new RekeyError("internal", `Internal error, a bug in rekey: ${name}`, { cause: error });
 }

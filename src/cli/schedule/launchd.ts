@@ -1,3 +1,4 @@
+import { shellWord } from "../../doctor/finding.ts";
 import { isDaily, jobName, type Plan, type Schedule } from "./plan.ts";
 
 /** A property list for launchd (launchd.plist(5)): a job of the user's, who has the keychain. */
@@ -30,7 +31,10 @@ ${pairs(at.map(([key, value]) => [key, `<integer>${value}</integer>`]))}  </dict
 </dict>
 </plist>
 `;
-  return { files: [{ path, content }], next: `put it there; then \`launchctl load -w ${path}\`` };
+  return {
+    files: [{ path, content }],
+    next: `put it there; then \`launchctl load -w ${shellWord(path)}\``,
+  };
 }
 
 function pairs(list: readonly (readonly [key: string, value: string])[]): string {

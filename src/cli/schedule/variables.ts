@@ -1,3 +1,4 @@
+import { userInfo } from "node:os";
 import { resolve } from "node:path";
 import type { GlobalOptions } from "../context.ts";
 
@@ -31,9 +32,13 @@ export function variablesFor(
     REKEY_MIRROR: mirror,
     REKEY_KEK_FILE: kekFile,
   };
-  return Object.fromEntries(NAMES.flatMap((name) => {
+  // A scheduler gives a program its user's own home folder.
+  const home = variable("HOME");
+  const moved = home !== undefined && home !== userInfo().homedir ? { HOME: home } : {};
+  const found = NAMES.flatMap((name) => {
     const value = flags[name] ?? variable(name);
     if (value === undefined) return [];
     return [[name, PATHS.includes(name) ? resolve(value) : value]];
-  }));
+  });
+  return { ...Object.fromEntries(found), ...moved };
 }

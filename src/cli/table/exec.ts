@@ -44,8 +44,12 @@ export const execCommands: Commands = {
 };
 
 function variableName(text: string): string {
-  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(text)) return text;
-  throw new InvalidArgumentError("Write letters, digits and underscores, no digit first.");
+  // What others read in another sense: a secret in REKEY_KID would be in the header of every token.
+  const isTaken = /^(REKEY_|LD_|DYLD_)|^(PATH|HOME)$/.test(text);
+  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(text) && !isTaken) return text;
+  throw new InvalidArgumentError(
+    "Write letters, digits and underscores, no digit first; not PATH, HOME, REKEY_…, LD_…",
+  );
 }
 
 const SIGNALS = ["HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "WINCH", "CONT"];

@@ -1,5 +1,6 @@
-import { Argument, Command, InvalidArgumentError } from "commander";
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { RekeyError } from "../../core/errors.ts";
+import type { NoticeFlags } from "../rotation_notices.ts";
 import { addRotate } from "./rotate.ts";
 import type { Commands } from "./runner.ts";
 import { lasting, nonEmpty } from "./values.ts";
@@ -15,8 +16,14 @@ export const scheduleCommands: Commands = {
       )
       .argument("[flags...]", "after --: flags of `rekey rotate`")
       .addOption(lasting("--every <duration>", "how old a secret may become", "90d"))
-      .option("--at <time>", "time of day of the daily look", timeOfDay, { hour: 3, minute: 0 })
-      .option("--user", "systemd: for the user's own manager (standard unless root)")
+      .addOption(
+        new Option("--at <time>", "time of day of the daily look").argParser(timeOfDay)
+          .default({ hour: 3, minute: 0 }, "03:00"),
+      )
+      .addOption(
+        new Option("--user", "systemd: for the user's own manager (standard unless root)")
+          .conflicts("system"),
+      )
       .option("--system", "systemd: for the system, shut in (standard for root)")
       .option("--credential <path>", "systemd: file with the KEK, by systemd-creds", nonEmpty)
       .option("--install", "systemd: put the units in their place and start the timer")
@@ -30,9 +37,9 @@ export const scheduleCommands: Commands = {
       )
       .action((kind: string, rotate: string[], options, command: Command) =>
         runner(command.optsWithGlobals(), async (context) => {
-          checkRotate(rotate);
+          const { notifyUrl, notifyKeyFile } = optionsOfRotate(rotate);
           const { schedule } = await import("../commands/schedule.ts");
-          await schedule({ ...options, kind, rotate }, context);
+          await schedule({ ...options, kind, rotate, notifyUrl, notifyKeyFile }, context);
         })
       );
   },
@@ -47,8 +54,8 @@ function timeOfDay(text: string): { hour: number; minute: number } {
 const FIXED = ["force", "ifOlderThan", "at", "dryRun", "requestId"];
 
 // A mistake is to be seen now and not at three in the morning.
-function checkRotate(flags: readonly string[]): void {
-  if (flags.length === 0) return;
+function optionsOfRotate(flags: readonly string[]): NoticeFlags {
+  if (flags.length === 0) return {};
   const rotate = new Command();
   addRotate(rotate, () => Promise.resolve());
   rotate.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
@@ -60,7 +67,7 @@ function checkRotate(flags: readonly string[]): void {
   } catch (error) {
     why = (error as Error).message.replace(/^error: /, "");
   }
-  if (why === undefined) return;
+  if (why === undefined) return rotate.opts();
   throw new RekeyError("usage", `Cannot give that to rekey rotate: ${why}`, {
     hint: "See `rekey rotate --help`; --force and --if-older-than are given already",
   });

@@ -19,8 +19,21 @@ interface Own {
   readonly mode: number | undefined;
 }
 
-/** Files and folders: who can exchange them, owners, modes, room on the disk. Nothing is opened. */
-export function filesCheck({ environment }: Patient): Finding[] {
+/**
+ * Files and folders: who can exchange them, owners, modes, room on the disk. Nothing is opened.
+ *
+ * @returns `undefined` when a folder on the way lets nobody look; that the database cannot be used is found after it.
+ */
+export function filesCheck(patient: Patient): Finding[] | undefined {
+  try {
+    return allFindings(patient);
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return undefined;
+    throw error;
+  }
+}
+
+function allFindings({ environment }: Patient): Finding[] {
   const own = ownFiles(environment);
   // Windows: access is inherited from the profile.
   const access = process.geteuid === undefined ? [] : own.flatMap(accessFindings);
@@ -61,7 +74,8 @@ function accessFindings({ path, mode: wanted }: Own): Finding[] {
   const { uid, mode } = infoOf(path)!;
   const owner = uid !== process.geteuid!();
   const others = mode! & 0o777;
-  const wrong = wanted === undefined ? (others & 0o022) !== 0 : others !== wanted;
+  const isOpen = (others & (wanted === undefined ? 0o022 : 0o077)) !== 0;
+  const isShut = wanted !== undefined && (others & wanted) !== wanted;
   if (owner) {
     return [{
       code: "file_owner",
@@ -70,11 +84,11 @@ function accessFindings({ path, mode: wanted }: Own): Finding[] {
       command: `sudo chown ${process.geteuid!()} ${shellWord(path)}`,
     }];
   }
-  if (!wrong) return [];
+  if (!isOpen && !isShut) return [];
   return [{
     code: "file_mode",
     what: `${path} has mode ${others.toString(8).padStart(4, "0")}`,
-    why: "Other users may read or change it",
+    why: isOpen ? "Other users may read or change it" : "Its own user may not read or change it",
     command: `chmod ${wanted?.toString(8) ?? "go-w"} ${shellWord(path)}`,
     mend: () => setMode(path, wanted ?? others & ~0o022),
   }];

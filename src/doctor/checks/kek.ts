@@ -1,6 +1,5 @@
 import process from "node:process";
 import { isRekeyError } from "../../core/errors.ts";
-import { infoOf } from "../../store/file_info.ts";
 import { setMode } from "../../store/private_files.ts";
 import { type Finding, shellWord } from "../finding.ts";
 import { type OpenPatient, rekey } from "../patient.ts";
@@ -22,8 +21,10 @@ async function missing(patient: OpenPatient): Promise<Finding[]> {
     return [{
       code: known,
       what: message,
-      why: "What is sealed in the database cannot be opened, and no audit row be written",
-      command: known === "kek_invalid" ? `# ${hint}` : rekey(patient, "restore BACKUP --force"),
+      why:
+        "What is sealed in the database cannot be opened, and no audit row be written; when it is lost: " +
+        `\`${rekey(patient, "restore BACKUP --force")}\``,
+      command: `# ${hint}`,
     }];
   }
 }
@@ -32,7 +33,7 @@ function exposed({ installation }: OpenPatient): Finding[] {
   const { kek } = installation.environment;
   const files = [installation.generatedKeyFile(), kek.file, kek.passphraseFile];
   return files.filter((path) => path !== undefined).flatMap((path): Finding[] => {
-    const mode = process.geteuid === undefined ? 0 : infoOf(path)?.mode ?? 0;
+    const mode = process.geteuid === undefined ? 0 : modeOf(path);
     if ((mode & 0o044) === 0) return [];
     return [{
       code: "kek_exposed",
@@ -43,4 +44,16 @@ function exposed({ installation }: OpenPatient): Finding[] {
       mend: () => setMode(path, 0o600),
     }];
   });
+}
+
+// Of what a link leads to; a pipe has no copies that others could read.
+function modeOf(path: string): number {
+  try {
+    const { isFile, mode } = Deno.statSync(path);
+    return isFile ? mode ?? 0 : 0;
+  } catch (error) {
+    const { NotFound, PermissionDenied, NotADirectory } = Deno.errors;
+    if ([NotFound, PermissionDenied, NotADirectory].some((kind) => error instanceof kind)) return 0;
+    throw error;
+  }
 }

@@ -1,0 +1,57 @@
+import { rfc3339 } from "../core/clock.ts";
+import { isRekeyError } from "../core/errors.ts";
+import type { SecretManager } from "../secret/manager.ts";
+import type { Version } from "../store/versions.ts";
+import type { Context } from "./context.ts";
+import type { RotationNotices } from "./rotation_notices.ts";
+import { Interruption } from "./wait.ts";
+
+/**
+ * Announces a rotation, waits, and makes it. Whatever keeps it from being made takes the announcement back.
+ *
+ * @param at milliseconds since the epoch.
+ * @throws {RekeyError} `cancelled` when the program is asked to end before; what `make` throws.
+ */
+export async function announceAndMake(
+  at: number,
+  reason: string | undefined,
+  notices: RotationNotices,
+  context: Context,
+  make: () => Promise<void>,
+): Promise<void> {
+  const { secrets } = context;
+  const { version } = await secrets.open();
+  try {
+    await announceAndWait(at, reason, version, notices, context);
+    // Another database may have been put in its place meanwhile.
+    secrets.refresh();
+    await make();
+  } finally {
+    if (await isLeft(at, reason, secrets)) await notices.cancelled(version);
+  }
+}
+
+async function announceAndWait(
+  at: number,
+  reason: string | undefined,
+  version: Version,
+  notices: RotationNotices,
+  { secrets, output }: Context,
+): Promise<void> {
+  using interruption = new Interruption();
+  await secrets.announce(at, reason);
+  await interruption.unless(notices.announced(version, at));
+  output.remark(`The rotation is announced for ${rfc3339(at)}; Ctrl-C takes that back`);
+  await interruption.until(at);
+}
+
+// A rotation takes the announcement away itself, and another command may have made one of its own.
+async function isLeft(at: number, reason: string | undefined, secrets: SecretManager) {
+  try {
+    return await secrets.withdraw(at, reason);
+  } catch (error) {
+    // The secret is gone, or cannot be had: there is nobody to rotate it.
+    if (isRekeyError(error)) return true;
+    throw error;
+  }
+}
