@@ -2,7 +2,8 @@ import { Command } from "commander";
 import { EXIT_STATUSES } from "../core/errors.ts";
 import { auditCommands } from "./table/audit.ts";
 import { completionCommands } from "./table/completion.ts";
-import { helpCommands, TOPICS } from "./table/help.ts";
+import { helpCommands } from "./table/help.ts";
+import { TOPICS } from "./topics/names.ts";
 import type { Commands, Runner } from "./table/runner.ts";
 import { execCommands } from "./table/exec.ts";
 import { scheduleCommands } from "./table/schedule.ts";
@@ -33,6 +34,9 @@ const COMMANDS: Commands = {
   ...completionCommands,
   ...helpCommands,
 };
+
+// They speak of every command.
+const ABOUT_ALL = ["help", "complete"];
 
 /**
  * The program that understands a command line. A line that begins with a command's name needs no other command's
@@ -69,7 +73,7 @@ export function makeProgram(
     .option("--no-color", "never use colour (NO_COLOR)")
     .addHelpText("after", AFTER_HELP);
   const first = args[0] ?? "";
-  const isOne = Object.hasOwn(COMMANDS, first) && first !== "help";
+  const isOne = Object.hasOwn(COMMANDS, first) && !ABOUT_ALL.includes(first);
   const needed = isOne ? [COMMANDS[first]!] : Object.values(COMMANDS);
   for (const add of needed) add(program, runner);
   return program;

@@ -1,18 +1,18 @@
+import type { Command } from "commander";
 import { complete as completed } from "../completion/candidates.ts";
 import { knownOf } from "../completion/known.ts";
 import { type Line, readLine } from "../completion/line.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { printable } from "../describe.ts";
-import { makeProgram } from "../program.ts";
 import { readStdinBytes } from "../terminal.ts";
 
 const LONGEST_LINE = 1_000_000;
 
 /** Reads the words of a line that is being typed from stdin, one a line. */
-export function lineFromStdin(): Line {
+export function lineFromStdin(program: Command): Line {
   const text = new TextDecoder().decode(readStdinBytes(LONGEST_LINE));
   const words = text.replace(/\r?\n$/, "").split(/\r?\n/);
-  return readLine(makeProgram("", () => Promise.resolve()), words);
+  return readLine(program, words);
 }
 
 /** By the line's own flags, whose installation it is about. */

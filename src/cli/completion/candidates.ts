@@ -1,5 +1,5 @@
 import type { Argument, Command, Option } from "commander";
-import { TOPICS } from "../table/help.ts";
+import { TOPICS } from "../topics/names.ts";
 import { type Line, optionOf, split, takesValue } from "./line.ts";
 
 /** A word that could stand there. */

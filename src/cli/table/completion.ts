@@ -31,7 +31,7 @@ export const completionCommands: Commands = {
     program.command("complete", { hidden: true })
       .action(async () => {
         const { complete, globalsOf, lineFromStdin } = await import("../commands/complete.ts");
-        const line = lineFromStdin();
+        const line = lineFromStdin(program);
         await runner(globalsOf(line), (context) => Promise.resolve(complete(line, context)));
       });
   },

@@ -1,9 +1,7 @@
 import type { Command } from "commander";
 import { RekeyError } from "../../core/errors.ts";
+import { TOPICS } from "../topics/names.ts";
 import type { Commands } from "./runner.ts";
-
-/** Names of the pages of `rekey help`. */
-export const TOPICS = ["concepts", "storage", "rotation", "security", "exit-codes"] as const;
 
 /** `help`, of a command or a topic. */
 export const helpCommands: Commands = {
@@ -13,22 +11,23 @@ export const helpCommands: Commands = {
       .argument("[word...]", `a command, or a topic: ${TOPICS.join(", ")}`)
       .action((words: string[], _options, command: Command) =>
         runner(command.optsWithGlobals(), async ({ output }) => {
-          const found = named(program, words);
-          if (found !== undefined) return found.outputHelp();
-          const { PAGES } = await import("../topics/topics.ts");
+          // `security` is both; the command's own --help has the other one.
           const topic = TOPICS.find((topic) => words.join(" ") === topic);
-          if (topic === undefined) throw noSuchHelp();
+          if (topic === undefined) return helpOf(program, words);
+          const { PAGES } = await import("../topics/topics.ts");
           output.result({ topic, text: PAGES[topic] }, [PAGES[topic].trimEnd()]);
         })
       );
   },
 };
 
-function named(program: Command, words: readonly string[]): Command | undefined {
-  return words.reduce<Command | undefined>(
+function helpOf(program: Command, words: readonly string[]): void {
+  const command = words.reduce<Command | undefined>(
     (command, word) => command?.commands.find((one) => one.name() === word),
     program,
   );
+  if (command === undefined) throw noSuchHelp();
+  command.outputHelp();
 }
 
 function noSuchHelp(): RekeyError {

@@ -1,5 +1,5 @@
 import { codesOf, EXIT_STATUSES } from "../../core/errors.ts";
-import type { TOPICS } from "../table/help.ts";
+import type { TOPICS } from "./names.ts";
 import concepts from "./concepts.txt" with { type: "text" };
 import rotation from "./rotation.txt" with { type: "text" };
 import security from "./security.txt" with { type: "text" };

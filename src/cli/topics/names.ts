@@ -1,0 +1,2 @@
+/** Names of the pages of `rekey help`; the pages themselves are loaded when one is asked for. */
+export const TOPICS = ["concepts", "storage", "rotation", "security", "exit-codes"] as const;
