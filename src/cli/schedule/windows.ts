@@ -28,7 +28,7 @@ export function windowsTask(plan: Plan): Schedule {
 }
 
 function text(value: string): string {
-  return `'${value.replace(/['‘’‚‛]/g, "$&$&")}'`;
+  return `'${value.replace(/['\u2018\u2019\u201a\u201b]/g, "$&$&")}'`;
 }
 
 // As CommandLineToArgvW reads it: backslashes count only before a quotation mark.
