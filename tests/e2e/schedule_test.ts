@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { Box, REKEY } from "../support/box.ts";
 import { unless } from "../support/faults.ts";
 import { withUserManager } from "../support/user_manager.ts";
@@ -65,8 +66,15 @@ async function hasManager(): Promise<boolean> {
   return (await withUserManager(box, "true")).code === 0;
 }
 
-// Old enough that a rotation is due.
-const LATE_INIT = `faketime -f -100d '${REKEY}' --store database init >/dev/null`;
+/** A secret that is old enough for a rotation to be due. */
+async function withOldSecret(box: Box): Promise<void> {
+  const { code, stderr } = await box.run(["init", "--store", "database"]);
+  assert.equal(code, 0, stderr);
+  const sqlite = new DatabaseSync(box.database);
+  sqlite.exec(`UPDATE rekey_versions SET created_at = created_at - ${100 * 86_400_000}`);
+  sqlite.close();
+}
+
 const UNIT = "rekey-rotate-agiworkforce";
 
 function withSystemd(name: string, test: (box: Box) => Promise<void>): void {
@@ -83,11 +91,11 @@ function withSystemd(name: string, test: (box: Box) => Promise<void>): void {
 withSystemd(
   "schedule systemd --install: a real user manager rotates when it is due, and not again",
   async (box) => {
+    await withOldSecret(box);
     const ended = await withUserManager(
       box,
       `
 export REKEY_STORE=database
-${LATE_INIT}
 '${REKEY}' schedule systemd --user --install
 systemctl --user list-timers --no-legend
 systemctl --user start ${UNIT}.service
@@ -112,7 +120,7 @@ grep -c 30d "$HOME/.config/systemd/user/${UNIT}.service"
 withSystemd("schedule systemd --system: a rotation works in what it is shut in", async (box) => {
   // What cannot be had here: mounts that a container forbids, and a /tmp of its own, where this test has its files.
   const beyond = /^(PrivateTmp|ProtectKernelLogs|ProtectKernelTunables)=.*\n/gm;
-  await box.exec("/bin/sh", ["-c", LATE_INIT]);
+  await withOldSecret(box);
   const { files } = await schedule(box, "systemd", "--system");
   const folder = join(box.home, ".config/systemd/user");
   Deno.mkdirSync(folder, { recursive: true });
@@ -219,7 +227,7 @@ function asCronReads(command: string): string {
 
 Deno.test("schedule cron: the line does what it says, in cron's own surroundings", async () => {
   using box = new Box({ REKEY_STORE: "database" });
-  await box.exec("/bin/sh", ["-c", LATE_INIT]);
+  await withOldSecret(box);
   const { files: [file] } = await schedule(
     box,
     ...["cron", "--app", "agiworkforce", "--at", "4:05", "--", "--after"],
