@@ -275,6 +275,22 @@ export const ROWS: readonly Row[] = [
     why: "gets the secret",
   },
   {
+    what: "the host of `--notify-url`, with `/etc/hosts` and `/etc/resolv.conf`",
+    pattern: /^$/,
+    how: "connects to",
+    ...both(["rotate"]),
+    why: "it is to be told; `tests/e2e/notices_test.ts`",
+    perhaps: true,
+  },
+  {
+    what: "`/usr/bin/systemctl`, with `--install`; the units are written before",
+    pattern: /^\/usr\/bin\/systemctl$/,
+    how: "starts",
+    ...both(["schedule"]),
+    why: "starts the timer",
+    perhaps: true,
+  },
+  {
     what: "`/dev/tty`",
     pattern: /^\/dev\/tty$/,
     how: "reads",

@@ -112,7 +112,7 @@ async function place(staged: Installation, found: Found[], clone: boolean): Prom
 }
 
 // What was going on when the backup was made is not going on now.
-const MOMENTARY = ["destroying", "stale_kek", "keyring_retry_at"] as const;
+const MOMENTARY = ["destroying", "stale_kek", "keyring_retry_at", "announced"] as const;
 
 function tidy(staged: Installation, lost: Version[], clone: boolean): void {
   const { database, versions, meta } = staged;

@@ -92,8 +92,13 @@ export class RotationNotices {
     }
   }
 
+  // Whatever comes of it: the rotation stands, and whoever saw a failure would make another one.
   async #writeDown(reason: string): Promise<void> {
-    await this.context.secrets.writeDown({ event: EVENTS.noticeFailed, reason });
+    try {
+      await this.context.secrets.writeDown({ event: EVENTS.noticeFailed, reason });
+    } catch (error) {
+      this.context.output.warning(asRefusalOrBug(error).message);
+    }
   }
 
   // So that a `rekey backup` in a hook is about the same installation.

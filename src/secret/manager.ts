@@ -162,7 +162,7 @@ export class SecretManager {
     });
   }
 
-  /** Writes an event down, whatever else happens. */
+  /** Writes an event down. @throws {RekeyError} when that cannot be done now. */
   async writeDown(entry: AuditEntry): Promise<void> {
     const { installation } = await this.open();
     const audit = await installation.audit();

@@ -120,6 +120,7 @@ export class Database implements Sql {
    * `database_unusable` when the file cannot be written.
    */
   static tryToWrite(path: string, waitMs: number): void {
+    if (!isThere(path)) return;
     explainSqlite(path, () => {
       const sqlite = new DatabaseSync(path);
       try {
@@ -398,6 +399,8 @@ export class Database implements Sql {
 }
 
 function closeAsLast(path: string): void {
+  // Opened for writing, one that was destroyed meanwhile would be made anew.
+  if (!isThere(path)) return;
   const sqlite = new DatabaseSync(path);
   try {
     sqlite.exec("SELECT count(*) FROM sqlite_schema");

@@ -197,6 +197,10 @@ Deno.test("doctor: the KEK is gone, another one, none, or everybody's", async ()
   await found(box, "kek_invalid", ["--kek-file", other]);
   Deno.renameSync(kek!, `${kek}.away`);
   const { command } = await found(box, "kek_missing");
+  // What cannot be mended hides nothing of what was found.
+  Deno.chmodSync(box.database, 0o644);
+  const both = (await examined(box, ["--fix"])).findings.map(({ code }) => code);
+  assert.ok(both.includes("kek_missing"), String(both));
   assert.match(command!, /^# Put the key file back/, "no restore over what is sound");
   const { stdout } = await box.run(["doctor"]);
   assert.match(stdout, /not looked at.*: .*values, audit log/, stdout);

@@ -275,3 +275,29 @@ Deno.test("a notice to this machine passes no proxy", async () => {
   assert.equal((await box.run(args, { env })).code, 0);
   assert.deepEqual([taken.posts.length, proxy.posts.length], [1, 0]);
 });
+
+Deno.test("whoever is to be told is told, though nobody reads what rotate prints", async () => {
+  using box = await initialised();
+  const told = join(box.home, "told");
+  const line = `"$0" rotate --force --after 'touch ${told}' > /dev/full`;
+  const { code } = await box.exec("/bin/sh", ["-c", line, REKEY]);
+  assert.equal(code, 1);
+  assert.equal(await versionOf(box), 2);
+  assert.ok(Deno.statSync(told).isFile);
+});
+
+Deno.test("a --after that fails while another program holds the database undoes nothing either", async () => {
+  using box = await initialised();
+  const held = join(box.home, "held");
+  const hold = `/usr/bin/python3 -c 'import sqlite3, time
+c = sqlite3.connect("${box.database}", isolation_level=None)
+c.execute("BEGIN IMMEDIATE")
+open("${held}", "w").close()
+time.sleep(8)' >/dev/null 2>&1 &
+while ! [ -e ${held} ]; do sleep 0.1; done
+exit 4`;
+  const { code, stderr } = await box.run([...ROTATE, "--after", hold]);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /ended with status 4/);
+  assert.equal(await versionOf(box), 2);
+});

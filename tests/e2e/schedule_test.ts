@@ -159,7 +159,8 @@ withSystemd("a service with exec gets HUP within a second of a rotation", async 
   const folder = join(box.home, ".config/systemd/user");
   Deno.mkdirSync(folder, { recursive: true });
   await box.run(["init"]);
-  const line = `trap 'date +%%s%%N > ${box.home}/heard' HUP; while :; do sleep 0.05; done`;
+  const line = `trap 'date +%%s%%N > ${box.home}/heard' HUP; echo > ${box.home}/ready; ` +
+    "while :; do sleep 0.05; done";
   Deno.writeTextFileSync(
     join(folder, "api.service"),
     `[Service]\nExecStart="${REKEY}" exec --on-rotate signal:HUP -- /bin/sh -c "${line}"\n`,
@@ -168,10 +169,11 @@ withSystemd("a service with exec gets HUP within a second of a rotation", async 
     box,
     `
 systemctl --user start api.service
-sleep 1
+for i in $(seq 100); do [ -e "$HOME/ready" ] && break; sleep 0.05; done
 '${REKEY}' rotate --force --store database >/dev/null 2>&1
 rotated=$(date +%s%N)
 for i in $(seq 100); do [ -s "$HOME/heard" ] && break; sleep 0.05; done
+[ -s "$HOME/heard" ]
 echo $(( ($(cat "$HOME/heard") - rotated) / 1000000 ))
 systemctl --user stop api.service
 systemctl --user show api.service -p Result

@@ -1,9 +1,10 @@
-import { RekeyError } from "../../core/errors.ts";
+import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { examine, findingsOf, type Section } from "../../doctor/examination.ts";
 import { type Finding, FINDINGS, shellWord } from "../../doctor/finding.ts";
 import type { Patient } from "../../doctor/patient.ts";
 import { type Context, type GlobalOptions, variable } from "../context.ts";
 import { printable } from "../describe.ts";
+import type { Output } from "../output.ts";
 
 /** Flags of `rekey doctor`. */
 export interface DoctorFlags {
@@ -20,7 +21,7 @@ export async function doctor(options: DoctorFlags, context: Context): Promise<vo
   let fixed: Finding[] = [];
   if (options.fix) {
     const before = findingsOf(sections);
-    for (const { mend } of before) await mend?.();
+    for (const finding of before) await mended(finding, output);
     sections = await examine(patient);
     const left = findingsOf(sections);
     fixed = before.filter(({ mend, what }) => mend && !left.some((one) => one.what === what));
@@ -38,6 +39,16 @@ export async function doctor(options: DoctorFlags, context: Context): Promise<vo
     ],
   );
   if (!healthy) throw problems(wrong);
+}
+
+// One that cannot be mended now is found again, and hides none of the others.
+async function mended({ mend }: Finding, output: Output): Promise<void> {
+  try {
+    await mend?.();
+  } catch (error) {
+    if (!isRekeyError(error) && !(error instanceof Deno.errors.PermissionDenied)) throw error;
+    output.warning(error.message);
+  }
 }
 
 function patientOf({ maxAge }: DoctorFlags, { secrets, output, globals }: Context): Patient {

@@ -30,13 +30,11 @@ const WAIT_MS = 250;
 export async function exec(options: ExecFlags, context: Context): Promise<void> {
   const { secrets, output } = context;
   const given = await give(secrets, options, output);
-  if (options.onRotate === undefined && Deno.build.os !== "windows") {
-    secrets.close();
-    throw replaceBy(given);
-  }
+  // Neither the program nor its parent needs the files that are open.
+  secrets.close();
+  if (options.onRotate === undefined && Deno.build.os !== "windows") throw replaceBy(given);
   const ending = await supervise(options, context, given);
   if ("status" in ending) throw new ProgramEnded(ending.status);
-  secrets.close();
   dieOf(ending.signal);
   // The first process of a container does not die of its own signals.
   throw new ProgramEnded(128 + ending.signal);

@@ -48,6 +48,8 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
     backup: options.backup,
     ...condition,
   });
+  // Whoever reads what is printed may be gone; the others are still to be told.
+  if (changed.rotated) await notices.after(changed);
   const { installation } = await secrets.open();
   const app = secrets.environment.app.name;
   output.result({
@@ -61,7 +63,6 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   }, human(app, changed));
   if (changed.rotated && changed.head !== null) output.head(showHead(changed.head));
   warn(changed, lastExpiry, output);
-  if (changed.rotated) await notices.after(changed);
 }
 
 /** When nothing is to be done. */

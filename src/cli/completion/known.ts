@@ -7,7 +7,7 @@ import type { Candidate, Known } from "./candidates.ts";
 
 const MOST = 100;
 
-/** Names and numbers of an installation. It is looked at as it is: completing a line changes nothing and asks nobody. */
+/** Names and numbers of an installation. It is looked at as it is, and nobody is asked. */
 export function knownOf(environment: Environment): Known {
   const look = (read: (installation: Installation) => Candidate[]) => {
     try {

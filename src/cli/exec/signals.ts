@@ -18,13 +18,13 @@ export type Passed = typeof PASSED[number];
 const OF_TERMINALS: readonly Passed[] = ["SIGINT", "SIGQUIT", "SIGWINCH", "SIGCONT"];
 
 /**
- * Takes every signal that the program should have; those that its terminal sends it too are left out, and those that
- * whoever started rekey wants ignored, as nohup does, stay so for both.
+ * Takes every signal that the program should have, and whether its terminal sends it that one too. Those that whoever
+ * started rekey wants ignored, as nohup does, stay so for both.
  */
-export function onSignals(take: (signal: Passed) => void): void {
+export function onSignals(take: (signal: Passed, isOfTerminal: boolean) => void): void {
   for (const signal of PASSED.filter((signal) => !isIgnored(constants.signals[signal]))) {
     Deno.addSignalListener(signal, () => {
-      if (!(OF_TERMINALS.includes(signal) && isInForeground())) take(signal);
+      take(signal, OF_TERMINALS.includes(signal) && isInForeground());
     });
   }
 }

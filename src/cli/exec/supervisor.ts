@@ -49,7 +49,7 @@ export class Supervisor {
     private readonly around: Surroundings,
     { program, kid, variables }: Given,
   ) {
-    onSignals((signal) => this.#pass(signal));
+    onSignals((signal, isOfTerminal) => this.#pass(signal, isOfTerminal));
     this.#child = Child.start(program, variables);
     this.#kid = kid;
   }
@@ -109,9 +109,9 @@ export class Supervisor {
     this.around.warn(`the program goes on with an old secret: ${why.message}`);
   }
 
-  #pass(signal: Passed): void {
+  #pass(signal: Passed, isOfTerminal: boolean): void {
     // Told to end while it ends anyway: not to be started again.
     this.#toldToEnd ||= signal === "SIGTERM" || (this.#restarting && ENDING.includes(signal));
-    this.#child.signal(signal);
+    if (!isOfTerminal) this.#child.signal(signal);
   }
 }

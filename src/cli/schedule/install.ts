@@ -70,7 +70,16 @@ function write(path: string, content: string): void {
     Deno.chmodSync(partial, 0o644);
     Deno.renameSync(partial, path);
   } catch (error) {
+    removeIfThere(partial);
     throw cannot("write", path, error);
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // What could not be written is what is said.
   }
 }
 

@@ -59,7 +59,11 @@ export function spelled(seconds: number): string {
 export function checkLines(texts: readonly string[]): void {
   // deno-lint-ignore no-control-regex
   if (!texts.some((text) => /[\x00-\x1f\x7f]/.test(text))) return;
-  throw new RekeyError("usage", "Cannot schedule it: a path, flag or variable has a line break", {
-    hint: "Put longer commands into a script, and name that",
-  });
+  throw new RekeyError(
+    "usage",
+    "Cannot schedule it: a path, flag or variable has a line break or another control character",
+    {
+      hint: "Put longer commands into a script, and name that",
+    },
+  );
 }

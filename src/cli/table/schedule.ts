@@ -1,4 +1,4 @@
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { RekeyError } from "../../core/errors.ts";
 import type { NoticeFlags } from "../rotation_notices.ts";
 import { addRotate } from "./rotate.ts";
@@ -63,12 +63,19 @@ function optionsOfRotate(flags: readonly string[]): NoticeFlags {
   try {
     rotate.parse([...flags], { from: "user" });
     const fixed = FIXED.find((name) => rotate.getOptionValueSource(name) === "cli");
-    if (fixed !== undefined) why = `${fixed} is not to be chosen`;
+    if (fixed !== undefined) why = `${longName(rotate, fixed)} is not to be chosen`;
   } catch (error) {
-    why = (error as Error).message.replace(/^error: /, "");
+    if (!(error instanceof CommanderError)) throw error;
+    // The library's text may quote a value.
+    const option = /^error: (?:unknown option|option) '(--[a-z-]+)/.exec(error.message)?.[1];
+    why = option === undefined ? "it is not understood" : `${option} is not understood`;
   }
   if (why === undefined) return rotate.opts();
   throw new RekeyError("usage", `Cannot give that to rekey rotate: ${why}`, {
     hint: "See `rekey rotate --help`; --force and --if-older-than are given already",
   });
+}
+
+function longName({ options }: Command, attribute: string): string {
+  return options.find((option) => option.attributeName() === attribute)!.long!;
 }
