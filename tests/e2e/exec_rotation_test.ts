@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Box, REKEY } from "../support/box.ts";
 import { listener, slow } from "../support/programs.ts";
 import { isThere, Running } from "../support/running.ts";
@@ -80,12 +80,17 @@ Deno.test("exec --on-rotate: a database that is gone or damaged is said once, an
   for (const flags of [HUP, RESTART]) {
     using box = await withSecret();
     await using running = await Running.start(box, listener(), { flags });
-    const whole = Deno.readFileSync(box.database);
-    Deno.writeTextFileSync(box.database, "this is no database, and never was one".repeat(100));
+    // Never in place: SQLite would take what it remembers of the file for true.
+    const folder = dirname(box.database);
+    Deno.renameSync(folder, `${folder}.away`);
+    Deno.mkdirSync(folder, { mode: 0o700 });
+    const nonsense = "this is no database, and never was one".repeat(100);
+    Deno.writeTextFileSync(box.database, nonsense, { mode: 0o600 });
     await running.until(() => running.stderr.includes("rotations are not seen for now"));
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     assert.equal(running.stderr.match(/warning/g)?.length, 1, running.stderr);
-    Deno.writeFileSync(box.database, whole);
+    Deno.removeSync(folder, { recursive: true });
+    Deno.renameSync(`${folder}.away`, folder);
     await box.json("status");
     await rotate(box);
     await running.until(() => /SIGHUP/.test(running.stdout) || readies(running).length === 2);
