@@ -62,13 +62,24 @@ export async function ask(
     : [["Content-Length", String(new TextEncoder().encode(body).length)]];
   const lines = [["Host", host], ...headers, ...length, ["Connection", "close"]];
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  const connection = await Deno.connect(to as Deno.ConnectOptions);
-  const sent = new Blob([`${method} ${path} HTTP/1.1\r\n${head}\r\n${body}`]).stream();
-  const [bytes] = await Promise.all([
-    new Response(connection.readable).bytes(),
-    sent.pipeTo(connection.writable, { preventClose: true }),
-  ]);
-  return parse(Buffer.from(bytes).toString("latin1"));
+  const request = new TextEncoder().encode(`${method} ${path} HTTP/1.1\r\n${head}\r\n${body}`);
+  // Not by its streams: the runtime now and then cancels a read of theirs.
+  using connection = await Deno.connect(to as Deno.ConnectOptions);
+  const [bytes] = await Promise.all([readAll(connection), writeAll(connection, request)]);
+  return parse(bytes.toString("latin1"));
+}
+
+async function readAll(connection: Deno.Conn): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  const buffer = new Uint8Array(65_536);
+  for (let length; (length = await connection.read(buffer)) !== null;) {
+    parts.push(buffer.slice(0, length));
+  }
+  return Buffer.concat(parts);
+}
+
+async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await connection.write(rest));
 }
 
 function parse(text: string): Answer {
