@@ -13,6 +13,7 @@ export const EVENTS = {
   backedUp: "JWT secret backed up",
   restored: "JWT secret restored",
   kekRotated: "KEK rotated",
+  joined: "Fleet joined",
   retired: "JWT secret retired",
   userAdded: "User added",
   userRemoved: "User removed",
@@ -35,6 +36,8 @@ export interface AuditEntry {
   readonly insteadOf?: string | undefined;
   /** Whole microseconds. */
   readonly duration?: number | undefined;
+  /** Who did it, when that is not who writes it down. */
+  readonly actor?: string | undefined;
   /** Free text of the operator, what a value is for, or the error code of a failure. */
   readonly reason?: string | undefined;
 }

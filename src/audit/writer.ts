@@ -27,7 +27,7 @@ export class AuditWriter {
       kid: entry.kid ?? null,
       location: entry.location ?? null,
       duration: entry.duration ?? null,
-      actor: this.actor,
+      actor: entry.actor ?? this.actor,
       reason: entry.reason ?? null,
     };
     const hash = rowHash(this.key, last?.hash ?? CHAIN_START, row);

@@ -42,6 +42,7 @@ export class Accounts {
   /** @throws {RekeyError} `usage` for a password that cannot be used, `failed` when there is no such user. */
   async setPassword(name: string, password: string): Promise<void> {
     const hash = await hashPassword(password);
+    await this.#shareEndOf(name);
     await this.#change(
       (installation, now) => {
         const { database } = installation;
@@ -55,6 +56,7 @@ export class Accounts {
 
   /** @throws {RekeyError} `failed` when there is no such user. */
   async remove(name: string): Promise<void> {
+    await this.#shareEndOf(name);
     await this.#change(
       (installation, now) => {
         const { database } = installation;
@@ -104,6 +106,10 @@ export class Accounts {
 
   /** Ends one session. @throws {RekeyError} `failed` when there is no such open session. */
   async endSession(jti: string): Promise<void> {
+    await this.#shareEnd(({ database }) => {
+      const session = new Sessions(database).find(jti);
+      return session?.revoked_at === null ? [session] : [];
+    });
     await this.#change(
       ({ database }, now) => {
         if (!new Sessions(database).revoke(jti, now)) throw noSession();
@@ -125,24 +131,38 @@ export class Accounts {
     const { installation } = await this.secrets.open();
     const { database } = installation;
     const now = installation.now();
-    database.transaction(() =>
-      new Sessions(database).takeRevoked({
-        jti,
-        version,
-        sub: typeof sub === "string" ? sub : "",
-        issued_at: milliseconds(iat) ?? now,
-        expires_at: milliseconds(exp) ?? Number.MAX_SAFE_INTEGER,
-        revoked_at: now,
-      })
-    );
+    const session = {
+      jti,
+      version,
+      sub: typeof sub === "string" ? sub : "",
+      issued_at: milliseconds(iat) ?? now,
+      expires_at: milliseconds(exp) ?? Number.MAX_SAFE_INTEGER,
+      revoked_at: now,
+    };
+    await this.secrets.shareEnded([session]);
+    database.transaction(() => new Sessions(database).takeRevoked(session));
   }
 
   /** Ends every session of a user and answers how many that were. */
   async endSessionsOf(name: string): Promise<number> {
+    await this.#shareEndOf(name);
     return await this.#change(
       ({ database }, now) => new Sessions(database).revokeAll(name, now),
       EVENTS.sessionsRevoked,
       `sessions of ${name}`,
+    );
+  }
+
+  // Before they end here: when it fails, the same command again finds them as they were.
+  async #shareEnd(find: (installation: Installation) => Session[]): Promise<void> {
+    const { installation } = await this.secrets.open();
+    const revoked_at = installation.now();
+    await this.secrets.shareEnded(find(installation).map((row) => ({ ...row, revoked_at })));
+  }
+
+  #shareEndOf(name: string): Promise<void> {
+    return this.#shareEnd((installation) =>
+      new Sessions(installation.database).open(name, installation.now())
     );
   }
 

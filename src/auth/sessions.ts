@@ -1,4 +1,5 @@
 import type { Sql } from "../core/sql.ts";
+import { takeEnded } from "../store/ended_sessions.ts";
 
 /** A token that rekey issued (design §1). Times are milliseconds since the epoch. */
 export interface Session {
@@ -35,12 +36,8 @@ export class Sessions {
   }
 
   /** Takes over a session that was ended before its time, known here or not. */
-  takeRevoked({ jti, version, sub, issued_at, expires_at, revoked_at }: Session): void {
-    this.sql.prepare(
-      `INSERT INTO rekey_sessions (jti, version, sub, issued_at, expires_at, revoked_at)
-       VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT (jti) DO UPDATE SET revoked_at = coalesce(revoked_at, excluded.revoked_at)`,
-    ).run(jti, version, sub, issued_at, expires_at, revoked_at);
+  takeRevoked(session: Session): void {
+    takeEnded(this.sql, session);
   }
 
   /** Ends a session; one that has ended before keeps its time. Answers whether it was open. */
@@ -72,6 +69,14 @@ export class Sessions {
        WHERE revoked_at IS NULL AND expires_at > ? ${sub === undefined ? "" : "AND sub = ?"}
        ORDER BY issued_at DESC LIMIT ?`,
     ).all(now, ...sub === undefined ? [] : [sub], limit);
+    return rows as unknown as Session[];
+  }
+
+  /** Every session of one subject that has not ended by time or revocation. */
+  open(sub: string, now: number): Session[] {
+    const rows = this.sql.prepare(
+      "SELECT * FROM rekey_sessions WHERE sub = ? AND revoked_at IS NULL AND expires_at > ?",
+    ).all(sub, now);
     return rows as unknown as Session[];
   }
 

@@ -1,5 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
-import { sealedSlot } from "../secret/retrieval.ts";
+import { sealedSlot } from "../store/secret_store.ts";
 import type { Installation, StoreChoice } from "../store/installation.ts";
 import { locationForNew } from "../store/location.ts";
 import type { Version } from "../store/versions.ts";
@@ -100,8 +100,10 @@ async function place(staged: Installation, found: Found[], clone: boolean): Prom
   sealed.dropAll();
   for (const { row, secret, from } of found) {
     const home = from === "keyring" || from === "mirror" ? "keyring" : "database";
-    const location = clone ? "database" : home;
-    const copy = location === "database" || from === "mirror" || staged.mirrors()
+    // A machine of a fleet takes up from there what has happened since.
+    const shared = row.location === "etcd" && home === "database" ? "etcd" : home;
+    const location = clone ? "database" : shared;
+    const copy = location !== "keyring" || from === "mirror" || staged.mirrors()
       ? await sealed.seal(sealedSlot(row), secret)
       : undefined;
     database.transaction(() => {
@@ -126,6 +128,7 @@ function tidy(staged: Installation, lost: Version[], clone: boolean): void {
     // The keyring is the other one's business.
     for (const row of versions.unsynced()) versions.markSynced(row);
     meta.remove("id");
+    meta.remove("fleet");
     meta.set("store", "database");
   });
 }

@@ -1,10 +1,9 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { readNote } from "../secret/keyring_note.ts";
-import { sealedSlot } from "../secret/retrieval.ts";
 import type { Installation } from "../store/installation.ts";
-import { currentSlot, numberedSlot } from "../store/secret_store.ts";
-import type { Version } from "../store/versions.ts";
+import { currentSlot, numberedSlot, sealedSlot } from "../store/secret_store.ts";
+import { placeName, type Version } from "../store/versions.ts";
 import type { Contents } from "./envelope.ts";
 
 /** A version with its value, and where the value was found. */
@@ -124,7 +123,9 @@ export async function newerInKeyring(
 function missing({ version, location }: Version): RekeyError {
   return new RekeyError(
     "secret_missing",
-    `Cannot restore: the value of version ${version}, which lived in the ${location}, is nowhere to be found`,
+    `Cannot restore: the value of version ${version}, which lived in ${
+      placeName(location)
+    }, is nowhere to be found`,
     {
       hint: "Use a backup made with --with-secret, or make a new secret with --new-secret: " +
         "then all sessions end",

@@ -6,7 +6,12 @@ import { quoted, RekeyError } from "../core/errors.ts";
 import { Accounts } from "../auth/accounts.ts";
 import { AuthManager } from "../auth/manager.ts";
 import { SecretManager } from "../secret/manager.ts";
-import type { Environment, MirrorChoice, StoreChoice } from "../store/installation.ts";
+import {
+  type Environment,
+  type MirrorChoice,
+  STORE_CHOICES,
+  type StoreChoice,
+} from "../store/installation.ts";
 import type { KekSources } from "../store/kek.ts";
 import {
   type AddonSurroundings,
@@ -14,6 +19,7 @@ import {
   loadKeyringAddon,
 } from "../store/keyring_addon.ts";
 import { KEYRING_TIMEOUT_MS, KeyringStore } from "../store/keyring_store.ts";
+import { etcdFrom } from "./etcd_settings.ts";
 import { endingInWords, endingOf } from "./ending.ts";
 import type { Output } from "./output.ts";
 import type { Confirm } from "./terminal.ts";
@@ -80,6 +86,7 @@ export function environmentFrom(
     folders,
     kek: kekSources(options),
     keyring: new KeyringStore(app, load, keyringTimeout()),
+    etcd: etcdFrom(variable),
     mirror: oneOf("REKEY_MIRROR", options.mirror, ["auto", "on", "off"]) ?? "auto",
     // Asked for by what writes only.
     get actor() {
@@ -130,7 +137,7 @@ function actor(): string {
 }
 
 function storeChoice(options: GlobalOptions): StoreChoice | undefined {
-  return oneOf("REKEY_STORE", options.store, ["auto", "keyring", "database"]);
+  return oneOf("REKEY_STORE", options.store, STORE_CHOICES);
 }
 
 function oneOf<T extends string>(name: string, flag: T | undefined, allowed: readonly T[]) {

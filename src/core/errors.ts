@@ -42,6 +42,15 @@ export const ERROR_TABLE = {
   database_foreign: { exit: 4, http: 503 },
   database_newer: { exit: 4, http: 503 },
 
+  // The shared secret cannot be had, or is not known well enough.
+  etcd_unconfigured: { exit: 4, http: 503 },
+  etcd_unavailable: { exit: 4, http: 503 },
+  etcd_denied: { exit: 4, http: 503 },
+  etcd_failed: { exit: 4, http: 503 },
+  fleet_stale: { exit: 4, http: 503 },
+  fleet_behind: { exit: 4, http: 503 },
+  fleet_foreign: { exit: 4, http: 503 },
+
   // Nothing is wrong with the input or the stores.
   internal: { exit: 1, http: 500 },
   failed: { exit: 1, http: 500 },

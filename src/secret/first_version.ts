@@ -16,6 +16,7 @@ import { unlessDestroyed } from "./destruction.ts";
 import { readNote } from "./keyring_note.ts";
 import { recover } from "./recovery.ts";
 import { changeSecret } from "./rotation.ts";
+import { makeShared, mustBeShareable } from "./sharing.ts";
 
 /** How long a command waits for another one's rotation by default, in milliseconds. */
 export const LOCK_TIMEOUT_MS = 10_000;
@@ -37,7 +38,7 @@ export interface Import {
   readonly reason: string;
 }
 
-/** Makes a first version in an installation that has its keys and holds the lock. */
+/** Makes a first version in an installation that has its keys and holds the lock; `false`: it was there. */
 type Make = (installation: Installation) => Promise<unknown>;
 
 /**
@@ -79,6 +80,10 @@ export async function create(
   given?: Import,
 ): Promise<{ opened: Installation; made: boolean }> {
   const { opened, made } = await firstVersion(environment, options, async () => {
+    if (options.store === "etcd") {
+      await mustBeShareable(environment);
+      return (prepared) => makeShared(prepared, given);
+    }
     const location = await locationForNew(environment.keyring, options.store ?? "auto");
     return (prepared) =>
       changeSecret(prepared, {
@@ -116,8 +121,7 @@ function firstVersion(
       const { store = "auto", alg = "HS512", keyForm = "text" } = options;
       await opened.prepare({ store, alg, keyForm });
       await recover(opened);
-      await make(opened);
-      return { opened, made: true };
+      return { opened, made: await make(opened) !== false };
     } catch (error) {
       opened?.close();
       throw error;

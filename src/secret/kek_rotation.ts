@@ -2,10 +2,9 @@ import { EVENTS } from "../audit/events.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import { type Kek, newKek } from "../store/kek.ts";
-import type { Slot } from "../store/secret_store.ts";
+import { sealedSlot, type Slot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { removeStaleKek, scrub } from "./recovery.ts";
-import { sealedSlot } from "./retrieval.ts";
 
 /**
  * Seals everything that the database keeps sealed under another KEK, in one transaction: before it the old

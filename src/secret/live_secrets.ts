@@ -35,10 +35,14 @@ export class LiveSecrets {
   readonly #values = new Map<string, Secret>();
   readonly #fetching = new SingleFlight<Secret>();
 
-  /** @param fetchValue gets a version's value from where it lives. */
+  /**
+   * @param fetchValue gets a version's value from where it lives.
+   * @param mustBeFresh throws when it is not known whether another machine has rotated a shared secret.
+   */
   constructor(
     private readonly environment: Environment,
     private readonly fetchValue: (version: Version) => Promise<Secret>,
+    private readonly mustBeFresh: () => void = () => {},
   ) {}
 
   /**
@@ -68,6 +72,7 @@ export class LiveSecrets {
     // Asked before the rows are read: a commit in between makes this view old at once, not new for ever.
     const change = `${this.#opened}.${installation.database.change()}`;
     if (this.#view?.change !== change) this.#view = this.#look(installation, change);
+    if (this.#view.versions[0]!.location === "etcd") this.mustBeFresh();
     return this.#view;
   }
 

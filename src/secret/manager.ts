@@ -1,7 +1,7 @@
 import type { AuditEntry } from "../audit/events.ts";
 import type { Head } from "../audit/head.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
-import { type Environment, Installation } from "../store/installation.ts";
+import { type Environment, Installation, type StoreChoice } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
 import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
@@ -23,6 +23,13 @@ import { rotateKek } from "./kek_rotation.ts";
 import { mayReplace, ownNote } from "./keyring_note.ts";
 import { Observations } from "./observations.ts";
 import { endGrace, recover, recoverIfNeeded } from "./recovery.ts";
+import { revokeShared, rotateShared } from "./shared_rotation.ts";
+import { isShared, share } from "./sharing.ts";
+import { catchUp } from "../fleet/catch_up.ts";
+import { type Member, untilFollowed } from "../fleet/members.ts";
+import { shareEnded } from "../fleet/revocations.ts";
+import { knownFleet } from "../fleet/snapshot.ts";
+import type { EndedSession } from "../store/ended_sessions.ts";
 import { type Moved, relocate } from "./relocation.ts";
 import { retrieve, type Retrieved } from "./retrieval.ts";
 import { type Changed, changeSecret } from "./rotation.ts";
@@ -41,6 +48,7 @@ import { alreadyDone, refuseOneTooMany, type RotateOptions } from "./rotation_re
 export class SecretManager {
   #installation: Installation | undefined;
   #replaced: Installation | undefined;
+  #asked: Promise<unknown> | undefined;
   readonly #observations = new Observations();
 
   constructor(readonly environment: Environment) {
@@ -55,6 +63,7 @@ export class SecretManager {
    * it cannot be had. It never makes one.
    */
   async get(purpose?: string): Promise<Retrieved> {
+    await this.#upToDate();
     const { installation, version } = await this.open();
     try {
       return await this.valueOf(version, purpose);
@@ -125,6 +134,9 @@ export class SecretManager {
       // Asked again under the lock: another rotation may have been first.
       const old = installation.versions.current();
       if (old === undefined) throw notInitialised(this.environment.app.name);
+      if (staysShared(installation, old, options.store)) {
+        return await rotateShared(installation, options, wait);
+      }
       const done = alreadyDone(installation, old, options);
       if (done !== undefined) return done;
       const graceMs = options.graceMs ?? 0;
@@ -155,6 +167,7 @@ export class SecretManager {
     const { installation } = await this.open();
     return await exclusively(installation.lockPath, lockTimeoutMs, async () => {
       await recover(installation);
+      if (isShared(installation)) return await revokeShared(installation);
       const ended = installation.versions.previous();
       await endGrace(installation, ended, "revoked");
       await recover(installation);
@@ -211,7 +224,8 @@ export class SecretManager {
     const { installation } = await this.open();
     return await exclusively(installation.lockPath, lockTimeoutMs, async () => {
       await recover(installation);
-      return await relocate(installation, to, this.#observations.retrieved);
+      const note = this.#observations.retrieved;
+      return await (to === "etcd" ? share(installation, note) : relocate(installation, to, note));
     });
   }
 
@@ -232,13 +246,16 @@ export class SecretManager {
   async planRotation(
     options: Pick<RotateOptions, "store" | "ifOlderThanMs" | "requestId"> = {},
   ): Promise<{ current: Version; location: Location; done: boolean }> {
+    await this.#upToDate();
     const { installation, version: current } = await this.open();
     const choice = options.store ?? installation.store;
     const done = alreadyDone(installation, current, options) !== undefined;
     // Under the lock, since finding out whether a keyring works may write to it.
     return await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
       const known = (kid: string) => mayReplace(installation, kid);
-      const location = await locationForNew(installation.keyring, choice, current, known);
+      const location = staysShared(installation, current, options.store)
+        ? "etcd"
+        : await locationForNew(installation.keyring, choice, current, known);
       return { current, location, done };
     });
   }
@@ -255,6 +272,7 @@ export class SecretManager {
 
   /** What a verification needs to know. */
   async look() {
+    await this.#upToDate();
     const { installation, version } = await this.open();
     const { algorithm, keyForm } = installation;
     return { installation, algorithm, keyForm, versions: [version, ...inGrace(installation)] };
@@ -269,6 +287,47 @@ export class SecretManager {
     // A failure's own reason says more.
     const note = (entry: AuditEntry) => this.#observations.retrieved({ reason: purpose, ...entry });
     return await retrieve(installation, version, note);
+  }
+
+  /**
+   * Takes over what machines that share the secret have done; nothing, when it is this machine's own.
+   *
+   * @returns whether there was anything.
+   * @throws {RekeyError} an `etcd_…` or `fleet_…` code when that cannot be told.
+   */
+  async catchUp(): Promise<boolean> {
+    const { installation } = await this.open();
+    return isShared(installation) && await catchUp(installation);
+  }
+
+  /**
+   * Tells the machines that share the secret of sessions that are to end before their time.
+   *
+   * @throws {RekeyError} an `etcd_…` code; some may then have been told of.
+   */
+  async shareEnded(sessions: readonly EndedSession[]): Promise<void> {
+    const { installation } = await this.open();
+    if (isShared(installation)) await shareEnded(installation, sessions);
+  }
+
+  /**
+   * Waits until every server that shares the secret goes by what is known here.
+   *
+   * @returns those that have not confirmed it in time.
+   * @throws {RekeyError} an `etcd_…` code.
+   */
+  async untilFollowed(waitMs: number): Promise<Member[]> {
+    const { installation } = await this.open();
+    const change = knownFleet(installation.meta)?.change;
+    if (!isShared(installation) || change === undefined) return [];
+    return await untilFollowed(installation, change, waitMs);
+  }
+
+  /** The database, when machines share its current version. */
+  async sharedInstallation(): Promise<Installation | undefined> {
+    this.refresh();
+    const { installation } = await this.open();
+    return isShared(installation) ? installation : undefined;
   }
 
   /** The database with its fixed settings, for the layers above. */
@@ -338,6 +397,15 @@ export class SecretManager {
     this.#installation = undefined;
   }
 
+  // A command asks once, as it began; a program that goes on for long is told of changes.
+  async #upToDate(): Promise<void> {
+    const { installation } = await this.open();
+    if (!isShared(installation)) return;
+    const { knowledge } = this.environment;
+    if (knowledge !== undefined) return knowledge.mustBeFresh();
+    await (this.#asked ??= catchUp(installation));
+  }
+
   /** The installation with its versions, adopted if an older application left a secret. */
   async #existing(options: CreateOptions = {}): Promise<Installation | undefined> {
     if (this.#installation?.versions.current() === undefined) {
@@ -364,6 +432,11 @@ export class SecretManager {
       });
     }
   }
+}
+
+/** Whether a rotation happens in etcd: the secret is there, and nobody wants it elsewhere. */
+function staysShared({ store }: Installation, current: Version, wanted?: StoreChoice): boolean {
+  return current.location === "etcd" && ["auto", "etcd"].includes(wanted ?? store);
 }
 
 function inGrace(installation: Installation): Version[] {

@@ -21,7 +21,7 @@ export type Leftover = "rotation" | "grace" | "log" | "kek" | "keyring";
 export function leftovers(installation: Installation): Leftover[] {
   const { versions, meta } = installation;
   const left: [Leftover, boolean][] = [
-    ["rotation", versions.pending() !== undefined],
+    ["rotation", interrupted(installation) !== undefined],
     ["grace", expired(installation).length > 0],
     ["log", meta.get("scrub_pending") !== undefined],
     ["kek", meta.get("stale_kek") !== undefined],
@@ -57,13 +57,19 @@ export async function recoverIfNeeded(installation: Installation): Promise<void>
  */
 export async function recover(installation: Installation, logWaitMs?: number): Promise<void> {
   const { versions } = installation;
-  const pending = versions.pending();
+  const pending = interrupted(installation);
   if (pending !== undefined) await rollBack(installation, pending, "interrupted");
   await endGrace(installation, expired(installation), "grace window over");
   if (versions.unsynced().length > 0) await tryReconcile(installation);
   removeStaleKek(installation);
   removeUnfinished(dirname(installation.database.path));
   scrub(installation, logWaitMs);
+}
+
+// What a fleet has prepared waits for its turn.
+function interrupted({ versions }: Installation): Version | undefined {
+  const pending = versions.pending();
+  return pending?.location === "etcd" ? undefined : pending;
 }
 
 /** Undoes a rotation that did not reach its commit: the pending version never verified anything. */

@@ -2,11 +2,11 @@ import { EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { mustBeFree } from "../store/location.ts";
-import { numberedSlot } from "../store/secret_store.ts";
+import { numberedSlot, sealedSlot } from "../store/secret_store.ts";
 import type { Location, Version } from "../store/versions.ts";
 import { mayReplace } from "./keyring_note.ts";
 import { scrub, tryReconcile } from "./recovery.ts";
-import { type Note, retrieve, type Retrieved, sealedSlot } from "./retrieval.ts";
+import { type Note, retrieve, type Retrieved } from "./retrieval.ts";
 
 /** How a move ended. */
 export interface Moved {
@@ -92,6 +92,8 @@ async function commit(
       audit.append({ event: EVENTS.moved, version, kid, location: to, reason: `from ${location}` });
     }
     meta.set("store", to);
+    // From here on other machines' rotations are no longer ours.
+    meta.remove("fleet");
     meta.set("scrub_pending", "log");
   });
 }

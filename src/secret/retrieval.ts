@@ -5,8 +5,14 @@ import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
-import { currentSlot, numberedSlot, type SecretStore, type Slot } from "../store/secret_store.ts";
-import type { Location, Version } from "../store/versions.ts";
+import {
+  currentSlot,
+  numberedSlot,
+  sealedSlot,
+  type SecretStore,
+  type Slot,
+} from "../store/secret_store.ts";
+import { type Location, placeName, type Version } from "../store/versions.ts";
 
 /** A version with its value. */
 export interface Retrieved {
@@ -48,7 +54,7 @@ export async function retrieve(
 }
 
 async function read(installation: Installation, version: Version, note: Note): Promise<Retrieved> {
-  if (version.location === "database") {
+  if (version.location !== "keyring") {
     return await fromDatabase(installation, version, note) ??
       refuse(version, note, missing(version));
   }
@@ -130,11 +136,6 @@ async function readSealed(sealed: SecretStore, slot: Slot, version: Version, not
   }
 }
 
-/** Where the database keeps the sealed value of a version in its present state. */
-export function sealedSlot(version: Version): Slot {
-  return version.state === "current" ? currentSlot(version) : numberedSlot(version);
-}
-
 function noteFailure(version: Version, note: Note, error: RekeyError): void {
   const keyring = isRekeyError(error, ...KEYRING_UNAVAILABLE);
   note({
@@ -154,7 +155,9 @@ function refuse(version: Version, note: Note, error: RekeyError): never {
 function missing({ version, location }: Version): RekeyError {
   return new RekeyError(
     "secret_missing",
-    `Cannot find the JWT secret: version ${version} should be in the ${location} and is not there`,
+    `Cannot find the JWT secret: version ${version} should be in ${
+      placeName(location)
+    } and is not there`,
     { hint: "Restore it from a backup, or make a new one with `rekey rotate --force`" },
   );
 }
@@ -162,7 +165,7 @@ function missing({ version, location }: Version): RekeyError {
 function mismatch({ version, location }: Version): RekeyError {
   return new RekeyError(
     "secret_mismatch",
-    `Cannot use the JWT secret in the ${location}: it is not version ${version}`,
+    `Cannot use the JWT secret in ${placeName(location)}: it is not version ${version}`,
     {
       hint: "Was an older copy of the database put back? Restore the newer one, " +
         "or make a new secret with `rekey rotate --force`",

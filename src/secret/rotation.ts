@@ -128,8 +128,8 @@ async function write(
   return kept;
 }
 
-// (3) What was read back signs and verifies, before anything depends on it.
-async function probe(installation: Installation, secret: Secret): Promise<void> {
+/** (3) What was read back signs and verifies, before anything depends on it. */
+export async function probe(installation: Installation, secret: Secret): Promise<void> {
   const { jwtVerify, SignJWT } = await import("../libraries/jose.ts");
   const alg = installation.algorithm;
   const key = secret.hmacKey(installation.keyForm);

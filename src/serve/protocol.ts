@@ -26,12 +26,14 @@ export type MainMethods = {
   /** Nobody had listened any more; this thread does again, and the others are to. */
   listensAgain(): void;
   cannotListen(why: string): void;
+  /** Milliseconds, by the main thread's monotonic clock. */
+  clock(): number;
 };
 
 /** What the main thread may call on a request thread. */
 export type WorkerMethods = {
   /** Begins to listen. */
-  start(settings: Settings): void;
+  start(settings: Settings): Promise<void>;
   measured(): Measured;
   ping(): void;
   /** Listens anew. */

@@ -22,7 +22,11 @@ export interface Surroundings {
   warn(text: string): void;
   /** Told when the secret can no longer be had, and `undefined` when it can again. */
   onTrouble(code: string | undefined): void;
+  /** Keeps up with the machines that share the secret, if any can. */
+  readonly keeper?: { start(): Promise<void>; stop(): Promise<void> } | undefined;
   readonly systemd: Systemd;
+  /** Rejects at a mistake in rekey, outside of any thread. */
+  readonly failed: Promise<never>;
   /** Settles when the server is to stop. */
   readonly stopped: Promise<void>;
 }
@@ -49,7 +53,7 @@ export async function serve(settings: Settings, around: Surroundings): Promise<v
       reserved[Symbol.dispose]();
     }
     await supervisor.start();
-    await Promise.race([around.stopped, supervisor.died]);
+    await Promise.race([around.stopped, supervisor.died, around.failed]);
   } finally {
     await supervisor.stop();
   }
@@ -83,6 +87,7 @@ class Supervisor {
   async start(): Promise<void> {
     const { settings, around } = this;
     const [first, ...others] = this.#threads;
+    await around.keeper?.start();
     // One after the other: the first one finds out whether anybody can listen there.
     await this.#alive(first!.call("start", settings));
     await this.#alive(Promise.all(others.map((thread) => thread.call("start", settings))));
@@ -103,6 +108,7 @@ class Supervisor {
   async stop(): Promise<void> {
     this.around.systemd.notify("STOPPING=1");
     this.#timers.forEach(clearInterval);
+    await this.around.keeper?.stop();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise((resolve) => timer = setTimeout(resolve, STOP_MS));
     const ended = Promise.allSettled(this.#threads.map((thread) => thread.call("stop")));
@@ -141,6 +147,7 @@ class Supervisor {
         for (const thread of this.#threads) thread.call("listenAgain").catch(() => {});
       },
       cannotListen: (why) => this.around.warn(why),
+      clock: () => performance.now(),
       seen: ({ verdicts, lines }) => {
         const { secrets } = this.around.managers;
         verdicts.forEach((count, result) => secrets.noteVerdict(result, count));

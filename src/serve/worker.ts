@@ -7,8 +7,11 @@ import { makeApp, type Served } from "../http/app.ts";
 import { Meters } from "../http/meters.ts";
 import type { Services } from "../http/route.ts";
 import { makeRoutes } from "../http/routes.ts";
+import { unconfigured } from "../etcd/errors.ts";
+import { SharedKnowledge } from "../fleet/knowledge.ts";
 import { LiveSecrets } from "../secret/live_secrets.ts";
-import type { Environment } from "../store/installation.ts";
+import type { Environment, Knowledge } from "../store/installation.ts";
+import type { Version } from "../store/versions.ts";
 import { Listener } from "./listener.ts";
 import type { MainMethods, WorkerMethods } from "./protocol.ts";
 import { type Port, Rpc } from "./rpc.ts";
@@ -22,6 +25,11 @@ export class RequestThread {
   readonly #main: Rpc<MainMethods>;
   readonly #live: LiveSecrets;
   readonly #verifier: CachedVerifier;
+  #knowledge: Knowledge = {
+    mustBeFresh: () => {
+      throw unconfigured();
+    },
+  };
   #verdicts = new Map<string, number>();
   #lines: string[] = [];
   readonly #meters = new Meters();
@@ -38,13 +46,21 @@ export class RequestThread {
       stop: () => this.#stop(),
     };
     this.#main = new Rpc<MainMethods>(port, methods);
-    this.#live = new LiveSecrets(environment, async (version) => {
-      return Secret.parse(await this.#main.call("value", version), version.kid);
-    });
+    const value = async (version: Version) =>
+      Secret.parse(await this.#main.call("value", version), version.kid);
+    this.#live = new LiveSecrets(environment, value, () => this.#knowledge.mustBeFresh());
     this.#verifier = new CachedVerifier(this.#live);
   }
 
-  #start(settings: Settings): void {
+  async #start(settings: Settings): Promise<void> {
+    const { knowledge } = settings;
+    if (knowledge !== undefined) {
+      // Asked before the answer was sent: the other clock is no more ahead than this.
+      const asked = performance.now();
+      const ahead = await this.#main.call("clock") - asked;
+      const { maxStalenessMs, buffer } = knowledge;
+      this.#knowledge = new SharedKnowledge(maxStalenessMs, buffer, ahead);
+    }
     const app = makeApp(makeRoutes(settings.version), this.#services(settings), (served) => {
       this.#meters.served(served);
       if (settings.accessLog || served.bug !== undefined) {

@@ -7,6 +7,9 @@ import type { Clock } from "../core/clock.ts";
 import { RekeyError } from "../core/errors.ts";
 import { KEY_FORMS, type KeyForm } from "../core/secret.ts";
 import { Database, lockPath, type OpenOptions } from "./database.ts";
+import type { EtcdClient } from "../etcd/client.ts";
+import { unconfigured } from "../etcd/errors.ts";
+import { EtcdStore } from "./etcd_store.ts";
 import { DatabaseStore } from "./database_store.ts";
 import {
   findKek,
@@ -28,7 +31,7 @@ export const ALGORITHMS = ["HS256", "HS384", "HS512"] as const;
 export type Algorithm = (typeof ALGORITHMS)[number];
 
 /** Which location the operator wants for a new version. */
-export const STORE_CHOICES = ["auto", "keyring", "database"] as const;
+export const STORE_CHOICES = ["auto", "keyring", "database", "etcd"] as const;
 export type StoreChoice = (typeof STORE_CHOICES)[number];
 
 /** Whether a version in the keyring is sealed in the database too. */
@@ -41,11 +44,21 @@ export interface Environment {
   readonly kek: KekSources;
   readonly keyring: KeyringStore;
   readonly mirror: MirrorChoice;
+  /** etcd, where machines share a secret; `undefined` when none is named. */
+  readonly etcd?: EtcdClient | undefined;
+  /** Tells how well this machine knows what others do, in a program that goes on for long. */
+  readonly knowledge?: Knowledge | undefined;
   /** Who acts, for the audit log. */
   readonly actor: string;
   readonly clock: Clock;
   /** How long to wait for another process's writing, in milliseconds; default: the database's own. */
   readonly waitMs?: number;
+}
+
+/** How well a machine knows what the machines that share its secret do. */
+export interface Knowledge {
+  /** @throws {RekeyError} `fleet_stale` when it has not been confirmed for too long. */
+  mustBeFresh(): void;
 }
 
 /** One app's database with its keys and stores: what the layers above work on. */
@@ -143,6 +156,17 @@ export class Installation {
   /** Whether its database is no longer the file at its path: a restoration put another one there, or it is gone. */
   wasReplaced(): boolean {
     return this.database.wasReplaced();
+  }
+
+  /**
+   * The location that machines share.
+   *
+   * @throws {RekeyError} `etcd_unconfigured` when none is named.
+   */
+  shared(): EtcdStore {
+    const { etcd, app } = this.environment;
+    if (etcd !== undefined) return new EtcdStore(etcd, app.name, () => this.kek());
+    throw unconfigured();
   }
 
   /** Milliseconds since the epoch. */

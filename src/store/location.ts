@@ -24,6 +24,7 @@ export async function locationForNew(
   known: Known = () => Promise.resolve(false),
 ): Promise<Location> {
   if (choice === "database") return "database";
+  if (choice === "etcd") throw moveFirst();
   const inKeyring = current?.location === "keyring";
   // Where a value is already, reading tells enough and leaves nothing behind when it is cut off.
   const finding = await unavailable(() =>
@@ -40,6 +41,12 @@ export async function locationForNew(
   // the machine in two.
   if (current === undefined && finding.code !== "keyring_absent") throw withHint(finding, NEW_HINT);
   return "database";
+}
+
+function moveFirst(): RekeyError {
+  return new RekeyError("failed", "Cannot rotate into etcd: the secret is not shared there", {
+    hint: "`rekey store move etcd` first",
+  });
 }
 
 const MOVE_HINT =

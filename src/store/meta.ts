@@ -13,6 +13,8 @@ export type MetaKey =
   | "restored"
   | "announced"
   | "note"
+  | "fleet"
+  | "fleet_ended"
   | "stale_kek"
   | "scrub_pending"
   | "keyring_retry_at";

@@ -11,7 +11,7 @@ const ENCRYPTION = "A256GCM";
 export interface Binding {
   readonly app: string;
   /** `secret` for a version's value; other uses have their own word. */
-  readonly use: "secret" | "audit";
+  readonly use: "secret" | "audit" | "fleet";
   readonly version?: number;
   /** kid of the version. */
   readonly secret_kid?: string;

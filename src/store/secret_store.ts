@@ -1,5 +1,5 @@
 import type { Secret } from "../core/secret.ts";
-import type { Location } from "./versions.ts";
+import type { Location, Version } from "./versions.ts";
 
 /**
  * A place inside a location. The current version's value has a name of its own, since other programs
@@ -19,6 +19,11 @@ export function currentSlot({ version, kid }: Omit<Slot, "name">): Slot {
 /** The slot that bears the version's number. */
 export function numberedSlot({ version, kid }: Omit<Slot, "name">): Slot {
   return { version, kid, name: "numbered" };
+}
+
+/** Where the database keeps the sealed value of a version in its present state. */
+export function sealedSlot(version: Pick<Version, "version" | "kid" | "state">): Slot {
+  return version.state === "current" ? currentSlot(version) : numberedSlot(version);
 }
 
 /** The name of a slot: `base` itself, or with the version's number after it. */

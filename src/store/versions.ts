@@ -3,7 +3,12 @@ import type { SqlValue } from "../core/sql.ts";
 import type { Database } from "./database.ts";
 
 /** Where a version's value lives. */
-export type Location = "keyring" | "database";
+export type Location = "keyring" | "database" | "etcd";
+
+/** A location in a sentence. */
+export function placeName(location: Location): string {
+  return location === "etcd" ? location : `the ${location}`;
+}
 
 /** The life of a version (design §1). */
 export type VersionState = "pending" | "current" | "previous" | "retired";
@@ -130,6 +135,27 @@ export class Versions {
     ).run(now, version);
   }
 
+  /**
+   * Makes a row what a fleet says of its version. Rows that stop being current come before the one that begins.
+   *
+   * @returns false when another kid has the number.
+   */
+  follow(row: Omit<Version, "synced">): boolean {
+    const all = { ...row, synced: 1 };
+    const names = Object.keys(all);
+    const updates = names.filter((name) => name !== "version" && name !== "synced")
+      .map((name) => `${name} = excluded.${name}`);
+    return this.database.prepare(
+      `INSERT INTO rekey_versions (${names}) VALUES (${names.map(() => "?")})
+       ON CONFLICT (version) DO UPDATE SET ${updates} WHERE kid = excluded.kid`,
+    ).run(...Object.values(all)) > 0;
+  }
+
+  /** Versions of a location that have a value, newest first. */
+  valued(location: Location): Version[] {
+    return this.#all(`state <> 'retired' AND location = '${location}'`);
+  }
+
   /** Takes up a row as it is, of another copy of this database. */
   take(row: Version): void {
     const names = Object.keys(row);
@@ -139,9 +165,10 @@ export class Versions {
   }
 
   /** The version's value lives elsewhere from now on. */
-  relocate({ version }: Version, location: Location): void {
-    this.database.prepare("UPDATE rekey_versions SET location = ?, synced = 0 WHERE version = ?")
-      .run(location, version);
+  relocate({ version, location: old, synced }: Version, location: Location): void {
+    const inKeyring = [old, location].includes("keyring");
+    this.database.prepare("UPDATE rekey_versions SET location = ?, synced = ? WHERE version = ?")
+      .run(location, inKeyring ? 0 : synced, version);
   }
 
   /** The keyring may hold something of the version that its state does not call for. */

@@ -5,6 +5,7 @@ import { restore as bringBack, type Restored } from "../../backup/restore.ts";
 import { RekeyError } from "../../core/errors.ts";
 import { readFileIfThere } from "../../store/private_files.ts";
 import type { BackupInfo } from "../../store/backup_file.ts";
+import { placeName } from "../../store/versions.ts";
 import type { Context } from "../context.ts";
 import { printable } from "../describe.ts";
 import { askHidden } from "../terminal.ts";
@@ -100,9 +101,9 @@ const SOURCES: Record<Restored["secretFrom"], string> = {
 function human({ info, version, secretFrom, movedTo }: Restored): string[] {
   return [
     `Restored ${info.app} from the backup of ${info.made_at}`,
-    `The JWT secret is version ${version.version} (kid ${version.kid}) in the ${version.location}, ${
-      SOURCES[secretFrom]
-    }`,
+    `The JWT secret is version ${version.version} (kid ${version.kid}) in ${
+      placeName(version.location)
+    }, ${SOURCES[secretFrom]}`,
     ...movedTo === undefined ? [] : [`The damaged database is now ${movedTo}`],
   ];
 }

@@ -3,6 +3,7 @@ import { type Encoding, importedSecret } from "../../secret/imported.ts";
 import { weaknesses } from "../../secret/weakness.ts";
 import type { Algorithm } from "../../store/installation.ts";
 import { readFileIfThere } from "../../store/private_files.ts";
+import { placeName } from "../../store/versions.ts";
 import { type Context, variable as environmentVariable } from "../context.ts";
 import { describeVersion } from "../describe.ts";
 import { readStdinBytes } from "../terminal.ts";
@@ -45,7 +46,7 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
     { ...describeVersion(app, version, keyForm), imported: made, weaknesses: weak },
     [
       made
-        ? `Imported the JWT secret of ${app} as ${named} in the ${version.location}`
+        ? `Imported the JWT secret of ${app} as ${named} in ${placeName(version.location)}`
         : `Nothing to do: the secret was imported before as ${named}, which is ${version.state}`,
     ],
   );

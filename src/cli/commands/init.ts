@@ -1,6 +1,7 @@
 import { rfc3339 } from "../../core/clock.ts";
 import type { KeyForm } from "../../core/secret.ts";
 import type { Algorithm } from "../../store/installation.ts";
+import { placeName } from "../../store/versions.ts";
 import type { Context } from "../context.ts";
 import { describeVersion } from "../describe.ts";
 
@@ -18,7 +19,7 @@ export async function init(options: InitOptions, context: Context): Promise<void
   const what = created ? "Created" : version.origin === "adopted" ? "Adopted" : "Already there:";
   output.result(describeVersion(secrets.environment.app.name, version, installation.keyForm), [
     `${what} the JWT secret of ${secrets.environment.app.name}: version ${version.version} ` +
-    `(kid ${version.kid}) in the ${version.location}`,
+    `(kid ${version.kid}) in ${placeName(version.location)}`,
   ]);
   if (!created) output.remark(`made ${rfc3339(version.created_at)}`);
 }

@@ -1,9 +1,11 @@
 import { showHead } from "../../audit/head.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { warningsOf } from "../../secret/warnings.ts";
+import { placeName } from "../../store/versions.ts";
 import type { Changed } from "../../secret/rotation.ts";
 import { announceAndMake } from "../announced_rotation.ts";
 import type { Context } from "../context.ts";
+import { describeMember, mustBeConfirmed } from "../fleet_members.ts";
 import { describeSeconds, describeVersion, sessionsText } from "../describe.ts";
 import type { Output } from "../output.ts";
 import { type NoticeFlags, RotationNotices } from "../rotation_notices.ts";
@@ -18,6 +20,7 @@ export interface RotateFlags extends NoticeFlags {
   readonly ifOlderThan?: number;
   readonly requestId?: string;
   readonly backup?: boolean;
+  readonly wait?: number;
   /** Milliseconds since the epoch. */
   readonly at?: number;
 }
@@ -50,6 +53,9 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   });
   // Whoever reads what is printed may be gone; the others are still to be told.
   if (changed.rotated) await notices.after(changed);
+  const unconfirmed = options.wait === undefined
+    ? []
+    : await secrets.untilFollowed(options.wait * 1000);
   const { installation } = await secrets.open();
   const app = secrets.environment.app.name;
   output.result({
@@ -60,9 +66,11 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
     reason: changed.version.reason,
     ...changed.rotated ? {} : { rotated: false },
     audit_head: changed.head && showHead(changed.head),
+    ...options.wait === undefined ? {} : { unconfirmed: unconfirmed.map(describeMember) },
   }, human(app, changed));
   if (changed.rotated && changed.head !== null) output.head(showHead(changed.head));
   warn(changed, lastExpiry, output);
+  mustBeConfirmed(unconfirmed);
 }
 
 /** When nothing is to be done. */
@@ -71,7 +79,7 @@ function conditionOf({ ifOlderThan, requestId }: RotateFlags) {
 }
 
 function human(app: string, { rotated, version, previous, graceUntil }: Changed): string[] {
-  const now = `version ${version.version} (kid ${version.kid}) in the ${version.location}`;
+  const now = `version ${version.version} (kid ${version.kid}) in ${placeName(version.location)}`;
   if (!rotated) return [`Nothing to do: there is ${now}, which is young enough or was made for it`];
   const ended = graceUntil === null
     ? "no longer verifies: all sessions have ended"
@@ -128,7 +136,9 @@ async function dryRun(options: RotateFlags, context: Context): Promise<void> {
   }, [
     done
       ? "Would do nothing: the secret is young enough, or the request was carried out"
-      : `Would replace version ${current.version} (kid ${current.kid}) in the ${current.location} ` +
-        `by a new one in the ${location}; active sessions: ${sessionsText(sessions)}`,
+      : `Would replace version ${current.version} (kid ${current.kid}) in ${
+        placeName(current.location)
+      } ` +
+        `by a new one in ${placeName(location)}; active sessions: ${sessionsText(sessions)}`,
   ]);
 }

@@ -6,6 +6,8 @@ import { serve } from "../../serve/supervisor.ts";
 import { systemd } from "../../serve/systemd.ts";
 import { AuthManager } from "../../auth/manager.ts";
 import { Accounts } from "../../auth/accounts.ts";
+import { FleetKeeper } from "../../fleet/keeper.ts";
+import { SharedKnowledge } from "../../fleet/knowledge.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import type { KeyringAddon } from "../../store/keyring_addon.ts";
 import { entriesInProcess } from "../../store/keyring_process.ts";
@@ -27,6 +29,7 @@ export interface ServeFlags {
   readonly ttl: number;
   readonly maxAge: number;
   readonly accessLog: boolean;
+  readonly maxStaleness: number;
 }
 
 // More threads than this do not answer more: the kernel's share of a request stays.
@@ -44,11 +47,14 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
   confineMemory();
   forgetRuntimesAddress();
   const output = new Output(context.output.options, lenientStreams);
-  const settings = settingsFrom(options, version, output.options.quiet);
-  const secrets = new SecretManager({
-    ...environmentFrom(globals, Deno.build.standalone ? keyringInProcess : undefined),
-    waitMs: WAIT_MS,
-  });
+  const environment = environmentFrom(
+    globals,
+    Deno.build.standalone ? keyringInProcess : undefined,
+  );
+  const knowledge = environment.etcd && new SharedKnowledge(options.maxStaleness * 1000);
+  const settings = settingsFrom(options, version, output.options.quiet, knowledge);
+  const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS, knowledge });
+  const failure = Promise.withResolvers<never>();
   // A secret that does not exist yet is a mistake; one that cannot be had just now may come back.
   await secrets.open();
   const log = new LogSink(Deno.stdout);
@@ -65,6 +71,20 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     warn: (text) => output.warning(text),
     onTrouble: (code) =>
       output.warning(code === undefined ? "the secret can be had again" : `no secret: ${code}`),
+    keeper: knowledge &&
+      new FleetKeeper({
+        installation: () => secrets.sharedInstallation(),
+        knowledge,
+        onTrouble: (code) =>
+          output.warning(
+            code === undefined
+              ? "the fleet is followed again"
+              : `the fleet cannot be followed: ${code}`,
+          ),
+        onBug: failure.reject,
+        version,
+      }),
+    failed: failure.promise,
     systemd: systemd(variable, Deno.pid, (why) => output.warning(`systemd was not told: ${why}`)),
     stopped: stopSignal(),
   });
@@ -96,7 +116,12 @@ function keyringInProcess(): KeyringAddon {
   return { AsyncEntry: entriesInProcess(start) };
 }
 
-function settingsFrom(options: ServeFlags, version: string, quiet: boolean): Settings {
+function settingsFrom(
+  options: ServeFlags,
+  version: string,
+  quiet: boolean,
+  knowledge: SharedKnowledge | undefined,
+): Settings {
   const address = addressFrom(options);
   const tls = tlsFrom(options);
   if (!isLocal(address) && !(options.allowRemote && tls !== undefined)) {
@@ -113,6 +138,9 @@ function settingsFrom(options: ServeFlags, version: string, quiet: boolean): Set
     sessionSeconds: options.ttl,
     maxAgeSeconds: options.maxAge,
     accessLog: options.accessLog && !quiet,
+    ...knowledge === undefined
+      ? {}
+      : { knowledge: { buffer: knowledge.buffer, maxStalenessMs: knowledge.maxStalenessMs } },
     debug: variable("REKEY_DEBUG") !== undefined,
     version,
   };

@@ -4,7 +4,7 @@ import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { announced } from "../../secret/announcement.ts";
 import type { Installation } from "../../store/installation.ts";
-import type { Version } from "../../store/versions.ts";
+import { type Location, placeName, type Version } from "../../store/versions.ts";
 import type { Context } from "../context.ts";
 import type { Output } from "../output.ts";
 import {
@@ -60,8 +60,8 @@ async function show(options: StatusOptions, context: Context): Promise<void> {
     last_rotation: lastRotation(installation.database),
   };
   output.result(facts, options.check ? [monitored(facts, options.maxAge)] : human(facts));
-  if (from !== version.location) {
-    output.warning(`the ${version.location} cannot be used; the sealed copy serves`);
+  if (version.location === "keyring" && from !== version.location) {
+    output.warning(`the keyring cannot be used; the sealed copy serves`);
   }
   if (options.check && facts.rotation_due) {
     throw new RekeyError(
@@ -94,6 +94,7 @@ async function kekFacts(installation: Installation) {
 }
 
 type Facts = Record<string, unknown> & {
+  location: Location;
   kek: Awaited<ReturnType<typeof kekFacts>>;
   grace: ReturnType<typeof describeGrace>[];
   rotation_announced: string | null;
@@ -104,11 +105,12 @@ type Facts = Record<string, unknown> & {
 function monitored(facts: Facts, maxAge: number): string {
   const age = facts.age_seconds as number;
   const when = facts.rotation_due ? "a rotation is due" : `due in ${describeSeconds(maxAge - age)}`;
-  const copy = facts.read_from === facts.location ? "" : ", read from its sealed copy";
+  const copied = facts.location === "keyring" && facts.read_from !== facts.location;
+  const copy = copied ? ", read from its sealed copy" : "";
   return `REKEY ${
     facts.rotation_due ? "CRITICAL" : "OK"
   } - ${facts.app} version ${facts.version} ` +
-    `in the ${facts.location}${copy} is ${describeSeconds(age)} old, ${when} | ` +
+    `in ${placeName(facts.location)}${copy} is ${describeSeconds(age)} old, ${when} | ` +
     `age=${age}s;;${maxAge} sessions=${facts.sessions_active}`;
 }
 

@@ -1,4 +1,4 @@
-import type { Location } from "../../store/versions.ts";
+import { type Location, placeName } from "../../store/versions.ts";
 import type { Context } from "../context.ts";
 import { table } from "../describe.ts";
 
@@ -37,8 +37,8 @@ export async function storeMove(to: Location, { secrets, output }: Context): Pro
   const moved = versions.map(({ version, kid }) => ({ version, kid }));
   output.result({ app, location: to, moved }, [
     versions.length === 0
-      ? `Nothing to do: the JWT secret of ${app} is in the ${to}`
-      : `Moved the JWT secret of ${app} to the ${to}; its tokens stay valid`,
+      ? `Nothing to do: the JWT secret of ${app} is in ${placeName(to)}`
+      : `Moved the JWT secret of ${app} to ${placeName(to)}; its tokens stay valid`,
   ]);
   if (!published) {
     output.warning(

@@ -13,6 +13,11 @@ export function addRotate(command: Command, runner: Runner): void {
     )
     .option("--if-older-than <duration>", "do nothing when the secret is younger", duration)
     .option(
+      "--wait <duration>",
+      "with the secret in etcd: wait so long until every server confirms it; exit 5 if one does not",
+      duration,
+    )
+    .option(
       "--request-id <id>",
       "the same id again answers with the rotation it already made",
       nonEmpty,

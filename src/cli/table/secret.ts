@@ -1,4 +1,5 @@
 import { Argument, type Command } from "commander";
+import type { Location } from "../../store/versions.ts";
 import { type Commands, run } from "./runner.ts";
 import { choice, CHOICES, lasting, nonEmpty } from "./values.ts";
 import { backupCommands } from "./backup.ts";
@@ -83,8 +84,8 @@ export const secretCommands: Commands = {
       .action(run(runner, async () => (await import("../commands/store.ts")).storeShow));
     store.command("move")
       .description("move it between keyring and database; its tokens stay valid")
-      .addArgument(new Argument("<where>", "keyring or database").choices(["keyring", "database"]))
-      .action((to: "keyring" | "database", _options, command: Command) =>
+      .addArgument(new Argument("<where>", "keyring, database or etcd").choices(CHOICES.location))
+      .action((to: Location, _options, command: Command) =>
         runner(command.optsWithGlobals(), async (context) => {
           await (await import("../commands/store.ts")).storeMove(to, context);
         })

@@ -25,6 +25,13 @@ export const serveCommands: Commands = {
       .option("--tls-key <path>", "its private key (PEM)", nonEmpty)
       .addOption(lasting("--ttl <duration>", "how long the token of a login is valid", "1h"))
       .addOption(lasting("--max-age <duration>", "age at which a rotation is due", "90d"))
+      .addOption(
+        lasting(
+          "--max-staleness <duration>",
+          "with the secret in etcd: how long to go on without hearing from it",
+          "10s",
+        ),
+      )
       .option("--no-access-log", "print no line for each request")
       .addHelpText(
         "after",

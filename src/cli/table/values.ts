@@ -7,7 +7,8 @@ import { isRekeyError } from "../../core/errors.ts";
 
 /** Values of flags that take one of a few. */
 export const CHOICES = {
-  store: ["auto", "keyring", "database"],
+  store: ["auto", "keyring", "database", "etcd"],
+  location: ["keyring", "database", "etcd"],
   mirror: ["auto", "on", "off"],
   alg: ["HS256", "HS384", "HS512"],
   keyForm: ["text", "raw"],

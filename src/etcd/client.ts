@@ -1,0 +1,211 @@
+import { isRekeyError, type RekeyError } from "../core/errors.ts";
+import { isElsewhere, type Refusal, refused, unavailable, wantsLogin } from "./errors.ts";
+import type { EtcdSettings } from "./settings.ts";
+import { type Condition, type KeyValue, keyValues, type Operation, rangeOf } from "./wire.ts";
+
+/** How long one member may take to answer, in milliseconds: then the next one is asked. */
+const MEMBER_MS = 1_500;
+
+/** How long a call may take altogether, in milliseconds. */
+const CALL_MS = 5_000;
+
+/** How a transaction ended. */
+export interface TxnResult {
+  /** Whether its conditions held. */
+  readonly held: boolean;
+  /** What each of its reads has found, in order. */
+  readonly found: readonly (readonly KeyValue[])[];
+  /** Which etcd has answered: one that is restored from a backup has another name. */
+  readonly cluster: string;
+  /** Of the whole store. */
+  readonly revision: number;
+}
+
+/** What one member says of itself. */
+export interface MemberStatus {
+  readonly endpoint: string;
+  readonly version?: string;
+  /** Bytes. */
+  readonly size?: number;
+  readonly leads?: boolean;
+  readonly errors?: readonly string[];
+  /** Why it did not answer. */
+  readonly trouble?: string;
+}
+
+// deno-lint-ignore no-explicit-any
+type Answer = any;
+
+/**
+ * etcd's API, version 3, by the JSON gateway that every member serves on its client port. All reads are
+ * linearizable: they see everything that was committed before they began, whichever member answers.
+ *
+ * Every method throws {@linkcode RekeyError} `etcd_unavailable`, `etcd_denied` or `etcd_failed`.
+ */
+export class EtcdClient implements Disposable {
+  readonly #http: Deno.HttpClient | undefined;
+  #first = 0;
+  #token: string | undefined;
+
+  constructor(readonly settings: EtcdSettings) {
+    const { ca, cert, key } = settings;
+    if (ca === undefined && cert === undefined) return;
+    this.#http = Deno.createHttpClient({
+      ...ca === undefined ? {} : { caCerts: [ca] },
+      ...cert === undefined || key === undefined ? {} : { cert, key },
+    });
+  }
+
+  /** A key, or all that begin with it; `after` leaves out what was not written after that revision. */
+  async range(key: string, options: { all?: boolean; after?: number } = {}): Promise<KeyValue[]> {
+    return keyValues(await this.#call("kv/range", rangeOf(key, options)));
+  }
+
+  /**
+   * One transaction: what `then` says if all conditions hold, else what `otherwise` says.
+   *
+   * When it throws `etcd_unavailable`, it may have been carried out all the same.
+   */
+  async txn(
+    when: readonly Condition[],
+    then: readonly Operation[],
+    otherwise: readonly Operation[] = [],
+  ): Promise<TxnResult> {
+    const body = { compare: when, success: then, failure: otherwise };
+    const answer = await this.#call("kv/txn", body);
+    const found = (answer.responses ?? []).filter((part: Answer) => "response_range" in part)
+      .map((part: Answer) => keyValues(part.response_range));
+    const { cluster_id: cluster, revision } = answer.header;
+    return { held: answer.succeeded === true, found, cluster, revision: Number(revision) };
+  }
+
+  /** Makes a lease that ends by itself after so many seconds, and answers its id. */
+  async grant(seconds: number): Promise<string> {
+    return (await this.#call("lease/grant", { TTL: String(seconds) })).ID;
+  }
+
+  /** Lets a lease begin anew; answers false when it has ended. */
+  async keepAlive(id: string): Promise<boolean> {
+    const { result } = await this.#call("lease/keepalive", { ID: id });
+    return Number(result?.TTL ?? 0) > 0;
+  }
+
+  /** Ends a lease: what was written with it is deleted. */
+  async revoke(id: string): Promise<void> {
+    await this.#call("lease/revoke", { ID: id });
+  }
+
+  /**
+   * Calls `changed` when it begins to look, and whenever a key that begins with `key` is written or deleted,
+   * until the signal or the connection ends.
+   */
+  async watch(key: string, changed: () => void, signal: AbortSignal): Promise<void> {
+    const end = rangeOf(key, { all: true });
+    const endpoint = this.settings.endpoints[this.#first]!;
+    try {
+      const response = await this.#fetch(endpoint, "watch", { create_request: end }, signal);
+      // Each part is a line; what it says does not matter.
+      for await (const _ of response.body ?? []) changed();
+    } catch (error) {
+      if (isRekeyError(error)) throw error;
+      throw unavailable("its connection has ended", error);
+    }
+  }
+
+  /** What each member says of itself. */
+  status(): Promise<MemberStatus[]> {
+    return Promise.all(this.settings.endpoints.map(async (endpoint) => {
+      try {
+        const answer = await this.#ask(endpoint, "maintenance/status", {});
+        return {
+          endpoint,
+          version: answer.version,
+          size: Number(answer.dbSize),
+          leads: answer.leader === answer.header.member_id,
+          errors: answer.errors ?? [],
+        };
+      } catch (error) {
+        if (!isRekeyError(error)) throw error;
+        return { endpoint, trouble: error.message.replace(/^Cannot use etcd: /, "") };
+      }
+    }));
+  }
+
+  [Symbol.dispose](): void {
+    this.#http?.close();
+  }
+
+  // The member that answered last is asked first.
+  async #call(path: string, body: unknown): Promise<Answer> {
+    const { endpoints } = this.settings;
+    const end = performance.now() + CALL_MS;
+    let trouble: RekeyError | undefined;
+    for (let n = 0; n < endpoints.length && performance.now() < end; n++) {
+      const index = (this.#first + n) % endpoints.length;
+      try {
+        const answer = await this.#ask(endpoints[index]!, path, body);
+        this.#first = index;
+        return answer;
+      } catch (error) {
+        if (!isRekeyError(error, "etcd_unavailable")) throw error;
+        trouble = error;
+      }
+    }
+    throw trouble ?? unavailable("no member is named");
+  }
+
+  async #ask(endpoint: string, path: string, body: unknown): Promise<Answer> {
+    if (this.settings.user !== undefined) this.#token ??= await this.#login(endpoint);
+    const answer = await this.#exchange(endpoint, path, body);
+    if (!("refusal" in answer)) return answer.result;
+    if (this.settings.user !== undefined && wantsLogin(answer.refusal)) {
+      this.#token = await this.#login(endpoint);
+      const again = await this.#exchange(endpoint, path, body);
+      if (!("refusal" in again)) return again.result;
+      throw refused(again.refusal);
+    }
+    if (isElsewhere(answer.refusal)) throw unavailable(answer.refusal.message);
+    throw refused(answer.refusal);
+  }
+
+  async #login(endpoint: string): Promise<string> {
+    const { name, password } = this.settings.user!;
+    this.#token = undefined;
+    const answer = await this.#exchange(endpoint, "auth/authenticate", {
+      name,
+      password: password(),
+    });
+    if ("refusal" in answer) throw refused(answer.refusal);
+    return answer.result.token;
+  }
+
+  async #exchange(
+    endpoint: string,
+    path: string,
+    body: unknown,
+  ): Promise<{ result: Answer } | { refusal: Refusal }> {
+    try {
+      const response = await this.#fetch(endpoint, path, body, AbortSignal.timeout(MEMBER_MS));
+      const result = JSON.parse(await response.text());
+      if (response.ok) return { result };
+      return { refusal: { code: Number(result.code), message: String(result.error) } };
+    } catch (error) {
+      if (isRekeyError(error)) throw error;
+      if (error instanceof SyntaxError) throw unavailable("what answers is no etcd", error);
+      const late = error instanceof DOMException;
+      throw unavailable(late ? "it does not answer" : "it cannot be reached", error);
+    }
+  }
+
+  #fetch(endpoint: string, path: string, body: unknown, signal: AbortSignal): Promise<Response> {
+    const init: RequestInit & { client?: Deno.HttpClient } = {
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: this.#token === undefined ? {} : { authorization: this.#token },
+      redirect: "error",
+      signal,
+      ...this.#http === undefined ? {} : { client: this.#http },
+    };
+    return fetch(`${endpoint}/v3/${path}`, init);
+  }
+}

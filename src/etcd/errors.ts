@@ -1,0 +1,61 @@
+import { type ErrorCode, RekeyError } from "../core/errors.ts";
+
+/** Codes of an etcd that cannot be used just now, or not by us. */
+export const ETCD_UNAVAILABLE = ["etcd_unavailable", "etcd_denied"] as const;
+
+/** No member of etcd has answered. */
+export function unavailable(why: string, cause?: unknown): RekeyError {
+  return new RekeyError("etcd_unavailable", `Cannot use etcd: ${why}`, {
+    hint:
+      "Is it up, and can this machine reach most of its members? `rekey doctor` asks each of them",
+    cause,
+  });
+}
+
+/** Nothing says where etcd is. */
+export function unconfigured(): RekeyError {
+  return new RekeyError("etcd_unconfigured", "Cannot use etcd: nothing says where it is", {
+    hint: "Set REKEY_ETCD_ENDPOINTS, such as https://10.0.0.1:2379,https://10.0.0.2:2379",
+  });
+}
+
+/** What a member of etcd answers instead of a result (status codes of gRPC). */
+export interface Refusal {
+  readonly code: number;
+  readonly message: string;
+}
+
+const [INVALID_ARGUMENT, PERMISSION_DENIED, FAILED_PRECONDITION, UNAUTHENTICATED] = [3, 7, 9, 16];
+const [RESOURCE_EXHAUSTED, UNAVAILABLE, DEADLINE_EXCEEDED] = [8, 14, 4];
+
+/** Whether another member may be able to do it. */
+export function isElsewhere({ code }: Refusal): boolean {
+  return code === UNAVAILABLE || code === DEADLINE_EXCEEDED;
+}
+
+/** Whether the token of a login is no longer taken. */
+export function wantsLogin({ code, message }: Refusal): boolean {
+  return code === UNAUTHENTICATED || /invalid auth token|auth revision/.test(message);
+}
+
+/** The error for a refusal that no other member would take back. */
+export function refused({ code, message }: Refusal): RekeyError {
+  if (code === RESOURCE_EXHAUSTED) {
+    return new RekeyError("etcd_unavailable", `Cannot write to etcd: ${plain(message)}`, {
+      hint: "Its space is used up: compact and defragment it, then `etcdctl alarm disarm`",
+    });
+  }
+  const denied = code === PERMISSION_DENIED || code === UNAUTHENTICATED ||
+    (code === INVALID_ARGUMENT || code === FAILED_PRECONDITION) && /user|auth/.test(message);
+  const name: ErrorCode = denied ? "etcd_denied" : "etcd_failed";
+  return new RekeyError(name, `Cannot use etcd: ${plain(message)}`, {
+    hint: denied
+      ? "Check REKEY_ETCD_USER, its password file or the client certificate, and the role's permissions"
+      : "See etcd's own log",
+  });
+}
+
+// A proxy in between can answer with anything.
+function plain(message: string): string {
+  return /^[\w .,:;/()'"-]{1,200}$/.test(message) ? message : "it refused";
+}

@@ -1,0 +1,79 @@
+import { Buffer } from "node:buffer";
+
+// The JSON of etcd's gRPC gateway: bytes are base64, and numbers of 64 bits are texts.
+
+/** A key with its value. */
+export interface KeyValue {
+  readonly key: string;
+  readonly value: string;
+  /** Revision of the store at which it was written last. */
+  readonly modified: number;
+}
+
+/** A part of a transaction. */
+export type Operation = Readonly<Record<string, unknown>>;
+
+/** A condition of a transaction. */
+export type Condition = Readonly<Record<string, unknown>>;
+
+/** Reads a key, or all keys that begin with it. */
+export function read(key: string, options: { all?: boolean; after?: number } = {}): Operation {
+  return { request_range: rangeOf(key, options) };
+}
+
+/** The body of a range request. */
+export function rangeOf(key: string, { all = false, after }: { all?: boolean; after?: number }) {
+  return {
+    key: encoded(key),
+    ...all ? { range_end: encoded(endOf(key)) } : {},
+    ...after === undefined ? {} : { min_mod_revision: String(after + 1) },
+  };
+}
+
+/** Writes a key; with a lease it goes when the lease ends. */
+export function put(key: string, value: string, lease?: string): Operation {
+  const leased = lease === undefined ? {} : { lease };
+  return { request_put: { key: encoded(key), value: encoded(value), ...leased } };
+}
+
+/** Deletes a key. */
+export function remove(key: string): Operation {
+  return { request_delete_range: { key: encoded(key) } };
+}
+
+/** The key was written last at this revision; 0: it is not there. */
+export function unchangedSince(key: string, revision: number): Condition {
+  const target = { target: "MOD", result: "EQUAL", mod_revision: String(revision) };
+  return { key: encoded(key), ...target };
+}
+
+/** The key is there. */
+export function isThere(key: string): Condition {
+  return { key: encoded(key), target: "VERSION", result: "GREATER", version: "0" };
+}
+
+/** The key after all that begin with one: for keys in ASCII. */
+export function endOf(key: string): string {
+  return key.slice(0, -1) + String.fromCharCode(key.charCodeAt(key.length - 1) + 1);
+}
+
+/** What a range has found. */
+// deno-lint-ignore no-explicit-any
+export function keyValues(answer: any): KeyValue[] {
+  return (answer?.kvs ?? []).map((
+    row: { key: string; value?: string; mod_revision: string },
+  ) => ({
+    key: decoded(row.key),
+    value: decoded(row.value ?? ""),
+    modified: Number(row.mod_revision),
+  }));
+}
+
+/** Text as the gateway wants bytes. */
+export function encoded(text: string): string {
+  return Buffer.from(text).toString("base64");
+}
+
+function decoded(base64: string): string {
+  return Buffer.from(base64, "base64").toString();
+}

@@ -1,0 +1,61 @@
+import { isRekeyError } from "../core/errors.ts";
+import type { Installation } from "../store/installation.ts";
+import { sealedSlot } from "../store/secret_store.ts";
+import type { Version } from "../store/versions.ts";
+import { takeOver } from "./catch_up.ts";
+import { knownFleet, readSnapshot, type Snapshot } from "./snapshot.ts";
+import { type FleetState, MOST_RETIRED, type SharedVersion } from "./state.ts";
+
+/** What a change of the shared state begins with. */
+export interface Basis {
+  readonly state: FleetState;
+  /** What etcd holds; `undefined` when it holds nothing. */
+  readonly snapshot: Snapshot | undefined;
+  /** Sealed values, by kid, that etcd lacks. */
+  readonly added: ReadonlyMap<string, string>;
+}
+
+/**
+ * What a change begins with: what etcd holds, taken over here. When that is older than what this machine has seen,
+ * since etcd was put back, it is what this machine has seen.
+ *
+ * @throws {RekeyError} `etcd_…` or `fleet_…`.
+ */
+export async function basisOf(installation: Installation): Promise<Basis> {
+  try {
+    const snapshot = await takeOver(installation);
+    return { state: snapshot.state, snapshot, added: new Map() };
+  } catch (error) {
+    const known = knownFleet(installation.meta);
+    if (!isRekeyError(error, "fleet_behind") || known === undefined) throw error;
+    const snapshot = await readSnapshot(installation, installation.shared());
+    const state = localState(installation, known.id, known.change);
+    return { state, snapshot, added: sealedHere(installation) };
+  }
+}
+
+/** What this machine knows of its versions, as a state. */
+export function localState(installation: Installation, id: string, change: number): FleetState {
+  const { versions, algorithm, keyForm, environment } = installation;
+  const rows = versions.every().map((row) => shared(row, environment.actor));
+  return {
+    format: 1,
+    id,
+    change,
+    alg: algorithm,
+    key_form: keyForm,
+    versions: rows.filter(({ state }) => state !== "retired"),
+    retired: rows.filter(({ state }) => state === "retired").slice(0, MOST_RETIRED),
+  };
+}
+
+function shared({ location: _, synced: __, ...row }: Version, by: string): SharedVersion {
+  return { ...row, by };
+}
+
+function sealedHere({ versions, sealed }: Installation): Map<string, string> {
+  const found = versions.valued("etcd").map((row) =>
+    [row.kid, sealed.sealedValue(sealedSlot(row)) ?? ""] as const
+  );
+  return new Map(found.filter(([, value]) => value !== ""));
+}

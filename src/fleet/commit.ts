@@ -1,0 +1,77 @@
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { put, read, remove, unchangedSince } from "../etcd/wire.ts";
+import type { Installation } from "../store/installation.ts";
+import { keysOf, type Snapshot, tagOf } from "./snapshot.ts";
+import { type FleetState, sealState } from "./state.ts";
+
+/** What is to become of the shared state. */
+export interface Proposal {
+  /** What it is made of; `undefined` when nothing is to be there. */
+  readonly base: Pick<Snapshot, "revision" | "values"> | undefined;
+  readonly state: FleetState;
+  /** Sealed values by kid that are not there yet. */
+  readonly added?: ReadonlyMap<string, string>;
+}
+
+const [AGAIN_MS, PATIENCE_MS] = [200, 10_000];
+
+/**
+ * Makes a state the fleet's, if it is still as it was: one transaction of etcd, the moment of a change. Values of
+ * versions that are not in the state are deleted by it.
+ *
+ * @returns the state as it now is, or `undefined` when another machine was first.
+ * @throws {RekeyError} `etcd_unavailable` when it is not known whether it was carried out.
+ */
+export async function propose(
+  installation: Installation,
+  { base, state, added = new Map() }: Proposal,
+): Promise<Snapshot | undefined> {
+  const store = installation.shared();
+  const app = installation.environment.app.name;
+  const { state: key, values: folder } = keysOf(store, app);
+  const sealed = await sealState(await installation.kek(), app, state);
+  const values = new Map([...base?.values ?? [], ...added]);
+  const wanted = state.versions.map(({ kid }) => kid);
+  const over = [...values.keys()].filter((kid) => !wanted.includes(kid));
+  over.forEach((kid) => values.delete(kid));
+  const then = [
+    put(key, sealed),
+    ...[...added].map(([kid, value]) => put(folder + kid, value)),
+    ...over.map((kid) => remove(folder + kid)),
+    read(key),
+  ];
+  const when = [unchangedSince(key, base?.revision ?? 0)];
+  const { found } = await decided(() => store.client.txn(when, then, [read(key)]));
+  const now = found[0]?.[0];
+  // Tried twice, the second time finds what the first one has written.
+  if (now === undefined || tagOf(now.value) !== tagOf(sealed)) return undefined;
+  return { state, tag: tagOf(sealed), revision: now.modified, values };
+}
+
+/**
+ * An answer that was lost leaves open whether the transaction was carried out. The same one again has no effect if it
+ * was, and its answer tells.
+ */
+async function decided<T>(attempt: () => Promise<T>): Promise<T> {
+  for (const end = performance.now() + PATIENCE_MS;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isRekeyError(error, "etcd_unavailable")) throw error;
+      if (performance.now() > end) throw undecided(error);
+    }
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
+}
+
+function undecided(cause: RekeyError): RekeyError {
+  return new RekeyError(
+    "etcd_unavailable",
+    `${cause.message}; whether the change was made is not known`,
+    {
+      hint: "The next command that reaches etcd shows it by `rekey status`; " +
+        "with the same --request-id a rotation is never made twice",
+      cause,
+    },
+  );
+}

@@ -1,0 +1,85 @@
+import { put, remove } from "../etcd/wire.ts";
+import type { Installation } from "../store/installation.ts";
+import { keysOf } from "./snapshot.ts";
+
+/** A running server of the fleet, as it shows itself in etcd. Nothing of it is secret, and nobody's word is taken for it. */
+export interface Member {
+  /** Random, of one run of a server. */
+  readonly id: string;
+  /** `user@host`. */
+  readonly actor: string;
+  /** The change of the shared state that it goes by. */
+  readonly change: number;
+  /** The version that it verifies with. */
+  readonly version: number;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  /** How long it goes on without hearing from etcd, in milliseconds. */
+  readonly max_staleness: number;
+  /** Of the program. */
+  readonly rekey: string;
+}
+
+/** Writes a member down for as long as its lease lasts. */
+export async function register(
+  installation: Installation,
+  member: Member,
+  lease: string,
+): Promise<void> {
+  const store = installation.shared();
+  const key = keysOf(store, installation.environment.app.name).members + member.id;
+  await store.client.txn([], [put(key, JSON.stringify(member), lease)]);
+}
+
+/** Takes a member out before its lease ends. */
+export async function unregister(installation: Installation, id: string): Promise<void> {
+  const store = installation.shared();
+  const { members } = keysOf(store, installation.environment.app.name);
+  await store.client.txn([], [remove(members + id)]);
+}
+
+/**
+ * The servers that run now, and those that were cut off and may not have noticed yet.
+ *
+ * @throws {RekeyError} an `etcd_…` code.
+ */
+export async function listMembers(installation: Installation): Promise<Member[]> {
+  const store = installation.shared();
+  const { members } = keysOf(store, installation.environment.app.name);
+  const found = await store.client.range(members, { all: true });
+  return found.map(({ value }) => readMember(value)).filter((member) => member !== undefined)
+    .sort((a, b) => a.actor < b.actor ? -1 : a.actor > b.actor ? 1 : a.since - b.since);
+}
+
+function readMember(text: string): Member | undefined {
+  try {
+    const member = JSON.parse(text) as Member;
+    const { id, actor, change, version, since, max_staleness, rekey } = member;
+    const sound = [id, actor, rekey].every((part) => typeof part === "string") &&
+      [change, version, since, max_staleness].every(Number.isSafeInteger);
+    return sound ? member : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** How often servers are asked for whether they have followed, in milliseconds. */
+const BETWEEN_MS = 100;
+
+/**
+ * Waits until every server of the fleet goes by a change, or is gone: a server whose lease has ended has stopped
+ * accepting tokens before.
+ *
+ * @returns servers that have not confirmed in time.
+ */
+export async function untilFollowed(
+  installation: Installation,
+  change: number,
+  waitMs: number,
+): Promise<Member[]> {
+  for (const end = performance.now() + waitMs;;) {
+    const behind = (await listMembers(installation)).filter((member) => member.change < change);
+    if (behind.length === 0 || performance.now() >= end) return behind;
+    await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
+  }
+}

@@ -1,0 +1,100 @@
+import { EVENTS } from "../audit/events.ts";
+import type { AuditEntry } from "../audit/events.ts";
+import { RekeyError } from "../core/errors.ts";
+import type { Installation } from "../store/installation.ts";
+import { sealedSlot } from "../store/secret_store.ts";
+import { knownFleet, rememberFleet, type Snapshot } from "./snapshot.ts";
+import { type FleetState, type SharedVersion, withoutExpired } from "./state.ts";
+
+const ORDER = { retired: 0, previous: 1, current: 2, pending: 3 };
+
+/**
+ * Makes this machine's database what etcd holds: one transaction, after which every process on the machine goes by it.
+ * The values stay sealed. Something newer that another process has taken over meanwhile stays.
+ *
+ * @returns whether anything was taken over.
+ * @throws {RekeyError} `fleet_foreign` when one of its versions is another one here, `secret_missing` when etcd lacks
+ * a value.
+ */
+export async function follow(installation: Installation, snapshot: Snapshot): Promise<boolean> {
+  const { database, meta, sealed } = installation;
+  const { state, values } = snapshot;
+  const audit = await installation.audit();
+  return database.transaction(() => {
+    const known = knownFleet(meta);
+    if (known !== undefined && known.change > state.change) return false;
+    const now = installation.now();
+    const { versions: valued, retired } = withoutExpired(state, now);
+    const rows = [...retired, ...valued]
+      .sort((a, b) => ORDER[a.state] - ORDER[b.state] || a.version - b.version);
+    const news = rows.map((row) => newsOf(installation, row)).filter((entry) => entry !== undefined)
+      .sort((a, b) => a.version! - b.version!);
+    dropUnlisted(installation, rows, now);
+    for (const row of rows) followVersion(installation, row);
+    sealed.dropAll();
+    for (const row of valued) {
+      const value = values.get(row.kid);
+      if (value === undefined) throw lacking(row);
+      sealed.put(sealedSlot(row), value);
+    }
+    meta.set("alg", state.alg);
+    meta.set("key_form", state.key_form);
+    meta.set("scrub_pending", "log");
+    meta.remove("announced");
+    rememberFleet(meta, snapshot);
+    if (known === undefined) audit.append({ event: EVENTS.joined, ...placeOf(state) });
+    else news.forEach((entry) => audit.append(entry));
+    return true;
+  });
+}
+
+/** What the log is told of a version, if anything. */
+function newsOf({ versions }: Installation, row: SharedVersion): AuditEntry | undefined {
+  const before = versions.byNumber(row.version);
+  const begins = row.activated_at !== null && (before?.activated_at ?? null) === null;
+  const ends = before?.state === "previous" && row.state === "retired";
+  if (!begins && !ends) return undefined;
+  const begun = row.replaces === null ? EVENTS.created : EVENTS.rotationCompleted;
+  const { version, kid } = row;
+  const reason = begins ? row.reason ?? undefined : "grace window over";
+  // Who did it, and not who takes it over.
+  return {
+    event: begins ? begun : EVENTS.retired,
+    version,
+    kid,
+    location: "etcd",
+    reason,
+    actor: row.by,
+  };
+}
+
+// A version that is so old that the fleet has forgotten it.
+function dropUnlisted({ versions }: Installation, rows: SharedVersion[], now: number): void {
+  for (const row of versions.valued("etcd")) {
+    if (!rows.some(({ version }) => version === row.version)) versions.retire(row, now);
+  }
+}
+
+function followVersion({ versions }: Installation, { by: _, ...row }: SharedVersion): void {
+  const before = versions.byNumber(row.version);
+  if (before?.location === "keyring" && before.kid === row.kid) versions.markUnsynced(before);
+  if (versions.follow({ ...row, location: "etcd" }) || row.state === "retired") return;
+  throw new RekeyError(
+    "fleet_foreign",
+    `Cannot take over version ${row.version} from etcd: this machine has another one of that number`,
+    { hint: "To join that fleet, `rekey destroy` here and then `rekey init --store etcd`" },
+  );
+}
+
+function placeOf({ versions }: FleetState) {
+  const { version, kid } = versions.find(({ state }) => state === "current")!;
+  return { version, kid, location: "etcd" };
+}
+
+function lacking({ version }: SharedVersion): RekeyError {
+  return new RekeyError(
+    "secret_missing",
+    `Cannot find the JWT secret: etcd lacks the value of version ${version}`,
+    { hint: "Make a new one with `rekey rotate --force`" },
+  );
+}

@@ -1,0 +1,116 @@
+import { RekeyError } from "../core/errors.ts";
+import { read } from "../etcd/wire.ts";
+import type { KeyValue } from "../etcd/wire.ts";
+import type { EtcdStore } from "../store/etcd_store.ts";
+import type { Installation } from "../store/installation.ts";
+import type { Meta } from "../store/meta.ts";
+import { type FleetState, openState } from "./state.ts";
+
+/** What a machine has taken over last. */
+export interface Known {
+  /** Of the fleet. */
+  readonly id: string;
+  readonly change: number;
+  /** Tells one sealed state from another: the authentication tag of its JWE. */
+  readonly tag: string;
+}
+
+/** What etcd holds at one moment. */
+export interface Snapshot {
+  readonly state: FleetState;
+  readonly tag: string;
+  /** Revision at which the state was written: a transaction that finds it so changes nothing unseen. */
+  readonly revision: number;
+  /** Sealed values by kid. */
+  readonly values: ReadonlyMap<string, string>;
+}
+
+/** What this machine has taken over last; `undefined` when it belongs to no fleet. */
+export function knownFleet(meta: Meta): Known | undefined {
+  const text = meta.get("fleet");
+  return text === undefined ? undefined : JSON.parse(text) as Known;
+}
+
+/** Inside a transaction: remembers what was taken over. */
+export function rememberFleet(meta: Meta, { state, tag }: Pick<Snapshot, "state" | "tag">): void {
+  meta.set("fleet", JSON.stringify({ id: state.id, change: state.change, tag } satisfies Known));
+}
+
+/** Where an app's keys are. Those that machines watch are the only ones that begin with `state`. */
+export function keysOf({ client }: EtcdStore, app: string) {
+  const base = `${client.settings.prefix}${app}/`;
+  return {
+    state: `${base}state`,
+    revoked: `${base}state/revoked/`,
+    values: `${base}values/`,
+    members: `${base}members/`,
+  };
+}
+
+/** The sealed state as it is now; `undefined` when there is none. */
+export async function readSealedState(
+  store: EtcdStore,
+  app: string,
+): Promise<KeyValue | undefined> {
+  return (await store.client.range(keysOf(store, app).state))[0];
+}
+
+/** The authentication tag of a compact JWE. */
+export function tagOf(sealed: string): string {
+  return sealed.slice(sealed.lastIndexOf(".") + 1);
+}
+
+/**
+ * State and values as they are at one moment; `undefined` when there is no state.
+ *
+ * @throws {RekeyError} `etcd_…`, `kek_wrong`, `secret_damaged` or `fleet_foreign`.
+ */
+export async function readSnapshot(
+  installation: Installation,
+  store: EtcdStore,
+): Promise<Snapshot | undefined> {
+  const app = installation.environment.app.name;
+  const keys = keysOf(store, app);
+  const { found } = await store.client.txn([], [
+    read(keys.state),
+    read(keys.values, { all: true }),
+  ]);
+  const sealed = found[0]?.[0];
+  if (sealed === undefined) return undefined;
+  const values = new Map(
+    (found[1] ?? []).map(({ key, value }) => [key.slice(keys.values.length), value]),
+  );
+  const state = openState(await installation.kek(), app, sealed.value);
+  return { state, tag: tagOf(sealed.value), revision: sealed.modified, values };
+}
+
+/**
+ * Makes sure that a state goes on from what this machine knows.
+ *
+ * @throws {RekeyError} `fleet_foreign` when it is another fleet's, `fleet_behind` when it is older.
+ */
+export function mustGoOn(known: Known | undefined, state: FleetState | undefined): void {
+  if (known === undefined) return;
+  if (state !== undefined && state.id !== known.id) {
+    throw new RekeyError(
+      "fleet_foreign",
+      "Cannot use what etcd holds: it is another fleet's secret",
+      {
+        hint: "Check REKEY_ETCD_ENDPOINTS and REKEY_ETCD_PREFIX. To join that fleet, " +
+          "`rekey destroy` here and then `rekey init --store etcd`",
+      },
+    );
+  }
+  if (state !== undefined && state.change >= known.change) return;
+  throw new RekeyError(
+    "fleet_behind",
+    `Cannot use what etcd holds: it is ${
+      state === undefined ? "nothing" : "older than what this machine has seen"
+    }`,
+    {
+      hint:
+        "Was etcd restored from a backup? On the machine with the highest version, `rekey rotate " +
+        "--force` goes on from there, and so does `rekey store move etcd` without a new secret",
+    },
+  );
+}

@@ -1,0 +1,97 @@
+import { RekeyError } from "../core/errors.ts";
+import type { KeyForm } from "../core/secret.ts";
+import type { Algorithm } from "../store/installation.ts";
+import type { Kek } from "../store/kek.ts";
+import { type Binding, seal, unseal } from "../store/sealing.ts";
+import type { Version } from "../store/versions.ts";
+
+/** A version as all machines know it. */
+export type SharedVersion = Omit<Version, "location" | "synced"> & {
+  /** Who made it: `user@host`. */
+  readonly by: string;
+};
+
+/**
+ * What the machines of a fleet have in common: one key in etcd, sealed under the KEK, so that who can write to etcd
+ * can neither read nor change it. A transaction that finds it unchanged and writes it anew is the moment of a
+ * rotation.
+ */
+export interface FleetState {
+  readonly format: 1;
+  /** Random; tells this fleet from any other. */
+  readonly id: string;
+  /** Goes up by one with each change: an older one is a copy that somebody has put back. */
+  readonly change: number;
+  readonly alg: Algorithm;
+  readonly key_form: KeyForm;
+  /** Versions with a value: the current one, those in a grace window, a prepared one. */
+  readonly versions: readonly SharedVersion[];
+  /** Versions that no longer verify, newest first; not all that there ever were. */
+  readonly retired: readonly SharedVersion[];
+}
+
+/** How many versions that no longer verify are remembered: by their kid a token is refused as retired, not as unknown. */
+export const MOST_RETIRED = 100;
+
+/** Seals a state. */
+export function sealState(kek: Kek, app: string, state: FleetState): Promise<string> {
+  return seal(kek, binding(app), JSON.stringify(state));
+}
+
+/**
+ * Opens a state.
+ *
+ * @throws {RekeyError} `kek_wrong` when it is sealed under another KEK, `secret_damaged` when it was changed,
+ * `fleet_foreign` when a newer rekey wrote it.
+ */
+export function openState(kek: Kek, app: string, sealed: string): FleetState {
+  const state = JSON.parse(unseal(kek, binding(app), sealed)) as FleetState;
+  if (state.format === 1) return state;
+  throw new RekeyError("fleet_foreign", "Cannot use what etcd holds: a newer rekey wrote it", {
+    hint: "Install that rekey here",
+  });
+}
+
+function binding(app: string): Binding {
+  return { app, use: "fleet" };
+}
+
+/** The version that signs. */
+export function currentOf({ versions }: FleetState): SharedVersion {
+  const current = versions.find(({ state }) => state === "current");
+  if (current === undefined) throw new Error("A fleet's state has no current version");
+  return current;
+}
+
+/** The version that is to follow, if one was prepared. */
+export function preparedOf({ versions }: FleetState): SharedVersion | undefined {
+  return versions.find(({ state }) => state === "pending");
+}
+
+/** Number of the next version. */
+export function nextNumber({ versions, retired }: FleetState): number {
+  return Math.max(...[...versions, ...retired].map(({ version }) => version)) + 1;
+}
+
+/** A state in which the grace windows that are over have ended. */
+export function withoutExpired(state: FleetState, now: number): FleetState {
+  return retiring(state, now, (row) => row.state === "previous" && (row.grace_until ?? 0) <= now);
+}
+
+/** A state in which some versions no longer verify. */
+export function retiring(
+  state: FleetState,
+  now: number,
+  isOver: (version: SharedVersion) => boolean,
+): FleetState {
+  const over = state.versions.filter(isOver).map((row) => ({
+    ...row,
+    state: "retired" as const,
+    retired_at: now,
+    grace_until: null,
+  }));
+  if (over.length === 0) return state;
+  const retired = [...over, ...state.retired].sort((a, b) => b.version - a.version);
+  const versions = state.versions.filter((row) => !isOver(row));
+  return { ...state, versions, retired: retired.slice(0, MOST_RETIRED) };
+}

@@ -1,0 +1,217 @@
+import { EVENTS } from "../audit/events.ts";
+import { newestHead } from "../audit/head.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { Secret } from "../core/secret.ts";
+import { propose } from "../fleet/commit.ts";
+import { follow } from "../fleet/replica.ts";
+import type { Snapshot } from "../fleet/snapshot.ts";
+import {
+  type FleetState,
+  nextNumber,
+  retiring,
+  type SharedVersion,
+  withoutExpired,
+} from "../fleet/state.ts";
+import { type Basis, basisOf } from "../fleet/basis.ts";
+import type { Installation } from "../store/installation.ts";
+import { currentSlot } from "../store/secret_store.ts";
+import type { Version } from "../store/versions.ts";
+import { notInitialised } from "./adoption.ts";
+import { keepCopy } from "./automatic_copy.ts";
+import { scrub } from "./recovery.ts";
+import { type Changed, probe, type RotationStep } from "./rotation.ts";
+import { alreadyDone, refuseOneTooMany, type RotateOptions } from "./rotation_request.ts";
+
+/**
+ * Replaces the secret that machines share. The transaction in etcd is the moment; of two machines only one can have it,
+ * and the other one looks again whether there is still something to do. Call it under the lock, after recovery.
+ *
+ * @param waitMs how long to try when others are first.
+ * @throws {RekeyError} `busy` when others were first for so long, `etcd_…` or `fleet_…` when etcd cannot be used; the
+ * old secret is then still current, unless the error says that this is not known.
+ */
+export async function rotateShared(
+  installation: Installation,
+  options: RotateOptions,
+  waitMs: number,
+): Promise<Changed> {
+  let copied = options.backup === false;
+  for (const end = performance.now() + waitMs;;) {
+    const basis = await basisOf(installation);
+    await options.permit?.();
+    const old = installation.versions.current();
+    if (old === undefined) throw notInitialised(installation.environment.app.name);
+    const done = alreadyDone(installation, old, options);
+    if (done !== undefined) return done;
+    if ((options.graceMs ?? 0) > 0) refuseOneTooMany(installation);
+    if (!copied) await keepCopy(installation, old);
+    copied = true;
+    const changed = await tryOnce(installation, basis, old, options);
+    if (changed !== undefined) return changed;
+    if (performance.now() > end) throw othersFirst();
+  }
+}
+
+/**
+ * Ends every grace window of the fleet now.
+ *
+ * @returns the versions that no longer verify.
+ * @throws {RekeyError} as {@linkcode rotateShared} does.
+ */
+export async function revokeShared(installation: Installation): Promise<Version[]> {
+  for (const end = performance.now() + REVOKE_MS; performance.now() < end;) {
+    const { state: before, snapshot: base, added } = await basisOf(installation);
+    const ended = installation.versions.previous();
+    const now = installation.now();
+    const state = retiring(before, now, (row) => row.state === "previous");
+    if (state === before) return ended;
+    const next = { ...state, change: before.change + 1 };
+    const snapshot = await propose(installation, { base, state: next, added });
+    if (snapshot === undefined) continue;
+    await takeOver(installation, snapshot);
+    return ended;
+  }
+  throw othersFirst();
+}
+
+const REVOKE_MS = 10_000;
+
+async function tryOnce(
+  installation: Installation,
+  basis: Basis,
+  old: Version,
+  { reason = null, graceMs = 0, requestId = null, onStep = () => {} }: Asked,
+): Promise<Changed | undefined> {
+  const secret = Secret.generate();
+  const row = newVersion(installation, nextNumber(basis.state), secret, {
+    reason,
+    request_id: requestId,
+    replaces: old.version,
+  });
+  await writeDown(installation, EVENTS.rotationInitiated, row, reason ?? undefined);
+  onStep("begin");
+  const sealed = await provenValue(installation, row, secret, onStep);
+  const now = installation.now();
+  const graceUntil = graceMs > 0 ? now + graceMs : null;
+  const state = succeeded(basis.state, row, graceUntil, now);
+  const added = new Map([...basis.added, [row.kid, sealed]]);
+  const snapshot = await propose(installation, { base: basis.snapshot, state, added });
+  if (snapshot === undefined) {
+    await writeDown(installation, EVENTS.rotationRecovered, row, "another machine was first");
+    return undefined;
+  }
+  onStep("commit");
+  const published = await takeOver(installation, snapshot);
+  onStep("publish");
+  const version = installation.versions.byKid(row.kid) ??
+    { ...withoutBy({ ...row, state: "current" }), location: "etcd" as const, synced: 1 as const };
+  const head = newestHead(installation.database);
+  return { rotated: true, version, previous: old, graceUntil, published, logWhole: true, head };
+}
+
+type Asked =
+  & {
+    readonly [Name in "reason" | "requestId"]?: string | null | undefined;
+  }
+  & {
+    readonly graceMs?: number | undefined;
+    readonly onStep?: ((step: RotationStep) => void) | undefined;
+  };
+
+/** A version that nobody uses yet. */
+export function newVersion(
+  { environment }: Installation,
+  version: number,
+  { kid }: Secret,
+  more: Pick<SharedVersion, "reason" | "request_id" | "replaces">,
+): SharedVersion {
+  return {
+    version,
+    kid,
+    state: "pending",
+    origin: "generated",
+    created_at: environment.clock(),
+    activated_at: null,
+    retired_at: null,
+    grace_until: null,
+    ...more,
+    by: environment.actor,
+  };
+}
+
+/** Seals a value, opens it as other machines will, and lets it sign. */
+export async function provenValue(
+  installation: Installation,
+  row: SharedVersion,
+  secret: Secret,
+  onStep: (step: RotationStep) => void = () => {},
+): Promise<string> {
+  const store = installation.shared();
+  const sealed = await store.seal(currentSlot(row), secret);
+  const opened = await store.open(currentSlot(row), sealed);
+  onStep("write");
+  await probe(installation, opened);
+  onStep("probe");
+  return sealed;
+}
+
+/** The state after a version has become the current one. */
+export function succeeded(
+  before: FleetState,
+  next: SharedVersion,
+  graceUntil: number | null,
+  now: number,
+): FleetState {
+  const state = withoutExpired(before, now);
+  const kept = state.versions.filter(({ kid }) => kid !== next.kid).map((row) =>
+    row.state === "current" && graceUntil !== null
+      ? { ...row, state: "previous" as const, grace_until: graceUntil }
+      : row
+  );
+  // Without a grace window all sessions end, those of older windows too; what was prepared is no longer the next one.
+  const ended = retiring(
+    { ...state, versions: kept },
+    now,
+    (row) => row.state === "pending" || graceUntil === null,
+  );
+  const current = { ...next, state: "current" as const, activated_at: now };
+  return { ...ended, change: before.change + 1, versions: [current, ...ended.versions] };
+}
+
+/** May fail: the commit stands, and every command looks whether this is left to do. */
+export async function takeOver(installation: Installation, snapshot: Snapshot): Promise<boolean> {
+  try {
+    await follow(installation, snapshot);
+    scrub(installation);
+    return true;
+  } catch (error) {
+    if (isRekeyError(error)) return false;
+    throw error;
+  }
+}
+
+function withoutBy({ by: _, ...row }: SharedVersion) {
+  return row;
+}
+
+async function writeDown(
+  installation: Installation,
+  event: typeof EVENTS.rotationInitiated | typeof EVENTS.rotationRecovered,
+  { version, kid }: SharedVersion,
+  reason: string | undefined,
+) {
+  const audit = await installation.audit();
+  installation.database.transaction(() =>
+    audit.append({ event, version, kid, location: "etcd", reason })
+  );
+}
+
+function othersFirst(): RekeyError {
+  return new RekeyError(
+    "busy",
+    "Cannot rotate: other machines have rotated each time just before",
+    {
+      hint: "See `rekey status` whether a rotation is still wanted",
+    },
+  );
+}

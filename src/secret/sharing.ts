@@ -1,0 +1,154 @@
+import { randomBytes } from "node:crypto";
+import { RekeyError } from "../core/errors.ts";
+import { Secret } from "../core/secret.ts";
+import { unconfigured } from "../etcd/errors.ts";
+import { localState } from "../fleet/basis.ts";
+import { propose } from "../fleet/commit.ts";
+import { follow } from "../fleet/replica.ts";
+import { knownFleet, mustGoOn, readSnapshot, type Snapshot } from "../fleet/snapshot.ts";
+import { currentOf, type FleetState } from "../fleet/state.ts";
+import type { Environment, Installation } from "../store/installation.ts";
+import { currentSlot } from "../store/secret_store.ts";
+import type { Version } from "../store/versions.ts";
+import type { Import } from "./first_version.ts";
+import type { Moved } from "./relocation.ts";
+import { scrub, tryReconcile } from "./recovery.ts";
+import { type Note, retrieve } from "./retrieval.ts";
+import { newVersion, provenValue } from "./shared_rotation.ts";
+
+/** Whether the current version is one that machines share. */
+export function isShared({ versions }: Installation): boolean {
+  return versions.current()?.location === "etcd";
+}
+
+/**
+ * Makes sure, before anything is made, that etcd answers and that other machines can have the KEK too.
+ *
+ * @throws {RekeyError} `etcd_…`, or `kek_missing` when the KEK is a generated key file or comes from a passphrase, whose
+ * salt is this machine's own.
+ */
+export async function mustBeShareable({ kek, etcd, app }: Environment): Promise<void> {
+  if (etcd === undefined) throw unconfigured();
+  const { file, command, credentials } = kek;
+  if ((file ?? command ?? credentials) === undefined) {
+    throw new RekeyError("kek_missing", "Cannot share the secret: its KEK is this machine's own", {
+      hint:
+        "Make a key file with `head -c 32 /dev/urandom | base64 > FILE`, bring it to every machine, and name it " +
+        "by --kek-file, REKEY_KEK_COMMAND or a systemd credential",
+    });
+  }
+  await etcd.range(`${etcd.settings.prefix}${app.name}/state`);
+}
+
+/**
+ * A first version that is shared: the one that is there already, or else a new one. Call it under the lock, on a
+ * prepared installation without versions.
+ *
+ * @returns whether this call made it.
+ * @throws {RekeyError} `already_initialised` when another secret is shared than the one to be imported, `etcd_…`.
+ */
+export async function makeShared(installation: Installation, given?: Import): Promise<boolean> {
+  const secret = given?.secret ?? Secret.generate();
+  const there = await readSnapshot(installation, installation.shared());
+  if (there !== undefined) {
+    await join(installation, there, given);
+    return false;
+  }
+  const row = newVersion(installation, 1, secret, {
+    reason: given?.reason ?? null,
+    request_id: null,
+    replaces: null,
+  });
+  const origin = given === undefined ? "generated" : "adopted";
+  const sealed = await provenValue(installation, row, secret);
+  const activated_at = installation.now();
+  const current = { ...row, origin, state: "current", activated_at } as const;
+  const { algorithm: alg, keyForm: key_form } = installation;
+  const state: FleetState = {
+    ...{ format: 1, id: newId(), change: 1, alg, key_form },
+    versions: [current],
+    retired: [],
+  };
+  const added = new Map([[row.kid, sealed]]);
+  const snapshot = await propose(installation, { base: undefined, state, added });
+  // Another machine was first.
+  if (snapshot === undefined) return await makeShared(installation, given);
+  await follow(installation, snapshot);
+  return true;
+}
+
+async function join(installation: Installation, snapshot: Snapshot, given?: Import): Promise<void> {
+  const { version, kid } = currentOf(snapshot.state);
+  if (given !== undefined && given.secret.kid !== kid) {
+    throw new RekeyError(
+      "already_initialised",
+      `Cannot import a secret: machines share one already, version ${version} (kid ${kid})`,
+      { hint: "Import under another --app or REKEY_ETCD_PREFIX" },
+    );
+  }
+  await follow(installation, snapshot);
+}
+
+/**
+ * Moves this machine's versions into etcd, or joins the machines that share the same secret there. Tokens stay valid.
+ * Where etcd has forgotten what this machine knows, it is put back. Call it under the lock, after recovery.
+ *
+ * @throws {RekeyError} `secret_claimed` when another secret is shared there, or a code with exit status 4.
+ */
+export async function share(installation: Installation, note: Note): Promise<Moved> {
+  const { versions, meta, database, environment } = installation;
+  await mustBeShareable(environment);
+  const rows = [versions.current(), ...versions.previous()].filter((row) => row !== undefined);
+  const there = await readSnapshot(installation, installation.shared());
+  const snapshot = there !== undefined && isOurs(installation, there)
+    ? there
+    : await putThere(installation, rows, there, note);
+  await follow(installation, snapshot);
+  database.transaction(() => meta.set("store", "etcd"));
+  const published = versions.unsynced().length === 0 || (await tryReconcile(installation)).done;
+  scrub(installation);
+  const moved = rows.filter(({ location }) => location !== "etcd");
+  return { versions: moved, published };
+}
+
+function isOurs({ versions, meta }: Installation, { state }: Snapshot): boolean {
+  const known = knownFleet(meta);
+  if (known !== undefined) {
+    if (state.id !== known.id) mustGoOn(known, state);
+    return state.change >= known.change;
+  }
+  const { version, kid } = currentOf(state);
+  const own = versions.current();
+  if (own?.version === version && own.kid === kid) return true;
+  throw new RekeyError(
+    "secret_claimed",
+    `Cannot move the secret to etcd: machines share another one there, version ${version} (kid ${kid})`,
+    { hint: "To join them, `rekey destroy` here and then `rekey init --store etcd`" },
+  );
+}
+
+async function putThere(
+  installation: Installation,
+  rows: Version[],
+  base: Snapshot | undefined,
+  note: Note,
+): Promise<Snapshot> {
+  const store = installation.shared();
+  const added = new Map<string, string>();
+  for (const row of rows) {
+    const { secret } = await retrieve(installation, row, note);
+    added.set(row.kid, await store.seal(currentSlot(row), secret));
+  }
+  const known = knownFleet(installation.meta);
+  const state = localState(installation, known?.id ?? newId(), (known?.change ?? 0) + 1);
+  const versions = state.versions.filter(({ kid }) => added.has(kid));
+  const snapshot = await propose(installation, { base, state: { ...state, versions }, added });
+  if (snapshot !== undefined) return snapshot;
+  throw new RekeyError("busy", "Cannot move the secret to etcd: another machine is changing it", {
+    hint: "Try again in a moment",
+  });
+}
+
+function newId(): string {
+  return randomBytes(12).toString("base64url");
+}

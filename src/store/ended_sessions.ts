@@ -1,0 +1,21 @@
+import type { Sql } from "../core/sql.ts";
+
+/** A session that was ended before its time. Times are milliseconds since the epoch. */
+export interface EndedSession {
+  readonly jti: string;
+  readonly version: number;
+  readonly sub: string;
+  readonly issued_at: number;
+  readonly expires_at: number;
+  readonly revoked_at: number | null;
+}
+
+/** Takes over, inside a transaction, a session that was ended before its time, known here or not. */
+export function takeEnded(sql: Sql, session: EndedSession): void {
+  const { jti, version, sub, issued_at, expires_at, revoked_at } = session;
+  sql.prepare(
+    `INSERT INTO rekey_sessions (jti, version, sub, issued_at, expires_at, revoked_at)
+     VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (jti) DO UPDATE SET revoked_at = coalesce(revoked_at, excluded.revoked_at)`,
+  ).run(jti, version, sub, issued_at, expires_at, revoked_at);
+}
