@@ -106,13 +106,14 @@ export class Accounts {
 
   /** Ends one session. @throws {RekeyError} `failed` when there is no such open session. */
   async endSession(jti: string): Promise<void> {
-    await this.#shareEnd(({ database }) => {
+    const shared = await this.secrets.shareEnded(({ database }, now) => {
       const session = new Sessions(database).find(jti);
-      return session?.revoked_at === null ? [session] : [];
+      return session?.revoked_at === null ? [{ ...session, revoked_at: now }] : [];
     });
     await this.#change(
       ({ database }, now) => {
-        if (!new Sessions(database).revoke(jti, now)) throw noSession();
+        // A server on this machine may have taken it over already.
+        if (!new Sessions(database).revoke(jti, now) && shared === 0) throw noSession();
       },
       EVENTS.sessionsRevoked,
       `session ${jti}`,
@@ -139,30 +140,28 @@ export class Accounts {
       expires_at: milliseconds(exp) ?? Number.MAX_SAFE_INTEGER,
       revoked_at: now,
     };
-    await this.secrets.shareEnded([session]);
+    await this.secrets.shareEnded(() => [session]);
     database.transaction(() => new Sessions(database).takeRevoked(session));
   }
 
   /** Ends every session of a user and answers how many that were. */
   async endSessionsOf(name: string): Promise<number> {
-    await this.#shareEndOf(name);
-    return await this.#change(
+    const shared = await this.#shareEndOf(name);
+    const ended = await this.#change(
       ({ database }, now) => new Sessions(database).revokeAll(name, now),
       EVENTS.sessionsRevoked,
       `sessions of ${name}`,
     );
+    return Math.max(shared, ended);
   }
 
-  // Before they end here: when it fails, the same command again finds them as they were.
-  async #shareEnd(find: (installation: Installation) => Session[]): Promise<void> {
-    const { installation } = await this.secrets.open();
-    const revoked_at = installation.now();
-    await this.secrets.shareEnded(find(installation).map((row) => ({ ...row, revoked_at })));
-  }
-
-  #shareEndOf(name: string): Promise<void> {
-    return this.#shareEnd((installation) =>
-      new Sessions(installation.database).open(name, installation.now())
+  /**
+   * Tells the machines that share the secret of all open sessions of a user; before they end here, so that the same
+   * command finds them as they were when it fails.
+   */
+  #shareEndOf(name: string): Promise<number> {
+    return this.secrets.shareEnded(({ database }, now) =>
+      new Sessions(database).open(name, now).map((row) => ({ ...row, revoked_at: now }))
     );
   }
 

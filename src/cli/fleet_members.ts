@@ -1,12 +1,12 @@
 import { rfc3339 } from "../core/clock.ts";
-import { RekeyError } from "../core/errors.ts";
+import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Member } from "../fleet/members.ts";
+import type { SecretManager } from "../secret/manager.ts";
 import { printable } from "./describe.ts";
 
 /** A server of the fleet, for `--json`. */
-export function describeMember(
-  { id, actor, version, change, since, max_staleness, rekey }: Member,
-) {
+export function describeMember(member: Member) {
+  const { id, actor, version, change, since, max_staleness, rekey } = member;
   return {
     id,
     actor,
@@ -18,22 +18,44 @@ export function describeMember(
   };
 }
 
-/** @throws {RekeyError} `check_failed` when a server has not confirmed what was done. */
-export function mustBeConfirmed(unconfirmed: readonly Member[]): void {
-  if (unconfirmed.length === 0) return;
-  const names = unconfirmed.map(({ actor, id }) => `${printable(actor)} (${printable(id)})`);
-  throw new RekeyError(
-    "check_failed",
-    `It is done, and ${names.length} server${
-      names.length === 1 ? "" : "s"
-    } did not confirm it in time: ${names.slice(0, MOST_NAMED).join(", ")}${
-      names.length > MOST_NAMED ? ", and others" : ""
-    }`,
-    {
-      hint:
-        "Each of them stops accepting tokens once it has not heard from etcd for its --max-staleness",
-    },
-  );
+/** Servers that have not confirmed what was done, or why that cannot be told; `undefined` when nobody waits for it. */
+export type Confirmation = readonly Member[] | RekeyError | undefined;
+
+/** Waits until every server has confirmed what was done. @param waitSeconds none: it is not waited for. */
+export async function confirmed(
+  secrets: SecretManager,
+  waitSeconds: number | undefined,
+): Promise<Confirmation> {
+  if (waitSeconds === undefined) return undefined;
+  // What was done stands: it is shown before anything else.
+  return await secrets.untilFollowed(waitSeconds * 1000).catch(asRefusal);
+}
+
+/** For `--json`. */
+export function describeConfirmation(confirmation: Confirmation) {
+  if (confirmation === undefined) return {};
+  return { unconfirmed: isRekeyError(confirmation) ? null : confirmation.map(describeMember) };
 }
 
 const MOST_NAMED = 10;
+
+/** @throws {RekeyError} `check_failed` when a server has not confirmed what was done. */
+export function mustBeConfirmed(confirmation: Confirmation): void {
+  if (confirmation === undefined) return;
+  if (isRekeyError(confirmation)) {
+    const { message, hint } = confirmation;
+    throw unconfirmed(`It is done, and whether the servers follow is not known: ${message}`, hint);
+  }
+  const names = confirmation.map(({ actor, id }) => `${printable(actor)} (${printable(id)})`);
+  if (names.length === 0) return;
+  const more = names.length > MOST_NAMED ? ", and others" : "";
+  throw unconfirmed(
+    `It is done, and ${names.length === 1 ? "a server has" : `${names.length} servers have`} ` +
+      `not confirmed it in time: ${names.slice(0, MOST_NAMED).join(", ")}${more}`,
+    "A server stops accepting tokens once it has not heard from etcd for its --max-staleness",
+  );
+}
+
+function unconfirmed(message: string, hint: string | undefined): RekeyError {
+  return new RekeyError("check_failed", message, hint === undefined ? {} : { hint });
+}

@@ -5,7 +5,7 @@ import type { Meta } from "../store/meta.ts";
 import { sealedSlot } from "../store/secret_store.ts";
 import { follow } from "./replica.ts";
 import { takeOverEnded } from "./revocations.ts";
-import { keysOf, knownFleet, mustGoOn, readSnapshot, type Snapshot, tagOf } from "./snapshot.ts";
+import { digestOf, keysOf, knownFleet, mustGoOn, readSnapshot, type Snapshot } from "./snapshot.ts";
 
 /**
  * Takes over what other machines have done. Everything that was committed before the call is known after it.
@@ -24,7 +24,7 @@ export async function catchUp(installation: Installation): Promise<boolean> {
     read(keys.revoked, { all: true, after: seen.revision }),
   ]);
   const sealed = found[0]?.[0];
-  const same = sealed !== undefined && tagOf(sealed.value) === known?.tag &&
+  const same = sealed !== undefined && digestOf(sealed.value) === known?.digest &&
     holdsValues(installation);
   if (!same) await takeOver(installation);
   // An etcd that was put back counts anew: it is read from the beginning.

@@ -1,7 +1,7 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { put, read, remove, unchangedSince } from "../etcd/wire.ts";
 import type { Installation } from "../store/installation.ts";
-import { keysOf, type Snapshot, tagOf } from "./snapshot.ts";
+import { digestOf, keysOf, type Snapshot } from "./snapshot.ts";
 import { type FleetState, sealState } from "./state.ts";
 
 /** What is to become of the shared state. */
@@ -30,22 +30,23 @@ export async function propose(
   const app = installation.environment.app.name;
   const { state: key, values: folder } = keysOf(store, app);
   const sealed = await sealState(await installation.kek(), app, state);
-  const values = new Map([...base?.values ?? [], ...added]);
-  const wanted = state.versions.map(({ kid }) => kid);
-  const over = [...values.keys()].filter((kid) => !wanted.includes(kid));
-  over.forEach((kid) => values.delete(kid));
+  const isWanted = ([kid]: readonly [string, string]) =>
+    state.versions.some((row) => row.kid === kid);
+  const over = [...base?.values ?? []].filter((value) => !isWanted(value));
+  const more = [...added].filter(isWanted);
+  const values = new Map([...base?.values ?? [], ...more].filter(isWanted));
   const then = [
     put(key, sealed),
-    ...[...added].map(([kid, value]) => put(folder + kid, value)),
-    ...over.map((kid) => remove(folder + kid)),
+    ...more.map(([kid, value]) => put(folder + kid, value)),
+    ...over.map(([kid]) => remove(folder + kid)),
     read(key),
   ];
   const when = [unchangedSince(key, base?.revision ?? 0)];
   const { found } = await decided(() => store.client.txn(when, then, [read(key)]));
   const now = found[0]?.[0];
   // Tried twice, the second time finds what the first one has written.
-  if (now === undefined || tagOf(now.value) !== tagOf(sealed)) return undefined;
-  return { state, tag: tagOf(sealed), revision: now.modified, values };
+  if (now === undefined || digestOf(now.value) !== digestOf(sealed)) return undefined;
+  return { state, digest: digestOf(sealed), revision: now.modified, values };
 }
 
 /**

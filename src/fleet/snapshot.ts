@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { RekeyError } from "../core/errors.ts";
 import { read } from "../etcd/wire.ts";
 import type { KeyValue } from "../etcd/wire.ts";
@@ -11,14 +12,14 @@ export interface Known {
   /** Of the fleet. */
   readonly id: string;
   readonly change: number;
-  /** Tells one sealed state from another: the authentication tag of its JWE. */
-  readonly tag: string;
+  /** SHA-256 of the sealed state. */
+  readonly digest: string;
 }
 
 /** What etcd holds at one moment. */
 export interface Snapshot {
   readonly state: FleetState;
-  readonly tag: string;
+  readonly digest: string;
   /** Revision at which the state was written: a transaction that finds it so changes nothing unseen. */
   readonly revision: number;
   /** Sealed values by kid. */
@@ -32,8 +33,11 @@ export function knownFleet(meta: Meta): Known | undefined {
 }
 
 /** Inside a transaction: remembers what was taken over. */
-export function rememberFleet(meta: Meta, { state, tag }: Pick<Snapshot, "state" | "tag">): void {
-  meta.set("fleet", JSON.stringify({ id: state.id, change: state.change, tag } satisfies Known));
+export function rememberFleet(
+  meta: Meta,
+  { state, digest }: Pick<Snapshot, "state" | "digest">,
+): void {
+  meta.set("fleet", JSON.stringify({ id: state.id, change: state.change, digest } satisfies Known));
 }
 
 /** Where an app's keys are. Those that machines watch are the only ones that begin with `state`. */
@@ -55,9 +59,9 @@ export async function readSealedState(
   return (await store.client.range(keysOf(store, app).state))[0];
 }
 
-/** The authentication tag of a compact JWE. */
-export function tagOf(sealed: string): string {
-  return sealed.slice(sealed.lastIndexOf(".") + 1);
+/** Tells one sealed state from another. */
+export function digestOf(sealed: string): string {
+  return createHash("sha256").update(sealed).digest("base64url");
 }
 
 /**
@@ -81,7 +85,7 @@ export async function readSnapshot(
     (found[1] ?? []).map(({ key, value }) => [key.slice(keys.values.length), value]),
   );
   const state = openState(await installation.kek(), app, sealed.value);
-  return { state, tag: tagOf(sealed.value), revision: sealed.modified, values };
+  return { state, digest: digestOf(sealed.value), revision: sealed.modified, values };
 }
 
 /**

@@ -301,13 +301,20 @@ export class SecretManager {
   }
 
   /**
-   * Tells the machines that share the secret of sessions that are to end before their time.
+   * Tells the machines that share the secret, if any do, of sessions that are to end before their time.
    *
+   * @param find the sessions, at a moment in milliseconds since the epoch.
+   * @returns how many were told of.
    * @throws {RekeyError} an `etcd_…` code; some may then have been told of.
    */
-  async shareEnded(sessions: readonly EndedSession[]): Promise<void> {
+  async shareEnded(
+    find: (installation: Installation, now: number) => readonly EndedSession[],
+  ): Promise<number> {
     const { installation } = await this.open();
-    if (isShared(installation)) await shareEnded(installation, sessions);
+    if (!isShared(installation)) return 0;
+    const sessions = find(installation, installation.now());
+    await shareEnded(installation, sessions);
+    return sessions.length;
   }
 
   /**

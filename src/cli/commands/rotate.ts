@@ -5,7 +5,7 @@ import { placeName } from "../../store/versions.ts";
 import type { Changed } from "../../secret/rotation.ts";
 import { announceAndMake } from "../announced_rotation.ts";
 import type { Context } from "../context.ts";
-import { describeMember, mustBeConfirmed } from "../fleet_members.ts";
+import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_members.ts";
 import { describeSeconds, describeVersion, sessionsText } from "../describe.ts";
 import type { Output } from "../output.ts";
 import { type NoticeFlags, RotationNotices } from "../rotation_notices.ts";
@@ -53,9 +53,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   });
   // Whoever reads what is printed may be gone; the others are still to be told.
   if (changed.rotated) await notices.after(changed);
-  const unconfirmed = options.wait === undefined
-    ? []
-    : await secrets.untilFollowed(options.wait * 1000);
+  const confirmation = await confirmed(secrets, options.wait);
   const { installation } = await secrets.open();
   const app = secrets.environment.app.name;
   output.result({
@@ -66,11 +64,11 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
     reason: changed.version.reason,
     ...changed.rotated ? {} : { rotated: false },
     audit_head: changed.head && showHead(changed.head),
-    ...options.wait === undefined ? {} : { unconfirmed: unconfirmed.map(describeMember) },
+    ...describeConfirmation(confirmation),
   }, human(app, changed));
   if (changed.rotated && changed.head !== null) output.head(showHead(changed.head));
   warn(changed, lastExpiry, output);
-  mustBeConfirmed(unconfirmed);
+  mustBeConfirmed(confirmation);
 }
 
 /** When nothing is to be done. */

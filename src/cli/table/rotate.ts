@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { run, type Runner } from "./runner.ts";
-import { duration, lasting, moment, nonEmpty } from "./values.ts";
+import { duration, lasting, moment, nonEmpty, waiting } from "./values.ts";
 
 /** The flags of `rotate`, under both of its names. */
 export function addRotate(command: Command, runner: Runner): void {
@@ -12,11 +12,7 @@ export function addRotate(command: Command, runner: Runner): void {
       lasting("--grace <duration>", "let tokens of the old secret verify for this long", "0s"),
     )
     .option("--if-older-than <duration>", "do nothing when the secret is younger", duration)
-    .option(
-      "--wait <duration>",
-      "with the secret in etcd: wait so long until every server confirms it; exit 5 if one does not",
-      duration,
-    )
+    .addOption(waiting())
     .option(
       "--request-id <id>",
       "the same id again answers with the rotation it already made",

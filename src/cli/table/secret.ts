@@ -1,7 +1,7 @@
 import { Argument, type Command } from "commander";
 import type { Location } from "../../store/versions.ts";
 import { type Commands, run } from "./runner.ts";
-import { choice, CHOICES, lasting, nonEmpty } from "./values.ts";
+import { choice, CHOICES, lasting, nonEmpty, waiting } from "./values.ts";
 import { backupCommands } from "./backup.ts";
 import { addRotate } from "./rotate.ts";
 
@@ -74,6 +74,7 @@ export const secretCommands: Commands = {
   revoke: (program, runner) => {
     program.command("revoke")
       .description("end every grace window now: tokens of older secrets no longer verify")
+      .addOption(waiting())
       .action(run(runner, async () => (await import("../commands/revoke.ts")).revoke));
   },
   ...backupCommands,
@@ -83,7 +84,9 @@ export const secretCommands: Commands = {
       .description("show where it lives and whether the keyring answers")
       .action(run(runner, async () => (await import("../commands/store.ts")).storeShow));
     store.command("move")
-      .description("move it between keyring and database; its tokens stay valid")
+      .description(
+        "move it between keyring, database and etcd, where machines share it; its tokens stay valid",
+      )
       .addArgument(new Argument("<where>", "keyring, database or etcd").choices(CHOICES.location))
       .action((to: Location, _options, command: Command) =>
         runner(command.optsWithGlobals(), async (context) => {

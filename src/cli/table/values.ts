@@ -28,6 +28,14 @@ export function lasting(flags: string, description: string, standard: string): O
   );
 }
 
+/** How long a change of a shared secret waits for its servers; in seconds. */
+export function waiting(): Option {
+  return new Option(
+    "--wait <duration>",
+    "with the secret in etcd: wait until every server confirms it; exit 5 if one does not in time",
+  ).argParser(duration);
+}
+
 /** Seconds. */
 export function duration(text: string): number {
   try {

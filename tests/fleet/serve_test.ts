@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { Etcd, Fleet, must } from "../support/etcd.ts";
+import { Serving } from "../support/serving.ts";
+
+const STALENESS_MS = 2_000;
+
+/** A fleet whose machines all serve. */
+class Served implements AsyncDisposable {
+  private constructor(readonly fleet: Fleet, readonly servers: Serving[]) {}
+
+  static async start(etcd: Etcd, count: number, prefix: string): Promise<Served> {
+    const fleet = await Fleet.start(etcd, count, prefix);
+    const flags = ["--workers", "1", "--max-staleness", `${STALENESS_MS / 1000}s`];
+    const starting = fleet.machines.map((box) => Serving.start(box, flags));
+    return new Served(fleet, await Promise.all(starting));
+  }
+
+  get machines() {
+    return this.fleet.machines;
+  }
+
+  /** What every server says of a token. */
+  all(token: string): Promise<number[]> {
+    return Promise.all(this.servers.map((server) => server.auth(token)));
+  }
+
+  /** Waits until every server answers with a status. @throws after ten seconds. */
+  async until(token: string, status: number): Promise<void> {
+    for (const end = Date.now() + 10_000;;) {
+      const found = await this.all(token);
+      if (found.every((one) => one === status)) return;
+      if (Date.now() > end) throw new Error(`The servers say ${found}`);
+      await pause(20);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const server of this.servers) await server[Symbol.asyncDispose]();
+    this.fleet[Symbol.dispose]();
+  }
+}
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+Deno.test("servers of a fleet", async (t) => {
+  await using etcd = await Etcd.start(1);
+
+  await t.step(
+    "once rotate --wait has ended, none accepts the old token, nor ever did",
+    async () => {
+      await using served = await Served.start(etcd, 5, "wait");
+      const [one, two] = [served.machines[0]!, served.machines[1]!];
+      for (let n = 0; n < 10; n++) {
+        const token = await one.token();
+        assert.deepEqual(await served.all(token), [204, 204, 204, 204, 204]);
+        let ended = false;
+        let acceptances = 0;
+        const asking = served.servers.map(async (server) => {
+          while (!ended) {
+            await server.auth(token);
+          }
+          for (let more = 0; more < 20; more++) {
+            if (await server.auth(token) === 204) acceptances++;
+          }
+        });
+        const { unconfirmed } = await must(two, "rotate", "--force", "--wait", "5s", "--no-backup");
+        ended = true;
+        await Promise.all(asking);
+        assert.deepEqual(unconfirmed, []);
+        assert.equal(acceptances, 0);
+      }
+    },
+  );
+
+  await t.step(
+    "a session that is ended, and a grace window that is, end on every server",
+    async () => {
+      await using served = await Served.start(etcd, 2, "ended");
+      const [one, two] = [served.machines[0]!, served.machines[1]!];
+      const { token, jti } = await must(one, "issue", "--sub", "alice");
+      await served.until(token, 204);
+      await must(one, "session", "revoke", jti);
+      await served.until(token, 401);
+      const other = await one.token("bob");
+      const logout = await served.servers[0]!.send("POST", "/logout", other);
+      await logout.body?.cancel();
+      assert.equal(logout.status, 204);
+      await served.until(other, 401);
+      const third = await one.token("carol");
+      await must(two, "rotate", "--force", "--grace", "1h", "--wait", "5s");
+      assert.deepEqual(await served.all(third), [204, 204]);
+      await must(two, "revoke", "--wait", "5s");
+      assert.deepEqual(await served.all(third), [401, 401]);
+    },
+  );
+
+  await t.step("a server that does not confirm is named, and the exit status says so", async () => {
+    await using served = await Served.start(etcd, 2, "silent");
+    const token = await served.machines[0]!.token();
+    await served.until(token, 204);
+    const [, silent] = served.servers as [Serving, Serving];
+    silent.process.kill("SIGSTOP");
+    const rotated = await served.machines[0]!.run(["rotate", "--force", "--wait", "1s", "--json"]);
+    assert.equal(rotated.code, 5, rotated.stderr);
+    assert.equal(JSON.parse(rotated.stdout).unconfirmed.length, 1);
+    assert.match(rotated.stderr, /has not confirmed/);
+    // Its lease ends, and with it what it would have accepted.
+    const later = await must(served.machines[0]!, "revoke", "--wait", "20s");
+    assert.deepEqual(later.unconfirmed, []);
+    silent.process.kill("SIGCONT");
+    assert.notEqual(await silent.auth(token), 204);
+    await served.until(token, 401);
+  });
+
+  await t.step(
+    "cut off, they accept nothing after the time that was named, and say so",
+    async () => {
+      await using served = await Served.start(etcd, 2, "stale");
+      const token = await served.machines[0]!.token();
+      await served.until(token, 204);
+      etcd.signal("SIGSTOP");
+      const since = performance.now();
+      let last = 0;
+      for (const end = since + STALENESS_MS + 2_500; performance.now() < end; await pause(20)) {
+        const began = performance.now();
+        if ((await served.all(token)).includes(204)) last = began - since;
+      }
+      assert.ok(last > 0, "at first they go on");
+      // The last answer of etcd may have been under way when it was stopped.
+      assert.ok(last < STALENESS_MS + 50, `accepted ${last} ms after etcd was last heard of`);
+      assert.deepEqual(await served.all(token), [503, 503]);
+      const ready = await served.servers[0]!.get("/readyz");
+      assert.equal(ready.status, 503);
+      assert.equal((await ready.json()).code, "fleet_stale");
+      assert.equal(await served.servers[0]!.status(served.servers[0]!.get("/healthz")), 200);
+      etcd.signal("SIGCONT");
+      await served.until(token, 204);
+      for (const { stderr } of served.servers) assert.match(stderr, /the fleet is followed again/);
+    },
+  );
+
+  await t.step("a clock that is set back does not make old knowledge new", async () => {
+    const fleet = await Fleet.start(etcd, 1, "clock");
+    using box = fleet.machines[0]!;
+    const token = await box.token("alice", "--ttl", "30d");
+    const offset = `${box.home}/offset`;
+    Deno.writeTextFileSync(offset, "+0");
+    const env = {
+      LD_PRELOAD: "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+      FAKETIME_TIMESTAMP_FILE: offset,
+      FAKETIME_NO_CACHE: "1",
+      FAKETIME_DONT_FAKE_MONOTONIC: "1",
+      FAKETIME_DONT_RESET: "1",
+    };
+    await using server = await Serving.start(box, ["--workers", "1", "--max-staleness", "2s"], {
+      env,
+    });
+    assert.equal(await server.auth(token), 204);
+    etcd.signal("SIGSTOP");
+    await pause(300);
+    Deno.writeTextFileSync(offset, "-1h");
+    await pause(STALENESS_MS);
+    const found = await server.auth(token);
+    etcd.signal("SIGCONT");
+    assert.equal(found, 503);
+  });
+
+  await t.step("a server that ends is no longer waited for", async () => {
+    await using served = await Served.start(etcd, 2, "gone");
+    const [, second] = served.servers as [Serving, Serving];
+    assert.equal((await second.stop()).code, 0);
+    const rotated = await must(served.machines[0]!, "rotate", "--force", "--wait", "5s");
+    assert.deepEqual(rotated.unconfirmed, []);
+    assert.doesNotMatch(
+      await etcd.ctl("get", "--prefix", "/gone/agiworkforce/members/", "--keys-only"),
+      /members.*members/s,
+    );
+  });
+});

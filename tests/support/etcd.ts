@@ -1,0 +1,159 @@
+import { join } from "node:path";
+import { Box, REKEY } from "./box.ts";
+
+/** A member of a real etcd. */
+export interface EtcdMember {
+  readonly name: string;
+  readonly url: string;
+  readonly folder: string;
+  process: Deno.ChildProcess;
+}
+
+/** A real etcd on loopback, on free ports and in a folder of its own. */
+export class Etcd implements AsyncDisposable {
+  readonly members: EtcdMember[] = [];
+  #arguments = new Map<EtcdMember, string[]>();
+
+  private constructor(readonly folder: string) {}
+
+  /** Starts so many members, and answers once they have a leader. @param more flags of each member. */
+  static async start(count: number, more: readonly string[] = []): Promise<Etcd> {
+    const etcd = new Etcd(Deno.makeTempDirSync({ prefix: "rekey-test-" }));
+    const ports = freePorts(2 * count);
+    const peers = ports.slice(count).map((port) => `http://127.0.0.1:${port}`);
+    const cluster = peers.map((peer, n) => `m${n}=${peer}`).join();
+    for (let n = 0; n < count; n++) {
+      const [name, url] = [`m${n}`, `http://127.0.0.1:${ports[n]}`];
+      const folder = join(etcd.folder, name);
+      const args = ["--name", name, "--data-dir", folder, "--log-level", "error"];
+      args.push("--listen-client-urls", url, "--advertise-client-urls", url);
+      args.push("--listen-peer-urls", peers[n]!, "--initial-advertise-peer-urls", peers[n]!);
+      args.push("--initial-cluster", cluster, ...more);
+      const member = { name, url, folder, process: spawn(args) };
+      etcd.#arguments.set(member, args);
+      etcd.members.push(member);
+    }
+    await etcd.healthy();
+    return etcd;
+  }
+
+  /** What `REKEY_ETCD_ENDPOINTS` is to be. */
+  get endpoints(): string {
+    return this.members.map(({ url }) => url).join();
+  }
+
+  /** Waits until it takes writes. @throws after 20 seconds. */
+  async healthy(): Promise<void> {
+    for (const end = Date.now() + 20_000;;) {
+      try {
+        return void await this.ctl("put", "health", "yes");
+      } catch (error) {
+        if (Date.now() > end) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  /** Runs `etcdctl`, and answers what it prints. @throws when it fails. */
+  async ctl(...args: string[]): Promise<string> {
+    const { success, stdout, stderr } = await new Deno.Command("etcdctl", {
+      args: ["--endpoints", this.endpoints, "--command-timeout=3s", ...args],
+      env: { ETCDCTL_API: "3" },
+      stdin: "null",
+    }).output();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    if (!success) throw new Error(`etcdctl ${args.join(" ")}: ${text(stderr)}`);
+    return text(stdout);
+  }
+
+  /** The member that leads. */
+  async leader(): Promise<EtcdMember> {
+    const lines = (await this.ctl("endpoint", "status")).split("\n");
+    const line = lines.find((text) => text.split(", ")[4] === "true");
+    return this.members.find(({ url }) => line?.startsWith(`${url},`))!;
+  }
+
+  /** Ends a member at once, as a power cut does. */
+  async kill(member: EtcdMember): Promise<void> {
+    member.process.kill("SIGKILL");
+    await member.process.status;
+  }
+
+  /** Starts a member that was killed. */
+  restart(member: EtcdMember): void {
+    member.process = spawn(this.#arguments.get(member)!);
+  }
+
+  /** Sends every member a signal: SIGSTOP and SIGCONT make it silent for a while. */
+  signal(signal: Deno.Signal): void {
+    for (const { process } of this.members) process.kill(signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { process } of this.members) {
+      try {
+        process.kill("SIGKILL");
+      } catch (error) {
+        // It has ended already.
+        if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
+      }
+      await process.status;
+    }
+    Deno.removeSync(this.folder, { recursive: true });
+  }
+}
+
+function spawn(args: string[]): Deno.ChildProcess {
+  const options = { args, stdin: "null", stdout: "null", stderr: "null" } as const;
+  return new Deno.Command("etcd", options).spawn();
+}
+
+function freePorts(count: number): number[] {
+  const listeners = Array.from(
+    { length: count },
+    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+  );
+  const ports = listeners.map(({ addr }) => addr.port);
+  listeners.forEach((listener) => listener.close());
+  return ports;
+}
+
+/** Machines of a fleet: a box each, with the same KEK. */
+export class Fleet implements Disposable {
+  readonly machines: Box[];
+  readonly #kek = crypto.getRandomValues(new Uint8Array(32));
+
+  /** @param prefix keys of tests that share an etcd are apart by it. */
+  constructor(etcd: Etcd, count: number, prefix: string) {
+    this.machines = Array.from({ length: count }, () => {
+      const box = new Box({
+        REKEY_STORE: "etcd",
+        REKEY_ETCD_ENDPOINTS: etcd.endpoints,
+        REKEY_ETCD_PREFIX: `/${prefix}/`,
+      });
+      const path = join(box.home, "kek");
+      Deno.writeFileSync(path, this.#kek, { mode: 0o600 });
+      box.env.REKEY_KEK_FILE = path;
+      return box;
+    });
+  }
+
+  /** Machines of a fleet that has its secret. */
+  static async start(etcd: Etcd, count: number, prefix: string): Promise<Fleet> {
+    const fleet = new Fleet(etcd, count, prefix);
+    for (const box of fleet.machines) await must(box, "init");
+    return fleet;
+  }
+
+  [Symbol.dispose](): void {
+    for (const box of this.machines) box[Symbol.dispose]();
+  }
+}
+
+/** Runs a command that has to succeed, and answers what it prints with `--json`. */
+// deno-lint-ignore no-explicit-any
+export async function must(box: Box, ...args: string[]): Promise<any> {
+  const { code, stdout, stderr } = await box.exec(REKEY, [...args, "--json"]);
+  if (code !== 0) throw new Error(`rekey ${args[0]} (${code}): ${stderr}`);
+  return JSON.parse(stdout);
+}
