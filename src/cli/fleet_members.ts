@@ -6,11 +6,12 @@ import { printable } from "./describe.ts";
 
 /** A server of the fleet, for `--json`. */
 export function describeMember(member: Member) {
-  const { id, actor, version, change, since, max_staleness, rekey } = member;
+  const { id, actor, version, prepared, change, since, max_staleness, rekey } = member;
   return {
     id,
     actor,
     version,
+    prepared,
     change,
     since: rfc3339(since),
     max_staleness_seconds: max_staleness / 1000,

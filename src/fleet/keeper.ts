@@ -4,6 +4,7 @@ import type { Installation } from "../store/installation.ts";
 import { catchUp } from "./catch_up.ts";
 import type { SharedKnowledge } from "./knowledge.ts";
 import { type Member, register, unregister } from "./members.ts";
+import { sealedSlot } from "../store/secret_store.ts";
 import { keysOf, knownFleet } from "./snapshot.ts";
 
 /** What a {@linkcode FleetKeeper} needs of the server around it. */
@@ -40,6 +41,8 @@ export class FleetKeeper {
   #lease: string | undefined;
   #registered: string | undefined;
   #watching = false;
+  #looking = Promise.resolve();
+  #next: Promise<void> | undefined;
   #trouble: string | undefined;
 
   constructor(private readonly options: KeeperOptions) {
@@ -49,7 +52,7 @@ export class FleetKeeper {
 
   /** Follows the fleet until it is stopped; begins with one look, for which it can be waited. */
   async start(): Promise<void> {
-    await this.#look();
+    await this.lookNow();
     this.#go().catch(this.options.onBug);
   }
 
@@ -65,8 +68,16 @@ export class FleetKeeper {
   async #go(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       await this.#pause();
-      await this.#look();
+      await this.lookNow();
     }
+  }
+
+  /** Asks etcd; afterwards everything is known that was committed before the call, if etcd has answered. */
+  lookNow(): Promise<void> {
+    return this.#next ??= this.#looking.then(() => {
+      this.#next = undefined;
+      return this.#looking = this.#look();
+    });
   }
 
   async #pause(): Promise<void> {
@@ -108,18 +119,22 @@ export class FleetKeeper {
 
   /** Shows what this machine goes by, if that is not what is shown already. */
   async #show(installation: Installation): Promise<void> {
-    const text = JSON.stringify(this.#member(installation));
+    const member = await this.#member(installation);
+    const text = JSON.stringify(member);
     if (text === this.#registered) return;
-    await register(installation, this.#member(installation), this.#lease!);
+    await register(installation, member, this.#lease!);
     this.#registered = text;
   }
 
-  #member({ meta, versions, environment }: Installation): Member {
+  async #member({ meta, versions, environment, sealed }: Installation): Promise<Member> {
+    const pending = versions.pending();
+    const held = pending && await sealed.read(sealedSlot(pending));
     return {
       id: this.#id,
       actor: environment.actor,
       change: knownFleet(meta)?.change ?? 0,
       version: versions.current()?.version ?? 0,
+      prepared: held?.kid ?? null,
       since: this.#since,
       max_staleness: this.options.knowledge.maxStalenessMs,
       rekey: this.options.version,

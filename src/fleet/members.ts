@@ -12,6 +12,8 @@ export interface Member {
   readonly change: number;
   /** The version that it verifies with. */
   readonly version: number;
+  /** kid of the version that is to follow, once its value is here and can be opened. */
+  readonly prepared: string | null;
   /** Milliseconds since the epoch. */
   readonly since: number;
   /** How long it goes on without hearing from etcd, in milliseconds. */
@@ -54,8 +56,8 @@ export async function listMembers(installation: Installation): Promise<Member[]>
 function readMember(text: string): Member | undefined {
   try {
     const member = JSON.parse(text) as Member;
-    const { id, actor, change, version, since, max_staleness, rekey } = member;
-    const sound = [id, actor, rekey].every((part) => typeof part === "string") &&
+    const { id, actor, change, version, prepared, since, max_staleness, rekey } = member;
+    const sound = [id, actor, rekey, prepared ?? ""].every((part) => typeof part === "string") &&
       [change, version, since, max_staleness].every(Number.isSafeInteger);
     return sound ? member : undefined;
   } catch {

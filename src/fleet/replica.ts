@@ -23,6 +23,7 @@ export async function follow(installation: Installation, snapshot: Snapshot): Pr
   return database.transaction(() => {
     const known = knownFleet(meta);
     if (known !== undefined && known.change > state.change) return false;
+    mustHoldNoOther(installation, state);
     const now = installation.now();
     const { versions: valued, retired } = withoutExpired(state, now);
     const rows = [...retired, ...valued]
@@ -46,6 +47,13 @@ export async function follow(installation: Installation, snapshot: Snapshot): Pr
     else news.forEach((entry) => audit.append(entry));
     return true;
   });
+}
+
+// A version of this machine's own would be a second current one.
+function mustHoldNoOther({ versions }: Installation, { versions: shared }: FleetState): void {
+  const own = versions.current();
+  if (own === undefined || own.location === "etcd") return;
+  if (!shared.some(({ kid }) => kid === own.kid)) throw another(own.version);
 }
 
 /** What the log is told of a version, if anything. */
@@ -79,9 +87,13 @@ function followVersion({ versions }: Installation, { by: _, ...row }: SharedVers
   const before = versions.byNumber(row.version);
   if (before?.location === "keyring" && before.kid === row.kid) versions.markUnsynced(before);
   if (versions.follow({ ...row, location: "etcd" }) || row.state === "retired") return;
-  throw new RekeyError(
+  throw another(row.version);
+}
+
+function another(version: number): RekeyError {
+  return new RekeyError(
     "fleet_foreign",
-    `Cannot take over version ${row.version} from etcd: this machine has another one of that number`,
+    `Cannot take over what etcd holds: version ${version} is another one on this machine`,
     { hint: "To join that fleet, `rekey destroy` here and then `rekey init --store etcd`" },
   );
 }

@@ -23,6 +23,7 @@ import { rotateKek } from "./kek_rotation.ts";
 import { mayReplace, ownNote } from "./keyring_note.ts";
 import { Observations } from "./observations.ts";
 import { endGrace, recover, recoverIfNeeded } from "./recovery.ts";
+import { activateShared, type Activation, notShared, prepareShared } from "./prepared_rotation.ts";
 import { revokeShared, rotateShared } from "./shared_rotation.ts";
 import { isShared, share } from "./sharing.ts";
 import { catchUp } from "../fleet/catch_up.ts";
@@ -173,6 +174,26 @@ export class SecretManager {
       await recover(installation);
       return ended;
     });
+  }
+
+  /**
+   * Publishes the version that is to follow to the machines that share the secret; nothing verifies with it yet.
+   *
+   * @returns the version, and whether this call made it.
+   * @throws {RekeyError} `failed` when the secret is not shared, `etcd_…` or `fleet_…`.
+   */
+  prepare(reason?: string): Promise<{ version: Version; made: boolean }> {
+    return this.#whereShared((installation) => prepareShared(installation, reason ?? null));
+  }
+
+  /**
+   * Makes the prepared version the current one.
+   *
+   * @throws {RekeyError} `check_failed` when a server has not confirmed that it holds it, unless `force`d; `failed`
+   * when none is prepared, `etcd_…` or `fleet_…`.
+   */
+  activate(options: Activation = {}): Promise<Changed> {
+    return this.#whereShared((installation) => activateShared(installation, options));
   }
 
   /** Writes an event down. @throws {RekeyError} when that cannot be done now. */
@@ -402,6 +423,15 @@ export class SecretManager {
     this.#replaced?.close();
     this.#replaced = this.#installation;
     this.#installation = undefined;
+  }
+
+  async #whereShared<T>(work: (installation: Installation) => Promise<T>): Promise<T> {
+    const { installation } = await this.open();
+    if (!isShared(installation)) throw notShared();
+    return await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
+      await recover(installation);
+      return await work(installation);
+    });
   }
 
   // A command asks once, as it began; a program that goes on for long is told of changes.

@@ -84,6 +84,9 @@ async function begin(installation: Installation, change: Change, secret: Secret)
   const { database, versions } = installation;
   const audit = await installation.audit();
   return database.transaction(() => {
+    // What a fleet has prepared, for a machine that leaves it.
+    const prepared = versions.pending();
+    if (prepared !== undefined) versions.retire(prepared, installation.now());
     const pending = versions.addPending({
       kid: secret.kid,
       location: change.location,
@@ -162,6 +165,8 @@ async function commit(installation: Installation, pending: Version, change: Chan
     }
     meta.set("scrub_pending", "log");
     meta.remove("announced");
+    // A machine that leaves its fleet: what the others do is no longer its business.
+    meta.remove("fleet");
     const { version, kid, location, reason } = pending;
     const event = change.old === undefined ? EVENTS.created : EVENTS.rotationCompleted;
     audit.append({

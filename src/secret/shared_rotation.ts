@@ -206,7 +206,8 @@ async function writeDown(
   );
 }
 
-function othersFirst(): RekeyError {
+/** Other machines have changed the shared state each time just before. */
+export function othersFirst(): RekeyError {
   return new RekeyError(
     "busy",
     "Cannot rotate: other machines have rotated each time just before",

@@ -26,6 +26,8 @@ export type MainMethods = {
   /** Nobody had listened any more; this thread does again, and the others are to. */
   listensAgain(): void;
   cannotListen(why: string): void;
+  /** Asks the machines that share the secret at once. */
+  followNow(): Promise<void>;
   /** Milliseconds, by the main thread's monotonic clock. */
   clock(): number;
 };

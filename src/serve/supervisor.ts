@@ -1,3 +1,4 @@
+import type { FleetKeeper } from "../fleet/keeper.ts";
 import { prometheus } from "../http/prometheus.ts";
 import { raiseFileLimit } from "./file_limit.ts";
 import { reserve } from "./listener.ts";
@@ -23,7 +24,7 @@ export interface Surroundings {
   /** Told when the secret can no longer be had, and `undefined` when it can again. */
   onTrouble(code: string | undefined): void;
   /** Keeps up with the machines that share the secret, if any can. */
-  readonly keeper?: { start(): Promise<void>; stop(): Promise<void> } | undefined;
+  readonly keeper?: Pick<FleetKeeper, "start" | "lookNow" | "stop"> | undefined;
   readonly systemd: Systemd;
   /** Rejects at a mistake in rekey, outside of any thread. */
   readonly failed: Promise<never>;
@@ -147,6 +148,7 @@ class Supervisor {
         for (const thread of this.#threads) thread.call("listenAgain").catch(() => {});
       },
       cannotListen: (why) => this.around.warn(why),
+      followNow: () => this.around.keeper?.lookNow() ?? Promise.resolve(),
       clock: () => performance.now(),
       seen: ({ verdicts, lines }) => {
         const { secrets } = this.around.managers;

@@ -1,4 +1,5 @@
 import { CachedVerifier } from "../auth/cached_verifier.ts";
+import { parseJws } from "../auth/jws.ts";
 import type { VerifyPolicy } from "../auth/verifier.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { isRekeyError } from "../core/errors.ts";
@@ -117,13 +118,29 @@ export class RequestThread {
 
   async #verify(token: string, policy?: VerifyPolicy) {
     try {
-      const verified = await this.#verifier.verify(token, policy);
+      const verified = await this.#judge(token, policy);
       this.#count("valid");
       return verified;
     } catch (error) {
       if (isRekeyError(error)) this.#count(error.code);
       throw error;
     }
+  }
+
+  async #judge(token: string, policy?: VerifyPolicy) {
+    try {
+      return await this.#verifier.verify(token, policy);
+    } catch (error) {
+      if (!isRekeyError(error, "unknown_kid") || !this.#isPrepared(token)) throw error;
+      // Another machine signs with it: it was made the current one this moment.
+      await this.#main.call("followNow");
+      return await this.#verifier.verify(token, policy);
+    }
+  }
+
+  #isPrepared(token: string): boolean {
+    const { kid } = parseJws(token).header;
+    return this.#live.view().installation.versions.pending()?.kid === kid;
   }
 
   #count(result: string): void {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Box } from "../support/box.ts";
 import { Etcd, Fleet, must } from "../support/etcd.ts";
 import { Serving } from "../support/serving.ts";
 
@@ -176,4 +177,38 @@ Deno.test("servers of a fleet", async (t) => {
       /members.*members/s,
     );
   });
+
+  await t.step(
+    "in two phases: activated once every server has it, and then without a gap",
+    async () => {
+      await using served = await Served.start(etcd, 3, "phases");
+      const [one, two] = served.machines as [Box, Box, Box];
+      const old = await one.token();
+      assert.equal((await one.run(["rotate", "--activate"])).code, 1, "nothing is prepared");
+      const { version, kid } = await must(two, "rotate", "--prepare", "--wait", "5s");
+      assert.equal(version, 2);
+      assert.equal((await must(one, "rotate", "--prepare")).kid, kid);
+      assert.equal((await must(one, "status")).version, 1);
+      assert.deepEqual(await served.all(old), [204, 204, 204]);
+      const silent = served.servers[2]!;
+      const activated = await must(one, "rotate", "--activate");
+      assert.equal(activated.kid, kid);
+      // At once, whether they have heard of the activation or not.
+      const token = await one.token();
+      assert.deepEqual(await served.all(token), [204, 204, 204]);
+      await served.until(old, 401);
+      // One that is silent has not confirmed the next one.
+      silent.process.kill("SIGSTOP");
+      await must(one, "rotate", "--prepare");
+      const refused = await one.run(["rotate", "--activate", "--json"]);
+      assert.equal(refused.code, 5);
+      assert.match(JSON.parse(refused.stderr).error.message, /not confirmed by /);
+      const forced = await must(one, "rotate", "--activate", "--force");
+      assert.equal(forced.version, 3);
+      const { stdout } = await one.run(["audit", "list", "--json"]);
+      assert.match(stdout, /forced; not confirmed by [^"]*@/);
+      silent.process.kill("SIGCONT");
+      await served.until(await one.token(), 204);
+    },
+  );
 });

@@ -21,15 +21,20 @@ export interface RotateFlags extends NoticeFlags {
   readonly requestId?: string;
   readonly backup?: boolean;
   readonly wait?: number;
+  readonly prepare?: boolean;
+  readonly activate?: boolean;
   /** Milliseconds since the epoch. */
   readonly at?: number;
 }
 
 /** Replaces the secret. */
 export async function rotate(options: RotateFlags, context: Context): Promise<void> {
+  if (options.prepare) return await prepare(options, context);
   if (options.dryRun) return await dryRun(options, context);
   const notices = new RotationNotices(options, context);
-  mustBeWanted(options.force ?? false, await question(options, context), context.confirm);
+  // It was decided when the version was prepared; and --force says more here.
+  const decided = options.force === true || options.activate === true;
+  mustBeWanted(decided, await question(options, context), context.confirm);
   const make = () => rotateNow(options, notices, context);
   const { at, reason } = options;
   await (at === undefined ? make() : announceAndMake(at, reason, notices, context, make));
@@ -43,14 +48,15 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
     const { current, done } = await secrets.planRotation({ store, ...condition });
     if (!done) await notices.before(current);
   }
-  const changed = await auth.rotate({
-    store,
-    reason: options.reason,
-    graceMs: options.grace * 1000,
-    lockTimeoutMs: options.lockTimeout * 1000,
-    backup: options.backup,
-    ...condition,
-  });
+  const { reason, lockTimeout, backup, force } = options;
+  const graceMs = options.grace * 1000;
+  const changed = options.activate
+    ? await secrets.activate({ graceMs, force })
+    : await auth.rotate({
+      ...{ store, reason, graceMs, backup },
+      lockTimeoutMs: lockTimeout * 1000,
+      ...condition,
+    });
   // Whoever reads what is printed may be gone; the others are still to be told.
   if (changed.rotated) await notices.after(changed);
   const confirmation = await confirmed(secrets, options.wait);
@@ -68,6 +74,28 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   }, human(app, changed));
   if (changed.rotated && changed.head !== null) output.head(showHead(changed.head));
   warn(changed, lastExpiry, output);
+  mustBeConfirmed(confirmation);
+}
+
+/** Publishes the next version; `--wait` waits until every server has it. */
+async function prepare({ reason, wait }: RotateFlags, { secrets, output }: Context) {
+  const { version, made } = await secrets.prepare(reason);
+  const confirmation = await confirmed(secrets, wait);
+  const app = secrets.environment.app.name;
+  const { installation } = await secrets.open();
+  output.result(
+    {
+      ...describeVersion(app, version, installation.keyForm),
+      prepared: true,
+      ...describeConfirmation(confirmation),
+    },
+    [
+      `${
+        made ? "Prepared" : "Already prepared:"
+      } version ${version.version} (kid ${version.kid}) of ${app}`,
+      "Nothing is signed with it before `rekey rotate --activate`",
+    ],
+  );
   mustBeConfirmed(confirmation);
 }
 

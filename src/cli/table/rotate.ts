@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { run, type Runner } from "./runner.ts";
 import { duration, lasting, moment, nonEmpty, waiting } from "./values.ts";
 
@@ -13,6 +13,19 @@ export function addRotate(command: Command, runner: Runner): void {
     )
     .option("--if-older-than <duration>", "do nothing when the secret is younger", duration)
     .addOption(waiting())
+    .addOption(
+      new Option(
+        "--prepare",
+        "with the secret in etcd: publish the next version, for servers to fetch",
+      )
+        .conflicts(["activate", "at", "store", "ifOlderThan", "requestId"]),
+    )
+    .addOption(
+      new Option(
+        "--activate",
+        "make the prepared version the current one, once every server has it; --force does not ask them",
+      ).conflicts(["at", "store", "ifOlderThan", "requestId"]),
+    )
     .option(
       "--request-id <id>",
       "the same id again answers with the rotation it already made",
@@ -41,7 +54,8 @@ Examples:
   rekey rotate                                          asks first
   rekey rotate --force --if-older-than 90d              in a timer
   rekey rotate --force --reason security-incident       in an emergency
-  rekey rotate --force --store database                 when the keyring stays locked`,
+  rekey rotate --force --store database                 when the keyring stays locked
+  rekey rotate --prepare && rekey rotate --activate --wait 5s    for machines that share the secret`,
     )
     .action(run(runner, async () => (await import("../commands/rotate.ts")).rotate));
 }

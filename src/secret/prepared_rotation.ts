@@ -1,0 +1,148 @@
+import { EVENTS } from "../audit/events.ts";
+import { newestHead } from "../audit/head.ts";
+import { RekeyError } from "../core/errors.ts";
+import { Secret } from "../core/secret.ts";
+import { type Basis, basisOf } from "../fleet/basis.ts";
+import { propose } from "../fleet/commit.ts";
+import { follow } from "../fleet/replica.ts";
+import { listMembers, type Member } from "../fleet/members.ts";
+import { nextNumber, preparedOf, type SharedVersion } from "../fleet/state.ts";
+import type { Installation } from "../store/installation.ts";
+import type { Version } from "../store/versions.ts";
+import type { Changed } from "./rotation.ts";
+import { refuseOneTooMany } from "./rotation_request.ts";
+import { newVersion, othersFirst, provenValue, succeeded, takeOver } from "./shared_rotation.ts";
+
+// Rotation in two phases: every server has the next version before anything is signed with it.
+
+/** How a prepared version becomes the current one. */
+export interface Activation {
+  /** How long the old version still verifies, in milliseconds. Default 0. */
+  readonly graceMs?: number | undefined;
+  /** Whether servers that have not confirmed do not matter. */
+  readonly force?: boolean | undefined;
+}
+
+const TRIES = 10;
+
+/** Publishes the version that is to follow, unless there is one. Call it under the lock, after recovery. */
+export async function prepareShared(
+  installation: Installation,
+  reason: string | null,
+): Promise<{ version: Version; made: boolean }> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const { state, snapshot: base, added } = await basisOf(installation);
+    const there = preparedOf(state);
+    if (there !== undefined) return { version: rowOf(installation, there), made: false };
+    const secret = Secret.generate();
+    const current = installation.versions.current();
+    const replaces = current?.version ?? null;
+    const more = { reason, request_id: null, replaces };
+    const row = newVersion(installation, nextNumber(state), secret, more);
+    const values = new Map([...added, [row.kid, await provenValue(installation, row, secret)]]);
+    const next = { ...state, change: state.change + 1, versions: [...state.versions, row] };
+    const snapshot = await propose(installation, { base, state: next, added: values });
+    if (snapshot === undefined) continue;
+    await follow(installation, snapshot);
+    await writeDown(installation, row, reason ?? undefined);
+    return { version: rowOf(installation, row), made: true };
+  }
+  throw othersFirst();
+}
+
+/** Makes the prepared version the current one. Call it under the lock, after recovery. */
+export async function activateShared(
+  installation: Installation,
+  { graceMs = 0, force = false }: Activation,
+): Promise<Changed> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const basis = await basisOf(installation);
+    const row = preparedOf(basis.state);
+    if (row === undefined) throw nothingPrepared();
+    if (graceMs > 0) refuseOneTooMany(installation);
+    const lacking = (await listMembers(installation)).filter(({ prepared }) =>
+      prepared !== row.kid
+    );
+    if (lacking.length > 0 && !force) throw notEverywhere(lacking);
+    const why = lacking.length === 0 ? undefined : `forced; not confirmed by ${namesOf(lacking)}`;
+    const changed = await activate(installation, basis, row, graceMs, why);
+    if (changed !== undefined) return changed;
+  }
+  throw othersFirst();
+}
+
+async function activate(
+  installation: Installation,
+  { state, snapshot: base, added }: Basis,
+  row: SharedVersion,
+  graceMs: number,
+  why: string | undefined,
+): Promise<Changed | undefined> {
+  const previous = installation.versions.current();
+  const now = installation.now();
+  const graceUntil = graceMs > 0 ? now + graceMs : null;
+  if (why !== undefined) await writeDown(installation, row, why);
+  const next = succeeded(state, row, graceUntil, now);
+  const snapshot = await propose(installation, { base, state: next, added });
+  if (snapshot === undefined) return undefined;
+  const published = await takeOver(installation, snapshot);
+  const version = rowOf(installation, row);
+  const head = newestHead(installation.database);
+  return { rotated: true, version, previous, graceUntil, published, logWhole: true, head };
+}
+
+function rowOf({ versions }: Installation, { by: _, ...row }: SharedVersion): Version {
+  return versions.byKid(row.kid) ?? { ...row, location: "etcd", synced: 1 };
+}
+
+async function writeDown(
+  installation: Installation,
+  { version, kid }: SharedVersion,
+  reason: string | undefined,
+): Promise<void> {
+  const audit = await installation.audit();
+  const event = EVENTS.rotationInitiated;
+  installation.database.transaction(() =>
+    audit.append({ event, version, kid, location: "etcd", reason })
+  );
+}
+
+/** The secret is this machine's own. */
+export function notShared(): RekeyError {
+  return new RekeyError(
+    "failed",
+    "Cannot rotate in two phases: no other machine shares the secret",
+    {
+      hint: "`rekey rotate` does it at once; `rekey store move etcd` shares it",
+    },
+  );
+}
+
+function nothingPrepared(): RekeyError {
+  return new RekeyError("failed", "Cannot activate a version: none is prepared", {
+    hint: "`rekey rotate --prepare` first",
+  });
+}
+
+function notEverywhere(lacking: readonly Member[]): RekeyError {
+  return new RekeyError(
+    "check_failed",
+    `Cannot activate the prepared version: not confirmed by ${namesOf(lacking)}`,
+    { hint: "Wait, or see `rekey status` what keeps them; --force activates it all the same" },
+  );
+}
+
+const MOST_NAMED = 10;
+
+function namesOf(members: readonly Member[]): string {
+  const names = members.slice(0, MOST_NAMED).map(({ actor, id }) =>
+    `${plain(actor)} (${plain(id)})`
+  );
+  const more = members.length - names.length;
+  return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+// What a member says of itself may be anybody's text.
+function plain(text: string): string {
+  return text.replace(/[^\w@.-]/g, "?").slice(0, 100);
+}
