@@ -1,5 +1,12 @@
 import { isRekeyError, type RekeyError } from "../core/errors.ts";
-import { isElsewhere, type Refusal, refused, unavailable, wantsLogin } from "./errors.ts";
+import {
+  isElsewhere,
+  namedCertificate,
+  type Refusal,
+  refused,
+  unavailable,
+  wantsLogin,
+} from "./errors.ts";
 import type { EtcdSettings } from "./settings.ts";
 import { type Condition, type KeyValue, keyValues, type Operation, rangeOf } from "./wire.ts";
 
@@ -186,7 +193,10 @@ export class EtcdClient implements Disposable {
   ): Promise<{ result: Answer } | { refusal: Refusal }> {
     try {
       const response = await this.#fetch(endpoint, path, body, AbortSignal.timeout(MEMBER_MS));
-      const result = JSON.parse(await response.text());
+      const text = await response.text();
+      // The gateway's own words, before anything is asked of etcd.
+      if (text.startsWith("CommonName of client")) throw namedCertificate();
+      const result = JSON.parse(text);
       if (response.ok) return { result };
       return { refusal: { code: Number(result.code), message: String(result.error) } };
     } catch (error) {

@@ -19,6 +19,15 @@ export function unconfigured(): RekeyError {
   });
 }
 
+/** The gateway takes no client certificate that could be taken for a user's. */
+export function namedCertificate(): RekeyError {
+  return new RekeyError(
+    "etcd_denied",
+    "Cannot use etcd: the client certificate has a CommonName, and its gateway takes none that has",
+    { hint: "Make one without (`-subj /O=rekey`); the user is the one of REKEY_ETCD_USER" },
+  );
+}
+
 /** What a member of etcd answers instead of a result (status codes of gRPC). */
 export interface Refusal {
   readonly code: number;
