@@ -2,6 +2,7 @@ import { asRefusal } from "../core/errors.ts";
 import { databaseCheck, opened, refused } from "./checks/database.ts";
 import { filesCheck } from "./checks/files.ts";
 import { auditCheck, clockCheck, rotationCheck } from "./checks/history.ts";
+import { fleetCheck } from "./checks/fleet.ts";
 import { kekCheck } from "./checks/kek.ts";
 import { keyringCheck } from "./checks/keyring.ts";
 import { valuesCheck } from "./checks/values.ts";
@@ -21,6 +22,7 @@ const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ["database", databaseCheck],
   ["key-encryption key", kekCheck],
   ["keyring", keyringCheck],
+  ["fleet", fleetCheck],
   ["values", valuesCheck],
   ["audit log", auditCheck],
   ["clock", clockCheck],

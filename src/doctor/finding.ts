@@ -38,6 +38,18 @@ export const FINDINGS = {
   keyring_failed: { level: "wrong", mended: false },
   keyring_unused: { level: "note", mended: false },
 
+  // The machines that share the secret.
+  etcd_unconfigured: { level: "wrong", mended: false },
+  etcd_unavailable: { level: "wrong", mended: false },
+  etcd_denied: { level: "wrong", mended: false },
+  etcd_failed: { level: "wrong", mended: false },
+  etcd_member_down: { level: "wrong", mended: false },
+  etcd_alarm: { level: "wrong", mended: false },
+  etcd_single: { level: "note", mended: false },
+  fleet_behind: { level: "wrong", mended: false },
+  fleet_foreign: { level: "wrong", mended: false },
+  fleet_lagging: { level: "wrong", mended: false },
+
   // The values.
   secret_missing: { level: "wrong", mended: false },
   secret_damaged: { level: "wrong", mended: false },

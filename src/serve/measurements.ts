@@ -2,6 +2,7 @@ import { figures, retrievalCounts } from "../audit/figures.ts";
 import { isRekeyError } from "../core/errors.ts";
 import type { Measured } from "../http/meters.ts";
 import type { Prometheus } from "../http/prometheus.ts";
+import { knownFleet } from "../fleet/snapshot.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Settings } from "./settings.ts";
 
@@ -52,6 +53,12 @@ async function ofSecret(
     gauge("rekey_current_version", "Number of the current version", {}, version.version);
     gauge("rekey_current_version_age_seconds", "Age of the current version", {}, age);
     gauge("rekey_rotation_due", "1 when a rotation is due", {}, age >= maxAgeSeconds ? 1 : 0);
+    const fleet = knownFleet(installation.meta);
+    if (fleet === undefined) return true;
+    gauge("rekey_fleet_change", "Change of the shared state that it goes by", {}, fleet.change);
+    const staleness = secrets.environment.knowledge?.age() ?? Infinity;
+    const help = "Seconds since etcd has last confirmed that nothing has changed";
+    gauge("rekey_fleet_staleness_seconds", help, {}, staleness / 1000);
     return true;
   } catch (error) {
     if (isRekeyError(error)) return false;

@@ -27,6 +27,7 @@ export class RequestThread {
   readonly #live: LiveSecrets;
   readonly #verifier: CachedVerifier;
   #knowledge: Knowledge = {
+    age: () => Infinity,
     mustBeFresh: () => {
       throw unconfigured();
     },

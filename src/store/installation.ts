@@ -59,6 +59,8 @@ export interface Environment {
 export interface Knowledge {
   /** @throws {RekeyError} `fleet_stale` when it has not been confirmed for too long. */
   mustBeFresh(): void;
+  /** How long ago it was confirmed, in milliseconds; infinite when it never was. */
+  age(): number;
 }
 
 /** One app's database with its keys and stores: what the layers above work on. */

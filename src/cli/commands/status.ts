@@ -6,6 +6,7 @@ import { announced } from "../../secret/announcement.ts";
 import type { Installation } from "../../store/installation.ts";
 import { type Location, placeName, type Version } from "../../store/versions.ts";
 import type { Context } from "../context.ts";
+import { type FleetFacts, fleetFacts, fleetLines } from "../fleet_facts.ts";
 import type { Output } from "../output.ts";
 import {
   describeSeconds,
@@ -58,6 +59,7 @@ async function show(options: StatusOptions, context: Context): Promise<void> {
     sessions_active: await auth.activeSessions(),
     fallback_rate: fallbackRate(installation.database),
     last_rotation: lastRotation(installation.database),
+    ...await fleetFacts(installation),
   };
   output.result(facts, options.check ? [monitored(facts, options.maxAge)] : human(facts));
   if (version.location === "keyring" && from !== version.location) {
@@ -95,6 +97,7 @@ async function kekFacts(installation: Installation) {
 
 type Facts = Record<string, unknown> & {
   location: Location;
+  fleet?: FleetFacts;
   kek: Awaited<ReturnType<typeof kekFacts>>;
   grace: ReturnType<typeof describeGrace>[];
   rotation_announced: string | null;
@@ -146,5 +149,6 @@ function human(facts: Facts): string[] {
     ["active sessions", sessionsText(facts.sessions_active as number)],
     ["fallback rate", rate === null ? "none retrieved yet" : `${(rate * 100).toFixed(1)} %`],
     ["last rotation", facts.last_rotation === null ? "never" : withRelative(facts.last_rotation)],
+    ...fleetLines(facts.fleet),
   ]);
 }

@@ -1,0 +1,54 @@
+import type { MemberStatus } from "../etcd/client.ts";
+import { fleetHealth } from "../fleet/health.ts";
+import type { Installation } from "../store/installation.ts";
+import { printable } from "./describe.ts";
+import { describeMember } from "./fleet_members.ts";
+
+/** Who shares the secret, for `status`. */
+export interface FleetFacts {
+  /** Number of the change of the shared state that this machine goes by. */
+  readonly change: number;
+  readonly prepared: { readonly version: number; readonly kid: string } | null;
+  readonly servers: readonly (ReturnType<typeof describeMember> & { readonly behind: boolean })[];
+  readonly etcd: readonly MemberStatus[];
+}
+
+/** Nothing, when this machine's secret is its own. @throws {RekeyError} an `etcd_…` code. */
+export async function fleetFacts(installation: Installation): Promise<{ fleet?: FleetFacts }> {
+  const { versions } = installation;
+  if (versions.current()?.location !== "etcd") return {};
+  const { change, servers, etcd } = await fleetHealth(installation);
+  const pending = versions.pending();
+  const described = servers.map((server) => ({
+    ...describeMember(server),
+    behind: server.change < change,
+  }));
+  const prepared = pending === undefined ? null : { version: pending.version, kid: pending.kid };
+  return { fleet: { change, prepared, servers: described, etcd } };
+}
+
+const MOST_SHOWN = 20;
+
+/** The same for people: rows of a table. */
+export function fleetLines(fleet: FleetFacts | undefined): string[][] {
+  if (fleet === undefined) return [];
+  const { prepared, servers, etcd } = fleet;
+  const behind = servers.filter((server) => server.behind);
+  const up = etcd.filter(({ trouble }) => trouble === undefined);
+  return [
+    ...prepared === null ? [] : [["prepared", `version ${prepared.version} (kid ${prepared.kid})`]],
+    [
+      "servers",
+      `${servers.length}, ${behind.length === 0 ? "all up to date" : `${behind.length} behind`}`,
+    ],
+    ...behind.slice(0, MOST_SHOWN).map(({ actor, id, version }) => [
+      "behind",
+      `${printable(actor)} (${printable(id)}) verifies with version ${version}`,
+    ]),
+    ["etcd", `${up.length} of ${etcd.length} members answer`],
+    ...etcd.filter(({ trouble }) => trouble !== undefined).map(({ endpoint, trouble }) => [
+      "etcd",
+      `${endpoint}: ${trouble}`,
+    ]),
+  ];
+}
