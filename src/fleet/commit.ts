@@ -1,6 +1,7 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { put, read, remove, unchangedSince } from "../etcd/wire.ts";
 import type { Installation } from "../store/installation.ts";
+import type { Kek } from "../store/kek.ts";
 import { digestOf, keysOf, type Snapshot } from "./snapshot.ts";
 import { type FleetState, sealState } from "./state.ts";
 
@@ -11,6 +12,8 @@ export interface Proposal {
   readonly state: FleetState;
   /** Sealed values by kid that are not there yet. */
   readonly added?: ReadonlyMap<string, string>;
+  /** Under which it is sealed; default: this machine's. */
+  readonly kek?: Kek;
 }
 
 const [AGAIN_MS, PATIENCE_MS] = [200, 10_000];
@@ -24,12 +27,12 @@ const [AGAIN_MS, PATIENCE_MS] = [200, 10_000];
  */
 export async function propose(
   installation: Installation,
-  { base, state, added = new Map() }: Proposal,
+  { base, state, added = new Map(), kek }: Proposal,
 ): Promise<Snapshot | undefined> {
   const store = installation.shared();
   const app = installation.environment.app.name;
   const { state: key, values: folder } = keysOf(store, app);
-  const sealed = await sealState(await installation.kek(), app, state);
+  const sealed = await sealState(kek ?? await installation.kek(), app, state);
   const isWanted = ([kid]: readonly [string, string]) =>
     state.versions.some((row) => row.kid === kid);
   const over = [...base?.values ?? []].filter((value) => !isWanted(value));

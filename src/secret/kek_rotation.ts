@@ -1,9 +1,12 @@
 import { EVENTS } from "../audit/events.ts";
+import { RekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import { type Kek, newKek } from "../store/kek.ts";
 import { sealedSlot, type Slot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
+import { isShared } from "./sharing.ts";
+import { resealShared } from "./shared_kek.ts";
 import { removeStaleKek, scrub } from "./recovery.ts";
 
 /**
@@ -20,12 +23,17 @@ export async function rotateKek(
 ): Promise<Kek> {
   const { environment, database, versions, sealed, meta } = installation;
   const { app, folders } = environment;
+  const sources = { file: keyFile, run: environment.kek.run };
+  if (isShared(installation)) {
+    if (keyFile === undefined) throw ownKey();
+    const { kek } = await newKek(sources, folders.config, app.name);
+    await resealShared(installation, kek);
+  }
   const old = meta.get("kek");
   const oldFile = installation.generatedKeyFile();
   const audit = await installation.audit();
   const auditKey = await installation.auditKey();
   const values = await sealedValues(installation, [versions.current(), ...versions.previous()]);
-  const sources = { file: keyFile, run: environment.kek.run };
   const { kek, record } = await newKek(sources, folders.config, app.name);
   const resealed = await Promise.all(
     values.map(async ({ slot, value }) => ({ slot, sealed: await sealed.seal(slot, value, kek) })),
@@ -45,6 +53,12 @@ export async function rotateKek(
   removeStaleKek(installation);
   scrub(installation);
   return kek;
+}
+
+function ownKey(): RekeyError {
+  return new RekeyError("usage", "Cannot make a KEK here: machines share the secret", {
+    hint: "Make a key file, bring it to every machine, and name it by --to-kek-file",
+  });
 }
 
 async function sealedValues({ sealed }: Installation, rows: (Version | undefined)[]) {

@@ -440,7 +440,11 @@ export class SecretManager {
     if (!isShared(installation)) return;
     const { knowledge } = this.environment;
     if (knowledge !== undefined) return knowledge.mustBeFresh();
-    await (this.#asked ??= catchUp(installation));
+    this.#asked ??= catchUp(installation).catch((error) => {
+      this.#asked = undefined;
+      throw error;
+    });
+    await this.#asked;
   }
 
   /** The installation with its versions, adopted if an older application left a secret. */

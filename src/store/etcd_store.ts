@@ -41,9 +41,9 @@ export class EtcdStore implements SecretStore {
     return slotName(base, slot);
   }
 
-  /** A secret as it is kept: the same text as in the database. */
-  async seal({ version, kid }: Slot, secret: Secret): Promise<string> {
-    return await seal(await this.kek(), this.#binding(version, kid), secret.reveal());
+  /** A secret as it is kept: the same text as in the database; under another KEK if one is given. */
+  async seal({ version, kid }: Slot, secret: Secret, kek?: Kek): Promise<string> {
+    return await seal(kek ?? await this.kek(), this.#binding(version, kid), secret.reveal());
   }
 
   /** @throws {RekeyError} `kek_wrong` or `secret_damaged`. */

@@ -61,7 +61,7 @@ function open(kek: Kek, sealed: string) {
 }
 
 /** The KEK that a sealed value's header names, not yet authenticated; `undefined` when it names none. */
-function sealingKek(sealed: string): string | undefined {
+export function sealingKek(sealed: string): string | undefined {
   try {
     const header = JSON.parse(new TextDecoder().decode(decodeBase64url(sealed.split(".")[0]!)));
     return typeof header?.kid === "string" ? header.kid : undefined;

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { Etcd, Fleet, must } from "../support/etcd.ts";
 import { type Box, REKEY } from "../support/box.ts";
+import { listener } from "../support/programs.ts";
+import { Running } from "../support/running.ts";
 
 const verdict = async (box: Box, token: string) => (await box.run(["verify", token])).code;
 
@@ -202,4 +204,46 @@ Deno.test("machines that share a secret in etcd", async (t) => {
       assert.deepEqual([...box.files().keys()].filter((path) => path.endsWith(".db")), []);
     },
   );
+
+  await t.step("the KEK is exchanged on one machine after the other", async () => {
+    using fleet = await Fleet.start(etcd, 2, "rekek");
+    const [one, two] = fleet.machines as [Box, Box];
+    const token = await one.token();
+    const fresh = crypto.getRandomValues(new Uint8Array(32));
+    const paths = fleet.machines.map((box) => `${box.home}/kek2`);
+    paths.forEach((path) => Deno.writeFileSync(path, fresh, { mode: 0o600 }));
+    assert.equal((await one.run(["kek", "rotate"])).code, 2);
+    await must(one, "kek", "rotate", "--to-kek-file", paths[0]!);
+    one.env.REKEY_KEK_FILE = paths[0]!;
+    assert.equal(await verdict(one, token), 0);
+    // Its database opens, and what is shared does not: it accepts nothing.
+    const refused = await two.run(["verify", token, "--json"]);
+    assert.equal(JSON.parse(refused.stderr).error.code, "kek_wrong");
+    await must(two, "kek", "rotate", "--to-kek-file", paths[1]!);
+    two.env.REKEY_KEK_FILE = paths[1]!;
+    assert.equal(await verdict(two, token), 0);
+    await must(two, "rotate", "--force");
+    assert.equal(await verdict(one, token), 3);
+  });
+
+  await t.step("a program under exec is told of a rotation on another machine", async () => {
+    using fleet = await Fleet.start(etcd, 2, "exec");
+    const [one, two] = fleet.machines as [Box, Box];
+    const options = { flags: ["--on-rotate", "signal:HUP"] };
+    await using running = await Running.start(one, listener(), options);
+    await must(two, "rotate", "--force");
+    await running.until(() => running.stdout.includes("SIGHUP"));
+  });
+
+  await t.step("a backup of a machine, restored, is a machine of the fleet again", async () => {
+    using fleet = await Fleet.start(etcd, 2, "backup");
+    const [one, two] = fleet.machines as [Box, Box];
+    const path = `${one.home}/backup`;
+    await must(one, "backup", path);
+    await must(two, "rotate", "--force");
+    await must(one, "restore", path, "--force");
+    const { location, version } = await must(one, "status");
+    assert.deepEqual([location, version], ["etcd", 2]);
+    assert.equal(await verdict(two, await one.token()), 0);
+  });
 });

@@ -1,3 +1,4 @@
+import { asRefusalOrBug } from "../../core/errors.ts";
 import { hideMemory } from "../../serve/confinement.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { type Context, variable } from "../context.ts";
@@ -25,6 +26,8 @@ const USUAL_FOLDERS = "/usr/bin:/bin";
 
 // Another process writes for an instant; who holds the database longer is not to hold up signals.
 const WAIT_MS = 250;
+
+const FOLLOW_MS = 2_000;
 
 /** Runs a program that has the secret in its environment. */
 export async function exec(options: ExecFlags, context: Context): Promise<void> {
@@ -60,6 +63,7 @@ async function supervise(
   const warn = (text: string) => output.warning(text);
   const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS });
   const watch = new Watch(environment, warn);
+  const following = followFleet(secrets);
   const around = {
     watch,
     warn,
@@ -70,9 +74,21 @@ async function supervise(
     const reaction = onRotate === "restart" ? { restartAfterMs: graceStop * 1000 } : onRotate;
     return await new Supervisor(reaction, around, given).ended();
   } finally {
+    clearInterval(following);
     watch.close();
     secrets.close();
   }
+}
+
+// Of a fleet's rotations this machine has to ask; whether it could is said when the program is to have the value.
+function followFleet(secrets: SecretManager): ReturnType<typeof setInterval> | undefined {
+  if (secrets.environment.etcd === undefined) return undefined;
+  let asking = false;
+  return setInterval(() => {
+    if (asking) return;
+    asking = true;
+    secrets.catchUp().catch(asRefusalOrBug).finally(() => asking = false);
+  }, FOLLOW_MS);
 }
 
 /** The program and the current secret, as it is to have it. That it is handed on is written down first. */
@@ -83,6 +99,7 @@ async function give(
 ): Promise<Given> {
   const program = findProgram(name, args, variable("PATH") ?? USUAL_FOLDERS);
   letKeyringAnswer(secrets);
+  await secrets.catchUp();
   const { secret } = await secrets.get(`exec ${shown(program.name)}`);
   if (!await secrets.flushNotes()) output.warning(NOT_WRITTEN_DOWN);
   return { program, kid: secret.kid, variables: { REKEY_KID: secret.kid, [env]: secret.reveal() } };

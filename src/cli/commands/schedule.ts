@@ -71,7 +71,7 @@ function planOf({ every, at, rotate }: ScheduleFlags, context: Context): Plan {
     maxAge: every,
     ...at,
     reachesOut: rotate.some((flag) => /^--(before|after|notify-url)(=|$)/.test(flag)) ||
-      Object.keys(variables).some((name) => name.endsWith("_COMMAND")),
+      Object.keys(variables).some((name) => /_COMMAND$|^REKEY_ETCD_ENDPOINTS$/.test(name)),
     home: variable("HOME") ?? variable("USERPROFILE") ?? homedir(),
   };
 }

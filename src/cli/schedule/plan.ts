@@ -14,7 +14,7 @@ export interface Plan {
   /** Time of day, local, of the daily look. */
   readonly hour: number;
   readonly minute: number;
-  /** Whether commands of the operator's run with it, or others are told over the network. */
+  /** Whether commands of the operator's run with it, or the network is needed. */
   readonly reachesOut: boolean;
   readonly home: string;
 }

@@ -1,0 +1,35 @@
+import { propose } from "../fleet/commit.ts";
+import { readSealedState, readSnapshot } from "../fleet/snapshot.ts";
+import { follow } from "../fleet/replica.ts";
+import type { Installation } from "../store/installation.ts";
+import type { Kek } from "../store/kek.ts";
+import { sealingKek } from "../store/sealing.ts";
+import { currentSlot } from "../store/secret_store.ts";
+import { othersFirst } from "./shared_rotation.ts";
+
+const TRIES = 10;
+
+/**
+ * Seals what machines share under another KEK, unless another machine has done it already: then only this machine's
+ * own database is left to do. Until a machine has the new KEK too it cannot follow.
+ *
+ * @throws {RekeyError} `etcd_…`, or `busy` when others change it again and again.
+ */
+export async function resealShared(installation: Installation, kek: Kek): Promise<void> {
+  const store = installation.shared();
+  for (let tries = 0; tries < TRIES; tries++) {
+    const sealed = await readSealedState(store, installation.environment.app.name);
+    if (sealed !== undefined && sealingKek(sealed.value) === kek.id) return;
+    const base = await readSnapshot(installation, store);
+    if (base === undefined) return;
+    await follow(installation, base);
+    const added = new Map<string, string>();
+    for (const row of base.state.versions) {
+      const secret = await store.open(currentSlot(row), base.values.get(row.kid) ?? "");
+      added.set(row.kid, await store.seal(currentSlot(row), secret, kek));
+    }
+    const state = { ...base.state, change: base.state.change + 1 };
+    if (await propose(installation, { base, state, added, kek }) !== undefined) return;
+  }
+  throw othersFirst();
+}
