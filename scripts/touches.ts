@@ -19,7 +19,8 @@ export const COMMANDS = [
     "rotate",
   ],
   ...["revoke", "user add", "user list", "user passwd", "user remove", "session list"],
-  ...["session revoke", "audit list", "audit verify", "audit export", "stats", "backup", "restore"],
+  ...["session revoke", "audit list", "audit verify", "audit export", "audit merge", "stats"],
+  ...["backup", "restore"],
   ...["store move", "kek rotate", "serve", "serve --unix", "exec", "exec --on-rotate", "schedule"],
   ...["completions", "complete", "destroy", "REKEY_KEK_COMMAND"],
 ] as const;
@@ -42,7 +43,7 @@ export interface Row {
 }
 
 const EVERY = COMMANDS;
-const WORKING = COMMANDS.filter((name) => !/version|help|schedule|completions/.test(name));
+const WORKING = COMMANDS.filter((name) => !/version|help|schedule|completions|merge/.test(name));
 const NONE: CommandName[] = [];
 const both = (commands: readonly CommandName[]) => ({ database: commands, keyring: commands });
 
@@ -244,10 +245,11 @@ export const ROWS: readonly Row[] = [
   },
   {
     what:
-      "files that the operator names: `--file`, a backup to restore, a KEK, `--tls-cert`, `--tls-key`",
-    pattern: at("~/named/(imported|backup\\.db)"),
+      "files that the operator names: `--file`, a backup to restore, exports to merge, a KEK, `--tls-cert`, `--tls-key`, " +
+      "`REKEY_ETCD_CA` and its like",
+    pattern: at("~/named/(imported|exported|backup\\.db)"),
     how: "reads",
-    ...both(["import", "restore"]),
+    ...both(["import", "restore", "audit merge"]),
     why: "they were asked for",
   },
   {

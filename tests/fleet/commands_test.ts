@@ -246,4 +246,37 @@ Deno.test("machines that share a secret in etcd", async (t) => {
     assert.deepEqual([location, version], ["etcd", 2]);
     assert.equal(await verdict(two, await one.token()), 0);
   });
+
+  await t.step("exports of all machines are merged in the order of the versions", async () => {
+    using fleet = await Fleet.start(etcd, 2, "merge");
+    const [one, two] = fleet.machines as [Box, Box];
+    for (const box of [two, one, two]) await must(box, "rotate", "--force");
+    await must(one, "status");
+    const paths: string[] = [];
+    for (const [n, box] of fleet.machines.entries()) {
+      const { stdout } = await box.run(["audit", "export"]);
+      // The other machine's clock is an hour behind.
+      const lines = n === 0 ? stdout : stdout.replace(/"time":"([^"]*)"/g, (_, time) => {
+        const earlier = new Date(Date.parse(time) - 3_600_000).toISOString();
+        return `"time":"${earlier}"`;
+      });
+      paths.push(`${one.home}/m${n}.jsonl`);
+      Deno.writeTextFileSync(paths.at(-1)!, lines);
+    }
+    const { code, stdout, stderr } = await one.run(["audit", "merge", ...paths]);
+    assert.equal(code, 0, stderr);
+    const rows = stdout.trim().split("\n").map((line) => JSON.parse(line));
+    const completed = rows.filter(({ event }) => event === "JWT secret rotation completed");
+    assert.deepEqual(completed.map(({ version }) => version), [2, 2, 3, 3, 4, 4]);
+    for (const machine of ["m0", "m1"]) {
+      const own = rows.filter((row) => row.machine === machine).map(({ seq }) => seq);
+      assert.deepEqual(own, own.toSorted((a, b) => a - b));
+    }
+    const text = `${one.home}/text`;
+    Deno.writeTextFileSync(text, "no JSON");
+    for (const wrong of [text, `${one.home}/nowhere`, one.home]) {
+      assert.equal((await one.run(["audit", "merge", wrong])).code, 2);
+    }
+    assert.equal((await one.run(["audit", "merge", paths[0]!, paths[0]!])).code, 2);
+  });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Etcd, Fleet, must } from "../support/etcd.ts";
-import type { Box } from "../support/box.ts";
+import { type Box, REKEY } from "../support/box.ts";
 
 // More of the same by hand: REKEY_FLEET_ROTATIONS=50.
 const MACHINES = 8;
@@ -34,4 +34,46 @@ Deno.test("machines that rotate at the same time: each version has one winner, l
   // One value is left of all that there were.
   const keys = await etcd.ctl("get", "--prefix", "/contention/agiworkforce/values/", "--keys-only");
   assert.equal(keys.trim(), `/contention/agiworkforce/values/${last.kid}`);
+});
+
+Deno.test("machines whose rekey is killed at any moment: no secret is lost, and all machines agree", async () => {
+  await using etcd = await Etcd.start(1);
+  using fleet = await Fleet.start(etcd, 3, "kills");
+  const args = [
+    ["rotate", "--force"],
+    ["rotate", "--force", "--grace", "1h"],
+    ["rotate", "--prepare"],
+    ["rotate", "--activate", "--force"],
+    ["store", "move", "database"],
+    ["revoke"],
+  ];
+  let [killed, highest] = [0, 1];
+  for (let n = 0; n < 12 * ROTATIONS; n++) {
+    const box = fleet.machines[n % 3]!;
+    const command = args[n % args.length]!;
+    const child = new Deno.Command(REKEY, {
+      args: [...command, "--json"],
+      clearEnv: true,
+      env: { PATH: "/usr/bin:/bin", HOME: box.home, ...box.env },
+      ...{ stdin: "null", stdout: "null", stderr: "null" },
+    }).spawn();
+    const timer = setTimeout(() => {
+      killed++;
+      child.kill("SIGKILL");
+    }, 25 + (n * 37) % 90);
+    await child.status;
+    clearTimeout(timer);
+    // A machine that has left, whole, comes back with what it knows.
+    if ((await must(box, "status")).location === "database") {
+      await must(box, "store", "move", "etcd");
+    }
+    const found = await Promise.all(fleet.machines.map((one) => must(one, "status")));
+    assert.equal(new Set(found.map(({ kid }) => kid)).size, 1, `after ${command.join(" ")}`);
+    assert.ok(found[0].version >= highest);
+    highest = found[0].version;
+    const token = await fleet.machines[(n + 1) % 3]!.token();
+    assert.equal((await box.run(["verify", token])).code, 0);
+  }
+  assert.ok(killed > 0, "some were killed");
+  for (const box of fleet.machines) assert.equal((await box.run(["audit", "verify"])).code, 0);
 });

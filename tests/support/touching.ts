@@ -17,6 +17,8 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
   const named = join(box.home, "named");
   Deno.mkdirSync(named, { mode: 0o700 });
   const [backup, imported] = [join(named, "backup.db"), join(named, "imported")];
+  const exported = join(named, "exported");
+  Deno.writeTextFileSync(exported, "");
   Deno.writeTextFileSync(imported, "a-secret-of-an-application-that-is-long-enough-for-HS256-xyz");
   const run = (command: CommandName, args: string[], stdin?: string) =>
     observe(box, command, args, stdin);
@@ -45,6 +47,7 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
   yield await run("audit list", ["audit", "list"]);
   yield await run("audit verify", ["audit", "verify"]);
   yield await run("audit export", ["audit", "export"]);
+  yield await run("audit merge", ["audit", "merge", exported]);
   yield await run("stats", ["stats"]);
   yield await run("schedule", ["schedule", "systemd", "--user"]);
   yield await run("completions", ["completions", "bash"]);

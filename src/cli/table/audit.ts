@@ -1,3 +1,4 @@
+import type { Command } from "commander";
 import { type Commands, run } from "./runner.ts";
 import { count, head, instant, nonEmpty } from "./values.ts";
 
@@ -29,6 +30,14 @@ export const auditCommands: Commands = {
     audit.command("export")
       .description("print every audit row as one JSON object a line")
       .action(run(runner, async () => (await import("../commands/audit_list.ts")).auditExport));
+    audit.command("merge")
+      .description("put exports of machines that share a secret into one order")
+      .argument("<files...>", "what `audit export` has printed, a file for each machine")
+      .action((paths: string[], _options, command: Command) =>
+        runner(command.optsWithGlobals(), async (context) => {
+          (await import("../commands/audit_merge.ts")).auditMerge(paths, context);
+        })
+      );
     audit.command("verify")
       .description(
         "recompute the chain of hashes; exit 5 and name the first bad row when it is broken",
