@@ -15,7 +15,8 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
   ],
   [
     "--allow-net",
-    "`serve` listens where it is told; `rotate --notify-url` posts; nothing else uses the network",
+    "`serve` listens where it is told; `rotate --notify-url` posts; etcd is asked where one is named; nothing else " +
+    "uses the network",
   ],
   [
     "--allow-ffi",

@@ -4,6 +4,8 @@
  */
 import { join } from "node:path";
 import { chart } from "./chart.ts";
+import { fanOut } from "./fan_out.ts";
+import { fleet } from "./fleet.ts";
 import { growth } from "./growth.ts";
 import { memory } from "./memory.ts";
 import { peerVersions } from "./peers.ts";
@@ -22,6 +24,8 @@ const PARTS: Record<string, () => Part | Promise<Part>> = {
   requests: () => requests(5),
   size,
   growth: () => growth(7),
+  fleet: () => fleet(5),
+  "fan-out": fanOut,
   memory: () => memory(10_000_000),
 };
 

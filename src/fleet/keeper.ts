@@ -22,7 +22,7 @@ export interface KeeperOptions {
 
 /** How often etcd is asked at least, as a part of the time that may go by without an answer. */
 const ASKED_TIMES = 5;
-const [LEAST_MS, MOST_MS] = [200, 5_000];
+const [LEAST_MS, MOST_MS] = [200, 60_000];
 
 // A lease lasts longer than anything is accepted without an answer. A leader that was cut off may have let it begin
 // anew after the next one was elected, who does not know of it.

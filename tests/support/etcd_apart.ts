@@ -22,7 +22,7 @@ export class EtcdApart implements AsyncDisposable {
       args: ["netns", "exec", etcd.#space, "etcd", "--data-dir", join(etcd.folder, "data")].concat(
         ["--listen-client-urls", "https://0.0.0.0:2379", "--advertise-client-urls", etcd.url(0)],
         ["--listen-peer-urls", "http://127.0.0.1:2380", "--log-level", "error"],
-        ["--cert-file", etcd.file("server.pem"), "--key-file", etcd.file("server.key")],
+        ["--cert-file", etcd.file("etcd.pem"), "--key-file", etcd.file("etcd.key")],
         ["--trusted-ca-file", etcd.file("ca.pem"), "--client-cert-auth"],
       ),
       stdin: "null",
@@ -49,8 +49,8 @@ export class EtcdApart implements AsyncDisposable {
       REKEY_ETCD_ENDPOINTS: this.url(link),
       REKEY_ETCD_PREFIX: "/apart/",
       REKEY_ETCD_CA: this.file("ca.pem"),
-      REKEY_ETCD_CERT: this.file("client.pem"),
-      REKEY_ETCD_KEY: this.file("client.key"),
+      REKEY_ETCD_CERT: this.file("rekey.pem"),
+      REKEY_ETCD_KEY: this.file("rekey.key"),
       REKEY_ETCD_USER: "rekey",
       REKEY_ETCD_PASSWORD_FILE: this.file("password"),
     };
@@ -79,27 +79,17 @@ export class EtcdApart implements AsyncDisposable {
     return `rk${Deno.pid % 10_000}n${link}`;
   }
 
+  /** By the lines of docs/fleet.md, for other addresses. */
   async #makeCertificates(): Promise<void> {
-    const names = `subjectAltName=IP:${RANGE}.0.2,IP:${RANGE}.1.2`;
-    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-days", "1"];
-    const of = (
-      name: string,
-    ) => [...key, "-keyout", this.file(`${name}.key`), "-subj", `/O=${name}`];
-    const authority = ["-CA", this.file("ca.pem"), "-CAkey", this.file("ca.key")];
-    await run("openssl", "req", "-x509", ...of("ca"), "-out", this.file("ca.pem"));
-    // The gateway asks its own server with the server's certificate.
-    const uses = "extendedKeyUsage=serverAuth,clientAuth";
-    const certificates = {
-      server: ["/O=etcd", names],
-      client: ["/O=rekey", uses],
-      named: ["/CN=root", uses],
-    };
-    for (const [name, [subject, more]] of Object.entries(certificates)) {
-      const out = ["-out", this.file(`${name}.pem`), "-addext", more!];
-      const plain = ["-addext", "basicConstraints=critical,CA:FALSE"];
-      const own = [...of(name), "-subj", subject!];
-      await run("openssl", "req", "-x509", ...own, ...authority, ...plain, ...out);
-    }
+    const page = new URL("../../docs/fleet.md", import.meta.url);
+    const [, lines] = /^```sh\n([\s\S]*?)^```$/m.exec(Deno.readTextFileSync(page))!;
+    const ours = lines!.replace(
+      /^names=.*$/m,
+      `names="subjectAltName=IP:${RANGE}.0.2,IP:${RANGE}.1.2"`,
+    );
+    const named = ours.match(/^openssl.*rekey\.pem[^]*?[^\\]$/m)![0].replaceAll("rekey.", "named.")
+      .replace("/O=rekey", "/CN=root");
+    await run("sh", "-c", `set -e; cd ${this.folder}; ${ours}\n${named}`);
     Deno.writeTextFileSync(this.file("password"), `${EtcdApart.password}\n`, { mode: 0o600 });
   }
 
@@ -124,11 +114,11 @@ export class EtcdApart implements AsyncDisposable {
 
   /** Runs `etcdctl` by the first link. @throws when it fails. */
   async ctl(...args: string[]): Promise<string> {
-    const files = ["--cacert", this.file("ca.pem"), "--cert", this.file("client.pem")];
+    const files = ["--cacert", this.file("ca.pem"), "--cert", this.file("rekey.pem")];
     return await run(
       "etcdctl",
       ...["--endpoints", this.url(0), "--command-timeout=3s"],
-      ...[...files, "--key", this.file("client.key")],
+      ...[...files, "--key", this.file("rekey.key")],
       ...args,
     );
   }
