@@ -106,7 +106,7 @@ export class Accounts {
 
   /** Ends one session. @throws {RekeyError} `failed` when there is no such open session. */
   async endSession(jti: string): Promise<void> {
-    const shared = await this.secrets.shareEnded(({ database }, now) => {
+    const shared = await this.secrets.fleet.shareEnded(({ database }, now) => {
       const session = new Sessions(database).find(jti);
       return session?.revoked_at === null ? [{ ...session, revoked_at: now }] : [];
     });
@@ -140,7 +140,7 @@ export class Accounts {
       expires_at: milliseconds(exp) ?? Number.MAX_SAFE_INTEGER,
       revoked_at: now,
     };
-    await this.secrets.shareEnded(() => [session]);
+    await this.secrets.fleet.shareEnded(() => [session]);
     database.transaction(() => new Sessions(database).takeRevoked(session));
   }
 
@@ -160,7 +160,7 @@ export class Accounts {
    * command finds them as they were when it fails.
    */
   #shareEndOf(name: string): Promise<number> {
-    return this.secrets.shareEnded(({ database }, now) =>
+    return this.secrets.fleet.shareEnded(({ database }, now) =>
       new Sessions(database).open(name, now).map((row) => ({ ...row, revoked_at: now }))
     );
   }

@@ -1,15 +1,8 @@
 import type { Sql } from "../core/sql.ts";
-import { takeEnded } from "../store/ended_sessions.ts";
+import { type SessionRow, takeEnded } from "../store/ended_sessions.ts";
 
-/** A token that rekey issued (design §1). Times are milliseconds since the epoch. */
-export interface Session {
-  readonly jti: string;
-  readonly version: number;
-  readonly sub: string;
-  readonly issued_at: number;
-  readonly expires_at: number;
-  readonly revoked_at: number | null;
-}
+/** A token that rekey issued (design §1). */
+export type Session = SessionRow;
 
 const KEPT_MS = 30 * 86_400_000;
 const PRUNED_AT_ONCE = 100;

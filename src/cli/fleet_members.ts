@@ -29,7 +29,7 @@ export async function confirmed(
 ): Promise<Confirmation> {
   if (waitSeconds === undefined) return undefined;
   // What was done stands: it is shown before anything else.
-  return await secrets.untilFollowed(waitSeconds * 1000).catch(asRefusal);
+  return await secrets.fleet.untilFollowed(waitSeconds * 1000).catch(asRefusal);
 }
 
 /** For `--json`. */

@@ -197,7 +197,10 @@ export class EtcdClient implements Disposable {
       // The gateway's own words, before anything is asked of etcd.
       if (text.startsWith("CommonName of client")) throw namedCertificate();
       const result = JSON.parse(text);
-      if (response.ok) return { result };
+      const sound = typeof result === "object" && result !== null;
+      // A login's and a lease's answer have theirs further in.
+      if (response.ok && sound && (result.header ?? result.result?.header)) return { result };
+      if (response.ok || !sound) throw unavailable("what answers is no etcd");
       return { refusal: { code: Number(result.code), message: String(result.error) } };
     } catch (error) {
       if (isRekeyError(error)) throw error;

@@ -53,10 +53,13 @@ export async function takeOver(installation: Installation): Promise<Snapshot> {
   return snapshot;
 }
 
+const NOTHING_SEEN = { cluster: "", revision: 0 };
+
 /** Up to which revision of which etcd ended sessions were taken over. */
 function seenIn(meta: Meta): { cluster: string; revision: number } {
   const [cluster = "", revision = "0"] = (meta.get("fleet_ended") ?? "").split(" ");
-  return { cluster, revision: Number(revision) };
+  // What cannot be read is read from the beginning.
+  return /^\d{1,15}$/.test(revision) ? { cluster, revision: Number(revision) } : NOTHING_SEEN;
 }
 
 function holdsValues({ versions, sealed }: Installation): boolean {

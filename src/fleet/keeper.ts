@@ -41,6 +41,8 @@ export class FleetKeeper {
   #lease: string | undefined;
   #registered: string | undefined;
   #watching = false;
+  #heard = false;
+  #unwatch = new AbortController();
   #looking = Promise.resolve();
   #next: Promise<void> | undefined;
   #trouble: string | undefined;
@@ -103,7 +105,10 @@ export class FleetKeeper {
     const [steady, system] = [performance.now(), Date.now()];
     await this.#holdLease(installation);
     this.#watch(installation);
-    await catchUp(installation);
+    const overtaken = await catchUp(installation);
+    // A member that is cut off from the others tells nothing: another one is listened to.
+    if (overtaken && !this.#heard) this.#unwatch.abort();
+    this.#heard = false;
     this.options.knowledge.confirm(steady, system);
     await this.#show(installation);
   }
@@ -146,8 +151,14 @@ export class FleetKeeper {
     this.#watching = true;
     const store = installation.shared();
     const { state } = keysOf(store, installation.environment.app.name);
-    store.client.watch(state, () => this.#wake.resolve(), this.#stop.signal)
-      .catch((error) => this.#stop.signal.aborted ? undefined : asRefusal(error))
+    this.#unwatch = new AbortController();
+    const signal = AbortSignal.any([this.#unwatch.signal, this.#stop.signal]);
+    const heard = () => {
+      this.#heard = true;
+      this.#wake.resolve();
+    };
+    store.client.watch(state, heard, signal)
+      .catch((error) => signal.aborted ? undefined : asRefusal(error))
       .finally(() => this.#watching = false);
   }
 

@@ -4,7 +4,7 @@ import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { sealedSlot } from "../store/secret_store.ts";
 import { knownFleet, rememberFleet, type Snapshot } from "./snapshot.ts";
-import { type FleetState, type SharedVersion, withoutExpired } from "./state.ts";
+import { type FleetState, rowOf, type SharedVersion, withoutExpired } from "./state.ts";
 
 const ORDER = { retired: 0, previous: 1, current: 2, pending: 3 };
 
@@ -83,10 +83,13 @@ function dropUnlisted({ versions }: Installation, rows: SharedVersion[], now: nu
   }
 }
 
-function followVersion({ versions }: Installation, { by: _, ...row }: SharedVersion): void {
+function followVersion({ versions }: Installation, shared: SharedVersion): void {
+  const row = rowOf(shared);
   const before = versions.byNumber(row.version);
+  const same = versions.byKid(row.kid);
+  if (same !== undefined && same.version !== row.version) throw another(same.version);
   if (before?.location === "keyring" && before.kid === row.kid) versions.markUnsynced(before);
-  if (versions.follow({ ...row, location: "etcd" }) || row.state === "retired") return;
+  if (versions.follow(row) || row.state === "retired") return;
   throw another(row.version);
 }
 

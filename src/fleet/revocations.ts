@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { put } from "../etcd/wire.ts";
 import type { KeyValue } from "../etcd/wire.ts";
-import { type EndedSession, takeEnded } from "../store/ended_sessions.ts";
+import { type SessionRow, takeEnded } from "../store/ended_sessions.ts";
 import type { Installation } from "../store/installation.ts";
 import { keysOf } from "./snapshot.ts";
 
@@ -22,7 +22,7 @@ const LONGEST_S = 10 * 365 * 86_400;
  */
 export async function shareEnded(
   installation: Installation,
-  sessions: readonly EndedSession[],
+  sessions: readonly SessionRow[],
 ): Promise<void> {
   const { client } = installation.shared();
   const { revoked } = keysOf(installation.shared(), installation.environment.app.name);
@@ -58,9 +58,9 @@ export function takeOverEnded(
   });
 }
 
-function readSession(text: string): EndedSession | undefined {
+function readSession(text: string): SessionRow | undefined {
   try {
-    const session = JSON.parse(text) as EndedSession;
+    const session = JSON.parse(text) as SessionRow;
     const { jti, version, sub, issued_at, expires_at, revoked_at } = session;
     const sound = [jti, sub].every((part) => typeof part === "string") &&
       [version, issued_at, expires_at, revoked_at].every(Number.isSafeInteger);

@@ -26,10 +26,23 @@ export interface Snapshot {
   readonly values: ReadonlyMap<string, string>;
 }
 
-/** What this machine has taken over last; `undefined` when it belongs to no fleet. */
+/**
+ * What this machine has taken over last; `undefined` when it belongs to no fleet.
+ *
+ * @throws {RekeyError} `database_damaged` when that cannot be read.
+ */
 export function knownFleet(meta: Meta): Known | undefined {
   const text = meta.get("fleet");
-  return text === undefined ? undefined : JSON.parse(text) as Known;
+  if (text === undefined) return undefined;
+  try {
+    const known = JSON.parse(text) as Known;
+    if (typeof known.id === "string" && Number.isSafeInteger(known.change)) return known;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new RekeyError("database_damaged", "Cannot use the database: its fleet row is damaged", {
+    hint: "`rekey destroy` and `rekey init --store etcd` take it up anew from etcd",
+  });
 }
 
 /** Inside a transaction: remembers what was taken over. */

@@ -56,6 +56,11 @@ function binding(app: string): Binding {
   return { app, use: "fleet" };
 }
 
+/** A shared version as a row of a machine's own. */
+export function rowOf({ by: _, ...row }: SharedVersion): Version {
+  return { ...row, location: "etcd", synced: 1 };
+}
+
 /** The version that signs. */
 export function currentOf({ versions }: FleetState): SharedVersion {
   const current = versions.find(({ state }) => state === "current");

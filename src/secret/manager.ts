@@ -23,14 +23,9 @@ import { rotateKek } from "./kek_rotation.ts";
 import { mayReplace, ownNote } from "./keyring_note.ts";
 import { Observations } from "./observations.ts";
 import { endGrace, recover, recoverIfNeeded } from "./recovery.ts";
-import { activateShared, type Activation, notShared, prepareShared } from "./prepared_rotation.ts";
+import { FleetMember } from "./fleet_member.ts";
 import { revokeShared, rotateShared } from "./shared_rotation.ts";
 import { isShared, share } from "./sharing.ts";
-import { catchUp } from "../fleet/catch_up.ts";
-import { type Member, untilFollowed } from "../fleet/members.ts";
-import { shareEnded } from "../fleet/revocations.ts";
-import { knownFleet } from "../fleet/snapshot.ts";
-import type { EndedSession } from "../store/ended_sessions.ts";
 import { type Moved, relocate } from "./relocation.ts";
 import { retrieve, type Retrieved } from "./retrieval.ts";
 import { type Changed, changeSecret } from "./rotation.ts";
@@ -49,7 +44,8 @@ import { alreadyDone, refuseOneTooMany, type RotateOptions } from "./rotation_re
 export class SecretManager {
   #installation: Installation | undefined;
   #replaced: Installation | undefined;
-  #asked: Promise<unknown> | undefined;
+  /** What it has to do with machines that share the secret. */
+  readonly fleet = new FleetMember(this);
   readonly #observations = new Observations();
 
   constructor(readonly environment: Environment) {
@@ -64,7 +60,7 @@ export class SecretManager {
    * it cannot be had. It never makes one.
    */
   async get(purpose?: string): Promise<Retrieved> {
-    await this.#upToDate();
+    await this.fleet.mustBeKnown();
     const { installation, version } = await this.open();
     try {
       return await this.valueOf(version, purpose);
@@ -176,26 +172,6 @@ export class SecretManager {
     });
   }
 
-  /**
-   * Publishes the version that is to follow to the machines that share the secret; nothing verifies with it yet.
-   *
-   * @returns the version, and whether this call made it.
-   * @throws {RekeyError} `failed` when the secret is not shared, `etcd_…` or `fleet_…`.
-   */
-  prepare(reason?: string): Promise<{ version: Version; made: boolean }> {
-    return this.#whereShared((installation) => prepareShared(installation, reason ?? null));
-  }
-
-  /**
-   * Makes the prepared version the current one.
-   *
-   * @throws {RekeyError} `check_failed` when a server has not confirmed that it holds it, unless `force`d; `failed`
-   * when none is prepared, `etcd_…` or `fleet_…`.
-   */
-  activate(options: Activation = {}): Promise<Changed> {
-    return this.#whereShared((installation) => activateShared(installation, options));
-  }
-
   /** Writes an event down. @throws {RekeyError} when that cannot be done now. */
   async writeDown(entry: AuditEntry): Promise<void> {
     const { installation } = await this.open();
@@ -267,7 +243,7 @@ export class SecretManager {
   async planRotation(
     options: Pick<RotateOptions, "store" | "ifOlderThanMs" | "requestId"> = {},
   ): Promise<{ current: Version; location: Location; done: boolean }> {
-    await this.#upToDate();
+    await this.fleet.mustBeKnown();
     const { installation, version: current } = await this.open();
     const choice = options.store ?? installation.store;
     const done = alreadyDone(installation, current, options) !== undefined;
@@ -293,7 +269,7 @@ export class SecretManager {
 
   /** What a verification needs to know. */
   async look() {
-    await this.#upToDate();
+    await this.fleet.mustBeKnown();
     const { installation, version } = await this.open();
     const { algorithm, keyForm } = installation;
     return { installation, algorithm, keyForm, versions: [version, ...inGrace(installation)] };
@@ -308,54 +284,6 @@ export class SecretManager {
     // A failure's own reason says more.
     const note = (entry: AuditEntry) => this.#observations.retrieved({ reason: purpose, ...entry });
     return await retrieve(installation, version, note);
-  }
-
-  /**
-   * Takes over what machines that share the secret have done; nothing, when it is this machine's own.
-   *
-   * @returns whether there was anything.
-   * @throws {RekeyError} an `etcd_…` or `fleet_…` code when that cannot be told.
-   */
-  async catchUp(): Promise<boolean> {
-    const { installation } = await this.open();
-    return isShared(installation) && await catchUp(installation);
-  }
-
-  /**
-   * Tells the machines that share the secret, if any do, of sessions that are to end before their time.
-   *
-   * @param find the sessions, at a moment in milliseconds since the epoch.
-   * @returns how many were told of.
-   * @throws {RekeyError} an `etcd_…` code; some may then have been told of.
-   */
-  async shareEnded(
-    find: (installation: Installation, now: number) => readonly EndedSession[],
-  ): Promise<number> {
-    const { installation } = await this.open();
-    if (!isShared(installation)) return 0;
-    const sessions = find(installation, installation.now());
-    await shareEnded(installation, sessions);
-    return sessions.length;
-  }
-
-  /**
-   * Waits until every server that shares the secret goes by what is known here.
-   *
-   * @returns those that have not confirmed it in time.
-   * @throws {RekeyError} an `etcd_…` code.
-   */
-  async untilFollowed(waitMs: number): Promise<Member[]> {
-    const { installation } = await this.open();
-    const change = knownFleet(installation.meta)?.change;
-    if (!isShared(installation) || change === undefined) return [];
-    return await untilFollowed(installation, change, waitMs);
-  }
-
-  /** The database, when machines share its current version. */
-  async sharedInstallation(): Promise<Installation | undefined> {
-    this.refresh();
-    const { installation } = await this.open();
-    return isShared(installation) ? installation : undefined;
   }
 
   /** The database with its fixed settings, for the layers above. */
@@ -423,28 +351,6 @@ export class SecretManager {
     this.#replaced?.close();
     this.#replaced = this.#installation;
     this.#installation = undefined;
-  }
-
-  async #whereShared<T>(work: (installation: Installation) => Promise<T>): Promise<T> {
-    const { installation } = await this.open();
-    if (!isShared(installation)) throw notShared();
-    return await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
-      await recover(installation);
-      return await work(installation);
-    });
-  }
-
-  // A command asks once, as it began; a program that goes on for long is told of changes.
-  async #upToDate(): Promise<void> {
-    const { installation } = await this.open();
-    if (!isShared(installation)) return;
-    const { knowledge } = this.environment;
-    if (knowledge !== undefined) return knowledge.mustBeFresh();
-    this.#asked ??= catchUp(installation).catch((error) => {
-      this.#asked = undefined;
-      throw error;
-    });
-    await this.#asked;
   }
 
   /** The installation with its versions, adopted if an older application left a secret. */

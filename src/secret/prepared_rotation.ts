@@ -6,7 +6,7 @@ import { type Basis, basisOf } from "../fleet/basis.ts";
 import { propose } from "../fleet/commit.ts";
 import { follow } from "../fleet/replica.ts";
 import { listMembers, type Member } from "../fleet/members.ts";
-import { nextNumber, preparedOf, type SharedVersion } from "../fleet/state.ts";
+import { nextNumber, preparedOf, rowOf, type SharedVersion } from "../fleet/state.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import type { Changed } from "./rotation.ts";
@@ -33,7 +33,7 @@ export async function prepareShared(
   for (let tries = 0; tries < TRIES; tries++) {
     const { state, snapshot: base, added } = await basisOf(installation);
     const there = preparedOf(state);
-    if (there !== undefined) return { version: rowOf(installation, there), made: false };
+    if (there !== undefined) return { version: rowOf(there), made: false };
     const secret = Secret.generate();
     const current = installation.versions.current();
     const replaces = current?.version ?? null;
@@ -45,7 +45,7 @@ export async function prepareShared(
     if (snapshot === undefined) continue;
     await follow(installation, snapshot);
     await writeDown(installation, row, reason ?? undefined);
-    return { version: rowOf(installation, row), made: true };
+    return { version: rowOf(row), made: true };
   }
   throw othersFirst();
 }
@@ -86,13 +86,9 @@ async function activate(
   const snapshot = await propose(installation, { base, state: next, added });
   if (snapshot === undefined) return undefined;
   const published = await takeOver(installation, snapshot);
-  const version = rowOf(installation, row);
+  const version = installation.versions.byKid(row.kid) ?? rowOf({ ...row, state: "current" });
   const head = newestHead(installation.database);
   return { rotated: true, version, previous, graceUntil, published, logWhole: true, head };
-}
-
-function rowOf({ versions }: Installation, { by: _, ...row }: SharedVersion): Version {
-  return versions.byKid(row.kid) ?? { ...row, location: "etcd", synced: 1 };
 }
 
 async function writeDown(

@@ -9,6 +9,7 @@ import {
   type FleetState,
   nextNumber,
   retiring,
+  rowOf,
   type SharedVersion,
   withoutExpired,
 } from "../fleet/state.ts";
@@ -103,8 +104,7 @@ async function tryOnce(
   onStep("commit");
   const published = await takeOver(installation, snapshot);
   onStep("publish");
-  const version = installation.versions.byKid(row.kid) ??
-    { ...withoutBy({ ...row, state: "current" }), location: "etcd" as const, synced: 1 as const };
+  const version = installation.versions.byKid(row.kid) ?? rowOf({ ...row, state: "current" });
   const head = newestHead(installation.database);
   return { rotated: true, version, previous: old, graceUntil, published, logWhole: true, head };
 }
@@ -188,10 +188,6 @@ export async function takeOver(installation: Installation, snapshot: Snapshot): 
     if (isRekeyError(error)) return false;
     throw error;
   }
-}
-
-function withoutBy({ by: _, ...row }: SharedVersion) {
-  return row;
 }
 
 async function writeDown(

@@ -1,7 +1,7 @@
 import type { Sql } from "../core/sql.ts";
 
-/** A session that was ended before its time. Times are milliseconds since the epoch. */
-export interface EndedSession {
+/** A row of `rekey_sessions`. Times are milliseconds since the epoch. */
+export interface SessionRow {
   readonly jti: string;
   readonly version: number;
   readonly sub: string;
@@ -11,7 +11,7 @@ export interface EndedSession {
 }
 
 /** Takes over, inside a transaction, a session that was ended before its time, known here or not. */
-export function takeEnded(sql: Sql, session: EndedSession): void {
+export function takeEnded(sql: Sql, session: SessionRow): void {
   const { jti, version, sub, issued_at, expires_at, revoked_at } = session;
   sql.prepare(
     `INSERT INTO rekey_sessions (jti, version, sub, issued_at, expires_at, revoked_at)

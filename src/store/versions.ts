@@ -140,8 +140,16 @@ export class Versions {
    *
    * @returns false when another kid has the number.
    */
-  follow(row: Omit<Version, "synced">): boolean {
-    const all = { ...row, synced: 1 };
+  follow(row: Version): boolean {
+    // This machine may have used the name for a rotation of its own.
+    this.database.prepare(
+      "UPDATE rekey_versions SET request_id = NULL WHERE request_id = ? AND version <> ?",
+    ).run(row.request_id, row.version);
+    const { version, kid, state, location, origin, created_at, activated_at } = row;
+    const { retired_at, grace_until, reason, request_id, replaces } = row;
+    const [who, when] = [{ version, kid, state, location, origin }, { created_at, activated_at }];
+    const more = { retired_at, grace_until, reason, request_id, replaces, synced: 1 };
+    const all = { ...who, ...when, ...more };
     const names = Object.keys(all);
     const updates = names.filter((name) => name !== "version" && name !== "synced")
       .map((name) => `${name} = excluded.${name}`);

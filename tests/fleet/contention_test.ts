@@ -57,7 +57,10 @@ Deno.test("machines whose rekey is killed at any moment: no secret is lost, and 
       env: { PATH: "/usr/bin:/bin", HOME: box.home, ...box.env },
       ...{ stdin: "null", stdout: "null", stderr: "null" },
     }).spawn();
+    let ended = false;
+    child.status.then(() => ended = true);
     const timer = setTimeout(() => {
+      if (ended) return;
       killed++;
       child.kill("SIGKILL");
     }, 25 + (n * 37) % 90);

@@ -87,7 +87,7 @@ function followFleet(secrets: SecretManager): ReturnType<typeof setInterval> | u
   return setInterval(() => {
     if (asking) return;
     asking = true;
-    secrets.catchUp().catch(asRefusalOrBug).finally(() => asking = false);
+    secrets.fleet.catchUp().catch(asRefusalOrBug).finally(() => asking = false);
   }, FOLLOW_MS);
 }
 
@@ -99,7 +99,7 @@ async function give(
 ): Promise<Given> {
   const program = findProgram(name, args, variable("PATH") ?? USUAL_FOLDERS);
   letKeyringAnswer(secrets);
-  await secrets.catchUp();
+  await secrets.fleet.catchUp();
   const { secret } = await secrets.get(`exec ${shown(program.name)}`);
   if (!await secrets.flushNotes()) output.warning(NOT_WRITTEN_DOWN);
   return { program, kid: secret.kid, variables: { REKEY_KID: secret.kid, [env]: secret.reveal() } };

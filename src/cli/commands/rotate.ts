@@ -51,7 +51,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   const { reason, lockTimeout, backup, force } = options;
   const graceMs = options.grace * 1000;
   const changed = options.activate
-    ? await secrets.activate({ graceMs, force })
+    ? await secrets.fleet.activate({ graceMs, force })
     : await auth.rotate({
       ...{ store, reason, graceMs, backup },
       lockTimeoutMs: lockTimeout * 1000,
@@ -79,7 +79,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
 
 /** Publishes the next version; `--wait` waits until every server has it. */
 async function prepare({ reason, wait }: RotateFlags, { secrets, output }: Context) {
-  const { version, made } = await secrets.prepare(reason);
+  const { version, made } = await secrets.fleet.prepare(reason);
   const confirmation = await confirmed(secrets, wait);
   const app = secrets.environment.app.name;
   const { installation } = await secrets.open();

@@ -73,7 +73,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
       output.warning(code === undefined ? "the secret can be had again" : `no secret: ${code}`),
     keeper: knowledge &&
       new FleetKeeper({
-        installation: () => secrets.sharedInstallation(),
+        installation: () => secrets.fleet.installation(),
         knowledge,
         onTrouble: (code) =>
           output.warning(
