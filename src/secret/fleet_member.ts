@@ -83,11 +83,13 @@ export class FleetMember {
     return sessions.length;
   }
 
-  /** Waits until every server goes by what is known here; answers those that have not confirmed it in time. */
+  /** Waits until every server goes by what etcd holds now; answers those that have not confirmed it in time. */
   async untilFollowed(waitMs: number): Promise<Member[]> {
     const { installation } = await this.owner.open();
-    const change = knownFleet(installation.meta)?.change;
-    if (!isShared(installation) || change === undefined) return [];
+    if (!isShared(installation)) return [];
+    // A change of our own may stand in etcd and not have been taken over.
+    await catchUp(installation);
+    const change = knownFleet(installation.meta)?.change ?? 0;
     return await untilFollowed(installation, change, waitMs);
   }
 

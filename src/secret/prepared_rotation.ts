@@ -11,7 +11,8 @@ import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import type { Changed } from "./rotation.ts";
 import { refuseOneTooMany } from "./rotation_request.ts";
-import { newVersion, othersFirst, provenValue, succeeded, takeOver } from "./shared_rotation.ts";
+import { othersFirst, takeOver } from "./shared_rotation.ts";
+import { newVersion, provenValue, succeeded } from "./shared_version.ts";
 
 // Rotation in two phases: every server has the next version before anything is signed with it.
 

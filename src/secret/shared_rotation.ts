@@ -5,23 +5,16 @@ import { Secret } from "../core/secret.ts";
 import { propose } from "../fleet/commit.ts";
 import { follow } from "../fleet/replica.ts";
 import type { Snapshot } from "../fleet/snapshot.ts";
-import {
-  type FleetState,
-  nextNumber,
-  retiring,
-  rowOf,
-  type SharedVersion,
-  withoutExpired,
-} from "../fleet/state.ts";
+import { nextNumber, retiring, rowOf, type SharedVersion } from "../fleet/state.ts";
 import { type Basis, basisOf } from "../fleet/basis.ts";
 import type { Installation } from "../store/installation.ts";
-import { currentSlot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { notInitialised } from "./adoption.ts";
 import { keepCopy } from "./automatic_copy.ts";
 import { scrub } from "./recovery.ts";
-import { type Changed, probe, type RotationStep } from "./rotation.ts";
+import type { Changed, RotationStep } from "./rotation.ts";
 import { alreadyDone, refuseOneTooMany, type RotateOptions } from "./rotation_request.ts";
+import { newVersion, provenValue, succeeded } from "./shared_version.ts";
 
 /**
  * Replaces the secret that machines share. The transaction in etcd is the moment; of two machines only one can have it,
@@ -109,73 +102,11 @@ async function tryOnce(
   return { rotated: true, version, previous: old, graceUntil, published, logWhole: true, head };
 }
 
-type Asked =
-  & {
-    readonly [Name in "reason" | "requestId"]?: string | null | undefined;
-  }
-  & {
-    readonly graceMs?: number | undefined;
-    readonly onStep?: ((step: RotationStep) => void) | undefined;
-  };
-
-/** A version that nobody uses yet. */
-export function newVersion(
-  { environment }: Installation,
-  version: number,
-  { kid }: Secret,
-  more: Pick<SharedVersion, "reason" | "request_id" | "replaces">,
-): SharedVersion {
-  return {
-    version,
-    kid,
-    state: "pending",
-    origin: "generated",
-    created_at: environment.clock(),
-    activated_at: null,
-    retired_at: null,
-    grace_until: null,
-    ...more,
-    by: environment.actor,
-  };
-}
-
-/** Seals a value, opens it as other machines will, and lets it sign. */
-export async function provenValue(
-  installation: Installation,
-  row: SharedVersion,
-  secret: Secret,
-  onStep: (step: RotationStep) => void = () => {},
-): Promise<string> {
-  const store = installation.shared();
-  const sealed = await store.seal(currentSlot(row), secret);
-  const opened = await store.open(currentSlot(row), sealed);
-  onStep("write");
-  await probe(installation, opened);
-  onStep("probe");
-  return sealed;
-}
-
-/** The state after a version has become the current one. */
-export function succeeded(
-  before: FleetState,
-  next: SharedVersion,
-  graceUntil: number | null,
-  now: number,
-): FleetState {
-  const state = withoutExpired(before, now);
-  const kept = state.versions.filter(({ kid }) => kid !== next.kid).map((row) =>
-    row.state === "current" && graceUntil !== null
-      ? { ...row, state: "previous" as const, grace_until: graceUntil }
-      : row
-  );
-  // Without a grace window all sessions end, those of older windows too; what was prepared is no longer the next one.
-  const ended = retiring(
-    { ...state, versions: kept },
-    now,
-    (row) => row.state === "pending" || graceUntil === null,
-  );
-  const current = { ...next, state: "current" as const, activated_at: now };
-  return { ...ended, change: before.change + 1, versions: [current, ...ended.versions] };
+interface Asked {
+  readonly reason?: string | null | undefined;
+  readonly requestId?: string | null | undefined;
+  readonly graceMs?: number | undefined;
+  readonly onStep?: ((step: RotationStep) => void) | undefined;
 }
 
 /** May fail: the commit stands, and every command looks whether this is left to do. */

@@ -14,7 +14,7 @@ import type { Import } from "./first_version.ts";
 import type { Moved } from "./relocation.ts";
 import { scrub, tryReconcile } from "./recovery.ts";
 import { type Note, retrieve } from "./retrieval.ts";
-import { newVersion, provenValue } from "./shared_rotation.ts";
+import { newVersion, provenValue } from "./shared_version.ts";
 
 /** Whether the current version is one that machines share. */
 export function isShared({ versions }: Installation): boolean {

@@ -1,7 +1,9 @@
 import type { Changed } from "./rotation.ts";
 
 /** What an operator should know of a change that stands nevertheless. */
-export function warningsOf({ published, logWhole }: Pick<Changed, "published" | "logWhole">) {
+export function warningsOf(
+  { version, published, logWhole }: Pick<Changed, "version" | "published" | "logWhole">,
+): string[] {
   const warnings: string[] = [];
   if (!logWhole) {
     warnings.push(
@@ -11,7 +13,9 @@ export function warningsOf({ published, logWhole }: Pick<Changed, "published" | 
   }
   if (!published) {
     warnings.push(
-      "the keyring could not be brought up to date; the next command that reaches it does it",
+      version.location === "etcd"
+        ? "this machine could not take it over from etcd; the next command does it"
+        : "the keyring could not be brought up to date; the next command that reaches it does it",
     );
   }
   return warnings;
