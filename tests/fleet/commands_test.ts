@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { createHmac } from "node:crypto";
 import { Etcd, Fleet, must } from "../support/etcd.ts";
 import { type Box, REKEY } from "../support/box.ts";
+import { ACCOUNT, KeyringBox, SERVICE } from "../support/keyring.ts";
 import { listener } from "../support/programs.ts";
 import { Running } from "../support/running.ts";
 
@@ -279,4 +282,49 @@ Deno.test("machines that share a secret in etcd", async (t) => {
     }
     assert.equal((await one.run(["audit", "merge", paths[0]!, paths[0]!])).code, 2);
   });
+
+  await t.step("an imported secret is shared; its tokens stay valid", async () => {
+    using fleet = new Fleet(etcd, 2, "import");
+    const [one, two] = fleet.machines as [Box, Box];
+    const value = "a-secret-of-an-application-that-was-hard-coded-0123456789-0123456789";
+    const imported = await one.run(["import", "--json"], { stdin: value });
+    assert.equal(imported.code, 0, imported.stderr);
+    assert.equal(JSON.parse(imported.stdout).location, "etcd");
+    const [header, payload] = [{ alg: "HS512" }, {
+      sub: "a",
+      exp: Math.floor(Date.now() / 1000) + 60,
+    }]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"));
+    const signature = createHmac("sha512", value).update(`${header}.${payload}`).digest(
+      "base64url",
+    );
+    const token = `${header}.${payload}.${signature}`;
+    assert.equal(await verdict(one, token), 0);
+    assert.equal((await two.run(["import", "--json"], { stdin: value })).code, 0);
+    assert.equal(await verdict(two, token), 0);
+    const other = await two.run(["import", "--json"], { stdin: `${value}-and-another` });
+    assert.equal(JSON.parse(other.stderr).error.code, "already_initialised");
+    await must(two, "rotate", "--force");
+    assert.equal(await verdict(one, token), 3);
+  });
+
+  await t.step(
+    "from the keyring into etcd and back: no item stays behind, and none is missing",
+    async () => {
+      await using box = await KeyringBox.start();
+      using fleet = new Fleet(etcd, 1, "ring");
+      Object.assign(box.env, fleet.machines[0]!.env, { REKEY_STORE: "" });
+      assert.equal((await must(box, "init")).location, "keyring");
+      const token = await box.token();
+      const found = () =>
+        box.exec("secret-tool", ["lookup", "service", SERVICE, "username", ACCOUNT]);
+      assert.equal((await found()).stdout.length, 88);
+      await must(box, "store", "move", "etcd");
+      assert.equal((await found()).stdout, "");
+      assert.equal(await verdict(box, token), 0);
+      await must(box, "store", "move", "keyring");
+      assert.equal((await found()).stdout.length, 88);
+      assert.equal(await verdict(box, token), 0);
+    },
+  );
 });

@@ -153,3 +153,30 @@ Deno.test("an etcd of three members that fail while secrets are rotated", async 
     await agree(fleet.machines);
   });
 });
+
+Deno.test("the disk of one member is full: the others go on", async () => {
+  await using etcd = await Etcd.start(3, [], { smallDisk: 2 });
+  using fleet = await Fleet.start(etcd, 3, "disk");
+  const rotations = new Rotations(fleet.machines);
+  const full = etcd.members[2]!;
+  try {
+    const filler = new Deno.Command("dd", {
+      args: ["if=/dev/zero", `of=${full.folder}/filler`, "bs=1M"],
+      ...{ stdin: "null", stdout: "null", stderr: "null" },
+    });
+    assert.equal((await filler.output()).success, false, "there is no room left");
+    await pause(4_000);
+    Deno.removeSync(`${full.folder}/filler`);
+    await etcd.kill(full).catch(() => {});
+    etcd.restart(full);
+    await etcd.healthy();
+  } finally {
+    await rotations.stop();
+  }
+  for (const { code, error } of rotations.refused) {
+    assert.equal(`${code} ${error}`, "4 etcd_unavailable");
+  }
+  assert.ok(rotations.made.length > 5);
+  const { version } = await agree(fleet.machines);
+  assert.ok(version >= rotations.made.at(-1)!.version);
+});

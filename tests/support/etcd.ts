@@ -12,12 +12,22 @@ export interface EtcdMember {
 /** A real etcd on loopback, on free ports and in a folder of its own. */
 export class Etcd implements AsyncDisposable {
   readonly members: EtcdMember[] = [];
+  #mounted: string | undefined;
   #arguments = new Map<EtcdMember, string[]>();
 
   private constructor(readonly folder: string) {}
 
-  /** Starts so many members, and answers once they have a leader. @param more flags of each member. */
-  static async start(count: number, more: readonly string[] = []): Promise<Etcd> {
+  /**
+   * Starts so many members, and answers once they have a leader.
+   *
+   * @param more flags of each member.
+   * @param smallDisk the member whose folder is a file system of its own, with little room.
+   */
+  static async start(
+    count: number,
+    more: readonly string[] = [],
+    { smallDisk }: { smallDisk?: number } = {},
+  ): Promise<Etcd> {
     const etcd = new Etcd(Deno.makeTempDirSync({ prefix: "rekey-test-" }));
     const ports = freePorts(2 * count);
     const peers = ports.slice(count).map((port) => `http://127.0.0.1:${port}`);
@@ -25,6 +35,7 @@ export class Etcd implements AsyncDisposable {
     for (let n = 0; n < count; n++) {
       const [name, url] = [`m${n}`, `http://127.0.0.1:${ports[n]}`];
       const folder = join(etcd.folder, name);
+      if (n === smallDisk) etcd.#mount(folder);
       const args = ["--name", name, "--data-dir", folder, "--log-level", "error"];
       args.push("--listen-client-urls", url, "--advertise-client-urls", url);
       args.push("--listen-peer-urls", peers[n]!, "--initial-advertise-peer-urls", peers[n]!);
@@ -35,6 +46,14 @@ export class Etcd implements AsyncDisposable {
     }
     await etcd.healthy();
     return etcd;
+  }
+
+  #mount(folder: string): void {
+    Deno.mkdirSync(folder, { mode: 0o700 });
+    const args = ["-t", "tmpfs", "-o", "size=160m,mode=0700", "tmpfs", folder];
+    const { success } = new Deno.Command("mount", { args }).outputSync();
+    if (!success) throw new Error("A file system of its own cannot be had: are you root?");
+    this.#mounted = folder;
   }
 
   /** What `REKEY_ETCD_ENDPOINTS` is to be. */
@@ -99,6 +118,7 @@ export class Etcd implements AsyncDisposable {
       }
       await process.status;
     }
+    if (this.#mounted) await new Deno.Command("umount", { args: [this.#mounted] }).output();
     Deno.removeSync(this.folder, { recursive: true });
   }
 }

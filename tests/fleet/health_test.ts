@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import type { Box } from "../support/box.ts";
+import { examined } from "../support/doctor.ts";
+import { Etcd, Fleet, must } from "../support/etcd.ts";
+import { Serving } from "../support/serving.ts";
+
+const codes = async (box: Box) =>
+  (await examined(box)).findings.filter(({ level }) => level === "wrong").map(({ code }) => code);
+
+Deno.test("status, doctor and metrics of a fleet", async (t) => {
+  await using etcd = await Etcd.start(3);
+  using fleet = await Fleet.start(etcd, 2, "health");
+  const [one, two] = fleet.machines as [Box, Box];
+
+  await t.step("all is well", async () => {
+    await using server = await Serving.start(two, ["--workers", "1"]);
+    await must(one, "rotate", "--force", "--wait", "5s");
+    const { fleet: seen } = await must(one, "status");
+    assert.equal(seen.change, 2);
+    assert.equal(seen.prepared, null);
+    assert.equal(seen.servers.length, 1);
+    const [{ version, behind, change }] = seen.servers;
+    assert.deepEqual({ version, behind, change }, { version: 2, behind: false, change: 2 });
+    assert.equal(seen.etcd.length, 3);
+    assert.equal(seen.etcd.filter(({ leads }: { leads: boolean }) => leads).length, 1);
+    const { stdout } = await one.run(["status"]);
+    assert.match(stdout, /^servers +1, all up to date$/m);
+    assert.match(stdout, /^etcd +3 of 3 members answer$/m);
+    assert.deepEqual(await codes(one), []);
+    const metrics = await (await server.get("/metrics")).text();
+    assert.match(metrics, /^rekey_fleet_change 2$/m);
+    const staleness = Number(/^rekey_fleet_staleness_seconds (\S+)$/m.exec(metrics)?.[1]);
+    assert.ok(staleness >= 0 && staleness < 10, `${staleness}`);
+    // One that is killed stays on the list for a while.
+    await server.stop();
+  });
+
+  await t.step("a prepared version is shown", async () => {
+    const { version, kid } = await must(one, "rotate", "--prepare");
+    assert.deepEqual((await must(two, "status")).fleet.prepared, { version, kid });
+    await must(one, "rotate", "--activate");
+  });
+
+  await t.step("a server that does not follow is named", async () => {
+    await using silent = await Serving.start(two, ["--workers", "1", "--max-staleness", "30s"]);
+    silent.process.kill("SIGSTOP");
+    await must(one, "rotate", "--force");
+    assert.deepEqual(await codes(one), ["fleet_lagging"]);
+    const { stdout } = await one.run(["status"]);
+    assert.match(stdout, /^servers +1, 1 behind$/m);
+    assert.match(stdout, /^behind +\S+@\S+ \([\w-]+\) verifies with version \d+$/m);
+    silent.process.kill("SIGCONT");
+    await silent.stop();
+  });
+
+  await t.step("a member that is away is named", async () => {
+    const [member] = etcd.members;
+    await etcd.kill(member!);
+    assert.deepEqual(await codes(one), ["etcd_member_down"]);
+    etcd.restart(member!);
+    await etcd.healthy();
+  });
+
+  await t.step("what etcd cannot do is said as what it is", async () => {
+    const elsewhere = async (env: Record<string, string>) =>
+      (await examined(one, [], { env })).findings.map(({ code }) => code);
+    assert.ok((await elsewhere({ REKEY_ETCD_ENDPOINTS: "" })).includes("etcd_unconfigured"));
+    const nobody = { REKEY_ETCD_ENDPOINTS: "http://127.0.0.1:1" };
+    assert.ok((await elsewhere(nobody)).includes("etcd_unavailable"));
+    assert.ok((await elsewhere({ REKEY_ETCD_PREFIX: "/nothing/" })).includes("fleet_behind"));
+    using stranger = await Fleet.start(etcd, 1, "stranger");
+    const env = {
+      REKEY_ETCD_PREFIX: "/stranger/",
+      REKEY_KEK_FILE: stranger.machines[0]!.env.REKEY_KEK_FILE!,
+    };
+    // Its KEK is another one, and that is said.
+    assert.ok((await elsewhere(env)).includes("kek_wrong"));
+    const single = { REKEY_ETCD_ENDPOINTS: etcd.members[1]!.url };
+    assert.ok((await elsewhere(single)).includes("etcd_single"));
+  });
+});
