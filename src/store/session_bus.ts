@@ -1,5 +1,5 @@
 import { lstatSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import process from "node:process";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { socketPeer } from "../core/unix_socket.ts";
@@ -26,8 +26,8 @@ export interface BusPlaces {
  */
 export function refuseUnsafeBus({ address, runtimeFolder }: BusPlaces): void {
   if (process.geteuid === undefined || Deno.build.os === "darwin") return;
-  const addresses = (address ?? "").split(";").filter((text) => text !== "");
-  addresses.forEach(refuseUnsafe);
+  const addresses = addressesIn(address);
+  addresses.forEach((text) => refuseUnsafeSocket(socketOf(text)));
   if (addresses.length > 0) return;
   const own = runtimeFolder === undefined ? undefined : infoOf(join(runtimeFolder, "bus"));
   if (own === undefined) {
@@ -35,7 +35,37 @@ export function refuseUnsafeBus({ address, runtimeFolder }: BusPlaces): void {
   }
 }
 
-function refuseUnsafe(address: string): void {
+/**
+ * The socket of this user's session bus, when there is one that may be spoken to; an abstract name begins with a zero
+ * byte. `undefined` when that takes the addon's library: it knows more ways, and its findings are the ones that count.
+ */
+export function ownBus({ address, runtimeFolder }: BusPlaces): string | undefined {
+  const addresses = addressesIn(address);
+  if (addresses.length > 1 || (addresses.length === 0 && runtimeFolder === undefined)) return;
+  try {
+    const socket = addresses[0] === undefined
+      ? { path: join(runtimeFolder!, "bus"), abstract: undefined }
+      : socketOf(addresses[0]);
+    refuseUnsafeSocket(socket);
+    const { path, abstract } = socket;
+    if (path === undefined && /^[!-~]+$/.test(abstract ?? "")) return `\0${abstract}`;
+    return abstract === undefined && isAbsolute(path ?? "") ? path : undefined;
+  } catch (error) {
+    if (isRekeyError(error, "keyring_failed")) return undefined;
+    throw error;
+  }
+}
+
+interface Socket {
+  readonly path: string | undefined;
+  readonly abstract: string | undefined;
+}
+
+function addressesIn(address: string | undefined): string[] {
+  return (address ?? "").split(";").filter((text) => text !== "");
+}
+
+function socketOf(address: string): Socket {
   const [transport, rest = ""] = address.split(/:(.*)/s);
   if (transport !== "unix") {
     throw unsafe("DBUS_SESSION_BUS_ADDRESS is no address of a Unix socket");
@@ -43,7 +73,10 @@ function refuseUnsafe(address: string): void {
   const keys = new Map(
     rest.split(",").map((pair) => pair.split(/=(.*)/s) as [string, string | undefined]),
   );
-  const [path, abstract] = [keys.get("path"), keys.get("abstract")].map(unescaped);
+  return { path: unescaped(keys.get("path")), abstract: unescaped(keys.get("abstract")) };
+}
+
+function refuseUnsafeSocket({ path, abstract }: Socket): void {
   const owner = path !== undefined
     ? socketOwner(path)
     : abstract !== undefined
