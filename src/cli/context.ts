@@ -78,6 +78,7 @@ export function environmentFrom(
   const load = loadAddon ?? (() => loadKeyringAddon(addonSurroundings(folders)));
   // Whoever has another way to the addon has it for a reason.
   const quick = loadAddon === undefined ? quickRead(folders) : undefined;
+  let user: string | undefined;
   return {
     app,
     folders,
@@ -86,7 +87,7 @@ export function environmentFrom(
     mirror: oneOf("REKEY_MIRROR", options.mirror, ["auto", "on", "off"]) ?? "auto",
     // Asked for by what writes only.
     get actor() {
-      return actor();
+      return user ??= actor();
     },
     clock: Date.now,
   };
@@ -102,11 +103,11 @@ export function addonSurroundings({ cache }: Folders): AddonSurroundings {
 function quickRead(folders: Folders): QuickRead | undefined {
   if (Deno.build.os !== "linux") return undefined;
   let service: SecretService | undefined;
-  return async (item, limit) => {
+  return async (item, limit, meanwhile) => {
     service ??= new (await import("../store/secret_service.ts")).SecretService(
       addonSurroundings(folders).bus,
     );
-    return await service.read(item, limit);
+    return await service.read(item, limit, meanwhile);
   };
 }
 

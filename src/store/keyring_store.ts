@@ -10,11 +10,12 @@ export const KEYRING_TIMEOUT_MS = 3_000;
 
 /**
  * Reads the value of an item in a quicker way than by the addon, within `limit` milliseconds; `undefined` when it is to
- * be asked for by the addon.
+ * be asked for by the addon. `meanwhile` is done while it waits.
  */
 export type QuickRead = (
   item: { service: string; account: string },
   limit: number,
+  meanwhile?: () => void,
 ) => Promise<string | undefined>;
 
 // A keyring that answers at all answers in a hundredth of a second.
@@ -49,8 +50,8 @@ export class KeyringStore implements SecretStore {
     return this.#stuck > 0;
   }
 
-  read(slot: Slot): Promise<Secret | null> {
-    return this.#read(slotName(this.app.account, slot), slot.kid);
+  read(slot: Slot, meanwhile?: () => void): Promise<Secret | null> {
+    return this.#read(slotName(this.app.account, slot), slot.kid, meanwhile);
   }
 
   write(slot: Slot, secret: Secret): Promise<void> {
@@ -113,8 +114,8 @@ export class KeyringStore implements SecretStore {
     return `${this.app.account}.rekey`;
   }
 
-  async #read(account: string, kid?: string): Promise<Secret | null> {
-    const value = await this.#get(account);
+  async #read(account: string, kid?: string, meanwhile?: () => void): Promise<Secret | null> {
+    const value = await this.#get(account, meanwhile);
     return value === null ? null : Secret.parse(value, kid);
   }
 
@@ -127,11 +128,12 @@ export class KeyringStore implements SecretStore {
   }
 
   // What is not simply there is the addon's to find out, in the time that is left.
-  async #get(account: string): Promise<string | null> {
+  async #get(account: string, meanwhile?: () => void): Promise<string | null> {
     const start = performance.now();
     if (this.readQuickly !== undefined && !this.#silent) {
       const item = { service: this.app.service, account };
-      const value = await this.readQuickly(item, Math.min(QUICK_MS, this.timeoutMs / 2));
+      const limit = Math.min(QUICK_MS, this.timeoutMs / 2);
+      const value = await this.readQuickly(item, limit, meanwhile);
       if (value !== undefined) return value;
     }
     const left = this.timeoutMs - (performance.now() - start);

@@ -31,12 +31,13 @@ export class SecretService {
    * is started, unlocked or asked of the user.
    *
    * @param limit how long it may take at most, in milliseconds.
+   * @param meanwhile is done while the service is at work.
    */
-  async read(item: ItemName, limit: number): Promise<string | undefined> {
+  async read(item: ItemName, limit: number, meanwhile = () => {}): Promise<string | undefined> {
     const socket = this.#isUsable ? ownBus(this.bus) : undefined;
     if (socket === undefined) return undefined;
     try {
-      return await readFrom(socket, item, limit);
+      return await readFrom(socket, item, limit, meanwhile);
     } catch (error) {
       if (!(error instanceof BusError)) throw error;
       // Each further call could take as long.
@@ -46,23 +47,28 @@ export class SecretService {
   }
 }
 
-async function readFrom(socket: string, item: ItemName, limit: number) {
+async function readFrom(socket: string, item: ItemName, limit: number, meanwhile: () => void) {
   using connection = await BusConnection.open(socket);
   const timer = setTimeout(() => connection.abandon(), limit);
   try {
-    return await readOver(connection, item);
+    return await readOver(connection, item, meanwhile);
   } finally {
     clearTimeout(timer);
   }
 }
 
 // What can be worked out while the service is at work, is.
-async function readOver(bus: BusConnection, item: ItemName): Promise<string | undefined> {
+async function readOver(
+  bus: BusConnection,
+  item: ItemName,
+  meanwhile: () => void,
+): Promise<string | undefined> {
   const searching = bus.enqueue(searchItems(item));
   await bus.flush();
   using session = new SecretSession();
   const opening = bus.enqueue(openSession(session.publicKey));
   await bus.flush();
+  meanwhile();
   const path = onlyUnlocked(await bus.answer(searching, "aoao"));
   if (path === undefined) return undefined;
   const opened = await bus.answer(opening, "vo");
