@@ -41,7 +41,7 @@ export class BusConnection implements Disposable {
     this.enqueue(HELLO);
   }
 
-  /** Connects to a socket; an abstract name begins with a zero byte. */
+  /** Connects to the socket at a path. */
   static async open(socket: string): Promise<BusConnection> {
     return new BusConnection(await io(Deno.connect({ transport: "unix", path: socket })));
   }

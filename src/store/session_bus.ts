@@ -36,20 +36,17 @@ export function refuseUnsafeBus({ address, runtimeFolder }: BusPlaces): void {
 }
 
 /**
- * The socket of this user's session bus, when there is one that may be spoken to; an abstract name begins with a zero
- * byte. `undefined` when that takes the addon's library: it knows more ways, and its findings are the ones that count.
+ * The socket of this user's session bus, when it is one that may be spoken to. `undefined` when that takes the addon's
+ * library: it knows more ways (abstract names, which the runtime does not), and its findings are the ones that count.
  */
 export function ownBus({ address, runtimeFolder }: BusPlaces): string | undefined {
-  const addresses = addressesIn(address);
-  if (addresses.length > 1 || (addresses.length === 0 && runtimeFolder === undefined)) return;
+  const [first, ...others] = addressesIn(address);
+  if (others.length > 0 || (first ?? runtimeFolder) === undefined) return undefined;
   try {
-    const socket = addresses[0] === undefined
-      ? { path: join(runtimeFolder!, "bus"), abstract: undefined }
-      : socketOf(addresses[0]);
-    refuseUnsafeSocket(socket);
-    const { path, abstract } = socket;
-    if (path === undefined && /^[!-~]+$/.test(abstract ?? "")) return `\0${abstract}`;
-    return abstract === undefined && isAbsolute(path ?? "") ? path : undefined;
+    const { path } = first === undefined ? { path: join(runtimeFolder!, "bus") } : socketOf(first);
+    if (path === undefined || !isAbsolute(path)) return undefined;
+    refuseUnsafeSocket({ path });
+    return path;
   } catch (error) {
     if (isRekeyError(error, "keyring_failed")) return undefined;
     throw error;
@@ -58,7 +55,8 @@ export function ownBus({ address, runtimeFolder }: BusPlaces): string | undefine
 
 interface Socket {
   readonly path: string | undefined;
-  readonly abstract: string | undefined;
+  /** A name without a file; it may be any bytes, a character for each. */
+  readonly abstract?: string | undefined;
 }
 
 function addressesIn(address: string | undefined): string[] {
@@ -70,10 +68,12 @@ function socketOf(address: string): Socket {
   if (transport !== "unix") {
     throw unsafe("DBUS_SESSION_BUS_ADDRESS is no address of a Unix socket");
   }
-  const keys = new Map(
-    rest.split(",").map((pair) => pair.split(/=(.*)/s) as [string, string | undefined]),
-  );
-  return { path: unescaped(keys.get("path")), abstract: unescaped(keys.get("abstract")) };
+  const pairs = rest.split(",").map((pair) => pair.split(/=(.*)/s) as [string, string | undefined])
+    .filter(([key]) => key === "path" || key === "abstract");
+  // Which of them the library would take is not looked at.
+  if (pairs.length > 1) throw unsafe("DBUS_SESSION_BUS_ADDRESS names two sockets at once");
+  const { path, abstract } = Object.fromEntries(pairs) as Partial<Socket>;
+  return { path: path && decodedPath(path), abstract: abstract && unescaped(abstract) };
 }
 
 function refuseUnsafeSocket({ path, abstract }: Socket): void {
@@ -97,9 +97,18 @@ function socketOwner(path: string): number | undefined {
   }
 }
 
-// As the D-Bus specification writes bytes in addresses.
-function unescaped(value: string | undefined): string | undefined {
-  return value?.replace(/%([0-9a-fA-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+// The bytes that an address writes as %XX are the path's in UTF-8; another path must not be looked at than is opened.
+function decodedPath(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (error instanceof URIError) throw unsafe("DBUS_SESSION_BUS_ADDRESS names no path");
+    throw error;
+  }
+}
+
+function unescaped(value: string): string {
+  return value.replace(/%([0-9a-fA-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
 }
 
 function unsafe(why: string): RekeyError {
