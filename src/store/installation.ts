@@ -181,7 +181,7 @@ export class Installation {
    * when it takes a command or a passphrase: that could not be made use of before it has ended.
    */
   prepareAudit(): void {
-    if (kekSupplied(this.environment.kek)) return;
+    if (this.asFound || kekSupplied(this.environment.kek)) return;
     this.audit().catch((error) => {
       if (!isRekeyError(error)) throw error;
     });
