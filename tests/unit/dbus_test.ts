@@ -140,3 +140,17 @@ for (
     assert.throws(() => new Reader(Uint8Array.from(bytes)).string(), BusError);
   });
 }
+
+Deno.test("a list that ends inside one of its paths, and bytes that are left over, are refused", () => {
+  const inside = Uint8Array.of(5, 0, 0, 0, 2, 0, 0, 0, 0x2f, 0x61, 0);
+  assert.throws(() => new Reader(inside).objectPaths(), BusError);
+  assert.throws(() => new Reader(Uint8Array.of(0)).end(), BusError);
+});
+
+Deno.test("another order of bytes or version than ours is refused", () => {
+  const head = encodeCall(1, { destination: "a.b", path: "/", interface: "a.b", member: "M" })
+    .subarray(0, HEAD_BYTES);
+  assert.ok(messageLength(head) > HEAD_BYTES);
+  assert.throws(() => messageLength(head.with(0, 0x42)), BusError);
+  assert.throws(() => messageLength(head.with(3, 2)), BusError);
+});
