@@ -5,9 +5,9 @@
 export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] = [
   [
     "--allow-read",
-    "the database, key files and the unpacked addon may be in any folder that is named",
+    "the database, key files and the unpacked addon may be in any folder that is named; so may the session bus's socket",
   ],
-  ["--allow-write", "the same files"],
+  ["--allow-write", "the same files, and to speak to that socket"],
   ["--allow-env", "REKEY_* and XDG_* variables, HOME, NO_COLOR"],
   [
     "--allow-sys=uid,gid,username,homedir,hostname,statfs",

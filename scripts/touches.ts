@@ -75,6 +75,16 @@ const ASKING = {
   ],
 } as Record<"database" | "keyring", CommandName[]>;
 
+// What is there and unlocked is read over the session bus itself.
+const READING: CommandName[] = [
+  ...["status", "store show", "issue", "verify", "doctor", "audit verify", "restore", "exec"],
+  "exec --on-rotate",
+] as CommandName[];
+const LOADING = {
+  database: NONE,
+  keyring: ASKING.keyring.filter((name) => !READING.includes(name)),
+};
+
 const DATA = "~/\\.local/share/agiworkforce";
 const DB = `${DATA}/agiworkforce\\.db`;
 const SQLITE = "(-wal|-shm|-journal)?";
@@ -225,8 +235,10 @@ export const ROWS: readonly Row[] = [
     what: "the addon `~/.cache/rekey/keyring-<SHA-256>.node`, and its folder",
     pattern: at("~/\\.cache/rekey(/keyring-SHA256\\.node)?"),
     how: "reads",
-    ...ASKING,
-    why: "compared with its SHA-256 and loaded, by commands that ask the keyring",
+    ...LOADING,
+    why:
+      "compared with its SHA-256 and loaded, to write to the keyring and to ask for what is not simply there; " +
+      "when it is locked or away, by every command that connects to the session bus",
   },
   {
     what: "the addon, its folder, and the unfinished one `.keyring-<UUID>`",
@@ -234,7 +246,7 @@ export const ROWS: readonly Row[] = [
     how: "writes",
     database: NONE,
     keyring: ["init"],
-    why: "unpacked by the first that asks the keyring",
+    why: "unpacked by the first that loads it",
   },
   {
     what: "the session bus: `DBUS_SESSION_BUS_ADDRESS`, or else `$XDG_RUNTIME_DIR/bus`",

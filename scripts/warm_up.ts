@@ -1,17 +1,29 @@
 /**
- * `warm_up.ts FOLDER TOKEN [again]`: runs the most frequent commands with the scripts in a folder, and puts beside each
- * script the code that V8 has made of it by then, so that the binary need not make it at each start.
+ * `warm_up.ts FOLDER TOKEN RING_TOKEN RING_SECRET [again]`: runs the most frequent commands with the scripts in a folder,
+ * and puts beside each script the code that V8 has made of it by then, so that the binary need not make it at each
+ * start. The secret of the app `ring` is in a keyring that is made up.
  */
 import { Scripts } from "../src/boot/script.ts";
+import { FakeBus, FakeService } from "../tests/support/fake_bus.ts";
 
-const [folder, token, again] = Deno.args as [string, string, string?];
+const [folder, token, ringToken, ringSecret, again] = Deno.args as [
+  ...[string, string, string, string],
+  string?,
+];
 const scripts = new Scripts(folder);
 const { run } = scripts.require("program") as { run: (args: string[]) => Promise<number> };
-for (const args of [["verify", token], ["status"]]) {
+const service = new FakeService(new TextEncoder().encode(ringSecret));
+await using bus = new FakeBus(service.script());
+Deno.env.set("DBUS_SESSION_BUS_ADDRESS", bus.address);
+const ring = ["--app", "ring"];
+for (
+  const args of [["verify", token], ["status"], ["verify", ringToken, ...ring], ["status", ...ring]]
+) {
   for (const more of [[], ["--json"]]) {
     if (await run([...args, ...more]) !== 0) throw new Error(`rekey ${args[0]} failed`);
   }
 }
+if (bus.connections !== 4) throw new Error("The keyring was not asked");
 if (again !== undefined && !scripts.tookCode("program")) throw new Error("V8 refuses its own code");
 for (const [name, code] of scripts.compiled()) Deno.writeFileSync(`${folder}/${name}.code`, code);
 Deno.exit(0);

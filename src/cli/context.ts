@@ -18,7 +18,8 @@ import {
   type KeyringAddon,
   loadKeyringAddon,
 } from "../store/keyring_addon.ts";
-import { KEYRING_TIMEOUT_MS, KeyringStore } from "../store/keyring_store.ts";
+import { KEYRING_TIMEOUT_MS, KeyringStore, type QuickRead } from "../store/keyring_store.ts";
+import type { SecretService } from "../store/secret_service.ts";
 import { etcdFrom } from "./etcd_settings.ts";
 import { endingInWords, endingOf } from "./ending.ts";
 import type { Output } from "./output.ts";
@@ -81,16 +82,19 @@ export function environmentFrom(
   const around = { os: Deno.build.os, home: homeFolder(), env: variable };
   const folders = foldersFor(app, around, dataDir === undefined ? undefined : resolve(dataDir));
   const load = loadAddon ?? (() => loadKeyringAddon(addonSurroundings(folders)));
+  // Whoever has another way to the addon has it for a reason.
+  const quick = loadAddon === undefined ? quickRead(folders) : undefined;
+  let user: string | undefined;
   return {
     app,
     folders,
     kek: kekSources(options),
-    keyring: new KeyringStore(app, load, keyringTimeout()),
+    keyring: new KeyringStore(app, load, keyringTimeout(), quick),
     etcd: etcdFrom(variable),
     mirror: oneOf("REKEY_MIRROR", options.mirror, ["auto", "on", "off"]) ?? "auto",
     // Asked for by what writes only.
     get actor() {
-      return actor();
+      return user ??= actor();
     },
     clock: Date.now,
   };
@@ -100,6 +104,18 @@ export function environmentFrom(
 export function addonSurroundings({ cache }: Folders): AddonSurroundings {
   const address = variable("DBUS_SESSION_BUS_ADDRESS");
   return { cacheFolder: cache, bus: { address, runtimeFolder: variable("XDG_RUNTIME_DIR") } };
+}
+
+// The Secret Service is Linux's.
+function quickRead(folders: Folders): QuickRead | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  let service: SecretService | undefined;
+  return async (item, limit, meanwhile) => {
+    service ??= new (await import("../store/secret_service.ts")).SecretService(
+      addonSurroundings(folders).bus,
+    );
+    return await service.read(item, limit, meanwhile);
+  };
 }
 
 // An empty value is a shell variable that was not set: the current folder is not what was meant.

@@ -70,7 +70,9 @@ async function read(installation: Installation, version: Version, note: Note): P
 }
 
 async function fromKeyring(installation: Installation, version: Version, note: Note) {
-  const { result: secret, microseconds } = await timed(() => search(installation.keyring, version));
+  const { result: secret, microseconds } = await timed(() =>
+    search(installation.keyring, version, () => installation.prepareAudit())
+  );
   if (secret === undefined) throw missing(version);
   const { version: number, kid } = version;
   const event = EVENTS.retrievedFromKeyring;
@@ -83,7 +85,11 @@ async function fromKeyring(installation: Installation, version: Version, note: N
  * its publication a value is not yet where it belongs. The kid tells whose it is. The likely slot comes
  * once more at the end: while the other one was looked at, the value may have been moved there.
  */
-async function search(store: SecretStore, version: Version): Promise<Secret | undefined> {
+async function search(
+  store: SecretStore,
+  version: Version,
+  meanwhile?: () => void,
+): Promise<Secret | undefined> {
   const [likely, other] = version.state === "current"
     ? [currentSlot(version), numberedSlot(version)]
     : [numberedSlot(version), currentSlot(version)];
@@ -91,7 +97,7 @@ async function search(store: SecretStore, version: Version): Promise<Secret | un
   let stranger = false;
   for (const slot of [likely, other, likely]) {
     try {
-      const secret = await store.read(slot);
+      const secret = await store.read(slot, meanwhile);
       if (secret?.kid === version.kid) return secret;
       stranger ||= secret !== null;
     } catch (error) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { AuditWriter } from "../audit/writer.ts";
 import type { App, Folders } from "../core/app.ts";
 import type { Clock } from "../core/clock.ts";
-import { RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { KEY_FORMS, type KeyForm } from "../core/secret.ts";
 import { Database, lockPath, type OpenOptions } from "./database.ts";
 import type { EtcdClient } from "../etcd/client.ts";
@@ -200,6 +200,17 @@ export class Installation {
   async audit(): Promise<AuditWriter> {
     const { actor, clock } = this.environment;
     return new AuditWriter(this.database, await this.auditKey(), actor, clock);
+  }
+
+  /**
+   * Gets what writing audit rows takes, while there is time; what goes wrong is found out when they are written. Not
+   * when it takes a command or a passphrase: that could not be made use of before it has ended.
+   */
+  prepareAudit(): void {
+    if (this.asFound || kekSupplied(this.environment.kek)) return;
+    this.audit().catch((error) => {
+      if (!isRekeyError(error)) throw error;
+    });
   }
 
   /** The key of the audit log's hashes. */

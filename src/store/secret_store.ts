@@ -34,8 +34,11 @@ export function slotName(base: string, slot: Slot): string {
 /** A place where values live. "Not there" is a value; a throw means that the store cannot answer. */
 export interface SecretStore {
   readonly location: Location;
-  /** @throws {RekeyError} when the store cannot be read or what it holds is no secret. */
-  read(slot: Slot): Promise<Secret | null>;
+  /**
+   * @param meanwhile is done while the store waits for somebody else, if it does; it must not throw.
+   * @throws {RekeyError} when the store cannot be read or what it holds is no secret.
+   */
+  read(slot: Slot, meanwhile?: () => void): Promise<Secret | null>;
   /** Keeps a value, in place of any that is there. */
   write(slot: Slot, secret: Secret): Promise<void>;
   /** Answers whether there was one. */

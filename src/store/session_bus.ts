@@ -1,5 +1,5 @@
 import { lstatSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import process from "node:process";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { socketPeer } from "../core/unix_socket.ts";
@@ -26,8 +26,8 @@ export interface BusPlaces {
  */
 export function refuseUnsafeBus({ address, runtimeFolder }: BusPlaces): void {
   if (process.geteuid === undefined || Deno.build.os === "darwin") return;
-  const addresses = (address ?? "").split(";").filter((text) => text !== "");
-  addresses.forEach(refuseUnsafe);
+  const addresses = addressesIn(address);
+  addresses.forEach((text) => refuseUnsafeSocket(socketOf(text)));
   if (addresses.length > 0) return;
   const own = runtimeFolder === undefined ? undefined : infoOf(join(runtimeFolder, "bus"));
   if (own === undefined) {
@@ -35,15 +35,48 @@ export function refuseUnsafeBus({ address, runtimeFolder }: BusPlaces): void {
   }
 }
 
-function refuseUnsafe(address: string): void {
+/**
+ * The socket of this user's session bus, when it is one that may be spoken to. `undefined` when that takes the addon's
+ * library: it knows more ways (abstract names, which the runtime does not), and its findings are the ones that count.
+ */
+export function ownBus({ address, runtimeFolder }: BusPlaces): string | undefined {
+  const [first, ...others] = addressesIn(address);
+  if (others.length > 0 || (first ?? runtimeFolder) === undefined) return undefined;
+  try {
+    const { path } = first === undefined ? { path: join(runtimeFolder!, "bus") } : socketOf(first);
+    if (path === undefined || !isAbsolute(path)) return undefined;
+    refuseUnsafeSocket({ path });
+    return path;
+  } catch (error) {
+    if (isRekeyError(error, "keyring_failed")) return undefined;
+    throw error;
+  }
+}
+
+interface Socket {
+  readonly path: string | undefined;
+  /** A name without a file; it may be any bytes, a character for each. */
+  readonly abstract?: string | undefined;
+}
+
+function addressesIn(address: string | undefined): string[] {
+  return (address ?? "").split(";").filter((text) => text !== "");
+}
+
+function socketOf(address: string): Socket {
   const [transport, rest = ""] = address.split(/:(.*)/s);
   if (transport !== "unix") {
     throw unsafe("DBUS_SESSION_BUS_ADDRESS is no address of a Unix socket");
   }
-  const keys = new Map(
-    rest.split(",").map((pair) => pair.split(/=(.*)/s) as [string, string | undefined]),
-  );
-  const [path, abstract] = [keys.get("path"), keys.get("abstract")].map(unescaped);
+  const pairs = rest.split(",").map((pair) => pair.split(/=(.*)/s) as [string, string | undefined])
+    .filter(([key]) => key === "path" || key === "abstract");
+  // Which of them the library would take is not looked at.
+  if (pairs.length > 1) throw unsafe("DBUS_SESSION_BUS_ADDRESS names two sockets at once");
+  const { path, abstract } = Object.fromEntries(pairs) as Partial<Socket>;
+  return { path: path && decodedPath(path), abstract: abstract && unescaped(abstract) };
+}
+
+function refuseUnsafeSocket({ path, abstract }: Socket): void {
   const owner = path !== undefined
     ? socketOwner(path)
     : abstract !== undefined
@@ -64,9 +97,18 @@ function socketOwner(path: string): number | undefined {
   }
 }
 
-// As the D-Bus specification writes bytes in addresses.
-function unescaped(value: string | undefined): string | undefined {
-  return value?.replace(/%([0-9a-fA-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+// The bytes that an address writes as %XX are the path's in UTF-8; another path must not be looked at than is opened.
+function decodedPath(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (error instanceof URIError) throw unsafe("DBUS_SESSION_BUS_ADDRESS names no path");
+    throw error;
+  }
+}
+
+function unescaped(value: string): string {
+  return value.replace(/%([0-9a-fA-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
 }
 
 function unsafe(why: string): RekeyError {

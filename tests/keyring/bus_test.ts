@@ -76,9 +76,10 @@ Deno.test("an address that starts a program, or leads elsewhere than to a socket
   assert.equal((await box.json("init")).location, "keyring");
 });
 
-for (const kind of ["path", "abstract"] as const) {
+const STRANGERS = [["path", "bus"], ["abstract", "bus"], ["path", "b\u00fcs"]] as const;
+for (const [kind, file] of STRANGERS) {
   Deno.test({
-    name: `a session bus of another user's is not spoken to: ${kind}`,
+    name: `a session bus of another user's is not spoken to: ${kind} ${file}`,
     ignore: unless(Deno.uid() === 0, "root"),
     async fn() {
       await using box = await KeyringBox.start();
@@ -88,15 +89,19 @@ for (const kind of ["path", "abstract"] as const) {
       const folder = join(box.home, "shared");
       Deno.mkdirSync(folder);
       Deno.chmodSync(folder, 0o1777);
-      const name = join(folder, "bus");
+      const name = join(folder, file);
       using bus = await hostileBus(kind === "path" ? name : `@${name}`);
-      const env = { DBUS_SESSION_BUS_ADDRESS: `unix:${kind}=${name.replace("/", "%2F")}` };
+      const env = { DBUS_SESSION_BUS_ADDRESS: `unix:${kind}=${encodeURIComponent(name)}` };
       for (const args of [["rotate", "--force"], ["issue", "--sub", "a"]]) {
         const { code, stderr } = await box.run(args, { env });
         assert.equal(code, 4, stderr);
         assert.match(stderr, /the session bus belongs to another user/);
       }
-      if (kind === "path") {
+      const two = `${env.DBUS_SESSION_BUS_ADDRESS},${box.env.DBUS_SESSION_BUS_ADDRESS!.slice(5)}`;
+      const both = await box.run(["status"], { env: { DBUS_SESSION_BUS_ADDRESS: two } });
+      assert.equal(both.code, 4);
+      assert.match(both.stderr, /names two sockets at once/);
+      if (kind === "path" && file === "bus") {
         // Without an address the library looks here, and sees by itself whose it is.
         const own = { DBUS_SESSION_BUS_ADDRESS: "", XDG_RUNTIME_DIR: folder };
         assert.equal((await box.run(["issue", "--sub", "a"], { env: own })).code, 4);

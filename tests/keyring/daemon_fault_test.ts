@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { createHmac, randomBytes } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
-import { type Held, holdAfterMessage } from "../support/hold.ts";
+import { type Held, holdAfterMessage, type Sender } from "../support/hold.ts";
 import { ACCOUNT, KeyringBox } from "../support/keyring.ts";
 
 /** What happens to the daemon, and how it comes back. */
@@ -10,7 +10,7 @@ interface Fault {
   readonly name: string;
   readonly strike: (box: KeyringBox) => void | Promise<void>;
   readonly mend: (box: KeyringBox) => void | Promise<void>;
-  /** After which of a rotation's forty messages it happens: the first one, and every so many. */
+  /** After which of each sender's twenty messages in a rotation it happens: the first one, and every so many. */
   readonly first: number;
   readonly every: number;
 }
@@ -50,29 +50,39 @@ const FAULTS: readonly Fault[] = [
   },
 ];
 
+const SENDERS: Sender[] = ["main thread", "addon"];
+
 for (const fault of FAULTS) {
   const { name, first, every } = fault;
   Deno.test(`a keyring that is ${name} in the middle of a rotation: done or not done, and the next command clears up`, async () => {
     await using box = await KeyringBox.start();
     await box.run(["init"]);
     const ends = new Set<number>();
-    for (let message = first;; message += every) {
-      const held = await faultAt(box, fault, message);
-      if (!held.held) break;
-      ends.add(held.code);
+    for (const sender of SENDERS) {
+      for (let message = first;; message += every) {
+        const held = await faultAt(box, fault, sender, message);
+        if (!held.held) break;
+        ends.add(held.code);
+      }
     }
     assert.deepEqual([...ends].sort(), [0, 4], "it must fall before the commit, and after it");
   });
 }
 
 /** One rotation with the fault after its n-th message, and everything that must be true of it. */
-async function faultAt(box: KeyringBox, fault: Fault, message: number): Promise<Held> {
+async function faultAt(
+  box: KeyringBox,
+  fault: Fault,
+  sender: Sender,
+  message: number,
+): Promise<Held> {
   const before = database(box).current;
   const old = await box.token();
-  const held = await holdAfterMessage(box, message, ["rotate", "--force"], () => fault.strike(box));
+  const args = ["rotate", "--force"];
+  const held = await holdAfterMessage(box, sender, message, args, () => fault.strike(box));
   if (!held.held) return held;
 
-  const where = `after message ${message}: ${held.stderr}`;
+  const where = `after message ${message} of the ${sender}: ${held.stderr}`;
   const { current, unsynced } = database(box);
   assert.ok(held.rest < LONGEST_MS, `${held.rest} ms ${where}`);
   assert.equal(held.code, current === before ? 4 : 0, where);

@@ -3,11 +3,15 @@ import { DatabaseSync } from "node:sqlite";
 import { holdAfterMessage } from "../support/hold.ts";
 import { KeyringBox } from "../support/keyring.ts";
 
-/** After which of a rotation's messages its commit is done and nothing is published yet. */
+/** How many messages it takes to read one item. */
+const ONE_READ = 3;
+
+/** After which of the addon's messages in a rotation its commit is done and nothing is published yet. */
 async function firstAfterCommit(box: KeyringBox): Promise<number> {
   let there = false;
   for (let message = 1;; message++) {
-    const { held } = await holdAfterMessage(box, message, ["rotate", "--force"], () => {
+    const args = ["rotate", "--force"];
+    const { held } = await holdAfterMessage(box, "addon", message, args, () => {
       there = committed(box);
     });
     assert.ok(held, "a rotation must send messages after its commit");
@@ -26,7 +30,7 @@ function committed(box: KeyringBox): boolean {
 async function standingRotation(box: KeyringBox, message: number) {
   const standing = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
-  const ended = holdAfterMessage(box, message, ["rotate", "--force"], () => {
+  const ended = holdAfterMessage(box, "addon", message, ["rotate", "--force"], () => {
     standing.resolve();
     return release.promise;
   });
@@ -41,7 +45,7 @@ Deno.test("a reader that is overtaken by the publication of the secret finds it,
   for (let message = 1;; message++) {
     const rotation = await standingRotation(box, commit);
     const args = ["issue", "--sub", "a", "--json"];
-    const reader = await holdAfterMessage(box, message, args, async () => {
+    const reader = await holdAfterMessage(box, "main thread", message, args, async () => {
       rotation.release();
       await rotation.ended;
     });
@@ -49,7 +53,7 @@ Deno.test("a reader that is overtaken by the publication of the secret finds it,
     assert.equal((await rotation.ended).code, 0);
     assert.equal(reader.code, 0, `held after message ${message}: ${reader.stderr}`);
     if (!reader.held) {
-      assert.ok(message > 4, "the reader must have had to look in both places");
+      assert.ok(message > ONE_READ, "the reader must have had to look in both places");
       return;
     }
   }

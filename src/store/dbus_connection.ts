@@ -1,0 +1,150 @@
+import process from "node:process";
+import {
+  decodeMessage,
+  encodeCall,
+  HEAD_BYTES,
+  type Message,
+  messageLength,
+  type MethodCall,
+} from "./dbus_message.ts";
+import { BusError, Reader } from "./dbus_wire.ts";
+
+/** All that may be received over one connection: many times what an item of a keyring takes. */
+const MOST_BYTES = 65_536;
+
+const BUS = "org.freedesktop.DBus";
+const HELLO: MethodCall = {
+  destination: BUS,
+  path: "/org/freedesktop/DBus",
+  interface: BUS,
+  member: "Hello",
+};
+const NEWLINE = 0x0a;
+
+/**
+ * A connection to a D-Bus message bus over a Unix socket, for a few calls. Calls are sent without waiting for the
+ * answers to those before.
+ *
+ * Each method throws {@linkcode BusError} for whatever the socket or the other end does.
+ */
+export class BusConnection implements Disposable {
+  readonly #received = new Uint8Array(MOST_BYTES);
+  #filled = 0;
+  #read = 0;
+  #serial = 0;
+  readonly #answers = new Map<number, Message>();
+  #isAccepted = false;
+  #unsent: Uint8Array[];
+
+  private constructor(private readonly socket: Deno.Conn) {
+    this.#unsent = [authentication()];
+    this.enqueue(HELLO);
+  }
+
+  /** Connects to the socket at a path. */
+  static async open(socket: string): Promise<BusConnection> {
+    return new BusConnection(await io(Deno.connect({ transport: "unix", path: socket })));
+  }
+
+  /** Makes a call ready to be sent. Answers its serial number. */
+  enqueue(call: MethodCall): number {
+    this.#unsent.push(encodeCall(++this.#serial, call));
+    return this.#serial;
+  }
+
+  /** Sends what is ready. */
+  async flush(): Promise<void> {
+    const bytes = joined(this.#unsent);
+    this.#unsent = [];
+    for (let sent = 0; sent < bytes.length;) {
+      sent += await io(this.socket.write(bytes.subarray(sent)));
+    }
+  }
+
+  /** Waits for the answer to a call. @param signature that the answer must have. */
+  async answer(serial: number, signature: string): Promise<Reader> {
+    if (!this.#isAccepted) await this.#beAccepted();
+    for (;;) {
+      const message = this.#answers.get(serial);
+      if (message === undefined) await this.#receive();
+      else if (message.kind === "error") throw new BusError("The call was refused");
+      else if (message.signature !== signature) throw new BusError("An answer has another type");
+      else return new Reader(message.body);
+    }
+  }
+
+  /** Gives up: whatever waits ends with an error. */
+  abandon(): void {
+    try {
+      this.socket.close();
+    } catch (error) {
+      // It was given up before.
+      if (!(error instanceof Deno.errors.BadResource)) throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#received.fill(0);
+    this.abandon();
+  }
+
+  async #beAccepted(): Promise<void> {
+    let end: number;
+    while ((end = this.#received.subarray(0, this.#filled).indexOf(NEWLINE)) < 0) {
+      await this.#fill();
+    }
+    this.#read = end + 1;
+    const line = new TextDecoder("latin1").decode(this.#received.subarray(0, this.#read));
+    if (!/^OK [0-9a-f]+\r\n$/.test(line)) throw new BusError("The bus does not accept this user");
+    this.#isAccepted = true;
+  }
+
+  async #receive(): Promise<void> {
+    const message = decodeMessage(
+      await this.#take(messageLength(await this.#take(HEAD_BYTES, false))),
+    );
+    if (message.kind !== "other") this.#answers.set(message.answers!, message);
+  }
+
+  async #take(count: number, consume = true): Promise<Uint8Array> {
+    if (count > MOST_BYTES - this.#read) throw new BusError("The bus sends too much");
+    while (this.#filled - this.#read < count) await this.#fill();
+    const bytes = this.#received.subarray(this.#read, this.#read + count);
+    if (consume) this.#read += count;
+    return bytes;
+  }
+
+  async #fill(): Promise<void> {
+    const room = this.#received.subarray(this.#filled);
+    if (room.length === 0) throw new BusError("The bus sends too much");
+    const count = await io(this.socket.read(room));
+    if (count === null) throw new BusError("The bus has hung up");
+    this.#filled += count;
+  }
+}
+
+// By the number of the user, which the kernel confirms to the bus. Nobody waits for its yes: what is sent with it
+// is no secret.
+function authentication(): Uint8Array {
+  const user = [...String(process.geteuid!())].map((digit) => `3${digit}`).join("");
+  return new TextEncoder().encode(`\0AUTH EXTERNAL ${user}\r\nBEGIN\r\n`);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+// Whatever a socket's call throws is the other end's doing.
+async function io<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (cause) {
+    throw new BusError("The bus cannot be reached", { cause });
+  }
+}

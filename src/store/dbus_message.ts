@@ -1,0 +1,114 @@
+import { BusError, Reader, Writer } from "./dbus_wire.ts";
+
+/** A call of a method. No service is started for it. */
+export interface MethodCall {
+  readonly destination: string;
+  readonly path: string;
+  readonly interface: string;
+  readonly member: string;
+  /** The types of the arguments. */
+  readonly signature?: string;
+  /** Writes the arguments. */
+  readonly body?: (to: Writer) => void;
+}
+
+/** A message that has come; of others than answers nothing is of use. */
+export interface Message {
+  readonly kind: "return" | "error" | "other";
+  /** The serial number of the call that it answers. */
+  readonly answers: number | undefined;
+  readonly signature: string;
+  readonly body: Uint8Array;
+}
+
+const LITTLE_ENDIAN = 0x6c;
+const VERSION = 1;
+const [METHOD_CALL, METHOD_RETURN, ERROR] = [1, 2, 3];
+const NO_AUTO_START = 2;
+const FIELDS = { path: 1, interface: 2, member: 3, replySerial: 5, destination: 6, signature: 8 };
+
+/** How many bytes of a message say how long it is. */
+export const HEAD_BYTES = 16;
+
+/** The bytes of a call. */
+export function encodeCall(serial: number, call: MethodCall): Uint8Array<ArrayBuffer> {
+  const body = new Writer();
+  call.body?.(body);
+  const fields = [
+    textField(FIELDS.path, "o", call.path),
+    textField(FIELDS.interface, "s", call.interface),
+    textField(FIELDS.member, "s", call.member),
+    textField(FIELDS.destination, "s", call.destination),
+  ];
+  const { signature } = call;
+  if (signature !== undefined) {
+    fields.push((to) => to.byte(FIELDS.signature).signature("g").signature(signature));
+  }
+  return new Writer().byte(LITTLE_ENDIAN, METHOD_CALL, NO_AUTO_START, VERSION)
+    .uint32(body.length).uint32(serial).structs(fields).align(8).byte(...body.bytes()).bytes();
+}
+
+function textField(code: number, type: "o" | "s", text: string) {
+  return (to: Writer) => to.byte(code).signature(type).string(text);
+}
+
+/**
+ * How many bytes a message has, by its first {@linkcode HEAD_BYTES}.
+ *
+ * @throws {BusError} when they begin no message in this machine's order of bytes.
+ */
+export function messageLength(head: Uint8Array): number {
+  const reader = new Reader(head);
+  const [order, , , version] = reader.take(4);
+  if (order !== LITTLE_ENDIAN || version !== VERSION) throw new BusError("This begins no message");
+  const body = reader.uint32();
+  reader.uint32();
+  const fields = reader.uint32();
+  return HEAD_BYTES + Math.ceil(fields / 8) * 8 + body;
+}
+
+/** Takes a whole message apart. @throws {BusError} when it is none. */
+export function decodeMessage(bytes: Uint8Array): Message {
+  if (messageLength(bytes) !== bytes.length) throw new BusError("A message has another length");
+  const reader = new Reader(bytes);
+  const type = reader.take(4)[1];
+  const bodyLength = reader.uint32();
+  if (reader.uint32() === 0) throw new BusError("A message has no serial number");
+  const { answers, signature } = readFields(reader);
+  reader.align(8);
+  const body = reader.take(bodyLength);
+  const kind = type === METHOD_RETURN ? "return" : type === ERROR ? "error" : "other";
+  if (kind !== "other" && answers === undefined) throw new BusError("An answer answers nothing");
+  return { kind, answers, signature: signature ?? "", body };
+}
+
+function readFields(reader: Reader): { answers?: number; signature?: string } {
+  const found: { answers?: number; signature?: string } = {};
+  const end = reader.uint32() + reader.position;
+  while (reader.position < end) {
+    reader.align(8);
+    const code = reader.byte();
+    const type = reader.signature();
+    const value = fieldValue(reader, type);
+    if (code === FIELDS.replySerial && typeof value === "number") found.answers = value;
+    if (code === FIELDS.signature && type === "g") found.signature = String(value);
+  }
+  if (reader.position !== end) throw new BusError("The fields of a message have another length");
+  return found;
+}
+
+// Fields that are not known must be passed over; all that there are have one of these types.
+function fieldValue(reader: Reader, type: string): string | number {
+  switch (type) {
+    case "s":
+      return reader.string();
+    case "o":
+      return reader.objectPath();
+    case "g":
+      return reader.signature();
+    case "u":
+      return reader.uint32();
+    default:
+      throw new BusError("A field of a message has a type that none has");
+  }
+}
