@@ -11,8 +11,8 @@ export async function kept(
   name: string,
   check: (content: Uint8Array) => void,
   download: () => Promise<Uint8Array>,
+  folder = join(homedir(), ".cache", "rekey-build"),
 ): Promise<string> {
-  const folder = join(homedir(), ".cache", "rekey-build");
   await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, name);
   const before = await Deno.readFile(path).catch(() => undefined);

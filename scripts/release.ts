@@ -36,8 +36,7 @@ const all: Made[] = [];
 // Whatever is refused is refused before anything is there to be given away.
 for (const target of RELEASED) all.push(await make(target));
 await Deno.mkdir(RELEASE);
-const files: string[] = [];
-for (const made of all) files.push(...await release(made));
+const files = (await Promise.all(all.map(release))).flat();
 const sums = files.map((name) => `${sha256(join(RELEASE, name))}  ${name}\n`);
 await Deno.writeTextFile(join(RELEASE, "SHA256SUMS"), sums.join(""));
 for (const { name } of Deno.readDirSync(RELEASE)) print(join(RELEASE, name));

@@ -1,23 +1,25 @@
 import { join } from "node:path";
-import type { Box, Ended, RunOptions } from "./box.ts";
+import type { Box, Ended } from "./box.ts";
 
 /** The binary for Linux arm64; `deno task build linux-arm64` makes it. */
 export const REKEY_ARM64 = join(import.meta.dirname!, "../../dist/rekey-linux-arm64");
 
 /**
- * What runs it here: an emulated processor, with Debian's C library for it. One without pointer authentication, as many
+ * What runs programs for arm64 here: an emulated processor, with Debian's C library for it. One without pointer authentication, as many
  * that are in use: the newest takes four times as long to emulate.
  */
-export const EMULATED: readonly string[] = [
+export const EMULATOR: readonly string[] = [
   "/usr/bin/qemu-aarch64-static",
   ...["-cpu", "cortex-a57", "-L", "/usr/aarch64-linux-gnu"],
-  REKEY_ARM64,
 ];
 
+/** The binary as it is started here. */
+export const EMULATED: readonly string[] = [...EMULATOR, REKEY_ARM64];
+
 /** Runs it as a box's user. */
-export function emulated(box: Box, args: string[], options?: RunOptions): Promise<Ended> {
+export function emulated(box: Box, args: string[]): Promise<Ended> {
   const [program, ...before] = EMULATED;
-  return box.exec(program!, [...before, ...args], options);
+  return box.exec(program!, [...before, ...args]);
 }
 
 /** The same. @returns what it printed. @throws {Error} when it fails. */
