@@ -5,6 +5,8 @@ import { elfLength, pinFor } from "../../scripts/denort.ts";
 import { sectionOf } from "../../scripts/supply/elf.ts";
 import { EMULATED, emulated, must, REKEY_ARM64 } from "../support/arm64.ts";
 import { Box } from "../support/box.ts";
+import { listener } from "../support/programs.ts";
+import { Running } from "../support/running.ts";
 import { Serving } from "../support/serving.ts";
 
 const AARCH64 = 183;
@@ -54,10 +56,26 @@ Deno.test("on arm64 it serves", async () => {
   using box = new Box({ REKEY_STORE: "database" });
   assert.equal((await box.run(["init"])).code, 0);
   const old = await box.token();
-  await using serving = await Serving.start(box, [], { program: EMULATED });
+  // As nohup starts it.
+  const options = { rekey: EMULATED, before: "trap '' HUP" };
+  await using serving = await Serving.start(box, [], options);
+  serving.process.kill("SIGHUP");
   assert.equal(await serving.auth(old), 204);
   assert.equal((await box.run(["rotate", "--force"])).code, 0);
   assert.equal(await serving.auth(old), 401);
   assert.equal(await serving.auth(await box.token()), 204);
   assert.equal((await serving.stop()).code, 0);
+});
+
+Deno.test("on arm64 a program under exec is told of a rotation, and to end", async () => {
+  using box = new Box({ REKEY_STORE: "database" });
+  assert.equal((await box.run(["init"])).code, 0);
+  const options = { rekey: EMULATED, flags: ["--on-rotate", "signal:HUP"] };
+  await using running = await Running.start(box, listener(), options);
+  assert.equal((await box.run(["rotate", "--force"])).code, 0);
+  await running.until(() => running.stdout.includes("SIGHUP"));
+  running.process.kill("SIGTERM");
+  const tooLong = setTimeout(() => running.process.kill("SIGKILL"), 20_000);
+  assert.equal((await running.ended()).code, 21);
+  clearTimeout(tooLong);
 });

@@ -6,7 +6,7 @@ export interface ServingOptions {
   /** A shell's line that runs before the server, in its process: `ulimit -n 200`. */
   readonly before?: string;
   /** What is started as rekey, with what comes before its arguments. */
-  readonly program?: readonly string[];
+  readonly rekey?: readonly string[];
 }
 
 /** A real `rekey serve` of a box, on a free port unless the arguments say where. */
@@ -35,7 +35,7 @@ export class Serving implements AsyncDisposable {
     const serving = new Serving(
       box,
       new Deno.Command("/bin/sh", {
-        args: ["-c", line, ...options.program ?? [REKEY], ...all],
+        args: ["-c", line, ...options.rekey ?? [REKEY], ...all],
         cwd: box.home,
         clearEnv: true,
         env: {
