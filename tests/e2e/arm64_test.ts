@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
 import { elfLength, pinFor } from "../../scripts/denort.ts";
 import { sectionOf } from "../../scripts/supply/elf.ts";
@@ -65,6 +67,19 @@ Deno.test("on arm64 it serves", async () => {
   assert.equal(await serving.auth(old), 401);
   assert.equal(await serving.auth(await box.token()), 204);
   assert.equal((await serving.stop()).code, 0);
+});
+
+Deno.test("on arm64 a Unix socket that the runtime has taken away is made again", async () => {
+  using box = new Box({ REKEY_STORE: "database" });
+  assert.equal((await box.run(["init"])).code, 0);
+  const path = join(box.home, "socket");
+  await using serving = await Serving.start(box, ["--unix", path], { rekey: EMULATED });
+  Deno.removeSync(path);
+  await serving.until(() => existsSync(path) && Deno.statSync(path).mode! % 0o1000 === 0o600);
+  const ask = ["--silent", "--unix-socket", path, "http://localhost/healthz"];
+  assert.equal((await box.exec("/usr/bin/curl", ask)).code, 0);
+  assert.equal((await serving.stop()).code, 0);
+  assert.ok(!existsSync(path));
 });
 
 Deno.test("on arm64 a program under exec is told of a rotation, and to end", async () => {
