@@ -1,6 +1,7 @@
 /**
- * Builds `dist/rekey`: one executable with the program, the runtime and the keyring addon. With `--traced`
- * it builds `dist/rekey-traced` instead, for the hunt for leaks: see `traced.ts`.
+ * Builds `dist/rekey`: one executable with the program, the runtime and the keyring addon. With a kind of machine
+ * (`linux-arm64`) it builds for that, `dist/rekey-linux-arm64`; with `--traced` it builds `dist/rekey-traced`, for the
+ * hunt for leaks: see `traced.ts`.
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -8,18 +9,20 @@ import { brotliCompressSync, constants } from "node:zlib";
 import { bundle, LIBRARIES } from "./bundle.ts";
 import { addCode } from "./code_cache.ts";
 import { compile, V8_FLAGS } from "./compile.ts";
-import { findDenort } from "./denort.ts";
+import { findToolchain } from "./denort.ts";
 import { PERMISSIONS } from "./permissions.ts";
 import { writeAbout } from "./supply/about.ts";
 import { addonFiles } from "./supply/addon.ts";
 import { takeSources } from "./supply/sources.ts";
+import { binaryNameOf, HOST, nameOf, partsOf, targetNamed } from "./target.ts";
 import { traced } from "./traced.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 const TRACED = Deno.args.includes("--traced");
-const NAME = TRACED ? "rekey-traced" : "rekey";
-// Folders of their own, so that neither build finds the other's parts.
-const PARTS = TRACED ? "dist/build-traced" : "dist/build";
+const TARGET = targetNamed(Deno.args.find((arg) => !arg.startsWith("--")) ?? nameOf(HOST));
+const NAME = `${binaryNameOf(TARGET)}${TRACED ? "-traced" : ""}`;
+// Folders of their own, so that no build finds another's parts.
+const PARTS = partsOf(NAME);
 
 Deno.chdir(ROOT);
 await Deno.mkdir(PARTS, { recursive: true });
@@ -29,13 +32,15 @@ await Deno.mkdir(PARTS);
 await bundle(PARTS);
 const sources = await takeSources(PARTS);
 if (TRACED) await trace();
-await addCode(PARTS);
+// V8 takes no code that was made on another kind of machine.
+if (TARGET === HOST) await addCode(PARTS);
+const addon = await addonFiles(TARGET);
 await copyAddon();
 // Rotations load jose.
 for (const name of Object.keys(LIBRARIES).filter((name) => name !== "jose")) {
   await pack(`${PARTS}/${name}.js`);
 }
-await writeAbout(PARTS, sources, await findDenort());
+await writeAbout(PARTS, sources, addon, await findToolchain(TARGET));
 await fixTimes();
 await compile(`${PARTS}/main.js`, `dist/${NAME}.new`, [
   ...PERMISSIONS.map(([flag]) => flag),
@@ -43,7 +48,7 @@ await compile(`${PARTS}/main.js`, `dist/${NAME}.new`, [
   // For threads that share a port.
   "--unstable-net",
   ...["--include", PARTS],
-]);
+], TARGET);
 // In one step, so that whoever runs it meanwhile finds the old one or the new one.
 await Deno.rename(`dist/${NAME}.new`, `dist/${NAME}`);
 const { size } = await Deno.stat(`dist/${NAME}`);
@@ -58,7 +63,7 @@ async function trace(): Promise<void> {
 
 /** Puts the addon and its SHA-256 beside the program, where `src/store/keyring_addon.ts` looks. */
 async function copyAddon(): Promise<void> {
-  const content = await Deno.readFile(addonFiles().path);
+  const content = await Deno.readFile(addon.path);
   const sha256 = createHash("sha256").update(content).digest("hex");
   await Deno.writeFile(`${PARTS}/keyring.node`, content);
   await pack(`${PARTS}/keyring.node`);

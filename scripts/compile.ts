@@ -1,5 +1,6 @@
-import { findDenort } from "./denort.ts";
+import { findToolchain } from "./denort.ts";
 import { runDeno } from "./run_deno.ts";
+import { HOST } from "./target.ts";
 
 /**
  * V8's flags of the binary; its compiled code holds for these and no others. New objects get 2 MB before the old ones
@@ -9,14 +10,18 @@ import { runDeno } from "./run_deno.ts";
 export const V8_FLAGS = "--v8-flags=--max-semi-space-size=2,--heap-growing-percent=60";
 
 /**
- * Compiles a program to an executable. V8's own cache of code is not used: it would lie in a shared folder under a
+ * Compiles a program to an executable for a kind of machine. V8's own cache of code is not used: it would lie in a shared folder under a
  * predictable name.
  */
-export async function compile(entry: string, output: string, flags: string[] = []): Promise<void> {
-  const denort = await (found ??= findDenort());
+export async function compile(
+  entry: string,
+  output: string,
+  flags: string[] = [],
+  target = HOST,
+): Promise<void> {
+  const { denort, deno } = await findToolchain(target);
   const env: Record<string, string> = denort === undefined ? {} : { DENORT_BIN: denort };
   const fixed = ["--quiet", "--no-check", "--no-code-cache", "--no-prompt", "--no-config"];
-  await runDeno(env, "compile", ...fixed, ...flags, "--output", output, entry);
+  if (target !== HOST) fixed.push("--target", target);
+  await runDeno({ env, deno }, "compile", ...fixed, ...flags, "--output", output, entry);
 }
-
-let found: Promise<string | undefined> | undefined;

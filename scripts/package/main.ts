@@ -3,6 +3,7 @@
  * there is dpkg-deb, a `.deb`, and prints their names. The same binary and time make the same bytes.
  */
 import { dirname, join } from "node:path";
+import { HOST, nameOf } from "../target.ts";
 import { archiveFiles, debianFiles, type Ingredients, type Packed } from "./contents.ts";
 
 const ARCHITECTURES: Record<string, string> = { x64: "amd64", arm64: "arm64" };
@@ -110,10 +111,9 @@ if (import.meta.main) {
     new TextDecoder().decode((await new Deno.Command(binary, { args }).output()).stdout);
   const { version } = JSON.parse(await ask("version", "--json"));
   const licenses = await ask("version", "--licenses");
-  const target = `${Deno.build.os}-${Deno.build.arch === "x86_64" ? "x64" : "arm64"}`;
   const time = Number(Deno.env.get("SOURCE_DATE_EPOCH") ?? 0);
   const ingredients = { binary: Deno.readFileSync(binary), licenses, version, time };
-  for (const name of await makePackages(ingredients, target, folder)) {
+  for (const name of await makePackages(ingredients, nameOf(HOST), folder)) {
     Deno.stdout.writeSync(new TextEncoder().encode(`${name}\n`));
   }
 }

@@ -2,11 +2,12 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
 import type { About, LicenseText } from "../../src/cli/about.ts";
-import { elfLength } from "../denort.ts";
-import { addonFiles, describedAddon } from "./addon.ts";
+import { elfLength, type Toolchain } from "../denort.ts";
+import { runDeno } from "../run_deno.ts";
+import { type AddonFiles, describedAddon } from "./addon.ts";
 import { origin } from "./commit.ts";
 import { cratesIn } from "./crates.ts";
-import type { Lockfile } from "./lockfile.ts";
+import { readLock } from "./lockfile.ts";
 import { described, unpackedOf } from "./packages.ts";
 import { textOf, textsOf } from "./texts.ts";
 
@@ -21,17 +22,18 @@ const LICENSES = join(import.meta.dirname!, "../licenses");
 export async function writeAbout(
   folder: string,
   sources: readonly string[],
-  denort: string | undefined,
+  files: AddonFiles,
+  toolchain: Toolchain,
 ): Promise<void> {
-  const lock: Lockfile = JSON.parse(await Deno.readTextFile("deno.lock"));
+  const lock = await readLock();
   const unpacked = unpackedOf(sources, Deno.cwd());
   const dependencies = described(unpacked, lock);
-  const files = addonFiles();
   const addon = describedAddon(files, lock);
-  if (Deno.build.os === "linux") checkCrates(files.path, files.binary.folder);
+  if (files.binary.name.includes("linux")) checkCrates(files.path, files.binary.folder);
+  const runtime = await versionsOf(toolchain);
   const about: About = {
     ...await origin(),
-    denort: { version: Deno.version.deno, sha256: await denortHash(denort) },
+    denort: { version: runtime.deno, sha256: await denortHash(toolchain.denort) },
     addon,
     dependencies,
   };
@@ -43,7 +45,7 @@ export async function writeAbout(
   const json = (content: unknown) => new TextEncoder().encode(JSON.stringify(content));
   await Deno.writeFile(join(folder, "about.json"), json(about));
   // Packed, since every start goes through all that is embedded: 300 KB more take it a millisecond longer.
-  const packed = deflateSync(json([...runtimeTexts(), ...texts]), { level: 9 });
+  const packed = deflateSync(json([...runtimeTexts(runtime), ...texts]), { level: 9 });
   await Deno.writeFile(join(folder, "licenses.json.deflate"), packed);
 }
 
@@ -52,12 +54,19 @@ function checkCrates(addon: string, folder: string): void {
 }
 
 // The runtime's package has no licences in it; SQLite is in the public domain and asks for nothing.
-function runtimeTexts(): LicenseText[] {
+function runtimeTexts({ deno, v8 }: Versions): LicenseText[] {
   const text = (name: string) => Deno.readTextFileSync(join(LICENSES, name)).trim();
   return [
-    { of: [`Deno ${Deno.version.deno}`], license: "MIT", text: text("deno.txt") },
-    { of: [`V8 ${Deno.version.v8}`], license: "BSD-3-Clause", text: text("v8.txt") },
+    { of: [`Deno ${deno}`], license: "MIT", text: text(`deno-${deno}.txt`) },
+    { of: [`V8 ${v8}`], license: "BSD-3-Clause", text: text("v8.txt") },
   ];
+}
+
+type Versions = Pick<typeof Deno.version, "deno" | "v8">;
+
+// Of denort, which has those of its Deno and cannot be asked where it does not run.
+async function versionsOf({ deno }: Toolchain): Promise<Versions> {
+  return JSON.parse(await runDeno({ deno }, "eval", "console.log(JSON.stringify(Deno.version))"));
 }
 
 // Deno keeps its own download packed: an empty program shows it.

@@ -11,6 +11,11 @@ export interface Lockfile {
   readonly npm: Readonly<Record<string, Locked>>;
 }
 
+/** That of the project. */
+export async function readLock(): Promise<Lockfile> {
+  return JSON.parse(await Deno.readTextFile("deno.lock"));
+}
+
 /** What is locked of a package. @throws {Error} when nothing is. */
 export function locked(lock: Lockfile, name: string, version: string): Locked {
   // After an underscore: the peers that it was resolved with.

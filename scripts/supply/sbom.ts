@@ -21,6 +21,8 @@ export interface Facts {
   readonly sha256: string;
   /** Those in the addon. */
   readonly crates: readonly Crate[];
+  /** Version of the Deno that made the bundle; the one that compiled it has that of denort. */
+  readonly bundler: string;
   /** Names of the npm packages that the project itself names. */
   readonly direct: ReadonlySet<string>;
   /** Seconds since the epoch; not the clock's: the same commit makes the same document. */
@@ -65,7 +67,8 @@ export function sbom(facts: Facts): Record<string, unknown> {
   };
 }
 
-function metadata({ about, time }: Facts, component: Component) {
+function metadata({ about, bundler, time }: Facts, component: Component) {
+  const denos = [...new Set([bundler, about.denort.version])];
   const tool = (name: string, version: string) => ({ type: "application", name, version });
   return {
     timestamp: new Date(time * 1000).toISOString(),
@@ -73,7 +76,7 @@ function metadata({ about, time }: Facts, component: Component) {
     tools: {
       components: [
         tool("rekey scripts/release.ts", component.version!),
-        tool("deno", about.denort.version),
+        ...denos.map((version) => tool("deno", version)),
       ],
     },
     component,

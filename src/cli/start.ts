@@ -1,4 +1,5 @@
 import config from "../../deno.json" with { type: "json" };
+import { keepIgnored } from "./ignored_signals.ts";
 import { main } from "./main.ts";
 import { REQUEST_THREAD, requestThread } from "./request_thread.ts";
 import { makePrivately } from "./umask.ts";
@@ -8,7 +9,9 @@ export async function start(): Promise<void> {
   makePrivately();
   if (self.name === REQUEST_THREAD) return requestThread(self);
   // A limit on the size of files (ulimit -f) is to be an error in words and not the end in mid-write.
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGXFSZ", () => {});
+  if (Deno.build.os !== "windows") {
+    await keepIgnored(() => Deno.addSignalListener("SIGXFSZ", () => {}));
+  }
 
   // `exit` and not a natural end: a keyring call that never returns would hold the process.
   Deno.exit(await run(Deno.args));

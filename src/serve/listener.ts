@@ -1,4 +1,5 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { IS_DENO_2_5 } from "../core/runtime.ts";
 import { fileIdentity, removeFile } from "../store/private_files.ts";
 import type { Address, Settings } from "./settings.ts";
 
@@ -130,7 +131,9 @@ async function somebodyListens(at: Deno.Addr): Promise<boolean> {
     (await Deno.connect(at as Deno.ConnectOptions)).close();
     return true;
   } catch (error) {
-    return !(error instanceof Deno.errors.ConnectionRefused);
+    if (error instanceof Deno.errors.ConnectionRefused) return false;
+    // A newer Deno takes a Unix socket's file away when it no longer listens; this one leaves that to rekey.
+    return IS_DENO_2_5 || !(error instanceof Deno.errors.NotFound);
   }
 }
 

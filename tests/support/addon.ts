@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 
-const PACKED = join(import.meta.dirname!, "../../dist/build/keyring.node.br");
+const DIST = join(import.meta.dirname!, "../../dist");
 
-/** The keyring addon as the build embeds it. */
-export function packedAddon(): Uint8Array {
-  return Deno.readFileSync(PACKED);
+/** The keyring addon as the build embeds it. @param parts the folder of the binary's parts. */
+export function packedAddon(parts = "build"): Uint8Array {
+  return Deno.readFileSync(join(DIST, parts, "keyring.node.br"));
 }
 
 /** The keyring addon as it is loaded. */

@@ -5,6 +5,8 @@ export interface RunningOptions {
   readonly env?: Record<string, string>;
   /** Flags of `rekey exec`. */
   readonly flags?: readonly string[];
+  /** What is started as rekey, with what comes before its arguments. */
+  readonly rekey?: readonly string[];
   /** Stays in the terminal of whoever runs the tests, if there is one; else it has none, as under systemd. */
   readonly inSession?: true;
 }
@@ -26,7 +28,7 @@ export class Running implements AsyncDisposable {
 
   /** Starts it, and answers once it has said `ready`. */
   static async start(box: Box, program: string[], options: RunningOptions = {}): Promise<Running> {
-    const line = [REKEY, "exec", ...options.flags ?? [], "--", ...program];
+    const line = [...options.rekey ?? [REKEY], "exec", ...options.flags ?? [], "--", ...program];
     const running = new Running(
       box,
       new Deno.Command(options.inSession ? line[0]! : "/usr/bin/setsid", {

@@ -5,6 +5,8 @@ export interface ServingOptions {
   readonly env?: Record<string, string>;
   /** A shell's line that runs before the server, in its process: `ulimit -n 200`. */
   readonly before?: string;
+  /** What is started as rekey, with what comes before its arguments. */
+  readonly rekey?: readonly string[];
 }
 
 /** A real `rekey serve` of a box, on a free port unless the arguments say where. */
@@ -33,7 +35,7 @@ export class Serving implements AsyncDisposable {
     const serving = new Serving(
       box,
       new Deno.Command("/bin/sh", {
-        args: ["-c", line, REKEY, ...all],
+        args: ["-c", line, ...options.rekey ?? [REKEY], ...all],
         cwd: box.home,
         clearEnv: true,
         env: {
@@ -53,11 +55,11 @@ export class Serving implements AsyncDisposable {
     return serving;
   }
 
-  /** Waits until something is so. @throws when the server ends before, or after ten seconds. */
+  /** Waits until something is so. @throws when the server ends before, or after half a minute. */
   async until(isSo: () => boolean): Promise<void> {
     let code: number | undefined;
     this.#ended.then((status) => code = status.code);
-    for (const end = Date.now() + 10_000; !isSo();) {
+    for (const end = Date.now() + 30_000; !isSo();) {
       if (code !== undefined || Date.now() > end) {
         throw new Error(`rekey serve (${code ?? "running"}): ${this.stderr}`);
       }

@@ -26,7 +26,7 @@ Deno.test("what is no 64-bit ELF has no such length", () => {
 Deno.test("a denort that differs from its pin in one bit is refused", () => {
   const file = elf(1_000);
   const sha256 = createHash("sha256").update(file).digest("hex");
-  const pin = { package: "p@1", file: "f", bytes: file.length, sha256 };
+  const pin = { deno: "2.5.7", package: "p@1", file: "f", bytes: file.length, sha256 };
   checkPin(file, pin);
   file[500]! ^= 1;
   assert.throws(() => checkPin(file, pin), /Refused/);

@@ -37,6 +37,7 @@ const FACTS: Facts = {
     { name: "top", version: "1.0.0", license: "MIT", requires: ["low@2.0.0+1"] },
     { name: "low", version: "2.0.0+1", license: "MIT", requires: [] },
   ],
+  bundler: "2.5.7",
   direct: new Set(["a", "playwright-core"]),
   time: 1_700_000_000,
 };

@@ -4,6 +4,8 @@ const SIG_DFL = 0n;
 const SIG_IGN = 1n;
 const SIGPIPE = 13;
 const O_RDONLY = 0;
+// More than any system's; on each it begins with the handler.
+const SIGACTION_BYTES = 512;
 const POINTER_BYTES = BigUint64Array.BYTES_PER_ELEMENT;
 
 const LIBRARIES: Partial<Record<typeof Deno.build.os, string>> = {
@@ -30,14 +32,17 @@ export function become(path: string, argv: readonly string[]): void {
   libc?.symbols.execv(zeroTerminated(path), vector(argv));
 }
 
-/** Whether this process ignores a signal. Nobody may listen for it yet. */
+/** Whether this process ignores a signal. */
 export function isIgnored(signal: number): boolean {
-  const libc = load();
-  if (libc === undefined) return false;
-  const before = libc.symbols.signal(signal, SIG_DFL);
-  const ignored = BigInt(before) === SIG_IGN;
-  if (ignored) libc.symbols.signal(signal, SIG_IGN);
-  return ignored;
+  const present = new BigUint64Array(SIGACTION_BYTES / POINTER_BYTES);
+  // Asked and not set: the runtime may have listeners of its own by now.
+  load()?.symbols.sigaction(signal, null, present);
+  return present[0] === SIG_IGN;
+}
+
+/** Makes this process ignore a signal. */
+export function ignore(signal: number): void {
+  load()?.symbols.signal(signal, SIG_IGN);
 }
 
 /** Whether this process is in the foreground of a terminal, which then sends it and its children the same signals. */
@@ -67,6 +72,7 @@ function loadLibrary() {
     access: { parameters: ["buffer", "i32"], result: "i32" },
     execv: { parameters: ["buffer", "buffer"], result: "i32" },
     signal: { parameters: ["i32", "usize"], result: "usize" },
+    sigaction: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
     raise: { parameters: ["i32"], result: "i32" },
     open: { parameters: ["buffer", "i32"], result: "i32" },
     close: { parameters: ["i32"], result: "i32" },

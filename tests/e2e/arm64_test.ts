@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import config from "../../deno.json" with { type: "json" };
+import { elfLength, pinFor } from "../../scripts/denort.ts";
+import { sectionOf } from "../../scripts/supply/elf.ts";
+import { EMULATED, emulated, must, REKEY_ARM64 } from "../support/arm64.ts";
+import { Box } from "../support/box.ts";
+import { listener } from "../support/programs.ts";
+import { Running } from "../support/running.ts";
+import { Serving } from "../support/serving.ts";
+
+const AARCH64 = 183;
+
+Deno.test("the binary for arm64 is one, on the pinned runtime", () => {
+  const binary = Deno.readFileSync(REKEY_ARM64);
+  assert.equal(new DataView(binary.buffer).getUint16(18, true), AARCH64);
+  const runtime = binary.subarray(0, elfLength(binary));
+  const { bytes, sha256 } = pinFor("aarch64-unknown-linux-gnu")!;
+  assert.equal(runtime.length, bytes);
+  assert.equal(createHash("sha256").update(runtime).digest("hex"), sha256);
+  assert.ok(sectionOf(runtime, ".text"));
+});
+
+Deno.test("on arm64 it says what it is made of", async () => {
+  using box = new Box();
+  const about = JSON.parse(await must(box, "version", "--json"));
+  const { deno, sha256 } = pinFor("aarch64-unknown-linux-gnu")!;
+  assert.deepEqual([about.os, about.arch, about.version], ["linux", "aarch64", config.version]);
+  assert.equal(about.runtime.deno, deno);
+  assert.deepEqual(about.denort, { version: deno, sha256 });
+  assert.equal(about.addon.name, "@napi-rs/keyring-linux-arm64-gnu");
+  const licenses = await must(box, "version", "--licenses");
+  assert.match(licenses, new RegExp(`^Deno ${deno} \\(MIT\\)$`, "m"));
+  assert.ok(licenses.includes(`V8 ${about.runtime.v8} (`));
+});
+
+Deno.test("on arm64 it does its main job, in the database", async () => {
+  using box = new Box({ REKEY_STORE: "database" });
+  assert.equal(await must(box, "--version"), config.version);
+  assert.equal(JSON.parse(await must(box, "init", "--json")).location, "database");
+  const old = await must(box, "issue", "--sub", "alice", "--quiet");
+  assert.equal(JSON.parse(await must(box, "verify", old, "--json")).claims.sub, "alice");
+  await must(box, "rotate", "--force");
+  const refused = await emulated(box, ["verify", old, "--json"]);
+  assert.equal(refused.code, 3);
+  assert.equal(JSON.parse(refused.stdout).code, "retired_kid");
+  const status = JSON.parse(await must(box, "status", "--json"));
+  assert.deepEqual([status.version, status.location], [2, "database"]);
+  // Both kinds of machine read the same formats.
+  const token = await must(box, "issue", "--sub", "bob", "--quiet");
+  assert.equal((await box.run(["verify", token])).code, 0);
+  assert.equal((await box.run(["audit", "verify"])).code, 0);
+});
+
+Deno.test("on arm64 it serves", async () => {
+  using box = new Box({ REKEY_STORE: "database" });
+  assert.equal((await box.run(["init"])).code, 0);
+  const old = await box.token();
+  // As nohup starts it.
+  const options = { rekey: EMULATED, before: "trap '' HUP" };
+  await using serving = await Serving.start(box, [], options);
+  serving.process.kill("SIGHUP");
+  assert.equal(await serving.auth(old), 204);
+  assert.equal((await box.run(["rotate", "--force"])).code, 0);
+  assert.equal(await serving.auth(old), 401);
+  assert.equal(await serving.auth(await box.token()), 204);
+  assert.equal((await serving.stop()).code, 0);
+});
+
+Deno.test("on arm64 a Unix socket that the runtime has taken away is made again", async () => {
+  using box = new Box({ REKEY_STORE: "database" });
+  assert.equal((await box.run(["init"])).code, 0);
+  const path = join(box.home, "socket");
+  await using serving = await Serving.start(box, ["--unix", path], { rekey: EMULATED });
+  Deno.removeSync(path);
+  await serving.until(() => existsSync(path) && Deno.statSync(path).mode! % 0o1000 === 0o600);
+  const ask = ["--silent", "--unix-socket", path, "http://localhost/healthz"];
+  assert.equal((await box.exec("/usr/bin/curl", ask)).code, 0);
+  assert.equal((await serving.stop()).code, 0);
+  assert.ok(!existsSync(path));
+});
+
+Deno.test("on arm64 a program under exec is told of a rotation, and to end", async () => {
+  using box = new Box({ REKEY_STORE: "database" });
+  assert.equal((await box.run(["init"])).code, 0);
+  const options = { rekey: EMULATED, flags: ["--on-rotate", "signal:HUP"] };
+  await using running = await Running.start(box, listener(), options);
+  assert.equal((await box.run(["rotate", "--force"])).code, 0);
+  await running.until(() => running.stdout.includes("SIGHUP"));
+  running.process.kill("SIGTERM");
+  const tooLong = setTimeout(() => running.process.kill("SIGKILL"), 20_000);
+  assert.equal((await running.ended()).code, 21);
+  clearTimeout(tooLong);
+});

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { checkIntegrity, kept } from "../../scripts/downloads.ts";
+import {
+  binaryNameOf,
+  HOST,
+  nameOf,
+  partsOf,
+  RELEASED,
+  targetNamed,
+} from "../../scripts/target.ts";
+
+const archive = () => new TextEncoder().encode("an archive");
+const integrity = `sha512-${createHash("sha512").update(archive()).digest("base64")}`;
+const check = (content: Uint8Array) => checkIntegrity(content, integrity);
+
+Deno.test("a package that differs from deno.lock in one bit is refused", () => {
+  check(archive());
+  const changed = archive();
+  changed[3]! ^= 1;
+  assert.throws(() => check(changed), /Refused/);
+});
+
+Deno.test("what was downloaded is kept, looked at each time, and not kept when it is refused", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+  try {
+    let downloads = 0;
+    const get = (content: Uint8Array) =>
+      kept("x.tgz", check, () => (downloads++, Promise.resolve(content)), folder);
+    await assert.rejects(get(new Uint8Array(3)), /Refused/);
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+    const path = await get(archive());
+    assert.equal(await get(archive()), path);
+    assert.equal(downloads, 2);
+    assert.deepEqual(Deno.readFileSync(path), archive());
+    Deno.writeTextFileSync(path, "another archive");
+    await assert.rejects(get(archive()), /Refused/);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("kinds of machines have the names of what is released for them", () => {
+  assert.deepEqual(RELEASED.map(nameOf), ["linux-x64", "linux-arm64"]);
+  assert.equal(nameOf("aarch64-apple-darwin"), "darwin-arm64");
+  assert.equal(nameOf("x86_64-pc-windows-msvc"), "windows-x64");
+  for (const target of RELEASED) assert.equal(targetNamed(nameOf(target)), target);
+  assert.throws(() => targetNamed("linux-riscv64"), /linux-riscv64.*linux-arm64/);
+  assert.equal(partsOf(binaryNameOf(HOST)), "dist/build");
+  assert.equal(partsOf("rekey-linux-arm64"), "dist/build-linux-arm64");
+});
