@@ -91,12 +91,12 @@ export const MIGRATIONS: readonly string[] = [
   `DROP INDEX rekey_sessions_sub;
    CREATE INDEX rekey_sessions_sub ON rekey_sessions (sub, issued_at) WHERE revoked_at IS NULL;
    CREATE INDEX rekey_sessions_newest ON rekey_sessions (issued_at) WHERE revoked_at IS NULL;`,
-  // A constraint that allows more leaves every row as it is; a new table would cost as many as there are sessions.
-  `PRAGMA writable_schema = ON;
-   UPDATE sqlite_schema
-   SET sql = replace(sql, 'location IN (''keyring'', ''database'')', 'location IN (''keyring'', ''database'', ''etcd'')')
-   WHERE name = 'rekey_versions';
-   PRAGMA writable_schema = RESET;`,
+  // A constraint cannot be changed, and a new table cannot take the place of one that sessions refer to.
+  `ALTER TABLE rekey_versions RENAME COLUMN location TO old_location;
+   ALTER TABLE rekey_versions ADD COLUMN location TEXT NOT NULL DEFAULT 'database'
+     CHECK (location IN ('keyring', 'database', 'etcd'));
+   UPDATE rekey_versions SET location = old_location;
+   ALTER TABLE rekey_versions DROP COLUMN old_location;`,
 ];
 
 /** Our tables, children first: sessions refer to versions. `settings` is shared with the application. */

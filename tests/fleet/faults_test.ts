@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Etcd, type EtcdMember, Fleet, must } from "../support/etcd.ts";
 import type { Box } from "../support/box.ts";
+import { examined } from "../support/doctor.ts";
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -144,6 +145,8 @@ Deno.test("an etcd of three members that fail while secrets are rotated", async 
     const refused = await one.run(["rotate", "--force", "--json"]);
     assert.equal(refused.code, 4);
     assert.match(refused.stderr, /etcd_unavailable.*space/s);
+    const { findings } = await examined(one);
+    assert.ok(findings.some(({ code }) => code === "etcd_alarm"));
     // What is there can be read.
     assert.equal((await must(two, "status")).kid, before.kid);
     await etcd.ctl("del", "--prefix", "filler");

@@ -75,6 +75,23 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
     };
     // Its KEK is another one, and that is said.
     assert.ok((await elsewhere(env)).includes("kek_wrong"));
+    // Another fleet under the same KEK.
+    const [box] = stranger.machines as [Box];
+    await must(box, "destroy", "--force");
+    await etcd.ctl("del", "--prefix", "/stranger/");
+    box.env.REKEY_KEK_FILE = one.env.REKEY_KEK_FILE!;
+    await must(box, "init");
+    const foreign = await elsewhere({ REKEY_ETCD_PREFIX: "/stranger/" });
+    assert.ok(foreign.includes("fleet_foreign"));
+    // What a real one does not say on demand.
+    const refusal = JSON.stringify({ error: "etcdserver: corrupt", code: 13 });
+    await using broken = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+      () => new Response(refusal, { status: 500 }),
+    );
+    const { port } = broken.addr;
+    const failed = await elsewhere({ REKEY_ETCD_ENDPOINTS: `http://127.0.0.1:${port}` });
+    assert.ok(failed.includes("etcd_failed"));
     const single = { REKEY_ETCD_ENDPOINTS: etcd.members[1]!.url };
     assert.ok((await elsewhere(single)).includes("etcd_single"));
   });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Box } from "../support/box.ts";
+import { examined } from "../support/doctor.ts";
 import { must } from "../support/etcd.ts";
 import { EtcdApart } from "../support/etcd_apart.ts";
 import { Serving } from "../support/serving.ts";
@@ -94,6 +95,8 @@ Deno.test("a machine whose network fails, with TLS, a client certificate and a u
     Deno.writeTextFileSync(wrong, "wrong\n");
     assert.equal(await code({ REKEY_ETCD_PASSWORD_FILE: wrong }), "etcd_denied");
     assert.equal(await code({ REKEY_ETCD_PREFIX: "/elsewhere/" }), "etcd_denied");
+    const { findings } = await examined(near, [], { env: { REKEY_ETCD_PASSWORD_FILE: wrong } });
+    assert.ok(findings.some(({ code }) => code === "etcd_denied"));
     assert.equal(await code({ REKEY_ETCD_USER: "" }), "etcd_denied");
     const named = {
       REKEY_ETCD_CERT: etcd.file("named.pem"),

@@ -5,7 +5,8 @@ import { FINDINGS, shellWord } from "../../src/doctor/finding.ts";
 const read = (path: string) => Deno.readTextFileSync(join(import.meta.dirname!, "../..", path));
 
 Deno.test("each finding of the doctor is provoked by a test, and explained", () => {
-  const tests = read("tests/e2e/doctor_test.ts") + read("tests/keyring/doctor_test.ts");
+  const files = ["e2e/doctor", "keyring/doctor", "fleet/health", "fleet/faults", "fleet/partition"];
+  const tests = files.map((file) => read(`tests/${file}_test.ts`)).join();
   const page = read("docs/doctor.md");
   for (const [code, { level, mended }] of Object.entries(FINDINGS)) {
     assert.ok(tests.includes(`"${code}"`), `no test provokes ${code}`);
