@@ -42,6 +42,7 @@ export class Accounts {
   /** @throws {RekeyError} `usage` for a password that cannot be used, `failed` when there is no such user. */
   async setPassword(name: string, password: string): Promise<void> {
     const hash = await hashPassword(password);
+    await this.#mustBeKnown(name);
     await this.#shareEndOf(name);
     await this.#change(
       (installation, now) => {
@@ -56,6 +57,7 @@ export class Accounts {
 
   /** @throws {RekeyError} `failed` when there is no such user. */
   async remove(name: string): Promise<void> {
+    await this.#mustBeKnown(name);
     await this.#shareEndOf(name);
     await this.#change(
       (installation, now) => {
@@ -153,6 +155,11 @@ export class Accounts {
       `sessions of ${name}`,
     );
     return Math.max(shared, ended);
+  }
+
+  async #mustBeKnown(name: string): Promise<void> {
+    const { installation } = await this.secrets.open();
+    if (new Users(installation.database).find(name) === undefined) throw unknown();
   }
 
   /**

@@ -4,7 +4,7 @@ import { EtcdClient } from "../etcd/client.ts";
 type Variable = (name: string) => string | undefined;
 
 // A proxy would read what is not encrypted, and could answer in etcd's place.
-const PROXIES = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+const NO_PROXY = "localhost,127.0.0.1,::1";
 
 /**
  * A client of the etcd that the `REKEY_ETCD_*` variables name; `undefined` when they name none.
@@ -16,7 +16,8 @@ export function etcdFrom(variable: Variable): EtcdClient | undefined {
   if (text === undefined) return undefined;
   const endpoints = text.split(",").map((part) => endpoint(part.trim()));
   if (endpoints.some((url) => url.startsWith("http:"))) {
-    PROXIES.forEach((name) => Deno.env.delete(name));
+    const others = variable("NO_PROXY") ?? variable("no_proxy");
+    Deno.env.set("NO_PROXY", others === undefined ? NO_PROXY : `${others},${NO_PROXY}`);
   }
   const file = (name: string) => {
     const path = variable(name);
@@ -58,7 +59,8 @@ function endpoint(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const near = ["localhost", "127.0.0.1", "[::1]"].includes(url?.hostname ?? "");
   const safe = url?.protocol === "https:" || (url?.protocol === "http:" && near);
-  if (url !== undefined && safe && url.username + url.password + url.search + url.hash === "") {
+  const rest = `${url?.username}${url?.password}${url?.pathname}${url?.search}${url?.hash}`;
+  if (url !== undefined && safe && rest === "/") {
     return url.origin;
   }
   throw usage(

@@ -80,7 +80,7 @@ export class EtcdClient implements Disposable {
   ): Promise<TxnResult> {
     const body = { compare: when, success: then, failure: otherwise };
     const answer = await this.#call("kv/txn", body);
-    const found = (answer.responses ?? []).filter((part: Answer) => "response_range" in part)
+    const found = (answer.responses ?? []).filter((part: Answer) => part?.response_range)
       .map((part: Answer) => keyValues(part.response_range));
     const { cluster_id: cluster, revision } = answer.header;
     return { held: answer.succeeded === true, found, cluster, revision: Number(revision) };
@@ -111,8 +111,13 @@ export class EtcdClient implements Disposable {
     const endpoint = this.settings.endpoints[this.#first]!;
     try {
       const response = await this.#fetch(endpoint, "watch", { create_request: end }, signal);
-      // Each part is a line; what it says does not matter.
-      for await (const _ of response.body ?? []) changed();
+      if (!response.ok) throw unavailable("it tells of no changes");
+      const text = (response.body ?? new ReadableStream()).pipeThrough(new TextDecoderStream());
+      // Each part is a line; but for its end it does not matter what it says.
+      for await (const part of text) {
+        if (part.includes('"canceled":true')) throw unavailable("it tells of no more changes");
+        changed();
+      }
     } catch (error) {
       if (isRekeyError(error)) throw error;
       throw unavailable("its connection has ended", error);
@@ -154,7 +159,8 @@ export class EtcdClient implements Disposable {
         this.#first = index;
         return answer;
       } catch (error) {
-        if (!isRekeyError(error, "etcd_unavailable")) throw error;
+        // A transaction that was sent to another member before may have been carried out.
+        if (!isRekeyError(error, "etcd_unavailable")) throw trouble ?? error;
         trouble = error;
       }
     }
@@ -198,10 +204,10 @@ export class EtcdClient implements Disposable {
       if (text.startsWith("CommonName of client")) throw namedCertificate();
       const result = JSON.parse(text);
       const sound = typeof result === "object" && result !== null;
-      // A login's and a lease's answer have theirs further in.
-      if (response.ok && sound && (result.header ?? result.result?.header)) return { result };
+      if (response.ok && sound && hasHeader(result)) return { result };
       if (response.ok || !sound) throw unavailable("what answers is no etcd");
-      return { refusal: { code: Number(result.code), message: String(result.error) } };
+      const message = String(result.error ?? result.message ?? "it refused");
+      return { refusal: { code: Number(result.code), message } };
     } catch (error) {
       if (isRekeyError(error)) throw error;
       if (error instanceof SyntaxError) throw unavailable("what answers is no etcd", error);
@@ -221,4 +227,10 @@ export class EtcdClient implements Disposable {
     };
     return fetch(`${endpoint}/v3/${path}`, init);
   }
+}
+
+// A kept lease's answer has its header further in.
+function hasHeader(answer: Answer): boolean {
+  const header = answer.header ?? answer.result?.header;
+  return typeof header?.cluster_id === "string" && /^\d+$/.test(header.revision ?? "0");
 }

@@ -1,8 +1,5 @@
 import { type ErrorCode, RekeyError } from "../core/errors.ts";
 
-/** Codes of an etcd that cannot be used just now, or not by us. */
-export const ETCD_UNAVAILABLE = ["etcd_unavailable", "etcd_denied"] as const;
-
 /** No member of etcd has answered. */
 export function unavailable(why: string, cause?: unknown): RekeyError {
   return new RekeyError("etcd_unavailable", `Cannot use etcd: ${why}`, {
@@ -38,8 +35,8 @@ const [INVALID_ARGUMENT, PERMISSION_DENIED, FAILED_PRECONDITION, UNAUTHENTICATED
 const [RESOURCE_EXHAUSTED, UNAVAILABLE, DEADLINE_EXCEEDED] = [8, 14, 4];
 
 /** Whether another member may be able to do it. */
-export function isElsewhere({ code }: Refusal): boolean {
-  return code === UNAVAILABLE || code === DEADLINE_EXCEEDED;
+export function isElsewhere({ code, message }: Refusal): boolean {
+  return code === UNAVAILABLE || code === DEADLINE_EXCEEDED || /too many requests/.test(message);
 }
 
 /** Whether the token of a login is no longer taken. */
@@ -50,7 +47,7 @@ export function wantsLogin({ code, message }: Refusal): boolean {
 /** The error for a refusal that no other member would take back. */
 export function refused({ code, message }: Refusal): RekeyError {
   if (code === RESOURCE_EXHAUSTED) {
-    return new RekeyError("etcd_unavailable", `Cannot write to etcd: ${plain(message)}`, {
+    return new RekeyError("etcd_failed", `Cannot write to etcd: ${plain(message)}`, {
       hint: "Its space is used up: compact and defragment it, then `etcdctl alarm disarm`",
     });
   }

@@ -47,11 +47,6 @@ export function unchangedSince(key: string, revision: number): Condition {
   return { key: encoded(key), ...target };
 }
 
-/** The key is there. */
-export function isThere(key: string): Condition {
-  return { key: encoded(key), target: "VERSION", result: "GREATER", version: "0" };
-}
-
 /** The key after all that begin with one: for keys in ASCII. */
 export function endOf(key: string): string {
   return key.slice(0, -1) + String.fromCharCode(key.charCodeAt(key.length - 1) + 1);

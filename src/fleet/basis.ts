@@ -27,11 +27,25 @@ export async function basisOf(installation: Installation): Promise<Basis> {
     return { state: snapshot.state, snapshot, added: new Map() };
   } catch (error) {
     const known = knownFleet(installation.meta);
-    if (!isRekeyError(error, "fleet_behind") || known === undefined) throw error;
+    const mendable = isRekeyError(error, "fleet_behind", "secret_missing");
+    if (!mendable || known === undefined) throw error;
     const snapshot = await readSnapshot(installation, installation.shared());
+    if (error.code === "secret_missing" && snapshot !== undefined) {
+      return { ...withoutLost(installation, snapshot), snapshot };
+    }
     const state = localState(installation, known.id, known.change);
     return { state, snapshot, added: sealedHere(installation) };
   }
+}
+
+// A value that etcd has lost may still be here. Where it is not, its version has nothing to verify with.
+function withoutLost(installation: Installation, { state, values }: Snapshot) {
+  const here = sealedHere(installation);
+  const versions = state.versions.filter(({ kid, state }) =>
+    values.has(kid) || here.has(kid) || state === "current"
+  );
+  const added = new Map([...here].filter(([kid]) => !values.has(kid)));
+  return { state: { ...state, versions }, added };
 }
 
 /** What this machine knows of its versions, as a state. */

@@ -10,7 +10,7 @@ import { digestOf, keysOf, knownFleet, mustGoOn, readSnapshot, type Snapshot } f
 /**
  * Takes over what other machines have done. Everything that was committed before the call is known after it.
  *
- * @returns whether there was another version or grace window.
+ * @returns whether the state was another one than this machine knew.
  * @throws {RekeyError} `etcd_…` or `fleet_…` when that cannot be told.
  */
 export async function catchUp(installation: Installation): Promise<boolean> {
@@ -32,7 +32,7 @@ export async function catchUp(installation: Installation): Promise<boolean> {
   const ended = again ? await store.client.range(keys.revoked, { all: true }) : found[1] ?? [];
   takeOverEnded(installation, ended);
   if (again || ended.length > 0) {
-    const last = Math.max(0, ...ended.map(({ modified }) => modified));
+    const last = ended.reduce((most, { modified }) => Math.max(most, modified), 0);
     database.transaction(() => meta.set("fleet_ended", `${cluster} ${last}`));
   }
   return !same;
@@ -47,7 +47,7 @@ export async function takeOver(installation: Installation): Promise<Snapshot> {
   // Asked before etcd is: another process may take over something newer meanwhile.
   const known = knownFleet(installation.meta);
   const snapshot = await readSnapshot(installation, installation.shared());
-  mustGoOn(known, snapshot?.state);
+  mustGoOn(known, snapshot);
   if (snapshot === undefined) throw nothingThere();
   await follow(installation, snapshot);
   return snapshot;

@@ -3,12 +3,12 @@ import { put, read, remove, unchangedSince } from "../etcd/wire.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
 import { digestOf, keysOf, type Snapshot } from "./snapshot.ts";
-import { type FleetState, sealState } from "./state.ts";
+import { type FleetState, MOST_SHARED_VERSIONS, sealState } from "./state.ts";
 
 /** What is to become of the shared state. */
 export interface Proposal {
   /** What it is made of; `undefined` when nothing is to be there. */
-  readonly base: Pick<Snapshot, "revision" | "values"> | undefined;
+  readonly base: Snapshot | undefined;
   readonly state: FleetState;
   /** Sealed values by kid that are not there yet. */
   readonly added?: ReadonlyMap<string, string>;
@@ -35,7 +35,11 @@ export async function propose(
   const sealed = await sealState(kek ?? await installation.kek(), app, state);
   const isWanted = ([kid]: readonly [string, string]) =>
     state.versions.some((row) => row.kid === kid);
-  const over = [...base?.values ?? []].filter((value) => !isWanted(value));
+  // What counted before comes first: anybody may have put values there that no version has.
+  const counted = ([kid]: readonly [string, string]) =>
+    base?.state.versions.some((row) => row.kid === kid);
+  const over = [...base?.values ?? []].filter((value) => !isWanted(value))
+    .sort((a, b) => Number(counted(b)) - Number(counted(a))).slice(0, MOST_SHARED_VERSIONS);
   const more = [...added].filter(isWanted);
   const values = new Map([...base?.values ?? [], ...more].filter(isWanted));
   const then = [
@@ -54,15 +58,18 @@ export async function propose(
 
 /**
  * An answer that was lost leaves open whether the transaction was carried out. The same one again has no effect if it
- * was, and its answer tells.
+ * was, and its answer tells, unless others have changed the state since.
  */
 async function decided<T>(attempt: () => Promise<T>): Promise<T> {
+  let lost: RekeyError | undefined;
   for (const end = performance.now() + PATIENCE_MS;;) {
     try {
       return await attempt();
     } catch (error) {
-      if (!isRekeyError(error, "etcd_unavailable")) throw error;
-      if (performance.now() > end) throw undecided(error);
+      if (!isRekeyError(error)) throw error;
+      if (isRekeyError(error, "etcd_unavailable")) lost = error;
+      else throw lost === undefined ? error : undecided(lost);
+      if (performance.now() > end) throw undecided(lost);
     }
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { asRefusal, isRekeyError } from "../core/errors.ts";
+import { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import { catchUp } from "./catch_up.ts";
 import type { SharedKnowledge } from "./knowledge.ts";
-import { type Member, register, unregister } from "./members.ts";
+import { type Member, register } from "./members.ts";
 import { sealedSlot } from "../store/secret_store.ts";
 import { keysOf, knownFleet } from "./snapshot.ts";
 
@@ -58,19 +59,20 @@ export class FleetKeeper {
     this.#go().catch(this.options.onBug);
   }
 
-  /** Stops, and takes this server off the fleet's list. */
+  /** Stops, and takes this server off the fleet's list: once it accepts nothing any more. */
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#wake.resolve();
+    await this.#looking;
     const installation = await this.options.installation().catch(asRefusal);
     if (this.#lease === undefined || !installation || isRekeyError(installation)) return;
-    await unregister(installation, this.#id).catch(asRefusal);
+    await installation.shared().client.revoke(this.#lease).catch(asRefusal);
   }
 
   async #go(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       await this.#pause();
-      await this.lookNow();
+      if (!this.#stop.signal.aborted) await this.lookNow();
     }
   }
 
@@ -95,6 +97,7 @@ export class FleetKeeper {
       if (installation !== undefined) await this.#keepUp(installation);
       this.#tell(undefined);
     } catch (error) {
+      this.#unwatch.abort();
       this.#tell(asRefusal(error).code);
     }
   }
@@ -104,22 +107,25 @@ export class FleetKeeper {
     // it accepts anything.
     const [steady, system] = [performance.now(), Date.now()];
     await this.#holdLease(installation);
-    this.#watch(installation);
     const overtaken = await catchUp(installation);
     // A member that is cut off from the others tells nothing: another one is listened to.
     if (overtaken && !this.#heard) this.#unwatch.abort();
     this.#heard = false;
+    // After etcd was asked, which logs in anew where that is needed.
+    this.#watch(installation);
     this.options.knowledge.confirm(steady, system);
     await this.#show(installation);
   }
 
   async #holdLease(installation: Installation): Promise<void> {
     const { client } = installation.shared();
-    if (this.#lease !== undefined && await client.keepAlive(this.#lease)) return;
-    const seconds = Math.ceil(this.options.knowledge.maxStalenessMs / 1000) + ELECTION_S;
-    this.#lease = await client.grant(seconds);
-    this.#registered = undefined;
-    await this.#show(installation);
+    if (this.#lease === undefined || !await client.keepAlive(this.#lease)) {
+      this.#registered = undefined;
+      const seconds = Math.ceil(this.options.knowledge.maxStalenessMs / 1000) + ELECTION_S;
+      this.#lease = await client.grant(seconds);
+    }
+    // Nothing is accepted by who is not on the list.
+    if (this.#registered === undefined) await this.#show(installation);
   }
 
   /** Shows what this machine goes by, if that is not what is shown already. */
@@ -133,13 +139,13 @@ export class FleetKeeper {
 
   async #member({ meta, versions, environment, sealed }: Installation): Promise<Member> {
     const pending = versions.pending();
-    const held = pending && await sealed.read(sealedSlot(pending));
+    const held = pending && await sealed.read(sealedSlot(pending)).catch(asRefusal);
     return {
       id: this.#id,
       actor: environment.actor,
       change: knownFleet(meta)?.change ?? 0,
       version: versions.current()?.version ?? 0,
-      prepared: held?.kid ?? null,
+      prepared: held instanceof Secret ? held.kid : null,
       since: this.#since,
       max_staleness: this.options.knowledge.maxStalenessMs,
       rekey: this.options.version,

@@ -1,4 +1,5 @@
-import { put, remove } from "../etcd/wire.ts";
+import { isRekeyError } from "../core/errors.ts";
+import { put } from "../etcd/wire.ts";
 import type { Installation } from "../store/installation.ts";
 import { keysOf } from "./snapshot.ts";
 
@@ -33,13 +34,6 @@ export async function register(
   await store.client.txn([], [put(key, JSON.stringify(member), lease)]);
 }
 
-/** Takes a member out before its lease ends. */
-export async function unregister(installation: Installation, id: string): Promise<void> {
-  const store = installation.shared();
-  const { members } = keysOf(store, installation.environment.app.name);
-  await store.client.txn([], [remove(members + id)]);
-}
-
 /**
  * The servers that run now, and those that were cut off and may not have noticed yet.
  *
@@ -49,7 +43,7 @@ export async function listMembers(installation: Installation): Promise<Member[]>
   const store = installation.shared();
   const { members } = keysOf(store, installation.environment.app.name);
   const found = await store.client.range(members, { all: true });
-  return found.map(({ value }) => readMember(value)).filter((member) => member !== undefined)
+  return found.map(({ key, value }) => readMember(value) ?? unreadable(key.slice(members.length)))
     .sort((a, b) => a.actor < b.actor ? -1 : a.actor > b.actor ? 1 : a.since - b.since);
 }
 
@@ -63,6 +57,12 @@ function readMember(text: string): Member | undefined {
   } catch {
     return undefined;
   }
+}
+
+// Of a newer rekey, or nobody's: it has confirmed nothing.
+function unreadable(id: string): Member {
+  const nothing = { change: 0, version: 0, prepared: null, since: 0, max_staleness: 0 };
+  return { id, actor: "unknown", rekey: "unknown", ...nothing };
 }
 
 /** How often servers are asked for whether they have followed, in milliseconds. */
@@ -80,8 +80,20 @@ export async function untilFollowed(
   waitMs: number,
 ): Promise<Member[]> {
   for (const end = performance.now() + waitMs;;) {
-    const behind = (await listMembers(installation)).filter((member) => member.change < change);
-    if (behind.length === 0 || performance.now() >= end) return behind;
+    const behind = await behindOf(installation, change);
+    const over = performance.now() >= end;
+    if (!isRekeyError(behind) && (behind.length === 0 || over)) return behind;
+    if (isRekeyError(behind) && over) throw behind;
     await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
+  }
+}
+
+// A member that is away for a moment is no answer.
+async function behindOf(installation: Installation, change: number) {
+  try {
+    return (await listMembers(installation)).filter((member) => member.change < change);
+  } catch (error) {
+    if (isRekeyError(error, "etcd_unavailable")) return error;
+    throw error;
   }
 }

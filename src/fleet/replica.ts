@@ -3,7 +3,7 @@ import type { AuditEntry } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { sealedSlot } from "../store/secret_store.ts";
-import { knownFleet, rememberFleet, type Snapshot } from "./snapshot.ts";
+import { knownFleet, putBack, rememberFleet, type Snapshot } from "./snapshot.ts";
 import { type FleetState, rowOf, type SharedVersion, withoutExpired } from "./state.ts";
 
 const ORDER = { retired: 0, previous: 1, current: 2, pending: 3 };
@@ -12,20 +12,23 @@ const ORDER = { retired: 0, previous: 1, current: 2, pending: 3 };
  * Makes this machine's database what etcd holds: one transaction, after which every process on the machine goes by it.
  * The values stay sealed. Something newer that another process has taken over meanwhile stays.
  *
- * @returns whether anything was taken over.
- * @throws {RekeyError} `fleet_foreign` when one of its versions is another one here, `secret_missing` when etcd lacks
+ * @throws {RekeyError} `fleet_behind` when its current version has ended here, `fleet_foreign` when one of its versions is another one here, `secret_missing` when etcd lacks
  * a value.
  */
-export async function follow(installation: Installation, snapshot: Snapshot): Promise<boolean> {
-  const { database, meta, sealed } = installation;
+export async function follow(installation: Installation, snapshot: Snapshot): Promise<void> {
+  const { database, meta, sealed, versions } = installation;
   const { state, values } = snapshot;
   const audit = await installation.audit();
-  return database.transaction(() => {
+  database.transaction(() => {
     const known = knownFleet(meta);
-    if (known !== undefined && known.change > state.change) return false;
+    if (known !== undefined && known.change > state.change) return;
     mustHoldNoOther(installation, state);
     const now = installation.now();
-    const { versions: valued, retired } = withoutExpired(state, now);
+    const before = versions.current()?.kid;
+    const { versions: shared, retired } = withoutExpired(state, now);
+    // What has ended here does not come back, whatever was put back there.
+    const valued = shared.filter((row) => !hasEnded(installation, row));
+    if (!valued.some((row) => row.state === "current")) throw putBack();
     const rows = [...retired, ...valued]
       .sort((a, b) => ORDER[a.state] - ORDER[b.state] || a.version - b.version);
     const news = rows.map((row) => newsOf(installation, row)).filter((entry) => entry !== undefined)
@@ -41,12 +44,16 @@ export async function follow(installation: Installation, snapshot: Snapshot): Pr
     meta.set("alg", state.alg);
     meta.set("key_form", state.key_form);
     meta.set("scrub_pending", "log");
-    meta.remove("announced");
+    if (versions.current()?.kid !== before) meta.remove("announced");
     rememberFleet(meta, snapshot);
     if (known === undefined) audit.append({ event: EVENTS.joined, ...placeOf(state) });
     else news.forEach((entry) => audit.append(entry));
-    return true;
   });
+}
+
+function hasEnded({ versions }: Installation, { kid }: SharedVersion): boolean {
+  const own = versions.byKid(kid);
+  return own?.state === "retired" && own.activated_at !== null;
 }
 
 // A version of this machine's own would be a second current one.
@@ -64,16 +71,11 @@ function newsOf({ versions }: Installation, row: SharedVersion): AuditEntry | un
   if (!begins && !ends) return undefined;
   const begun = row.replaces === null ? EVENTS.created : EVENTS.rotationCompleted;
   const { version, kid } = row;
-  const reason = begins ? row.reason ?? undefined : "grace window over";
+  const place = { version, kid, location: "etcd" };
   // Who did it, and not who takes it over.
-  return {
-    event: begins ? begun : EVENTS.retired,
-    version,
-    kid,
-    location: "etcd",
-    reason,
-    actor: row.by,
-  };
+  if (begins) return { event: begun, ...place, reason: row.reason ?? undefined, actor: row.by };
+  const { by: actor, why: reason } = row.ended ?? { by: undefined, why: "grace window over" };
+  return { event: EVENTS.retired, ...place, reason, actor };
 }
 
 // A version that is so old that the fleet has forgotten it.

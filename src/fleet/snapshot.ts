@@ -102,12 +102,14 @@ export async function readSnapshot(
 }
 
 /**
- * Makes sure that a state goes on from what this machine knows.
+ * Makes sure that what etcd holds goes on from what this machine knows.
  *
- * @throws {RekeyError} `fleet_foreign` when it is another fleet's, `fleet_behind` when it is older.
+ * @throws {RekeyError} `fleet_foreign` when it is another fleet's, `fleet_behind` when it is older, or has gone on from
+ * something older.
  */
-export function mustGoOn(known: Known | undefined, state: FleetState | undefined): void {
+export function mustGoOn(known: Known | undefined, found: Found | undefined): void {
   if (known === undefined) return;
+  const { state, digest } = found ?? {};
   if (state !== undefined && state.id !== known.id) {
     throw new RekeyError(
       "fleet_foreign",
@@ -118,16 +120,18 @@ export function mustGoOn(known: Known | undefined, state: FleetState | undefined
       },
     );
   }
-  if (state !== undefined && state.change >= known.change) return;
-  throw new RekeyError(
-    "fleet_behind",
-    `Cannot use what etcd holds: it is ${
-      state === undefined ? "nothing" : "older than what this machine has seen"
-    }`,
-    {
-      hint:
-        "Was etcd restored from a backup? On the machine with the highest version, `rekey rotate " +
-        "--force` goes on from there, and so does `rekey store move etcd` without a new secret",
-    },
-  );
+  if (state === undefined) throw putBack("nothing");
+  const same = state.change === known.change && digest === known.digest;
+  if (!same && state.change <= known.change) throw putBack();
+}
+
+type Found = Pick<Snapshot, "state" | "digest">;
+
+/** What etcd holds is not what it was when this machine has looked last. */
+export function putBack(what = "older than what this machine has seen"): RekeyError {
+  return new RekeyError("fleet_behind", `Cannot use what etcd holds: it is ${what}`, {
+    hint:
+      "Was etcd restored from a backup? On the machine with the highest version, `rekey rotate " +
+      "--force` goes on from there, and so does `rekey store move etcd` without a new secret",
+  });
 }

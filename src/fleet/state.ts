@@ -9,7 +9,15 @@ import type { Version } from "../store/versions.ts";
 export type SharedVersion = Omit<Version, "location" | "synced"> & {
   /** Who made it: `user@host`. */
   readonly by: string;
+  /** Who has ended it before its time, and why. */
+  readonly ended?: Ended;
 };
+
+/** The end of a version. */
+export interface Ended {
+  readonly by: string;
+  readonly why: string;
+}
 
 /**
  * What the machines of a fleet have in common: one key in etcd, sealed under the KEK, so that who can write to etcd
@@ -32,6 +40,9 @@ export interface FleetState {
 
 /** How many versions that no longer verify are remembered: by their kid a token is refused as retired, not as unknown. */
 export const MOST_RETIRED = 100;
+
+/** How many versions can have a value: a transaction of etcd writes and deletes no more than 128 keys. */
+export const MOST_SHARED_VERSIONS = 50;
 
 /** Seals a state. */
 export function sealState(kek: Kek, app: string, state: FleetState): Promise<string> {
@@ -57,7 +68,7 @@ function binding(app: string): Binding {
 }
 
 /** A shared version as a row of a machine's own. */
-export function rowOf({ by: _, ...row }: SharedVersion): Version {
+export function rowOf({ by: _, ended: __, ...row }: SharedVersion): Version {
   return { ...row, location: "etcd", synced: 1 };
 }
 
@@ -88,12 +99,14 @@ export function retiring(
   state: FleetState,
   now: number,
   isOver: (version: SharedVersion) => boolean,
+  ended?: Ended,
 ): FleetState {
   const over = state.versions.filter(isOver).map((row) => ({
     ...row,
     state: "retired" as const,
     retired_at: now,
     grace_until: null,
+    ...ended === undefined ? {} : { ended },
   }));
   if (over.length === 0) return state;
   const retired = [...over, ...state.retired].sort((a, b) => b.version - a.version);

@@ -11,8 +11,8 @@ import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import type { Changed } from "./rotation.ts";
 import { refuseOneTooMany } from "./rotation_request.ts";
-import { othersFirst, takeOver } from "./shared_rotation.ts";
-import { newVersion, provenValue, succeeded } from "./shared_version.ts";
+import { othersFirst, proposeOnce } from "./shared_rotation.ts";
+import { MOST_SHARED_WINDOWS, newVersion, provenValue, succeeded } from "./shared_version.ts";
 
 // Rotation in two phases: every server has the next version before anything is signed with it.
 
@@ -60,7 +60,7 @@ export async function activateShared(
     const basis = await basisOf(installation);
     const row = preparedOf(basis.state);
     if (row === undefined) throw nothingPrepared();
-    if (graceMs > 0) refuseOneTooMany(installation);
+    if (graceMs > 0) refuseOneTooMany(installation, MOST_SHARED_WINDOWS);
     const lacking = (await listMembers(installation)).filter(({ prepared }) =>
       prepared !== row.kid
     );
@@ -84,9 +84,8 @@ async function activate(
   const graceUntil = graceMs > 0 ? now + graceMs : null;
   if (why !== undefined) await writeDown(installation, row, why);
   const next = succeeded(state, row, graceUntil, now);
-  const snapshot = await propose(installation, { base, state: next, added });
-  if (snapshot === undefined) return undefined;
-  const published = await takeOver(installation, snapshot);
+  const published = await proposeOnce(installation, { base, state: next, added }, row.kid);
+  if (published === undefined) return undefined;
   const version = installation.versions.byKid(row.kid) ?? rowOf({ ...row, state: "current" });
   const head = newestHead(installation.database);
   return { rotated: true, version, previous, graceUntil, published, logWhole: true, head };

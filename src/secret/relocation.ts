@@ -92,6 +92,12 @@ async function commit(
       audit.append({ event: EVENTS.moved, version, kid, location: to, reason: `from ${location}` });
     }
     meta.set("store", to);
+    // What was prepared is the others' to activate.
+    const prepared = versions.pending();
+    if (prepared !== undefined) {
+      sealed.drop(numberedSlot(prepared));
+      versions.retire(prepared, installation.now());
+    }
     // From here on other machines' rotations are no longer ours.
     meta.remove("fleet");
     meta.set("scrub_pending", "log");

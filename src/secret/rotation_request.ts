@@ -26,12 +26,12 @@ export interface RotateOptions {
 /** How many grace windows may be open at once: each verification looks through them. */
 export const MOST_GRACE_WINDOWS = 1_000;
 
-/** @throws {RekeyError} `failed` when {@linkcode MOST_GRACE_WINDOWS} are open. */
-export function refuseOneTooMany({ versions }: Installation): void {
-  if (versions.previous().length < MOST_GRACE_WINDOWS) return;
+/** @throws {RekeyError} `failed` when as many are open as may be. */
+export function refuseOneTooMany({ versions }: Installation, most = MOST_GRACE_WINDOWS): void {
+  if (versions.previous().length < most) return;
   throw new RekeyError(
     "failed",
-    `Cannot give a grace window: ${MOST_GRACE_WINDOWS} are open already`,
+    `Cannot give a grace window: ${most} are open already`,
     { hint: "Rotate without --grace, which ends them all, or end them with `rekey revoke`" },
   );
 }

@@ -2,7 +2,7 @@ import { EVENTS } from "../audit/events.ts";
 import { newestHead } from "../audit/head.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
-import { propose } from "../fleet/commit.ts";
+import { type Proposal, propose } from "../fleet/commit.ts";
 import { follow } from "../fleet/replica.ts";
 import type { Snapshot } from "../fleet/snapshot.ts";
 import { nextNumber, retiring, rowOf, type SharedVersion } from "../fleet/state.ts";
@@ -14,7 +14,7 @@ import { keepCopy } from "./automatic_copy.ts";
 import { scrub } from "./recovery.ts";
 import type { Changed, RotationStep } from "./rotation.ts";
 import { alreadyDone, refuseOneTooMany, type RotateOptions } from "./rotation_request.ts";
-import { newVersion, provenValue, succeeded } from "./shared_version.ts";
+import { MOST_SHARED_WINDOWS, newVersion, provenValue, succeeded } from "./shared_version.ts";
 
 /**
  * Replaces the secret that machines share. The transaction in etcd is the moment; of two machines only one can have it,
@@ -37,7 +37,7 @@ export async function rotateShared(
     if (old === undefined) throw notInitialised(installation.environment.app.name);
     const done = alreadyDone(installation, old, options);
     if (done !== undefined) return done;
-    if ((options.graceMs ?? 0) > 0) refuseOneTooMany(installation);
+    if ((options.graceMs ?? 0) > 0) refuseOneTooMany(installation, MOST_SHARED_WINDOWS);
     if (!copied) await keepCopy(installation, old);
     copied = true;
     const changed = await tryOnce(installation, basis, old, options);
@@ -53,17 +53,19 @@ export async function rotateShared(
  * @throws {RekeyError} as {@linkcode rotateShared} does.
  */
 export async function revokeShared(installation: Installation): Promise<Version[]> {
+  const open = new Map<number, Version>();
   for (const end = performance.now() + REVOKE_MS; performance.now() < end;) {
     const { state: before, snapshot: base, added } = await basisOf(installation);
-    const ended = installation.versions.previous();
+    for (const row of installation.versions.previous()) open.set(row.version, row);
     const now = installation.now();
-    const state = retiring(before, now, (row) => row.state === "previous");
-    if (state === before) return ended;
+    const ended = { by: installation.environment.actor, why: "revoked" };
+    const state = retiring(before, now, (row) => row.state === "previous", ended);
+    if (state === before) return [...open.values()];
     const next = { ...state, change: before.change + 1 };
     const snapshot = await propose(installation, { base, state: next, added });
     if (snapshot === undefined) continue;
     await takeOver(installation, snapshot);
-    return ended;
+    return [...open.values()];
   }
   throw othersFirst();
 }
@@ -89,17 +91,41 @@ async function tryOnce(
   const graceUntil = graceMs > 0 ? now + graceMs : null;
   const state = succeeded(basis.state, row, graceUntil, now);
   const added = new Map([...basis.added, [row.kid, sealed]]);
-  const snapshot = await propose(installation, { base: basis.snapshot, state, added });
-  if (snapshot === undefined) {
+  const proposal = { base: basis.snapshot, state, added };
+  const published = await proposeOnce(installation, proposal, row.kid, onStep);
+  if (published === undefined) {
     await writeDown(installation, EVENTS.rotationRecovered, row, "another machine was first");
     return undefined;
   }
-  onStep("commit");
-  const published = await takeOver(installation, snapshot);
   onStep("publish");
   const version = installation.versions.byKid(row.kid) ?? rowOf({ ...row, state: "current" });
   const head = newestHead(installation.database);
   return { rotated: true, version, previous: old, graceUntil, published, logWhole: true, head };
+}
+
+/**
+ * Makes a version the current one, if nothing else has changed.
+ *
+ * @returns whether this machine has taken it over, or `undefined` when another machine was first.
+ * @throws {RekeyError} as {@linkcode propose} does.
+ */
+export async function proposeOnce(
+  installation: Installation,
+  proposal: Proposal,
+  kid: string,
+  onCommit: (step: "commit") => void = () => {},
+): Promise<boolean | undefined> {
+  const snapshot = await propose(installation, proposal);
+  if (snapshot !== undefined) {
+    onCommit("commit");
+    return await takeOver(installation, snapshot);
+  }
+  // An answer may have been lost, and the version been overtaken since: it was the current one all the same.
+  const { state } = await basisOf(installation);
+  const made = [...state.versions, ...state.retired].some((row) =>
+    row.kid === kid && row.activated_at !== null
+  );
+  return made ? true : undefined;
 }
 
 interface Asked {
@@ -137,9 +163,9 @@ async function writeDown(
 export function othersFirst(): RekeyError {
   return new RekeyError(
     "busy",
-    "Cannot rotate: other machines have rotated each time just before",
+    "Cannot change what machines share: another one was first each time",
     {
-      hint: "See `rekey status` whether a rotation is still wanted",
+      hint: "See `rekey status` whether it is still wanted",
     },
   );
 }

@@ -1,8 +1,17 @@
 import type { Secret } from "../core/secret.ts";
-import { type FleetState, retiring, type SharedVersion, withoutExpired } from "../fleet/state.ts";
+import {
+  type FleetState,
+  MOST_SHARED_VERSIONS,
+  retiring,
+  type SharedVersion,
+  withoutExpired,
+} from "../fleet/state.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot } from "../store/secret_store.ts";
 import { probe, type RotationStep } from "./rotation.ts";
+
+/** How many grace windows can be open: the current version and a prepared one have values too. */
+export const MOST_SHARED_WINDOWS = MOST_SHARED_VERSIONS - 2;
 
 /** A version that nobody uses yet. */
 export function newVersion(
@@ -59,6 +68,7 @@ export function succeeded(
     { ...state, versions: kept },
     now,
     (row) => row.state === "pending" || graceUntil === null,
+    { by: next.by, why: "rotated away" },
   );
   const current = { ...next, state: "current" as const, activated_at: now };
   return { ...ended, change: before.change + 1, versions: [current, ...ended.versions] };

@@ -6,7 +6,8 @@ import { localState } from "../fleet/basis.ts";
 import { propose } from "../fleet/commit.ts";
 import { follow } from "../fleet/replica.ts";
 import { knownFleet, mustGoOn, readSnapshot, type Snapshot } from "../fleet/snapshot.ts";
-import { currentOf, type FleetState } from "../fleet/state.ts";
+import { currentOf, type FleetState, MOST_SHARED_VERSIONS } from "../fleet/state.ts";
+import { isPortable } from "../store/kek.ts";
 import type { Environment, Installation } from "../store/installation.ts";
 import { currentSlot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
@@ -29,8 +30,7 @@ export function isShared({ versions }: Installation): boolean {
  */
 export async function mustBeShareable({ kek, etcd, app }: Environment): Promise<void> {
   if (etcd === undefined) throw unconfigured();
-  const { file, command, credentials } = kek;
-  if ((file ?? command ?? credentials) === undefined) {
+  if (!isPortable(kek)) {
     throw new RekeyError("kek_missing", "Cannot share the secret: its KEK is this machine's own", {
       hint:
         "Make a key file with `head -c 32 /dev/urandom | base64 > FILE`, bring it to every machine, and name it " +
@@ -99,6 +99,7 @@ export async function share(installation: Installation, note: Note): Promise<Mov
   const { versions, meta, database, environment } = installation;
   await mustBeShareable(environment);
   const rows = [versions.current(), ...versions.previous()].filter((row) => row !== undefined);
+  if (rows.length > MOST_SHARED_VERSIONS) throw tooMany();
   const there = await readSnapshot(installation, installation.shared());
   const snapshot = there !== undefined && isOurs(installation, there)
     ? there
@@ -111,11 +112,12 @@ export async function share(installation: Installation, note: Note): Promise<Mov
   return { versions: moved, published };
 }
 
-function isOurs({ versions, meta }: Installation, { state }: Snapshot): boolean {
+function isOurs({ versions, meta }: Installation, snapshot: Snapshot): boolean {
   const known = knownFleet(meta);
+  const { state, digest } = snapshot;
   if (known !== undefined) {
-    if (state.id !== known.id) mustGoOn(known, state);
-    return state.change >= known.change;
+    if (state.id !== known.id) mustGoOn(known, snapshot);
+    return state.change > known.change || digest === known.digest;
   }
   const { version, kid } = currentOf(state);
   const own = versions.current();
@@ -147,6 +149,17 @@ async function putThere(
   throw new RekeyError("busy", "Cannot move the secret to etcd: another machine is changing it", {
     hint: "Try again in a moment",
   });
+}
+
+function tooMany(): RekeyError {
+  return new RekeyError(
+    "failed",
+    "Cannot move the secret to etcd: too many grace windows are open",
+    {
+      hint:
+        `At most ${MOST_SHARED_VERSIONS} versions can be shared; \`rekey revoke\` ends the windows`,
+    },
+  );
 }
 
 function newId(): string {

@@ -109,13 +109,13 @@ class Supervisor {
   async stop(): Promise<void> {
     this.around.systemd.notify("STOPPING=1");
     this.#timers.forEach(clearInterval);
-    await this.around.keeper?.stop();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise((resolve) => timer = setTimeout(resolve, STOP_MS));
     const ended = Promise.allSettled(this.#threads.map((thread) => thread.call("stop")));
     await Promise.race([ended, deadline, this.#death.promise.catch(() => {})]);
     clearTimeout(timer);
     this.#workers.forEach((worker) => worker.terminate());
+    await this.around.keeper?.stop();
     await this.#office.maintain();
   }
 

@@ -129,6 +129,11 @@ export function kekSupplied(sources: KekSources): boolean {
     sources.passphraseCommand !== undefined;
 }
 
+/** Whether other machines can have the same KEK: no generated key file, and no passphrase, whose salt is a database's own. */
+export function isPortable(sources: KekSources): boolean {
+  return (sources.file ?? sources.command ?? credentialPath(sources)) !== undefined;
+}
+
 function generatedKek(path: string | undefined, { id }: KekRecord): Kek {
   if (path === undefined) {
     throw new RekeyError("kek_missing", `Cannot find KEK ${id}: no source names one`, {

@@ -155,7 +155,8 @@ export class Versions {
       .map((name) => `${name} = excluded.${name}`);
     return this.database.prepare(
       `INSERT INTO rekey_versions (${names}) VALUES (${names.map(() => "?")})
-       ON CONFLICT (version) DO UPDATE SET ${updates} WHERE kid = excluded.kid`,
+       ON CONFLICT (version) DO UPDATE SET ${updates}
+         WHERE kid = excluded.kid OR (rekey_versions.state = 'retired' AND activated_at IS NULL)`,
     ).run(...Object.values(all)) > 0;
   }
 

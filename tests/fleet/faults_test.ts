@@ -144,7 +144,7 @@ Deno.test("an etcd of three members that fail while secrets are rotated", async 
     }
     const refused = await one.run(["rotate", "--force", "--json"]);
     assert.equal(refused.code, 4);
-    assert.match(refused.stderr, /etcd_unavailable.*space/s);
+    assert.match(refused.stderr, /etcd_failed.*space/s);
     const { findings } = await examined(one);
     assert.ok(findings.some(({ code }) => code === "etcd_alarm"));
     // What is there can be read.

@@ -1,4 +1,4 @@
-import { asRefusalOrBug } from "../../core/errors.ts";
+import { asRefusalOrBug, RekeyError } from "../../core/errors.ts";
 import { hideMemory } from "../../serve/confinement.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { type Context, variable } from "../context.ts";
@@ -63,7 +63,7 @@ async function supervise(
   const warn = (text: string) => output.warning(text);
   const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS });
   const watch = new Watch(environment, warn);
-  const following = followFleet(secrets);
+  const following = followFleet(secrets, warn);
   const around = {
     watch,
     warn,
@@ -80,14 +80,19 @@ async function supervise(
   }
 }
 
-// Of a fleet's rotations this machine has to ask; whether it could is said when the program is to have the value.
-function followFleet(secrets: SecretManager): ReturnType<typeof setInterval> | undefined {
+// Of a fleet's rotations this machine has to ask. What keeps it from hearing of them is said once.
+function followFleet(secrets: SecretManager, warn: (text: string) => void) {
   if (secrets.environment.etcd === undefined) return undefined;
-  let asking = false;
-  return setInterval(() => {
+  let [asking, trouble]: [boolean, string | undefined] = [false, undefined];
+  return setInterval(async () => {
     if (asking) return;
     asking = true;
-    secrets.fleet.catchUp().catch(asRefusalOrBug).finally(() => asking = false);
+    const outcome = await secrets.fleet.catchUp().catch(asRefusalOrBug);
+    const { code, message } = outcome instanceof RekeyError ? outcome : {};
+    if (code !== undefined && code !== trouble) {
+      warn(`rotations elsewhere are not seen for now: ${message}`);
+    }
+    [asking, trouble] = [false, code];
   }, FOLLOW_MS);
 }
 
