@@ -80,7 +80,8 @@ export class EtcdClient implements Disposable {
   ): Promise<TxnResult> {
     const body = { compare: when, success: then, failure: otherwise };
     const answer = await this.#call("kv/txn", body);
-    const found = (answer.responses ?? []).filter((part: Answer) => part?.response_range)
+    const responses = Array.isArray(answer.responses) ? answer.responses : [];
+    const found = responses.filter((part: Answer) => part?.response_range)
       .map((part: Answer) => keyValues(part.response_range));
     const { cluster_id: cluster, revision } = answer.header;
     return { held: answer.succeeded === true, found, cluster, revision: Number(revision) };

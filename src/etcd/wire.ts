@@ -55,13 +55,19 @@ export function endOf(key: string): string {
 /** What a range has found. */
 // deno-lint-ignore no-explicit-any
 export function keyValues(answer: any): KeyValue[] {
-  return (answer?.kvs ?? []).map((
-    row: { key: string; value?: string; mod_revision: string },
-  ) => ({
+  const rows = Array.isArray(answer?.kvs) ? answer.kvs : [];
+  return rows.filter(isRow).map((row: { key: string; value?: string; mod_revision: string }) => ({
     key: decoded(row.key),
     value: decoded(row.value ?? ""),
     modified: Number(row.mod_revision),
   }));
+}
+
+// A proxy in between can answer with anything.
+// deno-lint-ignore no-explicit-any
+function isRow(row: any): boolean {
+  return typeof row?.key === "string" && ["string", "undefined"].includes(typeof row.value) &&
+    /^\d+$/.test(row.mod_revision);
 }
 
 /** Text as the gateway wants bytes. */

@@ -48,7 +48,7 @@ Deno.test("a machine whose network fails, with TLS, a client certificate and a u
         if (await second.auth(old) === 204) last = began - since;
         await pause(10);
       }
-      assert.ok(last < STALENESS_MS + 50, `accepted ${last} ms after it was cut off`);
+      assert.ok(last < STALENESS_MS + 200, `accepted ${last} ms after it was cut off`);
       assert.equal(await second.auth(old), 503);
       assert.deepEqual((await rotating).unconfirmed, []);
       assert.equal(await first.auth(old), 401);
@@ -75,7 +75,7 @@ Deno.test("a machine whose network fails, with TLS, a client certificate and a u
         assert.ok(code === 0 || code === 4, `${code}`);
         await etcd.link(1, "up");
         let after = await far.run([...request, "--json"]);
-        for (const end = Date.now() + 15_000; after.code === 4 && Date.now() < end;) {
+        for (const end = Date.now() + 60_000; after.code === 4 && Date.now() < end;) {
           after = await far.run([...request, "--json"]);
         }
         assert.equal(JSON.parse(after.stdout).version, before + 1, after.stderr);

@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import type { Box } from "../support/box.ts";
+import { Etcd, Fleet, must } from "../support/etcd.ts";
+import { Serving } from "../support/serving.ts";
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Passes calls on to a real etcd, and does with them what a network can do, but not on demand. */
+function between(
+  etcd: Etcd,
+  hook: (body: string, pass: () => Promise<Response>) => Promise<Response>,
+) {
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    async (request) => {
+      const body = await request.text();
+      const url = etcd.members[0]!.url + new URL(request.url).pathname;
+      const { signal } = request;
+      return await hook(body, () => fetch(url, { method: "POST", body, signal }))
+        .catch(() => new Response("", { status: 502 }));
+    },
+  );
+  return {
+    url: `http://127.0.0.1:${server.addr.port}`,
+    stop: () => server.shutdown().catch(() => {}),
+  };
+}
+
+const unavailable = () =>
+  Promise.resolve(
+    Response.json({ error: "etcdserver: request timed out", code: 14 }, { status: 503 }),
+  );
+
+Deno.test("answers of etcd that are lost, late, refused or no answers", async (t) => {
+  await using etcd = await Etcd.start(1);
+
+  await t.step("a server that cannot get onto the list accepts nothing", async () => {
+    using fleet = await Fleet.start(etcd, 2, "list");
+    const [one, two] = fleet.machines as [Box, Box];
+    // Registering is a write with a lease.
+    const tap = between(etcd, (body, pass) => body.includes('"lease"') ? unavailable() : pass());
+    two.env.REKEY_ETCD_ENDPOINTS = tap.url;
+    await using server = await Serving.start(two, ["--workers", "1", "--max-staleness", "2s"]);
+    const token = await one.token();
+    for (let n = 0; n < 5; n++, await pause(400)) assert.equal(await server.auth(token), 503);
+    const { unconfirmed } = await must(one, "rotate", "--force", "--wait", "1s");
+    assert.deepEqual(unconfirmed, []);
+    await tap.stop();
+  });
+
+  await t.step(
+    "a rotation whose answer was lost and that others have overtaken is not made twice",
+    async () => {
+      using fleet = await Fleet.start(etcd, 2, "lost");
+      const [one, two] = fleet.machines as [Box, Box];
+      let lost = 0;
+      const tap = between(etcd, async (body, pass) => {
+        const answer = await pass();
+        if (lost > 0 || !body.includes('"compare":[{')) return answer;
+        lost++;
+        await answer.body?.cancel();
+        await must(one, "rotate", "--force");
+        return await unavailable();
+      });
+      two.env.REKEY_ETCD_ENDPOINTS = tap.url;
+      const { version } = await must(two, "rotate", "--force");
+      assert.equal(lost, 1);
+      assert.equal(version, 2);
+      assert.equal((await must(one, "status")).version, 3);
+      assert.equal((await must(two, "status")).version, 3);
+      await tap.stop();
+    },
+  );
+
+  await t.step("a refusal after a lost answer says that nothing is known", async () => {
+    using fleet = await Fleet.start(etcd, 1, "unsure");
+    const [one] = fleet.machines as [Box];
+    let sent = 0;
+    const tap = between(etcd, async (body, pass) => {
+      if (!body.includes('"compare":[{')) return await pass();
+      if (sent++ > 0) {
+        return Response.json({ error: "permission denied", code: 7 }, { status: 403 });
+      }
+      await (await pass()).body?.cancel();
+      return await unavailable();
+    });
+    const env = { REKEY_ETCD_ENDPOINTS: tap.url };
+    const refused = await one.run(["rotate", "--force", "--json"], { env });
+    assert.equal(refused.code, 4);
+    assert.match(refused.stderr, /whether the change was made is not known/);
+    assert.equal((await must(one, "status")).version, 2);
+    await tap.stop();
+  });
+
+  await t.step("what is no answer of etcd's is said to be none", async () => {
+    using fleet = await Fleet.start(etcd, 1, "odd");
+    const [one] = fleet.machines as [Box];
+    const header = { cluster_id: "1", revision: "1" };
+    const odd: unknown[] = [{}, null, [], "x", 7, { header: 1 }, { header: {} }];
+    odd.push({
+      header: { ...header, revision: "x" },
+      responses: [{ response_range: { kvs: [{}] } }],
+    });
+    for (const answer of odd) {
+      const tap = between(etcd, () => Promise.resolve(Response.json(answer)));
+      const env = { REKEY_ETCD_ENDPOINTS: tap.url };
+      for (const args of [["status"], ["rotate", "--force"], ["revoke"]]) {
+        const { code, stderr } = await one.run([...args, "--json"], { env });
+        // One that takes every change and shows none is an etcd in which others are always first.
+        assert.ok(code === 4 || code === 6, `${JSON.stringify(answer)}: ${stderr}`);
+        assert.match(
+          JSON.parse(stderr.trim().split("\n").at(-1)!).error.code,
+          /^(etcd|fleet)_|^busy$/,
+        );
+      }
+      await tap.stop();
+    }
+  });
+
+  await t.step("a number that this machine has used in vain is the fleet's to use", async () => {
+    using fleet = await Fleet.start(etcd, 2, "number");
+    const [one, two] = fleet.machines as [Box, Box];
+    // As a rotation into the database leaves it when it is killed after its first step.
+    const database = new DatabaseSync(one.database);
+    database.exec(
+      `INSERT INTO rekey_versions (version, kid, state, location, origin, created_at, synced)
+      VALUES (2, 'AAAAAAAAAAAAAAAA', 'pending', 'database', 'generated', ${Date.now()}, 1)`,
+    );
+    database.close();
+    assert.equal((await must(one, "status")).version, 1);
+    const { kid } = await must(two, "rotate", "--force");
+    assert.equal((await must(one, "status")).kid, kid);
+  });
+
+  await t.step(
+    "what a fleet has revoked does not come back with another state of the same number",
+    async () => {
+      using fleet = await Fleet.start(etcd, 2, "fork");
+      const [one, two] = fleet.machines as [Box, Box];
+      const token = await one.token();
+      await must(one, "rotate", "--force", "--grace", "1h");
+      await must(two, "status");
+      const path = (key: string) => `/fork/agiworkforce/${key}`;
+      const read = async (key: string) =>
+        (await etcd.ctl("get", "--print-value-only", path(key))).trimEnd();
+      const { kid } = (await must(one, "status")).grace[0];
+      const [state, value] = [await read("state"), await read(`values/${kid}`)];
+      await must(one, "revoke");
+      await etcd.ctl("put", path("state"), state);
+      await etcd.ctl("put", path(`values/${kid}`), value);
+      await must(two, "rotate", "--prepare");
+      const refused = await one.run(["verify", token, "--json"]);
+      assert.equal(refused.code, 4, refused.stdout);
+      await must(two, "rotate", "--prepare");
+      await must(two, "rotate", "--activate", "--grace", "1h");
+      assert.equal((await one.run(["verify", token])).code, 3);
+    },
+  );
+
+  await t.step("with as many windows as there can be, one rotation ends them all", async () => {
+    using fleet = await Fleet.start(etcd, 1, "many");
+    const [one] = fleet.machines as [Box];
+    let [refused, open] = [0, 0];
+    for (let n = 0; n < 52; n++) {
+      const { code } = await one.run(["rotate", "--force", "--grace", "1h", "--no-backup"]);
+      if (code === 0) open++;
+      else refused++;
+    }
+    assert.deepEqual({ open, refused }, { open: 48, refused: 4 });
+    await must(one, "rotate", "--prepare");
+    await must(one, "rotate", "--force");
+    assert.deepEqual((await must(one, "status")).grace, []);
+  });
+});
