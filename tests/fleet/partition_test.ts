@@ -18,7 +18,7 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
 }
 
 Deno.test("a machine whose network fails, with TLS, a client certificate and a user", async (t) => {
-  await using etcd = await EtcdApart.start();
+  await using etcd = await EtcdApart.start(1);
   const kek = crypto.getRandomValues(new Uint8Array(32));
   const machine = (link: 0 | 1) => {
     const box = new Box(etcd.environment(link));
@@ -38,7 +38,7 @@ Deno.test("a machine whose network fails, with TLS, a client certificate and a u
       await using second = await Serving.start(far, FLAGS);
       const old = await near.token();
       assert.deepEqual([await first.auth(old), await second.auth(old)], [204, 204]);
-      await etcd.link(1, "down");
+      await etcd.network.link(1, "down");
       const since = performance.now();
       // It cannot be told, so it is waited for until what it accepted is over.
       const rotating = must(near, "rotate", "--force", "--wait", "30s");
@@ -54,7 +54,7 @@ Deno.test("a machine whose network fails, with TLS, a client certificate and a u
       assert.equal(await first.auth(old), 401);
       const refused = await far.run(["verify", old]);
       assert.equal(refused.code, 4);
-      await etcd.link(1, "up");
+      await etcd.network.link(1, "up");
       const token = await near.token();
       await until(async () => await second.auth(token) === 204);
       assert.equal(await second.auth(old), 401);
@@ -70,10 +70,10 @@ Deno.test("a machine whose network fails, with TLS, a client certificate and a u
         const request = ["rotate", "--force", "--request-id", `lost-${n}`];
         const rotating = far.run(request);
         await pause(60 + 25 * n);
-        await etcd.link(1, "down");
+        await etcd.network.link(1, "down");
         const { code } = await rotating;
         assert.ok(code === 0 || code === 4, `${code}`);
-        await etcd.link(1, "up");
+        await etcd.network.link(1, "up");
         let after = await far.run([...request, "--json"]);
         for (const end = Date.now() + 60_000; after.code === 4 && Date.now() < end;) {
           after = await far.run([...request, "--json"]);

@@ -5,17 +5,35 @@ import { Box, REKEY } from "./box.ts";
 export interface EtcdMember {
   readonly name: string;
   readonly url: string;
+  readonly port: number;
   readonly folder: string;
   process: Deno.ChildProcess;
 }
 
-/** A real etcd on loopback, on free ports and in a folder of its own. */
+/** Where members run, and how they are reached. */
+export interface EtcdPlace {
+  /** What a member is started by. */
+  readonly launch: readonly string[];
+  /** Where clients find a member, by its port. */
+  readonly url: (port: number) => string;
+  readonly listen: (port: number) => string;
+  /** Further flags of members, and those of `etcdctl`. */
+  readonly flags: readonly string[];
+  readonly ctl: readonly string[];
+}
+
+const loopback = (port: number) => `http://127.0.0.1:${port}`;
+const LOOPBACK: EtcdPlace = { launch: [], url: loopback, listen: loopback, flags: [], ctl: [] };
+
+/** A real etcd on free ports and in a folder of its own; on loopback unless another place is named. */
 export class Etcd implements AsyncDisposable {
   readonly members: EtcdMember[] = [];
+  /** Who `etcdctl` is to be, with the password, once etcd asks for it. */
+  user: string | undefined;
   #mounted: string | undefined;
   #arguments = new Map<EtcdMember, string[]>();
 
-  private constructor(readonly folder: string) {}
+  private constructor(readonly folder: string, private readonly place: EtcdPlace) {}
 
   /**
    * Starts so many members, and answers once they have a leader.
@@ -26,26 +44,36 @@ export class Etcd implements AsyncDisposable {
   static async start(
     count: number,
     more: readonly string[] = [],
-    { smallDisk }: { smallDisk?: number } = {},
+    { smallDisk, place = LOOPBACK }: { smallDisk?: number; place?: EtcdPlace } = {},
   ): Promise<Etcd> {
-    const etcd = new Etcd(Deno.makeTempDirSync({ prefix: "rekey-test-" }));
+    const etcd = new Etcd(Deno.makeTempDirSync({ prefix: "rekey-test-" }), place);
     const ports = freePorts(2 * count);
-    const peers = ports.slice(count).map((port) => `http://127.0.0.1:${port}`);
+    const peers = ports.slice(count).map(loopback);
     const cluster = peers.map((peer, n) => `m${n}=${peer}`).join();
     for (let n = 0; n < count; n++) {
-      const [name, url] = [`m${n}`, `http://127.0.0.1:${ports[n]}`];
+      const [name, port] = [`m${n}`, ports[n]!];
+      const url = place.url(port);
       const folder = join(etcd.folder, name);
       if (n === smallDisk) etcd.#mount(folder);
-      const args = ["--name", name, "--data-dir", folder, "--log-level", "error"];
-      args.push("--listen-client-urls", url, "--advertise-client-urls", url);
+      const args = ["--name", name, "--data-dir", folder, "--log-level", "error", ...place.flags];
+      args.push("--listen-client-urls", place.listen(port), "--advertise-client-urls", url);
       args.push("--listen-peer-urls", peers[n]!, "--initial-advertise-peer-urls", peers[n]!);
       args.push("--initial-cluster", cluster, ...more);
-      const member = { name, url, folder, process: spawn(args) };
+      const member = { name, url, port, folder, process: etcd.#spawn(args) };
       etcd.#arguments.set(member, args);
       etcd.members.push(member);
     }
     await etcd.healthy();
     return etcd;
+  }
+
+  // By a shell that becomes it: the runtime gives a child no file to write to.
+  #spawn(args: string[]): Deno.ChildProcess {
+    const line = `exec "$@" 2>>${join(this.folder, "log")}`;
+    const env = { PATH: `${Deno.env.get("PATH")}:/usr/sbin` };
+    const all = ["-c", line, "sh", ...this.place.launch, "etcd", ...args];
+    return new Deno.Command("sh", { args: all, env, stdin: "null", stdout: "null", stderr: "null" })
+      .spawn();
   }
 
   #mount(folder: string): void {
@@ -61,13 +89,16 @@ export class Etcd implements AsyncDisposable {
     return this.members.map(({ url }) => url).join();
   }
 
-  /** Waits until it takes writes. @throws after 20 seconds. */
+  /** Waits until it takes writes. @throws after 20 seconds, with what the members have written. */
   async healthy(): Promise<void> {
     for (const end = Date.now() + 20_000;;) {
       try {
         return void await this.ctl("put", "health", "yes");
       } catch (error) {
-        if (Date.now() > end) throw error;
+        if (Date.now() > end) {
+          const log = Deno.readTextFileSync(join(this.folder, "log"));
+          throw new Error(`etcd does not take writes: ${log.slice(-4_000)}`, { cause: error });
+        }
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
@@ -76,7 +107,10 @@ export class Etcd implements AsyncDisposable {
   /** Runs `etcdctl`, and answers what it prints. @throws when it fails. */
   async ctl(...args: string[]): Promise<string> {
     const { success, stdout, stderr } = await new Deno.Command("etcdctl", {
-      args: ["--endpoints", this.endpoints, "--command-timeout=3s", ...args],
+      args: ["--endpoints", this.endpoints, "--command-timeout=3s", ...this.place.ctl].concat(
+        this.user === undefined ? [] : ["--user", this.user],
+        args,
+      ),
       env: { ETCDCTL_API: "3" },
       stdin: "null",
     }).output();
@@ -100,7 +134,7 @@ export class Etcd implements AsyncDisposable {
 
   /** Starts a member that was killed. */
   restart(member: EtcdMember): void {
-    member.process = spawn(this.#arguments.get(member)!);
+    member.process = this.#spawn(this.#arguments.get(member)!);
   }
 
   /** Sends every member a signal: SIGSTOP and SIGCONT make it silent for a while. */
@@ -121,11 +155,6 @@ export class Etcd implements AsyncDisposable {
     if (this.#mounted) await new Deno.Command("umount", { args: [this.#mounted] }).output();
     Deno.removeSync(this.folder, { recursive: true });
   }
-}
-
-function spawn(args: string[]): Deno.ChildProcess {
-  const options = { args, stdin: "null", stdout: "null", stderr: "null" } as const;
-  return new Deno.Command("etcd", options).spawn();
 }
 
 function freePorts(count: number): number[] {

@@ -1,41 +1,32 @@
 import { join } from "node:path";
-
-const RANGE = "10.231";
+import { Etcd, type EtcdPlace } from "./etcd.ts";
+import { Network } from "./network.ts";
 
 /**
- * A real etcd in a network namespace of its own, behind two links: one machine can be cut off while another one is not.
+ * A real etcd in a network of its own, behind two links: one machine can be cut off while another one is not.
  * It wants TLS with a client certificate, and a user with a password.
  */
 export class EtcdApart implements AsyncDisposable {
-  readonly folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
-  readonly #space = `rekey-${Deno.pid}`;
-  #process: Deno.ChildProcess | undefined;
-
   static readonly password = "correct horse battery staple";
 
-  /** Starts it. @throws without the rights to make a namespace. */
-  static async start(): Promise<EtcdApart> {
-    const etcd = new EtcdApart();
-    await etcd.#connect();
-    await etcd.#makeCertificates();
-    etcd.#process = new Deno.Command("ip", {
-      args: ["netns", "exec", etcd.#space, "etcd", "--data-dir", join(etcd.folder, "data")].concat(
-        ["--listen-client-urls", "https://0.0.0.0:2379", "--advertise-client-urls", etcd.url(0)],
-        ["--listen-peer-urls", "http://127.0.0.1:2380", "--log-level", "error"],
-        ["--cert-file", etcd.file("etcd.pem"), "--key-file", etcd.file("etcd.key")],
-        ["--trusted-ca-file", etcd.file("ca.pem"), "--client-cert-auth"],
-      ),
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    await etcd.#makeUser();
-    return etcd;
-  }
+  private constructor(
+    readonly folder: string,
+    readonly network: Network,
+    readonly etcd: Etcd,
+  ) {}
 
-  /** Its address by one of the two links. */
-  url(link: 0 | 1): string {
-    return `https://${RANGE}.${link}.2:2379`;
+  /** Starts so many members. @throws without the rights to make a namespace. */
+  static async start(count: number, smallDisk?: number): Promise<EtcdApart> {
+    const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+    const network = await Network.start();
+    await makeCertificates(folder, [network.address(0), network.address(1)]);
+    const place = placeOf(folder, network);
+    const etcd = await Etcd.start(count, [], {
+      place,
+      ...smallDisk === undefined ? {} : { smallDisk },
+    });
+    await makeUsers(etcd);
+    return new EtcdApart(folder, network, etcd);
   }
 
   file(name: string): string {
@@ -44,9 +35,12 @@ export class EtcdApart implements AsyncDisposable {
 
   /** What a machine behind a link is told; its user is not allowed anything outside of `/apart/`. */
   environment(link: 0 | 1): Record<string, string> {
+    const urls = this.etcd.members.map(({ port }) =>
+      `https://${this.network.address(link)}:${port}`
+    );
     return {
       REKEY_STORE: "etcd",
-      REKEY_ETCD_ENDPOINTS: this.url(link),
+      REKEY_ETCD_ENDPOINTS: urls.join(),
       REKEY_ETCD_PREFIX: "/apart/",
       REKEY_ETCD_CA: this.file("ca.pem"),
       REKEY_ETCD_CERT: this.file("rekey.pem"),
@@ -56,92 +50,47 @@ export class EtcdApart implements AsyncDisposable {
     };
   }
 
-  /** Takes a link down, or up again. */
-  async link(link: 0 | 1, state: "up" | "down"): Promise<void> {
-    await run("ip", "link", "set", this.#near(link), state);
-  }
-
-  async #connect(): Promise<void> {
-    await run("ip", "netns", "add", this.#space);
-    for (const link of [0, 1] as const) {
-      const [near, far] = [this.#near(link), `rk${Deno.pid % 10_000}f${link}`];
-      await run("ip", "link", "add", near, "type", "veth", "peer", "name", far);
-      await run("ip", "link", "set", far, "netns", this.#space);
-      await run("ip", "addr", "add", `${RANGE}.${link}.1/24`, "dev", near);
-      await run("ip", "-n", this.#space, "addr", "add", `${RANGE}.${link}.2/24`, "dev", far);
-      await run("ip", "-n", this.#space, "link", "set", far, "up");
-      await this.link(link, "up");
-    }
-    await run("ip", "-n", this.#space, "link", "set", "lo", "up");
-  }
-
-  #near(link: 0 | 1): string {
-    return `rk${Deno.pid % 10_000}n${link}`;
-  }
-
-  /** By the lines of docs/fleet.md, for other addresses. */
-  async #makeCertificates(): Promise<void> {
-    const page = new URL("../../docs/fleet.md", import.meta.url);
-    const [, lines] = /^```sh\n([\s\S]*?)^```$/m.exec(Deno.readTextFileSync(page))!;
-    const ours = lines!.replace(
-      /^names=.*$/m,
-      `names="subjectAltName=IP:${RANGE}.0.2,IP:${RANGE}.1.2"`,
-    );
-    const named = ours.match(/^openssl.*rekey\.pem[^]*?[^\\]$/m)![0].replaceAll("rekey.", "named.")
-      .replace("/O=rekey", "/CN=root");
-    await run("sh", "-c", `set -e; cd ${this.folder}; ${ours}\n${named}`);
-    Deno.writeTextFileSync(this.file("password"), `${EtcdApart.password}\n`, { mode: 0o600 });
-  }
-
-  async #makeUser(): Promise<void> {
-    for (const end = Date.now() + 20_000;;) {
-      try {
-        await this.ctl("put", "health", "yes");
-        break;
-      } catch (error) {
-        if (Date.now() > end) throw error;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    await this.ctl("user", "add", "root:root");
-    await this.ctl("user", "add", `rekey:${EtcdApart.password}`);
-    await this.ctl("role", "add", "rekey");
-    await this.ctl("role", "grant-permission", "rekey", "readwrite", "--prefix", "/apart/");
-    await this.ctl("user", "grant-role", "rekey", "rekey");
-    await this.ctl("user", "grant-role", "root", "root");
-    await this.ctl("auth", "enable");
-  }
-
-  /** Runs `etcdctl` by the first link. @throws when it fails. */
-  async ctl(...args: string[]): Promise<string> {
-    const files = ["--cacert", this.file("ca.pem"), "--cert", this.file("rekey.pem")];
-    return await run(
-      "etcdctl",
-      ...["--endpoints", this.url(0), "--command-timeout=3s"],
-      ...[...files, "--key", this.file("rekey.key")],
-      ...args,
-    );
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#process?.kill("SIGKILL");
-    await this.#process?.status;
-    await run("ip", "netns", "del", this.#space);
-    for (const link of [0, 1] as const) {
-      // They go with the namespace, in a moment.
-      await run("ip", "link", "del", this.#near(link)).catch(() => {});
-    }
+    await this.etcd[Symbol.asyncDispose]();
+    await this.network[Symbol.asyncDispose]();
     Deno.removeSync(this.folder, { recursive: true });
   }
 }
 
-async function run(program: string, ...args: string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(program, {
-    args,
-    env: { ETCDCTL_API: "3", PATH: `${Deno.env.get("PATH")}:/usr/sbin` },
-    stdin: "null",
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  if (!success) throw new Error(`${program} ${args.join(" ")}: ${text(stderr)}`);
-  return text(stdout);
+function placeOf(folder: string, network: Network): EtcdPlace {
+  const file = (name: string) => join(folder, name);
+  return {
+    launch: network.launch,
+    url: (port) => `https://${network.address(0)}:${port}`,
+    listen: (port) => `https://0.0.0.0:${port}`,
+    flags: ["--cert-file", file("etcd.pem"), "--key-file", file("etcd.key"), "--client-cert-auth"]
+      .concat(["--trusted-ca-file", file("ca.pem")]),
+    ctl: ["--cacert", file("ca.pem"), "--cert", file("rekey.pem"), "--key", file("rekey.key")],
+  };
+}
+
+/** By the lines of docs/fleet.md, for other addresses. */
+async function makeCertificates(folder: string, addresses: string[]): Promise<void> {
+  const page = new URL("../../docs/fleet.md", import.meta.url);
+  const [, lines] = /^```sh\n([\s\S]*?)^```$/m.exec(Deno.readTextFileSync(page))!;
+  const names = addresses.map((address) => `IP:${address}`).join();
+  const ours = lines!.replace(/^names=.*$/m, `names="subjectAltName=${names}"`);
+  const named = ours.match(/^openssl.*rekey\.pem[^]*?[^\\]$/m)![0].replaceAll("rekey.", "named.")
+    .replace("/O=rekey", "/CN=root");
+  const args = ["-c", `set -e; ${ours}\n${named}`];
+  const { success, stderr } = await new Deno.Command("sh", { args, cwd: folder, stdin: "null" })
+    .output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  Deno.writeTextFileSync(join(folder, "password"), `${EtcdApart.password}\n`, { mode: 0o600 });
+}
+
+async function makeUsers(etcd: Etcd): Promise<void> {
+  await etcd.ctl("user", "add", "root:root");
+  await etcd.ctl("user", "add", `rekey:${EtcdApart.password}`);
+  await etcd.ctl("role", "add", "rekey");
+  await etcd.ctl("role", "grant-permission", "rekey", "readwrite", "--prefix", "/apart/");
+  await etcd.ctl("user", "grant-role", "rekey", "rekey");
+  await etcd.ctl("user", "grant-role", "root", "root");
+  await etcd.ctl("auth", "enable");
+  etcd.user = "root:root";
 }

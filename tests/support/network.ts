@@ -1,0 +1,96 @@
+const NAMED = "rekey-";
+
+/**
+ * A network namespace of its own behind two links, so that one machine can be cut off from it while another one is not.
+ * Its addresses are this process's alone: of two links with the same ones one would get the other's packets.
+ */
+export class Network implements AsyncDisposable {
+  readonly #space = `${NAMED}${Deno.pid}`;
+
+  private constructor() {}
+
+  /** Makes it. @throws without the rights to make a namespace. */
+  static async start(): Promise<Network> {
+    const network = new Network();
+    await removeLeftOver();
+    await network.#connect();
+    return network;
+  }
+
+  /** What a program inside of it is started by. */
+  get launch(): string[] {
+    return ["ip", "netns", "exec", this.#space];
+  }
+
+  /** Its address by one of the two links. */
+  address(link: 0 | 1): string {
+    return this.#end(link, 2);
+  }
+
+  /** Takes a link down, or up again. */
+  async link(link: 0 | 1, state: "up" | "down"): Promise<void> {
+    await run("ip", "link", "set", this.#near(link), state);
+  }
+
+  #near(link: 0 | 1): string {
+    return `rk${Deno.pid}n${link}`;
+  }
+
+  #end(link: 0 | 1, end: 1 | 2): string {
+    const at = Deno.pid % 8_192 * 8 + link * 4 + end;
+    return `10.231.${at >> 8}.${at & 255}`;
+  }
+
+  async #connect(): Promise<void> {
+    await run("ip", "netns", "add", this.#space);
+    const inside = (...args: string[]) => run("ip", "-n", this.#space, ...args);
+    for (const link of [0, 1] as const) {
+      const [near, far] = [this.#near(link), `rk${Deno.pid}f${link}`];
+      await run("ip", "link", "add", near, "type", "veth", "peer", "name", far);
+      await run("ip", "link", "set", far, "netns", this.#space);
+      await run("ip", "addr", "add", `${this.#end(link, 1)}/30`, "dev", near);
+      await inside("addr", "add", `${this.#end(link, 2)}/30`, "dev", far);
+      await inside("link", "set", far, "up");
+      await this.link(link, "up");
+    }
+    await inside("link", "set", "lo", "up");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await run("ip", "netns", "del", this.#space);
+    for (const link of [0, 1] as const) {
+      // They go with the namespace, in a moment.
+      await run("ip", "link", "del", this.#near(link)).catch(() => {});
+    }
+  }
+}
+
+/** What runs that were killed have left: namespaces stay, with what runs in them, and the links into them. */
+async function removeLeftOver(): Promise<void> {
+  for (const line of (await run("ip", "netns", "list")).split("\n")) {
+    const [, space, pid] = new RegExp(`^(${NAMED}(\\d+))\\b`).exec(line) ?? [];
+    if (space === undefined || Number(pid) !== Deno.pid && runs(pid!)) continue;
+    const inside = (await run("ip", "netns", "pids", space)).split("\n").filter(Boolean);
+    for (const one of inside) Deno.kill(Number(one), "SIGKILL");
+    await run("ip", "netns", "del", space);
+  }
+}
+
+function runs(pid: string): boolean {
+  try {
+    return Deno.statSync(`/proc/${pid}`).isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function run(program: string, ...args: string[]): Promise<string> {
+  // `ip` is where only root looks.
+  const env = { PATH: `${Deno.env.get("PATH")}:/usr/sbin` };
+  const { success, stdout, stderr } = await new Deno.Command(program, { args, env, stdin: "null" })
+    .output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  if (!success) throw new Error(`${program} ${args.join(" ")}: ${text(stderr)}`);
+  return text(stdout);
+}
