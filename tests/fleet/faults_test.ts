@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Etcd, type EtcdMember, Fleet, must } from "../support/etcd.ts";
 import type { Box } from "../support/box.ts";
 import { examined } from "../support/doctor.ts";
+import { fullDisk, SMALL_DISK, tidy } from "../support/fleet_faults.ts";
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -72,16 +73,6 @@ Deno.test("an etcd of three members that fail while secrets are rotated", async 
     }
   };
 
-  const tidy = async () => {
-    const [member] = JSON.parse(await etcd.ctl("endpoint", "status", "--write-out=json"));
-    const revision = String(member.Status.header.revision);
-    await etcd.ctl("compact", "--physical", revision).catch((error) => {
-      // Nothing was written since the last time.
-      if (!/has been compacted/.test(error.message)) throw error;
-    });
-    await etcd.ctl("defrag");
-  };
-
   const back = async (member: EtcdMember) => {
     etcd.restart(member);
     await etcd.healthy();
@@ -129,7 +120,7 @@ Deno.test("an etcd of three members that fail while secrets are rotated", async 
   await t.step("it is compacted and defragmented", async () => {
     await during(async () => {
       for (let n = 0; n < 3; n++) {
-        await tidy();
+        await tidy(etcd);
       }
     }, true);
   });
@@ -150,7 +141,7 @@ Deno.test("an etcd of three members that fail while secrets are rotated", async 
     // What is there can be read.
     assert.equal((await must(two, "status")).kid, before.kid);
     await etcd.ctl("del", "--prefix", "filler");
-    await tidy();
+    await tidy(etcd);
     await etcd.ctl("alarm", "disarm");
     assert.equal((await must(one, "rotate", "--force")).version, before.version + 1);
     await agree(fleet.machines);
@@ -158,21 +149,11 @@ Deno.test("an etcd of three members that fail while secrets are rotated", async 
 });
 
 Deno.test("the disk of one member is full: the others go on", async () => {
-  await using etcd = await Etcd.start(3, [], { smallDisk: 2 });
+  await using etcd = await Etcd.start(3, [], { smallDisk: SMALL_DISK });
   using fleet = await Fleet.start(etcd, 3, "disk");
   const rotations = new Rotations(fleet.machines);
-  const full = etcd.members[2]!;
   try {
-    const filler = new Deno.Command("dd", {
-      args: ["if=/dev/zero", `of=${full.folder}/filler`, "bs=1M"],
-      ...{ stdin: "null", stdout: "null", stderr: "null" },
-    });
-    assert.equal((await filler.output()).success, false, "there is no room left");
-    await pause(4_000);
-    Deno.removeSync(`${full.folder}/filler`);
-    await etcd.kill(full).catch(() => {});
-    etcd.restart(full);
-    await etcd.healthy();
+    await fullDisk(etcd);
   } finally {
     await rotations.stop();
   }
