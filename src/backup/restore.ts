@@ -1,32 +1,21 @@
-import { randomUUID } from "node:crypto";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { EVENTS } from "../audit/events.ts";
-import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
-import { LOCK_TIMEOUT_MS } from "../secret/first_version.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { destroy } from "../secret/destruction.ts";
-import { mayReplace, readNote } from "../secret/keyring_note.ts";
-import { holds } from "../secret/reconcile.ts";
-import { relocate } from "../secret/relocation.ts";
-import { PEEK, removeUnfinished, STAGE } from "../secret/unfinished.ts";
-import { knowsKid } from "../store/other_database.ts";
-import { currentSlot, numberedSlot } from "../store/secret_store.ts";
-import { sameInstallation } from "./keys.ts";
-import { recover } from "../secret/recovery.ts";
-import { retrieve } from "../secret/retrieval.ts";
-import { changeSecret } from "../secret/rotation.ts";
-import { type BackupInfo, inspectBackup, stageBackup } from "../store/backup_file.ts";
+import { LOCK_TIMEOUT_MS } from "../secret/first_version.ts";
+import { readNote } from "../secret/keyring_note.ts";
+import { removeUnfinished, STAGE } from "../secret/unfinished.ts";
+import type { BackupInfo } from "../store/backup_file.ts";
 import { type Environment, Installation, type StoreChoice } from "../store/installation.ts";
-import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
-import {
-  keepAside,
-  makePrivateFolder,
-  moveIntoPlace,
-  removeFolder,
-} from "../store/private_files.ts";
+import { knowsKid } from "../store/other_database.ts";
+import { keepAside, moveIntoPlace } from "../store/private_files.ts";
 import type { Version } from "../store/versions.ts";
 import { type Contents, openEnvelope, type Openers } from "./envelope.ts";
+import { sameInstallation } from "./keys.ts";
 import { carryOver, replaceRows } from "./merge.ts";
+import { noKeyring, settle } from "./settling.ts";
+import { peek, staged } from "./staging.ts";
 import { makeUsable, type Usable, type UsableOptions } from "./usable.ts";
 
 /** What the operator says of a restoration. */
@@ -78,32 +67,6 @@ export async function restore(
   });
 }
 
-/** What the backup says of itself. */
-function peek(environment: Environment, path: string): Promise<BackupInfo> {
-  return staged(environment, path, PEEK, (_stage, info) => Promise.resolve(info));
-}
-
-/** Works on a copy of the backup in a folder of its own, beside the database. */
-async function staged<T>(
-  environment: Environment,
-  path: string,
-  prefix: string,
-  work: (stage: string, info: BackupInfo) => Promise<T>,
-): Promise<T> {
-  const { name } = environment.app;
-  const stage = join(environment.folders.data, `${prefix}${randomUUID()}`);
-  makePrivateFolder(stage);
-  try {
-    const copy = join(stage, `${name}.db`);
-    stageBackup(path, copy);
-    const info = inspectBackup(copy);
-    if (info.app !== name) throw otherApp(info.app);
-    return await work(stage, info);
-  } finally {
-    removeFolder(stage);
-  }
-}
-
 async function restoreFrom(
   environment: Environment,
   stage: string,
@@ -145,11 +108,6 @@ async function isClone(
   const others = [info.database, Installation.defaultPath(app, folders), note?.database];
   return kid !== undefined &&
     others.some((path) => path !== undefined && path !== own && knowsKid(path, kid));
-}
-
-function noKeyring(error: unknown): null {
-  asRefusal(error);
-  return null;
 }
 
 // A database that is damaged is what a backup is for.
@@ -213,59 +171,6 @@ async function goLive(
   return aside;
 }
 
-// What can still fail here does not undo the restoration: the next command does the rest.
-async function settle(
-  environment: Environment,
-  { secretFrom, toKeyring }: Usable,
-  strangers: readonly Version[],
-): Promise<Version> {
-  const installation = Installation.open(environment, { locked: true });
-  try {
-    await removeStrangers(installation, strangers).catch(noKeyring);
-    await recover(installation);
-    const restored = installation.versions.current();
-    if (restored === undefined) throw new Error("The restored version is not there");
-    if (secretFrom === "new") return await replaceLost(installation, restored);
-    if (toKeyring) await moveToKeyring(installation);
-    const version = installation.versions.current() ?? restored;
-    await retrieve(installation, version, () => {}).catch(noKeyring);
-    return version;
-  } finally {
-    installation.close();
-  }
-}
-
-// The operator's choice for later versions stays as it was.
-async function moveToKeyring(installation: Installation): Promise<void> {
-  const { store } = installation;
-  await relocate(installation, "keyring", () => {}).catch(noKeyring);
-  installation.database.transaction(() => installation.meta.set("store", store));
-}
-
-/** Deletes what another installation's database, which was replaced, had in the keyring. */
-async function removeStrangers(
-  { database, keyring, versions }: Installation,
-  rows: readonly Version[],
-): Promise<void> {
-  for (
-    const row of rows.filter(({ location, state }) => location === "keyring" && state !== "retired")
-  ) {
-    for (const slot of [numberedSlot(row), currentSlot(row)]) {
-      if (await holds(keyring, slot, row)) await keyring.remove(slot);
-    }
-    const taken = versions.byKid(row.kid);
-    if (taken?.state === "retired") database.transaction(() => versions.markSynced(taken));
-  }
-}
-
-async function replaceLost(installation: Installation, old: Version): Promise<Version> {
-  const { keyring, store } = installation;
-  const known = (kid: string) => mayReplace(installation, kid);
-  const location = await locationForNew(keyring, store, undefined, known);
-  const reason = "the restored secret could not be had";
-  return (await changeSecret(installation, { old, location, reason, graceMs: 0 })).version;
-}
-
 function refuseReplacing(live: Installation, target: Version | undefined): void {
   const there = live.versions.current();
   // A value of an older application that was not adopted yet.
@@ -293,13 +198,5 @@ function unsound(): RekeyError {
     {
       hint: "Nothing was changed; try another backup",
     },
-  );
-}
-
-function otherApp(app: string): RekeyError {
-  return new RekeyError(
-    "backup_unusable",
-    `Cannot use the backup: it is of app ${JSON.stringify(app)}`,
-    { hint: "Name that app with --app" },
   );
 }

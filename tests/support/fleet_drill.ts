@@ -112,13 +112,13 @@ class DrilledFleet implements AsyncDisposable {
   }
 
   async #newToken(box: Box): Promise<void> {
-    const { code, stdout } = await box.run(["issue", "--sub", "alice", "--json"]);
-    if (code !== 0) return;
-    const { token } = JSON.parse(stdout);
-    const { version } = await box.json("verify", token);
-    if (version !== undefined) {
-      this.#tokens = [{ text: token, version }, ...this.#tokens.slice(0, 1)];
-    }
+    const issued = await box.run(["issue", "--sub", "alice", "--json"]);
+    if (issued.code !== 0) return;
+    const { token: text } = JSON.parse(issued.stdout);
+    const { stdout } = await box.run(["verify", text, "--json"]);
+    // It may be cut off by now, or the version have ended.
+    const { version } = JSON.parse(stdout || "{}");
+    if (version !== undefined) this.#tokens = [{ text, version }, ...this.#tokens.slice(0, 1)];
   }
 
   async #ask(server: Serving): Promise<void> {

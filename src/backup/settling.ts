@@ -1,0 +1,77 @@
+import { asRefusal } from "../core/errors.ts";
+import { mayReplace } from "../secret/keyring_note.ts";
+import { holds } from "../secret/reconcile.ts";
+import { recover } from "../secret/recovery.ts";
+import { relocate } from "../secret/relocation.ts";
+import { retrieve } from "../secret/retrieval.ts";
+import { changeSecret } from "../secret/rotation.ts";
+import { type Environment, Installation } from "../store/installation.ts";
+import { locationForNew } from "../store/location.ts";
+import { currentSlot, numberedSlot } from "../store/secret_store.ts";
+import type { Version } from "../store/versions.ts";
+import type { Usable } from "./usable.ts";
+
+/**
+ * What is left once the restored database is the one at its path. What can still fail here does not undo the
+ * restoration: the next command does the rest.
+ *
+ * @param strangers versions of another installation's database, which was replaced.
+ * @returns the version that is current.
+ */
+export async function settle(
+  environment: Environment,
+  { secretFrom, toKeyring }: Usable,
+  strangers: readonly Version[],
+): Promise<Version> {
+  const installation = Installation.open(environment, { locked: true });
+  try {
+    await removeStrangers(installation, strangers).catch(noKeyring);
+    await recover(installation);
+    const restored = installation.versions.current();
+    if (restored === undefined) throw new Error("The restored version is not there");
+    if (secretFrom === "new") return await replaceLost(installation, restored);
+    if (toKeyring) await moveToKeyring(installation);
+    const version = installation.versions.current() ?? restored;
+    await retrieve(installation, version, () => {}).catch(noKeyring);
+    return version;
+  } finally {
+    installation.close();
+  }
+}
+
+// The operator's choice for later versions stays as it was.
+async function moveToKeyring(installation: Installation): Promise<void> {
+  const { store } = installation;
+  await relocate(installation, "keyring", () => {}).catch(noKeyring);
+  installation.database.transaction(() => installation.meta.set("store", store));
+}
+
+/** Deletes what another installation's database, which was replaced, had in the keyring. */
+async function removeStrangers(
+  { database, keyring, versions }: Installation,
+  rows: readonly Version[],
+): Promise<void> {
+  for (
+    const row of rows.filter(({ location, state }) => location === "keyring" && state !== "retired")
+  ) {
+    for (const slot of [numberedSlot(row), currentSlot(row)]) {
+      if (await holds(keyring, slot, row)) await keyring.remove(slot);
+    }
+    const taken = versions.byKid(row.kid);
+    if (taken?.state === "retired") database.transaction(() => versions.markSynced(taken));
+  }
+}
+
+async function replaceLost(installation: Installation, old: Version): Promise<Version> {
+  const { keyring, store } = installation;
+  const known = (kid: string) => mayReplace(installation, kid);
+  const location = await locationForNew(keyring, store, undefined, known);
+  const reason = "the restored secret could not be had";
+  return (await changeSecret(installation, { old, location, reason, graceMs: 0 })).version;
+}
+
+/** For a step that is left out when the keyring cannot be had. @throws what is no refusal. */
+export function noKeyring(error: unknown): null {
+  asRefusal(error);
+  return null;
+}
