@@ -1,4 +1,6 @@
-import { RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { catchUp } from "../fleet/catch_up.ts";
+import { isShared } from "../secret/sharing.ts";
 import { sealedSlot } from "../store/secret_store.ts";
 import type { Installation, StoreChoice } from "../store/installation.ts";
 import { locationForNew } from "../store/location.ts";
@@ -14,8 +16,11 @@ export interface UsableOptions extends KeyFacts {
 
 /** How a backup was made usable. */
 export interface Usable {
-  /** `newer`: the keyring held a newer version than the backup; `new`: one is still to be made. */
-  readonly secretFrom: Found["from"] | "newer" | "new";
+  /**
+   * `newer`: the keyring held a newer version than the backup; `etcd`: machines share it, and etcd says which it is;
+   * `new`: one is still to be made.
+   */
+  readonly secretFrom: Found["from"] | "newer" | "etcd" | "new";
   /** Versions whose grace window has ended, since it cannot be known whether it goes on. */
   readonly lost: Version[];
   /** Whether the secret is to be moved to the keyring, once the database is in place. */
@@ -37,6 +42,9 @@ export async function makeUsable(
   const { versions, keyring } = staged;
   const { clone, store = staged.store } = options;
   const current = sensible(staged);
+  if (isShared(staged) && !clone && ["auto", "etcd"].includes(store)) {
+    return await rejoin(staged, live, options);
+  }
   // Before the keys are exchanged: sealed values open with the backup's own KEK.
   const { found, lacking } = await findValues(staged, options.contents);
   // Where there is a database, its operator has decided for the backup and against what is newer.
@@ -57,9 +65,39 @@ export async function makeUsable(
   await place(staged, kept, clone);
   const lost = versions.previous()
     .filter((row) => !kept.some((one) => one.row.version === row.version));
+  if (current.location === "etcd") leave(staged, store);
   tidy(staged, lost, clone);
   if (newer !== undefined) adopt(staged, current, newer);
   return { secretFrom: source, lost, toKeyring: source === "envelope" && home === "keyring" };
+}
+
+/** What machines share is as etcd has it, and not as it was. */
+async function rejoin(
+  staged: Installation,
+  live: Installation | undefined,
+  options: UsableOptions,
+): Promise<Usable> {
+  await settleKeys(staged, live, options);
+  try {
+    await catchUp(staged);
+  } catch (error) {
+    if (!isRekeyError(error)) throw error;
+    throw new RekeyError(error.code, `Cannot restore a machine of a fleet: ${error.message}`, {
+      hint: "Nothing was changed. --store database brings the secret back as this machine's own; " +
+        "`rekey store move etcd` shares it then",
+      cause: error,
+    });
+  }
+  staged.database.transaction(() => begin(staged));
+  return { secretFrom: "etcd", lost: [], toKeyring: false };
+}
+
+/** The operator brings it back as this machine's own. */
+function leave({ database, meta }: Installation, store: StoreChoice): void {
+  database.transaction(() => {
+    meta.remove("fleet");
+    meta.set("store", store);
+  });
 }
 
 function sourceOf(found: Found[], current: Version): Found["from"] | "new" {
@@ -100,9 +138,7 @@ async function place(staged: Installation, found: Found[], clone: boolean): Prom
   sealed.dropAll();
   for (const { row, secret, from } of found) {
     const home = from === "keyring" || from === "mirror" ? "keyring" : "database";
-    // A machine of a fleet takes up from there what has happened since.
-    const shared = row.location === "etcd" && home === "database" ? "etcd" : home;
-    const location = clone ? "database" : shared;
+    const location = clone ? "database" : home;
     const copy = location !== "keyring" || from === "mirror" || staged.mirrors()
       ? await sealed.seal(sealedSlot(row), secret)
       : undefined;
@@ -113,8 +149,13 @@ async function place(staged: Installation, found: Found[], clone: boolean): Prom
   }
 }
 
-// What was going on when the backup was made is not going on now.
 const MOMENTARY = ["destroying", "stale_kek", "keyring_retry_at", "announced"] as const;
+
+// What was going on when the backup was made is not going on now.
+function begin({ meta }: Installation): void {
+  for (const key of MOMENTARY) meta.remove(key);
+  meta.set("restored", "yes");
+}
 
 function tidy(staged: Installation, lost: Version[], clone: boolean): void {
   const { database, versions, meta } = staged;
@@ -122,8 +163,7 @@ function tidy(staged: Installation, lost: Version[], clone: boolean): void {
     const now = staged.now();
     const pending = versions.pending();
     for (const row of pending === undefined ? lost : [...lost, pending]) versions.retire(row, now);
-    for (const key of MOMENTARY) meta.remove(key);
-    meta.set("restored", "yes");
+    begin(staged);
     if (!clone) return;
     // The keyring is the other one's business.
     for (const row of versions.unsynced()) versions.markSynced(row);

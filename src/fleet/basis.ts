@@ -3,7 +3,7 @@ import type { Installation } from "../store/installation.ts";
 import { sealedSlot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { takeOver } from "./catch_up.ts";
-import { knownFleet, readSnapshot, type Snapshot } from "./snapshot.ts";
+import { type Known, knownFleet, readSnapshot, type Snapshot } from "./snapshot.ts";
 import { type FleetState, MOST_RETIRED, type SharedVersion } from "./state.ts";
 
 /** What a change of the shared state begins with. */
@@ -33,7 +33,7 @@ export async function basisOf(installation: Installation): Promise<Basis> {
     if (error.code === "secret_missing" && snapshot !== undefined) {
       return { ...withoutLost(installation, snapshot), snapshot };
     }
-    const state = localState(installation, known.id, known.change);
+    const state = localState(installation, known, snapshot?.state);
     return { state, snapshot, added: sealedHere(installation) };
   }
 }
@@ -48,20 +48,35 @@ function withoutLost(installation: Installation, { state, values }: Snapshot) {
   return { state: { ...state, versions }, added };
 }
 
-/** What this machine knows of its versions, as a state. */
-export function localState(installation: Installation, id: string, change: number): FleetState {
+/**
+ * What this machine knows of its versions, as a state.
+ *
+ * @param there what etcd holds, if it was put back to something older and has gone on: its versions end, and who knows
+ * them has to be told.
+ */
+export function localState(
+  installation: Installation,
+  { id, change }: Pick<Known, "id" | "change">,
+  there?: FleetState,
+): FleetState {
   const { versions, algorithm, keyForm, environment } = installation;
   const rows = versions.every().map((row) => shared(row, environment.actor));
+  const strange = [...there?.versions ?? [], ...there?.retired ?? []]
+    .filter(({ kid }) => versions.byKid(kid) === undefined)
+    .map((row) => ({ ...row, ...ENDED, retired_at: row.retired_at ?? installation.now() }));
+  const retired = [...rows.filter(({ state }) => state === "retired"), ...strange];
   return {
     format: 1,
     id,
-    change,
+    change: Math.max(change, there?.change ?? 0),
     alg: algorithm,
     key_form: keyForm,
     versions: rows.filter(({ state }) => state !== "retired"),
-    retired: rows.filter(({ state }) => state === "retired").slice(0, MOST_RETIRED),
+    retired: retired.sort((a, b) => b.version - a.version).slice(0, MOST_RETIRED),
   };
 }
+
+const ENDED = { state: "retired", grace_until: null } as const;
 
 function shared({ location: _, synced: __, ...row }: Version, by: string): SharedVersion {
   return { ...row, by };

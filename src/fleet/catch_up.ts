@@ -46,8 +46,9 @@ export async function catchUp(installation: Installation): Promise<boolean> {
 export async function takeOver(installation: Installation): Promise<Snapshot> {
   // Asked before etcd is: another process may take over something newer meanwhile.
   const known = knownFleet(installation.meta);
+  const own = installation.versions.current();
   const snapshot = await readSnapshot(installation, installation.shared());
-  mustGoOn(known, snapshot);
+  mustGoOn(known, own, snapshot);
   if (snapshot === undefined) throw nothingThere();
   await follow(installation, snapshot);
   return snapshot;

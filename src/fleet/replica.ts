@@ -12,10 +12,15 @@ const ORDER = { retired: 0, previous: 1, current: 2, pending: 3 };
  * Makes this machine's database what etcd holds: one transaction, after which every process on the machine goes by it.
  * The values stay sealed. Something newer that another process has taken over meanwhile stays.
  *
+ * @param first what the log is told when this machine belonged to no fleet.
  * @throws {RekeyError} `fleet_behind` when its current version has ended here, `fleet_foreign` when one of its versions is another one here, `secret_missing` when etcd lacks
  * a value.
  */
-export async function follow(installation: Installation, snapshot: Snapshot): Promise<void> {
+export async function follow(
+  installation: Installation,
+  snapshot: Snapshot,
+  first: typeof EVENTS.joined | typeof EVENTS.created = EVENTS.joined,
+): Promise<void> {
   const { database, meta, sealed, versions } = installation;
   const { state, values } = snapshot;
   const audit = await installation.audit();
@@ -31,9 +36,11 @@ export async function follow(installation: Installation, snapshot: Snapshot): Pr
     if (!valued.some((row) => row.state === "current")) throw putBack();
     const rows = [...retired, ...valued]
       .sort((a, b) => ORDER[a.state] - ORDER[b.state] || a.version - b.version);
-    const news = rows.map((row) => newsOf(installation, row)).filter((entry) => entry !== undefined)
-      .sort((a, b) => a.version! - b.version!);
-    dropUnlisted(installation, rows, now);
+    const news = [
+      ...dropUnlisted(installation, rows, now),
+      ...rows.map((row) => newsOf(installation, row)),
+    ]
+      .filter((entry) => entry !== undefined).sort((a, b) => a.version! - b.version!);
     for (const row of rows) followVersion(installation, row);
     sealed.dropAll();
     for (const row of valued) {
@@ -46,7 +53,9 @@ export async function follow(installation: Installation, snapshot: Snapshot): Pr
     meta.set("scrub_pending", "log");
     if (versions.current()?.kid !== before) meta.remove("announced");
     rememberFleet(meta, snapshot);
-    if (known === undefined) audit.append({ event: EVENTS.joined, ...placeOf(state) });
+    // A plain rotation is the fleet's.
+    meta.set("store", "etcd");
+    if (known === undefined) audit.append({ event: first, ...placeOf(state) });
     else news.forEach((entry) => audit.append(entry));
   });
 }
@@ -65,7 +74,7 @@ function mustHoldNoOther({ versions }: Installation, { versions: shared }: Fleet
 
 /** What the log is told of a version, if anything. */
 function newsOf({ versions }: Installation, row: SharedVersion): AuditEntry | undefined {
-  const before = versions.byNumber(row.version);
+  const before = versions.byKid(row.kid);
   const begins = row.activated_at !== null && (before?.activated_at ?? null) === null;
   const ends = before?.state === "previous" && row.state === "retired";
   if (!begins && !ends) return undefined;
@@ -78,11 +87,22 @@ function newsOf({ versions }: Installation, row: SharedVersion): AuditEntry | un
   return { event: EVENTS.retired, ...place, reason, actor };
 }
 
-// A version that is so old that the fleet has forgotten it.
-function dropUnlisted({ versions }: Installation, rows: SharedVersion[], now: number): void {
-  for (const row of versions.valued("etcd")) {
-    if (!rows.some(({ version }) => version === row.version)) versions.retire(row, now);
-  }
+/**
+ * Ends versions that the fleet does not know: so old that it has forgotten them, or made while etcd was put back to
+ * before what others had seen. What the log is told of them.
+ */
+function dropUnlisted(
+  { versions }: Installation,
+  rows: SharedVersion[],
+  now: number,
+): AuditEntry[] {
+  const over = versions.valued("etcd").filter((own) => !rows.some(({ kid }) => kid === own.kid));
+  return over.map((row) => {
+    versions.retire(row, now);
+    const { version, kid } = row;
+    const reason = "the fleet has gone on without it";
+    return { event: EVENTS.retired, version, kid, location: "etcd", reason };
+  });
 }
 
 function followVersion({ versions }: Installation, shared: SharedVersion): void {

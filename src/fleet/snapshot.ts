@@ -5,7 +5,8 @@ import type { KeyValue } from "../etcd/wire.ts";
 import type { EtcdStore } from "../store/etcd_store.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Meta } from "../store/meta.ts";
-import { type FleetState, openState } from "./state.ts";
+import type { Version } from "../store/versions.ts";
+import { type FleetState, MOST_RETIRED, openState } from "./state.ts";
 
 /** What a machine has taken over last. */
 export interface Known {
@@ -104,10 +105,15 @@ export async function readSnapshot(
 /**
  * Makes sure that what etcd holds goes on from what this machine knows.
  *
+ * @param own the version that counts here.
  * @throws {RekeyError} `fleet_foreign` when it is another fleet's, `fleet_behind` when it is older, or has gone on from
  * something older.
  */
-export function mustGoOn(known: Known | undefined, found: Found | undefined): void {
+export function mustGoOn(
+  known: Known | undefined,
+  own: Version | undefined,
+  found: Found | undefined,
+): void {
   if (known === undefined) return;
   const { state, digest } = found ?? {};
   if (state !== undefined && state.id !== known.id) {
@@ -121,14 +127,26 @@ export function mustGoOn(known: Known | undefined, found: Found | undefined): vo
     );
   }
   if (state === undefined) throw putBack("nothing");
-  const same = state.change === known.change && digest === known.digest;
-  if (!same && state.change <= known.change) throw putBack();
+  if (!goesOn(known, own, { state, digest: digest! })) throw putBack();
+}
+
+/** Whether what etcd holds is what this machine knows, or came after it. */
+export function goesOn(known: Known, own: Version | undefined, { state, digest }: Found): boolean {
+  if (state.change === known.change) return digest === known.digest;
+  return state.change > known.change && isListed(own, state);
+}
+
+// An etcd that was put back and has gone on may have made more changes since than this machine has seen.
+function isListed(own: Version | undefined, { versions, retired }: FleetState): boolean {
+  if (own?.location !== "etcd") return true;
+  const forgotten = retired.length >= MOST_RETIRED && own.version < retired.at(-1)!.version;
+  return forgotten || [...versions, ...retired].some(({ kid }) => kid === own.kid);
 }
 
 type Found = Pick<Snapshot, "state" | "digest">;
 
 /** What etcd holds is not what it was when this machine has looked last. */
-export function putBack(what = "older than what this machine has seen"): RekeyError {
+export function putBack(what = "not what this machine has seen, nor came after it"): RekeyError {
   return new RekeyError("fleet_behind", `Cannot use what etcd holds: it is ${what}`, {
     hint:
       "Was etcd restored from a backup? On the machine with the highest version, `rekey rotate " +

@@ -1,5 +1,5 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { KeyForm, Secret } from "../core/secret.ts";
+import type { KeyForm } from "../core/secret.ts";
 import { knowsKid } from "../store/other_database.ts";
 import {
   type Algorithm,
@@ -13,10 +13,11 @@ import { exclusively } from "../store/lock.ts";
 import type { Version } from "../store/versions.ts";
 import { adopt, type Found, inKeyring, plainRow } from "./adoption.ts";
 import { unlessDestroyed } from "./destruction.ts";
+import type { Import } from "./imported.ts";
 import { readNote } from "./keyring_note.ts";
 import { recover } from "./recovery.ts";
 import { changeSecret } from "./rotation.ts";
-import { makeShared, mustBeShareable } from "./sharing.ts";
+import { isShared, makeShared, mustBeShareable } from "./sharing.ts";
 
 /** How long a command waits for another one's rotation by default, in milliseconds. */
 export const LOCK_TIMEOUT_MS = 10_000;
@@ -29,13 +30,6 @@ export interface CreateOptions {
   readonly alg?: Algorithm | undefined;
   /** Default `text`. */
   readonly keyForm?: KeyForm | undefined;
-}
-
-/** A secret that was made elsewhere and is to be the first version. */
-export interface Import {
-  readonly secret: Secret;
-  /** Where it comes from, for the audit log. */
-  readonly reason: string;
 }
 
 /** Makes a first version in an installation that has its keys and holds the lock; `false`: it was there. */
@@ -175,6 +169,13 @@ export function settleUse(
 ): void {
   const { algorithm: oldAlg, keyForm: oldForm } = installation;
   if ((alg ?? oldAlg) === oldAlg && (keyForm ?? oldForm) === oldForm) return;
+  if (isShared(installation)) {
+    throw new RekeyError(
+      "failed",
+      `Cannot change the secret's use: machines share it as ${oldAlg}, key form ${oldForm}`,
+      { hint: "`rekey store move database` makes it this machine's own first" },
+    );
+  }
   if (origin !== "adopted") {
     throw new RekeyError(
       "failed",

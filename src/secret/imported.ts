@@ -2,6 +2,13 @@ import { Buffer } from "node:buffer";
 import { RekeyError } from "../core/errors.ts";
 import { type KeyForm, Secret } from "../core/secret.ts";
 
+/** A secret that was made elsewhere and is to be the first version. */
+export interface Import {
+  readonly secret: Secret;
+  /** Where it comes from, for the audit log. */
+  readonly reason: string;
+}
+
 /** How the value of a hard-coded secret is written. */
 export const ENCODINGS = ["text", "base64", "base64url", "hex"] as const;
 export type Encoding = (typeof ENCODINGS)[number];

@@ -1,6 +1,7 @@
 import type { AuditEntry } from "../audit/events.ts";
 import type { Head } from "../audit/head.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
+import { catchUp } from "../fleet/catch_up.ts";
 import { type Environment, Installation, type StoreChoice } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
 import { locationForNew } from "../store/location.ts";
@@ -13,13 +14,13 @@ import { keepCopy } from "./automatic_copy.ts";
 import {
   create,
   type CreateOptions,
-  type Import,
   LOCK_TIMEOUT_MS,
   openOrAdopt,
   settleUse,
 } from "./first_version.ts";
 import { destroy } from "./destruction.ts";
 import { rotateKek } from "./kek_rotation.ts";
+import type { Import } from "./imported.ts";
 import { mayReplace, ownNote } from "./keyring_note.ts";
 import { Observations } from "./observations.ts";
 import { endGrace, recover, recoverIfNeeded } from "./recovery.ts";
@@ -128,15 +129,16 @@ export class SecretManager {
     return await exclusively(installation.lockPath, wait, async () => {
       await options.permit?.();
       await recover(installation);
+      const graceMs = options.graceMs ?? 0;
+      if (staysShared(installation, options.store)) {
+        return await rotateShared(installation, options, wait);
+      }
+      await catchUpToLeave(installation, graceMs);
       // Asked again under the lock: another rotation may have been first.
       const old = installation.versions.current();
       if (old === undefined) throw notInitialised(this.environment.app.name);
-      if (staysShared(installation, old, options.store)) {
-        return await rotateShared(installation, options, wait);
-      }
       const done = alreadyDone(installation, old, options);
       if (done !== undefined) return done;
-      const graceMs = options.graceMs ?? 0;
       if (graceMs > 0) {
         refuseOneTooMany(installation);
         await this.#mustBeReadable(installation, old);
@@ -222,6 +224,7 @@ export class SecretManager {
     return await exclusively(installation.lockPath, lockTimeoutMs, async () => {
       await recover(installation);
       const note = this.#observations.retrieved;
+      if (to !== "etcd" && isShared(installation)) await catchUp(installation);
       return await (to === "etcd" ? share(installation, note) : relocate(installation, to, note));
     });
   }
@@ -250,7 +253,7 @@ export class SecretManager {
     // Under the lock, since finding out whether a keyring works may write to it.
     return await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
       const known = (kid: string) => mayReplace(installation, kid);
-      const location = staysShared(installation, current, options.store)
+      const location = staysShared(installation, options.store)
         ? "etcd"
         : await locationForNew(installation.keyring, choice, current, known);
       return { current, location, done };
@@ -382,8 +385,21 @@ export class SecretManager {
 }
 
 /** Whether a rotation happens in etcd: the secret is there, and nobody wants it elsewhere. */
-function staysShared({ store }: Installation, current: Version, wanted?: StoreChoice): boolean {
-  return current.location === "etcd" && ["auto", "etcd"].includes(wanted ?? store);
+function staysShared(installation: Installation, wanted?: StoreChoice): boolean {
+  return isShared(installation) && ["auto", "etcd"].includes(wanted ?? installation.store);
+}
+
+/**
+ * Before a machine leaves its fleet: what the others have ended must not count here again. In an emergency without etcd
+ * a rotation that ends everything does without.
+ */
+async function catchUpToLeave(installation: Installation, graceMs: number): Promise<void> {
+  if (!isShared(installation)) return;
+  try {
+    await catchUp(installation);
+  } catch (error) {
+    if (graceMs > 0 || !isRekeyError(error)) throw error;
+  }
 }
 
 function inGrace(installation: Installation): Version[] {

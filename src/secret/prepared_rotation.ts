@@ -4,14 +4,13 @@ import { RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { type Basis, basisOf } from "../fleet/basis.ts";
 import { propose } from "../fleet/commit.ts";
-import { follow } from "../fleet/replica.ts";
 import { listMembers, type Member } from "../fleet/members.ts";
 import { nextNumber, preparedOf, rowOf, type SharedVersion } from "../fleet/state.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import type { Changed } from "./rotation.ts";
 import { refuseOneTooMany } from "./rotation_request.ts";
-import { othersFirst, proposeOnce } from "./shared_rotation.ts";
+import { followOwn, notTakenOver, othersFirst, proposeOnce } from "./shared_rotation.ts";
 import { MOST_SHARED_WINDOWS, newVersion, provenValue, succeeded } from "./shared_version.ts";
 
 // Rotation in two phases: every server has the next version before anything is signed with it.
@@ -44,7 +43,7 @@ export async function prepareShared(
     const next = { ...state, change: state.change + 1, versions: [...state.versions, row] };
     const snapshot = await propose(installation, { base, state: next, added: values });
     if (snapshot === undefined) continue;
-    await follow(installation, snapshot);
+    if (!await followOwn(installation, snapshot)) throw notTakenOver();
     await writeDown(installation, row, reason ?? undefined);
     return { version: rowOf(row), made: true };
   }

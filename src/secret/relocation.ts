@@ -6,6 +6,7 @@ import { numberedSlot, sealedSlot } from "../store/secret_store.ts";
 import type { Location, Version } from "../store/versions.ts";
 import { mayReplace } from "./keyring_note.ts";
 import { scrub, tryReconcile } from "./recovery.ts";
+import { leaveFleet } from "./rotation.ts";
 import { type Note, retrieve, type Retrieved } from "./retrieval.ts";
 
 /** How a move ended. */
@@ -91,15 +92,7 @@ async function commit(
       versions.relocate(row, to);
       audit.append({ event: EVENTS.moved, version, kid, location: to, reason: `from ${location}` });
     }
-    meta.set("store", to);
-    // What was prepared is the others' to activate.
-    const prepared = versions.pending();
-    if (prepared !== undefined) {
-      sealed.drop(numberedSlot(prepared));
-      versions.retire(prepared, installation.now());
-    }
-    // From here on other machines' rotations are no longer ours.
-    meta.remove("fleet");
+    leaveFleet(installation, to);
     meta.set("scrub_pending", "log");
   });
 }

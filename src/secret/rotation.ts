@@ -84,9 +84,7 @@ async function begin(installation: Installation, change: Change, secret: Secret)
   const { database, versions } = installation;
   const audit = await installation.audit();
   return database.transaction(() => {
-    // What a fleet has prepared, for a machine that leaves it.
-    const prepared = versions.pending();
-    if (prepared !== undefined) versions.retire(prepared, installation.now());
+    dropPrepared(installation);
     const pending = versions.addPending({
       kid: secret.kid,
       location: change.location,
@@ -165,8 +163,7 @@ async function commit(installation: Installation, pending: Version, change: Chan
     }
     meta.set("scrub_pending", "log");
     meta.remove("announced");
-    // A machine that leaves its fleet: what the others do is no longer its business.
-    meta.remove("fleet");
+    if (change.old?.location === "etcd") leaveFleet(installation, pending.location);
     const { version, kid, location, reason } = pending;
     const event = change.old === undefined ? EVENTS.created : EVENTS.rotationCompleted;
     audit.append({
@@ -179,6 +176,22 @@ async function commit(installation: Installation, pending: Version, change: Chan
     });
     return graceUntil;
   });
+}
+
+/** Inside a transaction: what the others do is no longer this machine's business, and its rotations stay here. */
+export function leaveFleet(installation: Installation, to: Location): void {
+  installation.meta.remove("fleet");
+  installation.meta.set("store", to);
+  dropPrepared(installation);
+}
+
+// What was prepared is the others' to activate.
+function dropPrepared(installation: Installation): void {
+  const { versions, sealed } = installation;
+  const prepared = versions.pending();
+  if (prepared?.location !== "etcd") return;
+  sealed.drop(numberedSlot(prepared));
+  versions.retire(prepared, installation.now());
 }
 
 function setAside(

@@ -1,6 +1,6 @@
 import { propose } from "../fleet/commit.ts";
-import { readSealedState, readSnapshot } from "../fleet/snapshot.ts";
-import { follow } from "../fleet/replica.ts";
+import { takeOver } from "../fleet/catch_up.ts";
+import { readSealedState } from "../fleet/snapshot.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
 import { sealingKek } from "../store/sealing.ts";
@@ -20,9 +20,7 @@ export async function resealShared(installation: Installation, kek: Kek): Promis
   for (let tries = 0; tries < TRIES; tries++) {
     const sealed = await readSealedState(store, installation.environment.app.name);
     if (sealed !== undefined && sealingKek(sealed.value) === kek.id) return;
-    const base = await readSnapshot(installation, store);
-    if (base === undefined) return;
-    await follow(installation, base);
+    const base = await takeOver(installation);
     const added = new Map<string, string>();
     for (const row of base.state.versions) {
       const secret = await store.open(currentSlot(row), base.values.get(row.kid) ?? "");

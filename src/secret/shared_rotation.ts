@@ -60,12 +60,13 @@ export async function revokeShared(installation: Installation): Promise<Version[
     const now = installation.now();
     const ended = { by: installation.environment.actor, why: "revoked" };
     const state = retiring(before, now, (row) => row.state === "previous", ended);
-    if (state === before) return [...open.values()];
+    // What etcd holds may be older than this: then it is brought there all the same.
+    if (state === before && before === base?.state) return [...open.values()];
     const next = { ...state, change: before.change + 1 };
     const snapshot = await propose(installation, { base, state: next, added });
     if (snapshot === undefined) continue;
-    await takeOver(installation, snapshot);
-    return [...open.values()];
+    if (await followOwn(installation, snapshot)) return [...open.values()];
+    throw notTakenOver();
   }
   throw othersFirst();
 }
@@ -118,7 +119,7 @@ export async function proposeOnce(
   const snapshot = await propose(installation, proposal);
   if (snapshot !== undefined) {
     onCommit("commit");
-    return await takeOver(installation, snapshot);
+    return await followOwn(installation, snapshot);
   }
   // An answer may have been lost, and the version been overtaken since: it was the current one all the same.
   const { state } = await basisOf(installation);
@@ -135,15 +136,24 @@ interface Asked {
   readonly onStep?: ((step: RotationStep) => void) | undefined;
 }
 
-/** May fail: the commit stands, and every command looks whether this is left to do. */
-export async function takeOver(installation: Installation, snapshot: Snapshot): Promise<boolean> {
-  try {
-    await follow(installation, snapshot);
-    scrub(installation);
-    return true;
-  } catch (error) {
-    if (isRekeyError(error)) return false;
-    throw error;
+const TRIES = 3;
+
+/**
+ * Takes over here what this machine has done in etcd. May fail: the change stands, and every command looks whether this
+ * is left to do.
+ *
+ * @returns whether it could.
+ */
+export async function followOwn(installation: Installation, snapshot: Snapshot): Promise<boolean> {
+  for (let tries = 1;; tries++) {
+    try {
+      await follow(installation, snapshot);
+      scrub(installation);
+      return true;
+    } catch (error) {
+      if (!isRekeyError(error)) throw error;
+      if (tries === TRIES) return false;
+    }
   }
 }
 
@@ -156,6 +166,18 @@ async function writeDown(
   const audit = await installation.audit();
   installation.database.transaction(() =>
     audit.append({ event, version, kid, location: "etcd", reason })
+  );
+}
+
+/** What was done in etcd stands, and a server on this machine may not know it yet. */
+export function notTakenOver(): RekeyError {
+  return new RekeyError(
+    "check_failed",
+    "It is done, and this machine could not take it over from etcd",
+    {
+      hint: "`rekey status` does it, or says why not; servers here accept nothing any more once " +
+        "they have not followed for their --max-staleness",
+    },
   );
 }
 

@@ -1,17 +1,18 @@
 import { randomBytes } from "node:crypto";
+import { EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { unconfigured } from "../etcd/errors.ts";
 import { localState } from "../fleet/basis.ts";
 import { propose } from "../fleet/commit.ts";
 import { follow } from "../fleet/replica.ts";
-import { knownFleet, mustGoOn, readSnapshot, type Snapshot } from "../fleet/snapshot.ts";
+import { goesOn, knownFleet, mustGoOn, readSnapshot, type Snapshot } from "../fleet/snapshot.ts";
 import { currentOf, type FleetState, MOST_SHARED_VERSIONS } from "../fleet/state.ts";
 import { isPortable } from "../store/kek.ts";
 import type { Environment, Installation } from "../store/installation.ts";
 import { currentSlot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
-import type { Import } from "./first_version.ts";
+import type { Import } from "./imported.ts";
 import type { Moved } from "./relocation.ts";
 import { scrub, tryReconcile } from "./recovery.ts";
 import { type Note, retrieve } from "./retrieval.ts";
@@ -73,7 +74,7 @@ export async function makeShared(installation: Installation, given?: Import): Pr
   const snapshot = await propose(installation, { base: undefined, state, added });
   // Another machine was first.
   if (snapshot === undefined) return await makeShared(installation, given);
-  await follow(installation, snapshot);
+  await follow(installation, snapshot, EVENTS.created);
   return true;
 }
 
@@ -96,7 +97,7 @@ async function join(installation: Installation, snapshot: Snapshot, given?: Impo
  * @throws {RekeyError} `secret_claimed` when another secret is shared there, or a code with exit status 4.
  */
 export async function share(installation: Installation, note: Note): Promise<Moved> {
-  const { versions, meta, database, environment } = installation;
+  const { versions, environment } = installation;
   await mustBeShareable(environment);
   const rows = [versions.current(), ...versions.previous()].filter((row) => row !== undefined);
   if (rows.length > MOST_SHARED_VERSIONS) throw tooMany();
@@ -105,7 +106,6 @@ export async function share(installation: Installation, note: Note): Promise<Mov
     ? there
     : await putThere(installation, rows, there, note);
   await follow(installation, snapshot);
-  database.transaction(() => meta.set("store", "etcd"));
   const published = versions.unsynced().length === 0 || (await tryReconcile(installation)).done;
   scrub(installation);
   const moved = rows.filter(({ location }) => location !== "etcd");
@@ -114,13 +114,12 @@ export async function share(installation: Installation, note: Note): Promise<Mov
 
 function isOurs({ versions, meta }: Installation, snapshot: Snapshot): boolean {
   const known = knownFleet(meta);
-  const { state, digest } = snapshot;
-  if (known !== undefined) {
-    if (state.id !== known.id) mustGoOn(known, snapshot);
-    return state.change > known.change || digest === known.digest;
-  }
-  const { version, kid } = currentOf(state);
   const own = versions.current();
+  if (known !== undefined) {
+    if (snapshot.state.id !== known.id) mustGoOn(known, own, snapshot);
+    return goesOn(known, own, snapshot);
+  }
+  const { version, kid } = currentOf(snapshot.state);
   if (own?.version === version && own.kid === kid) return true;
   throw new RekeyError(
     "secret_claimed",
@@ -141,10 +140,11 @@ async function putThere(
     const { secret } = await retrieve(installation, row, note);
     added.set(row.kid, await store.seal(currentSlot(row), secret));
   }
-  const known = knownFleet(installation.meta);
-  const state = localState(installation, known?.id ?? newId(), (known?.change ?? 0) + 1);
-  const versions = state.versions.filter(({ kid }) => added.has(kid));
-  const snapshot = await propose(installation, { base, state: { ...state, versions }, added });
+  const known = knownFleet(installation.meta) ?? { id: newId(), change: 0 };
+  const before = localState(installation, known, base?.state);
+  const versions = before.versions.filter(({ kid }) => added.has(kid));
+  const state = { ...before, change: before.change + 1, versions };
+  const snapshot = await propose(installation, { base, state, added });
   if (snapshot !== undefined) return snapshot;
   throw new RekeyError("busy", "Cannot move the secret to etcd: another machine is changing it", {
     hint: "Try again in a moment",

@@ -238,18 +238,6 @@ Deno.test("machines that share a secret in etcd", async (t) => {
     await running.until(() => running.stdout.includes("SIGHUP"));
   });
 
-  await t.step("a backup of a machine, restored, is a machine of the fleet again", async () => {
-    using fleet = await Fleet.start(etcd, 2, "backup");
-    const [one, two] = fleet.machines as [Box, Box];
-    const path = `${one.home}/backup`;
-    await must(one, "backup", path);
-    await must(two, "rotate", "--force");
-    await must(one, "restore", path, "--force");
-    const { location, version } = await must(one, "status");
-    assert.deepEqual([location, version], ["etcd", 2]);
-    assert.equal(await verdict(two, await one.token()), 0);
-  });
-
   await t.step("exports of all machines are merged in the order of the versions", async () => {
     using fleet = await Fleet.start(etcd, 2, "merge");
     const [one, two] = fleet.machines as [Box, Box];

@@ -107,7 +107,7 @@ export class Etcd implements AsyncDisposable {
   /** Runs `etcdctl`, and answers what it prints. @throws when it fails. */
   async ctl(...args: string[]): Promise<string> {
     const { success, stdout, stderr } = await new Deno.Command("etcdctl", {
-      args: ["--endpoints", this.endpoints, "--command-timeout=3s", ...this.place.ctl].concat(
+      args: ["--endpoints", this.endpoints, "--command-timeout=10s", ...this.place.ctl].concat(
         this.user === undefined ? [] : ["--user", this.user],
         args,
       ),

@@ -94,6 +94,7 @@ const SOURCES: Record<Restored["secretFrom"], string> = {
   mirror: "which lives in the keyring and was sealed in it",
   database: "which was sealed in it",
   envelope: "which was sealed in it for you",
+  etcd: "which etcd has",
   newer: "which the keyring has and is newer than the backup",
   new: "made anew: all sessions have ended",
 };

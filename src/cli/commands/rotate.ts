@@ -3,6 +3,7 @@ import { rfc3339 } from "../../core/clock.ts";
 import { warningsOf } from "../../secret/warnings.ts";
 import { placeName } from "../../store/versions.ts";
 import type { Changed } from "../../secret/rotation.ts";
+import { notTakenOver } from "../../secret/shared_rotation.ts";
 import { announceAndMake } from "../announced_rotation.ts";
 import type { Context } from "../context.ts";
 import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_members.ts";
@@ -74,6 +75,8 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   }, human(app, changed));
   if (changed.rotated && changed.head !== null) output.head(showHead(changed.head));
   warn(changed, lastExpiry, output);
+  // Guarantee 4: a server on this machine may not know of it.
+  if (!changed.published && changed.version.location === "etcd") throw notTakenOver();
   mustBeConfirmed(confirmation);
 }
 

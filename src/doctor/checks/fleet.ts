@@ -12,7 +12,7 @@ export async function fleetCheck(patient: OpenPatient): Promise<Finding[]> {
   if (installation.versions.current()!.location !== "etcd") return [];
   try {
     const snapshot = await readSnapshot(installation, installation.shared());
-    mustGoOn(knownFleet(installation.meta), snapshot);
+    mustGoOn(knownFleet(installation.meta), installation.versions.current(), snapshot);
     const health = await fleetHealth(installation);
     return [
       ...health.etcd.flatMap(ofMember),

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import type { Box } from "../support/box.ts";
+import { Etcd, Fleet, must } from "../support/etcd.ts";
+
+const AWAY = { REKEY_ETCD_ENDPOINTS: "http://127.0.0.1:1" };
+
+const verdict = async (box: Box, token: string) => (await box.run(["verify", token])).code;
+
+Deno.test("machines that leave a fleet, and come back to it", async (t) => {
+  await using etcd = await Etcd.start(1);
+
+  await t.step(
+    "what others have ended does not count again where the secret is moved to",
+    async () => {
+      using fleet = await Fleet.start(etcd, 2, "moved");
+      const [one, two] = fleet.machines as [Box, Box];
+      const token = await two.token();
+      await must(one, "rotate", "--force");
+      await must(two, "store", "move", "database");
+      assert.equal(await verdict(two, token), 3);
+      assert.equal((await must(two, "status")).version, 2);
+    },
+  );
+
+  await t.step("without etcd nothing is moved, and a grace window is refused", async () => {
+    using fleet = await Fleet.start(etcd, 1, "unmoved");
+    const [box] = fleet.machines as [Box];
+    const leaving = (...args: string[]) => box.run([...args, "--json"], { env: AWAY });
+    for (
+      const args of [
+        ["store", "move", "database"],
+        ["rotate", "--force", "--store", "database", "--grace", "1h"],
+      ]
+    ) {
+      const refused = await leaving(...args);
+      assert.equal(refused.code, 4, args.join(" "));
+      assert.equal(JSON.parse(refused.stderr).error.code, "etcd_unavailable");
+    }
+    assert.equal((await must(box, "status")).location, "etcd");
+  });
+
+  await t.step("after an emergency rotation the machine rotates by itself", async () => {
+    using fleet = await Fleet.start(etcd, 2, "emergency");
+    const [one, two] = fleet.machines as [Box, Box];
+    await must(two, "rotate", "--prepare");
+    await must(one, "status");
+    delete one.env.REKEY_STORE;
+    const left = await one.run(["rotate", "--force", "--store", "database"], { env: AWAY });
+    assert.equal(left.code, 0, left.stderr);
+    const rotated = await one.run(["rotate", "--force", "--json"], { env: AWAY });
+    assert.equal(rotated.code, 0, rotated.stderr);
+    assert.equal(JSON.parse(rotated.stdout).location, "database");
+    // What was prepared is the others'.
+    const sqlite = new DatabaseSync(one.database);
+    assert.equal(sqlite.prepare("SELECT count(*) AS n FROM settings").get()!.n, 1);
+    sqlite.close();
+  });
+
+  await t.step("machines cannot come to use the secret in two ways", async () => {
+    using fleet = new Fleet(etcd, 2, "use");
+    const [one, two] = fleet.machines as [Box, Box];
+    const value = "a-secret-of-an-application-that-was-hard-coded-0123456789-0123456789";
+    assert.equal((await one.run(["import"], { stdin: value })).code, 0);
+    await must(two, "init");
+    const token = await two.token();
+    const refused = await one.run(["init", "--alg", "HS256", "--json"]);
+    assert.equal(JSON.parse(refused.stderr).error.code, "failed");
+    assert.equal(await verdict(one, token), 0);
+  });
+});
+
+Deno.test("backups of a fleet's machines", async (t) => {
+  await using etcd = await Etcd.start(1);
+
+  await t.step("restored, a machine knows what the fleet has done since", async () => {
+    using fleet = await Fleet.start(etcd, 2, "backup");
+    const [one, two] = fleet.machines as [Box, Box];
+    const path = `${one.home}/backup`;
+    await must(one, "backup", path);
+    const token = await one.token();
+    await must(two, "rotate", "--force");
+    await must(two, "rotate", "--prepare");
+    // This machine has learnt of it before it is put back.
+    await must(one, "status");
+    assert.equal((await must(one, "restore", path, "--force")).version, 2);
+    assert.equal(await verdict(one, token), 3);
+    const { location, version } = await must(one, "status");
+    assert.deepEqual([location, version], ["etcd", 2]);
+    assert.equal(await verdict(two, await one.token()), 0);
+    assert.equal((await must(one, "rotate", "--activate")).version, 3);
+    assert.equal((await must(two, "status")).version, 3);
+    for (const box of fleet.machines) assert.equal((await box.run(["audit", "verify"])).code, 0);
+  });
+
+  await t.step("on a new machine: in the fleet, or by itself when etcd is away", async () => {
+    using fleet = await Fleet.start(etcd, 3, "anew");
+    const [one, two, three] = fleet.machines as [Box, Box, Box];
+    const [path, passphrase] = [`${one.home}/backup`, `${one.home}/passphrase`];
+    Deno.writeTextFileSync(passphrase, "correct horse battery staple\n");
+    await must(one, "backup", path, "--with-secret", "--passphrase-file", passphrase);
+    const token = await one.token();
+    for (const box of [two, three]) await must(box, "destroy", "--force");
+    // Else the backup would be a second one of a database that is still there.
+    Deno.removeSync(one.database);
+    const args = ["restore", path, "--passphrase-file", passphrase, "--json"];
+    const refused = await two.run(args, { env: AWAY });
+    assert.equal(JSON.parse(refused.stderr).error.code, "etcd_unavailable");
+    assert.equal((await two.run(["status"])).code, 4, "nothing is left of it");
+    const restored = JSON.parse((await two.run(args)).stdout);
+    assert.deepEqual([restored.location, restored.secret_from], ["etcd", "etcd"]);
+    assert.equal(await verdict(two, token), 0);
+    const alone = await three.run([...args, "--store", "database"], { env: AWAY });
+    assert.equal(alone.code, 0, alone.stderr);
+    assert.equal(JSON.parse(alone.stdout).location, "database");
+    delete three.env.REKEY_STORE;
+    assert.equal((await three.run(["verify", token], { env: AWAY })).code, 0);
+  });
+});

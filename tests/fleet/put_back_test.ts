@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import type { Box } from "../support/box.ts";
+import { Etcd, Fleet, must } from "../support/etcd.ts";
+import { Serving } from "../support/serving.ts";
+
+const verdict = async (box: Box, token: string) => (await box.run(["verify", token])).code;
+
+/** What an etcd holds under a prefix, to be put back later as from an older snapshot. */
+async function kept(etcd: Etcd, prefix: string): Promise<() => Promise<void>> {
+  const keys = (await etcd.ctl("get", "--prefix", prefix, "--keys-only")).split("\n").filter(
+    Boolean,
+  );
+  const values = await Promise.all(keys.map((key) => etcd.ctl("get", "--print-value-only", key)));
+  return async () => {
+    await etcd.ctl("del", "--prefix", prefix);
+    for (const [n, key] of keys.entries()) await etcd.ctl("put", key, values[n]!.trimEnd());
+  };
+}
+
+const rotate = async (box: Box, times: number) => {
+  for (let n = 0; n < times; n++) await must(box, "rotate", "--force");
+};
+
+Deno.test("an etcd that was put back and has gone on", async (t) => {
+  await using etcd = await Etcd.start(1);
+
+  for (
+    const { name, before, since } of [
+      { name: "less", before: 2, since: 1 },
+      { name: "as far", before: 2, since: 2 },
+      { name: "further", before: 2, since: 3 },
+    ]
+  ) {
+    await t.step(
+      `${name} than a machine has seen: it refuses, and all go on from its rotation`,
+      async () => {
+        const prefix = name.replace(" ", "");
+        using fleet = await Fleet.start(etcd, 3, prefix);
+        const [one, two, three] = fleet.machines as [Box, Box, Box];
+        const putBack = await kept(etcd, `/${prefix}/agiworkforce/`);
+        await rotate(one, before);
+        const ours = await one.token();
+        await putBack();
+        await using server = await Serving.start(two, ["--workers", "1", "--max-staleness", "2s"]);
+        await rotate(two, since);
+        const theirs = await two.token();
+        const refused = await one.run(["verify", theirs, "--json"]);
+        assert.equal(JSON.parse(refused.stderr).error.code, "fleet_behind");
+        const { version, kid } = await must(one, "rotate", "--force", "--wait", "8s");
+        assert.equal(version, 2 + Math.max(before, since));
+        const token = await three.token();
+        for (const box of fleet.machines) {
+          assert.equal((await must(box, "status")).kid, kid);
+          assert.deepEqual([await verdict(box, ours), await verdict(box, theirs)], [3, 3]);
+          assert.equal(await verdict(box, token), 0);
+          assert.equal((await box.run(["audit", "verify"])).code, 0);
+        }
+        assert.deepEqual([await server.auth(theirs), await server.auth(token)], [401, 204]);
+        await rotate(two, 1);
+        assert.equal((await must(one, "status")).version, version + 1);
+      },
+    );
+  }
+
+  await t.step("the end of a grace window is brought back", async () => {
+    using fleet = await Fleet.start(etcd, 2, "window");
+    const [one, two] = fleet.machines as [Box, Box];
+    const token = await one.token();
+    await must(one, "rotate", "--force", "--grace", "1h");
+    const putBack = await kept(etcd, "/window/agiworkforce/");
+    await must(one, "revoke");
+    await putBack();
+    // It cannot know.
+    assert.equal(await verdict(two, token), 0);
+    await must(one, "revoke");
+    assert.deepEqual([await verdict(one, token), await verdict(two, token)], [3, 3]);
+  });
+});
