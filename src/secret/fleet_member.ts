@@ -53,8 +53,12 @@ export class FleetMember {
    * @returns the version, and whether this call made it.
    * @throws {RekeyError} `failed` when the secret is not shared.
    */
-  prepare(reason?: string): Promise<{ version: Version; made: boolean }> {
-    return this.#exclusively((installation) => prepareShared(installation, reason ?? null));
+  prepare(
+    reason?: string,
+    lockTimeoutMs = LOCK_TIMEOUT_MS,
+  ): Promise<{ version: Version; made: boolean }> {
+    const work = (installation: Installation) => prepareShared(installation, reason ?? null);
+    return this.#exclusively(lockTimeoutMs, work);
   }
 
   /**
@@ -63,8 +67,12 @@ export class FleetMember {
    * @throws {RekeyError} `check_failed` when a server has not confirmed that it holds it, unless `force`d; `failed`
    * when none is prepared, or the secret is not shared.
    */
-  activate(options: Activation = {}): Promise<Changed> {
-    return this.#exclusively((installation) => activateShared(installation, options));
+  activate(options: Activation & { lockTimeoutMs?: number } = {}): Promise<Changed> {
+    const { lockTimeoutMs = LOCK_TIMEOUT_MS } = options;
+    return this.#exclusively(
+      lockTimeoutMs,
+      (installation) => activateShared(installation, options),
+    );
   }
 
   /**
@@ -100,10 +108,13 @@ export class FleetMember {
     return isShared(installation) ? installation : undefined;
   }
 
-  async #exclusively<T>(work: (installation: Installation) => Promise<T>): Promise<T> {
+  async #exclusively<T>(
+    waitMs: number,
+    work: (installation: Installation) => Promise<T>,
+  ): Promise<T> {
     const { installation } = await this.owner.open();
     if (!isShared(installation)) throw notShared();
-    return await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
+    return await exclusively(installation.lockPath, waitMs, async () => {
       await recover(installation);
       return await work(installation);
     });

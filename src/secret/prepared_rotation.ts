@@ -8,6 +8,7 @@ import { listMembers, type Member } from "../fleet/members.ts";
 import { nextNumber, preparedOf, rowOf, type SharedVersion } from "../fleet/state.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
+import { keepCopy } from "./automatic_copy.ts";
 import type { Changed } from "./rotation.ts";
 import { refuseOneTooMany } from "./rotation_request.ts";
 import { followOwn, notTakenOver, othersFirst, proposeOnce } from "./shared_rotation.ts";
@@ -21,6 +22,8 @@ export interface Activation {
   readonly graceMs?: number | undefined;
   /** Whether servers that have not confirmed do not matter. */
   readonly force?: boolean | undefined;
+  /** Whether a copy of what is known of the versions is kept first; default true. */
+  readonly backup?: boolean | undefined;
 }
 
 const TRIES = 10;
@@ -53,8 +56,9 @@ export async function prepareShared(
 /** Makes the prepared version the current one. Call it under the lock, after recovery. */
 export async function activateShared(
   installation: Installation,
-  { graceMs = 0, force = false }: Activation,
+  { graceMs = 0, force = false, backup = true }: Activation,
 ): Promise<Changed> {
+  let copied = !backup;
   for (let tries = 0; tries < TRIES; tries++) {
     const basis = await basisOf(installation);
     const row = preparedOf(basis.state);
@@ -64,6 +68,9 @@ export async function activateShared(
       prepared !== row.kid
     );
     if (lacking.length > 0 && !force) throw notEverywhere(lacking);
+    const old = installation.versions.current();
+    if (!copied && old !== undefined) await keepCopy(installation, old);
+    copied = true;
     const why = lacking.length === 0 ? undefined : `forced; not confirmed by ${namesOf(lacking)}`;
     const changed = await activate(installation, basis, row, graceMs, why);
     if (changed !== undefined) return changed;

@@ -49,15 +49,12 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
     const { current, done } = await secrets.planRotation({ store, ...condition });
     if (!done) await notices.before(current);
   }
-  const { reason, lockTimeout, backup, force } = options;
+  const { reason, backup, force } = options;
   const graceMs = options.grace * 1000;
+  const lockTimeoutMs = options.lockTimeout * 1000;
   const changed = options.activate
-    ? await secrets.fleet.activate({ graceMs, force })
-    : await auth.rotate({
-      ...{ store, reason, graceMs, backup },
-      lockTimeoutMs: lockTimeout * 1000,
-      ...condition,
-    });
+    ? await secrets.fleet.activate({ graceMs, force, backup, lockTimeoutMs })
+    : await auth.rotate({ store, reason, graceMs, backup, lockTimeoutMs, ...condition });
   // Whoever reads what is printed may be gone; the others are still to be told.
   if (changed.rotated) await notices.after(changed);
   const confirmation = await confirmed(secrets, options.wait);
@@ -81,8 +78,11 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
 }
 
 /** Publishes the next version; `--wait` waits until every server has it. */
-async function prepare({ reason, wait }: RotateFlags, { secrets, output }: Context) {
-  const { version, made } = await secrets.fleet.prepare(reason);
+async function prepare(
+  { reason, wait, lockTimeout }: RotateFlags,
+  { secrets, output }: Context,
+) {
+  const { version, made } = await secrets.fleet.prepare(reason, lockTimeout * 1000);
   const confirmation = await confirmed(secrets, wait);
   const app = secrets.environment.app.name;
   const { installation } = await secrets.open();

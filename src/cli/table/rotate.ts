@@ -2,6 +2,10 @@ import { type Command, Option } from "commander";
 import { run, type Runner } from "./runner.ts";
 import { duration, lasting, moment, nonEmpty, waiting } from "./values.ts";
 
+// What a rotation in two phases cannot have, and what is nothing to tell others of before the second one.
+const OF_ONE_PHASE = ["at", "store", "ifOlderThan", "requestId", "dryRun"];
+const NOTICES = ["before", "after", "notifyUrl", "notifyKeyFile"];
+
 /** The flags of `rotate`, under both of its names. */
 export function addRotate(command: Command, runner: Runner): void {
   command
@@ -18,13 +22,13 @@ export function addRotate(command: Command, runner: Runner): void {
         "--prepare",
         "with the secret in etcd: publish the next version, for servers to fetch",
       )
-        .conflicts(["activate", "at", "store", "ifOlderThan", "requestId"]),
+        .conflicts(["activate", "grace", "backup", ...NOTICES, ...OF_ONE_PHASE]),
     )
     .addOption(
       new Option(
         "--activate",
         "make the prepared version the current one, once every server has it; --force does not ask them",
-      ).conflicts(["at", "store", "ifOlderThan", "requestId"]),
+      ).conflicts(["reason", ...OF_ONE_PHASE]),
     )
     .option(
       "--request-id <id>",
