@@ -10,14 +10,13 @@ import {
 import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
 import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
-import type { Version } from "../store/versions.ts";
 import { adopt, type Found, inKeyring, plainRow } from "./adoption.ts";
 import { unlessDestroyed } from "./destruction.ts";
 import type { Import } from "./imported.ts";
 import { readNote } from "./keyring_note.ts";
 import { recover } from "./recovery.ts";
 import { changeSecret } from "./rotation.ts";
-import { isShared, makeShared, mustBeShareable } from "./sharing.ts";
+import { makeShared, mustBeShareable } from "./sharing.ts";
 
 /** How long a command waits for another one's rotation by default, in milliseconds. */
 export const LOCK_TIMEOUT_MS = 10_000;
@@ -154,37 +153,4 @@ async function managedElsewhere(environment: Environment, { secret }: Found): Pr
   const own = Installation.path(environment);
   const others = [Installation.defaultPath(app, folders), (await readNote(keyring))?.database];
   return others.some((path) => path !== undefined && path !== own && knowsKid(path, secret.kid));
-}
-
-/**
- * Lets the operator say how an adopted secret is used, which its older application cannot tell; a secret of our own
- * stays what it was made as.
- *
- * @throws {RekeyError} `failed` when it is to be used in another way than it was made for.
- */
-export function settleUse(
-  installation: Installation,
-  { origin }: Version,
-  { alg, keyForm }: CreateOptions,
-): void {
-  const { algorithm: oldAlg, keyForm: oldForm } = installation;
-  if ((alg ?? oldAlg) === oldAlg && (keyForm ?? oldForm) === oldForm) return;
-  if (isShared(installation)) {
-    throw new RekeyError(
-      "failed",
-      `Cannot change the secret's use: machines share it as ${oldAlg}, key form ${oldForm}`,
-      { hint: "`rekey store move database` makes it this machine's own first" },
-    );
-  }
-  if (origin !== "adopted") {
-    throw new RekeyError(
-      "failed",
-      `Cannot change the secret's use: it is ${oldAlg}, key form ${oldForm}`,
-      { hint: "Its tokens depend on it; another app (--app) can have another use" },
-    );
-  }
-  installation.database.transaction(() => {
-    installation.meta.set("alg", alg ?? oldAlg);
-    installation.meta.set("key_form", keyForm ?? oldForm);
-  });
 }

@@ -4,11 +4,8 @@ import { shareEnded } from "../fleet/revocations.ts";
 import { knownFleet } from "../fleet/snapshot.ts";
 import type { SessionRow } from "../store/ended_sessions.ts";
 import type { Environment, Installation } from "../store/installation.ts";
-import { exclusively } from "../store/lock.ts";
 import type { Version } from "../store/versions.ts";
-import { LOCK_TIMEOUT_MS } from "./first_version.ts";
 import { activateShared, type Activation, notShared, prepareShared } from "./prepared_rotation.ts";
-import { recover } from "./recovery.ts";
 import type { Changed } from "./rotation.ts";
 import { isShared } from "./sharing.ts";
 
@@ -17,6 +14,7 @@ interface Owner {
   readonly environment: Environment;
   open(): Promise<{ installation: Installation }>;
   refresh(): void;
+  underLock<T>(work: (installation: Installation) => Promise<T>, waitMs?: number): Promise<T>;
 }
 
 /** A machine as one of those that share a secret, if any do. Every method throws the codes of etcd and of fleets. */
@@ -55,10 +53,12 @@ export class FleetMember {
    */
   prepare(
     reason?: string,
-    lockTimeoutMs = LOCK_TIMEOUT_MS,
+    lockTimeoutMs?: number,
   ): Promise<{ version: Version; made: boolean }> {
-    const work = (installation: Installation) => prepareShared(installation, reason ?? null);
-    return this.#exclusively(lockTimeoutMs, work);
+    return this.#underLock(
+      (installation) => prepareShared(installation, reason ?? null),
+      lockTimeoutMs,
+    );
   }
 
   /**
@@ -68,10 +68,9 @@ export class FleetMember {
    * when none is prepared, or the secret is not shared.
    */
   activate(options: Activation & { lockTimeoutMs?: number } = {}): Promise<Changed> {
-    const { lockTimeoutMs = LOCK_TIMEOUT_MS } = options;
-    return this.#exclusively(
-      lockTimeoutMs,
+    return this.#underLock(
       (installation) => activateShared(installation, options),
+      options.lockTimeoutMs,
     );
   }
 
@@ -108,15 +107,10 @@ export class FleetMember {
     return isShared(installation) ? installation : undefined;
   }
 
-  async #exclusively<T>(
-    waitMs: number,
-    work: (installation: Installation) => Promise<T>,
-  ): Promise<T> {
-    const { installation } = await this.owner.open();
-    if (!isShared(installation)) throw notShared();
-    return await exclusively(installation.lockPath, waitMs, async () => {
-      await recover(installation);
+  #underLock<T>(work: (installation: Installation) => Promise<T>, waitMs?: number): Promise<T> {
+    return this.owner.underLock(async (installation) => {
+      if (!isShared(installation)) throw notShared();
       return await work(installation);
-    });
+    }, waitMs);
   }
 }

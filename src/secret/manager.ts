@@ -1,36 +1,29 @@
 import type { AuditEntry } from "../audit/events.ts";
 import type { Head } from "../audit/head.ts";
-import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
+import type { RekeyError } from "../core/errors.ts";
 import { catchUp } from "../fleet/catch_up.ts";
-import { type Environment, Installation, type StoreChoice } from "../store/installation.ts";
+import { type Environment, Installation } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
-import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
-import { currentSlot } from "../store/secret_store.ts";
 import type { Location, Version } from "../store/versions.ts";
 import { announce, withdraw } from "./announcement.ts";
 import { notInitialised } from "./adoption.ts";
-import { keepCopy } from "./automatic_copy.ts";
-import {
-  create,
-  type CreateOptions,
-  LOCK_TIMEOUT_MS,
-  openOrAdopt,
-  settleUse,
-} from "./first_version.ts";
+import { create, type CreateOptions, LOCK_TIMEOUT_MS, openOrAdopt } from "./first_version.ts";
+import { settleImport, settleUse } from "./settled_use.ts";
 import { destroy } from "./destruction.ts";
 import { rotateKek } from "./kek_rotation.ts";
 import type { Import } from "./imported.ts";
-import { mayReplace, ownNote } from "./keyring_note.ts";
 import { Observations } from "./observations.ts";
 import { endGrace, recover, recoverIfNeeded } from "./recovery.ts";
 import { FleetMember } from "./fleet_member.ts";
-import { revokeShared, rotateShared } from "./shared_rotation.ts";
+import { revokeShared } from "./shared_rotation.ts";
 import { isShared, share } from "./sharing.ts";
 import { type Moved, relocate } from "./relocation.ts";
+import { keptHead, placesOf } from "./whereabouts.ts";
 import { retrieve, type Retrieved } from "./retrieval.ts";
-import { type Changed, changeSecret } from "./rotation.ts";
-import { alreadyDone, refuseOneTooMany, type RotateOptions } from "./rotation_request.ts";
+import { nextLocation, rotate } from "./rotate.ts";
+import type { Changed } from "./rotation.ts";
+import { alreadyDone, type RotateOptions } from "./rotation_request.ts";
 
 /**
  * Owns the JWT secret of one app: makes it, finds it, rotates it.
@@ -95,26 +88,12 @@ export class SecretManager {
     given: Import,
     options: CreateOptions,
   ): Promise<{ version: Version; made: boolean }> {
-    const { kid } = given.secret;
     // What is there already is not used as the import says.
     const there = await this.#existing({ store: options.store });
     const made = there === undefined && await this.#create(options, given);
     const { installation, version: current } = await this.open();
-    const version = installation.versions.byKid(kid);
-    if (version !== undefined && version.activated_at !== null) {
-      const { algorithm, keyForm } = installation;
-      if (algorithm === options.alg && keyForm === options.keyForm) return { version, made };
-      throw new RekeyError(
-        "failed",
-        `Cannot import the secret again: it is there as ${algorithm}, key form ${keyForm}`,
-        { hint: "`rekey init --alg --key-form` changes how an imported secret is used" },
-      );
-    }
-    throw new RekeyError(
-      "already_initialised",
-      `Cannot import a secret: there is one already, version ${current.version} (kid ${current.kid})`,
-      { hint: "Import into another app with --app, or `rekey destroy` this one first" },
-    );
+    const version = settleImport(installation, current, given.secret.kid, options);
+    return { version, made };
   }
 
   /**
@@ -123,38 +102,11 @@ export class SecretManager {
    * @throws {RekeyError} `busy` when another rotation does not end in time, a code with exit status 4
    * when the new secret cannot be stored; the old one is then still current.
    */
-  async rotate(options: RotateOptions = {}): Promise<Changed> {
-    const { installation } = await this.open();
-    const wait = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
-    return await exclusively(installation.lockPath, wait, async () => {
+  rotate(options: RotateOptions = {}): Promise<Changed> {
+    return this.underLock(async (installation) => {
       await options.permit?.();
-      await recover(installation);
-      const graceMs = options.graceMs ?? 0;
-      if (staysShared(installation, options.store)) {
-        return await rotateShared(installation, options, wait);
-      }
-      await catchUpToLeave(installation, graceMs);
-      // Asked again under the lock: another rotation may have been first.
-      const old = installation.versions.current();
-      if (old === undefined) throw notInitialised(this.environment.app.name);
-      const done = alreadyDone(installation, old, options);
-      if (done !== undefined) return done;
-      if (graceMs > 0) {
-        refuseOneTooMany(installation);
-        await this.#mustBeReadable(installation, old);
-      }
-      const store = options.store ?? installation.store;
-      const location = await locationForNew(
-        installation.keyring,
-        store,
-        old,
-        (kid) => mayReplace(installation, kid),
-      );
-      const reason = options.reason ?? null;
-      if (options.backup ?? true) await keepCopy(installation, old);
-      const change = { old, location, reason, graceMs, requestId: options.requestId };
-      return await changeSecret(installation, change, options.onStep);
-    });
+      return await rotate(installation, options, this.#observations.retrieved);
+    }, options.lockTimeoutMs);
   }
 
   /**
@@ -162,16 +114,14 @@ export class SecretManager {
    *
    * @returns the versions that no longer verify.
    */
-  async revoke(lockTimeoutMs = LOCK_TIMEOUT_MS): Promise<Version[]> {
-    const { installation } = await this.open();
-    return await exclusively(installation.lockPath, lockTimeoutMs, async () => {
-      await recover(installation);
+  revoke(lockTimeoutMs?: number): Promise<Version[]> {
+    return this.underLock(async (installation) => {
       if (isShared(installation)) return await revokeShared(installation);
       const ended = installation.versions.previous();
       await endGrace(installation, ended, "revoked");
       await recover(installation);
       return ended;
-    });
+    }, lockTimeoutMs);
   }
 
   /** Writes an event down. @throws {RekeyError} when that cannot be done now. */
@@ -194,10 +144,12 @@ export class SecretManager {
   }
 
   /** Finishes or undoes what other commands have left, and empties the write-ahead log if nobody else reads it. */
-  async finish(lockTimeoutMs = LOCK_TIMEOUT_MS): Promise<void> {
-    const { installation } = await this.open();
-    await exclusively(installation.lockPath, lockTimeoutMs, () => recover(installation));
-    installation.database.truncateLog();
+  async finish(lockTimeoutMs?: number): Promise<void> {
+    const { database } = await this.underLock(
+      (installation) => Promise.resolve(installation),
+      lockTimeoutMs,
+    );
+    database.truncateLog();
   }
 
   /**
@@ -205,12 +157,8 @@ export class SecretManager {
    *
    * @throws {RekeyError} `kek_…` when either KEK cannot be had; nothing is changed then.
    */
-  async rotateKek(keyFile?: string, lockTimeoutMs = LOCK_TIMEOUT_MS): Promise<Kek> {
-    const { installation } = await this.open();
-    return await exclusively(installation.lockPath, lockTimeoutMs, async () => {
-      await recover(installation);
-      return await rotateKek(installation, keyFile);
-    });
+  rotateKek(keyFile?: string, lockTimeoutMs?: number): Promise<Kek> {
+    return this.underLock((installation) => rotateKek(installation, keyFile), lockTimeoutMs);
   }
 
   /**
@@ -219,27 +167,36 @@ export class SecretManager {
    * @throws {RekeyError} a code with exit status 4 when a value cannot be read or the keyring not be used;
    * nothing is moved then.
    */
-  async move(to: Location, lockTimeoutMs = LOCK_TIMEOUT_MS): Promise<Moved> {
-    const { installation } = await this.open();
-    return await exclusively(installation.lockPath, lockTimeoutMs, async () => {
-      await recover(installation);
+  move(to: Location, lockTimeoutMs?: number): Promise<Moved> {
+    return this.underLock(async (installation) => {
       const note = this.#observations.retrieved;
-      if (to !== "etcd" && isShared(installation)) await catchUp(installation);
-      return await (to === "etcd" ? share(installation, note) : relocate(installation, to, note));
+      if (to === "etcd") return await share(installation, note);
+      // What the others have ended must not count here again.
+      if (isShared(installation)) await catchUp(installation);
+      return await relocate(installation, to, note);
+    }, lockTimeoutMs);
+  }
+
+  /**
+   * Works alone, once what earlier commands have left is finished or undone.
+   *
+   * @throws {RekeyError} `busy` when another command does not end in time.
+   */
+  async underLock<T>(
+    work: (installation: Installation) => Promise<T>,
+    waitMs = LOCK_TIMEOUT_MS,
+  ): Promise<T> {
+    const { installation } = await this.open();
+    return await exclusively(installation.lockPath, waitMs, async () => {
+      await recover(installation);
+      return await work(installation);
     });
   }
 
   /** Where the current version lives, whether it has a mirror copy, and what the keyring says. */
   async places() {
     const { installation, version } = await this.open();
-    const { store, sealed, keyring, database } = installation;
-    const mirrored = version.location === "keyring" &&
-      sealed.sealedValue(currentSlot(version)) !== undefined;
-    const unavailable = await keyring.reach(currentSlot(version)).then(
-      () => undefined,
-      asRefusal,
-    );
-    return { version, store, mirrored, keyring: unavailable, database: database.path };
+    return await placesOf(installation, version);
   }
 
   /** The version that would follow, and where it would live: what `rotate` would do, without doing it. */
@@ -248,15 +205,10 @@ export class SecretManager {
   ): Promise<{ current: Version; location: Location; done: boolean }> {
     await this.fleet.mustBeKnown();
     const { installation, version: current } = await this.open();
-    const choice = options.store ?? installation.store;
     const done = alreadyDone(installation, current, options) !== undefined;
     // Under the lock, since finding out whether a keyring works may write to it.
     return await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
-      const known = (kid: string) => mayReplace(installation, kid);
-      const location = staysShared(installation, options.store)
-        ? "etcd"
-        : await locationForNew(installation.keyring, choice, current, known);
-      return { current, location, done };
+      return { current, location: await nextLocation(installation, options.store), done };
     });
   }
 
@@ -302,13 +254,7 @@ export class SecretManager {
   /** The head of the audit log that the keyring keeps, or why the keyring cannot be asked. */
   async keptHead(): Promise<{ head: Head | null; unavailable?: RekeyError }> {
     const { installation, version } = await this.open();
-    if (version.location !== "keyring") return { head: null };
-    try {
-      return { head: (await ownNote(installation))?.head ?? null };
-    } catch (error) {
-      if (isRekeyError(error)) return { head: null, unavailable: error };
-      throw error;
-    }
+    return await keptHead(installation, version);
   }
 
   /** Takes note of verifications: `valid`, or the code of the refusal. */
@@ -369,36 +315,6 @@ export class SecretManager {
     const { opened, made } = await create(this.environment, options, given);
     this.#installation = opened;
     return made;
-  }
-
-  async #mustBeReadable(installation: Installation, old: Version): Promise<void> {
-    try {
-      await retrieve(installation, old, this.#observations.retrieved);
-    } catch (error) {
-      if (!isRekeyError(error)) throw error;
-      throw new RekeyError(error.code, `Cannot give a grace window: ${error.message}`, {
-        hint: "Without --grace the old secret is not needed",
-        cause: error,
-      });
-    }
-  }
-}
-
-/** Whether a rotation happens in etcd: the secret is there, and nobody wants it elsewhere. */
-function staysShared(installation: Installation, wanted?: StoreChoice): boolean {
-  return isShared(installation) && ["auto", "etcd"].includes(wanted ?? installation.store);
-}
-
-/**
- * Before a machine leaves its fleet: what the others have ended must not count here again. In an emergency without etcd
- * a rotation that ends everything does without.
- */
-async function catchUpToLeave(installation: Installation, graceMs: number): Promise<void> {
-  if (!isShared(installation)) return;
-  try {
-    await catchUp(installation);
-  } catch (error) {
-    if (graceMs > 0 || !isRekeyError(error)) throw error;
   }
 }
 

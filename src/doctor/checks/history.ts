@@ -4,8 +4,7 @@ import { EVENTS } from "../../audit/events.ts";
 import { verifyChain } from "../../audit/verify.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError } from "../../core/errors.ts";
-import { ownNote } from "../../secret/keyring_note.ts";
-import type { Installation } from "../../store/installation.ts";
+import { keptHead } from "../../secret/whereabouts.ts";
 import type { Finding } from "../finding.ts";
 import { type OpenPatient, rekey } from "../patient.ts";
 
@@ -19,8 +18,8 @@ export async function auditCheck(patient: OpenPatient): Promise<Finding[]> {
   const key = await installation.auditKey().catch(unlessRefused);
   // Without its key nothing can be said of the chain, and that is a finding already.
   if (key === undefined) return [];
-  const kept = await keptHead(installation);
-  const { bad } = verifyChain(installation.database, key, kept === null ? [] : [kept], onProgress);
+  const { head } = await keptHead(installation, installation.versions.current()!);
+  const { bad } = verifyChain(installation.database, key, head === null ? [] : [head], onProgress);
   if (bad === null) return [];
   return [{
     code: "audit_broken",
@@ -29,11 +28,6 @@ export async function auditCheck(patient: OpenPatient): Promise<Finding[]> {
       "Keep a copy of the file before it is restored",
     command: rekey(patient, "restore BACKUP --force"),
   }];
-}
-
-async function keptHead(installation: Installation) {
-  if (installation.versions.current()!.location !== "keyring") return null;
-  return (await ownNote(installation).catch(unlessRefused))?.head ?? null;
 }
 
 function unlessRefused(error: unknown): undefined {
