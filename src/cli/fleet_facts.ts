@@ -1,7 +1,8 @@
 import type { MemberStatus } from "../etcd/client.ts";
-import { fleetHealth } from "../fleet/health.ts";
+import { fleetHealth, lagging } from "../fleet/health.ts";
+import { isShared } from "../secret/sharing.ts";
 import type { Installation } from "../store/installation.ts";
-import { printable } from "./describe.ts";
+import { nameOf } from "../fleet/members.ts";
 import { describeMember } from "./fleet_members.ts";
 
 /** Who shares the secret, for `status`. */
@@ -16,12 +17,14 @@ export interface FleetFacts {
 /** Nothing, when this machine's secret is its own. @throws {RekeyError} an `etcd_…` code. */
 export async function fleetFacts(installation: Installation): Promise<{ fleet?: FleetFacts }> {
   const { versions } = installation;
-  if (versions.current()?.location !== "etcd") return {};
-  const { change, servers, etcd } = await fleetHealth(installation);
+  if (!isShared(installation)) return {};
+  const health = await fleetHealth(installation);
+  const { change, servers, etcd } = health;
   const pending = versions.pending();
+  const behind = lagging(health);
   const described = servers.map((server) => ({
     ...describeMember(server),
-    behind: server.change < change,
+    behind: behind.includes(server),
   }));
   const prepared = pending === undefined ? null : { version: pending.version, kid: pending.kid };
   return { fleet: { change, prepared, servers: described, etcd } };
@@ -43,7 +46,7 @@ export function fleetLines(fleet: FleetFacts | undefined): string[][] {
     ],
     ...behind.slice(0, MOST_SHOWN).map(({ actor, id, version }) => [
       "behind",
-      `${printable(actor)} (${printable(id)}) verifies with version ${version}`,
+      `${nameOf({ actor, id })} verifies with version ${version}`,
     ]),
     ["etcd", `${up.length} of ${etcd.length} members answer`],
     ...etcd.filter(({ trouble }) => trouble !== undefined).map(({ endpoint, trouble }) => [

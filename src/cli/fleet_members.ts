@@ -1,8 +1,7 @@
 import { rfc3339 } from "../core/clock.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
-import type { Member } from "../fleet/members.ts";
+import { type Member, namesOf } from "../fleet/members.ts";
 import type { SecretManager } from "../secret/manager.ts";
-import { printable } from "./describe.ts";
 
 /** A server of the fleet, for `--json`. */
 export function describeMember(member: Member) {
@@ -38,8 +37,6 @@ export function describeConfirmation(confirmation: Confirmation) {
   return { unconfirmed: isRekeyError(confirmation) ? null : confirmation.map(describeMember) };
 }
 
-const MOST_NAMED = 10;
-
 /** @throws {RekeyError} `check_failed` when a server has not confirmed what was done. */
 export function mustBeConfirmed(confirmation: Confirmation): void {
   if (confirmation === undefined) return;
@@ -47,12 +44,11 @@ export function mustBeConfirmed(confirmation: Confirmation): void {
     const { message, hint } = confirmation;
     throw unconfirmed(`It is done, and whether the servers follow is not known: ${message}`, hint);
   }
-  const names = confirmation.map(({ actor, id }) => `${printable(actor)} (${printable(id)})`);
-  if (names.length === 0) return;
-  const more = names.length > MOST_NAMED ? ", and others" : "";
+  const count = confirmation.length;
+  if (count === 0) return;
   throw unconfirmed(
-    `It is done, and ${names.length === 1 ? "a server has" : `${names.length} servers have`} ` +
-      `not confirmed it in time: ${names.slice(0, MOST_NAMED).join(", ")}${more}`,
+    `It is done, and ${count === 1 ? "a server has" : `${count} servers have`} ` +
+      `not confirmed it in time: ${namesOf(confirmation)}`,
     "A server stops accepting tokens once it has not heard from etcd for its --max-staleness",
   );
 }

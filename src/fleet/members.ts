@@ -97,3 +97,18 @@ async function behindOf(installation: Installation, change: number) {
     throw error;
   }
 }
+
+const MOST_NAMED = 10;
+
+/** A server for people: what it says of itself may be anybody's text. */
+export function nameOf({ actor, id }: Pick<Member, "actor" | "id">): string {
+  const plain = (text: string) => text.replace(/[^\w@.-]/g, "?").slice(0, 100);
+  return `${plain(actor)} (${plain(id)})`;
+}
+
+/** Some of them, and how many more. */
+export function namesOf(members: readonly Member[]): string {
+  const names = members.slice(0, MOST_NAMED).map(nameOf);
+  const more = members.length - names.length;
+  return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
+}

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { RekeyError } from "../core/errors.ts";
 import type { KeyForm } from "../core/secret.ts";
 import type { Algorithm } from "../store/installation.ts";
@@ -43,6 +44,11 @@ export const MOST_RETIRED = 100;
 
 /** How many versions can have a value: a transaction of etcd writes and deletes no more than 128 keys. */
 export const MOST_SHARED_VERSIONS = 50;
+
+/** A name for a fleet that is new. */
+export function newFleetId(): string {
+  return randomBytes(12).toString("base64url");
+}
 
 /** Seals a state. */
 export function sealState(kek: Kek, app: string, state: FleetState): Promise<string> {

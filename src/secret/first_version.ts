@@ -16,7 +16,8 @@ import type { Import } from "./imported.ts";
 import { readNote } from "./keyring_note.ts";
 import { recover } from "./recovery.ts";
 import { changeSecret } from "./rotation.ts";
-import { makeShared, mustBeShareable } from "./sharing.ts";
+import { makeShared } from "./shared_first.ts";
+import { mustBeShareable } from "./sharing.ts";
 
 /** How long a command waits for another one's rotation by default, in milliseconds. */
 export const LOCK_TIMEOUT_MS = 10_000;

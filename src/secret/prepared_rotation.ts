@@ -4,14 +4,14 @@ import { RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { type Basis, basisOf } from "../fleet/basis.ts";
 import { propose } from "../fleet/commit.ts";
-import { listMembers, type Member } from "../fleet/members.ts";
+import { listMembers, type Member, namesOf } from "../fleet/members.ts";
 import { nextNumber, preparedOf, rowOf, type SharedVersion } from "../fleet/state.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import { keepCopy } from "./automatic_copy.ts";
 import type { Changed } from "./rotation.ts";
 import { refuseOneTooMany } from "./rotation_request.ts";
-import { followOwn, notTakenOver, othersFirst, proposeOnce } from "./shared_rotation.ts";
+import { followOwn, notTakenOver, othersFirst, proposeOnce, writeDown } from "./shared_rotation.ts";
 import { MOST_SHARED_WINDOWS, newVersion, provenValue, succeeded } from "./shared_version.ts";
 
 // Rotation in two phases: every server has the next version before anything is signed with it.
@@ -47,7 +47,7 @@ export async function prepareShared(
     const snapshot = await propose(installation, { base, state: next, added: values });
     if (snapshot === undefined) continue;
     if (!await followOwn(installation, snapshot)) throw notTakenOver();
-    await writeDown(installation, row, reason ?? undefined);
+    await writeDown(installation, EVENTS.rotationInitiated, row, reason ?? undefined);
     return { version: rowOf(row), made: true };
   }
   throw othersFirst();
@@ -88,25 +88,13 @@ async function activate(
   const previous = installation.versions.current();
   const now = installation.now();
   const graceUntil = graceMs > 0 ? now + graceMs : null;
-  if (why !== undefined) await writeDown(installation, row, why);
+  if (why !== undefined) await writeDown(installation, EVENTS.rotationInitiated, row, why);
   const next = succeeded(state, row, graceUntil, now);
   const published = await proposeOnce(installation, { base, state: next, added }, row.kid);
   if (published === undefined) return undefined;
   const version = installation.versions.byKid(row.kid) ?? rowOf({ ...row, state: "current" });
   const head = newestHead(installation.database);
   return { rotated: true, version, previous, graceUntil, published, logWhole: true, head };
-}
-
-async function writeDown(
-  installation: Installation,
-  { version, kid }: SharedVersion,
-  reason: string | undefined,
-): Promise<void> {
-  const audit = await installation.audit();
-  const event = EVENTS.rotationInitiated;
-  installation.database.transaction(() =>
-    audit.append({ event, version, kid, location: "etcd", reason })
-  );
 }
 
 /** The secret is this machine's own. */
@@ -132,19 +120,4 @@ function notEverywhere(lacking: readonly Member[]): RekeyError {
     `Cannot activate the prepared version: not confirmed by ${namesOf(lacking)}`,
     { hint: "Wait, or see `rekey status` what keeps them; --force activates it all the same" },
   );
-}
-
-const MOST_NAMED = 10;
-
-function namesOf(members: readonly Member[]): string {
-  const names = members.slice(0, MOST_NAMED).map(({ actor, id }) =>
-    `${plain(actor)} (${plain(id)})`
-  );
-  const more = members.length - names.length;
-  return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
-}
-
-// What a member says of itself may be anybody's text.
-function plain(text: string): string {
-  return text.replace(/[^\w@.-]/g, "?").slice(0, 100);
 }

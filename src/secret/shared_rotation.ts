@@ -136,7 +136,7 @@ interface Asked {
   readonly onStep?: ((step: RotationStep) => void) | undefined;
 }
 
-const TRIES = 3;
+const TRIES = 2;
 
 /**
  * Takes over here what this machine has done in etcd. May fail: the change stands, and every command looks whether this
@@ -157,7 +157,8 @@ export async function followOwn(installation: Installation, snapshot: Snapshot):
   }
 }
 
-async function writeDown(
+/** Tells the log of a shared version. */
+export async function writeDown(
   installation: Installation,
   event: typeof EVENTS.rotationInitiated | typeof EVENTS.rotationRecovered,
   { version, kid }: SharedVersion,

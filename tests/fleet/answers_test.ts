@@ -2,35 +2,10 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { Box } from "../support/box.ts";
 import { Etcd, Fleet, must } from "../support/etcd.ts";
+import { between, unavailable } from "../support/etcd_between.ts";
 import { Serving } from "../support/serving.ts";
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-/** Passes calls on to a real etcd, and does with them what a network can do, but not on demand. */
-function between(
-  etcd: Etcd,
-  hook: (body: string, pass: () => Promise<Response>) => Promise<Response>,
-) {
-  const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    async (request) => {
-      const body = await request.text();
-      const url = etcd.members[0]!.url + new URL(request.url).pathname;
-      const { signal } = request;
-      return await hook(body, () => fetch(url, { method: "POST", body, signal }))
-        .catch(() => new Response("", { status: 502 }));
-    },
-  );
-  return {
-    url: `http://127.0.0.1:${server.addr.port}`,
-    stop: () => server.shutdown().catch(() => {}),
-  };
-}
-
-const unavailable = () =>
-  Promise.resolve(
-    Response.json({ error: "etcdserver: request timed out", code: 14 }, { status: 503 }),
-  );
 
 Deno.test("answers of etcd that are lost, late, refused or no answers", async (t) => {
   await using etcd = await Etcd.start(1);

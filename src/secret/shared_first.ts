@@ -1,0 +1,59 @@
+import { EVENTS } from "../audit/events.ts";
+import { RekeyError } from "../core/errors.ts";
+import { Secret } from "../core/secret.ts";
+import { propose } from "../fleet/commit.ts";
+import { follow } from "../fleet/replica.ts";
+import { readSnapshot, type Snapshot } from "../fleet/snapshot.ts";
+import { currentOf, type FleetState, newFleetId } from "../fleet/state.ts";
+import type { Installation } from "../store/installation.ts";
+import type { Import } from "./imported.ts";
+import { newVersion, provenValue } from "./shared_version.ts";
+
+/**
+ * A first version that is shared: the one that is there already, or else a new one. Call it under the lock, on a
+ * prepared installation without versions.
+ *
+ * @returns whether this call made it.
+ * @throws {RekeyError} `already_initialised` when another secret is shared than the one to be imported, `etcd_…`.
+ */
+export async function makeShared(installation: Installation, given?: Import): Promise<boolean> {
+  const secret = given?.secret ?? Secret.generate();
+  const there = await readSnapshot(installation, installation.shared());
+  if (there !== undefined) {
+    await join(installation, there, given);
+    return false;
+  }
+  const row = newVersion(installation, 1, secret, {
+    reason: given?.reason ?? null,
+    request_id: null,
+    replaces: null,
+  });
+  const origin = given === undefined ? "generated" : "adopted";
+  const sealed = await provenValue(installation, row, secret);
+  const activated_at = installation.now();
+  const current = { ...row, origin, state: "current", activated_at } as const;
+  const { algorithm: alg, keyForm: key_form } = installation;
+  const state: FleetState = {
+    ...{ format: 1, id: newFleetId(), change: 1, alg, key_form },
+    versions: [current],
+    retired: [],
+  };
+  const added = new Map([[row.kid, sealed]]);
+  const snapshot = await propose(installation, { base: undefined, state, added });
+  // Another machine was first.
+  if (snapshot === undefined) return await makeShared(installation, given);
+  await follow(installation, snapshot, EVENTS.created);
+  return true;
+}
+
+async function join(installation: Installation, snapshot: Snapshot, given?: Import): Promise<void> {
+  const { version, kid } = currentOf(snapshot.state);
+  if (given !== undefined && given.secret.kid !== kid) {
+    throw new RekeyError(
+      "already_initialised",
+      `Cannot import a secret: machines share one already, version ${version} (kid ${kid})`,
+      { hint: "Import under another --app or REKEY_ETCD_PREFIX" },
+    );
+  }
+  await follow(installation, snapshot);
+}
