@@ -9,9 +9,10 @@ import { nextNumber, preparedOf, rowOf, type SharedVersion } from "../fleet/stat
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import { keepCopy } from "./automatic_copy.ts";
+import { contested } from "./contested.ts";
 import type { Changed } from "./rotation.ts";
 import { refuseOneTooMany } from "./rotation_request.ts";
-import { followOwn, notTakenOver, othersFirst, proposeOnce, writeDown } from "./shared_rotation.ts";
+import { followOwn, notTakenOver, proposeOnce, writeDown } from "./shared_rotation.ts";
 import { MOST_SHARED_WINDOWS, newVersion, provenValue, succeeded } from "./shared_version.ts";
 
 // Rotation in two phases: every server has the next version before anything is signed with it.
@@ -26,14 +27,12 @@ export interface Activation {
   readonly backup?: boolean | undefined;
 }
 
-const TRIES = 10;
-
 /** Publishes the version that is to follow, unless there is one. Call it under the lock, after recovery. */
 export async function prepareShared(
   installation: Installation,
   reason: string | null,
 ): Promise<{ version: Version; made: boolean }> {
-  for (let tries = 0; tries < TRIES; tries++) {
+  return await contested(async () => {
     const { state, snapshot: base, added } = await basisOf(installation);
     const there = preparedOf(state);
     if (there !== undefined) return { version: rowOf(there), made: false };
@@ -45,12 +44,11 @@ export async function prepareShared(
     const values = new Map([...added, [row.kid, await provenValue(installation, row, secret)]]);
     const next = { ...state, change: state.change + 1, versions: [...state.versions, row] };
     const snapshot = await propose(installation, { base, state: next, added: values });
-    if (snapshot === undefined) continue;
+    if (snapshot === undefined) return undefined;
     if (!await followOwn(installation, snapshot)) throw notTakenOver();
     await writeDown(installation, EVENTS.rotationInitiated, row, reason ?? undefined);
     return { version: rowOf(row), made: true };
-  }
-  throw othersFirst();
+  });
 }
 
 /** Makes the prepared version the current one. Call it under the lock, after recovery. */
@@ -59,7 +57,7 @@ export async function activateShared(
   { graceMs = 0, force = false, backup = true }: Activation,
 ): Promise<Changed> {
   let copied = !backup;
-  for (let tries = 0; tries < TRIES; tries++) {
+  return await contested(async () => {
     const basis = await basisOf(installation);
     const row = preparedOf(basis.state);
     if (row === undefined) throw nothingPrepared();
@@ -72,10 +70,8 @@ export async function activateShared(
     if (!copied && old !== undefined) await keepCopy(installation, old);
     copied = true;
     const why = lacking.length === 0 ? undefined : `forced; not confirmed by ${namesOf(lacking)}`;
-    const changed = await activate(installation, basis, row, graceMs, why);
-    if (changed !== undefined) return changed;
-  }
-  throw othersFirst();
+    return await activate(installation, basis, row, graceMs, why);
+  });
 }
 
 async function activate(

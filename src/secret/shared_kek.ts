@@ -5,9 +5,7 @@ import type { Installation } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
 import { sealingKek } from "../store/sealing.ts";
 import { currentSlot } from "../store/secret_store.ts";
-import { othersFirst } from "./shared_rotation.ts";
-
-const TRIES = 10;
+import { contested } from "./contested.ts";
 
 /**
  * Seals what machines share under another KEK, unless another machine has done it already: then only this machine's
@@ -17,9 +15,9 @@ const TRIES = 10;
  */
 export async function resealShared(installation: Installation, kek: Kek): Promise<void> {
   const store = installation.shared();
-  for (let tries = 0; tries < TRIES; tries++) {
+  await contested(async () => {
     const sealed = await readSealedState(store, installation.environment.app.name);
-    if (sealed !== undefined && sealingKek(sealed.value) === kek.id) return;
+    if (sealed !== undefined && sealingKek(sealed.value) === kek.id) return DONE;
     const base = await takeOver(installation);
     const added = new Map<string, string>();
     for (const row of base.state.versions) {
@@ -27,7 +25,8 @@ export async function resealShared(installation: Installation, kek: Kek): Promis
       added.set(row.kid, await store.seal(currentSlot(row), secret, kek));
     }
     const state = { ...base.state, change: base.state.change + 1 };
-    if (await propose(installation, { base, state, added, kek }) !== undefined) return;
-  }
-  throw othersFirst();
+    return await propose(installation, { base, state, added, kek }) && DONE;
+  });
 }
+
+const DONE = true;

@@ -11,6 +11,7 @@ import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import { notInitialised } from "./adoption.ts";
 import { keepCopy } from "./automatic_copy.ts";
+import { contested } from "./contested.ts";
 import { scrub } from "./recovery.ts";
 import type { Changed, RotationStep } from "./rotation.ts";
 import { alreadyDone, refuseOneTooMany, type RotateOptions } from "./rotation_request.ts";
@@ -30,7 +31,7 @@ export async function rotateShared(
   waitMs: number,
 ): Promise<Changed> {
   let copied = options.backup === false;
-  for (const end = performance.now() + waitMs;;) {
+  return await contested(async () => {
     const basis = await basisOf(installation);
     await options.permit?.();
     const old = installation.versions.current();
@@ -40,10 +41,8 @@ export async function rotateShared(
     if ((options.graceMs ?? 0) > 0) refuseOneTooMany(installation, MOST_SHARED_WINDOWS);
     if (!copied) await keepCopy(installation, old);
     copied = true;
-    const changed = await tryOnce(installation, basis, old, options);
-    if (changed !== undefined) return changed;
-    if (performance.now() > end) throw othersFirst();
-  }
+    return await tryOnce(installation, basis, old, options);
+  }, waitMs);
 }
 
 /**
@@ -54,7 +53,7 @@ export async function rotateShared(
  */
 export async function revokeShared(installation: Installation): Promise<Version[]> {
   const open = new Map<number, Version>();
-  for (const end = performance.now() + REVOKE_MS; performance.now() < end;) {
+  return await contested(async () => {
     const { state: before, snapshot: base, added } = await basisOf(installation);
     for (const row of installation.versions.previous()) open.set(row.version, row);
     const now = installation.now();
@@ -64,14 +63,11 @@ export async function revokeShared(installation: Installation): Promise<Version[
     if (state === before && before === base?.state) return [...open.values()];
     const next = { ...state, change: before.change + 1 };
     const snapshot = await propose(installation, { base, state: next, added });
-    if (snapshot === undefined) continue;
+    if (snapshot === undefined) return undefined;
     if (await followOwn(installation, snapshot)) return [...open.values()];
     throw notTakenOver();
-  }
-  throw othersFirst();
+  });
 }
-
-const REVOKE_MS = 10_000;
 
 async function tryOnce(
   installation: Installation,
@@ -178,17 +174,6 @@ export function notTakenOver(): RekeyError {
     {
       hint: "`rekey status` does it, or says why not; servers here accept nothing any more once " +
         "they have not followed for their --max-staleness",
-    },
-  );
-}
-
-/** Other machines have changed the shared state each time just before. */
-export function othersFirst(): RekeyError {
-  return new RekeyError(
-    "busy",
-    "Cannot change what machines share: another one was first each time",
-    {
-      hint: "See `rekey status` whether it is still wanted",
     },
   );
 }

@@ -1,0 +1,29 @@
+import { RekeyError } from "../core/errors.ts";
+
+/** How long a change of what machines share is tried by default, in milliseconds. */
+const PATIENCE_MS = 10_000;
+
+/**
+ * Makes a change of what machines share, again for as long as another one is first each time.
+ *
+ * @param attempt answers `undefined` when another machine was first.
+ * @throws {RekeyError} `busy` when others were first for so long.
+ */
+export async function contested<T>(
+  attempt: () => Promise<T | undefined>,
+  waitMs = PATIENCE_MS,
+): Promise<T> {
+  for (const end = performance.now() + waitMs;;) {
+    const made = await attempt();
+    if (made !== undefined) return made;
+    if (performance.now() > end) throw othersFirst();
+  }
+}
+
+function othersFirst(): RekeyError {
+  return new RekeyError(
+    "busy",
+    "Cannot change what machines share: another one was first each time",
+    { hint: "See `rekey status` whether it is still wanted" },
+  );
+}
