@@ -1,7 +1,7 @@
 import type { Route } from "../route.ts";
 import { Status } from "../schemas.ts";
+import { script } from "../page/script.ts";
 import html from "../page/index.html" with { type: "text" };
-import script from "../page/page.js" with { type: "text" };
 import style from "../page/page.css" with { type: "text" };
 
 // Nothing but our own two files, and no way for a text to become a script.

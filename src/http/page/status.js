@@ -1,0 +1,34 @@
+/** The state of the secret, and the audit log. */
+import { byId, keep, make, setText, timeOf } from "./dom.js";
+import { count, duration, utc } from "./text.js";
+
+export function showState(status) {
+  const { time, rotation_due: due, due_at: dueAt, grace } = status;
+  for (const id of ["app", "version", "kid", "location", "rekey"]) setText(id, status[id]);
+  setText("age", duration(status.age_seconds));
+  setText("created", `since ${utc(status.created_at)}`);
+  setText("due", due ? "now" : `in ${duration((Date.parse(dueAt) - Date.parse(time)) / 1000)}`);
+  setText("due-at", `${due ? "since" : "at"} ${utc(dueAt)}`);
+  byId("due-badge").hidden = !due;
+  setText("tokens", `${status.alg}, key form ${status.key_form}`);
+  setText("sessions", count(status.sessions_active));
+  setText("time", utc(time));
+  setText("no-grace", grace.length === 0 ? "none" : "");
+  keep(byId("grace"), grace, ({ version, kid, until }) => {
+    const code = make("code", {}, kid);
+    return make("li", {}, `version ${version} (kid `, code, ") until ", timeOf(until));
+  });
+}
+
+export function showAudit({ audit }) {
+  keep(byId("audit"), audit, auditRow);
+}
+
+function auditRow({ seq, time, event, version, location, duration, actor, reason }) {
+  const took = duration === null ? "" : `${(duration / 1000).toFixed(1)} ms`;
+  const cells = { time: timeOf(time), event, version, location, took, actor, reason };
+  const made = Object.entries(cells).map(([name, content]) =>
+    make("td", { "data-name": name }, content ?? "")
+  );
+  return make("tr", {}, make("th", { scope: "row" }, seq), ...made);
+}
