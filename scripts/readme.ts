@@ -4,7 +4,7 @@
  */
 import { codesOf, EXIT_STATUSES } from "../src/core/errors.ts";
 import { PERMISSIONS } from "./permissions.ts";
-import { touchRows } from "./touches.ts";
+import { touchRows } from "./touches/table.ts";
 
 const README = new URL("../README.md", import.meta.url);
 const SECURITY = new URL("../docs/security.md", import.meta.url);

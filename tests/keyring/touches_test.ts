@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { COMMANDS, type Row, ROWS } from "../../scripts/touches.ts";
+import { COMMANDS } from "../../scripts/touches/commands.ts";
+import type { Row } from "../../scripts/touches/row.ts";
+import { ROWS } from "../../scripts/touches/table.ts";
 import { Box } from "../support/box.ts";
 import { KeyringBox } from "../support/keyring.ts";
 import type { Touch } from "../support/trace.ts";

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type Box, REKEY } from "./box.ts";
 import { Serving } from "./serving.ts";
 import { straceFlags, type Touch, touchesIn, traceRun } from "./trace.ts";
-import type { CommandName } from "../../scripts/touches.ts";
+import type { CommandName } from "../../scripts/touches/commands.ts";
 
 const PASSWORD = "correct horse battery staple";
 

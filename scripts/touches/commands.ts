@@ -1,0 +1,28 @@
+/** Everything that can be run; what differs in where it goes has a line of its own. */
+export const COMMANDS = [
+  ...[
+    "--help",
+    "--version",
+    "version",
+    "init",
+    "import",
+    "status",
+    "store show",
+    "doctor",
+    "issue",
+    "verify",
+    "rotate",
+  ],
+  ...["revoke", "user add", "user list", "user passwd", "user remove", "session list"],
+  ...["session revoke", "audit list", "audit verify", "audit export", "audit merge", "stats"],
+  ...["backup", "restore"],
+  ...["store move", "kek rotate", "serve", "serve --unix", "exec", "exec --on-rotate", "schedule"],
+  ...["completions", "complete", "destroy", "REKEY_KEK_COMMAND"],
+] as const;
+export type CommandName = typeof COMMANDS[number];
+
+export const EVERY: readonly CommandName[] = COMMANDS;
+/** All that open a database. */
+export const WORKING = COMMANDS.filter((name) =>
+  !/version|help|schedule|completions|merge/.test(name)
+);

@@ -1,0 +1,98 @@
+import { type CommandName, WORKING } from "./commands.ts";
+import { at, both, type Row, SQLITE } from "./row.ts";
+
+// The key-encryption key: for what is sealed, and for the audit log.
+const WITH_KEK: CommandName[] = [
+  ...["status", "issue", "verify", "rotate", "revoke", "user add", "user passwd", "user remove"],
+  ...["session revoke", "audit verify", "backup", "restore", "kek rotate", "serve", "doctor"],
+  ...["exec", "exec --on-rotate"],
+] as CommandName[];
+const LOCKING: CommandName[] = [
+  ...["init", "import", "rotate", "revoke", "backup", "restore", "store move", "kek rotate"],
+  ...["destroy", "doctor", "REKEY_KEK_COMMAND"],
+] as CommandName[];
+const MAKING: CommandName[] = ["init", "import", "REKEY_KEK_COMMAND"];
+
+const DATA = "~/\\.local/share/agiworkforce";
+const DB = `${DATA}/agiworkforce\\.db`;
+
+/** Files and folders of rekey's own, but for the keyring's addon. */
+export const FILES: readonly Row[] = [
+  {
+    what: "the data folder",
+    pattern: at(DATA),
+    how: "writes",
+    ...both(["init", "rotate"]),
+    why: "made when it is not there; restored files and copies get their names",
+  },
+  {
+    what: "the data folder",
+    pattern: at(DATA),
+    how: "reads",
+    ...both([
+      ...WITH_KEK.filter((name) => name !== "audit verify"),
+      ...["import", "destroy", "store move", "REKEY_KEK_COMMAND"],
+    ] as CommandName[]),
+    why: "the name of a new write-ahead log is brought to the disk",
+  },
+  {
+    what: "the folders above those of rekey's own",
+    pattern: at("~/\\.local(/share)?|~/\\.config|~/\\.cache"),
+    how: "writes",
+    ...both(["init"]),
+    why: "made when they are not there",
+    perhaps: true,
+  },
+  {
+    what: "the database, its `-wal` and `-shm`",
+    pattern: at(`${DB}(-wal|-shm)?`),
+    how: "writes",
+    ...both(WORKING),
+    why: "versions, sealed values, sessions, users and the audit log",
+  },
+  {
+    what: "the database's `-journal`",
+    pattern: at(`${DB}-journal`),
+    how: "writes",
+    ...both(MAKING),
+    why: "SQLite's, until a new file is in WAL mode",
+  },
+  {
+    what: "`<database>.lock`",
+    pattern: at(`${DB}\\.lock`),
+    how: "writes",
+    ...both(LOCKING),
+    why: "takes turns with other rotations and recoveries",
+  },
+  {
+    what: "`<database>.v<N>.backup`, and the unfinished one `.….<UUID>`",
+    pattern: at(
+      `${DB}\\.v\\d+\\.backup|${DATA}/\\.agiworkforce\\.db\\.v\\d+\\.backup\\.UUID${SQLITE}`,
+    ),
+    how: "writes",
+    ...both(["rotate", "destroy"]),
+    why: "the automatic copy before a rotation; `destroy` deletes them",
+  },
+  {
+    what: "`.rekey-peek-<UUID>/`, `.rekey-restore-<UUID>/` in the data folder",
+    pattern: at(`${DATA}/\\.rekey-(peek|restore)-UUID(/agiworkforce\\.db${SQLITE})?`),
+    how: "writes",
+    ...both(["restore"]),
+    why: "the backup is looked into, and finished, as a copy",
+  },
+  {
+    what: "the key file `~/.config/rekey/<app>-<id>.kek`",
+    pattern: at("~/\\.config/rekey/agiworkforce-ID\\.kek"),
+    how: "reads",
+    database: WITH_KEK,
+    keyring: [...WITH_KEK, "store move"],
+    why: "opens what is sealed in the database, the key of the audit log's hashes among it",
+  },
+  {
+    what: "the key file, and its folder",
+    pattern: at("~/\\.config/rekey(/agiworkforce-ID\\.kek)?"),
+    how: "writes",
+    ...both(["init", "import", "kek rotate", "destroy"]),
+    why: "made when the operator supplies no KEK, exchanged, deleted",
+  },
+];

@@ -1,0 +1,71 @@
+import { at, both, type Row, SQLITE } from "./row.ts";
+
+/** Files, programs and hosts that the operator names. */
+export const NAMED: readonly Row[] = [
+  {
+    what:
+      "files that the operator names: `--file`, a backup to restore, exports to merge, a KEK, `--tls-cert`, `--tls-key`, " +
+      "`REKEY_ETCD_CA` and its like",
+    pattern: at("~/named/(imported|exported|backup\\.db)"),
+    how: "reads",
+    ...both(["import", "restore", "audit merge"]),
+    why: "they were asked for",
+  },
+  {
+    what: "the backup that is named, the unfinished one beside it, and its folder",
+    pattern: at(`~/named(/backup\\.db|/\\.backup\\.db\\.UUID${SQLITE})?`),
+    how: "writes",
+    ...both(["backup"]),
+    why: "gets its name when it is finished and on the disk",
+  },
+  {
+    what: "`/bin/sh`",
+    pattern: /^\/bin\/sh$/,
+    how: "starts",
+    database: ["REKEY_KEK_COMMAND"],
+    keyring: ["REKEY_KEK_COMMAND", "serve"],
+    why:
+      "runs the operator's command, with `rotate --before` and `--after` too; `serve` starts its helper for the " +
+      "keyring by it",
+  },
+  {
+    what: "the program that is named",
+    pattern: /^\/usr\/bin\/true$/,
+    how: "starts",
+    ...both(["exec", "exec --on-rotate"]),
+    why: "gets the secret",
+  },
+  {
+    what: "the host of `--notify-url`, with `/etc/hosts` and `/etc/resolv.conf`",
+    pattern: /^$/,
+    how: "connects to",
+    ...both(["rotate"]),
+    why: "it is to be told; `tests/e2e/notices_test.ts`",
+    perhaps: true,
+  },
+  {
+    what: "`/usr/bin/systemctl`, with `--install`; the units are written before",
+    pattern: /^\/usr\/bin\/systemctl$/,
+    how: "starts",
+    ...both(["schedule"]),
+    why: "starts the timer",
+    perhaps: true,
+  },
+  {
+    what: "`/dev/tty`",
+    pattern: /^\/dev\/tty$/,
+    how: "reads",
+    ...both(["exec --on-rotate"]),
+    why: "whether the terminal has sent a signal to the program too",
+    perhaps: true,
+  },
+  {
+    what: "`/dev/null`",
+    pattern: /^\/dev\/null$/,
+    how: "writes",
+    database: ["REKEY_KEK_COMMAND"],
+    keyring: ["REKEY_KEK_COMMAND", "serve"],
+    why: "what such a program is not to have of stdin and stderr",
+    perhaps: true,
+  },
+];

@@ -1,0 +1,75 @@
+import { type CommandName, EVERY, WORKING } from "./commands.ts";
+import { both, type Row } from "./row.ts";
+
+// They write no audit row, so they need not know who acts.
+const NAMELESS: readonly CommandName[] = [
+  ...["store show", "user list", "session list", "audit list", "audit verify", "audit export"],
+  ...["stats", "destroy", "doctor", "complete"],
+] as CommandName[];
+const ACTING = WORKING.filter((name) => !NAMELESS.includes(name));
+
+/** The executable itself, and what the runtime and libc ask the system for. */
+export const SYSTEM: readonly Row[] = [
+  {
+    what: "the executable",
+    pattern: /^REKEY$/,
+    how: "reads",
+    ...both(EVERY),
+    why: "the program and the keyring's addon are at its end",
+  },
+  {
+    what: "the executable",
+    pattern: /^REKEY$/,
+    how: "starts",
+    ...both(EVERY),
+    why: "the command itself; `serve` starts it once more to talk to the keyring",
+  },
+  {
+    what: "`/etc/ld.so.cache`; libc, libm, libdl, librt, libpthread, libgcc_s",
+    pattern:
+      /^\/etc\/ld\.so\.cache$|^(\/usr)?\/lib(64)?\/([\w-]+\/)?lib(c|m|dl|rt|pthread|gcc_s)\.so\.\d$/,
+    how: "reads",
+    ...both(EVERY),
+    why: "the system's loader: the runtime is linked to these and to nothing else",
+  },
+  {
+    what:
+      "`/proc/self/{maps,cgroup}`, `/proc/meminfo`, `/sys/fs/cgroup/…`, `/sys/devices/system/cpu/…`",
+    pattern:
+      /^\/proc\/(self\/(maps|cgroup)|meminfo)$|^\/sys\/(fs\/cgroup|devices\/system\/cpu)(\/.*)?$/,
+    how: "reads",
+    ...both(EVERY),
+    why: "the runtime asks how much memory and how many processors there are",
+  },
+  {
+    what: "`/dev/urandom`",
+    pattern: /^\/dev\/urandom$/,
+    how: "reads",
+    ...both(EVERY),
+    why: "the seeds of the runtime's hash tables; secrets come from getrandom(2)",
+  },
+  {
+    what: "`/etc/localtime`, `/usr/share/zoneinfo/…`",
+    pattern: /^\/etc\/(localtime|timezone)$|^\/usr\/share\/zoneinfo(\/.*)?$/,
+    how: "reads",
+    ...both(EVERY),
+    why: "the runtime's time zone",
+  },
+  {
+    what: "`/etc/nsswitch.conf`, `/etc/passwd`, `libnss_….so`",
+    pattern: /^\/etc\/(nsswitch\.conf|passwd)$|\/libnss_\w+\.so\.2$/,
+    how: "reads",
+    // There is nothing to move to where it is already.
+    database: [...ACTING.filter((name) => name !== "store move"), "schedule"],
+    keyring: [...ACTING, "schedule"],
+    why: "the user's name, for the actor of audit rows; `schedule`: the user's own home folder",
+  },
+  {
+    what: "`/var/run/nscd/socket`, `/run/systemd/userdb/…`",
+    pattern: /^(\/var)?\/run\/(nscd\/socket|systemd\/userdb\/.*)$/,
+    how: "connects to",
+    ...both([...ACTING, "schedule"]),
+    why: "the same, where the system has a service for it",
+    perhaps: true,
+  },
+];
