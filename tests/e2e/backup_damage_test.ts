@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { change, leftovers, prepared, removeDatabase } from "../support/backing_up.ts";
+
+Deno.test("a damaged database is moved aside and the backup put in its place", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  await box.run(["backup", backup]);
+  removeDatabase(box);
+  Deno.writeTextFileSync(box.database, "this is no database at all".repeat(400));
+  const refused = await box.run(["restore", backup]);
+  assert.equal(refused.code, 4);
+  assert.match(refused.stderr, /restore --force/);
+  const { damaged_database } = await box.json("restore", backup, "--force");
+  assert.match(Deno.readTextFileSync(damaged_database), /no database at all/);
+  assert.equal((await box.json("verify", token)).valid, true);
+});
+
+Deno.test("damage behind the header is damage too: restore --force moves it aside", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  await box.run(["backup", backup]);
+  const bytes = Deno.readFileSync(box.database);
+  for (let page = 3; page < 9; page++) {
+    const damaged = bytes.slice();
+    damaged.fill(0xaa, page * 4_096, page * 4_096 + 200);
+    removeDatabase(box);
+    Deno.writeFileSync(box.database, damaged, { mode: 0o600 });
+    const { code, stderr } = await box.run(["restore", backup, "--force"]);
+    assert.equal(code, 0, `page ${page}: ${stderr}`);
+    assert.equal((await box.json("verify", token)).valid, true);
+  }
+});
+
+Deno.test("a write-ahead log of a lost database is not taken for the restored one's", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  await box.run(["backup", backup]);
+  const sqlite = new DatabaseSync(box.database);
+  sqlite.exec("UPDATE rekey_meta SET value = 'x' WHERE key = 'app'");
+  const log = Deno.readFileSync(`${box.database}-wal`);
+  sqlite.close();
+  assert.ok(log.length > 0);
+  removeDatabase(box);
+  Deno.writeFileSync(`${box.database}-wal`, log);
+  assert.equal((await box.run(["restore", backup])).code, 0);
+  assert.equal((await box.json("verify", token)).valid, true);
+  const beside = await box.run(["backup", join(box.home, "b2.db")]);
+  assert.equal(beside.code, 0);
+  Deno.writeFileSync(join(box.home, "b2.db-wal"), log);
+  const refused = await box.run(["restore", join(box.home, "b2.db"), "--force"]);
+  assert.match(refused.stderr, /write-ahead log lies beside it/);
+});
+
+Deno.test("what is no sound backup of this app is refused and changes nothing", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  await box.run(["backup", backup]);
+  const bytes = Deno.readFileSync(backup);
+  const cases: [string, (path: string) => void][] = [
+    ["junk", (path) => Deno.writeTextFileSync(path, "junk".repeat(5_000))],
+    ["empty", (path) => Deno.writeTextFileSync(path, "")],
+    ["cut", (path) => Deno.writeFileSync(path, bytes.subarray(0, bytes.length / 2))],
+    ["changed log", (path) => change(path, "UPDATE rekey_audit SET actor = 'eve' WHERE seq = 1")],
+    ["no current version", (path) => change(path, "UPDATE rekey_versions SET state = 'retired'")],
+    ["other app", (path) => change(path, "UPDATE rekey_meta SET value = 'x' WHERE key = 'app'")],
+    ["trigger", (path) =>
+      change(
+        path,
+        "CREATE TRIGGER t AFTER INSERT ON rekey_audit BEGIN DELETE FROM rekey_versions; END",
+      )],
+    ["newer", (path) => change(path, "PRAGMA user_version = 99")],
+    ["no log", (path) => change(path, "DELETE FROM rekey_audit")],
+    [
+      "no audit key",
+      (path) =>
+        change(path, "DELETE FROM rekey_audit; DELETE FROM rekey_meta WHERE key = 'audit_key'"),
+    ],
+    ["no algorithm", (path) => change(path, "DELETE FROM rekey_meta WHERE key = 'alg'")],
+    ["no sessions", (path) => change(path, "DROP TABLE rekey_sessions")],
+    ["another index", (path) => change(path, "CREATE INDEX rekey_x ON rekey_audit (time)")],
+    [
+      "a number beyond reason",
+      (path) =>
+        change(
+          path,
+          "PRAGMA foreign_keys = OFF; UPDATE rekey_versions SET version = 9007199254740991",
+        ),
+    ],
+    ["other kid", (path) => change(path, "UPDATE rekey_versions SET kid = 'AAAAAAAAAAAAAAAA'")],
+  ];
+  for (const [name, make] of cases) {
+    const path = join(box.home, name);
+    Deno.writeFileSync(path, bytes);
+    make(path);
+    assert.deepEqual(leftovers(box), []);
+    const { code, stderr } = await box.run(["restore", path, "--force"]);
+    assert.ok(code === 1 || code === 4, `${name}: ${code} ${stderr}`);
+    assert.doesNotMatch(stderr, /Internal/, name);
+    assert.equal((await box.json("verify", token)).valid, true, name);
+  }
+  assert.deepEqual(leftovers(box), []);
+});

@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { change, leftovers, prepared } from "../support/backing_up.ts";
+import { REKEY } from "../support/box.ts";
+
+Deno.test("restore refuses to overwrite, says what would verify again, and with --force forgets no version", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  await box.run(["backup", backup]);
+  await box.run(["rotate", "--force", "--reason", "security-incident"]);
+  const newer = await box.token();
+  const refused = await box.run(["restore", backup]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /version 2; version 1, which was rotated away, would verify again/);
+  assert.equal((await box.json("verify", newer)).version, 2);
+
+  const restored = await box.json("restore", backup, "--force");
+  assert.deepEqual([restored.version, restored.replaced_version], [1, 2]);
+  assert.equal((await box.json("verify", token)).valid, true);
+  assert.equal((await box.json("verify", newer)).code, "retired_kid");
+  assert.equal((await box.json("rotate", "--force")).version, 3, "no number is used twice");
+  const rows = (await box.run(["audit", "export"])).stdout;
+  assert.match(rows, /security-incident/, "the log of what was replaced goes on");
+  assert.equal((await box.json("audit", "verify")).valid, true);
+});
+
+Deno.test("an application's own tables stay when rekey's are restored", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  change(box.database, "CREATE TABLE notes (text); INSERT INTO notes VALUES ('old')");
+  await box.run(["backup", backup]);
+  change(
+    box.database,
+    "UPDATE notes SET text = 'new'; INSERT INTO settings VALUES ('theme', 'dark', 0)",
+  );
+  await box.run(["rotate", "--force"]);
+  await box.run(["restore", backup, "--force"]);
+  const sqlite = new DatabaseSync(box.database);
+  assert.equal(sqlite.prepare("SELECT text FROM notes").get()?.text, "new");
+  assert.equal(
+    sqlite.prepare("SELECT value FROM settings WHERE key = 'theme'").get()?.value,
+    "dark",
+  );
+  sqlite.close();
+  assert.equal((await box.json("verify", token)).valid, true);
+});
+
+Deno.test("a restoration of many rows, on the binary", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  const many = 300_000;
+  change(
+    box.database,
+    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${many})
+       INSERT INTO rekey_sessions SELECT 'jti-' || i, 1, 'user', 0, 9e15, NULL FROM n`,
+  );
+  await box.run(["backup", backup]);
+  await box.run(["rotate", "--force"]);
+  const { code, stderr } = await box.run(["restore", backup, "--force"]);
+  assert.equal(code, 0, stderr);
+  const database = new DatabaseSync(box.database);
+  const { count } = database.prepare("SELECT count(*) AS count FROM rekey_sessions").get()!;
+  database.close();
+  assert.equal(count, many + 1);
+  assert.equal((await box.json("status")).sessions_active, 100_000, "no more are counted");
+  assert.equal((await box.json("verify", token)).valid, true);
+});
+
+Deno.test("a session that was ended after the backup stays ended", async () => {
+  const { box, backup } = await prepared();
+  using _ = box;
+  await box.run(["backup", backup]);
+  const { token, jti } = await box.json("issue", "--sub", "late");
+  change(box.database, `UPDATE rekey_sessions SET revoked_at = 1 WHERE jti = '${jti}'`);
+  assert.equal((await box.json("verify", token)).code, "revoked");
+  await box.run(["restore", backup, "--force"]);
+  assert.equal((await box.json("verify", token)).code, "revoked");
+});
+
+Deno.test("what a killed restoration leaves is gone after the next rotation", async () => {
+  const { box, backup } = await prepared();
+  using _ = box;
+  await box.run(["backup", backup]);
+  const inject = "inject=fsync,fdatasync:signal=SIGKILL:when=4";
+  const flags = ["-f", "-qq", "-e", "trace=fsync,fdatasync", "-e", inject, "-o", "/dev/null"];
+  const killed = await box.exec("strace", [...flags, REKEY, "restore", backup, "--force"]);
+  assert.equal(killed.code, 137);
+  assert.notDeepEqual(leftovers(box), [], "the kill must leave something");
+  await box.run(["rotate", "--force", "--reason", "security-incident"]);
+  assert.deepEqual(leftovers(box), []);
+});

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import {
+  change,
+  PASSPHRASE,
+  prepared,
+  removeDatabase,
+  WITH_PASSPHRASE,
+} from "../support/backing_up.ts";
+import { Box } from "../support/box.ts";
+import { spellings } from "../support/leaks.ts";
+import { openSealed } from "../support/sealed.ts";
+
+Deno.test("with the secret sealed in it a backup makes another machine anew", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  await box.run(["rotate", "--force", "--grace", "1h"]);
+  const newer = await box.token();
+  const made = await box.run(["backup", backup, "--with-secret", ...WITH_PASSPHRASE]);
+  assert.equal(made.code, 0, made.stderr);
+  const { value } = await openSealed(box);
+  for (const spelling of spellings(value)) {
+    assert.ok(!Buffer.from(Deno.readFileSync(backup)).includes(spelling), "plain in the backup");
+  }
+
+  removeDatabase(box);
+  using other = new Box();
+  Deno.copyFileSync(backup, join(other.home, "backup.db"));
+  const without = await other.run(["restore", "backup.db"]);
+  assert.equal(without.code, 4);
+  assert.match(without.stderr, /--passphrase-file/);
+  Deno.writeTextFileSync(join(other.home, "wrong"), "wrong");
+  const wrong = await other.run(["restore", "backup.db", "--passphrase-file", "wrong"]);
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /wrong passphrase/);
+  assert.equal((await other.run(["status"])).code, 4, "nothing was made");
+
+  Deno.writeTextFileSync(join(other.home, "passphrase"), PASSPHRASE);
+  const restored = await other.json("restore", "backup.db", ...WITH_PASSPHRASE);
+  assert.deepEqual([restored.version, restored.secret_from, restored.location], [
+    2,
+    "envelope",
+    "database",
+  ]);
+  assert.equal((await other.json("verify", newer)).valid, true);
+  assert.equal((await other.json("verify", token)).code, "retired_kid", "it may have been revoked");
+  assert.equal((await other.json("audit", "verify")).valid, true);
+  assert.equal((await other.json("rotate", "--force")).version, 3);
+  assert.equal((await other.json("verify", newer)).code, "retired_kid");
+});
+
+Deno.test("age recipients: age itself opens what is in the backup, and an identity file restores it", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  const identity = join(box.home, "identity");
+  await box.exec("age-keygen", ["-o", identity]);
+  const recipient = (await box.exec("age-keygen", ["-y", identity])).stdout.trim();
+  const made = await box.run(["backup", backup, "--with-secret", "--recipient", recipient]);
+  assert.equal(made.code, 0, made.stderr);
+  const sqlite = new DatabaseSync(backup);
+  const { value } = sqlite.prepare("SELECT value FROM rekey_backup WHERE key = 'secret'").get()!;
+  sqlite.close();
+  const opened = await box.exec("age", ["-d", "-i", identity], { stdin: String(value) });
+  assert.equal(opened.code, 0, opened.stderr);
+  assert.equal(JSON.parse(opened.stdout).versions[0].value, (await openSealed(box)).value);
+  await box.run(["destroy", "--force"]);
+  await box.json("restore", backup, "--identity-file", identity);
+  assert.equal((await box.json("verify", token)).valid, true);
+});
+
+Deno.test("a forged envelope does not bring a secret of somebody else's choice", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  const identity = join(box.home, "identity");
+  await box.exec("age-keygen", ["-o", identity]);
+  const recipient = (await box.exec("age-keygen", ["-y", identity])).stdout.trim();
+  await box.run(["backup", backup, "--with-secret", "--recipient", recipient]);
+  const { kid } = await box.json("status");
+  const versions = [{ version: 1, kid, value: `${"A".repeat(86)}==` }];
+  const contents = { app: "agiworkforce", audit_key: `${"A".repeat(43)}=`, versions };
+  const armored = (await box.exec("age", ["-a", "-r", recipient], {
+    stdin: JSON.stringify(contents),
+  })).stdout;
+  change(
+    backup,
+    `UPDATE rekey_backup SET value = '${armored}' WHERE key = 'secret'; DELETE FROM settings`,
+  );
+  const { code, stderr } = await box.run([
+    "restore",
+    backup,
+    "--force",
+    "--identity-file",
+    identity,
+  ]);
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /is not version 1/);
+  assert.equal((await box.json("verify", token)).valid, true);
+});
+
+Deno.test("a lost key file: a backup with the secret sealed in it replaces what cannot be opened", async () => {
+  const { box, token, backup } = await prepared();
+  using _ = box;
+  await box.run(["backup", backup, "--with-secret", ...WITH_PASSPHRASE]);
+  for (const path of box.files().keys()) if (path.endsWith(".kek")) Deno.removeSync(path);
+  assert.equal((await box.run(["status"])).code, 4);
+  const restored = await box.run(["restore", backup, "--force", ...WITH_PASSPHRASE]);
+  assert.equal(restored.code, 0, restored.stderr);
+  assert.equal((await box.json("verify", token)).valid, true);
+  assert.equal((await box.json("audit", "verify")).valid, true);
+});
