@@ -4,15 +4,10 @@ import { DatabaseSync } from "node:sqlite";
 import { Box, REKEY } from "../support/box.ts";
 import { examined, follow, found, mends } from "../support/doctor.ts";
 import { CAN_MOUNT, fillDisk, installed, Mount, unless } from "../support/faults.ts";
+import { initialised } from "../support/initialised.ts";
 import { makeSpecimen } from "../support/specimen.ts";
 
 const TOOLS = dirname(REKEY);
-
-async function initialised(): Promise<Box> {
-  const box = new Box();
-  assert.equal((await box.run(["init"])).code, 0);
-  return box;
-}
 
 function sql(box: Box, text: string): void {
   const sqlite = new DatabaseSync(box.database);

@@ -1,15 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box } from "../support/box.ts";
+import { initialised } from "../support/initialised.ts";
 import { Serving } from "../support/serving.ts";
 
 const PASSWORD = "correct horse battery staple";
-
-async function makeBox(): Promise<Box> {
-  const box = new Box();
-  assert.equal((await box.run(["init"])).code, 0);
-  return box;
-}
 
 const logIn = (serving: Serving, password = PASSWORD) =>
   serving.post("/login", { name: "alice", password });
@@ -23,7 +17,7 @@ async function duringLogin(serving: Serving, work: () => Promise<unknown>): Prom
 }
 
 Deno.test("a login that a removal overtakes gives no token", async () => {
-  using box = await makeBox();
+  using box = await initialised();
   await box.run(["user", "add", "alice"], { stdin: PASSWORD });
   await using serving = await Serving.start(box);
   const removed = await duringLogin(serving, async () => {
@@ -33,7 +27,7 @@ Deno.test("a login that a removal overtakes gives no token", async () => {
 });
 
 Deno.test("a rotation over HTTP whose token was ended while its body came is refused", async () => {
-  using box = await makeBox();
+  using box = await initialised();
   await using serving = await Serving.start(box);
   const admin = await box.token("root", "--scope", "admin");
   const { hostname, port } = new URL(serving.url);
@@ -55,7 +49,7 @@ Deno.test("a rotation over HTTP whose token was ended while its body came is ref
 });
 
 Deno.test("of many rotations with one token at a time, one is carried out", async () => {
-  using box = await makeBox();
+  using box = await initialised();
   await using serving = await Serving.start(box);
   const admin = await box.token("root", "--scope", "admin");
   const all = Array.from({ length: 8 }, () => serving.status(serving.post("/rotate", {}, admin)));
@@ -64,7 +58,7 @@ Deno.test("of many rotations with one token at a time, one is carried out", asyn
 });
 
 Deno.test("the end of a user's sessions counts for one that a leeway would revive", async () => {
-  using box = await makeBox();
+  using box = await initialised();
   await using serving = await Serving.start(box);
   const token = await box.token("bob", "--ttl", "1s");
   while ((await box.run(["verify", token])).code === 0) { /* a second is long */ }
@@ -75,7 +69,7 @@ Deno.test("the end of a user's sessions counts for one that a leeway would reviv
 });
 
 Deno.test("a restoration brings back neither removed users nor old passwords", async () => {
-  using box = await makeBox();
+  using box = await initialised();
   for (const name of ["alice", "mallory"]) {
     await box.run(["user", "add", name], { stdin: PASSWORD });
   }
@@ -91,7 +85,7 @@ Deno.test("a restoration brings back neither removed users nor old passwords", a
 });
 
 Deno.test("the page's data name no user", async () => {
-  using box = await makeBox();
+  using box = await initialised();
   await using serving = await Serving.start(box);
   await box.run(["user", "add", "carol.smith"], { stdin: PASSWORD });
   await box.run(["session", "revoke", "--user", "carol.smith"]);
@@ -102,7 +96,7 @@ Deno.test("the page's data name no user", async () => {
 });
 
 Deno.test("a log or a standard error that cannot be written to ends nothing", async () => {
-  using box = await makeBox();
+  using box = await initialised();
   const token = await box.token();
   await using serving = await Serving.start(box, [], { before: "exec >/dev/full" });
   for (let i = 0; i < 20; i++) assert.equal(await serving.auth(token), 204);
@@ -116,7 +110,7 @@ Deno.test("a log or a standard error that cannot be written to ends nothing", as
 });
 
 Deno.test("of two servers on one Unix socket the second leaves the first alone", async () => {
-  using box = await makeBox();
+  using box = await initialised();
   const path = join(box.home, "s");
   await using first = await Serving.start(box, ["--unix", path]);
   await Deno.remove(path);
@@ -127,7 +121,7 @@ Deno.test("of two servers on one Unix socket the second leaves the first alone",
 });
 
 Deno.test("what cannot be listened on is a usage error and no bug", async () => {
-  using box = await makeBox();
+  using box = await initialised();
   for (const args of [["--unix", "x".repeat(200)], ["--listen", "127.999.1.1:0"]]) {
     const { code, stderr } = await box.run(["serve", ...args]);
     assert.ok(code === 1 || code === 2, `${code}`);
@@ -136,7 +130,7 @@ Deno.test("what cannot be listened on is a usage error and no bug", async () => 
 });
 
 Deno.test("a database that is exchanged during a login is no bug", async () => {
-  using box = await makeBox();
+  using box = await initialised();
   await box.run(["user", "add", "alice"], { stdin: PASSWORD });
   await box.run(["backup", "copy.db"]);
   await using serving = await Serving.start(box);

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { initialised } from "../support/initialised.ts";
+import { logIn, PASSWORD } from "../support/logging_in.ts";
+import { Serving } from "../support/serving.ts";
+
+Deno.test("a stop answers what is in flight, takes nothing new, and exits 0", async () => {
+  using box = await initialised();
+  await box.run(["user", "add", "alice"], { stdin: PASSWORD });
+  await using serving = await Serving.start(box);
+  // A login takes half a second: it is in flight when the signal comes.
+  const login = logIn(serving);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const { code } = await serving.stop();
+  assert.equal(code, 0);
+  assert.equal((await login).status, 200);
+  await assert.rejects(serving.get("/healthz"));
+});
+
+Deno.test("SIGINT stops it too, and figures are written down before it ends", async () => {
+  using box = await initialised();
+  const token = await box.token();
+  await using serving = await Serving.start(box);
+  for (let i = 0; i < 7; i++) await serving.auth(token);
+  assert.equal((await serving.stop("SIGINT")).code, 0);
+  assert.equal((await box.json("stats")).verifications.valid, 7);
+});
+
+Deno.test("a log that nobody reads holds up neither requests nor the end", async () => {
+  using box = await initialised();
+  const token = await box.token();
+  await using serving = await Serving.start(box, [], { before: "exec >&-" });
+  for (let i = 0; i < 50; i++) assert.equal(await serving.auth(token), 204);
+  assert.equal((await serving.stop()).code, 0);
+});
+
+Deno.test("systemd is told when it is ready, alive, and stopping", async () => {
+  using box = await initialised();
+  const path = join(box.home, "notify");
+  const systemd = Deno.listenDatagram({ transport: "unixpacket", path });
+  const env = { NOTIFY_SOCKET: path, WATCHDOG_USEC: "200000" };
+  const next = async () => new TextDecoder().decode((await systemd.receive())[0]);
+  const starting = Serving.start(box, [], { env });
+  assert.equal(await next(), "READY=1");
+  await using serving = await starting;
+  assert.equal(await serving.status(serving.get("/healthz")), 200);
+  for (let i = 0; i < 3; i++) assert.equal(await next(), "WATCHDOG=1");
+  const stopping = serving.stop();
+  for (let state = ""; state !== "STOPPING=1";) state = await next();
+  assert.equal((await stopping).code, 0);
+  systemd.close();
+});
+
+Deno.test("systemd is told by way of an abstract socket, too", async () => {
+  using box = await initialised();
+  const name = `rekey-test-${crypto.randomUUID()}`;
+  const listen = `import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("\\0${name}"); print("bound", flush=True); print(s.recv(100).decode(), flush=True)`;
+  const systemd = new Deno.Command("/usr/bin/python3", { args: ["-c", listen], stdout: "piped" })
+    .spawn();
+  const reader = systemd.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let heard = (await reader.read()).value!;
+  await using serving = await Serving.start(box, [], { env: { NOTIFY_SOCKET: `@${name}` } });
+  assert.equal(serving.stderr.includes("systemd was not told"), false);
+  for (let part = await reader.read(); !part.done; part = await reader.read()) heard += part.value;
+  assert.match(heard, /READY=1/);
+  await systemd.status;
+});

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { initialised } from "../support/initialised.ts";
+import { logIn, PASSWORD } from "../support/logging_in.ts";
+import { Serving } from "../support/serving.ts";
+
+Deno.test("a session: who am I, the end of it, and nothing of it in the log", async () => {
+  using box = await initialised();
+  await box.run(["user", "add", "alice"], { stdin: PASSWORD });
+  await using serving = await Serving.start(box);
+  const { answer: { token, jti, expires_at } } = await logIn(serving);
+  const session = await (await serving.get("/session", token)).json();
+  assert.deepEqual([session.sub, session.jti, session.expires_at], ["alice", jti, expires_at]);
+  const { answer: { token: other } } = await logIn(serving);
+  assert.equal(await serving.status(serving.post("/logout", {}, token)), 204);
+  assert.equal(await serving.auth(token), 401);
+  assert.equal(await serving.auth(other), 204, "another session of the same user goes on");
+  const wrong = await logIn(serving, "alice", "not the password");
+  assert.deepEqual([wrong.status, wrong.answer.code], [401, "bad_credentials"]);
+  assert.equal(wrong.headers.get("www-authenticate"), 'Bearer realm="rekey"');
+
+  assert.equal(await serving.status(serving.get(`/verify/${token}?token=${token}`)), 404);
+  assert.equal((await serving.stop()).code, 0);
+  const lines = serving.stdout.trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.map(({ route, status }) => `${route} ${status}`),
+    [
+      ...["/login 200", "/session 200", "/login 200", "/logout 204", "/auth 401", "/auth 204"],
+      ...["/login 401", "other 404"],
+    ],
+  );
+  const written = serving.stdout + serving.stderr;
+  for (const word of [token, token.split(".")[2], PASSWORD, "not the password", "alice", jti]) {
+    assert.ok(!written.includes(word), "the log holds what a client wrote");
+  }
+});
+
+Deno.test("sessions end by the command line as well", async () => {
+  using box = await initialised();
+  await box.run(["user", "add", "alice"], { stdin: PASSWORD });
+  await using serving = await Serving.start(box);
+  const { answer: { token } } = await logIn(serving);
+  assert.equal(await serving.auth(token), 204);
+  await box.run(["session", "revoke", "--user", "alice"]);
+  assert.equal(await serving.auth(token), 401);
+  const { answer } = await logIn(serving);
+  await box.run(["user", "passwd", "alice"], { stdin: `${PASSWORD}!` });
+  assert.equal(await serving.auth(answer.token), 401);
+});
+
+Deno.test("throttling survives a restart of the server", async () => {
+  using box = await initialised();
+  await box.run(["user", "add", "alice"], { stdin: PASSWORD });
+  {
+    await using serving = await Serving.start(box);
+    for (let i = 0; i < 5; i++) await logIn(serving, "alice", "wrong wrong");
+    assert.equal((await serving.stop()).code, 0);
+  }
+  // On a slow machine the first waits are over before the next server is up: some more failures.
+  const database = new DatabaseSync(box.database);
+  const { changes } = database.prepare(
+    "UPDATE rekey_throttle SET failures = failures + 10 WHERE failures = 5 AND kind = 'user'",
+  ).run();
+  database.close();
+  assert.equal(changes, 1);
+  await using serving = await Serving.start(box);
+  const { status, answer, headers } = await logIn(serving);
+  assert.deepEqual([status, answer.code], [429, "throttled"]);
+  assert.match(headers.get("retry-after")!, /^[1-9]\d*$/);
+});
