@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { REKEY } from "../support/box.ts";
+import { initialised } from "../support/initialised.ts";
+import { keyFile, receiver, ROTATE, versionOf } from "../support/notices.ts";
+
+Deno.test("--at announces a rotation, and makes it then", async () => {
+  using box = await initialised();
+  await using taken = receiver();
+  const [path] = keyFile(box);
+  const token = await box.token();
+  const args = ["--at", "3s", "--notify-url", taken.url, "--notify-key-file", path];
+  const rotating = box.run([...ROTATE, ...args]);
+  let announced = null;
+  for (let i = 0; announced === null && i < 100; i++) {
+    announced = (await box.json("status")).rotation_announced;
+  }
+  assert.ok(Date.parse(announced) > Date.now());
+  assert.equal((await box.json("verify", token)).valid, true, "until then it verifies");
+  const { code, stderr } = await rotating;
+  assert.equal(code, 0, stderr);
+  assert.ok(Date.now() >= Date.parse(announced));
+  const { version, rotation_announced } = await box.json("status");
+  assert.deepEqual([version, rotation_announced], [2, null]);
+  const posts = taken.posts.map(({ body }) => JSON.parse(body));
+  assert.deepEqual(posts.map(({ type }) => type), ["rotation.announced", "rotation.completed"]);
+  assert.equal(posts[0].data.at, announced);
+  assert.equal((await box.json("verify", token)).code, "retired_kid");
+});
+
+Deno.test("--at can be taken back, and nothing is changed", async () => {
+  using box = await initialised();
+  await using taken = receiver();
+  const [path] = keyFile(box);
+  const waiting = new Deno.Command(REKEY, {
+    args: [...ROTATE, "--at", "1h", "--notify-url", taken.url, "--notify-key-file", path],
+    clearEnv: true,
+    env: { HOME: box.home },
+    stdin: "null",
+    stderr: "piped",
+  }).spawn();
+  while (taken.posts.length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+  // Posted before it waits.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  waiting.kill("SIGTERM");
+  assert.equal((await waiting.output()).code, 1);
+  const { version, rotation_announced } = await box.json("status");
+  assert.deepEqual([version, rotation_announced], [1, null]);
+  const types = taken.posts.map(({ body }) => JSON.parse(body).type);
+  assert.deepEqual(types, ["rotation.announced", "rotation.cancelled"]);
+  assert.equal((await box.run([...ROTATE, "--at", "2020-01-01T00:00:00Z"])).code, 2);
+});
+
+Deno.test("an announced rotation that is not made is taken back, and whoever was told is told that too", async () => {
+  using box = await initialised();
+  await using taken = receiver();
+  const [path] = keyFile(box);
+  const args = [...ROTATE, "--at", "1s", "--notify-url", taken.url, "--notify-key-file", path];
+  for (
+    const [code, more] of [[1, ["--before", "false"]], [0, ["--if-older-than", "90d"]]] as const
+  ) {
+    assert.equal((await box.run([...args, ...more])).code, code);
+    const types = taken.posts.splice(0).map(({ body }) => JSON.parse(body).type);
+    assert.deepEqual(types, ["rotation.announced", "rotation.cancelled"]);
+  }
+  const { stdout } = await box.run(["audit", "list"]);
+  assert.equal(stdout.match(/cancelled/g)?.length, 2, stdout);
+  assert.equal(await versionOf(box), 1);
+});
+
+Deno.test("an announcement that nobody takes can be taken back before it is posted", async () => {
+  using box = await initialised();
+  const [path] = keyFile(box);
+  using deaf = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const url = `http://127.0.0.1:${(deaf.addr as Deno.NetAddr).port}/`;
+  const waiting = new Deno.Command(REKEY, {
+    args: [...ROTATE, "--at", "1h", "--notify-url", url, "--notify-key-file", path],
+    clearEnv: true,
+    env: { HOME: box.home },
+    stdin: "null",
+    stderr: "piped",
+  }).spawn();
+  (await deaf.accept()).close();
+  const { rotation_announced: before } = await box.json("status");
+  waiting.kill("SIGTERM");
+  assert.equal((await waiting.output()).code, 1);
+  const { rotation_announced: after } = await box.json("status");
+  assert.deepEqual([typeof before, after], ["string", null]);
+});
