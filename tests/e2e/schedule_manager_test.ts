@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Box, REKEY } from "../support/box.ts";
+import { unless } from "../support/faults.ts";
+import { type Printed, schedule, withOldSecret } from "../support/scheduling.ts";
+import { withUserManager } from "../support/user_manager.ts";
+
+const MANAGER = Deno.uid() === 0 && await hasManager();
+
+async function hasManager(): Promise<boolean> {
+  using box = new Box();
+  return (await withUserManager(box, "true")).code === 0;
+}
+
+const UNIT = "rekey-rotate-agiworkforce";
+
+function withSystemd(name: string, test: (box: Box) => Promise<void>): void {
+  Deno.test({
+    name,
+    ignore: unless(MANAGER, "root and namespaces, for a systemd of their own"),
+    async fn() {
+      using box = new Box();
+      await test(box);
+    },
+  });
+}
+
+withSystemd(
+  "schedule systemd --install: a real user manager rotates when it is due, and not again",
+  async (box) => {
+    await withOldSecret(box);
+    const ended = await withUserManager(
+      box,
+      `
+export REKEY_STORE=database
+'${REKEY}' schedule systemd --user --install
+systemctl --user list-timers --no-legend
+systemctl --user start ${UNIT}.service
+systemctl --user start ${UNIT}.service
+# A second time changes nothing, and with other flags the units are exchanged.
+'${REKEY}' schedule systemd --user --install --every 30d >/dev/null
+systemctl --user show ${UNIT}.timer -p ActiveState,UnitFileState
+grep -c 30d "$HOME/.config/systemd/user/${UNIT}.service"
+`,
+    );
+    assert.equal(ended.code, 0, ended.stdout + ended.stderr);
+    assert.match(ended.stdout, /^installed .*\.service\ninstalled .*\.timer\n.*rekey-rotate.*\n/);
+    assert.match(ended.stdout, /ActiveState=active\nUnitFileState=enabled\n2\n$/);
+    const { version, last_rotation } = await box.json("status");
+    assert.equal(version, 2);
+    assert.notEqual(last_rotation, null);
+    const { stdout } = await box.run(["audit", "list"]);
+    assert.match(stdout, /scheduled/);
+  },
+);
+
+withSystemd("schedule systemd --system: a rotation works in what it is shut in", async (box) => {
+  // What cannot be had here: mounts that a container forbids, and a /tmp of its own, where this test has its files.
+  const beyond = /^(PrivateTmp|ProtectKernelLogs|ProtectKernelTunables)=.*\n/gm;
+  await withOldSecret(box);
+  const { files } = await schedule(box, "systemd", "--system");
+  const folder = join(box.home, ".config/systemd/user");
+  Deno.mkdirSync(folder, { recursive: true });
+  const [{ content }] = files as [Printed["files"][0]];
+  assert.equal(content.match(beyond)?.length, 3);
+  const shutIn = content.replace(beyond, "");
+  Deno.writeTextFileSync(join(folder, `${UNIT}.service`), shutIn);
+  // Without its folder it must not work: that shows that it is shut in.
+  const locked = shutIn.replace(/^ReadWritePaths=.*\n/m, "");
+  assert.notEqual(locked, shutIn);
+  Deno.writeTextFileSync(join(folder, "locked.service"), locked);
+  const ended = await withUserManager(
+    box,
+    `
+systemctl --user start locked.service 2>/dev/null || echo "it cannot write"
+systemctl --user start ${UNIT}.service
+`,
+  );
+  assert.deepEqual([ended.code, ended.stdout], [0, "it cannot write\n"], ended.stderr);
+  assert.equal((await box.json("status")).version, 2);
+});
+
+withSystemd("schedule systemd --install: a unit of somebody else's stays", async (box) => {
+  const folder = join(box.home, ".config/systemd/user");
+  Deno.mkdirSync(folder, { recursive: true });
+  const theirs = join(folder, `${UNIT}.timer`);
+  Deno.writeTextFileSync(theirs, "# mine\n");
+  const ended = await withUserManager(box, `'${REKEY}' schedule systemd --user --install`);
+  assert.equal(ended.code, 1);
+  assert.match(ended.stderr, /is not rekey's\nhint: /);
+  assert.deepEqual([...Deno.readDirSync(folder)].length, 1);
+  assert.equal(Deno.readTextFileSync(theirs), "# mine\n");
+});
+
+withSystemd("a service with exec gets HUP within a second of a rotation", async (box) => {
+  const folder = join(box.home, ".config/systemd/user");
+  Deno.mkdirSync(folder, { recursive: true });
+  await box.run(["init"]);
+  const line = `trap 'date +%%s%%N > ${box.home}/heard' HUP; echo > ${box.home}/ready; ` +
+    "while :; do sleep 0.05; done";
+  Deno.writeTextFileSync(
+    join(folder, "api.service"),
+    `[Service]\nExecStart="${REKEY}" exec --on-rotate signal:HUP -- /bin/sh -c "${line}"\n`,
+  );
+  const ended = await withUserManager(
+    box,
+    `
+systemctl --user start api.service
+for i in $(seq 100); do [ -e "$HOME/ready" ] && break; sleep 0.05; done
+'${REKEY}' rotate --force --store database >/dev/null 2>&1
+rotated=$(date +%s%N)
+for i in $(seq 100); do [ -s "$HOME/heard" ] && break; sleep 0.05; done
+[ -s "$HOME/heard" ]
+echo $(( ($(cat "$HOME/heard") - rotated) / 1000000 ))
+systemctl --user stop api.service
+systemctl --user show api.service -p Result
+`,
+  );
+  assert.equal(ended.code, 0, ended.stderr);
+  const [milliseconds, result] = ended.stdout.trim().split("\n");
+  assert.ok(Number(milliseconds) < 1_000, ended.stdout);
+  assert.equal(result, "Result=success");
+});

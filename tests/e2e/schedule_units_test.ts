@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Box } from "../support/box.ts";
+import { unless } from "../support/faults.ts";
+import { type Printed, schedule } from "../support/scheduling.ts";
+
+/** Writes the files into a folder, and answers their paths there. */
+function written(box: Box, { files }: Printed): string[] {
+  const folder = join(box.home, "units");
+  Deno.mkdirSync(folder, { recursive: true });
+  return files.map(({ path, content }) => {
+    const copy = join(folder, path.replace(/^.*\//, ""));
+    Deno.writeTextFileSync(copy, content);
+    return copy;
+  });
+}
+
+const KINDS: string[][] = [
+  ["--user"],
+  ["--system"],
+  ["--system", "--every", "12h", "--at", "4:05"],
+  ["--system", "--credential", "/etc/credstore.encrypted/100% mine"],
+  ["--user", "--data-dir", `a "strange" folder, 100% $HOME \\ 'x'`],
+  ["--system", "--", "--after", `echo "50% $HOME" \\ 'x' é`, "--grace", "15m"],
+];
+
+Deno.test("schedule systemd: the units are what systemd understands", async () => {
+  using box = new Box();
+  for (const kind of KINDS) {
+    const paths = written(box, await schedule(box, "systemd", ...kind));
+    assert.equal(paths.length, 2);
+    const verified = await box.exec("/usr/bin/systemd-analyze", ["verify", ...paths]);
+    assert.deepEqual([verified.code, verified.stderr], [0, ""], kind.join(" "));
+  }
+  // That the check can fail.
+  const bad = join(box.home, "units/bad.service");
+  Deno.writeTextFileSync(bad, "[Service]\nExecStart=/no/such\nProtectHomes=yes\n");
+  assert.notEqual((await box.exec("/usr/bin/systemd-analyze", ["verify", bad])).stderr, "");
+});
+
+Deno.test("schedule systemd --system: systemd finds little to fear", async () => {
+  using box = new Box();
+  const [service] = written(box, await schedule(box, "systemd", "--system"));
+  const args = ["security", "--offline=yes", "--threshold=20", service!];
+  const { code, stdout } = await box.exec("/usr/bin/systemd-analyze", args);
+  assert.equal(code, 0, stdout.split("\n").slice(-3).join("\n"));
+});
+
+Deno.test("schedule: what is named is there from any folder, and what must reach out may", async () => {
+  using box = new Box({ REKEY_KEK_COMMAND: "tpm2_unseal -c 0x81000001" });
+  Deno.writeTextFileSync(join(box.home, "key"), btoa("k".repeat(32)), { mode: 0o600 });
+  const args = ["--system", "--", "--notify-url", "https://example.com/", "--notify-key-file=key"];
+  const { files: [told] } = await schedule(box, "systemd", ...args);
+  assert.ok(told!.content.includes(`--notify-key-file=${box.home}/key`), told!.content);
+  const { files: [unit] } = await schedule(box, "systemd", "--system", "--credential", "cred");
+  assert.match(unit!.content, new RegExp(`LoadCredentialEncrypted=rekey-kek:${box.home}/cred`));
+  assert.doesNotMatch(unit!.content, /PrivateDevices|PrivateNetwork|AF_UNIX/);
+});
+
+Deno.test("schedule --install: without systemd it says so and writes nothing", async () => {
+  using box = new Box();
+  const { code, stderr } = await box.run(["schedule", "systemd", "--user", "--install"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /^error: Cannot schedule it: systemctl .*\nhint: .*cron.*\n$/);
+  assert.deepEqual([...box.files().keys()], []);
+});
+
+Deno.test("schedule systemd --credential: what systemd-creds has sealed opens the secret", {
+  ignore: unless(Deno.uid() === 0, "root"),
+}, async () => {
+  using box = new Box();
+  const [key, sealed] = ["key", "rekey-kek.cred"].map((name) => join(box.home, name));
+  const { stdout: line } = await box.exec("/bin/sh", ["-c", "head -c 32 /dev/urandom | base64"]);
+  Deno.writeTextFileSync(key!, line, { mode: 0o600 });
+  await box.run(["init", "--kek-file", key!]);
+  const script = `systemd-creds encrypt --with-key=tpm2-absent --name=rekey-kek ${key} ${sealed} &&
+    rm ${key} && mkdir -m 700 credentials &&
+    systemd-creds decrypt --name=rekey-kek ${sealed} credentials/rekey-kek`;
+  const made = await box.exec("/bin/sh", ["-c", `cd ${box.home}; ${script}`]);
+  assert.equal(made.code, 0, made.stderr);
+  assert.equal((await box.run(["issue", "--sub", "a"])).code, 4);
+  const env = { CREDENTIALS_DIRECTORY: join(box.home, "credentials") };
+  assert.equal((await box.run(["issue", "--sub", "a"], { env })).code, 0);
+});
