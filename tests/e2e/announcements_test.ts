@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { REKEY } from "../support/box.ts";
 import { initialised } from "../support/initialised.ts";
 import { keyFile, receiver, ROTATE, versionOf } from "../support/notices.ts";
+import { pause } from "../support/pause.ts";
 
 Deno.test("--at announces a rotation, and makes it then", async () => {
   using box = await initialised();
@@ -38,9 +39,9 @@ Deno.test("--at can be taken back, and nothing is changed", async () => {
     stdin: "null",
     stderr: "piped",
   }).spawn();
-  while (taken.posts.length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+  while (taken.posts.length === 0) await pause(50);
   // Posted before it waits.
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await pause(300);
   waiting.kill("SIGTERM");
   assert.equal((await waiting.output()).code, 1);
   const { version, rotation_announced } = await box.json("status");

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Box, REKEY } from "../support/box.ts";
 import { unless } from "../support/faults.ts";
+import { pause } from "../support/pause.ts";
 import { Serving } from "../support/serving.ts";
 
 /** Somebody who has no account here: what the system keeps from a user it does not keep from root. */
@@ -31,7 +32,7 @@ async function shut(box: Box & { rekey: string }, pid: number): Promise<boolean>
     // Before, it is root's shell, whose memory nobody else can read either.
     const isRekey = Deno.readLinkSync(`/proc/${pid}/exe`) === box.rekey;
     if (isRekey && !await canOpen(box, pid, "mem")) return true;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause(20);
   }
   return false;
 }

@@ -5,6 +5,7 @@ import { Box, REKEY } from "../support/box.ts";
 import { examined, follow, found, mends } from "../support/doctor.ts";
 import { CAN_MOUNT, fillDisk, installed, Mount, unless } from "../support/faults.ts";
 import { initialised } from "../support/initialised.ts";
+import { pause } from "../support/pause.ts";
 import { makeSpecimen } from "../support/specimen.ts";
 
 const TOOLS = dirname(REKEY);
@@ -174,7 +175,7 @@ Deno.test("doctor: the log of a database that is in use is not in anybody's way"
 Deno.test("doctor: a grace window that is over is finished by --fix", async () => {
   using box = await initialised();
   await box.run(["rotate", "--force", "--grace", "1s"]);
-  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  await pause(1_100);
   await found(box, "unfinished");
   await mends(box, "unfinished");
 });
@@ -249,7 +250,7 @@ Deno.test({
 
 Deno.test("doctor: a rotation is due", async () => {
   using box = await initialised();
-  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  await pause(1_100);
   await found(box, "rotation_due", ["--max-age", "1s"]);
   assert.ok((await examined(box, ["--max-age", "1h"])).healthy);
 });

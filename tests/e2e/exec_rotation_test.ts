@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { Box, REKEY } from "../support/box.ts";
+import { pause } from "../support/pause.ts";
 import { listener, slow } from "../support/programs.ts";
 import { isThere, Running } from "../support/running.ts";
 
@@ -32,7 +33,7 @@ Deno.test("exec --on-rotate signal:HUP: the program is told within a second of e
   // What is no rotation is none: another row, another writer, a check.
   await box.token();
   await box.run(["audit", "verify"]);
-  await new Promise((resolve) => setTimeout(resolve, 600));
+  await pause(600);
   assert.equal(running.stdout.match(/SIGHUP/g)?.length, 5);
   assert.match(running.stderr, /kid \S+\): SIGHUP was sent/);
 });
@@ -87,7 +88,7 @@ Deno.test("exec --on-rotate: a database that is gone or damaged is said once, an
     const nonsense = "this is no database, and never was one".repeat(100);
     Deno.writeTextFileSync(box.database, nonsense, { mode: 0o600 });
     await running.until(() => running.stderr.includes("rotations are not seen for now"));
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await pause(1_000);
     assert.equal(running.stderr.match(/warning/g)?.length, 1, running.stderr);
     Deno.removeSync(folder, { recursive: true });
     Deno.renameSync(`${folder}.away`, folder);
@@ -134,7 +135,7 @@ Deno.test("exec --on-rotate: what nohup wants ignored stays ignored, for both", 
     stdin: "null",
     stdout: "piped",
   }).spawn();
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await pause(500);
   child.kill("SIGHUP");
   const { code, stdout } = await child.output();
   assert.deepEqual([code, new TextDecoder().decode(stdout)], [0, "ready\nover\n"]);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { Box } from "../support/box.ts";
+import { pause } from "../support/pause.ts";
 
 // What SQLite's binding waits when nothing else was said: no time-out of ours may be taken for it.
 const BINDINGS_OWN_MS = 5_000;
@@ -43,7 +44,7 @@ Deno.test("--lock-timeout waits as long as it says, weeks too", async () => {
   await box.run(["init"]);
   const lock = takeLock(box);
   const waiting = Promise.all([rotate(box, "1m"), rotate(box, "30d")]);
-  await new Promise((done) => setTimeout(done, BINDINGS_OWN_MS + 1_000));
+  await pause(BINDINGS_OWN_MS + 1_000);
   lock.close();
   assert.deepEqual((await waiting).map(({ code }) => code), [0, 0]);
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { initialised } from "../support/initialised.ts";
 import { logIn, PASSWORD } from "../support/logging_in.ts";
+import { pause } from "../support/pause.ts";
 import { Serving } from "../support/serving.ts";
 
 Deno.test("a stop answers what is in flight, takes nothing new, and exits 0", async () => {
@@ -10,7 +11,7 @@ Deno.test("a stop answers what is in flight, takes nothing new, and exits 0", as
   await using serving = await Serving.start(box);
   // A login takes half a second: it is in flight when the signal comes.
   const login = logIn(serving);
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await pause(100);
   const { code } = await serving.stop();
   assert.equal(code, 0);
   assert.equal((await login).status, 200);

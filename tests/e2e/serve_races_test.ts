@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { initialised } from "../support/initialised.ts";
+import { pause } from "../support/pause.ts";
 import { Serving } from "../support/serving.ts";
 
 const PASSWORD = "correct horse battery staple";
@@ -11,7 +12,7 @@ const logIn = (serving: Serving, password = PASSWORD) =>
 /** What `work` brings while the password of a login that has begun is being hashed. */
 async function duringLogin(serving: Serving, work: () => Promise<unknown>): Promise<Response> {
   const login = logIn(serving);
-  await new Promise((resolve) => setTimeout(resolve, 150));
+  await pause(150);
   await work();
   return await login;
 }
@@ -104,7 +105,7 @@ Deno.test("a log or a standard error that cannot be written to ends nothing", as
   await serving.deafen();
   await box.run(["destroy", "--force"]);
   assert.equal(await serving.auth(token), 503);
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  await pause(1_500);
   assert.equal(await serving.auth(token), 503);
   assert.equal((await serving.stop()).code, 0);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Box } from "../support/box.ts";
+import { pause } from "../support/pause.ts";
 import { Line, memory, parse } from "../support/raw_http.ts";
 import { Serving } from "../support/serving.ts";
 
@@ -42,7 +43,7 @@ async function isWell(serving: Serving): Promise<boolean> {
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   for (const end = Date.now() + 10_000; Date.now() < end;) {
     if (await isSo()) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await pause(50);
   }
   throw new Error("It did not come to be so within ten seconds");
 }

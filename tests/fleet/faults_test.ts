@@ -3,8 +3,7 @@ import { Etcd, type EtcdMember, Fleet, must } from "../support/etcd.ts";
 import type { Box } from "../support/box.ts";
 import { examined } from "../support/doctor.ts";
 import { fullDisk, SMALL_DISK, tidy } from "../support/fleet_faults.ts";
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+import { pause } from "../support/pause.ts";
 
 /** What the machines know once everything is well again: the same, and tokens of each count on all. */
 async function agree(machines: readonly Box[]): Promise<{ version: number; kid: string }> {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { KeyringBox } from "../support/keyring.ts";
 import { assertNowhere, spellings } from "../support/leaks.ts";
+import { pause } from "../support/pause.ts";
 
 Deno.test("init keeps 88 characters of base64 in the real keyring and nothing of it elsewhere", async () => {
   await using box = await KeyringBox.start();
@@ -132,7 +133,7 @@ Deno.test("a grace window keeps both values, the older one under its number", as
   assert.equal(await box.lookup("agiworkforce.jwt_secret.v1"), before);
   assert.equal((await box.json("verify", old)).version, 1);
   assert.equal((await box.json("status")).grace[0].version, 1);
-  await new Promise((done) => setTimeout(done, 2_100));
+  await pause(2_100);
   assert.equal((await box.json("verify", old)).code, "retired_kid");
   assert.deepEqual(await box.accounts(), ["agiworkforce.jwt_secret"]);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { REKEY } from "../support/box.ts";
 import { KeyringBox } from "../support/keyring.ts";
+import { pause } from "../support/pause.ts";
 import { Serving } from "../support/serving.ts";
 
 const code = async (response: Response) => (await response.json()).code;
@@ -10,7 +11,7 @@ async function eventually(ask: () => Promise<unknown>, wanted: unknown): Promise
   const end = Date.now() + 10_000;
   for (let answer; (answer = await ask()) !== wanted;) {
     assert.ok(Date.now() < end, `never ${wanted}, at last ${answer}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await pause(50);
   }
 }
 

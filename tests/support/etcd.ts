@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { Box, REKEY } from "./box.ts";
+import { pause } from "./pause.ts";
 
 /** A member of a real etcd. */
 export interface EtcdMember {
@@ -100,7 +101,7 @@ export class Etcd implements AsyncDisposable {
           throw new Error(`etcd does not take writes: ${log.slice(-4_000)}`, { cause: error });
         }
       }
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await pause(100);
     }
   }
 

@@ -4,6 +4,7 @@ import { Box } from "./box.ts";
 import { must } from "./etcd.ts";
 import { EtcdApart } from "./etcd_apart.ts";
 import { FAULTS, SMALL_DISK } from "./fleet_faults.ts";
+import { pause } from "./pause.ts";
 import { Serving } from "./serving.ts";
 
 const STALENESS_MS = 2_000;
@@ -171,5 +172,3 @@ class DrilledFleet implements AsyncDisposable {
     for (const box of this.boxes) box[Symbol.dispose]();
   }
 }
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -1,5 +1,6 @@
 import type { Etcd, EtcdMember } from "./etcd.ts";
 import type { EtcdApart } from "./etcd_apart.ts";
+import { pause } from "./pause.ts";
 
 /** The member whose disk can be filled. */
 export const SMALL_DISK = 2;
@@ -30,9 +31,6 @@ export const FAULTS: readonly Fault[] = [
   { name: "etcd is compacted and defragmented", happen: ({ etcd }) => tidied(etcd) },
   { name: "a member's disk is full", happen: ({ etcd }) => fullDisk(etcd) },
 ];
-
-const pause = (milliseconds: number) =>
-  new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
 async function followerOf(etcd: Etcd): Promise<EtcdMember> {
   const leader = await etcd.leader();

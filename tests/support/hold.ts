@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Box, type Ended, REKEY } from "./box.ts";
+import { pause } from "./pause.ts";
 
 /** How a command ended that was held in its tracks. */
 export interface Held extends Ended {
@@ -66,7 +67,7 @@ async function stopped(trace: string, over: () => boolean): Promise<boolean> {
     const ended = over();
     if (/^(\d+ +)?--- stopped by SIGSTOP ---$/m.test(textOf(trace))) return true;
     if (ended) return false;
-    await new Promise((done) => setTimeout(done, 5));
+    await pause(5);
   }
   return assert.fail("the command neither stopped nor ended");
 }

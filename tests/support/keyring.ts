@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { Box, type Ended, type RunOptions } from "./box.ts";
+import { pause } from "./pause.ts";
 
 const PASSWORD = "test";
 
@@ -150,7 +151,7 @@ export class KeyringBox extends Box implements AsyncDisposable {
     for (let tries = 0; tries < 100; tries++) {
       const { code } = await this.exec("gdbus", ["introspect", ...ask, "/org/freedesktop/secrets"]);
       if (code === 0) return;
-      await new Promise((done) => setTimeout(done, 50));
+      await pause(50);
     }
     throw new Error("gnome-keyring-daemon did not come up");
   }

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import type { Box } from "./box.ts";
+import { pause } from "./pause.ts";
 
 /** What an {@linkcode Upstream} tells of a request that reached it. */
 export interface Reached {
@@ -181,7 +182,7 @@ export class Proxy implements AsyncDisposable {
       } catch (error) {
         if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
       }
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await pause(5);
     }
     throw new Error(ended ? "it has ended" : "it does not listen");
   }

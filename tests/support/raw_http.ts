@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { pause } from "./pause.ts";
 
 /** One answer, as it came over the line. */
 export interface Reply {
@@ -36,7 +37,7 @@ export class Line implements Disposable {
       const replies = parse(this.heard);
       if (replies.length >= count) return replies;
       if (gone) break;
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await pause(5);
     }
     throw new Error(`${count} answers were due: ${JSON.stringify(this.heard.slice(0, 500))}`);
   }

@@ -1,4 +1,5 @@
 import { type Box, REKEY } from "./box.ts";
+import { pause } from "./pause.ts";
 
 /** How {@linkcode Running.start} is called differently when asked. */
 export interface RunningOptions {
@@ -68,7 +69,7 @@ export class Running implements AsyncDisposable {
         const how = this.#status === undefined ? "running" : JSON.stringify(this.#status);
         throw new Error(`rekey exec (${how}): ${this.stdout}${this.stderr}`);
       }
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await pause(5);
     }
   }
 

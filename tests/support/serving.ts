@@ -1,4 +1,5 @@
 import { type Box, REKEY } from "./box.ts";
+import { pause } from "./pause.ts";
 
 /** How {@linkcode Serving.start} is called differently when asked. */
 export interface ServingOptions {
@@ -63,7 +64,7 @@ export class Serving implements AsyncDisposable {
       if (code !== undefined || Date.now() > end) {
         throw new Error(`rekey serve (${code ?? "running"}): ${this.stderr}`);
       }
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await pause(5);
     }
   }
 
@@ -103,7 +104,7 @@ export class Serving implements AsyncDisposable {
   /** Closes our end of its standard error, as a reader that has gone. */
   async deafen(): Promise<void> {
     this.#deaf.abort();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await pause(50);
   }
 
   /** Sends a signal and answers how the server ended. */

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { type Box, REKEY } from "./box.ts";
+import { pause } from "./pause.ts";
 import { Serving } from "./serving.ts";
 import { straceFlags, type Touch, touchesIn, traceRun } from "./trace.ts";
 import type { CommandName } from "../../scripts/touches/commands.ts";
@@ -132,7 +133,7 @@ async function askEverything(server: Serving, token: string, password: string): 
 // strace ends after the server, and writes its last lines then.
 async function finished(output: string): Promise<string> {
   for (let before = "";;) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await pause(100);
     const trace = Deno.readTextFileSync(output);
     if (trace !== "" && trace === before) return trace;
     before = trace;
