@@ -8,7 +8,14 @@ import {
   wantsLogin,
 } from "./errors.ts";
 import type { EtcdSettings } from "./settings.ts";
-import { type Condition, type KeyValue, keyValues, type Operation, rangeOf } from "./wire.ts";
+import {
+  type Condition,
+  type KeyValue,
+  keyValues,
+  type Operation,
+  rangeOf,
+  type Reading,
+} from "./wire.ts";
 
 /** How long one member may take to answer, in milliseconds: then the next one is asked. */
 const MEMBER_MS = 1_500;
@@ -18,14 +25,8 @@ const CALL_MS = 5_000;
 
 /** How a transaction ended. */
 export interface TxnResult {
-  /** Whether its conditions held. */
-  readonly held: boolean;
   /** What each of its reads has found, in order. */
   readonly found: readonly (readonly KeyValue[])[];
-  /** Which etcd has answered: one that is restored from a backup has another name. */
-  readonly cluster: string;
-  /** Of the whole store. */
-  readonly revision: number;
 }
 
 /** What one member says of itself. */
@@ -49,7 +50,7 @@ type Answer = any;
  *
  * Every method throws {@linkcode RekeyError} `etcd_unavailable`, `etcd_denied` or `etcd_failed`.
  */
-export class EtcdClient implements Disposable {
+export class EtcdClient {
   readonly #http: Deno.HttpClient | undefined;
   #first = 0;
   #token: string | undefined;
@@ -63,9 +64,9 @@ export class EtcdClient implements Disposable {
     });
   }
 
-  /** A key, or all that begin with it; `after` leaves out what was not written after that revision. */
-  async range(key: string, options: { all?: boolean; after?: number } = {}): Promise<KeyValue[]> {
-    return keyValues(await this.#call("kv/range", rangeOf(key, options)));
+  /** A key, or all that begin with it. */
+  async range(key: string, which: Pick<Reading, "all"> = {}): Promise<KeyValue[]> {
+    return keyValues(await this.#call("kv/range", rangeOf(key, which)));
   }
 
   /**
@@ -83,8 +84,7 @@ export class EtcdClient implements Disposable {
     const responses = Array.isArray(answer.responses) ? answer.responses : [];
     const found = responses.filter((part: Answer) => part?.response_range)
       .map((part: Answer) => keyValues(part.response_range));
-    const { cluster_id: cluster, revision } = answer.header;
-    return { held: answer.succeeded === true, found, cluster, revision: Number(revision) };
+    return { found };
   }
 
   /** Makes a lease that ends by itself after so many seconds, and answers its id. */
@@ -142,10 +142,6 @@ export class EtcdClient implements Disposable {
         return { endpoint, trouble: error.message.replace(/^Cannot use etcd: /, "") };
       }
     }));
-  }
-
-  [Symbol.dispose](): void {
-    this.#http?.close();
   }
 
   // The member that answered last is asked first.

@@ -16,17 +16,30 @@ export type Operation = Readonly<Record<string, unknown>>;
 /** A condition of a transaction. */
 export type Condition = Readonly<Record<string, unknown>>;
 
-/** Reads a key, or all keys that begin with it. */
-export function read(key: string, options: { all?: boolean; after?: number } = {}): Operation {
-  return { request_range: rangeOf(key, options) };
+/** Which keys are read. */
+export interface Reading {
+  /** All that begin with the one that is named, and not that one alone. */
+  readonly all?: boolean;
+  /** The first so many that were written after a revision, in the order in which they were. */
+  readonly after?: { readonly revision: number; readonly most: number };
+}
+
+/** Reads a key, or several. */
+export function read(key: string, which: Reading = {}): Operation {
+  return { request_range: rangeOf(key, which) };
 }
 
 /** The body of a range request. */
-export function rangeOf(key: string, { all = false, after }: { all?: boolean; after?: number }) {
+export function rangeOf(key: string, { all = false, after }: Reading) {
   return {
     key: encoded(key),
     ...all ? { range_end: encoded(endOf(key)) } : {},
-    ...after === undefined ? {} : { min_mod_revision: String(after + 1) },
+    ...after === undefined ? {} : {
+      min_mod_revision: String(after.revision + 1),
+      limit: String(after.most),
+      sort_target: "MOD",
+      sort_order: "ASCEND",
+    },
   };
 }
 

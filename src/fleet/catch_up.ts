@@ -1,8 +1,15 @@
 import { RekeyError } from "../core/errors.ts";
 import { read } from "../etcd/wire.ts";
 import type { Installation } from "../store/installation.ts";
-import type { Meta } from "../store/meta.ts";
 import { sealedSlot } from "../store/secret_store.ts";
+import {
+  BEGINNING,
+  MOST_READ,
+  type Position,
+  positionIn,
+  rememberPosition,
+  stands,
+} from "./position.ts";
 import { follow } from "./replica.ts";
 import { takeOverEnded } from "./revocations.ts";
 import { digestOf, keysOf, knownFleet, mustGoOn, readSnapshot, type Snapshot } from "./snapshot.ts";
@@ -11,31 +18,38 @@ import { digestOf, keysOf, knownFleet, mustGoOn, readSnapshot, type Snapshot } f
  * Takes over what other machines have done. Everything that was committed before the call is known after it.
  *
  * @returns whether the state was another one than this machine knew.
- * @throws {RekeyError} `etcd_…` or `fleet_…` when that cannot be told.
+ * @throws {RekeyError} `etcd_…` or `fleet_…` when that cannot be told; what was read until then is known all the same.
  */
 export async function catchUp(installation: Installation): Promise<boolean> {
+  let overtaken = false;
+  for (let from: Position | undefined = positionIn(installation.meta); from !== undefined;) {
+    const { same, next } = await goOn(installation, from);
+    overtaken ||= !same;
+    from = next;
+  }
+  return overtaken;
+}
+
+// A session that has ended is of a version that the state had before: they are read at one moment.
+async function goOn(installation: Installation, from: Position) {
   const { meta, environment, database } = installation;
   const store = installation.shared();
   const keys = keysOf(store, environment.app.name);
   const known = knownFleet(meta);
-  const seen = seenIn(meta);
-  const { found, cluster, revision } = await store.client.txn([], [
+  const { found } = await store.client.txn([], [
     read(keys.state),
-    read(keys.revoked, { all: true, after: seen.revision }),
+    read(keys.revoked, { all: true, after: { revision: from.revision, most: MOST_READ } }),
+    read(keys.revoked + from.name),
   ]);
   const sealed = found[0]?.[0];
   const same = sealed !== undefined && digestOf(sealed.value) === known?.digest &&
     holdsValues(installation);
   if (!same) await takeOver(installation);
-  // An etcd that was put back counts anew: it is read from the beginning.
-  const again = cluster !== seen.cluster || revision < seen.revision;
-  const ended = again ? await store.client.range(keys.revoked, { all: true }) : found[1] ?? [];
-  takeOverEnded(installation, ended);
-  if (again || ended.length > 0) {
-    const last = ended.reduce((most, { modified }) => Math.max(most, modified), 0);
-    database.transaction(() => meta.set("fleet_ended", `${cluster} ${last}`));
+  if (!stands(from, found[2]?.[0])) {
+    database.transaction(() => rememberPosition(meta, BEGINNING));
+    return { same, next: BEGINNING };
   }
-  return !same;
+  return { same, next: takeOverEnded(installation, from, found[1] ?? []) };
 }
 
 /**
@@ -52,15 +66,6 @@ export async function takeOver(installation: Installation): Promise<Snapshot> {
   if (snapshot === undefined) throw nothingThere();
   await follow(installation, snapshot);
   return snapshot;
-}
-
-const NOTHING_SEEN = { cluster: "", revision: 0 };
-
-/** Up to which revision of which etcd ended sessions were taken over. */
-function seenIn(meta: Meta): { cluster: string; revision: number } {
-  const [cluster = "", revision = "0"] = (meta.get("fleet_ended") ?? "").split(" ");
-  // What cannot be read is read from the beginning.
-  return /^\d{1,15}$/.test(revision) ? { cluster, revision: Number(revision) } : NOTHING_SEEN;
 }
 
 function holdsValues({ versions, sealed }: Installation): boolean {

@@ -3,6 +3,7 @@ import { put } from "../etcd/wire.ts";
 import type { KeyValue } from "../etcd/wire.ts";
 import { type SessionRow, takeEnded } from "../store/ended_sessions.ts";
 import type { Installation } from "../store/installation.ts";
+import { type Position, positionAfter, rememberPosition } from "./position.ts";
 import { keysOf } from "./snapshot.ts";
 
 // etcd takes 128 parts in a transaction.
@@ -44,18 +45,28 @@ function nameOf(jti: string): string {
   return createHash("sha256").update(jti).digest("base64url");
 }
 
-/** Takes over sessions that other machines have ended. */
+/**
+ * Takes over sessions that other machines have ended, as they were found after a position.
+ *
+ * @returns from where to read on, if not all were found.
+ * @throws {RekeyError} `etcd_failed` when what is there cannot be read to its end.
+ */
 export function takeOverEnded(
-  { database, versions }: Installation,
+  installation: Installation,
+  from: Position,
   found: readonly KeyValue[],
-): void {
-  if (found.length === 0) return;
+): Position | undefined {
+  if (found.length === 0) return undefined;
+  const { database, versions, meta } = installation;
+  const { position, more } = positionAfter(found, from);
   const sessions = found.map(({ value }) => readSession(value)).filter((one) => one !== undefined);
   database.transaction(() => {
     for (const session of sessions) {
       if (versions.byNumber(session.version) !== undefined) takeEnded(database, session);
     }
+    rememberPosition(meta, position);
   });
+  return more ? position : undefined;
 }
 
 function readSession(text: string): SessionRow | undefined {

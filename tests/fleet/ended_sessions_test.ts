@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { EtcdClient } from "../../src/etcd/client.ts";
+import { put } from "../../src/etcd/wire.ts";
+import type { Box } from "../support/box.ts";
+import { Etcd, Fleet, must } from "../support/etcd.ts";
+import { between, unavailable } from "../support/etcd_between.ts";
+
+Deno.test("an etcd that was put back and has gone on since hides no session that was ended", async () => {
+  await using etcd = await Etcd.start(1);
+  using fleet = await Fleet.start(etcd, 2, "restored");
+  const [one, two] = fleet.machines as [Box, Box];
+  const verified = async (token: string) => (await two.run(["verify", token])).code;
+  const sessions = [];
+  for (let n = 0; n < 4; n++) sessions.push(await must(one, "issue", "--sub", "alice"));
+  const [before, lost, hidden, later] = sessions;
+  await must(one, "session", "revoke", before.jti);
+  assert.equal(await verified(before.token), 3);
+  const snapshot = join(etcd.folder, "snapshot");
+  await etcd.ctl("snapshot", "save", snapshot);
+  for (let n = 0; n < 3; n++) await etcd.ctl("put", "filler", "x");
+  await must(one, "session", "revoke", lost.jti);
+  assert.equal(await verified(lost.token), 3);
+  await etcd.restore(snapshot);
+  // At a revision that the machine has seen already, in the history that is gone.
+  await must(one, "session", "revoke", hidden.jti);
+  for (let n = 0; n < 5; n++) await etcd.ctl("put", "filler", "x");
+  assert.equal(await verified(hidden.token), 3);
+  await must(one, "session", "revoke", later.jti);
+  for (const { token } of sessions) assert.equal(await verified(token), 3);
+});
+
+Deno.test("a machine that is new takes over any number of ended sessions, and goes on where it was kept from it", async () => {
+  await using etcd = await Etcd.start(1);
+  using fleet = await Fleet.start(etcd, 2, "many");
+  const [one, two] = fleet.machines as [Box, Box];
+  // Pages end within revisions, of which each has 100.
+  const ended = await endMany(etcd, "many", 4_530);
+  const { token, jti } = await must(one, "issue", "--sub", "alice");
+  await must(one, "session", "revoke", jti);
+  let pages = 0;
+  const tap = between(etcd, (body, pass) => {
+    const reads = body.includes('"min_mod_revision"');
+    // One page, and then no answer any more.
+    return reads && pages++ > 0 ? unavailable() : pass();
+  });
+  const env = { REKEY_ETCD_ENDPOINTS: tap.url };
+  assert.equal((await two.run(["verify", token], { env })).code, 4);
+  await tap.stop();
+  assert.ok(endedOn(two) > 1_800 && endedOn(two) < ended, `${endedOn(two)}`);
+  assert.equal((await two.run(["verify", token])).code, 3);
+  assert.equal(endedOn(two), ended + 1);
+});
+
+const endedOn = (box: Box): number => {
+  const database = new DatabaseSync(box.database);
+  const { n } = database.prepare(
+    "SELECT count(*) AS n FROM rekey_sessions WHERE revoked_at IS NOT NULL",
+  ).get() as { n: number };
+  database.close();
+  return n;
+};
+
+/** Ends so many sessions of version 1, as a machine does that has issued them. */
+async function endMany(etcd: Etcd, prefix: string, count: number): Promise<number> {
+  const client = new EtcdClient({ endpoints: [etcd.endpoints], prefix: `/${prefix}/` });
+  const now = Date.now();
+  for (let n = 0; n < count; n += 100) {
+    const jtis = Array.from({ length: Math.min(100, count - n) }, () => crypto.randomUUID());
+    await client.txn(
+      [],
+      jtis.map((jti) => {
+        const name = createHash("sha256").update(jti).digest("base64url");
+        const session = { jti, version: 1, sub: "bob", issued_at: now, expires_at: now + 1e6 };
+        const text = JSON.stringify({ ...session, revoked_at: now });
+        return put(`/${prefix}/agiworkforce/state/revoked/${name}`, text);
+      }),
+    );
+  }
+  return count;
+}
