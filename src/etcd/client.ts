@@ -1,12 +1,6 @@
 import { isRekeyError, type RekeyError } from "../core/errors.ts";
-import {
-  isElsewhere,
-  namedCertificate,
-  type Refusal,
-  refused,
-  unavailable,
-  wantsLogin,
-} from "./errors.ts";
+import { type Answer, type Reply, replyOf } from "./answers.ts";
+import { errorOf, noEtcd, unavailable, wantsLogin } from "./errors.ts";
 import type { EtcdSettings } from "./settings.ts";
 import {
   type Condition,
@@ -40,9 +34,6 @@ export interface MemberStatus {
   /** Why it did not answer. */
   readonly trouble?: string;
 }
-
-// deno-lint-ignore no-explicit-any
-type Answer = any;
 
 /**
  * etcd's API, version 3, by the JSON gateway that every member serves on its client port. All reads are
@@ -80,11 +71,12 @@ export class EtcdClient {
     otherwise: readonly Operation[] = [],
   ): Promise<TxnResult> {
     const body = { compare: when, success: then, failure: otherwise };
-    const answer = await this.#call("kv/txn", body);
-    const responses = Array.isArray(answer.responses) ? answer.responses : [];
-    const found = responses.filter((part: Answer) => part?.response_range)
-      .map((part: Answer) => keyValues(part.response_range));
-    return { found };
+    const { succeeded, responses = [] } = await this.#call("kv/txn", body);
+    // Without conditions there is no other way.
+    const done = succeeded === true || when.length === 0 ? then : otherwise;
+    if (!Array.isArray(responses) || responses.length !== done.length) throw noEtcd();
+    const reads = responses.filter((_, n) => "request_range" in done[n]!);
+    return { found: reads.map((part: Answer) => keyValues(part?.response_range)) };
   }
 
   /** Makes a lease that ends by itself after so many seconds, and answers its id. */
@@ -112,7 +104,10 @@ export class EtcdClient {
     const endpoint = this.settings.endpoints[this.#first]!;
     try {
       const response = await this.#fetch(endpoint, "watch", { create_request: end }, signal);
-      if (!response.ok) throw unavailable("it tells of no changes");
+      if (!response.ok) {
+        await response.body?.cancel();
+        throw unavailable("it tells of no changes");
+      }
       const text = (response.body ?? new ReadableStream()).pipeThrough(new TextDecoderStream());
       // Each part is a line; but for its end it does not matter what it says.
       for await (const part of text) {
@@ -165,49 +160,37 @@ export class EtcdClient {
   }
 
   async #ask(endpoint: string, path: string, body: unknown): Promise<Answer> {
-    if (this.settings.user !== undefined) this.#token ??= await this.#login(endpoint);
-    const answer = await this.#exchange(endpoint, path, body);
-    if (!("refusal" in answer)) return answer.result;
-    if (this.settings.user !== undefined && wantsLogin(answer.refusal)) {
-      this.#token = await this.#login(endpoint);
-      const again = await this.#exchange(endpoint, path, body);
-      if (!("refusal" in again)) return again.result;
-      throw refused(again.refusal);
+    try {
+      if (this.settings.user !== undefined) this.#token ??= await this.#login(endpoint);
+      let reply = await this.#exchange(endpoint, path, body);
+      if (this.settings.user !== undefined && "refusal" in reply && wantsLogin(reply.refusal)) {
+        this.#token = await this.#login(endpoint);
+        reply = await this.#exchange(endpoint, path, body);
+      }
+      if ("result" in reply) return reply.result;
+      throw errorOf(reply.refusal);
+    } catch (error) {
+      // Whatever it was that was not taken: the next call logs in anew.
+      if (isRekeyError(error, "etcd_denied")) this.#token = undefined;
+      throw error;
     }
-    if (isElsewhere(answer.refusal)) throw unavailable(answer.refusal.message);
-    throw refused(answer.refusal);
   }
 
   async #login(endpoint: string): Promise<string> {
     const { name, password } = this.settings.user!;
     this.#token = undefined;
-    const answer = await this.#exchange(endpoint, "auth/authenticate", {
-      name,
-      password: password(),
-    });
-    if ("refusal" in answer) throw refused(answer.refusal);
-    return answer.result.token;
+    const body = { name, password: password() };
+    const reply = await this.#exchange(endpoint, "auth/authenticate", body);
+    if ("result" in reply) return reply.result.token;
+    throw errorOf(reply.refusal);
   }
 
-  async #exchange(
-    endpoint: string,
-    path: string,
-    body: unknown,
-  ): Promise<{ result: Answer } | { refusal: Refusal }> {
+  async #exchange(endpoint: string, path: string, body: unknown): Promise<Reply> {
     try {
       const response = await this.#fetch(endpoint, path, body, AbortSignal.timeout(MEMBER_MS));
-      const text = await response.text();
-      // The gateway's own words, before anything is asked of etcd.
-      if (text.startsWith("CommonName of client")) throw namedCertificate();
-      const result = JSON.parse(text);
-      const sound = typeof result === "object" && result !== null;
-      if (response.ok && sound && hasHeader(result)) return { result };
-      if (response.ok || !sound) throw unavailable("what answers is no etcd");
-      const message = String(result.error ?? result.message ?? "it refused");
-      return { refusal: { code: Number(result.code), message } };
+      return replyOf(path, response.status, await response.text());
     } catch (error) {
       if (isRekeyError(error)) throw error;
-      if (error instanceof SyntaxError) throw unavailable("what answers is no etcd", error);
       const late = error instanceof DOMException;
       throw unavailable(late ? "it does not answer" : "it cannot be reached", error);
     }
@@ -224,10 +207,4 @@ export class EtcdClient {
     };
     return fetch(`${endpoint}/v3/${path}`, init);
   }
-}
-
-// A kept lease's answer has its header further in.
-function hasHeader(answer: Answer): boolean {
-  const header = answer.header ?? answer.result?.header;
-  return typeof header?.cluster_id === "string" && /^\d+$/.test(header.revision ?? "0");
 }

@@ -25,27 +25,47 @@ export function namedCertificate(): RekeyError {
   );
 }
 
-/** What a member of etcd answers instead of a result (status codes of gRPC). */
+/** What answers is not etcd, or something is wrong with it. */
+export function noEtcd(cause?: unknown): RekeyError {
+  return unavailable("what answers is no etcd", cause);
+}
+
+/** What a member of etcd, or a proxy before it, answers instead of a result. */
 export interface Refusal {
+  /** Of HTTP. */
+  readonly status: number;
+  /** Of gRPC; `NaN` when it names none. */
   readonly code: number;
   readonly message: string;
 }
 
 const [INVALID_ARGUMENT, PERMISSION_DENIED, FAILED_PRECONDITION, UNAUTHENTICATED] = [3, 7, 9, 16];
-const [RESOURCE_EXHAUSTED, UNAVAILABLE, DEADLINE_EXCEEDED] = [8, 14, 4];
+const RESOURCE_EXHAUSTED = 8;
+
+// CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE: what was asked may have been carried out. etcd refuses
+// by other codes: what it has none for itself are its own troubles.
+const UNSURE = [1, 2, 4, 13, 14];
+const REQUEST_TIMEOUT = 408;
+
+/** The error for a refusal. */
+export function errorOf(refusal: Refusal): RekeyError {
+  return isElsewhere(refusal) ? unavailable(plain(refusal.message)) : refused(refusal);
+}
 
 /** Whether another member may be able to do it. */
-export function isElsewhere({ code, message }: Refusal): boolean {
-  return code === UNAVAILABLE || code === DEADLINE_EXCEEDED || /too many requests/.test(message);
+function isElsewhere({ status, code, message }: Refusal): boolean {
+  // A proxy has its own answer when it has lost etcd's.
+  const isProxys = Number.isNaN(code) && (status >= 500 || status === REQUEST_TIMEOUT);
+  return isProxys || UNSURE.includes(code) || /too many requests/.test(message);
 }
 
-/** Whether the token of a login is no longer taken. */
+/** Whether the token of a login is no longer taken, also since users or roles have changed. */
 export function wantsLogin({ code, message }: Refusal): boolean {
-  return code === UNAUTHENTICATED || /invalid auth token|auth revision/.test(message);
+  return code === UNAUTHENTICATED || /invalid auth token|revision of auth store/.test(message);
 }
 
-/** The error for a refusal that no other member would take back. */
-export function refused({ code, message }: Refusal): RekeyError {
+// No other member would take it back.
+function refused({ code, message }: Refusal): RekeyError {
   if (code === RESOURCE_EXHAUSTED) {
     return new RekeyError("etcd_failed", `Cannot write to etcd: ${plain(message)}`, {
       hint: "Its space is used up: compact and defragment it, then `etcdctl alarm disarm`",

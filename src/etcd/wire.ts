@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { noEtcd } from "./errors.ts";
 
 // The JSON of etcd's gRPC gateway: bytes are base64, and numbers of 64 bits are texts.
 
@@ -65,11 +66,12 @@ export function endOf(key: string): string {
   return key.slice(0, -1) + String.fromCharCode(key.charCodeAt(key.length - 1) + 1);
 }
 
-/** What a range has found. */
+/** What a range has found. @throws {RekeyError} `etcd_unavailable` when that is no answer to it. */
 // deno-lint-ignore no-explicit-any
 export function keyValues(answer: any): KeyValue[] {
-  const rows = Array.isArray(answer?.kvs) ? answer.kvs : [];
-  return rows.filter(isRow).map((row: { key: string; value?: string; mod_revision: string }) => ({
+  const rows = answer?.kvs ?? [];
+  if (!Array.isArray(rows) || !rows.every(isRow)) throw noEtcd();
+  return rows.map((row: { key: string; value?: string; mod_revision: string }) => ({
     key: decoded(row.key),
     value: decoded(row.value ?? ""),
     modified: Number(row.mod_revision),

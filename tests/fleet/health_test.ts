@@ -84,7 +84,7 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
     const foreign = await elsewhere({ REKEY_ETCD_PREFIX: "/stranger/" });
     assert.ok(foreign.includes("fleet_foreign"));
     // What a real one does not say on demand.
-    const refusal = JSON.stringify({ error: "etcdserver: corrupt", code: 13 });
+    const refusal = JSON.stringify({ error: "etcdserver: corrupt cluster", code: 15 });
     await using broken = Deno.serve(
       { hostname: "127.0.0.1", port: 0, onListen: () => {} },
       () => new Response(refusal, { status: 500 }),

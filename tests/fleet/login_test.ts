@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Box } from "../support/box.ts";
+import { Etcd, Fleet, must } from "../support/etcd.ts";
+import { Serving } from "../support/serving.ts";
+
+const PASSWORD = "correct horse battery staple";
+
+/** An etcd whose logins are bound to its users and roles as they were at that time. */
+async function withTokens(folder: string): Promise<Etcd> {
+  const [secret, known] = [join(folder, "key.pem"), join(folder, "public.pem")];
+  for (
+    const args of [
+      ["genrsa", "-out", secret, "2048"],
+      ["rsa", "-in", secret, "-pubout", "-out", known],
+    ]
+  ) {
+    assert.ok(new Deno.Command("openssl", { args, stderr: "null" }).outputSync().success);
+  }
+  const kind = `jwt,pub-key=${known},priv-key=${secret},sign-method=RS256,ttl=1h`;
+  const etcd = await Etcd.start(1, ["--auth-token", kind]);
+  await etcd.ctl("user", "add", "root:root");
+  await etcd.ctl("user", "add", `rekey:${PASSWORD}`);
+  await etcd.ctl("role", "add", "rekey");
+  await etcd.ctl("role", "grant-permission", "rekey", "readwrite", "--prefix", "/login/");
+  await etcd.ctl("user", "grant-role", "rekey", "rekey");
+  await etcd.ctl("user", "grant-role", "root", "root");
+  await etcd.ctl("auth", "enable");
+  etcd.user = "root:root";
+  return etcd;
+}
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+Deno.test("a server logs in anew when etcd's users or roles have changed", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+  await using etcd = await withTokens(folder);
+  using fleet = new Fleet(etcd, 1, "login");
+  const [box] = fleet.machines as [Box];
+  box.env.REKEY_ETCD_USER = "rekey";
+  box.env.REKEY_ETCD_PASSWORD_FILE = join(folder, "password");
+  Deno.writeTextFileSync(box.env.REKEY_ETCD_PASSWORD_FILE, PASSWORD);
+  await must(box, "init");
+  await using server = await Serving.start(box, ["--workers", "1", "--max-staleness", "1s"]);
+  const token = await box.token();
+  assert.equal(await server.auth(token), 204);
+  await etcd.ctl("role", "add", "another");
+  await pause(2_000);
+  assert.equal(await server.auth(token), 204);
+  // What it may do is taken away and given back.
+  await etcd.ctl("user", "revoke-role", "rekey", "rekey");
+  await pause(2_000);
+  assert.equal(await server.auth(token), 503);
+  await etcd.ctl("user", "grant-role", "rekey", "rekey");
+  await pause(1_500);
+  assert.equal(await server.auth(token), 204);
+  Deno.removeSync(folder, { recursive: true });
+});
