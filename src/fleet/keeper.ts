@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { asRefusal, isRekeyError } from "../core/errors.ts";
-import { Secret } from "../core/secret.ts";
+import type { EtcdClient } from "../etcd/client.ts";
 import type { Installation } from "../store/installation.ts";
 import { catchUp } from "./catch_up.ts";
+import { Ear } from "./ear.ts";
 import type { SharedKnowledge } from "./knowledge.ts";
-import { type Member, register } from "./members.ts";
-import { sealedSlot } from "../store/secret_store.ts";
-import { keysOf, knownFleet } from "./snapshot.ts";
+import { memberNow, register } from "./members.ts";
+import { keysOf } from "./snapshot.ts";
 
 /** What a {@linkcode FleetKeeper} needs of the server around it. */
 export interface KeeperOptions {
@@ -21,9 +21,21 @@ export interface KeeperOptions {
   readonly version: string;
 }
 
+interface Lease {
+  /** Who has made it: a machine that has left its fleet has none any more. */
+  readonly client: EtcdClient;
+  readonly id: string;
+}
+
 /** How often etcd is asked at least, as a part of the time that may go by without an answer. */
 const ASKED_TIMES = 5;
 const [LEAST_MS, MOST_MS] = [200, 60_000];
+
+/** The least that may go by without an answer: below it etcd would be asked more seldom than that allows. */
+export const LEAST_STALENESS_MS = ASKED_TIMES * LEAST_MS;
+
+// Each logout makes every server look, and whoever sends tokens of a prepared version makes this one.
+const BETWEEN_MS = 75;
 
 // A lease lasts longer than anything is accepted without an answer. A leader that was cut off may have let it begin
 // anew after the next one was elected, who does not know of it.
@@ -39,12 +51,11 @@ export class FleetKeeper {
   readonly #everyMs: number;
   readonly #stop = new AbortController();
   #wake = Promise.withResolvers<void>();
-  #lease: string | undefined;
+  #lease: Lease | undefined;
   #registered: string | undefined;
-  #watching = false;
-  #heard = false;
-  #unwatch = new AbortController();
+  #ear: Ear | undefined;
   #looking = Promise.resolve();
+  #looked = -Infinity;
   #next: Promise<void> | undefined;
   #trouble: string | undefined;
 
@@ -63,10 +74,9 @@ export class FleetKeeper {
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#wake.resolve();
-    await this.#looking;
-    const installation = await this.options.installation().catch(asRefusal);
-    if (this.#lease === undefined || !installation || isRekeyError(installation)) return;
-    await installation.shared().client.revoke(this.#lease).catch(asRefusal);
+    // What it may have failed of was told to who waited for it.
+    await this.#looking.catch(() => {});
+    await this.#leave();
   }
 
   async #go(): Promise<void> {
@@ -78,10 +88,18 @@ export class FleetKeeper {
 
   /** Asks etcd; afterwards everything is known that was committed before the call, if etcd has answered. */
   lookNow(): Promise<void> {
-    return this.#next ??= this.#looking.then(() => {
+    return this.#next ??= this.#looking.then(async () => {
+      await this.#rest();
       this.#next = undefined;
       return this.#looking = this.#look();
     });
+  }
+
+  // The first look after a quiet while is at once.
+  async #rest(): Promise<void> {
+    const left = this.#looked + BETWEEN_MS - performance.now();
+    if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
+    this.#looked = performance.now();
   }
 
   async #pause(): Promise<void> {
@@ -92,14 +110,30 @@ export class FleetKeeper {
   }
 
   async #look(): Promise<void> {
+    if (this.#stop.signal.aborted) return;
     try {
       const installation = await this.options.installation();
-      if (installation !== undefined) await this.#keepUp(installation);
+      if (installation === undefined) await this.#leave();
+      else await this.#keepUp(installation);
       this.#tell(undefined);
     } catch (error) {
-      this.#unwatch.abort();
+      this.#listenNoMore();
+      // Destroyed: there is nothing to accept by.
+      if (isRekeyError(error, "not_initialised")) await this.#leave();
       this.#tell(asRefusal(error).code);
     }
+  }
+
+  // A machine with a secret of its own, or none, is not waited for by the others.
+  async #leave(): Promise<void> {
+    this.#listenNoMore();
+    if (this.#lease === undefined) return;
+    // It may come back before it is looked for again.
+    this.options.knowledge.forget();
+    const { client, id } = this.#lease;
+    const refusal = await client.revoke(id).catch(asRefusal);
+    if (!isRekeyError(refusal, "etcd_unavailable")) this.#lease = undefined;
+    this.#registered = undefined;
   }
 
   async #keepUp(installation: Installation): Promise<void> {
@@ -109,20 +143,19 @@ export class FleetKeeper {
     await this.#holdLease(installation);
     const overtaken = await catchUp(installation);
     // A member that is cut off from the others tells nothing: another one is listened to.
-    if (overtaken && !this.#heard) this.#unwatch.abort();
-    this.#heard = false;
+    if (this.#ear?.isDeaf(overtaken)) this.#listenNoMore();
     // After etcd was asked, which logs in anew where that is needed.
-    this.#watch(installation);
+    this.#listen(installation);
     this.options.knowledge.confirm(steady, system);
     await this.#show(installation);
   }
 
   async #holdLease(installation: Installation): Promise<void> {
     const { client } = installation.shared();
-    if (this.#lease === undefined || !await client.keepAlive(this.#lease)) {
+    if (this.#lease === undefined || !await client.keepAlive(this.#lease.id)) {
       this.#registered = undefined;
       const seconds = Math.ceil(this.options.knowledge.maxStalenessMs / 1000) + ELECTION_S;
-      this.#lease = await client.grant(seconds);
+      this.#lease = { client, id: await client.grant(seconds) };
     }
     // Nothing is accepted by who is not on the list.
     if (this.#registered === undefined) await this.#show(installation);
@@ -130,42 +163,35 @@ export class FleetKeeper {
 
   /** Shows what this machine goes by, if that is not what is shown already. */
   async #show(installation: Installation): Promise<void> {
-    const member = await this.#member(installation);
+    const { knowledge, version } = this.options;
+    const member = await memberNow(installation, {
+      id: this.#id,
+      since: this.#since,
+      max_staleness: knowledge.maxStalenessMs,
+      rekey: version,
+    });
     const text = JSON.stringify(member);
     if (text === this.#registered) return;
-    await register(installation, member, this.#lease!);
+    await register(installation, member, this.#lease!.id);
     this.#registered = text;
   }
 
-  async #member({ meta, versions, environment, sealed }: Installation): Promise<Member> {
-    const pending = versions.pending();
-    const held = pending && await sealed.read(sealedSlot(pending)).catch(asRefusal);
-    return {
-      id: this.#id,
-      actor: environment.actor,
-      change: knownFleet(meta)?.change ?? 0,
-      version: versions.current()?.version ?? 0,
-      prepared: held instanceof Secret ? held.kid : null,
-      since: this.#since,
-      max_staleness: this.options.knowledge.maxStalenessMs,
-      rekey: this.options.version,
-    };
-  }
-
-  #watch(installation: Installation): void {
-    if (this.#watching) return;
-    this.#watching = true;
+  #listen(installation: Installation): void {
+    if (this.#ear !== undefined) return;
     const store = installation.shared();
     const { state } = keysOf(store, installation.environment.app.name);
-    this.#unwatch = new AbortController();
-    const signal = AbortSignal.any([this.#unwatch.signal, this.#stop.signal]);
-    const heard = () => {
-      this.#heard = true;
-      this.#wake.resolve();
-    };
-    store.client.watch(state, heard, signal)
-      .catch((error) => signal.aborted ? undefined : asRefusal(error))
-      .finally(() => this.#watching = false);
+    const ear = this.#ear = new Ear(() => this.#wake.resolve());
+    store.client.watch(state, () => ear.hear(), AbortSignal.any([ear.signal, this.#stop.signal]))
+      .catch(asRefusal)
+      .finally(() => {
+        // Another one may have taken its place.
+        if (this.#ear === ear) this.#ear = undefined;
+      });
+  }
+
+  #listenNoMore(): void {
+    this.#ear?.close();
+    this.#ear = undefined;
   }
 
   #tell(code: string | undefined): void {

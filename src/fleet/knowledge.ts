@@ -27,6 +27,11 @@ export class SharedKnowledge implements Knowledge {
     this.#times[SYSTEM] = system;
   }
 
+  /** Nothing is known any more. */
+  forget(): void {
+    this.#times[SYSTEM] = 0;
+  }
+
   /** Milliseconds; infinite when nothing was ever known. */
   age(): number {
     const [steady, system] = [this.#times[STEADY]!, this.#times[SYSTEM]!];

@@ -1,7 +1,9 @@
-import { isRekeyError } from "../core/errors.ts";
+import { asRefusal, isRekeyError } from "../core/errors.ts";
+import { Secret } from "../core/secret.ts";
 import { put } from "../etcd/wire.ts";
 import type { Installation } from "../store/installation.ts";
-import { keysOf } from "./snapshot.ts";
+import { sealedSlot } from "../store/secret_store.ts";
+import { keysOf, knownFleet } from "./snapshot.ts";
 
 /** A running server of the fleet, as it shows itself in etcd. Nothing of it is secret, and nobody's word is taken for it. */
 export interface Member {
@@ -21,6 +23,22 @@ export interface Member {
   readonly max_staleness: number;
   /** Of the program. */
   readonly rekey: string;
+}
+
+/** What a server shows of itself as its machine is now. */
+export async function memberNow(
+  { meta, versions, environment, sealed }: Installation,
+  run: Pick<Member, "id" | "since" | "max_staleness" | "rekey">,
+): Promise<Member> {
+  const pending = versions.pending();
+  const held = pending && await sealed.read(sealedSlot(pending)).catch(asRefusal);
+  return {
+    ...run,
+    actor: environment.actor,
+    change: knownFleet(meta)?.change ?? 0,
+    version: versions.current()?.version ?? 0,
+    prepared: held instanceof Secret ? held.kid : null,
+  };
 }
 
 /** Writes a member down for as long as its lease lasts. */

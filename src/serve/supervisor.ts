@@ -115,8 +115,11 @@ class Supervisor {
     await Promise.race([ended, deadline, this.#death.promise.catch(() => {})]);
     clearTimeout(timer);
     this.#workers.forEach((worker) => worker.terminate());
-    await this.around.keeper?.stop();
-    await this.#office.maintain();
+    try {
+      await this.around.keeper?.stop();
+    } finally {
+      await this.#office.maintain();
+    }
   }
 
   #add(): void {

@@ -55,6 +55,8 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
   const settings = settingsFrom(options, version, output.options.quiet, knowledge);
   const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS, knowledge });
   const failure = Promise.withResolvers<never>();
+  // It may fail before anybody waits for it.
+  failure.promise.catch(() => {});
   // A secret that does not exist yet is a mistake; one that cannot be had just now may come back.
   await secrets.open();
   const log = new LogSink(Deno.stdout);

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { FleetKeeper, type KeeperOptions } from "../../src/fleet/keeper.ts";
+import { SharedKnowledge } from "../../src/fleet/knowledge.ts";
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+function keeperOf(installation: KeeperOptions["installation"]) {
+  return new FleetKeeper({
+    installation,
+    knowledge: new SharedKnowledge(60_000),
+    onTrouble: () => {},
+    onBug: () => {},
+    version: "test",
+  });
+}
+
+Deno.test("the first look after a quiet while is at once, and those that follow have a pause between them", async () => {
+  let looks = 0;
+  const keeper = keeperOf(() => {
+    looks++;
+    return Promise.resolve(undefined);
+  });
+  const first = keeper.lookNow();
+  assert.equal(await Promise.race([first.then(() => "looked"), pause(0)]), "looked");
+  const began = performance.now();
+  while (performance.now() - began < 400) await keeper.lookNow();
+  assert.ok(looks > 2 && looks <= 2 + (performance.now() - began) / 75, `${looks} looks`);
+  // However many ask meanwhile, one look answers them all.
+  looks = 0;
+  await Promise.all(Array.from({ length: 100 }, () => keeper.lookNow()));
+  assert.equal(looks, 1);
+  await keeper.stop();
+});
+
+Deno.test("a keeper that has met a bug stops all the same", async () => {
+  const keeper = keeperOf(() => Promise.reject(new TypeError("a bug")));
+  await assert.rejects(keeper.start(), TypeError);
+  await keeper.stop();
+});
