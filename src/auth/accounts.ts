@@ -1,5 +1,5 @@
 import { EVENTS } from "../audit/events.ts";
-import { RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Sql } from "../core/sql.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Installation } from "../store/installation.ts";
@@ -39,35 +39,24 @@ export class Accounts {
     return new Users((await this.secrets.open()).installation.database).list(limit, after);
   }
 
-  /** @throws {RekeyError} `usage` for a password that cannot be used, `failed` when there is no such user. */
+  /**
+   * @throws {RekeyError} `usage` for a password that cannot be used, `failed` when there is no such user, `etcd_…` when
+   * the machines that share the secret cannot be told: what was changed all the same, the error says.
+   */
   async setPassword(name: string, password: string): Promise<void> {
     const hash = await hashPassword(password);
     await this.#mustBeKnown(name);
-    await this.#shareEndOf(name);
-    await this.#change(
-      (installation, now) => {
-        const { database } = installation;
-        if (!new Users(database).setPassword(name, hash, now)) throw unknown();
-        new Sessions(database).revokeAll(name, now);
-      },
-      EVENTS.passwordChanged,
-      name,
-    );
+    await this.#endAllOf(name, EVENTS.passwordChanged, name, ({ database }, now) => {
+      if (!new Users(database).setPassword(name, hash, now)) throw unknown();
+    });
   }
 
-  /** @throws {RekeyError} `failed` when there is no such user. */
+  /** @throws {RekeyError} `failed` when there is no such user; `etcd_…` as {@linkcode setPassword} does. */
   async remove(name: string): Promise<void> {
     await this.#mustBeKnown(name);
-    await this.#shareEndOf(name);
-    await this.#change(
-      (installation, now) => {
-        const { database } = installation;
-        if (!new Users(database).remove(name)) throw unknown();
-        new Sessions(database).revokeAll(name, now);
-      },
-      EVENTS.userRemoved,
-      name,
-    );
+    await this.#endAllOf(name, EVENTS.userRemoved, name, ({ database }) => {
+      if (!new Users(database).remove(name)) throw unknown();
+    });
   }
 
   /**
@@ -146,15 +135,15 @@ export class Accounts {
     database.transaction(() => new Sessions(database).takeRevoked(session));
   }
 
-  /** Ends every session of a user and answers how many that were. */
+  /**
+   * Ends every session of a user and answers how many that were. Others are told of those that have ended here already,
+   * too: it may not have been possible then.
+   */
   async endSessionsOf(name: string): Promise<number> {
-    const shared = await this.#shareEndOf(name);
-    const ended = await this.#change(
-      ({ database }, now) => new Sessions(database).revokeAll(name, now),
-      EVENTS.sessionsRevoked,
-      `sessions of ${name}`,
+    await this.secrets.fleet.shareEnded(({ database }, now) =>
+      new Sessions(database).endedOf(name, now)
     );
-    return Math.max(shared, ended);
+    return await this.#endAllOf(name, EVENTS.sessionsRevoked, `sessions of ${name}`);
   }
 
   async #mustBeKnown(name: string): Promise<void> {
@@ -163,13 +152,45 @@ export class Accounts {
   }
 
   /**
-   * Tells the machines that share the secret of all open sessions of a user; before they end here, so that the same
-   * command finds them as they were when it fails.
+   * One transaction that changes something of a user and ends all sessions. The machines that share the secret are told
+   * before, so that the same command finds everything as it was when that fails; and once more of sessions that were
+   * opened meanwhile.
+   *
+   * @returns how many sessions it has ended.
    */
-  #shareEndOf(name: string): Promise<number> {
-    return this.secrets.fleet.shareEnded(({ database }, now) =>
-      new Sessions(database).open(name, now).map((row) => ({ ...row, revoked_at: now }))
+  async #endAllOf(
+    name: string,
+    event: typeof EVENTS[keyof typeof EVENTS],
+    reason: string,
+    change: (installation: Installation, now: number) => void = () => {},
+  ): Promise<number> {
+    const told = new Set<string>();
+    await this.secrets.fleet.shareEnded(({ database }, now) => {
+      const open = endedNow(database, name, now);
+      open.forEach(({ jti }) => told.add(jti));
+      return open;
+    });
+    const late = await this.#change(
+      (installation, now) => {
+        const open = endedNow(installation.database, name, now);
+        change(installation, now);
+        new Sessions(installation.database).revokeAll(name, now);
+        return open.filter(({ jti }) => !told.has(jti));
+      },
+      event,
+      reason,
     );
+    await this.#tellLate(late);
+    return told.size + late.length;
+  }
+
+  async #tellLate(late: readonly Session[]): Promise<void> {
+    if (late.length === 0) return;
+    try {
+      await this.secrets.fleet.shareEnded(() => late);
+    } catch (error) {
+      throw isRekeyError(error) ? endedHereOnly(error) : error;
+    }
   }
 
   #count(installation: Installation, counted: [ThrottleKind, string][]): void {
@@ -202,6 +223,11 @@ export class Accounts {
 /** @throws {RekeyError} `bad_credentials` when a user is no longer the one that was authenticated. */
 export function mustBeUnchanged(sql: Sql, { name, password }: User): void {
   if (new Users(sql).find(name)?.password !== password) throw badCredentials();
+}
+
+// As they will be once they have ended.
+function endedNow(sql: Sql, name: string, now: number): Session[] {
+  return new Sessions(sql).open(name, now).map((row) => ({ ...row, revoked_at: now }));
 }
 
 const LONGEST_NAME = 128;
@@ -242,6 +268,17 @@ function noSession(): RekeyError {
   return new RekeyError("failed", "Cannot end the session: there is no open one with that jti", {
     hint: "`rekey session list` shows the open ones",
   });
+}
+
+function endedHereOnly(cause: RekeyError): RekeyError {
+  return new RekeyError(
+    cause.code,
+    `${cause.message}; it is done here, and a session of this moment may go on elsewhere`,
+    {
+      hint: "`rekey session revoke --user NAME` ends it there, once etcd answers",
+      cause,
+    },
+  );
 }
 
 function badCredentials(): RekeyError {

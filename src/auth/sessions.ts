@@ -73,6 +73,14 @@ export class Sessions {
     return rows as unknown as Session[];
   }
 
+  /** Every session of one subject that was ended before its time, which is not over. */
+  endedOf(sub: string, now: number): Session[] {
+    const rows = this.sql.prepare(
+      "SELECT * FROM rekey_sessions WHERE sub = ? AND revoked_at IS NOT NULL AND expires_at > ?",
+    ).all(sub, now);
+    return rows as unknown as Session[];
+  }
+
   /** Sessions that were ended before their time. */
   revoked(): Session[] {
     const rows = this.sql.prepare("SELECT * FROM rekey_sessions WHERE revoked_at IS NOT NULL")

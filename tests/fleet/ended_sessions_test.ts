@@ -7,6 +7,7 @@ import { put } from "../../src/etcd/wire.ts";
 import type { Box } from "../support/box.ts";
 import { Etcd, Fleet, must } from "../support/etcd.ts";
 import { between, unavailable } from "../support/etcd_between.ts";
+import { Serving } from "../support/serving.ts";
 
 Deno.test("an etcd that was put back and has gone on since hides no session that was ended", async () => {
   await using etcd = await Etcd.start(1);
@@ -53,6 +54,79 @@ Deno.test("a machine that is new takes over any number of ended sessions, and go
   assert.equal((await two.run(["verify", token])).code, 3);
   assert.equal(endedOn(two), ended + 1);
 });
+
+interface Outcome {
+  readonly code: number;
+  readonly stderr: string;
+  readonly one: Box;
+  /** Whether a server elsewhere comes to refuse every token. */
+  refused(): Promise<boolean>;
+}
+
+Deno.test("a session that is opened while its user's are ended ends everywhere all the same", async (t) => {
+  await using etcd = await Etcd.start(1);
+  const password = "a long enough password";
+
+  /** Runs a command, and opens a session while it tells the others; what it tells them then may be answered otherwise. */
+  const during = async (
+    args: string[],
+    check: (outcome: Outcome) => Promise<void>,
+    then?: () => Promise<Response>,
+  ) => {
+    using fleet = await Fleet.start(etcd, 2, crypto.randomUUID());
+    const [one, two] = fleet.machines as [Box, Box];
+    const added = await one.run(["user", "add", "alice"], { stdin: password });
+    assert.equal(added.code, 0, added.stderr);
+    await using second = await Serving.start(two, ["--workers", "1"]);
+    // As a login does, but for half a second of hashing.
+    const opened = () => one.token("alice");
+    const tokens = [await opened()];
+    const tap = between(etcd, async (body, pass) => {
+      if (!body.includes("request_put")) return await pass();
+      if (tokens.length > 1) return await (then ?? pass)();
+      tokens.push(await opened());
+      return await pass();
+    });
+    const env = { REKEY_ETCD_ENDPOINTS: tap.url };
+    const { code, stderr } = await one.run(args, { env, stdin: "another long password" });
+    await tap.stop();
+    assert.equal(tokens.length, 2);
+    const refused = async () => {
+      for (const end = Date.now() + 5_000; Date.now() < end; await pause(20)) {
+        const found = await Promise.all(tokens.map((token) => second.auth(token)));
+        if (found.every((status) => status === 401)) return true;
+      }
+      return false;
+    };
+    await check({ code, stderr, one, refused });
+  };
+
+  const commands = [
+    ["user", "remove", "alice", "--force"],
+    ["user", "passwd", "alice"],
+    ["session", "revoke", "--user", "alice"],
+  ];
+  for (const args of commands) {
+    await t.step(args.join(" "), () =>
+      during(args, async ({ code, stderr, refused }) => {
+        assert.equal(code, 0, stderr);
+        assert.ok(await refused(), "it goes on elsewhere");
+      }));
+  }
+
+  await t.step(
+    "when etcd cannot be told, that is said, and can be made up for",
+    () =>
+      during(commands[0]!, async ({ code, stderr, one, refused }) => {
+        assert.equal(code, 4);
+        assert.match(stderr, /done here, and a session of this moment may go on elsewhere/);
+        assert.equal((await one.run(["session", "revoke", "--user", "alice"])).code, 0);
+        assert.ok(await refused(), "it goes on elsewhere");
+      }, unavailable),
+  );
+});
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 const endedOn = (box: Box): number => {
   const database = new DatabaseSync(box.database);
