@@ -1,10 +1,10 @@
-import { quoted, RekeyError } from "../core/errors.ts";
+import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
+import { type ErrorCode, quoted, RekeyError } from "../core/errors.ts";
 import { EtcdClient } from "../etcd/client.ts";
+import type { EtcdSettings } from "../etcd/settings.ts";
+import { withoutProxyHere } from "./no_proxy.ts";
 
 type Variable = (name: string) => string | undefined;
-
-// A proxy would read what is not encrypted, and could answer in etcd's place.
-const NO_PROXY = "localhost,127.0.0.1,::1";
 
 /**
  * A client of the etcd that the `REKEY_ETCD_*` variables name; `undefined` when they name none.
@@ -15,29 +15,63 @@ export function etcdFrom(variable: Variable): EtcdClient | undefined {
   const text = variable("REKEY_ETCD_ENDPOINTS");
   if (text === undefined) return undefined;
   const endpoints = text.split(",").map((part) => endpoint(part.trim()));
-  if (endpoints.some((url) => url.startsWith("http:"))) {
-    const others = variable("NO_PROXY") ?? variable("no_proxy");
-    Deno.env.set("NO_PROXY", others === undefined ? NO_PROXY : `${others},${NO_PROXY}`);
+  if (endpoints.some((url) => url.startsWith("http:"))) withoutProxyHere();
+  const settings = {
+    endpoints,
+    prefix: prefix(variable("REKEY_ETCD_PREFIX") ?? "/rekey/"),
+    ...certificatesFrom(variable),
+    user: userFrom(variable),
+  };
+  try {
+    return new EtcdClient(settings);
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof Deno.errors.InvalidData)) throw error;
+    throw unusable("REKEY_ETCD_CA, REKEY_ETCD_CERT or REKEY_ETCD_KEY", error);
   }
+}
+
+function certificatesFrom(variable: Variable): Pick<EtcdSettings, "ca" | "cert" | "key"> {
   const file = (name: string) => {
     const path = variable(name);
-    return path === undefined ? undefined : contents(path, name);
+    return path === undefined ? undefined : contents(path, name, "usage");
   };
-  const [cert, key] = [file("REKEY_ETCD_CERT"), file("REKEY_ETCD_KEY")];
+  const [ca, cert, key] = ["CA", "CERT", "KEY"].map((name) => file(`REKEY_ETCD_${name}`));
+  // The runtime would take a file with none for an authority that vouches for nobody.
+  if (ca !== undefined && !ca.includes("-----BEGIN CERTIFICATE-----")) {
+    throw unusable("REKEY_ETCD_CA");
+  }
   if ((cert === undefined) !== (key === undefined)) {
     throw usage(
       "Cannot use a client certificate without its key",
       "Set both REKEY_ETCD_CERT and REKEY_ETCD_KEY",
     );
   }
-  return new EtcdClient({
-    endpoints,
-    prefix: prefix(variable("REKEY_ETCD_PREFIX") ?? "/rekey/"),
-    ca: file("REKEY_ETCD_CA"),
-    cert,
-    key,
-    user: userFrom(variable),
-  });
+  if (cert !== undefined && key !== undefined) mustBelongTogether(cert, key);
+  return { ca, cert, key };
+}
+
+// The runtime does not survive a damaged certificate, or one with another's key.
+function mustBelongTogether(cert: string, key: string): void {
+  let certified;
+  try {
+    certified = new X509Certificate(cert).publicKey;
+  } catch (error) {
+    throw unusable("REKEY_ETCD_CERT", error);
+  }
+  let own;
+  try {
+    own = createPublicKey(createPrivateKey(key));
+  } catch {
+    // Of a kind that cannot be compared, or none: then the runtime says so.
+    return;
+  }
+  const [one, other] = [certified, own].map((part) => part.export({ type: "spki", format: "pem" }));
+  if (one !== other) {
+    throw usage(
+      "Cannot use the key of REKEY_ETCD_KEY: it is not that of the certificate",
+      "Name the files that were made together by REKEY_ETCD_CERT and REKEY_ETCD_KEY",
+    );
+  }
 }
 
 function userFrom(variable: Variable) {
@@ -50,7 +84,8 @@ function userFrom(variable: Variable) {
       "Name its file by REKEY_ETCD_PASSWORD_FILE",
     );
   }
-  const password = () => contents(path, "REKEY_ETCD_PASSWORD_FILE").replace(/\r?\n$/, "");
+  const password = () =>
+    contents(path, "REKEY_ETCD_PASSWORD_FILE", "etcd_denied").replace(/\r?\n$/, "");
   return { name, password };
 }
 
@@ -74,15 +109,22 @@ function prefix(text: string): string {
   throw usage(`Cannot use ${quoted(text)} as REKEY_ETCD_PREFIX`, "Use letters, digits and /._-");
 }
 
-function contents(path: string, name: string): string {
+function contents(path: string, name: string, code: ErrorCode): string {
   try {
     return Deno.readTextFileSync(path);
   } catch (cause) {
-    throw new RekeyError("usage", `Cannot read the file of ${name}`, {
+    throw new RekeyError(code, `Cannot read the file of ${name}`, {
       hint: "Name a file that this user may read",
       cause,
     });
   }
+}
+
+function unusable(names: string, cause?: unknown): RekeyError {
+  return new RekeyError("usage", `Cannot use the file of ${names}: it is no PEM file of its kind`, {
+    hint: "docs/fleet.md shows how they are made",
+    cause,
+  });
 }
 
 function usage(message: string, hint: string): RekeyError {

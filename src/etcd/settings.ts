@@ -8,6 +8,6 @@ export interface EtcdSettings {
   readonly ca?: string | undefined;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
-  /** A user of etcd's own; the password is read again whenever it is needed. */
+  /** A user of etcd's own; the password is read again whenever it is needed, and `etcd_denied` thrown if it cannot be. */
   readonly user?: { readonly name: string; password(): string } | undefined;
 }

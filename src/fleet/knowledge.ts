@@ -50,3 +50,21 @@ export class SharedKnowledge implements Knowledge {
     );
   }
 }
+
+// One answer may have waited for a thread that was busy.
+const ASKED_TIMES = 3;
+
+/**
+ * By how many milliseconds another thread's monotonic clock is ahead of this one's, or a little more.
+ *
+ * @param clock asks that thread for its time.
+ */
+export async function aheadOf(clock: () => Promise<number>): Promise<number> {
+  let least = Infinity;
+  for (let n = 0; n < ASKED_TIMES; n++) {
+    // Asked before the answer was sent: it is no more ahead than this.
+    const asked = performance.now();
+    least = Math.min(least, await clock() - asked);
+  }
+  return least;
+}

@@ -9,7 +9,7 @@ import { Meters } from "../http/meters.ts";
 import type { Services } from "../http/route.ts";
 import { makeRoutes } from "../http/routes.ts";
 import { unconfigured } from "../etcd/errors.ts";
-import { SharedKnowledge } from "../fleet/knowledge.ts";
+import { aheadOf, SharedKnowledge } from "../fleet/knowledge.ts";
 import { LiveSecrets } from "../secret/live_secrets.ts";
 import type { Environment, Knowledge } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
@@ -57,9 +57,7 @@ export class RequestThread {
   async #start(settings: Settings): Promise<void> {
     const { knowledge } = settings;
     if (knowledge !== undefined) {
-      // Asked before the answer was sent: the other clock is no more ahead than this.
-      const asked = performance.now();
-      const ahead = await this.#main.call("clock") - asked;
+      const ahead = await aheadOf(() => this.#main.call("clock"));
       const { maxStalenessMs, buffer } = knowledge;
       this.#knowledge = new SharedKnowledge(maxStalenessMs, buffer, ahead);
     }

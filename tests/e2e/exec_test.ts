@@ -63,8 +63,13 @@ for (const flags of WAYS) {
     using box = new Box({ REKEY_KEK_COMMAND: `echo ${"ab".repeat(32)}` });
     await box.run(["init"]);
     const more = ["REKEY_KEK_FILE", "REKEY_PASSPHRASE_FILE", "REKEY_PASSPHRASE_COMMAND"];
+    more.push("REKEY_ETCD_CA", "REKEY_ETCD_CERT", "REKEY_ETCD_KEY");
     const env = {
       ...Object.fromEntries(more.map((name) => [name, ""])),
+      REKEY_ETCD_ENDPOINTS: "http://127.0.0.1:1",
+      REKEY_ETCD_PREFIX: "/x/",
+      REKEY_ETCD_USER: "x",
+      REKEY_ETCD_PASSWORD_FILE: "/x",
       REKEY_APP: "agiworkforce",
     };
     const line =
@@ -83,6 +88,17 @@ for (const flags of WAYS) {
     assert.deepEqual(masks, [0, 0, 0]);
     const left = names.slice(5).filter((name) => /^(REKEY|JWT)/.test(name));
     assert.deepEqual(left, ["JWT_SECRET", "REKEY_APP", "REKEY_KID"]);
+  });
+
+  Deno.test(`exec (${way}): the caller's NO_PROXY is the program's, whatever etcd needs`, async () => {
+    using box = await withSecret();
+    const args = ["exec", ...flags, "--", ...sh('echo "${NO_PROXY-none} ${no_proxy-none}"')];
+    for (const given of [{}, { NO_PROXY: "" }, { NO_PROXY: "a,b" }, { no_proxy: "c" }]) {
+      const env = { REKEY_ETCD_ENDPOINTS: "http://127.0.0.1:1", ...given };
+      const { stdout, stderr } = await box.run(args, { env });
+      const { NO_PROXY = "none", no_proxy = "none" } = given as Record<string, string>;
+      assert.equal(stdout, `${NO_PROXY} ${no_proxy}\n`, stderr);
+    }
   });
 
   Deno.test(`exec (${way}): stdin and a large output pass, and nothing is read by a shell`, async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FleetKeeper, type KeeperOptions } from "../../src/fleet/keeper.ts";
-import { SharedKnowledge } from "../../src/fleet/knowledge.ts";
+import { aheadOf, SharedKnowledge } from "../../src/fleet/knowledge.ts";
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -36,4 +36,13 @@ Deno.test("a keeper that has met a bug stops all the same", async () => {
   const keeper = keeperOf(() => Promise.reject(new TypeError("a bug")));
   await assert.rejects(keeper.start(), TypeError);
   await keeper.stop();
+});
+
+Deno.test("another thread's clock is not taken to be ahead by as long as its answer has waited", async () => {
+  let asked = 0;
+  const ahead = await aheadOf(async () => {
+    await pause(asked++ === 0 ? 200 : 0);
+    return performance.now() + 1_000;
+  });
+  assert.ok(ahead >= 1_000 && ahead < 1_150, `${ahead}`);
 });

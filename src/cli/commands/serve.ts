@@ -6,7 +6,7 @@ import { serve } from "../../serve/supervisor.ts";
 import { systemd } from "../../serve/systemd.ts";
 import { AuthManager } from "../../auth/manager.ts";
 import { Accounts } from "../../auth/accounts.ts";
-import { FleetKeeper } from "../../fleet/keeper.ts";
+import { FleetKeeper, LEAST_STALENESS_MS } from "../../fleet/keeper.ts";
 import { SharedKnowledge } from "../../fleet/knowledge.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import type { KeyringAddon } from "../../store/keyring_addon.ts";
@@ -51,7 +51,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     globals,
     Deno.build.standalone ? keyringInProcess : undefined,
   );
-  const knowledge = environment.etcd && new SharedKnowledge(options.maxStaleness * 1000);
+  const knowledge = environment.etcd && knowledgeFor(options);
   const settings = settingsFrom(options, version, output.options.quiet, knowledge);
   const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS, knowledge });
   const failure = Promise.withResolvers<never>();
@@ -146,6 +146,13 @@ function settingsFrom(
     debug: variable("REKEY_DEBUG") !== undefined,
     version,
   };
+}
+
+function knowledgeFor({ maxStaleness }: ServeFlags): SharedKnowledge {
+  if (maxStaleness * 1000 >= LEAST_STALENESS_MS) return new SharedKnowledge(maxStaleness * 1000);
+  throw new RekeyError("usage", "Cannot use so short a time for --max-staleness", {
+    hint: `Nothing would be accepted; give at least ${LEAST_STALENESS_MS / 1000}s`,
+  });
 }
 
 function addressFrom({ listen, unix }: ServeFlags): Address {
