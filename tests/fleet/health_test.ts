@@ -83,6 +83,8 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
     await must(box, "init");
     const foreign = await elsewhere({ REKEY_ETCD_PREFIX: "/stranger/" });
     assert.ok(foreign.includes("fleet_foreign"));
+    const { findings } = await examined(one, [], { env: { REKEY_ETCD_PREFIX: "/stranger/" } });
+    assert.equal(findings.find(({ code }) => code === "fleet_foreign")!.command, null);
     // What a real one does not say on demand.
     const refusal = JSON.stringify({ error: "etcdserver: corrupt cluster", code: 15 });
     await using broken = Deno.serve(
@@ -94,5 +96,34 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
     assert.ok(failed.includes("etcd_failed"));
     const single = { REKEY_ETCD_ENDPOINTS: etcd.members[1]!.url };
     assert.ok((await elsewhere(single)).includes("etcd_single"));
+  });
+
+  await t.step("what is named is what mends it", async () => {
+    using small = await Fleet.start(etcd, 2, "mend");
+    const [here, there] = small.machines as [Box, Box];
+    const path = `${new URL("../../dist", import.meta.url).pathname}:/usr/bin:/bin`;
+    const env = { ETCDCTL_ENDPOINTS: etcd.endpoints, ETCDCTL_API: "3", PATH: path };
+    const key = (name: string) => `/mend/agiworkforce/${name}`;
+    const next = async (code: string, more: Record<string, string> = {}) => {
+      const { findings } = await examined(here, [], { env: more });
+      return findings.find((one) => one.code === code)!.command;
+    };
+    const followed = async (code: string) =>
+      await here.exec("/bin/sh", ["-c", (await next(code))!], { env });
+
+    assert.equal(await next("etcd_unconfigured", { REKEY_ETCD_ENDPOINTS: "" }), null);
+    await etcd.ctl("del", "--prefix", key("values/"));
+    assert.deepEqual(await codes(here), ["secret_missing"]);
+    assert.equal((await followed("secret_missing")).code, 0);
+    assert.deepEqual(await codes(here), []);
+    await must(there, "destroy", "--force");
+    await must(there, "init");
+    await etcd.ctl("put", key("state"), "damaged");
+    assert.deepEqual(await codes(here), ["secret_damaged"]);
+    assert.equal((await followed("secret_damaged")).code, 0);
+    assert.deepEqual(await codes(here), ["fleet_behind"]);
+    await must(here, "rotate", "--force");
+    assert.deepEqual(await codes(here), []);
+    assert.equal((await must(there, "status")).version, (await must(here, "status")).version);
   });
 });

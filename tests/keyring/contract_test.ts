@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
-import { createSecretKey, randomBytes } from "node:crypto";
 import process from "node:process";
 import { appNamed } from "../../src/core/app.ts";
 import { Secret } from "../../src/core/secret.ts";
-import { EtcdClient } from "../../src/etcd/client.ts";
-import { EtcdStore } from "../../src/store/etcd_store.ts";
 import { Installation } from "../../src/store/installation.ts";
 import { addon } from "../support/addon.ts";
 import type { KeyringAddon } from "../../src/store/keyring_addon.ts";
@@ -16,7 +13,6 @@ import {
   type Slot,
 } from "../../src/store/secret_store.ts";
 import { testEnvironment } from "../support/environment.ts";
-import { Etcd } from "../support/etcd.ts";
 import { KeyringBox } from "../support/keyring.ts";
 
 type Opened = { store: SecretStore; close: () => Promise<void> };
@@ -39,14 +35,6 @@ const STORES: Record<string, () => Promise<Opened>> = {
       return Promise.resolve();
     };
     return { store: installation.sealed, close };
-  },
-  etcd: async () => {
-    const cluster = await Etcd.start(1);
-    const kek = createSecretKey(randomBytes(32));
-    const client = new EtcdClient({ endpoints: [cluster.endpoints], prefix: "/contract/" });
-    const named = { id: "contract", key: kek, source: "test", generated: false };
-    const store = new EtcdStore(client, "contract", () => Promise.resolve(named));
-    return { store, close: () => cluster[Symbol.asyncDispose]() };
   },
 };
 

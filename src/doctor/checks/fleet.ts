@@ -2,8 +2,10 @@ import { isRekeyError } from "../../core/errors.ts";
 import type { MemberStatus } from "../../etcd/client.ts";
 import { fleetHealth, lagging } from "../../fleet/health.ts";
 import type { Member } from "../../fleet/members.ts";
-import { knownFleet, mustGoOn, readSnapshot } from "../../fleet/snapshot.ts";
-import type { Finding, FindingCode } from "../finding.ts";
+import { keysOf, knownFleet, mustGoOn, readSnapshot, type Snapshot } from "../../fleet/snapshot.ts";
+import type { SharedVersion } from "../../fleet/state.ts";
+import { sealedSlot } from "../../store/secret_store.ts";
+import { type Finding, type FindingCode, shellWord } from "../finding.ts";
 import { type OpenPatient, rekey } from "../patient.ts";
 
 /** Whether etcd answers, and the servers that share the secret with this machine follow; nothing when none do. */
@@ -15,6 +17,7 @@ export async function fleetCheck(patient: OpenPatient): Promise<Finding[]> {
     mustGoOn(knownFleet(installation.meta), installation.versions.current(), snapshot);
     const health = await fleetHealth(installation);
     return [
+      ...lost(patient, snapshot),
       ...health.etcd.flatMap(ofMember),
       ...health.etcd.length === 1 ? [single()] : [],
       // A server follows within milliseconds: one that has just been overtaken is asked for once more.
@@ -42,13 +45,39 @@ function refusal(
   code: string,
   { message, hint }: { message: string; hint: string | undefined },
 ): Finding {
-  const goesOn = code === "fleet_behind";
   return {
     code: code as FindingCode,
     what: message,
-    why: `${hint}. Until then nothing is accepted here, and nothing is lost`,
-    command: goesOn ? rekey(patient, "rotate --force") : "etcdctl endpoint health --cluster",
+    why: code === "secret_damaged"
+      ? `Nothing is accepted here; once it is gone, ${rekey(patient, "rotate --force")} makes ` +
+        "another one on the machine with the highest version"
+      : `${hint}. Until then nothing is accepted here, and nothing is lost`,
+    command: commandFor(patient, code),
   };
+}
+
+function commandFor(patient: OpenPatient, code: string): string | null {
+  const { installation } = patient;
+  if (code === "fleet_behind") return rekey(patient, "rotate --force");
+  // etcd is well, and what is wrong is what this machine was told of it.
+  if (code === "etcd_unconfigured" || code === "fleet_foreign") return null;
+  if (code !== "secret_damaged") return "etcdctl endpoint health --cluster";
+  const { state } = keysOf(installation.shared(), installation.environment.app.name);
+  return `etcdctl del ${shellWord(state)}`;
+}
+
+/** Values that are here and have been lost in etcd; of those that are not here either there is another finding. */
+function lost(patient: OpenPatient, snapshot: Snapshot | undefined): Finding[] {
+  const { sealed } = patient.installation;
+  const isLost = (row: SharedVersion) =>
+    !snapshot!.values.has(row.kid) && sealed.sealedValue(sealedSlot(row)) !== undefined;
+  return (snapshot?.state.versions ?? []).filter(isLost).map(({ version }) => ({
+    code: "secret_missing",
+    what: `etcd lacks the value of version ${version}, which this machine has`,
+    why: "Machines that do not have it can neither join nor follow; the next change made here " +
+      "puts it back, and preparing a version changes nothing else",
+    command: rekey(patient, "rotate --prepare"),
+  }));
 }
 
 function ofMember({ endpoint, trouble, errors = [] }: MemberStatus): Finding[] {
