@@ -7,6 +7,7 @@ import { put } from "../../src/etcd/wire.ts";
 import type { Box } from "../support/box.ts";
 import { Etcd, Fleet, must } from "../support/etcd.ts";
 import { between, unavailable } from "../support/etcd_between.ts";
+import { pause } from "../support/pause.ts";
 import { Serving } from "../support/serving.ts";
 
 Deno.test("an etcd that was put back and has gone on since hides no session that was ended", async () => {
@@ -125,8 +126,6 @@ Deno.test("a session that is opened while its user's are ended ends everywhere a
       }, unavailable),
   );
 });
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 const endedOn = (box: Box): number => {
   const database = new DatabaseSync(box.database);

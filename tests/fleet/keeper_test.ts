@@ -3,9 +3,8 @@ import { Buffer } from "node:buffer";
 import type { Box } from "../support/box.ts";
 import { Etcd, Fleet, must } from "../support/etcd.ts";
 import { between } from "../support/etcd_between.ts";
+import { pause } from "../support/pause.ts";
 import { Serving } from "../support/serving.ts";
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 async function until(isSo: () => boolean | Promise<boolean>, milliseconds = 5_000): Promise<void> {
   for (const end = performance.now() + milliseconds; !(await isSo()); await pause(20)) {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Box } from "../support/box.ts";
 import { Etcd, Fleet, must } from "../support/etcd.ts";
+import { pause } from "../support/pause.ts";
 import { Serving } from "../support/serving.ts";
 
 const PASSWORD = "correct horse battery staple";
@@ -29,8 +30,6 @@ async function withTokens(folder: string): Promise<Etcd> {
   etcd.user = "root:root";
   return etcd;
 }
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 Deno.test("a server logs in anew when etcd's users or roles have changed", async () => {
   const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { FleetKeeper, type KeeperOptions } from "../../src/fleet/keeper.ts";
 import { aheadOf, SharedKnowledge } from "../../src/fleet/knowledge.ts";
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+import { pause } from "../support/pause.ts";
 
 function keeperOf(installation: KeeperOptions["installation"]) {
   return new FleetKeeper({
