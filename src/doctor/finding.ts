@@ -45,6 +45,7 @@ export const FINDINGS = {
   etcd_failed: { level: "wrong", mended: false },
   etcd_member_down: { level: "wrong", mended: false },
   etcd_alarm: { level: "wrong", mended: false },
+  etcd_split: { level: "wrong", mended: false },
   etcd_single: { level: "note", mended: false },
   fleet_behind: { level: "wrong", mended: false },
   fleet_foreign: { level: "wrong", mended: false },

@@ -30,6 +30,8 @@ export interface MemberStatus {
   /** Bytes. */
   readonly size?: number;
   readonly leads?: boolean;
+  /** Which etcd it is a member of. */
+  readonly cluster?: string;
   readonly errors?: readonly string[];
   /** Why it did not answer. */
   readonly trouble?: string;
@@ -130,6 +132,7 @@ export class EtcdClient {
           version: answer.version,
           size: Number(answer.dbSize),
           leads: answer.leader === answer.header.member_id,
+          cluster: answer.header.cluster_id,
           errors: answer.errors ?? [],
         };
       } catch (error) {
@@ -207,4 +210,9 @@ export class EtcdClient {
     };
     return fetch(`${endpoint}/v3/${path}`, init);
   }
+}
+
+/** Whether members are named of more than one etcd. */
+export function isSplit(members: readonly MemberStatus[]): boolean {
+  return new Set(members.flatMap(({ cluster = [] }) => cluster)).size > 1;
 }

@@ -1,8 +1,10 @@
 import { isRekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import { sealedSlot } from "../store/secret_store.ts";
+import { endedSessions } from "../store/ended_sessions.ts";
 import type { Version } from "../store/versions.ts";
 import { takeOver } from "./catch_up.ts";
+import { sealedHere } from "./replica.ts";
+import { shareEnded } from "./revocations.ts";
 import { type Known, knownFleet, readSnapshot, type Snapshot } from "./snapshot.ts";
 import { type FleetState, MOST_RETIRED, type SharedVersion } from "./state.ts";
 
@@ -24,7 +26,7 @@ export interface Basis {
 export async function basisOf(installation: Installation): Promise<Basis> {
   try {
     const snapshot = await takeOver(installation);
-    return { state: snapshot.state, snapshot, added: new Map() };
+    return { state: snapshot.state, snapshot, added: lostThere(installation, snapshot) };
   } catch (error) {
     const known = knownFleet(installation.meta);
     const mendable = isRekeyError(error, "fleet_behind", "secret_missing");
@@ -33,19 +35,26 @@ export async function basisOf(installation: Installation): Promise<Basis> {
     if (error.code === "secret_missing" && snapshot !== undefined) {
       return { ...withoutLost(installation, snapshot), snapshot };
     }
+    // It has forgotten which sessions have ended, too.
+    await shareEnded(installation, endedSessions(installation.database, installation.now()));
     const state = localState(installation, known, snapshot?.state);
     return { state, snapshot, added: sealedHere(installation) };
   }
 }
 
-// A value that etcd has lost may still be here. Where it is not, its version has nothing to verify with.
-function withoutLost(installation: Installation, { state, values }: Snapshot) {
-  const here = sealedHere(installation);
+// Where a value is neither there nor here, its version has nothing to verify with.
+function withoutLost(installation: Installation, snapshot: Snapshot) {
+  const { state, values } = snapshot;
+  const added = lostThere(installation, snapshot);
   const versions = state.versions.filter(({ kid, state }) =>
-    values.has(kid) || here.has(kid) || state === "current"
+    values.has(kid) || added.has(kid) || state === "current"
   );
-  const added = new Map([...here].filter(([kid]) => !values.has(kid)));
   return { state: { ...state, versions }, added };
+}
+
+/** Values that etcd has lost, and this machine has. */
+function lostThere(installation: Installation, { values }: Snapshot): Map<string, string> {
+  return new Map([...sealedHere(installation)].filter(([kid]) => !values.has(kid)));
 }
 
 /**
@@ -80,11 +89,4 @@ const ENDED = { state: "retired", grace_until: null } as const;
 
 function shared({ location: _, synced: __, ...row }: Version, by: string): SharedVersion {
   return { ...row, by };
-}
-
-function sealedHere({ versions, sealed }: Installation): Map<string, string> {
-  const found = versions.valued("etcd").map((row) =>
-    [row.kid, sealed.sealedValue(sealedSlot(row)) ?? ""] as const
-  );
-  return new Map(found.filter(([, value]) => value !== ""));
 }

@@ -33,19 +33,17 @@ export async function propose(
   const app = installation.environment.app.name;
   const { state: key, values: folder } = keysOf(store, app);
   const sealed = await sealState(kek ?? await installation.kek(), app, state);
-  const isWanted = ([kid]: readonly [string, string]) =>
-    state.versions.some((row) => row.kid === kid);
+  const isWanted = (kid: string) => state.versions.some((row) => row.kid === kid);
   // What counted before comes first: anybody may have put values there that no version has.
-  const counted = ([kid]: readonly [string, string]) =>
-    base?.state.versions.some((row) => row.kid === kid);
-  const over = [...base?.values ?? []].filter((value) => !isWanted(value))
+  const counted = (kid: string) => base?.state.versions.some((row) => row.kid === kid);
+  const over = (base?.kids ?? []).filter((kid) => !isWanted(kid))
     .sort((a, b) => Number(counted(b)) - Number(counted(a))).slice(0, MOST_SHARED_VERSIONS);
-  const more = [...added].filter(isWanted);
-  const values = new Map([...base?.values ?? [], ...more].filter(isWanted));
+  const more = [...added].filter(([kid]) => isWanted(kid));
+  const values = new Map([...base?.values ?? [], ...more].filter(([kid]) => isWanted(kid)));
   const then = [
     put(key, sealed),
     ...more.map(([kid, value]) => put(folder + kid, value)),
-    ...over.map(([kid]) => remove(folder + kid)),
+    ...over.map((kid) => remove(folder + kid)),
     read(key),
   ];
   const when = [unchangedSince(key, base?.revision ?? 0)];
@@ -53,7 +51,8 @@ export async function propose(
   const now = found[0]?.[0];
   // Tried twice, the second time finds what the first one has written.
   if (now === undefined || digestOf(now.value) !== digestOf(sealed)) return undefined;
-  return { state, digest: digestOf(sealed), revision: now.modified, values };
+  const kids = [...values.keys()];
+  return { state, digest: digestOf(sealed), revision: now.modified, values, kids };
 }
 
 /**

@@ -13,8 +13,9 @@ const ORDER = { retired: 0, previous: 1, current: 2, pending: 3 };
  * The values stay sealed. Something newer that another process has taken over meanwhile stays.
  *
  * @param first what the log is told when this machine belonged to no fleet.
- * @throws {RekeyError} `fleet_behind` when its current version has ended here, `fleet_foreign` when one of its versions is another one here, `secret_missing` when etcd lacks
- * a value.
+ * @throws {RekeyError} `fleet_behind` when its current version has ended here,
+ * `fleet_foreign` when one of its versions is another one here,
+ * `secret_missing` when a value is neither in etcd nor here.
  */
 export async function follow(
   installation: Installation,
@@ -27,13 +28,10 @@ export async function follow(
   database.transaction(() => {
     const known = knownFleet(meta);
     if (known !== undefined && known.change > state.change) return;
-    mustHoldNoOther(installation, state);
     const now = installation.now();
     const before = versions.current()?.kid;
-    const { versions: shared, retired } = withoutExpired(state, now);
-    // What has ended here does not come back, whatever was put back there.
-    const valued = shared.filter((row) => !hasEnded(installation, row));
-    if (!valued.some((row) => row.state === "current")) throw putBack();
+    const { retired } = withoutExpired(state, now);
+    const valued = countedHere(installation, state);
     const rows = [...retired, ...valued]
       .sort((a, b) => ORDER[a.state] - ORDER[b.state] || a.version - b.version);
     const news = [
@@ -41,12 +39,15 @@ export async function follow(
       ...rows.map((row) => newsOf(installation, row)),
     ]
       .filter((entry) => entry !== undefined).sort((a, b) => a.version! - b.version!);
+    // One that etcd has lost is still here: whoever changes something next puts it back.
+    const here = sealedHere(installation);
     for (const row of rows) followVersion(installation, row);
     sealed.dropAll();
     for (const row of valued) {
-      const value = values.get(row.kid);
-      if (value === undefined) throw lacking(row);
-      sealed.put(sealedSlot(row), value);
+      const value = values.get(row.kid) ?? here.get(row.kid);
+      if (value !== undefined) sealed.put(sealedSlot(row), value);
+      // Nothing depends on one that is only prepared.
+      else if (row.state !== "pending") throw lacking(row);
     }
     meta.set("alg", state.alg);
     meta.set("key_form", state.key_form);
@@ -58,6 +59,29 @@ export async function follow(
     if (known === undefined) audit.append({ event: first, ...placeOf(state) });
     else news.forEach((entry) => audit.append(entry));
   });
+}
+
+/**
+ * The versions that are to count here.
+ *
+ * @throws {RekeyError} `fleet_behind` when the current one has ended here, `fleet_foreign` when this machine has a
+ * secret of its own.
+ */
+export function countedHere(installation: Installation, state: FleetState): SharedVersion[] {
+  mustHoldNoOther(installation, state);
+  // What has ended here does not come back, whatever was put back there.
+  const counted = withoutExpired(state, installation.now()).versions
+    .filter((row) => !hasEnded(installation, row));
+  if (counted.some((row) => row.state === "current")) return counted;
+  throw putBack();
+}
+
+/** Sealed values of this machine's versions, by kid. */
+export function sealedHere({ versions, sealed }: Installation): Map<string, string> {
+  const found = versions.valued("etcd").map((row) =>
+    [row.kid, sealed.sealedValue(sealedSlot(row)) ?? ""] as const
+  );
+  return new Map(found.filter(([, value]) => value !== ""));
 }
 
 function hasEnded({ versions }: Installation, { kid }: SharedVersion): boolean {
@@ -128,10 +152,14 @@ function placeOf({ versions }: FleetState) {
   return { version, kid, location: "etcd" };
 }
 
-function lacking({ version }: SharedVersion): RekeyError {
+/** A value is neither in etcd nor here. */
+export function lacking({ version }: SharedVersion): RekeyError {
   return new RekeyError(
     "secret_missing",
     `Cannot find the JWT secret: etcd lacks the value of version ${version}`,
-    { hint: "Make a new one with `rekey rotate --force`" },
+    {
+      hint: "A machine that still has it puts it back by `rekey store move etcd`; if none has, " +
+        "`rekey rotate --force` on one of the fleet makes a new one",
+    },
   );
 }

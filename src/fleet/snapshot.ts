@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { RekeyError } from "../core/errors.ts";
+import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import { read } from "../etcd/wire.ts";
 import type { KeyValue } from "../etcd/wire.ts";
 import type { EtcdStore } from "../store/etcd_store.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Meta } from "../store/meta.ts";
+import { currentSlot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { type FleetState, MOST_RETIRED, openState } from "./state.ts";
 
@@ -23,8 +24,10 @@ export interface Snapshot {
   readonly digest: string;
   /** Revision at which the state was written: a transaction that finds it so changes nothing unseen. */
   readonly revision: number;
-  /** Sealed values by kid. */
+  /** Sealed values by kid, of versions that are in the state, as far as they open: any other one counts as lost. */
   readonly values: ReadonlyMap<string, string>;
+  /** The kids under which anything is. */
+  readonly kids: readonly string[];
 }
 
 /**
@@ -95,11 +98,29 @@ export async function readSnapshot(
   ]);
   const sealed = found[0]?.[0];
   if (sealed === undefined) return undefined;
-  const values = new Map(
+  const there = new Map(
     (found[1] ?? []).map(({ key, value }) => [key.slice(keys.values.length), value]),
   );
   const state = openState(await installation.kek(), app, sealed.value);
-  return { state, digest: digestOf(sealed.value), revision: sealed.modified, values };
+  const values = await sound(store, state, there);
+  const digest = digestOf(sealed.value);
+  return { state, digest, revision: sealed.modified, values, kids: [...there.keys()] };
+}
+
+// Who can write to etcd can put anything in a value's place.
+async function sound(
+  store: EtcdStore,
+  { versions }: FleetState,
+  there: ReadonlyMap<string, string>,
+): Promise<Map<string, string>> {
+  const values = new Map<string, string>();
+  for (const row of versions) {
+    const sealed = there.get(row.kid);
+    if (sealed === undefined) continue;
+    const opened = await store.open(currentSlot(row), sealed).catch(asRefusal);
+    if (!isRekeyError(opened)) values.set(row.kid, sealed);
+  }
+  return values;
 }
 
 /**
@@ -149,7 +170,7 @@ type Found = Pick<Snapshot, "state" | "digest">;
 export function putBack(what = "not what this machine has seen, nor came after it"): RekeyError {
   return new RekeyError("fleet_behind", `Cannot use what etcd holds: it is ${what}`, {
     hint:
-      "Was etcd restored from a backup? On the machine with the highest version, `rekey rotate " +
+      "Are REKEY_ETCD_ENDPOINTS and REKEY_ETCD_PREFIX those of the fleet? Was etcd restored from a backup? On the machine with the highest version, `rekey rotate " +
       "--force` goes on from there, and so does `rekey store move etcd` without a new secret",
   });
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { KeyForm } from "../core/secret.ts";
 import type { Algorithm } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
@@ -62,11 +62,29 @@ export function sealState(kek: Kek, app: string, state: FleetState): Promise<str
  * `fleet_foreign` when a newer rekey wrote it.
  */
 export function openState(kek: Kek, app: string, sealed: string): FleetState {
-  const state = JSON.parse(unseal(kek, binding(app), sealed)) as FleetState;
+  const state = JSON.parse(opened(kek, app, sealed)) as FleetState;
   if (state.format === 1) return state;
   throw new RekeyError("fleet_foreign", "Cannot use what etcd holds: a newer rekey wrote it", {
     hint: "Install that rekey here",
   });
+}
+
+function opened(kek: Kek, app: string, sealed: string): string {
+  try {
+    return unseal(kek, binding(app), sealed);
+  } catch (error) {
+    if (!isRekeyError(error, "secret_damaged")) throw error;
+    throw new RekeyError(
+      "secret_damaged",
+      "Cannot open the state that etcd holds: it was changed",
+      {
+        hint:
+          `Delete it, \`etcdctl del …/${app}/state\`, and then \`rekey store move etcd\` on the machine with ` +
+          "the highest version puts it back",
+        cause: error,
+      },
+    );
+  }
 }
 
 function binding(app: string): Binding {

@@ -1,4 +1,5 @@
 import * as z from "../libraries/zod.ts";
+import { LONGEST_REASON, LONGEST_REQUEST_ID } from "../core/limits.ts";
 import { ERROR_TABLE, TOKEN_FAULTS } from "../core/errors.ts";
 import { HTTP_CODES } from "./problem.ts";
 
@@ -95,10 +96,10 @@ export const SessionAnswer = z.strictObject({
 }).meta({ id: "SessionAnswer" });
 
 export const RotateRequest = z.strictObject({
-  reason: text().optional(),
+  reason: z.string().max(LONGEST_REASON).optional(),
   grace: duration("how long tokens of the old secret still verify").optional(),
   if_older_than: duration("do nothing when the secret is younger").optional(),
-  request_id: text().min(1).optional(),
+  request_id: z.string().min(1).max(LONGEST_REQUEST_ID).optional(),
 }).meta({ id: "RotateRequest" });
 
 export const RotateAnswer = z.strictObject({

@@ -1,12 +1,15 @@
 import { RekeyError } from "../core/errors.ts";
-import { localState } from "../fleet/basis.ts";
+import { basisOf, localState } from "../fleet/basis.ts";
 import { propose } from "../fleet/commit.ts";
 import { follow } from "../fleet/replica.ts";
-import { goesOn, knownFleet, mustGoOn, readSnapshot, type Snapshot } from "../fleet/snapshot.ts";
+import { shareEnded } from "../fleet/revocations.ts";
+import { knownFleet, readSnapshot, type Snapshot } from "../fleet/snapshot.ts";
 import { currentOf, MOST_SHARED_VERSIONS, newFleetId } from "../fleet/state.ts";
+import { endedSessions } from "../store/ended_sessions.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot } from "../store/secret_store.ts";
 import type { Version } from "../store/versions.ts";
+import { contested } from "./contested.ts";
 import { scrub, tryReconcile } from "./recovery.ts";
 import type { Moved } from "./relocation.ts";
 import { type Note, retrieve } from "./retrieval.ts";
@@ -19,58 +22,77 @@ import { mustBeShareable } from "./sharing.ts";
  * @throws {RekeyError} `secret_claimed` when another secret is shared there, or a code with exit status 4.
  */
 export async function share(installation: Installation, note: Note): Promise<Moved> {
-  const { versions, environment } = installation;
+  const { versions, meta, environment } = installation;
   await mustBeShareable(environment);
   const rows = [versions.current(), ...versions.previous()].filter((row) => row !== undefined);
   if (rows.length > MOST_SHARED_VERSIONS) throw tooMany();
-  const there = await readSnapshot(installation, installation.shared());
-  const snapshot = there !== undefined && isOurs(installation, there)
-    ? there
-    : await putThere(installation, rows, there, note);
-  await follow(installation, snapshot);
+  const moved = knownFleet(meta) === undefined
+    ? await bringThere(installation, rows, note)
+    : await putBackThere(installation);
   const published = versions.unsynced().length === 0 || (await tryReconcile(installation)).done;
   scrub(installation);
-  const moved = rows.filter(({ location }) => location !== "etcd");
-  return { versions: moved, published };
+  return { versions: moved ? rows : [], published };
 }
 
-function isOurs({ versions, meta }: Installation, snapshot: Snapshot): boolean {
-  const known = knownFleet(meta);
-  const own = versions.current();
-  if (known !== undefined) {
-    if (snapshot.state.id !== known.id) mustGoOn(known, own, snapshot);
-    return goesOn(known, own, snapshot);
+/** Answers whether anything had to be put back. */
+async function putBackThere(installation: Installation): Promise<boolean> {
+  return await contested(async () => {
+    const { state: before, snapshot: base, added } = await basisOf(installation);
+    if (before === base?.state && added.size === 0) return false;
+    const state = { ...before, change: before.change + 1 };
+    const snapshot = await propose(installation, { base, state, added });
+    if (snapshot === undefined) return undefined;
+    await follow(installation, snapshot);
+    return true;
+  });
+}
+
+async function bringThere(
+  installation: Installation,
+  rows: Version[],
+  note: Note,
+): Promise<boolean> {
+  const added = await sealed(installation, rows, note);
+  return await contested(async () => {
+    const there = await readSnapshot(installation, installation.shared());
+    if (there !== undefined) mustBeTheSame(installation, there);
+    const snapshot = there ?? await found(installation, added);
+    if (snapshot === undefined) return undefined;
+    // They have ended for the others too.
+    const { database } = installation;
+    await shareEnded(installation, endedSessions(database, installation.now()));
+    await follow(installation, snapshot);
+    return true;
+  });
+}
+
+async function sealed(installation: Installation, rows: Version[], note: Note) {
+  const added = new Map<string, string>();
+  for (const row of rows) {
+    const { secret } = await retrieve(installation, row, note);
+    added.set(row.kid, await installation.shared().seal(currentSlot(row), secret));
   }
-  const { version, kid } = currentOf(snapshot.state);
-  if (own?.version === version && own.kid === kid) return true;
+  return added;
+}
+
+async function found(
+  installation: Installation,
+  added: ReadonlyMap<string, string>,
+): Promise<Snapshot | undefined> {
+  const state = localState(installation, { id: newFleetId(), change: 1 });
+  const versions = state.versions.filter(({ kid }) => added.has(kid));
+  return await propose(installation, { base: undefined, state: { ...state, versions }, added });
+}
+
+function mustBeTheSame({ versions }: Installation, { state }: Snapshot): void {
+  const { version, kid } = currentOf(state);
+  const own = versions.current();
+  if (own?.version === version && own.kid === kid) return;
   throw new RekeyError(
     "secret_claimed",
     `Cannot move the secret to etcd: machines share another one there, version ${version} (kid ${kid})`,
     { hint: "To join them, `rekey destroy` here and then `rekey init --store etcd`" },
   );
-}
-
-async function putThere(
-  installation: Installation,
-  rows: Version[],
-  base: Snapshot | undefined,
-  note: Note,
-): Promise<Snapshot> {
-  const store = installation.shared();
-  const added = new Map<string, string>();
-  for (const row of rows) {
-    const { secret } = await retrieve(installation, row, note);
-    added.set(row.kid, await store.seal(currentSlot(row), secret));
-  }
-  const known = knownFleet(installation.meta) ?? { id: newFleetId(), change: 0 };
-  const before = localState(installation, known, base?.state);
-  const versions = before.versions.filter(({ kid }) => added.has(kid));
-  const state = { ...before, change: before.change + 1, versions };
-  const snapshot = await propose(installation, { base, state, added });
-  if (snapshot !== undefined) return snapshot;
-  throw new RekeyError("busy", "Cannot move the secret to etcd: another machine is changing it", {
-    hint: "Try again in a moment",
-  });
 }
 
 function tooMany(): RekeyError {

@@ -61,6 +61,7 @@ export async function activateShared(
     const basis = await basisOf(installation);
     const row = preparedOf(basis.state);
     if (row === undefined) throw nothingPrepared();
+    if (!isHeld(basis, row)) throw lost(row);
     if (graceMs > 0) refuseOneTooMany(installation, MOST_SHARED_WINDOWS);
     const lacking = (await listMembers(installation)).filter(({ prepared }) =>
       prepared !== row.kid
@@ -72,6 +73,11 @@ export async function activateShared(
     const why = lacking.length === 0 ? undefined : `forced; not confirmed by ${namesOf(lacking)}`;
     return await activate(installation, basis, row, graceMs, why);
   });
+}
+
+// A server that holds it would say so, and have nothing to verify with after the next look.
+function isHeld({ snapshot, added }: Basis, { kid }: SharedVersion): boolean {
+  return snapshot?.values.has(kid) === true || added.has(kid);
 }
 
 async function activate(
@@ -100,6 +106,17 @@ export function notShared(): RekeyError {
     "Cannot rotate in two phases: no other machine shares the secret",
     {
       hint: "`rekey rotate` does it at once; `rekey store move etcd` shares it",
+    },
+  );
+}
+
+function lost({ version }: SharedVersion): RekeyError {
+  return new RekeyError(
+    "secret_missing",
+    `Cannot activate the prepared version ${version}: its value is lost`,
+    {
+      hint:
+        "`rekey rotate --force` makes another one; a machine that has the value may activate it",
     },
   );
 }

@@ -1,5 +1,7 @@
 import { propose } from "../fleet/commit.ts";
-import { takeOver } from "../fleet/catch_up.ts";
+import { basisOf } from "../fleet/basis.ts";
+import { lacking } from "../fleet/replica.ts";
+import { currentOf } from "../fleet/state.ts";
 import { readSealedState } from "../fleet/snapshot.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
@@ -18,13 +20,17 @@ export async function resealShared(installation: Installation, kek: Kek): Promis
   await contested(async () => {
     const sealed = await readSealedState(store, installation.environment.app.name);
     if (sealed !== undefined && sealingKek(sealed.value) === kek.id) return DONE;
-    const base = await takeOver(installation);
+    const { state: before, snapshot: base, added: lost } = await basisOf(installation);
     const added = new Map<string, string>();
-    for (const row of base.state.versions) {
-      const secret = await store.open(currentSlot(row), base.values.get(row.kid) ?? "");
+    for (const row of before.versions) {
+      const value = base?.values.get(row.kid) ?? lost.get(row.kid);
+      if (value === undefined) continue;
+      const secret = await store.open(currentSlot(row), value);
       added.set(row.kid, await store.seal(currentSlot(row), secret, kek));
     }
-    const state = { ...base.state, change: base.state.change + 1 };
+    const versions = before.versions.filter(({ kid }) => added.has(kid));
+    if (!added.has(currentOf(before).kid)) throw lacking(currentOf(before));
+    const state = { ...before, change: before.change + 1, versions };
     return await propose(installation, { base, state, added, kek }) && DONE;
   });
 }

@@ -1,4 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
+import { isSplit } from "../etcd/client.ts";
 import { unconfigured } from "../etcd/errors.ts";
 import { isPortable } from "../store/kek.ts";
 import type { Environment, Installation } from "../store/installation.ts";
@@ -24,4 +25,11 @@ export async function mustBeShareable({ kek, etcd, app }: Environment): Promise<
     });
   }
   await etcd.range(`${etcd.settings.prefix}${app.name}/state`);
+  if (isSplit(await etcd.status())) {
+    throw new RekeyError("etcd_failed", "Cannot use etcd: members of different etcds are named", {
+      hint:
+        "`etcdctl member list` of each shows whose it is. One that was started before it was configured, as " +
+        "Debian's package does, stays alone until its data folder is emptied",
+    });
+  }
 }

@@ -19,3 +19,12 @@ export function takeEnded(sql: Sql, session: SessionRow): void {
      ON CONFLICT (jti) DO UPDATE SET revoked_at = coalesce(revoked_at, excluded.revoked_at)`,
   ).run(jti, version, sub, issued_at, expires_at, revoked_at);
 }
+
+/** Sessions that were ended before their time, and would still count: at a moment in milliseconds since the epoch. */
+export function endedSessions(sql: Sql, now: number): SessionRow[] {
+  const rows = sql.prepare(
+    `SELECT * FROM rekey_sessions WHERE revoked_at IS NOT NULL AND expires_at > ?
+     AND version IN (SELECT version FROM rekey_versions WHERE state <> 'retired')`,
+  ).all(now);
+  return rows as unknown as SessionRow[];
+}

@@ -260,3 +260,14 @@ Deno.test("no secret yet: exit 4, and nothing is made", async () => {
   }
   assert.ok(![...box.files().keys()].some((path) => path.endsWith(".db")));
 });
+
+Deno.test("a reason or a request's name that is too long to keep is refused", async () => {
+  using box = new Box();
+  await box.json("init", "--store", "database");
+  for (const [flag, most] of [["--reason", 1_000], ["--request-id", 200]] as const) {
+    const rotate = (length: number) => box.run(["rotate", "--force", flag, "x".repeat(length)]);
+    assert.equal((await rotate(most + 1)).code, 2);
+    assert.equal((await rotate(most)).code, 0);
+  }
+  assert.equal((await box.run(["rotate", "--force", "--reason", ""])).code, 0);
+});

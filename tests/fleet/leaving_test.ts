@@ -57,6 +57,18 @@ Deno.test("machines that leave a fleet, and come back to it", async (t) => {
     sqlite.close();
   });
 
+  await t.step("whoever leaves by a rotation is told that the others go on", async () => {
+    using fleet = await Fleet.start(etcd, 2, "left");
+    const [one, two] = fleet.machines as [Box, Box];
+    const token = await two.token();
+    const args = ["rotate", "--force", "--store", "database", "--json"];
+    const left = await one.run([...args, "--wait", "1s"]);
+    assert.equal(left.code, 5, left.stderr);
+    assert.equal(JSON.parse(left.stdout).location, "database");
+    assert.match(left.stderr, /the others go on with version 1/);
+    assert.deepEqual([await verdict(one, token), await verdict(two, token)], [3, 0]);
+  });
+
   await t.step("machines cannot come to use the secret in two ways", async () => {
     using fleet = new Fleet(etcd, 2, "use");
     const [one, two] = fleet.machines as [Box, Box];

@@ -5,7 +5,8 @@ import { FINDINGS, shellWord } from "../../src/doctor/finding.ts";
 const read = (path: string) => Deno.readTextFileSync(join(import.meta.dirname!, "../..", path));
 
 Deno.test("each finding of the doctor is provoked by a test, and explained", () => {
-  const files = ["e2e/doctor", "keyring/doctor", "fleet/health", "fleet/faults", "fleet/partition"];
+  const fleet = ["health", "faults", "partition", "damaged"].map((name) => `fleet/${name}`);
+  const files = ["e2e/doctor", "keyring/doctor", ...fleet];
   const tests = files.map((file) => read(`tests/${file}_test.ts`)).join();
   const page = read("docs/doctor.md");
   for (const [code, { level, mended }] of Object.entries(FINDINGS)) {

@@ -12,13 +12,13 @@ export async function destroy(options: DestroyFlags, context: Context): Promise<
   const app = secrets.environment.app.name;
   mustBeWanted(
     options.force ?? false,
-    `Delete the JWT secret of ${app} and its audit log for good? Every token becomes worthless.`,
+    `Delete the JWT secret of ${app}, its users, sessions and audit log for good? Every token becomes worthless.`,
     confirm,
   );
   const destroyed = await secrets.destroy();
   output.result({ app, destroyed }, [
     destroyed
-      ? `Destroyed the JWT secret of ${app}, its history and its keys`
+      ? `Destroyed the JWT secret of ${app}, its keys, users, sessions and audit log`
       : `There is no JWT secret of ${app}`,
   ]);
 }

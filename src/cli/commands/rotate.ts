@@ -1,5 +1,6 @@
 import { showHead } from "../../audit/head.ts";
 import { rfc3339 } from "../../core/clock.ts";
+import { RekeyError } from "../../core/errors.ts";
 import { warningsOf } from "../../secret/warnings.ts";
 import { placeName } from "../../store/versions.ts";
 import type { Changed } from "../../secret/rotation.ts";
@@ -74,7 +75,20 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   warn(changed, lastExpiry, output);
   // Guarantee 4: a server on this machine may not know of it.
   if (!changed.published && changed.version.location === "etcd") throw notTakenOver();
+  if (hasLeft(changed)) mustNotWait(options.wait);
   mustBeConfirmed(confirmation);
+}
+
+function hasLeft({ version, previous }: Changed): boolean {
+  return previous?.location === "etcd" && version.location !== "etcd";
+}
+
+// Its servers are not this machine's to wait for any more, and accept what they have accepted.
+function mustNotWait(wait: number | undefined): void {
+  if (wait === undefined) return;
+  throw new RekeyError("check_failed", "It is done here, and the fleet was not waited for", {
+    hint: "This machine has left it; `rekey rotate` on one that has not ends the old tokens there",
+  });
 }
 
 /** Publishes the next version; `--wait` waits until every server has it. */
@@ -128,6 +142,11 @@ function warn(changed: Changed, lastExpiry: number | null, output: Output) {
     );
   }
   for (const text of warningsOf(changed)) output.warning(text);
+  if (hasLeft(changed)) {
+    output.warning(
+      `this machine has left its fleet: the others go on with version ${changed.previous!.version}`,
+    );
+  }
 }
 
 async function question(options: RotateFlags, { auth, secrets }: Context): Promise<string> {

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { run, type Runner } from "./runner.ts";
-import { duration, lasting, moment, nonEmpty, waiting } from "./values.ts";
+import { LONGEST_REASON, LONGEST_REQUEST_ID } from "../../core/limits.ts";
+import { atMost, duration, lasting, moment, nonEmpty, waiting } from "./values.ts";
 
 // What a rotation in two phases cannot have, and what is nothing to tell others of before the second one.
 const OF_ONE_PHASE = ["at", "store", "ifOlderThan", "requestId", "dryRun"];
@@ -10,7 +11,7 @@ const NOTICES = ["before", "after", "notifyUrl", "notifyKeyFile"];
 export function addRotate(command: Command, runner: Runner): void {
   command
     .description("replace the secret; every session ends at once unless --grace is given")
-    .option("--reason <text>", "why, for the audit log")
+    .option("--reason <text>", "why, for the audit log", atMost(LONGEST_REASON))
     .option("--force", "do not ask; needed when stdin is no terminal")
     .addOption(
       lasting("--grace <duration>", "let tokens of the old secret verify for this long", "0s"),
@@ -33,7 +34,7 @@ export function addRotate(command: Command, runner: Runner): void {
     .option(
       "--request-id <id>",
       "the same id again answers with the rotation it already made",
-      nonEmpty,
+      (id: string) => atMost(LONGEST_REQUEST_ID)(nonEmpty(id)),
     )
     .option(
       "--at <when>",

@@ -1,7 +1,8 @@
 import { Argument, type Command } from "commander";
 import type { Location } from "../../store/versions.ts";
 import { type Commands, run } from "./runner.ts";
-import { choice, CHOICES, lasting, nonEmpty, waiting } from "./values.ts";
+import { LONGEST_REASON } from "../../core/limits.ts";
+import { atMost, choice, CHOICES, lasting, nonEmpty, waiting } from "./values.ts";
 import { backupCommands } from "./backup.ts";
 import { addRotate } from "./rotate.ts";
 
@@ -46,7 +47,7 @@ export const secretCommands: Commands = {
       .addOption(
         lasting("--grace <duration>", "with --then-rotate: how long its tokens still verify", "0s"),
       )
-      .option("--reason <text>", "why, for the audit log")
+      .option("--reason <text>", "why, for the audit log", atMost(LONGEST_REASON))
       .addHelpText(
         "after",
         `

@@ -80,6 +80,14 @@ export function nonEmpty(text: string): string {
   throw new InvalidArgumentError("Say something.");
 }
 
+/** What is kept for good, and by every machine that shares the secret. */
+export function atMost(characters: number): (text: string) => string {
+  return (text) => {
+    if (text.length <= characters) return text;
+    throw new InvalidArgumentError(`Say it in ${characters} characters.`);
+  };
+}
+
 /** A whole number from 1 on. */
 export function count(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);

@@ -1,9 +1,11 @@
-import { isRekeyError } from "../../core/errors.ts";
-import type { MemberStatus } from "../../etcd/client.ts";
+import { asRefusal, isRekeyError } from "../../core/errors.ts";
+import { isSplit, type MemberStatus } from "../../etcd/client.ts";
 import { fleetHealth, lagging } from "../../fleet/health.ts";
 import type { Member } from "../../fleet/members.ts";
 import { keysOf, knownFleet, mustGoOn, readSnapshot, type Snapshot } from "../../fleet/snapshot.ts";
+import { countedHere } from "../../fleet/replica.ts";
 import type { SharedVersion } from "../../fleet/state.ts";
+import { isShared } from "../../secret/sharing.ts";
 import { sealedSlot } from "../../store/secret_store.ts";
 import { type Finding, type FindingCode, shellWord } from "../finding.ts";
 import { type OpenPatient, rekey } from "../patient.ts";
@@ -11,13 +13,17 @@ import { type OpenPatient, rekey } from "../patient.ts";
 /** Whether etcd answers, and the servers that share the secret with this machine follow; nothing when none do. */
 export async function fleetCheck(patient: OpenPatient): Promise<Finding[]> {
   const { installation } = patient;
-  if (installation.versions.current()!.location !== "etcd") return [];
+  if (!isShared(installation)) return [];
+  // Of the KEK there is a finding already.
+  if (isRekeyError(await installation.kek().catch(asRefusal))) return [];
   try {
     const snapshot = await readSnapshot(installation, installation.shared());
     mustGoOn(knownFleet(installation.meta), installation.versions.current(), snapshot);
+    countedHere(installation, snapshot!.state);
     const health = await fleetHealth(installation);
     return [
       ...lost(patient, snapshot),
+      ...isSplit(health.etcd) ? [split()] : [],
       ...health.etcd.flatMap(ofMember),
       ...health.etcd.length === 1 ? [single()] : [],
       // A server follows within milliseconds: one that has just been overtaken is asked for once more.
@@ -29,7 +35,7 @@ export async function fleetCheck(patient: OpenPatient): Promise<Finding[]> {
   }
 }
 
-// Of anything else there is a finding already: the KEK's.
+// Of anything else there is a finding already.
 const OF_FLEET: readonly string[] = [
   "etcd_unconfigured",
   "etcd_unavailable",
@@ -38,6 +44,7 @@ const OF_FLEET: readonly string[] = [
   "fleet_behind",
   "fleet_foreign",
   "secret_damaged",
+  "kek_wrong",
 ];
 
 function refusal(
@@ -49,8 +56,8 @@ function refusal(
     code: code as FindingCode,
     what: message,
     why: code === "secret_damaged"
-      ? `Nothing is accepted here; once it is gone, ${rekey(patient, "rotate --force")} makes ` +
-        "another one on the machine with the highest version"
+      ? `Nothing is accepted here; once it is gone, ${rekey(patient, "store move etcd")} puts it ` +
+        "back on the machine with the highest version"
       : `${hint}. Until then nothing is accepted here, and nothing is lost`,
     command: commandFor(patient, code),
   };
@@ -60,7 +67,7 @@ function commandFor(patient: OpenPatient, code: string): string | null {
   const { installation } = patient;
   if (code === "fleet_behind") return rekey(patient, "rotate --force");
   // etcd is well, and what is wrong is what this machine was told of it.
-  if (code === "etcd_unconfigured" || code === "fleet_foreign") return null;
+  if (["etcd_unconfigured", "fleet_foreign", "kek_wrong"].includes(code)) return null;
   if (code !== "secret_damaged") return "etcdctl endpoint health --cluster";
   const { state } = keysOf(installation.shared(), installation.environment.app.name);
   return `etcdctl del ${shellWord(state)}`;
@@ -75,8 +82,8 @@ function lost(patient: OpenPatient, snapshot: Snapshot | undefined): Finding[] {
     code: "secret_missing",
     what: `etcd lacks the value of version ${version}, which this machine has`,
     why: "Machines that do not have it can neither join nor follow; the next change made here " +
-      "puts it back, and preparing a version changes nothing else",
-    command: rekey(patient, "rotate --prepare"),
+      "puts it back",
+    command: rekey(patient, "store move etcd"),
   }));
 }
 
@@ -95,6 +102,16 @@ function ofMember({ endpoint, trouble, errors = [] }: MemberStatus): Finding[] {
     why: "It may take no writes: then no rotation can be made, and no server stays on the list",
     command: "etcdctl alarm list",
   }));
+}
+
+function split(): Finding {
+  return {
+    code: "etcd_split",
+    what: "The members of etcd that are named are those of different etcds",
+    why: "Each has a secret of its own. A member that was started before it was configured, as " +
+      "Debian's package does, stays alone until its data folder is emptied",
+    command: "etcdctl member list",
+  };
 }
 
 function single(): Finding {
