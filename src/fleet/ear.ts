@@ -6,6 +6,7 @@ export class Ear {
   readonly #closing = new AbortController();
   #heard = false;
   #owes: number | undefined;
+  readonly #since = performance.now();
 
   /** @param onSound is called whenever it hears something. */
   constructor(private readonly onSound: () => void) {}
@@ -18,6 +19,11 @@ export class Ear {
     this.#heard = true;
     this.#owes = undefined;
     this.onSound();
+  }
+
+  /** Whether it has listened for a while: one that ends at once would do so again. */
+  get isTried(): boolean {
+    return performance.now() - this.#since >= LATE_MS;
   }
 
   close(): void {

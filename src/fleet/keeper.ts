@@ -185,7 +185,9 @@ export class FleetKeeper {
       .catch(asRefusal)
       .finally(() => {
         // Another one may have taken its place.
-        if (this.#ear === ear) this.#ear = undefined;
+        if (this.#ear !== ear) return;
+        this.#ear = undefined;
+        if (ear.isTried) this.#wake.resolve();
       });
   }
 

@@ -124,6 +124,26 @@ Deno.test("how a server keeps up with its fleet", async (t) => {
   });
 });
 
+Deno.test("a server whose member of etcd is lost listens to another one at once", async () => {
+  await using etcd = await Etcd.start(3);
+  using fleet = await Fleet.start(etcd, 2, "lost");
+  const [one, two] = fleet.machines as [Box, Box];
+  // None that leads: an election takes a while by itself.
+  const leader = await etcd.leader();
+  const [member, other] = etcd.members.filter((one) => one !== leader);
+  const env = { REKEY_ETCD_ENDPOINTS: [member!, other!, leader].map(({ url }) => url).join() };
+  // It asks of itself every twelve seconds.
+  await using server = await Serving.start(two, ["--workers", "1", "--max-staleness", "60s"], {
+    env,
+  });
+  await pause(1_500);
+  await etcd.kill(member!);
+  await pause(500);
+  const { unconfirmed } = await must(one, "rotate", "--force", "--wait", "5s");
+  assert.deepEqual(unconfirmed, []);
+  await server.stop();
+});
+
 /** Lets everything through after a while. */
 function late(milliseconds: number): TransformStream<Uint8Array, Uint8Array> {
   return new TransformStream({
