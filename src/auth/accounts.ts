@@ -95,11 +95,15 @@ export class Accounts {
       .filter(({ version }) => verifying.has(version));
   }
 
-  /** Ends one session. @throws {RekeyError} `failed` when there is no such open session. */
+  /**
+   * Ends one session. One that has ended is told of again where machines share the secret: some may not have heard.
+   *
+   * @throws {RekeyError} `failed` when there is no such open session.
+   */
   async endSession(jti: string): Promise<void> {
     const shared = await this.secrets.fleet.shareEnded(({ database }, now) => {
       const session = new Sessions(database).find(jti);
-      return session?.revoked_at === null ? [{ ...session, revoked_at: now }] : [];
+      return session === undefined ? [] : [{ ...session, revoked_at: session.revoked_at ?? now }];
     });
     await this.#change(
       ({ database }, now) => {

@@ -34,6 +34,19 @@ Deno.test("an etcd that was put back and has gone on since hides no session that
   for (const { token } of sessions) assert.equal(await verified(token), 3);
 });
 
+Deno.test("a session that has ended is told of again when that is asked for", async () => {
+  await using etcd = await Etcd.start(1);
+  using fleet = await Fleet.start(etcd, 2, "again");
+  const [one, two] = fleet.machines as [Box, Box];
+  const { token, jti } = await must(one, "issue", "--sub", "alice");
+  await must(one, "session", "revoke", jti);
+  await etcd.ctl("del", "--prefix", "/again/agiworkforce/state/revoked/");
+  assert.equal((await two.run(["verify", token])).code, 0, "it has not heard");
+  await must(one, "session", "revoke", jti);
+  assert.equal((await two.run(["verify", token])).code, 3);
+  assert.equal((await one.run(["session", "revoke", "unknown"])).code, 1);
+});
+
 Deno.test("a machine that is new takes over any number of ended sessions, and goes on where it was kept from it", async () => {
   await using etcd = await Etcd.start(1);
   using fleet = await Fleet.start(etcd, 2, "many");
