@@ -20,6 +20,7 @@ import {
 } from "../store/keyring_addon.ts";
 import { KEYRING_TIMEOUT_MS, KeyringStore, type QuickRead } from "../store/keyring_store.ts";
 import type { SecretService } from "../store/secret_service.ts";
+import type { EtcdClient } from "../etcd/client.ts";
 import { etcdFrom } from "./etcd_settings.ts";
 import { endingInWords, endingOf } from "./ending.ts";
 import type { Output } from "./output.ts";
@@ -85,12 +86,16 @@ export function environmentFrom(
   // Whoever has another way to the addon has it for a reason.
   const quick = loadAddon === undefined ? quickRead(folders) : undefined;
   let user: string | undefined;
+  let etcd: { client: EtcdClient | undefined } | undefined;
   return {
     app,
     folders,
     kek: kekSources(options),
     keyring: new KeyringStore(app, load, keyringTimeout(), quick),
-    etcd: etcdFrom(variable),
+    // Of whom etcd is no business it may be named wrongly.
+    get etcd() {
+      return (etcd ??= { client: etcdFrom(variable) }).client;
+    },
     mirror: oneOf("REKEY_MIRROR", options.mirror, ["auto", "on", "off"]) ?? "auto",
     // Asked for by what writes only.
     get actor() {

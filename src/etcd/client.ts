@@ -1,6 +1,6 @@
 import { isRekeyError, type RekeyError } from "../core/errors.ts";
 import { type Answer, type Reply, replyOf } from "./answers.ts";
-import { errorOf, noEtcd, unavailable, wantsLogin } from "./errors.ts";
+import { errorOf, noEtcd, unanswered, unavailable, wantsLogin } from "./errors.ts";
 import type { EtcdSettings } from "./settings.ts";
 import {
   type Condition,
@@ -194,8 +194,7 @@ export class EtcdClient {
       return replyOf(path, response.status, await response.text());
     } catch (error) {
       if (isRekeyError(error)) throw error;
-      const late = error instanceof DOMException;
-      throw unavailable(late ? "it does not answer" : "it cannot be reached", error);
+      throw unanswered(error);
     }
   }
 

@@ -9,6 +9,22 @@ export function unavailable(why: string, cause?: unknown): RekeyError {
   });
 }
 
+/** A call has ended without an answer. */
+export function unanswered(cause: unknown): RekeyError {
+  const text = String(cause);
+  if (cause instanceof DOMException) return unavailable("it does not answer", cause);
+  if (text.includes("peer certificate")) {
+    return unavailable("its certificate is none that REKEY_ETCD_CA vouches for", cause);
+  }
+  if (text.includes("connection closed")) {
+    return unavailable(
+      "it has closed the connection; it may want TLS, or another client certificate",
+      cause,
+    );
+  }
+  return unavailable("it cannot be reached", cause);
+}
+
 /** Nothing says where etcd is. */
 export function unconfigured(): RekeyError {
   return new RekeyError("etcd_unconfigured", "Cannot use etcd: nothing says where it is", {

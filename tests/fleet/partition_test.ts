@@ -84,12 +84,13 @@ Deno.test("a machine whose network fails, with TLS, a client certificate and a u
   );
 
   await t.step("wrong credentials are denied, and said to be", async () => {
-    const code = async (env: Record<string, string>) => {
+    const refusal = async (env: Record<string, string>) => {
       const { code, stderr } = await near.run(["status", "--json"], { env });
       assert.equal(code, 4, stderr);
       assert.doesNotMatch(stderr, new RegExp(EtcdApart.password));
-      return JSON.parse(stderr).error.code;
+      return JSON.parse(stderr).error;
     };
+    const code = async (env: Record<string, string>) => (await refusal(env)).code;
     const wrong = join(near.home, "wrong");
     Deno.writeTextFileSync(wrong, "wrong\n");
     assert.equal(await code({ REKEY_ETCD_PASSWORD_FILE: wrong }), "etcd_denied");
@@ -102,7 +103,11 @@ Deno.test("a machine whose network fails, with TLS, a client certificate and a u
       REKEY_ETCD_KEY: etcd.file("named.key"),
     };
     assert.equal(await code(named), "etcd_denied");
-    assert.equal(await code({ REKEY_ETCD_CERT: "", REKEY_ETCD_KEY: "" }), "etcd_unavailable");
-    assert.equal(await code({ REKEY_ETCD_CA: "" }), "etcd_unavailable");
+    const uncertified = await refusal({ REKEY_ETCD_CERT: "", REKEY_ETCD_KEY: "" });
+    assert.equal(uncertified.code, "etcd_unavailable");
+    assert.match(uncertified.message, /client certificate/);
+    const unvouched = await refusal({ REKEY_ETCD_CA: "" });
+    assert.equal(unvouched.code, "etcd_unavailable");
+    assert.match(unvouched.message, /REKEY_ETCD_CA/);
   });
 });

@@ -42,6 +42,13 @@ Deno.test("files for etcd that cannot be used are said to be; none of them is a 
       assert.match(message, /REKEY_ETCD_(CERT|KEY)/);
     });
   }
+  await t.step("of whom etcd is no business it is none", async () => {
+    const env = { REKEY_ETCD_CA: path("text"), REKEY_STORE: "", REKEY_APP: "alone" };
+    for (const args of [["version"], ["help"], ["init", "--store", "database"], ["status"]]) {
+      const { code, stderr } = await box.run(args, { env });
+      assert.equal(code, 0, `${args}: ${stderr}`);
+    }
+  });
   await t.step("those that can be used", async () => {
     const files = { CA: "other.pem", CERT: "one.pem", KEY: "one.key" };
     const env = Object.entries(files).map(([name, file]) => [`REKEY_ETCD_${name}`, path(file)]);

@@ -31,7 +31,9 @@ export async function fleetCheck(patient: OpenPatient): Promise<Finding[]> {
     ];
   } catch (error) {
     if (!isRekeyError(error)) throw error;
-    return OF_FLEET.includes(error.code) ? [refusal(patient, error.code, error)] : [];
+    // What REKEY_ETCD_* name cannot be used.
+    const code = error.code === "usage" ? "etcd_unconfigured" : error.code;
+    return OF_FLEET.includes(code) ? [refusal(patient, code, error)] : [];
   }
 }
 
