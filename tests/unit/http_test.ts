@@ -22,17 +22,17 @@ function app(changes: Partial<Services> = {}) {
     trustForwarded: false,
     ...changes,
   };
-  const hono = makeApp(makeRoutes("test"), services, (one) => served.push(one));
+  const answer = makeApp(makeRoutes("test"), services, (one) => served.push(one));
   return {
     served,
     ask: (path: string, headers: Record<string, string> = {}, method = "GET", body?: string) =>
-      hono.fetch(
+      answer(
         new Request(`http://127.0.0.1:8700${path}`, {
           method,
           headers,
           ...body === undefined ? {} : { body },
         }),
-        { address: "127.0.0.1" },
+        "127.0.0.1",
       ),
   };
 }
