@@ -12,6 +12,9 @@ export type JsonObject = Record<string, unknown>;
 export interface ParsedJws {
   readonly header: JsonObject & { alg: string; kid?: string };
   readonly payload: JsonObject;
+  /** What the signature is over. */
+  readonly signed: string;
+  readonly signature: Uint8Array;
 }
 
 // Header parameters that ask the verifier to take a key from the token, to fetch one, or to treat the
@@ -35,8 +38,21 @@ export function parseJws(token: string): ParsedJws {
   const parts = token.split(".");
   if (parts.length !== 3) throw malformed(`it has ${parts.length} parts, a signed token has 3`);
   const [header, payload, signature] = parts as [string, string, string];
-  decode(signature, "signature");
-  return { header: parseHeader(header), payload: parseObject(payload, "payload") };
+  return {
+    // Before the header is looked at: a text that is no signature is the first thing to be wrong.
+    signature: decode(signature, "signature"),
+    header: headerOf(header),
+    payload: parseObject(payload, "payload"),
+    signed: token.slice(0, token.lastIndexOf(".")),
+  };
+}
+
+// An issuer writes the same header each time, so the last one is nearly always this one too.
+let last: { readonly encoded: string; readonly header: ParsedJws["header"] } | undefined;
+
+function headerOf(encoded: string): ParsedJws["header"] {
+  if (last?.encoded !== encoded) last = { encoded, header: Object.freeze(parseHeader(encoded)) };
+  return last.header;
 }
 
 function parseHeader(encoded: string): ParsedJws["header"] {
