@@ -6,6 +6,7 @@ import type { VerifyPolicy } from "../../src/auth/verifier.ts";
 import { type ErrorCode, isRekeyError } from "../../src/core/errors.ts";
 import { LiveSecrets } from "../../src/secret/live_secrets.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
+import { claims, signer } from "../support/jwt_attacks/row.ts";
 import { testEnvironment } from "../support/environment.ts";
 
 async function makeAll(most?: { entries: number; characters: number }) {
@@ -95,6 +96,18 @@ Deno.test("what was accepted under one policy is not accepted under another", as
     all.verify(token, { ...policy, subject: "bob" }),
     refusedWith("claim_mismatch"),
   );
+});
+
+Deno.test("what is remembered of another algorithm is not accepted where that was not asked for", async () => {
+  using all = await makeAll();
+  const { secret } = await all.secrets.get();
+  const token = signer(secret.reveal())('{"alg":"HS256"}', claims(), secret.reveal(), "sha256");
+  const other = { ...policy, algorithm: "HS256" } as const;
+  for (let i = 0; i < 2; i++) {
+    assert.equal((await all.verify(token, other)).version, 1);
+    assert.equal(all.verifier.size, 1);
+    await assert.rejects(all.verify(token), refusedWith("alg_not_allowed"));
+  }
 });
 
 Deno.test("tokens that differ only in their last characters have claims of their own", async () => {
