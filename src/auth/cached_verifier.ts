@@ -1,3 +1,4 @@
+import { type Most, Recent } from "../core/recent.ts";
 import { andThen, type Soon } from "../core/soon.ts";
 import type { LiveSecrets, View } from "../secret/live_secrets.ts";
 import type { Algorithm } from "../store/installation.ts";
@@ -12,11 +13,8 @@ import {
   verifyToken,
 } from "./verifier.ts";
 
-/** How many verified tokens are remembered at most. */
-const MOST_ENTRIES = 10_000;
-
-/** How many characters of them: tokens may be long, and what they say takes ten times as much. */
-const MOST_CHARACTERS = 8 * 2 ** 20;
+/** How many verified tokens are remembered. They may be long, and what they say takes ten times as much. */
+const MOST: Most = { entries: 10_000, characters: 8 * 2 ** 20 };
 
 /** Longer ones are verified anew each time. */
 const LONGEST_REMEMBERED = 4_096;
@@ -36,14 +34,12 @@ interface Entry {
  * An entry is found by the whole token: a shortened or hashed key could hand one caller the claims of another.
  */
 export class CachedVerifier {
-  readonly #entries = new Map<string, Entry>();
-  #characters = 0;
+  readonly #entries: Recent<Entry>;
   #generation = "";
 
-  constructor(
-    private readonly live: LiveSecrets,
-    private readonly most = { entries: MOST_ENTRIES, characters: MOST_CHARACTERS },
-  ) {}
+  constructor(private readonly live: LiveSecrets, most = MOST) {
+    this.#entries = new Recent(most);
+  }
 
   /** How many tokens are remembered. */
   get size(): number {
@@ -60,7 +56,7 @@ export class CachedVerifier {
     return andThen(verifyToken(this.live, token, policy), (verified) => {
       const isShort = token.length <= LONGEST_REMEMBERED;
       if (isShort && view.generation === this.#generation) {
-        this.#remember(token, { verified, algorithm, change: view.change });
+        this.#entries.set(token, { verified, algorithm, change: view.change });
       }
       return verified;
     });
@@ -80,21 +76,8 @@ export class CachedVerifier {
     return verified;
   }
 
-  #remember(token: string, entry: Entry): void {
-    // Requests at the same time verify the same token: it counts once.
-    if (!this.#entries.has(token)) this.#characters += token.length;
-    this.#entries.set(token, entry);
-    for (const oldest of this.#entries.keys()) {
-      const { entries, characters } = this.most;
-      if (this.#entries.size <= entries && this.#characters <= characters) break;
-      this.#entries.delete(oldest);
-      this.#characters -= oldest.length;
-    }
-  }
-
   #clear(generation: string): void {
     this.#entries.clear();
-    this.#characters = 0;
     this.#generation = generation;
   }
 }

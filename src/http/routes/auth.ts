@@ -1,6 +1,6 @@
-import { Buffer } from "node:buffer";
 import type { Verified } from "../../auth/verifier.ts";
 import { bearerToken } from "../bearer.ts";
+import { encodeBase64url } from "../../core/base64url.ts";
 import { andThen } from "../../core/soon.ts";
 import type { Answer, Route } from "../route.ts";
 import { Problem } from "../schemas.ts";
@@ -52,7 +52,7 @@ function answering(status: number): Route["handler"] {
 function identity({ claims }: Verified): Record<string, string> {
   return {
     "x-auth-subject": headerText(typeof claims.sub === "string" ? claims.sub : ""),
-    "x-auth-claims": Buffer.from(JSON.stringify(claims)).toString("base64url"),
+    "x-auth-claims": encodeBase64url(new TextEncoder().encode(JSON.stringify(claims))),
   };
 }
 
