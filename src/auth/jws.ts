@@ -1,4 +1,4 @@
-import { decodeBase64url } from "../core/base64url.ts";
+import { decodeInto, isBase64url } from "../core/base64url.ts";
 import { RekeyError } from "../core/errors.ts";
 import { parseStrictJson, StrictJsonError } from "./strict_json.ts";
 
@@ -14,7 +14,8 @@ export interface ParsedJws {
   readonly payload: JsonObject;
   /** What the signature is over. */
   readonly signed: string;
-  readonly signature: Uint8Array;
+  /** In canonical base64url. */
+  readonly signature: string;
 }
 
 // Header parameters that ask the verifier to take a key from the token, to fetch one, or to treat the
@@ -38,12 +39,12 @@ export function parseJws(token: string): ParsedJws {
   const parts = token.split(".");
   if (parts.length !== 3) throw malformed(`it has ${parts.length} parts, a signed token has 3`);
   const [header, payload, signature] = parts as [string, string, string];
+  if (!isBase64url(signature)) throw notBase64url("signature");
   return {
-    // Before the header is looked at: a text that is no signature is the first thing to be wrong.
-    signature: decode(signature, "signature"),
     header: headerOf(header),
     payload: parseObject(payload, "payload"),
     signed: token.slice(0, token.lastIndexOf(".")),
+    signature,
   };
 }
 
@@ -80,10 +81,17 @@ function parseObject(encoded: string, part: string): JsonObject {
   throw malformed(`its ${part} is no JSON object`);
 }
 
+// For what is read at once and then no more.
+const MEMORY = new Uint8Array(MAX_TOKEN_LENGTH);
+
 function decode(encoded: string, part: string): Uint8Array {
-  const bytes = decodeBase64url(encoded);
-  if (bytes === undefined) throw malformed(`its ${part} is not base64url`);
+  const bytes = decodeInto(MEMORY, encoded);
+  if (bytes === undefined) throw notBase64url(part);
   return bytes;
+}
+
+function notBase64url(part: string): RekeyError {
+  return malformed(`its ${part} is not base64url`);
 }
 
 function malformed(why: string): RekeyError {

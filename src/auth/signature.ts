@@ -1,4 +1,5 @@
 import { createHash, type Hash, timingSafeEqual } from "node:crypto";
+import { decodeInto } from "../core/base64url.ts";
 import type { KeyForm, Secret } from "../core/secret.ts";
 import type { Algorithm } from "../store/installation.ts";
 
@@ -47,17 +48,23 @@ function hmacOf(secret: Secret, form: KeyForm, algorithm: Algorithm): Hmac {
   return hmac;
 }
 
+// A byte more than any of them has.
+const GIVEN = new Uint8Array(65);
+
 /**
  * Whether a signature is the HMAC of a text (RFC 7515 §5.2, RFC 7518 §3.2), compared in constant time. The algorithm
  * is to be checked before.
+ *
+ * @param signature in base64url.
  */
 export function isSignedWith(
   secret: Secret,
   form: KeyForm,
   algorithm: Algorithm,
   text: string,
-  signature: Uint8Array,
+  signature: string,
 ): boolean {
   const expected = hmacOf(secret, form, algorithm).of(text);
-  return signature.length === expected.length && timingSafeEqual(signature, expected);
+  const given = decodeInto(GIVEN, signature);
+  return given?.length === expected.length && timingSafeEqual(given, expected);
 }

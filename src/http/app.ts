@@ -106,11 +106,11 @@ function askForScope({ bearer }: Route, { request, verify }: Call): Soon<void> {
 }
 
 // A handler may give the same answer many times; it is finished once.
-const FINISHED = new WeakSet<Response>();
+const FINISHED = Symbol("finished");
 
-function finished(response: Response): Response {
-  if (FINISHED.has(response)) return response;
-  FINISHED.add(response);
+function finished(response: Response & { [FINISHED]?: true }): Response {
+  if (response[FINISHED]) return response;
+  response[FINISHED] = true;
   response.headers.set("cache-control", "no-store");
   if (!hasBody(response)) return response;
   response.headers.set("x-content-type-options", "nosniff");
