@@ -1,6 +1,7 @@
 import { RegExpRouter } from "../libraries/hono.ts";
 import { RekeyError } from "../core/errors.ts";
 import { andThen, attempt, type Soon } from "../core/soon.ts";
+import { finished, lastOfConnection } from "./answer.ts";
 import { asRefusal, bearerToken, challenge } from "./bearer.ts";
 import { discardBody } from "./body.ts";
 import { isChunked, refuseAmbiguous, refuseForeign, refuseMalformedHost } from "./guard.ts";
@@ -103,31 +104,6 @@ function askForScope({ bearer }: Route, { request, verify }: Call): Soon<void> {
     verify(bearerToken(request)),
     (verified) => mustHaveScope(verified, bearer.remoteScope),
   );
-}
-
-// A handler may give the same answer many times; it is finished once.
-const FINISHED = Symbol("finished");
-
-function finished(response: Response & { [FINISHED]?: true }): Response {
-  if (response[FINISHED]) return response;
-  response[FINISHED] = true;
-  response.headers.set("cache-control", "no-store");
-  if (!hasBody(response)) return response;
-  response.headers.set("x-content-type-options", "nosniff");
-  response.headers.set("referrer-policy", "no-referrer");
-  return response;
-}
-
-function lastOfConnection(response: Response): Response {
-  // Only an answer without a body is given again, and to that request the connection may stay.
-  const last = hasBody(response) ? response : new Response(null, response);
-  last.headers.set("connection", "close");
-  return last;
-}
-
-// Every body of ours has its type. To look at the body itself would make a stream of it.
-function hasBody({ headers }: Response): boolean {
-  return headers.has("content-type");
 }
 
 function refusal(error: unknown): Response {

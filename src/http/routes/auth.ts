@@ -1,4 +1,5 @@
 import type { Verified } from "../../auth/verifier.ts";
+import { bodyless } from "../answer.ts";
 import { bearerToken } from "../bearer.ts";
 import { encodeText } from "../../core/base64url.ts";
 import { andThen } from "../../core/soon.ts";
@@ -38,8 +39,7 @@ function answering(status: number): Route["handler"] {
   // A property, since a WeakMap's entry takes longer than making the answer does.
   const kept = Symbol("answer");
   const about = (verified: Verified & { [kept]?: Response }) =>
-    // Without a body, so that it can be given again and again.
-    verified[kept] ??= new Response(null, { status, headers: identity(verified) });
+    verified[kept] ??= bodyless(status, identity(verified));
   return ({ request, verify }) => andThen(verify(bearerToken(request)), about);
 }
 
