@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
+import { scriptName } from "../src/boot/script.ts";
 import { bundle, LIBRARIES } from "./bundle.ts";
 import { addCode } from "./code_cache.ts";
 import { compile, V8_FLAGS } from "./compile.ts";
@@ -38,7 +39,7 @@ const addon = await addonFiles(TARGET);
 await copyAddon();
 // Rotations load jose.
 for (const name of Object.keys(LIBRARIES).filter((name) => name !== "jose")) {
-  await pack(`${PARTS}/${name}.js`);
+  await pack(`${PARTS}/${scriptName(name)}.js`);
 }
 await writeAbout(PARTS, sources, addon, await findToolchain(TARGET));
 await fixTimes();

@@ -1,9 +1,10 @@
+import { scriptName } from "../src/boot/script.ts";
 import { runDeno } from "./run_deno.ts";
 
 /** Libraries that not every command loads, each with the file of `src/libraries` that says what of it is used. */
 export const LIBRARIES = {
   "age-encryption": "age",
-  hono: "hono",
+  "hono/router/reg-exp-router": "hono",
   jose: "jose",
   "prom-client": "prom_client",
   zod: "zod",
@@ -19,7 +20,7 @@ export async function bundle(folder: string): Promise<void> {
   await bundleOne("src/boot/main.ts", folder, "main", "esm");
   await bundleOne("src/cli/start.ts", folder, "program", "cjs", external);
   for (const [name, file] of Object.entries(LIBRARIES)) {
-    await bundleOne(`src/libraries/${file}.ts`, folder, name, "cjs");
+    await bundleOne(`src/libraries/${file}.ts`, folder, scriptName(name), "cjs");
   }
 }
 

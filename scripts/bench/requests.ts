@@ -2,7 +2,7 @@ import { Box } from "../../tests/support/box.ts";
 import { KnownSecret } from "./known_secret.ts";
 import { installPeers, peer } from "./peers.ts";
 import { type Contender, type Goal, inTurn, type Part } from "./result.ts";
-import { bareServer, nodeServer, rekeyServer } from "./servers.ts";
+import { nodeServer, rekeyServer, runtimeServer } from "./servers.ts";
 
 const SECONDS = 3;
 const CONNECTIONS = 32;
@@ -15,6 +15,7 @@ const ONE = "rekey, 1 thread, tokens seen before";
 const TWO = "rekey, 2 threads, tokens seen before";
 const ONE_NEW = "rekey, 1 thread, every token new";
 const BARE = "Deno.serve that answers a constant";
+const FLOOR = "Deno.serve that reads the token and gives a kept answer";
 const FASTIFY = "fastify, fast-jwt with its cache, tokens seen before";
 const FASTIFY_NEW = "fastify, fast-jwt without cache, every token new";
 const EXPRESS_NEW = "express, jsonwebtoken, every token new";
@@ -34,7 +35,8 @@ export async function requests(rounds: number): Promise<Part> {
   const [seen, fresh] = [`${folder.home}/seen`, `${folder.home}/new`];
   secret.writeTokens(seen, SEEN);
   secret.writeTokens(fresh, NEW);
-  await using bare = await bareServer(folder.home);
+  await using bare = await runtimeServer("bare", folder.home);
+  await using floor = await runtimeServer("floor", folder.home);
   await using one = await rekeyServer(secret, 1);
   await using two = await rekeyServer(secret, 2);
   await using cached = await nodeServer("fastify.cjs", ["1000"], secret, env);
@@ -42,6 +44,7 @@ export async function requests(rounds: number): Promise<Part> {
   await using express = await nodeServer("express.cjs", [], secret, env);
   const asked: [string, string, string][] = [
     [BARE, bare.url, seen],
+    [FLOOR, floor.url, seen],
     [ONE, one.url, seen],
     [TWO, two.url, seen],
     [FASTIFY, cached.url, seen],

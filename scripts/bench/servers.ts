@@ -21,10 +21,10 @@ export async function rekeyServer(secret: KnownSecret, workers: number): Promise
   return { url: serving.url, [Symbol.asyncDispose]: dispose };
 }
 
-/** The runtime's own server with nothing in it, compiled like rekey. */
-export async function bareServer(folder: string): Promise<Server> {
-  await compile(peer("bare.ts"), `${folder}/bare`, ["--allow-net"]);
-  return await started(`${folder}/bare`, (port) => [String(port)], "", {});
+/** A server on rekey's own runtime, `bare` with nothing in it or `floor`, compiled like rekey. */
+export async function runtimeServer(name: "bare" | "floor", folder: string): Promise<Server> {
+  await compile(peer(`${name}.ts`), `${folder}/${name}`, ["--allow-net"]);
+  return await started(`${folder}/${name}`, (port) => [String(port)], "", {});
 }
 
 /** A server that runs on node, and is told the secret. */

@@ -1,4 +1,4 @@
-import { decodeBase64url } from "../core/base64url.ts";
+import { decodeInto, isBase64url } from "../core/base64url.ts";
 import { RekeyError } from "../core/errors.ts";
 import { parseStrictJson, StrictJsonError } from "./strict_json.ts";
 
@@ -12,6 +12,10 @@ export type JsonObject = Record<string, unknown>;
 export interface ParsedJws {
   readonly header: JsonObject & { alg: string; kid?: string };
   readonly payload: JsonObject;
+  /** What the signature is over. */
+  readonly signed: string;
+  /** In canonical base64url. */
+  readonly signature: string;
 }
 
 // Header parameters that ask the verifier to take a key from the token, to fetch one, or to treat the
@@ -35,8 +39,21 @@ export function parseJws(token: string): ParsedJws {
   const parts = token.split(".");
   if (parts.length !== 3) throw malformed(`it has ${parts.length} parts, a signed token has 3`);
   const [header, payload, signature] = parts as [string, string, string];
-  decode(signature, "signature");
-  return { header: parseHeader(header), payload: parseObject(payload, "payload") };
+  if (!isBase64url(signature)) throw notBase64url("signature");
+  return {
+    header: headerOf(header),
+    payload: parseObject(payload, "payload"),
+    signed: token.slice(0, token.lastIndexOf(".")),
+    signature,
+  };
+}
+
+// An issuer writes the same header each time, so the last one is nearly always this one too.
+let last: { readonly encoded: string; readonly header: ParsedJws["header"] } | undefined;
+
+function headerOf(encoded: string): ParsedJws["header"] {
+  if (last?.encoded !== encoded) last = { encoded, header: Object.freeze(parseHeader(encoded)) };
+  return last.header;
 }
 
 function parseHeader(encoded: string): ParsedJws["header"] {
@@ -64,10 +81,17 @@ function parseObject(encoded: string, part: string): JsonObject {
   throw malformed(`its ${part} is no JSON object`);
 }
 
+// For what is read at once and then no more.
+const MEMORY = new Uint8Array(MAX_TOKEN_LENGTH);
+
 function decode(encoded: string, part: string): Uint8Array {
-  const bytes = decodeBase64url(encoded);
-  if (bytes === undefined) throw malformed(`its ${part} is not base64url`);
+  const bytes = decodeInto(MEMORY, encoded);
+  if (bytes === undefined) throw notBase64url(part);
   return bytes;
+}
+
+function notBase64url(part: string): RekeyError {
+  return malformed(`its ${part} is not base64url`);
 }
 
 function malformed(why: string): RekeyError {

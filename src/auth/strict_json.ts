@@ -37,29 +37,45 @@ export function parseStrictJson(bytes: Uint8Array): unknown {
 // a colon is a member name. `names` has one set for every open object and `null` for every open array.
 function checkTokens(text: string): void {
   const names: (Set<string> | null)[] = [];
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]|-?\d[\d.eE+-]*/g)) {
-    if (/^[-\d]/.test(token)) checkNumber(token);
-    else if (token === "{") names.push(new Set());
-    else if (token === "[") names.push(null);
-    else if (token === "}" || token === "]") names.pop();
-    else checkString(token, names.at(-1));
+  for (const token of text.match(TOKENS) ?? []) {
+    const first = token[0];
+    if (first === '"') checkString(token, names.at(-1));
+    else if (first === "{") names.push(new Set());
+    else if (first === "[") names.push(null);
+    else if (first === "}" || first === "]") names.pop();
+    else checkNumber(token);
     if (names.length > DEEPEST) throw new StrictJsonError("it is nested too deeply");
   }
 }
 
+const TOKENS = /"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]|-?\d[\d.eE+-]*/g;
+
 function checkNumber(token: string): void {
   const value = Number(token);
-  const whole = /^-?\d+$/.test(token);
-  if (Number.isFinite(value) && (!whole || BigInt(token) === BigInt(value))) return;
+  // A double holds each whole number that is not too large, and only some of those that are.
+  const isWhole = /^-?\d+$/.test(token);
+  if (isWhole ? Number.isSafeInteger(value) || isExact(token, value) : Number.isFinite(value)) {
+    return;
+  }
   throw new StrictJsonError("a number is too large to be exact");
+}
+
+function isExact(whole: string, value: number): boolean {
+  return Number.isFinite(value) && BigInt(whole) === BigInt(value);
 }
 
 function checkString(token: string, names: Set<string> | null | undefined): void {
   const end = token.lastIndexOf('"') + 1;
-  const string: string = JSON.parse(token.slice(0, end));
-  if (!string.isWellFormed()) throw new StrictJsonError("a string has a lone surrogate");
-  if (string.includes("\0")) throw new StrictJsonError("a string has a NUL");
+  const string = token.includes("\\") ? checkEscapes(token.slice(0, end)) : token.slice(1, end - 1);
   if (end === token.length || !names) return;
   if (names.has(string)) throw new StrictJsonError("a member stands in it twice");
   names.add(string);
+}
+
+// UTF-8 has no lone surrogate and JSON no NUL, but for those that are written as escapes.
+function checkEscapes(literal: string): string {
+  const string: string = JSON.parse(literal);
+  if (!string.isWellFormed()) throw new StrictJsonError("a string has a lone surrogate");
+  if (string.includes("\0")) throw new StrictJsonError("a string has a NUL");
+  return string;
 }

@@ -1,5 +1,6 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { KeyForm, Secret } from "../core/secret.ts";
+import { andThen, type Soon } from "../core/soon.ts";
 import type { Algorithm, Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import { type ClaimFailure, claimFailures, type ClaimPolicy } from "./claims.ts";
@@ -28,7 +29,7 @@ export interface Verifying {
 /** What a verification asks of whoever owns the secret: `SecretManager`, or `LiveSecrets` in a server. */
 export interface VerificationKeys {
   /** What verifies now. */
-  look(): Promise<Verifying>;
+  look(): Soon<Verifying>;
   /** A value that is at hand, and need not be waited for. */
   keptValue(version: Version): Secret | undefined;
   valueOf(version: Version): Promise<{ secret: Secret }>;
@@ -52,44 +53,58 @@ export class ClaimsError extends RekeyError {
 
 /**
  * Verifies a token: form, algorithm, version, signature, claims, revocation, in this order, so that a
- * forged token learns nothing of what its claims would have been worth.
+ * forged token learns nothing of what its claims would have been worth. Where nothing has to be waited for,
+ * the answer or the refusal is there at once.
  *
  * @throws {RekeyError} a code with exit status 3 when the token is not valid, 4 when the secret
  * cannot be had.
  */
-export async function verifyToken(
+export function verifyToken(
   keys: VerificationKeys,
   token: string,
   policy: VerifyPolicy = DEFAULT_POLICY,
-): Promise<Verified> {
-  const { header, payload } = parseJws(token);
-  const verifying = await keys.look();
-  const { installation, algorithm: own } = verifying;
-  const algorithm = policy.algorithm ?? own;
-  if (header.alg !== algorithm) throw algorithmNotAllowed(algorithm);
-  const version = await signedBy(keys, verifying, token, header.kid, algorithm);
-  refuseClaims(payload, policy, installation.now() / 1000);
-  refuseRevoked(new Sessions(installation.database), payload.jti);
-  return { version: version.version, kid: version.kid, claims: payload };
+): Soon<Verified> {
+  const { header, payload, signed, signature } = parseJws(token);
+  return andThen(keys.look(), ({ installation, algorithm: own, keyForm, versions }) => {
+    const algorithm = policy.algorithm ?? own;
+    if (header.alg !== algorithm) throw algorithmNotAllowed(algorithm);
+    const isSigner = (secret: Secret) =>
+      isSignedWith(secret, keyForm, algorithm, signed, signature);
+    return andThen(signedBy(keys, versions, header.kid, isSigner), ({ version, kid }) => {
+      refuseClaims(payload, policy, installation.now() / 1000);
+      refuseRevoked(new Sessions(installation.database), payload.jti);
+      return { version, kid, claims: payload };
+    });
+  });
 }
 
 /** The version whose secret signed the token. Without a kid each one that verifies now is tried. */
-async function signedBy(
+function signedBy(
   keys: VerificationKeys,
-  { versions, keyForm }: Verifying,
-  token: string,
+  versions: readonly Version[],
   kid: string | undefined,
-  algorithm: Algorithm,
-): Promise<Version> {
+  isSigner: (secret: Secret) => boolean,
+): Soon<Version> {
   const candidates = kid === undefined ? versions : versions.filter((row) => row.kid === kid);
-  if (candidates.length === 0) throw await strangeKid(keys, kid ?? "");
-  for (const version of candidates) {
-    const secret = keys.keptValue(version) ?? await fetchValue(keys, version);
-    if (hasSignature(secret, keyForm, algorithm, token)) return version;
+  return candidates.length > 0
+    ? firstOf(keys, candidates, isSigner)
+    : strangeKid(keys, kid ?? "").then((refusal) => Promise.reject(refusal));
+}
+
+function firstOf(
+  keys: VerificationKeys,
+  [version, ...others]: readonly Version[],
+  isSigner: (secret: Secret) => boolean,
+): Soon<Version> {
+  if (version === undefined) {
+    throw new RekeyError("bad_signature", "Cannot accept the token: its signature is not ours", {
+      hint: "It was changed, or another secret signed it",
+    });
   }
-  throw new RekeyError("bad_signature", "Cannot accept the token: its signature is not ours", {
-    hint: "It was changed, or another secret signed it",
-  });
+  return andThen(
+    keys.keptValue(version) ?? fetchValue(keys, version),
+    (secret) => isSigner(secret) ? version : firstOf(keys, others, isSigner),
+  );
 }
 
 // A rotation may have ended the version while its value was waited for; then the value may be gone because of it,
@@ -102,15 +117,6 @@ async function fetchValue(keys: VerificationKeys, version: Version): Promise<Sec
   } catch (error) {
     if (isRekeyError(error)) await refuseSuperseded(keys, version);
     throw error;
-  }
-}
-
-function hasSignature(secret: Secret, form: KeyForm, algorithm: Algorithm, token: string): boolean {
-  const key = secret.hmacKey(form);
-  try {
-    return isSignedWith(key, algorithm, token);
-  } finally {
-    key.fill(0);
   }
 }
 

@@ -10,6 +10,11 @@ interface Module {
   exports: any;
 }
 
+/** The name, without its ending, of the file that a module's script is in. */
+export function scriptName(module: string): string {
+  return module.replaceAll("/", "+");
+}
+
 /**
  * Scripts that the build has put into a folder, each loaded when it is first asked for, with the code that V8 had
  * made of it when it was built: see docs/performance.md. V8 looks whether that code is its own version's, and
@@ -46,14 +51,15 @@ export class Scripts {
 
   // What not every command loads is packed: each start goes through all that is embedded.
   #source(name: string): string {
-    const packed = fileAt(`${this.folder}/${name}.js.br`);
-    if (packed === undefined) return Deno.readTextFileSync(`${this.folder}/${name}.js`);
+    const path = `${this.folder}/${scriptName(name)}.js`;
+    const packed = fileAt(`${path}.br`);
+    if (packed === undefined) return Deno.readTextFileSync(path);
     return getBuiltinModule("node:zlib").brotliDecompressSync(packed).toString();
   }
 
   #compile(name: string): Script {
     const source = this.#source(name);
-    const cachedData = fileAt(`${this.folder}/${name}.code`);
+    const cachedData = fileAt(`${this.folder}/${scriptName(name)}.code`);
     const wrapped = `(function(require,module,exports){${source}\n})`;
     return new vm.Script(wrapped, { filename: `${name}.js`, ...cachedData && { cachedData } });
   }

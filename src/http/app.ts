@@ -1,5 +1,7 @@
-import { Hono } from "../libraries/hono.ts";
+import { RegExpRouter } from "../libraries/hono.ts";
 import { RekeyError } from "../core/errors.ts";
+import { andThen, attempt, type Soon } from "../core/soon.ts";
+import { finished, lastOfConnection } from "./answer.ts";
 import { asRefusal, bearerToken, challenge } from "./bearer.ts";
 import { discardBody } from "./body.ts";
 import { isChunked, refuseAmbiguous, refuseForeign, refuseMalformedHost } from "./guard.ts";
@@ -21,13 +23,12 @@ export interface Served {
   readonly bug: unknown;
 }
 
-/** What the server says of a connection. */
-interface Env {
-  Bindings: { address: string | undefined };
-}
+/** Answers a request. @param address the peer's. */
+export type App = (request: Request, address: string | undefined) => Soon<Response>;
 
 /**
- * The HTTP interface (design §8) as a function from a request to its answer.
+ * The HTTP interface (design §8) as a function from a request to its answer, which is there at once when nothing has
+ * to be waited for.
  *
  * @param onServed told of every request.
  */
@@ -35,19 +36,23 @@ export function makeApp(
   routes: readonly Route[],
   services: Services,
   onServed: (served: Served) => void,
-): Hono<Env> {
-  const app = new Hono<Env>({ getPath: rawPath });
-  const run = (route: Route, request: Request, address: string | undefined) =>
-    answer(route, { ...services, request, address }, onServed);
+): App {
+  const router = new RegExpRouter<Route>();
   for (const route of routes) {
     const { method, path } = route;
-    const wrong = notAllowed(route);
-    if (method !== "ANY") app.on(method, path, ({ req, env }) => run(route, req.raw, env.address));
-    const other = method === "ANY" ? route : wrong;
-    app.all(path, ({ req, env }) => run(other, req.raw, env.address));
+    if (method !== "ANY") router.add(method, path, route);
+    router.add("ALL", path, method === "ANY" ? route : notAllowed(route));
   }
-  app.all("*", ({ req, env }) => run(NOT_FOUND, req.raw, env.address));
-  return app;
+  return (request, address) => {
+    const isHead = request.method === "HEAD";
+    const [found] = router.match(isHead ? "GET" : request.method, rawPath(request));
+    const response = answer(
+      found[0]?.[0] ?? NOT_FOUND,
+      { ...services, request, address },
+      onServed,
+    );
+    return isHead ? andThen(response, (full) => new Response(null, full)) : response;
+  };
 }
 
 // As it was sent: a proxy in front that forbids a path means the same one.
@@ -57,49 +62,48 @@ function rawPath({ url }: Request): string {
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-async function answer(
-  route: Route,
-  call: Call,
-  onServed: (served: Served) => void,
-): Promise<Response> {
+function answer(route: Route, call: Call, onServed: (served: Served) => void): Soon<Response> {
   const start = performance.now();
   const { request, address } = call;
-  const { response, error } = await outcome(route, call);
-  const { status } = response;
-  await discardBody(request);
-  response.headers.set("cache-control", "no-store");
-  response.headers.set("x-content-type-options", "nosniff");
-  response.headers.set("referrer-policy", "no-referrer");
-  if (isChunked(request)) response.headers.set("connection", "close");
-  const { code } = error === undefined ? {} : statusAndCode(asRefusal(error));
-  onServed({
-    route: route.path,
-    method: METHODS.includes(request.method) ? request.method : "other",
-    status,
-    code,
-    milliseconds: performance.now() - start,
-    address,
-    bug: code === "internal" ? error : undefined,
-  });
-  return response;
+  const chunked = isChunked(request);
+  const finish = (response: Response, error?: unknown) =>
+    andThen(discardBody(request), () => {
+      const { code } = error === undefined ? {} : statusAndCode(asRefusal(error));
+      onServed({
+        route: route.path,
+        method: METHODS.includes(request.method) ? request.method : "other",
+        status: response.status,
+        code,
+        milliseconds: performance.now() - start,
+        address,
+        bug: code === "internal" ? error : undefined,
+      });
+      return chunked ? lastOfConnection(finished(response)) : finished(response);
+    });
+  return attempt(
+    () => guarded(route, call, chunked),
+    finish,
+    (error) => finish(refusal(error), error),
+  );
 }
 
-async function outcome(route: Route, call: Call): Promise<{ response: Response; error?: unknown }> {
-  try {
-    refuseMalformedHost(call.request);
-    refuseAmbiguous(call.request);
-    if (!route.forProxies) refuseForeign(call.request, call.names);
-    if (call.remote) await askForScope(route, call);
-    return { response: await route.handler(call) };
-  } catch (error) {
-    return { response: refusal(error), error };
-  }
+function guarded(route: Route, call: Call, chunked: boolean): Soon<Response> {
+  const { request, names, remote } = call;
+  refuseMalformedHost(request);
+  if (chunked) refuseAmbiguous(request);
+  if (!route.forProxies) refuseForeign(request, names);
+  return remote
+    ? andThen(askForScope(route, call), () => route.handler(call))
+    : route.handler(call);
 }
 
 // Where other machines can ask, what tells more than the asker's own token says needs a scope.
-async function askForScope({ bearer }: Route, { request, verify }: Call): Promise<void> {
+function askForScope({ bearer }: Route, { request, verify }: Call): Soon<void> {
   if (typeof bearer !== "object") return;
-  mustHaveScope(await verify(bearerToken(request)), bearer.remoteScope);
+  return andThen(
+    verify(bearerToken(request)),
+    (verified) => mustHaveScope(verified, bearer.remoteScope),
+  );
 }
 
 function refusal(error: unknown): Response {

@@ -1,5 +1,6 @@
 import type * as z from "../libraries/zod.ts";
 import { parseStrictJson, StrictJsonError } from "../auth/strict_json.ts";
+import type { Soon } from "../core/soon.ts";
 import { HttpRefusal } from "./problem.ts";
 
 /** More than any request of ours needs: a token has 16,384 characters at most. */
@@ -74,8 +75,11 @@ function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
  * Reads what is left of a body that no handler wanted. A client that is answered while it is still sending may
  * take the answer for a failure, with HTTP/2 in particular.
  */
-export async function discardBody(request: Request): Promise<void> {
-  if (request.body === null || request.bodyUsed) return;
+export function discardBody(request: Request): Soon<void> {
+  if (request.body !== null && !request.bodyUsed) return readAway(request);
+}
+
+async function readAway(request: Request): Promise<void> {
   try {
     await readBytes(request, DISCARD_TIMEOUT_MS);
   } catch (error) {

@@ -51,14 +51,12 @@ export function refuseForeign(request: Request, names: Names): void {
 }
 
 /**
- * Refuses a request of which two readers could see the end in two places (RFC 9112 §6.1): one with two lengths, or
- * with a coding that only one of them may know.
+ * Refuses a chunked request of which two readers could see the end in two places (RFC 9112 §6.1): one with two
+ * lengths, or with a coding that only one of them may know.
  *
  * @throws {HttpRefusal} 400.
  */
-export function refuseAmbiguous(request: Request): void {
-  if (!isChunked(request)) return;
-  const { headers } = request;
+export function refuseAmbiguous({ headers }: Request): void {
   const what = headers.has("content-length")
     ? "both Content-Length and Transfer-Encoding"
     : headers.get("transfer-encoding")!.toLowerCase() !== "chunked"

@@ -2,6 +2,7 @@ import type * as z from "../libraries/zod.ts";
 import type { Credentials } from "../auth/accounts.ts";
 import type { Issued } from "../auth/manager.ts";
 import type { Verified, VerifyPolicy } from "../auth/verifier.ts";
+import type { Soon } from "../core/soon.ts";
 import type { RotateOptions } from "../secret/rotation_request.ts";
 import type { Names } from "./guard.ts";
 import type { RotateAnswer, Status } from "./schemas.ts";
@@ -21,8 +22,8 @@ export interface Office {
 
 /** What handlers work with. */
 export interface Services {
-  /** Verifies a token and counts the verdict. */
-  verify(token: string, policy?: VerifyPolicy): Promise<Verified>;
+  /** Verifies a token and counts the verdict. A refusal may be thrown at once. */
+  verify(token: string, policy?: VerifyPolicy): Soon<Verified>;
   /** @throws {RekeyError} when the secret cannot be had. */
   ready(): Promise<void>;
   readonly office: Office;
@@ -59,5 +60,5 @@ export interface Route {
   readonly bearer?: "always" | { readonly remoteScope: string };
   /** Proxies pass their clients' `Host` and `Origin` on to it: there is nothing to check them against. */
   readonly forProxies?: true;
-  readonly handler: (call: Call) => Response | Promise<Response>;
+  readonly handler: (call: Call) => Soon<Response>;
 }

@@ -1,2 +1,2 @@
 /** What finds a request's route: `serve`. */
-export { Hono } from "hono";
+export { RegExpRouter } from "hono/router/reg-exp-router";

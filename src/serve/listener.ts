@@ -1,10 +1,11 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { IS_DENO_2_5 } from "../core/runtime.ts";
+import type { Soon } from "../core/soon.ts";
 import { fileIdentity, removeFile } from "../store/private_files.ts";
 import type { Address, Settings } from "./settings.ts";
 
 /** Answers one request; the address is the peer's. */
-export type Handler = (request: Request, address: string | undefined) => Promise<Response>;
+export type Handler = (request: Request, address: string | undefined) => Soon<Response>;
 
 /** Who is told how listening goes. */
 export interface ListenerTold {

@@ -64,7 +64,7 @@ export class SecretOffice implements Omit<Office, "metrics"> {
   rotate: Office["rotate"] = (token, options) =>
     this.#rotations.through(async () => {
       const { secrets, auth } = this.managers;
-      const permit = () => verifyToken(secrets, token);
+      const permit = async () => await verifyToken(secrets, token);
       const changed = await patiently(() => {
         this.#askKeyringAgain();
         return auth.rotate({ ...options, permit, lockTimeoutMs: 0 });

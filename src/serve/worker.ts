@@ -1,9 +1,10 @@
 import { CachedVerifier } from "../auth/cached_verifier.ts";
 import { parseJws } from "../auth/jws.ts";
-import type { VerifyPolicy } from "../auth/verifier.ts";
+import type { Verified, VerifyPolicy } from "../auth/verifier.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { isRekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
+import { attempt, type Soon } from "../core/soon.ts";
 import { makeApp, type Served } from "../http/app.ts";
 import { Meters } from "../http/meters.ts";
 import type { Services } from "../http/route.ts";
@@ -67,9 +68,7 @@ export class RequestThread {
         this.#lines.push(accessLine(served, settings.debug));
       }
     });
-    const handler = async (request: Request, address: string | undefined) =>
-      await app.fetch(request, { address });
-    this.#listener = new Listener(settings, handler, {
+    this.#listener = new Listener(settings, app, {
       listensAgain: () => this.#main.call("listensAgain"),
       cannotListen: (why) => this.#main.call("cannotListen", why),
     });
@@ -115,26 +114,35 @@ export class RequestThread {
     };
   }
 
-  async #verify(token: string, policy?: VerifyPolicy) {
-    try {
-      const verified = await this.#judge(token, policy);
-      this.#count("valid");
-      return verified;
-    } catch (error) {
-      if (isRekeyError(error)) this.#count(error.code);
-      throw error;
-    }
+  #verify(token: string, policy?: VerifyPolicy): Soon<Verified> {
+    return attempt(
+      () => this.#judge(token, policy),
+      (verified) => {
+        this.#count("valid");
+        return verified;
+      },
+      (error) => {
+        if (isRekeyError(error)) this.#count(error.code);
+        throw error;
+      },
+    );
   }
 
-  async #judge(token: string, policy?: VerifyPolicy) {
-    try {
-      return await this.#verifier.verify(token, policy);
-    } catch (error) {
-      if (!isRekeyError(error, "unknown_kid") || !this.#isPrepared(token)) throw error;
-      // Another machine signs with it: it was made the current one this moment.
-      await this.#main.call("followNow");
-      return await this.#verifier.verify(token, policy);
-    }
+  #judge(token: string, policy?: VerifyPolicy): Soon<Verified> {
+    return attempt(
+      () => this.#verifier.verify(token, policy),
+      (verified) => verified,
+      (error) => {
+        if (!isRekeyError(error, "unknown_kid") || !this.#isPrepared(token)) throw error;
+        return this.#judgeAnew(token, policy);
+      },
+    );
+  }
+
+  // Another machine signs with it: it was made the current one this moment.
+  async #judgeAnew(token: string, policy?: VerifyPolicy): Promise<Verified> {
+    await this.#main.call("followNow");
+    return await this.#verifier.verify(token, policy);
   }
 
   #isPrepared(token: string): boolean {

@@ -22,17 +22,17 @@ function app(changes: Partial<Services> = {}) {
     trustForwarded: false,
     ...changes,
   };
-  const hono = makeApp(makeRoutes("test"), services, (one) => served.push(one));
+  const answer = makeApp(makeRoutes("test"), services, (one) => served.push(one));
   return {
     served,
     ask: (path: string, headers: Record<string, string> = {}, method = "GET", body?: string) =>
-      hono.fetch(
+      answer(
         new Request(`http://127.0.0.1:8700${path}`, {
           method,
           headers,
           ...body === undefined ? {} : { body },
         }),
-        { address: "127.0.0.1" },
+        "127.0.0.1",
       ),
   };
 }
@@ -134,4 +134,49 @@ Deno.test("a refused body says where it is wrong and never what it holds", async
     assert.equal(response.status, 400, body);
     assert.doesNotMatch(await response.text(), /s3cret/);
   }
+});
+
+Deno.test("an answer that is kept is given only after the token was asked about once more", async () => {
+  let asked = 0;
+  const verify = () => {
+    if (++asked > 2) throw new RekeyError("revoked", "Cannot accept the token: it is over");
+    return VERIFIED;
+  };
+  const { ask, served } = app({ verify });
+  const [first, second, third] = [
+    await ask("/auth", good),
+    await ask("/auth", good),
+    await ask("/auth", good),
+  ];
+  assert.equal(first, second);
+  assert.deepEqual([first!.status, third!.status, asked], [204, 401, 3]);
+  assert.deepEqual(served.map(({ status }) => status), [204, 204, 401]);
+});
+
+Deno.test("a kept answer does not keep what was said to one request only", async () => {
+  const { ask } = app();
+  for (const [path, method] of [["/auth", "GET"], ["/auth/x", "POST"]] as const) {
+    const chunked = { ...good, "transfer-encoding": "chunked" };
+    for (const before of [{}, chunked, chunked]) await ask(path, { ...good, ...before }, method);
+    const later = await ask(path, good, method);
+    assert.equal(later.headers.get("connection"), null, path);
+    assert.equal((await ask(path, chunked, method)).headers.get("connection"), "close", path);
+    const head = await ask(path, good, "HEAD");
+    assert.deepEqual([head.status, [...head.headers]], [later.status, [...later.headers]]);
+  }
+  const [nginx, envoy] = [await ask("/auth", good), await ask("/auth/", good)];
+  assert.deepEqual([nginx.status, envoy.status], [204, 200]);
+});
+
+Deno.test("no answer may be stored, and no body is taken for what it is not", async () => {
+  const { ask } = app();
+  const policy = ({ headers }: Response) =>
+    ["cache-control", "x-content-type-options", "referrer-policy"].map((name) => headers.get(name));
+  for (const path of ["/healthz", "/", "/openapi.json", "/nowhere"]) {
+    const response = await ask(path, { host: "localhost" });
+    assert.deepEqual(policy(response), ["no-store", "nosniff", "no-referrer"], path);
+    await response.body?.cancel();
+  }
+  assert.deepEqual(policy(await ask("/auth")), ["no-store", "nosniff", "no-referrer"]);
+  assert.deepEqual(policy(await ask("/auth", good)), ["no-store", null, null]);
 });

@@ -51,10 +51,10 @@ Deno.test("every attack in the table comes to the code that it should, twice the
   for (const attack of attacks) {
     const { name, code, token } = attack;
     const ways = [
-      () => auth.verify(token, policyOf(attack)),
-      () => cached.verify(token, policyOf(attack)),
+      async () => await auth.verify(token, policyOf(attack)),
+      async () => await cached.verify(token, policyOf(attack)),
       // Now from the cache, if it was accepted.
-      () => cached.verify(token, policyOf(attack)),
+      async () => await cached.verify(token, policyOf(attack)),
     ];
     for (const way of ways) {
       const got = await codeOf(way);

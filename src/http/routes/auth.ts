@@ -1,7 +1,9 @@
-import { Buffer } from "node:buffer";
 import type { Verified } from "../../auth/verifier.ts";
+import { bodyless } from "../answer.ts";
 import { bearerToken } from "../bearer.ts";
-import type { Answer, Call, Route } from "../route.ts";
+import { encodeText } from "../../core/base64url.ts";
+import { andThen } from "../../core/soon.ts";
+import type { Answer, Route } from "../route.ts";
 import { Problem } from "../schemas.ts";
 
 const accepted: Answer = { description: "The token is valid; X-Auth-* headers say whose it is" };
@@ -18,7 +20,7 @@ export const auth: Route = {
   answers: { 204: accepted, 401: refused },
   bearer: "always",
   forProxies: true,
-  handler: (call) => answer(call, 204),
+  handler: answering(204),
 };
 
 /** For Envoy, which asks with its client's method and path and lets only a 200 pass. */
@@ -29,29 +31,24 @@ export const authForEnvoy: Route = {
   answers: { 200: accepted, 401: refused },
   bearer: "always",
   forProxies: true,
-  handler: (call) => answer(call, 200),
+  handler: answering(200),
 };
 
-async function answer({ request, verify }: Call, status: number): Promise<Response> {
-  const verified = await verify(bearerToken(request));
-  return new Response(null, { status, headers: identity(verified) });
+/** Answers with a status and who it is; the answer about a token that is remembered is remembered with it. */
+function answering(status: number): Route["handler"] {
+  // A property, since a WeakMap's entry takes longer than making the answer does.
+  const kept = Symbol("answer");
+  const about = (verified: Verified & { [kept]?: Response }) =>
+    verified[kept] ??= bodyless(status, identity(verified));
+  return ({ request, verify }) => andThen(verify(bearerToken(request)), about);
 }
 
-// A token that is remembered is remembered with them.
-const known = new WeakMap<Verified, Record<string, string>>();
-
 // Both are always there, if empty: a proxy that copies them overwrites what its client may have sent.
-function identity(verified: Verified): Record<string, string> {
-  let headers = known.get(verified);
-  if (headers === undefined) {
-    const { claims } = verified;
-    headers = {
-      "x-auth-subject": headerText(typeof claims.sub === "string" ? claims.sub : ""),
-      "x-auth-claims": Buffer.from(JSON.stringify(claims)).toString("base64url"),
-    };
-    known.set(verified, headers);
-  }
-  return headers;
+function identity({ claims }: Verified): Record<string, string> {
+  return {
+    "x-auth-subject": headerText(typeof claims.sub === "string" ? claims.sub : ""),
+    "x-auth-claims": encodeText(JSON.stringify(claims)),
+  };
 }
 
 // Visible ASCII stays as it is; anything else, and the percent sign, is percent-encoded (RFC 3986 §2.1).
