@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { asRefusal, isRekeyError } from "../core/errors.ts";
+import { asRefusal, type ErrorCode, isRekeyError } from "../core/errors.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import type { Installation } from "../store/installation.ts";
 import { catchUp } from "./catch_up.ts";
 import { Ear } from "./ear.ts";
 import type { SharedKnowledge } from "./knowledge.ts";
 import { memberNow, register } from "./members.ts";
-import { keysOf } from "./snapshot.ts";
+import { keysOf, knownFleet } from "./snapshot.ts";
 
 /** What a {@linkcode FleetKeeper} needs of the server around it. */
 export interface KeeperOptions {
@@ -146,7 +146,7 @@ export class FleetKeeper {
     if (this.#ear?.isDeaf(overtaken)) this.#listenNoMore();
     // After etcd was asked, which logs in anew where that is needed.
     this.#listen(installation);
-    this.options.knowledge.confirm(steady, system);
+    this.options.knowledge.confirm(steady, system, knownFleet(installation.meta)?.change ?? 0);
     await this.#show(installation);
   }
 
@@ -196,7 +196,8 @@ export class FleetKeeper {
     this.#ear = undefined;
   }
 
-  #tell(code: string | undefined): void {
+  #tell(code: ErrorCode | undefined): void {
+    this.options.knowledge.trouble(code);
     if (code !== this.#trouble) this.options.onTrouble(code);
     this.#trouble = code;
   }

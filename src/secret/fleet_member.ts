@@ -31,7 +31,9 @@ export class FleetMember {
     const { installation } = await this.owner.open();
     if (!isShared(installation)) return;
     const { knowledge } = this.owner.environment;
-    if (knowledge !== undefined) return knowledge.mustBeFresh();
+    if (knowledge !== undefined) {
+      return knowledge.mustBeFresh(knownFleet(installation.meta)?.change ?? 0);
+    }
     this.#asked ??= catchUp(installation).catch((error) => {
       this.#asked = undefined;
       throw error;

@@ -1,5 +1,6 @@
 import type { KeyForm, Secret } from "../core/secret.ts";
 import { SingleFlight } from "../core/single_flight.ts";
+import { knownFleet } from "../fleet/snapshot.ts";
 import { type Algorithm, type Environment, Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import { notInitialised } from "./adoption.ts";
@@ -16,6 +17,8 @@ export interface View {
   readonly change: string;
   /** Differs when a signature may count for something else: other versions, algorithm or key form. */
   readonly generation: string;
+  /** The change of what machines share that it goes by. */
+  readonly fleetChange: number;
   /** Versions that are current or have a grace window, the current one first. */
   readonly versions: readonly Version[];
 }
@@ -42,7 +45,7 @@ export class LiveSecrets {
   constructor(
     private readonly environment: Environment,
     private readonly fetchValue: (version: Version) => Promise<Secret>,
-    private readonly mustBeFresh: () => void = () => {},
+    private readonly mustBeFresh: (change: number) => void = () => {},
   ) {}
 
   /**
@@ -72,8 +75,20 @@ export class LiveSecrets {
     // Asked before the rows are read: a commit in between makes this view old at once, not new for ever.
     const change = `${this.#opened}.${installation.database.change()}`;
     if (this.#view?.change !== change) this.#view = this.#look(installation, change);
-    if (this.#view.versions[0]!.location === "etcd") this.mustBeFresh();
-    return this.#view;
+    return this.#isKnown(this.#view) ? this.#view : this.#lookAgain();
+  }
+
+  /** @throws {RekeyError} when it is not known that nothing newer is shared; answers false when there is something newer. */
+  #isKnown({ versions, installation, fleetChange, change }: View): boolean {
+    if (versions[0]!.location !== "etcd") return true;
+    try {
+      this.mustBeFresh(fleetChange);
+      return true;
+    } catch (error) {
+      // The thread that keeps up with the fleet may have committed a change since, and said so.
+      if (change === `${this.#opened}.${installation.database.change()}`) throw error;
+      return false;
+    }
   }
 
   look(): View {
@@ -150,6 +165,7 @@ export class LiveSecrets {
       grace_until,
     ]);
     const generation = JSON.stringify([algorithm, keyForm, states]);
-    return { installation, algorithm, keyForm, change, generation, versions: rows };
+    const fleetChange = knownFleet(installation.meta)?.change ?? 0;
+    return { installation, algorithm, keyForm, change, generation, fleetChange, versions: rows };
   }
 }

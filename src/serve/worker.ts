@@ -51,7 +51,11 @@ export class RequestThread {
     this.#main = new Rpc<MainMethods>(port, methods);
     const value = async (version: Version) =>
       Secret.parse(await this.#main.call("value", version), version.kid);
-    this.#live = new LiveSecrets(environment, value, () => this.#knowledge.mustBeFresh());
+    this.#live = new LiveSecrets(
+      environment,
+      value,
+      (change) => this.#knowledge.mustBeFresh(change),
+    );
     this.#verifier = new CachedVerifier(this.#live);
   }
 

@@ -57,8 +57,12 @@ export interface Environment {
 
 /** How well a machine knows what the machines that share its secret do. */
 export interface Knowledge {
-  /** @throws {RekeyError} `fleet_stale` when it has not been confirmed for too long. */
-  mustBeFresh(): void;
+  /**
+   * @param change of the shared state that the database goes by.
+   * @throws {RekeyError} `fleet_stale` when it has not been confirmed for too long, or was for a later change: then the
+   * database is an older copy.
+   */
+  mustBeFresh(change: number): void;
   /** How long ago it was confirmed, in milliseconds; infinite when it never was. */
   age(): number;
 }

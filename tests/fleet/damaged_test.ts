@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Box } from "../support/box.ts";
 import { examined } from "../support/doctor.ts";
 import { Etcd, Fleet, must } from "../support/etcd.ts";
+import { pause } from "../support/pause.ts";
 import { Serving } from "../support/serving.ts";
 
 const verdict = async (box: Box, token: string) => (await box.run(["verify", token])).code;
@@ -68,6 +69,11 @@ Deno.test("what others put in the place of values and of the state", async (t) =
       const refused = await one.run(["status"]);
       assert.equal(refused.code, 4);
       assert.match(refused.stderr, /etcdctl del …\/agiworkforce\/state.*store move etcd/s);
+      for (const end = Date.now() + 10_000;; await pause(100)) {
+        const { detail = "" } = await (await server.get("/readyz")).json();
+        if (/could not be followed .*\(secret_damaged\)/.test(detail)) break;
+        assert.ok(Date.now() < end, detail);
+      }
       await etcd.ctl("del", "/state/agiworkforce/state");
       await must(one, "store", "move", "etcd");
       for (const box of fleet.machines) assert.equal(await verdict(box, token), 0);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import type { Box } from "../support/box.ts";
 import { Etcd, Fleet, must } from "../support/etcd.ts";
 import { Serving } from "../support/serving.ts";
@@ -153,6 +154,33 @@ Deno.test("servers of a fleet", async (t) => {
       for (const { stderr } of served.servers) assert.match(stderr, /the fleet is followed again/);
     },
   );
+
+  await t.step("an older copy of the database, put in its place, is not gone by", async () => {
+    using fleet = await Fleet.start(etcd, 1, "copy");
+    const [box] = fleet.machines as [Box];
+    await using server = await Serving.start(box, ["--workers", "1", "--max-staleness", "30s"]);
+    const token = await box.token();
+    assert.equal(await server.auth(token), 204);
+    const copy = `${box.database}.copy`;
+    const sqlite = new DatabaseSync(box.database);
+    sqlite.exec(`VACUUM INTO '${copy}'`);
+    sqlite.close();
+    Deno.chmodSync(copy, 0o600);
+    await must(box, "rotate", "--force", "--wait", "5s");
+    assert.equal(await server.auth(token), 401);
+    // So that nothing tells it better.
+    etcd.signal("SIGSTOP");
+    for (const end of ["-wal", "-shm"]) await Deno.remove(`${box.database}${end}`).catch(() => {});
+    Deno.renameSync(copy, box.database);
+    const found = await server.auth(token);
+    const ready = await (await server.get("/readyz")).json();
+    etcd.signal("SIGCONT");
+    assert.equal(found, 503);
+    assert.match(ready.detail, /older copy/);
+    for (const end = Date.now() + 10_000; await server.auth(token) !== 401;) {
+      assert.ok(Date.now() < end, server.stderr);
+    }
+  });
 
   await t.step("a clock that is set back does not make old knowledge new", async () => {
     const fleet = await Fleet.start(etcd, 1, "clock");
