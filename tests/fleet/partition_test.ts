@@ -4,17 +4,11 @@ import { Box } from "../support/box.ts";
 import { examined } from "../support/doctor.ts";
 import { must } from "../support/etcd.ts";
 import { EtcdApart } from "../support/etcd_apart.ts";
-import { pause } from "../support/pause.ts";
+import { pause, until } from "../support/pause.ts";
 import { Serving } from "../support/serving.ts";
 
 const STALENESS_MS = 2_000;
 const FLAGS = ["--workers", "1", "--max-staleness", `${STALENESS_MS / 1000}s`];
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 15_000; !(await isSo()); await pause(20)) {
-    if (Date.now() > end) throw new Error("It did not come to be so");
-  }
-}
 
 Deno.test("a machine whose network fails, with TLS, a client certificate and a user", async (t) => {
   await using etcd = await EtcdApart.start(1);
