@@ -138,26 +138,27 @@ Deno.test("a refused body says where it is wrong and never what it holds", async
 
 Deno.test("an answer that is kept is given only after the token was asked about once more", async () => {
   let asked = 0;
+  const verified = { ...VERIFIED };
   const verify = () => {
-    if (++asked > 2) throw new RekeyError("revoked", "Cannot accept the token: it is over");
-    return VERIFIED;
+    if (++asked > 3) throw new RekeyError("revoked", "Cannot accept the token: it is over");
+    return verified;
   };
   const { ask, served } = app({ verify });
-  const [first, second, third] = [
-    await ask("/auth", good),
-    await ask("/auth", good),
-    await ask("/auth", good),
-  ];
-  assert.equal(first, second);
-  assert.deepEqual([first!.status, third!.status, asked], [204, 401, 3]);
-  assert.deepEqual(served.map(({ status }) => status), [204, 204, 401]);
+  const answers = [];
+  for (let i = 0; i < 4; i++) answers.push(await ask("/auth", good));
+  assert.equal(answers[1], answers[2], "it is kept");
+  assert.equal(asked, 4);
+  assert.deepEqual(answers.map(({ status }) => status), [204, 204, 204, 401]);
+  assert.deepEqual(served.map(({ status }) => status), [204, 204, 204, 401]);
 });
 
 Deno.test("a kept answer does not keep what was said to one request only", async () => {
   const { ask } = app();
   for (const [path, method] of [["/auth", "GET"], ["/auth/x", "POST"]] as const) {
     const chunked = { ...good, "transfer-encoding": "chunked" };
-    for (const before of [{}, chunked, chunked]) await ask(path, { ...good, ...before }, method);
+    for (const before of [{}, {}, chunked, chunked]) {
+      await ask(path, { ...good, ...before }, method);
+    }
     const later = await ask(path, good, method);
     assert.equal(later.headers.get("connection"), null, path);
     assert.equal((await ask(path, chunked, method)).headers.get("connection"), "close", path);

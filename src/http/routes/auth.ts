@@ -34,12 +34,20 @@ export const authForEnvoy: Route = {
   handler: answering(200),
 };
 
-/** Answers with a status and who it is; the answer about a token that is remembered is remembered with it. */
+/**
+ * Answers with a status and who it is. The answer about a token that is remembered is remembered with it, from the
+ * second one on: of tokens that come once it would be so much to carry along.
+ */
 function answering(status: number): Route["handler"] {
-  // A property, since a WeakMap's entry takes longer than making the answer does.
+  // A property, since a WeakMap's entry takes longer than making the answer does; `null` after the first one.
   const kept = Symbol("answer");
-  const about = (verified: Verified & { [kept]?: Response }) =>
-    verified[kept] ??= bodyless(status, identity(verified));
+  const about = (verified: Verified & { [kept]?: Response | null }) => {
+    const known = verified[kept];
+    if (known) return known;
+    const answer = bodyless(status, identity(verified));
+    verified[kept] = known === null ? answer : null;
+    return answer;
+  };
   return ({ request, verify }) => andThen(verify(bearerToken(request)), about);
 }
 
