@@ -25,7 +25,12 @@ class Hmac {
     const [name, block] = HASHES[algorithm];
     const padded = new Uint8Array(block);
     padded.set(key.length > block ? createHash(name).update(key).digest() : key);
-    const begun = (pad: number) => createHash(name).update(padded.map((byte) => byte ^ pad));
+    const begun = (pad: number) => {
+      const first = padded.map((byte) => byte ^ pad);
+      const hash = createHash(name).update(first);
+      first.fill(0);
+      return hash;
+    };
     [this.#inner, this.#outer] = [begun(0x36), begun(0x5c)];
     padded.fill(0);
   }
