@@ -3,6 +3,7 @@ export const EVENTS = {
   created: "JWT secret created",
   retrievedFromKeyring: "JWT secret retrieved from keyring",
   retrievedFromDatabase: "JWT secret retrieved from database (fallback)",
+  retrievedFromEtcd: "JWT secret retrieved from etcd",
   rotationInitiated: "JWT secret rotation initiated",
   rotationCompleted: "JWT secret rotation completed",
   rotationRecovered: "JWT secret rotation recovered",

@@ -58,12 +58,12 @@ export function rememberFleet(
 }
 
 /** Where an app's keys are. Those that machines watch are the only ones that begin with `state`. */
-export function keysOf({ client }: EtcdStore, app: string) {
+export function keysOf({ client, folder }: EtcdStore, app: string) {
   const base = `${client.settings.prefix}${app}/`;
   return {
     state: `${base}state`,
     revoked: `${base}state/revoked/`,
-    values: `${base}values/`,
+    values: folder,
     members: `${base}members/`,
   };
 }

@@ -54,10 +54,11 @@ export async function retrieve(
 }
 
 async function read(installation: Installation, version: Version, note: Note): Promise<Retrieved> {
-  if (version.location !== "keyring") {
+  if (version.location === "database") {
     return await fromDatabase(installation, version, note) ??
       refuse(version, note, missing(version));
   }
+  if (version.location === "etcd") return await fromCopy(installation, version, note);
   try {
     return await fromKeyring(installation, version, note);
   } catch (error) {
@@ -67,6 +68,23 @@ async function read(installation: Installation, version: Version, note: Note): P
     if (mirrored === undefined) throw error;
     return mirrored;
   }
+}
+
+/** What is shared in etcd has a copy here, which may be lost or damaged. */
+async function fromCopy(installation: Installation, version: Version, note: Note) {
+  try {
+    const copy = await fromDatabase(installation, version, note);
+    if (copy !== undefined) return copy;
+  } catch (error) {
+    if (!isRekeyError(error, "secret_damaged")) throw error;
+  }
+  const { result: secret, microseconds: duration } = await timed(() =>
+    installation.shared().read(currentSlot(version))
+  );
+  if (secret === null) refuse(version, note, missing(version));
+  const { version: number, kid } = version;
+  note({ event: EVENTS.retrievedFromEtcd, version: number, kid, location: "etcd", duration });
+  return { version, secret, from: "etcd" as const };
 }
 
 async function fromKeyring(installation: Installation, version: Version, note: Note) {

@@ -1,21 +1,47 @@
 import { RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import type { EtcdClient } from "../etcd/client.ts";
+import { put, read, remove } from "../etcd/wire.ts";
 import type { Kek } from "./kek.ts";
 import { type Binding, seal, unseal } from "./sealing.ts";
-import type { Slot } from "./secret_store.ts";
+import type { SecretStore, Slot } from "./secret_store.ts";
 
 /**
- * Values in etcd: how they are sealed under the KEK before they leave the machine, and where they go. They come and go
- * with the state that they belong to, in its transactions (fleet/snapshot.ts, commit.ts), and are read from the copy in
- * the database: so this is no store like the others.
+ * Values in etcd, sealed under the KEK before they leave the machine. Each is kept under its kid, so that a version has
+ * the same place whatever its state. They come and go with the state that they belong to, in its transactions
+ * (fleet/commit.ts), and are read from the copy in the database; from here when that is lost or damaged.
  */
-export class EtcdStore {
+export class EtcdStore implements SecretStore {
+  readonly location = "etcd";
+
   constructor(
     readonly client: EtcdClient,
     private readonly app: string,
     private readonly kek: () => Promise<Kek>,
   ) {}
+
+  /** What the keys of all values begin with. */
+  get folder(): string {
+    return `${this.client.settings.prefix}${this.app}/values/`;
+  }
+
+  /** @throws {RekeyError} an `etcd_…` code, `kek_wrong` or `secret_damaged`. */
+  async read(slot: Slot): Promise<Secret | null> {
+    const [found] = await this.client.range(this.folder + slot.kid);
+    return found === undefined ? null : await this.open(slot, found.value);
+  }
+
+  /** @throws {RekeyError} an `etcd_…` code. */
+  async write(slot: Slot, secret: Secret): Promise<void> {
+    await this.client.txn([], [put(this.folder + slot.kid, await this.seal(slot, secret))]);
+  }
+
+  /** @throws {RekeyError} an `etcd_…` code. */
+  async remove({ kid }: Slot): Promise<boolean> {
+    const key = this.folder + kid;
+    const { found } = await this.client.txn([], [read(key), remove(key)]);
+    return found[0]!.length > 0;
+  }
 
   /** A secret as it is kept: the same text as in the database; under another KEK if one is given. */
   async seal({ version, kid }: Slot, secret: Secret, kek?: Kek): Promise<string> {

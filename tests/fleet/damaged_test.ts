@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import type { Box } from "../support/box.ts";
 import { examined } from "../support/doctor.ts";
 import { Etcd, Fleet, must } from "../support/etcd.ts";
@@ -55,6 +56,22 @@ Deno.test("what others put in the place of values and of the state", async (t) =
       assert.equal((await must(one, "rotate", "--activate")).kid, kid);
       assert.equal(await verdict(two, token), 3);
       assert.equal(await verdict(two, await one.token()), 0);
+    },
+  );
+
+  await t.step(
+    "a copy on this machine that is damaged is no outage: etcd has the value",
+    async () => {
+      using fleet = await Fleet.start(etcd, 1, "copy");
+      const [box] = fleet.machines as [Box];
+      const token = await box.token();
+      const sqlite = new DatabaseSync(box.database);
+      sqlite.exec("UPDATE settings SET value = 'garbage' WHERE key = 'jwt_secret'");
+      sqlite.close();
+      assert.equal(await verdict(box, token), 0);
+      const { stdout } = await box.run(["audit", "list", "--json"]);
+      assert.match(stdout, /JWT secret retrieved from etcd/);
+      assert.match(stdout, /Secret storage error/);
     },
   );
 
