@@ -10,6 +10,7 @@ import { scriptName } from "../src/boot/script.ts";
 import { bundle, LIBRARIES } from "./bundle.ts";
 import { addCode } from "./code_cache.ts";
 import { compile, V8_FLAGS } from "./compile.ts";
+import { putAside } from "./aside.ts";
 import { findToolchain } from "./denort.ts";
 import { PERMISSIONS } from "./permissions.ts";
 import { writeAbout } from "./supply/about.ts";
@@ -48,8 +49,9 @@ await compile(`${PARTS}/main.js`, `dist/${NAME}.new`, [
   V8_FLAGS,
   // For threads that share a port.
   "--unstable-net",
-  ...["--include", PARTS],
+  ...["--include", PARTS, "--exclude", `${PARTS}/keyring.node.br`],
 ], TARGET);
+await putAside(`dist/${NAME}.new`, `${PARTS}/keyring.node.br`);
 // In one step, so that whoever runs it meanwhile finds the old one or the new one.
 await Deno.rename(`dist/${NAME}.new`, `dist/${NAME}`);
 const { size } = await Deno.stat(`dist/${NAME}`);
@@ -62,7 +64,7 @@ async function trace(): Promise<void> {
   await Deno.writeTextFile(path, changed);
 }
 
-/** Puts the addon and its SHA-256 beside the program, where `src/store/keyring_addon.ts` looks. */
+/** Packs the addon, and puts its SHA-256 beside the program, where `src/store/keyring_addon.ts` looks. */
 async function copyAddon(): Promise<void> {
   const content = await Deno.readFile(addon.path);
   const sha256 = createHash("sha256").update(content).digest("hex");

@@ -42,6 +42,14 @@ export const SYSTEM: readonly Row[] = [
     why: "the runtime asks how much memory and how many processors there are",
   },
   {
+    what: "`/proc/sys/vm/overcommit_memory`",
+    pattern: /^\/proc\/sys\/vm\/overcommit_memory$/,
+    how: "reads",
+    ...both(["serve", "serve --unix"]),
+    why: "the C library asks how memory that a thread no longer needs is given back",
+    perhaps: true,
+  },
+  {
     what: "`/dev/urandom`",
     pattern: /^\/dev\/urandom$/,
     how: "reads",

@@ -14,10 +14,5 @@ export async function start(): Promise<void> {
   }
 
   // `exit` and not a natural end: a keyring call that never returns would hold the process.
-  Deno.exit(await run(Deno.args));
-}
-
-/** Runs one command line and answers its exit status. */
-export function run(args: readonly string[]): Promise<number> {
-  return main(args, config.version);
+  Deno.exit(await main(Deno.args, config.version));
 }

@@ -174,19 +174,25 @@ export class Database implements Sql {
     const { waitMs = this.waitMs, durable = true } = options;
     return this.#explain(() => {
       const synchronous = durable ? "" : "PRAGMA synchronous = NORMAL;";
-      this.sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; ${synchronous} BEGIN IMMEDIATE`);
       try {
-        const result = work();
-        this.sqlite.exec("COMMIT");
-        this.#commits++;
-        return result;
-      } catch (error) {
-        this.#rollBack();
-        throw error;
+        this.sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; ${synchronous} BEGIN IMMEDIATE`);
+        return this.#commit(work);
       } finally {
         this.sqlite.exec(`PRAGMA busy_timeout = ${this.waitMs}; PRAGMA synchronous = FULL`);
       }
     });
+  }
+
+  #commit<T>(work: () => T): T {
+    try {
+      const result = work();
+      this.sqlite.exec("COMMIT");
+      this.#commits++;
+      return result;
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
   }
 
   /** A text that changes with every commit, whoever made it: `PRAGMA data_version` counts those of others. */

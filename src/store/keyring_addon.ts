@@ -6,6 +6,7 @@ import type { AsyncEntry } from "@napi-rs/keyring";
 import { embedded } from "../core/embedded.ts";
 import { type ErrorCode, isRekeyError, RekeyError } from "../core/errors.ts";
 import { entriesOnThread } from "./keyring_thread.ts";
+import { exchanged, packedAddon } from "./packed_addon.ts";
 import {
   makePrivateFolder,
   namesIn,
@@ -21,8 +22,7 @@ export interface KeyringAddon {
   AsyncEntry: typeof AsyncEntry;
 }
 
-// What the build embeds: the addon, packed, and its SHA-256 in hex.
-const PACKED = "keyring.node.br";
+// What the build embeds: the SHA-256 of the addon in hex.
 const SHA256 = "keyring.node.sha256";
 
 /** What the addon needs of the program around it. */
@@ -100,10 +100,8 @@ function holds(path: string, sha256: string): boolean {
 
 // Written under a name of its own and moved into place, since two processes may unpack at once.
 function unpack(folder: string, path: string, sha256: string): void {
-  const content = brotliDecompressSync(readFileSync(embedded(PACKED)));
-  if (hashOf(content) !== sha256) {
-    throw new Error("The embedded keyring addon is not what was built");
-  }
+  const content = unpacked(packedAddon());
+  if (hashOf(content) !== sha256) throw exchanged();
   removeUnfinished(folder);
   const partial = join(folder, `${PARTIAL}${crypto.randomUUID()}`);
   try {
@@ -112,6 +110,14 @@ function unpack(folder: string, path: string, sha256: string): void {
   } catch (error) {
     removeFile(partial);
     throw error;
+  }
+}
+
+function unpacked(packed: Uint8Array): Uint8Array {
+  try {
+    return brotliDecompressSync(packed);
+  } catch (cause) {
+    throw exchanged(cause);
   }
 }
 

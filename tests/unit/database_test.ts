@@ -20,3 +20,16 @@ Deno.test("a transaction that need not be durable leaves the next ones as durabl
   database.close();
   Deno.removeSync(folder, { recursive: true });
 });
+
+Deno.test("a transaction that others do not let begin leaves the next ones as durable as ever", () => {
+  const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+  const path = join(folder, "a.db");
+  const [holder, waiting] = [Database.open(path), Database.open(path)];
+  holder.transaction(() => {
+    const begin = () => waiting.transaction(() => {}, { waitMs: 0, durable: false });
+    assert.throws(begin, { code: "busy" });
+  });
+  assert.equal(waiting.prepare("PRAGMA synchronous").get()!.synchronous, 2);
+  for (const database of [holder, waiting]) database.close();
+  Deno.removeSync(folder, { recursive: true });
+});
