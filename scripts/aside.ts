@@ -1,6 +1,6 @@
 /**
  * Puts a file into an executable that `deno compile` made, between the runtime and what is embedded, with its length
- * behind it: `src/store/packed_addon.ts` reads it there. The runtime reads all that is embedded, twice, at each start, a
+ * behind it: `src/keyring/packed_addon.ts` reads it there. The runtime reads all that is embedded, twice, at each start, a
  * millisecond for each MB; what stands here it never looks at.
  *
  * @throws {Error} when the executable does not end as the runtime's do on Linux.

@@ -1,3 +1,4 @@
+import type { Location } from "../core/secret_store.ts";
 import { Buffer } from "node:buffer";
 import { EVENTS } from "../audit/events.ts";
 import { rfc3339 } from "../core/clock.ts";
@@ -6,7 +7,6 @@ import { isAutomaticName } from "../secret/automatic_copy.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import { type BackupInfo, refuseExisting, writeBackup } from "../store/backup_file.ts";
 import type { Installation } from "../store/installation.ts";
-import type { Location } from "../store/versions.ts";
 import { exclusively } from "../store/lock.ts";
 import { type Contents, type Readers, sealEnvelope } from "./envelope.ts";
 

@@ -1,3 +1,4 @@
+import { takeRows } from "../store/row_transfer.ts";
 import { EVENTS } from "../audit/events.ts";
 import { Sessions } from "../auth/sessions.ts";
 import { AuditWriter } from "../audit/writer.ts";
@@ -29,7 +30,7 @@ export function carryOver(live: Installation | undefined, staged: Installation):
         versions.retire(taken, staged.now());
       }
     }
-    if (sameInstallation(staged, live)) database.takeRows(live.database, "rekey_users");
+    if (sameInstallation(staged, live)) takeRows(database, live.database, "rekey_users");
     const sessions = new Sessions(database);
     for (const ended of new Sessions(live.database).revoked()) {
       const kid = live.versions.byNumber(ended.version)?.kid;
@@ -58,7 +59,7 @@ export async function replaceRows(
   database.transaction(() => {
     database.deferForeignKeys();
     for (const table of OWN_TABLES) {
-      if (!same || !LOG_TABLES.includes(table)) database.takeRows(staged.database, table);
+      if (!same || !LOG_TABLES.includes(table)) takeRows(database, staged.database, table);
     }
     sealed.takeAll(staged.database);
     meta.set("scrub_pending", "log");

@@ -9,7 +9,7 @@ import type { BackupInfo } from "../store/backup_file.ts";
 import { type Environment, Installation, type StoreChoice } from "../store/installation.ts";
 import { exclusively } from "../store/lock.ts";
 import { knowsKid } from "../store/other_database.ts";
-import { keepAside, moveIntoPlace } from "../store/private_files.ts";
+import { keepAside, moveIntoPlace } from "../files/file_moves.ts";
 import type { Version } from "../store/versions.ts";
 import { type Contents, openEnvelope, type Openers } from "./envelope.ts";
 import { sameInstallation } from "./keys.ts";

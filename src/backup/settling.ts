@@ -7,7 +7,7 @@ import { retrieve } from "../secret/retrieval.ts";
 import { changeSecret } from "../secret/rotation.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 import { locationForNew } from "../store/location.ts";
-import { currentSlot, numberedSlot } from "../store/secret_store.ts";
+import { currentSlot, numberedSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import type { Usable } from "./usable.ts";
 

@@ -4,7 +4,7 @@ import { RekeyError } from "../core/errors.ts";
 import { PEEK } from "../secret/unfinished.ts";
 import { type BackupInfo, inspectBackup, stageBackup } from "../store/backup_file.ts";
 import type { Environment } from "../store/installation.ts";
-import { makePrivateFolder, removeFolder } from "../store/private_files.ts";
+import { makePrivateFolder, removeFolder } from "../files/private_folders.ts";
 
 /**
  * What a backup says of itself.

@@ -1,7 +1,7 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { catchUp } from "../fleet/catch_up.ts";
 import { isShared } from "../secret/sharing.ts";
-import { sealedSlot } from "../store/secret_store.ts";
+import { sealedSlot } from "../core/secret_store.ts";
 import type { Installation, StoreChoice } from "../store/installation.ts";
 import { locationForNew } from "../store/location.ts";
 import type { Version } from "../store/versions.ts";

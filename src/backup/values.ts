@@ -2,8 +2,8 @@ import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { readNote } from "../secret/keyring_note.ts";
 import type { Installation } from "../store/installation.ts";
-import { currentSlot, numberedSlot, sealedSlot } from "../store/secret_store.ts";
-import { placeName, type Version } from "../store/versions.ts";
+import { currentSlot, numberedSlot, placeName, sealedSlot } from "../core/secret_store.ts";
+import type { Version } from "../store/versions.ts";
 import type { Contents } from "./envelope.ts";
 
 /** A version with its value, and where the value was found. */

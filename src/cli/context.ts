@@ -17,9 +17,9 @@ import {
   type AddonSurroundings,
   type KeyringAddon,
   loadKeyringAddon,
-} from "../store/keyring_addon.ts";
-import { KEYRING_TIMEOUT_MS, KeyringStore, type QuickRead } from "../store/keyring_store.ts";
-import type { SecretService } from "../store/secret_service.ts";
+} from "../keyring/keyring_addon.ts";
+import { KEYRING_TIMEOUT_MS, KeyringStore, type QuickRead } from "../keyring/keyring_store.ts";
+import type { SecretService } from "../keyring/secret_service.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { etcdFrom } from "./etcd_settings.ts";
 import { endingInWords, endingOf } from "./ending.ts";
@@ -116,7 +116,7 @@ function quickRead(folders: Folders): QuickRead | undefined {
   if (Deno.build.os !== "linux") return undefined;
   let service: SecretService | undefined;
   return async (item, limit, meanwhile) => {
-    service ??= new (await import("../store/secret_service.ts")).SecretService(
+    service ??= new (await import("../keyring/secret_service.ts")).SecretService(
       addonSurroundings(folders).bus,
     );
     return await service.read(item, limit, meanwhile);

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { createHmac, randomUUID } from "node:crypto";
 import { RekeyError } from "../core/errors.ts";
-import { readFileIfThere } from "../store/private_files.ts";
+import { readFileIfThere } from "../files/private_files.ts";
 import type { Facts } from "./hook.ts";
 
 const [LONGEST_MS, TRIES, BETWEEN_MS] = [5_000, 3, 1_000];

@@ -1,7 +1,7 @@
 import { RekeyError } from "../core/errors.ts";
 import { read } from "../etcd/wire.ts";
 import type { Installation } from "../store/installation.ts";
-import { sealedSlot } from "../store/secret_store.ts";
+import { sealedSlot } from "../core/secret_store.ts";
 import {
   BEGINNING,
   MOST_READ,

@@ -2,7 +2,7 @@ import { asRefusal, isRekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { put } from "../etcd/wire.ts";
 import type { Installation } from "../store/installation.ts";
-import { sealedSlot } from "../store/secret_store.ts";
+import { sealedSlot } from "../core/secret_store.ts";
 import { keysOf, knownFleet } from "./snapshot.ts";
 
 /** A running server of the fleet, as it shows itself in etcd. Nothing of it is secret, and nobody's word is taken for it. */

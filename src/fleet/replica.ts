@@ -2,7 +2,7 @@ import { EVENTS } from "../audit/events.ts";
 import type { AuditEntry } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import { sealedSlot } from "../store/secret_store.ts";
+import { sealedSlot } from "../core/secret_store.ts";
 import { knownFleet, putBack, rememberFleet, type Snapshot } from "./snapshot.ts";
 import { type FleetState, rowOf, type SharedVersion, withoutExpired } from "./state.ts";
 

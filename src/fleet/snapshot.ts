@@ -5,7 +5,7 @@ import type { KeyValue } from "../etcd/wire.ts";
 import type { EtcdStore } from "../store/etcd_store.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Meta } from "../store/meta.ts";
-import { currentSlot } from "../store/secret_store.ts";
+import { currentSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { type FleetState, MOST_RETIRED, openState } from "./state.ts";
 

@@ -2,8 +2,8 @@ import { EVENTS } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
-import { currentSlot } from "../store/secret_store.ts";
-import type { Location, Version } from "../store/versions.ts";
+import { currentSlot, type Location } from "../core/secret_store.ts";
+import type { Version } from "../store/versions.ts";
 import { readNote } from "./keyring_note.ts";
 import { scrub, tryReconcile } from "./recovery.ts";
 

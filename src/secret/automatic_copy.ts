@@ -1,3 +1,4 @@
+import { takeRows } from "../store/row_transfer.ts";
 import { basename, dirname, join } from "node:path";
 import { rfc3339 } from "../core/clock.ts";
 import { asRefusal, RekeyError } from "../core/errors.ts";
@@ -5,7 +6,9 @@ import { writeBackup } from "../store/backup_file.ts";
 import { Database } from "../store/database.ts";
 import type { Installation } from "../store/installation.ts";
 import { Meta, type MetaKey } from "../store/meta.ts";
-import { namesIn, removeFile, timeOf } from "../store/private_files.ts";
+import { timeOf } from "../files/file_facts.ts";
+import { removeFile } from "../files/private_files.ts";
+import { namesIn } from "../files/private_folders.ts";
 import type { Version } from "../store/versions.ts";
 
 /** How many automatic copies are kept. */
@@ -50,7 +53,7 @@ function fill(path: string, { database, meta }: Installation): void {
   const copy = Database.create(path);
   try {
     copy.transaction(() => {
-      for (const table of COPIED_TABLES) copy.takeRows(database, table);
+      for (const table of COPIED_TABLES) takeRows(copy, database, table);
       for (const key of COPIED_META) {
         const value = meta.get(key);
         if (value !== undefined) new Meta(copy).set(key, value);

@@ -7,7 +7,7 @@ import {
   Installation,
   type StoreChoice,
 } from "../store/installation.ts";
-import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
+import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
 import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
 import { adopt, type Found, inKeyring, plainRow } from "./adoption.ts";

@@ -3,7 +3,7 @@ import { RekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import { type Kek, newKek } from "../store/kek.ts";
-import { sealedSlot, type Slot } from "../store/secret_store.ts";
+import { sealedSlot, type Slot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { isShared } from "./sharing.ts";
 import { resealShared } from "./shared_kek.ts";

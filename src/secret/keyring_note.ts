@@ -3,7 +3,7 @@ import { type Head, holdsHead, newestHead, readHead, showHead } from "../audit/h
 import { isRekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { knowsKid } from "../store/other_database.ts";
-import type { KeyringStore } from "../store/keyring_store.ts";
+import type { KeyringStore } from "../keyring/keyring_store.ts";
 
 /** What rekey keeps in the keyring beside the values. Nothing in it is secret. */
 export interface KeyringNote {

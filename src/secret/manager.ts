@@ -1,3 +1,4 @@
+import type { Location } from "../core/secret_store.ts";
 import type { AuditEntry } from "../audit/events.ts";
 import type { Head } from "../audit/head.ts";
 import type { RekeyError } from "../core/errors.ts";
@@ -5,7 +6,7 @@ import { catchUp } from "../fleet/catch_up.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
 import { exclusively } from "../store/lock.ts";
-import type { Location, Version } from "../store/versions.ts";
+import type { Version } from "../store/versions.ts";
 import { announce, withdraw } from "./announcement.ts";
 import { notInitialised } from "./adoption.ts";
 import { create, type CreateOptions, LOCK_TIMEOUT_MS, openOrAdopt } from "./first_version.ts";

@@ -7,7 +7,7 @@ import { knownFleet, readSnapshot, type Snapshot } from "../fleet/snapshot.ts";
 import { currentOf, MOST_SHARED_VERSIONS, newFleetId } from "../fleet/state.ts";
 import { endedSessions } from "../store/ended_sessions.ts";
 import type { Installation } from "../store/installation.ts";
-import { currentSlot } from "../store/secret_store.ts";
+import { currentSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { contested } from "./contested.ts";
 import { scrub, tryReconcile } from "./recovery.ts";

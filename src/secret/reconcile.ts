@@ -1,9 +1,9 @@
 import { isRekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
-import type { KeyringStore } from "../store/keyring_store.ts";
+import type { KeyringStore } from "../keyring/keyring_store.ts";
 import { keepNote, ownNote } from "./keyring_note.ts";
-import { currentSlot, numberedSlot, type Slot } from "../store/secret_store.ts";
+import { currentSlot, numberedSlot, type Slot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 
 /**

@@ -4,15 +4,17 @@ import { microsecondsSince, timed } from "../core/clock.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
-import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
+import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
 import {
   currentSlot,
+  type Location,
   numberedSlot,
+  placeName,
   sealedSlot,
   type SecretStore,
   type Slot,
-} from "../store/secret_store.ts";
-import { type Location, placeName, type Version } from "../store/versions.ts";
+} from "../core/secret_store.ts";
+import type { Version } from "../store/versions.ts";
 
 /** A version with its value. */
 export interface Retrieved {

@@ -1,8 +1,9 @@
+import type { Location } from "../core/secret_store.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { catchUp } from "../fleet/catch_up.ts";
 import type { Installation, StoreChoice } from "../store/installation.ts";
 import { locationForNew } from "../store/location.ts";
-import type { Location, Version } from "../store/versions.ts";
+import type { Version } from "../store/versions.ts";
 import { notInitialised } from "./adoption.ts";
 import { keepCopy } from "./automatic_copy.ts";
 import { LOCK_TIMEOUT_MS } from "./first_version.ts";

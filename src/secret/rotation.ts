@@ -3,8 +3,8 @@ import { type Head, newestHead } from "../audit/head.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
-import { currentSlot, numberedSlot } from "../store/secret_store.ts";
-import type { Location, Version } from "../store/versions.ts";
+import { currentSlot, type Location, numberedSlot } from "../core/secret_store.ts";
+import type { Version } from "../store/versions.ts";
 import { rollBack, scrub, tryReconcile } from "./recovery.ts";
 
 /** The steps of design §6, in order. `commit` is the moment; what is left after it can be redone. */

@@ -6,7 +6,7 @@ import { readSealedState } from "../fleet/snapshot.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
 import { sealingKek } from "../store/sealing.ts";
-import { currentSlot } from "../store/secret_store.ts";
+import { currentSlot } from "../core/secret_store.ts";
 import { contested } from "./contested.ts";
 
 /**

@@ -7,7 +7,7 @@ import {
   withoutExpired,
 } from "../fleet/state.ts";
 import type { Installation } from "../store/installation.ts";
-import { currentSlot } from "../store/secret_store.ts";
+import { currentSlot } from "../core/secret_store.ts";
 import { probe, type RotationStep } from "./rotation.ts";
 
 /** How many grace windows can be open: the current version and a prepared one have values too. */

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { namesIn, removeFolder, timeOf } from "../store/private_files.ts";
+import { timeOf } from "../files/file_facts.ts";
+import { namesIn, removeFolder } from "../files/private_folders.ts";
 
 /** How folders begin in which a restoration works; only one that holds the lock does. */
 export const STAGE = ".rekey-restore-";

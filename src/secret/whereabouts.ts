@@ -1,7 +1,7 @@
 import type { Head } from "../audit/head.ts";
 import { asRefusal, isRekeyError, type RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import { currentSlot } from "../store/secret_store.ts";
+import { currentSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { ownNote } from "./keyring_note.ts";
 

@@ -1,7 +1,8 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { IS_DENO_2_5 } from "../core/runtime.ts";
 import type { Soon } from "../core/soon.ts";
-import { fileIdentity, removeFile } from "../store/private_files.ts";
+import { fileIdentity } from "../files/file_facts.ts";
+import { removeFile } from "../files/private_files.ts";
 import type { Address, Settings } from "./settings.ts";
 
 /** Answers one request; the address is the peer's. */

@@ -3,7 +3,7 @@ import { asRefusal, isRekeyError } from "../core/errors.ts";
 import { SingleFlight } from "../core/single_flight.ts";
 import type { Office } from "../http/route.ts";
 import { warningsOf } from "../secret/warnings.ts";
-import { KEYRING_UNAVAILABLE } from "../store/keyring_errors.ts";
+import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
 import type { Version } from "../store/versions.ts";
 import { rotationAnswer, statusOf } from "./answers.ts";
 import { Gate } from "./gate.ts";

@@ -2,14 +2,9 @@ import { randomUUID } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import {
-  copyPrivateFile,
-  isThere,
-  makePrivateFile,
-  moveIntoPlace,
-  removeFile,
-  sizeOf,
-} from "./private_files.ts";
+import { isThere, sizeOf } from "../files/file_facts.ts";
+import { copyPrivateFile, moveIntoPlace } from "../files/file_moves.ts";
+import { makePrivateFile, removeFile } from "../files/private_files.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { explainSqlite } from "./sqlite_errors.ts";
 

@@ -1,26 +1,20 @@
 import { backup, DatabaseSync, type StatementSync } from "node:sqlite";
 import { isRekeyError } from "../core/errors.ts";
-import {
-  newer,
-  numberedByOthers,
-  otherSettings,
-  renumbered,
-  triggered,
-} from "./database_refusals.ts";
-import { takeLock } from "./lock.ts";
+import { triggered } from "./database_refusals.ts";
+import { migrate, migrationsOf } from "./migration.ts";
 import { explainSqlite, isSqliteError } from "./sqlite_errors.ts";
-import type { Sql, SqlValue, Statement } from "../core/sql.ts";
-import { fileIdentity, isThere, makePrivateFile } from "./private_files.ts";
+import type { Sql, Statement } from "../core/sql.ts";
+import { fileIdentity, isThere } from "../files/file_facts.ts";
+import { makePrivateFile } from "../files/private_files.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { isSound } from "./soundness.ts";
+import { whole } from "./transaction.ts";
 
 /** How long a writer waits for another one before it gives up, in milliseconds. */
 export const BUSY_TIMEOUT_MS = 5_000;
 
 // All in one step, so that the copy is of one instant however much others write.
 const ALL_PAGES = 2 ** 31 - 1;
-
-const ROWS_AT_ONCE = 10_000;
 
 // SQLite refuses a value of more than a gigabyte.
 const WIPE_BYTES = 64 * 2 ** 20;
@@ -39,11 +33,6 @@ export interface TransactionOptions {
   readonly waitMs?: number;
   /** False for what a power cut may undo: it is not waited for until it is on the disk. Default true. */
   readonly durable?: boolean;
-}
-
-/** Path of the lock that goes with a database: see `lock.ts`. */
-export function lockPath(databasePath: string): string {
-  return `${databasePath}.lock`;
 }
 
 /** One SQLite file, opened with the settings of design §6. */
@@ -79,7 +68,7 @@ export class Database implements Sql {
         sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA secure_delete = ON;
                      PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF`);
         const database = new Database(path, sqlite, identity, waitMs);
-        database.#migrate(locked);
+        migrate(path, sqlite, locked ? undefined : BUSY_TIMEOUT_MS);
         sqlite.exec(`PRAGMA busy_timeout = ${waitMs}`);
         return database;
       } catch (error) {
@@ -102,7 +91,7 @@ export class Database implements Sql {
         sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA trusted_schema = OFF`);
         const database = new Database(path, sqlite, fileIdentity(path));
         database.#leavesFiles = !isThere(`${path}-shm`);
-        if (database.#migrations() === MIGRATIONS.length) return database;
+        if (migrationsOf(path, sqlite) === MIGRATIONS.length) return database;
       } catch (error) {
         sqlite.close();
         throw error;
@@ -154,11 +143,11 @@ export class Database implements Sql {
   prepare(sql: string): Statement {
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
-    const statement = this.#explain(() => this.sqlite.prepare(sql));
+    const statement = this.explain(() => this.sqlite.prepare(sql));
     const explained: Statement = {
-      get: (...values) => this.#explain(() => statement.get(...values)),
-      all: (...values) => this.#explain(() => statement.all(...values)),
-      run: (...values) => this.#explain(() => Number(statement.run(...values).changes)),
+      get: (...values) => this.explain(() => statement.get(...values)),
+      all: (...values) => this.explain(() => statement.all(...values)),
+      run: (...values) => this.explain(() => Number(statement.run(...values).changes)),
     };
     this.#statements.set(sql, explained);
     return explained;
@@ -172,32 +161,22 @@ export class Database implements Sql {
    */
   transaction<T>(work: () => T, options: TransactionOptions = {}): T {
     const { waitMs = this.waitMs, durable = true } = options;
-    return this.#explain(() => {
+    return this.explain(() => {
       const synchronous = durable ? "" : "PRAGMA synchronous = NORMAL;";
       try {
-        this.sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; ${synchronous} BEGIN IMMEDIATE`);
-        return this.#commit(work);
+        this.sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; ${synchronous}`);
+        const result = whole(this.sqlite, work);
+        this.#commits++;
+        return result;
       } finally {
         this.sqlite.exec(`PRAGMA busy_timeout = ${this.waitMs}; PRAGMA synchronous = FULL`);
       }
     });
   }
 
-  #commit<T>(work: () => T): T {
-    try {
-      const result = work();
-      this.sqlite.exec("COMMIT");
-      this.#commits++;
-      return result;
-    } catch (error) {
-      this.#rollBack();
-      throw error;
-    }
-  }
-
   /** A text that changes with every commit, whoever made it: `PRAGMA data_version` counts those of others. */
   change(): string {
-    return this.#explain(() => {
+    return this.explain(() => {
       const statement = this.#dataVersion ??= this.sqlite.prepare("PRAGMA data_version");
       return `${statement.get()!.data_version}.${this.#commits}`;
     });
@@ -213,7 +192,7 @@ export class Database implements Sql {
    * whether it could: a reader in another process can prevent it.
    */
   truncateLog(waitMs = 200): boolean {
-    return this.#explain(() => {
+    return this.explain(() => {
       this.sqlite.exec(`PRAGMA busy_timeout = ${waitMs}`);
       const { busy } = this.sqlite.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() as {
         busy: number;
@@ -253,37 +232,6 @@ export class Database implements Sql {
     }
   }
 
-  /** Inside a transaction: makes the rows of a table that pass `where` those of the same table elsewhere. */
-  takeRows(from: Database, table: string, where = "true"): void {
-    // Our own columns: the other file's schema may be anybody's.
-    const described = this.prepare(`SELECT name, pk FROM pragma_table_info('${table}')`).all();
-    const columns = described.map(({ name }) => String(name));
-    const keys = described.filter(({ pk }) => pk !== 0).map(({ name }) => String(name));
-    this.prepare(`DELETE FROM ${table} WHERE ${where}`).run();
-    const insert = this.prepare(
-      `INSERT INTO ${table} (${columns}) VALUES (${columns.map(() => "?")})`,
-    );
-    // What cannot be put here is the other file's fault, if that is damaged.
-    from.#explain(() => {
-      for (const row of from.#rows(table, columns, keys, where)) insert.run(...row);
-    });
-  }
-
-  // In parts: an iterator's statement may be collected while it runs, which ends the process.
-  *#rows(table: string, columns: string[], keys: string[], where: string): Generator<SqlValue[]> {
-    const order = `ORDER BY ${keys} LIMIT ${ROWS_AT_ONCE}`;
-    const select = `SELECT ${columns} FROM ${table} WHERE (${where})`;
-    const places = keys.map(() => "?");
-    const next = this.prepare(`${select} AND (${keys}) > (${places}) ${order}`);
-    const values = (row: Record<string, unknown>) => Object.values(row) as SqlValue[];
-    let rows = this.prepare(`${select} ${order}`).all();
-    while (rows.length > 0) {
-      for (const row of rows) yield values(row);
-      const last = values(rows.at(-1)!);
-      rows = next.all(...keys.map((name) => last[columns.indexOf(name)]!));
-    }
-  }
-
   /** Whether the file is as rekey's own statements leave it: see `soundness.ts`. */
   isSound(): boolean {
     return isSound(this.sqlite);
@@ -291,7 +239,7 @@ export class Database implements Sql {
 
   /** Takes away what only a backup has. */
   dropBackupTable(): void {
-    this.#explain(() => this.sqlite.exec("DROP TABLE IF EXISTS rekey_backup"));
+    this.explain(() => this.sqlite.exec("DROP TABLE IF EXISTS rekey_backup"));
   }
 
   /** Inside a transaction: makes foreign keys count at its end and not at every statement. */
@@ -318,10 +266,11 @@ export class Database implements Sql {
     this.sqlite.close();
     this.#closed = true;
     // Who only reads cannot delete the files that reading takes.
-    if (this.#leavesFiles) this.#explain(() => closeAsLast(this.path));
+    if (this.#leavesFiles) this.explain(() => closeAsLast(this.path));
   }
 
-  #explain<T>(work: () => T): T {
+  /** Reports SQLite's errors as those of this file. */
+  explain<T>(work: () => T): T {
     try {
       return explainSqlite(this.path, work, () => isSound(this.sqlite));
     } catch (error) {
@@ -331,76 +280,14 @@ export class Database implements Sql {
     }
   }
 
-  // SQLite has rolled back by itself after some errors, a full disk among them.
-  #rollBack(): void {
-    try {
-      this.sqlite.exec("ROLLBACK");
-    } catch (error) {
-      if (!(error instanceof Error && error.message.includes("no transaction is active"))) {
-        throw error;
-      }
-    }
-  }
-
-  /** How many migrations were applied. @throws when it is no file of this rekey's. */
-  #migrations(): number {
-    const applied = this.#userVersion();
-    const ours = this.#hasTable("rekey_meta");
-    // An application's own numbering of its own tables: taking it over would break its migrations.
-    if (applied !== 0 && !ours) throw numberedByOthers(this.path, applied);
-    if (applied > MIGRATIONS.length) throw newer(this.path, applied);
-    if (applied < 1 && ours) throw renumbered(this.path, applied);
-    return applied;
-  }
-
-  #migrate(locked: boolean): void {
-    const applied = this.#migrations();
-    this.sqlite.exec("PRAGMA synchronous = FULL");
-    if (applied === MIGRATIONS.length && this.#journalMode() === "wal") return;
-    // SQLite does not wait when two processes change the journal mode at once.
-    using _lock = locked ? undefined : takeLock(lockPath(this.path), BUSY_TIMEOUT_MS);
-    this.#bringUpToDate();
-  }
-
-  #bringUpToDate(): void {
-    if (this.#journalMode() !== "wal") this.sqlite.exec("PRAGMA journal_mode = WAL");
-    this.transaction(() => {
-      // Asked again: another process may have been first.
-      const applied = this.#userVersion();
-      if (applied < 1 && this.#hasTable("rekey_meta")) throw renumbered(this.path, applied);
-      for (const migration of MIGRATIONS.slice(applied)) this.sqlite.exec(migration);
-      if (!this.#hasOurSettings()) throw otherSettings(this.path);
-      this.sqlite.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
-    });
-  }
-
-  #hasOurSettings(): boolean {
-    const columns = this.prepare("SELECT name, pk FROM pragma_table_info('settings')").all();
-    return columns.map(({ name, pk }) => `${name}${pk}`).join() === "key1,value0,encrypted0";
-  }
-
-  #userVersion(): number {
-    return this.#pragma("user_version");
-  }
-
-  #pragma(name: "user_version" | "freelist_count" | "page_size"): number {
+  #pragma(name: "freelist_count" | "page_size"): number {
     return Number(Object.values(this.sqlite.prepare(`PRAGMA ${name}`).get()!)[0]);
-  }
-
-  #journalMode(): string {
-    return (this.sqlite.prepare("PRAGMA journal_mode").get() as { journal_mode: string })
-      .journal_mode;
   }
 
   #hasTriggers(): boolean {
     return this.sqlite.prepare(
       "SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND (tbl_name = 'settings' OR tbl_name GLOB 'rekey_*')",
     ).get() !== undefined;
-  }
-
-  #hasTable(name: string): boolean {
-    return this.sqlite.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")
-      .get(name) !== undefined;
   }
 }
 

@@ -1,10 +1,11 @@
+import { takeRows } from "./row_transfer.ts";
 import { RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import type { SqlValue } from "../core/sql.ts";
 import type { Database } from "./database.ts";
 import type { Kek } from "./kek.ts";
 import { type Binding, seal, unseal } from "./sealing.ts";
-import { type SecretStore, type Slot, slotName } from "./secret_store.ts";
+import { type SecretStore, type Slot, slotName } from "../core/secret_store.ts";
 
 const SETTINGS_KEY = "jwt_secret";
 const OUR_ROWS = `key = '${SETTINGS_KEY}' OR key GLOB '${SETTINGS_KEY}.v[0-9]*'`;
@@ -95,7 +96,7 @@ export class DatabaseStore implements SecretStore {
 
   /** Inside a transaction: takes over every value of ours from another database. */
   takeAll(from: Database): void {
-    this.database.takeRows(from, "settings", OUR_ROWS);
+    takeRows(this.database, from, "settings", OUR_ROWS);
   }
 
   /** Whether the table has rows at all: those of an application. */

@@ -4,7 +4,7 @@ import type { EtcdClient } from "../etcd/client.ts";
 import { put, read, remove } from "../etcd/wire.ts";
 import type { Kek } from "./kek.ts";
 import { type Binding, seal, unseal } from "./sealing.ts";
-import type { SecretStore, Slot } from "./secret_store.ts";
+import type { SecretStore, Slot } from "../core/secret_store.ts";
 
 /**
  * Values in etcd, sealed under the KEK before they leave the machine. Each is kept under its kid, so that a version has

@@ -6,7 +6,8 @@ import type { App, Folders } from "../core/app.ts";
 import type { Clock } from "../core/clock.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { KEY_FORMS, type KeyForm } from "../core/secret.ts";
-import { Database, lockPath, type OpenOptions } from "./database.ts";
+import { Database, type OpenOptions } from "./database.ts";
+import { lockPath } from "./lock.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { unconfigured } from "../etcd/errors.ts";
 import { EtcdStore } from "./etcd_store.ts";
@@ -20,9 +21,11 @@ import {
   kekSupplied,
   newKek,
 } from "./kek.ts";
-import type { KeyringStore } from "./keyring_store.ts";
+import type { KeyringStore } from "../keyring/keyring_store.ts";
 import { Meta, type MetaKey } from "./meta.ts";
-import { isThere, makeNamedFolder, makePrivateFolder, narrowMode } from "./private_files.ts";
+import { isThere } from "../files/file_facts.ts";
+import { narrowMode } from "../files/private_files.ts";
+import { makeNamedFolder, makePrivateFolder } from "../files/private_folders.ts";
 import { seal, unseal } from "./sealing.ts";
 import { Versions } from "./versions.ts";
 

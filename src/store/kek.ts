@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHmac, createSecretKey, type KeyObject, randomBytes, scryptSync } from "node:crypto";
 import { join } from "node:path";
 import { RekeyError } from "../core/errors.ts";
-import { readFileIfThere, writeNewPrivateFile } from "./private_files.ts";
+import { readFileIfThere, writeNewPrivateFile } from "../files/private_files.ts";
 
 /** Size of a key-encryption key: that of A256GCMKW. */
 const KEK_BYTES = 32;

@@ -1,10 +1,15 @@
 import { DatabaseSync } from "node:sqlite";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { makePrivateFile } from "./private_files.ts";
+import { makePrivateFile } from "../files/private_files.ts";
 import { explainSqlite } from "./sqlite_errors.ts";
 
 // SQLite takes a longer time-out for none at all.
 const LONGEST_WAIT_MS = 2 ** 31 - 1;
+
+/** Path of the lock that goes with a database. */
+export function lockPath(databasePath: string): string {
+  return `${databasePath}.lock`;
+}
 
 /**
  * Runs `work` while no other process does: rotations and recoveries take turns. The lock is a lock on

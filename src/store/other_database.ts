@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import { isThere } from "./private_files.ts";
+import { isThere } from "../files/file_facts.ts";
 
 /**
  * Whether the rekey database at `path`, which is not the one in use, has a version with this kid that is

@@ -1,14 +1,7 @@
 import { RekeyError } from "../core/errors.ts";
+import type { Location } from "../core/secret_store.ts";
 import type { SqlValue } from "../core/sql.ts";
 import type { Database } from "./database.ts";
-
-/** Where a version's value lives. */
-export type Location = "keyring" | "database" | "etcd";
-
-/** A location in a sentence. */
-export function placeName(location: Location): string {
-  return location === "etcd" ? location : `the ${location}`;
-}
 
 /** The life of a version (design §1). */
 export type VersionState = "pending" | "current" | "previous" | "retired";

@@ -7,14 +7,14 @@ import { EtcdClient } from "../../src/etcd/client.ts";
 import { EtcdStore } from "../../src/store/etcd_store.ts";
 import { Installation } from "../../src/store/installation.ts";
 import { addon } from "../support/addon.ts";
-import type { KeyringAddon } from "../../src/store/keyring_addon.ts";
-import { KeyringStore } from "../../src/store/keyring_store.ts";
+import type { KeyringAddon } from "../../src/keyring/keyring_addon.ts";
+import { KeyringStore } from "../../src/keyring/keyring_store.ts";
 import {
   currentSlot,
   numberedSlot,
   type SecretStore,
   type Slot,
-} from "../../src/store/secret_store.ts";
+} from "../../src/core/secret_store.ts";
 import { testEnvironment } from "../support/environment.ts";
 import { Etcd } from "../support/etcd.ts";
 import { KeyringBox } from "../support/keyring.ts";

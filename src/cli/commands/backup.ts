@@ -1,11 +1,11 @@
+import { placeName } from "../../core/secret_store.ts";
 import { resolve } from "node:path";
 import { backUp } from "../../backup/backup.ts";
 import type { Openers, Readers } from "../../backup/envelope.ts";
 import { restore as bringBack, type Restored } from "../../backup/restore.ts";
 import { RekeyError } from "../../core/errors.ts";
-import { readFileIfThere } from "../../store/private_files.ts";
+import { readFileIfThere } from "../../files/private_files.ts";
 import type { BackupInfo } from "../../store/backup_file.ts";
-import { placeName } from "../../store/versions.ts";
 import type { Context } from "../context.ts";
 import { printable } from "../describe.ts";
 import { askHidden } from "../terminal.ts";

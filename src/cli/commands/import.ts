@@ -1,9 +1,9 @@
+import { placeName } from "../../core/secret_store.ts";
 import { RekeyError } from "../../core/errors.ts";
 import { type Encoding, importedSecret } from "../../secret/imported.ts";
 import { weaknesses } from "../../secret/weakness.ts";
 import type { Algorithm } from "../../store/installation.ts";
-import { readFileIfThere } from "../../store/private_files.ts";
-import { placeName } from "../../store/versions.ts";
+import { readFileIfThere } from "../../files/private_files.ts";
 import { type Context, variable as environmentVariable } from "../context.ts";
 import { describeVersion } from "../describe.ts";
 import { readStdinBytes } from "../terminal.ts";

@@ -1,12 +1,12 @@
 import process from "node:process";
 import type { AsyncEntry } from "@napi-rs/keyring";
 import { asRefusal, RekeyError } from "../../core/errors.ts";
-import { type AddonSurroundings, unloadable, unpackedAddon } from "../../store/keyring_addon.ts";
+import { type AddonSurroundings, unloadable, unpackedAddon } from "../../keyring/keyring_addon.ts";
 import { confineMemory } from "../../serve/confinement.ts";
-import type { KeyringAnswer, KeyringCall } from "../../store/keyring_process.ts";
+import type { KeyringAnswer, KeyringCall } from "../../keyring/keyring_process.ts";
 import { addonSurroundings, type Context } from "../context.ts";
 
-/** What `serve` starts to talk to the keyring: see `store/keyring_process.ts`. It ends with its stdin. */
+/** What `serve` starts to talk to the keyring: see `keyring/keyring_process.ts`. It ends with its stdin. */
 export async function keyringHelper(_options: unknown, { secrets }: Context): Promise<void> {
   if (Deno.stdout.isTerminal()) {
     throw new RekeyError("usage", "Cannot talk to a terminal: `rekey serve` starts this by itself");

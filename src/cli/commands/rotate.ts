@@ -1,8 +1,8 @@
+import { placeName } from "../../core/secret_store.ts";
 import { showHead } from "../../audit/head.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { RekeyError } from "../../core/errors.ts";
 import { warningsOf } from "../../secret/warnings.ts";
-import { placeName } from "../../store/versions.ts";
 import type { Changed } from "../../secret/rotation.ts";
 import { notTakenOver } from "../../secret/shared_rotation.ts";
 import { announceAndMake } from "../announced_rotation.ts";

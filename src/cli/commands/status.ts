@@ -1,10 +1,11 @@
+import { type Location, placeName } from "../../core/secret_store.ts";
 import { fallbackRate } from "../../audit/figures.ts";
 import { lastRotation } from "../../audit/reader.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { announced } from "../../secret/announcement.ts";
 import type { Installation } from "../../store/installation.ts";
-import { type Location, placeName, type Version } from "../../store/versions.ts";
+import type { Version } from "../../store/versions.ts";
 import type { Context } from "../context.ts";
 import { type FleetFacts, fleetFacts, fleetLines } from "../fleet_facts.ts";
 import type { Output } from "../output.ts";

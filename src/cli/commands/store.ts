@@ -1,4 +1,4 @@
-import { type Location, placeName } from "../../store/versions.ts";
+import { type Location, placeName } from "../../core/secret_store.ts";
 import type { Context } from "../context.ts";
 import { table } from "../describe.ts";
 

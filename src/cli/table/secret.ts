@@ -1,5 +1,5 @@
+import type { Location } from "../../core/secret_store.ts";
 import { Argument, type Command } from "commander";
-import type { Location } from "../../store/versions.ts";
 import { type Commands, run } from "./runner.ts";
 import { LONGEST_REASON } from "../../core/limits.ts";
 import { atMost, choice, CHOICES, lasting, nonEmpty, waiting } from "./values.ts";

@@ -2,11 +2,11 @@ import { statfsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { isRekeyError } from "../../core/errors.ts";
-import { infoOf } from "../../store/file_info.ts";
+import { infoOf } from "../../files/file_info.ts";
 import { Installation } from "../../store/installation.ts";
-import { lockPath } from "../../store/database.ts";
-import { setMode } from "../../store/private_files.ts";
-import { refuseUnsafeWay } from "../../store/safe_way.ts";
+import { lockPath } from "../../store/lock.ts";
+import { setMode } from "../../files/private_files.ts";
+import { refuseUnsafeWay } from "../../files/safe_way.ts";
 import { type Finding, shellWord } from "../finding.ts";
 import type { Patient } from "../patient.ts";
 

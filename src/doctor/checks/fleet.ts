@@ -6,7 +6,7 @@ import { keysOf, knownFleet, mustGoOn, readSnapshot, type Snapshot } from "../..
 import { countedHere } from "../../fleet/replica.ts";
 import type { SharedVersion } from "../../fleet/state.ts";
 import { isShared } from "../../secret/sharing.ts";
-import { sealedSlot } from "../../store/secret_store.ts";
+import { sealedSlot } from "../../core/secret_store.ts";
 import { type Finding, type FindingCode, shellWord } from "../finding.ts";
 import { type OpenPatient, rekey } from "../patient.ts";
 

@@ -1,6 +1,6 @@
 import process from "node:process";
 import { isRekeyError } from "../../core/errors.ts";
-import { setMode } from "../../store/private_files.ts";
+import { setMode } from "../../files/private_files.ts";
 import { type Finding, shellWord } from "../finding.ts";
 import { type OpenPatient, rekey } from "../patient.ts";
 

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import process from "node:process";
 import { type ErrorCode, isRekeyError, type RekeyError } from "../../core/errors.ts";
-import { infoOf } from "../../store/file_info.ts";
-import type { KEYRING_UNAVAILABLE } from "../../store/keyring_errors.ts";
-import { currentSlot } from "../../store/secret_store.ts";
+import { infoOf } from "../../files/file_info.ts";
+import type { KEYRING_UNAVAILABLE } from "../../keyring/keyring_errors.ts";
+import { currentSlot } from "../../core/secret_store.ts";
 import { type Finding, shellWord } from "../finding.ts";
 import { type OpenPatient, rekey } from "../patient.ts";
 

@@ -1,6 +1,6 @@
 import { type ErrorCode, isRekeyError } from "../../core/errors.ts";
 import { retrieve } from "../../secret/retrieval.ts";
-import { sealedSlot } from "../../store/secret_store.ts";
+import { sealedSlot } from "../../core/secret_store.ts";
 import type { Version } from "../../store/versions.ts";
 import type { Finding, FindingCode } from "../finding.ts";
 import { type OpenPatient, rekey } from "../patient.ts";

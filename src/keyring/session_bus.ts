@@ -3,9 +3,9 @@ import { isAbsolute, join } from "node:path";
 import process from "node:process";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { socketPeer } from "../core/unix_socket.ts";
-import { infoOf } from "./file_info.ts";
+import { infoOf } from "../files/file_info.ts";
 import { keyringError } from "./keyring_errors.ts";
-import { refuseUnsafeWay } from "./safe_way.ts";
+import { refuseUnsafeWay } from "../files/safe_way.ts";
 
 /** How the addon finds the session bus, by the environment. */
 export interface BusPlaces {

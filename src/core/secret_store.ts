@@ -1,5 +1,12 @@
-import type { Secret } from "../core/secret.ts";
-import type { Location, Version } from "./versions.ts";
+import type { Secret } from "./secret.ts";
+
+/** Where a version's value lives. */
+export type Location = "keyring" | "database" | "etcd";
+
+/** A location in a sentence. */
+export function placeName(location: Location): string {
+  return location === "etcd" ? location : `the ${location}`;
+}
 
 /**
  * A place inside a location. The current version's value has a name of its own, since other programs
@@ -22,7 +29,7 @@ export function numberedSlot({ version, kid }: Omit<Slot, "name">): Slot {
 }
 
 /** Where the database keeps the sealed value of a version in its present state. */
-export function sealedSlot(version: Pick<Version, "version" | "kid" | "state">): Slot {
+export function sealedSlot(version: Omit<Slot, "name"> & { readonly state: string }): Slot {
   return version.state === "current" ? currentSlot(version) : numberedSlot(version);
 }
 

@@ -3,7 +3,7 @@ import { isRekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import type { KeyringAddon } from "./keyring_addon.ts";
 import { keyringError, keyringTimeout } from "./keyring_errors.ts";
-import { type SecretStore, type Slot, slotName } from "./secret_store.ts";
+import { type SecretStore, type Slot, slotName } from "../core/secret_store.ts";
 
 /** Default bound on one keyring call, in milliseconds. */
 export const KEYRING_TIMEOUT_MS = 3_000;

@@ -7,14 +7,9 @@ import { embedded } from "../core/embedded.ts";
 import { type ErrorCode, isRekeyError, RekeyError } from "../core/errors.ts";
 import { entriesOnThread } from "./keyring_thread.ts";
 import { exchanged, packedAddon } from "./packed_addon.ts";
-import {
-  makePrivateFolder,
-  namesIn,
-  readFileIfThere,
-  removeFile,
-  timeOf,
-  writeNewPrivateFile,
-} from "./private_files.ts";
+import { timeOf } from "../files/file_facts.ts";
+import { readFileIfThere, removeFile, writeNewPrivateFile } from "../files/private_files.ts";
+import { makePrivateFolder, namesIn } from "../files/private_folders.ts";
 import { type BusPlaces, refuseUnsafeBus } from "./session_bus.ts";
 
 /** The part of `@napi-rs/keyring` that rekey uses. */

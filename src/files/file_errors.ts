@@ -1,0 +1,70 @@
+import process from "node:process";
+import { RekeyError } from "../core/errors.ts";
+
+const REASONS: Record<string, string> = {
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "the file system is read-only",
+  ENOSPC: "the disk is full",
+  ENOTDIR: "a part of the path is not a folder",
+  EEXIST: "a file with that name is in the way",
+  EISDIR: "it is a folder",
+  ELOOP: "it is a symbolic link",
+  ENAMETOOLONG: "the name is too long",
+  ENOENT: "it is not there",
+  EFBIG: "a limit on the size of files is reached",
+  EDQUOT: "the disk quota is used up",
+  ERR_FS_EISDIR: "it is a folder",
+  EIO: "the disk is failing",
+  EMFILE: "this program has too many files open",
+  ENFILE: "this machine has too many files open",
+};
+
+/** Does something with a file. @throws {RekeyError} `database_unusable` for what the system refuses. */
+export function explainFiles<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const reason = REASONS[codeOf(error) ?? ""];
+    if (reason === undefined) throw error;
+    throw new RekeyError("database_unusable", `Cannot use ${path}: ${reason}`, {
+      hint: "Check its owner and mode and those of its folder, or name another one",
+      cause: error,
+    });
+  }
+}
+
+/** The system's own name of an error, such as `ENOENT`. */
+export function codeOf(error: unknown): string | undefined {
+  // The runtime keeps some places, such as /proc, even from programs that may read everything.
+  if (error instanceof Deno.errors.NotCapable) return "EACCES";
+  return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}
+
+/** A file that is read as a whole has a bound. */
+export function tooLarge(path: string, longest: number): RekeyError {
+  return new RekeyError(
+    "database_unusable",
+    `Cannot use ${path}: it is larger than ${longest} bytes`,
+    {
+      hint: "Is it the right file?",
+    },
+  );
+}
+
+/** A folder, a pipe or a device, where a file is wanted. */
+export function notRegular(path: string): RekeyError {
+  return new RekeyError("database_unusable", `Cannot use ${path}: it is no regular file`, {
+    hint: "Name another one",
+  });
+}
+
+/** Refuses what belongs to somebody else. */
+export function refuseOthers(path: string, uid: number | null): void {
+  const me = process.geteuid?.();
+  // Windows: the folder's access list is inherited from the profile.
+  if (me === undefined || uid === me) return;
+  throw new RekeyError("database_unusable", `Cannot use ${path}: it belongs to another user`, {
+    hint: `Run the command as its owner (uid ${uid}), or name another folder with --data-dir`,
+  });
+}

@@ -1,0 +1,67 @@
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  statSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import process from "node:process";
+import { explainFiles, notRegular } from "./file_errors.ts";
+import { infoOf } from "./file_info.ts";
+import { makePrivateFile } from "./private_files.ts";
+import { withFolder } from "./private_folders.ts";
+
+const { O_NOFOLLOW = 0, O_RDONLY } = constants;
+
+/**
+ * Gives a finished file its name, once it is on the disk.
+ *
+ * @returns false when a file of that name is there and may not be replaced.
+ */
+export function moveIntoPlace(partial: string, path: string, replace: boolean): boolean {
+  return explainFiles(path, () => {
+    const fd = openSync(partial, O_RDONLY | O_NOFOLLOW);
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    if (!replace && infoOf(path) !== undefined) return false;
+    renameSync(partial, path);
+    if (process.geteuid !== undefined) withFolder(dirname(path), fsyncSync);
+    return true;
+  });
+}
+
+/** Copies a regular file to a new one (0600). */
+export function copyPrivateFile(from: string, to: string): void {
+  explainFiles(from, () => {
+    if (!statSync(from).isFile()) throw notRegular(from);
+  });
+  makePrivateFile(to);
+  explainFiles(to, () => copyFileSync(from, to));
+}
+
+/**
+ * Keeps a damaged file under another name, so that a new one can take its place in one step, and takes away
+ * the files beside it, which belong to it and would be taken for the new one's.
+ *
+ * @param endings of the files beside it.
+ * @returns the other name; `undefined` when there is no such file.
+ */
+export function keepAside(path: string, endings: readonly string[]): string | undefined {
+  return explainFiles(path, () => {
+    const there = (name: string) => infoOf(name) !== undefined;
+    let aside = `${path}.damaged`;
+    for (let n = 2; ["", ...endings].some((end) => there(aside + end)); n++) {
+      aside = `${path}.damaged-${n}`;
+    }
+    for (const end of endings) if (there(path + end)) renameSync(path + end, aside + end);
+    if (!there(path)) return undefined;
+    copyFileSync(path, aside);
+    return aside;
+  });
+}

@@ -1,0 +1,105 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import process from "node:process";
+import { codeOf, explainFiles, notRegular, refuseOthers, tooLarge } from "./file_errors.ts";
+import { infoOf } from "./file_info.ts";
+import { makePrivateFolder, withFolder } from "./private_folders.ts";
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_WRONLY } = constants;
+
+/**
+ * Makes an empty file (0600) unless it is there; its mode is put right if it is. A file that is there is
+ * not opened: closing it would take away the locks that SQLite holds on it in this process.
+ */
+export function makePrivateFile(path: string): void {
+  explainFiles(path, () => {
+    const found = infoOf(path);
+    if (found === undefined) return createEmpty(path);
+    if (!found.isFile) throw notRegular(path);
+    refuseOthers(path, found.uid);
+    if (process.geteuid !== undefined && (found.mode! & 0o777) !== 0o600) chmodSync(path, 0o600);
+  });
+}
+
+/**
+ * Takes others' rights to a file of this user's away, if it is there and its disk can be written. What a link
+ * leads to is not rekey's to change.
+ */
+export function narrowMode(path: string): void {
+  explainFiles(path, () => {
+    const found = infoOf(path);
+    if (!found?.isFile || found.uid !== process.geteuid?.() || (found.mode! & 0o077) === 0) return;
+    try {
+      chmodSync(path, 0o600);
+    } catch (error) {
+      if (codeOf(error) !== "EROFS") throw error;
+    }
+  });
+}
+
+/** Gives a file or folder of this user's a mode. */
+export function setMode(path: string, mode: number): void {
+  explainFiles(path, () => chmodSync(path, mode));
+}
+
+function createEmpty(path: string): void {
+  try {
+    closeSync(openSync(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600));
+  } catch (error) {
+    // Another process was first, and has made the same.
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+}
+
+/**
+ * Writes a file (0600) that must not be there yet, in a private folder. It is on the disk when this
+ * returns, its name too.
+ */
+export function writeNewPrivateFile(path: string, data: Uint8Array | string): void {
+  makePrivateFolder(dirname(path));
+  explainFiles(path, () => {
+    const fd = openSync(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+    try {
+      writeFileSync(fd, data);
+      fsyncSync(fd);
+    } catch (error) {
+      // A part of it is of no use, and would take what little room a full disk gets.
+      rmSync(path, { force: true });
+      throw error;
+    } finally {
+      closeSync(fd);
+    }
+    if (process.geteuid !== undefined) withFolder(dirname(path), fsyncSync);
+  });
+}
+
+/** Deletes a file, if it is there. */
+export function removeFile(path: string): void {
+  explainFiles(path, () => rmSync(path, { force: true }));
+}
+
+const LONGEST_FILE = 2 ** 24;
+
+/** Reads a regular file of at most `longest` bytes; `undefined` when there is none. */
+export function readFileIfThere(path: string, longest = LONGEST_FILE): Uint8Array | undefined {
+  return explainFiles(path, () => {
+    try {
+      // Opening a pipe would wait for its other end.
+      const { isFile, size } = Deno.statSync(path);
+      if (!isFile) throw notRegular(path);
+      if (size > longest) throw tooLarge(path, longest);
+      return Deno.readFileSync(path);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return undefined;
+      throw error;
+    }
+  });
+}
