@@ -6,6 +6,7 @@ import { installPeers, peer } from "./peers.ts";
 import { type Contender, type Goal, inTurn, milliseconds, type Part } from "./result.ts";
 
 const EMPTY = "empty program";
+const LEAST = "database, AES-GCM and HMAC, nothing else";
 const NODE = "node with jsonwebtoken";
 const PYTHON = "python with PyJWT";
 
@@ -21,14 +22,18 @@ const GOALS: Record<string, Goal[]> = {
 /** Whole processes, from their start to their end. */
 export async function startUp(rounds: number): Promise<Part> {
   using folder = new Box();
-  const empty = await compileEmpty(folder.home);
+  const empty = `${folder.home}/empty`;
+  Deno.writeTextFileSync(`${empty}.js`, "");
+  await compile(`${empty}.js`, empty);
+  await compile(peer("least.ts"), `${folder.home}/least`, ["--allow-read", "--allow-write"]);
   const env = await installPeers();
   using database = new Box();
   using rotated = new Box();
+  using counted = new Box();
   await using keyring = await KeyringBox.start();
   const secret = new KnownSecret();
   await secret.importInto(database);
-  await rotated.run(["init", "--store", "database"]);
+  for (const box of [rotated, counted]) await box.run(["init", "--store", "database"]);
   await keyring.run(["init"]);
   const [token, ringToken] = [secret.token("somebody"), await keyring.token()];
   const exec = (program: string, ...args: string[]) => () =>
@@ -36,6 +41,7 @@ export async function startUp(rounds: number): Promise<Part> {
   const rekey = (box: Box, ...args: string[]) => () => checked(box.run(args));
   const programs: Record<string, () => Promise<unknown>> = {
     [EMPTY]: () => checked(folder.exec(empty, [])),
+    [LEAST]: () => checked(folder.exec(`${folder.home}/least`, [counted.database, token])),
     "rekey --version": rekey(database, "--version"),
     "rekey verify, database": rekey(database, "verify", token),
     "rekey status, database": rekey(database, "status"),
@@ -55,12 +61,6 @@ export async function startUp(rounds: number): Promise<Part> {
     goals: GOALS[name] ?? [],
   }));
   return { title: "Whole processes", rows };
-}
-
-async function compileEmpty(folder: string): Promise<string> {
-  Deno.writeTextFileSync(`${folder}/empty.js`, "");
-  await compile(`${folder}/empty.js`, `${folder}/empty`);
-  return `${folder}/empty`;
 }
 
 async function checked(ending: Promise<{ code: number; stderr: string }>): Promise<void> {
