@@ -10,7 +10,7 @@ const row = sqlite.prepare("SELECT value FROM settings WHERE key = 'jwt_secret'"
 const key = new Uint8Array(32);
 for (let n = 0; n < 2; n++) {
   const opening = createDecipheriv("aes-256-gcm", key, key.subarray(0, 12));
-  opening.update(String(row.value));
+  opening.update(new TextEncoder().encode(String(row.value)));
 }
 const signed = token.slice(0, token.lastIndexOf("."));
 const signature = createHmac("sha512", key).update(signed).digest();
