@@ -16,7 +16,8 @@ export function unanswered(cause: unknown): RekeyError {
   if (text.includes("peer certificate")) {
     return unavailable("its certificate is none that REKEY_ETCD_CA vouches for", cause);
   }
-  if (text.includes("connection closed")) {
+  // Which of them it is depends on who is faster.
+  if (/connection closed|fatal alert|broken pipe|reset by peer/.test(text)) {
     return unavailable(
       "it has closed the connection; it may want TLS, or another client certificate",
       cause,
