@@ -13,23 +13,18 @@ const LOG_TABLES: readonly string[] = ["rekey_audit", "rekey_audit_counts", "rek
  * Takes over into a backup what must not be forgotten: versions that it does not know, as retired ones, so
  * that their tokens are refused by name and no number is used twice; ends of sessions; and users, of whom some
  * may have been removed since.
+ *
+ * @param shared whether the versions are a fleet's: then it numbers them, and this machine's own are forgotten.
  */
-export function carryOver(live: Installation | undefined, staged: Installation): void {
+export function carryOver(
+  live: Installation | undefined,
+  staged: Installation,
+  shared: boolean,
+): void {
   if (live === undefined) return;
   const { versions, database } = staged;
   database.transaction(() => {
-    for (const row of live.versions.every().toReversed()) {
-      if (versions.byKid(row.kid) !== undefined) continue;
-      const last = versions.every()[0]?.version ?? 0;
-      const version = Math.max(row.version, last + 1);
-      const taken = { ...row, version, replaces: null, request_id: null };
-      if (row.state === "retired") {
-        versions.take(taken);
-      } else {
-        versions.take({ ...taken, state: "previous", grace_until: 0 });
-        versions.retire(taken, staged.now());
-      }
-    }
+    if (!shared) takeVersions(live, staged);
     if (sameInstallation(staged, live)) takeRows(database, live.database, "rekey_users");
     const sessions = new Sessions(database);
     for (const ended of new Sessions(live.database).revoked()) {
@@ -38,6 +33,22 @@ export function carryOver(live: Installation | undefined, staged: Installation):
       if (version !== undefined) sessions.takeRevoked({ ...ended, version });
     }
   });
+}
+
+function takeVersions(live: Installation, staged: Installation): void {
+  const { versions } = staged;
+  for (const row of live.versions.every().toReversed()) {
+    if (versions.byKid(row.kid) !== undefined) continue;
+    const last = versions.every()[0]?.version ?? 0;
+    const version = Math.max(row.version, last + 1);
+    const taken = { ...row, version, replaces: null, request_id: null };
+    if (row.state === "retired") {
+      versions.take(taken);
+    } else {
+      versions.take({ ...taken, state: "previous", grace_until: 0 });
+      versions.retire(taken, staged.now());
+    }
+  }
 }
 
 /**

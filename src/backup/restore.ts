@@ -85,7 +85,7 @@ async function restoreFrom(
     if (!copy.database.isSound()) throw unsound();
     const clone = await isClone(environment, info, copy);
     usable = await makeUsable(copy, live, { ...options, clone });
-    carryOver(live, copy);
+    carryOver(live, copy, usable.secretFrom === "etcd");
     movedTo = await goLive(environment, copy, live, info);
   } finally {
     copy.close();

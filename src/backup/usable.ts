@@ -1,5 +1,6 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { catchUp } from "../fleet/catch_up.ts";
+import { knownFleet } from "../fleet/snapshot.ts";
 import { isShared } from "../secret/sharing.ts";
 import { sealedSlot } from "../core/secret_store.ts";
 import type { Installation, StoreChoice } from "../store/installation.ts";
@@ -79,6 +80,8 @@ async function rejoin(
 ): Promise<Usable> {
   await settleKeys(staged, live, options);
   try {
+    // It may have seen more than the backup, and goes on with its log.
+    if (live !== undefined && isOfOneFleet(live, staged)) await catchUp(live);
     await catchUp(staged);
   } catch (error) {
     if (!isRekeyError(error)) throw error;
@@ -90,6 +93,11 @@ async function rejoin(
   }
   staged.database.transaction(() => begin(staged));
   return { secretFrom: "etcd", lost: [], toKeyring: false };
+}
+
+function isOfOneFleet(live: Installation, staged: Installation): boolean {
+  const [one, other] = [knownFleet(live.meta), knownFleet(staged.meta)];
+  return one !== undefined && one.id === other?.id;
 }
 
 /** The operator brings it back as this machine's own. */

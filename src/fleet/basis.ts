@@ -2,10 +2,10 @@ import { isRekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { endedSessions } from "../store/ended_sessions.ts";
 import type { Version } from "../store/versions.ts";
-import { takeOver } from "./catch_up.ts";
+import { findShared, takeOver } from "./catch_up.ts";
 import { sealedHere } from "./replica.ts";
 import { shareEnded } from "./revocations.ts";
-import { type Known, knownFleet, readSnapshot, type Snapshot } from "./snapshot.ts";
+import type { Known, Snapshot } from "./snapshot.ts";
 import { type FleetState, MOST_RETIRED, type SharedVersion } from "./state.ts";
 
 /** What a change of the shared state begins with. */
@@ -24,32 +24,19 @@ export interface Basis {
  * @throws {RekeyError} `etcd_…` or `fleet_…`.
  */
 export async function basisOf(installation: Installation): Promise<Basis> {
+  const found = await findShared(installation);
+  const { known, snapshot } = found;
   try {
-    const snapshot = await takeOver(installation);
-    return { state: snapshot.state, snapshot, added: lostThere(installation, snapshot) };
+    const { state } = await takeOver(installation, found);
+    return { state, snapshot, added: lostThere(installation, snapshot!) };
   } catch (error) {
-    const known = knownFleet(installation.meta);
-    const mendable = isRekeyError(error, "fleet_behind", "secret_missing");
-    if (!mendable || known === undefined) throw error;
-    const snapshot = await readSnapshot(installation, installation.shared());
-    if (error.code === "secret_missing" && snapshot !== undefined) {
-      return { ...withoutLost(installation, snapshot), snapshot };
-    }
+    if (known === undefined || !isRekeyError(error, "fleet_behind")) throw error;
     // It has forgotten which sessions have ended, too.
     await shareEnded(installation, endedSessions(installation.database, installation.now()));
+    // Of what was judged, and not of what may be there by now: then the change does not take place.
     const state = localState(installation, known, snapshot?.state);
     return { state, snapshot, added: sealedHere(installation) };
   }
-}
-
-// Where a value is neither there nor here, its version has nothing to verify with.
-function withoutLost(installation: Installation, snapshot: Snapshot) {
-  const { state, values } = snapshot;
-  const added = lostThere(installation, snapshot);
-  const versions = state.versions.filter(({ kid, state }) =>
-    values.has(kid) || added.has(kid) || state === "current"
-  );
-  return { state: { ...state, versions }, added };
 }
 
 /** Values that etcd has lost, and this machine has. */

@@ -1,6 +1,7 @@
 import { RekeyError } from "../core/errors.ts";
 import { read } from "../etcd/wire.ts";
 import type { Installation } from "../store/installation.ts";
+import type { Version } from "../store/versions.ts";
 import { sealedSlot } from "../core/secret_store.ts";
 import {
   BEGINNING,
@@ -12,7 +13,15 @@ import {
 } from "./position.ts";
 import { follow } from "./replica.ts";
 import { takeOverEnded } from "./revocations.ts";
-import { digestOf, keysOf, knownFleet, mustGoOn, readSnapshot, type Snapshot } from "./snapshot.ts";
+import {
+  digestOf,
+  keysOf,
+  type Known,
+  knownFleet,
+  mustGoOn,
+  readSnapshot,
+  type Snapshot,
+} from "./snapshot.ts";
 
 /**
  * Takes over what other machines have done. Everything that was committed before the call is known after it.
@@ -43,8 +52,8 @@ async function goOn(installation: Installation, from: Position) {
   ]);
   const sealed = found[0]?.[0];
   const same = sealed !== undefined && digestOf(sealed.value) === known?.digest &&
-    holdsValues(installation);
-  if (!same) await takeOver(installation);
+    holdsValue(installation);
+  if (!same) await takeOver(installation, await findShared(installation));
   if (!stands(from, found[2]?.[0])) {
     database.transaction(() => rememberPosition(meta, BEGINNING));
     return { same, next: BEGINNING };
@@ -52,24 +61,40 @@ async function goOn(installation: Installation, from: Position) {
   return { same, next: takeOverEnded(installation, from, found[1] ?? []) };
 }
 
+/** What etcd holds, and what this machine knew before it was asked. */
+export interface Found {
+  readonly known: Known | undefined;
+  readonly own: Version | undefined;
+  readonly snapshot: Snapshot | undefined;
+}
+
+/** Looks, and changes nothing. @throws {RekeyError} `etcd_…`, `kek_wrong`, `secret_damaged` or `fleet_foreign`. */
+export async function findShared(installation: Installation): Promise<Found> {
+  // Before etcd is asked: another process may take over something newer meanwhile.
+  const known = knownFleet(installation.meta);
+  const own = installation.versions.current();
+  return { known, own, snapshot: await readSnapshot(installation, installation.shared()) };
+}
+
 /**
- * The same of the versions only, and what etcd holds, for who is about to change it.
+ * Takes over what was found of versions, for who is about to change it.
  *
  * @throws {RekeyError} as {@linkcode catchUp} does.
  */
-export async function takeOver(installation: Installation): Promise<Snapshot> {
-  // Asked before etcd is: another process may take over something newer meanwhile.
-  const known = knownFleet(installation.meta);
-  const own = installation.versions.current();
-  const snapshot = await readSnapshot(installation, installation.shared());
+export async function takeOver(
+  installation: Installation,
+  { known, own, snapshot }: Found,
+): Promise<Snapshot> {
   mustGoOn(known, own, snapshot);
   if (snapshot === undefined) throw nothingThere();
-  await follow(installation, snapshot);
+  await follow(installation, snapshot, { belonged: known !== undefined });
   return snapshot;
 }
 
-function holdsValues({ versions, sealed }: Installation): boolean {
-  return versions.valued("etcd").every((row) => sealed.sealedValue(sealedSlot(row)) !== undefined);
+// One that etcd has lost, too, is looked for again and again: it may be put back.
+function holdsValue({ versions, sealed }: Installation): boolean {
+  const current = versions.current();
+  return current !== undefined && sealed.sealedValue(sealedSlot(current)) !== undefined;
 }
 
 function nothingThere(): RekeyError {

@@ -8,19 +8,27 @@ import { type FleetState, rowOf, type SharedVersion, withoutExpired } from "./st
 
 const ORDER = { retired: 0, previous: 1, current: 2, pending: 3 };
 
+/** How {@linkcode follow} differs. */
+interface Following {
+  /** What the log is told when this machine belonged to no fleet. */
+  readonly first?: typeof EVENTS.joined | typeof EVENTS.created;
+  /** Whether this machine belonged to the fleet when etcd was asked: if it has left since, nothing is changed. */
+  readonly belonged?: boolean;
+}
+
 /**
  * Makes this machine's database what etcd holds: one transaction, after which every process on the machine goes by it.
  * The values stay sealed. Something newer that another process has taken over meanwhile stays.
  *
- * @param first what the log is told when this machine belonged to no fleet.
+ * A value that is neither in etcd nor here is missing here too: the version then verifies nothing.
+ *
  * @throws {RekeyError} `fleet_behind` when its current version has ended here,
- * `fleet_foreign` when one of its versions is another one here,
- * `secret_missing` when a value is neither in etcd nor here.
+ * `fleet_foreign` when one of its versions is another one here.
  */
 export async function follow(
   installation: Installation,
   snapshot: Snapshot,
-  first: typeof EVENTS.joined | typeof EVENTS.created = EVENTS.joined,
+  { first = EVENTS.joined, belonged = false }: Following = {},
 ): Promise<void> {
   const { database, meta, sealed, versions } = installation;
   const { state, values } = snapshot;
@@ -28,6 +36,7 @@ export async function follow(
   database.transaction(() => {
     const known = knownFleet(meta);
     if (known !== undefined && known.change > state.change) return;
+    if (known === undefined && belonged) return;
     const now = installation.now();
     const before = versions.current()?.kid;
     const { retired } = withoutExpired(state, now);
@@ -46,8 +55,6 @@ export async function follow(
     for (const row of valued) {
       const value = values.get(row.kid) ?? here.get(row.kid);
       if (value !== undefined) sealed.put(sealedSlot(row), value);
-      // Nothing depends on one that is only prepared.
-      else if (row.state !== "pending") throw lacking(row);
     }
     meta.set("alg", state.alg);
     meta.set("key_form", state.key_form);

@@ -170,7 +170,8 @@ type Found = Pick<Snapshot, "state" | "digest">;
 export function putBack(what = "not what this machine has seen, nor came after it"): RekeyError {
   return new RekeyError("fleet_behind", `Cannot use what etcd holds: it is ${what}`, {
     hint:
-      "Are REKEY_ETCD_ENDPOINTS and REKEY_ETCD_PREFIX those of the fleet? Was etcd restored from a backup? On the machine with the highest version, `rekey rotate " +
-      "--force` goes on from there, and so does `rekey store move etcd` without a new secret",
+      "Are REKEY_ETCD_ENDPOINTS and REKEY_ETCD_PREFIX those of the fleet? Was etcd restored from a backup? Then " +
+      "`rekey rotate --force` on the machine with the highest version goes on from there; if etcd has not gone on " +
+      "since, so does `rekey store move etcd` without a new secret",
   });
 }

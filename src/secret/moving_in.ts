@@ -1,10 +1,16 @@
 import { RekeyError } from "../core/errors.ts";
 import { basisOf, localState } from "../fleet/basis.ts";
 import { propose } from "../fleet/commit.ts";
-import { follow } from "../fleet/replica.ts";
+import { follow, lacking } from "../fleet/replica.ts";
 import { shareEnded } from "../fleet/revocations.ts";
 import { knownFleet, readSnapshot, type Snapshot } from "../fleet/snapshot.ts";
-import { currentOf, MOST_SHARED_VERSIONS, newFleetId } from "../fleet/state.ts";
+import {
+  currentOf,
+  type FleetState,
+  MOST_SHARED_VERSIONS,
+  newFleetId,
+  type SharedVersion,
+} from "../fleet/state.ts";
 import { endedSessions } from "../store/ended_sessions.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot } from "../core/secret_store.ts";
@@ -39,11 +45,30 @@ async function putBackThere(installation: Installation): Promise<boolean> {
   return await contested(async () => {
     const { state: before, snapshot: base, added } = await basisOf(installation);
     if (before === base?.state && added.size === 0) return false;
+    mustBeBringable(before, base, added);
     const state = { ...before, change: before.change + 1 };
     const snapshot = await propose(installation, { base, state, added });
     if (snapshot === undefined) return undefined;
-    await follow(installation, snapshot);
+    await follow(installation, snapshot, { belonged: true });
     return true;
+  });
+}
+
+// Others cannot take up a version under the number of one that counts with them, nor one without its value.
+function mustBeBringable(
+  { versions }: FleetState,
+  there: Snapshot | undefined,
+  added: ReadonlyMap<string, string>,
+): void {
+  const { values = new Map(), state } = there ?? {};
+  const current = versions.find((row) => row.state === "current")!;
+  if (!values.has(current.kid) && !added.has(current.kid)) throw lacking(current);
+  const others = [...state?.versions ?? [], ...state?.retired ?? []];
+  const isTaken = ({ version, kid }: SharedVersion) =>
+    others.some((row) => row.version === version && row.kid !== kid);
+  if (!versions.some(isTaken)) return;
+  throw new RekeyError("fleet_behind", "Cannot put back what etcd has gone on from without it", {
+    hint: "`rekey rotate --force` here goes on from what both know; all sessions end",
   });
 }
 
@@ -61,9 +86,16 @@ async function bringThere(
     // They have ended for the others too.
     const { database } = installation;
     await shareEnded(installation, endedSessions(database, installation.now()));
-    await follow(installation, snapshot);
+    await follow(installation, withLost(snapshot, added));
+    // What it has lost.
+    await putBackThere(installation);
     return true;
   });
+}
+
+function withLost(snapshot: Snapshot, added: ReadonlyMap<string, string>): Snapshot {
+  const own = [...added].filter(([kid]) => snapshot.state.versions.some((row) => row.kid === kid));
+  return { ...snapshot, values: new Map([...own, ...snapshot.values]) };
 }
 
 async function sealed(installation: Installation, rows: Version[], note: Note) {

@@ -42,7 +42,7 @@ export async function makeShared(installation: Installation, given?: Import): Pr
   const snapshot = await propose(installation, { base: undefined, state, added });
   // Another machine was first.
   if (snapshot === undefined) return await makeShared(installation, given);
-  await follow(installation, snapshot, EVENTS.created);
+  await follow(installation, snapshot, { first: EVENTS.created });
   return true;
 }
 

@@ -143,7 +143,7 @@ const TRIES = 2;
 export async function followOwn(installation: Installation, snapshot: Snapshot): Promise<boolean> {
   for (let tries = 1;; tries++) {
     try {
-      await follow(installation, snapshot);
+      await follow(installation, snapshot, { belonged: true });
       scrub(installation);
       return true;
     } catch (error) {
@@ -164,6 +164,11 @@ export async function writeDown(
   installation.database.transaction(() =>
     audit.append({ event, version, kid, location: "etcd", reason })
   );
+}
+
+/** Whether a rotation was made in etcd that this machine has not taken over. */
+export function isNotFollowed({ published, version }: Changed): boolean {
+  return !published && version.location === "etcd";
 }
 
 /** What was done in etcd stands, and a server on this machine may not know it yet. */

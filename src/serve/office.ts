@@ -2,6 +2,7 @@ import { verifyToken } from "../auth/verifier.ts";
 import { asRefusal, isRekeyError } from "../core/errors.ts";
 import { SingleFlight } from "../core/single_flight.ts";
 import type { Office } from "../http/route.ts";
+import { isNotFollowed, notTakenOver } from "../secret/shared_rotation.ts";
 import { warningsOf } from "../secret/warnings.ts";
 import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
 import type { Version } from "../store/versions.ts";
@@ -71,6 +72,7 @@ export class SecretOffice implements Omit<Office, "metrics"> {
       });
       this.#status = undefined;
       warningsOf(changed).forEach(this.warn);
+      if (isNotFollowed(changed)) throw notTakenOver();
       return await rotationAnswer(secrets, changed);
     });
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { Box } from "../support/box.ts";
-import { Etcd, Fleet, must } from "../support/etcd.ts";
+import { Etcd, Fleet, kept, must } from "../support/etcd.ts";
+import { between } from "../support/etcd_between.ts";
 
 const AWAY = { REKEY_ETCD_ENDPOINTS: "http://127.0.0.1:1" };
 
@@ -57,6 +58,25 @@ Deno.test("machines that leave a fleet, and come back to it", async (t) => {
     sqlite.close();
   });
 
+  await t.step("who only looks does not bring back a machine that leaves meanwhile", async () => {
+    using fleet = await Fleet.start(etcd, 2, "looking");
+    const [one, two] = fleet.machines as [Box, Box];
+    await must(two, "rotate", "--prepare");
+    let asked = 0;
+    const tap = between(etcd, async (body, pass) => {
+      const answer = await pass();
+      // The second one reads what there is to take over.
+      if (body.includes("request_range") && ++asked === 2) {
+        await must(one, "store", "move", "database");
+      }
+      return answer;
+    });
+    await one.run(["verify", await one.token()], { env: { REKEY_ETCD_ENDPOINTS: tap.url } });
+    assert.ok(asked >= 2);
+    assert.equal((await must(one, "status")).location, "database");
+    await tap.stop();
+  });
+
   await t.step("whoever leaves by a rotation is told that the others go on", async () => {
     using fleet = await Fleet.start(etcd, 2, "left");
     const [one, two] = fleet.machines as [Box, Box];
@@ -104,6 +124,45 @@ Deno.test("backups of a fleet's machines", async (t) => {
     assert.equal((await must(two, "status")).version, 3);
     for (const box of fleet.machines) assert.equal((await box.run(["audit", "verify"])).code, 0);
   });
+
+  await t.step(
+    "after a time by itself, too; and the log has what the others did meanwhile",
+    async () => {
+      using fleet = await Fleet.start(etcd, 2, "away");
+      const [one, two] = fleet.machines as [Box, Box];
+      const path = `${one.home}/backup`;
+      await must(one, "backup", path);
+      await must(one, "rotate", "--force", "--store", "database");
+      assert.equal((await must(one, "restore", path, "--force")).secret_from, "etcd");
+      await must(two, "rotate", "--force", "--reason", "meanwhile");
+      // Not heard of yet.
+      const again = await must(one, "restore", path, "--force");
+      assert.deepEqual([again.secret_from, again.version], ["etcd", 2]);
+      const { stdout } = await one.run(["audit", "list", "--json"]);
+      assert.match(stdout, /rotation completed[^\n]*meanwhile/);
+      await must(two, "rotate", "--force");
+      assert.equal(await verdict(one, await two.token()), 0);
+      assert.equal((await one.run(["audit", "verify"])).code, 0);
+    },
+  );
+
+  await t.step(
+    "not from an etcd that was put back to before what this machine has seen",
+    async () => {
+      using fleet = await Fleet.start(etcd, 1, "older");
+      const [box] = fleet.machines as [Box];
+      const path = `${box.home}/backup`;
+      await must(box, "backup", path);
+      const putBack = await kept(etcd, "/older/agiworkforce/");
+      const token = await box.token();
+      await must(box, "rotate", "--force");
+      await putBack();
+      const refused = await box.run(["restore", path, "--force", "--json"]);
+      assert.equal(JSON.parse(refused.stderr).error.code, "fleet_behind");
+      await must(box, "rotate", "--force");
+      assert.equal(await verdict(box, token), 3);
+    },
+  );
 
   await t.step("on a new machine: in the fleet, or by itself when etcd is away", async () => {
     using fleet = await Fleet.start(etcd, 3, "anew");

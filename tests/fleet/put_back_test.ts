@@ -1,21 +1,10 @@
 import assert from "node:assert/strict";
 import type { Box } from "../support/box.ts";
-import { Etcd, Fleet, must } from "../support/etcd.ts";
+import { Etcd, Fleet, kept, must } from "../support/etcd.ts";
+import { between } from "../support/etcd_between.ts";
 import { Serving } from "../support/serving.ts";
 
 const verdict = async (box: Box, token: string) => (await box.run(["verify", token])).code;
-
-/** What an etcd holds under a prefix, to be put back later as from an older snapshot. */
-async function kept(etcd: Etcd, prefix: string): Promise<() => Promise<void>> {
-  const keys = (await etcd.ctl("get", "--prefix", prefix, "--keys-only")).split("\n").filter(
-    Boolean,
-  );
-  const values = await Promise.all(keys.map((key) => etcd.ctl("get", "--print-value-only", key)));
-  return async () => {
-    await etcd.ctl("del", "--prefix", prefix);
-    for (const [n, key] of keys.entries()) await etcd.ctl("put", key, values[n]!.trimEnd());
-  };
-}
 
 const rotate = async (box: Box, times: number) => {
   for (let n = 0; n < times; n++) await must(box, "rotate", "--force");
@@ -61,6 +50,50 @@ Deno.test("an etcd that was put back and has gone on", async (t) => {
       },
     );
   }
+
+  await t.step("while others mend it, nothing that they have done is undone", async () => {
+    using fleet = await Fleet.start(etcd, 2, "race");
+    const [one, two] = fleet.machines as [Box, Box];
+    const putBack = await kept(etcd, "/race/agiworkforce/");
+    await must(one, "rotate", "--force");
+    await must(two, "status");
+    const token = await two.token();
+    await putBack();
+    // Between what it has read and what it asks next.
+    let asked = 0;
+    const tap = between(etcd, async (body, pass) => {
+      if (body.includes('"success"') && ++asked === 2) await must(one, "rotate", "--force");
+      return await pass();
+    });
+    await must(
+      Object.assign(two, { env: { ...two.env, REKEY_ETCD_ENDPOINTS: tap.url } }),
+      "store",
+      "move",
+      "etcd",
+    );
+    assert.ok(asked >= 2);
+    assert.equal((await must(one, "status")).version, 3);
+    assert.equal((await must(two, "status")).version, 3);
+    assert.deepEqual([await verdict(one, token), await verdict(two, token)], [3, 3]);
+    await tap.stop();
+  });
+
+  await t.step(
+    "where it has gone on, a version of the same number is not put back beside it",
+    async () => {
+      using fleet = await Fleet.start(etcd, 2, "numbers");
+      const [one, two] = fleet.machines as [Box, Box];
+      const putBack = await kept(etcd, "/numbers/agiworkforce/");
+      await must(one, "rotate", "--force");
+      await putBack();
+      await must(two, "rotate", "--force");
+      const refused = await one.run(["store", "move", "etcd", "--json"]);
+      assert.equal(JSON.parse(refused.stderr).error.code, "fleet_behind");
+      await must(two, "status");
+      const { kid } = await must(one, "rotate", "--force");
+      assert.equal((await must(two, "status")).kid, kid);
+    },
+  );
 
   await t.step("the end of a grace window is brought back", async () => {
     using fleet = await Fleet.start(etcd, 2, "window");

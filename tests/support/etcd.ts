@@ -220,3 +220,15 @@ export async function must(box: Box, ...args: string[]): Promise<any> {
   if (code !== 0) throw new Error(`rekey ${args[0]} (${code}): ${stderr}`);
   return JSON.parse(stdout);
 }
+
+/** What an etcd holds under a prefix, to be put back later as from an older snapshot. */
+export async function kept(etcd: Etcd, prefix: string): Promise<() => Promise<void>> {
+  const keys = (await etcd.ctl("get", "--prefix", prefix, "--keys-only")).split("\n").filter(
+    Boolean,
+  );
+  const values = await Promise.all(keys.map((key) => etcd.ctl("get", "--print-value-only", key)));
+  return async () => {
+    await etcd.ctl("del", "--prefix", prefix);
+    for (const [n, key] of keys.entries()) await etcd.ctl("put", key, values[n]!.trimEnd());
+  };
+}

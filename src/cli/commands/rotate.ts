@@ -4,7 +4,7 @@ import { rfc3339 } from "../../core/clock.ts";
 import { RekeyError } from "../../core/errors.ts";
 import { warningsOf } from "../../secret/warnings.ts";
 import type { Changed } from "../../secret/rotation.ts";
-import { notTakenOver } from "../../secret/shared_rotation.ts";
+import { isNotFollowed, notTakenOver } from "../../secret/shared_rotation.ts";
 import { announceAndMake } from "../announced_rotation.ts";
 import type { Context } from "../context.ts";
 import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_members.ts";
@@ -74,7 +74,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   if (changed.rotated && changed.head !== null) output.head(showHead(changed.head));
   warn(changed, lastExpiry, output);
   // Guarantee 4: a server on this machine may not know of it.
-  if (!changed.published && changed.version.location === "etcd") throw notTakenOver();
+  if (isNotFollowed(changed)) throw notTakenOver();
   if (hasLeft(changed)) mustNotWait(options.wait);
   mustBeConfirmed(confirmation);
 }
