@@ -4,7 +4,7 @@ import { type Box, REKEY } from "../support/box.ts";
 
 // More of the same by hand: REKEY_FLEET_ROTATIONS=50.
 const MACHINES = 8;
-const ROTATIONS = Number(Deno.env.get("REKEY_FLEET_ROTATIONS") ?? 5);
+const ROTATIONS = Number(Deno.env.get("REKEY_FLEET_ROTATIONS") ?? 3);
 
 Deno.test("machines that rotate at the same time: each version has one winner, losers try again or are told", async () => {
   await using etcd = await Etcd.start(3);
