@@ -64,17 +64,17 @@ const LOCK: Lockfile = {
 Deno.test("source files tell which packages are in the program", () => {
   const cache = "/x/npm/registry.example";
   const found = unpackedOf([
-    "/work/main.ts",
+    "/source/main.ts",
     `${cache}/@s/b/2.0.0/lib/x.js`,
     `${cache}/@s/b/2.0.0/index.js`,
     `${cache}/a/1.0.0/src/deep/npm/y.ts`,
-  ], "/work");
+  ], "/source");
   assert.deepEqual(found, [
     { name: "@s/b", version: "2.0.0", folder: `${cache}/@s/b/2.0.0` },
     { name: "a", version: "1.0.0", folder: `${cache}/a/1.0.0` },
   ]);
-  for (const stranger of ["/elsewhere/x.js", "/workshop/x.js", "/x/npm/a/1.0.0/x.js"]) {
-    assert.throws(() => unpackedOf([stranger], "/work"), /in no package/);
+  for (const stranger of ["/elsewhere/x.js", "/sources/x.js", "/x/npm/a/1.0.0/x.js"]) {
+    assert.throws(() => unpackedOf([stranger], "/source"), /in no package/);
   }
 });
 

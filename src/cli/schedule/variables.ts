@@ -1,6 +1,7 @@
 import { userInfo } from "node:os";
 import { resolve } from "node:path";
 import type { GlobalOptions } from "../context.ts";
+import { ETCD_VARIABLES, KEK_VARIABLES } from "../variables.ts";
 
 // By these a program without the operator's shell finds the same installation and the same KEK.
 const NAMES = [
@@ -8,18 +9,9 @@ const NAMES = [
   "REKEY_DATA_DIR",
   "REKEY_STORE",
   "REKEY_MIRROR",
-  "REKEY_KEK_FILE",
-  "REKEY_KEK_COMMAND",
-  "REKEY_PASSPHRASE_FILE",
-  "REKEY_PASSPHRASE_COMMAND",
   "REKEY_KEYRING_TIMEOUT",
-  "REKEY_ETCD_ENDPOINTS",
-  "REKEY_ETCD_PREFIX",
-  "REKEY_ETCD_CA",
-  "REKEY_ETCD_CERT",
-  "REKEY_ETCD_KEY",
-  "REKEY_ETCD_USER",
-  "REKEY_ETCD_PASSWORD_FILE",
+  ...KEK_VARIABLES,
+  ...ETCD_VARIABLES,
   "XDG_DATA_HOME",
   "XDG_CONFIG_HOME",
   "XDG_CACHE_HOME",
