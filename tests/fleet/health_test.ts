@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { Box } from "../support/box.ts";
+import { dirname } from "node:path";
+import { type Box, REKEY } from "../support/box.ts";
 import { examined } from "../support/doctor.ts";
 import { Etcd, Fleet, must } from "../support/etcd.ts";
 import { Serving } from "../support/serving.ts";
@@ -103,7 +104,7 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
   await t.step("what is named is what mends it", async () => {
     using small = await Fleet.start(etcd, 2, "mend");
     const [here, there] = small.machines as [Box, Box];
-    const path = `${new URL("../../dist", import.meta.url).pathname}:/usr/bin:/bin`;
+    const path = `${dirname(REKEY)}:/usr/bin:/bin`;
     const env = { ETCDCTL_ENDPOINTS: etcd.endpoints, ETCDCTL_API: "3", PATH: path };
     const key = (name: string) => `/mend/agiworkforce/${name}`;
     const next = async (code: string, more: Record<string, string> = {}) => {
