@@ -94,7 +94,22 @@ export class Box implements Disposable {
 
   [Symbol.dispose](): void {
     this.watch?.close();
-    Deno.removeSync(this.home, { recursive: true });
+    removeFolder(this.home);
+  }
+}
+
+const TRIES = 50;
+
+// What a terminal that is gone had started may write a last file while the others are deleted.
+function removeFolder(path: string): void {
+  for (let tries = 1;; tries++) {
+    try {
+      return Deno.removeSync(path, { recursive: true });
+    } catch (error) {
+      const filled = error instanceof Error && "code" in error && error.code === "ENOTEMPTY";
+      if (!filled || tries === TRIES) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    }
   }
 }
 
