@@ -157,11 +157,12 @@ Deno.test("machines that share a secret in etcd", async (t) => {
     const [box] = fleet.machines as [Box];
     const state = (await etcd.ctl("get", "--print-value-only", "/forged/agiworkforce/state"))
       .trimEnd();
-    const forged = state.replace(
-      /\.[^.]*\.([^.]*)$/,
-      (part) => part.replace("A", "B").replace("a", "c"),
-    );
-    for (const text of [forged, `${state.slice(0, -2)}AA`, "", "{}", "a.b.c.d.e"]) {
+    // One character of the state itself, and one of its authentication tag.
+    const changed = (part: number) =>
+      state.split(".").map((text, n) =>
+        n === part ? (text.startsWith("A") ? "B" : "A") + text.slice(1) : text
+      ).join(".");
+    for (const text of [changed(3), changed(4), "", "{}", "a.b.c.d.e"]) {
       await etcd.ctl("put", "/forged/agiworkforce/state", text);
       const refused = await box.run(["status", "--json"]);
       assert.equal(refused.code, 4, text);
