@@ -13,12 +13,10 @@ import { BusError, Reader } from "./dbus_wire.ts";
 const MOST_BYTES = 65_536;
 
 const BUS = "org.freedesktop.DBus";
-const HELLO: MethodCall = {
-  destination: BUS,
-  path: "/org/freedesktop/DBus",
-  interface: BUS,
-  member: "Hello",
-};
+
+/** Whom a call is for that the bus itself answers. */
+export const DBUS = { destination: BUS, path: "/org/freedesktop/DBus", interface: BUS };
+const HELLO: MethodCall = { ...DBUS, member: "Hello" };
 const NEWLINE = 0x0a;
 
 /**
@@ -67,7 +65,7 @@ export class BusConnection implements Disposable {
     for (;;) {
       const message = this.#answers.get(serial);
       if (message === undefined) await this.#receive();
-      else if (message.kind === "error") throw new BusError("The call was refused");
+      else if (message.kind === "error") throw BusError.refusal();
       else if (message.signature !== signature) throw new BusError("An answer has another type");
       else return new Reader(message.body);
     }
@@ -120,6 +118,25 @@ export class BusConnection implements Disposable {
     const count = await io(this.socket.read(room));
     if (count === null) throw new BusError("The bus has hung up");
     this.#filled += count;
+  }
+}
+
+/**
+ * Works over a connection to the bus at a path, for `limit` milliseconds at most.
+ *
+ * @throws {BusError} for whatever the socket or the other end does.
+ */
+export async function overBus<T>(
+  socket: string,
+  limit: number,
+  work: (bus: BusConnection) => Promise<T>,
+): Promise<T> {
+  using connection = await BusConnection.open(socket);
+  const timer = setTimeout(() => connection.abandon(), limit);
+  try {
+    return await work(connection);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

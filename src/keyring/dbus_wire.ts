@@ -1,5 +1,12 @@
 /** What came over the bus is not what the D-Bus specification says, or not what was asked for. */
-export class BusError extends Error {}
+export class BusError extends Error {
+  /** Whether the other end has answered, with an error. */
+  readonly isRefusal: boolean = false;
+
+  static refusal(): BusError {
+    return Object.assign(new BusError("The call was refused"), { isRefusal: true });
+  }
+}
 
 /** Writes values as D-Bus has them, little endian. */
 export class Writer {
@@ -21,6 +28,14 @@ export class Writer {
 
   uint32(value: number): this {
     return this.align(4).byte(...new Uint8Array(Uint32Array.of(value).buffer));
+  }
+
+  int32(value: number): this {
+    return this.align(4).byte(...new Uint8Array(Int32Array.of(value).buffer));
+  }
+
+  int64(value: bigint): this {
+    return this.align(8).byte(...new Uint8Array(BigInt64Array.of(value).buffer));
   }
 
   /** A string, or the path of an object. */
@@ -85,6 +100,14 @@ export class Reader {
     const at = this.#at;
     this.take(4);
     return this.#view.getUint32(at, true);
+  }
+
+  int32(): number {
+    return this.uint32() | 0;
+  }
+
+  boolean(): boolean {
+    return this.uint32() !== 0;
   }
 
   string(): string {

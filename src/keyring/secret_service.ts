@@ -1,4 +1,4 @@
-import { BusConnection } from "./dbus_connection.ts";
+import { type BusConnection, overBus } from "./dbus_connection.ts";
 import type { MethodCall } from "./dbus_message.ts";
 import { BusError, type Reader, utf8, type Writer } from "./dbus_wire.ts";
 import { ALGORITHM, SecretSession } from "./secret_session.ts";
@@ -37,23 +37,13 @@ export class SecretService {
     const socket = this.#isUsable ? ownBus(this.bus) : undefined;
     if (socket === undefined) return undefined;
     try {
-      return await readFrom(socket, item, limit, meanwhile);
+      return await overBus(socket, limit, (bus) => readOver(bus, item, meanwhile));
     } catch (error) {
       if (!(error instanceof BusError)) throw error;
       // Each further call could take as long.
       this.#isUsable = false;
       return undefined;
     }
-  }
-}
-
-async function readFrom(socket: string, item: ItemName, limit: number, meanwhile: () => void) {
-  using connection = await BusConnection.open(socket);
-  const timer = setTimeout(() => connection.abandon(), limit);
-  try {
-    return await readOver(connection, item, meanwhile);
-  } finally {
-    clearTimeout(timer);
   }
 }
 
