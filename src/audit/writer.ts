@@ -1,5 +1,6 @@
 import { type Clock, rfc3339 } from "../core/clock.ts";
 import type { Sql } from "../core/sql.ts";
+import { storable } from "../core/utf8.ts";
 import { CHAIN_START, rowHash } from "./chain.ts";
 import type { AuditEntry, AuditRow } from "./events.ts";
 
@@ -19,16 +20,18 @@ export class AuditWriter {
   append(entry: AuditEntry): void {
     const last = this.sql.prepare("SELECT seq, hash FROM rekey_audit ORDER BY seq DESC LIMIT 1")
       .get() as { seq: number; hash: string } | undefined;
+    // Hashed as it will be read: a row that comes back as another one would look forged.
+    const text = (given: string | undefined) => given === undefined ? null : storable(given);
     const row: Omit<AuditRow, "hash"> = {
       seq: (last?.seq ?? 0) + 1,
       time: rfc3339(this.clock()),
       event: entry.event,
       version: entry.version ?? null,
-      kid: entry.kid ?? null,
-      location: entry.location ?? null,
+      kid: text(entry.kid),
+      location: text(entry.location),
       duration: entry.duration ?? null,
-      actor: entry.actor ?? this.actor,
-      reason: entry.reason ?? null,
+      actor: storable(entry.actor ?? this.actor),
+      reason: text(entry.reason),
     };
     const hash = rowHash(this.key, last?.hash ?? CHAIN_START, row);
     this.sql.prepare(

@@ -1,9 +1,9 @@
+import { utf8 } from "../core/utf8.ts";
+
 /** Why a text is not the JSON that a token may carry. */
 export class StrictJsonError extends Error {
   override readonly name = "StrictJsonError";
 }
-
-const UTF_8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 // Readers have limits of their own, 64 the lowest of the usual ones (RFC 8259 §9), and so has the runtime where it
 // hands a value to another thread: there it would be a bug in the midst of a request.
@@ -20,7 +20,7 @@ export function parseStrictJson(bytes: Uint8Array): unknown {
   let text: string;
   let value: unknown;
   try {
-    text = UTF_8.decode(bytes);
+    text = utf8(bytes);
   } catch {
     throw new StrictJsonError("it is not UTF-8");
   }

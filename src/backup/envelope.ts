@@ -1,4 +1,5 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { utf8 } from "../core/utf8.ts";
 
 /** What is needed to make a machine anew: values of versions, and the key of the audit log. */
 export interface Contents {
@@ -62,7 +63,7 @@ export async function openEnvelope(sealed: string, openers: Openers): Promise<Co
     }
   }
   try {
-    return checked(JSON.parse(await decrypter.decrypt(armor.decode(sealed), "text")));
+    return checked(JSON.parse(utf8(await decrypter.decrypt(armor.decode(sealed), "uint8array"))));
   } catch (error) {
     if (isRekeyError(error)) throw error;
     throw cannotOpen("wrong passphrase or identity, or it is damaged", error);

@@ -1,4 +1,5 @@
-import { asRefusal } from "../core/errors.ts";
+import { asRefusal, isRekeyError } from "../core/errors.ts";
+import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
 import { mayReplace } from "../secret/keyring_note.ts";
 import { holds } from "../secret/reconcile.ts";
 import { recover } from "../secret/recovery.ts";
@@ -32,7 +33,7 @@ export async function settle(
     if (secretFrom === "new") return await replaceLost(installation, restored);
     if (toKeyring) await moveToKeyring(installation);
     const version = installation.versions.current() ?? restored;
-    await retrieve(installation, version, () => {}).catch(noKeyring);
+    await retrieve(installation, version, () => {}).catch(unlessKeyring);
     return version;
   } finally {
     installation.close();
@@ -68,6 +69,11 @@ async function replaceLost(installation: Installation, old: Version): Promise<Ve
   const location = await locationForNew(keyring, store, undefined, known);
   const reason = "the restored secret could not be had";
   return (await changeSecret(installation, { old, location, reason, graceMs: 0 })).version;
+}
+
+// A keyring that is locked just now has it all the same; a value that cannot be read is not restored.
+function unlessKeyring(error: unknown): void {
+  if (!isRekeyError(error, ...KEYRING_UNAVAILABLE)) throw error;
 }
 
 /** For a step that is left out when the keyring cannot be had. @throws what is no refusal. */

@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
+import { utf8 } from "../core/utf8.ts";
 import { type ErrorCode, quoted, RekeyError } from "../core/errors.ts";
 import { EtcdClient } from "../etcd/client.ts";
 import type { EtcdSettings } from "../etcd/settings.ts";
@@ -111,7 +112,7 @@ function prefix(text: string): string {
 
 function contents(path: string, name: string, code: ErrorCode): string {
   try {
-    return Deno.readTextFileSync(path);
+    return utf8(Deno.readFileSync(path));
   } catch (cause) {
     throw new RekeyError(code, `Cannot read the file of ${name}`, {
       hint: "Name a file that this user may read",

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { createHmac, randomBytes } from "node:crypto";
 import { RekeyError } from "./errors.ts";
+import { sameText } from "./utf8.ts";
 
 /** Size of a secret that rekey makes: 512 bits, the output size of HS512 (RFC 7518 §3.2). */
 const SECRET_BYTES = 64;
@@ -29,6 +30,8 @@ export class Secret {
   readonly kid: string;
 
   private constructor(text: string) {
+    // Half of a surrogate pair has no UTF-8: every store would keep another text, under the same kid.
+    if (!text.isWellFormed()) throw damaged("it is no text");
     this.#text = text;
     this.kid = createHmac("sha256", text).update(KID_LABEL).digest("base64url").slice(
       0,
@@ -51,14 +54,10 @@ export class Secret {
   static parse(text: string, kid?: string): Secret {
     const secret = new Secret(text);
     if (secret.kid === kid || isGenerated(text)) return secret;
-    throw new RekeyError(
-      "secret_damaged",
-      `Cannot use the stored JWT secret: it is not ${SECRET_BYTES} bytes of base64`,
-      { hint: "Restore it from a backup, or make a new one with `rekey rotate --force`" },
-    );
+    throw damaged(`it is not ${SECRET_BYTES} bytes of base64`);
   }
 
-  /** Takes up a value that was made elsewhere, whatever it is. */
+  /** Takes up a value that was made elsewhere, whatever text it is. @throws {RekeyError} `secret_damaged` when it is none. */
   static imported(text: string): Secret {
     return new Secret(text);
   }
@@ -77,6 +76,11 @@ export class Secret {
     return this.#text;
   }
 
+  /** Whether another one is the same text: {@linkcode sameText}. */
+  equals(other: Secret): boolean {
+    return sameText(this.#text, other.#text);
+  }
+
   toString(): string {
     return `[secret kid=${this.kid}]`;
   }
@@ -92,6 +96,12 @@ export class Secret {
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return this.toString();
   }
+}
+
+function damaged(why: string): RekeyError {
+  return new RekeyError("secret_damaged", `Cannot use the stored JWT secret: ${why}`, {
+    hint: "Restore it from a backup, or make a new one with `rekey rotate --force`",
+  });
 }
 
 // The length of the text decides that of the bytes; encoding again finds unused bits that are set.

@@ -1,3 +1,5 @@
+import { utf8 as decoded } from "../core/utf8.ts";
+
 /** What came over the bus is not what the D-Bus specification says, or not what was asked for. */
 export class BusError extends Error {
   /** Whether the other end has answered, with an error. */
@@ -152,7 +154,7 @@ export class Reader {
 /** Text of bytes. @throws {BusError} when they are not UTF-8. */
 export function utf8(bytes: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return decoded(bytes);
   } catch (cause) {
     throw new BusError("A text is not UTF-8", { cause });
   }

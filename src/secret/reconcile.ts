@@ -62,7 +62,7 @@ async function copy(
   const secret = await readable(keyring.read(from));
   if (secret?.kid !== version.kid) return false;
   await keyring.write(to, secret);
-  return await holds(keyring, to, version);
+  return (await readable(keyring.read(to)))?.equals(secret) ?? false;
 }
 
 // A keyring without a note has seen what it publishes, if that is ours.

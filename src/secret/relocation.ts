@@ -62,7 +62,8 @@ async function copyToKeyring(installation: Installation, values: Retrieved[]): P
   try {
     for (const { version, secret } of values) {
       await keyring.write(numberedSlot(version), secret);
-      if ((await keyring.read(numberedSlot(version)))?.kid !== secret.kid) throw notKept();
+      const kept = await keyring.read(numberedSlot(version));
+      if (!kept?.equals(secret)) throw notKept();
     }
   } catch (error) {
     await tryReconcile(installation);

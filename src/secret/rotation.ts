@@ -123,7 +123,7 @@ async function write(
   for (const place of places) {
     await place.write(slot, secret);
     kept = await place.read(slot);
-    if (kept?.kid !== secret.kid) throw unusable(`the ${place.location} did not keep it`);
+    if (!kept?.equals(secret)) throw unusable(`the ${place.location} did not keep it`);
   }
   if (kept === null) throw new Error("A version has no place");
   return kept;

@@ -50,12 +50,14 @@ export class DatabaseStore implements SecretStore {
     return await seal(kek ?? await this.kek(), this.#binding(slot), secret.reveal());
   }
 
-  /** Inside a transaction: keeps a sealed value. */
+  /** Inside a transaction: keeps a sealed value. @throws {RekeyError} `failed` when the row has another one then. */
   put(slot: Slot, sealed: string): void {
     this.database.prepare(
       `INSERT INTO settings (key, value, encrypted) VALUES (?, ?, 1)
        ON CONFLICT (key) DO UPDATE SET value = excluded.value, encrypted = 1`,
     ).run(slotName(SETTINGS_KEY, slot), sealed);
+    // Else the transaction does not end, and what it takes the place of stays.
+    if (this.sealedValue(slot) !== sealed) throw notKept();
   }
 
   /** Inside a transaction: deletes a sealed value and answers whether there was one. */
@@ -107,4 +109,10 @@ export class DatabaseStore implements SecretStore {
   #binding({ version, kid }: Slot): Binding {
     return { app: this.app, use: "secret", version, secret_kid: kid };
   }
+}
+
+function notKept(): RekeyError {
+  return new RekeyError("failed", "Cannot keep the JWT secret: the database has another value", {
+    hint: "Nothing was changed; has another program put a trigger on the table settings?",
+  });
 }

@@ -1,5 +1,6 @@
 import { createDecipheriv } from "node:crypto";
 import { decodeBase64url } from "../core/base64url.ts";
+import { utf8 } from "../core/utf8.ts";
 
 /** Protected header of a JWE that was opened. */
 export type JweHeader = Record<string, unknown>;
@@ -18,7 +19,7 @@ export function openJwe(
   if (parts.length !== 5) throw new Error("Not a compact JWE");
   const [encodedHeader, ...rest] = parts as [string, ...string[]];
   const [wrappedKey, iv, ciphertext, tag] = rest.map(decode) as [Bytes, Bytes, Bytes, Bytes];
-  const header: JweHeader = JSON.parse(new TextDecoder().decode(decode(encodedHeader)));
+  const header: JweHeader = JSON.parse(utf8(decode(encodedHeader)));
   if (header.alg !== "A256GCMKW" || header.enc !== "A256GCM") throw new Error("Other algorithms");
   // Parameters that would change what the bytes mean, and that nobody here has asked for.
   if ("crit" in header || "zip" in header) throw new Error("Extensions that are not understood");

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHmac, createSecretKey, type KeyObject, randomBytes, scryptSync } from "node:crypto";
 import { join } from "node:path";
 import { RekeyError } from "../core/errors.ts";
+import { utf8 } from "../core/utf8.ts";
 import { readFileIfThere, writeNewPrivateFile } from "../files/private_files.ts";
 
 /** Size of a key-encryption key: that of A256GCMKW. */
@@ -59,12 +60,19 @@ export async function newKek(
   app: string,
 ): Promise<{ kek: Kek; record: KekRecord }> {
   const scrypt = { ...SCRYPT, salt: randomBytes(16).toString("base64url") };
-  const given = await suppliedKek(sources, scrypt);
+  const given = await suppliedKek(sources, scrypt, true);
   if (given !== undefined) {
     const { kek, salted } = given;
+    // A command that makes a key each time would seal everything under one that nobody has.
+    const again = isCommand(kek) ? await suppliedKek(sources, scrypt, true) : given;
+    if (again?.kek.id !== kek.id) throw invalid(kek.source, "it gives another one each time");
     return { kek, record: salted ? { id: kek.id, scrypt } : { id: kek.id } };
   }
   return generateKek(configFolder, app);
+}
+
+function isCommand({ source }: Kek): boolean {
+  return source.endsWith("_COMMAND");
 }
 
 function generateKek(configFolder: string | undefined, app: string) {
@@ -78,6 +86,8 @@ function generateKek(configFolder: string | undefined, app: string) {
   const path = join(configFolder, file);
   writeNewPrivateFile(path, `${key.toString("base64url")}\n`);
   const kek = named(key, path, true);
+  // Before anything is sealed under it.
+  generatedKek(path, { id: kek.id });
   return { kek, record: { id: kek.id, file } };
 }
 
@@ -112,7 +122,7 @@ export async function findKek(
   keyFile: string | undefined,
   record: KekRecord,
 ): Promise<Kek> {
-  const supplied = await suppliedKek(sources, record.scrypt);
+  const supplied = await suppliedKek(sources, record.scrypt, false);
   const kek = supplied?.kek ?? generatedKek(keyFile, record);
   if (kek.id === record.id) return kek;
   throw new RekeyError(
@@ -149,7 +159,11 @@ function generatedKek(path: string | undefined, { id }: KekRecord): Kek {
   });
 }
 
-async function suppliedKek(sources: KekSources, scrypt: ScryptParameters | undefined) {
+async function suppliedKek(
+  sources: KekSources,
+  scrypt: ScryptParameters | undefined,
+  isNew: boolean,
+) {
   const { file, command, passphraseFile, passphraseCommand } = sources;
   if (file !== undefined) return { kek: fromFile(file), salted: false };
   if (command !== undefined) {
@@ -163,13 +177,13 @@ async function suppliedKek(sources: KekSources, scrypt: ScryptParameters | undef
   if (credential !== undefined) return { kek: fromFile(credential), salted: false };
   if (passphraseFile !== undefined) {
     return {
-      kek: derived(neededFile(passphraseFile), scrypt, "REKEY_PASSPHRASE_FILE"),
+      kek: derived(neededFile(passphraseFile), scrypt, "REKEY_PASSPHRASE_FILE", isNew),
       salted: true,
     };
   }
   if (passphraseCommand !== undefined) {
     const passphrase = await sources.run(passphraseCommand);
-    return { kek: derived(passphrase, scrypt, "REKEY_PASSPHRASE_COMMAND"), salted: true };
+    return { kek: derived(passphrase, scrypt, "REKEY_PASSPHRASE_COMMAND", isNew), salted: true };
   }
   return undefined;
 }
@@ -197,7 +211,10 @@ function derived(
   passphrase: Uint8Array,
   scrypt: ScryptParameters | undefined,
   source: string,
+  isNew: boolean,
 ): Kek {
+  // Bytes that are no text would all be the same character: the passphrase would be another, and a weaker one.
+  if (isNew && !isText(passphrase)) throw invalid(source, "the passphrase is no UTF-8 text");
   const text = Buffer.from(passphrase).toString().replace(/\r?\n$/, "");
   passphrase.fill(0);
   if (text === "") throw invalid(source, "the passphrase is empty");
@@ -221,6 +238,15 @@ function derived(
       hint: "Restore the database from a backup",
       cause,
     });
+  }
+}
+
+function isText(bytes: Uint8Array): boolean {
+  try {
+    utf8(bytes);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { decodeBase64url } from "../core/base64url.ts";
-import { RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { sameText, utf8 } from "../core/utf8.ts";
 import { openJwe } from "./jwe.ts";
 import type { Kek } from "./kek.ts";
 
@@ -19,7 +20,10 @@ export interface Binding {
 
 /**
  * Seals bytes under the KEK as a compact JWE (RFC 7516, `A256GCMKW` and `A256GCM`). The protected
- * header names the KEK (`kid`) and what the value is (`rekey`), so neither can be exchanged.
+ * header names the KEK (`kid`) and what the value is (`rekey`), so neither can be exchanged. What it answers was
+ * opened again and is the value, byte for byte: whoever has it may let go of where the value was before.
+ *
+ * @throws {RekeyError} `failed` when what was sealed does not open as it was.
  */
 export async function seal(kek: Kek, binding: Binding, value: string): Promise<string> {
   const { CompactEncrypt } = await import("../libraries/jose.ts");
@@ -27,10 +31,27 @@ export async function seal(kek: Kek, binding: Binding, value: string): Promise<s
   const jwe = new CompactEncrypt(Buffer.from(value)).setProtectedHeader(header);
   const key = kek.key.export();
   try {
-    return await jwe.encrypt(key);
+    const sealed = await jwe.encrypt(key);
+    if (!opensAs(kek, binding, sealed, value)) throw notKept();
+    return sealed;
   } finally {
     key.fill(0);
   }
+}
+
+function opensAs(kek: Kek, binding: Binding, sealed: string, value: string): boolean {
+  try {
+    return sameText(value, unseal(kek, binding, sealed));
+  } catch (error) {
+    if (isRekeyError(error)) return false;
+    throw error;
+  }
+}
+
+function notKept(): RekeyError {
+  return new RekeyError("failed", "Cannot seal the value: it does not open as it was", {
+    hint: "Nothing was changed; please report it, it is a bug in rekey",
+  });
 }
 
 /**
@@ -42,9 +63,13 @@ export async function seal(kek: Kek, binding: Binding, value: string): Promise<s
 export function unseal(kek: Kek, binding: Binding, sealed: string): string {
   const { plaintext, header } = open(kek, sealed);
   if (!sameBinding(header.rekey, binding)) throw damaged("it is another value");
-  const value = new TextDecoder().decode(plaintext);
-  plaintext.fill(0);
-  return value;
+  try {
+    return utf8(plaintext);
+  } catch (cause) {
+    throw damaged("it is no text", cause);
+  } finally {
+    plaintext.fill(0);
+  }
 }
 
 function open(kek: Kek, sealed: string) {
@@ -63,7 +88,7 @@ function open(kek: Kek, sealed: string) {
 /** The KEK that a sealed value's header names, not yet authenticated; `undefined` when it names none. */
 export function sealingKek(sealed: string): string | undefined {
   try {
-    const header = JSON.parse(new TextDecoder().decode(decodeBase64url(sealed.split(".")[0]!)));
+    const header = JSON.parse(utf8(decodeBase64url(sealed.split(".")[0]!)!));
     return typeof header?.kid === "string" ? header.kid : undefined;
   } catch {
     return undefined;

@@ -106,8 +106,16 @@ async function give(
   letKeyringAnswer(secrets);
   await secrets.fleet.catchUp();
   const { secret } = await secrets.get(`exec ${shown(program.name)}`);
+  if (secret.reveal().includes("\0")) throw notForEnvironment();
   if (!await secrets.flushNotes()) output.warning(NOT_WRITTEN_DOWN);
   return { program, kid: secret.kid, variables: { REKEY_KID: secret.kid, [env]: secret.reveal() } };
+}
+
+// Only a value that another program put into the keyring can be one: `import` refuses it.
+function notForEnvironment(): RekeyError {
+  return new RekeyError("failed", "Cannot hand on the secret: it has a NUL character", {
+    hint: "No environment variable can hold it; `rekey rotate` makes one that fits",
+  });
 }
 
 function letKeyringAnswer(secrets: SecretManager): void {

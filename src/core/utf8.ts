@@ -1,0 +1,28 @@
+import { Buffer } from "node:buffer";
+import { timingSafeEqual } from "node:crypto";
+
+// A byte order mark is a part of the text, and bytes that are no UTF-8 are not replaced: what is read is what was written.
+const UTF_8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * The text that bytes are, so that encoding it again gives the same bytes.
+ *
+ * @throws {TypeError} when they are not UTF-8.
+ */
+export function utf8(bytes: Uint8Array): string {
+  return UTF_8.decode(bytes);
+}
+
+/** A text as SQLite gives it back: a NUL would end it there, and half of a surrogate pair would be another character. */
+export function storable(text: string): string {
+  return text.toWellFormed().replaceAll("\0", "\ufffd");
+}
+
+/** Whether two texts are the same, character by character; how long it takes tells nothing of where they differ. */
+export function sameText(one: string, two: string): boolean {
+  // Not as UTF-8, in which half of a surrogate pair is the same as another character.
+  const [a, b] = [Buffer.from(one, "utf16le"), Buffer.from(two, "utf16le")];
+  const same = a.length === b.length && timingSafeEqual(a, b);
+  for (const copy of [a, b]) copy.fill(0);
+  return same;
+}
