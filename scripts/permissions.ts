@@ -10,8 +10,9 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
   ["--allow-write", "the same files, and to speak to that socket"],
   ["--allow-env", "REKEY_* and XDG_* variables, HOME, NO_COLOR"],
   [
-    "--allow-sys=uid,gid,username,homedir,hostname,statfs",
-    "the actor of audit rows, the owner of files, the home folder; `doctor` asks how full the disk is",
+    "--allow-sys=uid,gid,username,homedir,hostname,statfs,networkInterfaces",
+    "the actor of audit rows, the owner of files, the home folder; `doctor` asks how full the disk is; `serve` on " +
+    "all addresses asks which they are",
   ],
   [
     "--allow-net",

@@ -1,14 +1,9 @@
+import { canonicalHost, withoutDefaultPort } from "./host.ts";
+import { isOwnHost, type Names } from "./own_names.ts";
 import { HttpRefusal } from "./problem.ts";
 
-/** Which names a server answers to. */
-export interface Names {
-  /** Names besides the loopback ones, without a port. */
-  readonly hosts: readonly string[];
-  /** Whether every `Host` will do: nobody's browser reaches a Unix socket. */
-  readonly anyHost: boolean;
-}
-
-const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+const OWN_HINT =
+  "If the name or address in it is this server's own, start rekey serve with --host NAME";
 
 // RFC 3986 §3.2.2 and a port; names with an underscore are in use.
 const AUTHORITY = /^[\w.~!$&'()*+,;=%:[\]-]+$/;
@@ -22,9 +17,10 @@ const AUTHORITY = /^[\w.~!$&'()*+,;=%:[\]-]+$/;
 export function refuseMalformedHost(request: Request): void {
   const host = request.headers.get("host");
   if (host === null || AUTHORITY.test(host)) return;
-  throw new HttpRefusal("misdirected_request", "Cannot answer: the Host is malformed", {
-    connection: "close",
-  });
+  throw misdirected(
+    "the Host is malformed",
+    "Name the server as HOST or HOST:PORT (RFC 9110 §7.2)",
+  );
 }
 
 /**
@@ -38,12 +34,9 @@ export function refuseForeign(request: Request, names: Names): void {
   // §3.2.2). Where the target names none, the runtime puts the Host into the URL.
   const target = authority(request.url);
   const host = request.headers.get("host") ?? target;
-  if (!names.anyHost && ![host, target].every((name) => isOurs(hostName(name), names))) {
-    throw new HttpRefusal(
-      "misdirected_request",
-      "Cannot answer: the Host is not one of this server",
-      { connection: "close" },
-    );
+  // The hint does not repeat the name: nothing that a client wrote is in an answer.
+  if (!names.anyHost && ![host, target].every((name) => isOwnHost(canonicalHost(name), names))) {
+    throw misdirected("the Host is not one of this server", OWN_HINT);
   }
   const origin = request.headers.get("origin");
   if (origin === null || isOurOrigin(origin, host, names)) return;
@@ -76,23 +69,21 @@ export function isChunked({ headers }: Request): boolean {
   return headers.has("transfer-encoding");
 }
 
+function misdirected(why: string, hint: string): HttpRefusal {
+  const headers = { connection: "close" };
+  return new HttpRefusal("misdirected_request", `Cannot answer: ${why}`, headers, hint);
+}
+
 function isOurOrigin(origin: string, host: string, names: Names): boolean {
   if (!URL.canParse(origin)) return false;
   const { host: from, hostname, protocol } = new URL(origin);
   if (protocol !== "http:" && protocol !== "https:") return false;
   // Another port of this machine is another site, but for the names that the operator gave.
-  return from === host || names.hosts.includes(hostname);
-}
-
-function isOurs(name: string | undefined, { hosts }: Names): boolean {
-  return name !== undefined && (LOOPBACK.includes(name) || hosts.includes(name));
+  return from === withoutDefaultPort(host.toLowerCase(), protocol) ||
+    names.hosts.includes(canonicalHost(hostname) ?? "");
 }
 
 // The runtime's URL need not be one: a client may have written any port.
 function authority(url: string): string {
   return /^\w+:\/\/([^/?#]*)/.exec(url)?.[1] ?? "";
-}
-
-function hostName(host: string): string | undefined {
-  return /^(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::\d{1,5})?$/.exec(host.toLowerCase())?.[1];
 }

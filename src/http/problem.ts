@@ -25,6 +25,8 @@ export class HttpRefusal extends Error {
     readonly code: HttpCode,
     message: string,
     readonly headers: Record<string, string> = {},
+    /** What to do next: one plain sentence without a final period. */
+    readonly hint?: string,
   ) {
     super(message);
   }
@@ -66,7 +68,7 @@ export function problemResponse(error: unknown, headers: Record<string, string> 
     status,
     detail: known ? (error as Error).message : "Internal error, a bug in rekey",
     code,
-    hint: (error as Partial<RekeyError>).hint ?? null,
+    hint: (error as Partial<RekeyError | HttpRefusal>).hint ?? null,
   };
   return Response.json(body, {
     status,

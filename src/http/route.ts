@@ -4,7 +4,7 @@ import type { Issued } from "../auth/manager.ts";
 import type { Verified, VerifyPolicy } from "../auth/verifier.ts";
 import type { Soon } from "../core/soon.ts";
 import type { RotateOptions } from "../secret/rotation_request.ts";
-import type { Names } from "./guard.ts";
+import type { Names } from "./own_names.ts";
 import type { RotateAnswer, Status } from "./schemas.ts";
 
 /** What a request thread asks of the thread that owns the secret: everything that writes or counts rows. */

@@ -10,7 +10,7 @@ export interface Settings {
   readonly address: Address;
   /** How many threads answer requests. */
   readonly workers: number;
-  /** Names besides the loopback ones that it answers to. */
+  /** Names besides its own that it answers to, in the form of `canonicalHost`. */
   readonly hosts: readonly string[];
   readonly trustForwarded: boolean;
   /** PEM texts. */

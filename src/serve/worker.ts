@@ -15,6 +15,7 @@ import { LiveSecrets } from "../secret/live_secrets.ts";
 import type { Environment, Knowledge } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import { Listener } from "./listener.ts";
+import { namesOf } from "./names.ts";
 import type { MainMethods, WorkerMethods } from "./protocol.ts";
 import { type Port, Rpc } from "./rpc.ts";
 import { isLocal, type Settings } from "./settings.ts";
@@ -98,7 +99,7 @@ export class RequestThread {
     await this.#main.call("seen", seen);
   }
 
-  #services({ address, hosts, trustForwarded }: Settings): Services {
+  #services(settings: Settings): Services {
     const main = this.#main;
     return {
       verify: (token, policy) => this.#verify(token, policy),
@@ -112,9 +113,9 @@ export class RequestThread {
         status: () => main.call("status"),
         metrics: () => main.call("metrics"),
       },
-      names: { hosts, anyHost: address.kind === "unix" },
-      remote: !isLocal(address),
-      trustForwarded,
+      names: namesOf(settings),
+      remote: !isLocal(settings.address),
+      trustForwarded: settings.trustForwarded,
     };
   }
 

@@ -14,7 +14,7 @@ async function asked(verify: Services["verify"]): Promise<{ response: Response; 
     verify,
     ready: () => Promise.resolve(),
     office: {} as Services["office"],
-    names: { hosts: [], anyHost: false },
+    names: { hosts: [], anyHost: false, listens: ["127.0.0.1"], machine: () => [] },
     remote: false,
     trustForwarded: false,
   };

@@ -2,6 +2,7 @@ import { RekeyError } from "../../core/errors.ts";
 
 import { type Address, isLocal, type Settings } from "../../serve/settings.ts";
 import { confineMemory } from "../../serve/confinement.ts";
+import { hostInUrl, namesMissing } from "../../serve/names.ts";
 import { serve } from "../../serve/supervisor.ts";
 import { systemd } from "../../serve/systemd.ts";
 import { AuthManager } from "../../auth/manager.ts";
@@ -62,14 +63,15 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
   const log = new LogSink(Deno.stdout);
   const scheme = settings.tls === undefined ? "http" : "https";
   const at = (address: Address) =>
-    address.kind === "unix"
-      ? address.path
-      : `${scheme}://${bracketed(address.hostname)}:${address.port}`;
+    address.kind === "unix" ? address.path : `${scheme}://${hostInUrl(address)}:${address.port}`;
   const serving = serve(settings, {
     managers: { secrets, auth: new AuthManager(secrets), accounts: new Accounts(secrets) },
     makeWorker: () => startRequestThread(globals),
     log: (line) => log.write(line),
-    onListening: (address) => output.remark(`listening on ${at(address)}`),
+    onListening: (address) => {
+      output.remark(`listening on ${at(address)}`);
+      namesMissing(settings, address).forEach((text) => output.warning(text));
+    },
     warn: (text) => output.warning(text),
     onTrouble: (code) =>
       output.warning(code === undefined ? "the secret can be had again" : `no secret: ${code}`),
@@ -134,7 +136,7 @@ function settingsFrom(
   return {
     address,
     workers: workersFor(options, address),
-    hosts: (options.host ?? []).map((name) => name.toLowerCase()),
+    hosts: options.host ?? [],
     trustForwarded: options.trustForwarded ?? false,
     tls,
     sessionSeconds: options.ttl,
@@ -191,10 +193,6 @@ function textOf(path: string): string {
       cause: error,
     });
   }
-}
-
-function bracketed(hostname: string): string {
-  return hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 
 function stopSignal(): Promise<void> {

@@ -1,6 +1,6 @@
 import { Option } from "commander";
 import { type Commands, run } from "./runner.ts";
-import { count, lasting, nonEmpty, repeated } from "./values.ts";
+import { count, hosts, lasting, nonEmpty } from "./values.ts";
 
 /** The flags of `serve`. */
 export const serveCommands: Commands = {
@@ -18,7 +18,7 @@ export const serveCommands: Commands = {
       )
       .option("--unix <path>", "listen on a Unix socket (mode 0600) instead", nonEmpty)
       .option("--workers <count>", "threads that answer requests (default: one a core)", count)
-      .option("--host <name>", "another name that it is reached by; may be repeated", repeated)
+      .option("--host <name>", "another name that it is reached by; may be repeated", hosts)
       .option("--trust-forwarded", "take the client's address from the proxy's X-Forwarded-For")
       .option("--allow-remote", "listen where other machines can reach it; needs TLS")
       .option("--tls-cert <path>", "certificate chain (PEM)", nonEmpty)

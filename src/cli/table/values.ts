@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option } from "commander";
 import { type Head, readHead } from "../../audit/head.ts";
 import { parseDuration } from "../../core/duration.ts";
 import { isRekeyError } from "../../core/errors.ts";
+import { canonicalHost } from "../../http/host.ts";
 
 // What the flags' values may be, and what becomes of them.
 
@@ -72,6 +73,13 @@ export function moment(text: string): number {
 /** An option that may be given several times. */
 export function repeated(text: string, before: string[] = []): string[] {
   return [...before, nonEmpty(text)];
+}
+
+/** Names or addresses of a server; the option may be given several times. */
+export function hosts(text: string, before: string[] = []): string[] {
+  const host = canonicalHost(text);
+  if (host !== undefined) return [...before, host];
+  throw new InvalidArgumentError("Write app.example.com or an address, without http:// or *.");
 }
 
 /** Any text but none. */
