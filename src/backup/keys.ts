@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { randomBytes } from "node:crypto";
 import { verifyChain } from "../audit/verify.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
@@ -11,18 +12,30 @@ export function sameInstallation(a: Installation, b: Installation): boolean {
   return a.meta.get("id") !== undefined && a.meta.get("id") === b.meta.get("id");
 }
 
+/** What to do about a backup whose KEK is not at hand. */
+export const LOST_KEK = "Name the KEK that the backup was made under, or use a backup made with " +
+  "--with-secret; if the KEK is lost, --new-secret goes on without what it had sealed";
+
 /** What {@linkcode settleKeys} goes by. */
 export interface KeyFacts {
   readonly info: BackupInfo;
   readonly contents: Contents | undefined;
   /** Whether the database that it is a copy of is still there, and goes on with its own keys. */
   readonly clone: boolean;
+  /** Whether to go on without what a lost KEK had sealed. */
+  readonly newSecret: boolean;
+}
+
+/** How {@linkcode settleKeys} ended. */
+export interface SettledKeys {
+  /** Whether the key of the audit log is lost with the KEK: the log begins anew. */
+  readonly logLost: boolean;
 }
 
 /**
  * Gives a backup the keys that it is to work with: those of the database that it replaces when that is the
  * same installation's, else its own, else a new KEK over the audit key in its envelope. A clone gets a KEK
- * of its own in any case.
+ * of its own in any case. Where all of them are lost, and the operator wants to go on, everything is new.
  *
  * @throws {RekeyError} `kek_…` when its KEK cannot be had and there is no envelope, `backup_unusable` when
  * its audit log was changed.
@@ -30,17 +43,25 @@ export interface KeyFacts {
 export async function settleKeys(
   staged: Installation,
   live: Installation | undefined,
-  { info, contents, clone }: KeyFacts,
-): Promise<void> {
+  { info, contents, clone, newSecret }: KeyFacts,
+): Promise<SettledKeys> {
   const original = live !== undefined && sameInstallation(staged, live) ? live : undefined;
   // An automatic copy has neither keys nor audit rows.
   const bare = info.kind === "automatic" && staged.meta.get("audit_key") === undefined;
   if (bare && original === undefined) {
     const { algorithm: alg, keyForm, store } = staged;
-    return await staged.prepare({ alg, keyForm, store });
+    await staged.prepare({ alg, keyForm, store });
+    return { logLost: false };
   }
-  const taken = original !== undefined && await takeKeys(staged, original, contents);
-  const { auditKey, sealedWith } = await ownAuditKey(staged, contents);
+  const dispensable = newSecret || contents !== undefined;
+  const taken = original !== undefined && await takeKeys(staged, original, dispensable);
+  const own = await ownAuditKey(staged, contents);
+  if (own instanceof RekeyError) {
+    if (!newSecret) throw own;
+    await beginAnew(staged);
+    return { logLost: true };
+  }
+  const { auditKey, sealedWith } = own;
   const { bad } = bare ? { bad: null } : verifyChain(staged.database, auditKey);
   if (bad !== null) {
     throw new RekeyError(
@@ -50,13 +71,20 @@ export async function settleKeys(
     );
   }
   if (!taken && (clone || sealedWith === "envelope")) await giveKek(staged, auditKey);
+  return { logLost: false };
 }
 
-/** Answers whether the database's own keys can be had; without them an envelope has what is needed. */
+// Its rows are in the backup, and no one can tell any more whether they are the ones that were written.
+async function beginAnew(staged: Installation): Promise<void> {
+  staged.database.transaction(() => staged.database.prepare("DELETE FROM rekey_audit").run());
+  await giveKek(staged, randomBytes(32));
+}
+
+/** Answers whether the database's own keys can be had. @param dispensable whether it can be done without them. */
 async function takeKeys(
   staged: Installation,
   live: Installation,
-  contents: Contents | undefined,
+  dispensable: boolean,
 ): Promise<boolean> {
   try {
     const kek = await live.kek();
@@ -66,23 +94,23 @@ async function takeKeys(
     staged.useKek(kek);
     return true;
   } catch (error) {
-    if (!isRekeyError(error) || contents === undefined) throw error;
+    if (!isRekeyError(error) || !dispensable) throw error;
     return false;
   }
 }
 
+/** The key of its log, or why it cannot be had. */
 async function ownAuditKey(
   staged: Installation,
   contents: Contents | undefined,
-): Promise<{ auditKey: Uint8Array; sealedWith: "kek" | "envelope" }> {
+): Promise<{ auditKey: Uint8Array; sealedWith: "kek" | "envelope" } | RekeyError> {
   try {
     return { auditKey: await staged.auditKey(), sealedWith: "kek" };
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     if (contents === undefined) {
-      throw new RekeyError(error.code, error.message, {
-        hint:
-          "Name the KEK that the backup was made under, or use a backup made with --with-secret",
+      return new RekeyError(error.code, error.message, {
+        hint: LOST_KEK,
         cause: error,
       });
     }

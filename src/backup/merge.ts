@@ -54,14 +54,17 @@ function takeVersions(live: Installation, staged: Installation): void {
 /**
  * In one transaction: what rekey keeps in a database becomes what a backup has, and the log says so. An
  * application's tables stay; so does the log, when the backup is an older copy of the same database.
+ *
+ * @param logLost whether the key of the log is lost: then it begins anew, with this row.
  */
 export async function replaceRows(
   live: Installation,
   staged: Installation,
   reason: string,
+  logLost: boolean,
 ): Promise<void> {
   const { database, sealed, meta } = live;
-  const same = sameInstallation(staged, live);
+  const same = sameInstallation(staged, live) && !logLost;
   // The key of the log is the same in both; the staged copy has it under a KEK that is at hand.
   const { actor, clock } = live.environment;
   const key = await staged.auditKey();

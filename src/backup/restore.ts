@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { EVENTS } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { destroy } from "../secret/destruction.ts";
@@ -9,7 +9,8 @@ import type { BackupInfo } from "../store/backup_file.ts";
 import { type Environment, Installation, type StoreChoice } from "../store/installation.ts";
 import { exclusively } from "../store/lock.ts";
 import { knowsKid } from "../store/other_database.ts";
-import { keepAside, moveIntoPlace } from "../files/file_moves.ts";
+import { freeName, keepAside, moveIntoPlace } from "../files/file_moves.ts";
+import { makePrivateFile } from "../files/private_files.ts";
 import type { Version } from "../store/versions.ts";
 import { type Contents, openEnvelope, type Openers } from "./envelope.ts";
 import { sameInstallation } from "./keys.ts";
@@ -37,6 +38,8 @@ export interface Restored extends Usable {
   readonly replaced: Version | undefined;
   /** Where a damaged database was moved to. */
   readonly movedTo: string | undefined;
+  /** Where a database was copied to whose audit log cannot go on. */
+  readonly copiedTo: string | undefined;
 }
 
 /**
@@ -76,7 +79,7 @@ async function restoreFrom(
   const live = await openLive(environment, force);
   const folders = { ...environment.folders, data: stage, dataNamed: false };
   const copy = Installation.open({ ...environment, folders }, { locked: true });
-  let usable: Usable, movedTo: string | undefined;
+  let usable: Usable, movedTo: string | undefined, copiedTo: string | undefined;
   const replaced = live?.versions.current();
   const strangers = live === undefined || sameInstallation(copy, live) ? [] : live.versions.every();
   try {
@@ -86,13 +89,15 @@ async function restoreFrom(
     const clone = await isClone(environment, info, copy);
     usable = await makeUsable(copy, live, { ...options, clone });
     carryOver(live, copy, usable.secretFrom === "etcd");
-    movedTo = await goLive(environment, copy, live, info);
+    const going = live !== undefined && sameInstallation(copy, live) ? live : undefined;
+    if (usable.logLost) copiedTo = await keepLog(going, stage);
+    movedTo = await goLive(environment, copy, live, info, usable.logLost);
   } finally {
     copy.close();
     live?.close();
   }
   const version = await settle(environment, usable, strangers);
-  return { ...usable, info, version, replaced, movedTo };
+  return { ...usable, info, version, replaced, movedTo, copiedTo };
 }
 
 /** Whether the database that was backed up is still there: then both are to be, without a common key. */
@@ -148,16 +153,29 @@ async function envelopeOf(
   });
 }
 
+/** Keeps a database whose log cannot go on, and answers where. */
+async function keepLog(live: Installation | undefined, stage: string): Promise<string | undefined> {
+  if (live === undefined) return undefined;
+  const partial = join(stage, "former");
+  makePrivateFile(partial);
+  await live.database.copyTo(partial);
+  const path = freeName(`${live.database.path}.former`);
+  moveIntoPlace(partial, path, false);
+  return path;
+}
+
 /** The moment. Answers where a damaged database was moved to. */
 async function goLive(
   environment: Environment,
   staged: Installation,
   live: Installation | undefined,
   { kind, made_at }: BackupInfo,
+  logLost: boolean,
 ): Promise<string | undefined> {
-  const reason = `${kind} backup of ${made_at}`;
+  const lost = logLost ? "; the KEK was lost, and with it the key of the log before" : "";
+  const reason = `${kind} backup of ${made_at}${lost}`;
   if (live !== undefined) {
-    await replaceRows(live, staged, reason);
+    await replaceRows(live, staged, reason, logLost);
     return undefined;
   }
   const audit = await staged.audit();

@@ -27,6 +27,7 @@ export async function settle(
   const installation = Installation.open(environment, { locked: true });
   try {
     await removeStrangers(installation, strangers).catch(noKeyring);
+    noteAnew(installation);
     await recover(installation);
     const restored = installation.versions.current();
     if (restored === undefined) throw new Error("The restored version is not there");
@@ -38,6 +39,12 @@ export async function settle(
   } finally {
     installation.close();
   }
+}
+
+// The keyring keeps the head of the log that was there before.
+function noteAnew({ versions, database }: Installation): void {
+  const current = versions.current();
+  if (current?.location === "keyring") database.transaction(() => versions.markUnsynced(current));
 }
 
 // The operator's choice for later versions stays as it was.

@@ -6,12 +6,11 @@ import { sealedSlot } from "../core/secret_store.ts";
 import type { Installation, StoreChoice } from "../store/installation.ts";
 import { locationForNew } from "../store/location.ts";
 import type { Version } from "../store/versions.ts";
-import { type KeyFacts, settleKeys } from "./keys.ts";
+import { type KeyFacts, LOST_KEK, settleKeys } from "./keys.ts";
 import { findValues, type Found, newerInKeyring } from "./values.ts";
 
 /** What {@linkcode makeUsable} goes by. */
 export interface UsableOptions extends KeyFacts {
-  readonly newSecret: boolean;
   readonly store?: StoreChoice | undefined;
 }
 
@@ -26,6 +25,8 @@ export interface Usable {
   readonly lost: Version[];
   /** Whether the secret is to be moved to the keyring, once the database is in place. */
   readonly toKeyring: boolean;
+  /** Whether the audit log begins anew, since its key was lost with the KEK. */
+  readonly logLost: boolean;
 }
 
 /**
@@ -61,7 +62,7 @@ export async function makeUsable(
   // Asked before anything is made: where a secret is to live that has no place yet.
   const homeless = !clone && (source === "envelope" || source === "new");
   const home = homeless ? await locationForNew(keyring, store, undefined, known) : "database";
-  await settleKeys(staged, live, options);
+  const { logLost } = await settleKeys(staged, live, options);
   const kept = newer === undefined ? found.filter((one) => stays(one, live, clone)) : [];
   await place(staged, kept, clone);
   const lost = versions.previous()
@@ -69,7 +70,8 @@ export async function makeUsable(
   if (current.location === "etcd") leave(staged, store);
   tidy(staged, lost, clone);
   if (newer !== undefined) adopt(staged, current, newer);
-  return { secretFrom: source, lost, toKeyring: source === "envelope" && home === "keyring" };
+  const toKeyring = source === "envelope" && home === "keyring";
+  return { secretFrom: source, lost, toKeyring, logLost };
 }
 
 /** What machines share is as etcd has it, and not as it was. */
@@ -78,7 +80,8 @@ async function rejoin(
   live: Installation | undefined,
   options: UsableOptions,
 ): Promise<Usable> {
-  await settleKeys(staged, live, options);
+  // Without the KEK nothing that the others share opens: they have it.
+  await settleKeys(staged, live, { ...options, newSecret: false }).catch(needsSharedKek);
   try {
     // It may have seen more than the backup, and goes on with its log.
     if (live !== undefined && isOfOneFleet(live, staged)) await catchUp(live);
@@ -92,7 +95,16 @@ async function rejoin(
     });
   }
   staged.database.transaction(() => begin(staged));
-  return { secretFrom: "etcd", lost: [], toKeyring: false };
+  return { secretFrom: "etcd", lost: [], toKeyring: false, logLost: false };
+}
+
+function needsSharedKek(error: unknown): never {
+  if (!isRekeyError(error) || !error.code.startsWith("kek_")) throw error;
+  throw new RekeyError(error.code, error.message, {
+    hint: "The other machines of the fleet have the KEK: bring it here and name it. " +
+      "--store database --new-secret makes a secret of this machine's own",
+    cause: error,
+  });
 }
 
 function isOfOneFleet(live: Installation, staged: Installation): boolean {
@@ -208,6 +220,9 @@ function adopted(base: Version, version: number, kid: string, now: number): Vers
 }
 
 function withHint(error: RekeyError, { info, contents }: UsableOptions): RekeyError {
+  if (error.code.startsWith("kek_") && info.secret === undefined) {
+    return new RekeyError(error.code, error.message, { hint: LOST_KEK, cause: error });
+  }
   if (info.secret === undefined || contents !== undefined) return error;
   return new RekeyError(error.code, error.message, {
     hint: "The backup has the secret sealed: give --identity-file or --passphrase-file",

@@ -54,14 +54,20 @@ export function copyPrivateFile(from: string, to: string): void {
  */
 export function keepAside(path: string, endings: readonly string[]): string | undefined {
   return explainFiles(path, () => {
-    const there = (name: string) => infoOf(name) !== undefined;
-    let aside = `${path}.damaged`;
-    for (let n = 2; ["", ...endings].some((end) => there(aside + end)); n++) {
-      aside = `${path}.damaged-${n}`;
+    const aside = freeName(`${path}.damaged`, endings);
+    for (const end of endings) {
+      if (infoOf(path + end) !== undefined) renameSync(path + end, aside + end);
     }
-    for (const end of endings) if (there(path + end)) renameSync(path + end, aside + end);
-    if (!there(path)) return undefined;
+    if (infoOf(path) === undefined) return undefined;
     copyFileSync(path, aside);
     return aside;
   });
+}
+
+/** A name that no file has, nor one with an ending: the wanted one, or that with a number after it. */
+export function freeName(wanted: string, endings: readonly string[] = []): string {
+  const taken = (name: string) => ["", ...endings].some((end) => infoOf(name + end) !== undefined);
+  let name = wanted;
+  for (let n = 2; taken(name); n++) name = `${wanted}-${n}`;
+  return name;
 }

@@ -73,8 +73,8 @@ export async function keepNote(
   return whole;
 }
 
-// Then the log is meant to be another one than the note knows.
-function wasRestored({ meta }: Installation): boolean {
+/** Whether a restoration has changed the log, and the note does not know yet: then the log is meant to be another one. */
+export function wasRestored({ meta }: Installation): boolean {
   return meta.get("restored") !== undefined;
 }
 

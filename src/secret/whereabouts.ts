@@ -3,7 +3,7 @@ import { asRefusal, isRekeyError, type RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
-import { ownNote } from "./keyring_note.ts";
+import { ownNote, wasRestored } from "./keyring_note.ts";
 
 /** Where a version lives, whether it has a mirror copy, and what the keyring says. */
 export async function placesOf(installation: Installation, version: Version) {
@@ -19,7 +19,7 @@ export async function keptHead(
   installation: Installation,
   { location }: Version,
 ): Promise<{ head: Head | null; unavailable?: RekeyError }> {
-  if (location !== "keyring") return { head: null };
+  if (location !== "keyring" || wasRestored(installation)) return { head: null };
   try {
     return { head: (await ownNote(installation))?.head ?? null };
   } catch (error) {

@@ -154,8 +154,8 @@ function generatedKek(path: string | undefined, { id }: KekRecord): Kek {
   const data = readFileIfThere(path);
   if (data !== undefined) return named(decodeKey(data, path), path, true);
   throw new RekeyError("kek_missing", `Cannot find KEK ${id}: ${path} is not there`, {
-    hint: "Put the key file back. Without it nothing sealed can be opened: " +
-      "`rekey destroy` and `rekey init` start over",
+    hint: "Put the key file back. If it is lost, nothing sealed opens any more: " +
+      "`rekey restore BACKUP --force --new-secret` goes on without it, `rekey destroy` starts over",
   });
 }
 

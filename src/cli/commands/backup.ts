@@ -71,7 +71,7 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
     store,
     openers: (info) => Promise.resolve(openers(options, info)),
   });
-  const { info, version, secretFrom, replaced, lost, movedTo } = restored;
+  const { info, version, secretFrom, replaced, lost, movedTo, copiedTo, logLost } = restored;
   output.result({
     app: info.app,
     version: version.version,
@@ -81,12 +81,28 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
     secret_from: secretFrom,
     replaced_version: replaced?.version ?? null,
     damaged_database: movedTo ?? null,
+    former_database: copiedTo ?? null,
+    not_restored: notRestored(restored),
   }, human(restored));
+  for (const text of logLost ? notRestored(restored) : []) {
+    output.warning(`not restored, since the KEK is lost: ${text}`);
+  }
   if (lost.length > 0 || secretFrom === "newer") {
     output.warning(
       "grace windows of older versions have ended: it cannot be known whether they go on",
     );
   }
+}
+
+/** What of the backup has not come back. */
+function notRestored({ secretFrom, lost, logLost, copiedTo }: Restored): string[] {
+  const where = copiedTo === undefined ? "in the backup" : `in the backup and in ${copiedTo}`;
+  const parts: [boolean, string][] = [
+    [secretFrom === "new", "the secret and every session of it: users log in again"],
+    [logLost, `the audit log, which begins anew: its rows stay ${where}, and cannot be checked`],
+    [lost.length > 0, "grace windows of older versions"],
+  ];
+  return parts.filter(([is]) => is).map(([, text]) => text);
 }
 
 const SOURCES: Record<Restored["secretFrom"], string> = {

@@ -33,7 +33,7 @@ export const backupCommands: Commands = {
       .option("--force", "replace the secret that is there")
       .option("--identity-file <path>", "age identities that open the secret in it", nonEmpty)
       .option("--passphrase-file <path>", "file of the passphrase that opens it", nonEmpty)
-      .option("--new-secret", "make a new secret when the backup's cannot be had: all sessions end")
+      .option("--new-secret", "go on without a secret or KEK that is lost: all sessions end")
       .action((path: string, options, command: Command) =>
         runner(command.optsWithGlobals(), async (context) => {
           await (await import("../commands/backup.ts")).restore({ ...options, path }, context);
