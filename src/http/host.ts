@@ -1,4 +1,4 @@
-import { isIP, isIPv6 } from "node:net";
+import { isIP, isIPv4, isIPv6 } from "node:net";
 
 // What a host can look like in front of its port: names with an underscore are in use, and some programs write an
 // IPv6 address without its brackets.
@@ -7,7 +7,7 @@ const NAMED = /^([\w.-]+)(?::\d{0,5})?$/;
 
 /**
  * The host of an authority (RFC 3986 §3.2.2) in the one form that can be compared: lower case, without a port, a
- * final dot, brackets and a zone; an IPv4 address in IPv6's form, or with fewer numbers, as the IPv4 address.
+ * final dot, brackets and a zone; an IPv4 address in IPv6's form as the IPv4 address.
  *
  * @param authority as it stands in `Host`, in a URL or in a flag.
  * @returns `undefined` for what can be none.
@@ -18,7 +18,9 @@ export function canonicalHost(authority: string): string | undefined {
   if (bracketed !== undefined) return canonicalIPv6(bracketed);
   const name = NAMED.exec(authority)?.[1]?.replace(/\.$/, "");
   if (!name || !URL.canParse(`http://${name}/`)) return undefined;
-  return new URL(`http://${name}/`).hostname;
+  const { hostname } = new URL(`http://${name}/`);
+  // Only some programs take 127.1 or 0x7f000001 for an address.
+  return isIPv4(hostname) && hostname !== name ? undefined : hostname;
 }
 
 /** Whether a canonical host is an address and no name. */

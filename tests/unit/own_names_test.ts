@@ -8,7 +8,7 @@ import type { Settings } from "../../src/serve/settings.ts";
 
 Deno.test("a host has one form, however it is written", () => {
   const forms: Record<string, string[]> = {
-    "127.0.0.1": ["127.0.0.1", "127.0.0.1:80", "127.0.0.1.", "127.1:8700", "[::ffff:127.0.0.1]:1"],
+    "127.0.0.1": ["127.0.0.1", "127.0.0.1:80", "127.0.0.1.", "[::ffff:127.0.0.1]:1"],
     "::1": ["[::1]", "[::1]:443", "::1", "[0:0:0:0:0:0:0:1]:8700", "[0000::0001]"],
     "fe80::1": ["[fe80::1%25eth0]:80", "[fe80::1%eth0]", "[FE80::1]", "fe80::1%eth0"],
     "10.0.0.7": ["[::ffff:a00:7]:8700", "::ffff:10.0.0.7", "10.0.0.7:"],
@@ -20,7 +20,9 @@ Deno.test("a host has one form, however it is written", () => {
     for (const text of texts) assert.equal(canonicalHost(text), wanted, text);
   }
   const none = ["", ":80", ".", "a b", "[::1", "[x]", "http://a", "*.a", "256.1.1.1", "a:b", "é"];
-  for (const text of [...none, "a:123456", "%6cocalhost", "[::1]x"]) {
+  for (
+    const text of [...none, "a:123456", "%6cocalhost", "[::1]x", "127.1", "0x7f.1", "2130706433"]
+  ) {
     assert.equal(canonicalHost(text), undefined, text);
   }
 });

@@ -43,7 +43,9 @@ export function names(port: number): Case[] {
     status,
   });
   return [
-    ...["127.0.0.1", "localhost", "LOCALHOST:1", "[::1]:65535"].map((name) => host(200, name)),
+    ...["127.0.0.1", "localhost", "LOCALHOST:1", "localhost.", "[::1]:65535"].map((name) =>
+      host(200, name)
+    ),
     // The runtime does not say that there was none; a browser always sends one.
     host(200),
     host(421, "127.0.0.1", "127.0.0.1"),
@@ -53,7 +55,7 @@ export function names(port: number): Case[] {
       `${WORD}.example`,
       "localhost.evil.example",
       "127.0.0.1.evil.example",
-      "localhost.",
+      "10.99.99.99",
       "127.1",
     ]
       .map((name) => host(421, name)),
