@@ -92,9 +92,16 @@ function guarded(route: Route, call: Call, chunked: boolean): Soon<Response> {
   refuseMalformedHost(request);
   if (chunked) refuseAmbiguous(request);
   if (!route.forProxies) refuseForeign(request, names);
+  if (route.query === "refused") refuseQuery(route, request);
   return remote
     ? andThen(askForScope(route, call), () => route.handler(call))
     : route.handler(call);
+}
+
+function refuseQuery({ path }: Route, { url }: Request): void {
+  if (!/\?[^#]/.test(url)) return;
+  const hint = "Say in the body what is wanted; what a token must be for a proxy goes to /auth";
+  throw new HttpRefusal("bad_request", `Cannot answer: ${path} takes no query`, {}, hint);
 }
 
 // Where other machines can ask, what tells more than the asker's own token says needs a scope.

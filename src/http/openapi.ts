@@ -34,12 +34,13 @@ export function describe(routes: readonly Route[], version: string): Json {
 type Reference = (schema: z.ZodType) => Json;
 
 function operation(route: Route, method: string, reference: Reference): Json {
-  const { summary, body, bearer, path } = route;
+  const { summary, body, bearer, path, query } = route;
   const name = path.replace(/[^a-z]+/g, "_").replace(/^_+|_+$/g, "") || "page";
   return {
     operationId: `${method}_${name}`,
     summary,
     ...path.endsWith("*") ? { parameters: [PATH_PARAMETER] } : {},
+    ...typeof query === "object" ? { parameters: queryParameters(query) } : {},
     ...body === undefined ? {} : {
       requestBody: {
         required: body.optional !== true,
@@ -49,6 +50,11 @@ function operation(route: Route, method: string, reference: Reference): Json {
     ...bearer === undefined ? {} : { security: bearer === "always" ? [BEARER] : [{}, BEARER] },
     responses: responses(route, reference),
   };
+}
+
+function queryParameters(query: z.ZodObject): Json[] {
+  const { properties = {} } = z.toJSONSchema(query, { io: "input" });
+  return Object.entries(properties).map(([name, schema]) => ({ name, in: "query", schema }));
 }
 
 const BEARER = { bearer: [] };

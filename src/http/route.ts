@@ -55,6 +55,8 @@ export interface Route {
   readonly path: string;
   readonly summary: string;
   readonly body?: { readonly schema: z.ZodType; readonly type: string; readonly optional?: true };
+  /** What its query may be; `refused`: one that is given would be taken to count, and does not. */
+  readonly query?: z.ZodObject | "refused";
   readonly answers: Readonly<Record<number, Answer>>;
   /** Whether it wants a bearer token always, or only where other machines may ask: the scope it must have. */
   readonly bearer?: "always" | { readonly remoteScope: string };

@@ -31,6 +31,14 @@ export const Problem = z.strictObject({
   hint: z.string().nullable(),
 }).meta({ id: "Problem", description: "Problem details, RFC 9457" });
 
+const scope = () => text().min(1).meta({ description: "all that are required, RFC 6749 §3.3" });
+
+export const AuthQuery = z.strictObject({
+  scope: scope().optional(),
+  aud: text().min(1).optional(),
+  iss: text().min(1).optional(),
+}).meta({ id: "AuthQuery", description: "What the token must be beyond valid" });
+
 export const VerifyRequest = z.strictObject({
   token: z.string().meta({ description: "compact JWS, RFC 7515 §7.1" }),
   iss: text().optional(),
@@ -40,6 +48,7 @@ export const VerifyRequest = z.strictObject({
   leeway: z.number().min(0).max(86_400).optional().meta({ description: "seconds" }),
   max_age: z.number().min(0).max(1e10).optional().meta({ description: "seconds" }),
   allow_no_exp: z.boolean().optional(),
+  scope: scope().optional(),
 }).meta({ id: "VerifyRequest" });
 
 export const Accepted = z.strictObject({
@@ -65,7 +74,14 @@ export const Verdict = z.union([Accepted, Refused]).meta({ id: "Verdict" });
 export const IntrospectRequest = z.object({
   token: z.string(),
   token_type_hint: text().optional(),
-}).meta({ id: "IntrospectRequest", description: "RFC 7662 §2.1" });
+  scope: scope().optional(),
+  aud: text().min(1).optional(),
+  iss: text().min(1).optional(),
+}).meta({
+  id: "IntrospectRequest",
+  description: "RFC 7662 §2.1. A token that is not for the scope, aud or iss is not active; " +
+    "other parameters are ignored",
+});
 
 export const Introspection = z.union([
   z.strictObject({ active: z.literal(false) }),

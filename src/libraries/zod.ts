@@ -15,4 +15,4 @@ export {
   union,
   unknown,
 } from "zod";
-export type { infer, input, output, ZodType } from "zod";
+export type { infer, input, output, ZodObject, ZodType } from "zod";

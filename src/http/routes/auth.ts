@@ -1,10 +1,12 @@
 import type { Verified } from "../../auth/verifier.ts";
 import { bodyless } from "../answer.ts";
-import { bearerToken } from "../bearer.ts";
+import { wantedBy } from "../auth_query.ts";
+import { bearerToken, insufficientScope } from "../bearer.ts";
 import { encodeText } from "../../core/base64url.ts";
 import { andThen } from "../../core/soon.ts";
 import type { Answer, Route } from "../route.ts";
-import { Problem } from "../schemas.ts";
+import { AuthQuery, Problem } from "../schemas.ts";
+import { missingScopes } from "../scope.ts";
 
 const accepted: Answer = { description: "The token is valid; X-Auth-* headers say whose it is" };
 const refused: Answer = {
@@ -12,18 +14,24 @@ const refused: Answer = {
   schema: Problem,
 };
 
+const lacking: Answer = { description: "The token lacks a scope of the query", schema: Problem };
+
 /** For nginx `auth_request`, Caddy `forward_auth` and Traefik ForwardAuth. */
 export const auth: Route = {
   method: "GET",
   path: "/auth",
   summary: "Says to a proxy whether the bearer token is valid",
-  answers: { 204: accepted, 401: refused },
+  query: AuthQuery,
+  answers: { 204: accepted, 401: refused, 403: lacking },
   bearer: "always",
   forProxies: true,
-  handler: answering(204),
+  handler: asked(answering(204)),
 };
 
-/** For Envoy, which asks with its client's method and path and lets only a 200 pass. */
+/**
+ * For Envoy, which asks with its client's method, path and query, and lets only a 200 pass. Nothing but the token
+ * counts here: all else is the client's.
+ */
 export const authForEnvoy: Route = {
   method: "ANY",
   path: "/auth/*",
@@ -33,6 +41,20 @@ export const authForEnvoy: Route = {
   forProxies: true,
   handler: answering(200),
 };
+
+/** Looks at what the operator's configuration asks for in the query. Without one it costs nothing. */
+function asked(plain: Route["handler"]): Route["handler"] {
+  return (call) => {
+    const wanted = wantedBy(call.request);
+    if (wanted === undefined) return plain(call);
+    const { policy, scopes } = wanted;
+    return andThen(call.verify(bearerToken(call.request), policy), (verified) => {
+      const missing = missingScopes(verified, scopes);
+      if (missing.length > 0) throw insufficientScope(scopes.join(" "));
+      return bodyless(204, identity(verified));
+    });
+  };
+}
 
 /**
  * Answers with a status and who it is. The answer about a token that is remembered is remembered with it, from the

@@ -1,7 +1,9 @@
+import { DEFAULT_POLICY } from "../../auth/verifier.ts";
 import { isTokenFault } from "../bearer.ts";
 import { readForm } from "../body.ts";
 import type { Route } from "../route.ts";
 import { Introspection, IntrospectRequest } from "../schemas.ts";
+import { refuseWithoutScope } from "../scope.ts";
 
 const SHOWN = ["scope", "client_id", "username", "exp", "iat", "nbf", "sub", "aud", "iss", "jti"];
 
@@ -10,6 +12,7 @@ export const introspect: Route = {
   method: "POST",
   path: "/introspect",
   summary: "Says what a token is worth (RFC 7662)",
+  query: "refused",
   body: { schema: IntrospectRequest, type: "application/x-www-form-urlencoded" },
   answers: {
     200: {
@@ -19,9 +22,11 @@ export const introspect: Route = {
   },
   bearer: { remoteScope: "introspect" },
   async handler({ request, verify }) {
-    const { token } = await readForm(request, IntrospectRequest);
+    const { token, scope, aud, iss } = await readForm(request, IntrospectRequest);
     try {
-      const { claims } = await verify(token);
+      const verified = await verify(token, { ...DEFAULT_POLICY, audience: aud, issuer: iss });
+      refuseWithoutScope(verified, scope);
+      const { claims } = verified;
       const shown = Object.entries(claims).filter(([name]) => SHOWN.includes(name));
       return Response.json({ active: true, token_type: "Bearer", ...Object.fromEntries(shown) });
     } catch (error) {

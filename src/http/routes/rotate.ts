@@ -10,6 +10,7 @@ export const rotate: Route = {
   method: "POST",
   path: "/rotate",
   summary: "Replaces the secret: every session ends, that of the caller too",
+  query: "refused",
   body: { schema: RotateRequest, type: "application/json", optional: true },
   answers: { 200: { description: "The new version", schema: RotateAnswer } },
   bearer: "always",

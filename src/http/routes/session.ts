@@ -9,6 +9,7 @@ export const session: Route = {
   method: "GET",
   path: "/session",
   summary: "Says whose the bearer token is, and how long it lasts",
+  query: "refused",
   answers: { 200: { description: "The session", schema: SessionAnswer } },
   bearer: "always",
   async handler({ request, verify }) {

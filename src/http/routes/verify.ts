@@ -3,6 +3,7 @@ import type { RekeyError } from "../../core/errors.ts";
 import { challenge, isTokenFault } from "../bearer.ts";
 import { readJson } from "../body.ts";
 import type { Call, Route } from "../route.ts";
+import { refuseWithoutScope } from "../scope.ts";
 import { Accepted, Refused, Verdict, VerifyRequest } from "../schemas.ts";
 
 /** What `rekey verify --json` prints, over HTTP. */
@@ -10,6 +11,7 @@ export const verify: Route = {
   method: "POST",
   path: "/verify",
   summary: "Verifies a token and shows its claims",
+  query: "refused",
   body: { schema: VerifyRequest, type: "application/json" },
   answers: {
     200: { description: "The token is valid", schema: Accepted },
@@ -23,6 +25,7 @@ export const verdict: Route = {
   method: "POST",
   path: "/verdict",
   summary: "Verifies a token; the answer has status 200 whatever the verdict is",
+  query: "refused",
   body: { schema: VerifyRequest, type: "application/json" },
   answers: { 200: { description: "The verdict", schema: Verdict } },
   handler: (call) => judge(call, 200),
@@ -40,6 +43,7 @@ async function judge({ request, verify }: Call, refusedStatus: number): Promise<
       maxAge: asked.max_age,
       allowNoExpiry: asked.allow_no_exp ?? false,
     });
+    refuseWithoutScope(verified, asked.scope);
     return Response.json({ valid: true, ...verified });
   } catch (error) {
     if (!isTokenFault(error)) throw error;
