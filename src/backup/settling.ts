@@ -1,7 +1,6 @@
 import { asRefusal, isRekeyError } from "../core/errors.ts";
 import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
 import { mayReplace } from "../secret/keyring_note.ts";
-import { holds } from "../secret/reconcile.ts";
 import { recover } from "../secret/recovery.ts";
 import { relocate } from "../secret/relocation.ts";
 import { retrieve } from "../secret/retrieval.ts";
@@ -63,7 +62,7 @@ async function removeStrangers(
     const row of rows.filter(({ location, state }) => location === "keyring" && state !== "retired")
   ) {
     for (const slot of [numberedSlot(row), currentSlot(row)]) {
-      if (await holds(keyring, slot, row)) await keyring.remove(slot);
+      if (await keyring.holds(slot, row.kid)) await keyring.remove(slot);
     }
     const taken = versions.byKid(row.kid);
     if (taken?.state === "retired") database.transaction(() => versions.markSynced(taken));

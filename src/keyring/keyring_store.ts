@@ -22,6 +22,13 @@ export type QuickRead = (
 // addon's library, which gives up after two seconds, must still get its turn.
 const QUICK_MS = 1_000;
 
+// KWallet before 6.25 derives another key than its clients when the shared number begins with a zero byte, and takes no
+// public key that does; the addon's library gives it some. One call of 128 fails by it before it has an effect. One
+// of 65,536 writes is opened with the wrong key all the same, and another value is kept.
+const WRONG_KEY = /public key size is invalid|can't find session|crypto error|unpad/i;
+const KEY_TRIES = 6;
+const KEEPING_TRIES = 3;
+
 // The addon's own choice falls back to the kernel's keyutils, which forget at reboot.
 const PINNED = { linux: { store: "secret-service" as const } };
 
@@ -57,6 +64,20 @@ export class KeyringStore implements SecretStore {
 
   write(slot: Slot, secret: Secret): Promise<void> {
     return this.#write(slotName(this.app.account, slot), secret);
+  }
+
+  /** Keeps a value and reads it back; answers `false` when the keyring holds another text instead, or none. */
+  async keep(slot: Slot, secret: Secret): Promise<boolean> {
+    for (let tries = 0; tries < KEEPING_TRIES; tries++) {
+      await this.write(slot, secret);
+      if ((await this.#readable(slot))?.equals(secret)) return true;
+    }
+    return false;
+  }
+
+  /** Whether a slot has the value of this kid. A value that is no secret is nobody's. */
+  async holds(slot: Slot, kid: string): Promise<boolean> {
+    return (await this.#readable(slot))?.kid === kid;
   }
 
   remove(slot: Slot): Promise<boolean> {
@@ -115,6 +136,15 @@ export class KeyringStore implements SecretStore {
     return `${this.app.account}.rekey`;
   }
 
+  async #readable(slot: Slot): Promise<Secret | null> {
+    try {
+      return await this.read(slot);
+    } catch (error) {
+      if (isRekeyError(error, "secret_damaged")) return null;
+      throw error;
+    }
+  }
+
   async #read(account: string, kid?: string, meanwhile?: () => void): Promise<Secret | null> {
     const value = await this.#get(account, meanwhile);
     return value === null ? null : Secret.parse(value, kid);
@@ -156,9 +186,9 @@ export class KeyringStore implements SecretStore {
     const deadline = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(keyringTimeout()), timeoutMs);
     });
+    const attempt = () => call(new AsyncEntry(this.app.service, account, PINNED), abort.signal);
     try {
-      const entry = new AsyncEntry(this.app.service, account, PINNED);
-      return await Promise.race([this.#counted(call(entry, abort.signal)), deadline]);
+      return await Promise.race([this.#counted(withAnotherKey(attempt)), deadline]);
     } catch (error) {
       const refusal = isRekeyError(error) ? error : keyringError(error);
       if (refusal.code === "keyring_timeout") this.#silent = true;
@@ -173,5 +203,18 @@ export class KeyringStore implements SecretStore {
   #counted<T>(call: Promise<T>): Promise<T> {
     this.#stuck++;
     return call.finally(() => this.#stuck--);
+  }
+}
+
+// Each attempt is a connection of its own, with keys of its own.
+async function withAnotherKey<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (tries === KEY_TRIES || !(error instanceof Error && WRONG_KEY.test(error.message))) {
+        throw error;
+      }
+    }
   }
 }

@@ -1,25 +1,25 @@
-import { readFileSync } from "node:fs";
 import { type BusConnection, DBUS } from "./dbus_connection.ts";
-import { BusError, type Writer } from "./dbus_wire.ts";
+import { BusError, type Reader, type Writer } from "./dbus_wire.ts";
+
+// A name on the bus that each has beside the Secret Service's. The runtime does not let a program look into /proc.
+const NAMES = {
+  "gnome-keyring": "org.gnome.keyring",
+  kwalletd5: "org.kde.kwalletd5",
+  kwalletd6: "org.kde.kwalletd6",
+  ksecretd: "org.kde.ksecretd",
+  keepassxc: "org.keepassxc.KeePassXC.MainWindow",
+} as const;
 
 /** Programs that provide the Secret Service and differ in what rekey has to know of them. */
-export type ProviderKind =
-  | "gnome-keyring"
-  | "kwalletd5"
-  | "kwalletd6"
-  | "ksecretd"
-  | "keepassxc"
-  | "other";
+export type ProviderKind = keyof typeof NAMES | "other";
 
 /** Who provides the Secret Service on a session bus. */
 export interface Provider {
   readonly kind: ProviderKind;
-  /** The name of its process, as the kernel has it: 15 bytes at most; empty when it is not to be seen. */
-  readonly process: string;
   readonly pid: number;
   /** Its own name on the bus, such as `:1.7`: no other connection to this bus ever has it. */
   readonly name: string;
-  /** Tells this run of it from every other one, on this machine and after its restart. */
+  /** Tells this run of it from every other one, on this bus and on others. */
   readonly incarnation: string;
 }
 
@@ -32,50 +32,40 @@ const SECRETS = "org.freedesktop.secrets";
  * @throws {BusError} when the bus does not answer.
  */
 export async function findProvider(bus: BusConnection): Promise<Provider | undefined> {
-  const owning = bus.enqueue(question("GetNameOwner"));
-  const counting = bus.enqueue(question("GetConnectionUnixProcessID"));
+  const owning = ownerOf(bus, SECRETS);
+  const counting = bus.enqueue(question("GetConnectionUnixProcessID", SECRETS));
+  const identifying = bus.enqueue({ ...DBUS, member: "GetId" });
+  const others = Object.entries(NAMES).map(([kind, name]) => ({
+    kind,
+    asking: ownerOf(bus, name),
+  }));
   await bus.flush();
+  const name = (await unlessRefused(bus.answer(owning, "s")))?.string();
+  const pid = (await unlessRefused(bus.answer(counting, "u")))?.uint32();
+  const id = (await bus.answer(identifying, "s")).string();
+  if (name === undefined || pid === undefined) return undefined;
+  let found: ProviderKind = "other";
+  for (const { kind, asking } of others) {
+    const owner = (await unlessRefused(bus.answer(asking, "s")))?.string();
+    if (owner === name) found = kind as ProviderKind;
+  }
+  return { kind: found, pid, name, incarnation: `${id}/${name}` };
+}
+
+function ownerOf(bus: BusConnection, name: string): number {
+  return bus.enqueue(question("GetNameOwner", name));
+}
+
+function question(member: string, name: string) {
+  return { ...DBUS, member, signature: "s", body: (to: Writer) => void to.string(name) };
+}
+
+// A name that nobody has is an error to the bus.
+async function unlessRefused(answer: Promise<Reader>): Promise<Reader | undefined> {
   try {
-    const name = (await bus.answer(owning, "s")).string();
-    const pid = (await bus.answer(counting, "u")).uint32();
-    const { process, startedAt } = processOf(pid);
-    const incarnation = [bootId(), pid, startedAt, name].join("/");
-    return { kind: kindOf(process), process, pid, name, incarnation };
+    return await answer;
   } catch (error) {
     if (error instanceof BusError && error.isRefusal) return undefined;
     throw error;
-  }
-}
-
-function question(member: string) {
-  return { ...DBUS, member, signature: "s", body: (to: Writer) => void to.string(SECRETS) };
-}
-
-function kindOf(process: string): ProviderKind {
-  if (process.startsWith("gnome-keyring")) return "gnome-keyring";
-  if (process === "kwalletd5" || process === "kwalletd6") return process;
-  if (process === "ksecretd" || process === "keepassxc") return process;
-  return "other";
-}
-
-// proc(5): the name is in parentheses and may itself hold some; the 20th field behind it is when the process
-// started, in clock ticks since the machine did.
-function processOf(pid: number): { process: string; startedAt: string } {
-  const stat = textOf(`/proc/${pid}/stat`);
-  const end = stat.lastIndexOf(")");
-  const process = stat.slice(stat.indexOf("(") + 1, Math.max(end, 0));
-  return { process, startedAt: stat.slice(end + 2).split(" ")[19] ?? "" };
-}
-
-function bootId(): string {
-  return textOf("/proc/sys/kernel/random/boot_id").trim();
-}
-
-// A process of another namespace is not to be seen; then its name on the bus has to do.
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
   }
 }

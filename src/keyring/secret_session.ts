@@ -27,8 +27,12 @@ export class SecretSession implements Disposable {
 
   /** Takes what the service told. @throws {BusError} when no key can be made of it. */
   agree(theirs: Uint8Array): void {
-    if (theirs.length === 0 || theirs.length > PRIME_BYTES) throw new BusError("This is no key");
-    const shared = this.#exchange.computeSecret(theirs);
+    // KWallet before 6.25 puts a zero before a number whose first bit is set.
+    const number = theirs.length === PRIME_BYTES + 1 && theirs[0] === 0
+      ? theirs.subarray(1)
+      : theirs;
+    if (number.length === 0 || number.length > PRIME_BYTES) throw new BusError("This is no key");
+    const shared = this.#exchange.computeSecret(number);
     const padded = Buffer.concat([Buffer.alloc(PRIME_BYTES - shared.length), shared]);
     this.#key = keyFrom(padded);
     shared.fill(0);

@@ -10,7 +10,6 @@ import type { Version } from "../store/versions.ts";
 import { automaticCopies } from "./automatic_copy.ts";
 import { removeUnfinished } from "./unfinished.ts";
 import { ownNote } from "./keyring_note.ts";
-import { holds } from "./reconcile.ts";
 
 /**
  * Deletes everything that rekey keeps of an app: values in the keyring, rows in the database, the key
@@ -59,7 +58,7 @@ async function clearKeyring(installation: Installation, rows: Version[]): Promis
     for (const row of rows) {
       await keyring.remove(numberedSlot(row));
       // The account may hold what another installation or program has put there.
-      if (await holds(keyring, currentSlot(row), row)) await keyring.remove(currentSlot(row));
+      if (await keyring.holds(currentSlot(row), row.kid)) await keyring.remove(currentSlot(row));
     }
     if (installation.meta.get("note") !== undefined && await ownNote(installation) !== null) {
       await keyring.removeNote();

@@ -43,14 +43,15 @@ export const UNDONE: Reconciled = { done: false, logWhole: true };
 async function placeGrace({ keyring }: Installation, version: Version): Promise<boolean> {
   if (version.state !== "previous" || version.location !== "keyring") return true;
   const [own, published] = [numberedSlot(version), currentSlot(version)];
-  return await holds(keyring, own, version) || await copy(keyring, published, own, version);
+  return await keyring.holds(own, version.kid) || await copy(keyring, published, own, version);
 }
 
 async function placeCurrent({ keyring, versions }: Installation): Promise<boolean> {
   const version = versions.current();
   if (version?.location !== "keyring") return true;
   const [published, own] = [currentSlot(version), numberedSlot(version)];
-  return await holds(keyring, published, version) || await copy(keyring, own, published, version);
+  return await keyring.holds(published, version.kid) ||
+    await copy(keyring, own, published, version);
 }
 
 async function copy(
@@ -61,8 +62,7 @@ async function copy(
 ): Promise<boolean> {
   const secret = await readable(keyring.read(from));
   if (secret?.kid !== version.kid) return false;
-  await keyring.write(to, secret);
-  return (await readable(keyring.read(to)))?.equals(secret) ?? false;
+  return await keyring.keep(to, secret);
 }
 
 // A keyring without a note has seen what it publishes, if that is ours.
@@ -82,7 +82,7 @@ async function clear(
   const published = version.state === "current" && inKeyring;
   const numbered = version.state === "previous" && inKeyring;
   let removed = !numbered && await keyring.remove(numberedSlot(version));
-  if (!published && await holds(keyring, currentSlot(version), version)) {
+  if (!published && await keyring.holds(currentSlot(version), version.kid)) {
     removed = await keyring.remove(currentSlot(version)) || removed;
   }
   // It was published in a keyring: one that has never seen it and does not hold it is another keyring.
@@ -90,11 +90,6 @@ async function clear(
     version.version < since;
   if (!elsewhere) database.transaction(() => versions.markSynced(version));
   return !elsewhere;
-}
-
-/** Whether a slot of the keyring has this version's value. */
-export async function holds(keyring: KeyringStore, slot: Slot, { kid }: Version): Promise<boolean> {
-  return (await readable(keyring.read(slot)))?.kid === kid;
 }
 
 // A value that is no secret is nobody's: it is neither kept nor counted as found.

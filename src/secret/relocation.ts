@@ -61,9 +61,7 @@ async function copyToKeyring(installation: Installation, values: Retrieved[]): P
   database.transaction(() => values.forEach(({ version }) => versions.markUnsynced(version)));
   try {
     for (const { version, secret } of values) {
-      await keyring.write(numberedSlot(version), secret);
-      const kept = await keyring.read(numberedSlot(version));
-      if (!kept?.equals(secret)) throw notKept();
+      if (!await keyring.keep(numberedSlot(version), secret)) throw notKept();
     }
   } catch (error) {
     await tryReconcile(installation);

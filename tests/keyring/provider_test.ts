@@ -11,7 +11,6 @@ Deno.test("the bus tells which program provides the Secret Service, and each run
   const find = () => overBus(socket, 5_000, findProvider);
   const first = await find();
   assert.equal(first?.kind, "gnome-keyring");
-  assert.equal(Deno.readTextFileSync(`/proc/${first.pid}/comm`).trim(), first.process);
   assert.deepEqual(await find(), first);
   // A stopped one is there all the same: the bus answers for it.
   box.stop();

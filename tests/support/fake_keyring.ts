@@ -40,7 +40,12 @@ export class FakeKeyring {
   }
 
   async #call<T>(act: () => T, drops?: Fault): Promise<T> {
-    const fault = ++this.calls === this.faultAt ? this.fault : "none";
+    this.calls++;
+    // A write that was dropped once is made again: this fault lasts.
+    const now = drops !== undefined && this.fault === drops
+      ? this.calls >= this.faultAt && this.faultAt > 0
+      : this.calls === this.faultAt;
+    const fault = now ? this.fault : "none";
     if (fault === "fail") throw new Error("Secret Service: unlock prompt was dismissed");
     if (fault === "hang") return await new Promise(() => {});
     if (fault === drops) return undefined as T;
