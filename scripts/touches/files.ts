@@ -5,11 +5,11 @@ import { at, both, type Row, SQLITE } from "./row.ts";
 const WITH_KEK: CommandName[] = [
   ...["status", "issue", "verify", "rotate", "revoke", "user add", "user passwd", "user remove"],
   ...["session revoke", "audit verify", "backup", "restore", "kek rotate", "serve", "doctor"],
-  ...["exec", "exec --on-rotate"],
+  ...["exec", "exec --on-rotate", "policy set"],
 ] as CommandName[];
 const LOCKING: CommandName[] = [
   ...["init", "import", "rotate", "revoke", "backup", "restore", "store move", "kek rotate"],
-  ...["destroy", "doctor", "REKEY_KEK_COMMAND"],
+  ...["destroy", "doctor", "REKEY_KEK_COMMAND", "policy set"],
 ] as CommandName[];
 const MAKING: CommandName[] = ["init", "import", "REKEY_KEK_COMMAND"];
 

@@ -16,6 +16,7 @@ export const EVENTS = {
   kekRotated: "KEK rotated",
   joined: "Fleet joined",
   retired: "JWT secret retired",
+  policyChanged: "Token policy changed",
   userAdded: "User added",
   userRemoved: "User removed",
   passwordChanged: "Password changed",

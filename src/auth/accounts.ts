@@ -3,6 +3,7 @@ import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Sql } from "../core/sql.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Installation } from "../store/installation.ts";
+import { textOf } from "./claims.ts";
 import { hashPassword, verifyPassword } from "./passwords.ts";
 import { type Session, Sessions } from "./sessions.ts";
 import { Throttle, type ThrottleKind } from "./throttle.ts";
@@ -122,15 +123,16 @@ export class Accounts {
    * @throws {RekeyError} `usage` when the token has no `jti` to know it by.
    */
   async logOut({ version, claims }: Verified): Promise<void> {
-    const { jti, sub, iat, exp } = claims;
-    if (typeof jti !== "string") throw noJti();
+    const { sub, iat, exp } = claims;
+    const jti = textOf(claims.jti);
+    if (jti === undefined) throw noJti();
     const { installation } = await this.secrets.open();
     const { database } = installation;
     const now = installation.now();
     const session = {
       jti,
       version,
-      sub: typeof sub === "string" ? sub : "",
+      sub: textOf(sub) ?? "",
       issued_at: milliseconds(iat) ?? now,
       expires_at: milliseconds(exp) ?? Number.MAX_SAFE_INTEGER,
       revoked_at: now,

@@ -2,15 +2,16 @@ import { type Most, Recent } from "../core/recent.ts";
 import { andThen, type Soon } from "../core/soon.ts";
 import type { LiveSecrets, View } from "../secret/live_secrets.ts";
 import type { Algorithm } from "../store/installation.ts";
+import type { Version } from "../store/versions.ts";
 import { Sessions } from "./sessions.ts";
+import { parseJws } from "./jws.ts";
 import {
-  DEFAULT_POLICY,
+  judging,
   refuseClaims,
   refuseRevoked,
-  strangeKid,
   type Verified,
+  verifyParsed,
   type VerifyPolicy,
-  verifyToken,
 } from "./verifier.ts";
 
 /** How many verified tokens are remembered. They may be long, and what they say takes ten times as much. */
@@ -21,8 +22,11 @@ const LONGEST_REMEMBERED = 4_096;
 
 interface Entry {
   readonly verified: Verified;
-  /** The one that its header names. */
+  /** The one that its header names, and whether it is its version's own. */
   readonly algorithm: Algorithm;
+  readonly isOwn: boolean;
+  /** The header's `typ`. */
+  readonly type: string | undefined;
   /** The state of the database in which its session was last looked up. */
   change: string;
 }
@@ -47,28 +51,45 @@ export class CachedVerifier {
   }
 
   /** @throws {RekeyError} as {@linkcode verifyToken} does. */
-  verify(token: string, policy: VerifyPolicy = DEFAULT_POLICY): Soon<Verified> {
+  verify(token: string, asked?: VerifyPolicy): Soon<Verified> {
     const view = this.live.view();
     if (view.generation !== this.#generation) this.#clear(view.generation);
-    const algorithm = policy.algorithm ?? view.algorithm;
     const known = this.#entries.get(token);
-    if (known?.algorithm === algorithm) return this.#checkAgain(known, policy, view);
-    return andThen(verifyToken(this.live, token, policy), (verified) => {
+    if (known === undefined) return this.#wholeWay(token, asked, view);
+    const wanted = asked?.algorithm;
+    const isWanted = wanted === undefined ? known.isOwn : wanted === known.algorithm;
+    // A grace window ends without any change to the database.
+    const version = this.live.verifyingNow()
+      .find((row) => row.version === known.verified.version);
+    return isWanted && version !== undefined
+      ? this.#checkAgain(known, version, asked, view)
+      : this.#wholeWay(token, asked, view);
+  }
+
+  #wholeWay(token: string, asked: VerifyPolicy | undefined, view: View): Soon<Verified> {
+    const parsed = parseJws(token);
+    return andThen(verifyParsed(this.live, parsed, asked), (verified) => {
       const isShort = token.length <= LONGEST_REMEMBERED;
-      if (isShort && view.generation === this.#generation) {
-        this.#entries.set(token, { verified, algorithm, change: view.change });
+      const version = view.versions.find((row) => row.version === verified.version);
+      if (isShort && version !== undefined && view.generation === this.#generation) {
+        // What was accepted has an algorithm that may sign.
+        const { alg, typ: type } = parsed.header;
+        const [algorithm, isOwn] = [alg as Algorithm, alg === version.alg];
+        this.#entries.set(token, { verified, algorithm, isOwn, type, change: view.change });
       }
       return verified;
     });
   }
 
-  #checkAgain(entry: Entry, policy: VerifyPolicy, { installation, change }: View): Soon<Verified> {
-    const { verified } = entry;
-    // A grace window ends without any change to the database.
-    if (!this.live.verifyingNow().some(({ version }) => version === verified.version)) {
-      return strangeKid(this.live, verified.kid).then((refusal) => Promise.reject(refusal));
-    }
-    refuseClaims(verified.claims, policy, installation.now() / 1000);
+  #checkAgain(
+    entry: Entry,
+    { origin }: Version,
+    asked: VerifyPolicy | undefined,
+    { installation, policy, change }: View,
+  ): Verified {
+    const { verified, type } = entry;
+    const claimant = { claims: verified.claims, type, adopted: origin === "adopted" };
+    refuseClaims(claimant, judging(asked, policy), installation.now() / 1000);
     if (entry.change !== change) {
       refuseRevoked(new Sessions(installation.database), verified.claims.jti);
       entry.change = change;

@@ -2,11 +2,14 @@ import type { ErrorCode } from "../core/errors.ts";
 import { rfc3339 } from "../core/clock.ts";
 import type { JsonObject } from "./jws.ts";
 
+type Wanted = string | readonly string[] | undefined;
+
 /** What a token's claims must say, beyond what RFC 7519 asks of every token. */
 export interface ClaimPolicy {
-  readonly issuer?: string | undefined;
-  /** One of the token's audiences must be this one. */
-  readonly audience?: string | undefined;
+  /** The issuer must be this one, or one of these. */
+  readonly issuer?: Wanted;
+  /** One of the token's audiences must be this one, or one of these. */
+  readonly audience?: Wanted;
   readonly subject?: string | undefined;
   /** Tolerance for clocks that differ, in seconds. */
   readonly leeway: number;
@@ -14,6 +17,22 @@ export interface ClaimPolicy {
   readonly maxAge?: number | undefined;
   /** Whether a token without `exp` is accepted. */
   readonly allowNoExpiry: boolean;
+  /** What is required besides: it can only refuse more tokens, whoever asks for it. */
+  readonly also?: { readonly issuer?: Wanted; readonly audience?: Wanted } | undefined;
+  /** The header's `typ`, without regard to case or a leading `application/` (RFC 7515 §4.1.9). */
+  readonly type?: string | undefined;
+}
+
+/** What a policy is asked about. */
+export interface Claimant {
+  readonly claims: JsonObject;
+  /** The header's `typ`. */
+  readonly type?: string | undefined;
+  /**
+   * Whether an application may have written it before rekey had its secret. Many write a number where RFC 7519 §4.1 asks
+   * for a string (`sub`, `jti`), or `null` where there is nothing to say.
+   */
+  readonly adopted?: boolean;
 }
 
 /** A claim that does not say what it must. */
@@ -31,12 +50,23 @@ type Rule = (claims: JsonObject, policy: ClaimPolicy, now: number) => ClaimFailu
  * @param now seconds since the epoch.
  */
 export function claimFailures(
-  claims: JsonObject,
+  { claims, type, adopted = false }: Claimant,
   policy: ClaimPolicy,
   now: number,
 ): ClaimFailure[] {
-  const broken = typeFailures(claims);
-  return broken.length > 0 ? broken : ruleFailures(claims, policy, now);
+  const broken = typeFailures(claims, adopted ? ADOPTED_TYPES : TYPES);
+  if (broken.length > 0) return broken;
+  const failures = ruleFailures(claims, policy, now);
+  const wrongType = typeFailure(type, policy.type);
+  return wrongType === undefined ? failures : [...failures, wrongType];
+}
+
+/** A claim that should be a string, as one; `undefined` where there is none (RFC 7519 §4.1.2, §4.1.7). */
+export function textOf(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  if (typeof value !== "number") return undefined;
+  // Each digit of it: a double's own spelling rounds large ones.
+  return Number.isInteger(value) ? String(BigInt(value)) : String(value);
 }
 
 // Loops, since each request to a server comes here, and nearly always nothing is wrong.
@@ -54,7 +84,9 @@ const isString = (value: unknown) => typeof value === "string";
 const isAudience = (value: unknown) =>
   isString(value) || (Array.isArray(value) && value.every(isString));
 
-const TYPES: readonly [claim: string, check: (value: unknown) => boolean, wanted: string][] = [
+type Types = readonly [claim: string, check: (value: unknown) => boolean, wanted: string][];
+
+const TYPES: Types = [
   ["exp", isNumber, "a number"],
   ["nbf", isNumber, "a number"],
   ["iat", isNumber, "a number"],
@@ -64,9 +96,19 @@ const TYPES: readonly [claim: string, check: (value: unknown) => boolean, wanted
   ["aud", isAudience, "a string or a list of strings"],
 ];
 
-function typeFailures(claims: JsonObject): ClaimFailure[] {
+const OFTEN_NUMBERS = ["sub", "jti"];
+const OFTEN_NULL = ["iss", "sub", "jti", "aud"];
+
+const ADOPTED_TYPES: Types = TYPES.map(([claim, check, wanted]) => {
+  const accepts = (value: unknown) =>
+    check(value) || (value === null && OFTEN_NULL.includes(claim)) ||
+    (isNumber(value) && OFTEN_NUMBERS.includes(claim));
+  return [claim, accepts, OFTEN_NUMBERS.includes(claim) ? `${wanted} or a number` : wanted];
+});
+
+function typeFailures(claims: JsonObject, types: Types): ClaimFailure[] {
   const failures: ClaimFailure[] = [];
-  for (const [claim, check, wanted] of TYPES) {
+  for (const [claim, check, wanted] of types) {
     if (!Object.hasOwn(claims, claim) || check(claims[claim])) continue;
     failures.push({ claim, code: "malformed", reason: `is not ${wanted}` });
   }
@@ -93,18 +135,34 @@ const RULES: readonly Rule[] = [
     if (now - (iat as number) <= maxAge + leeway) return undefined;
     return { claim: "iat", code: "expired", reason: `is more than ${maxAge} s ago` };
   },
-  ({ iss }, { issuer }) => expected("iss", iss, issuer),
-  ({ sub }, { subject }) => expected("sub", sub, subject),
-  ({ aud }, { audience }) => {
-    const given = Array.isArray(aud) ? aud : [aud];
-    if (audience === undefined || given.includes(audience)) return undefined;
-    return mismatch("aud", aud === undefined ? "is missing" : "is not the one expected");
-  },
+  ({ iss }, { issuer, also }) => expected("iss", iss, issuer) ?? expected("iss", iss, also?.issuer),
+  ({ sub }, { subject }) =>
+    subject === undefined ? undefined : expected("sub", textOf(sub), subject),
+  ({ aud }, { audience, also }) =>
+    expected("aud", aud, audience) ?? expected("aud", aud, also?.audience),
 ];
 
-function expected(claim: string, found: unknown, wanted: string | undefined) {
-  if (wanted === undefined || found === wanted) return undefined;
-  return mismatch(claim, found === undefined ? "is missing" : "is not the one expected");
+function expected(claim: string, found: unknown, wanted: Wanted): ClaimFailure | undefined {
+  if (wanted === undefined) return undefined;
+  const given: unknown[] = Array.isArray(found) ? found : [found];
+  const isOne = typeof wanted === "string"
+    ? given.includes(wanted)
+    : wanted.some((one) => given.includes(one));
+  if (isOne) return undefined;
+  return mismatch(claim, found == null ? "is missing" : "is not the one expected");
+}
+
+function typeFailure(type: string | undefined, wanted: string | undefined) {
+  if (wanted === undefined) return undefined;
+  if (type === undefined) return mismatch("typ", "is missing");
+  return shortType(type) === shortType(wanted)
+    ? undefined
+    : mismatch("typ", "is not the one expected");
+}
+
+// RFC 7515 §4.1.9: `application/` may be left out where no other slash follows.
+function shortType(type: string): string {
+  return type.toLowerCase().replace(/^application\/(?=[^/]*$)/, "");
 }
 
 function mismatch(claim: string, reason: string): ClaimFailure {

@@ -10,7 +10,7 @@ export type JsonObject = Record<string, unknown>;
 
 /** The parts of a compact JWS (RFC 7515 §7.1) with a JSON payload; nothing in it is verified yet. */
 export interface ParsedJws {
-  readonly header: JsonObject & { alg: string; kid?: string };
+  readonly header: JsonObject & { alg: string; kid?: string; typ?: string };
   readonly payload: JsonObject;
   /** What the signature is over. */
   readonly signed: string;
@@ -62,10 +62,17 @@ function parseHeader(encoded: string): ParsedJws["header"] {
   if (typeof alg !== "string") throw malformed("its header names no algorithm");
   if (kid !== undefined && typeof kid !== "string") throw malformed("its kid is no string");
   if (typ !== undefined && typeof typ !== "string") throw malformed("its typ is no string");
-  if (cty !== undefined) throw malformed("its header has cty: nested tokens are not accepted");
+  if (cty !== undefined && !isPlainContent(cty)) {
+    throw malformed("its header has cty: nested tokens are not accepted");
+  }
   const refused = REFUSED_PARAMETERS.find((name) => Object.hasOwn(header, name));
   if (refused !== undefined) throw malformed(`its header has ${refused}`);
   return header as ParsedJws["header"];
+}
+
+// RFC 7519 §5.2: `JWT` says that the payload is a token again. Some issuers name their own kind of claims instead.
+function isPlainContent(cty: unknown): boolean {
+  return typeof cty === "string" && cty !== "" && !/(^|[/+])(jwt|jwe|jws|jose)(\+|;|$)/i.test(cty);
 }
 
 function parseObject(encoded: string, part: string): JsonObject {

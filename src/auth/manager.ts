@@ -7,6 +7,8 @@ import type { Changed } from "../secret/rotation.ts";
 import { Accounts, type Credentials, mustBeUnchanged } from "./accounts.ts";
 import { MAX_TOKEN_LENGTH } from "./jws.ts";
 import type { Installation } from "../store/installation.ts";
+import type { TokenPolicy } from "../store/token_policy.ts";
+import type { Version } from "../store/versions.ts";
 import { Sessions } from "./sessions.ts";
 import { type Verified, type VerifyPolicy, verifyToken } from "./verifier.ts";
 
@@ -63,7 +65,7 @@ export class AuthManager {
     const { installation } = await this.secrets.open();
     for (;;) {
       const { version, secret } = await this.secrets.get();
-      const issued = await sign(installation, request, version.kid, secret);
+      const issued = await sign(installation, request, version, secret);
       // A rotation in between would have made a token that no longer verifies.
       const kept = installation.database.transaction(() => {
         if (installation.versions.current()?.version !== version.version) return false;
@@ -131,16 +133,17 @@ export class AuthManager {
 async function sign(
   installation: Installation,
   request: IssueRequest,
-  kid: string,
+  { kid, alg, key_form }: Version,
   secret: Secret,
 ): Promise<Issued> {
+  const { policy } = installation;
   const iat = Math.floor(installation.now() / 1000);
   const exp = iat + request.lifetime;
   const jti = crypto.randomUUID();
   const { SignJWT } = await import("../libraries/jose.ts");
-  const key = secret.hmacKey(installation.keyForm);
-  const token = await new SignJWT(claimsOf(request, jti, iat, exp))
-    .setProtectedHeader({ alg: installation.algorithm, typ: "JWT", kid })
+  const key = secret.hmacKey(key_form);
+  const token = await new SignJWT(claimsOf(request, policy, jti, iat, exp))
+    .setProtectedHeader({ alg, typ: policy.type ?? "JWT", kid })
     .sign(key);
   key.fill(0);
   if (token.length > MAX_TOKEN_LENGTH) throw tooLong();
@@ -157,8 +160,16 @@ function tooLong(): RekeyError {
   );
 }
 
-function claimsOf(request: IssueRequest, jti: string, iat: number, exp: number) {
-  const { subject: sub, issuer: iss, audience: aud, scope } = request;
+// What every token must say, one of our own says too.
+function claimsOf(
+  request: IssueRequest,
+  { issuer, audience }: TokenPolicy,
+  jti: string,
+  iat: number,
+  exp: number,
+) {
+  const { subject: sub, issuer: iss = issuer?.[0], scope } = request;
+  const { audience: aud = audience?.[0] } = request;
   const optional = Object.entries({ iss, aud, scope }).filter(([, value]) => value !== undefined);
   return { sub, ...Object.fromEntries(optional), jti, iat, exp };
 }

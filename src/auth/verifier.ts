@@ -1,27 +1,38 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { KeyForm, Secret } from "../core/secret.ts";
+import type { Secret } from "../core/secret.ts";
 import { andThen, type Soon } from "../core/soon.ts";
 import type { Algorithm, Installation } from "../store/installation.ts";
+import { STANDARD_POLICY, type TokenPolicy } from "../store/token_policy.ts";
 import type { Version } from "../store/versions.ts";
-import { type ClaimFailure, claimFailures, type ClaimPolicy } from "./claims.ts";
-import { type JsonObject, parseJws } from "./jws.ts";
+import {
+  type Claimant,
+  type ClaimFailure,
+  claimFailures,
+  type ClaimPolicy,
+  textOf,
+} from "./claims.ts";
+import { type JsonObject, type ParsedJws, parseJws } from "./jws.ts";
 import { Sessions } from "./sessions.ts";
 import { isSignedWith } from "./signature.ts";
 
-/** What a token must be, to be accepted. */
-export interface VerifyPolicy extends ClaimPolicy {
-  /** Default: the app's own. The token never decides (RFC 8725 §3.1). */
+type Asked = { readonly [Name in keyof ClaimPolicy]?: ClaimPolicy[Name] | undefined };
+
+/** What a token must be, to be accepted; what is not asked for is as the app's own policy has it. */
+export interface VerifyPolicy extends Asked {
+  /** Default: that of the version that signed it. The token never decides (RFC 8725 §3.1). */
   readonly algorithm?: Algorithm | undefined;
+  /** Whether the app's own policy does not count. */
+  readonly alone?: boolean | undefined;
 }
 
-/** The policy when nothing is asked for. */
-export const DEFAULT_POLICY: VerifyPolicy = { leeway: 0, allowNoExpiry: false };
+/** What a verification goes by. */
+export type Judging = ClaimPolicy & Pick<VerifyPolicy, "algorithm">;
 
 /** What verifies at one moment, and how. */
 export interface Verifying {
   readonly installation: Installation;
-  readonly algorithm: Algorithm;
-  readonly keyForm: KeyForm;
+  /** The app's own. */
+  readonly policy: TokenPolicy;
   /** Versions whose tokens verify: the current one, then those inside a grace window. */
   readonly versions: readonly Version[];
 }
@@ -52,7 +63,7 @@ export class ClaimsError extends RekeyError {
 }
 
 /**
- * Verifies a token: form, algorithm, version, signature, claims, revocation, in this order, so that a
+ * Verifies a token: form, version, that version's algorithm, signature, claims, revocation, in this order, so that a
  * forged token learns nothing of what its claims would have been worth. Where nothing has to be waited for,
  * the answer or the refusal is there at once.
  *
@@ -62,49 +73,99 @@ export class ClaimsError extends RekeyError {
 export function verifyToken(
   keys: VerificationKeys,
   token: string,
-  policy: VerifyPolicy = DEFAULT_POLICY,
+  asked?: VerifyPolicy,
 ): Soon<Verified> {
-  const { header, payload, signed, signature } = parseJws(token);
-  return andThen(keys.look(), ({ installation, algorithm: own, keyForm, versions }) => {
-    const algorithm = policy.algorithm ?? own;
-    if (header.alg !== algorithm) throw algorithmNotAllowed(algorithm);
-    const isSigner = (secret: Secret) =>
-      isSignedWith(secret, keyForm, algorithm, signed, signature);
-    return andThen(signedBy(keys, versions, header.kid, isSigner), ({ version, kid }) => {
-      refuseClaims(payload, policy, installation.now() / 1000);
+  return verifyParsed(keys, parseJws(token), asked);
+}
+
+/** {@linkcode verifyToken} for a token that was taken apart. */
+export function verifyParsed(
+  keys: VerificationKeys,
+  { header, payload, signed, signature }: ParsedJws,
+  asked?: VerifyPolicy,
+): Soon<Verified> {
+  return andThen(keys.look(), ({ installation, policy: own, versions }) => {
+    const policy = judging(asked, own);
+    const algorithmOf = ({ alg }: Version) => policy.algorithm ?? alg;
+    const signer: Signer = {
+      kid: header.kid,
+      may: (version) => header.alg === algorithmOf(version),
+      is: (version, secret) =>
+        isSignedWith(secret, version.key_form, algorithmOf(version), signed, signature),
+    };
+    if (!versions.some(signer.may)) throw algorithmNotAllowed(versions.map(algorithmOf));
+    return andThen(signedBy(keys, versions, signer), ({ version, kid, origin }) => {
+      const claimant = { claims: payload, type: header.typ, adopted: origin === "adopted" };
+      refuseClaims(claimant, policy, installation.now() / 1000);
       refuseRevoked(new Sessions(installation.database), payload.jti);
       return { version, kid, claims: payload };
     });
   });
 }
 
+/** What a verification goes by: what is asked for, and else the app's own policy. */
+export function judging(asked: VerifyPolicy | undefined, own: TokenPolicy): Judging {
+  if (asked === undefined) return own;
+  const { alone, ...more } = asked;
+  const given = Object.entries(more).filter(([, value]) => value !== undefined);
+  return { ...(alone ? STANDARD_POLICY : own), ...Object.fromEntries(given) };
+}
+
+/** Which version a token may be signed with, and which it is signed with. */
+interface Signer {
+  readonly kid: string | undefined;
+  /** Whether its algorithm is that version's. */
+  may(version: Version): boolean;
+  is(version: Version, secret: Secret): boolean;
+}
+
 /** The version whose secret signed the token. Without a kid each one that verifies now is tried. */
 function signedBy(
   keys: VerificationKeys,
   versions: readonly Version[],
-  kid: string | undefined,
-  isSigner: (secret: Secret) => boolean,
+  signer: Signer,
 ): Soon<Version> {
-  const candidates = kid === undefined ? versions : versions.filter((row) => row.kid === kid);
-  return candidates.length > 0
-    ? firstOf(keys, candidates, isSigner)
-    : strangeKid(keys, kid ?? "").then((refusal) => Promise.reject(refusal));
+  const { kid } = signer;
+  if (kid === undefined) return firstOf(keys, versions.filter(signer.may), signer, badSignature);
+  const named = versions.find((row) => row.kid === kid);
+  if (named === undefined) return signedUnderForeignKid(keys, versions, signer, kid);
+  if (!signer.may(named)) throw algorithmNotAllowed([named.alg]);
+  return firstOf(keys, [named], signer, badSignature);
+}
+
+/**
+ * The version that signed a token whose kid is none of ours: an application has named its secret itself, before rekey
+ * took it up. So only versions that were taken up can have signed it. When none has, nothing is said about them.
+ */
+async function signedUnderForeignKid(
+  keys: VerificationKeys,
+  versions: readonly Version[],
+  signer: Signer,
+  kid: string,
+): Promise<Version> {
+  const refusal = await strangeKid(keys, kid);
+  const isForeign = await keys.versionByKid(kid) === undefined;
+  const candidates = versions.filter((row) => row.origin === "adopted" && signer.may(row));
+  return await firstOf(keys, isForeign ? candidates : [], signer, () => refusal);
 }
 
 function firstOf(
   keys: VerificationKeys,
   [version, ...others]: readonly Version[],
-  isSigner: (secret: Secret) => boolean,
+  signer: Signer,
+  refusal: () => RekeyError,
 ): Soon<Version> {
-  if (version === undefined) {
-    throw new RekeyError("bad_signature", "Cannot accept the token: its signature is not ours", {
-      hint: "It was changed, or another secret signed it",
-    });
-  }
+  if (version === undefined) throw refusal();
   return andThen(
     keys.keptValue(version) ?? fetchValue(keys, version),
-    (secret) => isSigner(secret) ? version : firstOf(keys, others, isSigner),
+    (secret) => signer.is(version, secret) ? version : firstOf(keys, others, signer, refusal),
   );
+}
+
+function badSignature(): RekeyError {
+  return new RekeyError("bad_signature", "Cannot accept the token: its signature is not ours", {
+    hint: "It was changed, or another secret signed it",
+  });
 }
 
 // A rotation may have ended the version while its value was waited for; then the value may be gone because of it,
@@ -142,24 +203,26 @@ export async function strangeKid(keys: VerificationKeys, kid: string): Promise<R
 }
 
 /** @throws {ClaimsError} when the claims are not what the policy asks for at `now`, in seconds. */
-export function refuseClaims(claims: JsonObject, policy: VerifyPolicy, now: number): void {
-  const failures = claimFailures(claims, policy, now);
+export function refuseClaims(claimant: Claimant, policy: ClaimPolicy, now: number): void {
+  const failures = claimFailures(claimant, policy, now);
   if (failures.length > 0) throw new ClaimsError(failures);
 }
 
 /** @throws {RekeyError} `revoked` when the session with this `jti` was ended. */
 export function refuseRevoked(sessions: Sessions, jti: unknown): void {
-  const session = typeof jti === "string" ? sessions.find(jti) : undefined;
+  const name = textOf(jti);
+  const session = name === undefined ? undefined : sessions.find(name);
   if (session?.revoked_at == null) return;
   throw new RekeyError("revoked", "Cannot accept the token: its session was ended", {
     hint: "Log in again",
   });
 }
 
-function algorithmNotAllowed(wanted: Algorithm): RekeyError {
+function algorithmNotAllowed(wanted: readonly Algorithm[]): RekeyError {
+  const names = [...new Set(wanted)].join(" or ");
   return new RekeyError(
     "alg_not_allowed",
-    `Cannot accept the token: its algorithm is not ${wanted}`,
+    `Cannot accept the token: its algorithm is not ${names}`,
     { hint: "Name another HMAC algorithm with --alg if your tokens use it" },
   );
 }

@@ -1,12 +1,11 @@
 import { MOST_COUNTED } from "../auth/manager.ts";
 import { rfc3339 } from "../core/clock.ts";
-import type { KeyForm } from "../core/secret.ts";
 import type { Version } from "../store/versions.ts";
 
 /** The fields that `init`, `status` and `rotate` share with `--json` (design §7). */
-export function describeVersion(app: string, row: Version, keyForm: KeyForm) {
-  const { version, kid, location, created_at } = row;
-  return { app, version, kid, location, created_at: rfc3339(created_at), key_form: keyForm };
+export function describeVersion(app: string, row: Version) {
+  const { version, kid, location, created_at, alg, key_form } = row;
+  return { app, version, kid, location, created_at: rfc3339(created_at), alg, key_form };
 }
 
 /**

@@ -6,6 +6,7 @@ import { helpCommands } from "./table/help.ts";
 import { TOPICS } from "./topics/names.ts";
 import type { Commands, Runner } from "./table/runner.ts";
 import { execCommands } from "./table/exec.ts";
+import { policyCommands } from "./table/policy.ts";
 import { scheduleCommands } from "./table/schedule.ts";
 import { secretCommands } from "./table/secret.ts";
 import { serveCommands } from "./table/serve.ts";
@@ -25,6 +26,7 @@ ${Object.entries(EXIT_STATUSES).map(([status, text]) => `  ${status.padEnd(4)} $
 const COMMANDS: Commands = {
   ...secretCommands,
   ...tokenCommands,
+  ...policyCommands,
   ...userCommands,
   ...serveCommands,
   ...execCommands,

@@ -55,7 +55,7 @@ export function localState(
   { id, change }: Pick<Known, "id" | "change">,
   there?: FleetState,
 ): FleetState {
-  const { versions, algorithm, keyForm, environment } = installation;
+  const { versions, algorithm, keyForm, policy, environment } = installation;
   const rows = versions.every().map((row) => shared(row, environment.actor));
   const strange = [...there?.versions ?? [], ...there?.retired ?? []]
     .filter(({ kid }) => versions.byKid(kid) === undefined)
@@ -67,6 +67,7 @@ export function localState(
     change: Math.max(change, there?.change ?? 0),
     alg: algorithm,
     key_form: keyForm,
+    policy,
     versions: rows.filter(({ state }) => state !== "retired"),
     retired: retired.sort((a, b) => b.version - a.version).slice(0, MOST_RETIRED),
   };

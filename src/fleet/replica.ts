@@ -2,6 +2,7 @@ import { EVENTS } from "../audit/events.ts";
 import type { AuditEntry } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
+import { writePolicy } from "../store/token_policy.ts";
 import { sealedSlot } from "../core/secret_store.ts";
 import { knownFleet, putBack, rememberFleet, type Snapshot } from "./snapshot.ts";
 import { type FleetState, rowOf, type SharedVersion, withoutExpired } from "./state.ts";
@@ -58,6 +59,7 @@ export async function follow(
     }
     meta.set("alg", state.alg);
     meta.set("key_form", state.key_form);
+    if (state.policy !== undefined) writePolicy(meta, state.policy);
     meta.set("scrub_pending", "log");
     if (versions.current()?.kid !== before) meta.remove("announced");
     rememberFleet(meta, snapshot);

@@ -4,6 +4,7 @@ import type { KeyForm } from "../core/secret.ts";
 import type { Algorithm } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
 import { type Binding, seal, unseal } from "../store/sealing.ts";
+import type { TokenPolicy } from "../store/token_policy.ts";
 import type { Version } from "../store/versions.ts";
 
 /** A version as all machines know it. */
@@ -31,8 +32,11 @@ export interface FleetState {
   readonly id: string;
   /** Goes up by one with each change: an older one is a copy that somebody has put back. */
   readonly change: number;
+  /** Of the current version. */
   readonly alg: Algorithm;
   readonly key_form: KeyForm;
+  /** What every token must be; `undefined`: an older rekey wrote the state, and each machine keeps its own. */
+  readonly policy?: TokenPolicy | undefined;
   /** Versions with a value: the current one, those in a grace window, a prepared one. */
   readonly versions: readonly SharedVersion[];
   /** Versions that no longer verify, newest first; not all that there ever were. */
@@ -63,10 +67,21 @@ export function sealState(kek: Kek, app: string, state: FleetState): Promise<str
  */
 export function openState(kek: Kek, app: string, sealed: string): FleetState {
   const state = JSON.parse(opened(kek, app, sealed)) as FleetState;
-  if (state.format === 1) return state;
+  if (state.format === 1) return withUse(state);
   throw new RekeyError("fleet_foreign", "Cannot use what etcd holds: a newer rekey wrote it", {
     hint: "Install that rekey here",
   });
+}
+
+// An older rekey had one algorithm and one key form for all versions.
+function withUse(state: FleetState): FleetState {
+  const { alg, key_form } = state;
+  const complete = (row: Partial<SharedVersion>) => ({ alg, key_form, ...row }) as SharedVersion;
+  return {
+    ...state,
+    versions: state.versions.map(complete),
+    retired: state.retired.map(complete),
+  };
 }
 
 function opened(kek: Kek, app: string, sealed: string): string {

@@ -1,4 +1,4 @@
-import { DEFAULT_POLICY, type VerifyPolicy } from "../auth/verifier.ts";
+import type { VerifyPolicy } from "../auth/verifier.ts";
 import { HttpRefusal } from "./problem.ts";
 
 /** What the query of `/auth` asks of a token, beyond being valid. */
@@ -36,7 +36,7 @@ export function wantedBy(request: Request): Wanted | undefined {
   const scopes = scopesOf(given.getAll("scope"));
   const [audience, issuer] = [onlyOf(given, "aud"), onlyOf(given, "iss")];
   if (scopes.length === 0 && audience === undefined && issuer === undefined) return undefined;
-  return { policy: { ...DEFAULT_POLICY, audience, issuer }, scopes };
+  return { policy: { also: { audience, issuer } }, scopes };
 }
 
 function clientsQuery({ headers }: Request): string | undefined {

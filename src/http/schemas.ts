@@ -49,6 +49,7 @@ export const VerifyRequest = z.strictObject({
   max_age: z.number().min(0).max(1e10).optional().meta({ description: "seconds" }),
   allow_no_exp: z.boolean().optional(),
   scope: scope().optional(),
+  typ: text().optional(),
 }).meta({ id: "VerifyRequest" });
 
 export const Accepted = z.strictObject({
@@ -108,7 +109,7 @@ export const SessionAnswer = z.strictObject({
   version: version(),
   kid: kid(),
   issued_at: instant().nullable(),
-  expires_at: instant(),
+  expires_at: instant().nullable(),
 }).meta({ id: "SessionAnswer" });
 
 export const RotateRequest = z.strictObject({

@@ -47,7 +47,9 @@ export async function adopt(installation: Installation, found: Found): Promise<V
   database.transaction(() => {
     const now = installation.now();
     const reason = `adopted from ${location}`;
-    const row = versions.addPending({ kid, location, origin: "adopted", created_at: now, reason });
+    const { algorithm: alg, keyForm: key_form } = installation;
+    const use = { origin: "adopted", alg, key_form } as const;
+    const row = versions.addPending({ kid, location, ...use, created_at: now, reason });
     versions.activate(row, now);
     const other = location === "keyring" ? kidOf(sealed.rawValue()) : kid;
     if (other !== undefined && other !== kid) {

@@ -15,7 +15,7 @@ import type { Version } from "../store/versions.ts";
 const COPIES_KEPT = 5;
 
 // Nothing sealed, so nothing that any key opens later; and nothing of how things stand at this moment only.
-const COPIED_META: readonly MetaKey[] = ["app", "id", "alg", "key_form", "store"];
+const COPIED_META: readonly MetaKey[] = ["app", "id", "alg", "key_form", "policy", "store"];
 const COPIED_TABLES = ["rekey_versions", "rekey_audit_counts", "rekey_verifications"];
 
 /**

@@ -76,7 +76,7 @@ export async function create(
   const { opened, made } = await firstVersion(environment, options, async () => {
     if (options.store === "etcd") {
       await mustBeShareable(environment);
-      return (prepared) => makeShared(prepared, given);
+      return (prepared) => makeShared(prepared, options, given);
     }
     const location = await locationForNew(environment.keyring, options.store ?? "auto");
     return (prepared) =>
@@ -86,6 +86,8 @@ export async function create(
         reason: given?.reason ?? null,
         graceMs: 0,
         imported: given?.secret,
+        alg: options.alg,
+        keyForm: options.keyForm,
       });
   });
   if (opened === undefined) throw new Error("A secret was to be made and was not");

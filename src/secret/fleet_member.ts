@@ -7,6 +7,7 @@ import type { Environment, Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import { activateShared, type Activation, notShared, prepareShared } from "./prepared_rotation.ts";
 import type { Changed } from "./rotation.ts";
+import type { Use } from "./shared_version.ts";
 import { isShared } from "./sharing.ts";
 
 /** Who owns this machine's database. */
@@ -56,9 +57,10 @@ export class FleetMember {
   prepare(
     reason?: string,
     lockTimeoutMs?: number,
+    use: Use = {},
   ): Promise<{ version: Version; made: boolean }> {
     return this.#underLock(
-      (installation) => prepareShared(installation, reason ?? null),
+      (installation) => prepareShared(installation, reason ?? null, use),
       lockTimeoutMs,
     );
   }

@@ -1,7 +1,8 @@
-import type { KeyForm, Secret } from "../core/secret.ts";
+import type { Secret } from "../core/secret.ts";
 import { SingleFlight } from "../core/single_flight.ts";
 import { knownFleet } from "../fleet/snapshot.ts";
-import { type Algorithm, type Environment, Installation } from "../store/installation.ts";
+import { type Environment, Installation } from "../store/installation.ts";
+import type { TokenPolicy } from "../store/token_policy.ts";
 import type { Version } from "../store/versions.ts";
 import { notInitialised } from "./adoption.ts";
 
@@ -11,11 +12,10 @@ const WAIT_MS = 100;
 /** What verifies at one moment. */
 export interface View {
   readonly installation: Installation;
-  readonly algorithm: Algorithm;
-  readonly keyForm: KeyForm;
+  readonly policy: TokenPolicy;
   /** Differs after every commit to the database, whoever made it. */
   readonly change: string;
-  /** Differs when a signature may count for something else: other versions, algorithm or key form. */
+  /** Differs when a signature may count for something else: other versions, algorithms or key forms. */
   readonly generation: string;
   /** The change of what machines share that it goes by. */
   readonly fleetChange: number;
@@ -151,21 +151,24 @@ export class LiveSecrets {
   }
 
   #look(installation: Installation, change: string): View {
-    const { versions, algorithm, keyForm } = installation;
+    installation.mustHaveSettings();
+    const { versions, policy } = installation;
     const current = versions.current();
     if (current === undefined) throw notInitialised(this.environment.app.name);
     const rows = [current, ...versions.previous()];
     for (const kid of this.#values.keys()) {
       if (!rows.some((row) => row.kid === kid)) this.#values.delete(kid);
     }
-    const states = rows.map(({ version, kid, state, grace_until }) => [
-      version,
-      kid,
-      state,
-      grace_until,
+    const states = rows.map((row) => [
+      row.version,
+      row.kid,
+      row.state,
+      row.grace_until,
+      row.alg,
+      row.key_form,
     ]);
-    const generation = JSON.stringify([algorithm, keyForm, states]);
+    const generation = JSON.stringify(states);
     const fleetChange = knownFleet(installation.meta)?.change ?? 0;
-    return { installation, algorithm, keyForm, change, generation, fleetChange, versions: rows };
+    return { installation, policy, change, generation, fleetChange, versions: rows };
   }
 }

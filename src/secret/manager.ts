@@ -5,6 +5,7 @@ import type { RekeyError } from "../core/errors.ts";
 import { catchUp } from "../fleet/catch_up.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
+import type { TokenPolicy } from "../store/token_policy.ts";
 import { exclusively } from "../store/lock.ts";
 import type { Version } from "../store/versions.ts";
 import { announce, withdraw } from "./announcement.ts";
@@ -17,6 +18,7 @@ import type { Import } from "./imported.ts";
 import { Observations } from "./observations.ts";
 import { endGrace, recover, recoverIfNeeded } from "./recovery.ts";
 import { FleetMember } from "./fleet_member.ts";
+import { changePolicy, type PolicyChange } from "./policy_change.ts";
 import { revokeShared } from "./shared_rotation.ts";
 import { share } from "./moving_in.ts";
 import { isShared } from "./sharing.ts";
@@ -126,6 +128,11 @@ export class SecretManager {
     }, lockTimeoutMs);
   }
 
+  /** Changes what every token must be, beyond its signature: {@linkcode changePolicy}. */
+  setPolicy(change: PolicyChange, described: (policy: TokenPolicy) => string) {
+    return this.underLock((installation) => changePolicy(installation, change, described));
+  }
+
   /** Writes an event down. @throws {RekeyError} when that cannot be done now. */
   async writeDown(entry: AuditEntry): Promise<void> {
     const { installation } = await this.open();
@@ -228,8 +235,8 @@ export class SecretManager {
   async look() {
     await this.fleet.mustBeKnown();
     const { installation, version } = await this.open();
-    const { algorithm, keyForm } = installation;
-    return { installation, algorithm, keyForm, versions: [version, ...inGrace(installation)] };
+    const { policy } = installation;
+    return { installation, policy, versions: [version, ...inGrace(installation)] };
   }
 
   /** None: each retrieval is written down. */
@@ -250,6 +257,7 @@ export class SecretManager {
     if (installation === undefined || version === undefined) {
       throw notInitialised(this.environment.app.name);
     }
+    installation.mustHaveSettings();
     return { installation, version };
   }
 

@@ -13,7 +13,13 @@ import { contested } from "./contested.ts";
 import type { Changed } from "./rotation.ts";
 import { refuseOneTooMany } from "./rotation_request.ts";
 import { followOwn, notTakenOver, proposeOnce, writeDown } from "./shared_rotation.ts";
-import { MOST_SHARED_WINDOWS, newVersion, provenValue, succeeded } from "./shared_version.ts";
+import {
+  MOST_SHARED_WINDOWS,
+  newVersion,
+  provenValue,
+  succeeded,
+  type Use,
+} from "./shared_version.ts";
 
 // Rotation in two phases: every server has the next version before anything is signed with it.
 
@@ -31,6 +37,7 @@ export interface Activation {
 export async function prepareShared(
   installation: Installation,
   reason: string | null,
+  use: Use,
 ): Promise<{ version: Version; made: boolean }> {
   return await contested(async () => {
     const { state, snapshot: base, added } = await basisOf(installation);
@@ -40,7 +47,7 @@ export async function prepareShared(
     const current = installation.versions.current();
     const replaces = current?.version ?? null;
     const more = { reason, request_id: null, replaces };
-    const row = newVersion(installation, nextNumber(state), secret, more);
+    const row = newVersion(installation, nextNumber(state), secret, more, use);
     const values = new Map([...added, [row.kid, await provenValue(installation, row, secret)]]);
     const next = { ...state, change: state.change + 1, versions: [...state.versions, row] };
     const snapshot = await propose(installation, { base, state: next, added: values });

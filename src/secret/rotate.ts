@@ -28,7 +28,7 @@ export async function rotate(
   if (staysShared(installation, options.store)) {
     return await rotateShared(installation, options, options.lockTimeoutMs ?? LOCK_TIMEOUT_MS);
   }
-  const { graceMs = 0, reason = null, requestId } = options;
+  const { graceMs = 0, reason = null, requestId, alg, keyForm } = options;
   await catchUpToLeave(installation, graceMs);
   // Asked under the lock: another rotation may have been first.
   const old = installation.versions.current();
@@ -43,7 +43,7 @@ export async function rotate(
   if (options.backup ?? true) await keepCopy(installation, old);
   return await changeSecret(
     installation,
-    { old, location, reason, graceMs, requestId },
+    { old, location, reason, graceMs, requestId, alg, keyForm },
     options.onStep,
   );
 }

@@ -1,8 +1,8 @@
 import { EVENTS } from "../audit/events.ts";
 import { type Head, newestHead } from "../audit/head.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { Secret } from "../core/secret.ts";
-import type { Installation } from "../store/installation.ts";
+import { type KeyForm, Secret } from "../core/secret.ts";
+import type { Algorithm, Installation } from "../store/installation.ts";
 import { currentSlot, type Location, numberedSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { rollBack, scrub, tryReconcile } from "./recovery.ts";
@@ -21,6 +21,9 @@ export interface Change {
   readonly requestId?: string | undefined;
   /** The value, when it was made elsewhere; else a new one is generated. */
   readonly imported?: Secret | undefined;
+  /** How the value is used; default: as the version before it. */
+  readonly alg?: Algorithm | undefined;
+  readonly keyForm?: KeyForm | undefined;
   /** How long the old version still verifies after the commit, in milliseconds. */
   readonly graceMs: number;
 }
@@ -58,7 +61,7 @@ export async function changeSecret(
   try {
     const kept = await write(installation, pending, secret);
     onStep("write");
-    await probe(installation, kept);
+    await probe(kept, pending);
     onStep("probe");
   } catch (error) {
     await giveUp(installation, pending, error);
@@ -89,6 +92,8 @@ async function begin(installation: Installation, change: Change, secret: Secret)
       kid: secret.kid,
       location: change.location,
       origin: change.imported === undefined ? "generated" : "adopted",
+      alg: change.alg ?? installation.algorithm,
+      key_form: change.keyForm ?? installation.keyForm,
       created_at: installation.now(),
       reason: change.reason,
       request_id: change.requestId ?? null,
@@ -130,10 +135,12 @@ async function write(
 }
 
 /** (3) What was read back signs and verifies, before anything depends on it. */
-export async function probe(installation: Installation, secret: Secret): Promise<void> {
+export async function probe(
+  secret: Secret,
+  { alg, key_form }: Pick<Version, "alg" | "key_form">,
+): Promise<void> {
   const { jwtVerify, SignJWT } = await import("../libraries/jose.ts");
-  const alg = installation.algorithm;
-  const key = secret.hmacKey(installation.keyForm);
+  const key = secret.hmacKey(key_form);
   try {
     const token = await new SignJWT().setProtectedHeader({ alg }).setSubject("probe").sign(key);
     await jwtVerify(token, key, { algorithms: [alg], subject: "probe" });
@@ -161,6 +168,8 @@ async function commit(installation: Installation, pending: Version, change: Chan
       sealed.put(currentSlot(pending), own);
       sealed.drop(numberedSlot(pending));
     }
+    meta.set("alg", pending.alg);
+    meta.set("key_form", pending.key_form);
     meta.set("scrub_pending", "log");
     meta.remove("announced");
     if (change.old?.location === "etcd") leaveFleet(installation, pending.location);

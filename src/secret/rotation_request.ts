@@ -1,6 +1,7 @@
 import { newestHead } from "../audit/head.ts";
 import { RekeyError } from "../core/errors.ts";
-import type { Installation, StoreChoice } from "../store/installation.ts";
+import type { KeyForm } from "../core/secret.ts";
+import type { Algorithm, Installation, StoreChoice } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import type { Changed, RotationStep } from "./rotation.ts";
 
@@ -9,6 +10,9 @@ export interface RotateOptions {
   /** Default: the choice made at `init`. */
   readonly store?: StoreChoice | undefined;
   readonly reason?: string | undefined;
+  /** Algorithm and key form of the new version; default: those of the old one, which keeps its own. */
+  readonly alg?: Algorithm | undefined;
+  readonly keyForm?: KeyForm | undefined;
   /** How long the old secret still verifies, in milliseconds. Default 0: all sessions end now. */
   readonly graceMs?: number | undefined;
   readonly lockTimeoutMs?: number | undefined;

@@ -12,10 +12,10 @@ import { isShared } from "./sharing.ts";
  */
 export function settleUse(
   installation: Installation,
-  { origin }: Version,
+  version: Version,
   { alg, keyForm }: CreateOptions,
 ): void {
-  const { algorithm: oldAlg, keyForm: oldForm } = installation;
+  const { origin, alg: oldAlg, key_form: oldForm } = version;
   if ((alg ?? oldAlg) === oldAlg && (keyForm ?? oldForm) === oldForm) return;
   if (isShared(installation)) {
     throw new RekeyError(
@@ -32,6 +32,7 @@ export function settleUse(
     );
   }
   installation.database.transaction(() => {
+    installation.versions.settle(version, alg ?? oldAlg, keyForm ?? oldForm);
     installation.meta.set("alg", alg ?? oldAlg);
     installation.meta.set("key_form", keyForm ?? oldForm);
   });
@@ -49,7 +50,7 @@ export function settleImport(
   kid: string,
   { alg, keyForm }: CreateOptions,
 ): Version {
-  const { versions, algorithm, keyForm: form } = installation;
+  const { versions } = installation;
   const version = versions.byKid(kid);
   if (version === undefined || version.activated_at === null) {
     throw new RekeyError(
@@ -58,6 +59,7 @@ export function settleImport(
       { hint: "Import into another app with --app, or `rekey destroy` this one first" },
     );
   }
+  const { alg: algorithm, key_form: form } = version;
   if (algorithm === alg && form === keyForm) return version;
   throw new RekeyError(
     "failed",

@@ -7,7 +7,7 @@ import { readSnapshot, type Snapshot } from "../fleet/snapshot.ts";
 import { currentOf, type FleetState, newFleetId } from "../fleet/state.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Import } from "./imported.ts";
-import { newVersion, provenValue } from "./shared_version.ts";
+import { newVersion, provenValue, type Use } from "./shared_version.ts";
 
 /**
  * A first version that is shared: the one that is there already, or else a new one. Call it under the lock, on a
@@ -16,7 +16,11 @@ import { newVersion, provenValue } from "./shared_version.ts";
  * @returns whether this call made it.
  * @throws {RekeyError} `already_initialised` when another secret is shared than the one to be imported, `etcd_…`.
  */
-export async function makeShared(installation: Installation, given?: Import): Promise<boolean> {
+export async function makeShared(
+  installation: Installation,
+  use: Use,
+  given?: Import,
+): Promise<boolean> {
   const secret = given?.secret ?? Secret.generate();
   const there = await readSnapshot(installation, installation.shared());
   if (there !== undefined) {
@@ -27,21 +31,22 @@ export async function makeShared(installation: Installation, given?: Import): Pr
     reason: given?.reason ?? null,
     request_id: null,
     replaces: null,
-  });
+  }, use);
   const origin = given === undefined ? "generated" : "adopted";
   const sealed = await provenValue(installation, row, secret);
   const activated_at = installation.now();
   const current = { ...row, origin, state: "current", activated_at } as const;
-  const { algorithm: alg, keyForm: key_form } = installation;
+  const { alg, key_form } = row;
+  const { policy } = installation;
   const state: FleetState = {
-    ...{ format: 1, id: newFleetId(), change: 1, alg, key_form },
+    ...{ format: 1, id: newFleetId(), change: 1, alg, key_form, policy },
     versions: [current],
     retired: [],
   };
   const added = new Map([[row.kid, sealed]]);
   const snapshot = await propose(installation, { base: undefined, state, added });
   // Another machine was first.
-  if (snapshot === undefined) return await makeShared(installation, given);
+  if (snapshot === undefined) return await makeShared(installation, use, given);
   await follow(installation, snapshot, { first: EVENTS.created });
   return true;
 }

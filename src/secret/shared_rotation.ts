@@ -15,7 +15,13 @@ import { contested } from "./contested.ts";
 import { scrub } from "./recovery.ts";
 import type { Changed, RotationStep } from "./rotation.ts";
 import { alreadyDone, refuseOneTooMany, type RotateOptions } from "./rotation_request.ts";
-import { MOST_SHARED_WINDOWS, newVersion, provenValue, succeeded } from "./shared_version.ts";
+import {
+  MOST_SHARED_WINDOWS,
+  newVersion,
+  provenValue,
+  succeeded,
+  type Use,
+} from "./shared_version.ts";
 
 /**
  * Replaces the secret that machines share. The transaction in etcd is the moment; of two machines only one can have it,
@@ -73,14 +79,14 @@ async function tryOnce(
   installation: Installation,
   basis: Basis,
   old: Version,
-  { reason = null, graceMs = 0, requestId = null, onStep = () => {} }: Asked,
+  { reason = null, graceMs = 0, requestId = null, onStep = () => {}, ...use }: Asked,
 ): Promise<Changed | undefined> {
   const secret = Secret.generate();
   const row = newVersion(installation, nextNumber(basis.state), secret, {
     reason,
     request_id: requestId,
     replaces: old.version,
-  });
+  }, use);
   await writeDown(installation, EVENTS.rotationInitiated, row, reason ?? undefined);
   onStep("begin");
   const sealed = await provenValue(installation, row, secret, onStep);
@@ -125,7 +131,7 @@ export async function proposeOnce(
   return made ? true : undefined;
 }
 
-interface Asked {
+interface Asked extends Use {
   readonly reason?: string | null | undefined;
   readonly requestId?: string | null | undefined;
   readonly graceMs?: number | undefined;

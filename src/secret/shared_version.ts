@@ -1,4 +1,4 @@
-import type { Secret } from "../core/secret.ts";
+import type { KeyForm, Secret } from "../core/secret.ts";
 import {
   type FleetState,
   MOST_SHARED_VERSIONS,
@@ -6,25 +6,34 @@ import {
   type SharedVersion,
   withoutExpired,
 } from "../fleet/state.ts";
-import type { Installation } from "../store/installation.ts";
+import type { Algorithm, Installation } from "../store/installation.ts";
 import { currentSlot } from "../core/secret_store.ts";
 import { probe, type RotationStep } from "./rotation.ts";
 
 /** How many grace windows can be open: the current version and a prepared one have values too. */
 export const MOST_SHARED_WINDOWS = MOST_SHARED_VERSIONS - 2;
 
+/** How a new version's value is used; default: as that of the current one. */
+export interface Use {
+  readonly alg?: Algorithm | undefined;
+  readonly keyForm?: KeyForm | undefined;
+}
+
 /** A version that nobody uses yet. */
 export function newVersion(
-  { environment }: Installation,
+  { environment, algorithm, keyForm }: Installation,
   version: number,
   { kid }: Secret,
   more: Pick<SharedVersion, "reason" | "request_id" | "replaces">,
+  use: Use = {},
 ): SharedVersion {
   return {
     version,
     kid,
     state: "pending",
     origin: "generated",
+    alg: use.alg ?? algorithm,
+    key_form: use.keyForm ?? keyForm,
     created_at: environment.clock(),
     activated_at: null,
     retired_at: null,
@@ -45,7 +54,7 @@ export async function provenValue(
   const sealed = await store.seal(currentSlot(row), secret);
   const opened = await store.open(currentSlot(row), sealed);
   onStep("write");
-  await probe(installation, opened);
+  await probe(opened, row);
   onStep("probe");
   return sealed;
 }
@@ -71,5 +80,7 @@ export function succeeded(
     { by: next.by, why: "rotated away" },
   );
   const current = { ...next, state: "current" as const, activated_at: now };
-  return { ...ended, change: before.change + 1, versions: [current, ...ended.versions] };
+  const { alg, key_form } = next;
+  const change = before.change + 1;
+  return { ...ended, change, alg, key_form, versions: [current, ...ended.versions] };
 }

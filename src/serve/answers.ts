@@ -56,18 +56,17 @@ export async function statusOf(
 }
 
 /** What a rotation over HTTP answers: the fields of `rotate --json` (design §7). */
-export async function rotationAnswer(
+export function rotationAnswer(
   secrets: SecretManager,
   { rotated, version, previous, graceUntil }: Changed,
-): Promise<Awaited<ReturnType<Office["rotate"]>>> {
-  const { installation } = await secrets.open();
+): Awaited<ReturnType<Office["rotate"]>> {
   return {
     app: secrets.environment.app.name,
     version: version.version,
     kid: version.kid,
     location: version.location,
     created_at: rfc3339(version.created_at),
-    key_form: installation.keyForm,
+    key_form: version.key_form,
     previous_version: previous?.version ?? null,
     previous_kid: previous?.kid ?? null,
     grace_until: graceUntil === null ? null : rfc3339(graceUntil),

@@ -73,7 +73,7 @@ export class SecretOffice implements Omit<Office, "metrics"> {
       this.#status = undefined;
       warningsOf(changed).forEach(this.warn);
       if (isNotFollowed(changed)) throw notTakenOver();
-      return await rotationAnswer(secrets, changed);
+      return rotationAnswer(secrets, changed);
     });
 
   status: Office["status"] = () => {

@@ -27,6 +27,7 @@ import { isThere } from "../files/file_facts.ts";
 import { narrowMode } from "../files/private_files.ts";
 import { makeNamedFolder, makePrivateFolder } from "../files/private_folders.ts";
 import { seal, unseal } from "./sealing.ts";
+import { readPolicy, type TokenPolicy } from "./token_policy.ts";
 import { Versions } from "./versions.ts";
 
 /** HMAC algorithms of RFC 7518 §3.2. */
@@ -138,14 +139,25 @@ export class Installation {
     return lockPath(this.database.path);
   }
 
-  /** The algorithm of the app's tokens. */
+  /** The algorithm of the current version, and of the one that follows unless it is said otherwise. */
   get algorithm(): Algorithm {
     return this.#setting("alg", ALGORITHMS);
   }
 
-  /** What the app's tokens are keyed with. */
+  /** The key form of the current version, and of the one that follows unless it is said otherwise. */
   get keyForm(): KeyForm {
     return this.#setting("key_form", KEY_FORMS);
+  }
+
+  /** @throws {RekeyError} `database_damaged` when a setting that a new version is made with cannot be read. */
+  mustHaveSettings(): void {
+    // Reading them is the check.
+    void [this.algorithm, this.keyForm];
+  }
+
+  /** What every token must be, beyond its signature. */
+  get policy(): TokenPolicy {
+    return readPolicy(this.meta);
   }
 
   /** The choice made at `init`. */

@@ -6,6 +6,7 @@ export type MetaKey =
   | "id"
   | "alg"
   | "key_form"
+  | "policy"
   | "store"
   | "kek"
   | "audit_key"

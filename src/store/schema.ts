@@ -97,6 +97,15 @@ export const MIGRATIONS: readonly string[] = [
      CHECK (location IN ('keyring', 'database', 'etcd'));
    UPDATE rekey_versions SET location = old_location;
    ALTER TABLE rekey_versions DROP COLUMN old_location;`,
+  // Until here the app's algorithm and key form were those of all its versions.
+  `ALTER TABLE rekey_versions ADD COLUMN alg TEXT NOT NULL DEFAULT 'HS512'
+     CHECK (alg IN ('HS256', 'HS384', 'HS512'));
+   ALTER TABLE rekey_versions ADD COLUMN key_form TEXT NOT NULL DEFAULT 'text'
+     CHECK (key_form IN ('text', 'raw'));
+   UPDATE rekey_versions SET alg = value FROM rekey_meta
+     WHERE key = 'alg' AND value IN ('HS256', 'HS384', 'HS512');
+   UPDATE rekey_versions SET key_form = value FROM rekey_meta
+     WHERE key = 'key_form' AND value IN ('text', 'raw');`,
 ];
 
 /** Our tables, children first: sessions refer to versions. `settings` is shared with the application. */

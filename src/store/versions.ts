@@ -1,6 +1,8 @@
 import { RekeyError } from "../core/errors.ts";
 import type { Location } from "../core/secret_store.ts";
+import type { KeyForm } from "../core/secret.ts";
 import type { SqlValue } from "../core/sql.ts";
+import type { Algorithm } from "./installation.ts";
 import type { Database } from "./database.ts";
 
 /** The life of a version (design §1). */
@@ -14,6 +16,10 @@ export interface Version {
   readonly location: Location;
   /** Whether rekey made the value, or took it up from an application: adopted or imported. */
   readonly origin: "generated" | "adopted";
+  /** The algorithm of its tokens, and no other. */
+  readonly alg: Algorithm;
+  /** How the HMAC key is made from its value. */
+  readonly key_form: KeyForm;
   readonly created_at: number;
   readonly activated_at: number | null;
   readonly retired_at: number | null;
@@ -30,7 +36,7 @@ export interface Version {
 
 /** What is known of a version before it exists. */
 export type NewVersion =
-  & Pick<Version, "kid" | "location" | "origin" | "created_at" | "reason">
+  & Pick<Version, "kid" | "location" | "origin" | "alg" | "key_form" | "created_at" | "reason">
   & Partial<Pick<Version, "request_id" | "replaces">>;
 
 /** The rows of `rekey_versions`. Methods that change rows belong inside a transaction. */
@@ -87,19 +93,21 @@ export class Versions {
    * was given up keeps the number that it had.
    */
   addPending(added: NewVersion): Version {
-    const { kid, location, origin, created_at, reason, request_id = null, replaces = null } = added;
+    const { kid, location, origin, alg, key_form, created_at, reason } = added;
+    const { request_id = null, replaces = null } = added;
     const synced = location === "keyring" ? 0 : 1;
     const row = this.database.prepare(
-      `INSERT INTO rekey_versions (version, kid, state, location, origin, created_at, reason,
-                                   request_id, replaces, synced)
-       VALUES ((SELECT coalesce(max(version), 0) + 1 FROM rekey_versions), ?, 'pending', ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO rekey_versions (version, kid, state, location, origin, alg, key_form, created_at,
+                                   reason, request_id, replaces, synced)
+       VALUES ((SELECT coalesce(max(version), 0) + 1 FROM rekey_versions), ?, 'pending', ?, ?, ?, ?, ?,
+               ?, ?, ?, ?)
        ON CONFLICT (kid) DO UPDATE
-         SET state = 'pending', location = excluded.location, created_at = excluded.created_at,
-             reason = excluded.reason, request_id = excluded.request_id, retired_at = NULL,
+         SET state = 'pending', location = excluded.location, alg = excluded.alg,
+             key_form = excluded.key_form, created_at = excluded.created_at, reason = excluded.reason, request_id = excluded.request_id, retired_at = NULL,
              synced = min(synced, excluded.synced)
          WHERE state = 'retired' AND activated_at IS NULL
        RETURNING *`,
-    ).get(kid, location, origin, created_at, reason, request_id, replaces, synced);
+    ).get(kid, location, origin, alg, key_form, created_at, reason, request_id, replaces, synced);
     if (row === undefined) throw new Error("A kid is to be used twice");
     return row as unknown as Version;
   }
@@ -138,11 +146,12 @@ export class Versions {
     this.database.prepare(
       "UPDATE rekey_versions SET request_id = NULL WHERE request_id = ? AND version <> ?",
     ).run(row.request_id, row.version);
-    const { version, kid, state, location, origin, created_at, activated_at } = row;
+    const { version, kid, state, location, origin, alg, key_form } = row;
+    const { created_at, activated_at } = row;
     const { retired_at, grace_until, reason, request_id, replaces } = row;
-    const [who, when] = [{ version, kid, state, location, origin }, { created_at, activated_at }];
+    const who = { version, kid, state, location, origin, alg, key_form };
     const more = { retired_at, grace_until, reason, request_id, replaces, synced: 1 };
-    const all = { ...who, ...when, ...more };
+    const all = { ...who, created_at, activated_at, ...more };
     const names = Object.keys(all);
     const updates = names.filter((name) => name !== "version" && name !== "synced")
       .map((name) => `${name} = excluded.${name}`);
@@ -151,6 +160,12 @@ export class Versions {
        ON CONFLICT (version) DO UPDATE SET ${updates}
          WHERE kid = excluded.kid OR (rekey_versions.state = 'retired' AND activated_at IS NULL)`,
     ).run(...Object.values(all)) > 0;
+  }
+
+  /** Says how a version's value is used. */
+  settle({ version }: Version, alg: Algorithm, keyForm: KeyForm): void {
+    this.database.prepare("UPDATE rekey_versions SET alg = ?, key_form = ? WHERE version = ?")
+      .run(alg, keyForm, version);
   }
 
   /** Versions of a location that have a value, newest first. */

@@ -39,6 +39,7 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
   yield await run("user passwd", ["user", "passwd", "alice"], `${PASSWORD}!`);
   yield await run("rotate", ["rotate", "--force", "--grace", "15m"]);
   yield await run("rotate", ["security", "rotate-jwt-secret", "--force", "--grace", "15m"]);
+  yield await run("policy set", ["policy", "set", "--leeway", "5s"]);
   yield await run("revoke", ["revoke"]);
   yield await run("session list", ["session", "list"]);
   yield await run("session revoke", ["session", "revoke", "--user", "alice"]);

@@ -8,7 +8,7 @@ const policy = (more: Partial<ClaimPolicy> = {}): ClaimPolicy => ({
   ...more,
 });
 const codes = (claims: Record<string, unknown>, more: Partial<ClaimPolicy> = {}) =>
-  claimFailures(claims, policy(more), NOW).map(({ claim, code }) => `${claim} ${code}`);
+  claimFailures({ claims }, policy(more), NOW).map(({ claim, code }) => `${claim} ${code}`);
 
 Deno.test("a token expires at exp, not after it (RFC 7519 §4.1.4)", () => {
   assert.deepEqual(codes({ exp: NOW + 1 }), []);

@@ -5,6 +5,7 @@ import { attempt } from "../../src/core/soon.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { Secret } from "../../src/core/secret.ts";
 import type { Installation } from "../../src/store/installation.ts";
+import { STANDARD_POLICY } from "../../src/store/token_policy.ts";
 import type { Version } from "../../src/store/versions.ts";
 import { claims, signer } from "../support/jwt_attacks/row.ts";
 import { rankScore, SUSPICIOUS } from "../support/timing.ts";
@@ -19,13 +20,14 @@ Deno.test("the rank score sees a small shift, also on a machine that is slower a
   assert.equal(rankScore([[1, 2, 2, 3]], [[3, 2, 1, 2]]), 0);
 });
 
+const USE = { alg: "HS512", key_form: "text", origin: "generated" };
+
 /** Keys without a database, which would take most of the time. */
 function keysOf(secret: Secret): VerificationKeys {
-  const version = { version: 1, kid: secret.kid, state: "current" } as Version;
+  const version = { version: 1, kid: secret.kid, state: "current", ...USE } as Version;
   const installation = {} as Installation;
   return {
-    look: () =>
-      Promise.resolve({ installation, algorithm: "HS512", keyForm: "text", versions: [version] }),
+    look: () => Promise.resolve({ installation, policy: STANDARD_POLICY, versions: [version] }),
     keptValue: () => secret,
     valueOf: () => Promise.resolve({ secret }),
     versionByKid: () => Promise.resolve(version),

@@ -6,11 +6,13 @@ import type { Algorithm } from "../../store/installation.ts";
 import { readFileIfThere } from "../../files/private_files.ts";
 import { type Context, variable as environmentVariable } from "../context.ts";
 import { describeVersion } from "../describe.ts";
+import type { PolicyFlags } from "../policy_flags.ts";
 import { readStdinBytes } from "../terminal.ts";
+import { applyPolicy } from "./policy.ts";
 import { rotate } from "./rotate.ts";
 
 /** Flags of `rekey import`. Durations in seconds. */
-export interface ImportFlags {
+export interface ImportFlags extends PolicyFlags {
   readonly fromEnv?: string;
   readonly file?: string;
   readonly encoding?: Encoding;
@@ -40,10 +42,11 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
   const reason = ["imported from", origin, options.reason && `(${options.reason})`];
   const given = { secret, reason: reason.filter(Boolean).join(" ") };
   const { version, made } = await secrets.import(given, { store, alg, keyForm });
+  await applyPolicy(options, context);
   const app = secrets.environment.app.name;
   const named = `version ${version.version} (kid ${version.kid})`;
   output.result(
-    { ...describeVersion(app, version, keyForm), imported: made, weaknesses: weak },
+    { ...describeVersion(app, version), imported: made, weaknesses: weak },
     [
       made
         ? `Imported the JWT secret of ${app} as ${named} in ${placeName(version.location)}`

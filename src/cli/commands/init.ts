@@ -4,9 +4,11 @@ import type { KeyForm } from "../../core/secret.ts";
 import type { Algorithm } from "../../store/installation.ts";
 import type { Context } from "../context.ts";
 import { describeVersion } from "../describe.ts";
+import type { PolicyFlags } from "../policy_flags.ts";
+import { applyPolicy } from "./policy.ts";
 
 /** Flags of `rekey init`. */
-export interface InitOptions {
+export interface InitOptions extends PolicyFlags {
   readonly alg?: Algorithm;
   readonly keyForm?: KeyForm;
 }
@@ -14,10 +16,11 @@ export interface InitOptions {
 /** Makes or adopts the secret. */
 export async function init(options: InitOptions, context: Context): Promise<void> {
   const { secrets, output, store } = context;
-  const { version, created } = await secrets.getOrCreate({ ...options, store });
-  const { installation } = await secrets.open();
+  const { alg, keyForm } = options;
+  const { version, created } = await secrets.getOrCreate({ alg, keyForm, store });
+  await applyPolicy(options, context);
   const what = created ? "Created" : version.origin === "adopted" ? "Adopted" : "Already there:";
-  output.result(describeVersion(secrets.environment.app.name, version, installation.keyForm), [
+  output.result(describeVersion(secrets.environment.app.name, version), [
     `${what} the JWT secret of ${secrets.environment.app.name}: version ${version.version} ` +
     `(kid ${version.kid}) in ${placeName(version.location)}`,
   ]);

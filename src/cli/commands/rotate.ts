@@ -2,9 +2,11 @@ import { placeName } from "../../core/secret_store.ts";
 import { showHead } from "../../audit/head.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { RekeyError } from "../../core/errors.ts";
+import type { KeyForm } from "../../core/secret.ts";
 import { warningsOf } from "../../secret/warnings.ts";
 import type { Changed } from "../../secret/rotation.ts";
 import { isNotFollowed, notTakenOver } from "../../secret/shared_rotation.ts";
+import type { Algorithm } from "../../store/installation.ts";
 import { announceAndMake } from "../announced_rotation.ts";
 import type { Context } from "../context.ts";
 import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_members.ts";
@@ -16,6 +18,8 @@ import { mustBeWanted } from "../terminal.ts";
 /** Flags of `rekey rotate`. Durations in seconds. */
 export interface RotateFlags extends NoticeFlags {
   readonly force?: boolean;
+  readonly alg?: Algorithm;
+  readonly keyForm?: KeyForm;
   readonly grace: number;
   readonly dryRun?: boolean;
   readonly lockTimeout: number;
@@ -50,19 +54,27 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
     const { current, done } = await secrets.planRotation({ store, ...condition });
     if (!done) await notices.before(current);
   }
-  const { reason, backup, force } = options;
+  const { reason, backup, force, alg, keyForm } = options;
   const graceMs = options.grace * 1000;
   const lockTimeoutMs = options.lockTimeout * 1000;
   const changed = options.activate
     ? await secrets.fleet.activate({ graceMs, force, backup, lockTimeoutMs })
-    : await auth.rotate({ store, reason, graceMs, backup, lockTimeoutMs, ...condition });
+    : await auth.rotate({
+      store,
+      reason,
+      graceMs,
+      backup,
+      lockTimeoutMs,
+      alg,
+      keyForm,
+      ...condition,
+    });
   // Whoever reads what is printed may be gone; the others are still to be told.
   if (changed.rotated) await notices.after(changed);
   const confirmation = await confirmed(secrets, options.wait);
-  const { installation } = await secrets.open();
   const app = secrets.environment.app.name;
   output.result({
-    ...describeVersion(app, changed.version, installation.keyForm),
+    ...describeVersion(app, changed.version),
     previous_version: changed.previous?.version ?? null,
     previous_kid: changed.previous?.kid ?? null,
     grace_until: changed.graceUntil === null ? null : rfc3339(changed.graceUntil),
@@ -93,16 +105,18 @@ function mustNotWait(wait: number | undefined): void {
 
 /** Publishes the next version; `--wait` waits until every server has it. */
 async function prepare(
-  { reason, wait, lockTimeout }: RotateFlags,
+  { reason, wait, lockTimeout, alg, keyForm }: RotateFlags,
   { secrets, output }: Context,
 ) {
-  const { version, made } = await secrets.fleet.prepare(reason, lockTimeout * 1000);
+  const { version, made } = await secrets.fleet.prepare(reason, lockTimeout * 1000, {
+    alg,
+    keyForm,
+  });
   const confirmation = await confirmed(secrets, wait);
   const app = secrets.environment.app.name;
-  const { installation } = await secrets.open();
   output.result(
     {
-      ...describeVersion(app, version, installation.keyForm),
+      ...describeVersion(app, version),
       prepared: true,
       ...describeConfirmation(confirmation),
     },

@@ -5,8 +5,10 @@ import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { announced } from "../../secret/announcement.ts";
 import type { Installation } from "../../store/installation.ts";
+import { isSamePolicy, STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
 import type { Version } from "../../store/versions.ts";
 import type { Context } from "../context.ts";
+import { describePolicy, policyText } from "../policy_flags.ts";
 import { type FleetFacts, fleetFacts, fleetLines } from "../fleet_facts.ts";
 import type { Output } from "../output.ts";
 import {
@@ -46,23 +48,24 @@ async function show(options: StatusOptions, context: Context): Promise<void> {
   const { from } = await secrets.get();
   const { installation, version } = await secrets.open();
   const [, ...grace] = await secrets.verifying();
+  const { policy } = installation;
   // Not below zero, should the clock have been set back.
   const age = Math.max(0, Math.floor((installation.now() - version.created_at) / 1000));
   const facts = {
-    ...describeVersion(secrets.environment.app.name, version, installation.keyForm),
-    alg: installation.algorithm,
+    ...describeVersion(secrets.environment.app.name, version),
     read_from: from,
     age_seconds: age,
     rotation_due: age >= options.maxAge,
     rotation_announced: announcedText(installation),
     grace: grace.map(describeGrace),
+    policy: describePolicy(policy),
     kek: await kekFacts(installation),
     sessions_active: await auth.activeSessions(),
     fallback_rate: fallbackRate(installation.database),
     last_rotation: lastRotation(installation.database),
     ...await fleetFacts(installation),
   };
-  output.result(facts, options.check ? [monitored(facts, options.maxAge)] : human(facts));
+  output.result(facts, options.check ? [monitored(facts, options.maxAge)] : human(facts, policy));
   if (version.location === "keyring" && from !== version.location) {
     output.warning(`the keyring cannot be used; the sealed copy serves`);
   }
@@ -82,8 +85,8 @@ function announcedText(installation: Installation): string | null {
   return at === null ? null : rfc3339(at);
 }
 
-function describeGrace({ version, kid, grace_until }: Version) {
-  return { version, kid, until: rfc3339(grace_until ?? 0) };
+function describeGrace({ version, kid, alg, grace_until }: Version) {
+  return { version, kid, alg, until: rfc3339(grace_until ?? 0) };
 }
 
 async function kekFacts(installation: Installation) {
@@ -123,7 +126,7 @@ function withRelative(time: string): string {
   return `${time} (${fromNow(Date.parse(time), Date.now())})`;
 }
 
-function human(facts: Facts): string[] {
+function human(facts: Facts, policy: TokenPolicy): string[] {
   const { kek, grace } = facts;
   const rate = facts.fallback_rate as number | null;
   const keyFile = kek.generated
@@ -139,9 +142,12 @@ function human(facts: Facts): string[] {
       ? []
       : [["rotation announced", `for ${withRelative(facts.rotation_announced)}`]],
     ["tokens", `${facts.alg}, key form ${facts.key_form}`],
-    ...grace.map(({ version, until }) => [
+    ...isSamePolicy(policy, STANDARD_POLICY) ? [] : [["policy", printable(policyText(policy))]],
+    ...grace.map(({ version, alg, until }) => [
       "grace",
-      `version ${version} verifies until ${withRelative(until)}`,
+      `version ${version}${alg === facts.alg ? "" : ` (${alg})`} verifies until ${
+        withRelative(until)
+      }`,
     ]),
     [
       "KEK",

@@ -16,9 +16,11 @@ export interface VerifyFlags {
   readonly aud?: string;
   readonly sub?: string;
   readonly alg?: Algorithm;
-  readonly leeway: number;
+  readonly typ?: string;
+  readonly leeway?: number;
   readonly maxAge?: number;
   readonly allowNoExp?: boolean;
+  readonly policy?: boolean;
 }
 
 const EXIT_TOKEN_NOT_VALID = 3;
@@ -39,7 +41,9 @@ export async function verify(options: VerifyFlags, { auth, output }: Context): P
       algorithm: options.alg,
       leeway: options.leeway,
       maxAge: options.maxAge,
-      allowNoExpiry: options.allowNoExp ?? false,
+      allowNoExpiry: options.allowNoExp,
+      type: options.typ,
+      alone: options.policy === false,
     });
     output.result({ valid: true, ...verified }, human(verified));
   } catch (error) {

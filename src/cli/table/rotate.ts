@@ -1,9 +1,11 @@
 import { type Command, Option } from "commander";
 import { run, type Runner } from "./runner.ts";
 import { LONGEST_REASON, LONGEST_REQUEST_ID } from "../../core/limits.ts";
-import { atMost, duration, lasting, moment, nonEmpty, waiting } from "./values.ts";
+import { atMost, choice, CHOICES, duration, lasting, moment, nonEmpty, waiting } from "./values.ts";
 
-// What a rotation in two phases cannot have, and what is nothing to tell others of before the second one.
+// What is said when a version is prepared, what a rotation in two phases cannot have, and what is nothing to tell
+// others of before the second one.
+const OF_PREPARING = ["reason", "alg", "keyForm"];
 const OF_ONE_PHASE = ["at", "store", "ifOlderThan", "requestId", "dryRun"];
 const NOTICES = ["before", "after", "notifyUrl", "notifyKeyFile"];
 
@@ -15,6 +17,20 @@ export function addRotate(command: Command, runner: Runner): void {
     .option("--force", "do not ask; needed when stdin is no terminal")
     .addOption(
       lasting("--grace <duration>", "let tokens of the old secret verify for this long", "0s"),
+    )
+    .addOption(
+      choice(
+        "--alg <name>",
+        "algorithm of the new secret's tokens (default: as before)",
+        CHOICES.alg,
+      ),
+    )
+    .addOption(
+      choice(
+        "--key-form <form>",
+        "key form of the new secret (default: as before)",
+        CHOICES.keyForm,
+      ),
     )
     .option("--if-older-than <duration>", "do nothing when the secret is younger", duration)
     .addOption(waiting())
@@ -29,7 +45,7 @@ export function addRotate(command: Command, runner: Runner): void {
       new Option(
         "--activate",
         "make the prepared version the current one, once every server has it; --force does not ask them",
-      ).conflicts(["reason", ...OF_ONE_PHASE]),
+      ).conflicts([...OF_PREPARING, ...OF_ONE_PHASE]),
     )
     .option(
       "--request-id <id>",

@@ -4,12 +4,13 @@ import { type Commands, run } from "./runner.ts";
 import { LONGEST_REASON } from "../../core/limits.ts";
 import { atMost, choice, CHOICES, lasting, nonEmpty, waiting } from "./values.ts";
 import { backupCommands } from "./backup.ts";
+import { policyOptions } from "./policy.ts";
 import { addRotate } from "./rotate.ts";
 
 /** Commands that make, show, move and delete the secret. */
 export const secretCommands: Commands = {
   init: (program, runner) => {
-    program.command("init")
+    const init = program.command("init")
       .description(
         "make the secret, or adopt the one that an older installation left; safe to repeat",
       )
@@ -24,9 +25,10 @@ export const secretCommands: Commands = {
         ),
       )
       .action(run(runner, async () => (await import("../commands/init.ts")).init));
+    policyOptions().forEach((option) => init.addOption(option));
   },
   import: (program, runner) => {
-    program.command("import")
+    const importing = program.command("import")
       .description(
         "make a hard-coded secret version 1, so that its tokens stay valid; stdin by default",
       )
@@ -55,6 +57,7 @@ export const secretCommands: Commands = {
     rekey import --from-env JWT_SECRET --alg HS256 --then-rotate --grace 24h`,
       )
       .action(run(runner, async () => (await import("../commands/import.ts")).importSecret));
+    policyOptions().forEach((option) => importing.addOption(option));
   },
   status: (program, runner) => {
     program.command("status")

@@ -27,9 +27,15 @@ export const tokenCommands: Commands = {
       .addOption(
         choice("--alg <name>", "the algorithm that it must have (default: the app's)", CHOICES.alg),
       )
-      .addOption(lasting("--leeway <duration>", "tolerance for clocks that differ", "0s"))
+      .option("--typ <type>", "the typ that it must have")
+      .option(
+        "--leeway <duration>",
+        "tolerance for clocks that differ (default: the policy's)",
+        duration,
+      )
       .option("--max-age <duration>", "longest time since it was issued", duration)
       .option("--allow-no-exp", "accept a token that never expires")
+      .option("--no-policy", "leave out the app's own policy (`rekey policy show`)")
       .action((token: string | undefined, options, command: Command) =>
         runner(command.optsWithGlobals(), async (context) => {
           const { verify } = await import("../commands/verify.ts");

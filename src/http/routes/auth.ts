@@ -1,3 +1,4 @@
+import { textOf } from "../../auth/claims.ts";
 import type { Verified } from "../../auth/verifier.ts";
 import { bodyless } from "../answer.ts";
 import { wantedBy } from "../auth_query.ts";
@@ -76,7 +77,7 @@ function answering(status: number): Route["handler"] {
 // Both are always there, if empty: a proxy that copies them overwrites what its client may have sent.
 function identity({ claims }: Verified): Record<string, string> {
   return {
-    "x-auth-subject": headerText(typeof claims.sub === "string" ? claims.sub : ""),
+    "x-auth-subject": headerText(textOf(claims.sub) ?? ""),
     "x-auth-claims": encodeText(JSON.stringify(claims)),
   };
 }

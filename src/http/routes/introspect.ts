@@ -1,4 +1,4 @@
-import { DEFAULT_POLICY } from "../../auth/verifier.ts";
+import { textOf } from "../../auth/claims.ts";
 import { isTokenFault } from "../bearer.ts";
 import { readForm } from "../body.ts";
 import type { Route } from "../route.ts";
@@ -6,6 +6,10 @@ import { Introspection, IntrospectRequest } from "../schemas.ts";
 import { refuseWithoutScope } from "../scope.ts";
 
 const SHOWN = ["scope", "client_id", "username", "exp", "iat", "nbf", "sub", "aud", "iss", "jti"];
+
+// RFC 7662 §2.2 has strings, where an application may have written numbers.
+const readable = (name: string, value: unknown) =>
+  ["sub", "jti"].includes(name) ? textOf(value) ?? value : value;
 
 /** Token introspection, RFC 7662. */
 export const introspect: Route = {
@@ -24,11 +28,15 @@ export const introspect: Route = {
   async handler({ request, verify }) {
     const { token, scope, aud, iss } = await readForm(request, IntrospectRequest);
     try {
-      const verified = await verify(token, { ...DEFAULT_POLICY, audience: aud, issuer: iss });
+      const verified = await verify(token, { also: { audience: aud, issuer: iss } });
       refuseWithoutScope(verified, scope);
       const { claims } = verified;
       const shown = Object.entries(claims).filter(([name]) => SHOWN.includes(name));
-      return Response.json({ active: true, token_type: "Bearer", ...Object.fromEntries(shown) });
+      return Response.json({
+        active: true,
+        token_type: "Bearer",
+        ...Object.fromEntries(shown.map(([name, value]) => [name, readable(name, value)])),
+      });
     } catch (error) {
       if (!isTokenFault(error)) throw error;
       return Response.json({ active: false });

@@ -1,3 +1,4 @@
+import { textOf } from "../../auth/claims.ts";
 import type { JsonObject } from "../../auth/jws.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { bearerToken } from "../bearer.ts";
@@ -17,7 +18,7 @@ export const session: Route = {
     return Response.json({
       sub: text(claims, "sub"),
       jti: text(claims, "jti"),
-      scope: text(claims, "scope"),
+      scope: typeof claims.scope === "string" ? claims.scope : null,
       version,
       kid,
       issued_at: instant(claims, "iat"),
@@ -40,8 +41,7 @@ export const logout: Route = {
 };
 
 function text(claims: JsonObject, name: string): string | null {
-  const value = claims[name];
-  return typeof value === "string" ? value : null;
+  return textOf(claims[name]) ?? null;
 }
 
 function instant(claims: JsonObject, name: string): string | null {

@@ -39,9 +39,10 @@ async function judge({ request, verify }: Call, refusedStatus: number): Promise<
       audience: asked.aud,
       subject: asked.sub,
       algorithm: asked.alg,
-      leeway: asked.leeway ?? 0,
+      leeway: asked.leeway,
       maxAge: asked.max_age,
-      allowNoExpiry: asked.allow_no_exp ?? false,
+      allowNoExpiry: asked.allow_no_exp,
+      type: asked.typ,
     });
     refuseWithoutScope(verified, asked.scope);
     return Response.json({ valid: true, ...verified });

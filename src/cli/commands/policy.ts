@@ -1,0 +1,61 @@
+import type { TokenPolicy } from "../../store/token_policy.ts";
+import type { Context } from "../context.ts";
+import { printable, table } from "../describe.ts";
+import {
+  describePolicy,
+  mustSayPolicy,
+  POLICY_PARTS,
+  type PolicyFlags,
+  type PolicyPart,
+  policyText,
+  saysPolicy,
+  withFlags,
+  withoutParts,
+} from "../policy_flags.ts";
+
+/** Shows what every token must be. */
+export async function policyShow(_options: unknown, { secrets, output }: Context): Promise<void> {
+  await secrets.fleet.mustBeKnown();
+  const { installation } = await secrets.open();
+  const { policy } = installation;
+  output.result(describePolicy(policy), human(policy));
+}
+
+/** Sets parts of it. */
+export async function policySet(flags: PolicyFlags, context: Context): Promise<void> {
+  mustSayPolicy(flags);
+  await change((before) => withFlags(before, flags), context);
+}
+
+/** Takes parts of it back, all of them when none is named. */
+export async function policyClear(parts: readonly PolicyPart[], context: Context): Promise<void> {
+  const gone = parts.length === 0 ? POLICY_PARTS : parts;
+  await change((before) => withoutParts(before, gone), context);
+}
+
+/** For commands that make or take up a secret: what they say of its tokens counts from then on. */
+export async function applyPolicy(flags: PolicyFlags, { secrets }: Context): Promise<void> {
+  if (!saysPolicy(flags)) return;
+  await secrets.setPolicy((before) => withFlags(before, flags), policyText);
+}
+
+async function change(
+  make: (before: TokenPolicy) => TokenPolicy,
+  { secrets, output }: Context,
+): Promise<void> {
+  const policy = await secrets.setPolicy(make, policyText);
+  const app = secrets.environment.app.name;
+  output.result(describePolicy(policy), [
+    `Tokens of ${app} are verified with: ${printable(policyText(policy))}`,
+  ]);
+}
+
+function human({ leeway, allowNoExpiry, issuer, audience, type }: TokenPolicy): string[] {
+  return table([
+    ["leeway", `${leeway} s`],
+    ["allow-no-exp", allowNoExpiry ? "yes" : "no"],
+    ["iss", issuer?.join(", ") ?? "any"],
+    ["aud", audience?.join(", ") ?? "any"],
+    ["typ", type ?? "any"],
+  ]).map(printable);
+}

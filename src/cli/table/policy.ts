@@ -1,0 +1,62 @@
+import { Argument, type Command, InvalidArgumentError, Option } from "commander";
+import { atMost, duration, nonEmpty } from "./values.ts";
+import { type Commands, run } from "./runner.ts";
+
+const MOST_LEEWAY_SECONDS = 86_400;
+const LONGEST_TEXT = 1_024;
+const MOST_NAMES = 16;
+const PARTS = ["leeway", "allow-no-exp", "iss", "aud", "typ"];
+
+/** `policy`: what every token of the app must be, beyond its signature. */
+export const policyCommands: Commands = {
+  policy: (program, runner) => {
+    const policy = program.command("policy")
+      .description("what every token must be, beyond its signature");
+    policy.command("show")
+      .description("show it")
+      .action(run(runner, async () => (await import("../commands/policy.ts")).policyShow));
+    const set = policy.command("set")
+      .description("set parts of it; running servers go by it at once")
+      .action(run(runner, async () => (await import("../commands/policy.ts")).policySet));
+    policyOptions().forEach((option) => set.addOption(option));
+    policy.command("clear")
+      .description("take parts of it back; all when none is named")
+      .addArgument(new Argument("[part...]", "which parts").choices(PARTS))
+      .action((parts: string[], _options, command: Command) =>
+        runner(command.optsWithGlobals(), async (context) => {
+          const { policyClear } = await import("../commands/policy.ts");
+          await policyClear(parts as Parameters<typeof policyClear>[0], context);
+        })
+      );
+  },
+};
+
+/** Options that say what every token must be. */
+export function policyOptions(): Option[] {
+  return [
+    new Option("--leeway <duration>", "tolerance for clocks that differ (policy)")
+      .argParser(leeway),
+    new Option("--allow-no-exp", "accept tokens that never expire (policy)"),
+    new Option("--iss <issuer>", "the issuer they must have; may be repeated (policy)")
+      .argParser(names),
+    new Option("--aud <audience>", "an audience they must have; may be repeated (policy)")
+      .argParser(names),
+    new Option("--typ <type>", "the typ they must have, such as at+jwt (policy)").argParser(text),
+  ];
+}
+
+function leeway(value: string): number {
+  const seconds = duration(value);
+  if (seconds <= MOST_LEEWAY_SECONDS) return seconds;
+  throw new InvalidArgumentError("It is at most 24h.");
+}
+
+function names(value: string, before: string[] = []): string[] {
+  const all = [...before, text(value)];
+  if (all.length <= MOST_NAMES) return [...new Set(all)];
+  throw new InvalidArgumentError(`Name at most ${MOST_NAMES}.`);
+}
+
+function text(value: string): string {
+  return atMost(LONGEST_TEXT)(nonEmpty(value));
+}

@@ -1,0 +1,71 @@
+import { RekeyError } from "../core/errors.ts";
+import type { Meta } from "./meta.ts";
+
+/** What every token of an app must be, beyond its signature: set once by the operator, for every verification. */
+export interface TokenPolicy {
+  /** Tolerance for clocks that differ, in seconds. */
+  readonly leeway: number;
+  /** Whether a token without `exp` is accepted. */
+  readonly allowNoExpiry: boolean;
+  /** The issuer must be one of these; `undefined`: any, or none. */
+  readonly issuer?: readonly string[] | undefined;
+  /** One of the audiences must be one of these; `undefined`: any, or none. */
+  readonly audience?: readonly string[] | undefined;
+  /** The header's `typ` (RFC 7515 §4.1.9); `undefined`: any, or none. */
+  readonly type?: string | undefined;
+}
+
+/** The policy where none was set: a token needs an `exp`, and clocks are trusted. */
+export const STANDARD_POLICY: TokenPolicy = { leeway: 0, allowNoExpiry: false };
+
+/** Longest tolerance, in seconds: a day. */
+export const MOST_LEEWAY_SECONDS = 86_400;
+
+/**
+ * The app's policy.
+ *
+ * @throws {RekeyError} `database_damaged` when its row cannot be read.
+ */
+export function readPolicy(meta: Meta): TokenPolicy {
+  const text = meta.get("policy");
+  if (text === undefined) return STANDARD_POLICY;
+  try {
+    const policy = JSON.parse(text);
+    if (isPolicy(policy)) return policy;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new RekeyError("database_damaged", "Cannot use the database: its policy row is damaged", {
+    hint: "Restore the database from a backup, or set the policy again: `rekey policy clear`",
+  });
+}
+
+/** Inside a transaction: sets the app's policy. */
+export function writePolicy(meta: Meta, policy: TokenPolicy): void {
+  if (isSamePolicy(policy, STANDARD_POLICY)) meta.remove("policy");
+  else meta.set("policy", policyText(policy));
+}
+
+/** Whether two policies ask for the same. */
+export function isSamePolicy(one: TokenPolicy, other: TokenPolicy): boolean {
+  return policyText(one) === policyText(other);
+}
+
+/** A policy as it is kept: the same text for what asks for the same. */
+function policyText({ leeway, allowNoExpiry, issuer, audience, type }: TokenPolicy): string {
+  return JSON.stringify({ leeway, allowNoExpiry, issuer, audience, type });
+}
+
+function isPolicy(value: unknown): value is TokenPolicy {
+  if (typeof value !== "object" || value === null) return false;
+  const { leeway, allowNoExpiry, issuer, audience, type } = value as Record<string, unknown>;
+  return typeof leeway === "number" && leeway >= 0 && leeway <= MOST_LEEWAY_SECONDS &&
+    typeof allowNoExpiry === "boolean" && isTexts(issuer) && isTexts(audience) &&
+    (type === undefined || typeof type === "string");
+}
+
+function isTexts(value: unknown): boolean {
+  if (value === undefined) return true;
+  return Array.isArray(value) && value.length > 0 &&
+    value.every((text) => typeof text === "string");
+}
