@@ -8,10 +8,12 @@ const PART = 1_000;
 
 /** Which audit rows to list; what is not given does not matter. */
 export interface AuditFilter {
-  /** A part of the event's text; case does not matter. */
-  readonly event?: string | undefined;
-  readonly version?: number | undefined;
-  readonly actor?: string | undefined;
+  /** Parts of the event's text, of which it has one; case does not matter. */
+  readonly event?: readonly string[] | undefined;
+  /** Versions, of which it is one. */
+  readonly version?: readonly number[] | undefined;
+  /** Actors, of whom it is one. */
+  readonly actor?: readonly string[] | undefined;
   /** Not before this instant, milliseconds since the epoch. */
   readonly since?: number | undefined;
   /** Before this instant, milliseconds since the epoch. */
@@ -23,19 +25,21 @@ export interface AuditFilter {
 /** The newest `limit` audit rows that pass the filter, oldest of them first. */
 export function listAudit(sql: Sql, limit: number, filter: AuditFilter = {}): AuditRow[] {
   const { event, version, actor, since, until, before } = filter;
-  const conditions: [string, SqlValue | undefined][] = [
-    ["instr(lower(event), lower(?)) > 0", event],
-    ["version = ?", version],
-    ["actor = ?", actor],
-    ["time >= ?", since === undefined ? undefined : rfc3339(since)],
-    ["time < ?", until === undefined ? undefined : rfc3339(until)],
-    ["seq < ?", before],
+  const conditions: [string, readonly SqlValue[]][] = [
+    ["instr(lower(event), lower(?)) > 0", event ?? []],
+    ["version = ?", version ?? []],
+    ["actor = ?", actor ?? []],
+    ["time >= ?", since === undefined ? [] : [rfc3339(since)]],
+    ["time < ?", until === undefined ? [] : [rfc3339(until)]],
+    ["seq < ?", before === undefined ? [] : [before]],
   ];
-  const asked = conditions.filter((one): one is [string, SqlValue] => one[1] !== undefined);
-  const where = ["true", ...asked.map(([condition]) => condition)].join(" AND ");
+  const asked = conditions.filter(([, values]) => values.length > 0);
+  const anyOf = ([condition, values]: typeof conditions[number]) =>
+    `(${values.map(() => condition).join(" OR ")})`;
+  const where = ["true", ...asked.map(anyOf)].join(" AND ");
   const rows = sql.prepare(
     `SELECT * FROM (SELECT ${COLUMNS} FROM rekey_audit WHERE ${where} ORDER BY seq DESC LIMIT ?) ORDER BY seq`,
-  ).all(...asked.map(([, value]) => value), limit);
+  ).all(...asked.flatMap(([, values]) => values), limit);
   return rows.map((row) => ({ ...row }) as unknown as AuditRow);
 }
 

@@ -47,7 +47,7 @@ export class Accounts {
   async setPassword(name: string, password: string): Promise<void> {
     const hash = await hashPassword(password);
     await this.#mustBeKnown(name);
-    await this.#endAllOf(name, EVENTS.passwordChanged, name, ({ database }, now) => {
+    await this.#endAllOf([name], EVENTS.passwordChanged, [name], ({ database }, now) => {
       if (!new Users(database).setPassword(name, hash, now)) throw unknown();
     });
   }
@@ -55,7 +55,7 @@ export class Accounts {
   /** @throws {RekeyError} `failed` when there is no such user; `etcd_…` as {@linkcode setPassword} does. */
   async remove(name: string): Promise<void> {
     await this.#mustBeKnown(name);
-    await this.#endAllOf(name, EVENTS.userRemoved, name, ({ database }) => {
+    await this.#endAllOf([name], EVENTS.userRemoved, [name], ({ database }) => {
       if (!new Users(database).remove(name)) throw unknown();
     });
   }
@@ -88,11 +88,11 @@ export class Accounts {
     return { ...user, password: rehashed ?? user.password };
   }
 
-  /** The newest open sessions, of one user if a name is given. */
-  async sessions(limit: number, name?: string): Promise<Session[]> {
+  /** The newest open sessions, of some users if names are given. */
+  async sessions(limit: number, names?: readonly string[]): Promise<Session[]> {
     const { installation } = await this.secrets.open();
     const verifying = new Set((await this.secrets.verifying()).map(({ version }) => version));
-    return new Sessions(installation.database).list(limit, installation.now(), name)
+    return new Sessions(installation.database).list(limit, installation.now(), names)
       .filter(({ version }) => verifying.has(version));
   }
 
@@ -142,14 +142,15 @@ export class Accounts {
   }
 
   /**
-   * Ends every session of a user and answers how many that were. Others are told of those that have ended here already,
-   * too: it may not have been possible then.
+   * Ends every session of some users, of all of them or of none, and answers how many that were. Others are told of
+   * those that have ended here already, too: it may not have been possible then.
    */
-  async endSessionsOf(name: string): Promise<number> {
+  async endSessionsOf(names: readonly string[]): Promise<number> {
     await this.secrets.fleet.shareEnded(({ database }, now) =>
-      new Sessions(database).endedOf(name, now)
+      names.flatMap((name) => new Sessions(database).endedOf(name, now))
     );
-    return await this.#endAllOf(name, EVENTS.sessionsRevoked, `sessions of ${name}`);
+    const reasons = names.map((name) => `sessions of ${name}`);
+    return await this.#endAllOf(names, EVENTS.sessionsRevoked, reasons);
   }
 
   async #mustBeKnown(name: string): Promise<void> {
@@ -158,33 +159,34 @@ export class Accounts {
   }
 
   /**
-   * One transaction that changes something of a user and ends all sessions. The machines that share the secret are told
+   * One transaction that changes something of users and ends all of their sessions. The machines that share the secret are told
    * before, so that the same command finds everything as it was when that fails; and once more of sessions that were
    * opened meanwhile.
    *
    * @returns how many sessions it has ended.
    */
   async #endAllOf(
-    name: string,
+    names: readonly string[],
     event: typeof EVENTS[keyof typeof EVENTS],
-    reason: string,
+    reasons: readonly string[],
     change: (installation: Installation, now: number) => void = () => {},
   ): Promise<number> {
     const told = new Set<string>();
     await this.secrets.fleet.shareEnded(({ database }, now) => {
-      const open = endedNow(database, name, now);
+      const open = names.flatMap((name) => endedNow(database, name, now));
       open.forEach(({ jti }) => told.add(jti));
       return open;
     });
     const late = await this.#change(
       (installation, now) => {
-        const open = endedNow(installation.database, name, now);
+        const { database } = installation;
+        const open = names.flatMap((name) => endedNow(database, name, now));
         change(installation, now);
-        new Sessions(installation.database).revokeAll(name, now);
+        names.forEach((name) => new Sessions(database).revokeAll(name, now));
         return open.filter(({ jti }) => !told.has(jti));
       },
       event,
-      reason,
+      ...reasons,
     );
     await this.#tellLate(late);
     return told.size + late.length;
@@ -210,17 +212,17 @@ export class Accounts {
     });
   }
 
-  /** One transaction: the change and the audit row that tells of it. */
+  /** One transaction: the change and the audit rows that tell of it. */
   async #change<T>(
     change: (installation: Installation, now: number) => T,
     event: typeof EVENTS[keyof typeof EVENTS],
-    reason: string,
+    ...reasons: string[]
   ): Promise<T> {
     const { installation } = await this.secrets.open();
     const audit = await installation.audit();
     return installation.database.transaction(() => {
       const result = change(installation, installation.now());
-      audit.append({ event, reason });
+      reasons.forEach((reason) => audit.append({ event, reason }));
       return result;
     });
   }

@@ -18,7 +18,8 @@ export interface IssueRequest {
   /** How long it is valid, in seconds. */
   readonly lifetime: number;
   readonly issuer?: string | undefined;
-  readonly audience?: string | undefined;
+  /** One alone is a string in the token, several are a list (RFC 7519 §4.1.3). */
+  readonly audience?: readonly string[] | undefined;
   readonly scope?: string | undefined;
 }
 
@@ -169,7 +170,8 @@ function claimsOf(
   exp: number,
 ) {
   const { subject: sub, issuer: iss = issuer?.[0], scope } = request;
-  const { audience: aud = audience?.[0] } = request;
+  const audiences = [...new Set(request.audience ?? audience?.slice(0, 1))];
+  const aud = audiences.length > 1 ? audiences : audiences[0];
   const optional = Object.entries({ iss, aud, scope }).filter(([, value]) => value !== undefined);
   return { sub, ...Object.fromEntries(optional), jti, iat, exp };
 }

@@ -55,13 +55,14 @@ export class Sessions {
     return open;
   }
 
-  /** The newest sessions, of one subject if it is given, that have not ended by time or revocation. */
-  list(limit: number, now: number, sub?: string): Session[] {
+  /** The newest sessions, of some subjects if they are given, that have not ended by time or revocation. */
+  list(limit: number, now: number, subs: readonly string[] = []): Session[] {
+    const theirs = subs.length === 0 ? "" : `AND sub IN (${subs.map(() => "?").join(", ")})`;
     const rows = this.sql.prepare(
       `SELECT * FROM rekey_sessions
-       WHERE revoked_at IS NULL AND expires_at > ? ${sub === undefined ? "" : "AND sub = ?"}
+       WHERE revoked_at IS NULL AND expires_at > ? ${theirs}
        ORDER BY issued_at DESC LIMIT ?`,
-    ).all(now, ...sub === undefined ? [] : [sub], limit);
+    ).all(now, ...subs, limit);
     return rows as unknown as Session[];
   }
 

@@ -1,6 +1,7 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 import { EXIT_STATUSES } from "../core/errors.ts";
 import { auditCommands } from "./table/audit.ts";
+import { TableCommand } from "./table/command.ts";
 import { completionCommands } from "./table/completion.ts";
 import { helpCommands } from "./table/help.ts";
 import { TOPICS } from "./topics/names.ts";
@@ -19,6 +20,8 @@ const AFTER_HELP = `
 Exit codes:
 ${Object.entries(EXIT_STATUSES).map(([status, text]) => `  ${status.padEnd(4)} ${text}`).join("\n")}
 \`rekey exec\` ends as its program does.
+
+A flag wins over its variable, which stands in brackets.
 
 \`rekey help TOPIC\` has pages about ${TOPICS.join(", ")}.`;
 
@@ -49,7 +52,7 @@ export function makeProgram(
   runner: Runner,
   args: readonly string[] = [],
 ): Command {
-  const program = new Command("rekey")
+  const program = new TableCommand("rekey")
     .description(
       "Owns this machine's JWT signing secret: makes it, keeps it, rotates it, verifies with it.",
     )

@@ -10,21 +10,22 @@ import { Webhook } from "./webhook.ts";
 
 /** Whom to tell of a rotation. */
 export interface NoticeFlags {
-  readonly before?: string;
-  readonly after?: string;
-  readonly notifyUrl?: string;
+  /** Shell commands, in their order. */
+  readonly before?: readonly string[];
+  readonly after?: readonly string[];
+  readonly notifyUrl?: readonly string[];
   readonly notifyKeyFile?: string;
   readonly reason?: string;
 }
 
 /** Tells the operator's own commands and programs of a rotation. What they are told has nothing secret in it. */
 export class RotationNotices {
-  readonly #webhook: Webhook | undefined;
+  readonly #webhooks: readonly Webhook[];
 
   /** @throws {RekeyError} `usage` when a notice could not be sent; nothing has been changed yet. */
   constructor(private readonly flags: NoticeFlags, private readonly context: Context) {
-    const { notifyUrl, notifyKeyFile } = flags;
-    this.#webhook = notifyUrl === undefined ? undefined : Webhook.to(notifyUrl, notifyKeyFile);
+    const { notifyUrl = [], notifyKeyFile } = flags;
+    this.#webhooks = [...new Set(notifyUrl)].map((url) => Webhook.to(url, notifyKeyFile));
   }
 
   /** The rotation will be made at a time: milliseconds since the epoch. */
@@ -40,13 +41,14 @@ export class RotationNotices {
   /**
    * The rotation comes next.
    *
-   * @throws {RekeyError} `failed` when the command of `--before` forbids it.
+   * @throws {RekeyError} `failed` when a command of `--before` forbids it; those after it are not run.
    */
   async before(current: Version): Promise<void> {
-    const { before } = this.flags;
-    if (before === undefined) return;
+    const { before = [] } = this.flags;
     try {
-      await runHook("--before", before, this.#facts(current), this.#globals());
+      for (const command of before) {
+        await runHook("--before", command, this.#facts(current), this.#globals());
+      }
     } catch (error) {
       const { message } = asRefusal(error);
       await this.#writeDown(message);
@@ -64,9 +66,8 @@ export class RotationNotices {
       previous_kid: previous?.kid ?? null,
       grace_until: graceUntil === null ? null : rfc3339(graceUntil),
     };
-    const { after } = this.flags;
-    if (after !== undefined) {
-      await this.#leniently(() => runHook("--after", after, facts, this.#globals()));
+    for (const command of this.flags.after ?? []) {
+      await this.#leniently(() => runHook("--after", command, facts, this.#globals()));
     }
     await this.#post("rotation.completed", facts);
   }
@@ -77,9 +78,9 @@ export class RotationNotices {
   }
 
   async #post(type: string, facts: Facts): Promise<void> {
-    if (this.#webhook !== undefined) {
-      await this.#leniently(() => this.#webhook!.post(type, facts));
-    }
+    await Promise.all(
+      this.#webhooks.map((webhook) => this.#leniently(() => webhook.post(type, facts))),
+    );
   }
 
   async #leniently(task: () => Promise<void>): Promise<void> {

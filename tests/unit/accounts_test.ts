@@ -142,7 +142,7 @@ Deno.test("a rotation ends sessions in the list too, and long-ended ones are for
   using environment = testEnvironment();
   const { manager, accounts, auth } = await prepared(environment);
   await auth.issue({ subject: "x", lifetime: 60 });
-  assert.equal((await accounts.sessions(10, "x")).length, 1);
+  assert.equal((await accounts.sessions(10, ["x"])).length, 1);
   await auth.rotate();
   assert.deepEqual(await accounts.sessions(10), []);
   environment.advance(40 * 86_400_000);

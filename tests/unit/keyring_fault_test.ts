@@ -133,7 +133,7 @@ for (const change of ["grace", "database", "keyring"] as const) {
     assert.equal((await new AuthManager(manager).verify(token)).version, 1);
     await manager.flushNotes();
     const { installation } = await manager.open();
-    const errors = listAudit(installation.database, 10, { event: "error" });
+    const errors = listAudit(installation.database, 10, { event: ["error"] });
     assert.deepEqual(errors, [], "no alarm is raised");
     manager.close();
     other.close();

@@ -7,9 +7,9 @@ import { printable } from "../describe.ts";
 export interface AuditListFlags {
   readonly limit: number;
   readonly before?: number;
-  readonly event?: string;
-  readonly of?: number;
-  readonly actor?: string;
+  readonly event?: string[];
+  readonly of?: number[];
+  readonly actor?: string[];
   readonly since?: number;
   readonly until?: number;
 }

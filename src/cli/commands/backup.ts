@@ -15,7 +15,7 @@ export interface BackupFlags {
   readonly path: string;
   readonly withSecret?: boolean;
   readonly recipient?: string[];
-  readonly recipientsFile?: string;
+  readonly recipientsFile?: string[];
   readonly passphraseFile?: string;
 }
 
@@ -39,8 +39,8 @@ export async function backup(options: BackupFlags, { secrets, output }: Context)
 }
 
 function readers(options: BackupFlags): Readers | undefined {
-  const { withSecret, recipient = [], recipientsFile, passphraseFile } = options;
-  const recipients = [...recipient, ...recipientsFile === undefined ? [] : linesOf(recipientsFile)];
+  const { withSecret, recipient = [], recipientsFile = [], passphraseFile } = options;
+  const recipients = [...recipient, ...recipientsFile.flatMap(linesOf)];
   const named = recipients.length > 0 || passphraseFile !== undefined;
   if (!withSecret && !named) return undefined;
   if (!withSecret) {
@@ -57,7 +57,7 @@ function readers(options: BackupFlags): Readers | undefined {
 export interface RestoreFlags {
   readonly path: string;
   readonly force?: boolean;
-  readonly identityFile?: string;
+  readonly identityFile?: string[];
   readonly passphraseFile?: string;
   readonly newSecret?: boolean;
 }
@@ -130,7 +130,7 @@ function openers(options: RestoreFlags, { secret }: BackupInfo): Openers | undef
   if (identityFile !== undefined && passphraseFile !== undefined) {
     throw usage("Cannot open the backup with both", "Give an identity file or a passphrase file");
   }
-  if (identityFile !== undefined) return { identities: linesOf(identityFile) };
+  if (identityFile !== undefined) return { identities: identityFile.flatMap(linesOf) };
   if (passphraseFile !== undefined) return { passphrase: passphraseIn(passphraseFile) };
   const asks = secret !== undefined && Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
   const passphrase = asks ? askHidden("Passphrase of the backup (nothing: without it)") : "";

@@ -13,8 +13,8 @@ import { lenientStreams, NOT_WRITTEN_DOWN, Output, ProgramEnded } from "../outpu
 
 /** Flags of `rekey exec`. Durations in seconds. */
 export interface ExecFlags {
-  /** Name of the variable that holds the secret. */
-  readonly env: string;
+  /** Names of the variables that hold the secret. */
+  readonly env: readonly string[];
   readonly onRotate?: "restart" | { readonly signal: Passed };
   readonly graceStop: number;
   /** The program's name, and its arguments. */
@@ -108,7 +108,9 @@ async function give(
   const { secret } = await secrets.get(`exec ${shown(program.name)}`);
   if (secret.reveal().includes("\0")) throw notForEnvironment();
   if (!await secrets.flushNotes()) output.warning(NOT_WRITTEN_DOWN);
-  return { program, kid: secret.kid, variables: { REKEY_KID: secret.kid, [env]: secret.reveal() } };
+  const held = env.map((variable) => [variable, secret.reveal()] as const);
+  const variables = { REKEY_KID: secret.kid, ...Object.fromEntries(held) };
+  return { program, kid: secret.kid, variables };
 }
 
 // Only a value that another program put into the keyring can be one: `import` refuses it.

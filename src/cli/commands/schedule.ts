@@ -24,7 +24,7 @@ export interface ScheduleFlags {
   /** Flags of `rekey rotate`, as they were given. */
   readonly rotate: readonly string[];
   /** Of those, what is to be there when the time has come. */
-  readonly notifyUrl?: string | undefined;
+  readonly notifyUrl?: readonly string[] | undefined;
   readonly notifyKeyFile?: string | undefined;
 }
 
@@ -47,8 +47,8 @@ export async function schedule(options: ScheduleFlags, context: Context): Promis
 }
 
 function check(options: ScheduleFlags): void {
-  const { kind, every, install, credential, user, system, notifyUrl, notifyKeyFile } = options;
-  if (notifyUrl !== undefined) Webhook.to(notifyUrl, notifyKeyFile);
+  const { kind, every, install, credential, user, system, notifyUrl = [], notifyKeyFile } = options;
+  notifyUrl.forEach((url) => Webhook.to(url, notifyKeyFile));
   if (every < SHORTEST_SECONDS) {
     throw new RekeyError("usage", "Cannot schedule it: less than an hour is too often", {
       hint: "Each rotation ends every session. Write --every 1h or more",
@@ -63,10 +63,13 @@ function planOf({ every, at, rotate }: ScheduleFlags, context: Context): Plan {
   const { secrets: { environment: { app } }, globals } = context;
   const variables = variablesFor(globals, variable);
   const due = ["--if-older-than", spelled(every)];
+  const reason = rotate.some((flag) => /^--reason(=|$)/.test(flag))
+    ? []
+    : ["--reason", "scheduled"];
   return {
     app: app.name,
     program: Deno.execPath(),
-    args: ["rotate", "--force", ...due, "--reason", "scheduled", ...rotate.map(asAbsolute)],
+    args: ["rotate", "--force", ...due, ...reason, ...rotate.map(asAbsolute)],
     variables,
     maxAge: every,
     ...at,

@@ -6,7 +6,7 @@ import { printable } from "../describe.ts";
 /** Flags of `rekey session list`. */
 export interface SessionListFlags {
   readonly limit: number;
-  readonly user?: string;
+  readonly user?: readonly string[];
 }
 
 /** Shows the open sessions, newest first. */
@@ -35,10 +35,10 @@ export async function sessionList(options: SessionListFlags, { accounts, output 
 /** Flags of `rekey session revoke`. */
 export interface SessionRevokeFlags {
   readonly jti: string | undefined;
-  readonly user?: string;
+  readonly user?: readonly string[];
 }
 
-/** Ends one session, or all of a user's. */
+/** Ends one session, or all of one or several users'. */
 export async function sessionRevoke(options: SessionRevokeFlags, { accounts, output }: Context) {
   const { jti, user } = options;
   if ((jti === undefined) === (user === undefined)) {
@@ -47,8 +47,11 @@ export async function sessionRevoke(options: SessionRevokeFlags, { accounts, out
     });
   }
   if (user !== undefined) {
-    const ended = await accounts.endSessionsOf(user);
-    output.result({ user, ended }, [`Ended ${ended} sessions of ${printable(user)}`]);
+    const users = [...new Set(user)];
+    const ended = await accounts.endSessionsOf(users);
+    output.result({ ...users.length === 1 && { user: users[0] }, users, ended }, [
+      `Ended ${ended} sessions of ${users.map(printable).join(", ")}`,
+    ]);
   } else {
     await accounts.endSession(jti!);
     output.result({ jti, ended: 1 }, ["Ended the session"]);

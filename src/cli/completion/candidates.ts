@@ -1,6 +1,7 @@
 import type { Argument, Command, Option } from "commander";
+import { takesValue } from "../table/command.ts";
 import { TOPICS } from "../topics/names.ts";
-import { type Line, optionOf, split, takesValue } from "./line.ts";
+import { type Line, optionOf, split } from "./line.ts";
 
 /** A word that could stand there. */
 export interface Candidate {

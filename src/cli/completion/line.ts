@@ -1,4 +1,5 @@
 import type { Command, Option } from "commander";
+import { takesValue } from "../table/command.ts";
 
 /** What a command line says so far, and what its last word, which is being typed, is to be. */
 export interface Line {
@@ -57,9 +58,4 @@ export function split(word: string): [name: string, value: string | undefined] {
 export function optionOf(command: Command, name: string): Option | undefined {
   return command.options.find(({ short, long }) => name === short || name === long) ??
     (command.parent === null ? undefined : optionOf(command.parent, name));
-}
-
-/** Whether a word with its value follows. */
-export function takesValue(option: Option | undefined): option is Option {
-  return option !== undefined && (option.required || option.optional);
 }

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
+import { RepeatableOption } from "./command.ts";
 import { type Commands, run } from "./runner.ts";
-import { count, head, instant, nonEmpty } from "./values.ts";
+import { count, head, instant, several } from "./values.ts";
 
 /** `stats` and `audit`. */
 export const auditCommands: Commands = {
@@ -17,9 +18,11 @@ export const auditCommands: Commands = {
       .description("show the newest audit rows")
       .option("--limit <count>", "how many", count, 50)
       .option("--before <seq>", "only rows before this number: the page before", count)
-      .option("--event <text>", "only events whose text has this in it", nonEmpty)
-      .option("--of <version>", "only rows of this version of the secret", count)
-      .option("--actor <name>", "only what this actor did, as USER@HOST", nonEmpty)
+      .addOption(several("--event <text>", "only events whose text has this in it"))
+      .addOption(
+        new RepeatableOption("--of <version>", "only rows of this version of the secret", count),
+      )
+      .addOption(several("--actor <name>", "only what this actor did, as USER@HOST"))
       .option(
         "--since <when>",
         "only rows from this time on: 24h (ago), or 2026-11-23T03:00:00Z",

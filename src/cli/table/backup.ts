@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Commands } from "./runner.ts";
-import { nonEmpty, repeated } from "./values.ts";
+import { nonEmpty, several } from "./values.ts";
 
 /** `backup` and `restore`. */
 export const backupCommands: Commands = {
@@ -9,8 +9,8 @@ export const backupCommands: Commands = {
       .description("write a consistent copy of the database to a new file, while others go on")
       .argument("<path>", "the new file")
       .option("--with-secret", "add the secret, sealed for a passphrase or for age recipients")
-      .option("--recipient <key>", "age recipient, age1…; may be repeated", repeated)
-      .option("--recipients-file <path>", "file of age recipients, one a line", nonEmpty)
+      .addOption(several("--recipient <key>", "age recipient, age1…"))
+      .addOption(several("--recipients-file <path>", "file of age recipients, one a line"))
       .option("--passphrase-file <path>", "file of the passphrase (default: asks for it)", nonEmpty)
       .addHelpText(
         "after",
@@ -31,7 +31,7 @@ export const backupCommands: Commands = {
       .description("bring a backup back: verified first, then all of it or nothing")
       .argument("<path>", "the backup")
       .option("--force", "replace the secret that is there")
-      .option("--identity-file <path>", "age identities that open the secret in it", nonEmpty)
+      .addOption(several("--identity-file <path>", "age identities that open the secret in it"))
       .option("--passphrase-file <path>", "file of the passphrase that opens it", nonEmpty)
       .option("--new-secret", "go on without a secret or KEK that is lost: all sessions end")
       .action((path: string, options, command: Command) =>

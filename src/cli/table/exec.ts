@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { RekeyError } from "../../core/errors.ts";
+import { RepeatableOption } from "./command.ts";
 import type { Commands } from "./runner.ts";
 import { lasting } from "./values.ts";
 
@@ -13,8 +14,8 @@ export const execCommands: Commands = {
       .usage("[options] -- PROGRAM [ARGUMENT...]")
       .argument("[program...]")
       .addOption(
-        new Option("--env <name>", "the variable that holds it").argParser(variableName)
-          .default("JWT_SECRET"),
+        new RepeatableOption("--env <name>", "the variable that holds it", variableName)
+          .default(["JWT_SECRET"], "JWT_SECRET"),
       )
       .addOption(
         new Option(

@@ -1,7 +1,18 @@
 import { type Command, Option } from "commander";
 import { run, type Runner } from "./runner.ts";
-import { LONGEST_REASON, LONGEST_REQUEST_ID } from "../../core/limits.ts";
-import { atMost, choice, CHOICES, duration, lasting, moment, nonEmpty, waiting } from "./values.ts";
+import { LONGEST_REQUEST_ID } from "../../core/limits.ts";
+import {
+  atMost,
+  choice,
+  CHOICES,
+  duration,
+  lasting,
+  moment,
+  nonEmpty,
+  reason,
+  several,
+  waiting,
+} from "./values.ts";
 
 // What is said when a version is prepared, what a rotation in two phases cannot have, and what is nothing to tell
 // others of before the second one.
@@ -13,7 +24,7 @@ const NOTICES = ["before", "after", "notifyUrl", "notifyKeyFile"];
 export function addRotate(command: Command, runner: Runner): void {
   command
     .description("replace the secret; every session ends at once unless --grace is given")
-    .option("--reason <text>", "why, for the audit log", atMost(LONGEST_REASON))
+    .addOption(reason())
     .option("--force", "do not ask; needed when stdin is no terminal")
     .addOption(
       lasting("--grace <duration>", "let tokens of the old secret verify for this long", "0s"),
@@ -57,13 +68,11 @@ export function addRotate(command: Command, runner: Runner): void {
       "announce it now, wait, and rotate then: 30m (from now), or 2026-11-23T03:00:00Z",
       moment,
     )
-    .option(
-      "--before <command>",
-      "shell command to run first; its failure stops the rotation",
-      nonEmpty,
+    .addOption(
+      several("--before <command>", "shell command to run first; its failure stops the rotation"),
     )
-    .option("--after <command>", "shell command to run when the secret was rotated", nonEmpty)
-    .option("--notify-url <url>", "post signed JSON to it (Standard Webhooks)", nonEmpty)
+    .addOption(several("--after <command>", "shell command to run when the secret was rotated"))
+    .addOption(several("--notify-url <url>", "post signed JSON to it (Standard Webhooks)"))
     .option("--notify-key-file <path>", "file of the key that signs it", nonEmpty)
     .option("--no-backup", "keep no copy of what is known of the versions beforehand")
     .option("--dry-run", "say what would happen and change nothing")

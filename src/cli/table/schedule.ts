@@ -1,6 +1,7 @@
-import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, type Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { RekeyError } from "../../core/errors.ts";
 import type { NoticeFlags } from "../rotation_notices.ts";
+import { TableCommand } from "./command.ts";
 import { addRotate } from "./rotate.ts";
 import type { Commands } from "./runner.ts";
 import { lasting, nonEmpty } from "./values.ts";
@@ -56,7 +57,7 @@ const FIXED = ["force", "ifOlderThan", "at", "dryRun", "requestId"];
 // A mistake is to be seen now and not at three in the morning.
 function optionsOfRotate(flags: readonly string[]): NoticeFlags {
   if (flags.length === 0) return {};
-  const rotate = new Command();
+  const rotate = new TableCommand();
   addRotate(rotate, () => Promise.resolve());
   rotate.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
   let why: string | undefined;

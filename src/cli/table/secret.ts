@@ -1,8 +1,7 @@
 import type { Location } from "../../core/secret_store.ts";
 import { Argument, type Command } from "commander";
 import { type Commands, run } from "./runner.ts";
-import { LONGEST_REASON } from "../../core/limits.ts";
-import { atMost, choice, CHOICES, lasting, nonEmpty, waiting } from "./values.ts";
+import { choice, CHOICES, lasting, nonEmpty, reason, waiting } from "./values.ts";
 import { backupCommands } from "./backup.ts";
 import { policyOptions } from "./policy.ts";
 import { addRotate } from "./rotate.ts";
@@ -49,7 +48,7 @@ export const secretCommands: Commands = {
       .addOption(
         lasting("--grace <duration>", "with --then-rotate: how long its tokens still verify", "0s"),
       )
-      .option("--reason <text>", "why, for the audit log", atMost(LONGEST_REASON))
+      .addOption(reason())
       .addHelpText(
         "after",
         `

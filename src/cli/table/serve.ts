@@ -1,6 +1,7 @@
 import { Option } from "commander";
 import { type Commands, run } from "./runner.ts";
-import { count, hosts, lasting, nonEmpty } from "./values.ts";
+import { RepeatableOption } from "./command.ts";
+import { count, host, lasting, nonEmpty } from "./values.ts";
 
 /** The flags of `serve`. */
 export const serveCommands: Commands = {
@@ -14,11 +15,12 @@ export const serveCommands: Commands = {
     program.command("serve")
       .description("serve verification, logins and a status page over HTTP, to this machine only")
       .addOption(
-        new Option("--listen <address>", "where to listen").default("127.0.0.1:8700"),
+        new Option("--listen <address>", "where to listen").default("127.0.0.1:8700")
+          .conflicts("unix"),
       )
       .option("--unix <path>", "listen on a Unix socket (mode 0600) instead", nonEmpty)
       .option("--workers <count>", "threads that answer requests (default: one a core)", count)
-      .option("--host <name>", "another name that it is reached by; may be repeated", hosts)
+      .addOption(new RepeatableOption("--host <name>", "another name that it is reached by", host))
       .option("--trust-forwarded", "take the client's address from the proxy's X-Forwarded-For")
       .option("--allow-remote", "listen where other machines can reach it; needs TLS")
       .option("--tls-cert <path>", "certificate chain (PEM)", nonEmpty)

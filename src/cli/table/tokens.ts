@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type Commands, run } from "./runner.ts";
-import { choice, CHOICES, duration, lasting, nonEmpty } from "./values.ts";
+import { choice, CHOICES, duration, lasting, nonEmpty, several } from "./values.ts";
 
 /** `issue` and `verify`. */
 export const tokenCommands: Commands = {
@@ -10,8 +10,8 @@ export const tokenCommands: Commands = {
       .requiredOption("--sub <subject>", "whom the token is for", nonEmpty)
       .addOption(lasting("--ttl <duration>", "how long it is valid", "1h"))
       .option("--iss <issuer>", "issuer claim")
-      .option("--aud <audience>", "audience claim")
-      .option("--scope <scope>", "scope claim")
+      .addOption(several("--aud <audience>", "audience claim"))
+      .addOption(several("--scope <scope>", "scope claim"))
       .action(run(runner, async () => (await import("../commands/issue.ts")).issue));
   },
   verify: (program, runner) => {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type Commands, type NamedRun, run, type Runner } from "./runner.ts";
-import { count, nonEmpty } from "./values.ts";
+import { count, nonEmpty, several } from "./values.ts";
 
 /** `user` and `session`. */
 export const userCommands: Commands = { user: addUser, session: addSession };
@@ -40,11 +40,11 @@ function addSession(program: Command, runner: Runner): void {
   const session = program.command("session").description("tokens that were issued and are open");
   session.command("list").description("show the newest open sessions")
     .option("--limit <count>", "how many", count, 50)
-    .option("--user <name>", "only this user's", nonEmpty)
+    .addOption(several("--user <name>", "only this user's"))
     .action(run(runner, async () => (await import("../commands/session.ts")).sessionList));
   session.command("revoke").description("end a session, or all of a user's")
     .argument("[jti]", "the session")
-    .option("--user <name>", "all of this user's", nonEmpty)
+    .addOption(several("--user <name>", "all of this user's"))
     .action((jti: string | undefined, options, command: Command) =>
       runner(command.optsWithGlobals(), async (context) => {
         await (await import("../commands/session.ts")).sessionRevoke({ ...options, jti }, context);

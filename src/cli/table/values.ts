@@ -3,6 +3,8 @@ import { type Head, readHead } from "../../audit/head.ts";
 import { parseDuration } from "../../core/duration.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import { canonicalHost } from "../../http/host.ts";
+import { LONGEST_REASON } from "../../core/limits.ts";
+import { RemarkOption, RepeatableOption } from "./command.ts";
 
 // What the flags' values may be, and what becomes of them.
 
@@ -70,15 +72,15 @@ export function moment(text: string): number {
   throw new InvalidArgumentError("It is over.");
 }
 
-/** An option that may be given several times. */
-export function repeated(text: string, before: string[] = []): string[] {
-  return [...before, nonEmpty(text)];
+/** An option that may be given several times, each time with any text. */
+export function several(flags: string, description: string): Option {
+  return new RepeatableOption(flags, description, nonEmpty);
 }
 
-/** Names or addresses of a server; the option may be given several times. */
-export function hosts(text: string, before: string[] = []): string[] {
+/** Name or address of a server. */
+export function host(text: string): string {
   const host = canonicalHost(text);
-  if (host !== undefined) return [...before, host];
+  if (host !== undefined) return host;
   throw new InvalidArgumentError("Write app.example.com or an address, without http:// or *.");
 }
 
@@ -86,6 +88,12 @@ export function hosts(text: string, before: string[] = []): string[] {
 export function nonEmpty(text: string): string {
   if (text !== "") return text;
   throw new InvalidArgumentError("Say something.");
+}
+
+/** Why something is done, for the audit log. */
+export function reason(): Option {
+  return new RemarkOption("--reason <text>", "why, for the audit log")
+    .argParser(atMost(LONGEST_REASON));
 }
 
 /** What is kept for good, and by every machine that shares the secret. */

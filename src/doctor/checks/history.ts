@@ -75,7 +75,7 @@ function due(patient: OpenPatient): Finding[] {
 function loggedOut(patient: OpenPatient): Finding[] {
   const { installation } = patient;
   const since = installation.now() - DAY_MS;
-  const filter = { event: EVENTS.rotationCompleted, since };
+  const filter = { event: [EVENTS.rotationCompleted], since };
   const row = listAudit(installation.database, 1, filter)[0];
   if (row === undefined || installation.versions.previous().length > 0) return [];
   const reason = row.reason === null ? "" : ` (${row.reason})`;

@@ -1,0 +1,65 @@
+import { Command, Option } from "commander";
+import { RekeyError } from "../../core/errors.ts";
+
+/** An option that may be given several times: all of its values count, in their order. */
+export class RepeatableOption<T = string> extends Option {
+  /**
+   * @param flags as commander writes them, with the value in `<>`.
+   * @param description what one value is for; that there may be several is added to it.
+   * @param parse makes a value of a text, and throws `InvalidArgumentError` when it cannot.
+   */
+  constructor(flags: string, description: string, parse: (text: string) => T) {
+    super(flags, `${description}; may be repeated`);
+    this.argParser((text: string, before: readonly T[] | undefined) =>
+      // What stands there at first is the default.
+      before === undefined || before === this.defaultValue
+        ? [parse(text)]
+        : [...before, parse(text)]
+    );
+  }
+}
+
+/** An option whose value is only kept, so that an empty one says no more than none. */
+export class RemarkOption extends Option {}
+
+/** Whether a word with its value follows an option. */
+export function takesValue(option: Option | undefined): option is Option {
+  return option !== undefined && (option.required || option.optional);
+}
+
+/**
+ * A command whose options lose no value: one that may not be repeated is refused when it is given twice, before or after
+ * a subcommand's name. So is an empty value, which is a shell's variable that was not set. A flag without a value says
+ * the same however often it is given.
+ */
+export class TableCommand extends Command {
+  override createCommand(name?: string): TableCommand {
+    return new TableCommand(name);
+  }
+
+  override addOption(option: Option): this {
+    // Before the library's own listener, which takes the value.
+    if (takesValue(option)) this.on(`option:${option.name()}`, checking(option));
+    return super.addOption(option);
+  }
+}
+
+function checking(option: Option): (value: string) => void {
+  let given = false;
+  return (value) => {
+    if (value === "" && !(option instanceof RemarkOption)) {
+      throw refusal(`Cannot use an empty value for ${option.long}`, `Write ${option.flags}`);
+    }
+    if (given && !(option instanceof RepeatableOption)) {
+      throw refusal(
+        `Cannot use ${option.long}: it was given more than once`,
+        "Give it once; only options whose help says so may be repeated",
+      );
+    }
+    given = true;
+  };
+}
+
+function refusal(message: string, hint: string): RekeyError {
+  return new RekeyError("usage", message, { hint });
+}
