@@ -2,7 +2,8 @@
 export const EVENTS = {
   created: "JWT secret created",
   retrievedFromKeyring: "JWT secret retrieved from keyring",
-  retrievedFromDatabase: "JWT secret retrieved from database (fallback)",
+  retrievedFromDatabase: "JWT secret retrieved from database",
+  retrievedAsFallback: "JWT secret retrieved from database (fallback)",
   retrievedFromEtcd: "JWT secret retrieved from etcd",
   rotationInitiated: "JWT secret rotation initiated",
   rotationCompleted: "JWT secret rotation completed",

@@ -22,6 +22,8 @@ export interface Figures {
 
 const NEWEST = 10_000;
 
+const FROM_DATABASE: readonly string[] = [EVENTS.retrievedFromDatabase, EVENTS.retrievedAsFallback];
+
 /** Computes the figures from what is recorded; the cost does not grow with the log. */
 export function figures(sql: Sql): Figures {
   const verifications = verdicts(sql);
@@ -30,8 +32,8 @@ export function figures(sql: Sql): Figures {
     verifications,
     success_rate: total === 0 ? null : (verifications.valid ?? 0) / total,
     retrieval: {
-      keyring: times(sql, EVENTS.retrievedFromKeyring),
-      database: times(sql, EVENTS.retrievedFromDatabase),
+      keyring: times(sql, [EVENTS.retrievedFromKeyring]),
+      database: times(sql, FROM_DATABASE),
     },
     fallback_rate: fallbackRate(sql),
     rotations: rotations(sql),
@@ -49,10 +51,10 @@ export interface RetrievalCounts {
 /** Counts all retrievals. */
 export function retrievalCounts(sql: Sql): RetrievalCounts {
   const rows = sql.prepare(
-    "SELECT event, home, count FROM rekey_audit_counts WHERE event IN (?, ?)",
-  ).all(EVENTS.retrievedFromKeyring, EVENTS.retrievedFromDatabase);
+    "SELECT event, home, count FROM rekey_audit_counts WHERE event IN (?, ?, ?)",
+  ).all(EVENTS.retrievedFromKeyring, ...FROM_DATABASE);
   const sum = (some: typeof rows) => some.reduce((total, { count }) => total + Number(count), 0);
-  const sealed = rows.filter(({ event }) => event === EVENTS.retrievedFromDatabase);
+  const sealed = rows.filter(({ event }) => event !== EVENTS.retrievedFromKeyring);
   return {
     keyring: sum(rows.filter(({ event }) => event === EVENTS.retrievedFromKeyring)),
     database: sum(sealed),
@@ -82,11 +84,14 @@ function verdicts(sql: Sql): Record<string, number> {
   return Object.fromEntries(rows.map(({ result, count }) => [String(result), Number(count)]));
 }
 
-function times(sql: Sql, event: string): RetrievalTimes | null {
-  const rows = sql.prepare(
-    `SELECT duration FROM rekey_audit WHERE event = ? AND duration IS NOT NULL
+function times(sql: Sql, events: readonly string[]): RetrievalTimes | null {
+  // One after the other: the index serves one event in the order of its rows.
+  const newest = sql.prepare(
+    `SELECT seq, duration FROM rekey_audit WHERE event = ? AND duration IS NOT NULL
      ORDER BY seq DESC LIMIT ${NEWEST}`,
-  ).all(event);
+  );
+  const rows = events.flatMap((event) => newest.all(event))
+    .sort((a, b) => Number(b.seq) - Number(a.seq)).slice(0, NEWEST);
   const sorted = rows.map(({ duration }) => Number(duration) / 1000).sort((a, b) => a - b);
   if (sorted.length === 0) return null;
   // The smallest value that at least this share of all does not exceed.

@@ -131,16 +131,26 @@ async function search(
   return undefined;
 }
 
+/**
+ * Whether the database serves because the keyring does not (the guide's "Database Fallback"). Where the operator has
+ * chosen the database, or machines share the secret, it is where the value belongs.
+ */
+function isFallback({ meta }: Installation, { location }: Version): boolean {
+  return location === "keyring" || (location === "database" && meta.get("store") !== "database");
+}
+
 async function fromDatabase(
-  { sealed }: Installation,
+  installation: Installation,
   version: Version,
   note: Note,
 ): Promise<Retrieved | undefined> {
   const start = performance.now();
-  const secret = await readSealed(sealed, sealedSlot(version), version, note);
+  const secret = await readSealed(installation.sealed, sealedSlot(version), version, note);
   if (secret === null) return undefined;
   const { version: number, kid } = version;
-  const event = EVENTS.retrievedFromDatabase;
+  const event = isFallback(installation, version)
+    ? EVENTS.retrievedAsFallback
+    : EVENTS.retrievedFromDatabase;
   const duration = microsecondsSince(start);
   note({
     event,
