@@ -22,7 +22,7 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
   [
     "--allow-ffi",
     "the keyring addon; `serve` raises its limit of open files, keeps its memory to itself and speaks to systemd; " +
-    "`exec` becomes its program; who listens on an abstract session bus",
+    "`exec` becomes its program; which programs run and hold an old secret; who listens on an abstract session bus",
   ],
   [
     "--allow-run",

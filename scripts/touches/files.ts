@@ -89,6 +89,13 @@ export const FILES: readonly Row[] = [
     why: "opens what is sealed in the database, the key of the audit log's hashes among it",
   },
   {
+    what: "the names in `~/.config/rekey`",
+    pattern: at("~/\\.config/rekey"),
+    how: "reads",
+    ...both(["doctor"]),
+    why: "whether a key file of the app is there, whose folder is to be private",
+  },
+  {
     what: "the key file, and its folder",
     pattern: at("~/\\.config/rekey(/agiworkforce-ID\\.kek)?"),
     how: "writes",

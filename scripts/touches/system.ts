@@ -50,6 +50,21 @@ export const SYSTEM: readonly Row[] = [
     perhaps: true,
   },
   {
+    what: "`/proc/sys/kernel/random/boot_id`, `/proc/PID/stat`",
+    pattern: /^\/proc\/(sys\/kernel\/random\/boot_id|\d+\/stat)$/,
+    how: "reads",
+    ...both(["exec", "exec --on-rotate"]),
+    why: "what tells the program's process from a later one, for naming who holds an old version",
+  },
+  {
+    what: "the same once `exec` has started a program, and `/proc/locks`",
+    pattern: /^\/proc\/(sys\/kernel\/random\/boot_id|\d+\/stat|locks)$/,
+    how: "reads",
+    ...both(["status", "rotate", "revoke", "doctor", "serve", "serve --unix"]),
+    why: "which programs still run, and whether one has the database open",
+    perhaps: true,
+  },
+  {
     what: "`/dev/urandom`",
     pattern: /^\/dev\/urandom$/,
     how: "reads",

@@ -9,6 +9,9 @@ import { sameInstallation } from "./keys.ts";
 // What goes on as it is when a database is replaced by an older copy of itself.
 const LOG_TABLES: readonly string[] = ["rekey_audit", "rekey_audit_counts", "rekey_verifications"];
 
+// What runs on this machine runs on, whatever the backup says.
+const MACHINE_TABLES: readonly string[] = ["rekey_exec"];
+
 /**
  * Takes over into a backup what must not be forgotten: versions that it does not know, as retired ones, so
  * that their tokens are refused by name and no number is used twice; ends of sessions; and users, of whom some
@@ -73,6 +76,7 @@ export async function replaceRows(
   database.transaction(() => {
     database.deferForeignKeys();
     for (const table of OWN_TABLES) {
+      if (MACHINE_TABLES.includes(table)) continue;
       if (!same || !LOG_TABLES.includes(table)) takeRows(database, staged.database, table);
     }
     sealed.takeAll(staged.database);

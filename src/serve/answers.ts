@@ -5,6 +5,7 @@ import { rfc3339 } from "../core/clock.ts";
 import type { Office } from "../http/route.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Changed } from "../secret/rotation.ts";
+import { describeHolders, staleHolders } from "../secret/holders.ts";
 import type { Managers } from "./managers.ts";
 import type { Settings } from "./settings.ts";
 
@@ -39,6 +40,7 @@ export async function statusOf(
       kid: row.kid,
       until: rfc3339(row.grace_until ?? 0),
     })),
+    stale_processes: describeHolders(staleHolders(installation)),
     sessions_active: await auth.activeSessions(),
     success_rate,
     verifications,

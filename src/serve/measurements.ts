@@ -4,6 +4,8 @@ import type { Measured } from "../http/meters.ts";
 import type { Prometheus } from "../http/prometheus.ts";
 import { knownFleet } from "../fleet/snapshot.ts";
 import type { SecretManager } from "../secret/manager.ts";
+import { HOLDER_STATES, holdersOf } from "../secret/holders.ts";
+import type { Installation } from "../store/installation.ts";
 import type { Settings } from "./settings.ts";
 
 /** All threads' metrics together with what the database knows, in Prometheus' text format. */
@@ -27,13 +29,29 @@ export async function expose(
 
 type Gauge = (name: string, help: string, labels: Record<string, string>, value: number) => void;
 
+/** How many processes that `exec` started hold which kind of version. */
+function ofHolders(
+  { Gauge }: Prometheus,
+  own: InstanceType<Prometheus["Registry"]>,
+  installation: Installation,
+): void {
+  const help = "Running processes that exec has started, by what their version is worth";
+  const name = "rekey_exec_processes";
+  const gauge = new Gauge({ name, help, labelNames: ["state"], registers: [own] });
+  const holders = holdersOf(installation);
+  for (const state of HOLDER_STATES) {
+    gauge.set({ state }, holders.filter((holder) => holder.state === state).length);
+  }
+}
+
 async function ofSecret(
-  { Counter }: Prometheus,
+  library: Prometheus,
   own: InstanceType<Prometheus["Registry"]>,
   gauge: Gauge,
   secrets: SecretManager,
   { maxAgeSeconds }: Settings,
 ): Promise<boolean> {
+  const { Counter } = library;
   try {
     secrets.refresh();
     const { installation, version } = await secrets.open();
@@ -53,6 +71,7 @@ async function ofSecret(
     gauge("rekey_current_version", "Number of the current version", {}, version.version);
     gauge("rekey_current_version_age_seconds", "Age of the current version", {}, age);
     gauge("rekey_rotation_due", "1 when a rotation is due", {}, age >= maxAgeSeconds ? 1 : 0);
+    ofHolders(library, own, installation);
     const fleet = knownFleet(installation.meta);
     if (fleet === undefined) return true;
     gauge("rekey_fleet_change", "Change of the shared state that it goes by", {}, fleet.change);

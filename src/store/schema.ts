@@ -106,10 +106,24 @@ export const MIGRATIONS: readonly string[] = [
      WHERE key = 'alg' AND value IN ('HS256', 'HS384', 'HS512');
    UPDATE rekey_versions SET key_form = value FROM rekey_meta
      WHERE key = 'key_form' AND value IN ('text', 'raw');`,
+  // Processes that `exec` has given a secret.
+  `CREATE TABLE rekey_exec (
+     place TEXT NOT NULL,
+     pid INTEGER NOT NULL,
+     started INTEGER NOT NULL,
+     kid TEXT NOT NULL,
+     program TEXT NOT NULL,
+     since INTEGER NOT NULL,
+     keeper_pid INTEGER,
+     keeper_started INTEGER,
+     signal TEXT,
+     PRIMARY KEY (place, pid)
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** Our tables, children first: sessions refer to versions. `settings` is shared with the application. */
 export const OWN_TABLES = [
+  "rekey_exec",
   "rekey_throttle",
   "rekey_users",
   "rekey_sessions",

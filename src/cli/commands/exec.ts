@@ -1,5 +1,7 @@
-import { asRefusalOrBug, RekeyError } from "../../core/errors.ts";
+import { asRefusal, asRefusalOrBug, isRekeyError, RekeyError } from "../../core/errors.ts";
 import { hideMemory } from "../../serve/confinement.ts";
+import type { ProcessId } from "../../files/processes.ts";
+import { forgetHolder, noteHolder, type Started } from "../../secret/holders.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { type Context, variable } from "../context.ts";
 import type { Ending } from "../ending.ts";
@@ -33,9 +35,11 @@ const FOLLOW_MS = 2_000;
 export async function exec(options: ExecFlags, context: Context): Promise<void> {
   const { secrets, output } = context;
   const given = await give(secrets, options, output);
+  const becomes = options.onRotate === undefined && Deno.build.os !== "windows";
+  if (becomes) await noteStart(secrets, { pid: Deno.pid }, given, output);
   // Neither the program nor its parent needs the files that are open.
   secrets.close();
-  if (options.onRotate === undefined && Deno.build.os !== "windows") throw replaceBy(given);
+  if (becomes) throw replaceBy(given);
   const ending = await supervise(options, context, given);
   if ("status" in ending) throw new ProgramEnded(ending.status);
   dieOf(ending.signal);
@@ -69,15 +73,54 @@ async function supervise(
     warn,
     remark: (text: string) => output.remark(text),
     give: () => give(secrets, options, output),
+    ...noting(secrets, onRotate, output),
   };
   try {
     const reaction = onRotate === "restart" ? { restartAfterMs: graceStop * 1000 } : onRotate;
     return await new Supervisor(reaction, around, given).ended();
   } finally {
+    await around.ended();
     clearInterval(following);
     watch.close();
     secrets.close();
   }
+}
+
+/** Writes down who has the secret, so that a rotation can name who still has the old one. */
+async function noteStart(
+  secrets: SecretManager,
+  process: Pick<Started, "pid" | "keeper">,
+  { program, kid, written }: Given,
+  output: Output,
+): Promise<ProcessId | undefined> {
+  const started = { ...process, kid, program: shown(program.name) };
+  const id = await secrets.open().then(({ installation }) => noteHolder(installation, started))
+    .catch(asRefusal);
+  if (typeof id === "object" && !isRekeyError(id)) return id;
+  // What keeps the one from being written keeps the other, and was said.
+  if (id !== "ended" && written && Deno.build.os === "linux") output.warning(NOT_NAMED);
+}
+
+const NOT_NAMED = "it could not be written down that this program has the secret: " +
+  "a rotation will not name it";
+
+function noting(secrets: SecretManager, onRotate: ExecFlags["onRotate"], output: Output) {
+  let id: ProcessId | undefined;
+  const signal = typeof onRotate === "object" ? onRotate.signal : null;
+  // Without a reaction it is only watched until it ends.
+  const keeper = onRotate === undefined ? {} : { keeper: { signal } };
+  const forget = async () => {
+    if (id !== undefined) forgetHolder((await secrets.open()).installation, id);
+    id = undefined;
+  };
+  return {
+    began: async (pid: number, given: Given) => {
+      secrets.refresh();
+      await forget().catch(asRefusal);
+      id = await noteStart(secrets, { pid, ...keeper }, given, output);
+    },
+    ended: () => forget().then(() => {}, asRefusal),
+  };
 }
 
 // Of a fleet's rotations this machine has to ask. What keeps it from hearing of them is said once.
@@ -107,10 +150,11 @@ async function give(
   await secrets.fleet.catchUp();
   const { secret } = await secrets.get(`exec ${shown(program.name)}`);
   if (secret.reveal().includes("\0")) throw notForEnvironment();
-  if (!await secrets.flushNotes()) output.warning(NOT_WRITTEN_DOWN);
+  const written = await secrets.flushNotes();
+  if (!written) output.warning(NOT_WRITTEN_DOWN);
   const held = env.map((variable) => [variable, secret.reveal()] as const);
   const variables = { REKEY_KID: secret.kid, ...Object.fromEntries(held) };
-  return { program, kid: secret.kid, variables };
+  return { program, kid: secret.kid, variables, written };
 }
 
 // Only a value that another program put into the keyring can be one: `import` refuses it.

@@ -1,4 +1,6 @@
 import type { Context } from "../context.ts";
+import { describeHolders } from "../../secret/holders.ts";
+import { staleProcesses, warnOfHolders } from "../holders.ts";
 import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_members.ts";
 
 /** Flags of `rekey revoke`. Durations in seconds. */
@@ -12,10 +14,17 @@ export async function revoke({ wait }: RevokeFlags, { secrets, output }: Context
   const confirmation = await confirmed(secrets, wait);
   const versions = ended.map(({ version }) => version);
   const app = secrets.environment.app.name;
-  output.result({ app, revoked_versions: versions, ...describeConfirmation(confirmation) }, [
+  const stale = await staleProcesses(secrets);
+  output.result({
+    app,
+    revoked_versions: versions,
+    stale_processes: describeHolders(stale),
+    ...describeConfirmation(confirmation),
+  }, [
     versions.length === 0
       ? "No grace window is open"
       : `No longer verifying: version ${versions.join(", ")}`,
   ]);
+  warnOfHolders(stale, output);
   mustBeConfirmed(confirmation);
 }

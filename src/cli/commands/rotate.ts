@@ -11,6 +11,8 @@ import { announceAndMake } from "../announced_rotation.ts";
 import type { Context } from "../context.ts";
 import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_members.ts";
 import { describeSeconds, describeVersion, sessionsText } from "../describe.ts";
+import { describeHolders } from "../../secret/holders.ts";
+import { staleProcesses, warnOfHolders } from "../holders.ts";
 import type { Output } from "../output.ts";
 import { type NoticeFlags, RotationNotices } from "../rotation_notices.ts";
 import { mustBeWanted } from "../terminal.ts";
@@ -73,6 +75,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   if (changed.rotated) await notices.after(changed);
   const confirmation = await confirmed(secrets, options.wait);
   const app = secrets.environment.app.name;
+  const stale = await staleProcesses(secrets);
   output.result({
     ...describeVersion(app, changed.version),
     previous_version: changed.previous?.version ?? null,
@@ -81,10 +84,12 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
     reason: changed.version.reason,
     ...changed.rotated ? {} : { rotated: false },
     audit_head: changed.head && showHead(changed.head),
+    stale_processes: describeHolders(stale),
     ...describeConfirmation(confirmation),
   }, human(app, changed));
   if (changed.rotated && changed.head !== null) output.head(showHead(changed.head));
   warn(changed, lastExpiry, output);
+  warnOfHolders(stale, output);
   // Guarantee 4: a server on this machine may not know of it.
   if (isNotFollowed(changed)) throw notTakenOver();
   if (hasLeft(changed)) mustNotWait(options.wait);

@@ -10,6 +10,8 @@ import type { Version } from "../../store/versions.ts";
 import type { Context } from "../context.ts";
 import { describePolicy, policyText } from "../policy_flags.ts";
 import { type FleetFacts, fleetFacts, fleetLines } from "../fleet_facts.ts";
+import { holderText, staleProcesses } from "../holders.ts";
+import { describeHolders, type StaleHolder } from "../../secret/holders.ts";
 import type { Output } from "../output.ts";
 import {
   describeSeconds,
@@ -51,6 +53,7 @@ async function show(options: StatusOptions, context: Context): Promise<void> {
   const { policy } = installation;
   // Not below zero, should the clock have been set back.
   const age = Math.max(0, Math.floor((installation.now() - version.created_at) / 1000));
+  const stale = await staleProcesses(secrets);
   const facts = {
     ...describeVersion(secrets.environment.app.name, version),
     read_from: from,
@@ -63,9 +66,13 @@ async function show(options: StatusOptions, context: Context): Promise<void> {
     sessions_active: await auth.activeSessions(),
     fallback_rate: fallbackRate(installation.database),
     last_rotation: lastRotation(installation.database),
+    stale_processes: describeHolders(stale),
     ...await fleetFacts(installation),
   };
-  output.result(facts, options.check ? [monitored(facts, options.maxAge)] : human(facts, policy));
+  output.result(
+    facts,
+    options.check ? [monitored(facts, options.maxAge)] : human(facts, policy, stale),
+  );
   if (version.location === "keyring" && from !== version.location) {
     output.warning(`the keyring cannot be used; the sealed copy serves`);
   }
@@ -104,6 +111,7 @@ type Facts = Record<string, unknown> & {
   fleet?: FleetFacts;
   kek: Awaited<ReturnType<typeof kekFacts>>;
   grace: ReturnType<typeof describeGrace>[];
+  stale_processes: ReturnType<typeof describeHolders>;
   rotation_announced: string | null;
   last_rotation: string | null;
 };
@@ -114,10 +122,14 @@ function monitored(facts: Facts, maxAge: number): string {
   const when = facts.rotation_due ? "a rotation is due" : `due in ${describeSeconds(maxAge - age)}`;
   const copied = facts.location === "keyring" && facts.read_from !== facts.location;
   const copy = copied ? ", read from its sealed copy" : "";
+  const ended = facts.stale_processes.filter(({ state }) => state === "ended").length;
+  const held = ended === 0
+    ? ""
+    : `, ${ended} process${ended === 1 ? "" : "es"} with an ended version`;
   return `REKEY ${
     facts.rotation_due ? "CRITICAL" : "OK"
   } - ${facts.app} version ${facts.version} ` +
-    `in ${placeName(facts.location)}${copy} is ${describeSeconds(age)} old, ${when} | ` +
+    `in ${placeName(facts.location)}${copy} is ${describeSeconds(age)} old, ${when}${held} | ` +
     `age=${age}s;;${maxAge} sessions=${facts.sessions_active}`;
 }
 
@@ -126,7 +138,7 @@ function withRelative(time: string): string {
   return `${time} (${fromNow(Date.parse(time), Date.now())})`;
 }
 
-function human(facts: Facts, policy: TokenPolicy): string[] {
+function human(facts: Facts, policy: TokenPolicy, stale: readonly StaleHolder[]): string[] {
   const { kek, grace } = facts;
   const rate = facts.fallback_rate as number | null;
   const keyFile = kek.generated
@@ -156,6 +168,7 @@ function human(facts: Facts, policy: TokenPolicy): string[] {
     ["active sessions", sessionsText(facts.sessions_active as number)],
     ["fallback rate", rate === null ? "none retrieved yet" : `${(rate * 100).toFixed(1)} %`],
     ["last rotation", facts.last_rotation === null ? "never" : withRelative(facts.last_rotation)],
+    ...stale.map((holder) => ["process", holderText(holder)]),
     ...fleetLines(facts.fleet),
   ]);
 }

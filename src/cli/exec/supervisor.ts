@@ -18,6 +18,8 @@ export interface Given {
   readonly program: Program;
   readonly kid: string;
   readonly variables: Record<string, string>;
+  /** Whether it could be written down that the program gets the secret. */
+  readonly written: boolean;
 }
 
 /** What the supervisor needs of the program around it. */
@@ -25,6 +27,8 @@ export interface Surroundings {
   readonly watch: Watch;
   /** Gets the current secret. @throws {RekeyError} when it cannot be had. */
   give(): Promise<Given>;
+  /** The program has begun. */
+  began(pid: number, given: Given): Promise<void>;
   remark(text: string): void;
   warn(text: string): void;
 }
@@ -38,6 +42,7 @@ const ENDING: readonly Passed[] = ["SIGTERM", "SIGINT", "SIGQUIT"];
 export class Supervisor {
   readonly #pause = new Pause();
   #child: Child;
+  readonly #noted: Promise<void>;
   #kid: string;
   #toldToEnd = false;
   #restarting = false;
@@ -47,15 +52,18 @@ export class Supervisor {
   constructor(
     private readonly onRotate: OnRotate | undefined,
     private readonly around: Surroundings,
-    { program, kid, variables }: Given,
+    given: Given,
   ) {
+    const { program, kid, variables } = given;
     onSignals((signal, isOfTerminal) => this.#pass(signal, isOfTerminal));
     this.#child = Child.start(program, variables);
+    this.#noted = around.began(this.#child.id, given);
     this.#kid = kid;
   }
 
   /** How the program ended, by itself or told to by others. @throws {RekeyError} when it cannot be started again. */
   async ended(): Promise<Ending> {
+    await this.#noted;
     if (this.onRotate === undefined) return await this.#child.end();
     for (;;) {
       const ending = await this.#child.endsWithin(EVERY_MS);
@@ -86,6 +94,7 @@ export class Supervisor {
     if (this.#toldToEnd) return ending;
     this.#child = Child.start(given.program, given.variables);
     this.#kid = given.kid;
+    await this.around.began(this.#child.id, given);
     this.around.remark(`the secret is another one (kid ${given.kid}): started again with it`);
   }
 

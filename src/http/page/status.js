@@ -14,9 +14,19 @@ export function showState(status) {
   setText("sessions", count(status.sessions_active));
   setText("time", utc(time));
   setText("no-grace", grace.length === 0 ? "none" : "");
+  showStale(status.stale_processes);
   keep(byId("grace"), grace, ({ version, kid, until }) => {
     const code = make("code", {}, kid);
     return make("li", {}, `version ${version} (kid `, code, ") until ", timeOf(until));
+  });
+}
+
+function showStale(processes) {
+  setText("no-stale", processes.length === 0 ? "none" : "");
+  keep(byId("stale"), processes, ({ pid, program, version, state, until }) => {
+    const held = version === null ? "an unknown version" : `version ${version}`;
+    const named = `${program} (PID ${pid}) holds ${held}, which `;
+    return make("li", {}, named, ...state === "ended" ? ["has ended"] : ["ends ", timeOf(until)]);
   });
 }
 

@@ -1,0 +1,98 @@
+import { Buffer } from "node:buffer";
+
+// What the runtime does not let a program do: wait for a pipe for a bounded time, and read below /proc.
+
+const O_RDONLY = 0;
+const O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+const POLLIN = 1;
+
+/** Bytes of a read that is tried: what a pipe holds. */
+const PIECE = 65_536;
+
+/** How a reading of a descriptor ended. */
+export type Read =
+  | { readonly bytes: Uint8Array }
+  /** `late`: nothing came in time; `long`: there is more than was wanted; `failed`: the system refused. */
+  | { readonly failure: "late" | "long" | "failed" };
+
+function loadLibrary() {
+  if (Deno.build.os !== "linux") return undefined;
+  return Deno.dlopen("libc.so.6", {
+    open: { parameters: ["buffer", "i32"], result: "i32" },
+    close: { parameters: ["i32"], result: "i32" },
+    read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+    poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
+    isatty: { parameters: ["i32"], result: "i32" },
+  }).symbols;
+}
+
+let loaded: ReturnType<typeof loadLibrary>;
+
+function libc() {
+  return loaded ??= loadLibrary();
+}
+
+/** Whether a descriptor is a terminal. */
+export function isTerminal(descriptor: number): boolean {
+  return libc()?.isatty(descriptor) === 1;
+}
+
+/**
+ * Opens a file for reading without waiting for the other end, if it is a pipe, and closes it after use.
+ *
+ * @returns what `use` does; `undefined` when it cannot be opened, or the system is none whose calls are known.
+ */
+export function withDescriptor<T>(path: string, use: (descriptor: number) => T): T | undefined {
+  const descriptor = libc()?.open(Buffer.from(`${path}\0`), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (descriptor === undefined || descriptor < 0) return undefined;
+  try {
+    return use(descriptor);
+  } finally {
+    libc()!.close(descriptor);
+  }
+}
+
+/**
+ * Reads a descriptor to its end.
+ *
+ * @param longest in bytes.
+ * @param patience how long the first bytes may take, and all that come after others, in milliseconds.
+ */
+export function readToEnd(
+  descriptor: number,
+  longest: number,
+  patience: { readonly first: number; readonly next: number },
+): Read {
+  const pieces: Uint8Array[] = [];
+  let failure: "late" | "long" | "failed" | undefined;
+  const take = (piece: Uint8Array) => {
+    pieces.push(piece);
+    return pieces.reduce((sum, { length }) => sum + length, 0) <= longest;
+  };
+  for (let wait = patience.first;; wait = patience.next) {
+    const piece = next(descriptor, wait);
+    if (typeof piece === "string") failure = piece;
+    else if (piece.length > 0 && !take(piece)) failure = "long";
+    if (failure !== undefined || piece.length === 0) break;
+  }
+  const bytes = new Uint8Array(Buffer.concat(pieces));
+  pieces.forEach((piece) => piece.fill(0));
+  return failure === undefined ? { bytes } : { failure };
+}
+
+/** The next bytes; none at the end. */
+function next(descriptor: number, waitMs: number): Uint8Array | "late" | "failed" {
+  const library = libc();
+  if (library === undefined) return "failed";
+  // struct pollfd: int fd, short events, short revents.
+  const wanted = new Int32Array([descriptor, POLLIN]);
+  const ready = library.poll(wanted, 1n, waitMs);
+  if (ready === 0) return "late";
+  const buffer = new Uint8Array(PIECE);
+  const length = Number(library.read(descriptor, buffer, BigInt(PIECE)));
+  if (length < 0) return "failed";
+  const piece = buffer.slice(0, length);
+  buffer.fill(0);
+  return piece;
+}

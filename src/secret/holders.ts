@@ -1,0 +1,153 @@
+import { rfc3339 } from "../core/clock.ts";
+import { isRekeyError } from "../core/errors.ts";
+import { Processes, type ProcessId } from "../files/processes.ts";
+import { type ExecProcess, ExecProcesses } from "../store/exec_processes.ts";
+import type { Installation } from "../store/installation.ts";
+import type { Version } from "../store/versions.ts";
+
+/**
+ * What the version is worth that a process holds: `current`; `grace`, it still verifies for a while; `ended`. With
+ * `exec --on-rotate` a process that holds an older one is `restarting`, or `told` by a signal: then it gets the new
+ * value by itself, and its environment, which cannot be changed, says nothing of what it uses.
+ */
+export const HOLDER_STATES = ["current", "grace", "ended", "restarting", "told"] as const;
+export type HolderState = (typeof HOLDER_STATES)[number];
+
+/** A running process that `exec` has given a secret. Times are milliseconds since the epoch. */
+export interface Holder {
+  readonly pid: number;
+  readonly program: string;
+  readonly kid: string;
+  /** `null` when this database does not know the kid, as after a restoration. */
+  readonly version: number | null;
+  readonly since: number;
+  readonly state: HolderState;
+  /** End of the grace window. */
+  readonly until: number | null;
+}
+
+// A program has ten seconds to end, and a keyring may be slow; who takes longer is not being restarted.
+const RESTART_MS = 60_000;
+
+// Of containers that cannot be looked into nobody says when they are gone.
+const FORGOTTEN_MS = 30 * 86_400_000;
+
+const WAIT_MS = 100;
+
+/** The processes of this user that were started by `exec` and run; those of other containers cannot be seen. */
+export function holdersOf(installation: Installation): Holder[] {
+  const rows = new ExecProcesses(installation.database).all();
+  if (rows.length === 0) return [];
+  const processes = new Processes();
+  return rows.filter((row) => processes.lifeOf(row) === "runs")
+    .map((row) => holder(installation, row, processes));
+}
+
+/** One that holds a version that has ended or is about to, and that nobody restarts. */
+export type StaleHolder = Holder & { readonly state: "ended" | "grace" };
+
+export function staleHolders(installation: Installation): StaleHolder[] {
+  return holdersOf(installation).filter(isStale);
+}
+
+export function isStale(holder: Holder): holder is StaleHolder {
+  return holder.state === "ended" || holder.state === "grace";
+}
+
+/** As `--json` and `/status.json` show them: times are RFC 3339. */
+export function describeHolders(holders: readonly StaleHolder[]) {
+  return holders.map(({ since, until, ...holder }) => ({
+    ...holder,
+    since: rfc3339(since),
+    until: until === null ? null : rfc3339(until),
+  }));
+}
+
+function holder(installation: Installation, row: ExecProcess, processes: Processes): Holder {
+  const { pid, program, kid, since, keeper, signal } = row;
+  const version = installation.versions.byKid(kid);
+  const [now, end] = [installation.now(), endOf(version)];
+  const known = { pid, program, kid, version: version?.version ?? null, since };
+  if (version?.state === "current") return { ...known, state: "current", until: null };
+  const kept = keeper !== null && processes.lifeOf(keeper) === "runs";
+  if (kept && signal !== null) return { ...known, state: "told", until: null };
+  if (kept && now - end < RESTART_MS) return { ...known, state: "restarting", until: null };
+  return end > now
+    ? { ...known, state: "grace", until: end }
+    : { ...known, state: "ended", until: null };
+}
+
+function endOf(version: Version | undefined): number {
+  if (version?.state === "previous") return version.grace_until ?? 0;
+  return version?.retired_at ?? 0;
+}
+
+/** What `exec` tells of a program that it starts. */
+export interface Started {
+  readonly pid: number;
+  readonly kid: string;
+  readonly program: string;
+  /** What happens to it after a rotation; nothing when `exec` has become the program. */
+  readonly keeper?: { readonly signal: string | null };
+}
+
+/**
+ * Writes down that a process holds a secret, and forgets those that are gone.
+ *
+ * @returns its name for {@linkcode forgetHolder}; `ended` when it has ended by now, `undefined` when it could not be
+ * written down.
+ */
+export function noteHolder(
+  installation: Installation,
+  started: Started,
+): ProcessId | "ended" | undefined {
+  const { pid, kid, program, keeper: kept } = started;
+  const processes = new Processes();
+  const id = processes.identify(pid);
+  const own = processes.identify(Deno.pid);
+  const keeper = kept === undefined ? null : own ?? null;
+  if (id === undefined) return own === undefined ? undefined : "ended";
+  const since = installation.now();
+  const row = { ...id, kid, program, since, keeper, signal: kept?.signal ?? null };
+  const written = change(installation, (rows) => {
+    forgetGone(rows, processes, since);
+    rows.add(row);
+  });
+  return written ? id : undefined;
+}
+
+/** A process has ended. */
+export function forgetHolder(installation: Installation, id: ProcessId): void {
+  change(installation, (rows) => rows.remove(id));
+}
+
+/** Forgets the processes that are gone: `exec` cannot do it for those that it has become. */
+export function forgetGoneHolders(installation: Installation): void {
+  const rows = new ExecProcesses(installation.database).all();
+  if (rows.length === 0) return;
+  const processes = new Processes();
+  if (!rows.some((row) => isGone(row, processes, installation.now()))) return;
+  change(installation, (rows) => forgetGone(rows, processes, installation.now()));
+}
+
+function forgetGone(rows: ExecProcesses, processes: Processes, now: number): void {
+  for (const row of rows.all()) if (isGone(row, processes, now)) rows.remove(row);
+}
+
+function isGone(row: ExecProcess, processes: Processes, now: number): boolean {
+  const life = processes.lifeOf(row);
+  return life === "gone" || (life === "unknown" && now - row.since > FORGOTTEN_MS);
+}
+
+/** Nothing depends on these rows: they wait for nobody, and a power cut may take them. */
+function change(installation: Installation, work: (rows: ExecProcesses) => void): boolean {
+  const { database } = installation;
+  try {
+    const options = { waitMs: WAIT_MS, durable: false };
+    database.transaction(() => work(new ExecProcesses(database)), options);
+    return true;
+  } catch (error) {
+    if (isRekeyError(error)) return false;
+    throw error;
+  }
+}
