@@ -5,18 +5,20 @@ import { auditCheck, clockCheck, rotationCheck } from "./checks/history.ts";
 import { fleetCheck } from "./checks/fleet.ts";
 import { kekCheck } from "./checks/kek.ts";
 import { keyringCheck } from "./checks/keyring.ts";
+import { programsCheck } from "./checks/programs.ts";
 import { valuesCheck } from "./checks/values.ts";
-import type { Finding } from "./finding.ts";
+import { type Finding, NOT_USED, type NotUsed } from "./finding.ts";
 import type { OpenPatient, Patient } from "./patient.ts";
 
 /** A part of the examination, and what it found. */
 export interface Section {
   readonly name: string;
   /** `undefined` when it could not be looked at, because of what was found before. */
-  readonly findings: readonly Finding[] | undefined;
+  readonly findings: readonly Finding[] | NotUsed | undefined;
 }
 
-type Check = (patient: OpenPatient) => Finding[] | Promise<Finding[]>;
+type Found = Finding[] | NotUsed | undefined;
+type Check = (patient: OpenPatient) => Found | Promise<Found>;
 
 const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ["database", databaseCheck],
@@ -27,6 +29,7 @@ const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ["audit log", auditCheck],
   ["clock", clockCheck],
   ["rotation", rotationCheck],
+  ["programs", programsCheck],
 ];
 
 // Without it nothing that is sealed was opened, and no hash of the log computed.
@@ -45,9 +48,9 @@ export async function examine(patient: Patient): Promise<Section[]> {
   try {
     for (const [name, check] of CHECKS) {
       const findings = await examined(check, { ...patient, installation });
-      const isBlind = sealed && NEEDS_KEK.includes(name) && findings.length === 0;
+      const isBlind = sealed && NEEDS_KEK.includes(name) && findings?.length === 0;
       sections.push({ name, findings: isBlind ? undefined : findings });
-      sealed ||= findings.some(({ code }) => KEK_TROUBLE.includes(code));
+      sealed ||= listed(findings).some(({ code }) => KEK_TROUBLE.includes(code));
     }
     return sections;
   } finally {
@@ -56,7 +59,7 @@ export async function examine(patient: Patient): Promise<Section[]> {
 }
 
 // A database can be damaged in ways that only a look at its rows shows.
-async function examined(check: Check, patient: OpenPatient): Promise<Finding[]> {
+async function examined(check: Check, patient: OpenPatient): Promise<Found> {
   try {
     return await check(patient);
   } catch (error) {
@@ -64,8 +67,12 @@ async function examined(check: Check, patient: OpenPatient): Promise<Finding[]> 
   }
 }
 
+function listed(findings: Section["findings"]): readonly Finding[] {
+  return findings === undefined || findings === NOT_USED ? [] : findings;
+}
+
 /** All findings, each once, in the order in which they were made. */
 export function findingsOf(sections: readonly Section[]): Finding[] {
-  const all = sections.flatMap(({ findings }) => findings ?? []);
+  const all = sections.flatMap(({ findings }) => listed(findings));
   return [...new Map(all.map((finding) => [`${finding.code} ${finding.what}`, finding])).values()];
 }

@@ -27,6 +27,7 @@ export const FINDINGS = {
   kek_invalid: { level: "wrong", mended: false },
   kek_wrong: { level: "wrong", mended: false },
   kek_exposed: { level: "wrong", mended: true },
+  kek_readable: { level: "note", mended: false },
 
   // The keyring.
   bus_missing: { level: "wrong", mended: false },
@@ -61,6 +62,8 @@ export const FINDINGS = {
   audit_broken: { level: "wrong", mended: false },
   clock_behind: { level: "wrong", mended: false },
   rotation_due: { level: "wrong", mended: false },
+  exec_ended: { level: "wrong", mended: false },
+  exec_grace: { level: "note", mended: false },
   fallback_used: { level: "note", mended: false },
   sessions_ended: { level: "note", mended: false },
 } as const satisfies Record<string, { level: "wrong" | "note"; mended: boolean }>;
@@ -80,6 +83,10 @@ export interface Finding {
   /** Mends it, when that can do no harm. */
   readonly mend?: () => void | Promise<void>;
 }
+
+/** Of what this installation does not have, such as a keyring: nothing is wrong with it, and nothing well. */
+export const NOT_USED = "not used";
+export type NotUsed = typeof NOT_USED;
 
 /** A word of a shell's command line. */
 export function shellWord(text: string): string {

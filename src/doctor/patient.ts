@@ -1,3 +1,5 @@
+import { join } from "node:path";
+import { infoOf } from "../files/file_info.ts";
 import type { Environment, Installation } from "../store/installation.ts";
 
 /** What is examined, and what the examination needs to know. */
@@ -16,6 +18,21 @@ export interface Patient {
 /** A patient whose database could be opened, as it was found. */
 export interface OpenPatient extends Patient {
   readonly installation: Installation;
+}
+
+/** A rotation that asks nobody, as in a script, and leaves everybody an hour before they log in again. */
+export const WITHOUT_LOGGING_OUT = "rotate --force --grace 1h";
+
+/** The first command whose program this machine has; a shell's comment when it has none of them. */
+export function firstThatRuns(
+  { variable }: Patient,
+  commands: readonly string[],
+  otherwise: string,
+): string {
+  const folders = (variable("PATH") ?? "/usr/bin:/bin").split(":");
+  const isHere = (command: string) =>
+    folders.some((folder) => infoOf(join(folder, command.split(" ")[0]!)) !== undefined);
+  return commands.find(isHere) ?? `# ${otherwise}`;
 }
 
 /** A rekey command for the patient's app. */

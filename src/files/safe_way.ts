@@ -18,6 +18,20 @@ const MOST_LINKS = 40;
  * @throws {RekeyError} `database_unusable` when somebody else is in between.
  */
 export function refuseUnsafeWay(path: string): void {
+  const unsafe = unsafeOnWay(path);
+  if (unsafe !== undefined) throw unsafeWay(path, unsafe);
+}
+
+/** A folder or link on the way to something, which someone else can exchange. */
+export interface UnsafeWay {
+  readonly folder: string;
+  readonly uid: number;
+  /** Whether every user can write to it; else it is another user's. */
+  readonly isOpen: boolean;
+}
+
+/** The first one on the way; see {@linkcode refuseUnsafeWay}. */
+export function unsafeOnWay(path: string): UnsafeWay | undefined {
   // Windows: the folder's access list is inherited from the profile.
   if (process.geteuid === undefined) return;
   const trusted = [process.geteuid(), systemUser()];
@@ -28,7 +42,8 @@ export function refuseUnsafeWay(path: string): void {
     const found = infoOf(next);
     // What is made below it will be this user's.
     if (found === undefined || (pending.length === 0 && !found.isSymlink)) return;
-    if (!trusted.includes(found.uid!)) throw unsafe(path, next, "belongs to another user");
+    const here = { folder: next, uid: found.uid! };
+    if (!trusted.includes(found.uid!)) return { ...here, isOpen: false };
     if (found.isSymlink && ++links <= MOST_LINKS) {
       const target = resolve(at, Deno.readLinkSync(next));
       pending.unshift(...namesOf(target));
@@ -36,7 +51,7 @@ export function refuseUnsafeWay(path: string): void {
       continue;
     }
     const open = (found.mode! & OTHERS_WRITE) !== 0 && (found.mode! & STICKY) === 0;
-    if (found.isDirectory && open) throw unsafe(path, next, "can be written by every user");
+    if (found.isDirectory && open) return { ...here, isOpen: true };
     at = next;
   }
 }
@@ -51,7 +66,9 @@ function namesOf(path: string): string[] {
   return absolute.slice(parse(absolute).root.length).split("/").filter((name) => name !== "");
 }
 
-function unsafe(path: string, folder: string, why: string): RekeyError {
+/** What is said of it. */
+export function unsafeWay(path: string, { folder, isOpen }: UnsafeWay): RekeyError {
+  const why = isOpen ? "can be written by every user" : "belongs to another user";
   return new RekeyError("database_unusable", `Cannot use ${path}: ${folder} on the way ${why}`, {
     hint: "They could exchange what is there. Name a place of your own, or mend that folder",
   });

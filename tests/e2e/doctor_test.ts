@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Box, REKEY } from "../support/box.ts";
-import { examined, follow, found, mends } from "../support/doctor.ts";
+import { examined, follow, found, lines, mends, type Printed } from "../support/doctor.ts";
 import { CAN_MOUNT, fillDisk, installed, Mount, unless } from "../support/faults.ts";
 import { initialised } from "../support/initialised.ts";
 import { pause } from "../support/pause.ts";
+import { Serving } from "../support/serving.ts";
 import { makeSpecimen } from "../support/specimen.ts";
 
 const TOOLS = dirname(REKEY);
@@ -73,6 +74,7 @@ Deno.test("doctor: a folder on the way that everybody can write", async () => {
   const open = join(box.home, ".local");
   Deno.chmodSync(open, 0o777);
   await follow(box, await found(box, "way_unsafe"), TOOLS);
+  assert.ok((await examined(box)).healthy);
 });
 
 Deno.test({
@@ -83,7 +85,13 @@ Deno.test({
     Deno.chownSync(`${box.database}.lock`, 65_534, 65_534);
     const { findings } = await examined(box);
     const finding = findings.find(({ code }) => code === "file_owner");
-    assert.equal(finding?.command, `sudo chown 0 ${box.database}.lock`);
+    assert.equal(finding?.command, `chown 0 ${box.database}.lock`);
+    await follow(box, finding!, TOOLS);
+    assert.ok((await examined(box)).healthy);
+    const folder = dirname(box.database);
+    Deno.chownSync(folder, 65_534, 65_534);
+    const theirs = (await examined(box)).findings.find(({ what }) => what.startsWith(`${folder} `));
+    assert.equal(theirs?.command, `# run rekey as the owner of ${folder} (uid 65534)`);
   },
 });
 
@@ -94,7 +102,13 @@ Deno.test({
     using box = await initialised();
     const folder = dirname(box.database);
     using _disk = Mount.smallDisk(folder, 16_384);
-    await found(box, "disk_low");
+    const { command } = await found(box, "disk_low");
+    assert.equal(
+      command,
+      `du -xah ${folder} | sort -h | tail`,
+      "the disk that is full, and no other",
+    );
+    await follow(box, { command } as Printed, TOOLS);
     using _filled = fillDisk(folder, 100);
     await found(box, "disk_full");
   },
@@ -163,12 +177,13 @@ Deno.test("doctor: a killed rotation is found, and finished by --fix", async () 
   assert.equal((await box.run(["audit", "verify"])).code, 0);
 });
 
-Deno.test("doctor: the log of a database that is in use is not in anybody's way", async () => {
+Deno.test("doctor: the log of a database that a program has open is no finding", async () => {
   using box = await initialised();
   const reader = new DatabaseSync(box.database);
   reader.exec("BEGIN; SELECT * FROM rekey_meta");
   await box.run(["issue", "--sub", "a"]);
-  await found(box, "log_left");
+  assert.ok(Deno.statSync(`${box.database}-wal`).size > 0);
+  assert.deepEqual((await examined(box)).findings, []);
   reader.close();
 });
 
@@ -251,7 +266,12 @@ Deno.test({
 Deno.test("doctor: a rotation is due", async () => {
   using box = await initialised();
   await pause(1_100);
-  await found(box, "rotation_due", ["--max-age", "1s"]);
+  const due = await found(box, "rotation_due", ["--max-age", "1s"]);
+  await box.token();
+  const { kid } = await box.json("status");
+  await follow(box, due, TOOLS);
+  const { grace: [old] } = await box.json("status");
+  assert.equal(old.kid, kid, "nobody is logged out at once");
   assert.ok((await examined(box, ["--max-age", "1h"])).healthy);
 });
 
@@ -262,4 +282,119 @@ Deno.test("doctor: who has logged everybody out", async () => {
   assert.match(what, /version 2 at .* by .*\(security-incident\)/);
   await box.run(["rotate", "--force", "--grace", "15m"]);
   assert.deepEqual((await examined(box)).findings, []);
+});
+
+Deno.test("doctor: what there is none of is called neither well nor wrong", async () => {
+  using box = await initialised();
+  assert.deepEqual(await lines(box, "-"), [
+    "keyring: not used",
+    "fleet: not used",
+    "programs: not used",
+  ]);
+  const fine = [
+    "files",
+    "database",
+    "key-encryption key",
+    "values",
+    "audit log",
+    "clock",
+    "rotation",
+  ];
+  assert.deepEqual(await lines(box, "ok"), fine);
+  const { not_used } = await box.json("doctor");
+  assert.deepEqual(not_used, ["keyring", "fleet", "programs"]);
+  using chosen = new Box();
+  await chosen.run(["init", "--store", "database"]);
+  assert.ok(!(await lines(chosen, "ok")).includes("keyring"));
+});
+
+Deno.test("doctor: folders that links lead to, as a home on another disk and managers of dotfiles make them", async () => {
+  for (const linked of [".local/share/agiworkforce", ".config/rekey", ".local", ".config"]) {
+    using box = new Box();
+    const place = join(box.home, "elsewhere");
+    Deno.mkdirSync(place, { mode: 0o700 });
+    Deno.mkdirSync(dirname(join(box.home, linked)), { recursive: true });
+    Deno.symlinkSync(place, join(box.home, linked));
+    assert.equal((await box.run(["init"])).code, 0);
+    assert.deepEqual((await examined(box)).findings, [], linked);
+    await box.run(["rotate", "--force", "--grace", "1h"]);
+    assert.ok((await examined(box)).healthy);
+    // It is the folder that counts, and its mode can be put right.
+    const folder = linked.includes("config") ? ".config/rekey" : ".local/share/agiworkforce";
+    Deno.chmodSync(Deno.realPathSync(join(box.home, folder)), 0o755);
+    await follow(box, await found(box, "file_mode"), TOOLS);
+    assert.ok((await examined(box)).healthy, linked);
+  }
+});
+
+Deno.test("doctor: a link to a disk that is not there is said, and no bug", async () => {
+  using box = new Box();
+  Deno.mkdirSync(join(box.home, ".local/share"), { recursive: true });
+  Deno.symlinkSync("/nowhere/at/all", dirname(box.database));
+  const { findings } = await examined(box);
+  assert.deepEqual(findings.map(({ code }) => code), ["database_unusable"]);
+});
+
+Deno.test("doctor: a folder of the configuration that holds no key of rekey's is none of its business", async () => {
+  using box = new Box();
+  const key = join(box.home, "kek");
+  Deno.writeTextFileSync(key, `${"ab".repeat(32)}\n`, { mode: 0o600 });
+  Deno.mkdirSync(join(box.home, ".config/rekey"), { recursive: true, mode: 0o755 });
+  await box.run(["init", "--kek-file", key]);
+  assert.deepEqual((await examined(box, ["--kek-file", key])).findings, []);
+});
+
+Deno.test({
+  name:
+    "doctor: a key file on a read-only mount, whatever its mode, is no alarm that nothing can end",
+  ignore: unless(CAN_MOUNT, "root that may mount"),
+  async fn() {
+    using box = new Box();
+    const folder = join(box.home, "mounted");
+    const key = join(folder, "kek");
+    Deno.mkdirSync(folder);
+    Deno.writeTextFileSync(key, `${"ab".repeat(32)}\n`, { mode: 0o400 });
+    const flags = ["--kek-file", key];
+    await box.run(["init", ...flags]);
+    for (const [mode, expected] of [[0o400, []], [0o600, []], [0o444, ["kek_readable"]]] as const) {
+      Deno.chmodSync(key, mode);
+      using _mount = Mount.readOnly(folder);
+      const { healthy, findings } = await examined(box, flags);
+      assert.ok(healthy, JSON.stringify(findings));
+      assert.deepEqual(findings.map(({ code }) => code), expected);
+      assert.deepEqual(findings.map(({ command }) => command), expected.map(() => null));
+    }
+    // Where its mode can be changed the proposal works.
+    await follow(box, await found(box, "kek_exposed", flags), TOOLS);
+    assert.deepEqual((await examined(box, flags)).findings, []);
+  },
+});
+
+Deno.test({
+  name: "doctor: the folder of the key file on a read-only mount",
+  ignore: unless(CAN_MOUNT, "root that may mount"),
+  async fn() {
+    using box = await initialised();
+    const folder = join(box.home, ".config/rekey");
+    Deno.chmodSync(folder, 0o500);
+    using _mount = Mount.readOnly(folder);
+    assert.deepEqual((await examined(box)).findings, []);
+  },
+});
+
+Deno.test("doctor: a server that has the database open is no finding, whatever it writes", async () => {
+  using box = await initialised();
+  await using _serving = await Serving.start(box, ["--workers", "1"]);
+  await box.token();
+  assert.deepEqual((await examined(box)).findings, []);
+});
+
+Deno.test("doctor: a proposal names a program that is there, or says in words what to do", async () => {
+  using box = await initialised();
+  const sqlite = new DatabaseSync(box.database);
+  sqlite.exec("BEGIN IMMEDIATE");
+  const options = { env: { PATH: "/nonexistent" } };
+  const { command } = await found(box, "database_locked", [], options);
+  sqlite.close();
+  assert.match(command!, /^# find the program that has/);
 });

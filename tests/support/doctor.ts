@@ -11,11 +11,13 @@ export type Printed = Pick<Finding, "code" | "what" | "why" | "command"> & {
 export async function examined(box: Box, args: string[] = [], options: RunOptions = {}) {
   const { code, stdout, stderr } = await box.run(["doctor", "--json", ...args], options);
   assert.equal(stdout.trim().split("\n").length, 1, stderr);
-  const report = JSON.parse(stdout) as {
+  const { not_used, ...report } = JSON.parse(stdout) as {
     healthy: boolean;
     findings: Printed[];
     fixed: Printed[];
+    not_used: string[];
   };
+  assert.ok(Array.isArray(not_used));
   const wrong = report.findings.filter(({ level }) => level === "wrong");
   assert.equal(report.healthy, wrong.length === 0);
   assert.equal(code, wrong.length === 0 ? 0 : 5, stderr);
@@ -60,4 +62,11 @@ export async function follow(box: Box, { command }: Printed, path: string): Prom
     env: { PATH: `${path}:/usr/bin:/bin` },
   });
   assert.equal(code, 0, `${command}: ${stderr}`);
+}
+
+/** The lines of `doctor` for people that begin with a word: `ok`, `note`, `WRONG`, `-` for what is not used. */
+export async function lines(box: Box, word: string, args: string[] = []): Promise<string[]> {
+  const { stdout } = await box.run(["doctor", ...args]);
+  return stdout.split("\n").filter((line) => line.startsWith(`${word} `))
+    .map((line) => line.slice(word.length).trim());
 }

@@ -1,6 +1,6 @@
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { examine, findingsOf, type Section } from "../../doctor/examination.ts";
-import { type Finding, FINDINGS, shellWord } from "../../doctor/finding.ts";
+import { type Finding, FINDINGS, NOT_USED, shellWord } from "../../doctor/finding.ts";
 import type { Patient } from "../../doctor/patient.ts";
 import { type Context, type GlobalOptions, variable } from "../context.ts";
 import { printable } from "../describe.ts";
@@ -31,7 +31,12 @@ export async function doctor(options: DoctorFlags, context: Context): Promise<vo
   const wrong = findings.filter(isWrong);
   const healthy = wrong.length === 0;
   output.result(
-    { healthy, findings: findings.map(described), fixed: fixed.map(described) },
+    {
+      healthy,
+      findings: findings.map(described),
+      fixed: fixed.map(described),
+      not_used: notUsed(sections),
+    },
     [
       ...fixed.map(({ what }) => `mended  ${printable(what)}`),
       ...sections.flatMap(human),
@@ -78,8 +83,13 @@ function described({ code, what, why, command }: Finding) {
   return { code, level: FINDINGS[code].level, what, why, command };
 }
 
+function notUsed(sections: readonly Section[]): string[] {
+  return sections.filter(({ findings }) => findings === NOT_USED).map(({ name }) => name);
+}
+
 function human({ name, findings }: Section): string[] {
   if (findings === undefined) return [];
+  if (findings === NOT_USED) return [`-       ${name}: not used`];
   if (findings.length === 0) return [`ok      ${name}`];
   return findings.flatMap((finding) => {
     const { what, why, command } = finding;

@@ -6,11 +6,12 @@ import { Database } from "../../store/database.ts";
 import { lockPath } from "../../store/lock.ts";
 import { Installation } from "../../store/installation.ts";
 import { takeLock } from "../../store/lock.ts";
+import { isLockedByOthers } from "../../files/locks.ts";
 import { isThere, sizeOf } from "../../files/file_facts.ts";
 import { namesIn } from "../../files/private_folders.ts";
 import { type Leftover, leftovers } from "../../secret/recovery.ts";
 import { type Finding, shellWord } from "../finding.ts";
-import { type OpenPatient, type Patient, rekey } from "../patient.ts";
+import { firstThatRuns, type OpenPatient, type Patient, rekey } from "../patient.ts";
 
 // A command of rekey's own has its transaction open for a few milliseconds.
 const PATIENCE_MS = 1_000;
@@ -40,7 +41,8 @@ export function databaseCheck(patient: OpenPatient): Finding[] {
   const left = leftovers(patient.installation);
   const staged = namesIn(dirname(database.path)).some((name) => name.startsWith(STAGE));
   if (left.length > 0 || staged) findings.push(unfinished(patient, left, staged));
-  if (log > 0) findings.push(logLeft(patient, log));
+  // Whoever has the database open empties it: a server, or a program under `exec --on-rotate`.
+  if (log > 0 && !isLockedByOthers(database.path)) findings.push(logLeft(patient, log));
   return findings;
 }
 
@@ -56,7 +58,11 @@ function writable(patient: OpenPatient): Finding[] {
       code: "database_locked",
       what: `Another program has had a transaction open on ${path} for longer than a second`,
       why: "Tokens still verify; rotations and logins wait for it and are refused as busy",
-      command: `fuser -v ${shellWord(path)}`,
+      command: firstThatRuns(
+        patient,
+        [`fuser -v ${shellWord(path)}`, `lsof ${shellWord(path)}`],
+        `find the program that has ${path} open, and end it`,
+      ),
     }];
   }
 }
@@ -104,8 +110,7 @@ function logLeft(patient: Patient, bytes: number): Finding {
   return {
     code: "log_left",
     what: `The write-ahead log holds ${Math.ceil(bytes / 1024)} KiB`,
-    why:
-      "A program has the database open (a server does), or one was killed; nothing in it is lost",
+    why: "A program was killed that had the database open; nothing in it is lost",
     command: rekey(patient, "doctor --fix"),
     mend: () => finish(patient),
   };

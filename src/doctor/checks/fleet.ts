@@ -7,15 +7,17 @@ import { countedHere } from "../../fleet/replica.ts";
 import type { SharedVersion } from "../../fleet/state.ts";
 import { isShared } from "../../secret/sharing.ts";
 import { sealedSlot } from "../../core/secret_store.ts";
-import { type Finding, type FindingCode, shellWord } from "../finding.ts";
+import { type Finding, type FindingCode, NOT_USED, type NotUsed, shellWord } from "../finding.ts";
 import { type OpenPatient, rekey } from "../patient.ts";
 
 /** Whether etcd answers, and the servers that share the secret with this machine follow; nothing when none do. */
-export async function fleetCheck(patient: OpenPatient): Promise<Finding[]> {
+export async function fleetCheck(
+  patient: OpenPatient,
+): Promise<Finding[] | NotUsed | undefined> {
   const { installation } = patient;
-  if (!isShared(installation)) return [];
+  if (!isShared(installation)) return NOT_USED;
   // Of the KEK there is a finding already.
-  if (isRekeyError(await installation.kek().catch(asRefusal))) return [];
+  if (isRekeyError(await installation.kek().catch(asRefusal))) return undefined;
   try {
     const snapshot = await readSnapshot(installation, installation.shared());
     mustGoOn(knownFleet(installation.meta), installation.versions.current(), snapshot);

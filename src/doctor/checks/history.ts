@@ -6,7 +6,8 @@ import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import { keptHead } from "../../secret/whereabouts.ts";
 import type { Finding } from "../finding.ts";
-import { type OpenPatient, rekey } from "../patient.ts";
+import { infoOf } from "../../files/file_info.ts";
+import { type OpenPatient, rekey, WITHOUT_LOGGING_OUT } from "../patient.ts";
 
 // Clocks are set right by a little all the time.
 const TOLERANCE_MS = 60_000;
@@ -50,7 +51,9 @@ export function clockCheck(patient: OpenPatient): Finding[] {
     }`,
     why:
       "One of the two is wrong: tokens expire, grace windows end and rotations fall due by this clock",
-    command: "timedatectl set-ntp true",
+    command: infoOf("/run/systemd/system") === undefined
+      ? "# set the clock of this machine"
+      : "timedatectl set-ntp true",
   }];
 }
 
@@ -68,7 +71,7 @@ function due(patient: OpenPatient): Finding[] {
     code: "rotation_due",
     what: `Version ${version} is ${Math.floor(age / DAY_MS)} days old`,
     why: `A rotation is due after ${Math.floor(maxAgeMs / DAY_MS)} days`,
-    command: rekey(patient, "rotate"),
+    command: rekey(patient, WITHOUT_LOGGING_OUT),
   }];
 }
 
@@ -88,14 +91,21 @@ function loggedOut(patient: OpenPatient): Finding[] {
   }];
 }
 
+// What is over for a week is history, and the rate counts from the beginning.
+const RECENT_MS = 7 * DAY_MS;
+
 function fallbacks(patient: OpenPatient): Finding[] {
-  const rate = fallbackRate(patient.installation.database) ?? 0;
-  if (rate === 0) return [];
+  const { installation } = patient;
+  const rate = fallbackRate(installation.database) ?? 0;
+  if (rate === 0 || installation.versions.current()!.location !== "keyring") return [];
+  const filter = { event: EVENTS.retrievedAsFallback, since: installation.now() - RECENT_MS };
+  const [last] = listAudit(installation.database, 1, filter);
+  if (last === undefined) return [];
   return [{
     code: "fallback_used",
     what: `${
       (rate * 100).toFixed(1)
-    } % of retrievals were answered by the sealed copy, not the keyring`,
+    } % of retrievals were answered by the sealed copy, not the keyring; the last one at ${last.time}`,
     why: "The keyring was locked or away at those times; investigate when the share rises",
     command: rekey(patient, "audit list --event fallback"),
   }];

@@ -4,26 +4,29 @@ import { type ErrorCode, isRekeyError, type RekeyError } from "../../core/errors
 import { infoOf } from "../../files/file_info.ts";
 import type { KEYRING_UNAVAILABLE } from "../../keyring/keyring_errors.ts";
 import { currentSlot } from "../../core/secret_store.ts";
-import { type Finding, shellWord } from "../finding.ts";
+import { type Finding, NOT_USED, type NotUsed, shellWord } from "../finding.ts";
 import { type OpenPatient, rekey } from "../patient.ts";
 
 /** Whether the keyring answers; a note only when no value lives in it. */
-export async function keyringCheck(patient: OpenPatient): Promise<Finding[]> {
+export async function keyringCheck(patient: OpenPatient): Promise<Finding[] | NotUsed> {
   const { installation } = patient;
   const { keyring, versions, store } = installation;
   const current = versions.current()!;
   const needed = current.location === "keyring";
-  if (!needed && (store === "database" || current.location === "etcd")) return [];
+  if (!needed && (store === "database" || current.location === "etcd")) return NOT_USED;
   try {
     await keyring.reach(currentSlot(current));
     const why =
-      "It guards the secret better than a key file does; its tokens stay valid when it is moved";
+      "It guards the secret better than a key file does; its tokens stay valid when it is moved. " +
+      `To keep it in the database for good: ${rekey(patient, "store move database")}`;
     return needed ? [] : [unused(why, rekey(patient, "store move keyring"))];
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     if (needed) return [unavailable(patient, error)];
     // A server has none, and is none the worse for it.
-    return error.code === "keyring_absent" ? [] : [unused(error.message, COMMANDS[error.code])];
+    return error.code === "keyring_absent"
+      ? NOT_USED
+      : [unused(error.message, COMMANDS[error.code])];
   }
 }
 

@@ -3,28 +3,33 @@ import { retrieve } from "../../secret/retrieval.ts";
 import { sealedSlot } from "../../core/secret_store.ts";
 import type { Version } from "../../store/versions.ts";
 import type { Finding, FindingCode } from "../finding.ts";
-import { type OpenPatient, rekey } from "../patient.ts";
+import { type OpenPatient, rekey, WITHOUT_LOGGING_OUT } from "../patient.ts";
 
 // Of anything else there is a finding already: the keyring's, the KEK's, the database's.
 const OF_VALUES: readonly ErrorCode[] = ["secret_missing", "secret_damaged", "secret_mismatch"];
 
-/** Whether every value that tokens are verified with is where it belongs, and what its row says. */
-export async function valuesCheck(patient: OpenPatient): Promise<Finding[]> {
+/**
+ * Whether every value that tokens are verified with is where it belongs, and what its row says.
+ *
+ * @returns `undefined` when one could not be read, and nothing is known to be wrong with the others.
+ */
+export async function valuesCheck(patient: OpenPatient): Promise<Finding[] | undefined> {
   const { versions } = patient.installation;
-  const findings: Finding[] = [];
+  const found: (Finding[] | undefined)[] = [];
   for (const version of [versions.current()!, ...versions.previous()]) {
-    findings.push(...await valueOf(patient, version), ...await mirrorOf(patient, version));
+    found.push(await valueOf(patient, version), await mirrorOf(patient, version));
   }
-  return findings;
+  const findings = found.flatMap((some) => some ?? []);
+  return findings.length === 0 && found.includes(undefined) ? undefined : findings;
 }
 
-async function valueOf(patient: OpenPatient, version: Version): Promise<Finding[]> {
+async function valueOf(patient: OpenPatient, version: Version): Promise<Finding[] | undefined> {
   try {
     await retrieve(patient.installation, version, () => {});
     return [];
   } catch (error) {
     if (!isRekeyError(error)) throw error;
-    if (!OF_VALUES.includes(error.code)) return [];
+    if (!OF_VALUES.includes(error.code)) return undefined;
     const current = version.state === "current";
     return [{
       code: error.code as FindingCode,
@@ -40,7 +45,7 @@ async function valueOf(patient: OpenPatient, version: Version): Promise<Finding[
   }
 }
 
-async function mirrorOf(patient: OpenPatient, version: Version): Promise<Finding[]> {
+async function mirrorOf(patient: OpenPatient, version: Version): Promise<Finding[] | undefined> {
   const { sealed } = patient.installation;
   if (version.location !== "keyring" || sealed.sealedValue(sealedSlot(version)) === undefined) {
     return [];
@@ -50,12 +55,12 @@ async function mirrorOf(patient: OpenPatient, version: Version): Promise<Finding
     return [];
   } catch (error) {
     if (!isRekeyError(error)) throw error;
-    if (!OF_VALUES.includes(error.code)) return [];
+    if (!OF_VALUES.includes(error.code)) return undefined;
     return [{
       code: "mirror_damaged",
       what: `The sealed copy of version ${version.version} cannot be opened`,
       why: "It would not serve if the keyring were locked; the value in the keyring does",
-      command: rekey(patient, "rotate"),
+      command: rekey(patient, WITHOUT_LOGGING_OUT),
     }];
   }
 }

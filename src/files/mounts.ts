@@ -1,0 +1,29 @@
+import { Buffer } from "node:buffer";
+
+const ST_RDONLY = 1n;
+// <sys/statvfs.h>: nine numbers of eight bytes stand before f_flag.
+const F_FLAG = 9;
+const STRUCT_NUMBERS = 32;
+
+/** Whether a file is on a file system that is mounted read-only, so that not even its owner can change it. */
+export function isReadOnly(path: string): boolean {
+  if (Deno.build.os !== "linux") return false;
+  const libc = Deno.dlopen("libc.so.6", {
+    statvfs: { parameters: ["buffer", "buffer"], result: "i32" },
+  });
+  try {
+    const facts = new BigUint64Array(STRUCT_NUMBERS);
+    const failed = libc.symbols.statvfs(Buffer.from(`${path}\0`), facts) !== 0;
+    return !failed && (facts[F_FLAG]! & ST_RDONLY) !== 0n;
+  } finally {
+    libc.close();
+  }
+}
+
+/** The folder at which the file system is mounted that a path is on. */
+export function mountPoint(path: string): string {
+  const real = Deno.realPathSync(path);
+  const { dev } = Deno.statSync(real);
+  const parents = real.split("/").map((_, i, all) => all.slice(0, i + 1).join("/") || "/");
+  return parents.find((parent) => Deno.statSync(parent).dev === dev) ?? real;
+}
