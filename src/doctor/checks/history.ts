@@ -98,7 +98,7 @@ function fallbacks(patient: OpenPatient): Finding[] {
   const { installation } = patient;
   const rate = fallbackRate(installation.database) ?? 0;
   if (rate === 0 || installation.versions.current()!.location !== "keyring") return [];
-  const filter = { event: EVENTS.retrievedAsFallback, since: installation.now() - RECENT_MS };
+  const filter = { event: [EVENTS.retrievedAsFallback], since: installation.now() - RECENT_MS };
   const [last] = listAudit(installation.database, 1, filter);
   if (last === undefined) return [];
   return [{
