@@ -24,7 +24,8 @@ export function saysPolicy({ leeway, allowNoExp, iss, aud, typ }: PolicyFlags): 
 export function withFlags(before: TokenPolicy, flags: PolicyFlags): TokenPolicy {
   const { leeway = before.leeway, allowNoExp = before.allowNoExpiry } = flags;
   const { iss = before.issuer, aud = before.audience, typ = before.type } = flags;
-  return { leeway, allowNoExpiry: allowNoExp, issuer: iss, audience: aud, type: typ };
+  const [issuer, audience] = [iss, aud].map((names) => names && [...new Set(names)]);
+  return { leeway, allowNoExpiry: allowNoExp, issuer, audience, type: typ };
 }
 
 /** A policy without some of its parts. */

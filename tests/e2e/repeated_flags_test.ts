@@ -11,6 +11,9 @@ import { everyCommand, sampleFor } from "../support/table.ts";
 const REPEATABLE = [
   ...["audit list --actor", "audit list --event", "audit list --of"],
   ...["backup --recipient", "backup --recipients-file", "restore --identity-file"],
+  ...["init", "import", "policy set", "verify"].flatMap((
+    name,
+  ) => [`${name} --aud`, `${name} --iss`]),
   ...["exec --env", "issue --aud", "issue --scope"],
   ...["rotate --after", "rotate --before", "rotate --notify-url"],
   ...["security rotate-jwt-secret --after", "security rotate-jwt-secret --before"],
@@ -174,6 +177,23 @@ Deno.test("issue: several audiences and scopes", async () => {
       (await box.run(["verify", "--aud", aud, "--", await box.token("x", ...two)])).code,
       0,
     );
+  }
+});
+
+Deno.test("verify and policy: one of several audiences and issuers", async () => {
+  using box = await initialised();
+  const token = await box.token("x", "--aud", "one", "--iss", "a");
+  const verify = async (...flags: string[]) =>
+    (await box.run(["verify", ...flags, "--", token])).code;
+  for (const name of ["--aud", "--iss"]) {
+    const right = name === "--aud" ? "one" : "a";
+    assert.equal(await verify(name, right, name, "other"), 0);
+    assert.equal(await verify(name, "other", `${name}=${right}`), 0);
+    assert.equal(await verify(name, "other", name, "third"), 3);
+    assert.equal((await box.run(["policy", "set", name, "other", name, "third"])).code, 0);
+    assert.equal(await verify(), 3);
+    assert.equal((await box.run(["policy", "set", name, "other", name, right])).code, 0);
+    assert.equal(await verify(), 0);
   }
 });
 

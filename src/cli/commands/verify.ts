@@ -12,8 +12,8 @@ import { readStdin } from "../terminal.ts";
 /** Flags of `rekey verify`. Durations in seconds. */
 export interface VerifyFlags {
   readonly token: string | undefined;
-  readonly iss?: string;
-  readonly aud?: string;
+  readonly iss?: readonly string[];
+  readonly aud?: readonly string[];
   readonly sub?: string;
   readonly alg?: Algorithm;
   readonly typ?: string;

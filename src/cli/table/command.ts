@@ -6,16 +6,19 @@ export class RepeatableOption<T = string> extends Option {
   /**
    * @param flags as commander writes them, with the value in `<>`.
    * @param description what one value is for; that there may be several is added to it.
-   * @param parse makes a value of a text, and throws `InvalidArgumentError` when it cannot.
+   * @param parse makes a value of a text, and throws `InvalidArgumentError` when it cannot; it is told those before.
    */
-  constructor(flags: string, description: string, parse: (text: string) => T) {
+  constructor(
+    flags: string,
+    description: string,
+    parse: (text: string, before: readonly T[]) => T,
+  ) {
     super(flags, `${description}; may be repeated`);
-    this.argParser((text: string, before: readonly T[] | undefined) =>
+    this.argParser((text: string, before: readonly T[] | undefined) => {
       // What stands there at first is the default.
-      before === undefined || before === this.defaultValue
-        ? [parse(text)]
-        : [...before, parse(text)]
-    );
+      const known = before === undefined || before === this.defaultValue ? [] : before;
+      return [...known, parse(text, known)];
+    });
   }
 }
 

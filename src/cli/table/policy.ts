@@ -1,4 +1,5 @@
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
+import { RepeatableOption } from "./command.ts";
 import { atMost, duration, nonEmpty } from "./values.ts";
 import { type Commands, run } from "./runner.ts";
 
@@ -37,10 +38,16 @@ export function policyOptions(): Option[] {
     new Option("--leeway <duration>", "tolerance for clocks that differ (policy)")
       .argParser(leeway),
     new Option("--allow-no-exp", "accept tokens that never expire (policy)"),
-    new Option("--iss <issuer>", "the issuer they must have; may be repeated (policy)")
-      .argParser(names),
-    new Option("--aud <audience>", "an audience they must have; may be repeated (policy)")
-      .argParser(names),
+    new RepeatableOption(
+      "--iss <issuer>",
+      "the issuer they must have, or one of several (policy)",
+      name,
+    ),
+    new RepeatableOption(
+      "--aud <audience>",
+      "an audience they must have, or one of several (policy)",
+      name,
+    ),
     new Option("--typ <type>", "the typ they must have, such as at+jwt (policy)").argParser(text),
   ];
 }
@@ -51,9 +58,8 @@ function leeway(value: string): number {
   throw new InvalidArgumentError("It is at most 24h.");
 }
 
-function names(value: string, before: string[] = []): string[] {
-  const all = [...before, text(value)];
-  if (all.length <= MOST_NAMES) return [...new Set(all)];
+function name(value: string, before: readonly string[]): string {
+  if (before.length < MOST_NAMES) return text(value);
   throw new InvalidArgumentError(`Name at most ${MOST_NAMES}.`);
 }
 

@@ -21,8 +21,8 @@ export const tokenCommands: Commands = {
         "[token]",
         "the token; - or nothing reads it from stdin, where no process list shows it",
       )
-      .option("--iss <issuer>", "the issuer that it must have")
-      .option("--aud <audience>", "an audience that it must have")
+      .addOption(several("--iss <issuer>", "the issuer that it must have, or one of several"))
+      .addOption(several("--aud <audience>", "an audience that it must have, or one of several"))
       .option("--sub <subject>", "the subject that it must have")
       .addOption(
         choice("--alg <name>", "the algorithm that it must have (default: the app's)", CHOICES.alg),
