@@ -36,7 +36,8 @@ export class Throttle {
        ON CONFLICT (kind, name) DO UPDATE SET failures = excluded.failures, last_at = excluded.last_at`,
     ).run(kind, name, before + 1, now);
     // Names that somebody made up must not pile up.
-    this.sql.prepare("DELETE FROM rekey_throttle WHERE last_at < ?").run(now - FORGOTTEN_MS);
+    this.sql.prepare("DELETE FROM rekey_throttle WHERE last_at < ? OR last_at > ?")
+      .run(now - FORGOTTEN_MS, now + LONGEST_WAIT_MS);
   }
 
   /** Takes one attempt back: who has an account must not clear an address for guessing at others. */

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
+import { forgetLog } from "../audit/writer.ts";
 import { verifyChain } from "../audit/verify.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
@@ -76,7 +77,7 @@ export async function settleKeys(
 
 // Its rows are in the backup, and no one can tell any more whether they are the ones that were written.
 async function beginAnew(staged: Installation): Promise<void> {
-  staged.database.transaction(() => staged.database.prepare("DELETE FROM rekey_audit").run());
+  staged.database.transaction(() => forgetLog(staged.database));
   await giveKek(staged, randomBytes(32));
 }
 

@@ -147,6 +147,9 @@ export const Status = z.strictObject({
   location: z.string(),
   created_at: instant(),
   age_seconds: count(),
+  created_in_future: z.boolean().meta({
+    description: "the clock was ahead then: the age is not known",
+  }),
   rotation_due: z.boolean(),
   due_at: instant(),
   alg: z.string(),

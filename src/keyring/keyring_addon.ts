@@ -119,11 +119,11 @@ function unpacked(packed: Uint8Array): Uint8Array {
 const PARTIAL = ".keyring-";
 const STALE_MS = 60_000;
 
-// Of processes that were killed while they unpacked; one that is at it takes no minute.
+// Of processes that were killed while they unpacked; one that is at it takes no minute, and makes no file in the future.
 function removeUnfinished(folder: string): void {
   for (const name of namesIn(folder).filter((name) => name.startsWith(PARTIAL))) {
     const path = join(folder, name);
-    if (Date.now() - timeOf(path) > STALE_MS) removeFile(path);
+    if (Math.abs(Date.now() - timeOf(path)) > STALE_MS) removeFile(path);
   }
 }
 

@@ -1,4 +1,6 @@
 import { EVENTS } from "../audit/events.ts";
+import { listAudit } from "../audit/reader.ts";
+import { isAhead } from "./age.ts";
 import { rfc3339 } from "../core/clock.ts";
 import type { Installation } from "../store/installation.ts";
 
@@ -36,6 +38,13 @@ export async function withdraw(
 /** When the next rotation was said to be made, milliseconds since the epoch; `null` when nobody has said. */
 export function announced(installation: Installation): number | null {
   const at = Number(installation.meta.get("announced") ?? NaN);
+  const now = installation.now();
   // Whoever wanted to make it was killed, if it is over.
-  return at > installation.now() ? at : null;
+  return at > now && !wasAnnouncedLater(installation, now) ? at : null;
+}
+
+// By a clock that was ahead: nobody has waited for so long.
+function wasAnnouncedLater({ database }: Installation, now: number): boolean {
+  const [row] = listAudit(database, 1, { event: [EVENTS.rotationAnnounced] });
+  return row !== undefined && isAhead(Date.parse(row.time), now);
 }

@@ -10,6 +10,7 @@ import { timeOf } from "../files/file_facts.ts";
 import { removeFile } from "../files/private_files.ts";
 import { namesIn } from "../files/private_folders.ts";
 import type { Version } from "../store/versions.ts";
+import { isAhead } from "./age.ts";
 
 /** How many automatic copies are kept. */
 const COPIES_KEPT = 5;
@@ -79,6 +80,8 @@ export function automaticCopies(databasePath: string): string[] {
     // By time, since a database that was made anew counts from 1; copies of one instant by number.
     .map(([name, version]) => ({ path: join(folder, name), version: Number(version) }))
     .map((copy) => ({ ...copy, time: timeOf(copy.path) }))
+    // One that a clock which was ahead has made is not newer than all that come after it.
+    .map((copy) => isAhead(copy.time, Date.now()) ? { ...copy, time: 0 } : copy)
     .sort((a, b) => b.time - a.time || b.version - a.version)
     .map(({ path }) => path);
 }

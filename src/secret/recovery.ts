@@ -8,6 +8,7 @@ import { exclusively } from "../store/lock.ts";
 import { removeFile } from "../files/private_files.ts";
 import { numberedSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
+import { overlongGrace, shortenGrace } from "./overlong_grace.ts";
 import { removeUnfinished } from "./unfinished.ts";
 import { type Reconciled, reconcileKeyring, UNDONE } from "./reconcile.ts";
 
@@ -15,7 +16,7 @@ import { type Reconciled, reconcileKeyring, UNDONE } from "./reconcile.ts";
 const SILENT_KEYRING_RETRY_MS = 60_000;
 
 /** What a command can leave for the next one to do. */
-export type Leftover = "rotation" | "grace" | "log" | "kek" | "keyring";
+export type Leftover = "rotation" | "grace" | "clock" | "log" | "kek" | "keyring";
 
 /** What was left to do: an interrupted rotation, an ended grace window, a busy log, a keyring that was away. */
 export function leftovers(installation: Installation): Leftover[] {
@@ -23,6 +24,7 @@ export function leftovers(installation: Installation): Leftover[] {
   const left: [Leftover, boolean][] = [
     ["rotation", interrupted(installation) !== undefined],
     ["grace", expired(installation).length > 0],
+    ["clock", overlongGrace(installation).length > 0],
     ["log", meta.get("scrub_pending") !== undefined],
     ["kek", meta.get("stale_kek") !== undefined],
     ["keyring", versions.unsynced().length > 0],
@@ -60,6 +62,7 @@ export async function recover(installation: Installation, logWaitMs?: number): P
   const pending = interrupted(installation);
   if (pending !== undefined) await rollBack(installation, pending, "interrupted");
   await endGrace(installation, expired(installation), "grace window over");
+  await shortenGrace(installation);
   if (versions.unsynced().length > 0) await tryReconcile(installation);
   removeStaleKek(installation);
   removeUnfinished(dirname(installation.database.path));

@@ -3,6 +3,7 @@ import { RekeyError } from "../core/errors.ts";
 import type { KeyForm } from "../core/secret.ts";
 import type { Algorithm, Installation, StoreChoice } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
+import { ageOf, isDue } from "./age.ts";
 import type { Changed, RotationStep } from "./rotation.ts";
 
 /** What `SecretManager.rotate` does differently when asked. */
@@ -48,8 +49,8 @@ export function alreadyDone(
 ): Changed | undefined {
   const { versions } = installation;
   const made = requestId === undefined ? undefined : versions.byRequest(requestId);
-  const age = installation.now() - current.created_at;
-  const young = ifOlderThanMs !== undefined && age < ifOlderThanMs;
+  const young = ifOlderThanMs !== undefined &&
+    !isDue(ageOf(installation, current), ifOlderThanMs / 1000);
   if (made === undefined && !young) return undefined;
   const version = made ?? current;
   const previous = version.replaces === null ? undefined : versions.byNumber(version.replaces);

@@ -17,7 +17,7 @@ const MOMENT_MS = 60_000;
 export function removeUnfinished(folder: string): void {
   for (const name of namesIn(folder)) {
     const path = join(folder, name);
-    const old = name.startsWith(PEEK) && Date.now() - timeOf(path) > MOMENT_MS;
+    const old = name.startsWith(PEEK) && Math.abs(Date.now() - timeOf(path)) > MOMENT_MS;
     if (name.startsWith(STAGE) || old) removeFolder(path);
   }
 }

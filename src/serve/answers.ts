@@ -3,6 +3,7 @@ import { figures, retrievalCounts } from "../audit/figures.ts";
 import { listAudit } from "../audit/reader.ts";
 import { rfc3339 } from "../core/clock.ts";
 import type { Office } from "../http/route.ts";
+import { ageOf, isDue } from "../secret/age.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Changed } from "../secret/rotation.ts";
 import { describeHolders, staleHolders } from "../secret/holders.ts";
@@ -23,16 +24,18 @@ export async function statusOf(
   const { verifications, success_rate, fallback_rate } = figures(database);
   const { keyring, database: fromDatabase } = retrievalCounts(database);
   const now = installation.now();
-  const age = Math.max(0, Math.floor((now - version.created_at) / 1000));
+  const age = ageOf(installation, version);
+  const dueAt = age.isFromFuture ? now : version.created_at + maxAgeSeconds * 1000;
   return {
     app: secrets.environment.app.name,
     version: version.version,
     kid: version.kid,
     location: version.location,
     created_at: rfc3339(version.created_at),
-    age_seconds: age,
-    rotation_due: age >= maxAgeSeconds,
-    due_at: rfc3339(version.created_at + maxAgeSeconds * 1000),
+    age_seconds: age.seconds,
+    created_in_future: age.isFromFuture,
+    rotation_due: isDue(age, maxAgeSeconds),
+    due_at: rfc3339(dueAt),
     alg: algorithm,
     key_form: keyForm,
     grace: grace.map((row) => ({

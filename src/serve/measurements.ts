@@ -3,6 +3,7 @@ import { isRekeyError } from "../core/errors.ts";
 import type { Measured } from "../http/meters.ts";
 import type { Prometheus } from "../http/prometheus.ts";
 import { knownFleet } from "../fleet/snapshot.ts";
+import { ageOf, isDue } from "../secret/age.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import { HOLDER_STATES, holdersOf } from "../secret/holders.ts";
 import type { Installation } from "../store/installation.ts";
@@ -67,10 +68,12 @@ async function ofSecret(
     counter("rekey_fallbacks_total", "Retrievals that a sealed copy answered for the keyring")
       .inc(fallbacks);
     counter("rekey_rotations_total", "Completed rotations").inc(figures(database).rotations);
-    const age = (installation.now() - version.created_at) / 1000;
+    const age = ageOf(installation, version);
     gauge("rekey_current_version", "Number of the current version", {}, version.version);
-    gauge("rekey_current_version_age_seconds", "Age of the current version", {}, age);
-    gauge("rekey_rotation_due", "1 when a rotation is due", {}, age >= maxAgeSeconds ? 1 : 0);
+    gauge("rekey_current_version_age_seconds", "Age of the current version", {}, age.seconds);
+    gauge("rekey_rotation_due", "1 when a rotation is due", {}, isDue(age, maxAgeSeconds) ? 1 : 0);
+    const ahead = "1 when the current version was made in the future: the clock was ahead";
+    gauge("rekey_current_version_in_future", ahead, {}, age.isFromFuture ? 1 : 0);
     ofHolders(library, own, installation);
     const fleet = knownFleet(installation.meta);
     if (fleet === undefined) return true;

@@ -3,6 +3,7 @@ import { showHead } from "../../audit/head.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { RekeyError } from "../../core/errors.ts";
 import type { KeyForm } from "../../core/secret.ts";
+import { fromFuture, isAhead } from "../../secret/age.ts";
 import { warningsOf } from "../../secret/warnings.ts";
 import type { Changed } from "../../secret/rotation.ts";
 import { isNotFollowed, notTakenOver } from "../../secret/shared_rotation.ts";
@@ -90,6 +91,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   if (changed.rotated && changed.head !== null) output.head(showHead(changed.head));
   warn(changed, lastExpiry, output);
   warnOfHolders(stale, output);
+  if (changed.rotated && condition.ifOlderThanMs !== undefined) warnOfClock(changed, output);
   // Guarantee 4: a server on this machine may not know of it.
   if (isNotFollowed(changed)) throw notTakenOver();
   if (hasLeft(changed)) mustNotWait(options.wait);
@@ -166,6 +168,11 @@ function warn(changed: Changed, lastExpiry: number | null, output: Output) {
       `this machine has left its fleet: the others go on with version ${changed.previous!.version}`,
     );
   }
+}
+
+function warnOfClock({ previous }: Changed, output: Output): void {
+  if (previous === undefined || !isAhead(previous.created_at, Date.now())) return;
+  output.warning(`${fromFuture(previous, rfc3339(previous.created_at))}; it counted as due`);
 }
 
 async function question(options: RotateFlags, { auth, secrets }: Context): Promise<string> {

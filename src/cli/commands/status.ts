@@ -3,6 +3,7 @@ import { fallbackRate } from "../../audit/figures.ts";
 import { lastRotation } from "../../audit/reader.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
+import { ageOf, fromFuture, isAhead, isDue } from "../../secret/age.ts";
 import { announced } from "../../secret/announcement.ts";
 import type { Installation } from "../../store/installation.ts";
 import { isSamePolicy, STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
@@ -51,14 +52,14 @@ async function show(options: StatusOptions, context: Context): Promise<void> {
   const { installation, version } = await secrets.open();
   const [, ...grace] = await secrets.verifying();
   const { policy } = installation;
-  // Not below zero, should the clock have been set back.
-  const age = Math.max(0, Math.floor((installation.now() - version.created_at) / 1000));
+  const age = ageOf(installation, version);
   const stale = await staleProcesses(secrets);
   const facts = {
     ...describeVersion(secrets.environment.app.name, version),
     read_from: from,
-    age_seconds: age,
-    rotation_due: age >= options.maxAge,
+    age_seconds: age.seconds,
+    created_in_future: age.isFromFuture,
+    rotation_due: isDue(age, options.maxAge),
     rotation_announced: announcedText(installation),
     grace: grace.map(describeGrace),
     policy: describePolicy(policy),
@@ -77,13 +78,12 @@ async function show(options: StatusOptions, context: Context): Promise<void> {
     output.warning(`the keyring cannot be used; the sealed copy serves`);
   }
   if (options.check && facts.rotation_due) {
-    throw new RekeyError(
-      "check_failed",
-      `Version ${version.version} is ${describeSeconds(age)} old: a rotation is due`,
-      {
-        hint: "Run `rekey rotate`",
-      },
-    );
+    const what = age.isFromFuture
+      ? `The age is not known: ${fromFuture(version, facts.created_at)}`
+      : `Version ${version.version} is ${describeSeconds(age.seconds)} old`;
+    throw new RekeyError("check_failed", `${what}: a rotation is due`, {
+      hint: age.isFromFuture ? "Set the clock, then run `rekey rotate`" : "Run `rekey rotate`",
+    });
   }
 }
 
@@ -126,16 +126,25 @@ function monitored(facts: Facts, maxAge: number): string {
   const held = ended === 0
     ? ""
     : `, ${ended} process${ended === 1 ? "" : "es"} with an ended version`;
+  const old = facts.created_in_future
+    ? `was made in the future (${facts.created_at}; the clock was ahead)`
+    : `is ${describeSeconds(age)} old`;
   return `REKEY ${
     facts.rotation_due ? "CRITICAL" : "OK"
   } - ${facts.app} version ${facts.version} ` +
-    `in ${placeName(facts.location)}${copy} is ${describeSeconds(age)} old, ${when}${held} | ` +
+    `in ${placeName(facts.location)}${copy} ${old}, ${when}${held} | ` +
     `age=${age}s;;${maxAge} sessions=${facts.sessions_active}`;
 }
 
 // RFC 3339, and how far from now that is.
 function withRelative(time: string): string {
   return `${time} (${fromNow(Date.parse(time), Date.now())})`;
+}
+
+// The same of what has happened, which can only be in the future for a clock that was wrong.
+function withAge(time: string): string {
+  const isWrong = isAhead(Date.parse(time), Date.now());
+  return isWrong ? `${time} (in the future: the clock was ahead)` : withRelative(time);
 }
 
 function human(facts: Facts, policy: TokenPolicy, stale: readonly StaleHolder[]): string[] {
@@ -148,7 +157,12 @@ function human(facts: Facts, policy: TokenPolicy, stale: readonly StaleHolder[])
     ["app", String(facts.app)],
     ["version", `${facts.version} (kid ${facts.kid})`],
     ["location", String(facts.location)],
-    ["age", `${describeSeconds(facts.age_seconds as number)}, since ${facts.created_at}`],
+    [
+      "age",
+      facts.created_in_future
+        ? `not known: made ${withAge(String(facts.created_at))}`
+        : `${describeSeconds(facts.age_seconds as number)}, since ${facts.created_at}`,
+    ],
     ["rotation due", facts.rotation_due ? "yes" : "no"],
     ...facts.rotation_announced === null
       ? []
@@ -167,7 +181,7 @@ function human(facts: Facts, policy: TokenPolicy, stale: readonly StaleHolder[])
     ],
     ["active sessions", sessionsText(facts.sessions_active as number)],
     ["fallback rate", rate === null ? "none retrieved yet" : `${(rate * 100).toFixed(1)} %`],
-    ["last rotation", facts.last_rotation === null ? "never" : withRelative(facts.last_rotation)],
+    ["last rotation", facts.last_rotation === null ? "never" : withAge(facts.last_rotation)],
     ...stale.map((holder) => ["process", holderText(holder)]),
     ...fleetLines(facts.fleet),
   ]);

@@ -89,6 +89,7 @@ const UNDER_WAY: Finding = {
 const LEFT: Record<Leftover, string> = {
   rotation: "a rotation that did not reach its commit",
   grace: "the value of a grace window that is over",
+  clock: "a grace window that was set while the clock was ahead",
   log: "pages that held a value",
   kek: "a key file that another one has replaced",
   keyring: "keyring items that are not as the database says",

@@ -4,13 +4,12 @@ import { EVENTS } from "../../audit/events.ts";
 import { verifyChain } from "../../audit/verify.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError } from "../../core/errors.ts";
+import { ageOf, CLOCK_TOLERANCE_MS, fromFuture, isAhead, isDue } from "../../secret/age.ts";
 import { keptHead } from "../../secret/whereabouts.ts";
 import type { Finding } from "../finding.ts";
 import { infoOf } from "../../files/file_info.ts";
 import { type OpenPatient, rekey, WITHOUT_LOGGING_OUT } from "../patient.ts";
 
-// Clocks are set right by a little all the time.
-const TOLERANCE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
 /** The audit log's chain. Each row is looked at. */
@@ -39,11 +38,11 @@ function unlessRefused(error: unknown): undefined {
 export function clockCheck(patient: OpenPatient): Finding[] {
   const { installation } = patient;
   const [row] = listAudit(installation.database, 1);
-  const newest = Math.max(
-    row === undefined ? 0 : Date.parse(row.time) || 0,
-    installation.versions.current()!.created_at,
-  );
-  if (newest - installation.now() <= TOLERANCE_MS) return [];
+  // Of an older row, or of a version, that is not behind what was written since, the clock was ahead then.
+  const newest = row === undefined
+    ? installation.versions.current()!.created_at
+    : Date.parse(row.time) || 0;
+  if (!isAhead(newest, installation.now())) return [];
   return [{
     code: "clock_behind",
     what: `The clock says ${rfc3339(installation.now())}, and something was written at ${
@@ -64,21 +63,31 @@ export function rotationCheck(patient: OpenPatient): Finding[] {
 
 function due(patient: OpenPatient): Finding[] {
   const { installation, maxAgeMs } = patient;
-  const { version, created_at } = installation.versions.current()!;
-  const age = installation.now() - created_at;
-  if (age < maxAgeMs) return [];
+  const current = installation.versions.current()!;
+  const age = ageOf(installation, current);
+  if (!isDue(age, maxAgeMs / 1000)) return [];
+  const days = Math.floor(maxAgeMs / DAY_MS);
   return [{
     code: "rotation_due",
-    what: `Version ${version} is ${Math.floor(age / DAY_MS)} days old`,
-    why: `A rotation is due after ${Math.floor(maxAgeMs / DAY_MS)} days`,
+    what: age.isFromFuture
+      ? `The age is not known: ${fromFuture(current, rfc3339(current.created_at))}`
+      : `Version ${current.version} is ${Math.floor(age.seconds * 1000 / DAY_MS)} days old`,
+    why: age.isFromFuture
+      ? `How old it is cannot be told, and ${days} days may be over before its time has come`
+      : `A rotation is due after ${days} days`,
     command: rekey(patient, WITHOUT_LOGGING_OUT),
   }];
 }
 
 function loggedOut(patient: OpenPatient): Finding[] {
   const { installation } = patient;
-  const since = installation.now() - DAY_MS;
-  const filter = { event: [EVENTS.rotationCompleted], since };
+  const now = installation.now();
+  // What the clock has put into the future is no news for as long as that lasts.
+  const filter = {
+    event: [EVENTS.rotationCompleted],
+    since: now - DAY_MS,
+    until: now + CLOCK_TOLERANCE_MS,
+  };
   const row = listAudit(installation.database, 1, filter)[0];
   if (row === undefined || installation.versions.previous().length > 0) return [];
   const reason = row.reason === null ? "" : ` (${row.reason})`;

@@ -5,8 +5,9 @@ import { count, duration, utc } from "./text.js";
 export function showState(status) {
   const { time, rotation_due: due, due_at: dueAt, grace } = status;
   for (const id of ["app", "version", "kid", "location", "rekey"]) setText(id, status[id]);
-  setText("age", duration(status.age_seconds));
-  setText("created", `since ${utc(status.created_at)}`);
+  setText("age", status.created_in_future ? "not known" : duration(status.age_seconds));
+  const made = status.created_in_future ? "made in the future, the clock was ahead:" : "since";
+  setText("created", `${made} ${utc(status.created_at)}`);
   setText("due", due ? "now" : `in ${duration((Date.parse(dueAt) - Date.parse(time)) / 1000)}`);
   setText("due-at", `${due ? "since" : "at"} ${utc(dueAt)}`);
   byId("due-badge").hidden = !due;
