@@ -58,6 +58,10 @@ export const ERROR_TABLE = {
   already_initialised: { exit: 1, http: 409 },
   secret_weak: { exit: 1, http: 400 },
   backup_unusable: { exit: 1, http: 400 },
+  tls_unusable: { exit: 1, http: 500 },
+  tls_key_encrypted: { exit: 1, http: 500 },
+  tls_key_mismatch: { exit: 1, http: 500 },
+  tls_chain_order: { exit: 1, http: 500 },
   check_failed: { exit: 5, http: 500 },
   busy: { exit: 6, http: 503 },
 

@@ -165,6 +165,7 @@ export const Status = z.strictObject({
     until: instant().nullable(),
   })).meta({ description: "programs that exec started and that hold an older version" }),
   sessions_active: count(),
+  certificate_expires_at: instant().nullable().meta({ description: "of --tls-cert" }),
   success_rate: share(),
   verifications: z.record(z.string(), count()),
   fallback_rate: share(),

@@ -13,11 +13,11 @@ import type { Settings } from "./settings.ts";
 const AUDIT_ROWS = 20;
 const ROTATIONS = 50;
 
-/** What the status page shows. */
+/** What the status page shows of the secret. */
 export async function statusOf(
   { secrets, auth }: Managers,
   { maxAgeSeconds, version: rekey }: Settings,
-): Promise<Awaited<ReturnType<Office["status"]>>> {
+): Promise<Omit<Awaited<ReturnType<Office["status"]>>, "certificate_expires_at">> {
   const { installation, version } = await secrets.open();
   const [, ...grace] = await secrets.verifying();
   const { database, versions, algorithm, keyForm } = installation;

@@ -30,12 +30,15 @@ export class Listener {
   #stopping = false;
   // Which file its Unix socket is.
   #socket: string | undefined;
+  #tls: Settings["tls"];
 
   constructor(
     private readonly settings: Settings,
     private readonly handler: Handler,
     private readonly told: ListenerTold,
-  ) {}
+  ) {
+    this.#tls = settings.tls;
+  }
 
   /**
    * Begins to listen.
@@ -58,6 +61,22 @@ export class Listener {
   listenAgain(): void {
     if (this.#stopping) return;
     this.#listen(this.settings.address);
+    this.#limit();
+  }
+
+  /**
+   * Listens anew with another certificate, for new connections; those that are open stay. On Linux it is up to the
+   * caller to end the listening before (`stopListening`), which the runtime can only do together with connections.
+   */
+  renew(tls: Settings["tls"]): void {
+    if (this.#stopping) return;
+    this.#tls = tls;
+    if (Deno.build.os !== "linux") this.#servers.forEach((old) => old.shutdown().catch(() => {}));
+    this.#listen(this.settings.address);
+    this.#limit();
+  }
+
+  #limit(): void {
     // Some may still listen, and there is no end of times.
     const [oldest] = this.#servers;
     if (this.#servers.size > MOST_SERVERS) oldest?.shutdown().catch(() => {});
@@ -100,8 +119,10 @@ export class Listener {
     try {
       if (address.kind === "unix") return this.#serveOnSocket(address.path, answer, onListen);
       const { hostname, port } = address;
-      const { tls, workers } = this.settings;
-      const options = { hostname, port, reusePort: workers > 1, onListen };
+      const tls = this.#tls;
+      // A renewed certificate is served on the same port before the old one no longer is.
+      const reusePort = this.settings.workers > 1 || tls !== undefined;
+      const options = { hostname, port, reusePort, onListen };
       return Deno.serve(tls === undefined ? options : { ...options, ...tls }, answer);
     } catch (error) {
       throw explain(error, address);

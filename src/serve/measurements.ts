@@ -7,6 +7,7 @@ import { ageOf, isDue } from "../secret/age.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import { HOLDER_STATES, holdersOf } from "../secret/holders.ts";
 import type { Installation } from "../store/installation.ts";
+import type { Certificate } from "./certificate.ts";
 import type { Settings } from "./settings.ts";
 
 /** All threads' metrics together with what the database knows, in Prometheus' text format. */
@@ -15,6 +16,7 @@ export async function expose(
   threads: readonly Measured[],
   secrets: SecretManager,
   settings: Settings,
+  certificate: Certificate | undefined,
 ): Promise<string> {
   const own = new library.Registry();
   const gauge = (name: string, help: string, labels: Record<string, string>, value: number) =>
@@ -22,6 +24,10 @@ export async function expose(
       .set(labels, value);
   const { deno } = Deno.version;
   gauge("rekey_build_info", "1, with the versions", { version: settings.version, deno }, 1);
+  if (certificate !== undefined) {
+    const help = "When the certificate that it serves with ends, in seconds since the epoch";
+    gauge("rekey_tls_certificate_expiry_timestamp_seconds", help, {}, certificate.notAfter / 1000);
+  }
   const available = await ofSecret(library, own, gauge, secrets, settings);
   gauge("rekey_database_readable", "1 when the database can be read", {}, available ? 1 : 0);
   const all = [...threads, await own.getMetricsAsJSON() as Measured];

@@ -26,12 +26,12 @@ const LOGINS_WAITING = 16;
  * The one thread that owns the secret: it talks to the keyring and writes to the database, so that the threads
  * that answer requests never wait for either.
  */
-export class SecretOffice implements Omit<Office, "metrics"> {
+export class SecretOffice implements Omit<Office, "metrics" | "status"> {
   readonly #logins = new Gate(LOGINS_AT_ONCE, LOGINS_WAITING);
   readonly #rotations = new Gate(1, LOGINS_WAITING);
   readonly #fetching = new SingleFlight<string>();
   readonly #pause = new Pause();
-  #status: { at: number; answer: ReturnType<Office["status"]> } | undefined;
+  #status: { at: number; answer: ReturnType<typeof statusOf> } | undefined;
 
   /** @param warn tells the operator what a request's answer does not. */
   constructor(
@@ -76,7 +76,8 @@ export class SecretOffice implements Omit<Office, "metrics"> {
       return rotationAnswer(secrets, changed);
     });
 
-  status: Office["status"] = () => {
+  /** What the status page shows of the secret; counted once a second at most. */
+  status = (): ReturnType<typeof statusOf> => {
     const now = performance.now();
     if (this.#status === undefined || now - this.#status.at > STATUS_KEPT_MS) {
       this.managers.secrets.refresh();

@@ -40,6 +40,8 @@ export type WorkerMethods = {
   ping(): void;
   /** Listens anew. */
   listenAgain(): void;
+  /** Serves new connections with another certificate. */
+  renew(tls: Settings["tls"]): void;
   /** Answers what is in flight, tells what it has seen, and ends. */
   stop(): Promise<void>;
 };

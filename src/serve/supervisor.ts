@@ -1,11 +1,15 @@
+import { rfc3339 } from "../core/clock.ts";
 import type { FleetKeeper } from "../fleet/keeper.ts";
 import { prometheus } from "../http/prometheus.ts";
+import type { CertificateWatch } from "./certificate_watch.ts";
 import { raiseFileLimit } from "./file_limit.ts";
 import { reserve } from "./listener.ts";
+import { listeningSockets, stopListening } from "./listening_sockets.ts";
 import { expose } from "./measurements.ts";
 import type { Managers } from "./managers.ts";
 import { SecretOffice } from "./office.ts";
 import type { MainMethods, WorkerMethods } from "./protocol.ts";
+import { Renewal } from "./renewal.ts";
 import { type Port, Rpc } from "./rpc.ts";
 import type { Address, Settings } from "./settings.ts";
 import type { Systemd } from "./systemd.ts";
@@ -23,6 +27,12 @@ export interface Surroundings {
   warn(text: string): void;
   /** Told when the secret can no longer be had, and `undefined` when it can again. */
   onTrouble(code: string | undefined): void;
+  /** Told what the operator has asked to hear. */
+  remark(text: string): void;
+  /** Watches the files of the certificate that it serves with, if any. */
+  readonly certificate?: CertificateWatch | undefined;
+  /** Calls back whenever the operator wants files to be read again. */
+  onReload(reload: () => void): void;
   /** Keeps up with the machines that share the secret, if any can. */
   readonly keeper?: Pick<FleetKeeper, "start" | "lookNow" | "stop"> | undefined;
   readonly systemd: Systemd;
@@ -66,11 +76,15 @@ class Supervisor {
   readonly #threads: Rpc<WorkerMethods>[] = [];
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   readonly #death = Promise.withResolvers<never>();
+  readonly #renewal: Renewal | undefined;
   #trouble: string | undefined;
 
   constructor(private readonly settings: Settings, private readonly around: Surroundings) {
     this.#office = new SecretOffice(around.managers, settings, around.warn);
     this.#death.promise.catch(() => {});
+    const { certificate, remark, warn } = around;
+    const take = (tls: Settings["tls"]) => this.#renew(tls);
+    this.#renewal = certificate && new Renewal(certificate, { take, remark, warn });
   }
 
   /** Rejects when a thread has died. */
@@ -95,6 +109,8 @@ class Supervisor {
     around.onListening(settings.address);
     await this.#maintain();
     this.#every(MAINTENANCE_MS, () => this.#maintain());
+    this.#every(MAINTENANCE_MS, () => this.#renewal?.look() ?? Promise.resolve());
+    around.onReload(() => this.#reload());
     const { systemd } = around;
     if (systemd.watchdogMs !== undefined) {
       this.#every(systemd.watchdogMs, async () => {
@@ -144,7 +160,10 @@ class Supervisor {
       login: (credentials) => office.login(credentials),
       endSession: (verified) => office.endSession(verified),
       rotate: ({ token, options }) => office.rotate(token, options),
-      status: () => office.status(),
+      status: async () => ({
+        ...await office.status(),
+        certificate_expires_at: this.#certificateEnd(),
+      }),
       metrics: () => this.#metrics(),
       listensAgain: () => {
         // For the thread that says so it is once more than needed, and does no harm.
@@ -164,7 +183,28 @@ class Supervisor {
   async #metrics(): Promise<string> {
     const threads = await Promise.all(this.#threads.map((thread) => thread.call("measured")));
     const { secrets } = this.around.managers;
-    return await expose(await prometheus(), threads, secrets, this.settings);
+    const { certificate } = this.#renewal ?? {};
+    return await expose(await prometheus(), threads, secrets, this.settings, certificate);
+  }
+
+  #certificateEnd(): string | null {
+    return this.#renewal === undefined ? null : rfc3339(this.#renewal.certificate.notAfter);
+  }
+
+  #reload(): void {
+    if (this.#renewal === undefined) {
+      return this.around.remark("SIGHUP: there is no certificate to read again");
+    }
+    this.#renewal.look(true).catch(this.#death.reject);
+  }
+
+  // Each thread listens with the new one before any socket of the old one stops: there is no moment without.
+  async #renew(tls: Settings["tls"]): Promise<void> {
+    const { address } = this.settings;
+    if (address.kind !== "tcp") return;
+    const old = listeningSockets(address.port);
+    await this.#alive(Promise.all(this.#threads.map((thread) => thread.call("renew", tls))));
+    stopListening(old);
   }
 
   async #maintain(): Promise<void> {

@@ -47,6 +47,7 @@ export class RequestThread {
       measured: () => this.#meters.measured(),
       ping: () => {},
       listenAgain: () => this.#listener?.listenAgain(),
+      renew: (tls) => this.#listener?.renew(tls),
       stop: () => this.#stop(),
     };
     this.#main = new Rpc<MainMethods>(port, methods);

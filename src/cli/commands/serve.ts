@@ -2,6 +2,8 @@ import { RekeyError } from "../../core/errors.ts";
 
 import { type Address, isLocal, type Settings } from "../../serve/settings.ts";
 import { confineMemory } from "../../serve/confinement.ts";
+import { certificateWarnings, readCertificate } from "../../serve/certificate.ts";
+import { CertificateWatch } from "../../serve/certificate_watch.ts";
 import { hostInUrl, namesMissing } from "../../serve/names.ts";
 import { serve } from "../../serve/supervisor.ts";
 import { systemd } from "../../serve/systemd.ts";
@@ -45,6 +47,7 @@ const FLUSH_MS = 1_000;
 /** Serves verification until it is told to stop. */
 export async function runServer(options: ServeFlags, context: Context): Promise<void> {
   const { globals, version } = context;
+  const hangUp = reloadSignal();
   confineMemory();
   forgetRuntimesAddress();
   const output = new Output(context.output.options, lenientStreams);
@@ -53,7 +56,12 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     Deno.build.standalone ? keyringInProcess : undefined,
   );
   const knowledge = environment.etcd && knowledgeFor(options);
-  const settings = settingsFrom(options, version, output.options.quiet, knowledge);
+  const certificate = certificateFrom(options);
+  const settings = settingsFrom(options, version, {
+    quiet: output.options.quiet,
+    knowledge,
+    tls: certificate?.certificate.tls,
+  });
   const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS, knowledge });
   const failure = Promise.withResolvers<never>();
   // It may fail before anybody waits for it.
@@ -71,8 +79,14 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     onListening: (address) => {
       output.remark(`listening on ${at(address)}`);
       namesMissing(settings, address).forEach((text) => output.warning(text));
+      if (certificate === undefined) return;
+      certificateWarnings(certificate.certificate, settings.hosts)
+        .forEach((text) => output.warning(text));
     },
     warn: (text) => output.warning(text),
+    remark: (text) => output.remark(text),
+    certificate,
+    onReload: (reload) => hangUp.addEventListener("change", reload),
     onTrouble: (code) =>
       output.warning(code === undefined ? "the secret can be had again" : `no secret: ${code}`),
     keeper: knowledge &&
@@ -123,11 +137,13 @@ function keyringInProcess(): KeyringAddon {
 function settingsFrom(
   options: ServeFlags,
   version: string,
-  quiet: boolean,
-  knowledge: SharedKnowledge | undefined,
+  { quiet, knowledge, tls }: {
+    quiet: boolean;
+    knowledge: SharedKnowledge | undefined;
+    tls: Settings["tls"];
+  },
 ): Settings {
   const address = addressFrom(options);
-  const tls = tlsFrom(options);
   if (!isLocal(address) && !(options.allowRemote && tls !== undefined)) {
     throw new RekeyError("usage", "Cannot listen where other machines can reach it", {
       hint: "Give --allow-remote with --tls-cert and --tls-key, or put a proxy in front",
@@ -174,25 +190,22 @@ function workersFor({ workers }: ServeFlags, address: Address): number {
   return workers ?? Math.min(navigator.hardwareConcurrency, MOST_WORKERS);
 }
 
-function tlsFrom({ tlsCert, tlsKey }: ServeFlags): Settings["tls"] {
+function certificateFrom({ tlsCert, tlsKey }: ServeFlags): CertificateWatch | undefined {
   if (tlsCert === undefined && tlsKey === undefined) return undefined;
   if (tlsCert !== undefined && tlsKey !== undefined) {
-    return { cert: textOf(tlsCert), key: textOf(tlsKey) };
+    const files = { cert: tlsCert, key: tlsKey };
+    return new CertificateWatch(files, readCertificate(files));
   }
   throw new RekeyError("usage", "Cannot use TLS without both --tls-cert and --tls-key", {
     hint: "Name both files",
   });
 }
 
-function textOf(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    throw new RekeyError("usage", `Cannot read ${path}`, {
-      hint: "Name a PEM file that this user may read",
-      cause: error,
-    });
-  }
+// SIGHUP asks for a reload, as of other servers, and never ends this one: a terminal that closes sends it too.
+function reloadSignal(): EventTarget {
+  const asked = new EventTarget();
+  Deno.addSignalListener("SIGHUP", () => asked.dispatchEvent(new Event("change")));
+  return asked;
 }
 
 function stopSignal(): Promise<void> {
