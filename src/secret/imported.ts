@@ -27,7 +27,14 @@ export function importedSecret(
   data: Uint8Array,
   encoding: Encoding,
 ): { secret: Secret; keyForm: KeyForm } {
-  const text = decodeText(data).replace(/\r?\n$/, "");
+  return importedText(decodeText(data).replace(/\r?\n$/, ""), encoding);
+}
+
+/** {@linkcode importedSecret} of a text as it is. */
+export function importedText(
+  text: string,
+  encoding: Encoding,
+): { secret: Secret; keyForm: KeyForm } {
   if (text === "") throw unreadable("it is empty", "Is the variable set, the file filled?");
   if (encoding === "text") return { secret: Secret.imported(checked(text)), keyForm: "text" };
   const bytes = decodeBytes(text, encoding);
@@ -40,7 +47,14 @@ export function importedSecret(
   return { secret: Secret.imported(checked(bytes.toString("base64"))), keyForm: "raw" };
 }
 
-function decodeText(data: Uint8Array): string {
+/** @throws {RekeyError} `usage` for bytes that are no UTF-8. */
+export function decodeText(data: Uint8Array): string {
+  if (/^(fffe|feff)/.test(Buffer.from(data.subarray(0, 2)).toString("hex"))) {
+    throw unreadable(
+      "it is UTF-16",
+      "Save it as UTF-8; PowerShell's > and some editors write UTF-16",
+    );
+  }
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
   } catch {

@@ -27,6 +27,7 @@ import { keptHead, placesOf } from "./whereabouts.ts";
 import { retrieve, type Retrieved } from "./retrieval.ts";
 import { nextLocation, rotate } from "./rotate.ts";
 import type { Changed } from "./rotation.ts";
+import { mayGiveWay, replaceUnused } from "./unused_secret.ts";
 import { alreadyDone, type RotateOptions } from "./rotation_request.ts";
 
 /**
@@ -83,7 +84,8 @@ export class SecretManager {
   }
 
   /**
-   * Makes a secret that an application had hard-coded the first version. Its tokens stay valid.
+   * Makes a secret that an application had hard-coded the first version, or the one after a version that nothing was
+   * done with. Its tokens stay valid.
    *
    * @returns the version that the secret is, whatever its state, and whether this call made it.
    * @throws {RekeyError} `already_initialised` when there is another secret.
@@ -94,7 +96,9 @@ export class SecretManager {
   ): Promise<{ version: Version; made: boolean }> {
     // What is there already is not used as the import says.
     const there = await this.#existing({ store: options.store });
-    const made = there === undefined && await this.#create(options, given);
+    const made = there === undefined
+      ? await this.#create(options, given)
+      : await this.#replace(there, given, options);
     const { installation, version: current } = await this.open();
     const version = settleImport(installation, current, given.secret.kid, options);
     return { version, made };
@@ -319,6 +323,11 @@ export class SecretManager {
     }
     if (this.#installation !== undefined) await recoverIfNeeded(this.#installation);
     return this.#installation;
+  }
+
+  async #replace(there: Installation, given: Import, options: CreateOptions): Promise<boolean> {
+    if (!mayGiveWay(there, given.secret.kid)) return false;
+    return await this.underLock((installation) => replaceUnused(installation, given, options));
   }
 
   async #create(options: CreateOptions, given?: Import): Promise<boolean> {

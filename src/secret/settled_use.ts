@@ -56,7 +56,10 @@ export function settleImport(
     throw new RekeyError(
       "already_initialised",
       `Cannot import a secret: there is one already, version ${current.version} (kid ${current.kid})`,
-      { hint: "Import into another app with --app, or `rekey destroy` this one first" },
+      {
+        hint: "It was used, and its tokens would end: import into another app with --app, " +
+          "or `rekey destroy` this one first",
+      },
     );
   }
   const { alg: algorithm, key_form: form } = version;

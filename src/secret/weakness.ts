@@ -42,7 +42,9 @@ export function weaknesses(key: Uint8Array, alg: Algorithm): string[] {
   if (entropy < LEAST_ENTROPY_BITS) {
     found.push(`its bytes have at most ${Math.floor(entropy)} bits of entropy`);
   }
-  if (isExample(key)) found.push("it is a well-known example, or made of the words of one");
+  if (isExample(key)) {
+    found.push("it is a placeholder or well-known example, or made of the words of one");
+  }
   return found;
 }
 

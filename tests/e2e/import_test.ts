@@ -69,6 +69,7 @@ Deno.test("a weak secret is refused by name, and imported when that is wanted", 
 Deno.test("a second secret is never imported over the first", async () => {
   using box = new Box();
   const { kid } = await box.json("init");
+  await box.token();
   const { code, stderr } = await box.run(["import"], { stdin: randomBytes(64).toString("base64") });
   assert.equal(code, 1);
   assert.match(stderr, /there is one already, version 1/);

@@ -116,9 +116,10 @@ export class Workshop extends Box {
     return this.exec("npm", args, { env: Deno.env.toObject() });
   }
 
-  /** The peer's token with those claims. */
-  async sign(peer: Peer, alg: string, key: Key, claims: unknown): Promise<string> {
-    const { code, stdout, stderr } = await this.#ask(peer, ["sign", alg], { ...key, claims });
+  /** The peer's token with those claims; some can add to its header. */
+  async sign(peer: Peer, alg: string, key: Key, claims: unknown, header?: object): Promise<string> {
+    const question = { ...key, claims, ...header === undefined ? {} : { header } };
+    const { code, stdout, stderr } = await this.#ask(peer, ["sign", alg], question);
     if (code !== 0) throw new Error(`${peer.name} cannot sign: ${stderr}`);
     return stdout.trim();
   }

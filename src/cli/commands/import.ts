@@ -1,13 +1,18 @@
+import { provenUse, saidUse, type Use } from "../../auth/import_check.ts";
+import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { placeName } from "../../core/secret_store.ts";
-import { RekeyError } from "../../core/errors.ts";
-import { type Encoding, importedSecret } from "../../secret/imported.ts";
+import { isThere } from "../../files/file_facts.ts";
+import { readFileIfThere } from "../../files/private_files.ts";
+import { sourceOf } from "../../secret/import_source.ts";
+import { decodeText, type Encoding } from "../../secret/imported.ts";
 import { weaknesses } from "../../secret/weakness.ts";
 import type { Algorithm } from "../../store/installation.ts";
-import { readFileIfThere } from "../../files/private_files.ts";
+import { STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
+import type { Version } from "../../store/versions.ts";
 import { type Context, variable as environmentVariable } from "../context.ts";
 import { describeVersion } from "../describe.ts";
-import type { PolicyFlags } from "../policy_flags.ts";
-import { readStdinBytes } from "../terminal.ts";
+import { type PolicyFlags, withFlags } from "../policy_flags.ts";
+import { readStdin, readStdinBytes } from "../terminal.ts";
 import { applyPolicy } from "./policy.ts";
 import { rotate } from "./rotate.ts";
 
@@ -15,8 +20,11 @@ import { rotate } from "./rotate.ts";
 export interface ImportFlags extends PolicyFlags {
   readonly fromEnv?: string;
   readonly file?: string;
+  readonly name?: string;
   readonly encoding?: Encoding;
   readonly alg?: Algorithm;
+  readonly checkToken?: string;
+  readonly literal?: boolean;
   readonly allowWeak?: boolean;
   readonly thenRotate?: boolean;
   readonly grace: number;
@@ -26,37 +34,27 @@ export interface ImportFlags extends PolicyFlags {
 const LOCK_TIMEOUT_SECONDS = 10;
 const LONGEST_INPUT = 65_536;
 
-/** Makes a hard-coded secret version 1. */
+/** Takes up a hard-coded secret. */
 export async function importSecret(options: ImportFlags, context: Context): Promise<void> {
-  const { secrets, output, store } = context;
-  const { alg = "HS512", encoding = "text", thenRotate = false } = options;
-  if (options.grace > 0 && !thenRotate) {
-    throw new RekeyError("usage", "Cannot give a grace window: nothing is rotated", {
-      hint: "Add --then-rotate, or leave out --grace",
-    });
-  }
-  const { data, origin } = source(options);
-  const { secret, keyForm } = importedSecret(data, encoding);
+  const { secrets, store } = context;
+  refuseContradictions(options);
+  const { data, origin } = input(options);
+  const text = decodeText(data);
+  const source = sourceOf(text, options);
+  if (source.reading.text === text) refusePath(text);
+  const token = options.checkToken === undefined ? undefined : tokenOf(options.checkToken);
+  const use = token === undefined
+    ? saidUse(source, options)
+    : provenUse(source, options, token, ...await judgedBy(options, context));
+  const { secret, keyForm, alg = "HS512" } = use;
   const weak = weaknesses(secret.hmacKey(keyForm), alg);
-  if (weak.length > 0 && !options.allowWeak) throw tooWeak(weak, options.alg);
+  if (weak.length > 0 && !options.allowWeak) throw tooWeak(weak, use.alg);
   const reason = ["imported from", origin, options.reason && `(${options.reason})`];
   const given = { secret, reason: reason.filter(Boolean).join(" ") };
-  const { version, made } = await secrets.import(given, { store, alg, keyForm });
+  const imported = await secrets.import(given, { store, alg, keyForm });
   await applyPolicy(options, context);
-  const app = secrets.environment.app.name;
-  const named = `version ${version.version} (kid ${version.kid})`;
-  output.result(
-    { ...describeVersion(app, version), imported: made, weaknesses: weak },
-    [
-      made
-        ? `Imported the JWT secret of ${app} as ${named} in ${placeName(version.location)}`
-        : `Nothing to do: the secret was imported before as ${named}, which is ${version.state}`,
-    ],
-  );
-  if (weak.length > 0) {
-    output.warning(`the secret is weak: ${weak.join("; ")}. Move off it with \`rekey rotate\``);
-  }
-  if (thenRotate && version.state === "current") {
+  tell({ ...imported, use, weak, proven: token !== undefined }, context);
+  if (options.thenRotate && imported.version.state === "current") {
     const flags = {
       reason: options.reason ?? "moved off an imported secret",
       grace: options.grace,
@@ -65,12 +63,103 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
   }
 }
 
-function source({ fromEnv, file }: ImportFlags): { data: Uint8Array; origin: string } {
+function refuseContradictions({ grace, thenRotate, checkToken, fromEnv, file }: ImportFlags) {
+  if (grace > 0 && !thenRotate) {
+    throw new RekeyError("usage", "Cannot give a grace window: nothing is rotated", {
+      hint: "Add --then-rotate, or leave out --grace",
+    });
+  }
   if (fromEnv !== undefined && file !== undefined) {
     throw new RekeyError("usage", "Cannot import from both a variable and a file", {
       hint: "Give one of --from-env and --file",
     });
   }
+  if (checkToken !== "-" || fromEnv !== undefined || file !== undefined) return;
+  throw new RekeyError("usage", "Cannot read both the secret and the token from stdin", {
+    hint: "Give the secret by --from-env or --file, or the token as @FILE",
+  });
+}
+
+interface Told {
+  readonly version: Version;
+  readonly made: boolean;
+  readonly use: Use;
+  readonly weak: readonly string[];
+  readonly proven: boolean;
+}
+
+function tell({ version, made, use, weak, proven }: Told, { secrets, output }: Context): void {
+  const app = secrets.environment.app.name;
+  const named = `version ${version.version} (kid ${version.kid})`;
+  const { encoding, kid } = use;
+  const used = encoding === "text" ? "used as text" : `decoded from ${encoding}`;
+  const how = `${version.alg}, key form ${version.key_form} (${used})`;
+  output.result(
+    {
+      ...describeVersion(app, version),
+      imported: made,
+      weaknesses: weak,
+      encoding,
+      token_verified: proven,
+      ...kid === undefined ? {} : { source_kid: kid },
+    },
+    [
+      made
+        ? `Imported the JWT secret of ${app} as ${named} in ${placeName(version.location)}: ${how}`
+        : `Nothing to do: the secret was imported before as ${named}, which is ${version.state}`,
+    ],
+  );
+  if (proven) output.remark("the token verifies with it");
+  if (version.replaces !== null && made) {
+    output.remark(`version ${version.replaces}, which nothing was done with, has ended`);
+  }
+  for (const text of oddities(use)) output.warning(text);
+  if (weak.length > 0) {
+    output.warning(`the secret is weak: ${weak.join("; ")}. Move off it with \`rekey rotate\``);
+  }
+}
+
+// It is what was given, and may be what an editor or a shell has added.
+function oddities({ secret, encoding }: Use): string[] {
+  if (encoding !== "text") return [];
+  const text = secret.reveal();
+  if (text.startsWith("\uFEFF")) return ["the secret begins with a byte order mark, which is kept"];
+  return text.trim() === text ? [] : ["the secret begins or ends with white space, which is kept"];
+}
+
+/** What the token's claims must be, and the time in seconds. */
+async function judgedBy(flags: PolicyFlags, { secrets }: Context): Promise<[TokenPolicy, number]> {
+  const now = secrets.environment.clock() / 1000;
+  try {
+    const { installation } = await secrets.open();
+    return [withFlags(installation.policy, flags), now];
+  } catch (error) {
+    if (!isRekeyError(error, "not_initialised")) throw error;
+    return [withFlags(STANDARD_POLICY, flags), now];
+  }
+}
+
+// As `verify` takes it; a file as well, since arguments are visible.
+function tokenOf(given: string): string {
+  if (given === "-") return readStdin(LONGEST_INPUT);
+  if (!given.startsWith("@")) return given;
+  const data = readFileIfThere(given.slice(1));
+  if (data !== undefined) return new TextDecoder().decode(data).trim();
+  throw new RekeyError("usage", "Cannot read the token: its file is not there", {
+    hint: "Write --check-token @FILE, or - for stdin",
+  });
+}
+
+// A variable often holds the path of a file, and the file the secret.
+function refusePath(text: string): void {
+  const path = text.trim();
+  if (!/^(\/|~\/|\.{1,2}\/|[A-Za-z]:[\\/])[^\n]{1,1000}$/.test(path) || !isThere(path)) return;
+  throw new RekeyError("usage", "Cannot import the value: it is the path of a file", {
+    hint: "Name it with --file",
+  });
+}
+
+function input({ fromEnv, file }: ImportFlags): { data: Uint8Array; origin: string } {
   if (fromEnv !== undefined) {
     const value = variable(fromEnv);
     return { data: new TextEncoder().encode(value), origin: "an environment variable" };

@@ -33,6 +33,7 @@ export const secretCommands: Commands = {
       )
       .option("--from-env <name>", "environment variable that holds it", nonEmpty)
       .option("--file <path>", "file that holds it", nonEmpty)
+      .option("--name <name>", "which variable of a .env file, or which key of JSON", nonEmpty)
       .addOption(
         choice(
           "--encoding <name>",
@@ -40,6 +41,12 @@ export const secretCommands: Commands = {
           CHOICES.encoding,
         ),
       )
+      .option(
+        "--check-token <token>",
+        "a token of the application's, @FILE or -: tells how, and must verify",
+        nonEmpty,
+      )
+      .option("--literal", "it is the secret whatever it looks like: JSON, a token, in quotes")
       .addOption(
         choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.alg),
       )
@@ -53,7 +60,8 @@ export const secretCommands: Commands = {
         "after",
         `
   Example:
-    rekey import --from-env JWT_SECRET --alg HS256 --then-rotate --grace 24h`,
+    rekey import --from-env JWT_SECRET --alg HS256 --then-rotate --grace 24h
+    rekey import --file .env --name JWT_SECRET --check-token @token.txt`,
       )
       .action(run(runner, async () => (await import("../commands/import.ts")).importSecret));
     policyOptions().forEach((option) => importing.addOption(option));

@@ -1,0 +1,2 @@
+/** What rekey uses of dotenv: reading `NAME=VALUE` lines, at `import --name` only. */
+export { parse } from "dotenv";

@@ -1,0 +1,62 @@
+import { RekeyError } from "../core/errors.ts";
+import { parse } from "../libraries/dotenv.ts";
+import type { Source } from "./import_source.ts";
+import { recognised } from "./no_secret.ts";
+
+/**
+ * The value of a variable in a file of `NAME=VALUE` lines: by the rules of `dotenv`, which most programs follow where
+ * they agree at all. Where they do not (what a backslash or `$` means, and a `#` within a value), a wrong guess would
+ * be another secret: then it is in doubt, and a token can tell which reading is right.
+ *
+ * @throws {RekeyError} `usage` when the file does not set it, or sets it to several values.
+ */
+export function envReadings(text: string, name: string): Source {
+  const lines = text.replaceAll(/\r\n?/g, "\n");
+  const value = parse(lines)[name];
+  if (value === undefined) throw refusal("the file sets no variable of that name", "Check --name");
+  if (value === "") {
+    throw refusal("the file sets that variable to nothing", "Is it the right file?");
+  }
+  const pattern = new RegExp(
+    `^[^\\S\\n]*(?:export\\s+)?${RegExp.escape(name)}[^\\S\\n]*=(.*)$`,
+    "gm",
+  );
+  const raw = [...lines.matchAll(pattern)].map(([, rest]) => rest!.trim());
+  if (new Set(raw).size > 1) throw refusal("the file sets it twice", "Pipe in the value itself");
+  const others = otherReadings(raw[0] ?? "", value);
+  const doubtful = isDoubtful(raw[0] ?? "", value) ? inDoubt() : undefined;
+  return { reading: { text: value }, doubt: doubtful ?? recognised(value), others };
+}
+
+function isDoubtful(raw: string, value: string): boolean {
+  if (raw.startsWith("'")) return false;
+  if (/\$[A-Za-z_{(]/.test(value)) return recognised(value) === undefined;
+  if (raw.startsWith('"')) return raw.includes("\\");
+  return raw.startsWith("`") || /\\|\S#/.test(raw) || /^["']|["']$/.test(value);
+}
+
+// As shells read it; with the rest of the line, as Docker's --env-file does; and as it stands between its quotes.
+function otherReadings(raw: string, value: string) {
+  const inner = /^(["'`])(.*)\1(?:\s+#.*)?$/.exec(raw)?.[2];
+  const texts = [
+    inner?.replace(/\\(["\\$`])/g, "$1"),
+    inner?.replace(/\\(.)/g, "$1"),
+    inner,
+    raw.split(/\s#/)[0]!.trim(),
+    raw.replace(/\\(.)/g, "$1"),
+    raw,
+  ];
+  const different = new Set(texts.filter((text) => text !== undefined && text !== value));
+  return [...different].filter((text) => text !== "").map((text) => ({ text: text! }));
+}
+
+function inDoubt(): RekeyError {
+  return refusal(
+    "programs read its line in different ways",
+    "Pipe in the value itself, or let a token of the application's decide: --check-token TOKEN",
+  );
+}
+
+function refusal(why: string, hint: string): RekeyError {
+  return new RekeyError("usage", `Cannot import the value: ${why}`, { hint });
+}

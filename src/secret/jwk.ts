@@ -1,0 +1,62 @@
+import { RekeyError } from "../core/errors.ts";
+import { type Algorithm, ALGORITHMS } from "../store/installation.ts";
+import type { Reading } from "./import_source.ts";
+
+type Json = Record<string, unknown>;
+
+/** Whether a value is a JWK (RFC 7517 §4). */
+export function isJwk(value: unknown): value is Json {
+  return typeof (value as Json | undefined)?.kty === "string";
+}
+
+/** Whether a value is a JWK Set (RFC 7517 §5). */
+export function isJwkSet(value: unknown): value is Json {
+  return Array.isArray((value as Json | undefined)?.keys) &&
+    ((value as Json).keys as unknown[]).some(isJwk);
+}
+
+/**
+ * The symmetric key of a JWK or of a set.
+ *
+ * @param kid which one of a set.
+ * @throws {RekeyError} `usage` when there is none, or more than one.
+ */
+export function jwkOf(value: Json, kid?: string): Json {
+  const all: unknown = value.keys;
+  const keys = Array.isArray(all) ? all.filter(isJwk) : [value];
+  const named = kid === undefined ? keys : keys.filter((key) => key.kid === kid);
+  if (named.length === 0) throw unusable("no JWK of the set has that kid", "Name one with --name");
+  const symmetric = named.filter(({ kty, use }) => kty === "oct" && use !== "enc");
+  if (symmetric.length === 0) {
+    const hint = "Only a JWK with kty oct that is for signing is an HMAC key (RFC 7518 §6.4)";
+    throw unusable(
+      Array.isArray(all) ? "its JWKs are of other kinds" : "it is a JWK of another kind",
+      hint,
+    );
+  }
+  if (symmetric.length === 1) return symmetric[0]!;
+  throw unusable("the JWK Set has several keys", "Name the kid of one with --name");
+}
+
+/**
+ * How a JWK writes its key: `k` is base64url (RFC 7518 §6.4.1).
+ *
+ * @throws {RekeyError} `usage` when it has no `k`, or is for another algorithm.
+ */
+export function jwkReading({ k, alg, kid }: Json): Reading {
+  if (typeof k !== "string" || k === "") throw unusable("the JWK has no k", "It is no key then");
+  if (alg !== undefined && !ALGORITHMS.includes(alg as Algorithm)) {
+    const hint = `Tokens are signed with ${ALGORITHMS.join(", ")}`;
+    throw unusable("the JWK is for another algorithm", hint);
+  }
+  return {
+    text: k,
+    encoding: "base64url",
+    alg: alg as Algorithm | undefined,
+    kid: typeof kid === "string" ? kid : undefined,
+  };
+}
+
+function unusable(why: string, hint: string): RekeyError {
+  return new RekeyError("usage", `Cannot import the value: ${why}`, { hint });
+}

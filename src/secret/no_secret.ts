@@ -1,0 +1,108 @@
+import { decodeBase64url } from "../core/base64url.ts";
+import { RekeyError } from "../core/errors.ts";
+
+/** What a value is instead of a secret, and what to do then. */
+interface Kind {
+  readonly what: string;
+  readonly hint: string;
+  is(text: string): boolean;
+}
+
+const kind = (what: string, hint: string, is: RegExp | Kind["is"]): Kind => ({
+  what,
+  hint,
+  is: typeof is === "function" ? is : (text) => is.test(text),
+});
+
+const OTHER_KEY = "Tokens are signed here with HMAC, whose key is a text or bytes";
+const WHOSE = "Import what it stands for";
+
+// The first that fits names it.
+const KINDS: readonly Kind[] = [
+  kind("a private key", OTHER_KEY, /-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----/),
+  kind("a certificate", OTHER_KEY, /-----BEGIN ([A-Z ]*CERTIFICATE|PKCS7|CMS)( REQUEST)?-----/),
+  kind("a public key", OTHER_KEY, /-----BEGIN [A-Z ]*PUBLIC KEY( BLOCK)?-----/),
+  kind("an encrypted message", OTHER_KEY, /-----BEGIN (PGP|AGE) |^age-encryption\.org\/v1/),
+  kind("PEM", OTHER_KEY, /-----BEGIN [A-Z0-9 ]+-----/),
+  kind("an SSH public key", OTHER_KEY, /^(ssh-(rsa|dss|ed25519)|ecdsa-sha2-\S+|sk-\S+) AAAA/),
+  kind("an SSH private key", OTHER_KEY, /^PuTTY-User-Key-File-/),
+  kind("an age key", OTHER_KEY, /(^|\n)AGE-SECRET-KEY-|^age1[02-9ac-hj-np-z]{50,}$/),
+  kind("a token", "Give it to --check-token, and its secret here", isToken),
+  kind("an XML file", "Import the value alone", /^<(\?xml\b|([a-z]\w*)[\s>][\s\S]*<\/\2>$)/i),
+  kind("JSON", "Name the key in it with --name: JWT_SECRET, or Jwt:Key", isJson),
+  kind(
+    "a file of NAME=VALUE lines",
+    "Name the variable with --name, such as JWT_SECRET",
+    isEnvFile,
+  ),
+  kind(
+    "YAML",
+    "Import the value alone",
+    /^(---\s*\n)?(#.*\n|\s*\n)*[A-Za-z_][\w.-]*:(\s+\S|\s*\n)/,
+  ),
+  kind(
+    "a placeholder",
+    `${WHOSE}; a program or a person was to put the secret in its place`,
+    isStandIn,
+  ),
+  kind("the name of a secret elsewhere", WHOSE, isReference),
+  kind("a URL", WHOSE, /^[a-z][a-z0-9+.-]*:\/\/\S+$|^data:[\w/+.-]*[;,]/i),
+  kind("the hash of a password", WHOSE, /^\$(2[abxy]?|5|6|7|y|argon2\w*|scrypt|pbkdf2[\w-]*)\$/),
+  kind(
+    "a value in quotes",
+    "Import it without them",
+    /^(["'`])[\s\S]*\1$|^[\u201c\u2018\u00ab][\s\S]*[\u201d\u2019\u00bb]$/,
+  ),
+];
+
+/**
+ * What a value plainly is instead of a secret, as a refusal that names it and quotes nothing of it; `undefined` when it
+ * may be one.
+ */
+export function recognised(text: string): RekeyError | undefined {
+  const plain = text.replace(/^\uFEFF/, "").trim();
+  const found = KINDS.find(({ is }) => is(plain));
+  return found && new RekeyError("usage", `Cannot import the value: it is ${found.what}`, {
+    hint: `${found.hint}; if the application does use it as it is, --literal imports it`,
+  });
+}
+
+const NAMED = /^\s*(export\s+)?([A-Za-z_][\w.]*)\s*=/;
+
+/** Whether a text is lines of `NAME=VALUE`, as programs read their environment from a file. */
+export function isEnvFile(text: string): boolean {
+  const lines = text.split(/\r\n?|\n/).filter((line) => !/^\s*(#|$)/.test(line));
+  const named = lines.map((line) => NAMED.exec(line)).filter((found) => found !== null);
+  if (lines.length !== 1) return named.length > 1 || /^\s*#/.test(text) && named.length > 0;
+  // One line of base64 has `=` too, and only at its end.
+  const [found] = named;
+  if (found === undefined || !/=\s*[^=\s]/.test(lines[0]!.slice(found[0].length - 1))) return false;
+  return /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$/.test(found[2]!) || found[1] !== undefined ||
+    /secret|key|token|jwt|pass/i.test(found[2]!);
+}
+
+function isJson(text: string): boolean {
+  return /^[{[]/.test(text) && /[}\]]$/.test(text) && /"\s*:|^\[\s*["{[]/.test(text);
+}
+
+// Compact JWS and JWE (RFC 7515 §7.1, RFC 7516 §7.1).
+function isToken(text: string): boolean {
+  const [header, ...others] = text.replace(/^bearer\s+/i, "").split(".");
+  if (others.length !== 2 && others.length !== 4) return false;
+  const bytes = decodeBase64url(header!);
+  return /^\s*\{[\s\S]*"(alg|typ|enc)"/.test(new TextDecoder().decode(bytes));
+}
+
+function isStandIn(text: string): boolean {
+  return [
+    /^[$#]\{[^{}]*\}$|^\$\([^()]*\)$|^\$[A-Za-z_]\w*$|^%[A-Za-z_]\w*%$|^\{\{[\s\S]*\}\}$/,
+    /^<[^<>]{1,100}>$|^\[[^[\]]{1,100}\]$|^__\w+__$|^@\w+@$|^\{[A-Za-z_][\w ]*\}$/,
+    /^(null|undefined|none|nil|true|false|todo|tbd|fixme|n\/a|x{3,}|\*{3,}|\.{3,}|-{3,})$/i,
+    /^(<[^<>]*>|\[[^[\]]*\]|[-_. ])*(your|change|replace|insert|enter|put)[-_ ]?(me|this|it|here|your)?[-_ a-z]*(here|me|this)$/i,
+  ].some((pattern) => pattern.test(text));
+}
+
+function isReference(text: string): boolean {
+  return /^(vault:|ref\+|arn:aws:|projects\/[^/]+\/secrets\/|@Microsoft\.KeyVault\(|ENC[[(]|!vault\b|sm:\/)/
+    .test(text);
+}

@@ -1,0 +1,39 @@
+import type { Installation } from "../store/installation.ts";
+import { wasUsed } from "../store/use.ts";
+import { keepCopy } from "./automatic_copy.ts";
+import type { CreateOptions } from "./first_version.ts";
+import type { Import } from "./imported.ts";
+import { nextLocation } from "./rotate.ts";
+import { changeSecret } from "./rotation.ts";
+import { isShared } from "./sharing.ts";
+
+/**
+ * Whether an imported secret may take the place of the one that is there: that one was made, and nothing was done with
+ * it. What machines share may have been used by others.
+ */
+export function mayGiveWay(installation: Installation, kid: string): boolean {
+  const { versions, database } = installation;
+  return (versions.byKid(kid)?.activated_at ?? null) === null && !isShared(installation) &&
+    !wasUsed(database);
+}
+
+/**
+ * Puts an imported secret in the place of one that nothing was done with; that one ends. Call it under the lock, after
+ * recovery.
+ *
+ * @returns false when it does not give way.
+ */
+export async function replaceUnused(
+  installation: Installation,
+  given: Import,
+  { store, alg, keyForm }: CreateOptions,
+): Promise<boolean> {
+  // Asked under the lock: it may have been used meanwhile.
+  const old = installation.versions.current();
+  if (old === undefined || !mayGiveWay(installation, given.secret.kid)) return false;
+  const location = await nextLocation(installation, store);
+  await keepCopy(installation, old);
+  const how = { imported: given.secret, alg, keyForm };
+  await changeSecret(installation, { old, location, reason: given.reason, graceMs: 0, ...how });
+  return true;
+}

@@ -1,0 +1,17 @@
+import type { Sql } from "../core/sql.ts";
+
+/**
+ * Whether anything may depend on the secrets of a database: a token was issued or verified, a program was given one by
+ * `exec`, or a second version was ever current.
+ */
+export function wasUsed(sql: Sql): boolean {
+  const row = sql.prepare(
+    `SELECT (SELECT count(*) FROM rekey_versions WHERE activated_at IS NOT NULL) <> 1
+         OR EXISTS (SELECT 1 FROM rekey_versions WHERE origin <> 'generated' AND state <> 'retired')
+         OR EXISTS (SELECT 1 FROM rekey_sessions)
+         OR EXISTS (SELECT 1 FROM rekey_verifications WHERE result = 'valid' AND count > 0)
+         OR EXISTS (SELECT 1 FROM rekey_audit WHERE version IS NOT NULL AND reason LIKE 'exec %')
+       AS used`,
+  ).get();
+  return row?.used !== 0;
+}

@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { randomBytes, randomUUID } from "node:crypto";
+import { isRekeyError } from "../../src/core/errors.ts";
+import { sourceOf } from "../../src/secret/import_source.ts";
+import { recognised } from "../../src/secret/no_secret.ts";
+
+const pem = (what: string) => `-----BEGIN ${what}-----\nMIIB\n-----END ${what}-----\n`;
+const b64 = (text: string) => btoa(text).replace(/=+$/, "");
+
+const WHAT: [text: string, what: RegExp][] = [
+  [pem("PRIVATE KEY"), /a private key/],
+  [pem("RSA PRIVATE KEY"), /a private key/],
+  [pem("ENCRYPTED PRIVATE KEY"), /a private key/],
+  [pem("OPENSSH PRIVATE KEY"), /a private key/],
+  [pem("PGP PRIVATE KEY BLOCK"), /a private key/],
+  [pem("PUBLIC KEY"), /a public key/],
+  [pem("PGP PUBLIC KEY BLOCK"), /a public key/],
+  [pem("CERTIFICATE"), /a certificate/],
+  [pem("CERTIFICATE REQUEST"), /a certificate/],
+  [pem("X509 CRL"), /PEM/],
+  [pem("PGP MESSAGE"), /an encrypted message/],
+  [`bag attributes\n${pem("PRIVATE KEY")}`, /a private key/],
+  ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA me@host", /an SSH public key/],
+  ["ecdsa-sha2-nistp256 AAAAE2VjZHNh", /an SSH public key/],
+  ["PuTTY-User-Key-File-3: ssh-ed25519", /an SSH private key/],
+  [`AGE-SECRET-KEY-1${"Q".repeat(58)}`, /an age key/],
+  [`# created: 2026\n# public key: age1\nAGE-SECRET-KEY-1${"Q".repeat(58)}`, /an age key/],
+  [`${b64('{"alg":"HS256","typ":"JWT"}')}.${b64('{"sub":"a"}')}.c2ln`, /a token/],
+  [`Bearer ${b64('{"alg":"HS256"}')}.${b64("{}")}.c2ln`, /a token/],
+  [`${b64('{"alg":"dir","enc":"A256GCM"}')}..aXY.Y3Q.dGFn`, /a token/],
+  ["JWT_SECRET=abc\nPORT=80\n", /NAME=VALUE/],
+  ["# settings\nexport JWT_SECRET='abc'\n", /NAME=VALUE/],
+  ["JWT_SECRET=abc", /NAME=VALUE/],
+  ["jwtSecret = abc", /NAME=VALUE/],
+  ["\uFEFFJWT_SECRET=abc\r\nA=b\r\n", /NAME=VALUE/],
+  ['{"Jwt":{"Key":"abc"}}', /JSON/],
+  ['["a","b"]', /JSON/],
+  ["jwt:\n  secret: abc\n", /YAML/],
+  ["jwt_secret: abc", /YAML/],
+  ["<configuration><add key='a'/></configuration>", /XML/],
+  ['<?xml version="1.0"?><a/>', /XML/],
+  ["https://vault.example/v1/secret", /a URL/],
+  ["op://vault/item/field", /a URL/],
+  ["data:text/plain;base64,QUJD", /a URL/],
+  ["${JWT_SECRET}", /a placeholder/],
+  ["${JWT_SECRET:-changeme}", /a placeholder/],
+  ["$JWT_SECRET", /a placeholder/],
+  ["$(cat /run/secrets/jwt)", /a placeholder/],
+  ["{{ jwt_secret }}", /a placeholder/],
+  ["<secret>", /a placeholder/],
+  ["<your secret here>", /a placeholder/],
+  ["[your-secret]", /a placeholder/],
+  ["%JWT_SECRET%", /a placeholder/],
+  ["#{JwtSecret}#".slice(0, -1), /a placeholder/],
+  ["__JWT_SECRET__", /a placeholder/],
+  ["undefined", /a placeholder/],
+  ["null", /a placeholder/],
+  ["changeme", /a placeholder/],
+  ["change-me", /a placeholder/],
+  ["REPLACE_ME", /a placeholder/],
+  ["your_jwt_secret_here", /a placeholder/],
+  ["xxxxxxxx", /a placeholder/],
+  ["********", /a placeholder/],
+  ["arn:aws:secretsmanager:eu-west-1:1:secret:jwt", /the name of a secret/],
+  ["@Microsoft.KeyVault(SecretUri=https://x)", /the name of a secret/],
+  ["vault:secret/data/jwt#key", /the name of a secret/],
+  ["ENC[AES256_GCM,data:abc]", /the name of a secret/],
+  ["$2b$12$abcdefghijklmnopqrstuv", /the hash of a password/],
+  ["$argon2id$v=19$m=65536", /the hash of a password/],
+  ['"quoted value"', /a value in quotes/],
+  ["'quoted value'", /a value in quotes/],
+  ["`quoted value`", /a value in quotes/],
+  ["\u201cquoted value\u201d", /a value in quotes/],
+  ['"quoted value"\n', /a value in quotes/],
+];
+
+Deno.test("what is plainly no secret is named, and nothing of it is quoted", () => {
+  for (const [text, what] of WHAT) {
+    const refusal = recognised(text);
+    assert.ok(isRekeyError(refusal, "usage"), text);
+    assert.match(refusal.message, what, text);
+    assert.match(refusal.hint ?? "", /--literal/);
+    assert.ok(!refusal.message.includes(text.trim().slice(0, 12)), refusal.message);
+    assert.equal(sourceOf(text, { literal: true }).doubt, undefined);
+    assert.notEqual(sourceOf(text, {}).doubt, undefined);
+  }
+});
+
+Deno.test("secrets of every make are taken for what they are", () => {
+  const alphabet = String.fromCharCode(...Array.from({ length: 94 }, (_, n) => n + 33));
+  const password = () => Array.from(randomBytes(40), (byte) => alphabet[byte % 94]).join("");
+  for (let round = 0; round < 2_000; round++) {
+    const bytes = randomBytes(32 + round % 40);
+    const made = [bytes.toString("base64"), bytes.toString("base64url"), bytes.toString("hex")];
+    for (const text of [...made, randomUUID(), `${randomUUID()}${randomUUID()}`]) {
+      assert.equal(recognised(text), undefined, text);
+    }
+    const typed = password();
+    // One in many looks like quotes or a variable.
+    if (/^["'`$]|=|^<.*>$|^\[.*\]$/.test(typed)) continue;
+    assert.equal(recognised(typed), undefined, typed);
+  }
+  for (const text of ["correct horse battery staple, twice over", "a=b", "p@ss:word/1", "C:\\x"]) {
+    assert.equal(recognised(text), undefined, text);
+  }
+});
