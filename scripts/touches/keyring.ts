@@ -16,7 +16,7 @@ const ASKING = {
 
 // What is there and unlocked is read over the session bus itself.
 const READING: CommandName[] = [
-  ...["status", "store show", "issue", "verify", "doctor", "audit verify", "restore", "exec"],
+  ...["status", "store show", "issue", "verify", "doctor", "audit verify", "exec"],
   "exec --on-rotate",
 ] as CommandName[];
 const LOADING = {

@@ -4,6 +4,7 @@ import { Sessions } from "../auth/sessions.ts";
 import { AuditWriter } from "../audit/writer.ts";
 import type { Installation } from "../store/installation.ts";
 import { OWN_TABLES } from "../store/schema.ts";
+import { unsaved } from "../secret/unsaved.ts";
 import { sameInstallation } from "./keys.ts";
 
 // What goes on as it is when a database is replaced by an older copy of itself.
@@ -40,13 +41,15 @@ export function carryOver(
 
 function takeVersions(live: Installation, staged: Installation): void {
   const { versions } = staged;
+  // What the keyring was not seen to delete it may have again.
+  const doubtful = unsaved(live)?.versions ?? [];
   for (const row of live.versions.every().toReversed()) {
     if (versions.byKid(row.kid) !== undefined) continue;
     const last = versions.every()[0]?.version ?? 0;
     const version = Math.max(row.version, last + 1);
     const taken = { ...row, version, replaces: null, request_id: null };
     if (row.state === "retired") {
-      versions.take(taken);
+      versions.take(doubtful.includes(row.version) ? { ...taken, synced: 0 } : taken);
     } else {
       versions.take({ ...taken, state: "previous", grace_until: 0 });
       versions.retire(taken, staged.now());

@@ -34,6 +34,8 @@ export interface RestoreOptions {
 export interface Restored extends Usable {
   readonly info: BackupInfo;
   readonly version: Version;
+  /** What the operator should know when the keyring may not have saved it. */
+  readonly risks: readonly string[];
   /** The version that was current before, if there was one. */
   readonly replaced: Version | undefined;
   /** Where a damaged database was moved to. */
@@ -96,8 +98,8 @@ async function restoreFrom(
     copy.close();
     live?.close();
   }
-  const version = await settle(environment, usable, strangers);
-  return { ...usable, info, version, replaced, movedTo, copiedTo };
+  const { version, risks } = await settle(environment, usable, strangers);
+  return { ...usable, info, version, risks, replaced, movedTo, copiedTo };
 }
 
 /** Whether the database that was backed up is still there: then both are to be, without a common key. */

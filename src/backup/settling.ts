@@ -4,6 +4,7 @@ import { mayReplace } from "../secret/keyring_note.ts";
 import { recover } from "../secret/recovery.ts";
 import { relocate } from "../secret/relocation.ts";
 import { retrieve } from "../secret/retrieval.ts";
+import { warningsOfRisk } from "../secret/warnings.ts";
 import { changeSecret } from "../secret/rotation.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 import { locationForNew } from "../store/location.ts";
@@ -16,28 +17,37 @@ import type { Usable } from "./usable.ts";
  * restoration: the next command does the rest.
  *
  * @param strangers versions of another installation's database, which was replaced.
- * @returns the version that is current.
+ * @returns the version that is current, and what the operator should know when it could be lost.
  */
 export async function settle(
   environment: Environment,
-  { secretFrom, toKeyring }: Usable,
+  usable: Usable,
   strangers: readonly Version[],
-): Promise<Version> {
+): Promise<{ version: Version; risks: string[] }> {
   const installation = Installation.open(environment, { locked: true });
   try {
-    await removeStrangers(installation, strangers).catch(noKeyring);
-    noteAnew(installation);
-    await recover(installation);
-    const restored = installation.versions.current();
-    if (restored === undefined) throw new Error("The restored version is not there");
-    if (secretFrom === "new") return await replaceLost(installation, restored);
-    if (toKeyring) await moveToKeyring(installation);
-    const version = installation.versions.current() ?? restored;
-    await retrieve(installation, version, () => {}).catch(unlessKeyring);
-    return version;
+    const version = await settleVersion(installation, usable, strangers);
+    return { version, risks: warningsOfRisk(installation) };
   } finally {
     installation.close();
   }
+}
+
+async function settleVersion(
+  installation: Installation,
+  { secretFrom, toKeyring }: Usable,
+  strangers: readonly Version[],
+): Promise<Version> {
+  await removeStrangers(installation, strangers).catch(noKeyring);
+  noteAnew(installation);
+  await recover(installation);
+  const restored = installation.versions.current();
+  if (restored === undefined) throw new Error("The restored version is not there");
+  if (secretFrom === "new") return await replaceLost(installation, restored);
+  if (toKeyring) await moveToKeyring(installation);
+  const version = installation.versions.current() ?? restored;
+  await retrieve(installation, version, () => {}).catch(unlessKeyring);
+  return version;
 }
 
 // The keyring keeps the head of the log that was there before.

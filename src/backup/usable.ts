@@ -2,6 +2,8 @@ import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { catchUp } from "../fleet/catch_up.ts";
 import { knownFleet } from "../fleet/snapshot.ts";
 import { isShared } from "../secret/sharing.ts";
+import { SAVED } from "../keyring/keyring_store.ts";
+import { needsCopy, noteUnsaved } from "../secret/unsaved.ts";
 import { sealedSlot } from "../core/secret_store.ts";
 import type { Installation, StoreChoice } from "../store/installation.ts";
 import { locationForNew } from "../store/location.ts";
@@ -156,10 +158,13 @@ function stays({ row, from }: Found, live: Installation | undefined, clone: bool
 async function place(staged: Installation, found: Found[], clone: boolean): Promise<void> {
   const { database, sealed, versions } = staged;
   sealed.dropAll();
+  // What was going on in the keyring when the backup was made is over; what it holds now may not be saved yet.
+  const kept = found.filter(({ from }) => from === "keyring" && !clone);
+  const settled = kept.length > 0 ? await staged.keyring.settle() : SAVED;
   for (const { row, secret, from } of found) {
     const home = from === "keyring" || from === "mirror" ? "keyring" : "database";
     const location = clone ? "database" : home;
-    const copy = location !== "keyring" || from === "mirror" || staged.mirrors()
+    const copy = location !== "keyring" || from === "mirror" || needsCopy(staged, settled)
       ? await sealed.seal(sealedSlot(row), secret)
       : undefined;
     database.transaction(() => {
@@ -167,6 +172,10 @@ async function place(staged: Installation, found: Found[], clone: boolean): Prom
       if (copy !== undefined) sealed.put(sealedSlot(row), copy);
     });
   }
+  database.transaction(() => {
+    staged.meta.remove("unsaved");
+    noteUnsaved(staged, settled, kept.map(({ row }) => row.version));
+  });
 }
 
 const MOMENTARY = ["destroying", "stale_kek", "keyring_retry_at", "announced"] as const;

@@ -1,5 +1,5 @@
 import { homedir, hostname, userInfo } from "node:os";
-import { isAbsolute, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { appNamed, DEFAULT_APP, type Folders, foldersFor } from "../core/app.ts";
 import { parseDuration } from "../core/duration.ts";
 import { quoted, RekeyError } from "../core/errors.ts";
@@ -19,6 +19,7 @@ import {
   loadKeyringAddon,
 } from "../keyring/keyring_addon.ts";
 import { KEYRING_TIMEOUT_MS, KeyringStore, type QuickRead } from "../keyring/keyring_store.ts";
+import { type Saving, ServiceSaving } from "../keyring/saving.ts";
 import type { SecretService } from "../keyring/secret_service.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { etcdFrom } from "./etcd_settings.ts";
@@ -91,7 +92,7 @@ export function environmentFrom(
     app,
     folders,
     kek: kekSources(options),
-    keyring: new KeyringStore(app, load, keyringTimeout(), quick),
+    keyring: new KeyringStore(app, load, keyringTimeout(), quick, saving(folders)),
     // Of whom etcd is no business it may be named wrongly.
     get etcd() {
       return (etcd ??= { client: etcdFrom(variable) }).client;
@@ -109,6 +110,16 @@ export function environmentFrom(
 export function addonSurroundings({ cache }: Folders): AddonSurroundings {
   const address = variable("DBUS_SESSION_BUS_ADDRESS");
   return { cacheFolder: cache, bus: { address, runtimeFolder: variable("XDG_RUNTIME_DIR") } };
+}
+
+// Keychain and Credential Manager are part of the system, and keep what they acknowledge.
+function saving(folders: Folders): Saving | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  return new ServiceSaving(() => {
+    const home = homeFolder();
+    const dataHome = variable("XDG_DATA_HOME") ?? (home && join(home, ".local/share"));
+    return { ...addonSurroundings(folders).bus, dataHome };
+  });
 }
 
 // The Secret Service is Linux's.

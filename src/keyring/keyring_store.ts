@@ -3,6 +3,8 @@ import { isRekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import type { KeyringAddon } from "./keyring_addon.ts";
 import { keyringError, keyringTimeout } from "./keyring_errors.ts";
+import type { Provider } from "./provider.ts";
+import type { Saving } from "./saving.ts";
 import { type SecretStore, type Slot, slotName } from "../core/secret_store.ts";
 
 /** Default bound on one keyring call, in milliseconds. */
@@ -17,6 +19,17 @@ export type QuickRead = (
   limit: number,
   meanwhile?: () => void,
 ) => Promise<string | undefined>;
+
+/** How what was written to the keyring has ended. */
+export interface Settled {
+  /** Whether it is known to outlive the program that took it. */
+  readonly saved: boolean;
+  /** The program that has it now, if there is one and it can be told. */
+  readonly provider: Provider | undefined;
+}
+
+/** The system's own service keeps what it acknowledges, as far as can be told. */
+export const SAVED: Settled = { saved: true, provider: undefined };
 
 // A keyring that answers at all answers in a hundredth of a second, on a machine that is overloaded in a fifth. The
 // addon's library, which gives up after two seconds, must still get its turn.
@@ -38,16 +51,48 @@ export class KeyringStore implements SecretStore {
   #addon: KeyringAddon | undefined;
   #silent = false;
   #stuck = 0;
+  #hasChanged = false;
+  #taker: Provider | undefined;
 
   constructor(
     private readonly app: App,
     private readonly load: () => KeyringAddon,
     private readonly timeoutMs = KEYRING_TIMEOUT_MS,
     private readonly readQuickly?: QuickRead,
+    private readonly saving?: Saving,
   ) {}
+
+  /** Whether a value was written or deleted since {@linkcode KeyringStore.settle} was last called. */
+  get hasChanged(): boolean {
+    return this.#hasChanged;
+  }
+
+  /** Who takes what is written; `undefined` when that cannot be told. No keyring but the Secret Service tells. */
+  async provider(): Promise<Provider | undefined> {
+    return await this.saving?.provider();
+  }
+
+  /** Whether a provider saves what it took when it is told to: then {@linkcode KeyringStore.settle} may yet succeed. */
+  savesOnDemand(provider: Provider): boolean {
+    return this.saving?.savesOnDemand(provider) ?? false;
+  }
+
+  /** Has the keyring save what was written, if it does not by itself, and tells whether that was seen. */
+  async settle(): Promise<Settled> {
+    this.#hasChanged = false;
+    if (this.saving === undefined) return SAVED;
+    const taker = this.#taker ?? await this.saving.provider();
+    if (taker !== undefined && await this.saving.save(taker, this.app.service)) {
+      return { saved: true, provider: taker };
+    }
+    // Another run of it may have taken a part.
+    this.#taker = undefined;
+    return { saved: false, provider: await this.saving.provider() };
+  }
 
   /** Asks again, although it did not answer before. */
   retry(): void {
+    this.#taker = undefined;
     // The thread of a call that did not end takes no other: see `keyring_thread.ts`.
     if (this.#silent) this.#addon = undefined;
     this.#silent = false;
@@ -151,11 +196,22 @@ export class KeyringStore implements SecretStore {
   }
 
   async #write(account: string, secret: Secret): Promise<void> {
+    await this.#changes();
     await this.#call(account, (entry, signal) => entry.setPassword(secret.reveal(), signal));
   }
 
-  #remove(account: string): Promise<boolean> {
-    return this.#call(account, (entry, signal) => entry.deletePassword(signal));
+  async #remove(account: string): Promise<boolean> {
+    const before = this.#hasChanged;
+    await this.#changes();
+    const removed = await this.#call(account, (entry, signal) => entry.deletePassword(signal));
+    if (!removed) this.#hasChanged = before;
+    return removed;
+  }
+
+  // Who takes it is asked before: one that is started meanwhile would be asked to save what it never had.
+  async #changes(): Promise<void> {
+    this.#hasChanged = true;
+    this.#taker ??= await this.saving?.provider();
   }
 
   // What is not simply there is the addon's to find out, in the time that is left.

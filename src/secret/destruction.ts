@@ -63,6 +63,7 @@ async function clearKeyring(installation: Installation, rows: Version[]): Promis
     if (installation.meta.get("note") !== undefined && await ownNote(installation) !== null) {
       await keyring.removeNote();
     }
+    if (keyring.hasChanged) await keyring.settle();
   } catch (error) {
     // All that would stay is a note, which is no secret.
     if (rows.length === 0 && isRekeyError(error, ...KEYRING_UNAVAILABLE)) return;

@@ -1,8 +1,9 @@
 import { isRekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
-import type { KeyringStore } from "../keyring/keyring_store.ts";
+import type { KeyringStore, Settled } from "../keyring/keyring_store.ts";
 import { keepNote, ownNote } from "./keyring_note.ts";
+import { isSameKeyring, keepUnsaved, noteOutcome, putBack } from "./unsaved.ts";
 import { currentSlot, numberedSlot, type Slot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 
@@ -14,19 +15,36 @@ import type { Version } from "../store/versions.ts";
  * @throws {RekeyError} a `keyring_…` code when the keyring cannot be used; the rest is left for later.
  */
 export async function reconcileKeyring(installation: Installation): Promise<Reconciled> {
-  const unsynced = installation.versions.unsynced();
+  const { database, versions, keyring } = installation;
+  const unsynced = versions.unsynced();
   const note = await ownNote(installation);
-  const since = note?.since ?? await publishedVersion(installation);
+  const usual = note !== null || await isSameKeyring(installation);
+  const since = note?.since ?? (usual ? 0 : await publishedVersion(installation));
   // Values that are still needed are brought to safety before anything is overwritten or deleted.
   for (const version of unsynced) {
-    if (!await placeGrace(installation, version)) return UNDONE;
+    if (!await placeGrace(installation, version, usual)) return UNDONE;
   }
-  if (!await placeCurrent(installation)) return UNDONE;
+  if (!await placeCurrent(installation, usual)) return UNDONE;
+  const placed = await settle(installation);
+  if (placed !== undefined) await keepUnsaved(installation, placed, unsynced);
   // Before the rows are ticked off: a note that was not written is written by the next command.
   const logWhole = await keepNote(installation, note);
-  const cleared: boolean[] = [];
-  for (const version of unsynced) cleared.push(await clear(installation, version, since));
-  return { done: cleared.every(Boolean), logWhole };
+  const cleared: Version[] = [];
+  for (const version of unsynced) {
+    if (await clear(installation, version, since)) cleared.push(version);
+  }
+  const settled = await settle(installation) ?? placed;
+  const provider = settled === undefined ? await keyring.provider() : settled.provider;
+  database.transaction(() => {
+    cleared.forEach((version) => versions.markSynced(version));
+    noteOutcome(installation, settled, unsynced, provider);
+  });
+  return { done: cleared.length === unsynced.length, logWhole };
+}
+
+// Nothing of it is the keyring's to lose when nothing was changed.
+async function settle({ keyring }: Installation): Promise<Settled | undefined> {
+  return keyring.hasChanged ? await keyring.settle() : undefined;
 }
 
 /** How bringing the keyring up to date ended. */
@@ -40,18 +58,26 @@ export interface Reconciled {
 /** The keyring was not brought up to date; nothing is known of the log. */
 export const UNDONE: Reconciled = { done: false, logWhole: true };
 
-async function placeGrace({ keyring }: Installation, version: Version): Promise<boolean> {
+async function placeGrace(
+  installation: Installation,
+  version: Version,
+  usual: boolean,
+): Promise<boolean> {
+  const { keyring } = installation;
   if (version.state !== "previous" || version.location !== "keyring") return true;
   const [own, published] = [numberedSlot(version), currentSlot(version)];
-  return await keyring.holds(own, version.kid) || await copy(keyring, published, own, version);
+  return await keyring.holds(own, version.kid) || await copy(keyring, published, own, version) ||
+    (usual && await putBack(installation, version));
 }
 
-async function placeCurrent({ keyring, versions }: Installation): Promise<boolean> {
+async function placeCurrent(installation: Installation, usual: boolean): Promise<boolean> {
+  const { keyring, versions } = installation;
   const version = versions.current();
   if (version?.location !== "keyring") return true;
   const [published, own] = [currentSlot(version), numberedSlot(version)];
   return await keyring.holds(published, version.kid) ||
-    await copy(keyring, own, published, version);
+    await copy(keyring, own, published, version) ||
+    (usual && await putBack(installation, version));
 }
 
 async function copy(
@@ -72,12 +98,8 @@ async function publishedVersion({ keyring, versions }: Installation): Promise<nu
   return found?.version ?? Infinity;
 }
 
-/** Deletes what the version's state does not call for. */
-async function clear(
-  { keyring, versions, database }: Installation,
-  version: Version,
-  since: number,
-) {
+/** Deletes what the version's state does not call for; `false` when this may not be where it is. */
+async function clear({ keyring }: Installation, version: Version, since: number): Promise<boolean> {
   const inKeyring = version.location === "keyring";
   const published = version.state === "current" && inKeyring;
   const numbered = version.state === "previous" && inKeyring;
@@ -88,7 +110,6 @@ async function clear(
   // It was published in a keyring: one that has never seen it and does not hold it is another keyring.
   const elsewhere = !published && !numbered && version.activated_at !== null && !removed &&
     version.version < since;
-  if (!elsewhere) database.transaction(() => versions.markSynced(version));
   return !elsewhere;
 }
 

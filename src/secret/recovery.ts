@@ -11,6 +11,7 @@ import type { Version } from "../store/versions.ts";
 import { overlongGrace, shortenGrace } from "./overlong_grace.ts";
 import { removeUnfinished } from "./unfinished.ts";
 import { type Reconciled, reconcileKeyring, UNDONE } from "./reconcile.ts";
+import { canLookAgain, lookAgain } from "./unsaved.ts";
 
 // A keyring that does not answer must not cost every command its time-out; one that says no says it at once.
 const SILENT_KEYRING_RETRY_MS = 60_000;
@@ -43,7 +44,7 @@ function needsRecovery(installation: Installation): boolean {
  * (no KEK, a full disk): whether a token verifies does not depend on it.
  */
 export async function recoverIfNeeded(installation: Installation): Promise<void> {
-  if (!needsRecovery(installation)) return;
+  if (!needsRecovery(installation) && !await canLookAgain(installation)) return;
   try {
     // Whoever waits for the lock must not wait for readers to leave the log.
     await exclusively(installation.lockPath, 0, () => recover(installation, 0));
@@ -63,6 +64,7 @@ export async function recover(installation: Installation, logWaitMs?: number): P
   if (pending !== undefined) await rollBack(installation, pending, "interrupted");
   await endGrace(installation, expired(installation), "grace window over");
   await shortenGrace(installation);
+  await lookAgain(installation);
   if (versions.unsynced().length > 0) await tryReconcile(installation);
   removeStaleKek(installation);
   removeUnfinished(dirname(installation.database.path));

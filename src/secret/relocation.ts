@@ -1,12 +1,14 @@
 import { EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
+import { SAVED } from "../keyring/keyring_store.ts";
 import { mustBeFree } from "../store/location.ts";
 import { type Location, numberedSlot, sealedSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { mayReplace } from "./keyring_note.ts";
 import { scrub, tryReconcile } from "./recovery.ts";
 import { leaveFleet } from "./rotation.ts";
+import { needsCopy, noteUnsaved } from "./unsaved.ts";
 import { type Note, retrieve, type Retrieved } from "./retrieval.ts";
 
 /** How a move ended. */
@@ -67,11 +69,13 @@ async function copyToKeyring(installation: Installation, values: Retrieved[]): P
     await tryReconcile(installation);
     throw error;
   }
-  const mirrored = installation.mirrors() ? await sealAll(installation, values) : new Map();
+  const settled = await keyring.settle();
+  const copies = needsCopy(installation, settled) ? await sealAll(installation, values) : new Map();
   await commit(
     installation,
     "keyring",
-    new Map(values.map(({ version }) => [version, mirrored.get(version)])),
+    new Map(values.map(({ version }) => [version, copies.get(version)])),
+    settled,
   );
 }
 
@@ -80,6 +84,7 @@ async function commit(
   installation: Installation,
   to: Location,
   copies: Map<Version, string | undefined>,
+  settled = SAVED,
 ) {
   const { database, meta, sealed, versions } = installation;
   const audit = await installation.audit();
@@ -91,6 +96,7 @@ async function commit(
       versions.relocate(row, to);
       audit.append({ event: EVENTS.moved, version, kid, location: to, reason: `from ${location}` });
     }
+    noteUnsaved(installation, settled, [...copies.keys()].map(({ version }) => version));
     leaveFleet(installation, to);
     meta.set("scrub_pending", "log");
   });

@@ -15,6 +15,7 @@ import {
   type Slot,
 } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
+import { isPassingCopy } from "./unsaved.ts";
 
 /** A version with its value. */
 export interface Retrieved {
@@ -66,11 +67,16 @@ async function read(installation: Installation, version: Version, note: Note): P
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     noteFailure(version, note, error);
+    // A copy that is there for what the keyring may not have saved does not stand in for a keyring that is locked.
+    if (isPassingCopy(installation, version) && !isRekeyError(error, ...LACKING)) throw error;
     const mirrored = await fromDatabase(installation, version, note);
     if (mirrored === undefined) throw error;
     return mirrored;
   }
 }
+
+// The keyring has answered, and has another value or none.
+const LACKING = ["secret_missing", "secret_mismatch", "secret_damaged"] as const;
 
 /** What is shared in etcd has a copy here, which may be lost or damaged. */
 async function fromCopy(installation: Installation, version: Version, note: Note) {

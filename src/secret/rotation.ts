@@ -3,8 +3,10 @@ import { type Head, newestHead } from "../audit/head.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { type KeyForm, Secret } from "../core/secret.ts";
 import type { Algorithm, Installation } from "../store/installation.ts";
+import { SAVED, type Settled } from "../keyring/keyring_store.ts";
 import { currentSlot, type Location, numberedSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
+import { needsCopy, noteUnsaved } from "./unsaved.ts";
 import { rollBack, scrub, tryReconcile } from "./recovery.ts";
 
 /** The steps of design §6, in order. `commit` is the moment; what is left after it can be redone. */
@@ -58,16 +60,17 @@ export async function changeSecret(
   const secret = change.imported ?? Secret.generate();
   const pending = await begin(installation, change, secret);
   onStep("begin");
+  let settled: Settled;
   try {
-    const kept = await write(installation, pending, secret);
+    settled = await write(installation, pending, secret);
     onStep("write");
-    await probe(kept, pending);
+    await probe(secret, pending);
     onStep("probe");
   } catch (error) {
     await giveUp(installation, pending, error);
     throw error;
   }
-  const graceUntil = await commit(installation, pending, change);
+  const graceUntil = await commit(installation, pending, change, settled);
   onStep("commit");
   const ending = await publish(installation);
   onStep("publish");
@@ -119,19 +122,16 @@ async function write(
   installation: Installation,
   pending: Version,
   secret: Secret,
-): Promise<Secret> {
+): Promise<Settled> {
   const { keyring, sealed } = installation;
   const slot = numberedSlot(pending);
   const inKeyring = pending.location === "keyring";
-  const places = inKeyring ? installation.mirrors() ? [keyring, sealed] : [keyring] : [sealed];
-  let kept: Secret | null = null;
-  for (const place of places) {
-    await place.write(slot, secret);
-    kept = await place.read(slot);
-    if (!kept?.equals(secret)) throw unusable(`the ${place.location} did not keep it`);
-  }
-  if (kept === null) throw new Error("A version has no place");
-  return kept;
+  if (inKeyring && !await keyring.keep(slot, secret)) throw unusable("the keyring did not keep it");
+  const settled = inKeyring ? await keyring.settle() : SAVED;
+  if (inKeyring && !needsCopy(installation, settled)) return settled;
+  await sealed.write(slot, secret);
+  if ((await sealed.read(slot))?.equals(secret)) return settled;
+  throw unusable("the database did not keep it");
 }
 
 /** (3) What was read back signs and verifies, before anything depends on it. */
@@ -152,7 +152,12 @@ export async function probe(
 }
 
 // (4) One transaction: the moment.
-async function commit(installation: Installation, pending: Version, change: Change) {
+async function commit(
+  installation: Installation,
+  pending: Version,
+  change: Change,
+  settled: Settled,
+) {
   const { database, versions, sealed, meta } = installation;
   const audit = await installation.audit();
   return database.transaction(() => {
@@ -170,6 +175,7 @@ async function commit(installation: Installation, pending: Version, change: Chan
     }
     meta.set("alg", pending.alg);
     meta.set("key_form", pending.key_form);
+    noteUnsaved(installation, settled, [pending.version]);
     meta.set("scrub_pending", "log");
     meta.remove("announced");
     if (change.old?.location === "etcd") leaveFleet(installation, pending.location);

@@ -1,4 +1,17 @@
+import type { Installation } from "../store/installation.ts";
 import type { Changed } from "./rotation.ts";
+import { isAtRisk, unsaved } from "./unsaved.ts";
+
+/** What an operator should know when the keyring may not have saved the secret and there is no copy of it. */
+export function warningsOfRisk(installation: Installation): string[] {
+  if (!isAtRisk(installation)) return [];
+  const { kind } = unsaved(installation)!;
+  const who = kind === null || kind === "other" ? "the keyring's program" : kind;
+  return [
+    `${who} was not seen to save the secret, and --mirror off keeps no copy: ` +
+    "it would be lost if that program ended now",
+  ];
+}
 
 /** What an operator should know of a change that stands nevertheless. */
 export function warningsOf(

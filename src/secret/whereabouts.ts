@@ -4,12 +4,14 @@ import type { Installation } from "../store/installation.ts";
 import { currentSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { ownNote, wasRestored } from "./keyring_note.ts";
+import { isPassingCopy } from "./unsaved.ts";
 
 /** Where a version lives, whether it has a mirror copy, and what the keyring says. */
 export async function placesOf(installation: Installation, version: Version) {
   const { store, sealed, keyring, database } = installation;
   const slot = currentSlot(version);
-  const mirrored = version.location === "keyring" && sealed.sealedValue(slot) !== undefined;
+  const mirrored = version.location === "keyring" && sealed.sealedValue(slot) !== undefined &&
+    !isPassingCopy(installation, version);
   const unavailable = await keyring.reach(slot).then(() => undefined, asRefusal);
   return { version, store, mirrored, keyring: unavailable, database: database.path };
 }

@@ -3,7 +3,7 @@ import { asRefusal, isRekeyError } from "../core/errors.ts";
 import { SingleFlight } from "../core/single_flight.ts";
 import type { Office } from "../http/route.ts";
 import { isNotFollowed, notTakenOver } from "../secret/shared_rotation.ts";
-import { warningsOf } from "../secret/warnings.ts";
+import { warningsOf, warningsOfRisk } from "../secret/warnings.ts";
 import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
 import type { Version } from "../store/versions.ts";
 import { rotationAnswer, statusOf } from "./answers.ts";
@@ -72,6 +72,7 @@ export class SecretOffice implements Omit<Office, "metrics" | "status"> {
       });
       this.#status = undefined;
       warningsOf(changed).forEach(this.warn);
+      warningsOfRisk((await secrets.open()).installation).forEach(this.warn);
       if (isNotFollowed(changed)) throw notTakenOver();
       return rotationAnswer(secrets, changed);
     });

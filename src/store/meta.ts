@@ -18,7 +18,8 @@ export type MetaKey =
   | "fleet_ended"
   | "stale_kek"
   | "scrub_pending"
-  | "keyring_retry_at";
+  | "keyring_retry_at"
+  | "unsaved";
 
 /** The rows of `rekey_meta`. */
 export class Meta {

@@ -3,6 +3,7 @@ import { appNamed } from "../../src/core/app.ts";
 import { RekeyError } from "../../src/core/errors.ts";
 import type { Environment, MirrorChoice } from "../../src/store/installation.ts";
 import type { KeyringAddon } from "../../src/keyring/keyring_addon.ts";
+import type { Saving } from "../../src/keyring/saving.ts";
 import { KeyringStore } from "../../src/keyring/keyring_store.ts";
 
 /** A manager's surroundings in a folder of their own, without a keyring and with a clock to set. */
@@ -19,6 +20,7 @@ function noKeyring(): KeyringAddon {
 export function testEnvironment(
   load: () => KeyringAddon = noKeyring,
   mirror: MirrorChoice = "auto",
+  saving?: Saving,
 ): TestEnvironment {
   const root = Deno.makeTempDirSync({ prefix: "rekey-test-" });
   const app = appNamed("agiworkforce");
@@ -33,7 +35,7 @@ export function testEnvironment(
       cache: join(root, "cache"),
     },
     kek: { run: () => Promise.resolve(new Uint8Array()) },
-    keyring: new KeyringStore(app, load, 200),
+    keyring: new KeyringStore(app, load, 200, undefined, saving),
     mirror,
     actor: "test",
     clock: () => now,

@@ -92,6 +92,7 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
       "grace windows of older versions have ended: it cannot be known whether they go on",
     );
   }
+  for (const text of restored.risks) output.warning(text);
 }
 
 /** What of the backup has not come back. */

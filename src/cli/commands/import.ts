@@ -14,6 +14,7 @@ import { describeVersion } from "../describe.ts";
 import { type PolicyFlags, withFlags } from "../policy_flags.ts";
 import { readStdin, readStdinBytes } from "../terminal.ts";
 import { applyPolicy } from "./policy.ts";
+import { warnOfRisk } from "../risk.ts";
 import { rotate } from "./rotate.ts";
 
 /** Flags of `rekey import`. Durations in seconds. */
@@ -54,6 +55,7 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
   const imported = await secrets.import(given, { store, alg, keyForm });
   await applyPolicy(options, context);
   tell({ ...imported, use, weak, proven: token !== undefined }, context);
+  if (!options.thenRotate) await warnOfRisk(context);
   if (options.thenRotate && imported.version.state === "current") {
     const flags = {
       reason: options.reason ?? "moved off an imported secret",

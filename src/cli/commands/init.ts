@@ -2,6 +2,7 @@ import { placeName } from "../../core/secret_store.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import type { KeyForm } from "../../core/secret.ts";
 import type { Algorithm } from "../../store/installation.ts";
+import { warnOfRisk } from "../risk.ts";
 import type { Context } from "../context.ts";
 import { describeVersion } from "../describe.ts";
 import type { PolicyFlags } from "../policy_flags.ts";
@@ -25,4 +26,5 @@ export async function init(options: InitOptions, context: Context): Promise<void
     `(kid ${version.kid}) in ${placeName(version.location)}`,
   ]);
   if (!created) output.remark(`made ${rfc3339(version.created_at)}`);
+  await warnOfRisk(context);
 }

@@ -5,6 +5,7 @@ import { RekeyError } from "../../core/errors.ts";
 import type { KeyForm } from "../../core/secret.ts";
 import { fromFuture, isAhead } from "../../secret/age.ts";
 import { warningsOf } from "../../secret/warnings.ts";
+import { warnOfRisk } from "../risk.ts";
 import type { Changed } from "../../secret/rotation.ts";
 import { isNotFollowed, notTakenOver } from "../../secret/shared_rotation.ts";
 import type { Algorithm } from "../../store/installation.ts";
@@ -92,6 +93,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   warn(changed, lastExpiry, output);
   warnOfHolders(stale, output);
   if (changed.rotated && condition.ifOlderThanMs !== undefined) warnOfClock(changed, output);
+  await warnOfRisk(context);
   // Guarantee 4: a server on this machine may not know of it.
   if (isNotFollowed(changed)) throw notTakenOver();
   if (hasLeft(changed)) mustNotWait(options.wait);

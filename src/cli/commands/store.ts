@@ -1,4 +1,5 @@
 import { type Location, placeName } from "../../core/secret_store.ts";
+import { warnOfRisk } from "../risk.ts";
 import type { Context } from "../context.ts";
 import { table } from "../describe.ts";
 
@@ -31,7 +32,8 @@ export async function storeShow(_options: unknown, { secrets, output }: Context)
 }
 
 /** Moves the secret to another location. */
-export async function storeMove(to: Location, { secrets, output }: Context): Promise<void> {
+export async function storeMove(to: Location, context: Context): Promise<void> {
+  const { secrets, output } = context;
   const { versions, published } = await secrets.move(to);
   const app = secrets.environment.app.name;
   const moved = versions.map(({ version, kid }) => ({ version, kid }));
@@ -45,4 +47,5 @@ export async function storeMove(to: Location, { secrets, output }: Context): Pro
       "the keyring could not be brought up to date; the next command that reaches it does it",
     );
   }
+  await warnOfRisk(context);
 }
