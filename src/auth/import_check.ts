@@ -1,6 +1,6 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { KeyForm, Secret } from "../core/secret.ts";
-import { type Encoding, ENCODINGS, importedText } from "../secret/imported.ts";
+import { type Encoding, ENCODINGS, forgivingBase64, importedText } from "../secret/imported.ts";
 import type { Reading, Source } from "../secret/import_source.ts";
 import { type Algorithm, ALGORITHMS } from "../store/installation.ts";
 import { parseJws } from "./jws.ts";
@@ -81,6 +81,18 @@ function* everyUse({ reading, others }: Source, { encoding }: UseOptions): Gener
       if (use !== undefined) yield use;
     }
   }
+  if (["base64", undefined].includes(encoding ?? reading.encoding)) {
+    for (const one of [reading, ...others]) yield* forgivingUse(one);
+  }
+}
+
+// Decoders of many languages forgive what is no base64, and applications have such secrets without knowing.
+function* forgivingUse(reading: Reading): Generator<Use> {
+  const text = forgivingBase64(reading.text);
+  const use = text === undefined
+    ? undefined
+    : attempt(() => useOf({ ...reading, text }, "base64", undefined));
+  if (use !== undefined) yield use;
 }
 
 function useOf({ text, kid }: Reading, encoding: Encoding, alg: Algorithm | undefined): Use {

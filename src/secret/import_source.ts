@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { RekeyError } from "../core/errors.ts";
 import type { Algorithm } from "../store/installation.ts";
 import { envReadings } from "./env_value.ts";
@@ -31,6 +32,11 @@ export interface SourceOptions {
   readonly name?: string | undefined;
   /** Whether it is the secret whatever it looks like. */
   readonly literal?: boolean | undefined;
+}
+
+/** Bytes that are the key as they are. */
+export function bytesSource(data: Uint8Array): Source {
+  return certain({ text: Buffer.from(data).toString("base64"), encoding: "bytes" });
 }
 
 /**

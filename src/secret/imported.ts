@@ -9,9 +9,10 @@ export interface Import {
   readonly reason: string;
 }
 
-/** How the value of a hard-coded secret is written. */
+/** How the value of a hard-coded secret is written, in a text. */
 export const ENCODINGS = ["text", "base64", "base64url", "hex"] as const;
-export type Encoding = (typeof ENCODINGS)[number];
+/** `bytes`: those of the file itself are the key. */
+export type Encoding = (typeof ENCODINGS)[number] | "bytes";
 
 // A keyring item on Windows holds 2,560 bytes of UTF-16.
 const LONGEST = 1_024;
@@ -30,14 +31,14 @@ export function importedSecret(
   return importedText(decodeText(data).replace(/\r?\n$/, ""), encoding);
 }
 
-/** {@linkcode importedSecret} of a text as it is. */
+/** {@linkcode importedSecret} of a text as it is; of `bytes`, their base64. */
 export function importedText(
   text: string,
   encoding: Encoding,
 ): { secret: Secret; keyForm: KeyForm } {
   if (text === "") throw unreadable("it is empty", "Is the variable set, the file filled?");
   if (encoding === "text") return { secret: Secret.imported(checked(text)), keyForm: "text" };
-  const bytes = decodeBytes(text, encoding);
+  const bytes = decodeBytes(text, encoding === "bytes" ? "base64" : encoding);
   if (bytes === undefined) {
     throw unreadable(
       `it is not ${encoding}`,
@@ -45,6 +46,16 @@ export function importedText(
     );
   }
   return { secret: Secret.imported(checked(bytes.toString("base64"))), keyForm: "raw" };
+}
+
+/**
+ * Base64 as many decoders take it: both alphabets, and what belongs to neither left out. For a value of which something
+ * else proves that it was meant; `undefined` when nothing is left.
+ */
+export function forgivingBase64(text: string): string | undefined {
+  const plain = text.replaceAll("-", "+").replaceAll("_", "/").replace(/[^A-Za-z0-9+/]/g, "");
+  const bytes = Buffer.from(plain.length % 4 === 1 ? plain.slice(0, -1) : plain, "base64");
+  return bytes.length === 0 ? undefined : bytes.toString("base64");
 }
 
 /** @throws {RekeyError} `usage` for bytes that are no UTF-8. */
@@ -58,12 +69,15 @@ export function decodeText(data: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
   } catch {
-    throw unreadable("it is no text", "Write it as base64 or hex, and say so with --encoding");
+    throw unreadable("it is no text", "If its bytes are the key as they are, say --encoding bytes");
   }
 }
 
 // Tools break long lines; and only what encodes to the same again was meant.
-function decodeBytes(text: string, encoding: Exclude<Encoding, "text">): Buffer | undefined {
+function decodeBytes(
+  text: string,
+  encoding: Exclude<Encoding, "text" | "bytes">,
+): Buffer | undefined {
   const plain = text.replace(/\s/g, "").replace(/=+$/, "");
   const pattern = { base64: /^[A-Za-z0-9+/]+$/, base64url: /^[\w-]+$/, hex: /^[0-9a-fA-F]+$/ };
   if (!pattern[encoding].test(plain)) return undefined;

@@ -28,7 +28,10 @@ export function settleUse(
     throw new RekeyError(
       "failed",
       `Cannot change the secret's use: it is ${oldAlg}, key form ${oldForm}`,
-      { hint: "Its tokens depend on it; another app (--app) can have another use" },
+      {
+        hint:
+          "Its tokens depend on it; `rekey rotate --alg --key-form` gives the next one another use",
+      },
     );
   }
   installation.database.transaction(() => {
@@ -57,8 +60,10 @@ export function settleImport(
       "already_initialised",
       `Cannot import a secret: there is one already, version ${current.version} (kid ${current.kid})`,
       {
-        hint: "It was used, and its tokens would end: import into another app with --app, " +
-          "or `rekey destroy` this one first",
+        hint: isShared(installation)
+          ? "Machines share it: import into another app with --app"
+          : "It was used, and its tokens would end: import into another app with --app, " +
+            "or `rekey destroy` this one first",
       },
     );
   }

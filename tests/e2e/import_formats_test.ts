@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { Box } from "../support/box.ts";
 import { type Header, now, signWith } from "../support/foreign_tokens.ts";
@@ -246,6 +247,31 @@ Deno.test("a token finds a line end, a byte order mark or quotes that belong to 
   const space = await importing(`${key} `, "--alg", "HS256");
   using __ = space.box;
   assert.match(space.stderr, /white space, which is kept/);
+});
+
+Deno.test("bytes that are no text are a key when that is said, or a token proves it", async () => {
+  const key = new Uint8Array([0xff, 0, ...randomBytes(62), 10]);
+  await mustRefuse(key, /it is no text/);
+  for (const args of [["--encoding", "bytes"], ["--check-token", token(key, "HS512")]]) {
+    const { box, code, said, verdict } = await importing(key, ...args);
+    using _ = box;
+    assert.equal(code, 0, JSON.stringify(said));
+    assert.deepEqual([said.encoding, said.key_form], ["bytes", "raw"]);
+    assert.equal(await verdict(token(key, "HS512")), true);
+  }
+});
+
+Deno.test("a token tells that a decoder has forgiven what is no base64", async () => {
+  const text =
+    "a-secret_of.an application, which its library takes for base64 and decodes: 0123456789";
+  const kept = "a+secret/ofanapplicationwhichitslibrarytakesforbase64anddecodes0123456789";
+  const bytes = Buffer.from(kept.slice(0, -1), "base64");
+  assert.equal(kept.length % 4, 1, "the last character has no bits of its own");
+  const { box, code, said, verdict } = await importing(text, "--check-token", token(bytes));
+  using _ = box;
+  assert.equal(code, 0, JSON.stringify(said));
+  assert.deepEqual([said.encoding, said.key_form], ["base64", "raw"]);
+  assert.equal(await verdict(token(bytes)), true);
 });
 
 Deno.test("on success algorithm and key form are said", async () => {

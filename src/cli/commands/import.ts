@@ -3,7 +3,7 @@ import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { placeName } from "../../core/secret_store.ts";
 import { isThere } from "../../files/file_facts.ts";
 import { readFileIfThere } from "../../files/private_files.ts";
-import { sourceOf } from "../../secret/import_source.ts";
+import { bytesSource, type Source, sourceOf } from "../../secret/import_source.ts";
 import { decodeText, type Encoding } from "../../secret/imported.ts";
 import { weaknesses } from "../../secret/weakness.ts";
 import type { Algorithm } from "../../store/installation.ts";
@@ -40,9 +40,7 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
   const { secrets, store } = context;
   refuseContradictions(options);
   const { data, origin } = input(options);
-  const text = decodeText(data);
-  const source = sourceOf(text, options);
-  if (source.reading.text === text) refusePath(text);
+  const source = sourceIn(data, options);
   const token = options.checkToken === undefined ? undefined : tokenOf(options.checkToken);
   const use = token === undefined
     ? saidUse(source, options)
@@ -82,6 +80,25 @@ function refuseContradictions({ grace, thenRotate, checkToken, fromEnv, file }: 
   });
 }
 
+function sourceIn(data: Uint8Array, options: ImportFlags): Source {
+  const { encoding, checkToken, literal } = options;
+  // What is no text can be nothing else; a token proves it.
+  if (encoding === "bytes" || checkToken !== undefined && !isText(data)) return bytesSource(data);
+  const text = decodeText(data);
+  if (!literal) refusePath(text);
+  return sourceOf(text, options);
+}
+
+function isText(data: Uint8Array): boolean {
+  try {
+    decodeText(data);
+    return true;
+  } catch (error) {
+    if (isRekeyError(error)) return false;
+    throw error;
+  }
+}
+
 interface Told {
   readonly version: Version;
   readonly made: boolean;
@@ -94,7 +111,8 @@ function tell({ version, made, use, weak, proven }: Told, { secrets, output }: C
   const app = secrets.environment.app.name;
   const named = `version ${version.version} (kid ${version.kid})`;
   const { encoding, kid } = use;
-  const used = encoding === "text" ? "used as text" : `decoded from ${encoding}`;
+  const isPlain = encoding === "text" || encoding === "bytes";
+  const used = isPlain ? `used as ${encoding}` : `decoded from ${encoding}`;
   const how = `${version.alg}, key form ${version.key_form} (${used})`;
   output.result(
     {

@@ -15,7 +15,7 @@ export const CHOICES = {
   mirror: ["auto", "on", "off"],
   alg: ["HS256", "HS384", "HS512"],
   keyForm: ["text", "raw"],
-  encoding: ["text", "base64", "base64url", "hex"],
+  encoding: ["text", "base64", "base64url", "hex", "bytes"],
 };
 
 /** An option that takes one of a few values. */
