@@ -72,7 +72,7 @@ function parseHeader(encoded: string): ParsedJws["header"] {
 
 // RFC 7519 §5.2: `JWT` says that the payload is a token again. Some issuers name their own kind of claims instead.
 function isPlainContent(cty: unknown): boolean {
-  return typeof cty === "string" && cty !== "" && !/(^|[/+])(jwt|jwe|jws|jose)(\+|;|$)/i.test(cty);
+  return typeof cty === "string" && cty !== "" && !/jw[est]|jose/i.test(cty);
 }
 
 function parseObject(encoded: string, part: string): JsonObject {

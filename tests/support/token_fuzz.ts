@@ -121,9 +121,11 @@ function isAcceptable(
   { exp, nbf = 0, ...claims }: JsonObject,
   now: number,
 ): boolean {
+  const { cty = "none" } = header as { cty?: unknown };
   const texts = ["sub", "iss", "jti"].map((name) => typeof (claims[name] ?? ""));
   return (header as JsonObject).alg === "HS512" && texts.every((type) => type === "string") &&
-    !/"(crit|b64|jwk|jku|x5c|x5u|zip|enc|cty)":/.test(JSON.stringify(header)) &&
+    !/"(crit|b64|jwk|jku|x5c|x5u|zip|enc)":/.test(JSON.stringify(header)) &&
+    typeof cty === "string" && !["", "jwt", "jwe", "jws", "jose"].includes(cty.toLowerCase()) &&
     typeof exp === "number" && exp > now && typeof nbf === "number" && nbf <= now;
 }
 
