@@ -6,6 +6,7 @@ export const COMMANDS = [
     "version",
     "init",
     "import",
+    "apps",
     "status",
     "store show",
     "doctor",

@@ -36,6 +36,13 @@ export const FILES: readonly Row[] = [
     why: "the name of a new write-ahead log is brought to the disk",
   },
   {
+    what: "the names in `~/.local/share`, in the data folder and in `/var/lib/rekey`",
+    pattern: at(`~/\\.local/share|${DATA}|/var/lib/rekey`),
+    how: "reads",
+    ...both(["apps"]),
+    why: "which apps there are; what has a lock of rekey's beside it is opened",
+  },
+  {
     what: "the folders above those of rekey's own",
     pattern: at("~/\\.local(/share)?|~/\\.config|~/\\.cache"),
     how: "writes",

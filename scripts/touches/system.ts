@@ -3,7 +3,15 @@ import { both, type Row } from "./row.ts";
 
 // They write no audit row, so they need not know who acts.
 const NAMELESS: readonly CommandName[] = [
-  ...["store show", "user list", "session list", "audit list", "audit verify", "audit export"],
+  ...[
+    "apps",
+    "store show",
+    "user list",
+    "session list",
+    "audit list",
+    "audit verify",
+    "audit export",
+  ],
   ...["stats", "destroy", "doctor", "complete"],
 ] as CommandName[];
 const ACTING = WORKING.filter((name) => !NAMELESS.includes(name));

@@ -3,6 +3,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import { appNamed, DEFAULT_APP, type Folders, foldersFor } from "../core/app.ts";
 import { parseDuration } from "../core/duration.ts";
 import { quoted, RekeyError } from "../core/errors.ts";
+import { faultOfPath, pathOf } from "../core/written_path.ts";
 import { Accounts } from "../auth/accounts.ts";
 import { AuthManager } from "../auth/manager.ts";
 import { SecretManager } from "../secret/manager.ts";
@@ -80,9 +81,11 @@ export function environmentFrom(
   loadAddon?: () => KeyringAddon,
 ): Environment {
   const app = appNamed(options.app ?? variable("REKEY_APP") ?? DEFAULT_APP);
-  const dataDir = named("--data-dir", options.dataDir) ?? variable("REKEY_DATA_DIR");
+  const dataDir = options.dataDir ?? pathVariable("REKEY_DATA_DIR");
   const around = { os: Deno.build.os, home: homeFolder(), env: variable };
   const folders = foldersFor(app, around, dataDir === undefined ? undefined : resolve(dataDir));
+  // A bus that is looked for in the wrong place is none, and then a secret would be made without it.
+  if (variable("DBUS_SESSION_BUS_ADDRESS") === undefined) pathVariable("XDG_RUNTIME_DIR");
   const load = loadAddon ?? (() => loadKeyringAddon(addonSurroundings(folders)));
   // Whoever has another way to the addon has it for a reason.
   const quick = loadAddon === undefined ? quickRead(folders) : undefined;
@@ -134,12 +137,6 @@ function quickRead(folders: Folders): QuickRead | undefined {
   };
 }
 
-// An empty value is a shell variable that was not set: the current folder is not what was meant.
-function named(flag: string, path: string | undefined): string | undefined {
-  if (path !== "") return path;
-  throw new RekeyError("usage", `Cannot use an empty value for ${flag}`, { hint: "Name a path" });
-}
-
 /** An environment variable; an empty one counts as not set. */
 export function variable(name: string): string | undefined {
   try {
@@ -152,10 +149,16 @@ export function variable(name: string): string | undefined {
   }
 }
 
+/** An environment variable that names a file or folder. @throws {RekeyError} `usage` when it is no whole path. */
+export function pathVariable(name: string): string | undefined {
+  const value = variable(name);
+  return value === undefined ? undefined : pathOf(name, value);
+}
+
 // A relative one would be another folder wherever the command is run, such as one where others can write.
 function homeFolder(): string | undefined {
   const home = homedir();
-  return home && isAbsolute(home) ? home : undefined;
+  return home && isAbsolute(home) && faultOfPath(home) === undefined ? home : undefined;
 }
 
 function actor(): string {
@@ -187,10 +190,10 @@ function keyringTimeout(): number {
 
 function kekSources(options: GlobalOptions): KekSources {
   return {
-    file: named("--kek-file", options.kekFile) ?? variable("REKEY_KEK_FILE"),
+    file: options.kekFile ?? pathVariable("REKEY_KEK_FILE"),
     command: variable("REKEY_KEK_COMMAND"),
-    credentials: variable("CREDENTIALS_DIRECTORY"),
-    passphraseFile: variable("REKEY_PASSPHRASE_FILE"),
+    credentials: pathVariable("CREDENTIALS_DIRECTORY"),
+    passphraseFile: pathVariable("REKEY_PASSPHRASE_FILE"),
     passphraseCommand: variable("REKEY_PASSPHRASE_COMMAND"),
     run: runInShell,
   };

@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { utf8 } from "../core/utf8.ts";
 import { type ErrorCode, quoted, RekeyError } from "../core/errors.ts";
+import { pathOf } from "../core/written_path.ts";
 import { EtcdClient } from "../etcd/client.ts";
 import type { EtcdSettings } from "../etcd/settings.ts";
 import { withoutProxyHere } from "./no_proxy.ts";
@@ -34,7 +35,7 @@ export function etcdFrom(variable: Variable): EtcdClient | undefined {
 function certificatesFrom(variable: Variable): Pick<EtcdSettings, "ca" | "cert" | "key"> {
   const file = (name: string) => {
     const path = variable(name);
-    return path === undefined ? undefined : contents(path, name, "usage");
+    return path === undefined ? undefined : contents(pathOf(name, path), name, "usage");
   };
   const [ca, cert, key] = ["CA", "CERT", "KEY"].map((name) => file(`REKEY_ETCD_${name}`));
   // The runtime would take a file with none for an authority that vouches for nobody.
@@ -85,6 +86,7 @@ function userFrom(variable: Variable) {
       "Name its file by REKEY_ETCD_PASSWORD_FILE",
     );
   }
+  pathOf("REKEY_ETCD_PASSWORD_FILE", path);
   const password = () =>
     contents(path, "REKEY_ETCD_PASSWORD_FILE", "etcd_denied").replace(/\r?\n$/, "");
   return { name, password };

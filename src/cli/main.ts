@@ -4,6 +4,7 @@ import { type Context, makeContext } from "./context.ts";
 import { NOT_WRITTEN_DOWN, Output, ProgramEnded, Reported, systemStreams } from "./output.ts";
 import { makeProgram } from "./program.ts";
 import { askTerminal } from "./terminal.ts";
+import { withWhereLooked } from "./where_looked.ts";
 
 /**
  * Runs one command line.
@@ -66,6 +67,9 @@ async function withContext(
   try {
     await call(context);
     failed = false;
+  } catch (error) {
+    if (!isRekeyError(error, "not_initialised")) throw error;
+    throw withWhereLooked(error, context.secrets.environment);
   } finally {
     const noted = await context.secrets.flushNotes();
     context.secrets.close();

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { quoted, RekeyError } from "./errors.ts";
+import { faultOfPath, pathOf } from "./written_path.ts";
 
 /** The app whose secret it is when nobody says otherwise. */
 export const DEFAULT_APP = "agiworkforce";
@@ -52,9 +53,10 @@ export interface Surroundings {
 
 /**
  * Where an app's files live: the XDG folders on Linux, `~/Library` on macOS, `%LOCALAPPDATA%` on
- * Windows. Relative XDG values are ignored, as the XDG specification asks.
+ * Windows. A relative XDG value for the cache is ignored, as the XDG specification asks; one for what holds secrets and
+ * keys is refused, since its writer meant another folder than the one that would be used.
  *
- * @throws {RekeyError} `usage` when no folder is named and there is no home folder.
+ * @throws {RekeyError} `usage` when no folder is named and there is no home folder, or one cannot be what was meant.
  */
 export function foldersFor(app: App, around: Surroundings, dataDir?: string): Folders {
   const base = baseFolders(around);
@@ -73,21 +75,22 @@ function baseFolders({ os, home, env }: Surroundings): BaseFolders {
   const under = (folder: string) => home === undefined ? undefined : join(home, folder);
   const xdg = (name: string, folder: string) => {
     const value = env(name);
-    return value?.startsWith("/") ? value : under(folder);
+    return value === undefined ? under(folder) : pathOf(name, value);
   };
+  const cache = env("XDG_CACHE_HOME");
   const all = (folder: string | undefined) => ({ data: folder, config: folder, cache: folder });
   if (os === "windows") return all(env("LOCALAPPDATA") ?? under("AppData\\Local"));
   if (os === "darwin") return all(under("Library/Application Support"));
   return {
     data: xdg("XDG_DATA_HOME", ".local/share"),
     config: xdg("XDG_CONFIG_HOME", ".config"),
-    cache: xdg("XDG_CACHE_HOME", ".cache"),
+    cache: cache?.startsWith("/") && !faultOfPath(cache) ? cache : under(".cache"),
   };
 }
 
 function needed(folder: string | undefined): string {
   if (folder !== undefined) return folder;
   throw new RekeyError("usage", "Cannot tell where to keep the data: there is no home folder", {
-    hint: "Name a folder with --data-dir or REKEY_DATA_DIR",
+    hint: "Name a folder with --data-dir or REKEY_DATA_DIR, or set HOME to a whole path",
   });
 }

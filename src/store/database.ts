@@ -291,7 +291,8 @@ export class Database implements Sql {
   }
 }
 
-function closeAsLast(path: string): void {
+/** Has SQLite delete the files beside a database that reading has left, unless another program uses them. */
+export function closeAsLast(path: string): void {
   // Opened for writing, one that was destroyed meanwhile would be made anew.
   if (!isThere(path)) return;
   const sqlite = new DatabaseSync(path);

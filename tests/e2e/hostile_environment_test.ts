@@ -69,9 +69,8 @@ class Trap {
       OTEL_DENO: "true",
       OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9",
       HTTPS_PROXY: "http://127.0.0.1:9",
-      // Relative ones are no folders: https://specifications.freedesktop.org/basedir-spec/latest/
-      XDG_DATA_HOME: "trap",
-      XDG_CONFIG_HOME: "trap",
+      // A relative one is no folder: https://specifications.freedesktop.org/basedir-spec/latest/
+      // Those of data and configuration are refused: tests/e2e/paths_test.ts.
       XDG_CACHE_HOME: "trap",
     };
   }

@@ -28,6 +28,7 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
   yield await run("--version", ["--version"]);
   yield await run("version", ["version"]);
   yield await run("init", ["init"]);
+  yield await run("apps", ["apps"]);
   yield await run("status", ["status"]);
   yield await run("store show", ["store", "show"]);
   yield await run("doctor", ["doctor"]);

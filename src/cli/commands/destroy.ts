@@ -1,5 +1,6 @@
 import type { Context } from "../context.ts";
 import { mustBeWanted } from "../terminal.ts";
+import { whereLooked } from "../where_looked.ts";
 
 /** Flags of `rekey destroy`. */
 export interface DestroyFlags {
@@ -16,6 +17,7 @@ export async function destroy(options: DestroyFlags, context: Context): Promise<
     confirm,
   );
   const destroyed = await secrets.destroy();
+  if (!destroyed) output.remark(whereLooked(secrets.environment));
   output.result({ app, destroyed }, [
     destroyed
       ? `Destroyed the JWT secret of ${app}, its keys, users, sessions and audit log`

@@ -9,6 +9,7 @@ import { weaknesses } from "../../secret/weakness.ts";
 import type { Algorithm } from "../../store/installation.ts";
 import { STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
 import type { Version } from "../../store/versions.ts";
+import { warnOfOthers } from "../where_looked.ts";
 import { type Context, variable as environmentVariable } from "../context.ts";
 import { describeVersion } from "../describe.ts";
 import { type PolicyFlags, withFlags } from "../policy_flags.ts";
@@ -53,6 +54,7 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
   const imported = await secrets.import(given, { store, alg, keyForm });
   await applyPolicy(options, context);
   tell({ ...imported, use, weak, proven: token !== undefined }, context);
+  if (imported.made) warnOfOthers(context);
   if (!options.thenRotate) await warnOfRisk(context);
   if (options.thenRotate && imported.version.state === "current") {
     const flags = {

@@ -6,6 +6,7 @@ import { warnOfRisk } from "../risk.ts";
 import type { Context } from "../context.ts";
 import { describeVersion } from "../describe.ts";
 import type { PolicyFlags } from "../policy_flags.ts";
+import { warnOfOthers } from "../where_looked.ts";
 import { applyPolicy } from "./policy.ts";
 
 /** Flags of `rekey init`. */
@@ -25,6 +26,7 @@ export async function init(options: InitOptions, context: Context): Promise<void
     `${what} the JWT secret of ${secrets.environment.app.name}: version ${version.version} ` +
     `(kid ${version.kid}) in ${placeName(version.location)}`,
   ]);
-  if (!created) output.remark(`made ${rfc3339(version.created_at)}`);
+  if (created) warnOfOthers(context);
+  else output.remark(`made ${rfc3339(version.created_at)}`);
   await warnOfRisk(context);
 }

@@ -1,5 +1,6 @@
-import { Command, Option } from "commander";
+import { type Argument, Command, Option } from "commander";
 import { RekeyError } from "../../core/errors.ts";
+import { pathGiven } from "../../core/written_path.ts";
 
 /** An option that may be given several times: all of its values count, in their order. */
 export class RepeatableOption<T = string> extends Option {
@@ -33,7 +34,8 @@ export function takesValue(option: Option | undefined): option is Option {
 /**
  * A command whose options lose no value: one that may not be repeated is refused when it is given twice, before or after
  * a subcommand's name. So is an empty value, which is a shell's variable that was not set. A flag without a value says
- * the same however often it is given.
+ * the same however often it is given. A path that a shell has not expanded is refused too, of an option or an argument
+ * that is called `path` or `file`.
  */
 export class TableCommand extends Command {
   override createCommand(name?: string): TableCommand {
@@ -45,7 +47,19 @@ export class TableCommand extends Command {
     if (takesValue(option)) this.on(`option:${option.name()}`, checking(option));
     return super.addOption(option);
   }
+
+  override addArgument(argument: Argument): this {
+    if (/^(path|file)s?$/.test(argument.name()) && argument.parseArg === undefined) {
+      argument.argParser((text: string, before: unknown) => {
+        const path = pathGiven(`<${argument.name()}>`, text);
+        return argument.variadic ? [...Array.isArray(before) ? before : [], path] : path;
+      });
+    }
+    return super.addArgument(argument);
+  }
 }
+
+const NAMES_PATH = /<(path|file)>/;
 
 function checking(option: Option): (value: string) => void {
   let given = false;
@@ -60,6 +74,7 @@ function checking(option: Option): (value: string) => void {
       );
     }
     given = true;
+    if (NAMES_PATH.test(option.flags)) pathGiven(option.long!, value);
   };
 }
 

@@ -66,6 +66,11 @@ export const secretCommands: Commands = {
       .action(run(runner, async () => (await import("../commands/import.ts")).importSecret));
     policyOptions().forEach((option) => importing.addOption(option));
   },
+  apps: (program, runner) => {
+    program.command("apps")
+      .description("list the apps whose secrets are known here, and where they are")
+      .action(run(runner, async () => (await import("../commands/apps.ts")).apps));
+  },
   status: (program, runner) => {
     program.command("status")
       .description("show the secret's version, location and age, never its value")

@@ -4,6 +4,7 @@ import { SecretManager } from "../../secret/manager.ts";
 import { STAGE } from "../../secret/unfinished.ts";
 import { Database } from "../../store/database.ts";
 import { lockPath } from "../../store/lock.ts";
+import { knownApps } from "../../store/known_apps.ts";
 import { Installation } from "../../store/installation.ts";
 import { takeLock } from "../../store/lock.ts";
 import { isLockedByOthers } from "../../files/locks.ts";
@@ -128,13 +129,16 @@ async function finish({ environment }: Patient): Promise<void> {
 
 function notInitialised(patient: Patient): Finding {
   const { name } = patient.environment.app;
+  const others = knownApps(patient.environment).filter(({ version }) => version !== null);
+  const known = others.map(({ app, folder }) => `${app} in ${folder}`).join(", ");
   return {
     code: "not_initialised",
     what: `There is no JWT secret of app ${
       JSON.stringify(name)
     } in ${patient.environment.folders.data}`,
     why: "None was made yet, or the database is gone: then restore a backup instead. " +
-      "A secret that an application left in the keyring is taken up and not replaced",
+      "A secret that an application left in the keyring is taken up and not replaced" +
+      (known === "" ? "" : `. Known here: ${known}`),
     command: rekey(patient, "init"),
   };
 }

@@ -1,0 +1,49 @@
+import { isAbsolute } from "node:path";
+import { RekeyError } from "./errors.ts";
+
+// What stands in a path that was not read as its writer meant it: shells expand what systemd's Environment=, docker's
+// --env-file and a flag's =VALUE take as it is.
+const FAULTS: readonly [pattern: RegExp, fault: string][] = [
+  [/^\s|\s$/, "it begins or ends with a space or a line end"],
+  [/^['"`]|['"`]$/, "it has quotation marks around it"],
+  [/^~/, "it begins with ~, which nothing has expanded"],
+  [/\$[A-Za-z_({]/, "it has a $ in it, which nothing has expanded"],
+  [/%[A-Za-z](?![A-Za-z0-9])/, "it has a % in it, which nothing has expanded"],
+  [/^%[A-Za-z]\w*%/, "it has a % in it, which nothing has expanded"],
+  [/^[A-Za-z][A-Za-z0-9+.-]+:\/\//, "it is a URL"],
+  [/\0/, "it has a zero byte in it"],
+];
+
+/** Why a text can hardly be the path that was meant; `undefined` when it can. */
+export function faultOfPath(text: string): string | undefined {
+  return FAULTS.find(([pattern]) => pattern.test(text))?.[1];
+}
+
+/**
+ * A path that an environment variable names. A relative one would be another place in each folder that a command is run
+ * in, and a folder or a secret would be made there.
+ *
+ * @throws {RekeyError} `usage` when it is not absolute, or hardly what was meant.
+ */
+export function pathOf(variable: string, value: string): string {
+  const fault = faultOfPath(value) ??
+    (/\s#/.test(value) ? "it has a comment after it" : undefined) ??
+    (isAbsolute(value) ? undefined : "it is a relative path");
+  if (fault === undefined) return value;
+  throw unusablePath(variable, fault, "Write the whole path, from / on, without quotation marks");
+}
+
+/** A path that a flag or an argument names; it may be relative to the working folder. @throws {RekeyError} `usage`. */
+export function pathGiven(name: string, value: string): string {
+  const fault = faultOfPath(value);
+  if (fault === undefined) return value;
+  throw unusablePath(
+    name,
+    fault,
+    "Write the path itself; one that really begins so goes on from ./",
+  );
+}
+
+function unusablePath(name: string, fault: string, hint: string): RekeyError {
+  return new RekeyError("usage", `Cannot use ${name}: ${fault}`, { hint });
+}

@@ -1,0 +1,77 @@
+import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Location } from "../core/secret_store.ts";
+import { type Environment, Installation } from "./installation.ts";
+import { lookInto } from "./other_database.ts";
+
+/** An app's database, wherever it is. Nothing of its secret is here. */
+export interface KnownApp {
+  readonly app: string;
+  readonly folder: string;
+  readonly database: string;
+  /** Where the current version lives; `null` when there is none, or the database cannot be read. */
+  readonly location: Location | null;
+  readonly version: number | null;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number | null;
+  /** Whether a command with the same flags and variables uses it. */
+  readonly used: boolean;
+  readonly readable: boolean;
+}
+
+// Where docs and units keep what belongs to no person.
+const SYSTEM_FOLDER = "/var/lib/rekey";
+
+const MOST = 100;
+
+/**
+ * The apps whose databases are in the data folder, in the default one, in that of every other app of this user, and in
+ * the system's. They are looked at as they are: nothing is made, changed or asked.
+ */
+export function knownApps(environment: Environment): KnownApp[] {
+  const own = Installation.path(environment);
+  const found = candidates(environment).map((path) => described(path, path === own));
+  return found.filter((one): one is KnownApp => one !== undefined).slice(0, MOST);
+}
+
+/** The same app's secret in another of the usual folders. As {@linkcode knownApps} looks, at those alone. */
+export function elsewhere(environment: Environment): KnownApp[] {
+  const { app, folders } = environment;
+  const own = Installation.path(environment);
+  const system = join(SYSTEM_FOLDER, `${app.name}.db`);
+  const places = [
+    Installation.defaultPath(app, folders),
+    ...Deno.build.os === "linux" ? [system, join(SYSTEM_FOLDER, app.name, `${app.name}.db`)] : [],
+  ];
+  return places.filter((path) => path !== undefined && path !== own)
+    .map((path) => described(path!, false))
+    .filter((one): one is KnownApp => one !== undefined && one.version !== null);
+}
+
+function candidates({ app, folders }: Environment): string[] {
+  const { data, defaultData } = folders;
+  const named = (folder: string) =>
+    namesIn(folder).filter((name) => name.endsWith(".db")).map((name) => join(folder, name));
+  // One folder an app, called like it.
+  const each = (base: string) => namesIn(base).map((name) => join(base, name, `${name}.db`));
+  const base = defaultData === undefined ? [] : each(dirname(defaultData));
+  const system = Deno.build.os === "linux" ? [...named(SYSTEM_FOLDER), ...each(SYSTEM_FOLDER)] : [];
+  const first = join(data, `${app.name}.db`);
+  return [...new Set([first, ...named(data), ...base, ...system])];
+}
+
+function described(path: string, used: boolean): KnownApp | undefined {
+  const found = lookInto(path);
+  if (found === undefined) return undefined;
+  const name = path.slice(dirname(path).length + 1, -".db".length);
+  return { ...found, app: found.app ?? name, folder: dirname(path), database: path, used };
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch {
+    // It is not there, or another user's.
+    return [];
+  }
+}
