@@ -54,8 +54,9 @@ export const FILES: readonly Row[] = [
     what: "the database, its `-wal` and `-shm`",
     pattern: at(`${DB}(-wal|-shm)?`),
     how: "writes",
-    ...both(WORKING),
-    why: "versions, sealed values, sessions, users and the audit log",
+    ...both([...WORKING, "schedule"]),
+    why:
+      "versions, sealed values, sessions, users and the audit log; `schedule`: what is remembered",
   },
   {
     what: "the database's `-journal`",

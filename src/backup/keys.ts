@@ -56,6 +56,8 @@ export async function settleKeys(
   }
   const dispensable = newSecret || contents !== undefined;
   const taken = original !== undefined && await takeKeys(staged, original, dispensable);
+  // What is remembered in a backup comes from another time, or from another machine.
+  staged.database.transaction(() => staged.remembered.takeOver(taken ? original.meta : undefined));
   const own = await ownAuditKey(staged, contents);
   if (own instanceof RekeyError) {
     if (!newSecret) throw own;
@@ -127,6 +129,7 @@ async function giveKek(staged: Installation, auditKey: Uint8Array): Promise<void
   staged.database.transaction(() => {
     staged.meta.set("kek", JSON.stringify(record));
     staged.meta.set("audit_key", sealed);
+    staged.remembered.setKek(kek.isInline ? undefined : staged.remembered.kekRow(sources));
   });
   staged.useKek(kek);
 }

@@ -88,6 +88,7 @@ async function restoreFrom(
     if (!force && live !== undefined) refuseReplacing(live, copy.versions.current());
     copy.database.dropBackupTable();
     if (!copy.database.isSound()) throw unsound();
+    if (live !== undefined && sameInstallation(copy, live)) copy.borrow(live);
     const clone = await isClone(environment, info, copy);
     usable = await makeUsable(copy, live, { ...options, clone });
     carryOver(live, copy, usable.secretFrom === "etcd");

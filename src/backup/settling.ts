@@ -2,6 +2,7 @@ import { asRefusal, isRekeyError } from "../core/errors.ts";
 import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
 import { mayReplace } from "../secret/keyring_note.ts";
 import { recover } from "../secret/recovery.ts";
+import { isShared } from "../secret/sharing.ts";
 import { relocate } from "../secret/relocation.ts";
 import { retrieve } from "../secret/retrieval.ts";
 import { warningsOfRisk } from "../secret/warnings.ts";
@@ -39,6 +40,8 @@ async function settleVersion(
   strangers: readonly Version[],
 ): Promise<Version> {
   await removeStrangers(installation, strangers).catch(noKeyring);
+  // What this command was told is told for good.
+  await installation.remember(isShared(installation)).catch(asRefusal);
   noteAnew(installation);
   await recover(installation);
   const restored = installation.versions.current();

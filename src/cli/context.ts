@@ -13,7 +13,7 @@ import {
   STORE_CHOICES,
   type StoreChoice,
 } from "../store/installation.ts";
-import type { KekSources } from "../store/kek.ts";
+import type { KekSources } from "../store/kek_sources.ts";
 import {
   type AddonSurroundings,
   type KeyringAddon,
@@ -23,7 +23,7 @@ import { KEYRING_TIMEOUT_MS, KeyringStore, type QuickRead } from "../keyring/key
 import { type Saving, ServiceSaving } from "../keyring/saving.ts";
 import type { SecretService } from "../keyring/secret_service.ts";
 import type { EtcdClient } from "../etcd/client.ts";
-import { etcdFrom } from "./etcd_settings.ts";
+import { etcdFrom, etcdSettingsNamed } from "./etcd_settings.ts";
 import { endingInWords, endingOf } from "./ending.ts";
 import type { Output } from "./output.ts";
 import type { Confirm } from "./terminal.ts";
@@ -100,6 +100,8 @@ export function environmentFrom(
     get etcd() {
       return (etcd ??= { client: etcdFrom(variable) }).client;
     },
+    etcdNamed: etcdSettingsNamed(variable),
+    recallEtcd: (settings) => etcdFrom((name) => variable(name) ?? settings[name]),
     mirror: oneOf("REKEY_MIRROR", options.mirror, ["auto", "on", "off"]) ?? "auto",
     // Asked for by what writes only.
     get actor() {

@@ -1,9 +1,11 @@
+import { resolve } from "node:path";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { utf8 } from "../core/utf8.ts";
 import { type ErrorCode, quoted, RekeyError } from "../core/errors.ts";
 import { pathOf } from "../core/written_path.ts";
 import { EtcdClient } from "../etcd/client.ts";
 import type { EtcdSettings } from "../etcd/settings.ts";
+import { ETCD_VARIABLES } from "./variables.ts";
 import { withoutProxyHere } from "./no_proxy.ts";
 
 type Variable = (name: string) => string | undefined;
@@ -31,6 +33,18 @@ export function etcdFrom(variable: Variable): EtcdClient | undefined {
     throw unusable("REKEY_ETCD_CA, REKEY_ETCD_CERT or REKEY_ETCD_KEY", error);
   }
 }
+
+/** What names etcd now, as it can be remembered: paths are absolute, and a password is in its file. */
+export function etcdSettingsNamed(variable: Variable): Record<string, string> | undefined {
+  if (variable("REKEY_ETCD_ENDPOINTS") === undefined) return undefined;
+  const found = ETCD_VARIABLES.flatMap((name) => {
+    const value = variable(name);
+    return value === undefined ? [] : [[name, isPath(name) ? resolve(value) : value]];
+  });
+  return Object.fromEntries(found);
+}
+
+const isPath = (name: string) => /_(CA|CERT|KEY|FILE)$/.test(name);
 
 function certificatesFrom(variable: Variable): Pick<EtcdSettings, "ca" | "cert" | "key"> {
   const file = (name: string) => {

@@ -44,6 +44,7 @@ export async function rotateKek(
     for (const row of resealed) sealed.put(row.slot, row.sealed);
     meta.set("audit_key", sealedAuditKey);
     meta.set("kek", JSON.stringify(record));
+    installation.remembered.setKek(installation.remembered.kekRow(sources));
     // Until it is deleted: the old KEK opens what copies of the file still hold.
     if (oldFile !== undefined) meta.set("stale_kek", old ?? "");
     meta.set("scrub_pending", "log");

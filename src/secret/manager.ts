@@ -80,6 +80,7 @@ export class SecretManager {
     const created = await this.#existing(options) === undefined && await this.#create(options);
     const { installation, version } = await this.open();
     settleUse(installation, version, options);
+    await installation.remember(isShared(installation));
     return { ...await this.get(), created };
   }
 
@@ -100,6 +101,7 @@ export class SecretManager {
       ? await this.#create(options, given)
       : await this.#replace(there, given, options);
     const { installation, version: current } = await this.open();
+    if (made) await installation.remember(isShared(installation));
     const version = settleImport(installation, current, given.secret.kid, options);
     return { version, made };
   }
@@ -183,7 +185,11 @@ export class SecretManager {
   move(to: Location, lockTimeoutMs?: number): Promise<Moved> {
     return this.underLock(async (installation) => {
       const note = this.#observations.retrieved;
-      if (to === "etcd") return await share(installation, note);
+      if (to === "etcd") {
+        const moved = await share(installation, note);
+        await installation.remember(true);
+        return moved;
+      }
       // What the others have ended must not count here again.
       if (isShared(installation)) await catchUp(installation);
       return await relocate(installation, to, note);

@@ -29,7 +29,8 @@ import { mustBeShareable } from "./sharing.ts";
  */
 export async function share(installation: Installation, note: Note): Promise<Moved> {
   const { versions, meta, environment } = installation;
-  await mustBeShareable(environment);
+  const { etcd } = installation;
+  await mustBeShareable({ app: environment.app, etcd, kek: installation.kekSources() });
   const rows = [versions.current(), ...versions.previous()].filter((row) => row !== undefined);
   if (rows.length > MOST_SHARED_VERSIONS) throw tooMany();
   const moved = knownFleet(meta) === undefined

@@ -196,6 +196,7 @@ async function commit(
 /** Inside a transaction: what the others do is no longer this machine's business, and its rotations stay here. */
 export function leaveFleet(installation: Installation, to: Location): void {
   installation.meta.remove("fleet");
+  installation.meta.remove("etcd_source");
   installation.meta.set("store", to);
   dropPrepared(installation);
 }

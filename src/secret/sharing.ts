@@ -1,7 +1,7 @@
 import { RekeyError } from "../core/errors.ts";
 import { isSplit } from "../etcd/client.ts";
 import { unconfigured } from "../etcd/errors.ts";
-import { isPortable } from "../store/kek.ts";
+import { isPortable, type KekSources } from "../store/kek_sources.ts";
 import type { Environment, Installation } from "../store/installation.ts";
 
 /** Whether the current version is one that machines share. */
@@ -15,7 +15,9 @@ export function isShared({ versions }: Installation): boolean {
  * @throws {RekeyError} `etcd_…`, or `kek_missing` when the KEK is a generated key file or comes from a passphrase, whose
  * salt is this machine's own.
  */
-export async function mustBeShareable({ kek, etcd, app }: Environment): Promise<void> {
+export async function mustBeShareable(
+  { kek, etcd, app }: Pick<Environment, "etcd" | "app"> & { readonly kek: KekSources },
+): Promise<void> {
   if (etcd === undefined) throw unconfigured();
   if (!isPortable(kek)) {
     throw new RekeyError("kek_missing", "Cannot share the secret: its KEK is this machine's own", {

@@ -12,15 +12,9 @@ import type { EtcdClient } from "../etcd/client.ts";
 import { unconfigured } from "../etcd/errors.ts";
 import { EtcdStore } from "./etcd_store.ts";
 import { DatabaseStore } from "./database_store.ts";
-import {
-  findKek,
-  generatedKeyFile,
-  type Kek,
-  type KekRecord,
-  type KekSources,
-  kekSupplied,
-  newKek,
-} from "./kek.ts";
+import { findKek, generatedKeyFile, type Kek, type KekRecord, newKek } from "./kek.ts";
+import { type KekSources, kekSupplied } from "./kek_sources.ts";
+import { isWritableByOthers, Remembered } from "./remembered.ts";
 import type { KeyringStore } from "../keyring/keyring_store.ts";
 import { Meta, type MetaKey } from "./meta.ts";
 import { isThere } from "../files/file_facts.ts";
@@ -50,6 +44,10 @@ export interface Environment {
   readonly mirror: MirrorChoice;
   /** etcd, where machines share a secret; `undefined` when none is named. */
   readonly etcd?: EtcdClient | undefined;
+  /** How it is named, to be remembered: by the names of variables. */
+  readonly etcdNamed?: Readonly<Record<string, string>> | undefined;
+  /** A client of the etcd that was remembered so. */
+  recallEtcd?(settings: Readonly<Record<string, string>>): EtcdClient | undefined;
   /** Tells how well this machine knows what others do, in a program that goes on for long. */
   readonly knowledge?: Knowledge | undefined;
   /** Who acts, for the audit log. */
@@ -77,6 +75,9 @@ export class Installation {
   readonly meta: Meta;
   readonly sealed: DatabaseStore;
   readonly keyring: KeyringStore;
+  readonly remembered: Remembered;
+  #lender: Installation | undefined;
+  #recalled: { client: EtcdClient | undefined } | undefined;
   #kek: Kek | undefined;
   #auditKey: { sealed: string; key: Uint8Array } | undefined;
 
@@ -89,17 +90,22 @@ export class Installation {
     this.meta = new Meta(database);
     this.sealed = new DatabaseStore(database, environment.app.name, () => this.kek());
     this.keyring = environment.keyring;
+    this.remembered = new Remembered(this.meta, database.path);
   }
 
   /** Opens the app's database, and makes it when it is not there. */
   static open(environment: Environment, options: OpenOptions = {}): Installation {
     Installation.prepareFolder(environment);
     const { waitMs } = environment;
+    // Asked before it is made this user's own.
+    const isSuspect = isWritableByOthers(Installation.path(environment));
     const database = Database.open(Installation.path(environment), {
       ...waitMs === undefined ? {} : { waitMs },
       ...options,
     });
-    return new Installation(environment, database);
+    const installation = new Installation(environment, database);
+    if (isSuspect) database.transaction(() => installation.remembered.distrust());
+    return installation;
   }
 
   /** Like {@linkcode Installation.open}, but `undefined` when there is no database. */
@@ -185,9 +191,48 @@ export class Installation {
    * @throws {RekeyError} `etcd_unconfigured` when none is named.
    */
   shared(): EtcdStore {
-    const { etcd, app } = this.environment;
+    const { etcd, environment: { app } } = this;
     if (etcd !== undefined) return new EtcdStore(etcd, app.name, () => this.kek());
     throw unconfigured();
+  }
+
+  /** The etcd that is named now, else the one that is remembered; `undefined` when there is neither. */
+  get etcd(): EtcdClient | undefined {
+    const { environment } = this;
+    if (environment.etcd !== undefined) return environment.etcd;
+    if (this.#lender !== undefined) return this.#lender.etcd;
+    const settings = this.remembered.etcdSettings();
+    if (settings === undefined) return undefined;
+    return (this.#recalled ??= { client: environment.recallEtcd?.(settings) }).client;
+  }
+
+  /**
+   * Where the KEK is: as it is named now, else as it is remembered.
+   *
+   * @throws {RekeyError} `kek_missing` when what is remembered cannot be used here.
+   */
+  kekSources(): KekSources {
+    const { kek } = this.environment;
+    if (kekSupplied(kek)) return kek;
+    return (this.#lender ?? this).remembered.kekSources(kek);
+  }
+
+  /** Goes by what another database remembers, which is this machine's own: for a copy of that one. */
+  borrow(lender: Installation): void {
+    this.#lender = lender;
+  }
+
+  /** Keeps what is named now, once it has proved right. @throws {RekeyError} `kek_…` when the KEK is not the right one. */
+  async remember(isShared: boolean): Promise<void> {
+    const { kek: sources, etcdNamed } = this.environment;
+    const kek = kekSupplied(sources) ? await this.kek() : undefined;
+    const row = kek?.isInline ? undefined : this.remembered.kekRow(sources);
+    const isKnown = row === undefined || row === this.meta.get("kek_source");
+    if (isKnown && !(isShared && etcdNamed !== undefined)) return;
+    this.database.transaction(() => {
+      if (row !== undefined) this.remembered.setKek(row);
+      if (isShared && etcdNamed !== undefined) this.remembered.setEtcd(etcdNamed);
+    });
   }
 
   /** Milliseconds since the epoch. */
@@ -206,13 +251,18 @@ export class Installation {
     if (this.#kek?.id === record.id) return this.#kek;
     const keyFile = this.generatedKeyFile();
     if (keyFile !== undefined && !this.asFound) narrowMode(keyFile);
-    return this.#kek = await findKek(this.environment.kek, keyFile, record);
+    return this.#kek = await findKek(this.kekSources(), keyFile, record);
   }
 
   /** Whether versions in the keyring get a sealed copy in the database (design §6, "Mirror"). */
   mirrors(): boolean {
-    const { mirror, kek } = this.environment;
-    return mirror === "auto" ? kekSupplied(kek) : mirror === "on";
+    const { mirror } = this.environment;
+    return mirror === "auto" ? this.isKekSupplied() : mirror === "on";
+  }
+
+  /** Whether the operator supplies the KEK, now or as it is remembered. */
+  isKekSupplied(): boolean {
+    return kekSupplied(this.environment.kek) || (this.#lender ?? this).remembered.hasKek;
   }
 
   /** Writes audit rows; they need the KEK, under which the chain's key is sealed. */
@@ -226,7 +276,7 @@ export class Installation {
    * when it takes a command or a passphrase: that could not be made use of before it has ended.
    */
   prepareAudit(): void {
-    if (this.asFound || kekSupplied(this.environment.kek)) return;
+    if (this.asFound || this.isKekSupplied()) return;
     this.audit().catch((error) => {
       if (!isRekeyError(error)) throw error;
     });
@@ -265,6 +315,7 @@ export class Installation {
       this.meta.set("store", settings.store);
       this.meta.set("kek", JSON.stringify(record));
       this.meta.set("audit_key", auditKey);
+      this.remembered.setKek(kek.isInline ? undefined : this.remembered.kekRow(sources));
     });
     this.#kek = kek;
     this.id();

@@ -3,7 +3,9 @@ import { createHmac, createSecretKey, type KeyObject, randomBytes, scryptSync } 
 import { join } from "node:path";
 import { RekeyError } from "../core/errors.ts";
 import { utf8 } from "../core/utf8.ts";
+import { exposureOf } from "../files/exposure.ts";
 import { readFileIfThere, writeNewPrivateFile } from "../files/private_files.ts";
+import { credentialPath, type KekSources } from "./kek_sources.ts";
 
 /** Size of a key-encryption key: that of A256GCMKW. */
 const KEK_BYTES = 32;
@@ -22,18 +24,10 @@ export interface Kek {
   readonly source: string;
   /** Whether it is the key file that rekey made itself, which protects copies and not the account. */
   readonly generated: boolean;
-}
-
-/** Where the operator says the KEK is; the first that is set counts (design §6). */
-export interface KekSources {
-  readonly file?: string | undefined;
-  readonly command?: string | undefined;
-  /** systemd's `$CREDENTIALS_DIRECTORY`. */
-  readonly credentials?: string | undefined;
-  readonly passphraseFile?: string | undefined;
-  readonly passphraseCommand?: string | undefined;
-  /** Runs a command line in the system's shell, for a bounded time, and answers its standard output. */
-  run(commandLine: string): Promise<Uint8Array>;
+  /** Whether an earlier command has named it. */
+  readonly remembered?: boolean;
+  /** Whether the command that prints it says it itself: then the command is as secret as the key. */
+  readonly isInline?: boolean;
 }
 
 /** What the database keeps of its KEK, so that the same one is found again. */
@@ -123,25 +117,14 @@ export async function findKek(
   record: KekRecord,
 ): Promise<Kek> {
   const supplied = await suppliedKek(sources, record.scrypt, false);
-  const kek = supplied?.kek ?? generatedKek(keyFile, record);
+  const { remembered = false } = sources;
+  const kek = { ...supplied?.kek ?? generatedKek(keyFile, record), remembered };
   if (kek.id === record.id) return kek;
   throw new RekeyError(
     "kek_wrong",
     `Cannot use the KEK from ${kek.source}: it is ${kek.id}, the database is sealed under ${record.id}`,
     { hint: "Provide the KEK that the database was sealed under" },
   );
-}
-
-/** Whether the operator supplies a KEK at all. */
-export function kekSupplied(sources: KekSources): boolean {
-  return sources.file !== undefined || sources.command !== undefined ||
-    credentialPath(sources) !== undefined || sources.passphraseFile !== undefined ||
-    sources.passphraseCommand !== undefined;
-}
-
-/** Whether other machines can have the same KEK: no generated key file, and no passphrase, whose salt is a database's own. */
-export function isPortable(sources: KekSources): boolean {
-  return (sources.file ?? sources.command ?? credentialPath(sources)) !== undefined;
 }
 
 function generatedKek(path: string | undefined, { id }: KekRecord): Kek {
@@ -165,45 +148,65 @@ async function suppliedKek(
   isNew: boolean,
 ) {
   const { file, command, passphraseFile, passphraseCommand } = sources;
-  if (file !== undefined) return { kek: fromFile(file), salted: false };
+  const { remembered = false } = sources;
+  if (isNew) refuseExposed(file ?? (command === undefined ? passphraseFile : undefined));
+  if (file !== undefined) return { kek: fromFile(file, remembered), salted: false };
   if (command !== undefined) {
     const source = "REKEY_KEK_COMMAND";
-    return {
-      kek: named(decodeKey(await sources.run(command), source), source, false),
-      salted: false,
-    };
+    const printed = await sources.run(command);
+    const isInline = says(command, printed);
+    const kek = named(decodeKey(printed, source), source, false);
+    return { kek: { ...kek, isInline }, salted: false };
   }
   const credential = credentialPath(sources);
-  if (credential !== undefined) return { kek: fromFile(credential), salted: false };
+  if (credential !== undefined) return { kek: fromFile(credential, false), salted: false };
   if (passphraseFile !== undefined) {
     return {
-      kek: derived(neededFile(passphraseFile), scrypt, "REKEY_PASSPHRASE_FILE", isNew),
+      kek: derived(neededFile(passphraseFile, remembered), scrypt, "REKEY_PASSPHRASE_FILE", isNew),
       salted: true,
     };
   }
   if (passphraseCommand !== undefined) {
     const passphrase = await sources.run(passphraseCommand);
-    return { kek: derived(passphrase, scrypt, "REKEY_PASSPHRASE_COMMAND", isNew), salted: true };
+    const isInline = says(passphraseCommand, passphrase);
+    const kek = derived(passphrase, scrypt, "REKEY_PASSPHRASE_COMMAND", isNew);
+    return { kek: { ...kek, isInline }, salted: true };
   }
   return undefined;
 }
 
-function credentialPath({ credentials }: KekSources): string | undefined {
-  if (credentials === undefined) return undefined;
-  const path = join(credentials, "rekey-kek");
-  // A unit may load other credentials and none for rekey.
-  return readFileIfThere(path) === undefined ? undefined : path;
+// Whoever has read it could open every copy of the database; later it is `doctor` that says so.
+function refuseExposed(path: string | undefined): void {
+  const exposure = path === undefined ? undefined : exposureOf(path);
+  if (exposure === undefined || exposure.isReadOnly) return;
+  const mode = exposure.mode.toString(8).padStart(4, "0");
+  throw new RekeyError(
+    "kek_invalid",
+    `Cannot use the KEK from ${path}: other users can read it (mode ${mode})`,
+    { hint: `\`chmod 600\` the file; if someone else may have read it, make another one` },
+  );
 }
 
-function fromFile(path: string): Kek {
-  return named(decodeKey(neededFile(path), path), path, false);
+// A command such as `echo …` has the value in itself.
+function says(command: string, printed: Uint8Array): boolean {
+  return command.includes(Buffer.from(printed).toString().trim());
 }
 
-function neededFile(path: string): Uint8Array {
+function fromFile(path: string, remembered: boolean): Kek {
+  return named(decodeKey(neededFile(path, remembered), path), path, false);
+}
+
+function neededFile(path: string, remembered: boolean): Uint8Array {
   const data = readFileIfThere(path);
   if (data !== undefined) return data;
-  throw new RekeyError("kek_missing", `Cannot read ${path}: it is not there`, {
-    hint: "Put the file back, or name another KEK source",
+  const [was, how] = remembered
+    ? [
+      ", where it is remembered to be",
+      "name another place: `rekey init --kek-file FILE` remembers it",
+    ]
+    : ["", "name another KEK source"];
+  throw new RekeyError("kek_missing", `Cannot read ${path}: it is not there${was}`, {
+    hint: `Put the file back, or ${how}`,
   });
 }
 

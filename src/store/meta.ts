@@ -10,6 +10,8 @@ export type MetaKey =
   | "store"
   | "kek"
   | "audit_key"
+  | "kek_source"
+  | "etcd_source"
   | "destroying"
   | "restored"
   | "announced"

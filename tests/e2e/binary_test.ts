@@ -27,7 +27,7 @@ Deno.test({
     Deno.copyFileSync(REKEY, join(folder, "rekey"));
     Deno.chmodSync(folder, 0o755);
     const kek = join(folder, "kek");
-    Deno.writeTextFileSync(kek, "ab".repeat(32));
+    Deno.writeTextFileSync(kek, "ab".repeat(32), { mode: 0o600 });
     Deno.mkdirSync(join(folder, "data"));
     for (const path of [kek, join(folder, "data")]) Deno.chownSync(path, 54321, 54321);
 

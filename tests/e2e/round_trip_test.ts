@@ -111,7 +111,11 @@ Deno.test("a KEK command that gives another key each time is found before anythi
 
 Deno.test("a passphrase that is no text is refused, and not replaced by a weaker one", async () => {
   using box = new Box();
-  Deno.writeFileSync(join(box.home, "passphrase"), Uint8Array.from([0xff, 0xfe, 0xfd, 0xfc, 0x0a]));
+  Deno.writeFileSync(
+    join(box.home, "passphrase"),
+    Uint8Array.from([0xff, 0xfe, 0xfd, 0xfc, 0x0a]),
+    { mode: 0o600 },
+  );
   const env = { REKEY_PASSPHRASE_FILE: join(box.home, "passphrase") };
   const { code, stderr } = await box.run(["init", "--json"], { env });
   assert.deepEqual([code, JSON.parse(stderr).error.code], [4, "kek_invalid"]);

@@ -37,7 +37,7 @@ test("a Python script opens the sealed value by what docs/storage.md says", asyn
 test("and one under a passphrase", async () => {
   using box = new Box();
   const passphrase = join(box.home, "passphrase");
-  Deno.writeTextFileSync(passphrase, "correct horse battery staple\n");
+  Deno.writeTextFileSync(passphrase, "correct horse battery staple\n", { mode: 0o600 });
   const env = { REKEY_PASSPHRASE_FILE: passphrase };
   await box.run(["init"], { env });
   const { stdout: token } = await box.run(["issue", "--sub", "alice", "--quiet"], { env });

@@ -2,6 +2,7 @@ import { asRefusal, asRefusalOrBug, isRekeyError, RekeyError } from "../../core/
 import { hideMemory } from "../../serve/confinement.ts";
 import type { ProcessId } from "../../files/processes.ts";
 import { forgetHolder, noteHolder, type Started } from "../../secret/holders.ts";
+import { usesEtcd } from "../remembered.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { type Context, variable } from "../context.ts";
 import type { Ending } from "../ending.ts";
@@ -125,7 +126,7 @@ function noting(secrets: SecretManager, onRotate: ExecFlags["onRotate"], output:
 
 // Of a fleet's rotations this machine has to ask. What keeps it from hearing of them is said once.
 function followFleet(secrets: SecretManager, warn: (text: string) => void) {
-  if (secrets.environment.etcd === undefined) return undefined;
+  if (!usesEtcd(secrets.environment)) return undefined;
   let [asking, trouble]: [boolean, string | undefined] = [false, undefined];
   return setInterval(async () => {
     if (asking) return;

@@ -1,3 +1,5 @@
+import { resolve } from "node:path";
+import { kekSupplied } from "../../store/kek_sources.ts";
 import type { Context } from "../context.ts";
 
 /** Flags of `rekey kek rotate`. */
@@ -7,9 +9,12 @@ export interface KekRotateFlags {
 
 /** Seals everything under another KEK. */
 export async function kekRotate(options: KekRotateFlags, { secrets, output }: Context) {
-  const { id, source, generated } = await secrets.rotateKek(options.toKekFile);
+  const { toKekFile } = options;
+  const { id, source, generated } = await secrets.rotateKek(toKekFile && resolve(toKekFile));
   output.result({ app: secrets.environment.app.name, kek: { id, source, generated } }, [
     `Everything is sealed under KEK ${id} from ${source}`,
   ]);
-  if (!generated) output.remark("Name it from now on, with --kek-file or another KEK source");
+  output.remark("It is remembered: later commands find it by themselves");
+  if (!kekSupplied(secrets.environment.kek)) return;
+  output.warning("--kek-file or a variable names the old KEK: leave it out from now on");
 }

@@ -7,6 +7,7 @@ import { installUnits } from "../schedule/install.ts";
 import { launchdAgent } from "../schedule/launchd.ts";
 import { checkLines, type Plan, type Schedule, spelled } from "../schedule/plan.ts";
 import { systemdUnits } from "../schedule/systemd.ts";
+import { reachesOut } from "../remembered.ts";
 import { Webhook } from "../webhook.ts";
 import { variablesFor } from "../schedule/variables.ts";
 import { windowsTask } from "../schedule/windows.ts";
@@ -60,7 +61,8 @@ function check(options: ScheduleFlags): void {
 }
 
 function planOf({ every, at, rotate }: ScheduleFlags, context: Context): Plan {
-  const { secrets: { environment: { app } }, globals } = context;
+  const { secrets: { environment }, globals } = context;
+  const { app } = environment;
   const variables = variablesFor(globals, variable);
   const due = ["--if-older-than", spelled(every)];
   const reason = rotate.some((flag) => /^--reason(=|$)/.test(flag))
@@ -73,7 +75,8 @@ function planOf({ every, at, rotate }: ScheduleFlags, context: Context): Plan {
     variables,
     maxAge: every,
     ...at,
-    reachesOut: rotate.some((flag) => /^--(before|after|notify-url)(=|$)/.test(flag)) ||
+    reachesOut: reachesOut(environment) ||
+      rotate.some((flag) => /^--(before|after|notify-url)(=|$)/.test(flag)) ||
       Object.keys(variables).some((name) => /_COMMAND$|^REKEY_ETCD_ENDPOINTS$/.test(name)),
     home: variable("HOME") ?? variable("USERPROFILE") ?? homedir(),
   };

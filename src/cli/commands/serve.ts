@@ -11,6 +11,7 @@ import { AuthManager } from "../../auth/manager.ts";
 import { Accounts } from "../../auth/accounts.ts";
 import { FleetKeeper, LEAST_STALENESS_MS } from "../../fleet/keeper.ts";
 import { SharedKnowledge } from "../../fleet/knowledge.ts";
+import { usesEtcd } from "../remembered.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import type { KeyringAddon } from "../../keyring/keyring_addon.ts";
 import { entriesInProcess } from "../../keyring/keyring_process.ts";
@@ -55,7 +56,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     globals,
     Deno.build.standalone ? keyringInProcess : undefined,
   );
-  const knowledge = environment.etcd && knowledgeFor(options);
+  const knowledge = usesEtcd(environment) ? knowledgeFor(options) : undefined;
   const certificate = certificateFrom(options);
   const settings = settingsFrom(options, version, {
     quiet: output.options.quiet,

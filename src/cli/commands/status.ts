@@ -98,11 +98,11 @@ function describeGrace({ version, kid, alg, grace_until }: Version) {
 
 async function kekFacts(installation: Installation) {
   try {
-    const { id, source, generated } = await installation.kek();
-    return { id, source, generated, error: null };
+    const { id, source, generated, remembered = false } = await installation.kek();
+    return { id, source, generated, remembered, error: null };
   } catch (error) {
     if (!isRekeyError(error)) throw error;
-    return { id: null, source: null, generated: null, error: error.code };
+    return { id: null, source: null, generated: null, remembered: null, error: error.code };
   }
 }
 
@@ -152,6 +152,8 @@ function human(facts: Facts, policy: TokenPolicy, stale: readonly StaleHolder[])
   const rate = facts.fallback_rate as number | null;
   const keyFile = kek.generated
     ? " (made by rekey: protects copies of the database, not this account)"
+    : kek.remembered
+    ? " (remembered)"
     : "";
   return table([
     ["app", String(facts.app)],

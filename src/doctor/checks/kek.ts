@@ -1,7 +1,8 @@
 import process from "node:process";
 import { isRekeyError } from "../../core/errors.ts";
-import { isReadOnly } from "../../files/mounts.ts";
+import { exposureOf } from "../../files/exposure.ts";
 import { setMode } from "../../files/private_files.ts";
+import type { KekSources } from "../../store/kek_sources.ts";
 import { type Finding, shellWord } from "../finding.ts";
 import { type OpenPatient, rekey } from "../patient.ts";
 
@@ -31,27 +32,35 @@ async function missing(patient: OpenPatient): Promise<Finding[]> {
 }
 
 function exposed({ installation }: OpenPatient): Finding[] {
-  const { kek } = installation.environment;
-  const files = [installation.generatedKeyFile(), kek.file, kek.passphraseFile];
+  const { file, passphraseFile } = sourcesOf(installation);
+  const files = [installation.generatedKeyFile(), file, passphraseFile];
   return files.filter((path) => path !== undefined).flatMap((path): Finding[] => {
-    const { mode, uid } = accessOf(path);
-    if ((mode & 0o044) === 0) return [];
-    const what = `${path} can be read by other users (mode ${(mode & 0o777).toString(8)})`;
+    const exposure = exposureOf(path);
+    if (exposure === undefined) return [];
+    const what = `${path} can be read by other users (mode ${exposure.mode.toString(8)})`;
+    if (exposure.isReadOnly) return [readable(what)];
     const me = process.geteuid!();
-    // A group of the operator's own making, such as that of a service.
-    if (uid !== me && uid === 0 && (mode & 0o004) === 0) return [];
-    if (isReadOnly(path)) return [readable(what)];
-    const others = uid !== me && me !== 0;
-    if (others) return [{ ...exposure(what), command: `sudo chmod o-r ${shellWord(path)}` }];
+    const others = exposure.uid !== me && me !== 0;
+    if (others) return [{ ...byOthers(what), command: `sudo chmod o-r ${shellWord(path)}` }];
     return [{
-      ...exposure(what),
+      ...byOthers(what),
       command: `chmod 600 ${shellWord(path)}`,
       mend: () => setMode(path, 0o600),
     }];
   });
 }
 
-function exposure(what: string): Omit<Finding, "command"> {
+// What cannot be used is a finding already.
+function sourcesOf(installation: OpenPatient["installation"]): Partial<KekSources> {
+  try {
+    return installation.kekSources();
+  } catch (error) {
+    if (isRekeyError(error)) return {};
+    throw error;
+  }
+}
+
+function byOthers(what: string): Omit<Finding, "command"> {
   return {
     code: "kek_exposed",
     what,
@@ -69,18 +78,4 @@ function readable(what: string): Finding {
       "as mode 0400 with Compose. Where no other user is, none can read it",
     command: null,
   };
-}
-
-// Of what a link leads to; a pipe has no copies that others could read.
-function accessOf(path: string): { mode: number; uid: number | null } {
-  try {
-    const { isFile, mode, uid } = Deno.statSync(path);
-    return { mode: isFile && process.geteuid !== undefined ? mode ?? 0 : 0, uid };
-  } catch (error) {
-    const { NotFound, PermissionDenied, NotADirectory } = Deno.errors;
-    if ([NotFound, PermissionDenied, NotADirectory].some((kind) => error instanceof kind)) {
-      return { mode: 0, uid: null };
-    }
-    throw error;
-  }
 }

@@ -1,0 +1,158 @@
+import process from "node:process";
+import { resolve } from "node:path";
+import { RekeyError } from "../core/errors.ts";
+import { infoOf } from "../files/file_info.ts";
+import { credentialPath, type KekSources, kekSupplied } from "./kek_sources.ts";
+import type { Meta } from "./meta.ts";
+
+// What an operator has named once goes with the installation: a path, a command line, a name, never a value. A database
+// may have come from elsewhere, with a command in it that someone else wrote. So what runs or connects counts only in
+// the very file in which it was remembered, and not in a copy of it; a path that is only read counts everywhere.
+
+/** Where a KEK is. */
+type Source = "file" | "command" | "credential" | "passphraseFile" | "passphraseCommand";
+
+interface RememberedKek {
+  readonly source: Source;
+  readonly value: string;
+  /** The file in which it was remembered. */
+  readonly file: string | null;
+}
+
+interface RememberedEtcd {
+  readonly settings: Readonly<Record<string, string>>;
+  readonly file: string | null;
+}
+
+const HINT = "Name it again: `rekey init` with --kek-file or a REKEY_… variable remembers it";
+
+/** What an installation remembers of its surroundings. */
+export class Remembered {
+  constructor(private readonly meta: Meta, private readonly path: string) {}
+
+  /** What to keep of sources; `undefined` when they name none. The first that is set counts, as it does for a KEK. */
+  kekRow({ file, command, passphraseFile, passphraseCommand, ...rest }: KekSources) {
+    if (!kekSupplied({ file, command, passphraseFile, passphraseCommand, ...rest })) {
+      return undefined;
+    }
+    const row = (source: Source, value: string) =>
+      JSON.stringify({ source, value, file: identityOf(this.path) } satisfies RememberedKek);
+    if (file !== undefined) return row("file", resolve(file));
+    if (command !== undefined) return row("command", command);
+    if (credentialPath({ ...rest }) !== undefined) return row("credential", "rekey-kek");
+    if (passphraseFile !== undefined) return row("passphraseFile", resolve(passphraseFile));
+    return row("passphraseCommand", passphraseCommand!);
+  }
+
+  /** Inside a transaction: remembers where the KEK is, or that it is nowhere but in the generated file. */
+  setKek(row: string | undefined): void {
+    if (row === undefined) this.meta.remove("kek_source");
+    else this.meta.set("kek_source", row);
+  }
+
+  /** Inside a transaction: remembers how etcd is reached, by the names of variables. */
+  setEtcd(settings: Readonly<Record<string, string>>): void {
+    const row = { settings, file: identityOf(this.path) } satisfies RememberedEtcd;
+    this.meta.set("etcd_source", JSON.stringify(row));
+  }
+
+  /**
+   * The sources as they were remembered.
+   *
+   * @throws {RekeyError} `kek_missing` when it is a command of another file, or a credential that is not here.
+   */
+  kekSources(given: KekSources): KekSources {
+    const kept = this.#kek();
+    if (kept === undefined) return given;
+    const { source, value } = kept;
+    if (source === "credential") throw noCredential();
+    if (/command$/i.test(source) && !this.#isOwn(kept.file)) throw notRun();
+    return { [source]: value, run: given.run, remembered: true };
+  }
+
+  /** Whether it is said where the KEK is. */
+  get hasKek(): boolean {
+    return this.#kek() !== undefined;
+  }
+
+  /** How etcd is reached; `undefined` when that is not said, or in another file. */
+  etcdSettings(): Readonly<Record<string, string>> | undefined {
+    const kept = parsed(this.meta.get("etcd_source")) as RememberedEtcd | undefined;
+    if (typeof kept?.settings !== "object" || kept.settings === null) return undefined;
+    return this.#isOwn(kept.file) ? kept.settings : undefined;
+  }
+
+  /** Whether a command is run, or the network used, for what is remembered. */
+  get reachesOut(): boolean {
+    return /command$/i.test(this.#kek()?.source ?? "") || this.etcdSettings() !== undefined;
+  }
+
+  /**
+   * Inside a transaction, in a copy: remembers what the database remembers that it takes the place of. Without one it
+   * goes on with a path that it names itself.
+   */
+  takeOver(live: Meta | undefined): void {
+    if (live === undefined) return this.distrust();
+    for (const key of ["kek_source", "etcd_source"] as const) {
+      const row = live.get(key);
+      if (row === undefined) this.meta.remove(key);
+      else this.meta.set(key, row);
+    }
+  }
+
+  /** Inside a transaction: forgets what would run or connect, in a file that others could have written. */
+  distrust(): void {
+    if (/command$/i.test(this.#kek()?.source ?? "")) this.meta.remove("kek_source");
+    this.meta.remove("etcd_source");
+  }
+
+  #kek(): RememberedKek | undefined {
+    const kept = parsed(this.meta.get("kek_source")) as RememberedKek | undefined;
+    const sources = ["file", "command", "credential", "passphraseFile", "passphraseCommand"];
+    return sources.includes(kept?.source ?? "") && typeof kept?.value === "string"
+      ? kept
+      : undefined;
+  }
+
+  #isOwn(file: unknown): boolean {
+    return process.geteuid === undefined ||
+      (file !== null && file === identityOf(this.path) && !isWritableByOthers(this.path));
+  }
+}
+
+/** Whether someone else could have written a file that is there. */
+export function isWritableByOthers(path: string): boolean {
+  const info = infoOf(path);
+  if (process.geteuid === undefined || info === undefined) return false;
+  return info.uid !== process.geteuid() || (info.mode! & 0o022) !== 0;
+}
+
+// Its number may be that of a file which was deleted before; when it came into being is not.
+function identityOf(path: string): string | null {
+  const { ino, birthtime } = infoOf(path) ?? {};
+  return ino == null ? null : `${ino}.${birthtime?.getTime() ?? ""}`;
+}
+
+function parsed(row: string | undefined): unknown {
+  try {
+    return JSON.parse(row ?? "null") ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function noCredential(): RekeyError {
+  return new RekeyError(
+    "kek_missing",
+    "Cannot find the KEK: it is remembered as the systemd credential rekey-kek, which only its unit has",
+    { hint: "Run it in that unit, or name the KEK with --kek-file or another source" },
+  );
+}
+
+function notRun(): RekeyError {
+  return new RekeyError(
+    "kek_missing",
+    "Cannot get the KEK: a command is remembered, but not in this file, which is a copy of another database",
+    { hint: HINT },
+  );
+}

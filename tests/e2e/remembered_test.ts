@@ -1,0 +1,249 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { change, removeDatabase } from "../support/backing_up.ts";
+import { Box } from "../support/box.ts";
+import { examined, found } from "../support/doctor.ts";
+import { Serving } from "../support/serving.ts";
+
+/** A file of one user's own, with a key in it. */
+function keyFile(box: Box, name = "kek", mode = 0o600): string {
+  const path = join(box.home, name);
+  Deno.writeTextFileSync(path, `${randomBytes(32).toString("base64")}\n`, { mode });
+  Deno.chmodSync(path, mode);
+  return path;
+}
+
+/** A command that prints a key, and leaves a trace of having run. */
+function command(box: Box): string {
+  return `touch ${box.home}/ran; cat ${keyFile(box)}`;
+}
+
+function hasRun(box: Box): boolean {
+  return box.files().delete(join(box.home, "ran"));
+}
+
+// deno-lint-ignore no-explicit-any
+async function refusal(box: Box, ...args: string[]): Promise<any> {
+  const { code, stderr } = await box.run([...args, "--json"]);
+  return { exit: code, ...JSON.parse(stderr).error };
+}
+
+/** Each way to name a KEK once. */
+const NAMED: Record<string, (box: Box) => { flags?: string[]; env?: Record<string, string> }> = {
+  "--kek-file, relative": (box) => {
+    keyFile(box);
+    return { flags: ["--kek-file", "kek"] };
+  },
+  "REKEY_KEK_FILE": (box) => ({ env: { REKEY_KEK_FILE: keyFile(box) } }),
+  "REKEY_KEK_COMMAND": (box) => ({ env: { REKEY_KEK_COMMAND: command(box) } }),
+  "REKEY_PASSPHRASE_FILE": (box) => ({ env: { REKEY_PASSPHRASE_FILE: keyFile(box) } }),
+  "REKEY_PASSPHRASE_COMMAND": (box) => ({ env: { REKEY_PASSPHRASE_COMMAND: command(box) } }),
+};
+
+for (const [name, prepare] of Object.entries(NAMED)) {
+  Deno.test(`${name}: named once at init, every later command finds it`, async () => {
+    using box = new Box();
+    const { flags = [], env = {} } = prepare(box);
+    const made = await box.run(["init", ...flags], { env });
+    assert.equal(made.code, 0, made.stderr);
+    const { kek } = await box.json("status");
+    assert.deepEqual([kek.error, kek.generated, kek.remembered], [null, false, true]);
+    const elsewhere = await box.run(["rotate", "--force"], { cwd: "/" });
+    assert.equal(elsewhere.code, 0, elsewhere.stderr);
+    assert.equal((await box.json("verify", await box.token())).valid, true);
+    const given = await box.run(["exec", "--", "sh", "-c", 'test -n "$JWT_SECRET"']);
+    assert.equal(given.code, 0, given.stderr);
+    assert.ok((await examined(box)).healthy);
+    const human = (await box.run(["status"])).stdout;
+    assert.match(human, /KEK .*\(remembered\)/);
+    await using server = await Serving.start(box);
+    const answer = await fetch(`${server.url}/healthz`);
+    await answer.body?.cancel();
+    assert.equal(answer.status, 200);
+  });
+}
+
+Deno.test("what is named now beats what is remembered, and a new place is remembered by init", async () => {
+  using box = new Box();
+  const first = keyFile(box, "first");
+  await box.run(["init", "--kek-file", first]);
+  const other = keyFile(box, "other");
+  assert.equal((await refusal(box, "status", "--kek-file", other)).exit, 4);
+  const moved = join(box.home, "moved");
+  Deno.renameSync(first, moved);
+  const { exit, message, hint } = await refusal(box, "rotate", "--force");
+  assert.equal(exit, 4);
+  assert.ok(message.includes(first), message);
+  assert.match(hint, /rekey init --kek-file/);
+  assert.match((await found(box, "kek_missing")).what, /remembered/);
+  assert.equal((await box.run(["status", "--kek-file", moved])).code, 0);
+  await box.run(["init", "--kek-file", moved]);
+  assert.equal((await box.json("status")).kek.source, moved);
+});
+
+Deno.test("kek rotate remembers the new one, or that there is none", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  const file = keyFile(box);
+  await box.run(["kek", "rotate", "--to-kek-file", "kek"]);
+  const { kek } = await box.json("status");
+  assert.deepEqual([kek.source, kek.remembered], [file, true]);
+  await box.run(["kek", "rotate"]);
+  Deno.removeSync(file);
+  assert.equal((await box.json("status")).kek.generated, true);
+  assert.equal((await box.run(["rotate", "--force"])).code, 0);
+});
+
+Deno.test("a key that other users can read is refused wherever it is taken up", async () => {
+  using box = new Box();
+  const open = keyFile(box, "open", 0o644);
+  for (const mode of [0o644, 0o640, 0o604, 0o444]) {
+    Deno.chmodSync(open, mode);
+    const { exit, message, hint } = await refusal(box, "init", "--kek-file", open);
+    assert.equal(exit, 4);
+    assert.match(message, /other users can read it \(mode 0/);
+    assert.match(hint, /chmod 600/);
+  }
+  assert.equal((await refusal(box, "status")).code, "not_initialised");
+  const env = { REKEY_PASSPHRASE_FILE: open };
+  assert.equal((await box.run(["init"], { env })).code, 4);
+  const credentials = join(box.home, "credentials");
+  Deno.mkdirSync(credentials);
+  Deno.copyFileSync(open, join(credentials, "rekey-kek"));
+  await box.run(["init"]);
+  assert.equal((await refusal(box, "kek", "rotate", "--to-kek-file", open)).exit, 4);
+  await box.run(["backup", "b.db"]);
+  removeDatabase(box);
+  Deno.removeSync(join(box.home, ".config"), { recursive: true });
+  const restore = ["restore", "b.db", "--new-secret", "--kek-file", open];
+  assert.equal((await refusal(box, ...restore)).exit, 4);
+  // systemd's own folder shows what its access lists make of modes.
+  const unit = await box.run(["restore", "b.db", "--new-secret"], {
+    env: { CREDENTIALS_DIRECTORY: credentials },
+  });
+  assert.equal(unit.code, 0, unit.stderr);
+});
+
+Deno.test("a group of the system's own making may read a key that is the system's", {
+  ignore: Deno.uid() !== 0,
+}, async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+  Deno.chmodSync(folder, 0o755);
+  const [key, data, program] = ["kek", "data", "rekey"].map((name) => join(folder, name));
+  Deno.copyFileSync(join(import.meta.dirname!, "../../dist/rekey"), program!);
+  Deno.writeTextFileSync(key!, "ab".repeat(32));
+  Deno.chownSync(key!, 0, 54321);
+  Deno.chmodSync(key!, 0o440);
+  Deno.mkdirSync(data!);
+  Deno.chownSync(data!, 54321, 54321);
+  const { code, stderr } = await new Deno.Command(program!, {
+    args: ["--data-dir", data!, "--kek-file", key!, "init"],
+    uid: 54321,
+    gid: 54321,
+    clearEnv: true,
+    env: { HOME: data! },
+  }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  Deno.removeSync(folder, { recursive: true });
+});
+
+Deno.test("a systemd credential is remembered by its name: a command outside of its unit says so", async () => {
+  using box = new Box();
+  Deno.mkdirSync(join(box.home, "credentials"));
+  keyFile(box, "credentials/rekey-kek");
+  const env = { CREDENTIALS_DIRECTORY: join(box.home, "credentials") };
+  await box.run(["init"], { env });
+  const { exit, message } = await refusal(box, "rotate", "--force");
+  assert.equal(exit, 4);
+  assert.match(message, /systemd credential rekey-kek/);
+  assert.equal((await box.run(["rotate", "--force"], { env })).code, 0);
+});
+
+Deno.test("a command that says the key itself is not remembered", async () => {
+  using box = new Box();
+  const env = { REKEY_KEK_COMMAND: `echo ${"ab".repeat(32)}` };
+  assert.equal((await box.run(["init"], { env })).code, 0);
+  for (const [path, bytes] of box.files()) {
+    assert.ok(!new TextDecoder("latin1").decode(bytes).includes("abababab"), path);
+  }
+  assert.equal((await refusal(box, "rotate", "--force")).exit, 4);
+});
+
+Deno.test("a command that came with a database from elsewhere is not run", async () => {
+  using box = new Box();
+  await box.run(["init"], { env: { REKEY_KEK_COMMAND: command(box) } });
+  await box.run(["backup", "b.db"]);
+  Deno.removeSync(join(box.home, "ran"));
+  // A copy put in its place by hand.
+  const copy = Deno.readFileSync(join(box.home, "b.db"));
+  removeDatabase(box);
+  Deno.writeFileSync(box.database, copy, { mode: 0o600 });
+  const { exit, message, hint } = await refusal(box, "rotate", "--force");
+  assert.equal(exit, 4);
+  assert.match(message, /a command is remembered, but not in this file/);
+  assert.match(hint, /rekey init/);
+  assert.equal((await refusal(box, "kek", "rotate")).exit, 4);
+  await box.run(["doctor"]);
+  assert.equal(hasRun(box), false);
+
+  // And a backup that is restored.
+  removeDatabase(box);
+  assert.equal((await refusal(box, "restore", "b.db")).exit, 4);
+  assert.equal(hasRun(box), false);
+  const env = { REKEY_KEK_COMMAND: `cat ${join(box.home, "kek")}` };
+  const restored = await box.run(["restore", "b.db"], { env });
+  assert.equal(restored.code, 0, restored.stderr);
+  assert.equal((await box.json("status")).kek.remembered, true, "it was named again");
+  assert.equal(hasRun(box), false);
+  // Over the database that has run it all along it goes on.
+  const again = await box.run(["restore", "b.db", "--force"]);
+  assert.equal(again.code, 0, again.stderr);
+  assert.equal((await box.run(["rotate", "--force"])).code, 0);
+});
+
+Deno.test("a path in a backup is only read, so it goes on to count", async () => {
+  using box = new Box();
+  await box.run(["init", "--store", "database", "--kek-file", keyFile(box)]);
+  const token = await box.token();
+  await box.run(["backup", "b.db"]);
+  removeDatabase(box);
+  assert.equal((await box.run(["restore", "b.db"])).code, 0);
+  assert.equal((await box.json("verify", token)).valid, true);
+  assert.equal((await box.run(["rotate", "--force"])).code, 0);
+});
+
+Deno.test("a command is not run from a database that others could write", async () => {
+  using box = new Box();
+  await box.run(["init"], { env: { REKEY_KEK_COMMAND: command(box) } });
+  Deno.removeSync(join(box.home, "ran"));
+  Deno.chmodSync(box.database, 0o666);
+  assert.equal((await refusal(box, "rotate", "--force")).exit, 4);
+  // Its mode is right again, and what was in it then is still not trusted.
+  assert.equal((await refusal(box, "rotate", "--force")).exit, 4);
+  assert.equal(hasRun(box), false);
+});
+
+Deno.test("a row that is damaged is none", async () => {
+  using box = new Box();
+  await box.run(["init", "--kek-file", keyFile(box)]);
+  for (
+    const value of ["", "[", "[]", "null", '"x"', '{"source":"run"}', '{"source":"file","value":3}']
+  ) {
+    const sqlite = new DatabaseSync(box.database);
+    sqlite.prepare("UPDATE rekey_meta SET value = ? WHERE key = 'kek_source'").run(value);
+    sqlite.close();
+    assert.equal((await refusal(box, "rotate", "--force")).exit, 4, value);
+  }
+  change(box.database, "DELETE FROM rekey_meta WHERE key = 'kek_source'");
+});
+
+Deno.test("a unit for a secret whose KEK command is remembered may reach out", async () => {
+  using box = new Box();
+  await box.run(["init"], { env: { REKEY_KEK_COMMAND: command(box) } });
+  const { files } = await box.json("schedule", "systemd");
+  const [unit] = files.map(({ content }: { content: string }) => content);
+  assert.ok(!unit.includes("REKEY_KEK"), "it needs no variable");
+  assert.ok(!unit.includes("RestrictAddressFamilies"));
+});
