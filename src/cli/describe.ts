@@ -4,8 +4,8 @@ import type { Version } from "../store/versions.ts";
 
 /** The fields that `init`, `status` and `rotate` share with `--json` (design §7). */
 export function describeVersion(app: string, row: Version) {
-  const { version, kid, location, created_at, alg, key_form } = row;
-  return { app, version, kid, location, created_at: rfc3339(created_at), alg, key_form };
+  const { version, kid, location, created_at, key_form } = row;
+  return { app, version, kid, location, created_at: rfc3339(created_at), key_form };
 }
 
 /**

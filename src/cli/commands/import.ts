@@ -119,6 +119,7 @@ function tell({ version, made, use, weak, proven }: Told, { secrets, output }: C
   output.result(
     {
       ...describeVersion(app, version),
+      alg: version.alg,
       imported: made,
       weaknesses: weak,
       encoding,

@@ -80,6 +80,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   const stale = await staleProcesses(secrets);
   output.result({
     ...describeVersion(app, changed.version),
+    ...alg === undefined ? {} : { alg: changed.version.alg },
     previous_version: changed.previous?.version ?? null,
     previous_kid: changed.previous?.kid ?? null,
     grace_until: changed.graceUntil === null ? null : rfc3339(changed.graceUntil),

@@ -56,6 +56,7 @@ async function show(options: StatusOptions, context: Context): Promise<void> {
   const stale = await staleProcesses(secrets);
   const facts = {
     ...describeVersion(secrets.environment.app.name, version),
+    alg: version.alg,
     read_from: from,
     age_seconds: age.seconds,
     created_in_future: age.isFromFuture,
