@@ -38,6 +38,7 @@ function rotationUnits() {
     app: DEFAULT_APP,
     program: "/usr/bin/rekey",
     args: ["rotate", "--force", "--if-older-than", "90d", "--reason", "scheduled"],
+    failure: ["rotate", "--force", "--tell-failure", "--reason", "scheduled"],
     variables: {},
     maxAge: 90 * 86_400,
     ...{ hour: 3, minute: 0, reachesOut: false, home: "" },

@@ -10,6 +10,8 @@ export const EVENTS = {
   rotationRecovered: "JWT secret rotation recovered",
   rotationAnnounced: "JWT secret rotation announced",
   rotationCancelled: "JWT secret rotation cancelled",
+  rotationFailed: "JWT secret rotation failed",
+  rotationBlocked: "JWT secret rotation blocked",
   noticeFailed: "JWT secret rotation notice failed",
   moved: "JWT secret moved",
   backedUp: "JWT secret backed up",

@@ -1,5 +1,5 @@
 import { rfc3339 } from "../core/clock.ts";
-import { isRekeyError } from "../core/errors.ts";
+import { asRefusal, isRekeyError, type RekeyError } from "../core/errors.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Version } from "../store/versions.ts";
 import type { Context } from "./context.ts";
@@ -36,13 +36,31 @@ async function announceAndWait(
   reason: string | undefined,
   version: Version,
   notices: RotationNotices,
-  { secrets, output }: Context,
+  context: Context,
 ): Promise<void> {
+  const { secrets, output } = context;
   using interruption = new Interruption();
   await secrets.announce(at, reason);
   await interruption.unless(notices.announced(version, at));
   output.remark(`The rotation is announced for ${rfc3339(at)}; Ctrl-C takes that back`);
+  await interruption.unless(warnUnlessReady(version, notices, context).then(() => {}));
   await interruption.until(at);
+}
+
+/** Looks ahead of a rotation whether it could be made now. @returns why it could not. */
+export async function warnUnlessReady(
+  current: Version,
+  notices: RotationNotices,
+  { secrets, store }: Context,
+): Promise<RekeyError | undefined> {
+  try {
+    await secrets.mustBeAbleToRotate(store);
+    return undefined;
+  } catch (error) {
+    const why = asRefusal(error);
+    await notices.notReady(current, why);
+    return why;
+  }
 }
 
 // A rotation takes the announcement away itself, and another command may have made one of its own.

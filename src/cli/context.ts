@@ -19,7 +19,12 @@ import {
   type KeyringAddon,
   loadKeyringAddon,
 } from "../keyring/keyring_addon.ts";
-import { KEYRING_TIMEOUT_MS, KeyringStore, type QuickRead } from "../keyring/keyring_store.ts";
+import {
+  KEYRING_TIMEOUT_MS,
+  KeyringStore,
+  type Look,
+  type QuickRead,
+} from "../keyring/keyring_store.ts";
 import { type Saving, ServiceSaving } from "../keyring/saving.ts";
 import type { SecretService } from "../keyring/secret_service.ts";
 import type { EtcdClient } from "../etcd/client.ts";
@@ -95,7 +100,14 @@ export function environmentFrom(
     app,
     folders,
     kek: kekSources(options),
-    keyring: new KeyringStore(app, load, keyringTimeout(), quick, saving(folders)),
+    keyring: new KeyringStore(
+      app,
+      load,
+      keyringTimeout(),
+      quick,
+      saving(folders),
+      quick && look(folders),
+    ),
     // Of whom etcd is no business it may be named wrongly.
     get etcd() {
       return (etcd ??= { client: etcdFrom(variable) }).client;
@@ -136,6 +148,13 @@ function quickRead(folders: Folders): QuickRead | undefined {
       addonSurroundings(folders).bus,
     );
     return await service.read(item, limit, meanwhile);
+  };
+}
+
+function look(folders: Folders): Look {
+  return async (item, limit) => {
+    const { mustBeReady } = await import("../keyring/readiness.ts");
+    await mustBeReady(addonSurroundings(folders).bus, item, limit);
   };
 }
 

@@ -1,31 +1,39 @@
+import { hostname } from "node:os";
 import { resolve } from "node:path";
-import { EVENTS } from "../audit/events.ts";
+import { type AuditEvent, EVENTS } from "../audit/events.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { asRefusal, asRefusalOrBug, RekeyError } from "../core/errors.ts";
 import type { Changed } from "../secret/rotation.ts";
 import type { Version } from "../store/versions.ts";
 import type { Context, GlobalOptions } from "./context.ts";
 import { type Facts, runHook } from "./hook.ts";
-import { Webhook } from "./webhook.ts";
+import { noticeOf, type NoticeType } from "./notice_text.ts";
+import { type Receivers, Webhook } from "./webhook.ts";
 
 /** Whom to tell of a rotation. */
-export interface NoticeFlags {
+export interface NoticeFlags extends Receivers {
   /** Shell commands, in their order. */
   readonly before?: readonly string[];
   readonly after?: readonly string[];
-  readonly notifyUrl?: readonly string[];
-  readonly notifyKeyFile?: string;
   readonly reason?: string;
+  readonly force?: boolean;
+}
+
+// What the rotation needs cannot be reached.
+const BLOCKED = /^(keyring|kek|etcd)_|^fleet_stale$/;
+
+function reasonOf({ code, message, hint }: RekeyError): Facts {
+  return { code, error: message, hint: hint ?? null };
 }
 
 /** Tells the operator's own commands and programs of a rotation. What they are told has nothing secret in it. */
 export class RotationNotices {
   readonly #webhooks: readonly Webhook[];
+  #told = false;
 
   /** @throws {RekeyError} `usage` when a notice could not be sent; nothing has been changed yet. */
   constructor(private readonly flags: NoticeFlags, private readonly context: Context) {
-    const { notifyUrl = [], notifyKeyFile } = flags;
-    this.#webhooks = [...new Set(notifyUrl)].map((url) => Webhook.to(url, notifyKeyFile));
+    this.#webhooks = Webhook.all(flags);
   }
 
   /** The rotation will be made at a time: milliseconds since the epoch. */
@@ -60,6 +68,7 @@ export class RotationNotices {
 
   /** The rotation was made; whoever cannot be told does not undo it. */
   async after({ version, previous, graceUntil }: Changed): Promise<void> {
+    this.#told = true;
     const facts = {
       ...this.#facts(version),
       previous_version: previous?.version ?? null,
@@ -77,9 +86,59 @@ export class RotationNotices {
     return { app, version, kid, location, reason: this.flags.reason ?? null };
   }
 
-  async #post(type: string, facts: Facts): Promise<void> {
+  /** A rotation is not to be made yet, and could not be made now: that is said while there is time. */
+  async notReady(current: Version, why: RekeyError): Promise<void> {
+    this.context.output.warning(`a rotation would fail now: ${why.message}`);
+    await this.#writeDown(`not due yet: ${why.message}`, EVENTS.rotationBlocked);
+    await this.#post("rotation.blocked", { ...this.#facts(current), due: 0, ...reasonOf(why) });
+    this.#told = true;
+  }
+
+  /** Tells of a rotation that has failed and could not tell so itself. */
+  async failed(why: string): Promise<void> {
+    await this.#failed(new RekeyError("failed", why, { hint: "Look into the journal" }));
+  }
+
+  /** Makes the rotation; a failure is written down and told, and thrown on. */
+  async telling(make: () => Promise<void>): Promise<void> {
+    try {
+      await make();
+    } catch (error) {
+      await this.#failed(asRefusalOrBug(error));
+      throw error;
+    }
+  }
+
+  // What the operator has done or cancelled is no failure, and a rotation that stands has been told of.
+  async #failed(why: RekeyError): Promise<void> {
+    if (this.#told || why.code === "usage" || why.code === "cancelled") return;
+    const blocked = BLOCKED.test(why.code);
+    if (this.flags.force) {
+      const event = blocked ? EVENTS.rotationBlocked : EVENTS.rotationFailed;
+      await this.#writeDown(why.message, event);
+    }
+    if (this.#webhooks.length === 0) return;
+    const facts = { ...await this.#knownFacts(), ...reasonOf(why) };
+    await (blocked
+      ? this.#post("rotation.blocked", { ...facts, due: 1 })
+      : this.#post("rotation.failed", facts));
+  }
+
+  // Of a database that cannot be opened nothing is known.
+  async #knownFacts(): Promise<Facts> {
+    try {
+      return this.#facts((await this.context.secrets.open()).version);
+    } catch {
+      const { flags, context: { secrets: { environment } } } = this;
+      const nothing = { version: null, kid: null, location: null };
+      return { app: environment.app.name, ...nothing, reason: flags.reason ?? null };
+    }
+  }
+
+  async #post(type: NoticeType, facts: Facts): Promise<void> {
+    const notice = noticeOf(type, { ...facts, host: hostname() });
     await Promise.all(
-      this.#webhooks.map((webhook) => this.#leniently(() => webhook.post(type, facts))),
+      this.#webhooks.map((webhook) => this.#leniently(() => webhook.post(notice))),
     );
   }
 
@@ -94,9 +153,9 @@ export class RotationNotices {
   }
 
   // Whatever comes of it: the rotation stands, and whoever saw a failure would make another one.
-  async #writeDown(reason: string): Promise<void> {
+  async #writeDown(reason: string, event: AuditEvent = EVENTS.noticeFailed): Promise<void> {
     try {
-      await this.context.secrets.writeDown({ event: EVENTS.noticeFailed, reason });
+      await this.context.secrets.writeDown({ event, reason });
     } catch (error) {
       this.context.output.warning(asRefusalOrBug(error).message);
     }

@@ -2,80 +2,147 @@ import { Buffer } from "node:buffer";
 import { createHmac, randomUUID } from "node:crypto";
 import { RekeyError } from "../core/errors.ts";
 import { readFileIfThere } from "../files/private_files.ts";
-import type { Facts } from "./hook.ts";
+import { formatFor, hasSecretAddress, type NoticeFormatName, postOf } from "./notice_formats.ts";
+import type { Notice } from "./notice_text.ts";
+import { refusalBody } from "./refusal_body.ts";
 
 const [LONGEST_MS, TRIES, BETWEEN_MS] = [5_000, 3, 1_000];
+
+// Too early, too many: the same post may be taken later.
+const AGAIN = [408, 425, 429];
+
+const LONGEST_FILE = 65_536;
 
 const PROXIES = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 // What the specification of Standard Webhooks asks for.
 const KEY_BYTES = { least: 24, most: 64 };
 
-/**
- * Tells another program of a rotation: a `POST` with a JSON body, signed as Standard Webhooks 1.0 describes
- * (`webhook-id`, `webhook-timestamp`, `webhook-signature: v1,<base64 HMAC-SHA-256>`).
- */
+/** How the receivers of notices are named. */
+export interface Receivers {
+  readonly notifyUrl?: readonly string[] | undefined;
+  /** Files of addresses, one a line. */
+  readonly notifyUrlFile?: readonly string[] | undefined;
+  readonly notifyFormat?: NoticeFormatName | undefined;
+  /** File of the signing key. */
+  readonly notifyKeyFile?: string | undefined;
+}
+
+/** Tells another program of a rotation, by a `POST` that its kind of receiver takes. */
 export class Webhook {
-  private constructor(private readonly url: URL, private readonly key: Uint8Array) {}
+  private constructor(
+    private readonly url: URL,
+    readonly format: NoticeFormatName,
+    private readonly key: Uint8Array | undefined,
+  ) {}
 
   /**
-   * @param url `https:`, or `http:` to this machine; no redirect is followed.
-   * @param keyFile file of the signing key: base64 of 24 to 64 bytes, with or without `whsec_` before it.
-   * @throws {RekeyError} `usage` when either cannot be used.
+   * All that are named, each once. A format is the one that was asked for, or else what the address is known for, or
+   * else rekey's own: signed as Standard Webhooks 1.0 describes (`webhook-id`, `webhook-timestamp`,
+   * `webhook-signature: v1,<base64 HMAC-SHA-256>`), with a key of base64 of 24 to 64 bytes.
+   *
+   * @throws {RekeyError} `usage` when an address, a file or the key cannot be used.
    */
-  static to(url: string, keyFile: string | undefined): Webhook {
-    const parsed = URL.canParse(url) ? new URL(url) : undefined;
-    if (parsed === undefined || !isSafe(parsed)) {
+  static all({ notifyUrl = [], notifyUrlFile = [], notifyFormat, notifyKeyFile }: Receivers) {
+    const urls = new Set([...notifyUrl, ...notifyUrlFile.flatMap(addressesIn)]);
+    return [...urls].map((url) => Webhook.#to(url, notifyFormat, notifyKeyFile));
+  }
+
+  static #to(text: string, wanted: NoticeFormatName | undefined, keyFile: string | undefined) {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (url === undefined || !isSafe(url)) {
       throw new RekeyError("usage", "Cannot use the address of --notify-url", {
         hint: "Use https:, or http: to this machine, without user name and password",
       });
     }
-    return new Webhook(parsed, keyIn(keyFile));
+    const format = wanted ?? formatFor(url);
+    return new Webhook(url, format, format === "rekey" ? keyIn(keyFile) : undefined);
   }
 
-  /** @throws {RekeyError} `failed` when nobody has taken it with a status of 2xx, three times. */
-  async post(type: string, data: Facts): Promise<void> {
-    const body = JSON.stringify({ type, timestamp: new Date().toISOString(), data });
-    const headers = this.#headers(body);
-    let why = "";
+  /** Whether whoever knows the address can post to it. */
+  get hasSecretAddress(): boolean {
+    return hasSecretAddress(this.format);
+  }
+
+  /** @throws {RekeyError} `failed` when it was not taken with a status of 2xx, after three tries. */
+  async post(notice: Notice): Promise<void> {
+    const { body, headers } = postOf(this.format, notice);
+    const all = { ...headers, ...this.#signature(body) };
+    let outcome: Outcome = "taken";
     for (let tries = 0; tries < TRIES; tries++) {
       if (tries > 0) await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
-      const outcome = await this.#try(body, headers);
-      if (outcome === undefined) return;
-      why = outcome;
+      outcome = await this.#try(body, all);
+      if (outcome === "taken") return;
+      if (outcome.final) break;
     }
-    throw new RekeyError("failed", `Nobody has taken the notice ${type}: ${why}`, {
-      hint: "Is the receiver of --notify-url up, and does it answer with 2xx?",
+    const { why } = outcome as Exclude<Outcome, "taken">;
+    const where = `${this.url.host} (${this.format})`;
+    throw new RekeyError("failed", `Cannot deliver the notice ${notice.type} to ${where}: ${why}`, {
+      hint: "Is the receiver of --notify-url up, and does --notify-format say what it takes?",
     });
   }
 
-  /** @returns why it was not taken. */
-  async #try(body: string, headers: Record<string, string>): Promise<string | undefined> {
+  async #try(body: string, headers: Record<string, string>): Promise<Outcome> {
     try {
       // It would read what is not encrypted, and could answer in the receiver's place.
       if (this.url.protocol === "http:") PROXIES.forEach((name) => Deno.env.delete(name));
       const signal = AbortSignal.timeout(LONGEST_MS);
       const options = { method: "POST", body, headers, redirect: "manual", signal } as const;
       const response = await fetch(this.url, options);
-      await response.body?.cancel();
-      return response.ok ? undefined : `status ${response.status}`;
+      if (response.ok) {
+        await response.body?.cancel();
+        return "taken";
+      }
+      const { status } = response;
+      const said = await refusalBody(response, this.url);
+      const why = `status ${status}${said && `, it says: ${said}`}`;
+      return { why, final: status < 500 && !AGAIN.includes(status) };
     } catch (error) {
-      if (error instanceof TypeError) return "it cannot be reached";
-      if (error instanceof DOMException) return "it does not answer";
+      if (error instanceof TypeError) return { why: unreachable(error), final: false };
+      if (error instanceof DOMException) return { why: "it does not answer", final: false };
       throw error;
     }
   }
 
-  #headers(body: string): Record<string, string> {
+  #signature(body: string): Record<string, string> {
+    if (this.key === undefined) return {};
     const [id, timestamp] = [`msg_${randomUUID()}`, String(Math.floor(Date.now() / 1000))];
     const signature = createHmac("sha256", this.key).update(`${id}.${timestamp}.${body}`);
     return {
-      "content-type": "application/json",
       "webhook-id": id,
       "webhook-timestamp": timestamp,
       "webhook-signature": `v1,${signature.digest("base64")}`,
     };
   }
+}
+
+type Outcome = "taken" | {
+  readonly why: string;
+  /** Whether the same post would be refused again. */
+  readonly final: boolean;
+};
+
+// The runtime's own text names the address.
+function unreachable({ message, cause }: TypeError): string {
+  const text = `${message} ${cause instanceof Error ? cause.message : ""}`;
+  const why = REASONS.find(([pattern]) => pattern.test(text))?.[1];
+  return why === undefined ? "it cannot be reached" : `it cannot be reached (${why})`;
+}
+
+const REASONS: readonly (readonly [RegExp, string])[] = [
+  [/certificate|UnknownIssuer|NotValidForName/i, "its certificate is not trusted"],
+  [/dns|lookup|resolve/i, "its name is not known"],
+  [/refused/i, "connection refused"],
+];
+
+function addressesIn(path: string): string[] {
+  const bytes = readFileIfThere(path, LONGEST_FILE);
+  const lines = Buffer.from(bytes ?? []).toString().split(/\r?\n/).map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("#"));
+  if (lines.length > 0) return lines;
+  throw new RekeyError("usage", "Cannot use the file of --notify-url-file: it names no address", {
+    hint: "Write one address a line into a file that only you can read",
+  });
 }
 
 // Whoever listens on the way would learn when sessions end, and could answer in the receiver's place.
@@ -92,7 +159,7 @@ function keyIn(path: string | undefined): Uint8Array {
   const right = key.length >= KEY_BYTES.least && key.length <= KEY_BYTES.most;
   if (right && key.toString("base64") === text) return key;
   throw new RekeyError("usage", "Cannot sign what --notify-url is told: there is no key", {
-    hint:
-      "Make one with `head -c 32 /dev/urandom | base64 > FILE` and name it by --notify-key-file",
+    hint: "Make one with `head -c 32 /dev/urandom | base64 > FILE` and name it by " +
+      "--notify-key-file; for a chat say which, as in --notify-format slack",
   });
 }

@@ -31,6 +31,9 @@ export interface Settled {
 /** The system's own service keeps what it acknowledges, as far as can be told. */
 export const SAVED: Settled = { saved: true, provider: undefined };
 
+/** Looks whether the keyring is there and unlocked, within `limit` milliseconds; throws a `keyring_…` code. */
+export type Look = (item: { service: string; account: string }, limit: number) => Promise<void>;
+
 // A keyring that answers at all answers in a hundredth of a second, on a machine that is overloaded in a fifth. The
 // addon's library, which gives up after two seconds, must still get its turn.
 const QUICK_MS = 1_000;
@@ -60,6 +63,7 @@ export class KeyringStore implements SecretStore {
     private readonly timeoutMs = KEYRING_TIMEOUT_MS,
     private readonly readQuickly?: QuickRead,
     private readonly saving?: Saving,
+    private readonly look?: Look,
   ) {}
 
   /** Whether a value was written or deleted since {@linkcode KeyringStore.settle} was last called. */
@@ -146,6 +150,17 @@ export class KeyringStore implements SecretStore {
     } catch (error) {
       if (!isRekeyError(error, "secret_damaged")) throw error;
     }
+  }
+
+  /**
+   * Looks whether a slot could be written to now, without unlocking anything or asking anybody.
+   *
+   * @throws {RekeyError} a `keyring_…` code when it could not.
+   */
+  async mustBeReady(slot: Slot): Promise<void> {
+    const account = slotName(this.app.account, slot);
+    if (this.look === undefined) return await this.reach(slot);
+    await this.look({ service: this.app.service, account }, this.timeoutMs);
   }
 
   /**

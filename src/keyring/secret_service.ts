@@ -5,7 +5,8 @@ import { ALGORITHM, SecretSession } from "./secret_session.ts";
 import { type BusPlaces, ownBus } from "./session_bus.ts";
 
 const NAME = "org.freedesktop.secrets";
-const SERVICE = {
+/** The Secret Service itself, for a call. */
+export const SERVICE = {
   destination: NAME,
   path: "/org/freedesktop/secrets",
   interface: "org.freedesktop.Secret.Service",
@@ -91,7 +92,8 @@ function valueIn(secret: Reader, session: SecretSession): string {
   }
 }
 
-function searchItems({ service, account }: ItemName): MethodCall {
+/** A search for the items of a name; the answer is those that are unlocked, and those that are locked. */
+export function searchItems({ service, account }: ItemName): MethodCall {
   const attribute = (name: string, value: string) => (to: Writer) => to.string(name).string(value);
   return {
     ...SERVICE,

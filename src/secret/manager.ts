@@ -21,6 +21,7 @@ import { FleetMember } from "./fleet_member.ts";
 import { changePolicy, type PolicyChange } from "./policy_change.ts";
 import { revokeShared } from "./shared_rotation.ts";
 import { share } from "./moving_in.ts";
+import { mustBeAbleToRotate } from "./outlook.ts";
 import { isShared } from "./sharing.ts";
 import { type Moved, relocate } from "./relocation.ts";
 import { keptHead, placesOf } from "./whereabouts.ts";
@@ -229,6 +230,13 @@ export class SecretManager {
     return await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
       return { current, location: await nextLocation(installation, options.store), done };
     });
+  }
+
+  /** Looks whether a rotation could be made now; throws what it would throw. Nothing is changed or unlocked. */
+  async mustBeAbleToRotate(store?: RotateOptions["store"]): Promise<void> {
+    await this.fleet.mustBeKnown();
+    const { installation } = await this.open();
+    await mustBeAbleToRotate(installation, store);
   }
 
   /** The version that a kid names, whatever its state. */

@@ -73,7 +73,8 @@ Deno.test({
     }
     const units = [...Deno.readDirSync(join(folder, "systemd/user"))].map(({ name }) => name)
       .sort();
-    const expected = ["rekey-rotate-agiworkforce.service", "rekey-rotate-agiworkforce.timer"];
+    const expected = ["-failed@.service", ".service", ".timer"]
+      .map((end) => `rekey-rotate-agiworkforce${end}`);
     assert.deepEqual(units, [...expected, "rekey-serve.service"]);
   },
 });

@@ -15,9 +15,9 @@ const REPEATABLE = [
     name,
   ) => [`${name} --aud`, `${name} --iss`]),
   ...["exec --env", "issue --aud", "issue --scope"],
-  ...["rotate --after", "rotate --before", "rotate --notify-url"],
+  ...["rotate --after", "rotate --before", "rotate --notify-url", "rotate --notify-url-file"],
   ...["security rotate-jwt-secret --after", "security rotate-jwt-secret --before"],
-  ...["security rotate-jwt-secret --notify-url"],
+  ...["security rotate-jwt-secret --notify-url", "security rotate-jwt-secret --notify-url-file"],
   ...["serve --host", "session list --user", "session revoke --user"],
 ].sort();
 

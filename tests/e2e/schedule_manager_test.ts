@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Box, REKEY } from "../support/box.ts";
 import { unless } from "../support/faults.ts";
 import { type Printed, schedule, withOldSecret } from "../support/scheduling.ts";
+import { keyFile, receiver } from "../support/notices.ts";
 import { withUserManager } from "../support/user_manager.ts";
 
 const MANAGER = Deno.uid() === 0 && await hasManager();
@@ -79,6 +80,65 @@ systemctl --user start ${UNIT}.service
   assert.deepEqual([ended.code, ended.stdout], [0, "it cannot write\n"], ended.stderr);
   assert.equal((await box.json("status")).version, 2);
 });
+
+withSystemd(
+  "schedule --remove: undoes what --install did, and nothing of another app",
+  async (box) => {
+    const ended = await withUserManager(
+      box,
+      `
+'${REKEY}' schedule systemd --user --install >/dev/null 2>&1
+'${REKEY}' schedule systemd --user --install --app shop >/dev/null 2>&1
+'${REKEY}' schedule systemd --user --remove
+systemctl --user list-timers --all --no-legend | grep -o 'rekey-rotate-[a-z]*.timer'
+ls "$HOME/.config/systemd/user"
+'${REKEY}' schedule systemd --user --remove
+`,
+    );
+    assert.equal(ended.code, 0, ended.stdout + ended.stderr);
+    const of = (app: string) =>
+      ["-failed@.service", ".service", ".timer"].map((end) => `rekey-rotate-${app}${end}`);
+    const folder = join(box.home, ".config/systemd/user");
+    const lines = ended.stdout.trim().split("\n");
+    assert.deepEqual(
+      lines.slice(0, 3).sort(),
+      of("agiworkforce").map((name) => `removed ${join(folder, name)}`).sort(),
+    );
+    assert.equal(lines[3], "rekey-rotate-shop.timer");
+    assert.deepEqual(lines.slice(4, -1).sort(), [...of("shop"), "timers.target.wants"].sort());
+    assert.match(lines.at(-1)!, /^Nothing to remove/);
+  },
+);
+
+withSystemd(
+  "OnFailure=: a service that is killed is told of by the unit beside it",
+  async (box) => {
+    await withOldSecret(box);
+    await using taken = receiver();
+    const [path] = keyFile(box);
+    const ended = await withUserManager(
+      box,
+      `
+export REKEY_STORE=database
+'${REKEY}' schedule systemd --user --install -- --notify-url '${taken.url}' \
+  --notify-key-file '${path}' --before 'touch $HOME/begun; sleep 60' >/dev/null 2>&1
+systemctl --user start --no-block ${UNIT}.service
+for i in $(seq 300); do [ -e "$HOME/begun" ] && break; sleep 0.1; done
+systemctl --user kill --signal=KILL ${UNIT}.service
+for i in $(seq 300); do
+  systemctl --user show '${UNIT}-failed@${UNIT}.service' -p ExecMainStatus,ExecMainExitTimestamp |
+    grep -q 'ExitTimestamp=.' && break
+  sleep 0.1
+done
+systemctl --user show '${UNIT}-failed@${UNIT}.service' -p Result
+`,
+    );
+    assert.equal(ended.stdout, "Result=success\n", ended.stderr);
+    const posts = taken.posts.map(({ body }) => JSON.parse(body));
+    assert.deepEqual(posts.map(({ type }) => type), ["rotation.failed"]);
+    assert.match(posts[0].data.error, /signal, killed with KILL/);
+  },
+);
 
 withSystemd("schedule systemd --install: a unit of somebody else's stays", async (box) => {
   const folder = join(box.home, ".config/systemd/user");

@@ -28,7 +28,7 @@ Deno.test("schedule systemd: the units are what systemd understands", async () =
   using box = new Box();
   for (const kind of KINDS) {
     const paths = written(box, await schedule(box, "systemd", ...kind));
-    assert.equal(paths.length, 2);
+    assert.equal(paths.length, 3);
     const verified = await box.exec("/usr/bin/systemd-analyze", ["verify", ...paths]);
     assert.deepEqual([verified.code, verified.stderr], [0, ""], kind.join(" "));
   }
@@ -55,6 +55,65 @@ Deno.test("schedule: what is named is there from any folder, and what must reach
   const { files: [unit] } = await schedule(box, "systemd", "--system", "--credential", "cred");
   assert.match(unit!.content, new RegExp(`LoadCredentialEncrypted=rekey-kek:${box.home}/cred`));
   assert.doesNotMatch(unit!.content, /PrivateDevices|PrivateNetwork|AF_UNIX/);
+});
+
+Deno.test("schedule: an address that is a secret is in no unit, line or task", async () => {
+  using box = new Box();
+  const address = "https://hooks.slack.com/services/T0/B0/S3CRETtoken";
+  const file = join(box.home, "slack");
+  Deno.writeTextFileSync(file, `${address}\n`, { mode: 0o600 });
+  for (const kind of ["systemd", "cron", "launchd", "windows"]) {
+    const { code, stdout, stderr } = await box.run([
+      ...["schedule", kind, "--", "--notify-url", address],
+    ]);
+    assert.deepEqual([code, stdout], [2, ""]);
+    assert.match(stderr, /hint: .*--notify-url-file FILE/);
+    const { files } = await schedule(box, kind, "--", "--notify-url-file", "slack");
+    const contents = files.map(({ content }) => content).join("\n");
+    assert.ok(contents.includes(file), contents);
+    assert.ok(!(contents + stderr).includes("S3CRET"));
+  }
+  const { files: [, , failed] } = await schedule(box, "systemd", "--", "--notify-url-file=slack");
+  assert.ok(
+    failed!.content.includes(`--tell-failure --reason scheduled --notify-url-file=${file}`),
+  );
+});
+
+Deno.test("schedule: units of two apps, and of two folders, are apart and name their own", async () => {
+  using box = new Box();
+  const kinds = [[], ["--app", "shop"], ["--app", "shop", "--data-dir", "a"], [
+    ...["--app", "shop", "--data-dir", "b"],
+  ]];
+  for (const kind of ["systemd", "launchd", "windows"]) {
+    const all = await Promise.all(kinds.map((args) => schedule(box, kind, ...args)));
+    const paths = all.flatMap(({ files }) => files.map(({ path }) => path));
+    assert.equal(new Set(paths).size, paths.length, paths.join(" "));
+    all.forEach(({ files: [main] }, at) => {
+      assert.match(main!.content, at === 0 ? /agiworkforce/ : /shop/);
+      if (at > 1) assert.ok(main!.content.includes(join(box.home, at === 2 ? "a" : "b")));
+    });
+  }
+  const lines = await Promise.all(kinds.map((args) => schedule(box, "cron", ...args)));
+  const marks = lines.map(({ files: [file] }) => file!.content.replace(/^.* # /s, ""));
+  assert.equal(new Set(marks).size, marks.length);
+});
+
+Deno.test("schedule --remove: what no command of rekey's has installed is told how to remove", async () => {
+  using box = new Box();
+  for (
+    const [kind, how] of [
+      ["cron", /crontab -l \| grep -v '# rekey-rotate-shop\$' \| crontab -/],
+      ["launchd", /launchctl unload -w .*rekey-rotate-shop\.plist/],
+      ["windows", /Unregister-ScheduledTask -TaskName 'rekey-rotate-shop'/],
+    ] as const
+  ) {
+    const { code, stdout } = await box.run(["schedule", kind, "--app", "shop", "--remove"]);
+    assert.equal(code, 0);
+    assert.match(stdout, how);
+  }
+  const nothing = await box.run(["schedule", "systemd", "--user", "--remove"]);
+  assert.deepEqual([nothing.code, nothing.stdout], [0, "Nothing to remove: no unit is there\n"]);
+  assert.equal((await box.run(["schedule", "systemd", "--remove", "--install"])).code, 2);
 });
 
 Deno.test("schedule --install: without systemd it says so and writes nothing", async () => {

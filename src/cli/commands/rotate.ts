@@ -9,10 +9,11 @@ import { warnOfRisk } from "../risk.ts";
 import type { Changed } from "../../secret/rotation.ts";
 import { isNotFollowed, notTakenOver } from "../../secret/shared_rotation.ts";
 import type { Algorithm } from "../../store/installation.ts";
-import { announceAndMake } from "../announced_rotation.ts";
-import type { Context } from "../context.ts";
+import type { Version } from "../../store/versions.ts";
+import { announceAndMake, warnUnlessReady } from "../announced_rotation.ts";
+import { type Context, variable } from "../context.ts";
 import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_members.ts";
-import { describeSeconds, describeVersion, sessionsText } from "../describe.ts";
+import { describeSeconds, describeVersion, printable, sessionsText } from "../describe.ts";
 import { describeHolders } from "../../secret/holders.ts";
 import { staleProcesses, warnOfHolders } from "../holders.ts";
 import type { Output } from "../output.ts";
@@ -21,11 +22,12 @@ import { mustBeWanted } from "../terminal.ts";
 
 /** Flags of `rekey rotate`. Durations in seconds. */
 export interface RotateFlags extends NoticeFlags {
-  readonly force?: boolean;
   readonly alg?: Algorithm;
   readonly keyForm?: KeyForm;
   readonly grace: number;
   readonly dryRun?: boolean;
+  /** Tells of a rotation that ended without a word, and makes none. */
+  readonly tellFailure?: boolean;
   readonly lockTimeout: number;
   readonly ifOlderThan?: number;
   readonly requestId?: string;
@@ -42,12 +44,15 @@ export async function rotate(options: RotateFlags, context: Context): Promise<vo
   if (options.prepare) return await prepare(options, context);
   if (options.dryRun) return await dryRun(options, context);
   const notices = new RotationNotices(options, context);
+  if (options.tellFailure) return await tellFailure(notices, context);
   // It was decided when the version was prepared; and --force says more here.
   const decided = options.force === true || options.activate === true;
   mustBeWanted(decided, await question(options, context), context.confirm);
   const make = () => rotateNow(options, notices, context);
   const { at, reason } = options;
-  await (at === undefined ? make() : announceAndMake(at, reason, notices, context, make));
+  await notices.telling(() =>
+    at === undefined ? make() : announceAndMake(at, reason, notices, context, make)
+  );
 }
 
 async function rotateNow(options: RotateFlags, notices: RotationNotices, context: Context) {
@@ -99,7 +104,36 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   if (isNotFollowed(changed)) throw notTakenOver();
   if (hasLeft(changed)) mustNotWait(options.wait);
   mustBeConfirmed(confirmation);
+  if (!changed.rotated && options.ifOlderThan !== undefined) {
+    await mustBeReady(changed.version, notices, context);
+  }
 }
+
+/** A timer looks each day: it says on the first one, and not when it is due, that a rotation would fail. */
+async function mustBeReady(current: Version, notices: RotationNotices, context: Context) {
+  const why = await warnUnlessReady(current, notices, context);
+  if (why === undefined) return;
+  throw new RekeyError(
+    "check_failed",
+    `Nothing to rotate yet, but a rotation would fail: ${why.message}`,
+    { hint: why.hint ?? "`rekey doctor` looks closer", cause: why },
+  );
+}
+
+/** systemd's word of a service that has failed; one that ended by itself has told already. */
+async function tellFailure(notices: RotationNotices, { output }: Context): Promise<void> {
+  const [how, status] = [variable("MONITOR_EXIT_CODE"), variable("MONITOR_EXIT_STATUS")];
+  const result = variable("MONITOR_SERVICE_RESULT") ?? "unknown";
+  const told = how === "exited" && TOLD.includes(Number(status));
+  if (!told) {
+    const ending = how === undefined ? "" : `, ${how} with ${printable(status ?? "?")}`;
+    await notices.failed(`the service ended early (${printable(result)}${ending})`);
+  }
+  output.result({ told: !told }, [told ? "It has told of it itself" : "Told of the failure"]);
+}
+
+// With these a rotation ends that has sent its own notice.
+const TOLD = [1, 4, 5, 6];
 
 function hasLeft({ version, previous }: Changed): boolean {
   return previous?.location === "etcd" && version.location !== "etcd";

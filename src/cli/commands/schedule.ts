@@ -3,12 +3,14 @@ import { dirname, resolve } from "node:path";
 import { RekeyError } from "../../core/errors.ts";
 import { type Context, variable } from "../context.ts";
 import { cronLine } from "../schedule/cron.ts";
-import { installUnits } from "../schedule/install.ts";
+import { installUnits, removeUnits } from "../schedule/install.ts";
 import { launchdAgent } from "../schedule/launchd.ts";
 import { checkLines, type Plan, type Schedule, spelled } from "../schedule/plan.ts";
 import { systemdUnits } from "../schedule/systemd.ts";
 import { reachesOut } from "../remembered.ts";
-import { Webhook } from "../webhook.ts";
+import { obstacles } from "../schedule/obstacles.ts";
+import type { Output } from "../output.ts";
+import { type Receivers, Webhook } from "../webhook.ts";
 import { variablesFor } from "../schedule/variables.ts";
 import { windowsTask } from "../schedule/windows.ts";
 
@@ -22,11 +24,11 @@ export interface ScheduleFlags {
   readonly system?: true;
   readonly credential?: string | undefined;
   readonly install?: true;
+  readonly remove?: true;
   /** Flags of `rekey rotate`, as they were given. */
   readonly rotate: readonly string[];
   /** Of those, what is to be there when the time has come. */
-  readonly notifyUrl?: readonly string[] | undefined;
-  readonly notifyKeyFile?: string | undefined;
+  readonly receivers: Receivers;
 }
 
 const SHORTEST_SECONDS = 3_600;
@@ -40,16 +42,35 @@ export async function schedule(options: ScheduleFlags, context: Context): Promis
   const texts = [plan.program, plan.home, credential ?? "", ...plan.args];
   checkLines([...texts, ...Object.values(plan.variables), configOf(plan, context)]);
   const of = ownerOf(options);
-  const { files, next } = scheduleFor({ ...options, credential }, plan, of, context);
+  const { files, next, removal } = scheduleFor({ ...options, credential }, plan, of, context);
+  if (options.remove) return await remove(options, files, of, removal, output);
   if (options.install) await installUnits(files, of);
   const human = options.install ? files.map(({ path }) => `installed ${path}`) : printed(files);
   output.result({ files, installed: options.install === true }, human);
   if (!options.install) output.remark(`\n${next}`);
+  for (const text of obstacles(options.kind, of, context)) output.warning(text);
+}
+
+async function remove(
+  { kind }: ScheduleFlags,
+  files: Schedule["files"],
+  of: "user" | "system",
+  removal: string,
+  output: Output,
+): Promise<void> {
+  if (kind !== "systemd") {
+    return output.result({ removed: [], removal }, [`Remove it with ${removal}`]);
+  }
+  const removed = await removeUnits(files, of);
+  const human = removed.map((path) => `removed ${path}`);
+  output.result({ removed }, removed.length > 0 ? human : ["Nothing to remove: no unit is there"]);
 }
 
 function check(options: ScheduleFlags): void {
-  const { kind, every, install, credential, user, system, notifyUrl = [], notifyKeyFile } = options;
-  notifyUrl.forEach((url) => Webhook.to(url, notifyKeyFile));
+  const { kind, every, install, remove, credential, user, system, receivers } = options;
+  if (!remove && Webhook.all(receivers).some(({ hasSecretAddress }) => hasSecretAddress)) {
+    mustBeInFile(receivers);
+  }
   if (every < SHORTEST_SECONDS) {
     throw new RekeyError("usage", "Cannot schedule it: less than an hour is too often", {
       hint: "Each rotation ends every session. Write --every 1h or more",
@@ -60,23 +81,52 @@ function check(options: ScheduleFlags): void {
   throw new RekeyError("usage", `Cannot use that for ${kind}`, { hint: `${flags} are systemd's` });
 }
 
+// Units and process lists can be read by others.
+function mustBeInFile(receivers: Receivers): void {
+  const { notifyUrl } = receivers;
+  const named = Webhook.all({ ...receivers, notifyUrlFile: [] });
+  if (notifyUrl === undefined || !named.some(({ hasSecretAddress }) => hasSecretAddress)) return;
+  throw new RekeyError(
+    "usage",
+    "Cannot schedule it with that --notify-url: whoever can read the address could post to it",
+    {
+      hint: "Write it into a file that only you can read, and give --notify-url-file FILE instead",
+    },
+  );
+}
+
+// Of rotate's flags, those that say who is told.
+function ofNotices(rotate: readonly string[]): string[] {
+  const pairs = rotate.map((word, at) =>
+    /^--notify-[a-z-]+$/.test(word)
+      ? [word, rotate[at + 1]!]
+      : /^--notify-/.test(word)
+      ? [word]
+      : []
+  );
+  return pairs.flat();
+}
+
 function planOf({ every, at, rotate }: ScheduleFlags, context: Context): Plan {
   const { secrets: { environment }, globals } = context;
-  const { app } = environment;
-  const variables = variablesFor(globals, variable);
+  const { app, folders } = environment;
+  const variables = { REKEY_APP: app.name, ...variablesFor(globals, variable) };
   const due = ["--if-older-than", spelled(every)];
+  const words = rotate.map(asAbsolute);
   const reason = rotate.some((flag) => /^--reason(=|$)/.test(flag))
     ? []
     : ["--reason", "scheduled"];
   return {
     app: app.name,
+    dataDir: folders.dataNamed ? folders.data : undefined,
     program: Deno.execPath(),
-    args: ["rotate", "--force", ...due, ...reason, ...rotate.map(asAbsolute)],
+    args: ["rotate", "--force", ...due, ...reason, ...words],
+    failure: ["rotate", "--force", "--tell-failure", "--reason", "scheduled", ...ofNotices(words)],
     variables,
     maxAge: every,
     ...at,
     reachesOut: reachesOut(environment) ||
-      rotate.some((flag) => /^--(before|after|notify-url)(=|$)/.test(flag)) ||
+      rotate.some((flag) => /^--(before|after|notify-url(-file)?)(=|$)/.test(flag)) ||
       Object.keys(variables).some((name) => /_COMMAND$|^REKEY_ETCD_ENDPOINTS$/.test(name)),
     home: variable("HOME") ?? variable("USERPROFILE") ?? homedir(),
   };
@@ -84,9 +134,9 @@ function planOf({ every, at, rotate }: ScheduleFlags, context: Context): Plan {
 
 // A scheduler begins in another folder.
 function asAbsolute(word: string, at: number, words: readonly string[]): string {
-  const [, assigned] = /^--notify-key-file=(.+)$/s.exec(word) ?? [];
-  if (assigned !== undefined) return `--notify-key-file=${resolve(assigned)}`;
-  return words[at - 1] === "--notify-key-file" ? resolve(word) : word;
+  const [, flag, assigned] = /^(--notify-(?:key|url)-file)=(.+)$/s.exec(word) ?? [];
+  if (assigned !== undefined) return `${flag}=${resolve(assigned)}`;
+  return /^--notify-(key|url)-file$/.test(words[at - 1] ?? "") ? resolve(word) : word;
 }
 
 function configOf({ home }: Plan, { secrets: { environment: { folders } } }: Context): string {

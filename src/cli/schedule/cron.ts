@@ -1,5 +1,5 @@
 import { RekeyError } from "../../core/errors.ts";
-import { isDaily, type Plan, type Schedule } from "./plan.ts";
+import { isDaily, jobName, type Plan, type Schedule } from "./plan.ts";
 
 // Of a command, in many crons.
 const LONGEST = 990;
@@ -13,7 +13,7 @@ export function cronLine(plan: Plan): Schedule {
   const command = [
     ...Object.entries(variables).map(([name, value]) => `${name}=${word(value)}`),
     ...[program, ...args].map(word),
-    "--quiet >/dev/null",
+    `--quiet >/dev/null # ${jobName(plan)}`,
   ].join(" ");
   const line = command.replaceAll("%", "\\%");
   if (line.length > LONGEST) throw tooLong();
@@ -22,6 +22,7 @@ export function cronLine(plan: Plan): Schedule {
     files: [{ path: "crontab", content: `${when} ${line}\n` }],
     next: "add it with `crontab -e`; a keyring is out of cron's reach unless its session bus is " +
       "named (DBUS_SESSION_BUS_ADDRESS)",
+    removal: `\`crontab -l | grep -v '# ${jobName(plan)}$' | crontab -\``,
   };
 }
 

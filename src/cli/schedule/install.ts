@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { RekeyError } from "../../core/errors.ts";
+import { isThere } from "../../files/file_facts.ts";
 import type { ScheduleFile } from "./plan.ts";
 
 // As root, whoever can write to a folder of PATH would be root too.
@@ -24,6 +25,38 @@ export async function installUnits(
   await systemctl([...manager, "daemon-reload"]);
   const timer = files.find(({ path }) => path.endsWith(".timer"))!.path.replace(/^.*\//, "");
   await systemctl([...manager, "enable", "--now", timer]);
+}
+
+/**
+ * Stops the timer and deletes the units that `installUnits` has written.
+ *
+ * @returns the paths of those that were there.
+ * @throws {RekeyError} `failed` when no systemd answers, or one of them is not rekey's; nothing is deleted then.
+ */
+export async function removeUnits(
+  files: readonly ScheduleFile[],
+  of: "user" | "system",
+): Promise<string[]> {
+  const manager = of === "user" ? ["--user"] : [];
+  const there = files.map(({ path }) => path).filter((path) => isThere(path));
+  there.forEach(checkOurs);
+  if (there.length === 0) return [];
+  await systemctl([...manager, "show-environment"]);
+  const timer = there.find((path) => path.endsWith(".timer"));
+  if (timer !== undefined) {
+    await systemctl([...manager, "disable", "--now", timer.replace(/^.*\//, "")]);
+  }
+  for (const path of there) remove(path);
+  await systemctl([...manager, "daemon-reload"]);
+  return there;
+}
+
+function remove(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw cannot("delete", path, error);
+  }
 }
 
 async function systemctl(args: readonly string[]): Promise<void> {

@@ -34,6 +34,7 @@ ${pairs(at.map(([key, value]) => [key, `<integer>${value}</integer>`]))}  </dict
   return {
     files: [{ path, content }],
     next: `put it there; then \`launchctl load -w ${shellWord(path)}\``,
+    removal: `\`launchctl unload -w ${shellWord(path)}; rm ${shellWord(path)}\``,
   };
 }
 

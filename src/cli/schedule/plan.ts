@@ -1,8 +1,13 @@
+import { createHash } from "node:crypto";
 import { RekeyError } from "../../core/errors.ts";
 
 /** A rotation that a machine is to make by itself, in the terms that all schedulers share. */
 export interface Plan {
   readonly app: string;
+  /** The data folder, when it is not the app's usual one. */
+  readonly dataDir?: string | undefined;
+  /** Arguments of the command that tells of a failure. */
+  readonly failure: readonly string[];
   /** The executable's absolute path. */
   readonly program: string;
   /** Its arguments. */
@@ -29,11 +34,15 @@ export interface ScheduleFile {
 export interface Schedule {
   readonly files: readonly ScheduleFile[];
   readonly next: string;
+  /** How it is taken away again. */
+  readonly removal: string;
 }
 
-/** Name of units, jobs and tasks. */
-export function jobName({ app }: Plan): string {
-  return `rekey-rotate-${app}`;
+/** Name of units, jobs and tasks: two apps, or two data folders of one app, never have the same. */
+export function jobName({ app, dataDir }: Pick<Plan, "app" | "dataDir">): string {
+  if (dataDir === undefined) return `rekey-rotate-${app}`;
+  const mark = createHash("sha256").update(dataDir).digest("hex").slice(0, 8);
+  return `rekey-rotate-${app}-${mark}`;
 }
 
 // A look each hour for ages of days would be noise in the log; one a day for ages of hours would be late.

@@ -1,3 +1,4 @@
+import { shellWord } from "../../doctor/finding.ts";
 import { isDaily, jobName, type Plan, type Schedule, spelled } from "./plan.ts";
 
 /** What is different between a user's units and the system's, which run without a login and can be shut in further. */
@@ -21,22 +22,39 @@ export function systemdUnits(plan: Plan, manager: Manager): Schedule {
   const files = [
     { path: `${folder}/${name}.service`, content: service(plan, manager) },
     { path: `${folder}/${name}.timer`, content: timer(plan) },
+    { path: `${folder}/${failureUnit(plan)}`, content: failureService(plan, manager) },
   ];
   const systemctl = of === "user" ? "systemctl --user" : "systemctl";
   const next = `put them there, or let --install do it; then \`${systemctl} daemon-reload\` and ` +
     `\`${systemctl} enable --now ${name}.timer\``;
-  return { files, next };
+  const paths = files.map(({ path }) => shellWord(path)).join(" ");
+  const removal = `\`${systemctl} disable --now ${name}.timer; rm ${paths}\``;
+  return { files, next, removal };
 }
 
-function service(plan: Plan, manager: Manager): string {
-  const { app, program, args, variables, maxAge } = plan;
+function failureUnit(plan: Plan): string {
+  return `${jobName(plan)}-failed@.service`;
+}
+
+// What a service that ended before it could speak is told of by.
+function failureService(plan: Plan, manager: Manager): string {
+  const { app, program, failure, variables } = plan;
   return lines([
     "[Unit]",
-    `Description=Rotate the JWT secret of ${app} when it is ${spelled(maxAge)} old`,
+    `Description=Tell that the rotation of the JWT secret of ${app} failed (%i)`,
     "",
     "[Service]",
     "Type=oneshot",
-    `ExecStart=${[program, ...args].map(word).join(" ")}`,
+    `ExecStart=${[program, ...failure].map(word).join(" ")}`,
+    ...surroundings(variables, manager),
+    "",
+    "UMask=0077",
+    "NoNewPrivileges=yes",
+  ]);
+}
+
+function surroundings(variables: Plan["variables"], manager: Manager): string[] {
+  return [
     ...Object.entries(variables).map(([name, value]) =>
       `Environment=${quoted(`${name}=${value}`)}`
     ),
@@ -44,6 +62,20 @@ function service(plan: Plan, manager: Manager): string {
     ...manager.credential === undefined
       ? []
       : [`LoadCredentialEncrypted=rekey-kek:${percent(manager.credential)}`],
+  ];
+}
+
+function service(plan: Plan, manager: Manager): string {
+  const { app, program, args, variables, maxAge } = plan;
+  return lines([
+    "[Unit]",
+    `Description=Rotate the JWT secret of ${app} when it is ${spelled(maxAge)} old`,
+    `OnFailure=${failureUnit(plan).replace("@", "@%N")}`,
+    "",
+    "[Service]",
+    "Type=oneshot",
+    `ExecStart=${[program, ...args].map(word).join(" ")}`,
+    ...surroundings(variables, manager),
     "",
     "UMask=0077",
     "NoNewPrivileges=yes",

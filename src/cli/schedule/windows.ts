@@ -24,6 +24,9 @@ export function windowsTask(plan: Plan): Schedule {
   return {
     files: [{ path: `${jobName(plan)}.ps1`, content: `${content.join("\n")}\n` }],
     next: "run it in PowerShell as the user whose secret it is",
+    removal: `\`Unregister-ScheduledTask -TaskName ${
+      text(jobName(plan))
+    } -Confirm:$false\` in PowerShell`,
   };
 }
 

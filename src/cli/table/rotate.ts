@@ -18,7 +18,7 @@ import {
 // others of before the second one.
 const OF_PREPARING = ["reason", "alg", "keyForm"];
 const OF_ONE_PHASE = ["at", "store", "ifOlderThan", "requestId", "dryRun"];
-const NOTICES = ["before", "after", "notifyUrl", "notifyKeyFile"];
+const NOTICES = ["before", "after", "notifyUrl", "notifyUrlFile", "notifyFormat", "notifyKeyFile"];
 
 /** The flags of `rotate`, under both of its names. */
 export function addRotate(command: Command, runner: Runner): void {
@@ -72,9 +72,23 @@ export function addRotate(command: Command, runner: Runner): void {
       several("--before <command>", "shell command to run first; its failure stops the rotation"),
     )
     .addOption(several("--after <command>", "shell command to run when the secret was rotated"))
-    .addOption(several("--notify-url <url>", "post signed JSON to it (Standard Webhooks)"))
+    .addOption(several("--notify-url <url>", "post to it what happens: signed JSON, or a chat"))
+    .addOption(several("--notify-url-file <path>", "file of such addresses, one a line"))
+    .addOption(
+      choice(
+        "--notify-format <name>",
+        "what the addresses take (default: by their host, else rekey)",
+        CHOICES.notifyFormat,
+      ),
+    )
     .option("--notify-key-file <path>", "file of the key that signs it", nonEmpty)
     .option("--no-backup", "keep no copy of what is known of the versions beforehand")
+    .addOption(
+      new Option(
+        "--tell-failure",
+        "rotate nothing: tell of a scheduled rotation that failed (OnFailure= of systemd)",
+      ).conflicts(["at", "ifOlderThan", "dryRun", "prepare", "activate", "before", "after"]),
+    )
     .option("--dry-run", "say what would happen and change nothing")
     .addOption(lasting("--lock-timeout <duration>", "how long to wait for another rotation", "10s"))
     .addHelpText(

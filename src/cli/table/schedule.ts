@@ -28,6 +28,10 @@ export const scheduleCommands: Commands = {
       .option("--system", "systemd: for the system, shut in (standard for root)")
       .option("--credential <path>", "systemd: file with the KEK, by systemd-creds", nonEmpty)
       .option("--install", "systemd: put the units in their place and start the timer")
+      .addOption(
+        new Option("--remove", "systemd: undo --install; of the others, say how it is done")
+          .conflicts(["install", "credential"]),
+      )
       .addHelpText(
         "after",
         `
@@ -38,9 +42,9 @@ export const scheduleCommands: Commands = {
       )
       .action((kind: string, rotate: string[], options, command: Command) =>
         runner(command.optsWithGlobals(), async (context) => {
-          const { notifyUrl, notifyKeyFile } = optionsOfRotate(rotate);
+          const receivers = optionsOfRotate(rotate);
           const { schedule } = await import("../commands/schedule.ts");
-          await schedule({ ...options, kind, rotate, notifyUrl, notifyKeyFile }, context);
+          await schedule({ ...options, kind, rotate, receivers }, context);
         })
       );
   },
@@ -52,7 +56,7 @@ function timeOfDay(text: string): { hour: number; minute: number } {
   throw new InvalidArgumentError("Write it as 03:00.");
 }
 
-const FIXED = ["force", "ifOlderThan", "at", "dryRun", "requestId"];
+const FIXED = ["force", "ifOlderThan", "at", "dryRun", "requestId", "tellFailure"];
 
 // A mistake is to be seen now and not at three in the morning.
 function optionsOfRotate(flags: readonly string[]): NoticeFlags {

@@ -4,6 +4,7 @@ import { parseDuration } from "../../core/duration.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import { canonicalHost } from "../../http/host.ts";
 import { LONGEST_REASON } from "../../core/limits.ts";
+import { NOTICE_FORMATS } from "../notice_formats.ts";
 import { RemarkOption, RepeatableOption } from "./command.ts";
 
 // What the flags' values may be, and what becomes of them.
@@ -15,6 +16,7 @@ export const CHOICES = {
   mirror: ["auto", "on", "off"],
   alg: ["HS256", "HS384", "HS512"],
   keyForm: ["text", "raw"],
+  notifyFormat: NOTICE_FORMATS,
   encoding: ["text", "base64", "base64url", "hex", "bytes"],
 };
 

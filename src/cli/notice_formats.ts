@@ -1,0 +1,146 @@
+import { isAlarm, type Notice, textOf, titleOf } from "./notice_text.ts";
+
+/** What a post is made of. */
+export interface Post {
+  readonly body: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A body that a kind of receiver takes. */
+interface NoticeFormat {
+  post(notice: Notice): Post;
+  /** Whether an address is one of such a receiver. */
+  matches(url: URL): boolean;
+  /** Whether whoever knows the address can post to it. */
+  readonly secretAddress: boolean;
+}
+
+/** Names of the formats, for `--notify-format`. `rekey` is the signed one, of Standard Webhooks. */
+export const NOTICE_FORMATS = [
+  "rekey",
+  "slack",
+  "mattermost",
+  "teams",
+  "discord",
+  "google-chat",
+  "ntfy",
+] as const;
+export type NoticeFormatName = (typeof NOTICE_FORMATS)[number];
+
+const FORMATS: Readonly<Record<NoticeFormatName, NoticeFormat>> = {
+  rekey: {
+    post: (notice) => json(notice),
+    matches: () => false,
+    secretAddress: false,
+  },
+  // Slack's incoming webhooks, which Rocket.Chat and others imitate.
+  slack: {
+    post: (notice) => json({ text: escaped(textOf(notice)) }),
+    matches: ({ hostname, pathname }) =>
+      /^hooks\.slack(-gov)?\.com$/.test(hostname) ||
+      (isDiscord(hostname) && pathname.endsWith("/slack")),
+    secretAddress: true,
+  },
+  // On a host of its own: an identifier of 26 characters is how its addresses end.
+  mattermost: {
+    post: (notice) => json({ text: literal(textOf(notice)) }),
+    matches: ({ pathname }) => /\/hooks\/[a-z0-9]{26}$/.test(pathname),
+    secretAddress: true,
+  },
+  // A flow of Power Automate ("Workflows"), which took the place of Office 365's connectors.
+  teams: {
+    post: (notice) => json(cardOf(notice)),
+    matches: ({ hostname }) =>
+      /(^|\.)(logic\.azure\.(com|us|cn)|api\.powerplatform\.com|webhook\.office\.com)$/.test(
+        hostname,
+      ),
+    secretAddress: true,
+  },
+  discord: {
+    // Nobody is to be called by what a reason says.
+    post: (notice) =>
+      json({
+        content: cut(literal(textOf(notice)), DISCORD_CHARACTERS),
+        allowed_mentions: { parse: [] },
+      }),
+    matches: ({ hostname, pathname }) => isDiscord(hostname) && !pathname.endsWith("/slack"),
+    secretAddress: true,
+  },
+  "google-chat": {
+    post: (notice) => json({ text: textOf(notice) }),
+    matches: ({ hostname }) => hostname === "chat.googleapis.com",
+    secretAddress: true,
+  },
+  // The text itself is the body. Headers are ASCII.
+  ntfy: {
+    post: (notice) => ({
+      body: textOf(notice),
+      headers: {
+        "content-type": "text/plain; charset=utf-8",
+        title: titleOf(notice).replace(/[^ -~]/g, "?"),
+        priority: isAlarm(notice) ? "high" : "default",
+      },
+    }),
+    matches: ({ hostname }) => hostname === "ntfy.sh",
+    secretAddress: true,
+  },
+};
+
+// What Discord takes at most.
+const DISCORD_CHARACTERS = 2_000;
+
+/** The format that an address asks for by its host or path; `rekey` when it does not. */
+export function formatFor(url: URL): NoticeFormatName {
+  return NOTICE_FORMATS.find((name) => FORMATS[name].matches(url)) ?? "rekey";
+}
+
+/** Whether the address of such a receiver must be kept secret. */
+export function hasSecretAddress(format: NoticeFormatName): boolean {
+  return FORMATS[format].secretAddress;
+}
+
+/** The notice as such a receiver takes it. */
+export function postOf(format: NoticeFormatName, notice: Notice): Post {
+  return FORMATS[format].post(notice);
+}
+
+function json(value: unknown): Post {
+  return { body: JSON.stringify(value), headers: { "content-type": "application/json" } };
+}
+
+function isDiscord(hostname: string): boolean {
+  return /^((canary|ptb)\.)?discord(app)?\.com$/.test(hostname);
+}
+
+// The three characters that have a meaning in Slack's texts, `<!channel>` among them.
+function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+// Markdown, in which a reason must call nobody, and make no link.
+function literal(text: string): string {
+  return text.replace(/[\\`*~#|[\]<>]/g, "\\$&").replaceAll("@", "@\u200b")
+    .replace(/^(?=[-+])/gm, "\\");
+}
+
+function cut(text: string, characters: number): string {
+  return text.length <= characters ? text : `${text.slice(0, characters - 1)}…`;
+}
+
+function cardOf(notice: Notice) {
+  const [title, ...rest] = textOf(notice).split("\n");
+  const block = (text: string) => ({ type: "TextBlock", text: literal(text), wrap: true });
+  return {
+    type: "message",
+    attachments: [{
+      contentType: "application/vnd.microsoft.card.adaptive",
+      contentUrl: null,
+      content: {
+        $schema: "http://adaptivecards.io/schemas/adaptive-card.json",
+        type: "AdaptiveCard",
+        version: "1.2",
+        body: [{ ...block(title!), weight: "Bolder" }, ...rest.map(block)],
+      },
+    }],
+  };
+}
