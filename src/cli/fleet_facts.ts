@@ -12,6 +12,8 @@ export interface FleetFacts {
   readonly prepared: { readonly version: number; readonly kid: string } | null;
   readonly servers: readonly (ReturnType<typeof describeMember> & { readonly behind: boolean })[];
   readonly etcd: readonly MemberStatus[];
+  /** Whether an earlier command has named it. */
+  readonly etcd_remembered: boolean;
 }
 
 /** Nothing, when this machine's secret is its own. @throws {RekeyError} an `etcd_…` code. */
@@ -27,7 +29,8 @@ export async function fleetFacts(installation: Installation): Promise<{ fleet?: 
     behind: behind.includes(server),
   }));
   const prepared = pending === undefined ? null : { version: pending.version, kid: pending.kid };
-  return { fleet: { change, prepared, servers: described, etcd } };
+  const etcd_remembered = installation.environment.etcd === undefined;
+  return { fleet: { change, prepared, servers: described, etcd, etcd_remembered } };
 }
 
 const MOST_SHOWN = 20;
@@ -48,7 +51,12 @@ export function fleetLines(fleet: FleetFacts | undefined): string[][] {
       "behind",
       `${nameOf({ actor, id })} verifies with version ${version}`,
     ]),
-    ["etcd", `${up.length} of ${etcd.length} members answer`],
+    [
+      "etcd",
+      `${up.length} of ${etcd.length} members answer${
+        fleet.etcd_remembered ? " (remembered)" : ""
+      }`,
+    ],
     ...etcd.filter(({ trouble }) => trouble !== undefined).map(({ endpoint, trouble }) => [
       "etcd",
       `${endpoint}: ${trouble}`,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
+import { DatabaseSync } from "node:sqlite";
 import { Etcd, Fleet, must } from "../support/etcd.ts";
 import { type Box, REKEY } from "../support/box.ts";
 import { ACCOUNT, KeyringBox, SERVICE } from "../support/keyring.ts";
@@ -183,6 +184,9 @@ Deno.test("machines that share a secret in etcd", async (t) => {
       const away = { REKEY_ETCD_ENDPOINTS: "http://127.0.0.1:1" };
       assert.equal(await code(away, "verify", token), "etcd_unavailable");
       assert.equal(await code(away, "rotate", "--force"), "etcd_unavailable");
+      const sqlite = new DatabaseSync(box.database);
+      sqlite.exec("DELETE FROM rekey_meta WHERE key = 'etcd_source'");
+      sqlite.close();
       assert.equal(await code({ REKEY_ETCD_ENDPOINTS: "" }, "verify", token), "etcd_unconfigured");
       assert.equal(await code({ REKEY_ETCD_ENDPOINTS: "http://10.0.0.1:2379" }, "status"), "usage");
       assert.equal(await code({ REKEY_ETCD_PREFIX: "/elsewhere/" }, "status"), "fleet_behind");

@@ -22,6 +22,7 @@ Deno.test("etcd and the KEK are named once", async (t) => {
     const token = await one.token();
     const status = await must(two, "status");
     assert.deepEqual([status.location, status.kek.remembered], ["etcd", true]);
+    assert.equal(status.fleet.etcd_remembered, true);
     await using server = await Serving.start(one);
     const asked = async () => {
       const answer = await fetch(`${server.url}/auth`, {

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { SignJWT } from "jose";
 import { asLine, AWKWARD_TEXTS } from "../support/awkward_texts.ts";
 import { KeyringBox } from "../support/keyring.ts";
+import { WALLETS } from "../support/wallets/wallet.ts";
+import { WalletBox } from "../support/wallets/wallet_box.ts";
 
 function signed(text: string): Promise<string> {
   return new SignJWT({ sub: "old" }).setProtectedHeader({ alg: "HS256" }).setExpirationTime("1h")
@@ -33,3 +35,22 @@ Deno.test("whatever text a secret is, every move keeps it as it was", async () =
     await box.run(["destroy", "--force"]);
   }
 });
+
+for (const name of WALLETS) {
+  Deno.test(`${name} keeps every text, through its end and a new start`, async () => {
+    await using box = await WalletBox.start(name);
+    const texts = Object.entries(AWKWARD_TEXTS);
+    const flags = ["--alg", "HS256", "--allow-weak", "--store", "keyring"];
+    for (const [n, [what, text]] of texts.entries()) {
+      const args = ["import", "--app", `text${n}`, ...flags];
+      const { code, stderr } = await box.run(args, { stdin: asLine(text) });
+      assert.equal(code, 0, `${what}: ${stderr}`);
+    }
+    await box.kill("SIGTERM");
+    await box.restart();
+    for (const [n, [what, text]] of texts.entries()) {
+      const verdict = await box.json("verify", "--app", `text${n}`, await signed(text));
+      assert.equal(verdict.valid, true, what);
+    }
+  });
+}
