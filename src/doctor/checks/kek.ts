@@ -25,7 +25,7 @@ async function missing(patient: OpenPatient): Promise<Finding[]> {
       what: message,
       why:
         "What is sealed in the database cannot be opened, and no audit row be written; when it is lost: " +
-        `\`${rekey(patient, "restore BACKUP --force")}\``,
+        `\`${rekey(patient, "restore BACKUP --force --new-secret")}\``,
       command: `# ${hint}`,
     }];
   }
