@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { endAfterEach, rotateOften } from "../support/durability.ts";
+import { WALLETS } from "../support/wallets/wallet.ts";
+import { WalletBox } from "../support/wallets/wallet_box.ts";
+
+// `deno task durability 300` ends them three hundred times.
+for (const [at, name] of WALLETS.entries()) {
+  Deno.test(`${name} ends right after each command that writes to it: nothing is lost`, async () => {
+    await using box = await WalletBox.start(name);
+    const { lost } = await endAfterEach(box, at);
+    assert.deepEqual(lost, []);
+  });
+}
+
+// `deno task wallet-rotations 500` makes five hundred.
+Deno.test("kwallet: no rotation is disturbed", async () => {
+  await using box = await WalletBox.start("kwallet");
+  assert.equal((await box.run(["init"])).code, 0);
+  assert.deepEqual(await rotateOften(box, 10), []);
+});
