@@ -4,6 +4,7 @@ import type { Soon } from "../core/soon.ts";
 import { fileIdentity } from "../files/file_facts.ts";
 import { removeFile } from "../files/private_files.ts";
 import type { Address, Settings } from "./settings.ts";
+import { refuseOpenFolder, shareSocket, type SocketAddress } from "./shared_socket.ts";
 
 /** Answers one request; the address is the peer's. */
 export type Handler = (request: Request, address: string | undefined) => Soon<Response>;
@@ -117,7 +118,7 @@ export class Listener {
     // The runtime would print where it listens; that is said once, for all threads.
     const onListen = () => {};
     try {
-      if (address.kind === "unix") return this.#serveOnSocket(address.path, answer, onListen);
+      if (address.kind === "unix") return this.#serveOnSocket(address, answer, onListen);
       const { hostname, port } = address;
       const tls = this.#tls;
       // A renewed certificate is served on the same port before the old one no longer is.
@@ -129,12 +130,23 @@ export class Listener {
     }
   }
 
-  #serveOnSocket(path: string, answer: Deno.ServeHandler<Deno.Addr>, onListen: () => void): Server {
+  #serveOnSocket(
+    address: SocketAddress,
+    answer: Deno.ServeHandler<Deno.Addr>,
+    onListen: () => void,
+  ): Server {
+    const { path } = address;
     this.#removeSocket();
     const server = Deno.serve({ path, onListen }, answer) as Server;
-    // From 0700, which the program's umask leaves of it.
-    Deno.chmodSync(path, 0o600);
     this.#socket = fileIdentity(path);
+    try {
+      // From 0700, which the program's umask leaves of it.
+      shareSocket(address);
+    } catch (error) {
+      server.shutdown().catch(() => {});
+      this.#removeSocket();
+      throw error;
+    }
     return server;
   }
 
@@ -174,7 +186,8 @@ export interface Reserved extends Disposable {
  */
 export async function reserve(address: Address): Promise<Reserved> {
   if (address.kind === "unix") {
-    await removeStale(address.path);
+    refuseOpenFolder(address);
+    await removeStale(address);
     return { address, [Symbol.dispose]: () => {} };
   }
   try {
@@ -186,14 +199,15 @@ export async function reserve(address: Address): Promise<Reserved> {
   }
 }
 
-async function removeStale(path: string): Promise<void> {
+async function removeStale(address: SocketAddress): Promise<void> {
+  const { path } = address;
   try {
     if (!Deno.lstatSync(path).isSocket) throw inUse(path, "there is a file that is no socket");
     (await Deno.connect({ transport: "unix", path })).close();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     if (error instanceof Deno.errors.ConnectionRefused) return Deno.removeSync(path);
-    throw explain(error, { kind: "unix", path });
+    throw explain(error, address);
   }
   throw inUse(path, "another program listens there");
 }

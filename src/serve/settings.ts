@@ -3,7 +3,14 @@ import { isIPv4 } from "node:net";
 /** Where `serve` listens. */
 export type Address =
   | { readonly kind: "tcp"; readonly hostname: string; readonly port: number }
-  | { readonly kind: "unix"; readonly path: string };
+  | {
+    readonly kind: "unix";
+    readonly path: string;
+    /** Of the socket's file. */
+    readonly mode: number;
+    /** The number of the group that it is given to; `undefined`: the one that new files have. */
+    readonly group: number | undefined;
+  };
 
 /** What `serve` was told. */
 export interface Settings {

@@ -18,6 +18,7 @@ export class Upstream implements AsyncDisposable {
   readonly #server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     async (request) => {
+      if (request.headers.get("upgrade") === "websocket") return this.#upgrade(request);
       const { pathname: path, search } = new URL(request.url);
       const headers = Object.fromEntries(request.headers);
       const body = await request.text();
@@ -29,6 +30,19 @@ export class Upstream implements AsyncDisposable {
 
   get address(): string {
     return `127.0.0.1:${this.#server.addr.port}`;
+  }
+
+  // What comes is sent back.
+  #upgrade(request: Request): Response {
+    const { pathname: path, search } = new URL(request.url);
+    const headers = Object.fromEntries(request.headers);
+    this.reached.push({ method: request.method, path: path + search, headers, body: "" });
+    const { socket, response } = Deno.upgradeWebSocket(request);
+    socket.onmessage = ({ data }) => {
+      socket.send(data);
+      socket.close();
+    };
+    return response;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -117,11 +131,11 @@ export class Proxy implements AsyncDisposable {
     this.#reading = this.#read();
   }
 
-  /** nginx with what stands in its `http` block. @param http told the port to listen on. */
-  static async nginx(box: Box, http: (port: number) => string): Promise<Proxy> {
+  /** nginx with what stands in its `http` block. @param http told the port to listen on. @param as its workers' user. */
+  static async nginx(box: Box, http: (port: number) => string, as = "root"): Promise<Proxy> {
     const port = freePort();
     // A worker of another user could enter neither the box nor rekey's socket.
-    const user = Deno.uid() === 0 ? "user root;" : "";
+    const user = Deno.uid() === 0 ? `user ${as};` : "";
     const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
       .map((name) => `${name}_temp_path ${join(box.home, `nginx-${name}`)};`);
     const config = [
@@ -134,10 +148,10 @@ export class Proxy implements AsyncDisposable {
     return await Proxy.#start(box, port, "nginx", ["-p", box.home, "-e", "stderr", "-c", file]);
   }
 
-  /** Caddy with the sites of a Caddyfile. @param sites told the port to listen on. */
-  static async caddy(box: Box, sites: (port: number) => string): Promise<Proxy> {
+  /** Caddy with the sites of a Caddyfile, and more global options. @param sites told the port to listen on. */
+  static async caddy(box: Box, sites: (port: number) => string, global = ""): Promise<Proxy> {
     const port = freePort();
-    const options = "{\n\tadmin off\n\tauto_https off\n}\n";
+    const options = `{\n\tadmin off\n\tauto_https off\n${global}}\n`;
     const file = join(box.home, "Caddyfile");
     await Deno.writeTextFile(file, options + sites(port));
     return await Proxy.#start(box, port, "caddy", ["run", "--config", file]);

@@ -18,15 +18,34 @@ export interface Kind {
   start(box: Box, addresses: Addresses): Promise<Proxy>;
 }
 
-const [NGINX, NGINX_UNIX, NGINX_COOKIE_MAP, NGINX_COOKIE] = documented("nginx") as [
-  string,
-  string,
-  string,
-  string,
-];
-const [CADDY, CADDY_COOKIE] = documented("caddyfile") as [string, string];
+type Six = [string, string, string, string, string, string];
+type Eight = [...Six, string, string];
 
-function nginx(text: string, { rekey, upstream }: Addresses, box: Box): Promise<Proxy> {
+const [
+  NGINX,
+  NGINX_UNIX,
+  NGINX_COOKIE_MAP,
+  NGINX_COOKIE,
+  NGINX_PREFLIGHT_MAP,
+  NGINX_PREFLIGHT,
+  NGINX_QUERY_MAPS,
+  NGINX_QUERY,
+] = documented("nginx") as Eight;
+const [
+  CADDY,
+  CADDY_COOKIE,
+  CADDY_PREFLIGHT,
+  CADDY_LOG,
+  CADDY_QUERY,
+  CADDY_QUERY_AFTER,
+] = documented("caddyfile") as Six;
+
+function nginx(
+  text: string,
+  { rekey, upstream }: Addresses,
+  box: Box,
+  user?: string,
+): Promise<Proxy> {
   const server = rekey.startsWith("/")
     ? { "unix:/run/rekey/rekey.sock": `unix:${rekey}` }
     : { "server 127.0.0.1:8700;": `server ${rekey};` };
@@ -35,16 +54,21 @@ function nginx(text: string, { rekey, upstream }: Addresses, box: Box): Promise<
       "listen 80;": `listen 127.0.0.1:${port};`,
       "http://127.0.0.1:3000": `http://${upstream}`,
       ...server,
-    }));
+    }), user);
 }
 
-function caddy(text: string, { rekey, upstream }: Addresses, box: Box): Promise<Proxy> {
+function caddy(
+  text: string,
+  { rekey, upstream }: Addresses,
+  box: Box,
+  global?: string,
+): Promise<Proxy> {
   return Proxy.caddy(box, (port) =>
     adapted(text, {
       "app.example.com {": `http://app.example.com:${port} {`,
       "127.0.0.1:8700": rekey.startsWith("/") ? `unix/${rekey}` : rekey,
       "127.0.0.1:3000": upstream,
-    }));
+    }), global);
 }
 
 const OVER_UNIX = NGINX.replace(/^upstream rekey \{.*?^\}\n/ms, NGINX_UNIX);
@@ -90,3 +114,67 @@ export const COOKIE_KINDS: Kind[] = [
     },
   },
 ];
+
+/** Those that take uploads: also with nginx's limit where only the application's location has it. */
+export const UPLOAD_KINDS: Kind[] = [...KINDS, {
+  name: "nginx with a limit of the location's own",
+  down: 500,
+  start: (box, addresses) => {
+    const limit = "client_max_body_size 100m;";
+    const text = adapted(NGINX, { [limit]: "", "location / {": `location / {\n${limit}` });
+    return nginx(text, addresses, box);
+  },
+}];
+
+/** Those that let preflights through. */
+export const PREFLIGHT_KINDS: Kind[] = [
+  {
+    name: "nginx",
+    down: 500,
+    start: (box, addresses) => {
+      const server = adapted(NGINX, { "internal;": `${NGINX_PREFLIGHT}\ninternal;` });
+      return nginx(NGINX_PREFLIGHT_MAP + server, addresses, box);
+    },
+  },
+  {
+    name: "Caddy",
+    down: 502,
+    start: (box, addresses) =>
+      caddy(adapted(CADDY, { "\thandle {": `${CADDY_PREFLIGHT}\thandle {` }), addresses, box),
+  },
+];
+
+/** Those that are told of a token by the query of a WebSocket; nginx writes `access.log` into the box. */
+export const QUERY_KINDS: Kind[] = [
+  {
+    name: "nginx",
+    down: 500,
+    start: (box, addresses) => {
+      const server = adapted(NGINX, { "location = /login": `${NGINX_QUERY}\nlocation = /login` });
+      const logs = { "/var/log/nginx/": `${box.home}/` };
+      return nginx(adapted(NGINX_QUERY_MAPS + server, logs), addresses, box);
+    },
+  },
+  {
+    name: "Caddy",
+    down: 502,
+    start: (box, addresses) => {
+      const site = adapted(CADDY, {
+        "app.example.com {": `app.example.com {\n${CADDY_LOG}`,
+        "forward_auth ": `${CADDY_QUERY}forward_auth `,
+        "\t\t\treverse_proxy 127": `${CADDY_QUERY_AFTER}\t\t\treverse_proxy 127`,
+      });
+      return caddy(site, addresses, box, CADDY_LOG);
+    },
+  },
+];
+
+/** nginx whose workers are of another user than rekey, and share a group with its socket. */
+export function nginxAs(user: string): Kind {
+  return {
+    name: `nginx as ${user}`,
+    unix: true,
+    down: 500,
+    start: (box, addresses) => nginx(OVER_UNIX, addresses, box, user),
+  };
+}

@@ -83,7 +83,7 @@ Deno.test("only loopback and Unix sockets are this machine's own", () => {
   for (const own of ["127.0.0.1", "127.8.9.1", "::1", "localhost"]) assert.ok(tcp(own), own);
   const others = ["0.0.0.0", "::", "10.0.0.1", "127.0.0.1.evil.example", "localhost.evil", ""];
   for (const other of others) assert.ok(!tcp(other), other);
-  assert.ok(isLocal({ kind: "unix", path: "/x" }));
+  assert.ok(isLocal({ kind: "unix", path: "/x", mode: 0o600, group: undefined }));
 });
 
 Deno.test("the watchdog's interval is half of systemd's, and only for the process it means", () => {

@@ -1,10 +1,12 @@
-import { RekeyError } from "../../core/errors.ts";
+import { quoted, RekeyError } from "../../core/errors.ts";
 
 import { type Address, isLocal, type Settings } from "../../serve/settings.ts";
 import { confineMemory } from "../../serve/confinement.ts";
 import { certificateWarnings, readCertificate } from "../../serve/certificate.ts";
 import { CertificateWatch } from "../../serve/certificate_watch.ts";
 import { hostInUrl, namesMissing } from "../../serve/names.ts";
+import { PRIVATE_MODE, socketWarnings } from "../../serve/shared_socket.ts";
+import { groupNumber } from "../../serve/user_group.ts";
 import { serve } from "../../serve/supervisor.ts";
 import { systemd } from "../../serve/systemd.ts";
 import { AuthManager } from "../../auth/manager.ts";
@@ -24,6 +26,8 @@ import { startRequestThread } from "../request_thread.ts";
 export interface ServeFlags {
   readonly listen: string;
   readonly unix?: string;
+  readonly unixMode?: number;
+  readonly unixGroup?: string;
   readonly workers?: number;
   readonly host?: string[];
   readonly allowRemote?: boolean;
@@ -80,6 +84,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     onListening: (address) => {
       output.remark(`listening on ${at(address)}`);
       namesMissing(settings, address).forEach((text) => output.warning(text));
+      if (address.kind === "unix") socketWarnings(address).forEach((text) => output.warning(text));
       if (certificate === undefined) return;
       certificateWarnings(certificate.certificate, settings.hosts)
         .forEach((text) => output.warning(text));
@@ -174,14 +179,34 @@ function knowledgeFor({ maxStaleness }: ServeFlags): SharedKnowledge {
   });
 }
 
-function addressFrom({ listen, unix }: ServeFlags): Address {
-  if (unix !== undefined) return { kind: "unix", path: unix };
+function addressFrom({ listen, unix, unixMode, unixGroup }: ServeFlags): Address {
+  if (unix !== undefined) {
+    const group = unixGroup === undefined ? undefined : groupFrom(unixGroup);
+    const mode = unixMode ?? (group === undefined ? PRIVATE_MODE : SHARED_MODE);
+    return { kind: "unix", path: unix, mode, group };
+  }
+  if (unixMode !== undefined || unixGroup !== undefined) {
+    throw new RekeyError("usage", "Cannot use --unix-mode or --unix-group without --unix", {
+      hint: "Name the socket with --unix",
+    });
+  }
   const [, hostname, port] = /^(\[[0-9a-fA-F:.]+\]|[\w.-]+):(\d{1,5})$/.exec(listen) ?? [];
   if (hostname !== undefined && Number(port) < 65_536) {
     return { kind: "tcp", hostname: hostname.replace(/[[\]]/g, ""), port: Number(port) };
   }
   throw new RekeyError("usage", "Cannot use the address of --listen", {
     hint: "Write it as 127.0.0.1:8700 or [::1]:8700",
+  });
+}
+
+// Read and write, for the group too: what whoever connects needs.
+const SHARED_MODE = 0o660;
+
+function groupFrom(name: string): number {
+  const group = groupNumber(name);
+  if (group !== undefined) return group;
+  throw new RekeyError("usage", `Cannot use --unix-group: there is no group ${quoted(name)}`, {
+    hint: "Name a group of this machine, as `getent group` lists them, or its number",
   });
 }
 

@@ -1,7 +1,7 @@
 import { Option } from "commander";
 import { type Commands, run } from "./runner.ts";
 import { RepeatableOption } from "./command.ts";
-import { count, host, lasting, nonEmpty } from "./values.ts";
+import { count, host, lasting, nonEmpty, socketMode } from "./values.ts";
 
 /** The flags of `serve`. */
 export const serveCommands: Commands = {
@@ -18,7 +18,9 @@ export const serveCommands: Commands = {
         new Option("--listen <address>", "where to listen").default("127.0.0.1:8700")
           .conflicts("unix"),
       )
-      .option("--unix <path>", "listen on a Unix socket (mode 0600) instead", nonEmpty)
+      .option("--unix <path>", "listen on a Unix socket (of mode 0600) instead", nonEmpty)
+      .option("--unix-mode <mode>", "mode of the socket: 0600, 0620, 0640 or 0660", socketMode)
+      .option("--unix-group <group>", "the socket's group; its mode is then 0660", nonEmpty)
       .option("--workers <count>", "threads that answer requests (default: one a core)", count)
       .addOption(new RepeatableOption("--host <name>", "another name that it is reached by", host))
       .option("--trust-forwarded", "take the client's address from the proxy's X-Forwarded-For")
@@ -40,7 +42,7 @@ export const serveCommands: Commands = {
         `
   Examples:
     rekey serve                                    then see http://127.0.0.1:8700/
-    rekey serve --unix /run/rekey/rekey.sock
+    rekey serve --unix /run/rekey/rekey.sock --unix-group www-data
     rekey serve --listen 0.0.0.0:8700 --allow-remote --tls-cert cert.pem --tls-key key.pem`,
       )
       .action(run(runner, async () => (await import("../commands/serve.ts")).runServer));

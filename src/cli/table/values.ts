@@ -86,6 +86,12 @@ export function host(text: string): string {
   throw new InvalidArgumentError("Write app.example.com or an address, without http:// or *.");
 }
 
+/** The mode of a socket. Every user's it is never: whoever connects may ask about tokens, and log in. */
+export function socketMode(text: string): number {
+  if (/^0?6[0246]0$/.test(text)) return parseInt(text, 8);
+  throw new InvalidArgumentError("Write 0660 or 0600: nothing is for every user.");
+}
+
 /** Any text but none. */
 export function nonEmpty(text: string): string {
   if (text !== "") return text;
