@@ -1,6 +1,12 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { KeyForm, Secret } from "../core/secret.ts";
-import { type Encoding, ENCODINGS, forgivingBase64, importedText } from "../secret/imported.ts";
+import {
+  type Encoding,
+  ENCODINGS,
+  forgivingBase64,
+  importedText,
+  unreadable,
+} from "../secret/imported.ts";
 import type { Reading, Source } from "../secret/import_source.ts";
 import { type Algorithm, ALGORITHMS } from "../store/installation.ts";
 import { parseJws } from "./jws.ts";
@@ -111,16 +117,12 @@ function attempt<T>(work: () => T): T | undefined {
 
 function algorithmOf({ alg, encoding }: Reading, said: UseOptions): Algorithm | undefined {
   if (encoding !== undefined && (said.encoding ?? encoding) !== encoding) {
-    throw contradicted(`a JWK's key is ${encoding}`, "Leave out --encoding");
+    throw unreadable(`a JWK's key is ${encoding}`, "Leave out --encoding");
   }
   if (alg !== undefined && (said.alg ?? alg) !== alg) {
-    throw contradicted(`the JWK is for ${alg}`, "Leave out --alg");
+    throw unreadable(`the JWK is for ${alg}`, "Leave out --alg");
   }
   return said.alg ?? alg;
-}
-
-function contradicted(why: string, hint: string): RekeyError {
-  return new RekeyError("usage", `Cannot import the value: ${why}`, { hint });
 }
 
 function otherAlgorithm(wanted: Algorithm | undefined): RekeyError {

@@ -1,5 +1,6 @@
-import { RekeyError } from "../core/errors.ts";
+import type { RekeyError } from "../core/errors.ts";
 import { parse } from "../libraries/dotenv.ts";
+import { unreadable } from "./imported.ts";
 import type { Source } from "./import_source.ts";
 import { recognised } from "./no_secret.ts";
 
@@ -13,16 +14,18 @@ import { recognised } from "./no_secret.ts";
 export function envReadings(text: string, name: string): Source {
   const lines = text.replaceAll(/\r\n?/g, "\n");
   const value = parse(lines)[name];
-  if (value === undefined) throw refusal("the file sets no variable of that name", "Check --name");
+  if (value === undefined) {
+    throw unreadable("the file sets no variable of that name", "Check --name");
+  }
   if (value === "") {
-    throw refusal("the file sets that variable to nothing", "Is it the right file?");
+    throw unreadable("the file sets that variable to nothing", "Is it the right file?");
   }
   const pattern = new RegExp(
     `^[^\\S\\n]*(?:export\\s+)?${RegExp.escape(name)}[^\\S\\n]*=(.*)$`,
     "gm",
   );
   const raw = [...lines.matchAll(pattern)].map(([, rest]) => rest!.trim());
-  if (new Set(raw).size > 1) throw refusal("the file sets it twice", "Pipe in the value itself");
+  if (new Set(raw).size > 1) throw unreadable("the file sets it twice", "Pipe in the value itself");
   const others = otherReadings(raw[0] ?? "", value);
   const doubtful = isDoubtful(raw[0] ?? "", value) ? inDoubt() : undefined;
   return { reading: { text: value }, doubt: doubtful ?? recognised(value), others };
@@ -51,12 +54,8 @@ function otherReadings(raw: string, value: string) {
 }
 
 function inDoubt(): RekeyError {
-  return refusal(
+  return unreadable(
     "programs read its line in different ways",
     "Pipe in the value itself, or let a token of the application's decide: --check-token TOKEN",
   );
-}
-
-function refusal(why: string, hint: string): RekeyError {
-  return new RekeyError("usage", `Cannot import the value: ${why}`, { hint });
 }

@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
-import { RekeyError } from "../core/errors.ts";
+import type { RekeyError } from "../core/errors.ts";
 import type { Algorithm } from "../store/installation.ts";
 import { envReadings } from "./env_value.ts";
-import type { Encoding } from "./imported.ts";
+import { type Encoding, unreadable } from "./imported.ts";
 import { isJwk, isJwkSet, jwkOf, jwkReading } from "./jwk.ts";
 import { isEnvFile, recognised } from "./no_secret.ts";
 
@@ -58,15 +58,10 @@ export function sourceOf(text: string, { name, literal = false }: SourceOptions)
   ) {
     return envReadings(text.replace(/^\uFEFF/, ""), name);
   }
-  throw notFound(
+  throw unreadable(
     "it is neither JSON nor lines of NAME=VALUE",
     "Leave out --name for a value alone",
   );
-}
-
-/** @throws {RekeyError} `usage` when there is nothing of that name. */
-export function notFound(why: string, hint: string): RekeyError {
-  return new RekeyError("usage", `Cannot import the value: ${why}`, { hint });
 }
 
 const certain = (reading: Reading): Source => ({ reading, others: [] });
@@ -89,8 +84,8 @@ function inJson(json: unknown, name: string): Source {
   if (isJwk(found) || isJwkSet(found)) return certain(jwkReading(jwkOf(found)));
   if (typeof found === "string") return { ...certain({ text: found }), doubt: recognised(found) };
   throw found === undefined
-    ? notFound("the JSON has no such key", "Write a path as Jwt:Key, Jwt.Key or Jwt__Key")
-    : notFound("what the JSON has under that key is no text", "Name the key of the value itself");
+    ? unreadable("the JSON has no such key", "Write a path as Jwt:Key, Jwt.Key or Jwt__Key")
+    : unreadable("what the JSON has under that key is no text", "Name the key of the value itself");
 }
 
 // The key itself first: it may have dots. .NET writes paths with a colon, and with two underscores in variables.

@@ -93,6 +93,7 @@ function checked(text: string): string {
   throw unreadable(`it is longer than ${LONGEST} bytes`, "Is it the right file?");
 }
 
-function unreadable(why: string, hint: string): RekeyError {
+/** A value that cannot be imported; neither part may quote it. */
+export function unreadable(why: string, hint: string): RekeyError {
   return new RekeyError("usage", `Cannot import the value: ${why}`, { hint });
 }

@@ -1,5 +1,5 @@
-import { RekeyError } from "../core/errors.ts";
 import { type Algorithm, ALGORITHMS } from "../store/installation.ts";
+import { unreadable } from "./imported.ts";
 import type { Reading } from "./import_source.ts";
 
 type Json = Record<string, unknown>;
@@ -25,17 +25,19 @@ export function jwkOf(value: Json, kid?: string): Json {
   const all: unknown = value.keys;
   const keys = Array.isArray(all) ? all.filter(isJwk) : [value];
   const named = kid === undefined ? keys : keys.filter((key) => key.kid === kid);
-  if (named.length === 0) throw unusable("no JWK of the set has that kid", "Name one with --name");
+  if (named.length === 0) {
+    throw unreadable("no JWK of the set has that kid", "Name one with --name");
+  }
   const symmetric = named.filter(({ kty, use }) => kty === "oct" && use !== "enc");
   if (symmetric.length === 0) {
     const hint = "Only a JWK with kty oct that is for signing is an HMAC key (RFC 7518 §6.4)";
-    throw unusable(
+    throw unreadable(
       Array.isArray(all) ? "its JWKs are of other kinds" : "it is a JWK of another kind",
       hint,
     );
   }
   if (symmetric.length === 1) return symmetric[0]!;
-  throw unusable("the JWK Set has several keys", "Name the kid of one with --name");
+  throw unreadable("the JWK Set has several keys", "Name the kid of one with --name");
 }
 
 /**
@@ -44,10 +46,10 @@ export function jwkOf(value: Json, kid?: string): Json {
  * @throws {RekeyError} `usage` when it has no `k`, or is for another algorithm.
  */
 export function jwkReading({ k, alg, kid }: Json): Reading {
-  if (typeof k !== "string" || k === "") throw unusable("the JWK has no k", "It is no key then");
+  if (typeof k !== "string" || k === "") throw unreadable("the JWK has no k", "It is no key then");
   if (alg !== undefined && !ALGORITHMS.includes(alg as Algorithm)) {
     const hint = `Tokens are signed with ${ALGORITHMS.join(", ")}`;
-    throw unusable("the JWK is for another algorithm", hint);
+    throw unreadable("the JWK is for another algorithm", hint);
   }
   return {
     text: k,
@@ -55,8 +57,4 @@ export function jwkReading({ k, alg, kid }: Json): Reading {
     alg: alg as Algorithm | undefined,
     kid: typeof kid === "string" ? kid : undefined,
   };
-}
-
-function unusable(why: string, hint: string): RekeyError {
-  return new RekeyError("usage", `Cannot import the value: ${why}`, { hint });
 }

@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Database } from "../../src/store/database.ts";
+import { MIGRATIONS } from "../../src/store/schema.ts";
+import { Versions } from "../../src/store/versions.ts";
+
+Deno.test("versions of an older database keep the app's algorithm and key form", () => {
+  const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+  const path = join(folder, "a.db");
+  const before = MIGRATIONS.findIndex((text) => text.includes("ADD COLUMN alg"));
+  const older = new DatabaseSync(path);
+  for (const migration of MIGRATIONS.slice(0, before)) older.exec(migration);
+  older.exec(`
+    INSERT INTO rekey_meta VALUES ('app', 'a'), ('alg', 'HS256'), ('key_form', 'raw');
+    INSERT INTO rekey_versions (version, kid, state, origin, created_at, synced)
+      VALUES (1, 'one', 'retired', 'adopted', 1, 1), (2, 'two', 'current', 'generated', 2, 1);
+    PRAGMA user_version = ${before};`);
+  older.close();
+  const database = Database.open(path);
+  try {
+    const uses = new Versions(database).every().map(({ alg, key_form }) => [alg, key_form]);
+    assert.deepEqual(uses, [["HS256", "raw"], ["HS256", "raw"]]);
+  } finally {
+    database.close();
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
