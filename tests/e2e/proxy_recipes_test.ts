@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { pause } from "../support/pause.ts";
-import { PREFLIGHT_KINDS, QUERY_KINDS, UPLOAD_KINDS } from "../support/proxy_kinds.ts";
+import {
+  KINDS,
+  PREFLIGHT_KINDS,
+  QUERY_KINDS,
+  SCOPE_KINDS,
+  UPLOAD_KINDS,
+} from "../support/proxy_kinds.ts";
 import { FORGED, Site } from "../support/site.ts";
 import { openSocket } from "../support/websocket.ts";
 
@@ -95,6 +101,36 @@ for (const kind of QUERY_KINDS) {
     assert.match(await written(), /502/);
     for (const text of [await written(), site.serving.stdout]) {
       for (const secret of [token, next]) assert.ok(!text.includes(secret), text);
+    }
+  });
+}
+
+for (const kind of SCOPE_KINDS) {
+  Deno.test(`${kind.name}: a scope that its configuration asks for, whatever the client's query is`, async () => {
+    await using site = await Site.open(kind);
+    const [user, admin] = [
+      await site.box.token("alice", "--scope", "read"),
+      await site.box.token("root", "--scope", "read admin"),
+    ];
+    for (const query of ["", "?page=2", "?scope=read", "?scope=admin", "?scopes=x"]) {
+      const ask = (token: string) =>
+        site.proxy.ask(`/orders${query}`, { headers: [["Authorization", `Bearer ${token}`]] });
+      await site.passes(ask(admin));
+      const { headers } = await site.refused(ask(user), 403);
+      // nginx passes on the challenge of a 401 only.
+      if (kind.name === "Caddy") assert.match(headers.get("www-authenticate")!, /scope="admin"/);
+      await site.refused(ask("x"), 401);
+    }
+  });
+}
+
+for (const kind of KINDS) {
+  Deno.test(`${kind.name}: a client's own scope in its query is the application's alone`, async () => {
+    await using site = await Site.open(kind);
+    const token = await site.box.token();
+    const headers: Headers = [["Authorization", `Bearer ${token}`]];
+    for (const query of ["?scope=admin", "?aud=x&page=2", "?scopes=", "?"]) {
+      await site.passes(site.proxy.ask(`/orders${query}`, { headers }));
     }
   });
 }

@@ -126,6 +126,24 @@ export const UPLOAD_KINDS: Kind[] = [...KINDS, {
   },
 }];
 
+/** Those that ask for a scope. */
+export const SCOPE_KINDS: Kind[] = [
+  {
+    name: "nginx",
+    down: 500,
+    start: (box, addresses) => {
+      const asks = { "http://rekey/auth;": "http://rekey/auth?scope=admin;" };
+      return nginx(adapted(NGINX, asks), addresses, box);
+    },
+  },
+  {
+    name: "Caddy",
+    down: 502,
+    start: (box, addresses) =>
+      caddy(adapted(CADDY, { "uri /auth?": "uri /auth?scope=admin" }), addresses, box),
+  },
+];
+
 /** Those that let preflights through. */
 export const PREFLIGHT_KINDS: Kind[] = [
   {
