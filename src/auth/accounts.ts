@@ -4,6 +4,15 @@ import type { Sql } from "../core/sql.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Installation } from "../store/installation.ts";
 import { textOf } from "./claims.ts";
+import {
+  commonName,
+  isTaken,
+  LONGEST_NAME,
+  namedUser,
+  preparedName,
+  subjectsOf,
+  usableName,
+} from "./names.ts";
 import { hashPassword, verifyPassword } from "./passwords.ts";
 import { type Session, Sessions } from "./sessions.ts";
 import { Throttle, type ThrottleKind } from "./throttle.ts";
@@ -22,17 +31,22 @@ export interface Credentials {
 export class Accounts {
   constructor(private readonly secrets: SecretManager) {}
 
-  /** @throws {RekeyError} `usage` for a name or password that cannot be used, `failed` when it is taken. */
-  async add(name: string, password: string): Promise<void> {
-    const checked = usable(name);
+  /**
+   * @returns the name as it is stored.
+   * @throws {RekeyError} `usage` for a name or password that cannot be used, `failed` when it is taken.
+   */
+  async add(name: string, password: string): Promise<string> {
+    const checked = usableName(name);
     const hash = await hashPassword(password);
     await this.#change(
-      (installation, now) => {
-        if (!new Users(installation.database).add(checked, hash, now)) throw taken();
+      ({ database }, now) => {
+        const users = new Users(database);
+        if (isTaken(users, checked) || !users.add(checked, hash, now)) throw taken();
       },
       EVENTS.userAdded,
       checked,
     );
+    return checked;
   }
 
   /** The first users in the order of their names, or the first after a name. */
@@ -41,23 +55,26 @@ export class Accounts {
   }
 
   /**
+   * @returns the name as it is stored.
    * @throws {RekeyError} `usage` for a password that cannot be used, `failed` when there is no such user, `etcd_…` when
    * the machines that share the secret cannot be told: what was changed all the same, the error says.
    */
-  async setPassword(name: string, password: string): Promise<void> {
+  async setPassword(name: string, password: string): Promise<string> {
     const hash = await hashPassword(password);
-    await this.#mustBeKnown(name);
-    await this.#endAllOf([name], EVENTS.passwordChanged, [name], ({ database }, now) => {
-      if (!new Users(database).setPassword(name, hash, now)) throw unknown();
+    const known = await this.#known(name);
+    await this.#endAllOf([known], EVENTS.passwordChanged, [known], ({ database }, now) => {
+      if (!new Users(database).setPassword(known, hash, now)) throw unknown();
     });
+    return known;
   }
 
   /** @throws {RekeyError} `failed` when there is no such user; `etcd_…` as {@linkcode setPassword} does. */
-  async remove(name: string): Promise<void> {
-    await this.#mustBeKnown(name);
-    await this.#endAllOf([name], EVENTS.userRemoved, [name], ({ database }) => {
-      if (!new Users(database).remove(name)) throw unknown();
+  async remove(name: string): Promise<string> {
+    const known = await this.#known(name);
+    await this.#endAllOf([known], EVENTS.userRemoved, [known], ({ database }) => {
+      if (!new Users(database).remove(known)) throw unknown();
     });
+    return known;
   }
 
   /**
@@ -69,13 +86,14 @@ export class Accounts {
   async authenticate({ name, password, address }: Credentials): Promise<User> {
     const { installation } = await this.secrets.open();
     const { database } = installation;
-    // A name that no user can have is not worth a long row.
-    const countedAs = name.slice(0, 2 * LONGEST_NAME);
+    const users = new Users(database);
+    // However it is typed; and a name that no user can have is not worth a long row.
+    const countedAs = commonName(users, name).slice(0, 2 * LONGEST_NAME);
     const counted: [ThrottleKind, string][] = [["user", countedAs]];
     if (address !== undefined) counted.push(["address", address]);
     // Counted before the password is looked at: attempts at the same time count each other.
     this.#count(installation, counted);
-    const user = new Users(database).find(name);
+    const user = namedUser(users, name);
     const { right, outdated } = await verifyPassword(password, user?.password);
     if (user === undefined || !right) throw badCredentials();
     const rehashed = outdated ? await hashPassword(password) : undefined;
@@ -83,7 +101,7 @@ export class Accounts {
       const throttle = new Throttle(database);
       throttle.clear("user", countedAs);
       if (address !== undefined) throttle.takeBack("address", address);
-      if (rehashed !== undefined) new Users(database).rehash(name, user.password, rehashed);
+      if (rehashed !== undefined) users.rehash(user.name, user.password, rehashed);
     });
     return { ...user, password: rehashed ?? user.password };
   }
@@ -92,7 +110,8 @@ export class Accounts {
   async sessions(limit: number, names?: readonly string[]): Promise<Session[]> {
     const { installation } = await this.secrets.open();
     const verifying = new Set((await this.secrets.verifying()).map(({ version }) => version));
-    return new Sessions(installation.database).list(limit, installation.now(), names)
+    const subjects = await this.#subjects(names);
+    return new Sessions(installation.database).list(limit, installation.now(), subjects)
       .filter(({ version }) => verifying.has(version));
   }
 
@@ -145,17 +164,29 @@ export class Accounts {
    * Ends every session of some users, of all of them or of none, and answers how many that were. Others are told of
    * those that have ended here already, too: it may not have been possible then.
    */
-  async endSessionsOf(names: readonly string[]): Promise<number> {
+  async endSessionsOf(users: readonly string[]): Promise<number> {
+    const names = (await this.#subjects(users))!;
     await this.secrets.fleet.shareEnded(({ database }, now) =>
       names.flatMap((name) => new Sessions(database).endedOf(name, now))
     );
-    const reasons = names.map((name) => `sessions of ${name}`);
+    const reasons = [...new Set(users.map((name) => preparedName(name) ?? name))].map((name) =>
+      `sessions of ${name}`
+    );
     return await this.#endAllOf(names, EVENTS.sessionsRevoked, reasons);
   }
 
-  async #mustBeKnown(name: string): Promise<void> {
+  /** The name under which a user is stored. */
+  async #known(name: string): Promise<string> {
     const { installation } = await this.secrets.open();
-    if (new Users(installation.database).find(name) === undefined) throw unknown();
+    const user = namedUser(new Users(installation.database), name);
+    if (user === undefined) throw unknown();
+    return user.name;
+  }
+
+  /** Subjects of the tokens of some users, however their names are typed. */
+  async #subjects(names: readonly string[] | undefined): Promise<string[] | undefined> {
+    const { database } = (await this.secrets.open()).installation;
+    return names && [...new Set(names.flatMap((name) => subjectsOf(new Users(database), name)))];
   }
 
   /**
@@ -238,8 +269,6 @@ function endedNow(sql: Sql, name: string, now: number): Session[] {
   return new Sessions(sql).open(name, now).map((row) => ({ ...row, revoked_at: now }));
 }
 
-const LONGEST_NAME = 128;
-
 // Whole ones, as the table takes them; a token's time may be any number.
 function milliseconds(seconds: unknown): number | undefined {
   if (typeof seconds !== "number") return undefined;
@@ -249,16 +278,6 @@ function milliseconds(seconds: unknown): number | undefined {
 function noJti(): RekeyError {
   return new RekeyError("usage", "Cannot end the session: the token has no jti", {
     hint: "Its issuer has to give it one; until then only a rotation ends it",
-  });
-}
-
-function usable(name: string): string {
-  const normal = name.normalize("NFC");
-  // One that begins with a dash would be taken for a flag.
-  if (/^(?!-)[^\s\p{C}]{1,128}$/u.test(normal) && normal === name) return name;
-  throw new RekeyError("usage", "Cannot use the user name", {
-    hint:
-      `Use 1 to ${LONGEST_NAME} characters without spaces and control characters, no dash first`,
   });
 }
 

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 import { RekeyError } from "../core/errors.ts";
+import { isUsablePassword, preparedPassword } from "./names.ts";
 
 // As OWASP advises for passwords: 128 MiB, about half a second on one core.
 const PARAMETERS = { ln: 17, r: 8, p: 1 };
@@ -12,7 +13,11 @@ const SALT_BYTES = 16;
 const LONGEST = 1_024;
 const SHORTEST = 8;
 
-const PHC = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
+// How a password is prepared. Those that do not say were made before it was OpaqueString: of the text's NFKC.
+const OPAQUE = 1;
+
+const PHC =
+  /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})(?:,prep=(\d))?\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
 
 interface Parameters {
   /** log2 of scrypt's N. */
@@ -28,7 +33,13 @@ interface Parameters {
  * @throws {RekeyError} `usage` when it is too short or too long.
  */
 export async function hashPassword(password: string): Promise<string> {
-  const length = [...password].length;
+  if (!isUsablePassword(password)) {
+    throw new RekeyError("usage", "Cannot use the password: a character of it is not allowed", {
+      hint: "Leave out control characters, and those that are not seen or not assigned (RFC 8265)",
+    });
+  }
+  const prepared = preparedPassword(password);
+  const length = [...prepared].length;
   if (length < SHORTEST || length > LONGEST) {
     throw new RekeyError(
       "usage",
@@ -37,9 +48,9 @@ export async function hashPassword(password: string): Promise<string> {
     );
   }
   const salt = randomBytes(SALT_BYTES);
-  const hash = await derive(password, salt, PARAMETERS, HASH_BYTES);
+  const hash = await derive(prepared, salt, PARAMETERS, HASH_BYTES);
   const { ln, r, p } = PARAMETERS;
-  return `$scrypt$ln=${ln},r=${r},p=${p}$${unpadded(salt)}$${unpadded(hash)}`;
+  return `$scrypt$ln=${ln},r=${r},p=${p},prep=${OPAQUE}$${unpadded(salt)}$${unpadded(hash)}`;
 }
 
 /** How a password compares with a stored hash. */
@@ -60,25 +71,44 @@ export async function verifyPassword(
   stored: string | undefined,
 ): Promise<PasswordVerdict> {
   const known = stored === undefined ? nobody() : parse(stored);
-  const tried = [...password].length > LONGEST ? "" : password;
-  const hash = await derive(tried, known.salt, known, known.hash.length);
+  // Half of a surrogate pair would be hashed as another character.
+  const tried = [...password].length > LONGEST || !password.isWellFormed() ? "" : password;
+  const older = tried.normalize("NFKC");
+  const prepared = known.prep === OPAQUE ? preparedPassword(tried) : older;
+  const hash = await derive(prepared, known.salt, known, known.hash.length);
   const right = timingSafeEqual(hash, known.hash) && stored !== undefined && tried === password;
   const { ln, r, p } = PARAMETERS;
-  return { right, outdated: known.ln !== ln || known.r !== r || known.p !== p };
+  // A password that the two ways of preparing tell apart keeps its hash: it may be typed in the other form next time.
+  const lasting = known.prep === OPAQUE ||
+    (preparedPassword(tried) === older && isUsablePassword(tried));
+  return { right, outdated: lasting && (known.ln !== ln || known.r !== r || known.p !== p) };
 }
 
 // Made when it is needed: the first random bytes of a process take it a third of a millisecond.
 function nobody() {
-  return { ...PARAMETERS, salt: randomBytes(SALT_BYTES), hash: randomBytes(HASH_BYTES) };
+  return {
+    ...PARAMETERS,
+    prep: OPAQUE,
+    salt: randomBytes(SALT_BYTES),
+    hash: randomBytes(HASH_BYTES),
+  };
 }
 
-function parse(stored: string): Parameters & { salt: Buffer; hash: Buffer } {
-  const [, ln, r, p, salt, hash] = PHC.exec(stored) ?? [];
+function parse(
+  stored: string,
+): Parameters & { prep: number | undefined; salt: Buffer; hash: Buffer } {
+  const [, ln, r, p, prep, salt, hash] = PHC.exec(stored) ?? [];
   const parameters = { ln: Number(ln), r: Number(r), p: Number(p) };
   // Others need more memory than there may be: somebody has changed the row.
   const bounded = 128 * parameters.r * 2 ** parameters.ln <= MAX_MEMORY / 2 && parameters.p <= 4;
   if (salt !== undefined && hash !== undefined && bounded && parameters.ln > 0) {
-    return { ...parameters, salt: Buffer.from(salt, "base64"), hash: Buffer.from(hash, "base64") };
+    const known = prep === undefined ? undefined : Number(prep);
+    return {
+      ...parameters,
+      prep: known,
+      salt: Buffer.from(salt, "base64"),
+      hash: Buffer.from(hash, "base64"),
+    };
   }
   throw new RekeyError(
     "database_damaged",
@@ -91,8 +121,7 @@ function parse(stored: string): Parameters & { salt: Buffer; hash: Buffer } {
 
 function derive(password: string, salt: Uint8Array, { ln, r, p }: Parameters, length: number) {
   const options = { N: 2 ** ln, r, p, maxmem: MAX_MEMORY };
-  // Equal characters may be typed as different code points.
-  const bytes = new TextEncoder().encode(password.normalize("NFKC"));
+  const bytes = new TextEncoder().encode(password);
   return new Promise<Buffer>((resolve, reject) => {
     scrypt(bytes, salt, length, options, (error, key) => {
       bytes.fill(0);

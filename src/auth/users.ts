@@ -20,6 +20,12 @@ export class Users {
       | undefined;
   }
 
+  /** Names with characters beyond ASCII: the others can be written in one way only. */
+  beyondAscii(): string[] {
+    return this.sql.prepare("SELECT name FROM rekey_users WHERE name GLOB '*[^ -~]*'").all()
+      .map(({ name }) => String(name));
+  }
+
   /** The first users in the order of their names, or the first after a name. */
   list(limit: number, after = ""): User[] {
     const rows = this.sql.prepare("SELECT * FROM rekey_users WHERE name > ? ORDER BY name LIMIT ?")

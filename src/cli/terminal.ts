@@ -1,4 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
+import { utf8 } from "../core/utf8.ts";
 
 /** Asks a person a question that is answered with yes or no; anything but `y` or `yes` is no. */
 export type Confirm = (question: string) => boolean;
@@ -33,9 +34,26 @@ export function askTerminal(question: string): boolean {
  */
 export function readStdin(limit: number): string {
   const bytes = readStdinBytes(limit);
+  // What is no UTF-8 is no token either, and refused as such.
   const text = new TextDecoder().decode(bytes);
   // What was not read may be what makes it wrong.
   return bytes.length > limit ? text.padEnd(limit + 1) : text.trim();
+}
+/**
+ * The text that bytes are which came from a person or a program.
+ *
+ * @throws {RekeyError} `usage` when they are not UTF-8: another text must not take their place.
+ */
+export function typedText(bytes: Uint8Array, what: string): string {
+  try {
+    return utf8(bytes);
+  } catch {
+    throw new RekeyError("usage", `Cannot use ${what}: it is not UTF-8`, {
+      hint: "Is the terminal's or the file's encoding another one? iconv converts it",
+    });
+  } finally {
+    bytes.fill(0);
+  }
 }
 
 /** Reads stdin to its end, or until it holds more than `limit` bytes. */
@@ -94,7 +112,7 @@ function readHidden(): string {
     const [key] = readSome(byte) === null ? [CTRL_D] : byte;
     if (key === CTRL_C) throw new RekeyError("cancelled", "Cancelled: nothing was changed");
     if (key === CTRL_D || key === NEWLINE || key === RETURN) {
-      return new TextDecoder().decode(new Uint8Array(typed));
+      return typedText(new Uint8Array(typed), "what was typed");
     }
     if (key !== BACKSPACE && key !== DELETE) typed.push(key!);
     // A character of more than one byte goes as a whole.

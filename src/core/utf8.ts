@@ -13,6 +13,16 @@ export function utf8(bytes: Uint8Array): string {
   return UTF_8.decode(bytes);
 }
 
+/** Whether what stands behind percent signs (RFC 3986 §2.1) is UTF-8; a URL's parser would put other characters there. */
+export function escapesUtf8(text: string): boolean {
+  try {
+    text.match(/(?:%[0-9a-f]{2})+/gi)?.forEach(decodeURIComponent);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** A text as SQLite gives it back: a NUL would end it there, and half of a surrogate pair would be another character. */
 export function storable(text: string): string {
   return text.toWellFormed().replaceAll("\0", "\ufffd");

@@ -1,3 +1,4 @@
+import { escapesUtf8 } from "../core/utf8.ts";
 import type { VerifyPolicy } from "../auth/verifier.ts";
 import { HttpRefusal } from "./problem.ts";
 
@@ -36,6 +37,8 @@ export function wantedBy(request: Request): Wanted | undefined {
   const scopes = scopesOf(given.getAll("scope"));
   const [audience, issuer] = [onlyOf(given, "aud"), onlyOf(given, "iss")];
   if (scopes.length === 0 && audience === undefined && issuer === undefined) return undefined;
+  // Another character in its place could be what a token has.
+  if (!escapesUtf8(query)) throw refusal("its query is not UTF-8", "Escape it as RFC 3986 has it");
   return { policy: { also: { audience, issuer } }, scopes };
 }
 

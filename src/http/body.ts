@@ -1,5 +1,6 @@
 import type * as z from "../libraries/zod.ts";
 import { parseStrictJson, StrictJsonError } from "../auth/strict_json.ts";
+import { escapesUtf8, utf8 } from "../core/utf8.ts";
 import type { Soon } from "../core/soon.ts";
 import { HttpRefusal } from "./problem.ts";
 
@@ -37,10 +38,21 @@ export async function readForm<S extends z.ZodType>(
 ): Promise<z.output<S>> {
   const wanted = "application/x-www-form-urlencoded";
   if (mediaType(request) !== wanted) throw wrongType(wanted);
-  const pairs = [...new URLSearchParams(new TextDecoder().decode(await readBytes(request)))];
+  const pairs = [...new URLSearchParams(formText(await readBytes(request)))];
   const form = new Map(pairs);
   if (form.size < pairs.length) throw bad("a parameter stands in it twice");
   return check(schema, Object.fromEntries(form));
+}
+
+// What is no UTF-8, as it is or behind percent signs, would be read as another text.
+function formText(bytes: Uint8Array): string {
+  try {
+    const text = utf8(bytes);
+    if (escapesUtf8(text)) return text;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
+  throw bad("it is not UTF-8");
 }
 
 function mediaType(request: Request): string | undefined {

@@ -156,7 +156,7 @@ Deno.test("a rotation ends sessions in the list too, and long-ended ones are for
 Deno.test("names and passwords that cannot be used are refused", async () => {
   using environment = testEnvironment();
   const { manager, accounts } = await prepared(environment);
-  for (const name of ["", "a b", "a\nb", "x".repeat(129), "e\u0301"]) {
+  for (const name of ["", "a b", "a\nb", "x".repeat(129), "\u{1F600}"]) {
     await assert.rejects(accounts.add(name, PASSWORD), coded("usage"), JSON.stringify(name));
   }
   for (const password of ["", "seven77", "x".repeat(1_025)]) {
@@ -212,7 +212,7 @@ Deno.test("a new password that overtakes a login leaves it without a session", a
 Deno.test("passwords and names are measured in characters, whatever their code units", async () => {
   using environment = testEnvironment();
   const { manager, accounts, auth } = await prepared(environment);
-  const [name, password] = ["\u{1F600}".repeat(100), "\u{1F511}".repeat(600)];
+  const [name, password] = ["\u{20000}".repeat(100), "\u{1F511}".repeat(600)];
   await accounts.add(name, password);
   for (let i = 0; i < 7; i++) await auth.login({ name, password }, 60);
   manager.close();

@@ -2,15 +2,15 @@ import { rfc3339 } from "../../core/clock.ts";
 import { RekeyError } from "../../core/errors.ts";
 import type { Context } from "../context.ts";
 import { printable } from "../describe.ts";
-import { askHidden, mustBeWanted, readStdinBytes } from "../terminal.ts";
+import { askHidden, mustBeWanted, readStdinBytes, typedText } from "../terminal.ts";
 
 // Far more than a password may have; the rest says how long it is.
 const LONGEST_INPUT = 65_536;
 
 /** Adds a user. */
 export async function userAdd(name: string, { accounts, output }: Context): Promise<void> {
-  await accounts.add(name, newPassword());
-  output.result({ user: name }, [`Added ${printable(name)}`]);
+  const user = await accounts.add(name, newPassword());
+  output.result({ user }, [`Added ${printable(user)}`]);
 }
 
 /** Flags of `rekey user list`. */
@@ -44,8 +44,8 @@ export async function userList(options: UserListFlags, { accounts, output }: Con
 
 /** Sets a new password; the user's sessions end. */
 export async function userPasswd(name: string, { accounts, output }: Context): Promise<void> {
-  await accounts.setPassword(name, newPassword());
-  output.result({ user: name }, [`Set a new password for ${printable(name)}; open sessions ended`]);
+  const user = await accounts.setPassword(name, newPassword());
+  output.result({ user }, [`Set a new password for ${printable(user)}; open sessions ended`]);
 }
 
 /** Flags of `rekey user remove`. */
@@ -58,14 +58,14 @@ export interface UserRemoveFlags {
 export async function userRemove(options: UserRemoveFlags, context: Context): Promise<void> {
   const { name, force = false } = options;
   mustBeWanted(force, `Remove ${printable(name)} and end their sessions?`, context.confirm);
-  await context.accounts.remove(name);
-  context.output.result({ user: name }, [`Removed ${printable(name)}; open sessions ended`]);
+  const user = await context.accounts.remove(name);
+  context.output.result({ user }, [`Removed ${printable(user)}; open sessions ended`]);
 }
 
 // Asked for twice on a terminal; else the first line of stdin, which is no argument that others can see.
 function newPassword(): string {
   if (!Deno.stdin.isTerminal()) {
-    return new TextDecoder().decode(readStdinBytes(LONGEST_INPUT)).replace(/\r?\n$/, "");
+    return typedText(readStdinBytes(LONGEST_INPUT), "the password").replace(/\r?\n$/, "");
   }
   const password = askHidden("New password");
   if (askHidden("The same again") === password) return password;
