@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { utf8 } from "../core/utf8.ts";
+import { readFileIfThere } from "../files/private_files.ts";
 import { type ErrorCode, quoted, RekeyError } from "../core/errors.ts";
 import { pathOf } from "../core/written_path.ts";
 import { EtcdClient } from "../etcd/client.ts";
@@ -128,13 +129,18 @@ function prefix(text: string): string {
 
 function contents(path: string, name: string, code: ErrorCode): string {
   try {
-    return utf8(Deno.readFileSync(path));
+    // They are read whenever etcd is connected to: a pipe would be empty the second time.
+    return utf8(readFileIfThere(path) ?? neverThere());
   } catch (cause) {
     throw new RekeyError(code, `Cannot read the file of ${name}`, {
       hint: "Name a file that this user may read",
       cause,
     });
   }
+}
+
+function neverThere(): never {
+  throw new Deno.errors.NotFound();
 }
 
 function unusable(names: string, cause?: unknown): RekeyError {

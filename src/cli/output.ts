@@ -48,6 +48,12 @@ export class Output {
     for (const line of lines) this.streams.stdout(`${line}\n`);
   }
 
+  /** The command's result when stdout carries something else, such as a backup: on stderr. */
+  aside(object: Record<string, unknown>, human: readonly string[]): void {
+    if (this.options.json) this.streams.stderr(`${JSON.stringify(object)}\n`);
+    else human.forEach((line) => this.remark(line));
+  }
+
   /** A table for people; on a terminal it is cut at the right rather than folded. */
   table(rows: readonly (readonly string[])[]): void {
     const { columns } = this.streams;
@@ -142,5 +148,24 @@ function writeAll(stream: { writeSync(data: Uint8Array): number }, text: string)
         cause: error,
       },
     );
+  }
+}
+
+/**
+ * Writes bytes to stdout, all of them.
+ *
+ * @throws {RekeyError} `failed` when they cannot be written: whoever reads them must not take a part for the whole.
+ */
+export function writeBytes(bytes: Uint8Array): void {
+  for (let rest = bytes; rest.length > 0;) {
+    try {
+      rest = rest.subarray(Deno.stdout.writeSync(rest));
+    } catch (error) {
+      if (error instanceof Deno.errors.WouldBlock) continue;
+      throw new RekeyError("failed", "Cannot write to stdout: what was written is not whole", {
+        hint: "Has whoever reads it ended, or is the disk full?",
+        cause: error,
+      });
+    }
   }
 }

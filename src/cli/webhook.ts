@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { createHmac, randomUUID } from "node:crypto";
 import { RekeyError } from "../core/errors.ts";
-import { readFileIfThere } from "../files/private_files.ts";
+import { readInput, readInputText } from "../files/input_files.ts";
 import { formatFor, hasSecretAddress, type NoticeFormatName, postOf } from "./notice_formats.ts";
 import type { Notice } from "./notice_text.ts";
 import { refusalBody } from "./refusal_body.ts";
@@ -136,8 +136,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
 ];
 
 function addressesIn(path: string): string[] {
-  const bytes = readFileIfThere(path, LONGEST_FILE);
-  const lines = Buffer.from(bytes ?? []).toString().split(/\r?\n/).map((line) => line.trim())
+  const lines = readInputText(path).split(/\r?\n/).map((line) => line.trim())
     .filter((line) => line !== "" && !line.startsWith("#"));
   if (lines.length > 0) return lines;
   throw new RekeyError("usage", "Cannot use the file of --notify-url-file: it names no address", {
@@ -152,7 +151,7 @@ function isSafe({ protocol, hostname, username, password }: URL): boolean {
 }
 
 function keyIn(path: string | undefined): Uint8Array {
-  const bytes = path === undefined ? undefined : readFileIfThere(path);
+  const bytes = path === undefined ? undefined : readInput(path);
   const text = Buffer.from(bytes ?? []).toString().trim().replace(/^whsec_/, "");
   bytes?.fill(0);
   const key = Buffer.from(text, "base64");

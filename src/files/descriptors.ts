@@ -10,12 +10,6 @@ const POLLIN = 1;
 /** Bytes of a read that is tried: what a pipe holds. */
 const PIECE = 65_536;
 
-/** How a reading of a descriptor ended. */
-export type Read =
-  | { readonly bytes: Uint8Array }
-  /** `late`: nothing came in time; `long`: there is more than was wanted; `failed`: the system refused. */
-  | { readonly failure: "late" | "long" | "failed" };
-
 function loadLibrary() {
   if (Deno.build.os !== "linux") return undefined;
   return Deno.dlopen("libc.so.6", {
@@ -53,32 +47,28 @@ export function withDescriptor<T>(path: string, use: (descriptor: number) => T):
   }
 }
 
+/** How long the first bytes may take, and all that come after others, in milliseconds. */
+export interface Patience {
+  readonly first: number;
+  readonly next: number;
+}
+
 /**
- * Reads a descriptor to its end.
+ * Reads a descriptor to its end, piece by piece.
  *
- * @param longest in bytes.
- * @param patience how long the first bytes may take, and all that come after others, in milliseconds.
+ * @returns `late` when nothing came in time, `failed` when the system refused.
  */
-export function readToEnd(
+export function forEachPiece(
   descriptor: number,
-  longest: number,
-  patience: { readonly first: number; readonly next: number },
-): Read {
-  const pieces: Uint8Array[] = [];
-  let failure: "late" | "long" | "failed" | undefined;
-  const take = (piece: Uint8Array) => {
-    pieces.push(piece);
-    return pieces.reduce((sum, { length }) => sum + length, 0) <= longest;
-  };
+  patience: Patience,
+  take: (piece: Uint8Array) => void,
+): "ended" | "late" | "failed" {
   for (let wait = patience.first;; wait = patience.next) {
     const piece = next(descriptor, wait);
-    if (typeof piece === "string") failure = piece;
-    else if (piece.length > 0 && !take(piece)) failure = "long";
-    if (failure !== undefined || piece.length === 0) break;
+    if (typeof piece === "string") return piece;
+    if (piece.length === 0) return "ended";
+    take(piece);
   }
-  const bytes = new Uint8Array(Buffer.concat(pieces));
-  pieces.forEach((piece) => piece.fill(0));
-  return failure === undefined ? { bytes } : { failure };
 }
 
 /** The next bytes; none at the end. */

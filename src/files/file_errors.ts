@@ -53,10 +53,20 @@ export function tooLarge(path: string, longest: number): RekeyError {
 }
 
 /** A folder, a pipe or a device, where a file is wanted. */
-export function notRegular(path: string): RekeyError {
-  return new RekeyError("database_unusable", `Cannot use ${path}: it is no regular file`, {
-    hint: "Name another one",
+export function notRegular(path: string, info?: Deno.FileInfo): RekeyError {
+  return new RekeyError("database_unusable", `Cannot use ${path}: ${kindOf(info)}`, {
+    hint: info?.isFifo
+      ? "It can be read once only, and is needed again: name a file, or a command where one can be given"
+      : "Name another one",
   });
+}
+
+function kindOf(info: Deno.FileInfo | undefined): string {
+  if (info?.isDirectory) return "it is a folder";
+  if (info?.isSocket) return "it is a socket";
+  if (info?.isFifo) return "it is a pipe, no regular file";
+  if (info?.isCharDevice || info?.isBlockDevice) return "it is a device, no regular file";
+  return "it is no regular file";
 }
 
 /** Refuses what belongs to somebody else. */

@@ -93,8 +93,9 @@ export function readFileIfThere(path: string, longest = LONGEST_FILE): Uint8Arra
   return explainFiles(path, () => {
     try {
       // Opening a pipe would wait for its other end.
-      const { isFile, size } = Deno.statSync(path);
-      if (!isFile) throw notRegular(path);
+      const info = Deno.statSync(path);
+      const { isFile, size } = info;
+      if (!isFile) throw notRegular(path, info);
       if (size > longest) throw tooLarge(path, longest);
       return Deno.readFileSync(path);
     } catch (error) {

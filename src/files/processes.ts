@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { readToEnd, withDescriptor } from "./descriptors.ts";
+import { forEachPiece, withDescriptor } from "./descriptors.ts";
 
 /** A process, told from another one that gets its number later. */
 export interface ProcessId {
@@ -62,13 +62,12 @@ function namespace(): string {
 
 const bootOf = (place: string) => place.split(" ")[0];
 
-// Of all locks of a large machine.
-const LONGEST = 2 ** 22;
-
-const PATIENCE = { first: 0, next: 0 };
+const AT_ONCE = { first: 0, next: 0 };
 
 /** A text below `/proc`; `undefined` when there is none. */
 export function processText(path: string): string | undefined {
-  const read = withDescriptor(path, (descriptor) => readToEnd(descriptor, LONGEST, PATIENCE));
-  return read && "bytes" in read ? Buffer.from(read.bytes).toString("latin1") : undefined;
+  const pieces: Uint8Array[] = [];
+  const take = (piece: Uint8Array) => void pieces.push(piece);
+  const end = withDescriptor(path, (descriptor) => forEachPiece(descriptor, AT_ONCE, take));
+  return end === "ended" ? Buffer.concat(pieces).toString("latin1") : undefined;
 }

@@ -8,6 +8,12 @@ export const STAGE = ".rekey-restore-";
 /** How folders begin in which a backup is looked at, for a moment and without the lock. */
 export const PEEK = ".rekey-peek-";
 
+/** How folders begin that hold a backup which goes through a pipe, without the lock. */
+export const SPOOL = ".rekey-pipe-";
+
+// Since something came out of the pipe last: a person may be asked for a passphrase then.
+const LONGEST_PIPE_MS = 600_000;
+
 const MOMENT_MS = 60_000;
 
 /**
@@ -17,7 +23,9 @@ const MOMENT_MS = 60_000;
 export function removeUnfinished(folder: string): void {
   for (const name of namesIn(folder)) {
     const path = join(folder, name);
-    const old = name.startsWith(PEEK) && Math.abs(Date.now() - timeOf(path)) > MOMENT_MS;
+    const age = Math.abs(Date.now() - timeOf(path));
+    const old = (name.startsWith(PEEK) && age > MOMENT_MS) ||
+      (name.startsWith(SPOOL) && age > LONGEST_PIPE_MS);
     if (name.startsWith(STAGE) || old) removeFolder(path);
   }
 }

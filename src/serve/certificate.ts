@@ -1,5 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { RekeyError } from "../core/errors.ts";
+import { utf8 } from "../core/utf8.ts";
+import { readFileIfThere } from "../files/private_files.ts";
 import { isAddress } from "../http/host.ts";
 
 /** Where a certificate and its key are: paths of PEM files. */
@@ -135,14 +137,18 @@ function timeOf(text: string): number {
 }
 
 function textOf(path: string): string {
+  let cause: unknown;
   try {
-    return Deno.readTextFileSync(path);
+    // It is read again and again: from a pipe it would come once, if at all.
+    const data = readFileIfThere(path);
+    if (data !== undefined) return utf8(data);
   } catch (error) {
-    throw new RekeyError("usage", `Cannot read ${path}`, {
-      hint: "Name a PEM file that this user may read",
-      cause: error,
-    });
+    cause = error;
   }
+  throw new RekeyError("usage", `Cannot read ${path}`, {
+    hint: "Name a PEM file that this user may read",
+    cause,
+  });
 }
 
 function unusable(path: string, why: string, hint: string, cause?: unknown): RekeyError {

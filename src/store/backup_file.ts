@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { explainFiles } from "../files/file_errors.ts";
 import { isThere, sizeOf } from "../files/file_facts.ts";
 import { copyPrivateFile, moveIntoPlace } from "../files/file_moves.ts";
 import { makePrivateFile, removeFile } from "../files/private_files.ts";
@@ -141,7 +142,28 @@ export function stageBackup(path: string, staged: string): void {
   if (sizeOf(`${path}-wal`) > 0) {
     throw unusable("its write-ahead log lies beside it, as a copy by cp");
   }
+  mustBeginAsDatabase(path);
   copyPrivateFile(path, staged);
+}
+
+const MAGIC = new TextEncoder().encode("SQLite format 3\0");
+
+/**
+ * Makes sure that what is taken for a backup begins as an SQLite database does, before all of it is copied.
+ *
+ * @throws {RekeyError} `backup_unusable` when it does not.
+ */
+export function refuseOther(beginning: Uint8Array): void {
+  if (beginning.subarray(0, MAGIC.length).every((byte, at) => byte === MAGIC[at])) return;
+  throw unusable("it is damaged, or no SQLite database");
+}
+
+function mustBeginAsDatabase(path: string): void {
+  // What is no file is refused by whoever copies it.
+  if (explainFiles(path, () => Deno.statSync(path)).isFile !== true) return;
+  using file = explainFiles(path, () => Deno.openSync(path));
+  const beginning = new Uint8Array(MAGIC.length);
+  refuseOther(beginning.subarray(0, file.readSync(beginning) ?? 0));
 }
 
 function unusable(why: string, cause?: unknown): RekeyError {
@@ -158,6 +180,6 @@ export function refuseExisting(path: string): void {
 
 function isInTheWay(path: string): RekeyError {
   return new RekeyError("backup_unusable", `Cannot write ${path}: it is there already`, {
-    hint: "Name a new file; a backup is never overwritten",
+    hint: "Name a new file, since a backup is never overwritten, or - for stdout",
   });
 }

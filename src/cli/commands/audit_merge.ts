@@ -1,7 +1,8 @@
 import { basename } from "node:path";
 import type { AuditRow } from "../../audit/events.ts";
 import { mergeLogs } from "../../audit/merge.ts";
-import { RekeyError } from "../../core/errors.ts";
+import { asRefusal, RekeyError } from "../../core/errors.ts";
+import { readInputText } from "../../files/input_files.ts";
 import type { Context } from "../context.ts";
 
 /** Merges what `audit export` has printed on several machines, named by their files. */
@@ -40,9 +41,9 @@ function parsed(path: string, line: string): AuditRow {
 
 function textOf(path: string): string {
   try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    throw unusable(path, "it cannot be read");
+    return readInputText(path);
+  } catch (error) {
+    throw unusable(path, asRefusal(error).message.replace(/^[^:]*: /, ""));
   }
 }
 

@@ -4,10 +4,12 @@ import { backUp } from "../../backup/backup.ts";
 import type { Openers, Readers } from "../../backup/envelope.ts";
 import { restore as bringBack, type Restored } from "../../backup/restore.ts";
 import { RekeyError } from "../../core/errors.ts";
-import { readFileIfThere } from "../../files/private_files.ts";
+import { streamBackup, wholeBackup } from "../../backup/spool.ts";
+import { isStream, readInputText } from "../../files/input_files.ts";
 import type { BackupInfo } from "../../store/backup_file.ts";
 import type { Context } from "../context.ts";
 import { printable } from "../describe.ts";
+import { writeBytes } from "../output.ts";
 import { askHidden } from "../terminal.ts";
 
 /** Flags of `rekey backup`. */
@@ -21,21 +23,29 @@ export interface BackupFlags {
 
 /** Writes a copy of the database. */
 export async function backup(options: BackupFlags, { secrets, output }: Context): Promise<void> {
-  const path = named(options.path);
-  const { info: { app, made_at, secret }, location } = await backUp(
-    secrets,
-    path,
-    readers(options),
-  );
-  output.result({ app, path, made_at, with_secret: secret !== undefined }, [
-    `Backed up ${app} to ${printable(path)}`,
-  ]);
+  const toStdout = options.path === "-";
+  const path = toStdout ? options.path : named(options.path);
+  if (toStdout) mustNotBeTerminal();
+  const sealedFor = readers(options);
+  const write = (file: string) => backUp(secrets, file, sealedFor);
+  const { info: { app, made_at, secret }, location } = toStdout
+    ? await streamBackup(secrets.environment, write, (piece) => writeBytes(piece))
+    : await write(path);
+  const result = { app, path, made_at, with_secret: secret !== undefined };
+  const human = [`Backed up ${app} to ${toStdout ? "stdout" : printable(path)}`];
+  if (toStdout) output.aside(result, human);
+  else output.result(result, human);
   if (secret !== undefined) return;
   output.remark(
     location === "keyring"
       ? "The secret is in the keyring and not in the backup; --with-secret adds it"
       : "The secret in it opens with this machine's KEK only; --with-secret adds a passphrase's",
   );
+}
+
+function mustNotBeTerminal(): void {
+  if (!Deno.stdout.isTerminal()) return;
+  throw usage("Cannot write a backup to a terminal", "Redirect it: `rekey backup - > FILE`");
 }
 
 function readers(options: BackupFlags): Readers | undefined {
@@ -65,12 +75,18 @@ export interface RestoreFlags {
 /** Brings a backup back. */
 export async function restore(options: RestoreFlags, context: Context): Promise<void> {
   const { secrets, output, store } = context;
-  const restored = await bringBack(secrets.environment, named(options.path), {
+  const how = {
     force: options.force ?? false,
     newSecret: options.newSecret ?? false,
     store,
-    openers: (info) => Promise.resolve(openers(options, info)),
-  });
+    openers: (info: BackupInfo) => Promise.resolve(openers(options, info)),
+  };
+  const path = isStream(options.path) ? options.path : named(options.path);
+  const restored = await wholeBackup(
+    secrets.environment,
+    path,
+    (whole) => bringBack(secrets.environment, whole, how),
+  );
   const { info, version, secretFrom, replaced, lost, movedTo, copiedTo, logLost } = restored;
   output.result({
     app: info.app,
@@ -145,7 +161,7 @@ function askTwice(): string {
 }
 
 function passphraseIn(path: string): string {
-  return notEmpty(textOf(path).replace(/\r?\n$/, ""));
+  return notEmpty(readInputText(path).replace(/\r?\n$/, ""));
 }
 
 function notEmpty(passphrase: string): string {
@@ -155,20 +171,10 @@ function notEmpty(passphrase: string): string {
 
 // As age writes them: comments and empty lines between.
 function linesOf(path: string): string[] {
-  const lines = textOf(path).split("\n").map((line) => line.trim())
+  const lines = readInputText(path).split("\n").map((line) => line.trim())
     .filter((line) => line !== "" && !line.startsWith("#"));
   if (lines.length > 0) return lines;
   throw usage("Cannot use the key file: there is no key in it", "Make one with `age-keygen`");
-}
-
-function textOf(path: string): string {
-  const data = readFileIfThere(path);
-  if (data === undefined) throw usage(`Cannot read ${path}: it is not there`, "Name another file");
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
-  } catch {
-    throw usage(`Cannot use ${path}: it is no text`, "Name another file");
-  }
 }
 
 function named(path: string): string {

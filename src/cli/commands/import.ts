@@ -2,7 +2,6 @@ import { provenUse, saidUse, type Use } from "../../auth/import_check.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { placeName } from "../../core/secret_store.ts";
 import { isThere } from "../../files/file_facts.ts";
-import { readFileIfThere } from "../../files/private_files.ts";
 import { bytesSource, type Source, sourceOf } from "../../secret/import_source.ts";
 import { decodeText, type Encoding } from "../../secret/imported.ts";
 import { weaknesses } from "../../secret/weakness.ts";
@@ -10,6 +9,7 @@ import type { Algorithm } from "../../store/installation.ts";
 import { STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
 import type { Version } from "../../store/versions.ts";
 import { warnOfOthers } from "../where_looked.ts";
+import { readInput } from "../../files/input_files.ts";
 import { type Context, variable as environmentVariable } from "../context.ts";
 import { describeVersion } from "../describe.ts";
 import { type PolicyFlags, withFlags } from "../policy_flags.ts";
@@ -166,7 +166,7 @@ async function judgedBy(flags: PolicyFlags, { secrets }: Context): Promise<[Toke
 function tokenOf(given: string): string {
   if (given === "-") return readStdin(LONGEST_INPUT);
   if (!given.startsWith("@")) return given;
-  const data = readFileIfThere(given.slice(1));
+  const data = readInput(given.slice(1));
   if (data !== undefined) return new TextDecoder().decode(data).trim();
   throw new RekeyError("usage", "Cannot read the token: its file is not there", {
     hint: "Write --check-token @FILE, or - for stdin",
@@ -188,7 +188,7 @@ function input({ fromEnv, file }: ImportFlags): { data: Uint8Array; origin: stri
     return { data: new TextEncoder().encode(value), origin: "an environment variable" };
   }
   if (file !== undefined) {
-    const data = readFileIfThere(file);
+    const data = readInput(file);
     if (data !== undefined) return { data, origin: "a file" };
     throw new RekeyError("usage", "Cannot import the file: it is not there", {
       hint: "Name another one with --file",

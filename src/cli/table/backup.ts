@@ -7,7 +7,7 @@ export const backupCommands: Commands = {
   backup: (program, runner) => {
     program.command("backup")
       .description("write a consistent copy of the database to a new file, while others go on")
-      .argument("<path>", "the new file")
+      .argument("<path>", "the new file; - is stdout")
       .option("--with-secret", "add the secret, sealed for a passphrase or for age recipients")
       .addOption(several("--recipient <key>", "age recipient, age1…"))
       .addOption(several("--recipients-file <path>", "file of age recipients, one a line"))
@@ -29,7 +29,7 @@ export const backupCommands: Commands = {
   restore: (program, runner) => {
     program.command("restore")
       .description("bring a backup back: verified first, then all of it or nothing")
-      .argument("<path>", "the backup")
+      .argument("<path>", "the backup; - is stdin")
       .option("--force", "replace the secret that is there")
       .addOption(several("--identity-file <path>", "age identities that open the secret in it"))
       .option("--passphrase-file <path>", "file of the passphrase that opens it", nonEmpty)
