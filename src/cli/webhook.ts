@@ -11,8 +11,6 @@ const [LONGEST_MS, TRIES, BETWEEN_MS] = [5_000, 3, 1_000];
 // Too early, too many: the same post may be taken later.
 const AGAIN = [408, 425, 429];
 
-const LONGEST_FILE = 65_536;
-
 const PROXIES = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 // What the specification of Standard Webhooks asks for.

@@ -50,6 +50,10 @@ const INPUTS: Record<string, Input> = {
       path,
     ) => ["security", "rotate-jwt-secret", ...ROTATE.slice(1), "--notify-key-file", path],
   },
+  "rotate --notify-url-file": { line: (path) => ["rotate", "--force", "--notify-url-file", path] },
+  "security rotate-jwt-secret --notify-url-file": {
+    line: (path) => ["security", "rotate-jwt-secret", "--force", "--notify-url-file", path],
+  },
   "--kek-file": { line: (path) => ["--app", "x", "--kek-file", path, "init"], again: true },
   "kek rotate --to-kek-file": {
     line: (path) => ["kek", "rotate", "--to-kek-file", path],
