@@ -87,8 +87,8 @@ export const SYSTEM: readonly Row[] = [
     why: "the runtime's time zone",
   },
   {
-    what: "`/etc/nsswitch.conf`, `/etc/passwd`, `libnss_….so`",
-    pattern: /^\/etc\/(nsswitch\.conf|passwd)$|\/libnss_\w+\.so\.2$/,
+    what: "`/etc/nsswitch.conf`, `/etc/{passwd,group}`, `libnss_….so`",
+    pattern: /^\/etc\/(nsswitch\.conf|passwd|group)$|\/libnss_\w+\.so\.2$/,
     how: "reads",
     // There is nothing to move to where it is already.
     database: [...ACTING.filter((name) => name !== "store move"), "schedule"],
