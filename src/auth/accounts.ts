@@ -106,10 +106,10 @@ export class Accounts {
     return { ...user, password: rehashed ?? user.password };
   }
 
-  /** The newest open sessions, of some users if names are given. */
+  /** The newest open sessions that this machine knows, of some users if names are given. */
   async sessions(limit: number, names?: readonly string[]): Promise<Session[]> {
     const { installation } = await this.secrets.open();
-    const verifying = new Set((await this.secrets.verifying()).map(({ version }) => version));
+    const verifying = new Set((await this.secrets.verifyingHere()).map(({ version }) => version));
     const subjects = await this.#subjects(names);
     return new Sessions(installation.database).list(limit, installation.now(), subjects)
       .filter(({ version }) => verifying.has(version));

@@ -122,13 +122,18 @@ export class AuthManager {
   /** How many sessions are valid now. No more than {@linkcode MOST_COUNTED} are counted: that many, or more. */
   async activeSessions(): Promise<number> {
     const { installation } = await this.secrets.open();
-    const sessions = new Sessions(installation.database);
-    return (await this.secrets.verifying()).reduce(
-      (sum, { version }) =>
-        sum + sessions.activeCount(version, installation.now(), MOST_COUNTED - sum),
-      0,
-    );
+    return activeIn(installation, await this.secrets.verifying());
   }
+}
+
+/** How many sessions of some versions are valid now; no more than {@linkcode MOST_COUNTED} are counted. */
+export function activeIn(installation: Installation, versions: readonly Version[]): number {
+  const sessions = new Sessions(installation.database);
+  const now = installation.now();
+  return versions.reduce(
+    (sum, { version }) => sum + sessions.activeCount(version, now, MOST_COUNTED - sum),
+    0,
+  );
 }
 
 async function sign(

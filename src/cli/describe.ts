@@ -45,6 +45,22 @@ export function table(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
+/** A time of RFC 3339 in UTC, for a narrow column. */
+export function toTheMinute(time: string): string {
+  return time.slice(0, 16).replace("T", " ");
+}
+
+/** The lines of a table for a terminal of so many columns: where a last cell is too long, it goes below its row. */
+export function fittedTable(rows: readonly (readonly string[])[], columns: number): string[] {
+  const lines = table(rows);
+  const folded = lines.flatMap((line, at) => {
+    const last = rows[at]!.at(-1)!;
+    const fits = line.length <= columns || last === "" || at === 0;
+    return fits ? [line] : [line.slice(0, line.length - last.length), `    ${last}`];
+  });
+  return fitted(folded.map((line) => line.trimEnd()), columns);
+}
+
 /** Lines for a terminal of so many columns: what is too long ends in `…`. */
 export function fitted(lines: readonly string[], columns: number): string[] {
   return lines.map((line) => line.length > columns ? `${line.slice(0, columns - 1)}…` : line);

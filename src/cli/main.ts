@@ -20,11 +20,12 @@ export async function main(args: readonly string[], version: string): Promise<nu
     output = outputFor(globals);
     await withContext(makeContext(globals, output, askTerminal, version), call);
   }, args);
+  let help = "";
   for (const command of [program, ...descendants(program)]) {
     // Its own texts for errors come here as exceptions, and are rendered like every other error.
     command.exitOverride().configureOutput({
       writeOut: systemStreams.stdout,
-      writeErr: () => {},
+      writeErr: (text) => help += text,
       getOutHasColors: () => false,
     });
   }
@@ -35,6 +36,13 @@ export async function main(args: readonly string[], version: string): Promise<nu
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     if (error instanceof Reported) return error.refusal.exitCode;
     if (error instanceof ProgramEnded) return error.status;
+    // As git does for a command that is missing; its status tells a script that nothing was done.
+    if (
+      error instanceof CommanderError && error.code === "commander.help" && !output.options.json
+    ) {
+      systemStreams.stdout(help);
+      return new RekeyError("usage", error.message).exitCode;
+    }
     const refusal = error instanceof CommanderError ? usageError(error) : refusalFor(error);
     output.error(refusal);
     return refusal.exitCode;

@@ -1,5 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
-import { fitted, printable, table } from "./describe.ts";
+import { fittedTable, printable, table } from "./describe.ts";
 
 // The rules of the terminal, all of them: the result goes to stdout and everything else to stderr; a
 // question is asked only when stdin and stderr are terminals; --json prints one object a line, errors
@@ -54,11 +54,18 @@ export class Output {
     else human.forEach((line) => this.remark(line));
   }
 
-  /** A table for people; on a terminal it is cut at the right rather than folded. */
-  table(rows: readonly (readonly string[])[]): void {
+  /**
+   * A table for people. On a terminal that is too narrow it is made of other rows, if there are any; a last cell that
+   * is too long goes below its row, and the rest is cut rather than folded.
+   */
+  table(
+    rows: readonly (readonly string[])[],
+    narrow: () => readonly (readonly string[])[] = () => rows,
+  ): void {
     const { columns } = this.streams;
     const lines = table(rows);
-    this.result({}, columns === undefined ? lines : fitted(lines, columns));
+    const fits = columns === undefined || lines.every((line) => line.length <= columns);
+    this.result({}, fits ? lines : fittedTable(narrow(), columns));
   }
 
   /** One of many results, as a JSON object on a line of its own. */

@@ -23,7 +23,7 @@ ${Object.entries(EXIT_STATUSES).map(([status, text]) => `  ${status.padEnd(4)} $
 
 A flag wins over its variable, which stands in brackets.
 
-\`rekey help TOPIC\` has pages about ${TOPICS.join(", ")}.`;
+\`rekey help TOPIC\`: ${TOPICS.join(", ")}.`;
 
 /** The command table. */
 const COMMANDS: Commands = {

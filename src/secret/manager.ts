@@ -249,6 +249,12 @@ export class SecretManager {
     return (await this.look()).versions;
   }
 
+  /** The same by what this machine knows; where others share the secret they are not asked. */
+  async verifyingHere(): Promise<readonly Version[]> {
+    const { installation, version } = await this.open();
+    return [version, ...inGrace(installation)];
+  }
+
   /** What a verification needs to know. */
   async look() {
     await this.fleet.mustBeKnown();
@@ -351,7 +357,8 @@ export class SecretManager {
   }
 }
 
-function inGrace(installation: Installation): Version[] {
+/** Older versions that verify still, by what this machine knows. */
+export function inGrace(installation: Installation): Version[] {
   const now = installation.now();
   return installation.versions.previous().filter(({ grace_until }) => (grace_until ?? 0) > now);
 }

@@ -1,7 +1,7 @@
 import { everyAuditRow, listAudit } from "../../audit/reader.ts";
 import type { AuditRow } from "../../audit/events.ts";
 import type { Context } from "../context.ts";
-import { printable } from "../describe.ts";
+import { printable, toTheMinute } from "../describe.ts";
 
 /** Flags of `rekey audit list`. Instants in milliseconds since the epoch. */
 export interface AuditListFlags {
@@ -22,7 +22,7 @@ export async function auditList(options: AuditListFlags, { secrets, output }: Co
   if (output.options.json) {
     for (const row of rows) output.line(row);
   } else {
-    output.table([HEADINGS, ...rows.map(cells)]);
+    output.table([HEADINGS, ...rows.map(cells)], () => [NARROW, ...rows.map(narrowCells)]);
   }
   const oldest = rows[0]?.seq ?? 1;
   if (rows.length === limit && oldest > 1) output.remark(`Older rows: --before ${oldest}`);
@@ -35,6 +35,20 @@ export async function auditExport(_options: unknown, { secrets, output }: Contex
 }
 
 const HEADINGS = ["SEQ", "TIME", "EVENT", "VERSION", "LOCATION", "TOOK", "ACTOR", "REASON"];
+
+const NARROW = ["SEQ", "TIME (UTC)", "EVENT", "V", "ACTOR", "REASON"];
+
+// Without what the figures of `stats` say better, so that who and why are seen.
+function narrowCells({ seq, time, event, version, actor, reason }: AuditRow): string[] {
+  return [
+    `${seq}`,
+    toTheMinute(time),
+    event.replace(/^JWT secret /, ""),
+    `${version ?? ""}`,
+    printable(actor),
+    printable(reason ?? ""),
+  ];
+}
 
 function cells(row: AuditRow): string[] {
   const took = row.duration === null ? "" : `${(row.duration / 1000).toFixed(1)} ms`;

@@ -1,7 +1,7 @@
 import { rfc3339 } from "../../core/clock.ts";
-import { RekeyError } from "../../core/errors.ts";
+import { asRefusal, RekeyError } from "../../core/errors.ts";
 import type { Context } from "../context.ts";
-import { printable } from "../describe.ts";
+import { printable, toTheMinute } from "../describe.ts";
 
 /** Flags of `rekey session list`. */
 export interface SessionListFlags {
@@ -10,7 +10,16 @@ export interface SessionListFlags {
 }
 
 /** Shows the open sessions, newest first. */
-export async function sessionList(options: SessionListFlags, { accounts, output }: Context) {
+export async function sessionList(options: SessionListFlags, context: Context): Promise<void> {
+  const { secrets } = context;
+  await secrets.open();
+  // What is known here is shown all the same.
+  const unknown = await secrets.fleet.mustBeKnown().then(() => undefined, asRefusal);
+  await showSessions(options, context);
+  if (unknown !== undefined) throw unknown;
+}
+
+async function showSessions(options: SessionListFlags, { accounts, output }: Context) {
   const sessions = await accounts.sessions(options.limit, options.user);
   const described = sessions.map(({ jti, sub, version, issued_at, expires_at }) => ({
     jti,
@@ -29,7 +38,10 @@ export async function sessionList(options: SessionListFlags, { accounts, output 
     expires_at,
     printable(sub),
   ]);
-  output.table([["SESSION", "ISSUED", "EXPIRES", "USER"], ...rows]);
+  output.table([["SESSION", "ISSUED", "EXPIRES", "USER"], ...rows], () => [
+    ["SESSION", "EXPIRES (UTC)", "USER"],
+    ...rows.map(([jti, , expires, user]) => [jti!, toTheMinute(expires!), user!]),
+  ]);
 }
 
 /** Flags of `rekey session revoke`. */

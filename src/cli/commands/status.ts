@@ -3,9 +3,11 @@ import { fallbackRate } from "../../audit/figures.ts";
 import { lastRotation } from "../../audit/reader.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
+import { inGrace } from "../../secret/manager.ts";
+import { activeIn } from "../../auth/manager.ts";
 import { ageOf, fromFuture, isAhead, isDue } from "../../secret/age.ts";
 import { announced } from "../../secret/announcement.ts";
-import type { Installation } from "../../store/installation.ts";
+import { Installation } from "../../store/installation.ts";
 import { isSamePolicy, STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
 import type { Version } from "../../store/versions.ts";
 import type { Context } from "../context.ts";
@@ -13,7 +15,6 @@ import { describePolicy, policyText } from "../policy_flags.ts";
 import { type FleetFacts, fleetFacts, fleetLines } from "../fleet_facts.ts";
 import { holderText, staleProcesses } from "../holders.ts";
 import { describeHolders, type StaleHolder } from "../../secret/holders.ts";
-import type { Output } from "../output.ts";
 import {
   describeSeconds,
   describeVersion,
@@ -35,15 +36,47 @@ export async function status(options: StatusOptions, context: Context): Promise<
   try {
     await show(options, context);
   } catch (error) {
-    if (options.check) reportUnavailable(error, context.output);
+    if (!isRekeyError(error) || error.code === "check_failed") throw error;
+    if (error.code === "not_initialised") {
+      if (options.check && !context.output.options.json) {
+        context.output.result({}, [unavailableLine(error)]);
+      }
+      throw error;
+    }
+    const { facts, lines } = await known(options, context, error);
+    context.output.result(facts, options.check ? [unavailableLine(error)] : lines);
     throw error;
   }
 }
 
+/** What the database says by itself, where the secret cannot be had: nothing is changed. */
+async function known({ maxAge }: StatusOptions, { secrets }: Context, error: RekeyError) {
+  const { environment } = secrets;
+  const { code, message, hint } = error;
+  const why = { error: { code, message, hint: hint ?? null } };
+  const notHad = ["secret", `cannot be had: ${code}`];
+  try {
+    const installation = Installation.openAsFound(environment);
+    const version = installation?.versions.current();
+    if (installation === undefined || version === undefined) throw error;
+    using _closed = { [Symbol.dispose]: () => installation.close() };
+    const grace = inGrace(installation);
+    const own = await ownFacts(installation, version, grace, maxAge);
+    const active = activeIn(installation, [version, ...grace]);
+    const facts = { ...own, read_from: null, sessions_active: active, stale_processes: [], ...why };
+    return { facts, lines: human(facts, installation.policy, [], [notHad]) };
+  } catch (trouble) {
+    // A database that cannot be read says nothing of itself.
+    if (!isRekeyError(trouble)) throw trouble;
+    const [app, database] = [environment.app.name, Installation.path(environment)];
+    const lines = table([["app", app], ["database", printable(database)], notHad]);
+    return { facts: { app, database, ...why }, lines };
+  }
+}
+
 // A monitor shows the line that is on stdout.
-function reportUnavailable(error: unknown, output: Output): void {
-  if (output.options.json || !isRekeyError(error) || error.code === "check_failed") return;
-  output.result({}, [`REKEY CRITICAL - ${printable(error.message)}`]);
+function unavailableLine({ message }: RekeyError): string {
+  return `REKEY CRITICAL - ${printable(message)}`;
 }
 
 async function show(options: StatusOptions, context: Context): Promise<void> {
@@ -55,19 +88,9 @@ async function show(options: StatusOptions, context: Context): Promise<void> {
   const age = ageOf(installation, version);
   const stale = await staleProcesses(secrets);
   const facts = {
-    ...describeVersion(secrets.environment.app.name, version),
-    alg: version.alg,
+    ...await ownFacts(installation, version, grace, options.maxAge),
     read_from: from,
-    age_seconds: age.seconds,
-    created_in_future: age.isFromFuture,
-    rotation_due: isDue(age, options.maxAge),
-    rotation_announced: announcedText(installation),
-    grace: grace.map(describeGrace),
-    policy: describePolicy(policy),
-    kek: await kekFacts(installation),
     sessions_active: await auth.activeSessions(),
-    fallback_rate: fallbackRate(installation.database),
-    last_rotation: lastRotation(installation.database),
     stale_processes: describeHolders(stale),
     ...await fleetFacts(installation),
   };
@@ -86,6 +109,29 @@ async function show(options: StatusOptions, context: Context): Promise<void> {
       hint: age.isFromFuture ? "Set the clock, then run `rekey rotate`" : "Run `rekey rotate`",
     });
   }
+}
+
+/** What the database tells without the secret's value, and without the machines that share it. */
+async function ownFacts(
+  installation: Installation,
+  version: Version,
+  grace: readonly Version[],
+  maxAge: number,
+) {
+  const age = ageOf(installation, version);
+  return {
+    ...describeVersion(installation.environment.app.name, version),
+    alg: version.alg,
+    age_seconds: age.seconds,
+    created_in_future: age.isFromFuture,
+    rotation_due: isDue(age, maxAge),
+    rotation_announced: announcedText(installation),
+    grace: grace.map(describeGrace),
+    policy: describePolicy(installation.policy),
+    kek: await kekFacts(installation),
+    fallback_rate: fallbackRate(installation.database),
+    last_rotation: lastRotation(installation.database),
+  };
 }
 
 function announcedText(installation: Installation): string | null {
@@ -148,7 +194,12 @@ function withAge(time: string): string {
   return isWrong ? `${time} (in the future: the clock was ahead)` : withRelative(time);
 }
 
-function human(facts: Facts, policy: TokenPolicy, stale: readonly StaleHolder[]): string[] {
+function human(
+  facts: Facts,
+  policy: TokenPolicy,
+  stale: readonly StaleHolder[],
+  more: readonly string[][] = [],
+): string[] {
   const { kek, grace } = facts;
   const rate = facts.fallback_rate as number | null;
   const keyFile = kek.generated
@@ -160,6 +211,7 @@ function human(facts: Facts, policy: TokenPolicy, stale: readonly StaleHolder[])
     ["app", String(facts.app)],
     ["version", `${facts.version} (kid ${facts.kid})`],
     ["location", String(facts.location)],
+    ...more,
     [
       "age",
       facts.created_in_future

@@ -1,7 +1,7 @@
 import { rfc3339 } from "../../core/clock.ts";
 import { RekeyError } from "../../core/errors.ts";
 import type { Context } from "../context.ts";
-import { printable } from "../describe.ts";
+import { printable, toTheMinute } from "../describe.ts";
 import { askHidden, mustBeWanted, readStdinBytes, typedText } from "../terminal.ts";
 
 // Far more than a password may have; the rest says how long it is.
@@ -36,7 +36,10 @@ export async function userList(options: UserListFlags, { accounts, output }: Con
     rfc3339(created_at),
     rfc3339(changed_at),
   ]);
-  output.table([["USER", "ADDED", "PASSWORD SET"], ...rows]);
+  output.table([["USER", "ADDED", "PASSWORD SET"], ...rows], () => [
+    ["ADDED (UTC)", "PASSWORD SET", "USER"],
+    ...rows.map(([user, added, set]) => [toTheMinute(added!), toTheMinute(set!), user!]),
+  ]);
   if (found.length > limit) {
     output.remark(`there are more: --after ${printable(users.at(-1)!.name)}`);
   }

@@ -16,9 +16,9 @@ export const backupCommands: Commands = {
         "after",
         `
   Examples:
-    rekey backup /mnt/backup/rekey.db                                  the copy alone
-    rekey backup rekey.db --with-secret                                asks for a passphrase
-    rekey backup rekey.db --with-secret --recipients-file admins.txt   in a timer`,
+    rekey backup /mnt/backup/rekey.db     the copy alone
+    rekey backup rekey.db --with-secret   asks for a passphrase
+    rekey backup rekey.db --with-secret --recipients-file admins.txt`,
       )
       .action((path: string, options, command: Command) =>
         runner(command.optsWithGlobals(), async (context) => {

@@ -38,6 +38,19 @@ export function takesValue(option: Option | undefined): option is Option {
  * that is called `path` or `file`.
  */
 export class TableCommand extends Command {
+  constructor(name?: string) {
+    super(name);
+    // Help for a command that there is not would be that of another one.
+    this.on("beforeHelp", () => {
+      const [word = "-"] = this.args.filter((arg) => !/^(-h|--help)$/.test(arg));
+      const isKnown = this.commands.some((one) => one.name() === word);
+      if (this.commands.length > 0 && !word.startsWith("-") && !isKnown) {
+        this.args = [word];
+        (this as unknown as { unknownCommand(): never }).unknownCommand();
+      }
+    });
+  }
+
   override createCommand(name?: string): TableCommand {
     return new TableCommand(name);
   }

@@ -14,8 +14,8 @@ export const completionCommands: Commands = {
         "after",
         `
   Examples:
-    source <(rekey completions bash)                           in ~/.bashrc
-    rekey completions zsh > ~/.zfunc/_rekey                    a folder of $fpath
+    source <(rekey completions bash)                          in ~/.bashrc
+    rekey completions zsh > ~/.zfunc/_rekey                   a folder of $fpath
     rekey completions fish > ~/.config/fish/completions/rekey.fish
     rekey completions powershell | Out-String | Invoke-Expression`,
       )

@@ -29,11 +29,12 @@ export const execCommands: Commands = {
       .addHelpText(
         "after",
         `
-  Without --on-rotate rekey becomes the program; with it, rekey stays as its parent.
+  Without --on-rotate rekey becomes the program; with it, rekey stays as its
+  parent.
 
   Examples:
     rekey exec -- node server.js
-    rekey exec --env SIGNING_KEY --on-rotate restart -- python3 -m service --port 8000`,
+    rekey exec --env SIGNING_KEY --on-rotate restart -- python3 -m service`,
       )
       .action((_words: string[], options, command: Command) =>
         runner(command.optsWithGlobals(), async (context) => {

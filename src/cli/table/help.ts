@@ -26,12 +26,34 @@ function helpOf(program: Command, words: readonly string[]): void {
     (command, word) => command?.commands.find((one) => one.name() === word),
     program,
   );
-  if (command === undefined) throw noSuchHelp();
+  if (command === undefined) throw noSuchHelp(suggestion(program, words));
   command.outputHelp();
 }
 
-function noSuchHelp(): RekeyError {
-  return new RekeyError("usage", "There is no help of that name", {
+// The library's own guess, which it makes where it refuses a command.
+function suggestion(program: Command, words: readonly string[]): string {
+  if (TOPICS.some((topic) => topic === words[0])) return "";
+  const known = (from: Command, word: string) => from.commands.find((one) => one.name() === word);
+  let command = program;
+  for (const word of words) {
+    const next = known(command, word);
+    if (next === undefined) {
+      command.args = [word];
+      break;
+    }
+    command = next;
+  }
+  try {
+    command.outputHelp();
+  } catch (error) {
+    const [guess] = /\(Did you mean [^)]*\?\)/.exec(String(error)) ?? [];
+    if (guess !== undefined) return ` ${guess}`;
+  }
+  return "";
+}
+
+function noSuchHelp(guess: string): RekeyError {
+  return new RekeyError("usage", `There is no help of that name${guess}`, {
     hint: `Name a command, or one of ${TOPICS.join(", ")}`,
   });
 }

@@ -65,7 +65,7 @@ export function addRotate(command: Command, runner: Runner): void {
     )
     .option(
       "--at <when>",
-      "announce it now, wait, and rotate then: 30m (from now), or 2026-11-23T03:00:00Z",
+      "announce it now, wait, and rotate then: 30m (from now), 03:00 (the next, local time), or 2026-11-23T03:00:00Z",
       moment,
     )
     .addOption(
@@ -95,11 +95,12 @@ export function addRotate(command: Command, runner: Runner): void {
       "after",
       `
 Examples:
-  rekey rotate                                          asks first
-  rekey rotate --force --if-older-than 90d              in a timer
-  rekey rotate --force --reason security-incident       in an emergency
-  rekey rotate --force --store database                 when the keyring stays locked
-  rekey rotate --prepare && rekey rotate --activate --wait 5s    for machines that share the secret`,
+  rekey rotate                                      asks first
+  rekey rotate --force --if-older-than 90d          in a timer
+  rekey rotate --force --reason security-incident   in an emergency
+  rekey rotate --force --store database             with a locked keyring
+  For machines that share the secret:
+  rekey rotate --prepare && rekey rotate --activate --wait 5s`,
     )
     .action(run(runner, async () => (await import("../commands/rotate.ts")).rotate));
 }

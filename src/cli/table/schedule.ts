@@ -1,10 +1,10 @@
-import { Argument, type Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, type Command, CommanderError, Option } from "commander";
 import { RekeyError } from "../../core/errors.ts";
 import type { NoticeFlags } from "../rotation_notices.ts";
 import { TableCommand } from "./command.ts";
 import { addRotate } from "./rotate.ts";
 import type { Commands } from "./runner.ts";
-import { lasting, nonEmpty } from "./values.ts";
+import { lasting, nonEmpty, timeOfDay } from "./values.ts";
 
 /** `schedule`. */
 export const scheduleCommands: Commands = {
@@ -18,7 +18,7 @@ export const scheduleCommands: Commands = {
       .argument("[flags...]", "after --: flags of `rekey rotate`")
       .addOption(lasting("--every <duration>", "how old a secret may become", "90d"))
       .addOption(
-        new Option("--at <time>", "time of day of the daily look").argParser(timeOfDay)
+        new Option("--at <time>", "time of day of the daily look, local time").argParser(timeOfDay)
           .default({ hour: 3, minute: 0 }, "03:00"),
       )
       .addOption(
@@ -49,12 +49,6 @@ export const scheduleCommands: Commands = {
       );
   },
 };
-
-function timeOfDay(text: string): { hour: number; minute: number } {
-  const [, hour, minute] = /^([01]?\d|2[0-3]):([0-5]\d)$/.exec(text) ?? [];
-  if (minute !== undefined) return { hour: Number(hour), minute: Number(minute) };
-  throw new InvalidArgumentError("Write it as 03:00.");
-}
 
 const FIXED = ["force", "ifOlderThan", "at", "dryRun", "requestId", "tellFailure"];
 

@@ -41,9 +41,10 @@ export const serveCommands: Commands = {
         "after",
         `
   Examples:
-    rekey serve                                    then see http://127.0.0.1:8700/
+    rekey serve                              then see http://127.0.0.1:8700/
     rekey serve --unix /run/rekey/rekey.sock --unix-group www-data
-    rekey serve --listen 0.0.0.0:8700 --allow-remote --tls-cert cert.pem --tls-key key.pem`,
+    rekey serve --listen 0.0.0.0:8700 --allow-remote \\
+      --tls-cert cert.pem --tls-key key.pem`,
       )
       .action(run(runner, async () => (await import("../commands/serve.ts")).runServer));
   },

@@ -67,8 +67,29 @@ export function instant(text: string): number {
   throw new InvalidArgumentError("Write 24h, 2026-11-23 or 2026-11-23T03:00:00Z.");
 }
 
-/** Milliseconds since the epoch, of a time to come: a duration counts from now. */
+/** A time of day, by the clock of this machine (its time zone). */
+export function timeOfDay(text: string): { hour: number; minute: number } {
+  const [, hour, minute] = TIME_OF_DAY.exec(text) ?? [];
+  if (minute !== undefined) return { hour: Number(hour), minute: Number(minute) };
+  throw new InvalidArgumentError("Write a time of day, in local time, as 03:00.");
+}
+
+const TIME_OF_DAY = /^([01]?\d|2[0-3]):([0-5]\d)$/;
+
+// Of an hour that the clocks skip it is the same minute of the next one; of one that comes twice, the first.
+function nextTime({ hour, minute }: { hour: number; minute: number }): number {
+  const now = new Date();
+  const on = (days: number) =>
+    new Date(now.getFullYear(), now.getMonth(), now.getDate() + days, hour, minute).getTime();
+  return on(0) > now.getTime() ? on(0) : on(1);
+}
+
+/**
+ * Milliseconds since the epoch, of a time to come: a duration counts from now, a time of day is the next one that the
+ * clock of this machine shows.
+ */
 export function moment(text: string): number {
+  if (/^\d+:/.test(text)) return nextTime(timeOfDay(text));
   const at = /^\d+[smhd]/.test(text) ? Date.now() + duration(text) * 1000 : instant(text);
   if (at >= Date.now()) return at;
   throw new InvalidArgumentError("It is over.");

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { Box } from "../support/box.ts";
+import { everyCommand } from "../support/table.ts";
+
+Deno.test("the help of every command fits 80 columns", async () => {
+  using box = new Box();
+  for (const { words } of everyCommand()) {
+    const { code, stdout } = await box.run([...words, "--help"]);
+    assert.equal(code, 0, words.join(" "));
+    const long = stdout.split("\n").filter((line) => [...line].length > 80);
+    assert.deepEqual(long, [], words.join(" "));
+  }
+});
+
+Deno.test("without a command its help is printed, and the status says that nothing was done", async () => {
+  using box = new Box();
+  for (const words of [[], ["user"], ["session"], ["store"], ["kek"], ["-q"]]) {
+    const { code, stdout, stderr } = await box.run(words);
+    assert.deepEqual([code, stderr], [2, ""], words.join(" "));
+    assert.match(stdout, /^Usage: rekey/);
+  }
+  const { code, stdout, stderr } = await box.run(["--json"]);
+  assert.deepEqual([code, stdout, JSON.parse(stderr).error.code], [2, "", "usage"]);
+});
+
+Deno.test("a mistyped command or flag gets a suggestion, with --help too", async () => {
+  using box = new Box();
+  const cases: [line: string[], guess: string][] = [
+    [["rotat"], "rotate"],
+    [["rotat", "--help"], "rotate"],
+    [["--help", "statuss"], "status"],
+    [["statuss", "-h"], "status"],
+    [["user", "ad", "--help"], "add"],
+    [["session", "revok"], "revoke"],
+    [["audit", "lst", "--help"], "list"],
+    [["help", "rotat"], "rotate"],
+    [["help", "user", "ad"], "add"],
+    [["rotate", "--grce", "1h"], "--grace"],
+    [["status", "--jsno"], "--json"],
+  ];
+  for (const [line, guess] of cases) {
+    const { code, stdout, stderr } = await box.run(line);
+    assert.deepEqual([code, stdout], [2, ""], line.join(" "));
+    assert.match(stderr, new RegExp(`^error: .*\\(Did you mean ${guess}\\?\\)`), line.join(" "));
+  }
+});

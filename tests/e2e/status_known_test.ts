@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { initialised } from "../support/initialised.ts";
+
+const KNOWN = [
+  "app",
+  "version",
+  "kid",
+  "location",
+  "age_seconds",
+  "rotation_due",
+  "grace",
+  "kek",
+  "alg",
+];
+
+Deno.test("status: where the secret cannot be had it prints what it knows, and exits 4", async () => {
+  using box = await initialised();
+  await box.token();
+  await box.run(["rotate", "--force", "--grace", "1h"]);
+  const config = join(box.home, ".config/rekey");
+  Deno.renameSync(config, `${config}.away`);
+  const { code, stdout, stderr } = await box.run(["status", "--json"]);
+  assert.equal(code, 4);
+  const facts = JSON.parse(stdout);
+  for (const name of KNOWN) assert.ok(facts[name] !== undefined, name);
+  assert.deepEqual([facts.version, facts.grace.length, facts.error.code], [2, 1, "kek_missing"]);
+  assert.equal(JSON.parse(stderr).error.code, "kek_missing");
+  const human = await box.run(["status"]);
+  assert.equal(human.code, 4);
+  assert.match(human.stdout, /^app +agiworkforce\nversion +2 /);
+  assert.match(human.stdout, /^secret +cannot be had: kek_missing$/m);
+  assert.match(human.stderr, /^error: /);
+  const check = await box.run(["status", "--check"]);
+  assert.deepEqual([check.code, check.stdout.split("\n").length], [4, 2]);
+  assert.match(check.stdout, /^REKEY CRITICAL - /);
+  for (
+    const args of [["audit", "list"], ["stats"], ["session", "list"], ["user", "list"], [
+      "store",
+      "show",
+    ]]
+  ) {
+    const ended = await box.run(args);
+    assert.equal(ended.code, 0, `${args}: ${ended.stderr}`);
+    assert.notEqual(ended.stdout, "");
+  }
+});
+
+Deno.test("status: a database that cannot be read is named", async () => {
+  using box = await initialised();
+  Deno.writeTextFileSync(
+    box.database,
+    "no database any more, and longer than a header of SQLite has to be",
+  );
+  const { code, stdout } = await box.run(["status", "--json"]);
+  assert.equal(code, 4);
+  const { app, database, error } = JSON.parse(stdout);
+  assert.deepEqual([app, database, typeof error.code], ["agiworkforce", box.database, "string"]);
+});
+
+Deno.test("status: no secret at all is an error alone", async () => {
+  using box = await initialised();
+  const { code, stdout } = await box.run(["status", "--app", "other", "--json"]);
+  assert.deepEqual([code, stdout], [4, ""]);
+});

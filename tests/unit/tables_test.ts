@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { fittedTable } from "../../src/cli/describe.ts";
+import { moment, timeOfDay } from "../../src/cli/table/values.ts";
+
+Deno.test("a table for a narrow terminal: a last cell that is too long goes below its row", () => {
+  const rows = [["SEQ", "WHO", "WHY"], ["1", "root@host", "short"], [
+    "2",
+    "root@host",
+    "x".repeat(20),
+  ]];
+  assert.deepEqual(fittedTable(rows, 25), [
+    "SEQ  WHO        WHY",
+    "1    root@host  short",
+    "2    root@host",
+    `    ${"x".repeat(20)}`,
+  ]);
+  assert.ok(fittedTable(rows, 20).every((line) => line.length <= 20));
+});
+
+Deno.test("--at: a time of day is the next one of local time", () => {
+  const now = new Date();
+  for (const text of ["03:00", "3:00", "00:00", "23:59"]) {
+    const at = new Date(moment(text));
+    const { hour, minute } = timeOfDay(text);
+    assert.deepEqual([at.getHours(), at.getMinutes()], [hour, minute]);
+    const hours = (at.getTime() - now.getTime()) / 3_600_000;
+    assert.ok(hours > 0 && hours <= 25.1, `${hours}`);
+  }
+  for (const text of ["24:00", "3:60", "03", "03:00:00", "03:00Z"]) {
+    assert.throws(() => moment(text));
+    assert.throws(() => timeOfDay(text));
+  }
+  assert.throws(() => moment("2001-01-01T03:00:00Z"), /over/);
+});
