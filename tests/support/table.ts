@@ -17,7 +17,17 @@ function below(command: Command, words: readonly string[]): Called[] {
   return [{ words, command }, ...others];
 }
 
-const SAMPLES = ["1h", "1", "a", "X", "03:00", "2099-01-01", "restart", `1:${"a".repeat(43)}`];
+const SAMPLES = [
+  "1h",
+  "0660",
+  "1",
+  "a",
+  "X",
+  "03:00",
+  "2099-01-01",
+  "restart",
+  `1:${"a".repeat(43)}`,
+];
 
 /** A value that an option takes. */
 export function sampleFor(option: Option): string {
