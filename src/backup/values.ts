@@ -83,7 +83,7 @@ async function attempt(work: () => Promise<Secret | null>): Promise<Secret | nul
     return await work();
   } catch (error) {
     // No keyring holds nothing; one that cannot be read may hold it.
-    if (isRekeyError(error, "keyring_absent")) return null;
+    if (isRekeyError(error, "keyring_absent", "keyring_no_default")) return null;
     if (isRekeyError(error)) return error;
     throw error;
   }
@@ -111,7 +111,8 @@ export async function newerInKeyring(
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     // No keyring holds nothing, unless the secret was in one.
-    const harmless = error.code === "keyring_absent" && current?.location !== "keyring";
+    const harmless = isRekeyError(error, "keyring_absent", "keyring_no_default") &&
+      current?.location !== "keyring";
     if (unasked || harmless || error.code === "secret_damaged") return undefined;
     throw new RekeyError(error.code, error.message, {
       hint: `${error.hint}; the keyring may hold a newer secret than the backup. ` +

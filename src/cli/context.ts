@@ -25,6 +25,7 @@ import {
   type Look,
   type QuickRead,
 } from "../keyring/keyring_store.ts";
+import type { Diagnosis } from "../keyring/diagnosis.ts";
 import { type Saving, ServiceSaving } from "../keyring/saving.ts";
 import type { SecretService } from "../keyring/secret_service.ts";
 import type { EtcdClient } from "../etcd/client.ts";
@@ -107,6 +108,8 @@ export function environmentFrom(
       quick,
       saving(folders),
       quick && look(folders),
+      diagnosis(folders),
+      condition(folders),
     ),
     // Of whom etcd is no business it may be named wrongly.
     get etcd() {
@@ -137,6 +140,22 @@ function saving(folders: Folders): Saving | undefined {
     const dataHome = variable("XDG_DATA_HOME") ?? (home && join(home, ".local/share"));
     return { ...addonSurroundings(folders).bus, dataHome };
   });
+}
+
+function condition(folders: Folders) {
+  if (Deno.build.os !== "linux") return undefined;
+  return async (service: string, limit: number) => {
+    const { feelPulse } = await import("../keyring/pulse.ts");
+    return await feelPulse(addonSurroundings(folders).bus, service, limit);
+  };
+}
+
+function diagnosis(folders: Folders): Diagnosis | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  return async (error, isSilent) => {
+    const { serviceDiagnosis } = await import("../keyring/diagnosis.ts");
+    return await serviceDiagnosis(() => addonSurroundings(folders).bus)(error, isSilent);
+  };
 }
 
 // The Secret Service is Linux's.

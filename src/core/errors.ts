@@ -30,6 +30,7 @@ export const ERROR_TABLE = {
   keyring_ambiguous: { exit: 4, http: 503 },
   keyring_timeout: { exit: 4, http: 503 },
   keyring_failed: { exit: 4, http: 503 },
+  keyring_no_default: { exit: 4, http: 503 },
   secret_missing: { exit: 4, http: 503 },
   secret_damaged: { exit: 4, http: 503 },
   secret_claimed: { exit: 4, http: 503 },

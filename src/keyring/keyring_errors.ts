@@ -49,7 +49,7 @@ const FINDINGS: readonly Finding[] = [
       /autolaunch|failed to connect|ServiceUnknown|not provided by any|no such file|no storage/i,
     code: "keyring_absent",
     what: "there is none in this session",
-    hint: "Start a Secret Service (gnome-keyring, KWallet) in this session and set " +
+    hint: "Start a Secret Service (gnome-keyring, KWallet, KeePassXC) in this session and set " +
       "DBUS_SESSION_BUS_ADDRESS",
   },
 ];
@@ -71,6 +71,11 @@ export function keyringTimeout(): RekeyError {
   return found(TIMEOUT, undefined);
 }
 
+/** The keyring has values of rekey's that cannot be read before somebody has unlocked it. */
+export function keyringLocked(): RekeyError {
+  return keyringError(new Error("It is locked"));
+}
+
 /** Codes that say that the keyring itself cannot be used just now. */
 export const KEYRING_UNAVAILABLE = [
   "keyring_absent",
@@ -79,6 +84,7 @@ export const KEYRING_UNAVAILABLE = [
   "keyring_ambiguous",
   "keyring_timeout",
   "keyring_failed",
+  "keyring_no_default",
 ] as const satisfies readonly ErrorCode[];
 
 function found({ code, what, hint }: Omit<Finding, "text">, cause: unknown): RekeyError {

@@ -1,9 +1,11 @@
 import type { App } from "../core/app.ts";
-import { isRekeyError } from "../core/errors.ts";
+import { isRekeyError, type RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import type { KeyringAddon } from "./keyring_addon.ts";
-import { keyringError, keyringTimeout } from "./keyring_errors.ts";
+import { keyringError, keyringLocked, keyringTimeout } from "./keyring_errors.ts";
 import type { Provider } from "./provider.ts";
+import type { Diagnosis } from "./diagnosis.ts";
+import type { Condition } from "./pulse.ts";
 import type { Saving } from "./saving.ts";
 import { type SecretStore, type Slot, slotName } from "../core/secret_store.ts";
 
@@ -45,6 +47,8 @@ const WRONG_KEY = /public key size is invalid|can't find session|crypto error|un
 const KEY_TRIES = 6;
 const KEEPING_TRIES = 3;
 
+const PROBE = "rekey has tried whether this keyring works: this item can be deleted";
+
 // The addon's own choice falls back to the kernel's keyutils, which forget at reboot.
 const PINNED = { linux: { store: "secret-service" as const } };
 
@@ -52,7 +56,8 @@ const PINNED = { linux: { store: "secret-service" as const } };
 export class KeyringStore implements SecretStore {
   readonly location = "keyring";
   #addon: KeyringAddon | undefined;
-  #silent = false;
+  #silent: RekeyError | undefined;
+  #refusal: RekeyError | undefined;
   #stuck = 0;
   #hasChanged = false;
   #taker: Provider | undefined;
@@ -64,6 +69,8 @@ export class KeyringStore implements SecretStore {
     private readonly readQuickly?: QuickRead,
     private readonly saving?: Saving,
     private readonly look?: Look,
+    private readonly diagnose?: Diagnosis,
+    private readonly condition?: (service: string, limit: number) => Promise<Condition>,
   ) {}
 
   /** Whether a value was written or deleted since {@linkcode KeyringStore.settle} was last called. */
@@ -94,17 +101,33 @@ export class KeyringStore implements SecretStore {
     return { saved: false, provider: await this.saving.provider() };
   }
 
+  /** Why the last call that failed did. */
+  get lastRefusal(): RekeyError | undefined {
+    return this.#refusal;
+  }
+
   /** Asks again, although it did not answer before. */
   retry(): void {
     this.#taker = undefined;
     // The thread of a call that did not end takes no other: see `keyring_thread.ts`.
-    if (this.#silent) this.#addon = undefined;
-    this.#silent = false;
+    if (this.#silent !== undefined) this.#addon = undefined;
+    this.#silent = undefined;
   }
 
   /** Whether a call that was given up has still not ended: its service may be waiting for its user. */
   get isStuck(): boolean {
     return this.#stuck > 0;
+  }
+
+  /**
+   * Why a call that is under way will take long, if it will: the keyring is locked, or says nothing for so long.
+   *
+   * @param limit in milliseconds.
+   */
+  async trouble(limit: number): Promise<RekeyError | undefined> {
+    const found = await this.condition?.(this.app.service, limit);
+    if (found === "locked") return await this.#diagnosed(keyringLocked());
+    return found === "silent" ? await this.#diagnosed(keyringTimeout(), true) : undefined;
   }
 
   read(slot: Slot, meanwhile?: () => void): Promise<Secret | null> {
@@ -170,11 +193,11 @@ export class KeyringStore implements SecretStore {
    */
   async probe(): Promise<void> {
     const account = `${this.app.account}.probe`;
-    const written = Secret.generate();
-    await this.#write(account, written);
-    const read = await this.#read(account);
+    // A provider may keep what was deleted: it is nothing that could be taken for a secret.
+    await this.#call(account, (entry, signal) => entry.setPassword(PROBE, signal));
+    const read = await this.#get(account);
     await this.#remove(account);
-    if (read?.kid !== written.kid) {
+    if (read !== PROBE) {
       throw keyringError(new Error("The keyring did not keep a value"));
     }
   }
@@ -232,7 +255,7 @@ export class KeyringStore implements SecretStore {
   // What is not simply there is the addon's to find out, in the time that is left.
   async #get(account: string, meanwhile?: () => void): Promise<string | null> {
     const start = performance.now();
-    if (this.readQuickly !== undefined && !this.#silent) {
+    if (this.readQuickly !== undefined && this.#silent === undefined) {
       const item = { service: this.app.service, account };
       const limit = Math.min(QUICK_MS, this.timeoutMs / 2);
       const value = await this.readQuickly(item, limit, meanwhile);
@@ -250,7 +273,7 @@ export class KeyringStore implements SecretStore {
     timeoutMs = this.timeoutMs,
   ): Promise<T> {
     // It did not answer: each further call would wait as long, and a command makes a dozen.
-    if (this.#silent) throw keyringTimeout();
+    if (this.#silent !== undefined) throw this.#silent;
     const { AsyncEntry } = this.#addon ??= this.load();
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -261,14 +284,19 @@ export class KeyringStore implements SecretStore {
     try {
       return await Promise.race([this.#counted(withAnotherKey(attempt)), deadline]);
     } catch (error) {
-      const refusal = isRekeyError(error) ? error : keyringError(error);
-      if (refusal.code === "keyring_timeout") this.#silent = true;
-      throw refusal;
+      const found = isRekeyError(error) ? error : keyringError(error);
+      const refusal = await this.#diagnosed(found);
+      if (found.code === "keyring_timeout") this.#silent = refusal;
+      throw this.#refusal = refusal;
     } finally {
       clearTimeout(timer);
       abort.abort();
       deadline.catch(() => {});
     }
+  }
+
+  async #diagnosed(error: RekeyError, isSilent = false): Promise<RekeyError> {
+    return await this.diagnose?.(error, isSilent) ?? error;
   }
 
   #counted<T>(call: Promise<T>): Promise<T> {

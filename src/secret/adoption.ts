@@ -94,7 +94,7 @@ export async function inKeyring(
     const secret = await keyring.readPublished((await readNote(keyring))?.kid);
     return secret === null ? undefined : { secret, location: "keyring" };
   } catch (error) {
-    if (isRekeyError(error, "keyring_absent")) return undefined;
+    if (isRekeyError(error, "keyring_absent", "keyring_no_default")) return undefined;
     throw isRekeyError(error, "secret_damaged") ? strange("keyring") : error;
   }
 }

@@ -7,6 +7,7 @@ import { warningsOf, warningsOfRisk } from "../secret/warnings.ts";
 import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
 import type { Version } from "../store/versions.ts";
 import { rotationAnswer, statusOf } from "./answers.ts";
+import { KeyringPatience } from "./keyring_patience.ts";
 import { Gate } from "./gate.ts";
 import type { Managers } from "./managers.ts";
 import { Pause } from "./pause.ts";
@@ -31,6 +32,12 @@ export class SecretOffice implements Omit<Office, "metrics" | "status"> {
   readonly #rotations = new Gate(1, LOGINS_WAITING);
   readonly #fetching = new SingleFlight<string>();
   readonly #pause = new Pause();
+  readonly #patience = new KeyringPatience(
+    () => this.managers.secrets.environment.keyring,
+    this.#pause,
+    async () => (await this.managers.secrets.open()).installation.mirrors(),
+  );
+  #wanted: Version | undefined;
   #status: { at: number; answer: ReturnType<typeof statusOf> } | undefined;
 
   /** @param warn tells the operator what a request's answer does not. */
@@ -42,9 +49,14 @@ export class SecretOffice implements Omit<Office, "metrics" | "status"> {
 
   /** A version's value, from where it lives. A keyring that cannot be used is not asked again at once. */
   value(version: Version): Promise<string> {
+    if (version.location !== "keyring") return this.#fetch(version);
+    this.#wanted = version;
+    return this.#patience.value(version.kid, () => this.#fetch(version));
+  }
+
+  #fetch(version: Version): Promise<string> {
     return this.#fetching.once(version.kid, async () => {
       const { secrets } = this.managers;
-      if (version.location === "keyring") this.#pause.check();
       const { secret } = await this.#pausing(() => secrets.valueOf(version));
       this.#pause.over();
       return secret.reveal();
@@ -98,10 +110,20 @@ export class SecretOffice implements Omit<Office, "metrics" | "status"> {
       this.#askKeyringAgain();
       await secrets.flushNotes();
       await secrets.open();
+      this.#patience.forget();
+      await this.#findOutAgain();
       return this.#pause.why?.code;
     } catch (error) {
       return asRefusal(error).code;
     }
+  }
+
+  // So that it is known to be back before the next request is refused.
+  async #findOutAgain(): Promise<void> {
+    if (this.#pause.why === undefined || this.#pause.isOn || this.#wanted === undefined) return;
+    await this.value(this.#wanted).catch((error) => {
+      if (!isRekeyError(error)) throw error;
+    });
   }
 
   // A task that did not ask the keyring tells nothing new of it: a slow one would lengthen a pause that is over.

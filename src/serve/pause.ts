@@ -20,11 +20,6 @@ export class Pause {
     return this.#why !== undefined && this.now() < this.#until;
   }
 
-  /** @throws {RekeyError} what began the pause, while it lasts. */
-  check(): void {
-    if (this.isOn) throw this.#why;
-  }
-
   begin(why: RekeyError): void {
     // Refusals of calls that were under way together are one refusal.
     if (this.isOn) return;

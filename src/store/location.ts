@@ -39,7 +39,9 @@ export async function locationForNew(
   if (choice === "keyring") throw finding;
   // A keyring that is there and cannot be read may hold a secret already: a second one would split
   // the machine in two.
-  if (current === undefined && finding.code !== "keyring_absent") throw withHint(finding, NEW_HINT);
+  if (current === undefined && !isRekeyError(finding, ...HOLDS_NOTHING)) {
+    throw withHint(finding, NEW_HINT);
+  }
   return "database";
 }
 
@@ -48,6 +50,9 @@ function moveFirst(): RekeyError {
     hint: "`rekey store move etcd` first",
   });
 }
+
+// There is no keyring, or none that anything could have been put into.
+const HOLDS_NOTHING = ["keyring_absent", "keyring_no_default"] as const;
 
 const MOVE_HINT =
   "in an emergency `rotate --store database` replaces the secret without the keyring";

@@ -26,6 +26,10 @@ export async function init(options: InitOptions, context: Context): Promise<void
     `${what} the JWT secret of ${secrets.environment.app.name}: version ${version.version} ` +
     `(kid ${version.kid}) in ${placeName(version.location)}`,
   ]);
+  const { lastRefusal } = secrets.environment.keyring;
+  if (created && version.location === "database" && lastRefusal?.code === "keyring_no_default") {
+    output.warning(`${lastRefusal.message}: the secret is in the database. ${lastRefusal.hint}`);
+  }
   if (created) warnOfOthers(context);
   else output.remark(`made ${rfc3339(version.created_at)}`);
   await warnOfRisk(context);

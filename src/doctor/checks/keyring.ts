@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import process from "node:process";
-import { type ErrorCode, isRekeyError, type RekeyError } from "../../core/errors.ts";
+import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { infoOf } from "../../files/file_info.ts";
 import type { KEYRING_UNAVAILABLE } from "../../keyring/keyring_errors.ts";
 import { currentSlot } from "../../core/secret_store.ts";
 import { type Finding, NOT_USED, type NotUsed, shellWord } from "../finding.ts";
-import { type OpenPatient, rekey } from "../patient.ts";
+import { remedyFor } from "../../keyring/provider_hints.ts";
+import { firstThatRuns, type OpenPatient, rekey } from "../patient.ts";
 
 /** Whether the keyring answers; a note only when no value lives in it. */
 export async function keyringCheck(patient: OpenPatient): Promise<Finding[] | NotUsed> {
@@ -19,15 +20,29 @@ export async function keyringCheck(patient: OpenPatient): Promise<Finding[] | No
     const why =
       "It guards the secret better than a key file does; its tokens stay valid when it is moved. " +
       `To keep it in the database for good: ${rekey(patient, "store move database")}`;
-    return needed ? [] : [unused(why, rekey(patient, "store move keyring"))];
+    if (needed) return await keptByProvider(patient);
+    return [unused(why, rekey(patient, "store move keyring"))];
   } catch (error) {
     if (!isRekeyError(error)) throw error;
-    if (needed) return [unavailable(patient, error)];
+    if (needed) return [await unavailable(patient, error)];
     // A server has none, and is none the worse for it.
     return error.code === "keyring_absent"
       ? NOT_USED
-      : [unused(error.message, COMMANDS[error.code])];
+      : [unused(error.message, await remedyOf(patient, error))];
   }
+}
+
+/** KeePassXC has values in its history and its recycle bin after they were replaced or deleted. */
+async function keptByProvider({ installation }: OpenPatient): Promise<Finding[]> {
+  if ((await installation.keyring.provider())?.kind !== "keepassxc") return [];
+  return [{
+    code: "keyring_keeps",
+    what: "KeePassXC keeps former values of the secret: in the entry's history and its recycle bin",
+    why:
+      "They verify nothing in rekey. A program that still accepts one would accept its tokens, and " +
+      "`destroy` leaves them: clear the history and empty the recycle bin in KeePassXC",
+    command: null,
+  }];
 }
 
 function unused(why: string, command: string | undefined): Finding {
@@ -35,27 +50,28 @@ function unused(why: string, command: string | undefined): Finding {
   return { code: "keyring_unused", what, why, command: command ?? null };
 }
 
-// What the keyring service itself can be told; anything else is the desktop's business.
-const COMMANDS: Partial<Record<ErrorCode, string>> = {
-  keyring_absent: "gnome-keyring-daemon --start --components=secrets",
-  keyring_locked: "gnome-keyring-daemon --unlock --components=secrets",
-  keyring_timeout: "gnome-keyring-daemon --replace --components=secrets",
-  keyring_failed: "journalctl --user -b -g keyring",
-};
+// Those that are started by a command and then have what was there before.
+const STARTS = ["gnome-keyring-daemon --start --components=secrets", "kwalletd6", "kwalletd5"];
 
-function unavailable(patient: OpenPatient, error: RekeyError): Finding {
+/** A command for the program that provides the keyring, or one that starts a program that does. */
+async function remedyOf(patient: OpenPatient, { code }: RekeyError): Promise<string | undefined> {
+  if (code === "keyring_absent") return firstThatRuns(patient, STARTS, "install gnome-keyring");
+  if (code === "keyring_ambiguous") {
+    return `secret-tool search --all service ${shellWord(patient.environment.app.service)}`;
+  }
+  const kind = (await patient.installation.keyring.provider())?.kind ?? "other";
+  return remedyFor(code, kind)?.command;
+}
+
+async function unavailable(patient: OpenPatient, error: RekeyError): Promise<Finding> {
   const code = error.code as typeof KEYRING_UNAVAILABLE[number];
   const bus = code === "keyring_absent" ? missingBus(patient) : undefined;
-  const { service } = patient.environment.app;
   return bus ?? {
     code,
     what: error.message,
     why:
       `${error.hint}. Nothing is lost. A program that uses the kernel's keys instead would lose them at a restart`,
-    command: COMMANDS[code] ??
-      (code === "keyring_ambiguous"
-        ? `secret-tool search --all service ${shellWord(service)}`
-        : "seahorse"),
+    command: await remedyOf(patient, error) ?? null,
   };
 }
 
