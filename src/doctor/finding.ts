@@ -37,7 +37,6 @@ export const FINDINGS = {
   keyring_ambiguous: { level: "wrong", mended: false },
   keyring_timeout: { level: "wrong", mended: false },
   keyring_failed: { level: "wrong", mended: false },
-  keyring_no_default: { level: "wrong", mended: false },
   keyring_keeps: { level: "note", mended: false },
   keyring_unused: { level: "note", mended: false },
 

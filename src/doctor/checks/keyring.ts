@@ -64,7 +64,10 @@ async function remedyOf(patient: OpenPatient, { code }: RekeyError): Promise<str
 }
 
 async function unavailable(patient: OpenPatient, error: RekeyError): Promise<Finding> {
-  const code = error.code as typeof KEYRING_UNAVAILABLE[number];
+  // A collection that held the secret and is gone is a fault of the keyring's.
+  const code = error.code === "keyring_no_default"
+    ? "keyring_failed"
+    : error.code as Exclude<typeof KEYRING_UNAVAILABLE[number], "keyring_no_default">;
   const bus = code === "keyring_absent" ? missingBus(patient) : undefined;
   return bus ?? {
     code,
