@@ -1,3 +1,4 @@
+import { unrefTimer } from "../core/timers.ts";
 import type { AsyncEntry } from "@napi-rs/keyring";
 import { entriesBy, type EntryMethod } from "./keyring_entry.ts";
 import { keyringTimeout } from "./keyring_errors.ts";
@@ -103,7 +104,7 @@ class Helper {
       this.#waiting.delete(id);
     }
     const timer = setTimeout(() => this.#end(), STUCK_MS);
-    Deno.unrefTimer(timer);
+    unrefTimer(timer);
     this.#timer = timer;
   }
 
