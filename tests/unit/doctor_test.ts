@@ -6,7 +6,13 @@ const read = (path: string) => Deno.readTextFileSync(join(import.meta.dirname!, 
 
 Deno.test("each finding of the doctor is provoked by a test, and explained", () => {
   const fleet = ["health", "faults", "partition", "damaged"].map((name) => `fleet/${name}`);
-  const files = ["e2e/doctor", "e2e/exec_holders", "keyring/doctor", ...fleet];
+  const files = [
+    "e2e/doctor",
+    "e2e/exec_holders",
+    "keyring/doctor",
+    "keyring/wallets_job",
+    ...fleet,
+  ];
   const tests = files.map((file) => read(`tests/${file}_test.ts`)).join();
   const page = read("docs/doctor.md");
   for (const [code, { level, mended }] of Object.entries(FINDINGS)) {
