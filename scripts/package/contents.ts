@@ -33,6 +33,16 @@ function extras({ version, time }: Ingredients) {
   };
 }
 
+/** README and everything that it and the pages behind it link to, at the same places relative to each other. */
+function documents(): (readonly [string, Packed])[] {
+  const pages = [...Deno.readDirSync(new URL("../../docs", import.meta.url))]
+    .map(({ name }) => `docs/${name}`).sort();
+  return ["README.md", "SECURITY.md", ...pages, "tests/interop/recover_by_hand.py"].map((path) => {
+    const data = Deno.readFileSync(new URL(`../../${path}`, import.meta.url));
+    return [path, { data, mode: 0o644 }] as const;
+  });
+}
+
 function rotationUnits() {
   const plan = {
     app: DEFAULT_APP,
@@ -58,8 +68,7 @@ export function archiveFiles(ingredients: Ingredients): Map<string, Packed> {
   };
   return new Map([
     ["rekey", { data: ingredients.binary, mode: 0o755 }],
-    ["README.md", text(read("../../README.md"))],
-    ["SECURITY.md", text(read("../../SECURITY.md"))],
+    ...documents(),
     ["LICENSES.txt", text(ingredients.licenses)],
     ...manual.map(([name, page]) => [`man/${name}`, text(page)] as const),
     ...completions.map(([shell, script]) =>
@@ -81,7 +90,7 @@ export function debianFiles(ingredients: Ingredients): Map<string, Packed> {
   return new Map([
     ["usr/bin/rekey", { data: ingredients.binary, mode: 0o755 }],
     ["usr/share/doc/rekey/copyright", text(ingredients.licenses)],
-    ["usr/share/doc/rekey/README.md", text(read("../../README.md"))],
+    ...documents().map(([path, packed]) => [`usr/share/doc/rekey/${path}`, packed] as const),
     ...manual.map(([name, page]) =>
       [`usr/share/man/man${name.at(-1)}/${name}`, text(page)] as const
     ),

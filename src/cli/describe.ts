@@ -23,6 +23,13 @@ export function sessionsText(count: number): string {
   return count < MOST_COUNTED ? String(count) : `${MOST_COUNTED} or more`;
 }
 
+/** The same where it must be plain that other tokens are not counted. */
+export function countedSessions(count: number): string {
+  return `${
+    sessionsText(count)
+  } issued by rekey (tokens that programs sign by themselves are not counted)`;
+}
+
 /** A duration in its largest fitting unit, for people. */
 export function describeSeconds(seconds: number): string {
   const units: [number, string][] = [[86_400, "day"], [3_600, "hour"], [60, "minute"], [

@@ -145,7 +145,7 @@ function neverThere(): never {
 
 function unusable(names: string, cause?: unknown): RekeyError {
   return new RekeyError("usage", `Cannot use the file of ${names}: it is no PEM file of its kind`, {
-    hint: "docs/fleet.md shows how they are made",
+    hint: "`rekey help fleet` shows how they are made",
     cause,
   });
 }

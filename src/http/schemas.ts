@@ -164,7 +164,9 @@ export const Status = z.strictObject({
     since: instant(),
     until: instant().nullable(),
   })).meta({ description: "programs that exec started and that hold an older version" }),
-  sessions_active: count(),
+  sessions_active: count().meta({
+    description: "issued by rekey; tokens that programs sign by themselves are not counted",
+  }),
   certificate_expires_at: instant().nullable().meta({ description: "of --tls-cert" }),
   success_rate: share(),
   verifications: z.record(z.string(), count()),

@@ -68,6 +68,10 @@ Deno.test("--dry-run changes nothing", async () => {
   assert.equal(everything(box), before);
   assert.deepEqual([plan.dry_run, plan.previous_version, plan.sessions_active], [true, 1, 1]);
   assert.equal((await box.json("verify", token)).valid, true);
+  const counted = /1 issued by rekey \(tokens that programs sign by themselves are not counted\)/;
+  assert.match((await box.run(["rotate", "--dry-run"])).stdout, counted);
+  assert.match((await box.run(["status"])).stdout, counted);
+  assert.equal(plan.sessions_counted, "issued by rekey");
 });
 
 Deno.test("security rotate-jwt-secret is the application's name for rotate", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { manualPages } from "../../scripts/package/manual.ts";
 import { makeProgram } from "../../src/cli/program.ts";
 import { Box, REKEY } from "../support/box.ts";
@@ -78,6 +78,42 @@ Deno.test({
     assert.deepEqual(units, [...expected, "rekey-serve.service"]);
   },
 });
+
+Deno.test({
+  name: "every relative link of README and docs leads to a file of the package",
+  ignore: unless(installed("dpkg-deb"), "dpkg-deb"),
+  async fn() {
+    using box = new Box();
+    const { archive, debian } = await packages(box);
+    for (const folder of ["tar", "deb"]) Deno.mkdirSync(join(box.home, folder));
+    const unpack = [
+      ["/usr/bin/tar", "-xzf", archive, "--strip-components=1", "-C", join(box.home, "tar")],
+      ["/usr/bin/dpkg-deb", "-x", debian, join(box.home, "deb")],
+    ];
+    for (const [program, ...args] of unpack) {
+      const { code, stderr } = await box.exec(program!, args);
+      assert.equal(code, 0, stderr);
+    }
+    for (const folder of ["tar", "deb/usr/share/doc/rekey"]) {
+      let links = 0;
+      for (const path of box.files(join(box.home, folder)).keys()) {
+        if (!path.endsWith(".md")) continue;
+        for (const target of relativeLinks(Deno.readTextFileSync(path))) {
+          assert.ok(Deno.statSync(join(dirname(path), target)).isFile, `${path}: ${target}`);
+          links++;
+        }
+      }
+      assert.ok(links > 40, `${folder}: ${links}`);
+    }
+  },
+});
+
+function relativeLinks(text: string): string[] {
+  return [...text.matchAll(/(?:\]\(|src(?:set)?="|href=")([^)"#\s]+)/g)].map(([, target]) =>
+    target!
+  )
+    .filter((target) => !/^[a-z]+:/.test(target));
+}
 
 const ROOT = Deno.uid() === 0;
 

@@ -20,7 +20,7 @@ const KINDS: string[][] = [
   ["--system"],
   ["--system", "--every", "12h", "--at", "4:05"],
   ["--system", "--credential", "/etc/credstore.encrypted/100% mine"],
-  ["--user", "--data-dir", `a "strange" folder, 100% $HOME \\ 'x' end`],
+  ["--user", "--data-dir", `a "strange" folder, 100% $ \\ 'x' end`],
   ["--system", "--", "--after", `echo "50% $HOME" \\ 'x' é`, "--grace", "15m"],
 ];
 

@@ -110,7 +110,7 @@ function problems(wrong: Finding[]): RekeyError {
   const count = wrong.length === 1 ? "One thing is" : `${wrong.length} things are`;
   const hint = wrong.some(({ mend }) => mend)
     ? "`rekey doctor --fix` mends what can be mended without harm"
-    : "Run the command that stands with it; docs/doctor.md says more";
+    : "Run the command that stands with it";
   return new RekeyError("check_failed", `${count} wrong: ${codes(wrong)}`, { hint });
 }
 

@@ -13,7 +13,13 @@ import type { Version } from "../../store/versions.ts";
 import { announceAndMake, warnUnlessReady } from "../announced_rotation.ts";
 import { type Context, variable } from "../context.ts";
 import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_members.ts";
-import { describeSeconds, describeVersion, printable, sessionsText } from "../describe.ts";
+import {
+  countedSessions,
+  describeSeconds,
+  describeVersion,
+  printable,
+  sessionsText,
+} from "../describe.ts";
 import { describeHolders } from "../../secret/holders.ts";
 import { staleProcesses, warnOfHolders } from "../holders.ts";
 import type { Output } from "../output.ts";
@@ -217,7 +223,8 @@ async function question(options: RotateFlags, { auth, secrets }: Context): Promi
   const app = secrets.environment.app.name;
   const sessions = await auth.activeSessions();
   const when = endOfSessions(options);
-  return `Rotate the JWT secret of ${app}? ${sessionsText(sessions)} active session${
+  const others = "tokens that programs sign by themselves end too, and are not counted";
+  return `Rotate the JWT secret of ${app} (${others})? ${sessionsText(sessions)} active session${
     sessions === 1 ? " ends" : "s end"
   } ${when}.`;
 }
@@ -242,6 +249,7 @@ async function dryRun(options: RotateFlags, context: Context): Promise<void> {
     previous_version: current.version,
     previous_kid: current.kid,
     sessions_active: sessions,
+    sessions_counted: "issued by rekey",
     reason: options.reason ?? null,
     ...done ? { rotated: false } : {},
   }, [
@@ -250,6 +258,6 @@ async function dryRun(options: RotateFlags, context: Context): Promise<void> {
       : `Would replace version ${current.version} (kid ${current.kid}) in ${
         placeName(current.location)
       } ` +
-        `by a new one in ${placeName(location)}; active sessions: ${sessionsText(sessions)}`,
+        `by a new one in ${placeName(location)}; active sessions: ${countedSessions(sessions)}`,
   ]);
 }

@@ -16,11 +16,11 @@ import { type FleetFacts, fleetFacts, fleetLines } from "../fleet_facts.ts";
 import { holderText, staleProcesses } from "../holders.ts";
 import { describeHolders, type StaleHolder } from "../../secret/holders.ts";
 import {
+  countedSessions,
   describeSeconds,
   describeVersion,
   fromNow,
   printable,
-  sessionsText,
   table,
 } from "../describe.ts";
 
@@ -91,6 +91,7 @@ async function show(options: StatusOptions, context: Context): Promise<void> {
     ...await ownFacts(installation, version, grace, options.maxAge),
     read_from: from,
     sessions_active: await auth.activeSessions(),
+    sessions_counted: "issued by rekey",
     stale_processes: describeHolders(stale),
     ...await fleetFacts(installation),
   };
@@ -234,7 +235,7 @@ function human(
       "KEK",
       kek.error === null ? `${kek.id} from ${kek.source}${keyFile}` : `not available: ${kek.error}`,
     ],
-    ["active sessions", sessionsText(facts.sessions_active as number)],
+    ["active sessions", countedSessions(facts.sessions_active as number)],
     ["fallback rate", rate === null ? "none retrieved yet" : `${(rate * 100).toFixed(1)} %`],
     ["last rotation", facts.last_rotation === null ? "never" : withAge(facts.last_rotation)],
     ...stale.map((holder) => ["process", holderText(holder)]),

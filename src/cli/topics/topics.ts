@@ -1,6 +1,9 @@
 import { codesOf, EXIT_STATUSES } from "../../core/errors.ts";
 import type { TOPICS } from "./names.ts";
+import backups from "./backups.txt" with { type: "text" };
 import concepts from "./concepts.txt" with { type: "text" };
+import fleet from "./fleet.txt" with { type: "text" };
+import proxies from "./proxies.txt" with { type: "text" };
 import rotation from "./rotation.txt" with { type: "text" };
 import security from "./security.txt" with { type: "text" };
 import storage from "./storage.txt" with { type: "text" };
@@ -14,6 +17,9 @@ export const PAGES: Readonly<Record<typeof TOPICS[number], string>> = {
   storage,
   rotation,
   security,
+  fleet,
+  backups,
+  proxies,
   "exit-codes": exitCodes(),
 };
 
