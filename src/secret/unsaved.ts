@@ -136,22 +136,25 @@ export async function lookAgain(installation: Installation): Promise<void> {
   const left = unsaved(installation);
   const provider = left && await keyring.provider();
   if (left === undefined || provider === undefined) return;
-  if (isLater(left, provider)) {
+  const rows = left.versions.map((number) => versions.byNumber(number))
+    .filter((row) => row !== undefined);
+  if (left.incarnation === null || isLater(left, provider)) {
+    const { kind, incarnation } = left.incarnation === null ? provider : left;
     database.transaction(() => {
-      for (const number of left.versions) {
-        const row = versions.byNumber(number);
-        if (row !== undefined) versions.markUnsynced(row);
-      }
+      rows.forEach((row) => versions.markUnsynced(row));
+      meta.set("unsaved", JSON.stringify({ ...left, kind, incarnation }));
     });
-  } else if (left.incarnation === null) {
-    const { kind, incarnation } = provider;
-    database.transaction(() => meta.set("unsaved", JSON.stringify({ ...left, kind, incarnation })));
-  } else if (keyring.savesOnDemand(provider)) {
+  } else if (keyring.savesOnDemand(provider) && rows.every(isCompared)) {
     const settled = await keyring.settle();
     if (settled.saved && settled.provider?.incarnation === left.incarnation) {
       database.transaction(() => noteSaved(installation));
     }
   }
+}
+
+// A value that is still to be compared with the keyring may be missing there: saving it again proves nothing then.
+function isCompared({ synced, state }: Version): boolean {
+  return synced === 1 || state === "retired";
 }
 
 /**

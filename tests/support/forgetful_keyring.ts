@@ -5,6 +5,10 @@ import { FakeKeyring } from "./fake_keyring.ts";
 /** A keyring that acknowledges what it has not saved, and whose program can end after any call. */
 export class ForgetfulKeyring extends FakeKeyring {
   kind: ProviderKind = "other";
+  /** Whether the bus tells who it is. */
+  isKnown = true;
+  /** Whether its program ends when it is told to save next. */
+  endsAtSave = false;
   #saved = new Map<string, string>();
   #run = 1;
 
@@ -28,13 +32,16 @@ export class ForgetfulKeyring extends FakeKeyring {
   saving(): Saving {
     const provider = () => {
       const incarnation = `run ${this.#run}`;
-      return Promise.resolve({ kind: this.kind, pid: 1, name: ":1.1", incarnation });
+      const found = { kind: this.kind, pid: 1, name: ":1.1", incarnation };
+      return Promise.resolve(this.isKnown ? found : undefined);
     };
     return {
       provider,
       savesOnDemand: () => this.obeys,
       save: async ({ incarnation }) => {
-        if (!this.obeys || (await provider()).incarnation !== incarnation) return false;
+        if (this.endsAtSave) this.restart();
+        this.endsAtSave = false;
+        if (!this.obeys || (await provider())?.incarnation !== incarnation) return false;
         this.save();
         return true;
       },

@@ -153,6 +153,38 @@ for (const obeys of [true, false]) {
   }
 }
 
+Deno.test("a keyring that could not be told when it took a secret, and was started anew since", async () => {
+  using machine = new Machine(true);
+  const { keyring } = machine;
+  keyring.isKnown = false;
+  await machine.command((manager) => manager.getOrCreate());
+  const token = await machine.token();
+  keyring.restart();
+  keyring.isKnown = true;
+  for (let n = 0; n < 3; n++) {
+    assert.equal((await machine.verify(token)).version, 1, `command ${n}`);
+  }
+  assert.equal(keyring.items.has(ACCOUNT), true);
+  assert.deepEqual(await machine.kept(), { copy: false, unsaved: [] });
+});
+
+Deno.test("a keyring that ends before it saves, and a rotation that ends after its commit", async () => {
+  using machine = new Machine(true);
+  const { keyring } = machine;
+  await machine.command((manager) => manager.getOrCreate());
+  keyring.endsAtSave = true;
+  const onStep = (at: string) => {
+    if (at === "commit") throw new Error("stopped");
+  };
+  await machine.command((manager) => manager.rotate({ onStep }))
+    .catch((error) => assert.equal(error.message, "stopped"));
+  for (let n = 0; n < 3; n++) {
+    const { version } = await machine.command((manager) => manager.get());
+    assert.equal(version.version, 2, `command ${n}`);
+  }
+  assert.deepEqual(await machine.kept(), { copy: false, unsaved: [] });
+});
+
 Deno.test("what a keyring was told to delete and has again is deleted by the next command", async () => {
   using machine = new Machine(false);
   const { keyring } = machine;
