@@ -157,7 +157,9 @@ export class RotationNotices {
     try {
       await this.context.secrets.writeDown({ event, reason });
     } catch (error) {
-      this.context.output.warning(asRefusalOrBug(error).message);
+      const { message } = asRefusalOrBug(error);
+      // What keeps the rotation from being made keeps this too, and is the command's own error.
+      if (message !== reason) this.context.output.warning(message);
     }
   }
 

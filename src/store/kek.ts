@@ -187,9 +187,16 @@ function refuseExposed(path: string | undefined): void {
   );
 }
 
-// A command such as `echo …` has the value in itself.
+const SPELLINGS = ["utf8", "base64", "base64url", "hex"] as const;
+
+// A command such as `echo …` has the value in itself, and `echo … | base64 -d` has it in another spelling.
 function says(command: string, printed: Uint8Array): boolean {
-  return command.includes(Buffer.from(printed).toString().trim());
+  const text = Buffer.from(printed).toString().trim();
+  const values = [Buffer.from(printed), Buffer.from(text), Buffer.from(decodedKey(text) ?? [])];
+  const spelled = values.flatMap((value) => SPELLINGS.map((name) => value.toString(name)));
+  values.forEach((value) => value.fill(0));
+  const words = spelled.filter((word) => word !== "").map((word) => word.replace(/=+$/, ""));
+  return words.some((word) => command.includes(word) || command.toLowerCase().includes(word));
 }
 
 function fromFile(path: string, remembered: boolean): Kek {
@@ -256,12 +263,16 @@ function isText(bytes: Uint8Array): boolean {
 // 32 raw bytes, or their base64, base64url or hex text with or without a line end.
 function decodeKey(data: Uint8Array, source: string): Uint8Array {
   if (data.length === KEK_BYTES) return data;
-  const text = new TextDecoder().decode(data).trim();
+  const key = decodedKey(new TextDecoder().decode(data).trim());
   data.fill(0);
+  if (key !== undefined) return key;
+  throw invalid(source, `a KEK is ${KEK_BYTES} bytes, raw or as base64, base64url or hex`);
+}
+
+function decodedKey(text: string): Uint8Array | undefined {
   if (/^[0-9a-fA-F]{64}$/.test(text)) return Uint8Array.fromHex(text);
   const base64 = text.replaceAll("-", "+").replaceAll("_", "/");
-  if (/^[A-Za-z0-9+/]{43}=?$/.test(base64)) return Uint8Array.fromBase64(base64);
-  throw invalid(source, `a KEK is ${KEK_BYTES} bytes, raw or as base64, base64url or hex`);
+  return /^[A-Za-z0-9+/]{43}=?$/.test(base64) ? Uint8Array.fromBase64(base64) : undefined;
 }
 
 function invalid(source: string, why: string): RekeyError {
