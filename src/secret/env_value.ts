@@ -13,7 +13,8 @@ import { recognised } from "./no_secret.ts";
  */
 export function envReadings(text: string, name: string): Source {
   const lines = text.replaceAll(/\r\n?/g, "\n");
-  const value = parse(lines)[name];
+  const values = parse(lines);
+  const value = Object.hasOwn(values, name) ? values[name] : undefined;
   if (value === undefined) {
     throw unreadable("the file sets no variable of that name", "Check --name");
   }

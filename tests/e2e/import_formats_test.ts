@@ -48,6 +48,14 @@ Deno.test("a variable of a .env file is read as programs do", async () => {
   await mustSign(`\uFEFFJWT_SECRET=${key}\n`, key, ...name);
   await mustSign(`JWT_SECRET_OLD=x\nJWT_SECRET=${key}`, key, ...name);
   await mustSign(`JWT_SECRET='${key} #$x\\n'`, `${key} #$x\\n`, ...name);
+  for (const strange of ["constructor", "__proto__", "toString"]) {
+    await mustRefuse(
+      `JWT_SECRET=${key}\nA=b\n`,
+      /sets no variable of that name/,
+      "--name",
+      strange,
+    );
+  }
   await mustSign(`jwt.secret=${key}\na.b=c\n`, key, "--name", "jwt.secret");
   await mustSign(`JWT_SECRET=${key}\nJWT_SECRET=${key}\n`, key, ...name);
   const bytes = randomBytes(40);
