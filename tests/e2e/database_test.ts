@@ -99,6 +99,7 @@ Deno.test("the JSON fields are those of the design", async () => {
     ...shared,
     ...more,
     "audit_head",
+    "stale_processes",
   ]);
   const status = Object.keys(await box.json("status"));
   const wanted = [

@@ -22,7 +22,8 @@ for (const [name, code, provoke] of FAULTS) {
     ) {
       const { code: exit, stdout, stderr } = await box.run([...args, "--json"]);
       assert.equal(exit, 4, `${args[0]}: ${stderr}`);
-      assert.equal(stdout, "");
+      if (args[0] === "status") assert.equal(JSON.parse(stdout).error.code, code);
+      else assert.equal(stdout, "");
       const { error } = JSON.parse(stderr.trim().split("\n")[0]!);
       assert.equal(error.code, code);
       assert.ok(error.hint.length > 10);

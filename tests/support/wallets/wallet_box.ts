@@ -59,7 +59,7 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
     this.#program = undefined;
     if (program === undefined) return;
     signalTo(program, signal);
-    await program.status;
+    await endOf(program);
   }
 
   /** Ends the session's bus, and the wallet with it, as a logout does. */
@@ -68,10 +68,7 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
     this.#bus = this.#program = undefined;
     bus?.kill("SIGTERM");
     await bus?.status;
-    if (program === undefined) return;
-    const timer = setTimeout(() => signalTo(program, "SIGKILL"), LOGOUT_MS);
-    await program.status;
-    clearTimeout(timer);
+    if (program !== undefined) await endOf(program);
   }
 
   /** A new process of the wallet on the same home, open, in place of one that may run; a new bus if there is none. */
@@ -178,6 +175,13 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
     await defaultCollection(this.#user());
     return true;
   }
+}
+
+/** KeePassXC now and then does not end when it is asked to, nor when its bus has gone: a logout kills it then. */
+async function endOf(program: Deno.ChildProcess): Promise<void> {
+  const timer = setTimeout(() => signalTo(program, "SIGKILL"), LOGOUT_MS);
+  await program.status;
+  clearTimeout(timer);
 }
 
 function signalTo(program: Deno.ChildProcess, signal: Deno.Signal): void {
