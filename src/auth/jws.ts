@@ -37,7 +37,11 @@ export function parseJws(token: string): ParsedJws {
   }
   if (token === "") throw malformed("it is empty");
   const parts = token.split(".");
-  if (parts.length !== 3) throw malformed(`it has ${parts.length} parts, a signed token has 3`);
+  if (parts.length !== 3) {
+    throw malformed(
+      `it has ${parts.length} part${parts.length === 1 ? "" : "s"}, a signed token has 3`,
+    );
+  }
   const [header, payload, signature] = parts as [string, string, string];
   if (!isBase64url(signature)) throw notBase64url("signature");
   return {

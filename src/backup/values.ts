@@ -63,7 +63,7 @@ function fromEnvelope(value: string, { version, kid }: Version): Secret {
   throw new RekeyError(
     "backup_unusable",
     `Cannot use the backup: the value sealed in it is not version ${version}`,
-    { hint: "Nothing was changed; somebody may have forged it" },
+    { hint: "Nothing was changed; someone may have forged it" },
   );
 }
 

@@ -184,7 +184,7 @@ export function variable(name: string): string | undefined {
   } catch (error) {
     if (!(error instanceof Deno.errors.InvalidData)) throw error;
     throw new RekeyError("usage", `Cannot use the variable ${name}: it is no valid UTF-8`, {
-      hint: "Set it anew",
+      hint: "Set it again",
     });
   }
 }

@@ -21,9 +21,13 @@ export async function main(args: readonly string[], version: string): Promise<nu
     await withContext(makeContext(globals, output, askTerminal, version), call);
   }, args);
   let help = "";
+  let failed = program;
   for (const command of [program, ...descendants(program)]) {
     // Its own texts for errors come here as exceptions, and are rendered like every other error.
-    command.exitOverride().configureOutput({
+    command.exitOverride((error) => {
+      failed = command;
+      throw error;
+    }).configureOutput({
       writeOut: systemStreams.stdout,
       writeErr: (text) => help += text,
       getOutHasColors: () => false,
@@ -43,7 +47,7 @@ export async function main(args: readonly string[], version: string): Promise<nu
       systemStreams.stdout(help);
       return new RekeyError("usage", error.message).exitCode;
     }
-    const refusal = error instanceof CommanderError ? usageError(error) : refusalFor(error);
+    const refusal = error instanceof CommanderError ? usageError(error, failed) : refusalFor(error);
     output.error(refusal);
     return refusal.exitCode;
   }
@@ -94,16 +98,18 @@ function outputFor(options: { json?: boolean; quiet?: boolean; color: boolean })
   );
 }
 
-const SEE_HELP = "See `rekey --help`, or `rekey COMMAND --help`";
-
 /**
  * A usage error in our own words. Commander's texts quote the line, and a mistyped line may hold a token or
  * a password: only what is sure to be a name is said again.
+ *
+ * @param command the one whose help says more.
  */
-function usageError({ code, message }: CommanderError): RekeyError {
+function usageError({ code, message }: CommanderError, command: Program): RekeyError {
   const suggestion = /\(Did you mean [^)]*\?\)/.exec(message)?.[0];
   const usage = (text: string) =>
-    new RekeyError("usage", [text, suggestion].filter(Boolean).join(" "), { hint: SEE_HELP });
+    new RekeyError("usage", [text, suggestion].filter(Boolean).join(" "), {
+      hint: `See \`${lineOf(command)} --help\``,
+    });
   const defined = /^error: (?:required )?(?:option|missing required argument) '([^']*)'/.exec(
     message,
   )?.[1];
@@ -119,13 +125,13 @@ function usageError({ code, message }: CommanderError): RekeyError {
         `Unknown option${name(message, /^error: unknown option '(--?[a-z][a-z-]{0,19})'/)}`,
       );
     case "commander.excessArguments":
-      return usage("Too many arguments were given");
+      return usage(`Too many arguments were given${numbers(message)}`);
     case "commander.conflictingOption":
-      return usage("Two options of the line exclude each other");
+      return usage(excluding(message));
     case "commander.missingArgument":
       return usage(`${defined} is needed`);
     case "commander.invalidArgument": {
-      const [, argument, choices] = /for argument '([a-z]+)'\. ([^']*)$/.exec(message) ?? [];
+      const [, argument, choices] = /for argument '([a-z]+)'\. ([^']*?)\.?$/.exec(message) ?? [];
       if (argument !== undefined) return usage(`Cannot use that as ${argument}: ${choices}`);
       const why = /is invalid\. (.*)$/s.exec(message)?.[1] ?? "";
       return usage(`Cannot use the value of ${defined}: ${why.replace(/\.$/, "")}`);
@@ -142,4 +148,22 @@ function usageError({ code, message }: CommanderError): RekeyError {
 function name(message: string, pattern: RegExp): string {
   const found = pattern.exec(message)?.[1];
   return found === undefined ? "" : ` ${found}`;
+}
+
+// The names that the options were defined by, never what was typed.
+function excluding(message: string): string {
+  const [, one, other] =
+    /^error: option '([^']*)' cannot be used with option '([^']*)'$/.exec(message) ?? [];
+  return one === undefined
+    ? "Two options of the line exclude each other"
+    : `Cannot use ${one} together with ${other}`;
+}
+
+function numbers(message: string): string {
+  const [, wanted, given] = /Expected (\d+) arguments? but got (\d+)/.exec(message) ?? [];
+  return wanted === undefined ? "" : `: ${given}, where ${wanted} can be taken`;
+}
+
+function lineOf(command: Program): string {
+  return command.parent === null ? command.name() : `${lineOf(command.parent)} ${command.name()}`;
 }

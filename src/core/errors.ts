@@ -78,7 +78,7 @@ export const EXIT_STATUSES: Readonly<Record<number, string>> = {
   2: "wrong usage",
   3: "token not valid",
   4: "secret store unavailable",
-  5: "a check says no",
+  5: "a check failed",
   6: "busy: another process holds the lock",
   126: "`exec`: the program cannot be started",
   127: "`exec`: there is no such program",

@@ -70,6 +70,6 @@ function namesOf(path: string): string[] {
 export function unsafeWay(path: string, { folder, isOpen }: UnsafeWay): RekeyError {
   const why = isOpen ? "can be written by every user" : "belongs to another user";
   return new RekeyError("database_unusable", `Cannot use ${path}: ${folder} on the way ${why}`, {
-    hint: "They could exchange what is there. Name a place of your own, or mend that folder",
+    hint: "They could exchange what is there. Name a place of your own, or take that right away",
   });
 }

@@ -45,7 +45,7 @@ export function knownFleet(meta: Meta): Known | undefined {
     if (!(error instanceof SyntaxError)) throw error;
   }
   throw new RekeyError("database_damaged", "Cannot use the database: its fleet row is damaged", {
-    hint: "`rekey destroy` and `rekey init --store etcd` take it up anew from etcd",
+    hint: "`rekey destroy` and `rekey init --store etcd` take it over from etcd again",
   });
 }
 

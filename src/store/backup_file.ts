@@ -39,6 +39,7 @@ export async function writeBackup(
   finished: () => void = () => {},
 ): Promise<void> {
   const partial = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
+  mustHaveFolder(path);
   makePrivateFile(partial);
   try {
     await fill(partial);
@@ -48,6 +49,15 @@ export async function writeBackup(
   } finally {
     for (const end of ["", "-journal", "-wal", "-shm"]) removeFile(partial + end);
   }
+}
+
+// The name of the file in the making would say nothing to whoever has named `path`.
+function mustHaveFolder(path: string): void {
+  const folder = dirname(path);
+  if (isThere(folder)) return;
+  throw new RekeyError("database_unusable", `Cannot write ${path}: there is no folder ${folder}`, {
+    hint: "Make the folder, or name another one",
+  });
 }
 
 function stamp(path: string, info: BackupInfo): void {

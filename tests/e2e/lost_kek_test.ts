@@ -43,7 +43,7 @@ Deno.test("a fresh machine, an ordinary backup, a lost KEK: --new-secret works a
   assert.equal(code, 0, stderr);
   const { version, secret_from, not_restored } = JSON.parse(stdout);
   assert.deepEqual([version, secret_from], [3, "new"]);
-  assert.match(not_restored.join("\n"), /every session[^]*audit log, which begins anew/);
+  assert.match(not_restored.join("\n"), /every session[^]*audit log, which starts again/);
   assert.match(stderr, /not restored, since the KEK is lost: the audit log/);
   assert.equal((await box.json("verify", token)).code, "retired_kid", "known by name");
   const users = await box.run(["user", "list"]);

@@ -116,7 +116,10 @@ function notRestored({ secretFrom, lost, logLost, copiedTo }: Restored): string[
   const where = copiedTo === undefined ? "in the backup" : `in the backup and in ${copiedTo}`;
   const parts: [boolean, string][] = [
     [secretFrom === "new", "the secret and every session of it: users log in again"],
-    [logLost, `the audit log, which begins anew: its rows stay ${where}, and cannot be checked`],
+    [
+      logLost,
+      `the audit log, which starts again: its former rows stay ${where}, and cannot be checked`,
+    ],
     [lost.length > 0, "grace windows of older versions"],
   ];
   return parts.filter(([is]) => is).map(([, text]) => text);
@@ -129,7 +132,7 @@ const SOURCES: Record<Restored["secretFrom"], string> = {
   envelope: "which was sealed in it for you",
   etcd: "which etcd has",
   newer: "which the keyring has and is newer than the backup",
-  new: "made anew: all sessions have ended",
+  new: "a new one: all sessions have ended",
 };
 
 function human({ info, version, secretFrom, movedTo }: Restored): string[] {

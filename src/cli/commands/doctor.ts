@@ -13,7 +13,7 @@ export interface DoctorFlags {
   readonly maxAge: number;
 }
 
-/** Finds out what is wrong; with `--fix` mends what can be mended without harm, and looks again. */
+/** Finds out what is wrong; with `--fix` fixes what can be fixed without harm, and looks again. */
 export async function doctor(options: DoctorFlags, context: Context): Promise<void> {
   const { output } = context;
   const patient = patientOf(options, context);
@@ -38,7 +38,7 @@ export async function doctor(options: DoctorFlags, context: Context): Promise<vo
       not_used: notUsed(sections),
     },
     [
-      ...fixed.map(({ what }) => `mended  ${printable(what)}`),
+      ...fixed.map(({ what }) => `fixed   ${printable(what)}`),
       ...sections.flatMap(human),
       ...notLookedAt(sections),
     ],
@@ -109,7 +109,7 @@ function notLookedAt(sections: Section[]): string[] {
 function problems(wrong: Finding[]): RekeyError {
   const count = wrong.length === 1 ? "One thing is" : `${wrong.length} things are`;
   const hint = wrong.some(({ mend }) => mend)
-    ? "`rekey doctor --fix` mends what can be mended without harm"
+    ? "`rekey doctor --fix` fixes what can be fixed without harm"
     : "Run the command that stands with it";
   return new RekeyError("check_failed", `${count} wrong: ${codes(wrong)}`, { hint });
 }

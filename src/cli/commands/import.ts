@@ -162,10 +162,18 @@ async function judgedBy(flags: PolicyFlags, { secrets }: Context): Promise<[Toke
   }
 }
 
+// The longest name of a file; signed tokens are rarely shorter.
+const LONGEST_NAME = 255;
+
 // As `verify` takes it; a file as well, since arguments are visible.
 function tokenOf(given: string): string {
   if (given === "-") return readStdin(LONGEST_INPUT);
-  if (!given.startsWith("@")) return given;
+  if (!given.startsWith("@")) {
+    if (given.length > LONGEST_NAME || !isThere(given)) return given;
+    throw new RekeyError("usage", "Cannot use that as the token: it is the name of a file", {
+      hint: "Write --check-token @FILE",
+    });
+  }
   const data = readInput(given.slice(1));
   if (data !== undefined) return new TextDecoder().decode(data).trim();
   throw new RekeyError("usage", "Cannot read the token: its file is not there", {

@@ -59,7 +59,7 @@ export const secretCommands: Commands = {
       .addHelpText(
         "after",
         `
-  Example:
+  Examples:
     rekey import --from-env JWT_SECRET --alg HS256 --then-rotate --grace 24h
     rekey import --file .env --name JWT_SECRET --check-token @token.txt`,
       )
@@ -124,9 +124,9 @@ export const secretCommands: Commands = {
   doctor: (program, runner) => {
     program.command("doctor")
       .description(
-        "find out what is wrong, and the command that mends it; exit 5 when something is",
+        "find out what is wrong, and the command that fixes it; exit 5 when something is",
       )
-      .option("--fix", "mend what can be mended without harm: modes, and what was left unfinished")
+      .option("--fix", "fix what can be fixed without harm: modes, and what was left unfinished")
       .addOption(lasting("--max-age <duration>", "age at which a rotation is due", "90d"))
       .action(run(runner, async () => (await import("../commands/doctor.ts")).doctor));
   },

@@ -110,7 +110,7 @@ export function host(text: string): string {
 /** The mode of a socket. Every user's it is never: whoever connects may ask about tokens, and log in. */
 export function socketMode(text: string): number {
   if (/^0?6[0246]0$/.test(text)) return parseInt(text, 8);
-  throw new InvalidArgumentError("Write 0660 or 0600: nothing is for every user.");
+  throw new InvalidArgumentError("Write 0600, 0620, 0640 or 0660: it is never for every user.");
 }
 
 /** Any text but none. */

@@ -24,7 +24,7 @@ export async function auditCheck(patient: OpenPatient): Promise<Finding[]> {
   return [{
     code: "audit_broken",
     what: `The audit log is broken at row ${bad.seq}: ${bad.why}`,
-    why: "Somebody has changed or cut it off, or an older copy of the database was put back. " +
+    why: "Someone has changed or cut it off, or an older copy of the database was put back. " +
       "Keep a copy of the file before it is restored",
     command: rekey(patient, "restore BACKUP --force"),
   }];

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Box } from "../support/box.ts";
+
+/** What each wrong line is told: the error, and the hint that leads on. */
+const LINES: [args: string[], error: RegExp, hint: RegExp][] = [
+  [["kek", "rotate", "--bogus"], /Unknown option --bogus$/m, /`rekey kek rotate --help`/],
+  [["--bogus"], /Unknown option --bogus$/m, /`rekey --help`/],
+  [["init", "extra"], /Too many arguments were given: 1, where 0 can be taken$/m, /`rekey init/],
+  [["schedule"], /kind is needed$/m, /`rekey schedule --help`/],
+  [["policy", "clear", "nonsense"], /choices are .*, typ$/m, /`rekey policy clear --help`/],
+  [
+    ["serve", "--unix", "a.sock", "--listen", "127.0.0.1:9"],
+    /Cannot use --listen <address> together with --unix <path>$/m,
+    /`rekey serve --help`/,
+  ],
+];
+
+Deno.test("a wrong line is told what is wrong with it, and which help says more", async (t) => {
+  using box = new Box();
+  for (const [args, error, hint] of LINES) {
+    await t.step(args.join(" "), async () => {
+      const { code, stderr } = await box.run(args);
+      assert.equal(code, 2);
+      assert.match(stderr, error);
+      assert.match(stderr, hint);
+    });
+  }
+});
+
+Deno.test("a rotation without a secret says so once", async () => {
+  using box = new Box();
+  const { code, stderr } = await box.run(["rotate", "--force"]);
+  assert.equal(code, 4);
+  assert.equal(stderr.match(/Cannot find a JWT secret/g)?.length, 1, stderr);
+});
+
+Deno.test("a backup into a folder that is not there names what was given", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  const folder = join(box.home, "gone");
+  const path = join(folder, "b.db");
+  const { code, stderr } = await box.run(["backup", path]);
+  assert.equal(code, 4);
+  assert.ok(stderr.includes(`Cannot write ${path}: there is no folder ${folder}`), stderr);
+});
+
+Deno.test("the name of a file in place of the token is answered with @FILE", async () => {
+  using box = new Box();
+  const path = join(box.home, "token.txt");
+  Deno.writeTextFileSync(path, "a.b.c");
+  const { code, stderr } = await box.run(["import", "--check-token", path], { stdin: "x" });
+  assert.equal(code, 2);
+  assert.match(stderr, /it is the name of a file/);
+  assert.match(stderr, /--check-token @FILE/);
+});
