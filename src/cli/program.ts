@@ -23,7 +23,8 @@ ${Object.entries(EXIT_STATUSES).map(([status, text]) => `  ${status.padEnd(4)} $
 
 A flag wins over its variable, which stands in brackets.
 
-\`rekey help TOPIC\`: ${TOPICS.join(", ")}.`;
+\`rekey help TOPIC\`, a page about:
+${TOPICS.join(", ")}.`;
 
 /** The command table. */
 const COMMANDS: Commands = {
