@@ -39,7 +39,7 @@ export async function backup(options: BackupFlags, { secrets, output }: Context)
   output.remark(
     location === "keyring"
       ? "The secret is in the keyring and not in the backup; --with-secret adds it"
-      : "The secret in it opens with this machine's KEK only; --with-secret adds a passphrase's",
+      : "The secret in it opens with this machine's KEK only; --with-secret seals it for you too",
   );
 }
 
