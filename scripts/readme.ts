@@ -9,12 +9,23 @@ import { touchRows } from "./touches/table.ts";
 const README = new URL("../README.md", import.meta.url);
 const SECURITY = new URL("../docs/security.md", import.meta.url);
 
-/** Rows of the exit status table, one for each status. */
+// Characters of codes in a row; the formatter makes every row as wide as the widest.
+const CODES_WIDTH = 110;
+
+/** Rows of the exit status table; the codes of a status go on in rows without one. */
 export function exitRows(): string[] {
-  return Object.entries(EXIT_STATUSES).map(([exit, meaning]) => {
-    const codes = codesOf(Number(exit));
-    return `| ${exit} | ${meaning} | ${codes.map((code) => `\`${code}\``).join(" ")} |`;
+  return Object.entries(EXIT_STATUSES).flatMap(([exit, meaning]) => {
+    const codes = codesOf(Number(exit)).map((code) => `\`${code}\``);
+    const [first, ...others] = lines(codes, CODES_WIDTH);
+    return [`| ${exit} | ${meaning} | ${first} |`, ...others.map((line) => `| | | ${line} |`)];
   });
+}
+
+function lines(words: string[], width: number): string[] {
+  return words.reduce((lines, word) => {
+    const longer = `${lines.at(-1)} ${word}`.trim();
+    return longer.length > width ? [...lines, word] : [...lines.slice(0, -1), longer];
+  }, [""]);
 }
 
 /** Rows of the permission table. */
