@@ -32,7 +32,7 @@ Deno.test("apps: every app with its folder, and nothing secret", async () => {
   const [first] = await listed("--app", "api", "--data-dir", named);
   assert.deepEqual(short([first]), [["api", named, 1, "database", true]]);
   assert.deepEqual(Object.keys(first).sort(), [
-    ...["age_seconds", "app", "created_at", "database", "folder"],
+    ...["age_seconds", "app", "created_at", "created_in_future", "database", "folder"],
     ...["location", "readable", "used", "version"],
   ]);
   const { stdout } = await box.run(["apps"]);

@@ -33,7 +33,14 @@ test("made by a clock that was ahead: status says so, and a check fails", async 
   const check = await box.run(["status", "--check"]);
   assert.equal(check.code, 5);
   assert.match(check.stdout, /^REKEY CRITICAL .* was made in the future .*a rotation is due/);
+  assert.match(check.stdout, / \| age=U;;7776000 /);
   assert.match(check.stderr, /the clock was ahead/);
+});
+
+test("made by a clock that was ahead: apps says that the age is not known", async (box) => {
+  assert.match((await box.run(["apps"])).stdout, /^agiworkforce \* +1 +database +not known +\//m);
+  const { age_seconds, created_in_future } = await box.json("apps");
+  assert.deepEqual([age_seconds, created_in_future], [0, true]);
 });
 
 test("made by a clock that was ahead: doctor says so, and is content after a rotation", async (box) => {

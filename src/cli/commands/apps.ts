@@ -1,4 +1,5 @@
 import { rfc3339 } from "../../core/clock.ts";
+import { isAhead } from "../../secret/age.ts";
 import { type KnownApp, knownApps } from "../../store/known_apps.ts";
 import type { Context } from "../context.ts";
 import { describeSeconds, printable } from "../describe.ts";
@@ -24,6 +25,7 @@ function described(one: KnownApp, now: number) {
     location,
     created_at: createdAt === null ? null : rfc3339(createdAt),
     age_seconds: createdAt === null ? null : ageOf(createdAt, now),
+    created_in_future: createdAt === null ? null : isAhead(createdAt, now),
     used,
     readable,
   };
@@ -34,9 +36,14 @@ function cells(now: number) {
     `${printable(app)}${used ? " *" : ""}`,
     version === null ? readable ? "none" : "unreadable" : String(version),
     location ?? "",
-    createdAt === null ? "" : describeSeconds(ageOf(createdAt, now)),
+    createdAt === null ? "" : describeAge(createdAt, now),
     printable(folder),
   ];
+}
+
+// What a clock that was ahead has made may be of any age.
+function describeAge(createdAt: number, now: number): string {
+  return isAhead(createdAt, now) ? "not known" : describeSeconds(ageOf(createdAt, now));
 }
 
 // Not below zero, should the clock have been set back.

@@ -164,7 +164,10 @@ type Facts = Record<string, unknown> & {
   last_rotation: string | null;
 };
 
-/** One line with performance data, as the Monitoring Plugins' guidelines have it; the exit status is our own. */
+/**
+ * One line with performance data, as the Monitoring Plugins' guidelines have it: `U` is a value that is not known. The
+ * exit status is our own.
+ */
 function monitored(facts: Facts, maxAge: number): string {
   const age = facts.age_seconds as number;
   const when = facts.rotation_due ? "a rotation is due" : `due in ${describeSeconds(maxAge - age)}`;
@@ -181,7 +184,7 @@ function monitored(facts: Facts, maxAge: number): string {
     facts.rotation_due ? "CRITICAL" : "OK"
   } - ${facts.app} version ${facts.version} ` +
     `in ${placeName(facts.location)}${copy} ${old}, ${when}${held} | ` +
-    `age=${age}s;;${maxAge} sessions=${facts.sessions_active}`;
+    `age=${facts.created_in_future ? "U" : `${age}s`};;${maxAge} sessions=${facts.sessions_active}`;
 }
 
 // RFC 3339, and how far from now that is.
