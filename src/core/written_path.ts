@@ -7,6 +7,7 @@ const FAULTS: readonly [pattern: RegExp, fault: string][] = [
   [/^\s|\s$/, "it begins or ends with a space or a line end"],
   [/^['"`]|['"`]$/, "it has quotation marks around it"],
   [/^~/, "it begins with ~, which nothing has expanded"],
+  [/^\/(.*\/)?~(\/|$)/, "it has a ~ in it, which nothing has expanded"],
   [/\$[A-Za-z_({]/, "it has a $ in it, which nothing has expanded"],
   [/%[A-Za-z](?![A-Za-z0-9])/, "it has a % in it, which nothing has expanded"],
   [/^%[A-Za-z]\w*%/, "it has a % in it, which nothing has expanded"],

@@ -16,6 +16,8 @@ const UNREAD = [
     '"/var/x',
     "$HOME/x",
     "/x/${USER}/y",
+    "/x/~/y",
+    "/~",
     "$(pwd)",
   ],
   ...["%h/x", "%S/rekey", "/x/%i", "%USERPROFILE%\\x", "/x ", " /x", "/x\r", "/x\n", "file:///x"],
