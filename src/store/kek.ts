@@ -5,6 +5,7 @@ import { RekeyError } from "../core/errors.ts";
 import { utf8 } from "../core/utf8.ts";
 import { exposureOf } from "../files/exposure.ts";
 import { readFileIfThere, writeNewPrivateFile } from "../files/private_files.ts";
+import { ranCommand } from "./kek_command.ts";
 import { credentialPath, type KekSources } from "./kek_sources.ts";
 
 /** Size of a key-encryption key: that of A256GCMKW. */
@@ -153,7 +154,7 @@ async function suppliedKek(
   if (file !== undefined) return { kek: fromFile(file, remembered), salted: false };
   if (command !== undefined) {
     const source = "REKEY_KEK_COMMAND";
-    const printed = await sources.run(command);
+    const printed = await ranCommand(sources, command, source);
     const isInline = says(command, printed);
     const kek = named(decodeKey(printed, source), source, false);
     return { kek: { ...kek, isInline }, salted: false };
@@ -167,9 +168,10 @@ async function suppliedKek(
     };
   }
   if (passphraseCommand !== undefined) {
-    const passphrase = await sources.run(passphraseCommand);
+    const source = "REKEY_PASSPHRASE_COMMAND";
+    const passphrase = await ranCommand(sources, passphraseCommand, source);
     const isInline = says(passphraseCommand, passphrase);
-    const kek = derived(passphrase, scrypt, "REKEY_PASSPHRASE_COMMAND", isNew);
+    const kek = derived(passphrase, scrypt, source, isNew);
     return { kek: { ...kek, isInline }, salted: true };
   }
   return undefined;
@@ -195,8 +197,14 @@ function says(command: string, printed: Uint8Array): boolean {
   const values = [Buffer.from(printed), Buffer.from(text), Buffer.from(decodedKey(text) ?? [])];
   const spelled = values.flatMap((value) => SPELLINGS.map((name) => value.toString(name)));
   values.forEach((value) => value.fill(0));
-  const words = spelled.filter((word) => word !== "").map((word) => word.replace(/=+$/, ""));
-  return words.some((word) => command.includes(word) || command.toLowerCase().includes(word));
+  const words = spelled.filter((word) => word !== "").map((word) => bare(word.replace(/=+$/, "")));
+  const said = bare(command);
+  return words.some((word) => said.includes(word) || said.toLowerCase().includes(word));
+}
+
+// Between quotes a shell takes a word in pieces.
+function bare(text: string): string {
+  return text.replace(/['"\\\s]/g, "");
 }
 
 function fromFile(path: string, remembered: boolean): Kek {

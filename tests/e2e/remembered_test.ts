@@ -184,6 +184,32 @@ Deno.test("a command that says the key or passphrase itself is not remembered, h
   }
 });
 
+Deno.test("a command that says the key in pieces between quotes is not remembered either", async () => {
+  using box = new Box();
+  const [first, second] = ["ab".repeat(10), "cd".repeat(22)];
+  const env = { REKEY_KEK_COMMAND: `printf %s '${first}'"${second}"` };
+  assert.equal((await box.run(["init"], { env })).code, 0);
+  for (const [path, bytes] of box.files()) {
+    assert.ok(!new TextDecoder("latin1").decode(bytes).includes("abababab"), path);
+  }
+  assert.equal((await refusal(box, "rotate", "--force")).exit, 4);
+});
+
+Deno.test("a remembered command that fails is said to be remembered, and how another one is", async () => {
+  using box = new Box();
+  await box.run(["init"], { env: { REKEY_KEK_COMMAND: command(box) } });
+  Deno.renameSync(join(box.home, "kek"), join(box.home, "moved"));
+  for (const args of [["init"], ["status"], ["issue", "--sub", "a"], ["rotate", "--force"]]) {
+    const { code, stderr } = await box.run(args);
+    assert.equal(code, 4);
+    assert.match(stderr, /ended with status 1; it is the one that REKEY_KEK_COMMAND named once/);
+    assert.match(stderr, /`rekey init` with REKEY_KEK_COMMAND remembers it/);
+  }
+  const env = { REKEY_KEK_COMMAND: `cat ${join(box.home, "moved")}` };
+  assert.equal((await box.run(["init"], { env })).code, 0);
+  assert.equal((await box.run(["rotate", "--force"])).code, 0);
+});
+
 Deno.test("a command that came with a database from elsewhere is not run", async () => {
   using box = new Box();
   await box.run(["init"], { env: { REKEY_KEK_COMMAND: command(box) } });
