@@ -13,14 +13,13 @@ export type Found =
  * events, since those differ for each of these ways and get lost on some file systems.
  */
 export class CertificateWatch {
-  #seen: string;
+  // The files may have been changed since what is served with was read: the first look reads them.
+  #seen = "";
   // A state of the files that was no good when it was first seen: certificate and key are not written at once.
   #doubtful: string | undefined;
 
   /** @param current what is served with now. */
-  constructor(private readonly files: CertificateFiles, private current: Certificate) {
-    this.#seen = this.#facts();
-  }
+  constructor(private readonly files: CertificateFiles, private current: Certificate) {}
 
   /** What is served with now. */
   get certificate(): Certificate {

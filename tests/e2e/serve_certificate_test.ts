@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { readCertificate } from "../../src/serve/certificate.ts";
+import { CertificateWatch } from "../../src/serve/certificate_watch.ts";
+import { Box } from "../support/box.ts";
 import { certify, type KeyPair, tlsFlags } from "../support/certificates.ts";
 import { initialised } from "../support/initialised.ts";
 import { Serving } from "../support/serving.ts";
@@ -85,4 +88,16 @@ Deno.test("a certificate that is over, or not yet, or of another name, is served
   assert.deepEqual(await started(pair, ...own), []);
   const told = await started(pair, ...own, "--host", "shop.example.org");
   assert.match(told.join(), /is not for shop\.example\.org, which --host names$/);
+});
+
+Deno.test("a certificate that is renewed while the server starts is found by its first look", async () => {
+  using box = new Box();
+  const [one, two] = [await certify(box, "one"), await certify(box, "two")];
+  const read = readCertificate(one);
+  assert.equal(new CertificateWatch(one, read).look().kind, "same");
+  Deno.renameSync(two.cert, one.cert);
+  Deno.renameSync(two.key, one.key);
+  const watch = new CertificateWatch(one, read);
+  assert.equal(watch.look().kind, "renewed");
+  assert.equal(watch.look().kind, "same", "it is told once");
 });
