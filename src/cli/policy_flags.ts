@@ -1,5 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
-import type { TokenPolicy } from "../store/token_policy.ts";
+import type { PolicyPart, TokenPolicy } from "../store/token_policy.ts";
 import { describeSeconds } from "./describe.ts";
 
 /** Flags that say what every token must be. Durations in seconds. */
@@ -10,10 +10,6 @@ export interface PolicyFlags {
   readonly aud?: readonly string[];
   readonly typ?: string;
 }
-
-/** Parts of a policy, as flags and `--json` name them. */
-export const POLICY_PARTS = ["leeway", "allow-no-exp", "iss", "aud", "typ"] as const;
-export type PolicyPart = (typeof POLICY_PARTS)[number];
 
 /** Whether any part of a policy is said. */
 export function saysPolicy({ leeway, allowNoExp, iss, aud, typ }: PolicyFlags): boolean {

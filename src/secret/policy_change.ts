@@ -7,8 +7,8 @@ import { contested } from "./contested.ts";
 import { followOwn, notTakenOver } from "./shared_rotation.ts";
 import { isShared } from "./sharing.ts";
 
-/** A policy made of the one that is there. */
-export type PolicyChange = (before: TokenPolicy) => TokenPolicy;
+/** A policy made of the one that is there, which may be damaged: it is read only by a change that keeps a part of it. */
+export type PolicyChange = (before: () => TokenPolicy) => TokenPolicy;
 
 /**
  * Changes what every token must be; running servers go by it from their next request on. Machines that share the secret
@@ -26,11 +26,10 @@ export async function changePolicy(
   if (isShared(installation)) return await changeShared(installation, change, described);
   const audit = await installation.audit();
   return installation.database.transaction(() => {
-    const { policy: before, meta } = installation;
-    const policy = change(before);
-    if (isSamePolicy(before, policy)) return before;
-    writePolicy(meta, policy);
-    audit.append({ event: EVENTS.policyChanged, reason: described(policy) });
+    const policy = change(() => installation.policy);
+    if (writePolicy(installation.meta, policy)) {
+      audit.append({ event: EVENTS.policyChanged, reason: described(policy) });
+    }
     return policy;
   });
 }
@@ -42,7 +41,7 @@ async function changeShared(
 ): Promise<TokenPolicy> {
   return await contested(async () => {
     const { state: before, snapshot: base, added } = await basisOf(installation);
-    const policy = change(before.policy ?? installation.policy);
+    const policy = change(() => before.policy ?? installation.policy);
     if (before.policy !== undefined && isSamePolicy(before.policy, policy)) return policy;
     const state = { ...before, change: before.change + 1, policy };
     const snapshot = await propose(installation, { base, state, added });

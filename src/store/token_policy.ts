@@ -18,6 +18,10 @@ export interface TokenPolicy {
 /** The policy where none was set: a token needs an `exp`, and clocks are trusted. */
 export const STANDARD_POLICY: TokenPolicy = { leeway: 0, allowNoExpiry: false };
 
+/** Parts of a policy, as flags and `--json` name them. */
+export const POLICY_PARTS = ["leeway", "allow-no-exp", "iss", "aud", "typ"] as const;
+export type PolicyPart = (typeof POLICY_PARTS)[number];
+
 /** Longest tolerance, in seconds: a day. */
 export const MOST_LEEWAY_SECONDS = 86_400;
 
@@ -40,10 +44,13 @@ export function readPolicy(meta: Meta): TokenPolicy {
   });
 }
 
-/** Inside a transaction: sets the app's policy. */
-export function writePolicy(meta: Meta, policy: TokenPolicy): void {
-  if (isSamePolicy(policy, STANDARD_POLICY)) meta.remove("policy");
-  else meta.set("policy", policyText(policy));
+/** Inside a transaction: sets the app's policy, and answers whether another one, or a damaged row, was there. */
+export function writePolicy(meta: Meta, policy: TokenPolicy): boolean {
+  const text = isSamePolicy(policy, STANDARD_POLICY) ? undefined : policyText(policy);
+  if (text === meta.get("policy")) return false;
+  if (text === undefined) meta.remove("policy");
+  else meta.set("policy", text);
+  return true;
 }
 
 /** Whether two policies ask for the same. */

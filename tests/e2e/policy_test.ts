@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { change } from "../support/backing_up.ts";
 import { Box } from "../support/box.ts";
 import { type Header, now, signWith } from "../support/foreign_tokens.ts";
 import { Serving } from "../support/serving.ts";
@@ -47,6 +48,20 @@ Deno.test("a policy is set once, shown by status, and taken back in parts or who
   assert.deepEqual(await policy(box, "clear", "iss", "aud"), { ...all, iss: null, aud: null });
   assert.deepEqual(await policy(box, "clear"), STANDARD);
   assert.equal((await box.run(["audit", "verify"])).code, 0);
+});
+
+Deno.test("a damaged policy lets no token pass, and is taken back as its refusal says", async () => {
+  using box = await imported("--iss", "X");
+  const token = await box.token();
+  change(box.database, "UPDATE rekey_meta SET value = '{' WHERE key = 'policy'");
+  for (const args of [["verify", token], ["policy", "show"], ["policy", "set", "--leeway", "5s"]]) {
+    const { code, stderr } = await box.run(args);
+    assert.equal(code, 4, args.join(" "));
+    assert.match(stderr, /policy row is damaged\nhint: .*`rekey policy clear`/);
+  }
+  assert.deepEqual(await policy(box, "clear"), STANDARD);
+  assert.equal((await box.json("verify", token)).valid, true);
+  assert.match((await box.run(["audit", "list"])).stdout, /Token policy changed.*exp needed$/m);
 });
 
 Deno.test("what cannot be a policy is refused", async () => {

@@ -1,12 +1,11 @@
-import type { TokenPolicy } from "../../store/token_policy.ts";
+import type { PolicyChange } from "../../secret/policy_change.ts";
+import { type PolicyPart, STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
 import type { Context } from "../context.ts";
 import { printable, table } from "../describe.ts";
 import {
   describePolicy,
   mustSayPolicy,
-  POLICY_PARTS,
   type PolicyFlags,
-  type PolicyPart,
   policyText,
   saysPolicy,
   withFlags,
@@ -24,23 +23,23 @@ export async function policyShow(_options: unknown, { secrets, output }: Context
 /** Sets parts of it. */
 export async function policySet(flags: PolicyFlags, context: Context): Promise<void> {
   mustSayPolicy(flags);
-  await change((before) => withFlags(before, flags), context);
+  await change((before) => withFlags(before(), flags), context);
 }
 
 /** Takes parts of it back, all of them when none is named. */
 export async function policyClear(parts: readonly PolicyPart[], context: Context): Promise<void> {
-  const gone = parts.length === 0 ? POLICY_PARTS : parts;
-  await change((before) => withoutParts(before, gone), context);
+  const all = parts.length === 0;
+  await change((before) => all ? STANDARD_POLICY : withoutParts(before(), parts), context);
 }
 
 /** For commands that make or take up a secret: what they say of its tokens counts from then on. */
 export async function applyPolicy(flags: PolicyFlags, { secrets }: Context): Promise<void> {
   if (!saysPolicy(flags)) return;
-  await secrets.setPolicy((before) => withFlags(before, flags), policyText);
+  await secrets.setPolicy((before) => withFlags(before(), flags), policyText);
 }
 
 async function change(
-  make: (before: TokenPolicy) => TokenPolicy,
+  make: PolicyChange,
   { secrets, output }: Context,
 ): Promise<void> {
   const policy = await secrets.setPolicy(make, policyText);

@@ -1,12 +1,11 @@
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
+import { MOST_LEEWAY_SECONDS, POLICY_PARTS } from "../../store/token_policy.ts";
 import { RepeatableOption } from "./command.ts";
 import { atMost, duration, nonEmpty } from "./values.ts";
 import { type Commands, run } from "./runner.ts";
 
-const MOST_LEEWAY_SECONDS = 86_400;
 const LONGEST_TEXT = 1_024;
 const MOST_NAMES = 16;
-const PARTS = ["leeway", "allow-no-exp", "iss", "aud", "typ"];
 
 /** `policy`: what every token of the app must be, beyond its signature. */
 export const policyCommands: Commands = {
@@ -22,7 +21,7 @@ export const policyCommands: Commands = {
     policyOptions().forEach((option) => set.addOption(option));
     policy.command("clear")
       .description("take parts of it back; all when none is named")
-      .addArgument(new Argument("[part...]", "which parts").choices(PARTS))
+      .addArgument(new Argument("[part...]", "which parts").choices(POLICY_PARTS))
       .action((parts: string[], _options, command: Command) =>
         runner(command.optsWithGlobals(), async (context) => {
           const { policyClear } = await import("../commands/policy.ts");
