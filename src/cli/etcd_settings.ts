@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
-import { utf8 } from "../core/utf8.ts";
+import { pemText, utf8 } from "../core/utf8.ts";
 import { readFileIfThere } from "../files/private_files.ts";
 import { type ErrorCode, quoted, RekeyError } from "../core/errors.ts";
 import { pathOf } from "../core/written_path.ts";
@@ -50,7 +50,7 @@ const isPath = (name: string) => /_(CA|CERT|KEY|FILE)$/.test(name);
 function certificatesFrom(variable: Variable): Pick<EtcdSettings, "ca" | "cert" | "key"> {
   const file = (name: string) => {
     const path = variable(name);
-    return path === undefined ? undefined : contents(pathOf(name, path), name, "usage");
+    return path === undefined ? undefined : contents(pathOf(name, path), name, "usage", pemText);
   };
   const [ca, cert, key] = ["CA", "CERT", "KEY"].map((name) => file(`REKEY_ETCD_${name}`));
   // The runtime would take a file with none for an authority that vouches for nobody.
@@ -127,10 +127,10 @@ function prefix(text: string): string {
   throw usage(`Cannot use ${quoted(text)} as REKEY_ETCD_PREFIX`, "Use letters, digits and /._-");
 }
 
-function contents(path: string, name: string, code: ErrorCode): string {
+function contents(path: string, name: string, code: ErrorCode, decode = utf8): string {
   try {
     // They are read whenever etcd is connected to: a pipe would be empty the second time.
-    return utf8(readFileIfThere(path) ?? neverThere());
+    return decode(readFileIfThere(path) ?? neverThere());
   } catch (cause) {
     throw new RekeyError(code, `Cannot read the file of ${name}`, {
       hint: "Name a file that this user may read",

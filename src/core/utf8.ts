@@ -13,6 +13,11 @@ export function utf8(bytes: Uint8Array): string {
   return UTF_8.decode(bytes);
 }
 
+/** The text of a PEM file (RFC 7468). Its blocks are ASCII, and the remarks around them may be in any encoding. */
+export function pemText(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("latin1");
+}
+
 /** Whether what stands behind percent signs (RFC 3986 §2.1) is UTF-8; a URL's parser would put other characters there. */
 export function escapesUtf8(text: string): boolean {
   try {

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { RekeyError } from "../core/errors.ts";
-import { utf8 } from "../core/utf8.ts";
+import { pemText } from "../core/utf8.ts";
 import { readFileIfThere } from "../files/private_files.ts";
 import { isAddress } from "../http/host.ts";
 
@@ -141,7 +141,7 @@ function textOf(path: string): string {
   try {
     // It is read again and again: from a pipe it would come once, if at all.
     const data = readFileIfThere(path);
-    if (data !== undefined) return utf8(data);
+    if (data !== undefined) return pemText(data);
   } catch (error) {
     cause = error;
   }

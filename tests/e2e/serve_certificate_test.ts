@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { readCertificate } from "../../src/serve/certificate.ts";
 import { CertificateWatch } from "../../src/serve/certificate_watch.ts";
@@ -65,7 +66,12 @@ Deno.test("a certificate that is over, or not yet, or of another name, is served
     await serving.stop();
     return serving.stderr.split("\n").filter((line) => line.includes("warning"));
   };
-  assert.deepEqual(await started(await make("2", "good")), []);
+  const good = await make("2", "good");
+  assert.deepEqual(await started(good), []);
+  // A remark before the block, in another encoding than UTF-8.
+  const remark = new Uint8Array([0x4d, 0xfc, 0x6c, 0x6c, 0x0a]);
+  await Deno.writeFile(good.cert, Buffer.concat([remark, await Deno.readFile(good.cert)]));
+  assert.deepEqual(await started(good), []);
   const old = await certify(box, "old", ...["-days", "1"]);
   const past = await box.exec("faketime", [
     ...["5 days ago", "openssl", "req", "-x509", "-key", old.key, "-out", old.cert],
