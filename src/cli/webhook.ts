@@ -39,19 +39,28 @@ export class Webhook {
    * else rekey's own: signed as Standard Webhooks 1.0 describes (`webhook-id`, `webhook-timestamp`,
    * `webhook-signature: v1,<base64 HMAC-SHA-256>`), with a key of base64 of 24 to 64 bytes.
    *
-   * @throws {RekeyError} `usage` when an address, a file or the key cannot be used.
+   * @throws {RekeyError} `usage` when an address, a file or the key cannot be used, or no address is named for them.
    */
   static all({ notifyUrl = [], notifyUrlFile = [], notifyFormat, notifyKeyFile }: Receivers) {
     const urls = new Set([...notifyUrl, ...notifyUrlFile.flatMap(addressesIn)]);
+    if (urls.size === 0 && (notifyFormat ?? notifyKeyFile) !== undefined) {
+      throw new RekeyError("usage", "Cannot tell anyone of it: no address is named", {
+        hint: "Name it with --notify-url or --notify-url-file",
+      });
+    }
     return [...urls].map((url) => Webhook.#to(url, notifyFormat, notifyKeyFile));
   }
 
   static #to(text: string, wanted: NoticeFormatName | undefined, keyFile: string | undefined) {
     const url = URL.canParse(text) ? new URL(text) : undefined;
     if (url === undefined || !isSafe(url)) {
-      throw new RekeyError("usage", "Cannot use the address of --notify-url", {
-        hint: "Use https:, or http: to this machine, without user name and password",
-      });
+      throw new RekeyError(
+        "usage",
+        "Cannot use the address of --notify-url: no notice may go there",
+        {
+          hint: "Use https:, or http: to this machine, without user name and password",
+        },
+      );
     }
     const format = wanted ?? formatFor(url);
     return new Webhook(url, format, format === "rekey" ? keyIn(keyFile) : undefined);

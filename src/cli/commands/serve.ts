@@ -194,9 +194,13 @@ function addressFrom({ listen, unix, unixMode, unixGroup }: ServeFlags): Address
   if (hostname !== undefined && Number(port) < 65_536) {
     return { kind: "tcp", hostname: hostname.replace(/[[\]]/g, ""), port: Number(port) };
   }
-  throw new RekeyError("usage", "Cannot use the address of --listen", {
-    hint: "Write it as 127.0.0.1:8700 or [::1]:8700",
-  });
+  throw new RekeyError(
+    "usage",
+    "Cannot use the address of --listen: it is no address with a port",
+    {
+      hint: "Write it as 127.0.0.1:8700 or [::1]:8700",
+    },
+  );
 }
 
 // Read and write, for the group too: what whoever connects needs.

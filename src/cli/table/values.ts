@@ -90,9 +90,15 @@ function nextTime({ hour, minute }: { hour: number; minute: number }): number {
  */
 export function moment(text: string): number {
   if (/^\d+:/.test(text)) return nextTime(timeOfDay(text));
-  const at = /^\d+[smhd]/.test(text) ? Date.now() + duration(text) * 1000 : instant(text);
+  if (/^\d+[smhd]/.test(text)) return Date.now() + duration(text) * 1000;
+  if (!/^\d{4}-/.test(text)) {
+    throw new InvalidArgumentError(
+      "Write 30m (from now), 03:00 (the next, local time), or a date and time as RFC 3339 has them.",
+    );
+  }
+  const at = instant(text);
   if (at >= Date.now()) return at;
-  throw new InvalidArgumentError("It is over.");
+  throw new InvalidArgumentError("That time is past.");
 }
 
 /** An option that may be given several times, each time with any text. */
