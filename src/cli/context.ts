@@ -19,6 +19,7 @@ import {
   type KeyringAddon,
   loadKeyringAddon,
 } from "../keyring/keyring_addon.ts";
+import { AskedOnce } from "../keyring/asking_entries.ts";
 import {
   KEYRING_TIMEOUT_MS,
   KeyringStore,
@@ -92,7 +93,10 @@ export function environmentFrom(
   const folders = foldersFor(app, around, dataDir === undefined ? undefined : resolve(dataDir));
   // A bus that is looked for in the wrong place is none, and then a secret would be made without it.
   if (variable("DBUS_SESSION_BUS_ADDRESS") === undefined) pathVariable("XDG_RUNTIME_DIR");
-  const load = loadAddon ?? (() => loadKeyringAddon(addonSurroundings(folders)));
+  const load = askedOnce(
+    folders,
+    loadAddon ?? (() => loadKeyringAddon(addonSurroundings(folders))),
+  );
   // Whoever has another way to the addon has it for a reason.
   const quick = loadAddon === undefined ? quickRead(folders) : undefined;
   let user: string | undefined;
@@ -130,6 +134,12 @@ export function environmentFrom(
 export function addonSurroundings({ cache }: Folders): AddonSurroundings {
   const address = variable("DBUS_SESSION_BUS_ADDRESS");
   return { cacheFolder: cache, bus: { address, runtimeFolder: variable("XDG_RUNTIME_DIR") } };
+}
+
+function askedOnce(folders: Folders, load: () => KeyringAddon): () => KeyringAddon {
+  if (Deno.build.os !== "linux") return load;
+  const connection = new AskedOnce(() => addonSurroundings(folders).bus);
+  return () => connection.entries(load());
 }
 
 // Keychain and Credential Manager are part of the system, and keep what they acknowledge.

@@ -9,7 +9,7 @@ import {
 } from "./dbus_message.ts";
 import { BusError, Reader } from "./dbus_wire.ts";
 
-/** All that may be received over one connection: many times what an item of a keyring takes. */
+/** All that may be received before it is forgotten: many times what an item of a keyring takes. */
 const MOST_BYTES = 65_536;
 
 const BUS = "org.freedesktop.DBus";
@@ -31,6 +31,7 @@ export class BusConnection implements Disposable {
   #read = 0;
   #serial = 0;
   readonly #answers = new Map<number, Message>();
+  #signals: Message[] = [];
   #isAccepted = false;
   #unsent: Uint8Array[];
 
@@ -66,9 +67,27 @@ export class BusConnection implements Disposable {
       const message = this.#answers.get(serial);
       if (message === undefined) await this.#receive();
       else if (message.kind === "error") throw BusError.refusal();
-      else if (message.signature !== signature) throw new BusError("An answer has another type");
-      else return new Reader(message.body);
+      else return bodyOf(message, signature);
     }
+  }
+
+  /** Waits for a signal of an object, which the bus must have been asked for. @param signature that it must have. */
+  async signal(path: string, member: string, signature: string): Promise<Reader> {
+    for (;;) {
+      const found = this.#signals.find((each) => each.path === path && each.member === member);
+      if (found !== undefined) return bodyOf(found, signature);
+      await this.#receive();
+    }
+  }
+
+  /** Forgets what was received, and overwrites it: no reader of before may be used any more. */
+  forget(): void {
+    this.#answers.clear();
+    this.#signals = [];
+    this.#received.copyWithin(0, this.#read, this.#filled);
+    this.#received.fill(0, this.#filled - this.#read, this.#filled);
+    this.#filled -= this.#read;
+    this.#read = 0;
   }
 
   /** Gives up: whatever waits ends with an error. */
@@ -101,7 +120,8 @@ export class BusConnection implements Disposable {
     const message = decodeMessage(
       await this.#take(messageLength(await this.#take(HEAD_BYTES, false))),
     );
-    if (message.kind !== "other") this.#answers.set(message.answers!, message);
+    if (message.kind === "signal") this.#signals.push(message);
+    else if (message.kind !== "other") this.#answers.set(message.answers!, message);
   }
 
   async #take(count: number, consume = true): Promise<Uint8Array> {
@@ -119,6 +139,11 @@ export class BusConnection implements Disposable {
     if (count === null) throw new BusError("The bus has hung up");
     this.#filled += count;
   }
+}
+
+function bodyOf({ signature, body }: Message, wanted: string): Reader {
+  if (signature !== wanted) throw new BusError("A message has another type");
+  return new Reader(body);
 }
 
 /**

@@ -12,9 +12,12 @@ export interface MethodCall {
   readonly body?: (to: Writer) => void;
 }
 
-/** A message that has come; of others than answers nothing is of use. */
+/** A message that has come; of others than answers and signals nothing is of use. */
 export interface Message {
-  readonly kind: "return" | "error" | "other";
+  readonly kind: "return" | "error" | "signal" | "other";
+  /** The object and the name of a signal. */
+  readonly path: string | undefined;
+  readonly member: string | undefined;
   /** The serial number of the call that it answers. */
   readonly answers: number | undefined;
   readonly signature: string;
@@ -23,7 +26,8 @@ export interface Message {
 
 const LITTLE_ENDIAN = 0x6c;
 const VERSION = 1;
-const [METHOD_CALL, METHOD_RETURN, ERROR] = [1, 2, 3];
+const METHOD_CALL = 1;
+const KINDS = new Map([[2, "return"], [3, "error"], [4, "signal"]] as const);
 const NO_AUTO_START = 2;
 const FIELDS = { path: 1, interface: 2, member: 3, replySerial: 5, destination: 6, signature: 8 };
 
@@ -74,16 +78,24 @@ export function decodeMessage(bytes: Uint8Array): Message {
   const type = reader.take(4)[1];
   const bodyLength = reader.uint32();
   if (reader.uint32() === 0) throw new BusError("A message has no serial number");
-  const { answers, signature } = readFields(reader);
+  const { answers, signature, path, member } = readFields(reader);
   reader.align(8);
   const body = reader.take(bodyLength);
-  const kind = type === METHOD_RETURN ? "return" : type === ERROR ? "error" : "other";
-  if (kind !== "other" && answers === undefined) throw new BusError("An answer answers nothing");
-  return { kind, answers, signature: signature ?? "", body };
+  const kind = KINDS.get(type as 2 | 3 | 4) ?? "other";
+  const isAnswer = kind === "return" || kind === "error";
+  if (isAnswer && answers === undefined) throw new BusError("An answer answers nothing");
+  return { kind, answers, path, member, signature: signature ?? "", body };
 }
 
-function readFields(reader: Reader): { answers?: number; signature?: string } {
-  const found: { answers?: number; signature?: string } = {};
+interface Fields {
+  answers?: number;
+  signature?: string;
+  path?: string;
+  member?: string;
+}
+
+function readFields(reader: Reader): Fields {
+  const found: Fields = {};
   const end = reader.uint32() + reader.position;
   while (reader.position < end) {
     reader.align(8);
@@ -92,6 +104,8 @@ function readFields(reader: Reader): { answers?: number; signature?: string } {
     const value = fieldValue(reader, type);
     if (code === FIELDS.replySerial && typeof value === "number") found.answers = value;
     if (code === FIELDS.signature && type === "g") found.signature = String(value);
+    if (code === FIELDS.path && type === "o") found.path = String(value);
+    if (code === FIELDS.member && type === "s") found.member = String(value);
   }
   if (reader.position !== end) throw new BusError("The fields of a message have another length");
   return found;

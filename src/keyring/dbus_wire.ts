@@ -54,6 +54,18 @@ export class Writer {
     return this.uint32(bytes.length).byte(...bytes);
   }
 
+  boolean(value: boolean): this {
+    return this.uint32(value ? 1 : 0);
+  }
+
+  /** An array of paths. */
+  objectPaths(paths: readonly string[]): this {
+    const at = this.uint32(0).length - 4;
+    for (const path of paths) this.string(path);
+    this.#bytes.splice(at, 4, ...new Writer().uint32(this.length - at - 4).#bytes);
+    return this;
+  }
+
   /** An array of structures or dictionary entries; each element begins at a multiple of 8. */
   structs(elements: readonly ((writer: Writer) => void)[]): this {
     const at = this.uint32(0).length - 4;

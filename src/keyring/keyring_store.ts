@@ -3,7 +3,7 @@ import { isRekeyError, type RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import type { KeyringAddon } from "./keyring_addon.ts";
 import { keyringError, keyringLocked, keyringTimeout } from "./keyring_errors.ts";
-import type { Provider } from "./provider.ts";
+import { asksEachConnection, type Provider } from "./provider.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 import type { Condition } from "./pulse.ts";
 import type { Saving } from "./saving.ts";
@@ -167,12 +167,7 @@ export class KeyringStore implements SecretStore {
    * @throws {RekeyError} a `keyring_…` code when it does not.
    */
   async reach(slot: Slot): Promise<void> {
-    const account = slotName(this.app.account, slot);
-    try {
-      await this.#get(account);
-    } catch (error) {
-      if (!isRekeyError(error, "secret_damaged")) throw error;
-    }
+    await this.#reach(slotName(this.app.account, slot));
   }
 
   /**
@@ -181,18 +176,21 @@ export class KeyringStore implements SecretStore {
    * @throws {RekeyError} a `keyring_…` code when it could not.
    */
   async mustBeReady(slot: Slot): Promise<void> {
-    const account = slotName(this.app.account, slot);
-    if (this.look === undefined) return await this.reach(slot);
-    await this.look({ service: this.app.service, account }, this.timeoutMs);
+    await this.#mustBeReady(slotName(this.app.account, slot));
   }
 
   /**
-   * Writes, reads and deletes a value of no meaning: nothing less tells whether a keyring works.
+   * Writes, reads and deletes a value of no meaning: nothing less tells whether a keyring works. Where the deletion would
+   * be a question to its user, the first value that is written has to tell.
    *
    * @throws {RekeyError} a `keyring_…` code when it does not.
    */
   async probe(): Promise<void> {
     const account = `${this.app.account}.probe`;
+    const provider = await this.saving?.provider();
+    if (provider !== undefined && asksEachConnection(provider.kind)) {
+      return await this.#mustBeReady(account);
+    }
     // A provider may keep what was deleted: it is nothing that could be taken for a secret.
     await this.#call(account, (entry, signal) => entry.setPassword(PROBE, signal));
     const read = await this.#get(account);
@@ -217,6 +215,24 @@ export class KeyringStore implements SecretStore {
 
   get #noteAccount(): string {
     return `${this.app.account}.rekey`;
+  }
+
+  async #reach(account: string): Promise<void> {
+    try {
+      await this.#get(account);
+    } catch (error) {
+      if (!isRekeyError(error, "secret_damaged")) throw error;
+    }
+  }
+
+  async #mustBeReady(account: string): Promise<void> {
+    if (this.look === undefined) return await this.#reach(account);
+    if (this.#silent !== undefined) throw this.#silent;
+    try {
+      await this.look({ service: this.app.service, account }, this.timeoutMs);
+    } catch (error) {
+      throw isRekeyError(error) ? await this.#diagnosed(error) : error;
+    }
   }
 
   async #readable(slot: Slot): Promise<Secret | null> {

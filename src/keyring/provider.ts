@@ -23,6 +23,11 @@ export interface Provider {
   readonly incarnation: string;
 }
 
+/** Whether a provider asks its user for each connection, and once more for each item that is deleted. */
+export function asksEachConnection(kind: ProviderKind): boolean {
+  return kind === "keepassxc";
+}
+
 const SECRETS = "org.freedesktop.secrets";
 
 /**

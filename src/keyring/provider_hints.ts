@@ -47,7 +47,12 @@ const GNOME: Remedies = {
 };
 
 const KEEPASSXC: Remedies = {
-  keyring_locked: { hint: "Unlock the database in KeePassXC" },
+  keyring_locked: {
+    hint:
+      "Unlock the database in KeePassXC; where it is unlocked, it asks before each access: turn " +
+      "off Tools > Settings > Secret Service Integration > `Confirm when passwords are retrieved " +
+      "by clients`",
+  },
   keyring_denied: {
     hint:
       "KeePassXC was told to refuse: allow rekey in its dialog, or turn off Tools > Settings > " +

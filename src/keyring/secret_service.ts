@@ -62,15 +62,20 @@ async function readOver(
   meanwhile();
   const path = onlyUnlocked(await bus.answer(searching, "aoao"));
   if (path === undefined) return undefined;
-  const opened = await bus.answer(opening, "vo");
-  if (opened.signature() !== "ay") throw new BusError("The service's key has another type");
-  const theirs = opened.byteArray();
-  const sessionPath = opened.objectPath();
-  opened.end();
+  const { theirs, path: sessionPath } = sessionIn(await bus.answer(opening, "vo"));
   const getting = bus.enqueue(getSecret(path, sessionPath));
   await bus.flush();
   session.agree(theirs);
   return valueIn(await bus.answer(getting, "(oayays)"), session);
+}
+
+/** The service's key, and the session's path, in what `OpenSession` answers. */
+export function sessionIn(opened: Reader): { theirs: Uint8Array; path: string } {
+  if (opened.signature() !== "ay") throw new BusError("The service's key has another type");
+  const theirs = opened.byteArray();
+  const path = opened.objectPath();
+  opened.end();
+  return { theirs, path };
 }
 
 function onlyUnlocked(found: Reader): string | undefined {
@@ -79,7 +84,8 @@ function onlyUnlocked(found: Reader): string | undefined {
   return unlocked.length === 1 && locked.length === 0 ? unlocked[0] : undefined;
 }
 
-function valueIn(secret: Reader, session: SecretSession): string {
+/** The value in what `GetSecret` answers. */
+export function valueIn(secret: Reader, session: SecretSession): string {
   secret.objectPath();
   const [initial, sealed] = [secret.byteArray(), secret.byteArray()];
   secret.string();
@@ -103,7 +109,8 @@ export function searchItems({ service, account }: ItemName): MethodCall {
   };
 }
 
-function openSession(publicKey: Uint8Array): MethodCall {
+/** A call of `OpenSession`. */
+export function openSession(publicKey: Uint8Array): MethodCall {
   return {
     ...SERVICE,
     member: "OpenSession",
@@ -112,7 +119,8 @@ function openSession(publicKey: Uint8Array): MethodCall {
   };
 }
 
-function getSecret(path: string, session: string): MethodCall {
+/** A call of `GetSecret`. */
+export function getSecret(path: string, session: string): MethodCall {
   return {
     destination: NAME,
     path,

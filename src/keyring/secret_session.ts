@@ -1,5 +1,11 @@
 import { Buffer } from "node:buffer";
-import { createDecipheriv, createDiffieHellman, createHmac } from "node:crypto";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createDiffieHellman,
+  createHmac,
+  randomBytes,
+} from "node:crypto";
 import { BusError } from "./dbus_wire.ts";
 
 /** The name of what is done here, in the Secret Service's specification. */
@@ -53,6 +59,14 @@ export class SecretSession implements Disposable {
     } finally {
       for (const part of parts) part.fill(0);
     }
+  }
+
+  /** Seals a value for the way to the service. */
+  seal(value: Uint8Array): { initial: Uint8Array; sealed: Uint8Array } {
+    if (this.#key === undefined) throw new Error("There is no key yet");
+    const initial = randomBytes(KEY_BYTES);
+    const cipher = createCipheriv("aes-128-cbc", this.#key, initial);
+    return { initial, sealed: Buffer.concat([cipher.update(value), cipher.final()]) };
   }
 
   [Symbol.dispose](): void {

@@ -72,7 +72,8 @@ async function clearKeyring(installation: Installation, rows: Version[]): Promis
       error.code,
       `The destruction was begun and not finished: ${error.message}`,
       {
-        hint: "The next command that reaches the keyring finishes it",
+        hint: `${error.hint ?? ""}; the next command that reaches the keyring finishes it`
+          .replace(/^; /, ""),
         cause: error,
       },
     );

@@ -87,8 +87,12 @@ async function mustBeReadable(installation: Installation, old: Version, note: No
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     throw new RekeyError(error.code, `Cannot give a grace window: ${error.message}`, {
-      hint: "Without --grace the old secret is not needed",
+      hint: joined(error.hint, "without --grace the old secret is not needed"),
       cause: error,
     });
   }
+}
+
+function joined(hint: string | undefined, more: string): string {
+  return hint === undefined ? more : `${hint}; ${more}`;
 }

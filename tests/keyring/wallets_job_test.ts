@@ -47,6 +47,15 @@ for (const name of WALLETS) {
     await done("destroy", "--force");
     assert.deepEqual(await box.accounts(), []);
 
+    const [file, secret] = [join(box.home, "imported"), crypto.randomUUID().repeat(2)];
+    Deno.writeTextFileSync(file, secret, { mode: 0o600 });
+    assert.equal((await done("import", "--file", file, "--alg", "HS256")).location, "keyring");
+    assert.equal(await box.lookup(), secret);
+    assert.deepEqual(await box.accounts(), [ACCOUNT]);
+    assert.equal((await done("verify", await box.token())).valid, true);
+    await done("destroy", "--force");
+    assert.deepEqual(await box.accounts(), []);
+
     await done("restore", backup, "--force", "--passphrase-file", phrase);
     assert.deepEqual(await box.accounts(), [ACCOUNT]);
     assert.equal((await done("verify", second)).version, 2);

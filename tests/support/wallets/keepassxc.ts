@@ -78,6 +78,11 @@ export class KeePassXc implements Wallet {
     return join(this.user.home, "keepassxc.ini");
   }
 
+  #display(): Record<string, string> {
+    const { display } = this.options;
+    return display === undefined ? {} : { DISPLAY: display, QT_QPA_PLATFORM: "xcb" };
+  }
+
   async #cli(args: string[], questions: number): Promise<string> {
     const child = this.#spawn("keepassxc-cli", args, "piped");
     await answer(child, questions);
@@ -92,7 +97,7 @@ export class KeePassXc implements Wallet {
     return new Deno.Command(program, {
       args,
       clearEnv: true,
-      env: this.user.session,
+      env: { ...this.user.session, ...this.#display() },
       stdin: "piped",
       stdout: output,
       stderr: output,

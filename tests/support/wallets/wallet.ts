@@ -9,6 +9,8 @@ export interface WalletOptions {
   readonly bare?: boolean;
   /** KeePassXC asks before each access, as it does when nothing is set. */
   readonly confirming?: boolean;
+  /** The X display that KeePassXC's windows are on; else it has none. */
+  readonly display?: string;
 }
 
 /** The user whose wallet it is. */

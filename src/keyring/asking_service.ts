@@ -1,0 +1,230 @@
+import { Buffer } from "node:buffer";
+import { BusConnection, DBUS } from "./dbus_connection.ts";
+import type { MethodCall } from "./dbus_message.ts";
+import { BusError, type Reader, type Writer } from "./dbus_wire.ts";
+import {
+  getSecret,
+  type ItemName,
+  openSession,
+  searchItems,
+  SERVICE,
+  sessionIn,
+  valueIn,
+} from "./secret_service.ts";
+import { SecretSession } from "./secret_session.ts";
+
+const INTERFACE = "org.freedesktop.Secret";
+const PROPERTIES = "org.freedesktop.DBus.Properties";
+// As the addon's library has them, so that it finds what is written here and the other way round.
+const CONTENT_TYPE = "application/octet-stream";
+const label = ({ service, account }: ItemName) => `keyring:${account}@${service}`;
+
+// KeePassXC keeps the last ten states of an entry, unless its user has chosen another number.
+const KEPT_STATES = 10;
+
+/**
+ * Reads and writes items of a Secret Service that asks its user for each connection: all over one connection, with one
+ * question for all items of an app. The texts of its errors are those that `keyring_errors.ts` tells apart.
+ */
+export class AskingService implements Disposable {
+  private constructor(
+    private readonly bus: BusConnection,
+    private readonly service: string,
+    private readonly session: SecretSession,
+    private readonly sessionPath: string,
+  ) {}
+
+  /** @param socket of the bus. @param service the provider's own name on it: no other is ever asked. */
+  static async open(socket: string, service: string): Promise<AskingService> {
+    const bus = await BusConnection.open(socket);
+    const session = new SecretSession();
+    try {
+      const opening = bus.enqueue({ ...openSession(session.publicKey), destination: service });
+      await bus.flush();
+      const { theirs, path } = sessionIn(await bus.answer(opening, "vo"));
+      session.agree(theirs);
+      return new AskingService(bus, service, session, path);
+    } catch (error) {
+      session[Symbol.dispose]();
+      bus[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** The value of an item; `null` when there is none. */
+  async read(item: ItemName): Promise<string | null> {
+    const path = await this.#find(item);
+    if (path === undefined) return null;
+    return valueIn(await this.#ask(getSecret(path, this.sessionPath), "(oayays)"), this.session);
+  }
+
+  /** Writes an item. What it held before is pushed out of its history. */
+  async write(item: ItemName, value: string): Promise<void> {
+    const path = await this.#find(item);
+    if (path === undefined) return await this.#create(item, value);
+    await this.#set(path, value);
+    await this.#pushOut(item, path);
+  }
+
+  /** Deletes an item; `false` when there was none. What a recycle bin keeps of it is of no meaning. */
+  async remove(item: ItemName): Promise<boolean> {
+    const path = await this.#find(item);
+    if (path === undefined) return false;
+    await this.#set(path, "rekey has deleted this value");
+    await this.#pushOut(item, path);
+    const deletion = { path, interface: `${INTERFACE}.Item`, member: "Delete" };
+    await this.#prompted((await this.#ask(deletion, "o")).objectPath());
+    return true;
+  }
+
+  [Symbol.dispose](): void {
+    this.session[Symbol.dispose]();
+    this.bus[Symbol.dispose]();
+  }
+
+  async #find(item: ItemName): Promise<string | undefined> {
+    this.bus.forget();
+    const [unlocked, locked] = await this.#search(searchItems(item));
+    const found = [...unlocked, ...locked];
+    if (found.length > 1) throw new Error("The item is ambiguous");
+    // A database that is locked shows nothing.
+    if (found.length === 0) await this.#mustBeOpen();
+    if (locked.length > 0) await this.#unlock(item, locked[0]!);
+    return found[0];
+  }
+
+  async #search(call: MethodCall): Promise<[string[], string[]]> {
+    const found = await this.#ask(call, "aoao");
+    return [found.objectPaths(), found.objectPaths()];
+  }
+
+  async #mustBeOpen(): Promise<void> {
+    const path = await this.#defaultCollection();
+    const of = `${INTERFACE}.Collection`;
+    const answer = await this.#ask(
+      { path, interface: PROPERTIES, member: "Get", ...strings(of, "Locked") },
+      "v",
+    );
+    if (answer.signature() !== "b" || answer.boolean()) throw new Error("It is locked");
+  }
+
+  async #defaultCollection(): Promise<string> {
+    const call = { ...SERVICE, member: "ReadAlias", ...strings("default") };
+    const path = (await this.#ask(call, "o")).objectPath();
+    if (path === "/") throw new Error("There is no default collection");
+    return path;
+  }
+
+  // Asked for one by one, they would be a question each.
+  async #unlock({ service }: ItemName, path: string): Promise<void> {
+    const attribute = (to: Writer) => void to.string("service").string(service);
+    const [, locked] = await this.#search({
+      ...SERVICE,
+      member: "SearchItems",
+      signature: "a{ss}",
+      body: (to) => to.structs([attribute]),
+    });
+    const answer = await this.#ask({
+      ...SERVICE,
+      member: "Unlock",
+      signature: "ao",
+      body: (to) => to.objectPaths(locked),
+    }, "aoo");
+    const unlocked = answer.objectPaths();
+    const allowed = await this.#prompted(answer.objectPath());
+    if (allowed?.signature() === "ao") unlocked.push(...allowed.objectPaths());
+    if (!unlocked.includes(path)) throw new Error("Access denied");
+  }
+
+  async #create(item: ItemName, value: string): Promise<void> {
+    const path = await this.#defaultCollection();
+    const answer = await this.#ask({
+      path,
+      interface: `${INTERFACE}.Collection`,
+      member: "CreateItem",
+      signature: "a{sv}(oayays)b",
+      body: (to) => {
+        to.structs([
+          (of) => of.string(`${INTERFACE}.Item.Label`).signature("s").string(label(item)),
+          (of) =>
+            of.string(`${INTERFACE}.Item.Attributes`).signature("a{ss}").structs([
+              (pair) => void pair.string("service").string(item.service),
+              (pair) => void pair.string("username").string(item.account),
+            ]),
+        ]);
+        this.#sealed(to.align(8), value);
+        to.boolean(true);
+      },
+    }, "oo");
+    answer.objectPath();
+    await this.#prompted(answer.objectPath());
+  }
+
+  async #set(path: string, value: string): Promise<void> {
+    await this.#ask({
+      path,
+      interface: `${INTERFACE}.Item`,
+      member: "SetSecret",
+      signature: "(oayays)",
+      body: (to) => this.#sealed(to, value),
+    }, "");
+  }
+
+  #sealed(to: Writer, value: string): void {
+    const bytes = Buffer.from(value);
+    const { initial, sealed } = this.session.seal(bytes);
+    bytes.fill(0);
+    to.string(this.sessionPath).byteArray(initial).byteArray(sealed).string(CONTENT_TYPE);
+  }
+
+  // Each change of the label makes another state, with the value that is there now.
+  async #pushOut(item: ItemName, path: string): Promise<void> {
+    for (let state = KEPT_STATES; state >= 0; state--) {
+      const text = state === 0 ? label(item) : `${label(item)} ${state}`;
+      await this.#ask({
+        path,
+        interface: PROPERTIES,
+        member: "Set",
+        signature: "ssv",
+        body: (to) =>
+          void to.string(`${INTERFACE}.Item`).string("Label").signature("s").string(text),
+      }, "");
+    }
+  }
+
+  /** Has its user asked, if that is what a path stands for, and waits for the answer. */
+  async #prompted(path: string): Promise<Reader | undefined> {
+    if (path === "/") return undefined;
+    const rule = `type='signal',interface='${INTERFACE}.Prompt',member='Completed',path='${path}'`;
+    await this.#ask({ ...DBUS, member: "AddMatch", ...strings(rule) }, "", DBUS.destination);
+    await this.#ask(
+      { path, interface: `${INTERFACE}.Prompt`, member: "Prompt", ...strings("") },
+      "",
+    );
+    const completed = await this.bus.signal(path, "Completed", "bv");
+    if (completed.boolean()) throw new Error("Access denied: its question was answered with no");
+    return completed;
+  }
+
+  async #ask(
+    call: Omit<MethodCall, "destination">,
+    signature: string,
+    destination = this.service,
+  ): Promise<Reader> {
+    const serial = this.bus.enqueue({ ...call, destination });
+    await this.bus.flush();
+    try {
+      return await this.bus.answer(serial, signature);
+    } catch (error) {
+      if (!(error instanceof BusError && error.isRefusal)) throw error;
+      throw new Error(`The keyring has refused ${call.member}`, { cause: error });
+    }
+  }
+}
+
+function strings(...values: string[]): Pick<MethodCall, "signature" | "body"> {
+  return {
+    signature: "s".repeat(values.length),
+    body: (to) => values.forEach((value) => to.string(value)),
+  };
+}
