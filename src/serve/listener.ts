@@ -224,7 +224,10 @@ function explain(error: unknown, address: Address): unknown {
   if (error instanceof Deno.errors.InvalidData) {
     return cannot(at, "the certificate or its key is unusable", "Both have to be PEM");
   }
-  // The runtime has many words for a path that is too long or a name that nobody knows.
+  if (address.kind === "unix" && /SUN_LEN/.test(String(error))) {
+    return cannot(at, "the path is too long for a socket", "Name one of at most 107 bytes");
+  }
+  // The runtime has many words for a name that nobody knows.
   const [why] = String(error).split("\n");
   return isRekeyError(error)
     ? error

@@ -61,7 +61,14 @@ Deno.test("what cannot be served is said before anything listens", async () => {
     [["--listen", "127.0.0.1:0", "--tls-cert", "x"], 2, /--tls-key/],
     [["--listen", "127.0.0.1:0", "--tls-cert", "x", "--tls-key", "y"], 2, /Cannot read x/],
     [["--unix", "no/such/folder"], 1, /no such place/],
+    [["--unix", "s", "--allow-remote"], 2, /with --unix/],
+    [["--unix", "s", "--tls-cert", "x", "--tls-key", "y"], 2, /with --unix/],
+    [["--unix", "s", "--tls-cert", "x"], 2, /with --unix/],
+    [["--unix", "x".repeat(200)], 1, /path is too long for a socket\nhint: .*107 bytes/],
     [["--workers", "0"], 2, /--workers/],
+    [["--workers", "65"], 2, /from 1 to 64/],
+    [["--workers", "1000000"], 2, /from 1 to 64/],
+    [["--ttl", "0s"], 2, /--ttl.*at least 1s/],
   ];
   for (const [args, wanted, text] of cases) {
     const { code, stderr } = await box.run(["serve", ...args]);

@@ -1,3 +1,4 @@
+import { asRefusal } from "../../core/errors.ts";
 import type { PolicyChange } from "../../secret/policy_change.ts";
 import { type PolicyPart, STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
 import type { Context } from "../context.ts";
@@ -14,10 +15,12 @@ import {
 
 /** Shows what every token must be. */
 export async function policyShow(_options: unknown, { secrets, output }: Context): Promise<void> {
-  await secrets.fleet.mustBeKnown();
   const { installation } = await secrets.open();
+  // What is known here is shown all the same.
+  const unknown = await secrets.fleet.mustBeKnown().then(() => undefined, asRefusal);
   const { policy } = installation;
   output.result(describePolicy(policy), human(policy));
+  if (unknown !== undefined) throw unknown;
 }
 
 /** Sets parts of it. */

@@ -52,6 +52,7 @@ const FLUSH_MS = 1_000;
 /** Serves verification until it is told to stop. */
 export async function runServer(options: ServeFlags, context: Context): Promise<void> {
   const { globals, version } = context;
+  refuseRemoteSocket(options);
   const hangUp = reloadSignal();
   confineMemory();
   forgetRuntimesAddress();
@@ -201,6 +202,15 @@ function addressFrom({ listen, unix, unixMode, unixGroup }: ServeFlags): Address
       hint: "Write it as 127.0.0.1:8700 or [::1]:8700",
     },
   );
+}
+
+// They would do nothing, and an operator would take the socket for one that speaks TLS.
+function refuseRemoteSocket({ unix, tlsCert, tlsKey, allowRemote }: ServeFlags): void {
+  if (unix === undefined || (tlsCert ?? tlsKey ?? allowRemote) === undefined) return;
+  throw new RekeyError("usage", "Cannot use --tls-cert, --tls-key or --allow-remote with --unix", {
+    hint:
+      "A Unix socket is this machine's own and speaks plain HTTP: leave them out, or use --listen",
+  });
 }
 
 // Read and write, for the group too: what whoever connects needs.

@@ -1,7 +1,7 @@
 import { Option } from "commander";
 import { type Commands, run } from "./runner.ts";
 import { RepeatableOption } from "./command.ts";
-import { count, host, lasting, nonEmpty, socketMode } from "./values.ts";
+import { host, lasting, lifetime, nonEmpty, socketMode, workers } from "./values.ts";
 
 /** The flags of `serve`. */
 export const serveCommands: Commands = {
@@ -21,13 +21,15 @@ export const serveCommands: Commands = {
       .option("--unix <path>", "listen on a Unix socket (of mode 0600) instead", nonEmpty)
       .option("--unix-mode <mode>", "mode of the socket: 0600, 0620, 0640 or 0660", socketMode)
       .option("--unix-group <group>", "the socket's group; its mode is then 0660", nonEmpty)
-      .option("--workers <count>", "threads that answer requests (default: one a core)", count)
+      .option("--workers <count>", "threads that answer requests (default: one a core)", workers)
       .addOption(new RepeatableOption("--host <name>", "another name that it is reached by", host))
       .option("--trust-forwarded", "take the client's address from the proxy's X-Forwarded-For")
       .option("--allow-remote", "listen where other machines can reach it; needs TLS")
       .option("--tls-cert <path>", "certificate chain (PEM)", nonEmpty)
       .option("--tls-key <path>", "its private key (PEM)", nonEmpty)
-      .addOption(lasting("--ttl <duration>", "how long the token of a login is valid", "1h"))
+      .addOption(
+        lasting("--ttl <duration>", "how long the token of a login is valid", "1h", lifetime),
+      )
       .addOption(lasting("--max-age <duration>", "age at which a rotation is due", "90d"))
       .addOption(
         lasting(

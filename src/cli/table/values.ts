@@ -26,11 +26,13 @@ export function choice(flags: string, description: string, choices: readonly str
 }
 
 /** An option that takes a duration; its value is in seconds. */
-export function lasting(flags: string, description: string, standard: string): Option {
-  return new Option(flags, description).argParser(duration).default(
-    parseDuration(standard),
-    standard,
-  );
+export function lasting(
+  flags: string,
+  description: string,
+  standard: string,
+  parse = duration,
+): Option {
+  return new Option(flags, description).argParser(parse).default(parseDuration(standard), standard);
 }
 
 /** How long a change of a shared secret waits for its servers; in seconds. */
@@ -60,11 +62,18 @@ export function head(text: string): Head {
 /** Milliseconds since the epoch: a duration counts back from now. */
 export function instant(text: string): number {
   if (/^\d+[smhd]/.test(text)) return Date.now() - duration(text) * 1000;
-  const parsed = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text)
-    ? Date.parse(text)
-    : NaN;
+  const parsed =
+    /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text) && isDay(text.slice(0, 10))
+      ? Date.parse(text)
+      : NaN;
   if (!Number.isNaN(parsed)) return parsed;
   throw new InvalidArgumentError("Write 24h, 2026-11-23 or 2026-11-23T03:00:00Z.");
+}
+
+// The runtime takes the 30th of February for the 2nd of March.
+function isDay(date: string): boolean {
+  const time = Date.parse(date);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(date);
 }
 
 /** A time of day, by the clock of this machine (its time zone). */
@@ -143,4 +152,20 @@ export function atMost(characters: number): (text: string) => string {
 export function count(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("Write a whole number from 1 on.");
+}
+
+// Each has an engine of its own: many more than there are cores only take memory, until the program dies of it.
+const MOST_WORKERS = 64;
+
+/** How many threads answer requests. */
+export function workers(text: string): number {
+  if (/^[1-9]\d?$/.test(text) && Number(text) <= MOST_WORKERS) return Number(text);
+  throw new InvalidArgumentError(`Write a whole number from 1 to ${MOST_WORKERS}.`);
+}
+
+/** How long a token is valid, in seconds: one of no time is never valid. */
+export function lifetime(text: string): number {
+  const seconds = duration(text);
+  if (seconds > 0) return seconds;
+  throw new InvalidArgumentError("Write at least 1s.");
 }
