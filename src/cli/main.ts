@@ -129,10 +129,12 @@ function usageError({ code, message }: CommanderError, command: Program): RekeyE
     case "commander.conflictingOption":
       return usage(excluding(message));
     case "commander.missingArgument":
-      return usage(`${defined} is needed`);
+      return usage(`<${defined}> is needed`);
     case "commander.invalidArgument": {
       const [, argument, choices] = /for argument '([a-z]+)'\. ([^']*?)\.?$/.exec(message) ?? [];
-      if (argument !== undefined) return usage(`Cannot use that as ${argument}: ${choices}`);
+      if (argument !== undefined) {
+        return usage(`Cannot use that as <${argument}>: ${choices!.replace(/\.$/, "")}`);
+      }
       const why = /is invalid\. (.*)$/s.exec(message)?.[1] ?? "";
       return usage(`Cannot use the value of ${defined}: ${why.replace(/\.$/, "")}`);
     }

@@ -57,7 +57,7 @@ export function notRegular(path: string, info?: Deno.FileInfo): RekeyError {
   return new RekeyError("database_unusable", `Cannot use ${path}: ${kindOf(info)}`, {
     hint: info?.isFifo
       ? "It can be read once only, and is needed again: name a file, or a command where one can be given"
-      : "Name another one",
+      : "Name another one, or move it out of the way",
   });
 }
 

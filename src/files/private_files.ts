@@ -30,6 +30,17 @@ export function makePrivateFile(path: string): void {
 }
 
 /**
+ * Makes sure that a file may be opened: SQLite would wait for the other end of a pipe, and a link may lead to one.
+ *
+ * @throws {RekeyError} `database_unusable` when something else is there.
+ */
+export function mustBeRegular(path: string): void {
+  explainFiles(path, () => {
+    if (!Deno.statSync(path).isFile) throw notRegular(path);
+  });
+}
+
+/**
  * Takes others' rights to a file of this user's away, if it is there and its disk can be written. What a link
  * leads to is not rekey's to change.
  */

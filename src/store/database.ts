@@ -5,7 +5,7 @@ import { migrate, migrationsOf } from "./migration.ts";
 import { explainSqlite, isSqliteError } from "./sqlite_errors.ts";
 import type { Sql, Statement } from "../core/sql.ts";
 import { fileIdentity, isThere } from "../files/file_facts.ts";
-import { makePrivateFile } from "../files/private_files.ts";
+import { makePrivateFile, mustBeRegular } from "../files/private_files.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { isSound } from "./soundness.ts";
 import { whole } from "./transaction.ts";
@@ -85,6 +85,7 @@ export class Database implements Sql {
    * @throws {RekeyError} as {@linkcode Database.open} does.
    */
   static openAsFound(path: string): Database {
+    mustBeRegular(path);
     const found = explainSqlite(path, () => {
       const sqlite = new DatabaseSync(path, { readOnly: true });
       try {
@@ -110,6 +111,7 @@ export class Database implements Sql {
    */
   static tryToWrite(path: string, waitMs: number): void {
     if (!isThere(path)) return;
+    mustBeRegular(path);
     explainSqlite(path, () => {
       const sqlite = new DatabaseSync(path);
       try {

@@ -285,7 +285,8 @@ function decodedKey(text: string): Uint8Array | undefined {
 
 function invalid(source: string, why: string): RekeyError {
   return new RekeyError("kek_invalid", `Cannot use the KEK from ${source}: ${why}`, {
-    hint: "Make one with `head -c 32 /dev/urandom | base64 > FILE`",
+    hint: "Give the key that the database is sealed under; for a new database one is made with " +
+      "`head -c 32 /dev/urandom | base64 > FILE`",
   });
 }
 

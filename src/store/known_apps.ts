@@ -2,7 +2,8 @@ import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Location } from "../core/secret_store.ts";
 import { type Environment, Installation } from "./installation.ts";
-import { lookInto } from "./other_database.ts";
+import { isThere } from "../files/file_facts.ts";
+import { lookInto, UNREADABLE } from "./other_database.ts";
 
 /** An app's database, wherever it is. Nothing of its secret is here. */
 export interface KnownApp {
@@ -61,7 +62,8 @@ function candidates({ app, folders }: Environment): string[] {
 }
 
 function described(path: string, used: boolean): KnownApp | undefined {
-  const found = lookInto(path);
+  // What stands in the place of the database in use is no app that there is not: `init` would be refused.
+  const found = lookInto(path) ?? (used && isThere(path) ? UNREADABLE : undefined);
   if (found === undefined) return undefined;
   const name = path.slice(dirname(path).length + 1, -".db".length);
   return { ...found, app: found.app ?? name, folder: dirname(path), database: path, used };

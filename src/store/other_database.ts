@@ -34,7 +34,14 @@ export interface Glance {
   readonly readable: boolean;
 }
 
-const UNREADABLE = { app: null, location: null, version: null, createdAt: null, readable: false };
+/** What nothing can be told of. */
+export const UNREADABLE: Glance = {
+  app: null,
+  location: null,
+  version: null,
+  createdAt: null,
+  readable: false,
+};
 
 /**
  * Looks at the rekey database at `path`, and leaves no file beside it.

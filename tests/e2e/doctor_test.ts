@@ -205,7 +205,8 @@ Deno.test("doctor: the KEK is gone, another one, none, or everybody's", async ()
   Deno.writeTextFileSync(other, `${"ab".repeat(32)}\n`, { mode: 0o600 });
   await found(box, "kek_wrong", ["--kek-file", other]);
   Deno.writeTextFileSync(other, "too short");
-  await found(box, "kek_invalid", ["--kek-file", other]);
+  const invalid = await found(box, "kek_invalid", ["--kek-file", other]);
+  assert.match(invalid.command!, /^# Give the key that the database is sealed under/, "no new one");
   Deno.renameSync(kek!, `${kek}.away`);
   const { command } = await found(box, "kek_missing");
   // What cannot be mended hides nothing of what was found.

@@ -44,3 +44,19 @@ Deno.test("a mistyped command or flag gets a suggestion, with --help too", async
     assert.match(stderr, new RegExp(`^error: .*\\(Did you mean ${guess}\\?\\)`), line.join(" "));
   }
 });
+
+Deno.test("a line that is not understood: the argument is named as its help does", async () => {
+  using box = new Box();
+  const cases: [line: string[], text: string][] = [
+    [["store", "move"], "<where> is needed"],
+    [["user", "add"], "<name> is needed"],
+    [["policy", "clear", "AUD"], "Cannot use that as <part>: Allowed choices are leeway, "],
+  ];
+  for (const [line, text] of cases) {
+    const { code, stderr } = await box.run(line);
+    assert.equal(code, 2, line.join(" "));
+    const [first] = stderr.split("\n");
+    assert.ok(first!.startsWith(`error: ${text}`), stderr);
+    assert.doesNotMatch(first!, /\.$/);
+  }
+});

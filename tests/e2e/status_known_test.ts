@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { examined } from "../support/doctor.ts";
 import { initialised } from "../support/initialised.ts";
 
 const KNOWN = [
@@ -62,4 +63,43 @@ Deno.test("status: no secret at all is an error alone", async () => {
   using box = await initialised();
   const { code, stdout } = await box.run(["status", "--app", "other", "--json"]);
   assert.deepEqual([code, stdout], [4, ""]);
+});
+
+Deno.test("a pipe or a folder in the database's place is refused at once, and doctor changes no mode", async () => {
+  using box = await initialised();
+  for (const [make, args] of [["mkfifo", []], ["mkdir", ["-m", "755"]]] as const) {
+    Deno.removeSync(box.database);
+    await box.exec(make, [...args, box.database]);
+    for (const line of [["status"], ["store", "show"], ["rotate", "--force"]]) {
+      const { code, stderr } = await box.run(line);
+      assert.equal(code, 4, `${make} ${line}`);
+      assert.match(stderr, /no regular file/);
+    }
+    const { findings } = await examined(box);
+    assert.deepEqual(findings.map(({ code }) => code), ["database_unusable"]);
+    assert.match(findings[0]!.what, /no regular file/);
+    const { stdout } = await box.run(["apps"]);
+    assert.match(stdout, /^agiworkforce \* +unreadable/m);
+  }
+});
+
+Deno.test("a database that is none is no app that there is not", async () => {
+  using box = await initialised();
+  Deno.writeTextFileSync(box.database, "no database any more, and longer than a header of SQLite");
+  const { stdout, stderr } = await box.run(["apps"]);
+  assert.match(stdout, /^agiworkforce \* +unreadable/m);
+  assert.equal(stderr, "");
+});
+
+Deno.test("a rotation that cannot be made: --dry-run says so too, and it is said once", async () => {
+  using box = await initialised();
+  const config = join(box.home, ".config/rekey");
+  Deno.renameSync(config, `${config}.away`);
+  for (const flag of ["--dry-run", "--force"]) {
+    const { code, stderr } = await box.run(["rotate", flag]);
+    assert.equal(code, 4, stderr);
+    assert.equal(stderr.match(/Cannot find KEK/g)?.length, 1, stderr);
+  }
+  // Nothing would be done, so nothing can be in its way.
+  assert.equal((await box.run(["rotate", "--dry-run", "--if-older-than", "1h"])).code, 0);
 });

@@ -184,6 +184,10 @@ Deno.test("machines that share a secret in etcd", async (t) => {
       const away = { REKEY_ETCD_ENDPOINTS: "http://127.0.0.1:1" };
       assert.equal(await code(away, "verify", token), "etcd_unavailable");
       assert.equal(await code(away, "rotate", "--force"), "etcd_unavailable");
+      for (const shown of [["status"], ["policy", "show"], ["session", "list"]]) {
+        const { code, stdout } = await box.run(shown, { env: away });
+        assert.deepEqual([code, stdout.includes("\n")], [4, true], `${shown} prints what it knows`);
+      }
       const sqlite = new DatabaseSync(box.database);
       sqlite.exec("DELETE FROM rekey_meta WHERE key = 'etcd_source'");
       sqlite.close();

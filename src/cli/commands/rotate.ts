@@ -241,6 +241,7 @@ async function dryRun(options: RotateFlags, context: Context): Promise<void> {
     store,
     ...conditionOf(options),
   });
+  if (!done) await secrets.mustBeAbleToRotate(store);
   const sessions = await auth.activeSessions();
   output.result({
     dry_run: true,

@@ -57,9 +57,9 @@ function ownFiles(environment: Patient["environment"]): Own[] {
   const files = [database, `${database}-wal`, `${database}-shm`, lockPath(database)];
   return [
     { path: data, info: folderInfo(data), mode: dataNamed ? undefined : 0o700 },
-    // A link in a file's place is refused, and that the database cannot be used is found after it.
+    // A link, folder or pipe in a file's place is refused, and that the database cannot be used is found after it.
     ...files.map((path) => ({ path, info: infoOf(path), mode: 0o600 }))
-      .filter(({ info }) => info?.isSymlink !== true),
+      .filter(({ info }) => info?.isFile === true),
     ...config === undefined ? [] : [{ path: config, info: folderInfo(config), mode: 0o700 }],
   ].filter((own): own is Own => own.info !== undefined);
 }
