@@ -3,6 +3,7 @@ import type { RekeyError } from "../core/errors.ts";
 import type { Algorithm } from "../store/installation.ts";
 import { envReadings } from "./env_value.ts";
 import { type Encoding, unreadable } from "./imported.ts";
+import { repeatedNames } from "./json_names.ts";
 import { isJwk, isJwkSet, jwkOf, jwkReading } from "./jwk.ts";
 import { isEnvFile, recognised } from "./no_secret.ts";
 
@@ -52,7 +53,7 @@ export function sourceOf(text: string, { name, literal = false }: SourceOptions)
     if (isJwk(json) || isJwkSet(json)) return certain(jwkReading(jwkOf(json)));
     return alone(text, recognised(text));
   }
-  if (json !== undefined) return inJson(json, name);
+  if (json !== undefined) return inJson(json, name, text);
   if (
     isEnvFile(text) || new RegExp(`^\\s*(export\\s+)?${RegExp.escape(name)}\\s*=`, "m").test(text)
   ) {
@@ -79,13 +80,22 @@ function unquoted(value: string): string {
   return /^(["'`])([\s\S]*)\1$/.exec(value.trim())?.[2] ?? value;
 }
 
-function inJson(json: unknown, name: string): Source {
+function inJson(json: unknown, name: string, text: string): Source {
   const found = isJwkSet(json) ? jwkOf(json, name) : valueAt(json, name);
   if (isJwk(found) || isJwkSet(found)) return certain(jwkReading(jwkOf(found)));
-  if (typeof found === "string") return { ...certain({ text: found }), doubt: recognised(found) };
+  if (typeof found === "string") {
+    return { ...certain({ text: found }), doubt: saidTwice(text, name) ?? recognised(found) };
+  }
   throw found === undefined
     ? unreadable("the JSON has no such key", "Write a path as Jwt:Key, Jwt.Key or Jwt__Key")
     : unreadable("what the JSON has under that key is no text", "Name the key of the value itself");
+}
+
+// Programs differ in which one counts.
+function saidTwice(text: string, path: string): RekeyError | undefined {
+  const twice = repeatedNames(bareJson(text));
+  if (![path, ...path.split(/[.:/]|__/)].some((name) => twice.has(name))) return undefined;
+  return unreadable("the JSON has that key twice", "Pipe in the value itself");
 }
 
 // The key itself first: it may have dots. .NET writes paths with a colon, and with two underscores in variables.
@@ -109,14 +119,16 @@ function memberOf(value: unknown, name: string): unknown {
 const STRING_OR_COMMENT = /"(?:[^"\\]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
 const STRING_OR_COMMA = /"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])/g;
 
-function jsonOf(text: string): object | undefined {
-  const plain = text.replace(/^\uFEFF/, "").trim();
-  if (!/^[{[/]/.test(plain)) return undefined;
-  const bare = plain
+function bareJson(text: string): string {
+  return text.replace(/^\uFEFF/, "").trim()
     .replace(STRING_OR_COMMENT, (part) => part.startsWith('"') ? part : " ")
     .replace(STRING_OR_COMMA, (part) => part.startsWith('"') ? part : "");
+}
+
+function jsonOf(text: string): object | undefined {
+  if (!/^\s*[{[/]/.test(text.replace(/^\uFEFF/, ""))) return undefined;
   try {
-    const value: unknown = JSON.parse(bare);
+    const value: unknown = JSON.parse(bareJson(text));
     return typeof value === "object" && value !== null ? value : undefined;
   } catch {
     // A syntax error's message would quote it.

@@ -1,5 +1,6 @@
 import { decodeBase64url } from "../core/base64url.ts";
 import { RekeyError } from "../core/errors.ts";
+import { isAssignment } from "./assignments.ts";
 
 /** What a value is instead of a secret, and what to do then. */
 interface Kind {
@@ -40,6 +41,7 @@ const KINDS: readonly Kind[] = [
     "Import the value alone",
     /^(---\s*\n)?(#.*\n|\s*\n)*[A-Za-z_][\w.-]*:(\s+\S|\s*\n)/,
   ),
+  kind("a line of a program or of a settings file", "Import the value alone", isAssignment),
   kind(
     "a placeholder",
     `${WHOSE}; a program or a person was to put the secret in its place`,

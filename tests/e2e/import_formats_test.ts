@@ -102,6 +102,10 @@ Deno.test("a key of JSON is read, by its name or a path, in settings with commen
   await mustRefuse(json, /no such key/, "--name", "Jwt:Secret");
   await mustRefuse(json, /no text/, "--name", "Jwt");
   await mustRefuse(JSON.stringify({ K: 123456 }), /no text/, "--name", "K");
+  const twice = `{"Jwt":{"Key":"${secret()}","Key":"${key}"}}`;
+  await mustRefuse(twice, /has that key twice/, "--name", "Jwt:Key");
+  await mustSign(twice, key, "--name", "Jwt:Key", "--check-token", token(key));
+  await mustSign(`{"Key":"${key}","a":1,"a":2,"b":{"Key":"x"}}`, key, "--name", "Key");
   await mustRefuse(JSON.stringify({ K: "" }), /empty/, "--name", "K");
   await mustRefuse(JSON.stringify({ K: "${JWT}" }), /placeholder/, "--name", "K");
   await mustRefuse(json, /it is JSON/);

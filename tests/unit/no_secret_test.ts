@@ -42,6 +42,25 @@ const WHAT: [text: string, what: RegExp][] = [
   ["https://vault.example/v1/secret", /a URL/],
   ["op://vault/item/field", /a URL/],
   ["data:text/plain;base64,QUJD", /a URL/],
+  ["const SECRET = 'abc';", /a line of a program/],
+  ["export const jwtSecret: string = `abc`", /a line of a program/],
+  ['private static final String SECRET = "abc";', /a line of a program/],
+  ['String secret = "abc";', /a line of a program/],
+  ['secret := "abc"', /a line of a program/],
+  ["$secret = 'abc';", /a line of a program/],
+  ["$env:JWT_SECRET='abc'", /a line of a program/],
+  ["'secret' => 'abc',", /a line of a program/],
+  ['"JwtSecret": "abc",', /a line of a program/],
+  ["define('JWT_SECRET', 'abc');", /a line of a program/],
+  ["set JWT_SECRET=abc\r\n", /a line of a program/],
+  ["setx JWT_SECRET abc", /a line of a program/],
+  ["ENV JWT_SECRET=abc", /a line of a program/],
+  ["ENV JWT_SECRET abc", /a line of a program/],
+  ["Environment=JWT_SECRET=abc", /a line of a program/],
+  ["- JWT_SECRET=abc", /a line of a program/],
+  ["docker run -e JWT_SECRET=abc app", /a line of a program/],
+  ["[jwt]\nsecret = abc\n", /a line of a program/],
+  ["module.exports = {\n  secret: 'abc',\n};\n", /a line of a program/],
   ["${JWT_SECRET}", /a placeholder/],
   ["${JWT_SECRET:-changeme}", /a placeholder/],
   ["$JWT_SECRET", /a placeholder/],
@@ -100,7 +119,9 @@ Deno.test("secrets of every make are taken for what they are", () => {
     if (/^["'`$]|=|^<.*>$|^\[.*\]$/.test(typed)) continue;
     assert.equal(recognised(typed), undefined, typed);
   }
-  for (const text of ["correct horse battery staple, twice over", "a=b", "p@ss:word/1", "C:\\x"]) {
+  const lines = randomBytes(64).toString("base64").replace(/.{64}/, "$&\n");
+  const words = ["correct horse battery staple, twice over", "set the table: a fork = 2 spoons"];
+  for (const text of [lines, ...words, "a=b", "p@ss:word/1", "C:\\x", "-e", "$a=b=c"]) {
     assert.equal(recognised(text), undefined, text);
   }
 });
