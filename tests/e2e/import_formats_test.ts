@@ -262,6 +262,21 @@ Deno.test("a token finds a line end, a byte order mark or quotes that belong to 
   assert.match(space.stderr, /white space, which is kept/);
 });
 
+Deno.test("what cannot be seen within a value is kept, and said", async () => {
+  const [first, second] = [secret(), secret()];
+  for (const between of ["\n", "\r\n", "\t", "\u200b", "\u00ad", "\u2028", "\x1b[0m", "\uFEFF"]) {
+    const key = `${first}${between}${second}`;
+    const { box, code, stderr, verdict } = await importing(key, "--alg", "HS256");
+    using _ = box;
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /a line end or another character in it that is not seen, which is kept/);
+    assert.equal(await verdict(token(key)), true);
+  }
+  const { box, stderr } = await importing(`${first} ${second}`, "--alg", "HS256");
+  using _ = box;
+  assert.equal(stderr, "");
+});
+
 Deno.test("bytes that are no text are a key when that is said, or a token proves it", async () => {
   const key = new Uint8Array([0xff, 0, ...randomBytes(62), 10]);
   await mustRefuse(key, /it is no text/);
