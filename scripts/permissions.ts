@@ -26,7 +26,7 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
   ],
   [
     "--allow-run",
-    "`exec` starts the program that it is given, `schedule --install` starts `/usr/bin/systemctl`; else only " +
+    "`exec` starts the program that it is given, `schedule --install` and `--remove` start `/usr/bin/systemctl`; else only " +
     "`/bin/sh` is started: REKEY_KEK_COMMAND and " +
     "REKEY_PASSPHRASE_COMMAND, `rotate --before` and `--after`, and `serve` starts itself again by it, to talk to " +
     "the keyring",

@@ -44,7 +44,7 @@ export function isIdentifier(text: string): boolean {
 
 /**
  * Whether a text is of the FreeformClass (RFC 8264 §4.3). What depends on its neighbours may stand anywhere: a text that is
- * compared and never shown can mislead nobody.
+ * compared and never shown can mislead no one.
  */
 export function isFreeform(text: string): boolean {
   return text.isWellFormed() && [...text].every((character) => standing(character) !== "refused");

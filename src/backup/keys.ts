@@ -29,7 +29,7 @@ export interface KeyFacts {
 
 /** How {@linkcode settleKeys} ended. */
 export interface SettledKeys {
-  /** Whether the key of the audit log is lost with the KEK: the log begins anew. */
+  /** Whether the key of the audit log is lost with the KEK: the log starts again. */
   readonly logLost: boolean;
 }
 

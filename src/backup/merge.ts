@@ -61,7 +61,7 @@ function takeVersions(live: Installation, staged: Installation): void {
  * In one transaction: what rekey keeps in a database becomes what a backup has, and the log says so. An
  * application's tables stay; so does the log, when the backup is an older copy of the same database.
  *
- * @param logLost whether the key of the log is lost: then it begins anew, with this row.
+ * @param logLost whether the key of the log is lost: then it starts again, with this row.
  */
 export async function replaceRows(
   live: Installation,

@@ -9,7 +9,7 @@ import { refuseOther } from "../store/backup_file.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 
 /**
- * Writes a backup to a file that nobody else sees, and hands it over piece by piece once it is whole. It is deleted before
+ * Writes a backup to a file that no one else sees, and hands it over piece by piece once it is whole. It is deleted before
  * that: whatever ends this process, nothing of it stays.
  */
 export async function streamBackup<T>(

@@ -27,7 +27,7 @@ export interface Usable {
   readonly lost: Version[];
   /** Whether the secret is to be moved to the keyring, once the database is in place. */
   readonly toKeyring: boolean;
-  /** Whether the audit log begins anew, since its key was lost with the KEK. */
+  /** Whether the audit log starts again, since its key was lost with the KEK. */
   readonly logLost: boolean;
 }
 

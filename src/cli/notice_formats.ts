@@ -57,7 +57,7 @@ const FORMATS: Readonly<Record<NoticeFormatName, NoticeFormat>> = {
     secretAddress: true,
   },
   discord: {
-    // Nobody is to be called by what a reason says.
+    // A reason must call no one.
     post: (notice) =>
       json({
         content: cut(literal(textOf(notice)), DISCORD_CHARACTERS),
@@ -117,7 +117,7 @@ function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-// Markdown, in which a reason must call nobody, and make no link.
+// Markdown, in which a reason must call no one, and make no link.
 function literal(text: string): string {
   return text.replace(/[\\`*~#|[\]<>]/g, "\\$&").replaceAll("@", "@\u200b")
     .replace(/^(?=[-+])/gm, "\\");

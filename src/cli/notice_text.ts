@@ -22,7 +22,7 @@ export function noticeOf(type: NoticeType, data: Facts): Notice {
   return { type, timestamp: rfc3339(Date.now()), data };
 }
 
-/** Whether somebody has to do something. */
+/** Whether a person has to do something. */
 export function isAlarm({ type }: Notice): boolean {
   return type === "rotation.failed" || type === "rotation.blocked";
 }
@@ -46,7 +46,7 @@ export function titleOf({ type, data }: Notice): string {
   }
 }
 
-/** The same with what there is to know besides, a line each. */
+/** The same with the other facts, a line each. */
 export function textOf(notice: Notice): string {
   const { data } = notice;
   const lines = [

@@ -39,6 +39,7 @@ export function readStdin(limit: number): string {
   // What was not read may be what makes it wrong.
   return bytes.length > limit ? text.padEnd(limit + 1) : text.trim();
 }
+
 /**
  * The text that bytes are which came from a person or a program.
  *

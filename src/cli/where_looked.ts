@@ -7,7 +7,7 @@ import { printable } from "./describe.ts";
 
 const MOST_NAMED = 3;
 
-/** The refusal of a command that has found no secret, with where it looked, as whom, and what there is besides. */
+/** The refusal of a command that has found no secret, with where it looked, as whom, and which secrets it knows elsewhere. */
 export function withWhereLooked(error: RekeyError, environment: Environment): RekeyError {
   const others = othersThan(environment);
   const same = others.find(({ app }) => app === environment.app.name);
@@ -21,7 +21,7 @@ export function withWhereLooked(error: RekeyError, environment: Environment): Re
   });
 }
 
-/** Where a command looked that has found no secret, as whom, and what there is besides. */
+/** Where a command looked that has found no secret, as whom, and which secrets it knows elsewhere. */
 export function whereLooked(environment: Environment, others = othersThan(environment)): string {
   const parts = [lookedFor(environment), whatElse(others)];
   return parts.filter((part) => part !== undefined).map(printable).join("; ");

@@ -20,7 +20,7 @@ export interface OpenPatient extends Patient {
   readonly installation: Installation;
 }
 
-/** A rotation that asks nobody, as in a script, and leaves everybody an hour before they log in again. */
+/** A rotation that asks no question, as in a script, and leaves users an hour before they log in again. */
 export const WITHOUT_LOGGING_OUT = "rotate --force --grace 1h";
 
 /** The first command whose program this machine has; a shell's comment when it has none of them. */

@@ -4,7 +4,7 @@ import { canonicalHost, isAddress } from "./host.ts";
 export interface Names {
   /** Names and addresses besides its own, in the form of {@linkcode canonicalHost}. */
   readonly hosts: readonly string[];
-  /** Whether every `Host` will do: nobody's browser reaches a Unix socket. */
+  /** Whether every `Host` will do: no browser reaches a Unix socket. */
   readonly anyHost: boolean;
   /** The hosts of its addresses, in the same form. */
   readonly listens: readonly string[];
@@ -22,7 +22,7 @@ const LOOPBACK_NAMES = [
 const WILDCARDS = ["0.0.0.0", "::"];
 
 /**
- * Whether a `Host` names this server. A page of somebody else cannot have an address that the server listens on for
+ * Whether a `Host` names this server. A page of someone else cannot have an address that the server listens on for
  * its own name, so no such address is refused. Any name but those of the loopback has to be given by the operator: it
  * may be one of the attacker's that leads here (DNS rebinding).
  *

@@ -71,7 +71,7 @@ export function keyringTimeout(): RekeyError {
   return found(TIMEOUT, undefined);
 }
 
-/** The keyring has values of rekey's that cannot be read before somebody has unlocked it. */
+/** The keyring has values of rekey's that cannot be read before it is unlocked. */
 export function keyringLocked(): RekeyError {
   return keyringError(new Error("It is locked"));
 }

@@ -1,6 +1,7 @@
 import type { App } from "../core/app.ts";
 import { isRekeyError, type RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
+import { withAnotherKey } from "./key_agreement.ts";
 import type { KeyringAddon } from "./keyring_addon.ts";
 import { keyringError, keyringLocked, keyringTimeout } from "./keyring_errors.ts";
 import { asksEachConnection, type Provider } from "./provider.ts";
@@ -40,11 +41,7 @@ export type Look = (item: { service: string; account: string }, limit: number) =
 // addon's library, which gives up after two seconds, must still get its turn.
 const QUICK_MS = 1_000;
 
-// KWallet before 6.25 derives another key than its clients when the shared number begins with a zero byte, and takes no
-// public key that does; the addon's library gives it some. One call of 128 fails by it before it has an effect. One
-// of 65,536 writes is opened with the wrong key all the same, and another value is kept.
-const WRONG_KEY = /public key size is invalid|can't find session|crypto error|unpad/i;
-const KEY_TRIES = 6;
+// See `key_agreement.ts`: a value that was opened with the wrong key is another one.
 const KEEPING_TRIES = 3;
 
 const PROBE = "rekey has tried whether this keyring works: this item can be deleted";
@@ -147,7 +144,7 @@ export class KeyringStore implements SecretStore {
     return false;
   }
 
-  /** Whether a slot has the value of this kid. A value that is no secret is nobody's. */
+  /** Whether a slot has the value of this kid. A value that is no secret belongs to no version. */
   async holds(slot: Slot, kid: string): Promise<boolean> {
     return (await this.#readable(slot))?.kid === kid;
   }
@@ -318,18 +315,5 @@ export class KeyringStore implements SecretStore {
   #counted<T>(call: Promise<T>): Promise<T> {
     this.#stuck++;
     return call.finally(() => this.#stuck--);
-  }
-}
-
-// Each attempt is a connection of its own, with keys of its own.
-async function withAnotherKey<T>(attempt: () => Promise<T>): Promise<T> {
-  for (let tries = 1;; tries++) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (tries === KEY_TRIES || !(error instanceof Error && WRONG_KEY.test(error.message))) {
-        throw error;
-      }
-    }
   }
 }

@@ -65,7 +65,7 @@ function question(member: string, name: string) {
   return { ...DBUS, member, signature: "s", body: (to: Writer) => void to.string(name) };
 }
 
-// A name that nobody has is an error to the bus.
+// A name without an owner is an error to the bus.
 async function unlessRefused(answer: Promise<Reader>): Promise<Reader | undefined> {
   try {
     return await answer;

@@ -10,7 +10,7 @@ export type Condition = "open" | "locked" | "silent" | "unknown";
 const QUICK_SHARE = 0.25;
 
 /**
- * Asks the Secret Service for its items under a service name, and for nothing in them: nobody is asked to unlock it.
+ * Asks the Secret Service for its items under a service name, and for nothing in them: no one is asked to unlock it.
  *
  * @param limit how long it may take to answer, in milliseconds; `silent` when it takes longer.
  */

@@ -122,7 +122,7 @@ async function walletsOf({ bus, daemon }: Wallets, service: string): Promise<Set
 
 /**
  * Has KWallet write a wallet, and looks whether its file is another one then: `sync` itself tells nothing. Opening a
- * wallet that is open asks nobody, when it is done in the name (the empty one) under which the daemon itself has opened
+ * wallet that is open asks no one, when it is done in the name (the empty one) under which the daemon itself has opened
  * it for the Secret Service.
  */
 async function syncWallet(

@@ -43,7 +43,7 @@ export function announced(installation: Installation): number | null {
   return at > now && !wasAnnouncedLater(installation, now) ? at : null;
 }
 
-// By a clock that was ahead: nobody has waited for so long.
+// By a clock that was ahead: no command has waited for so long.
 function wasAnnouncedLater({ database }: Installation, now: number): boolean {
   const [row] = listAudit(database, 1, { event: [EVENTS.rotationAnnounced] });
   return row !== undefined && isAhead(Date.parse(row.time), now);

@@ -29,7 +29,7 @@ export interface Holder {
 // A program has ten seconds to end, and a keyring may be slow; who takes longer is not being restarted.
 const RESTART_MS = 60_000;
 
-// Of containers that cannot be looked into nobody says when they are gone.
+// Of containers that cannot be looked into it is not known when they are gone.
 const FORGOTTEN_MS = 30 * 86_400_000;
 
 const WAIT_MS = 100;
@@ -43,7 +43,7 @@ export function holdersOf(installation: Installation): Holder[] {
     .map((row) => holder(installation, row, processes));
 }
 
-/** One that holds a version that has ended or is about to, and that nobody restarts. */
+/** One that holds a version that has ended or is about to, and that is not being restarted. */
 export type StaleHolder = Holder & { readonly state: "ended" | "grace" };
 
 export function staleHolders(installation: Installation): StaleHolder[] {
@@ -139,7 +139,7 @@ function isGone(row: ExecProcess, processes: Processes, now: number): boolean {
   return life === "gone" || (life === "unknown" && now - row.since > FORGOTTEN_MS);
 }
 
-/** Nothing depends on these rows: they wait for nobody, and a power cut may take them. */
+/** Nothing depends on these rows: they wait for no other writer, and a power cut may take them. */
 function change(installation: Installation, work: (rows: ExecProcesses) => void): boolean {
   const { database } = installation;
   try {

@@ -29,7 +29,7 @@ export class CertificateWatch {
   /**
    * Looks once. What cannot be used is told at the second look that finds it so, and then once.
    *
-   * @param asked whether somebody wants to know: then it is read and told at once.
+   * @param asked whether the operator wants to know: then it is read and told at once.
    */
   look(asked = false): Found {
     const facts = this.#facts();

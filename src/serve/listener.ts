@@ -66,7 +66,7 @@ export class Listener {
   }
 
   /**
-   * Listens anew with another certificate, for new connections; those that are open stay. On Linux it is up to the
+   * Listens again with another certificate, for new connections; those that are open stay. On Linux it is up to the
    * caller to end the listening before (`stopListening`), which the runtime can only do together with connections.
    */
   renew(tls: Settings["tls"]): void {

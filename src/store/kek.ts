@@ -58,7 +58,7 @@ export async function newKek(
   const given = await suppliedKek(sources, scrypt, true);
   if (given !== undefined) {
     const { kek, salted } = given;
-    // A command that makes a key each time would seal everything under one that nobody has.
+    // A command that makes a key each time would seal everything under one that is gone.
     const again = isCommand(kek) ? await suppliedKek(sources, scrypt, true) : given;
     if (again?.kek.id !== kek.id) throw invalid(kek.source, "it gives another one each time");
     return { kek, record: salted ? { id: kek.id, scrypt } : { id: kek.id } };
