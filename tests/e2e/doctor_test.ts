@@ -38,7 +38,7 @@ Deno.test("doctor: no secret yet; the command that it names makes one", async ()
 
 Deno.test("doctor: commands are about the app and the folder that were named", async () => {
   using box = new Box();
-  const folder = join(box.home, "a folder; of $(mine) mine's");
+  const folder = join(box.home, "a folder; of `mine` mine's");
   const finding = await found(box, "not_initialised", ["--app", "acme", "--data-dir", folder]);
   await follow(box, finding, TOOLS);
   const { healthy } = await examined(box, ["--app", "acme", "--data-dir", folder]);
