@@ -115,7 +115,8 @@ export class RotationNotices {
     const blocked = BLOCKED.test(why.code);
     if (this.flags.force) {
       const event = blocked ? EVENTS.rotationBlocked : EVENTS.rotationFailed;
-      await this.#writeDown(why.message, event);
+      // What keeps the rotation from being made may keep this too, and is the command's own error.
+      await this.#triedToWrite(why.message, event);
     }
     if (this.#webhooks.length === 0) return;
     const facts = { ...await this.#knownFacts(), ...reasonOf(why) };
@@ -154,12 +155,15 @@ export class RotationNotices {
 
   // Whatever comes of it: the rotation stands, and whoever saw a failure would make another one.
   async #writeDown(reason: string, event: AuditEvent = EVENTS.noticeFailed): Promise<void> {
+    const failure = await this.#triedToWrite(reason, event);
+    if (failure !== undefined) this.context.output.warning(failure.message);
+  }
+
+  async #triedToWrite(reason: string, event: AuditEvent): Promise<RekeyError | undefined> {
     try {
       await this.context.secrets.writeDown({ event, reason });
     } catch (error) {
-      const { message } = asRefusalOrBug(error);
-      // What keeps the rotation from being made keeps this too, and is the command's own error.
-      if (message !== reason) this.context.output.warning(message);
+      return asRefusalOrBug(error);
     }
   }
 

@@ -65,7 +65,7 @@ Deno.test({
     using _disk = Mount.smallDisk(folder, 1_024);
     const filled = fillDisk(folder, 0);
     for (const args of [["issue", "--sub", "a"], ["verify", machine.token], ["status"], ["init"]]) {
-      assertCivilRefusal(await box.run(args));
+      assertCivilRefusal(await box.run(args), { command: args[0] });
     }
     filled[Symbol.dispose]();
     // Room to read, none to write.
@@ -183,7 +183,8 @@ for (const [what, damage] of DAMAGE) {
         }
         refused++;
         // A version that is gone from the table is unknown; the token is not at fault.
-        assertCivilRefusal(ended, args[0] === "verify" ? [3, 4] : [4]);
+        const exits = args[0] === "verify" ? [3, 4] : [4];
+        assertCivilRefusal(ended, { exits, command: args[0] });
       }
     }
     assert.ok(refused >= 10, `refused ${refused} times`);
@@ -233,9 +234,9 @@ Deno.test("a file that others can write is put right before it is used", async (
 });
 
 Deno.test("a named folder that others can write is refused until it is put right", async () => {
-  const folder = "named";
-  using box = new Box({ REKEY_DATA_DIR: folder });
-  const path = join(box.home, folder);
+  using box = new Box();
+  const path = join(box.home, "named");
+  box.env.REKEY_DATA_DIR = path;
   await box.run(["init"]);
   const { version, token } = await machineOf(box);
   Deno.chmodSync(path, 0o777);

@@ -50,7 +50,7 @@ Deno.test("a --before that fails stops the rotation", async () => {
   using box = await initialised();
   for (const command of ["exit 3", "kill -9 $$", "kill -34 $$", "nothing-of-this-name"]) {
     const ended = await box.run([...ROTATE, "--before", `${command} 2>/dev/null`]);
-    assertCivilRefusal(ended, [1]);
+    assertCivilRefusal(ended, { exits: [1] });
     assert.equal(await versionOf(box), 1);
   }
   assert.match((await noticesOf(box)).join("\n"), /--before ended with status 3/);

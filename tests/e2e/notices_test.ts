@@ -54,7 +54,7 @@ Deno.test("a notice that could not be sent is refused before anything is changed
     ["--notify-url", "https://example.com/", "--notify-key-file", short],
     ["--notify-url", "https://example.com/", "--notify-key-file", join(box.home, "none")],
   ];
-  for (const args of bad) assertCivilRefusal(await box.run([...ROTATE, ...args]), [2]);
+  for (const args of bad) assertCivilRefusal(await box.run([...ROTATE, ...args]), { exits: [2] });
   assert.equal(await versionOf(box), 1);
 });
 
