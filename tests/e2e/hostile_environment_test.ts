@@ -174,7 +174,7 @@ Deno.test("folders on the way that others can exchange are refused: nothing is m
   Deno.chmodSync(local, 0o777);
   for (const args of [["status"], ["rotate", "--force"], ["init"], ["issue", "--sub", "a"]]) {
     const refused = await box.run(args);
-    assertCivilRefusal(refused);
+    assertCivilRefusal(refused, { command: args[0] });
     assert.match(refused.stderr, /\.local on the way can be written by every user/);
   }
   // Where names cannot be taken from each other, as in /tmp, that is no matter.
