@@ -103,3 +103,18 @@ Deno.test("a rotation that cannot be made: --dry-run says so too, and it is said
   // Nothing would be done, so nothing can be in its way.
   assert.equal((await box.run(["rotate", "--dry-run", "--if-older-than", "1h"])).code, 0);
 });
+
+Deno.test("rotate --dry-run refuses the notices that the rotation would refuse", async () => {
+  using box = await initialised();
+  const cases = [
+    ["--notify-url", "nonsense"],
+    ["--notify-url", "https://rekey.invalid/x"],
+    ["--notify-url-file", "nope"],
+  ];
+  for (const flags of cases) {
+    const real = await box.run(["rotate", "--force", ...flags]);
+    const dry = await box.run(["rotate", "--dry-run", ...flags]);
+    assert.equal(dry.code, 2, `${flags}`);
+    assert.deepEqual([dry.code, dry.stdout, dry.stderr], [real.code, "", real.stderr]);
+  }
+});

@@ -48,8 +48,9 @@ export interface RotateFlags extends NoticeFlags {
 /** Replaces the secret. */
 export async function rotate(options: RotateFlags, context: Context): Promise<void> {
   if (options.prepare) return await prepare(options, context);
-  if (options.dryRun) return await dryRun(options, context);
+  // Before a dry run too: a rotation with these flags would be refused.
   const notices = new RotationNotices(options, context);
+  if (options.dryRun) return await dryRun(options, context);
   if (options.tellFailure) return await tellFailure(notices, context);
   // It was decided when the version was prepared; and --force says more here.
   const decided = options.force === true || options.activate === true;
