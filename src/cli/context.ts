@@ -200,7 +200,7 @@ export function variable(name: string): string | undefined {
 }
 
 /** An environment variable that names a file or folder. @throws {RekeyError} `usage` when it is no whole path. */
-export function pathVariable(name: string): string | undefined {
+function pathVariable(name: string): string | undefined {
   const value = variable(name);
   return value === undefined ? undefined : pathOf(name, value);
 }

@@ -38,7 +38,7 @@ async function beginning({ body }: Response): Promise<string> {
 }
 
 /** The text with every part of the address that could be a token replaced. */
-export function withoutAddress(text: string, url: URL): string {
+function withoutAddress(text: string, url: URL): string {
   const parts = [
     url.href,
     url.pathname + url.search,

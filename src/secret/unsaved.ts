@@ -71,7 +71,7 @@ function hasCopy({ versions, sealed }: Installation, number: number): boolean {
 }
 
 /** Inside a transaction: everything is saved. Copies that were there for that only are destroyed. */
-export function noteSaved(installation: Installation): void {
+function noteSaved(installation: Installation): void {
   const { meta, sealed, versions } = installation;
   const left = unsaved(installation);
   if (left === undefined) return;
