@@ -30,14 +30,14 @@ Deno.test("--at: a time of day is the next one of local time", () => {
     assert.throws(() => moment(text));
     assert.throws(() => timeOfDay(text));
   }
-  assert.throws(() => moment("2001-01-01T03:00:00Z"), /over/);
+  assert.throws(() => moment("2001-01-01T03:00:00Z"), /past/);
 });
 
 Deno.test("a day that the calendar has not is refused, and not taken for a later one", () => {
   for (const day of ["2027-02-29", "2027-02-30", "2027-04-31", "2027-13-01", "2027-00-10"]) {
     for (const text of [day, `${day}T03:00:00Z`, `${day}T03:00:00+02:00`]) {
       assert.throws(() => instant(text), text);
-      assert.throws(() => moment(text), /Write 24h/, text);
+      assert.throws(() => moment(text), /Write /, text);
     }
   }
   assert.equal(instant("2028-02-29T03:00:00+02:00"), Date.UTC(2028, 1, 29, 1));
