@@ -11,7 +11,7 @@ const SHORTEST_TOKEN = 6;
  * parts of the address, which can be a secret itself; `""` when there is nothing to show.
  */
 export async function refusalBody(response: Response, url: URL): Promise<string> {
-  const text = await beginning(response);
+  const text = await beginning(response, url);
   const plain = text.replace(/<(style|script)\b.*?<\/\1>|<[^>]*>/gis, " ");
   const line = withoutAddress(plain, url).replace(/\s+/g, " ").trim();
   const shown = [...printable(line)];
@@ -20,7 +20,7 @@ export async function refusalBody(response: Response, url: URL): Promise<string>
     : `${shown.slice(0, MOST_CHARACTERS).join("")}…`;
 }
 
-async function beginning({ body }: Response): Promise<string> {
+async function beginning({ body }: Response, { href }: URL): Promise<string> {
   if (body === null) return "";
   const reader = body.getReader();
   const bytes: number[] = [];
@@ -34,7 +34,9 @@ async function beginning({ body }: Response): Promise<string> {
     // One that has not ended is not waited for.
     reader.cancel().catch(() => {});
   }
-  return new TextDecoder().decode(Uint8Array.from(bytes));
+  const text = new TextDecoder().decode(Uint8Array.from(bytes));
+  // Where it is cut off there could be a part of the address that is not known as one.
+  return bytes.length < MOST_BYTES ? text : text.slice(0, -href.length);
 }
 
 /** The text with every part of the address that could be a token replaced. */

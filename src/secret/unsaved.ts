@@ -2,7 +2,7 @@ import { isRekeyError } from "../core/errors.ts";
 import { sealedSlot } from "../core/secret_store.ts";
 import type { Settled } from "../keyring/keyring_store.ts";
 import type { Provider, ProviderKind } from "../keyring/provider.ts";
-import type { Installation } from "../store/installation.ts";
+import { damagedMeta, type Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 
 // A program that provides the keyring may acknowledge what it has not saved yet, and end. Until it was seen that it had
@@ -20,10 +20,25 @@ export interface Unsaved {
   readonly copies: readonly number[];
 }
 
-/** What the keyring has not been seen to save. */
+/**
+ * What the keyring has not been seen to save.
+ *
+ * @throws {RekeyError} `database_damaged` when the row is not what rekey writes.
+ */
 export function unsaved({ meta }: Installation): Unsaved | undefined {
   const text = meta.get("unsaved");
-  return text === undefined ? undefined : JSON.parse(text);
+  if (text === undefined) return undefined;
+  try {
+    const { kind = null, incarnation = null, versions, copies } = JSON.parse(text) ?? {};
+    if (isNumbers(versions) && isNumbers(copies)) return { kind, incarnation, versions, copies };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw damagedMeta("unsaved");
+}
+
+function isNumbers(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every(Number.isSafeInteger);
 }
 
 /** Whether the database is to have a sealed copy of a value that the keyring has taken. */

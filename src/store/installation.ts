@@ -355,7 +355,8 @@ export class Installation {
   }
 }
 
-function damagedMeta(key: string): RekeyError {
+/** A fact about the installation that is not there, or is not what rekey writes. */
+export function damagedMeta(key: MetaKey): RekeyError {
   return new RekeyError(
     "database_damaged",
     `Cannot use the database: its ${key} row is missing or damaged`,

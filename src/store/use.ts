@@ -11,6 +11,7 @@ export function wasUsed(sql: Sql): boolean {
          OR EXISTS (SELECT 1 FROM rekey_sessions)
          OR EXISTS (SELECT 1 FROM rekey_verifications WHERE result = 'valid' AND count > 0)
          OR EXISTS (SELECT 1 FROM rekey_audit WHERE version IS NOT NULL AND reason LIKE 'exec %')
+         OR EXISTS (SELECT 1 FROM rekey_exec)
        AS used`,
   ).get();
   return row?.used !== 0;

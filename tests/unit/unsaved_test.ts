@@ -244,3 +244,21 @@ Deno.test("--mirror off: no copy, and whoever rotates is told", async () => {
     assert.deepEqual(await risk(), { warnings: 0, at: false });
   }
 });
+
+Deno.test("a row of what may not be saved that is damaged: the database is, and no copy goes", async () => {
+  for (
+    const text of ["", "null", "{}", '{"versions":1,"copies":[]}', '{"versions":[],"copies":["x"]}']
+  ) {
+    using machine = new Machine(false);
+    await machine.command((manager) => manager.getOrCreate());
+    await machine.command(async (manager) => {
+      const { installation, version } = await manager.open();
+      installation.database.transaction(() => installation.meta.set("unsaved", text));
+      assert.throws(
+        () => unsaved(installation),
+        (error) => isRekeyError(error, "database_damaged"),
+      );
+      assert.ok(installation.sealed.sealedValue(sealedSlot(version)) !== undefined);
+    });
+  }
+});
