@@ -227,7 +227,7 @@ function explain(error: unknown, address: Address): unknown {
   if (address.kind === "unix" && /SUN_LEN/.test(String(error))) {
     return cannot(at, "the path is too long for a socket", "Name one of at most 107 bytes");
   }
-  // The runtime has many words for a name that nobody knows.
+  // The runtime has many words for a name that no one knows.
   const [why] = String(error).split("\n");
   return isRekeyError(error)
     ? error

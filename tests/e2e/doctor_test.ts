@@ -272,7 +272,7 @@ Deno.test("doctor: a rotation is due", async () => {
   const { kid } = await box.json("status");
   await follow(box, due, TOOLS);
   const { grace: [old] } = await box.json("status");
-  assert.equal(old.kid, kid, "nobody is logged out at once");
+  assert.equal(old.kid, kid, "no one is logged out at once");
   assert.ok((await examined(box, ["--max-age", "1h"])).healthy);
 });
 

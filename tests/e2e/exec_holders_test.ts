@@ -128,7 +128,7 @@ Deno.test("exec --on-rotate signal: who was told is no reason for an alarm", asy
   assert.equal(await metric(serving, "told"), 1);
 });
 
-Deno.test("exec: nobody is named who is gone, whatever process has its number now", async () => {
+Deno.test("exec: no one is named who is gone, whatever process has its number now", async () => {
   using box = await initialised();
   const ended = await box.run(["exec", "--", "/usr/bin/true"]);
   assert.equal(ended.code, 0, ended.stderr);

@@ -167,7 +167,7 @@ for (const [what, make] of Object.entries(KINDS)) {
   });
 }
 
-Deno.test("inputs: a pipe that nobody writes to is waited for, and not for ever", async () => {
+Deno.test("inputs: a pipe that no one writes to is waited for, and not for ever", async () => {
   using box = await prepared();
   const names = Object.keys(INPUTS);
   await Promise.all(names.map(async (name) => {

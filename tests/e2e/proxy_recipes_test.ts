@@ -41,7 +41,7 @@ for (const kind of UPLOAD_KINDS) {
 }
 
 for (const kind of PREFLIGHT_KINDS) {
-  Deno.test(`${kind.name}: a preflight reaches the application as nobody's, and nothing else does`, async () => {
+  Deno.test(`${kind.name}: a preflight reaches the application as no one's, and nothing else does`, async () => {
     await using site = await Site.open(kind);
     const asked: Headers = [
       ["Origin", "https://other.example"],

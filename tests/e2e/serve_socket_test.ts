@@ -97,7 +97,7 @@ Deno.test("a user cannot connect between the making of a shared socket and its s
   assert.ok(mask! >= 0 && mask! < bound! && bound! < given! && given! < shared!, lines.join("\n"));
 });
 
-Deno.test("what would let every user in, or nobody, is refused before anything listens", async () => {
+Deno.test("what would let every user in, or no one, is refused before anything listens", async () => {
   using box = await initialised();
   const path = join(box.home, "rekey.sock");
   const cases: [string[], number, RegExp][] = [

@@ -98,7 +98,7 @@ Deno.test("users of an older rekey log in as before, whatever their names", asyn
   assert.equal((await add(box, "a\u2665")).code, 2, "no new user gets such a name");
 });
 
-Deno.test("a name or password that is no text is refused, and nobody is added", async () => {
+Deno.test("a name or password that is no text is refused, and no one is added", async () => {
   using box = await initialised();
   const latin1 = new Uint8Array([...new TextEncoder().encode("correct horse"), 0xe9]);
   const half = new Uint8Array([...new TextEncoder().encode("correct horse"), 0xf0, 0x9f]);

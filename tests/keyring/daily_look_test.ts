@@ -12,7 +12,7 @@ async function look(box: KeyringBox, env: Record<string, string> = {}, more: str
   return { code, warning: lines.find((line) => "warning" in line)?.warning, error };
 }
 
-Deno.test("the daily look finds a keyring that the rotation would not reach, and asks nobody", async () => {
+Deno.test("the daily look finds a keyring that the rotation would not reach, and asks no one", async () => {
   await using box = await KeyringBox.start();
   await box.run(["init"]);
   assert.equal((await look(box)).code, 0);
@@ -26,7 +26,7 @@ Deno.test("the daily look finds a keyring that the rotation would not reach, and
   await box.lock();
   {
     using _prompter = await SilentPrompter.start(box.env.DBUS_SESSION_BUS_ADDRESS!);
-    // Had it been asked to unlock, nobody would have answered.
+    // Had it been asked to unlock, no one would have answered.
     const locked = await look(box);
     assert.deepEqual([locked.code, locked.error.code], [5, "check_failed"]);
     assert.match(locked.warning, /it is locked/);

@@ -4,7 +4,7 @@ import { Desk } from "../support/wallets/desk.ts";
 import { questionsDuring } from "../support/wallets/questions.ts";
 import { WalletBox } from "../support/wallets/wallet_box.ts";
 
-Deno.test("keepassxc asks before each access, and nobody answers: one question, exit 4 in time, nothing is left", async () => {
+Deno.test("keepassxc asks before each access, and no one answers: one question, exit 4 in time, nothing is left", async () => {
   await using box = await WalletBox.start("keepassxc", { confirming: true });
   // What a command has made itself it may read and delete, without a question.
   assert.equal(await questionsDuring(box, async () => void await box.json("init")), 0);
@@ -31,7 +31,7 @@ Deno.test("keepassxc asks before each access, and nobody answers: one question, 
   assert.deepEqual(await box.accounts(), [ACCOUNT]);
 });
 
-Deno.test("keepassxc asks before each access, and somebody says yes: one question for each command", async () => {
+Deno.test("keepassxc asks before each access, and someone says yes: one question for each command", async () => {
   await using desk = await Desk.start();
   await using box = await WalletBox.start("keepassxc", { confirming: true, display: desk.display });
   const env = { REKEY_KEYRING_TIMEOUT: "30s" };

@@ -9,7 +9,7 @@ const NAMED: Record<WalletName, RegExp> = {
   keepassxc: /KeePassXC/,
 };
 
-// Commands that would have to wait for somebody's answer wait for as long as a test does.
+// Commands that would have to wait for someone's answer wait for as long as a test does.
 const env = { REKEY_KEYRING_TIMEOUT: "1s" };
 
 type Away = [name: string, codes: RegExp, provoke: (box: WalletBox) => void | Promise<void>];

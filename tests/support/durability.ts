@@ -135,7 +135,7 @@ async function programOf(box: WalletBox): Promise<number> {
 /** The version that the command spoke of is there, alone, and tokens count as before. */
 async function check(box: WalletBox, { kid, valid, ended, accounts }: Left): Promise<void> {
   if (kid === "") {
-    // KeePassXC tells nobody when it has saved; and a database that is gone cannot remember.
+    // KeePassXC tells no one when it has saved; and a database that is gone cannot remember.
     if (box.name !== "keepassxc") assert.deepEqual(await box.accounts(), accounts);
     const { code, stderr } = await box.run(["status", "--json"]);
     if (box.name !== "keepassxc") assert.equal(code, 4, stderr);

@@ -103,7 +103,7 @@ for (const obeys of [true, false]) {
 
   for (const step of ROTATION_STEPS) {
     for (const restarts of [1, 2]) {
-      Deno.test(`a keyring that ${how} is started anew ${restarts} times when a rotation ends after "${step}"`, async () => {
+      Deno.test(`a keyring that ${how} is started again ${restarts} times when a rotation ends after "${step}"`, async () => {
         using machine = new Machine(obeys);
         await machine.command((manager) => manager.getOrCreate());
         machine.keyring.save();
@@ -153,7 +153,7 @@ for (const obeys of [true, false]) {
   }
 }
 
-Deno.test("a keyring that could not be told when it took a secret, and was started anew since", async () => {
+Deno.test("a keyring that could not be told when it took a secret, and was started again since", async () => {
   using machine = new Machine(true);
   const { keyring } = machine;
   keyring.isKnown = false;

@@ -1,7 +1,7 @@
 import { pause } from "../pause.ts";
 import { eventually } from "./eventually.ts";
 
-/** A display that nobody sees, and somebody who says yes to each of KeePassXC's questions on it. */
+/** A display that no one sees, and someone who says yes to each of KeePassXC's questions on it. */
 export class Desk implements AsyncDisposable {
   #isManned = true;
   #answering: Promise<void> | undefined;
