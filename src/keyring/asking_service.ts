@@ -19,12 +19,12 @@ const PROPERTIES = "org.freedesktop.DBus.Properties";
 const CONTENT_TYPE = "application/octet-stream";
 const label = ({ service, account }: ItemName) => `keyring:${account}@${service}`;
 
-// KeePassXC keeps the last ten states of an entry, unless its user has chosen another number.
-const KEPT_STATES = 10;
-
 /**
  * Reads and writes items of a Secret Service that asks its user for each connection: all over one connection, with one
  * question for all items of an app. The texts of its errors are those that `keyring_errors.ts` tells apart.
+ *
+ * No more is changed than has to be: KeePassXC 2.7.4 saves on a thread of its own, and has crashed when dozens of changes,
+ * which pushed former values out of its history, met that.
  */
 export class AskingService implements Disposable {
   private constructor(
@@ -58,20 +58,17 @@ export class AskingService implements Disposable {
     return valueIn(await this.#ask(getSecret(path, this.sessionPath), "(oayays)"), this.session);
   }
 
-  /** Writes an item. What it held before is pushed out of its history. */
+  /** Writes an item, in place of one that is there. */
   async write(item: ItemName, value: string): Promise<void> {
     const path = await this.#find(item);
     if (path === undefined) return await this.#create(item, value);
     await this.#set(path, value);
-    await this.#pushOut(item, path);
   }
 
-  /** Deletes an item; `false` when there was none. What a recycle bin keeps of it is of no meaning. */
+  /** Deletes an item; `false` when there was none. */
   async remove(item: ItemName): Promise<boolean> {
     const path = await this.#find(item);
     if (path === undefined) return false;
-    await this.#set(path, "rekey has deleted this value");
-    await this.#pushOut(item, path);
     const deletion = { path, interface: `${INTERFACE}.Item`, member: "Delete" };
     await this.#prompted((await this.#ask(deletion, "o")).objectPath());
     return true;
@@ -175,21 +172,6 @@ export class AskingService implements Disposable {
     const { initial, sealed } = this.session.seal(bytes);
     bytes.fill(0);
     to.string(this.sessionPath).byteArray(initial).byteArray(sealed).string(CONTENT_TYPE);
-  }
-
-  // Each change of the label makes another state, with the value that is there now.
-  async #pushOut(item: ItemName, path: string): Promise<void> {
-    for (let state = KEPT_STATES; state >= 0; state--) {
-      const text = state === 0 ? label(item) : `${label(item)} ${state}`;
-      await this.#ask({
-        path,
-        interface: PROPERTIES,
-        member: "Set",
-        signature: "ssv",
-        body: (to) =>
-          void to.string(`${INTERFACE}.Item`).string("Label").signature("s").string(text),
-      }, "");
-    }
   }
 
   /** Has its user asked, if that is what a path stands for, and waits for the answer. */
