@@ -162,10 +162,9 @@ async function suppliedKek(
   const credential = credentialPath(sources);
   if (credential !== undefined) return { kek: fromFile(credential, false), salted: false };
   if (passphraseFile !== undefined) {
-    return {
-      kek: derived(neededFile(passphraseFile, remembered), scrypt, "REKEY_PASSPHRASE_FILE", isNew),
-      salted: true,
-    };
+    const source = "REKEY_PASSPHRASE_FILE";
+    const passphrase = neededFile(passphraseFile, remembered, `${source}=FILE rekey init`);
+    return { kek: derived(passphrase, scrypt, source, isNew), salted: true };
   }
   if (passphraseCommand !== undefined) {
     const source = "REKEY_PASSPHRASE_COMMAND";
@@ -211,13 +210,17 @@ function fromFile(path: string, remembered: boolean): Kek {
   return named(decodeKey(neededFile(path, remembered), path), path, false);
 }
 
-function neededFile(path: string, remembered: boolean): Uint8Array {
+function neededFile(
+  path: string,
+  remembered: boolean,
+  again = "rekey init --kek-file FILE",
+): Uint8Array {
   const data = readFileIfThere(path);
   if (data !== undefined) return data;
   const [was, how] = remembered
     ? [
       ", where it is remembered to be",
-      "name another place: `rekey init --kek-file FILE` remembers it",
+      `name another place: \`${again}\` remembers it`,
     ]
     : ["", "name another KEK source"];
   throw new RekeyError("kek_missing", `Cannot read ${path}: it is not there${was}`, {

@@ -287,3 +287,20 @@ Deno.test("a unit for a secret whose KEK command is remembered may reach out", a
   assert.ok(!unit.includes("REKEY_KEK"), "it needs no variable");
   assert.ok(!unit.includes("RestrictAddressFamilies"));
 });
+
+Deno.test("the hint for a remembered file that is gone names what remembers another, and that does", async () => {
+  for (const variable of ["REKEY_KEK_FILE", "REKEY_PASSPHRASE_FILE"]) {
+    using box = new Box();
+    const [path, moved] = [keyFile(box), join(box.home, "moved")];
+    assert.equal((await box.run(["init"], { env: { [variable]: path } })).code, 0);
+    Deno.renameSync(path, moved);
+    const { exit, code, hint } = await refusal(box, "issue", "--sub", "a");
+    assert.deepEqual([exit, code], [4, "kek_missing"]);
+    const words = /`((?:\S+=)?)(?:FILE )?rekey (init(?: --kek-file FILE)?)`/.exec(hint);
+    assert.ok(words !== null, hint);
+    const env: Record<string, string> = words[1] === "" ? {} : { [words[1]!.slice(0, -1)]: moved };
+    const args = words[2]!.split(" ").map((word) => word === "FILE" ? moved : word);
+    assert.equal((await box.run(args, { env })).code, 0);
+    assert.equal((await box.json("verify", await box.token())).valid, true);
+  }
+});
