@@ -23,8 +23,8 @@ const label = ({ service, account }: ItemName) => `keyring:${account}@${service}
  * Reads and writes items of a Secret Service that asks its user for each connection: all over one connection, with one
  * question for all items of an app. The texts of its errors are those that `keyring_errors.ts` tells apart.
  *
- * No more is changed than has to be: KeePassXC 2.7.4 saves on a thread of its own, and has crashed when dozens of changes,
- * which pushed former values out of its history, met that.
+ * No more is changed than has to be: KeePassXC 2.7.4 saves on a thread of its own, and has crashed when changes met that.
+ * Dozens of them would push former values out of its history.
  */
 export class AskingService implements Disposable {
   private constructor(

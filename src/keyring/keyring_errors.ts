@@ -76,6 +76,17 @@ export function keyringLocked(): RekeyError {
   return keyringError(new Error("It is locked"));
 }
 
+/** Another program provides the keyring than the one that has the secret. @param usual, actual their titles. */
+export function otherKeyring(usual: string, actual: string): RekeyError {
+  return new RekeyError(
+    "keyring_absent",
+    `Cannot use the keyring: ${actual} answers, and the secret is in ${usual}`,
+    {
+      hint: `Start ${usual}, and stop ${actual}, which the session may have started in its place`,
+    },
+  );
+}
+
 /** Codes that say that the keyring itself cannot be used just now. */
 export const KEYRING_UNAVAILABLE = [
   "keyring_absent",

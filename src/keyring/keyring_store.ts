@@ -3,8 +3,14 @@ import { isRekeyError, type RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { withAnotherKey } from "./key_agreement.ts";
 import type { KeyringAddon } from "./keyring_addon.ts";
-import { keyringError, keyringLocked, keyringTimeout } from "./keyring_errors.ts";
-import { asksEachConnection, type Provider } from "./provider.ts";
+import { keyringError, keyringLocked, keyringTimeout, otherKeyring } from "./keyring_errors.ts";
+import {
+  areOfOneKind,
+  asksEachConnection,
+  type Provider,
+  type ProviderKind,
+  titleOf,
+} from "./provider.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 import type { Condition } from "./pulse.ts";
 import type { Saving } from "./saving.ts";
@@ -58,6 +64,7 @@ export class KeyringStore implements SecretStore {
   #stuck = 0;
   #hasChanged = false;
   #taker: Provider | undefined;
+  #usual: ProviderKind | undefined;
 
   constructor(
     private readonly app: App,
@@ -69,6 +76,16 @@ export class KeyringStore implements SecretStore {
     private readonly diagnose?: Diagnosis,
     private readonly condition?: (service: string, limit: number) => Promise<Condition>,
   ) {}
+
+  /** Says which program has the values of the app; `undefined` when that is not known, or none has. */
+  expect(usual: ProviderKind | undefined): void {
+    this.#usual = usual;
+  }
+
+  /** Which program has the values of the app, as far as it is known. */
+  get usual(): ProviderKind | undefined {
+    return this.#usual;
+  }
 
   /** Whether a value was written or deleted since {@linkcode KeyringStore.settle} was last called. */
   get hasChanged(): boolean {
@@ -248,6 +265,7 @@ export class KeyringStore implements SecretStore {
 
   async #write(account: string, secret: Secret): Promise<void> {
     await this.#changes();
+    if (this.#usual !== undefined) await this.#mustBeUsual(account);
     await this.#call(account, (entry, signal) => entry.setPassword(secret.reveal(), signal));
   }
 
@@ -275,7 +293,23 @@ export class KeyringStore implements SecretStore {
       if (value !== undefined) return value;
     }
     const left = this.timeoutMs - (performance.now() - start);
-    return await this.#call(account, (entry, signal) => entry.getPassword(signal), left);
+    const value = await this.#call(account, (entry, signal) => entry.getPassword(signal), left);
+    if (value === null) await this.#mustBeUsual(account);
+    return value;
+  }
+
+  // Another program that the session has started has nothing of ours: it must not be taken for a keyring that lost it,
+  // nor be given another secret. One that its user has copied the items to has the current value.
+  async #mustBeUsual(account: string): Promise<void> {
+    const usual = this.#usual;
+    if (usual === undefined) return;
+    const provider = await this.saving?.provider();
+    if (provider === undefined || areOfOneKind(usual, provider.kind)) return;
+    this.#usual = undefined;
+    const isHere = account !== this.app.account && await this.#get(this.app.account) !== null;
+    if (isHere) return;
+    this.#usual = usual;
+    throw this.#refusal = otherKeyring(titleOf(usual), titleOf(provider.kind));
   }
 
   // A stopped service, or one that waits for its user, blocks the call for ever: the deadline lets the

@@ -23,6 +23,19 @@ export interface Provider {
   readonly incarnation: string;
 }
 
+const KDE: readonly ProviderKind[] = ["kwalletd5", "kwalletd6", "ksecretd"];
+
+/** Whether two providers may have the same items: KDE's take over from each other. */
+export function areOfOneKind(some: ProviderKind, other: ProviderKind): boolean {
+  return some === other || (KDE.includes(some) && KDE.includes(other));
+}
+
+/** What its user knows a provider by. */
+export function titleOf(kind: ProviderKind): string {
+  if (KDE.includes(kind)) return `KWallet (${kind})`;
+  return kind === "keepassxc" ? "KeePassXC" : kind === "other" ? "another program" : kind;
+}
+
 /** Whether a provider asks its user for each connection, and once more for each item that is deleted. */
 export function asksEachConnection(kind: ProviderKind): boolean {
   return kind === "keepassxc";

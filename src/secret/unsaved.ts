@@ -111,6 +111,9 @@ export function noteOutcome(
   provider: Provider | undefined,
 ): void {
   const numbers = rows.map(({ version }) => version);
+  if (provider !== undefined && installation.versions.current()?.location === "keyring") {
+    installation.meta.set("keyring_kind", provider.kind);
+  }
   const left = unsaved(installation);
   if (settled?.saved === false) return noteUnsaved(installation, settled, numbers);
   if (left === undefined) return;

@@ -16,6 +16,7 @@ import { findKek, generatedKeyFile, type Kek, type KekRecord, newKek } from "./k
 import { type KekSources, kekSupplied } from "./kek_sources.ts";
 import { isWritableByOthers, Remembered } from "./remembered.ts";
 import type { KeyringStore } from "../keyring/keyring_store.ts";
+import type { ProviderKind } from "../keyring/provider.ts";
 import { Meta, type MetaKey } from "./meta.ts";
 import { isThere } from "../files/file_facts.ts";
 import { narrowMode } from "../files/private_files.ts";
@@ -93,6 +94,17 @@ export class Installation {
     this.remembered = new Remembered(this.meta, database.path);
   }
 
+  /**
+   * Tells the keyring which program has the values: another one has none of them. A restored database may come from
+   * another machine, with another program.
+   */
+  expectUsualKeyring(): void {
+    const isThere = this.versions.current()?.location === "keyring";
+    const isRestored = this.meta.get("restored") !== undefined;
+    const kind = isThere && !isRestored ? this.meta.get("keyring_kind") : undefined;
+    this.keyring.expect(kind as ProviderKind | undefined);
+  }
+
   /** Opens the app's database, and makes it when it is not there. */
   static open(environment: Environment, options: OpenOptions = {}): Installation {
     Installation.prepareFolder(environment);
@@ -105,6 +117,7 @@ export class Installation {
     });
     const installation = new Installation(environment, database);
     if (isSuspect) database.transaction(() => installation.remembered.distrust());
+    installation.expectUsualKeyring();
     return installation;
   }
 

@@ -21,6 +21,7 @@ export type MetaKey =
   | "stale_kek"
   | "scrub_pending"
   | "keyring_retry_at"
+  | "keyring_kind"
   | "unsaved";
 
 /** The rows of `rekey_meta`. */

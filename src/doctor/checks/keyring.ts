@@ -15,6 +15,7 @@ export async function keyringCheck(patient: OpenPatient): Promise<Finding[] | No
   const current = versions.current()!;
   const needed = current.location === "keyring";
   if (!needed && (store === "database" || current.location === "etcd")) return NOT_USED;
+  installation.expectUsualKeyring();
   try {
     await keyring.reach(currentSlot(current));
     const why =
@@ -51,11 +52,18 @@ function unused(why: string, command: string | undefined): Finding {
 }
 
 // Those that are started by a command and then have what was there before.
-const STARTS = ["gnome-keyring-daemon --start --components=secrets", "kwalletd6", "kwalletd5"];
+const GNOME = "gnome-keyring-daemon --start --components=secrets";
+const STARTS = [GNOME, "kwalletd6", "kwalletd5"];
 
 /** A command for the program that provides the keyring, or one that starts a program that does. */
 async function remedyOf(patient: OpenPatient, { code }: RekeyError): Promise<string | undefined> {
-  if (code === "keyring_absent") return firstThatRuns(patient, STARTS, "install gnome-keyring");
+  if (code === "keyring_absent") {
+    // Another one than the usual one has nothing of ours.
+    const { usual } = patient.installation.keyring;
+    if (usual === "gnome-keyring") return GNOME;
+    if (usual !== undefined && usual !== "other") return usual;
+    return firstThatRuns(patient, STARTS, "install gnome-keyring");
+  }
   if (code === "keyring_ambiguous") {
     return `secret-tool search --all service ${shellWord(patient.environment.app.service)}`;
   }

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Box } from "../box.ts";
 import { ACCOUNT, NOTE_ACCOUNT, SERVICE } from "../keyring.ts";
@@ -104,7 +104,8 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
 
   /** Lets a suspended wallet go on. */
   resume(): void {
-    this.#program?.kill("SIGCONT");
+    // It may have ended by itself.
+    if (this.#program !== undefined) signalTo(this.#program, "SIGCONT");
   }
 
   /** The value under an account, by another program than ours; `undefined` when there is none. */
@@ -129,6 +130,28 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
     this[Symbol.dispose]();
   }
 
+  /** From now on the bus starts gnome-keyring when the Secret Service is called for, as Debian's package has it. */
+  async startsGnomeKeyring(): Promise<void> {
+    const service = "org.freedesktop.secrets.service";
+    copyFileSync(`/usr/share/dbus-1/services/${service}`, join(this.#services, service));
+    const bus = "org.freedesktop.DBus";
+    await call(this.#user(), bus, "/org/freedesktop/DBus", `${bus}.ReloadConfig`);
+  }
+
+  get #services(): string {
+    return join(this.home, "services");
+  }
+
+  #busConfig(): string {
+    // A new bus starts nothing by itself.
+    rmSync(this.#services, { recursive: true, force: true });
+    mkdirSync(this.#services);
+    const text = readFileSync(join(import.meta.dirname!, "../bus.conf"), "utf8");
+    const path = join(this.home, "bus.conf");
+    writeFileSync(path, text.replace("<auth>", `<servicedir>${this.#services}</servicedir><auth>`));
+    return path;
+  }
+
   get #runtimeFolder(): string {
     return join(this.home, "run");
   }
@@ -150,10 +173,12 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
   }
 
   async #startBus(): Promise<void> {
-    const config = join(import.meta.dirname!, "../bus.conf");
+    const config = this.#busConfig();
     const address = this.env["DBUS_SESSION_BUS_ADDRESS"]!;
     this.#bus = new Deno.Command("dbus-daemon", {
       args: [`--config-file=${config}`, `--address=${address}`, "--nofork"],
+      clearEnv: true,
+      env: this.#user().session,
       stdin: "null",
       stdout: "null",
       stderr: "null",
