@@ -65,6 +65,7 @@ export class KeyringStore implements SecretStore {
   #hasChanged = false;
   #taker: Provider | undefined;
   #usual: ProviderKind | undefined;
+  #isOther = false;
 
   constructor(
     private readonly app: App,
@@ -80,6 +81,11 @@ export class KeyringStore implements SecretStore {
   /** Says which program has the values of the app; `undefined` when that is not known, or none has. */
   expect(usual: ProviderKind | undefined): void {
     this.#usual = usual;
+  }
+
+  /** Whether another program than the usual one was last found to answer, without anything of ours. */
+  get isOther(): boolean {
+    return this.#isOther;
   }
 
   /** Which program has the values of the app, as far as it is known. */
@@ -302,6 +308,7 @@ export class KeyringStore implements SecretStore {
   // nor be given another secret. One that its user has copied the items to has the current value.
   async #mustBeUsual(account: string): Promise<void> {
     const usual = this.#usual;
+    this.#isOther = false;
     if (usual === undefined) return;
     const provider = await this.saving?.provider();
     if (provider === undefined || areOfOneKind(usual, provider.kind)) return;
@@ -309,6 +316,7 @@ export class KeyringStore implements SecretStore {
     const isHere = account !== this.app.account && await this.#get(this.app.account) !== null;
     if (isHere) return;
     this.#usual = usual;
+    this.#isOther = true;
     throw this.#refusal = otherKeyring(titleOf(usual), titleOf(provider.kind));
   }
 

@@ -68,7 +68,9 @@ async function read(installation: Installation, version: Version, note: Note): P
     if (!isRekeyError(error)) throw error;
     noteFailure(version, note, error);
     // A copy that is there for what the keyring may not have saved does not stand in for a keyring that is locked.
-    if (isPassingCopy(installation, version) && !isRekeyError(error, ...LACKING)) throw error;
+    const isLacking = isRekeyError(error, ...LACKING) ||
+      (installation.keyring.isOther && isRekeyError(error, "keyring_absent"));
+    if (isPassingCopy(installation, version) && !isLacking) throw error;
     const mirrored = await fromDatabase(installation, version, note);
     if (mirrored === undefined) throw error;
     return mirrored;

@@ -116,9 +116,14 @@ export class Installation {
       ...options,
     });
     const installation = new Installation(environment, database);
-    if (isSuspect) database.transaction(() => installation.remembered.distrust());
-    installation.expectUsualKeyring();
-    return installation;
+    try {
+      if (isSuspect) database.transaction(() => installation.remembered.distrust());
+      installation.expectUsualKeyring();
+      return installation;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
   }
 
   /** Like {@linkcode Installation.open}, but `undefined` when there is no database. */
