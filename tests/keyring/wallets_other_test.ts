@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
+import { pause } from "../support/pause.ts";
 import { WalletBox } from "../support/wallets/wallet_box.ts";
 
 for (const [wallet, title] of [["keepassxc", "KeePassXC"], ["kwallet", "KWallet"]] as const) {
   Deno.test(`${wallet} is stopped, and the bus starts gnome-keyring: exit 4 says so, and there is no second secret`, async () => {
     await using box = await WalletBox.start(wallet);
+    // Else the sealed copy of what may not be saved would serve.
+    box.env["REKEY_MIRROR"] = "off";
     assert.equal((await box.run(["init"])).code, 0);
     const { kid } = await box.json("rotate", "--force");
     const token = await box.token();
-    // What it has after that is seen to be saved: no sealed copy is there to serve.
-    await box.restart();
-    assert.equal((await box.json("verify", token)).version, 2);
+    // KeePassXC saves by itself, some time after.
+    await pause(3_000);
     await box.kill("SIGTERM");
     await box.startsGnomeKeyring();
 
