@@ -47,11 +47,17 @@ export class AskedOnce {
   #inTurn<T>(signal: AbortSignal | null | undefined, work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(async () => {
       if (signal?.aborted) throw new Error("An earlier call timed out");
+      // A call that is given up must not go on waiting for its user: no other could be made.
+      const giveUp = () => this.#drop();
+      signal?.addEventListener("abort", giveUp, { once: true });
       try {
         return await work();
       } catch (error) {
-        if (error instanceof BusError) this.#drop();
+        // The provider forgets its sessions when it is locked. Another connection would ask once more what was denied.
+        if (!isDenial(error)) this.#drop();
         throw error;
+      } finally {
+        signal?.removeEventListener("abort", giveUp);
       }
     });
     this.#last = turn.catch(() => {});
@@ -70,6 +76,10 @@ export class AskedOnce {
     this.#kept?.service[Symbol.dispose]();
     this.#kept = undefined;
   }
+}
+
+function isDenial(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("Access denied");
 }
 
 async function providerOn(socket: string): Promise<Provider | undefined> {

@@ -81,11 +81,11 @@ export class AskingService implements Disposable {
 
   async #find(item: ItemName): Promise<string | undefined> {
     this.bus.forget();
+    // While its database is locked, KeePassXC answers no search until its user has unlocked it.
+    await this.#mustBeOpen();
     const [unlocked, locked] = await this.#search(searchItems(item));
     const found = [...unlocked, ...locked];
     if (found.length > 1) throw new Error("The item is ambiguous");
-    // A database that is locked shows nothing.
-    if (found.length === 0) await this.#mustBeOpen();
     if (locked.length > 0) await this.#unlock(item, locked[0]!);
     return found[0];
   }
