@@ -7,7 +7,7 @@ const LINES: [args: string[], error: RegExp, hint: RegExp][] = [
   [["kek", "rotate", "--bogus"], /Unknown option --bogus$/m, /`rekey kek rotate --help`/],
   [["--bogus"], /Unknown option --bogus$/m, /`rekey --help`/],
   [["init", "extra"], /Too many arguments were given: 1, where 0 can be taken$/m, /`rekey init/],
-  [["schedule"], /kind is needed$/m, /`rekey schedule --help`/],
+  [["schedule"], /<kind> is needed$/m, /`rekey schedule --help`/],
   [["policy", "clear", "nonsense"], /choices are .*, typ$/m, /`rekey policy clear --help`/],
   [
     ["serve", "--unix", "a.sock", "--listen", "127.0.0.1:9"],
