@@ -8,7 +8,7 @@ const SEED = 1;
 
 /** No failure; and the flips must have hit something, or they prove nothing. */
 function assertSafe({ flips, outcomes, failures, auditChanged }: FlipReport): void {
-  assert.deepEqual(failures, [], `seed ${SEED}`);
+  assert.deepEqual(failures, [], `seed ${SEED}: ${failures.join("; ")}`);
   assert.ok(outcomes.refused > flips / 10, "hardly any flip was refused");
   assert.ok(outcomes["audit row named"] > 0 && auditChanged > 0, "no flip hit an audit row");
   assert.ok(outcomes.harmless > flips / 10, "hardly any flip was harmless");

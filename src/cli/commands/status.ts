@@ -57,14 +57,20 @@ async function known({ maxAge }: StatusOptions, { secrets }: Context, error: Rek
   const notHad = ["secret", `cannot be had: ${code}`];
   try {
     const installation = Installation.openAsFound(environment);
-    const version = installation?.versions.current();
-    if (installation === undefined || version === undefined) throw error;
-    using _closed = { [Symbol.dispose]: () => installation.close() };
-    const grace = inGrace(installation);
-    const own = await ownFacts(installation, version, grace, maxAge);
-    const active = activeIn(installation, [version, ...grace]);
-    const facts = { ...own, read_from: null, sessions_active: active, stale_processes: [], ...why };
-    return { facts, lines: human(facts, installation.policy, [], [notHad]) };
+    if (installation === undefined) throw error;
+    // Not `using`: a damaged database fails once more when it is closed, and two errors at once are no refusal.
+    try {
+      const version = installation.versions.current();
+      if (version === undefined) throw error;
+      const grace = inGrace(installation);
+      const own = await ownFacts(installation, version, grace, maxAge);
+      const active = activeIn(installation, [version, ...grace]);
+      const rest = { read_from: null, sessions_active: active, stale_processes: [] };
+      const facts = { ...own, ...rest, ...why };
+      return { facts, lines: human(facts, installation.policy, [], [notHad]) };
+    } finally {
+      installation.close();
+    }
   } catch (trouble) {
     // A database that cannot be read says nothing of itself.
     if (!isRekeyError(trouble)) throw trouble;

@@ -13,8 +13,12 @@ export function knownOf(environment: Environment): Known {
     try {
       const installation = Installation.openAsFound(environment);
       if (installation === undefined) return [];
-      using _closed = { [Symbol.dispose]: () => installation.close() };
-      return read(installation);
+      // Not `using`: a damaged database fails once more when it is closed, and two errors at once are no refusal.
+      try {
+        return read(installation);
+      } finally {
+        installation.close();
+      }
     } catch (error) {
       // A database that cannot be read has no names to offer; the command itself will say why.
       if (isRekeyError(error)) return [];
