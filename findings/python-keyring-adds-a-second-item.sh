@@ -16,7 +16,7 @@ command -v gnome-keyring-daemon secret-tool dbus-run-session gdbus >/dev/null ||
 apt-get -o APT::Sandbox::User=root download -qq python3-keyring=23.9.3-2 python3-secretstorage=3.3.3-1 python3-jeepney=0.8.0-3 \
   python3-jaraco.classes=3.2.1-3 python3-more-itertools=8.10.0-2 python3-cryptography python3-cffi-backend \
   python3-importlib-metadata python3-zipp
-for package in *.deb; do dpkg-deb -x "$package" root; done
+for package in *.deb; do dpkg-deb -x "$package" unpacked; done
 npm install --silent --no-audit --no-fund @napi-rs/keyring@2.1.2 >/dev/null
 cat >addon.cjs <<'JS'
 const { Entry } = require("@napi-rs/keyring");
@@ -47,7 +47,7 @@ python set_password B one && addon getPassword B
 addon setPassword B two && items B && python get_password B
 SH
 mkdir -m 700 home run
-export HOME=$PWD/home XDG_RUNTIME_DIR=$PWD/run PYTHONPATH=$PWD/root/usr/lib/python3/dist-packages
+export HOME=$PWD/home XDG_RUNTIME_DIR=$PWD/run PYTHONPATH=$PWD/unpacked/usr/lib/python3/dist-packages
 export PYTHON_KEYRING_BACKEND=keyring.backends.SecretService.Keyring
 timeout 60 dbus-run-session -- bash session.sh 2>errors | tee seen || cat errors
 diff seen - <<'SEEN'
