@@ -70,6 +70,7 @@ Deno.test("what is no sound backup of this app is refused and changes nothing", 
         path,
         "CREATE TRIGGER t AFTER INSERT ON rekey_audit BEGIN DELETE FROM rekey_versions; END",
       )],
+    ["virtual table", (path) => change(path, "CREATE VIRTUAL TABLE t USING fts5(x)")],
     ["newer", (path) => change(path, "PRAGMA user_version = 99")],
     ["no log", (path) => change(path, "DELETE FROM rekey_audit")],
     [

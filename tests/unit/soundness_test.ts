@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
+import { isPlain, isSound } from "../../src/store/soundness.ts";
 import { type TestEnvironment, testEnvironment } from "../support/environment.ts";
 
 /** What one flipped bit can do to a table's definition or to the file's header. */
@@ -113,3 +114,34 @@ function target(descriptor: string): string {
     return "";
   }
 }
+
+// A module of SQLite's reads whatever is in the file: faults of FTS5 are known in the runtimes that rekey is built with.
+Deno.test("a virtual table that someone has put into the database is not looked through", async () => {
+  using environment = testEnvironment();
+  await made(environment);
+  const sqlite = withoutDefence(environment);
+  sqlite.exec(`CREATE VIRTUAL TABLE other USING fts5(text); INSERT INTO other VALUES ('word');
+               UPDATE other_content SET c0 = 'another'`);
+  const verdict = () => sqlite.prepare("PRAGMA integrity_check").get()?.integrity_check;
+  assert.match(String(verdict()), /inverted index/, "SQLite's own check looks through it");
+  assert.ok(!isPlain(sqlite) && isSound(sqlite));
+  sqlite.exec(redefined("seq INTEGER", "sEq INTEGER"));
+  assert.ok(!isSound(sqlite), "the rest is looked at all the same");
+  sqlite.close();
+});
+
+Deno.test("only tables and indexes are plain, whatever the file calls them", () => {
+  const sqlite = new DatabaseSync(":memory:", { defensive: false } as object);
+  sqlite.exec("CREATE TABLE a (x UNIQUE); create  unique index i on a (x)");
+  assert.ok(isPlain(sqlite));
+  for (const sql of ["create /**/ view v AS SELECT 1", "CREATE VIRTUAL TABLE v USING fts5(x)"]) {
+    sqlite.exec(`SAVEPOINT s; ${sql}`);
+    assert.ok(!isPlain(sqlite), sql);
+    sqlite.exec(
+      "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET type = 'index', rootpage = 2",
+    );
+    assert.ok(!isPlain(sqlite), sql);
+    sqlite.exec("ROLLBACK TO s; RELEASE s");
+  }
+  sqlite.close();
+});
