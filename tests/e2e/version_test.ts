@@ -5,6 +5,7 @@ import { elfLength } from "../../scripts/denort.ts";
 import type { Lockfile } from "../../scripts/supply/lockfile.ts";
 import config from "../../deno.json" with { type: "json" };
 import type { LicenseText, Package } from "../../src/cli/about.ts";
+import { type KnownFix, knownFixes } from "../../src/cli/known_fixes.ts";
 import { addon } from "../support/addon.ts";
 import { Box, REKEY } from "../support/box.ts";
 
@@ -56,6 +57,8 @@ Deno.test("version knows the program, the runtime, SQLite and the addon", async 
   assert.deepEqual(about.runtime, { deno, v8, typescript });
   assert.match(about.sqlite, /^3\.\d+\.\d+$/);
   assert.deepEqual([about.os, about.arch], [Deno.build.os, Deno.build.arch]);
+  const { os } = Deno.build;
+  assert.deepEqual(about.fixes, knownFixes({ deno, sqlite: about.sqlite, os }));
   const binary = Deno.readFileSync(REKEY);
   assert.equal(about.denort.sha256, sha256(binary.subarray(0, elfLength(binary))));
   assert.equal(about.addon.sha256, sha256(addon()));
@@ -67,14 +70,19 @@ Deno.test("version is short for people: program, runtime, commit, packages with 
   using box = new Box();
   const about = await box.json("version");
   const { stdout } = await box.run(["version"]);
-  const [first, second, empty, heading, ...rows] = stdout.split("\n");
+  const [first, second, , fixes, ...rows] = stdout.split("\n");
   assert.ok(first!.startsWith(`rekey ${config.version} (`));
   if (about.commit !== null) assert.ok(first!.includes(about.commit.slice(0, 12)));
   assert.ok(second!.startsWith(`Deno ${Deno.version.deno}, V8 `), second);
-  assert.deepEqual([empty, heading!.split(/ +/)], ["", ["PACKAGE", "VERSION", "LICENCE"]]);
+  const has = (line: string) => rows.some((row) => row.split(/ +/).join(" ") === line);
+  assert.ok(has("PACKAGE VERSION LICENCE"));
   for (const { name, version, license } of [...about.dependencies, about.addon]) {
-    assert.ok(rows.some((row) => row.split(/ +/).join(" ") === `${name} ${version} ${license}`));
+    assert.ok(has(`${name} ${version} ${license}`));
   }
+  const missing = (about.fixes as KnownFix[]).filter(({ present }) => !present);
+  const count = about.fixes.length - missing.length;
+  assert.ok(fixes!.startsWith(`${count} of ${about.fixes.length} known fixes are in`), fixes);
+  for (const { id, fixedIn, rekey } of missing) assert.ok(has(`${id} ${fixedIn} ${rekey}`), id);
 });
 
 Deno.test("the licences of all parts are passed on with the program", async () => {

@@ -2,6 +2,7 @@ import { sqliteVersion } from "../../store/sqlite_version.ts";
 import { type About, readAbout, readLicenses } from "../about.ts";
 import type { Context } from "../context.ts";
 import { table } from "../describe.ts";
+import { type KnownFix, knownFixes } from "../known_fixes.ts";
 import type { Output } from "../output.ts";
 
 /** Flags of `rekey version`. */
@@ -20,18 +21,36 @@ function printVersion(output: Output, version: string, about: About): void {
   const { deno, v8, typescript } = Deno.version;
   const { os, arch } = Deno.build;
   const sqlite = sqliteVersion();
+  const fixes = knownFixes({ deno, sqlite, os });
   const { commit, modified, denort, addon, dependencies } = about;
   output.result({
     ...{ name: "rekey", version, commit, modified, os, arch },
-    ...{ runtime: { deno, v8, typescript }, sqlite, denort, addon, dependencies },
+    ...{ runtime: { deno, v8, typescript }, sqlite, fixes, denort, addon, dependencies },
   }, [
     `rekey ${version} (${origin(about)})`,
     `Deno ${deno}, V8 ${v8}, TypeScript ${typescript}, SQLite ${sqlite}, on ${os} ${arch}`,
+    "",
+    ...fixLines(fixes),
     "",
     ...table([["PACKAGE", "VERSION", "LICENCE"], ...rows(about)]),
     "",
     "`rekey version --licenses` prints their texts",
   ]);
+}
+
+// Whoever reads this wants to know what is missing; `--json` has the others too.
+function fixLines(fixes: readonly KnownFix[]): string[] {
+  const missing = fixes.filter(({ present }) => !present);
+  const count = `${fixes.length - missing.length} of ${fixes.length} known fixes are in`;
+  if (missing.length === 0) return [count];
+  return [
+    `${count}; not in (see SECURITY.md):`,
+    "",
+    ...table([
+      ["FAULT", "FIXED IN", "REKEY"],
+      ...missing.map(({ id, fixedIn, rekey }) => [id, fixedIn, rekey]),
+    ]),
+  ];
 }
 
 function origin({ commit, modified }: About): string {
