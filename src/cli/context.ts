@@ -1,9 +1,11 @@
 import { homedir, hostname, userInfo } from "node:os";
-import { isAbsolute, join, resolve } from "node:path";
-import { appNamed, DEFAULT_APP, type Folders, foldersFor } from "../core/app.ts";
+import { join, resolve } from "node:path";
+import { appNamed, DEFAULT_APP, type Folders } from "../core/app.ts";
 import { parseDuration } from "../core/duration.ts";
 import { quoted, RekeyError } from "../core/errors.ts";
-import { faultOfPath, pathOf } from "../core/written_path.ts";
+import { foldersFor } from "../system/folders.ts";
+import { HERE } from "../system/here.ts";
+import { faultOfPath, pathOf } from "../system/written_path.ts";
 import { Accounts } from "../auth/accounts.ts";
 import { AuthManager } from "../auth/manager.ts";
 import { SecretManager } from "../secret/manager.ts";
@@ -89,7 +91,7 @@ export function environmentFrom(
 ): Environment {
   const app = appNamed(options.app ?? variable("REKEY_APP") ?? DEFAULT_APP);
   const dataDir = options.dataDir ?? pathVariable("REKEY_DATA_DIR");
-  const around = { os: Deno.build.os, home: homeFolder(), env: variable };
+  const around = { home: homeFolder(), env: variable };
   const folders = foldersFor(app, around, dataDir === undefined ? undefined : resolve(dataDir));
   // A bus that is looked for in the wrong place is none, and then a secret would be made without it.
   if (variable("DBUS_SESSION_BUS_ADDRESS") === undefined) pathVariable("XDG_RUNTIME_DIR");
@@ -202,13 +204,15 @@ export function variable(name: string): string | undefined {
 /** An environment variable that names a file or folder. @throws {RekeyError} `usage` when it is no whole path. */
 function pathVariable(name: string): string | undefined {
   const value = variable(name);
-  return value === undefined ? undefined : pathOf(name, value);
+  return value === undefined ? undefined : pathOf(name, value, HERE.paths);
 }
 
 // A relative one would be another folder wherever the command is run, such as one where others can write.
 function homeFolder(): string | undefined {
   const home = homedir();
-  return home && isAbsolute(home) && faultOfPath(home) === undefined ? home : undefined;
+  return home && HERE.paths.isWhole(home) && faultOfPath(home, HERE.paths) === undefined
+    ? home
+    : undefined;
 }
 
 function actor(): string {

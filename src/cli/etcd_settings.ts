@@ -3,7 +3,8 @@ import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto"
 import { pemText, utf8 } from "../core/utf8.ts";
 import { readFileIfThere } from "../files/private_files.ts";
 import { type ErrorCode, quoted, RekeyError } from "../core/errors.ts";
-import { pathOf } from "../core/written_path.ts";
+import { HERE } from "../system/here.ts";
+import { pathOf } from "../system/written_path.ts";
 import { EtcdClient } from "../etcd/client.ts";
 import type { EtcdSettings } from "../etcd/settings.ts";
 import { ETCD_VARIABLES } from "./variables.ts";
@@ -50,7 +51,9 @@ const isPath = (name: string) => /_(CA|CERT|KEY|FILE)$/.test(name);
 function certificatesFrom(variable: Variable): Pick<EtcdSettings, "ca" | "cert" | "key"> {
   const file = (name: string) => {
     const path = variable(name);
-    return path === undefined ? undefined : contents(pathOf(name, path), name, "usage", pemText);
+    return path === undefined
+      ? undefined
+      : contents(pathOf(name, path, HERE.paths), name, "usage", pemText);
   };
   const [ca, cert, key] = ["CA", "CERT", "KEY"].map((name) => file(`REKEY_ETCD_${name}`));
   // The runtime would take a file with none for an authority that vouches for nobody.
@@ -101,7 +104,7 @@ function userFrom(variable: Variable) {
       "Name its file by REKEY_ETCD_PASSWORD_FILE",
     );
   }
-  pathOf("REKEY_ETCD_PASSWORD_FILE", path);
+  pathOf("REKEY_ETCD_PASSWORD_FILE", path, HERE.paths);
   const password = () =>
     contents(path, "REKEY_ETCD_PASSWORD_FILE", "etcd_denied").replace(/\r?\n$/, "");
   return { name, password };

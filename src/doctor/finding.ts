@@ -1,3 +1,5 @@
+import { HERE } from "../system/here.ts";
+
 /**
  * Every finding that there is. `wrong` is for the operator to act on; a `note` is worth knowing. A finding that can be
  * `mended` is one whose mending can do no harm. docs/doctor.md prints this table and a test compares the two.
@@ -89,7 +91,5 @@ export interface Finding {
 export const NOT_USED = "not used";
 export type NotUsed = typeof NOT_USED;
 
-/** A word of a shell's command line. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./~-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
+/** A word of a command line, for the shell that this system's users have. */
+export const shellWord = HERE.processes.quoted;

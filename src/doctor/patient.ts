@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { infoOf } from "../files/file_info.ts";
+import { infoOf } from "../system/file_info.ts";
 import type { Environment, Installation } from "../store/installation.ts";
 
 /** What is examined, and what the examination needs to know. */

@@ -1,35 +1,40 @@
-import process from "node:process";
+import { HERE } from "../system/here.ts";
+import type { Facts } from "../system/privacy.ts";
 import { isReadOnly } from "./mounts.ts";
 
 /** A file that other users can read. */
 export interface Exposure {
-  readonly mode: number;
-  readonly uid: number | null;
-  /** Its mode cannot be changed from here: containers mount secrets so, and have one user. */
+  /** What lets them, for messages: `mode 0644`. */
+  readonly shown: string;
+  /** The command by which an operator takes that right away. */
+  readonly fix: string;
+  /** Whether this user may do so: else it is another's file. */
+  readonly mayFix: boolean;
+  /** Who may use it cannot be changed from here: containers mount secrets so, and have one user. */
   readonly isReadOnly: boolean;
 }
 
 /**
- * Whether users for whom it is not meant can read a regular file, or what a link leads to. A group of the operator's own
- * making, such as that of a service, is meant: then the file is the system's. A pipe has no copies that others could
- * read, and what cannot be looked at is found out when it is opened.
+ * Whether users for whom it is not meant can read a regular file, or what a link leads to. A pipe has no copies that
+ * others could read, and what cannot be looked at is found out when it is opened.
  */
 export function exposureOf(path: string): Exposure | undefined {
-  if (process.geteuid === undefined) return undefined;
-  const { mode, uid } = accessOf(path);
-  if ((mode & 0o044) === 0) return undefined;
-  if (uid !== process.geteuid() && uid === 0 && (mode & 0o004) === 0) return undefined;
-  return { mode: mode & 0o777, uid, isReadOnly: isReadOnly(path) };
+  const facts = factsOf(path);
+  if (facts === undefined) return undefined;
+  const { othersRead, mayFix, shown } = HERE.privacy.access(path, facts);
+  if (!othersRead) return undefined;
+  const fix = HERE.privacy.fix(path, mayFix ? "file" : "reading");
+  return { shown, fix, mayFix, isReadOnly: isReadOnly(path) };
 }
 
-function accessOf(path: string): { mode: number; uid: number | null } {
+function factsOf(path: string): Facts | undefined {
   try {
-    const { isFile, mode, uid } = Deno.statSync(path);
-    return { mode: isFile ? mode ?? 0 : 0, uid };
+    const info = Deno.statSync(path);
+    return info.isFile ? info : undefined;
   } catch (error) {
     const { NotFound, PermissionDenied, NotADirectory } = Deno.errors;
     if ([NotFound, PermissionDenied, NotADirectory].some((kind) => error instanceof kind)) {
-      return { mode: 0, uid: null };
+      return undefined;
     }
     throw error;
   }

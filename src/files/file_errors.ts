@@ -1,5 +1,5 @@
-import process from "node:process";
 import { RekeyError } from "../core/errors.ts";
+import type { Access } from "../system/privacy.ts";
 
 const REASONS: Record<string, string> = {
   EACCES: "permission denied",
@@ -69,12 +69,10 @@ function kindOf(info: Deno.FileInfo | undefined): string {
   return "it is no regular file";
 }
 
-/** Refuses what belongs to somebody else. */
-export function refuseOthers(path: string, uid: number | null): void {
-  const me = process.geteuid?.();
-  // Windows: the folder's access list is inherited from the profile.
-  if (me === undefined || uid === me) return;
+/** Refuses what belongs to someone else. */
+export function refuseOthers(path: string, { isMine, owner }: Access): void {
+  if (isMine) return;
   throw new RekeyError("database_unusable", `Cannot use ${path}: it belongs to another user`, {
-    hint: `Run the command as its owner (uid ${uid}), or name another folder with --data-dir`,
+    hint: `Run the command as its owner (${owner}), or name another folder with --data-dir`,
   });
 }

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { explainFiles } from "./file_errors.ts";
-import { infoOf } from "./file_info.ts";
+import { infoOf } from "../system/file_info.ts";
 
 /**
  * Whether something has that name in a folder. A folder that is not there holds nothing; one that cannot be

@@ -8,11 +8,10 @@ import {
   statSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import process from "node:process";
 import { explainFiles, notRegular } from "./file_errors.ts";
-import { infoOf } from "./file_info.ts";
+import { infoOf } from "../system/file_info.ts";
 import { makePrivateFile } from "./private_files.ts";
-import { withFolder } from "./private_folders.ts";
+import { syncFolder } from "./private_folders.ts";
 
 const { O_NOFOLLOW = 0, O_RDONLY } = constants;
 
@@ -31,7 +30,7 @@ export function moveIntoPlace(partial: string, path: string, replace: boolean): 
     }
     if (!replace && infoOf(path) !== undefined) return false;
     renameSync(partial, path);
-    if (process.geteuid !== undefined) withFolder(dirname(path), fsyncSync);
+    syncFolder(dirname(path));
     return true;
   });
 }

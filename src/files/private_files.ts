@@ -1,17 +1,9 @@
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  fsyncSync,
-  openSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, constants, fsyncSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import process from "node:process";
 import { codeOf, explainFiles, notRegular, refuseOthers, tooLarge } from "./file_errors.ts";
-import { infoOf } from "./file_info.ts";
-import { makePrivateFolder, withFolder } from "./private_folders.ts";
+import { infoOf } from "../system/file_info.ts";
+import { HERE } from "../system/here.ts";
+import { makePrivateFolder, syncFolder } from "./private_folders.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_WRONLY } = constants;
 
@@ -24,8 +16,9 @@ export function makePrivateFile(path: string): void {
     const found = infoOf(path);
     if (found === undefined) return createEmpty(path);
     if (!found.isFile) throw notRegular(path);
-    refuseOthers(path, found.uid);
-    if (process.geteuid !== undefined && (found.mode! & 0o777) !== 0o600) chmodSync(path, 0o600);
+    const access = HERE.privacy.access(path, found);
+    refuseOthers(path, access);
+    if (!access.isPrivate) HERE.privacy.makePrivate(path);
   });
 }
 
@@ -44,21 +37,28 @@ export function mustBeRegular(path: string): void {
  * Takes others' rights to a file of this user's away, if it is there and its disk can be written. What a link
  * leads to is not rekey's to change.
  */
-export function narrowMode(path: string): void {
+export function takeFromOthers(path: string): void {
   explainFiles(path, () => {
     const found = infoOf(path);
-    if (!found?.isFile || found.uid !== process.geteuid?.() || (found.mode! & 0o077) === 0) return;
+    if (!found?.isFile) return;
+    const { isMine, isOpen } = HERE.privacy.access(path, found);
+    if (!isMine || !isOpen) return;
     try {
-      chmodSync(path, 0o600);
+      HERE.privacy.makePrivate(path);
     } catch (error) {
       if (codeOf(error) !== "EROFS") throw error;
     }
   });
 }
 
-/** Gives a file or folder of this user's a mode. */
-export function setMode(path: string, mode: number): void {
-  explainFiles(path, () => chmodSync(path, mode));
+/** Takes every right to a file or folder of this user's from others. */
+export function makePrivate(path: string): void {
+  explainFiles(path, () => HERE.privacy.makePrivate(path));
+}
+
+/** Takes from others what lets them change a file or folder of this user's. */
+export function takeWriting(path: string): void {
+  explainFiles(path, () => HERE.privacy.takeWriting(path));
 }
 
 function createEmpty(path: string): void {
@@ -88,7 +88,7 @@ export function writeNewPrivateFile(path: string, data: Uint8Array | string): vo
     } finally {
       closeSync(fd);
     }
-    if (process.geteuid !== undefined) withFolder(dirname(path), fsyncSync);
+    syncFolder(dirname(path));
   });
 }
 

@@ -1,24 +1,13 @@
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  rmSync,
-} from "node:fs";
-import process from "node:process";
+import { readdirSync, rmSync } from "node:fs";
 import { RekeyError } from "../core/errors.ts";
+import { infoOf } from "../system/file_info.ts";
+import { HERE } from "../system/here.ts";
+import type { HeldFolder } from "../system/privacy.ts";
 import { explainFiles, refuseOthers } from "./file_errors.ts";
-import { infoOf } from "./file_info.ts";
 import { refuseUnsafeWay } from "./safe_way.ts";
 
-const { O_NOFOLLOW = 0, O_RDONLY } = constants;
-
 /**
- * Makes a folder of our own that only its owner can enter (0700), with its parents; one that is there
- * already gets that mode.
+ * Makes a folder of our own that only its owner can enter, with its parents; one that is there already is made so.
  *
  * @throws {RekeyError} `database_unusable` when it cannot be made, belongs to somebody else, or somebody else
  * could exchange it.
@@ -26,46 +15,54 @@ const { O_NOFOLLOW = 0, O_RDONLY } = constants;
 export function makePrivateFolder(path: string): void {
   explainFiles(path, () => {
     refuseUnsafeWay(path);
-    if (!isPrivateFolder(path)) withFolder(path, (fd) => mineOnly(path, fd, 0o700));
+    if (isPrivateFolder(path)) return;
+    withFolder(path, (folder) => {
+      const access = folder.access();
+      refuseOthers(path, access);
+      if (!access.isPrivate) folder.makePrivate();
+    });
   });
 }
 
 function isPrivateFolder(path: string): boolean {
   const found = infoOf(path);
-  return found?.isDirectory === true && found.uid === process.geteuid?.() &&
-    (found.mode! & 0o777) === 0o700;
+  if (found?.isDirectory !== true) return false;
+  const { isMine, isPrivate } = HERE.privacy.access(path, found);
+  return isMine && isPrivate;
 }
 
 /**
- * Makes a folder that the operator named, or takes it as it is: it may have other uses, so its mode is
- * the operator's. Others must not be able to write to it, or they could exchange files in it.
+ * Makes a folder that the operator named, or takes it as it is: it may have other uses, so who may use it is
+ * the operator's to say. Others must not be able to write to it, or they could exchange files in it.
  *
  * @throws {RekeyError} `database_unusable` when it cannot be made, belongs to somebody else or is
  * writable by others.
  */
 export function makeNamedFolder(path: string): void {
-  explainFiles(path, () => withFolder(path, (fd) => refuseWritableByOthers(path, fd)));
+  explainFiles(path, () => withFolder(path, (folder) => refuseWritableByOthers(path, folder)));
 }
 
-/** Uses a folder by its descriptor; makes it, with its parents, unless it is there. */
-export function withFolder(path: string, use: (fd: number) => void): void {
+/** Sees to it that the names in a folder are on the disk. */
+export function syncFolder(path: string): void {
+  withFolder(path, (folder) => folder.sync());
+}
+
+/** Uses a folder while it is held; makes it, with its parents, unless it is there. */
+function withFolder(path: string, use: (folder: HeldFolder) => void): void {
   // Before anything is made: root must not make folders where a user's link leads.
   refuseUnsafeWay(path);
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  const fd = openSync(path, O_RDONLY | O_NOFOLLOW);
-  try {
-    use(fd);
-  } finally {
-    closeSync(fd);
-  }
+  HERE.privacy.makeFolder(path);
+  using folder = HERE.privacy.holdFolder(path);
+  use(folder);
 }
 
-function refuseWritableByOthers(path: string, fd: number): void {
-  const { uid, mode } = fstatSync(fd);
-  refuseOthers(path, uid);
-  if (process.geteuid === undefined || (mode & 0o022) === 0) return;
+function refuseWritableByOthers(path: string, folder: HeldFolder): void {
+  const access = folder.access();
+  refuseOthers(path, access);
+  if (!access.othersWrite) return;
+  const fix = HERE.privacy.fix(path, "writing");
   throw new RekeyError("database_unusable", `Cannot use ${path}: other users can write to it`, {
-    hint: "Name a folder of your own, or take that right away with `chmod go-w`",
+    hint: `Name a folder of your own, or take that right away with \`${fix}\``,
   });
 }
 
@@ -77,11 +74,4 @@ export function removeFolder(path: string): void {
 /** Names in a folder that is there. */
 export function namesIn(path: string): string[] {
   return explainFiles(path, () => readdirSync(path));
-}
-
-/** Refuses what belongs to somebody else, and sets a mode. */
-function mineOnly(path: string, fd: number, mode: number): void {
-  const { uid, mode: now } = fstatSync(fd);
-  refuseOthers(path, uid);
-  if (process.geteuid !== undefined && (now & 0o777) !== mode) fchmodSync(fd, mode);
 }

@@ -3,7 +3,7 @@ import { isAbsolute, join } from "node:path";
 import process from "node:process";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { socketPeer } from "../core/unix_socket.ts";
-import { infoOf } from "../files/file_info.ts";
+import { infoOf } from "../system/file_info.ts";
 import { keyringError } from "./keyring_errors.ts";
 import { refuseUnsafeWay } from "../files/safe_way.ts";
 

@@ -19,7 +19,7 @@ import type { KeyringStore } from "../keyring/keyring_store.ts";
 import type { ProviderKind } from "../keyring/provider.ts";
 import { Meta, type MetaKey } from "./meta.ts";
 import { isThere } from "../files/file_facts.ts";
-import { narrowMode } from "../files/private_files.ts";
+import { takeFromOthers } from "../files/private_files.ts";
 import { makeNamedFolder, makePrivateFolder } from "../files/private_folders.ts";
 import { seal, unseal } from "./sealing.ts";
 import { readPolicy, type TokenPolicy } from "./token_policy.ts";
@@ -268,7 +268,7 @@ export class Installation {
     const record = this.kekRecord();
     if (this.#kek?.id === record.id) return this.#kek;
     const keyFile = this.generatedKeyFile();
-    if (keyFile !== undefined && !this.asFound) narrowMode(keyFile);
+    if (keyFile !== undefined && !this.asFound) takeFromOthers(keyFile);
     return this.#kek = await findKek(this.kekSources(), keyFile, record);
   }
 

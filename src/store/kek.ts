@@ -180,11 +180,10 @@ async function suppliedKek(
 function refuseExposed(path: string | undefined): void {
   const exposure = path === undefined ? undefined : exposureOf(path);
   if (exposure === undefined || exposure.isReadOnly) return;
-  const mode = exposure.mode.toString(8).padStart(4, "0");
   throw new RekeyError(
     "kek_invalid",
-    `Cannot use the KEK from ${path}: other users can read it (mode ${mode})`,
-    { hint: `\`chmod 600\` the file; if someone else may have read it, make another one` },
+    `Cannot use the KEK from ${path}: other users can read it (${exposure.shown})`,
+    { hint: `Run \`${exposure.fix}\`; if someone else may have read it, make another one` },
   );
 }
 

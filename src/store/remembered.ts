@@ -1,7 +1,7 @@
-import process from "node:process";
 import { resolve } from "node:path";
 import { RekeyError } from "../core/errors.ts";
-import { infoOf } from "../files/file_info.ts";
+import { infoOf } from "../system/file_info.ts";
+import { HERE } from "../system/here.ts";
 import { credentialPath, type KekSources, kekSupplied } from "./kek_sources.ts";
 import type { Meta } from "./meta.ts";
 
@@ -115,16 +115,16 @@ export class Remembered {
   }
 
   #isOwn(file: unknown): boolean {
-    return process.geteuid === undefined ||
-      (file !== null && file === identityOf(this.path) && !isWritableByOthers(this.path));
+    return file !== null && file === identityOf(this.path) && !isWritableByOthers(this.path);
   }
 }
 
 /** Whether someone else could have written a file that is there. */
 export function isWritableByOthers(path: string): boolean {
   const info = infoOf(path);
-  if (process.geteuid === undefined || info === undefined) return false;
-  return info.uid !== process.geteuid() || (info.mode! & 0o022) !== 0;
+  if (info === undefined) return false;
+  const { isMine, othersWrite } = HERE.privacy.access(path, info);
+  return !isMine || othersWrite;
 }
 
 // Its number may be that of a file which was deleted before; when it came into being is not.

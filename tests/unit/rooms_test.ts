@@ -9,6 +9,7 @@ const ROOMS = [
   "libraries",
   "core",
   "audit",
+  "system",
   "files",
   "etcd",
   "keyring",

@@ -1,4 +1,4 @@
-import { shellWord } from "../../doctor/finding.ts";
+import { shellWord } from "../../system/unix/shell.ts";
 import { isDaily, jobName, type Plan, type Schedule } from "./plan.ts";
 
 /** A property list for launchd (launchd.plist(5)): a job of the user's, who has the keychain. */

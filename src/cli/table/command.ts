@@ -1,6 +1,7 @@
 import { type Argument, Command, Option } from "commander";
 import { RekeyError } from "../../core/errors.ts";
-import { pathGiven } from "../../core/written_path.ts";
+import { HERE } from "../../system/here.ts";
+import { pathGiven } from "../../system/written_path.ts";
 
 /** An option that may be given several times: all of its values count, in their order. */
 export class RepeatableOption<T = string> extends Option {
@@ -64,7 +65,7 @@ export class TableCommand extends Command {
   override addArgument(argument: Argument): this {
     if (/^(path|file)s?$/.test(argument.name()) && argument.parseArg === undefined) {
       argument.argParser((text: string, before: unknown) => {
-        const path = pathGiven(`<${argument.name()}>`, text);
+        const path = pathGiven(`<${argument.name()}>`, text, HERE.paths);
         return argument.variadic ? [...Array.isArray(before) ? before : [], path] : path;
       });
     }
@@ -87,7 +88,7 @@ function checking(option: Option): (value: string) => void {
       );
     }
     given = true;
-    if (NAMES_PATH.test(option.flags)) pathGiven(option.long!, value);
+    if (NAMES_PATH.test(option.flags)) pathGiven(option.long!, value, HERE.paths);
   };
 }
 

@@ -1,15 +1,16 @@
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
-import process from "node:process";
 import type { Folders } from "../../core/app.ts";
 import { isRekeyError } from "../../core/errors.ts";
-import { infoOf } from "../../files/file_info.ts";
+import { infoOf } from "../../system/file_info.ts";
+import { HERE } from "../../system/here.ts";
+import type { Access } from "../../system/privacy.ts";
 import { Installation } from "../../store/installation.ts";
 import { lockPath } from "../../store/lock.ts";
-import { setMode } from "../../files/private_files.ts";
+import { makePrivate, takeWriting } from "../../files/private_files.ts";
 import { isReadOnly, mountPoint } from "../../files/mounts.ts";
 import { namesIn } from "../../files/private_folders.ts";
-import { unsafeOnWay, unsafeWay } from "../../files/safe_way.ts";
+import { unsafeWay } from "../../files/safe_way.ts";
 import { type Finding, shellWord } from "../finding.ts";
 import type { Patient } from "../patient.ts";
 
@@ -20,8 +21,8 @@ interface Own {
   readonly path: string;
   /** Of a folder: what a link in its place leads to. */
   readonly info: Deno.FileInfo;
-  /** The mode that it is to have; `undefined` when the operator chose it. */
-  readonly mode: number | undefined;
+  /** Whether the operator named it, and says who may read it. */
+  readonly isNamed: boolean;
 }
 
 /**
@@ -39,10 +40,7 @@ export function filesCheck(patient: Patient): Finding[] | undefined {
 }
 
 function allFindings({ environment }: Patient): Finding[] {
-  // Windows: access is inherited from the profile.
-  const access = process.geteuid === undefined
-    ? []
-    : ownFiles(environment).flatMap((own) => accessFindings(own, environment.folders));
+  const access = ownFiles(environment).flatMap((own) => accessFindings(own, environment.folders));
   return [
     ...wayFindings(environment.folders.data),
     ...access,
@@ -56,11 +54,11 @@ function ownFiles(environment: Patient["environment"]): Own[] {
   const database = Installation.path(environment);
   const files = [database, `${database}-wal`, `${database}-shm`, lockPath(database)];
   return [
-    { path: data, info: folderInfo(data), mode: dataNamed ? undefined : 0o700 },
+    { path: data, info: folderInfo(data), isNamed: dataNamed },
     // A link, folder or pipe in a file's place is refused, and that the database cannot be used is found after it.
-    ...files.map((path) => ({ path, info: infoOf(path), mode: 0o600 }))
+    ...files.map((path) => ({ path, info: infoOf(path), isNamed: false }))
       .filter(({ info }) => info?.isFile === true),
-    ...config === undefined ? [] : [{ path: config, info: folderInfo(config), mode: 0o700 }],
+    ...config === undefined ? [] : [{ path: config, info: folderInfo(config), isNamed: false }],
   ].filter((own): own is Own => own.info !== undefined);
 }
 
@@ -89,55 +87,51 @@ function folderInfo(path: string): Deno.FileInfo | undefined {
 }
 
 function wayFindings(path: string): Finding[] {
-  const unsafe = unsafeOnWay(path);
+  const unsafe = HERE.privacy.unsafeOnWay(path);
   if (unsafe === undefined) return [];
-  const { folder, uid, isOpen } = unsafe;
-  const mine = uid === process.geteuid!() || process.geteuid!() === 0;
   return [{
     code: "way_unsafe",
     what: unsafeWay(path, unsafe).message,
     why: "Whoever can exchange a folder on the way can put other files in its place",
-    command: isOpen && mine ? `chmod o-w ${shellWord(folder)}` : `namei -l ${shellWord(path)}`,
+    command: unsafe.command,
   }];
 }
 
 /** What is to be done about a file of another user's. */
-function ownership({ path, info: { uid } }: Own, { data }: Folders): string {
-  const me = process.geteuid!();
+function ownership({ path }: Own, { mayFix, owner }: Access, { data }: Folders): string {
   // The whole folder is theirs: root must not take it away from them.
-  if (me === 0 && path === data) return `# run rekey as the owner of ${path} (uid ${uid})`;
-  return `${me === 0 ? "" : "sudo "}chown ${me} ${shellWord(path)}`;
-}
-
-// The system's own user may have made a folder that is read and not written.
-function isTrusted({ info }: Own): boolean {
-  return info.isDirectory && info.uid === 0 && process.geteuid!() !== 0 &&
-    (info.mode! & 0o022) === 0;
+  if (mayFix && path === data) return `# run rekey as the owner of ${path} (${owner})`;
+  return HERE.privacy.fixOwner(path);
 }
 
 function accessFindings(own: Own, folders: Folders): Finding[] {
-  const { path, mode: wanted, info: { uid, mode } } = own;
-  if (path === folders.config && (isTrusted(own) || isReadOnly(path))) return [];
-  const owner = uid !== process.geteuid!();
-  const others = mode! & 0o777;
-  const isOpen = (others & (wanted === undefined ? 0o022 : 0o077)) !== 0;
-  const isShut = wanted !== undefined && (others & wanted) !== wanted;
-  if (owner) {
-    return [{
-      code: "file_owner",
-      what: `${path} belongs to uid ${uid}, not to the user who runs this`,
-      why: "rekey uses files of its own user only; a command run by sudo may have made it",
-      command: ownership(own, folders),
-    }];
-  }
-  if (!isOpen && !isShut) return [];
+  const { path, info, isNamed } = own;
+  const access = HERE.privacy.access(path, info);
+  if (path === folders.config && (isTrusted(access) || isReadOnly(path))) return [];
+  if (!access.isMine) return [ofAnother(own, access, folders)];
+  const isOpen = isNamed ? access.othersWrite : access.isOpen;
+  if (!isOpen && (isNamed || !access.isShut)) return [];
   return [{
     code: "file_mode",
-    what: `${path} has mode ${others.toString(8).padStart(4, "0")}`,
+    what: `${path} has ${access.shown}`,
     why: isOpen ? "Other users may read or change it" : "Its own user may not read or change it",
-    command: `chmod ${wanted?.toString(8) ?? "go-w"} ${shellWord(path)}`,
-    mend: () => setMode(path, wanted ?? others & ~0o022),
+    command: HERE.privacy.fix(path, isNamed ? "writing" : info.isDirectory ? "folder" : "file"),
+    mend: () => isNamed ? takeWriting(path) : makePrivate(path),
   }];
+}
+
+// The system's own user may have made a folder that is read and not written.
+function isTrusted({ isMine, isSystems, othersWrite }: Access): boolean {
+  return isSystems && !isMine && !othersWrite;
+}
+
+function ofAnother(own: Own, access: Access, folders: Folders): Finding {
+  return {
+    code: "file_owner",
+    what: `${own.path} belongs to ${access.owner}, not to the user who runs this`,
+    why: "rekey uses files of its own user only; a command run by sudo may have made it",
+    command: ownership(own, access, folders),
+  };
 }
 
 function roomFindings({ data }: Patient["environment"]["folders"]): Finding[] {

@@ -7,7 +7,7 @@ import { isRekeyError } from "../../core/errors.ts";
 import { ageOf, CLOCK_TOLERANCE_MS, fromFuture, isAhead, isDue } from "../../secret/age.ts";
 import { keptHead } from "../../secret/whereabouts.ts";
 import type { Finding } from "../finding.ts";
-import { infoOf } from "../../files/file_info.ts";
+import { infoOf } from "../../system/file_info.ts";
 import { type OpenPatient, rekey, WITHOUT_LOGGING_OUT } from "../patient.ts";
 
 const DAY_MS = 86_400_000;

@@ -1,9 +1,8 @@
-import process from "node:process";
 import { isRekeyError } from "../../core/errors.ts";
 import { exposureOf } from "../../files/exposure.ts";
-import { setMode } from "../../files/private_files.ts";
+import { makePrivate } from "../../files/private_files.ts";
 import type { KekSources } from "../../store/kek_sources.ts";
-import { type Finding, shellWord } from "../finding.ts";
+import type { Finding } from "../finding.ts";
 import { type OpenPatient, rekey } from "../patient.ts";
 
 /** The key-encryption key: there, the right one, and nobody else's to read. */
@@ -37,16 +36,10 @@ function exposed({ installation }: OpenPatient): Finding[] {
   return files.filter((path) => path !== undefined).flatMap((path): Finding[] => {
     const exposure = exposureOf(path);
     if (exposure === undefined) return [];
-    const what = `${path} can be read by other users (mode ${exposure.mode.toString(8)})`;
+    const what = `${path} can be read by other users (${exposure.shown})`;
     if (exposure.isReadOnly) return [readable(what)];
-    const me = process.geteuid!();
-    const others = exposure.uid !== me && me !== 0;
-    if (others) return [{ ...byOthers(what), command: `sudo chmod o-r ${shellWord(path)}` }];
-    return [{
-      ...byOthers(what),
-      command: `chmod 600 ${shellWord(path)}`,
-      mend: () => setMode(path, 0o600),
-    }];
+    const finding = { ...byOthers(what), command: exposure.fix };
+    return [exposure.mayFix ? { ...finding, mend: () => makePrivate(path) } : finding];
   });
 }
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import process from "node:process";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
-import { infoOf } from "../../files/file_info.ts";
+import { infoOf } from "../../system/file_info.ts";
 import type { KEYRING_UNAVAILABLE } from "../../keyring/keyring_errors.ts";
 import { currentSlot } from "../../core/secret_store.ts";
 import { type Finding, NOT_USED, type NotUsed, shellWord } from "../finding.ts";

@@ -1,5 +1,5 @@
-import { isAbsolute } from "node:path";
-import { RekeyError } from "./errors.ts";
+import { RekeyError } from "../core/errors.ts";
+import type { Paths } from "./paths.ts";
 
 // What stands in a path that was not read as its writer meant it: shells expand what systemd's Environment=, docker's
 // --env-file and a flag's =VALUE take as it is.
@@ -15,9 +15,9 @@ const FAULTS: readonly [pattern: RegExp, fault: string][] = [
   [/\0/, "it has a zero byte in it"],
 ];
 
-/** Why a text can hardly be the path that was meant; `undefined` when it can. */
-export function faultOfPath(text: string): string | undefined {
-  return FAULTS.find(([pattern]) => pattern.test(text))?.[1];
+/** Why a text can hardly be the path that was meant on a system; `undefined` when it can. */
+export function faultOfPath(text: string, paths: Paths): string | undefined {
+  return FAULTS.find(([pattern]) => pattern.test(text))?.[1] ?? paths.faultOf(text);
 }
 
 /**
@@ -26,17 +26,18 @@ export function faultOfPath(text: string): string | undefined {
  *
  * @throws {RekeyError} `usage` when it is not absolute, or hardly what was meant.
  */
-export function pathOf(variable: string, value: string): string {
-  const fault = faultOfPath(value) ??
+export function pathOf(variable: string, value: string, paths: Paths): string {
+  const fault = faultOfPath(value, paths) ??
     (/\s#/.test(value) ? "it has a comment after it" : undefined) ??
-    (isAbsolute(value) ? undefined : "it is a relative path");
+    (paths.isWhole(value) ? undefined : "it is a relative path");
   if (fault === undefined) return value;
-  throw unusablePath(variable, fault, "Write the whole path, from / on, without quotation marks");
+  const hint = `Write the whole path, from ${paths.root} on, without quotation marks`;
+  throw unusablePath(variable, fault, hint);
 }
 
 /** A path that a flag or an argument names; it may be relative to the working folder. @throws {RekeyError} `usage`. */
-export function pathGiven(name: string, value: string): string {
-  const fault = faultOfPath(value);
+export function pathGiven(name: string, value: string, paths: Paths): string {
+  const fault = faultOfPath(value, paths);
   if (fault === undefined) return value;
   throw unusablePath(
     name,

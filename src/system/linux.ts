@@ -1,0 +1,32 @@
+import type { System } from "./system.ts";
+import type { Surroundings } from "./paths.ts";
+import { inHome, unixPaths } from "./unix/paths.ts";
+import { unixPrivacy } from "./unix/privacy.ts";
+import { shell, shellWord } from "./unix/shell.ts";
+import { faultOfPath, pathOf } from "./written_path.ts";
+
+export const linux: System = {
+  os: "linux",
+  paths: { ...unixPaths, baseFolders, sharedFolder: "/var/lib/rekey" },
+  privacy: unixPrivacy,
+  processes: { shell, quoted: shellWord },
+  schedule: "systemd",
+  hasSecretService: true,
+};
+
+// A relative value for the cache is ignored, as the XDG specification asks; one for what holds secrets and keys is
+// refused, since its writer meant another folder than the one that would be used.
+function baseFolders(around: Surroundings) {
+  const named = (name: string, folder: string) => {
+    const value = around.env(name);
+    return value === undefined ? inHome(around, folder) : pathOf(name, value, linux.paths);
+  };
+  const cache = around.env("XDG_CACHE_HOME");
+  const isUsable = cache?.startsWith("/") && !faultOfPath(cache, linux.paths);
+  const of = (folder: string | undefined) => folder && `${folder}/rekey`;
+  return {
+    data: named("XDG_DATA_HOME", ".local/share"),
+    config: of(named("XDG_CONFIG_HOME", ".config")),
+    cache: of(isUsable ? cache : inHome(around, ".cache")),
+  };
+}

@@ -1,0 +1,23 @@
+import type { Surroundings } from "./paths.ts";
+import type { System } from "./system.ts";
+import { inHome, unixPaths } from "./unix/paths.ts";
+import { unixPrivacy } from "./unix/privacy.ts";
+import { shell, shellWord } from "./unix/shell.ts";
+
+export const macos: System = {
+  os: "darwin",
+  paths: { ...unixPaths, baseFolders, sharedFolder: undefined },
+  privacy: unixPrivacy,
+  processes: { shell, quoted: shellWord },
+  schedule: "launchd",
+  hasSecretService: false,
+};
+
+// As Apple's guide has it: what a program keeps, and what it can make again. No app's name has a space in it.
+function baseFolders(around: Surroundings) {
+  return {
+    data: inHome(around, "Library/Application Support"),
+    config: inHome(around, "Library/Application Support/rekey keys"),
+    cache: inHome(around, "Library/Caches/rekey"),
+  };
+}

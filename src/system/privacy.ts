@@ -1,0 +1,66 @@
+/** What was seen of a file or folder, of what a link leads to if that is meant. */
+export type Facts = Pick<Deno.FileInfo, "uid" | "mode" | "isDirectory">;
+
+/** Whose a file or folder is, and what it lets others do. */
+export interface Access {
+  readonly isMine: boolean;
+  /** Whether this user may say who uses it: its owner, or whoever may do everything. */
+  readonly mayFix: boolean;
+  /** Whether it is the system's: whoever acts for that can do everything anyway. */
+  readonly isSystems: boolean;
+  /** Whose it is, for messages: `uid 1000`. */
+  readonly owner: string;
+  /** Whether it is as {@linkcode Privacy.makePrivate} leaves it. */
+  readonly isPrivate: boolean;
+  /** Whether its own user cannot use it. */
+  readonly isShut: boolean;
+  /** Whether others have any right to it; to what is in it; to change it. */
+  readonly isOpen: boolean;
+  readonly othersRead: boolean;
+  readonly othersWrite: boolean;
+  /** What says so, for messages: `mode 0644`. */
+  readonly shown: string;
+}
+
+/** A folder or link on the way to something, which someone else can exchange. */
+export interface UnsafeWay {
+  readonly folder: string;
+  /** Whether it is open to others; else it is another user's. */
+  readonly isOpen: boolean;
+  /** The command for an operator: it takes that right away, or shows more of it. */
+  readonly command: string;
+}
+
+/** A folder that is there, and no link, held so that nobody puts another one in its place meanwhile. */
+export interface HeldFolder extends Disposable {
+  access(): Access;
+  /** Takes every right from others. */
+  makePrivate(): void;
+  /** Sees to it that the names in it are on the disk, where the system has to be told. */
+  sync(): void;
+}
+
+/** Who may use files and folders, by modes or by access lists. What is refused is thrown as the system's calls do. */
+export interface Privacy {
+  access(path: string, facts: Facts): Access;
+  /** Takes every right to a file or folder from others; of a link, to what it leads to. */
+  makePrivate(path: string): void;
+  /** Takes from others what lets them change a file or folder. */
+  takeWriting(path: string): void;
+  /** Makes a folder that is its user's alone from its beginning, with its parents, unless it is there. */
+  makeFolder(path: string): void;
+  /** @throws when it is a link, or no folder. */
+  holdFolder(path: string): HeldFolder;
+  /**
+   * The first folder or link on the way to something that someone else can exchange. What is at the end, unless it is a
+   * link, is not looked at.
+   */
+  unsafeOnWay(path: string): UnsafeWay | undefined;
+  /**
+   * The command by which an operator makes a file or folder of their own private, takes from others what lets them
+   * change it, or what lets them read another's file.
+   */
+  fix(path: string, what: "file" | "folder" | "writing" | "reading"): string;
+  /** The command by which an operator makes it their own. */
+  fixOwner(path: string): string;
+}

@@ -1,0 +1,11 @@
+import type { Invocation } from "../processes.ts";
+
+/** A word of a shell's command line. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./~-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** POSIX has it there. */
+export function shell(commandLine: string): Invocation {
+  return { program: "/bin/sh", args: ["-c", commandLine] };
+}

@@ -1,0 +1,20 @@
+import type { Invocation } from "../processes.ts";
+
+/** A word of a line for cmd or PowerShell; a path has no quotation mark in it. */
+export function word(text: string): string {
+  return /^[\w@+=:,.\/\\~-]+$/.test(text) ? text : `"${text}"`;
+}
+
+/** cmd takes the line as it stands between the outer quotation marks. */
+export function shell(commandLine: string): Invocation {
+  return {
+    program: `${systemRoot()}\\System32\\cmd.exe`,
+    args: ["/d", "/s", "/c", `"${commandLine}"`],
+    windowsRawArguments: true,
+  };
+}
+
+// By its whole path: a cmd.exe in the working folder is someone else's.
+function systemRoot(): string {
+  return "C:\\Windows";
+}
