@@ -75,7 +75,7 @@ export const KNOWN_FAULTS: readonly KnownFault[] = [
   },
   {
     ...{ id: "WAL reset", part: "SQLite", fixedIn: "3.51.3" },
-    rekey: "see docs/storage.md",
+    rekey: "can meet it: several commands empty one log",
   },
   { id: "CVE-2026-11822", part: "SQLite", fixedIn: "3.53.2", rekey: NO_VIRTUAL_TABLES },
   { id: "CVE-2026-11824", part: "SQLite", fixedIn: "3.53.2", rekey: NO_VIRTUAL_TABLES },

@@ -44,7 +44,7 @@ function fixLines(fixes: readonly KnownFix[]): string[] {
   const count = `${fixes.length - missing.length} of ${fixes.length} known fixes are in`;
   if (missing.length === 0) return [count];
   return [
-    `${count}; not in (see SECURITY.md):`,
+    `${count}; not in:`,
     "",
     ...table([
       ["FAULT", "FIXED IN", "REKEY"],
