@@ -1,6 +1,6 @@
 /**
  * Builds `dist/rekey`: one executable with the program, the runtime and the keyring addon. With a kind of machine
- * (`linux-arm64`) it builds for that, `dist/rekey-linux-arm64`; with `--traced` it builds `dist/rekey-traced`, for the
+ * (`windows-x64`) it builds for that, `dist/rekey-windows-x64.exe`; with `--traced` it builds `dist/rekey-traced`, for the
  * hunt for leaks: see `traced.ts`.
  */
 import { createHash } from "node:crypto";
@@ -12,6 +12,7 @@ import { addCode } from "./code_cache.ts";
 import { compile, V8_FLAGS } from "./compile.ts";
 import { putAside } from "./aside.ts";
 import { findToolchain } from "./denort.ts";
+import { roundUpImage } from "./denort/pe.ts";
 import { PERMISSIONS } from "./permissions.ts";
 import { writeAbout } from "./supply/about.ts";
 import { addonFiles } from "./supply/addon.ts";
@@ -22,7 +23,8 @@ import { traced } from "./traced.ts";
 const ROOT = join(import.meta.dirname!, "..");
 const TRACED = Deno.args.includes("--traced");
 const TARGET = targetNamed(Deno.args.find((arg) => !arg.startsWith("--")) ?? nameOf(HOST));
-const NAME = `${binaryNameOf(TARGET)}${TRACED ? "-traced" : ""}`;
+const NAME = binaryNameOf(TARGET, TRACED ? "-traced" : "");
+const UNFINISHED = `dist/unfinished-${NAME}`;
 // Folders of their own, so that no build finds another's parts.
 const PARTS = partsOf(NAME);
 
@@ -44,16 +46,10 @@ for (const name of Object.keys(LIBRARIES).filter((name) => name !== "jose")) {
 }
 await writeAbout(PARTS, sources, addon, await findToolchain(TARGET));
 await fixTimes();
-await compile(`${PARTS}/main.js`, `dist/${NAME}.new`, [
-  ...PERMISSIONS.map(([flag]) => flag),
-  V8_FLAGS,
-  // For threads that share a port.
-  "--unstable-net",
-  ...["--include", PARTS, "--exclude", `${PARTS}/keyring.node.br`],
-], TARGET);
-await putAside(`dist/${NAME}.new`, `${PARTS}/keyring.node.br`);
+if (!await compiledWithAddonAside()) await compileParts();
+if (TARGET.includes("windows")) await alignImage(UNFINISHED);
 // In one step, so that whoever runs it meanwhile finds the old one or the new one.
-await Deno.rename(`dist/${NAME}.new`, `dist/${NAME}`);
+await Deno.rename(UNFINISHED, `dist/${NAME}`);
 const { size } = await Deno.stat(`dist/${NAME}`);
 report(`dist/${NAME}: ${(size / 1e6).toFixed(1)} MB`);
 
@@ -62,6 +58,29 @@ async function trace(): Promise<void> {
   const changed = traced(await Deno.readTextFile(path));
   if (changed === undefined) throw new Error("No secret is made: mend scripts/traced.ts");
   await Deno.writeTextFile(path, changed);
+}
+
+/** Whether it is a program with the addon beside what is embedded, which only ELF has a place for. */
+async function compiledWithAddonAside(): Promise<boolean> {
+  if (!TARGET.includes("linux")) return false;
+  await compileParts("--exclude", `${PARTS}/keyring.node.br`);
+  return await putAside(UNFINISHED, `${PARTS}/keyring.node.br`);
+}
+
+async function compileParts(...more: string[]): Promise<void> {
+  await compile(`${PARTS}/main.js`, UNFINISHED, [
+    ...PERMISSIONS.map(([flag]) => flag),
+    V8_FLAGS,
+    // For threads that share a port.
+    "--unstable-net",
+    ...["--include", PARTS, ...more],
+  ], TARGET);
+}
+
+async function alignImage(path: string): Promise<void> {
+  const executable = await Deno.readFile(path);
+  roundUpImage(executable);
+  await Deno.writeFile(path, executable);
 }
 
 /** Packs the addon, and puts its SHA-256 beside the program, where `src/keyring/keyring_addon.ts` looks. */

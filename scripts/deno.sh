@@ -3,7 +3,7 @@
 export DENO_TLS_CA_STORE=system
 export DENO_NO_UPDATE_CHECK=1
 export npm_config_update_notifier=false
-DENO_VERSION=2.5.7
+DENO_VERSION=2.7.11
 
 if command -v deno >/dev/null 2>&1 && deno --version | grep -q "^deno $DENO_VERSION "; then
   DENO=$(command -v deno)

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
 import type { About, LicenseText } from "../../src/cli/about.ts";
-import { elfLength, type Toolchain } from "../denort.ts";
+import type { Toolchain } from "../denort.ts";
+import { downloadedHash } from "../denort/own_download.ts";
 import { runDeno } from "../run_deno.ts";
 import { type AddonFiles, describedAddon } from "./addon.ts";
 import { origin } from "./commit.ts";
@@ -33,7 +34,7 @@ export async function writeAbout(
   const runtime = await versionsOf(toolchain);
   const about: About = {
     ...await origin(),
-    denort: { version: runtime.deno, sha256: await denortHash(toolchain.denort) },
+    denort: { version: runtime.deno, sha256: await denortHash(toolchain) },
     addon,
     dependencies,
   };
@@ -69,23 +70,7 @@ async function versionsOf({ deno }: Toolchain): Promise<Versions> {
   return JSON.parse(await runDeno({ deno }, "eval", "console.log(JSON.stringify(Deno.version))"));
 }
 
-// Deno keeps its own download packed: an empty program shows it.
-async function denortHash(path: string | undefined): Promise<string | null> {
-  if (path !== undefined) return hashOf(await Deno.readFile(path));
-  if (Deno.build.os !== "linux") return null;
-  const folder = await Deno.makeTempDir({ prefix: "rekey-build-" });
-  try {
-    const [script, program] = [join(folder, "empty.js"), join(folder, "empty")];
-    await Deno.writeTextFile(script, "");
-    const args = ["compile", "--quiet", "--no-check", "--no-config", "--output", program, script];
-    await new Deno.Command(Deno.execPath(), { args, cwd: folder, stdin: "null" }).output();
-    const compiled = await Deno.readFile(program);
-    return hashOf(compiled.subarray(0, elfLength(compiled)));
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-function hashOf(content: Uint8Array): string {
-  return createHash("sha256").update(content).digest("hex");
+async function denortHash({ target, denort }: Toolchain): Promise<string | null> {
+  if (denort === undefined) return await downloadedHash(target) ?? null;
+  return createHash("sha256").update(await Deno.readFile(denort)).digest("hex");
 }

@@ -1,15 +1,11 @@
-import { IS_DENO_2_5 } from "../core/runtime.ts";
-
 // SIGHUP, SIGINT and SIGTERM.
 const TAKEN = [1, 2, 15];
 
 /**
- * Begins to listen for signals. What whoever started rekey wants ignored, as nohup does, stays ignored: a newer
- * Deno takes some signals for itself as soon as anything is listened for.
+ * Begins to listen for signals. What whoever started rekey wants ignored, as nohup does, stays ignored: Deno
+ * takes some signals for itself as soon as anything is listened for.
  */
 export async function keepIgnored(listen: () => void): Promise<void> {
-  // This one does not, and each start is spared the question.
-  if (IS_DENO_2_5) return listen();
   const { ignore, isIgnored } = await import("./exec/libc.ts");
   const ignored = TAKEN.filter(isIgnored);
   listen();

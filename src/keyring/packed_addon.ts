@@ -1,24 +1,33 @@
+import { fileURLToPath } from "node:url";
+import { embedded } from "../core/embedded.ts";
 import { RekeyError } from "../core/errors.ts";
+import { readFileIfThere } from "../files/private_files.ts";
 
+// What the build embeds for systems other than Linux.
+const EMBEDDED = "keyring.node.br";
 // How many bytes at the end of the executable the runtime reads, and how many the addon has: `scripts/aside.ts`.
 const NUMBER_BYTES = 8;
 
 /**
- * The keyring's addon as the build has packed it. It is in the executable, but not among what is embedded, which the
- * runtime reads at each start.
+ * The keyring's addon as the build has packed it. On Linux it is in the executable, but not among what is embedded, which
+ * the runtime reads at each start; elsewhere it is embedded.
  *
  * @throws {RekeyError} `keyring_failed` when the executable is no longer there as it was started.
  */
 export function packedAddon(): Uint8Array {
   try {
-    using executable = Deno.openSync(Deno.execPath());
-    const { size } = executable.statSync();
-    const embeddedAt = size - numberAt(executable, size - NUMBER_BYTES);
-    const length = numberAt(executable, embeddedAt - NUMBER_BYTES);
-    return bytesAt(executable, embeddedAt - NUMBER_BYTES - length, length);
+    return readFileIfThere(fileURLToPath(embedded(EMBEDDED))) ?? addonAside();
   } catch (cause) {
     throw exchanged(cause);
   }
+}
+
+function addonAside(): Uint8Array {
+  using executable = Deno.openSync(Deno.execPath());
+  const { size } = executable.statSync();
+  const embeddedAt = size - numberAt(executable, size - NUMBER_BYTES);
+  const length = numberAt(executable, embeddedAt - NUMBER_BYTES);
+  return bytesAt(executable, embeddedAt - NUMBER_BYTES - length, length);
 }
 
 /** The executable is another one, or gone. */

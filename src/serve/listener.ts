@@ -1,5 +1,4 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { IS_DENO_2_5 } from "../core/runtime.ts";
 import type { Soon } from "../core/soon.ts";
 import { fileIdentity } from "../files/file_facts.ts";
 import { removeFile } from "../files/private_files.ts";
@@ -167,8 +166,8 @@ async function somebodyListens(at: Deno.Addr): Promise<boolean> {
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.ConnectionRefused) return false;
-    // A newer Deno takes a Unix socket's file away when it no longer listens; this one leaves that to rekey.
-    return IS_DENO_2_5 || !(error instanceof Deno.errors.NotFound);
+    // Deno takes a Unix socket's file away when it no longer listens.
+    return !(error instanceof Deno.errors.NotFound);
   }
 }
 

@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
-import { elfLength, pinFor } from "../../scripts/denort.ts";
+import { pinFor, PINNED_DENO } from "../../scripts/denort.ts";
+import { cut } from "../../scripts/denort/cut.ts";
 import { sectionOf } from "../../scripts/supply/elf.ts";
 import { EMULATED, emulated, must, REKEY_ARM64 } from "../support/arm64.ts";
 import { Box } from "../support/box.ts";
@@ -16,7 +17,7 @@ const AARCH64 = 183;
 Deno.test("the binary for arm64 is one, on the pinned runtime", () => {
   const binary = Deno.readFileSync(REKEY_ARM64);
   assert.equal(new DataView(binary.buffer).getUint16(18, true), AARCH64);
-  const runtime = binary.subarray(0, elfLength(binary));
+  const runtime = cut(binary).denort;
   const { bytes, sha256 } = pinFor("aarch64-unknown-linux-gnu")!;
   assert.equal(runtime.length, bytes);
   assert.equal(createHash("sha256").update(runtime).digest("hex"), sha256);
@@ -26,13 +27,13 @@ Deno.test("the binary for arm64 is one, on the pinned runtime", () => {
 Deno.test("on arm64 it says what it is made of", async () => {
   using box = new Box();
   const about = JSON.parse(await must(box, "version", "--json"));
-  const { deno, sha256 } = pinFor("aarch64-unknown-linux-gnu")!;
+  const { sha256 } = pinFor("aarch64-unknown-linux-gnu")!;
   assert.deepEqual([about.os, about.arch, about.version], ["linux", "aarch64", config.version]);
-  assert.equal(about.runtime.deno, deno);
-  assert.deepEqual(about.denort, { version: deno, sha256 });
+  assert.equal(about.runtime.deno, PINNED_DENO);
+  assert.deepEqual(about.denort, { version: PINNED_DENO, sha256 });
   assert.equal(about.addon.name, "@napi-rs/keyring-linux-arm64-gnu");
   const licenses = await must(box, "version", "--licenses");
-  assert.match(licenses, new RegExp(`^Deno ${deno} \\(MIT\\)$`, "m"));
+  assert.match(licenses, new RegExp(`^Deno ${PINNED_DENO} \\(MIT\\)$`, "m"));
   assert.ok(licenses.includes(`V8 ${about.runtime.v8} (`));
 });
 

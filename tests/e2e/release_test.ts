@@ -5,7 +5,7 @@ import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 import config from "../../deno.json" with { type: "json" };
-import { elfLength } from "../../scripts/denort.ts";
+import { cut } from "../../scripts/denort/cut.ts";
 import { sectionOf } from "../../scripts/supply/elf.ts";
 import type { Component } from "../../scripts/supply/components.ts";
 import type { Package } from "../../src/cli/about.ts";
@@ -36,9 +36,8 @@ const parsed = (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes)
 
 /** The runtime of the binary under test: a build need not look for one again. */
 function denort(folder: string, name = "denort"): string {
-  const binary = Deno.readFileSync(REKEY);
   const path = join(folder, name);
-  Deno.writeFileSync(path, binary.subarray(0, elfLength(binary)), { mode: 0o755 });
+  Deno.writeFileSync(path, cut(Deno.readFileSync(REKEY)).denort, { mode: 0o755 });
   return path;
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { elfLength } from "../../scripts/denort.ts";
+import { cut } from "../../scripts/denort/cut.ts";
 import type { Lockfile } from "../../scripts/supply/lockfile.ts";
 import config from "../../deno.json" with { type: "json" };
 import type { LicenseText, Package } from "../../src/cli/about.ts";
@@ -60,7 +60,7 @@ Deno.test("version knows the program, the runtime, SQLite and the addon", async 
   const { os } = Deno.build;
   assert.deepEqual(about.fixes, knownFixes({ deno, sqlite: about.sqlite, os }));
   const binary = Deno.readFileSync(REKEY);
-  assert.equal(about.denort.sha256, sha256(binary.subarray(0, elfLength(binary))));
+  assert.equal(about.denort.sha256, sha256(cut(binary).denort));
   assert.equal(about.addon.sha256, sha256(addon()));
   assert.deepEqual(about.addon.libraries.map(({ name }: { name: string }) => name), ["libdbus"]);
   assert.deepEqual([...box.files()], [], "it opens nothing of the user's");

@@ -3,9 +3,11 @@ import { createHash } from "node:crypto";
 import { checkIntegrity, kept } from "../../scripts/downloads.ts";
 import {
   binaryNameOf,
+  executableName,
   HOST,
   nameOf,
   partsOf,
+  PINNED,
   RELEASED,
   targetNamed,
 } from "../../scripts/target.ts";
@@ -42,10 +44,16 @@ Deno.test("what was downloaded is kept, looked at each time, and not kept when i
 
 Deno.test("kinds of machines have the names of what is released for them", () => {
   assert.deepEqual(RELEASED.map(nameOf), ["linux-x64", "linux-arm64"]);
-  assert.equal(nameOf("aarch64-apple-darwin"), "darwin-arm64");
-  assert.equal(nameOf("x86_64-pc-windows-msvc"), "windows-x64");
-  for (const target of RELEASED) assert.equal(targetNamed(nameOf(target)), target);
+  const others = ["darwin-x64", "darwin-arm64", "windows-x64"];
+  assert.deepEqual(PINNED.map(nameOf), ["linux-x64", "linux-arm64", ...others]);
+  for (const target of PINNED) assert.equal(targetNamed(nameOf(target)), target);
   assert.throws(() => targetNamed("linux-riscv64"), /linux-riscv64.*linux-arm64/);
   assert.equal(partsOf(binaryNameOf(HOST)), "dist/build");
   assert.equal(partsOf("rekey-linux-arm64"), "dist/build-linux-arm64");
+  const windows = binaryNameOf(targetNamed("windows-x64"));
+  assert.equal(windows, executableName("rekey-windows-x64", "x86_64-pc-windows-msvc"));
+  assert.deepEqual([windows, partsOf(windows)], [
+    "rekey-windows-x64.exe",
+    "dist/build-windows-x64",
+  ]);
 });

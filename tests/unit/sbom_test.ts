@@ -8,7 +8,7 @@ const FACTS: Facts = {
   about: {
     commit: "c".repeat(40),
     modified: false,
-    denort: { version: "2.5.7", sha256: "d".repeat(64) },
+    denort: { version: "2.7.11", sha256: "d".repeat(64) },
     addon: {
       name: "@n/addon",
       version: "1.0.0",
@@ -37,7 +37,7 @@ const FACTS: Facts = {
     { name: "top", version: "1.0.0", license: "MIT", requires: ["low@2.0.0+1"] },
     { name: "low", version: "2.0.0+1", license: "MIT", requires: [] },
   ],
-  bundler: "2.5.7",
+  bundler: "2.7.11",
   direct: new Set(["a", "playwright-core"]),
   time: 1_700_000_000,
 };
@@ -69,7 +69,7 @@ Deno.test("every component is there once, with its place in the graph", () => {
 
 Deno.test("the program uses what the project names and not what that uses", () => {
   assert.deepEqual(uses("pkg:generic/rekey@0.1.0"), [
-    "pkg:github/denoland/deno@v2.5.7",
+    "pkg:github/denoland/deno@v2.7.11",
     "pkg:npm/a@1.0.0",
     "pkg:npm/%40n/addon@1.0.0",
   ]);
