@@ -5,6 +5,7 @@ import { migrate, migrationsOf } from "./migration.ts";
 import { explainSqlite, isSqliteError } from "./sqlite_errors.ts";
 import type { Sql, Statement } from "../core/sql.ts";
 import { fileIdentity, isThere } from "../files/file_facts.ts";
+import { FULL_SYNC } from "./full_sync.ts";
 import { makePrivateFile, mustBeRegular } from "../files/private_files.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { isSound } from "./soundness.ts";
@@ -66,7 +67,7 @@ export class Database implements Sql {
       const sqlite = new DatabaseSync(path);
       try {
         sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA secure_delete = ON;
-                     PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF`);
+                     PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; ${FULL_SYNC}`);
         const database = new Database(path, sqlite, identity, waitMs);
         migrate(path, sqlite, locked ? undefined : BUSY_TIMEOUT_MS);
         sqlite.exec(`PRAGMA busy_timeout = ${waitMs}`);
@@ -115,7 +116,7 @@ export class Database implements Sql {
     explainSqlite(path, () => {
       const sqlite = new DatabaseSync(path);
       try {
-        sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; BEGIN IMMEDIATE; ROLLBACK`);
+        sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; ${FULL_SYNC}; BEGIN IMMEDIATE; ROLLBACK`);
       } finally {
         sqlite.close();
       }
@@ -299,7 +300,7 @@ export function closeAsLast(path: string): void {
   if (!isThere(path)) return;
   const sqlite = new DatabaseSync(path);
   try {
-    sqlite.exec("SELECT count(*) FROM sqlite_schema");
+    sqlite.exec(`${FULL_SYNC}; SELECT count(*) FROM sqlite_schema`);
   } finally {
     sqlite.close();
   }

@@ -33,3 +33,14 @@ Deno.test("a transaction that others do not let begin leaves the next ones as du
   for (const database of [holder, waiting]) database.close();
   Deno.removeSync(folder, { recursive: true });
 });
+
+// Only macOS makes a difference of it; here SQLite says what it was told.
+Deno.test("macOS is told to put commits and checkpoints on the disk, and not into the drive's memory", () => {
+  const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+  const database = Database.open(join(folder, "a.db"));
+  const { fullfsync } = database.prepare("PRAGMA fullfsync").get()!;
+  const { checkpoint_fullfsync } = database.prepare("PRAGMA checkpoint_fullfsync").get()!;
+  assert.deepEqual([fullfsync, checkpoint_fullfsync], [1, 1]);
+  database.close();
+  Deno.removeSync(folder, { recursive: true });
+});
