@@ -21,16 +21,9 @@ import {
   type KeyringAddon,
   loadKeyringAddon,
 } from "../keyring/keyring_addon.ts";
-import { AskedOnce } from "../keyring/asking_entries.ts";
-import {
-  KEYRING_TIMEOUT_MS,
-  KeyringStore,
-  type Look,
-  type QuickRead,
-} from "../keyring/keyring_store.ts";
-import type { Diagnosis } from "../keyring/diagnosis.ts";
-import { type Saving, ServiceSaving } from "../keyring/saving.ts";
-import type { SecretService } from "../keyring/secret_service.ts";
+import { KEYRING_TIMEOUT_MS, KeyringStore } from "../keyring/keyring_store.ts";
+import type { SessionPlaces } from "../keyring/saving.ts";
+import { keyringWays } from "../keyring/ways.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { etcdFrom, etcdSettingsNamed } from "./etcd_settings.ts";
 import { endingInWords, endingOf } from "./ending.ts";
@@ -95,12 +88,10 @@ export function environmentFrom(
   const folders = foldersFor(app, around, dataDir === undefined ? undefined : resolve(dataDir));
   // A bus that is looked for in the wrong place is none, and then a secret would be made without it.
   if (variable("DBUS_SESSION_BUS_ADDRESS") === undefined) pathVariable("XDG_RUNTIME_DIR");
-  const load = askedOnce(
-    folders,
-    loadAddon ?? (() => loadKeyringAddon(addonSurroundings(folders))),
-  );
+  const ways = keyringWays(Deno.build.os, () => sessionPlaces(folders));
+  const load = loadAddon ?? (() => loadKeyringAddon(addonSurroundings(folders)));
   // Whoever has another way to the addon has it for a reason.
-  const quick = loadAddon === undefined ? quickRead(folders) : undefined;
+  const isUsual = loadAddon === undefined;
   let user: string | undefined;
   let etcd: { client: EtcdClient | undefined } | undefined;
   return {
@@ -109,13 +100,13 @@ export function environmentFrom(
     kek: kekSources(options),
     keyring: new KeyringStore(
       app,
-      load,
+      () => ways.load(load),
       keyringTimeout(),
-      quick,
-      saving(folders),
-      quick && look(folders),
-      diagnosis(folders),
-      condition(folders),
+      isUsual ? ways.readQuickly : undefined,
+      ways.saving,
+      isUsual ? ways.look : undefined,
+      ways.diagnose,
+      ways.condition,
     ),
     // Of whom etcd is no business it may be named wrongly.
     get etcd() {
@@ -138,55 +129,11 @@ export function addonSurroundings({ cache }: Folders): AddonSurroundings {
   return { cacheFolder: cache, bus: { address, runtimeFolder: variable("XDG_RUNTIME_DIR") } };
 }
 
-function askedOnce(folders: Folders, load: () => KeyringAddon): () => KeyringAddon {
-  if (Deno.build.os !== "linux") return load;
-  const connection = new AskedOnce(() => addonSurroundings(folders).bus);
-  return () => connection.entries(load());
-}
-
-// Keychain and Credential Manager are part of the system, and keep what they acknowledge.
-function saving(folders: Folders): Saving | undefined {
-  if (Deno.build.os !== "linux") return undefined;
-  return new ServiceSaving(() => {
-    const home = homeFolder();
-    const dataHome = variable("XDG_DATA_HOME") ?? (home && join(home, ".local/share"));
-    return { ...addonSurroundings(folders).bus, dataHome };
-  });
-}
-
-function condition(folders: Folders) {
-  if (Deno.build.os !== "linux") return undefined;
-  return async (service: string, limit: number) => {
-    const { feelPulse } = await import("../keyring/pulse.ts");
-    return await feelPulse(addonSurroundings(folders).bus, service, limit);
-  };
-}
-
-function diagnosis(folders: Folders): Diagnosis | undefined {
-  if (Deno.build.os !== "linux") return undefined;
-  return async (error, isSilent) => {
-    const { serviceDiagnosis } = await import("../keyring/diagnosis.ts");
-    return await serviceDiagnosis(() => addonSurroundings(folders).bus)(error, isSilent);
-  };
-}
-
-// The Secret Service is Linux's.
-function quickRead(folders: Folders): QuickRead | undefined {
-  if (Deno.build.os !== "linux") return undefined;
-  let service: SecretService | undefined;
-  return async (item, limit, meanwhile) => {
-    service ??= new (await import("../keyring/secret_service.ts")).SecretService(
-      addonSurroundings(folders).bus,
-    );
-    return await service.read(item, limit, meanwhile);
-  };
-}
-
-function look(folders: Folders): Look {
-  return async (item, limit) => {
-    const { mustBeReady } = await import("../keyring/readiness.ts");
-    await mustBeReady(addonSurroundings(folders).bus, item, limit);
-  };
+// By which the keyring is found on Linux, and where its files are.
+function sessionPlaces(folders: Folders): SessionPlaces {
+  const home = homeFolder();
+  const dataHome = variable("XDG_DATA_HOME") ?? (home && join(home, ".local/share"));
+  return { ...addonSurroundings(folders).bus, dataHome };
 }
 
 /** An environment variable; an empty one counts as not set. */

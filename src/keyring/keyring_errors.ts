@@ -1,79 +1,67 @@
 import { type ErrorCode, RekeyError } from "../core/errors.ts";
+import { remedyOn } from "./system_hints.ts";
+
+/** What an error of the keyring's can be. */
+export type KeyringCode = typeof KEYRING_UNAVAILABLE[number] | "secret_damaged";
 
 interface Finding {
   readonly text: RegExp;
-  readonly code: ErrorCode;
-  readonly what: string;
-  readonly hint: string;
+  readonly code: KeyringCode;
 }
 
-const TIMEOUT: Omit<Finding, "text"> = {
-  code: "keyring_timeout",
-  what: "it does not answer",
-  hint: "Answer its unlock prompt, or restart the keyring service; " +
-    "REKEY_KEYRING_TIMEOUT=30s waits longer",
+const WHAT: Readonly<Record<KeyringCode, string>> = {
+  secret_damaged: "its value is no text",
+  keyring_ambiguous: "more than one item has the secret's service and account",
+  keyring_locked: "it is locked",
+  keyring_denied: "access is denied",
+  keyring_timeout: "it does not answer",
+  keyring_absent: "there is none in this session",
+  keyring_no_default: "it has no default wallet or collection",
+  keyring_failed: "it reports an error",
 };
 
-// The addon gives one error code for everything, so the texts of the Secret Service, of D-Bus, of
-// Keychain Services and of Credential Manager tell the cases apart.
+// The addon gives one error code for everything, so the texts of the Secret Service, of D-Bus, of Keychain Services and
+// of Credential Manager tell the cases apart. Keychain Services may speak the user's language: see `keychain.ts`.
 const FINDINGS: readonly Finding[] = [
+  { code: "secret_damaged", text: /not valid UTF-8|secret data is malformed/i },
+  { code: "keyring_ambiguous", text: /ambiguous|matched by \d+ credentials/i },
   {
-    text: /not valid UTF-8/,
-    code: "secret_damaged",
-    what: "its value is no text",
-    hint: "Restore it from a backup, or make a new one with `rekey rotate --force`",
-  },
-  {
-    text: /ambiguous|matched by \d+ credentials/i,
-    code: "keyring_ambiguous",
-    what: "more than one item has the secret's service and account",
-    hint:
-      "Delete the one that is not rekey's; `secret-tool search --all service SERVICE` lists them",
-  },
-  {
-    text: /prompt was dismissed|\block(ed)?\b|interaction is not allowed|errSecInteraction/i,
     code: "keyring_locked",
-    what: "it is locked",
-    hint: "Unlock it (log in to the desktop, or `gnome-keyring-daemon --unlock`) and try again",
+    text: /prompt was dismissed|\block(ed)?\b|interaction is (not allowed|required)/i,
   },
   {
-    text:
-      /AccessDenied|rejected send message|access (is )?denied|permission denied|not permitted|errSecAuthFailed/i,
     code: "keyring_denied",
-    what: "access is denied",
-    hint: "Allow this user and program in the keyring's settings",
-  },
-  { text: /did not receive a reply|timeout|timed out|NoReply/i, ...TIMEOUT },
-  {
     text:
-      /autolaunch|failed to connect|ServiceUnknown|not provided by any|no such file|no storage/i,
+      /AccessDenied|rejected send message|access (is )?denied|permission denied|not permitted|passphrase you entered is not correct|user canceled|entitlement isn't present|read-?only error|cannot be modified|Windows error code 5$/i,
+  },
+  { code: "keyring_timeout", text: /did not receive a reply|timeout|timed out|NoReply/i },
+  {
     code: "keyring_absent",
-    what: "there is none in this session",
-    hint: "Start a Secret Service (gnome-keyring, KWallet, KeePassXC) in this session and set " +
-      "DBUS_SESSION_BUS_ADDRESS",
+    text:
+      /autolaunch|failed to connect|ServiceUnknown|not provided by any|no such file|no storage|keychain could not be found|no keychain is available|NO_SUCH_LOGON_SESSION/i,
   },
 ];
 
-const UNKNOWN: Omit<Finding, "text"> = {
-  code: "keyring_failed",
-  what: "it reports an error",
-  hint: "Check the keyring service's own log",
-};
-
 /** What a failed call of the keyring means; the original error is kept as the cause. */
-export function keyringError(cause: unknown): RekeyError {
+export function keyringError(cause: unknown, os = Deno.build.os): RekeyError {
   const text = cause instanceof Error ? cause.message : String(cause);
-  return found(FINDINGS.find((finding) => finding.text.test(text)) ?? UNKNOWN, cause);
+  const code = FINDINGS.find((finding) => finding.text.test(text))?.code ?? "keyring_failed";
+  return found(code, cause, os);
 }
 
 /** The keyring did not answer in the time it was given. */
-export function keyringTimeout(): RekeyError {
-  return found(TIMEOUT, undefined);
+export function keyringTimeout(os = Deno.build.os): RekeyError {
+  return found("keyring_timeout", undefined, os);
 }
 
 /** The keyring has values of rekey's that cannot be read before it is unlocked. */
-export function keyringLocked(): RekeyError {
-  return keyringError(new Error("It is locked"));
+export function keyringLocked(cause?: unknown, os = Deno.build.os): RekeyError {
+  return found("keyring_locked", cause, os);
+}
+
+/** There is no keyring for this user. */
+export function keyringAbsent(cause?: unknown, os = Deno.build.os): RekeyError {
+  return found("keyring_absent", cause, os);
 }
 
 /** Another program provides the keyring than the one that has the secret. @param usual, actual their titles. */
@@ -98,6 +86,7 @@ export const KEYRING_UNAVAILABLE = [
   "keyring_no_default",
 ] as const satisfies readonly ErrorCode[];
 
-function found({ code, what, hint }: Omit<Finding, "text">, cause: unknown): RekeyError {
-  return new RekeyError(code, `Cannot use the keyring: ${what}`, { hint, cause });
+function found(code: KeyringCode, cause: unknown, os: typeof Deno.build.os): RekeyError {
+  const { hint } = remedyOn(os, code);
+  return new RekeyError(code, `Cannot use the keyring: ${WHAT[code]}`, { hint, cause });
 }

@@ -1,0 +1,55 @@
+import { AskedOnce } from "./asking_entries.ts";
+import type { Diagnosis } from "./diagnosis.ts";
+import { keychainWays } from "./keychain.ts";
+import type { KeyringAddon } from "./keyring_addon.ts";
+import type { Look, QuickRead } from "./keyring_store.ts";
+import type { Condition } from "./pulse.ts";
+import { type Saving, ServiceSaving, type SessionPlaces } from "./saving.ts";
+import type { SecretService } from "./secret_service.ts";
+
+/** What a system offers beside the addon, to know its keyring better. What it does not, the addon has to find out. */
+export interface KeyringWays {
+  /** The addon, or what is put before it. */
+  load(addon: () => KeyringAddon): KeyringAddon;
+  readonly readQuickly?: QuickRead;
+  readonly saving?: Saving;
+  readonly look?: Look;
+  readonly diagnose?: Diagnosis;
+  readonly condition?: (service: string, limit: number) => Promise<Condition>;
+}
+
+/**
+ * The ways of a system. Keychain and Credential Manager are part of theirs, and keep what they acknowledge.
+ *
+ * @param places are asked for when they are needed; nowhere but on Linux.
+ */
+export function keyringWays(os: typeof Deno.build.os, places: () => SessionPlaces): KeyringWays {
+  if (os === "darwin") return keychainWays();
+  return os === "windows" ? { load: (addon) => addon() } : serviceWays(places);
+}
+
+// What few commands need is loaded by those.
+function serviceWays(places: () => SessionPlaces): KeyringWays {
+  const connection = new AskedOnce(places);
+  let service: SecretService | undefined;
+  return {
+    load: (addon) => connection.entries(addon()),
+    async readQuickly(item, limit, meanwhile) {
+      service ??= new (await import("./secret_service.ts")).SecretService(places());
+      return await service.read(item, limit, meanwhile);
+    },
+    saving: new ServiceSaving(places),
+    async look(item, limit) {
+      const { mustBeReady } = await import("./readiness.ts");
+      await mustBeReady(places(), item, limit);
+    },
+    async diagnose(error, isSilent) {
+      const { serviceDiagnosis } = await import("./diagnosis.ts");
+      return await serviceDiagnosis(places)(error, isSilent);
+    },
+    async condition(name, limit) {
+      const { feelPulse } = await import("./pulse.ts");
+      return await feelPulse(places(), name, limit);
+    },
+  };
+}
