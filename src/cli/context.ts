@@ -88,7 +88,7 @@ export function environmentFrom(
   const folders = foldersFor(app, around, dataDir === undefined ? undefined : resolve(dataDir));
   // A bus that is looked for in the wrong place is none, and then a secret would be made without it.
   if (variable("DBUS_SESSION_BUS_ADDRESS") === undefined) pathVariable("XDG_RUNTIME_DIR");
-  const ways = keyringWays(Deno.build.os, () => sessionPlaces(folders));
+  const ways = keyringWays(HERE.os, () => sessionPlaces(folders));
   const load = loadAddon ?? (() => loadKeyringAddon(addonSurroundings(folders)));
   // Whoever has another way to the addon has it for a reason.
   const isUsual = loadAddon === undefined;

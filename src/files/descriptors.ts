@@ -1,18 +1,20 @@
 import { Buffer } from "node:buffer";
+import { HERE } from "../system/here.ts";
+import { LIBC } from "../system/libc.ts";
 
 // What the runtime does not let a program do: wait for a pipe for a bounded time, and read below /proc.
 
 const O_RDONLY = 0;
-const O_NONBLOCK = 0o4000;
-const O_CLOEXEC = 0o2000000;
 const POLLIN = 1;
+// Of <fcntl.h>: O_NONBLOCK and O_CLOEXEC.
+const NO_WAITING = { linux: 0o4000 | 0o2000000, darwin: 0x4 | 0x1000000, windows: 0 };
 
 /** Bytes of a read that is tried: what a pipe holds. */
 const PIECE = 65_536;
 
 function loadLibrary() {
-  if (Deno.build.os !== "linux") return undefined;
-  return Deno.dlopen("libc.so.6", {
+  if (LIBC === undefined) return undefined;
+  return Deno.dlopen(LIBC, {
     open: { parameters: ["buffer", "i32"], result: "i32" },
     close: { parameters: ["i32"], result: "i32" },
     read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
@@ -38,7 +40,7 @@ export function isTerminal(descriptor: number): boolean {
  * @returns what `use` does; `undefined` when it cannot be opened, or the system is none whose calls are known.
  */
 export function withDescriptor<T>(path: string, use: (descriptor: number) => T): T | undefined {
-  const descriptor = libc()?.open(Buffer.from(`${path}\0`), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  const descriptor = libc()?.open(Buffer.from(`${path}\0`), O_RDONLY | NO_WAITING[HERE.os]);
   if (descriptor === undefined || descriptor < 0) return undefined;
   try {
     return use(descriptor);

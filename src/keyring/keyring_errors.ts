@@ -1,5 +1,7 @@
 import { type ErrorCode, RekeyError } from "../core/errors.ts";
+import { HERE } from "../system/here.ts";
 import { remedyOn } from "./system_hints.ts";
+import type { System } from "../system/system.ts";
 
 /** What an error of the keyring's can be. */
 export type KeyringCode = typeof KEYRING_UNAVAILABLE[number] | "secret_damaged";
@@ -43,24 +45,24 @@ const FINDINGS: readonly Finding[] = [
 ];
 
 /** What a failed call of the keyring means; the original error is kept as the cause. */
-export function keyringError(cause: unknown, os = Deno.build.os): RekeyError {
+export function keyringError(cause: unknown, os = HERE.os): RekeyError {
   const text = cause instanceof Error ? cause.message : String(cause);
   const code = FINDINGS.find((finding) => finding.text.test(text))?.code ?? "keyring_failed";
   return found(code, cause, os);
 }
 
 /** The keyring did not answer in the time it was given. */
-export function keyringTimeout(os = Deno.build.os): RekeyError {
+export function keyringTimeout(os = HERE.os): RekeyError {
   return found("keyring_timeout", undefined, os);
 }
 
 /** The keyring has values of rekey's that cannot be read before it is unlocked. */
-export function keyringLocked(cause?: unknown, os = Deno.build.os): RekeyError {
+export function keyringLocked(cause?: unknown, os = HERE.os): RekeyError {
   return found("keyring_locked", cause, os);
 }
 
 /** There is no keyring for this user. */
-export function keyringAbsent(cause?: unknown, os = Deno.build.os): RekeyError {
+export function keyringAbsent(cause?: unknown, os = HERE.os): RekeyError {
   return found("keyring_absent", cause, os);
 }
 
@@ -86,7 +88,7 @@ export const KEYRING_UNAVAILABLE = [
   "keyring_no_default",
 ] as const satisfies readonly ErrorCode[];
 
-function found(code: KeyringCode, cause: unknown, os: typeof Deno.build.os): RekeyError {
+function found(code: KeyringCode, cause: unknown, os: System["os"]): RekeyError {
   const { hint } = remedyOn(os, code);
   return new RekeyError(code, `Cannot use the keyring: ${WHAT[code]}`, { hint, cause });
 }

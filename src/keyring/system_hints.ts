@@ -1,5 +1,6 @@
 import type { KeyringCode } from "./keyring_errors.ts";
 import type { Remedy } from "./provider_hints.ts";
+import type { System } from "../system/system.ts";
 
 type Remedies = Readonly<Record<KeyringCode, Remedy>>;
 
@@ -89,7 +90,7 @@ const CREDENTIAL_MANAGER: Remedies = {
 };
 
 /** What to do about an error of the keyring, by the system's own means. */
-export function remedyOn(os: typeof Deno.build.os, code: KeyringCode): Remedy {
+export function remedyOn(os: System["os"], code: KeyringCode): Remedy {
   if (os === "darwin") return KEYCHAIN[code];
   return os === "windows" ? CREDENTIAL_MANAGER[code] : SECRET_SERVICE[code];
 }

@@ -6,6 +6,7 @@ import type { Look, QuickRead } from "./keyring_store.ts";
 import type { Condition } from "./pulse.ts";
 import { type Saving, ServiceSaving, type SessionPlaces } from "./saving.ts";
 import type { SecretService } from "./secret_service.ts";
+import type { System } from "../system/system.ts";
 
 /** What a system offers beside the addon, to know its keyring better. What it does not, the addon has to find out. */
 export interface KeyringWays {
@@ -23,7 +24,7 @@ export interface KeyringWays {
  *
  * @param places are asked for when they are needed; nowhere but on Linux.
  */
-export function keyringWays(os: typeof Deno.build.os, places: () => SessionPlaces): KeyringWays {
+export function keyringWays(os: System["os"], places: () => SessionPlaces): KeyringWays {
   if (os === "darwin") return keychainWays();
   return os === "windows" ? { load: (addon) => addon() } : serviceWays(places);
 }

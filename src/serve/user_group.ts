@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
+import { LIBC } from "../system/libc.ts";
 
-// Where <grp.h> of 64-bit Linux has the number in a group's entry: behind two pointers.
+// Where <grp.h> of 64-bit Linux and macOS has the number in a group's entry: behind two pointers.
 const GID_OFFSET = 16;
 
 /**
@@ -8,13 +9,14 @@ const GID_OFFSET = 16;
  * that name. Names are looked up as the system does, in directories too.
  */
 export function groupNumber(name: string): number | undefined {
-  const found = Deno.build.os === "linux" ? lookUp(name) : undefined;
+  const found = lookUp(name);
   if (found !== undefined) return found;
   return /^\d{1,9}$/.test(name) ? Number(name) : undefined;
 }
 
 function lookUp(name: string): number | undefined {
-  const libc = Deno.dlopen("libc.so.6", {
+  if (LIBC === undefined) return undefined;
+  const libc = Deno.dlopen(LIBC, {
     getgrnam: { parameters: ["buffer"], result: "pointer" },
   });
   try {

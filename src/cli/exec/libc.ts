@@ -1,3 +1,5 @@
+import { LIBC } from "../../system/libc.ts";
+
 // The runtime has no calls for these; the C library that it is linked to has.
 const X_OK = 1;
 const SIG_DFL = 0n;
@@ -7,11 +9,6 @@ const O_RDONLY = 0;
 // More than any system's; on each it begins with the handler.
 const SIGACTION_BYTES = 512;
 const POINTER_BYTES = BigUint64Array.BYTES_PER_ELEMENT;
-
-const LIBRARIES: Partial<Record<typeof Deno.build.os, string>> = {
-  linux: "libc.so.6",
-  darwin: "libSystem.B.dylib",
-};
 
 /** Whether this process may execute a file; `undefined` where the system cannot be asked. */
 export function mayExecute(path: string): boolean | undefined {
@@ -66,9 +63,8 @@ export function dieOf(signal: number): void {
 }
 
 function loadLibrary() {
-  const name = LIBRARIES[Deno.build.os];
-  if (name === undefined) return undefined;
-  return Deno.dlopen(name, {
+  if (LIBC === undefined) return undefined;
+  return Deno.dlopen(LIBC, {
     access: { parameters: ["buffer", "i32"], result: "i32" },
     execv: { parameters: ["buffer", "buffer"], result: "i32" },
     signal: { parameters: ["i32", "usize"], result: "usize" },
