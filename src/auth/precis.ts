@@ -15,9 +15,26 @@ const EXCEPTIONS: readonly (readonly [code: RegExp, standing: Standing])[] = [
 
 const JOINERS = /[\u200c\u200d]/u;
 const OLD_HANGUL = /[\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7c6\ud7cb-\ud7fb]/u;
-const IGNORABLE = /[\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]/u;
-const LETTER_OR_DIGIT = /[\p{Ll}\p{Lu}\p{Lo}\p{Nd}\p{Lm}\p{Mn}\p{Mc}]/u;
-const FREE_FORM = /[\p{Lt}\p{Nl}\p{No}\p{Me}\p{Zs}\p{S}\p{P}]/u;
+
+const RTL_SCRIPTS = [
+  ...["Hebrew", "Arabic", "Syriac", "Thaana", "Nko", "Samaritan", "Mandaic", "Adlam", "Cypriot"],
+  ...["Hanifi_Rohingya", "Mende_Kikakui", "Yezidi", "Phoenician", "Imperial_Aramaic"],
+];
+
+// Making such a pattern is looking up its properties: 2 ms that not every start is to pay.
+let made: ReturnType<typeof makePatterns> | undefined;
+const patterns = () => made ??= makePatterns();
+
+function makePatterns() {
+  const rightToLeft = RTL_SCRIPTS.map((script) => `\\p{Script=${script}}`).join("");
+  return {
+    ignorable: /[\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]/u,
+    letterOrDigit: /[\p{Ll}\p{Lu}\p{Lo}\p{Nd}\p{Lm}\p{Mn}\p{Mc}]/u,
+    freeForm: /[\p{Lt}\p{Nl}\p{No}\p{Me}\p{Zs}\p{S}\p{P}]/u,
+    rightToLeft: new RegExp(`[${rightToLeft}]`, "u"),
+    mark: /\p{Mn}/u,
+  };
+}
 
 // In the order of RFC 8264 §8.
 function standing(character: string): Standing {
@@ -26,11 +43,11 @@ function standing(character: string): Standing {
   if (/\p{Cn}/u.test(character)) return "refused";
   if (/[!-~]/.test(character)) return "allowed";
   if (JOINERS.test(character)) return "context";
-  if (OLD_HANGUL.test(character) || IGNORABLE.test(character)) return "refused";
+  if (OLD_HANGUL.test(character) || patterns().ignorable.test(character)) return "refused";
   if (/\p{Cc}/u.test(character)) return "refused";
   if (character.normalize("NFKC") !== character) return "free-form only";
-  if (LETTER_OR_DIGIT.test(character)) return "allowed";
-  return FREE_FORM.test(character) ? "free-form only" : "refused";
+  if (patterns().letterOrDigit.test(character)) return "allowed";
+  return patterns().freeForm.test(character) ? "free-form only" : "refused";
 }
 
 /** Whether a text is of the IdentifierClass (RFC 8264 §4.2). */
@@ -72,15 +89,6 @@ function fits(characters: readonly string[], at: number): boolean {
   return EXTENDED_DIGIT.test(own) && !ARABIC_DIGIT.test(text);
 }
 
-const RTL_SCRIPTS = [
-  ...["Hebrew", "Arabic", "Syriac", "Thaana", "Nko", "Samaritan", "Mandaic", "Adlam", "Cypriot"],
-  ...["Hanifi_Rohingya", "Mende_Kikakui", "Yezidi", "Phoenician", "Imperial_Aramaic"],
-];
-const RIGHT_TO_LEFT = new RegExp(
-  `[${RTL_SCRIPTS.map((script) => `\\p{Script=${script}}`).join("")}]`,
-  "u",
-);
-const MARK = /\p{Mn}/u;
 const EUROPEAN_DIGIT = /[0-9\u06f0-\u06f9]/u;
 
 /**
@@ -88,10 +96,11 @@ const EUROPEAN_DIGIT = /[0-9\u06f0-\u06f9]/u;
  * begins with such a letter, ends with one or a digit, and has neither others nor both kinds of digits.
  */
 export function keepsBidiRule(text: string): boolean {
-  const plain = [...text].filter((character) => !MARK.test(character));
+  const plain = [...text].filter((character) => !patterns().mark.test(character));
   const isDigit = (character: string) =>
     EUROPEAN_DIGIT.test(character) || ARABIC_DIGIT.test(character);
-  const isLetter = (character: string) => RIGHT_TO_LEFT.test(character) && !isDigit(character);
+  const isLetter = (character: string) =>
+    patterns().rightToLeft.test(character) && !isDigit(character);
   if (!plain.some((character) => isLetter(character) || ARABIC_DIGIT.test(character))) return true;
   const isOther = (character: string) =>
     /[\p{L}\p{N}\p{Mc}]/u.test(character) && !isLetter(character) && !isDigit(character);

@@ -21,6 +21,7 @@ export function scriptName(module: string): string {
  * compiles the script once more if it is not.
  */
 export class Scripts {
+  readonly #builtins = new Map<string, unknown>();
   readonly #modules = new Map<string, Module>();
   readonly #scripts = new Map<string, Script>();
 
@@ -28,7 +29,7 @@ export class Scripts {
 
   /** A module of the runtime, or what a script exports. An arrow function: the scripts are given it by itself. */
   readonly require = (name: string): unknown => {
-    if (name.startsWith("node:")) return builtin(name);
+    if (name.startsWith("node:")) return this.#builtin(name);
     const known = this.#modules.get(name);
     if (known !== undefined) return known.exports;
     const module: Module = { exports: {} };
@@ -49,6 +50,17 @@ export class Scripts {
     return this.#scripts.get(name)?.cachedDataRejected === false;
   }
 
+  // A bundle that imports a module's default copies all that the module has, a tenth of a millisecond each time, unless
+  // it is told that the default is there.
+  #builtin(name: string): unknown {
+    const known = this.#builtins.get(name);
+    if (known !== undefined) return known;
+    const module = getBuiltinModule(name) ?? null;
+    const made = Object.create(module, { __esModule: { value: true }, default: { value: module } });
+    this.#builtins.set(name, made);
+    return made;
+  }
+
   // What not every command loads is packed: each start goes through all that is embedded.
   #source(name: string): string {
     const path = `${this.folder}/${scriptName(name)}.js`;
@@ -67,13 +79,6 @@ export class Scripts {
     const wrapped = `(function(require,module,exports){${source}\n})`;
     return new vm.Script(wrapped, { filename: `${name}.js`, ...cachedData && { cachedData } });
   }
-}
-
-// A bundle that imports a module's default copies all that the module has, a tenth of a millisecond each time, unless it
-// is told that the default is there.
-function builtin(name: string): unknown {
-  const module = getBuiltinModule(name) ?? null;
-  return Object.create(module, { __esModule: { value: true }, default: { value: module } });
 }
 
 function fileAt(path: string): Uint8Array | undefined {

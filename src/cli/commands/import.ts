@@ -142,18 +142,17 @@ function tell({ version, made, use, weak, proven }: Told, { secrets, output }: C
   }
 }
 
-// Line and tab stops, escape sequences of a terminal, spaces without a width.
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
-
 // It is what was given, and may be what an editor or a shell has added.
 function oddities({ secret, encoding }: Use): string[] {
   if (encoding !== "text") return [];
   const text = secret.reveal();
   if (text.startsWith("\uFEFF")) return ["the secret begins with a byte order mark, which is kept"];
   const inside = text.trim();
+  // Line and tab stops, escape sequences of a terminal, spaces without a width.
+  const hasUnseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(inside);
   return [
     ...inside === text ? [] : ["the secret begins or ends with white space, which is kept"],
-    ...UNSEEN.test(inside)
+    ...hasUnseen
       ? ["the secret has a line end or another character in it that is not seen, which is kept"]
       : [],
   ];
