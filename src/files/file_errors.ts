@@ -15,10 +15,14 @@ const REASONS: Record<string, string> = {
   EFBIG: "a limit on the size of files is reached",
   EDQUOT: "the disk quota is used up",
   ERR_FS_EISDIR: "it is a folder",
+  EBUSY: "another program has it open",
   EIO: "the disk is failing",
   EMFILE: "this program has too many files open",
   ENFILE: "this machine has too many files open",
 };
+
+const OTHERWISE = "Check its owner and mode and those of its folder, or name another one";
+const HELD = "End the programs that have it open, such as `rekey serve`, and repeat the command";
 
 /** Does something with a file. @throws {RekeyError} `database_unusable` for what the system refuses. */
 export function explainFiles<T>(path: string, work: () => T): T {
@@ -28,7 +32,7 @@ export function explainFiles<T>(path: string, work: () => T): T {
     const reason = REASONS[codeOf(error) ?? ""];
     if (reason === undefined) throw error;
     throw new RekeyError("database_unusable", `Cannot use ${path}: ${reason}`, {
-      hint: "Check its owner and mode and those of its folder, or name another one",
+      hint: codeOf(error) === "EBUSY" ? HELD : OTHERWISE,
       cause: error,
     });
   }

@@ -1,19 +1,12 @@
-import {
-  closeSync,
-  constants,
-  copyFileSync,
-  fsyncSync,
-  openSync,
-  renameSync,
-  statSync,
-} from "node:fs";
+import { closeSync, constants, copyFileSync, fsyncSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { explainFiles, notRegular } from "./file_errors.ts";
 import { infoOf } from "../system/file_info.ts";
+import { HERE } from "../system/here.ts";
 import { makePrivateFile } from "./private_files.ts";
 import { syncFolder } from "./private_folders.ts";
 
-const { O_NOFOLLOW = 0, O_RDONLY } = constants;
+const { O_NOFOLLOW = 0, O_RDWR } = constants;
 
 /**
  * Gives a finished file its name, once it is on the disk.
@@ -22,14 +15,15 @@ const { O_NOFOLLOW = 0, O_RDONLY } = constants;
  */
 export function moveIntoPlace(partial: string, path: string, replace: boolean): boolean {
   return explainFiles(path, () => {
-    const fd = openSync(partial, O_RDONLY | O_NOFOLLOW);
+    // For writing too: Windows brings nothing to the disk by a handle that only reads.
+    const fd = openSync(partial, O_RDWR | O_NOFOLLOW);
     try {
       fsyncSync(fd);
     } finally {
       closeSync(fd);
     }
     if (!replace && infoOf(path) !== undefined) return false;
-    renameSync(partial, path);
+    HERE.moves.rename(partial, path);
     syncFolder(dirname(path));
     return true;
   });
@@ -55,7 +49,7 @@ export function keepAside(path: string, endings: readonly string[]): string | un
   return explainFiles(path, () => {
     const aside = freeName(`${path}.damaged`, endings);
     for (const end of endings) {
-      if (infoOf(path + end) !== undefined) renameSync(path + end, aside + end);
+      if (infoOf(path + end) !== undefined) HERE.moves.rename(path + end, aside + end);
     }
     if (infoOf(path) === undefined) return undefined;
     copyFileSync(path, aside);

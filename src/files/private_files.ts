@@ -1,11 +1,9 @@
-import { closeSync, constants, fsyncSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { codeOf, explainFiles, notRegular, refuseOthers, tooLarge } from "./file_errors.ts";
 import { infoOf } from "../system/file_info.ts";
 import { HERE } from "../system/here.ts";
 import { makePrivateFolder, syncFolder } from "./private_folders.ts";
-
-const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_WRONLY } = constants;
 
 /**
  * Makes an empty file (0600) unless it is there; its mode is put right if it is. A file that is there is
@@ -63,7 +61,7 @@ export function takeWriting(path: string): void {
 
 function createEmpty(path: string): void {
   try {
-    closeSync(openSync(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600));
+    closeSync(HERE.privacy.createFile(path));
   } catch (error) {
     // Another process was first, and has made the same.
     if (codeOf(error) !== "EEXIST") throw error;
@@ -77,13 +75,13 @@ function createEmpty(path: string): void {
 export function writeNewPrivateFile(path: string, data: Uint8Array | string): void {
   makePrivateFolder(dirname(path));
   explainFiles(path, () => {
-    const fd = openSync(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+    const fd = HERE.privacy.createFile(path);
     try {
       writeFileSync(fd, data);
       fsyncSync(fd);
     } catch (error) {
       // A part of it is of no use, and would take what little room a full disk gets.
-      rmSync(path, { force: true });
+      HERE.moves.remove(path);
       throw error;
     } finally {
       closeSync(fd);
@@ -94,7 +92,7 @@ export function writeNewPrivateFile(path: string, data: Uint8Array | string): vo
 
 /** Deletes a file, if it is there. */
 export function removeFile(path: string): void {
-  explainFiles(path, () => rmSync(path, { force: true }));
+  explainFiles(path, () => HERE.moves.remove(path));
 }
 
 const LONGEST_FILE = 2 ** 24;

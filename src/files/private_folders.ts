@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { RekeyError } from "../core/errors.ts";
 import { infoOf } from "../system/file_info.ts";
 import { HERE } from "../system/here.ts";
@@ -59,16 +59,17 @@ function withFolder(path: string, use: (folder: HeldFolder) => void): void {
 function refuseWritableByOthers(path: string, folder: HeldFolder): void {
   const access = folder.access();
   refuseOthers(path, access);
-  if (!access.othersWrite) return;
-  const fix = HERE.privacy.fix(path, "writing");
-  throw new RekeyError("database_unusable", `Cannot use ${path}: other users can write to it`, {
-    hint: `Name a folder of your own, or take that right away with \`${fix}\``,
+  if (!access.othersWrite && !access.handsOn) return;
+  const why = access.othersWrite ? "can write to it" : "could read what is made in it";
+  throw new RekeyError("database_unusable", `Cannot use ${path}: other users ${why}`, {
+    hint: "Name a folder of your own, or take that right away with " +
+      `\`${HERE.privacy.fix(path, "writing")}\``,
   });
 }
 
 /** Deletes a folder with everything in it, if it is there. */
 export function removeFolder(path: string): void {
-  explainFiles(path, () => rmSync(path, { force: true, recursive: true }));
+  explainFiles(path, () => HERE.moves.removeFolder(path));
 }
 
 /** Names in a folder that is there. */

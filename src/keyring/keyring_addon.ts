@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync, renameSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 import type { AsyncEntry } from "@napi-rs/keyring";
@@ -9,6 +9,7 @@ import { entriesOnThread } from "./keyring_thread.ts";
 import { exchanged, packedAddon } from "./packed_addon.ts";
 import { timeOf } from "../files/file_facts.ts";
 import { readFileIfThere, removeFile, writeNewPrivateFile } from "../files/private_files.ts";
+import { HERE } from "../system/here.ts";
 import { makePrivateFolder, namesIn } from "../files/private_folders.ts";
 import { type BusPlaces, refuseUnsafeBus } from "./session_bus.ts";
 
@@ -101,7 +102,7 @@ function unpack(folder: string, path: string, sha256: string): void {
   const partial = join(folder, `${PARTIAL}${crypto.randomUUID()}`);
   try {
     writeNewPrivateFile(partial, content);
-    renameSync(partial, path);
+    HERE.moves.rename(partial, path);
   } catch (error) {
     removeFile(partial);
     throw error;

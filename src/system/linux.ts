@@ -1,6 +1,7 @@
 import type { System } from "./system.ts";
 import type { Surroundings } from "./paths.ts";
 import { inHome, unixPaths } from "./unix/paths.ts";
+import { unixMoves } from "./unix/moves.ts";
 import { unixPrivacy } from "./unix/privacy.ts";
 import { shell, shellWord } from "./unix/shell.ts";
 import { faultOfPath, pathOf } from "./written_path.ts";
@@ -9,6 +10,7 @@ export const linux: System = {
   os: "linux",
   paths: { ...unixPaths, baseFolders, sharedFolder: "/var/lib/rekey" },
   privacy: unixPrivacy,
+  moves: unixMoves,
   processes: { shell, quoted: shellWord },
   schedule: "systemd",
   hasSecretService: true,

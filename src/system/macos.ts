@@ -1,6 +1,7 @@
 import type { Surroundings } from "./paths.ts";
 import type { System } from "./system.ts";
 import { inHome, unixPaths } from "./unix/paths.ts";
+import { unixMoves } from "./unix/moves.ts";
 import { unixPrivacy } from "./unix/privacy.ts";
 import { shell, shellWord } from "./unix/shell.ts";
 
@@ -8,6 +9,7 @@ export const macos: System = {
   os: "darwin",
   paths: { ...unixPaths, baseFolders, sharedFolder: undefined },
   privacy: unixPrivacy,
+  moves: unixMoves,
   processes: { shell, quoted: shellWord },
   schedule: "launchd",
   hasSecretService: false,

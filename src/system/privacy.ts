@@ -18,6 +18,8 @@ export interface Access {
   readonly isOpen: boolean;
   readonly othersRead: boolean;
   readonly othersWrite: boolean;
+  /** Whether others get rights to what is made in the folder, whoever makes it. */
+  readonly handsOn: boolean;
   /** What says so, for messages: `mode 0644`. */
   readonly shown: string;
 }
@@ -47,6 +49,8 @@ export interface Privacy {
   makePrivate(path: string): void;
   /** Takes from others what lets them change a file or folder. */
   takeWriting(path: string): void;
+  /** Makes an empty file that is its user's alone, where nothing of that name is. @returns it, open for writing. */
+  createFile(path: string): number;
   /** Makes a folder that is its user's alone from its beginning, with its parents, unless it is there. */
   makeFolder(path: string): void;
   /** @throws when it is a link, or no folder. */

@@ -1,4 +1,5 @@
 import type { Paths } from "./paths.ts";
+import type { Moves } from "./moves.ts";
 import type { Privacy } from "./privacy.ts";
 import type { ProcessControl } from "./processes.ts";
 
@@ -12,6 +13,7 @@ export interface System {
   readonly paths: Paths;
   /** Whose files and folders are, and who else may use them. */
   readonly privacy: Privacy;
+  readonly moves: Moves;
   /** Shells, signals, and which processes run. */
   readonly processes: ProcessControl;
   /** What runs programs at a time, unless another is asked for. */

@@ -109,7 +109,7 @@ function accessFindings(own: Own, folders: Folders): Finding[] {
   const access = HERE.privacy.access(path, info);
   if (path === folders.config && (isTrusted(access) || isReadOnly(path))) return [];
   if (!access.isMine) return [ofAnother(own, access, folders)];
-  const isOpen = isNamed ? access.othersWrite : access.isOpen;
+  const isOpen = isNamed ? access.othersWrite || access.handsOn : access.isOpen;
   if (!isOpen && (isNamed || !access.isShut)) return [];
   return [{
     code: "file_mode",

@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  closeSync,
   constants,
   fchmodSync,
   fstatSync,
@@ -7,13 +8,12 @@ import {
   mkdirSync,
   openSync,
 } from "node:fs";
-import { closeSync } from "node:fs";
 import process from "node:process";
 import type { Access, Facts, HeldFolder, Privacy } from "../privacy.ts";
 import { shellWord } from "./shell.ts";
 import { unsafeOnWay } from "./way.ts";
 
-const { O_NOFOLLOW = 0, O_RDONLY } = constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = constants;
 const [FILE_MODE, FOLDER_MODE] = [0o600, 0o700];
 const [READ_BY_OTHERS, WRITE_BY_OTHERS, ANY_BY_OTHERS] = [0o044, 0o022, 0o077];
 
@@ -33,6 +33,8 @@ export const unixPrivacy: Privacy = {
   takeWriting(path) {
     chmodSync(path, Deno.statSync(path).mode! & 0o777 & ~WRITE_BY_OTHERS);
   },
+
+  createFile: (path) => openSync(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, FILE_MODE),
 
   makeFolder(path) {
     mkdirSync(path, { recursive: true, mode: FOLDER_MODE });
@@ -76,6 +78,8 @@ function accessOf(facts: Facts): Access {
     isOpen: (mode & ANY_BY_OTHERS) !== 0,
     othersRead: (mode & READ_BY_OTHERS) !== 0 && !isForGroup(facts, me),
     othersWrite: (mode & WRITE_BY_OTHERS) !== 0,
+    // The umask of whoever makes it says so.
+    handsOn: false,
     shown: `mode ${mode.toString(8).padStart(4, "0")}`,
   };
 }

@@ -1,34 +1,96 @@
-import { mkdirSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync } from "node:fs";
+import { win32 } from "node:path";
+import { RekeyError } from "../../core/errors.ts";
+import { infoOf } from "../file_info.ts";
 import type { Access, HeldFolder, Privacy } from "../privacy.ts";
+import { type SecurityApi, securityApi } from "./api.ts";
+import { judged, KEEPERS, others } from "./judgement.ts";
+import { unsafeOnWay } from "./way.ts";
 
-const MINE: Access = {
-  isMine: true,
-  mayFix: true,
-  isSystems: false,
-  owner: "this user",
-  isPrivate: true,
-  isShut: false,
-  isOpen: false,
-  othersRead: false,
-  othersWrite: false,
-  shown: "the access list of its folder",
-};
+const { O_CREAT, O_EXCL, O_WRONLY } = constants;
 
-/** For the time being: the access list that a profile hands on. */
-export const windowsPrivacy: Privacy = {
-  access: () => MINE,
-  makePrivate() {},
-  takeWriting() {},
-  makeFolder(path) {
-    mkdirSync(path, { recursive: true });
-  },
-  holdFolder: (): HeldFolder => ({
-    access: () => MINE,
-    makePrivate() {},
-    sync() {},
-    [Symbol.dispose]() {},
-  }),
-  unsafeOnWay: () => undefined,
-  fix: (path) => `icacls "${path}"`,
-  fixOwner: (path) => `takeown /f "${path}"`,
-};
+/** Access lists: all rights for the user, SYSTEM and Administrators, and for no one else. */
+export class WindowsPrivacy implements Privacy {
+  constructor(private readonly api: SecurityApi = securityApi) {}
+
+  access(path: string, { isDirectory }: { isDirectory: boolean }): Access {
+    return judged(this.api.descriptorOf(path), isDirectory, this.api.me());
+  }
+
+  makePrivate(path: string): void {
+    const { isDirectory } = Deno.statSync(path);
+    this.api.protect(path, this.#list(isDirectory));
+    if (this.access(path, { isDirectory }).isOpen) throw stillOpen(path);
+  }
+
+  /** There is one way of taking rights away. */
+  takeWriting(path: string): void {
+    this.makePrivate(path);
+  }
+
+  makeFolder(path: string): void {
+    if (infoOf(path) !== undefined) return;
+    const parent = win32.dirname(path);
+    if (parent !== path) this.makeFolder(parent);
+    // With the list from its first moment; the runtime's own call says what is wrong if that cannot be done.
+    if (!this.api.makeFolder(path, this.#list(true))) mkdirSync(path, { recursive: true });
+  }
+
+  createFile(path: string): number {
+    if (this.api.makeFile(path, this.#list(false))) return openSync(path, O_WRONLY);
+    // Says what is wrong.
+    closeSync(openSync(path, O_CREAT | O_EXCL | O_WRONLY));
+    this.makePrivate(path);
+    return openSync(path, O_WRONLY);
+  }
+
+  holdFolder(path: string): HeldFolder {
+    const info = infoOf(path);
+    if (info?.isSymlink) throw coded("ELOOP", `${path} is a link`);
+    if (info?.isDirectory === false) throw coded("ENOTDIR", `${path} is no folder`);
+    return {
+      access: () => this.access(path, { isDirectory: true }),
+      makePrivate: () => this.makePrivate(path),
+      // NTFS writes names to its journal by itself, and there is no call for it.
+      sync() {},
+      [Symbol.dispose]() {},
+    };
+  }
+
+  unsafeOnWay(path: string) {
+    return unsafeOnWay(path, this.api, (folder) => this.fix(folder, "folder"));
+  }
+
+  fix(path: string, what: "file" | "folder" | "writing" | "reading"): string {
+    const me = this.api.me();
+    const isDirectory = what === "folder" || what === "writing";
+    const inherit = isDirectory ? "(OI)(CI)" : "";
+    const own = [...new Set([me, ...KEEPERS])].map((sid) => `"*${sid}:${inherit}F"`);
+    const strangers = others(this.api.descriptorOf(path), me).map(({ sid }) => `"*${sid}"`);
+    const removed = strangers.length === 0 ? [] : ["/remove:g", ...new Set(strangers)];
+    return [`icacls "${path}" /inheritance:r /grant:r`, ...own, ...removed].join(" ");
+  }
+
+  fixOwner(path: string): string {
+    return `icacls "${path}" /setowner "*${this.api.me()}"`;
+  }
+
+  /** In Windows' notation: nothing from the folder above, all rights, for all that a folder will hold. */
+  #list(isDirectory: boolean): string {
+    const flags = isDirectory ? "OICI" : "";
+    const keepers = [...new Set([...KEEPERS, this.api.me()])];
+    return `D:P${keepers.map((sid) => `(A;${flags};FA;;;${sid})`).join("")}`;
+  }
+}
+
+function stillOpen(path: string): RekeyError {
+  return new RekeyError(
+    "database_unusable",
+    `Cannot use ${path}: others have rights to it that cannot be taken away`,
+    { hint: "Its disk may have no access lists, as FAT has none: name a folder on NTFS" },
+  );
+}
+
+function coded(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}

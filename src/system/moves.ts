@@ -1,0 +1,9 @@
+/** Giving files other names and taking them away. What is refused is thrown as the system's calls do. */
+export interface Moves {
+  /** In one step, in place of a file that has that name. */
+  rename(from: string, to: string): void;
+  /** Takes a file away, if it is there. */
+  remove(path: string): void;
+  /** Takes a folder away with everything in it, if it is there. */
+  removeFolder(path: string): void;
+}

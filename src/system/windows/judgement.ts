@@ -1,0 +1,102 @@
+import type { Access } from "../privacy.ts";
+import type { Descriptor, Entry } from "./descriptor.ts";
+
+const [SYSTEM, ADMINISTRATORS] = ["S-1-5-18", "S-1-5-32-544"];
+const TRUSTED_INSTALLER = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464";
+const [CREATOR_OWNER, OWNER_RIGHTS] = ["S-1-3-0", "S-1-3-4"];
+
+// Whoever acts for these can do everything on the machine anyway; backups and virus scanners do.
+const OF_SYSTEM: readonly string[] = [SYSTEM, ADMINISTRATORS, TRUSTED_INSTALLER];
+
+/** Who has full rights to a private file besides its user, as in Windows' own stores of keys. */
+export const KEEPERS: readonly string[] = [SYSTEM, ADMINISTRATORS];
+
+const NAMES: Readonly<Record<string, string>> = {
+  "S-1-1-0": "Everyone",
+  "S-1-5-4": "Interactive",
+  "S-1-5-7": "Anonymous",
+  "S-1-5-11": "Authenticated Users",
+  "S-1-5-32-545": "Users",
+  "S-1-5-32-546": "Guests",
+  "S-1-5-32-547": "Power Users",
+  [SYSTEM]: "SYSTEM",
+  [ADMINISTRATORS]: "Administrators",
+  [TRUSTED_INSTALLER]: "TrustedInstaller",
+};
+
+// ACCESS_MASK of <winnt.h>, with what each is of a file / of a folder.
+const READ = 0x1; // its content / the names in it
+const [WRITE, APPEND] = [0x2, 0x4]; // / making files, folders in it
+const DELETE_CHILD = 0x40;
+const DELETE = 0x10000;
+const [WRITE_LIST, WRITE_OWNER] = [0x40000, 0x80000];
+const [GENERIC_ALL, GENERIC_WRITE, GENERIC_READ] = [0x10000000, 0x40000000, 0x80000000];
+
+const TAKES = WRITE_LIST | WRITE_OWNER | GENERIC_ALL;
+const READS = READ | GENERIC_READ | TAKES;
+const WRITES = WRITE | APPEND | DELETE | DELETE_CHILD | GENERIC_WRITE | TAKES;
+const EXCHANGES = DELETE | DELETE_CHILD | TAKES;
+
+/** How someone is called in messages. */
+export function nameOf(sid: string): string {
+  return NAMES[sid] ?? sid;
+}
+
+/** Whether someone is this user, or the system. @param me the user's identifier. */
+export function isTrusted(sid: string | undefined, me: string): boolean {
+  return sid !== undefined && (sid === me || OF_SYSTEM.includes(sid));
+}
+
+/** Who else has rights, with the rights that each has. Denials are not counted: none is needed where nothing is given. */
+export function others({ owner, entries }: Descriptor, me: string): readonly Entry[] {
+  if (entries === undefined) return [EVERYONE];
+  const isOwners = (sid: string) => sid === CREATOR_OWNER || sid === OWNER_RIGHTS;
+  const isOthers = (sid: string) => isOwners(sid) ? !isTrusted(owner, me) : !isTrusted(sid, me);
+  return entries.filter(({ allows, sid, mask }) => allows && mask !== 0 && isOthers(sid));
+}
+
+const EVERYONE: Entry = {
+  allows: true,
+  sid: "S-1-1-0",
+  mask: GENERIC_ALL,
+  isHere: true,
+  isHandedOn: true,
+};
+
+/** What a security descriptor means for this user and for others. */
+export function judged(descriptor: Descriptor, isDirectory: boolean, me: string): Access {
+  const { owner, entries, isProtected } = descriptor;
+  const strangers = others(descriptor, me);
+  const here = strangers.filter(({ isHere }) => isHere);
+  const may = (rights: number) => here.some(({ mask }) => (mask & rights) !== 0);
+  // An administrator's files belong to the group.
+  const isMine = isTrusted(owner, me);
+  const isShut = entries?.some(({ allows, sid }) => allows && !isOnlySystem(sid)) === false;
+  const isOpen = strangers.length > 0;
+  return {
+    isMine,
+    mayFix: isMine,
+    isSystems: owner !== undefined && OF_SYSTEM.includes(owner),
+    owner: owner === undefined ? "nobody" : nameOf(owner),
+    isPrivate: !isOpen && !isShut && (isProtected || !isDirectory),
+    isShut,
+    isOpen,
+    othersRead: may(READS),
+    othersWrite: may(WRITES),
+    handsOn: isDirectory && strangers.some(({ isHandedOn }) => isHandedOn),
+    shown: shown(strangers),
+  };
+}
+
+const isOnlySystem = (sid: string) => sid === SYSTEM || sid === TRUSTED_INSTALLER;
+
+function shown(strangers: readonly Entry[]): string {
+  if (strangers.length === 0) return "an access list without its own user";
+  const names = [...new Set(strangers.map(({ sid }) => nameOf(sid)))];
+  return `an access list with ${names.join(", ")}`;
+}
+
+/** Whether others can exchange a folder, or what is in it. */
+export function isExchangeable(descriptor: Descriptor, me: string): boolean {
+  return others(descriptor, me).some(({ isHere, mask }) => isHere && (mask & EXCHANGES) !== 0);
+}

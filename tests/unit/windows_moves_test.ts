@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { isRekeyError } from "../../src/core/errors.ts";
+import { explainFiles } from "../../src/files/file_errors.ts";
+import { whenFree } from "../../src/system/windows/moves.ts";
+import { Box } from "../support/box.ts";
+
+const refusal = (code: string) => Object.assign(new Error(code), { code });
+
+Deno.test("a file that is open elsewhere for a moment is waited for", () => {
+  const refusals = ["EBUSY", "EPERM", "EACCES"];
+  let tries = 0;
+  const done = whenFree([], () => {
+    const code = refusals[tries++];
+    if (code !== undefined) throw refusal(code);
+    return "done";
+  }, 1_000);
+  assert.deepEqual([done, tries], ["done", 4]);
+});
+
+Deno.test("a file that stays open elsewhere is an error that says so", () => {
+  using box = new Box();
+  const path = join(box.home, "f");
+  Deno.writeTextFileSync(path, "");
+  const work = () => {
+    throw refusal("EPERM");
+  };
+  const started = Date.now();
+  assert.throws(() => explainFiles(path, () => whenFree([path], work, 100)), (error) => {
+    assert.ok(isRekeyError(error, "database_unusable"));
+    assert.match(error.message, /another program has it open$/);
+    assert.match(error.hint!, /^End the programs that have it open/);
+    return true;
+  });
+  assert.ok(Date.now() - started >= 100);
+});
+
+Deno.test("what nobody may write is no file that is open elsewhere, and what is not there is said at once", () => {
+  using box = new Box();
+  const held = () => {
+    throw refusal("EPERM");
+  };
+  assert.throws(() => whenFree([box.home], held, 0), { code: "EPERM" });
+  const started = Date.now();
+  assert.throws(() =>
+    whenFree([box.home], () => {
+      throw refusal("ENOENT");
+    }, 5_000), { code: "ENOENT" });
+  assert.ok(Date.now() - started < 2_500);
+});
