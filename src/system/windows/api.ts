@@ -1,9 +1,9 @@
 import { win32 } from "node:path";
-import { type Descriptor, descriptorIn, listOffset, sidIn } from "./descriptor.ts";
+import { type Descriptor, descriptorIn, sidIn } from "./descriptor.ts";
 
 // <accctrl.h>, <winnt.h>, <sddl.h>.
 const SE_FILE_OBJECT = 1;
-const [OWNER_INFORMATION, LIST_INFORMATION, PROTECTED_LIST] = [1, 4, 0x80000000];
+const [OWNER_INFORMATION, LIST_INFORMATION, PROTECTED_LIST] = [1, 4, 0x80000004];
 const SDDL_REVISION_1 = 1;
 const [TOKEN_QUERY, TOKEN_USER] = [8, 1];
 const CURRENT_PROCESS = -1n;
@@ -32,10 +32,7 @@ function load() {
       parameters: ["buffer", "i32", "u32", "pointer", "pointer", "pointer", "pointer", "buffer"],
       result: "u32",
     },
-    SetNamedSecurityInfoW: {
-      parameters: ["buffer", "i32", "u32", "pointer", "pointer", "pointer", "pointer"],
-      result: "u32",
-    },
+    SetFileSecurityW: { parameters: ["buffer", "u32", "pointer"], result: "i32" },
     ConvertStringSecurityDescriptorToSecurityDescriptorW: {
       parameters: ["buffer", "u32", "buffer", "pointer"],
       result: "i32",
@@ -76,26 +73,28 @@ export const securityApi: SecurityApi = {
     const { GetNamedSecurityInfoW } = calls();
     const status = GetNamedSecurityInfoW(name, SE_FILE_OBJECT, what, null, null, null, null, out);
     refuse(status, "GetNamedSecurityInfoW", path);
-    return withMemory(out[0]!, (_at, bytes) => descriptorIn(bytes));
-  },
-
-  protect(path, sddl) {
-    const what = (LIST_INFORMATION | PROTECTED_LIST) >>> 0;
-    withDescriptor(sddl, (at, bytes) => {
-      const list = Deno.UnsafePointer.create(at + BigInt(listOffset(bytes)));
-      const name = wide(plain(path));
-      const { SetNamedSecurityInfoW } = calls();
-      const status = SetNamedSecurityInfoW(name, SE_FILE_OBJECT, what, null, null, list, null);
-      refuse(status, "SetNamedSecurityInfoW", path);
+    return withMemory(out[0]!, (pointer) => {
+      const length = calls().GetSecurityDescriptorLength(pointer);
+      return descriptorIn(new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, length)));
     });
   },
 
+  protect: (path, sddl) =>
+    withDescriptor(sddl, (descriptor) => {
+      // And not SetNamedSecurityInfoW, with which Wine adds what the folder above hands on.
+      const done = calls().SetFileSecurityW(wide(plain(path)), PROTECTED_LIST, descriptor) !== 0;
+      if (!done) throw failed("SetFileSecurityW", path, "EACCES");
+    }),
+
   makeFolder: (path, sddl) =>
-    withDescriptor(sddl, (at) => calls().CreateDirectoryW(wide(plain(path)), attributes(at)) !== 0),
+    withDescriptor(
+      sddl,
+      (descriptor) => calls().CreateDirectoryW(wide(plain(path)), attributes(descriptor)) !== 0,
+    ),
 
   makeFile: (path, sddl) =>
-    withDescriptor(sddl, (at) => {
-      const [name, access] = [wide(plain(path)), attributes(at)];
+    withDescriptor(sddl, (descriptor) => {
+      const [name, access] = [wide(plain(path)), attributes(descriptor)];
       const { CreateFileW, CloseHandle } = calls();
       const handle = CreateFileW(name, GENERIC_WRITE, SHARE_ALL, access, CREATE_NEW, 0, 0n);
       if (BigInt(handle) === INVALID_HANDLE) return false;
@@ -105,11 +104,11 @@ export const securityApi: SecurityApi = {
 };
 
 /** SECURITY_ATTRIBUTES: its own size, the descriptor, and that no child process inherits the handle. */
-function attributes(descriptor: bigint): BigUint64Array<ArrayBuffer> {
-  return BigUint64Array.of(24n, descriptor, 0n);
+function attributes(descriptor: Deno.PointerObject): BigUint64Array<ArrayBuffer> {
+  return BigUint64Array.of(24n, Deno.UnsafePointer.value(descriptor), 0n);
 }
 
-function withDescriptor<T>(sddl: string, use: (at: bigint, bytes: Uint8Array) => T): T {
+function withDescriptor<T>(sddl: string, use: (descriptor: Deno.PointerObject) => T): T {
   const out = new BigUint64Array(1);
   const convert = calls().ConvertStringSecurityDescriptorToSecurityDescriptorW;
   if (convert(wide(sddl), SDDL_REVISION_1, out, null) === 0) {
@@ -119,11 +118,10 @@ function withDescriptor<T>(sddl: string, use: (at: bigint, bytes: Uint8Array) =>
 }
 
 /** Uses a descriptor that Windows has made, and gives its memory back. */
-function withMemory<T>(at: bigint, use: (at: bigint, bytes: Uint8Array) => T): T {
-  const pointer = Deno.UnsafePointer.create(at)!;
+function withMemory<T>(address: bigint, use: (descriptor: Deno.PointerObject) => T): T {
+  const pointer = Deno.UnsafePointer.create(address)!;
   try {
-    const length = calls().GetSecurityDescriptorLength(pointer);
-    return use(at, new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, length)));
+    return use(pointer);
   } finally {
     calls().LocalFree(pointer);
   }
@@ -162,7 +160,9 @@ const CODES: Readonly<Record<number, string>> = {
 };
 
 function refuse(status: number, call: string, path: string): void {
-  if (status === 0) return;
-  const error = new Error(`${call} failed for ${path}: Windows error ${status}`);
-  throw Object.assign(error, { code: CODES[status] ?? `WINDOWS_${status}` });
+  if (status !== 0) throw failed(call, path, CODES[status] ?? `WINDOWS_${status}`);
+}
+
+function failed(call: string, path: string, code: string): Error {
+  return Object.assign(new Error(`${call} failed for ${path}: ${code}`), { code });
 }

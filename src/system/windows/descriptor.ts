@@ -50,11 +50,6 @@ export function sidIn(bytes: Uint8Array): string {
   return sidAt(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0);
 }
 
-/** Where the access list begins in a self-relative security descriptor. */
-export function listOffset(bytes: Uint8Array): number {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(AT.dacl, true);
-}
-
 function sidAt(view: DataView, at: number): string {
   const parts = Array.from(
     { length: view.getUint8(at + 1) },
