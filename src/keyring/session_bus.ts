@@ -4,6 +4,7 @@ import process from "node:process";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { socketPeer } from "../core/unix_socket.ts";
 import { infoOf } from "../system/file_info.ts";
+import { HERE } from "../system/here.ts";
 import { keyringError } from "./keyring_errors.ts";
 import { refuseUnsafeWay } from "../files/safe_way.ts";
 
@@ -25,7 +26,7 @@ export interface BusPlaces {
  * `keyring_failed` when it is not this user's: the keyring was not asked, and may hold a secret.
  */
 export function refuseUnsafeBus({ address, runtimeFolder }: BusPlaces): void {
-  if (process.geteuid === undefined || Deno.build.os === "darwin") return;
+  if (!HERE.hasSecretService) return;
   const addresses = addressesIn(address);
   addresses.forEach((text) => refuseUnsafeSocket(socketOf(text)));
   if (addresses.length > 0) return;

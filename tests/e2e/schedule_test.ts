@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Box, REKEY } from "../support/box.ts";
+import { readPlist } from "../support/plist.ts";
 import { schedule, withOldSecret } from "../support/scheduling.ts";
 
 // All that cron and shells have a meaning for.
@@ -39,17 +40,11 @@ Deno.test("schedule cron: the line does what it says, in cron's own surroundings
   assert.equal(Deno.readTextFileSync(join(box.home, "done")), SAID);
 });
 
-Deno.test("schedule launchd: a property list that others can read", async () => {
+Deno.test("schedule launchd: what is printed is read by another program", async () => {
   using box = new Box();
   const args = ["launchd", "--app", "x", "--", "--after", `a <b> & "c"`];
   const { files: [file] } = await schedule(box, ...args);
-  const script =
-    "import json,plistlib,sys; print(json.dumps(plistlib.loads(sys.stdin.buffer.read())))";
-  const { code, stdout, stderr } = await box.exec("/usr/bin/python3", ["-c", script], {
-    stdin: file!.content,
-  });
-  assert.equal(code, 0, stderr);
-  const plist = JSON.parse(stdout);
+  const plist = await readPlist(file!.content);
   assert.deepEqual(plist.ProgramArguments, [
     ...[REKEY, "rotate", "--force", "--if-older-than", "90d", "--reason", "scheduled"],
     ...["--after", `a <b> & "c"`],

@@ -103,7 +103,10 @@ Deno.test("schedule --remove: what no command of rekey's has installed is told h
   for (
     const [kind, how] of [
       ["cron", /crontab -l \| grep -v '# rekey-rotate-shop\$' \| crontab -/],
-      ["launchd", /launchctl unload -w .*rekey-rotate-shop\.plist/],
+      [
+        "launchd",
+        /launchctl bootout (gui\/\$\(id -u\)|system)\/rekey-rotate-shop; rm .*rekey-rotate-shop\.plist/,
+      ],
       ["windows", /Unregister-ScheduledTask -TaskName 'rekey-rotate-shop'/],
     ] as const
   ) {

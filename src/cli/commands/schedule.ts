@@ -4,7 +4,7 @@ import { RekeyError } from "../../core/errors.ts";
 import { type Context, variable } from "../context.ts";
 import { cronLine } from "../schedule/cron.ts";
 import { installUnits, removeUnits } from "../schedule/install.ts";
-import { launchdAgent } from "../schedule/launchd.ts";
+import { launchdJob } from "../schedule/launchd.ts";
 import { checkLines, type Plan, type Schedule, spelled } from "../schedule/plan.ts";
 import { systemdUnits } from "../schedule/systemd.ts";
 import { reachesOut } from "../remembered.ts";
@@ -156,7 +156,7 @@ function scheduleFor(
   context: Context,
 ): Schedule {
   if (kind === "cron") return cronLine(plan);
-  if (kind === "launchd") return launchdAgent(plan);
+  if (kind === "launchd") return launchdJob(plan, of);
   if (kind === "windows") return windowsTask(plan);
   const config = configOf(plan, context);
   if (of === "user") return systemdUnits(plan, { of, credential, config });

@@ -1,13 +1,19 @@
 import { shellWord } from "../../system/unix/shell.ts";
 import { isDaily, jobName, type Plan, type Schedule } from "./plan.ts";
 
-/** A property list for launchd (launchd.plist(5)): a job of the user's, who has the keychain. */
-export function launchdAgent(plan: Plan): Schedule {
+/**
+ * A property list for launchd (launchd.plist(5)). A user's is an agent: it runs in that user's graphical session, which
+ * has the keychain open. Root's is a daemon of the system's, which has none.
+ */
+export function launchdJob(plan: Plan, of: "user" | "system"): Schedule {
   const { program, args, variables, home, hour, minute } = plan;
   const name = jobName(plan);
+  const isAgent = of === "user";
+  const library = isAgent ? `${home}/Library` : "/Library";
+  const path = `${library}/${isAgent ? "LaunchAgents" : "LaunchDaemons"}/${name}.plist`;
+  const domain = isAgent ? "gui/$(id -u)" : "system";
   const at: [string, number][] = [["Minute", minute]];
   if (isDaily(plan)) at.unshift(["Hour", hour]);
-  const path = `${home}/Library/LaunchAgents/${name}.plist`;
   const content = `<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
 <!-- Made by rekey schedule. -->
@@ -24,17 +30,22 @@ ${pairs(Object.entries(variables).map(([key, value]) => [key, text(value)]))}  <
   <key>StartCalendarInterval</key>
   <dict>
 ${pairs(at.map(([key, value]) => [key, `<integer>${value}</integer>`]))}  </dict>
+  <!-- A machine that was off looks when it is on again. -->
+  <key>RunAtLoad</key>
+  <true/>
   <key>StandardErrorPath</key>
-  ${text(`${home}/Library/Logs/${name}.log`)}
+  ${text(`${library}/Logs/${name}.log`)}
   <key>Umask</key>
   <integer>63</integer>
 </dict>
 </plist>
 `;
+  const when = isAgent ? "each time that you log in" : "each time that the system starts";
   return {
     files: [{ path, content }],
-    next: `put it there; then \`launchctl load -w ${shellWord(path)}\``,
-    removal: `\`launchctl unload -w ${shellWord(path)}; rm ${shellWord(path)}\``,
+    next: `put it there; then \`launchctl bootstrap ${domain} ${shellWord(path)}\`: it looks at ` +
+      `once, and ${when}`,
+    removal: `\`launchctl bootout ${domain}/${name}; rm ${shellWord(path)}\``,
   };
 }
 

@@ -2,14 +2,20 @@ import { join } from "node:path";
 import process from "node:process";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { infoOf } from "../../system/file_info.ts";
-import type { KEYRING_UNAVAILABLE } from "../../keyring/keyring_errors.ts";
+import type { KEYRING_UNAVAILABLE, KeyringCode } from "../../keyring/keyring_errors.ts";
+import { remedyOn } from "../../keyring/system_hints.ts";
+import { HERE } from "../../system/here.ts";
+import type { System } from "../../system/system.ts";
 import { currentSlot } from "../../core/secret_store.ts";
 import { type Finding, NOT_USED, type NotUsed, shellWord } from "../finding.ts";
 import { remedyFor } from "../../keyring/provider_hints.ts";
 import { firstThatRuns, type OpenPatient, rekey } from "../patient.ts";
 
 /** Whether the keyring answers; a note only when no value lives in it. */
-export async function keyringCheck(patient: OpenPatient): Promise<Finding[] | NotUsed> {
+export async function keyringCheck(
+  patient: OpenPatient,
+  system: System = HERE,
+): Promise<Finding[] | NotUsed> {
   const { installation } = patient;
   const { keyring, versions, store } = installation;
   const current = versions.current()!;
@@ -25,11 +31,11 @@ export async function keyringCheck(patient: OpenPatient): Promise<Finding[] | No
     return [unused(why, rekey(patient, "store move keyring"))];
   } catch (error) {
     if (!isRekeyError(error)) throw error;
-    if (needed) return [await unavailable(patient, error)];
+    if (needed) return [await unavailable(patient, error, system)];
     // A server has none, and is none the worse for it.
     return error.code === "keyring_absent"
       ? NOT_USED
-      : [unused(error.message, await remedyOf(patient, error))];
+      : [unused(error.message, await remedyOf(patient, error, system))];
   }
 }
 
@@ -56,7 +62,12 @@ const GNOME = "gnome-keyring-daemon --start --components=secrets";
 const STARTS = [GNOME, "kwalletd6", "kwalletd5"];
 
 /** A command for the program that provides the keyring, or one that starts a program that does. */
-async function remedyOf(patient: OpenPatient, { code }: RekeyError): Promise<string | undefined> {
+async function remedyOf(
+  patient: OpenPatient,
+  { code }: RekeyError,
+  { hasSecretService, os }: System,
+): Promise<string | undefined> {
+  if (!hasSecretService) return remedyOn(os, code as KeyringCode).command;
   if (code === "keyring_absent") {
     // Another one than the usual one has nothing of ours.
     const { usual } = patient.installation.keyring;
@@ -71,20 +82,27 @@ async function remedyOf(patient: OpenPatient, { code }: RekeyError): Promise<str
   return remedyFor(code, kind)?.command;
 }
 
-async function unavailable(patient: OpenPatient, error: RekeyError): Promise<Finding> {
+async function unavailable(
+  patient: OpenPatient,
+  error: RekeyError,
+  system: System,
+): Promise<Finding> {
+  const { hasSecretService } = system;
   // A collection that held the secret and is gone is a fault of the keyring's.
   const code = error.code === "keyring_no_default"
     ? "keyring_failed"
     : error.code as Exclude<typeof KEYRING_UNAVAILABLE[number], "keyring_no_default">;
-  const bus = code === "keyring_absent" ? missingBus(patient) : undefined;
+  const bus = code === "keyring_absent" && hasSecretService ? missingBus(patient) : undefined;
   return bus ?? {
     code,
     what: error.message,
-    why:
-      `${error.hint}. Nothing is lost. A program that uses the kernel's keys instead would lose them at a restart`,
-    command: await remedyOf(patient, error) ?? null,
+    why: `${error.hint}. Nothing is lost${hasSecretService ? KERNEL_KEYS : ""}`,
+    command: await remedyOf(patient, error, system) ?? null,
   };
 }
+
+// What a user might think of, on Linux.
+const KERNEL_KEYS = ". A program that uses the kernel's keys instead would lose them at a restart";
 
 /** A session that has no bus because of how it was entered. */
 function missingBus({ variable, environment }: OpenPatient): Finding | undefined {

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { keyringCheck } from "../../src/doctor/checks/keyring.ts";
+import type { Finding } from "../../src/doctor/finding.ts";
+import type { OpenPatient } from "../../src/doctor/patient.ts";
+import { keyringError } from "../../src/keyring/keyring_errors.ts";
+import type { System } from "../../src/system/system.ts";
+import { systemOf } from "../../src/system/here.ts";
+
+/** An installation whose secret is in a keyring that fails so, entered by ssh. */
+function patient(os: System["os"], why: string): OpenPatient {
+  const keyring = {
+    reach: () => Promise.reject(keyringError(new Error(why), os)),
+    provider: () => Promise.resolve(undefined),
+  };
+  return {
+    environment: { app: { name: "shop", service: "shop" } },
+    variable: (name: string) => ({ SSH_CONNECTION: "1" })[name],
+    installation: {
+      keyring,
+      store: "keyring",
+      versions: { current: () => ({ location: "keyring", version: 1, kid: "k" }) },
+      expectUsualKeyring: () => {},
+    },
+  } as unknown as OpenPatient;
+}
+
+const TROUBLES: [os: System["os"], why: string, code: string, command: string | null][] = [
+  ["darwin", "User interaction is not allowed.", "keyring_locked", "security unlock-keychain"],
+  [
+    "darwin",
+    "A default keychain could not be found.",
+    "keyring_absent",
+    "security default-keychain",
+  ],
+  ["darwin", "Something else", "keyring_failed", "security show-keychain-info"],
+  ["windows", "Windows ERROR_NO_SUCH_LOGON_SESSION", "keyring_absent", null],
+  ["windows", "Windows error code 1", "keyring_failed", "cmdkey /list"],
+  ["linux", "failed to connect", "bus_missing", "loginctl enable-linger"],
+];
+
+for (const [os, why, code, command] of TROUBLES) {
+  Deno.test(`doctor: on ${os} "${why}" is ${code}, with that system's command`, async () => {
+    const [finding, ...more] = await keyringCheck(patient(os, why), systemOf(os)) as Finding[];
+    assert.deepEqual([finding!.code, finding!.command, more], [code, command, []]);
+    if (os !== "linux") assert.doesNotMatch(JSON.stringify(finding), /bus|kernel|gnome|systemctl/i);
+  });
+}
