@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dirname!, "../..");
+const read = (path: string) => Deno.readTextFileSync(join(ROOT, path));
+
+/** Commands that tests start by a helper of their own. */
+const STARTED_BY: Record<string, string> = { serve: "Serving\\.start", exec: "Running\\.start" };
+
+const TARGETS = ["Linux x64", "Linux arm64", "macOS x64", "macOS arm64", "Windows x64"];
+
+/** A row of a table in Markdown, cell by cell. */
+function cellsOf(line: string): string[] {
+  return line.slice(1, -1).split(/(?<!\\)\|/).map((cell) => cell.trim());
+}
+
+/** The rows below a heading line that begins so. */
+function rowsBelow(text: string, heading: string): string[][] {
+  const lines = text.slice(text.indexOf(`\n| ${heading} `) + 1).split("\n");
+  return lines.slice(2, lines.findIndex((line) => !line.startsWith("|"))).map(cellsOf);
+}
+
+const words = (text: string): string[] => text.match(/[\w-]+/g) ?? [];
+const fileOf = (name: string) => `tests/${name}_test.ts`;
+
+const commands = rowsBelow(read("README.md"), "command").map(([command]) => command!);
+const matrix = rowsBelow(read("docs/platforms.md"), "command");
+
+Deno.test("platforms: README's commands are the matrix's rows, one by one, and nothing else", () => {
+  assert.equal(matrix.length, commands.length);
+  matrix.forEach(([row], at) => {
+    assert.match(row!, /^`rekey [^`]+`$/);
+    const known = words(commands[at]!);
+    for (const word of words(row!)) assert.ok(known.includes(word), `${row}: ${word}`);
+  });
+  assert.ok(matrix.length > 25, "the test must have seen the rows");
+});
+
+Deno.test("platforms: each cell says what was done, and names the tests that do it", () => {
+  for (const [row, ...cells] of matrix) {
+    assert.equal(cells.length, TARGETS.length, row);
+    const command = words(row!)[1]!;
+    cells.forEach((cell, at) => {
+      const where = `${row} on ${TARGETS[at]}`;
+      const [, what, how] = /^(run|compiled|checked|not possible): (.+)$/.exec(cell) ?? [];
+      assert.ok(what !== undefined, `${where}: ${cell}`);
+      if (what === "not possible") return;
+      const tests = how!.split(", ").map((name) => /^`([\w/]+)`$/.exec(name)?.[1]);
+      for (const test of tests) {
+        assert.ok(test !== undefined && existsSync(join(ROOT, fileOf(test))), `${where}: ${how}`);
+      }
+      // One of them at least has the command among its words.
+      const written = `["\` ]${command}["\` ]|${STARTED_BY[command] ?? "(?!)"}`;
+      const knows = (test: string | undefined) => new RegExp(written).test(read(fileOf(test!)));
+      if (what === "run") assert.ok(tests.some(knows), `${where}: no test runs it`);
+    });
+  }
+});
+
+Deno.test("platforms: what was never started is not said to run", () => {
+  for (const [row, ...cells] of matrix) {
+    for (const cell of cells.slice(2, 4)) assert.match(cell, /^(checked|not possible): /, row);
+  }
+});
