@@ -36,8 +36,7 @@ async function made(environment: TestEnvironment): Promise<void> {
   manager.close();
 }
 
-// Newer runtimes forbid changes of the schema's text unless they are told otherwise; older ones do not know
-// the option.
+// The runtime forbids changes of the schema's text unless it is told otherwise; its types do not know the option.
 function withoutDefence({ folders }: TestEnvironment): DatabaseSync {
   const options: object = { defensive: false };
   return new DatabaseSync(join(folders.data, "agiworkforce.db"), options);
