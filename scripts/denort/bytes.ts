@@ -10,8 +10,9 @@ export function wideField(fields: DataView, at: number): number {
   return Number(fields.getBigUint64(at, true));
 }
 
-/** A name in a field of fixed length, padded with zeros. */
+/** A name in a field of fixed length, padded with zeros; empty outside the file. */
 export function nameAt(file: Uint8Array, at: number, length: number): string {
+  if (at < 0) return "";
   return new TextDecoder("latin1").decode(file.subarray(at, at + length)).replace(/\0.*$/s, "");
 }
 

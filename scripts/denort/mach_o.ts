@@ -1,7 +1,14 @@
 import { fieldsOf, partOf, roundedUp, wideField } from "./bytes.ts";
 import type { Cut } from "./cut.ts";
 import { cutSignedMachO } from "./mach_o_signed.ts";
-import { type Command, commandsOf, LOAD, SEGMENT, segmentNamed } from "./mach_o_commands.ts";
+import {
+  type Command,
+  commandOf,
+  commandsOf,
+  LOAD,
+  SEGMENT,
+  segmentNamed,
+} from "./mach_o_commands.ts";
 
 const CPU_ARM64 = 0x0100000c;
 // In the command that tells of the symbol table: where the names are, and how long they are.
@@ -46,8 +53,7 @@ function endAt(file: Uint8Array, commands: readonly Command[]): void {
   const size = file.length - wideField(fields, at + SEGMENT.fileOffset);
   fields.setBigUint64(at + SEGMENT.memorySize, BigInt(roundedUp(size, 0x1000)), true);
   fields.setBigUint64(at + SEGMENT.fileSize, BigInt(size), true);
-  const symbols = commands.find(({ type }) => type === LOAD.symbols);
-  if (symbols === undefined) throw new Error("The Mach-O file has no symbols");
+  const symbols = commandOf(LOAD.symbols, "symbol table", commands);
   const names = fields.getUint32(symbols.at + NAMES_AT, true);
   fields.setUint32(symbols.at + NAMES_SIZE, file.length - names, true);
 }

@@ -53,6 +53,13 @@ export function commandsOf(file: Uint8Array): Command[] {
   return commands;
 }
 
+/** The first command of a type. @param what it tells of. @throws {Error} when there is none. */
+export function commandOf(type: number, what: string, commands: readonly Command[]): Command {
+  const found = commands.find((command) => command.type === type);
+  if (found === undefined) throw new Error(`The Mach-O file has no ${what}`);
+  return found;
+}
+
 /** The command that loads a segment. @throws {Error} when there is none of that name. */
 export function segmentNamed(
   name: string,

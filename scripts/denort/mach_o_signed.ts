@@ -3,6 +3,7 @@ import { fieldsOf, partOf, roundedUp, wideField } from "./bytes.ts";
 import type { Cut } from "./cut.ts";
 import {
   type Command,
+  commandOf,
   commandsOf,
   HEADER,
   LOAD,
@@ -55,12 +56,14 @@ export function cutSignedMachO(file: Uint8Array): Cut {
   const { command, from, bytes } = inserted;
   const payloadBytes = wideField(fields, command.at + SEGMENT.bytes + SECTION.size);
 
-  const signature = commands.find(({ type }) => type === LOAD.codeSignature);
-  if (signature === undefined) throw new Error("The Mach-O file for arm64 is not signed");
-  // The signature is what the file ends with.
-  const signed = fields.getUint32(signature.at + 8, true) - bytes;
-  if (signed <= from) throw new Error("The signature of the Mach-O file is not at its end");
-  const unsigned = new Uint8Array(partOf(file, 0, signed + bytes).subarray(0, signed));
+  const signature = commandOf(LOAD.codeSignature, "signature", commands);
+  const signatureFrom = fields.getUint32(signature.at + 8, true);
+  const signed = signatureFrom - bytes;
+  const end = signatureFrom + fields.getUint32(signature.at + 12, true);
+  if (signed <= from || end !== file.length) {
+    throw new Error("The signature of the Mach-O file is not at its end");
+  }
+  const unsigned = partOf(file, 0, signed);
   unsigned.set(partOf(file, from + bytes, signed - from), from);
   takeOut(inserted, commands, file, unsigned);
   return { denort: sign(unsigned, inserted), payload: partOf(file, from, payloadBytes) };
@@ -119,7 +122,7 @@ function sign(unsigned: Uint8Array, { from, address }: Inserted): Uint8Array<Arr
   const fields = fieldsOf(unsigned);
   const commands = commandsOf(unsigned);
   const last = segmentNamed("__LINKEDIT", unsigned, commands);
-  const signature = commands.find(({ type }) => type === LOAD.codeSignature)!;
+  const signature = commandOf(LOAD.codeSignature, "signature", commands);
   const code = segmentNamed("__TEXT", unsigned, commands);
   const bytes = signatureBytes(unsigned.length, IDENTIFIER);
   const size = unsigned.length + bytes - from;
