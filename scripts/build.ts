@@ -13,7 +13,7 @@ import { compile, V8_FLAGS } from "./compile.ts";
 import { putAside } from "./aside.ts";
 import { findToolchain } from "./denort.ts";
 import { roundUpImage } from "./denort/pe.ts";
-import { PERMISSIONS } from "./permissions.ts";
+import { permissionFlags } from "./permissions.ts";
 import { writeAbout } from "./supply/about.ts";
 import { addonFiles } from "./supply/addon.ts";
 import { takeSources } from "./supply/sources.ts";
@@ -39,12 +39,13 @@ if (TRACED) await trace();
 // V8 takes no code that was made on another kind of machine.
 if (TARGET === HOST) await addCode(PARTS);
 const addon = await addonFiles(TARGET);
+const toolchain = await findToolchain(TARGET);
 await copyAddon();
 // Rotations load jose.
 for (const name of Object.keys(LIBRARIES).filter((name) => name !== "jose")) {
   await pack(`${PARTS}/${scriptName(name)}.js`);
 }
-await writeAbout(PARTS, sources, addon, await findToolchain(TARGET));
+await writeAbout(PARTS, sources, addon, toolchain);
 await fixTimes();
 if (!await compiledWithAddonAside()) await compileParts();
 if (TARGET.includes("windows")) await alignImage(UNFINISHED);
@@ -69,7 +70,7 @@ async function compiledWithAddonAside(): Promise<boolean> {
 
 async function compileParts(...more: string[]): Promise<void> {
   await compile(`${PARTS}/main.js`, UNFINISHED, [
-    ...PERMISSIONS.map(([flag]) => flag),
+    ...permissionFlags(toolchain.version),
     V8_FLAGS,
     // For threads that share a port.
     "--unstable-net",

@@ -28,6 +28,7 @@ export interface Toolchain {
   readonly denort: string | undefined;
   /** Path of the Deno, for this machine, of the version that denort has. */
   readonly deno: string;
+  readonly version: string;
 }
 
 /** Version of every pinned denort; only the Deno of the same one can put a program behind it. */
@@ -59,11 +60,11 @@ const found = new Map<string, Promise<Toolchain>>();
 let downloads: Promise<boolean> | undefined;
 
 async function find(target: string): Promise<Toolchain> {
-  const deno = Deno.execPath();
+  const own = { target, deno: Deno.execPath(), version: Deno.version.deno };
   const given = Deno.env.get("DENORT_BIN");
-  if (given && target === HOST) return { target, denort: given, deno };
+  if (given && target === HOST) return { ...own, denort: given };
   downloads ??= denoCanDownload();
-  if (!given && await downloads) return { target, denort: undefined, deno };
+  if (!given && await downloads) return { ...own, denort: undefined };
   const pin = pinFor(target);
   if (pin === undefined) {
     throw new Error(
@@ -73,7 +74,7 @@ async function find(target: string): Promise<Toolchain> {
   }
   const check = (content: Uint8Array) => checkPin(content, pin);
   const denort = await kept(`denort-${pin.sha256}`, check, () => cutOut(pin));
-  return { target, denort, deno: await denoOf(PINNED_DENO) };
+  return { target, denort, deno: await denoOf(PINNED_DENO), version: PINNED_DENO };
 }
 
 async function cutOut(pin: Pin): Promise<Uint8Array> {

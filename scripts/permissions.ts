@@ -1,3 +1,7 @@
+import { compareVersions } from "../src/cli/known_fixes.ts";
+
+const SYS = "--allow-sys=uid,gid,username,homedir,hostname,statfs,networkInterfaces";
+
 /**
  * The permissions that the binary is compiled with, each with its reason; README prints this list. A program
  * named without its folder would be looked for in PATH at every start, and fail without one.
@@ -10,7 +14,7 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
   ["--allow-write", "the same files, and to speak to that socket"],
   ["--allow-env", "REKEY_* and XDG_* variables, HOME, NO_COLOR"],
   [
-    "--allow-sys=uid,gid,username,homedir,hostname,statfs,networkInterfaces",
+    SYS,
     "the actor of audit rows, the owner of files, the home folder; `doctor` asks how full the disk is; `serve` on " +
     "all addresses asks which they are",
   ],
@@ -32,3 +36,12 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
     "the keyring",
   ],
 ];
+
+/**
+ * The flags of the permissions for a version of Deno. From 2.9.4 on a program must be allowed to set its umask, which a
+ * list in the flag may not name: there it gets all of `--allow-sys`.
+ */
+export function permissionFlags(deno: string): string[] {
+  const guardsUmask = compareVersions(deno, "2.9.4") >= 0;
+  return PERMISSIONS.map(([flag]) => flag === SYS && guardsUmask ? "--allow-sys" : flag);
+}

@@ -100,13 +100,14 @@ export function fixedIn({ part, fixedIn }: KnownFault): string {
 }
 
 function hasFault({ since = "0.0.0", fixedIn }: KnownFault, version: string): boolean {
-  if (compare(version, since) < 0) return false;
+  if (compareVersions(version, since) < 0) return false;
   return typeof fixedIn === "string"
-    ? compare(version, fixedIn) < 0
-    : compare(version, fixedIn.notIn) <= 0;
+    ? compareVersions(version, fixedIn) < 0
+    : compareVersions(version, fixedIn.notIn) <= 0;
 }
 
-function compare(a: string, b: string): number {
+/** Below 0 when version `a` is older than `b`, above 0 when it is newer; what follows three numbers does not count. */
+export function compareVersions(a: string, b: string): number {
   const [x, y] = [a, b].map((version) => version.match(/\d+/g)!.slice(0, 3).map(Number));
   const at = [0, 1, 2].find((at) => x![at] !== y![at]);
   return at === undefined ? 0 : (x![at] ?? 0) - (y![at] ?? 0);

@@ -5,6 +5,9 @@ import { Watch } from "./watch.ts";
 export const REKEY = Deno.env.get("REKEY_BINARY") ??
   join(import.meta.dirname!, "../../dist/rekey");
 
+/** Whether that is one: `scripts/test --runtime newest` runs the sources. */
+export const IS_COMPILED = !REKEY.endsWith("/from-source/rekey");
+
 /** How a command ended. */
 export interface Ended {
   readonly code: number;

@@ -1,5 +1,6 @@
 import { homedir, userInfo } from "node:os";
 import { dirname, resolve } from "node:path";
+import { ownProgram } from "../../core/embedded.ts";
 import { RekeyError } from "../../core/errors.ts";
 import { type Context, variable } from "../context.ts";
 import { cronLine } from "../schedule/cron.ts";
@@ -119,7 +120,7 @@ function planOf({ every, at, rotate }: ScheduleFlags, context: Context): Plan {
   return {
     app: app.name,
     dataDir: folders.dataNamed ? folders.data : undefined,
-    program: Deno.execPath(),
+    program: ownProgram(),
     args: ["rotate", "--force", ...due, ...reason, ...words],
     failure: ["rotate", "--force", "--tell-failure", "--reason", "scheduled", ...ofNotices(words)],
     variables,

@@ -1,3 +1,4 @@
+import { ownProgram } from "../../core/embedded.ts";
 import { quoted, RekeyError } from "../../core/errors.ts";
 
 import { type Address, isLocal, type Settings } from "../../serve/settings.ts";
@@ -127,10 +128,10 @@ function forgetRuntimesAddress(): void {
   Deno.env.delete("DENO_SERVE_ADDRESS");
 }
 
-/** The keyring by way of a helper; where the program is not compiled there is none to start. */
+/** The keyring by way of a helper. */
 function keyringInProcess(): KeyringAddon {
   // Asked now: once a newer program has taken its place, the system names the file that was "… (deleted)".
-  const program = Deno.execPath();
+  const program = ownProgram();
   const start = () =>
     new Deno.Command("/bin/sh", {
       args: ["-c", 'exec "$0" keyring-helper', program],

@@ -1,0 +1,36 @@
+/**
+ * Makes `dist/from-source/rekey`, which runs the program from its sources by the Deno that runs this, with the permissions
+ * and V8's flags of the binary: so the suites can be run on a Deno that no runtime for compiled programs is pinned of.
+ * What the build embeds it takes from `dist/build`.
+ */
+import { join } from "node:path";
+import { V8_FLAGS } from "./compile.ts";
+import { permissionFlags } from "./permissions.ts";
+
+const ROOT = join(import.meta.dirname!, "..");
+const FOLDER = join(ROOT, "dist/from-source");
+const EMBEDDED = ["about.json", "licenses.json.deflate", "keyring.node.br", "keyring.node.sha256"];
+
+await Deno.mkdir(FOLDER, { recursive: true });
+for (const name of EMBEDDED) {
+  await Deno.copyFile(join(ROOT, "dist/build", name), join(FOLDER, name));
+}
+await Deno.writeTextFile(join(FOLDER, "main.ts"), 'import "../../main.ts";\n');
+const flags = [
+  ...["--quiet", "--no-prompt", "--no-code-cache", "--frozen", "--cached-only"],
+  ...[...permissionFlags(Deno.version.deno), V8_FLAGS],
+];
+const words = [Deno.execPath(), "run", ...flags, join(FOLDER, "main.ts")];
+// A home of a test's own has no packages.
+const script = `#!/bin/sh\nDENO_DIR=${quoted(await denoDir())}\nexport DENO_DIR\n` +
+  `exec ${words.map(quoted).join(" ")} "$@"\n`;
+await Deno.writeTextFile(join(FOLDER, "rekey"), script, { mode: 0o755 });
+
+async function denoDir(): Promise<string> {
+  const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] });
+  return JSON.parse(new TextDecoder().decode((await info.output()).stdout)).denoDir;
+}
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
