@@ -17,6 +17,7 @@ const REASONS: Record<string, string> = {
   ERR_FS_EISDIR: "it is a folder",
   EBUSY: "another program has it open",
   EIO: "the disk is failing",
+  ENOTSUP: "its file system cannot do that",
   EMFILE: "this program has too many files open",
   ENFILE: "this machine has too many files open",
 };
@@ -29,13 +30,19 @@ export function explainFiles<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    const reason = REASONS[codeOf(error) ?? ""];
+    const reason = reasonOf(codeOf(error) ?? "");
     if (reason === undefined) throw error;
     throw new RekeyError("database_unusable", `Cannot use ${path}: ${reason}`, {
       hint: codeOf(error) === "EBUSY" ? HELD : OTHERWISE,
       cause: error,
     });
   }
+}
+
+// Windows has thousands of numbers, and no short names for them.
+function reasonOf(code: string): string | undefined {
+  const [, number] = /^WINDOWS_(\d+)$/.exec(code) ?? [];
+  return number === undefined ? REASONS[code] : `Windows reports its error ${number}`;
 }
 
 /** The system's own name of an error, such as `ENOENT`. */

@@ -11,6 +11,8 @@ import { timeOf } from "../files/file_facts.ts";
 import { readFileIfThere, removeFile, writeNewPrivateFile } from "../files/private_files.ts";
 import { HERE } from "../system/here.ts";
 import { makePrivateFolder, namesIn } from "../files/private_folders.ts";
+import { prepareLoading } from "../system/loading.ts";
+import { addonHint } from "./system_hints.ts";
 import { type BusPlaces, refuseUnsafeBus } from "./session_bus.ts";
 
 /** The part of `@napi-rs/keyring` that rekey uses. */
@@ -32,14 +34,14 @@ export interface AddonSurroundings {
 /** Loads the keyring addon. @throws {RekeyError} as {@linkcode unpackedAddon} does. */
 export function loadKeyringAddon(around: AddonSurroundings): KeyringAddon {
   const path = unpackedAddon(around);
+  prepareLoading();
   return { AsyncEntry: entriesOnThread(path, (cause) => unloadable(path, cause)) };
 }
 
 /** An addon that is there and that the system refuses. */
 export function unloadable(path: string, cause: unknown): RekeyError {
   return new RekeyError("keyring_failed", "Cannot use the keyring: its addon cannot be loaded", {
-    hint:
-      `Is ${path} on a file system that forbids programs (noexec)? XDG_CACHE_HOME names another`,
+    hint: addonHint(HERE.os, path),
     cause,
   });
 }

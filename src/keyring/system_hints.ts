@@ -94,3 +94,15 @@ export function remedyOn(os: System["os"], code: KeyringCode): Remedy {
   if (os === "darwin") return KEYCHAIN[code];
   return os === "windows" ? CREDENTIAL_MANAGER[code] : SECRET_SERVICE[code];
 }
+
+/** What to do when the system refuses to load the addon from a path. */
+export function addonHint(os: System["os"], path: string): string {
+  if (os === "windows") {
+    return "Install Microsoft's Visual C++ Redistributable, which it needs (VCRUNTIME140.dll), or use " +
+      "--store database";
+  }
+  if (os === "darwin") {
+    return `Does macOS block ${path}? Look under Privacy & Security, or use --store database`;
+  }
+  return `Is ${path} on a file system that forbids programs (noexec)? XDG_CACHE_HOME names another`;
+}

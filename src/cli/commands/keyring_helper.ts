@@ -2,6 +2,7 @@ import process from "node:process";
 import type { AsyncEntry } from "@napi-rs/keyring";
 import { asRefusal, RekeyError } from "../../core/errors.ts";
 import { type AddonSurroundings, unloadable, unpackedAddon } from "../../keyring/keyring_addon.ts";
+import { prepareLoading } from "../../system/loading.ts";
 import { confineMemory } from "../../serve/confinement.ts";
 import type { KeyringAnswer, KeyringCall } from "../../keyring/keyring_process.ts";
 import { addonSurroundings, type Context } from "../context.ts";
@@ -46,6 +47,7 @@ async function answerTo(call: KeyringCall, around: AddonSurroundings): Promise<K
 function load(path: string): typeof AsyncEntry {
   const addon = { exports: {} as { AsyncEntry: typeof AsyncEntry } };
   try {
+    prepareLoading();
     process.dlopen(addon, path);
   } catch (cause) {
     throw unloadable(path, cause);

@@ -1,5 +1,6 @@
 import { win32 } from "node:path";
 import { type Descriptor, descriptorIn, sidIn } from "./descriptor.ts";
+import { wide } from "./wide.ts";
 
 // <accctrl.h>, <winnt.h>, <sddl.h>.
 const SE_FILE_OBJECT = 1;
@@ -142,11 +143,6 @@ function currentUser(): string {
 
 function plain(path: string): string {
   return path.length > LONGEST_PLAIN ? win32.toNamespacedPath(path) : path;
-}
-
-/** Zero-terminated UTF-16. */
-function wide(text: string): Uint16Array<ArrayBuffer> {
-  return Uint16Array.from(`${text}\0`, (_, i) => `${text}\0`.charCodeAt(i));
 }
 
 const CODES: Readonly<Record<number, string>> = {
