@@ -27,11 +27,12 @@ export interface RunOptions {
  * home, data folder and keyring are out of reach.
  */
 export class Box implements Disposable {
-  readonly home = Deno.makeTempDirSync({ prefix: "rekey-test-" });
   /** Searches for leaks, when `deno task leaks` runs the tests. */
-  readonly watch = Watch.asked(this.home);
+  readonly watch: Watch | undefined;
 
-  constructor(readonly env: Record<string, string> = {}) {}
+  constructor(readonly env: Record<string, string> = {}, readonly home: string = temporary()) {
+    this.watch = Watch.asked(home);
+  }
 
   /** The app's database. */
   get database(): string {
@@ -99,6 +100,11 @@ export class Box implements Disposable {
     this.watch?.close();
     removeFolder(this.home);
   }
+}
+
+/** An empty folder, which whoever asks for it deletes. */
+export function temporary(): string {
+  return Deno.makeTempDirSync({ prefix: "rekey-test-" });
 }
 
 const TRIES = 50;

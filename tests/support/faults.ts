@@ -19,7 +19,7 @@ const said = new Set<string>();
 export function unless(possible: boolean, needed: string): boolean {
   if (possible) return false;
   // deno-lint-ignore no-console
-  if (!said.has(needed)) console.error(`!! SKIPPED: the tests of faults that need ${needed}`);
+  if (!said.has(needed)) console.error(`!! SKIPPED: the tests that need ${needed}`);
   said.add(needed);
   return true;
 }
