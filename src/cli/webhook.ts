@@ -1,3 +1,4 @@
+import { HERE } from "../system/here.ts";
 import { Buffer } from "node:buffer";
 import { createHmac, randomUUID } from "node:crypto";
 import { RekeyError } from "../core/errors.ts";
@@ -165,7 +166,7 @@ function keyIn(path: string | undefined): Uint8Array {
   const right = key.length >= KEY_BYTES.least && key.length <= KEY_BYTES.most;
   if (right && key.toString("base64") === text) return key;
   throw new RekeyError("usage", "Cannot sign what --notify-url is told: there is no key", {
-    hint: "Make one with `head -c 32 /dev/urandom | base64 > FILE` and name it by " +
+    hint: `Make one with \`${HERE.advice.makeKey}\` and name it by ` +
       "--notify-key-file; for a chat say which, as in --notify-format slack",
   });
 }

@@ -13,6 +13,14 @@ export function utf8(bytes: Uint8Array): string {
   return UTF_8.decode(bytes);
 }
 
+/** What is said of a text in UTF-16. */
+export const UTF_16 = "it is UTF-16, as PowerShell's > writes it";
+
+/** Whether bytes begin as a text in UTF-16 does: with a byte order mark of either kind. */
+export function isUtf16([first, second]: Uint8Array): boolean {
+  return (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+}
+
 /** The text of a PEM file (RFC 7468). Its blocks are ASCII, and the remarks around them may be in any encoding. */
 export function pemText(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("latin1");

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { infoOf } from "../system/file_info.ts";
+import { HERE } from "../system/here.ts";
 import type { Environment, Installation } from "../store/installation.ts";
 
 /** What is examined, and what the examination needs to know. */
@@ -29,7 +30,7 @@ export function firstThatRuns(
   commands: readonly string[],
   otherwise: string,
 ): string {
-  const folders = (variable("PATH") ?? "/usr/bin:/bin").split(":");
+  const folders = (variable("PATH") ?? "/usr/bin:/bin").split(HERE.paths.delimiter);
   const isHere = (command: string) =>
     folders.some((folder) => infoOf(join(folder, command.split(" ")[0]!)) !== undefined);
   return commands.find(isHere) ?? `# ${otherwise}`;

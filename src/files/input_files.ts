@@ -1,6 +1,7 @@
 import { RekeyError } from "../core/errors.ts";
-import { utf8 } from "../core/utf8.ts";
-import { forEachPiece, isTerminal, type Patience, withDescriptor } from "./descriptors.ts";
+import { isUtf16, utf8, UTF_16 } from "../core/utf8.ts";
+import { HERE } from "../system/here.ts";
+import { forEachPiece, type Patience } from "./descriptors.ts";
 import { readFileIfThere } from "./private_files.ts";
 
 /** Bytes that are read of an input: far more than any needs, far less than a machine has. */
@@ -49,8 +50,9 @@ export function readInputText(path: string): string {
   try {
     return utf8(bytes);
   } catch {
-    throw new RekeyError("usage", `Cannot use ${path}: it is no text, or not UTF-8`, {
-      hint: "Name another file, or convert it with iconv",
+    const is = isUtf16(bytes) ? UTF_16 : "it is no text, or not UTF-8";
+    throw new RekeyError("usage", `Cannot use ${path}: ${is}`, {
+      hint: `Name another file; ${HERE.advice.convert}`,
     });
   } finally {
     bytes.fill(0);
@@ -76,9 +78,9 @@ export function isStream(path: string): boolean {
 export function streamed(path: string, take: (piece: Uint8Array) => void): void {
   const own = descriptorOf(path);
   const shown = own === 0 ? "stdin" : path;
-  if (own !== undefined && isTerminal(own)) throw refused(shown, "it is a terminal");
+  if (own !== undefined && HERE.streams.isTerminal(own)) throw refused(shown, "it is a terminal");
   const outcome = own === undefined
-    ? withDescriptor(path, (descriptor) => forEachPiece(descriptor, PATIENCE, take)) ?? "failed"
+    ? HERE.streams.withDescriptor(path, (fd) => forEachPiece(fd, PATIENCE, take)) ?? "failed"
     : forEachPiece(own, OF_OPEN, take);
   if (outcome === "late") throw refused(shown, "nothing comes out of it");
   if (outcome === "failed") throw refused(shown, "it cannot be read");

@@ -19,11 +19,3 @@ export function isReadOnly(path: string): boolean {
     libc.close();
   }
 }
-
-/** The folder at which the file system is mounted that a path is on. */
-export function mountPoint(path: string): string {
-  const real = Deno.realPathSync(path);
-  const { dev } = Deno.statSync(real);
-  const parents = real.split("/").map((_, i, all) => all.slice(0, i + 1).join("/") || "/");
-  return parents.find((parent) => Deno.statSync(parent).dev === dev) ?? real;
-}

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
-import { forEachPiece, withDescriptor } from "./descriptors.ts";
+import { HERE } from "../system/here.ts";
+import { forEachPiece } from "./descriptors.ts";
 
 /** A process, told from another one that gets its number later. */
 export interface ProcessId {
@@ -68,6 +69,6 @@ const AT_ONCE = { first: 0, next: 0 };
 export function processText(path: string): string | undefined {
   const pieces: Uint8Array[] = [];
   const take = (piece: Uint8Array) => void pieces.push(piece);
-  const end = withDescriptor(path, (descriptor) => forEachPiece(descriptor, AT_ONCE, take));
+  const end = HERE.streams.withDescriptor(path, (fd) => forEachPiece(fd, AT_ONCE, take));
   return end === "ended" ? Buffer.concat(pieces).toString("latin1") : undefined;
 }

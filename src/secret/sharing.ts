@@ -1,3 +1,4 @@
+import { HERE } from "../system/here.ts";
 import { RekeyError } from "../core/errors.ts";
 import { isSplit } from "../etcd/client.ts";
 import { unconfigured } from "../etcd/errors.ts";
@@ -21,8 +22,8 @@ export async function mustBeShareable(
   if (etcd === undefined) throw unconfigured();
   if (!isPortable(kek)) {
     throw new RekeyError("kek_missing", "Cannot share the secret: its KEK is this machine's own", {
-      hint:
-        "Make a key file with `head -c 32 /dev/urandom | base64 > FILE`, bring it to every machine, and name it " +
+      hint: `Make a key file with \`${HERE.advice.makeKey}\`, ` +
+        "bring it to every machine, and name it " +
         "by --kek-file, REKEY_KEK_COMMAND or a systemd credential",
     });
   }

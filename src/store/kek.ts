@@ -2,7 +2,8 @@ import { Buffer } from "node:buffer";
 import { createHmac, createSecretKey, type KeyObject, randomBytes, scryptSync } from "node:crypto";
 import { join } from "node:path";
 import { RekeyError } from "../core/errors.ts";
-import { utf8 } from "../core/utf8.ts";
+import { isUtf16, utf8, UTF_16 } from "../core/utf8.ts";
+import { HERE } from "../system/here.ts";
 import { exposureOf } from "../files/exposure.ts";
 import { readFileIfThere, writeNewPrivateFile } from "../files/private_files.ts";
 import { ranCommand } from "./kek_command.ts";
@@ -234,6 +235,7 @@ function derived(
   isNew: boolean,
 ): Kek {
   // Bytes that are no text would all be the same character: the passphrase would be another, and a weaker one.
+  if (isNew && isUtf16(passphrase)) throw invalid(source, UTF_16);
   if (isNew && !isText(passphrase)) throw invalid(source, "the passphrase is no UTF-8 text");
   const text = Buffer.from(passphrase).toString().replace(/\r?\n$/, "");
   passphrase.fill(0);
@@ -274,8 +276,10 @@ function isText(bytes: Uint8Array): boolean {
 function decodeKey(data: Uint8Array, source: string): Uint8Array {
   if (data.length === KEK_BYTES) return data;
   const key = decodedKey(new TextDecoder().decode(data).trim());
+  const inUtf16 = isUtf16(data);
   data.fill(0);
   if (key !== undefined) return key;
+  if (inUtf16) throw invalid(source, UTF_16);
   throw invalid(source, `a KEK is ${KEK_BYTES} bytes, raw or as base64, base64url or hex`);
 }
 
@@ -288,7 +292,7 @@ function decodedKey(text: string): Uint8Array | undefined {
 function invalid(source: string, why: string): RekeyError {
   return new RekeyError("kek_invalid", `Cannot use the KEK from ${source}: ${why}`, {
     hint: "Give the key that the database is sealed under; for a new database one is made with " +
-      "`head -c 32 /dev/urandom | base64 > FILE`",
+      `\`${HERE.advice.makeKey}\``,
   });
 }
 

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import type { Location } from "../core/secret_store.ts";
 import { type Environment, Installation } from "./installation.ts";
 import { isThere } from "../files/file_facts.ts";
+import { HERE } from "../system/here.ts";
 import { lookInto, UNREADABLE } from "./other_database.ts";
 
 /** An app's database, wherever it is. Nothing of its secret is here. */
@@ -20,9 +21,6 @@ export interface KnownApp {
   readonly readable: boolean;
 }
 
-// Where docs and units keep what belongs to no person.
-const SYSTEM_FOLDER = "/var/lib/rekey";
-
 const MOST = 100;
 
 /**
@@ -39,10 +37,12 @@ export function knownApps(environment: Environment): KnownApp[] {
 export function elsewhere(environment: Environment): KnownApp[] {
   const { app, folders } = environment;
   const own = Installation.path(environment);
-  const system = join(SYSTEM_FOLDER, `${app.name}.db`);
+  const shared = HERE.paths.sharedFolder;
   const places = [
     Installation.defaultPath(app, folders),
-    ...Deno.build.os === "linux" ? [system, join(SYSTEM_FOLDER, app.name, `${app.name}.db`)] : [],
+    ...shared === undefined
+      ? []
+      : [join(shared, `${app.name}.db`), join(shared, app.name, `${app.name}.db`)],
   ];
   return places.filter((path) => path !== undefined && path !== own)
     .map((path) => described(path!, false))
@@ -56,9 +56,10 @@ function candidates({ app, folders }: Environment): string[] {
   // One folder an app, called like it.
   const each = (base: string) => namesIn(base).map((name) => join(base, name, `${name}.db`));
   const base = defaultData === undefined ? [] : each(dirname(defaultData));
-  const system = Deno.build.os === "linux" ? [...named(SYSTEM_FOLDER), ...each(SYSTEM_FOLDER)] : [];
+  const { sharedFolder } = HERE.paths;
+  const shared = sharedFolder === undefined ? [] : [...named(sharedFolder), ...each(sharedFolder)];
   const first = join(data, `${app.name}.db`);
-  return [...new Set([first, ...named(data), ...base, ...system])];
+  return [...new Set([first, ...named(data), ...base, ...shared])];
 }
 
 function described(path: string, used: boolean): KnownApp | undefined {

@@ -1,6 +1,8 @@
 import type { System } from "./system.ts";
 import type { Surroundings } from "./paths.ts";
 import { inHome, unixPaths } from "./unix/paths.ts";
+import { unixAdvice } from "./unix/advice.ts";
+import { UnixStreams } from "./unix/streams.ts";
 import { unixMoves } from "./unix/moves.ts";
 import { unixPrivacy } from "./unix/privacy.ts";
 import { shell, shellWord } from "./unix/shell.ts";
@@ -11,6 +13,9 @@ export const linux: System = {
   paths: { ...unixPaths, baseFolders, sharedFolder: "/var/lib/rekey" },
   privacy: unixPrivacy,
   moves: unixMoves,
+  streams: new UnixStreams("libc.so.6", 0o4000 | 0o2000000),
+  libc: "libc.so.6",
+  advice: unixAdvice,
   processes: { shell, quoted: shellWord },
   schedule: "systemd",
   hasSecretService: true,

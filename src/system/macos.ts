@@ -1,15 +1,23 @@
 import type { Surroundings } from "./paths.ts";
 import type { System } from "./system.ts";
 import { inHome, unixPaths } from "./unix/paths.ts";
+import { unixAdvice } from "./unix/advice.ts";
+import { UnixStreams } from "./unix/streams.ts";
 import { unixMoves } from "./unix/moves.ts";
 import { unixPrivacy } from "./unix/privacy.ts";
 import { shell, shellWord } from "./unix/shell.ts";
+
+// By its whole path: the loader looks for a plain name in the working folder too.
+const LIBC = "/usr/lib/libSystem.B.dylib";
 
 export const macos: System = {
   os: "darwin",
   paths: { ...unixPaths, baseFolders, sharedFolder: undefined },
   privacy: unixPrivacy,
   moves: unixMoves,
+  streams: new UnixStreams(LIBC, 0x4 | 0x1000000),
+  libc: LIBC,
+  advice: unixAdvice,
   processes: { shell, quoted: shellWord },
   schedule: "launchd",
   hasSecretService: false,

@@ -29,6 +29,8 @@ export interface Paths {
   /** Whether a path leads to the same place from every folder and drive. */
   isWhole(path: string): boolean;
   join(...parts: string[]): string;
+  /** What stands between the folders of PATH. */
+  readonly delimiter: string;
   /** How a whole path begins, for hints: `/`. */
   readonly root: string;
   /** Why a text can hardly be a path that was meant here, beyond what is so everywhere. */

@@ -1,3 +1,4 @@
+import { HERE } from "../../system/here.ts";
 import { dirname } from "node:path";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { SecretManager } from "../../secret/manager.ts";
@@ -43,7 +44,7 @@ export function databaseCheck(patient: OpenPatient): Finding[] {
   const staged = namesIn(dirname(database.path)).some((name) => name.startsWith(STAGE));
   if (left.length > 0 || staged) findings.push(unfinished(patient, left, staged));
   // Whoever has the database open empties it: a server, or a program under `exec --on-rotate`.
-  if (log > 0 && !isLockedByOthers(database.path)) findings.push(logLeft(patient, log));
+  if (log > 0 && isLockedByOthers(database.path) === false) findings.push(logLeft(patient, log));
   return findings;
 }
 
@@ -168,7 +169,7 @@ export function refused(patient: Patient, { code, message, hint = "" }: RekeyErr
         code: "database_unusable",
         what: message,
         why: hint,
-        command: `ls -ld ${shellWord(dirname(path))} ${shellWord(path)}`,
+        command: HERE.advice.show(path),
       };
   }
 }

@@ -8,10 +8,10 @@ import type { Access } from "../../system/privacy.ts";
 import { Installation } from "../../store/installation.ts";
 import { lockPath } from "../../store/lock.ts";
 import { makePrivate, takeWriting } from "../../files/private_files.ts";
-import { isReadOnly, mountPoint } from "../../files/mounts.ts";
+import { isReadOnly } from "../../files/mounts.ts";
 import { namesIn } from "../../files/private_folders.ts";
 import { unsafeWay } from "../../files/safe_way.ts";
-import { type Finding, shellWord } from "../finding.ts";
+import type { Finding } from "../finding.ts";
 import type { Patient } from "../patient.ts";
 
 const [FULL_BYTES, LOW_BYTES] = [2 ** 20, 64 * 2 ** 20];
@@ -148,6 +148,6 @@ function roomFindings({ data }: Patient["environment"]["folders"]): Finding[] {
       noNames ? "no inodes" : `${Math.floor(free / 1024)} KiB`
     } left`,
     why: "A rotation needs a few hundred KiB; without them it is refused, and nothing is lost",
-    command: `du -xah ${shellWord(mountPoint(folder))} | sort -h | tail`,
+    command: HERE.advice.largest(folder),
   }];
 }

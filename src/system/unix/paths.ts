@@ -9,6 +9,7 @@ export function inHome({ home }: Surroundings, folder: string): string | undefin
 /** How every Unix writes its paths. */
 export const unixPaths = {
   root: "/",
+  delimiter: posix.delimiter,
   join: posix.join,
   isWhole: posix.isAbsolute,
   faultOf: () => undefined,

@@ -8,6 +8,7 @@ const DEVICE = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00
 /** Paths as Windows has them: `C:\folder\file`, `\\server\share\file`. */
 export const windowsPaths: Paths = {
   root: "C:\\",
+  delimiter: win32.delimiter,
   sharedFolder: undefined,
   join: win32.join,
   baseFolders,
