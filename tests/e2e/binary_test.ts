@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { addon, packedAddon } from "../support/addon.ts";
 import { cut } from "../../scripts/denort/cut.ts";
-import { Box, REKEY } from "../support/box.ts";
+import { Box, IS_COMPILED, REKEY } from "../support/box.ts";
+
+const FROM_SOURCES = unless(IS_COMPILED, "the compiled executable");
 
 /** Runs a copy of the binary as an ordinary user without a name or a home, with nothing in its environment. */
 async function asStranger(folder: string, args: string[]) {
@@ -21,7 +23,7 @@ async function asStranger(folder: string, args: string[]) {
 
 Deno.test({
   name: "an ordinary user runs it in a folder without sources, with an empty environment",
-  ignore: unless(Deno.uid() === 0, "root"),
+  ignore: unless(Deno.uid() === 0, "root") || FROM_SOURCES,
   async fn() {
     const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
     Deno.copyFileSync(REKEY, join(folder, "rekey"));
@@ -127,7 +129,9 @@ Deno.test("a folder that the operator names keeps its mode, and must not be writ
   assert.equal((await box.run(["init", "--data-dir", ""])).code, 2);
 });
 
-Deno.test("the binary holds the keyring addon, once and packed, and none of our comments", () => {
+Deno.test("the binary holds the keyring addon, once and packed, and none of our comments", {
+  ignore: FROM_SOURCES,
+}, () => {
   const binary = Buffer.from(Deno.readFileSync(REKEY));
   const packed = Buffer.from(packedAddon()).subarray(0, 4_096);
   const first = binary.indexOf(packed);
@@ -138,7 +142,9 @@ Deno.test("the binary holds the keyring addon, once and packed, and none of our 
   assert.ok(!binary.includes(comment));
 });
 
-Deno.test("the binary is at most 6 MB larger than the runtime in it", () => {
+Deno.test("the binary is at most 6 MB larger than the runtime in it", {
+  ignore: FROM_SOURCES,
+}, () => {
   const binary = Deno.readFileSync(REKEY);
   const own = binary.length - cut(binary).denort.length;
   assert.ok(own > 1_300_000, "the packed addon alone is larger than that");

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Box, REKEY } from "../support/box.ts";
+import { Box, IS_COMPILED, REKEY } from "../support/box.ts";
 import { listener, observer, typist, verifier } from "../support/programs.ts";
 import { isThere, Running } from "../support/running.ts";
 import { openSealed } from "../support/sealed.ts";
 
 /** Without a parent of the program's, and with one. */
 const WAYS: string[][] = [[], ["--on-rotate", "signal:HUP"], ["--on-rotate", "restart"]];
+
+// Deno 2.9 gives a text without a first line for it to the shell, as the C library does.
+const RUNS_ANY_TEXT = !IS_COMPILED;
 
 async function withSecret(...flags: string[]): Promise<Box> {
   const box = new Box();
@@ -231,7 +234,7 @@ Deno.test("exec: what cannot be started is 127 or 126, in one sentence, and no s
   }
   assert.equal((await rows(box)).length, before);
   for (const flags of WAYS) {
-    for (const name of [script, strange]) {
+    for (const name of RUNS_ANY_TEXT && flags.length > 0 ? [strange] : [script, strange]) {
       const ended = await box.run(["exec", ...flags, "--json", "--", name]);
       assert.deepEqual([ended.code, ended.stdout], [126, ""]);
       assert.equal(JSON.parse(ended.stderr).error.code, "program_not_executable");

@@ -13,7 +13,7 @@ import type { Access, Facts, HeldFolder, Privacy } from "../privacy.ts";
 import { shellWord } from "./shell.ts";
 import { unsafeOnWay } from "./way.ts";
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = constants;
+const { O_CREAT, O_DIRECTORY = 0, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = constants;
 const [FILE_MODE, FOLDER_MODE] = [0o600, 0o700];
 const [READ_BY_OTHERS, WRITE_BY_OTHERS, ANY_BY_OTHERS] = [0o044, 0o022, 0o077];
 
@@ -41,7 +41,8 @@ export const unixPrivacy: Privacy = {
   },
 
   holdFolder(path): HeldFolder {
-    const fd = openSync(path, O_RDONLY | O_NOFOLLOW);
+    // By a link too: who could exchange it was looked at. Deno 2.7 follows one whatever is asked for.
+    const fd = openSync(path, O_RDONLY | O_DIRECTORY);
     return {
       access() {
         const { uid, mode } = fstatSync(fd);
