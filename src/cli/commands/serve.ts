@@ -221,7 +221,7 @@ function groupFrom(name: string): number {
   const group = groupNumber(name);
   if (group !== undefined) return group;
   throw new RekeyError("usage", `Cannot use --unix-group: there is no group ${quoted(name)}`, {
-    hint: "Name a group of this machine, as `getent group` lists them, or its number",
+    hint: "Name a group of this machine, or its number",
   });
 }
 

@@ -19,7 +19,7 @@ export function unsafeOnWay(path: string): UnsafeWay | undefined {
     const found = infoOf(next);
     // What is made below it will be this user's.
     if (found === undefined || (pending.length === 0 && !found.isSymlink)) return;
-    if (!trusted.includes(found.uid!)) return unsafe(path, next, found, false);
+    if (!trusted.includes(found.uid!)) return unsafe(next, found, false);
     if (found.isSymlink && ++links <= MOST_LINKS) {
       const target = resolve(at, Deno.readLinkSync(next));
       pending.unshift(...namesOf(target));
@@ -27,7 +27,7 @@ export function unsafeOnWay(path: string): UnsafeWay | undefined {
       continue;
     }
     const open = (found.mode! & OTHERS_WRITE) !== 0 && (found.mode! & STICKY) === 0;
-    if (found.isDirectory && open) return unsafe(path, next, found, true);
+    if (found.isDirectory && open) return unsafe(next, found, true);
     at = next;
   }
 }
@@ -42,9 +42,9 @@ function namesOf(path: string): string[] {
   return absolute.slice(parse(absolute).root.length).split("/").filter((name) => name !== "");
 }
 
-function unsafe(path: string, folder: string, info: Deno.FileInfo, isOpen: boolean): UnsafeWay {
+function unsafe(folder: string, info: Deno.FileInfo, isOpen: boolean): UnsafeWay {
   const me = process.geteuid!();
   const mine = info.uid === me || me === 0;
-  const command = isOpen && mine ? `chmod o-w ${shellWord(folder)}` : `namei -l ${shellWord(path)}`;
+  const command = isOpen && mine ? `chmod o-w ${shellWord(folder)}` : `ls -ld ${shellWord(folder)}`;
   return { folder, isOpen, command };
 }
