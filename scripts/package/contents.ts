@@ -1,7 +1,13 @@
+import { join } from "node:path";
 import { DEFAULT_APP } from "../../src/core/app.ts";
 import { completionScript } from "../../src/cli/completion/scripts.ts";
+import { launchdAgent } from "../../src/cli/schedule/launchd.ts";
 import { systemdUnits } from "../../src/cli/schedule/systemd.ts";
+import { windowsTask } from "../../src/cli/schedule/windows.ts";
 import { manualPages } from "./manual.ts";
+
+/** The systems that there are archives for. */
+export type System = "linux" | "darwin" | "windows";
 
 /** A file of a package. */
 export interface Packed {
@@ -22,15 +28,39 @@ export interface Ingredients {
 const read = (name: string) => Deno.readTextFileSync(new URL(name, import.meta.url));
 const text = (data: string): Packed => ({ data, mode: 0o644 });
 
-/** Manual pages, completions and units, by what they are and their names. */
-function extras({ version, time }: Ingredients) {
-  const date = new Date(time * 1000).toISOString().slice(0, 10);
-  return {
-    manual: [...manualPages(version, date)],
-    completions: (["bash", "zsh", "fish", "powershell"] as const)
-      .map((shell) => [shell, completionScript(shell)] as const),
-    units: [["rekey-serve.service", read("rekey-serve.service")] as const, ...rotationUnits()],
-  };
+const SHELLS = { bash: "rekey.bash", zsh: "_rekey", fish: "rekey.fish", powershell: "rekey.ps1" };
+type Shell = keyof typeof SHELLS;
+
+/** What an archive for one system has beside what all have. */
+interface SystemParts {
+  readonly binary: string;
+  readonly hasManual: boolean;
+  readonly shells: readonly Shell[];
+  /** What runs rekey by itself there, by places. */
+  readonly jobs: () => (readonly [path: string, content: string])[];
+}
+
+const SYSTEMS: Record<System, SystemParts> = {
+  linux: {
+    ...{ binary: "rekey", hasManual: true, shells: ["bash", "zsh", "fish", "powershell"] },
+    jobs: () => units().map(([name, unit]) => [`systemd/user/${name}`, unit]),
+  },
+  darwin: {
+    ...{ binary: "rekey", hasManual: true, shells: ["bash", "zsh", "fish", "powershell"] },
+    // launchd knows no variables: whoever takes it puts their own home in.
+    jobs: () =>
+      named("launchd", launchdAgent(planFor("/usr/local/bin/rekey", "/Users/NAME")).files),
+  },
+  windows: {
+    ...{ binary: "rekey.exe", hasManual: false, shells: ["powershell"] },
+    jobs: () =>
+      named("schedule", windowsTask(planFor("C:\\Program Files\\rekey\\rekey.exe", "")).files),
+  },
+};
+
+/** The manual pages of a version, dated by its commit. */
+function manual({ version, time }: Ingredients) {
+  return [...manualPages(version, new Date(time * 1000).toISOString().slice(0, 10))];
 }
 
 /** README and everything that it and the pages behind it link to, at the same places relative to each other. */
@@ -43,60 +73,61 @@ function documents(): (readonly [string, Packed])[] {
   });
 }
 
-function rotationUnits() {
-  const plan = {
-    app: DEFAULT_APP,
-    program: "/usr/bin/rekey",
+function planFor(program: string, home: string) {
+  return {
+    ...{ app: DEFAULT_APP, program, home },
     args: ["rotate", "--force", "--if-older-than", "90d", "--reason", "scheduled"],
     failure: ["rotate", "--force", "--tell-failure", "--reason", "scheduled"],
     variables: {},
     maxAge: 90 * 86_400,
-    ...{ hour: 3, minute: 0, reachesOut: false, home: "" },
+    ...{ hour: 3, minute: 0, reachesOut: false },
   };
-  return systemdUnits(plan, { of: "user", credential: undefined, config: "" }).files
-    .map(({ path, content }) => [path.replace(/^.*\//, ""), content] as const);
+}
+
+function units(): (readonly [name: string, content: string])[] {
+  const { files } = systemdUnits(planFor("/usr/bin/rekey", ""), {
+    ...{ of: "user", credential: undefined, config: "" },
+  });
+  return [["rekey-serve.service", read("rekey-serve.service")], ...named("", files)];
+}
+
+function named(folder: string, files: readonly { path: string; content: string }[]) {
+  return files.map(({ path, content }) =>
+    [join(folder, path.replace(/^.*\//, "")), content] as const
+  );
 }
 
 /** Files of the archive for machines without a package manager. */
-export function archiveFiles(ingredients: Ingredients): Map<string, Packed> {
-  const { manual, completions, units } = extras(ingredients);
-  const endings = {
-    bash: "rekey.bash",
-    zsh: "_rekey",
-    fish: "rekey.fish",
-    powershell: "rekey.ps1",
-  };
+export function archiveFiles(ingredients: Ingredients, system: System): Map<string, Packed> {
+  const { binary, hasManual, shells, jobs } = SYSTEMS[system];
   return new Map([
-    ["rekey", { data: ingredients.binary, mode: 0o755 }],
+    [binary, { data: ingredients.binary, mode: 0o755 }],
     ...documents(),
     ["LICENSES.txt", text(ingredients.licenses)],
-    ...manual.map(([name, page]) => [`man/${name}`, text(page)] as const),
-    ...completions.map(([shell, script]) =>
-      [`completions/${endings[shell]}`, text(script)] as const
+    ...(hasManual ? manual(ingredients) : [])
+      .map(([name, page]) => [`man/${name}`, text(page)] as const),
+    ...shells.map((shell) =>
+      [`completions/${SHELLS[shell]}`, text(completionScript(shell))] as const
     ),
-    ...units.map(([name, unit]) => [`systemd/user/${name}`, text(unit)] as const),
+    ...jobs().map(([path, content]) => [path, text(content)] as const),
   ]);
 }
 
 /** Files of the Debian package, by their places. */
 export function debianFiles(ingredients: Ingredients): Map<string, Packed> {
-  const { manual, completions, units } = extras(ingredients);
-  const places = {
-    bash: "usr/share/bash-completion/completions/rekey",
-    zsh: "usr/share/zsh/vendor-completions/_rekey",
-    fish: "usr/share/fish/vendor_completions.d/rekey.fish",
-    powershell: undefined,
-  };
+  const places = [
+    ["bash", "usr/share/bash-completion/completions/rekey"],
+    ["zsh", "usr/share/zsh/vendor-completions/_rekey"],
+    ["fish", "usr/share/fish/vendor_completions.d/rekey.fish"],
+  ] as const;
   return new Map([
     ["usr/bin/rekey", { data: ingredients.binary, mode: 0o755 }],
     ["usr/share/doc/rekey/copyright", text(ingredients.licenses)],
     ...documents().map(([path, packed]) => [`usr/share/doc/rekey/${path}`, packed] as const),
-    ...manual.map(([name, page]) =>
+    ...manual(ingredients).map(([name, page]) =>
       [`usr/share/man/man${name.at(-1)}/${name}`, text(page)] as const
     ),
-    ...completions.flatMap(([shell, script]) =>
-      places[shell] === undefined ? [] : [[places[shell], text(script)] as const]
-    ),
-    ...units.map(([name, unit]) => [`usr/lib/systemd/user/${name}`, text(unit)] as const),
+    ...places.map(([shell, place]) => [place, text(completionScript(shell))] as const),
+    ...units().map(([name, unit]) => [`usr/lib/systemd/user/${name}`, text(unit)] as const),
   ]);
 }

@@ -30,7 +30,7 @@ export async function writeAbout(
   const unpacked = unpackedOf(sources, Deno.cwd());
   const dependencies = described(unpacked, lock);
   const addon = describedAddon(files, lock);
-  if (files.binary.name.includes("linux")) checkCrates(files.path, files.binary.folder);
+  checkCrates(files.path, files.binary.folder);
   const runtime = await versionsOf(toolchain);
   const about: About = {
     ...await origin(),

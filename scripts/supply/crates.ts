@@ -1,5 +1,5 @@
 import { inflateSync } from "node:zlib";
-import { sectionOf } from "./elf.ts";
+import { sectionOf } from "./sections.ts";
 import { checkLicense } from "./spdx.ts";
 
 /** A Rust crate inside the addon. */

@@ -2,9 +2,8 @@
 const TABLE = 0x28, ENTRY_SIZE = 0x3a, ENTRIES = 0x3c, NAMES = 0x3e;
 
 /** Content of a section of a 64-bit ELF file; `undefined` when there is none of that name. */
-export function sectionOf(file: Uint8Array, name: string): Uint8Array | undefined {
+export function elfSection(file: Uint8Array, name: string): Uint8Array | undefined {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  if (file.length < 64 || view.getUint32(0) !== 0x7f454c46 || file[4] !== 2) return undefined;
   const header = (index: number) =>
     Number(view.getBigUint64(TABLE, true)) + index * view.getUint16(ENTRY_SIZE, true);
   const content = (at: number) => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
 import { pinFor, PINNED_DENO } from "../../scripts/denort.ts";
 import { cut } from "../../scripts/denort/cut.ts";
-import { sectionOf } from "../../scripts/supply/elf.ts";
+import { sectionOf } from "../../scripts/supply/sections.ts";
 import { EMULATED, emulated, must, REKEY_ARM64 } from "../support/arm64.ts";
 import { Box } from "../support/box.ts";
 import { listener } from "../support/programs.ts";

@@ -6,7 +6,7 @@ import { basename, dirname, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 import config from "../../deno.json" with { type: "json" };
 import { cut } from "../../scripts/denort/cut.ts";
-import { sectionOf } from "../../scripts/supply/elf.ts";
+import { sectionOf } from "../../scripts/supply/sections.ts";
 import type { Component } from "../../scripts/supply/components.ts";
 import type { Package } from "../../src/cli/about.ts";
 import { packedAddon } from "../support/addon.ts";
