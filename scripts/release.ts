@@ -1,6 +1,7 @@
 /**
  * `deno task release`: builds the commit that is checked out for each kind of machine that a runtime is pinned for, and
- * writes the binaries to `dist/release` with their packages, their bills of materials and the hashes of all.
+ * writes the binaries to `dist/release` with their packages, their bills of materials, the installer and the hashes of all.
+ * `deno task release linux-x64` is that for one kind: its files are the same.
  */
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
@@ -12,9 +13,19 @@ import { commitTime, origin } from "./supply/commit.ts";
 import { cratesIn } from "./supply/crates.ts";
 import { type Facts, sbom } from "./supply/sbom.ts";
 import { textOf } from "./supply/texts.ts";
-import { binaryNameOf, HOST, nameOf, partsOf, RELEASED } from "./target.ts";
+import {
+  binaryNameOf,
+  executableName,
+  HOST,
+  nameOf,
+  partsOf,
+  PINNED,
+  targetNamed,
+} from "./target.ts";
 
 const RELEASE = "dist/release";
+const INSTALLER = "install.sh";
+const TARGETS = Deno.args.length === 0 ? PINNED : Deno.args.map(targetNamed);
 
 /** A binary, and what the release says of it. */
 interface Made {
@@ -34,9 +45,10 @@ if (commit === null || modified) {
 await Deno.remove(RELEASE, { recursive: true }).catch(() => {});
 const all: Made[] = [];
 // Whatever is refused is refused before anything is there to be given away.
-for (const target of RELEASED) all.push(await make(target));
+for (const target of TARGETS) all.push(await make(target));
 await Deno.mkdir(RELEASE);
-const files = (await Promise.all(all.map(release))).flat();
+await Deno.copyFile(join("scripts/package", INSTALLER), join(RELEASE, INSTALLER));
+const files = [...(await Promise.all(all.map(release))).flat(), INSTALLER];
 const sums = files.map((name) => `${sha256(join(RELEASE, name))}  ${name}\n`);
 await Deno.writeTextFile(join(RELEASE, "SHA256SUMS"), sums.join(""));
 for (const { name } of Deno.readDirSync(RELEASE)) print(join(RELEASE, name));
@@ -52,8 +64,8 @@ async function make(target: string): Promise<Made> {
 
 /** Writes what is made of a binary. @returns the files' names. */
 async function release({ target, path, facts, licenses }: Made): Promise<string[]> {
-  const name = `rekey-${config.version}-${nameOf(target)}`;
-  const bill = `${name}.cdx.json`;
+  const name = executableName(`rekey-${config.version}-${nameOf(target)}`, target);
+  const bill = `rekey-${config.version}-${nameOf(target)}.cdx.json`;
   await Deno.copyFile(path, join(RELEASE, name));
   const document = JSON.stringify(sbom(facts), null, 2);
   await Deno.writeTextFile(join(RELEASE, bill), `${document}\n`);

@@ -3,11 +3,8 @@ import pins from "./pins.json" with { type: "json" };
 /** The kind of machine that this is, as Deno names it. */
 export const HOST: string = Deno.build.target;
 
-/** The kinds that a runtime is pinned for. */
+/** The kinds that a runtime is pinned for, and a release is made for. */
 export const PINNED: readonly string[] = Object.keys(pins.denort);
-
-/** The kinds that a release is made for. */
-export const RELEASED: readonly string[] = PINNED.filter((target) => target.includes("linux"));
 
 /** What files for a kind of machine are called: `linux-x64` for `x86_64-unknown-linux-gnu`. */
 export function nameOf(target: string): string {

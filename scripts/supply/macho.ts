@@ -1,28 +1,17 @@
-// Offsets in the load commands of 64-bit Mach-O files, little-endian.
-const COMMANDS = 16, FIRST_COMMAND = 32, SEGMENT_64 = 0x19, SECTIONS = 64, FIRST_SECTION = 72;
-const SECTION_BYTES = 80, SIZE = 40, OFFSET = 48;
+import { fieldsOf, nameAt, wideField } from "../denort/bytes.ts";
+import { commandsOf, LOAD, SECTION, SEGMENT } from "../denort/mach_o_commands.ts";
 
 /** Content of a section of a 64-bit Mach-O file (macOS), whatever its segment; `undefined` when there is none. */
 export function machoSection(file: Uint8Array, name: string): Uint8Array | undefined {
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  let command = FIRST_COMMAND;
-  for (let index = 0; index < view.getUint32(COMMANDS, true); index++) {
-    const found = view.getUint32(command, true) === SEGMENT_64
-      ? inSegment(file, view, command, name)
-      : undefined;
-    if (found !== undefined) return found;
-    command += view.getUint32(command + 4, true);
-  }
-  return undefined;
-}
-
-function inSegment(file: Uint8Array, view: DataView, segment: number, name: string) {
-  for (let index = 0; index < view.getUint32(segment + SECTIONS, true); index++) {
-    const at = segment + FIRST_SECTION + index * SECTION_BYTES;
-    const found = new TextDecoder("latin1").decode(file.subarray(at, at + 16)).replace(/\0.*$/, "");
-    if (found !== name) continue;
-    const start = view.getUint32(at + OFFSET, true);
-    return file.subarray(start, start + Number(view.getBigUint64(at + SIZE, true)));
+  const fields = fieldsOf(file);
+  for (const { type, at } of commandsOf(file)) {
+    if (type !== LOAD.segment) continue;
+    for (let index = 0; index < fields.getUint32(at + SEGMENT.sections, true); index++) {
+      const section = at + SEGMENT.bytes + index * SECTION.bytes;
+      if (nameAt(file, section, 16) !== name) continue;
+      const start = fields.getUint32(section + SECTION.fileOffset, true);
+      return file.subarray(start, start + wideField(fields, section + SECTION.size));
+    }
   }
   return undefined;
 }

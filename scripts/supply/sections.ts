@@ -14,14 +14,10 @@ const READERS: readonly (readonly [beginning: readonly number[], read: Reader])[
 /**
  * Content of a section of an executable or library: 64-bit ELF, PE or Mach-O. `undefined` for another file, and when it has
  * none of that name.
+ *
+ * @throws {Error} when its headers lead beyond its end.
  */
 export function sectionOf(file: Uint8Array, name: string): Uint8Array | undefined {
   const reader = READERS.find(([beginning]) => beginning.every((byte, at) => file[at] === byte));
-  try {
-    return reader?.[1](file, name);
-  } catch (error) {
-    // A header that leads beyond the file's end.
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
+  return reader?.[1](file, name);
 }
