@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { DEFAULT_APP } from "../../src/core/app.ts";
 import { completionScript } from "../../src/cli/completion/scripts.ts";
-import { launchdAgent } from "../../src/cli/schedule/launchd.ts";
+import { launchdJob } from "../../src/cli/schedule/launchd.ts";
 import { systemdUnits } from "../../src/cli/schedule/systemd.ts";
 import { windowsTask } from "../../src/cli/schedule/windows.ts";
 import { manualPages } from "./manual.ts";
@@ -49,7 +49,7 @@ const SYSTEMS: Record<System, SystemParts> = {
     ...{ binary: "rekey", hasManual: true, shells: ["bash", "zsh", "fish", "powershell"] },
     // launchd knows no variables: whoever takes it puts their own home in.
     jobs: () =>
-      named("launchd", launchdAgent(planFor("/usr/local/bin/rekey", "/Users/NAME")).files),
+      named("launchd", launchdJob(planFor("/usr/local/bin/rekey", "/Users/NAME"), "user").files),
   },
   windows: {
     ...{ binary: "rekey.exe", hasManual: false, shells: ["powershell"] },

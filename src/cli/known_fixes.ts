@@ -7,6 +7,8 @@ export interface KnownFault {
   readonly since?: string;
   /** First version without it; where no release has the fix yet, the last one that is known to have the fault. */
   readonly fixedIn: string | { readonly notIn: string };
+  /** Later versions of older lines that have the fix too. */
+  readonly backports?: readonly string[];
   /** The only system that has it. */
   readonly only?: "darwin" | "windows";
   /** Why it does not reach rekey, or what rekey does about it. */
@@ -74,7 +76,8 @@ export const KNOWN_FAULTS: readonly KnownFault[] = [
     rekey: "runs its own statements only",
   },
   {
-    ...{ id: "WAL reset", part: "SQLite", fixedIn: "3.51.3" },
+    ...{ id: "WAL reset", part: "SQLite", since: "3.7.0", fixedIn: "3.51.3" },
+    backports: ["3.50.7", "3.44.6"],
     rekey: "can meet it: several commands empty one log",
   },
   { id: "CVE-2026-11822", part: "SQLite", fixedIn: "3.53.2", rekey: NO_VIRTUAL_TABLES },
@@ -94,17 +97,22 @@ export function knownFixes(running: Running): KnownFix[] {
     }));
 }
 
-/** Where the fix is, such as `Deno 2.7.12`, or `Deno after 2.9.7`. */
-export function fixedIn({ part, fixedIn }: KnownFault): string {
-  return `${part} ${typeof fixedIn === "string" ? fixedIn : `after ${fixedIn.notIn}`}`;
+/** Where the fix is, such as `Deno 2.7.12`, `SQLite 3.51.3, 3.50.7`, or `Deno after 2.9.7`. */
+export function fixedIn({ part, fixedIn, backports = [] }: KnownFault): string {
+  if (typeof fixedIn !== "string") return `${part} after ${fixedIn.notIn}`;
+  return `${part} ${[fixedIn, ...backports].join(", ")}`;
 }
 
-function hasFault({ since = "0.0.0", fixedIn }: KnownFault, version: string): boolean {
+function hasFault(fault: KnownFault, version: string): boolean {
+  const { since = "0.0.0", fixedIn, backports = [] } = fault;
   if (compareVersions(version, since) < 0) return false;
-  return typeof fixedIn === "string"
-    ? compareVersions(version, fixedIn) < 0
-    : compareVersions(version, fixedIn.notIn) <= 0;
+  if (typeof fixedIn !== "string") return compareVersions(version, fixedIn.notIn) <= 0;
+  const isFixed = (first: string) => compareVersions(version, first) >= 0;
+  return !isFixed(fixedIn) &&
+    !backports.some((first) => lineOf(first) === lineOf(version) && isFixed(first));
 }
+
+const lineOf = (version: string) => version.split(".").slice(0, 2).join(".");
 
 /** Below 0 when version `a` is older than `b`, above 0 when it is newer; what follows three numbers does not count. */
 export function compareVersions(a: string, b: string): number {

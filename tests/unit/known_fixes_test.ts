@@ -11,6 +11,12 @@ Deno.test("a fix is in from the version on that has it", () => {
     ...[true, true, true],
     ...[false, false, false, false],
   ]);
+  // Older lines that have it too, from a later version on.
+  assert.deepEqual(["3.50.6", "3.50.7", "3.50.10", "3.51.2", "3.44.5", "3.44.6"].map(wal), [
+    ...[true, false, false],
+    ...[true, true, false],
+  ]);
+  assert.ok(!wal("3.6.23"), "from before WAL");
   assert.ok(missing("2.7.11", "99.0.0").includes("CVE-2026-49406"));
   assert.ok(!missing("2.7.12", "99.0.0").includes("CVE-2026-49406"));
 });
