@@ -21,9 +21,9 @@ import {
   type KeyringAddon,
   loadKeyringAddon,
 } from "../keyring/keyring_addon.ts";
-import { KEYRING_TIMEOUT_MS, KeyringStore } from "../keyring/keyring_store.ts";
+import { KeyringStore } from "../keyring/keyring_store.ts";
 import type { SessionPlaces } from "../keyring/saving.ts";
-import { keyringWays } from "../keyring/ways.ts";
+import { keyringWays, timeoutOf } from "../keyring/ways.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { etcdFrom, etcdSettingsNamed } from "./etcd_settings.ts";
 import { endingInWords, endingOf } from "./ending.ts";
@@ -101,7 +101,7 @@ export function environmentFrom(
     keyring: new KeyringStore(
       app,
       () => ways.load(load),
-      keyringTimeout(),
+      timeoutOf(ways, keyringTimeout(), isUsual && Deno.stderr.isTerminal()),
       isUsual ? ways.readQuickly : undefined,
       ways.saving,
       isUsual ? ways.look : undefined,
@@ -184,9 +184,9 @@ function oneOf<T extends string>(name: string, flag: T | undefined, allowed: rea
   });
 }
 
-function keyringTimeout(): number {
+function keyringTimeout(): number | undefined {
   const text = variable("REKEY_KEYRING_TIMEOUT");
-  return text === undefined ? KEYRING_TIMEOUT_MS : parseDuration(text) * 1000;
+  return text === undefined ? undefined : parseDuration(text) * 1000;
 }
 
 function kekSources(options: GlobalOptions): KekSources {

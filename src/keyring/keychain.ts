@@ -11,6 +11,9 @@ export type AskState = (state: Uint32Array<ArrayBuffer>) => number;
 // A whole path: the system looks for a plain name in the working folder too.
 const SECURITY = "/System/Library/Frameworks/Security.framework/Security";
 
+// Each release of rekey is asked for once, and a password may have to be looked for.
+const DIALOG_MS = 60_000;
+
 // Of <Security/SecKeychain.h> and <Security/SecBase.h>: no such keychain, no default one.
 const [UNLOCKED, UNKNOWN, ABSENT] = [1, 1, [-25294, -25307]];
 
@@ -35,6 +38,7 @@ export function keychainWays(ask?: AskState): KeyringWays {
   };
   return {
     load: (addon) => addon(),
+    dialogMs: DIALOG_MS,
     // deno-lint-ignore require-await
     async look() {
       const why = refusal();

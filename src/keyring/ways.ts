@@ -2,7 +2,7 @@ import { AskedOnce } from "./asking_entries.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 import { keychainWays } from "./keychain.ts";
 import type { KeyringAddon } from "./keyring_addon.ts";
-import type { Look, QuickRead } from "./keyring_store.ts";
+import { KEYRING_TIMEOUT_MS, type Look, type QuickRead } from "./keyring_store.ts";
 import type { Condition } from "./pulse.ts";
 import { type Saving, ServiceSaving, type SessionPlaces } from "./saving.ts";
 import type { SecretService } from "./secret_service.ts";
@@ -17,6 +17,22 @@ export interface KeyringWays {
   readonly look?: Look;
   readonly diagnose?: Diagnosis;
   readonly condition?: (service: string, limit: number) => Promise<Condition>;
+  /** How long a person may take for the system's own dialog, which is gone when the command ends; in milliseconds. */
+  readonly dialogMs?: number;
+}
+
+/**
+ * How long a call to the keyring may take, in milliseconds.
+ *
+ * @param named by the operator, if it is.
+ * @param isAttended whether someone is there who could answer a dialog.
+ */
+export function timeoutOf(
+  { dialogMs }: KeyringWays,
+  named: number | undefined,
+  isAttended: boolean,
+): number {
+  return named ?? (isAttended ? dialogMs : undefined) ?? KEYRING_TIMEOUT_MS;
 }
 
 /**

@@ -11,7 +11,7 @@ import {
 } from "../../src/keyring/keyring_errors.ts";
 import { KeyringStore } from "../../src/keyring/keyring_store.ts";
 import { remedyOn } from "../../src/keyring/system_hints.ts";
-import { keyringWays } from "../../src/keyring/ways.ts";
+import { keyringWays, timeoutOf } from "../../src/keyring/ways.ts";
 import { FakeKeyring } from "../support/fake_keyring.ts";
 
 /** Keychain Services with a keychain in some state: of its bits the first one says that it is unlocked. */
@@ -114,6 +114,15 @@ Deno.test("a keychain that would ask its user is not written to by a look", asyn
     [LOCKED, OPEN].map((ask) => keychainWays(ask).condition!("", 9)),
   );
   assert.deepEqual(conditions, ["locked", "unknown"]);
+});
+
+Deno.test("who is at a terminal has a minute for macOS' dialog; a job, a server and other systems do not wait so long", () => {
+  const [macos, windows] = (["darwin", "windows"] as const)
+    .map((os) => keyringWays(os, () => assert.fail("there is no session bus")));
+  assert.equal(timeoutOf(macos!, undefined, true), 60_000);
+  assert.equal(timeoutOf(macos!, undefined, false), 3_000);
+  assert.equal(timeoutOf(windows!, undefined, true), 3_000);
+  assert.equal(timeoutOf(macos!, 500, true), 500);
 });
 
 for (const os of ["darwin", "windows"] as const) {
