@@ -2,6 +2,8 @@ import { dirname } from "node:path";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { OWN_TABLES } from "../store/schema.ts";
 import type { Installation } from "../store/installation.ts";
+import { mustBeAlone } from "../store/alone.ts";
+import { HERE } from "../system/here.ts";
 import { exclusively } from "../store/lock.ts";
 import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
 import { removeFile } from "../files/private_files.ts";
@@ -20,6 +22,7 @@ export async function destroy(installation: Installation): Promise<void> {
   const rows = inKeyring(installation);
   // A keyring that cannot be used refuses here, where everything is still as it was.
   if (rows[0] !== undefined) await keyring.reach(currentSlot(rows[0]));
+  if (!HERE.moves.takesOpenFiles && !hasOtherTables(installation)) mustBeAlone(database);
   // From here on there is no way back: a command that finds this finishes it.
   database.transaction(() => meta.set("destroying", "yes"));
   await clearKeyring(installation, rows);
@@ -80,13 +83,20 @@ async function clearKeyring(installation: Installation, rows: Version[]): Promis
   }
 }
 
-function clearDatabase({ database, sealed }: Installation): void {
+// An application may keep tables of its own in the file, which then stays.
+function hasOtherTables({ database }: Installation): boolean {
+  const own: readonly string[] = [...OWN_TABLES, "settings"];
+  return database.tables().some((name) => !own.includes(name));
+}
+
+function clearDatabase(installation: Installation): void {
+  const { database, sealed } = installation;
   const { path } = database;
   database.transaction(() => {
     sealed.dropAll();
     database.dropTables(OWN_TABLES.filter((name) => database.tables().includes(name)));
   });
-  const shared = database.tables().some((name) => name !== "settings") || sealed.otherSettings();
+  const shared = hasOtherTables(installation) || sealed.otherSettings();
   if (shared) {
     database.wipeFreePages();
     database.truncateLog();

@@ -10,6 +10,7 @@ const HELD = ["EBUSY", "EPERM", "EACCES"];
 
 /** A file that a program has open is waited for; then `EBUSY` is thrown. */
 export const windowsMoves: Moves = {
+  takesOpenFiles: false,
   rename: (from, to) => whenFree([from, to], () => renameSync(from, to)),
   remove: (path) => whenFree([path], () => rmSync(path, { force: true })),
   removeFolder: (path) => whenFree([path], () => rmSync(path, { force: true, recursive: true })),
