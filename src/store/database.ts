@@ -2,6 +2,7 @@ import { backup, DatabaseSync, type StatementSync } from "node:sqlite";
 import { isRekeyError } from "../core/errors.ts";
 import { triggered } from "./database_refusals.ts";
 import { migrate, migrationsOf } from "./migration.ts";
+import { pragma } from "./pragma.ts";
 import { explainSqlite, isSqliteError } from "./sqlite_errors.ts";
 import type { Sql, Statement } from "../core/sql.ts";
 import { fileIdentity, isThere } from "../files/file_facts.ts";
@@ -10,6 +11,7 @@ import { makePrivateFile, mustBeRegular } from "../files/private_files.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { isSound } from "./soundness.ts";
 import { whole } from "./transaction.ts";
+import { closeAsLast, emptyLog, LOG_SETTINGS, type Logged, shortenLog } from "./write_ahead_log.ts";
 
 /** How long a writer waits for another one before it gives up, in milliseconds. */
 export const BUSY_TIMEOUT_MS = 5_000;
@@ -45,6 +47,12 @@ export class Database implements Sql {
   // The texts are few: rekey writes them, and values are never in them.
   readonly #statements = new Map<string, Statement>();
 
+  readonly #logged = (): Logged => ({
+    path: this.path,
+    sqlite: this.sqlite,
+    identity: this.identity,
+  });
+
   private constructor(
     readonly path: string,
     private readonly sqlite: DatabaseSync,
@@ -67,7 +75,8 @@ export class Database implements Sql {
       const sqlite = new DatabaseSync(path);
       try {
         sqlite.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA secure_delete = ON;
-                     PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; ${FULL_SYNC}`);
+                     PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; ${FULL_SYNC};
+                     ${LOG_SETTINGS}`);
         const database = new Database(path, sqlite, identity, waitMs);
         migrate(path, sqlite, locked ? undefined : BUSY_TIMEOUT_MS);
         sqlite.exec(`PRAGMA busy_timeout = ${waitMs}`);
@@ -171,6 +180,7 @@ export class Database implements Sql {
         this.sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; ${synchronous}`);
         const result = whole(this.sqlite, work);
         this.#commits++;
+        shortenLog(this.#logged());
         return result;
       } finally {
         this.sqlite.exec(`PRAGMA busy_timeout = ${this.waitMs}; PRAGMA synchronous = FULL`);
@@ -193,16 +203,18 @@ export class Database implements Sql {
 
   /**
    * Empties the write-ahead log into the file, so that overwritten values are in neither. Answers
-   * whether it could: a reader in another process can prevent it.
+   * whether it could: another process that reads or writes can prevent it.
+   *
+   * @param waitMs how long to wait for others, in milliseconds.
    */
   truncateLog(waitMs = 200): boolean {
     return this.explain(() => {
-      this.sqlite.exec(`PRAGMA busy_timeout = ${waitMs}`);
-      const { busy } = this.sqlite.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() as {
-        busy: number;
-      };
-      this.sqlite.exec(`PRAGMA busy_timeout = ${this.waitMs}`);
-      return busy === 0;
+      this.sqlite.exec("PRAGMA busy_timeout = 0");
+      try {
+        return emptyLog(this.#logged(), waitMs);
+      } finally {
+        this.sqlite.exec(`PRAGMA busy_timeout = ${this.waitMs}`);
+      }
     });
   }
 
@@ -214,8 +226,8 @@ export class Database implements Sql {
     this.transaction(() => {
       this.sqlite.exec("CREATE TABLE rekey_wipe (zeros BLOB)");
       const fill = this.prepare("INSERT INTO rekey_wipe VALUES (zeroblob(?))");
-      for (let free; (free = this.#pragma("freelist_count")) > 0;) {
-        fill.run(Math.min(free * this.#pragma("page_size"), WIPE_BYTES));
+      for (let free; (free = pragma(this.sqlite, "freelist_count")) > 0;) {
+        fill.run(Math.min(free * pragma(this.sqlite, "page_size"), WIPE_BYTES));
       }
       this.sqlite.exec("DROP TABLE rekey_wipe");
     });
@@ -284,25 +296,9 @@ export class Database implements Sql {
     }
   }
 
-  #pragma(name: "freelist_count" | "page_size"): number {
-    return Number(Object.values(this.sqlite.prepare(`PRAGMA ${name}`).get()!)[0]);
-  }
-
   #hasTriggers(): boolean {
     return this.sqlite.prepare(
       "SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND (tbl_name = 'settings' OR tbl_name GLOB 'rekey_*')",
     ).get() !== undefined;
-  }
-}
-
-/** Has SQLite delete the files beside a database that reading has left, unless another program uses them. */
-export function closeAsLast(path: string): void {
-  // Opened for writing, one that was destroyed meanwhile would be made anew.
-  if (!isThere(path)) return;
-  const sqlite = new DatabaseSync(path);
-  try {
-    sqlite.exec(`${FULL_SYNC}; SELECT count(*) FROM sqlite_schema`);
-  } finally {
-    sqlite.close();
   }
 }

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { newer, numberedByOthers, otherSettings, renumbered } from "./database_refusals.ts";
 import { lockPath, takeLock } from "./lock.ts";
+import { pragma } from "./pragma.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { whole } from "./transaction.ts";
 
@@ -10,7 +11,7 @@ import { whole } from "./transaction.ts";
  * @throws {RekeyError} `database_foreign`, `database_newer` or `database_damaged` when it is no file of this rekey's.
  */
 export function migrationsOf(path: string, sqlite: DatabaseSync): number {
-  const applied = userVersion(sqlite);
+  const applied = pragma(sqlite, "user_version");
   const ours = hasTable(sqlite, "rekey_meta");
   // An application's own numbering of its own tables: taking it over would break its migrations.
   if (applied !== 0 && !ours) throw numberedByOthers(path, applied);
@@ -38,7 +39,7 @@ function bringUpToDate(path: string, sqlite: DatabaseSync): void {
   if (journalMode(sqlite) !== "wal") sqlite.exec("PRAGMA journal_mode = WAL");
   whole(sqlite, () => {
     // Asked again: another process may have been first.
-    const applied = userVersion(sqlite);
+    const applied = pragma(sqlite, "user_version");
     if (applied < 1 && hasTable(sqlite, "rekey_meta")) throw renumbered(path, applied);
     for (const migration of MIGRATIONS.slice(applied)) sqlite.exec(migration);
     if (!hasOurSettings(sqlite)) throw otherSettings(path);
@@ -49,10 +50,6 @@ function bringUpToDate(path: string, sqlite: DatabaseSync): void {
 function hasOurSettings(sqlite: DatabaseSync): boolean {
   const columns = sqlite.prepare("SELECT name, pk FROM pragma_table_info('settings')").all();
   return columns.map(({ name, pk }) => `${name}${pk}`).join() === "key1,value0,encrypted0";
-}
-
-function userVersion(sqlite: DatabaseSync): number {
-  return Number(sqlite.prepare("PRAGMA user_version").get()!.user_version);
 }
 
 function journalMode(sqlite: DatabaseSync): unknown {

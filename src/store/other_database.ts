@@ -2,8 +2,8 @@ import { statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { Location } from "../core/secret_store.ts";
 import { isThere } from "../files/file_facts.ts";
-import { closeAsLast } from "./database.ts";
 import { lockPath } from "./lock.ts";
+import { closeAsLast } from "./write_ahead_log.ts";
 
 // Databases of rekey that are not the one in use. Nothing in them is changed.
 

@@ -1,0 +1,18 @@
+/**
+ * `deno task log-stress [SECONDS [PROCESSES]]`: processes that write, read and copy one database and empty its log at
+ * once; then every commit must be in it, and the file sound.
+ */
+import { sqliteVersion } from "../src/store/sqlite_version.ts";
+import { stressLog } from "../tests/support/log_stress.ts";
+
+const [seconds = 180, processes = 30] = Deno.args.map(Number);
+const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+try {
+  const { commits, emptied, prevented, reads } = await stressLog(folder, processes, seconds);
+  const line =
+    `SQLite ${sqliteVersion()}, ${processes} processes, ${seconds} s: ${commits} commits, ` +
+    `${reads} reads and copies, log emptied ${emptied} times (prevented ${prevented}); sound, nothing lost\n`;
+  Deno.stdout.writeSync(new TextEncoder().encode(line));
+} finally {
+  Deno.removeSync(folder, { recursive: true });
+}
