@@ -1,4 +1,4 @@
-import { unless } from "../support/faults.ts";
+import { FOR_OTHERS, RUNS_FOR_OTHERS, unless } from "../support/faults.ts";
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
@@ -23,7 +23,7 @@ async function asStranger(folder: string, args: string[]) {
 
 Deno.test({
   name: "an ordinary user runs it in a folder without sources, with an empty environment",
-  ignore: unless(Deno.uid() === 0, "root") || FROM_SOURCES,
+  ignore: unless(RUNS_FOR_OTHERS, FOR_OTHERS),
   async fn() {
     const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
     Deno.copyFileSync(REKEY, join(folder, "rekey"));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Box, REKEY } from "../support/box.ts";
-import { unless } from "../support/faults.ts";
+import { FOR_OTHERS, RUNS_FOR_OTHERS, unless } from "../support/faults.ts";
 import { pause } from "../support/pause.ts";
 import { Serving } from "../support/serving.ts";
 
@@ -43,7 +43,7 @@ const coreLimit = (pid: number) =>
 
 Deno.test({
   name: "serve leaves no core dump, and no other process of its user reads its memory",
-  ignore: unless(Deno.uid() === 0, "root"),
+  ignore: unless(RUNS_FOR_OTHERS, FOR_OTHERS),
   async fn() {
     using box = await strangersBox();
     const before = `ulimit -c unlimited; exec ${AS_STRANGER} ${box.rekey} "$@"`;
@@ -63,7 +63,7 @@ Deno.test({
 
 Deno.test({
   name: "so does the process that talks to the keyring",
-  ignore: unless(Deno.uid() === 0, "root"),
+  ignore: unless(RUNS_FOR_OTHERS, FOR_OTHERS),
   async fn() {
     using box = await strangersBox();
     const start = (line: string) =>

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Box, REKEY } from "../support/box.ts";
-import { assertCivilRefusal, unless } from "../support/faults.ts";
+import { assertCivilRefusal, FOR_OTHERS, RUNS_FOR_OTHERS, unless } from "../support/faults.ts";
 import { Serving } from "../support/serving.ts";
 import { traceRun } from "../support/trace.ts";
 
@@ -140,7 +140,7 @@ Deno.test("a home that is relative is none: what is below another folder is not 
 
 Deno.test({
   name: "a home that is somebody else's, or cannot be written, is refused",
-  ignore: unless(ROOT, "root"),
+  ignore: unless(RUNS_FOR_OTHERS, FOR_OTHERS),
   async fn() {
     using box = new Box();
     const home = join(box.home, "theirs");

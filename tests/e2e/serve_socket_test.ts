@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Box, REKEY } from "../support/box.ts";
-import { unless } from "../support/faults.ts";
+import { FOR_OTHERS, RUNS_FOR_OTHERS, unless } from "../support/faults.ts";
 import { initialised } from "../support/initialised.ts";
 import { Upstream } from "../support/proxies.ts";
 import { nginxAs } from "../support/proxy_kinds.ts";
@@ -133,7 +133,7 @@ Deno.test("what would let every user in, or no one, is refused before anything l
 Deno.test(
   "a user who is not in the group is told so, and leaves no socket; a closed folder is named",
   {
-    ignore: AS_ROOT,
+    ignore: unless(RUNS_FOR_OTHERS, FOR_OTHERS),
   },
   async () => {
     using box = await initialised();

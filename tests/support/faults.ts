@@ -3,10 +3,15 @@ import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ERROR_TABLE } from "../../src/core/errors.ts";
-import { type Box, type Ended, REKEY } from "./box.ts";
+import { type Box, type Ended, IS_COMPILED, REKEY } from "./box.ts";
 
 /** Whether this process may mount; `unshare` tells without leaving anything behind. */
 export const CAN_MOUNT = Deno.uid() === 0 && succeeds("unshare", ["--mount", "true"]);
+
+/** Whether this process may run rekey as another user: its sources, and the Deno that runs them, may be root's alone. */
+export const RUNS_FOR_OTHERS = Deno.uid() === 0 && IS_COMPILED;
+/** What {@linkcode unless} says of it. */
+export const FOR_OTHERS = "root, and the compiled executable";
 
 /** Whether a program is installed. */
 export function installed(program: string): boolean {
