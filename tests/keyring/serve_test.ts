@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { REKEY } from "../support/box.ts";
 import { KeyringBox } from "../support/keyring.ts";
 import { pause } from "../support/pause.ts";
+import { childrenOf } from "../support/running.ts";
 import { Serving } from "../support/serving.ts";
 
 const code = async (response: Response) => (await response.json()).code;
@@ -163,8 +164,9 @@ Deno.test("a server whose executable was replaced still gets a new version's val
   Deno.copyFileSync(REKEY, own);
   const { pid } = serving.process;
   // The process that talks to the keyring must be started once more.
-  const children = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ");
-  for (const child of children) Deno.kill(Number(child), "SIGKILL");
+  const children = childrenOf(pid);
+  assert.ok(children.length > 0);
+  for (const child of children) Deno.kill(child, "SIGKILL");
   await box.run(["rotate", "--force"]);
   const token = await box.token();
   await eventually(() => serving.auth(token), 204);

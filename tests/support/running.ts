@@ -59,7 +59,7 @@ export class Running implements AsyncDisposable {
 
   /** The processes that it has started, those that have ended and were not taken note of among them. */
   children(): number[] {
-    return processes().filter(({ parent }) => parent === this.id).map(({ id }) => id);
+    return childrenOf(this.id);
   }
 
   /** Waits until something is so. @throws when it ends before, or after a while. */
@@ -103,6 +103,11 @@ function processes(): { id: number; parent: number }[] {
       return [];
     }
   });
+}
+
+/** Ids of a process's children. */
+export function childrenOf(pid: number): number[] {
+  return processes().filter(({ parent }) => parent === pid).map(({ id }) => id);
 }
 
 /** Whether there is such a process, be it one that has ended and was not taken note of. */
