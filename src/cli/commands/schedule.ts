@@ -120,7 +120,7 @@ function planOf({ every, at, rotate }: ScheduleFlags, context: Context): Plan {
   return {
     app: app.name,
     dataDir: folders.dataNamed ? folders.data : undefined,
-    program: ownProgram(),
+    program: ownProgram() ?? Deno.execPath(),
     args: ["rotate", "--force", ...due, ...reason, ...words],
     failure: ["rotate", "--force", "--tell-failure", "--reason", "scheduled", ...ofNotices(words)],
     variables,

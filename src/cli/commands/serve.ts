@@ -58,9 +58,11 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
   confineMemory();
   forgetRuntimesAddress();
   const output = new Output(context.output.options, lenientStreams);
+  // Asked now: once a newer program has taken its place, the system names the file that was "… (deleted)".
+  const program = ownProgram();
   const environment = environmentFrom(
     globals,
-    Deno.build.standalone ? keyringInProcess : undefined,
+    program === undefined ? undefined : () => keyringInProcess(program),
   );
   const knowledge = usesEtcd(environment) ? knowledgeFor(options) : undefined;
   const certificate = certificateFrom(options);
@@ -128,10 +130,8 @@ function forgetRuntimesAddress(): void {
   Deno.env.delete("DENO_SERVE_ADDRESS");
 }
 
-/** The keyring by way of a helper. */
-function keyringInProcess(): KeyringAddon {
-  // Asked now: once a newer program has taken its place, the system names the file that was "… (deleted)".
-  const program = ownProgram();
+/** The keyring by way of a helper, which is the same program. */
+function keyringInProcess(program: string): KeyringAddon {
   const start = () =>
     new Deno.Command("/bin/sh", {
       args: ["-c", 'exec "$0" keyring-helper', program],
