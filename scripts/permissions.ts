@@ -25,7 +25,7 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
   ],
   [
     "--allow-ffi",
-    "the keyring addon; `serve` raises its limit of open files, keeps its memory to itself and speaks to systemd; " +
+    "the keyring addon; access lists of private files on Windows; `serve` raises its limit of open files, keeps its memory to itself and speaks to systemd; " +
     "`exec` becomes its program; which programs run and hold an old secret; who listens on an abstract session bus",
   ],
   [
