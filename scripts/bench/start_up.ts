@@ -2,6 +2,7 @@ import { Box } from "../../tests/support/box.ts";
 import { KeyringBox } from "../../tests/support/keyring.ts";
 import { compile } from "../compile.ts";
 import { KnownSecret } from "./known_secret.ts";
+import { goalBeside, Older } from "./older.ts";
 import { installPeers, peer } from "./peers.ts";
 import { type Contender, type Goal, inTurn, milliseconds, type Part } from "./result.ts";
 
@@ -19,7 +20,7 @@ const GOALS: Record<string, Goal[]> = {
   "rekey rotate, database": [least(EMPTY, 3)],
 };
 
-/** Whole processes, from their start to their end. */
+/** Whole processes, from their start to their end; beside an older binary when `REKEY_OLDER` names one. */
 export async function startUp(rounds: number): Promise<Part> {
   using folder = new Box();
   const empty = `${folder.home}/empty`;
@@ -35,6 +36,7 @@ export async function startUp(rounds: number): Promise<Part> {
   await secret.importInto(database);
   for (const box of [rotated, counted]) await box.run(["init", "--store", "database"]);
   await keyring.run(["init"]);
+  await using older = await Older.start(secret);
   const [token, ringToken] = [secret.token("somebody"), await keyring.token()];
   const exec = (program: string, ...args: string[]) => () =>
     checked(folder.exec(program, args, { env, stdin: secret.text }));
@@ -51,6 +53,9 @@ export async function startUp(rounds: number): Promise<Part> {
     [NODE]: exec("node", peer("verify.cjs"), token),
     [PYTHON]: exec("/usr/bin/python3", peer("verify.py"), token),
   };
+  for (const [name, run] of Object.entries(older?.programs() ?? {})) {
+    programs[name] = () => checked(run());
+  }
   const contenders: Contender[] = Object.entries(programs)
     .map(([name, run]) => ({ name, run: () => milliseconds(run) }));
   const medians = await inTurn(contenders, rounds);
@@ -58,7 +63,10 @@ export async function startUp(rounds: number): Promise<Part> {
     name,
     value,
     unit: "ms",
-    goals: GOALS[name] ?? [],
+    goals: [
+      ...GOALS[name] ?? [],
+      ...older === undefined ? [] : goalBeside(name.replace("rekey ", "")),
+    ],
   }));
   return { title: "Whole processes", rows };
 }
