@@ -78,7 +78,7 @@ export const KNOWN_FAULTS: readonly KnownFault[] = [
   {
     ...{ id: "WAL reset", part: "SQLite", since: "3.7.0", fixedIn: "3.51.3" },
     backports: ["3.50.7", "3.44.6"],
-    rekey: "can meet it: several commands empty one log",
+    rekey: "keeps writers out of each of its checkpoints",
   },
   { id: "CVE-2026-11822", part: "SQLite", fixedIn: "3.53.2", rekey: NO_VIRTUAL_TABLES },
   { id: "CVE-2026-11824", part: "SQLite", fixedIn: "3.53.2", rekey: NO_VIRTUAL_TABLES },
