@@ -25,15 +25,16 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
   ],
   [
     "--allow-ffi",
-    "the keyring addon; access lists of private files on Windows; `serve` raises its limit of open files, keeps its memory to itself and speaks to systemd; " +
-    "`exec` becomes its program; which programs run and hold an old secret; who listens on an abstract session bus",
+    "the keyring addon; access lists of private files on Windows; `serve` raises its limit of open files, keeps its memory " +
+    "to itself and speaks to systemd; `exec` becomes its program, or on Windows keeps it in a job; which programs run and " +
+    "hold an old secret; who listens on an abstract session bus",
   ],
   [
     "--allow-run",
     "`exec` starts the program that it is given, `schedule --install` and `--remove` start `/usr/bin/systemctl`; else only " +
-    "`/bin/sh` is started: REKEY_KEK_COMMAND and " +
-    "REKEY_PASSPHRASE_COMMAND, `rotate --before` and `--after`, and `serve` starts itself again by it, to talk to " +
-    "the keyring",
+    "the system's shell is started (`/bin/sh`, `cmd.exe`): REKEY_KEK_COMMAND and " +
+    "REKEY_PASSPHRASE_COMMAND, `rotate --before` and `--after`; `taskkill.exe`, for those that take too long on Windows; " +
+    "and `serve` starts itself again, to talk to the keyring",
   ],
 ];
 

@@ -22,11 +22,8 @@ export const NAMED: readonly Row[] = [
     what: "`/bin/sh`",
     pattern: /^\/bin\/sh$/,
     how: "starts",
-    database: ["REKEY_KEK_COMMAND"],
-    keyring: ["REKEY_KEK_COMMAND", "serve"],
-    why:
-      "runs the operator's command, with `rotate --before` and `--after` too; `serve` starts its helper for the " +
-      "keyring by it",
+    ...both(["REKEY_KEK_COMMAND"]),
+    why: "runs the operator's command, with `rotate --before` and `--after` too",
   },
   {
     what: "the program that is named",

@@ -1,4 +1,4 @@
-import { homedir, hostname, userInfo } from "node:os";
+import { homedir, hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { appNamed, DEFAULT_APP, type Folders } from "../core/app.ts";
 import { parseDuration } from "../core/duration.ts";
@@ -26,7 +26,6 @@ import type { SessionPlaces } from "../keyring/saving.ts";
 import { keyringWays, timeoutOf } from "../keyring/ways.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { etcdFrom, etcdSettingsNamed } from "./etcd_settings.ts";
-import { endingInWords, endingOf } from "./ending.ts";
 import type { Output } from "./output.ts";
 import type { Confirm } from "./terminal.ts";
 
@@ -117,7 +116,7 @@ export function environmentFrom(
     mirror: oneOf("REKEY_MIRROR", options.mirror, ["auto", "on", "off"]) ?? "auto",
     // Asked for by what writes only.
     get actor() {
-      return user ??= actor();
+      return user ??= `${HERE.processes.account()}@${hostname()}`;
     },
     clock: Date.now,
   };
@@ -162,16 +161,6 @@ function homeFolder(): string | undefined {
     : undefined;
 }
 
-function actor(): string {
-  try {
-    return `${userInfo().username}@${hostname()}`;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) throw error;
-    // A user id without a name, as containers have it.
-    return `uid ${Deno.uid()}@${hostname()}`;
-  }
-}
-
 function storeChoice(options: GlobalOptions): StoreChoice | undefined {
   return oneOf("REKEY_STORE", options.store, STORE_CHOICES);
 }
@@ -204,31 +193,21 @@ function kekSources(options: GlobalOptions): KekSources {
 const COMMAND_TIMEOUT_MS = 10_000;
 
 async function runInShell(commandLine: string): Promise<Uint8Array> {
-  const child = new Deno.Command("/bin/sh", {
-    args: ["-c", commandLine],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    child.kill("SIGKILL");
-  }, COMMAND_TIMEOUT_MS);
-  const printed = collected(child.stdout);
-  const ending = await endingOf(child);
-  clearTimeout(timer);
-  if (!late && "status" in ending && ending.status === 0) return await printed;
-  // What it has started may still hold its output open.
-  printed.catch(() => {});
-  const how = late ? `did not end within ${COMMAND_TIMEOUT_MS / 1000} s` : endingInWords(ending);
-  throw new RekeyError("kek_missing", `Cannot get the KEK: its command ${how}`, {
+  const { runLine } = await import("./command_line.ts");
+  let printed = new Uint8Array();
+  const failure = await runLine(HERE.processes.shell(commandLine), {
+    limitMs: COMMAND_TIMEOUT_MS,
+    take: (piece) => printed = joined(printed, piece),
+  });
+  if (failure === undefined) return printed;
+  throw new RekeyError("kek_missing", `Cannot get the KEK: its command ${failure}`, {
     hint: "Run the command of REKEY_KEK_COMMAND or REKEY_PASSPHRASE_COMMAND by hand",
   });
 }
 
-async function collected(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {
-  return new Uint8Array(
-    await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).arrayBuffer(),
-  );
+function joined(one: Uint8Array, other: Uint8Array): Uint8Array<ArrayBuffer> {
+  const both = new Uint8Array(one.length + other.length);
+  both.set(one);
+  both.set(other, one.length);
+  return both;
 }

@@ -1,5 +1,6 @@
 import { RekeyError } from "../core/errors.ts";
-import { endingInWords, endingOf } from "./ending.ts";
+import { HERE } from "../system/here.ts";
+import { runLine } from "./command_line.ts";
 import { withCallersUmask } from "./umask.ts";
 
 /** What a hook is told, as variables `REKEY_ROTATION_…`: names and times, nothing secret. */
@@ -22,26 +23,19 @@ export async function runHook(
   facts: Facts,
   globals: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const command = new Deno.Command("/bin/sh", {
-    args: ["-c", `exec >&2\n${commandLine}`],
-    env: { ...globals, ...variables(facts) },
-    stdin: "null",
-    stdout: "inherit",
-    stderr: "inherit",
-  });
-  const child = withCallersUmask(() => command.spawn());
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    child.kill("SIGKILL");
-  }, LONGEST_MS);
-  const ending = await endingOf(child);
-  clearTimeout(timer);
-  if ("status" in ending && ending.status === 0) return;
-  const how = late ? `did not end within ${LONGEST_MS / 60_000} minutes` : endingInWords(ending);
-  throw new RekeyError("failed", `The command of ${flag} ${how}`, {
+  const failure = await runLine(
+    HERE.processes.shellAside(commandLine),
+    { env: { ...globals, ...variables(facts) }, limitMs: LONGEST_MS, take: toStderr },
+    (command) => withCallersUmask(() => command.spawn()),
+  );
+  if (failure === undefined) return;
+  throw new RekeyError("failed", `The command of ${flag} ${failure}`, {
     hint: "Run it by hand; what it was told is in the variables REKEY_ROTATION_…",
   });
+}
+
+function toStderr(piece: Uint8Array): void {
+  for (let rest = piece; rest.length > 0;) rest = rest.subarray(Deno.stderr.writeSync(rest));
 }
 
 function variables(facts: Facts): Record<string, string> {

@@ -1,5 +1,5 @@
 import config from "../../deno.json" with { type: "json" };
-import { keepIgnored } from "./ignored_signals.ts";
+import { HERE } from "../system/here.ts";
 import { main } from "./main.ts";
 import { REQUEST_THREAD, requestThread } from "./request_thread.ts";
 import { makePrivately } from "./umask.ts";
@@ -8,11 +8,7 @@ import { makePrivately } from "./umask.ts";
 export async function start(): Promise<void> {
   makePrivately();
   if (self.name === REQUEST_THREAD) return requestThread(self);
-  // A limit on the size of files (ulimit -f) is to be an error in words and not the end in mid-write.
-  if (Deno.build.os !== "windows") {
-    await keepIgnored(() => Deno.addSignalListener("SIGXFSZ", () => {}));
-  }
-
+  HERE.processes.begin();
   // `exit` and not a natural end: a keyring call that never returns would hold the process.
   Deno.exit(await main(Deno.args, config.version));
 }

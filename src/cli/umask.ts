@@ -2,7 +2,7 @@ let callers: number | undefined;
 
 /** From here on everything that rekey makes is its user's alone, whatever the shell's umask is. */
 export function makePrivately(): void {
-  if (Deno.build.os !== "windows") callers = Deno.umask(0o077);
+  callers = Deno.umask(0o077);
 }
 
 /** Does something with the umask that rekey was started with. */

@@ -1,6 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
-
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+import { HERE } from "../system/here.ts";
 
 // A machine that sleeps does not count the time; it is asked again when it wakes up.
 const LONGEST_NAP_MS = 30_000;
@@ -14,7 +13,7 @@ export class Interruption implements Disposable {
   constructor() {
     // It may come while nobody waits for anything.
     this.#asked.promise.catch(() => {});
-    SIGNALS.forEach((signal) => Deno.addSignalListener(signal, this.#end));
+    HERE.processes.stopping.forEach((signal) => Deno.addSignalListener(signal, this.#end));
   }
 
   /** Waits for something. @throws {RekeyError} `cancelled` when the program is asked to end, or was before. */
@@ -30,7 +29,7 @@ export class Interruption implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    SIGNALS.forEach((signal) => Deno.removeSignalListener(signal, this.#end));
+    HERE.processes.stopping.forEach((signal) => Deno.removeSignalListener(signal, this.#end));
   }
 }
 

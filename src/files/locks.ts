@@ -1,4 +1,4 @@
-import { processText } from "./processes.ts";
+import { processText } from "../system/linux/proc.ts";
 
 /**
  * Whether another process has a lock on a file: SQLite has one for as long as it has a database open in WAL mode.

@@ -3,6 +3,7 @@ import type { AsyncEntry } from "@napi-rs/keyring";
 import { entriesBy, type EntryMethod } from "./keyring_entry.ts";
 import { keyringTimeout } from "./keyring_errors.ts";
 import { type ErrorCode, RekeyError } from "../core/errors.ts";
+import { kill } from "../system/kill.ts";
 
 /** A call of the addon, as a line of JSON on the helper's stdin. */
 export interface KeyringCall {
@@ -114,12 +115,7 @@ class Helper {
     this.takesCalls = false;
     clearTimeout(this.#timer);
     this.#input.abort().catch(() => {});
-    try {
-      this.child.kill("SIGKILL");
-    } catch (error) {
-      // It has ended by itself.
-      if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
-    }
+    kill(this.child, "SIGKILL");
     for (const waiting of this.#waiting.values()) {
       waiting.reject(new Error("The process that talks to the keyring has ended"));
     }

@@ -1,4 +1,5 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { HERE } from "../system/here.ts";
 import type { Soon } from "../core/soon.ts";
 import { fileIdentity } from "../files/file_facts.ts";
 import { removeFile } from "../files/private_files.ts";
@@ -71,7 +72,7 @@ export class Listener {
   renew(tls: Settings["tls"]): void {
     if (this.#stopping) return;
     this.#tls = tls;
-    if (Deno.build.os !== "linux") this.#servers.forEach((old) => old.shutdown().catch(() => {}));
+    if (!HERE.serving.sharesPorts) this.#servers.forEach((old) => old.shutdown().catch(() => {}));
     this.#listen(this.settings.address);
     this.#limit();
   }

@@ -1,10 +1,10 @@
 import { rfc3339 } from "../core/clock.ts";
 import type { FleetKeeper } from "../fleet/keeper.ts";
 import { prometheus } from "../http/prometheus.ts";
+import { HERE } from "../system/here.ts";
 import type { CertificateWatch } from "./certificate_watch.ts";
 import { raiseFileLimit } from "./file_limit.ts";
 import { reserve } from "./listener.ts";
-import { listeningSockets, stopListening } from "./listening_sockets.ts";
 import { expose } from "./measurements.ts";
 import type { Managers } from "./managers.ts";
 import { SecretOffice } from "./office.ts";
@@ -202,6 +202,7 @@ class Supervisor {
   async #renew(tls: Settings["tls"]): Promise<void> {
     const { address } = this.settings;
     if (address.kind !== "tcp") return;
+    const { listeningSockets, stopListening } = HERE.serving;
     const old = listeningSockets(address.port);
     await this.#alive(Promise.all(this.#threads.map((thread) => thread.call("renew", tls))));
     stopListening(old);

@@ -5,7 +5,10 @@ import { unixAdvice } from "./unix/advice.ts";
 import { UnixStreams } from "./unix/streams.ts";
 import { unixMoves } from "./unix/moves.ts";
 import { unixPrivacy } from "./unix/privacy.ts";
-import { shell, shellWord } from "./unix/shell.ts";
+import { linuxIdentities } from "./linux/identity.ts";
+import { linuxServing } from "./linux/serving.ts";
+import { unixProcesses } from "./unix/processes.ts";
+import { unixPrograms } from "./unix/programs.ts";
 import { faultOfPath, pathOf } from "./written_path.ts";
 
 export const linux: System = {
@@ -16,7 +19,9 @@ export const linux: System = {
   streams: new UnixStreams("libc.so.6", 0o4000 | 0o2000000),
   libc: "libc.so.6",
   advice: unixAdvice,
-  processes: { shell, quoted: shellWord },
+  processes: unixProcesses(linuxIdentities),
+  programs: unixPrograms,
+  serving: linuxServing,
   schedule: "systemd",
   hasSecretService: true,
 };

@@ -5,7 +5,10 @@ import { unixAdvice } from "./unix/advice.ts";
 import { UnixStreams } from "./unix/streams.ts";
 import { unixMoves } from "./unix/moves.ts";
 import { unixPrivacy } from "./unix/privacy.ts";
-import { shell, shellWord } from "./unix/shell.ts";
+import { askSystem, macosIdentities } from "./macos/identity.ts";
+import { plainServing } from "./serving.ts";
+import { unixProcesses } from "./unix/processes.ts";
+import { unixPrograms } from "./unix/programs.ts";
 
 // By its whole path: the loader looks for a plain name in the working folder too.
 const LIBC = "/usr/lib/libSystem.B.dylib";
@@ -18,7 +21,9 @@ export const macos: System = {
   streams: new UnixStreams(LIBC, 0x4 | 0x1000000),
   libc: LIBC,
   advice: unixAdvice,
-  processes: { shell, quoted: shellWord },
+  processes: unixProcesses(macosIdentities(askSystem)),
+  programs: unixPrograms,
+  serving: { ...plainServing, hasUnixSockets: true },
   schedule: "launchd",
   hasSecretService: false,
 };

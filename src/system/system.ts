@@ -2,6 +2,8 @@ import type { Paths } from "./paths.ts";
 import type { Moves } from "./moves.ts";
 import type { Privacy } from "./privacy.ts";
 import type { ProcessControl } from "./processes.ts";
+import type { Programs } from "./programs.ts";
+import type { Serving } from "./serving.ts";
 import type { Streams } from "./streams.ts";
 
 /** Ways of making a machine rotate by itself. */
@@ -34,6 +36,10 @@ export interface System {
   readonly advice: Advice;
   /** Shells, signals, and which processes run. */
   readonly processes: ProcessControl;
+  /** How `exec` finds, starts and ends a program. */
+  readonly programs: Programs;
+  /** What a server can do. */
+  readonly serving: Serving;
   /** What runs programs at a time, unless another is asked for. */
   readonly schedule: ScheduleKind;
   /** Whether its keyring is a program behind the session bus, which can be asked, be locked, and lose what it took. */

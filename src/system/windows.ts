@@ -1,10 +1,12 @@
 import type { System } from "./system.ts";
 import { windowsPaths } from "./windows/paths.ts";
+import { plainServing } from "./serving.ts";
 import { windowsAdvice } from "./windows/advice.ts";
 import { windowsStreams } from "./windows/streams.ts";
 import { windowsMoves } from "./windows/moves.ts";
 import { WindowsPrivacy } from "./windows/privacy.ts";
-import { shell, word } from "./windows/shell.ts";
+import { windowsProcesses } from "./windows/processes.ts";
+import { windowsPrograms } from "./windows/programs.ts";
 
 export const windows: System = {
   os: "windows",
@@ -14,7 +16,9 @@ export const windows: System = {
   libc: undefined,
   advice: windowsAdvice,
   privacy: new WindowsPrivacy(),
-  processes: { shell, quoted: word },
+  processes: windowsProcesses,
+  programs: windowsPrograms,
+  serving: plainServing,
   schedule: "windows",
   hasSecretService: false,
 };

@@ -1,15 +1,14 @@
+import type { Programs } from "../../system/programs.ts";
+import { HERE } from "../../system/here.ts";
 import { asRefusal, asRefusalOrBug, isRekeyError, RekeyError } from "../../core/errors.ts";
-import { hideMemory } from "../../serve/confinement.ts";
 import type { ProcessId } from "../../files/processes.ts";
 import { forgetHolder, noteHolder, type Started } from "../../secret/holders.ts";
 import { usesEtcd } from "../remembered.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { type Context, variable } from "../context.ts";
 import type { Ending } from "../ending.ts";
-import { become, dieOf } from "../exec/libc.ts";
 import { findProgram, notExecutable, shown } from "../exec/program.ts";
 import { type Given, Supervisor } from "../exec/supervisor.ts";
-import type { Passed } from "../exec/signals.ts";
 import { inCallersSurroundings } from "../exec/surroundings.ts";
 import { Watch } from "../exec/watch.ts";
 import { lenientStreams, NOT_WRITTEN_DOWN, Output, ProgramEnded } from "../output.ts";
@@ -18,14 +17,11 @@ import { lenientStreams, NOT_WRITTEN_DOWN, Output, ProgramEnded } from "../outpu
 export interface ExecFlags {
   /** Names of the variables that hold the secret. */
   readonly env: readonly string[];
-  readonly onRotate?: "restart" | { readonly signal: Passed };
+  readonly onRotate?: "restart" | { readonly signal: Deno.Signal };
   readonly graceStop: number;
   /** The program's name, and its arguments. */
   readonly command: readonly [name: string, ...args: string[]];
 }
-
-// As a shell does without PATH.
-const USUAL_FOLDERS = "/usr/bin:/bin";
 
 // Another process writes for an instant; who holds the database longer is not to hold up signals.
 const WAIT_MS = 250;
@@ -36,20 +32,22 @@ const FOLLOW_MS = 2_000;
 export async function exec(options: ExecFlags, context: Context): Promise<void> {
   const { secrets, output } = context;
   const given = await give(secrets, options, output);
-  const becomes = options.onRotate === undefined && Deno.build.os !== "windows";
-  if (becomes) await noteStart(secrets, { pid: Deno.pid }, given, output);
+  const become = options.onRotate === undefined ? HERE.programs.become : undefined;
+  if (become !== undefined) await noteStart(secrets, { pid: Deno.pid }, given, output);
   // Neither the program nor its parent needs the files that are open.
   secrets.close();
-  if (becomes) throw replaceBy(given);
+  if (become !== undefined) throw replaceBy(become, given);
   const ending = await supervise(options, context, given);
   if ("status" in ending) throw new ProgramEnded(ending.status);
-  dieOf(ending.signal);
+  HERE.programs.dieOf(ending.signal);
   // The first process of a container does not die of its own signals.
   throw new ProgramEnded(128 + ending.signal);
 }
 
+type Become = NonNullable<Programs["become"]>;
+
 /** Becomes the program; when that cannot be done, answers why. */
-function replaceBy({ program, variables }: Given): Error {
+function replaceBy(become: Become, { program, variables }: Given): Error {
   inCallersSurroundings(() => {
     for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
     become(program.path, [program.name, ...program.args]);
@@ -62,7 +60,7 @@ async function supervise(
   { secrets: { environment }, output: { options: outputOptions } }: Context,
   given: Given,
 ): Promise<Ending> {
-  hideMemory();
+  HERE.serving.hideMemory();
   const { onRotate, graceStop } = options;
   const output = new Output(outputOptions, lenientStreams);
   const warn = (text: string) => output.warning(text);
@@ -99,7 +97,7 @@ async function noteStart(
     .catch(asRefusal);
   if (typeof id === "object" && !isRekeyError(id)) return id;
   // What keeps the one from being written keeps the other, and was said.
-  if (id !== "ended" && written && Deno.build.os === "linux") output.warning(NOT_NAMED);
+  if (id !== "ended" && written) output.warning(NOT_NAMED);
 }
 
 const NOT_NAMED = "it could not be written down that this program has the secret: " +
@@ -146,7 +144,7 @@ async function give(
   { command: [name, ...args], env }: ExecFlags,
   output: Output,
 ): Promise<Given> {
-  const program = findProgram(name, args, variable("PATH") ?? USUAL_FOLDERS);
+  const program = findProgram(name, args, variable("PATH"));
   letKeyringAnswer(secrets);
   await secrets.fleet.catchUp();
   const { secret } = await secrets.get(`exec ${shown(program.name)}`);

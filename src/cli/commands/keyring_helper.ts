@@ -3,8 +3,8 @@ import type { AsyncEntry } from "@napi-rs/keyring";
 import { asRefusal, RekeyError } from "../../core/errors.ts";
 import { type AddonSurroundings, unloadable, unpackedAddon } from "../../keyring/keyring_addon.ts";
 import { prepareLoading } from "../../system/loading.ts";
-import { confineMemory } from "../../serve/confinement.ts";
 import type { KeyringAnswer, KeyringCall } from "../../keyring/keyring_process.ts";
+import { HERE } from "../../system/here.ts";
 import { addonSurroundings, type Context } from "../context.ts";
 
 /** What `serve` starts to talk to the keyring: see `keyring/keyring_process.ts`. It ends with its stdin. */
@@ -12,7 +12,7 @@ export async function keyringHelper(_options: unknown, { secrets }: Context): Pr
   if (Deno.stdout.isTerminal()) {
     throw new RekeyError("usage", "Cannot talk to a terminal: `rekey serve` starts this by itself");
   }
-  confineMemory();
+  HERE.serving.confineMemory();
   const around = addonSurroundings(secrets.environment.folders);
   let rest = "";
   for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {

@@ -2,6 +2,7 @@ import { homedir, userInfo } from "node:os";
 import { dirname, resolve } from "node:path";
 import { ownProgram } from "../../core/embedded.ts";
 import { RekeyError } from "../../core/errors.ts";
+import { HERE } from "../../system/here.ts";
 import { type Context, variable } from "../context.ts";
 import { cronLine } from "../schedule/cron.ts";
 import { installUnits, removeUnits } from "../schedule/install.ts";
@@ -147,7 +148,7 @@ function configOf({ home }: Plan, { secrets: { environment: { folders } } }: Con
 // Root's units are the system's; whoever else is logged in has a manager of their own.
 function ownerOf({ user, system }: ScheduleFlags): "user" | "system" {
   if (user || system) return user ? "user" : "system";
-  return Deno.build.os !== "windows" && Deno.uid() === 0 ? "system" : "user";
+  return Deno.uid() === 0 ? "system" : "user";
 }
 
 function scheduleFor(
@@ -158,7 +159,7 @@ function scheduleFor(
 ): Schedule {
   if (kind === "cron") return cronLine(plan);
   if (kind === "launchd") return launchdJob(plan, of);
-  if (kind === "windows") return windowsTask(plan);
+  if (kind === "windows") return windowsTask(plan, HERE.processes.account());
   const config = configOf(plan, context);
   if (of === "user") return systemdUnits(plan, { of, credential, config });
   const { folders } = context.secrets.environment;

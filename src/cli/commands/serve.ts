@@ -2,11 +2,11 @@ import { ownProgram } from "../../core/embedded.ts";
 import { quoted, RekeyError } from "../../core/errors.ts";
 
 import { type Address, isLocal, type Settings } from "../../serve/settings.ts";
-import { confineMemory } from "../../serve/confinement.ts";
 import { certificateWarnings, readCertificate } from "../../serve/certificate.ts";
 import { CertificateWatch } from "../../serve/certificate_watch.ts";
 import { hostInUrl, namesMissing } from "../../serve/names.ts";
 import { PRIVATE_MODE, socketWarnings } from "../../serve/shared_socket.ts";
+import { HERE } from "../../system/here.ts";
 import { groupNumber } from "../../serve/user_group.ts";
 import { serve } from "../../serve/supervisor.ts";
 import { systemd } from "../../serve/systemd.ts";
@@ -55,7 +55,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
   const { globals, version } = context;
   refuseRemoteSocket(options);
   const hangUp = reloadSignal();
-  confineMemory();
+  HERE.serving.confineMemory();
   forgetRuntimesAddress();
   const output = new Output(context.output.options, lenientStreams);
   // Asked now: once a newer program has taken its place, the system names the file that was "… (deleted)".
@@ -133,8 +133,8 @@ function forgetRuntimesAddress(): void {
 /** The keyring by way of a helper, which is the same program. */
 function keyringInProcess(program: string): KeyringAddon {
   const start = () =>
-    new Deno.Command("/bin/sh", {
-      args: ["-c", 'exec "$0" keyring-helper', program],
+    new Deno.Command(program, {
+      args: ["keyring-helper"],
       stdin: "piped",
       stdout: "piped",
       stderr: "null",
@@ -183,6 +183,7 @@ function knowledgeFor({ maxStaleness }: ServeFlags): SharedKnowledge {
 
 function addressFrom({ listen, unix, unixMode, unixGroup }: ServeFlags): Address {
   if (unix !== undefined) {
+    if (!HERE.serving.hasUnixSockets) throw noUnixSockets();
     const group = unixGroup === undefined ? undefined : groupFrom(unixGroup);
     const mode = unixMode ?? (group === undefined ? PRIVATE_MODE : SHARED_MODE);
     return { kind: "unix", path: unix, mode, group };
@@ -203,6 +204,12 @@ function addressFrom({ listen, unix, unixMode, unixGroup }: ServeFlags): Address
       hint: "Write it as 127.0.0.1:8700 or [::1]:8700",
     },
   );
+}
+
+function noUnixSockets(): RekeyError {
+  return new RekeyError("usage", "Cannot use --unix: rekey has no Unix sockets on this system", {
+    hint: "Use --listen 127.0.0.1:8700",
+  });
 }
 
 // They would do nothing, and an operator would take the socket for one that speaks TLS.
@@ -227,7 +234,7 @@ function groupFrom(name: string): number {
 
 // A Unix socket cannot be shared between threads, and elsewhere a port is shared without being balanced.
 function workersFor({ workers }: ServeFlags, address: Address): number {
-  if (address.kind === "unix" || Deno.build.os !== "linux") return 1;
+  if (address.kind === "unix" || !HERE.serving.sharesPorts) return 1;
   return workers ?? Math.min(navigator.hardwareConcurrency, MOST_WORKERS);
 }
 
@@ -245,12 +252,16 @@ function certificateFrom({ tlsCert, tlsKey }: ServeFlags): CertificateWatch | un
 // SIGHUP asks for a reload, as of other servers, and never ends this one: a terminal that closes sends it too.
 function reloadSignal(): EventTarget {
   const asked = new EventTarget();
-  Deno.addSignalListener("SIGHUP", () => asked.dispatchEvent(new Event("change")));
+  const { reloading } = HERE.processes;
+  if (reloading === undefined) return asked;
+  HERE.processes.heed(reloading, () => asked.dispatchEvent(new Event("change")));
   return asked;
 }
 
 function stopSignal(): Promise<void> {
+  const { stopping, reloading } = HERE.processes;
+  const signals = stopping.filter((signal) => signal !== reloading);
   return new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, resolve);
+    for (const signal of signals) HERE.processes.heed(signal, resolve);
   });
 }

@@ -1,5 +1,6 @@
 import type { Argument, Command, Option } from "commander";
 import { takesValue } from "../table/command.ts";
+import { HERE } from "../../system/here.ts";
 import { TOPICS } from "../topics/names.ts";
 import { type Line, optionOf, split } from "./line.ts";
 
@@ -95,7 +96,8 @@ function valuesOf(option: Option, value: string, known: Known): Completion {
   if (long === "--user") return of(known.users(value));
   if (long === "--of") return of(known.versions());
   if (long === "--on-rotate") {
-    return of(plain(["restart", "signal:HUP", "signal:TERM", "signal:USR1"]));
+    const signals = HERE.programs.sendable.map((signal) => `signal:${signal.slice("SIG".length)}`);
+    return of(plain(["restart", ...signals]));
   }
   if (long === "--data-dir") return of([], "folders");
   return of([], /<(path|file)>/.test(flags) ? "files" : "nothing");

@@ -1,18 +1,21 @@
 import { isRekeyError } from "../../core/errors.ts";
+import { within } from "../../core/within.ts";
+import { HERE } from "../../system/here.ts";
+import { kill } from "../../system/kill.ts";
+import type { Family } from "../../system/programs.ts";
 import { type Ending, endingOf } from "../ending.ts";
 import { notExecutable, type Program } from "./program.ts";
 import { inCallersSurroundings } from "./surroundings.ts";
-
-// A longer one would be over at once.
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** A running program. */
 export class Child {
   /** Set once it has ended. */
   ending: Ending | undefined;
   readonly #ended: Promise<Ending>;
+  readonly #family: Family;
 
   private constructor(private readonly process: Deno.ChildProcess) {
+    this.#family = HERE.programs.keepTogether(process);
     this.#ended = endingOf(process).then((ending) => this.ending = ending);
   }
 
@@ -43,13 +46,7 @@ export class Child {
 
   /** Waits until it has ended, but no longer than that. */
   async endsWithin(milliseconds: number): Promise<Ending | undefined> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const deadline = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => resolve(undefined), Math.min(milliseconds, LONGEST_TIMER_MS));
-    });
-    const ending = await Promise.race([this.#ended, deadline]);
-    clearTimeout(timer);
-    return ending;
+    return await within(milliseconds, this.#ended);
   }
 
   /** Waits until it has ended. */
@@ -58,22 +55,13 @@ export class Child {
   }
 
   signal(signal: Deno.Signal): void {
-    if (this.ending !== undefined) return;
-    try {
-      this.process.kill(signal);
-    } catch (error) {
-      // It has just ended, or it has become another user's, as sudo does.
-      const { NotFound, PermissionDenied } = Deno.errors;
-      const expected = [TypeError, NotFound, PermissionDenied];
-      if (!expected.some((kind) => error instanceof kind)) throw error;
-    }
+    if (this.ending === undefined) kill(this.process, signal);
   }
 
-  /** Makes it end: asks it by SIGTERM, and after some time does not ask any more. */
+  /** Makes it end: asks it, and after some time does not ask any more. */
   async stop(graceMs: number): Promise<Ending> {
-    this.signal("SIGTERM");
-    const ending = await this.endsWithin(graceMs);
-    if (ending !== undefined) return ending;
+    if (this.ending === undefined && this.#family.ask()) await this.endsWithin(graceMs);
+    this.#family.end();
     this.signal("SIGKILL");
     return await this.end();
   }

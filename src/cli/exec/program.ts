@@ -1,6 +1,6 @@
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { RekeyError } from "../../core/errors.ts";
-import { mayExecute } from "./libc.ts";
+import { HERE } from "../../system/here.ts";
 
 /** A program with its arguments, as it is to be started. */
 export interface Program {
@@ -15,23 +15,20 @@ export interface Program {
  *
  * @throws {RekeyError} `program_not_found`, or `program_not_executable` when something is there that cannot be started.
  */
-export function findProgram(name: string, args: readonly string[], folders: string): Program {
-  // Where the system cannot be asked, starting it tells.
-  if (mayExecute("/") === undefined) return { name, path: name, args };
-  const there = placesOf(name, folders).filter(isThere);
+export function findProgram(
+  name: string,
+  args: readonly string[],
+  folders: string | undefined,
+): Program {
+  const { placesOf, mayExecute, usualFolders } = HERE.programs;
+  const there = placesOf(name, folders ?? usualFolders).filter(isThere);
   const path = there.find((path) => isFile(path) && mayExecute(path));
   if (path !== undefined) return { name, path, args };
   throw there.length > 0 ? notExecutable(name) : notFound(name);
 }
 
-function placesOf(name: string, folders: string): string[] {
-  if (name === "" || name.includes("/")) return [name];
-  // An empty part of PATH is the current folder.
-  return folders.split(":").map((folder) => join(folder || ".", name));
-}
-
 function notFound(name: string): RekeyError {
-  const hint = name.includes("/") ? "Is its path right?" : "Is its folder in PATH?";
+  const hint = /[\\/]/.test(name) ? "Is its path right?" : "Is its folder in PATH?";
   const message = `Cannot start ${shown(name)}: there is no such program`;
   return new RekeyError("program_not_found", message, { hint });
 }

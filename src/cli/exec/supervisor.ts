@@ -1,15 +1,15 @@
 import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
 import { Pause } from "../../serve/pause.ts";
+import { HERE } from "../../system/here.ts";
 import type { Ending } from "../ending.ts";
 import { Child } from "./child.ts";
 import type { Program } from "./program.ts";
-import { onSignals, type Passed } from "./signals.ts";
 import type { Watch } from "./watch.ts";
 
 /** What happens to the program when another version becomes the current one. */
 export type OnRotate =
-  | { readonly signal: Passed }
-  /** Stopped by SIGTERM, and by SIGKILL after so many milliseconds; then started with the new value. */
+  | { readonly signal: Deno.Signal }
+  /** Asked to end, ended after so many milliseconds; then started with the new value. */
   | { readonly restartAfterMs: number };
 
 /** Variables of the program's environment, and the kid of the version that they are of. */
@@ -36,7 +36,7 @@ export interface Surroundings {
 // Each time costs a look at the file and at a counter of SQLite's.
 const EVERY_MS = 250;
 
-const ENDING: readonly Passed[] = ["SIGTERM", "SIGINT", "SIGQUIT"];
+const ENDING: readonly Deno.Signal[] = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGBREAK"];
 
 /** Runs a program until it ends, tells it of rotations, and passes signals on to it. */
 export class Supervisor {
@@ -55,7 +55,7 @@ export class Supervisor {
     given: Given,
   ) {
     const { program, kid, variables } = given;
-    onSignals((signal, isOfTerminal) => this.#pass(signal, isOfTerminal));
+    HERE.programs.onSignals((signal, isOfTerminal) => this.#pass(signal, isOfTerminal));
     this.#child = Child.start(program, variables);
     this.#noted = around.began(this.#child.id, given);
     this.#kid = kid;
@@ -118,7 +118,7 @@ export class Supervisor {
     this.around.warn(`the program goes on with an old secret: ${why.message}`);
   }
 
-  #pass(signal: Passed, isOfTerminal: boolean): void {
+  #pass(signal: Deno.Signal, isOfTerminal: boolean): void {
     // Told to end while it ends anyway: not to be started again.
     this.#toldToEnd ||= signal === "SIGTERM" || (this.#restarting && ENDING.includes(signal));
     if (!isOfTerminal) this.#child.signal(signal);

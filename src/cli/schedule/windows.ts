@@ -1,37 +1,91 @@
 import { isDaily, jobName, type Plan, type Schedule } from "./plan.ts";
 
-/** Lines of PowerShell that register a task of the user's with Windows. */
-export function windowsTask(plan: Plan): Schedule {
-  const { program, args, variables, hour, minute } = plan;
-  const time = `${String(hour).padStart(2, "0")}:${String(minute).padStart(2, "0")}`;
-  const trigger = isDaily(plan)
-    ? `-Daily -At ${time}`
-    : `-Once -At ${time} -RepetitionInterval (New-TimeSpan -Hours 1)`;
-  const content = [
-    "# A task has no variables of its own: these are the user's.",
-    ...Object.entries(variables).map(([name, value]) =>
-      `[Environment]::SetEnvironmentVariable(${text(name)}, ${text(value)}, 'User')`
-    ),
-    `$action = New-ScheduledTaskAction -Execute ${text(program)} -Argument ${
-      text(args.map(argument).join(" "))
-    }`,
-    `$trigger = New-ScheduledTaskTrigger ${trigger}`,
-    "# A machine that was off looks when it is on again.",
-    "$settings = New-ScheduledTaskSettingsSet -StartWhenAvailable -MultipleInstances IgnoreNew",
-    `Register-ScheduledTask -TaskName ${text(jobName(plan))} -Action $action -Trigger $trigger ` +
-    "-Settings $settings",
-  ].slice(Object.keys(variables).length === 0 ? 1 : 0);
+// A task has no variables of its own: what has a flag is said by that.
+const FLAGS = [
+  ["REKEY_APP", "--app"],
+  ["REKEY_DATA_DIR", "--data-dir"],
+  ["REKEY_STORE", "--store"],
+  ["REKEY_MIRROR", "--mirror"],
+  ["REKEY_KEK_FILE", "--kek-file"],
+] as const;
+
+/**
+ * A task for Windows' Task Scheduler, as `schtasks /XML` reads it. It runs in the session of the user, without which
+ * nobody can open the Credential Manager.
+ *
+ * @param user whose task it is, as `DOMAIN\user`.
+ */
+export function windowsTask(plan: Plan, user: string): Schedule {
+  const name = jobName(plan);
+  const file = `${name}.xml`;
+  const { words, left } = asFlags(plan.variables);
+  const [command, ...rest] = plan.args;
+  const line = [command!, ...words, ...rest].map(argument).join(" ");
+  const apart = left.length === 0
+    ? ""
+    : `; a task has no variables of its own: set ${left.join(", ")} for the user with setx`;
   return {
-    files: [{ path: `${jobName(plan)}.ps1`, content: `${content.join("\n")}\n` }],
-    next: "run it in PowerShell as the user whose secret it is",
-    removal: `\`Unregister-ScheduledTask -TaskName ${
-      text(jobName(plan))
-    } -Confirm:$false\` in PowerShell`,
+    files: [{ path: file, content: task(plan, user, line) }],
+    next: `save it as ${file}; then \`schtasks /Create /TN ${name} /XML ${file}\` as the user ` +
+      `whose secret it is${apart}`,
+    removal: `\`schtasks /Delete /TN ${name} /F\``,
   };
 }
 
-function text(value: string): string {
-  return `'${value.replace(/['\u2018\u2019\u201a\u201b]/g, "$&$&")}'`;
+function asFlags(variables: Plan["variables"]): { words: string[]; left: string[] } {
+  const words = FLAGS.flatMap(([name, flag]) =>
+    variables[name] === undefined ? [] : [flag, variables[name]]
+  );
+  const said: readonly string[] = FLAGS.map(([name]) => name);
+  const left = Object.keys(variables).filter((name) =>
+    name.startsWith("REKEY_") && !said.includes(name)
+  );
+  return { words, left };
+}
+
+// Without a name for its encoding, and in ASCII, so that it stays the same however a shell writes it into a file.
+function task(plan: Plan, user: string, line: string): string {
+  const { app, program, hour, minute } = plan;
+  const two = (number: number) => String(number).padStart(2, "0");
+  const hourly = "<Repetition><Interval>PT1H</Interval><Duration>P1D</Duration></Repetition>";
+  return `<?xml version="1.0"?>
+<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
+  <RegistrationInfo>
+    <Description>Rotates the JWT secret of ${escaped(app)}. Made by rekey schedule.</Description>
+  </RegistrationInfo>
+  <Triggers>
+    <CalendarTrigger>${isDaily(plan) ? "" : `\n      ${hourly}`}
+      <StartBoundary>2026-01-01T${two(hour)}:${two(minute)}:00</StartBoundary>
+      <ScheduleByDay><DaysInterval>1</DaysInterval></ScheduleByDay>
+    </CalendarTrigger>
+  </Triggers>
+  <Principals>
+    <Principal id="Author">
+      <UserId>${escaped(user)}</UserId>
+      <LogonType>InteractiveToken</LogonType>
+      <RunLevel>LeastPrivilege</RunLevel>
+    </Principal>
+  </Principals>
+  <Settings>
+    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>
+    <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
+    <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>
+    <StartWhenAvailable>true</StartWhenAvailable>
+    <ExecutionTimeLimit>PT1H</ExecutionTimeLimit>
+  </Settings>
+  <Actions Context="Author">
+    <Exec>
+      <Command>${escaped(program)}</Command>
+      <Arguments>${escaped(line)}</Arguments>
+    </Exec>
+  </Actions>
+</Task>
+`;
+}
+
+function escaped(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/[&<>]|[^\x00-\x7f]/gu, (character) => `&#${character.codePointAt(0)};`);
 }
 
 // As CommandLineToArgvW reads it: backslashes count only before a quotation mark.

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { RekeyError } from "../../core/errors.ts";
+import { HERE } from "../../system/here.ts";
 import { RepeatableOption } from "./command.ts";
 import type { Commands } from "./runner.ts";
 import { lasting } from "./values.ts";
@@ -46,21 +47,26 @@ export const execCommands: Commands = {
 };
 
 function variableName(text: string): string {
-  // What others read in another sense: a secret in REKEY_KID would be in the header of every token.
-  const isTaken = /^(REKEY_|LD_|DYLD_)|^(PATH|HOME)$/.test(text);
+  // What others read in another sense: a secret in REKEY_KID would be in the header of every token. Windows takes Path and
+  // PATH for one.
+  const isTaken = /^(REKEY_|LD_|DYLD_)|^(PATH|PATHEXT|COMSPEC|SYSTEMROOT|HOME|USERPROFILE)$/i
+    .test(text);
   if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(text) && !isTaken) return text;
   throw new InvalidArgumentError(
     "Write letters, digits and underscores, no digit first; not PATH, HOME, REKEY_…, LD_…",
   );
 }
 
-const SIGNALS = ["HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "WINCH", "CONT"];
-
 function reaction(text: string) {
   const [, name] = /^signal:(?:SIG)?([A-Z0-9]+)$/.exec(text) ?? [];
+  const signals = HERE.programs.sendable.map((signal) => signal.slice("SIG".length));
   if (text === "restart") return text;
-  if (name !== undefined && SIGNALS.includes(name)) return { signal: `SIG${name}` };
-  throw new InvalidArgumentError(`Write restart, or signal: and one of ${SIGNALS.join(", ")}.`);
+  if (name !== undefined && signals.includes(name)) return { signal: `SIG${name}` };
+  throw new InvalidArgumentError(
+    signals.length === 0
+      ? "Write restart: this system has no signals that a program could be sent."
+      : `Write restart, or signal: and one of ${signals.join(", ")}.`,
+  );
 }
 
 // Without -- it would be a guess which options are the program's.

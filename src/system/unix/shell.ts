@@ -9,3 +9,8 @@ export function shellWord(text: string): string {
 export function shell(commandLine: string): Invocation {
   return { program: "/bin/sh", args: ["-c", commandLine] };
 }
+
+/** What the line leaves running has stderr as well. */
+export function shellAside(commandLine: string): Invocation {
+  return shell(`exec >&2\n${commandLine}`);
+}

@@ -1,4 +1,5 @@
 import type { Invocation } from "../processes.ts";
+import { systemFolder } from "./kernel.ts";
 
 /** A word of a line for cmd or PowerShell; a path has no quotation mark in it. */
 export function word(text: string): string {
@@ -8,13 +9,8 @@ export function word(text: string): string {
 /** cmd takes the line as it stands between the outer quotation marks. */
 export function shell(commandLine: string): Invocation {
   return {
-    program: `${systemRoot()}\\System32\\cmd.exe`,
+    program: `${systemFolder()}\\cmd.exe`,
     args: ["/d", "/s", "/c", `"${commandLine}"`],
     windowsRawArguments: true,
   };
-}
-
-// By its whole path: a cmd.exe in the working folder is someone else's.
-function systemRoot(): string {
-  return "C:\\Windows";
 }

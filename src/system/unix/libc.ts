@@ -1,4 +1,4 @@
-import { LIBC } from "../../system/libc.ts";
+import { HERE } from "../here.ts";
 
 // The runtime has no calls for these; the C library that it is linked to has.
 const X_OK = 1;
@@ -37,15 +37,19 @@ export function isIgnored(signal: number): boolean {
   return present[0] === SIG_IGN;
 }
 
-/** Makes this process ignore a signal. */
-export function ignore(signal: number): void {
-  load()?.symbols.signal(signal, SIG_IGN);
+/** Makes this process ignore a signal. @returns does with it what was done before. */
+export function ignore(signal: number): () => void {
+  const libc = load();
+  const before = new BigUint64Array(SIGACTION_BYTES / POINTER_BYTES);
+  libc?.symbols.sigaction(signal, null, before);
+  libc?.symbols.signal(signal, SIG_IGN);
+  return () => void libc?.symbols.sigaction(signal, before, null);
 }
 
 /** Whether this process is in the foreground of a terminal, which then sends it and its children the same signals. */
 export function isInForeground(): boolean {
   const libc = load();
-  if (libc === undefined) return Deno.stdin.isTerminal();
+  if (libc === undefined) return false;
   const { open, close, tcgetpgrp, getpgrp } = libc.symbols;
   const terminal = open(zeroTerminated("/dev/tty"), O_RDONLY);
   if (terminal < 0) return false;
@@ -63,8 +67,8 @@ export function dieOf(signal: number): void {
 }
 
 function loadLibrary() {
-  if (LIBC === undefined) return undefined;
-  return Deno.dlopen(LIBC, {
+  if (HERE.libc === undefined) return undefined;
+  return Deno.dlopen(HERE.libc, {
     access: { parameters: ["buffer", "i32"], result: "i32" },
     execv: { parameters: ["buffer", "buffer"], result: "i32" },
     signal: { parameters: ["i32", "usize"], result: "usize" },

@@ -3,8 +3,7 @@ const TCP_FAMILIES = [2, 10];
 const [SOL_SOCKET, SO_ACCEPTCONN, SHUT_RDWR] = [1, 30, 2];
 
 /**
- * The sockets of this process, in all of its threads, that listen on a TCP port: their numbers. None where it cannot
- * be found out.
+ * The sockets of this process, in all of its threads, that listen on a TCP port: their numbers.
  */
 export function listeningSockets(port: number): number[] {
   return withLibc(({ getsockopt, getsockname }) => {
@@ -21,7 +20,7 @@ export function listeningSockets(port: number): number[] {
     };
     const open = [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => Number(name));
     return open.filter((fd) => listens(fd) && portOf(fd) === port);
-  }) ?? [];
+  });
 }
 
 /** Lets sockets listen no more. The connections that came in on them stay as they are. */
@@ -33,8 +32,7 @@ function sizeOf({ byteLength }: ArrayBufferView): Uint32Array<ArrayBuffer> {
   return new Uint32Array([byteLength]);
 }
 
-function withLibc<T>(use: (libc: ReturnType<typeof openLibc>["symbols"]) => T): T | undefined {
-  if (Deno.build.os !== "linux") return undefined;
+function withLibc<T>(use: (libc: ReturnType<typeof openLibc>["symbols"]) => T): T {
   const libc = openLibc();
   try {
     return use(libc.symbols);

@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import type { TakeSignal } from "../programs.ts";
 import { isIgnored, isInForeground } from "./libc.ts";
 
 /** Signals that are passed on to the program. What stops a process (TSTP, TTIN, TTOU) the terminal does to both. */
@@ -12,16 +13,12 @@ export const PASSED = [
   "SIGWINCH",
   "SIGCONT",
 ] as const satisfies readonly Deno.Signal[];
-export type Passed = typeof PASSED[number];
 
 // A terminal sends these to all processes in its foreground, the program among them.
-const OF_TERMINALS: readonly Passed[] = ["SIGINT", "SIGQUIT", "SIGWINCH", "SIGCONT"];
+const OF_TERMINALS: readonly Deno.Signal[] = ["SIGINT", "SIGQUIT", "SIGWINCH", "SIGCONT"];
 
-/**
- * Takes every signal that the program should have, and whether its terminal sends it that one too. Those that whoever
- * started rekey wants ignored, as nohup does, stay so for both.
- */
-export function onSignals(take: (signal: Passed, isOfTerminal: boolean) => void): void {
+/** See {@linkcode Programs.onSignals}. */
+export function onSignals(take: TakeSignal): void {
   for (const signal of PASSED.filter((signal) => !isIgnored(constants.signals[signal]))) {
     Deno.addSignalListener(signal, () => {
       take(signal, OF_TERMINALS.includes(signal) && isInForeground());

@@ -12,7 +12,6 @@ const PR_SET_DUMPABLE = 4;
  * @returns whether it could be done.
  */
 export function confineMemory(): boolean {
-  if (Deno.build.os !== "linux") return false;
   const libc = Deno.dlopen("libc.so.6", {
     setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   });
@@ -26,7 +25,6 @@ export function confineMemory(): boolean {
 
 /** The same for a process whose children are none of ours to limit: they inherit nothing of it. */
 export function hideMemory(): boolean {
-  if (Deno.build.os !== "linux") return false;
   const libc = Deno.dlopen("libc.so.6", {
     prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
   });

@@ -1,0 +1,57 @@
+import { within } from "../core/within.ts";
+import { HERE } from "../system/here.ts";
+import type { Invocation } from "../system/processes.ts";
+import { type Ending, endingInWords, endingOf } from "./ending.ts";
+
+/** How a command line of the operator's is run. */
+export interface LineOptions {
+  /** Variables of its environment, besides rekey's own. */
+  readonly env?: Record<string, string>;
+  /** How long it may take, in milliseconds. */
+  readonly limitMs: number;
+  /** Takes what it prints to stdout, piece by piece. */
+  take(piece: Uint8Array): void;
+}
+
+// What it has left running may hold its output open.
+const AFTER_END_MS = 1_000;
+
+/**
+ * Runs a command line of the operator's, for a bounded time: what takes longer is ended. It has no stdin, and its errors
+ * go to stderr.
+ *
+ * @param start starts it, in the surroundings that it is to have.
+ * @returns how it failed, in words; `undefined` when it ended with status 0.
+ */
+export async function runLine(
+  { program, ...invocation }: Invocation,
+  { env = {}, limitMs, take }: LineOptions,
+  start = (command: Deno.Command) => command.spawn(),
+): Promise<string | undefined> {
+  const streams = { stdin: "null", stdout: "piped", stderr: "inherit" } as const;
+  const child = start(new Deno.Command(program, { ...invocation, ...streams, env }));
+  const output = child.stdout.getReader();
+  const reading = read(output, take);
+  const ending = await within(limitMs, endingOf(child));
+  if (ending === undefined) await HERE.processes.endTree(child);
+  await within(AFTER_END_MS, reading);
+  await output.cancel();
+  return failureOf(ending, limitMs);
+}
+
+async function read(
+  output: ReadableStreamDefaultReader<Uint8Array>,
+  take: LineOptions["take"],
+): Promise<void> {
+  for (let next; !(next = await output.read()).done;) take(next.value);
+}
+
+function failureOf(ending: Ending | undefined, limitMs: number): string | undefined {
+  if (ending === undefined) return `did not end within ${inWords(limitMs)}`;
+  return "status" in ending && ending.status === 0 ? undefined : endingInWords(ending);
+}
+
+function inWords(milliseconds: number): string {
+  const seconds = milliseconds / 1_000;
+  return seconds < 60 ? `${seconds} s` : `${seconds / 60} minutes`;
+}
