@@ -13,9 +13,9 @@ const FLAGS = [
  * A task for Windows' Task Scheduler, as `schtasks /XML` reads it. It runs in the session of the user, without which
  * nobody can open the Credential Manager.
  *
- * @param user whose task it is, as `DOMAIN\user`.
+ * @param user whose task it is, as `DOMAIN\user`; otherwise that of whoever registers it.
  */
-export function windowsTask(plan: Plan, user: string): Schedule {
+export function windowsTask(plan: Plan, user?: string): Schedule {
   const name = jobName(plan);
   const file = `${name}.xml`;
   const { words, left } = asFlags(plan.variables);
@@ -44,9 +44,10 @@ function asFlags(variables: Plan["variables"]): { words: string[]; left: string[
 }
 
 // Without a name for its encoding, and in ASCII, so that it stays the same however a shell writes it into a file.
-function task(plan: Plan, user: string, line: string): string {
+function task(plan: Plan, user: string | undefined, line: string): string {
   const { app, program, hour, minute } = plan;
   const two = (number: number) => String(number).padStart(2, "0");
+  const owner = user === undefined ? "" : `\n      <UserId>${escaped(user)}</UserId>`;
   const hourly = "<Repetition><Interval>PT1H</Interval><Duration>P1D</Duration></Repetition>";
   return `<?xml version="1.0"?>
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
@@ -60,8 +61,7 @@ function task(plan: Plan, user: string, line: string): string {
     </CalendarTrigger>
   </Triggers>
   <Principals>
-    <Principal id="Author">
-      <UserId>${escaped(user)}</UserId>
+    <Principal id="Author">${owner}
       <LogonType>InteractiveToken</LogonType>
       <RunLevel>LeastPrivilege</RunLevel>
     </Principal>
