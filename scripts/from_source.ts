@@ -21,8 +21,8 @@ const flags = [
   ...[...permissionFlags(Deno.version.deno), V8_FLAGS],
 ];
 const words = [Deno.execPath(), "run", ...flags, join(FOLDER, "main.ts")];
-// A home of a test's own has no packages.
-const script = `#!/bin/sh\nDENO_DIR=${quoted(await denoDir())}\nexport DENO_DIR\n` +
+// A home of a test's own has no packages; and nothing but rekey is to use the network.
+const script = `#!/bin/sh\nexport DENO_NO_UPDATE_CHECK=1 DENO_DIR=${quoted(await denoDir())}\n` +
   `exec ${words.map(quoted).join(" ")} "$@"\n`;
 await Deno.writeTextFile(join(FOLDER, "rekey"), script, { mode: 0o755 });
 
