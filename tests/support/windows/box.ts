@@ -67,6 +67,15 @@ export class WindowsBox extends Box implements AsyncDisposable {
     return super.exec("/usr/bin/timeout", [...TIMEOUT, ...line], { ...options, cwd: "/" });
   }
 
+  /** The accounts of the app whose values the Credential Manager has, rekey's notes left out. */
+  async credentials(): Promise<string[]> {
+    // Wine keeps it in the registry.
+    const key = "HKCU\\Software\\Wine\\Credential Manager";
+    const { stdout } = await this.exec("reg", ["query", key, "/s"]);
+    const users = [...stdout.matchAll(/^ +UserName +REG_SZ +(\S+)\r?$/gm)].map(([, user]) => user!);
+    return users.filter((user) => !user.endsWith(".rekey")).sort();
+  }
+
   /** The installed rekey, as {@linkcode line} has it. */
   get rekey(): readonly string[] {
     return this.line(INSTALLED);

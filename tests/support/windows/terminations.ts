@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { temporary } from "../box.ts";
+import { pause } from "../pause.ts";
+import type { WindowsBox } from "./box.ts";
+
+/** Where a rotation stood when it was ended. */
+export type Found = "before begin" | "begin to commit" | "after commit" | "done";
+
+/** What a series of terminations came to. */
+export interface TerminationReport {
+  terminations: number;
+  /** Rotations that ended before they could be terminated. */
+  survived: number;
+  found: Record<Found, number>;
+}
+
+interface Known {
+  readonly version: number;
+  readonly token: string;
+}
+
+/**
+ * Terminates `rekey rotate` so many times: in turn by Windows' own TerminateProcess, at a random moment of a rotation, and
+ * from outside, up to a sixth of a second after it has begun to write. After each it checks that the machine has exactly one
+ * secret, in one place, that the next command works, and which tokens verify.
+ */
+export async function terminateRotations(
+  box: WindowsBox,
+  times: number,
+  random = Math.random,
+): Promise<TerminationReport> {
+  const found = { "before begin": 0, "begin to commit": 0, "after commit": 0, done: 0 };
+  const report: TerminationReport = { terminations: 0, survived: 0, found };
+  let known: Known = { version: (await box.json("status")).version, token: await box.token() };
+  const length = await durationOf(() => box.run(["rotate", "--force"]));
+  known = { version: known.version + 1, token: await box.token() };
+  while (report.terminations < times) {
+    const survived = report.terminations % 2 === 0
+      ? await terminate(box, (rotating) => byWindows(box, length * (0.2 + random()), rotating))
+      : await terminate(box, (rotating) => whenItWrites(box, 160 * random(), rotating));
+    report[survived ? "survived" : "terminations"]++;
+    const state = stateOf(box, known.version);
+    report.found[state]++;
+    assert.ok(
+      !survived || state === "done",
+      `a rotation that said so must have happened: ${state}`,
+    );
+    known = await check(box, known);
+  }
+  return report;
+}
+
+async function durationOf(run: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await run();
+  return performance.now() - start;
+}
+
+/** Answers whether the rotation was faster. */
+async function terminate(
+  box: WindowsBox,
+  how: (rotating: Deno.ChildProcess) => Promise<unknown>,
+): Promise<boolean> {
+  const [program, ...args] = [...box.rekey, "rotate", "--force"];
+  const rotating = new Deno.Command(program!, {
+    args,
+    clearEnv: true,
+    env: { PATH: "/usr/bin:/bin", ...box.env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const ending = rotating.output();
+  await how(rotating);
+  const { stdout, stderr } = await ending;
+  const [said, error] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  assert.doesNotMatch(error!, /^error/m);
+  return said!.includes("no longer verifies");
+}
+
+// taskkill /f calls TerminateProcess. It refuses when there is no such program any more.
+async function byWindows(box: WindowsBox, after: number, _rotating: Deno.ChildProcess) {
+  await pause(after);
+  await box.exec("taskkill", ["/f", "/im", "rekey.exe"]);
+}
+
+async function whenItWrites(box: WindowsBox, after: number, rotating: Deno.ChildProcess) {
+  let ended = false;
+  rotating.status.then(() => ended = true);
+  const before = writtenBy(box);
+  while (!ended && writtenBy(box) === before) await pause(1);
+  await pause(after);
+  if (!ended) rotating.kill("SIGKILL");
+  await rotating.status;
+}
+
+/** Changes when the database's log is written to. */
+function writtenBy(box: WindowsBox): string {
+  try {
+    const { size, mtime } = Deno.statSync(`${box.database}-wal`);
+    return `${size} ${mtime?.getTime()}`;
+  } catch {
+    return "none";
+  }
+}
+
+/** Looks at a copy of the database: what the termination has left is the next command's to tidy up. */
+function stateOf(box: WindowsBox, before: number): Found {
+  const { states, keys, scrub, unsynced } = look(box);
+  const kept = states.filter(({ state }) => state !== "retired");
+  if (kept.some(({ state }) => state === "pending")) return "begin to commit";
+  const current = kept.find(({ state }) => state === "current");
+  if (current?.version === before) return "before begin";
+  assert.ok(keys.length <= 1, "one row at most");
+  return scrub || unsynced ? "after commit" : "done";
+}
+
+function look(box: WindowsBox) {
+  const folder = temporary();
+  try {
+    for (const end of ["", "-wal"]) {
+      const file = `${box.database}${end}`;
+      if (existsSync(file)) Deno.copyFileSync(file, join(folder, `copy.db${end}`));
+    }
+    const sqlite = new DatabaseSync(join(folder, "copy.db"));
+    const all = (sql: string) => sqlite.prepare(sql).all();
+    const states = all("SELECT version, state, synced FROM rekey_versions");
+    const keys = all("SELECT key FROM settings").map(({ key }) => key);
+    const scrub = all("SELECT 1 FROM rekey_meta WHERE key = 'scrub_pending'").length > 0;
+    sqlite.close();
+    return { states, keys, scrub, unsynced: states.some(({ synced }) => synced === 0) };
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+/** Checks a machine after a termination. */
+async function check(box: WindowsBox, before: Known): Promise<Known> {
+  // The next command, whatever it is, finishes or undoes; its own token must verify.
+  const verdict = await box.json("verify", before.token);
+  const token = await box.token();
+  const fresh = await box.json("verify", token);
+  assert.equal(fresh.valid, true, fresh.code);
+  const rotated = fresh.version !== before.version;
+  assert.equal(fresh.version, before.version + Number(rotated), "no version is left out");
+  assert.equal(rotated ? verdict.code : verdict.valid, rotated ? "retired_kid" : true);
+  await checkPlaces(box);
+  return { version: fresh.version, token };
+}
+
+async function checkPlaces(box: WindowsBox): Promise<void> {
+  const { states, keys } = look(box);
+  const kept = states.filter(({ state }) => state !== "retired").map(({ state }) => state);
+  assert.deepEqual(kept, ["current"]);
+  const credentials = await box.credentials();
+  const inKeyring = box.env.REKEY_STORE === undefined;
+  assert.deepEqual(keys, inKeyring ? [] : ["jwt_secret"]);
+  assert.deepEqual(credentials, inKeyring ? ["agiworkforce.jwt_secret"] : []);
+}
