@@ -5,7 +5,7 @@ onWindows("rekey does its main job", async (box, location) => {
   assert.equal((await box.json("init")).location, location);
   const old = await box.token("alice");
   assert.equal((await box.json("verify", old)).claims.sub, "alice");
-  const rotated = await box.run(["rotate", "--force", "--no-backup", "--reason", "drill"]);
+  const rotated = await box.run(["rotate", "--force", "--reason", "drill"]);
   assert.equal(rotated.code, 0, rotated.stderr);
   const refused = await box.run(["verify", "-"], { stdin: `${old}\r\n` });
   assert.equal(refused.code, 3);
@@ -15,12 +15,14 @@ onWindows("rekey does its main job", async (box, location) => {
   assert.deepEqual([status.version, status.location], [2, location]);
   const { valid } = await box.json("audit", "verify");
   assert.equal(valid, true);
+  const backups = [...box.files().keys()].filter((path) => /backup/.test(path));
+  assert.equal(backups.length, 1, "the copy that a rotation makes");
 });
 
 onWindows("a grace window is over when it is revoked", async (box) => {
   await box.json("init");
   const old = await box.token();
-  await box.json("rotate", "--force", "--no-backup", "--grace", "15m");
+  await box.json("rotate", "--force", "--grace", "15m");
   assert.equal((await box.json("verify", old)).valid, true);
   const revoked = await box.run(["revoke"]);
   assert.equal(revoked.code, 0, revoked.stderr);

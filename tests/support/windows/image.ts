@@ -63,11 +63,14 @@ async function image(): Promise<string | undefined> {
   }
 }
 
-// Older images, and what was left of one that was interrupted.
+// What was left of one that was interrupted, and images of long ago: another one may be in use.
 async function clear(folder: string): Promise<void> {
-  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
-    if (!isDirectory || !name.startsWith("windows-")) continue;
-    await Deno.remove(join(folder, name), { recursive: true });
+  const long = Date.now() - 7 * 86_400_000;
+  for (const { name } of Deno.readDirSync(folder)) {
+    if (!name.startsWith("windows-")) continue;
+    const path = join(folder, name);
+    const isOld = Deno.statSync(path).mtime!.getTime() < long;
+    if (isOld || name.endsWith(".partial")) await Deno.remove(path, { recursive: true });
   }
 }
 
