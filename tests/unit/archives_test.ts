@@ -18,7 +18,7 @@ Deno.test("each system's archive has its binary, documents, licences, completion
   const expected: [System, binary: string, completions: number, jobs: RegExp[]][] = [
     ["linux", "rekey", 4, [/^systemd\/user\/rekey-rotate-\w+\.timer$/, /rekey-serve\.service$/]],
     ["darwin", "rekey", 4, [/^launchd\/rekey-rotate-\w+\.plist$/]],
-    ["windows", "rekey.exe", 1, [/^schedule\/rekey-rotate-\w+\.ps1$/]],
+    ["windows", "rekey.exe", 1, [/^schedule\/rekey-rotate-\w+\.xml$/]],
   ];
   for (const [system, binary, completions, jobs] of expected) {
     const all = names(system);
