@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { onWindows } from "../support/windows/tests.ts";
+
+onWindows("hooks are run by cmd, told what happens, and heeded", async (box) => {
+  const { kid } = await box.json("init");
+  const line = "set REKEY_ROTATION_KID& echo plain& echo aside>&2";
+  const rotate = ["rotate", "--force", "--no-backup"];
+  const made = await box.run([...rotate, "--json", "--before", line, "--after", "exit 4"]);
+  assert.equal(made.code, 0, made.stderr);
+  assert.equal(JSON.parse(made.stdout).version, 2);
+  assert.match(made.stderr, new RegExp(`REKEY_ROTATION_KID=${kid}`));
+  assert.match(made.stderr, /plain[^]*--after ended with status 4/);
+  assert.match(made.stderr, /aside/);
+  const refused = await box.run([...rotate, "--before", "exit 3"]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /--before ended with status 3/);
+  assert.equal((await box.json("status")).version, 2);
+});
+
+onWindows("exec: a program of PATH has the secret, and its status is rekey's", async (box) => {
+  const { kid } = await box.json("init");
+  const line = "echo %REKEY_KID% & if defined JWT_SECRET exit 21";
+  for (const flags of [[], ["--on-rotate", "restart"]]) {
+    const ended = await box.run(["exec", ...flags, "--", "cmd", "/d", "/c", line]);
+    assert.equal(ended.code, 21, ended.stderr);
+    assert.equal(ended.stdout.trim(), kid);
+  }
+  assert.equal((await box.run(["exec", "--", "no-such-program"])).code, 127);
+  const signal = await box.run(["exec", "--on-rotate", "signal:HUP", "--", "cmd"]);
+  assert.equal(signal.code, 2);
+  assert.match(signal.stderr, /this system has no signals/);
+  assert.equal((await box.run(["exec", "--env", "Path", "--", "cmd"])).code, 2);
+});
