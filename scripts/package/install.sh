@@ -54,7 +54,7 @@ fetch() {
     https://*) download "$1" https ;;
     *)
       [ -f "$from/$1" ] || fail "there is no $1 in $from" 'Name the folder with the files of the release'
-      cp "$from/$1" "$work/$1" || fail "cannot copy $1 to $to" 'Is the disk full?'
+      cp -- "$from/$1" "$work/$1" || fail "cannot copy $1 to $to" 'Is the disk full?'
       ;;
   esac
 }
@@ -62,7 +62,7 @@ fetch() {
 # Settings of the user's own could allow what is forbidden here.
 download() {
   if command -v curl >/dev/null; then
-    curl -q --fail --silent --show-error --location --proto "=$2" --proto-redir "=$2" \
+    curl -q --fail --silent --show-error --location --globoff --proto "=$2" --proto-redir "=$2" \
       --output "$work/$1" -- "$from/$1" || fail "cannot download $from/$1" 'Is the address right, and the disk not full?'
   elif wget --version 2>/dev/null | grep -q 'GNU Wget'; then
     wget --no-config --quiet --max-redirect=0 --output-document="$work/$1" -- "$from/$1" ||
@@ -72,12 +72,14 @@ download() {
   fi
 }
 
+# The lines of SHA256SUMS, however it was written: Windows ends lines with CR LF, and has hashes in capitals; * marks binary.
+listed() { awk '{ sub(/\r$/, ""); sub(/^\*/, "", $2); print tolower($1), $2 }' "$work/SHA256SUMS"; }
+
 # The one file for this machine that SHA256SUMS lists.
 choose() {
-  names=$(awk -v end="-$1" '
-    { sub(/^\*/, "", $2) }
+  names=$(listed | awk -v end="-$1" '
     $2 ~ /^rekey-[0-9][0-9A-Za-z.+~]*-[a-z]+-[a-z0-9]+$/ && substr($2, length($2) - length(end) + 1) == end { print $2 }
-  ' "$work/SHA256SUMS")
+  ')
   [ -z "$version" ] || names=$(printf '%s\n' "$names" | grep -Fx -- "rekey-$version-$1" || true)
   case $names in
     '') fail "SHA256SUMS lists no rekey${version:+ $version} for $1" ;;
@@ -99,13 +101,13 @@ find_hasher() {
 hash_of() { $hasher <"$1" | cut -d ' ' -f 1; }
 
 verify() {
-  listed=$(awk -v name="$1" '{ sub(/^\*/, "", $2) } $2 == name { print $1 }' "$work/SHA256SUMS")
-  case $listed in
+  expected=$(listed | awk -v name="$1" '$2 == name { print $1 }')
+  case $expected in
     *[!0-9a-f]*) fail "the line for $1 in SHA256SUMS is not one hash" ;;
   esac
-  [ "${#listed}" = 64 ] || fail "the line for $1 in SHA256SUMS is not one hash"
+  [ "${#expected}" = 64 ] || fail "the line for $1 in SHA256SUMS is not one hash"
   found=$(hash_of "$work/$1")
-  [ "$found" = "$listed" ] || fail "$1 has the hash $found, and SHA256SUMS says $listed: it is not installed" \
+  [ "$found" = "$expected" ] || fail "$1 has the hash $found, and SHA256SUMS says $expected: it is not installed" \
     'Download it again; if it stays so, tell whoever gave it to you'
 }
 
@@ -132,7 +134,7 @@ read_arguments() {
     case $1 in
       --from | --to | --version)
         [ -n "${2-}" ] || fail "$1 needs a value" "$usage" 2
-        case $1 in --from) from=${2%/} ;; --to) to=$2 ;; --version) version=$2 ;; esac
+        case $1 in --from) from=$2 ;; --to) to=$2 ;; --version) version=$2 ;; esac
         shift 2
         ;;
       -h | --help) printf '%s\n' "$usage" && exit 0 ;;
@@ -141,11 +143,15 @@ read_arguments() {
   done
   [ -n "$from" ] || fail 'it does not say where the release is' "$usage" 2
   check_address "$from"
+  case $from in ?*/) from=${from%/} ;; esac
 }
 
 choose_folder() {
   if [ -z "$to" ]; then
-    if [ "$(id -u)" = 0 ]; then to=/usr/local/bin; else to=${HOME:?}/.local/bin; fi
+    if [ "$(id -u)" = 0 ]; then to=/usr/local/bin
+    elif [ -n "${HOME-}" ]; then to=$HOME/.local/bin
+    else fail 'there is no home folder: HOME is not set' 'Name a folder with --to'
+    fi
   fi
   [ -d "$to" ] || made=$to
   mkdir -p -- "$to" || fail "cannot make the folder $to"
@@ -155,12 +161,15 @@ choose_folder() {
 
 main() {
   umask 022
+  # It would lead to another folder of the same name.
+  unset CDPATH
   read_arguments "$@"
   for_target=$(target) || exit 1
   find_hasher
   trap clean_up EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
+  trap 'exit 141' PIPE
   choose_folder
   # Beside its place: only within one disk is a move one step.
   work=$(mktemp -d "$to/.rekey-install.XXXXXX") || fail "cannot write to $to" 'Name another folder with --to'

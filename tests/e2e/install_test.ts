@@ -63,6 +63,59 @@ Deno.test("install.sh installs the binary under test, which then works", async (
   assert.equal((await box.exec(join(to, "rekey"), ["init", "--store", "database"])).code, 0);
 });
 
+Deno.test("install.sh reads SHA256SUMS however it was written", async () => {
+  const { box, from, to, files } = prepared();
+  using _ = box;
+  const list = files.get("SHA256SUMS")!;
+  const spellings: [string, string][] = [
+    ["with Windows' line ends", list.replaceAll("\n", "\r\n")],
+    ["of sha256sum --binary", list.replaceAll("  ", " *")],
+    ["in capitals, as of Get-FileHash", list.replace(/^\w+/gm, (hash) => hash.toUpperCase())],
+    ["without a last line end", list.trimEnd()],
+  ];
+  for (const [what, text] of spellings) {
+    Deno.writeTextFileSync(join(from, "SHA256SUMS"), text);
+    const { code, stderr } = await install(box, ["--from", from, "--to", to]);
+    assert.equal(code, 0, `${what}: ${stderr}`);
+    assert.deepEqual(names(to), ["rekey"]);
+    Deno.removeSync(join(to, "rekey"));
+  }
+});
+
+Deno.test("install.sh takes folders and addresses as they are written", async () => {
+  const { box, from, to, files } = prepared();
+  using _ = box;
+  const sh = (script: string, ...args: string[]) =>
+    box.exec(DASH[0]!, ["-c", script, INSTALLER, ...args], { env: { PATH } });
+  const asOption = join(box.home, "-x");
+  Deno.renameSync(from, asOption);
+  Deno.mkdirSync(join(box.home, "elsewhere/bin"), { recursive: true });
+  const inHome = await sh('CDPATH=$HOME/elsewhere sh "$0" --from -x --to bin');
+  assert.equal(inHome.code, 0, inHome.stderr);
+  assert.deepEqual([names(to), names(join(box.home, "elsewhere/bin"))], [["rekey"], []]);
+  Deno.removeSync(join(to, "rekey"));
+
+  const server = served(new Map([...files].map(([name, text]) => [`[1-2]/${name}`, text])));
+  const from12 = `http://127.0.0.1:${server.addr.port}/[1-2]`;
+  const { code, stderr } = await install(box, ["--from", from12, "--to", to]);
+  await server.shutdown();
+  assert.equal(code, 0, stderr);
+
+  const unknown = await install(box, ["--from", "/", "--to", to]);
+  assert.match(unknown.stderr, /^Failed: there is no SHA256SUMS in \/\n/);
+});
+
+Deno.test("install.sh whose output nobody reads any more leaves nothing half done", async () => {
+  const { box, from, to } = prepared();
+  using _ = box;
+  Deno.removeSync(join(from, "SHA256SUMS"));
+  const script = '{ sleep 0.3; sh "$0" "$@" 2>&1; } | exec true';
+  await box.exec(DASH[0]!, ["-c", script, INSTALLER, "--from", from, "--to", to], {
+    env: { PATH },
+  });
+  assert.deepEqual(names(to), []);
+});
+
 Deno.test("install.sh needs no curl where there is GNU wget, and no sha256sum where there is openssl", async () => {
   const { box, to, files } = prepared();
   using _ = box;
