@@ -27,20 +27,34 @@ export class AskedOnce {
   constructor(private readonly places: () => BusPlaces) {}
 
   /** Entries that go over the one connection where the provider asks, and by the addon where it does not. */
-  entries({ AsyncEntry }: KeyringAddon): KeyringAddon {
+  entries({ AsyncEntry, ready }: KeyringAddon): KeyringAddon {
     const ask: Ask = async (entry, method, value, signal) => {
-      const socket = ownBus(this.places());
-      const provider = socket === undefined ? undefined : await providerOn(socket);
-      if (provider === undefined || !asksEachConnection(provider.kind)) {
+      const found = await this.#asking();
+      if (found === undefined) {
         return await call(new AsyncEntry(...entry as [string, string]), method, value, signal);
       }
       const [service, account] = entry as [string, string];
       return await this.#inTurn(signal, async () => {
-        const kept = await this.#connection(socket!, provider);
+        const kept = await this.#connection(found.socket, found.provider);
         return await carryOut(kept, { service, account }, method, value);
       });
     };
-    return { AsyncEntry: entriesBy(ask) };
+    const own = { AsyncEntry: entriesBy(ask) };
+    if (ready === undefined) return own;
+    return {
+      ...own,
+      ready: async () => {
+        if (await this.#asking() === undefined) await ready();
+      },
+    };
+  }
+
+  // The provider, if it asks for each connection.
+  async #asking(): Promise<{ socket: string; provider: Provider } | undefined> {
+    const socket = ownBus(this.places());
+    const provider = socket === undefined ? undefined : await providerOn(socket);
+    if (provider === undefined || !asksEachConnection(provider.kind)) return undefined;
+    return { socket: socket!, provider };
   }
 
   // One question at a time; a call that was given up while it waited must not be carried out later.

@@ -18,6 +18,8 @@ import { type BusPlaces, refuseUnsafeBus } from "./session_bus.ts";
 /** The part of `@napi-rs/keyring` that rekey uses. */
 export interface KeyringAddon {
   AsyncEntry: typeof AsyncEntry;
+  /** Waits until what makes the calls is there: its start is none of the time that a keyring has for its answer. */
+  readonly ready?: () => Promise<void>;
 }
 
 // What the build embeds: the SHA-256 of the addon in hex.

@@ -1,5 +1,6 @@
 import { unrefTimer } from "../core/timers.ts";
-import type { AsyncEntry } from "@napi-rs/keyring";
+import { within } from "../core/within.ts";
+import type { KeyringAddon } from "./keyring_addon.ts";
 import { entriesBy, type EntryMethod } from "./keyring_entry.ts";
 import { keyringTimeout } from "./keyring_errors.ts";
 import { type ErrorCode, RekeyError } from "../core/errors.ts";
@@ -13,6 +14,9 @@ export interface KeyringCall {
   readonly method: EntryMethod;
   readonly value: unknown[];
 }
+
+/** The line of JSON that the helper begins with on its stdout, once it takes calls. */
+export const READY = { ready: true } as const;
 
 /** How a call ended, as a line of JSON on the helper's stdout. */
 export type KeyringAnswer =
@@ -32,8 +36,13 @@ export type KeyringAnswer =
  *
  * @param start starts the helper, with pipes for stdin and stdout.
  */
-export function entriesInProcess(start: () => Deno.ChildProcess): typeof AsyncEntry {
+export function keyringInProcess(start: () => Deno.ChildProcess): KeyringAddon {
   let helper: Helper | undefined;
+
+  function usable(): Helper {
+    if (helper === undefined || !helper.takesCalls) helper = new Helper(start());
+    return helper;
+  }
 
   function ask(
     entry: unknown[],
@@ -41,12 +50,14 @@ export function entriesInProcess(start: () => Deno.ChildProcess): typeof AsyncEn
     value: unknown[],
     signal?: AbortSignal | null,
   ): Promise<unknown> {
-    if (helper === undefined || !helper.takesCalls) helper = new Helper(start());
-    return helper.call({ entry, method, value }, signal);
+    return usable().call({ entry, method, value }, signal);
   }
 
-  return entriesBy(ask);
+  return { AsyncEntry: entriesBy(ask), ready: () => usable().ready() };
 }
+
+/** How long a process may take until it takes calls: a machine that is overloaded needs seconds. */
+const START_MS = 30_000;
 
 /** How long a call that was given up may keep its process, in milliseconds. */
 const STUCK_MS = 60_000;
@@ -55,6 +66,7 @@ class Helper {
   takesCalls = true;
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #started = Promise.withResolvers<void>();
   #calls = 0;
   #ended = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -63,6 +75,11 @@ class Helper {
     this.#input = child.stdin.getWriter();
     // However it ends, those who wait are told.
     this.#read().catch(() => {}).finally(() => this.#end());
+  }
+
+  /** Waits until it takes calls, or will not: then the next call tells why. */
+  async ready(): Promise<void> {
+    await within(START_MS, this.#started.promise);
   }
 
   call(call: Omit<KeyringCall, "id">, signal?: AbortSignal | null): Promise<unknown> {
@@ -82,8 +99,13 @@ class Helper {
     for await (const text of this.child.stdout.pipeThrough(new TextDecoderStream())) {
       const lines = (rest + text).split("\n");
       rest = lines.pop()!;
-      for (const line of lines) this.#settle(JSON.parse(line));
+      for (const line of lines) this.#take(JSON.parse(line));
     }
+  }
+
+  #take(said: KeyringAnswer | typeof READY): void {
+    if ("ready" in said) this.#started.resolve();
+    else this.#settle(said);
   }
 
   #settle(answer: KeyringAnswer): void {
@@ -113,6 +135,7 @@ class Helper {
     if (this.#ended) return;
     this.#ended = true;
     this.takesCalls = false;
+    this.#started.resolve();
     clearTimeout(this.#timer);
     this.#input.abort().catch(() => {});
     kill(this.child, "SIGKILL");

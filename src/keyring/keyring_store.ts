@@ -329,7 +329,8 @@ export class KeyringStore implements SecretStore {
   ): Promise<T> {
     // It did not answer: each further call would wait as long, and a command makes a dozen.
     if (this.#silent !== undefined) throw this.#silent;
-    const { AsyncEntry } = this.#addon ??= this.load();
+    const { AsyncEntry, ready } = this.#addon ??= this.load();
+    await ready?.();
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise<never>((_, reject) => {

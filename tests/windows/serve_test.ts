@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { logIn, PASSWORD } from "../support/logging_in.ts";
 import { Serving } from "../support/serving.ts";
-import { onWindows } from "../support/windows/tests.ts";
+import { onWindows, WITHOUT_CONSOLE } from "../support/windows/tests.ts";
 
 onWindows("serve answers 204, and 401 after a rotation; users log in", async (box) => {
   await box.json("init");
@@ -19,6 +19,35 @@ onWindows("serve answers 204, and 401 after a rotation; users log in", async (bo
   assert.equal(await serving.auth(old), 401);
   assert.equal(await serving.auth(answer.token), 401);
   assert.equal(await serving.auth(await box.token()), 204);
-  assert.equal(await serving.status(serving.get("/healthz")), 200);
-  assert.equal(await serving.status(serving.get("/metrics")), 200);
-}, ["database"]);
+  for (const path of ["/healthz", "/readyz", "/metrics"]) {
+    assert.equal(await serving.status(serving.get(path)), 200, path);
+  }
+  assert.doesNotMatch(serving.stderr, /no secret/);
+});
+
+onWindows(
+  "serve ends by Ctrl-C with status 0, and leaves no process",
+  async (box, location) => {
+    await box.json("init");
+    const token = await box.token();
+    await using serving = await Serving.start(box, [], { rekey: box.rekeyInConsole });
+    assert.equal(await serving.auth(token), 204);
+    assert.equal(await box.running("rekey.exe"), location === "keyring" ? 2 : 1);
+    const { code } = await serving.stop("SIGINT");
+    assert.equal(code, 0, serving.stderr);
+    await box.untilRunning("rekey.exe", 0);
+  },
+  undefined,
+  WITHOUT_CONSOLE,
+);
+
+onWindows("serve that is terminated takes its helper with it", async (box) => {
+  await box.json("init");
+  const token = await box.token();
+  await using serving = await Serving.start(box, [], { rekey: box.rekey });
+  assert.equal(await serving.auth(token), 204);
+  assert.equal(await box.running("rekey.exe"), 2);
+  await serving.stop("SIGKILL");
+  await box.untilRunning("rekey.exe", 0);
+  assert.equal((await box.json("verify", token)).valid, true);
+}, ["keyring"]);

@@ -3,7 +3,7 @@ import type { AsyncEntry } from "@napi-rs/keyring";
 import { asRefusal, RekeyError } from "../../core/errors.ts";
 import { type AddonSurroundings, unloadable, unpackedAddon } from "../../keyring/keyring_addon.ts";
 import { prepareLoading } from "../../system/loading.ts";
-import type { KeyringAnswer, KeyringCall } from "../../keyring/keyring_process.ts";
+import { type KeyringAnswer, type KeyringCall, READY } from "../../keyring/keyring_process.ts";
 import { HERE } from "../../system/here.ts";
 import { addonSurroundings, type Context } from "../context.ts";
 
@@ -14,15 +14,17 @@ export async function keyringHelper(_options: unknown, { secrets }: Context): Pr
   }
   HERE.serving.confineMemory();
   const around = addonSurroundings(secrets.environment.folders);
+  say(READY);
   let rest = "";
   for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split("\n");
     rest = lines.pop()!;
-    for (const line of lines) {
-      const answer = `${JSON.stringify(await answerTo(JSON.parse(line), around))}\n`;
-      Deno.stdout.writeSync(new TextEncoder().encode(answer));
-    }
+    for (const line of lines) say(await answerTo(JSON.parse(line), around));
   }
+}
+
+function say(what: KeyringAnswer | typeof READY): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(what)}\n`));
 }
 
 let loaded: typeof AsyncEntry | undefined;

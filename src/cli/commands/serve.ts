@@ -16,8 +16,7 @@ import { FleetKeeper, LEAST_STALENESS_MS } from "../../fleet/keeper.ts";
 import { SharedKnowledge } from "../../fleet/knowledge.ts";
 import { usesEtcd } from "../remembered.ts";
 import { SecretManager } from "../../secret/manager.ts";
-import type { KeyringAddon } from "../../keyring/keyring_addon.ts";
-import { entriesInProcess } from "../../keyring/keyring_process.ts";
+import { keyringInProcess } from "../../keyring/keyring_process.ts";
 import { type Context, environmentFrom, variable } from "../context.ts";
 import { LogSink } from "../log_sink.ts";
 import { lenientStreams, Output } from "../output.ts";
@@ -62,7 +61,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
   const program = ownProgram();
   const environment = environmentFrom(
     globals,
-    program === undefined ? undefined : () => keyringInProcess(program),
+    program === undefined ? undefined : () => keyringInProcess(() => startHelper(program)),
   );
   const knowledge = usesEtcd(environment) ? knowledgeFor(options) : undefined;
   const certificate = certificateFrom(options);
@@ -130,16 +129,17 @@ function forgetRuntimesAddress(): void {
   Deno.env.delete("DENO_SERVE_ADDRESS");
 }
 
-/** The keyring by way of a helper, which is the same program. */
-function keyringInProcess(program: string): KeyringAddon {
-  const start = () =>
-    new Deno.Command(program, {
-      args: ["keyring-helper"],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-  return { AsyncEntry: entriesInProcess(start) };
+/** Starts the same program to talk to the keyring. It ends with this one, however that ends. */
+function startHelper(program: string): Deno.ChildProcess {
+  const helper = new Deno.Command(program, {
+    args: ["keyring-helper"],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const family = HERE.programs.keepTogether(helper);
+  helper.status.then(() => family.end());
+  return helper;
 }
 
 function settingsFrom(

@@ -6,6 +6,8 @@ import type { Machine } from "./machine.ts";
 /** The compiled executable for Windows; `deno task build windows-x64` makes it. */
 export const REKEY_EXE = join(import.meta.dirname!, "../../../dist/rekey-windows-x64.exe");
 
+const CONSOLE = join(import.meta.dirname!, "console.py");
+
 const PROGRAM = "Program Files/rekey/rekey.exe";
 
 // A program that hangs ends with status 137, and says nothing.
@@ -79,6 +81,25 @@ export class WindowsBox extends Box implements AsyncDisposable {
   /** The installed rekey, as {@linkcode line} has it. */
   get rekey(): readonly string[] {
     return this.line(INSTALLED);
+  }
+
+  /** The same with a console to itself, as a window is one: SIGINT has Ctrl-C typed there. */
+  get rekeyInConsole(): readonly string[] {
+    return ["/usr/bin/python3", CONSOLE, ...this.rekey];
+  }
+
+  /** How many programs of that name run. */
+  async running(name: string): Promise<number> {
+    const { stdout } = await this.exec("tasklist", []);
+    return stdout.split("\n").filter((line) => line.startsWith(name)).length;
+  }
+
+  /** Waits until as many run. @throws when that does not come to pass within ten seconds. */
+  async untilRunning(name: string, count: number): Promise<void> {
+    let found = await this.running(name);
+    for (const end = Date.now() + 10_000; found !== count; found = await this.running(name)) {
+      if (Date.now() > end) throw new Error(`${name} runs ${found} times, and not ${count}`);
+    }
   }
 
   /** The command line for this machine that does so. The environment is to have this box's variables. */

@@ -1,19 +1,28 @@
+import { installed, unless } from "../faults.ts";
 import { WindowsBox } from "./box.ts";
 import { withoutWindows } from "./image.ts";
 
 /** Where a secret is kept on a Windows machine. */
 export type Location = "keyring" | "database";
 
-/** Registers a test that is run on a new Windows machine for each location, as `--store auto` chooses it. */
+/** `ignore` for a test that needs {@linkcode WindowsBox.rekeyInConsole}. */
+export const WITHOUT_CONSOLE = unless(installed("python3"), "python3");
+
+/**
+ * Registers a test that is run on a new Windows machine for each location, as `--store auto` chooses it.
+ *
+ * @param ignore whether something else is missing that the test needs.
+ */
 export function onWindows(
   name: string,
   test: (box: WindowsBox, location: Location) => Promise<void>,
   locations: readonly Location[] = ["keyring", "database"],
+  ignore = false,
 ): void {
   for (const location of locations) {
     Deno.test({
       name: `on Windows, in the ${location}: ${name}`,
-      ignore: withoutWindows(),
+      ignore: withoutWindows() || ignore,
       async fn() {
         const env = location === "keyring" ? {} : { REKEY_STORE: location };
         await using box = await WindowsBox.boot(env);
