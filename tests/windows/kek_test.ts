@@ -3,22 +3,25 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { onWindows } from "../support/windows/tests.ts";
 
-onWindows("a KEK by a command of cmd, and a passphrase, are remembered and used", async (box) => {
+onWindows("a KEK, and a passphrase, come from a command of cmd", async (box) => {
   Deno.writeTextFileSync(join(box.home, "my kek.txt"), `${randomBytes(32).toString("base64")}\r\n`);
   const kinds = [
     ["shop", "REKEY_KEK_COMMAND", `type "%USERPROFILE%\\my kek.txt"`],
     ["club", "REKEY_PASSPHRASE_COMMAND", "echo raven & echo song"],
   ] as const;
   for (const [app, variable, line] of kinds) {
-    const made = await box.run(["init", "--app", app], { env: { [variable]: line } });
+    const by = (line: string, ...args: string[]) =>
+      box.run([...args, "--app", app, "--json"], { env: { [variable]: line } });
+    const made = await by(line, "init");
     assert.equal(made.code, 0, made.stderr);
-    const { kek } = await box.json("status", "--app", app);
-    assert.deepEqual([kek.source, kek.remembered, kek.error], [variable, true, null]);
-    assert.ok((await box.json("issue", "--sub", "a", "--app", app)).token);
-    const env = { [variable]: "exit 3" };
-    const refused = await box.run(["issue", "--sub", "a", "--app", app], { env });
+    const { kek } = JSON.parse((await by(line, "status")).stdout);
+    assert.deepEqual([kek.source, kek.error], [variable, null]);
+    assert.equal((await by(line, "issue", "--sub", "a")).code, 0);
+    const refused = await by("exit 3", "issue", "--sub", "a");
     assert.equal(refused.code, 4);
     assert.match(refused.stderr, /Cannot get the KEK: its command ended with status 3/);
+    const other = await by("echo another passphrase of mine", "issue", "--sub", "a");
+    assert.equal(other.code, 4);
   }
 }, ["database"]);
 
