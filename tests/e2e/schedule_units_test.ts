@@ -107,7 +107,7 @@ Deno.test("schedule --remove: what no command of rekey's has installed is told h
         "launchd",
         /launchctl bootout (gui\/\$\(id -u\)|system)\/rekey-rotate-shop; rm .*rekey-rotate-shop\.plist/,
       ],
-      ["windows", /Unregister-ScheduledTask -TaskName 'rekey-rotate-shop'/],
+      ["windows", /schtasks \/Delete \/TN rekey-rotate-shop \/F/],
     ] as const
   ) {
     const { code, stdout } = await box.run(["schedule", kind, "--app", "shop", "--remove"]);

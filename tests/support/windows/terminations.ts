@@ -23,9 +23,11 @@ interface Known {
 }
 
 /**
- * Terminates `rekey rotate` so many times: in turn by Windows' own TerminateProcess, at a random moment, and
+ * Terminates `rekey rotate` so many times: in turn by Windows' own TerminateProcess, some time after its start, and
  * from outside, when it has written to the database's log up to eight times. After each it checks that the machine has exactly one
  * secret, in one place, that the next command works, and which tokens verify.
+ *
+ * @param random says when: numbers from 0 to below 1.
  */
 export async function terminateRotations(
   box: WindowsBox,
