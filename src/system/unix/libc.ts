@@ -33,7 +33,7 @@ export function become(path: string, argv: readonly string[]): void {
 export function isIgnored(signal: number): boolean {
   const present = new BigUint64Array(SIGACTION_BYTES / POINTER_BYTES);
   // Asked and not set: the runtime may have listeners of its own by now.
-  load()?.symbols.sigaction(signal, null, present);
+  loadAsking()?.symbols.sigaction(signal, null, present);
   return present[0] === SIG_IGN;
 }
 
@@ -72,7 +72,7 @@ function loadLibrary() {
     access: { parameters: ["buffer", "i32"], result: "i32" },
     execv: { parameters: ["buffer", "buffer"], result: "i32" },
     signal: { parameters: ["i32", "usize"], result: "usize" },
-    sigaction: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+    sigaction: SIGACTION,
     raise: { parameters: ["i32"], result: "i32" },
     open: { parameters: ["buffer", "i32"], result: "i32" },
     close: { parameters: ["i32"], result: "i32" },
@@ -81,6 +81,15 @@ function loadLibrary() {
   });
 }
 
+const SIGACTION = { parameters: ["i32", "buffer", "buffer"], result: "i32" } as const;
+
+// Each start asks. The runtime compiles code for each call that is declared, unless that may call back: 3 % of `verify`.
+function loadAsking() {
+  if (HERE.libc === undefined) return undefined;
+  return asking ??= Deno.dlopen(HERE.libc, { sigaction: { ...SIGACTION, callback: true } });
+}
+
+let asking: Deno.DynamicLibrary<{ sigaction: typeof SIGACTION }> | undefined;
 let loaded: ReturnType<typeof loadLibrary>;
 
 function load() {
