@@ -1,6 +1,5 @@
 import { HERE } from "../system/here.ts";
 import type { Facts } from "../system/privacy.ts";
-import { isReadOnly } from "./mounts.ts";
 
 /** A file that other users can read. */
 export interface Exposure {
@@ -24,7 +23,7 @@ export function exposureOf(path: string): Exposure | undefined {
   const { othersRead, mayFix, shown } = HERE.privacy.access(path, facts);
   if (!othersRead) return undefined;
   const fix = HERE.privacy.fix(path, mayFix ? "file" : "reading");
-  return { shown, fix, mayFix, isReadOnly: isReadOnly(path) };
+  return { shown, fix, mayFix, isReadOnly: HERE.privacy.isReadOnly(path) };
 }
 
 function factsOf(path: string): Facts | undefined {

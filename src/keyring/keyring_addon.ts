@@ -11,7 +11,6 @@ import { timeOf } from "../files/file_facts.ts";
 import { readFileIfThere, removeFile, writeNewPrivateFile } from "../files/private_files.ts";
 import { HERE } from "../system/here.ts";
 import { makePrivateFolder, namesIn } from "../files/private_folders.ts";
-import { prepareLoading } from "../system/loading.ts";
 import { addonHint } from "./system_hints.ts";
 import { type BusPlaces, refuseUnsafeBus } from "./session_bus.ts";
 
@@ -36,7 +35,7 @@ export interface AddonSurroundings {
 /** Loads the keyring addon. @throws {RekeyError} as {@linkcode unpackedAddon} does. */
 export function loadKeyringAddon(around: AddonSurroundings): KeyringAddon {
   const path = unpackedAddon(around);
-  prepareLoading();
+  HERE.prepareAddon();
   return { AsyncEntry: entriesOnThread(path, (cause) => unloadable(path, cause)) };
 }
 

@@ -2,7 +2,7 @@ import { lstatSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import process from "node:process";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { socketPeer } from "../core/unix_socket.ts";
+import { socketPeer } from "../system/linux/unix_socket.ts";
 import { infoOf } from "../system/file_info.ts";
 import { HERE } from "../system/here.ts";
 import { keyringError } from "./keyring_errors.ts";

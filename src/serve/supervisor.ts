@@ -3,7 +3,6 @@ import type { FleetKeeper } from "../fleet/keeper.ts";
 import { prometheus } from "../http/prometheus.ts";
 import { HERE } from "../system/here.ts";
 import type { CertificateWatch } from "./certificate_watch.ts";
-import { raiseFileLimit } from "./file_limit.ts";
 import { reserve } from "./listener.ts";
 import { expose } from "./measurements.ts";
 import type { Managers } from "./managers.ts";
@@ -54,7 +53,7 @@ const STOP_MS = 10_000;
  * @throws whatever a thread dies of: a bug.
  */
 export async function serve(settings: Settings, around: Surroundings): Promise<void> {
-  raiseFileLimit();
+  HERE.serving.raiseFileLimit();
   const reserved = await reserve(settings.address);
   const supervisor = new Supervisor({ ...settings, address: reserved.address }, around);
   try {

@@ -1,4 +1,4 @@
-import { sendDatagram } from "../core/unix_socket.ts";
+import { sendDatagram } from "../system/linux/unix_socket.ts";
 
 /** What systemd asks of a service that it starts with `Type=notify` (sd_notify(3), sd_watchdog_enabled(3)). */
 export interface Systemd {

@@ -6,15 +6,17 @@ import { UnixStreams } from "./unix/streams.ts";
 import { unixMoves } from "./unix/moves.ts";
 import { unixPrivacy } from "./unix/privacy.ts";
 import { linuxIdentities } from "./linux/identity.ts";
+import { isReadOnly } from "./linux/mounts.ts";
 import { linuxServing } from "./linux/serving.ts";
 import { unixProcesses } from "./unix/processes.ts";
 import { unixPrograms } from "./unix/programs.ts";
 import { faultOfPath, pathOf } from "./written_path.ts";
 
+/** Linux. */
 export const linux: System = {
   os: "linux",
   paths: { ...unixPaths, baseFolders, sharedFolder: "/var/lib/rekey" },
-  privacy: unixPrivacy,
+  privacy: { ...unixPrivacy, isReadOnly },
   moves: unixMoves,
   streams: new UnixStreams("libc.so.6", 0o4000 | 0o2000000),
   libc: "libc.so.6",
@@ -24,6 +26,7 @@ export const linux: System = {
   serving: linuxServing,
   schedule: "systemd",
   hasSecretService: true,
+  prepareAddon() {},
 };
 
 // A relative value for the cache is ignored, as the XDG specification asks; one for what holds secrets and keys is

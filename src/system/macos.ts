@@ -6,6 +6,7 @@ import { UnixStreams } from "./unix/streams.ts";
 import { unixMoves } from "./unix/moves.ts";
 import { unixPrivacy } from "./unix/privacy.ts";
 import { askSystem, macosIdentities } from "./macos/identity.ts";
+import { raiseFileLimit } from "./unix/file_limit.ts";
 import { plainServing } from "./serving.ts";
 import { unixProcesses } from "./unix/processes.ts";
 import { unixPrograms } from "./unix/programs.ts";
@@ -13,6 +14,10 @@ import { unixPrograms } from "./unix/programs.ts";
 // By its whole path: the loader looks for a plain name in the working folder too.
 const LIBC = "/usr/lib/libSystem.B.dylib";
 
+// Of <sys/syslimits.h>: macOS says that there is no limit of open files, and takes none that is higher.
+const OPEN_MAX = 10_240n;
+
+/** macOS. */
 export const macos: System = {
   os: "darwin",
   paths: { ...unixPaths, baseFolders, sharedFolder: undefined },
@@ -23,9 +28,14 @@ export const macos: System = {
   advice: unixAdvice,
   processes: unixProcesses(macosIdentities(askSystem)),
   programs: unixPrograms,
-  serving: { ...plainServing, hasUnixSockets: true },
+  serving: {
+    ...plainServing,
+    hasUnixSockets: true,
+    raiseFileLimit: () => raiseFileLimit({ library: LIBC, resource: 8, most: OPEN_MAX }),
+  },
   schedule: "launchd",
   hasSecretService: false,
+  prepareAddon() {},
 };
 
 // As Apple's guide has it: what a program keeps, and what it can make again. No app's name has a space in it.

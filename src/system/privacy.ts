@@ -1,12 +1,12 @@
-/** What was seen of a file or folder, of what a link leads to if that is meant. */
+/** What the file system says of a file or folder; of a link, what it leads to or the link itself, as the caller asked. */
 export type Facts = Pick<Deno.FileInfo, "uid" | "mode" | "isDirectory">;
 
 /** Whose a file or folder is, and what it lets others do. */
 export interface Access {
   readonly isMine: boolean;
-  /** Whether this user may say who uses it: its owner, or whoever may do everything. */
+  /** Whether this user may change who uses it, as its owner or as root. */
   readonly mayFix: boolean;
-  /** Whether it is the system's: whoever acts for that can do everything anyway. */
+  /** Whether the system owns it: root, or on Windows SYSTEM and the like, which can do everything anyway. */
   readonly isSystems: boolean;
   /** Whose it is, for messages: `uid 1000`. */
   readonly owner: string;
@@ -14,11 +14,13 @@ export interface Access {
   readonly isPrivate: boolean;
   /** Whether its own user cannot use it. */
   readonly isShut: boolean;
-  /** Whether others have any right to it; to what is in it; to change it. */
+  /** Whether others have any right to it. */
   readonly isOpen: boolean;
+  /** Whether others may read what is in it. */
   readonly othersRead: boolean;
+  /** Whether others may change it. */
   readonly othersWrite: boolean;
-  /** Whether others get rights to what is made in the folder, whoever makes it. */
+  /** Whether the folder gives others rights to what is made in it. */
   readonly handsOn: boolean;
   /** What says so, for messages: `mode 0644`. */
   readonly shown: string;
@@ -33,7 +35,7 @@ export interface UnsafeWay {
   readonly command: string;
 }
 
-/** A folder that is there, and no link, held so that nobody puts another one in its place meanwhile. */
+/** A folder that is there, held so that no one puts another one in its place meanwhile. */
 export interface HeldFolder extends Disposable {
   access(): Access;
   /** Takes every right from others. */
@@ -42,19 +44,22 @@ export interface HeldFolder extends Disposable {
   sync(): void;
 }
 
-/** Who may use files and folders, by modes or by access lists. What is refused is thrown as the system's calls do. */
+/** Who may use files and folders, by modes or by access lists. What the system refuses is thrown as its own error. */
 export interface Privacy {
+  /** Whose it is, and what others may do with it. */
   access(path: string, facts: Facts): Access;
   /** Takes every right to a file or folder from others; of a link, to what it leads to. */
   makePrivate(path: string): void;
   /** Takes from others what lets them change a file or folder. */
   takeWriting(path: string): void;
-  /** Makes an empty file that is its user's alone, where nothing of that name is. @returns it, open for writing. */
+  /** Makes an empty file that is its user's alone, where there is none. @returns its descriptor, open for writing. */
   createFile(path: string): number;
   /** Makes a folder that is its user's alone from its beginning, with its parents, unless it is there. */
   makeFolder(path: string): void;
-  /** @throws when it is a link, or no folder. */
+  /** Holds a folder until it is disposed of. @throws when it is no folder, on Windows also when it is a link. */
   holdFolder(path: string): HeldFolder;
+  /** Whether a file is on a disk that is known to be mounted read-only, so that not even its owner can change it. */
+  isReadOnly(path: string): boolean;
   /**
    * The first folder or link on the way to something that someone else can exchange. What is at the end, unless it is a
    * link, is not looked at.

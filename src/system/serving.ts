@@ -10,20 +10,26 @@ export interface Serving {
    * @returns whether it could be done.
    */
   confineMemory(): boolean;
-  /** The same for a process whose children are none of ours to limit: they inherit nothing of it. */
+  /** The same, without anything that the programs would inherit that this process starts. */
   hideMemory(): boolean;
+  /**
+   * Lets the process have as many open files as it may at most. Shells and systemd start programs with 1,024, launchd
+   * with 256, for the sake of those that use select(2); a server needs one for every connection.
+   */
+  raiseFileLimit(): void;
   /** The sockets of this process, in all of its threads, that listen on a TCP port; none where that is not needed. */
   listeningSockets(port: number): number[];
-  /** Lets sockets listen no more. The connections that came in on them stay as they are. */
+  /** Makes sockets stop listening. The connections that came in on them stay open. */
   stopListening(sockets: readonly number[]): void;
 }
 
-/** Where the system has nothing of all this. */
+/** A server where the system has nothing of all this. */
 export const plainServing: Serving = {
   hasUnixSockets: false,
   sharesPorts: false,
   confineMemory: () => false,
   hideMemory: () => false,
+  raiseFileLimit() {},
   listeningSockets: () => [],
   stopListening() {},
 };

@@ -28,7 +28,9 @@ export interface System {
   readonly paths: Paths;
   /** Whose files and folders are, and who else may use them. */
   readonly privacy: Privacy;
+  /** Renaming and deleting. */
   readonly moves: Moves;
+  /** Reading pipes and descriptors. */
   readonly streams: Streams;
   /** The C library that the runtime is linked to, for foreign calls; `undefined` where there is none of that kind. */
   readonly libc: string | undefined;
@@ -40,8 +42,10 @@ export interface System {
   readonly programs: Programs;
   /** What a server can do. */
   readonly serving: Serving;
-  /** What runs programs at a time, unless another is asked for. */
+  /** The scheduler that is used unless another is asked for. */
   readonly schedule: ScheduleKind;
-  /** Whether its keyring is a program behind the session bus, which can be asked, be locked, and lose what it took. */
+  /** Whether its keyring is a Secret Service: a program on the session bus. */
   readonly hasSecretService: boolean;
+  /** To be called before the keyring's addon is loaded: the libraries that it needs are to be the system's own. */
+  prepareAddon(): void;
 }

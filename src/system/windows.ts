@@ -1,5 +1,6 @@
 import type { System } from "./system.ts";
 import { windowsPaths } from "./windows/paths.ts";
+import { prepareAddon } from "./windows/loading.ts";
 import { plainServing } from "./serving.ts";
 import { windowsAdvice } from "./windows/advice.ts";
 import { windowsStreams } from "./windows/streams.ts";
@@ -8,6 +9,7 @@ import { WindowsPrivacy } from "./windows/privacy.ts";
 import { windowsProcesses } from "./windows/processes.ts";
 import { windowsPrograms } from "./windows/programs.ts";
 
+/** Windows. */
 export const windows: System = {
   os: "windows",
   paths: windowsPaths,
@@ -21,4 +23,5 @@ export const windows: System = {
   serving: plainServing,
   schedule: "windows",
   hasSecretService: false,
+  prepareAddon,
 };

@@ -2,7 +2,6 @@ import process from "node:process";
 import type { AsyncEntry } from "@napi-rs/keyring";
 import { asRefusal, RekeyError } from "../../core/errors.ts";
 import { type AddonSurroundings, unloadable, unpackedAddon } from "../../keyring/keyring_addon.ts";
-import { prepareLoading } from "../../system/loading.ts";
 import { type KeyringAnswer, type KeyringCall, READY } from "../../keyring/keyring_process.ts";
 import { HERE } from "../../system/here.ts";
 import { addonSurroundings, type Context } from "../context.ts";
@@ -49,7 +48,7 @@ async function answerTo(call: KeyringCall, around: AddonSurroundings): Promise<K
 function load(path: string): typeof AsyncEntry {
   const addon = { exports: {} as { AsyncEntry: typeof AsyncEntry } };
   try {
-    prepareLoading();
+    HERE.prepareAddon();
     process.dlopen(addon, path);
   } catch (cause) {
     throw unloadable(path, cause);

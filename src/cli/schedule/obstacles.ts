@@ -54,6 +54,6 @@ function locationOf({ secrets }: Context): Location | undefined {
 
 // systemd's own record of it.
 function lingers(): boolean {
-  if (Deno.build.os !== "linux" || variable("XDG_RUNTIME_DIR") === undefined) return true;
+  if (HERE.schedule !== "systemd" || variable("XDG_RUNTIME_DIR") === undefined) return true;
   return isThere(`/var/lib/systemd/linger/${userInfo().username}`);
 }

@@ -8,7 +8,6 @@ import type { Access } from "../../system/privacy.ts";
 import { Installation } from "../../store/installation.ts";
 import { lockPath } from "../../store/lock.ts";
 import { makePrivate, takeWriting } from "../../files/private_files.ts";
-import { isReadOnly } from "../../files/mounts.ts";
 import { namesIn } from "../../files/private_folders.ts";
 import { unsafeWay } from "../../files/safe_way.ts";
 import type { Finding } from "../finding.ts";
@@ -107,7 +106,7 @@ function ownership({ path }: Own, { mayFix, owner }: Access, { data }: Folders):
 function accessFindings(own: Own, folders: Folders): Finding[] {
   const { path, info, isNamed } = own;
   const access = HERE.privacy.access(path, info);
-  if (path === folders.config && (isTrusted(access) || isReadOnly(path))) return [];
+  if (path === folders.config && (isTrusted(access) || HERE.privacy.isReadOnly(path))) return [];
   if (!access.isMine) return [ofAnother(own, access, folders)];
   const isOpen = isNamed ? access.othersWrite || access.handsOn : access.isOpen;
   if (!isOpen && (isNamed || !access.isShut)) return [];

@@ -106,10 +106,8 @@ const KERNEL_KEYS = ". A program that uses the kernel's keys instead would lose 
 
 /** A session that has no bus because of how it was entered. */
 function missingBus({ variable, environment }: OpenPatient): Finding | undefined {
-  if (variable("DBUS_SESSION_BUS_ADDRESS") !== undefined || process.geteuid === undefined) {
-    return undefined;
-  }
-  const own = join("/run/user", String(process.geteuid()), "bus");
+  if (variable("DBUS_SESSION_BUS_ADDRESS") !== undefined) return undefined;
+  const own = join("/run/user", String(process.geteuid!()), "bus");
   const finding = (why: string, command: string): Finding => ({
     code: "bus_missing",
     what: "There is no session bus: DBUS_SESSION_BUS_ADDRESS is not set",

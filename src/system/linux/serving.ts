@@ -1,5 +1,6 @@
 import type { Serving } from "../serving.ts";
 import { confineMemory, hideMemory } from "./confinement.ts";
+import { raiseFileLimit } from "../unix/file_limit.ts";
 import { listeningSockets, stopListening } from "./listening_sockets.ts";
 
 /** A server on Linux. */
@@ -8,6 +9,7 @@ export const linuxServing: Serving = {
   sharesPorts: true,
   confineMemory,
   hideMemory,
+  raiseFileLimit: () => raiseFileLimit({ library: "libc.so.6", resource: 7, most: 2n ** 64n - 1n }),
   listeningSockets,
   stopListening,
 };

@@ -54,6 +54,8 @@ export const unixPrivacy: Privacy = {
     };
   },
 
+  isReadOnly: () => false,
+
   unsafeOnWay,
 
   fix: (path, what) => `${FIXES[what]} ${shellWord(path)}`,

@@ -57,6 +57,10 @@ export class WindowsPrivacy implements Privacy {
     };
   }
 
+  isReadOnly(): boolean {
+    return false;
+  }
+
   unsafeOnWay(path: string) {
     return unsafeOnWay(path, this.api, (folder) => this.fix(folder, "folder"));
   }

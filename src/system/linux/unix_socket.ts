@@ -48,7 +48,6 @@ function withSocket<T>(
   type: number,
   use: (libc: ReturnType<typeof openLibc>["symbols"], fd: number) => T,
 ): T | undefined {
-  if (Deno.build.os !== "linux") return undefined;
   const libc = openLibc();
   const fd = libc.symbols.socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   try {

@@ -5,9 +5,8 @@ const ST_RDONLY = 1n;
 const F_FLAG = 9;
 const STRUCT_NUMBERS = 32;
 
-/** Whether a file is on a file system that is mounted read-only, so that not even its owner can change it. */
+/** See {@linkcode Privacy.isReadOnly}. */
 export function isReadOnly(path: string): boolean {
-  if (Deno.build.os !== "linux") return false;
   const libc = Deno.dlopen("libc.so.6", {
     statvfs: { parameters: ["buffer", "buffer"], result: "i32" },
   });
