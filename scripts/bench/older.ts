@@ -26,7 +26,7 @@ export class Older implements AsyncDisposable {
     const program = Deno.env.get("REKEY_OLDER");
     if (program === undefined) return undefined;
     const boxes = { database: new Box(), keyring: await KeyringBox.start() };
-    const older = new Older(program, boxes, secret.token("somebody"));
+    const older = new Older(program, boxes, secret.token("alice"));
     for (const box of Object.values(boxes)) {
       const { code, stderr } = await box.exec(program, ["import"], { stdin: secret.text });
       if (code !== 0) throw new Error(stderr);

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { fieldsOf, roundedUp } from "./bytes.ts";
 
 /**
- * The signature that Apple's format calls ad hoc: hashes of the file's pages and nobody's key. Here as the linker LLD
- * writes it; its numbers are big-endian.
+ * The signature that Apple's format calls ad hoc: hashes of the file's pages, made without a key. Here as the linker
+ * LLD writes it; its numbers are big-endian.
  */
 const PAGE_BYTES = 4096;
 const HASH_BYTES = 32;

@@ -128,7 +128,7 @@ export function addonSurroundings({ cache }: Folders): AddonSurroundings {
   return { cacheFolder: cache, bus: { address, runtimeFolder: variable("XDG_RUNTIME_DIR") } };
 }
 
-// By which the keyring is found on Linux, and where its files are.
+// Where the keyring's bus and its files are on Linux.
 function sessionPlaces(folders: Folders): SessionPlaces {
   const home = homeFolder();
   const dataHome = variable("XDG_DATA_HOME") ?? (home && join(home, ".local/share"));

@@ -1,11 +1,11 @@
-/** A fault of the runtime or of SQLite that became known, and what rekey has to do with it. SECURITY.md has the same list. */
+/** A known fault of the runtime or of SQLite, and why it does not reach rekey. SECURITY.md has the same list. */
 export interface KnownFault {
   /** Its CVE number; a name where it has none. */
   readonly id: string;
   readonly part: "Deno" | "SQLite";
-  /** First version with the fault; from the beginning on where it is not said. */
+  /** First version with the fault; without it, all versions before the fix have it. */
   readonly since?: string;
-  /** First version without it; where no release has the fix yet, the last one that is known to have the fault. */
+  /** First version with the fix; where no release has it yet, the last one that is known to have the fault. */
   readonly fixedIn: string | { readonly notIn: string };
   /** Later versions of older lines that have the fix too. */
   readonly backports?: readonly string[];

@@ -13,7 +13,7 @@ export function utf8(bytes: Uint8Array): string {
   return UTF_8.decode(bytes);
 }
 
-/** What is said of a text in UTF-16. */
+/** Why a text in UTF-16 is refused, for messages. */
 export const UTF_16 = "it is UTF-16, as PowerShell's > writes it";
 
 /** Whether bytes begin as a text in UTF-16 does: with a byte order mark of either kind. */

@@ -8,7 +8,7 @@ import { type Saving, ServiceSaving, type SessionPlaces } from "./saving.ts";
 import type { SecretService } from "./secret_service.ts";
 import type { System } from "../system/system.ts";
 
-/** What a system offers beside the addon, to know its keyring better. What it does not, the addon has to find out. */
+/** What a system offers beside the addon to ask about its keyring. Where a way is missing, the addon alone is asked. */
 export interface KeyringWays {
   /** The addon, or what is put before it. */
   load(addon: () => KeyringAddon): KeyringAddon;

@@ -17,7 +17,8 @@ export function isSound(sqlite: DatabaseSync): boolean {
   }
 }
 
-// SQLite writes the beginning of each statement anew, whatever was typed; who writes the file's bytes can say another type.
+// SQLite stores the beginning of each statement in one form, whatever was typed. The column `type` is not asked: whoever
+// edits the file's bytes can put anything there.
 const OTHER_THAN_TABLES = "sql NOT GLOB 'CREATE TABLE *' AND sql NOT GLOB 'CREATE INDEX *' " +
   "AND sql NOT GLOB 'CREATE UNIQUE INDEX *'";
 
@@ -27,8 +28,8 @@ export function isPlain(sqlite: DatabaseSync): boolean {
     undefined;
 }
 
-// SQLite's check of a whole file runs the modules of virtual tables on it. None of ours is one: one that someone else has
-// put there is left out.
+// SQLite's check of a whole file runs the modules of virtual tables on it. rekey has none, and leaves out those that
+// someone else has put there.
 function pagesAgree(sqlite: DatabaseSync): boolean {
   const tables = isPlain(sqlite) ? ["1"] : plainTables(sqlite);
   return tables.every((what) =>

@@ -64,7 +64,7 @@ export function shortenLog(logged: Logged): void {
 
 /** Has SQLite delete the files beside a database that reading has left, unless another program uses them. */
 export function closeAsLast(path: string): void {
-  // Opened for writing, one that was destroyed meanwhile would be made anew.
+  // Opened for writing, one that was destroyed meanwhile would be created again.
   if (!isThere(path)) return;
   const sqlite = new DatabaseSync(path);
   try {
@@ -74,9 +74,9 @@ export function closeAsLast(path: string): void {
   }
 }
 
-// Whether all of the log could be written into the file.
+// Answers whether all of the log could be written into the file.
 function checkpoint({ path, sqlite, identity }: Logged, end: number): boolean {
-  // Another file that has taken this one's path would keep nobody out of this one.
+  // A lock on another file that has taken this one's path would keep no one out of this one.
   const isTheSame = () => identity !== undefined && fileIdentity(path) === identity;
   if (!isTheSame()) return false;
   const writersOut = new DatabaseSync(path);
@@ -104,7 +104,7 @@ function succeeds(end: number, attempt: () => boolean): boolean {
   return true;
 }
 
-// Whether the log could be started over. That takes a commit, and no reader of what is in it.
+// Answers whether the log could be started over: that takes a commit, and no reader of what is in it.
 function startOver(logged: Logged): boolean {
   const { path, sqlite } = logged;
   // A power cut may undo it: what the log held is in the file.

@@ -1,11 +1,11 @@
-/** Giving files other names and taking them away. What is refused is thrown as the system's calls do. */
+/** Renaming and deleting files. What the system refuses is thrown as its own error, with its code. */
 export interface Moves {
-  /** Whether files can be moved and taken away that a program has open. */
+  /** Whether a file that a program has open can be renamed and deleted. */
   readonly takesOpenFiles: boolean;
-  /** In one step, in place of a file that has that name. */
+  /** Renames a file in one step; it replaces one that has the new name. */
   rename(from: string, to: string): void;
-  /** Takes a file away, if it is there. */
+  /** Deletes a file, if it is there. */
   remove(path: string): void;
-  /** Takes a folder away with everything in it, if it is there. */
+  /** Deletes a folder with everything in it, if it is there. */
   removeFolder(path: string): void;
 }

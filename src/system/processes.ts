@@ -9,12 +9,12 @@ export interface Invocation {
 /** What a system says of processes. */
 export interface Identities {
   /**
-   * Where process numbers count: a word for one start of the system, and what tells containers of it apart; `undefined`
-   * where the system does not tell.
+   * Where a process number means one process: one boot of the system, and one container on it, with a space between;
+   * `undefined` where the system does not tell.
    */
   place(): string | undefined;
   /**
-   * When a process started, in a unit of the system's: with its number that tells it from every other one of its place.
+   * When a process started, in the system's own unit: no two processes of a place have the same number and start.
    * `undefined` for one that does not run.
    */
   startOf(pid: number): number | undefined;
@@ -22,15 +22,15 @@ export interface Identities {
 
 /** What differs in how a system runs programs. */
 export interface ProcessControl {
-  /** What this process does with signals from its beginning on. */
+  /** Sets up signals for this process, before it does anything else. */
   begin(): void;
-  /** Listens for a signal, be it one that whoever started rekey wants ignored. */
+  /** Listens for a signal, also for one that this process was started with ignored. */
   heed(signal: Deno.Signal, take: () => void): void;
-  /** The system's shell with a command line of the operator's. */
+  /** How the system's shell runs a command line of the operator's. */
   shell(commandLine: string): Invocation;
-  /** The same with stdout as stderr, where the shell can do that for a whole line; elsewhere whoever runs it copies it. */
+  /** The same with its stdout on stderr, where the shell can do that; elsewhere the caller copies it. */
   shellAside(commandLine: string): Invocation;
-  /** A word of such a line, as it is written to be taken as it is. */
+  /** A word, quoted for such a line. */
   quoted(word: string): string;
   /** Signals by which a program is asked to end. */
   readonly stopping: readonly Deno.Signal[];

@@ -1,6 +1,6 @@
 /** A program that was started, and what is known of what it has started in turn. */
 export interface Family {
-  /** Asks it to end. @returns `false` where the system has no way to, or nobody is there. */
+  /** Asks it to end. @returns `false` where it could not be asked. */
   ask(): boolean;
   /** Ends what is left of it, without asking. */
   end(): void;

@@ -20,7 +20,7 @@ async function checkpointsOf(box: Box, ...args: string[]) {
   return checkpointsIn(trace, box.database);
 }
 
-Deno.test("a rotation empties the log while nobody can write, and leaves one page in it", async () => {
+Deno.test("a rotation empties the log while no one else can write, and leaves one page in it", async () => {
   using box = await initialised();
   const other = connected(box);
   const { alone, exposed } = await checkpointsOf(box, "rotate", "--force", "--no-backup");
@@ -32,7 +32,7 @@ Deno.test("a rotation empties the log while nobody can write, and leaves one pag
   other.close();
 });
 
-Deno.test("a log that has become long is written into the file while nobody can write", async () => {
+Deno.test("a log that has become long is written into the file while no one else can write", async () => {
   using box = await initialised();
   const other = connected(box);
   other.exec("CREATE TABLE mine (bytes BLOB); INSERT INTO mine VALUES (zeroblob(5000000))");

@@ -5,7 +5,7 @@ import { cString, type MachO } from "./mach_o.ts";
 const [EMBEDDED, DIRECTORY, DIRECTORY_SLOT] = [0xfade0cc0, 0xfade0c02, 0];
 const [VERSION_WITH_EXEC_SEGMENT, SHA256, SHA256_BYTES, IS_AD_HOC] = [0x20400, 2, 32, 0x2];
 
-/** Whose a signature is: nobody's, which says only that the file is whole, or a team's that Apple knows. */
+/** Who made a signature: no one, which says only that the file is whole, or a team that Apple knows. */
 export interface Signer {
   readonly team: string | undefined;
 }
@@ -60,7 +60,7 @@ function faultsOfDirectory(
   const [limit, slots] = [word(32), word(28)];
   const range = [64, 72].map((offset) => Number(file.getBigUint64(at + offset)));
   return [
-    signedBy === team ? "" : `It is signed by ${signedBy ?? "nobody"}`,
+    signedBy === team ? "" : `It is signed by ${signedBy ?? "no one"}`,
     limit === signature!.offset ? "" : "Not all before the signature is signed",
     slots === Math.ceil(limit / pageBytes(file, at)) ? "" : "It has another number of pages",
     word(16) + slots * SHA256_BYTES <= length ? "" : "The hashes of the pages are cut off",

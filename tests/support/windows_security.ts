@@ -39,7 +39,7 @@ export class FakeSecurity implements SecurityApi {
 
   descriptorOf(path: string): Descriptor {
     const found = this.descriptors[path];
-    if (found === undefined) throw new Error(`Nobody has said whose ${path} is`);
+    if (found === undefined) throw new Error(`No one has said whose ${path} is`);
     return found;
   }
 

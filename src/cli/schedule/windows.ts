@@ -1,6 +1,6 @@
 import { isDaily, jobName, type Plan, type Schedule } from "./plan.ts";
 
-// A task has no variables of its own: what has a flag is said by that.
+// A task has no variables of its own: flags take their place, where there are any.
 const FLAGS = [
   ["REKEY_APP", "--app"],
   ["REKEY_DATA_DIR", "--data-dir"],
@@ -11,9 +11,9 @@ const FLAGS = [
 
 /**
  * A task for Windows' Task Scheduler, as `schtasks /XML` reads it. It runs in the session of the user, without which
- * nobody can open the Credential Manager.
+ * no one can open the Credential Manager.
  *
- * @param user whose task it is, as `DOMAIN\user`; otherwise that of whoever registers it.
+ * @param user whose task it is, as `DOMAIN\user`; without one, the task is that of whoever registers it.
  */
 export function windowsTask(plan: Plan, user?: string): Schedule {
   const name = jobName(plan);

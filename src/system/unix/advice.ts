@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import type { Advice } from "../system.ts";
 import { shellWord } from "./shell.ts";
 
+/** For POSIX shells. */
 export const unixAdvice: Advice = {
   makeKey: "head -c 32 /dev/urandom | base64 > FILE",
   convert: "iconv converts it",

@@ -6,9 +6,9 @@ const TAKEN = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
 const heeded = new Map<Deno.Signal, () => void>();
 
 /**
- * A limit on the size of files (ulimit -f) is to be an error in words and not the end in mid-write. What whoever started
- * rekey wants ignored, as nohup does, stays ignored: Deno takes some signals for itself as soon as anything is listened
- * for.
+ * A limit on the size of files (ulimit -f) is to be an error in words and not the end in mid-write. Signals that were
+ * ignored when rekey was started, as nohup does, stay ignored: Deno takes some for itself as soon as a program listens
+ * for any.
  */
 export function begin(): void {
   const ignored = TAKEN.filter((signal) => isIgnored(constants.signals[signal]));
@@ -16,7 +16,7 @@ export function begin(): void {
   for (const signal of ignored) heeded.set(signal, ignore(constants.signals[signal]));
 }
 
-/** Listens for a signal, be it one that whoever started rekey wants ignored. */
+/** See {@linkcode ProcessControl.heed}. */
 export function heed(signal: Deno.Signal, take: () => void): void {
   Deno.addSignalListener(signal, take);
   // Deno has it already, and does not look whether the system still gives it the signal.

@@ -1,6 +1,7 @@
 import { renameSync, rmSync } from "node:fs";
 import type { Moves } from "../moves.ts";
 
+/** Renaming and deleting as POSIX has them. */
 export const unixMoves: Moves = {
   takesOpenFiles: true,
   rename: renameSync,

@@ -64,6 +64,7 @@ function calls() {
   return loaded ??= load();
 }
 
+/** The calls themselves. */
 export const securityApi: SecurityApi = {
   me: () => user ??= currentUser(),
 

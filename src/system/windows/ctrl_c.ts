@@ -11,7 +11,7 @@ let sent = 0;
  * Sends Ctrl-C to programs of this process's console, which it has to itself with them: there is no way to send it to
  * some of them. A shell would take it for its user's.
  *
- * @returns `false` where somebody else has the console too, or the programs are not there.
+ * @returns `false` where another program has the console too, or the programs are not there.
  */
 export function sendCtrlC(programs: readonly number[]): boolean {
   const { GetConsoleProcessList, GenerateConsoleCtrlEvent } = kernel();

@@ -77,7 +77,7 @@ export function judged(descriptor: Descriptor, isDirectory: boolean, me: string)
     isMine,
     mayFix: isMine,
     isSystems: owner !== undefined && OF_SYSTEM.includes(owner),
-    owner: owner === undefined ? "nobody" : nameOf(owner),
+    owner: owner === undefined ? "no one" : nameOf(owner),
     isPrivate: !isOpen && !isShut && (isProtected || !isDirectory),
     isShut,
     isOpen,

@@ -5,7 +5,7 @@ import type { Moves } from "../moves.ts";
 const PATIENCE_MS = 2_000;
 const EVERY_MS = 20;
 
-// What Windows says of a file that a program has open, or of one that nobody may touch.
+// What Windows says of a file that a program has open, or of one that it may not touch.
 const HELD = ["EBUSY", "EPERM", "EACCES"];
 
 /** A file that a program has open is waited for; then `EBUSY` is thrown. */
@@ -30,7 +30,7 @@ export function whenFree<T>(paths: string[], work: () => T, patienceMs = PATIENC
   }
 }
 
-// Then it is not a lack of rights.
+// If this process may write to it, the refusal was not for want of rights.
 function mayWrite(path: string): boolean {
   try {
     closeSync(openSync(path, constants.O_RDWR));

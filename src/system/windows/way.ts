@@ -17,7 +17,7 @@ const FILES: WayFiles = { infoOf, readLink: (path) => Deno.readLinkSync(path) };
 
 /**
  * The first folder or link on the way to something that someone else can exchange. The root of a drive or share is not
- * looked at: nobody renames that, and others may make folders there.
+ * looked at: it cannot be renamed, and others may make folders there.
  *
  * @param fix the command that makes a folder private.
  */
