@@ -2,15 +2,12 @@ import { Buffer } from "node:buffer";
 import { createHmac, createSecretKey, type KeyObject, randomBytes, scryptSync } from "node:crypto";
 import { join } from "node:path";
 import { RekeyError } from "../core/errors.ts";
-import { isUtf16, utf8, UTF_16 } from "../core/utf8.ts";
 import { HERE } from "../system/here.ts";
 import { exposureOf } from "../files/exposure.ts";
 import { readFileIfThere, writeNewPrivateFile } from "../files/private_files.ts";
 import { ranCommand } from "./kek_command.ts";
+import { decodedKey, faultOfPassphrase, KEK_BYTES, kekIn } from "./kek_text.ts";
 import { credentialPath, type KekSources } from "./kek_sources.ts";
-
-/** Size of a key-encryption key: that of A256GCMKW. */
-const KEK_BYTES = 32;
 
 // As OWASP advises for a passphrase at rest: 128 MiB, about half a second.
 const SCRYPT = { N: 2 ** 17, r: 8, p: 1 };
@@ -235,8 +232,8 @@ function derived(
   isNew: boolean,
 ): Kek {
   // Bytes that are no text would all be the same character: the passphrase would be another, and a weaker one.
-  if (isNew && isUtf16(passphrase)) throw invalid(source, UTF_16);
-  if (isNew && !isText(passphrase)) throw invalid(source, "the passphrase is no UTF-8 text");
+  const fault = isNew ? faultOfPassphrase(passphrase) : undefined;
+  if (fault !== undefined) throw invalid(source, fault);
   const text = Buffer.from(passphrase).toString().replace(/\r?\n$/, "");
   passphrase.fill(0);
   if (text === "") throw invalid(source, "the passphrase is empty");
@@ -263,30 +260,10 @@ function derived(
   }
 }
 
-function isText(bytes: Uint8Array): boolean {
-  try {
-    utf8(bytes);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-// 32 raw bytes, or their base64, base64url or hex text with or without a line end.
 function decodeKey(data: Uint8Array, source: string): Uint8Array {
-  if (data.length === KEK_BYTES) return data;
-  const key = decodedKey(new TextDecoder().decode(data).trim());
-  const inUtf16 = isUtf16(data);
-  data.fill(0);
-  if (key !== undefined) return key;
-  if (inUtf16) throw invalid(source, UTF_16);
-  throw invalid(source, `a KEK is ${KEK_BYTES} bytes, raw or as base64, base64url or hex`);
-}
-
-function decodedKey(text: string): Uint8Array | undefined {
-  if (/^[0-9a-fA-F]{64}$/.test(text)) return Uint8Array.fromHex(text);
-  const base64 = text.replaceAll("-", "+").replaceAll("_", "/");
-  return /^[A-Za-z0-9+/]{43}=?$/.test(base64) ? Uint8Array.fromBase64(base64) : undefined;
+  const key = kekIn(data);
+  if (typeof key === "string") throw invalid(source, key);
+  return key;
 }
 
 function invalid(source: string, why: string): RekeyError {
