@@ -20,6 +20,8 @@ onWindows("commands that need no secret say what they have to say", async (box) 
     await must(box, "schedule", "windows"),
     /^<\?xml [^]*<Command>C:\\.*\\rekey\.exe<\/Command>/,
   );
+  const { code, stderr } = await box.run(["schedule", "systemd", "--install"]);
+  assert.deepEqual([code, stderr.includes("this system has no systemd")], [1, true], stderr);
 }, ["database"]);
 
 onWindows("policy, sessions, users, statistics, the log and the KEK", async (box) => {

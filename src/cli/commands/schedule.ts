@@ -78,9 +78,17 @@ function check(options: ScheduleFlags): void {
       hint: "Each rotation ends every session. Write --every 1h or more",
     });
   }
+  if (kind === "systemd" && install) mustHaveSystemd();
   if (kind === "systemd" || !(install || user || system || credential !== undefined)) return;
   const flags = "--install, --user, --system and --credential";
   throw new RekeyError("usage", `Cannot use that for ${kind}`, { hint: `${flags} are systemd's` });
+}
+
+function mustHaveSystemd(): void {
+  if (HERE.schedule === "systemd") return;
+  throw new RekeyError("failed", "Cannot schedule it: this system has no systemd", {
+    hint: `Use \`rekey schedule ${HERE.schedule}\`; without --install the units are printed`,
+  });
 }
 
 // Units and process lists can be read by others.
