@@ -134,6 +134,7 @@ read_arguments() {
     case $1 in
       --from | --to | --version)
         [ -n "${2-}" ] || fail "$1 needs a value" "$usage" 2
+        case $2 in '~'*) fail "$1 begins with ~, which nothing has expanded" 'Write the path without quotation marks' 2 ;; esac
         case $1 in --from) from=$2 ;; --to) to=$2 ;; --version) version=$2 ;; esac
         shift 2
         ;;

@@ -128,6 +128,7 @@ Deno.test("install.sh asks which of several versions, and says what it does not 
     [1, /lists no rekey 1\.10 for/, ["--from", from, "--version", "1.10"]],
     [2, /where the release is/, []],
     [2, /--to needs a value/, ["--from", from, "--to"]],
+    [2, /--to begins with ~/, ["--from", from, "--to", "~/.local/bin"]],
     [2, /no option --form/, ["--form", from]],
     [1, /is a folder/, ["--from", from, "--version", VERSION, "--to", join(box.home, "taken")]],
   ];
