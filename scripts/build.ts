@@ -57,7 +57,7 @@ report(`dist/${NAME}: ${(size / 1e6).toFixed(1)} MB`);
 async function trace(): Promise<void> {
   const path = `${PARTS}/program.js`;
   const changed = traced(await Deno.readTextFile(path));
-  if (changed === undefined) throw new Error("No secret is made: mend scripts/traced.ts");
+  if (changed === undefined) throw new Error("No secret is made: fix scripts/traced.ts");
   await Deno.writeTextFile(path, changed);
 }
 

@@ -40,7 +40,7 @@ Deno.chdir(join(import.meta.dirname!, ".."));
 if (nameOf(HOST) !== "linux-x64") fail("a release is made on linux-x64");
 const { commit, modified } = await origin();
 if (commit === null || modified) {
-  fail("the files here are not those of a commit: nobody could build the same again");
+  fail("the files here are not those of a commit: no one could build the same again");
 }
 await Deno.remove(RELEASE, { recursive: true }).catch(() => {});
 const all: Made[] = [];

@@ -62,7 +62,7 @@ export async function sessionRevoke(options: SessionRevokeFlags, { accounts, out
     const users = [...new Set(user)];
     const ended = await accounts.endSessionsOf(users);
     output.result({ ...users.length === 1 && { user: users[0] }, users, ended }, [
-      `Ended ${ended} sessions of ${users.map(printable).join(", ")}`,
+      `Ended ${ended} session${ended === 1 ? "" : "s"} of ${users.map(printable).join(", ")}`,
     ]);
   } else {
     await accounts.endSession(jti!);
