@@ -41,9 +41,11 @@ export async function hashPassword(password: string): Promise<string> {
   const prepared = preparedPassword(password);
   const length = [...prepared].length;
   if (length < SHORTEST || length > LONGEST) {
+    // Of a longer one not everything is read.
+    const many = length > LONGEST ? `more than ${LONGEST}` : length;
     throw new RekeyError(
       "usage",
-      `Cannot use the password: it has ${length} characters`,
+      `Cannot use the password: it has ${many} characters`,
       { hint: `Choose one of ${SHORTEST} to ${LONGEST} characters` },
     );
   }

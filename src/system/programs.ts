@@ -17,6 +17,8 @@ export interface Programs {
   placesOf(name: string, folders: string): string[];
   /** Whether the system would start a file, which is there. */
   mayExecute(path: string): boolean;
+  /** What a file needs that the system is to start, for hints. */
+  readonly needs: string;
   /**
    * Makes this process the program, which keeps the process's id, environment, open files and standing with its parent.
    * It comes back only when that cannot be done. Not there where no process can become another.

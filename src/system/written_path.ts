@@ -39,11 +39,11 @@ export function pathOf(variable: string, value: string, paths: Paths): string {
 export function pathGiven(name: string, value: string, paths: Paths): string {
   const fault = faultOfPath(value, paths);
   if (fault === undefined) return value;
-  throw unusablePath(
-    name,
-    fault,
-    "Write the path itself; one that really begins so goes on from ./",
-  );
+  const isNone = fault === paths.faultOf(value);
+  const hint = isNone
+    ? "Name another file or folder"
+    : "Write the path itself; one that really begins so goes on from ./";
+  throw unusablePath(name, fault, hint);
 }
 
 function unusablePath(name: string, fault: string, hint: string): RekeyError {

@@ -209,6 +209,13 @@ Deno.test("a new password that overtakes a login leaves it without a session", a
   manager.close();
 });
 
+Deno.test("of a password that is too long it is not said how long: not all of it may have been read", async () => {
+  for (const length of [1_025, 94_208]) {
+    await assert.rejects(hashPassword("x".repeat(length)), /it has more than 1024 characters/);
+  }
+  await assert.rejects(hashPassword("1234567"), /it has 7 characters/);
+});
+
 Deno.test("passwords and names are measured in characters, whatever their code units", async () => {
   using environment = testEnvironment();
   const { manager, accounts, auth } = await prepared(environment);

@@ -116,6 +116,20 @@ const NO_PATHS_THERE = [
   "file:///C:/x",
 ];
 
+Deno.test("Windows: a name that no file can have is not said to be possible after ./", () => {
+  const hintOf = (path: string) => {
+    try {
+      pathGiven("P", path, windows!.paths);
+    } catch (error) {
+      if (isRekeyError(error)) return error.hint;
+    }
+  };
+  for (const path of ["con", "NUL.db", "\\\\.\\pipe\\x", "a.", "xy:stream", "a*"]) {
+    assert.match(hintOf(path)!, /^Name another file or folder/, path);
+  }
+  for (const path of ["~x", "'x'"]) assert.match(hintOf(path)!, /goes on from \.\/$/, path);
+});
+
 Deno.test("Windows: what can hardly be a path that was meant is refused, in flags too", () => {
   for (const path of NO_PATHS_THERE) {
     assert.throws(() => pathGiven("P", path, windows!.paths), usage, path);

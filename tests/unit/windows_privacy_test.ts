@@ -115,6 +115,17 @@ Deno.test("making private: the user, SYSTEM and Administrators, nothing inherite
   assert.throws(() => fat.makePrivate(file), (error) => isRekeyError(error, "database_unusable"));
 });
 
+Deno.test("a folder on a drive or share that is not there is refused in words", () => {
+  const privacy = new WindowsPrivacy(new FakeSecurity({}));
+  for (const path of ["Q:\\x\\y", "Q:\\", "\\\\server\\share\\x"]) {
+    assert.throws(() => privacy.makeFolder(path), (error) => {
+      assert.ok(isRekeyError(error, "database_unusable"), String(error));
+      assert.match(error.message, /there is no such drive or share$/);
+      return true;
+    });
+  }
+});
+
 Deno.test("the command that an operator is given names everyone who loses rights, once", () => {
   const path = "C:\\Program Data\\k";
   const open = ofProfile(allowed(SIDS.users, RX), allowed(SIDS.users, D), allowed(SIDS.other, F));

@@ -15,6 +15,8 @@ const REFUSED: readonly (readonly [code: ErrorCode, ...args: string[]])[] = [
   ["backup_unusable", "restore", "missing.db", "--force"],
   ["usage", "import", "--file", "missing.env"],
   ["not_initialised", "status", "--app", "other"],
+  ["database_unusable", "init", "--data-dir", "Q:\\x"],
+  ["database_unusable", "init", "--data-dir", "\\\\localhost\\none\\x"],
   ["usage", "serve", "--listen", "127.0.0.1:99999"],
   ["malformed", "verify", ""],
 ];

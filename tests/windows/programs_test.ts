@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { onWindows } from "../support/windows/tests.ts";
 
 onWindows("hooks are run by cmd, told what happens, and heeded", async (box) => {
@@ -31,3 +33,23 @@ onWindows("exec: a program of PATH has the secret, and its status is rekey's", a
   assert.match(signal.stderr, /this system has no signals/);
   assert.equal((await box.run(["exec", "--env", "Path", "--", "cmd"])).code, 2);
 });
+
+onWindows(
+  "exec: the arguments of a .bat file reach it as they are, and cmd runs none of them",
+  async (box) => {
+    await box.json("init");
+    Deno.writeTextFileSync(join(box.home, "args.bat"), "@echo off\r\necho [%*]\r\n");
+    const exec = (argument: string) => box.run(["exec", "--", ".\\args.bat", argument]);
+    for (const argument of ["a&echo x>made", "%PATH%", "^&echo x>made"]) {
+      const { code, stdout, stderr } = await exec(argument);
+      assert.deepEqual([code, stdout.trimEnd()], [0, `["${argument}"]`], stderr);
+    }
+    const quoted = await exec('"&echo x>made&"');
+    assert.equal(quoted.stdout.trimEnd(), '["""&echo x>made&"""]', quoted.stderr);
+    const refused = await exec("a\necho x>made");
+    assert.equal(refused.code, 126);
+    assert.match(refused.stderr, /^hint: .*\.bat.*no line end in an argument$/m);
+    assert.equal(existsSync(join(box.home, "made")), false);
+  },
+  ["database"],
+);

@@ -38,11 +38,7 @@ export function notExecutable(name: string, cause?: unknown): RekeyError {
   return new RekeyError(
     "program_not_executable",
     `Cannot start ${shown(name)}: it is there, but the system cannot run it`,
-    {
-      hint:
-        "A file needs the permission to be executed, and a script an interpreter that exists (#!)",
-      cause,
-    },
+    { hint: HERE.programs.needs, cause },
   );
 }
 

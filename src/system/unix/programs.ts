@@ -11,6 +11,7 @@ export const unixPrograms: Programs = {
   placesOf,
   // Where the system cannot be asked, starting it tells.
   mayExecute: (path) => mayExecute(path) ?? true,
+  needs: "A file needs the permission to be executed, and a script an interpreter that exists (#!)",
   become,
   sendable: PASSED,
   // What it has started is its own to end.

@@ -31,7 +31,8 @@ export class WindowsPrivacy implements Privacy {
   makeFolder(path: string): void {
     if (infoOf(path) !== undefined) return;
     const parent = win32.dirname(path);
-    if (parent !== path) this.makeFolder(parent);
+    if (parent === path) throw noDrive(path);
+    this.makeFolder(parent);
     // With the list from its first moment; the runtime's own call says what is wrong if that cannot be done.
     if (!this.api.makeFolder(path, this.#list(true))) mkdirSync(path, { recursive: true });
   }
@@ -93,6 +94,13 @@ function stillOpen(path: string): RekeyError {
     `Cannot use ${path}: others have rights to it that cannot be taken away`,
     { hint: "Its disk may have no access lists, as FAT has none: name a folder on NTFS" },
   );
+}
+
+// For the root of one the runtime's call has an error without a code.
+function noDrive(root: string): RekeyError {
+  const message = `Cannot make a folder in ${root}: there is no such drive or share`;
+  const hint = "Connect it, or name another folder";
+  return new RekeyError("database_unusable", message, { hint });
 }
 
 function coded(code: string, message: string): Error {

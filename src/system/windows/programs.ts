@@ -14,6 +14,8 @@ export const windowsPrograms: Programs = {
   },
   placesOf,
   mayExecute: (path) => ENDINGS.includes(win32.extname(path).toLowerCase()),
+  needs:
+    "A program ends in .com, .exe, .bat or .cmd; one of the last two takes no line end in an argument",
   sendable: [],
   keepTogether: ({ pid }) => new Job(pid),
   onSignals,
