@@ -38,8 +38,22 @@ Deno.test("a log that has become long is written into the file while no one else
   other.exec("CREATE TABLE mine (bytes BLOB); INSERT INTO mine VALUES (zeroblob(5000000))");
   const log = () => Deno.statSync(`${box.database}-wal`).size;
   assert.ok(log() > 5_000_000);
-  assert.deepEqual(await checkpointsOf(box, "issue", "--sub", "alice"), { alone: 1, exposed: 0 });
+  assert.deepEqual(await checkpointsOf(box, "issue", "--sub", "alice"), {
+    alone: 1,
+    turns: 1,
+    exposed: 0,
+  });
   await box.token();
   assert.ok(log() < 500_000);
   other.close();
+});
+
+Deno.test("a rotation that waits for a reader to leave the log lets writers in between its tries", async () => {
+  using box = await initialised();
+  const reader = connected(box);
+  reader.exec("BEGIN; SELECT * FROM rekey_meta");
+  const { alone, turns, exposed } = await checkpointsOf(box, "rotate", "--force", "--no-backup");
+  reader.close();
+  assert.ok(alone > 0);
+  assert.deepEqual([turns, exposed], [alone, 0]);
 });

@@ -14,6 +14,8 @@ export const TRACING = ["-f", "-qq", "-y", "-e", "trace=fcntl", "-e", "signal=no
 export interface Checkpoints {
   /** While it kept writers out. */
   readonly alone: number;
+  /** How often it kept them out for that. */
+  readonly turns: number;
   /** While others could write, and start the log over. */
   readonly exposed: number;
 }
@@ -23,15 +25,20 @@ export interface Checkpoints {
  * connection that closes takes none of these locks: it has the whole file for itself.
  */
 export function checkpointsIn(trace: string, database: string): Checkpoints {
-  let [writersAreOut, alone, exposed] = [false, 0, 0];
+  let [writersAreOut, isTurn, alone, turns, exposed] = [false, false, 0, 0, 0];
   for (const line of readFileSync(trace, "utf8").split("\n")) {
     const [, path, type, start, length] = LOCK.exec(line) ?? [];
     if (path !== database) continue;
     const covers = (byte: number) => Number(start) <= byte && byte < Number(start) + Number(length);
-    if (covers(WRITE_LOCK)) writersAreOut = type === "WRLCK";
+    if (covers(WRITE_LOCK)) [writersAreOut, isTurn] = [type === "WRLCK", false];
     if (type !== "WRLCK" || !covers(CHECKPOINT_LOCK)) continue;
-    if (writersAreOut) alone++;
-    else exposed++;
+    if (!writersAreOut) {
+      exposed++;
+      continue;
+    }
+    alone++;
+    if (!isTurn) turns++;
+    isTurn = true;
   }
-  return { alone, exposed };
+  return { alone, turns, exposed };
 }
