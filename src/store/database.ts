@@ -47,18 +47,16 @@ export class Database implements Sql {
   // The texts are few: rekey writes them, and values are never in them.
   readonly #statements = new Map<string, Statement>();
 
-  readonly #logged = (): Logged => ({
-    path: this.path,
-    sqlite: this.sqlite,
-    identity: this.identity,
-  });
+  readonly #logged: Logged;
 
   private constructor(
     readonly path: string,
     private readonly sqlite: DatabaseSync,
     private readonly identity?: string,
     private readonly waitMs = BUSY_TIMEOUT_MS,
-  ) {}
+  ) {
+    this.#logged = { path, sqlite, identity };
+  }
 
   /**
    * Opens the file, makes it when it is not there, and brings its tables up to date.
@@ -180,7 +178,7 @@ export class Database implements Sql {
         this.sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; ${synchronous}`);
         const result = whole(this.sqlite, work);
         this.#commits++;
-        shortenLog(this.#logged());
+        shortenLog(this.#logged);
         return result;
       } finally {
         this.sqlite.exec(`PRAGMA busy_timeout = ${this.waitMs}; PRAGMA synchronous = FULL`);
@@ -211,7 +209,7 @@ export class Database implements Sql {
     return this.explain(() => {
       this.sqlite.exec("PRAGMA busy_timeout = 0");
       try {
-        return emptyLog(this.#logged(), waitMs);
+        return emptyLog(this.#logged, waitMs);
       } finally {
         this.sqlite.exec(`PRAGMA busy_timeout = ${this.waitMs}`);
       }
