@@ -41,6 +41,8 @@ onWindows("policy, sessions, users, statistics, the log and the KEK", async (box
   await must(box, "user", "remove", "bob", "--force");
   await must(box, "kek", "rotate");
   assert.equal((await box.json("status")).version, 1);
+  await must(box, "security", "rotate-jwt-secret", "--force");
+  assert.equal((await box.json("status")).version, 2);
   assert.match(await must(box, "stats"), /^success rate/m);
   assert.match(await must(box, "apps"), /agiworkforce/);
   Deno.writeTextFileSync(`${box.home}/log.jsonl`, await must(box, "audit", "export"));
