@@ -1,6 +1,6 @@
 import { backup, DatabaseSync, type StatementSync } from "node:sqlite";
 import { isRekeyError } from "../core/errors.ts";
-import { triggered } from "./database_refusals.ts";
+import { hasTriggers, triggered } from "./database_refusals.ts";
 import { migrate, migrationsOf } from "./migration.ts";
 import { pragma } from "./pragma.ts";
 import { explainSqlite, isSqliteError } from "./sqlite_errors.ts";
@@ -290,13 +290,7 @@ export class Database implements Sql {
     } catch (error) {
       if (isRekeyError(error) || !isSqliteError(error)) throw error;
       // A trigger can say anything.
-      throw this.#hasTriggers() ? triggered(this.path, error) : error;
+      throw hasTriggers(this.sqlite) ? triggered(this.path, error) : error;
     }
-  }
-
-  #hasTriggers(): boolean {
-    return this.sqlite.prepare(
-      "SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND (tbl_name = 'settings' OR tbl_name GLOB 'rekey_*')",
-    ).get() !== undefined;
   }
 }

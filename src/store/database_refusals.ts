@@ -1,7 +1,15 @@
+import type { DatabaseSync } from "node:sqlite";
 import { RekeyError } from "../core/errors.ts";
 import { MIGRATIONS } from "./schema.ts";
 
 // Why a file is not used as rekey's database, in words for the operator.
+
+/** Whether another program has put a trigger on a table of rekey's. */
+export function hasTriggers(sqlite: DatabaseSync): boolean {
+  return sqlite.prepare(
+    "SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND (tbl_name = 'settings' OR tbl_name GLOB 'rekey_*')",
+  ).get() !== undefined;
+}
 
 /** Another program's trigger stands in the way. */
 export function triggered(path: string, cause: unknown): RekeyError {
