@@ -113,7 +113,7 @@ const NO_PATHS_THERE = [
   ...["%LOCALAPPDATA%\\x", "C:\\%USERNAME%\\x", "$env:APPDATA\\x", "~\\x", '"C:\\x"', "C:\\x "],
   ...["C:\\x\\NUL", "C:\\con\\x", "aux.db", "C:\\x\\com1.txt", "C:\\lpt\u00b2", "\\\\.\\pipe\\x"],
   ...["\\\\?\\C:\\x", "C:\\a.\\x", "C:\\a \\x", "C:\\x:stream", "C:\\a<b", "C:\\a|b", "C:\\a*"],
-  "file:///C:/x",
+  ...["C:\\a\nb", "a\tb", "file:///C:/x"],
 ];
 
 Deno.test("Windows: a name that no file can have is not said to be possible after ./", () => {

@@ -30,7 +30,8 @@ function baseFolders({ home, env }: Surroundings): BaseFolders {
 function faultOf(text: string): string | undefined {
   if (/%[^%\\/]+%/.test(text)) return "it has a % in it, which nothing has expanded";
   if (/^[\\/]{2}[?.][\\/]/.test(text)) return "it names a device";
-  if (/[<>"|?*]/.test(text)) return "it has a character in it that no file's name has";
+  const isNever = (character: string) => character < " " || '<>"|?*'.includes(character);
+  if ([...text].some(isNever)) return "it has a character in it that no file's name has";
   if (text.replace(/^[A-Za-z]:/, "").includes(":")) return "it has a second : in it";
   const faults = text.split(/[\\/]+/).filter((name) => !/^\.{0,2}$/.test(name)).map(faultOfName);
   return faults.find((fault) => fault !== undefined);
