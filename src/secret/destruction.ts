@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { OWN_TABLES } from "../store/schema.ts";
 import type { Installation } from "../store/installation.ts";
+import type { Database } from "../store/database.ts";
 import { mustBeAlone } from "../store/alone.ts";
 import { HERE } from "../system/here.ts";
 import { exclusively } from "../store/lock.ts";
@@ -22,7 +23,9 @@ export async function destroy(installation: Installation): Promise<void> {
   const rows = inKeyring(installation);
   // A keyring that cannot be used refuses here, where everything is still as it was.
   if (rows[0] !== undefined) await keyring.reach(currentSlot(rows[0]));
-  if (!HERE.moves.takesOpenFiles && !hasOtherTables(installation)) mustBeAlone(database);
+  if (!HERE.moves.takesOpenFiles && !hasOtherTables(installation)) {
+    mustBeAlone(database, meta.get("destroying") && "Its destruction was begun");
+  }
   // From here on there is no way back: a command that finds this finishes it.
   database.transaction(() => meta.set("destroying", "yes"));
   await clearKeyring(installation, rows);
@@ -92,16 +95,40 @@ function hasOtherTables({ database }: Installation): boolean {
 function clearDatabase(installation: Installation): void {
   const { database, sealed } = installation;
   const { path } = database;
-  database.transaction(() => {
+  const tables = OWN_TABLES.filter((name) => database.tables().includes(name));
+  const shared = database.transaction(() => {
     sealed.dropAll();
-    database.dropTables(OWN_TABLES.filter((name) => database.tables().includes(name)));
+    const shared = hasOtherTables(installation) || sealed.otherSettings();
+    if (shared) database.dropTables(tables);
+    else empty(database, tables);
+    return shared;
   });
-  const shared = hasOtherTables(installation) || sealed.otherSettings();
   if (shared) {
     database.wipeFreePages();
     database.truncateLog();
   }
   database.close();
-  // The lock stays: who waits for it must not come to hold one that nobody else can see.
-  if (!shared) { for (const end of ["", "-wal", "-shm"]) removeFile(path + end); }
+  if (!shared) removeDatabase(path);
+}
+
+// A file that cannot be deleted, or whose deletion comes too late, still says that it is to be.
+function empty(database: Database, tables: readonly string[]): void {
+  for (const name of tables) {
+    const kept = name === "rekey_meta" ? " WHERE key <> 'destroying'" : "";
+    database.prepare(`DELETE FROM ${name}${kept}`).run();
+  }
+}
+
+// The lock stays: who waits for it must not come to hold one that nobody else can see.
+function removeDatabase(path: string): void {
+  try {
+    for (const end of ["", "-wal", "-shm"]) removeFile(path + end);
+  } catch (error) {
+    if (!isRekeyError(error)) throw error;
+    throw new RekeyError(error.code, `The secret is gone, its file is not: ${error.message}`, {
+      hint: "End the programs that have it open, such as `rekey serve`, or see to the rights on " +
+        "its folder; then `rekey destroy` again deletes it",
+      cause: error,
+    });
+  }
 }

@@ -151,10 +151,12 @@ export class LiveSecrets {
   }
 
   #look(installation: Installation, change: string): View {
-    installation.mustHaveSettings();
-    const { versions, policy } = installation;
+    const { versions } = installation;
     const current = versions.current();
+    // An empty database has no settings either, and is none that was damaged.
     if (current === undefined) throw notInitialised(this.environment.app.name);
+    installation.mustHaveSettings();
+    const { policy } = installation;
     const rows = [current, ...versions.previous()];
     for (const kid of this.#values.keys()) {
       if (!rows.some((row) => row.kid === kid)) this.#values.delete(kid);

@@ -314,7 +314,9 @@ export class SecretManager {
    */
   async destroy(): Promise<boolean> {
     const installation = this.#installation ?? Installation.openExisting(this.environment);
-    if (installation === undefined || installation.versions.every().length === 0) return false;
+    if (installation === undefined) return false;
+    const wasBegun = installation.meta.get("destroying") !== undefined;
+    if (!wasBegun && installation.versions.every().length === 0) return false;
     await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, () => destroy(installation));
     this.#installation = undefined;
     this.#observations.forget();

@@ -6,9 +6,10 @@ import type { Database } from "./database.ts";
  * done with files that are open. SQLite leaves the mode with a write-ahead log for the only one that has it open; the
  * next one that opens it goes back to that mode.
  *
+ * @param what what is so far known of the secret in it, for the hint.
  * @throws {RekeyError} `database_unusable` when another program has it open.
  */
-export function mustBeAlone(database: Database): void {
+export function mustBeAlone(database: Database, what = "Nothing was changed"): void {
   try {
     database.prepare("PRAGMA journal_mode = DELETE").get();
   } catch (error) {
@@ -18,7 +19,7 @@ export function mustBeAlone(database: Database): void {
       `Cannot delete ${database.path}: another program has it open`,
       {
         hint:
-          "Nothing was changed. End the programs that have it open, such as `rekey serve`, and repeat the command",
+          `${what}. End the programs that have it open, such as \`rekey serve\`, and repeat the command`,
         cause: error,
       },
     );
