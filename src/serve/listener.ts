@@ -20,6 +20,10 @@ export interface ListenerTold {
 // How often it looks whether it still listens.
 const LOOK_MS = 500;
 
+// How long the port of a server that was shut down may be taken, and how often that is tried.
+const LET_GO_MS = 5_000;
+const BETWEEN_MS = 5;
+
 const MOST_SERVERS = 4;
 
 type Server = Deno.HttpServer<Deno.Addr>;
@@ -29,6 +33,8 @@ export class Listener {
   // One, and those that listen no more but still have connections.
   readonly #servers = new Set<Server>();
   #stopping = false;
+  // Whether one takes the place of another.
+  #changing = false;
   // Which file its Unix socket is.
   #socket: string | undefined;
   #tls: Settings["tls"];
@@ -68,13 +74,33 @@ export class Listener {
   /**
    * Listens again with another certificate, for new connections; those that are open stay. On Linux it is up to the
    * caller to end the listening before (`stopListening`), which the runtime can only do together with connections.
+   *
+   * @throws {RekeyError} when it cannot listen there any more.
    */
-  renew(tls: Settings["tls"]): void {
+  async renew(tls: Settings["tls"]): Promise<void> {
     if (this.#stopping) return;
     this.#tls = tls;
-    if (!HERE.serving.sharesPorts) this.#servers.forEach((old) => old.shutdown().catch(() => {}));
-    this.#listen(this.settings.address);
+    if (HERE.serving.sharesPorts) this.#listen(this.settings.address);
+    else await this.#listenInstead();
     this.#limit();
+  }
+
+  // The runtime lets go of the port some time after it was told to, and nobody else may listen meanwhile.
+  async #listenInstead(): Promise<void> {
+    this.#changing = true;
+    try {
+      this.#servers.forEach((old) => old.shutdown().catch(() => {}));
+      for (const end = performance.now() + LET_GO_MS; !this.#stopping;) {
+        try {
+          return void this.#listen(this.settings.address);
+        } catch (error) {
+          if (performance.now() > end) throw error;
+          await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
+        }
+      }
+    } finally {
+      this.#changing = false;
+    }
   }
 
   #limit(): void {
@@ -92,7 +118,7 @@ export class Listener {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       const listens = !this.#stopping && this.#servers.size > 0 && await somebodyListens(at);
       if (this.#stopping) return;
-      if (listens) continue;
+      if (listens || this.#changing) continue;
       try {
         this.#listen(this.settings.address);
         this.told.listensAgain();

@@ -41,7 +41,7 @@ export type WorkerMethods = {
   /** Listens anew. */
   listenAgain(): void;
   /** Serves new connections with another certificate. */
-  renew(tls: Settings["tls"]): void;
+  renew(tls: Settings["tls"]): Promise<void>;
   /** Answers what is in flight, tells what it has seen, and ends. */
   stop(): Promise<void>;
 };

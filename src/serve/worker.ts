@@ -47,7 +47,7 @@ export class RequestThread {
       measured: () => this.#meters.measured(),
       ping: () => {},
       listenAgain: () => this.#listener?.listenAgain(),
-      renew: (tls) => this.#listener?.renew(tls),
+      renew: async (tls) => await this.#listener?.renew(tls),
       stop: () => this.#stop(),
     };
     this.#main = new Rpc<MainMethods>(port, methods);
