@@ -17,7 +17,7 @@ export async function kept(
   const path = join(folder, name);
   const before = await Deno.readFile(path).catch(() => undefined);
   if (before !== undefined) {
-    check(before);
+    checkKept(path, () => check(before));
     return path;
   }
   const content = await download();
@@ -27,6 +27,15 @@ export async function kept(
   await Deno.writeFile(partial, content, { mode: 0o700 });
   await Deno.rename(partial, path);
   return path;
+}
+
+function checkKept(path: string, check: () => void): void {
+  try {
+    check();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`${why}. It is not what was kept in ${path}: delete that`, { cause });
+  }
 }
 
 /** The archive of a package. @param id `name@version`. */
