@@ -2,7 +2,6 @@ import { dirname } from "node:path";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { OWN_TABLES } from "../store/schema.ts";
 import type { Installation } from "../store/installation.ts";
-import type { Database } from "../store/database.ts";
 import { mustBeAlone } from "../store/alone.ts";
 import { HERE } from "../system/here.ts";
 import { exclusively } from "../store/lock.ts";
@@ -93,14 +92,18 @@ function hasOtherTables({ database }: Installation): boolean {
 }
 
 function clearDatabase(installation: Installation): void {
-  const { database, sealed } = installation;
+  const { database, meta, sealed } = installation;
   const { path } = database;
   const tables = OWN_TABLES.filter((name) => database.tables().includes(name));
   const shared = database.transaction(() => {
     sealed.dropAll();
     const shared = hasOtherTables(installation) || sealed.otherSettings();
     if (shared) database.dropTables(tables);
-    else empty(database, tables);
+    else {
+      database.emptyTables(tables);
+      // A file that cannot be deleted, or whose deletion comes too late, still says that it is to be.
+      meta.set("destroying", "yes");
+    }
     return shared;
   });
   if (shared) {
@@ -109,14 +112,6 @@ function clearDatabase(installation: Installation): void {
   }
   database.close();
   if (!shared) removeDatabase(path);
-}
-
-// A file that cannot be deleted, or whose deletion comes too late, still says that it is to be.
-function empty(database: Database, tables: readonly string[]): void {
-  for (const name of tables) {
-    const kept = name === "rekey_meta" ? " WHERE key <> 'destroying'" : "";
-    database.prepare(`DELETE FROM ${name}${kept}`).run();
-  }
 }
 
 // The lock stays: who waits for it must not come to hold one that nobody else can see.
