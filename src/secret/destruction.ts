@@ -3,6 +3,7 @@ import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { OWN_TABLES } from "../store/schema.ts";
 import type { Installation } from "../store/installation.ts";
 import { mustBeAlone } from "../store/alone.ts";
+import { emptyTables } from "../store/emptying.ts";
 import { HERE } from "../system/here.ts";
 import { exclusively } from "../store/lock.ts";
 import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
@@ -100,7 +101,7 @@ function clearDatabase(installation: Installation): void {
     const shared = hasOtherTables(installation) || sealed.otherSettings();
     if (shared) database.dropTables(tables);
     else {
-      database.emptyTables(tables);
+      emptyTables(database, tables);
       // A file that cannot be deleted, or whose deletion comes too late, still says that it is to be.
       meta.set("destroying", "yes");
     }

@@ -275,11 +275,6 @@ export class Database implements Sql {
     this.sqlite.exec("PRAGMA user_version = 0");
   }
 
-  /** Inside a transaction: takes every row out of tables. */
-  emptyTables(names: readonly string[]): void {
-    for (const name of names) this.sqlite.exec(`DELETE FROM ${name}`);
-  }
-
   close(): void {
     if (this.#closed) return;
     this.sqlite.close();
