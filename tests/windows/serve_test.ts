@@ -41,13 +41,20 @@ onWindows(
   WITHOUT_CONSOLE,
 );
 
-onWindows("serve that is terminated takes its helper with it", async (box) => {
+onWindows("no destroy beside serve; terminated it takes its helper with it", async (box) => {
   await box.json("init");
   const token = await box.token();
   await using serving = await Serving.start(box, [], { rekey: box.rekey });
+  assert.equal(await serving.auth(token), 204);
+  const refused = await box.run(["destroy", "--force"]);
+  assert.equal(refused.code, 4, refused.stderr);
+  assert.match(refused.stderr, /another program has it open\nhint: Nothing was changed/);
   assert.equal(await serving.auth(token), 204);
   assert.equal(await box.running("rekey.exe"), 2);
   await serving.stop("SIGKILL");
   await box.untilRunning("rekey.exe", 0);
   assert.equal((await box.json("verify", token)).valid, true);
+  const destroyed = await box.run(["destroy", "--force"]);
+  assert.equal(destroyed.code, 0, destroyed.stderr);
+  assert.deepEqual(await box.credentials(), []);
 }, ["keyring"]);
