@@ -122,7 +122,7 @@ Deno.test("a virtual table that someone has put into the database is not looked 
   sqlite.exec(`CREATE VIRTUAL TABLE other USING fts5(text); INSERT INTO other VALUES ('word');
                UPDATE other_content SET c0 = 'another'`);
   const verdict = () => sqlite.prepare("PRAGMA integrity_check").get()?.integrity_check;
-  assert.match(String(verdict()), /inverted index/, "SQLite's own check looks through it");
+  assert.match(String(verdict()), /fts5/i, "SQLite's own check looks through it");
   assert.ok(!isPlain(sqlite) && isSound(sqlite));
   sqlite.exec(redefined("seq INTEGER", "sEq INTEGER"));
   assert.ok(!isSound(sqlite), "the rest is looked at all the same");
