@@ -115,7 +115,7 @@ function clearDatabase(installation: Installation): void {
   if (!shared) removeDatabase(path);
 }
 
-// The lock stays: who waits for it must not come to hold one that nobody else can see.
+// The lock stays: who waits for it must not come to hold one that no one else can see.
 function removeDatabase(path: string): void {
   try {
     for (const end of ["", "-wal", "-shm"]) removeFile(path + end);

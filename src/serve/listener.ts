@@ -85,7 +85,7 @@ export class Listener {
     this.#limit();
   }
 
-  // The runtime lets go of the port some time after it was told to, and nobody else may listen meanwhile.
+  // The runtime lets go of the port some time after it was told to, and no one else may listen meanwhile.
   async #listenInstead(): Promise<void> {
     this.#changing = true;
     try {

@@ -20,7 +20,7 @@ async function certify(box: WindowsBox, name: string): Promise<void> {
   assert.ok(success);
 }
 
-/** Whose certificate a new connection gets; `undefined` while nobody listens. */
+/** Whose certificate a new connection gets; `undefined` while no one listens. */
 function served(port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: "127.0.0.1", rejectUnauthorized: false }, () => {
