@@ -13,7 +13,7 @@ export interface Held extends Ended {
 
 /**
  * Who sends a command's messages to the session bus: the main thread, which reads items that are there and unlocked,
- * or the thread of the keyring's addon, which does everything else.
+ * or the threads of the keyring's addon, which do everything else.
  */
 export type Sender = "main thread" | "addon";
 
@@ -25,7 +25,8 @@ const CALLS: Record<Sender, string[]> = {
 
 /**
  * Runs `rekey` and stops it right after a sender has sent its n-th message to the session bus, until `meanwhile` is
- * done. Since it stops itself, by a signal and not by a delay, it stands there however slow the machine is.
+ * done. It stops itself at each message, by a signal and not by a delay, so it stands there however slow the machine
+ * is, and is let go at once at all others: strace counts for each thread by itself, and the addon sends from two.
  */
 export async function holdAfterMessage(
   box: Box,
@@ -36,7 +37,7 @@ export async function holdAfterMessage(
 ): Promise<Held> {
   const trace = join(box.home, `held-${crypto.randomUUID()}`);
   const calls = CALLS[sender];
-  const inject = `${calls.at(-1)!.replace("trace", "inject")}:signal=SIGSTOP:when=${n}`;
+  const inject = `${calls.at(-1)!.replace("trace", "inject")}:signal=SIGSTOP:when=1+`;
   // A message may hold the secret, so the trace shows no text: -s 0.
   const flags = ["-qq", "-s", "0", ...calls, "-e", inject, "-o", trace];
   // strace names the process in its trace only when it follows others.
@@ -45,27 +46,30 @@ export async function holdAfterMessage(
   const ending = box.exec("/usr/bin/strace", [...flags, ...named])
     .finally(() => over = true);
   try {
-    const held = await stopped(trace, () => over);
-    if (held) {
+    let start: number | undefined;
+    for (let stop = 1; await stopped(trace, stop, () => over); stop++) {
       try {
-        await meanwhile();
+        if (stop === n) await meanwhile();
       } finally {
         Deno.kill(Number(textOf(`${trace}.pid`)), "SIGCONT");
       }
+      if (stop === n) start = performance.now();
     }
-    const start = performance.now();
     const ended = await ending;
-    return { ...ended, held, rest: held ? performance.now() - start : 0 };
+    const rest = start === undefined ? 0 : performance.now() - start;
+    return { ...ended, held: start !== undefined, rest };
   } finally {
     for (const path of [trace, `${trace}.pid`]) Deno.removeSync(path);
   }
 }
 
-/** Whether strace has seen the process stop; not when it ended without. */
-async function stopped(trace: string, over: () => boolean): Promise<boolean> {
+/** Waits until strace has seen the process stop for the n-th time; false when it ended without. */
+async function stopped(trace: string, n: number, over: () => boolean): Promise<boolean> {
   for (let tries = 0; tries < 6_000; tries++) {
     const ended = over();
-    if (/^(\d+ +)?--- stopped by SIGSTOP ---$/m.test(textOf(trace))) return true;
+    // All threads stop, and strace tells of each.
+    const after = textOf(trace).split(/^(?:\d+ +)?--- SIGSTOP \{/m)[n];
+    if (after !== undefined && after.includes("--- stopped by SIGSTOP ---")) return true;
     if (ended) return false;
     await pause(5);
   }
