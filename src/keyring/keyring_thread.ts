@@ -30,7 +30,7 @@ const PROGRAM = `
 `;
 
 /**
- * The addon's entries, with each call made on a thread of its own. Deno runs an addon's asynchronous work on
+ * The addon's entries, with each call made on a thread of its own. Deno before 2.9 runs an addon's asynchronous work on
  * the thread that asks for it: on the main one a keyring that waits for its user would stop every timer,
  * the deadline of the call among them.
  *
