@@ -113,7 +113,7 @@ Deno.test("a passphrase that is no text is refused, and not replaced by a weaker
   using box = new Box();
   Deno.writeFileSync(
     join(box.home, "passphrase"),
-    Uint8Array.from([0xff, 0xfe, 0xfd, 0xfc, 0x0a]),
+    Uint8Array.from([0xfc, 0xfd, 0xfe, 0xff, 0x0a]),
     { mode: 0o600 },
   );
   const env = { REKEY_PASSPHRASE_FILE: join(box.home, "passphrase") };
