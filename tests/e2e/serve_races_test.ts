@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { initialised } from "../support/initialised.ts";
 import { pause } from "../support/pause.ts";
+import { infoOf } from "../../src/system/file_info.ts";
 import { Serving } from "../support/serving.ts";
 
 const PASSWORD = "correct horse battery staple";
@@ -110,14 +111,15 @@ Deno.test("a log or a standard error that cannot be written to ends nothing", as
   assert.equal((await serving.stop()).code, 0);
 });
 
-Deno.test("of two servers on one Unix socket the second leaves the first alone", async () => {
+Deno.test("of two servers on one Unix socket the second still has it after the first", async () => {
   using box = await initialised();
   const path = join(box.home, "s");
   await using first = await Serving.start(box, ["--unix", path]);
   await Deno.remove(path);
   await using second = await Serving.start(box, ["--unix", path]);
   assert.equal((await first.stop()).code, 0);
-  assert.ok(Deno.lstatSync(path).isSocket, "the second one's socket is still there");
+  // The runtime removes the path of a socket that it closes, whoever's it is by then: the server makes its own again.
+  await second.until(() => infoOf(path)?.isSocket === true);
   assert.equal((await second.stop()).code, 0);
 });
 
