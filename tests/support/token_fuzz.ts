@@ -57,25 +57,21 @@ export function fuzzFigures({ inputs, parsed, accepted, codes }: FuzzReport): st
 }
 
 class Fuzz {
-  readonly #true: Set<string>;
-
   constructor(
     private readonly auth: AuthManager,
     private readonly sign: Sign,
     private readonly corpus: readonly string[],
     private readonly random: Random,
     private readonly now: number,
-  ) {
-    this.#true = new Set(corpus);
-  }
+  ) {}
 
   async one(report: FuzzReport): Promise<void> {
-    const { token, signed } = this.#make();
+    const token = this.#make();
     if (!this.#parses(token, report)) return;
     report.parsed++;
     try {
       const { claims } = await this.auth.verify(token);
-      assert.ok(signed || this.#true.has(token), `nobody signed ${token}`);
+      assert.equal(this.#signedAgain(token), token, "no one signed it");
       assert.ok(isAcceptable(decodeProtectedHeader(token), claims, this.now), token);
       report.accepted++;
     } catch (error) {
@@ -84,17 +80,22 @@ class Fuzz {
     }
   }
 
-  #make(): { token: string; signed: boolean } {
+  // A mutation may take away what an attack has added to a token that was signed.
+  #signedAgain(token: string): string {
+    return this.sign(bytes(decoded(token, 0)), bytes(decoded(token, 1)));
+  }
+
+  #make(): string {
     const { random, corpus } = this;
     const pick = () => corpus[Math.floor(random() * corpus.length)]!;
     const kind = random();
-    if (kind < 0.1) return { token: randomText(random), signed: false };
-    if (kind < 0.6) return { token: mutated(pick(), pick(), random), signed: false };
+    if (kind < 0.1) return randomText(random);
+    if (kind < 0.6) return mutated(pick(), pick(), random);
     const [header, payload] = [0, 1].map((part) => {
       const [one, other] = [pick(), pick()].map((token) => decoded(token, part));
       return random() < 0.5 ? one! : mutated(one!, other!, random);
     }) as [string, string];
-    return { token: this.sign(bytes(header), bytes(payload)), signed: true };
+    return this.sign(bytes(header), bytes(payload));
   }
 
   #parses(token: string, report: FuzzReport): boolean {
