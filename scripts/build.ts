@@ -10,7 +10,7 @@ import { scriptName } from "../src/boot/script.ts";
 import { bundle, LIBRARIES } from "./bundle.ts";
 import { addCode } from "./code_cache.ts";
 import { compile, V8_FLAGS } from "./compile.ts";
-import { putAside } from "./aside.ts";
+import { appendAddon } from "./appended_addon.ts";
 import { findToolchain } from "./denort.ts";
 import { roundUpImage } from "./denort/pe.ts";
 import { permissionFlags } from "./permissions.ts";
@@ -65,7 +65,7 @@ async function trace(): Promise<void> {
 async function compiledWithAddonAside(): Promise<boolean> {
   if (!TARGET.includes("linux")) return false;
   await compileParts("--exclude", `${PARTS}/keyring.node.br`);
-  return await putAside(UNFINISHED, `${PARTS}/keyring.node.br`);
+  return await appendAddon(UNFINISHED, `${PARTS}/keyring.node.br`);
 }
 
 async function compileParts(...more: string[]): Promise<void> {

@@ -25,7 +25,7 @@ export function embeddedBytes(file: Uint8Array): number | undefined {
   return fields.getUint32(0, true) === TRAILER.magic && begin === "d3n0l4nd" ? bytes : undefined;
 }
 
-/** ELF: the program is appended, and a trailer tells its length. Between the two `putAside` may have put a file. */
+/** ELF: the program is appended, and a trailer tells its length. Between the two `appendAddon` may have put a file. */
 export function cutElf(file: Uint8Array): Cut {
   const embedded = embeddedBytes(file);
   if (embedded === undefined) throw new Error("No program of Deno is appended to the ELF file");

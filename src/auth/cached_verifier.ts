@@ -1,5 +1,5 @@
-import { type Most, Recent } from "../core/recent.ts";
-import { andThen, type Soon } from "../core/soon.ts";
+import { type CacheLimits, LruCache } from "../core/lru_cache.ts";
+import { andThen, type MaybeAsync } from "../core/async.ts";
 import type { LiveSecrets, View } from "../secret/live_secrets.ts";
 import type { Algorithm } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
@@ -15,7 +15,7 @@ import {
 } from "./verifier.ts";
 
 /** How many verified tokens are remembered. They may be long, and what they say takes ten times as much. */
-const MOST: Most = { entries: 10_000, characters: 8 * 2 ** 20 };
+const MOST: CacheLimits = { entries: 10_000, characters: 8 * 2 ** 20 };
 
 /** Longer ones are verified anew each time. */
 const LONGEST_REMEMBERED = 4_096;
@@ -38,11 +38,11 @@ interface Entry {
  * An entry is found by the whole token: a shortened or hashed key could hand one caller the claims of another.
  */
 export class CachedVerifier {
-  readonly #entries: Recent<Entry>;
+  readonly #entries: LruCache<Entry>;
   #generation = "";
 
   constructor(private readonly live: LiveSecrets, most = MOST) {
-    this.#entries = new Recent(most);
+    this.#entries = new LruCache(most);
   }
 
   /** How many tokens are remembered. */
@@ -51,7 +51,7 @@ export class CachedVerifier {
   }
 
   /** @throws {RekeyError} as {@linkcode verifyToken} does. */
-  verify(token: string, asked?: VerifyPolicy): Soon<Verified> {
+  verify(token: string, asked?: VerifyPolicy): MaybeAsync<Verified> {
     const view = this.live.view();
     if (view.generation !== this.#generation) this.#clear(view.generation);
     const known = this.#entries.get(token);
@@ -66,7 +66,7 @@ export class CachedVerifier {
       : this.#wholeWay(token, asked, view);
   }
 
-  #wholeWay(token: string, asked: VerifyPolicy | undefined, view: View): Soon<Verified> {
+  #wholeWay(token: string, asked: VerifyPolicy | undefined, view: View): MaybeAsync<Verified> {
     const parsed = parseJws(token);
     return andThen(verifyParsed(this.live, parsed, asked), (verified) => {
       const isShort = token.length <= LONGEST_REMEMBERED;

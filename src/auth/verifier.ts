@@ -1,6 +1,6 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
-import { andThen, type Soon } from "../core/soon.ts";
+import { andThen, type MaybeAsync } from "../core/async.ts";
 import type { Algorithm, Installation } from "../store/installation.ts";
 import { STANDARD_POLICY, type TokenPolicy } from "../store/token_policy.ts";
 import type { Version } from "../store/versions.ts";
@@ -40,7 +40,7 @@ export interface Verifying {
 /** What a verification asks of whoever owns the secret: `SecretManager`, or `LiveSecrets` in a server. */
 export interface VerificationKeys {
   /** What verifies now. */
-  look(): Soon<Verifying>;
+  look(): MaybeAsync<Verifying>;
   /** A value that is at hand, and need not be waited for. */
   keptValue(version: Version): Secret | undefined;
   valueOf(version: Version): Promise<{ secret: Secret }>;
@@ -74,7 +74,7 @@ export function verifyToken(
   keys: VerificationKeys,
   token: string,
   asked?: VerifyPolicy,
-): Soon<Verified> {
+): MaybeAsync<Verified> {
   return verifyParsed(keys, parseJws(token), asked);
 }
 
@@ -83,7 +83,7 @@ export function verifyParsed(
   keys: VerificationKeys,
   { header, payload, signed, signature }: ParsedJws,
   asked?: VerifyPolicy,
-): Soon<Verified> {
+): MaybeAsync<Verified> {
   return andThen(keys.look(), ({ installation, policy: own, versions }) => {
     const policy = judging(asked, own);
     const algorithmOf = ({ alg }: Version) => policy.algorithm ?? alg;
@@ -124,7 +124,7 @@ function signedBy(
   keys: VerificationKeys,
   versions: readonly Version[],
   signer: Signer,
-): Soon<Version> {
+): MaybeAsync<Version> {
   const { kid } = signer;
   if (kid === undefined) return firstOf(keys, versions.filter(signer.may), signer, badSignature);
   const named = versions.find((row) => row.kid === kid);
@@ -154,7 +154,7 @@ function firstOf(
   [version, ...others]: readonly Version[],
   signer: Signer,
   refusal: () => RekeyError,
-): Soon<Version> {
+): MaybeAsync<Version> {
   if (version === undefined) throw refusal();
   return andThen(
     keys.keptValue(version) ?? fetchValue(keys, version),

@@ -1,4 +1,4 @@
-import { within } from "../core/within.ts";
+import { within } from "../core/async.ts";
 import { HERE } from "../system/here.ts";
 import type { Invocation } from "../system/processes.ts";
 import { type Ending, endingInWords, endingOf } from "./ending.ts";

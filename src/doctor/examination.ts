@@ -8,7 +8,7 @@ import { keyringCheck } from "./checks/keyring.ts";
 import { programsCheck } from "./checks/programs.ts";
 import { valuesCheck } from "./checks/values.ts";
 import { type Finding, NOT_USED, type NotUsed } from "./finding.ts";
-import type { OpenPatient, Patient } from "./patient.ts";
+import type { DoctorContext, OpenDoctorContext } from "./context.ts";
 
 /** A part of the examination, and what it found. */
 export interface Section {
@@ -18,7 +18,7 @@ export interface Section {
 }
 
 type Found = Finding[] | NotUsed | undefined;
-type Check = (patient: OpenPatient) => Found | Promise<Found>;
+type Check = (context: OpenDoctorContext) => Found | Promise<Found>;
 
 const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ["database", databaseCheck],
@@ -37,9 +37,9 @@ const KEK_TROUBLE = ["kek_missing", "kek_invalid", "kek_wrong"];
 const NEEDS_KEK = ["values", "audit log"];
 
 /** Looks at everything that a secret depends on, and changes nothing: files first, then what is in them. */
-export async function examine(patient: Patient): Promise<Section[]> {
-  const sections: Section[] = [{ name: "files", findings: filesCheck(patient) }];
-  const { installation, findings } = opened(patient);
+export async function examine(context: DoctorContext): Promise<Section[]> {
+  const sections: Section[] = [{ name: "files", findings: filesCheck(context) }];
+  const { installation, findings } = opened(context);
   if (installation === undefined) {
     const [first, ...others] = CHECKS.map(([name]) => ({ name, findings: undefined }));
     return [...sections, { ...first!, findings }, ...others];
@@ -47,7 +47,7 @@ export async function examine(patient: Patient): Promise<Section[]> {
   let sealed = false;
   try {
     for (const [name, check] of CHECKS) {
-      const findings = await examined(check, { ...patient, installation });
+      const findings = await examined(check, { ...context, installation });
       const isBlind = sealed && NEEDS_KEK.includes(name) && findings?.length === 0;
       sections.push({ name, findings: isBlind ? undefined : findings });
       sealed ||= listed(findings).some(({ code }) => KEK_TROUBLE.includes(code));
@@ -59,11 +59,11 @@ export async function examine(patient: Patient): Promise<Section[]> {
 }
 
 // A database can be damaged in ways that only a look at its rows shows.
-async function examined(check: Check, patient: OpenPatient): Promise<Found> {
+async function examined(check: Check, context: OpenDoctorContext): Promise<Found> {
   try {
-    return await check(patient);
+    return await check(context);
   } catch (error) {
-    return [refused(patient, asRefusal(error))];
+    return [refused(context, asRefusal(error))];
   }
 }
 

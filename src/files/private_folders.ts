@@ -4,7 +4,7 @@ import { infoOf } from "../system/file_info.ts";
 import { HERE } from "../system/here.ts";
 import type { HeldFolder } from "../system/privacy.ts";
 import { explainFiles, refuseOthers } from "./file_errors.ts";
-import { refuseUnsafeWay } from "./safe_way.ts";
+import { refuseUnsafePath } from "./path_ownership.ts";
 
 /**
  * Makes a folder of our own that only its owner can enter, with its parents; one that is there already is made so.
@@ -14,7 +14,7 @@ import { refuseUnsafeWay } from "./safe_way.ts";
  */
 export function makePrivateFolder(path: string): void {
   explainFiles(path, () => {
-    refuseUnsafeWay(path);
+    refuseUnsafePath(path);
     if (isPrivateFolder(path)) return;
     withFolder(path, (folder) => {
       const access = folder.access();
@@ -50,7 +50,7 @@ export function syncFolder(path: string): void {
 /** Uses a folder while it is held; makes it, with its parents, unless it is there. */
 function withFolder(path: string, use: (folder: HeldFolder) => void): void {
   // Before anything is made: root must not make folders where a user's link leads.
-  refuseUnsafeWay(path);
+  refuseUnsafePath(path);
   HERE.privacy.makeFolder(path);
   using folder = HERE.privacy.holdFolder(path);
   use(folder);

@@ -1,6 +1,6 @@
 import { RegExpRouter } from "../libraries/hono.ts";
 import { RekeyError } from "../core/errors.ts";
-import { andThen, attempt, type Soon } from "../core/soon.ts";
+import { andThen, type MaybeAsync, tryThen } from "../core/async.ts";
 import { finished, lastOfConnection } from "./answer.ts";
 import { asRefusal, bearerToken, challenge } from "./bearer.ts";
 import { discardBody } from "./body.ts";
@@ -24,7 +24,7 @@ export interface Served {
 }
 
 /** Answers a request. @param address the peer's. */
-export type App = (request: Request, address: string | undefined) => Soon<Response>;
+export type App = (request: Request, address: string | undefined) => MaybeAsync<Response>;
 
 /**
  * The HTTP interface (design §8) as a function from a request to its answer, which is there at once when nothing has
@@ -62,7 +62,11 @@ function rawPath({ url }: Request): string {
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-function answer(route: Route, call: Call, onServed: (served: Served) => void): Soon<Response> {
+function answer(
+  route: Route,
+  call: Call,
+  onServed: (served: Served) => void,
+): MaybeAsync<Response> {
   const start = performance.now();
   const { request, address } = call;
   const chunked = isChunked(request);
@@ -80,14 +84,14 @@ function answer(route: Route, call: Call, onServed: (served: Served) => void): S
       });
       return chunked ? lastOfConnection(finished(response)) : finished(response);
     });
-  return attempt(
+  return tryThen(
     () => guarded(route, call, chunked),
     finish,
     (error) => finish(refusal(error), error),
   );
 }
 
-function guarded(route: Route, call: Call, chunked: boolean): Soon<Response> {
+function guarded(route: Route, call: Call, chunked: boolean): MaybeAsync<Response> {
   const { request, names, remote } = call;
   refuseMalformedHost(request);
   if (chunked) refuseAmbiguous(request);
@@ -105,7 +109,7 @@ function refuseQuery({ path }: Route, { url }: Request): void {
 }
 
 // Where other machines can ask, what tells more than the asker's own token says needs a scope.
-function askForScope({ bearer }: Route, { request, verify }: Call): Soon<void> {
+function askForScope({ bearer }: Route, { request, verify }: Call): MaybeAsync<void> {
   if (typeof bearer !== "object") return;
   return andThen(
     verify(bearerToken(request)),

@@ -1,7 +1,7 @@
 import type * as z from "../libraries/zod.ts";
 import { parseStrictJson, StrictJsonError } from "../auth/strict_json.ts";
 import { escapesUtf8, utf8 } from "../core/utf8.ts";
-import type { Soon } from "../core/soon.ts";
+import type { MaybeAsync } from "../core/async.ts";
 import { HttpRefusal } from "./problem.ts";
 
 /** More than any request of ours needs: a token has 16,384 characters at most. */
@@ -87,7 +87,7 @@ function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
  * Reads what is left of a body that no handler wanted. A client that is answered while it is still sending may
  * take the answer for a failure, with HTTP/2 in particular.
  */
-export function discardBody(request: Request): Soon<void> {
+export function discardBody(request: Request): MaybeAsync<void> {
   if (request.body !== null && !request.bodyUsed) return readAway(request);
 }
 

@@ -2,13 +2,13 @@ import type * as z from "../libraries/zod.ts";
 import type { Credentials } from "../auth/accounts.ts";
 import type { Issued } from "../auth/manager.ts";
 import type { Verified, VerifyPolicy } from "../auth/verifier.ts";
-import type { Soon } from "../core/soon.ts";
+import type { MaybeAsync } from "../core/async.ts";
 import type { RotateOptions } from "../secret/rotation_request.ts";
 import type { Names } from "./own_names.ts";
 import type { RotateAnswer, Status } from "./schemas.ts";
 
 /** What a request thread asks of the thread that owns the secret: everything that writes or counts rows. */
-export interface Office {
+export interface SecretHostCalls {
   /** Logs a user in. @throws {RekeyError} `bad_credentials` or `throttled`. */
   login(credentials: Credentials): Promise<Issued>;
   /** Ends the session of a token that was verified. */
@@ -23,10 +23,10 @@ export interface Office {
 /** What handlers work with. */
 export interface Services {
   /** Verifies a token and counts the verdict. A refusal may be thrown at once. */
-  verify(token: string, policy?: VerifyPolicy): Soon<Verified>;
+  verify(token: string, policy?: VerifyPolicy): MaybeAsync<Verified>;
   /** @throws {RekeyError} when the secret cannot be had. */
   ready(): Promise<void>;
-  readonly office: Office;
+  readonly secretHost: SecretHostCalls;
   readonly names: Names;
   /** Whether it listens where other machines may reach it. */
   readonly remote: boolean;
@@ -62,5 +62,5 @@ export interface Route {
   readonly bearer?: "always" | { readonly remoteScope: string };
   /** Proxies pass their clients' `Host` and `Origin` on to it: there is nothing to check them against. */
   readonly forProxies?: true;
-  readonly handler: (call: Call) => Soon<Response>;
+  readonly handler: (call: Call) => MaybeAsync<Response>;
 }

@@ -1,5 +1,4 @@
-import { unrefTimer } from "../core/timers.ts";
-import { within } from "../core/within.ts";
+import { unrefTimer, within } from "../core/async.ts";
 import type { KeyringAddon } from "./keyring_addon.ts";
 import { entriesBy, type EntryMethod } from "./keyring_entry.ts";
 import { keyringTimeout } from "./keyring_errors.ts";

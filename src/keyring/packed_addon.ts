@@ -5,7 +5,8 @@ import { readFileIfThere } from "../files/private_files.ts";
 
 // What the build embeds for systems other than Linux.
 const EMBEDDED = "keyring.node.br";
-// How many bytes at the end of the executable the runtime reads, and how many the addon has: `scripts/aside.ts`.
+// How many bytes at the end of the executable the runtime reads, and how many the addon has:
+// `scripts/appended_addon.ts`.
 const NUMBER_BYTES = 8;
 
 /**

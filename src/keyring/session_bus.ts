@@ -6,7 +6,7 @@ import { socketPeer } from "../system/linux/unix_socket.ts";
 import { infoOf } from "../system/file_info.ts";
 import { HERE } from "../system/here.ts";
 import { keyringError } from "./keyring_errors.ts";
-import { refuseUnsafeWay } from "../files/safe_way.ts";
+import { refuseUnsafePath } from "../files/path_ownership.ts";
 
 /** How the addon finds the session bus, by the environment. */
 export interface BusPlaces {
@@ -90,7 +90,7 @@ function refuseUnsafeSocket({ path, abstract }: Socket): void {
 
 function socketOwner(path: string): number | undefined {
   try {
-    refuseUnsafeWay(path);
+    refuseUnsafePath(path);
     return statSync(path, { throwIfNoEntry: false })?.uid;
   } catch (error) {
     const why = isRekeyError(error) ? error.message : "its address leads nowhere";

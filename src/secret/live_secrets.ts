@@ -1,5 +1,5 @@
 import type { Secret } from "../core/secret.ts";
-import { SingleFlight } from "../core/single_flight.ts";
+import { SingleFlight } from "../core/async.ts";
 import { knownFleet } from "../fleet/snapshot.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 import type { TokenPolicy } from "../store/token_policy.ts";

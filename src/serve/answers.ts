@@ -2,7 +2,7 @@ import { type AuditRow, EVENTS } from "../audit/events.ts";
 import { figures, retrievalCounts } from "../audit/figures.ts";
 import { listAudit } from "../audit/reader.ts";
 import { rfc3339 } from "../core/clock.ts";
-import type { Office } from "../http/route.ts";
+import type { SecretHostCalls } from "../http/route.ts";
 import { ageOf, isDue } from "../secret/age.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Changed } from "../secret/rotation.ts";
@@ -17,7 +17,7 @@ const ROTATIONS = 50;
 export async function statusOf(
   { secrets, auth }: Managers,
   { maxAgeSeconds, version: rekey }: Settings,
-): Promise<Omit<Awaited<ReturnType<Office["status"]>>, "certificate_expires_at">> {
+): Promise<Omit<Awaited<ReturnType<SecretHostCalls["status"]>>, "certificate_expires_at">> {
   const { installation, version } = await secrets.open();
   const [, ...grace] = await secrets.verifying();
   const { database, versions, algorithm, keyForm } = installation;
@@ -64,7 +64,7 @@ export async function statusOf(
 export function rotationAnswer(
   secrets: SecretManager,
   { rotated, version, previous, graceUntil }: Changed,
-): Awaited<ReturnType<Office["rotate"]>> {
+): Awaited<ReturnType<SecretHostCalls["rotate"]>> {
   return {
     app: secrets.environment.app.name,
     version: version.version,

@@ -1,13 +1,13 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { HERE } from "../system/here.ts";
-import type { Soon } from "../core/soon.ts";
+import type { MaybeAsync } from "../core/async.ts";
 import { fileIdentity } from "../files/file_facts.ts";
 import { removeFile } from "../files/private_files.ts";
 import type { Address, Settings } from "./settings.ts";
 import { refuseOpenFolder, shareSocket, type SocketAddress } from "./shared_socket.ts";
 
 /** Answers one request; the address is the peer's. */
-export type Handler = (request: Request, address: string | undefined) => Soon<Response>;
+export type Handler = (request: Request, address: string | undefined) => MaybeAsync<Response>;
 
 /** Who is told how listening goes. */
 export interface ListenerTold {

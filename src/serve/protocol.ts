@@ -1,7 +1,7 @@
 import type { Verified } from "../auth/verifier.ts";
 import type { Credentials } from "../auth/accounts.ts";
 import type { Measured } from "../http/meters.ts";
-import type { Office } from "../http/route.ts";
+import type { SecretHostCalls } from "../http/route.ts";
 import type { RotateOptions } from "../secret/rotation_request.ts";
 import type { Version } from "../store/versions.ts";
 import type { Settings } from "./settings.ts";
@@ -17,10 +17,10 @@ export interface Seen {
 /** What a request thread may call on the main one. */
 export type MainMethods = {
   value(version: Version): Promise<string>;
-  login(credentials: Credentials): ReturnType<Office["login"]>;
+  login(credentials: Credentials): ReturnType<SecretHostCalls["login"]>;
   endSession(verified: Verified): Promise<void>;
-  rotate(asked: { token: string; options: RotateOptions }): ReturnType<Office["rotate"]>;
-  status(): ReturnType<Office["status"]>;
+  rotate(asked: { token: string; options: RotateOptions }): ReturnType<SecretHostCalls["rotate"]>;
+  status(): ReturnType<SecretHostCalls["status"]>;
   metrics(): Promise<string>;
   seen(seen: Seen): void;
   /** Nobody had listened any more; this thread does again, and the others are to. */

@@ -1,5 +1,4 @@
-import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { ErrorCode } from "../core/errors.ts";
+import { type ErrorCode, isRekeyError, RekeyError } from "../core/errors.ts";
 
 /** One end of a channel between threads: a `Worker`, or the scope inside one. */
 export interface Port {

@@ -6,7 +6,7 @@ import type { CertificateWatch } from "./certificate_watch.ts";
 import { reserve } from "./listener.ts";
 import { expose } from "./measurements.ts";
 import type { Managers } from "./managers.ts";
-import { SecretOffice } from "./office.ts";
+import { SecretHost } from "./secret_host.ts";
 import type { MainMethods, WorkerMethods } from "./protocol.ts";
 import { Renewal } from "./renewal.ts";
 import { type Port, Rpc } from "./rpc.ts";
@@ -70,7 +70,7 @@ export async function serve(settings: Settings, around: Surroundings): Promise<v
 }
 
 class Supervisor {
-  readonly #office: SecretOffice;
+  readonly #secretHost: SecretHost;
   readonly #workers: Worker[] = [];
   readonly #threads: Rpc<WorkerMethods>[] = [];
   readonly #timers: ReturnType<typeof setInterval>[] = [];
@@ -79,7 +79,7 @@ class Supervisor {
   #trouble: string | undefined;
 
   constructor(private readonly settings: Settings, private readonly around: Surroundings) {
-    this.#office = new SecretOffice(around.managers, settings, around.warn);
+    this.#secretHost = new SecretHost(around.managers, settings, around.warn);
     this.#death.promise.catch(() => {});
     const { certificate, remark, warn } = around;
     const take = (tls: Settings["tls"]) => this.#renew(tls);
@@ -133,7 +133,7 @@ class Supervisor {
     try {
       await this.around.keeper?.stop();
     } finally {
-      await this.#office.maintain();
+      await this.#secretHost.maintain();
     }
   }
 
@@ -153,14 +153,14 @@ class Supervisor {
   }
 
   #methods(): MainMethods {
-    const office = this.#office;
+    const secretHost = this.#secretHost;
     return {
-      value: (version) => office.value(version),
-      login: (credentials) => office.login(credentials),
-      endSession: (verified) => office.endSession(verified),
-      rotate: ({ token, options }) => office.rotate(token, options),
+      value: (version) => secretHost.value(version),
+      login: (credentials) => secretHost.login(credentials),
+      endSession: (verified) => secretHost.endSession(verified),
+      rotate: ({ token, options }) => secretHost.rotate(token, options),
       status: async () => ({
-        ...await office.status(),
+        ...await secretHost.status(),
         certificate_expires_at: this.#certificateEnd(),
       }),
       metrics: () => this.#metrics(),
@@ -208,7 +208,7 @@ class Supervisor {
   }
 
   async #maintain(): Promise<void> {
-    const trouble = await this.#office.maintain();
+    const trouble = await this.#secretHost.maintain();
     if (trouble !== this.#trouble) this.around.onTrouble(trouble);
     this.#trouble = trouble;
   }

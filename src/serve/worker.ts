@@ -4,7 +4,7 @@ import type { Verified, VerifyPolicy } from "../auth/verifier.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { isRekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
-import { attempt, type Soon } from "../core/soon.ts";
+import { type MaybeAsync, tryThen } from "../core/async.ts";
 import { makeApp, type Served } from "../http/app.ts";
 import { Meters } from "../http/meters.ts";
 import type { Services } from "../http/route.ts";
@@ -107,7 +107,7 @@ export class RequestThread {
       ready: async () => {
         await this.#live.valueOf(this.#live.verifyingNow()[0]!);
       },
-      office: {
+      secretHost: {
         login: (credentials) => main.call("login", credentials),
         endSession: (verified) => main.call("endSession", verified),
         rotate: (token, options) => main.call("rotate", { token, options }),
@@ -120,8 +120,8 @@ export class RequestThread {
     };
   }
 
-  #verify(token: string, policy?: VerifyPolicy): Soon<Verified> {
-    return attempt(
+  #verify(token: string, policy?: VerifyPolicy): MaybeAsync<Verified> {
+    return tryThen(
       () => this.#judge(token, policy),
       (verified) => {
         this.#count("valid");
@@ -134,8 +134,8 @@ export class RequestThread {
     );
   }
 
-  #judge(token: string, policy?: VerifyPolicy): Soon<Verified> {
-    return attempt(
+  #judge(token: string, policy?: VerifyPolicy): MaybeAsync<Verified> {
+    return tryThen(
       () => this.#verifier.verify(token, policy),
       (verified) => verified,
       (error) => {

@@ -27,7 +27,7 @@ export interface Access {
 }
 
 /** A folder or link on the way to something, which someone else can exchange. */
-export interface UnsafeWay {
+export interface UnsafeFolder {
   readonly folder: string;
   /** Whether it is open to others; else it is another user's. */
   readonly isOpen: boolean;
@@ -64,7 +64,7 @@ export interface Privacy {
    * The first folder or link on the way to something that someone else can exchange. What is at the end, unless it is a
    * link, is not looked at.
    */
-  unsafeOnWay(path: string): UnsafeWay | undefined;
+  unsafeFolderOf(path: string): UnsafeFolder | undefined;
   /**
    * The command by which an operator makes a file or folder of their own private, takes from others what lets them
    * change it, or what lets them read another's file.

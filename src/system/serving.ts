@@ -9,9 +9,9 @@ export interface Serving {
    *
    * @returns whether it could be done.
    */
-  confineMemory(): boolean;
+  disableCoreDumps(): boolean;
   /** The same, without anything that the programs would inherit that this process starts. */
-  hideMemory(): boolean;
+  setNotDumpable(): boolean;
   /**
    * Lets the process have as many open files as it may at most. Shells and systemd start programs with 1,024, launchd
    * with 256, for the sake of those that use select(2); a server needs one for every connection.
@@ -27,8 +27,8 @@ export interface Serving {
 export const plainServing: Serving = {
   hasUnixSockets: false,
   sharesPorts: false,
-  confineMemory: () => false,
-  hideMemory: () => false,
+  disableCoreDumps: () => false,
+  setNotDumpable: () => false,
   raiseFileLimit() {},
   listeningSockets: () => [],
   stopListening() {},

@@ -13,7 +13,7 @@ async function asked(verify: Services["verify"]): Promise<{ response: Response; 
   const services = {
     verify,
     ready: () => Promise.resolve(),
-    office: {} as Services["office"],
+    secretHost: {} as Services["secretHost"],
     names: { hosts: [], anyHost: false, listens: ["127.0.0.1"], machine: () => [] },
     remote: false,
     trustForwarded: false,

@@ -16,7 +16,7 @@ function app(changes: Partial<Services> = {}) {
         ? Promise.resolve(VERIFIED)
         : Promise.reject(new RekeyError("bad_signature", 'Cannot: "quoted"\u00e4')),
     ready: () => Promise.resolve(),
-    office: {} as Services["office"],
+    secretHost: {} as Services["secretHost"],
     names: { hosts: ["rekey.example"], anyHost: false, listens: ["127.0.0.1"], machine: () => [] },
     remote: false,
     trustForwarded: false,

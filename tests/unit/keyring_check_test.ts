@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { keyringCheck } from "../../src/doctor/checks/keyring.ts";
 import type { Finding } from "../../src/doctor/finding.ts";
-import type { OpenPatient } from "../../src/doctor/patient.ts";
+import type { OpenDoctorContext } from "../../src/doctor/context.ts";
 import { keyringError } from "../../src/keyring/keyring_errors.ts";
 import type { System } from "../../src/system/system.ts";
 import { systemOf } from "../../src/system/here.ts";
 
 /** An installation whose secret is in a keyring that fails so, entered by ssh. */
-function patient(os: System["os"], why: string): OpenPatient {
+function context(os: System["os"], why: string): OpenDoctorContext {
   const keyring = {
     reach: () => Promise.reject(keyringError(new Error(why), os)),
     provider: () => Promise.resolve(undefined),
@@ -21,7 +21,7 @@ function patient(os: System["os"], why: string): OpenPatient {
       versions: { current: () => ({ location: "keyring", version: 1, kid: "k" }) },
       expectUsualKeyring: () => {},
     },
-  } as unknown as OpenPatient;
+  } as unknown as OpenDoctorContext;
 }
 
 const TROUBLES: [os: System["os"], why: string, code: string, command: string | null][] = [
@@ -40,7 +40,7 @@ const TROUBLES: [os: System["os"], why: string, code: string, command: string | 
 
 for (const [os, why, code, command] of TROUBLES) {
   Deno.test(`doctor: on ${os} "${why}" is ${code}, with that system's command`, async () => {
-    const [finding, ...more] = await keyringCheck(patient(os, why), systemOf(os)) as Finding[];
+    const [finding, ...more] = await keyringCheck(context(os, why), systemOf(os)) as Finding[];
     assert.deepEqual([finding!.code, finding!.command, more], [code, command, []]);
     if (os !== "linux") assert.doesNotMatch(JSON.stringify(finding), /bus|kernel|gnome|systemctl/i);
   });

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { LogSink } from "../../src/cli/log_sink.ts";
 import { isRekeyError, RekeyError } from "../../src/core/errors.ts";
-import { Gate } from "../../src/serve/gate.ts";
+import { Semaphore } from "../../src/serve/semaphore.ts";
 import { type Port, Rpc } from "../../src/serve/rpc.ts";
 import { isLocal } from "../../src/serve/settings.ts";
 import { systemd } from "../../src/serve/systemd.ts";
 
-Deno.test("a gate lets so many through, keeps so many waiting, and turns the rest away", async () => {
-  const gate = new Gate(2, 1);
+Deno.test("a semaphore lets so many through, keeps so many waiting, and turns the rest away", async () => {
+  const semaphore = new Semaphore(2, 1);
   const [ends, order]: [(() => void)[], string[]] = [[], []];
   const task = (name: string) =>
-    gate.through(async () => {
+    semaphore.run(async () => {
       order.push(name);
       await new Promise<void>((resolve) => ends.push(resolve));
     });
@@ -24,10 +24,10 @@ Deno.test("a gate lets so many through, keeps so many waiting, and turns the res
   await Promise.all([b, c]);
 });
 
-Deno.test("a gate goes on after a task that failed", async () => {
-  const gate = new Gate(1, 1);
-  await assert.rejects(gate.through(() => Promise.reject(new Error("no"))));
-  assert.equal(await gate.through(() => Promise.resolve(1)), 1);
+Deno.test("a semaphore goes on after a task that failed", async () => {
+  const semaphore = new Semaphore(1, 1);
+  await assert.rejects(semaphore.run(() => Promise.reject(new Error("no"))));
+  assert.equal(await semaphore.run(() => Promise.resolve(1)), 1);
 });
 
 Deno.test("a call between threads answers; a refusal stays one, a bug stays a bug", async () => {

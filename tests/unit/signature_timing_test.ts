@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { type VerificationKeys, verifyToken } from "../../src/auth/verifier.ts";
-import { attempt } from "../../src/core/soon.ts";
+import { tryThen } from "../../src/core/async.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { Secret } from "../../src/core/secret.ts";
 import type { Installation } from "../../src/store/installation.ts";
@@ -91,7 +91,7 @@ async function measure(keys: VerificationKeys, secret: Secret, sound: Times, lea
       const leaks = Math.random() < 0.5;
       const start = performance.now();
       if (leaks) startsDifferently(token, right);
-      const refusal = await attempt(
+      const refusal = await tryThen(
         () => verifyToken(keys, token),
         () => undefined,
         (error) => error,

@@ -4,7 +4,7 @@ import { isRekeyError } from "../../src/core/errors.ts";
 import { type Descriptor, descriptorIn, sidIn } from "../../src/system/windows/descriptor.ts";
 import { judged } from "../../src/system/windows/judgement.ts";
 import { WindowsPrivacy } from "../../src/system/windows/privacy.ts";
-import { unsafeOnWay } from "../../src/system/windows/way.ts";
+import { unsafeFolderOf } from "../../src/system/windows/path_ownership.ts";
 import { Box } from "../support/box.ts";
 import { allowed, FakeSecurity, ofProfile, RIGHTS, SIDS } from "../support/windows_security.ts";
 
@@ -156,7 +156,7 @@ const LINKS: Record<string, string> = { "C:\\Users\\me\\link": "C:\\shared\\mine
 const onWay = (path: string) => {
   const infoOf = (at: string) => at in WAY ? { isSymlink: at in LINKS } : undefined;
   const files = { infoOf, readLink: (at: string) => LINKS[at]! };
-  return unsafeOnWay(path, new FakeSecurity(WAY), (at) => `fix ${at}`, files);
+  return unsafeFolderOf(path, new FakeSecurity(WAY), (at) => `fix ${at}`, files);
 };
 
 Deno.test("the way: folders that others may rename are found, links are followed", () => {

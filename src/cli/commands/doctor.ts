@@ -1,7 +1,7 @@
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { examine, findingsOf, type Section } from "../../doctor/examination.ts";
 import { type Finding, FINDINGS, NOT_USED, shellWord } from "../../doctor/finding.ts";
-import type { Patient } from "../../doctor/patient.ts";
+import type { DoctorContext } from "../../doctor/context.ts";
 import { type Context, type GlobalOptions, variable } from "../context.ts";
 import { printable } from "../describe.ts";
 import type { Output } from "../output.ts";
@@ -16,13 +16,13 @@ export interface DoctorFlags {
 /** Finds out what is wrong; with `--fix` fixes what can be fixed without harm, and looks again. */
 export async function doctor(options: DoctorFlags, context: Context): Promise<void> {
   const { output } = context;
-  const patient = patientOf(options, context);
-  let sections = await examine(patient);
+  const examined = doctorContext(options, context);
+  let sections = await examine(examined);
   let fixed: Finding[] = [];
   if (options.fix) {
     const before = findingsOf(sections);
     for (const finding of before) await mended(finding, output);
-    sections = await examine(patient);
+    sections = await examine(examined);
     const left = findingsOf(sections);
     fixed = before.filter(({ mend, what }) => mend && !left.some((one) => one.what === what));
   }
@@ -56,7 +56,10 @@ async function mended({ mend }: Finding, output: Output): Promise<void> {
   }
 }
 
-function patientOf({ maxAge }: DoctorFlags, { secrets, output, globals }: Context): Patient {
+function doctorContext(
+  { maxAge }: DoctorFlags,
+  { secrets, output, globals }: Context,
+): DoctorContext {
   return {
     environment: secrets.environment,
     variable,

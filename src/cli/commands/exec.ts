@@ -60,7 +60,7 @@ async function supervise(
   { secrets: { environment }, output: { options: outputOptions } }: Context,
   given: Given,
 ): Promise<Ending> {
-  HERE.serving.hideMemory();
+  HERE.serving.setNotDumpable();
   const { onRotate, graceStop } = options;
   const output = new Output(outputOptions, lenientStreams);
   const warn = (text: string) => output.warning(text);

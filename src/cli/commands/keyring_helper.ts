@@ -11,7 +11,7 @@ export async function keyringHelper(_options: unknown, { secrets }: Context): Pr
   if (Deno.stdout.isTerminal()) {
     throw new RekeyError("usage", "Cannot talk to a terminal: `rekey serve` starts this by itself");
   }
-  HERE.serving.confineMemory();
+  HERE.serving.disableCoreDumps();
   const around = addonSurroundings(secrets.environment.folders);
   say(READY);
   let rest = "";

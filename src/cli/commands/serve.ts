@@ -54,7 +54,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
   const { globals, version } = context;
   refuseRemoteSocket(options);
   const hangUp = reloadSignal();
-  HERE.serving.confineMemory();
+  HERE.serving.disableCoreDumps();
   forgetRuntimesAddress();
   const output = new Output(context.output.options, lenientStreams);
   // Asked now: once a newer program has taken its place, the system names the file that was "… (deleted)".

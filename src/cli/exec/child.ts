@@ -1,5 +1,5 @@
 import { isRekeyError } from "../../core/errors.ts";
-import { within } from "../../core/within.ts";
+import { within } from "../../core/async.ts";
 import { HERE } from "../../system/here.ts";
 import { kill } from "../../system/kill.ts";
 import type { Family } from "../../system/programs.ts";

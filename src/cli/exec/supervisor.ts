@@ -1,5 +1,5 @@
 import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
-import { Pause } from "../../serve/pause.ts";
+import { Backoff } from "../../core/backoff.ts";
 import { HERE } from "../../system/here.ts";
 import type { Ending } from "../ending.ts";
 import { Child } from "./child.ts";
@@ -40,7 +40,7 @@ const ENDING: readonly Deno.Signal[] = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGBREA
 
 /** Runs a program until it ends, tells it of rotations, and passes signals on to it. */
 export class Supervisor {
-  readonly #pause = new Pause();
+  readonly #backoff = new Backoff();
   #child: Child;
   readonly #noted: Promise<void>;
   #kid: string;
@@ -99,10 +99,10 @@ export class Supervisor {
   }
 
   async #given(): Promise<Given | undefined> {
-    if (this.#pause.isOn) return undefined;
+    if (this.#backoff.isOn) return undefined;
     try {
       const given = await this.around.give();
-      this.#pause.over();
+      this.#backoff.succeeded();
       this.#refused = undefined;
       return given;
     } catch (error) {
@@ -112,7 +112,7 @@ export class Supervisor {
   }
 
   #refuse(why: RekeyError): void {
-    this.#pause.begin(why);
+    this.#backoff.failed(why);
     if (this.#refused === why.code) return;
     this.#refused = why.code;
     this.around.warn(`the program goes on with an old secret: ${why.message}`);

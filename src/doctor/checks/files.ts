@@ -9,9 +9,9 @@ import { Installation } from "../../store/installation.ts";
 import { lockPath } from "../../store/lock.ts";
 import { makePrivate, takeWriting } from "../../files/private_files.ts";
 import { namesIn } from "../../files/private_folders.ts";
-import { unsafeWay } from "../../files/safe_way.ts";
+import { unsafePath } from "../../files/path_ownership.ts";
 import type { Finding } from "../finding.ts";
-import type { Patient } from "../patient.ts";
+import type { DoctorContext } from "../context.ts";
 
 const [FULL_BYTES, LOW_BYTES] = [2 ** 20, 64 * 2 ** 20];
 
@@ -29,16 +29,16 @@ interface Own {
  *
  * @returns `undefined` when a folder on the way lets nobody look; that the database cannot be used is found after it.
  */
-export function filesCheck(patient: Patient): Finding[] | undefined {
+export function filesCheck(context: DoctorContext): Finding[] | undefined {
   try {
-    return allFindings(patient);
+    return allFindings(context);
   } catch (error) {
     if (error instanceof Deno.errors.PermissionDenied) return undefined;
     throw error;
   }
 }
 
-function allFindings({ environment }: Patient): Finding[] {
+function allFindings({ environment }: DoctorContext): Finding[] {
   const access = ownFiles(environment).flatMap((own) => accessFindings(own, environment.folders));
   return [
     ...wayFindings(environment.folders.data),
@@ -47,7 +47,7 @@ function allFindings({ environment }: Patient): Finding[] {
   ];
 }
 
-function ownFiles(environment: Patient["environment"]): Own[] {
+function ownFiles(environment: DoctorContext["environment"]): Own[] {
   const { data, dataNamed } = environment.folders;
   const config = configFolder(environment);
   const database = Installation.path(environment);
@@ -62,7 +62,9 @@ function ownFiles(environment: Patient["environment"]): Own[] {
 }
 
 /** The folder of the key file that rekey made; without one it is none of rekey's. */
-function configFolder({ app, folders: { config } }: Patient["environment"]): string | undefined {
+function configFolder(
+  { app, folders: { config } }: DoctorContext["environment"],
+): string | undefined {
   if (config === undefined || folderInfo(config)?.isDirectory !== true) return undefined;
   const isKey = (name: string) => name.startsWith(`${app.name}-`) && name.endsWith(".kek");
   try {
@@ -86,11 +88,11 @@ function folderInfo(path: string): Deno.FileInfo | undefined {
 }
 
 function wayFindings(path: string): Finding[] {
-  const unsafe = HERE.privacy.unsafeOnWay(path);
+  const unsafe = HERE.privacy.unsafeFolderOf(path);
   if (unsafe === undefined) return [];
   return [{
     code: "way_unsafe",
-    what: unsafeWay(path, unsafe).message,
+    what: unsafePath(path, unsafe).message,
     why: "Whoever can exchange a folder on the way can put other files in its place",
     command: unsafe.command,
   }];
@@ -133,7 +135,7 @@ function ofAnother(own: Own, access: Access, folders: Folders): Finding {
   };
 }
 
-function roomFindings({ data }: Patient["environment"]["folders"]): Finding[] {
+function roomFindings({ data }: DoctorContext["environment"]["folders"]): Finding[] {
   let folder = data;
   while (folderInfo(folder) === undefined && dirname(folder) !== folder) folder = dirname(folder);
   const { bavail, bsize, files, ffree } = statfsSync(folder);

@@ -8,13 +8,13 @@ import type { SharedVersion } from "../../fleet/state.ts";
 import { isShared } from "../../secret/sharing.ts";
 import { sealedSlot } from "../../core/secret_store.ts";
 import { type Finding, type FindingCode, NOT_USED, type NotUsed, shellWord } from "../finding.ts";
-import { type OpenPatient, rekey } from "../patient.ts";
+import { type OpenDoctorContext, rekey } from "../context.ts";
 
 /** Whether etcd answers, and the servers that share the secret with this machine follow; nothing when none do. */
 export async function fleetCheck(
-  patient: OpenPatient,
+  context: OpenDoctorContext,
 ): Promise<Finding[] | NotUsed | undefined> {
-  const { installation } = patient;
+  const { installation } = context;
   if (!isShared(installation)) return NOT_USED;
   // Of the KEK there is a finding already.
   if (isRekeyError(await installation.kek().catch(asRefusal))) return undefined;
@@ -24,7 +24,7 @@ export async function fleetCheck(
     countedHere(installation, snapshot!.state);
     const health = await fleetHealth(installation);
     return [
-      ...lost(patient, snapshot),
+      ...lost(context, snapshot),
       ...isSplit(health.etcd) ? [split()] : [],
       ...health.etcd.flatMap(ofMember),
       ...health.etcd.length === 1 ? [single()] : [],
@@ -35,7 +35,7 @@ export async function fleetCheck(
     if (!isRekeyError(error)) throw error;
     // What REKEY_ETCD_* name cannot be used.
     const code = error.code === "usage" ? "etcd_unconfigured" : error.code;
-    return OF_FLEET.includes(code) ? [refusal(patient, code, error)] : [];
+    return OF_FLEET.includes(code) ? [refusal(context, code, error)] : [];
   }
 }
 
@@ -52,7 +52,7 @@ const OF_FLEET: readonly string[] = [
 ];
 
 function refusal(
-  patient: OpenPatient,
+  context: OpenDoctorContext,
   code: string,
   { message, hint }: { message: string; hint: string | undefined },
 ): Finding {
@@ -60,16 +60,16 @@ function refusal(
     code: code as FindingCode,
     what: message,
     why: code === "secret_damaged"
-      ? `Nothing is accepted here; once it is gone, ${rekey(patient, "store move etcd")} puts it ` +
+      ? `Nothing is accepted here; once it is gone, ${rekey(context, "store move etcd")} puts it ` +
         "back on the machine with the highest version"
       : `${hint}. Until then nothing is accepted here, and nothing is lost`,
-    command: commandFor(patient, code),
+    command: commandFor(context, code),
   };
 }
 
-function commandFor(patient: OpenPatient, code: string): string | null {
-  const { installation } = patient;
-  if (code === "fleet_behind") return rekey(patient, "rotate --force");
+function commandFor(context: OpenDoctorContext, code: string): string | null {
+  const { installation } = context;
+  if (code === "fleet_behind") return rekey(context, "rotate --force");
   // etcd is well, and what is wrong is what this machine was told of it.
   if (["etcd_unconfigured", "fleet_foreign", "kek_wrong"].includes(code)) return null;
   if (code !== "secret_damaged") return "etcdctl endpoint health --cluster";
@@ -78,8 +78,8 @@ function commandFor(patient: OpenPatient, code: string): string | null {
 }
 
 /** Values that are here and have been lost in etcd; of those that are not here either there is another finding. */
-function lost(patient: OpenPatient, snapshot: Snapshot | undefined): Finding[] {
-  const { sealed } = patient.installation;
+function lost(context: OpenDoctorContext, snapshot: Snapshot | undefined): Finding[] {
+  const { sealed } = context.installation;
   const isLost = (row: SharedVersion) =>
     !snapshot!.values.has(row.kid) && sealed.sealedValue(sealedSlot(row)) !== undefined;
   return (snapshot?.state.versions ?? []).filter(isLost).map(({ version }) => ({
@@ -87,7 +87,7 @@ function lost(patient: OpenPatient, snapshot: Snapshot | undefined): Finding[] {
     what: `etcd lacks the value of version ${version}, which this machine has`,
     why: "Machines that do not have it can neither join nor follow; the next change made here " +
       "puts it back",
-    command: rekey(patient, "store move etcd"),
+    command: rekey(context, "store move etcd"),
   }));
 }
 

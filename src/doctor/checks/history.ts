@@ -8,13 +8,13 @@ import { ageOf, CLOCK_TOLERANCE_MS, fromFuture, isAhead, isDue } from "../../sec
 import { keptHead } from "../../secret/whereabouts.ts";
 import type { Finding } from "../finding.ts";
 import { infoOf } from "../../system/file_info.ts";
-import { type OpenPatient, rekey, WITHOUT_LOGGING_OUT } from "../patient.ts";
+import { type OpenDoctorContext, rekey, WITHOUT_LOGGING_OUT } from "../context.ts";
 
 const DAY_MS = 86_400_000;
 
 /** The audit log's chain. Each row is looked at. */
-export async function auditCheck(patient: OpenPatient): Promise<Finding[]> {
-  const { installation, onProgress } = patient;
+export async function auditCheck(context: OpenDoctorContext): Promise<Finding[]> {
+  const { installation, onProgress } = context;
   const key = await installation.auditKey().catch(unlessRefused);
   // Without its key nothing can be said of the chain, and that is a finding already.
   if (key === undefined) return [];
@@ -26,7 +26,7 @@ export async function auditCheck(patient: OpenPatient): Promise<Finding[]> {
     what: `The audit log is broken at row ${bad.seq}: ${bad.why}`,
     why: "Someone has changed or cut it off, or an older copy of the database was put back. " +
       "Keep a copy of the file before it is restored",
-    command: rekey(patient, "restore BACKUP --force"),
+    command: rekey(context, "restore BACKUP --force"),
   }];
 }
 
@@ -35,8 +35,8 @@ function unlessRefused(error: unknown): undefined {
 }
 
 /** Whether the clock is behind what was written before. */
-export function clockCheck(patient: OpenPatient): Finding[] {
-  const { installation } = patient;
+export function clockCheck(context: OpenDoctorContext): Finding[] {
+  const { installation } = context;
   const [row] = listAudit(installation.database, 1);
   // Of an older row, or of a version, that is not behind what was written since, the clock was ahead then.
   const newest = row === undefined
@@ -57,12 +57,12 @@ export function clockCheck(patient: OpenPatient): Finding[] {
 }
 
 /** Rotations: overdue, or the one that has just logged everybody out; and how often the copy had to serve. */
-export function rotationCheck(patient: OpenPatient): Finding[] {
-  return [...due(patient), ...loggedOut(patient), ...fallbacks(patient)];
+export function rotationCheck(context: OpenDoctorContext): Finding[] {
+  return [...due(context), ...loggedOut(context), ...fallbacks(context)];
 }
 
-function due(patient: OpenPatient): Finding[] {
-  const { installation, maxAgeMs } = patient;
+function due(context: OpenDoctorContext): Finding[] {
+  const { installation, maxAgeMs } = context;
   const current = installation.versions.current()!;
   const age = ageOf(installation, current);
   if (!isDue(age, maxAgeMs / 1000)) return [];
@@ -75,12 +75,12 @@ function due(patient: OpenPatient): Finding[] {
     why: age.isFromFuture
       ? `How old it is cannot be told, and ${days} days may be over before its time has come`
       : `A rotation is due after ${days} days`,
-    command: rekey(patient, WITHOUT_LOGGING_OUT),
+    command: rekey(context, WITHOUT_LOGGING_OUT),
   }];
 }
 
-function loggedOut(patient: OpenPatient): Finding[] {
-  const { installation } = patient;
+function loggedOut(context: OpenDoctorContext): Finding[] {
+  const { installation } = context;
   const now = installation.now();
   // What the clock has put into the future is no news for as long as that lasts.
   const filter = {
@@ -96,15 +96,15 @@ function loggedOut(patient: OpenPatient): Finding[] {
     what:
       `The rotation to version ${row.version} at ${row.time} by ${row.actor}${reason} ended every session`,
     why: "If everybody was logged out, this is why: they log in again",
-    command: rekey(patient, "audit list --event rotation"),
+    command: rekey(context, "audit list --event rotation"),
   }];
 }
 
 // What is over for a week is history, and the rate counts from the beginning.
 const RECENT_MS = 7 * DAY_MS;
 
-function fallbacks(patient: OpenPatient): Finding[] {
-  const { installation } = patient;
+function fallbacks(context: OpenDoctorContext): Finding[] {
+  const { installation } = context;
   const rate = fallbackRate(installation.database) ?? 0;
   if (rate === 0 || installation.versions.current()!.location !== "keyring") return [];
   const filter = { event: [EVENTS.retrievedAsFallback], since: installation.now() - RECENT_MS };
@@ -116,6 +116,6 @@ function fallbacks(patient: OpenPatient): Finding[] {
       (rate * 100).toFixed(1)
     } % of retrievals were answered by the sealed copy, not the keyring; the last one at ${last.time}`,
     why: "The keyring was locked or away at those times; investigate when the share rises",
-    command: rekey(patient, "audit list --event fallback"),
+    command: rekey(context, "audit list --event fallback"),
   }];
 }

@@ -3,16 +3,16 @@ import { exposureOf } from "../../files/exposure.ts";
 import { makePrivate } from "../../files/private_files.ts";
 import type { KekSources } from "../../store/kek_sources.ts";
 import type { Finding } from "../finding.ts";
-import { type OpenPatient, rekey } from "../patient.ts";
+import { type OpenDoctorContext, rekey } from "../context.ts";
 
 /** The key-encryption key: there, the right one, and nobody else's to read. */
-export async function kekCheck(patient: OpenPatient): Promise<Finding[]> {
-  return [...await missing(patient), ...exposed(patient)];
+export async function kekCheck(context: OpenDoctorContext): Promise<Finding[]> {
+  return [...await missing(context), ...exposed(context)];
 }
 
-async function missing(patient: OpenPatient): Promise<Finding[]> {
+async function missing(context: OpenDoctorContext): Promise<Finding[]> {
   try {
-    await patient.installation.kek();
+    await context.installation.kek();
     return [];
   } catch (error) {
     if (!isRekeyError(error)) throw error;
@@ -24,13 +24,13 @@ async function missing(patient: OpenPatient): Promise<Finding[]> {
       what: message,
       why:
         "What is sealed in the database cannot be opened, and no audit row be written; when it is lost: " +
-        `\`${rekey(patient, "restore BACKUP --force --new-secret")}\``,
+        `\`${rekey(context, "restore BACKUP --force --new-secret")}\``,
       command: `# ${hint}`,
     }];
   }
 }
 
-function exposed({ installation }: OpenPatient): Finding[] {
+function exposed({ installation }: OpenDoctorContext): Finding[] {
   const { file, passphraseFile } = sourcesOf(installation);
   const files = [installation.generatedKeyFile(), file, passphraseFile];
   return files.filter((path) => path !== undefined).flatMap((path): Finding[] => {
@@ -44,7 +44,7 @@ function exposed({ installation }: OpenPatient): Finding[] {
 }
 
 // What cannot be used is a finding already.
-function sourcesOf(installation: OpenPatient["installation"]): Partial<KekSources> {
+function sourcesOf(installation: OpenDoctorContext["installation"]): Partial<KekSources> {
   try {
     return installation.kekSources();
   } catch (error) {

@@ -9,14 +9,14 @@ import type { System } from "../../system/system.ts";
 import { currentSlot } from "../../core/secret_store.ts";
 import { type Finding, NOT_USED, type NotUsed, shellWord } from "../finding.ts";
 import { remedyFor } from "../../keyring/provider_hints.ts";
-import { firstThatRuns, type OpenPatient, rekey } from "../patient.ts";
+import { firstThatRuns, type OpenDoctorContext, rekey } from "../context.ts";
 
 /** Whether the keyring answers; a note only when no value lives in it. */
 export async function keyringCheck(
-  patient: OpenPatient,
+  context: OpenDoctorContext,
   system: System = HERE,
 ): Promise<Finding[] | NotUsed> {
-  const { installation } = patient;
+  const { installation } = context;
   const { keyring, versions, store } = installation;
   const current = versions.current()!;
   const needed = current.location === "keyring";
@@ -26,21 +26,21 @@ export async function keyringCheck(
     await keyring.reach(currentSlot(current));
     const why =
       "It guards the secret better than a key file does; its tokens stay valid when it is moved. " +
-      `To keep it in the database for good: ${rekey(patient, "store move database")}`;
-    if (needed) return await keptByProvider(patient);
-    return [unused(why, rekey(patient, "store move keyring"))];
+      `To keep it in the database for good: ${rekey(context, "store move database")}`;
+    if (needed) return await keptByProvider(context);
+    return [unused(why, rekey(context, "store move keyring"))];
   } catch (error) {
     if (!isRekeyError(error)) throw error;
-    if (needed) return [await unavailable(patient, error, system)];
+    if (needed) return [await unavailable(context, error, system)];
     // A server has none, and is none the worse for it.
     return error.code === "keyring_absent"
       ? NOT_USED
-      : [unused(error.message, await remedyOf(patient, error, system))];
+      : [unused(error.message, await remedyOf(context, error, system))];
   }
 }
 
 /** KeePassXC has values in its history and its recycle bin after they were replaced or deleted. */
-async function keptByProvider({ installation }: OpenPatient): Promise<Finding[]> {
+async function keptByProvider({ installation }: OpenDoctorContext): Promise<Finding[]> {
   if ((await installation.keyring.provider())?.kind !== "keepassxc") return [];
   return [{
     code: "keyring_keeps",
@@ -63,27 +63,27 @@ const STARTS = [GNOME, "kwalletd6", "kwalletd5"];
 
 /** A command for the program that provides the keyring, or one that starts a program that does. */
 async function remedyOf(
-  patient: OpenPatient,
+  context: OpenDoctorContext,
   { code }: RekeyError,
   { hasSecretService, os }: System,
 ): Promise<string | undefined> {
   if (!hasSecretService) return remedyOn(os, code as KeyringCode).command;
   if (code === "keyring_absent") {
     // Another one than the usual one has nothing of ours.
-    const { usual } = patient.installation.keyring;
+    const { usual } = context.installation.keyring;
     if (usual === "gnome-keyring") return GNOME;
     if (usual !== undefined && usual !== "other") return usual;
-    return firstThatRuns(patient, STARTS, "install gnome-keyring");
+    return firstThatRuns(context, STARTS, "install gnome-keyring");
   }
   if (code === "keyring_ambiguous") {
-    return `secret-tool search --all service ${shellWord(patient.environment.app.service)}`;
+    return `secret-tool search --all service ${shellWord(context.environment.app.service)}`;
   }
-  const kind = (await patient.installation.keyring.provider())?.kind ?? "other";
+  const kind = (await context.installation.keyring.provider())?.kind ?? "other";
   return remedyFor(code, kind)?.command;
 }
 
 async function unavailable(
-  patient: OpenPatient,
+  context: OpenDoctorContext,
   error: RekeyError,
   system: System,
 ): Promise<Finding> {
@@ -92,12 +92,12 @@ async function unavailable(
   const code = error.code === "keyring_no_default"
     ? "keyring_failed"
     : error.code as Exclude<typeof KEYRING_UNAVAILABLE[number], "keyring_no_default">;
-  const bus = code === "keyring_absent" && hasSecretService ? missingBus(patient) : undefined;
+  const bus = code === "keyring_absent" && hasSecretService ? missingBus(context) : undefined;
   return bus ?? {
     code,
     what: error.message,
     why: `${error.hint}. Nothing is lost${hasSecretService ? KERNEL_KEYS : ""}`,
-    command: await remedyOf(patient, error, system) ?? null,
+    command: await remedyOf(context, error, system) ?? null,
   };
 }
 
@@ -105,7 +105,7 @@ async function unavailable(
 const KERNEL_KEYS = ". A program that uses the kernel's keys instead would lose them at a restart";
 
 /** A session that has no bus because of how it was entered. */
-function missingBus({ variable, environment }: OpenPatient): Finding | undefined {
+function missingBus({ variable, environment }: OpenDoctorContext): Finding | undefined {
   if (variable("DBUS_SESSION_BUS_ADDRESS") !== undefined) return undefined;
   const own = join("/run/user", String(process.geteuid!()), "bus");
   const finding = (why: string, command: string): Finding => ({

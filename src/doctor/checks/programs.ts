@@ -1,10 +1,10 @@
 import { rfc3339 } from "../../core/clock.ts";
 import { holdersOf, isStale, type StaleHolder } from "../../secret/holders.ts";
 import { type Finding, NOT_USED, type NotUsed } from "../finding.ts";
-import type { OpenPatient } from "../patient.ts";
+import type { OpenDoctorContext } from "../context.ts";
 
 /** Programs that `exec` started and that still hold a version which a rotation has replaced. */
-export function programsCheck({ installation }: OpenPatient): Finding[] | NotUsed {
+export function programsCheck({ installation }: OpenDoctorContext): Finding[] | NotUsed {
   const holders = holdersOf(installation);
   return holders.length === 0 ? NOT_USED : holders.filter(isStale).map(finding);
 }

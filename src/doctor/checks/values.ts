@@ -3,7 +3,7 @@ import { retrieve } from "../../secret/retrieval.ts";
 import { sealedSlot } from "../../core/secret_store.ts";
 import type { Version } from "../../store/versions.ts";
 import type { Finding, FindingCode } from "../finding.ts";
-import { type OpenPatient, rekey, WITHOUT_LOGGING_OUT } from "../patient.ts";
+import { type OpenDoctorContext, rekey, WITHOUT_LOGGING_OUT } from "../context.ts";
 
 // Of anything else there is a finding already: the keyring's, the KEK's, the database's.
 const OF_VALUES: readonly ErrorCode[] = ["secret_missing", "secret_damaged", "secret_mismatch"];
@@ -13,19 +13,22 @@ const OF_VALUES: readonly ErrorCode[] = ["secret_missing", "secret_damaged", "se
  *
  * @returns `undefined` when one could not be read, and nothing is known to be wrong with the others.
  */
-export async function valuesCheck(patient: OpenPatient): Promise<Finding[] | undefined> {
-  const { versions } = patient.installation;
+export async function valuesCheck(context: OpenDoctorContext): Promise<Finding[] | undefined> {
+  const { versions } = context.installation;
   const found: (Finding[] | undefined)[] = [];
   for (const version of [versions.current()!, ...versions.previous()]) {
-    found.push(await valueOf(patient, version), await mirrorOf(patient, version));
+    found.push(await valueOf(context, version), await mirrorOf(context, version));
   }
   const findings = found.flatMap((some) => some ?? []);
   return findings.length === 0 && found.includes(undefined) ? undefined : findings;
 }
 
-async function valueOf(patient: OpenPatient, version: Version): Promise<Finding[] | undefined> {
+async function valueOf(
+  context: OpenDoctorContext,
+  version: Version,
+): Promise<Finding[] | undefined> {
   try {
-    await retrieve(patient.installation, version, () => {});
+    await retrieve(context.installation, version, () => {});
     return [];
   } catch (error) {
     if (!isRekeyError(error)) throw error;
@@ -39,14 +42,17 @@ async function valueOf(patient: OpenPatient, version: Version): Promise<Finding[
           "a rotation does not need it, and ends every session"
         : `Tokens of version ${version.version} are refused although its grace window is open`,
       command: current
-        ? rekey(patient, "rotate --force --reason secret-lost")
-        : rekey(patient, "revoke"),
+        ? rekey(context, "rotate --force --reason secret-lost")
+        : rekey(context, "revoke"),
     }];
   }
 }
 
-async function mirrorOf(patient: OpenPatient, version: Version): Promise<Finding[] | undefined> {
-  const { sealed } = patient.installation;
+async function mirrorOf(
+  context: OpenDoctorContext,
+  version: Version,
+): Promise<Finding[] | undefined> {
+  const { sealed } = context.installation;
   if (version.location !== "keyring" || sealed.sealedValue(sealedSlot(version)) === undefined) {
     return [];
   }
@@ -60,7 +66,7 @@ async function mirrorOf(patient: OpenPatient, version: Version): Promise<Finding
       code: "mirror_damaged",
       what: `The sealed copy of version ${version.version} cannot be opened`,
       why: "It would not serve if the keyring were locked; the value in the keyring does",
-      command: rekey(patient, WITHOUT_LOGGING_OUT),
+      command: rekey(context, WITHOUT_LOGGING_OUT),
     }];
   }
 }

@@ -4,7 +4,7 @@ import { bodyless } from "../answer.ts";
 import { wantedBy } from "../auth_query.ts";
 import { bearerToken, insufficientScope } from "../bearer.ts";
 import { encodeText } from "../../core/base64url.ts";
-import { andThen } from "../../core/soon.ts";
+import { andThen } from "../../core/async.ts";
 import type { Answer, Route } from "../route.ts";
 import { AuthQuery, Problem } from "../schemas.ts";
 import { missingScopes } from "../scope.ts";

@@ -18,7 +18,7 @@ export const login: Route = {
   async handler(call) {
     const { name, password } = await readJson(call.request, LoginRequest);
     const credentials = { name, password, address: clientAddress(call) };
-    const { token, jti, expiresAt } = await call.office.login(credentials);
+    const { token, jti, expiresAt } = await call.secretHost.login(credentials);
     return Response.json({ token, token_type: "Bearer", jti, expires_at: rfc3339(expiresAt) });
   },
 };

@@ -9,6 +9,6 @@ export const metrics: Route = {
   summary: "Metrics in Prometheus' text format",
   answers: { 200: { description: "The metrics", type: "text/plain" } },
   bearer: { remoteScope: "metrics" },
-  handler: async ({ office }) =>
-    new Response(await office.metrics(), { headers: { "content-type": TYPE } }),
+  handler: async ({ secretHost }) =>
+    new Response(await secretHost.metrics(), { headers: { "content-type": TYPE } }),
 };

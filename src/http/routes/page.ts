@@ -38,7 +38,7 @@ export const status: Route = {
   summary: "What the status page shows",
   answers: { 200: { description: "The state of the secret, never its value", schema: Status } },
   bearer: { remoteScope: "metrics" },
-  handler: async ({ office }) => Response.json(await office.status()),
+  handler: async ({ secretHost }) => Response.json(await secretHost.status()),
 };
 
 function file(path: string, summary: string, type: string, content: string): Route {

@@ -14,12 +14,12 @@ export const rotate: Route = {
   body: { schema: RotateRequest, type: "application/json", optional: true },
   answers: { 200: { description: "The new version", schema: RotateAnswer } },
   bearer: "always",
-  async handler({ request, verify, office }) {
+  async handler({ request, verify, secretHost }) {
     const token = bearerToken(request);
     mustHaveScope(await verify(token), "admin");
     const { reason, grace, if_older_than, request_id } = await readJson(request, RotateRequest, {});
-    // The office asks about the token again: until it is this one's turn another rotation may have ended it.
-    const answer = await office.rotate(token, {
+    // The secret host asks about the token again: until it is this one's turn another rotation may have ended it.
+    const answer = await secretHost.rotate(token, {
       reason,
       graceMs: parseDuration(grace ?? "0s") * 1000,
       ifOlderThanMs: if_older_than === undefined ? undefined : parseDuration(if_older_than) * 1000,

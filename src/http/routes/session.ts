@@ -34,8 +34,8 @@ export const logout: Route = {
   summary: "Ends the session of the bearer token",
   answers: { 204: { description: "The token is refused from here on" } },
   bearer: "always",
-  async handler({ request, verify, office }) {
-    await office.endSession(await verify(bearerToken(request)));
+  async handler({ request, verify, secretHost }) {
+    await secretHost.endSession(await verify(bearerToken(request)));
     return new Response(null, { status: 204 });
   },
 };

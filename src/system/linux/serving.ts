@@ -1,5 +1,5 @@
 import type { Serving } from "../serving.ts";
-import { confineMemory, hideMemory } from "./confinement.ts";
+import { disableCoreDumps, setNotDumpable } from "./no_core_dumps.ts";
 import { raiseFileLimit } from "../unix/file_limit.ts";
 import { listeningSockets, stopListening } from "./listening_sockets.ts";
 
@@ -7,8 +7,8 @@ import { listeningSockets, stopListening } from "./listening_sockets.ts";
 export const linuxServing: Serving = {
   hasUnixSockets: true,
   sharesPorts: true,
-  confineMemory,
-  hideMemory,
+  disableCoreDumps,
+  setNotDumpable,
   raiseFileLimit: () => raiseFileLimit({ library: "libc.so.6", resource: 7, most: 2n ** 64n - 1n }),
   listeningSockets,
   stopListening,

@@ -11,7 +11,7 @@ import {
 import process from "node:process";
 import type { Access, Facts, HeldFolder, Privacy } from "../privacy.ts";
 import { shellWord } from "./shell.ts";
-import { unsafeOnWay } from "./way.ts";
+import { unsafeFolderOf } from "./path_ownership.ts";
 
 const { O_CREAT, O_DIRECTORY = 0, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = constants;
 const [FILE_MODE, FOLDER_MODE] = [0o600, 0o700];
@@ -56,7 +56,7 @@ export const unixPrivacy: Privacy = {
 
   isReadOnly: () => false,
 
-  unsafeOnWay,
+  unsafeFolderOf,
 
   fix: (path, what) => `${FIXES[what]} ${shellWord(path)}`,
 

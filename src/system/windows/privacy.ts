@@ -5,7 +5,7 @@ import { infoOf } from "../file_info.ts";
 import type { Access, HeldFolder, Privacy } from "../privacy.ts";
 import { type SecurityApi, securityApi } from "./api.ts";
 import { judged, KEEPERS, others } from "./judgement.ts";
-import { unsafeOnWay } from "./way.ts";
+import { unsafeFolderOf } from "./path_ownership.ts";
 
 const { O_CREAT, O_EXCL, O_WRONLY } = constants;
 
@@ -62,8 +62,8 @@ export class WindowsPrivacy implements Privacy {
     return false;
   }
 
-  unsafeOnWay(path: string) {
-    return unsafeOnWay(path, this.api, (folder) => this.fix(folder, "folder"));
+  unsafeFolderOf(path: string) {
+    return unsafeFolderOf(path, this.api, (folder) => this.fix(folder, "folder"));
   }
 
   fix(path: string, what: "file" | "folder" | "writing" | "reading"): string {

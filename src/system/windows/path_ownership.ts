@@ -1,19 +1,19 @@
 import { win32 } from "node:path";
 import { infoOf } from "../file_info.ts";
-import type { UnsafeWay } from "../privacy.ts";
+import type { UnsafeFolder } from "../privacy.ts";
 import type { SecurityApi } from "./api.ts";
 import { isExchangeable, isTrusted } from "./judgement.ts";
 
 // As many as Windows follows.
 const MOST_LINKS = 63;
 
-/** What {@linkcode unsafeOnWay} asks of the file system. */
-export interface WayFiles {
+/** What {@linkcode unsafeFolderOf} asks of the file system. */
+export interface PathFiles {
   infoOf(path: string): Pick<Deno.FileInfo, "isSymlink"> | undefined;
   readLink(path: string): string;
 }
 
-const FILES: WayFiles = { infoOf, readLink: (path) => Deno.readLinkSync(path) };
+const FILES: PathFiles = { infoOf, readLink: (path) => Deno.readLinkSync(path) };
 
 /**
  * The first folder or link on the way to something that someone else can exchange. The root of a drive or share is not
@@ -21,12 +21,12 @@ const FILES: WayFiles = { infoOf, readLink: (path) => Deno.readLinkSync(path) };
  *
  * @param fix the command that makes a folder private.
  */
-export function unsafeOnWay(
+export function unsafeFolderOf(
   path: string,
   api: SecurityApi,
   fix: (folder: string) => string,
   files = FILES,
-): UnsafeWay | undefined {
+): UnsafeFolder | undefined {
   const me = api.me();
   let links = 0;
   const pending = namesOf(path);

@@ -3,8 +3,8 @@ import { infoOf } from "../system/file_info.ts";
 import { HERE } from "../system/here.ts";
 import type { Environment, Installation } from "../store/installation.ts";
 
-/** What is examined, and what the examination needs to know. */
-export interface Patient {
+/** What the doctor examines, and what it needs to know for that. */
+export interface DoctorContext {
   readonly environment: Environment;
   /** A variable of the environment; an empty one counts as not set. */
   readonly variable: (name: string) => string | undefined;
@@ -16,8 +16,8 @@ export interface Patient {
   readonly onProgress: (rows: number) => void;
 }
 
-/** A patient whose database could be opened, as it was found. */
-export interface OpenPatient extends Patient {
+/** The same with a database that could be opened, as it was found. */
+export interface OpenDoctorContext extends DoctorContext {
   readonly installation: Installation;
 }
 
@@ -26,7 +26,7 @@ export const WITHOUT_LOGGING_OUT = "rotate --force --grace 1h";
 
 /** The first command whose program this machine has; a shell's comment when it has none of them. */
 export function firstThatRuns(
-  { variable }: Patient,
+  { variable }: DoctorContext,
   commands: readonly string[],
   otherwise: string,
 ): string {
@@ -36,7 +36,7 @@ export function firstThatRuns(
   return commands.find(isHere) ?? `# ${otherwise}`;
 }
 
-/** A rekey command for the patient's app. */
-export function rekey({ flags }: Patient, command: string): string {
+/** A rekey command for the app that is examined. */
+export function rekey({ flags }: DoctorContext, command: string): string {
   return flags === "" ? `rekey ${command}` : `rekey ${flags} ${command}`;
 }

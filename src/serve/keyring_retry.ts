@@ -1,6 +1,6 @@
 import { isRekeyError, type RekeyError } from "../core/errors.ts";
 import type { KeyringStore } from "../keyring/keyring_store.ts";
-import type { Pause } from "./pause.ts";
+import type { Backoff } from "../core/backoff.ts";
 
 // A keyring that is there and open answers sooner; one that is not is found out within the rest of 200 ms.
 const USUAL_MS = 50;
@@ -9,16 +9,15 @@ const BETWEEN_MS = 20;
 const KEPT_MS = 10_000;
 
 /**
- * Values from the keyring, for requests that must not wait for one that is locked or silent: they are refused within
- * 200 ms, while the keyring is still being asked behind their back. What it answers in the end is there for the next
- * request.
+ * How requests get values from the keyring, without waiting for one that is locked or silent: they are refused within
+ * 200 ms, and the keyring goes on being asked in the background. What it answers late is there for the next request.
  */
-export class KeyringPatience {
+export class KeyringRetryPolicy {
   readonly #late = new Map<string, { value: string; until: number }>();
 
   constructor(
     private readonly keyring: () => KeyringStore,
-    private readonly pause: Pause,
+    private readonly backoff: Backoff,
     private readonly hasCopies: () => Promise<boolean>,
   ) {}
 
@@ -33,7 +32,7 @@ export class KeyringPatience {
     if (await this.hasCopies()) return await fetch();
     const late = this.#late.get(kid);
     if (late !== undefined) return late.value;
-    const { why, isOn } = this.pause;
+    const { why, isOn } = this.backoff;
     if (why !== undefined) {
       if (!isOn) this.#keep(kid, fetch());
       throw why;
@@ -41,7 +40,7 @@ export class KeyringPatience {
     const fetching = fetch();
     const trouble = await Promise.race([fetching.then(nothing, nothing), this.#trouble()]);
     if (trouble === undefined) return await fetching;
-    this.pause.begin(trouble);
+    this.backoff.failed(trouble);
     this.#keep(kid, fetching);
     throw trouble;
   }
@@ -64,10 +63,10 @@ export class KeyringPatience {
 
   // Never resolves when there is none.
   async #trouble(): Promise<RekeyError> {
-    await pause(USUAL_MS);
+    await delay(USUAL_MS);
     const end = performance.now() + FINDING_OUT_MS;
     let trouble: RekeyError | undefined;
-    for (let left; (left = end - performance.now()) > 0; await pause(BETWEEN_MS)) {
+    for (let left; (left = end - performance.now()) > 0; await delay(BETWEEN_MS)) {
       trouble = await this.keyring().trouble(left);
       // A wallet that is open may call itself locked until it is first used.
       if (trouble === undefined) break;
@@ -80,6 +79,6 @@ function nothing(): undefined {
   return undefined;
 }
 
-function pause(milliseconds: number): Promise<void> {
+function delay(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -1,21 +1,21 @@
 import { RekeyError } from "../core/errors.ts";
 
-/** Lets a few tasks run at a time, keeps some waiting, and turns the rest away. */
-export class Gate {
+/** A counting semaphore with a bounded queue: a few tasks run at a time, some wait, and the rest are refused. */
+export class Semaphore {
   #running = 0;
   readonly #waiting: (() => void)[] = [];
 
   constructor(private readonly atOnce: number, private readonly mostWaiting: number) {}
 
   /** @throws {RekeyError} `busy` when too many wait already. */
-  async through<T>(task: () => Promise<T>): Promise<T> {
+  async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.#running >= this.atOnce) await this.#turn();
     else this.#running++;
     try {
       return await task();
     } finally {
       const next = this.#waiting.shift();
-      // The place is handed on, so that nobody slips in between.
+      // The place is handed on, so that no one slips in between.
       if (next === undefined) this.#running--;
       else next();
     }

@@ -1,34 +1,36 @@
-import type { RekeyError } from "../core/errors.ts";
+import type { RekeyError } from "./errors.ts";
 
 const FIRST_MS = 500;
 const LONGEST_MS = 5_000;
 
-/** How long a keyring that cannot be used is not asked again: longer each time, up to five seconds. */
-export class Pause {
+/** Exponential backoff: what failed is not tried again for half a second, then twice as long each time, up to five. */
+export class Backoff {
   #why: RekeyError | undefined;
   #until = 0;
   #length = FIRST_MS / 2;
 
   constructor(private readonly now: () => number = () => performance.now()) {}
 
-  /** Why there is a pause, or was one without a success since. */
+  /** The last failure; `undefined` after a success. */
   get why(): RekeyError | undefined {
     return this.#why;
   }
 
+  /** Whether it is too early to try again. */
   get isOn(): boolean {
     return this.#why !== undefined && this.now() < this.#until;
   }
 
-  begin(why: RekeyError): void {
-    // Refusals of calls that were under way together are one refusal.
+  /** Takes a failure. Those of calls that were under way together count once. */
+  failed(why: RekeyError): void {
     if (this.isOn) return;
     this.#why = why;
     this.#length = Math.min(this.#length * 2, LONGEST_MS);
     this.#until = this.now() + this.#length;
   }
 
-  over(): void {
+  /** Takes a success. */
+  succeeded(): void {
     this.#why = undefined;
     this.#length = FIRST_MS / 2;
   }

@@ -1,25 +1,25 @@
 import assert from "node:assert/strict";
 import { isRekeyError, RekeyError } from "../../src/core/errors.ts";
-import { SingleFlight } from "../../src/core/single_flight.ts";
-import { Pause } from "../../src/serve/pause.ts";
+import { SingleFlight } from "../../src/core/async.ts";
+import { Backoff } from "../../src/core/backoff.ts";
 
-Deno.test("a pause grows with each refusal after it, not with those during it, and ends with a success", () => {
+Deno.test("a backoff grows with each refusal after it, not with those during it, and ends with a success", () => {
   let now = 0;
-  const pause = new Pause(() => now);
+  const backoff = new Backoff(() => now);
   const locked = new RekeyError("keyring_locked", "Cannot");
   const lengthOf = () => {
-    for (let many = 0; many < 40; many++) pause.begin(locked);
+    for (let many = 0; many < 40; many++) backoff.failed(locked);
     const start = now;
-    while (pause.isOn) now += 100;
+    while (backoff.isOn) now += 100;
     return now - start;
   };
   assert.deepEqual([1, 2, 3, 4, 5, 6].map(lengthOf), [500, 1000, 2000, 4000, 5000, 5000]);
-  assert.equal(pause.why, locked);
-  pause.over();
-  assert.equal(pause.why, undefined);
-  pause.begin(locked);
-  assert.ok(isRekeyError(pause.why, "keyring_locked"));
-  assert.ok(pause.isOn);
+  assert.equal(backoff.why, locked);
+  backoff.succeeded();
+  assert.equal(backoff.why, undefined);
+  backoff.failed(locked);
+  assert.ok(isRekeyError(backoff.why, "keyring_locked"));
+  assert.ok(backoff.isOn);
 });
 
 Deno.test("those who ask for the same share one task; the next one asks again", async () => {

@@ -11,20 +11,20 @@ const PR_SET_DUMPABLE = 4;
  *
  * @returns whether it could be done.
  */
-export function confineMemory(): boolean {
+export function disableCoreDumps(): boolean {
   const libc = Deno.dlopen("libc.so.6", {
     setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   });
   try {
     const limited = libc.symbols.setrlimit(RLIMIT_CORE, new BigUint64Array(2)) === 0;
-    return hideMemory() && limited;
+    return setNotDumpable() && limited;
   } finally {
     libc.close();
   }
 }
 
 /** The same for a process whose children are none of ours to limit: they inherit nothing of it. */
-export function hideMemory(): boolean {
+export function setNotDumpable(): boolean {
   const libc = Deno.dlopen("libc.so.6", {
     prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
   });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { putAside } from "../../scripts/aside.ts";
+import { appendAddon } from "../../scripts/appended_addon.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -21,13 +21,13 @@ Deno.test("a file is put in front of what the runtime reads, and nowhere where t
   Deno.writeFileSync(addon, bytes("the addon"));
   const end = embedding("d3n0l4nd, and what is embedded");
   Deno.writeFileSync(program, new Uint8Array([...bytes("the runtime"), ...end]));
-  assert.ok(await putAside(program, addon));
+  assert.ok(await appendAddon(program, addon));
   const length = [9, 0, 0, 0, 0, 0, 0, 0];
   const expected = [...bytes("the runtime"), ...bytes("the addon"), ...length, ...end];
   assert.deepEqual([...Deno.readFileSync(program)], expected);
   for (const other of [embedding("something else"), bytes("no executable at all of that kind")]) {
     Deno.writeFileSync(program, other);
-    assert.ok(!await putAside(program, addon));
+    assert.ok(!await appendAddon(program, addon));
     assert.deepEqual(Deno.readFileSync(program), other);
   }
   Deno.removeSync(folder, { recursive: true });

@@ -1,5 +1,5 @@
-/** How much {@linkcode Recent} keeps at most: that many entries, with keys of that many characters together. */
-export interface Most {
+/** How much an {@linkcode LruCache} keeps at most: that many entries, with keys of that many characters together. */
+export interface CacheLimits {
   readonly entries: number;
   readonly characters: number;
 }
@@ -9,13 +9,13 @@ export interface Most {
  * the oldest entries of a `Map` cannot be taken out one by one, since it walks past the places of all that were taken
  * out before to find the next.
  */
-export class Recent<V extends object> {
+export class LruCache<V extends object> {
   #newer = new Map<string, V>();
   #older = new Map<string, V>();
   // Of the newer half.
   #characters = 0;
 
-  constructor(private readonly most: Most) {}
+  constructor(private readonly limits: CacheLimits) {}
 
   /** How many entries there are; one that was used again may count twice. */
   get size(): number {
@@ -42,9 +42,9 @@ export class Recent<V extends object> {
   }
 
   #makeRoom(characters: number): void {
-    const { most } = this;
-    const isFull = this.#newer.size + 1 > most.entries / 2 ||
-      this.#characters + characters > most.characters / 2;
+    const { limits } = this;
+    const isFull = this.#newer.size + 1 > limits.entries / 2 ||
+      this.#characters + characters > limits.characters / 2;
     if (isFull) {
       this.#older = this.#newer;
       this.#newer = new Map();

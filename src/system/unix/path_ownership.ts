@@ -1,7 +1,7 @@
 import { parse, resolve } from "node:path";
 import process from "node:process";
 import { infoOf } from "../file_info.ts";
-import type { UnsafeWay } from "../privacy.ts";
+import type { UnsafeFolder } from "../privacy.ts";
 import { shellWord } from "./shell.ts";
 
 const [OTHERS_WRITE, STICKY] = [0o002, 0o1000];
@@ -10,7 +10,7 @@ const [OTHERS_WRITE, STICKY] = [0o002, 0o1000];
 const MOST_LINKS = 40;
 
 /** The first folder or link on the way to something that someone else can exchange. */
-export function unsafeOnWay(path: string): UnsafeWay | undefined {
+export function unsafeFolderOf(path: string): UnsafeFolder | undefined {
   const trusted = [process.geteuid!(), systemUser()];
   let links = 0;
   const pending = namesOf(path);
@@ -42,7 +42,7 @@ function namesOf(path: string): string[] {
   return absolute.slice(parse(absolute).root.length).split("/").filter((name) => name !== "");
 }
 
-function unsafe(folder: string, info: Deno.FileInfo, isOpen: boolean): UnsafeWay {
+function unsafe(folder: string, info: Deno.FileInfo, isOpen: boolean): UnsafeFolder {
   const me = process.geteuid!();
   const mine = info.uid === me || me === 0;
   const command = isOpen && mine ? `chmod o-w ${shellWord(folder)}` : `ls -ld ${shellWord(folder)}`;

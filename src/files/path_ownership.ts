@@ -1,6 +1,6 @@
 import { RekeyError } from "../core/errors.ts";
 import { HERE } from "../system/here.ts";
-import type { UnsafeWay } from "../system/privacy.ts";
+import type { UnsafeFolder } from "../system/privacy.ts";
 
 /**
  * Makes sure that no other user can exchange what a path leads to: every folder and symbolic link on the way, as
@@ -11,13 +11,13 @@ import type { UnsafeWay } from "../system/privacy.ts";
  *
  * @throws {RekeyError} `database_unusable` when somebody else is in between.
  */
-export function refuseUnsafeWay(path: string): void {
-  const unsafe = HERE.privacy.unsafeOnWay(path);
-  if (unsafe !== undefined) throw unsafeWay(path, unsafe);
+export function refuseUnsafePath(path: string): void {
+  const unsafe = HERE.privacy.unsafeFolderOf(path);
+  if (unsafe !== undefined) throw unsafePath(path, unsafe);
 }
 
 /** What is said of it. */
-export function unsafeWay(path: string, { folder, isOpen }: UnsafeWay): RekeyError {
+export function unsafePath(path: string, { folder, isOpen }: UnsafeFolder): RekeyError {
   const why = isOpen ? "can be written by every user" : "belongs to another user";
   return new RekeyError("database_unusable", `Cannot use ${path}: ${folder} on the way ${why}`, {
     hint: "They could exchange what is there. Name a place of your own, or take that right away",

@@ -1,19 +1,19 @@
 import { verifyToken } from "../auth/verifier.ts";
 import { asRefusal, isRekeyError } from "../core/errors.ts";
-import { SingleFlight } from "../core/single_flight.ts";
-import type { Office } from "../http/route.ts";
+import { SingleFlight } from "../core/async.ts";
+import type { SecretHostCalls } from "../http/route.ts";
 import { isNotFollowed, notTakenOver } from "../secret/shared_rotation.ts";
 import { warningsOf, warningsOfRisk } from "../secret/warnings.ts";
 import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
 import type { Version } from "../store/versions.ts";
 import { rotationAnswer, statusOf } from "./answers.ts";
-import { KeyringPatience } from "./keyring_patience.ts";
-import { Gate } from "./gate.ts";
+import { KeyringRetryPolicy } from "./keyring_retry.ts";
+import { Semaphore } from "./semaphore.ts";
 import type { Managers } from "./managers.ts";
-import { Pause } from "./pause.ts";
+import { Backoff } from "../core/backoff.ts";
 import type { Settings } from "./settings.ts";
 
-const PATIENCE_MS = 10_000;
+const RETRY_MS = 10_000;
 const BETWEEN_MS = 50;
 
 // A page that is open on several screens must not count the sessions each time.
@@ -27,14 +27,14 @@ const LOGINS_WAITING = 16;
  * The one thread that owns the secret: it talks to the keyring and writes to the database, so that the threads
  * that answer requests never wait for either.
  */
-export class SecretOffice implements Omit<Office, "metrics" | "status"> {
-  readonly #logins = new Gate(LOGINS_AT_ONCE, LOGINS_WAITING);
-  readonly #rotations = new Gate(1, LOGINS_WAITING);
+export class SecretHost implements Omit<SecretHostCalls, "metrics" | "status"> {
+  readonly #logins = new Semaphore(LOGINS_AT_ONCE, LOGINS_WAITING);
+  readonly #rotations = new Semaphore(1, LOGINS_WAITING);
   readonly #fetching = new SingleFlight<string>();
-  readonly #pause = new Pause();
-  readonly #patience = new KeyringPatience(
+  readonly #backoff = new Backoff();
+  readonly #keyring = new KeyringRetryPolicy(
     () => this.managers.secrets.environment.keyring,
-    this.#pause,
+    this.#backoff,
     async () => (await this.managers.secrets.open()).installation.mirrors(),
   );
   #wanted: Version | undefined;
@@ -51,34 +51,34 @@ export class SecretOffice implements Omit<Office, "metrics" | "status"> {
   value(version: Version): Promise<string> {
     if (version.location !== "keyring") return this.#fetch(version);
     this.#wanted = version;
-    return this.#patience.value(version.kid, () => this.#fetch(version));
+    return this.#keyring.value(version.kid, () => this.#fetch(version));
   }
 
   #fetch(version: Version): Promise<string> {
     return this.#fetching.once(version.kid, async () => {
       const { secrets } = this.managers;
-      const { secret } = await this.#pausing(() => secrets.valueOf(version));
-      this.#pause.over();
+      const { secret } = await this.#withBackoff(() => secrets.valueOf(version));
+      this.#backoff.succeeded();
       return secret.reveal();
     });
   }
 
-  login: Office["login"] = (credentials) =>
-    this.#logins.through(() =>
-      this.#pausing(() => this.managers.auth.login(credentials, this.settings.sessionSeconds))
+  login: SecretHostCalls["login"] = (credentials) =>
+    this.#logins.run(() =>
+      this.#withBackoff(() => this.managers.auth.login(credentials, this.settings.sessionSeconds))
     );
 
-  endSession: Office["endSession"] = (verified) =>
-    patiently(async () => {
+  endSession: SecretHostCalls["endSession"] = (verified) =>
+    retryWhileBusy(async () => {
       this.managers.secrets.refresh();
       await this.managers.accounts.logOut(verified);
     });
 
-  rotate: Office["rotate"] = (token, options) =>
-    this.#rotations.through(async () => {
+  rotate: SecretHostCalls["rotate"] = (token, options) =>
+    this.#rotations.run(async () => {
       const { secrets, auth } = this.managers;
       const permit = async () => await verifyToken(secrets, token);
-      const changed = await patiently(() => {
+      const changed = await retryWhileBusy(() => {
         this.#askKeyringAgain();
         return auth.rotate({ ...options, permit, lockTimeoutMs: 0 });
       });
@@ -110,9 +110,9 @@ export class SecretOffice implements Omit<Office, "metrics" | "status"> {
       this.#askKeyringAgain();
       await secrets.flushNotes();
       await secrets.open();
-      this.#patience.forget();
+      this.#keyring.forget();
       await this.#findOutAgain();
-      return this.#pause.why?.code;
+      return this.#backoff.why?.code;
     } catch (error) {
       return asRefusal(error).code;
     }
@@ -120,19 +120,19 @@ export class SecretOffice implements Omit<Office, "metrics" | "status"> {
 
   // So that it is known to be back before the next request is refused.
   async #findOutAgain(): Promise<void> {
-    if (this.#pause.why === undefined || this.#pause.isOn || this.#wanted === undefined) return;
+    if (this.#backoff.why === undefined || this.#backoff.isOn || this.#wanted === undefined) return;
     await this.value(this.#wanted).catch((error) => {
       if (!isRekeyError(error)) throw error;
     });
   }
 
-  // A task that did not ask the keyring tells nothing new of it: a slow one would lengthen a pause that is over.
-  async #pausing<T>(task: () => Promise<T>): Promise<T> {
+  // A task that did not ask the keyring tells nothing new of it: a slow one would lengthen a backoff that is over.
+  async #withBackoff<T>(task: () => Promise<T>): Promise<T> {
     const asks = this.#askKeyringAgain();
     try {
       return await task();
     } catch (error) {
-      if (asks && isRekeyError(error, ...KEYRING_UNAVAILABLE)) this.#pause.begin(error);
+      if (asks && isRekeyError(error, ...KEYRING_UNAVAILABLE)) this.#backoff.failed(error);
       throw error;
     }
   }
@@ -142,15 +142,15 @@ export class SecretOffice implements Omit<Office, "metrics" | "status"> {
     const { secrets } = this.managers;
     secrets.refresh();
     // A service that waits for its user is not to ask again and again.
-    if (this.#pause.isOn || secrets.environment.keyring.isStuck) return false;
+    if (this.#backoff.isOn || secrets.environment.keyring.isStuck) return false;
     secrets.environment.keyring.retry();
     return true;
   }
 }
 
-/** Tries again for a while when another process is writing: nobody waits in the meantime. */
-async function patiently<T>(task: () => Promise<T>): Promise<T> {
-  for (const end = performance.now() + PATIENCE_MS;;) {
+/** Tries again for a while when another process is writing: no one waits in the meantime. */
+async function retryWhileBusy<T>(task: () => Promise<T>): Promise<T> {
+  for (const end = performance.now() + RETRY_MS;;) {
     try {
       return await task();
     } catch (error) {

@@ -7,7 +7,7 @@ import { embeddedBytes } from "./denort/elf.ts";
  *
  * @returns whether there is such a place: in the executables of Deno 2.9 there is none.
  */
-export async function putAside(executable: string, path: string): Promise<boolean> {
+export async function appendAddon(executable: string, path: string): Promise<boolean> {
   const [program, file] = [await Deno.readFile(executable), await Deno.readFile(path)];
   const embedded = embeddedBytes(program);
   if (embedded === undefined) return false;
