@@ -28,7 +28,7 @@ export async function backUp(
   refuseExisting(path);
   if (isAutomaticName(path)) throw reserved(path);
   // Under the lock: a rotation would make the copy and the values in it those of two versions.
-  return await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
+  return await exclusively(installation.lockPath, async () => {
     const secret = readers && await sealEnvelope(await contents(secrets, installation), readers);
     const made_at = rfc3339(installation.now());
     const database = installation.database.path;
@@ -49,8 +49,6 @@ export async function backUp(
     return { info, location: (await secrets.open()).version.location };
   });
 }
-
-const LOCK_TIMEOUT_MS = 10_000;
 
 async function contents(secrets: SecretManager, installation: Installation): Promise<Contents> {
   const versions: Contents["versions"][number][] = [];

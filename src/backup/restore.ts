@@ -2,7 +2,6 @@ import { dirname, join } from "node:path";
 import { EVENTS } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { destroy } from "../secret/destruction.ts";
-import { LOCK_TIMEOUT_MS } from "../secret/first_version.ts";
 import { readNote } from "../secret/keyring_note.ts";
 import { removeUnfinished, STAGE } from "../secret/unfinished.ts";
 import type { BackupInfo } from "../store/backup_file.ts";
@@ -61,7 +60,7 @@ export async function restore(
   const lockPath = Installation.prepareFolder(environment);
   // Before the lock is taken: somebody may have to be asked for a passphrase.
   const contents = await envelopeOf(await peek(environment, path), options);
-  return await exclusively(lockPath, LOCK_TIMEOUT_MS, () => {
+  return await exclusively(lockPath, () => {
     removeUnfinished(dirname(lockPath));
     return staged(
       environment,

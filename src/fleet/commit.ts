@@ -2,6 +2,7 @@ import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { put, read, remove, unchangedSince } from "../etcd/wire.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
+import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
 import { digestOf, keysOf, type Snapshot } from "./snapshot.ts";
 import { type FleetState, MOST_SHARED_VERSIONS, sealState } from "./state.ts";
 
@@ -16,7 +17,7 @@ export interface Proposal {
   readonly kek?: Kek;
 }
 
-const [AGAIN_MS, PATIENCE_MS] = [200, 10_000];
+const AGAIN_MS = 200;
 
 /**
  * Makes a state the fleet's, if it is still as it was: one transaction of etcd, the moment of a change. Values of
@@ -61,7 +62,7 @@ export async function propose(
  */
 async function decided<T>(attempt: () => Promise<T>): Promise<T> {
   let lost: RekeyError | undefined;
-  for (const end = performance.now() + PATIENCE_MS;;) {
+  for (const end = performance.now() + LOCK_TIMEOUT_MS;;) {
     try {
       return await attempt();
     } catch (error) {

@@ -5,7 +5,8 @@ import type { Installation } from "../store/installation.ts";
 import { currentSlot, type Location } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { readNote } from "./keyring_note.ts";
-import { scrub, tryReconcile } from "./recovery.ts";
+import { scrub } from "../store/scrub.ts";
+import { tryReconcile } from "./recovery.ts";
 
 /** A secret that an older installation left, and where. */
 export interface Found {
@@ -97,15 +98,4 @@ export async function inKeyring(
     if (isRekeyError(error, "keyring_absent", "keyring_no_default")) return undefined;
     throw isRekeyError(error, "secret_damaged") ? strange("keyring") : error;
   }
-}
-
-/** No secret anywhere, and none was asked for. */
-export function notInitialised(app: string): RekeyError {
-  return new RekeyError(
-    "not_initialised",
-    `Cannot find a JWT secret of app ${JSON.stringify(app)}`,
-    {
-      hint: "Make one with `rekey init`",
-    },
-  );
 }

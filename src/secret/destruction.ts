@@ -44,10 +44,9 @@ export async function destroy(installation: Installation): Promise<void> {
  */
 export async function unlessDestroyed(
   installation: Installation | undefined,
-  lockTimeoutMs: number,
 ): Promise<Installation | undefined> {
   if (installation?.meta.get("destroying") === undefined) return installation;
-  await exclusively(installation.lockPath, lockTimeoutMs, () => destroy(installation));
+  await exclusively(installation.lockPath, () => destroy(installation));
   return undefined;
 }
 

@@ -19,9 +19,6 @@ import { changeSecret } from "./rotation.ts";
 import { makeShared } from "./shared_first.ts";
 import { mustBeShareable } from "./sharing.ts";
 
-/** How long a command waits for another one's rotation by default, in milliseconds. */
-export const LOCK_TIMEOUT_MS = 10_000;
-
 /** What the operator says of a first secret. */
 export interface CreateOptions {
   /** Default `auto`. */
@@ -46,7 +43,7 @@ export async function openOrAdopt(
 ): Promise<Installation | undefined> {
   const found = Installation.openExisting(environment);
   try {
-    const installation = await unlessDestroyed(found, LOCK_TIMEOUT_MS);
+    const installation = await unlessDestroyed(found);
     if (installation?.versions.current() !== undefined) return installation;
     if (installation === undefined && await leftBehind(environment, options) === undefined) {
       return undefined;
@@ -104,7 +101,7 @@ function firstVersion(
   decide: (existing: Installation | undefined) => Promise<Make | undefined>,
 ): Promise<{ opened: Installation | undefined; made: boolean }> {
   const lockPath = Installation.prepareFolder(environment);
-  return exclusively(lockPath, LOCK_TIMEOUT_MS, async () => {
+  return exclusively(lockPath, async () => {
     let opened = Installation.openExisting(environment, { locked: true });
     try {
       if (opened?.versions.current() !== undefined) return { opened, made: false };

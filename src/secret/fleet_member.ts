@@ -31,9 +31,9 @@ export class FleetMember {
   async mustBeKnown(): Promise<void> {
     const { installation } = await this.owner.open();
     if (!isShared(installation)) return;
-    const { knowledge } = this.owner.environment;
-    if (knowledge !== undefined) {
-      return knowledge.mustBeFresh(knownFleet(installation.meta)?.change ?? 0);
+    const { freshness } = this.owner.environment;
+    if (freshness !== undefined) {
+      return freshness.mustBeFresh(knownFleet(installation.meta)?.change ?? 0);
     }
     this.#asked ??= catchUp(installation).catch((error) => {
       this.#asked = undefined;

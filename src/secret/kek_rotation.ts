@@ -7,7 +7,8 @@ import { sealedSlot, type Slot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { isShared } from "./sharing.ts";
 import { resealShared } from "./shared_kek.ts";
-import { removeStaleKek, scrub } from "./recovery.ts";
+import { scrub } from "../store/scrub.ts";
+import { removeStaleKek } from "./recovery.ts";
 
 /**
  * Seals everything that the database keeps sealed under another KEK, in one transaction: before it the old

@@ -4,7 +4,7 @@ import { knownFleet } from "../fleet/snapshot.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 import type { TokenPolicy } from "../store/token_policy.ts";
 import type { Version } from "../store/versions.ts";
-import { notInitialised } from "./adoption.ts";
+import { notInitialised } from "./errors.ts";
 
 // A request that waits holds up all others of its thread, and a proxy gives up sooner than SQLite.
 const WAIT_MS = 100;

@@ -9,9 +9,9 @@ import type { TokenPolicy } from "../store/token_policy.ts";
 import { exclusively } from "../store/lock.ts";
 import type { Version } from "../store/versions.ts";
 import { announce, withdraw } from "./announcement.ts";
-import { notInitialised } from "./adoption.ts";
-import { create, type CreateOptions, LOCK_TIMEOUT_MS, openOrAdopt } from "./first_version.ts";
-import { settleImport, settleUse } from "./settled_use.ts";
+import { notInitialised } from "./errors.ts";
+import { create, type CreateOptions, openOrAdopt } from "./first_version.ts";
+import { settleImport, settleUsage } from "./key_usage.ts";
 import { destroy } from "./destruction.ts";
 import { rotateKek } from "./kek_rotation.ts";
 import type { Import } from "./imported.ts";
@@ -20,11 +20,11 @@ import { endGrace, recover, recoverIfNeeded } from "./recovery.ts";
 import { FleetMember } from "./fleet_member.ts";
 import { changePolicy, type PolicyChange } from "./policy_change.ts";
 import { revokeShared } from "./shared_rotation.ts";
-import { share } from "./moving_in.ts";
+import { migrateToCluster } from "./migrate_to_cluster.ts";
 import { mustBeAbleToRotate } from "./outlook.ts";
 import { isShared } from "./sharing.ts";
 import { type Moved, relocate } from "./relocation.ts";
-import { keptHead, placesOf } from "./whereabouts.ts";
+import { keptHead, placesOf } from "./locations.ts";
 import { retrieve, type Retrieved } from "./retrieval.ts";
 import { nextLocation, rotate } from "./rotate.ts";
 import type { Changed } from "./rotation.ts";
@@ -80,7 +80,7 @@ export class SecretManager {
   async getOrCreate(options: CreateOptions = {}): Promise<Retrieved & { created: boolean }> {
     const created = await this.#existing(options) === undefined && await this.#create(options);
     const { installation, version } = await this.open();
-    settleUse(installation, version, options);
+    settleUsage(installation, version, options);
     await installation.remember(isShared(installation));
     return { ...await this.get(), created };
   }
@@ -187,7 +187,7 @@ export class SecretManager {
     return this.underLock(async (installation) => {
       const note = this.#observations.retrieved;
       if (to === "etcd") {
-        const moved = await share(installation, note);
+        const moved = await migrateToCluster(installation, note);
         await installation.remember(true);
         return moved;
       }
@@ -204,13 +204,13 @@ export class SecretManager {
    */
   async underLock<T>(
     work: (installation: Installation) => Promise<T>,
-    waitMs = LOCK_TIMEOUT_MS,
+    waitMs?: number,
   ): Promise<T> {
     const { installation } = await this.open();
-    return await exclusively(installation.lockPath, waitMs, async () => {
+    return await exclusively(installation.lockPath, async () => {
       await recover(installation);
       return await work(installation);
-    });
+    }, waitMs);
   }
 
   /** Where the current version lives, whether it has a mirror copy, and what the keyring says. */
@@ -227,7 +227,7 @@ export class SecretManager {
     const { installation, version: current } = await this.open();
     const done = alreadyDone(installation, current, options) !== undefined;
     // Under the lock, since finding out whether a keyring works may write to it.
-    return await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, async () => {
+    return await exclusively(installation.lockPath, async () => {
       return { current, location: await nextLocation(installation, options.store), done };
     });
   }
@@ -317,7 +317,7 @@ export class SecretManager {
     if (installation === undefined) return false;
     const wasBegun = installation.meta.get("destroying") !== undefined;
     if (!wasBegun && installation.versions.every().length === 0) return false;
-    await exclusively(installation.lockPath, LOCK_TIMEOUT_MS, () => destroy(installation));
+    await exclusively(installation.lockPath, () => destroy(installation));
     this.#installation = undefined;
     this.#observations.forget();
     return true;

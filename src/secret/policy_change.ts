@@ -1,9 +1,9 @@
 import { EVENTS } from "../audit/events.ts";
-import { basisOf } from "../fleet/basis.ts";
+import { baseRevisionOf } from "../fleet/base_revision.ts";
 import { propose } from "../fleet/commit.ts";
 import type { Installation } from "../store/installation.ts";
 import { isSamePolicy, type TokenPolicy, writePolicy } from "../store/token_policy.ts";
-import { contested } from "./contested.ts";
+import { retryOnConflict } from "./retry_on_conflict.ts";
 import { followOwn, notTakenOver } from "./shared_rotation.ts";
 import { isShared } from "./sharing.ts";
 
@@ -39,8 +39,8 @@ async function changeShared(
   change: PolicyChange,
   described: (policy: TokenPolicy) => string,
 ): Promise<TokenPolicy> {
-  return await contested(async () => {
-    const { state: before, snapshot: base, added } = await basisOf(installation);
+  return await retryOnConflict(async () => {
+    const { state: before, snapshot: base, added } = await baseRevisionOf(installation);
     const policy = change(() => before.policy ?? installation.policy);
     if (before.policy !== undefined && isSamePolicy(before.policy, policy)) return policy;
     const state = { ...before, change: before.change + 1, policy };

@@ -2,14 +2,14 @@ import { EVENTS } from "../audit/events.ts";
 import { newestHead } from "../audit/head.ts";
 import { RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
-import { type Basis, basisOf } from "../fleet/basis.ts";
+import { type BaseRevision, baseRevisionOf } from "../fleet/base_revision.ts";
 import { propose } from "../fleet/commit.ts";
 import { listMembers, type Member, namesOf } from "../fleet/members.ts";
 import { nextNumber, preparedOf, rowOf, type SharedVersion } from "../fleet/state.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import { keepCopy } from "./automatic_copy.ts";
-import { contested } from "./contested.ts";
+import { retryOnConflict } from "./retry_on_conflict.ts";
 import type { Changed } from "./rotation.ts";
 import { refuseOneTooMany } from "./rotation_request.ts";
 import { followOwn, notTakenOver, proposeOnce, writeDown } from "./shared_rotation.ts";
@@ -39,8 +39,8 @@ export async function prepareShared(
   reason: string | null,
   use: Use,
 ): Promise<{ version: Version; made: boolean }> {
-  return await contested(async () => {
-    const { state, snapshot: base, added } = await basisOf(installation);
+  return await retryOnConflict(async () => {
+    const { state, snapshot: base, added } = await baseRevisionOf(installation);
     const there = preparedOf(state);
     if (there !== undefined) return { version: rowOf(there), made: false };
     const secret = Secret.generate();
@@ -64,11 +64,11 @@ export async function activateShared(
   { graceMs = 0, force = false, backup = true }: Activation,
 ): Promise<Changed> {
   let copied = !backup;
-  return await contested(async () => {
-    const basis = await basisOf(installation);
-    const row = preparedOf(basis.state);
+  return await retryOnConflict(async () => {
+    const base = await baseRevisionOf(installation);
+    const row = preparedOf(base.state);
     if (row === undefined) throw nothingPrepared();
-    if (!isHeld(basis, row)) throw lost(row);
+    if (!isHeld(base, row)) throw lost(row);
     if (graceMs > 0) refuseOneTooMany(installation, MOST_SHARED_WINDOWS);
     const lacking = (await listMembers(installation)).filter(({ prepared }) =>
       prepared !== row.kid
@@ -78,18 +78,18 @@ export async function activateShared(
     if (!copied && old !== undefined) await keepCopy(installation, old);
     copied = true;
     const why = lacking.length === 0 ? undefined : `forced; not confirmed by ${namesOf(lacking)}`;
-    return await activate(installation, basis, row, graceMs, why);
+    return await activate(installation, base, row, graceMs, why);
   });
 }
 
 // A server that holds it would say so, and have nothing to verify with after the next look.
-function isHeld({ snapshot, added }: Basis, { kid }: SharedVersion): boolean {
+function isHeld({ snapshot, added }: BaseRevision, { kid }: SharedVersion): boolean {
   return snapshot?.values.has(kid) === true || added.has(kid);
 }
 
 async function activate(
   installation: Installation,
-  { state, snapshot: base, added }: Basis,
+  { state, snapshot: base, added }: BaseRevision,
   row: SharedVersion,
   graceMs: number,
   why: string | undefined,

@@ -5,6 +5,7 @@ import type { Installation } from "../store/installation.ts";
 import { generatedKeyFile } from "../store/kek.ts";
 import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
 import { exclusively } from "../store/lock.ts";
+import { scrub } from "../store/scrub.ts";
 import { removeFile } from "../files/private_files.ts";
 import { numberedSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
@@ -47,7 +48,7 @@ export async function recoverIfNeeded(installation: Installation): Promise<void>
   if (!needsRecovery(installation) && !await canLookAgain(installation)) return;
   try {
     // Whoever waits for the lock must not wait for readers to leave the log.
-    await exclusively(installation.lockPath, 0, () => recover(installation, 0));
+    await exclusively(installation.lockPath, () => recover(installation, 0), 0);
   } catch (error) {
     if (!isRekeyError(error)) throw error;
   }
@@ -138,15 +139,6 @@ function keyringIsDue(installation: Installation): boolean {
   const wait = Number(installation.meta.get("keyring_retry_at") ?? 0) - installation.now();
   // A longer wait than was set means that the clock was set back.
   return wait <= 0 || wait > SILENT_KEYRING_RETRY_MS;
-}
-
-/** Leaves nothing of a destroyed or once plain value in unused pages and the write-ahead log. */
-export function scrub({ database, meta }: Installation, waitMs?: number): void {
-  const pending = meta.get("scrub_pending");
-  if (pending === undefined) return;
-  if (pending === "file") database.wipeFreePages();
-  if (!database.truncateLog(waitMs)) return;
-  database.transaction(() => meta.remove("scrub_pending"));
 }
 
 /** Deletes the key file that a KEK rotation has replaced, if one is left. */

@@ -4,9 +4,8 @@ import { catchUp } from "../fleet/catch_up.ts";
 import type { Installation, StoreChoice } from "../store/installation.ts";
 import { locationForNew } from "../store/location.ts";
 import type { Version } from "../store/versions.ts";
-import { notInitialised } from "./adoption.ts";
+import { notInitialised } from "./errors.ts";
 import { keepCopy } from "./automatic_copy.ts";
-import { LOCK_TIMEOUT_MS } from "./first_version.ts";
 import { mayReplace } from "./keyring_note.ts";
 import { type Note, retrieve } from "./retrieval.ts";
 import { type Changed, changeSecret } from "./rotation.ts";
@@ -26,7 +25,7 @@ export async function rotate(
   note: Note,
 ): Promise<Changed> {
   if (staysShared(installation, options.store)) {
-    return await rotateShared(installation, options, options.lockTimeoutMs ?? LOCK_TIMEOUT_MS);
+    return await rotateShared(installation, options);
   }
   const { graceMs = 0, reason = null, requestId, alg, keyForm } = options;
   await catchUpToLeave(installation, graceMs);

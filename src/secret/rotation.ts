@@ -7,7 +7,8 @@ import { SAVED, type Settled } from "../keyring/keyring_store.ts";
 import { currentSlot, type Location, numberedSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
 import { needsCopy, noteUnsaved } from "./unsaved.ts";
-import { rollBack, scrub, tryReconcile } from "./recovery.ts";
+import { scrub } from "../store/scrub.ts";
+import { rollBack, tryReconcile } from "./recovery.ts";
 
 /** The steps of design §6, in order. `commit` is the moment; what is left after it can be redone. */
 export const ROTATION_STEPS = ["begin", "write", "probe", "commit", "publish"] as const;

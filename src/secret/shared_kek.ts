@@ -1,5 +1,5 @@
 import { propose } from "../fleet/commit.ts";
-import { basisOf } from "../fleet/basis.ts";
+import { baseRevisionOf } from "../fleet/base_revision.ts";
 import { lacking } from "../fleet/replica.ts";
 import { currentOf } from "../fleet/state.ts";
 import { readSealedState } from "../fleet/snapshot.ts";
@@ -7,7 +7,7 @@ import type { Installation } from "../store/installation.ts";
 import type { Kek } from "../store/kek.ts";
 import { sealingKek } from "../store/sealing.ts";
 import { currentSlot } from "../core/secret_store.ts";
-import { contested } from "./contested.ts";
+import { retryOnConflict } from "./retry_on_conflict.ts";
 
 /**
  * Seals what machines share under another KEK, unless another machine has done it already: then only this machine's
@@ -17,10 +17,10 @@ import { contested } from "./contested.ts";
  */
 export async function resealShared(installation: Installation, kek: Kek): Promise<void> {
   const store = installation.shared();
-  await contested(async () => {
+  await retryOnConflict(async () => {
     const sealed = await readSealedState(store, installation.environment.app.name);
     if (sealed !== undefined && sealingKek(sealed.value) === kek.id) return DONE;
-    const { state: before, snapshot: base, added: lost } = await basisOf(installation);
+    const { state: before, snapshot: base, added: lost } = await baseRevisionOf(installation);
     const added = new Map<string, string>();
     for (const row of before.versions) {
       const value = base?.values.get(row.kid) ?? lost.get(row.kid);

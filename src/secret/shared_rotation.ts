@@ -6,13 +6,13 @@ import { type Proposal, propose } from "../fleet/commit.ts";
 import { follow } from "../fleet/replica.ts";
 import type { Snapshot } from "../fleet/snapshot.ts";
 import { nextNumber, retiring, rowOf, type SharedVersion } from "../fleet/state.ts";
-import { type Basis, basisOf } from "../fleet/basis.ts";
+import { type BaseRevision, baseRevisionOf } from "../fleet/base_revision.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
-import { notInitialised } from "./adoption.ts";
+import { notInitialised } from "./errors.ts";
 import { keepCopy } from "./automatic_copy.ts";
-import { contested } from "./contested.ts";
-import { scrub } from "./recovery.ts";
+import { retryOnConflict } from "./retry_on_conflict.ts";
+import { scrub } from "../store/scrub.ts";
 import type { Changed, RotationStep } from "./rotation.ts";
 import { alreadyDone, refuseOneTooMany, type RotateOptions } from "./rotation_request.ts";
 import {
@@ -27,18 +27,16 @@ import {
  * Replaces the secret that machines share. The transaction in etcd is the moment; of two machines only one can have it,
  * and the other one looks again whether there is still something to do. Call it under the lock, after recovery.
  *
- * @param waitMs how long to try when others are first.
  * @throws {RekeyError} `busy` when others were first for so long, `etcd_…` or `fleet_…` when etcd cannot be used; the
  * old secret is then still current, unless the error says that this is not known.
  */
 export async function rotateShared(
   installation: Installation,
   options: RotateOptions,
-  waitMs: number,
 ): Promise<Changed> {
   let copied = options.backup === false;
-  return await contested(async () => {
-    const basis = await basisOf(installation);
+  return await retryOnConflict(async () => {
+    const base = await baseRevisionOf(installation);
     await options.permit?.();
     const old = installation.versions.current();
     if (old === undefined) throw notInitialised(installation.environment.app.name);
@@ -47,8 +45,8 @@ export async function rotateShared(
     if ((options.graceMs ?? 0) > 0) refuseOneTooMany(installation, MOST_SHARED_WINDOWS);
     if (!copied) await keepCopy(installation, old);
     copied = true;
-    return await tryOnce(installation, basis, old, options);
-  }, waitMs);
+    return await tryOnce(installation, base, old, options);
+  }, options.lockTimeoutMs);
 }
 
 /**
@@ -59,8 +57,8 @@ export async function rotateShared(
  */
 export async function revokeShared(installation: Installation): Promise<Version[]> {
   const open = new Map<number, Version>();
-  return await contested(async () => {
-    const { state: before, snapshot: base, added } = await basisOf(installation);
+  return await retryOnConflict(async () => {
+    const { state: before, snapshot: base, added } = await baseRevisionOf(installation);
     for (const row of installation.versions.previous()) open.set(row.version, row);
     const now = installation.now();
     const ended = { by: installation.environment.actor, why: "revoked" };
@@ -77,12 +75,12 @@ export async function revokeShared(installation: Installation): Promise<Version[
 
 async function tryOnce(
   installation: Installation,
-  basis: Basis,
+  base: BaseRevision,
   old: Version,
   { reason = null, graceMs = 0, requestId = null, onStep = () => {}, ...use }: Asked,
 ): Promise<Changed | undefined> {
   const secret = Secret.generate();
-  const row = newVersion(installation, nextNumber(basis.state), secret, {
+  const row = newVersion(installation, nextNumber(base.state), secret, {
     reason,
     request_id: requestId,
     replaces: old.version,
@@ -92,9 +90,9 @@ async function tryOnce(
   const sealed = await provenValue(installation, row, secret, onStep);
   const now = installation.now();
   const graceUntil = graceMs > 0 ? now + graceMs : null;
-  const state = succeeded(basis.state, row, graceUntil, now);
-  const added = new Map([...basis.added, [row.kid, sealed]]);
-  const proposal = { base: basis.snapshot, state, added };
+  const state = succeeded(base.state, row, graceUntil, now);
+  const added = new Map([...base.added, [row.kid, sealed]]);
+  const proposal = { base: base.snapshot, state, added };
   const published = await proposeOnce(installation, proposal, row.kid, onStep);
   if (published === undefined) {
     await writeDown(installation, EVENTS.rotationRecovered, row, "another machine was first");
@@ -124,7 +122,7 @@ export async function proposeOnce(
     return await followOwn(installation, snapshot);
   }
   // An answer may have been lost, and the version been overtaken since: it was the current one all the same.
-  const { state } = await basisOf(installation);
+  const { state } = await baseRevisionOf(installation);
   const made = [...state.versions, ...state.retired].some((row) =>
     row.kid === kid && row.activated_at !== null
   );

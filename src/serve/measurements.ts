@@ -84,7 +84,7 @@ async function ofSecret(
     const fleet = knownFleet(installation.meta);
     if (fleet === undefined) return true;
     gauge("rekey_fleet_change", "Change of the shared state that it goes by", {}, fleet.change);
-    const staleness = secrets.environment.knowledge?.age() ?? Infinity;
+    const staleness = secrets.environment.freshness?.age() ?? Infinity;
     const help = "Seconds since etcd has last confirmed that nothing has changed";
     gauge("rekey_fleet_staleness_seconds", help, {}, staleness / 1000);
     return true;

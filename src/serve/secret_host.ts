@@ -5,6 +5,7 @@ import type { SecretHostCalls } from "../http/route.ts";
 import { isNotFollowed, notTakenOver } from "../secret/shared_rotation.ts";
 import { warningsOf, warningsOfRisk } from "../secret/warnings.ts";
 import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
+import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
 import type { Version } from "../store/versions.ts";
 import { rotationAnswer, statusOf } from "./answers.ts";
 import { KeyringRetryPolicy } from "./keyring_retry.ts";
@@ -13,7 +14,6 @@ import type { Managers } from "./managers.ts";
 import { Backoff } from "../core/backoff.ts";
 import type { Settings } from "./settings.ts";
 
-const RETRY_MS = 10_000;
 const BETWEEN_MS = 50;
 
 // A page that is open on several screens must not count the sessions each time.
@@ -150,7 +150,7 @@ export class SecretHost implements Omit<SecretHostCalls, "metrics" | "status"> {
 
 /** Tries again for a while when another process is writing: no one waits in the meantime. */
 async function retryWhileBusy<T>(task: () => Promise<T>): Promise<T> {
-  for (const end = performance.now() + RETRY_MS;;) {
+  for (const end = performance.now() + LOCK_TIMEOUT_MS;;) {
     try {
       return await task();
     } catch (error) {

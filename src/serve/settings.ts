@@ -28,7 +28,7 @@ export interface Settings {
   readonly maxAgeSeconds: number;
   readonly accessLog: boolean;
   /** How long it goes on without hearing from the machines that share its secret; none when none do. */
-  readonly knowledge?: { readonly buffer: SharedArrayBuffer; readonly maxStalenessMs: number };
+  readonly freshness?: { readonly buffer: SharedArrayBuffer; readonly maxStalenessMs: number };
   /** Whether the log tells where a bug happened: its text may quote what a library was given. */
   readonly debug: boolean;
   /** Of the program. */

@@ -1,5 +1,5 @@
 import { rfc3339 } from "../core/clock.ts";
-import type { FleetKeeper } from "../fleet/keeper.ts";
+import type { FleetFollower } from "../fleet/follower.ts";
 import { prometheus } from "../http/prometheus.ts";
 import { HERE } from "../system/here.ts";
 import type { CertificateWatch } from "./certificate_watch.ts";
@@ -33,7 +33,7 @@ export interface Surroundings {
   /** Calls back whenever the operator wants files to be read again. */
   onReload(reload: () => void): void;
   /** Keeps up with the machines that share the secret, if any can. */
-  readonly keeper?: Pick<FleetKeeper, "start" | "lookNow" | "stop"> | undefined;
+  readonly follower?: Pick<FleetFollower, "start" | "lookNow" | "stop"> | undefined;
   readonly systemd: Systemd;
   /** Rejects at a mistake in rekey, outside of any thread. */
   readonly failed: Promise<never>;
@@ -101,7 +101,7 @@ class Supervisor {
   async start(): Promise<void> {
     const { settings, around } = this;
     const [first, ...others] = this.#threads;
-    await around.keeper?.start();
+    await around.follower?.start();
     // One after the other: the first one finds out whether anybody can listen there.
     await this.#alive(first!.call("start", settings));
     await this.#alive(Promise.all(others.map((thread) => thread.call("start", settings))));
@@ -131,7 +131,7 @@ class Supervisor {
     clearTimeout(timer);
     this.#workers.forEach((worker) => worker.terminate());
     try {
-      await this.around.keeper?.stop();
+      await this.around.follower?.stop();
     } finally {
       await this.#secretHost.maintain();
     }
@@ -169,7 +169,7 @@ class Supervisor {
         for (const thread of this.#threads) thread.call("listenAgain").catch(() => {});
       },
       cannotListen: (why) => this.around.warn(why),
-      followNow: () => this.around.keeper?.lookNow() ?? Promise.resolve(),
+      followNow: () => this.around.follower?.lookNow() ?? Promise.resolve(),
       clock: () => performance.now(),
       seen: ({ verdicts, lines }) => {
         const { secrets } = this.around.managers;

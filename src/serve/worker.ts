@@ -10,9 +10,9 @@ import { Meters } from "../http/meters.ts";
 import type { Services } from "../http/route.ts";
 import { makeRoutes } from "../http/routes.ts";
 import { unconfigured } from "../etcd/errors.ts";
-import { aheadOf, SharedKnowledge } from "../fleet/knowledge.ts";
+import { aheadOf, SharedFreshness } from "../fleet/freshness.ts";
 import { LiveSecrets } from "../secret/live_secrets.ts";
-import type { Environment, Knowledge } from "../store/installation.ts";
+import type { Environment, Freshness } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import { Listener } from "./listener.ts";
 import { namesOf } from "./names.ts";
@@ -28,7 +28,7 @@ export class RequestThread {
   readonly #main: Rpc<MainMethods>;
   readonly #live: LiveSecrets;
   readonly #verifier: CachedVerifier;
-  #knowledge: Knowledge = {
+  #freshness: Freshness = {
     age: () => Infinity,
     mustBeFresh: () => {
       throw unconfigured();
@@ -56,17 +56,17 @@ export class RequestThread {
     this.#live = new LiveSecrets(
       environment,
       value,
-      (change) => this.#knowledge.mustBeFresh(change),
+      (change) => this.#freshness.mustBeFresh(change),
     );
     this.#verifier = new CachedVerifier(this.#live);
   }
 
   async #start(settings: Settings): Promise<void> {
-    const { knowledge } = settings;
-    if (knowledge !== undefined) {
+    const { freshness } = settings;
+    if (freshness !== undefined) {
       const ahead = await aheadOf(() => this.#main.call("clock"));
-      const { maxStalenessMs, buffer } = knowledge;
-      this.#knowledge = new SharedKnowledge(maxStalenessMs, buffer, ahead);
+      const { maxStalenessMs, buffer } = freshness;
+      this.#freshness = new SharedFreshness(maxStalenessMs, buffer, ahead);
     }
     const app = makeApp(makeRoutes(settings.version), this.#services(settings), (served) => {
       this.#meters.served(served);

@@ -50,7 +50,7 @@ export interface Environment {
   /** A client of the etcd that was remembered so. */
   recallEtcd?(settings: Readonly<Record<string, string>>): EtcdClient | undefined;
   /** Tells how well this machine knows what others do, in a program that goes on for long. */
-  readonly knowledge?: Knowledge | undefined;
+  readonly freshness?: Freshness | undefined;
   /** Who acts, for the audit log. */
   readonly actor: string;
   readonly clock: Clock;
@@ -59,7 +59,7 @@ export interface Environment {
 }
 
 /** How well a machine knows what the machines that share its secret do. */
-export interface Knowledge {
+export interface Freshness {
   /**
    * @param change of the shared state that the database goes by.
    * @throws {RekeyError} `fleet_stale` when it has not been confirmed for too long, or was for a later change: then the

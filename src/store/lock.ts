@@ -1,5 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
 import { makePrivateFile } from "../files/private_files.ts";
 import { explainSqlite } from "./sqlite_errors.ts";
 
@@ -21,8 +22,8 @@ export function lockPath(databasePath: string): string {
  */
 export async function exclusively<T>(
   path: string,
-  waitMs: number,
   work: () => Promise<T>,
+  waitMs = LOCK_TIMEOUT_MS,
 ): Promise<T> {
   using _lock = takeLock(path, waitMs);
   return await work();

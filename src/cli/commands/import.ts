@@ -17,6 +17,7 @@ import { readStdin, readStdinBytes } from "../terminal.ts";
 import { applyPolicy } from "./policy.ts";
 import { warnOfRisk } from "../risk.ts";
 import { rotate } from "./rotate.ts";
+import { LOCK_TIMEOUT_MS } from "../../core/limits.ts";
 
 /** Flags of `rekey import`. Durations in seconds. */
 export interface ImportFlags extends PolicyFlags {
@@ -33,7 +34,6 @@ export interface ImportFlags extends PolicyFlags {
   readonly reason?: string;
 }
 
-const LOCK_TIMEOUT_SECONDS = 10;
 const LONGEST_INPUT = 65_536;
 
 /** Takes up a hard-coded secret. */
@@ -61,7 +61,7 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
       reason: options.reason ?? "moved off an imported secret",
       grace: options.grace,
     };
-    await rotate({ ...flags, force: true, lockTimeout: LOCK_TIMEOUT_SECONDS }, context);
+    await rotate({ ...flags, force: true, lockTimeout: LOCK_TIMEOUT_MS / 1000 }, context);
   }
 }
 

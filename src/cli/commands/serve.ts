@@ -12,8 +12,8 @@ import { serve } from "../../serve/supervisor.ts";
 import { systemd } from "../../serve/systemd.ts";
 import { AuthManager } from "../../auth/manager.ts";
 import { Accounts } from "../../auth/accounts.ts";
-import { FleetKeeper, LEAST_STALENESS_MS } from "../../fleet/keeper.ts";
-import { SharedKnowledge } from "../../fleet/knowledge.ts";
+import { FleetFollower, LEAST_STALENESS_MS } from "../../fleet/follower.ts";
+import { SharedFreshness } from "../../fleet/freshness.ts";
 import { usesEtcd } from "../remembered.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { keyringInProcess } from "../../keyring/keyring_process.ts";
@@ -63,14 +63,14 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     globals,
     program === undefined ? undefined : () => keyringInProcess(() => startHelper(program)),
   );
-  const knowledge = usesEtcd(environment) ? knowledgeFor(options) : undefined;
+  const freshness = usesEtcd(environment) ? freshnessFor(options) : undefined;
   const certificate = certificateFrom(options);
   const settings = settingsFrom(options, version, {
     quiet: output.options.quiet,
-    knowledge,
+    freshness,
     tls: certificate?.certificate.tls,
   });
-  const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS, knowledge });
+  const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS, freshness });
   const failure = Promise.withResolvers<never>();
   // It may fail before anybody waits for it.
   failure.promise.catch(() => {});
@@ -98,10 +98,10 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     onReload: (reload) => hangUp.addEventListener("change", reload),
     onTrouble: (code) =>
       output.warning(code === undefined ? "the secret can be had again" : `no secret: ${code}`),
-    keeper: knowledge &&
-      new FleetKeeper({
+    follower: freshness &&
+      new FleetFollower({
         installation: () => secrets.fleet.installation(),
-        knowledge,
+        freshness,
         onTrouble: (code) =>
           output.warning(
             code === undefined
@@ -145,9 +145,9 @@ function startHelper(program: string): Deno.ChildProcess {
 function settingsFrom(
   options: ServeFlags,
   version: string,
-  { quiet, knowledge, tls }: {
+  { quiet, freshness, tls }: {
     quiet: boolean;
-    knowledge: SharedKnowledge | undefined;
+    freshness: SharedFreshness | undefined;
     tls: Settings["tls"];
   },
 ): Settings {
@@ -166,16 +166,16 @@ function settingsFrom(
     sessionSeconds: options.ttl,
     maxAgeSeconds: options.maxAge,
     accessLog: options.accessLog && !quiet,
-    ...knowledge === undefined
+    ...freshness === undefined
       ? {}
-      : { knowledge: { buffer: knowledge.buffer, maxStalenessMs: knowledge.maxStalenessMs } },
+      : { freshness: { buffer: freshness.buffer, maxStalenessMs: freshness.maxStalenessMs } },
     debug: variable("REKEY_DEBUG") !== undefined,
     version,
   };
 }
 
-function knowledgeFor({ maxStaleness }: ServeFlags): SharedKnowledge {
-  if (maxStaleness * 1000 >= LEAST_STALENESS_MS) return new SharedKnowledge(maxStaleness * 1000);
+function freshnessFor({ maxStaleness }: ServeFlags): SharedFreshness {
+  if (maxStaleness * 1000 >= LEAST_STALENESS_MS) return new SharedFreshness(maxStaleness * 1000);
   throw new RekeyError("usage", "Cannot use so short a time for --max-staleness", {
     hint: `Nothing would be accepted; give at least ${LEAST_STALENESS_MS / 1000}s`,
   });

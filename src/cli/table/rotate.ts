@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { run, type Runner } from "./runner.ts";
-import { LONGEST_REQUEST_ID } from "../../core/limits.ts";
+import { LOCK_TIMEOUT_MS, LONGEST_REQUEST_ID } from "../../core/limits.ts";
 import {
   atMost,
   choice,
@@ -90,7 +90,13 @@ export function addRotate(command: Command, runner: Runner): void {
       ).conflicts(["at", "ifOlderThan", "dryRun", "prepare", "activate", "before", "after"]),
     )
     .option("--dry-run", "say what would happen and change nothing")
-    .addOption(lasting("--lock-timeout <duration>", "how long to wait for another rotation", "10s"))
+    .addOption(
+      lasting(
+        "--lock-timeout <duration>",
+        "how long to wait for another rotation",
+        `${LOCK_TIMEOUT_MS / 1000}s`,
+      ),
+    )
     .addHelpText(
       "after",
       `

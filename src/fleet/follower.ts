@@ -3,16 +3,16 @@ import { asRefusal, type ErrorCode, isRekeyError } from "../core/errors.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import type { Installation } from "../store/installation.ts";
 import { catchUp } from "./catch_up.ts";
-import { Ear } from "./ear.ts";
-import type { SharedKnowledge } from "./knowledge.ts";
+import { StateWatch } from "./watch.ts";
+import type { SharedFreshness } from "./freshness.ts";
 import { memberNow, register } from "./members.ts";
 import { keysOf, knownFleet } from "./snapshot.ts";
 
-/** What a {@linkcode FleetKeeper} needs of the server around it. */
-export interface KeeperOptions {
+/** What a {@linkcode FleetFollower} needs of the server around it. */
+export interface FollowerOptions {
   /** The installation as it is now; `undefined` when there is none or its secret is not shared. */
   installation(): Promise<Installation | undefined>;
-  readonly knowledge: SharedKnowledge;
+  readonly freshness: SharedFreshness;
   /** Told why the fleet cannot be followed, and `undefined` when it can again. */
   onTrouble(code: string | undefined): void;
   /** Told of a mistake in rekey: nothing is followed any more. */
@@ -45,7 +45,7 @@ const ELECTION_S = 3;
  * Keeps a server's machine up with its fleet. A watch tells at once that something has changed; what is known is
  * confirmed by asking again and again, since a watch that is cut off says nothing.
  */
-export class FleetKeeper {
+export class FleetFollower {
   readonly #id = randomBytes(9).toString("base64url");
   readonly #since = Date.now();
   readonly #everyMs: number;
@@ -53,14 +53,14 @@ export class FleetKeeper {
   #wake = Promise.withResolvers<void>();
   #lease: Lease | undefined;
   #registered: string | undefined;
-  #ear: Ear | undefined;
+  #watch: StateWatch | undefined;
   #looking = Promise.resolve();
   #looked = -Infinity;
   #next: Promise<void> | undefined;
   #trouble: string | undefined;
 
-  constructor(private readonly options: KeeperOptions) {
-    const { maxStalenessMs } = options.knowledge;
+  constructor(private readonly options: FollowerOptions) {
+    const { maxStalenessMs } = options.freshness;
     this.#everyMs = Math.min(Math.max(maxStalenessMs / ASKED_TIMES, LEAST_MS), MOST_MS);
   }
 
@@ -117,7 +117,7 @@ export class FleetKeeper {
       else await this.#keepUp(installation);
       this.#tell(undefined);
     } catch (error) {
-      this.#listenNoMore();
+      this.#stopWatching();
       // Destroyed: there is nothing to accept by.
       if (isRekeyError(error, "not_initialised")) await this.#leave();
       this.#tell(asRefusal(error).code);
@@ -126,10 +126,10 @@ export class FleetKeeper {
 
   // A machine with a secret of its own, or none, is not waited for by the others.
   async #leave(): Promise<void> {
-    this.#listenNoMore();
+    this.#stopWatching();
     if (this.#lease === undefined) return;
     // It may come back before it is looked for again.
-    this.options.knowledge.forget();
+    this.options.freshness.forget();
     const { client, id } = this.#lease;
     const refusal = await client.revoke(id).catch(asRefusal);
     if (!isRekeyError(refusal, "etcd_unavailable")) this.#lease = undefined;
@@ -143,10 +143,10 @@ export class FleetKeeper {
     await this.#holdLease(installation);
     const overtaken = await catchUp(installation);
     // A member that is cut off from the others tells nothing: another one is listened to.
-    if (this.#ear?.isDeaf(overtaken)) this.#listenNoMore();
+    if (this.#watch?.isStalled(overtaken)) this.#stopWatching();
     // After etcd was asked, which logs in anew where that is needed.
-    this.#listen(installation);
-    this.options.knowledge.confirm(steady, system, knownFleet(installation.meta)?.change ?? 0);
+    this.#watchState(installation);
+    this.options.freshness.confirm(steady, system, knownFleet(installation.meta)?.change ?? 0);
     await this.#show(installation);
   }
 
@@ -154,7 +154,7 @@ export class FleetKeeper {
     const { client } = installation.shared();
     if (this.#lease === undefined || !await client.keepAlive(this.#lease.id)) {
       this.#registered = undefined;
-      const seconds = Math.ceil(this.options.knowledge.maxStalenessMs / 1000) + ELECTION_S;
+      const seconds = Math.ceil(this.options.freshness.maxStalenessMs / 1000) + ELECTION_S;
       this.#lease = { client, id: await client.grant(seconds) };
     }
     // Nothing is accepted by who is not on the list.
@@ -163,11 +163,11 @@ export class FleetKeeper {
 
   /** Shows what this machine goes by, if that is not what is shown already. */
   async #show(installation: Installation): Promise<void> {
-    const { knowledge, version } = this.options;
+    const { freshness, version } = this.options;
     const member = await memberNow(installation, {
       id: this.#id,
       since: this.#since,
-      max_staleness: knowledge.maxStalenessMs,
+      max_staleness: freshness.maxStalenessMs,
       rekey: version,
     });
     const text = JSON.stringify(member);
@@ -176,28 +176,32 @@ export class FleetKeeper {
     this.#registered = text;
   }
 
-  #listen(installation: Installation): void {
-    if (this.#ear !== undefined) return;
+  #watchState(installation: Installation): void {
+    if (this.#watch !== undefined) return;
     const store = installation.shared();
     const { state } = keysOf(store, installation.environment.app.name);
-    const ear = this.#ear = new Ear(() => this.#wake.resolve());
-    store.client.watch(state, () => ear.hear(), AbortSignal.any([ear.signal, this.#stop.signal]))
+    const watch = this.#watch = new StateWatch(() => this.#wake.resolve());
+    store.client.watch(
+      state,
+      () => watch.notify(),
+      AbortSignal.any([watch.signal, this.#stop.signal]),
+    )
       .catch(asRefusal)
       .finally(() => {
         // Another one may have taken its place.
-        if (this.#ear !== ear) return;
-        this.#ear = undefined;
-        if (ear.isTried) this.#wake.resolve();
+        if (this.#watch !== watch) return;
+        this.#watch = undefined;
+        if (watch.isTried) this.#wake.resolve();
       });
   }
 
-  #listenNoMore(): void {
-    this.#ear?.close();
-    this.#ear = undefined;
+  #stopWatching(): void {
+    this.#watch?.close();
+    this.#watch = undefined;
   }
 
   #tell(code: ErrorCode | undefined): void {
-    this.options.knowledge.trouble(code);
+    this.options.freshness.trouble(code);
     if (code !== this.#trouble) this.options.onTrouble(code);
     this.#trouble = code;
   }

@@ -1,5 +1,5 @@
 import { ERROR_TABLE, type ErrorCode, RekeyError } from "../core/errors.ts";
-import type { Knowledge } from "../store/installation.ts";
+import type { Freshness } from "../store/installation.ts";
 
 // Four 64-bit floats. When what is known was last asked for, by the main thread's monotonic clock and by the system's
 // clock: the system's goes on while the machine sleeps; the other one cannot be set back. The change of the shared
@@ -9,7 +9,7 @@ const [STEADY, SYSTEM, CHANGE, TROUBLE] = [0, 1, 2, 3];
 const CODES = Object.keys(ERROR_TABLE) as ErrorCode[];
 
 /** How old what this machine knows of its fleet is; one memory for all threads. */
-export class SharedKnowledge implements Knowledge {
+export class SharedFreshness implements Freshness {
   readonly #facts: Float64Array;
 
   /**

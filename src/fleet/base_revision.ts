@@ -9,7 +9,7 @@ import type { Known, Snapshot } from "./snapshot.ts";
 import { type FleetState, MOST_RETIRED, type SharedVersion } from "./state.ts";
 
 /** What a change of the shared state begins with. */
-export interface Basis {
+export interface BaseRevision {
   readonly state: FleetState;
   /** What etcd holds; `undefined` when it holds nothing. */
   readonly snapshot: Snapshot | undefined;
@@ -23,7 +23,7 @@ export interface Basis {
  *
  * @throws {RekeyError} `etcd_…` or `fleet_…`.
  */
-export async function basisOf(installation: Installation): Promise<Basis> {
+export async function baseRevisionOf(installation: Installation): Promise<BaseRevision> {
   const found = await findShared(installation);
   const { known, snapshot } = found;
   try {

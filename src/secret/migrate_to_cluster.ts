@@ -1,5 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
-import { basisOf, localState } from "../fleet/basis.ts";
+import { baseRevisionOf, localState } from "../fleet/base_revision.ts";
 import { propose } from "../fleet/commit.ts";
 import { follow, lacking } from "../fleet/replica.ts";
 import { shareEnded } from "../fleet/revocations.ts";
@@ -15,8 +15,9 @@ import { endedSessions } from "../store/ended_sessions.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/versions.ts";
-import { contested } from "./contested.ts";
-import { scrub, tryReconcile } from "./recovery.ts";
+import { retryOnConflict } from "./retry_on_conflict.ts";
+import { scrub } from "../store/scrub.ts";
+import { tryReconcile } from "./recovery.ts";
 import type { Moved } from "./relocation.ts";
 import { type Note, retrieve } from "./retrieval.ts";
 import { mustBeShareable } from "./sharing.ts";
@@ -27,7 +28,7 @@ import { mustBeShareable } from "./sharing.ts";
  *
  * @throws {RekeyError} `secret_claimed` when another secret is shared there, or a code with exit status 4.
  */
-export async function share(installation: Installation, note: Note): Promise<Moved> {
+export async function migrateToCluster(installation: Installation, note: Note): Promise<Moved> {
   const { versions, meta, environment } = installation;
   const { etcd } = installation;
   await mustBeShareable({ app: environment.app, etcd, kek: installation.kekSources() });
@@ -43,8 +44,8 @@ export async function share(installation: Installation, note: Note): Promise<Mov
 
 /** Answers whether anything had to be put back. */
 async function putBackThere(installation: Installation): Promise<boolean> {
-  return await contested(async () => {
-    const { state: before, snapshot: base, added } = await basisOf(installation);
+  return await retryOnConflict(async () => {
+    const { state: before, snapshot: base, added } = await baseRevisionOf(installation);
     if (before === base?.state && added.size === 0) return false;
     mustBeBringable(before, base, added);
     const state = { ...before, change: before.change + 1 };
@@ -79,7 +80,7 @@ async function bringThere(
   note: Note,
 ): Promise<boolean> {
   const added = await sealed(installation, rows, note);
-  return await contested(async () => {
+  return await retryOnConflict(async () => {
     const there = await readSnapshot(installation, installation.shared());
     if (there !== undefined) mustBeTheSame(installation, there);
     const snapshot = there ?? await found(installation, added);

@@ -10,7 +10,7 @@ import { isShared } from "./sharing.ts";
  *
  * @throws {RekeyError} `failed` when it is to be used in another way than it was made for.
  */
-export function settleUse(
+export function settleUsage(
   installation: Installation,
   version: Version,
   { alg, keyForm }: CreateOptions,

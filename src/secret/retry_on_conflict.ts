@@ -1,7 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
-
-/** How long a change of what machines share is tried by default, in milliseconds. */
-const PATIENCE_MS = 10_000;
+import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
 
 /**
  * Makes a change of what machines share, again for as long as another one is first each time.
@@ -9,9 +7,9 @@ const PATIENCE_MS = 10_000;
  * @param attempt answers `undefined` when another machine was first.
  * @throws {RekeyError} `busy` when others were first for so long.
  */
-export async function contested<T>(
+export async function retryOnConflict<T>(
   attempt: () => Promise<T | undefined>,
-  waitMs = PATIENCE_MS,
+  waitMs = LOCK_TIMEOUT_MS,
 ): Promise<T> {
   for (const end = performance.now() + waitMs;;) {
     const made = await attempt();

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { FleetKeeper, type KeeperOptions } from "../../src/fleet/keeper.ts";
-import { aheadOf, SharedKnowledge } from "../../src/fleet/knowledge.ts";
+import { FleetFollower, type FollowerOptions } from "../../src/fleet/follower.ts";
+import { aheadOf, SharedFreshness } from "../../src/fleet/freshness.ts";
 import { pause } from "../support/pause.ts";
 
-function keeperOf(installation: KeeperOptions["installation"]) {
-  return new FleetKeeper({
+function followerOf(installation: FollowerOptions["installation"]) {
+  return new FleetFollower({
     installation,
-    knowledge: new SharedKnowledge(60_000),
+    freshness: new SharedFreshness(60_000),
     onTrouble: () => {},
     onBug: () => {},
     version: "test",
@@ -15,26 +15,26 @@ function keeperOf(installation: KeeperOptions["installation"]) {
 
 Deno.test("the first look after a quiet while is at once, and those that follow have a pause between them", async () => {
   let looks = 0;
-  const keeper = keeperOf(() => {
+  const follower = followerOf(() => {
     looks++;
     return Promise.resolve(undefined);
   });
-  const first = keeper.lookNow();
+  const first = follower.lookNow();
   assert.equal(await Promise.race([first.then(() => "looked"), pause(0)]), "looked");
   const began = performance.now();
-  while (performance.now() - began < 400) await keeper.lookNow();
+  while (performance.now() - began < 400) await follower.lookNow();
   assert.ok(looks > 2 && looks <= 2 + (performance.now() - began) / 75, `${looks} looks`);
   // However many ask meanwhile, one look answers them all.
   looks = 0;
-  await Promise.all(Array.from({ length: 100 }, () => keeper.lookNow()));
+  await Promise.all(Array.from({ length: 100 }, () => follower.lookNow()));
   assert.equal(looks, 1);
-  await keeper.stop();
+  await follower.stop();
 });
 
-Deno.test("a keeper that has met a bug stops all the same", async () => {
-  const keeper = keeperOf(() => Promise.reject(new TypeError("a bug")));
-  await assert.rejects(keeper.start(), TypeError);
-  await keeper.stop();
+Deno.test("a follower that has met a bug stops all the same", async () => {
+  const follower = followerOf(() => Promise.reject(new TypeError("a bug")));
+  await assert.rejects(follower.start(), TypeError);
+  await follower.stop();
 });
 
 Deno.test("another thread's clock is not taken to be ahead by as long as its answer has waited", async () => {
