@@ -3,7 +3,7 @@ import { compareVersions } from "../src/cli/known_fixes.ts";
 const SYS = "--allow-sys=uid,gid,username,homedir,hostname,statfs,networkInterfaces";
 
 /**
- * The permissions that the binary is compiled with, each with its reason; README prints this list. A program
+ * The permissions that the binary is compiled with, each with its reason; docs/permissions.md has this list. A program
  * named without its folder would be looked for in PATH at every start, and fail without one.
  */
 export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] = [

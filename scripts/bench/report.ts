@@ -2,16 +2,19 @@ import type { Goal, Part, Row } from "./result.ts";
 
 /** The parts as Markdown. */
 export function report(parts: readonly Part[]): string {
-  return parts.map(({ title, rows, text }) => `## ${title}\n\n${text ?? table(rows)}\n`).join("\n");
+  return parts.map(({ title, rows, text }) => `## ${title}\n\n${text ?? measured(rows)}\n`).join(
+    "\n",
+  );
 }
 
-function table(rows: readonly Row[]): string {
-  const lines = rows.map((row) =>
-    `| ${row.name} | ${figure(row.value)} ${row.unit} | ${
-      (row.goals ?? []).map((goal) => compared(rows, row, goal)).join("<br>")
-    } |`
+/** A table of figures, and below it how they compare: beside them that would make its lines too long to read. */
+function measured(rows: readonly Row[]): string {
+  const lines = rows.map((row) => `| ${row.name} | ${figure(row.value)} ${row.unit} |`);
+  const table = ["| what | median |", "| --- | ---: |", ...lines].join("\n");
+  const items = rows.flatMap((row) =>
+    (row.goals ?? []).map((goal) => `- ${row.name}: ${compared(rows, row, goal)}`)
   );
-  return ["| what | median | beside |", "| --- | ---: | --- |", ...lines].join("\n");
+  return items.length === 0 ? table : `${table}\n\n${items.join("\n")}`;
 }
 
 function compared(rows: readonly Row[], row: Row, { to, sense, ratio }: Goal): string {

@@ -63,11 +63,14 @@ function manual({ version, time }: Ingredients) {
   return [...manualPages(version, new Date(time * 1000).toISOString().slice(0, 10))];
 }
 
+// What lies beside README: what it links to.
+const BESIDE = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"];
+
 /** README and everything that it and the pages behind it link to, at the same places relative to each other. */
 function documents(): (readonly [string, Packed])[] {
   const pages = [...Deno.readDirSync(new URL("../../docs", import.meta.url))]
     .map(({ name }) => `docs/${name}`).sort();
-  return ["README.md", "SECURITY.md", ...pages, "tests/interop/recover_by_hand.py"].map((path) => {
+  return [...BESIDE, ...pages, "tests/interop/recover_by_hand.py"].map((path) => {
     const data = Deno.readFileSync(new URL(`../../${path}`, import.meta.url));
     return [path, { data, mode: 0o644 }] as const;
   });
@@ -122,7 +125,8 @@ export function debianFiles(ingredients: Ingredients): Map<string, Packed> {
   ] as const;
   return new Map([
     ["usr/bin/rekey", { data: ingredients.binary, mode: 0o755 }],
-    ["usr/share/doc/rekey/copyright", text(ingredients.licenses)],
+    // rekey's own licence, and those of its parts.
+    ["usr/share/doc/rekey/copyright", text(`${read("../../LICENSE")}\n${ingredients.licenses}`)],
     ...documents().map(([path, packed]) => [`usr/share/doc/rekey/${path}`, packed] as const),
     ...manual(ingredients).map(([name, page]) =>
       [`usr/share/man/man${name.at(-1)}/${name}`, text(page)] as const

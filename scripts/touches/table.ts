@@ -1,5 +1,5 @@
 /**
- * What each command of the binary opens, connects to and starts, with the reason of each. It is the table of
+ * What each command of the binary opens, connects to and starts, with the reason of each. It is the list of
  * `docs/security.md`, and `tests/keyring/touches_test.ts` holds it against what strace sees.
  */
 import { type CommandName, EVERY, WORKING } from "./commands.ts";
@@ -13,12 +13,14 @@ import { SYSTEM } from "./system.ts";
 /** The table. */
 export const ROWS: readonly Row[] = [...SYSTEM, ...FILES, ...KEYRING, ...NAMED, ...SERVING];
 
-/** The rows as `docs/security.md` has them. */
-export function touchRows(): string[] {
-  return ROWS.map(({ what, how, database, keyring, why }) => {
+/** The items as `docs/security.md` has them. */
+export function touchItems(): string[] {
+  return ROWS.flatMap(({ what, how, database, keyring, why }) => {
     const [one, other] = [spelled(database), spelled(keyring)];
-    const commands = one === other ? one : `database: ${one}; keyring: ${other}`;
-    return `| ${how} | ${what} | ${commands} | ${why} |`;
+    const commands = one === other
+      ? [`  - ${one}`]
+      : [`  - database: ${one}`, `  - keyring: ${other}`];
+    return [`- ${how} ${what}: ${why}`, ...commands];
   });
 }
 

@@ -1,6 +1,6 @@
 /**
  * Every way in which rekey can refuse, with the exit status of the command line and the HTTP status
- * that go with it. README prints this table and a test compares the two.
+ * that go with it. docs/exit-codes.md prints this table and a test compares the two.
  */
 export const ERROR_TABLE = {
   // The command line itself is wrong.

@@ -5,7 +5,7 @@ import { Box, REKEY } from "../support/box.ts";
 
 const ROOT = join(import.meta.dirname!, "../..");
 const read = (path: string) => Deno.readTextFileSync(join(ROOT, path));
-const PAGES = ["README.md", "SECURITY.md"].concat(
+const PAGES = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"].concat(
   [...Deno.readDirSync(join(ROOT, "docs"))].map(({ name }) => name)
     .filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`),
 );
@@ -35,8 +35,8 @@ const LABELS = ["rekey kid v1", "rekey kek id v1"];
 /** The command lines of a page: in code spans and blocks, from `rekey` on. */
 function* commandLines(page: string): Generator<string> {
   const text = read(page).replace(/^\|.*$/gm, (row) => row.replaceAll("\\|", "|"));
-  const fences = [...text.matchAll(/^```[^\n]*\n([\s\S]*?)^```$/gm)].map(([, block]) => block!);
-  const spans = [...text.replace(/^```[\s\S]*?^```$/gm, "").matchAll(/`(rekey [^`]+)`/g)]
+  const fences = [...text.matchAll(/^ *```[^\n]*\n([\s\S]*?)^ *```$/gm)].map(([, block]) => block!);
+  const spans = [...text.replace(/^ *```[\s\S]*?^ *```$/gm, "").matchAll(/`(rekey [^`]+)`/g)]
     .map(([, span]) => span!.replaceAll("\n", " "));
   const lines = [...fences.flatMap((block) => block.split("\n")), ...spans];
   const inner = lines.flatMap((line) => [...line.matchAll(SUBSTITUTION)].map(([, part]) => part!));

@@ -68,7 +68,9 @@ Deno.test({
     ];
     const folder = join(box.home, name);
     assert.equal((await box.exec(join(folder, "rekey"), ["--version"])).code, 0);
-    for (const file of ["man/rekey.1", "completions/_rekey", "README.md", "LICENSES.txt"]) {
+    for (
+      const file of ["man/rekey.1", "completions/_rekey", "README.md", "LICENSE", "LICENSES.txt"]
+    ) {
       assert.ok(Deno.statSync(join(folder, file)).size > 0, file);
     }
     const units = [...Deno.readDirSync(join(folder, "systemd/user"))].map(({ name }) => name)

@@ -111,7 +111,7 @@ export function runAfter(box: Box, shell: string, args: string[]): Promise<Ended
   return box.exec("/bin/sh", ["-c", `${shell}; exec "$@"`, basename(REKEY), REKEY, ...args]);
 }
 
-/** One error with a hint, as people see it, and the exit status of a code in README's table; `status` says what it knows. */
+/** One error with a hint, as people see it, and the exit status of a code in the table of errors; `status` says what it knows. */
 export function assertCivilRefusal(
   { code, stdout, stderr }: Ended,
   { exits = [4], command = "" }: { exits?: number[]; command?: string | undefined } = {},

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { archiveFiles, type System } from "../../scripts/package/contents.ts";
+import { archiveFiles, debianFiles, type System } from "../../scripts/package/contents.ts";
 import { zipped } from "../../scripts/package/zip.ts";
 import { installed, unless } from "../support/faults.ts";
 
@@ -22,7 +22,7 @@ Deno.test("each system's archive has its binary, documents, licences, completion
   ];
   for (const [system, binary, completions, jobs] of expected) {
     const all = names(system);
-    for (const path of [binary, "README.md", "SECURITY.md", "LICENSES.txt"]) {
+    for (const path of [binary, "README.md", "SECURITY.md", "LICENSE", "LICENSES.txt"]) {
       assert.ok(all.includes(path), `${system}: ${path}`);
     }
     const beginning = (folder: string) => all.filter((path) => path.startsWith(folder));
@@ -30,6 +30,13 @@ Deno.test("each system's archive has its binary, documents, licences, completion
     for (const job of jobs) assert.ok(all.some((path) => job.test(path)), `${system}: ${job}`);
     assert.equal(beginning("man/").length > 20, system !== "windows");
   }
+});
+
+Deno.test("the Debian package's copyright file has rekey's own licence and those of its parts", () => {
+  const license = Deno.readTextFileSync(new URL("../../LICENSE", import.meta.url));
+  assert.match(license, /^MIT License\n\nCopyright \(c\) \d{4} the rekey authors\n/);
+  const copyright = String(debianFiles(INGREDIENTS).get("usr/share/doc/rekey/copyright")?.data);
+  assert.equal(copyright, `${license}\n${INGREDIENTS.licenses}`);
 });
 
 Deno.test("no system's archive has another one's jobs", () => {

@@ -19,19 +19,41 @@ function cellsOf(line: string): string[] {
   return line.slice(1, -1).split(/(?<!\\)\|/).map((cell) => cell.trim());
 }
 
-/** The rows below a heading line that begins so. */
-function rowsBelow(text: string, heading: string): string[][] {
-  const lines = text.slice(text.indexOf(`\n| ${heading} `) + 1).split("\n");
-  return lines.slice(2, lines.findIndex((line) => !line.startsWith("|"))).map(cellsOf);
+/** The rows of each table whose heading line begins so. */
+function tablesOf(text: string, heading: string): string[][][] {
+  return text.split(`\n| ${heading} `).slice(1).map((rest) => {
+    const lines = rest.split("\n").slice(2);
+    return lines.slice(0, lines.findIndex((line) => !line.startsWith("|"))).map(cellsOf);
+  });
+}
+
+/** The commands of docs/commands.md, with their flags; several forms of one that are explained together are one. */
+function commandsOf(text: string): string[] {
+  const blocks = [...text.matchAll(/^```\n([^]*?)^```$/gm)].map(([, block]) => block!);
+  const entries = blocks.flatMap((block) => block.split("\n\n"));
+  return entries.map((entry) => entry.replace(/^ {4}\S.*\n?/gm, ""))
+    .filter((entry) => entry.startsWith("rekey "));
 }
 
 const words = (text: string): string[] => text.match(/[\w-]+/g) ?? [];
 const fileOf = (name: string) => `tests/${name}_test.ts`;
 
-const commands = rowsBelow(read("README.md"), "command").map(([command]) => command!);
-const matrix = rowsBelow(read("docs/platforms.md"), "command");
+const commands = commandsOf(read("docs/commands.md"));
+const tables = tablesOf(read("docs/platforms.md"), "command");
+// One table for each system; together they are a row for each command.
+const matrix = tables[0]!.map(([command], at): string[] => [
+  command!,
+  ...tables.flatMap((rows) => rows[at]!.slice(1)),
+]);
 
-Deno.test("platforms: README's commands are the matrix's rows, one by one, and nothing else", () => {
+Deno.test("platforms: each system's table has the same commands", () => {
+  assert.equal(tables.length, 3);
+  for (const rows of tables) {
+    assert.deepEqual(rows.map(([command]) => command), matrix.map(([command]) => command));
+  }
+});
+
+Deno.test("platforms: the commands of docs/commands.md are the matrix's rows, one by one, and nothing else", () => {
   assert.equal(matrix.length, commands.length);
   matrix.forEach(([row], at) => {
     assert.match(row!, /^`rekey [^`]+`$/);
