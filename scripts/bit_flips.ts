@@ -2,9 +2,9 @@
  * `deno task bitflips [FLIPS] [SEED]`: changes that many single bits of a database, each in a copy of its own, and
  * reports what commands made of it. Fails when one of them did what must not be.
  */
-import { byBinary } from "../tests/support/attempts.ts";
-import { flipBits, flipFigures, type FlipReport } from "../tests/support/bit_flips.ts";
-import { interrupted, makeSpecimen } from "../tests/support/specimen.ts";
+import { byBinary } from "../tests/support/faults/attempts.ts";
+import { flipBits, flipFigures, type FlipReport } from "../tests/support/faults/bit_flips.ts";
+import { interrupted, makeSpecimen } from "../tests/support/faults/specimen.ts";
 
 const flips = Number(Deno.args[0] ?? 10_000);
 const seed = Number(Deno.args[1] ?? 1);

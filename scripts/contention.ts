@@ -2,9 +2,9 @@
  * `deno task contention [WRITERS [ROTATIONS [READERS]]]`: processes of the compiled binary that rotate and
  * read at once, on both locations, until the first thing that must not be.
  */
-import { Box } from "../tests/support/box.ts";
-import { contend } from "../tests/support/contention.ts";
-import { KeyringBox } from "../tests/support/keyring.ts";
+import { Box } from "../tests/support/process/box.ts";
+import { contend } from "../tests/support/faults/contention.ts";
+import { KeyringBox } from "../tests/support/keyring/keyring_box.ts";
 
 const [writers = 16, rotations = 25, readers = 16] = Deno.args.map(Number);
 const load = { writers, rotations, readers };

@@ -2,14 +2,14 @@
  * `deno task crash [KILLS]`: kills the compiled binary that often during `rotate`, on both locations, and
  * reports what was found. Stops at the first machine that is not as it must be.
  */
-import { Box } from "../tests/support/box.ts";
+import { Box } from "../tests/support/process/box.ts";
 import {
   type CrashReport,
   killMoves,
   killRestorations,
   killRotations,
-} from "../tests/support/crash.ts";
-import { KeyringBox } from "../tests/support/keyring.ts";
+} from "../tests/support/faults/crash.ts";
+import { KeyringBox } from "../tests/support/keyring/keyring_box.ts";
 
 const kills = Number(Deno.args[0] ?? 1_000);
 

@@ -2,9 +2,9 @@
  * `deno task durability [ENDINGS] [WALLET]`: ends the programs that provide the keyring so often, right after commands
  * of the compiled binary that write to them, and reports what was lost.
  */
-import { endAfterEach } from "../tests/support/durability.ts";
-import { type WalletName, WALLETS } from "../tests/support/wallets/wallet.ts";
-import { WalletBox } from "../tests/support/wallets/wallet_box.ts";
+import { endAfterEach } from "../tests/support/keyring/durability.ts";
+import { type WalletName, WALLETS } from "../tests/support/keyring/wallets/wallet.ts";
+import { WalletBox } from "../tests/support/keyring/wallets/wallet_box.ts";
 
 const wanted = Number(Deno.args[0] ?? 300);
 const wallets = Deno.args[1] === undefined ? WALLETS : [Deno.args[1] as WalletName];

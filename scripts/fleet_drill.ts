@@ -1,5 +1,5 @@
 /** `deno task fleet-drill [ROTATIONS]`: five machines rotate while members of etcd and networks fail. Needs root. */
-import { drill } from "../tests/support/fleet_drill.ts";
+import { drill } from "../tests/support/cluster/fleet_drill.ts";
 
 const [rotations = 500] = Deno.args.map(Number);
 const reports = await drill(rotations);

@@ -2,7 +2,7 @@
  * `deno task fuzz [INPUTS] [SEED]`: that many random and mutated tokens for the parser and the verifier, until the
  * first that gets what must not be. A few thousand of them are among the unit tests.
  */
-import { fuzzFigures, fuzzTokens } from "../tests/support/token_fuzz.ts";
+import { fuzzFigures, fuzzTokens } from "../tests/support/attacks/token_fuzz.ts";
 
 const inputs = Number(Deno.args[0] ?? 1_000_000);
 const seed = Number(Deno.args[1] ?? 1);

@@ -4,8 +4,13 @@
  */
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
-import { finder, spellings } from "../tests/support/leaks.ts";
-import { filesBelow, LEAKS_FOLDER, tracedIn, type WatchReport } from "../tests/support/watch.ts";
+import { finder, spellings } from "../tests/support/leaks/leaks.ts";
+import {
+  filesBelow,
+  LEAKS_FOLDER,
+  tracedIn,
+  type WatchReport,
+} from "../tests/support/leaks/watch.ts";
 
 const SUITES = ["tests/e2e", "tests/keyring", "tests/crash", "tests/interop"];
 const SHARED = ["/tmp", "/var/tmp", "/dev/shm"];

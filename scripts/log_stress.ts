@@ -3,7 +3,7 @@
  * once; then every commit must be in it, and the file sound.
  */
 import { sqliteVersion } from "../src/store/sqlite_version.ts";
-import { stressLog } from "../tests/support/log_stress.ts";
+import { stressLog } from "../tests/support/faults/log_stress.ts";
 
 const [seconds = 180, processes = 30] = Deno.args.map(Number);
 const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });

@@ -1,7 +1,7 @@
 /** `deno task wallet-rotations [TIMES] [WALLET]`: rotates so often with a wallet, and reports what failed or warned. */
-import { rotateOften } from "../tests/support/durability.ts";
-import type { WalletName } from "../tests/support/wallets/wallet.ts";
-import { WalletBox } from "../tests/support/wallets/wallet_box.ts";
+import { rotateOften } from "../tests/support/keyring/durability.ts";
+import type { WalletName } from "../tests/support/keyring/wallets/wallet.ts";
+import { WalletBox } from "../tests/support/keyring/wallets/wallet_box.ts";
 
 const [times = "500", name = "kwallet"] = Deno.args;
 await using box = await WalletBox.start(name as WalletName);

@@ -4,7 +4,7 @@
  * start. The secret of the app `ring` is in a keyring that is made up.
  */
 import { Scripts } from "../src/boot/script.ts";
-import { FakeBus, FakeService } from "../tests/support/fake_bus.ts";
+import { FakeBus, FakeService } from "../tests/support/keyring/fake_bus.ts";
 
 const [folder, token, ringToken, ringSecret, again] = Deno.args as [
   ...[string, string, string, string],

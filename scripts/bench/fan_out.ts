@@ -1,4 +1,4 @@
-import { Etcd } from "../../tests/support/etcd.ts";
+import { Etcd } from "../../tests/support/cluster/etcd.ts";
 import { EtcdClient } from "../../src/etcd/client.ts";
 import { put } from "../../src/etcd/wire.ts";
 import type { Part, Row } from "./result.ts";

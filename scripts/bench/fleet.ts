@@ -1,6 +1,6 @@
-import { Box } from "../../tests/support/box.ts";
-import { Etcd, Fleet, must } from "../../tests/support/etcd.ts";
-import { Serving } from "../../tests/support/serving.ts";
+import { Box } from "../../tests/support/process/box.ts";
+import { Etcd, Fleet, must } from "../../tests/support/cluster/etcd.ts";
+import { Serving } from "../../tests/support/http/serving.ts";
 import { KnownSecret } from "./known_secret.ts";
 import { load } from "./requests.ts";
 import { type Contender, type Goal, inTurn, type Part, type Row } from "./result.ts";

@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import { Box } from "../../tests/support/box.ts";
+import { Box } from "../../tests/support/process/box.ts";
 import { type Contender, inTurn, milliseconds, type Part } from "./result.ts";
 
 const SIZES = [10, 1_000, 1_000_000];

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createHmac, randomBytes } from "node:crypto";
-import type { Box } from "../../tests/support/box.ts";
+import type { Box } from "../../tests/support/process/box.ts";
 
 /** A secret that the bench knows, so that it can sign a million tokens and tell it to other programs. */
 export class KnownSecret {

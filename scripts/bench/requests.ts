@@ -1,4 +1,4 @@
-import { Box } from "../../tests/support/box.ts";
+import { Box } from "../../tests/support/process/box.ts";
 import { KnownSecret } from "./known_secret.ts";
 import { installPeers, peer } from "./peers.ts";
 import { type Contender, type Goal, inTurn, type Part } from "./result.ts";

@@ -1,5 +1,5 @@
-import { Box } from "../../tests/support/box.ts";
-import { KeyringBox } from "../../tests/support/keyring.ts";
+import { Box } from "../../tests/support/process/box.ts";
+import { KeyringBox } from "../../tests/support/keyring/keyring_box.ts";
 import type { Part } from "./result.ts";
 
 /** How long one process takes to get the secret's value, as rekey measures it itself. */

@@ -1,5 +1,5 @@
-import { Box } from "../../tests/support/box.ts";
-import { Serving } from "../../tests/support/serving.ts";
+import { Box } from "../../tests/support/process/box.ts";
+import { Serving } from "../../tests/support/http/serving.ts";
 import { compile } from "../compile.ts";
 import type { KnownSecret } from "./known_secret.ts";
 import { peer } from "./peers.ts";

@@ -1,4 +1,4 @@
-import { REKEY } from "../../tests/support/box.ts";
+import { REKEY } from "../../tests/support/process/box.ts";
 import { findToolchain } from "../denort.ts";
 import type { Part } from "./result.ts";
 

@@ -1,5 +1,5 @@
-import { Box } from "../../tests/support/box.ts";
-import { KeyringBox } from "../../tests/support/keyring.ts";
+import { Box } from "../../tests/support/process/box.ts";
+import { KeyringBox } from "../../tests/support/keyring/keyring_box.ts";
 import { compile } from "../compile.ts";
 import { KnownSecret } from "./known_secret.ts";
 import { goalBeside, Older } from "./older.ts";

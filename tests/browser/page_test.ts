@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { Box } from "../support/box.ts";
-import { Browsing } from "../support/browser.ts";
-import { Serving } from "../support/serving.ts";
+import { Box } from "../support/process/box.ts";
+import { Browsing } from "../support/http/browser.ts";
+import { Serving } from "../support/http/serving.ts";
 
 // `deno task screenshots` sets it: the pictures in docs/ are of a real server.
 const PICTURES = Deno.env.get("REKEY_SCREENSHOTS");

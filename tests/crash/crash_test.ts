@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
-import { Box } from "../support/box.ts";
-import { killDestructions, killMoves, killRestorations, killRotations } from "../support/crash.ts";
-import { KeyringBox } from "../support/keyring.ts";
+import { Box } from "../support/process/box.ts";
+import {
+  killDestructions,
+  killMoves,
+  killRestorations,
+  killRotations,
+} from "../support/faults/crash.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
 
 // `deno task crash` does the same a thousand times.
 const KILLS = 50;

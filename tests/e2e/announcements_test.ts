@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { REKEY } from "../support/box.ts";
-import { initialised } from "../support/initialised.ts";
-import { keyFile, receiver, ROTATE, versionOf } from "../support/notices.ts";
-import { pause } from "../support/pause.ts";
+import { REKEY } from "../support/process/box.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { keyFile, receiver, ROTATE, versionOf } from "../support/commands/notices.ts";
+import { pause } from "../support/timing/pause.ts";
 
 Deno.test("--at announces a rotation, and makes it then", async () => {
   using box = await initialised();

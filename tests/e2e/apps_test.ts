@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box, type RunOptions } from "../support/box.ts";
-import { initialised } from "../support/initialised.ts";
+import { Box, type RunOptions } from "../support/process/box.ts";
+import { initialised } from "../support/process/initialised.ts";
 
 Deno.test("apps: every app with its folder, and nothing secret", async () => {
   using box = await initialised();

@@ -6,11 +6,11 @@ import config from "../../deno.json" with { type: "json" };
 import { pinFor, PINNED_DENO } from "../../scripts/denort.ts";
 import { cut } from "../../scripts/denort/cut.ts";
 import { sectionOf } from "../../scripts/supply/sections.ts";
-import { EMULATED, emulated, must, REKEY_ARM64 } from "../support/arm64.ts";
-import { Box } from "../support/box.ts";
-import { listener } from "../support/programs.ts";
-import { Running } from "../support/running.ts";
-import { Serving } from "../support/serving.ts";
+import { EMULATED, emulated, must, REKEY_ARM64 } from "../support/executables/arm64.ts";
+import { Box } from "../support/process/box.ts";
+import { listener } from "../support/commands/exec_programs.ts";
+import { Running } from "../support/process/running.ts";
+import { Serving } from "../support/http/serving.ts";
 
 const AARCH64 = 183;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { Box } from "../support/box.ts";
+import { Box } from "../support/process/box.ts";
 
 /** A box with a log of some twenty rows. */
 async function withLog(): Promise<Box> {

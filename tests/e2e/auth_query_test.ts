@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { initialised } from "../support/initialised.ts";
-import { Serving } from "../support/serving.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { Serving } from "../support/http/serving.ts";
 
 Deno.test("/auth takes a scope, an audience and an issuer that the token must have", async () => {
   using box = await initialised();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Box } from "../support/box.ts";
+import { Box } from "../support/process/box.ts";
 
 Deno.test("--if-older-than leaves a young secret alone", async () => {
   using box = new Box();

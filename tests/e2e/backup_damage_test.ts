@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { change, leftovers, prepared, removeDatabase } from "../support/backing_up.ts";
+import { change, leftovers, prepared, removeDatabase } from "../support/store/backing_up.ts";
 
 Deno.test("a damaged database is moved aside and the backup put in its place", async () => {
   const { box, token, backup } = await prepared();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { change, leftovers, prepared } from "../support/backing_up.ts";
-import { REKEY } from "../support/box.ts";
+import { change, leftovers, prepared } from "../support/store/backing_up.ts";
+import { REKEY } from "../support/process/box.ts";
 
 Deno.test("restore refuses to overwrite, says what would verify again, and with --force forgets no version", async () => {
   const { box, token, backup } = await prepared();

@@ -8,10 +8,10 @@ import {
   prepared,
   removeDatabase,
   WITH_PASSPHRASE,
-} from "../support/backing_up.ts";
-import { Box } from "../support/box.ts";
-import { spellings } from "../support/leaks.ts";
-import { openSealed } from "../support/sealed.ts";
+} from "../support/store/backing_up.ts";
+import { Box } from "../support/process/box.ts";
+import { spellings } from "../support/leaks/leaks.ts";
+import { openSealed } from "../support/store/sealed.ts";
 
 Deno.test("with the secret sealed in it a backup makes another machine anew", async () => {
   const { box, token, backup } = await prepared();

@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
-import { leftovers, prepared, removeDatabase, WITH_PASSPHRASE } from "../support/backing_up.ts";
-import { spellings } from "../support/leaks.ts";
-import { openSealed } from "../support/sealed.ts";
+import {
+  leftovers,
+  prepared,
+  removeDatabase,
+  WITH_PASSPHRASE,
+} from "../support/store/backing_up.ts";
+import { spellings } from "../support/leaks/leaks.ts";
+import { openSealed } from "../support/store/sealed.ts";
 
 Deno.test("a backup is one private file that restores a lost database on its machine", async () => {
   const { box, token, backup } = await prepared();

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Box, type Ended } from "../support/box.ts";
-import { openSealed } from "../support/sealed.ts";
+import { Box, type Ended } from "../support/process/box.ts";
+import { openSealed } from "../support/store/sealed.ts";
 
 /** Nothing of the program's inside may show, whatever it was given. */
 function assertCivil({ stdout, stderr }: Ended): void {

@@ -1,10 +1,10 @@
-import { FOR_OTHERS, RUNS_FOR_OTHERS, unless } from "../support/faults.ts";
+import { FOR_OTHERS, RUNS_FOR_OTHERS, unless } from "../support/faults/faults.ts";
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { addon, packedAddon } from "../support/addon.ts";
+import { addon, packedAddon } from "../support/executables/addon.ts";
 import { cut } from "../../scripts/denort/cut.ts";
-import { Box, IS_COMPILED, REKEY } from "../support/box.ts";
+import { Box, IS_COMPILED, REKEY } from "../support/process/box.ts";
 
 const FROM_SOURCES = unless(IS_COMPILED, "the compiled executable");
 

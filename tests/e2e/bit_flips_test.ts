@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { type Attempt, byBinary, inProcess } from "../support/attempts.ts";
-import { flipBits, type FlipReport } from "../support/bit_flips.ts";
-import { interrupted, makeSpecimen } from "../support/specimen.ts";
+import { type Attempt, byBinary, inProcess } from "../support/faults/attempts.ts";
+import { flipBits, type FlipReport } from "../support/faults/bit_flips.ts";
+import { interrupted, makeSpecimen } from "../support/faults/specimen.ts";
 
 // `deno task bitflips` does the same ten thousand times.
 const SEED = 1;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
-import { type Box, REKEY } from "../support/box.ts";
-import { checkpointsIn, TRACING } from "../support/checkpoints.ts";
-import { initialised } from "../support/initialised.ts";
+import { type Box, REKEY } from "../support/process/box.ts";
+import { checkpointsIn, TRACING } from "../support/store/checkpoints.ts";
+import { initialised } from "../support/process/initialised.ts";
 
 /** A connection that keeps the log from being deleted by whoever else closes the database. */
 function connected(box: Box): DatabaseSync {

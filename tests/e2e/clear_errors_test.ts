@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box } from "../support/box.ts";
+import { Box } from "../support/process/box.ts";
 
 /** What each wrong line is told: the error, and the hint that leads on. */
 const LINES: [args: string[], error: RegExp, hint: RegExp][] = [

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { Box, type Ended, REKEY } from "../support/box.ts";
-import { examined } from "../support/doctor.ts";
-import { installed, unless } from "../support/faults.ts";
-import { Serving } from "../support/serving.ts";
+import { Box, type Ended, REKEY } from "../support/process/box.ts";
+import { examined } from "../support/commands/doctor.ts";
+import { installed, unless } from "../support/faults/faults.ts";
+import { Serving } from "../support/http/serving.ts";
 
 /** Runs rekey as if it were two years later. */
 function ahead(box: Box, ...args: string[]): Promise<Ended> {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { makeProgram } from "../../src/cli/program.ts";
-import { Box, REKEY } from "../support/box.ts";
-import { installed, unless } from "../support/faults.ts";
+import { Box, REKEY } from "../support/process/box.ts";
+import { installed, unless } from "../support/faults/faults.ts";
 
 const PASSWORD = "correct horse battery staple";
 // A name that a shell would run, were it not quoted.
@@ -56,7 +56,7 @@ for (const [shell, setup] of Object.entries(SETUPS)) {
     async fn() {
       using box = await withUsers();
       Deno.mkdirSync(join(box.home, "backups"));
-      const script = join(import.meta.dirname!, "../support/type_tab.py");
+      const script = join(import.meta.dirname!, "../support/process/type_tab.py");
       const env = { PATH: `${dirname(REKEY)}:/usr/bin:/bin` };
       const args = [script, shell, setup, ...LINES.map(([typed]) => typed)];
       const { stdout, stderr } = await box.exec("/usr/bin/python3", args, { env });

@@ -1,5 +1,5 @@
-import { Box } from "../support/box.ts";
-import { contend } from "../support/contention.ts";
+import { Box } from "../support/process/box.ts";
+import { contend } from "../support/faults/contention.ts";
 
 const LOAD = { writers: 6, rotations: 5, readers: 4 };
 

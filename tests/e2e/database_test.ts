@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { Box } from "../support/box.ts";
-import { assertNowhere, spellings } from "../support/leaks.ts";
-import { openSealed } from "../support/sealed.ts";
+import { Box } from "../support/process/box.ts";
+import { assertNowhere, spellings } from "../support/leaks/leaks.ts";
+import { openSealed } from "../support/store/sealed.ts";
 
 Deno.test("without a session bus the secret is a sealed row and plain nowhere", async () => {
   using box = new Box();

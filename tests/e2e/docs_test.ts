@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { makeProgram } from "../../src/cli/program.ts";
-import { Box, REKEY } from "../support/box.ts";
+import { Box, REKEY } from "../support/process/box.ts";
 
 const ROOT = join(import.meta.dirname!, "../..");
 const read = (path: string) => Deno.readTextFileSync(join(ROOT, path));

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Box, REKEY } from "../support/box.ts";
-import { examined, follow, found, lines, mends, type Printed } from "../support/doctor.ts";
-import { CAN_MOUNT, fillDisk, installed, Mount, unless } from "../support/faults.ts";
-import { initialised } from "../support/initialised.ts";
-import { pause } from "../support/pause.ts";
-import { Serving } from "../support/serving.ts";
-import { makeSpecimen } from "../support/specimen.ts";
+import { Box, REKEY } from "../support/process/box.ts";
+import { examined, follow, found, lines, mends, type Printed } from "../support/commands/doctor.ts";
+import { CAN_MOUNT, fillDisk, installed, Mount, unless } from "../support/faults/faults.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { pause } from "../support/timing/pause.ts";
+import { Serving } from "../support/http/serving.ts";
+import { makeSpecimen } from "../support/faults/specimen.ts";
 
 const TOOLS = dirname(REKEY);
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { type Box, REKEY } from "../support/box.ts";
-import { examined, found } from "../support/doctor.ts";
-import { CAN_MOUNT, unless } from "../support/faults.ts";
-import { initialised } from "../support/initialised.ts";
-import { listener } from "../support/programs.ts";
-import { Running } from "../support/running.ts";
-import { Serving } from "../support/serving.ts";
+import { type Box, REKEY } from "../support/process/box.ts";
+import { examined, found } from "../support/commands/doctor.ts";
+import { CAN_MOUNT, unless } from "../support/faults/faults.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { listener } from "../support/commands/exec_programs.ts";
+import { Running } from "../support/process/running.ts";
+import { Serving } from "../support/http/serving.ts";
 
 const rotate = (box: Box, ...more: string[]) => box.run(["rotate", "--force", ...more]);
 const codes = async (box: Box) => (await examined(box)).findings.map(({ code }) => code);

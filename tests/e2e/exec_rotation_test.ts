@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { Box, REKEY } from "../support/box.ts";
-import { pause } from "../support/pause.ts";
-import { listener, slow } from "../support/programs.ts";
-import { isThere, Running } from "../support/running.ts";
+import { Box, REKEY } from "../support/process/box.ts";
+import { pause } from "../support/timing/pause.ts";
+import { listener, slow } from "../support/commands/exec_programs.ts";
+import { isThere, Running } from "../support/process/running.ts";
 
 async function withSecret(): Promise<Box> {
   const box = new Box();

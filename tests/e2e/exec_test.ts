@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Box, IS_COMPILED, REKEY } from "../support/box.ts";
-import { listener, observer, typist, verifier } from "../support/programs.ts";
-import { isThere, Running } from "../support/running.ts";
-import { openSealed } from "../support/sealed.ts";
+import { Box, IS_COMPILED, REKEY } from "../support/process/box.ts";
+import { listener, observer, typist, verifier } from "../support/commands/exec_programs.ts";
+import { isThere, Running } from "../support/process/running.ts";
+import { openSealed } from "../support/store/sealed.ts";
 
 /** Without a parent of the program's, and with one. */
 const WAYS: string[][] = [[], ["--on-rotate", "signal:HUP"], ["--on-rotate", "restart"]];

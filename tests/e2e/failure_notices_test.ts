@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box } from "../support/box.ts";
-import { initialised } from "../support/initialised.ts";
-import { keyFile, receiver, ROTATE, versionOf } from "../support/notices.ts";
-import { withOldSecret } from "../support/scheduling.ts";
+import { Box } from "../support/process/box.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { keyFile, receiver, ROTATE, versionOf } from "../support/commands/notices.ts";
+import { withOldSecret } from "../support/commands/scheduling.ts";
 
 const DAILY = ["rotate", "--force", "--if-older-than", "90d", "--reason", "scheduled"];
 

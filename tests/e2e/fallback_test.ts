@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Box } from "../support/box.ts";
+import { Box } from "../support/process/box.ts";
 
 async function events(box: Box): Promise<string[]> {
   const { stdout } = await box.run(["audit", "export"]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Box, REKEY } from "../support/box.ts";
+import { Box, REKEY } from "../support/process/box.ts";
 import {
   assertCivilRefusal,
   assertWhole,
@@ -14,8 +14,8 @@ import {
   Mount,
   runAfter,
   unless,
-} from "../support/faults.ts";
-import { putDatabase } from "../support/specimen.ts";
+} from "../support/faults/faults.ts";
+import { putDatabase } from "../support/faults/specimen.ts";
 
 const ROTATE = ["rotate", "--force"];
 

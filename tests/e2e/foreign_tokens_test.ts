@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { Box } from "../support/box.ts";
-import { Serving } from "../support/serving.ts";
-import { type Header, now, signWith } from "../support/foreign_tokens.ts";
+import { Box } from "../support/process/box.ts";
+import { Serving } from "../support/http/serving.ts";
+import { type Header, now, signWith } from "../support/attacks/foreign_tokens.ts";
 
 const KEY = randomBytes(48).toString("base64");
 

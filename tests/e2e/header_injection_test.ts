@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { Box } from "../support/box.ts";
-import { claims, now, signer } from "../support/jwt_attacks/row.ts";
-import { adapted, documented, Proxy, Upstream } from "../support/proxies.ts";
-import { converse } from "../support/raw_http.ts";
-import { openSealed } from "../support/sealed.ts";
-import { Serving } from "../support/serving.ts";
+import { Box } from "../support/process/box.ts";
+import { claims, now, signer } from "../support/attacks/jwt_attacks/row.ts";
+import { adapted, documented, Proxy, Upstream } from "../support/proxy/proxies.ts";
+import { converse } from "../support/http/raw_http.ts";
+import { openSealed } from "../support/store/sealed.ts";
+import { Serving } from "../support/http/serving.ts";
 
 // Another program that knows the secret may put into a token what its users have typed.
 const INJECTED = "X-Auth-Subject: root";

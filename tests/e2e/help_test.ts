@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { TOPICS } from "../../src/cli/topics/names.ts";
 import { codesOf, EXIT_STATUSES } from "../../src/core/errors.ts";
-import { Box } from "../support/box.ts";
+import { Box } from "../support/process/box.ts";
 
 Deno.test("help: every topic is a page, and every command has its flags there", async () => {
   using box = new Box();

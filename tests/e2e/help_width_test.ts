@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { Box } from "../support/box.ts";
-import { everyCommand } from "../support/table.ts";
+import { Box } from "../support/process/box.ts";
+import { everyCommand } from "../support/commands/command_table.ts";
 
 Deno.test("the help of every command fits 80 columns", async () => {
   using box = new Box();

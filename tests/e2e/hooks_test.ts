@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { REKEY } from "../support/box.ts";
-import { assertCivilRefusal } from "../support/faults.ts";
-import { initialised } from "../support/initialised.ts";
-import { noticesOf, ROTATE, versionOf } from "../support/notices.ts";
-import { openSealed } from "../support/sealed.ts";
+import { REKEY } from "../support/process/box.ts";
+import { assertCivilRefusal } from "../support/faults/faults.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { noticesOf, ROTATE, versionOf } from "../support/commands/notices.ts";
+import { openSealed } from "../support/store/sealed.ts";
 
 Deno.test("hooks are told what happens, and nothing secret", async () => {
   using box = await initialised();

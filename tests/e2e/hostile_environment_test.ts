@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box, REKEY } from "../support/box.ts";
-import { assertCivilRefusal, FOR_OTHERS, RUNS_FOR_OTHERS, unless } from "../support/faults.ts";
-import { Serving } from "../support/serving.ts";
-import { traceRun } from "../support/trace.ts";
+import { Box, REKEY } from "../support/process/box.ts";
+import {
+  assertCivilRefusal,
+  FOR_OTHERS,
+  RUNS_FOR_OTHERS,
+  unless,
+} from "../support/faults/faults.ts";
+import { Serving } from "../support/http/serving.ts";
+import { traceRun } from "../support/process/trace.ts";
 
 /** Somebody who has no account here. */
 const STRANGER = 54321;

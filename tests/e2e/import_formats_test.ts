@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { Box } from "../support/box.ts";
-import { type Header, now, signWith } from "../support/foreign_tokens.ts";
+import { Box } from "../support/process/box.ts";
+import { type Header, now, signWith } from "../support/attacks/foreign_tokens.ts";
 
 const token = (key: string | Uint8Array, alg = "HS256", claims: object = {}, header: Header = {}) =>
   signWith(key, { alg, typ: "JWT", ...header }, { sub: "old", exp: now() + 600, ...claims });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { SignJWT } from "jose";
-import { Box, REKEY } from "../support/box.ts";
+import { Box, REKEY } from "../support/process/box.ts";
 
 // As an application with a hard-coded secret signs: without a kid.
 function sign(key: Uint8Array, alg = "HS256"): Promise<string> {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type Box, REKEY } from "../support/box.ts";
-import { initialised } from "../support/initialised.ts";
-import { everyCommand } from "../support/table.ts";
+import { type Box, REKEY } from "../support/process/box.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { everyCommand } from "../support/commands/command_table.ts";
 import { takesValue } from "../../src/cli/table/command.ts";
 
 /** How an input is named, and what else the command needs to get as far as reading it. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { CAN_MOUNT, Mount, unless } from "../support/faults.ts";
+import { CAN_MOUNT, Mount, unless } from "../support/faults/faults.ts";
 import {
   DASH,
   HERE,
@@ -13,8 +13,8 @@ import {
   SHELLS,
   TARGETS,
   withSums,
-} from "../support/installing.ts";
-import { served, smallRelease, sums, VERSION } from "../support/releases.ts";
+} from "../support/executables/installing.ts";
+import { served, smallRelease, sums, VERSION } from "../support/executables/releases.ts";
 
 for (const shell of SHELLS) {
   Deno.test({

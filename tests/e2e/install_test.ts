@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
-import { Box, REKEY } from "../support/box.ts";
-import { installed, unless } from "../support/faults.ts";
+import { Box, REKEY } from "../support/process/box.ts";
+import { installed, unless } from "../support/faults/faults.ts";
 import {
   DASH,
   HERE,
@@ -13,8 +13,8 @@ import {
   PATH,
   prepared,
   SHELLS,
-} from "../support/installing.ts";
-import { served, VERSION } from "../support/releases.ts";
+} from "../support/executables/installing.ts";
+import { served, VERSION } from "../support/executables/releases.ts";
 
 for (const shell of SHELLS) {
   Deno.test({

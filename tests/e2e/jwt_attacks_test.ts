@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { Box, REKEY } from "../support/box.ts";
-import { type Attack, attacksOn } from "../support/jwt_attacks.ts";
-import { Line } from "../support/raw_http.ts";
-import { openSealed } from "../support/sealed.ts";
-import { Serving } from "../support/serving.ts";
+import { Box, REKEY } from "../support/process/box.ts";
+import { type Attack, attacksOn } from "../support/attacks/jwt_attacks.ts";
+import { Line } from "../support/http/raw_http.ts";
+import { openSealed } from "../support/store/sealed.ts";
+import { Serving } from "../support/http/serving.ts";
 
-// The table itself is tests/support/jwt_attacks.ts; here it meets the compiled binary, by each of its doors.
+// The table itself is tests/support/attacks/jwt_attacks.ts; here it meets the compiled binary, by each of its doors.
 
 async function underAttack(box: Box): Promise<Attack[]> {
   await box.run(["init", "--store", "database"]);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Box } from "../support/box.ts";
+import { Box } from "../support/process/box.ts";
 
 /** Each way to supply a KEK: its files in the box, and what the environment says. */
 const SOURCES: Record<string, (box: Box) => Record<string, string>> = {

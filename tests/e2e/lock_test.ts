@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { Box } from "../support/box.ts";
-import { pause } from "../support/pause.ts";
+import { Box } from "../support/process/box.ts";
+import { pause } from "../support/timing/pause.ts";
 
 // What SQLite's binding waits when nothing else was said: no time-out of ours may be taken for it.
 const BINDINGS_OWN_MS = 5_000;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { Box } from "../support/box.ts";
-import { stressLog } from "../support/log_stress.ts";
+import { Box } from "../support/process/box.ts";
+import { stressLog } from "../support/faults/log_stress.ts";
 
 Deno.test("30 processes write, read and empty the log for 15 seconds: nothing is lost or damaged", async () => {
   using box = new Box();

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { removeDatabase } from "../support/backing_up.ts";
-import { Box } from "../support/box.ts";
+import { removeDatabase } from "../support/store/backing_up.ts";
+import { Box } from "../support/process/box.ts";
 
 /** A machine with users and some history, and an ordinary backup of it; its KEK is then lost. */
 async function lost(box: Box): Promise<{ token: string; kid: string }> {

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
-import { signedPages } from "../support/code_signature.ts";
-import { installed, unless } from "../support/faults.ts";
-import { faultsOf, type MachO, readMachO } from "../support/mach_o.ts";
+import { signedPages } from "../support/executables/code_signature.ts";
+import { installed, unless } from "../support/faults/faults.ts";
+import { faultsOf, type MachO, readMachO } from "../support/executables/mach_o.ts";
 
 const DIST = join(import.meta.dirname!, "../../dist");
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { REKEY_ARM64 } from "../support/arm64.ts";
-import { REKEY } from "../support/box.ts";
+import { REKEY_ARM64 } from "../support/executables/arm64.ts";
+import { REKEY } from "../support/process/box.ts";
 
 // What docs/platforms.md names.
 const GLIBC = 27;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box, REKEY } from "../support/box.ts";
-import { FOR_OTHERS, RUNS_FOR_OTHERS, unless } from "../support/faults.ts";
-import { pause } from "../support/pause.ts";
-import { Serving } from "../support/serving.ts";
+import { Box, REKEY } from "../support/process/box.ts";
+import { FOR_OTHERS, RUNS_FOR_OTHERS, unless } from "../support/faults/faults.ts";
+import { pause } from "../support/timing/pause.ts";
+import { Serving } from "../support/http/serving.ts";
 
 /** Somebody who has no account here: what the system keeps from a user it does not keep from root. */
 const STRANGER = 54321;

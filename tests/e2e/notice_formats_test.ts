@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { formatFor } from "../../src/cli/notice_formats.ts";
-import { CHATS, chatServer, refusing } from "../support/chats.ts";
-import { initialised } from "../support/initialised.ts";
-import { keyFile, noticesOf, receiver, ROTATE, versionOf } from "../support/notices.ts";
+import { CHATS, chatServer, refusing } from "../support/commands/chats.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { keyFile, noticesOf, receiver, ROTATE, versionOf } from "../support/commands/notices.ts";
 
 Deno.test("each chat takes the body that is posted to it, and needs no key", async () => {
   using box = await initialised();

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { join } from "node:path";
-import { assertCivilRefusal } from "../support/faults.ts";
-import { initialised } from "../support/initialised.ts";
-import { keyFile, noticesOf, receiver, ROTATE, versionOf } from "../support/notices.ts";
-import { openSealed } from "../support/sealed.ts";
+import { assertCivilRefusal } from "../support/faults/faults.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { keyFile, noticesOf, receiver, ROTATE, versionOf } from "../support/commands/notices.ts";
+import { openSealed } from "../support/store/sealed.ts";
 
 Deno.test("a notice is signed as Standard Webhooks describes, and tried again", async () => {
   using box = await initialised();

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { Box } from "../support/box.ts";
-import { Serving } from "../support/serving.ts";
+import { Box } from "../support/process/box.ts";
+import { Serving } from "../support/http/serving.ts";
 
 const PASSWORD = "correct horse battery staple";
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { manualPages } from "../../scripts/package/manual.ts";
 import { makeProgram } from "../../src/cli/program.ts";
-import { Box, REKEY } from "../support/box.ts";
-import { installed, unless } from "../support/faults.ts";
+import { Box, REKEY } from "../support/process/box.ts";
+import { installed, unless } from "../support/faults/faults.ts";
 
 const MAIN = join(import.meta.dirname!, "../../scripts/package/main.ts");
 

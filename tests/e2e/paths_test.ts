@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ETCD_VARIABLES } from "../../src/cli/variables.ts";
-import { Box } from "../support/box.ts";
-import { initialised } from "../support/initialised.ts";
-import { everyCommand } from "../support/table.ts";
+import { Box } from "../support/process/box.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { everyCommand } from "../support/commands/command_table.ts";
 
 // As systemd's Environment=, docker's --env-file and a flag's =VALUE hand them on.
 const UNREAD = [

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { Box } from "../support/box.ts";
-import { assertCivilRefusal } from "../support/faults.ts";
+import { Box } from "../support/process/box.ts";
+import { assertCivilRefusal } from "../support/faults/faults.ts";
 
 const VICTIM = "a file of the same user's that must stay as it is";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { change } from "../support/backing_up.ts";
-import { Box } from "../support/box.ts";
-import { type Header, now, signWith } from "../support/foreign_tokens.ts";
-import { Serving } from "../support/serving.ts";
+import { change } from "../support/store/backing_up.ts";
+import { Box } from "../support/process/box.ts";
+import { type Header, now, signWith } from "../support/attacks/foreign_tokens.ts";
+import { Serving } from "../support/http/serving.ts";
 
 const KEY = randomBytes(48).toString("base64");
 const sign = (claims: object, header: Header = {}) =>

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { pause } from "../support/pause.ts";
+import { pause } from "../support/timing/pause.ts";
 import {
   KINDS,
   PREFLIGHT_KINDS,
   QUERY_KINDS,
   SCOPE_KINDS,
   UPLOAD_KINDS,
-} from "../support/proxy_kinds.ts";
-import { FORGED, Site } from "../support/site.ts";
-import { openSocket } from "../support/websocket.ts";
+} from "../support/proxy/proxy_kinds.ts";
+import { FORGED, Site } from "../support/proxy/site.ts";
+import { openSocket } from "../support/http/websocket.ts";
 
 type Headers = [string, string][];
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { Box } from "../support/box.ts";
-import { Upstream } from "../support/proxies.ts";
-import { KINDS } from "../support/proxy_kinds.ts";
-import { FORGED, Site } from "../support/site.ts";
+import { Box } from "../support/process/box.ts";
+import { Upstream } from "../support/proxy/proxies.ts";
+import { KINDS } from "../support/proxy/proxy_kinds.ts";
+import { FORGED, Site } from "../support/proxy/site.ts";
 
 const PASSWORD = "correct horse battery staple";
 

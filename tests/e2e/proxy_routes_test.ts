@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box } from "../support/box.ts";
-import { ask } from "../support/proxies.ts";
-import { Serving } from "../support/serving.ts";
+import { Box } from "../support/process/box.ts";
+import { ask } from "../support/proxy/proxies.ts";
+import { Serving } from "../support/http/serving.ts";
 
 // Envoy itself is not to be had in Debian: these are its requests.
 Deno.test("what Envoy asks: any method and path below /auth, answered 200 or 401", async () => {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHmac, randomBytes } from "node:crypto";
-import type { Reached } from "../support/proxies.ts";
-import { COOKIE_KINDS, KINDS } from "../support/proxy_kinds.ts";
-import { FORGED, Site } from "../support/site.ts";
+import type { Reached } from "../support/proxy/proxies.ts";
+import { COOKIE_KINDS, KINDS } from "../support/proxy/proxy_kinds.ts";
+import { FORGED, Site } from "../support/proxy/site.ts";
 
 const claimsOf = ({ headers }: Reached) =>
   JSON.parse(Buffer.from(headers["x-auth-claims"]!, "base64url").toString());

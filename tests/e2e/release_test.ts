@@ -9,12 +9,12 @@ import { cut } from "../../scripts/denort/cut.ts";
 import { sectionOf } from "../../scripts/supply/sections.ts";
 import type { Component } from "../../scripts/supply/components.ts";
 import type { Package } from "../../src/cli/about.ts";
-import { packedAddon } from "../support/addon.ts";
+import { packedAddon } from "../support/executables/addon.ts";
 import { sqliteVersion } from "../../src/store/sqlite_version.ts";
-import { EMULATOR } from "../support/arm64.ts";
-import { Box, REKEY } from "../support/box.ts";
-import { schema, validator } from "../support/cyclonedx.ts";
-import { Sources } from "../support/sources.ts";
+import { EMULATOR } from "../support/executables/arm64.ts";
+import { Box, REKEY } from "../support/process/box.ts";
+import { schema, validator } from "../support/executables/cyclonedx.ts";
+import { Sources } from "../support/executables/sources.ts";
 
 /** What is released for a kind of machine. @param runner what starts the binary here, if anything does. */
 function release(name: string, packages: readonly string[], runner?: readonly string[]) {

@@ -3,11 +3,11 @@ import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { change, removeDatabase } from "../support/backing_up.ts";
-import { Box } from "../support/box.ts";
-import { examined, found } from "../support/doctor.ts";
-import { unless } from "../support/faults.ts";
-import { Serving } from "../support/serving.ts";
+import { change, removeDatabase } from "../support/store/backing_up.ts";
+import { Box } from "../support/process/box.ts";
+import { examined, found } from "../support/commands/doctor.ts";
+import { unless } from "../support/faults/faults.ts";
+import { Serving } from "../support/http/serving.ts";
 
 /** A file of one user's own, with a key in it. */
 function keyFile(box: Box, name = "kek", mode = 0o600): string {

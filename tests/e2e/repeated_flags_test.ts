@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { RemarkOption, RepeatableOption, takesValue } from "../../src/cli/table/command.ts";
-import { Box } from "../support/box.ts";
-import { WITH_PASSPHRASE } from "../support/backing_up.ts";
-import { initialised } from "../support/initialised.ts";
-import { keyFile, receiver, versionOf } from "../support/notices.ts";
-import { everyCommand, sampleFor } from "../support/table.ts";
+import { Box } from "../support/process/box.ts";
+import { WITH_PASSPHRASE } from "../support/store/backing_up.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { keyFile, receiver, versionOf } from "../support/commands/notices.ts";
+import { everyCommand, sampleFor } from "../support/commands/command_table.ts";
 
 // Each of them is tested below: all of its values are in effect.
 const REPEATABLE = [

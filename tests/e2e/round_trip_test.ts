@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { SignJWT } from "jose";
-import { asLine, AWKWARD_TEXTS } from "../support/awkward_texts.ts";
-import { Box } from "../support/box.ts";
-import { change, removeDatabase, WITH_PASSPHRASE } from "../support/backing_up.ts";
+import { asLine, AWKWARD_TEXTS } from "../support/attacks/awkward_texts.ts";
+import { Box } from "../support/process/box.ts";
+import { change, removeDatabase, WITH_PASSPHRASE } from "../support/store/backing_up.ts";
 
 /** A token as the application with this hard-coded secret signs it. */
 function signed(text: string): Promise<string> {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box, REKEY } from "../support/box.ts";
-import { unless } from "../support/faults.ts";
-import { type Printed, schedule, withOldSecret } from "../support/scheduling.ts";
-import { keyFile, receiver } from "../support/notices.ts";
-import { withUserManager } from "../support/user_manager.ts";
+import { Box, REKEY } from "../support/process/box.ts";
+import { unless } from "../support/faults/faults.ts";
+import { type Printed, schedule, withOldSecret } from "../support/commands/scheduling.ts";
+import { keyFile, receiver } from "../support/commands/notices.ts";
+import { withUserManager } from "../support/commands/user_manager.ts";
 
 const MANAGER = Deno.uid() === 0 && await hasManager();
 

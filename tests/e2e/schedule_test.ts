@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box, REKEY } from "../support/box.ts";
-import { readPlist } from "../support/plist.ts";
-import { schedule, withOldSecret } from "../support/scheduling.ts";
+import { Box, REKEY } from "../support/process/box.ts";
+import { readPlist } from "../support/commands/plist.ts";
+import { schedule, withOldSecret } from "../support/commands/scheduling.ts";
 
 // All that cron and shells have a meaning for.
 const SAID = String.raw`it's 100% \% \\ \\% \' "done"`;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box } from "../support/box.ts";
-import { unless } from "../support/faults.ts";
-import { type Printed, schedule } from "../support/scheduling.ts";
+import { Box } from "../support/process/box.ts";
+import { unless } from "../support/faults/faults.ts";
+import { type Printed, schedule } from "../support/commands/scheduling.ts";
 
 /** Writes the files into a folder, and answers their paths there. */
 function written(box: Box, { files }: Printed): string[] {

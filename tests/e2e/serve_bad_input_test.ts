@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { bodies } from "../support/bad_requests/bodies.ts";
-import { framing } from "../support/bad_requests/framing.ts";
-import { headers, names } from "../support/bad_requests/heads.ts";
-import { ask, type Case, JSON_TYPE, meet, WORD } from "../support/bad_requests/request.ts";
-import { methods, targets } from "../support/bad_requests/targets.ts";
-import { Box } from "../support/box.ts";
-import { converse, Line, memory } from "../support/raw_http.ts";
-import { Serving } from "../support/serving.ts";
+import { bodies } from "../support/attacks/bad_requests/bodies.ts";
+import { framing } from "../support/attacks/bad_requests/framing.ts";
+import { headers, names } from "../support/attacks/bad_requests/heads.ts";
+import { ask, type Case, JSON_TYPE, meet, WORD } from "../support/attacks/bad_requests/request.ts";
+import { methods, targets } from "../support/attacks/bad_requests/targets.ts";
+import { Box } from "../support/process/box.ts";
+import { converse, Line, memory } from "../support/http/raw_http.ts";
+import { Serving } from "../support/http/serving.ts";
 
 Deno.test("whatever a client sends, it gets the status that is meant for it, and no more is said", async (t) => {
   using box = new Box();

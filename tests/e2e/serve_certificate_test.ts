@@ -3,10 +3,10 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { readCertificate } from "../../src/serve/certificate.ts";
 import { CertificateWatch } from "../../src/serve/certificate_watch.ts";
-import { Box } from "../support/box.ts";
-import { certify, type KeyPair, tlsFlags } from "../support/certificates.ts";
-import { initialised } from "../support/initialised.ts";
-import { Serving } from "../support/serving.ts";
+import { Box } from "../support/process/box.ts";
+import { certify, type KeyPair, tlsFlags } from "../support/http/certificates.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { Serving } from "../support/http/serving.ts";
 
 Deno.test("each fault of a certificate or its key has its own error, and nothing listens", async () => {
   using box = await initialised();

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { certify, tlsFlags } from "../support/certificates.ts";
-import { HealthChecks } from "../support/haproxy.ts";
-import { initialised } from "../support/initialised.ts";
-import { ask, Proxy } from "../support/proxies.ts";
-import { converse, parse } from "../support/raw_http.ts";
-import { Serving } from "../support/serving.ts";
+import { certify, tlsFlags } from "../support/http/certificates.ts";
+import { HealthChecks } from "../support/proxy/haproxy.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { ask, Proxy } from "../support/proxy/proxies.ts";
+import { converse, parse } from "../support/http/raw_http.ts";
+import { Serving } from "../support/http/serving.ts";
 
 const REMOTE = ["--listen", "0.0.0.0:0", "--allow-remote"];
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box } from "../support/box.ts";
-import { initialised } from "../support/initialised.ts";
-import { Serving } from "../support/serving.ts";
+import { Box } from "../support/process/box.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { Serving } from "../support/http/serving.ts";
 
 Deno.test("a Unix socket: mode 0600, answers, and is gone afterwards", async () => {
   using box = await initialised();

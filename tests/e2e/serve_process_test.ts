@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { initialised } from "../support/initialised.ts";
-import { logIn, PASSWORD } from "../support/logging_in.ts";
-import { pause } from "../support/pause.ts";
-import { Serving } from "../support/serving.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { logIn, PASSWORD } from "../support/http/logging_in.ts";
+import { pause } from "../support/timing/pause.ts";
+import { Serving } from "../support/http/serving.ts";
 
 Deno.test("a stop answers what is in flight, takes nothing new, and exits 0", async () => {
   using box = await initialised();

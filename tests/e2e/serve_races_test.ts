@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { initialised } from "../support/initialised.ts";
-import { pause } from "../support/pause.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { pause } from "../support/timing/pause.ts";
 import { infoOf } from "../../src/system/file_info.ts";
-import { Serving } from "../support/serving.ts";
+import { Serving } from "../support/http/serving.ts";
 
 const PASSWORD = "correct horse battery staple";
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Box } from "../support/box.ts";
-import { certify, type KeyPair, tlsFlags } from "../support/certificates.ts";
-import { initialised } from "../support/initialised.ts";
-import { Serving } from "../support/serving.ts";
-import { servedName, TlsLine } from "../support/tls_line.ts";
+import type { Box } from "../support/process/box.ts";
+import { certify, type KeyPair, tlsFlags } from "../support/http/certificates.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { Serving } from "../support/http/serving.ts";
+import { servedName, TlsLine } from "../support/http/tls_line.ts";
 
 const count = (serving: Serving, text: string) => serving.stderr.split(text).length - 1;
 const RENEWED = "the renewed certificate is in use";

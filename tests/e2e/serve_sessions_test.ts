@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { initialised } from "../support/initialised.ts";
-import { logIn, PASSWORD } from "../support/logging_in.ts";
-import { Serving } from "../support/serving.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { logIn, PASSWORD } from "../support/http/logging_in.ts";
+import { Serving } from "../support/http/serving.ts";
 
 Deno.test("a session: who am I, the end of it, and nothing of it in the log", async () => {
   using box = await initialised();

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type Box, REKEY } from "../support/box.ts";
-import { FOR_OTHERS, RUNS_FOR_OTHERS, unless } from "../support/faults.ts";
-import { initialised } from "../support/initialised.ts";
-import { Upstream } from "../support/proxies.ts";
-import { nginxAs } from "../support/proxy_kinds.ts";
-import { Serving } from "../support/serving.ts";
+import { type Box, REKEY } from "../support/process/box.ts";
+import { FOR_OTHERS, RUNS_FOR_OTHERS, unless } from "../support/faults/faults.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { Upstream } from "../support/proxy/proxies.ts";
+import { nginxAs } from "../support/proxy/proxy_kinds.ts";
+import { Serving } from "../support/http/serving.ts";
 
 const AS_ROOT = unless(Deno.uid() === 0, "root");
 

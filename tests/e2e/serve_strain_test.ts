@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { Box } from "../support/box.ts";
-import { pause } from "../support/pause.ts";
-import { Line, memory, parse } from "../support/raw_http.ts";
-import { Serving } from "../support/serving.ts";
+import { Box } from "../support/process/box.ts";
+import { pause } from "../support/timing/pause.ts";
+import { Line, memory, parse } from "../support/http/raw_http.ts";
+import { Serving } from "../support/http/serving.ts";
 
 const HALF = "GET /healthz HTTP/1.1\r\nHost: localh";
 const WHOLE = `${HALF}ost\r\n\r\n`;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { initialised } from "../support/initialised.ts";
-import { logIn, PASSWORD } from "../support/logging_in.ts";
-import { Serving } from "../support/serving.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { logIn, PASSWORD } from "../support/http/logging_in.ts";
+import { Serving } from "../support/http/serving.ts";
 
 Deno.test("the guide's integration test, over HTTP", async () => {
   using box = await initialised();

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { Box } from "../support/box.ts";
-import { adapted, documented, Proxy, Upstream } from "../support/proxies.ts";
-import { converse, Line, parse } from "../support/raw_http.ts";
-import { Serving } from "../support/serving.ts";
-import { type Carrier, smuggling } from "../support/smuggling.ts";
+import { Box } from "../support/process/box.ts";
+import { adapted, documented, Proxy, Upstream } from "../support/proxy/proxies.ts";
+import { converse, Line, parse } from "../support/http/raw_http.ts";
+import { Serving } from "../support/http/serving.ts";
+import { type Carrier, smuggling } from "../support/attacks/smuggling.ts";
 
 // A request that is hidden in another one's body: nobody may take it for a request of its own.
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box } from "../support/box.ts";
-import { Serving } from "../support/serving.ts";
+import { Box } from "../support/process/box.ts";
+import { Serving } from "../support/http/serving.ts";
 
 // Guarantee 4: an acceptance that began after `rotate` had exited would be a stale one.
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { examined } from "../support/doctor.ts";
-import { initialised } from "../support/initialised.ts";
+import { examined } from "../support/commands/doctor.ts";
+import { initialised } from "../support/process/initialised.ts";
 
 const KNOWN = [
   "app",

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { pinFor } from "../../scripts/denort.ts";
 import { cut } from "../../scripts/denort/cut.ts";
 import { binaryNameOf, nameOf, partsOf, PINNED } from "../../scripts/target.ts";
-import { packedAddon } from "../support/addon.ts";
+import { packedAddon } from "../support/executables/addon.ts";
 
 const ROOT = join(import.meta.dirname!, "../..");
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box, type Ended, REKEY } from "../support/box.ts";
+import { Box, type Ended, REKEY } from "../support/process/box.ts";
 
 /** Runs rekey on a terminal of its own, and types into it once it has had time to ask. */
 function onTerminal(box: Box, args: string, ...typed: string[]): Promise<Ended> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { adapted, Proxy } from "../support/proxies.ts";
-import type { Kind } from "../support/proxy_kinds.ts";
-import { FORGED, Site } from "../support/site.ts";
+import { adapted, Proxy } from "../support/proxy/proxies.ts";
+import type { Kind } from "../support/proxy/proxy_kinds.ts";
+import { FORGED, Site } from "../support/proxy/site.ts";
 
 const TOPIC = Deno.readTextFileSync(new URL("../../src/cli/topics/proxies.txt", import.meta.url));
 

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { Buffer } from "node:buffer";
 import { scryptSync } from "node:crypto";
-import type { Box } from "../support/box.ts";
-import { initialised } from "../support/initialised.ts";
-import { Serving } from "../support/serving.ts";
+import type { Box } from "../support/process/box.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { Serving } from "../support/http/serving.ts";
 
 const PASSWORD = "correct horse battery staple";
 const [COMPOSED, DECOMPOSED] = ["Ren\u00e9", "Rene\u0301"];

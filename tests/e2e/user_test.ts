@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { Box } from "../support/box.ts";
+import { Box } from "../support/process/box.ts";
 
 const PASSWORD = "a long enough password";
 

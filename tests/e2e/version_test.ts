@@ -6,8 +6,8 @@ import type { Lockfile } from "../../scripts/supply/lockfile.ts";
 import config from "../../deno.json" with { type: "json" };
 import type { LicenseText, Package } from "../../src/cli/about.ts";
 import { type KnownFix, knownFixes } from "../../src/cli/known_fixes.ts";
-import { addon } from "../support/addon.ts";
-import { Box, REKEY } from "../support/box.ts";
+import { addon } from "../support/executables/addon.ts";
+import { Box, REKEY } from "../support/process/box.ts";
 
 const ROOT = join(import.meta.dirname!, "../..");
 const BUILD = join(ROOT, "dist/build");

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import type { Box } from "../support/box.ts";
-import { Etcd, Fleet, must } from "../support/etcd.ts";
-import { between, unavailable } from "../support/etcd_between.ts";
-import { Serving } from "../support/serving.ts";
+import type { Box } from "../support/process/box.ts";
+import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
+import { between, unavailable } from "../support/cluster/etcd_between.ts";
+import { Serving } from "../support/http/serving.ts";
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 

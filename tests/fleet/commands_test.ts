@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
-import { Etcd, Fleet, must } from "../support/etcd.ts";
-import { type Box, REKEY } from "../support/box.ts";
-import { ACCOUNT, KeyringBox, SERVICE } from "../support/keyring.ts";
-import { listener } from "../support/programs.ts";
-import { Running } from "../support/running.ts";
+import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
+import { type Box, REKEY } from "../support/process/box.ts";
+import { ACCOUNT, KeyringBox, SERVICE } from "../support/keyring/keyring_box.ts";
+import { listener } from "../support/commands/exec_programs.ts";
+import { Running } from "../support/process/running.ts";
 
 const verdict = async (box: Box, token: string) => (await box.run(["verify", token])).code;
 

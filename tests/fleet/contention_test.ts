@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { Etcd, Fleet, must } from "../support/etcd.ts";
-import { type Box, REKEY } from "../support/box.ts";
+import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
+import { type Box, REKEY } from "../support/process/box.ts";
 
 // More of the same by hand: REKEY_FLEET_ROTATIONS=50.
 const MACHINES = 8;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import type { Box } from "../support/box.ts";
-import { examined } from "../support/doctor.ts";
-import { Etcd, Fleet, must } from "../support/etcd.ts";
-import { pause } from "../support/pause.ts";
-import { Serving } from "../support/serving.ts";
+import type { Box } from "../support/process/box.ts";
+import { examined } from "../support/commands/doctor.ts";
+import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
+import { pause } from "../support/timing/pause.ts";
+import { Serving } from "../support/http/serving.ts";
 
 const verdict = async (box: Box, token: string) => (await box.run(["verify", token])).code;
 

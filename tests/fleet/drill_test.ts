@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { unless } from "../support/faults.ts";
-import { drill } from "../support/fleet_drill.ts";
-import { FAULTS } from "../support/fleet_faults.ts";
+import { unless } from "../support/faults/faults.ts";
+import { drill } from "../support/cluster/fleet_drill.ts";
+import { FAULTS } from "../support/cluster/fleet_faults.ts";
 
 // More of the same by hand: deno task fleet-drill 500.
 Deno.test({

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { EtcdClient } from "../../src/etcd/client.ts";
 import { put } from "../../src/etcd/wire.ts";
-import type { Box } from "../support/box.ts";
-import { Etcd, Fleet, must } from "../support/etcd.ts";
-import { between, unavailable } from "../support/etcd_between.ts";
-import { pause } from "../support/pause.ts";
-import { Serving } from "../support/serving.ts";
+import type { Box } from "../support/process/box.ts";
+import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
+import { between, unavailable } from "../support/cluster/etcd_between.ts";
+import { pause } from "../support/timing/pause.ts";
+import { Serving } from "../support/http/serving.ts";
 
 Deno.test("an etcd that was put back and has gone on since hides no session that was ended", async () => {
   await using etcd = await Etcd.start(1);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { unless } from "../support/faults.ts";
-import { Etcd, type EtcdMember, Fleet, must } from "../support/etcd.ts";
-import type { Box } from "../support/box.ts";
-import { examined } from "../support/doctor.ts";
-import { fullDisk, SMALL_DISK, tidy } from "../support/fleet_faults.ts";
-import { pause } from "../support/pause.ts";
+import { unless } from "../support/faults/faults.ts";
+import { Etcd, type EtcdMember, Fleet, must } from "../support/cluster/etcd.ts";
+import type { Box } from "../support/process/box.ts";
+import { examined } from "../support/commands/doctor.ts";
+import { fullDisk, SMALL_DISK, tidy } from "../support/cluster/fleet_faults.ts";
+import { pause } from "../support/timing/pause.ts";
 
 /** What the machines know once everything is well again: the same, and tokens of each count on all. */
 async function agree(machines: readonly Box[]): Promise<{ version: number; kid: string }> {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import type { Box } from "../support/box.ts";
-import { Etcd, Fleet, must } from "../support/etcd.ts";
-import { between } from "../support/etcd_between.ts";
-import { pause, until } from "../support/pause.ts";
-import { Serving } from "../support/serving.ts";
+import type { Box } from "../support/process/box.ts";
+import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
+import { between } from "../support/cluster/etcd_between.ts";
+import { pause, until } from "../support/timing/pause.ts";
+import { Serving } from "../support/http/serving.ts";
 
 Deno.test("how a server keeps up with its fleet", async (t) => {
   await using etcd = await Etcd.start(1);

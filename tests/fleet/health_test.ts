@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
-import { change } from "../support/backing_up.ts";
-import { type Box, REKEY } from "../support/box.ts";
-import { examined } from "../support/doctor.ts";
-import { Etcd, Fleet, must } from "../support/etcd.ts";
-import { Serving } from "../support/serving.ts";
+import { change } from "../support/store/backing_up.ts";
+import { type Box, REKEY } from "../support/process/box.ts";
+import { examined } from "../support/commands/doctor.ts";
+import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
+import { Serving } from "../support/http/serving.ts";
 
 const codes = async (box: Box) =>
   (await examined(box)).findings.filter(({ level }) => level === "wrong").map(({ code }) => code);

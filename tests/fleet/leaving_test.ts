@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import type { Box } from "../support/box.ts";
-import { Etcd, Fleet, kept, must } from "../support/etcd.ts";
-import { between } from "../support/etcd_between.ts";
+import type { Box } from "../support/process/box.ts";
+import { Etcd, Fleet, kept, must } from "../support/cluster/etcd.ts";
+import { between } from "../support/cluster/etcd_between.ts";
 
 const AWAY = { REKEY_ETCD_ENDPOINTS: "http://127.0.0.1:1" };
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Box } from "../support/box.ts";
-import { Etcd, Fleet, must } from "../support/etcd.ts";
-import { pause, until } from "../support/pause.ts";
-import { Serving } from "../support/serving.ts";
+import type { Box } from "../support/process/box.ts";
+import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
+import { pause, until } from "../support/timing/pause.ts";
+import { Serving } from "../support/http/serving.ts";
 
 const PASSWORD = "correct horse battery staple";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import type { Box } from "../support/box.ts";
-import { Etcd, Fleet, must } from "../support/etcd.ts";
-import { between } from "../support/etcd_between.ts";
+import type { Box } from "../support/process/box.ts";
+import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
+import { between } from "../support/cluster/etcd_between.ts";
 
 Deno.test("a rotation that its own machine cannot take over is made, and does not exit 0", async () => {
   await using etcd = await Etcd.start(1);

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { unless } from "../support/faults.ts";
+import { unless } from "../support/faults/faults.ts";
 import { join } from "node:path";
-import { Box } from "../support/box.ts";
-import { examined } from "../support/doctor.ts";
-import { must } from "../support/etcd.ts";
-import { EtcdApart } from "../support/etcd_apart.ts";
-import { pause, until } from "../support/pause.ts";
-import { Serving } from "../support/serving.ts";
+import { Box } from "../support/process/box.ts";
+import { examined } from "../support/commands/doctor.ts";
+import { must } from "../support/cluster/etcd.ts";
+import { EtcdApart } from "../support/cluster/etcd_apart.ts";
+import { pause, until } from "../support/timing/pause.ts";
+import { Serving } from "../support/http/serving.ts";
 
 const STALENESS_MS = 2_000;
 const FLAGS = ["--workers", "1", "--max-staleness", `${STALENESS_MS / 1000}s`];

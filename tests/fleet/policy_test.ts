@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import type { Box } from "../support/box.ts";
-import { Etcd, Fleet, must } from "../support/etcd.ts";
-import { now, signWith } from "../support/foreign_tokens.ts";
-import { pause } from "../support/pause.ts";
-import { Serving } from "../support/serving.ts";
+import type { Box } from "../support/process/box.ts";
+import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
+import { now, signWith } from "../support/attacks/foreign_tokens.ts";
+import { pause } from "../support/timing/pause.ts";
+import { Serving } from "../support/http/serving.ts";
 
 Deno.test("machines that share a secret share its policy and each version's algorithm", async (t) => {
   await using etcd = await Etcd.start(1);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { Box } from "../support/box.ts";
-import { Etcd, Fleet, kept, must } from "../support/etcd.ts";
-import { between } from "../support/etcd_between.ts";
-import { Serving } from "../support/serving.ts";
+import type { Box } from "../support/process/box.ts";
+import { Etcd, Fleet, kept, must } from "../support/cluster/etcd.ts";
+import { between } from "../support/cluster/etcd_between.ts";
+import { Serving } from "../support/http/serving.ts";
 
 const verdict = async (box: Box, token: string) => (await box.run(["verify", token])).code;
 

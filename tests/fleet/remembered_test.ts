@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { removeDatabase } from "../support/backing_up.ts";
-import type { Box } from "../support/box.ts";
-import { Etcd, Fleet, must } from "../support/etcd.ts";
-import { listener } from "../support/programs.ts";
-import { Running } from "../support/running.ts";
-import { Serving } from "../support/serving.ts";
+import { removeDatabase } from "../support/store/backing_up.ts";
+import type { Box } from "../support/process/box.ts";
+import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
+import { listener } from "../support/commands/exec_programs.ts";
+import { Running } from "../support/process/running.ts";
+import { Serving } from "../support/http/serving.ts";
 
 /** From now on nothing names etcd or the KEK. */
 function forget(box: Box): void {

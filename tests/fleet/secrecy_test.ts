@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
-import { Etcd, Fleet, must } from "../support/etcd.ts";
-import type { Box } from "../support/box.ts";
-import { Serving } from "../support/serving.ts";
+import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
+import type { Box } from "../support/process/box.ts";
+import { Serving } from "../support/http/serving.ts";
 
 /** Passes connections on, and keeps every byte of both directions. */
 class Tap implements Disposable {

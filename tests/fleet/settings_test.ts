@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box } from "../support/box.ts";
+import { Box } from "../support/process/box.ts";
 
 const USAGE = 2;
 

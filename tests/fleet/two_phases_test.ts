@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Box } from "../support/box.ts";
-import { Etcd, Fleet, must } from "../support/etcd.ts";
+import type { Box } from "../support/process/box.ts";
+import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
 
 Deno.test("a rotation in two phases, by its flags", async (t) => {
   await using etcd = await Etcd.start(1);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { KeyringBox } from "../support/keyring.ts";
+import type { KeyringBox } from "../support/keyring/keyring_box.ts";
 import type { Form, Key } from "./peers.ts";
 
 /** The HMAC algorithms of rekey. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { REKEY } from "../support/box.ts";
+import { REKEY } from "../support/process/box.ts";
 import { PEERS, Workshop } from "./peers.ts";
 
 const PAGE = Deno.readTextFileSync(join(import.meta.dirname!, "../../docs/exec.md"));

@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import assert from "node:assert/strict";
-import { Box } from "../support/box.ts";
-import { now } from "../support/foreign_tokens.ts";
+import { Box } from "../support/process/box.ts";
+import { now } from "../support/attacks/foreign_tokens.ts";
 import { type Key, type Peer, PEERS, Workshop } from "./peers.ts";
 
 /** Headers and claims as applications give them to their library. */

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
-import { KeyringBox } from "../support/keyring.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
 import { type Algorithm, ALGORITHMS, App } from "./apps.ts";
 import { type Form, type Key, type Peer, PEERS, Workshop } from "./peers.ts";
 

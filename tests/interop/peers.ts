@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { Box, type Ended, type RunOptions } from "../support/box.ts";
+import { Box, type Ended, type RunOptions } from "../support/process/box.ts";
 
 /** What HMAC is keyed with, as in `rekey init --key-form`. */
 export type Form = "text" | "raw";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box } from "../support/box.ts";
-import { openSealed } from "../support/sealed.ts";
+import { Box } from "../support/process/box.ts";
+import { openSealed } from "../support/store/sealed.ts";
 
 const SCRIPT = join(import.meta.dirname!, "recover_by_hand.py");
 const LIBRARY = "import jwcrypto";

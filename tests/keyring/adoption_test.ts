@@ -4,9 +4,9 @@ import { randomBytes } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { dirname } from "node:path";
 import { SignJWT } from "jose";
-import { Box } from "../support/box.ts";
-import { KeyringBox } from "../support/keyring.ts";
-import { assertNowhere, spellings } from "../support/leaks.ts";
+import { Box } from "../support/process/box.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
+import { assertNowhere, spellings } from "../support/leaks/leaks.ts";
 
 const newValue = () => randomBytes(64).toString("base64");
 

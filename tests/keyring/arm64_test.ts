@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { emulated, must } from "../support/arm64.ts";
-import { KeyringBox } from "../support/keyring.ts";
+import { emulated, must } from "../support/executables/arm64.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
 
 Deno.test("on arm64 the addon keeps the secret in a real keyring", async () => {
   await using box = await KeyringBox.start();

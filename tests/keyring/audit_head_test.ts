@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { KeyringBox, NOTE_ACCOUNT } from "../support/keyring.ts";
+import { KeyringBox, NOTE_ACCOUNT } from "../support/keyring/keyring_box.ts";
 
 function sql(box: KeyringBox, text: string): void {
   const sqlite = new DatabaseSync(box.database);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ACCOUNT, KeyringBox } from "../support/keyring.ts";
+import { ACCOUNT, KeyringBox } from "../support/keyring/keyring_box.ts";
 
 function removeDatabase(box: KeyringBox): void {
   for (const path of box.files().keys()) {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { unless } from "../support/faults.ts";
-import { ACCOUNT, KeyringBox } from "../support/keyring.ts";
-import { traceRun } from "../support/trace.ts";
+import { unless } from "../support/faults/faults.ts";
+import { ACCOUNT, KeyringBox } from "../support/keyring/keyring_box.ts";
+import { traceRun } from "../support/process/trace.ts";
 
 /** Somebody who has no account here. */
 const STRANGER = 54321;

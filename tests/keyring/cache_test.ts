@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { REKEY } from "../support/box.ts";
-import { CAN_MOUNT, initWhileRoomGrows, unless } from "../support/faults.ts";
-import { ACCOUNT, KeyringBox } from "../support/keyring.ts";
+import { REKEY } from "../support/process/box.ts";
+import { CAN_MOUNT, initWhileRoomGrows, unless } from "../support/faults/faults.ts";
+import { ACCOUNT, KeyringBox } from "../support/keyring/keyring_box.ts";
 
 Deno.test("an addon that cannot be unpacked is no absent keyring: no second secret is made", async () => {
   await using box = await KeyringBox.start();

@@ -6,7 +6,7 @@ import { Secret } from "../../src/core/secret.ts";
 import { EtcdClient } from "../../src/etcd/client.ts";
 import { EtcdStore } from "../../src/store/etcd_store.ts";
 import { Installation } from "../../src/store/installation.ts";
-import { addon } from "../support/addon.ts";
+import { addon } from "../support/executables/addon.ts";
 import type { KeyringAddon } from "../../src/keyring/keyring_addon.ts";
 import { KeyringStore } from "../../src/keyring/keyring_store.ts";
 import {
@@ -15,9 +15,9 @@ import {
   type SecretStore,
   type Slot,
 } from "../../src/core/secret_store.ts";
-import { testEnvironment } from "../support/environment.ts";
-import { Etcd } from "../support/etcd.ts";
-import { KeyringBox } from "../support/keyring.ts";
+import { testEnvironment } from "../support/store/environment.ts";
+import { Etcd } from "../support/cluster/etcd.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
 
 interface Opened {
   readonly store: SecretStore;

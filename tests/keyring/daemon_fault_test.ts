@@ -2,8 +2,8 @@ import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { createHmac, randomBytes } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
-import { type Held, holdAfterMessage, type Sender } from "../support/hold.ts";
-import { ACCOUNT, KeyringBox } from "../support/keyring.ts";
+import { type Held, holdAfterMessage, type Sender } from "../support/keyring/hold.ts";
+import { ACCOUNT, KeyringBox } from "../support/keyring/keyring_box.ts";
 
 /** What happens to the daemon, and how it comes back. */
 interface Fault {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { KeyringBox } from "../support/keyring.ts";
-import { SilentPrompter } from "../support/silent_prompter.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
+import { SilentPrompter } from "../support/keyring/silent_prompter.ts";
 
 const DAILY = ["rotate", "--force", "--if-older-than", "90d", "--json"];
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { endAfterEach, rotateOften } from "../support/durability.ts";
-import { WALLETS } from "../support/wallets/wallet.ts";
-import { WalletBox } from "../support/wallets/wallet_box.ts";
+import { endAfterEach, rotateOften } from "../support/keyring/durability.ts";
+import { WALLETS } from "../support/keyring/wallets/wallet.ts";
+import { WalletBox } from "../support/keyring/wallets/wallet_box.ts";
 
 // `deno task durability 300` ends them three hundred times.
 for (const [at, name] of WALLETS.entries()) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { KeyringBox } from "../support/keyring.ts";
-import { assertNowhere, spellings } from "../support/leaks.ts";
-import { pause } from "../support/pause.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
+import { assertNowhere, spellings } from "../support/leaks/leaks.ts";
+import { pause } from "../support/timing/pause.ts";
 
 Deno.test("init keeps 88 characters of base64 in the real keyring and nothing of it elsewhere", async () => {
   await using box = await KeyringBox.start();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { removeDatabase } from "../support/backing_up.ts";
-import { KeyringBox } from "../support/keyring.ts";
+import { removeDatabase } from "../support/store/backing_up.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
 
 for (const there of [true, false]) {
   const where = there ? "over the installation" : "on a machine without its database";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { assertNowhere, spellings } from "../support/leaks.ts";
-import { ACCOUNT, KeyringBox } from "../support/keyring.ts";
+import { assertNowhere, spellings } from "../support/leaks/leaks.ts";
+import { ACCOUNT, KeyringBox } from "../support/keyring/keyring_box.ts";
 
 function settings(box: KeyringBox): string[] {
   const sqlite = new DatabaseSync(box.database);

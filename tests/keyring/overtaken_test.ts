@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { holdAfterMessage } from "../support/hold.ts";
-import { KeyringBox } from "../support/keyring.ts";
+import { holdAfterMessage } from "../support/keyring/hold.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
 
 /** How many messages it takes to read one item. */
 const ONE_READ = 3;

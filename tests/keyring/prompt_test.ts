@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { REKEY } from "../support/box.ts";
-import { KeyringBox } from "../support/keyring.ts";
-import { SilentPrompter } from "../support/silent_prompter.ts";
+import { REKEY } from "../support/process/box.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
+import { SilentPrompter } from "../support/keyring/silent_prompter.ts";
 
 Deno.test("a keyring that waits for somebody to unlock it is waited for as long as was said", async () => {
   await using box = await KeyringBox.start();

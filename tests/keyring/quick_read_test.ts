@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ACCEPTED, FakeBus, message, type Script, writeAll } from "../support/fake_bus.ts";
-import { KeyringBox } from "../support/keyring.ts";
-import { traceRun } from "../support/trace.ts";
+import { ACCEPTED, FakeBus, message, type Script, writeAll } from "../support/keyring/fake_bus.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
+import { traceRun } from "../support/process/trace.ts";
 
 /** A cache folder in which no addon can be: a file is in its place. */
 function noAddon(box: KeyringBox): Record<string, string> {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { SignJWT } from "jose";
-import { asLine, AWKWARD_TEXTS } from "../support/awkward_texts.ts";
-import { KeyringBox } from "../support/keyring.ts";
-import { WALLETS } from "../support/wallets/wallet.ts";
-import { WalletBox } from "../support/wallets/wallet_box.ts";
+import { asLine, AWKWARD_TEXTS } from "../support/attacks/awkward_texts.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
+import { WALLETS } from "../support/keyring/wallets/wallet.ts";
+import { WalletBox } from "../support/keyring/wallets/wallet_box.ts";
 
 function signed(text: string): Promise<string> {
   return new SignJWT({ sub: "old" }).setProtectedHeader({ alg: "HS256" }).setExpirationTime("1h")

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { REKEY } from "../support/box.ts";
-import { KeyringBox } from "../support/keyring.ts";
-import { pause } from "../support/pause.ts";
-import { childrenOf } from "../support/running.ts";
-import { Serving } from "../support/serving.ts";
+import { REKEY } from "../support/process/box.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
+import { pause } from "../support/timing/pause.ts";
+import { childrenOf } from "../support/process/running.ts";
+import { Serving } from "../support/http/serving.ts";
 
 const code = async (response: Response) => (await response.json()).code;
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { KeyringBox } from "../support/keyring.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
 
 Deno.test("stats counts verifications, retrievals by place, fallbacks and rotations", async () => {
   await using box = await KeyringBox.start();

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { COMMANDS } from "../../scripts/touches/commands.ts";
 import type { Row } from "../../scripts/touches/row.ts";
 import { ROWS } from "../../scripts/touches/table.ts";
-import { Box } from "../support/box.ts";
-import { KeyringBox } from "../support/keyring.ts";
-import type { Touch } from "../support/trace.ts";
-import { everyCommand } from "../support/touching.ts";
+import { Box } from "../support/process/box.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
+import type { Touch } from "../support/process/trace.ts";
+import { everyCommand } from "../support/process/touching.ts";
 
 const HOW: Record<Touch["how"], Row["how"] | undefined> = {
   looked: undefined,

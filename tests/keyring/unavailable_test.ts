@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { KeyringBox } from "../support/keyring.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
 
 type Fault = [name: string, code: string, provoke: (box: KeyringBox) => void | Promise<void>];
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { WALLETS } from "../support/wallets/wallet.ts";
-import { WalletBox } from "../support/wallets/wallet_box.ts";
+import { WALLETS } from "../support/keyring/wallets/wallet.ts";
+import { WalletBox } from "../support/keyring/wallets/wallet_box.ts";
 
 for (const name of WALLETS) {
   Deno.test(`${name}: a wallet of the tests keeps what it has through its lock, its end and its bus's end`, async () => {

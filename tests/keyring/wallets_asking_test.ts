@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { ACCOUNT } from "../support/keyring.ts";
-import { Desk } from "../support/wallets/desk.ts";
-import { questionsDuring } from "../support/wallets/questions.ts";
-import { WalletBox } from "../support/wallets/wallet_box.ts";
+import { ACCOUNT } from "../support/keyring/keyring_box.ts";
+import { Desk } from "../support/keyring/wallets/desk.ts";
+import { questionsDuring } from "../support/keyring/wallets/questions.ts";
+import { WalletBox } from "../support/keyring/wallets/wallet_box.ts";
 
 Deno.test("keepassxc asks before each access, and no one answers: one question, exit 4 in time, nothing is left", async () => {
   await using box = await WalletBox.start("keepassxc", { confirming: true });

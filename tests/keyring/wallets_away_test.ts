@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type WalletName, WALLETS } from "../support/wallets/wallet.ts";
-import { WalletBox } from "../support/wallets/wallet_box.ts";
+import { type WalletName, WALLETS } from "../support/keyring/wallets/wallet.ts";
+import { WalletBox } from "../support/keyring/wallets/wallet_box.ts";
 
 /** What a hint must name, so that it is of use to who has this provider. */
 const NAMED: Record<WalletName, RegExp> = {

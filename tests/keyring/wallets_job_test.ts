@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ACCOUNT } from "../support/keyring.ts";
-import { WALLETS } from "../support/wallets/wallet.ts";
-import { WalletBox } from "../support/wallets/wallet_box.ts";
-import { Serving } from "../support/serving.ts";
+import { ACCOUNT } from "../support/keyring/keyring_box.ts";
+import { WALLETS } from "../support/keyring/wallets/wallet.ts";
+import { WalletBox } from "../support/keyring/wallets/wallet_box.ts";
+import { Serving } from "../support/http/serving.ts";
 
 for (const name of WALLETS) {
   Deno.test(`${name}: a secret's life, from init to destroy`, async () => {

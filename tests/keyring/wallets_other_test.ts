@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { pause } from "../support/pause.ts";
-import { WalletBox } from "../support/wallets/wallet_box.ts";
+import { pause } from "../support/timing/pause.ts";
+import { WalletBox } from "../support/keyring/wallets/wallet_box.ts";
 
 for (const [wallet, title] of [["keepassxc", "KeePassXC"], ["kwallet", "KWallet"]] as const) {
   Deno.test(`${wallet} is stopped, and the bus starts gnome-keyring: exit 4 says so, and there is no second secret`, async () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { Serving } from "../support/serving.ts";
-import { until } from "../support/pause.ts";
-import { WALLETS } from "../support/wallets/wallet.ts";
-import { WalletBox } from "../support/wallets/wallet_box.ts";
+import { Serving } from "../support/http/serving.ts";
+import { until } from "../support/timing/pause.ts";
+import { WALLETS } from "../support/keyring/wallets/wallet.ts";
+import { WalletBox } from "../support/keyring/wallets/wallet_box.ts";
 
 // 200 ms are the goal; a machine that is shared is slower. Without it an answer takes the keyring's three seconds.
 const SOON_MS = 1_500;

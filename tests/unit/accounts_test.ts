@@ -6,7 +6,7 @@ import { hashPassword, verifyPassword } from "../../src/auth/passwords.ts";
 import { Throttle } from "../../src/auth/throttle.ts";
 import { type ErrorCode, isRekeyError } from "../../src/core/errors.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
-import { type TestEnvironment, testEnvironment } from "../support/environment.ts";
+import { type TestEnvironment, testEnvironment } from "../support/store/environment.ts";
 
 const PASSWORD = "correct horse";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { archiveFiles, debianFiles, type System } from "../../scripts/package/contents.ts";
 import { zipped } from "../../scripts/package/zip.ts";
-import { installed, unless } from "../support/faults.ts";
+import { installed, unless } from "../support/faults/faults.ts";
 
 const INGREDIENTS = {
   binary: Uint8Array.of(1, 2, 3),

@@ -5,7 +5,7 @@ import { SecretManager } from "../../src/secret/manager.ts";
 import { seal, unseal } from "../../src/store/sealing.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { listAudit } from "../../src/audit/reader.ts";
-import { testEnvironment } from "../support/environment.ts";
+import { testEnvironment } from "../support/store/environment.ts";
 
 Deno.test("every audit row carries a keyed hash over the one before it and its own columns", async () => {
   using environment = testEnvironment();

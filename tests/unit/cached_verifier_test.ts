@@ -6,8 +6,8 @@ import type { VerifyPolicy } from "../../src/auth/verifier.ts";
 import { type ErrorCode, isRekeyError } from "../../src/core/errors.ts";
 import { LiveSecrets } from "../../src/secret/live_secrets.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
-import { claims, signer } from "../support/jwt_attacks/row.ts";
-import { testEnvironment } from "../support/environment.ts";
+import { claims, signer } from "../support/attacks/jwt_attacks/row.ts";
+import { testEnvironment } from "../support/store/environment.ts";
 
 async function makeAll(most?: { entries: number; characters: number }) {
   const environment = testEnvironment();

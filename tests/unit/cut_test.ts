@@ -9,7 +9,7 @@ import {
   PAYLOAD,
   pe,
   type Sample,
-} from "../support/executables.ts";
+} from "../support/executables/samples.ts";
 
 const SAMPLES: readonly (readonly [name: string, sample: Sample])[] = [
   ["ELF", elf()],

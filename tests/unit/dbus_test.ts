@@ -7,7 +7,7 @@ import {
   messageLength,
 } from "../../src/keyring/dbus_message.ts";
 import { BusError, Reader, Writer } from "../../src/keyring/dbus_wire.ts";
-import { message } from "../support/fake_bus.ts";
+import { message } from "../support/keyring/fake_bus.ts";
 
 const PATHS = fc.array(fc.stringMatching(/^(\/[A-Za-z0-9_]{1,8}){1,3}$/), { maxLength: 4 });
 // A text on the bus ends with a zero byte and has none inside.

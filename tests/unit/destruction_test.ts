@@ -7,7 +7,7 @@ import { LiveSecrets } from "../../src/secret/live_secrets.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { HERE } from "../../src/system/here.ts";
 import type { Moves } from "../../src/system/moves.ts";
-import { type TestEnvironment, testEnvironment } from "../support/environment.ts";
+import { type TestEnvironment, testEnvironment } from "../support/store/environment.ts";
 
 /** A system where files stay that are open. */
 function holding(remove: (path: string) => void): Disposable {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FleetFollower, type FollowerOptions } from "../../src/fleet/follower.ts";
 import { aheadOf, SharedFreshness } from "../../src/fleet/freshness.ts";
-import { pause } from "../support/pause.ts";
+import { pause } from "../support/timing/pause.ts";
 
 function followerOf(installation: FollowerOptions["installation"]) {
   return new FleetFollower({

@@ -4,8 +4,8 @@ import { AuthManager } from "../../src/auth/manager.ts";
 import { asRefusal } from "../../src/core/errors.ts";
 import { LiveSecrets } from "../../src/secret/live_secrets.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
-import { testEnvironment } from "../support/environment.ts";
-import { type Attack, attacksOn } from "../support/jwt_attacks.ts";
+import { testEnvironment } from "../support/store/environment.ts";
+import { type Attack, attacksOn } from "../support/attacks/jwt_attacks.ts";
 
 /** What `verify` says of a token. */
 async function codeOf(verify: () => Promise<unknown>): Promise<string> {

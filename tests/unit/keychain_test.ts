@@ -12,7 +12,7 @@ import {
 import { KeyringStore } from "../../src/keyring/keyring_store.ts";
 import { remedyOn } from "../../src/keyring/system_hints.ts";
 import { keyringWays, timeoutOf } from "../../src/keyring/ways.ts";
-import { FakeKeyring } from "../support/fake_keyring.ts";
+import { FakeKeyring } from "../support/keyring/fake_keyring.ts";
 
 /** Keychain Services with a keychain in some state: of its bits the first one says that it is unlocked. */
 const telling = (state: number, status = 0): AskState => (answer) => (answer[0] = state, status);

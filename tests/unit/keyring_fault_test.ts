@@ -6,8 +6,8 @@ import { AuthManager } from "../../src/auth/manager.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import type { MirrorChoice } from "../../src/store/installation.ts";
-import { type TestEnvironment, testEnvironment } from "../support/environment.ts";
-import { FakeKeyring, type Fault } from "../support/fake_keyring.ts";
+import { type TestEnvironment, testEnvironment } from "../support/store/environment.ts";
+import { FakeKeyring, type Fault } from "../support/keyring/fake_keyring.ts";
 
 const ACCOUNT = "agiworkforce.jwt_secret";
 const FAULTS: Fault[] = ["fail", "hang", "drop write", "fail after"];

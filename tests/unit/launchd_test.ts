@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { launchdJob } from "../../src/cli/schedule/launchd.ts";
 import type { Plan } from "../../src/cli/schedule/plan.ts";
-import { installed, unless } from "../support/faults.ts";
-import { readPlist } from "../support/plist.ts";
+import { installed, unless } from "../support/faults/faults.ts";
+import { readPlist } from "../support/commands/plist.ts";
 
 // launchd takes a text as it is: nothing in it is for a shell.
 const AWKWARD = `a <b> & "c" 'd' ]]> $HOME \\ %s é 鍵 🔑`;

@@ -3,7 +3,7 @@ import { isRekeyError } from "../../src/core/errors.ts";
 import { LiveSecrets } from "../../src/secret/live_secrets.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { Installation } from "../../src/store/installation.ts";
-import { testEnvironment } from "../support/environment.ts";
+import { testEnvironment } from "../support/store/environment.ts";
 
 /** A manager and what a server sees beside it, on connections of their own. */
 async function beside() {

@@ -4,8 +4,8 @@ import { Throttle } from "../../src/auth/throttle.ts";
 import { Users } from "../../src/auth/users.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
-import { testEnvironment } from "../support/environment.ts";
-import { areApart } from "../support/timing.ts";
+import { testEnvironment } from "../support/store/environment.ts";
+import { areApart } from "../support/timing/rank_score.ts";
 
 // By chance alone, nine times are all shorter, or all longer, than nine others once in 24,310 times.
 const ATTEMPTS = 9;

@@ -5,7 +5,7 @@ import { ROTATION_STEPS, type RotationStep } from "../../src/secret/rotation.ts"
 import { AuthManager } from "../../src/auth/manager.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { takeLock } from "../../src/store/lock.ts";
-import { testEnvironment } from "../support/environment.ts";
+import { testEnvironment } from "../support/store/environment.ts";
 
 const DATABASE = { store: "database", alg: "HS512", keyForm: "text" } as const;
 

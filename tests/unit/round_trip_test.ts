@@ -7,7 +7,7 @@ import { sameText, storable, utf8 } from "../../src/core/utf8.ts";
 import type { Kek } from "../../src/store/kek.ts";
 import { seal, unseal } from "../../src/store/sealing.ts";
 import { openEnvelope, sealEnvelope } from "../../src/backup/envelope.ts";
-import { AWKWARD_TEXTS } from "../support/awkward_texts.ts";
+import { AWKWARD_TEXTS } from "../support/attacks/awkward_texts.ts";
 
 const KEK: Kek = {
   id: "a".repeat(16),

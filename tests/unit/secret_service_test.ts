@@ -8,7 +8,7 @@ import {
   message,
   type Script,
   writeAll,
-} from "../support/fake_bus.ts";
+} from "../support/keyring/fake_bus.ts";
 
 const LINUX = Deno.build.os === "linux";
 const ITEM = { service: "a", account: "b" };

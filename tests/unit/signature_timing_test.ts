@@ -7,8 +7,8 @@ import { Secret } from "../../src/core/secret.ts";
 import type { Installation } from "../../src/store/installation.ts";
 import { STANDARD_POLICY } from "../../src/store/token_policy.ts";
 import type { Version } from "../../src/store/versions.ts";
-import { claims, signer } from "../support/jwt_attacks/row.ts";
-import { rankScore, SUSPICIOUS } from "../support/timing.ts";
+import { claims, signer } from "../support/attacks/jwt_attacks/row.ts";
+import { rankScore, SUSPICIOUS } from "../support/timing/rank_score.ts";
 
 Deno.test("the rank score sees a small shift, also on a machine that is slower at times, and none where there is none", () => {
   const block = (shift: number, slower: number) =>

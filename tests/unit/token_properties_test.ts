@@ -6,9 +6,9 @@ import { isRekeyError } from "../../src/core/errors.ts";
 import { LiveSecrets } from "../../src/secret/live_secrets.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { ALGORITHMS } from "../../src/store/installation.ts";
-import { testEnvironment } from "../support/environment.ts";
-import { claims, signer } from "../support/jwt_attacks/row.ts";
-import { fuzzFigures, fuzzTokens } from "../support/token_fuzz.ts";
+import { testEnvironment } from "../support/store/environment.ts";
+import { claims, signer } from "../support/attacks/jwt_attacks/row.ts";
+import { fuzzFigures, fuzzTokens } from "../support/attacks/token_fuzz.ts";
 
 /** Every text that differs from a token in one bit of one character. */
 function* spellings(token: string): Iterable<string> {

@@ -7,8 +7,8 @@ import { ROTATION_STEPS } from "../../src/secret/rotation.ts";
 import { isAtRisk, unsaved } from "../../src/secret/unsaved.ts";
 import { warningsOfRisk } from "../../src/secret/warnings.ts";
 import type { MirrorChoice } from "../../src/store/installation.ts";
-import { testEnvironment } from "../support/environment.ts";
-import { ForgetfulKeyring } from "../support/forgetful_keyring.ts";
+import { testEnvironment } from "../support/store/environment.ts";
+import { ForgetfulKeyring } from "../support/keyring/forgetful_keyring.ts";
 
 const ACCOUNT = "agiworkforce.jwt_secret";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type ErrorCode, isRekeyError } from "../../src/core/errors.ts";
 import { readInputText } from "../../src/files/input_files.ts";
 import { newKek } from "../../src/store/kek.ts";
-import { Box } from "../support/box.ts";
+import { Box } from "../support/process/box.ts";
 
 const KEY = Buffer.alloc(32, 7).toString("base64");
 

@@ -2,8 +2,8 @@ import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { finder, spellings } from "../support/leaks.ts";
-import { Watch } from "../support/watch.ts";
+import { finder, spellings } from "../support/leaks/leaks.ts";
+import { Watch } from "../support/leaks/watch.ts";
 
 /** One watch over one made-up secret; answers what it reports. */
 async function hunt(leak: (secret: Buffer, home: string, watch: Watch) => void | Promise<void>) {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { explainFiles } from "../../src/files/file_errors.ts";
 import { whenFree } from "../../src/system/windows/moves.ts";
-import { Box } from "../support/box.ts";
+import { Box } from "../support/process/box.ts";
 
 const refusal = (code: string) => Object.assign(new Error(code), { code });
 

@@ -5,8 +5,8 @@ import { type Descriptor, descriptorIn, sidIn } from "../../src/system/windows/d
 import { judged } from "../../src/system/windows/judgement.ts";
 import { WindowsPrivacy } from "../../src/system/windows/privacy.ts";
 import { unsafeFolderOf } from "../../src/system/windows/path_ownership.ts";
-import { Box } from "../support/box.ts";
-import { allowed, FakeSecurity, ofProfile, RIGHTS, SIDS } from "../support/windows_security.ts";
+import { Box } from "../support/process/box.ts";
+import { allowed, FakeSecurity, ofProfile, RIGHTS, SIDS } from "../support/windows/security.ts";
 
 // As <winnt.h> lays it out: a header, the owner, and a list of five entries.
 const BYTES = Uint8Array.fromHex([

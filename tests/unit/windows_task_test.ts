@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Plan } from "../../src/cli/schedule/plan.ts";
 import { windowsTask } from "../../src/cli/schedule/windows.ts";
-import { installed, unless } from "../support/faults.ts";
+import { installed, unless } from "../support/faults/faults.ts";
 
 const AWKWARD = `a <b> & "c" \\ ü😀 ]]> %PATH%`;
 

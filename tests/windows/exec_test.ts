@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { WindowsBox } from "../support/windows/box.ts";
-import { Running } from "../support/running.ts";
+import { Running } from "../support/process/running.ts";
 import { onWindows, WITHOUT_CONSOLE } from "../support/windows/tests.ts";
 
 /** A script that says which version it has, and starts another program, whose end it waits for. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { connect } from "node:tls";
-import { installed, unless } from "../support/faults.ts";
-import { pause } from "../support/pause.ts";
-import { Serving } from "../support/serving.ts";
+import { installed, unless } from "../support/faults/faults.ts";
+import { pause } from "../support/timing/pause.ts";
+import { Serving } from "../support/http/serving.ts";
 import { onWindows } from "../support/windows/tests.ts";
 import type { WindowsBox } from "../support/windows/box.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { logIn, PASSWORD } from "../support/logging_in.ts";
-import { Serving } from "../support/serving.ts";
+import { logIn, PASSWORD } from "../support/http/logging_in.ts";
+import { Serving } from "../support/http/serving.ts";
 import { onWindows, WITHOUT_CONSOLE } from "../support/windows/tests.ts";
 
 onWindows("serve answers 204, and 401 after a rotation; users log in", async (box) => {

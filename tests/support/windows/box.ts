@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { Box, type Ended, type RunOptions, temporary } from "../box.ts";
+import { Box, type Ended, type RunOptions, temporary } from "../process/box.ts";
 import { bootWindows, USER, WINE, WINE_ENV } from "./image.ts";
 import type { Machine } from "./machine.ts";
 

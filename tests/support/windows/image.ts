@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { CAN_MOUNT, installed, unless } from "../faults.ts";
+import { CAN_MOUNT, installed, unless } from "../faults/faults.ts";
 import { ARCHIVE_KEYS, must, unpackDebian } from "./debian.ts";
 import { Machine, type Shared } from "./machine.ts";
 

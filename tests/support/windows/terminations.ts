@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { temporary } from "../box.ts";
-import { pause } from "../pause.ts";
+import { temporary } from "../process/box.ts";
+import { pause } from "../timing/pause.ts";
 import type { WindowsBox } from "./box.ts";
 
 /** Where a rotation stood when it was ended. */

@@ -1,4 +1,4 @@
-import { installed, unless } from "../faults.ts";
+import { installed, unless } from "../faults/faults.ts";
 import { WindowsBox } from "./box.ts";
 import { withoutWindows } from "./image.ts";
 

@@ -1,0 +1,222 @@
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { ACCOUNT, KeyringBox } from "../keyring/keyring_box.ts";
+import { type Box, REKEY } from "../process/box.ts";
+
+/** Where a killed rotation was found to have stood. */
+export type Phase = "before begin" | "begin to commit" | "after commit" | "done";
+
+/** What a series of kills came to. */
+export interface CrashReport {
+  kills: number;
+  /** Rotations that ended before their kill. */
+  survived: number;
+  phases: Record<Phase, number>;
+}
+
+/** System calls that leave something behind: each of them is a moment to be killed at. */
+const CALLS = "pwrite64,fsync,fdatasync,ftruncate,sendmsg";
+
+// About as many of them as a rotation makes: the last ones empty the write-ahead log.
+const CALLS_OF_ROTATION = 150;
+
+/**
+ * Kills `rekey rotate` again and again with SIGKILL, in turn right before its n-th system call (for every
+ * n if the kills suffice, else from the first to the last in steps) and at a random time, and checks after each
+ * kill that the machine has exactly one secret, that the next command works, and which tokens verify.
+ */
+export async function killRotations(
+  box: Box,
+  kills: number,
+  random = Math.random,
+): Promise<CrashReport> {
+  const report: CrashReport = {
+    kills: 0,
+    survived: 0,
+    phases: { "before begin": 0, "begin to commit": 0, "after commit": 0, "done": 0 },
+  };
+  let machine = { version: (await box.json("status")).version, token: await box.token() };
+  const length = await durationOfRotation(box);
+  machine = { version: machine.version + 1, token: await box.token() };
+  const step = Math.ceil(CALLS_OF_ROTATION / (kills / 2));
+  for (let call = 1; report.kills < kills;) {
+    const { killed, stderr } = report.kills % 2 === 0
+      ? await killAtCall(box, call)
+      : await killAtTime(box, length * (0.4 + 0.7 * random()));
+    if (report.kills % 2 === 0) call = killed ? call + step : 1;
+    if (killed) report.kills++;
+    else report.survived++;
+    const phase = phaseOf(box, machine.version);
+    report.phases[phase]++;
+    // A keyring that fails after the commit leaves something to the next command, and a warning.
+    const isDone = phase === "done" || (phase === "after commit" && stderr.includes("warning"));
+    assert.ok(killed || isDone, `a rotation that exited 0 must have happened: ${phase}, ${stderr}`);
+    machine = await checkMachine(box, machine.version, machine.token);
+  }
+  return report;
+}
+
+/** How a command ended that was to be killed, and what it said. */
+interface Killed {
+  readonly killed: boolean;
+  readonly stderr: string;
+}
+
+async function killAtCall(
+  box: Box,
+  call: number,
+  args = ["rotate", "--force"],
+): Promise<Killed> {
+  const inject = `inject=${CALLS}:signal=SIGKILL:when=${call}`;
+  const flags = ["-f", "-qq", "-e", `trace=${CALLS}`, "-e", inject, "-o", "/dev/null"];
+  const { code, stderr } = await box.exec("/usr/bin/strace", [
+    ...flags,
+    REKEY,
+    ...args,
+  ]);
+  return wasKilled(code, stderr);
+}
+
+/**
+ * Kills `rekey destroy` right before its n-th system call, for every n, and checks that the next command
+ * finishes it or that nothing was lost.
+ *
+ * @returns how many calls it was killed at.
+ */
+export async function killDestructions(box: Box): Promise<number> {
+  for (let call = 1;; call++) {
+    const { kid } = await box.json("init");
+    const { killed } = await killAtCall(box, call, ["destroy", "--force"]);
+    const after = await box.json("init");
+    assert.equal(after.version, 1);
+    assert.equal((await box.json("verify", await box.token())).kid, after.kid);
+    if (!killed) {
+      assert.notEqual(after.kid, kid);
+      return call - 1;
+    }
+  }
+}
+
+/**
+ * Kills `rekey store move` to the other location right before its n-th system call, for every
+ * `stride`-th n and both ways, and checks that every token stays valid and that the value is in one place only.
+ *
+ * @returns how many kills there were.
+ */
+export async function killMoves(box: KeyringBox, stride: number): Promise<number> {
+  const token = await box.token();
+  let kills = 0;
+  for (const to of ["database", "keyring"]) {
+    for (let call = 1, killed = true; killed; call += stride) {
+      ({ killed } = await killAtCall(box, call, ["store", "move", to]));
+      kills += Number(killed);
+      // The next command finishes or undoes.
+      const { location, kid } = await box.json("status");
+      if (!killed) assert.equal(location, to);
+      assert.equal((await box.json("verify", token)).kid, kid);
+      await checkPlaces(box, kid, location);
+      // Back, so that the next kill meets the same situation.
+      if (location === to && killed) {
+        await box.json("store", "move", to === "keyring" ? "database" : "keyring");
+      }
+    }
+  }
+  return kills;
+}
+
+/**
+ * Kills `rekey restore --force` of a backup with version 1 on a machine with version 2 right before its n-th
+ * system call, for every `stride`-th n, and checks that the machine has one of the two, whole.
+ *
+ * @returns how many kills there were.
+ */
+export async function killRestorations(box: KeyringBox, stride: number): Promise<number> {
+  const { kid: older } = await box.json("status");
+  const backup = join(box.home, "backup.db");
+  const identity = join(box.home, "identity");
+  await box.exec("age-keygen", ["-o", identity]);
+  const recipient = (await box.exec("age-keygen", ["-y", identity])).stdout.trim();
+  await box.run(["backup", backup, "--with-secret", "--recipient", recipient]);
+  const restore = ["restore", backup, "--force", "--identity-file", identity];
+  const { kid: newer } = await box.json("rotate", "--force");
+  let kills = 0;
+  for (let call = 1, current = newer;; call += stride) {
+    const { killed } = await killAtCall(box, call, restore);
+    const { kid, location } = await box.json("status");
+    assert.ok(killed ? kid === older || kid === current : kid === older, "one of the two");
+    assert.equal((await box.json("verify", await box.token())).kid, kid);
+    await checkPlaces(box, kid, location);
+    assert.equal((await box.json("audit", "verify")).valid, true);
+    if (!killed) return kills;
+    kills++;
+    if (kid === older) current = (await box.json("rotate", "--force")).kid;
+  }
+}
+
+async function durationOfRotation(box: Box): Promise<number> {
+  const start = performance.now();
+  await box.run(["rotate", "--force"]);
+  return (performance.now() - start) / 1000;
+}
+
+async function killAtTime(box: Box, seconds: number): Promise<Killed> {
+  const args = ["--signal=KILL", seconds.toFixed(4), REKEY, "rotate", "--force"];
+  const { code, stderr } = await box.exec("/usr/bin/timeout", args);
+  return wasKilled(code, stderr);
+}
+
+// Any other end than these two is a failure of its own.
+function wasKilled(code: number, stderr: string): Killed {
+  assert.ok(code === 0 || code === 137, `the command ended with ${code}: ${stderr}`);
+  return { killed: code === 137, stderr };
+}
+
+function phaseOf(box: Box, before: number): Phase {
+  const sqlite = new DatabaseSync(box.database);
+  const rows = sqlite.prepare("SELECT version, state, synced FROM rekey_versions ORDER BY version")
+    .all();
+  const scrub = sqlite.prepare("SELECT 1 FROM rekey_meta WHERE key = 'scrub_pending'").get();
+  sqlite.close();
+  if (rows.some(({ state }) => state === "pending")) return "begin to commit";
+  const current = rows.find(({ state }) => state === "current");
+  if (current?.version === before) return "before begin";
+  return scrub !== undefined || rows.some(({ synced }) => synced === 0) ? "after commit" : "done";
+}
+
+/** Checks a machine after a kill; answers its version and a token of it. */
+async function checkMachine(box: Box, before: number, oldToken: string) {
+  // The next command, whatever it is, finishes or undoes; its own token must verify.
+  const verdict = await box.json("verify", oldToken);
+  const { version, kid } = await box.json("status");
+  assert.equal(
+    verdict.valid,
+    version === before,
+    "the old token verifies just when it is not rotated",
+  );
+  if (!verdict.valid) assert.equal(verdict.code, "retired_kid");
+  const token = await box.token();
+  const fresh = await box.json("verify", token);
+  assert.deepEqual([fresh.valid, fresh.kid], [true, kid]);
+  await checkPlaces(box, kid);
+  return { version, token };
+}
+
+async function checkPlaces(box: Box, kid: string, location?: string): Promise<void> {
+  const sqlite = new DatabaseSync(box.database);
+  const states = sqlite.prepare("SELECT state FROM rekey_versions WHERE state <> 'retired'").all();
+  const rows = sqlite.prepare("SELECT key FROM settings").all().map(({ key }) => key);
+  sqlite.close();
+  assert.deepEqual(states.map(({ state }) => state), ["current"]);
+  if (!(box instanceof KeyringBox)) return assert.deepEqual(rows, ["jwt_secret"]);
+  if (location === "database") {
+    assert.deepEqual(await box.accounts(), []);
+    return assert.deepEqual(rows, ["jwt_secret"]);
+  }
+  assert.deepEqual(rows, []);
+  assert.deepEqual(await box.accounts(), [ACCOUNT]);
+  const value = await box.lookup() ?? "";
+  const published = createHmac("sha256", value).update("rekey kid v1").digest("base64url");
+  assert.equal(published.slice(0, 16), kid);
+}

@@ -1,0 +1,120 @@
+import { type Box, REKEY } from "./box.ts";
+import { pause } from "../timing/pause.ts";
+
+/** How {@linkcode Running.start} is called differently when asked. */
+export interface RunningOptions {
+  readonly env?: Record<string, string>;
+  /** Flags of `rekey exec`. */
+  readonly flags?: readonly string[];
+  /** What is started as rekey, with what comes before its arguments. */
+  readonly rekey?: readonly string[];
+  /** Stays in the terminal of whoever runs the tests, if there is one; else it has none, as under systemd. */
+  readonly inSession?: true;
+}
+
+/** A program of a box that goes on, under `rekey exec`. */
+export class Running implements AsyncDisposable {
+  stdout = "";
+  stderr = "";
+  readonly #reading: Promise<unknown>;
+  #status: Deno.CommandStatus | undefined;
+
+  private constructor(private readonly box: Box, readonly process: Deno.ChildProcess) {
+    this.#reading = Promise.all([
+      read(process.stdout, (text) => this.stdout += text),
+      read(process.stderr, (text) => this.stderr += text),
+      process.status.then((status) => this.#status = status),
+    ]);
+  }
+
+  /** Starts it, and answers once it has said `ready`. */
+  static async start(box: Box, program: string[], options: RunningOptions = {}): Promise<Running> {
+    const line = [...options.rekey ?? [REKEY], "exec", ...options.flags ?? [], "--", ...program];
+    const running = new Running(
+      box,
+      new Deno.Command(options.inSession ? line[0]! : "/usr/bin/setsid", {
+        args: options.inSession ? line.slice(1) : line,
+        cwd: box.home,
+        clearEnv: true,
+        env: {
+          PATH: "/usr/bin:/bin",
+          HOME: box.home,
+          ...box.watch?.env,
+          ...box.env,
+          ...options.env,
+        },
+        stdin: "null",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn(),
+    );
+    await running.until(() => running.stdout.includes("ready"));
+    return running;
+  }
+
+  /** Of rekey, or of the program that it has become. */
+  get id(): number {
+    return this.process.pid;
+  }
+
+  /** The processes that it has started, those that have ended and were not taken note of among them. */
+  children(): number[] {
+    return childrenOf(this.id);
+  }
+
+  /** Waits until something is so. @throws when it ends before, or after a while. */
+  async until(isSo: () => boolean, milliseconds = 20_000): Promise<void> {
+    for (const end = Date.now() + milliseconds; !isSo();) {
+      if (this.#status !== undefined || Date.now() > end) {
+        const how = this.#status === undefined ? "running" : JSON.stringify(this.#status);
+        throw new Error(`rekey exec (${how}): ${this.stdout}${this.stderr}`);
+      }
+      await pause(5);
+    }
+  }
+
+  /** How it ended, once it has and everything that it wrote is read. */
+  async ended(): Promise<Deno.CommandStatus> {
+    await this.#reading;
+    // The program is handed the secret, and may print it; rekey never does.
+    this.box.watch?.ended(new Uint8Array(), new TextEncoder().encode(this.stderr));
+    return this.#status!;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#status === undefined) {
+      for (const id of [...this.children(), this.id]) Deno.kill(id, "SIGKILL");
+    }
+    await this.ended();
+  }
+}
+
+/** Every process of the machine. */
+function processes(): { id: number; parent: number }[] {
+  const ids = [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter(Boolean);
+  return ids.flatMap((id) => {
+    try {
+      const [, parent] = Deno.readTextFileSync(`/proc/${id}/stat`).replace(/^.*\) /s, "").split(
+        " ",
+      );
+      return [{ id, parent: Number(parent) }];
+    } catch {
+      // It has ended since.
+      return [];
+    }
+  });
+}
+
+/** Ids of a process's children. */
+export function childrenOf(pid: number): number[] {
+  return processes().filter(({ parent }) => parent === pid).map(({ id }) => id);
+}
+
+/** Whether there is such a process, be it one that has ended and was not taken note of. */
+export function isThere(id: number): boolean {
+  return processes().some((process) => process.id === id);
+}
+
+async function read(stream: ReadableStream<Uint8Array>, take: (text: string) => void) {
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) take(text);
+}

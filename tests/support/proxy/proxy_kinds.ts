@@ -1,0 +1,198 @@
+/** The proxies of docs/proxies.md, configured as it says there, with this machine's ports. */
+import type { Box } from "../process/box.ts";
+import { adapted, documented, Proxy } from "./proxies.ts";
+
+/** Where the two behind a proxy are. */
+export interface Addresses {
+  /** A host and port, or the path of a socket. */
+  readonly rekey: string;
+  readonly upstream: string;
+}
+
+/** A proxy with a configuration. */
+export interface Kind {
+  readonly name: string;
+  readonly unix?: true;
+  /** What it answers while rekey does not. */
+  readonly down: number;
+  start(box: Box, addresses: Addresses): Promise<Proxy>;
+}
+
+type Six = [string, string, string, string, string, string];
+type Eight = [...Six, string, string];
+
+const [
+  NGINX,
+  NGINX_UNIX,
+  NGINX_COOKIE_MAP,
+  NGINX_COOKIE,
+  NGINX_PREFLIGHT_MAP,
+  NGINX_PREFLIGHT,
+  NGINX_QUERY_MAPS,
+  NGINX_QUERY,
+] = documented("nginx") as Eight;
+const [
+  CADDY,
+  CADDY_COOKIE,
+  CADDY_PREFLIGHT,
+  CADDY_LOG,
+  CADDY_QUERY,
+  CADDY_QUERY_AFTER,
+] = documented("caddyfile") as Six;
+
+function nginx(
+  text: string,
+  { rekey, upstream }: Addresses,
+  box: Box,
+  user?: string,
+): Promise<Proxy> {
+  const server = rekey.startsWith("/")
+    ? { "unix:/run/rekey/rekey.sock": `unix:${rekey}` }
+    : { "server 127.0.0.1:8700;": `server ${rekey};` };
+  return Proxy.nginx(box, (port) =>
+    adapted(text, {
+      "listen 80;": `listen 127.0.0.1:${port};`,
+      "http://127.0.0.1:3000": `http://${upstream}`,
+      ...server,
+    }), user);
+}
+
+function caddy(
+  text: string,
+  { rekey, upstream }: Addresses,
+  box: Box,
+  global?: string,
+): Promise<Proxy> {
+  return Proxy.caddy(box, (port) =>
+    adapted(text, {
+      "app.example.com {": `http://app.example.com:${port} {`,
+      "127.0.0.1:8700": rekey.startsWith("/") ? `unix/${rekey}` : rekey,
+      "127.0.0.1:3000": upstream,
+    }), global);
+}
+
+const OVER_UNIX = NGINX.replace(/^upstream rekey \{.*?^\}\n/ms, NGINX_UNIX);
+
+/** Those that are told of a token by its header. */
+export const KINDS: Kind[] = [
+  {
+    name: "nginx",
+    down: 500,
+    start: (box, addresses) => nginx(NGINX, addresses, box),
+  },
+  {
+    name: "nginx over a Unix socket",
+    unix: true,
+    down: 500,
+    start: (box, addresses) => nginx(OVER_UNIX, addresses, box),
+  },
+  { name: "Caddy", down: 502, start: (box, addresses) => caddy(CADDY, addresses, box) },
+  {
+    name: "Caddy over a Unix socket",
+    unix: true,
+    down: 502,
+    start: (box, addresses) => caddy(CADDY, addresses, box),
+  },
+];
+
+/** Those that are told of a token by a cookie. */
+export const COOKIE_KINDS: Kind[] = [
+  {
+    name: "nginx",
+    down: 500,
+    start: (box, addresses) => {
+      const server = adapted(NGINX, { "internal;": `internal;\n${NGINX_COOKIE}` });
+      return nginx(NGINX_COOKIE_MAP + server, addresses, box);
+    },
+  },
+  {
+    name: "Caddy",
+    down: 502,
+    start: (box, addresses) => {
+      const site = adapted(CADDY, { "forward_auth ": `${CADDY_COOKIE}forward_auth ` });
+      return caddy(site, addresses, box);
+    },
+  },
+];
+
+/** Those that take uploads: also with nginx's limit where only the application's location has it. */
+export const UPLOAD_KINDS: Kind[] = [...KINDS, {
+  name: "nginx with a limit of the location's own",
+  down: 500,
+  start: (box, addresses) => {
+    const limit = "client_max_body_size 100m;";
+    const text = adapted(NGINX, { [limit]: "", "location / {": `location / {\n${limit}` });
+    return nginx(text, addresses, box);
+  },
+}];
+
+/** Those that ask for a scope. */
+export const SCOPE_KINDS: Kind[] = [
+  {
+    name: "nginx",
+    down: 500,
+    start: (box, addresses) => {
+      const asks = { "http://rekey/auth;": "http://rekey/auth?scope=admin;" };
+      return nginx(adapted(NGINX, asks), addresses, box);
+    },
+  },
+  {
+    name: "Caddy",
+    down: 502,
+    start: (box, addresses) =>
+      caddy(adapted(CADDY, { "uri /auth?": "uri /auth?scope=admin" }), addresses, box),
+  },
+];
+
+/** Those that let preflights through. */
+export const PREFLIGHT_KINDS: Kind[] = [
+  {
+    name: "nginx",
+    down: 500,
+    start: (box, addresses) => {
+      const server = adapted(NGINX, { "internal;": `${NGINX_PREFLIGHT}\ninternal;` });
+      return nginx(NGINX_PREFLIGHT_MAP + server, addresses, box);
+    },
+  },
+  {
+    name: "Caddy",
+    down: 502,
+    start: (box, addresses) =>
+      caddy(adapted(CADDY, { "\thandle {": `${CADDY_PREFLIGHT}\thandle {` }), addresses, box),
+  },
+];
+
+/** Those that are told of a token by the query of a WebSocket; nginx writes `access.log` into the box. */
+export const QUERY_KINDS: Kind[] = [
+  {
+    name: "nginx",
+    down: 500,
+    start: (box, addresses) => {
+      const server = adapted(NGINX, { "location = /login": `${NGINX_QUERY}\nlocation = /login` });
+      const logs = { "/var/log/nginx/": `${box.home}/` };
+      return nginx(adapted(NGINX_QUERY_MAPS + server, logs), addresses, box);
+    },
+  },
+  {
+    name: "Caddy",
+    down: 502,
+    start: (box, addresses) => {
+      const site = adapted(CADDY, {
+        "app.example.com {": `app.example.com {\n${CADDY_LOG}`,
+        "forward_auth ": `${CADDY_QUERY}forward_auth `,
+        "\t\t\treverse_proxy 127": `${CADDY_QUERY_AFTER}\t\t\treverse_proxy 127`,
+      });
+      return caddy(site, addresses, box, CADDY_LOG);
+    },
+  },
+];
+
+/** nginx whose workers are of another user than rekey, and share a group with its socket. */
+export function nginxAs(user: string): Kind {
+  return {
+    name: `nginx as ${user}`,
+    unix: true,
+    down: 500,
+    start: (box, addresses) => nginx(OVER_UNIX, addresses, box, user),
+  };
+}

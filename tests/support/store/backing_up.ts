@@ -1,0 +1,38 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Box } from "../process/box.ts";
+
+export const PASSPHRASE = "three ravens and an open window";
+
+export const WITH_PASSPHRASE = ["--passphrase-file", "passphrase"];
+
+/** A secret with a token of it, and where its backup is to be. */
+export async function prepared(): Promise<{ box: Box; token: string; backup: string }> {
+  const box = new Box();
+  await box.run(["init", "--store", "database"]);
+  Deno.writeTextFileSync(join(box.home, "passphrase"), `${PASSPHRASE}\n`);
+  return { box, token: await box.token(), backup: join(box.home, "backup.db") };
+}
+
+/** Loses the database. */
+export function removeDatabase(box: Box): void {
+  for (const end of ["", "-wal", "-shm"]) {
+    try {
+      Deno.removeSync(box.database + end);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}
+
+/** Changes a database behind rekey. */
+export function change(path: string, sql: string): void {
+  const sqlite = new DatabaseSync(path);
+  sqlite.exec(sql);
+  sqlite.close();
+}
+
+/** Files that something unfinished has left. */
+export function leftovers(box: Box): string[] {
+  return [...box.files().keys()].filter((path) => /\/\.(rekey-restore|\w+\.db\.)/.test(path));
+}

@@ -1,0 +1,26 @@
+import { Buffer } from "node:buffer";
+import { DatabaseSync } from "node:sqlite";
+import { compactDecrypt } from "jose";
+import type { Box } from "../process/box.ts";
+
+/** A row of the `settings` table. */
+export interface SettingsRow {
+  readonly value: string;
+  readonly encrypted: number;
+}
+
+/**
+ * Opens the sealed secret as somebody would who has the database, the key file and a JOSE library, but
+ * no rekey.
+ */
+export async function openSealed(box: Box): Promise<{ value: string; row: SettingsRow }> {
+  const sqlite = new DatabaseSync(box.database);
+  const row = sqlite.prepare("SELECT value, encrypted FROM settings WHERE key = 'jwt_secret'")
+    .get();
+  sqlite.close();
+  const keyFile = [...box.files().entries()].find(([path]) => path.endsWith(".kek"));
+  if (row === undefined || keyFile === undefined) throw new Error("No sealed secret");
+  const kek = Buffer.from(new TextDecoder().decode(keyFile[1]).trim(), "base64url");
+  const { plaintext } = await compactDecrypt(String(row.value), new Uint8Array(kek));
+  return { value: new TextDecoder().decode(plaintext), row: row as unknown as SettingsRow };
+}
