@@ -20,7 +20,7 @@ const MOST: CacheLimits = { entries: 10_000, characters: 8 * 2 ** 20 };
 /** Longer ones are verified anew each time. */
 const LONGEST_REMEMBERED = 4_096;
 
-interface Entry {
+interface RememberedToken {
   readonly verified: Verified;
   /** The one that its header names, and whether it is its version's own. */
   readonly algorithm: Algorithm;
@@ -38,7 +38,7 @@ interface Entry {
  * An entry is found by the whole token: a shortened or hashed key could hand one caller the claims of another.
  */
 export class CachedVerifier {
-  readonly #entries: LruCache<Entry>;
+  readonly #entries: LruCache<RememberedToken>;
   #generation = "";
 
   constructor(private readonly live: LiveSecrets, most = MOST) {
@@ -82,7 +82,7 @@ export class CachedVerifier {
   }
 
   #checkAgain(
-    entry: Entry,
+    entry: RememberedToken,
     { origin }: Version,
     asked: VerifyPolicy | undefined,
     { installation, policy, change }: View,

@@ -15,7 +15,7 @@ import type { Claimant, ClaimPolicy } from "./claims.ts";
 import { refuseClaims } from "./verifier.ts";
 
 /** A secret, and how the application uses it. */
-export interface Use {
+export interface SecretUsage {
   readonly secret: Secret;
   readonly keyForm: KeyForm;
   readonly encoding: Encoding;
@@ -35,7 +35,7 @@ export interface UseOptions {
  *
  * @throws {RekeyError} `usage` when it is plainly no secret, or something else is said of it than it says itself.
  */
-export function saidUse({ reading, doubt }: Source, said: UseOptions): Use {
+export function saidUse({ reading, doubt }: Source, said: UseOptions): SecretUsage {
   if (doubt !== undefined) throw doubt;
   return useOf(reading, said.encoding ?? reading.encoding ?? "text", algorithmOf(reading, said));
 }
@@ -53,7 +53,7 @@ export function provenUse(
   token: string,
   policy: ClaimPolicy,
   now: number,
-): Use {
+): SecretUsage {
   const { header, payload, signed, signature } = parseJws(token);
   const wanted = algorithmOf(source.reading, said);
   const alg = ALGORITHMS.find((one) => one === header.alg && one === (wanted ?? one));
@@ -79,7 +79,7 @@ function mustBeLive(claimant: Claimant, policy: ClaimPolicy, now: number): void 
   }
 }
 
-function* everyUse({ reading, others }: Source, { encoding }: UseOptions): Generator<Use> {
+function* everyUse({ reading, others }: Source, { encoding }: UseOptions): Generator<SecretUsage> {
   for (const one of [reading, ...others]) {
     const fixed = encoding ?? one.encoding;
     for (const tried of fixed === undefined ? ENCODINGS : [fixed]) {
@@ -93,7 +93,7 @@ function* everyUse({ reading, others }: Source, { encoding }: UseOptions): Gener
 }
 
 // Decoders of many languages forgive what is no base64, and applications have such secrets without knowing.
-function* forgivingUse(reading: Reading): Generator<Use> {
+function* forgivingUse(reading: Reading): Generator<SecretUsage> {
   const text = forgivingBase64(reading.text);
   const use = text === undefined
     ? undefined
@@ -101,7 +101,11 @@ function* forgivingUse(reading: Reading): Generator<Use> {
   if (use !== undefined) yield use;
 }
 
-function useOf({ text, kid }: Reading, encoding: Encoding, alg: Algorithm | undefined): Use {
+function useOf(
+  { text, kid }: Reading,
+  encoding: Encoding,
+  alg: Algorithm | undefined,
+): SecretUsage {
   return { ...importedText(text, encoding), encoding, alg, kid };
 }
 

@@ -15,10 +15,10 @@ import { type JsonObject, type ParsedJws, parseJws } from "./jws.ts";
 import { Sessions } from "./sessions.ts";
 import { isSignedWith } from "./signature.ts";
 
-type Asked = { readonly [Name in keyof ClaimPolicy]?: ClaimPolicy[Name] | undefined };
+type RequestedClaims = { readonly [Name in keyof ClaimPolicy]?: ClaimPolicy[Name] | undefined };
 
 /** What a token must be, to be accepted; what is not asked for is as the app's own policy has it. */
-export interface VerifyPolicy extends Asked {
+export interface VerifyPolicy extends RequestedClaims {
   /** Default: that of the version that signed it. The token never decides (RFC 8725 §3.1). */
   readonly algorithm?: Algorithm | undefined;
   /** Whether the app's own policy does not count. */

@@ -9,7 +9,7 @@ import type { Installation, StoreChoice } from "../store/installation.ts";
 import { locationForNew } from "../store/location.ts";
 import type { Version } from "../store/versions.ts";
 import { type KeyFacts, LOST_KEK, settleKeys } from "./keys.ts";
-import { findValues, type Found, newerInKeyring } from "./values.ts";
+import { findValues, type FoundValue, newerInKeyring } from "./values.ts";
 
 /** What {@linkcode makeUsable} goes by. */
 export interface UsableOptions extends KeyFacts {
@@ -22,7 +22,7 @@ export interface Usable {
    * `newer`: the keyring held a newer version than the backup; `etcd`: machines share it, and etcd says which it is;
    * `new`: one is still to be made.
    */
-  readonly secretFrom: Found["from"] | "newer" | "etcd" | "new";
+  readonly secretFrom: FoundValue["from"] | "newer" | "etcd" | "new";
   /** Versions whose grace window has ended, since it cannot be known whether it goes on. */
   readonly lost: Version[];
   /** Whether the secret is to be moved to the keyring, once the database is in place. */
@@ -122,7 +122,7 @@ function leave({ database, meta }: Installation, store: StoreChoice): void {
   });
 }
 
-function sourceOf(found: Found[], current: Version): Found["from"] | "new" {
+function sourceOf(found: FoundValue[], current: Version): FoundValue["from"] | "new" {
   return found.find(({ row }) => row.version === current.version)?.from ?? "new";
 }
 
@@ -149,13 +149,13 @@ function sensible(staged: Installation): Version {
  * Whether a version still verifies. Of a grace window the backup cannot tell: it may have been revoked since.
  * The keyring can, and the database that is to be replaced.
  */
-function stays({ row, from }: Found, live: Installation | undefined, clone: boolean): boolean {
+function stays({ row, from }: FoundValue, live: Installation | undefined, clone: boolean): boolean {
   return row.state === "current" || clone || from === "keyring" ||
     live?.versions.byKid(row.kid)?.state === "previous";
 }
 
 /** Seals what is to live in the database under the KEK of now. */
-async function place(staged: Installation, found: Found[], clone: boolean): Promise<void> {
+async function place(staged: Installation, found: FoundValue[], clone: boolean): Promise<void> {
   const { database, sealed, versions } = staged;
   sealed.dropAll();
   // What was going on in the keyring when the backup was made is over; what it holds now may not be saved yet.

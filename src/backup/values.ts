@@ -7,7 +7,7 @@ import type { Version } from "../store/versions.ts";
 import type { Contents } from "./envelope.ts";
 
 /** A version with its value, and where the value was found. */
-export interface Found {
+export interface FoundValue {
   readonly row: Version;
   readonly secret: Secret;
   /** `mirror`: sealed in the backup, and the keyring, where it lives, could not be asked. */
@@ -23,11 +23,11 @@ export interface Found {
 export async function findValues(
   staged: Installation,
   contents: Contents | undefined,
-): Promise<{ found: Found[]; lacking: Map<number, RekeyError> }> {
+): Promise<{ found: FoundValue[]; lacking: Map<number, RekeyError> }> {
   const now = staged.now();
   const current = staged.versions.current();
   const previous = staged.versions.previous().filter(({ grace_until }) => (grace_until ?? 0) > now);
-  const found: Found[] = [];
+  const found: FoundValue[] = [];
   const lacking = new Map<number, RekeyError>();
   for (const row of current === undefined ? [] : [current, ...previous]) {
     const one = await findValue(staged, row, contents);
@@ -41,7 +41,7 @@ async function findValue(
   staged: Installation,
   row: Version,
   contents: Contents | undefined,
-): Promise<Omit<Found, "row"> | RekeyError> {
+): Promise<Omit<FoundValue, "row"> | RekeyError> {
   const sealed = await attempt(() => staged.sealed.read(sealedSlot(row)));
   const kept = row.location === "keyring" || sealed instanceof RekeyError || sealed === null
     ? await attempt(() => inKeyring(staged, row))

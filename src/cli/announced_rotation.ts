@@ -4,7 +4,7 @@ import type { SecretManager } from "../secret/manager.ts";
 import type { Version } from "../store/versions.ts";
 import type { Context } from "./context.ts";
 import type { RotationNotices } from "./rotation_notices.ts";
-import { Interruption } from "./wait.ts";
+import { Interruption } from "./interruption.ts";
 
 /**
  * Announces a rotation, waits, and makes it. Whatever keeps it from being made takes the announcement back.

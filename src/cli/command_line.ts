@@ -20,7 +20,7 @@ const AFTER_END_MS = 1_000;
  * Runs a command line of the operator's, for a bounded time: what takes longer is ended. It has no stdin, and its errors
  * go to stderr.
  *
- * @param start starts it, in the surroundings that it is to have.
+ * @param start starts it, in the environment that it is to have.
  * @returns how it failed, in words; `undefined` when it ended with status 0.
  */
 export async function runLine(

@@ -17,13 +17,13 @@ import {
 } from "../store/installation.ts";
 import type { KekSources } from "../store/kek_sources.ts";
 import {
-  type AddonSurroundings,
+  type AddonContext,
   type KeyringAddon,
   loadKeyringAddon,
 } from "../keyring/keyring_addon.ts";
 import { KeyringStore } from "../keyring/keyring_store.ts";
 import type { SessionPlaces } from "../keyring/saving.ts";
-import { keyringWays, timeoutOf } from "../keyring/ways.ts";
+import { keyringPlatform, timeoutOf } from "../keyring/platform.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { etcdFrom, etcdSettingsNamed } from "./etcd_settings.ts";
 import type { Output } from "./output.ts";
@@ -87,8 +87,8 @@ export function environmentFrom(
   const folders = foldersFor(app, around, dataDir === undefined ? undefined : resolve(dataDir));
   // A bus that is looked for in the wrong place is none, and then a secret would be made without it.
   if (variable("DBUS_SESSION_BUS_ADDRESS") === undefined) pathVariable("XDG_RUNTIME_DIR");
-  const ways = keyringWays(HERE.os, () => sessionPlaces(folders));
-  const load = loadAddon ?? (() => loadKeyringAddon(addonSurroundings(folders)));
+  const ways = keyringPlatform(HERE.os, () => sessionPlaces(folders));
+  const load = loadAddon ?? (() => loadKeyringAddon(addonContext(folders)));
   // Whoever has another way to the addon has it for a reason.
   const isUsual = loadAddon === undefined;
   let user: string | undefined;
@@ -123,7 +123,7 @@ export function environmentFrom(
 }
 
 /** What the keyring's addon needs to be told. */
-export function addonSurroundings({ cache }: Folders): AddonSurroundings {
+export function addonContext({ cache }: Folders): AddonContext {
   const address = variable("DBUS_SESSION_BUS_ADDRESS");
   return { cacheFolder: cache, bus: { address, runtimeFolder: variable("XDG_RUNTIME_DIR") } };
 }
@@ -132,7 +132,7 @@ export function addonSurroundings({ cache }: Folders): AddonSurroundings {
 function sessionPlaces(folders: Folders): SessionPlaces {
   const home = homeFolder();
   const dataHome = variable("XDG_DATA_HOME") ?? (home && join(home, ".local/share"));
-  return { ...addonSurroundings(folders).bus, dataHome };
+  return { ...addonContext(folders).bus, dataHome };
 }
 
 /** An environment variable; an empty one counts as not set. */

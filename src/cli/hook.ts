@@ -4,7 +4,7 @@ import { runLine } from "./command_line.ts";
 import { withCallersUmask } from "./umask.ts";
 
 /** What a hook is told, as variables `REKEY_ROTATION_…`: names and times, nothing secret. */
-export type Facts = Readonly<Record<string, string | number | null>>;
+export type HookFacts = Readonly<Record<string, string | number | null>>;
 
 /** How long a hook may take, in milliseconds. */
 const LONGEST_MS = 300_000;
@@ -20,11 +20,11 @@ const LONGEST_MS = 300_000;
 export async function runHook(
   flag: "--before" | "--after",
   commandLine: string,
-  facts: Facts,
+  facts: HookFacts,
   globals: Readonly<Record<string, string>>,
 ): Promise<void> {
   const failure = await runLine(
-    HERE.processes.shellAside(commandLine),
+    HERE.processes.shellToStderr(commandLine),
     { env: { ...globals, ...variables(facts) }, limitMs: LONGEST_MS, take: toStderr },
     (command) => withCallersUmask(() => command.spawn()),
   );
@@ -38,7 +38,7 @@ function toStderr(piece: Uint8Array): void {
   for (let rest = piece; rest.length > 0;) rest = rest.subarray(Deno.stderr.writeSync(rest));
 }
 
-function variables(facts: Facts): Record<string, string> {
+function variables(facts: HookFacts): Record<string, string> {
   return Object.fromEntries(
     Object.entries(facts).map(([name, value]) =>
       [`REKEY_ROTATION_${name.toUpperCase()}`, String(value ?? "")] as const

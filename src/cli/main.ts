@@ -65,9 +65,9 @@ function refusalFor(error: unknown): RekeyError {
   });
 }
 
-type Program = ReturnType<typeof makeProgram>;
+type CommandProgram = ReturnType<typeof makeProgram>;
 
-function descendants(program: Program): Program[] {
+function descendants(program: CommandProgram): CommandProgram[] {
   return program.commands.flatMap((command) => [command, ...descendants(command)]);
 }
 
@@ -104,7 +104,7 @@ function outputFor(options: { json?: boolean; quiet?: boolean; color: boolean })
  *
  * @param command the one whose help says more.
  */
-function usageError({ code, message }: CommanderError, command: Program): RekeyError {
+function usageError({ code, message }: CommanderError, command: CommandProgram): RekeyError {
   const suggestion = /\(Did you mean [^)]*\?\)/.exec(message)?.[0];
   const usage = (text: string) =>
     new RekeyError("usage", [text, suggestion].filter(Boolean).join(" "), {
@@ -166,6 +166,6 @@ function numbers(message: string): string {
   return wanted === undefined ? "" : `: ${given}, where ${wanted} can be taken`;
 }
 
-function lineOf(command: Program): string {
+function lineOf(command: CommandProgram): string {
   return command.parent === null ? command.name() : `${lineOf(command.parent)} ${command.name()}`;
 }

@@ -1,4 +1,4 @@
-import { isAlarm, type Notice, textOf, titleOf } from "./notice_text.ts";
+import { isAlarm, type Notice, noticeText, noticeTitle } from "./notice_text.ts";
 
 /** What a post is made of. */
 export interface Post {
@@ -35,7 +35,7 @@ const FORMATS: Readonly<Record<NoticeFormatName, NoticeFormat>> = {
   },
   // Slack's incoming webhooks, which Rocket.Chat and others imitate.
   slack: {
-    post: (notice) => json({ text: escaped(textOf(notice)) }),
+    post: (notice) => json({ text: escaped(noticeText(notice)) }),
     matches: ({ hostname, pathname }) =>
       /^hooks\.slack(-gov)?\.com$/.test(hostname) ||
       (isDiscord(hostname) && pathname.endsWith("/slack")),
@@ -43,7 +43,7 @@ const FORMATS: Readonly<Record<NoticeFormatName, NoticeFormat>> = {
   },
   // On a host of its own: an identifier of 26 characters is how its addresses end.
   mattermost: {
-    post: (notice) => json({ text: literal(textOf(notice)) }),
+    post: (notice) => json({ text: literal(noticeText(notice)) }),
     matches: ({ pathname }) => /\/hooks\/[a-z0-9]{26}$/.test(pathname),
     secretAddress: true,
   },
@@ -60,24 +60,24 @@ const FORMATS: Readonly<Record<NoticeFormatName, NoticeFormat>> = {
     // A reason must call no one.
     post: (notice) =>
       json({
-        content: cut(literal(textOf(notice)), DISCORD_CHARACTERS),
+        content: cut(literal(noticeText(notice)), DISCORD_CHARACTERS),
         allowed_mentions: { parse: [] },
       }),
     matches: ({ hostname, pathname }) => isDiscord(hostname) && !pathname.endsWith("/slack"),
     secretAddress: true,
   },
   "google-chat": {
-    post: (notice) => json({ text: textOf(notice) }),
+    post: (notice) => json({ text: noticeText(notice) }),
     matches: ({ hostname }) => hostname === "chat.googleapis.com",
     secretAddress: true,
   },
   // The text itself is the body. Headers are ASCII.
   ntfy: {
     post: (notice) => ({
-      body: textOf(notice),
+      body: noticeText(notice),
       headers: {
         "content-type": "text/plain; charset=utf-8",
-        title: titleOf(notice).replace(/[^ -~]/g, "?"),
+        title: noticeTitle(notice).replace(/[^ -~]/g, "?"),
         priority: isAlarm(notice) ? "high" : "default",
       },
     }),
@@ -128,7 +128,7 @@ function cut(text: string, characters: number): string {
 }
 
 function cardOf(notice: Notice) {
-  const [title, ...rest] = textOf(notice).split("\n");
+  const [title, ...rest] = noticeText(notice).split("\n");
   const block = (text: string) => ({ type: "TextBlock", text: literal(text), wrap: true });
   return {
     type: "message",

@@ -1,5 +1,5 @@
 import { rfc3339 } from "../core/clock.ts";
-import type { Facts } from "./hook.ts";
+import type { HookFacts } from "./hook.ts";
 
 /** The kinds of notices. */
 export type NoticeType =
@@ -14,11 +14,11 @@ export interface Notice {
   readonly type: NoticeType;
   /** RFC 3339. */
   readonly timestamp: string;
-  readonly data: Facts;
+  readonly data: HookFacts;
 }
 
 /** A notice of now. */
-export function noticeOf(type: NoticeType, data: Facts): Notice {
+export function noticeOf(type: NoticeType, data: HookFacts): Notice {
   return { type, timestamp: rfc3339(Date.now()), data };
 }
 
@@ -28,7 +28,7 @@ export function isAlarm({ type }: Notice): boolean {
 }
 
 /** One line that says what has happened. */
-export function titleOf({ type, data }: Notice): string {
+export function noticeTitle({ type, data }: Notice): string {
   const secret = `the JWT secret of ${data.app} on ${data.host}`;
   switch (type) {
     case "rotation.completed":
@@ -47,10 +47,10 @@ export function titleOf({ type, data }: Notice): string {
 }
 
 /** The same with the other facts, a line each. */
-export function textOf(notice: Notice): string {
+export function noticeText(notice: Notice): string {
   const { data } = notice;
   const lines = [
-    titleOf(notice),
+    noticeTitle(notice),
     data.version === null ? null : `Version ${data.version} (kid ${data.kid}), in ${data.location}`,
     endOf(data),
     data.error === undefined ? null : `Why: ${data.error}`,
@@ -60,7 +60,7 @@ export function textOf(notice: Notice): string {
   return lines.filter((line) => line !== null).join("\n");
 }
 
-function endOf({ previous_version, grace_until }: Facts): string | null {
+function endOf({ previous_version, grace_until }: HookFacts): string | null {
   if (previous_version === undefined || previous_version === null) return null;
   return grace_until === null
     ? `Version ${previous_version} no longer verifies: all sessions have ended`

@@ -14,7 +14,7 @@ export interface OutputOptions {
 }
 
 /** Where text goes; the real one is {@linkcode systemStreams}. */
-export interface Streams {
+export interface OutputStreams {
   stdout(text: string): void;
   stderr(text: string): void;
   /** How wide the terminal is that stdout goes to; `undefined` when it goes elsewhere. */
@@ -40,7 +40,7 @@ export class ProgramEnded extends Error {
 
 /** Renders results, remarks and errors. */
 export class Output {
-  constructor(readonly options: OutputOptions, private readonly streams: Streams) {}
+  constructor(readonly options: OutputOptions, private readonly streams: OutputStreams) {}
 
   /** The command's result: `object` with `--json`, else the lines for people. */
   result(object: Record<string, unknown>, human: readonly string[]): void {
@@ -49,7 +49,7 @@ export class Output {
   }
 
   /** The command's result when stdout carries something else, such as a backup: on stderr. */
-  aside(object: Record<string, unknown>, human: readonly string[]): void {
+  resultToStderr(object: Record<string, unknown>, human: readonly string[]): void {
     if (this.options.json) this.streams.stderr(`${JSON.stringify(object)}\n`);
     else human.forEach((line) => this.remark(line));
   }
@@ -116,7 +116,7 @@ function printableLines(text: string): string {
 }
 
 /** The process's own streams. A reader that has gone away ends the program as it ends others. */
-export const systemStreams: Streams = {
+export const systemStreams: OutputStreams = {
   stdout: (text) => writeAll(Deno.stdout, text),
   stderr: (text) => writeAll(Deno.stderr, text),
   get columns() {
@@ -125,7 +125,7 @@ export const systemStreams: Streams = {
 };
 
 /** The same for a server, which goes on when nobody listens to it. */
-export const lenientStreams: Streams = {
+export const lenientStreams: OutputStreams = {
   stdout: (text) => tryToWrite(Deno.stdout, text),
   stderr: (text) => tryToWrite(Deno.stderr, text),
 };

@@ -6,7 +6,7 @@ import { asRefusal, asRefusalOrBug, RekeyError } from "../core/errors.ts";
 import type { Changed } from "../secret/rotation.ts";
 import type { Version } from "../store/versions.ts";
 import type { Context, GlobalOptions } from "./context.ts";
-import { type Facts, runHook } from "./hook.ts";
+import { type HookFacts, runHook } from "./hook.ts";
 import { noticeOf, type NoticeType } from "./notice_text.ts";
 import { type Receivers, Webhook } from "./webhook.ts";
 
@@ -22,7 +22,7 @@ export interface NoticeFlags extends Receivers {
 // What the rotation needs cannot be reached.
 const BLOCKED = /^(keyring|kek|etcd)_|^fleet_stale$/;
 
-function reasonOf({ code, message, hint }: RekeyError): Facts {
+function reasonOf({ code, message, hint }: RekeyError): HookFacts {
   return { code, error: message, hint: hint ?? null };
 }
 
@@ -81,7 +81,7 @@ export class RotationNotices {
     await this.#post("rotation.completed", facts);
   }
 
-  #facts({ version, kid, location }: Version): Facts {
+  #facts({ version, kid, location }: Version): HookFacts {
     const app = this.context.secrets.environment.app.name;
     return { app, version, kid, location, reason: this.flags.reason ?? null };
   }
@@ -126,7 +126,7 @@ export class RotationNotices {
   }
 
   // Of a database that cannot be opened nothing is known.
-  async #knownFacts(): Promise<Facts> {
+  async #knownFacts(): Promise<HookFacts> {
     try {
       return this.#facts((await this.context.secrets.open()).version);
     } catch {
@@ -136,7 +136,7 @@ export class RotationNotices {
     }
   }
 
-  async #post(type: NoticeType, facts: Facts): Promise<void> {
+  async #post(type: NoticeType, facts: HookFacts): Promise<void> {
     const notice = noticeOf(type, { ...facts, host: hostname() });
     await Promise.all(
       this.#webhooks.map((webhook) => this.#leniently(() => webhook.post(notice))),

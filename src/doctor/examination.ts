@@ -17,8 +17,8 @@ export interface Section {
   readonly findings: readonly Finding[] | NotUsed | undefined;
 }
 
-type Found = Finding[] | NotUsed | undefined;
-type Check = (context: OpenDoctorContext) => Found | Promise<Found>;
+type CheckResult = Finding[] | NotUsed | undefined;
+type Check = (context: OpenDoctorContext) => CheckResult | Promise<CheckResult>;
 
 const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ["database", databaseCheck],
@@ -59,7 +59,7 @@ export async function examine(context: DoctorContext): Promise<Section[]> {
 }
 
 // A database can be damaged in ways that only a look at its rows shows.
-async function examined(check: Check, context: OpenDoctorContext): Promise<Found> {
+async function examined(check: Check, context: OpenDoctorContext): Promise<CheckResult> {
   try {
     return await check(context);
   } catch (error) {

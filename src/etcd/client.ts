@@ -4,11 +4,11 @@ import { errorOf, noEtcd, unanswered, unavailable, wantsLogin } from "./errors.t
 import type { EtcdSettings } from "./settings.ts";
 import {
   type Condition,
+  type KeyRange,
   type KeyValue,
   keyValues,
   type Operation,
   rangeOf,
-  type Reading,
 } from "./wire.ts";
 
 /** How long one member may take to answer, in milliseconds: then the next one is asked. */
@@ -58,7 +58,7 @@ export class EtcdClient {
   }
 
   /** A key, or all that begin with it. */
-  async range(key: string, which: Pick<Reading, "all"> = {}): Promise<KeyValue[]> {
+  async range(key: string, which: Pick<KeyRange, "all"> = {}): Promise<KeyValue[]> {
     return keyValues(await this.#call("kv/range", rangeOf(key, which)));
   }
 

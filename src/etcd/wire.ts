@@ -18,7 +18,7 @@ export type Operation = Readonly<Record<string, unknown>>;
 export type Condition = Readonly<Record<string, unknown>>;
 
 /** Which keys are read. */
-export interface Reading {
+export interface KeyRange {
   /** All that begin with the one that is named, and not that one alone. */
   readonly all?: boolean;
   /** The first so many that were written after a revision, in the order in which they were. */
@@ -26,12 +26,12 @@ export interface Reading {
 }
 
 /** Reads a key, or several. */
-export function read(key: string, which: Reading = {}): Operation {
+export function read(key: string, which: KeyRange = {}): Operation {
   return { request_range: rangeOf(key, which) };
 }
 
 /** The body of a range request. */
-export function rangeOf(key: string, { all = false, after }: Reading) {
+export function rangeOf(key: string, { all = false, after }: KeyRange) {
   return {
     key: encoded(key),
     ...all ? { range_end: encoded(endOf(key)) } : {},

@@ -1,5 +1,5 @@
 import { HERE } from "../system/here.ts";
-import type { Facts } from "../system/privacy.ts";
+import type { FileFacts } from "../system/privacy.ts";
 
 /** A file that other users can read. */
 export interface Exposure {
@@ -26,7 +26,7 @@ export function exposureOf(path: string): Exposure | undefined {
   return { shown, fix, mayFix, isReadOnly: HERE.privacy.isReadOnly(path) };
 }
 
-function factsOf(path: string): Facts | undefined {
+function factsOf(path: string): FileFacts | undefined {
   try {
     const info = Deno.statSync(path);
     return info.isFile ? info : undefined;

@@ -5,7 +5,7 @@ import type { Version } from "../store/versions.ts";
 import { findShared, takeOver } from "./catch_up.ts";
 import { sealedHere } from "./replica.ts";
 import { shareEnded } from "./revocations.ts";
-import type { Known, Snapshot } from "./snapshot.ts";
+import type { KnownFleet, Snapshot } from "./snapshot.ts";
 import { type FleetState, MOST_RETIRED, type SharedVersion } from "./state.ts";
 
 /** What a change of the shared state begins with. */
@@ -52,7 +52,7 @@ function lostThere(installation: Installation, { values }: Snapshot): Map<string
  */
 export function localState(
   installation: Installation,
-  { id, change }: Pick<Known, "id" | "change">,
+  { id, change }: Pick<KnownFleet, "id" | "change">,
   there?: FleetState,
 ): FleetState {
   const { versions, algorithm, keyForm, policy, environment } = installation;

@@ -16,7 +16,7 @@ import { takeOverEnded } from "./revocations.ts";
 import {
   digestOf,
   keysOf,
-  type Known,
+  type KnownFleet,
   knownFleet,
   mustGoOn,
   readSnapshot,
@@ -62,14 +62,14 @@ async function goOn(installation: Installation, from: Position) {
 }
 
 /** What etcd holds, and what this machine knew before it was asked. */
-export interface Found {
-  readonly known: Known | undefined;
+export interface FoundState {
+  readonly known: KnownFleet | undefined;
   readonly own: Version | undefined;
   readonly snapshot: Snapshot | undefined;
 }
 
 /** Looks, and changes nothing. @throws {RekeyError} `etcd_…`, `kek_wrong`, `secret_damaged` or `fleet_foreign`. */
-export async function findShared(installation: Installation): Promise<Found> {
+export async function findShared(installation: Installation): Promise<FoundState> {
   // Before etcd is asked: another process may take over something newer meanwhile.
   const known = knownFleet(installation.meta);
   const own = installation.versions.current();
@@ -83,7 +83,7 @@ export async function findShared(installation: Installation): Promise<Found> {
  */
 export async function takeOver(
   installation: Installation,
-  { known, own, snapshot }: Found,
+  { known, own, snapshot }: FoundState,
 ): Promise<Snapshot> {
   mustGoOn(known, own, snapshot);
   if (snapshot === undefined) throw nothingThere();

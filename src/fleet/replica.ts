@@ -4,7 +4,7 @@ import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { writePolicy } from "../store/token_policy.ts";
 import { sealedSlot } from "../core/secret_store.ts";
-import { knownFleet, putBack, rememberFleet, type Snapshot } from "./snapshot.ts";
+import { fleetBehind, knownFleet, rememberFleet, type Snapshot } from "./snapshot.ts";
 import { type FleetState, rowOf, type SharedVersion, withoutExpired } from "./state.ts";
 
 const ORDER = { retired: 0, previous: 1, current: 2, pending: 3 };
@@ -82,7 +82,7 @@ export function countedHere(installation: Installation, state: FleetState): Shar
   const counted = withoutExpired(state, installation.now()).versions
     .filter((row) => !hasEnded(installation, row));
   if (counted.some((row) => row.state === "current")) return counted;
-  throw putBack();
+  throw fleetBehind();
 }
 
 /** Sealed values of this machine's versions, by kid. */

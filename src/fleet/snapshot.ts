@@ -10,7 +10,7 @@ import type { Version } from "../store/versions.ts";
 import { type FleetState, MOST_RETIRED, openState } from "./state.ts";
 
 /** What a machine has taken over last. */
-export interface Known {
+export interface KnownFleet {
   /** Of the fleet. */
   readonly id: string;
   readonly change: number;
@@ -35,11 +35,11 @@ export interface Snapshot {
  *
  * @throws {RekeyError} `database_damaged` when that cannot be read.
  */
-export function knownFleet(meta: Meta): Known | undefined {
+export function knownFleet(meta: Meta): KnownFleet | undefined {
   const text = meta.get("fleet");
   if (text === undefined) return undefined;
   try {
-    const known = JSON.parse(text) as Known;
+    const known = JSON.parse(text) as KnownFleet;
     if (typeof known.id === "string" && Number.isSafeInteger(known.change)) return known;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
@@ -54,7 +54,10 @@ export function rememberFleet(
   meta: Meta,
   { state, digest }: Pick<Snapshot, "state" | "digest">,
 ): void {
-  meta.set("fleet", JSON.stringify({ id: state.id, change: state.change, digest } satisfies Known));
+  meta.set(
+    "fleet",
+    JSON.stringify({ id: state.id, change: state.change, digest } satisfies KnownFleet),
+  );
 }
 
 /** Where an app's keys are. Those that machines watch are the only ones that begin with `state`. */
@@ -131,7 +134,7 @@ async function sound(
  * something older.
  */
 export function mustGoOn(
-  known: Known | undefined,
+  known: KnownFleet | undefined,
   own: Version | undefined,
   found: Found | undefined,
 ): void {
@@ -147,12 +150,16 @@ export function mustGoOn(
       },
     );
   }
-  if (state === undefined) throw putBack("nothing");
-  if (!goesOn(known, own, { state, digest: digest! })) throw putBack();
+  if (state === undefined) throw fleetBehind("nothing");
+  if (!goesOn(known, own, { state, digest: digest! })) throw fleetBehind();
 }
 
 /** Whether what etcd holds is what this machine knows, or came after it. */
-export function goesOn(known: Known, own: Version | undefined, { state, digest }: Found): boolean {
+export function goesOn(
+  known: KnownFleet,
+  own: Version | undefined,
+  { state, digest }: Found,
+): boolean {
   if (state.change === known.change) return digest === known.digest;
   return state.change > known.change && isListed(own, state);
 }
@@ -167,7 +174,9 @@ function isListed(own: Version | undefined, { versions, retired }: FleetState): 
 type Found = Pick<Snapshot, "state" | "digest">;
 
 /** What etcd holds is not what it was when this machine has looked last. */
-export function putBack(what = "not what this machine has seen, nor came after it"): RekeyError {
+export function fleetBehind(
+  what = "not what this machine has seen, nor came after it",
+): RekeyError {
   return new RekeyError("fleet_behind", `Cannot use what etcd holds: it is ${what}`, {
     hint:
       "Are REKEY_ETCD_ENDPOINTS and REKEY_ETCD_PREFIX those of the fleet? Was etcd restored from a backup? Then " +

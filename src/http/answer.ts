@@ -1,18 +1,18 @@
 // A handler may give the same answer many times; it is finished once.
 const FINISHED = Symbol("finished");
 
-type Answer = Response & { [FINISHED]?: true };
+type OwnResponse = Response & { [FINISHED]?: true };
 
 /** An answer without a body, which can be given again and again. */
 export function bodyless(status: number, headers: Record<string, string>): Response {
   const all = { ...headers, "cache-control": "no-store" };
-  const answer: Answer = new Response(null, { status, headers: all });
+  const answer: OwnResponse = new Response(null, { status, headers: all });
   answer[FINISHED] = true;
   return answer;
 }
 
 /** Gives an answer the headers that each one has. */
-export function finished(answer: Answer): Response {
+export function finished(answer: OwnResponse): Response {
   if (answer[FINISHED]) return answer;
   answer[FINISHED] = true;
   answer.headers.set("cache-control", "no-store");

@@ -2,7 +2,7 @@ import { RegExpRouter } from "../libraries/hono.ts";
 import { RekeyError } from "../core/errors.ts";
 import { andThen, type MaybeAsync, tryThen } from "../core/async.ts";
 import { finished, lastOfConnection } from "./answer.ts";
-import { asRefusal, bearerToken, challenge } from "./bearer.ts";
+import { bearerToken, challenge } from "./bearer.ts";
 import { discardBody } from "./body.ts";
 import { isChunked, refuseAmbiguous, refuseForeign, refuseMalformedHost } from "./guard.ts";
 import { HttpRefusal, problemResponse, statusAndCode } from "./problem.ts";
@@ -24,7 +24,10 @@ export interface Served {
 }
 
 /** Answers a request. @param address the peer's. */
-export type App = (request: Request, address: string | undefined) => MaybeAsync<Response>;
+export type RequestHandler = (
+  request: Request,
+  address: string | undefined,
+) => MaybeAsync<Response>;
 
 /**
  * The HTTP interface (design §8) as a function from a request to its answer, which is there at once when nothing has
@@ -36,7 +39,7 @@ export function makeApp(
   routes: readonly Route[],
   services: Services,
   onServed: (served: Served) => void,
-): App {
+): RequestHandler {
   const router = new RegExpRouter<Route>();
   for (const route of routes) {
     const { method, path } = route;
@@ -72,7 +75,7 @@ function answer(
   const chunked = isChunked(request);
   const finish = (response: Response, error?: unknown) =>
     andThen(discardBody(request), () => {
-      const { code } = error === undefined ? {} : statusAndCode(asRefusal(error));
+      const { code } = error === undefined ? {} : statusAndCode(error);
       onServed({
         route: route.path,
         method: METHODS.includes(request.method) ? request.method : "other",
@@ -119,12 +122,11 @@ function askForScope({ bearer }: Route, { request, verify }: Call): MaybeAsync<v
 
 function refusal(error: unknown): Response {
   const headers: Record<string, string> = {};
-  const problem = asRefusal(error);
-  if (statusAndCode(problem).status === 401) headers["www-authenticate"] = challenge(error);
+  if (statusAndCode(error).status === 401) headers["www-authenticate"] = challenge(error);
   if (error instanceof RekeyError && error.retryAfter !== undefined) {
     headers["retry-after"] = String(error.retryAfter);
   }
-  return problemResponse(problem, headers);
+  return problemResponse(error, headers);
 }
 
 function notAllowed({ method, path }: Route): Route {

@@ -3,7 +3,7 @@ import type { VerifyPolicy } from "../auth/verifier.ts";
 import { HttpRefusal } from "./problem.ts";
 
 /** What the query of `/auth` asks of a token, beyond being valid. */
-export interface Wanted {
+export interface TokenRequirements {
   readonly policy: VerifyPolicy;
   /** All of them are required. */
   readonly scopes: readonly string[];
@@ -25,7 +25,7 @@ const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
  * @returns `undefined` where nothing is asked for.
  * @throws {HttpRefusal} 400.
  */
-export function wantedBy(request: Request): Wanted | undefined {
+export function wantedBy(request: Request): TokenRequirements | undefined {
   const at = request.url.indexOf("?");
   if (at < 0) return undefined;
   const query = request.url.slice(at + 1).replace(/#.*$/s, "");

@@ -6,10 +6,15 @@ const REALM = `Bearer realm="rekey"`;
 // RFC 6750 §2.1; the scheme's case does not matter (RFC 9110 §11.1).
 const CREDENTIALS = /^bearer +([\w.~+/-]+=*)$/i;
 
-/** Whose credentials cannot be taken: none were given, or not one bearer token. */
-export class NoToken extends Error {
-  constructor(readonly given: boolean) {
-    super(given ? "Authorization is not one bearer token" : "No bearer token was given");
+/** Credentials that cannot be taken: none were given, or not one bearer token. */
+class NoToken extends RekeyError {
+  /** As {@linkcode challenge} describes it; `undefined` when no credentials were given. */
+  readonly description: string | undefined;
+
+  constructor(given: boolean) {
+    const why = given ? "authorization is not one bearer token" : "no bearer token was given";
+    super("malformed", `Cannot accept the request: ${why}`);
+    this.description = given ? "Authorization is not one bearer token" : undefined;
   }
 }
 
@@ -17,7 +22,7 @@ export class NoToken extends Error {
  * The token of a request (RFC 6750 §2.1). It is taken from `Authorization` only: a URL ends up in logs, and a
  * cookie comes along with what other sites make a browser ask.
  *
- * @throws {NoToken} also when the header is there twice: which one counts would be a guess.
+ * @throws {RekeyError} `malformed`, also when the header is there twice: which one counts would be a guess.
  */
 export function bearerToken(request: Request): string {
   const header = request.headers.get("authorization");
@@ -34,9 +39,10 @@ export function isTokenFault(error: unknown): error is RekeyError {
 
 /** The challenge of a 401 (RFC 6750 §3). Who gave no token at all gets no error code. */
 export function challenge(error: unknown): string {
-  const aboutToken = isTokenFault(error) || error instanceof NoToken && error.given;
-  if (!aboutToken) return REALM;
-  const description = (error as Error).message.replace(/[^\x20-\x7e]|["\\]/g, "'");
+  if (!isTokenFault(error)) return REALM;
+  const why = error instanceof NoToken ? error.description : error.message;
+  if (why === undefined) return REALM;
+  const description = why.replace(/[^\x20-\x7e]|["\\]/g, "'");
   return `${REALM}, error="invalid_token", error_description="${description}"`;
 }
 
@@ -45,14 +51,4 @@ export function insufficientScope(scope: string): HttpRefusal {
   return new HttpRefusal("forbidden", `Cannot do this: the token has not the scope ${scope}`, {
     "www-authenticate": `${REALM}, error="insufficient_scope", scope="${scope}"`,
   });
-}
-
-/** A {@linkcode NoToken} in the words of the error table. */
-export function asRefusal(error: unknown): unknown {
-  if (!(error instanceof NoToken)) return error;
-  return new RekeyError("malformed", `Cannot accept the request: ${lower(error.message)}`);
-}
-
-function lower(text: string): string {
-  return text[0]!.toLowerCase() + text.slice(1);
 }

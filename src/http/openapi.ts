@@ -1,14 +1,14 @@
 import * as z from "../libraries/zod.ts";
-import type { Answer, Route } from "./route.ts";
+import type { ResponseSpec, Route } from "./route.ts";
 import { Problem } from "./schemas.ts";
 
-type Json = Record<string, unknown>;
+type JsonNode = Record<string, unknown>;
 
 /** An OpenAPI 3.1 document for the route table. */
-export function describe(routes: readonly Route[], version: string): Json {
-  const schemas: Json = {};
+export function describe(routes: readonly Route[], version: string): JsonNode {
+  const schemas: JsonNode = {};
   const reference = (schema: z.ZodType) => referenceTo(schema, schemas);
-  const paths: Record<string, Json> = {};
+  const paths: Record<string, JsonNode> = {};
   for (const route of routes) {
     const path = paths[route.path.replace("*", "{path}")] ??= {};
     const methods = route.method === "ANY" ? ["get", "post"] : [route.method.toLowerCase()];
@@ -31,9 +31,9 @@ export function describe(routes: readonly Route[], version: string): Json {
   };
 }
 
-type Reference = (schema: z.ZodType) => Json;
+type Reference = (schema: z.ZodType) => JsonNode;
 
-function operation(route: Route, method: string, reference: Reference): Json {
+function operation(route: Route, method: string, reference: Reference): JsonNode {
   const { summary, body, bearer, path, query } = route;
   const name = path.replace(/[^a-z]+/g, "_").replace(/^_+|_+$/g, "") || "page";
   return {
@@ -52,7 +52,7 @@ function operation(route: Route, method: string, reference: Reference): Json {
   };
 }
 
-function queryParameters(query: z.ZodObject): Json[] {
+function queryParameters(query: z.ZodObject): JsonNode[] {
   const { properties = {} } = z.toJSONSchema(query, { io: "input" });
   return Object.entries(properties).map(([name, schema]) => ({ name, in: "query", schema }));
 }
@@ -60,7 +60,7 @@ function queryParameters(query: z.ZodObject): Json[] {
 const BEARER = { bearer: [] };
 const PATH_PARAMETER = { name: "path", in: "path", required: true, schema: { type: "string" } };
 
-function responses({ answers }: Route, reference: Reference): Json {
+function responses({ answers }: Route, reference: Reference): JsonNode {
   const described = Object.entries(answers).map(([status, answer]) => [
     status,
     { description: answer.description, ...content(answer, reference) },
@@ -72,14 +72,14 @@ function responses({ answers }: Route, reference: Reference): Json {
   };
 }
 
-function content({ schema, type }: Answer, reference: Reference): Json {
+function content({ schema, type }: ResponseSpec, reference: Reference): JsonNode {
   if (schema === undefined && type === undefined) return {};
   const form = schema === Problem ? "application/problem+json" : type ?? "application/json";
   return { content: { [form]: { schema: schema ? reference(schema) : { type: "string" } } } };
 }
 
 /** Where the document keeps a schema; every one of `schemas.ts` that a route uses has a name. */
-function referenceTo(schema: z.ZodType, schemas: Json): Json {
+function referenceTo(schema: z.ZodType, schemas: JsonNode): JsonNode {
   const id = schema.meta()?.id;
   if (id === undefined) throw new Error("A schema has no name");
   if (schemas[id] === undefined) {

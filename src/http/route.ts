@@ -42,7 +42,7 @@ export interface Call extends Services {
 }
 
 /** What a route answers with one status. */
-export interface Answer {
+export interface ResponseSpec {
   readonly description: string;
   readonly schema?: z.ZodType;
   /** Default `application/json`. */
@@ -57,7 +57,7 @@ export interface Route {
   readonly body?: { readonly schema: z.ZodType; readonly type: string; readonly optional?: true };
   /** What its query may be; `refused`: one that is given would be taken to count, and does not. */
   readonly query?: z.ZodObject | "refused";
-  readonly answers: Readonly<Record<number, Answer>>;
+  readonly answers: Readonly<Record<number, ResponseSpec>>;
   /** Whether it wants a bearer token always, or only where other machines may ask: the scope it must have. */
   readonly bearer?: "always" | { readonly remoteScope: string };
   /** Proxies pass their clients' `Host` and `Origin` on to it: there is nothing to check them against. */

@@ -2,7 +2,7 @@ import { AskingService } from "./asking_service.ts";
 import { overBus } from "./dbus_connection.ts";
 import { BusError } from "./dbus_wire.ts";
 import type { KeyringAddon } from "./keyring_addon.ts";
-import { type Ask, entriesBy, type EntryMethod } from "./keyring_entry.ts";
+import { type AskEntry, entriesBy, type EntryMethod } from "./keyring_entry.ts";
 import { asksEachConnection, findProvider, type Provider } from "./provider.ts";
 import { type BusPlaces, ownBus } from "./session_bus.ts";
 
@@ -28,7 +28,7 @@ export class AskedOnce {
 
   /** Entries that go over the one connection where the provider asks, and by the addon where it does not. */
   entries({ AsyncEntry, ready }: KeyringAddon): KeyringAddon {
-    const ask: Ask = async (entry, method, value, signal) => {
+    const ask: AskEntry = async (entry, method, value, signal) => {
       const found = await this.#asking();
       if (found === undefined) {
         return await call(new AsyncEntry(...entry as [string, string]), method, value, signal);
@@ -105,9 +105,14 @@ async function providerOn(socket: string): Promise<Provider | undefined> {
   }
 }
 
-type Entry = InstanceType<KeyringAddon["AsyncEntry"]>;
+type AddonEntry = InstanceType<KeyringAddon["AsyncEntry"]>;
 
-function call(entry: Entry, method: EntryMethod, value: unknown[], signal?: AbortSignal | null) {
+function call(
+  entry: AddonEntry,
+  method: EntryMethod,
+  value: unknown[],
+  signal?: AbortSignal | null,
+) {
   if (method === "setPassword") return entry.setPassword(value[0] as string, signal);
   return entry[method](signal);
 }

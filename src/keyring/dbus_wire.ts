@@ -1,4 +1,4 @@
-import { utf8 as decoded } from "../core/utf8.ts";
+import { utf8 } from "../core/utf8.ts";
 
 /** What came over the bus is not what the D-Bus specification says, or not what was asked for. */
 export class BusError extends Error {
@@ -159,14 +159,14 @@ export class Reader {
     if (bytes.includes(0) || this.byte() !== 0) {
       throw new BusError("A text does not end as it says");
     }
-    return utf8(bytes);
+    return busText(bytes);
   }
 }
 
 /** Text of bytes. @throws {BusError} when they are not UTF-8. */
-export function utf8(bytes: Uint8Array): string {
+export function busText(bytes: Uint8Array): string {
   try {
-    return decoded(bytes);
+    return utf8(bytes);
   } catch (cause) {
     throw new BusError("A text is not UTF-8", { cause });
   }

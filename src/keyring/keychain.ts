@@ -1,6 +1,6 @@
 import type { RekeyError } from "../core/errors.ts";
 import { keyringAbsent, keyringLocked } from "./keyring_errors.ts";
-import type { KeyringWays } from "./ways.ts";
+import type { KeyringPlatform } from "./platform.ts";
 
 /** What the user's default keychain on macOS is like. */
 export type KeychainState = "open" | "locked" | "absent" | "unknown";
@@ -30,7 +30,7 @@ export function keychainState(ask: AskState = askSecurity): KeychainState {
  * What macOS tells of a keychain beside the addon. Its errors may be in the user's language, and a call that waits for
  * a dialog says nothing; whether it is locked can be asked for at once.
  */
-export function keychainWays(ask?: AskState): KeyringWays {
+export function keychainPlatform(ask?: AskState): KeyringPlatform {
   const refusal = (cause?: unknown): RekeyError | undefined => {
     const state = keychainState(ask);
     if (state === "locked") return keyringLocked(cause, "darwin");

@@ -25,7 +25,7 @@ export interface KeyringAddon {
 const SHA256 = "keyring.node.sha256";
 
 /** What the addon needs of the program around it. */
-export interface AddonSurroundings {
+export interface AddonContext {
   /** Where it is unpacked. */
   readonly cacheFolder: string | undefined;
   /** By which it finds the keyring on Linux. */
@@ -33,7 +33,7 @@ export interface AddonSurroundings {
 }
 
 /** Loads the keyring addon. @throws {RekeyError} as {@linkcode unpackedAddon} does. */
-export function loadKeyringAddon(around: AddonSurroundings): KeyringAddon {
+export function loadKeyringAddon(around: AddonContext): KeyringAddon {
   const path = unpackedAddon(around);
   HERE.prepareAddon();
   return { AsyncEntry: entriesOnThread(path, (cause) => unloadable(path, cause)) };
@@ -55,7 +55,7 @@ export function unloadable(path: string, cause: unknown): RekeyError {
  * @throws {RekeyError} `keyring_absent` when this build has no addon, `keyring_failed` when it cannot be
  * unpacked, or would talk to somebody else.
  */
-export function unpackedAddon({ cacheFolder: folder, bus }: AddonSurroundings): string {
+export function unpackedAddon({ cacheFolder: folder, bus }: AddonContext): string {
   const sha256 = embeddedHash();
   refuseUnsafeBus(bus);
   if (folder === undefined) throw noPlace("there is no home folder");

@@ -4,7 +4,7 @@ import type { AsyncEntry } from "@napi-rs/keyring";
 export type EntryMethod = "getPassword" | "setPassword" | "deletePassword";
 
 /** Carries a call out somewhere else: on the entry that `entry` are the arguments of. */
-export type Ask = (
+export type AskEntry = (
   entry: unknown[],
   method: EntryMethod,
   value: unknown[],
@@ -12,7 +12,7 @@ export type Ask = (
 ) => Promise<unknown>;
 
 /** The addon's class of entries, with each call carried out by `ask`. */
-export function entriesBy(ask: Ask): typeof AsyncEntry {
+export function entriesBy(ask: AskEntry): typeof AsyncEntry {
   class Entry {
     readonly #entry: unknown[];
 

@@ -6,7 +6,7 @@ import type { System } from "../system/system.ts";
 /** What an error of the keyring's can be. */
 export type KeyringCode = typeof KEYRING_UNAVAILABLE[number] | "secret_damaged";
 
-interface Finding {
+interface KeyringFault {
   readonly text: RegExp;
   readonly code: KeyringCode;
 }
@@ -24,7 +24,7 @@ const WHAT: Readonly<Record<KeyringCode, string>> = {
 
 // The addon gives one error code for everything, so the texts of the Secret Service, of D-Bus, of Keychain Services and
 // of Credential Manager tell the cases apart. Keychain Services may speak the user's language: see `keychain.ts`.
-const FINDINGS: readonly Finding[] = [
+const KEYRING_FAULTS: readonly KeyringFault[] = [
   { code: "secret_damaged", text: /not valid UTF-8|secret data is malformed/i },
   { code: "keyring_ambiguous", text: /ambiguous|matched by \d+ credentials/i },
   {
@@ -47,7 +47,7 @@ const FINDINGS: readonly Finding[] = [
 /** What a failed call of the keyring means; the original error is kept as the cause. */
 export function keyringError(cause: unknown, os = HERE.os): RekeyError {
   const text = cause instanceof Error ? cause.message : String(cause);
-  const code = FINDINGS.find((finding) => finding.text.test(text))?.code ?? "keyring_failed";
+  const code = KEYRING_FAULTS.find((finding) => finding.text.test(text))?.code ?? "keyring_failed";
   return found(code, cause, os);
 }
 

@@ -9,10 +9,10 @@ import {
   asksEachConnection,
   type Provider,
   type ProviderKind,
-  titleOf,
+  providerTitle,
 } from "./provider.ts";
 import type { Diagnosis } from "./diagnosis.ts";
-import type { Condition } from "./pulse.ts";
+import type { KeyringState } from "./probe.ts";
 import type { Saving } from "./saving.ts";
 import { type SecretStore, type Slot, slotName } from "../core/secret_store.ts";
 
@@ -75,7 +75,7 @@ export class KeyringStore implements SecretStore {
     private readonly saving?: Saving,
     private readonly look?: Look,
     private readonly diagnose?: Diagnosis,
-    private readonly condition?: (service: string, limit: number) => Promise<Condition>,
+    private readonly condition?: (service: string, limit: number) => Promise<KeyringState>,
   ) {}
 
   /** Says which program has the values of the app; `undefined` when that is not known, or none has. */
@@ -317,7 +317,7 @@ export class KeyringStore implements SecretStore {
     if (isHere) return;
     this.#usual = usual;
     this.#isOther = true;
-    throw this.#refusal = otherKeyring(titleOf(usual), titleOf(provider.kind));
+    throw this.#refusal = otherKeyring(providerTitle(usual), providerTitle(provider.kind));
   }
 
   // A stopped service, or one that waits for its user, blocks the call for ever: the deadline lets the

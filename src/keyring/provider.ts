@@ -31,7 +31,7 @@ export function areOfOneKind(some: ProviderKind, other: ProviderKind): boolean {
 }
 
 /** What its user knows a provider by. */
-export function titleOf(kind: ProviderKind): string {
+export function providerTitle(kind: ProviderKind): string {
   if (KDE.includes(kind)) return `KWallet (${kind})`;
   return kind === "keepassxc" ? "KeePassXC" : kind === "other" ? "another program" : kind;
 }

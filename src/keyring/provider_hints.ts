@@ -18,9 +18,9 @@ type Trouble = Extract<
   | "keyring_no_default"
 >;
 
-type Remedies = Readonly<Record<Trouble, Remedy>>;
+type TroubleRemedies = Readonly<Record<Trouble, Remedy>>;
 
-const GNOME: Remedies = {
+const GNOME: TroubleRemedies = {
   keyring_locked: {
     hint: "Unlock gnome-keyring: log in to the desktop, or run `gnome-keyring-daemon --unlock`",
     command: "gnome-keyring-daemon --unlock --components=secrets",
@@ -46,7 +46,7 @@ const GNOME: Remedies = {
   },
 };
 
-const KEEPASSXC: Remedies = {
+const KEEPASSXC: TroubleRemedies = {
   keyring_locked: {
     hint:
       "Unlock the database in KeePassXC; where it is unlocked, it asks before each access: turn " +
@@ -72,7 +72,7 @@ const KEEPASSXC: Remedies = {
 };
 
 /** @param daemon the program's name. @param wallets the interface of KDE that lists wallets. */
-function kde(daemon: string): Remedies {
+function kde(daemon: string): TroubleRemedies {
   return {
     keyring_locked: {
       hint: `Open the wallet of KWallet (${daemon}): log in to the desktop, or open it in ` +
@@ -102,7 +102,7 @@ function kde(daemon: string): Remedies {
   };
 }
 
-const OTHER: Remedies = {
+const OTHER: TroubleRemedies = {
   keyring_locked: { hint: "Unlock it in the program that provides the Secret Service" },
   keyring_denied: { hint: "Allow this user and program in the keyring's settings" },
   keyring_timeout: {
@@ -115,7 +115,7 @@ const OTHER: Remedies = {
   },
 };
 
-const REMEDIES: Readonly<Record<ProviderKind, Remedies>> = {
+const REMEDIES: Readonly<Record<ProviderKind, TroubleRemedies>> = {
   "gnome-keyring": GNOME,
   keepassxc: KEEPASSXC,
   kwalletd5: kde("kwalletd5"),

@@ -1,6 +1,6 @@
 import { type BusConnection, overBus } from "./dbus_connection.ts";
 import type { MethodCall } from "./dbus_message.ts";
-import { BusError, type Reader, utf8, type Writer } from "./dbus_wire.ts";
+import { BusError, busText, type Reader, type Writer } from "./dbus_wire.ts";
 import { ALGORITHM, SecretSession } from "./secret_session.ts";
 import { type BusPlaces, ownBus } from "./session_bus.ts";
 
@@ -92,7 +92,7 @@ export function valueIn(secret: Reader, session: SecretSession): string {
   secret.end();
   const value = session.open(initial, sealed);
   try {
-    return utf8(value);
+    return busText(value);
   } finally {
     value.fill(0);
   }

@@ -9,7 +9,7 @@ import { scrub } from "../store/scrub.ts";
 import { tryReconcile } from "./recovery.ts";
 
 /** A secret that an older installation left, and where. */
-export interface Found {
+export interface LegacySecret {
   readonly secret: Secret;
   readonly location: Location;
 }
@@ -19,7 +19,7 @@ export interface Found {
  *
  * @throws {RekeyError} `secret_damaged` when the row holds anything else.
  */
-export function plainRow(value: string | undefined): Found | undefined {
+export function plainRow(value: string | undefined): LegacySecret | undefined {
   if (value === undefined) return undefined;
   if (kidOf(value) === undefined) throw strange("database");
   return { secret: Secret.parse(value), location: "database" };
@@ -38,7 +38,7 @@ function strange(location: Location): RekeyError {
  * A plain row is sealed or deleted in the same transaction, and no copy of it stays in the file. Call
  * it under the lock, on a prepared installation without versions.
  */
-export async function adopt(installation: Installation, found: Found): Promise<Version> {
+export async function adopt(installation: Installation, found: LegacySecret): Promise<Version> {
   const { database, versions, sealed, meta } = installation;
   const { secret, location } = found;
   const { kid } = secret;
@@ -89,7 +89,7 @@ function kidOf(value: string | undefined): string | undefined {
  */
 export async function inKeyring(
   { keyring }: Pick<Installation, "keyring">,
-): Promise<Found | undefined> {
+): Promise<LegacySecret | undefined> {
   try {
     // The note knows the kid of an imported value, which can have any form.
     const secret = await keyring.readPublished((await readNote(keyring))?.kid);

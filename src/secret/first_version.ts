@@ -10,7 +10,7 @@ import {
 import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
 import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
-import { adopt, type Found, inKeyring, plainRow } from "./adoption.ts";
+import { adopt, inKeyring, type LegacySecret, plainRow } from "./adoption.ts";
 import { unlessDestroyed } from "./destruction.ts";
 import type { Import } from "./imported.ts";
 import { readNote } from "./keyring_note.ts";
@@ -127,7 +127,7 @@ async function leftBehind(
   environment: Environment,
   { store }: CreateOptions,
   installation?: Installation,
-): Promise<Found | undefined> {
+): Promise<LegacySecret | undefined> {
   const row = () => plainRow(installation?.sealed.rawValue());
   try {
     const found = await inKeyring(environment);
@@ -148,7 +148,10 @@ async function leftBehind(
 }
 
 // Two databases that rotate one keyring entry would take each other's secret away.
-async function managedElsewhere(environment: Environment, { secret }: Found): Promise<boolean> {
+async function managedElsewhere(
+  environment: Environment,
+  { secret }: LegacySecret,
+): Promise<boolean> {
   const { app, folders, keyring } = environment;
   const own = Installation.path(environment);
   const others = [Installation.defaultPath(app, folders), (await readNote(keyring))?.database];

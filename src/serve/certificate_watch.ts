@@ -2,7 +2,7 @@ import { asRefusal, type RekeyError } from "../core/errors.ts";
 import { type Certificate, type CertificateFiles, readCertificate } from "./certificate.ts";
 
 /** What a look at the files of a certificate has found. */
-export type Found =
+export type CertificateChange =
   | { readonly kind: "same" }
   | { readonly kind: "renewed"; readonly certificate: Certificate }
   | { readonly kind: "refused"; readonly why: RekeyError };
@@ -31,7 +31,7 @@ export class CertificateWatch {
    *
    * @param asked whether the operator wants to know: then it is read and told at once.
    */
-  look(asked = false): Found {
+  look(asked = false): CertificateChange {
     const facts = this.#facts();
     if (facts === this.#seen && !asked) return SAME;
     try {
@@ -66,7 +66,7 @@ export class CertificateWatch {
   }
 }
 
-const SAME: Found = { kind: "same" };
+const SAME: CertificateChange = { kind: "same" };
 
 function factsOf(path: string): string {
   try {

@@ -1,13 +1,10 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { HERE } from "../system/here.ts";
-import type { MaybeAsync } from "../core/async.ts";
+import type { RequestHandler } from "../http/app.ts";
 import { fileIdentity } from "../files/file_facts.ts";
 import { removeFile } from "../files/private_files.ts";
 import type { Address, Settings } from "./settings.ts";
 import { refuseOpenFolder, shareSocket, type SocketAddress } from "./shared_socket.ts";
-
-/** Answers one request; the address is the peer's. */
-export type Handler = (request: Request, address: string | undefined) => MaybeAsync<Response>;
 
 /** Who is told how listening goes. */
 export interface ListenerTold {
@@ -26,12 +23,12 @@ const BETWEEN_MS = 5;
 
 const MOST_SERVERS = 4;
 
-type Server = Deno.HttpServer<Deno.Addr>;
+type HttpServer = Deno.HttpServer<Deno.Addr>;
 
 /** Listens, and goes on listening until it is stopped. */
 export class Listener {
   // One, and those that listen no more but still have connections.
-  readonly #servers = new Set<Server>();
+  readonly #servers = new Set<HttpServer>();
   #stopping = false;
   // Whether one takes the place of another.
   #changing = false;
@@ -41,7 +38,7 @@ export class Listener {
 
   constructor(
     private readonly settings: Settings,
-    private readonly handler: Handler,
+    private readonly handler: RequestHandler,
     private readonly told: ListenerTold,
   ) {
     this.#tls = settings.tls;
@@ -131,14 +128,14 @@ export class Listener {
     }
   }
 
-  #listen(address: Address): Server {
+  #listen(address: Address): HttpServer {
     const server = this.#serve(address);
     this.#servers.add(server);
     server.finished.catch(() => {}).finally(() => this.#servers.delete(server));
     return server;
   }
 
-  #serve(address: Address): Server {
+  #serve(address: Address): HttpServer {
     const answer = (request: Request, { remoteAddr }: { remoteAddr: Deno.Addr }) =>
       this.handler(request, "hostname" in remoteAddr ? remoteAddr.hostname : undefined);
     // The runtime would print where it listens; that is said once, for all threads.
@@ -160,10 +157,10 @@ export class Listener {
     address: SocketAddress,
     answer: Deno.ServeHandler<Deno.Addr>,
     onListen: () => void,
-  ): Server {
+  ): HttpServer {
     const { path } = address;
     this.#removeSocket();
-    const server = Deno.serve({ path, onListen }, answer) as Server;
+    const server = Deno.serve({ path, onListen }, answer) as HttpServer;
     this.#socket = fileIdentity(path);
     try {
       // From 0700, which the program's umask leaves of it.

@@ -3,7 +3,7 @@ import { isOwnHost, machineAddresses, type Names } from "../http/own_names.ts";
 import { type Address, isLocal, type Settings } from "./settings.ts";
 
 /** Which names a server answers to, by where it listens and what it was told. */
-export function namesOf({ address, hosts }: Pick<Settings, "address" | "hosts">): Names {
+export function ownNames({ address, hosts }: Pick<Settings, "address" | "hosts">): Names {
   const listens = address.kind === "unix" ? [] : [canonicalHost(address.hostname)];
   return {
     hosts,
@@ -16,7 +16,7 @@ export function namesOf({ address, hosts }: Pick<Settings, "address" | "hosts">)
 /** What the operator should know of the names in a request that will be refused. */
 export function namesMissing(settings: Settings, address: Address): string[] {
   if (address.kind === "unix") return [];
-  const names = namesOf({ ...settings, address });
+  const names = ownNames({ ...settings, address });
   const host = canonicalHost(address.hostname);
   if (!isOwnHost(host, names)) {
     return [`requests to ${address.hostname} will be refused (421): name it with --host`];

@@ -9,10 +9,10 @@ export interface Port {
 // deno-lint-ignore no-explicit-any
 type Methods = Record<string, (argument: any) => unknown>;
 
-type Message =
+type RpcMessage =
   | { readonly call: number; readonly method: string; readonly argument: unknown }
   | { readonly answer: number; readonly result: unknown }
-  | { readonly answer: number; readonly refusal: Refusal }
+  | { readonly answer: number; readonly refusal: RefusalFields }
   | { readonly answer: number; readonly bug: Bug };
 
 interface Bug {
@@ -21,7 +21,7 @@ interface Bug {
   readonly stack: string;
 }
 
-interface Refusal {
+interface RefusalFields {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint: string | undefined;
@@ -50,7 +50,7 @@ export class Rpc<Theirs extends Methods> {
     return waiting.promise as Promise<Awaited<ReturnType<Theirs[M]>>>;
   }
 
-  #receive(message: Message): void {
+  #receive(message: RpcMessage): void {
     if ("call" in message) {
       this.#carryOut(message.method, message.argument).then((outcome) =>
         this.port.postMessage({ answer: message.call, ...outcome })
@@ -80,7 +80,7 @@ function bugOf(error: unknown): Bug {
   return { name, message, stack };
 }
 
-function errorOf({ code, message, hint, retryAfter }: Refusal): RekeyError {
+function errorOf({ code, message, hint, retryAfter }: RefusalFields): RekeyError {
   return new RekeyError(code, message, {
     ...hint === undefined ? {} : { hint },
     ...retryAfter === undefined ? {} : { retryAfter },

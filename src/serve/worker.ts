@@ -15,7 +15,7 @@ import { LiveSecrets } from "../secret/live_secrets.ts";
 import type { Environment, Freshness } from "../store/installation.ts";
 import type { Version } from "../store/versions.ts";
 import { Listener } from "./listener.ts";
-import { namesOf } from "./names.ts";
+import { ownNames } from "./names.ts";
 import type { MainMethods, WorkerMethods } from "./protocol.ts";
 import { type Port, Rpc } from "./rpc.ts";
 import { isLocal, type Settings } from "./settings.ts";
@@ -114,7 +114,7 @@ export class RequestThread {
         status: () => main.call("status"),
         metrics: () => main.call("metrics"),
       },
-      names: namesOf(settings),
+      names: ownNames(settings),
       remote: !isLocal(settings.address),
       trustForwarded: settings.trustForwarded,
     };

@@ -6,7 +6,7 @@ import { currentSlot, type Location } from "../core/secret_store.ts";
 import type { Version } from "./versions.ts";
 
 /** Whether an entry with this kid is this installation's. */
-export type Known = (kid: string) => Promise<boolean>;
+export type IsKnownKid = (kid: string) => Promise<boolean>;
 
 /**
  * Where a new version is to live (guarantee 2, design §5). `auto` takes the keyring when it works. A
@@ -21,7 +21,7 @@ export async function locationForNew(
   keyring: KeyringStore,
   choice: StoreChoice,
   current?: Version,
-  known: Known = () => Promise.resolve(false),
+  known: IsKnownKid = () => Promise.resolve(false),
 ): Promise<Location> {
   if (choice === "database") return "database";
   if (choice === "etcd") throw moveFirst();
@@ -65,13 +65,13 @@ const NEW_HINT = "or decide for the database with --store database";
  */
 export async function mustBeFree(
   keyring: KeyringStore,
-  known: Known,
+  known: IsKnownKid,
 ): Promise<void> {
   if (await isTaken(keyring, known)) throw taken();
 }
 
 // Moving in must not overwrite what another installation or program keeps under the same account.
-async function isTaken(keyring: KeyringStore, known: Known): Promise<boolean> {
+async function isTaken(keyring: KeyringStore, known: IsKnownKid): Promise<boolean> {
   try {
     const published = await keyring.readPublished();
     return published !== null && !await known(published.kid);

@@ -10,10 +10,10 @@ import type { Meta } from "./meta.ts";
 // the very file in which it was remembered, and not in a copy of it; a path that is only read counts everywhere.
 
 /** Where a KEK is. */
-type Source = "file" | "command" | "credential" | "passphraseFile" | "passphraseCommand";
+type KekSourceName = "file" | "command" | "credential" | "passphraseFile" | "passphraseCommand";
 
 interface RememberedKek {
-  readonly source: Source;
+  readonly source: KekSourceName;
   readonly value: string;
   /** The file in which it was remembered. */
   readonly file: string | null;
@@ -35,7 +35,7 @@ export class Remembered {
     if (!kekSupplied({ file, command, passphraseFile, passphraseCommand, ...rest })) {
       return undefined;
     }
-    const row = (source: Source, value: string) =>
+    const row = (source: KekSourceName, value: string) =>
       JSON.stringify({ source, value, file: identityOf(this.path) } satisfies RememberedKek);
     if (file !== undefined) return row("file", resolve(file));
     if (command !== undefined) return row("command", command);

@@ -1,7 +1,7 @@
 import type { App, Folders } from "../core/app.ts";
 import { quoted, RekeyError } from "../core/errors.ts";
 import { HERE } from "./here.ts";
-import type { Surroundings } from "./paths.ts";
+import type { UserEnvironment } from "./paths.ts";
 
 /**
  * Where an app's files live.
@@ -12,7 +12,7 @@ import type { Surroundings } from "./paths.ts";
  */
 export function foldersFor(
   app: App,
-  around: Surroundings,
+  around: UserEnvironment,
   dataDir?: string,
   { paths } = HERE,
 ): Folders {

@@ -1,5 +1,5 @@
 import type { System } from "./system.ts";
-import type { Surroundings } from "./paths.ts";
+import type { UserEnvironment } from "./paths.ts";
 import { inHome, unixPaths } from "./unix/paths.ts";
 import { unixAdvice } from "./unix/advice.ts";
 import { UnixStreams } from "./unix/streams.ts";
@@ -31,7 +31,7 @@ export const linux: System = {
 
 // A relative value for the cache is ignored, as the XDG specification asks; one for what holds secrets and keys is
 // refused, since its writer meant another folder than the one that would be used.
-function baseFolders(around: Surroundings) {
+function baseFolders(around: UserEnvironment) {
   const named = (name: string, folder: string) => {
     const value = around.env(name);
     return value === undefined ? inHome(around, folder) : pathOf(name, value, linux.paths);

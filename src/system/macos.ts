@@ -1,4 +1,4 @@
-import type { Surroundings } from "./paths.ts";
+import type { UserEnvironment } from "./paths.ts";
 import type { System } from "./system.ts";
 import { inHome, unixPaths } from "./unix/paths.ts";
 import { unixAdvice } from "./unix/advice.ts";
@@ -39,7 +39,7 @@ export const macos: System = {
 };
 
 // As Apple's guide has it: what a program keeps, and what it can make again. No app's name has a space in it.
-function baseFolders(around: Surroundings) {
+function baseFolders(around: UserEnvironment) {
   return {
     data: inHome(around, "Library/Application Support"),
     config: inHome(around, "Library/Application Support/rekey keys"),

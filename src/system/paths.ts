@@ -8,8 +8,8 @@ export interface BaseFolders {
   readonly cache: string | undefined;
 }
 
-/** What is known of the user's surroundings. */
-export interface Surroundings {
+/** What is known of the user's environment. */
+export interface UserEnvironment {
   /** The home folder, by a whole path. */
   readonly home: string | undefined;
   /** A variable of the environment; `undefined` for one that is empty. */
@@ -23,7 +23,7 @@ export interface Paths {
    *
    * @throws {RekeyError} `usage` when a variable that names one of them can hardly be what was meant.
    */
-  baseFolders(around: Surroundings): BaseFolders;
+  baseFolders(around: UserEnvironment): BaseFolders;
   /** The folder for what belongs to no person, where the system has a usual one. */
   readonly sharedFolder: string | undefined;
   /** Whether a path leads to the same place from every folder and drive. */

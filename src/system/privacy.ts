@@ -1,5 +1,5 @@
 /** What the file system says of a file or folder; of a link, what it leads to or the link itself, as the caller asked. */
-export type Facts = Pick<Deno.FileInfo, "uid" | "mode" | "isDirectory">;
+export type FileFacts = Pick<Deno.FileInfo, "uid" | "mode" | "isDirectory">;
 
 /** Whose a file or folder is, and what it lets others do. */
 export interface Access {
@@ -47,7 +47,7 @@ export interface HeldFolder extends Disposable {
 /** Who may use files and folders, by modes or by access lists. What the system refuses is thrown as its own error. */
 export interface Privacy {
   /** Whose it is, and what others may do with it. */
-  access(path: string, facts: Facts): Access;
+  access(path: string, facts: FileFacts): Access;
   /** Takes every right to a file or folder from others; of a link, to what it leads to. */
   makePrivate(path: string): void;
   /** Takes from others what lets them change a file or folder. */

@@ -29,7 +29,7 @@ export interface ProcessControl {
   /** How the system's shell runs a command line of the operator's. */
   shell(commandLine: string): Invocation;
   /** The same with its stdout on stderr, where the shell can do that; elsewhere the caller copies it. */
-  shellAside(commandLine: string): Invocation;
+  shellToStderr(commandLine: string): Invocation;
   /** A word, quoted for such a line. */
   quoted(word: string): string;
   /** Signals by which a program is asked to end. */

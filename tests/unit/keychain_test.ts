@@ -3,7 +3,7 @@ import { appNamed } from "../../src/core/app.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { currentSlot } from "../../src/core/secret_store.ts";
-import { type AskState, keychainState, keychainWays } from "../../src/keyring/keychain.ts";
+import { type AskState, keychainPlatform, keychainState } from "../../src/keyring/keychain.ts";
 import {
   KEYRING_UNAVAILABLE,
   keyringError,
@@ -11,7 +11,7 @@ import {
 } from "../../src/keyring/keyring_errors.ts";
 import { KeyringStore } from "../../src/keyring/keyring_store.ts";
 import { remedyOn } from "../../src/keyring/system_hints.ts";
-import { keyringWays, timeoutOf } from "../../src/keyring/ways.ts";
+import { keyringPlatform, timeoutOf } from "../../src/keyring/platform.ts";
 import { FakeKeyring } from "../support/keyring/fake_keyring.ts";
 
 /** Keychain Services with a keychain in some state: of its bits the first one says that it is unlocked. */
@@ -83,42 +83,44 @@ Deno.test("each system's hints name its own means, and no other's", () => {
 
 Deno.test("a locked keychain is said to be locked, whatever language its error is in, or when it waits", async () => {
   const cause = new Error("Platform failure: Benutzerinteraktion ist nicht erlaubt.");
-  const { diagnose } = keychainWays(LOCKED);
+  const { diagnose } = keychainPlatform(LOCKED);
   for (const error of [keyringError(cause, "darwin"), keyringTimeout("darwin")]) {
     const told = await diagnose!(error);
     assert.equal(told.code, "keyring_locked");
     assert.equal(told.cause, error.cause);
   }
   assert.equal(
-    (await keychainWays(NONE).diagnose!(keyringTimeout("darwin"))).code,
+    (await keychainPlatform(NONE).diagnose!(keyringTimeout("darwin"))).code,
     "keyring_absent",
   );
 });
 
 Deno.test("what is wrong with a value, or with an open keychain, stays what it is", async () => {
   const damaged = keyringError(new Error("Secret data is malformed: "), "darwin");
-  assert.equal((await keychainWays(LOCKED).diagnose!(damaged)).code, "secret_damaged");
+  assert.equal((await keychainPlatform(LOCKED).diagnose!(damaged)).code, "secret_damaged");
   const failed = keyringError(new Error("Platform failure: Das ist schief gegangen."), "darwin");
-  for (const ask of [OPEN, SILENT]) assert.equal(await keychainWays(ask).diagnose!(failed), failed);
+  for (const ask of [OPEN, SILENT]) {
+    assert.equal(await keychainPlatform(ask).diagnose!(failed), failed);
+  }
 });
 
 Deno.test("a keychain that would ask its user is not written to by a look", async () => {
   const item = { service: "AGI Workforce", account: "a" };
-  const look = (ask: AskState) => keychainWays(ask).look!(item, 100);
+  const look = (ask: AskState) => keychainPlatform(ask).look!(item, 100);
   await assert.rejects(look(LOCKED), (error) => isRekeyError(error, "keyring_locked"));
   await assert.rejects(look(NONE), (error) => isRekeyError(error, "keyring_absent"));
   await look(OPEN);
   // A look that cannot be had is none: the call itself will tell.
   await look(SILENT);
   const conditions = await Promise.all(
-    [LOCKED, OPEN].map((ask) => keychainWays(ask).condition!("", 9)),
+    [LOCKED, OPEN].map((ask) => keychainPlatform(ask).condition!("", 9)),
   );
   assert.deepEqual(conditions, ["locked", "unknown"]);
 });
 
 Deno.test("who is at a terminal has a minute for macOS' dialog; a job, a server and other systems do not wait so long", () => {
   const [macos, windows] = (["darwin", "windows"] as const)
-    .map((os) => keyringWays(os, () => assert.fail("there is no session bus")));
+    .map((os) => keyringPlatform(os, () => assert.fail("there is no session bus")));
   assert.equal(timeoutOf(macos!, undefined, true), 60_000);
   assert.equal(timeoutOf(macos!, undefined, false), 3_000);
   assert.equal(timeoutOf(windows!, undefined, true), 3_000);
@@ -128,7 +130,7 @@ Deno.test("who is at a terminal has a minute for macOS' dialog; a job, a server 
 for (const os of ["darwin", "windows"] as const) {
   Deno.test(`on ${os} the keyring is used under the guide's names, and no session bus is looked for`, async () => {
     const keyring = new FakeKeyring();
-    const ways = keyringWays(os, () => assert.fail("there is no session bus"));
+    const ways = keyringPlatform(os, () => assert.fail("there is no session bus"));
     assert.deepEqual([ways.saving, ways.readQuickly], [undefined, undefined]);
     const names: string[] = [];
     const { AsyncEntry } = keyring.addon();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Processes } from "../../src/files/processes.ts";
-import { type Ask, macosIdentities } from "../../src/system/macos/identity.ts";
+import { macosIdentities, type ProcPidInfo } from "../../src/system/macos/identity.ts";
 
 const SRUN = 2;
 const SZOMB = 5;
@@ -35,7 +35,7 @@ function told(values: Record<string, number>): Uint8Array {
 
 const START = { start_tvsec: 1_796_000_000, start_tvusec: 123_456 };
 
-function system(processes: Record<number, Record<string, number>>, length = SIZE): Ask {
+function system(processes: Record<number, Record<string, number>>, length = SIZE): ProcPidInfo {
   return (pid, flavor, argument, into, size) => {
     assert.deepEqual([flavor, argument, size], [3, 0n, SIZE], "PROC_PIDTBSDINFO");
     const values = processes[pid];

@@ -33,7 +33,7 @@ export async function backup(options: BackupFlags, { secrets, output }: Context)
     : await write(path);
   const result = { app, path, made_at, with_secret: secret !== undefined };
   const human = [`Backed up ${app} to ${toStdout ? "stdout" : printable(path)}`];
-  if (toStdout) output.aside(result, human);
+  if (toStdout) output.resultToStderr(result, human);
   else output.result(result, human);
   if (secret !== undefined) return;
   output.remark(

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { complete as completed } from "../completion/candidates.ts";
+import { completionOf as completed } from "../completion/candidates.ts";
 import { knownOf } from "../completion/known.ts";
 import { type Line, readLine } from "../completion/line.ts";
 import type { Context, GlobalOptions } from "../context.ts";

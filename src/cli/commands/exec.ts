@@ -3,13 +3,13 @@ import { HERE } from "../../system/here.ts";
 import { asRefusal, asRefusalOrBug, isRekeyError, RekeyError } from "../../core/errors.ts";
 import type { ProcessId } from "../../files/processes.ts";
 import { forgetHolder, noteHolder, type Started } from "../../secret/holders.ts";
-import { usesEtcd } from "../remembered.ts";
+import { usesEtcd } from "../uses_etcd.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { type Context, variable } from "../context.ts";
 import type { Ending } from "../ending.ts";
 import { findProgram, notExecutable, shown } from "../exec/program.ts";
 import { type Given, Supervisor } from "../exec/supervisor.ts";
-import { inCallersSurroundings } from "../exec/surroundings.ts";
+import { inCallersEnvironment } from "../exec/callers_environment.ts";
 import { Watch } from "../exec/watch.ts";
 import { lenientStreams, NOT_WRITTEN_DOWN, Output, ProgramEnded } from "../output.ts";
 
@@ -48,7 +48,7 @@ type Become = NonNullable<Programs["become"]>;
 
 /** Becomes the program; when that cannot be done, answers why. */
 function replaceBy(become: Become, { program, variables }: Given): Error {
-  inCallersSurroundings(() => {
+  inCallersEnvironment(() => {
     for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
     become(program.path, [program.name, ...program.args]);
   });

@@ -1,4 +1,4 @@
-import { provenUse, saidUse, type Use } from "../../auth/import_check.ts";
+import { provenUse, saidUse, type SecretUsage } from "../../auth/import_check.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { placeName } from "../../core/secret_store.ts";
 import { isThere } from "../../files/file_facts.ts";
@@ -104,7 +104,7 @@ function isText(data: Uint8Array): boolean {
 interface Told {
   readonly version: Version;
   readonly made: boolean;
-  readonly use: Use;
+  readonly use: SecretUsage;
   readonly weak: readonly string[];
   readonly proven: boolean;
 }
@@ -143,7 +143,7 @@ function tell({ version, made, use, weak, proven }: Told, { secrets, output }: C
 }
 
 // It is what was given, and may be what an editor or a shell has added.
-function oddities({ secret, encoding }: Use): string[] {
+function oddities({ secret, encoding }: SecretUsage): string[] {
   if (encoding !== "text") return [];
   const text = secret.reveal();
   if (text.startsWith("\uFEFF")) return ["the secret begins with a byte order mark, which is kept"];

@@ -1,10 +1,10 @@
 import process from "node:process";
 import type { AsyncEntry } from "@napi-rs/keyring";
 import { asRefusal, RekeyError } from "../../core/errors.ts";
-import { type AddonSurroundings, unloadable, unpackedAddon } from "../../keyring/keyring_addon.ts";
+import { type AddonContext, unloadable, unpackedAddon } from "../../keyring/keyring_addon.ts";
 import { type KeyringAnswer, type KeyringCall, READY } from "../../keyring/keyring_process.ts";
 import { HERE } from "../../system/here.ts";
-import { addonSurroundings, type Context } from "../context.ts";
+import { addonContext, type Context } from "../context.ts";
 
 /** What `serve` starts to talk to the keyring: see `keyring/keyring_process.ts`. It ends with its stdin. */
 export async function keyringHelper(_options: unknown, { secrets }: Context): Promise<void> {
@@ -12,7 +12,7 @@ export async function keyringHelper(_options: unknown, { secrets }: Context): Pr
     throw new RekeyError("usage", "Cannot talk to a terminal: `rekey serve` starts this by itself");
   }
   HERE.serving.disableCoreDumps();
-  const around = addonSurroundings(secrets.environment.folders);
+  const around = addonContext(secrets.environment.folders);
   say(READY);
   let rest = "";
   for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
@@ -28,7 +28,7 @@ function say(what: KeyringAnswer | typeof READY): void {
 
 let loaded: typeof AsyncEntry | undefined;
 
-async function answerTo(call: KeyringCall, around: AddonSurroundings): Promise<KeyringAnswer> {
+async function answerTo(call: KeyringCall, around: AddonContext): Promise<KeyringAnswer> {
   const { id, entry, method, value } = call;
   try {
     loaded ??= load(unpackedAddon(around));

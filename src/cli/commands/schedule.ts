@@ -9,7 +9,7 @@ import { installUnits, removeUnits } from "../schedule/install.ts";
 import { launchdJob } from "../schedule/launchd.ts";
 import { checkLines, type Plan, type Schedule, spelled } from "../schedule/plan.ts";
 import { systemdUnits } from "../schedule/systemd.ts";
-import { reachesOut } from "../remembered.ts";
+import { reachesOut } from "../uses_etcd.ts";
 import { obstacles } from "../schedule/obstacles.ts";
 import type { Output } from "../output.ts";
 import { type Receivers, Webhook } from "../webhook.ts";

@@ -14,7 +14,7 @@ export interface Candidate {
 export type Besides = "files" | "folders" | "commands" | "nothing";
 
 /** What only the installation knows. */
-export interface Known {
+export interface CompletionSource {
   users(prefix: string): Candidate[];
   sessions(prefix: string): Candidate[];
   versions(): Candidate[];
@@ -27,7 +27,7 @@ export interface Completion {
 }
 
 /** What could stand in the place of a line's last word. */
-export function complete(line: Line, known: Known): Completion {
+export function completionOf(line: Line, known: CompletionSource): Completion {
   const { command, given, afterDashes, option, word } = line;
   if (option !== undefined) return fitting(valuesOf(option, word, known), word);
   if (afterDashes) return afterTheDashes(line, known);
@@ -58,7 +58,7 @@ function assignment(name: string, completion: Completion, value: string): Comple
 }
 
 // What follows -- is a program's line, or flags that are given to `rotate`.
-function afterTheDashes({ command, given, word }: Line, known: Known): Completion {
+function afterTheDashes({ command, given, word }: Line, known: CompletionSource): Completion {
   if (command.name() === "exec") return of([], given.length === 0 ? "commands" : "files");
   const rotate = command.parent?.commands.find((one) => one.name() === "rotate");
   if (command.name() !== "schedule" || rotate === undefined) return of([]);
@@ -90,7 +90,7 @@ function described({ long, description }: Option): Candidate {
   return { word: long!, description };
 }
 
-function valuesOf(option: Option, value: string, known: Known): Completion {
+function valuesOf(option: Option, value: string, known: CompletionSource): Completion {
   const { argChoices, long, flags } = option;
   if (argChoices !== undefined) return of(plain(argChoices));
   if (long === "--user") return of(known.users(value));
@@ -103,7 +103,12 @@ function valuesOf(option: Option, value: string, known: Known): Completion {
   return of([], /<(path|file)>/.test(flags) ? "files" : "nothing");
 }
 
-function argumentsOf(command: Command, argument: Argument, word: string, known: Known): Completion {
+function argumentsOf(
+  command: Command,
+  argument: Argument,
+  word: string,
+  known: CompletionSource,
+): Completion {
   const { argChoices } = argument;
   if (argChoices !== undefined) return of(plain(argChoices));
   const what = `${command.parent?.name()} ${command.name()} ${argument.name()}`;

@@ -3,12 +3,12 @@ import { isRekeyError } from "../../core/errors.ts";
 import { Sessions } from "../../auth/sessions.ts";
 import { Users } from "../../auth/users.ts";
 import { type Environment, Installation } from "../../store/installation.ts";
-import type { Candidate, Known } from "./candidates.ts";
+import type { Candidate, CompletionSource } from "./candidates.ts";
 
 const MOST = 100;
 
 /** Names and numbers of an installation. It is looked at as it is, and nobody is asked. */
-export function knownOf(environment: Environment): Known {
+export function knownOf(environment: Environment): CompletionSource {
   const look = (read: (installation: Installation) => Candidate[]) => {
     try {
       const installation = Installation.openAsFound(environment);

@@ -5,7 +5,7 @@ import { kill } from "../../system/kill.ts";
 import type { Family } from "../../system/programs.ts";
 import { type Ending, endingOf } from "../ending.ts";
 import { notExecutable, type Program } from "./program.ts";
-import { inCallersSurroundings } from "./surroundings.ts";
+import { inCallersEnvironment } from "./callers_environment.ts";
 
 /** A running program. */
 export class Child {
@@ -34,7 +34,7 @@ export class Child {
       stderr: "inherit",
     });
     try {
-      return new Child(inCallersSurroundings(() => command.spawn()));
+      return new Child(inCallersEnvironment(() => command.spawn()));
     } catch (error) {
       throw isRekeyError(error) ? error : notExecutable(name, error);
     }

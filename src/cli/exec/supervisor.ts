@@ -23,7 +23,7 @@ export interface Given {
 }
 
 /** What the supervisor needs of the program around it. */
-export interface Surroundings {
+export interface SupervisorContext {
   readonly watch: Watch;
   /** Gets the current secret. @throws {RekeyError} when it cannot be had. */
   give(): Promise<Given>;
@@ -51,7 +51,7 @@ export class Supervisor {
   /** Starts the program. @throws {RekeyError} `program_not_executable`. */
   constructor(
     private readonly onRotate: OnRotate | undefined,
-    private readonly around: Surroundings,
+    private readonly around: SupervisorContext,
     given: Given,
   ) {
     const { program, kid, variables } = given;

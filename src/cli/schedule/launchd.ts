@@ -1,4 +1,4 @@
-import { shellWord } from "../../system/unix/shell.ts";
+import { quotedWord } from "../../system/unix/shell.ts";
 import { isDaily, jobName, type Plan, type Schedule } from "./plan.ts";
 
 /**
@@ -43,9 +43,9 @@ ${pairs(at.map(([key, value]) => [key, `<integer>${value}</integer>`]))}  </dict
   const when = isAgent ? "each time that you log in" : "each time that the system starts";
   return {
     files: [{ path, content }],
-    next: `put it there; then \`launchctl bootstrap ${domain} ${shellWord(path)}\`: it looks at ` +
+    next: `put it there; then \`launchctl bootstrap ${domain} ${quotedWord(path)}\`: it looks at ` +
       `once, and ${when}`,
-    removal: `\`launchctl bootout ${domain}/${name}; rm ${shellWord(path)}\``,
+    removal: `\`launchctl bootout ${domain}/${name}; rm ${quotedWord(path)}\``,
   };
 }
 

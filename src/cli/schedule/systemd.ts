@@ -1,15 +1,15 @@
-import { shellWord } from "../../system/unix/shell.ts";
+import { quotedWord } from "../../system/unix/shell.ts";
 import { isDaily, jobName, type Plan, type Schedule, spelled } from "./plan.ts";
 
 /** What is different between a user's units and the system's, which run without a login and can be shut in further. */
-export type Manager = Owner & {
+export type Manager = UnitOwner & {
   /** File of the sealed KEK, for `LoadCredentialEncrypted=`. */
   readonly credential: string | undefined;
   /** `$XDG_CONFIG_HOME`, or what it is by default. */
   readonly config: string;
 };
 
-type Owner =
+type UnitOwner =
   | { readonly of: "user" }
   /** The folders are those that a rotation writes to. */
   | { readonly of: "system"; readonly user: string; readonly writes: readonly string[] };
@@ -27,7 +27,7 @@ export function systemdUnits(plan: Plan, manager: Manager): Schedule {
   const systemctl = of === "user" ? "systemctl --user" : "systemctl";
   const next = `put them there, or let --install do it; then \`${systemctl} daemon-reload\` and ` +
     `\`${systemctl} enable --now ${name}.timer\``;
-  const paths = files.map(({ path }) => shellWord(path)).join(" ");
+  const paths = files.map(({ path }) => quotedWord(path)).join(" ");
   const removal = `\`${systemctl} disable --now ${name}.timer; rm ${paths}\``;
   return { files, next, removal };
 }

@@ -5,17 +5,22 @@ import { wantedBy } from "../auth_query.ts";
 import { bearerToken, insufficientScope } from "../bearer.ts";
 import { encodeText } from "../../core/base64url.ts";
 import { andThen } from "../../core/async.ts";
-import type { Answer, Route } from "../route.ts";
+import type { ResponseSpec, Route } from "../route.ts";
 import { AuthQuery, Problem } from "../schemas.ts";
 import { missingScopes } from "../scope.ts";
 
-const accepted: Answer = { description: "The token is valid; X-Auth-* headers say whose it is" };
-const refused: Answer = {
+const accepted: ResponseSpec = {
+  description: "The token is valid; X-Auth-* headers say whose it is",
+};
+const refused: ResponseSpec = {
   description: "The token is not valid, or there is none",
   schema: Problem,
 };
 
-const lacking: Answer = { description: "The token lacks a scope of the query", schema: Problem };
+const lacking: ResponseSpec = {
+  description: "The token lacks a scope of the query",
+  schema: Problem,
+};
 
 /** For nginx `auth_request`, Caddy `forward_auth` and Traefik ForwardAuth. */
 export const auth: Route = {

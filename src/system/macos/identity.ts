@@ -9,7 +9,7 @@ const [STATE_AT, SECONDS_AT, MICROSECONDS_AT] = [4, 120, 128];
 const SZOMB = 5;
 
 /** Asks the system of a process: proc_pidinfo(3). @returns how many bytes it has told. */
-export type Ask = (
+export type ProcPidInfo = (
   pid: number,
   flavor: number,
   argument: bigint,
@@ -18,7 +18,7 @@ export type Ask = (
 ) => number;
 
 /** What macOS tells of processes: when they started, in microseconds since the epoch. */
-export function macosIdentities(ask: Ask): Identities {
+export function macosIdentities(ask: ProcPidInfo): Identities {
   return {
     // Number and time are not given twice, whatever was started again since.
     place: () => "macOS",
@@ -34,10 +34,10 @@ export function macosIdentities(ask: Ask): Identities {
   };
 }
 
-let opened: Ask | undefined;
+let opened: ProcPidInfo | undefined;
 
 /** The system's own. */
-export const askSystem: Ask = (...question) => {
+export const askSystem: ProcPidInfo = (...question) => {
   opened ??= Deno.dlopen(HERE.libc!, {
     proc_pidinfo: { parameters: ["i32", "i32", "u64", "buffer", "i32"], result: "i32" },
   }).symbols.proc_pidinfo;

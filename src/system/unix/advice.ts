@@ -1,13 +1,13 @@
 import { dirname } from "node:path";
 import type { Advice } from "../system.ts";
-import { shellWord } from "./shell.ts";
+import { quotedWord } from "./shell.ts";
 
 /** For POSIX shells. */
 export const unixAdvice: Advice = {
   makeKey: "head -c 32 /dev/urandom | base64 > FILE",
   convert: "iconv converts it",
-  show: (path) => `ls -ld ${shellWord(dirname(path))} ${shellWord(path)}`,
-  largest: (folder) => `du -xah ${shellWord(mountPoint(folder))} | sort -h | tail`,
+  show: (path) => `ls -ld ${quotedWord(dirname(path))} ${quotedWord(path)}`,
+  largest: (folder) => `du -xah ${quotedWord(mountPoint(folder))} | sort -h | tail`,
 };
 
 /** The folder at which the file system is mounted that a path is on. */

@@ -2,7 +2,7 @@ import { parse, resolve } from "node:path";
 import process from "node:process";
 import { infoOf } from "../file_info.ts";
 import type { UnsafeFolder } from "../privacy.ts";
-import { shellWord } from "./shell.ts";
+import { quotedWord } from "./shell.ts";
 
 const [OTHERS_WRITE, STICKY] = [0o002, 0o1000];
 
@@ -45,6 +45,8 @@ function namesOf(path: string): string[] {
 function unsafe(folder: string, info: Deno.FileInfo, isOpen: boolean): UnsafeFolder {
   const me = process.geteuid!();
   const mine = info.uid === me || me === 0;
-  const command = isOpen && mine ? `chmod o-w ${shellWord(folder)}` : `ls -ld ${shellWord(folder)}`;
+  const command = isOpen && mine
+    ? `chmod o-w ${quotedWord(folder)}`
+    : `ls -ld ${quotedWord(folder)}`;
   return { folder, isOpen, command };
 }

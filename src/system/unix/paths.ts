@@ -1,8 +1,8 @@
 import { posix } from "node:path";
-import type { Paths, Surroundings } from "../paths.ts";
+import type { Paths, UserEnvironment } from "../paths.ts";
 
 /** A folder in the home folder. */
-export function inHome({ home }: Surroundings, folder: string): string | undefined {
+export function inHome({ home }: UserEnvironment, folder: string): string | undefined {
   return home === undefined ? undefined : posix.join(home, folder);
 }
 

@@ -9,8 +9,8 @@ import {
   openSync,
 } from "node:fs";
 import process from "node:process";
-import type { Access, Facts, HeldFolder, Privacy } from "../privacy.ts";
-import { shellWord } from "./shell.ts";
+import type { Access, FileFacts, HeldFolder, Privacy } from "../privacy.ts";
+import { quotedWord } from "./shell.ts";
 import { unsafeFolderOf } from "./path_ownership.ts";
 
 const { O_CREAT, O_DIRECTORY = 0, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = constants;
@@ -58,17 +58,17 @@ export const unixPrivacy: Privacy = {
 
   unsafeFolderOf,
 
-  fix: (path, what) => `${FIXES[what]} ${shellWord(path)}`,
+  fix: (path, what) => `${FIXES[what]} ${quotedWord(path)}`,
 
   fixOwner(path) {
     const me = process.geteuid!();
-    return `${me === 0 ? "" : "sudo "}chown ${me} ${shellWord(path)}`;
+    return `${me === 0 ? "" : "sudo "}chown ${me} ${quotedWord(path)}`;
   },
 };
 
-const ownMode = ({ isDirectory }: Facts) => isDirectory ? FOLDER_MODE : FILE_MODE;
+const ownMode = ({ isDirectory }: FileFacts) => isDirectory ? FOLDER_MODE : FILE_MODE;
 
-function accessOf(facts: Facts): Access {
+function accessOf(facts: FileFacts): Access {
   const { uid } = facts;
   const [me, mode, wanted] = [process.geteuid!(), facts.mode! & 0o777, ownMode(facts)];
   return {
@@ -88,6 +88,6 @@ function accessOf(facts: Facts): Access {
 }
 
 // A group of the operator's own making, such as that of a service, is meant: then the file is the system's.
-function isForGroup({ uid, mode }: Facts, me: number): boolean {
+function isForGroup({ uid, mode }: FileFacts, me: number): boolean {
   return uid !== me && uid === 0 && (mode! & 0o004) === 0;
 }

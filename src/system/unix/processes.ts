@@ -2,7 +2,7 @@ import { userInfo } from "node:os";
 import { kill } from "../kill.ts";
 import type { Identities, ProcessControl } from "../processes.ts";
 import { begin, heed } from "./begin.ts";
-import { shell, shellAside, shellWord } from "./shell.ts";
+import { quotedWord, shell, shellToStderr } from "./shell.ts";
 
 /** Processes as POSIX has them. */
 export function unixProcesses(identities: Identities): ProcessControl {
@@ -10,8 +10,8 @@ export function unixProcesses(identities: Identities): ProcessControl {
     begin,
     heed,
     shell,
-    shellAside,
-    quoted: shellWord,
+    shellToStderr,
+    quoted: quotedWord,
     stopping: ["SIGINT", "SIGTERM", "SIGHUP"],
     reloading: "SIGHUP",
     endTree: (child) => Promise.resolve(kill(child, "SIGKILL")),

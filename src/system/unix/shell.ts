@@ -1,7 +1,7 @@
 import type { Invocation } from "../processes.ts";
 
 /** A word of a shell's command line. */
-export function shellWord(text: string): string {
+export function quotedWord(text: string): string {
   return /^[\w@%+=:,./~-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
@@ -11,6 +11,6 @@ export function shell(commandLine: string): Invocation {
 }
 
 /** What the line leaves running has stderr as well. */
-export function shellAside(commandLine: string): Invocation {
+export function shellToStderr(commandLine: string): Invocation {
   return shell(`exec >&2\n${commandLine}`);
 }

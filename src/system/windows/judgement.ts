@@ -38,7 +38,7 @@ const WRITES = WRITE | APPEND | DELETE | DELETE_CHILD | GENERIC_WRITE | TAKES;
 const EXCHANGES = DELETE | DELETE_CHILD | TAKES;
 
 /** How someone is called in messages. */
-export function nameOf(sid: string): string {
+export function accountName(sid: string): string {
   return NAMES[sid] ?? sid;
 }
 
@@ -77,7 +77,7 @@ export function judged(descriptor: Descriptor, isDirectory: boolean, me: string)
     isMine,
     mayFix: isMine,
     isSystems: owner !== undefined && OF_SYSTEM.includes(owner),
-    owner: owner === undefined ? "no one" : nameOf(owner),
+    owner: owner === undefined ? "no one" : accountName(owner),
     isPrivate: !isOpen && !isShut && (isProtected || !isDirectory),
     isShut,
     isOpen,
@@ -92,7 +92,7 @@ const isOnlySystem = (sid: string) => sid === SYSTEM || sid === TRUSTED_INSTALLE
 
 function shown(strangers: readonly Entry[]): string {
   if (strangers.length === 0) return "an access list without its own user";
-  const names = [...new Set(strangers.map(({ sid }) => nameOf(sid)))];
+  const names = [...new Set(strangers.map(({ sid }) => accountName(sid)))];
   return `an access list with ${names.join(", ")}`;
 }
 

@@ -1,5 +1,5 @@
 import { win32 } from "node:path";
-import type { BaseFolders, Paths, Surroundings } from "../paths.ts";
+import type { BaseFolders, Paths, UserEnvironment } from "../paths.ts";
 import { pathOf } from "../written_path.ts";
 
 // Names of devices in every folder, with whatever ending; ¹, ² and ³ count as digits.
@@ -17,7 +17,7 @@ export const windowsPaths: Paths = {
   faultOfName,
 };
 
-function baseFolders({ home, env }: Surroundings): BaseFolders {
+function baseFolders({ home, env }: UserEnvironment): BaseFolders {
   const named = env("LOCALAPPDATA");
   const base = named === undefined
     ? home && win32.join(home, "AppData\\Local")

@@ -4,15 +4,15 @@ import type { ProcessControl } from "../processes.ts";
 import { account } from "./account.ts";
 import { windowsIdentities } from "./identity.ts";
 import { systemFolder } from "./kernel.ts";
-import { shell, word } from "./shell.ts";
+import { cmd, cmdWord } from "./shell.ts";
 
 /** Processes as Windows has them. */
 export const windowsProcesses: ProcessControl = {
   begin() {},
   heed: (signal, take) => Deno.addSignalListener(signal, take),
-  shell,
-  shellAside: shell,
-  quoted: word,
+  shell: cmd,
+  shellToStderr: cmd,
+  quoted: cmdWord,
   // The console's: Ctrl-C, Ctrl-Break and its closing; and the end of the session.
   stopping: ["SIGINT", "SIGBREAK", "SIGHUP", "SIGTERM"],
   reloading: undefined,

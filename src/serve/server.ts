@@ -14,7 +14,7 @@ import type { Address, Settings } from "./settings.ts";
 import type { Systemd } from "./systemd.ts";
 
 /** What the server needs of the program around it. */
-export interface Surroundings {
+export interface ServerContext {
   readonly managers: Managers;
   /** Starts a thread that has a `RequestThread` in it. */
   makeWorker(): Worker;
@@ -52,24 +52,24 @@ const STOP_MS = 10_000;
  * @throws {RekeyError} when it cannot listen.
  * @throws whatever a thread dies of: a bug.
  */
-export async function serve(settings: Settings, around: Surroundings): Promise<void> {
+export async function serve(settings: Settings, around: ServerContext): Promise<void> {
   HERE.serving.raiseFileLimit();
   const reserved = await reserve(settings.address);
-  const supervisor = new Supervisor({ ...settings, address: reserved.address }, around);
+  const server = new Server({ ...settings, address: reserved.address }, around);
   try {
     try {
-      await supervisor.load();
+      await server.load();
     } finally {
       reserved[Symbol.dispose]();
     }
-    await supervisor.start();
-    await Promise.race([around.stopped, supervisor.died, around.failed]);
+    await server.start();
+    await Promise.race([around.stopped, server.died, around.failed]);
   } finally {
-    await supervisor.stop();
+    await server.stop();
   }
 }
 
-class Supervisor {
+class Server {
   readonly #secretHost: SecretHost;
   readonly #workers: Worker[] = [];
   readonly #threads: Rpc<WorkerMethods>[] = [];
@@ -78,7 +78,7 @@ class Supervisor {
   readonly #renewal: Renewal | undefined;
   #trouble: string | undefined;
 
-  constructor(private readonly settings: Settings, private readonly around: Surroundings) {
+  constructor(private readonly settings: Settings, private readonly around: ServerContext) {
     this.#secretHost = new SecretHost(around.managers, settings, around.warn);
     this.#death.promise.catch(() => {});
     const { certificate, remark, warn } = around;

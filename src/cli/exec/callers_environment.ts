@@ -6,7 +6,7 @@ import { ETCD_VARIABLES, KEK_VARIABLES } from "../variables.ts";
 const OWN: readonly string[] = [...KEK_VARIABLES, ...ETCD_VARIABLES];
 
 /** Does something with the umask and the environment that a program of the caller's is to have. */
-export function inCallersSurroundings<T>(work: () => T): T {
+export function inCallersEnvironment<T>(work: () => T): T {
   const wanted = [...OWN.map((name) => [name, undefined] as const), ...callersNoProxy()];
   const own = wanted.map(([name]) => [name, Deno.env.get(name)] as const);
   wanted.forEach(setTo);

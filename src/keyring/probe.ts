@@ -4,7 +4,7 @@ import { BusError } from "./dbus_wire.ts";
 import { type BusPlaces, ownBus } from "./session_bus.ts";
 
 /** What a keyring is like at one moment; `unknown` where that cannot be told without the addon. */
-export type Condition = "open" | "locked" | "silent" | "unknown";
+export type KeyringState = "open" | "locked" | "silent" | "unknown";
 
 // How much of the time a bus may take that has nothing else to do.
 const QUICK_SHARE = 0.25;
@@ -14,11 +14,11 @@ const QUICK_SHARE = 0.25;
  *
  * @param limit how long it may take to answer, in milliseconds; `silent` when it takes longer.
  */
-export async function feelPulse(
+export async function probeKeyring(
   places: BusPlaces,
   service: string,
   limit: number,
-): Promise<Condition> {
+): Promise<KeyringState> {
   const socket = ownBus(places);
   if (socket === undefined) return "unknown";
   const start = performance.now();

@@ -1,22 +1,22 @@
 import { AskedOnce } from "./asking_entries.ts";
 import type { Diagnosis } from "./diagnosis.ts";
-import { keychainWays } from "./keychain.ts";
+import { keychainPlatform } from "./keychain.ts";
 import type { KeyringAddon } from "./keyring_addon.ts";
 import { KEYRING_TIMEOUT_MS, type Look, type QuickRead } from "./keyring_store.ts";
-import type { Condition } from "./pulse.ts";
+import type { KeyringState } from "./probe.ts";
 import { type Saving, ServiceSaving, type SessionPlaces } from "./saving.ts";
 import type { SecretService } from "./secret_service.ts";
 import type { System } from "../system/system.ts";
 
-/** What a system offers beside the addon to ask about its keyring. Where a way is missing, the addon alone is asked. */
-export interface KeyringWays {
+/** What a system offers beside the addon to ask about its keyring. Where a part is missing, the addon alone is asked. */
+export interface KeyringPlatform {
   /** The addon, or what is put before it. */
   load(addon: () => KeyringAddon): KeyringAddon;
   readonly readQuickly?: QuickRead;
   readonly saving?: Saving;
   readonly look?: Look;
   readonly diagnose?: Diagnosis;
-  readonly condition?: (service: string, limit: number) => Promise<Condition>;
+  readonly condition?: (service: string, limit: number) => Promise<KeyringState>;
   /** How long a person may take for the system's own dialog, which is gone when the command ends; in milliseconds. */
   readonly dialogMs?: number;
 }
@@ -28,7 +28,7 @@ export interface KeyringWays {
  * @param isAttended whether someone is there who could answer a dialog.
  */
 export function timeoutOf(
-  { dialogMs }: KeyringWays,
+  { dialogMs }: KeyringPlatform,
   named: number | undefined,
   isAttended: boolean,
 ): number {
@@ -36,17 +36,17 @@ export function timeoutOf(
 }
 
 /**
- * The ways of a system. Keychain and Credential Manager are part of theirs, and keep what they acknowledge.
+ * That of a system. Keychain and Credential Manager are part of theirs, and keep what they acknowledge.
  *
  * @param places are asked for when they are needed; nowhere but on Linux.
  */
-export function keyringWays(os: System["os"], places: () => SessionPlaces): KeyringWays {
-  if (os === "darwin") return keychainWays();
-  return os === "windows" ? { load: (addon) => addon() } : serviceWays(places);
+export function keyringPlatform(os: System["os"], places: () => SessionPlaces): KeyringPlatform {
+  if (os === "darwin") return keychainPlatform();
+  return os === "windows" ? { load: (addon) => addon() } : secretServicePlatform(places);
 }
 
 // What few commands need is loaded by those.
-function serviceWays(places: () => SessionPlaces): KeyringWays {
+function secretServicePlatform(places: () => SessionPlaces): KeyringPlatform {
   const connection = new AskedOnce(places);
   let service: SecretService | undefined;
   return {
@@ -65,8 +65,8 @@ function serviceWays(places: () => SessionPlaces): KeyringWays {
       return await serviceDiagnosis(places)(error, isSilent);
     },
     async condition(name, limit) {
-      const { feelPulse } = await import("./pulse.ts");
-      return await feelPulse(places(), name, limit);
+      const { probeKeyring } = await import("./probe.ts");
+      return await probeKeyring(places(), name, limit);
     },
   };
 }
