@@ -5,7 +5,7 @@ import { type Environment, Installation } from "../store/installation.ts";
 import { type Context, variable } from "./context.ts";
 import { printable } from "./describe.ts";
 
-const MOST_NAMED = 3;
+const MOST_OTHERS = 3;
 
 /** The refusal of a command that has found no secret, with where it looked, as whom, and which secrets it knows elsewhere. */
 export function withWhereLooked(error: RekeyError, environment: Environment): RekeyError {
@@ -52,7 +52,7 @@ function lookedFor(environment: Environment): string {
 
 function whatElse(others: readonly KnownApp[]): string | undefined {
   if (others.length === 0) return undefined;
-  const named = others.slice(0, MOST_NAMED).map(({ app, folder }) => `${app} in ${folder}`);
-  const more = others.length > MOST_NAMED ? ` and ${others.length - MOST_NAMED} more` : "";
+  const named = others.slice(0, MOST_OTHERS).map(({ app, folder }) => `${app} in ${folder}`);
+  const more = others.length > MOST_OTHERS ? ` and ${others.length - MOST_OTHERS} more` : "";
   return `known here: ${named.join(", ")}${more} (\`rekey apps\` lists them)`;
 }

@@ -1,6 +1,7 @@
 // From <sys/socket.h> of Linux.
 const TCP_FAMILIES = [2, 10];
-const [SOL_SOCKET, SO_ACCEPTCONN, SHUT_RDWR] = [1, 30, 2];
+const SOL_SOCKET = 1;
+const [SO_ACCEPTCONN, SHUT_RDWR] = [30, 2];
 
 /**
  * The sockets of this process, in all of its threads, that listen on a TCP port: their numbers.
@@ -32,8 +33,8 @@ function sizeOf({ byteLength }: ArrayBufferView): Uint32Array<ArrayBuffer> {
   return new Uint32Array([byteLength]);
 }
 
-function withLibc<T>(use: (libc: ReturnType<typeof openLibc>["symbols"]) => T): T {
-  const libc = openLibc();
+function withLibc<T>(use: (libc: ReturnType<typeof listeningLibc>["symbols"]) => T): T {
+  const libc = listeningLibc();
   try {
     return use(libc.symbols);
   } finally {
@@ -41,7 +42,7 @@ function withLibc<T>(use: (libc: ReturnType<typeof openLibc>["symbols"]) => T): 
   }
 }
 
-function openLibc() {
+function listeningLibc() {
   return Deno.dlopen("libc.so.6", {
     getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
     getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },

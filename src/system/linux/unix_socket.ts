@@ -8,7 +8,8 @@ const [AF_UNIX, SOCK_STREAM, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_CLOEXEC] = [
   0o4000,
   0o2000000,
 ];
-const [SOL_SOCKET, SO_PEERCRED, MSG_NOSIGNAL] = [1, 17, 0x4000];
+const [SO_PEERCRED, MSG_NOSIGNAL] = [17, 0x4000];
+const SOL_SOCKET = 1;
 const LONGEST_NAME = 107;
 
 // What the runtime cannot do with Unix sockets: abstract names, which begin with a zero byte and have no file;
@@ -46,9 +47,9 @@ function addressOf(name: string): Uint8Array<ArrayBuffer> {
 
 function withSocket<T>(
   type: number,
-  use: (libc: ReturnType<typeof openLibc>["symbols"], fd: number) => T,
+  use: (libc: ReturnType<typeof socketLibc>["symbols"], fd: number) => T,
 ): T | undefined {
-  const libc = openLibc();
+  const libc = socketLibc();
   const fd = libc.symbols.socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   try {
     return fd < 0 ? undefined : use(libc.symbols, fd);
@@ -58,7 +59,7 @@ function withSocket<T>(
   }
 }
 
-function openLibc() {
+function socketLibc() {
   return Deno.dlopen("libc.so.6", {
     socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
     connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
