@@ -2,7 +2,7 @@ import { embeddedBytes } from "./denort/elf.ts";
 
 /**
  * Puts a file into an executable that `deno compile` made for Linux, between the runtime and what is embedded, with its
- * length behind it: `src/keyring/packed_addon.ts` reads it there. The runtime reads all that is embedded, twice, at each
+ * length behind it: `src/store/keyring/addon.ts` reads it there. The runtime reads all that is embedded, twice, at each
  * start, a millisecond for each MB; what stands here it never looks at.
  *
  * @returns whether there is such a place: in the executables of Deno 2.9 there is none.

@@ -84,7 +84,7 @@ async function alignImage(path: string): Promise<void> {
   await Deno.writeFile(path, executable);
 }
 
-/** Packs the addon, and puts its SHA-256 beside the program, where `src/keyring/keyring_addon.ts` looks. */
+/** Packs the addon, and puts its SHA-256 beside the program, where `src/store/keyring/addon.ts` looks. */
 async function copyAddon(): Promise<void> {
   const content = await Deno.readFile(addon.path);
   const sha256 = createHash("sha256").update(content).digest("hex");

@@ -2,7 +2,7 @@
  * `deno task log-stress [SECONDS [PROCESSES]]`: processes that write, read and copy one database and empty its log at
  * once; then every commit must be in it, and the file sound.
  */
-import { sqliteVersion } from "../src/store/sqlite_version.ts";
+import { sqliteVersion } from "../src/store/sqlite/write_ahead_log.ts";
 import { stressLog } from "../tests/support/faults/log_stress.ts";
 
 const [seconds = 180, processes = 30] = Deno.args.map(Number);

@@ -1,16 +1,115 @@
 import { createHmac } from "node:crypto";
-import type { AuditRow } from "./events.ts";
+import type { AuditEntry, AuditRow, Head } from "./events.ts";
+import { type Clock, rfc3339 } from "../core/clock.ts";
+import type { Sql } from "../core/sql.ts";
+import { storable } from "../core/text.ts";
+import { everyAuditRow } from "./reader.ts";
 
 /** The hash "before" the first row. */
-export const CHAIN_START = "";
+const CHAIN_START = "";
 
 /**
  * The hash of a row: HMAC-SHA-256 over the hash before it and every column, in base64url. It is keyed,
  * so that write access to the file is not enough to forge a row; the columns are framed as a JSON
  * array, so that no two rows have the same bytes.
  */
-export function rowHash(key: Uint8Array, previous: string, row: Omit<AuditRow, "hash">): string {
+function rowHash(key: Uint8Array, previous: string, row: Omit<AuditRow, "hash">): string {
   const { seq, time, event, version, kid, location, duration, actor, reason } = row;
   const framed = [previous, seq, time, event, version, kid, location, duration, actor, reason];
   return createHmac("sha256", key).update(JSON.stringify(framed)).digest("base64url");
 }
+
+/**
+ * Appends to the audit log. Call it inside the transaction of the operation that it tells of: then
+ * both happen or neither does.
+ */
+export class AuditWriter {
+  constructor(
+    private readonly sql: Sql,
+    private readonly key: Uint8Array,
+    private readonly actor: string,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Adds a row to the chain and counts it. */
+  append(entry: AuditEntry): void {
+    const last = this.sql.prepare("SELECT seq, hash FROM rekey_audit ORDER BY seq DESC LIMIT 1")
+      .get() as { seq: number; hash: string } | undefined;
+    // Hashed as it will be read: a row that comes back as another one would look forged.
+    const text = (given: string | undefined) => given === undefined ? null : storable(given);
+    const row: Omit<AuditRow, "hash"> = {
+      seq: (last?.seq ?? 0) + 1,
+      time: rfc3339(this.clock()),
+      event: entry.event,
+      version: entry.version ?? null,
+      kid: text(entry.kid),
+      location: text(entry.location),
+      duration: entry.duration ?? null,
+      actor: storable(entry.actor ?? this.actor),
+      reason: text(entry.reason),
+    };
+    const hash = rowHash(this.key, last?.hash ?? CHAIN_START, row);
+    this.sql.prepare(
+      `INSERT INTO rekey_audit (seq, time, event, version, kid, location, duration, actor, reason, hash)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ).run(...Object.values(row), hash);
+    this.#count(entry.event, entry.insteadOf ?? entry.location ?? "");
+  }
+
+  // Figures must not cost more as the log grows, so they are counted as rows are written.
+  #count(event: string, home: string): void {
+    this.sql.prepare(
+      `INSERT INTO rekey_audit_counts (event, home, count) VALUES (?, ?, 1)
+       ON CONFLICT (event, home) DO UPDATE SET count = count + 1`,
+    ).run(event, home);
+  }
+}
+
+/** Inside a transaction: takes every row away, so that the next one begins a chain under another key. */
+export function forgetLog(sql: Sql): void {
+  sql.prepare("DELETE FROM rekey_audit").run();
+}
+
+/** What verifying the log found. */
+interface ChainReport {
+  readonly rows: number;
+  /** The newest good row; `null` in an empty log. */
+  readonly head: Head | null;
+  /** The first bad row and why; `null` when the chain holds. */
+  readonly bad: { readonly seq: number; readonly why: string } | null;
+}
+
+/**
+ * Recomputes the chain from its first row on, up to the first row that is bad.
+ *
+ * @param key the audit key.
+ * @param expected heads that the log must still hold.
+ * @param onProgress told the number of rows now and then.
+ */
+export function verifyChain(
+  sql: Sql,
+  key: Uint8Array,
+  expected: readonly Head[] = [],
+  onProgress: (rows: number) => void = () => {},
+): ChainReport {
+  let head: Head | null = null;
+  let rows = 0;
+  const report = (bad: ChainReport["bad"]): ChainReport => ({ rows, head, bad });
+  for (const { hash, ...row } of everyAuditRow(sql)) {
+    const { seq } = row;
+    if (seq !== rows + 1) return report({ seq: rows + 1, why: "it is missing" });
+    if (hash !== rowHash(key, head?.hash ?? CHAIN_START, row)) {
+      return report({ seq, why: "it was changed, or the row before it was" });
+    }
+    if (expected.some((other) => other.seq === seq && other.hash !== hash)) {
+      return report({ seq, why: "it is not the one that was expected" });
+    }
+    head = { seq, hash };
+    if (++rows % PROGRESS_ROWS === 0) onProgress(rows);
+  }
+  // There is a row from the first version on.
+  const cut = rows === 0 || expected.some(({ seq }) => seq > rows);
+  return report(cut ? { seq: rows + 1, why: "it is missing: the log was cut off" } : null);
+}
+
+const PROGRESS_ROWS = 10_000;

@@ -9,10 +9,10 @@ import {
 } from "../secret/imported.ts";
 import type { Reading, Source } from "../secret/import_source.ts";
 import { type Algorithm, ALGORITHMS } from "../store/installation.ts";
-import { parseJws } from "./jws.ts";
-import { isSignedWith } from "./signature.ts";
-import type { Claimant, ClaimPolicy } from "./claims.ts";
-import { refuseClaims } from "./verifier.ts";
+import { parseJws } from "../jwt/jws.ts";
+import { isSignedWith } from "../jwt/signature.ts";
+import type { Claimant, ClaimPolicy } from "../jwt/claims.ts";
+import { refuseClaims } from "../jwt/verifier.ts";
 
 /** A secret, and how the application uses it. */
 export interface SecretUsage {

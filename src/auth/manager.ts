@@ -4,13 +4,13 @@ import type { Sql } from "../core/sql.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { RotateOptions } from "../secret/rotation_request.ts";
 import type { Changed } from "../secret/rotation.ts";
-import { Accounts, type Credentials, mustBeUnchanged } from "./accounts.ts";
-import { MAX_TOKEN_LENGTH } from "./jws.ts";
+import { Accounts, type Credentials, mustBeUnchanged } from "../users/accounts.ts";
+import { MAX_TOKEN_LENGTH } from "../jwt/jws.ts";
 import type { Installation } from "../store/installation.ts";
 import type { TokenPolicy } from "../store/token_policy.ts";
-import type { Version } from "../store/versions.ts";
-import { Sessions } from "./sessions.ts";
-import { type Verified, type VerifyPolicy, verifyToken } from "./verifier.ts";
+import type { Version } from "../store/sqlite/versions.ts";
+import { Sessions } from "../store/sqlite/sessions.ts";
+import { type Verified, type VerifyPolicy, verifyToken } from "../jwt/verifier.ts";
 
 /** What a new token says. */
 export interface IssueRequest {

@@ -1,5 +1,5 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { utf8 } from "../core/utf8.ts";
+import { utf8 } from "../core/text.ts";
 
 /** What is needed to make a machine anew: values of versions, and the key of the audit log. */
 export interface Contents {

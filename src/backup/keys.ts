@@ -1,10 +1,9 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { forgetLog } from "../audit/writer.ts";
-import { verifyChain } from "../audit/verify.ts";
+import { forgetLog, verifyChain } from "../audit/chain.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import { newKek } from "../store/kek.ts";
+import { newKek } from "../store/sealed/kek.ts";
 import type { BackupInfo } from "../store/backup_file.ts";
 import type { Contents } from "./envelope.ts";
 

@@ -1,9 +1,9 @@
-import { takeRows } from "../store/row_transfer.ts";
+import { takeRows } from "../store/sqlite/row_transfer.ts";
 import { EVENTS } from "../audit/events.ts";
-import { Sessions } from "../auth/sessions.ts";
-import { AuditWriter } from "../audit/writer.ts";
+import { Sessions } from "../store/sqlite/sessions.ts";
+import { AuditWriter } from "../audit/chain.ts";
 import type { Installation } from "../store/installation.ts";
-import { OWN_TABLES } from "../store/schema.ts";
+import { OWN_TABLES } from "../store/sqlite/schema.ts";
 import { unsaved } from "../secret/unsaved.ts";
 import { sameInstallation } from "./keys.ts";
 

@@ -7,15 +7,14 @@ import { removeUnfinished, STAGE } from "../secret/unfinished.ts";
 import type { BackupInfo } from "../store/backup_file.ts";
 import { type Environment, Installation, type StoreChoice } from "../store/installation.ts";
 import { exclusively } from "../store/lock.ts";
-import { knowsKid } from "../store/other_database.ts";
+import { knowsKid } from "../store/known_apps.ts";
 import { freeName, keepAside, moveIntoPlace } from "../files/file_moves.ts";
 import { makePrivateFile } from "../files/private_files.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { type Contents, openEnvelope, type Openers } from "./envelope.ts";
 import { sameInstallation } from "./keys.ts";
 import { carryOver, replaceRows } from "./merge.ts";
-import { noKeyring, settle } from "./settling.ts";
-import { peek, staged } from "./staging.ts";
+import { noKeyring, peek, settle, staged } from "./staging.ts";
 import { makeUsable, type Usable, type UsableOptions } from "./usable.ts";
 
 /** What the operator says of a restoration. */

@@ -1,10 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { RekeyError } from "../core/errors.ts";
+import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import { PEEK } from "../secret/unfinished.ts";
 import { type BackupInfo, inspectBackup, stageBackup } from "../store/backup_file.ts";
-import type { Environment } from "../store/installation.ts";
-import { makePrivateFolder, removeFolder } from "../files/private_folders.ts";
+import { type Environment, Installation } from "../store/installation.ts";
+import { makePrivateFolder, removeFolder } from "../files/private_files.ts";
+import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
+import { mayReplace } from "../secret/keyring_note.ts";
+import { recover } from "../secret/recovery.ts";
+import { isShared } from "../secret/sharing.ts";
+import { relocate } from "../secret/relocation.ts";
+import { retrieve } from "../secret/retrieval.ts";
+import { warningsOfRisk } from "../secret/warnings.ts";
+import { changeSecret } from "../secret/rotation.ts";
+import { locationForNew } from "../store/location.ts";
+import { currentSlot, numberedSlot } from "../core/secret_store.ts";
+import type { Version } from "../store/sqlite/versions.ts";
+import type { Usable } from "./usable.ts";
 
 /**
  * What a backup says of itself.
@@ -47,4 +59,92 @@ function otherApp(app: string): RekeyError {
     `Cannot use the backup: it is of app ${JSON.stringify(app)}`,
     { hint: "Name that app with --app" },
   );
+}
+
+/**
+ * What is left once the restored database is the one at its path. What can still fail here does not undo the
+ * restoration: the next command does the rest.
+ *
+ * @param strangers versions of another installation's database, which was replaced.
+ * @returns the version that is current, and what the operator should know when it could be lost.
+ */
+export async function settle(
+  environment: Environment,
+  usable: Usable,
+  strangers: readonly Version[],
+): Promise<{ version: Version; risks: string[] }> {
+  const installation = Installation.open(environment, { locked: true });
+  try {
+    const version = await settleVersion(installation, usable, strangers);
+    return { version, risks: warningsOfRisk(installation) };
+  } finally {
+    installation.close();
+  }
+}
+
+async function settleVersion(
+  installation: Installation,
+  { secretFrom, toKeyring }: Usable,
+  strangers: readonly Version[],
+): Promise<Version> {
+  await removeStrangers(installation, strangers).catch(noKeyring);
+  // What this command was told is told for good.
+  await installation.remember(isShared(installation)).catch(asRefusal);
+  noteAnew(installation);
+  await recover(installation);
+  const restored = installation.versions.current();
+  if (restored === undefined) throw new Error("The restored version is not there");
+  if (secretFrom === "new") return await replaceLost(installation, restored);
+  if (toKeyring) await moveToKeyring(installation);
+  const version = installation.versions.current() ?? restored;
+  await retrieve(installation, version, () => {}).catch(unlessKeyring);
+  return version;
+}
+
+// The keyring keeps the head of the log that was there before.
+function noteAnew({ versions, database }: Installation): void {
+  const current = versions.current();
+  if (current?.location === "keyring") database.transaction(() => versions.markUnsynced(current));
+}
+
+// The operator's choice for later versions stays as it was.
+async function moveToKeyring(installation: Installation): Promise<void> {
+  const { store } = installation;
+  await relocate(installation, "keyring", () => {}).catch(noKeyring);
+  installation.database.transaction(() => installation.meta.set("store", store));
+}
+
+/** Deletes what another installation's database, which was replaced, had in the keyring. */
+async function removeStrangers(
+  { database, keyring, versions }: Installation,
+  rows: readonly Version[],
+): Promise<void> {
+  for (
+    const row of rows.filter(({ location, state }) => location === "keyring" && state !== "retired")
+  ) {
+    for (const slot of [numberedSlot(row), currentSlot(row)]) {
+      if (await keyring.holds(slot, row.kid)) await keyring.remove(slot);
+    }
+    const taken = versions.byKid(row.kid);
+    if (taken?.state === "retired") database.transaction(() => versions.markSynced(taken));
+  }
+}
+
+async function replaceLost(installation: Installation, old: Version): Promise<Version> {
+  const { keyring, store } = installation;
+  const known = (kid: string) => mayReplace(installation, kid);
+  const location = await locationForNew(keyring, store, undefined, known);
+  const reason = "the restored secret could not be had";
+  return (await changeSecret(installation, { old, location, reason, graceMs: 0 })).version;
+}
+
+// A keyring that is locked just now has it all the same; a value that cannot be read is not restored.
+function unlessKeyring(error: unknown): void {
+  if (!isRekeyError(error, ...KEYRING_UNAVAILABLE)) throw error;
+}
+
+/** For a step that is left out when the keyring cannot be had. @throws what is no refusal. */
+export function noKeyring(error: unknown): null {
+  asRefusal(error);
+  return null;
 }

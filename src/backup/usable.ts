@@ -1,13 +1,13 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { catchUp } from "../fleet/catch_up.ts";
-import { knownFleet } from "../fleet/snapshot.ts";
+import { catchUp } from "../cluster/catch_up.ts";
+import { knownFleet } from "../cluster/snapshot.ts";
 import { isShared } from "../secret/sharing.ts";
-import { SAVED } from "../keyring/keyring_store.ts";
+import { SAVED } from "../store/keyring/keyring_store.ts";
 import { needsCopy, noteUnsaved } from "../secret/unsaved.ts";
 import { sealedSlot } from "../core/secret_store.ts";
 import type { Installation, StoreChoice } from "../store/installation.ts";
 import { locationForNew } from "../store/location.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { type KeyFacts, LOST_KEK, settleKeys } from "./keys.ts";
 import { findValues, type FoundValue, newerInKeyring } from "./values.ts";
 

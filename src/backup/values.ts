@@ -3,7 +3,7 @@ import { Secret } from "../core/secret.ts";
 import { readNote } from "../secret/keyring_note.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot, numberedSlot, placeName, sealedSlot } from "../core/secret_store.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import type { Contents } from "./envelope.ts";
 
 /** A version with its value, and where the value was found. */

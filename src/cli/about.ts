@@ -1,7 +1,7 @@
 import type { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { inflateSync } from "node:zlib";
-import { embedded } from "../core/embedded.ts";
+import { embedded } from "../core/app.ts";
 import { RekeyError } from "../core/errors.ts";
 
 /** An npm package whose code is in the program. */

@@ -1,10 +1,10 @@
 import { rfc3339 } from "../core/clock.ts";
 import { asRefusal, isRekeyError, type RekeyError } from "../core/errors.ts";
 import type { SecretManager } from "../secret/manager.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import type { Context } from "./context.ts";
-import type { RotationNotices } from "./rotation_notices.ts";
-import { Interruption } from "./interruption.ts";
+import type { RotationNotices } from "./notices/rotation_notices.ts";
+import { Interruption } from "./warnings.ts";
 
 /**
  * Announces a rotation, waits, and makes it. Whatever keeps it from being made takes the announcement back.

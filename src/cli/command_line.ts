@@ -1,7 +1,7 @@
 import { within } from "../core/async.ts";
 import { HERE } from "../system/here.ts";
-import type { Invocation } from "../system/processes.ts";
-import { type Ending, endingInWords, endingOf } from "./ending.ts";
+import type { Invocation } from "../system/system.ts";
+import { type Ending, endingInWords, endingOf } from "./describe.ts";
 
 /** How a command line of the operator's is run. */
 export interface LineOptions {

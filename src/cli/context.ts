@@ -1,12 +1,12 @@
 import { homedir, hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { appNamed, DEFAULT_APP, type Folders } from "../core/app.ts";
-import { parseDuration } from "../core/duration.ts";
+import { parseDuration } from "../core/clock.ts";
 import { quoted, RekeyError } from "../core/errors.ts";
 import { foldersFor } from "../system/folders.ts";
 import { HERE } from "../system/here.ts";
 import { faultOfPath, pathOf } from "../system/written_path.ts";
-import { Accounts } from "../auth/accounts.ts";
+import { Accounts } from "../users/accounts.ts";
 import { AuthManager } from "../auth/manager.ts";
 import { SecretManager } from "../secret/manager.ts";
 import {
@@ -15,15 +15,11 @@ import {
   STORE_CHOICES,
   type StoreChoice,
 } from "../store/installation.ts";
-import type { KekSources } from "../store/kek_sources.ts";
-import {
-  type AddonContext,
-  type KeyringAddon,
-  loadKeyringAddon,
-} from "../keyring/keyring_addon.ts";
-import { KeyringStore } from "../keyring/keyring_store.ts";
-import type { SessionPlaces } from "../keyring/saving.ts";
-import { keyringPlatform, timeoutOf } from "../keyring/platform.ts";
+import type { KekSources } from "../store/sealed/kek_sources.ts";
+import { type AddonContext, type KeyringAddon, loadKeyringAddon } from "../store/keyring/addon.ts";
+import { KeyringStore } from "../store/keyring/keyring_store.ts";
+import type { SessionPlaces } from "../store/keyring/saving.ts";
+import { keyringPlatform, timeoutOf } from "../store/keyring/system_keyring.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { etcdFrom, etcdSettingsNamed } from "./etcd_settings.ts";
 import type { Output } from "./output.ts";

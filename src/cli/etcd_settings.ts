@@ -1,14 +1,13 @@
 import { resolve } from "node:path";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
-import { pemText, utf8 } from "../core/utf8.ts";
+import { pemText, utf8 } from "../core/text.ts";
 import { readFileIfThere } from "../files/private_files.ts";
 import { type ErrorCode, quoted, RekeyError } from "../core/errors.ts";
 import { HERE } from "../system/here.ts";
 import { pathOf } from "../system/written_path.ts";
 import { EtcdClient } from "../etcd/client.ts";
 import type { EtcdSettings } from "../etcd/settings.ts";
-import { ETCD_VARIABLES } from "./variables.ts";
-import { withoutProxyHere } from "./no_proxy.ts";
+import { ETCD_VARIABLES, withoutProxyHere } from "./environment.ts";
 
 type Variable = (name: string) => string | undefined;
 

@@ -1,7 +1,7 @@
 import { RekeyError } from "../core/errors.ts";
 import { HERE } from "../system/here.ts";
 import { runLine } from "./command_line.ts";
-import { withCallersUmask } from "./umask.ts";
+import { withCallersUmask } from "./environment.ts";
 
 /** What a hook is told, as variables `REKEY_ROTATION_…`: names and times, nothing secret. */
 export type HookFacts = Readonly<Record<string, string | number | null>>;

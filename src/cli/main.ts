@@ -4,7 +4,7 @@ import { type Context, makeContext } from "./context.ts";
 import { NOT_WRITTEN_DOWN, Output, ProgramEnded, Reported, systemStreams } from "./output.ts";
 import { makeProgram } from "./program.ts";
 import { askTerminal } from "./terminal.ts";
-import { withWhereLooked } from "./where_looked.ts";
+import { withWhereLooked } from "./warnings.ts";
 
 /**
  * Runs one command line.

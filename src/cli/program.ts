@@ -1,19 +1,15 @@
 import type { Command } from "commander";
 import { EXIT_STATUSES } from "../core/errors.ts";
 import { auditCommands } from "./table/audit.ts";
-import { TableCommand } from "./table/command.ts";
-import { completionCommands } from "./table/completion.ts";
-import { helpCommands } from "./table/help.ts";
-import { TOPICS } from "./topics/names.ts";
-import type { Commands, Runner } from "./table/runner.ts";
+import { type Commands, type Runner, TableCommand } from "./table/command.ts";
+import { completionCommands, helpCommands, versionCommands } from "./table/help.ts";
+import { TOPICS } from "./topics/topics.ts";
 import { execCommands } from "./table/exec.ts";
 import { policyCommands } from "./table/policy.ts";
 import { scheduleCommands } from "./table/schedule.ts";
 import { secretCommands } from "./table/secret.ts";
 import { serveCommands } from "./table/serve.ts";
-import { tokenCommands } from "./table/tokens.ts";
-import { userCommands } from "./table/users.ts";
-import { versionCommands } from "./table/version.ts";
+import { tokenCommands, userCommands } from "./table/users.ts";
 import { choice, CHOICES } from "./table/values.ts";
 
 const AFTER_HELP = `

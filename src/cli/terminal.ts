@@ -1,5 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
-import { utf8 } from "../core/utf8.ts";
+import { utf8 } from "../core/text.ts";
 
 /** Asks a person a question that is answered with yes or no; anything but `y` or `yes` is no. */
 export type Confirm = (question: string) => boolean;

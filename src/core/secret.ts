@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { createHmac, randomBytes } from "node:crypto";
 import { RekeyError } from "./errors.ts";
-import { sameText } from "./utf8.ts";
+import { sameText } from "./text.ts";
 
 /** Size of a secret that rekey makes: 512 bits, the output size of HS512 (RFC 7518 §3.2). */
 const SECRET_BYTES = 64;

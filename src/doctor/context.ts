@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { infoOf } from "../system/file_info.ts";
+import { infoOf } from "../system/system.ts";
 import { HERE } from "../system/here.ts";
 import type { Environment, Installation } from "../store/installation.ts";
 

@@ -3,10 +3,8 @@ import { databaseCheck, opened, refused } from "./checks/database.ts";
 import { filesCheck } from "./checks/files.ts";
 import { auditCheck, clockCheck, rotationCheck } from "./checks/history.ts";
 import { fleetCheck } from "./checks/fleet.ts";
-import { kekCheck } from "./checks/kek.ts";
-import { keyringCheck } from "./checks/keyring.ts";
-import { programsCheck } from "./checks/programs.ts";
-import { valuesCheck } from "./checks/values.ts";
+import { kekCheck, valuesCheck } from "./checks/values.ts";
+import { keyringCheck, programsCheck } from "./checks/keyring.ts";
 import { type Finding, NOT_USED, type NotUsed } from "./finding.ts";
 import type { DoctorContext, OpenDoctorContext } from "./context.ts";
 

@@ -1,10 +1,34 @@
+import { HERE } from "../system/here.ts";
 import { closeSync, constants, copyFileSync, fsyncSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { explainFiles, notRegular } from "./file_errors.ts";
-import { infoOf } from "../system/file_info.ts";
-import { HERE } from "../system/here.ts";
-import { makePrivateFile } from "./private_files.ts";
-import { syncFolder } from "./private_folders.ts";
+import { infoOf } from "../system/system.ts";
+import { makePrivateFile, syncFolder } from "./private_files.ts";
+import { processText } from "../system/linux/proc.ts";
+
+/** How long the first bytes may take, and all that come after others, in milliseconds. */
+export interface Patience {
+  readonly first: number;
+  readonly next: number;
+}
+
+/**
+ * Reads a descriptor to its end, piece by piece.
+ *
+ * @returns `late` when nothing came in time, `failed` when the system refused.
+ */
+export function forEachPiece(
+  descriptor: number,
+  patience: Patience,
+  take: (piece: Uint8Array) => void,
+): "ended" | "late" | "failed" {
+  for (let wait = patience.first;; wait = patience.next) {
+    const piece = HERE.streams.next(descriptor, wait);
+    if (typeof piece === "string") return piece;
+    if (piece.length === 0) return "ended";
+    take(piece);
+  }
+}
 
 const { O_NOFOLLOW = 0, O_RDWR } = constants;
 
@@ -63,4 +87,30 @@ export function freeName(wanted: string, endings: readonly string[] = []): strin
   let name = wanted;
   for (let n = 2; taken(name); n++) name = `${wanted}-${n}`;
   return name;
+}
+
+/**
+ * Whether another process has a lock on a file: SQLite has one for as long as it has a database open in WAL mode.
+ *
+ * @returns `undefined` where the system does not tell.
+ */
+export function isLockedByOthers(path: string): boolean | undefined {
+  const ino = fileNumber(path);
+  if (ino === undefined) return undefined;
+  // As proc_locks(5) has it: `1: POSIX ADVISORY READ 708 08:01:2097547 128 128`.
+  const text = processText("/proc/locks");
+  const locks = text?.matchAll(/^\d+: POSIX +\S+ +\S+ (\d+) (\S+)/gm);
+  return locks &&
+    [...locks].some(([, pid, file]) =>
+      Number(pid) !== Deno.pid && file!.split(":")[2] === String(ino)
+    );
+}
+
+function fileNumber(path: string): number | undefined {
+  try {
+    return Deno.statSync(path).ino ?? undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }

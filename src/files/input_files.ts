@@ -1,7 +1,7 @@
 import { RekeyError } from "../core/errors.ts";
-import { isUtf16, utf8, UTF_16 } from "../core/utf8.ts";
+import { isUtf16, utf8, UTF_16 } from "../core/text.ts";
 import { HERE } from "../system/here.ts";
-import { forEachPiece, type Patience } from "./descriptors.ts";
+import { forEachPiece, type Patience } from "./file_moves.ts";
 import { readFileIfThere } from "./private_files.ts";
 
 /** Bytes that are read of an input: far more than any needs, far less than a machine has. */

@@ -1,5 +1,5 @@
 import { HERE } from "../system/here.ts";
-import type { Identities } from "../system/processes.ts";
+import type { Identities } from "../system/system.ts";
 
 /** A process, told from another one that gets its number later. */
 export interface ProcessId {

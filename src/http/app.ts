@@ -1,13 +1,17 @@
 import { RegExpRouter } from "../libraries/hono.ts";
 import { RekeyError } from "../core/errors.ts";
 import { andThen, type MaybeAsync, tryThen } from "../core/async.ts";
-import { finished, lastOfConnection } from "./answer.ts";
-import { bearerToken, challenge } from "./bearer.ts";
+import {
+  finished,
+  HttpRefusal,
+  lastOfConnection,
+  problemResponse,
+  statusAndCode,
+} from "./problem.ts";
+import { bearerToken, challenge, mustHaveScope } from "./bearer.ts";
 import { discardBody } from "./body.ts";
 import { isChunked, refuseAmbiguous, refuseForeign, refuseMalformedHost } from "./guard.ts";
-import { HttpRefusal, problemResponse, statusAndCode } from "./problem.ts";
-import type { Call, Route, Services } from "./route.ts";
-import { mustHaveScope } from "./scope.ts";
+import type { Call, Route, Services } from "./routes.ts";
 
 /** How a request ended, for the access log and the metrics. No field holds anything that the client wrote. */
 export interface Served {

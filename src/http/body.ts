@@ -1,6 +1,6 @@
 import type * as z from "../libraries/zod.ts";
-import { parseStrictJson, StrictJsonError } from "../auth/strict_json.ts";
-import { escapesUtf8, utf8 } from "../core/utf8.ts";
+import { parseStrictJson, StrictJsonError } from "../jwt/jws.ts";
+import { escapesUtf8, utf8 } from "../core/text.ts";
 import type { MaybeAsync } from "../core/async.ts";
 import { HttpRefusal } from "./problem.ts";
 

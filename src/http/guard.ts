@@ -1,5 +1,4 @@
-import { canonicalHost, withoutDefaultPort } from "./host.ts";
-import { isOwnHost, type Names } from "./own_names.ts";
+import { canonicalHost, isOwnHost, type Names, withoutDefaultPort } from "./host.ts";
 import { HttpRefusal } from "./problem.ts";
 
 const OWN_HINT =

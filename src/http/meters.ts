@@ -1,6 +1,13 @@
 import type { MetricObjectWithValues, MetricValue } from "prom-client";
 import type { Served } from "./app.ts";
 
+/** The library, loaded when it is needed: only a server pays for it. */
+export async function prometheus() {
+  return (await import("../libraries/prom_client.ts")).default;
+}
+
+export type Prometheus = Awaited<ReturnType<typeof prometheus>>;
+
 /** The metrics of one thread, to be added up with those of the others. */
 export type Measured = MetricObjectWithValues<MetricValue<string>>[];
 

@@ -1,5 +1,5 @@
 import * as z from "../libraries/zod.ts";
-import type { ResponseSpec, Route } from "./route.ts";
+import type { ResponseSpec, Route } from "./routes.ts";
 import { Problem } from "./schemas.ts";
 
 type JsonNode = Record<string, unknown>;

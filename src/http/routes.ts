@@ -1,14 +1,74 @@
-import type { Route } from "./route.ts";
+import type * as z from "../libraries/zod.ts";
+import type { Credentials } from "../users/accounts.ts";
+import type { Issued } from "../auth/manager.ts";
+import type { Verified, VerifyPolicy } from "../jwt/verifier.ts";
+import type { MaybeAsync } from "../core/async.ts";
+import type { RotateOptions } from "../secret/rotation_request.ts";
+import type { Names } from "./host.ts";
+import type { RotateAnswer, Status } from "./schemas.ts";
 import { auth, authForEnvoy } from "./routes/auth.ts";
-import { healthz, readyz } from "./routes/health.ts";
-import { introspect } from "./routes/introspect.ts";
-import { login } from "./routes/login.ts";
-import { metrics } from "./routes/metrics.ts";
-import { openapi } from "./routes/openapi.ts";
-import { page, status } from "./routes/page.ts";
+import { healthz, metrics, openapi, page, readyz, status } from "./routes/page.ts";
+import { introspect, verdict, verify } from "./routes/verify.ts";
+import { login, logout, session } from "./routes/session.ts";
 import { rotate } from "./routes/rotate.ts";
-import { logout, session } from "./routes/session.ts";
-import { verdict, verify } from "./routes/verify.ts";
+
+/** What a request thread asks of the thread that owns the secret: everything that writes or counts rows. */
+export interface SecretHostCalls {
+  /** Logs a user in. @throws {RekeyError} `bad_credentials` or `throttled`. */
+  login(credentials: Credentials): Promise<Issued>;
+  /** Ends the session of a token that was verified. */
+  endSession(verified: Verified): Promise<void>;
+  /** @throws {RekeyError} when another rotation has ended the token meanwhile. */
+  rotate(token: string, options: RotateOptions): Promise<z.infer<typeof RotateAnswer>>;
+  status(): Promise<z.infer<typeof Status>>;
+  /** All threads' metrics, in Prometheus' text format. */
+  metrics(): Promise<string>;
+}
+
+/** What handlers work with. */
+export interface Services {
+  /** Verifies a token and counts the verdict. A refusal may be thrown at once. */
+  verify(token: string, policy?: VerifyPolicy): MaybeAsync<Verified>;
+  /** @throws {RekeyError} when the secret cannot be had. */
+  ready(): Promise<void>;
+  readonly secretHost: SecretHostCalls;
+  readonly names: Names;
+  /** Whether it listens where other machines may reach it. */
+  readonly remote: boolean;
+  /** Whether a proxy in front says the client's address. */
+  readonly trustForwarded: boolean;
+}
+
+/** One request. */
+export interface Call extends Services {
+  readonly request: Request;
+  /** The peer's address; none for a Unix socket. */
+  readonly address: string | undefined;
+}
+
+/** What a route answers with one status. */
+export interface ResponseSpec {
+  readonly description: string;
+  readonly schema?: z.ZodType;
+  /** Default `application/json`. */
+  readonly type?: string;
+}
+
+/** A route: what it takes, what it answers, and how. `/openapi.json` is made of it. */
+export interface Route {
+  readonly method: "GET" | "POST" | "ANY";
+  readonly path: string;
+  readonly summary: string;
+  readonly body?: { readonly schema: z.ZodType; readonly type: string; readonly optional?: true };
+  /** What its query may be; `refused`: one that is given would be taken to count, and does not. */
+  readonly query?: z.ZodObject | "refused";
+  readonly answers: Readonly<Record<number, ResponseSpec>>;
+  /** Whether it wants a bearer token always, or only where other machines may ask: the scope it must have. */
+  readonly bearer?: "always" | { readonly remoteScope: string };
+  /** Proxies pass their clients' `Host` and `Origin` on to it: there is nothing to check them against. */
+  readonly forProxies?: true;
+  readonly handler: (call: Call) => MaybeAsync<Response>;
+}
 
 /** The route table (design §8). @param version of the program. */
 export function makeRoutes(version: string): readonly Route[] {

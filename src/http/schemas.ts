@@ -1,5 +1,5 @@
 import * as z from "../libraries/zod.ts";
-import { LONGEST_REASON, LONGEST_REQUEST_ID } from "../core/limits.ts";
+import { LONGEST_REASON, LONGEST_REQUEST_ID } from "../core/text.ts";
 import { ERROR_TABLE, TOKEN_FAULTS } from "../core/errors.ts";
 import { HTTP_CODES } from "./problem.ts";
 

@@ -3,7 +3,7 @@ import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot, type Location } from "../core/secret_store.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { readNote } from "./keyring_note.ts";
 import { scrub } from "../store/scrub.ts";
 import { tryReconcile } from "./recovery.ts";

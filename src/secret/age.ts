@@ -1,5 +1,5 @@
 import type { Installation } from "../store/installation.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 
 /** Clocks are set right by a little all the time, and those of machines that share a secret differ. */
 export const CLOCK_TOLERANCE_MS = 60_000;

@@ -1,15 +1,14 @@
-import { takeRows } from "../store/row_transfer.ts";
+import { takeRows } from "../store/sqlite/row_transfer.ts";
 import { basename, dirname, join } from "node:path";
 import { rfc3339 } from "../core/clock.ts";
 import { asRefusal, RekeyError } from "../core/errors.ts";
 import { writeBackup } from "../store/backup_file.ts";
-import { Database } from "../store/database.ts";
+import { Database } from "../store/sqlite/database.ts";
 import type { Installation } from "../store/installation.ts";
-import { Meta, type MetaKey } from "../store/meta.ts";
-import { timeOf } from "../files/file_facts.ts";
-import { removeFile } from "../files/private_files.ts";
-import { namesIn } from "../files/private_folders.ts";
-import type { Version } from "../store/versions.ts";
+import { Meta, type MetaKey } from "../store/sqlite/meta.ts";
+import { timeOf } from "../files/file_errors.ts";
+import { namesIn, removeFile } from "../files/private_files.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { isAhead } from "./age.ts";
 
 /** How many automatic copies are kept. */

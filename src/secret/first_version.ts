@@ -1,13 +1,13 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { KeyForm } from "../core/secret.ts";
-import { knowsKid } from "../store/other_database.ts";
+import { knowsKid } from "../store/known_apps.ts";
 import {
   type Algorithm,
   type Environment,
   Installation,
   type StoreChoice,
 } from "../store/installation.ts";
-import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
+import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
 import { adopt, inKeyring, type LegacySecret, plainRow } from "./adoption.ts";

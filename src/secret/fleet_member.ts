@@ -1,10 +1,10 @@
-import { catchUp } from "../fleet/catch_up.ts";
-import { type Member, untilFollowed } from "../fleet/members.ts";
-import { shareEnded } from "../fleet/revocations.ts";
-import { knownFleet } from "../fleet/snapshot.ts";
-import type { SessionRow } from "../store/ended_sessions.ts";
+import { catchUp } from "../cluster/catch_up.ts";
+import { type Member, untilFollowed } from "../cluster/members.ts";
+import { shareEnded } from "../cluster/revocations.ts";
+import { knownFleet } from "../cluster/snapshot.ts";
+import type { SessionRow } from "../store/sqlite/sessions.ts";
 import type { Environment, Installation } from "../store/installation.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { activateShared, type Activation, notShared, prepareShared } from "./prepared_rotation.ts";
 import type { Changed } from "./rotation.ts";
 import type { Use } from "./shared_version.ts";

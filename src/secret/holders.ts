@@ -1,9 +1,9 @@
 import { rfc3339 } from "../core/clock.ts";
 import { isRekeyError } from "../core/errors.ts";
 import { Processes, type ProcessId } from "../files/processes.ts";
-import { type ExecProcess, ExecProcesses } from "../store/exec_processes.ts";
+import { type ExecProcess, ExecProcesses } from "../store/sqlite/exec_processes.ts";
 import type { Installation } from "../store/installation.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 
 /**
  * What the version is worth that a process holds: `current`; `grace`, it still verifies for a while; `ended`. With

@@ -1,6 +1,6 @@
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import type { CreateOptions } from "./first_version.ts";
 import { isShared } from "./sharing.ts";
 

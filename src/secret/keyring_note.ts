@@ -1,9 +1,8 @@
-import { EVENTS } from "../audit/events.ts";
-import { type Head, holdsHead, newestHead, readHead, showHead } from "../audit/head.ts";
+import { EVENTS, type Head, holdsHead, newestHead, readHead, showHead } from "../audit/events.ts";
 import { isRekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import { knowsKid } from "../store/other_database.ts";
-import type { KeyringStore } from "../keyring/keyring_store.ts";
+import { knowsKid } from "../store/known_apps.ts";
+import type { KeyringStore } from "../store/keyring/keyring_store.ts";
 
 /** What rekey keeps in the keyring beside the values. Nothing in it is secret. */
 export interface KeyringNote {

@@ -1,9 +1,9 @@
 import type { Secret } from "../core/secret.ts";
 import { SingleFlight } from "../core/async.ts";
-import { knownFleet } from "../fleet/snapshot.ts";
+import { knownFleet } from "../cluster/snapshot.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 import type { TokenPolicy } from "../store/token_policy.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { notInitialised } from "./errors.ts";
 
 // A request that waits holds up all others of its thread, and a proxy gives up sooner than SQLite.

@@ -1,8 +1,8 @@
-import type { Head } from "../audit/head.ts";
+import type { Head } from "../audit/events.ts";
 import { asRefusal, isRekeyError, type RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot } from "../core/secret_store.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { ownNote, wasRestored } from "./keyring_note.ts";
 import { isPassingCopy } from "./unsaved.ts";
 

@@ -1,13 +1,12 @@
 import type { Location } from "../core/secret_store.ts";
-import type { AuditEntry } from "../audit/events.ts";
-import type { Head } from "../audit/head.ts";
+import type { AuditEntry, Head } from "../audit/events.ts";
 import type { RekeyError } from "../core/errors.ts";
-import { catchUp } from "../fleet/catch_up.ts";
+import { catchUp } from "../cluster/catch_up.ts";
 import { type Environment, Installation } from "../store/installation.ts";
-import type { Kek } from "../store/kek.ts";
+import type { Kek } from "../store/sealed/kek.ts";
 import type { TokenPolicy } from "../store/token_policy.ts";
 import { exclusively } from "../store/lock.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { announce, withdraw } from "./announcement.ts";
 import { notInitialised } from "./errors.ts";
 import { create, type CreateOptions, openOrAdopt } from "./first_version.ts";

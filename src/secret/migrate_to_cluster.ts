@@ -1,20 +1,20 @@
 import { RekeyError } from "../core/errors.ts";
-import { baseRevisionOf, localState } from "../fleet/base_revision.ts";
-import { propose } from "../fleet/commit.ts";
-import { follow, lacking } from "../fleet/replica.ts";
-import { shareEnded } from "../fleet/revocations.ts";
-import { knownFleet, readSnapshot, type Snapshot } from "../fleet/snapshot.ts";
+import { baseRevisionOf, localState } from "../cluster/base_revision.ts";
+import { propose } from "../cluster/commit.ts";
+import { follow, lacking } from "../cluster/replica.ts";
+import { shareEnded } from "../cluster/revocations.ts";
+import { knownFleet, readSnapshot, type Snapshot } from "../cluster/snapshot.ts";
 import {
   currentOf,
   type FleetState,
   MOST_SHARED_VERSIONS,
   newFleetId,
   type SharedVersion,
-} from "../fleet/state.ts";
-import { endedSessions } from "../store/ended_sessions.ts";
+} from "../cluster/state.ts";
+import { endedSessions } from "../store/sqlite/sessions.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot } from "../core/secret_store.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { retryOnConflict } from "./retry_on_conflict.ts";
 import { scrub } from "../store/scrub.ts";
 import { tryReconcile } from "./recovery.ts";

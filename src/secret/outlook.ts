@@ -1,5 +1,5 @@
 import { currentSlot } from "../core/secret_store.ts";
-import { Database } from "../store/database.ts";
+import { Database } from "../store/sqlite/database.ts";
 import type { Installation, StoreChoice } from "../store/installation.ts";
 
 const WAIT_MS = 1_000;

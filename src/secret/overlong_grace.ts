@@ -1,7 +1,7 @@
 import { EVENTS } from "../audit/events.ts";
 import { rfc3339 } from "../core/clock.ts";
 import type { Installation } from "../store/installation.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { isAhead } from "./age.ts";
 
 /** A version with the end that its grace window should have, in milliseconds since the epoch. */

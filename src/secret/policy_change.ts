@@ -1,6 +1,6 @@
 import { EVENTS } from "../audit/events.ts";
-import { baseRevisionOf } from "../fleet/base_revision.ts";
-import { propose } from "../fleet/commit.ts";
+import { baseRevisionOf } from "../cluster/base_revision.ts";
+import { propose } from "../cluster/commit.ts";
 import type { Installation } from "../store/installation.ts";
 import { isSamePolicy, type TokenPolicy, writePolicy } from "../store/token_policy.ts";
 import { retryOnConflict } from "./retry_on_conflict.ts";

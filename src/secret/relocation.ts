@@ -1,10 +1,10 @@
 import { EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import { SAVED } from "../keyring/keyring_store.ts";
+import { SAVED } from "../store/keyring/keyring_store.ts";
 import { mustBeFree } from "../store/location.ts";
 import { type Location, numberedSlot, sealedSlot } from "../core/secret_store.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { mayReplace } from "./keyring_note.ts";
 import { scrub } from "../store/scrub.ts";
 import { tryReconcile } from "./recovery.ts";

@@ -1,10 +1,9 @@
-import { EVENTS } from "../audit/events.ts";
-import type { AuditEntry } from "../audit/events.ts";
+import { type AuditEntry, EVENTS } from "../audit/events.ts";
 import { microsecondsSince, timed } from "../core/clock.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
-import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
+import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import {
   currentSlot,
   type Location,
@@ -14,7 +13,7 @@ import {
   type SecretStore,
   type Slot,
 } from "../core/secret_store.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { isPassingCopy } from "./unsaved.ts";
 
 /** A version with its value. */

@@ -1,5 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
-import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
+import { LOCK_TIMEOUT_MS } from "../core/text.ts";
 
 /**
  * Makes a change of what machines share, again for as long as another one is first each time.

@@ -1,9 +1,9 @@
 import type { Location } from "../core/secret_store.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { catchUp } from "../fleet/catch_up.ts";
+import { catchUp } from "../cluster/catch_up.ts";
 import type { Installation, StoreChoice } from "../store/installation.ts";
 import { locationForNew } from "../store/location.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { notInitialised } from "./errors.ts";
 import { keepCopy } from "./automatic_copy.ts";
 import { mayReplace } from "./keyring_note.ts";

@@ -1,11 +1,10 @@
-import { EVENTS } from "../audit/events.ts";
-import { type Head, newestHead } from "../audit/head.ts";
+import { EVENTS, type Head, newestHead } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { type KeyForm, Secret } from "../core/secret.ts";
 import type { Algorithm, Installation } from "../store/installation.ts";
-import { SAVED, type Settled } from "../keyring/keyring_store.ts";
+import { SAVED, type Settled } from "../store/keyring/keyring_store.ts";
 import { currentSlot, type Location, numberedSlot } from "../core/secret_store.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { needsCopy, noteUnsaved } from "./unsaved.ts";
 import { scrub } from "../store/scrub.ts";
 import { rollBack, tryReconcile } from "./recovery.ts";

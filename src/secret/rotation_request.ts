@@ -1,8 +1,8 @@
-import { newestHead } from "../audit/head.ts";
+import { newestHead } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { KeyForm } from "../core/secret.ts";
 import type { Algorithm, Installation, StoreChoice } from "../store/installation.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { ageOf, isDue } from "./age.ts";
 import type { Changed, RotationStep } from "./rotation.ts";
 

@@ -1,10 +1,10 @@
 import { EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
-import { propose } from "../fleet/commit.ts";
-import { follow } from "../fleet/replica.ts";
-import { readSnapshot, type Snapshot } from "../fleet/snapshot.ts";
-import { currentOf, type FleetState, newFleetId } from "../fleet/state.ts";
+import { propose } from "../cluster/commit.ts";
+import { follow } from "../cluster/replica.ts";
+import { readSnapshot, type Snapshot } from "../cluster/snapshot.ts";
+import { currentOf, type FleetState, newFleetId } from "../cluster/state.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Import } from "./imported.ts";
 import { newVersion, provenValue, type Use } from "./shared_version.ts";

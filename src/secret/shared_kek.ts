@@ -1,11 +1,11 @@
-import { propose } from "../fleet/commit.ts";
-import { baseRevisionOf } from "../fleet/base_revision.ts";
-import { lacking } from "../fleet/replica.ts";
-import { currentOf } from "../fleet/state.ts";
-import { readSealedState } from "../fleet/snapshot.ts";
+import { propose } from "../cluster/commit.ts";
+import { baseRevisionOf } from "../cluster/base_revision.ts";
+import { lacking } from "../cluster/replica.ts";
+import { currentOf } from "../cluster/state.ts";
+import { readSealedState } from "../cluster/snapshot.ts";
 import type { Installation } from "../store/installation.ts";
-import type { Kek } from "../store/kek.ts";
-import { sealingKek } from "../store/sealing.ts";
+import type { Kek } from "../store/sealed/kek.ts";
+import { sealingKek } from "../store/sealed/sealing.ts";
 import { currentSlot } from "../core/secret_store.ts";
 import { retryOnConflict } from "./retry_on_conflict.ts";
 

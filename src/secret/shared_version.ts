@@ -5,7 +5,7 @@ import {
   retiring,
   type SharedVersion,
   withoutExpired,
-} from "../fleet/state.ts";
+} from "../cluster/state.ts";
 import type { Algorithm, Installation } from "../store/installation.ts";
 import { currentSlot } from "../core/secret_store.ts";
 import { probe, type RotationStep } from "./rotation.ts";

@@ -2,7 +2,7 @@ import { HERE } from "../system/here.ts";
 import { RekeyError } from "../core/errors.ts";
 import { isSplit } from "../etcd/client.ts";
 import { unconfigured } from "../etcd/errors.ts";
-import { isPortable, type KekSources } from "../store/kek_sources.ts";
+import { isPortable, type KekSources } from "../store/sealed/kek_sources.ts";
 import type { Environment, Installation } from "../store/installation.ts";
 
 /** Whether the current version is one that machines share. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { timeOf } from "../files/file_facts.ts";
-import { namesIn, removeFolder } from "../files/private_folders.ts";
+import { timeOf } from "../files/file_errors.ts";
+import { namesIn, removeFolder } from "../files/private_files.ts";
 
 /** How folders begin in which a restoration works; only one that holds the lock does. */
 export const STAGE = ".rekey-restore-";

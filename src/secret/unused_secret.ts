@@ -1,5 +1,5 @@
 import type { Installation } from "../store/installation.ts";
-import { wasUsed } from "../store/use.ts";
+import { wasUsed } from "../store/sqlite/versions.ts";
 import { keepCopy } from "./automatic_copy.ts";
 import type { CreateOptions } from "./first_version.ts";
 import type { Import } from "./imported.ts";

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { RekeyError } from "../core/errors.ts";
-import { pemText } from "../core/utf8.ts";
+import { pemText } from "../core/text.ts";
 import { readFileIfThere } from "../files/private_files.ts";
 import { isAddress } from "../http/host.ts";
 

@@ -1,5 +1,5 @@
 import { isRekeyError, type RekeyError } from "../core/errors.ts";
-import type { KeyringStore } from "../keyring/keyring_store.ts";
+import type { KeyringStore } from "../store/keyring/keyring_store.ts";
 import type { Backoff } from "../core/backoff.ts";
 
 // A keyring that is there and open answers sooner; one that is not is found out within the rest of 200 ms.

@@ -1,10 +1,10 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { HERE } from "../system/here.ts";
 import type { RequestHandler } from "../http/app.ts";
-import { fileIdentity } from "../files/file_facts.ts";
+import { fileIdentity } from "../files/file_errors.ts";
 import { removeFile } from "../files/private_files.ts";
 import type { Address, Settings } from "./settings.ts";
-import { refuseOpenFolder, shareSocket, type SocketAddress } from "./shared_socket.ts";
+import { refuseOpenFolder, shareSocket, type SocketAddress } from "./sockets.ts";
 
 /** Who is told how listening goes. */
 export interface ListenerTold {

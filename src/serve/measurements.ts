@@ -1,8 +1,7 @@
 import { figures, retrievalCounts } from "../audit/figures.ts";
 import { isRekeyError } from "../core/errors.ts";
-import type { Measured } from "../http/meters.ts";
-import type { Prometheus } from "../http/prometheus.ts";
-import { knownFleet } from "../fleet/snapshot.ts";
+import type { Measured, Prometheus } from "../http/meters.ts";
+import { knownFleet } from "../cluster/snapshot.ts";
 import { ageOf, isDue } from "../secret/age.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import { HOLDER_STATES, holdersOf } from "../secret/holders.ts";

@@ -1,9 +1,9 @@
-import type { Verified } from "../auth/verifier.ts";
-import type { Credentials } from "../auth/accounts.ts";
+import type { Verified } from "../jwt/verifier.ts";
+import type { Credentials } from "../users/accounts.ts";
 import type { Measured } from "../http/meters.ts";
-import type { SecretHostCalls } from "../http/route.ts";
+import type { SecretHostCalls } from "../http/routes.ts";
 import type { RotateOptions } from "../secret/rotation_request.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import type { Settings } from "./settings.ts";
 
 /** What a request thread has seen since it last told. */

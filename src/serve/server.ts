@@ -1,17 +1,15 @@
 import { rfc3339 } from "../core/clock.ts";
-import type { FleetFollower } from "../fleet/follower.ts";
-import { prometheus } from "../http/prometheus.ts";
+import type { FleetFollower } from "../cluster/follower.ts";
+import { prometheus } from "../http/meters.ts";
 import { HERE } from "../system/here.ts";
-import type { CertificateWatch } from "./certificate_watch.ts";
+import { type CertificateWatch, Renewal } from "./certificate_watch.ts";
 import { reserve } from "./listener.ts";
 import { expose } from "./measurements.ts";
-import type { Managers } from "./managers.ts";
+import type { Address, Managers, Settings } from "./settings.ts";
 import { SecretHost } from "./secret_host.ts";
 import type { MainMethods, WorkerMethods } from "./protocol.ts";
-import { Renewal } from "./renewal.ts";
 import { type Port, Rpc } from "./rpc.ts";
-import type { Address, Settings } from "./settings.ts";
-import type { Systemd } from "./systemd.ts";
+import type { Systemd } from "./sockets.ts";
 
 /** What the server needs of the program around it. */
 export interface ServerContext {

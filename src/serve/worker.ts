@@ -1,24 +1,22 @@
-import { CachedVerifier } from "../auth/cached_verifier.ts";
-import { parseJws } from "../auth/jws.ts";
-import type { Verified, VerifyPolicy } from "../auth/verifier.ts";
+import { CachedVerifier } from "../jwt/cached_verifier.ts";
+import { parseJws } from "../jwt/jws.ts";
+import type { Verified, VerifyPolicy } from "../jwt/verifier.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { isRekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { type MaybeAsync, tryThen } from "../core/async.ts";
 import { makeApp, type Served } from "../http/app.ts";
 import { Meters } from "../http/meters.ts";
-import type { Services } from "../http/route.ts";
-import { makeRoutes } from "../http/routes.ts";
+import { makeRoutes, type Services } from "../http/routes.ts";
 import { unconfigured } from "../etcd/errors.ts";
-import { aheadOf, SharedFreshness } from "../fleet/freshness.ts";
+import { aheadOf, SharedFreshness } from "../cluster/freshness.ts";
 import { LiveSecrets } from "../secret/live_secrets.ts";
 import type { Environment, Freshness } from "../store/installation.ts";
-import type { Version } from "../store/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { Listener } from "./listener.ts";
-import { ownNames } from "./names.ts";
+import { isLocal, ownNames, type Settings } from "./settings.ts";
 import type { MainMethods, WorkerMethods } from "./protocol.ts";
 import { type Port, Rpc } from "./rpc.ts";
-import { isLocal, type Settings } from "./settings.ts";
 
 // What was seen is told in batches: a message for every request would cost as much as the request.
 const TELL_MS = 100;

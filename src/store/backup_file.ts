@@ -2,13 +2,12 @@ import { randomUUID } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { explainFiles } from "../files/file_errors.ts";
-import { isThere, sizeOf } from "../files/file_facts.ts";
+import { explainFiles, isThere, sizeOf } from "../files/file_errors.ts";
 import { copyPrivateFile, moveIntoPlace } from "../files/file_moves.ts";
 import { makePrivateFile, removeFile } from "../files/private_files.ts";
-import { MIGRATIONS } from "./schema.ts";
-import { isPlain } from "./soundness.ts";
-import { explainSqlite } from "./sqlite_errors.ts";
+import { MIGRATIONS } from "./sqlite/schema.ts";
+import { isPlain } from "./sqlite/soundness.ts";
+import { explainSqlite } from "./sqlite/errors.ts";
 
 /** What a backup says of itself, in its table `rekey_backup`. */
 export interface BackupInfo {

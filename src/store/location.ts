@@ -1,9 +1,9 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { StoreChoice } from "./installation.ts";
-import type { KeyringStore } from "../keyring/keyring_store.ts";
-import { KEYRING_UNAVAILABLE } from "../keyring/keyring_errors.ts";
+import type { KeyringStore } from "./keyring/keyring_store.ts";
+import { KEYRING_UNAVAILABLE } from "./keyring/errors.ts";
 import { currentSlot, type Location } from "../core/secret_store.ts";
-import type { Version } from "./versions.ts";
+import type { Version } from "./sqlite/versions.ts";
 
 /** Whether an entry with this kid is this installation's. */
 export type IsKnownKid = (kid: string) => Promise<boolean>;

@@ -1,5 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
-import type { Meta } from "./meta.ts";
+import type { Meta } from "./sqlite/meta.ts";
 
 /** What every token of an app must be, beyond its signature: set once by the operator, for every verification. */
 export interface TokenPolicy {

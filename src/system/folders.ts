@@ -1,7 +1,7 @@
 import type { App, Folders } from "../core/app.ts";
 import { quoted, RekeyError } from "../core/errors.ts";
 import { HERE } from "./here.ts";
-import type { UserEnvironment } from "./paths.ts";
+import type { UserEnvironment } from "./system.ts";
 
 /**
  * Where an app's files live.

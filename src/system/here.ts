@@ -11,3 +11,6 @@ export function systemOf(os: typeof Deno.build.os): System {
 
 /** The system that this program runs on. */
 export const HERE: System = systemOf(Deno.build.os);
+
+/** The C library that the runtime is linked to, for its foreign calls; `undefined` where there is none of that kind. */
+export const LIBC = HERE.libc;

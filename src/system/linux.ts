@@ -1,15 +1,9 @@
-import type { System } from "./system.ts";
-import type { UserEnvironment } from "./paths.ts";
-import { inHome, unixPaths } from "./unix/paths.ts";
-import { unixAdvice } from "./unix/advice.ts";
-import { UnixStreams } from "./unix/streams.ts";
-import { unixMoves } from "./unix/moves.ts";
+import type { System, UserEnvironment } from "./system.ts";
+import { inHome, unixAdvice, unixMoves, unixPaths } from "./unix/basics.ts";
+import { unixProcesses, unixPrograms, UnixStreams } from "./unix/processes.ts";
 import { unixPrivacy } from "./unix/privacy.ts";
-import { linuxIdentities } from "./linux/identity.ts";
-import { isReadOnly } from "./linux/mounts.ts";
-import { linuxServing } from "./linux/serving.ts";
-import { unixProcesses } from "./unix/processes.ts";
-import { unixPrograms } from "./unix/programs.ts";
+import { isReadOnly, linuxIdentities } from "./linux/proc.ts";
+import { linuxServing } from "./linux/sockets.ts";
 import { faultOfPath, pathOf } from "./written_path.ts";
 
 /** Linux. */

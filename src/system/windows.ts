@@ -1,13 +1,9 @@
-import type { System } from "./system.ts";
-import { windowsPaths } from "./windows/paths.ts";
-import { prepareAddon } from "./windows/loading.ts";
-import { plainServing } from "./serving.ts";
-import { windowsAdvice } from "./windows/advice.ts";
-import { windowsStreams } from "./windows/streams.ts";
+import { plainServing, type System } from "./system.ts";
+import { windowsAdvice, windowsPaths } from "./windows/basics.ts";
+import { prepareAddon } from "./windows/kernel.ts";
+import { windowsProcesses, windowsPrograms, windowsStreams } from "./windows/processes.ts";
 import { windowsMoves } from "./windows/moves.ts";
 import { WindowsPrivacy } from "./windows/privacy.ts";
-import { windowsProcesses } from "./windows/processes.ts";
-import { windowsPrograms } from "./windows/programs.ts";
 
 /** Windows. */
 export const windows: System = {

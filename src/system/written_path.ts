@@ -1,5 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
-import type { Paths } from "./paths.ts";
+import type { Paths } from "./system.ts";
 
 // What stands in a path that was not read as its writer meant it: shells expand what systemd's Environment=, docker's
 // --env-file and a flag's =VALUE take as it is.

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { TOPICS } from "../../src/cli/topics/names.ts";
+import { TOPICS } from "../../src/cli/topics/topics.ts";
 import { codesOf, EXIT_STATUSES } from "../../src/core/errors.ts";
 import { Box } from "../support/process/box.ts";
 

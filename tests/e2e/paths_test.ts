@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ETCD_VARIABLES } from "../../src/cli/variables.ts";
+import { ETCD_VARIABLES } from "../../src/cli/environment.ts";
 import { Box } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { everyCommand } from "../support/commands/command_table.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { MIGRATIONS } from "../../src/store/schema.ts";
+import { MIGRATIONS } from "../../src/store/sqlite/schema.ts";
 import { Box } from "../support/process/box.ts";
 
 async function initialised(): Promise<{ box: Box; token: string }> {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { scryptSync } from "node:crypto";
-import { Accounts } from "../../src/auth/accounts.ts";
+import { Accounts } from "../../src/users/accounts.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
-import { hashPassword, verifyPassword } from "../../src/auth/passwords.ts";
-import { Throttle } from "../../src/auth/throttle.ts";
+import { hashPassword, verifyPassword } from "../../src/users/passwords.ts";
+import { Throttle } from "../../src/users/throttle.ts";
 import { type ErrorCode, isRekeyError } from "../../src/core/errors.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { type TestEnvironment, testEnvironment } from "../support/store/environment.ts";

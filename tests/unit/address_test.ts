@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { countedAddress } from "../../src/http/address.ts";
+import { countedAddress } from "../../src/http/host.ts";
 
 Deno.test("attempts are counted by address, however a proxy writes it", () => {
   const same: [string, string[]][] = [

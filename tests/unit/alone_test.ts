@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { mustBeAlone } from "../../src/store/alone.ts";
-import { Database } from "../../src/store/database.ts";
+import { mustBeAlone } from "../../src/store/lock.ts";
+import { Database } from "../../src/store/sqlite/database.ts";
 import { Box } from "../support/process/box.ts";
 
 Deno.test("a database that another program has open is not to be deleted, and goes on to be used", () => {

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { createHmac, createSecretKey } from "node:crypto";
 import { SecretManager } from "../../src/secret/manager.ts";
-import { seal, unseal } from "../../src/store/sealing.ts";
+import { seal, unseal } from "../../src/store/sealed/sealing.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { listAudit } from "../../src/audit/reader.ts";
 import { testEnvironment } from "../support/store/environment.ts";

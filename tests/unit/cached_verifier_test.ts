@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { Accounts } from "../../src/auth/accounts.ts";
-import { CachedVerifier } from "../../src/auth/cached_verifier.ts";
+import { Accounts } from "../../src/users/accounts.ts";
+import { CachedVerifier } from "../../src/jwt/cached_verifier.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
-import type { VerifyPolicy } from "../../src/auth/verifier.ts";
+import type { VerifyPolicy } from "../../src/jwt/verifier.ts";
 import { type ErrorCode, isRekeyError } from "../../src/core/errors.ts";
 import { LiveSecrets } from "../../src/secret/live_secrets.ts";
 import { SecretManager } from "../../src/secret/manager.ts";

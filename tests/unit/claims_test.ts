@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { claimFailures, type ClaimPolicy } from "../../src/auth/claims.ts";
+import { claimFailures, type ClaimPolicy } from "../../src/jwt/claims.ts";
 
 const NOW = 1_800_000_000;
 const policy = (more: Partial<ClaimPolicy> = {}): ClaimPolicy => ({

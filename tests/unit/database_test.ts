@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Database } from "../../src/store/database.ts";
+import { Database } from "../../src/store/sqlite/database.ts";
 
 Deno.test("a transaction that need not be durable leaves the next ones as durable as ever", () => {
   const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });

@@ -5,8 +5,8 @@ import {
   encodeCall,
   HEAD_BYTES,
   messageLength,
-} from "../../src/keyring/dbus_message.ts";
-import { BusError, Reader, Writer } from "../../src/keyring/dbus_wire.ts";
+} from "../../src/store/keyring/secret_service/dbus_message.ts";
+import { BusError, Reader, Writer } from "../../src/store/keyring/secret_service/dbus_wire.ts";
 import { message } from "../support/keyring/fake_bus.ts";
 
 const PATHS = fc.array(fc.stringMatching(/^(\/[A-Za-z0-9_]{1,8}){1,3}$/), { maxLength: 4 });

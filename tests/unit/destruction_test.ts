@@ -6,7 +6,7 @@ import { isRekeyError } from "../../src/core/errors.ts";
 import { LiveSecrets } from "../../src/secret/live_secrets.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { HERE } from "../../src/system/here.ts";
-import type { Moves } from "../../src/system/moves.ts";
+import type { Moves } from "../../src/system/system.ts";
 import { type TestEnvironment, testEnvironment } from "../support/store/environment.ts";
 
 /** A system where files stay that are open. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseDuration } from "../../src/core/duration.ts";
+import { parseDuration } from "../../src/core/clock.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 
 for (

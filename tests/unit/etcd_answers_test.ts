@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import type { ErrorCode } from "../../src/core/errors.ts";
-import { isRekeyError } from "../../src/core/errors.ts";
+import { type ErrorCode, isRekeyError } from "../../src/core/errors.ts";
 import { replyOf } from "../../src/etcd/answers.ts";
 import { errorOf } from "../../src/etcd/errors.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createSecretKey, randomBytes } from "node:crypto";
-import { type FleetState, openState, sealState } from "../../src/fleet/state.ts";
-import type { Kek } from "../../src/store/kek.ts";
-import { seal } from "../../src/store/sealing.ts";
+import { type FleetState, openState, sealState } from "../../src/cluster/state.ts";
+import type { Kek } from "../../src/store/sealed/kek.ts";
+import { seal } from "../../src/store/sealed/sealing.ts";
 
 function testKek(): Kek {
   return {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { FleetFollower, type FollowerOptions } from "../../src/fleet/follower.ts";
-import { aheadOf, SharedFreshness } from "../../src/fleet/freshness.ts";
+import { FleetFollower, type FollowerOptions } from "../../src/cluster/follower.ts";
+import { aheadOf, SharedFreshness } from "../../src/cluster/freshness.ts";
 import { pause } from "../support/timing/pause.ts";
 
 function followerOf(installation: FollowerOptions["installation"]) {

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import type { JsonObject } from "../../src/auth/jws.ts";
+import type { JsonObject } from "../../src/jwt/jws.ts";
 import { RekeyError } from "../../src/core/errors.ts";
 import { makeApp, type Served } from "../../src/http/app.ts";
-import type { Services } from "../../src/http/route.ts";
-import { makeRoutes } from "../../src/http/routes.ts";
+import { makeRoutes, type Services } from "../../src/http/routes.ts";
 
 /** What `GET /auth` answers while every token is verified so. */
 async function asked(verify: Services["verify"]): Promise<{ response: Response; served: Served }> {

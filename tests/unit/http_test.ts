@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { RekeyError } from "../../src/core/errors.ts";
 import { makeApp, type Served } from "../../src/http/app.ts";
-import type { Services } from "../../src/http/route.ts";
-import { makeRoutes } from "../../src/http/routes.ts";
+import { makeRoutes, type Services } from "../../src/http/routes.ts";
 
 // Without a socket; the compiled binary is asked in tests/e2e.
 

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { compactDecrypt, CompactEncrypt } from "jose";
-import { openJwe } from "../../src/store/jwe.ts";
+import { openJwe } from "../../src/store/sealed/sealing.ts";
 
 const KEY = new Uint8Array(32).fill(7);
 const HEADER = { alg: "A256GCMKW", enc: "A256GCM", kid: "k", rekey: { app: "a" } };

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { MAX_TOKEN_LENGTH, parseJws } from "../../src/auth/jws.ts";
+import { MAX_TOKEN_LENGTH, parseJws } from "../../src/jwt/jws.ts";
 
 const b64 = (text: string | Uint8Array) => Buffer.from(text).toString("base64url");
 const HEADER = b64('{"alg":"HS512"}');

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { CachedVerifier } from "../../src/auth/cached_verifier.ts";
+import { CachedVerifier } from "../../src/jwt/cached_verifier.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
 import { asRefusal } from "../../src/core/errors.ts";
 import { LiveSecrets } from "../../src/secret/live_secrets.ts";

@@ -3,15 +3,20 @@ import { appNamed } from "../../src/core/app.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { currentSlot } from "../../src/core/secret_store.ts";
-import { type AskState, keychainPlatform, keychainState } from "../../src/keyring/keychain.ts";
+import {
+  type AskState,
+  keychainPlatform,
+  keychainState,
+  keyringPlatform,
+  timeoutOf,
+} from "../../src/store/keyring/system_keyring.ts";
 import {
   KEYRING_UNAVAILABLE,
   keyringError,
   keyringTimeout,
-} from "../../src/keyring/keyring_errors.ts";
-import { KeyringStore } from "../../src/keyring/keyring_store.ts";
-import { remedyOn } from "../../src/keyring/system_hints.ts";
-import { keyringPlatform, timeoutOf } from "../../src/keyring/platform.ts";
+  remedyOn,
+} from "../../src/store/keyring/errors.ts";
+import { KeyringStore } from "../../src/store/keyring/keyring_store.ts";
 import { FakeKeyring } from "../support/keyring/fake_keyring.ts";
 
 /** Keychain Services with a keychain in some state: of its bits the first one says that it is unlocked. */

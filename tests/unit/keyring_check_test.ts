@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { keyringCheck } from "../../src/doctor/checks/keyring.ts";
 import type { Finding } from "../../src/doctor/finding.ts";
 import type { OpenDoctorContext } from "../../src/doctor/context.ts";
-import { keyringError } from "../../src/keyring/keyring_errors.ts";
+import { keyringError } from "../../src/store/keyring/errors.ts";
 import type { System } from "../../src/system/system.ts";
 import { systemOf } from "../../src/system/here.ts";
 

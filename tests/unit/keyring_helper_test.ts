@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { appNamed } from "../../src/core/app.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { keyringInProcess } from "../../src/keyring/keyring_process.ts";
-import { KeyringStore } from "../../src/keyring/keyring_store.ts";
+import { keyringInProcess } from "../../src/store/keyring/addon_process.ts";
+import { KeyringStore } from "../../src/store/keyring/keyring_store.ts";
 
 const TIMEOUT_MS = 400;
 

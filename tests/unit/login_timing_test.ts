@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { Accounts } from "../../src/auth/accounts.ts";
-import { Throttle } from "../../src/auth/throttle.ts";
-import { Users } from "../../src/auth/users.ts";
+import { Accounts } from "../../src/users/accounts.ts";
+import { Throttle } from "../../src/users/throttle.ts";
+import { Users } from "../../src/users/users.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { testEnvironment } from "../support/store/environment.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Processes } from "../../src/files/processes.ts";
-import { macosIdentities, type ProcPidInfo } from "../../src/system/macos/identity.ts";
+import { macosIdentities, type ProcPidInfo } from "../../src/system/macos.ts";
 
 const SRUN = 2;
 const SZOMB = 5;

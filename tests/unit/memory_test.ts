@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readJson } from "../../src/http/body.ts";
 import { LoginRequest } from "../../src/http/schemas.ts";
-import { newKek } from "../../src/store/kek.ts";
+import { newKek } from "../../src/store/sealed/kek.ts";
 
 const isWiped = (bytes: Uint8Array) => bytes.length > 0 && bytes.every((byte) => byte === 0);
 

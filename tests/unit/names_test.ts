@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isUsablePassword, preparedName, preparedPassword } from "../../src/auth/names.ts";
+import { isUsablePassword, preparedName, preparedPassword } from "../../src/users/names.ts";
 
 const SAME: readonly (readonly [what: string, typed: string, stored: string])[] = [
   ["plain", "alice", "alice"],

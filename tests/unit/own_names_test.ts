@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { refuseForeign } from "../../src/http/guard.ts";
-import { canonicalHost } from "../../src/http/host.ts";
-import { isOwnHost, machineAddresses, type Names } from "../../src/http/own_names.ts";
+import { canonicalHost, isOwnHost, machineAddresses, type Names } from "../../src/http/host.ts";
 import { HttpRefusal } from "../../src/http/problem.ts";
-import { namesMissing } from "../../src/serve/names.ts";
-import type { Settings } from "../../src/serve/settings.ts";
+import { namesMissing, type Settings } from "../../src/serve/settings.ts";
 
 Deno.test("a host has one form, however it is written", () => {
   const forms: Record<string, string[]> = {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { refusalBody } from "../../src/cli/refusal_body.ts";
+import { refusalBody } from "../../src/cli/notices/webhook.ts";
 
 const TOKEN = "xoxb-0123456789abcdef";
 const ADDRESS = new URL(`https://chat.example/hooks/${TOKEN}`);

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { createSecretKey } from "node:crypto";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { Secret } from "../../src/core/secret.ts";
-import { sameText, storable, utf8 } from "../../src/core/utf8.ts";
-import type { Kek } from "../../src/store/kek.ts";
-import { seal, unseal } from "../../src/store/sealing.ts";
+import { sameText, storable, utf8 } from "../../src/core/text.ts";
+import type { Kek } from "../../src/store/sealed/kek.ts";
+import { seal, unseal } from "../../src/store/sealed/sealing.ts";
 import { openEnvelope, sealEnvelope } from "../../src/backup/envelope.ts";
 import { AWKWARD_TEXTS } from "../support/attacks/awkward_texts.ts";
 

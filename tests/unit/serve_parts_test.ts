@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { LogSink } from "../../src/cli/log_sink.ts";
 import { isRekeyError, RekeyError } from "../../src/core/errors.ts";
-import { Semaphore } from "../../src/serve/semaphore.ts";
+import { Semaphore } from "../../src/serve/secret_host.ts";
 import { type Port, Rpc } from "../../src/serve/rpc.ts";
 import { isLocal } from "../../src/serve/settings.ts";
-import { systemd } from "../../src/serve/systemd.ts";
+import { systemd } from "../../src/serve/sockets.ts";
 
 Deno.test("a semaphore lets so many through, keeps so many waiting, and turns the rest away", async () => {
   const semaphore = new Semaphore(2, 1);

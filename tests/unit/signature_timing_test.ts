@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { type VerificationKeys, verifyToken } from "../../src/auth/verifier.ts";
+import { type VerificationKeys, verifyToken } from "../../src/jwt/verifier.ts";
 import { tryThen } from "../../src/core/async.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { Secret } from "../../src/core/secret.ts";
 import type { Installation } from "../../src/store/installation.ts";
 import { STANDARD_POLICY } from "../../src/store/token_policy.ts";
-import type { Version } from "../../src/store/versions.ts";
+import type { Version } from "../../src/store/sqlite/versions.ts";
 import { claims, signer } from "../support/attacks/jwt_attacks/row.ts";
 import { rankScore, SUSPICIOUS } from "../support/timing/rank_score.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
-import { isPlain, isSound } from "../../src/store/soundness.ts";
+import { isPlain, isSound } from "../../src/store/sqlite/soundness.ts";
 import { type TestEnvironment, testEnvironment } from "../support/store/environment.ts";
 
 /** What one flipped bit can do to a table's definition or to the file's header. */

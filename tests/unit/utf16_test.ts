@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { type ErrorCode, isRekeyError } from "../../src/core/errors.ts";
 import { readInputText } from "../../src/files/input_files.ts";
-import { newKek } from "../../src/store/kek.ts";
+import { newKek } from "../../src/store/sealed/kek.ts";
 import { Box } from "../support/process/box.ts";
 
 const KEY = Buffer.alloc(32, 7).toString("base64");

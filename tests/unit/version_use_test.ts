@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Database } from "../../src/store/database.ts";
-import { MIGRATIONS } from "../../src/store/schema.ts";
-import { Versions } from "../../src/store/versions.ts";
+import { Database } from "../../src/store/sqlite/database.ts";
+import { MIGRATIONS } from "../../src/store/sqlite/schema.ts";
+import { Versions } from "../../src/store/sqlite/versions.ts";
 
 Deno.test("versions of an older database keep the app's algorithm and key form", () => {
   const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });

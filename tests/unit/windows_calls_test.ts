@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { explainFiles } from "../../src/files/file_errors.ts";
-import { wide } from "../../src/system/windows/wide.ts";
+import { wide } from "../../src/system/windows/kernel.ts";
 
 for (const text of ["", "C:\\a", "C:\\ä鍵", "C:\\🔑\\🔑🔑", "\ud83d", "a\ud83db"]) {
   Deno.test(`${JSON.stringify(text)} is given to Windows whole, and with its zero`, () => {

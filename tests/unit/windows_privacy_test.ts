@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { type Descriptor, descriptorIn, sidIn } from "../../src/system/windows/descriptor.ts";
-import { judged } from "../../src/system/windows/judgement.ts";
-import { WindowsPrivacy } from "../../src/system/windows/privacy.ts";
-import { unsafeFolderOf } from "../../src/system/windows/path_ownership.ts";
+import {
+  type Descriptor,
+  descriptorIn,
+  judged,
+  sidIn,
+} from "../../src/system/windows/access_lists.ts";
+import { unsafeFolderOf, WindowsPrivacy } from "../../src/system/windows/privacy.ts";
 import { Box } from "../support/process/box.ts";
 import { allowed, FakeSecurity, ofProfile, RIGHTS, SIDS } from "../support/windows/security.ts";
 

@@ -1,10 +1,9 @@
 import { placeName } from "../../core/secret_store.ts";
 import { resolve } from "node:path";
-import { backUp } from "../../backup/backup.ts";
+import { backUp, streamBackup, wholeBackup } from "../../backup/backup.ts";
 import type { Openers, Readers } from "../../backup/envelope.ts";
 import { restore as bringBack, type Restored } from "../../backup/restore.ts";
 import { RekeyError } from "../../core/errors.ts";
-import { streamBackup, wholeBackup } from "../../backup/spool.ts";
 import { isStream, readInputText } from "../../files/input_files.ts";
 import type { BackupInfo } from "../../store/backup_file.ts";
 import type { Context } from "../context.ts";

@@ -1,7 +1,10 @@
 import type { Command } from "commander";
-import { completionOf as completed } from "../completion/candidates.ts";
-import { knownOf } from "../completion/known.ts";
-import { type Line, readLine } from "../completion/line.ts";
+import {
+  completionOf as completed,
+  knownOf,
+  type Line,
+  readLine,
+} from "../completion/candidates.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { printable } from "../describe.ts";
 import { readStdinBytes } from "../terminal.ts";

@@ -1,6 +1,6 @@
 import type { Context } from "../context.ts";
 import { mustBeWanted } from "../terminal.ts";
-import { whereLooked } from "../where_looked.ts";
+import { whereLooked } from "../warnings.ts";
 
 /** Flags of `rekey destroy`. */
 export interface DestroyFlags {

@@ -1,4 +1,4 @@
-import type { Programs } from "../../system/programs.ts";
+import type { Programs } from "../../system/system.ts";
 import { HERE } from "../../system/here.ts";
 import { asRefusal, asRefusalOrBug, isRekeyError, RekeyError } from "../../core/errors.ts";
 import type { ProcessId } from "../../files/processes.ts";
@@ -6,11 +6,10 @@ import { forgetHolder, noteHolder, type Started } from "../../secret/holders.ts"
 import { usesEtcd } from "../uses_etcd.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { type Context, variable } from "../context.ts";
-import type { Ending } from "../ending.ts";
-import { findProgram, notExecutable, shown } from "../exec/program.ts";
-import { type Given, Supervisor } from "../exec/supervisor.ts";
-import { inCallersEnvironment } from "../exec/callers_environment.ts";
-import { Watch } from "../exec/watch.ts";
+import type { Ending } from "../describe.ts";
+import { findProgram, notExecutable, shown } from "../exec/child.ts";
+import { type Given, Supervisor, Watch } from "../exec/supervisor.ts";
+import { inCallersEnvironment } from "../environment.ts";
 import { lenientStreams, NOT_WRITTEN_DOWN, Output, ProgramEnded } from "../output.ts";
 
 /** Flags of `rekey exec`. Durations in seconds. */

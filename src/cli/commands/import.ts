@@ -1,23 +1,22 @@
 import { provenUse, saidUse, type SecretUsage } from "../../auth/import_check.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { placeName } from "../../core/secret_store.ts";
-import { isThere } from "../../files/file_facts.ts";
+import { isThere } from "../../files/file_errors.ts";
 import { bytesSource, type Source, sourceOf } from "../../secret/import_source.ts";
 import { decodeText, type Encoding } from "../../secret/imported.ts";
 import { weaknesses } from "../../secret/weakness.ts";
 import type { Algorithm } from "../../store/installation.ts";
 import { STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
-import type { Version } from "../../store/versions.ts";
-import { warnOfOthers } from "../where_looked.ts";
+import type { Version } from "../../store/sqlite/versions.ts";
+import { warnOfOthers, warnOfRisk } from "../warnings.ts";
 import { readInput } from "../../files/input_files.ts";
 import { type Context, variable as environmentVariable } from "../context.ts";
 import { describeVersion } from "../describe.ts";
 import { type PolicyFlags, withFlags } from "../policy_flags.ts";
 import { readStdin, readStdinBytes } from "../terminal.ts";
 import { applyPolicy } from "./policy.ts";
-import { warnOfRisk } from "../risk.ts";
 import { rotate } from "./rotate.ts";
-import { LOCK_TIMEOUT_MS } from "../../core/limits.ts";
+import { LOCK_TIMEOUT_MS } from "../../core/text.ts";
 
 /** Flags of `rekey import`. Durations in seconds. */
 export interface ImportFlags extends PolicyFlags {

@@ -2,11 +2,10 @@ import { placeName } from "../../core/secret_store.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import type { KeyForm } from "../../core/secret.ts";
 import type { Algorithm } from "../../store/installation.ts";
-import { warnOfRisk } from "../risk.ts";
+import { warnOfOthers, warnOfRisk } from "../warnings.ts";
 import type { Context } from "../context.ts";
 import { describeVersion } from "../describe.ts";
 import type { PolicyFlags } from "../policy_flags.ts";
-import { warnOfOthers } from "../where_looked.ts";
 import { applyPolicy } from "./policy.ts";
 
 /** Flags of `rekey init`. */

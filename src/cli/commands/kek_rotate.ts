@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { kekSupplied } from "../../store/kek_sources.ts";
+import { kekSupplied } from "../../store/sealed/kek_sources.ts";
 import type { Context } from "../context.ts";
 
 /** Flags of `rekey kek rotate`. */

@@ -1,8 +1,8 @@
 import process from "node:process";
 import type { AsyncEntry } from "@napi-rs/keyring";
 import { asRefusal, RekeyError } from "../../core/errors.ts";
-import { type AddonContext, unloadable, unpackedAddon } from "../../keyring/keyring_addon.ts";
-import { type KeyringAnswer, type KeyringCall, READY } from "../../keyring/keyring_process.ts";
+import { type AddonContext, unloadable, unpackedAddon } from "../../store/keyring/addon.ts";
+import { type KeyringAnswer, type KeyringCall, READY } from "../../store/keyring/addon_process.ts";
 import { HERE } from "../../system/here.ts";
 import { addonContext, type Context } from "../context.ts";
 

@@ -1,7 +1,7 @@
 import type { Context } from "../context.ts";
 import { describeHolders } from "../../secret/holders.ts";
-import { staleProcesses, warnOfHolders } from "../holders.ts";
-import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_members.ts";
+import { staleProcesses, warnOfHolders } from "../warnings.ts";
+import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_facts.ts";
 
 /** Flags of `rekey revoke`. Durations in seconds. */
 export interface RevokeFlags {

@@ -1,18 +1,18 @@
 import { placeName } from "../../core/secret_store.ts";
-import { showHead } from "../../audit/head.ts";
+import { showHead } from "../../audit/events.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { RekeyError } from "../../core/errors.ts";
 import type { KeyForm } from "../../core/secret.ts";
 import { fromFuture, isAhead } from "../../secret/age.ts";
 import { warningsOf } from "../../secret/warnings.ts";
-import { warnOfRisk } from "../risk.ts";
+import { staleProcesses, warnOfHolders, warnOfRisk } from "../warnings.ts";
 import type { Changed } from "../../secret/rotation.ts";
 import { isNotFollowed, notTakenOver } from "../../secret/shared_rotation.ts";
 import type { Algorithm } from "../../store/installation.ts";
-import type { Version } from "../../store/versions.ts";
+import type { Version } from "../../store/sqlite/versions.ts";
 import { announceAndMake, warnUnlessReady } from "../announced_rotation.ts";
 import { type Context, variable } from "../context.ts";
-import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_members.ts";
+import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_facts.ts";
 import {
   countedSessions,
   describeSeconds,
@@ -21,9 +21,8 @@ import {
   sessionsText,
 } from "../describe.ts";
 import { describeHolders } from "../../secret/holders.ts";
-import { staleProcesses, warnOfHolders } from "../holders.ts";
 import type { Output } from "../output.ts";
-import { type NoticeFlags, RotationNotices } from "../rotation_notices.ts";
+import { type NoticeFlags, RotationNotices } from "../notices/rotation_notices.ts";
 import { mustBeWanted } from "../terminal.ts";
 
 /** Flags of `rekey rotate`. Durations in seconds. */

@@ -1,18 +1,16 @@
 import { homedir, userInfo } from "node:os";
 import { dirname, resolve } from "node:path";
-import { ownProgram } from "../../core/embedded.ts";
+import { ownProgram } from "../../core/app.ts";
 import { RekeyError } from "../../core/errors.ts";
 import { HERE } from "../../system/here.ts";
 import { type Context, variable } from "../context.ts";
-import { cronLine } from "../schedule/cron.ts";
-import { installUnits, removeUnits } from "../schedule/install.ts";
+import { checkLines, cronLine, type Plan, type Schedule, spelled } from "../schedule/plan.ts";
+import { installUnits, obstacles, removeUnits } from "../schedule/install.ts";
 import { launchdJob } from "../schedule/launchd.ts";
-import { checkLines, type Plan, type Schedule, spelled } from "../schedule/plan.ts";
 import { systemdUnits } from "../schedule/systemd.ts";
 import { reachesOut } from "../uses_etcd.ts";
-import { obstacles } from "../schedule/obstacles.ts";
 import type { Output } from "../output.ts";
-import { type Receivers, Webhook } from "../webhook.ts";
+import { type Receivers, Webhook } from "../notices/webhook.ts";
 import { variablesFor } from "../schedule/variables.ts";
 import { windowsTask } from "../schedule/windows.ts";
 

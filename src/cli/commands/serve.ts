@@ -1,22 +1,25 @@
-import { ownProgram } from "../../core/embedded.ts";
+import { ownProgram } from "../../core/app.ts";
 import { quoted, RekeyError } from "../../core/errors.ts";
 
-import { type Address, isLocal, type Settings } from "../../serve/settings.ts";
+import {
+  type Address,
+  hostInUrl,
+  isLocal,
+  namesMissing,
+  type Settings,
+} from "../../serve/settings.ts";
 import { certificateWarnings, readCertificate } from "../../serve/certificate.ts";
 import { CertificateWatch } from "../../serve/certificate_watch.ts";
-import { hostInUrl, namesMissing } from "../../serve/names.ts";
-import { PRIVATE_MODE, socketWarnings } from "../../serve/shared_socket.ts";
+import { groupNumber, PRIVATE_MODE, socketWarnings, systemd } from "../../serve/sockets.ts";
 import { HERE } from "../../system/here.ts";
-import { groupNumber } from "../../serve/user_group.ts";
 import { serve } from "../../serve/server.ts";
-import { systemd } from "../../serve/systemd.ts";
 import { AuthManager } from "../../auth/manager.ts";
-import { Accounts } from "../../auth/accounts.ts";
-import { FleetFollower, LEAST_STALENESS_MS } from "../../fleet/follower.ts";
-import { SharedFreshness } from "../../fleet/freshness.ts";
+import { Accounts } from "../../users/accounts.ts";
+import { FleetFollower, LEAST_STALENESS_MS } from "../../cluster/follower.ts";
+import { SharedFreshness } from "../../cluster/freshness.ts";
 import { usesEtcd } from "../uses_etcd.ts";
 import { SecretManager } from "../../secret/manager.ts";
-import { keyringInProcess } from "../../keyring/keyring_process.ts";
+import { keyringInProcess } from "../../store/keyring/addon_process.ts";
 import { type Context, environmentFrom, variable } from "../context.ts";
 import { LogSink } from "../log_sink.ts";
 import { lenientStreams, Output } from "../output.ts";

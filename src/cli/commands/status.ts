@@ -9,11 +9,11 @@ import { ageOf, fromFuture, isAhead, isDue } from "../../secret/age.ts";
 import { announced } from "../../secret/announcement.ts";
 import { Installation } from "../../store/installation.ts";
 import { isSamePolicy, STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
-import type { Version } from "../../store/versions.ts";
+import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context } from "../context.ts";
 import { describePolicy, policyText } from "../policy_flags.ts";
 import { type FleetFacts, fleetFacts, fleetLines } from "../fleet_facts.ts";
-import { holderText, staleProcesses } from "../holders.ts";
+import { holderText, staleProcesses } from "../warnings.ts";
 import { describeHolders, type StaleHolder } from "../../secret/holders.ts";
 import {
   countedSessions,

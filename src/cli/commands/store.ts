@@ -1,5 +1,5 @@
 import { type Location, placeName } from "../../core/secret_store.ts";
-import { warnOfRisk } from "../risk.ts";
+import { warnOfRisk } from "../warnings.ts";
 import type { Context } from "../context.ts";
 import { table } from "../describe.ts";
 

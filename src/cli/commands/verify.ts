@@ -1,6 +1,5 @@
-import { ClaimsError } from "../../auth/verifier.ts";
-import type { Verified } from "../../auth/verifier.ts";
-import { MAX_TOKEN_LENGTH } from "../../auth/jws.ts";
+import { ClaimsError, type Verified } from "../../jwt/verifier.ts";
+import { MAX_TOKEN_LENGTH } from "../../jwt/jws.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import type { Algorithm } from "../../store/installation.ts";

@@ -1,4 +1,4 @@
-import { sqliteVersion } from "../../store/sqlite_version.ts";
+import { sqliteVersion } from "../../store/sqlite/write_ahead_log.ts";
 import { type About, readAbout, readLicenses } from "../about.ts";
 import type { Context } from "../context.ts";
 import { table } from "../describe.ts";

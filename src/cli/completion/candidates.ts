@@ -1,27 +1,140 @@
 import type { Argument, Command, Option } from "commander";
 import { takesValue } from "../table/command.ts";
+import { rfc3339 } from "../../core/clock.ts";
+import { isRekeyError } from "../../core/errors.ts";
+import { Sessions } from "../../store/sqlite/sessions.ts";
+import { Users } from "../../users/users.ts";
+import { type Environment, Installation } from "../../store/installation.ts";
 import { HERE } from "../../system/here.ts";
-import { TOPICS } from "../topics/names.ts";
-import { type Line, optionOf, split } from "./line.ts";
+import { TOPICS } from "../topics/topics.ts";
+
+/** What a command line says so far, and what its last word, which is being typed, is to be. */
+export interface Line {
+  /** The command that the words before lead to. */
+  readonly command: Command;
+  /** Arguments of that command. */
+  readonly given: readonly string[];
+  /** Whether `--` came before: what follows is no option of the command's. */
+  readonly afterDashes: boolean;
+  /** The option whose value is being typed. */
+  readonly option: Option | undefined;
+  /** Values of options that came before, by their long names. */
+  readonly values: Readonly<Record<string, string>>;
+  readonly word: string;
+}
+
+/** Reads the words after the program's name; the last one is being typed, and may be empty. */
+export function readLine(program: Command, words: readonly string[]): Line {
+  let command = program;
+  let afterDashes = false;
+  let option: Option | undefined;
+  const given: string[] = [];
+  const values: Record<string, string> = {};
+  for (const word of words.slice(0, -1)) {
+    if (option !== undefined) {
+      values[option.long!] = word;
+      option = undefined;
+    } else if (afterDashes) {
+      given.push(word);
+    } else if (word === "--") {
+      afterDashes = true;
+    } else if (word.startsWith("-") && word !== "-") {
+      const [name, value] = split(word);
+      const found = optionOf(command, name);
+      if (!takesValue(found)) continue;
+      if (value === undefined) option = found;
+      else values[found.long!] = value;
+    } else {
+      const below = given.length === 0
+        ? command.commands.find((one) => one.name() === word)
+        : undefined;
+      if (below === undefined) given.push(word);
+      else command = below;
+    }
+  }
+  return { command, given, afterDashes, option, values, word: words.at(-1) ?? "" };
+}
+
+/** `--name=value` in its parts. */
+function split(word: string): [name: string, value: string | undefined] {
+  const at = word.indexOf("=");
+  return at < 0 ? [word, undefined] : [word.slice(0, at), word.slice(at + 1)];
+}
+
+/** An option of a command, or one that every command takes. */
+function optionOf(command: Command, name: string): Option | undefined {
+  return command.options.find(({ short, long }) => name === short || name === long) ??
+    (command.parent === null ? undefined : optionOf(command.parent, name));
+}
+
+const MOST = 100;
+
+/** Names and numbers of an installation. It is looked at as it is, and nobody is asked. */
+export function knownOf(environment: Environment): CompletionSource {
+  const look = (read: (installation: Installation) => Candidate[]) => {
+    try {
+      const installation = Installation.openAsFound(environment);
+      if (installation === undefined) return [];
+      // Not `using`: a damaged database fails once more when it is closed, and two errors at once are no refusal.
+      try {
+        return read(installation);
+      } finally {
+        installation.close();
+      }
+    } catch (error) {
+      // A database that cannot be read has no names to offer; the command itself will say why.
+      if (isRekeyError(error)) return [];
+      throw error;
+    }
+  };
+  return {
+    users: (prefix) => look(({ database }) => usersOf(new Users(database), prefix)),
+    sessions: (prefix) => look((installation) => sessionsOf(installation, prefix)),
+    versions: () => look((installation) => versionsOf(installation)),
+  };
+}
+
+// In the order of names, those with a prefix come right after the prefix itself.
+function usersOf(users: Users, prefix: string): Candidate[] {
+  const exact = users.find(prefix);
+  const found = [...exact === undefined ? [] : [exact], ...users.list(MOST, prefix)];
+  return found.map(({ name }) => ({ word: name, description: "user" }));
+}
+
+function sessionsOf(installation: Installation, prefix: string): Candidate[] {
+  const open = new Sessions(installation.database).list(MOST, installation.now());
+  return open.filter(({ jti }) => jti.startsWith(prefix))
+    .map(({ jti, sub, issued_at }) => ({
+      word: jti,
+      description: `${sub}, ${rfc3339(issued_at)}`,
+    }));
+}
+
+function versionsOf({ versions }: Installation): Candidate[] {
+  return versions.every().slice(0, MOST).map(({ version, created_at, state }) => ({
+    word: String(version),
+    description: `${state}, ${rfc3339(created_at)}`,
+  }));
+}
 
 /** A word that could stand there. */
-export interface Candidate {
+interface Candidate {
   readonly word: string;
   readonly description: string;
 }
 
 /** What a shell should offer besides, from what it knows itself. */
-export type Besides = "files" | "folders" | "commands" | "nothing";
+type Besides = "files" | "folders" | "commands" | "nothing";
 
 /** What only the installation knows. */
-export interface CompletionSource {
+interface CompletionSource {
   users(prefix: string): Candidate[];
   sessions(prefix: string): Candidate[];
   versions(): Candidate[];
 }
 
 /** Answer to a shell. */
-export interface Completion {
+interface Completion {
   readonly candidates: readonly Candidate[];
   readonly besides: Besides;
 }

@@ -1,11 +1,74 @@
-import { isRekeyError } from "../../core/errors.ts";
-import { within } from "../../core/async.ts";
+import { basename } from "node:path";
+import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { HERE } from "../../system/here.ts";
-import { kill } from "../../system/kill.ts";
-import type { Family } from "../../system/programs.ts";
-import { type Ending, endingOf } from "../ending.ts";
-import { notExecutable, type Program } from "./program.ts";
-import { inCallersEnvironment } from "./callers_environment.ts";
+import { within } from "../../core/async.ts";
+import { type Family, kill } from "../../system/system.ts";
+import { type Ending, endingOf } from "../describe.ts";
+import { inCallersEnvironment } from "../environment.ts";
+
+/** A program with its arguments, as it is to be started. */
+export interface Program {
+  /** As it was written. */
+  readonly name: string;
+  readonly path: string;
+  readonly args: readonly string[];
+}
+
+/**
+ * Finds a program as a shell does: where its name says, or in the folders of `PATH`.
+ *
+ * @throws {RekeyError} `program_not_found`, or `program_not_executable` when something is there that cannot be started.
+ */
+export function findProgram(
+  name: string,
+  args: readonly string[],
+  folders: string | undefined,
+): Program {
+  const { placesOf, mayExecute, usualFolders } = HERE.programs;
+  const there = placesOf(name, folders ?? usualFolders).filter(isThere);
+  const path = there.find((path) => isFile(path) && mayExecute(path));
+  if (path !== undefined) return { name, path, args };
+  throw there.length > 0 ? notExecutable(name) : notFound(name);
+}
+
+function notFound(name: string): RekeyError {
+  const hint = /[\\/]/.test(name) ? "Is its path right?" : "Is its folder in PATH?";
+  const message = `Cannot start ${shown(name)}: there is no such program`;
+  return new RekeyError("program_not_found", message, { hint });
+}
+
+/** What is said of a program that is there and does not start. */
+export function notExecutable(name: string, cause?: unknown): RekeyError {
+  return new RekeyError(
+    "program_not_executable",
+    `Cannot start ${shown(name)}: it is there, but the system cannot run it`,
+    { hint: HERE.programs.needs, cause },
+  );
+}
+
+/** The last part of a program's name, for messages and the audit log; a longer one may be something else, mistyped. */
+export function shown(name: string): string {
+  const last = basename(name);
+  return /^[\w.+@-]{1,40}$/.test(last) ? last : "the program";
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    // What may not be looked at may be there.
+    return error instanceof Deno.errors.PermissionDenied;
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
 
 /** A running program. */
 export class Child {

@@ -1,13 +1,51 @@
 import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
+import { LiveSecrets } from "../../secret/live_secrets.ts";
+import type { Environment } from "../../store/installation.ts";
 import { Backoff } from "../../core/backoff.ts";
 import { HERE } from "../../system/here.ts";
-import type { Ending } from "../ending.ts";
-import { Child } from "./child.ts";
-import type { Program } from "./program.ts";
-import type { Watch } from "./watch.ts";
+import type { Ending } from "../describe.ts";
+import { Child, type Program } from "./child.ts";
+
+/** Tells which version is current, whatever happens to the database. */
+export class Watch {
+  readonly #secrets: LiveSecrets;
+  #trouble: string | undefined;
+
+  constructor(environment: Environment, private readonly warn: (text: string) => void) {
+    const valueless = () => Promise.reject(new Error("A watch needs no value"));
+    this.#secrets = new LiveSecrets(environment, valueless);
+  }
+
+  /** Its kid; `undefined` while that cannot be told. What the operator should know is said once. */
+  current(): string | undefined {
+    try {
+      const [current] = this.#secrets.view().versions;
+      this.#trouble = undefined;
+      return current!.kid;
+    } catch (error) {
+      this.#notice(asRefusalOrBug(error));
+      return undefined;
+    }
+  }
+
+  close(): void {
+    this.#secrets.close();
+  }
+
+  #notice({ code, message }: RekeyError): void {
+    // Others write for an instant.
+    if (code === "busy" || code === this.#trouble) return;
+    this.#trouble = code;
+    this.warn(
+      code === "not_initialised"
+        ? "the secret is gone: it was destroyed, or its folder moved; the program goes on with it"
+        : `rotations are not seen for now: ${message}`,
+    );
+  }
+}
 
 /** What happens to the program when another version becomes the current one. */
-export type OnRotate =
+type OnRotate =
   | { readonly signal: Deno.Signal }
   /** Asked to end, ended after so many milliseconds; then started with the new value. */
   | { readonly restartAfterMs: number };
@@ -23,7 +61,7 @@ export interface Given {
 }
 
 /** What the supervisor needs of the program around it. */
-export interface SupervisorContext {
+interface SupervisorContext {
   readonly watch: Watch;
   /** Gets the current secret. @throws {RekeyError} when it cannot be had. */
   give(): Promise<Given>;

@@ -1,4 +1,4 @@
-import { quotedWord } from "../../system/unix/shell.ts";
+import { quotedWord } from "../../system/unix/basics.ts";
 import { isDaily, jobName, type Plan, type Schedule } from "./plan.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { quotedWord } from "../../system/unix/shell.ts";
+import { quotedWord } from "../../system/unix/basics.ts";
 import { isDaily, jobName, type Plan, type Schedule, spelled } from "./plan.ts";
 
 /** What is different between a user's units and the system's, which run without a login and can be shut in further. */

@@ -1,7 +1,7 @@
 import { userInfo } from "node:os";
 import { resolve } from "node:path";
 import type { GlobalOptions } from "../context.ts";
-import { ETCD_VARIABLES, KEK_VARIABLES } from "../variables.ts";
+import { ETCD_VARIABLES, KEK_VARIABLES } from "../environment.ts";
 
 // By these a program without the operator's shell finds the same installation and the same KEK.
 const NAMES = [

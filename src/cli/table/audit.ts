@@ -1,7 +1,6 @@
 import type { Command } from "commander";
-import { RepeatableOption } from "./command.ts";
-import { type Commands, run } from "./runner.ts";
-import { count, head, instant, several } from "./values.ts";
+import { type Commands, RepeatableOption, run } from "./command.ts";
+import { count, head, instant, nonEmpty, several } from "./values.ts";
 
 /** `stats` and `audit`. */
 export const auditCommands: Commands = {
@@ -29,16 +28,16 @@ export const auditCommands: Commands = {
         instant,
       )
       .option("--until <when>", "only rows before this time", instant)
-      .action(run(runner, async () => (await import("../commands/audit_list.ts")).auditList));
+      .action(run(runner, async () => (await import("../commands/audit.ts")).auditList));
     audit.command("export")
       .description("print every audit row as one JSON object a line")
-      .action(run(runner, async () => (await import("../commands/audit_list.ts")).auditExport));
+      .action(run(runner, async () => (await import("../commands/audit.ts")).auditExport));
     audit.command("merge")
       .description("put exports of machines that share a secret into one order")
       .argument("<files...>", "what `audit export` has printed, a file for each machine")
       .action((paths: string[], _options, command: Command) =>
         runner(command.optsWithGlobals(), async (context) => {
-          (await import("../commands/audit_merge.ts")).auditMerge(paths, context);
+          (await import("../commands/audit.ts")).auditMerge(paths, context);
         })
       );
     audit.command("verify")
@@ -50,6 +49,46 @@ export const auditCommands: Commands = {
         "a head printed before, SEQ:HASH, that the log must still hold",
         head,
       )
-      .action(run(runner, async () => (await import("../commands/audit_verify.ts")).auditVerify));
+      .action(run(runner, async () => (await import("../commands/audit.ts")).auditVerify));
+  },
+};
+
+/** `backup` and `restore`. */
+export const backupCommands: Commands = {
+  backup: (program, runner) => {
+    program.command("backup")
+      .description("write a consistent copy of the database to a new file, while others go on")
+      .argument("<path>", "the new file; - is stdout")
+      .option("--with-secret", "add the secret, sealed for a passphrase or for age recipients")
+      .addOption(several("--recipient <key>", "age recipient, age1…"))
+      .addOption(several("--recipients-file <path>", "file of age recipients, one a line"))
+      .option("--passphrase-file <path>", "file of the passphrase (default: asks for it)", nonEmpty)
+      .addHelpText(
+        "after",
+        `
+  Examples:
+    rekey backup /mnt/backup/rekey.db     the copy alone
+    rekey backup rekey.db --with-secret   asks for a passphrase
+    rekey backup rekey.db --with-secret --recipients-file admins.txt`,
+      )
+      .action((path: string, options, command: Command) =>
+        runner(command.optsWithGlobals(), async (context) => {
+          await (await import("../commands/backup.ts")).backup({ ...options, path }, context);
+        })
+      );
+  },
+  restore: (program, runner) => {
+    program.command("restore")
+      .description("bring a backup back: verified first, then all of it or nothing")
+      .argument("<path>", "the backup; - is stdin")
+      .option("--force", "replace the secret that is there")
+      .addOption(several("--identity-file <path>", "age identities that open the secret in it"))
+      .option("--passphrase-file <path>", "file of the passphrase that opens it", nonEmpty)
+      .option("--new-secret", "go on without a secret or KEK that is lost: all sessions end")
+      .action((path: string, options, command: Command) =>
+        runner(command.optsWithGlobals(), async (context) => {
+          await (await import("../commands/backup.ts")).restore({ ...options, path }, context);
+        })
+      );
   },
 };

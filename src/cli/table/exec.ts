@@ -1,8 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { RekeyError } from "../../core/errors.ts";
 import { HERE } from "../../system/here.ts";
-import { RepeatableOption } from "./command.ts";
-import type { Commands } from "./runner.ts";
+import { type Commands, RepeatableOption } from "./command.ts";
 import { lasting } from "./values.ts";
 
 /** `exec`. */

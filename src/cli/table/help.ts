@@ -1,7 +1,18 @@
-import type { Command } from "commander";
+import { type Commands, run } from "./command.ts";
+import { Argument, type Command } from "commander";
 import { RekeyError } from "../../core/errors.ts";
-import { TOPICS } from "../topics/names.ts";
-import type { Commands } from "./runner.ts";
+import { TOPICS } from "../topics/topics.ts";
+import type { Shell } from "../completion/scripts.ts";
+
+/** `version`; the flag `--version` says less and needs none of it. */
+export const versionCommands: Commands = {
+  version: (program, runner) => {
+    program.command("version")
+      .description("show what the program is made of: commit, runtime, packages and their licences")
+      .option("--licenses", "print the licences' texts")
+      .action(run(runner, async () => (await import("../commands/version.ts")).version));
+  },
+};
 
 /** `help`, of a command or a topic. */
 export const helpCommands: Commands = {
@@ -57,3 +68,38 @@ function noSuchHelp(guess: string): RekeyError {
     hint: `Name a command, or one of ${TOPICS.join(", ")}`,
   });
 }
+
+/** `completions`, and what its scripts call. */
+export const completionCommands: Commands = {
+  completions: (program, runner) => {
+    program.command("completions")
+      .description("print what makes a shell complete command lines of rekey")
+      .addArgument(
+        new Argument("<shell>", "whose it is").choices(["bash", "zsh", "fish", "powershell"]),
+      )
+      .addHelpText(
+        "after",
+        `
+  Examples:
+    source <(rekey completions bash)                          in ~/.bashrc
+    rekey completions zsh > ~/.zfunc/_rekey                   a folder of $fpath
+    rekey completions fish > ~/.config/fish/completions/rekey.fish
+    rekey completions powershell | Out-String | Invoke-Expression`,
+      )
+      .action((shell: Shell, _options, command) =>
+        runner(command.optsWithGlobals(), async ({ output }) => {
+          const { completionScript } = await import("../completion/scripts.ts");
+          const script = completionScript(shell);
+          output.result({ shell, script }, [script.trimEnd()]);
+        })
+      );
+  },
+  complete: (program, runner) => {
+    program.command("complete", { hidden: true })
+      .action(async () => {
+        const { complete, globalsOf, lineFromStdin } = await import("../commands/complete.ts");
+        const line = lineFromStdin(program);
+        await runner(globalsOf(line), (context) => Promise.resolve(complete(line, context)));
+      });
+  },
+};

@@ -1,8 +1,7 @@
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { MOST_LEEWAY_SECONDS, POLICY_PARTS } from "../../store/token_policy.ts";
-import { RepeatableOption } from "./command.ts";
+import { type Commands, RepeatableOption, run } from "./command.ts";
 import { atMost, duration, nonEmpty } from "./values.ts";
-import { type Commands, run } from "./runner.ts";
 
 const LONGEST_TEXT = 1_024;
 const MOST_NAMES = 16;

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
-import { run, type Runner } from "./runner.ts";
-import { LOCK_TIMEOUT_MS, LONGEST_REQUEST_ID } from "../../core/limits.ts";
+import { run, type Runner } from "./command.ts";
+import { LOCK_TIMEOUT_MS, LONGEST_REQUEST_ID } from "../../core/text.ts";
 import {
   atMost,
   choice,

@@ -1,9 +1,8 @@
 import { Argument, type Command, CommanderError, Option } from "commander";
 import { RekeyError } from "../../core/errors.ts";
-import type { NoticeFlags } from "../rotation_notices.ts";
-import { TableCommand } from "./command.ts";
+import type { NoticeFlags } from "../notices/rotation_notices.ts";
+import { type Commands, TableCommand } from "./command.ts";
 import { addRotate } from "./rotate.ts";
-import type { Commands } from "./runner.ts";
 import { lasting, nonEmpty, timeOfDay } from "./values.ts";
 
 /** `schedule`. */

@@ -1,8 +1,8 @@
 import type { Location } from "../../core/secret_store.ts";
 import { Argument, type Command } from "commander";
-import { type Commands, run } from "./runner.ts";
+import { type Commands, run } from "./command.ts";
 import { choice, CHOICES, lasting, nonEmpty, reason, waiting } from "./values.ts";
-import { backupCommands } from "./backup.ts";
+import { backupCommands } from "./audit.ts";
 import { policyOptions } from "./policy.ts";
 import { addRotate } from "./rotate.ts";
 

@@ -1,6 +1,5 @@
 import { Option } from "commander";
-import { type Commands, run } from "./runner.ts";
-import { RepeatableOption } from "./command.ts";
+import { type Commands, RepeatableOption, run } from "./command.ts";
 import { host, lasting, lifetime, nonEmpty, socketMode, workers } from "./values.ts";
 
 /** The flags of `serve`. */

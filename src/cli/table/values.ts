@@ -1,10 +1,10 @@
 import { InvalidArgumentError, Option } from "commander";
-import { type Head, readHead } from "../../audit/head.ts";
-import { parseDuration } from "../../core/duration.ts";
+import { type Head, readHead } from "../../audit/events.ts";
+import { parseDuration } from "../../core/clock.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import { canonicalHost } from "../../http/host.ts";
-import { LONGEST_REASON } from "../../core/limits.ts";
-import { NOTICE_FORMATS } from "../notice_formats.ts";
+import { LONGEST_REASON } from "../../core/text.ts";
+import { NOTICE_FORMATS } from "../notices/formats.ts";
 import { RemarkOption, RepeatableOption } from "./command.ts";
 
 // What the flags' values may be, and what becomes of them.

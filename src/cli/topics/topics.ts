@@ -1,5 +1,4 @@
 import { codesOf, EXIT_STATUSES } from "../../core/errors.ts";
-import type { TOPICS } from "./names.ts";
 import backups from "./backups.txt" with { type: "text" };
 import concepts from "./concepts.txt" with { type: "text" };
 import fleet from "./fleet.txt" with { type: "text" };
@@ -7,6 +6,18 @@ import proxies from "./proxies.txt" with { type: "text" };
 import rotation from "./rotation.txt" with { type: "text" };
 import security from "./security.txt" with { type: "text" };
 import storage from "./storage.txt" with { type: "text" };
+
+/** Names of the pages of `rekey help`; the pages themselves are loaded when one is asked for. */
+export const TOPICS = [
+  "concepts",
+  "storage",
+  "rotation",
+  "security",
+  "fleet",
+  "backups",
+  "proxies",
+  "exit-codes",
+] as const;
 
 /**
  * Pages of `rekey help TOPIC`. The first line says what a page is about; lines in capitals are headings, and lines

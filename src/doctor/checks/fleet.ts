@@ -1,10 +1,16 @@
 import { asRefusal, isRekeyError } from "../../core/errors.ts";
 import { isSplit, type MemberStatus } from "../../etcd/client.ts";
-import { fleetHealth, lagging } from "../../fleet/health.ts";
-import type { Member } from "../../fleet/members.ts";
-import { keysOf, knownFleet, mustGoOn, readSnapshot, type Snapshot } from "../../fleet/snapshot.ts";
-import { countedHere } from "../../fleet/replica.ts";
-import type { SharedVersion } from "../../fleet/state.ts";
+import { fleetHealth, lagging } from "../../cluster/position.ts";
+import type { Member } from "../../cluster/members.ts";
+import {
+  keysOf,
+  knownFleet,
+  mustGoOn,
+  readSnapshot,
+  type Snapshot,
+} from "../../cluster/snapshot.ts";
+import { countedHere } from "../../cluster/replica.ts";
+import type { SharedVersion } from "../../cluster/state.ts";
 import { isShared } from "../../secret/sharing.ts";
 import { sealedSlot } from "../../core/secret_store.ts";
 import { type Finding, type FindingCode, NOT_USED, type NotUsed, shellWord } from "../finding.ts";

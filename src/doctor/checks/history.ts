@@ -1,13 +1,13 @@
 import { fallbackRate } from "../../audit/figures.ts";
 import { listAudit } from "../../audit/reader.ts";
 import { EVENTS } from "../../audit/events.ts";
-import { verifyChain } from "../../audit/verify.ts";
+import { verifyChain } from "../../audit/chain.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import { ageOf, CLOCK_TOLERANCE_MS, fromFuture, isAhead, isDue } from "../../secret/age.ts";
 import { keptHead } from "../../secret/locations.ts";
 import type { Finding } from "../finding.ts";
-import { infoOf } from "../../system/file_info.ts";
+import { infoOf } from "../../system/system.ts";
 import { type OpenDoctorContext, rekey, WITHOUT_LOGGING_OUT } from "../context.ts";
 
 const DAY_MS = 86_400_000;

@@ -1,15 +1,41 @@
+import { rfc3339 } from "../../core/clock.ts";
+import { holdersOf, isStale, type StaleHolder } from "../../secret/holders.ts";
+import { type Finding, NOT_USED, type NotUsed, shellWord } from "../finding.ts";
+import { firstThatRuns, type OpenDoctorContext, rekey } from "../context.ts";
 import { join } from "node:path";
 import process from "node:process";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
-import { infoOf } from "../../system/file_info.ts";
-import type { KEYRING_UNAVAILABLE, KeyringCode } from "../../keyring/keyring_errors.ts";
-import { remedyOn } from "../../keyring/system_hints.ts";
+import { infoOf, type System } from "../../system/system.ts";
+import {
+  type KEYRING_UNAVAILABLE,
+  type KeyringCode,
+  remedyOn,
+} from "../../store/keyring/errors.ts";
 import { HERE } from "../../system/here.ts";
-import type { System } from "../../system/system.ts";
 import { currentSlot } from "../../core/secret_store.ts";
-import { type Finding, NOT_USED, type NotUsed, shellWord } from "../finding.ts";
-import { remedyFor } from "../../keyring/provider_hints.ts";
-import { firstThatRuns, type OpenDoctorContext, rekey } from "../context.ts";
+import { remedyFor } from "../../store/keyring/secret_service/provider.ts";
+
+/** Programs that `exec` started and that still hold a version which a rotation has replaced. */
+export function programsCheck({ installation }: OpenDoctorContext): Finding[] | NotUsed {
+  const holders = holdersOf(installation);
+  return holders.length === 0 ? NOT_USED : holders.filter(isStale).map(finding);
+}
+
+function finding({ pid, program, version, since, state, until }: StaleHolder): Finding {
+  const held = version === null ? "a version that is not known here" : `version ${version}`;
+  const ended = state === "ended";
+  return {
+    code: ended ? "exec_ended" : "exec_grace",
+    what: ended
+      ? `${program} (PID ${pid}) still holds ${held}, which no longer verifies`
+      : `${program} (PID ${pid}) still holds ${held}, which verifies until ${rfc3339(until!)}`,
+    why:
+      `\`rekey exec\` started it at ${rfc3339(since)}; it signs and verifies with the old secret ` +
+      "until it is restarted. `exec --on-rotate restart` does that by itself",
+    // Which program looks after it only its operator knows.
+    command: `# restart PID ${pid} (${program})`,
+  };
+}
 
 /** Whether the keyring answers; a note only when no value lives in it. */
 export async function keyringCheck(

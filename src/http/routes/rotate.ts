@@ -1,9 +1,8 @@
-import { parseDuration } from "../../core/duration.ts";
-import { bearerToken } from "../bearer.ts";
+import { parseDuration } from "../../core/clock.ts";
+import { bearerToken, mustHaveScope } from "../bearer.ts";
 import { readJson } from "../body.ts";
-import type { Route } from "../route.ts";
+import type { Route } from "../routes.ts";
 import { RotateAnswer, RotateRequest } from "../schemas.ts";
-import { mustHaveScope } from "../scope.ts";
 
 /** A rotation, for who holds a token of `rekey issue --scope admin`. */
 export const rotate: Route = {

@@ -1,3 +1,34 @@
+/** Zero-terminated UTF-16, as Windows' calls take a text. */
+export function wide(text: string): Uint16Array<ArrayBuffer> {
+  // By units and not by characters, of which one may be two units.
+  return Uint16Array.from({ length: text.length + 1 }, (_, i) => text.charCodeAt(i));
+}
+
+// Microsoft's Visual C++ runtime, which Windows itself does not have.
+const RUNTIME = "vcruntime140.dll";
+
+// A library that is loaded is not looked for again.
+let runtime: unknown;
+
+/** See {@linkcode System.prepareAddon}. Windows would look for what the addon needs in the working folder too. */
+export function prepareAddon(): void {
+  if (runtime !== undefined) return;
+  try {
+    runtime = Deno.dlopen(`${systemFolder()}\\${RUNTIME}`, {});
+  } catch {
+    // It may be beside rekey. This is the second choice, since programs that rekey starts inherit where to look.
+    leaveOutWorkingFolder();
+  }
+}
+
+function leaveOutWorkingFolder(): void {
+  const kernel32 = Deno.dlopen("kernel32.dll", {
+    SetDllDirectoryW: { parameters: ["buffer"], result: "i32" },
+  });
+  kernel32.symbols.SetDllDirectoryW(wide(""));
+  kernel32.close();
+}
+
 // From <winnt.h>, <winbase.h> and <wincon.h> of Windows.
 const PROCESS_TERMINATE = 0x1;
 const PROCESS_SET_QUOTA = 0x100;
@@ -11,7 +42,7 @@ export const TO_LOOK = PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE;
 export const TO_JOIN = PROCESS_SET_QUOTA | PROCESS_TERMINATE;
 
 /** Calls of Windows for which the runtime has none. */
-export type Kernel = ReturnType<typeof open>;
+type Kernel = ReturnType<typeof open>;
 
 function open() {
   return Deno.dlopen("kernel32.dll", {

@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync, renameSync, rmSync } from "node:fs";
-import type { Moves } from "../moves.ts";
+import type { Moves } from "../system.ts";
 
 // A virus scanner or an indexer looks at a new file for some milliseconds; a command of rekey's is over soon.
 const PATIENCE_MS = 2_000;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { isDeepStrictEqual } from "node:util";
 import { decodeJwt, decodeProtectedHeader } from "jose";
-import { type JsonObject, parseJws } from "../../../src/auth/jws.ts";
+import { type JsonObject, parseJws } from "../../../src/jwt/jws.ts";
 import { AuthManager } from "../../../src/auth/manager.ts";
 import { isRekeyError } from "../../../src/core/errors.ts";
 import { SecretManager } from "../../../src/secret/manager.ts";

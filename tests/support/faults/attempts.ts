@@ -1,9 +1,9 @@
-import { Accounts } from "../../../src/auth/accounts.ts";
+import { Accounts } from "../../../src/users/accounts.ts";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { AuthManager } from "../../../src/auth/manager.ts";
-import { auditVerify } from "../../../src/cli/commands/audit_verify.ts";
-import { issue } from "../../../src/cli/commands/issue.ts";
+import { auditVerify } from "../../../src/cli/commands/audit.ts";
+import { issue } from "../../../src/cli/commands/session.ts";
 import { revoke } from "../../../src/cli/commands/revoke.ts";
 import { rotate } from "../../../src/cli/commands/rotate.ts";
 import { status } from "../../../src/cli/commands/status.ts";

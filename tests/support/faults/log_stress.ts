@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Database } from "../../../src/store/database.ts";
+import { Database } from "../../../src/store/sqlite/database.ts";
 
 /** How many sessions of its own each writer leaves in the database. */
 export const KEPT = 40;

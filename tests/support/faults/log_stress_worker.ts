@@ -1,6 +1,6 @@
 /** One process of `log_stress.ts`: `writer NAME`, `reader` or `copier`, on a database, until its stdin ends. */
 import assert from "node:assert/strict";
-import { Database } from "../../../src/store/database.ts";
+import { Database } from "../../../src/store/sqlite/database.ts";
 import { KEPT, type Tally } from "./log_stress.ts";
 
 const [path, kind, name = ""] = Deno.args as [string, keyof typeof KINDS, string?];

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { createCipheriv, createDiffieHellman, hkdfSync, randomBytes } from "node:crypto";
-import { Writer } from "../../../src/keyring/dbus_wire.ts";
+import { Writer } from "../../../src/store/keyring/secret_service/dbus_wire.ts";
 
 const ANSWER = { return: 2, error: 3, signal: 4 };
 

@@ -1,4 +1,4 @@
-import type { KeyringAddon } from "../../../src/keyring/keyring_addon.ts";
+import type { KeyringAddon } from "../../../src/store/keyring/addon.ts";
 
 /** What a keyring does wrong at one call; the real one cannot be made to on demand. */
 export type Fault = "none" | "fail" | "hang" | "drop write" | "fail after";

@@ -1,5 +1,5 @@
-import type { SecurityApi } from "../../../src/system/windows/api.ts";
-import type { Descriptor, Entry } from "../../../src/system/windows/descriptor.ts";
+import type { SecurityApi } from "../../../src/system/windows/security_api.ts";
+import type { Descriptor, Entry } from "../../../src/system/windows/access_lists.ts";
 
 /** Identifiers as Windows has them. */
 export const SIDS = {

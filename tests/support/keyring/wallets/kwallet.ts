@@ -1,7 +1,7 @@
 import { pbkdf2Sync, randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { infoOf } from "../../../../src/system/file_info.ts";
+import { infoOf } from "../../../../src/system/system.ts";
 import { eventually } from "./eventually.ts";
 import {
   call,

@@ -1,0 +1,156 @@
+import { everyAuditRow, listAudit, mergeLogs } from "../../audit/reader.ts";
+import { type AuditRow, type Head, showHead } from "../../audit/events.ts";
+import type { Context } from "../context.ts";
+import { printable, toTheMinute } from "../describe.ts";
+import { basename } from "node:path";
+import { asRefusal, RekeyError } from "../../core/errors.ts";
+import { readInputText } from "../../files/input_files.ts";
+import { verifyChain } from "../../audit/chain.ts";
+
+/** Flags of `rekey audit list`. Instants in milliseconds since the epoch. */
+export interface AuditListFlags {
+  readonly limit: number;
+  readonly before?: number;
+  readonly event?: string[];
+  readonly of?: number[];
+  readonly actor?: string[];
+  readonly since?: number;
+  readonly until?: number;
+}
+
+/** Shows the newest audit rows, oldest of them first. */
+export async function auditList(options: AuditListFlags, { secrets, output }: Context) {
+  const { installation } = await secrets.open();
+  const { limit, of: version, ...filter } = options;
+  const rows = listAudit(installation.database, limit, { ...filter, version });
+  if (output.options.json) {
+    for (const row of rows) output.line(row);
+  } else {
+    output.table([HEADINGS, ...rows.map(cells)], () => [NARROW, ...rows.map(narrowCells)]);
+  }
+  const oldest = rows[0]?.seq ?? 1;
+  if (rows.length === limit && oldest > 1) output.remark(`Older rows: --before ${oldest}`);
+}
+
+/** Prints the whole log as JSON lines. */
+export async function auditExport(_options: unknown, { secrets, output }: Context) {
+  const { installation } = await secrets.open();
+  for (const row of everyAuditRow(installation.database)) output.line(row);
+}
+
+const HEADINGS = ["SEQ", "TIME", "EVENT", "VERSION", "LOCATION", "TOOK", "ACTOR", "REASON"];
+
+const NARROW = ["SEQ", "TIME (UTC)", "EVENT", "V", "ACTOR", "REASON"];
+
+// Without what the figures of `stats` say better, so that who and why are seen.
+function narrowCells({ seq, time, event, version, actor, reason }: AuditRow): string[] {
+  return [
+    `${seq}`,
+    toTheMinute(time),
+    event.replace(/^JWT secret /, ""),
+    `${version ?? ""}`,
+    printable(actor),
+    printable(reason ?? ""),
+  ];
+}
+
+function cells(row: AuditRow): string[] {
+  const took = row.duration === null ? "" : `${(row.duration / 1000).toFixed(1)} ms`;
+  const { seq, time, event, version, location, actor, reason } = row;
+  return [
+    `${seq}`,
+    time,
+    event,
+    `${version ?? ""}`,
+    location ?? "",
+    took,
+    printable(actor),
+    printable(reason ?? ""),
+  ];
+}
+
+/** Merges what `audit export` has printed on several machines, named by their files. */
+export function auditMerge(paths: readonly string[], { output }: Context): void {
+  const logs = new Map<string, AuditRow[]>();
+  for (const path of paths) {
+    const machine = basename(path).replace(/\.[^.]*$/, "");
+    if (logs.has(machine)) throw unusable(path, "another file has the same name");
+    logs.set(machine, rowsIn(path));
+  }
+  for (const { machine, row } of mergeLogs(logs)) output.line({ machine, ...row });
+}
+
+function rowsIn(path: string): AuditRow[] {
+  const lines = textOf(path).split("\n").filter((line) => line !== "");
+  return lines.map((line) => {
+    const row = parsed(path, line);
+    const { seq, time, event, version, location } = row;
+    const sound = Number.isSafeInteger(seq) && typeof time === "string" &&
+      typeof event === "string" && (version === null || Number.isSafeInteger(version)) &&
+      (location === null || typeof location === "string");
+    if (!sound) throw unusable(path, "a line is no audit row");
+    return row;
+  });
+}
+
+function parsed(path: string, line: string): AuditRow {
+  try {
+    const row: unknown = JSON.parse(line);
+    if (typeof row === "object" && row !== null && !Array.isArray(row)) return row as AuditRow;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw unusable(path, "a line is no JSON object");
+}
+
+function textOf(path: string): string {
+  try {
+    return readInputText(path);
+  } catch (error) {
+    throw unusable(path, asRefusal(error).message.replace(/^[^:]*: /, ""));
+  }
+}
+
+function unusable(path: string, why: string): RekeyError {
+  return new RekeyError("usage", `Cannot merge ${path}: ${why}`, {
+    hint: "Give files that `rekey audit export` has written, one for each machine and named by it",
+  });
+}
+
+/** Flags of `rekey audit verify`. */
+export interface AuditVerifyFlags {
+  readonly expectHead?: Head;
+}
+
+/** Recomputes the audit log's chain of hashes, up to the heads that are known of it. */
+export async function auditVerify(options: AuditVerifyFlags, { secrets, output }: Context) {
+  const { installation } = await secrets.open();
+  const key = await installation.auditKey();
+  const { head: kept, unavailable } = await secrets.keptHead();
+  const expected = [options.expectHead, kept].filter((one) => one != null);
+  const { rows, head, bad } = verifyChain(
+    installation.database,
+    key,
+    expected,
+    (count) => output.progress(`${count} rows`),
+  );
+  output.progress("");
+  if (bad !== null) {
+    throw new RekeyError("check_failed", `The audit log is broken at row ${bad.seq}: ${bad.why}`, {
+      hint: "Keep a copy of the database and compare it with a backup or an earlier export",
+    });
+  }
+  output.result({
+    valid: true,
+    rows,
+    head: head && showHead(head),
+    keyring_head: kept && showHead(kept),
+  }, [
+    `The chain of ${rows} audit rows holds`,
+    ...head === null ? [] : [`head ${showHead(head)}`],
+    ...kept === null ? [] : [`it still holds row ${kept.seq}, whose hash the keyring keeps`],
+  ]);
+  if (unavailable !== undefined) {
+    output.warning(`the head kept in the keyring could not be compared (${unavailable.code})`);
+  }
+}

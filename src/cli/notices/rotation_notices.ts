@@ -1,0 +1,179 @@
+import { hostname } from "node:os";
+import { resolve } from "node:path";
+import { type AuditEvent, EVENTS } from "../../audit/events.ts";
+import { rfc3339 } from "../../core/clock.ts";
+import { asRefusal, asRefusalOrBug, RekeyError } from "../../core/errors.ts";
+import type { Changed } from "../../secret/rotation.ts";
+import type { Version } from "../../store/sqlite/versions.ts";
+import type { Context, GlobalOptions } from "../context.ts";
+import { type HookFacts, runHook } from "../hook.ts";
+import { noticeOf, type NoticeType } from "./formats.ts";
+import { type Receivers, Webhook } from "./webhook.ts";
+
+/** Whom to tell of a rotation. */
+export interface NoticeFlags extends Receivers {
+  /** Shell commands, in their order. */
+  readonly before?: readonly string[];
+  readonly after?: readonly string[];
+  readonly reason?: string;
+  readonly force?: boolean;
+}
+
+// What the rotation needs cannot be reached.
+const BLOCKED = /^(keyring|kek|etcd)_|^fleet_stale$/;
+
+function reasonOf({ code, message, hint }: RekeyError): HookFacts {
+  return { code, error: message, hint: hint ?? null };
+}
+
+/** Tells the operator's own commands and programs of a rotation. What they are told has nothing secret in it. */
+export class RotationNotices {
+  readonly #webhooks: readonly Webhook[];
+  #told = false;
+
+  /** @throws {RekeyError} `usage` when a notice could not be sent; nothing has been changed yet. */
+  constructor(private readonly flags: NoticeFlags, private readonly context: Context) {
+    this.#webhooks = Webhook.all(flags);
+  }
+
+  /** The rotation will be made at a time: milliseconds since the epoch. */
+  async announced(current: Version, at: number): Promise<void> {
+    await this.#post("rotation.announced", { ...this.#facts(current), at: rfc3339(at) });
+  }
+
+  /** The rotation that was announced will not be made. */
+  async cancelled(current: Version): Promise<void> {
+    await this.#post("rotation.cancelled", this.#facts(current));
+  }
+
+  /**
+   * The rotation comes next.
+   *
+   * @throws {RekeyError} `failed` when a command of `--before` forbids it; those after it are not run.
+   */
+  async before(current: Version): Promise<void> {
+    const { before = [] } = this.flags;
+    try {
+      for (const command of before) {
+        await runHook("--before", command, this.#facts(current), this.#globals());
+      }
+    } catch (error) {
+      const { message } = asRefusal(error);
+      await this.#writeDown(message);
+      throw new RekeyError("failed", `Not rotated: ${message}`, {
+        hint: "The old secret is still current. Run the command by hand",
+      });
+    }
+  }
+
+  /** The rotation was made; whoever cannot be told does not undo it. */
+  async after({ version, previous, graceUntil }: Changed): Promise<void> {
+    this.#told = true;
+    const facts = {
+      ...this.#facts(version),
+      previous_version: previous?.version ?? null,
+      previous_kid: previous?.kid ?? null,
+      grace_until: graceUntil === null ? null : rfc3339(graceUntil),
+    };
+    for (const command of this.flags.after ?? []) {
+      await this.#leniently(() => runHook("--after", command, facts, this.#globals()));
+    }
+    await this.#post("rotation.completed", facts);
+  }
+
+  #facts({ version, kid, location }: Version): HookFacts {
+    const app = this.context.secrets.environment.app.name;
+    return { app, version, kid, location, reason: this.flags.reason ?? null };
+  }
+
+  /** A rotation is not to be made yet, and could not be made now: that is said while there is time. */
+  async notReady(current: Version, why: RekeyError): Promise<void> {
+    this.context.output.warning(`a rotation would fail now: ${why.message}`);
+    await this.#writeDown(`not due yet: ${why.message}`, EVENTS.rotationBlocked);
+    await this.#post("rotation.blocked", { ...this.#facts(current), due: 0, ...reasonOf(why) });
+    this.#told = true;
+  }
+
+  /** Tells of a rotation that has failed and could not tell so itself. */
+  async failed(why: string): Promise<void> {
+    await this.#failed(new RekeyError("failed", why, { hint: "Look into the journal" }));
+  }
+
+  /** Makes the rotation; a failure is written down and told, and thrown on. */
+  async telling(make: () => Promise<void>): Promise<void> {
+    try {
+      await make();
+    } catch (error) {
+      await this.#failed(asRefusalOrBug(error));
+      throw error;
+    }
+  }
+
+  // What the operator has done or cancelled is no failure, and a rotation that stands has been told of.
+  async #failed(why: RekeyError): Promise<void> {
+    if (this.#told || why.code === "usage" || why.code === "cancelled") return;
+    const blocked = BLOCKED.test(why.code);
+    if (this.flags.force) {
+      const event = blocked ? EVENTS.rotationBlocked : EVENTS.rotationFailed;
+      // What keeps the rotation from being made may keep this too, and is the command's own error.
+      await this.#triedToWrite(why.message, event);
+    }
+    if (this.#webhooks.length === 0) return;
+    const facts = { ...await this.#knownFacts(), ...reasonOf(why) };
+    await (blocked
+      ? this.#post("rotation.blocked", { ...facts, due: 1 })
+      : this.#post("rotation.failed", facts));
+  }
+
+  // Of a database that cannot be opened nothing is known.
+  async #knownFacts(): Promise<HookFacts> {
+    try {
+      return this.#facts((await this.context.secrets.open()).version);
+    } catch {
+      const { flags, context: { secrets: { environment } } } = this;
+      const nothing = { version: null, kid: null, location: null };
+      return { app: environment.app.name, ...nothing, reason: flags.reason ?? null };
+    }
+  }
+
+  async #post(type: NoticeType, facts: HookFacts): Promise<void> {
+    const notice = noticeOf(type, { ...facts, host: hostname() });
+    await Promise.all(
+      this.#webhooks.map((webhook) => this.#leniently(() => webhook.post(notice))),
+    );
+  }
+
+  async #leniently(task: () => Promise<void>): Promise<void> {
+    try {
+      await task();
+    } catch (error) {
+      const { message } = asRefusalOrBug(error);
+      this.context.output.warning(message);
+      await this.#writeDown(message);
+    }
+  }
+
+  // Whatever comes of it: the rotation stands, and whoever saw a failure would make another one.
+  async #writeDown(reason: string, event: AuditEvent = EVENTS.noticeFailed): Promise<void> {
+    const failure = await this.#triedToWrite(reason, event);
+    if (failure !== undefined) this.context.output.warning(failure.message);
+  }
+
+  async #triedToWrite(reason: string, event: AuditEvent): Promise<RekeyError | undefined> {
+    try {
+      await this.context.secrets.writeDown({ event, reason });
+    } catch (error) {
+      return asRefusalOrBug(error);
+    }
+  }
+
+  // So that a `rekey backup` in a hook is about the same installation.
+  #globals(): Record<string, string> {
+    const { app, dataDir, kekFile }: GlobalOptions = this.context.globals;
+    const given = { REKEY_APP: app, REKEY_DATA_DIR: dataDir, REKEY_KEK_FILE: kekFile };
+    return Object.fromEntries(
+      Object.entries(given).filter(([, value]) => value !== undefined)
+        .map(([name, value]) => [name, name === "REKEY_APP" ? value! : resolve(value!)]),
+    );
+  }
+}

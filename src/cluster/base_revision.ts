@@ -1,0 +1,80 @@
+import { isRekeyError } from "../core/errors.ts";
+import type { Installation } from "../store/installation.ts";
+import { endedSessions } from "../store/sqlite/sessions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
+import { findShared, takeOver } from "./catch_up.ts";
+import { sealedHere } from "./replica.ts";
+import { shareEnded } from "./revocations.ts";
+import type { KnownFleet, Snapshot } from "./snapshot.ts";
+import { type FleetState, MOST_RETIRED, type SharedVersion } from "./state.ts";
+
+/** What a change of the shared state begins with. */
+export interface BaseRevision {
+  readonly state: FleetState;
+  /** What etcd holds; `undefined` when it holds nothing. */
+  readonly snapshot: Snapshot | undefined;
+  /** Sealed values, by kid, that etcd lacks. */
+  readonly added: ReadonlyMap<string, string>;
+}
+
+/**
+ * What a change begins with: what etcd holds, taken over here. When that is older than what this machine has seen,
+ * since etcd was put back, it is what this machine has seen.
+ *
+ * @throws {RekeyError} `etcd_…` or `fleet_…`.
+ */
+export async function baseRevisionOf(installation: Installation): Promise<BaseRevision> {
+  const found = await findShared(installation);
+  const { known, snapshot } = found;
+  try {
+    const { state } = await takeOver(installation, found);
+    return { state, snapshot, added: lostThere(installation, snapshot!) };
+  } catch (error) {
+    if (known === undefined || !isRekeyError(error, "fleet_behind")) throw error;
+    // It has forgotten which sessions have ended, too.
+    await shareEnded(installation, endedSessions(installation.database, installation.now()));
+    // Of what was judged, and not of what may be there by now: then the change does not take place.
+    const state = localState(installation, known, snapshot?.state);
+    return { state, snapshot, added: sealedHere(installation) };
+  }
+}
+
+/** Values that etcd has lost, and this machine has. */
+function lostThere(installation: Installation, { values }: Snapshot): Map<string, string> {
+  return new Map([...sealedHere(installation)].filter(([kid]) => !values.has(kid)));
+}
+
+/**
+ * What this machine knows of its versions, as a state.
+ *
+ * @param there what etcd holds, if it was put back to something older and has gone on: its versions end, and who knows
+ * them has to be told.
+ */
+export function localState(
+  installation: Installation,
+  { id, change }: Pick<KnownFleet, "id" | "change">,
+  there?: FleetState,
+): FleetState {
+  const { versions, algorithm, keyForm, policy, environment } = installation;
+  const rows = versions.every().map((row) => shared(row, environment.actor));
+  const strange = [...there?.versions ?? [], ...there?.retired ?? []]
+    .filter(({ kid }) => versions.byKid(kid) === undefined)
+    .map((row) => ({ ...row, ...ENDED, retired_at: row.retired_at ?? installation.now() }));
+  const retired = [...rows.filter(({ state }) => state === "retired"), ...strange];
+  return {
+    format: 1,
+    id,
+    change: Math.max(change, there?.change ?? 0),
+    alg: algorithm,
+    key_form: keyForm,
+    policy,
+    versions: rows.filter(({ state }) => state !== "retired"),
+    retired: retired.sort((a, b) => b.version - a.version).slice(0, MOST_RETIRED),
+  };
+}
+
+const ENDED = { state: "retired", grace_until: null } as const;
+
+function shared({ location: _, synced: __, ...row }: Version, by: string): SharedVersion {
+  return { ...row, by };
+}

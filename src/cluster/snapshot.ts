@@ -1,0 +1,185 @@
+import { createHash } from "node:crypto";
+import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
+import { type KeyValue, read } from "../etcd/wire.ts";
+import type { EtcdStore } from "../store/sealed/etcd_store.ts";
+import type { Installation } from "../store/installation.ts";
+import type { Meta } from "../store/sqlite/meta.ts";
+import { currentSlot } from "../core/secret_store.ts";
+import type { Version } from "../store/sqlite/versions.ts";
+import { type FleetState, MOST_RETIRED, openState } from "./state.ts";
+
+/** What a machine has taken over last. */
+export interface KnownFleet {
+  /** Of the fleet. */
+  readonly id: string;
+  readonly change: number;
+  /** SHA-256 of the sealed state. */
+  readonly digest: string;
+}
+
+/** What etcd holds at one moment. */
+export interface Snapshot {
+  readonly state: FleetState;
+  readonly digest: string;
+  /** Revision at which the state was written: a transaction that finds it so changes nothing unseen. */
+  readonly revision: number;
+  /** Sealed values by kid, of versions that are in the state, as far as they open: any other one counts as lost. */
+  readonly values: ReadonlyMap<string, string>;
+  /** The kids under which anything is. */
+  readonly kids: readonly string[];
+}
+
+/**
+ * What this machine has taken over last; `undefined` when it belongs to no fleet.
+ *
+ * @throws {RekeyError} `database_damaged` when that cannot be read.
+ */
+export function knownFleet(meta: Meta): KnownFleet | undefined {
+  const text = meta.get("fleet");
+  if (text === undefined) return undefined;
+  try {
+    const known = JSON.parse(text) as KnownFleet;
+    if (typeof known.id === "string" && Number.isSafeInteger(known.change)) return known;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new RekeyError("database_damaged", "Cannot use the database: its fleet row is damaged", {
+    hint: "`rekey destroy` and `rekey init --store etcd` take it over from etcd again",
+  });
+}
+
+/** Inside a transaction: remembers what was taken over. */
+export function rememberFleet(
+  meta: Meta,
+  { state, digest }: Pick<Snapshot, "state" | "digest">,
+): void {
+  meta.set(
+    "fleet",
+    JSON.stringify({ id: state.id, change: state.change, digest } satisfies KnownFleet),
+  );
+}
+
+/** Where an app's keys are. Those that machines watch are the only ones that begin with `state`. */
+export function keysOf({ client, folder }: EtcdStore, app: string) {
+  const base = `${client.settings.prefix}${app}/`;
+  return {
+    state: `${base}state`,
+    revoked: `${base}state/revoked/`,
+    values: folder,
+    members: `${base}members/`,
+  };
+}
+
+/** The sealed state as it is now; `undefined` when there is none. */
+export async function readSealedState(
+  store: EtcdStore,
+  app: string,
+): Promise<KeyValue | undefined> {
+  return (await store.client.range(keysOf(store, app).state))[0];
+}
+
+/** Tells one sealed state from another. */
+export function digestOf(sealed: string): string {
+  return createHash("sha256").update(sealed).digest("base64url");
+}
+
+/**
+ * State and values as they are at one moment; `undefined` when there is no state.
+ *
+ * @throws {RekeyError} `etcd_…`, `kek_wrong`, `secret_damaged` or `fleet_foreign`.
+ */
+export async function readSnapshot(
+  installation: Installation,
+  store: EtcdStore,
+): Promise<Snapshot | undefined> {
+  const app = installation.environment.app.name;
+  const keys = keysOf(store, app);
+  const { found } = await store.client.txn([], [
+    read(keys.state),
+    read(keys.values, { all: true }),
+  ]);
+  const sealed = found[0]?.[0];
+  if (sealed === undefined) return undefined;
+  const there = new Map(
+    (found[1] ?? []).map(({ key, value }) => [key.slice(keys.values.length), value]),
+  );
+  const state = openState(await installation.kek(), app, sealed.value);
+  const values = await sound(store, state, there);
+  const digest = digestOf(sealed.value);
+  return { state, digest, revision: sealed.modified, values, kids: [...there.keys()] };
+}
+
+// Who can write to etcd can put anything in a value's place.
+async function sound(
+  store: EtcdStore,
+  { versions }: FleetState,
+  there: ReadonlyMap<string, string>,
+): Promise<Map<string, string>> {
+  const values = new Map<string, string>();
+  for (const row of versions) {
+    const sealed = there.get(row.kid);
+    if (sealed === undefined) continue;
+    const opened = await store.open(currentSlot(row), sealed).catch(asRefusal);
+    if (!isRekeyError(opened)) values.set(row.kid, sealed);
+  }
+  return values;
+}
+
+/**
+ * Makes sure that what etcd holds goes on from what this machine knows.
+ *
+ * @param own the version that counts here.
+ * @throws {RekeyError} `fleet_foreign` when it is another fleet's, `fleet_behind` when it is older, or has gone on from
+ * something older.
+ */
+export function mustGoOn(
+  known: KnownFleet | undefined,
+  own: Version | undefined,
+  found: Found | undefined,
+): void {
+  if (known === undefined) return;
+  const { state, digest } = found ?? {};
+  if (state !== undefined && state.id !== known.id) {
+    throw new RekeyError(
+      "fleet_foreign",
+      "Cannot use what etcd holds: it is another fleet's secret",
+      {
+        hint: "Check REKEY_ETCD_ENDPOINTS and REKEY_ETCD_PREFIX. To join that fleet, " +
+          "`rekey destroy` here and then `rekey init --store etcd`",
+      },
+    );
+  }
+  if (state === undefined) throw fleetBehind("nothing");
+  if (!goesOn(known, own, { state, digest: digest! })) throw fleetBehind();
+}
+
+/** Whether what etcd holds is what this machine knows, or came after it. */
+export function goesOn(
+  known: KnownFleet,
+  own: Version | undefined,
+  { state, digest }: Found,
+): boolean {
+  if (state.change === known.change) return digest === known.digest;
+  return state.change > known.change && isListed(own, state);
+}
+
+// An etcd that was put back and has gone on may have made more changes since than this machine has seen.
+function isListed(own: Version | undefined, { versions, retired }: FleetState): boolean {
+  if (own?.location !== "etcd") return true;
+  const forgotten = retired.length >= MOST_RETIRED && own.version < retired.at(-1)!.version;
+  return forgotten || [...versions, ...retired].some(({ kid }) => kid === own.kid);
+}
+
+type Found = Pick<Snapshot, "state" | "digest">;
+
+/** What etcd holds is not what it was when this machine has looked last. */
+export function fleetBehind(
+  what = "not what this machine has seen, nor came after it",
+): RekeyError {
+  return new RekeyError("fleet_behind", `Cannot use what etcd holds: it is ${what}`, {
+    hint:
+      "Are REKEY_ETCD_ENDPOINTS and REKEY_ETCD_PREFIX those of the fleet? Was etcd restored from a backup? Then " +
+      "`rekey rotate --force` on the machine with the highest version goes on from there; if etcd has not gone on " +
+      "since, so does `rekey store move etcd` without a new secret",
+  });
+}

@@ -1,0 +1,104 @@
+import { type CacheLimits, LruCache } from "../core/lru_cache.ts";
+import { andThen, type MaybeAsync } from "../core/async.ts";
+import type { LiveSecrets, View } from "../secret/live_secrets.ts";
+import type { Algorithm } from "../store/installation.ts";
+import type { Version } from "../store/sqlite/versions.ts";
+import { Sessions } from "../store/sqlite/sessions.ts";
+import { parseJws } from "./jws.ts";
+import {
+  judging,
+  refuseClaims,
+  refuseRevoked,
+  type Verified,
+  verifyParsed,
+  type VerifyPolicy,
+} from "./verifier.ts";
+
+/** How many verified tokens are remembered. They may be long, and what they say takes ten times as much. */
+const MOST: CacheLimits = { entries: 10_000, characters: 8 * 2 ** 20 };
+
+/** Longer ones are verified anew each time. */
+const LONGEST_REMEMBERED = 4_096;
+
+interface RememberedToken {
+  readonly verified: Verified;
+  /** The one that its header names, and whether it is its version's own. */
+  readonly algorithm: Algorithm;
+  readonly isOwn: boolean;
+  /** The header's `typ`. */
+  readonly type: string | undefined;
+  /** The state of the database in which its session was last looked up. */
+  change: string;
+}
+
+/**
+ * Verifies tokens for a server. A token that was verified need not be taken apart again: its signature holds
+ * for as long as the generation of the secret does. What the policy, time and revocation decide is asked every time.
+ *
+ * An entry is found by the whole token: a shortened or hashed key could hand one caller the claims of another.
+ */
+export class CachedVerifier {
+  readonly #entries: LruCache<RememberedToken>;
+  #generation = "";
+
+  constructor(private readonly live: LiveSecrets, most = MOST) {
+    this.#entries = new LruCache(most);
+  }
+
+  /** How many tokens are remembered. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** @throws {RekeyError} as {@linkcode verifyToken} does. */
+  verify(token: string, asked?: VerifyPolicy): MaybeAsync<Verified> {
+    const view = this.live.view();
+    if (view.generation !== this.#generation) this.#clear(view.generation);
+    const known = this.#entries.get(token);
+    if (known === undefined) return this.#wholeWay(token, asked, view);
+    const wanted = asked?.algorithm;
+    const isWanted = wanted === undefined ? known.isOwn : wanted === known.algorithm;
+    // A grace window ends without any change to the database.
+    const version = this.live.verifyingNow()
+      .find((row) => row.version === known.verified.version);
+    return isWanted && version !== undefined
+      ? this.#checkAgain(known, version, asked, view)
+      : this.#wholeWay(token, asked, view);
+  }
+
+  #wholeWay(token: string, asked: VerifyPolicy | undefined, view: View): MaybeAsync<Verified> {
+    const parsed = parseJws(token);
+    return andThen(verifyParsed(this.live, parsed, asked), (verified) => {
+      const isShort = token.length <= LONGEST_REMEMBERED;
+      const version = view.versions.find((row) => row.version === verified.version);
+      if (isShort && version !== undefined && view.generation === this.#generation) {
+        // What was accepted has an algorithm that may sign.
+        const { alg, typ: type } = parsed.header;
+        const [algorithm, isOwn] = [alg as Algorithm, alg === version.alg];
+        this.#entries.set(token, { verified, algorithm, isOwn, type, change: view.change });
+      }
+      return verified;
+    });
+  }
+
+  #checkAgain(
+    entry: RememberedToken,
+    { origin }: Version,
+    asked: VerifyPolicy | undefined,
+    { installation, policy, change }: View,
+  ): Verified {
+    const { verified, type } = entry;
+    const claimant = { claims: verified.claims, type, adopted: origin === "adopted" };
+    refuseClaims(claimant, judging(asked, policy), installation.now() / 1000);
+    if (entry.change !== change) {
+      refuseRevoked(new Sessions(installation.database), verified.claims.jti);
+      entry.change = change;
+    }
+    return verified;
+  }
+
+  #clear(generation: string): void {
+    this.#entries.clear();
+    this.#generation = generation;
+  }
+}

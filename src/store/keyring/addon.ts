@@ -1,0 +1,194 @@
+import { fileURLToPath } from "node:url";
+import { embedded } from "../../core/app.ts";
+import { type ErrorCode, isRekeyError, RekeyError } from "../../core/errors.ts";
+import {
+  makePrivateFolder,
+  namesIn,
+  readFileIfThere,
+  removeFile,
+  writeNewPrivateFile,
+} from "../../files/private_files.ts";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { brotliDecompressSync } from "node:zlib";
+import type { AsyncEntry } from "@napi-rs/keyring";
+import { entriesOnThread } from "./addon_thread.ts";
+import { timeOf } from "../../files/file_errors.ts";
+import { HERE } from "../../system/here.ts";
+import { addonHint } from "./errors.ts";
+import { type BusPlaces, refuseUnsafeBus } from "./session_bus.ts";
+
+// What the build embeds for systems other than Linux.
+const EMBEDDED = "keyring.node.br";
+// How many bytes at the end of the executable the runtime reads, and how many the addon has:
+// `scripts/appended_addon.ts`.
+const NUMBER_BYTES = 8;
+
+/**
+ * The keyring's addon as the build has packed it. On Linux it is in the executable, but not among what is embedded, which
+ * the runtime reads at each start; elsewhere it is embedded.
+ *
+ * @throws {RekeyError} `keyring_failed` when the executable is no longer there as it was started.
+ */
+function packedAddon(): Uint8Array {
+  try {
+    return readFileIfThere(fileURLToPath(embedded(EMBEDDED))) ?? addonAside();
+  } catch (cause) {
+    throw exchanged(cause);
+  }
+}
+
+function addonAside(): Uint8Array {
+  using executable = Deno.openSync(Deno.execPath());
+  const { size } = executable.statSync();
+  const embeddedAt = size - numberAt(executable, size - NUMBER_BYTES);
+  const length = numberAt(executable, embeddedAt - NUMBER_BYTES);
+  return bytesAt(executable, embeddedAt - NUMBER_BYTES - length, length);
+}
+
+/** The executable is another one, or gone. */
+function exchanged(cause?: unknown): RekeyError {
+  return new RekeyError(
+    "keyring_failed",
+    "Cannot unpack the keyring addon: it is not in the executable as it was built",
+    { hint: "Was the executable exchanged meanwhile? Run the command again", cause },
+  );
+}
+
+function numberAt(file: Deno.FsFile, offset: number): number {
+  return Number(new DataView(bytesAt(file, offset, NUMBER_BYTES).buffer).getBigUint64(0, true));
+}
+
+function bytesAt(file: Deno.FsFile, offset: number, length: number): Uint8Array<ArrayBuffer> {
+  if (offset < 0) throw new RangeError("Before the file's begin");
+  const bytes = new Uint8Array(length);
+  file.seekSync(offset, Deno.SeekMode.Start);
+  for (let done = 0; done < length;) {
+    const count = file.readSync(bytes.subarray(done));
+    if (count === null) throw new RangeError("Behind the file's end");
+    done += count;
+  }
+  return bytes;
+}
+
+/** The part of `@napi-rs/keyring` that rekey uses. */
+export interface KeyringAddon {
+  AsyncEntry: typeof AsyncEntry;
+  /** Waits until what makes the calls is there: its start is none of the time that a keyring has for its answer. */
+  readonly ready?: () => Promise<void>;
+}
+
+// What the build embeds: the SHA-256 of the addon in hex.
+const SHA256 = "keyring.node.sha256";
+
+/** What the addon needs of the program around it. */
+export interface AddonContext {
+  /** Where it is unpacked. */
+  readonly cacheFolder: string | undefined;
+  /** By which it finds the keyring on Linux. */
+  readonly bus: BusPlaces;
+}
+
+/** Loads the keyring addon. @throws {RekeyError} as {@linkcode unpackedAddon} does. */
+export function loadKeyringAddon(around: AddonContext): KeyringAddon {
+  const path = unpackedAddon(around);
+  HERE.prepareAddon();
+  return { AsyncEntry: entriesOnThread(path, (cause) => unloadable(path, cause)) };
+}
+
+/** An addon that is there and that the system refuses. */
+export function unloadable(path: string, cause: unknown): RekeyError {
+  return new RekeyError("keyring_failed", "Cannot use the keyring: its addon cannot be loaded", {
+    hint: addonHint(HERE.os, path),
+    cause,
+  });
+}
+
+/**
+ * Path of the keyring addon. The system can only load it from a file, and a file under a predictable
+ * name in a shared folder could be somebody else's: it is unpacked into a folder of the user's own
+ * (0700), named by its SHA-256, and its content is compared before every load.
+ *
+ * @throws {RekeyError} `keyring_absent` when this build has no addon, `keyring_failed` when it cannot be
+ * unpacked, or would talk to somebody else.
+ */
+export function unpackedAddon({ cacheFolder: folder, bus }: AddonContext): string {
+  const sha256 = embeddedHash();
+  refuseUnsafeBus(bus);
+  if (folder === undefined) throw noPlace("there is no home folder");
+  const path = join(folder, `keyring-${sha256}.node`);
+  try {
+    makePrivateFolder(folder);
+    if (!holds(path, sha256)) unpack(folder, path, sha256);
+  } catch (error) {
+    // Not "absent": the keyring was not asked, and may hold a secret.
+    if (isRekeyError(error, "database_unusable")) throw noPlace(error.message, "keyring_failed");
+    throw error;
+  }
+  return path;
+}
+
+function noPlace(why: string, code: ErrorCode = "keyring_absent"): RekeyError {
+  return new RekeyError(code, `Cannot unpack the keyring addon: ${why}`, {
+    hint: "Name a folder that this user can write with XDG_CACHE_HOME, or use --store database",
+  });
+}
+
+function embeddedHash(): string {
+  try {
+    return readFileSync(embedded(SHA256), "utf8").trim();
+  } catch (cause) {
+    throw new RekeyError(
+      "keyring_absent",
+      "Cannot use the keyring: this build has no addon for it",
+      {
+        hint: "Use a binary made by the build script, or --store database",
+        cause,
+      },
+    );
+  }
+}
+
+function holds(path: string, sha256: string): boolean {
+  const content = readFileIfThere(path);
+  return content !== undefined && hashOf(content) === sha256;
+}
+
+// Written under a name of its own and moved into place, since two processes may unpack at once.
+function unpack(folder: string, path: string, sha256: string): void {
+  const content = unpacked(packedAddon());
+  if (hashOf(content) !== sha256) throw exchanged();
+  removeUnfinished(folder);
+  const partial = join(folder, `${PARTIAL}${crypto.randomUUID()}`);
+  try {
+    writeNewPrivateFile(partial, content);
+    HERE.moves.rename(partial, path);
+  } catch (error) {
+    removeFile(partial);
+    throw error;
+  }
+}
+
+function unpacked(packed: Uint8Array): Uint8Array {
+  try {
+    return brotliDecompressSync(packed);
+  } catch (cause) {
+    throw exchanged(cause);
+  }
+}
+
+const PARTIAL = ".keyring-";
+const STALE_MS = 60_000;
+
+// Of processes that were killed while they unpacked; one that is at it takes no minute, and makes no file in the future.
+function removeUnfinished(folder: string): void {
+  for (const name of namesIn(folder).filter((name) => name.startsWith(PARTIAL))) {
+    const path = join(folder, name);
+    if (Math.abs(Date.now() - timeOf(path)) > STALE_MS) removeFile(path);
+  }
+}
+
+function hashOf(content: Uint8Array): string {
+  return createHash("sha256").update(content).digest("hex");
+}

@@ -1,0 +1,152 @@
+import { unrefTimer, within } from "../../core/async.ts";
+import type { KeyringAddon } from "./addon.ts";
+import { entriesBy, type EntryMethod } from "./addon_thread.ts";
+import { keyringTimeout } from "./errors.ts";
+import { type ErrorCode, RekeyError } from "../../core/errors.ts";
+import { kill } from "../../system/system.ts";
+
+/** A call of the addon, as a line of JSON on the helper's stdin. */
+export interface KeyringCall {
+  readonly id: number;
+  /** The arguments of the addon's `AsyncEntry`. */
+  readonly entry: unknown[];
+  readonly method: EntryMethod;
+  readonly value: unknown[];
+}
+
+/** The line of JSON that the helper begins with on its stdout, once it takes calls. */
+export const READY = { ready: true } as const;
+
+/** How a call ended, as a line of JSON on the helper's stdout. */
+export type KeyringAnswer =
+  & { readonly id: number }
+  & (
+    | { readonly result: unknown }
+    | { readonly error: string }
+    | { readonly refusal: { code: ErrorCode; message: string; hint: string | undefined } }
+  );
+
+/**
+ * The addon's entries, with each call made by a process of its own, for a server. Its D-Bus library waits
+ * with select(2), which writes past its end when a file's number is 1,024 or more, as a server's may be; and
+ * what a call that never ends has taken can only be given back by ending its process.
+ *
+ * A call that is aborted before it has ended takes its process with it. The next one starts another.
+ *
+ * @param start starts the helper, with pipes for stdin and stdout.
+ */
+export function keyringInProcess(start: () => Deno.ChildProcess): KeyringAddon {
+  let helper: Helper | undefined;
+
+  function usable(): Helper {
+    if (helper === undefined || !helper.takesCalls) helper = new Helper(start());
+    return helper;
+  }
+
+  function ask(
+    entry: unknown[],
+    method: EntryMethod,
+    value: unknown[],
+    signal?: AbortSignal | null,
+  ): Promise<unknown> {
+    return usable().call({ entry, method, value }, signal);
+  }
+
+  return { AsyncEntry: entriesBy(ask), ready: () => usable().ready() };
+}
+
+/** How long a process may take until it takes calls: a machine that is overloaded needs seconds. */
+const START_MS = 30_000;
+
+/** How long a call that was given up may keep its process, in milliseconds. */
+const STUCK_MS = 60_000;
+
+class Helper {
+  takesCalls = true;
+  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #started = Promise.withResolvers<void>();
+  #calls = 0;
+  #ended = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly child: Deno.ChildProcess) {
+    this.#input = child.stdin.getWriter();
+    // However it ends, those who wait are told.
+    this.#read().catch(() => {}).finally(() => this.#end());
+  }
+
+  /** Waits until it takes calls, or will not: then the next call tells why. */
+  async ready(): Promise<void> {
+    await within(START_MS, this.#started.promise);
+  }
+
+  call(call: Omit<KeyringCall, "id">, signal?: AbortSignal | null): Promise<unknown> {
+    const id = ++this.#calls;
+    const waiting = Promise.withResolvers<unknown>();
+    this.#waiting.set(id, waiting);
+    signal?.addEventListener("abort", () => {
+      if (this.#waiting.has(id)) this.#giveUp(id);
+    });
+    const line = `${JSON.stringify({ id, ...call } satisfies KeyringCall)}\n`;
+    this.#input.write(new TextEncoder().encode(line)).catch(() => this.#end());
+    return waiting.promise;
+  }
+
+  async #read(): Promise<void> {
+    let rest = "";
+    for await (const text of this.child.stdout.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) this.#take(JSON.parse(line));
+    }
+  }
+
+  #take(said: KeyringAnswer | typeof READY): void {
+    if ("ready" in said) this.#started.resolve();
+    else this.#settle(said);
+  }
+
+  #settle(answer: KeyringAnswer): void {
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if ("result" in answer) waiting?.resolve(answer.result);
+    else if ("error" in answer) waiting?.reject(new Error(answer.error));
+    else waiting?.reject(refusalOf(answer.refusal));
+    if (!this.takesCalls && this.#waiting.size === 0) this.#end();
+  }
+
+  // The service may be waiting for its user, who needs longer than we wait: were the process ended now, so would be
+  // the question that it has asked. What waits behind it must not be carried out later.
+  #giveUp(stuck: number): void {
+    this.takesCalls = false;
+    for (const [id, waiting] of this.#waiting) {
+      if (id === stuck) continue;
+      waiting.reject(keyringTimeout());
+      this.#waiting.delete(id);
+    }
+    const timer = setTimeout(() => this.#end(), STUCK_MS);
+    unrefTimer(timer);
+    this.#timer = timer;
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.takesCalls = false;
+    this.#started.resolve();
+    clearTimeout(this.#timer);
+    this.#input.abort().catch(() => {});
+    kill(this.child, "SIGKILL");
+    for (const waiting of this.#waiting.values()) {
+      waiting.reject(new Error("The process that talks to the keyring has ended"));
+    }
+    this.#waiting.clear();
+  }
+}
+
+function refusalOf(
+  { code, message, hint }: { code: ErrorCode; message: string; hint?: string | undefined },
+) {
+  return new RekeyError(code, message, hint === undefined ? {} : { hint });
+}

@@ -1,0 +1,129 @@
+import { AskingService } from "./asking_service.ts";
+import { overBus } from "./dbus_connection.ts";
+import { BusError } from "./dbus_wire.ts";
+import type { KeyringAddon } from "../addon.ts";
+import { type AskEntry, entriesBy, type EntryMethod } from "../addon_thread.ts";
+import { asksEachConnection, findProvider, type Provider } from "./provider.ts";
+import { type BusPlaces, ownBus } from "../session_bus.ts";
+
+// The bus answers at once, whatever the provider does.
+const BUS_MS = 1_000;
+
+/** A connection that is kept, and the provider that it is to. */
+interface Kept {
+  readonly provider: Provider;
+  readonly service: AskingService;
+}
+
+/**
+ * Keeps one connection to a provider that asks its user for each. The addon opens one for each call, so that a command
+ * would ask a dozen questions.
+ */
+export class AskedOnce {
+  #kept: Kept | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @param places are asked for when they are needed. */
+  constructor(private readonly places: () => BusPlaces) {}
+
+  /** Entries that go over the one connection where the provider asks, and by the addon where it does not. */
+  entries({ AsyncEntry, ready }: KeyringAddon): KeyringAddon {
+    const ask: AskEntry = async (entry, method, value, signal) => {
+      const found = await this.#asking();
+      if (found === undefined) {
+        return await call(new AsyncEntry(...entry as [string, string]), method, value, signal);
+      }
+      const [service, account] = entry as [string, string];
+      return await this.#inTurn(signal, async () => {
+        const kept = await this.#connection(found.socket, found.provider);
+        return await carryOut(kept, { service, account }, method, value);
+      });
+    };
+    const own = { AsyncEntry: entriesBy(ask) };
+    if (ready === undefined) return own;
+    return {
+      ...own,
+      ready: async () => {
+        if (await this.#asking() === undefined) await ready();
+      },
+    };
+  }
+
+  // The provider, if it asks for each connection.
+  async #asking(): Promise<{ socket: string; provider: Provider } | undefined> {
+    const socket = ownBus(this.places());
+    const provider = socket === undefined ? undefined : await providerOn(socket);
+    if (provider === undefined || !asksEachConnection(provider.kind)) return undefined;
+    return { socket: socket!, provider };
+  }
+
+  // One question at a time; a call that was given up while it waited must not be carried out later.
+  #inTurn<T>(signal: AbortSignal | null | undefined, work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(async () => {
+      if (signal?.aborted) throw new Error("An earlier call timed out");
+      // A call that is given up must not go on waiting for its user: no other could be made.
+      const giveUp = () => this.#drop();
+      signal?.addEventListener("abort", giveUp, { once: true });
+      try {
+        return await work();
+      } catch (error) {
+        // The provider forgets its sessions when it is locked. Another connection would ask once more what was denied.
+        if (!isDenial(error)) this.#drop();
+        throw error;
+      } finally {
+        signal?.removeEventListener("abort", giveUp);
+      }
+    });
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+
+  async #connection(socket: string, provider: Provider): Promise<AskingService> {
+    if (this.#kept?.provider.incarnation !== provider.incarnation) {
+      this.#drop();
+      this.#kept = { provider, service: await AskingService.open(socket, provider.name) };
+    }
+    return this.#kept!.service;
+  }
+
+  #drop(): void {
+    this.#kept?.service[Symbol.dispose]();
+    this.#kept = undefined;
+  }
+}
+
+function isDenial(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("Access denied");
+}
+
+async function providerOn(socket: string): Promise<Provider | undefined> {
+  try {
+    return await overBus(socket, BUS_MS, findProvider);
+  } catch (error) {
+    if (error instanceof BusError) return undefined;
+    throw error;
+  }
+}
+
+type AddonEntry = InstanceType<KeyringAddon["AsyncEntry"]>;
+
+function call(
+  entry: AddonEntry,
+  method: EntryMethod,
+  value: unknown[],
+  signal?: AbortSignal | null,
+) {
+  if (method === "setPassword") return entry.setPassword(value[0] as string, signal);
+  return entry[method](signal);
+}
+
+function carryOut(
+  service: AskingService,
+  item: { service: string; account: string },
+  method: EntryMethod,
+  value: unknown[],
+): Promise<unknown> {
+  if (method === "getPassword") return service.read(item);
+  if (method === "deletePassword") return service.remove(item);
+  return service.write(item, value[0] as string);
+}

@@ -1,0 +1,147 @@
+import type { RekeyError } from "../../core/errors.ts";
+import { keyringAbsent, keyringLocked } from "./errors.ts";
+import { AskedOnce } from "./secret_service/asking_entries.ts";
+import type { Diagnosis } from "./secret_service/diagnosis.ts";
+import type { KeyringAddon } from "./addon.ts";
+import { KEYRING_TIMEOUT_MS, type Look, type QuickRead } from "./keyring_store.ts";
+import type { KeyringState } from "./secret_service/readiness.ts";
+import { type Saving, ServiceSaving, type SessionPlaces } from "./saving.ts";
+import type { SecretService } from "./secret_service/secret_service.ts";
+import type { System } from "../../system/system.ts";
+
+/** What the user's default keychain on macOS is like. */
+type KeychainState = "open" | "locked" | "absent" | "unknown";
+
+/** Asks Keychain Services for the default keychain's state. @returns a status, 0 for success. */
+export type AskState = (state: Uint32Array<ArrayBuffer>) => number;
+
+// A whole path: the system looks for a plain name in the working folder too.
+const SECURITY = "/System/Library/Frameworks/Security.framework/Security";
+
+// Each release of rekey is asked for once, and a password may have to be looked for.
+const DIALOG_MS = 60_000;
+
+// Of <Security/SecKeychain.h> and <Security/SecBase.h>: no such keychain, no default one.
+const [UNLOCKED, UNKNOWN, ABSENT] = [1, 1, [-25294, -25307]];
+
+/** The state of the default keychain. No one is asked to unlock it. */
+export function keychainState(ask: AskState = askSecurity): KeychainState {
+  const state = new Uint32Array(1);
+  const status = ask(state);
+  if (ABSENT.includes(status)) return "absent";
+  if (status !== 0) return "unknown";
+  return (state[0]! & UNLOCKED) !== 0 ? "open" : "locked";
+}
+
+/**
+ * What macOS tells of a keychain beside the addon. Its errors may be in the user's language, and a call that waits for
+ * a dialog says nothing; whether it is locked can be asked for at once.
+ */
+export function keychainPlatform(ask?: AskState): KeyringPlatform {
+  const refusal = (cause?: unknown): RekeyError | undefined => {
+    const state = keychainState(ask);
+    if (state === "locked") return keyringLocked(cause, "darwin");
+    return state === "absent" ? keyringAbsent(cause, "darwin") : undefined;
+  };
+  return {
+    load: (addon) => addon(),
+    dialogMs: DIALOG_MS,
+    // deno-lint-ignore require-await
+    async look() {
+      const why = refusal();
+      if (why !== undefined) throw why;
+    },
+    // deno-lint-ignore require-await
+    async diagnose(error) {
+      if (error.code === "secret_damaged" || error.code === "keyring_ambiguous") return error;
+      return refusal(error.cause) ?? error;
+    },
+    // deno-lint-ignore require-await
+    async condition() {
+      return keychainState(ask) === "locked" ? "locked" : "unknown";
+    },
+  };
+}
+
+function askSecurity(state: Uint32Array<ArrayBuffer>): number {
+  const security = openSecurity();
+  try {
+    return security?.symbols.SecKeychainGetStatus(null, state) ?? UNKNOWN;
+  } finally {
+    security?.close();
+  }
+}
+
+// It only explains what has failed already: where it cannot be asked, that is not another failure.
+function openSecurity() {
+  try {
+    return Deno.dlopen(SECURITY, {
+      SecKeychainGetStatus: { parameters: ["pointer", "buffer"], result: "i32" },
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a system offers beside the addon to ask about its keyring. Where a part is missing, the addon alone is asked. */
+interface KeyringPlatform {
+  /** The addon, or what is put before it. */
+  load(addon: () => KeyringAddon): KeyringAddon;
+  readonly readQuickly?: QuickRead;
+  readonly saving?: Saving;
+  readonly look?: Look;
+  readonly diagnose?: Diagnosis;
+  readonly condition?: (service: string, limit: number) => Promise<KeyringState>;
+  /** How long a person may take for the system's own dialog, which is gone when the command ends; in milliseconds. */
+  readonly dialogMs?: number;
+}
+
+/**
+ * How long a call to the keyring may take, in milliseconds.
+ *
+ * @param named by the operator, if it is.
+ * @param isAttended whether someone is there who could answer a dialog.
+ */
+export function timeoutOf(
+  { dialogMs }: KeyringPlatform,
+  named: number | undefined,
+  isAttended: boolean,
+): number {
+  return named ?? (isAttended ? dialogMs : undefined) ?? KEYRING_TIMEOUT_MS;
+}
+
+/**
+ * That of a system. Keychain and Credential Manager are part of theirs, and keep what they acknowledge.
+ *
+ * @param places are asked for when they are needed; nowhere but on Linux.
+ */
+export function keyringPlatform(os: System["os"], places: () => SessionPlaces): KeyringPlatform {
+  if (os === "darwin") return keychainPlatform();
+  return os === "windows" ? { load: (addon) => addon() } : secretServicePlatform(places);
+}
+
+// What few commands need is loaded by those.
+function secretServicePlatform(places: () => SessionPlaces): KeyringPlatform {
+  const connection = new AskedOnce(places);
+  let service: SecretService | undefined;
+  return {
+    load: (addon) => connection.entries(addon()),
+    async readQuickly(item, limit, meanwhile) {
+      service ??= new (await import("./secret_service/secret_service.ts")).SecretService(places());
+      return await service.read(item, limit, meanwhile);
+    },
+    saving: new ServiceSaving(places),
+    async look(item, limit) {
+      const { mustBeReady } = await import("./secret_service/readiness.ts");
+      await mustBeReady(places(), item, limit);
+    },
+    async diagnose(error, isSilent) {
+      const { serviceDiagnosis } = await import("./secret_service/diagnosis.ts");
+      return await serviceDiagnosis(places)(error, isSilent);
+    },
+    async condition(name, limit) {
+      const { probeKeyring } = await import("./secret_service/readiness.ts");
+      return await probeKeyring(places(), name, limit);
+    },
+  };
+}

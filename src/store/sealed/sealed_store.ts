@@ -1,0 +1,118 @@
+import { takeRows } from "../sqlite/row_transfer.ts";
+import { RekeyError } from "../../core/errors.ts";
+import { Secret } from "../../core/secret.ts";
+import type { SqlValue } from "../../core/sql.ts";
+import type { Database } from "../sqlite/database.ts";
+import type { Kek } from "./kek.ts";
+import { type Binding, seal, unseal } from "./sealing.ts";
+import { type SecretStore, type Slot, slotName } from "../../core/secret_store.ts";
+
+const SETTINGS_KEY = "jwt_secret";
+const OUR_ROWS = `key = '${SETTINGS_KEY}' OR key GLOB '${SETTINGS_KEY}.v[0-9]*'`;
+
+/**
+ * Values in the `settings` table, each sealed under the KEK. Sealing takes time and transactions must
+ * not wait, so a value is sealed first and put in its row inside the caller's transaction.
+ */
+export class DatabaseStore implements SecretStore {
+  readonly location = "database";
+
+  constructor(
+    private readonly database: Database,
+    private readonly app: string,
+    private readonly kek: () => Promise<Kek>,
+  ) {}
+
+  async read(slot: Slot): Promise<Secret | null> {
+    const sealed = this.sealedValue(slot);
+    if (sealed === undefined) return null;
+    const secret = Secret.parse(
+      unseal(await this.kek(), this.#binding(slot), sealed),
+      slot.kid,
+    );
+    if (secret.kid === slot.kid) return secret;
+    throw new RekeyError("secret_damaged", "Cannot use the sealed value: it is another version's", {
+      hint: "Restore the database from a backup, or make a new secret with `rekey rotate --force`",
+    });
+  }
+
+  async write(slot: Slot, secret: Secret): Promise<void> {
+    const sealed = await this.seal(slot, secret);
+    this.database.transaction(() => this.put(slot, sealed));
+  }
+
+  remove(slot: Slot): Promise<boolean> {
+    return Promise.resolve(this.database.transaction(() => this.drop(slot)));
+  }
+
+  /** The row's value for a slot, ready for {@linkcode DatabaseStore.put}; under another KEK if one is given. */
+  async seal(slot: Slot, secret: Secret, kek?: Kek): Promise<string> {
+    return await seal(kek ?? await this.kek(), this.#binding(slot), secret.reveal());
+  }
+
+  /** Inside a transaction: keeps a sealed value. @throws {RekeyError} `failed` when the row has another one then. */
+  put(slot: Slot, sealed: string): void {
+    this.database.prepare(
+      `INSERT INTO settings (key, value, encrypted) VALUES (?, ?, 1)
+       ON CONFLICT (key) DO UPDATE SET value = excluded.value, encrypted = 1`,
+    ).run(slotName(SETTINGS_KEY, slot), sealed);
+    // Else the transaction does not end, and what it takes the place of stays.
+    if (this.sealedValue(slot) !== sealed) throw notKept();
+  }
+
+  /** Inside a transaction: deletes a sealed value and answers whether there was one. */
+  drop(slot: Slot): boolean {
+    return this.database.prepare("DELETE FROM settings WHERE key = ?")
+      .run(slotName(SETTINGS_KEY, slot)) > 0;
+  }
+
+  /** What the slot's row holds, sealed or, before adoption, plain. */
+  sealedValue(slot: Slot): string | undefined {
+    return this.rawValue(slotName(SETTINGS_KEY, slot));
+  }
+
+  /** The row `jwt_secret` as an older application left it. */
+  rawValue(key = SETTINGS_KEY): string | undefined {
+    const row = this.database.prepare("SELECT value FROM settings WHERE key = ?").get(key);
+    return (row as { value: string } | undefined)?.value;
+  }
+
+  /**
+   * Inside a transaction: writes every row anew, so that no page of the table keeps what a program
+   * without `secure_delete` had deleted in it.
+   */
+  rewriteRows(): void {
+    const rows = this.database.prepare("SELECT key, value, encrypted FROM settings ORDER BY rowid")
+      .all();
+    this.database.prepare("DELETE FROM settings").run();
+    const insert = this.database.prepare(
+      "INSERT INTO settings (key, value, encrypted) VALUES (?, ?, ?)",
+    );
+    for (const row of rows) insert.run(...Object.values(row) as SqlValue[]);
+  }
+
+  /** Inside a transaction: deletes every value of ours, sealed or left plain by an older application. */
+  dropAll(): void {
+    this.database.prepare(`DELETE FROM settings WHERE ${OUR_ROWS}`).run();
+  }
+
+  /** Inside a transaction: takes over every value of ours from another database. */
+  takeAll(from: Database): void {
+    takeRows(this.database, from, "settings", OUR_ROWS);
+  }
+
+  /** Whether the table has rows at all: those of an application. */
+  otherSettings(): boolean {
+    return this.database.prepare("SELECT 1 FROM settings LIMIT 1").get() !== undefined;
+  }
+
+  #binding({ version, kid }: Slot): Binding {
+    return { app: this.app, use: "secret", version, secret_kid: kid };
+  }
+}
+
+function notKept(): RekeyError {
+  return new RekeyError("failed", "Cannot keep the JWT secret: the database has another value", {
+    hint: "Nothing was changed; has another program put a trigger on the table settings?",
+  });
+}

@@ -1,0 +1,46 @@
+import type { Sql, SqlValue } from "../../core/sql.ts";
+import type { Database } from "./database.ts";
+
+/** Inside a transaction: takes every row out of tables, which stay. */
+export function emptyTables(sql: Sql, names: readonly string[]): void {
+  for (const name of names) sql.prepare(`DELETE FROM ${name}`).run();
+}
+
+const ROWS_AT_ONCE = 10_000;
+
+/** Inside a transaction: makes the rows of a table that pass `where` those of the same table elsewhere. */
+export function takeRows(into: Database, from: Database, table: string, where = "true"): void {
+  // Our own columns: the other file's schema may be anybody's.
+  const described = into.prepare(`SELECT name, pk FROM pragma_table_info('${table}')`).all();
+  const columns = described.map(({ name }) => String(name));
+  const keys = described.filter(({ pk }) => pk !== 0).map(({ name }) => String(name));
+  into.prepare(`DELETE FROM ${table} WHERE ${where}`).run();
+  const insert = into.prepare(
+    `INSERT INTO ${table} (${columns}) VALUES (${columns.map(() => "?")})`,
+  );
+  // What cannot be put here is the other file's fault, if that is damaged.
+  from.explain(() => {
+    for (const row of rowsOf(from, table, columns, keys, where)) insert.run(...row);
+  });
+}
+
+// In parts: an iterator's statement may be collected while it runs, which ends the process.
+function* rowsOf(
+  from: Database,
+  table: string,
+  columns: string[],
+  keys: string[],
+  where: string,
+): Generator<SqlValue[]> {
+  const order = `ORDER BY ${keys} LIMIT ${ROWS_AT_ONCE}`;
+  const select = `SELECT ${columns} FROM ${table} WHERE (${where})`;
+  const places = keys.map(() => "?");
+  const next = from.prepare(`${select} AND (${keys}) > (${places}) ${order}`);
+  const values = (row: Record<string, unknown>) => Object.values(row) as SqlValue[];
+  let rows = from.prepare(`${select} ${order}`).all();
+  while (rows.length > 0) {
+    for (const row of rows) yield values(row);
+    const last = values(rows.at(-1)!);
+    rows = next.all(...keys.map((name) => last[columns.indexOf(name)]!));
+  }
+}

@@ -1,0 +1,196 @@
+import type { DatabaseSync } from "node:sqlite";
+import { newer, numberedByOthers, otherSettings, renumbered } from "./errors.ts";
+import { lockPath, takeLock } from "../lock.ts";
+import { pragma, whole } from "./transaction.ts";
+
+/**
+ * The database's tables, as a list of migrations: `PRAGMA user_version` says how many have run. Only
+ * ever append. Tables of our own are prefixed, since the file may be an application's.
+ *
+ * Times are milliseconds since the epoch, UTC. `rekey_versions.synced` is 0 while the keyring may
+ * hold items that the row's state does not call for (see `secret/reconcile.ts`).
+ */
+export const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE IF NOT EXISTS settings (
+     key TEXT PRIMARY KEY,
+     value TEXT NOT NULL,
+     encrypted INTEGER NOT NULL DEFAULT 0
+   );
+
+   CREATE TABLE rekey_meta (
+     key TEXT PRIMARY KEY,
+     value TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;
+
+   CREATE TABLE rekey_versions (
+     version INTEGER PRIMARY KEY,
+     kid TEXT NOT NULL UNIQUE,
+     state TEXT NOT NULL CHECK (state IN ('pending', 'current', 'previous', 'retired')),
+     location TEXT NOT NULL CHECK (location IN ('keyring', 'database')),
+     origin TEXT NOT NULL CHECK (origin IN ('generated', 'adopted')),
+     created_at INTEGER NOT NULL,
+     activated_at INTEGER,
+     retired_at INTEGER,
+     grace_until INTEGER,
+     reason TEXT,
+     request_id TEXT UNIQUE,
+     replaces INTEGER,
+     synced INTEGER NOT NULL CHECK (synced IN (0, 1))
+   ) STRICT;
+   CREATE UNIQUE INDEX rekey_one_current ON rekey_versions (state) WHERE state = 'current';
+   CREATE UNIQUE INDEX rekey_one_pending ON rekey_versions (state) WHERE state = 'pending';
+   CREATE INDEX rekey_previous ON rekey_versions (version) WHERE state = 'previous';
+   CREATE INDEX rekey_unsynced ON rekey_versions (version) WHERE synced = 0;
+
+   CREATE TABLE rekey_audit (
+     seq INTEGER PRIMARY KEY,
+     time TEXT NOT NULL,
+     event TEXT NOT NULL,
+     version INTEGER,
+     kid TEXT,
+     location TEXT,
+     duration INTEGER,
+     actor TEXT NOT NULL,
+     reason TEXT,
+     hash TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX rekey_audit_event ON rekey_audit (event, seq);
+   CREATE TABLE rekey_audit_counts (
+     event TEXT NOT NULL,
+     home TEXT NOT NULL,
+     count INTEGER NOT NULL,
+     PRIMARY KEY (event, home)
+   ) STRICT, WITHOUT ROWID;
+
+   CREATE TABLE rekey_verifications (
+     result TEXT PRIMARY KEY,
+     count INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+
+   CREATE TABLE rekey_sessions (
+     jti TEXT PRIMARY KEY,
+     version INTEGER NOT NULL REFERENCES rekey_versions (version),
+     sub TEXT NOT NULL,
+     issued_at INTEGER NOT NULL,
+     expires_at INTEGER NOT NULL,
+     revoked_at INTEGER
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX rekey_sessions_active ON rekey_sessions (version, expires_at)
+     WHERE revoked_at IS NULL;`,
+  `CREATE TABLE rekey_users (
+     name TEXT PRIMARY KEY,
+     password TEXT NOT NULL,
+     created_at INTEGER NOT NULL,
+     changed_at INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE rekey_throttle (
+     kind TEXT NOT NULL CHECK (kind IN ('user', 'address')),
+     name TEXT NOT NULL,
+     failures INTEGER NOT NULL,
+     last_at INTEGER NOT NULL,
+     PRIMARY KEY (kind, name)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX rekey_throttle_age ON rekey_throttle (last_at);
+   CREATE INDEX rekey_sessions_expiry ON rekey_sessions (expires_at);
+   CREATE INDEX rekey_sessions_sub ON rekey_sessions (sub, expires_at);`,
+  `DROP INDEX rekey_sessions_sub;
+   CREATE INDEX rekey_sessions_sub ON rekey_sessions (sub, issued_at) WHERE revoked_at IS NULL;
+   CREATE INDEX rekey_sessions_newest ON rekey_sessions (issued_at) WHERE revoked_at IS NULL;`,
+  // A constraint cannot be changed, and a new table cannot take the place of one that sessions refer to.
+  `ALTER TABLE rekey_versions RENAME COLUMN location TO old_location;
+   ALTER TABLE rekey_versions ADD COLUMN location TEXT NOT NULL DEFAULT 'database'
+     CHECK (location IN ('keyring', 'database', 'etcd'));
+   UPDATE rekey_versions SET location = old_location;
+   ALTER TABLE rekey_versions DROP COLUMN old_location;`,
+  // Until here the app's algorithm and key form were those of all its versions.
+  `ALTER TABLE rekey_versions ADD COLUMN alg TEXT NOT NULL DEFAULT 'HS512'
+     CHECK (alg IN ('HS256', 'HS384', 'HS512'));
+   ALTER TABLE rekey_versions ADD COLUMN key_form TEXT NOT NULL DEFAULT 'text'
+     CHECK (key_form IN ('text', 'raw'));
+   UPDATE rekey_versions SET alg = value FROM rekey_meta
+     WHERE key = 'alg' AND value IN ('HS256', 'HS384', 'HS512');
+   UPDATE rekey_versions SET key_form = value FROM rekey_meta
+     WHERE key = 'key_form' AND value IN ('text', 'raw');`,
+  // Processes that `exec` has given a secret.
+  `CREATE TABLE rekey_exec (
+     place TEXT NOT NULL,
+     pid INTEGER NOT NULL,
+     started INTEGER NOT NULL,
+     kid TEXT NOT NULL,
+     program TEXT NOT NULL,
+     since INTEGER NOT NULL,
+     keeper_pid INTEGER,
+     keeper_started INTEGER,
+     signal TEXT,
+     PRIMARY KEY (place, pid)
+   ) STRICT, WITHOUT ROWID;`,
+];
+
+/** Our tables, children first: sessions refer to versions. `settings` is shared with the application. */
+export const OWN_TABLES = [
+  "rekey_exec",
+  "rekey_throttle",
+  "rekey_users",
+  "rekey_sessions",
+  "rekey_audit_counts",
+  "rekey_verifications",
+  "rekey_audit",
+  "rekey_versions",
+  "rekey_meta",
+] as const;
+
+/**
+ * How many migrations were applied to a file.
+ *
+ * @throws {RekeyError} `database_foreign`, `database_newer` or `database_damaged` when it is no file of this rekey's.
+ */
+export function migrationsOf(path: string, sqlite: DatabaseSync): number {
+  const applied = pragma(sqlite, "user_version");
+  const ours = hasTable(sqlite, "rekey_meta");
+  // An application's own numbering of its own tables: taking it over would break its migrations.
+  if (applied !== 0 && !ours) throw numberedByOthers(path, applied);
+  if (applied > MIGRATIONS.length) throw newer(path, applied);
+  if (applied < 1 && ours) throw renumbered(path, applied);
+  return applied;
+}
+
+/**
+ * Brings a file's tables up to date.
+ *
+ * @param lockMs how long to wait for the database's lock; none when the caller holds it.
+ * @throws {RekeyError} as {@linkcode migrationsOf} does; `busy` when the lock cannot be had.
+ */
+export function migrate(path: string, sqlite: DatabaseSync, lockMs: number | undefined): void {
+  const applied = migrationsOf(path, sqlite);
+  sqlite.exec("PRAGMA synchronous = FULL");
+  if (applied === MIGRATIONS.length && journalMode(sqlite) === "wal") return;
+  // SQLite does not wait when two processes change the journal mode at once.
+  using _lock = lockMs === undefined ? undefined : takeLock(lockPath(path), lockMs);
+  bringUpToDate(path, sqlite);
+}
+
+function bringUpToDate(path: string, sqlite: DatabaseSync): void {
+  if (journalMode(sqlite) !== "wal") sqlite.exec("PRAGMA journal_mode = WAL");
+  whole(sqlite, () => {
+    // Asked again: another process may have been first.
+    const applied = pragma(sqlite, "user_version");
+    if (applied < 1 && hasTable(sqlite, "rekey_meta")) throw renumbered(path, applied);
+    for (const migration of MIGRATIONS.slice(applied)) sqlite.exec(migration);
+    if (!hasOurSettings(sqlite)) throw otherSettings(path);
+    sqlite.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+  });
+}
+
+function hasOurSettings(sqlite: DatabaseSync): boolean {
+  const columns = sqlite.prepare("SELECT name, pk FROM pragma_table_info('settings')").all();
+  return columns.map(({ name, pk }) => `${name}${pk}`).join() === "key1,value0,encrypted0";
+}
+
+function journalMode(sqlite: DatabaseSync): unknown {
+  return sqlite.prepare("PRAGMA journal_mode").get()!.journal_mode;
+}
+
+function hasTable(sqlite: DatabaseSync, name: string): boolean {
+  return sqlite.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")
+    .get(name) !== undefined;
+}

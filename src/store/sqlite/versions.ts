@@ -1,0 +1,242 @@
+import type { Sql, SqlValue } from "../../core/sql.ts";
+import { RekeyError } from "../../core/errors.ts";
+import type { Location } from "../../core/secret_store.ts";
+import type { KeyForm } from "../../core/secret.ts";
+import type { Algorithm } from "../installation.ts";
+import type { Database } from "./database.ts";
+
+/**
+ * Whether anything may depend on the secrets of a database: a token was issued or verified, a program was given one by
+ * `exec`, or a second version was ever current.
+ */
+export function wasUsed(sql: Sql): boolean {
+  const row = sql.prepare(
+    `SELECT (SELECT count(*) FROM rekey_versions WHERE activated_at IS NOT NULL) <> 1
+         OR EXISTS (SELECT 1 FROM rekey_versions WHERE origin <> 'generated' AND state <> 'retired')
+         OR EXISTS (SELECT 1 FROM rekey_sessions)
+         OR EXISTS (SELECT 1 FROM rekey_verifications WHERE result = 'valid' AND count > 0)
+         OR EXISTS (SELECT 1 FROM rekey_audit WHERE version IS NOT NULL AND reason LIKE 'exec %')
+         OR EXISTS (SELECT 1 FROM rekey_exec)
+       AS used`,
+  ).get();
+  return row?.used !== 0;
+}
+
+/** The life of a version (design §1). */
+type VersionState = "pending" | "current" | "previous" | "retired";
+
+/** A row of `rekey_versions`. Times are milliseconds since the epoch. */
+export interface Version {
+  readonly version: number;
+  readonly kid: string;
+  readonly state: VersionState;
+  readonly location: Location;
+  /** Whether rekey made the value, or took it up from an application: adopted or imported. */
+  readonly origin: "generated" | "adopted";
+  /** The algorithm of its tokens, and no other. */
+  readonly alg: Algorithm;
+  /** How the HMAC key is made from its value. */
+  readonly key_form: KeyForm;
+  readonly created_at: number;
+  readonly activated_at: number | null;
+  readonly retired_at: number | null;
+  /** End of the grace window of a previous version. */
+  readonly grace_until: number | null;
+  readonly reason: string | null;
+  /** The automation's own name for the rotation that made it. */
+  readonly request_id: string | null;
+  /** The version that was current before it. */
+  readonly replaces: number | null;
+  /** 0 while the keyring may hold items that the state does not call for. */
+  readonly synced: 0 | 1;
+}
+
+/** What is known of a version before it exists. */
+type NewVersion =
+  & Pick<Version, "kid" | "location" | "origin" | "alg" | "key_form" | "created_at" | "reason">
+  & Partial<Pick<Version, "request_id" | "replaces">>;
+
+/** The rows of `rekey_versions`. Methods that change rows belong inside a transaction. */
+export class Versions {
+  constructor(private readonly database: Database) {}
+
+  current(): Version | undefined {
+    return this.#inState("current")[0];
+  }
+
+  pending(): Version | undefined {
+    return this.#inState("pending")[0];
+  }
+
+  byKid(kid: string): Version | undefined {
+    return this.#one("kid = ?", kid);
+  }
+
+  byNumber(version: number): Version | undefined {
+    return this.#one("version = ?", version);
+  }
+
+  /** The version that the rotation with this request id made. */
+  byRequest(id: string): Version | undefined {
+    return this.#one("request_id = ? AND activated_at IS NOT NULL", id);
+  }
+
+  /** Versions inside a grace window or just past it, newest first. */
+  previous(): Version[] {
+    return this.#inState("previous");
+  }
+
+  /** The newest versions that took the place of another one, newest first. */
+  rotatedIn(limit: number): Version[] {
+    const rows = this.database.prepare(
+      `SELECT * FROM rekey_versions WHERE activated_at IS NOT NULL AND replaces IS NOT NULL
+       ORDER BY version DESC LIMIT ?`,
+    ).all(limit);
+    return rows as unknown as Version[];
+  }
+
+  /** Every version that there ever was, newest first. */
+  every(): Version[] {
+    return this.#all("true");
+  }
+
+  /** Versions whose keyring items may not be what their state calls for, newest first. */
+  unsynced(): Version[] {
+    return this.#all("synced = 0");
+  }
+
+  /**
+   * Adds a pending version under the next number, and answers it. An imported value that came before and
+   * was given up keeps the number that it had.
+   */
+  addPending(added: NewVersion): Version {
+    const { kid, location, origin, alg, key_form, created_at, reason } = added;
+    const { request_id = null, replaces = null } = added;
+    const synced = location === "keyring" ? 0 : 1;
+    const row = this.database.prepare(
+      `INSERT INTO rekey_versions (version, kid, state, location, origin, alg, key_form, created_at,
+                                   reason, request_id, replaces, synced)
+       VALUES ((SELECT coalesce(max(version), 0) + 1 FROM rekey_versions), ?, 'pending', ?, ?, ?, ?, ?,
+               ?, ?, ?, ?)
+       ON CONFLICT (kid) DO UPDATE
+         SET state = 'pending', location = excluded.location, alg = excluded.alg,
+             key_form = excluded.key_form, created_at = excluded.created_at, reason = excluded.reason, request_id = excluded.request_id, retired_at = NULL,
+             synced = min(synced, excluded.synced)
+         WHERE state = 'retired' AND activated_at IS NULL
+       RETURNING *`,
+    ).get(kid, location, origin, alg, key_form, created_at, reason, request_id, replaces, synced);
+    if (row === undefined) throw new Error("A kid is to be used twice");
+    return row as unknown as Version;
+  }
+
+  activate({ version }: Version, now: number): void {
+    this.database.prepare(
+      "UPDATE rekey_versions SET state = 'current', activated_at = ? WHERE version = ?",
+    ).run(now, version);
+  }
+
+  /** The version still verifies until `graceUntil`. */
+  supersede({ version }: Version, graceUntil: number): void {
+    this.database.prepare(
+      `UPDATE rekey_versions SET state = 'previous', grace_until = ?, synced = location <> 'keyring'
+       WHERE version = ?`,
+    ).run(graceUntil, version);
+  }
+
+  /** The version never verifies again, and a request that did not get to its commit may be made again; what the keyring holds of it is to be deleted. */
+  retire({ version }: Version, now: number): void {
+    this.database.prepare(
+      `UPDATE rekey_versions
+       SET state = 'retired', retired_at = ?, grace_until = NULL, synced = location <> 'keyring',
+           request_id = CASE WHEN activated_at IS NULL THEN NULL ELSE request_id END
+       WHERE version = ?`,
+    ).run(now, version);
+  }
+
+  /**
+   * Makes a row what a fleet says of its version. Rows that stop being current come before the one that begins.
+   *
+   * @returns false when another kid has the number.
+   */
+  follow(row: Version): boolean {
+    // This machine may have used the name for a rotation of its own.
+    this.database.prepare(
+      "UPDATE rekey_versions SET request_id = NULL WHERE request_id = ? AND version <> ?",
+    ).run(row.request_id, row.version);
+    const { version, kid, state, location, origin, alg, key_form } = row;
+    const { created_at, activated_at } = row;
+    const { retired_at, grace_until, reason, request_id, replaces } = row;
+    const who = { version, kid, state, location, origin, alg, key_form };
+    const more = { retired_at, grace_until, reason, request_id, replaces, synced: 1 };
+    const all = { ...who, created_at, activated_at, ...more };
+    const names = Object.keys(all);
+    const updates = names.filter((name) => name !== "version" && name !== "synced")
+      .map((name) => `${name} = excluded.${name}`);
+    return this.database.prepare(
+      `INSERT INTO rekey_versions (${names}) VALUES (${names.map(() => "?")})
+       ON CONFLICT (version) DO UPDATE SET ${updates}
+         WHERE kid = excluded.kid OR (rekey_versions.state = 'retired' AND activated_at IS NULL)`,
+    ).run(...Object.values(all)) > 0;
+  }
+
+  /** Says how a version's value is used. */
+  settle({ version }: Version, alg: Algorithm, keyForm: KeyForm): void {
+    this.database.prepare("UPDATE rekey_versions SET alg = ?, key_form = ? WHERE version = ?")
+      .run(alg, keyForm, version);
+  }
+
+  /** Versions of a location that have a value, newest first. */
+  valued(location: Location): Version[] {
+    return this.#all(`state <> 'retired' AND location = '${location}'`);
+  }
+
+  /** Takes up a row as it is, of another copy of this database. */
+  take(row: Version): void {
+    const names = Object.keys(row);
+    this.database.prepare(
+      `INSERT INTO rekey_versions (${names}) VALUES (${names.map(() => "?")})`,
+    ).run(...Object.values(row));
+  }
+
+  /** The version's value lives elsewhere from now on. */
+  relocate({ version, location: old, synced }: Version, location: Location): void {
+    const inKeyring = [old, location].includes("keyring");
+    this.database.prepare("UPDATE rekey_versions SET location = ?, synced = ? WHERE version = ?")
+      .run(location, inKeyring ? 0 : synced, version);
+  }
+
+  /** The keyring may hold something of the version that its state does not call for. */
+  markUnsynced({ version }: Version): void {
+    this.database.prepare("UPDATE rekey_versions SET synced = 0 WHERE version = ?").run(version);
+  }
+
+  markSynced({ version }: Version): void {
+    this.database.prepare("UPDATE rekey_versions SET synced = 1 WHERE version = ?").run(version);
+  }
+
+  // SQLite takes an index's word for a row's state. A damaged index may name the current version as previous,
+  // and the end of its grace window would destroy it: the rows are asked too, in the same statement, since a
+  // rotation may come in between two.
+  #inState(state: VersionState): Version[] {
+    const rows = this.database.prepare(
+      `SELECT row.* FROM rekey_versions AS found JOIN rekey_versions AS row USING (version)
+       WHERE found.state = '${state}' ORDER BY version DESC`,
+    ).all() as unknown as Version[];
+    if (rows.every((row) => row.state === state)) return rows;
+    throw new RekeyError("database_damaged", "Cannot use the database: its indexes are damaged", {
+      hint: "Restore the database from a backup",
+    });
+  }
+
+  #one(where: string, ...values: SqlValue[]): Version | undefined {
+    const row = this.database.prepare(`SELECT * FROM rekey_versions WHERE ${where}`).get(...values);
+    return row as unknown as Version | undefined;
+  }
+
+  #all(where: string): Version[] {
+    const rows = this.database.prepare(
+      `SELECT * FROM rekey_versions WHERE ${where} ORDER BY version DESC`,
+    ).all();
+    return rows as unknown as Version[];
+  }
+}
