@@ -9,32 +9,32 @@ const SYS = "--allow-sys=uid,gid,username,homedir,hostname,statfs,networkInterfa
 export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] = [
   [
     "--allow-read",
-    "the database, key files and the unpacked addon may be in any folder that is named; so may the session bus's socket",
+    "the database, key files, the unpacked addon and the session bus's socket may be in any folder",
   ],
-  ["--allow-write", "the same files, and to speak to that socket"],
+  ["--allow-write", "the same files; speaking to that socket"],
   ["--allow-env", "REKEY_* and XDG_* variables, HOME, NO_COLOR"],
   [
     SYS,
-    "the actor of audit rows, the owner of files, the home folder; `doctor` asks how full the disk is; `serve` on " +
-    "all addresses asks which they are",
+    "the actor of audit rows, the owner of files, the home folder; how full the disk is (`doctor`); which " +
+    "addresses the machine has (`serve` on all of them)",
   ],
   [
     "--allow-net",
-    "`serve` listens where it is told; `rotate --notify-url` posts; etcd is asked where one is named; nothing else " +
+    "`serve` listens where it is told; `rotate --notify-url` posts; rekey asks the etcd that is named. Nothing else " +
     "uses the network",
   ],
   [
     "--allow-ffi",
-    "the keyring addon; access lists of private files on Windows; `serve` raises its limit of open files, keeps its memory " +
-    "to itself and speaks to systemd; `exec` becomes its program, or on Windows keeps it in a job; which programs run and " +
-    "hold an old secret; who listens on an abstract session bus",
+    "the keyring addon; access lists of private files on Windows; `serve` raises its limit of open files, protects its " +
+    "memory and speaks to systemd; `exec` becomes its program, or on Windows keeps it in a job; finding the programs " +
+    "that hold an old secret, and who listens on an abstract session bus",
   ],
   [
     "--allow-run",
-    "`exec` starts the program that it is given, `schedule --install` and `--remove` start `/usr/bin/systemctl`; else only " +
-    "the system's shell is started (`/bin/sh`, `cmd.exe`): REKEY_KEK_COMMAND and " +
-    "REKEY_PASSPHRASE_COMMAND, `rotate --before` and `--after`; `taskkill.exe`, for those that take too long on Windows; " +
-    "and `serve` starts itself again, to talk to the keyring",
+    "`exec` starts the program that it is given; `schedule --install` and `--remove` start `/usr/bin/systemctl`; " +
+    "`REKEY_KEK_COMMAND`, `REKEY_PASSPHRASE_COMMAND`, `rotate --before` and `--after` start the system's shell " +
+    "(`/bin/sh`, `cmd.exe`), and on Windows `taskkill.exe` ends those that take too long; `serve` starts itself " +
+    "again, to talk to the keyring. Nothing else is started",
   ],
 ];
 

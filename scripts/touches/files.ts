@@ -23,7 +23,7 @@ export const FILES: readonly Row[] = [
     pattern: at(DATA),
     how: "writes",
     ...both(["init", "rotate"]),
-    why: "made when it is not there; restored files and copies get their names",
+    why: "created when missing; restored files and copies are renamed into it",
   },
   {
     what: "the data folder",
@@ -33,21 +33,21 @@ export const FILES: readonly Row[] = [
       ...WITH_KEK.filter((name) => name !== "audit verify"),
       ...["import", "destroy", "store move", "REKEY_KEK_COMMAND"],
     ] as CommandName[]),
-    why: "the name of a new write-ahead log is brought to the disk",
+    why: "synchronised, so that the name of a new write-ahead log is on the disk",
   },
   {
     what: "the names in `~/.local/share`, in the data folder and in `/var/lib/rekey`",
     pattern: at(`~/\\.local/share|${DATA}|/var/lib/rekey`),
     how: "reads",
     ...both(["apps"]),
-    why: "which apps there are; what has a lock of rekey's beside it is opened",
+    why: "finds the apps; what has a rekey lock beside it is opened",
   },
   {
-    what: "the folders above those of rekey's own",
+    what: "the folders above rekey's own",
     pattern: at("~/\\.local(/share)?|~/\\.config|~/\\.cache"),
     how: "writes",
     ...both(["init"]),
-    why: "made when they are not there",
+    why: "created when missing",
     perhaps: true,
   },
   {
@@ -56,14 +56,14 @@ export const FILES: readonly Row[] = [
     how: "writes",
     ...both([...WORKING, "schedule"]),
     why:
-      "versions, sealed values, sessions, users and the audit log; `schedule`: what is remembered",
+      "versions, sealed values, sessions, users and the audit log; `schedule`: what rekey remembers",
   },
   {
     what: "the database's `-journal`",
     pattern: at(`${DB}-journal`),
     how: "writes",
     ...both(MAKING),
-    why: "SQLite's, until a new file is in WAL mode",
+    why: "used by SQLite until a new file is in WAL mode",
   },
   {
     what: "`<database>.lock`",
@@ -73,7 +73,7 @@ export const FILES: readonly Row[] = [
     why: "takes turns with other rotations and recoveries",
   },
   {
-    what: "`<database>.v<N>.backup`, and the unfinished one `.….<UUID>`",
+    what: "`<database>.v<N>.backup`, and the unfinished `.….<UUID>`",
     pattern: at(
       `${DB}\\.v\\d+\\.backup|${DATA}/\\.agiworkforce\\.db\\.v\\d+\\.backup\\.UUID${SQLITE}`,
     ),
@@ -86,7 +86,7 @@ export const FILES: readonly Row[] = [
     pattern: at(`${DATA}/\\.rekey-(peek|restore)-UUID(/agiworkforce\\.db${SQLITE})?`),
     how: "writes",
     ...both(["restore"]),
-    why: "the backup is looked into, and finished, as a copy",
+    why: "the backup is checked, and finished, as a copy",
   },
   {
     what: "the key file `~/.config/rekey/<app>-<id>.kek`",
@@ -94,20 +94,20 @@ export const FILES: readonly Row[] = [
     how: "reads",
     database: WITH_KEK,
     keyring: [...WITH_KEK, "store move"],
-    why: "opens what is sealed in the database, the key of the audit log's hashes among it",
+    why: "opens what is sealed in the database, including the key of the audit log's hashes",
   },
   {
     what: "the names in `~/.config/rekey`",
     pattern: at("~/\\.config/rekey"),
     how: "reads",
     ...both(["doctor"]),
-    why: "whether a key file of the app is there, whose folder is to be private",
+    why: "finds a key file of the app; its folder must be private",
   },
   {
     what: "the key file, and its folder",
     pattern: at("~/\\.config/rekey(/agiworkforce-ID\\.kek)?"),
     how: "writes",
     ...both(["init", "import", "kek rotate", "destroy"]),
-    why: "made when the operator supplies no KEK, exchanged, deleted",
+    why: "created when the operator supplies no KEK; replaced; deleted",
   },
 ];

@@ -32,16 +32,16 @@ export const KEYRING: readonly Row[] = [
     how: "reads",
     ...LOADING,
     why:
-      "compared with its SHA-256 and loaded, to write to the keyring and to ask for what is not simply there; " +
-      "when it is locked or away, by every command that connects to the session bus",
+      "compared with its SHA-256 and loaded, to write to the keyring and to ask for what cannot simply be read; " +
+      "when it is locked or absent, by every command that connects to the session bus",
   },
   {
-    what: "the addon, its folder, and the unfinished one `.keyring-<UUID>`",
+    what: "the addon, its folder, and the unfinished `.keyring-<UUID>`",
     pattern: at("~/\\.cache/rekey(/(keyring-SHA256\\.node|\\.keyring-UUID))?"),
     how: "writes",
     database: NONE,
     keyring: ["init"],
-    why: "unpacked by the first that loads it",
+    why: "unpacked by the first command that loads it",
   },
   {
     what: "the session bus: `DBUS_SESSION_BUS_ADDRESS`, or else `$XDG_RUNTIME_DIR/bus`",

@@ -5,25 +5,25 @@ export const NAMED: readonly Row[] = [
   {
     what:
       "files that the operator names: `--file`, a backup to restore, exports to merge, a KEK, `--tls-cert`, `--tls-key`, " +
-      "`REKEY_ETCD_CA` and its like",
+      "`REKEY_ETCD_CA` and so on",
     pattern: at("~/named/(imported|exported|backup\\.db)"),
     how: "reads",
     ...both(["import", "restore", "audit merge"]),
-    why: "they were asked for",
+    why: "the operator asked for it",
   },
   {
-    what: "the backup that is named, the unfinished one beside it, and its folder",
+    what: "the backup that is named, the unfinished file beside it, and its folder",
     pattern: at(`~/named(/backup\\.db|/\\.backup\\.db\\.UUID${SQLITE})?`),
     how: "writes",
     ...both(["backup"]),
-    why: "gets its name when it is finished and on the disk",
+    why: "renamed when it is finished and on the disk",
   },
   {
     what: "`/bin/sh`",
     pattern: /^\/bin\/sh$/,
     how: "starts",
     ...both(["REKEY_KEK_COMMAND"]),
-    why: "runs the operator's command, with `rotate --before` and `--after` too",
+    why: "runs the operator's command; also for `rotate --before` and `--after`",
   },
   {
     what: "the program that is named",
@@ -37,11 +37,11 @@ export const NAMED: readonly Row[] = [
     pattern: /^$/,
     how: "connects to",
     ...both(["rotate"]),
-    why: "it is to be told; `tests/e2e/notices_test.ts`",
+    why: "receives the notice; `tests/e2e/notices_test.ts`",
     perhaps: true,
   },
   {
-    what: "`/usr/bin/systemctl`, with `--install`; the units are written before",
+    what: "`/usr/bin/systemctl`, with `--install`, after the units are written",
     pattern: /^\/usr\/bin\/systemctl$/,
     how: "starts",
     ...both(["schedule"]),
@@ -53,7 +53,7 @@ export const NAMED: readonly Row[] = [
     pattern: /^\/dev\/tty$/,
     how: "reads",
     ...both(["exec --on-rotate"]),
-    why: "whether the terminal has sent a signal to the program too",
+    why: "tells whether the terminal has sent a signal to the program too",
     perhaps: true,
   },
   {
@@ -62,7 +62,7 @@ export const NAMED: readonly Row[] = [
     how: "writes",
     database: ["REKEY_KEK_COMMAND"],
     keyring: ["REKEY_KEK_COMMAND", "serve"],
-    why: "what such a program is not to have of stdin and stderr",
+    why: "stands in for the stdin and stderr that such a program must not have",
     perhaps: true,
   },
 ];

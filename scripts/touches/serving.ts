@@ -14,7 +14,7 @@ export const SERVING: readonly Row[] = [
     pattern: /^127\.0\.0\.1:PORT$/,
     how: "connects to",
     ...both(["serve"]),
-    why: "whether it still listens",
+    why: "checks whether it still listens",
   },
   {
     what: "the socket of `--unix`",
@@ -28,7 +28,7 @@ export const SERVING: readonly Row[] = [
     pattern: at("~/named/socket"),
     how: "writes",
     ...both(["serve --unix"]),
-    why: "gets mode 0600, and is deleted in the end",
+    why: "gets mode 0600, and is deleted at the end",
   },
   {
     what: "`$NOTIFY_SOCKET`",

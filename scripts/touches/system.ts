@@ -30,7 +30,7 @@ export const SYSTEM: readonly Row[] = [
     pattern: /^REKEY$/,
     how: "starts",
     ...both(EVERY),
-    why: "the command itself; `serve` starts it once more to talk to the keyring",
+    why: "the command itself; `serve` starts it again to talk to the keyring",
   },
   {
     what: "`/etc/ld.so.cache`; libc, libm, libdl, librt, libpthread, libgcc_s",
@@ -38,7 +38,7 @@ export const SYSTEM: readonly Row[] = [
       /^\/etc\/ld\.so\.cache$|^(\/usr)?\/lib(64)?\/([\w-]+\/)?lib(c|m|dl|rt|pthread|gcc_s)\.so\.\d$/,
     how: "reads",
     ...both(EVERY),
-    why: "the system's loader: the runtime is linked to these and to nothing else",
+    why: "the loader's; the runtime is linked to these and nothing else",
   },
   {
     what:
@@ -47,14 +47,14 @@ export const SYSTEM: readonly Row[] = [
       /^\/proc\/(self\/(maps|cgroup)|meminfo)$|^\/sys\/(fs\/cgroup|devices\/system\/cpu)(\/.*)?$/,
     how: "reads",
     ...both(EVERY),
-    why: "the runtime asks how much memory and how many processors there are",
+    why: "tells the runtime how much memory and how many processors the machine has",
   },
   {
     what: "`/proc/sys/vm/overcommit_memory`",
     pattern: /^\/proc\/sys\/vm\/overcommit_memory$/,
     how: "reads",
     ...both(["serve", "serve --unix"]),
-    why: "the C library asks how memory that a thread no longer needs is given back",
+    why: "tells the C library how to return memory that a thread no longer needs",
     perhaps: true,
   },
   {
@@ -62,14 +62,14 @@ export const SYSTEM: readonly Row[] = [
     pattern: /^\/proc\/(sys\/kernel\/random\/boot_id|\d+\/stat)$/,
     how: "reads",
     ...both(["exec", "exec --on-rotate"]),
-    why: "what tells the program's process from a later one, for naming who holds an old version",
+    why: "tells the program's process from a later one, to name who holds an old version",
   },
   {
-    what: "the same once `exec` has started a program, and `/proc/locks`",
+    what: "the same files once `exec` has started a program, and `/proc/locks`",
     pattern: /^\/proc\/(sys\/kernel\/random\/boot_id|\d+\/stat|locks)$/,
     how: "reads",
     ...both(["status", "rotate", "revoke", "doctor", "serve", "serve --unix"]),
-    why: "which programs still run, and whether one has the database open",
+    why: "tells which programs still run, and whether one has the database open",
     perhaps: true,
   },
   {
@@ -77,7 +77,7 @@ export const SYSTEM: readonly Row[] = [
     pattern: /^\/dev\/urandom$/,
     how: "reads",
     ...both(EVERY),
-    why: "the seeds of the runtime's hash tables; secrets come from getrandom(2)",
+    why: "seeds the runtime's hash tables; secrets come from getrandom(2)",
   },
   {
     what: "`/etc/localtime`, `/usr/share/zoneinfo/…`",
@@ -100,7 +100,7 @@ export const SYSTEM: readonly Row[] = [
     pattern: /^(\/var)?\/run\/(nscd\/socket|systemd\/userdb\/.*)$/,
     how: "connects to",
     ...both([...ACTING, "schedule"]),
-    why: "the same, where the system has a service for it",
+    why: "the same, where the system has a service for user names",
     perhaps: true,
   },
 ];
