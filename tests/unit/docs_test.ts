@@ -97,3 +97,20 @@ Deno.test("every link to a page leads to it, and to a heading of it", () => {
   assert.deepEqual(broken, []);
   assert.ok(count > 60, `only ${count} links were found`);
 });
+
+Deno.test("every file of the tree that a page names is there", () => {
+  const missing: string[] = [];
+  let count = 0;
+  for (const page of PAGES) {
+    for (const [, path] of read(page).matchAll(/`((?:src|tests|scripts|findings)\/[\w./-]+)`/g)) {
+      count++;
+      try {
+        Deno.statSync(join(ROOT, path!));
+      } catch {
+        missing.push(`${page}: ${path}`);
+      }
+    }
+  }
+  assert.deepEqual(missing, []);
+  assert.ok(count > 30, `only ${count} were found`);
+});
