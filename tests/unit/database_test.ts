@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { Database } from "../../src/store/sqlite/database.ts";
+import { closeAsLast } from "../../src/store/sqlite/write_ahead_log.ts";
 
 Deno.test("a transaction that need not be durable leaves the next ones as durable as ever", () => {
   const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
@@ -42,5 +45,19 @@ Deno.test("macOS is told to put commits and checkpoints on the disk, and not int
   const { checkpoint_fullfsync } = database.prepare("PRAGMA checkpoint_fullfsync").get()!;
   assert.deepEqual([fullfsync, checkpoint_fullfsync], [1, 1]);
   database.close();
+  Deno.removeSync(folder, { recursive: true });
+});
+
+Deno.test("files that reading has left stay while another program has locked the database", () => {
+  const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+  const path = join(folder, "a.db");
+  Database.open(path).close();
+  const other = new DatabaseSync(path);
+  // As SQLite does for the last connection that closes.
+  other.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; COMMIT");
+  closeAsLast(path);
+  assert.ok(existsSync(`${path}-wal`));
+  other.close();
+  assert.ok(!existsSync(`${path}-wal`));
   Deno.removeSync(folder, { recursive: true });
 });

@@ -70,13 +70,16 @@ export function shortenLog(logged: Logged): void {
   }
 }
 
-/** Has SQLite delete the files beside a database that reading has left, unless another program uses them. */
+/**
+ * Has SQLite delete the files beside a database that reading has left, unless another program uses them: that one may
+ * have locked the database just now, and deletes them itself.
+ */
 export function closeAsLast(path: string): void {
   // Opened for writing, one that was destroyed meanwhile would be created again.
   if (!isThere(path)) return;
   const sqlite = new DatabaseSync(path);
   try {
-    sqlite.exec(`${FULL_SYNC}; SELECT count(*) FROM sqlite_schema`);
+    unlessBusy(path, () => sqlite.exec(`${FULL_SYNC}; SELECT count(*) FROM sqlite_schema`));
   } finally {
     sqlite.close();
   }
