@@ -32,6 +32,7 @@ const RESTART_MS = 60_000;
 // Of containers that cannot be looked into it is not known when they are gone.
 const FORGOTTEN_MS = 30 * 86_400_000;
 
+// Nothing depends on it that a row is forgotten at once.
 const WAIT_MS = 100;
 
 /** The processes of this user that were started by `exec` and run; those of other containers cannot be seen. */
@@ -94,12 +95,14 @@ export interface Started {
 /**
  * Writes down that a process holds a secret, and forgets those that are gone.
  *
+ * @param waitMs how long to wait for other writers of the database, in milliseconds.
  * @returns its name for {@linkcode forgetHolder}; `ended` when it has ended by now, `undefined` when it could not be
  * written down.
  */
 export function noteHolder(
   installation: Installation,
   started: Started,
+  waitMs: number,
 ): ProcessId | "ended" | undefined {
   const { pid, kid, program, keeper: kept } = started;
   const processes = new Processes();
@@ -112,7 +115,7 @@ export function noteHolder(
   const written = change(installation, (rows) => {
     forgetGone(rows, processes, since);
     rows.add(row);
-  });
+  }, waitMs);
   return written ? id : undefined;
 }
 
@@ -139,11 +142,15 @@ function isGone(row: ExecProcess, processes: Processes, now: number): boolean {
   return life === "gone" || (life === "unknown" && now - row.since > FORGOTTEN_MS);
 }
 
-/** Nothing depends on these rows: they wait for no other writer, and a power cut may take them. */
-function change(installation: Installation, work: (rows: ExecProcesses) => void): boolean {
+/** A power cut may take these rows: the processes are gone then. */
+function change(
+  installation: Installation,
+  work: (rows: ExecProcesses) => void,
+  waitMs = WAIT_MS,
+): boolean {
   const { database } = installation;
   try {
-    const options = { waitMs: WAIT_MS, durable: false };
+    const options = { waitMs, durable: false };
     database.transaction(() => work(new ExecProcesses(database)), options);
     return true;
   } catch (error) {

@@ -284,7 +284,7 @@ Deno.test("exec: no secret is exit 4 with a hint, and none is made", async () =>
   assert.ok(![...box.files().keys()].some((path) => path.endsWith(".db")));
 });
 
-Deno.test("exec: a database that others write does not hold it up; what is not written down is said", async () => {
+Deno.test("exec: a database that another program keeps locked delays it by seconds; what is not written down is said", async () => {
   using box = await withSecret();
   const sqlite = new DatabaseSync(box.database);
   sqlite.exec("BEGIN IMMEDIATE");

@@ -25,6 +25,10 @@ export interface ExecFlags {
 // Another process writes for an instant; who holds the database longer is not to hold up signals.
 const WAIT_MS = 250;
 
+// That the secret is handed on belongs in the audit log. Many programs may start at once, on a machine where each writer
+// takes a while.
+const NOTE_WAIT_MS = 2_000;
+
 const FOLLOW_MS = 2_000;
 
 /** Runs a program that has the secret in its environment. */
@@ -92,10 +96,11 @@ async function noteStart(
   output: Output,
 ): Promise<ProcessId | undefined> {
   const started = { ...process, kid, program: shown(program.name) };
-  const id = await secrets.open().then(({ installation }) => noteHolder(installation, started))
-    .catch(asRefusal);
+  const id = await secrets.open().then(({ installation }) =>
+    // What keeps the one from being written keeps the other, and was waited for.
+    noteHolder(installation, started, written ? NOTE_WAIT_MS : 0)
+  ).catch(asRefusal);
   if (typeof id === "object" && !isRekeyError(id)) return id;
-  // What keeps the one from being written keeps the other, and was said.
   if (id !== "ended" && written) output.warning(NOT_NAMED);
 }
 
@@ -148,7 +153,7 @@ async function give(
   await secrets.fleet.catchUp();
   const { secret } = await secrets.get(`exec ${shown(program.name)}`);
   if (secret.reveal().includes("\0")) throw notForEnvironment();
-  const written = await secrets.flushNotes();
+  const written = await secrets.flushNotes(NOTE_WAIT_MS);
   if (!written) output.warning(NOT_WRITTEN_DOWN);
   const held = env.map((variable) => [variable, secret.reveal()] as const);
   const variables = { REKEY_KID: secret.kid, ...Object.fromEntries(held) };
