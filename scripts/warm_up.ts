@@ -5,6 +5,7 @@
  */
 import { Scripts } from "../src/boot/script.ts";
 import { FakeBus, FakeService } from "../tests/support/keyring/fake_bus.ts";
+import { pause } from "../tests/support/timing/pause.ts";
 
 const [folder, token, ringToken, ringSecret, again] = Deno.args as [
   ...[string, string, string, string],
@@ -28,7 +29,7 @@ for (
 if (bus.connections !== 4) throw new Error("The keyring was not asked");
 if (again !== undefined && !scripts.tookCode("program")) throw new Error("V8 refuses its own code");
 // Functions that V8 is just making machine code of are marked as such, and the marks would be in what is built.
-await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+await pause(QUIET_MS);
 for (const [name, code] of scripts.compiled()) Deno.writeFileSync(`${folder}/${name}.code`, code);
 exit(0);
 

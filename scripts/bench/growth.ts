@@ -1,6 +1,6 @@
-import { DatabaseSync } from "node:sqlite";
 import { Box } from "../../tests/support/process/box.ts";
 import { type Contender, inTurn, milliseconds, type Part } from "./result.ts";
+import { sql } from "../../tests/support/store/sql.ts";
 
 const SIZES = [10, 1_000, 1_000_000];
 
@@ -66,19 +66,18 @@ async function fill(count: number): Promise<Filled> {
   const box = new Box();
   await box.run(["init", "--store", "database"]);
   const token = await box.token();
-  const sqlite = new DatabaseSync(box.database);
   const rows = (from: number) =>
     `WITH RECURSIVE n(i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i < ${
       from + count
     })`;
   const now = Date.now();
-  sqlite.exec(`BEGIN;
+  const statements = `BEGIN;
     ${rows(1)} INSERT INTO rekey_sessions
       SELECT 'jti-' || i, 1, 'u' || (i % 1000), ${now} + i, ${now} + 86400000 + i, NULL FROM n;
     ${rows(1)} INSERT INTO rekey_users SELECT 'u' || i, 'x', ${now}, ${now} FROM n;
     ${rows(100)} INSERT INTO rekey_audit SELECT i, '2026-01-01T00:00:00.000Z',
       'JWT secret retrieved from database (fallback)', 1, 'k', 'database', 1, 'a', NULL, 'h' FROM n;
-    COMMIT`);
-  sqlite.close();
+    COMMIT`;
+  sql(box, statements);
   return { box, token, revoked: 0, removed: 0 };
 }

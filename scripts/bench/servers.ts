@@ -3,6 +3,8 @@ import { Serving } from "../../tests/support/http/serving.ts";
 import { compile } from "../compile.ts";
 import type { KnownSecret } from "./known_secret.ts";
 import { peer } from "./peers.ts";
+import { until } from "../../tests/support/timing/pause.ts";
+import { freePort } from "../../tests/support/http/ports.ts";
 
 /** A server to send requests to. */
 export interface Server extends AsyncDisposable {
@@ -52,10 +54,7 @@ async function started(
   await writer.write(new TextEncoder().encode(stdin));
   await writer.close();
   const url = `http://127.0.0.1:${port}`;
-  for (let tries = 0; !await answers(url); tries++) {
-    if (tries > 200) throw new Error(`${program} does not answer`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await until(() => answers(url), { every: 50, otherwise: `${program} does not answer` });
   const dispose = async () => {
     child.kill("SIGKILL");
     await child.status;
@@ -64,15 +63,6 @@ async function started(
 }
 
 async function answers(url: string): Promise<boolean> {
-  try {
-    await (await fetch(url)).body?.cancel();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+  await (await fetch(url)).body?.cancel();
+  return true;
 }

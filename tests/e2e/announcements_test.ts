@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { REKEY } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { keyFile, receiver, ROTATE, versionOf } from "../support/commands/notices.ts";
-import { pause } from "../support/timing/pause.ts";
+import { pause, until } from "../support/timing/pause.ts";
 
 Deno.test("--at announces a rotation, and makes it then", async () => {
   using box = await initialised();
@@ -39,7 +39,7 @@ Deno.test("--at can be taken back, and nothing is changed", async () => {
     stdin: "null",
     stderr: "piped",
   }).spawn();
-  while (taken.posts.length === 0) await pause(50);
+  await until(() => taken.posts.length > 0);
   // Posted before it waits.
   await pause(300);
   waiting.kill("SIGTERM");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import { Box } from "../support/process/box.ts";
+import { sql } from "../support/store/sql.ts";
 
 /** A box with a log of some twenty rows. */
 async function withLog(): Promise<Box> {
@@ -9,12 +9,6 @@ async function withLog(): Promise<Box> {
   for (let i = 0; i < 3; i++) await box.run(["rotate", "--force", "--reason", `r${i}`]);
   await box.token();
   return box;
-}
-
-function sql(box: Box, text: string): void {
-  const sqlite = new DatabaseSync(box.database);
-  sqlite.exec(text);
-  sqlite.close();
 }
 
 Deno.test("a log that nobody changed verifies, and its head is found again later", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { change, leftovers, prepared, removeDatabase } from "../support/store/backing_up.ts";
+import { leftovers, prepared, removeDatabase } from "../support/store/backing_up.ts";
+import { connect, sql } from "../support/store/sql.ts";
 
 Deno.test("a damaged database is moved aside and the backup put in its place", async () => {
   const { box, token, backup } = await prepared();
@@ -37,7 +37,7 @@ Deno.test("a write-ahead log of a lost database is not taken for the restored on
   const { box, token, backup } = await prepared();
   using _ = box;
   await box.run(["backup", backup]);
-  const sqlite = new DatabaseSync(box.database);
+  const sqlite = connect(box);
   sqlite.exec("UPDATE rekey_meta SET value = 'x' WHERE key = 'app'");
   const log = Deno.readFileSync(`${box.database}-wal`);
   sqlite.close();
@@ -62,34 +62,34 @@ Deno.test("what is no sound backup of this app is refused and changes nothing", 
     ["junk", (path) => Deno.writeTextFileSync(path, "junk".repeat(5_000))],
     ["empty", (path) => Deno.writeTextFileSync(path, "")],
     ["cut", (path) => Deno.writeFileSync(path, bytes.subarray(0, bytes.length / 2))],
-    ["changed log", (path) => change(path, "UPDATE rekey_audit SET actor = 'eve' WHERE seq = 1")],
-    ["no current version", (path) => change(path, "UPDATE rekey_versions SET state = 'retired'")],
-    ["other app", (path) => change(path, "UPDATE rekey_meta SET value = 'x' WHERE key = 'app'")],
+    ["changed log", (path) => sql(path, "UPDATE rekey_audit SET actor = 'eve' WHERE seq = 1")],
+    ["no current version", (path) => sql(path, "UPDATE rekey_versions SET state = 'retired'")],
+    ["other app", (path) => sql(path, "UPDATE rekey_meta SET value = 'x' WHERE key = 'app'")],
     ["trigger", (path) =>
-      change(
+      sql(
         path,
         "CREATE TRIGGER t AFTER INSERT ON rekey_audit BEGIN DELETE FROM rekey_versions; END",
       )],
-    ["virtual table", (path) => change(path, "CREATE VIRTUAL TABLE t USING fts5(x)")],
-    ["newer", (path) => change(path, "PRAGMA user_version = 99")],
-    ["no log", (path) => change(path, "DELETE FROM rekey_audit")],
+    ["virtual table", (path) => sql(path, "CREATE VIRTUAL TABLE t USING fts5(x)")],
+    ["newer", (path) => sql(path, "PRAGMA user_version = 99")],
+    ["no log", (path) => sql(path, "DELETE FROM rekey_audit")],
     [
       "no audit key",
       (path) =>
-        change(path, "DELETE FROM rekey_audit; DELETE FROM rekey_meta WHERE key = 'audit_key'"),
+        sql(path, "DELETE FROM rekey_audit; DELETE FROM rekey_meta WHERE key = 'audit_key'"),
     ],
-    ["no algorithm", (path) => change(path, "DELETE FROM rekey_meta WHERE key = 'alg'")],
-    ["no sessions", (path) => change(path, "DROP TABLE rekey_sessions")],
-    ["another index", (path) => change(path, "CREATE INDEX rekey_x ON rekey_audit (time)")],
+    ["no algorithm", (path) => sql(path, "DELETE FROM rekey_meta WHERE key = 'alg'")],
+    ["no sessions", (path) => sql(path, "DROP TABLE rekey_sessions")],
+    ["another index", (path) => sql(path, "CREATE INDEX rekey_x ON rekey_audit (time)")],
     [
       "a number beyond reason",
       (path) =>
-        change(
+        sql(
           path,
           "PRAGMA foreign_keys = OFF; UPDATE rekey_versions SET version = 9007199254740991",
         ),
     ],
-    ["other kid", (path) => change(path, "UPDATE rekey_versions SET kid = 'AAAAAAAAAAAAAAAA'")],
+    ["other kid", (path) => sql(path, "UPDATE rekey_versions SET kid = 'AAAAAAAAAAAAAAAA'")],
   ];
   for (const [name, make] of cases) {
     const path = join(box.home, name);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
-import { change, leftovers, prepared } from "../support/store/backing_up.ts";
+import { leftovers, prepared } from "../support/store/backing_up.ts";
 import { REKEY } from "../support/process/box.ts";
+import { queryRow, sql } from "../support/store/sql.ts";
 
 Deno.test("restore refuses to overwrite, says what would verify again, and with --force forgets no version", async () => {
   const { box, token, backup } = await prepared();
@@ -27,21 +27,16 @@ Deno.test("restore refuses to overwrite, says what would verify again, and with 
 Deno.test("an application's own tables stay when rekey's are restored", async () => {
   const { box, token, backup } = await prepared();
   using _ = box;
-  change(box.database, "CREATE TABLE notes (text); INSERT INTO notes VALUES ('old')");
+  sql(box, "CREATE TABLE notes (text); INSERT INTO notes VALUES ('old')");
   await box.run(["backup", backup]);
-  change(
-    box.database,
+  sql(
+    box,
     "UPDATE notes SET text = 'new'; INSERT INTO settings VALUES ('theme', 'dark', 0)",
   );
   await box.run(["rotate", "--force"]);
   await box.run(["restore", backup, "--force"]);
-  const sqlite = new DatabaseSync(box.database);
-  assert.equal(sqlite.prepare("SELECT text FROM notes").get()?.text, "new");
-  assert.equal(
-    sqlite.prepare("SELECT value FROM settings WHERE key = 'theme'").get()?.value,
-    "dark",
-  );
-  sqlite.close();
+  assert.equal(queryRow(box, "SELECT text FROM notes")?.text, "new");
+  assert.equal(queryRow(box, "SELECT value FROM settings WHERE key = 'theme'")?.value, "dark");
   assert.equal((await box.json("verify", token)).valid, true);
 });
 
@@ -49,8 +44,8 @@ Deno.test("a restoration of many rows, on the binary", async () => {
   const { box, token, backup } = await prepared();
   using _ = box;
   const many = 300_000;
-  change(
-    box.database,
+  sql(
+    box,
     `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${many})
        INSERT INTO rekey_sessions SELECT 'jti-' || i, 1, 'user', 0, 9e15, NULL FROM n`,
   );
@@ -58,9 +53,7 @@ Deno.test("a restoration of many rows, on the binary", async () => {
   await box.run(["rotate", "--force"]);
   const { code, stderr } = await box.run(["restore", backup, "--force"]);
   assert.equal(code, 0, stderr);
-  const database = new DatabaseSync(box.database);
-  const { count } = database.prepare("SELECT count(*) AS count FROM rekey_sessions").get()!;
-  database.close();
+  const { count } = queryRow(box, "SELECT count(*) AS count FROM rekey_sessions")!;
   assert.equal(count, many + 1);
   assert.equal((await box.json("status")).sessions_active, 100_000, "no more are counted");
   assert.equal((await box.json("verify", token)).valid, true);
@@ -71,7 +64,7 @@ Deno.test("a session that was ended after the backup stays ended", async () => {
   using _ = box;
   await box.run(["backup", backup]);
   const { token, jti } = await box.json("issue", "--sub", "late");
-  change(box.database, `UPDATE rekey_sessions SET revoked_at = 1 WHERE jti = '${jti}'`);
+  sql(box, `UPDATE rekey_sessions SET revoked_at = 1 WHERE jti = '${jti}'`);
   assert.equal((await box.json("verify", token)).code, "revoked");
   await box.run(["restore", backup, "--force"]);
   assert.equal((await box.json("verify", token)).code, "revoked");

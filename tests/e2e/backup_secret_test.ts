@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import {
-  change,
   PASSPHRASE,
   prepared,
   removeDatabase,
@@ -12,6 +10,7 @@ import {
 import { Box } from "../support/process/box.ts";
 import { spellings } from "../support/leaks/leaks.ts";
 import { openSealed } from "../support/store/sealed.ts";
+import { queryRow, sql } from "../support/store/sql.ts";
 
 Deno.test("with the secret sealed in it a backup makes another machine anew", async () => {
   const { box, token, backup } = await prepared();
@@ -59,9 +58,7 @@ Deno.test("age recipients: age itself opens what is in the backup, and an identi
   const recipient = (await box.exec("age-keygen", ["-y", identity])).stdout.trim();
   const made = await box.run(["backup", backup, "--with-secret", "--recipient", recipient]);
   assert.equal(made.code, 0, made.stderr);
-  const sqlite = new DatabaseSync(backup);
-  const { value } = sqlite.prepare("SELECT value FROM rekey_backup WHERE key = 'secret'").get()!;
-  sqlite.close();
+  const { value } = queryRow(backup, "SELECT value FROM rekey_backup WHERE key = 'secret'")!;
   const opened = await box.exec("age", ["-d", "-i", identity], { stdin: String(value) });
   assert.equal(opened.code, 0, opened.stderr);
   assert.equal(JSON.parse(opened.stdout).versions[0].value, (await openSealed(box)).value);
@@ -83,7 +80,7 @@ Deno.test("a forged envelope does not bring a secret of somebody else's choice",
   const armored = (await box.exec("age", ["-a", "-r", recipient], {
     stdin: JSON.stringify(contents),
   })).stdout;
-  change(
+  sql(
     backup,
     `UPDATE rekey_backup SET value = '${armored}' WHERE key = 'secret'; DELETE FROM settings`,
   );

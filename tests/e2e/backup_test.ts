@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { DatabaseSync } from "node:sqlite";
 import {
   leftovers,
   prepared,
@@ -9,6 +8,7 @@ import {
 } from "../support/store/backing_up.ts";
 import { spellings } from "../support/leaks/leaks.ts";
 import { openSealed } from "../support/store/sealed.ts";
+import { query } from "../support/store/sql.ts";
 
 Deno.test("a backup is one private file that restores a lost database on its machine", async () => {
   const { box, token, backup } = await prepared();
@@ -65,11 +65,9 @@ Deno.test("the last five automatic copies are kept, without values, and bring th
   const copies = [...box.files().keys()].filter((path) => /\.v\d+\.backup$/.test(path)).sort();
   assert.deepEqual(copies, [3, 4, 5, 6, 7].map((version) => `${box.database}.v${version}.backup`));
   for (const path of copies) {
-    const sqlite = new DatabaseSync(path);
-    assert.deepEqual(sqlite.prepare("SELECT * FROM settings").all(), []);
-    const keys = sqlite.prepare("SELECT key FROM rekey_meta ORDER BY key").all();
+    assert.deepEqual(query(path, "SELECT * FROM settings"), []);
+    const keys = query(path, "SELECT key FROM rekey_meta ORDER BY key");
     assert.deepEqual(keys.map(({ key }) => key), ["alg", "app", "id", "key_form", "store"]);
-    sqlite.close();
     const content = Buffer.from(Deno.readFileSync(path));
     for (const value of values) {
       for (const spelling of spellings(value)) assert.ok(!content.includes(spelling), path);

@@ -2,9 +2,9 @@ import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { dirname } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { Box, type Ended } from "../support/process/box.ts";
 import { openSealed } from "../support/store/sealed.ts";
+import { query, queryRow, sql } from "../support/store/sql.ts";
 
 /** Nothing of the program's inside may show, whatever it was given. */
 function assertCivil({ stdout, stderr }: Ended): void {
@@ -195,28 +195,17 @@ for (const [what, code, provoke] of DATABASES) {
 /** What the `settings` table holds, or the file itself when it is no database. */
 function content(box: Box): string {
   try {
-    const sqlite = new DatabaseSync(box.database);
-    const rows = JSON.stringify(sqlite.prepare("SELECT * FROM settings").all());
-    sqlite.close();
-    return rows;
+    return JSON.stringify(query(box, "SELECT * FROM settings"));
   } catch {
     return Deno.readTextFileSync(box.database);
   }
-}
-
-function sql(box: Box, text: string): void {
-  const sqlite = new DatabaseSync(box.database);
-  sqlite.exec(text);
-  sqlite.close();
 }
 
 Deno.test("a sealed value of another machine does not open, and is named as such", async () => {
   using mine = new Box();
   using other = new Box();
   for (const box of [mine, other]) await box.run(["init"]);
-  const sqlite = new DatabaseSync(other.database);
-  const { value } = sqlite.prepare("SELECT value FROM settings").get() as { value: string };
-  sqlite.close();
+  const { value } = queryRow(other, "SELECT value FROM settings") as { value: string };
   sql(mine, `UPDATE settings SET value = '${value}'`);
   const { code, stderr } = await mine.run(["status", "--json"]);
   assert.equal(code, 4);
@@ -226,9 +215,7 @@ Deno.test("a sealed value of another machine does not open, and is named as such
 Deno.test("an older sealed value put back in place of the current one does not open", async () => {
   using box = new Box();
   await box.run(["init"]);
-  const sqlite = new DatabaseSync(box.database);
-  const { value } = sqlite.prepare("SELECT value FROM settings").get() as { value: string };
-  sqlite.close();
+  const { value } = queryRow(box, "SELECT value FROM settings") as { value: string };
   await box.run(["rotate", "--force"]);
   sql(box, `UPDATE settings SET value = '${value}'`);
   const { code, stderr } = await box.run(["status", "--json"]);

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { type Box, REKEY } from "../support/process/box.ts";
 import { checkpointsIn, TRACING } from "../support/store/checkpoints.ts";
 import { initialised } from "../support/process/initialised.ts";
+import { connect } from "../support/store/sql.ts";
 
 /** A connection that keeps the log from being deleted by whoever else closes the database. */
 function connected(box: Box): DatabaseSync {
-  const sqlite = new DatabaseSync(box.database);
+  const sqlite = connect(box);
   sqlite.exec("PRAGMA wal_autocheckpoint = 0; SELECT * FROM rekey_meta");
   return sqlite;
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import { Box } from "../support/process/box.ts";
 import { assertNowhere, spellings } from "../support/leaks/leaks.ts";
 import { openSealed } from "../support/store/sealed.ts";
+import { query, queryRow, sql } from "../support/store/sql.ts";
 
 Deno.test("without a session bus the secret is a sealed row and plain nowhere", async () => {
   using box = new Box();
@@ -52,11 +52,8 @@ Deno.test("init is safe to repeat, and ten at once make one secret", async () =>
 
 /** All that a rotation could change. */
 function everything(box: Box): string {
-  const sqlite = new DatabaseSync(box.database);
   const tables = ["settings", "rekey_versions", "rekey_audit", "rekey_meta"];
-  const rows = tables.map((table) => sqlite.prepare(`SELECT * FROM ${table}`).all());
-  sqlite.close();
-  return JSON.stringify(rows);
+  return JSON.stringify(tables.map((table) => query(box, `SELECT * FROM ${table}`)));
 }
 
 Deno.test("--dry-run changes nothing", async () => {
@@ -176,16 +173,12 @@ Deno.test("status --check is one line for a monitor, and an exit status", async 
 Deno.test("destroy leaves an application's own tables and rows in place", async () => {
   using box = new Box();
   await box.run(["init"]);
-  const sqlite = new DatabaseSync(box.database);
-  sqlite.exec("CREATE TABLE mine (x); INSERT INTO settings VALUES ('theme', 'dark', 0)");
-  sqlite.close();
+  sql(box, "CREATE TABLE mine (x); INSERT INTO settings VALUES ('theme', 'dark', 0)");
   const { value } = await openSealed(box);
   assert.equal((await box.run(["destroy", "--force"])).code, 0);
-  const left = new DatabaseSync(box.database);
-  const tables = left.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+  const tables = query(box, "SELECT name FROM sqlite_schema WHERE type = 'table'");
   assert.deepEqual(tables.map(({ name }) => name), ["settings", "mine"]);
-  assert.equal(left.prepare("SELECT count(*) AS n FROM settings").get()!.n, 1);
-  left.close();
+  assert.equal(queryRow(box, "SELECT count(*) AS n FROM settings")!.n, 1);
   assertNowhere(box, spellings(value));
   assert.ok(![...box.files().keys()].some((path) => path.endsWith(".kek")));
 });

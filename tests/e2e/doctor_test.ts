@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { Box, REKEY } from "../support/process/box.ts";
 import { examined, follow, found, lines, mends, type Printed } from "../support/commands/doctor.ts";
 import { CAN_MOUNT, fillDisk, installed, Mount, unless } from "../support/faults/faults.ts";
@@ -8,14 +7,9 @@ import { initialised } from "../support/process/initialised.ts";
 import { pause } from "../support/timing/pause.ts";
 import { Serving } from "../support/http/serving.ts";
 import { makeSpecimen } from "../support/faults/specimen.ts";
+import { connect, queryRow, sql } from "../support/store/sql.ts";
 
 const TOOLS = dirname(REKEY);
-
-function sql(box: Box, text: string): void {
-  const sqlite = new DatabaseSync(box.database);
-  sqlite.exec(text);
-  sqlite.close();
-}
 
 Deno.test("doctor: a machine in order is in order, and looking at it changes nothing", async () => {
   using box = await initialised();
@@ -143,7 +137,7 @@ Deno.test("doctor: a page that the disk has changed", async () => {
 
 Deno.test("doctor: a database that another program keeps locked", async () => {
   using box = await initialised();
-  const sqlite = new DatabaseSync(box.database);
+  const sqlite = connect(box);
   sqlite.exec("BEGIN IMMEDIATE");
   await found(box, "database_locked");
   sqlite.exec("ROLLBACK");
@@ -153,7 +147,7 @@ Deno.test("doctor: a database that another program keeps locked", async () => {
 
 Deno.test("doctor: a rotation that is under way is not taken for one that was left", async () => {
   using box = await initialised();
-  const lock = new DatabaseSync(`${box.database}.lock`);
+  const lock = connect(`${box.database}.lock`);
   lock.exec("BEGIN EXCLUSIVE");
   await found(box, "under_way");
   lock.close();
@@ -179,7 +173,7 @@ Deno.test("doctor: a killed rotation is found, and finished by --fix", async () 
 
 Deno.test("doctor: the log of a database that a program has open is no finding", async () => {
   using box = await initialised();
-  const reader = new DatabaseSync(box.database);
+  const reader = connect(box);
   reader.exec("BEGIN; SELECT * FROM rekey_meta");
   await box.run(["issue", "--sub", "a"]);
   assert.ok(Deno.statSync(`${box.database}-wal`).size > 0);
@@ -229,9 +223,7 @@ Deno.test("doctor: the KEK is gone, another one, none, or everybody's", async ()
 
 Deno.test("doctor: the value is missing, damaged or another version's", async () => {
   using box = await initialised();
-  const was = new DatabaseSync(box.database);
-  const old = was.prepare("SELECT value FROM settings WHERE key = 'jwt_secret'").get()!.value;
-  was.close();
+  const old = queryRow(box, "SELECT value FROM settings WHERE key = 'jwt_secret'")!.value;
   sql(box, "UPDATE settings SET value = substr(value, 1, 200) || 'A' || substr(value, 202)");
   await follow(box, await found(box, "secret_damaged"), TOOLS);
   sql(box, "DELETE FROM settings");
@@ -392,7 +384,7 @@ Deno.test("doctor: a server that has the database open is no finding, whatever i
 
 Deno.test("doctor: a proposal names a program that is there, or says in words what to do", async () => {
   using box = await initialised();
-  const sqlite = new DatabaseSync(box.database);
+  const sqlite = connect(box);
   sqlite.exec("BEGIN IMMEDIATE");
   const options = { env: { PATH: "/nonexistent" } };
   const { command } = await found(box, "database_locked", [], options);

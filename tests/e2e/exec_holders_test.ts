@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import { type Box, REKEY } from "../support/process/box.ts";
 import { examined, found } from "../support/commands/doctor.ts";
 import { CAN_MOUNT, unless } from "../support/faults/faults.ts";
@@ -7,24 +6,12 @@ import { initialised } from "../support/process/initialised.ts";
 import { listener } from "../support/commands/exec_programs.ts";
 import { Running } from "../support/process/running.ts";
 import { Serving } from "../support/http/serving.ts";
+import { connect, query, sql } from "../support/store/sql.ts";
 
 const rotate = (box: Box, ...more: string[]) => box.run(["rotate", "--force", ...more]);
 const codes = async (box: Box) => (await examined(box)).findings.map(({ code }) => code);
 
-function rows(box: Box): Record<string, unknown>[] {
-  const sqlite = new DatabaseSync(box.database);
-  try {
-    return sqlite.prepare("SELECT * FROM rekey_exec").all();
-  } finally {
-    sqlite.close();
-  }
-}
-
-function sql(box: Box, text: string): void {
-  const sqlite = new DatabaseSync(box.database);
-  sqlite.exec(text);
-  sqlite.close();
-}
+const rows = (box: Box) => query(box, "SELECT * FROM rekey_exec");
 
 async function end({ process }: Running): Promise<void> {
   process.kill("SIGKILL");
@@ -183,7 +170,7 @@ Deno.test("exec: what is kept of a program is its name, and neither its argument
 
 Deno.test("exec: a database that takes no writes keeps no program from running", async () => {
   using box = await initialised();
-  const sqlite = new DatabaseSync(box.database);
+  const sqlite = connect(box);
   sqlite.exec("BEGIN IMMEDIATE");
   const { code, stderr } = await box.run(["exec", "--", "/usr/bin/true"]);
   sqlite.exec("ROLLBACK");

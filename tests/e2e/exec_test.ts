@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { Box, IS_COMPILED, REKEY } from "../support/process/box.ts";
 import { listener, observer, typist, verifier } from "../support/commands/exec_programs.ts";
 import { isThere, Running } from "../support/process/running.ts";
 import { openSealed } from "../support/store/sealed.ts";
+import { connect } from "../support/store/sql.ts";
 
 /** Without a parent of the program's, and with one. */
 const WAYS: string[][] = [[], ["--on-rotate", "signal:HUP"], ["--on-rotate", "restart"]];
@@ -286,7 +286,7 @@ Deno.test("exec: no secret is exit 4 with a hint, and none is made", async () =>
 
 Deno.test("exec: a database that another program keeps locked delays it by seconds; what is not written down is said", async () => {
   using box = await withSecret();
-  const sqlite = new DatabaseSync(box.database);
+  const sqlite = connect(box);
   sqlite.exec("BEGIN IMMEDIATE");
   for (const flags of WAYS) {
     const { code, stderr } = await box.run(["exec", ...flags, "--", ...sh("exit 7")]);

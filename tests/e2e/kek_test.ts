@@ -2,8 +2,8 @@ import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { Box } from "../support/process/box.ts";
+import { query } from "../support/store/sql.ts";
 
 /** Each way to supply a KEK: its files in the box, and what the environment says. */
 const SOURCES: Record<string, (box: Box) => Record<string, string>> = {
@@ -104,11 +104,10 @@ Deno.test("a KEK command that hangs does not hang rekey", async () => {
 
 /** The sealed values of a database. */
 function sealed(box: Box): string[] {
-  const sqlite = new DatabaseSync(box.database);
-  const rows = sqlite.prepare(
+  const rows = query(
+    box,
     "SELECT value FROM settings UNION ALL SELECT value FROM rekey_meta WHERE key = 'audit_key'",
-  ).all();
-  sqlite.close();
+  );
   return rows.map(({ value }) => String(value));
 }
 

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { Box } from "../support/process/box.ts";
 import { pause } from "../support/timing/pause.ts";
+import { connect, sql } from "../support/store/sql.ts";
 
 // What SQLite's binding waits when nothing else was said: no time-out of ours may be taken for it.
 const BINDINGS_OWN_MS = 5_000;
 
 /** Holds the lock that rotations take, as another process in the middle of one does. */
 function takeLock(box: Box): DatabaseSync {
-  const lock = new DatabaseSync(`${box.database}.lock`);
+  const lock = connect(`${box.database}.lock`);
   lock.exec("BEGIN EXCLUSIVE");
   return lock;
 }
@@ -29,9 +30,7 @@ Deno.test("a reader does not wait for the rotation that is at work, nor does it 
   using box = new Box();
   await box.run(["init"]);
   const token = await box.token();
-  const sqlite = new DatabaseSync(box.database);
-  sqlite.exec("INSERT INTO rekey_meta VALUES ('scrub_pending', 'log')");
-  sqlite.close();
+  sql(box, "INSERT INTO rekey_meta VALUES ('scrub_pending', 'log')");
   const lock = takeLock(box);
   const start = performance.now();
   assert.equal((await box.run(["verify", token])).code, 0);

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { Box } from "../support/process/box.ts";
@@ -119,9 +118,7 @@ Deno.test("the OpenAPI document is valid, and every answer is as it says", async
   assert.ok(valid, JSON.stringify(errors));
 
   // As if somebody had guessed at her password for a while.
-  const database = new DatabaseSync(box.database);
-  database.prepare("INSERT INTO rekey_throttle VALUES ('user', 'eve', 20, ?)").run(Date.now());
-  database.close();
+  sql(box, `INSERT INTO rekey_throttle VALUES ('user', 'eve', 20, ${Date.now()})`);
 
   const contract = new Contract(document);
   const admin = await box.token("root", "--scope", "admin");
@@ -176,3 +173,4 @@ for family in text_string_to_metric_families(sys.stdin.read()):
         samples[sample.name + json.dumps(sample.labels, sort_keys=True)] = sample.value
 print(json.dumps(samples))
 `;
+import { sql } from "../support/store/sql.ts";

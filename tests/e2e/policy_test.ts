@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { change } from "../support/store/backing_up.ts";
 import { Box } from "../support/process/box.ts";
 import { type Header, now, signWith } from "../support/attacks/foreign_tokens.ts";
 import { Serving } from "../support/http/serving.ts";
+import { sql } from "../support/store/sql.ts";
 
 const KEY = randomBytes(48).toString("base64");
 const sign = (claims: object, header: Header = {}) =>
@@ -53,7 +53,7 @@ Deno.test("a policy is set once, shown by status, and taken back in parts or who
 Deno.test("a damaged policy lets no token pass, and is taken back as its refusal says", async () => {
   using box = await imported("--iss", "X");
   const token = await box.token();
-  change(box.database, "UPDATE rekey_meta SET value = '{' WHERE key = 'policy'");
+  sql(box, "UPDATE rekey_meta SET value = '{' WHERE key = 'policy'");
   for (const args of [["verify", token], ["policy", "show"], ["policy", "set", "--leeway", "5s"]]) {
     const { code, stderr } = await box.run(args);
     assert.equal(code, 4, args.join(" "));

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import { Box } from "../support/process/box.ts";
 import { Upstream } from "../support/proxy/proxies.ts";
 import { KINDS } from "../support/proxy/proxy_kinds.ts";
 import { FORGED, Site } from "../support/proxy/site.ts";
+import { query } from "../support/store/sql.ts";
 
 const PASSWORD = "correct horse battery staple";
 
@@ -72,13 +72,8 @@ for (const kind of KINDS) {
 }
 
 function throttled(box: Box): unknown[] {
-  const database = new DatabaseSync(box.database, { readOnly: true });
-  try {
-    const rows = database.prepare("SELECT name FROM rekey_throttle WHERE kind = 'address'").all();
-    return rows.map(({ name }) => name);
-  } finally {
-    database.close();
-  }
+  const rows = query(box, "SELECT name FROM rekey_throttle WHERE kind = 'address'");
+  return rows.map(({ name }) => name);
 }
 
 for (const kind of KINDS.filter(({ unix }) => !unix)) {

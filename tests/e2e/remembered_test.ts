@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { change, removeDatabase } from "../support/store/backing_up.ts";
+import { removeDatabase } from "../support/store/backing_up.ts";
 import { Box } from "../support/process/box.ts";
 import { examined, found } from "../support/commands/doctor.ts";
 import { unless } from "../support/faults/faults.ts";
 import { Serving } from "../support/http/serving.ts";
+import { sql } from "../support/store/sql.ts";
 
 /** A file of one user's own, with a key in it. */
 function keyFile(box: Box, name = "kek", mode = 0o600): string {
@@ -271,12 +271,10 @@ Deno.test("a row that is damaged is none", async () => {
   for (
     const value of ["", "[", "[]", "null", '"x"', '{"source":"run"}', '{"source":"file","value":3}']
   ) {
-    const sqlite = new DatabaseSync(box.database);
-    sqlite.prepare("UPDATE rekey_meta SET value = ? WHERE key = 'kek_source'").run(value);
-    sqlite.close();
+    sql(box, `UPDATE rekey_meta SET value = '${value}' WHERE key = 'kek_source'`);
     assert.equal((await refusal(box, "rotate", "--force")).exit, 4, value);
   }
-  change(box.database, "DELETE FROM rekey_meta WHERE key = 'kek_source'");
+  sql(box, "DELETE FROM rekey_meta WHERE key = 'kek_source'");
 });
 
 Deno.test("a unit for a secret whose KEK command is remembered may reach out", async () => {

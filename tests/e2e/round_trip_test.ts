@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { SignJWT } from "jose";
 import { asLine, AWKWARD_TEXTS } from "../support/attacks/awkward_texts.ts";
 import { Box } from "../support/process/box.ts";
-import { change, removeDatabase, WITH_PASSPHRASE } from "../support/store/backing_up.ts";
+import { removeDatabase, WITH_PASSPHRASE } from "../support/store/backing_up.ts";
+import { sql } from "../support/store/sql.ts";
 
 /** A token as the application with this hard-coded secret signs it. */
 function signed(text: string): Promise<string> {
@@ -67,8 +68,8 @@ Deno.test("a sealed value that the database does not keep as it was given is not
   await box.run(["init", "--store", "database"]);
   const token = await box.token();
   // As another program's trigger could: rekey itself sets none.
-  change(
-    box.database,
+  sql(
+    box,
     `CREATE TRIGGER shout AFTER INSERT ON settings BEGIN
        UPDATE settings SET value = lower(value) WHERE key = new.key; END;
      CREATE TRIGGER shout_again AFTER UPDATE ON settings WHEN new.value <> lower(new.value) BEGIN
@@ -77,7 +78,7 @@ Deno.test("a sealed value that the database does not keep as it was given is not
   for (const args of [["rotate", "--force", "--no-backup"], ["kek", "rotate"]]) {
     assert.notEqual((await box.run(args)).code, 0, args.join(" "));
   }
-  change(box.database, "DROP TRIGGER shout; DROP TRIGGER shout_again");
+  sql(box, "DROP TRIGGER shout; DROP TRIGGER shout_again");
   assert.equal((await box.json("verify", token)).valid, true, "the old value is where it was");
 });
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import { initialised } from "../support/process/initialised.ts";
 import { logIn, PASSWORD } from "../support/http/logging_in.ts";
 import { Serving } from "../support/http/serving.ts";
+import { query } from "../support/store/sql.ts";
 
 Deno.test("a session: who am I, the end of it, and nothing of it in the log", async () => {
   using box = await initialised();
@@ -57,12 +57,11 @@ Deno.test("throttling survives a restart of the server", async () => {
     assert.equal((await serving.stop()).code, 0);
   }
   // On a slow machine the first waits are over before the next server is up: some more failures.
-  const database = new DatabaseSync(box.database);
-  const { changes } = database.prepare(
-    "UPDATE rekey_throttle SET failures = failures + 10 WHERE failures = 5 AND kind = 'user'",
-  ).run();
-  database.close();
-  assert.equal(changes, 1);
+  const changed = query(
+    box,
+    "UPDATE rekey_throttle SET failures = failures + 10 WHERE failures = 5 AND kind = 'user' RETURNING name",
+  );
+  assert.equal(changed.length, 1);
   await using serving = await Serving.start(box);
   const { status, answer, headers } = await logIn(serving);
   assert.deepEqual([status, answer.code], [429, "throttled"]);

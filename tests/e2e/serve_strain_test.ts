@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Box } from "../support/process/box.ts";
-import { pause } from "../support/timing/pause.ts";
+import { until } from "../support/timing/pause.ts";
 import { Line, memory, parse } from "../support/http/raw_http.ts";
 import { Serving } from "../support/http/serving.ts";
 
@@ -38,14 +38,6 @@ async function isWell(serving: Serving): Promise<boolean> {
     if (error instanceof TypeError) return false;
     throw error;
   }
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 10_000; Date.now() < end;) {
-    if (await isSo()) return;
-    await pause(50);
-  }
-  throw new Error("It did not come to be so within ten seconds");
 }
 
 function close(lines: readonly Line[]): void {
@@ -107,14 +99,14 @@ Deno.test("two thousand half-open connections keep nobody else waiting", async (
     await Promise.all(some.map((line) => line.say(HALF)));
     lines.push(...some);
   }
-  await until(() => Promise.resolve([...Deno.readDirSync(`/proc/${pid}/fd`)].length > 2_000));
+  await until(() => [...Deno.readDirSync(`/proc/${pid}/fd`)].length > 2_000);
   const start = Date.now();
   for (let i = 0; i < 50; i++) assert.ok(await isWell(serving));
   assert.ok(Date.now() - start < 2_000, `${Date.now() - start} ms`);
   const grown = memory(pid).now - empty;
   assert.ok(grown < 100, `${grown} MiB`);
   close(lines);
-  await until(() => Promise.resolve([...Deno.readDirSync(`/proc/${pid}/fd`)].length < 100));
+  await until(() => [...Deno.readDirSync(`/proc/${pid}/fd`)].length < 100);
   assert.equal((await serving.stop()).code, 0);
 });
 
@@ -150,7 +142,7 @@ for (const workers of ["1", "2"]) {
     for (const line of staying) assert.equal(await ask(line), 503);
     close(lines);
     await until(() => isWell(serving));
-    await until(() => Promise.resolve(listening(portOf(serving)) >= Number(workers)));
+    await until(() => listening(portOf(serving)) >= Number(workers));
     // A refusal is remembered for a while.
     for (const line of staying) await until(async () => await ask(line) === 200);
     close(staying);

@@ -1,19 +1,13 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { MIGRATIONS } from "../../src/store/sqlite/schema.ts";
 import { Box } from "../support/process/box.ts";
+import { sql } from "../support/store/sql.ts";
 
 async function initialised(): Promise<{ box: Box; token: string }> {
   const box = new Box();
   await box.run(["init", "--store", "database"]);
   return { box, token: await box.token() };
-}
-
-function change(box: Box, sql: string): void {
-  const sqlite = new DatabaseSync(box.database);
-  sqlite.exec(sql);
-  sqlite.close();
 }
 
 /** Exit status and code of a command that is to be refused in plain words. */
@@ -28,9 +22,9 @@ for (const version of [1, 0, -1]) {
   Deno.test(`a user_version that another program has set to ${version} is named`, async () => {
     const { box, token } = await initialised();
     using _ = box;
-    change(box, `PRAGMA user_version = ${version}`);
+    sql(box, `PRAGMA user_version = ${version}`);
     assert.equal(await refusal(box, "status"), "4 database_damaged");
-    change(box, `PRAGMA user_version = ${MIGRATIONS.length}`);
+    sql(box, `PRAGMA user_version = ${MIGRATIONS.length}`);
     assert.equal((await box.json("verify", token)).valid, true);
   });
 }
@@ -39,8 +33,8 @@ Deno.test("counters at their end: the token is verified, and the lost count is s
   const { box, token } = await initialised();
   using _ = box;
   await box.run(["verify", token]);
-  change(box, "UPDATE rekey_verifications SET count = 9223372036854775807");
-  change(box, "UPDATE rekey_audit_counts SET count = 9223372036854775807");
+  sql(box, "UPDATE rekey_verifications SET count = 9223372036854775807");
+  sql(box, "UPDATE rekey_audit_counts SET count = 9223372036854775807");
   const { code, stdout, stderr } = await box.run(["verify", token]);
   assert.equal(code, 0, stderr);
   assert.match(stdout, /^valid/);
@@ -50,12 +44,12 @@ Deno.test("counters at their end: the token is verified, and the lost count is s
 Deno.test("a trigger of another program that forbids writing is named", async () => {
   const { box, token } = await initialised();
   using _ = box;
-  change(
+  sql(
     box,
     "CREATE TRIGGER t BEFORE INSERT ON rekey_versions BEGIN SELECT RAISE(ABORT, 'no'); END",
   );
   assert.equal(await refusal(box, "rotate", "--force"), "4 database_foreign");
-  change(box, "DROP TRIGGER t");
+  sql(box, "DROP TRIGGER t");
   assert.equal((await box.json("verify", token)).valid, true);
 });
 

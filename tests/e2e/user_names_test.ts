@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import { Buffer } from "node:buffer";
 import { scryptSync } from "node:crypto";
 import type { Box } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { Serving } from "../support/http/serving.ts";
+import { query } from "../support/store/sql.ts";
 
 const PASSWORD = "correct horse battery staple";
 const [COMPOSED, DECOMPOSED] = ["Ren\u00e9", "Rene\u0301"];
@@ -65,10 +65,7 @@ Deno.test("guesses at one user count together, however the name is typed", async
     "\uff32e\uff4ee\u0301",
   ];
   for (const name of forms.slice(1)) await login(serving, name, "wrong password");
-  const sqlite = new DatabaseSync(box.database);
-  const rows = sqlite.prepare("SELECT name, failures FROM rekey_throttle WHERE kind = 'user'")
-    .all();
-  sqlite.close();
+  const rows = query(box, "SELECT name, failures FROM rekey_throttle WHERE kind = 'user'");
   assert.deepEqual(rows.map(({ name, failures }) => [name, failures]), [[COMPOSED, 5]]);
 });
 
@@ -83,10 +80,7 @@ Deno.test("users of an older rekey log in as before, whatever their names", asyn
   });
   const text = (bytes: Buffer) => bytes.toString("base64").replace(/=+$/, "");
   const stored = `$scrypt$ln=17,r=8,p=1$${text(salt)}$${text(hash)}`;
-  const sqlite = new DatabaseSync(box.database);
-  const insert = sqlite.prepare("INSERT INTO rekey_users VALUES (?, ?, 1, 1)");
-  for (const name of old) insert.run(name, stored);
-  sqlite.close();
+  for (const name of old) query(box, "INSERT INTO rekey_users VALUES (?, ?, 1, 1)", name, stored);
   await using serving = await Serving.start(box, ["--workers", "1"]);
   for (const name of old) assert.equal(await login(serving, name, password), 200, name);
   assert.equal(await login(serving, "AB", "pfissword e\u0301"), 200, "compatible forms were one");

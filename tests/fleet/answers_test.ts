@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import type { Box } from "../support/process/box.ts";
 import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
 import { between, unavailable } from "../support/cluster/etcd_between.ts";
 import { Serving } from "../support/http/serving.ts";
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+import { sql } from "../support/store/sql.ts";
+import { pause } from "../support/timing/pause.ts";
 
 Deno.test("answers of etcd that are lost, late, refused or no answers", async (t) => {
   await using etcd = await Etcd.start(1);
@@ -136,12 +135,11 @@ Deno.test("answers of etcd that are lost, late, refused or no answers", async (t
     using fleet = await Fleet.start(etcd, 2, "number");
     const [one, two] = fleet.machines as [Box, Box];
     // As a rotation into the database leaves it when it is killed after its first step.
-    const database = new DatabaseSync(one.database);
-    database.exec(
+    sql(
+      one,
       `INSERT INTO rekey_versions (version, kid, state, location, origin, created_at, synced)
       VALUES (2, 'AAAAAAAAAAAAAAAA', 'pending', 'database', 'generated', ${Date.now()}, 1)`,
     );
-    database.close();
     assert.equal((await must(one, "status")).version, 1);
     const { kid } = await must(two, "rotate", "--force");
     assert.equal((await must(one, "status")).kid, kid);

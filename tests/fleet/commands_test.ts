@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
-import { DatabaseSync } from "node:sqlite";
 import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
 import { type Box, REKEY } from "../support/process/box.ts";
 import { ACCOUNT, KeyringBox, SERVICE } from "../support/keyring/keyring_box.ts";
 import { listener } from "../support/commands/exec_programs.ts";
 import { Running } from "../support/process/running.ts";
+import { sql } from "../support/store/sql.ts";
 
 const verdict = async (box: Box, token: string) => (await box.run(["verify", token])).code;
 
@@ -188,9 +188,7 @@ Deno.test("machines that share a secret in etcd", async (t) => {
         const { code, stdout } = await box.run(shown, { env: away });
         assert.deepEqual([code, stdout.includes("\n")], [4, true], `${shown} prints what it knows`);
       }
-      const sqlite = new DatabaseSync(box.database);
-      sqlite.exec("DELETE FROM rekey_meta WHERE key = 'etcd_source'");
-      sqlite.close();
+      sql(box, "DELETE FROM rekey_meta WHERE key = 'etcd_source'");
       assert.equal(await code({ REKEY_ETCD_ENDPOINTS: "" }, "verify", token), "etcd_unconfigured");
       assert.equal(await code({ REKEY_ETCD_ENDPOINTS: "http://10.0.0.1:2379" }, "status"), "usage");
       assert.equal(await code({ REKEY_ETCD_PREFIX: "/elsewhere/" }, "status"), "fleet_behind");

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import type { Box } from "../support/process/box.ts";
 import { examined } from "../support/commands/doctor.ts";
 import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
-import { pause } from "../support/timing/pause.ts";
+import { until } from "../support/timing/pause.ts";
 import { Serving } from "../support/http/serving.ts";
+import { sql } from "../support/store/sql.ts";
 
 const verdict = async (box: Box, token: string) => (await box.run(["verify", token])).code;
 
@@ -65,9 +65,7 @@ Deno.test("what others put in the place of values and of the state", async (t) =
       using fleet = await Fleet.start(etcd, 1, "copy");
       const [box] = fleet.machines as [Box];
       const token = await box.token();
-      const sqlite = new DatabaseSync(box.database);
-      sqlite.exec("UPDATE settings SET value = 'garbage' WHERE key = 'jwt_secret'");
-      sqlite.close();
+      sql(box, "UPDATE settings SET value = 'garbage' WHERE key = 'jwt_secret'");
       assert.equal(await verdict(box, token), 0);
       const { stdout } = await box.run(["audit", "list", "--json"]);
       assert.match(stdout, /JWT secret retrieved from etcd/);
@@ -86,17 +84,17 @@ Deno.test("what others put in the place of values and of the state", async (t) =
       const refused = await one.run(["status"]);
       assert.equal(refused.code, 4);
       assert.match(refused.stderr, /etcdctl del …\/agiworkforce\/state.*store move etcd/s);
-      for (const end = Date.now() + 10_000;; await pause(100)) {
-        const { detail = "" } = await (await server.get("/readyz")).json();
-        if (/could not be followed .*\(secret_damaged\)/.test(detail)) break;
-        assert.ok(Date.now() < end, detail);
-      }
+      let detail = "";
+      const saysSo = async () => {
+        ({ detail = "" } = await (await server.get("/readyz")).json());
+        return /could not be followed .*\(secret_damaged\)/.test(detail);
+      };
+      await until(saysSo, { every: 100, otherwise: () => detail });
       await etcd.ctl("del", "/state/agiworkforce/state");
       await must(one, "store", "move", "etcd");
       for (const box of fleet.machines) assert.equal(await verdict(box, token), 0);
-      for (const end = Date.now() + 10_000; await server.auth(token) !== 204;) {
-        assert.ok(Date.now() < end, server.stderr);
-      }
+      const accepts = async () => await server.auth(token) === 204;
+      await until(accepts, { otherwise: () => server.stderr });
     },
   );
 

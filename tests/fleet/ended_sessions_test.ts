@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { EtcdClient } from "../../src/etcd/client.ts";
 import { put } from "../../src/etcd/wire.ts";
 import type { Box } from "../support/process/box.ts";
@@ -9,6 +8,7 @@ import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
 import { between, unavailable } from "../support/cluster/etcd_between.ts";
 import { pause } from "../support/timing/pause.ts";
 import { Serving } from "../support/http/serving.ts";
+import { queryRow } from "../support/store/sql.ts";
 
 Deno.test("an etcd that was put back and has gone on since hides no session that was ended", async () => {
   await using etcd = await Etcd.start(1);
@@ -141,11 +141,10 @@ Deno.test("a session that is opened while its user's are ended ends everywhere a
 });
 
 const endedOn = (box: Box): number => {
-  const database = new DatabaseSync(box.database);
-  const { n } = database.prepare(
+  const { n } = queryRow(
+    box,
     "SELECT count(*) AS n FROM rekey_sessions WHERE revoked_at IS NOT NULL",
-  ).get() as { n: number };
-  database.close();
+  ) as { n: number };
   return n;
 };
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
-import { change } from "../support/store/backing_up.ts";
 import { type Box, REKEY } from "../support/process/box.ts";
 import { examined } from "../support/commands/doctor.ts";
 import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
 import { Serving } from "../support/http/serving.ts";
+import { sql } from "../support/store/sql.ts";
 
 const codes = async (box: Box) =>
   (await examined(box)).findings.filter(({ level }) => level === "wrong").map(({ code }) => code);
@@ -12,7 +12,7 @@ const codes = async (box: Box) =>
 /** What doctor finds where nothing says where etcd is. */
 async function unconfigured(box: Box) {
   const rename = (from: string, to: string) =>
-    change(box.database, `UPDATE rekey_meta SET key = '${to}' WHERE key = '${from}'`);
+    sql(box, `UPDATE rekey_meta SET key = '${to}' WHERE key = '${from}'`);
   rename("etcd_source", "aside");
   try {
     const { findings } = await examined(box, [], { env: { REKEY_ETCD_ENDPOINTS: "" } });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import type { Box } from "../support/process/box.ts";
 import { Etcd, Fleet, kept, must } from "../support/cluster/etcd.ts";
 import { between } from "../support/cluster/etcd_between.ts";
+import { queryRow } from "../support/store/sql.ts";
 
 const AWAY = { REKEY_ETCD_ENDPOINTS: "http://127.0.0.1:1" };
 
@@ -53,9 +53,7 @@ Deno.test("machines that leave a fleet, and come back to it", async (t) => {
     assert.equal(rotated.code, 0, rotated.stderr);
     assert.equal(JSON.parse(rotated.stdout).location, "database");
     // What was prepared is the others'.
-    const sqlite = new DatabaseSync(one.database);
-    assert.equal(sqlite.prepare("SELECT count(*) AS n FROM settings").get()!.n, 1);
-    sqlite.close();
+    assert.equal(queryRow(one, "SELECT count(*) AS n FROM settings")!.n, 1);
   });
 
   await t.step("who only looks does not bring back a machine that leaves meanwhile", async () => {

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import type { Box } from "../support/process/box.ts";
 import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
 import { between } from "../support/cluster/etcd_between.ts";
+import { connect } from "../support/store/sql.ts";
 
 Deno.test("a rotation that its own machine cannot take over is made, and does not exit 0", async () => {
   await using etcd = await Etcd.start(1);
   using fleet = await Fleet.start(etcd, 2, "unfollowed");
   const [one, two] = fleet.machines as [Box, Box];
   // Another program writes to the database from the moment of the rotation on.
-  const other = new DatabaseSync(one.database);
+  const other = connect(one);
   const tap = between(etcd, async (body, pass) => {
     const answer = await pass();
     if (body.includes('"compare":[{')) other.exec("BEGIN IMMEDIATE");

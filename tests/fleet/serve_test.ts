@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import type { Box } from "../support/process/box.ts";
 import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
 import { Serving } from "../support/http/serving.ts";
+import { sql } from "../support/store/sql.ts";
+import { pause, until } from "../support/timing/pause.ts";
 
 const STALENESS_MS = 2_000;
 
@@ -26,14 +27,11 @@ class Served implements AsyncDisposable {
     return Promise.all(this.servers.map((server) => server.auth(token)));
   }
 
-  /** Waits until every server answers with a status. @throws after ten seconds. */
+  /** Waits until every server answers with a status. */
   async until(token: string, status: number): Promise<void> {
-    for (const end = Date.now() + 10_000;;) {
-      const found = await this.all(token);
-      if (found.every((one) => one === status)) return;
-      if (Date.now() > end) throw new Error(`The servers say ${found}`);
-      await pause(20);
-    }
+    let found: number[] = [];
+    const allSay = async () => (found = await this.all(token)).every((one) => one === status);
+    await until(allSay, { otherwise: () => `The servers say ${found}` });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -55,8 +53,6 @@ function faketime(): string {
   assert.ok(path, "libfaketime is not installed");
   return path;
 }
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 Deno.test("servers of a fleet", async (t) => {
   await using etcd = await Etcd.start(1);
@@ -162,9 +158,7 @@ Deno.test("servers of a fleet", async (t) => {
     const token = await box.token();
     assert.equal(await server.auth(token), 204);
     const copy = `${box.database}.copy`;
-    const sqlite = new DatabaseSync(box.database);
-    sqlite.exec(`VACUUM INTO '${copy}'`);
-    sqlite.close();
+    sql(box, `VACUUM INTO '${copy}'`);
     Deno.chmodSync(copy, 0o600);
     await must(box, "rotate", "--force", "--wait", "5s");
     assert.equal(await server.auth(token), 401);
@@ -177,9 +171,8 @@ Deno.test("servers of a fleet", async (t) => {
     etcd.signal("SIGCONT");
     assert.equal(found, 503);
     assert.match(ready.detail, /older copy/);
-    for (const end = Date.now() + 10_000; await server.auth(token) !== 401;) {
-      assert.ok(Date.now() < end, server.stderr);
-    }
+    const refuses = async () => await server.auth(token) === 401;
+    await until(refuses, { otherwise: () => server.stderr });
   });
 
   await t.step("a clock that is set back does not make old knowledge new", async () => {

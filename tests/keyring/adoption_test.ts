@@ -1,12 +1,12 @@
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { DatabaseSync } from "node:sqlite";
 import { dirname } from "node:path";
 import { SignJWT } from "jose";
 import { Box } from "../support/process/box.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
 import { assertNowhere, spellings } from "../support/leaks/leaks.ts";
+import { connect } from "../support/store/sql.ts";
 
 const newValue = () => randomBytes(64).toString("base64");
 
@@ -19,7 +19,7 @@ function oldToken(value: string): Promise<string> {
 /** The database as the older application left it, with traces of the value in unused pages. */
 function oldDatabase(box: Box, value: string): void {
   Deno.mkdirSync(dirname(box.database), { recursive: true });
-  const sqlite = new DatabaseSync(box.database);
+  const sqlite = connect(box);
   sqlite.exec(`PRAGMA journal_mode = WAL; PRAGMA secure_delete = OFF;
     CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL, encrypted INTEGER NOT NULL DEFAULT 0);
     CREATE TABLE gone (text TEXT); CREATE TABLE notes (text TEXT); INSERT INTO notes VALUES ('kept')`);
@@ -44,7 +44,7 @@ for (const first of ["verify", "init"]) {
     const verified = await box.json("verify", token);
     assert.deepEqual([verified.valid, verified.version], [true, 1]);
     assertNowhere(box, spellings(value));
-    const sqlite = new DatabaseSync(box.database);
+    const sqlite = connect(box);
     assert.equal(
       sqlite.prepare("SELECT value FROM settings WHERE key = 'theme'").get()!.value,
       "dark",
@@ -65,7 +65,7 @@ for (const first of ["verify", "init"]) {
 Deno.test("a row that is no secret is refused and left alone", async () => {
   using box = new Box();
   oldDatabase(box, newValue());
-  const sqlite = new DatabaseSync(box.database);
+  const sqlite = connect(box);
   sqlite.exec("UPDATE settings SET value = 'c29tZXRoaW5nIGVsc2U='");
   for (const args of [["init"], ["status"], ["rotate", "--force"]]) {
     const { code, stderr } = await box.run([...args, "--json"]);

@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import { KeyringBox, NOTE_ACCOUNT } from "../support/keyring/keyring_box.ts";
-
-function sql(box: KeyringBox, text: string): void {
-  const sqlite = new DatabaseSync(box.database);
-  sqlite.exec(text);
-  sqlite.close();
-}
+import { sql } from "../support/store/sql.ts";
 
 Deno.test("the keyring keeps the head that the rotation printed, and a log cut off before it is found", async () => {
   await using box = await KeyringBox.start();

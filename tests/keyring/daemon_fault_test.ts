@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { createHmac, randomBytes } from "node:crypto";
-import { DatabaseSync } from "node:sqlite";
 import { type Held, holdAfterMessage, type Sender } from "../support/keyring/hold.ts";
 import { ACCOUNT, KeyringBox } from "../support/keyring/keyring_box.ts";
+import { query, sql } from "../support/store/sql.ts";
 
 /** What happens to the daemon, and how it comes back. */
 interface Fault {
@@ -121,9 +121,7 @@ async function checkBack(box: KeyringBox, version: number, old: string, valid: b
 
 /** The one version that is not retired, and whether the keyring has something left to be done. */
 function database(box: KeyringBox): { current: number; unsynced: boolean } {
-  const sqlite = new DatabaseSync(box.database);
-  const rows = sqlite.prepare("SELECT version, state, synced FROM rekey_versions").all();
-  sqlite.close();
+  const rows = query(box, "SELECT version, state, synced FROM rekey_versions");
   const live = rows.filter(({ state }) => state !== "retired");
   assert.deepEqual(live.map(({ state }) => state), ["current"]);
   return {
@@ -147,7 +145,5 @@ function strangersToken(): string {
 
 /** A keyring that was silent is asked again after a minute: sets that moment to now. */
 function waitAMinute(box: KeyringBox): void {
-  const sqlite = new DatabaseSync(box.database);
-  sqlite.exec("UPDATE rekey_meta SET value = '0' WHERE key = 'keyring_retry_at'");
-  sqlite.close();
+  sql(box, "UPDATE rekey_meta SET value = '0' WHERE key = 'keyring_retry_at'");
 }

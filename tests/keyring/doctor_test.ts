@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import { examined, found } from "../support/commands/doctor.ts";
 import { ACCOUNT, KeyringBox, SERVICE } from "../support/keyring/keyring_box.ts";
 import type { FindingCode } from "../../src/doctor/finding.ts";
+import { sql } from "../support/store/sql.ts";
 
 async function initialised(env: Record<string, string> = {}): Promise<KeyringBox> {
   const box = await KeyringBox.start();
@@ -92,8 +92,6 @@ Deno.test("doctor: the sealed copy has served, or would not", async () => {
   await box.run(["status"], { env });
   await box.unlock();
   await found(box, "fallback_used");
-  const sqlite = new DatabaseSync(box.database);
-  sqlite.exec("UPDATE settings SET value = substr(value, 1, 200) || 'A' || substr(value, 202)");
-  sqlite.close();
+  sql(box, "UPDATE settings SET value = substr(value, 1, 200) || 'A' || substr(value, 202)");
   await found(box, "mirror_damaged");
 });

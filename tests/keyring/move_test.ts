@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import { assertNowhere, spellings } from "../support/leaks/leaks.ts";
 import { ACCOUNT, KeyringBox } from "../support/keyring/keyring_box.ts";
+import { query } from "../support/store/sql.ts";
 
 function settings(box: KeyringBox): string[] {
-  const sqlite = new DatabaseSync(box.database);
-  const rows = sqlite.prepare("SELECT key FROM settings ORDER BY key").all();
-  sqlite.close();
+  const rows = query(box, "SELECT key FROM settings ORDER BY key");
   return rows.map(({ key }) => String(key));
 }
 

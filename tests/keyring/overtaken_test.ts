@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import { holdAfterMessage } from "../support/keyring/hold.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
+import { queryRow } from "../support/store/sql.ts";
 
 /** How many messages it takes to read one item. */
 const ONE_READ = 3;
@@ -20,9 +20,7 @@ async function firstAfterCommit(box: KeyringBox): Promise<number> {
 }
 
 function committed(box: KeyringBox): boolean {
-  const sqlite = new DatabaseSync(box.database);
-  const current = sqlite.prepare("SELECT synced FROM rekey_versions WHERE state = 'current'").get();
-  sqlite.close();
+  const current = queryRow(box, "SELECT synced FROM rekey_versions WHERE state = 'current'");
   return current?.synced === 0;
 }
 

@@ -1,19 +1,17 @@
 import assert from "node:assert/strict";
 import { REKEY } from "../support/process/box.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
-import { pause } from "../support/timing/pause.ts";
+import { until } from "../support/timing/pause.ts";
 import { childrenOf } from "../support/process/running.ts";
 import { Serving } from "../support/http/serving.ts";
 
 const code = async (response: Response) => (await response.json()).code;
 
-/** Asks until the answer is the wanted one; ten seconds at most. */
+/** Asks until the answer is the wanted one. */
 async function eventually(ask: () => Promise<unknown>, wanted: unknown): Promise<void> {
-  const end = Date.now() + 10_000;
-  for (let answer; (answer = await ask()) !== wanted;) {
-    assert.ok(Date.now() < end, `never ${wanted}, at last ${answer}`);
-    await pause(50);
-  }
+  let answer: unknown;
+  const otherwise = () => `never ${wanted}, at last ${answer}`;
+  await until(async () => (answer = await ask()) === wanted, { every: 50, otherwise });
 }
 
 Deno.test("a keyring that goes away while it is served is no outage", async () => {

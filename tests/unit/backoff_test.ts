@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { isRekeyError, RekeyError } from "../../src/core/errors.ts";
 import { SingleFlight } from "../../src/core/async.ts";
 import { Backoff } from "../../src/core/backoff.ts";
+import { pause } from "../support/timing/pause.ts";
 
 Deno.test("a backoff grows with each refusal after it, not with those during it, and ends with a success", () => {
   let now = 0;
@@ -26,7 +27,7 @@ Deno.test("those who ask for the same share one task; the next one asks again", 
   const flight = new SingleFlight<number>();
   let runs = 0;
   const task = async () => {
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await pause(5);
     return ++runs;
   };
   assert.deepEqual(await Promise.all([flight.once("a", task), flight.once("a", task)]), [1, 1]);

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { LiveSecrets } from "../../src/secret/live_secrets.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { HERE } from "../../src/system/here.ts";
 import type { Moves } from "../../src/system/system.ts";
 import { type TestEnvironment, testEnvironment } from "../support/store/environment.ts";
+import { connect } from "../support/store/sql.ts";
 
 /** A system where files stay that are open. */
 function holding(remove: (path: string) => void): Disposable {
@@ -33,7 +34,7 @@ Deno.test("a program that opens the database while it is destroyed: a second des
   let other: DatabaseSync | undefined;
   using _ = holding((file) => {
     // The first file to go is the key, after the check and before the database.
-    other ??= new DatabaseSync(path);
+    other ??= connect(path);
     other.prepare("SELECT count(*) FROM rekey_meta").get();
     if (file === path) throw Object.assign(new Error("open"), { code: "EBUSY" });
   });

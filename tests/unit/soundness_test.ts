@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { isPlain, isSound } from "../../src/store/sqlite/soundness.ts";
 import { type TestEnvironment, testEnvironment } from "../support/store/environment.ts";
+import { connect, sql } from "../support/store/sql.ts";
 
 /** What one flipped bit can do to a table's definition or to the file's header. */
 const DAMAGE: [what: string, sql: string][] = [
@@ -39,7 +40,7 @@ async function made(environment: TestEnvironment): Promise<void> {
 // The runtime forbids changes of the schema's text unless it is told otherwise; its types do not know the option.
 function withoutDefence({ folders }: TestEnvironment): DatabaseSync {
   const options: object = { defensive: false };
-  return new DatabaseSync(join(folders.data, "agiworkforce.db"), options);
+  return connect(join(folders.data, "agiworkforce.db"), options);
 }
 
 for (const [what, sql] of DAMAGE) {
@@ -94,9 +95,7 @@ async function closesAgain(): Promise<void> {
   using environment = testEnvironment();
   await made(environment);
   const path = join(environment.folders.data, "agiworkforce.db");
-  const sqlite = new DatabaseSync(path);
-  sqlite.exec("DROP TABLE rekey_sessions; DROP TABLE rekey_versions");
-  sqlite.close();
+  sql(path, "DROP TABLE rekey_sessions; DROP TABLE rekey_versions");
   const manager = new SecretManager(environment);
   for (let i = 0; i < 3; i++) {
     await assert.rejects(manager.get(), (error) => isRekeyError(error, "database_damaged"));
@@ -130,7 +129,7 @@ Deno.test("a virtual table that someone has put into the database is not looked 
 });
 
 Deno.test("only tables and indexes are plain, whatever the file calls them", () => {
-  const sqlite = new DatabaseSync(":memory:", { defensive: false } as object);
+  const sqlite = connect(":memory:", { defensive: false } as object);
   sqlite.exec("CREATE TABLE a (x UNIQUE); create  unique index i on a (x)");
   assert.ok(isPlain(sqlite));
   for (const sql of ["create /**/ view v AS SELECT 1", "CREATE VIRTUAL TABLE v USING fts5(x)"]) {

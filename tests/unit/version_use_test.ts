@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { Database } from "../../src/store/sqlite/database.ts";
 import { MIGRATIONS } from "../../src/store/sqlite/schema.ts";
 import { Versions } from "../../src/store/sqlite/versions.ts";
+import { connect } from "../support/store/sql.ts";
 
 Deno.test("versions of an older database keep the app's algorithm and key form", () => {
   const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
   const path = join(folder, "a.db");
   const before = MIGRATIONS.findIndex((text) => text.includes("ADD COLUMN alg"));
-  const older = new DatabaseSync(path);
+  const older = connect(path);
   for (const migration of MIGRATIONS.slice(0, before)) older.exec(migration);
   older.exec(`
     INSERT INTO rekey_meta VALUES ('app', 'a'), ('alg', 'HS256'), ('key_form', 'raw');

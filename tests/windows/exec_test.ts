@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import type { WindowsBox } from "../support/windows/box.ts";
 import { Running } from "../support/process/running.ts";
 import { onWindows, WITHOUT_CONSOLE } from "../support/windows/tests.ts";
+import { query } from "../support/store/sql.ts";
 
 /** A script that says which version it has, and starts another program, whose end it waits for. */
 const LINE = "echo ready %REKEY_KID%& ping -n 120 127.0.0.1 >nul & exit 5";
@@ -42,8 +42,7 @@ onWindows("exec: who has an old secret is named until it ends, with its status",
 }, ["database"]);
 
 function holders(box: WindowsBox) {
-  using sqlite = new DatabaseSync(box.database);
-  return sqlite.prepare("SELECT pid, started FROM rekey_exec").all();
+  return query(box, "SELECT pid, started FROM rekey_exec");
 }
 
 // What a program ends with that Ctrl-C has ended is 0xC000013A, of which this system sees the last byte.

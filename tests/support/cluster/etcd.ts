@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { Box, REKEY } from "../process/box.ts";
-import { pause } from "../timing/pause.ts";
+import { until } from "../timing/pause.ts";
+import { freePorts } from "../http/ports.ts";
 
 /** A member of a real etcd. */
 export interface EtcdMember {
@@ -92,17 +93,10 @@ export class Etcd implements AsyncDisposable {
 
   /** Waits until it takes writes. @throws after 20 seconds, with what the members have written. */
   async healthy(): Promise<void> {
-    for (const end = Date.now() + 20_000;;) {
-      try {
-        return void await this.ctl("put", "health", "yes");
-      } catch (error) {
-        if (Date.now() > end) {
-          const log = Deno.readTextFileSync(join(this.folder, "log"));
-          throw new Error(`etcd does not take writes: ${log.slice(-4_000)}`, { cause: error });
-        }
-      }
-      await pause(100);
-    }
+    const log = () => Deno.readTextFileSync(join(this.folder, "log")).slice(-4_000);
+    const otherwise = () => `etcd does not take writes: ${log()}`;
+    const takesWrites = () => this.ctl("put", "health", "yes").then(() => true);
+    await until(takesWrites, { every: 100, otherwise });
   }
 
   /** Runs `etcdctl`, and answers what it prints. @throws when it fails. */
@@ -169,16 +163,6 @@ export class Etcd implements AsyncDisposable {
     if (this.#mounted) await new Deno.Command("umount", { args: [this.#mounted] }).output();
     Deno.removeSync(this.folder, { recursive: true });
   }
-}
-
-function freePorts(count: number): number[] {
-  const listeners = Array.from(
-    { length: count },
-    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
-  );
-  const ports = listeners.map(({ addr }) => addr.port);
-  listeners.forEach((listener) => listener.close());
-  return ports;
 }
 
 /** Machines of a fleet: a box each, with the same KEK. */

@@ -4,7 +4,7 @@ import { Box } from "../process/box.ts";
 import { must } from "./etcd.ts";
 import { EtcdApart } from "./etcd_apart.ts";
 import { FAULTS, SMALL_DISK } from "./fleet_faults.ts";
-import { pause } from "../timing/pause.ts";
+import { pause, until } from "../timing/pause.ts";
 import { Serving } from "../http/serving.ts";
 
 const STALENESS_MS = 2_000;
@@ -150,10 +150,8 @@ class DrilledFleet implements AsyncDisposable {
     const token = await this.boxes.at(-1)!.token();
     for (const box of this.boxes) assert.equal((await box.run(["verify", token])).code, 0);
     for (const server of this.servers) {
-      for (const end = Date.now() + 10_000; await server.auth(token) !== 204;) {
-        assert.ok(Date.now() < end, server.stderr);
-        await pause(50);
-      }
+      const accepts = async () => await server.auth(token) === 204;
+      await until(accepts, { every: 50, otherwise: () => server.stderr });
     }
   }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import type { Box } from "../process/box.ts";
+import { sql } from "../store/sql.ts";
 
 /** What `rekey schedule` prints. */
 export interface Printed {
@@ -18,7 +18,5 @@ export async function schedule(box: Box, ...args: string[]): Promise<Printed> {
 export async function withOldSecret(box: Box): Promise<void> {
   const { code, stderr } = await box.run(["init", "--store", "database"]);
   assert.equal(code, 0, stderr);
-  const sqlite = new DatabaseSync(box.database);
-  sqlite.exec(`UPDATE rekey_versions SET created_at = created_at - ${100 * 86_400_000}`);
-  sqlite.close();
+  sql(box, `UPDATE rekey_versions SET created_at = created_at - ${100 * 86_400_000}`);
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import type { Box } from "../process/box.ts";
+import { query } from "../store/sql.ts";
 
 /** How many processes rotate, how often each, and how many read meanwhile. */
 export interface Load {
@@ -57,9 +57,7 @@ export async function contend(box: Box, load: Load): Promise<ContentionReport> {
 }
 
 function checkVersions(box: Box, last: number): void {
-  const sqlite = new DatabaseSync(box.database);
-  const found = sqlite.prepare("SELECT version, state FROM rekey_versions ORDER BY version").all();
-  sqlite.close();
+  const found = query(box, "SELECT version, state FROM rekey_versions ORDER BY version");
   assert.deepEqual(
     found.map(({ version }) => version),
     Array.from({ length: last }, (_, index) => index + 1),

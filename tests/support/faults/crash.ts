@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { ACCOUNT, KeyringBox } from "../keyring/keyring_box.ts";
 import { type Box, REKEY } from "../process/box.ts";
+import { query, queryRow } from "../store/sql.ts";
 
 /** Where a killed rotation was found to have stood. */
 export type Phase = "before begin" | "begin to commit" | "after commit" | "done";
@@ -174,11 +174,8 @@ function wasKilled(code: number, stderr: string): Killed {
 }
 
 function phaseOf(box: Box, before: number): Phase {
-  const sqlite = new DatabaseSync(box.database);
-  const rows = sqlite.prepare("SELECT version, state, synced FROM rekey_versions ORDER BY version")
-    .all();
-  const scrub = sqlite.prepare("SELECT 1 FROM rekey_meta WHERE key = 'scrub_pending'").get();
-  sqlite.close();
+  const rows = query(box, "SELECT version, state, synced FROM rekey_versions ORDER BY version");
+  const scrub = queryRow(box, "SELECT 1 FROM rekey_meta WHERE key = 'scrub_pending'");
   if (rows.some(({ state }) => state === "pending")) return "begin to commit";
   const current = rows.find(({ state }) => state === "current");
   if (current?.version === before) return "before begin";
@@ -204,10 +201,8 @@ async function checkMachine(box: Box, before: number, oldToken: string) {
 }
 
 async function checkPlaces(box: Box, kid: string, location?: string): Promise<void> {
-  const sqlite = new DatabaseSync(box.database);
-  const states = sqlite.prepare("SELECT state FROM rekey_versions WHERE state <> 'retired'").all();
-  const rows = sqlite.prepare("SELECT key FROM settings").all().map(({ key }) => key);
-  sqlite.close();
+  const states = query(box, "SELECT state FROM rekey_versions WHERE state <> 'retired'");
+  const rows = query(box, "SELECT key FROM settings").map(({ key }) => key);
   assert.deepEqual(states.map(({ state }) => state), ["current"]);
   if (!(box instanceof KeyringBox)) return assert.deepEqual(rows, ["jwt_secret"]);
   if (location === "database") {

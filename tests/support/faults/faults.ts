@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { ERROR_TABLE } from "../../../src/core/errors.ts";
 import { type Box, type Ended, IS_COMPILED, REKEY } from "../process/box.ts";
+import { query } from "../store/sql.ts";
 
 /** Whether this process may mount; `unshare` tells without leaving anything behind. */
 export const CAN_MOUNT = Deno.uid() === 0 && succeeds("unshare", ["--mount", "true"]);
@@ -154,10 +154,8 @@ export async function assertWhole(box: Box, before: Machine, rotated: boolean): 
 }
 
 function assertOneSecret(box: Box): void {
-  const sqlite = new DatabaseSync(box.database);
-  const states = sqlite.prepare("SELECT state FROM rekey_versions WHERE state <> 'retired'").all();
-  const rows = sqlite.prepare("SELECT key FROM settings").all();
-  sqlite.close();
+  const states = query(box, "SELECT state FROM rekey_versions WHERE state <> 'retired'");
+  const rows = query(box, "SELECT key FROM settings");
   assert.deepEqual(states.map(({ state }) => state), ["current"]);
   assert.deepEqual(rows.map(({ key }) => key), ["jwt_secret"]);
 }

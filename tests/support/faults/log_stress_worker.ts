@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Database } from "../../../src/store/sqlite/database.ts";
 import { KEPT, type Tally } from "./log_stress.ts";
+import { pause } from "../timing/pause.ts";
 
 const [path, kind, name = ""] = Deno.args as [string, keyof typeof KINDS, string?];
 const KINDS = { writer, reader, copier };
@@ -16,7 +17,7 @@ await KINDS[kind]();
 Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(tally)));
 
 function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
+  return pause(0);
 }
 
 /** Sessions that come and go, in tables with foreign keys and partial indexes, and the log emptied in between. */
@@ -82,6 +83,6 @@ async function copier(): Promise<void> {
     copied.close();
     for (const end of ["", "-wal", "-shm"]) await Deno.remove(copy + end).catch(() => {});
     tally.reads++;
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await pause(500);
   }
 }

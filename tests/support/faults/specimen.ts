@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
 import type { Head } from "../../../src/audit/events.ts";
 import type { Environment } from "../../../src/store/installation.ts";
 import { Box } from "../process/box.ts";
 import { testEnvironment } from "../store/environment.ts";
 import { openSealed } from "../store/sealed.ts";
+import { query, sql } from "../store/sql.ts";
 
 /** A database that the binary made, its tokens, and what must stay true of it. */
 export interface Specimen extends Disposable {
@@ -79,9 +79,7 @@ const LEFT_BEHIND = `
 
 /** The same with what cut-off rotations leave: every command begins with a recovery. */
 export function interrupted(specimen: Specimen): Specimen {
-  const sqlite = new DatabaseSync(specimen.box.database);
-  sqlite.exec(LEFT_BEHIND);
-  sqlite.close();
+  sql(specimen.box, LEFT_BEHIND);
   return { ...specimen, bytes: Deno.readFileSync(specimen.box.database) };
 }
 
@@ -91,12 +89,7 @@ const QUOTED = ["seq", "time", "event", "version", "kid", "location", "duration"
 
 /** The audit rows of a file, by SQL alone. */
 export function auditRows(path: string): string {
-  const sqlite = new DatabaseSync(path);
-  try {
-    return JSON.stringify(sqlite.prepare(`SELECT ${QUOTED} FROM rekey_audit ORDER BY seq`).all());
-  } finally {
-    sqlite.close();
-  }
+  return JSON.stringify(query(path, `SELECT ${QUOTED} FROM rekey_audit ORDER BY seq`));
 }
 
 /** Puts a database in its place, without what belonged to the one before it. */

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { pause } from "../timing/pause.ts";
+import { until } from "../timing/pause.ts";
 
 /** One answer, as it came over the line. */
 export interface Reply {
@@ -33,13 +33,11 @@ export class Line implements Disposable {
   async replies(count: number): Promise<Reply[]> {
     let gone = false;
     this.closed.then(() => gone = true);
-    for (const end = Date.now() + 20_000; Date.now() < end;) {
-      const replies = parse(this.heard);
-      if (replies.length >= count) return replies;
-      if (gone) break;
-      await pause(5);
-    }
-    throw new Error(`${count} answers were due: ${JSON.stringify(this.heard.slice(0, 500))}`);
+    const otherwise = () =>
+      `${count} answers were due: ${JSON.stringify(this.heard.slice(0, 500))}`;
+    const haveCome = () => parse(this.heard).length >= count;
+    await until(haveCome, { every: 5, hopeless: () => gone, otherwise });
+    return parse(this.heard);
   }
 
   async #read(): Promise<void> {

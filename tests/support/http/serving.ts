@@ -1,5 +1,5 @@
 import { type Box, REKEY } from "../process/box.ts";
-import { pause } from "../timing/pause.ts";
+import { pause, until } from "../timing/pause.ts";
 
 /** How {@linkcode Serving.start} is called differently when asked. */
 export interface ServingOptions {
@@ -60,12 +60,9 @@ export class Serving implements AsyncDisposable {
   async until(isSo: () => boolean): Promise<void> {
     let code: number | undefined;
     this.#ended.then((status) => code = status.code);
-    for (const end = Date.now() + 30_000; !isSo();) {
-      if (code !== undefined || Date.now() > end) {
-        throw new Error(`rekey serve (${code ?? "running"}): ${this.stderr}`);
-      }
-      await pause(5);
-    }
+    const otherwise = () => `rekey serve (${code ?? "running"}): ${this.stderr}`;
+    const hopeless = () => code !== undefined;
+    await until(isSo, { every: 5, hopeless, otherwise });
   }
 
   /** Asks with a bearer token. */

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { pause } from "../timing/pause.ts";
+import { until } from "../timing/pause.ts";
 import { Line } from "./raw_http.ts";
 
 /** How a WebSocket was opened: the answer's status, and what came back for a message (RFC 6455). */
@@ -24,15 +24,12 @@ export async function openSocket(
     ...headers,
   }).map(([name, value]) => `${name}: ${value}\r\n`);
   await line.say(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`);
-  const until = async (isSo: () => boolean) => {
-    for (const end = Date.now() + 20_000; !isSo() && Date.now() < end;) await pause(5);
-  };
-  await until(() => line.heard.includes("\r\n\r\n"));
+  await until(() => line.heard.includes("\r\n\r\n"), { every: 5 });
   const status = Number(line.heard.slice("HTTP/1.1 ".length).slice(0, 3));
   if (status !== 101) return { status, echo: undefined };
   // A whole text frame, with a mask that changes nothing.
   await line.say(`\x81${String.fromCharCode(0x80 | 5)}\0\0\0\0hello`);
   const echo = () => /\r\n\r\n..(.{5})/s.exec(line.heard)?.[1];
-  await until(() => echo() !== undefined);
+  await until(() => echo() !== undefined, { every: 5 });
   return { status, echo: echo() };
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Box, type Ended, type RunOptions } from "../process/box.ts";
-import { pause } from "../timing/pause.ts";
+import { until } from "../timing/pause.ts";
 
 const PASSWORD = "test";
 
@@ -148,12 +148,9 @@ export class KeyringBox extends Box implements AsyncDisposable {
 
   async #ready(): Promise<void> {
     const ask = ["--session", "--dest", "org.freedesktop.secrets", "--object-path"];
-    for (let tries = 0; tries < 100; tries++) {
-      const { code } = await this.exec("gdbus", ["introspect", ...ask, "/org/freedesktop/secrets"]);
-      if (code === 0) return;
-      await pause(50);
-    }
-    throw new Error("gnome-keyring-daemon did not come up");
+    const answers = async () =>
+      (await this.exec("gdbus", ["introspect", ...ask, "/org/freedesktop/secrets"])).code === 0;
+    await until(answers, { every: 50, otherwise: "gnome-keyring-daemon did not come up" });
   }
 }
 

@@ -1,5 +1,5 @@
 import { type Box, REKEY } from "./box.ts";
-import { pause } from "../timing/pause.ts";
+import { until } from "../timing/pause.ts";
 
 /** How {@linkcode Running.start} is called differently when asked. */
 export interface RunningOptions {
@@ -64,13 +64,10 @@ export class Running implements AsyncDisposable {
 
   /** Waits until something is so. @throws when it ends before, or after a while. */
   async until(isSo: () => boolean, milliseconds = 20_000): Promise<void> {
-    for (const end = Date.now() + milliseconds; !isSo();) {
-      if (this.#status !== undefined || Date.now() > end) {
-        const how = this.#status === undefined ? "running" : JSON.stringify(this.#status);
-        throw new Error(`rekey exec (${how}): ${this.stdout}${this.stderr}`);
-      }
-      await pause(5);
-    }
+    const hopeless = () => this.#status !== undefined;
+    const how = () => hopeless() ? JSON.stringify(this.#status) : "running";
+    const otherwise = () => `rekey exec (${how()}): ${this.stdout}${this.stderr}`;
+    await until(isSo, { within: milliseconds, every: 5, hopeless, otherwise });
   }
 
   /** How it ended, once it has and everything that it wrote is read. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Box } from "../process/box.ts";
-import { pause } from "../timing/pause.ts";
+import { until } from "../timing/pause.ts";
 
 /** A real HAProxy, of which only the health checks matter. */
 export class HealthChecks implements AsyncDisposable {
@@ -33,12 +33,15 @@ export class HealthChecks implements AsyncDisposable {
 
   /** How each server's check ended, `L7OK/200`, once each has ended. @throws after half a minute. */
   async results(): Promise<Record<string, string>> {
-    for (const end = Date.now() + 30_000; Date.now() < end; await pause(50)) {
-      const results = await this.#stats();
+    let results: Record<string, string> = {};
+    const allChecked = async () => {
+      results = await this.#stats();
       const all = Object.values(results);
-      if (all.length > 0 && all.every((text) => /^L[467][A-Z]+/.test(text))) return results;
-    }
-    throw new Error(`HAProxy has not checked: ${JSON.stringify(await this.#stats())}`);
+      return all.length > 0 && all.every((text) => /^L[467][A-Z]+/.test(text));
+    };
+    const otherwise = () => `HAProxy has not checked: ${JSON.stringify(results)}`;
+    await until(allChecked, { every: 50, otherwise });
+    return results;
   }
 
   async #stats(): Promise<Record<string, string>> {

@@ -1,7 +1,8 @@
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import type { Box } from "../process/box.ts";
-import { pause } from "../timing/pause.ts";
+import { until } from "../timing/pause.ts";
+import { freePort } from "../http/ports.ts";
 
 /** What an {@linkcode Upstream} tells of a request that reached it. */
 export interface Reached {
@@ -190,15 +191,12 @@ export class Proxy implements AsyncDisposable {
   async #listens(): Promise<void> {
     let ended = false;
     this.#ended.then(() => ended = true);
-    for (const end = Date.now() + 10_000; !ended && Date.now() < end;) {
-      try {
-        return (await Deno.connect({ hostname: "127.0.0.1", port: this.port })).close();
-      } catch (error) {
-        if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
-      }
-      await pause(5);
-    }
-    throw new Error(ended ? "it has ended" : "it does not listen");
+    const listens = async () => {
+      (await Deno.connect({ hostname: "127.0.0.1", port: this.port })).close();
+      return true;
+    };
+    const otherwise = () => ended ? "it has ended" : "it does not listen";
+    await until(listens, { within: 10_000, every: 5, hopeless: () => ended, otherwise });
   }
 
   async #read(): Promise<void> {
@@ -216,11 +214,6 @@ export class Proxy implements AsyncDisposable {
     await this.#ended;
     await this.#reading;
   }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /** The configurations that `docs/proxies.md` gives for a proxy, in their order. */

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { Box } from "../process/box.ts";
 
 export const PASSPHRASE = "three ravens and an open window";
@@ -23,13 +22,6 @@ export function removeDatabase(box: Box): void {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
-}
-
-/** Changes a database behind rekey. */
-export function change(path: string, sql: string): void {
-  const sqlite = new DatabaseSync(path);
-  sqlite.exec(sql);
-  sqlite.close();
 }
 
 /** Files that something unfinished has left. */

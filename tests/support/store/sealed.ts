@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
-import { DatabaseSync } from "node:sqlite";
 import { compactDecrypt } from "jose";
 import type { Box } from "../process/box.ts";
+import { queryRow } from "./sql.ts";
 
 /** A row of the `settings` table. */
 export interface SettingsRow {
@@ -14,10 +14,7 @@ export interface SettingsRow {
  * no rekey.
  */
 export async function openSealed(box: Box): Promise<{ value: string; row: SettingsRow }> {
-  const sqlite = new DatabaseSync(box.database);
-  const row = sqlite.prepare("SELECT value, encrypted FROM settings WHERE key = 'jwt_secret'")
-    .get();
-  sqlite.close();
+  const row = queryRow(box, "SELECT value, encrypted FROM settings WHERE key = 'jwt_secret'");
   const keyFile = [...box.files().entries()].find(([path]) => path.endsWith(".kek"));
   if (row === undefined || keyFile === undefined) throw new Error("No sealed secret");
   const kek = Buffer.from(new TextDecoder().decode(keyFile[1]).trim(), "base64url");

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { Box, type Ended, type RunOptions, temporary } from "../process/box.ts";
 import { bootWindows, USER, WINE, WINE_ENV } from "./image.ts";
 import type { Machine } from "./machine.ts";
+import { until } from "../timing/pause.ts";
 
 /** The compiled executable for Windows; `deno task build windows-x64` makes it. */
 export const REKEY_EXE = join(import.meta.dirname!, "../../../dist/rekey-windows-x64.exe");
@@ -96,10 +97,10 @@ export class WindowsBox extends Box implements AsyncDisposable {
 
   /** Waits until as many run. @throws when that does not come to pass within ten seconds. */
   async untilRunning(name: string, count: number): Promise<void> {
-    let found = await this.running(name);
-    for (const end = Date.now() + 10_000; found !== count; found = await this.running(name)) {
-      if (Date.now() > end) throw new Error(`${name} runs ${found} times, and not ${count}`);
-    }
+    let found = -1;
+    await until(async () => (found = await this.running(name)) === count, {
+      otherwise: () => `${name} runs ${found} times, and not ${count}`,
+    });
   }
 
   /** The command line for this machine that does so. The environment is to have this box's variables. */

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { temporary } from "../process/box.ts";
 import { pause } from "../timing/pause.ts";
 import type { WindowsBox } from "./box.ts";
+import { connect } from "../store/sql.ts";
 
 /** Where a rotation stood when it was ended. */
 export type Found = "before begin" | "begin to commit" | "after commit" | "done";
@@ -133,7 +133,7 @@ function look(box: WindowsBox) {
       const file = `${box.database}${end}`;
       if (existsSync(file)) Deno.copyFileSync(file, join(folder, `copy.db${end}`));
     }
-    const sqlite = new DatabaseSync(join(folder, "copy.db"));
+    const sqlite = connect(join(folder, "copy.db"));
     const all = (sql: string) => sqlite.prepare(sql).all();
     const states = all("SELECT version, state, synced FROM rekey_versions");
     const keys = all("SELECT key FROM settings").map(({ key }) => key);

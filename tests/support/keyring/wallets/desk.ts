@@ -1,5 +1,4 @@
-import { pause } from "../../timing/pause.ts";
-import { eventually } from "./eventually.ts";
+import { pause, until } from "../../timing/pause.ts";
 
 /** A display that no one sees, and someone who says yes to each of KeePassXC's questions on it. */
 export class Desk implements AsyncDisposable {
@@ -22,7 +21,10 @@ export class Desk implements AsyncDisposable {
       if (number.endsWith("\n")) break;
     }
     const desk = new Desk(`:${number.trim()}`, server);
-    await eventually("a display", async () => (await desk.#tell("getmouselocation")) !== "");
+    await until(async () => (await desk.#tell("getmouselocation")) !== "", {
+      every: 50,
+      otherwise: "Waited for: a display",
+    });
     desk.#answering = desk.#answer();
     return desk;
   }

@@ -2,7 +2,6 @@ import { pbkdf2Sync, randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { infoOf } from "../../../../src/system/system.ts";
-import { eventually } from "./eventually.ts";
 import {
   call,
   defaultCollection,
@@ -10,6 +9,7 @@ import {
   type WalletOptions,
   type WalletUser,
 } from "./wallet.ts";
+import { until } from "../../timing/pause.ts";
 
 const NAME = "kdewallet";
 const PASSWORD = "test";
@@ -46,10 +46,10 @@ export class KWallet implements Wallet {
     mkdirSync(this.#folder, { recursive: true });
     writeFileSync(join(this.#folder, `${NAME}.salt`), randomBytes(SALT_BYTES));
     const first = await this.start();
-    await eventually("kwalletd5 makes a wallet", async () => {
+    await until(async () => {
       await defaultCollection(this.user);
       return (infoOf(this.file)?.size ?? 0) > 0;
-    });
+    }, { every: 50, otherwise: "Waited for: kwalletd5 makes a wallet" });
     first.kill("SIGTERM");
     await first.status;
   }
@@ -68,10 +68,10 @@ export class KWallet implements Wallet {
       ...["sh", "-c", start],
     ]);
     let connection: Deno.Conn | undefined;
-    await eventually("a socket for kwalletd5", async () => {
+    await until(async () => {
       connection = await Deno.connect({ transport: "unix", path: this.#socket });
       return true;
-    });
+    }, { every: 50, otherwise: "Waited for: a socket for kwalletd5" });
     const writer = daemon.stdin.getWriter();
     await writer.write(this.#key());
     await writer.close();

@@ -1,5 +1,5 @@
-import { eventually } from "./eventually.ts";
 import type { WalletBox } from "./wallet_box.ts";
+import { until } from "../../timing/pause.ts";
 
 /** Counts the questions to its user that a wallet is asked to show while `work` is done, by what goes over the bus. */
 export async function questionsDuring(box: WalletBox, work: () => Promise<void>): Promise<number> {
@@ -30,10 +30,10 @@ class Monitor implements AsyncDisposable {
     }).spawn();
     const monitor = new Monitor(child);
     // It watches when it sees a call of ours.
-    await eventually("dbus-monitor watches", async () => {
+    await until(async () => {
       await box.accounts();
       return monitor.#text.includes("member=SearchItems");
-    });
+    }, { every: 50, otherwise: "Waited for: dbus-monitor watches" });
     return monitor;
   }
 

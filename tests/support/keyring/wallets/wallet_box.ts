@@ -2,7 +2,6 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { Box } from "../../process/box.ts";
 import { ACCOUNT, NOTE_ACCOUNT, SERVICE } from "../keyring_box.ts";
-import { eventually } from "./eventually.ts";
 import { GnomeKeyring } from "./gnome_keyring.ts";
 import { KeePassXc } from "./keepassxc.ts";
 import { KWallet } from "./kwallet.ts";
@@ -13,6 +12,7 @@ import {
   type WalletOptions,
   type WalletUser,
 } from "./wallet.ts";
+import { until } from "../../timing/pause.ts";
 
 const KINDS = { "gnome-keyring": GnomeKeyring, kwallet: KWallet, keepassxc: KeePassXc } as const;
 
@@ -76,20 +76,29 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
     await this.kill();
     if (this.#bus === undefined) await this.#startBus();
     this.#program = await this.wallet.start();
-    await eventually(`${this.name} has its name on the bus`, () => this.#isReady());
+    await until(() => this.#isReady(), {
+      every: 50,
+      otherwise: `Waited for: ${this.name} has its name on the bus`,
+    });
   }
 
   /** Closes the wallet; its process goes on. */
   async lock(): Promise<void> {
     await this.wallet.lock();
-    await eventually(`${this.name} is locked`, async () => !await this.isOpen());
+    await until(async () => !await this.isOpen(), {
+      every: 50,
+      otherwise: `Waited for: ${this.name} is locked`,
+    });
   }
 
   /** Opens a locked wallet again: in the same process, where it takes a password from another program. */
   async open(): Promise<void> {
     if (this.name === "gnome-keyring") return await this.restart();
     await this.wallet.open();
-    await eventually(`${this.name} is open`, () => this.isOpen());
+    await until(() => this.isOpen(), {
+      every: 50,
+      otherwise: `Waited for: ${this.name} is open`,
+    });
   }
 
   /** Whether there is an open wallet. */
@@ -189,10 +198,10 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
       "org.freedesktop.DBus.ListNames",
     ];
     const [destination, path, method] = list as [string, string, string];
-    await eventually("a session bus", async () => {
+    await until(async () => {
       await call(this.#user(), destination, path, method);
       return true;
-    });
+    }, { every: 50, otherwise: "Waited for: a session bus" });
   }
 
   async #isReady(): Promise<boolean> {
