@@ -1,3 +1,5 @@
+import { within } from "../core/async.ts";
+
 // More than a reader that is alive leaves waiting.
 const MOST_WAITING = 4 * 2 ** 20;
 
@@ -25,10 +27,7 @@ export class LogSink {
 
   /** Settles when everything is written, or after so many milliseconds. */
   async flush(milliseconds: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const deadline = new Promise((resolve) => timer = setTimeout(resolve, milliseconds));
-    await Promise.race([this.#writing, deadline]);
-    clearTimeout(timer);
+    await within(milliseconds, Promise.resolve(this.#writing));
   }
 
   async #drain(): Promise<void> {

@@ -6,6 +6,7 @@ import type { Output } from "./output.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { warningsOfRisk } from "../secret/warnings.ts";
 import { type Context, variable } from "./context.ts";
+import { delay } from "../core/async.ts";
 import { HERE } from "../system/here.ts";
 import { homedir } from "node:os";
 import { elsewhere, type KnownApp, knownApps } from "../store/known_apps.ts";
@@ -75,17 +76,13 @@ export class Interruption implements Disposable {
   /** Waits until a time of day has come: milliseconds since the epoch. @throws {RekeyError} `cancelled`. */
   async until(at: number): Promise<void> {
     for (let left; (left = at - Date.now()) > 0;) {
-      await this.unless(nap(Math.min(left, LONGEST_NAP_MS)));
+      await this.unless(delay(Math.min(left, LONGEST_NAP_MS)));
     }
   }
 
   [Symbol.dispose](): void {
     HERE.processes.stopping.forEach((signal) => Deno.removeSignalListener(signal, this.#end));
   }
-}
-
-function nap(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 const MOST_OTHERS = 3;

@@ -27,6 +27,11 @@ export function tryThen<T, U>(
   return value instanceof Promise ? value.then(next, failed) : next(value);
 }
 
+/** Resolves after so many milliseconds. */
+export function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
 /** Shares a task among those who ask for the same while it runs. */
 export class SingleFlight<T> {
   readonly #running = new Map<string, Promise<T>>();

@@ -1,29 +1,13 @@
 import type * as z from "../libraries/zod.ts";
-import type { Credentials } from "../users/accounts.ts";
-import type { Issued } from "../auth/manager.ts";
 import type { Verified, VerifyPolicy } from "../jwt/verifier.ts";
 import type { MaybeAsync } from "../core/async.ts";
-import type { RotateOptions } from "../secret/rotation_request.ts";
+import type { HostOperations } from "./host_operations.ts";
 import type { Names } from "./host.ts";
-import type { RotateAnswer, Status } from "./schemas.ts";
 import { auth, authForEnvoy } from "./routes/auth.ts";
 import { healthz, metrics, openapi, page, readyz, status } from "./routes/page.ts";
 import { introspect, verdict, verify } from "./routes/verify.ts";
 import { login, logout, session } from "./routes/session.ts";
 import { rotate } from "./routes/rotate.ts";
-
-/** What a request thread asks of the thread that owns the secret: everything that writes or counts rows. */
-export interface SecretHostCalls {
-  /** Logs a user in. @throws {RekeyError} `bad_credentials` or `throttled`. */
-  login(credentials: Credentials): Promise<Issued>;
-  /** Ends the session of a token that was verified. */
-  endSession(verified: Verified): Promise<void>;
-  /** @throws {RekeyError} when another rotation has ended the token meanwhile. */
-  rotate(token: string, options: RotateOptions): Promise<z.infer<typeof RotateAnswer>>;
-  status(): Promise<z.infer<typeof Status>>;
-  /** All threads' metrics, in Prometheus' text format. */
-  metrics(): Promise<string>;
-}
 
 /** What handlers work with. */
 export interface Services {
@@ -31,7 +15,7 @@ export interface Services {
   verify(token: string, policy?: VerifyPolicy): MaybeAsync<Verified>;
   /** @throws {RekeyError} when the secret cannot be had. */
   ready(): Promise<void>;
-  readonly secretHost: SecretHostCalls;
+  readonly secretHost: HostOperations;
   readonly names: Names;
   /** Whether it listens where other machines may reach it. */
   readonly remote: boolean;

@@ -1,3 +1,4 @@
+import { delay } from "../core/async.ts";
 import { isRekeyError, type RekeyError } from "../core/errors.ts";
 import type { KeyringStore } from "../store/keyring/keyring_store.ts";
 import type { Backoff } from "../core/backoff.ts";
@@ -77,8 +78,4 @@ export class KeyringRetryPolicy {
 
 function nothing(): undefined {
   return undefined;
-}
-
-function delay(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

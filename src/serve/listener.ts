@@ -1,3 +1,4 @@
+import { delay } from "../core/async.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { HERE } from "../system/here.ts";
 import type { RequestHandler } from "../http/app.ts";
@@ -92,7 +93,7 @@ export class Listener {
           return void this.#listen(this.settings.address);
         } catch (error) {
           if (performance.now() > end) throw error;
-          await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
+          await delay(BETWEEN_MS);
         }
       }
     } finally {
@@ -112,7 +113,7 @@ export class Listener {
   async #goOn(at: Deno.Addr): Promise<void> {
     let told = false;
     for (;;) {
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await delay(LOOK_MS);
       const listens = !this.#stopping && this.#servers.size > 0 && await somebodyListens(at);
       if (this.#stopping) return;
       if (listens || this.#changing) continue;

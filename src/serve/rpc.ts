@@ -6,11 +6,15 @@ export interface Port {
   onmessage: ((event: MessageEvent) => void) | null;
 }
 
-// deno-lint-ignore no-explicit-any
-type Methods = Record<string, (argument: any) => unknown>;
+/** An object's public methods, as another thread calls them. */
+export type Remote<T> = {
+  readonly [M in keyof T]: T[M] extends (...args: infer A) => infer R
+    ? (...args: A) => Promise<Awaited<R>>
+    : never;
+};
 
 type RpcMessage =
-  | { readonly call: number; readonly method: string; readonly argument: unknown }
+  | { readonly call: number; readonly method: string; readonly args: readonly unknown[] }
   | { readonly answer: number; readonly result: unknown }
   | { readonly answer: number; readonly refusal: RefusalFields }
   | { readonly answer: number; readonly bug: Bug };
@@ -28,50 +32,47 @@ interface RefusalFields {
   readonly retryAfter: number | undefined;
 }
 
-/** Calls from one thread to another and back. A refusal arrives as the {@linkcode RekeyError} that it was. */
-export class Rpc<Theirs extends Methods> {
-  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
-  #calls = 0;
-
-  /** @param ours the methods that the other end may call. */
-  constructor(private readonly port: Port, private readonly ours: Methods) {
-    port.onmessage = ({ data }) => this.#receive(data);
-  }
-
-  /** Calls a method of the other end. Arguments and results are cloned. */
-  call<M extends keyof Theirs & string>(
-    method: M,
-    argument?: Parameters<Theirs[M]>[0],
-  ): Promise<Awaited<ReturnType<Theirs[M]>>> {
-    const waiting = Promise.withResolvers<unknown>();
-    const call = ++this.#calls;
-    this.#waiting.set(call, waiting);
-    this.port.postMessage({ call, method, argument });
-    return waiting.promise as Promise<Awaited<ReturnType<Theirs[M]>>>;
-  }
-
-  #receive(message: RpcMessage): void {
-    if ("call" in message) {
-      this.#carryOut(message.method, message.argument).then((outcome) =>
-        this.port.postMessage({ answer: message.call, ...outcome })
+/**
+ * Connects two threads: each calls the other's methods by their names. Arguments and results are cloned. A refusal
+ * arrives as the {@linkcode RekeyError} that it was.
+ *
+ * @param ours has the methods that the other end may call.
+ * @returns the other end's methods.
+ */
+export function connect<Theirs>(port: Port, ours: object): Remote<Theirs> {
+  const waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  let calls = 0;
+  port.onmessage = ({ data }: MessageEvent<RpcMessage>) => {
+    if ("call" in data) {
+      carryOut(ours, data.method, data.args).then((outcome) =>
+        port.postMessage({ answer: data.call, ...outcome })
       );
       return;
     }
-    const waiting = this.#waiting.get(message.answer);
-    this.#waiting.delete(message.answer);
-    if ("refusal" in message) waiting?.reject(errorOf(message.refusal));
-    else if ("bug" in message) waiting?.reject(Object.assign(new Error(), message.bug));
-    else waiting?.resolve(message.result);
-  }
+    const call = waiting.get(data.answer);
+    waiting.delete(data.answer);
+    if ("refusal" in data) call?.reject(errorOf(data.refusal));
+    else if ("bug" in data) call?.reject(Object.assign(new Error(), data.bug));
+    else call?.resolve(data.result);
+  };
+  const callOf = (method: string) => (...args: unknown[]) => {
+    const answer = Promise.withResolvers<unknown>();
+    waiting.set(++calls, answer);
+    port.postMessage({ call: calls, method, args });
+    return answer.promise;
+  };
+  return new Proxy({}, { get: (_, method) => callOf(String(method)) }) as Remote<Theirs>;
+}
 
-  async #carryOut(method: string, argument: unknown) {
-    try {
-      return { result: await this.ours[method]!(argument) };
-    } catch (error) {
-      if (!isRekeyError(error)) return { bug: bugOf(error) };
-      const { code, message, hint, retryAfter } = error;
-      return { refusal: { code, message, hint, retryAfter } };
-    }
+async function carryOut(ours: object, method: string, args: readonly unknown[]) {
+  try {
+    return {
+      result: await (ours as Record<string, (...args: unknown[]) => unknown>)[method]!(...args),
+    };
+  } catch (error) {
+    if (!isRekeyError(error)) return { bug: bugOf(error) };
+    const { code, message, hint, retryAfter } = error;
+    return { refusal: { code, message, hint, retryAfter } };
   }
 }
 

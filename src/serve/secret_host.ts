@@ -3,20 +3,26 @@ import { type AuditRow, EVENTS } from "../audit/events.ts";
 import { figures, retrievalCounts } from "../audit/figures.ts";
 import { listAudit } from "../audit/reader.ts";
 import { rfc3339 } from "../core/clock.ts";
-import type { SecretHostCalls } from "../http/routes.ts";
+import type { HostOperations } from "../http/host_operations.ts";
 import { ageOf, isDue } from "../secret/age.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Changed } from "../secret/rotation.ts";
 import { describeHolders, staleHolders } from "../secret/holders.ts";
-import type { Managers, Settings } from "./settings.ts";
+import type { Managers, ServerContext } from "./context.ts";
+import type { Settings } from "./settings.ts";
 import { verifyToken } from "../jwt/verifier.ts";
-import { SingleFlight } from "../core/async.ts";
+import { delay, SingleFlight } from "../core/async.ts";
+import { prometheus } from "../http/meters.ts";
 import { isNotFollowed, notTakenOver } from "../secret/shared_rotation.ts";
 import { warningsOf, warningsOfRisk } from "../secret/warnings.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import { LOCK_TIMEOUT_MS } from "../core/text.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { KeyringRetryPolicy } from "./keyring_retry.ts";
+import type { Certificate } from "./certificate.ts";
+import { expose } from "./measurements.ts";
+import type { Remote } from "./rpc.ts";
+import type { RequestThread } from "./worker.ts";
 import { Backoff } from "../core/backoff.ts";
 
 /** A counting semaphore with a bounded queue: a few tasks run at a time, some wait, and the rest are refused. */
@@ -58,7 +64,7 @@ const ROTATIONS = 50;
 async function statusOf(
   { secrets, auth }: Managers,
   { maxAgeSeconds, version: rekey }: Settings,
-): Promise<Omit<Awaited<ReturnType<SecretHostCalls["status"]>>, "certificate_expires_at">> {
+): Promise<Omit<Awaited<ReturnType<HostOperations["status"]>>, "certificate_expires_at">> {
   const { installation, version } = await secrets.open();
   const [, ...grace] = await secrets.verifying();
   const { database, versions, algorithm, keyForm } = installation;
@@ -105,7 +111,7 @@ async function statusOf(
 function rotationAnswer(
   secrets: SecretManager,
   { rotated, version, previous, graceUntil }: Changed,
-): Awaited<ReturnType<SecretHostCalls["rotate"]>> {
+): Awaited<ReturnType<HostOperations["rotate"]>> {
   return {
     app: secrets.environment.app.name,
     version: version.version,
@@ -142,28 +148,34 @@ const STATUS_KEPT_MS = 1_000;
 const LOGINS_AT_ONCE = 1;
 const LOGINS_WAITING = 16;
 
+/** What the secret host needs to know of the server. */
+interface HostedServer {
+  readonly threads: readonly Remote<RequestThread>[];
+  /** What it serves with now, if that is a certificate. */
+  readonly certificate: Certificate | undefined;
+}
+
 /**
  * The one thread that owns the secret: it talks to the keyring and writes to the database, so that the threads
  * that answer requests never wait for either.
  */
-export class SecretHost implements Omit<SecretHostCalls, "metrics" | "status"> {
+export class SecretHost implements HostOperations {
   readonly #logins = new Semaphore(LOGINS_AT_ONCE, LOGINS_WAITING);
   readonly #rotations = new Semaphore(1, LOGINS_WAITING);
   readonly #fetching = new SingleFlight<string>();
   readonly #backoff = new Backoff();
   readonly #keyring = new KeyringRetryPolicy(
-    () => this.managers.secrets.environment.keyring,
+    () => this.context.managers.secrets.environment.keyring,
     this.#backoff,
-    async () => (await this.managers.secrets.open()).installation.mirrors(),
+    async () => (await this.context.managers.secrets.open()).installation.mirrors(),
   );
   #wanted: Version | undefined;
   #status: { at: number; answer: ReturnType<typeof statusOf> } | undefined;
 
-  /** @param warn tells the operator what a request's answer does not. */
   constructor(
-    private readonly managers: Managers,
     private readonly settings: Settings,
-    private readonly warn: (text: string) => void,
+    private readonly context: ServerContext,
+    private readonly server: HostedServer,
   ) {}
 
   /** A version's value, from where it lives. A keyring that cannot be used is not asked again at once. */
@@ -175,48 +187,79 @@ export class SecretHost implements Omit<SecretHostCalls, "metrics" | "status"> {
 
   #fetch(version: Version): Promise<string> {
     return this.#fetching.once(version.kid, async () => {
-      const { secrets } = this.managers;
+      const { secrets } = this.context.managers;
       const { secret } = await this.#withBackoff(() => secrets.valueOf(version));
       this.#backoff.succeeded();
       return secret.reveal();
     });
   }
 
-  login: SecretHostCalls["login"] = (credentials) =>
+  login: HostOperations["login"] = (credentials) =>
     this.#logins.run(() =>
-      this.#withBackoff(() => this.managers.auth.login(credentials, this.settings.sessionSeconds))
+      this.#withBackoff(() =>
+        this.context.managers.auth.login(credentials, this.settings.sessionSeconds)
+      )
     );
 
-  endSession: SecretHostCalls["endSession"] = (verified) =>
+  endSession: HostOperations["endSession"] = (verified) =>
     retryWhileBusy(async () => {
-      this.managers.secrets.refresh();
-      await this.managers.accounts.logOut(verified);
+      this.context.managers.secrets.refresh();
+      await this.context.managers.accounts.logOut(verified);
     });
 
-  rotate: SecretHostCalls["rotate"] = (token, options) =>
+  rotate: HostOperations["rotate"] = (token, options) =>
     this.#rotations.run(async () => {
-      const { secrets, auth } = this.managers;
+      const { secrets, auth } = this.context.managers;
       const permit = async () => await verifyToken(secrets, token);
       const changed = await retryWhileBusy(() => {
         this.#askKeyringAgain();
         return auth.rotate({ ...options, permit, lockTimeoutMs: 0 });
       });
       this.#status = undefined;
-      warningsOf(changed).forEach(this.warn);
-      warningsOfRisk((await secrets.open()).installation).forEach(this.warn);
+      warningsOf(changed).forEach(this.context.warn);
+      warningsOfRisk((await secrets.open()).installation).forEach(this.context.warn);
       if (isNotFollowed(changed)) throw notTakenOver();
       return rotationAnswer(secrets, changed);
     });
 
-  /** What the status page shows of the secret; counted once a second at most. */
-  status = (): ReturnType<typeof statusOf> => {
+  /** What the status page shows; counted once a second at most. */
+  status: HostOperations["status"] = async () => {
     const now = performance.now();
+    const { managers } = this.context;
     if (this.#status === undefined || now - this.#status.at > STATUS_KEPT_MS) {
-      this.managers.secrets.refresh();
-      this.#status = { at: now, answer: statusOf(this.managers, this.settings) };
+      managers.secrets.refresh();
+      this.#status = { at: now, answer: statusOf(managers, this.settings) };
     }
-    return this.#status.answer;
+    const { certificate } = this.server;
+    return {
+      ...await this.#status.answer,
+      certificate_expires_at: certificate === undefined ? null : rfc3339(certificate.notAfter),
+    };
   };
+
+  metrics: HostOperations["metrics"] = async () => {
+    const { threads, certificate } = this.server;
+    const measured = await Promise.all(threads.map((thread) => thread.measured()));
+    const { secrets } = this.context.managers;
+    return await expose(await prometheus(), measured, secrets, this.settings, certificate);
+  };
+
+  seen: HostOperations["seen"] = (verdicts, lines) => {
+    const { managers, log } = this.context;
+    verdicts.forEach((count, result) => managers.secrets.noteVerdict(result, count));
+    lines.forEach(log);
+  };
+
+  listensAgain: HostOperations["listensAgain"] = () => {
+    // For the thread that says so it is once more than needed, and does no harm.
+    for (const thread of this.server.threads) thread.listenAgain().catch(() => {});
+  };
+
+  cannotListen: HostOperations["cannotListen"] = (why) => this.context.warn(why);
+
+  followNow: HostOperations["followNow"] = async () => await this.context.follower?.lookNow();
+
+  clock: HostOperations["clock"] = () => performance.now();
 
   /**
    * Writes down what was seen, and finishes what others left.
@@ -224,7 +267,7 @@ export class SecretHost implements Omit<SecretHostCalls, "metrics" | "status"> {
    * @returns why the secret cannot be had, if it cannot.
    */
   async maintain(): Promise<string | undefined> {
-    const { secrets } = this.managers;
+    const { secrets } = this.context.managers;
     try {
       this.#askKeyringAgain();
       await secrets.flushNotes();
@@ -258,7 +301,7 @@ export class SecretHost implements Omit<SecretHostCalls, "metrics" | "status"> {
 
   /** @returns whether what comes next may ask the keyring, although it did not answer before. */
   #askKeyringAgain(): boolean {
-    const { secrets } = this.managers;
+    const { secrets } = this.context.managers;
     secrets.refresh();
     // A service that waits for its user is not to ask again and again.
     if (this.#backoff.isOn || secrets.environment.keyring.isStuck) return false;
@@ -275,6 +318,6 @@ async function retryWhileBusy<T>(task: () => Promise<T>): Promise<T> {
     } catch (error) {
       if (!isRekeyError(error, "busy") || performance.now() > end) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
+    await delay(BETWEEN_MS);
   }
 }

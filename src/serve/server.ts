@@ -1,43 +1,13 @@
-import { rfc3339 } from "../core/clock.ts";
-import type { FleetFollower } from "../cluster/follower.ts";
-import { prometheus } from "../http/meters.ts";
+import { within } from "../core/async.ts";
 import { HERE } from "../system/here.ts";
-import { type CertificateWatch, Renewal } from "./certificate_watch.ts";
+import type { Certificate } from "./certificate.ts";
+import type { ServerContext } from "./context.ts";
 import { reserve } from "./listener.ts";
-import { expose } from "./measurements.ts";
-import type { Address, Managers, Settings } from "./settings.ts";
 import { SecretHost } from "./secret_host.ts";
-import type { MainMethods, WorkerMethods } from "./protocol.ts";
-import { type Port, Rpc } from "./rpc.ts";
-import type { Systemd } from "./sockets.ts";
-
-/** What the server needs of the program around it. */
-export interface ServerContext {
-  readonly managers: Managers;
-  /** Starts a thread that has a `RequestThread` in it. */
-  makeWorker(): Worker;
-  /** Takes a line of the access log. */
-  log(line: string): void;
-  /** Told once it listens. */
-  onListening(address: Address): void;
-  /** Told what the operator should know. */
-  warn(text: string): void;
-  /** Told when the secret can no longer be had, and `undefined` when it can again. */
-  onTrouble(code: string | undefined): void;
-  /** Told what the operator has asked to hear. */
-  remark(text: string): void;
-  /** Watches the files of the certificate that it serves with, if any. */
-  readonly certificate?: CertificateWatch | undefined;
-  /** Calls back whenever the operator wants files to be read again. */
-  onReload(reload: () => void): void;
-  /** Keeps up with the machines that share the secret, if any can. */
-  readonly follower?: Pick<FleetFollower, "start" | "lookNow" | "stop"> | undefined;
-  readonly systemd: Systemd;
-  /** Rejects at a mistake in rekey, outside of any thread. */
-  readonly failed: Promise<never>;
-  /** Settles when the server is to stop. */
-  readonly stopped: Promise<void>;
-}
+import { Renewal } from "./certificate_watch.ts";
+import { connect, type Port, type Remote } from "./rpc.ts";
+import type { Settings } from "./settings.ts";
+import type { RequestThread } from "./worker.ts";
 
 const MAINTENANCE_MS = 1_000;
 
@@ -70,14 +40,14 @@ export async function serve(settings: Settings, around: ServerContext): Promise<
 class Server {
   readonly #secretHost: SecretHost;
   readonly #workers: Worker[] = [];
-  readonly #threads: Rpc<WorkerMethods>[] = [];
+  readonly threads: Remote<RequestThread>[] = [];
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   readonly #death = Promise.withResolvers<never>();
   readonly #renewal: Renewal | undefined;
   #trouble: string | undefined;
 
   constructor(private readonly settings: Settings, private readonly around: ServerContext) {
-    this.#secretHost = new SecretHost(around.managers, settings, around.warn);
+    this.#secretHost = new SecretHost(settings, around, this);
     this.#death.promise.catch(() => {});
     const { certificate, remark, warn } = around;
     const take = (tls: Settings["tls"]) => this.#renew(tls);
@@ -89,20 +59,25 @@ class Server {
     return this.#death.promise;
   }
 
+  /** What it serves with now, if that is a certificate. */
+  get certificate(): Certificate | undefined {
+    return this.#renewal?.certificate;
+  }
+
   /** Starts the threads; they do not listen yet. */
   async load(): Promise<void> {
     for (let n = 0; n < this.settings.workers; n++) this.#add();
-    await this.#alive(Promise.all(this.#threads.map((thread) => thread.call("ping"))));
+    await this.#alive(Promise.all(this.threads.map((thread) => thread.ping())));
   }
 
   /** Begins to listen. */
   async start(): Promise<void> {
     const { settings, around } = this;
-    const [first, ...others] = this.#threads;
+    const [first, ...others] = this.threads;
     await around.follower?.start();
     // One after the other: the first one finds out whether anybody can listen there.
-    await this.#alive(first!.call("start", settings));
-    await this.#alive(Promise.all(others.map((thread) => thread.call("start", settings))));
+    await this.#alive(first!.start(settings));
+    await this.#alive(Promise.all(others.map((thread) => thread.start(settings))));
     around.onListening(settings.address);
     await this.#maintain();
     this.#every(MAINTENANCE_MS, () => this.#maintain());
@@ -112,7 +87,7 @@ class Server {
     if (systemd.watchdogMs !== undefined) {
       this.#every(systemd.watchdogMs, async () => {
         // A sign of life of the whole: each thread has to give its own.
-        await Promise.all(this.#threads.map((thread) => thread.call("ping")));
+        await Promise.all(this.threads.map((thread) => thread.ping()));
         systemd.notify("WATCHDOG=1");
       });
     }
@@ -122,11 +97,8 @@ class Server {
   async stop(): Promise<void> {
     this.around.systemd.notify("STOPPING=1");
     this.#timers.forEach(clearInterval);
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const deadline = new Promise((resolve) => timer = setTimeout(resolve, STOP_MS));
-    const ended = Promise.allSettled(this.#threads.map((thread) => thread.call("stop")));
-    await Promise.race([ended, deadline, this.#death.promise.catch(() => {})]);
-    clearTimeout(timer);
+    const ended = Promise.allSettled(this.threads.map((thread) => thread.stop()));
+    await within(STOP_MS, Promise.race([ended, this.#death.promise.catch(() => {})]));
     this.#workers.forEach((worker) => worker.terminate());
     try {
       await this.around.follower?.stop();
@@ -142,50 +114,12 @@ class Server {
       this.#death.reject(new Error(`A thread died: ${event.message}`));
     };
     this.#workers.push(worker);
-    this.#threads.push(new Rpc<WorkerMethods>(worker as Port, this.#methods()));
+    this.threads.push(connect<RequestThread>(worker as Port, this.#secretHost));
   }
 
   // A thread that has died answers no more.
   #alive<T>(answer: Promise<T>): Promise<T> {
     return Promise.race([answer, this.died]);
-  }
-
-  #methods(): MainMethods {
-    const secretHost = this.#secretHost;
-    return {
-      value: (version) => secretHost.value(version),
-      login: (credentials) => secretHost.login(credentials),
-      endSession: (verified) => secretHost.endSession(verified),
-      rotate: ({ token, options }) => secretHost.rotate(token, options),
-      status: async () => ({
-        ...await secretHost.status(),
-        certificate_expires_at: this.#certificateEnd(),
-      }),
-      metrics: () => this.#metrics(),
-      listensAgain: () => {
-        // For the thread that says so it is once more than needed, and does no harm.
-        for (const thread of this.#threads) thread.call("listenAgain").catch(() => {});
-      },
-      cannotListen: (why) => this.around.warn(why),
-      followNow: () => this.around.follower?.lookNow() ?? Promise.resolve(),
-      clock: () => performance.now(),
-      seen: ({ verdicts, lines }) => {
-        const { secrets } = this.around.managers;
-        verdicts.forEach((count, result) => secrets.noteVerdict(result, count));
-        lines.forEach(this.around.log);
-      },
-    };
-  }
-
-  async #metrics(): Promise<string> {
-    const threads = await Promise.all(this.#threads.map((thread) => thread.call("measured")));
-    const { secrets } = this.around.managers;
-    const { certificate } = this.#renewal ?? {};
-    return await expose(await prometheus(), threads, secrets, this.settings, certificate);
-  }
-
-  #certificateEnd(): string | null {
-    return this.#renewal === undefined ? null : rfc3339(this.#renewal.certificate.notAfter);
   }
 
   #reload(): void {
@@ -201,7 +135,7 @@ class Server {
     if (address.kind !== "tcp") return;
     const { listeningSockets, stopListening } = HERE.serving;
     const old = listeningSockets(address.port);
-    await this.#alive(Promise.all(this.#threads.map((thread) => thread.call("renew", tls))));
+    await this.#alive(Promise.all(this.threads.map((thread) => thread.renew(tls))));
     stopListening(old);
   }
 

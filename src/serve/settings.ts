@@ -1,15 +1,5 @@
-import type { Accounts } from "../users/accounts.ts";
-import type { AuthManager } from "../auth/manager.ts";
-import type { SecretManager } from "../secret/manager.ts";
 import { isIPv4 } from "node:net";
 import { canonicalHost, isAddress, isOwnHost, machineAddresses, type Names } from "../http/host.ts";
-
-/** The managers that a server works with. */
-export interface Managers {
-  readonly secrets: SecretManager;
-  readonly auth: AuthManager;
-  readonly accounts: Accounts;
-}
 
 /** Where `serve` listens. */
 export type Address =

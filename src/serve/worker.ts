@@ -6,7 +6,8 @@ import { isRekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { type MaybeAsync, tryThen } from "../core/async.ts";
 import { makeApp, type Served } from "../http/app.ts";
-import { Meters } from "../http/meters.ts";
+import type { HostOperations } from "../http/host_operations.ts";
+import { type Measured, Meters } from "../http/meters.ts";
 import { makeRoutes, type Services } from "../http/routes.ts";
 import { unconfigured } from "../etcd/errors.ts";
 import { aheadOf, SharedFreshness } from "../cluster/freshness.ts";
@@ -15,15 +16,17 @@ import type { Environment, Freshness } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { Listener } from "./listener.ts";
 import { isLocal, ownNames, type Settings } from "./settings.ts";
-import type { MainMethods, WorkerMethods } from "./protocol.ts";
-import { type Port, Rpc } from "./rpc.ts";
+import { connect, type Port, type Remote } from "./rpc.ts";
 
 // What was seen is told in batches: a message for every request would cost as much as the request.
 const TELL_MS = 100;
 
-/** A thread that answers requests. It reads the database and asks the main thread for everything else. */
+/**
+ * A thread that answers requests. It reads the database and asks the main thread for everything else. Its public methods
+ * are what the main thread calls on it.
+ */
 export class RequestThread {
-  readonly #main: Rpc<MainMethods>;
+  readonly #host: Remote<HostOperations>;
   readonly #live: LiveSecrets;
   readonly #verifier: CachedVerifier;
   #freshness: Freshness = {
@@ -40,17 +43,9 @@ export class RequestThread {
 
   /** @param port leads to the main thread, which says when to start. */
   constructor(environment: Environment, port: Port) {
-    const methods: WorkerMethods = {
-      start: (settings) => this.#start(settings),
-      measured: () => this.#meters.measured(),
-      ping: () => {},
-      listenAgain: () => this.#listener?.listenAgain(),
-      renew: async (tls) => await this.#listener?.renew(tls),
-      stop: () => this.#stop(),
-    };
-    this.#main = new Rpc<MainMethods>(port, methods);
+    this.#host = connect<HostOperations>(port, this);
     const value = async (version: Version) =>
-      Secret.parse(await this.#main.call("value", version), version.kid);
+      Secret.parse(await this.#host.value(version), version.kid);
     this.#live = new LiveSecrets(
       environment,
       value,
@@ -59,10 +54,11 @@ export class RequestThread {
     this.#verifier = new CachedVerifier(this.#live);
   }
 
-  async #start(settings: Settings): Promise<void> {
+  /** Begins to listen. */
+  async start(settings: Settings): Promise<void> {
     const { freshness } = settings;
     if (freshness !== undefined) {
-      const ahead = await aheadOf(() => this.#main.call("clock"));
+      const ahead = await aheadOf(() => this.#host.clock());
       const { maxStalenessMs, buffer } = freshness;
       this.#freshness = new SharedFreshness(maxStalenessMs, buffer, ahead);
     }
@@ -72,15 +68,30 @@ export class RequestThread {
         this.#lines.push(accessLine(served, settings.debug));
       }
     });
-    this.#listener = new Listener(settings, app, {
-      listensAgain: () => this.#main.call("listensAgain"),
-      cannotListen: (why) => this.#main.call("cannotListen", why),
-    });
+    this.#listener = new Listener(settings, app, this.#host);
     this.#listener.start();
     this.#telling = setInterval(() => this.#tell(), TELL_MS);
   }
 
-  async #stop(): Promise<void> {
+  measured(): Measured {
+    return this.#meters.measured();
+  }
+
+  /** Answers once the thread is free: a sign of life. */
+  ping(): void {}
+
+  /** Listens once more, for what may no longer do so. */
+  listenAgain(): void {
+    this.#listener?.listenAgain();
+  }
+
+  /** Serves new connections with another certificate. */
+  async renew(tls: Settings["tls"]): Promise<void> {
+    await this.#listener?.renew(tls);
+  }
+
+  /** Answers what is in flight, tells what it has seen, and ends. */
+  async stop(): Promise<void> {
     try {
       await this.#listener?.stop();
     } finally {
@@ -92,26 +103,19 @@ export class RequestThread {
 
   async #tell(): Promise<void> {
     if (this.#verdicts.size + this.#lines.length === 0) return;
-    const seen = { verdicts: this.#verdicts, lines: this.#lines };
+    const [verdicts, lines] = [this.#verdicts, this.#lines];
     this.#verdicts = new Map();
     this.#lines = [];
-    await this.#main.call("seen", seen);
+    await this.#host.seen(verdicts, lines);
   }
 
   #services(settings: Settings): Services {
-    const main = this.#main;
     return {
       verify: (token, policy) => this.#verify(token, policy),
       ready: async () => {
         await this.#live.valueOf(this.#live.verifyingNow()[0]!);
       },
-      secretHost: {
-        login: (credentials) => main.call("login", credentials),
-        endSession: (verified) => main.call("endSession", verified),
-        rotate: (token, options) => main.call("rotate", { token, options }),
-        status: () => main.call("status"),
-        metrics: () => main.call("metrics"),
-      },
+      secretHost: this.#host,
       names: ownNames(settings),
       remote: !isLocal(settings.address),
       trustForwarded: settings.trustForwarded,
@@ -145,7 +149,7 @@ export class RequestThread {
 
   // Another machine signs with it: it was made the current one this moment.
   async #judgeAnew(token: string, policy?: VerifyPolicy): Promise<Verified> {
-    await this.#main.call("followNow");
+    await this.#host.followNow();
     return await this.#verifier.verify(token, policy);
   }
 

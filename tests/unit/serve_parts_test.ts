@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { LogSink } from "../../src/cli/log_sink.ts";
 import { isRekeyError, RekeyError } from "../../src/core/errors.ts";
 import { Semaphore } from "../../src/serve/secret_host.ts";
-import { type Port, Rpc } from "../../src/serve/rpc.ts";
+import { connect, type Port } from "../../src/serve/rpc.ts";
 import { isLocal } from "../../src/serve/settings.ts";
 import { systemd } from "../../src/serve/sockets.ts";
 
@@ -33,22 +33,23 @@ Deno.test("a semaphore goes on after a task that failed", async () => {
 Deno.test("a call between threads answers; a refusal stays one, a bug stays a bug", async () => {
   const { port1, port2 } = new MessageChannel();
   const refusal = new RekeyError("throttled", "Cannot", { hint: "Wait", retryAfter: 7 });
-  new Rpc(port1 as Port, {
-    add: ([a, b]: [number, number]) => a + b,
+  const methods = {
+    add: (a: number, b: number) => a + b,
     refuse: () => Promise.reject(refusal),
     fail: () => {
       throw new TypeError("broken");
     },
-  });
-  const rpc = new Rpc<Record<string, (argument: unknown) => unknown>>(port2 as Port, {});
-  assert.equal(await rpc.call("add", [1, 2]), 3);
-  await assert.rejects(rpc.call("refuse"), (error) => {
+  };
+  connect(port1 as Port, methods);
+  const remote = connect<typeof methods>(port2 as Port, {});
+  assert.equal(await remote.add(1, 2), 3);
+  await assert.rejects(remote.refuse(), (error) => {
     assert.ok(isRekeyError(error, "throttled"));
     assert.deepEqual([error.message, error.hint, error.retryAfter], ["Cannot", "Wait", 7]);
     return true;
   });
   await assert.rejects(
-    rpc.call("fail"),
+    remote.fail(),
     (error) => !isRekeyError(error) && /broken/.test(`${error}`),
   );
   port1.close();

@@ -2,6 +2,7 @@ import { printable } from "../describe.ts";
 import { HERE } from "../../system/here.ts";
 import { Buffer } from "node:buffer";
 import { createHmac, randomUUID } from "node:crypto";
+import { delay } from "../../core/async.ts";
 import { RekeyError } from "../../core/errors.ts";
 import { readInput, readInputText } from "../../files/input_files.ts";
 import {
@@ -146,7 +147,7 @@ export class Webhook {
     const all = { ...headers, ...this.#signature(body) };
     let outcome: Outcome = "taken";
     for (let tries = 0; tries < TRIES; tries++) {
-      if (tries > 0) await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
+      if (tries > 0) await delay(BETWEEN_MS);
       outcome = await this.#try(body, all);
       if (outcome === "taken") return;
       if (outcome.final) break;
