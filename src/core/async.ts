@@ -1,3 +1,5 @@
+import { isRekeyError, RekeyError } from "./errors.ts";
+
 /**
  * A value that is there, or a promise of one. Most requests have nothing to wait for, and each promise on a request's
  * way costs them a part of what they take.
@@ -68,5 +70,51 @@ export async function within<T>(milliseconds: number, work: Promise<T>): Promise
     return await Promise.race([work, deadline]);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** A counting semaphore with a bounded queue: a few tasks run at a time, some wait, and the rest are refused. */
+export class Semaphore {
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(private readonly atOnce: number, private readonly mostWaiting: number) {}
+
+  /** @throws {RekeyError} `busy` when too many wait already. */
+  async run<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.atOnce) await this.#turn();
+    else this.#running++;
+    try {
+      return await task();
+    } finally {
+      const next = this.#waiting.shift();
+      // The place is handed on, so that no one slips in between.
+      if (next === undefined) this.#running--;
+      else next();
+    }
+  }
+
+  #turn(): Promise<void> {
+    if (this.#waiting.length >= this.mostWaiting) {
+      throw new RekeyError("busy", "Cannot do this now: too many others are waiting", {
+        hint: "Try again in a moment",
+        retryAfter: 1,
+      });
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+}
+
+const RETRY_EVERY_MS = 50;
+
+/** Tries again while another process is writing, for so many milliseconds: unlike SQLite, it holds up no one meanwhile. */
+export async function retryWhileBusy<T>(milliseconds: number, task: () => Promise<T>): Promise<T> {
+  for (const end = performance.now() + milliseconds;;) {
+    try {
+      return await task();
+    } catch (error) {
+      if (!isRekeyError(error, "busy") || performance.now() > end) throw error;
+    }
+    await delay(RETRY_EVERY_MS);
   }
 }

@@ -1,17 +1,10 @@
-import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
-import { type AuditRow, EVENTS } from "../audit/events.ts";
-import { figures, retrievalCounts } from "../audit/figures.ts";
-import { listAudit } from "../audit/reader.ts";
+import { asRefusal, isRekeyError } from "../core/errors.ts";
 import { rfc3339 } from "../core/clock.ts";
 import type { HostOperations } from "../http/host_operations.ts";
-import { ageOf, isDue } from "../secret/age.ts";
-import type { SecretManager } from "../secret/manager.ts";
-import type { Changed } from "../secret/rotation.ts";
-import { describeHolders, staleHolders } from "../secret/holders.ts";
-import type { Managers, ServerContext } from "./context.ts";
+import type { ServerContext } from "./context.ts";
 import type { Settings } from "./settings.ts";
 import { verifyToken } from "../jwt/verifier.ts";
-import { delay, SingleFlight } from "../core/async.ts";
+import { retryWhileBusy, Semaphore, SingleFlight } from "../core/async.ts";
 import { prometheus } from "../http/meters.ts";
 import { isNotFollowed, notTakenOver } from "../secret/shared_rotation.ts";
 import { warningsOf, warningsOfRisk } from "../secret/warnings.ts";
@@ -20,126 +13,10 @@ import { LOCK_TIMEOUT_MS } from "../core/text.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { KeyringRetryPolicy } from "./keyring_retry.ts";
 import type { Certificate } from "./certificate.ts";
-import { expose } from "./measurements.ts";
+import { expose, rotationAnswer, statusOf } from "./answers.ts";
 import type { Remote } from "./rpc.ts";
 import type { RequestThread } from "./worker.ts";
 import { Backoff } from "../core/backoff.ts";
-
-/** A counting semaphore with a bounded queue: a few tasks run at a time, some wait, and the rest are refused. */
-export class Semaphore {
-  #running = 0;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(private readonly atOnce: number, private readonly mostWaiting: number) {}
-
-  /** @throws {RekeyError} `busy` when too many wait already. */
-  async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.atOnce) await this.#turn();
-    else this.#running++;
-    try {
-      return await task();
-    } finally {
-      const next = this.#waiting.shift();
-      // The place is handed on, so that no one slips in between.
-      if (next === undefined) this.#running--;
-      else next();
-    }
-  }
-
-  #turn(): Promise<void> {
-    if (this.#waiting.length >= this.mostWaiting) {
-      throw new RekeyError("busy", "Cannot do this now: too many others are waiting", {
-        hint: "Try again in a moment",
-        retryAfter: 1,
-      });
-    }
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-}
-
-const AUDIT_ROWS = 20;
-const ROTATIONS = 50;
-
-/** What the status page shows of the secret. */
-async function statusOf(
-  { secrets, auth }: Managers,
-  { maxAgeSeconds, version: rekey }: Settings,
-): Promise<Omit<Awaited<ReturnType<HostOperations["status"]>>, "certificate_expires_at">> {
-  const { installation, version } = await secrets.open();
-  const [, ...grace] = await secrets.verifying();
-  const { database, versions, algorithm, keyForm } = installation;
-  const { verifications, success_rate, fallback_rate } = figures(database);
-  const { keyring, database: fromDatabase } = retrievalCounts(database);
-  const now = installation.now();
-  const age = ageOf(installation, version);
-  const dueAt = age.isFromFuture ? now : version.created_at + maxAgeSeconds * 1000;
-  return {
-    app: secrets.environment.app.name,
-    version: version.version,
-    kid: version.kid,
-    location: version.location,
-    created_at: rfc3339(version.created_at),
-    age_seconds: age.seconds,
-    created_in_future: age.isFromFuture,
-    rotation_due: isDue(age, maxAgeSeconds),
-    due_at: rfc3339(dueAt),
-    alg: algorithm,
-    key_form: keyForm,
-    grace: grace.map((row) => ({
-      version: row.version,
-      kid: row.kid,
-      until: rfc3339(row.grace_until ?? 0),
-    })),
-    stale_processes: describeHolders(staleHolders(installation)),
-    sessions_active: await auth.activeSessions(),
-    success_rate,
-    verifications,
-    fallback_rate,
-    retrievals: { keyring, database: fromDatabase },
-    rotations: versions.rotatedIn(ROTATIONS).map((row) => ({
-      time: rfc3339(row.activated_at ?? 0),
-      version: row.version,
-      reason: row.reason,
-    })).reverse(),
-    audit: listAudit(database, AUDIT_ROWS).map(forEverybody).reverse(),
-    rekey,
-    time: rfc3339(now),
-  };
-}
-
-/** What a rotation over HTTP answers: the fields of `rotate --json` (design §7). */
-function rotationAnswer(
-  secrets: SecretManager,
-  { rotated, version, previous, graceUntil }: Changed,
-): Awaited<ReturnType<HostOperations["rotate"]>> {
-  return {
-    app: secrets.environment.app.name,
-    version: version.version,
-    kid: version.kid,
-    location: version.location,
-    created_at: rfc3339(version.created_at),
-    key_form: version.key_form,
-    previous_version: previous?.version ?? null,
-    previous_kid: previous?.kid ?? null,
-    grace_until: graceUntil === null ? null : rfc3339(graceUntil),
-    reason: version.reason,
-    rotated,
-  };
-}
-
-// The page has no login: whoever reaches it need not know who the users are.
-function forEverybody({ hash: _, ...row }: AuditRow) {
-  return ABOUT_USERS.includes(row.event) ? { ...row, reason: null } : row;
-}
-
-const ABOUT_USERS: readonly string[] = [
-  EVENTS.userAdded,
-  EVENTS.userRemoved,
-  EVENTS.passwordChanged,
-  EVENTS.sessionsRevoked,
-];
-
-const BETWEEN_MS = 50;
 
 // A page that is open on several screens must not count the sessions each time.
 const STATUS_KEPT_MS = 1_000;
@@ -202,7 +79,7 @@ export class SecretHost implements HostOperations {
     );
 
   endSession: HostOperations["endSession"] = (verified) =>
-    retryWhileBusy(async () => {
+    retryWhileBusy(LOCK_TIMEOUT_MS, async () => {
       this.context.managers.secrets.refresh();
       await this.context.managers.accounts.logOut(verified);
     });
@@ -211,7 +88,7 @@ export class SecretHost implements HostOperations {
     this.#rotations.run(async () => {
       const { secrets, auth } = this.context.managers;
       const permit = async () => await verifyToken(secrets, token);
-      const changed = await retryWhileBusy(() => {
+      const changed = await retryWhileBusy(LOCK_TIMEOUT_MS, () => {
         this.#askKeyringAgain();
         return auth.rotate({ ...options, permit, lockTimeoutMs: 0 });
       });
@@ -307,17 +184,5 @@ export class SecretHost implements HostOperations {
     if (this.#backoff.isOn || secrets.environment.keyring.isStuck) return false;
     secrets.environment.keyring.retry();
     return true;
-  }
-}
-
-/** Tries again for a while when another process is writing: no one waits in the meantime. */
-async function retryWhileBusy<T>(task: () => Promise<T>): Promise<T> {
-  for (const end = performance.now() + LOCK_TIMEOUT_MS;;) {
-    try {
-      return await task();
-    } catch (error) {
-      if (!isRekeyError(error, "busy") || performance.now() > end) throw error;
-    }
-    await delay(BETWEEN_MS);
   }
 }
