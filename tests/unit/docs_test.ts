@@ -38,6 +38,39 @@ Deno.test("README is read in ten minutes, and names every command once", () => {
   assert.deepEqual(named.toSorted(), visible.toSorted());
 });
 
+Deno.test("docs/commands.md has every command, and every flag that its help shows", () => {
+  const blocks = [...read("docs/commands.md").matchAll(/^```\n([^]*?)^```$/gm)].map(([, text]) =>
+    text
+  );
+  // A form goes on in lines that are indented by eight.
+  const forms = blocks.join("\n").replace(/\n {8}/g, " ").split("\n")
+    .filter((line) => line.startsWith("rekey "));
+  const program = makeProgram("0", () => Promise.resolve());
+  const missing: string[] = [];
+  let flags = 0;
+  for (const command of program.createHelp().visibleCommands(program)) {
+    for (const one of command.commands.length === 0 ? [command] : command.commands) {
+      const mine = forms.filter((form) => {
+        const [, name, below] = form.split(" ");
+        return name === command.name() &&
+          (one === command || below!.replace(/[[\]]/g, "").split("|").includes(one.name()));
+      });
+      const words = one === command ? one.name() : `${command.name()} ${one.name()}`;
+      if (mine.length === 0) missing.push(words);
+      if (mine.some((form) => form.endsWith(" …"))) continue;
+      for (const { long, hidden } of one.options) {
+        if (hidden) continue;
+        flags++;
+        if (!mine.some((form) => form.match(/--[\w-]+/g)?.includes(long!))) {
+          missing.push(`${words} ${long}`);
+        }
+      }
+    }
+  }
+  assert.deepEqual(missing, []);
+  assert.ok(flags > 60, `only ${flags} flags were seen`);
+});
+
 /** Every page of the tree, but not of what is built or fetched. */
 function* pagesBelow(folder: string): Generator<string> {
   for (const { name, isDirectory } of Deno.readDirSync(folder)) {
