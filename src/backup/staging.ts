@@ -7,12 +7,12 @@ import { type Environment, Installation } from "../store/installation.ts";
 import { makePrivateFolder, removeFolder } from "../files/private_files.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import { mayReplace } from "../secret/keyring_note.ts";
+import { backendOf } from "../cluster/backend.ts";
 import { recover } from "../secret/recovery.ts";
-import { isShared } from "../secret/sharing.ts";
 import { relocate } from "../secret/relocation.ts";
 import { retrieve } from "../secret/retrieval.ts";
 import { warningsOfRisk } from "../secret/warnings.ts";
-import { changeSecret } from "../secret/rotation.ts";
+import { changeSecret } from "../secret/rotate.ts";
 import { locationForNew } from "../store/location.ts";
 import { currentSlot, numberedSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
@@ -89,9 +89,9 @@ async function settleVersion(
 ): Promise<Version> {
   await removeStrangers(installation, strangers).catch(noKeyring);
   // What this command was told is told for good.
-  await installation.remember(isShared(installation)).catch(asRefusal);
+  await backendOf(installation).remember(installation).catch(asRefusal);
   noteAnew(installation);
-  await recover(installation);
+  await recover(installation, "held");
   const restored = installation.versions.current();
   if (restored === undefined) throw new Error("The restored version is not there");
   if (secretFrom === "new") return await replaceLost(installation, restored);

@@ -1,7 +1,7 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { catchUp } from "../cluster/catch_up.ts";
-import { knownFleet } from "../cluster/snapshot.ts";
-import { isShared } from "../secret/sharing.ts";
+import { knownFleet } from "../store/known_cluster.ts";
+import { staysShared } from "../cluster/backend.ts";
 import { SAVED } from "../store/keyring/keyring_store.ts";
 import { needsCopy, noteUnsaved } from "../secret/unsaved.ts";
 import { sealedSlot } from "../core/secret_store.ts";
@@ -46,7 +46,7 @@ export async function makeUsable(
   const { versions, keyring } = staged;
   const { clone, store = staged.store } = options;
   const current = sensible(staged);
-  if (isShared(staged) && !clone && ["auto", "etcd"].includes(store)) {
+  if (!clone && staysShared(staged, options.store)) {
     return await rejoin(staged, live, options);
   }
   // Before the keys are exchanged: sealed values open with the backup's own KEK.

@@ -1,5 +1,6 @@
 import { rfc3339 } from "../core/clock.ts";
 import { asRefusal, isRekeyError, type RekeyError } from "../core/errors.ts";
+import { announce, withdraw } from "../secret/announcement.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { Context } from "./context.ts";
@@ -40,7 +41,7 @@ async function announceAndWait(
 ): Promise<void> {
   const { secrets, output } = context;
   using interruption = new Interruption();
-  await secrets.announce(at, reason);
+  await announce((await secrets.open()).installation, at, reason);
   await interruption.unless(notices.announced(version, at));
   output.remark(`The rotation is announced for ${rfc3339(at)}; Ctrl-C takes that back`);
   await interruption.unless(warnUnlessReady(version, notices, context).then(() => {}));
@@ -66,7 +67,7 @@ export async function warnUnlessReady(
 // A rotation takes the announcement away itself, and another command may have made one of its own.
 async function isLeft(at: number, reason: string | undefined, secrets: SecretManager) {
   try {
-    return await secrets.withdraw(at, reason);
+    return await withdraw((await secrets.open()).installation, at, reason);
   } catch (error) {
     // The secret is gone, or cannot be had: there is nobody to rotate it.
     if (isRekeyError(error)) return true;

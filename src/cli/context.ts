@@ -8,6 +8,7 @@ import { HERE } from "../system/here.ts";
 import { faultOfPath, pathOf } from "../system/written_path.ts";
 import { Accounts } from "../users/accounts.ts";
 import { AuthManager } from "../auth/manager.ts";
+import { backendAt } from "../cluster/backend.ts";
 import { SecretManager } from "../secret/manager.ts";
 import {
   type Environment,
@@ -59,7 +60,7 @@ export function makeContext(
   confirm: Confirm,
   version: string,
 ): Context {
-  const secrets = new SecretManager(environmentFrom(options));
+  const secrets = new SecretManager(environmentFrom(options), backendAt);
   return {
     secrets,
     auth: new AuthManager(secrets),

@@ -1,10 +1,10 @@
 import { rfc3339 } from "../core/clock.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
-import { type Member, nameOf, namesOf } from "../cluster/members.ts";
+import { fleetHealth, lagging, nameOf, namesOf } from "../cluster/members.ts";
+import type { Member } from "../secret/backend.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { MemberStatus } from "../etcd/client.ts";
-import { fleetHealth, lagging } from "../cluster/position.ts";
-import { isShared } from "../secret/sharing.ts";
+import { backendOf } from "../cluster/backend.ts";
 import type { Installation } from "../store/installation.ts";
 
 /** A server of the fleet, for `--json`. */
@@ -32,7 +32,12 @@ export async function confirmed(
 ): Promise<Confirmation> {
   if (waitSeconds === undefined) return undefined;
   // What was done stands: it is shown before anything else.
-  return await secrets.fleet.untilFollowed(waitSeconds * 1000).catch(asRefusal);
+  try {
+    const { installation, backend } = await secrets.open();
+    return await backend.untilFollowed(installation, waitSeconds * 1000);
+  } catch (error) {
+    return asRefusal(error);
+  }
 }
 
 /** For `--json`. */
@@ -75,7 +80,7 @@ export interface FleetFacts {
 /** Nothing, when this machine's secret is its own. @throws {RekeyError} an `etcd_…` code. */
 export async function fleetFacts(installation: Installation): Promise<{ fleet?: FleetFacts }> {
   const { versions } = installation;
-  if (!isShared(installation)) return {};
+  if (!backendOf(installation).isShared) return {};
   const health = await fleetHealth(installation);
   const { change, servers, etcd } = health;
   const pending = versions.pending();

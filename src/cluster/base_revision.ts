@@ -5,7 +5,8 @@ import type { Version } from "../store/sqlite/versions.ts";
 import { findShared, takeOver } from "./catch_up.ts";
 import { sealedHere } from "./replica.ts";
 import { shareEnded } from "./revocations.ts";
-import type { KnownFleet, Snapshot } from "./snapshot.ts";
+import type { KnownFleet } from "../store/known_cluster.ts";
+import type { Snapshot } from "./snapshot.ts";
 import { type FleetState, MOST_RETIRED, type SharedVersion } from "./state.ts";
 
 /** What a change of the shared state begins with. */

@@ -13,15 +13,8 @@ import {
 } from "./position.ts";
 import { follow } from "./replica.ts";
 import { takeOverEnded } from "./revocations.ts";
-import {
-  digestOf,
-  keysOf,
-  type KnownFleet,
-  knownFleet,
-  mustGoOn,
-  readSnapshot,
-  type Snapshot,
-} from "./snapshot.ts";
+import { type KnownFleet, knownFleet } from "../store/known_cluster.ts";
+import { digestOf, keysOf, mustGoOn, readSnapshot, type Snapshot } from "./snapshot.ts";
 
 /**
  * Takes over what other machines have done. Everything that was committed before the call is known after it.

@@ -3,10 +3,10 @@ import { asRefusal, type ErrorCode, isRekeyError } from "../core/errors.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import type { Installation } from "../store/installation.ts";
 import { catchUp } from "./catch_up.ts";
-import { StateWatch } from "./watch.ts";
 import type { SharedFreshness } from "./freshness.ts";
 import { memberNow, register } from "./members.ts";
-import { keysOf, knownFleet } from "./snapshot.ts";
+import { knownFleet } from "../store/known_cluster.ts";
+import { keysOf } from "./snapshot.ts";
 
 /** What a {@linkcode FleetFollower} needs of the server around it. */
 export interface FollowerOptions {
@@ -204,5 +204,51 @@ export class FleetFollower {
     this.options.freshness.trouble(code);
     if (code !== this.#trouble) this.options.onTrouble(code);
     this.#trouble = code;
+  }
+}
+
+// A watch reports a change within milliseconds; a busy machine takes longer.
+const LATE_MS = 1_000;
+
+/** One watch on etcd, and whether it still reports changes. */
+class StateWatch {
+  readonly #closing = new AbortController();
+  #reported = false;
+  #missingSince: number | undefined;
+  readonly #since = performance.now();
+
+  /** @param onChange is called for each change that it reports. */
+  constructor(private readonly onChange: () => void) {}
+
+  get signal(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  notify(): void {
+    this.#reported = true;
+    this.#missingSince = undefined;
+    this.onChange();
+  }
+
+  /** Whether it has lasted a while: one that ends at once would do so again. */
+  get isTried(): boolean {
+    return performance.now() - this.#since >= LATE_MS;
+  }
+
+  close(): void {
+    this.#closing.abort();
+  }
+
+  /**
+   * Asked after each read of etcd: whether the watch has missed a change for too long. A read may be faster than the
+   * watch, whose event is then on its way.
+   *
+   * @param overtaken whether the read found a change.
+   */
+  isStalled(overtaken: boolean): boolean {
+    const now = performance.now();
+    if (overtaken && !this.#reported) this.#missingSince ??= now;
+    this.#reported = false;
+    return this.#missingSince !== undefined && now - this.#missingSince >= LATE_MS;
   }
 }

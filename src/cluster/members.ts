@@ -1,29 +1,12 @@
+import type { MemberStatus } from "../etcd/client.ts";
 import { asRefusal, isRekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { put } from "../etcd/wire.ts";
+import type { Member } from "../secret/backend.ts";
 import type { Installation } from "../store/installation.ts";
 import { sealedSlot } from "../core/secret_store.ts";
-import { keysOf, knownFleet } from "./snapshot.ts";
-
-/** A running server of the fleet, as it shows itself in etcd. Nothing of it is secret, and nobody's word is taken for it. */
-export interface Member {
-  /** Random, of one run of a server. */
-  readonly id: string;
-  /** `user@host`. */
-  readonly actor: string;
-  /** The change of the shared state that it goes by. */
-  readonly change: number;
-  /** The version that it verifies with. */
-  readonly version: number;
-  /** kid of the version that is to follow, once its value is here and can be opened. */
-  readonly prepared: string | null;
-  /** Milliseconds since the epoch. */
-  readonly since: number;
-  /** How long it goes on without hearing from etcd, in milliseconds. */
-  readonly max_staleness: number;
-  /** Of the program. */
-  readonly rekey: string;
-}
+import { knownFleet } from "../store/known_cluster.ts";
+import { keysOf } from "./snapshot.ts";
 
 /** What a server shows of itself as its machine is now. */
 export async function memberNow(
@@ -129,4 +112,26 @@ export function namesOf(members: readonly Member[]): string {
   const names = members.slice(0, MOST_NAMED).map(nameOf);
   const more = members.length - names.length;
   return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+/** How the machines that share a secret are. */
+export interface FleetHealth {
+  /** The change of the shared state that this machine goes by. */
+  readonly change: number;
+  /** The servers that run. */
+  readonly servers: readonly Member[];
+  /** The members of etcd that are named here. */
+  readonly etcd: readonly MemberStatus[];
+}
+
+/** Asks etcd who runs, and each of its members how it is. @throws {RekeyError} an `etcd_…` code. */
+export async function fleetHealth(installation: Installation): Promise<FleetHealth> {
+  const { client } = installation.shared();
+  const [servers, etcd] = await Promise.all([listMembers(installation), client.status()]);
+  return { change: knownFleet(installation.meta)?.change ?? 0, servers, etcd };
+}
+
+/** Servers that go by an older state. */
+export function lagging({ change, servers }: FleetHealth): Member[] {
+  return servers.filter((server) => server.change < change);
 }

@@ -3,7 +3,8 @@ import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { writePolicy } from "../store/token_policy.ts";
 import { sealedSlot } from "../core/secret_store.ts";
-import { fleetBehind, knownFleet, rememberFleet, type Snapshot } from "./snapshot.ts";
+import { knownFleet, rememberFleet } from "../store/known_cluster.ts";
+import { fleetBehind, type Snapshot } from "./snapshot.ts";
 import { type FleetState, rowOf, type SharedVersion, withoutExpired } from "./state.ts";
 
 const ORDER = { retired: 0, previous: 1, current: 2, pending: 3 };

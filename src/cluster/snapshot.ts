@@ -3,19 +3,10 @@ import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import { type KeyValue, read } from "../etcd/wire.ts";
 import type { EtcdStore } from "../store/sealed/etcd_store.ts";
 import type { Installation } from "../store/installation.ts";
-import type { Meta } from "../store/sqlite/meta.ts";
+import type { KnownFleet } from "../store/known_cluster.ts";
 import { currentSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { type FleetState, MOST_RETIRED, openState } from "./state.ts";
-
-/** What a machine has taken over last. */
-export interface KnownFleet {
-  /** Of the fleet. */
-  readonly id: string;
-  readonly change: number;
-  /** SHA-256 of the sealed state. */
-  readonly digest: string;
-}
 
 /** What etcd holds at one moment. */
 export interface Snapshot {
@@ -27,36 +18,6 @@ export interface Snapshot {
   readonly values: ReadonlyMap<string, string>;
   /** The kids under which anything is. */
   readonly kids: readonly string[];
-}
-
-/**
- * What this machine has taken over last; `undefined` when it belongs to no fleet.
- *
- * @throws {RekeyError} `database_damaged` when that cannot be read.
- */
-export function knownFleet(meta: Meta): KnownFleet | undefined {
-  const text = meta.get("fleet");
-  if (text === undefined) return undefined;
-  try {
-    const known = JSON.parse(text) as KnownFleet;
-    if (typeof known.id === "string" && Number.isSafeInteger(known.change)) return known;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-  }
-  throw new RekeyError("database_damaged", "Cannot use the database: its fleet row is damaged", {
-    hint: "`rekey destroy` and `rekey init --store etcd` take it over from etcd again",
-  });
-}
-
-/** Inside a transaction: remembers what was taken over. */
-export function rememberFleet(
-  meta: Meta,
-  { state, digest }: Pick<Snapshot, "state" | "digest">,
-): void {
-  meta.set(
-    "fleet",
-    JSON.stringify({ id: state.id, change: state.change, digest } satisfies KnownFleet),
-  );
 }
 
 /** Where an app's keys are. Those that machines watch are the only ones that begin with `state`. */

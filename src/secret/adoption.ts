@@ -6,7 +6,7 @@ import { currentSlot, type Location } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { readNote } from "./keyring_note.ts";
 import { scrub } from "../store/scrub.ts";
-import { tryReconcile } from "./recovery.ts";
+import { tryReconcile } from "./reconcile.ts";
 
 /** A secret that an older installation left, and where. */
 export interface LegacySecret {

@@ -1,36 +1,25 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { KeyForm } from "../core/secret.ts";
 import { knowsKid } from "../store/known_apps.ts";
-import {
-  type Algorithm,
-  type Environment,
-  Installation,
-  type StoreChoice,
-} from "../store/installation.ts";
+import { type Environment, Installation, type StoreChoice } from "../store/installation.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import { locationForNew } from "../store/location.ts";
 import { exclusively } from "../store/lock.ts";
+import type { Backend, HmacUsage } from "./backend.ts";
 import { adopt, inKeyring, type LegacySecret, plainRow } from "./adoption.ts";
 import { unlessDestroyed } from "./destruction.ts";
 import type { Import } from "./imported.ts";
 import { readNote } from "./keyring_note.ts";
 import { recover } from "./recovery.ts";
-import { changeSecret } from "./rotation.ts";
-import { makeShared } from "./shared_first.ts";
-import { mustBeShareable } from "./sharing.ts";
+import { changeSecret } from "./rotate.ts";
 
-/** What the operator says of a first secret. */
-export interface CreateOptions {
+/** What the operator says of a first secret; its key usage is HS512 and `text` by default. */
+export interface CreateOptions extends HmacUsage {
   /** Default `auto`. */
   readonly store?: StoreChoice | undefined;
-  /** Default HS512. */
-  readonly alg?: Algorithm | undefined;
-  /** Default `text`. */
-  readonly keyForm?: KeyForm | undefined;
 }
 
 /** Makes a first version in an installation that has its keys and holds the lock; `false`: it was there. */
-type Make = (installation: Installation) => Promise<unknown>;
+export type Make = (installation: Installation) => Promise<unknown>;
 
 /**
  * The installation with its versions; a secret that an older application left is adopted.
@@ -67,28 +56,26 @@ export async function openOrAdopt(
  */
 export async function create(
   environment: Environment,
+  backend: Backend,
   options: CreateOptions,
   given?: Import,
 ): Promise<{ opened: Installation; made: boolean }> {
-  const { opened, made } = await firstVersion(environment, options, async () => {
-    if (options.store === "etcd") {
-      await mustBeShareable(environment);
-      return (prepared) => makeShared(prepared, options, given);
-    }
-    const location = await locationForNew(environment.keyring, options.store ?? "auto");
-    return (prepared) =>
-      changeSecret(prepared, {
-        old: undefined,
-        location,
-        reason: given?.reason ?? null,
-        graceMs: 0,
-        imported: given?.secret,
-        alg: options.alg,
-        keyForm: options.keyForm,
-      });
-  });
+  const plan = () => backend.planFirst(environment, options, given);
+  const { opened, made } = await firstVersion(environment, options, plan);
   if (opened === undefined) throw new Error("A secret was to be made and was not");
   return { opened, made };
+}
+
+/** A first version that is this machine's own. */
+export async function planLocal(
+  { keyring }: Environment,
+  { store = "auto", alg, keyForm }: CreateOptions,
+  given?: Import,
+): Promise<Make> {
+  const location = await locationForNew(keyring, store);
+  const { reason = null, secret: imported } = given ?? {};
+  const change = { old: undefined, location, reason, graceMs: 0, imported, alg, keyForm };
+  return (prepared) => changeSecret(prepared, change);
 }
 
 /**
@@ -113,7 +100,7 @@ function firstVersion(
       opened ??= Installation.open(environment, { locked: true });
       const { store = "auto", alg = "HS512", keyForm = "text" } = options;
       await opened.prepare({ store, alg, keyForm });
-      await recover(opened);
+      await recover(opened, "held");
       return { opened, made: await make(opened) !== false };
     } catch (error) {
       opened?.close();

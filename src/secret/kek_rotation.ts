@@ -1,14 +1,11 @@
 import { EVENTS } from "../audit/events.ts";
-import { RekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
-import { type Kek, newKek } from "../store/sealed/kek.ts";
+import { generatedKeyFile, type Kek, newKek } from "../store/sealed/kek.ts";
+import { removeFile } from "../files/private_files.ts";
 import { sealedSlot, type Slot } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { isShared } from "./sharing.ts";
-import { resealShared } from "./shared_kek.ts";
 import { scrub } from "../store/scrub.ts";
-import { removeStaleKek } from "./recovery.ts";
 
 /**
  * Seals everything that the database keeps sealed under another KEK, in one transaction: before it the old
@@ -25,11 +22,6 @@ export async function rotateKek(
   const { environment, database, versions, sealed, meta } = installation;
   const { app, folders } = environment;
   const sources = { file: keyFile, run: environment.kek.run };
-  if (isShared(installation)) {
-    if (keyFile === undefined) throw ownKey();
-    const { kek } = await newKek(sources, folders.config, app.name);
-    await resealShared(installation, kek);
-  }
   const old = meta.get("kek");
   const oldFile = installation.generatedKeyFile();
   const audit = await installation.audit();
@@ -57,12 +49,6 @@ export async function rotateKek(
   return kek;
 }
 
-function ownKey(): RekeyError {
-  return new RekeyError("usage", "Cannot make a KEK here: machines share the secret", {
-    hint: "Make a key file, bring it to every machine, and name it by --to-kek-file",
-  });
-}
-
 async function sealedValues({ sealed }: Installation, rows: (Version | undefined)[]) {
   const found: { slot: Slot; value: Secret }[] = [];
   for (const row of rows) {
@@ -72,4 +58,14 @@ async function sealedValues({ sealed }: Installation, rows: (Version | undefined
     if (value !== null) found.push({ slot, value });
   }
   return found;
+}
+
+/** Deletes the key file that a KEK rotation has replaced, if one is left. */
+export function removeStaleKek(installation: Installation): void {
+  const { environment, database, meta } = installation;
+  if (meta.get("stale_kek") === undefined) return;
+  const { app, folders } = environment;
+  const path = generatedKeyFile(folders.config, app.name, installation.kekRecord("stale_kek"));
+  if (path !== undefined) removeFile(path);
+  database.transaction(() => meta.remove("stale_kek"));
 }

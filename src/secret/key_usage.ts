@@ -1,8 +1,7 @@
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import type { CreateOptions } from "./first_version.ts";
-import { isShared } from "./sharing.ts";
+import type { Backend, HmacUsage } from "./backend.ts";
 
 /**
  * Lets the operator say how an adopted secret is used, which its older application cannot tell; a secret of our own
@@ -12,33 +11,43 @@ import { isShared } from "./sharing.ts";
  */
 export function settleUsage(
   installation: Installation,
+  backend: Backend,
   version: Version,
-  { alg, keyForm }: CreateOptions,
+  { alg = version.alg, keyForm = version.key_form }: HmacUsage,
 ): void {
-  const { origin, alg: oldAlg, key_form: oldForm } = version;
-  if ((alg ?? oldAlg) === oldAlg && (keyForm ?? oldForm) === oldForm) return;
-  if (isShared(installation)) {
-    throw new RekeyError(
-      "failed",
-      `Cannot change the secret's use: machines share it as ${oldAlg}, key form ${oldForm}`,
-      { hint: "`rekey store move database` makes it this machine's own first" },
+  if (alg === version.alg && keyForm === version.key_form) return;
+  backend.setUsage(installation, version, { alg, keyForm });
+}
+
+/** Changes how a secret of this machine's own is used, if it was adopted. */
+export function setUsage(
+  { database, versions, meta }: Installation,
+  version: Version,
+  { alg, keyForm }: Required<HmacUsage>,
+): void {
+  if (version.origin !== "adopted") {
+    throw usageIsFixed(
+      `it is ${version.alg}, key form ${version.key_form}`,
+      "Its tokens depend on it; `rekey rotate --alg --key-form` gives the next one another use",
     );
   }
-  if (origin !== "adopted") {
-    throw new RekeyError(
-      "failed",
-      `Cannot change the secret's use: it is ${oldAlg}, key form ${oldForm}`,
-      {
-        hint:
-          "Its tokens depend on it; `rekey rotate --alg --key-form` gives the next one another use",
-      },
-    );
-  }
-  installation.database.transaction(() => {
-    installation.versions.settle(version, alg ?? oldAlg, keyForm ?? oldForm);
-    installation.meta.set("alg", alg ?? oldAlg);
-    installation.meta.set("key_form", keyForm ?? oldForm);
+  database.transaction(() => {
+    versions.settle(version, alg!, keyForm!);
+    meta.set("alg", alg!);
+    meta.set("key_form", keyForm!);
   });
+}
+
+/** The refusal to change how a secret is used that machines share. */
+export function usageIsShared({ alg, key_form }: Version): RekeyError {
+  return usageIsFixed(
+    `machines share it as ${alg}, key form ${key_form}`,
+    "`rekey store move database` makes it this machine's own first",
+  );
+}
+
+function usageIsFixed(why: string, hint: string): RekeyError {
+  return new RekeyError("failed", `Cannot change the secret's use: ${why}`, { hint });
 }
 
 /**
@@ -51,7 +60,7 @@ export function settleImport(
   installation: Installation,
   current: Version,
   kid: string,
-  { alg, keyForm }: CreateOptions,
+  { alg, keyForm }: HmacUsage,
 ): Version {
   const { versions } = installation;
   const version = versions.byKid(kid);
@@ -60,7 +69,7 @@ export function settleImport(
       "already_initialised",
       `Cannot import a secret: there is one already, version ${current.version} (kid ${current.kid})`,
       {
-        hint: isShared(installation)
+        hint: current.location === "etcd"
           ? "Machines share it: import into another app with --app"
           : "It was used, and its tokens would end: import into another app with --app, " +
             "or `rekey destroy` this one first",

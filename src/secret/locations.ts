@@ -13,7 +13,7 @@ export async function placesOf(installation: Installation, version: Version) {
   const mirrored = version.location === "keyring" && sealed.sealedValue(slot) !== undefined &&
     !isPassingCopy(installation, version);
   const unavailable = await keyring.reach(slot).then(() => undefined, asRefusal);
-  return { version, store, mirrored, keyring: unavailable, database: database.path };
+  return { store, mirrored, keyring: unavailable, database: database.path };
 }
 
 /** The head of the audit log that the keyring keeps, or why the keyring cannot be asked. */

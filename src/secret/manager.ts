@@ -1,53 +1,62 @@
+import type { AuditEntry } from "../audit/events.ts";
 import type { Location } from "../core/secret_store.ts";
-import type { AuditEntry, Head } from "../audit/events.ts";
-import type { RekeyError } from "../core/errors.ts";
-import { catchUp } from "../cluster/catch_up.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 import type { Kek } from "../store/sealed/kek.ts";
-import type { TokenPolicy } from "../store/token_policy.ts";
 import { exclusively } from "../store/lock.ts";
+import type { TokenPolicy } from "../store/token_policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { announce, withdraw } from "./announcement.ts";
+import type { Activation, Backend, BackendAt, FindSessions, HmacUsage } from "./backend.ts";
+import { destroy } from "./destruction.ts";
 import { notInitialised } from "./errors.ts";
 import { create, type CreateOptions, openOrAdopt } from "./first_version.ts";
-import { settleImport, settleUsage } from "./key_usage.ts";
-import { destroy } from "./destruction.ts";
-import { rotateKek } from "./kek_rotation.ts";
 import type { Import } from "./imported.ts";
+import { settleImport, settleUsage } from "./key_usage.ts";
+import { localOnly } from "./local_backend.ts";
 import { Observations } from "./observations.ts";
-import { endGrace, recover, recoverIfNeeded } from "./recovery.ts";
-import { FleetMember } from "./fleet_member.ts";
-import { changePolicy, type PolicyChange } from "./policy_change.ts";
-import { revokeShared } from "./shared_rotation.ts";
-import { migrateToCluster } from "./migrate_to_cluster.ts";
-import { mustBeAbleToRotate } from "./outlook.ts";
-import { isShared } from "./sharing.ts";
-import { type Moved, relocate } from "./relocation.ts";
-import { keptHead, placesOf } from "./locations.ts";
+import {
+  mustBeAbleToRotate,
+  planRotation,
+  type RotationPlan,
+  type RotationPlanOptions,
+} from "./outlook.ts";
+import type { PolicyChange } from "./policy_change.ts";
+import { recover } from "./recovery.ts";
+import type { Moved } from "./relocation.ts";
 import { retrieve, type Retrieved } from "./retrieval.ts";
-import { nextLocation, rotate } from "./rotate.ts";
-import type { Changed } from "./rotation.ts";
+import type { Changed, RotateOptions } from "./rotation.ts";
 import { mayGiveWay, replaceUnused } from "./unused_secret.ts";
-import { alreadyDone, type RotateOptions } from "./rotation_request.ts";
+import { SecretView, type View } from "./view.ts";
+
+/** Work that is done under the lock. */
+type Work<T> = (installation: Installation, backend: Backend) => Promise<T>;
+
+/** What is open: the database, the version that counts, and what is done where it lives. */
+interface Opened {
+  readonly installation: Installation;
+  readonly version: Version;
+  readonly backend: Backend;
+}
 
 /**
  * Owns the JWT secret of one app: makes it, finds it, rotates it.
  *
  * @example
  * ```ts
- * const manager = new SecretManager(environment);
+ * const manager = new SecretManager(environment, backendAt);
  * await manager.getOrCreate({ store: "auto", alg: "HS512", keyForm: "text" });
  * await manager.rotate({ reason: "security-incident" });
  * ```
  */
 export class SecretManager {
-  #installation: Installation | undefined;
-  #replaced: Installation | undefined;
-  /** What it has to do with machines that share the secret. */
-  readonly fleet = new FleetMember(this);
+  readonly #view: SecretView;
   readonly #observations = new Observations();
 
-  constructor(readonly environment: Environment) {
+  /** @param backendAt chooses what is done where the secret lives; see `cluster/backend.ts`. */
+  constructor(
+    readonly environment: Environment,
+    private readonly backendAt: BackendAt = localOnly,
+  ) {
+    this.#view = new SecretView(environment);
     environment.keyring.retry();
   }
 
@@ -59,8 +68,7 @@ export class SecretManager {
    * it cannot be had. It never makes one.
    */
   async get(purpose?: string): Promise<Retrieved> {
-    await this.fleet.mustBeKnown();
-    const { installation, version } = await this.open();
+    const { installation, version } = await this.#openFresh();
     try {
       return await this.valueOf(version, purpose);
     } catch (error) {
@@ -78,9 +86,9 @@ export class SecretManager {
    */
   async getOrCreate(options: CreateOptions = {}): Promise<Retrieved & { created: boolean }> {
     const created = await this.#existing(options) === undefined && await this.#create(options);
-    const { installation, version } = await this.open();
-    settleUsage(installation, version, options);
-    await installation.remember(isShared(installation));
+    const { installation, version, backend } = await this.open();
+    settleUsage(installation, backend, version, options);
+    await backend.remember(installation);
     return { ...await this.get(), created };
   }
 
@@ -100,43 +108,108 @@ export class SecretManager {
     const made = there === undefined
       ? await this.#create(options, given)
       : await this.#replace(there, given, options);
-    const { installation, version: current } = await this.open();
-    if (made) await installation.remember(isShared(installation));
+    const { installation, version: current, backend } = await this.open();
+    if (made) await backend.remember(installation);
     const version = settleImport(installation, current, given.secret.kid, options);
     return { version, made };
   }
 
   /**
-   * Replaces the secret (design §6). Without a grace window every session ends with the commit.
+   * Replaces the secret. Without a grace window every session ends with the commit.
    *
    * @throws {RekeyError} `busy` when another rotation does not end in time, a code with exit status 4
    * when the new secret cannot be stored; the old one is then still current.
    */
   rotate(options: RotateOptions = {}): Promise<Changed> {
-    return this.underLock(async (installation) => {
+    return this.underLock(async (installation, backend) => {
       await options.permit?.();
-      return await rotate(installation, options, this.#observations.retrieved);
+      return await backend.rotate(installation, options, this.#observations.retrieved);
     }, options.lockTimeoutMs);
   }
 
-  /**
-   * Ends every grace window now and destroys the values in them.
-   *
-   * @returns the versions that no longer verify.
-   */
-  revoke(lockTimeoutMs?: number): Promise<Version[]> {
-    return this.underLock(async (installation) => {
-      if (isShared(installation)) return await revokeShared(installation);
-      const ended = installation.versions.previous();
-      await endGrace(installation, ended, "revoked");
-      await recover(installation);
-      return ended;
-    }, lockTimeoutMs);
+  /** Ends every grace window now and destroys the values in them. @returns the versions that no longer verify. */
+  revoke(): Promise<Version[]> {
+    return this.underLock((installation, backend) => backend.revoke(installation));
   }
 
-  /** Changes what every token must be, beyond its signature: {@linkcode changePolicy}. */
+  /** Publishes the version that is to follow, for all machines: {@linkcode Backend.prepare}. */
+  prepare(reason?: string, lockTimeoutMs?: number, usage: HmacUsage = {}) {
+    const work: Work<{ version: Version; made: boolean }> = (installation, backend) =>
+      backend.prepare(installation, reason ?? null, usage);
+    return this.underLock(work, lockTimeoutMs);
+  }
+
+  /** Makes the prepared version the current one: {@linkcode Backend.activate}. */
+  activate(options: Activation & { lockTimeoutMs?: number } = {}): Promise<Changed> {
+    const work: Work<Changed> = (installation, backend) => backend.activate(installation, options);
+    return this.underLock(work, options.lockTimeoutMs);
+  }
+
+  /** Changes what every token must be, beyond its signature: {@linkcode Backend.setPolicy}. */
   setPolicy(change: PolicyChange, described: (policy: TokenPolicy) => string) {
-    return this.underLock((installation) => changePolicy(installation, change, described));
+    return this.underLock((installation, backend) =>
+      backend.setPolicy(installation, change, described)
+    );
+  }
+
+  /**
+   * Seals everything under another KEK: the one in `keyFile`, or a generated one.
+   *
+   * @throws {RekeyError} `kek_…` when either KEK cannot be had; nothing is changed then.
+   */
+  rotateKek(keyFile?: string): Promise<Kek> {
+    return this.underLock((installation, backend) => backend.rotateKek(installation, keyFile));
+  }
+
+  /**
+   * Moves every version that verifies to another location; later rotations stay there.
+   *
+   * @throws {RekeyError} a code with exit status 4 when a value cannot be read or the keyring not be used;
+   * nothing is moved then.
+   */
+  move(to: Location): Promise<Moved> {
+    return this.underLock((installation, backend) => {
+      const mover = to === "etcd" ? this.backendAt(to) : backend;
+      return mover.move(installation, to, this.#observations.retrieved);
+    });
+  }
+
+  /** Finishes or undoes what other commands have left, and empties the write-ahead log if no one else reads it. */
+  async finish(): Promise<void> {
+    await this.underLock(({ database }) => Promise.resolve(database)).then((it) =>
+      it.truncateLog()
+    );
+  }
+
+  /**
+   * Works alone, once what earlier commands have left is finished or undone.
+   *
+   * @throws {RekeyError} `busy` when another command does not end in time.
+   */
+  async underLock<T>(work: Work<T>, waitMs?: number): Promise<T> {
+    const { installation } = await this.open();
+    return await exclusively(installation.lockPath, async () => {
+      await recover(installation, "held");
+      return await work(installation, this.#backendOf(installation));
+    }, waitMs);
+  }
+
+  /** Makes sure that what other machines have done is known here: {@linkcode Backend.ensureFresh}. */
+  async ensureFresh(): Promise<void> {
+    const { installation, backend } = await this.open();
+    await backend.ensureFresh(installation);
+  }
+
+  /** Takes over what other machines have done. @returns whether there was anything. */
+  async catchUp(): Promise<boolean> {
+    const { installation, backend } = await this.open();
+    return await backend.catchUp(installation);
+  }
+
+  /** Tells other machines of sessions that are to end: {@linkcode Backend.shareEnded}. */
+  async shareEnded(find: FindSessions): Promise<number> {
+    const { installation, backend } = await this.open();
+    return await backend.shareEnded(installation, find);
   }
 
   /** Writes an event down. @throws {RekeyError} when that cannot be done now. */
@@ -146,96 +219,15 @@ export class SecretManager {
     installation.database.transaction(() => audit.append(entry));
   }
 
-  /** Says when the next rotation will be made, milliseconds since the epoch. */
-  async announce(at: number, reason?: string): Promise<void> {
-    const { installation } = await this.open();
-    await announce(installation, at, reason);
-  }
-
-  /** Takes that back; answers `false` when it is over, or when there is another announcement. */
-  async withdraw(at: number, reason?: string): Promise<boolean> {
-    const { installation } = await this.open();
-    return await withdraw(installation, at, reason);
-  }
-
-  /** Finishes or undoes what other commands have left, and empties the write-ahead log if nobody else reads it. */
-  async finish(lockTimeoutMs?: number): Promise<void> {
-    const { database } = await this.underLock(
-      (installation) => Promise.resolve(installation),
-      lockTimeoutMs,
-    );
-    database.truncateLog();
-  }
-
-  /**
-   * Seals everything under another KEK: the one in `keyFile`, or a generated one.
-   *
-   * @throws {RekeyError} `kek_…` when either KEK cannot be had; nothing is changed then.
-   */
-  rotateKek(keyFile?: string, lockTimeoutMs?: number): Promise<Kek> {
-    return this.underLock((installation) => rotateKek(installation, keyFile), lockTimeoutMs);
-  }
-
-  /**
-   * Moves every version that verifies to another location; later rotations stay there.
-   *
-   * @throws {RekeyError} a code with exit status 4 when a value cannot be read or the keyring not be used;
-   * nothing is moved then.
-   */
-  move(to: Location, lockTimeoutMs?: number): Promise<Moved> {
-    return this.underLock(async (installation) => {
-      const note = this.#observations.retrieved;
-      if (to === "etcd") {
-        const moved = await migrateToCluster(installation, note);
-        await installation.remember(true);
-        return moved;
-      }
-      // What the others have ended must not count here again.
-      if (isShared(installation)) await catchUp(installation);
-      return await relocate(installation, to, note);
-    }, lockTimeoutMs);
-  }
-
-  /**
-   * Works alone, once what earlier commands have left is finished or undone.
-   *
-   * @throws {RekeyError} `busy` when another command does not end in time.
-   */
-  async underLock<T>(
-    work: (installation: Installation) => Promise<T>,
-    waitMs?: number,
-  ): Promise<T> {
-    const { installation } = await this.open();
-    return await exclusively(installation.lockPath, async () => {
-      await recover(installation);
-      return await work(installation);
-    }, waitMs);
-  }
-
-  /** Where the current version lives, whether it has a mirror copy, and what the keyring says. */
-  async places() {
-    const { installation, version } = await this.open();
-    return await placesOf(installation, version);
-  }
-
   /** The version that would follow, and where it would live: what `rotate` would do, without doing it. */
-  async planRotation(
-    options: Pick<RotateOptions, "store" | "ifOlderThanMs" | "requestId"> = {},
-  ): Promise<{ current: Version; location: Location; done: boolean }> {
-    await this.fleet.mustBeKnown();
-    const { installation, version: current } = await this.open();
-    const done = alreadyDone(installation, current, options) !== undefined;
-    // Under the lock, since finding out whether a keyring works may write to it.
-    return await exclusively(installation.lockPath, async () => {
-      return { current, location: await nextLocation(installation, options.store), done };
-    });
+  async planRotation(options: RotationPlanOptions = {}): Promise<RotationPlan> {
+    const { installation, version, backend } = await this.#openFresh();
+    return await planRotation(installation, backend, version, options);
   }
 
   /** Looks whether a rotation could be made now; throws what it would throw. Nothing is changed or unlocked. */
   async mustBeAbleToRotate(store?: RotateOptions["store"]): Promise<void> {
-    await this.fleet.mustBeKnown();
-    const { installation } = await this.open();
-    await mustBeAbleToRotate(installation, store);
+    await mustBeAbleToRotate((await this.#openFresh()).installation, store);
   }
 
   /** The version that a kid names, whatever its state. */
@@ -248,18 +240,10 @@ export class SecretManager {
     return (await this.look()).versions;
   }
 
-  /** The same by what this machine knows; where others share the secret they are not asked. */
-  async verifyingHere(): Promise<readonly Version[]> {
-    const { installation, version } = await this.open();
-    return [version, ...inGrace(installation)];
-  }
-
   /** What a verification needs to know. */
-  async look() {
-    await this.fleet.mustBeKnown();
-    const { installation, version } = await this.open();
-    const { policy } = installation;
-    return { installation, policy, versions: [version, ...inGrace(installation)] };
+  async look(): Promise<View> {
+    await this.#openFresh();
+    return this.#view.look();
   }
 
   /** None: each retrieval is written down. */
@@ -274,20 +258,15 @@ export class SecretManager {
   }
 
   /** The database with its fixed settings, for the layers above. */
-  async open(): Promise<{ installation: Installation; version: Version }> {
+  async open(): Promise<Opened> {
     const installation = await this.#existing();
     const version = installation?.versions.current();
     if (installation === undefined || version === undefined) {
       throw notInitialised(this.environment.app.name);
     }
     installation.mustHaveSettings();
-    return { installation, version };
-  }
-
-  /** The head of the audit log that the keyring keeps, or why the keyring cannot be asked. */
-  async keptHead(): Promise<{ head: Head | null; unavailable?: RekeyError }> {
-    const { installation, version } = await this.open();
-    return await keptHead(installation, version);
+    // Asked each time: another process may have moved the secret.
+    return { installation, version, backend: this.backendAt(version.location) };
   }
 
   /** Takes note of verifications: `valid`, or the code of the refusal. */
@@ -299,8 +278,7 @@ export class SecretManager {
   async flushNotes(waitMs = 100): Promise<boolean> {
     if (this.#observations.areNone) return true;
     // A malformed token is refused before anything is opened.
-    const open = () => this.#installation ??= Installation.openExisting(this.environment);
-    return await this.#observations.flush(open, waitMs);
+    return await this.#observations.flush(() => this.#openAsIs(), waitMs);
   }
 
   /**
@@ -312,54 +290,64 @@ export class SecretManager {
    * nothing else is either.
    */
   async destroy(): Promise<boolean> {
-    const installation = this.#installation ?? Installation.openExisting(this.environment);
+    const installation = this.#openAsIs();
     if (installation === undefined) return false;
     const wasBegun = installation.meta.get("destroying") !== undefined;
     if (!wasBegun && installation.versions.every().length === 0) return false;
     await exclusively(installation.lockPath, () => destroy(installation));
-    this.#installation = undefined;
+    this.#view.use(undefined);
     this.#observations.forget();
     return true;
   }
 
   close(): void {
-    this.#installation?.close();
-    this.#replaced?.close();
-    this.#installation = this.#replaced = undefined;
+    this.#view.close();
   }
 
-  /** For a program that goes on for long: lets go of a database that is no longer the one at its path. */
+  /** For a program that runs for long: lets go of a database that is no longer the one at its path. */
   refresh(): void {
-    if (!this.#installation?.wasReplaced()) return;
-    // Somebody may be in the midst of using it, so it is closed only after the next one.
-    this.#replaced?.close();
-    this.#replaced = this.#installation;
-    this.#installation = undefined;
+    this.#view.refresh();
+  }
+
+  /** Like {@linkcode open}, once what other machines have done is known here. */
+  async #openFresh(): Promise<Opened> {
+    await this.ensureFresh();
+    return await this.open();
+  }
+
+  /** The installation without adopting or finishing anything. */
+  #openAsIs(): Installation | undefined {
+    if (this.#view.installation === undefined) {
+      this.#view.use(Installation.openExisting(this.environment));
+    }
+    return this.#view.installation;
   }
 
   /** The installation with its versions, adopted if an older application left a secret. */
   async #existing(options: CreateOptions = {}): Promise<Installation | undefined> {
-    if (this.#installation?.versions.current() === undefined) {
-      this.#installation = await openOrAdopt(this.environment, options);
+    if (this.#view.installation?.versions.current() === undefined) {
+      this.#view.use(await openOrAdopt(this.environment, options));
     }
-    if (this.#installation !== undefined) await recoverIfNeeded(this.#installation);
-    return this.#installation;
+    const { installation } = this.#view;
+    if (installation !== undefined) await recover(installation, "if free");
+    return installation;
   }
 
   async #replace(there: Installation, given: Import, options: CreateOptions): Promise<boolean> {
-    if (!mayGiveWay(there, given.secret.kid)) return false;
-    return await this.underLock((installation) => replaceUnused(installation, given, options));
+    if (!mayGiveWay(there, this.#backendOf(there), given.secret.kid)) return false;
+    return await this.underLock((installation, backend) =>
+      replaceUnused(installation, backend, given, options)
+    );
   }
 
   async #create(options: CreateOptions, given?: Import): Promise<boolean> {
-    const { opened, made } = await create(this.environment, options, given);
-    this.#installation = opened;
+    const backend = this.backendAt(options.store === "etcd" ? "etcd" : undefined);
+    const { opened, made } = await create(this.environment, backend, options, given);
+    this.#view.use(opened);
     return made;
   }
-}
 
-/** Older versions that verify still, by what this machine knows. */
-export function inGrace(installation: Installation): Version[] {
-  const now = installation.now();
-  return installation.versions.previous().filter(({ grace_until }) => (grace_until ?? 0) > now);
+  #backendOf({ versions }: Installation): Backend {
+    return this.backendAt(versions.current()?.location);
+  }
 }

@@ -1,4 +1,5 @@
 import { isRekeyError } from "../core/errors.ts";
+import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import type { KeyringStore, Settled } from "../store/keyring/keyring_store.ts";
@@ -14,7 +15,7 @@ import type { Version } from "../store/sqlite/versions.ts";
  *
  * @throws {RekeyError} a `keyring_…` code when the keyring cannot be used; the rest is left for later.
  */
-export async function reconcileKeyring(installation: Installation): Promise<Reconciled> {
+async function reconcileKeyring(installation: Installation): Promise<Reconciled> {
   const { database, versions, keyring } = installation;
   const unsynced = versions.unsynced();
   const note = await ownNote(installation);
@@ -56,7 +57,7 @@ export interface Reconciled {
 }
 
 /** The keyring was not brought up to date; nothing is known of the log. */
-export const UNDONE: Reconciled = { done: false, logWhole: true };
+const UNDONE: Reconciled = { done: false, logWhole: true };
 
 async function placeGrace(
   installation: Installation,
@@ -121,4 +122,31 @@ async function readable(reading: Promise<Secret | null>): Promise<Secret | null>
     if (isRekeyError(error, "secret_damaged")) return null;
     throw error;
   }
+}
+
+// A keyring that does not answer must not cost every command its time-out; one that says no says it at once.
+const SILENT_KEYRING_RETRY_MS = 60_000;
+
+/** Brings the keyring up to date if it can be used; if not, a later command does it. */
+export async function tryReconcile(installation: Installation): Promise<Reconciled> {
+  const { database, meta } = installation;
+  try {
+    const done = await reconcileKeyring(installation);
+    if (meta.get("keyring_retry_at")) database.transaction(() => meta.remove("keyring_retry_at"));
+    return done;
+  } catch (error) {
+    if (!isRekeyError(error, ...KEYRING_UNAVAILABLE)) throw error;
+    if (error.code === "keyring_timeout") {
+      const retryAt = String(installation.now() + SILENT_KEYRING_RETRY_MS);
+      database.transaction(() => meta.set("keyring_retry_at", retryAt));
+    }
+    return UNDONE;
+  }
+}
+
+/** Whether the keyring may be asked again: one that did not answer is left alone for a while. */
+export function keyringIsDue(installation: Installation): boolean {
+  const wait = Number(installation.meta.get("keyring_retry_at") ?? 0) - installation.now();
+  // A longer wait than was set means that the clock was set back.
+  return wait <= 0 || wait > SILENT_KEYRING_RETRY_MS;
 }

@@ -7,8 +7,8 @@ import { type Location, numberedSlot, sealedSlot } from "../core/secret_store.ts
 import type { Version } from "../store/sqlite/versions.ts";
 import { mayReplace } from "./keyring_note.ts";
 import { scrub } from "../store/scrub.ts";
-import { tryReconcile } from "./recovery.ts";
-import { leaveFleet } from "./rotation.ts";
+import { tryReconcile } from "./reconcile.ts";
+import { leaveCluster } from "./leave_cluster.ts";
 import { needsCopy, noteUnsaved } from "./unsaved.ts";
 import { type Note, retrieve, type Retrieved } from "./retrieval.ts";
 
@@ -98,7 +98,7 @@ async function commit(
       audit.append({ event: EVENTS.moved, version, kid, location: to, reason: `from ${location}` });
     }
     noteUnsaved(installation, settled, [...copies.keys()].map(({ version }) => version));
-    leaveFleet(installation, to);
+    leaveCluster(installation, to);
     meta.set("scrub_pending", "log");
   });
 }

@@ -1,21 +1,31 @@
-import type { Location } from "../core/secret_store.ts";
-import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { catchUp } from "../cluster/catch_up.ts";
-import type { Installation, StoreChoice } from "../store/installation.ts";
+import { EVENTS, newestHead } from "../audit/events.ts";
+import { isRekeyError } from "../core/errors.ts";
+import { type KeyForm, Secret } from "../core/secret.ts";
+import { currentSlot, type Location, numberedSlot } from "../core/secret_store.ts";
+import { SAVED, type Settled } from "../store/keyring/keyring_store.ts";
+import type { Algorithm, Installation, StoreChoice } from "../store/installation.ts";
 import { locationForNew } from "../store/location.ts";
+import { scrub } from "../store/scrub.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { notInitialised } from "./errors.ts";
 import { keepCopy } from "./automatic_copy.ts";
+import { notInitialised } from "./errors.ts";
 import { mayReplace } from "./keyring_note.ts";
-import { type Note, retrieve } from "./retrieval.ts";
-import { type Changed, changeSecret } from "./rotation.ts";
-import { alreadyDone, refuseOneTooMany, type RotateOptions } from "./rotation_request.ts";
-import { rotateShared } from "./shared_rotation.ts";
-import { isShared } from "./sharing.ts";
+import { dropPrepared, leaveCluster } from "./leave_cluster.ts";
+import { probe, unusable } from "./probe.ts";
+import { tryReconcile } from "./reconcile.ts";
+import type { Note } from "./retrieval.ts";
+import {
+  alreadyDone,
+  type Changed,
+  mustBeReadable,
+  refuseOneTooMany,
+  type RotateOptions,
+  type RotationStep,
+} from "./rotation.ts";
+import { needsCopy, noteUnsaved } from "./unsaved.ts";
 
 /**
- * Rotates where the secret lives, or where the operator wants it: in etcd for all machines, or here. Call it under the
- * lock, after recovery.
+ * Replaces a secret that is this machine's own, or makes it so. Call it under the lock, after recovery.
  *
  * @throws {RekeyError} as `SecretManager.rotate` does.
  */
@@ -24,11 +34,7 @@ export async function rotate(
   options: RotateOptions,
   note: Note,
 ): Promise<Changed> {
-  if (staysShared(installation, options.store)) {
-    return await rotateShared(installation, options);
-  }
   const { graceMs = 0, reason = null, requestId, alg, keyForm } = options;
-  await catchUpToLeave(installation, graceMs);
   // Asked under the lock: another rotation may have been first.
   const old = installation.versions.current();
   if (old === undefined) throw notInitialised(installation.environment.app.name);
@@ -40,11 +46,8 @@ export async function rotate(
   }
   const location = await nextLocation(installation, options.store);
   if (options.backup ?? true) await keepCopy(installation, old);
-  return await changeSecret(
-    installation,
-    { old, location, reason, graceMs, requestId, alg, keyForm },
-    options.onStep,
-  );
+  const change = { old, location, reason, graceMs, requestId, alg, keyForm };
+  return await changeSecret(installation, change, options.onStep);
 }
 
 /**
@@ -52,46 +55,215 @@ export async function rotate(
  *
  * @throws {RekeyError} as {@linkcode locationForNew} does.
  */
-export async function nextLocation(
+export function nextLocation(
   installation: Installation,
   wanted: StoreChoice | undefined,
 ): Promise<Location> {
-  if (staysShared(installation, wanted)) return "etcd";
   const { keyring, store, versions } = installation;
   const known = (kid: string) => mayReplace(installation, kid);
-  return await locationForNew(keyring, wanted ?? store, versions.current(), known);
+  return locationForNew(keyring, wanted ?? store, versions.current(), known);
 }
 
-/** Whether a rotation happens in etcd: the secret is there, and nobody wants it elsewhere. */
-function staysShared(installation: Installation, wanted?: StoreChoice): boolean {
-  return isShared(installation) && ["auto", "etcd"].includes(wanted ?? installation.store);
+/** What is to take the place of what. */
+export interface Change {
+  /** The version that verifies until the commit; none for the first one. */
+  readonly old: Version | undefined;
+  readonly location: Location;
+  readonly reason: string | null;
+  /** The automation's own name for this rotation. */
+  readonly requestId?: string | undefined;
+  /** The value, when it was made elsewhere; else a new one is generated. */
+  readonly imported?: Secret | undefined;
+  /** How the value is used; default: as the version before it. */
+  readonly alg?: Algorithm | undefined;
+  readonly keyForm?: KeyForm | undefined;
+  /** How long the old version still verifies after the commit, in milliseconds. */
+  readonly graceMs: number;
 }
 
 /**
- * Before a machine leaves its fleet: what the others have ended must not count here again. In an emergency without etcd
- * a rotation that ends everything does without.
+ * Makes a new secret the current one, all or nothing. Call it under the lock, after recovery.
+ *
+ * @param onStep told after each step, so that tests can stop there.
+ * @throws {RekeyError} when a step before the commit fails; the old secret is then still current.
  */
-async function catchUpToLeave(installation: Installation, graceMs: number): Promise<void> {
-  if (!isShared(installation)) return;
+export async function changeSecret(
+  installation: Installation,
+  change: Change,
+  onStep: (step: RotationStep) => void = () => {},
+): Promise<Changed> {
+  const secret = change.imported ?? Secret.generate();
+  const pending = await begin(installation, change, secret);
+  onStep("begin");
+  let settled: Settled;
   try {
-    await catchUp(installation);
+    settled = await write(installation, pending, secret);
+    onStep("write");
+    // (3) It signs and verifies a token, before anything depends on it.
+    await probe(secret, pending);
+    onStep("probe");
   } catch (error) {
-    if (graceMs > 0 || !isRekeyError(error)) throw error;
+    await giveUp(installation, pending, error);
+    throw error;
   }
+  const graceUntil = await commit(installation, pending, change, settled);
+  onStep("commit");
+  const ending = await publish(installation);
+  onStep("publish");
+  const version = installation.versions.current() ?? pending;
+  return {
+    rotated: true,
+    version,
+    previous: change.old,
+    graceUntil,
+    ...ending,
+    head: newestHead(installation.database),
+  };
 }
 
-async function mustBeReadable(installation: Installation, old: Version, note: Note): Promise<void> {
-  try {
-    await retrieve(installation, old, note);
-  } catch (error) {
-    if (!isRekeyError(error)) throw error;
-    throw new RekeyError(error.code, `Cannot give a grace window: ${error.message}`, {
-      hint: joined(error.hint, "without --grace the old secret is not needed"),
-      cause: error,
+// (1) From here on the row tells a later command what may have to be undone.
+async function begin(installation: Installation, change: Change, secret: Secret): Promise<Version> {
+  const { database, versions } = installation;
+  const audit = await installation.audit();
+  return database.transaction(() => {
+    dropPrepared(installation);
+    const pending = versions.addPending({
+      kid: secret.kid,
+      location: change.location,
+      origin: change.imported === undefined ? "generated" : "adopted",
+      alg: change.alg ?? installation.algorithm,
+      key_form: change.keyForm ?? installation.keyForm,
+      created_at: installation.now(),
+      reason: change.reason,
+      request_id: change.requestId ?? null,
+      replaces: change.old?.version ?? null,
     });
+    if (change.old !== undefined) {
+      const { version, kid, location, reason } = pending;
+      audit.append({
+        event: EVENTS.rotationInitiated,
+        version,
+        kid,
+        location,
+        reason: reason ?? undefined,
+      });
+    }
+    return pending;
+  });
+}
+
+// (2) Under the pending name, so that no one takes it for the current value; then read back from every place that it
+// was written to.
+async function write(
+  installation: Installation,
+  pending: Version,
+  secret: Secret,
+): Promise<Settled> {
+  const { keyring, sealed } = installation;
+  const slot = numberedSlot(pending);
+  const inKeyring = pending.location === "keyring";
+  if (inKeyring && !await keyring.keep(slot, secret)) throw unusable("the keyring did not keep it");
+  const settled = inKeyring ? await keyring.settle() : SAVED;
+  if (inKeyring && !needsCopy(installation, settled)) return settled;
+  await sealed.write(slot, secret);
+  if ((await sealed.read(slot))?.equals(secret)) return settled;
+  throw unusable("the database did not keep it");
+}
+
+// (4) Takes effect in one SQLite commit.
+async function commit(
+  installation: Installation,
+  pending: Version,
+  change: Change,
+  settled: Settled,
+) {
+  const { database, versions, sealed, meta } = installation;
+  const audit = await installation.audit();
+  return database.transaction(() => {
+    const now = installation.now();
+    const graceUntil = change.old === undefined || change.graceMs === 0
+      ? null
+      : now + change.graceMs;
+    if (change.old !== undefined) setAside(installation, change.old, graceUntil, now);
+    if (graceUntil === null) endAllGrace(installation, now);
+    versions.activate(pending, now);
+    const own = sealed.sealedValue(numberedSlot(pending));
+    if (own !== undefined) {
+      sealed.put(currentSlot(pending), own);
+      sealed.drop(numberedSlot(pending));
+    }
+    meta.set("alg", pending.alg);
+    meta.set("key_form", pending.key_form);
+    noteUnsaved(installation, settled, [pending.version]);
+    meta.set("scrub_pending", "log");
+    meta.remove("announced");
+    if (change.old?.location === "etcd") leaveCluster(installation, pending.location);
+    const { version, kid, location, reason } = pending;
+    const event = change.old === undefined ? EVENTS.created : EVENTS.rotationCompleted;
+    audit.append({
+      event,
+      version,
+      kid,
+      location,
+      reason: reason ?? undefined,
+      duration: (now - pending.created_at) * 1000,
+    });
+    return graceUntil;
+  });
+}
+
+function setAside(
+  { versions, sealed }: Installation,
+  old: Version,
+  until: number | null,
+  now: number,
+) {
+  const own = sealed.sealedValue(currentSlot(old));
+  sealed.drop(currentSlot(old));
+  if (until === null) return versions.retire(old, now);
+  if (own !== undefined) sealed.put(numberedSlot(old), own);
+  versions.supersede(old, until);
+}
+
+// Without a grace window all sessions end, those of older windows too.
+function endAllGrace({ versions, sealed }: Installation, now: number): void {
+  for (const version of versions.previous()) {
+    sealed.drop(numberedSlot(version));
+    versions.retire(version, now);
   }
 }
 
-function joined(hint: string | undefined, more: string): string {
-  return hint === undefined ? more : `${hint}; ${more}`;
+// (5) May fail or be cut off: the commit stands, and every command looks whether this is left to do.
+async function publish(installation: Installation) {
+  try {
+    const { done, logWhole } = installation.versions.unsynced().length === 0
+      ? { done: true, logWhole: true }
+      : await tryReconcile(installation);
+    scrub(installation);
+    return { published: done, logWhole };
+  } catch (error) {
+    if (isRekeyError(error)) return { published: false, logWhole: true };
+    throw error;
+  }
+}
+
+async function giveUp(installation: Installation, pending: Version, error: unknown): Promise<void> {
+  await rollBack(installation, pending, isRekeyError(error) ? error.code : "failed");
+  if (pending.location === "keyring") await tryReconcile(installation);
+  scrub(installation);
+}
+
+/** Undoes a rotation that did not reach its commit: the pending version never verified anything. */
+export async function rollBack(installation: Installation, pending: Version, reason: string) {
+  const { database, versions, sealed } = installation;
+  const audit = await installation.audit();
+  database.transaction(() => {
+    // Under the transaction, since the row is what counts: a rotation that reached its commit stays.
+    if (versions.pending()?.version !== pending.version) return;
+    versions.retire(pending, installation.now());
+    sealed.drop(numberedSlot(pending));
+    const { version, kid, location } = pending;
+    audit.append({ event: EVENTS.rotationRecovered, version, kid, location, reason });
+    installation.meta.set("scrub_pending", "log");
+  });
 }

@@ -1,20 +1,17 @@
 import type { Installation } from "../store/installation.ts";
-import { wasUsed } from "../store/sqlite/versions.ts";
 import { keepCopy } from "./automatic_copy.ts";
+import type { Backend } from "./backend.ts";
 import type { CreateOptions } from "./first_version.ts";
 import type { Import } from "./imported.ts";
-import { nextLocation } from "./rotate.ts";
-import { changeSecret } from "./rotation.ts";
-import { isShared } from "./sharing.ts";
+import { changeSecret } from "./rotate.ts";
 
 /**
  * Whether an imported secret may take the place of the one that is there: that one was made, and nothing was done with
  * it. What machines share may have been used by others.
  */
-export function mayGiveWay(installation: Installation, kid: string): boolean {
-  const { versions, database } = installation;
-  return (versions.byKid(kid)?.activated_at ?? null) === null && !isShared(installation) &&
-    !wasUsed(database);
+export function mayGiveWay(installation: Installation, backend: Backend, kid: string): boolean {
+  return (installation.versions.byKid(kid)?.activated_at ?? null) === null &&
+    !backend.wasUsed(installation);
 }
 
 /**
@@ -25,13 +22,14 @@ export function mayGiveWay(installation: Installation, kid: string): boolean {
  */
 export async function replaceUnused(
   installation: Installation,
+  backend: Backend,
   given: Import,
   { store, alg, keyForm }: CreateOptions,
 ): Promise<boolean> {
   // Asked under the lock: it may have been used meanwhile.
   const old = installation.versions.current();
-  if (old === undefined || !mayGiveWay(installation, given.secret.kid)) return false;
-  const location = await nextLocation(installation, store);
+  if (old === undefined || !mayGiveWay(installation, backend, given.secret.kid)) return false;
+  const location = await backend.nextLocation(installation, store);
   await keepCopy(installation, old);
   const how = { imported: given.secret, alg, keyForm };
   await changeSecret(installation, { old, location, reason: given.reason, graceMs: 0, ...how });

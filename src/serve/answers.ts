@@ -5,7 +5,7 @@ import { rfc3339 } from "../core/clock.ts";
 import { isRekeyError } from "../core/errors.ts";
 import type { HostOperations } from "../http/host_operations.ts";
 import type { Measured, Prometheus } from "../http/meters.ts";
-import { knownFleet } from "../cluster/snapshot.ts";
+import { knownFleet } from "../store/known_cluster.ts";
 import { ageOf, isDue } from "../secret/age.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Changed } from "../secret/rotation.ts";

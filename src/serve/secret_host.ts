@@ -6,7 +6,7 @@ import type { Settings } from "./settings.ts";
 import { verifyToken } from "../jwt/verifier.ts";
 import { retryWhileBusy, Semaphore, SingleFlight } from "../core/async.ts";
 import { prometheus } from "../http/meters.ts";
-import { isNotFollowed, notTakenOver } from "../secret/shared_rotation.ts";
+import { isNotFollowed, notTakenOver } from "../cluster/rotate.ts";
 import { warningsOf, warningsOfRisk } from "../secret/warnings.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import { LOCK_TIMEOUT_MS } from "../core/text.ts";

@@ -1,6 +1,7 @@
 import { EVENTS } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Sql } from "../core/sql.ts";
+import { inGrace } from "../secret/grace.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Installation } from "../store/installation.ts";
 import { textOf } from "../jwt/claims.ts";
@@ -108,8 +109,8 @@ export class Accounts {
 
   /** The newest open sessions that this machine knows, of some users if names are given. */
   async sessions(limit: number, names?: readonly string[]): Promise<Session[]> {
-    const { installation } = await this.secrets.open();
-    const verifying = new Set((await this.secrets.verifyingHere()).map(({ version }) => version));
+    const { installation, version: current } = await this.secrets.open();
+    const verifying = new Set([current, ...inGrace(installation)].map(({ version }) => version));
     const subjects = await this.#subjects(names);
     return new Sessions(installation.database).list(limit, installation.now(), subjects)
       .filter(({ version }) => verifying.has(version));
@@ -121,7 +122,7 @@ export class Accounts {
    * @throws {RekeyError} `failed` when there is no such open session.
    */
   async endSession(jti: string): Promise<void> {
-    const shared = await this.secrets.fleet.shareEnded(({ database }, now) => {
+    const shared = await this.secrets.shareEnded(({ database }, now) => {
       const session = new Sessions(database).find(jti);
       return session === undefined ? [] : [{ ...session, revoked_at: session.revoked_at ?? now }];
     });
@@ -156,7 +157,7 @@ export class Accounts {
       expires_at: milliseconds(exp) ?? Number.MAX_SAFE_INTEGER,
       revoked_at: now,
     };
-    await this.secrets.fleet.shareEnded(() => [session]);
+    await this.secrets.shareEnded(() => [session]);
     database.transaction(() => new Sessions(database).takeRevoked(session));
   }
 
@@ -166,7 +167,7 @@ export class Accounts {
    */
   async endSessionsOf(users: readonly string[]): Promise<number> {
     const names = (await this.#subjects(users))!;
-    await this.secrets.fleet.shareEnded(({ database }, now) =>
+    await this.secrets.shareEnded(({ database }, now) =>
       names.flatMap((name) => new Sessions(database).endedOf(name, now))
     );
     const reasons = [...new Set(users.map((name) => preparedName(name) ?? name))].map((name) =>
@@ -203,7 +204,7 @@ export class Accounts {
     change: (installation: Installation, now: number) => void = () => {},
   ): Promise<number> {
     const told = new Set<string>();
-    await this.secrets.fleet.shareEnded(({ database }, now) => {
+    await this.secrets.shareEnded(({ database }, now) => {
       const open = names.flatMap((name) => endedNow(database, name, now));
       open.forEach(({ jti }) => told.add(jti));
       return open;
@@ -226,7 +227,7 @@ export class Accounts {
   async #tellLate(late: readonly Session[]): Promise<void> {
     if (late.length === 0) return;
     try {
-      await this.secrets.fleet.shareEnded(() => late);
+      await this.secrets.shareEnded(() => late);
     } catch (error) {
       throw isRekeyError(error) ? endedHereOnly(error) : error;
     }

@@ -4,6 +4,7 @@ import { verifyChain } from "../../src/audit/chain.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
 import { Secret } from "../../src/core/secret.ts";
+import { keptHead } from "../../src/secret/locations.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import type { MirrorChoice } from "../../src/store/installation.ts";
 import { type TestEnvironment, testEnvironment } from "../support/store/environment.ts";
@@ -182,11 +183,11 @@ Deno.test("a log that was cut off is noticed by the head in the keyring, at the 
   using environment = testEnvironment(() => keyring.addon());
   const { manager } = await prepared(environment);
   assert.equal((await manager.rotate()).logWhole, true);
-  const { installation } = await manager.open();
+  const { installation, version } = await manager.open();
   installation.database.transaction(() =>
     installation.database.prepare("DELETE FROM rekey_audit WHERE seq > 1").run()
   );
-  const { head } = await manager.keptHead();
+  const { head } = await keptHead(installation, version);
   const report = verifyChain(installation.database, await installation.auditKey(), [head!]);
   assert.match(report.bad?.why ?? "", /cut off/);
   assert.equal((await manager.rotate()).logWhole, false);

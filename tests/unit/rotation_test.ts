@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { SecretManager } from "../../src/secret/manager.ts";
-import { MOST_GRACE_WINDOWS } from "../../src/secret/rotation_request.ts";
-import { ROTATION_STEPS, type RotationStep } from "../../src/secret/rotation.ts";
+import {
+  MOST_GRACE_WINDOWS,
+  ROTATION_STEPS,
+  type RotationStep,
+} from "../../src/secret/rotation.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { takeLock } from "../../src/store/lock.ts";

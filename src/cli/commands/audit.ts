@@ -6,6 +6,7 @@ import { basename } from "node:path";
 import { asRefusal, RekeyError } from "../../core/errors.ts";
 import { readInputText } from "../../files/input_files.ts";
 import { verifyChain } from "../../audit/chain.ts";
+import { keptHead } from "../../secret/locations.ts";
 
 /** Flags of `rekey audit list`. Instants in milliseconds since the epoch. */
 export interface AuditListFlags {
@@ -124,9 +125,9 @@ export interface AuditVerifyFlags {
 
 /** Recomputes the audit log's chain of hashes, up to the heads that are known of it. */
 export async function auditVerify(options: AuditVerifyFlags, { secrets, output }: Context) {
-  const { installation } = await secrets.open();
+  const { installation, version } = await secrets.open();
   const key = await installation.auditKey();
-  const { head: kept, unavailable } = await secrets.keptHead();
+  const { head: kept, unavailable } = await keptHead(installation, version);
   const expected = [options.expectHead, kept].filter((one) => one != null);
   const { rows, head, bad } = verifyChain(
     installation.database,

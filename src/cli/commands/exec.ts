@@ -4,6 +4,7 @@ import { asRefusal, asRefusalOrBug, isRekeyError, RekeyError } from "../../core/
 import type { ProcessId } from "../../files/processes.ts";
 import { forgetHolder, noteHolder, type Started } from "../../secret/holders.ts";
 import { usesEtcd } from "../uses_etcd.ts";
+import { backendAt } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { type Context, variable } from "../context.ts";
 import type { Ending } from "../describe.ts";
@@ -67,7 +68,7 @@ async function supervise(
   const { onRotate, graceStop } = options;
   const output = new Output(outputOptions, lenientStreams);
   const warn = (text: string) => output.warning(text);
-  const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS });
+  const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS }, backendAt);
   const watch = new Watch(environment, warn);
   const following = followFleet(secrets, warn);
   const around = {
@@ -133,7 +134,7 @@ function followFleet(secrets: SecretManager, warn: (text: string) => void) {
   return setInterval(async () => {
     if (asking) return;
     asking = true;
-    const outcome = await secrets.fleet.catchUp().catch(asRefusalOrBug);
+    const outcome = await secrets.catchUp().catch(asRefusalOrBug);
     const { code, message } = outcome instanceof RekeyError ? outcome : {};
     if (code !== undefined && code !== trouble) {
       warn(`rotations elsewhere are not seen for now: ${message}`);
@@ -150,7 +151,7 @@ async function give(
 ): Promise<Given> {
   const program = findProgram(name, args, variable("PATH"));
   letKeyringAnswer(secrets);
-  await secrets.fleet.catchUp();
+  await secrets.catchUp();
   const { secret } = await secrets.get(`exec ${shown(program.name)}`);
   if (secret.reveal().includes("\0")) throw notForEnvironment();
   const written = await secrets.flushNotes(NOTE_WAIT_MS);

@@ -17,7 +17,7 @@ import {
 export async function policyShow(_options: unknown, { secrets, output }: Context): Promise<void> {
   const { installation } = await secrets.open();
   // What is known here is shown all the same.
-  const unknown = await secrets.fleet.mustBeKnown().then(() => undefined, asRefusal);
+  const unknown = await secrets.ensureFresh().then(() => undefined, asRefusal);
   const { policy } = installation;
   output.result(describePolicy(policy), human(policy));
   if (unknown !== undefined) throw unknown;

@@ -7,7 +7,7 @@ import { fromFuture, isAhead } from "../../secret/age.ts";
 import { warningsOf } from "../../secret/warnings.ts";
 import { staleProcesses, warnOfHolders, warnOfRisk } from "../warnings.ts";
 import type { Changed } from "../../secret/rotation.ts";
-import { isNotFollowed, notTakenOver } from "../../secret/shared_rotation.ts";
+import { isNotFollowed, notTakenOver } from "../../cluster/rotate.ts";
 import type { Algorithm } from "../../store/installation.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import { announceAndMake, warnUnlessReady } from "../announced_rotation.ts";
@@ -73,7 +73,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   const graceMs = options.grace * 1000;
   const lockTimeoutMs = options.lockTimeout * 1000;
   const changed = options.activate
-    ? await secrets.fleet.activate({ graceMs, force, backup, lockTimeoutMs })
+    ? await secrets.activate({ graceMs, force, backup, lockTimeoutMs })
     : await auth.rotate({
       store,
       reason,
@@ -158,7 +158,7 @@ async function prepare(
   { reason, wait, lockTimeout, alg, keyForm }: RotateFlags,
   { secrets, output }: Context,
 ) {
-  const { version, made } = await secrets.fleet.prepare(reason, lockTimeout * 1000, {
+  const { version, made } = await secrets.prepare(reason, lockTimeout * 1000, {
     alg,
     keyForm,
   });

@@ -18,6 +18,7 @@ import { Accounts } from "../../users/accounts.ts";
 import { FleetFollower, LEAST_STALENESS_MS } from "../../cluster/follower.ts";
 import { SharedFreshness } from "../../cluster/freshness.ts";
 import { usesEtcd } from "../uses_etcd.ts";
+import { backendAt } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { keyringInProcess } from "../../store/keyring/addon_process.ts";
 import { type Context, environmentFrom, variable } from "../context.ts";
@@ -73,7 +74,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     freshness,
     tls: certificate?.certificate.tls,
   });
-  const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS, freshness });
+  const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS, freshness }, backendAt);
   const failure = Promise.withResolvers<never>();
   // It may fail before anybody waits for it.
   failure.promise.catch(() => {});
@@ -103,7 +104,11 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
       output.warning(code === undefined ? "the secret can be had again" : `no secret: ${code}`),
     follower: freshness &&
       new FleetFollower({
-        installation: () => secrets.fleet.installation(),
+        installation: async () => {
+          secrets.refresh();
+          const { installation, backend } = await secrets.open();
+          return backend.isShared ? installation : undefined;
+        },
         freshness,
         onTrouble: (code) =>
           output.warning(

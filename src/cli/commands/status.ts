@@ -3,7 +3,7 @@ import { fallbackRate } from "../../audit/figures.ts";
 import { lastRotation } from "../../audit/reader.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
-import { inGrace } from "../../secret/manager.ts";
+import { inGrace } from "../../secret/grace.ts";
 import { activeIn } from "../../auth/manager.ts";
 import { ageOf, fromFuture, isAhead, isDue } from "../../secret/age.ts";
 import { announced } from "../../secret/announcement.ts";

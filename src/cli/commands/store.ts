@@ -1,11 +1,13 @@
 import { type Location, placeName } from "../../core/secret_store.ts";
+import { placesOf } from "../../secret/locations.ts";
 import { warnOfRisk } from "../warnings.ts";
 import type { Context } from "../context.ts";
 import { table } from "../describe.ts";
 
 /** Shows where the secret lives, and whether the keyring answers. */
 export async function storeShow(_options: unknown, { secrets, output }: Context): Promise<void> {
-  const { version, store, mirrored, keyring, database } = await secrets.places();
+  const { installation, version } = await secrets.open();
+  const { store, mirrored, keyring, database } = await placesOf(installation, version);
   const app = secrets.environment.app.name;
   const { version: number, kid, location } = version;
   output.result(

@@ -1,6 +1,7 @@
 import { HERE } from "../../system/here.ts";
 import { dirname } from "node:path";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
+import { backendAt } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { STAGE } from "../../secret/unfinished.ts";
 import { Database } from "../../store/sqlite/database.ts";
@@ -121,7 +122,7 @@ function logLeft(context: DoctorContext, bytes: number): Finding {
 }
 
 async function finish({ environment }: DoctorContext): Promise<void> {
-  const secrets = new SecretManager(environment);
+  const secrets = new SecretManager(environment, backendAt);
   try {
     await secrets.finish();
   } finally {

@@ -1,17 +1,12 @@
 import { asRefusal, isRekeyError } from "../../core/errors.ts";
 import { isSplit, type MemberStatus } from "../../etcd/client.ts";
-import { fleetHealth, lagging } from "../../cluster/position.ts";
-import type { Member } from "../../cluster/members.ts";
-import {
-  keysOf,
-  knownFleet,
-  mustGoOn,
-  readSnapshot,
-  type Snapshot,
-} from "../../cluster/snapshot.ts";
+import { fleetHealth, lagging } from "../../cluster/members.ts";
+import type { Member } from "../../secret/backend.ts";
+import { knownFleet } from "../../store/known_cluster.ts";
+import { keysOf, mustGoOn, readSnapshot, type Snapshot } from "../../cluster/snapshot.ts";
 import { countedHere } from "../../cluster/replica.ts";
 import type { SharedVersion } from "../../cluster/state.ts";
-import { isShared } from "../../secret/sharing.ts";
+import { backendOf } from "../../cluster/backend.ts";
 import { sealedSlot } from "../../core/secret_store.ts";
 import { type Finding, type FindingCode, NOT_USED, type NotUsed, shellWord } from "../finding.ts";
 import { type OpenDoctorContext, rekey } from "../context.ts";
@@ -21,7 +16,7 @@ export async function fleetCheck(
   context: OpenDoctorContext,
 ): Promise<Finding[] | NotUsed | undefined> {
   const { installation } = context;
-  if (!isShared(installation)) return NOT_USED;
+  if (!backendOf(installation).isShared) return NOT_USED;
   // Of the KEK there is a finding already.
   if (isRekeyError(await installation.kek().catch(asRefusal))) return undefined;
   try {

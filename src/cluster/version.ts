@@ -1,31 +1,27 @@
-import type { KeyForm, Secret } from "../core/secret.ts";
+import type { Secret } from "../core/secret.ts";
 import {
   type FleetState,
   MOST_SHARED_VERSIONS,
   retiring,
   type SharedVersion,
   withoutExpired,
-} from "../cluster/state.ts";
-import type { Algorithm, Installation } from "../store/installation.ts";
+} from "./state.ts";
+import type { HmacUsage } from "../secret/backend.ts";
+import type { Installation } from "../store/installation.ts";
 import { currentSlot } from "../core/secret_store.ts";
-import { probe, type RotationStep } from "./rotation.ts";
+import { probe } from "../secret/probe.ts";
+import type { RotationStep } from "../secret/rotation.ts";
 
 /** How many grace windows can be open: the current version and a prepared one have values too. */
 export const MOST_SHARED_WINDOWS = MOST_SHARED_VERSIONS - 2;
 
-/** How a new version's value is used; default: as that of the current one. */
-export interface Use {
-  readonly alg?: Algorithm | undefined;
-  readonly keyForm?: KeyForm | undefined;
-}
-
-/** A version that nobody uses yet. */
+/** A version that no one uses yet. */
 export function newVersion(
   { environment, algorithm, keyForm }: Installation,
   version: number,
   { kid }: Secret,
   more: Pick<SharedVersion, "reason" | "request_id" | "replaces">,
-  use: Use = {},
+  use: HmacUsage = {},
 ): SharedVersion {
   return {
     version,

@@ -1,26 +1,26 @@
 import { RekeyError } from "../core/errors.ts";
-import { baseRevisionOf, localState } from "../cluster/base_revision.ts";
-import { propose } from "../cluster/commit.ts";
-import { follow, lacking } from "../cluster/replica.ts";
-import { shareEnded } from "../cluster/revocations.ts";
-import { knownFleet, readSnapshot, type Snapshot } from "../cluster/snapshot.ts";
+import { baseRevisionOf, localState } from "./base_revision.ts";
+import { propose, retryOnConflict } from "./commit.ts";
+import { follow, lacking } from "./replica.ts";
+import { shareEnded } from "./revocations.ts";
+import { knownFleet } from "../store/known_cluster.ts";
+import { readSnapshot, type Snapshot } from "./snapshot.ts";
 import {
   currentOf,
   type FleetState,
   MOST_SHARED_VERSIONS,
   newFleetId,
   type SharedVersion,
-} from "../cluster/state.ts";
+} from "./state.ts";
 import { endedSessions } from "../store/sqlite/sessions.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { retryOnConflict } from "./retry_on_conflict.ts";
 import { scrub } from "../store/scrub.ts";
-import { tryReconcile } from "./recovery.ts";
-import type { Moved } from "./relocation.ts";
-import { type Note, retrieve } from "./retrieval.ts";
-import { mustBeShareable } from "./sharing.ts";
+import { tryReconcile } from "../secret/reconcile.ts";
+import type { Moved } from "../secret/relocation.ts";
+import { type Note, retrieve } from "../secret/retrieval.ts";
+import { mustBeShareable } from "./create.ts";
 
 /**
  * Moves this machine's versions into etcd, or joins the machines that share the same secret there. Tokens stay valid.

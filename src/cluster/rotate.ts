@@ -1,26 +1,25 @@
 import { EVENTS, newestHead } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
-import { type Proposal, propose } from "../cluster/commit.ts";
-import { follow } from "../cluster/replica.ts";
-import type { Snapshot } from "../cluster/snapshot.ts";
-import { nextNumber, retiring, rowOf, type SharedVersion } from "../cluster/state.ts";
-import { type BaseRevision, baseRevisionOf } from "../cluster/base_revision.ts";
+import { type Proposal, propose, retryOnConflict } from "./commit.ts";
+import { follow } from "./replica.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { nextNumber, retiring, rowOf, type SharedVersion } from "./state.ts";
+import { type BaseRevision, baseRevisionOf } from "./base_revision.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { notInitialised } from "./errors.ts";
-import { keepCopy } from "./automatic_copy.ts";
-import { retryOnConflict } from "./retry_on_conflict.ts";
+import { notInitialised } from "../secret/errors.ts";
+import { keepCopy } from "../secret/automatic_copy.ts";
 import { scrub } from "../store/scrub.ts";
-import type { Changed, RotationStep } from "./rotation.ts";
-import { alreadyDone, refuseOneTooMany, type RotateOptions } from "./rotation_request.ts";
+import type { HmacUsage } from "../secret/backend.ts";
 import {
-  MOST_SHARED_WINDOWS,
-  newVersion,
-  provenValue,
-  succeeded,
-  type Use,
-} from "./shared_version.ts";
+  alreadyDone,
+  type Changed,
+  refuseOneTooMany,
+  type RotateOptions,
+  type RotationStep,
+} from "../secret/rotation.ts";
+import { MOST_SHARED_WINDOWS, newVersion, provenValue, succeeded } from "./version.ts";
 
 /**
  * Replaces the secret that machines share. The transaction in etcd is the moment; of two machines only one can have it,
@@ -128,7 +127,7 @@ export async function proposeOnce(
   return made ? true : undefined;
 }
 
-interface Asked extends Use {
+interface Asked extends HmacUsage {
   readonly reason?: string | null | undefined;
   readonly requestId?: string | null | undefined;
   readonly graceMs?: number | undefined;

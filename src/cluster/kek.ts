@@ -1,24 +1,31 @@
-import { propose } from "../cluster/commit.ts";
-import { baseRevisionOf } from "../cluster/base_revision.ts";
-import { lacking } from "../cluster/replica.ts";
-import { currentOf } from "../cluster/state.ts";
-import { readSealedState } from "../cluster/snapshot.ts";
+import { propose, retryOnConflict } from "./commit.ts";
+import { baseRevisionOf } from "./base_revision.ts";
+import { lacking } from "./replica.ts";
+import { currentOf } from "./state.ts";
+import { readSealedState } from "./snapshot.ts";
 import type { Installation } from "../store/installation.ts";
-import type { Kek } from "../store/sealed/kek.ts";
+import { newKek } from "../store/sealed/kek.ts";
+import { RekeyError } from "../core/errors.ts";
 import { sealingKek } from "../store/sealed/sealing.ts";
 import { currentSlot } from "../core/secret_store.ts";
-import { retryOnConflict } from "./retry_on_conflict.ts";
 
 /**
  * Seals what machines share under another KEK, unless another machine has done it already: then only this machine's
  * own database is left to do. Until a machine has the new KEK too it cannot follow.
  *
- * @throws {RekeyError} `etcd_…`, or `busy` when others change it again and again.
+ * @param keyFile file of the new KEK.
+ * @throws {RekeyError} `usage` without one, `etcd_…`, or `busy` when others change it again and again.
  */
-export async function resealShared(installation: Installation, kek: Kek): Promise<void> {
+export async function resealShared(
+  installation: Installation,
+  keyFile: string | undefined,
+): Promise<void> {
+  if (keyFile === undefined) throw ownKey();
+  const { app, folders, kek: { run } } = installation.environment;
+  const { kek } = await newKek({ file: keyFile, run }, folders.config, app.name);
   const store = installation.shared();
   await retryOnConflict(async () => {
-    const sealed = await readSealedState(store, installation.environment.app.name);
+    const sealed = await readSealedState(store, app.name);
     if (sealed !== undefined && sealingKek(sealed.value) === kek.id) return DONE;
     const { state: before, snapshot: base, added: lost } = await baseRevisionOf(installation);
     const added = new Map<string, string>();
@@ -36,3 +43,9 @@ export async function resealShared(installation: Installation, kek: Kek): Promis
 }
 
 const DONE = true;
+
+function ownKey(): RekeyError {
+  return new RekeyError("usage", "Cannot make a KEK here: machines share the secret", {
+    hint: "Make a key file, bring it to every machine, and name it by --to-kek-file",
+  });
+}

@@ -1,8 +1,46 @@
 import { EVENTS } from "../audit/events.ts";
 import { rfc3339 } from "../core/clock.ts";
+import { numberedSlot } from "../core/secret_store.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { isAhead } from "./age.ts";
+
+/** Whether a version's grace window is open at a time in milliseconds since the epoch. */
+export function isOpenAt({ grace_until }: Version, time: number): boolean {
+  return (grace_until ?? 0) > time;
+}
+
+/** Older versions that verify still, by what this machine knows. */
+export function inGrace(installation: Installation): Version[] {
+  const now = installation.now();
+  return installation.versions.previous().filter((row) => isOpenAt(row, now));
+}
+
+/** Versions whose grace window is over and whose values are still there. */
+export function expired(installation: Installation): Version[] {
+  const now = installation.now();
+  return installation.versions.previous().filter((row) => !isOpenAt(row, now));
+}
+
+/** Destroys versions in a grace window: in one transaction they no longer verify. Call it under the lock. */
+export async function endGrace(
+  installation: Installation,
+  ended: Version[],
+  reason: string,
+): Promise<void> {
+  if (ended.length === 0) return;
+  const { database, versions, sealed, meta } = installation;
+  const audit = await installation.audit();
+  database.transaction(() => {
+    for (const row of ended) {
+      const { version, kid, location } = row;
+      sealed.drop(numberedSlot(row));
+      versions.retire(row, installation.now());
+      audit.append({ event: EVENTS.retired, version, kid, location, reason });
+    }
+    meta.set("scrub_pending", "log");
+  });
+}
 
 /** A version with the end that its grace window should have, in milliseconds since the epoch. */
 interface Overlong {

@@ -1,42 +1,25 @@
 import { EVENTS, newestHead } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
-import { type BaseRevision, baseRevisionOf } from "../cluster/base_revision.ts";
-import { propose } from "../cluster/commit.ts";
-import { listMembers, type Member, namesOf } from "../cluster/members.ts";
-import { nextNumber, preparedOf, rowOf, type SharedVersion } from "../cluster/state.ts";
+import { type BaseRevision, baseRevisionOf } from "./base_revision.ts";
+import { propose, retryOnConflict } from "./commit.ts";
+import { listMembers, namesOf } from "./members.ts";
+import { nextNumber, preparedOf, rowOf, type SharedVersion } from "./state.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { keepCopy } from "./automatic_copy.ts";
-import { retryOnConflict } from "./retry_on_conflict.ts";
-import type { Changed } from "./rotation.ts";
-import { refuseOneTooMany } from "./rotation_request.ts";
-import { followOwn, notTakenOver, proposeOnce, writeDown } from "./shared_rotation.ts";
-import {
-  MOST_SHARED_WINDOWS,
-  newVersion,
-  provenValue,
-  succeeded,
-  type Use,
-} from "./shared_version.ts";
+import { keepCopy } from "../secret/automatic_copy.ts";
+import type { Activation, HmacUsage, Member } from "../secret/backend.ts";
+import { type Changed, refuseOneTooMany } from "../secret/rotation.ts";
+import { followOwn, notTakenOver, proposeOnce, writeDown } from "./rotate.ts";
+import { MOST_SHARED_WINDOWS, newVersion, provenValue, succeeded } from "./version.ts";
 
 // Rotation in two phases: every server has the next version before anything is signed with it.
-
-/** How a prepared version becomes the current one. */
-export interface Activation {
-  /** How long the old version still verifies, in milliseconds. Default 0. */
-  readonly graceMs?: number | undefined;
-  /** Whether servers that have not confirmed do not matter. */
-  readonly force?: boolean | undefined;
-  /** Whether a copy of what is known of the versions is kept first; default true. */
-  readonly backup?: boolean | undefined;
-}
 
 /** Publishes the version that is to follow, unless there is one. Call it under the lock, after recovery. */
 export async function prepareShared(
   installation: Installation,
   reason: string | null,
-  use: Use,
+  use: HmacUsage,
 ): Promise<{ version: Version; made: boolean }> {
   return await retryOnConflict(async () => {
     const { state, snapshot: base, added } = await baseRevisionOf(installation);
@@ -103,17 +86,6 @@ async function activate(
   const version = installation.versions.byKid(row.kid) ?? rowOf({ ...row, state: "current" });
   const head = newestHead(installation.database);
   return { rotated: true, version, previous, graceUntil, published, logWhole: true, head };
-}
-
-/** The secret is this machine's own. */
-export function notShared(): RekeyError {
-  return new RekeyError(
-    "failed",
-    "Cannot rotate in two phases: no other machine shares the secret",
-    {
-      hint: "`rekey rotate` does it at once; `rekey store move etcd` shares it",
-    },
-  );
 }
 
 function lost({ version }: SharedVersion): RekeyError {

@@ -1,0 +1,122 @@
+import { isRekeyError } from "../core/errors.ts";
+import { catchUp } from "./catch_up.ts";
+import { untilFollowed } from "./members.ts";
+import { shareEnded } from "./revocations.ts";
+import { knownFleet } from "../store/known_cluster.ts";
+import type { Backend, BackendAt } from "../secret/backend.ts";
+import { rotateKek } from "../secret/kek_rotation.ts";
+import { usageIsShared } from "../secret/key_usage.ts";
+import { LOCAL } from "../secret/local_backend.ts";
+import type { Installation, StoreChoice } from "../store/installation.ts";
+import { planShared } from "./create.ts";
+import { resealShared } from "./kek.ts";
+import { migrateToCluster } from "./migrate.ts";
+import { changeSharedPolicy } from "./policy.ts";
+import { revokeShared, rotateShared } from "./rotate.ts";
+import { activateShared, prepareShared } from "./two_phases.ts";
+
+/** The one place that decides whether a secret is this machine's own or one that machines share. */
+export const backendAt: BackendAt = (location) => location === "etcd" ? CLUSTER : LOCAL;
+
+/** The backend of a database as it is now. */
+export function backendOf({ versions }: Installation): Backend {
+  return backendAt(versions.current()?.location);
+}
+
+/** Whether what follows stays in etcd: the secret is there, and no one wants it elsewhere. */
+export function staysShared(installation: Installation, wanted?: StoreChoice): boolean {
+  return backendOf(installation).isShared &&
+    ["auto", "etcd"].includes(wanted ?? installation.store);
+}
+
+// When an installation was asked for the first time: a command asks once, as it began.
+const asked = new WeakMap<Installation, Promise<unknown>>();
+
+/** A secret that machines share. Every method throws the codes of etcd and of fleets. */
+const CLUSTER: Backend = {
+  isShared: true,
+  planFirst: planShared,
+
+  async rotate(installation, options, note) {
+    if (staysShared(installation, options.store)) return await rotateShared(installation, options);
+    await catchUpToLeave(installation, options.graceMs);
+    return await LOCAL.rotate(installation, options, note);
+  },
+
+  nextLocation: (installation, wanted) =>
+    staysShared(installation, wanted)
+      ? Promise.resolve("etcd")
+      : LOCAL.nextLocation(installation, wanted),
+
+  revoke: revokeShared,
+
+  async rotateKek(installation, keyFile) {
+    await resealShared(installation, keyFile);
+    return await rotateKek(installation, keyFile);
+  },
+
+  setPolicy: changeSharedPolicy,
+  setUsage: (_installation, version) => {
+    throw usageIsShared(version);
+  },
+
+  async move(installation, to, note) {
+    if (to === "etcd") {
+      const moved = await migrateToCluster(installation, note);
+      await installation.remember(true);
+      return moved;
+    }
+    // What the others have ended must not count here again.
+    await catchUp(installation);
+    return await LOCAL.move(installation, to, note);
+  },
+
+  remember: (installation) => installation.remember(true),
+  wasUsed: () => true,
+
+  async ensureFresh(installation) {
+    const { freshness } = installation.environment;
+    // A program that goes on for long is told of changes.
+    if (freshness !== undefined) return freshness.mustBeFresh(changeOf(installation));
+    const asking = asked.get(installation) ?? catchUp(installation);
+    asked.set(installation, asking);
+    try {
+      await asking;
+    } catch (error) {
+      asked.delete(installation);
+      throw error;
+    }
+  },
+
+  catchUp,
+  prepare: prepareShared,
+  activate: activateShared,
+
+  async shareEnded(installation, find) {
+    const sessions = find(installation, installation.now());
+    await shareEnded(installation, sessions);
+    return sessions.length;
+  },
+
+  async untilFollowed(installation, waitMs) {
+    // A change of our own may stand in etcd and not have been taken over.
+    await catchUp(installation);
+    return await untilFollowed(installation, changeOf(installation), waitMs);
+  },
+};
+
+function changeOf({ meta }: Installation): number {
+  return knownFleet(meta)?.change ?? 0;
+}
+
+/**
+ * Before a machine leaves the others: what they have ended must not count here again. In an emergency without etcd a
+ * rotation that ends everything does without.
+ */
+async function catchUpToLeave(installation: Installation, graceMs = 0): Promise<void> {
+  try {
+    await catchUp(installation);
+  } catch (error) {
+    if (graceMs > 0 || !isRekeyError(error)) throw error;
+  }
+}
