@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { DEFAULT_APP } from "../../src/core/app.ts";
-import { completionScript } from "../../src/cli/completion/scripts.ts";
+import { completionScript } from "../../src/cli/commands/completions.ts";
 import { launchdJob } from "../../src/cli/schedule/launchd.ts";
 import { systemdUnits } from "../../src/cli/schedule/systemd.ts";
 import { windowsTask } from "../../src/cli/schedule/windows.ts";

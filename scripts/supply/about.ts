@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
-import type { About, LicenseText } from "../../src/cli/about.ts";
+import type { About, LicenseText } from "../../src/cli/commands/version.ts";
 import type { Toolchain } from "../denort.ts";
 import { downloadedHash } from "../denort/own_download.ts";
 import { runDeno } from "../run_deno.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import type { Addon } from "../../src/cli/about.ts";
+import type { Addon } from "../../src/cli/commands/version.ts";
 import { checkIntegrity, kept, packageArchive, unpack } from "../downloads.ts";
 import { HOST, nameOf } from "../target.ts";
 import { vendoredIn } from "./crates.ts";

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import type { About, Addon, Package } from "../../src/cli/about.ts";
+import type { About, Addon, Package } from "../../src/cli/commands/version.ts";
 import type { Crate } from "./crates.ts";
 
 /** A component of a CycloneDX document, as far as rekey's has any. */

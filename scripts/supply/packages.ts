@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Package } from "../../src/cli/about.ts";
+import type { Package } from "../../src/cli/commands/version.ts";
 import { locked, type Lockfile, required } from "./lockfile.ts";
 import { checkLicense } from "./spdx.ts";
 

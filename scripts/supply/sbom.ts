@@ -1,4 +1,4 @@
-import type { About } from "../../src/cli/about.ts";
+import type { About } from "../../src/cli/commands/version.ts";
 import {
   addonComponent,
   type Component,

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { LicenseText } from "../../src/cli/about.ts";
+import type { LicenseText } from "../../src/cli/commands/version.ts";
 import type { Unpacked } from "./packages.ts";
 
 const FILE = /^(licen[cs]e|copying|notice|unlicense)/i;

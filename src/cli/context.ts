@@ -190,7 +190,7 @@ function kekSources(options: GlobalOptions): KekSources {
 const COMMAND_TIMEOUT_MS = 10_000;
 
 async function runInShell(commandLine: string): Promise<Uint8Array> {
-  const { runLine } = await import("./command_line.ts");
+  const { runLine } = await import("./shell_command.ts");
   let printed = new Uint8Array();
   const failure = await runLine(HERE.processes.shell(commandLine), {
     limitMs: COMMAND_TIMEOUT_MS,

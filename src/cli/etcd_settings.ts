@@ -2,12 +2,13 @@ import { resolve } from "node:path";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { pemText, utf8 } from "../core/text.ts";
 import { readFileIfThere } from "../files/private_files.ts";
-import { type ErrorCode, quoted, RekeyError } from "../core/errors.ts";
+import { type ErrorCode, isRekeyError, quoted, RekeyError } from "../core/errors.ts";
 import { HERE } from "../system/here.ts";
 import { pathOf } from "../system/written_path.ts";
 import { EtcdClient } from "../etcd/client.ts";
 import type { EtcdSettings } from "../etcd/settings.ts";
 import { ETCD_VARIABLES, withoutProxyHere } from "./environment.ts";
+import { type Environment, Installation } from "../store/installation.ts";
 
 type Variable = (name: string) => string | undefined;
 
@@ -154,4 +155,32 @@ function unusable(names: string, cause?: unknown): RekeyError {
 
 function usage(message: string, hint: string): RekeyError {
   return new RekeyError("usage", message, { hint });
+}
+
+/** Whether etcd is named, now or by what an earlier command was told. */
+export function usesEtcd(environment: Environment): boolean {
+  return environment.etcd !== undefined ||
+    lookedAt(environment, ({ remembered }) => remembered.etcdSettings() !== undefined);
+}
+
+/** Whether commands of this installation run another one, or use the network, for what an earlier command was told. */
+export function reachesOut(environment: Environment): boolean {
+  return lookedAt(environment, ({ remembered }) => remembered.reachesOut);
+}
+
+// What keeps the database from being opened is found out by who works with it.
+function lookedAt(
+  environment: Environment,
+  look: (installation: Installation) => boolean,
+): boolean {
+  let installation: Installation | undefined;
+  try {
+    installation = Installation.openAsFound(environment);
+    return installation !== undefined && look(installation);
+  } catch (error) {
+    if (isRekeyError(error)) return false;
+    throw error;
+  } finally {
+    installation?.close();
+  }
 }

@@ -1,16 +1,16 @@
 import type { Command } from "commander";
 import { EXIT_STATUSES } from "../core/errors.ts";
-import { auditCommands } from "./table/audit.ts";
-import { type Commands, type Runner, TableCommand } from "./table/command.ts";
-import { completionCommands, helpCommands, versionCommands } from "./table/help.ts";
+import { auditCommands } from "./flags/audit.ts";
+import { type Commands, type Runner, TableCommand } from "./flags/command.ts";
+import { completionCommands, helpCommands, versionCommands } from "./flags/help.ts";
 import { TOPICS } from "./topics/topics.ts";
-import { execCommands } from "./table/exec.ts";
-import { policyCommands } from "./table/policy.ts";
-import { scheduleCommands } from "./table/schedule.ts";
-import { secretCommands } from "./table/secret.ts";
-import { serveCommands } from "./table/serve.ts";
-import { tokenCommands, userCommands } from "./table/users.ts";
-import { choice, CHOICES } from "./table/values.ts";
+import { execCommands } from "./flags/exec.ts";
+import { policyCommands } from "./flags/policy.ts";
+import { scheduleCommands } from "./flags/schedule.ts";
+import { secretCommands } from "./flags/secret.ts";
+import { serveCommands } from "./flags/serve.ts";
+import { tokenCommands, userCommands } from "./flags/users.ts";
+import { choice, CHOICES } from "./flags/values.ts";
 
 const AFTER_HELP = `
 Exit codes:

@@ -1,13 +1,11 @@
 import { rfc3339 } from "../core/clock.ts";
 import { forgetGoneHolders, type StaleHolder, staleHolders } from "../secret/holders.ts";
 import type { SecretManager } from "../secret/manager.ts";
-import { printable } from "./describe.ts";
+import { printable } from "./format.ts";
 import type { Output } from "./output.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { warningsOfRisk } from "../secret/warnings.ts";
 import { type Context, variable } from "./context.ts";
-import { delay } from "../core/async.ts";
-import { HERE } from "../system/here.ts";
 import { homedir } from "node:os";
 import { elsewhere, type KnownApp, knownApps } from "../store/known_apps.ts";
 import { type Environment, Installation } from "../store/installation.ts";
@@ -50,38 +48,6 @@ export async function warnOfRisk({ secrets, output }: Context): Promise<void> {
   } catch (error) {
     // What was done is done; the next command says what is wrong.
     if (!isRekeyError(error)) throw error;
-  }
-}
-
-// A machine that sleeps does not count the time; it is asked again when it wakes up.
-const LONGEST_NAP_MS = 30_000;
-
-/** Listens for being asked to end, from its making on. */
-export class Interruption implements Disposable {
-  readonly #asked = Promise.withResolvers<never>();
-  readonly #end = () =>
-    this.#asked.reject(new RekeyError("cancelled", "Cancelled: nothing was changed"));
-
-  constructor() {
-    // It may come while nobody waits for anything.
-    this.#asked.promise.catch(() => {});
-    HERE.processes.stopping.forEach((signal) => Deno.addSignalListener(signal, this.#end));
-  }
-
-  /** Waits for something. @throws {RekeyError} `cancelled` when the program is asked to end, or was before. */
-  async unless<T>(work: Promise<T>): Promise<T> {
-    return await Promise.race([this.#asked.promise, work]);
-  }
-
-  /** Waits until a time of day has come: milliseconds since the epoch. @throws {RekeyError} `cancelled`. */
-  async until(at: number): Promise<void> {
-    for (let left; (left = at - Date.now()) > 0;) {
-      await this.unless(delay(Math.min(left, LONGEST_NAP_MS)));
-    }
-  }
-
-  [Symbol.dispose](): void {
-    HERE.processes.stopping.forEach((signal) => Deno.removeSignalListener(signal, this.#end));
   }
 }
 

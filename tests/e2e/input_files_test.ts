@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Box, REKEY } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { everyCommand } from "../support/commands/command_table.ts";
-import { takesValue } from "../../src/cli/table/command.ts";
+import { takesValue } from "../../src/cli/flags/command.ts";
 
 /** How an input is named, and what else the command needs to get as far as reading it. */
 interface Input {

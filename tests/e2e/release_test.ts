@@ -8,7 +8,7 @@ import config from "../../deno.json" with { type: "json" };
 import { cut } from "../../scripts/denort/cut.ts";
 import { sectionOf } from "../../scripts/supply/sections.ts";
 import type { Component } from "../../scripts/supply/components.ts";
-import type { Package } from "../../src/cli/about.ts";
+import type { Package } from "../../src/cli/commands/version.ts";
 import { packedAddon } from "../support/executables/addon.ts";
 import { sqliteVersion } from "../../src/store/sqlite/write_ahead_log.ts";
 import { EMULATOR } from "../support/executables/arm64.ts";

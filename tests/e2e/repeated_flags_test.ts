@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { RemarkOption, RepeatableOption, takesValue } from "../../src/cli/table/command.ts";
+import { RemarkOption, RepeatableOption, takesValue } from "../../src/cli/flags/command.ts";
 import { Box } from "../support/process/box.ts";
 import { WITH_PASSPHRASE } from "../support/store/backing_up.ts";
 import { initialised } from "../support/process/initialised.ts";

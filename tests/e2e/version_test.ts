@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { cut } from "../../scripts/denort/cut.ts";
 import type { Lockfile } from "../../scripts/supply/lockfile.ts";
 import config from "../../deno.json" with { type: "json" };
-import type { LicenseText, Package } from "../../src/cli/about.ts";
+import type { LicenseText, Package } from "../../src/cli/commands/version.ts";
 import { type KnownFix, knownFixes } from "../../src/cli/known_fixes.ts";
 import { addon } from "../support/executables/addon.ts";
 import { Box, REKEY } from "../support/process/box.ts";

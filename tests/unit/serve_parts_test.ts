@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LogSink } from "../../src/cli/log_sink.ts";
+import { LogSink } from "../../src/cli/output.ts";
 import { isRekeyError, RekeyError } from "../../src/core/errors.ts";
 import { Semaphore } from "../../src/core/async.ts";
 import { connect, type Port } from "../../src/serve/rpc.ts";

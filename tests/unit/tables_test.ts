@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { fittedTable } from "../../src/cli/describe.ts";
-import { instant, moment, timeOfDay } from "../../src/cli/table/values.ts";
+import { fittedTable } from "../../src/cli/format.ts";
+import { instant, moment, timeOfDay } from "../../src/cli/flags/values.ts";
 
 Deno.test("a table for a narrow terminal: a last cell that is too long goes below its row", () => {
   const rows = [["SEQ", "WHO", "WHY"], ["1", "root@host", "short"], [

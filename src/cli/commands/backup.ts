@@ -7,7 +7,7 @@ import { RekeyError } from "../../core/errors.ts";
 import { isStream, readInputText } from "../../files/input_files.ts";
 import type { BackupInfo } from "../../store/backup_file.ts";
 import type { Context } from "../context.ts";
-import { printable } from "../describe.ts";
+import { printable } from "../format.ts";
 import { writeBytes } from "../output.ts";
 import { askHidden } from "../terminal.ts";
 

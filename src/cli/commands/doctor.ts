@@ -3,7 +3,7 @@ import { examine, findingsOf, type Section } from "../../doctor/examination.ts";
 import { type Finding, FINDINGS, NOT_USED, shellWord } from "../../doctor/finding.ts";
 import type { DoctorContext } from "../../doctor/context.ts";
 import { type Context, type GlobalOptions, variable } from "../context.ts";
-import { printable } from "../describe.ts";
+import { printable } from "../format.ts";
 import type { Output } from "../output.ts";
 
 /** Flags of `rekey doctor`. */

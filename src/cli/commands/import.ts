@@ -1,4 +1,4 @@
-import { provenUse, saidUse, type SecretUsage } from "../../auth/import_check.ts";
+import { provenUse, saidUse, type SecretUsage } from "../../auth/secret_usage.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { placeName } from "../../core/secret_store.ts";
 import { isThere } from "../../files/file_errors.ts";
@@ -11,10 +11,9 @@ import type { Version } from "../../store/sqlite/versions.ts";
 import { warnOfOthers, warnOfRisk } from "../warnings.ts";
 import { readInput } from "../../files/input_files.ts";
 import { type Context, variable as environmentVariable } from "../context.ts";
-import { describeVersion } from "../describe.ts";
-import { type PolicyFlags, withFlags } from "../policy_flags.ts";
+import { describeVersion } from "../format.ts";
+import { applyPolicy, type PolicyFlags, withFlags } from "./policy.ts";
 import { readStdin, readStdinBytes } from "../terminal.ts";
-import { applyPolicy } from "./policy.ts";
 import { rotate } from "./rotate.ts";
 import { LOCK_TIMEOUT_MS } from "../../core/text.ts";
 

@@ -1,17 +1,8 @@
-import { asRefusal } from "../../core/errors.ts";
+import { asRefusal, RekeyError } from "../../core/errors.ts";
 import type { PolicyChange } from "../../secret/policy_change.ts";
 import { type PolicyPart, STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
 import type { Context } from "../context.ts";
-import { printable, table } from "../describe.ts";
-import {
-  describePolicy,
-  mustSayPolicy,
-  type PolicyFlags,
-  policyText,
-  saysPolicy,
-  withFlags,
-  withoutParts,
-} from "../policy_flags.ts";
+import { describeSeconds, printable, table } from "../format.ts";
 
 /** Shows what every token must be. */
 export async function policyShow(_options: unknown, { secrets, output }: Context): Promise<void> {
@@ -60,4 +51,69 @@ function human({ leeway, allowNoExpiry, issuer, audience, type }: TokenPolicy): 
     ["aud", audience?.join(", ") ?? "any"],
     ["typ", type ?? "any"],
   ]).map(printable);
+}
+
+/** Flags that say what every token must be. Durations in seconds. */
+export interface PolicyFlags {
+  readonly leeway?: number;
+  readonly allowNoExp?: boolean;
+  readonly iss?: readonly string[];
+  readonly aud?: readonly string[];
+  readonly typ?: string;
+}
+
+/** Whether any part of a policy is said. */
+export function saysPolicy({ leeway, allowNoExp, iss, aud, typ }: PolicyFlags): boolean {
+  return [leeway, allowNoExp, iss, aud, typ].some((value) => value !== undefined);
+}
+
+/** A policy in which what is said takes the place of what was there. */
+export function withFlags(before: TokenPolicy, flags: PolicyFlags): TokenPolicy {
+  const { leeway = before.leeway, allowNoExp = before.allowNoExpiry } = flags;
+  const { iss = before.issuer, aud = before.audience, typ = before.type } = flags;
+  const [issuer, audience] = [iss, aud].map((names) => names && [...new Set(names)]);
+  return { leeway, allowNoExpiry: allowNoExp, issuer, audience, type: typ };
+}
+
+/** A policy without some of its parts. */
+export function withoutParts(before: TokenPolicy, parts: readonly PolicyPart[]): TokenPolicy {
+  const gone = (part: PolicyPart) => parts.includes(part);
+  return {
+    leeway: gone("leeway") ? 0 : before.leeway,
+    allowNoExpiry: !gone("allow-no-exp") && before.allowNoExpiry,
+    issuer: gone("iss") ? undefined : before.issuer,
+    audience: gone("aud") ? undefined : before.audience,
+    type: gone("typ") ? undefined : before.type,
+  };
+}
+
+/** A policy with `--json`. */
+export function describePolicy({ leeway, allowNoExpiry, issuer, audience, type }: TokenPolicy) {
+  return {
+    leeway_seconds: leeway,
+    allow_no_exp: allowNoExpiry,
+    iss: issuer ?? null,
+    aud: audience ?? null,
+    typ: type ?? null,
+  };
+}
+
+/** A policy in one line, for people and the audit log. */
+export function policyText(policy: TokenPolicy): string {
+  const { leeway, allowNoExpiry, issuer, audience, type } = policy;
+  return [
+    leeway === 0 ? "no leeway" : `leeway ${describeSeconds(leeway)}`,
+    allowNoExpiry ? "exp may be missing" : "exp needed",
+    ...issuer === undefined ? [] : [`iss ${issuer.join(" or ")}`],
+    ...audience === undefined ? [] : [`aud ${audience.join(" or ")}`],
+    ...type === undefined ? [] : [`typ ${type}`],
+  ].join(", ");
+}
+
+/** @throws {RekeyError} `usage` when a command that changes a policy is told nothing. */
+export function mustSayPolicy(flags: PolicyFlags): void {
+  if (saysPolicy(flags)) return;
+  throw new RekeyError("usage", "Cannot set the policy: nothing was said", {
+    hint: "`rekey policy set --help` shows its flags",
+  });
 }

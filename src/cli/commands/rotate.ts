@@ -10,7 +10,7 @@ import type { Changed } from "../../secret/rotation.ts";
 import { isNotFollowed, notTakenOver } from "../../cluster/rotate.ts";
 import type { Algorithm } from "../../store/installation.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
-import { announceAndMake, warnUnlessReady } from "../announced_rotation.ts";
+import { announceAndMake, warnUnlessReady } from "../notices/announced_rotation.ts";
 import { type Context, variable } from "../context.ts";
 import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_facts.ts";
 import {
@@ -19,7 +19,7 @@ import {
   describeVersion,
   printable,
   sessionsText,
-} from "../describe.ts";
+} from "../format.ts";
 import { describeHolders } from "../../secret/holders.ts";
 import type { Output } from "../output.ts";
 import { type NoticeFlags, RotationNotices } from "../notices/rotation_notices.ts";

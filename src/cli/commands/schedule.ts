@@ -4,14 +4,20 @@ import { ownProgram } from "../../core/app.ts";
 import { RekeyError } from "../../core/errors.ts";
 import { HERE } from "../../system/here.ts";
 import { type Context, variable } from "../context.ts";
-import { checkLines, cronLine, type Plan, type Schedule, spelled } from "../schedule/plan.ts";
+import {
+  checkLines,
+  cronLine,
+  type Plan,
+  type Schedule,
+  spelled,
+  variablesFor,
+} from "../schedule/plan.ts";
 import { installUnits, obstacles, removeUnits } from "../schedule/install.ts";
 import { launchdJob } from "../schedule/launchd.ts";
 import { systemdUnits } from "../schedule/systemd.ts";
-import { reachesOut } from "../uses_etcd.ts";
+import { reachesOut } from "../etcd_settings.ts";
 import type { Output } from "../output.ts";
 import { type Receivers, Webhook } from "../notices/webhook.ts";
-import { variablesFor } from "../schedule/variables.ts";
 import { windowsTask } from "../schedule/windows.ts";
 
 /** Flags of `rekey schedule`. */

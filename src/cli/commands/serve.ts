@@ -17,13 +17,12 @@ import { AuthManager } from "../../auth/manager.ts";
 import { Accounts } from "../../users/accounts.ts";
 import { FleetFollower, LEAST_STALENESS_MS } from "../../cluster/follower.ts";
 import { SharedFreshness } from "../../cluster/freshness.ts";
-import { usesEtcd } from "../uses_etcd.ts";
+import { usesEtcd } from "../etcd_settings.ts";
 import { backendAt } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { keyringInProcess } from "../../store/keyring/addon_process.ts";
 import { type Context, environmentFrom, variable } from "../context.ts";
-import { LogSink } from "../log_sink.ts";
-import { lenientStreams, Output } from "../output.ts";
+import { lenientStreams, LogSink, Output } from "../output.ts";
 import { startRequestThread } from "../request_thread.ts";
 
 /** Flags of `rekey serve`. Durations in seconds. */

@@ -11,7 +11,7 @@ import { Installation } from "../../store/installation.ts";
 import { isSamePolicy, STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context } from "../context.ts";
-import { describePolicy, policyText } from "../policy_flags.ts";
+import { describePolicy, policyText } from "./policy.ts";
 import { type FleetFacts, fleetFacts, fleetLines } from "../fleet_facts.ts";
 import { holderText, staleProcesses } from "../warnings.ts";
 import { describeHolders, type StaleHolder } from "../../secret/holders.ts";
@@ -22,7 +22,7 @@ import {
   fromNow,
   printable,
   table,
-} from "../describe.ts";
+} from "../format.ts";
 
 /** Flags of `rekey status`. */
 export interface StatusOptions {

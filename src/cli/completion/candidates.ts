@@ -1,5 +1,5 @@
 import type { Argument, Command, Option } from "commander";
-import { takesValue } from "../table/command.ts";
+import { takesValue } from "../flags/command.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import { Sessions } from "../../store/sqlite/sessions.ts";

@@ -3,7 +3,7 @@ import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { HERE } from "../../system/here.ts";
 import { within } from "../../core/async.ts";
 import { type Family, kill } from "../../system/system.ts";
-import { type Ending, endingOf } from "../describe.ts";
+import { type Ending, endingOf } from "../shell_command.ts";
 import { inCallersEnvironment } from "../environment.ts";
 
 /** A program with its arguments, as it is to be started. */

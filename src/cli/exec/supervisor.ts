@@ -3,7 +3,7 @@ import { LiveSecrets } from "../../secret/live_secrets.ts";
 import type { Environment } from "../../store/installation.ts";
 import { Backoff } from "../../core/backoff.ts";
 import { HERE } from "../../system/here.ts";
-import type { Ending } from "../describe.ts";
+import type { Ending } from "../shell_command.ts";
 import { Child, type Program } from "./child.ts";
 
 /** Tells which version is current, whatever happens to the database. */

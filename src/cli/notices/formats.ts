@@ -1,5 +1,5 @@
 import { rfc3339 } from "../../core/clock.ts";
-import type { HookFacts } from "../hook.ts";
+import type { HookFacts } from "./rotation_notices.ts";
 
 /** The kinds of notices. */
 export type NoticeType =

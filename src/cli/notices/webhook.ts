@@ -1,4 +1,4 @@
-import { printable } from "../describe.ts";
+import { printable } from "../format.ts";
 import { HERE } from "../../system/here.ts";
 import { Buffer } from "node:buffer";
 import { createHmac, randomUUID } from "node:crypto";

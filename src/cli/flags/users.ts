@@ -12,7 +12,7 @@ export const tokenCommands: Commands = {
       .option("--iss <issuer>", "issuer claim")
       .addOption(several("--aud <audience>", "audience claim"))
       .addOption(several("--scope <scope>", "scope claim"))
-      .action(run(runner, async () => (await import("../commands/session.ts")).issue));
+      .action(run(runner, async () => (await import("../commands/tokens.ts")).issue));
   },
   verify: (program, runner) => {
     program.command("verify")
@@ -38,7 +38,7 @@ export const tokenCommands: Commands = {
       .option("--no-policy", "leave out the app's own policy (`rekey policy show`)")
       .action((token: string | undefined, options, command: Command) =>
         runner(command.optsWithGlobals(), async (context) => {
-          const { verify } = await import("../commands/verify.ts");
+          const { verify } = await import("../commands/tokens.ts");
           await verify({ ...options, token }, context);
         })
       );
@@ -58,23 +58,23 @@ function addUser(program: Command, runner: Runner): void {
   named(
     "add",
     "add a user; the password is asked for, or read from stdin",
-    async () => (await import("../commands/user.ts")).userAdd,
+    async () => (await import("../commands/users.ts")).userAdd,
   );
   user.command("list").description("show the users, by name")
     .option("--limit <count>", "how many", count, 1000)
     .option("--after <name>", "only users after this one: the next page", nonEmpty)
-    .action(run(runner, async () => (await import("../commands/user.ts")).userList));
+    .action(run(runner, async () => (await import("../commands/users.ts")).userList));
   named(
     "passwd",
     "set a new password; the user's sessions end",
-    async () => (await import("../commands/user.ts")).userPasswd,
+    async () => (await import("../commands/users.ts")).userPasswd,
   );
   user.command("remove").description("remove a user; their sessions end")
     .argument("<name>", "the user's name")
     .option("--force", "do not ask")
     .action((name: string, options, command: Command) =>
       runner(command.optsWithGlobals(), async (context) => {
-        await (await import("../commands/user.ts")).userRemove({ ...options, name }, context);
+        await (await import("../commands/users.ts")).userRemove({ ...options, name }, context);
       })
     );
 }
@@ -84,13 +84,13 @@ function addSession(program: Command, runner: Runner): void {
   session.command("list").description("show the newest open sessions")
     .option("--limit <count>", "how many", count, 50)
     .addOption(several("--user <name>", "only this user's"))
-    .action(run(runner, async () => (await import("../commands/session.ts")).sessionList));
+    .action(run(runner, async () => (await import("../commands/users.ts")).sessionList));
   session.command("revoke").description("end a session, or all of a user's")
     .argument("[jti]", "the session")
     .addOption(several("--user <name>", "all of this user's"))
     .action((jti: string | undefined, options, command: Command) =>
       runner(command.optsWithGlobals(), async (context) => {
-        await (await import("../commands/session.ts")).sessionRevoke({ ...options, jti }, context);
+        await (await import("../commands/users.ts")).sessionRevoke({ ...options, jti }, context);
       })
     );
 }

@@ -1,3 +1,7 @@
+import bash from "../completion/rekey.bash" with { type: "text" };
+import fish from "../completion/rekey.fish" with { type: "text" };
+import powershell from "../completion/rekey.ps1" with { type: "text" };
+import zsh from "../completion/rekey.zsh" with { type: "text" };
 import type { Command } from "commander";
 import {
   completionOf as completed,
@@ -6,8 +10,22 @@ import {
   readLine,
 } from "../completion/candidates.ts";
 import type { Context, GlobalOptions } from "../context.ts";
-import { printable } from "../describe.ts";
+import { printable } from "../format.ts";
 import { readStdinBytes } from "../terminal.ts";
+
+const SCRIPTS = { bash, zsh, fish, powershell };
+
+/** Shells that completions are made for. */
+export type Shell = keyof typeof SCRIPTS;
+
+/**
+ * What a shell reads to complete lines of `rekey`. The lines are understood by `rekey complete` itself: it gets the
+ * words before the cursor on stdin, one a line, and answers with what the shell is to offer besides (`:files`,
+ * `:folders`, `:commands`, `:nothing`), and then candidates, each with a tab and what it means.
+ */
+export function completionScript(shell: Shell): string {
+  return SCRIPTS[shell];
+}
 
 const LONGEST_LINE = 1_000_000;
 

@@ -1,11 +1,12 @@
-import { rfc3339 } from "../core/clock.ts";
-import { asRefusal, isRekeyError, type RekeyError } from "../core/errors.ts";
-import { announce, withdraw } from "../secret/announcement.ts";
-import type { SecretManager } from "../secret/manager.ts";
-import type { Version } from "../store/sqlite/versions.ts";
-import type { Context } from "./context.ts";
-import type { RotationNotices } from "./notices/rotation_notices.ts";
-import { Interruption } from "./warnings.ts";
+import { rfc3339 } from "../../core/clock.ts";
+import { asRefusal, isRekeyError, RekeyError } from "../../core/errors.ts";
+import { announce, withdraw } from "../../secret/announcement.ts";
+import type { SecretManager } from "../../secret/manager.ts";
+import type { Version } from "../../store/sqlite/versions.ts";
+import type { Context } from "../context.ts";
+import type { RotationNotices } from "./rotation_notices.ts";
+import { delay } from "../../core/async.ts";
+import { HERE } from "../../system/here.ts";
 
 /**
  * Announces a rotation, waits, and makes it. Whatever keeps it from being made takes the announcement back.
@@ -72,5 +73,37 @@ async function isLeft(at: number, reason: string | undefined, secrets: SecretMan
     // The secret is gone, or cannot be had: there is nobody to rotate it.
     if (isRekeyError(error)) return true;
     throw error;
+  }
+}
+
+// A machine that sleeps does not count the time; it is asked again when it wakes up.
+const LONGEST_NAP_MS = 30_000;
+
+/** Listens for being asked to end, from its making on. */
+class Interruption implements Disposable {
+  readonly #asked = Promise.withResolvers<never>();
+  readonly #end = () =>
+    this.#asked.reject(new RekeyError("cancelled", "Cancelled: nothing was changed"));
+
+  constructor() {
+    // It may come while nobody waits for anything.
+    this.#asked.promise.catch(() => {});
+    HERE.processes.stopping.forEach((signal) => Deno.addSignalListener(signal, this.#end));
+  }
+
+  /** Waits for something. @throws {RekeyError} `cancelled` when the program is asked to end, or was before. */
+  async unless<T>(work: Promise<T>): Promise<T> {
+    return await Promise.race([this.#asked.promise, work]);
+  }
+
+  /** Waits until a time of day has come: milliseconds since the epoch. @throws {RekeyError} `cancelled`. */
+  async until(at: number): Promise<void> {
+    for (let left; (left = at - Date.now()) > 0;) {
+      await this.unless(delay(Math.min(left, LONGEST_NAP_MS)));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    HERE.processes.stopping.forEach((signal) => Deno.removeSignalListener(signal, this.#end));
   }
 }

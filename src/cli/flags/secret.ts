@@ -2,7 +2,7 @@ import type { Location } from "../../core/secret_store.ts";
 import { Argument, type Command } from "commander";
 import { type Commands, run } from "./command.ts";
 import { choice, CHOICES, lasting, nonEmpty, reason, waiting } from "./values.ts";
-import { backupCommands } from "./audit.ts";
+import { backupCommands } from "./backup.ts";
 import { policyOptions } from "./policy.ts";
 import { addRotate } from "./rotate.ts";
 
@@ -23,7 +23,7 @@ export const secretCommands: Commands = {
           CHOICES.keyForm,
         ),
       )
-      .action(run(runner, async () => (await import("../commands/init.ts")).init));
+      .action(run(runner, async () => (await import("../commands/secret.ts")).init));
     policyOptions().forEach((option) => init.addOption(option));
   },
   import: (program, runner) => {
@@ -69,7 +69,7 @@ export const secretCommands: Commands = {
   apps: (program, runner) => {
     program.command("apps")
       .description("list the apps whose secrets are known here, and where they are")
-      .action(run(runner, async () => (await import("../commands/apps.ts")).apps));
+      .action(run(runner, async () => (await import("../commands/store.ts")).apps));
   },
   status: (program, runner) => {
     program.command("status")
@@ -91,7 +91,7 @@ export const secretCommands: Commands = {
     program.command("revoke")
       .description("end every grace window now: tokens of older secrets no longer verify")
       .addOption(waiting())
-      .action(run(runner, async () => (await import("../commands/revoke.ts")).revoke));
+      .action(run(runner, async () => (await import("../commands/secret.ts")).revoke));
   },
   ...backupCommands,
   store: (program, runner) => {
@@ -119,7 +119,7 @@ export const secretCommands: Commands = {
         "file of the new KEK (default: rekey generates a key file)",
         nonEmpty,
       )
-      .action(run(runner, async () => (await import("../commands/kek_rotate.ts")).kekRotate));
+      .action(run(runner, async () => (await import("../commands/store.ts")).kekRotate));
   },
   doctor: (program, runner) => {
     program.command("doctor")
@@ -136,6 +136,6 @@ export const secretCommands: Commands = {
         "delete the secret, its history and its keys from this machine; there is no way back",
       )
       .option("--force", "do not ask")
-      .action(run(runner, async () => (await import("../commands/destroy.ts")).destroy));
+      .action(run(runner, async () => (await import("../commands/secret.ts")).destroy));
   },
 };

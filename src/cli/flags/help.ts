@@ -2,7 +2,7 @@ import { type Commands, run } from "./command.ts";
 import { Argument, type Command } from "commander";
 import { RekeyError } from "../../core/errors.ts";
 import { TOPICS } from "../topics/topics.ts";
-import type { Shell } from "../completion/scripts.ts";
+import type { Shell } from "../commands/completions.ts";
 
 /** `version`; the flag `--version` says less and needs none of it. */
 export const versionCommands: Commands = {
@@ -88,7 +88,7 @@ export const completionCommands: Commands = {
       )
       .action((shell: Shell, _options, command) =>
         runner(command.optsWithGlobals(), async ({ output }) => {
-          const { completionScript } = await import("../completion/scripts.ts");
+          const { completionScript } = await import("../commands/completions.ts");
           const script = completionScript(shell);
           output.result({ shell, script }, [script.trimEnd()]);
         })
@@ -97,7 +97,7 @@ export const completionCommands: Commands = {
   complete: (program, runner) => {
     program.command("complete", { hidden: true })
       .action(async () => {
-        const { complete, globalsOf, lineFromStdin } = await import("../commands/complete.ts");
+        const { complete, globalsOf, lineFromStdin } = await import("../commands/completions.ts");
         const line = lineFromStdin(program);
         await runner(globalsOf(line), (context) => Promise.resolve(complete(line, context)));
       });

@@ -1,7 +1,6 @@
 import { within } from "../core/async.ts";
 import { HERE } from "../system/here.ts";
 import type { Invocation } from "../system/system.ts";
-import { type Ending, endingInWords, endingOf } from "./describe.ts";
 
 /** How a command line of the operator's is run. */
 export interface LineOptions {
@@ -54,4 +53,27 @@ function failureOf(ending: Ending | undefined, limitMs: number): string | undefi
 function inWords(milliseconds: number): string {
   const seconds = milliseconds / 1_000;
   return seconds < 60 ? `${seconds} s` : `${seconds / 60} minutes`;
+}
+
+/** How a program ended: with an exit status, or by a signal's number. */
+export type Ending = { readonly status: number } | { readonly signal: number };
+
+/** Waits until a program has ended. */
+export async function endingOf(process: Deno.ChildProcess): Promise<Ending> {
+  try {
+    const { code, signal } = await process.status;
+    return signal === null ? { status: code } : { signal: code - 128 };
+  } catch (error) {
+    // The runtime has no names for real-time signals.
+    const [, number] = /^Invalid signal: (\d+)$/.exec((error as Error).message) ?? [];
+    if (number === undefined) throw error;
+    return { signal: Number(number) };
+  }
+}
+
+/** The same in words. */
+function endingInWords(ending: Ending): string {
+  return "status" in ending
+    ? `ended with status ${ending.status}`
+    : `was ended by signal ${ending.signal}`;
 }

@@ -1,0 +1,92 @@
+import { placeName } from "../../core/secret_store.ts";
+import { rfc3339 } from "../../core/clock.ts";
+import type { KeyForm } from "../../core/secret.ts";
+import type { Algorithm } from "../../store/installation.ts";
+import {
+  staleProcesses,
+  warnOfHolders,
+  warnOfOthers,
+  warnOfRisk,
+  whereLooked,
+} from "../warnings.ts";
+import type { Context } from "../context.ts";
+import { describeVersion } from "../format.ts";
+import { applyPolicy, type PolicyFlags } from "./policy.ts";
+import { describeHolders } from "../../secret/holders.ts";
+import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_facts.ts";
+import { mustBeWanted } from "../terminal.ts";
+
+/** Flags of `rekey init`. */
+export interface InitOptions extends PolicyFlags {
+  readonly alg?: Algorithm;
+  readonly keyForm?: KeyForm;
+}
+
+/** Makes or adopts the secret. */
+export async function init(options: InitOptions, context: Context): Promise<void> {
+  const { secrets, output, store } = context;
+  const { alg, keyForm } = options;
+  const { version, created } = await secrets.getOrCreate({ alg, keyForm, store });
+  await applyPolicy(options, context);
+  const what = created ? "Created" : version.origin === "adopted" ? "Adopted" : "Already there:";
+  output.result(describeVersion(secrets.environment.app.name, version), [
+    `${what} the JWT secret of ${secrets.environment.app.name}: version ${version.version} ` +
+    `(kid ${version.kid}) in ${placeName(version.location)}`,
+  ]);
+  const { lastRefusal } = secrets.environment.keyring;
+  if (created && version.location === "database" && lastRefusal?.code === "keyring_no_default") {
+    output.warning(`${lastRefusal.message}: the secret is in the database. ${lastRefusal.hint}`);
+  }
+  if (created) warnOfOthers(context);
+  else output.remark(`made ${rfc3339(version.created_at)}`);
+  await warnOfRisk(context);
+}
+
+/** Flags of `rekey revoke`. Durations in seconds. */
+export interface RevokeFlags {
+  readonly wait?: number;
+}
+
+/** Ends every grace window. */
+export async function revoke({ wait }: RevokeFlags, { secrets, output }: Context): Promise<void> {
+  const ended = await secrets.revoke();
+  const confirmation = await confirmed(secrets, wait);
+  const versions = ended.map(({ version }) => version);
+  const app = secrets.environment.app.name;
+  const stale = await staleProcesses(secrets);
+  output.result({
+    app,
+    revoked_versions: versions,
+    stale_processes: describeHolders(stale),
+    ...describeConfirmation(confirmation),
+  }, [
+    versions.length === 0
+      ? "No grace window is open"
+      : `No longer verifying: version ${versions.join(", ")}`,
+  ]);
+  warnOfHolders(stale, output);
+  mustBeConfirmed(confirmation);
+}
+
+/** Flags of `rekey destroy`. */
+export interface DestroyFlags {
+  readonly force?: boolean;
+}
+
+/** Deletes everything that rekey keeps of the app. */
+export async function destroy(options: DestroyFlags, context: Context): Promise<void> {
+  const { secrets, output, confirm } = context;
+  const app = secrets.environment.app.name;
+  mustBeWanted(
+    options.force ?? false,
+    `Delete the JWT secret of ${app}, its users, sessions and audit log for good? Every token becomes worthless.`,
+    confirm,
+  );
+  const destroyed = await secrets.destroy();
+  if (!destroyed) output.remark(whereLooked(secrets.environment));
+  output.result({ app, destroyed }, [
+    destroyed
+      ? `Destroyed the JWT secret of ${app}, its keys, users, sessions and audit log`
+      : `There is no JWT secret of ${app}`,
+  ]);
+}
