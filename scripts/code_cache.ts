@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { compile, V8_FLAGS } from "./compile.ts";
+import { must } from "./program.ts";
 
 /**
  * Adds to the scripts in a folder the code that V8 makes of them: with `warm_up.ts` on the same denort, since V8 takes
@@ -37,15 +38,8 @@ function sayItIsInTheKeyring(path: string): void {
   sqlite.close();
 }
 
-async function run(program: string, args: string[], env: Record<string, string>): Promise<string> {
+function run(program: string, args: string[], env: Record<string, string>): Promise<string> {
   // Nothing of the environment but what Deno itself needs may matter to what is built.
   const { PATH, DENO_DIR = `${Deno.env.get("HOME")}/.cache/deno` } = Deno.env.toObject();
-  const { success, stdout, stderr } = await new Deno.Command(program, {
-    args,
-    clearEnv: true,
-    env: { PATH: PATH ?? "", DENO_DIR, ...env },
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  if (!success) throw new Error(`${program} ${args[0]}: ${text(stderr)}`);
-  return text(stdout);
+  return must(program, args, { clearEnv: true, env: { PATH: PATH ?? "", DENO_DIR, ...env } });
 }

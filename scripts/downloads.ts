@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { must } from "./program.ts";
 
 /**
  * Path of a file that is downloaded once and kept in a folder of the user's own. `check` throws for a content that is
@@ -70,13 +71,6 @@ export async function denoOf(version: string): Promise<string> {
   return (await run("npm", [...args, "-c", "command -v deno"])).trim();
 }
 
-async function run(command: string, args: string[], cwd = Deno.cwd()): Promise<string> {
-  const { success, stdout } = await new Deno.Command(command, {
-    args,
-    cwd,
-    stdin: "null",
-    stderr: "inherit",
-  }).output();
-  if (!success) throw new Error(`Failed: ${command} ${args.join(" ")}`);
-  return new TextDecoder().decode(stdout);
+function run(command: string, args: string[], cwd = Deno.cwd()): Promise<string> {
+  return must(command, args, { cwd, stderr: "inherit" });
 }

@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { V8_FLAGS } from "./compile.ts";
 import { permissionFlags } from "./permissions.ts";
+import { must } from "./program.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 const FOLDER = join(ROOT, "dist/from-source");
@@ -27,8 +28,7 @@ const script = `#!/bin/sh\nexport DENO_NO_UPDATE_CHECK=1 DENO_DIR=${quoted(await
 await Deno.writeTextFile(join(FOLDER, "rekey"), script, { mode: 0o755 });
 
 async function denoDir(): Promise<string> {
-  const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] });
-  return JSON.parse(new TextDecoder().decode((await info.output()).stdout)).denoDir;
+  return JSON.parse(await must(Deno.execPath(), ["info", "--json"])).denoDir;
 }
 
 function quoted(word: string): string {

@@ -11,6 +11,7 @@ import {
   tracedIn,
   type WatchReport,
 } from "../tests/support/leaks/watch.ts";
+import { run } from "./program.ts";
 
 const SUITES = ["tests/e2e", "tests/keyring", "tests/crash", "tests/interop"];
 const SHARED = ["/tmp", "/var/tmp", "/dev/shm"];
@@ -19,7 +20,7 @@ const SHARED = ["/tmp", "/var/tmp", "/dev/shm"];
 const LARGEST = 64e6;
 
 Deno.chdir(join(import.meta.dirname!, ".."));
-if (!await run("the build", {}, "task", "--quiet", "build", "--traced")) Deno.exit(1);
+if (!await ranWell("the build", {}, "task", "--quiet", "build", "--traced")) Deno.exit(1);
 // Not in a shared temporary folder: that one is searched.
 const folder = Deno.realPathSync(Deno.makeTempDirSync({ dir: "dist", prefix: "leaks-" }));
 let failed = false;
@@ -27,7 +28,7 @@ try {
   const start = Date.now();
   const env = { REKEY_BINARY: join(Deno.cwd(), "dist/rekey-traced"), [LEAKS_FOLDER]: folder };
   for (const suite of Deno.args.length > 0 ? Deno.args : SUITES) {
-    if (!await run(suite, env, "test", "--allow-all", suite)) failed = true;
+    if (!await ranWell(suite, env, "test", "--allow-all", suite)) failed = true;
   }
   report(start);
 } finally {
@@ -100,15 +101,16 @@ function ifThere<T>(look: () => T): T | undefined {
 }
 
 /** Runs Deno; answers whether it ended well, and shows what it said if not. */
-async function run(name: string, env: Record<string, string>, ...args: string[]): Promise<boolean> {
-  const command = new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1", ...env } });
-  const { success, stdout, stderr } = await command.output();
-  const said = new TextDecoder().decode(stdout);
-  const closing = said.split("\n").filter((line) => /^(ok|FAILED) \|/.test(line)).join(" ");
-  print(
-    success ? `${name}: ${closing}` : `${name} failed\n${said}${new TextDecoder().decode(stderr)}`,
-  );
-  return success;
+async function ranWell(
+  name: string,
+  env: Record<string, string>,
+  ...args: string[]
+): Promise<boolean> {
+  const all = { NO_COLOR: "1", ...env };
+  const { code, stdout, stderr } = await run(Deno.execPath(), args, { env: all });
+  const closing = stdout.split("\n").filter((line) => /^(ok|FAILED) \|/.test(line)).join(" ");
+  print(code === 0 ? `${name}: ${closing}` : `${name} failed\n${stdout}${stderr}`);
+  return code === 0;
 }
 
 function print(text: string): void {

@@ -22,6 +22,7 @@ import {
   PINNED,
   targetNamed,
 } from "./target.ts";
+import { run } from "./program.ts";
 
 const RELEASE = "dist/release";
 const INSTALLER = "install.sh";
@@ -54,7 +55,7 @@ await Deno.writeTextFile(join(RELEASE, "SHA256SUMS"), sums.join(""));
 for (const { name } of Deno.readDirSync(RELEASE)) print(join(RELEASE, name));
 
 async function make(target: string): Promise<Made> {
-  await run(Deno.execPath(), "run", "--allow-all", "scripts/build.ts", nameOf(target));
+  await ran(Deno.execPath(), "run", "--allow-all", "scripts/build.ts", nameOf(target));
   const name = binaryNameOf(target);
   const path = join("dist", name);
   const ask = await asked(target, path, partsOf(name));
@@ -80,7 +81,7 @@ async function asked(target: string, path: string, parts: string) {
   const line = target === HOST
     ? [path]
     : [deno, "run", "--quiet", "--no-config", "--allow-all", join(parts, "main.js")];
-  return (flag: string) => run(line[0]!, ...line.slice(1), "version", flag);
+  return (flag: string) => ran(line[0]!, ...line.slice(1), "version", flag);
 }
 
 /** What the binary says of itself, and what can only be seen from outside. */
@@ -112,10 +113,10 @@ function checkRuntime(target: string, sha256: string | null): void {
   }
 }
 
-async function run(command: string, ...args: string[]): Promise<string> {
-  const { success, stdout } = await new Deno.Command(command, { args, stderr: "inherit" }).output();
-  if (!success) fail(`${command} ${args.join(" ")}`);
-  return new TextDecoder().decode(stdout);
+async function ran(command: string, ...args: string[]): Promise<string> {
+  const { code, stdout } = await run(command, args, { stderr: "inherit" });
+  if (code !== 0) fail(`${command} ${args.join(" ")}`);
+  return stdout;
 }
 
 function sha256(path: string): string {

@@ -1,10 +1,8 @@
+import { must, type Surroundings } from "./program.ts";
 /** What {@linkcode runDeno} does differently when asked. */
-export interface RunOptions {
-  readonly env?: Record<string, string>;
+export interface DenoOptions extends Pick<Surroundings, "env" | "signal"> {
   /** Path of another Deno. */
   readonly deno?: string;
-  /** Ends it. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -12,13 +10,9 @@ export interface RunOptions {
  *
  * @throws {Error} with what it said when it fails.
  */
-export async function runDeno(
-  { env = {}, deno = Deno.execPath(), signal }: RunOptions,
+export function runDeno(
+  { env = {}, deno = Deno.execPath(), signal }: DenoOptions,
   ...args: string[]
 ): Promise<string> {
-  const options = { args, env, stdin: "null", ...signal && { signal } } as const;
-  const { success, stdout, stderr } = await new Deno.Command(deno, options).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  if (!success) throw new Error(`deno ${args[0]}: ${text(stderr)}`);
-  return text(stdout);
+  return must(deno, args, { env, signal });
 }

@@ -15,6 +15,7 @@ import type { Part } from "./result.ts";
 import { retrieval } from "./retrieval.ts";
 import { size } from "./size.ts";
 import { startUp } from "./start_up.ts";
+import { run } from "../program.ts";
 
 const DOCS = join(import.meta.dirname!, "../../docs");
 
@@ -51,8 +52,7 @@ async function machine(): Promise<string> {
   const { os, arch } = Deno.build;
   const cpu = /model name\s*: (.*)/.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1] ?? arch;
   const version = async (program: string, ...args: string[]) => {
-    const { stdout } = await new Deno.Command(program, { args }).output();
-    return new TextDecoder().decode(stdout).trim();
+    return (await run(program, args)).stdout.trim();
   };
   const date = new Date().toISOString().slice(0, 10);
   return `${date}, ${os}, ${navigator.hardwareConcurrency} cores of ${cpu}. Deno ${Deno.version.deno}, ` +

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { must } from "../program.ts";
 
 const HERE = import.meta.dirname!;
 const PACKAGES = join(HERE, "../../dist/bench-peers");
@@ -13,8 +14,7 @@ export async function installPeers(): Promise<Record<string, string>> {
   Deno.mkdirSync(PACKAGES, { recursive: true });
   Deno.copyFileSync(join(HERE, "peers/package.json"), join(PACKAGES, "package.json"));
   const args = ["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"];
-  const { success } = await new Deno.Command("npm", { args, cwd: PACKAGES }).output();
-  if (!success) throw new Error("The npm packages to measure beside could not be installed");
+  await must("npm", args, { cwd: PACKAGES });
   return { NODE_PATH: join(PACKAGES, "node_modules") };
 }
 

@@ -3,6 +3,7 @@ import { KnownSecret } from "./known_secret.ts";
 import { installPeers, peer } from "./peers.ts";
 import { type Contender, type Goal, inTurn, type Part } from "./result.ts";
 import { nodeServer, rekeyServer, runtimeServer } from "./servers.ts";
+import { run } from "../program.ts";
 
 const SECONDS = 3;
 const CONNECTIONS = 32;
@@ -67,16 +68,10 @@ export async function requests(rounds: number): Promise<Part> {
 /** Sends as many requests as get answered, and answers how many that were a second. */
 export async function load(url: string, tokens: string, seconds = SECONDS): Promise<number> {
   const flags = ["-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, "-s", peer("tokens.lua"), url];
-  const { stderr, success } = await new Deno.Command("wrk", {
-    args: flags,
-    env: { TOKENS: tokens },
-  })
-    .output();
-  const [count, microseconds, errors] = new TextDecoder().decode(stderr).trim().split(" ").map(
-    Number,
-  );
-  if (!success || count === undefined || microseconds === undefined || errors !== 0) {
-    throw new Error(`${url}: ${new TextDecoder().decode(stderr)}`);
+  const { stderr, code } = await run("wrk", flags, { env: { TOKENS: tokens } });
+  const [count, microseconds, errors] = stderr.trim().split(" ").map(Number);
+  if (code !== 0 || count === undefined || microseconds === undefined || errors !== 0) {
+    throw new Error(`${url}: ${stderr}`);
   }
   return count / (microseconds / 1e6);
 }

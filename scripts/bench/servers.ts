@@ -5,6 +5,7 @@ import type { KnownSecret } from "./known_secret.ts";
 import { peer } from "./peers.ts";
 import { until } from "../../tests/support/timing/pause.ts";
 import { freePort } from "../../tests/support/http/ports.ts";
+import { feed, start } from "../program.ts";
 
 /** A server to send requests to. */
 export interface Server extends AsyncDisposable {
@@ -49,10 +50,11 @@ async function started(
   env: Record<string, string>,
 ): Promise<Server> {
   const port = freePort();
-  const child = new Deno.Command(program, { args: args(port), env, stdin: "piped" }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(stdin));
-  await writer.close();
+  const child = start(program, args(port), {
+    env,
+    ...{ stdin: "piped", stdout: "inherit", stderr: "inherit" } as const,
+  });
+  await feed(child.stdin, stdin);
   const url = `http://127.0.0.1:${port}`;
   await until(() => answers(url), { every: 50, otherwise: `${program} does not answer` });
   const dispose = async () => {

@@ -8,6 +8,7 @@ import { archiveFiles, type Ingredients, type System } from "./contents.ts";
 import { makeDebian } from "./debian.ts";
 import { lay, run } from "./stage.ts";
 import { zipped } from "./zip.ts";
+import { must } from "../program.ts";
 
 /** Writes the packages into a folder. @param target such as `linux-x64`. @returns their names. */
 export async function makePackages(
@@ -53,8 +54,7 @@ async function makeArchive(
 
 if (import.meta.main) {
   const [binary, folder] = Deno.args as [string, string];
-  const ask = async (...args: string[]) =>
-    new TextDecoder().decode((await new Deno.Command(binary, { args }).output()).stdout);
+  const ask = (...args: string[]) => must(binary, args);
   const { version } = JSON.parse(await ask("version", "--json"));
   const licenses = await ask("version", "--licenses");
   const time = Number(Deno.env.get("SOURCE_DATE_EPOCH") ?? 0);

@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import type { Packed } from "./contents.ts";
+import { must } from "../program.ts";
 
 /** Writes files below a folder, all of one time (seconds since 1970) and with their modes, whatever the umask. */
 export function lay(folder: string, files: ReadonlyMap<string, Packed>, time: number): void {
@@ -25,9 +26,5 @@ export function bytesOf(data: Packed["data"]): Uint8Array {
 
 /** Runs a program that makes a package. @throws {Error} with what it says when it fails. */
 export async function run(command: string, args: string[], env: Record<string, string> = {}) {
-  const { success, stderr } = await new Deno.Command(command, { args, env, stdout: "null" })
-    .output();
-  if (!success) {
-    throw new Error(`Failed: ${command} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
-  }
+  await must(command, args, { env });
 }

@@ -1,3 +1,4 @@
+import { run } from "../program.ts";
 /** Which commit the files are of. */
 export interface Origin {
   /** `null` outside a repository, or without git. */
@@ -21,10 +22,7 @@ export async function commitTime(): Promise<number> {
 }
 
 async function git(...args: string[]): Promise<string | undefined> {
-  const command = new Deno.Command("git", { args: ["--no-optional-locks", ...args] });
-  const { success, stdout } = await command.output().catch(() => ({
-    success: false,
-    stdout: new Uint8Array(),
-  }));
-  return success ? new TextDecoder().decode(stdout).trim() : undefined;
+  const missing = { code: 127, stdout: "" };
+  const { code, stdout } = await run("git", ["--no-optional-locks", ...args]).catch(() => missing);
+  return code === 0 ? stdout.trim() : undefined;
 }

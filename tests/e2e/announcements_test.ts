@@ -3,6 +3,7 @@ import { REKEY } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { keyFile, receiver, ROTATE, versionOf } from "../support/commands/notices.ts";
 import { pause, until } from "../support/timing/pause.ts";
+import { start } from "../../scripts/program.ts";
 
 Deno.test("--at announces a rotation, and makes it then", async () => {
   using box = await initialised();
@@ -32,13 +33,19 @@ Deno.test("--at can be taken back, and nothing is changed", async () => {
   using box = await initialised();
   await using taken = receiver();
   const [path] = keyFile(box);
-  const waiting = new Deno.Command(REKEY, {
-    args: [...ROTATE, "--at", "1h", "--notify-url", taken.url, "--notify-key-file", path],
+  const waiting = start(REKEY, [
+    ...ROTATE,
+    "--at",
+    "1h",
+    "--notify-url",
+    taken.url,
+    "--notify-key-file",
+    path,
+  ], {
     clearEnv: true,
     env: { HOME: box.home },
-    stdin: "null",
     stderr: "piped",
-  }).spawn();
+  });
   await until(() => taken.posts.length > 0);
   // Posted before it waits.
   await pause(300);
@@ -74,13 +81,19 @@ Deno.test("an announcement that nobody takes can be taken back before it is post
   const [path] = keyFile(box);
   using deaf = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `http://127.0.0.1:${(deaf.addr as Deno.NetAddr).port}/`;
-  const waiting = new Deno.Command(REKEY, {
-    args: [...ROTATE, "--at", "1h", "--notify-url", url, "--notify-key-file", path],
+  const waiting = start(REKEY, [
+    ...ROTATE,
+    "--at",
+    "1h",
+    "--notify-url",
+    url,
+    "--notify-key-file",
+    path,
+  ], {
     clearEnv: true,
     env: { HOME: box.home },
-    stdin: "null",
     stderr: "piped",
-  }).spawn();
+  });
   (await deaf.accept()).close();
   const { rotation_announced: before } = await box.json("status");
   waiting.kill("SIGTERM");

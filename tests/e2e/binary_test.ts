@@ -5,20 +5,15 @@ import { dirname, join } from "node:path";
 import { addon, packedAddon } from "../support/executables/addon.ts";
 import { cut } from "../../scripts/denort/cut.ts";
 import { Box, IS_COMPILED, REKEY } from "../support/process/box.ts";
+import { run } from "../../scripts/program.ts";
 
 const FROM_SOURCES = unless(IS_COMPILED, "the compiled executable");
 
 /** Runs a copy of the binary as an ordinary user without a name or a home, with nothing in its environment. */
 async function asStranger(folder: string, args: string[]) {
   const flags = ["--reuid=54321", "--regid=54321", "--clear-groups", "--", join(folder, "rekey")];
-  const { code, stdout, stderr } = await new Deno.Command("/usr/bin/setpriv", {
-    args: [...flags, "--data-dir", join(folder, "data"), ...args],
-    cwd: folder,
-    clearEnv: true,
-    stdin: "null",
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
+  const all = [...flags, "--data-dir", join(folder, "data"), ...args];
+  return await run("/usr/bin/setpriv", all, { cwd: folder, clearEnv: true });
 }
 
 Deno.test({

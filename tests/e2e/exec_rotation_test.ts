@@ -4,6 +4,7 @@ import { Box, REKEY } from "../support/process/box.ts";
 import { pause } from "../support/timing/pause.ts";
 import { listener, slow } from "../support/commands/exec_programs.ts";
 import { isThere, Running } from "../support/process/running.ts";
+import { start } from "../../scripts/program.ts";
 
 async function withSecret(): Promise<Box> {
   const box = new Box();
@@ -128,13 +129,11 @@ Deno.test("exec --on-rotate: what nohup wants ignored stays ignored, for both", 
   using box = await withSecret();
   const line =
     `trap '' HUP; exec "$0" exec --on-rotate signal:USR1 -- /bin/sh -c 'echo ready; sleep 1; echo over'`;
-  const child = new Deno.Command("/bin/sh", {
-    args: ["-c", line, REKEY],
+  const child = start("/bin/sh", ["-c", line, REKEY], {
     clearEnv: true,
     env: { HOME: box.home, PATH: "/usr/bin:/bin" },
-    stdin: "null",
     stdout: "piped",
-  }).spawn();
+  });
   await pause(500);
   child.kill("SIGHUP");
   const { code, stdout } = await child.output();

@@ -15,6 +15,7 @@ import {
   SHELLS,
 } from "../support/executables/installing.ts";
 import { served, VERSION } from "../support/executables/releases.ts";
+import { run, start } from "../../scripts/program.ts";
 
 for (const shell of SHELLS) {
   Deno.test({
@@ -141,7 +142,7 @@ Deno.test("install.sh replaces a binary that is running, which goes on", async (
   const { box, from, to } = prepared();
   using _ = box;
   Deno.copyFileSync("/usr/bin/sleep", join(to, "rekey"));
-  const running = new Deno.Command(join(to, "rekey"), { args: ["60"] }).spawn();
+  const running = start(join(to, "rekey"), ["60"]);
   try {
     const { code, stderr } = await install(box, ["--from", from, "--to", to]);
     assert.equal(code, 0, stderr);
@@ -179,7 +180,7 @@ Deno.test({
   name: "shellcheck finds nothing in install.sh",
   ignore: unless(installed("shellcheck"), "shellcheck"),
   async fn() {
-    const { code, stdout } = await new Deno.Command("shellcheck", { args: [INSTALLER] }).output();
-    assert.equal(code, 0, new TextDecoder().decode(stdout));
+    const { code, stdout } = await run("shellcheck", [INSTALLER]);
+    assert.equal(code, 0, stdout);
   },
 });

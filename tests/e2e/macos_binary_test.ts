@@ -6,6 +6,7 @@ import { brotliDecompressSync } from "node:zlib";
 import { signedPages } from "../support/executables/code_signature.ts";
 import { installed, unless } from "../support/faults/faults.ts";
 import { faultsOf, type MachO, readMachO } from "../support/executables/mach_o.ts";
+import { must } from "../../scripts/program.ts";
 
 const DIST = join(import.meta.dirname!, "../../dist");
 
@@ -136,14 +137,10 @@ function bytesOf(file: DataView<ArrayBuffer>): Uint8Array<ArrayBuffer> {
 Deno.test({
   name: "another reader of such files sees the same: LLVM's",
   ignore: unless(installed("llvm-objdump"), "llvm-objdump"),
-  fn() {
+  async fn() {
     for (const { name } of EXPECTED) {
       const path = join(DIST, `rekey-${name}`);
-      const { success, stdout, stderr } = new Deno.Command("/usr/bin/llvm-objdump", {
-        args: ["--macho", "--private-headers", path],
-      }).outputSync();
-      const said = new TextDecoder().decode(stdout);
-      assert.ok(success, new TextDecoder().decode(stderr));
+      const said = await must("/usr/bin/llvm-objdump", ["--macho", "--private-headers", path]);
       const { loads, segments, signature } = readMachO(Deno.readFileSync(path));
       const all = (pattern: RegExp) => [...said.matchAll(pattern)].map(([, found]) => found!);
       assert.deepEqual(all(/^ +name (\S+) \(offset/gm).sort(), [...loads].sort());

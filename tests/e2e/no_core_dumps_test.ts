@@ -4,6 +4,7 @@ import { Box, REKEY } from "../support/process/box.ts";
 import { FOR_OTHERS, RUNS_FOR_OTHERS, unless } from "../support/faults/faults.ts";
 import { pause } from "../support/timing/pause.ts";
 import { Serving } from "../support/http/serving.ts";
+import { start } from "../../scripts/program.ts";
 
 /** Somebody who has no account here: what the system keeps from a user it does not keep from root. */
 const STRANGER = 54321;
@@ -66,16 +67,14 @@ Deno.test({
   ignore: unless(RUNS_FOR_OTHERS, FOR_OTHERS),
   async fn() {
     using box = await strangersBox();
-    const start = (line: string) =>
-      new Deno.Command("/bin/sh", {
-        args: ["-c", `ulimit -c unlimited; exec ${AS_STRANGER} ${line}`],
+    const stranger = (line: string) =>
+      start("/bin/sh", ["-c", `ulimit -c unlimited; exec ${AS_STRANGER} ${line}`], {
         clearEnv: true,
         env: { HOME: box.home },
         cwd: box.home,
         stdin: "piped",
-        stdout: "null",
-      }).spawn();
-    const [helper, other] = [start(`${box.rekey} keyring-helper`), start("/bin/cat")];
+      });
+    const [helper, other] = [stranger(`${box.rekey} keyring-helper`), stranger("/bin/cat")];
     try {
       assert.ok(await shut(box, helper.pid));
       assert.deepEqual(coreLimit(helper.pid), ["0", "0"]);

@@ -4,6 +4,7 @@ import { manualPages } from "../../scripts/package/manual.ts";
 import { makeProgram } from "../../src/cli/program.ts";
 import { Box, REKEY } from "../support/process/box.ts";
 import { installed, unless } from "../support/faults/faults.ts";
+import { must } from "../../scripts/program.ts";
 
 const MAIN = join(import.meta.dirname!, "../../scripts/package/main.ts");
 
@@ -13,9 +14,7 @@ async function packages(box: Box): Promise<{ archive: string; debian: string }> 
   Deno.mkdirSync(folder);
   const args = ["run", "--quiet", "--allow-all", MAIN, REKEY, folder];
   // The sources' own settings and cache are those of whoever runs the tests.
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
-  assert.ok(success, new TextDecoder().decode(stderr));
-  const [archive, debian] = new TextDecoder().decode(stdout).trim().split("\n");
+  const [archive, debian] = (await must(Deno.execPath(), args)).trim().split("\n");
   return { archive: join(folder, archive!), debian: join(folder, debian!) };
 }
 

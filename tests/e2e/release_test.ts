@@ -15,6 +15,7 @@ import { EMULATOR } from "../support/executables/arm64.ts";
 import { Box, REKEY } from "../support/process/box.ts";
 import { schema, validator } from "../support/executables/cyclonedx.ts";
 import { Sources } from "../support/executables/sources.ts";
+import { must } from "../../scripts/program.ts";
 
 /** What is released for a kind of machine. @param runner what starts the binary here, if anything does. */
 function release(name: string, packages: readonly string[], runner?: readonly string[]) {
@@ -58,15 +59,13 @@ function denort(folder: string, name = "denort"): string {
  * own: in another year no certificate is valid.
  */
 async function otherCaches(sources: Sources, box: Box): Promise<Record<string, string>> {
-  const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-  const { denoDir } = parsed(info.stdout);
+  const { denoDir } = JSON.parse(await must(Deno.execPath(), ["info", "--json"]));
   const folder = join(box.home, "deep/down/cache");
   Deno.mkdirSync(folder, { recursive: true });
   const parts = `"${denoDir}/npm" "${denoDir}/dl" "${folder}"`;
   await sources.must(`cp -rl ${parts} 2>/dev/null || cp -r ${parts}`);
   await sources.must(`cp -r "${join(homedir(), ".cache")}/rekey-build" "${dirname(folder)}"`);
-  const npm = new Deno.Command("npm", { args: ["config", "get", "cache"] });
-  const cache = new TextDecoder().decode((await npm.output()).stdout).trim();
+  const cache = (await must("npm", ["config", "get", "cache"])).trim();
   return { DENO_DIR: folder, npm_config_cache: cache, npm_config_offline: "true" };
 }
 
@@ -76,8 +75,8 @@ async function about(sources: Sources, { name, binary, runner }: typeof RELEASES
     const parts = parsed(sources.read(`dist/build-${name}/about.json`));
     return { ...parts, runtime: Deno.version, sqlite: sqliteVersion() };
   }
-  const line = [...runner, join(sources.folder, binary), "version", "--json"];
-  return parsed((await new Deno.Command(line[0]!, { args: line.slice(1) }).output()).stdout);
+  const [program, ...args] = [...runner, join(sources.folder, binary), "version", "--json"];
+  return JSON.parse(await must(program!, args));
 }
 
 /** The releases with what their binaries say of themselves, and their bills. */

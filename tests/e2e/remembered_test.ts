@@ -8,6 +8,7 @@ import { examined, found } from "../support/commands/doctor.ts";
 import { unless } from "../support/faults/faults.ts";
 import { Serving } from "../support/http/serving.ts";
 import { sql } from "../support/store/sql.ts";
+import { must } from "../../scripts/program.ts";
 
 /** A file of one user's own, with a key in it. */
 function keyFile(box: Box, name = "kek", mode = 0o600): string {
@@ -140,14 +141,8 @@ Deno.test("a group of the system's own making may read a key that is the system'
   Deno.chmodSync(key!, 0o440);
   Deno.mkdirSync(data!);
   Deno.chownSync(data!, 54321, 54321);
-  const { code, stderr } = await new Deno.Command(program!, {
-    args: ["--data-dir", data!, "--kek-file", key!, "init"],
-    uid: 54321,
-    gid: 54321,
-    clearEnv: true,
-    env: { HOME: data! },
-  }).output();
-  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  const as = { uid: 54321, gid: 54321, clearEnv: true, env: { HOME: data! } };
+  await must(program!, ["--data-dir", data!, "--kek-file", key!, "init"], as);
   Deno.removeSync(folder, { recursive: true });
 });
 

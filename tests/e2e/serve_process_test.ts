@@ -4,6 +4,7 @@ import { initialised } from "../support/process/initialised.ts";
 import { logIn, PASSWORD } from "../support/http/logging_in.ts";
 import { pause } from "../support/timing/pause.ts";
 import { Serving } from "../support/http/serving.ts";
+import { start } from "../../scripts/program.ts";
 
 Deno.test("a stop answers what is in flight, takes nothing new, and exits 0", async () => {
   using box = await initialised();
@@ -57,8 +58,7 @@ Deno.test("systemd is told by way of an abstract socket, too", async () => {
   const name = `rekey-test-${crypto.randomUUID()}`;
   const listen = `import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.bind("\\0${name}"); print("bound", flush=True); print(s.recv(100).decode(), flush=True)`;
-  const systemd = new Deno.Command("/usr/bin/python3", { args: ["-c", listen], stdout: "piped" })
-    .spawn();
+  const systemd = start("/usr/bin/python3", ["-c", listen], { stdout: "piped" });
   const reader = systemd.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let heard = (await reader.read()).value!;
   await using serving = await Serving.start(box, [], { env: { NOTIFY_SOCKET: `@${name}` } });

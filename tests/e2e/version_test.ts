@@ -8,6 +8,7 @@ import type { LicenseText, Package } from "../../src/cli/commands/version.ts";
 import { type KnownFix, knownFixes } from "../../src/cli/known_fixes.ts";
 import { addon } from "../support/executables/addon.ts";
 import { Box, REKEY } from "../support/process/box.ts";
+import { must } from "../../scripts/program.ts";
 
 const ROOT = join(import.meta.dirname!, "../..");
 const BUILD = join(ROOT, "dist/build");
@@ -18,9 +19,7 @@ const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest(
 async function named(): Promise<string[]> {
   const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
   const args = ["bundle", "--quiet", "--platform", "deno", "--code-splitting", "--outdir", folder];
-  const ended = await new Deno.Command(Deno.execPath(), { args: [...args, "main.ts"], cwd: ROOT })
-    .output();
-  assert.ok(ended.success);
+  await must(Deno.execPath(), [...args, "main.ts"], { cwd: ROOT });
   const found = new Set<string>();
   for (const { name } of Deno.readDirSync(folder)) {
     const comments = Deno.readTextFileSync(join(folder, name))

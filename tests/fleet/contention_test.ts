@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
 import { type Box, REKEY } from "../support/process/box.ts";
+import { start } from "../../scripts/program.ts";
 
 // More of the same by hand: REKEY_FLEET_ROTATIONS=50.
 const MACHINES = 8;
@@ -51,12 +52,10 @@ Deno.test("machines whose rekey is killed at any moment: no secret is lost, and 
   for (let n = 0; n < 12 * ROTATIONS; n++) {
     const box = fleet.machines[n % 3]!;
     const command = args[n % args.length]!;
-    const child = new Deno.Command(REKEY, {
-      args: [...command, "--json"],
+    const child = start(REKEY, [...command, "--json"], {
       clearEnv: true,
       env: { PATH: "/usr/bin:/bin", HOME: box.home, ...box.env },
-      ...{ stdin: "null", stdout: "null", stderr: "null" },
-    }).spawn();
+    });
     let ended = false;
     child.status.then(() => ended = true);
     const timer = setTimeout(() => {

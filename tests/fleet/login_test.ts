@@ -1,9 +1,9 @@
-import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Box } from "../support/process/box.ts";
 import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
 import { pause, until } from "../support/timing/pause.ts";
 import { Serving } from "../support/http/serving.ts";
+import { must as mustRun } from "../../scripts/program.ts";
 
 const PASSWORD = "correct horse battery staple";
 
@@ -16,7 +16,7 @@ async function withTokens(folder: string): Promise<Etcd> {
       ["rsa", "-in", secret, "-pubout", "-out", known],
     ]
   ) {
-    assert.ok(new Deno.Command("openssl", { args, stderr: "null" }).outputSync().success);
+    await mustRun("openssl", args);
   }
   const kind = `jwt,pub-key=${known},priv-key=${secret},sign-method=RS256,ttl=1h`;
   const etcd = await Etcd.start(1, ["--auth-token", kind]);

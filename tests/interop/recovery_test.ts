@@ -2,15 +2,12 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Box } from "../support/process/box.ts";
 import { openSealed } from "../support/store/sealed.ts";
+import { succeeds } from "../../scripts/program.ts";
 
 const SCRIPT = join(import.meta.dirname!, "recover_by_hand.py");
 const LIBRARY = "import jwcrypto";
 
-const installed = new Deno.Command("/usr/bin/python3", {
-  args: ["-c", LIBRARY],
-  stdout: "null",
-  stderr: "null",
-}).outputSync().success;
+const installed = succeeds("/usr/bin/python3", ["-c", LIBRARY]);
 
 function test(name: string, fn: () => Promise<void>): void {
   const why = installed ? "" : " (not installed: python3-jwcrypto)";

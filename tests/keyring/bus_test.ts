@@ -20,14 +20,11 @@ while True:
     got = listener.accept()[0].recv(100)
     if got: print("got", len(got), flush=True)
 `;
+import { start } from "../../scripts/program.ts";
 
 /** A bus of another user, until the block ends. */
 async function hostileBus(name: string): Promise<Disposable & { heard(): Promise<string> }> {
-  const child = new Deno.Command("/usr/bin/python3", {
-    args: ["-c", LISTEN, name],
-    stdin: "null",
-    stdout: "piped",
-  }).spawn();
+  const child = start("/usr/bin/python3", ["-c", LISTEN, name], { stdout: "piped" });
   const reader = child.stdout.getReader();
   const decoder = new TextDecoder();
   assert.match(decoder.decode((await reader.read()).value), /listening/);

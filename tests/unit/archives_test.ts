@@ -68,15 +68,13 @@ with zipfile.ZipFile(sys.argv[1]) as archive:
     assert archive.testzip() is None
     print(json.dumps([[i.filename, i.date_time, oct(i.external_attr >> 16), archive.read(i).decode()]
                       for i in archive.infolist()]))`;
+import { must } from "../../scripts/program.ts";
 
 async function list(archive: Uint8Array): Promise<unknown[]> {
   const path = Deno.makeTempFileSync({ prefix: "rekey-test-" });
   try {
     Deno.writeFileSync(path, archive);
-    const { stdout, success } = await new Deno.Command("python3", { args: ["-c", LIST, path] })
-      .output();
-    assert.ok(success);
-    return JSON.parse(new TextDecoder().decode(stdout));
+    return JSON.parse(await must("python3", ["-c", LIST, path]));
   } finally {
     Deno.removeSync(path);
   }
@@ -116,14 +114,11 @@ Deno.test("a .zip has the same bytes in every time zone", async () => {
     const files = new Map([["a", { data: "text", mode: 0o644 }]]);
     const bytes = [1679797800, 1700000000].map((time) => zipped(files, time));
     console.log(JSON.stringify(bytes.map((one) => [...one])));`;
-  const texts = await Promise.all(["UTC", "Asia/Tokyo", "America/St_Johns"].map(async (TZ) => {
-    const { stdout, success } = await new Deno.Command(Deno.execPath(), {
-      args: ["eval", "--quiet", code],
-      env: { TZ },
-    }).output();
-    assert.ok(success);
-    return new TextDecoder().decode(stdout);
-  }));
+  const texts = await Promise.all(
+    ["UTC", "Asia/Tokyo", "America/St_Johns"].map((TZ) =>
+      must(Deno.execPath(), ["eval", "--quiet", code], { env: { TZ } })
+    ),
+  );
   assert.equal(new Set(texts).size, 1);
   assert.ok(JSON.parse(texts[0]!)[0].length > 100);
 });

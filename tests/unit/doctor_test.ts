@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { FINDINGS, shellWord } from "../../src/doctor/finding.ts";
+import { must } from "../../scripts/program.ts";
 
 const read = (path: string) => Deno.readTextFileSync(join(import.meta.dirname!, "../..", path));
 
@@ -24,11 +25,9 @@ Deno.test("each finding of the doctor is provoked by a test, and explained", () 
   }
 });
 
-Deno.test("a word for a shell is one word, whatever is in it", () => {
+Deno.test("a word for a shell is one word, whatever is in it", async () => {
   for (const text of ["plain/path-1.db", "a b", "it's", "$(x)", "`x`", "\n", "", "'", "a'b'c"]) {
-    const { stdout } = new Deno.Command("/bin/sh", {
-      args: ["-c", `printf '%s|' ${shellWord(text)}`],
-    }).outputSync();
-    assert.equal(new TextDecoder().decode(stdout), `${text}|`);
+    const printed = await must("/bin/sh", ["-c", `printf '%s|' ${shellWord(text)}`]);
+    assert.equal(printed, `${text}|`);
   }
 });

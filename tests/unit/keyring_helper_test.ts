@@ -3,6 +3,7 @@ import { appNamed } from "../../src/core/app.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { keyringInProcess } from "../../src/store/keyring/addon_process.ts";
 import { KeyringStore } from "../../src/store/keyring/keyring_store.ts";
+import { start } from "../../scripts/program.ts";
 
 const TIMEOUT_MS = 400;
 
@@ -10,8 +11,7 @@ const TIMEOUT_MS = 400;
 function storeBy(script: string) {
   const started: Deno.ChildProcess[] = [];
   const addon = keyringInProcess(() => {
-    const streams = { stdin: "piped", stdout: "piped", stderr: "null" } as const;
-    const child = new Deno.Command("/bin/sh", { args: ["-c", script], ...streams }).spawn();
+    const child = start("/bin/sh", ["-c", script], { stdin: "piped", stdout: "piped" });
     started.push(child);
     return child;
   });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { permissionFlags, PERMISSIONS } from "../../scripts/permissions.ts";
+import { must } from "../../scripts/program.ts";
 
 Deno.test("a runtime that guards the umask gets a permission for it, others the list that names what is used", () => {
   const named = PERMISSIONS.map(([flag]) => flag);
@@ -28,7 +29,6 @@ Deno.test("the flags let this Deno set its umask and use a Unix socket", async (
   Deno.writeTextFileSync(script, program);
   const flags = ["--quiet", "--no-prompt", "--no-config", ...permissionFlags(Deno.version.deno)];
   const args = ["run", ...flags, script, join(folder, "socket")];
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
-  assert.ok(success, new TextDecoder().decode(stderr));
+  await must(Deno.execPath(), args);
   Deno.removeSync(folder, { recursive: true });
 });

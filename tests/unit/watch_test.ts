@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { finder, spellings } from "../support/leaks/leaks.ts";
 import { Watch } from "../support/leaks/watch.ts";
+import { output } from "../../scripts/program.ts";
 
 /** One watch over one made-up secret; answers what it reports. */
 async function hunt(leak: (secret: Buffer, home: string, watch: Watch) => void | Promise<void>) {
@@ -58,7 +59,7 @@ Deno.test("the hunt for leaks finds a file that was there for one command only",
 Deno.test("the hunt for leaks finds an argument of any process", async () => {
   const { hits } = await hunt(async (secret, _home, watch) => {
     const script = `sleep 0.3; : ${secret.toString("hex")}`;
-    await watch.during(new Deno.Command("/bin/sh", { args: ["-c", script] }).output());
+    await watch.during(output("/bin/sh", ["-c", script]));
   });
   assert.deepEqual(hits, ["a command line"]);
 });

@@ -21,22 +21,14 @@ const PLAN: Plan = {
 
 /** What another program reads out of a file. @param script prints JSON of what it has on stdin. */
 async function read(script: string, content: Uint8Array): Promise<unknown> {
-  const child = new Deno.Command("/usr/bin/python3", {
-    args: ["-c", script],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(content);
-  await writer.close();
-  const { stdout } = await child.output();
-  return JSON.parse(new TextDecoder().decode(stdout));
+  return JSON.parse(await must("/usr/bin/python3", ["-c", script], { stdin: content }));
 }
 
 const LEAVES = `
 import json, sys, xml.etree.ElementTree as tree
 root = tree.fromstring(sys.stdin.buffer.read())
 print(json.dumps({e.tag.split("}")[1]: e.text for e in root.iter() if len(e) == 0}))`;
+import { must } from "../../scripts/program.ts";
 
 const LINE = 'rotate --app shop --kek-file "D:\\my keys\\\\" --force --if-older-than 90d --after ' +
   '"a <b> & \\"c\\" \\ ü😀 ]]> %PATH%"';

@@ -5,19 +5,22 @@ import { pause, until } from "../support/timing/pause.ts";
 import { Serving } from "../support/http/serving.ts";
 import { onWindows } from "../support/windows/tests.ts";
 import type { WindowsBox } from "../support/windows/box.ts";
+import { must } from "../../scripts/program.ts";
 
 /** A certificate for a name, in the user's folder: openssl is this machine's. */
 async function certify(box: WindowsBox, name: string): Promise<void> {
-  const { success } = await new Deno.Command("openssl", {
-    args: [
-      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"],
-      ...["-keyout", "tls.key", "-out", "tls.pem", "-subj", `/CN=${name}`, "-days", "2"],
-      ...["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
-    ],
-    cwd: box.home,
-    stderr: "null",
-  }).output();
-  assert.ok(success);
+  const request = [
+    "req",
+    "-x509",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:P-256",
+    "-nodes",
+  ];
+  const files = ["-keyout", "tls.key", "-out", "tls.pem", "-subj", `/CN=${name}`, "-days", "2"];
+  const names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
+  await must("openssl", [...request, ...files, ...names], { cwd: box.home });
 }
 
 /** Whose certificate a new connection gets; `undefined` while no one listens. */

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { Box, REKEY } from "../process/box.ts";
 import { until } from "../timing/pause.ts";
 import { freePorts } from "../http/ports.ts";
+import { must as mustRun, run, start, succeeds } from "../../../scripts/program.ts";
 
 /** A member of a real etcd. */
 export interface EtcdMember {
@@ -74,15 +75,15 @@ export class Etcd implements AsyncDisposable {
     const line = `exec "$@" 2>>${join(this.folder, "log")}`;
     const env = { PATH: `${Deno.env.get("PATH")}:/usr/sbin` };
     const all = ["-c", line, "sh", ...this.place.launch, "etcd", ...args];
-    return new Deno.Command("sh", { args: all, env, stdin: "null", stdout: "null", stderr: "null" })
-      .spawn();
+    return start("sh", all, { env });
   }
 
   #mount(folder: string): void {
     Deno.mkdirSync(folder, { mode: 0o700 });
     const args = ["-t", "tmpfs", "-o", "size=160m,mode=0700", "tmpfs", folder];
-    const { success } = new Deno.Command("mount", { args }).outputSync();
-    if (!success) throw new Error("A file system of its own cannot be had: are you root?");
+    if (!succeeds("mount", args)) {
+      throw new Error("A file system of its own cannot be had: are you root?");
+    }
     this.#mounted = folder;
   }
 
@@ -101,17 +102,9 @@ export class Etcd implements AsyncDisposable {
 
   /** Runs `etcdctl`, and answers what it prints. @throws when it fails. */
   async ctl(...args: string[]): Promise<string> {
-    const { success, stdout, stderr } = await new Deno.Command("etcdctl", {
-      args: ["--endpoints", this.endpoints, "--command-timeout=10s", ...this.place.ctl].concat(
-        this.user === undefined ? [] : ["--user", this.user],
-        args,
-      ),
-      env: { ETCDCTL_API: "3" },
-      stdin: "null",
-    }).output();
-    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    if (!success) throw new Error(`etcdctl ${args.join(" ")}: ${text(stderr)}`);
-    return text(stdout);
+    const place = ["--endpoints", this.endpoints, "--command-timeout=10s", ...this.place.ctl];
+    const user = this.user === undefined ? [] : ["--user", this.user];
+    return await mustRun("etcdctl", [...place, ...user, ...args], { env: { ETCDCTL_API: "3" } });
   }
 
   /** The member that leads. */
@@ -160,7 +153,7 @@ export class Etcd implements AsyncDisposable {
       }
       await process.status;
     }
-    if (this.#mounted) await new Deno.Command("umount", { args: [this.#mounted] }).output();
+    if (this.#mounted) await run("umount", [this.#mounted]);
     Deno.removeSync(this.folder, { recursive: true });
   }
 }

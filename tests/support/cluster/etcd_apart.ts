@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { Etcd, type EtcdPlace } from "./etcd.ts";
 import { Network } from "./network.ts";
+import { must } from "../../../scripts/program.ts";
 
 /**
  * A real etcd in a network of its own, behind two links: one machine can be cut off while another one is not.
@@ -78,9 +79,7 @@ async function makeCertificates(folder: string, addresses: string[]): Promise<vo
   const named = ours.match(/^openssl.*rekey\.pem[^]*?[^\\]$/m)![0].replaceAll("rekey.", "named.")
     .replace("/O=rekey", "/CN=root");
   const args = ["-c", `set -e; ${ours}\n${named}`];
-  const { success, stderr } = await new Deno.Command("sh", { args, cwd: folder, stdin: "null" })
-    .output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  await must("sh", args, { cwd: folder });
   Deno.writeTextFileSync(join(folder, "password"), `${EtcdApart.password}\n`, { mode: 0o600 });
 }
 

@@ -1,6 +1,7 @@
 import type { Etcd, EtcdMember } from "./etcd.ts";
 import type { EtcdApart } from "./etcd_apart.ts";
 import { pause } from "../timing/pause.ts";
+import { run } from "../../../scripts/program.ts";
 
 /** The member whose disk can be filled. */
 export const SMALL_DISK = 2;
@@ -85,11 +86,8 @@ async function tidied(etcd: Etcd): Promise<void> {
 export async function fullDisk(etcd: Etcd): Promise<void> {
   const full = etcd.members[SMALL_DISK]!;
   const filler = `${full.folder}/filler`;
-  const { success } = await new Deno.Command("dd", {
-    args: ["if=/dev/zero", `of=${filler}`, "bs=1M"],
-    ...{ stdin: "null", stdout: "null", stderr: "null" },
-  }).output();
-  if (success) throw new Error("There is room left on the disk that was to be full");
+  const { code } = await run("dd", ["if=/dev/zero", `of=${filler}`, "bs=1M"]);
+  if (code === 0) throw new Error("There is room left on the disk that was to be full");
   await pause(4_000);
   Deno.removeSync(filler);
   await etcd.kill(full).catch(() => {});

@@ -1,3 +1,4 @@
+import { must } from "../../../scripts/program.ts";
 const NAMED = "rekey-";
 
 // Test files that run at the same time are threads of one process.
@@ -97,12 +98,7 @@ function runs(pid: string): boolean {
   }
 }
 
-async function run(program: string, ...args: string[]): Promise<string> {
+function run(program: string, ...args: string[]): Promise<string> {
   // `ip` is where only root looks.
-  const env = { PATH: `${Deno.env.get("PATH")}:/usr/sbin` };
-  const { success, stdout, stderr } = await new Deno.Command(program, { args, env, stdin: "null" })
-    .output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  if (!success) throw new Error(`${program} ${args.join(" ")}: ${text(stderr)}`);
-  return text(stdout);
+  return must(program, args, { env: { PATH: `${Deno.env.get("PATH")}:/usr/sbin` } });
 }

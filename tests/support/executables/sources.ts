@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { run } from "../../../scripts/program.ts";
 
 const ROOT = join(import.meta.dirname!, "../../..");
 
@@ -41,13 +42,8 @@ export class Sources implements Disposable {
 
   /** Runs a shell command in the copy. */
   async run(command: string, env: Record<string, string> = {}): Promise<Built> {
-    const { code, stderr } = await new Deno.Command("/bin/sh", {
-      args: ["-c", command],
-      cwd: this.folder,
-      env: { DENO: Deno.execPath(), ...this.env, ...env },
-      stdin: "null",
-    }).output();
-    return { code, stderr: new TextDecoder().decode(stderr) };
+    const all = { DENO: Deno.execPath(), ...this.env, ...env };
+    return await run("/bin/sh", ["-c", command], { cwd: this.folder, env: all });
   }
 
   /** The same. @throws {Error} when it fails. */

@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { ERROR_TABLE } from "../../../src/core/errors.ts";
 import { type Box, type Ended, IS_COMPILED, REKEY } from "../process/box.ts";
 import { query } from "../store/sql.ts";
+import { succeeds } from "../../../scripts/program.ts";
 
 /** Whether this process may mount; `unshare` tells without leaving anything behind. */
 export const CAN_MOUNT = Deno.uid() === 0 && succeeds("unshare", ["--mount", "true"]);
@@ -27,14 +28,6 @@ export function unless(possible: boolean, needed: string): boolean {
   if (!said.has(needed)) console.error(`!! SKIPPED: the tests that need ${needed}`);
   said.add(needed);
   return true;
-}
-
-function succeeds(program: string, args: string[]): boolean {
-  try {
-    return new Deno.Command(program, { args, stdout: "null", stderr: "null" }).outputSync().success;
-  } catch {
-    return false;
-  }
 }
 
 /** A mount that ends with its block. */

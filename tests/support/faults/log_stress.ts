@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Database } from "../../../src/store/sqlite/database.ts";
+import { start } from "../../../scripts/program.ts";
 
 /** How many sessions of its own each writer leaves in the database. */
 export const KEPT = 40;
@@ -31,8 +32,8 @@ export async function stressLog(
   prepare(path);
   const readers = Math.ceil(processes / 3);
   const children = Array.from({ length: processes }, (_, index) => {
-    if (index >= readers) return start(path, "writer", `w${index}`);
-    return index === 0 ? start(path, "copier") : start(path, "reader");
+    if (index >= readers) return worker(path, "writer", `w${index}`);
+    return index === 0 ? worker(path, "copier") : worker(path, "reader");
   });
   const outputs = children.map(({ stdout }) => new Response(stdout).text());
   await pauseUnlessEnded(children, seconds);
@@ -51,12 +52,10 @@ export async function stressLog(
   };
 }
 
-function start(path: string, ...args: string[]): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", "--no-check", "--quiet", WORKER, path, ...args],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
+function worker(path: string, ...args: string[]): Deno.ChildProcess {
+  const flags = ["run", "--allow-all", "--no-check", "--quiet"];
+  const streams = { stdin: "piped", stdout: "piped", stderr: "inherit" } as const;
+  return start(Deno.execPath(), [...flags, WORKER, path, ...args], streams);
 }
 
 async function pauseUnlessEnded(children: Deno.ChildProcess[], seconds: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { type Box, REKEY } from "../process/box.ts";
 import { pause, until } from "../timing/pause.ts";
+import { start } from "../../../scripts/program.ts";
 
 /** How {@linkcode Serving.start} is called differently when asked. */
 export interface ServingOptions {
@@ -35,21 +36,11 @@ export class Serving implements AsyncDisposable {
     const line = `${options.before ?? ":"}; exec "$0" "$@"`;
     const serving = new Serving(
       box,
-      new Deno.Command("/bin/sh", {
-        args: ["-c", line, ...options.rekey ?? [REKEY], ...all],
-        cwd: box.home,
-        clearEnv: true,
-        env: {
-          PATH: "/usr/bin:/bin",
-          HOME: box.home,
-          ...box.watch?.env,
-          ...box.env,
-          ...options.env,
-        },
-        stdin: "null",
+      start("/bin/sh", ["-c", line, ...options.rekey ?? [REKEY], ...all], {
+        ...box.surroundings(options.env && { env: options.env }),
         stdout: "piped",
         stderr: "piped",
-      }).spawn(),
+      }),
     );
     await serving.until(() => /^listening on .*$/m.test(serving.stderr));
     serving.url = /^listening on (http\S*)$/m.exec(serving.stderr)?.[1] ?? "";

@@ -1,4 +1,5 @@
 import type { Box } from "../process/box.ts";
+import { start } from "../../../scripts/program.ts";
 
 /** The name in the subject of the certificate that a new connection is shown. */
 export async function servedName(box: Box, port: string): Promise<string | undefined> {
@@ -15,12 +16,11 @@ export class TlsLine implements AsyncDisposable {
   readonly #reader: ReadableStreamDefaultReader<string>;
 
   constructor(port: string) {
-    this.#process = new Deno.Command("openssl", {
-      args: ["s_client", "-quiet", "-no_ign_eof", "-connect", `127.0.0.1:${port}`],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
+    this.#process = start(
+      "openssl",
+      ["s_client", "-quiet", "-no_ign_eof", "-connect", `127.0.0.1:${port}`],
+      { stdin: "piped", stdout: "piped" },
+    );
     this.#writer = this.#process.stdin.getWriter();
     this.#reader = this.#process.stdout.pipeThrough(new TextDecoderStream()).getReader();
   }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { Box, type Ended, type RunOptions } from "../process/box.ts";
 import { until } from "../timing/pause.ts";
+import { start } from "../../../scripts/program.ts";
 
 const PASSWORD = "test";
 
@@ -24,12 +25,11 @@ export class KeyringBox extends Box implements AsyncDisposable {
   /** Starts the bus and an unlocked keyring. */
   static async start(config = "bus.conf"): Promise<KeyringBox> {
     const path = join(import.meta.dirname!, config);
-    const bus = new Deno.Command("dbus-daemon", {
-      args: [`--config-file=${path}`, "--nofork", "--print-address=1"],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
+    const bus = start(
+      "dbus-daemon",
+      [`--config-file=${path}`, "--nofork", "--print-address=1"],
+      { stdout: "piped" },
+    );
     const box = new KeyringBox(bus, await firstLine(bus.stdout));
     await box.unlock();
     return box;
@@ -132,14 +132,11 @@ export class KeyringBox extends Box implements AsyncDisposable {
   }
 
   #spawn(args: string[], stdin: "piped" | "null"): Deno.ChildProcess {
-    const daemon = new Deno.Command("gnome-keyring-daemon", {
-      args: ["--foreground", "--components=secrets", ...args],
-      clearEnv: true,
-      env: { PATH: "/usr/bin:/bin", HOME: this.home, ...this.env },
-      stdin,
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
+    const daemon = start(
+      "gnome-keyring-daemon",
+      ["--foreground", "--components=secrets", ...args],
+      { clearEnv: true, env: { PATH: "/usr/bin:/bin", HOME: this.home, ...this.env }, stdin },
+    );
     daemon.status.then(() => {
       if (this.#daemon === daemon) this.#aborted.add(daemon);
     });

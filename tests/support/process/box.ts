@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { Watch } from "../leaks/watch.ts";
+import { type Ended, inText, output } from "../../../scripts/program.ts";
 
 /** The compiled executable that the tests run, as a user does; `deno task leaks` names another one. */
 export const REKEY = Deno.env.get("REKEY_BINARY") ??
@@ -8,12 +9,7 @@ export const REKEY = Deno.env.get("REKEY_BINARY") ??
 /** Whether that is one: `scripts/test --runtime newest` runs the sources. */
 export const IS_COMPILED = !REKEY.endsWith("/from-source/rekey");
 
-/** How a command ended. */
-export interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+export type { Ended };
 
 /** What {@linkcode Box.run} does differently when asked. */
 export interface RunOptions {
@@ -54,29 +50,19 @@ export class Box implements Disposable {
 
   /** Runs any program as the box's user. */
   async exec(program: string, args: string[], options: RunOptions = {}): Promise<Ended> {
-    const child = new Deno.Command(program, {
-      args,
-      cwd: options.cwd ?? this.home,
-      clearEnv: true,
-      env: {
-        PATH: "/usr/bin:/bin",
-        HOME: this.home,
-        ...this.watch?.env,
-        ...this.env,
-        ...options.env,
-      },
-      stdin: options.stdin === undefined ? "null" : "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    const ending = child.output();
-    // A program that copies its stdin needs both ends at once.
-    if (options.stdin !== undefined) await feed(child.stdin, options.stdin);
-    const { code, stdout, stderr } = await (this.watch?.during(ending) ?? ending);
+    const ending = output(program, args, { ...options, ...this.surroundings(options) });
+    const ended = await (this.watch?.during(ending) ?? ending);
     // Others may print a secret: secret-tool is asked to.
-    if ([program, ...args].some((part) => part.includes(REKEY))) this.watch?.ended(stdout, stderr);
-    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    return { code, stdout: text(stdout), stderr: text(stderr) };
+    if ([program, ...args].some((part) => part.includes(REKEY))) {
+      this.watch?.ended(ended.stdout, ended.stderr);
+    }
+    return inText(ended);
+  }
+
+  /** Where a program of the box's user runs, and the whole environment that it gets. */
+  surroundings({ cwd = this.home, env }: { cwd?: string; env?: Record<string, string> } = {}) {
+    const own = { PATH: "/usr/bin:/bin", HOME: this.home, ...this.watch?.env, ...this.env };
+    return { cwd, clearEnv: true, env: { ...own, ...env } };
   }
 
   /** The text of a token for `sub`. */
@@ -119,18 +105,5 @@ function removeFolder(path: string): void {
       if (!filled || tries === TRIES) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
     }
-  }
-}
-
-// A program that has seen enough may close its end before everything is written.
-async function feed(stdin: WritableStream<Uint8Array>, data: string | Uint8Array): Promise<void> {
-  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
-  try {
-    const writer = stdin.getWriter();
-    await writer.write(bytes);
-    await writer.close();
-  } catch (error) {
-    const closed = error instanceof Deno.errors.BrokenPipe || error instanceof TypeError;
-    if (!closed) throw error;
   }
 }

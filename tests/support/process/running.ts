@@ -1,5 +1,6 @@
 import { type Box, REKEY } from "./box.ts";
 import { until } from "../timing/pause.ts";
+import { start } from "../../../scripts/program.ts";
 
 /** How {@linkcode Running.start} is called differently when asked. */
 export interface RunningOptions {
@@ -32,21 +33,15 @@ export class Running implements AsyncDisposable {
     const line = [...options.rekey ?? [REKEY], "exec", ...options.flags ?? [], "--", ...program];
     const running = new Running(
       box,
-      new Deno.Command(options.inSession ? line[0]! : "/usr/bin/setsid", {
-        args: options.inSession ? line.slice(1) : line,
-        cwd: box.home,
-        clearEnv: true,
-        env: {
-          PATH: "/usr/bin:/bin",
-          HOME: box.home,
-          ...box.watch?.env,
-          ...box.env,
-          ...options.env,
+      start(
+        options.inSession ? line[0]! : "/usr/bin/setsid",
+        options.inSession ? line.slice(1) : line,
+        {
+          ...box.surroundings(options.env && { env: options.env }),
+          stdout: "piped",
+          stderr: "piped",
         },
-        stdin: "null",
-        stdout: "piped",
-        stderr: "piped",
-      }).spawn(),
+      ),
     );
     await running.until(() => running.stdout.includes("ready"));
     return running;

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Box } from "../process/box.ts";
 import { until } from "../timing/pause.ts";
+import { start } from "../../../scripts/program.ts";
 
 /** A real HAProxy, of which only the health checks matter. */
 export class HealthChecks implements AsyncDisposable {
@@ -20,14 +21,11 @@ export class HealthChecks implements AsyncDisposable {
       backends,
     ];
     await Deno.writeTextFile(file, config.join(""));
-    const process = new Deno.Command("haproxy", {
-      args: ["-db", "-f", file],
+    const process = start("haproxy", ["-db", "-f", file], {
       clearEnv: true,
       env: { PATH: "/usr/sbin:/usr/bin:/bin", HOME: box.home },
-      stdin: "null",
-      stdout: "null",
       stderr: "inherit",
-    }).spawn();
+    });
     return new HealthChecks(socket, process);
   }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Box } from "../process/box.ts";
 import { until } from "../timing/pause.ts";
 import { freePort } from "../http/ports.ts";
+import { start } from "../../../scripts/program.ts";
 
 /** What an {@linkcode Upstream} tells of a request that reached it. */
 export interface Reached {
@@ -159,15 +160,12 @@ export class Proxy implements AsyncDisposable {
   }
 
   static async #start(box: Box, port: number, program: string, args: string[]): Promise<Proxy> {
-    const process = new Deno.Command(program, {
-      args,
+    const process = start(program, args, {
       cwd: box.home,
       clearEnv: true,
       env: { PATH: "/usr/sbin:/usr/bin:/bin", HOME: box.home },
-      stdin: "null",
-      stdout: "null",
       stderr: "piped",
-    }).spawn();
+    });
     const proxy = new Proxy(port, process);
     try {
       await proxy.#listens();

@@ -3,6 +3,7 @@ import { Box, type Ended, type RunOptions, temporary } from "../process/box.ts";
 import { bootWindows, USER, WINE, WINE_ENV } from "./image.ts";
 import type { Machine } from "./machine.ts";
 import { until } from "../timing/pause.ts";
+import { start } from "../../../scripts/program.ts";
 
 /** The compiled executable for Windows; `deno task build windows-x64` makes it. */
 export const REKEY_EXE = join(import.meta.dirname!, "../../../dist/rekey-windows-x64.exe");
@@ -42,10 +43,8 @@ export class WindowsBox extends Box implements AsyncDisposable {
   async #bootServices(): Promise<void> {
     const server = this.#machine!.line("/", WINE_ENV.WINESERVER!, "--persistent");
     for (const [program, ...args] of [server, this.line("cmd", ["/c", "exit"])]) {
-      const quiet = { stdin: "null", stdout: "null", stderr: "null" } as const;
       const env = { PATH: "/usr/bin:/bin", ...this.env };
-      const { code } = await new Deno.Command(program!, { args, clearEnv: true, env, ...quiet })
-        .output();
+      const { code } = await start(program!, args, { clearEnv: true, env }).status;
       if (code !== 0) throw new Error(`Windows does not start: ${code}`);
     }
   }

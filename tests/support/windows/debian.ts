@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { run } from "../../../scripts/program.ts";
 
 /** Where the keys are that sign Debian's archive. */
 export const ARCHIVE_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -79,13 +80,10 @@ export async function must(
   args: string[],
   env: Record<string, string> = {},
 ): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(program, {
-    args,
+  const { code, stdout, stderr } = await run(program, args, {
     env: { LC_ALL: "C.UTF-8", DEBIAN_FRONTEND: "noninteractive", ...env },
-    stdin: "null",
     signal: AbortSignal.timeout(TIMEOUT_MS),
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  if (success) return text(stdout);
-  throw new Error(`${program} ${args.join(" ")}: ${text(stderr).slice(-1_000)}`);
+  });
+  if (code === 0) return stdout;
+  throw new Error(`${program} ${args.join(" ")}: ${stderr.slice(-1_000)}`);
 }

@@ -1,3 +1,4 @@
+import { start } from "../../../scripts/program.ts";
 /** A folder of this machine, or a file, that a {@linkcode Machine} has too: from where, to which path in its image. */
 export type Shared = readonly [from: string, to: string];
 
@@ -25,15 +26,10 @@ export class Machine implements AsyncDisposable {
 
   /** @param shared in the order in which they are mounted. @throws {Error} when something cannot be. */
   static async boot(image: string, shared: readonly Shared[] = []): Promise<Machine> {
-    const process = new Deno.Command("unshare", {
-      args: [
-        ...["--mount", "--pid", "--fork", "--kill-child=KILL", "sh", "-ec", BOOT, "sh", image],
-        ...shared.flat(),
-      ],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
+    const process = start("unshare", [
+      ...["--mount", "--pid", "--fork", "--kill-child=KILL", "sh", "-ec", BOOT, "sh", image],
+      ...shared.flat(),
+    ], { stdin: "piped", stdout: "piped", stderr: "piped" });
     const reader = process.stdout.getReader();
     const { done } = await reader.read();
     reader.releaseLock();

@@ -5,6 +5,7 @@ import { temporary } from "../process/box.ts";
 import { pause } from "../timing/pause.ts";
 import type { WindowsBox } from "./box.ts";
 import { connect } from "../store/sql.ts";
+import { start } from "../../../scripts/program.ts";
 
 /** Where a rotation stood when it was ended. */
 export type Found = "before begin" | "begin to commit" | "after commit" | "done";
@@ -71,14 +72,12 @@ async function terminate(
   how: (rotating: Deno.ChildProcess) => Promise<unknown>,
 ): Promise<boolean> {
   const [program, ...args] = [...box.rekey, "rotate", "--force"];
-  const rotating = new Deno.Command(program!, {
-    args,
+  const rotating = start(program!, args, {
     clearEnv: true,
     env: { PATH: "/usr/bin:/bin", ...box.env },
-    stdin: "null",
     stdout: "piped",
     stderr: "piped",
-  }).spawn();
+  });
   const ending = rotating.output();
   await how(rotating);
   const { stdout, stderr } = await ending;

@@ -1,4 +1,5 @@
 import { pause, until } from "../../timing/pause.ts";
+import { run, start } from "../../../../scripts/program.ts";
 
 /** A display that no one sees, and someone who says yes to each of KeePassXC's questions on it. */
 export class Desk implements AsyncDisposable {
@@ -9,12 +10,11 @@ export class Desk implements AsyncDisposable {
 
   static async start(): Promise<Desk> {
     // The server chooses a number that is free, and tells it.
-    const server = new Deno.Command("Xvfb", {
-      args: ["-displayfd", "1", "-screen", "0", "1024x768x24", "-nolisten", "tcp"],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
+    const server = start(
+      "Xvfb",
+      ["-displayfd", "1", "-screen", "0", "1024x768x24", "-nolisten", "tcp"],
+      { stdout: "piped" },
+    );
     let number = "";
     for await (const text of server.stdout.pipeThrough(new TextDecoderStream())) {
       number += text;
@@ -47,12 +47,7 @@ export class Desk implements AsyncDisposable {
   }
 
   async #tell(...args: string[]): Promise<string> {
-    const { stdout } = await new Deno.Command("xdotool", {
-      args,
-      clearEnv: true,
-      env: { DISPLAY: this.display, PATH: "/usr/bin:/bin" },
-      stderr: "null",
-    }).output();
-    return new TextDecoder().decode(stdout).trim();
+    const env = { DISPLAY: this.display, PATH: "/usr/bin:/bin" };
+    return (await run("xdotool", args, { clearEnv: true, env })).stdout.trim();
   }
 }

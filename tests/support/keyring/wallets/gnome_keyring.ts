@@ -8,6 +8,7 @@ import {
   type WalletOptions,
   type WalletUser,
 } from "./wallet.ts";
+import { feed, start } from "../../../../scripts/program.ts";
 
 const PASSWORD = new TextEncoder().encode("test");
 
@@ -22,21 +23,12 @@ export class GnomeKeyring implements Wallet {
   }
 
   async start(): Promise<Deno.ChildProcess> {
-    const daemon = new Deno.Command("gnome-keyring-daemon", {
-      args: [
-        "--foreground",
-        "--components=secrets",
-        ...this.options.bare ? [] : ["--unlock"],
-      ],
-      clearEnv: true,
-      env: this.user.session,
-      stdin: "piped",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    const writer = daemon.stdin.getWriter();
-    if (!this.options.bare) await writer.write(PASSWORD);
-    await writer.close();
+    const daemon = start(
+      "gnome-keyring-daemon",
+      ["--foreground", "--components=secrets", ...this.options.bare ? [] : ["--unlock"]],
+      { clearEnv: true, env: this.user.session, stdin: "piped" },
+    );
+    await feed(daemon.stdin, this.options.bare ? "" : PASSWORD);
     return daemon;
   }
 

@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { call, isUnlocked, type Wallet, type WalletOptions, type WalletUser } from "./wallet.ts";
+import { feed, start } from "../../../../scripts/program.ts";
 
 const PASSWORD = "test";
 const WINDOW = "org.keepassxc.KeePassXC.MainWindow";
@@ -97,19 +98,12 @@ export class KeePassXc implements Wallet {
   }
 
   #spawn(program: string, args: string[], output: "piped" | "null" = "null"): Deno.ChildProcess {
-    return new Deno.Command(program, {
-      args,
-      clearEnv: true,
-      env: { ...this.user.session, ...this.#display() },
-      stdin: "piped",
-      stdout: output,
-      stderr: output,
-    }).spawn();
+    const env = { ...this.user.session, ...this.#display() };
+    const streams = { stdin: "piped", stdout: output, stderr: output } as const;
+    return start(program, args, { clearEnv: true, env, ...streams });
   }
 }
 
-async function answer(child: Deno.ChildProcess, questions: number): Promise<void> {
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(`${PASSWORD}\n`.repeat(questions)));
-  await writer.close();
+function answer({ stdin }: Deno.ChildProcess, questions: number): Promise<void> {
+  return feed(stdin, `${PASSWORD}\n`.repeat(questions));
 }

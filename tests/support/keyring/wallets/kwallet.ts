@@ -10,6 +10,7 @@ import {
   type WalletUser,
 } from "./wallet.ts";
 import { until } from "../../timing/pause.ts";
+import { feed, start } from "../../../../scripts/program.ts";
 
 const NAME = "kdewallet";
 const PASSWORD = "test";
@@ -72,9 +73,7 @@ export class KWallet implements Wallet {
       connection = await Deno.connect({ transport: "unix", path: this.#socket });
       return true;
     }, { every: 50, otherwise: "Waited for: a socket for kwalletd5" });
-    const writer = daemon.stdin.getWriter();
-    await writer.write(this.#key());
-    await writer.close();
+    await feed(daemon.stdin, this.#key());
     await say(connection!, this.user.session);
     return daemon;
   }
@@ -103,14 +102,8 @@ export class KWallet implements Wallet {
   #spawn(program: string, args: string[]): Deno.ChildProcess {
     // Qt insists on it.
     chmodSync(this.user.session["XDG_RUNTIME_DIR"]!, 0o700);
-    return new Deno.Command(program, {
-      args,
-      clearEnv: true,
-      env: { ...this.user.session, PAM_KWALLET5_LOGIN: this.#socket },
-      stdin: "piped",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
+    const env = { ...this.user.session, PAM_KWALLET5_LOGIN: this.#socket };
+    return start(program, args, { clearEnv: true, env, stdin: "piped" });
   }
 }
 

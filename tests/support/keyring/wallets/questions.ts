@@ -1,5 +1,6 @@
 import type { WalletBox } from "./wallet_box.ts";
 import { until } from "../../timing/pause.ts";
+import { start } from "../../../../scripts/program.ts";
 
 /** Counts the questions to its user that a wallet is asked to show while `work` is done, by what goes over the bus. */
 export async function questionsDuring(box: WalletBox, work: () => Promise<void>): Promise<number> {
@@ -19,15 +20,10 @@ class Monitor implements AsyncDisposable {
   }
 
   static async start(box: WalletBox): Promise<Monitor> {
-    const child = new Deno.Command("dbus-monitor", {
-      args: [
-        ...["--address", box.env["DBUS_SESSION_BUS_ADDRESS"]!],
-        "type=method_call,interface=org.freedesktop.Secret.Service",
-      ],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
+    const child = start("dbus-monitor", [
+      ...["--address", box.env["DBUS_SESSION_BUS_ADDRESS"]!],
+      "type=method_call,interface=org.freedesktop.Secret.Service",
+    ], { stdout: "piped" });
     const monitor = new Monitor(child);
     // It watches when it sees a call of ours.
     await until(async () => {

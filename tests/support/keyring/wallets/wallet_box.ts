@@ -13,6 +13,7 @@ import {
   type WalletUser,
 } from "./wallet.ts";
 import { until } from "../../timing/pause.ts";
+import { start } from "../../../../scripts/program.ts";
 
 const KINDS = { "gnome-keyring": GnomeKeyring, kwallet: KWallet, keepassxc: KeePassXc } as const;
 
@@ -184,14 +185,11 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
   async #startBus(): Promise<void> {
     const config = this.#busConfig();
     const address = this.env["DBUS_SESSION_BUS_ADDRESS"]!;
-    this.#bus = new Deno.Command("dbus-daemon", {
-      args: [`--config-file=${config}`, `--address=${address}`, "--nofork"],
-      clearEnv: true,
-      env: this.#user().session,
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
+    this.#bus = start(
+      "dbus-daemon",
+      [`--config-file=${config}`, `--address=${address}`, "--nofork"],
+      { clearEnv: true, env: this.#user().session },
+    );
     const list = [
       "org.freedesktop.DBus",
       "/org/freedesktop/DBus",
