@@ -1,16 +1,17 @@
 import { RegExpRouter } from "../libraries/hono.ts";
 import { RekeyError } from "../core/errors.ts";
 import { andThen, type MaybeAsync, tryThen } from "../core/async.ts";
-import {
-  finished,
-  HttpRefusal,
-  lastOfConnection,
-  problemResponse,
-  statusAndCode,
-} from "./problem.ts";
-import { bearerToken, challenge, mustHaveScope } from "./bearer.ts";
 import { discardBody } from "./body.ts";
-import { isChunked, refuseAmbiguous, refuseForeign, refuseMalformedHost } from "./guard.ts";
+import {
+  bearerToken,
+  challenge,
+  isChunked,
+  mustHaveScope,
+  refuseAmbiguous,
+  refuseForeign,
+  refuseMalformedHost,
+} from "./guard.ts";
+import { HttpRefusal, problemResponse, statusAndCode } from "./problem.ts";
 import type { Call, Route, Services } from "./routes.ts";
 
 /** How a request ended, for the access log and the metrics. No field holds anything that the client wrote. */
@@ -27,10 +28,10 @@ export interface Served {
   readonly bug: unknown;
 }
 
-/** Answers a request. @param address the peer's. */
+/** Answers a request, as the runtime's server has it answered. */
 export type RequestHandler = (
   request: Request,
-  address: string | undefined,
+  peer: { readonly remoteAddr: Deno.Addr },
 ) => MaybeAsync<Response>;
 
 /**
@@ -50,7 +51,8 @@ export function makeApp(
     if (method !== "ANY") router.add(method, path, route);
     router.add("ALL", path, method === "ANY" ? route : notAllowed(route));
   }
-  return (request, address) => {
+  return (request, { remoteAddr }) => {
+    const address = "hostname" in remoteAddr ? remoteAddr.hostname : undefined;
     const isHead = request.method === "HEAD";
     const [found] = router.match(isHead ? "GET" : request.method, rawPath(request));
     const response = answer(
@@ -78,7 +80,7 @@ function answer(
   const { request, address } = call;
   const chunked = isChunked(request);
   const finish = (response: Response, error?: unknown) =>
-    andThen(discardBody(request), () => {
+    andThen(request.body === null ? undefined : discardBody(request), () => {
       const { code } = error === undefined ? {} : statusAndCode(error);
       onServed({
         route: route.path,
@@ -150,3 +152,40 @@ const NOT_FOUND: Route = {
     throw new HttpRefusal("not_found", "Cannot answer: there is no such route");
   },
 };
+
+// A handler may give the same answer many times; it is finished once.
+const FINISHED = Symbol("finished");
+
+type OwnResponse = Response & { [FINISHED]?: true };
+
+/** An answer without a body, which can be given again and again. */
+export function bodyless(status: number, headers: Record<string, string>): Response {
+  const all = { ...headers, "cache-control": "no-store" };
+  const answer: OwnResponse = new Response(null, { status, headers: all });
+  answer[FINISHED] = true;
+  return answer;
+}
+
+/** Gives an answer the headers that each one has. */
+export function finished(answer: OwnResponse): Response {
+  if (answer[FINISHED]) return answer;
+  answer[FINISHED] = true;
+  answer.headers.set("cache-control", "no-store");
+  if (!hasBody(answer)) return answer;
+  answer.headers.set("x-content-type-options", "nosniff");
+  answer.headers.set("referrer-policy", "no-referrer");
+  return answer;
+}
+
+/** Says that nothing more is read from the connection. */
+export function lastOfConnection(answer: Response): Response {
+  // Only an answer without a body is given again, and to that request the connection may stay.
+  const last = hasBody(answer) ? answer : new Response(null, answer);
+  last.headers.set("connection", "close");
+  return last;
+}
+
+// Every body of ours has its type. To look at the body itself would make a stream of it.
+function hasBody({ headers }: Response): boolean {
+  return headers.has("content-type");
+}

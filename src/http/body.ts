@@ -1,7 +1,6 @@
 import type * as z from "../libraries/zod.ts";
 import { parseStrictJson, StrictJsonError } from "../jwt/jws.ts";
 import { escapesUtf8, utf8 } from "../core/text.ts";
-import type { MaybeAsync } from "../core/async.ts";
 import { HttpRefusal } from "./problem.ts";
 
 /** More than any request of ours needs: a token has 16,384 characters at most. */
@@ -87,11 +86,8 @@ function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
  * Reads what is left of a body that no handler wanted. A client that is answered while it is still sending may
  * take the answer for a failure, with HTTP/2 in particular.
  */
-export function discardBody(request: Request): MaybeAsync<void> {
-  if (request.body !== null && !request.bodyUsed) return readAway(request);
-}
-
-async function readAway(request: Request): Promise<void> {
+export async function discardBody(request: Request): Promise<void> {
+  if (request.bodyUsed) return;
   try {
     await readBytes(request, DISCARD_TIMEOUT_MS);
   } catch (error) {

@@ -1,4 +1,3 @@
-import { type CacheLimits, LruCache } from "../core/lru_cache.ts";
 import { andThen, type MaybeAsync } from "../core/async.ts";
 import type { LiveSecrets } from "../secret/live_secrets.ts";
 import type { View } from "../secret/view.ts";
@@ -6,9 +5,9 @@ import type { Algorithm } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { Sessions } from "../store/sqlite/sessions.ts";
 import { parseJws } from "./jws.ts";
+import { refuseClaims } from "./claims.ts";
 import {
   judging,
-  refuseClaims,
   refuseRevoked,
   type Verified,
   verifyParsed,
@@ -90,7 +89,8 @@ export class CachedVerifier {
   ): Verified {
     const { verified, type } = entry;
     const claimant = { claims: verified.claims, type, adopted: origin === "adopted" };
-    refuseClaims(claimant, judging(asked, policy), installation.now() / 1000);
+    const rules = asked === undefined ? policy : judging(asked, policy);
+    refuseClaims(claimant, rules, installation.environment.clock() / 1000);
     if (entry.change !== change) {
       refuseRevoked(new Sessions(installation.database), verified.claims.jti);
       entry.change = change;
@@ -101,5 +101,61 @@ export class CachedVerifier {
   #clear(generation: string): void {
     this.#entries.clear();
     this.#generation = generation;
+  }
+}
+
+/** How much an {@linkcode LruCache} keeps at most: that many entries, with keys of that many characters together. */
+interface CacheLimits {
+  readonly entries: number;
+  readonly characters: number;
+}
+
+/**
+ * Remembers values by text, those that were used last. When one half is full the other one is forgotten, all at once:
+ * the oldest entries of a `Map` cannot be taken out one by one, since it walks past the places of all that were taken
+ * out before to find the next.
+ */
+class LruCache<V extends object> {
+  #newer = new Map<string, V>();
+  #older = new Map<string, V>();
+  // Of the newer half.
+  #characters = 0;
+
+  constructor(private readonly limits: CacheLimits) {}
+
+  /** How many entries there are; one that was used again may count twice. */
+  get size(): number {
+    return this.#newer.size + this.#older.size;
+  }
+
+  get(key: string): V | undefined {
+    const value = this.#newer.get(key);
+    if (value !== undefined) return value;
+    const older = this.#older.get(key);
+    if (older !== undefined) this.set(key, older);
+    return older;
+  }
+
+  set(key: string, value: V): void {
+    if (!this.#newer.has(key)) this.#makeRoom(key.length);
+    this.#newer.set(key, value);
+  }
+
+  clear(): void {
+    this.#newer.clear();
+    this.#older.clear();
+    this.#characters = 0;
+  }
+
+  #makeRoom(characters: number): void {
+    const { limits } = this;
+    const isFull = this.#newer.size + 1 > limits.entries / 2 ||
+      this.#characters + characters > limits.characters / 2;
+    if (isFull) {
+      this.#older = this.#newer;
+      this.#newer = new Map();
+      this.#characters = 0;
+    }
+    this.#characters += characters;
   }
 }

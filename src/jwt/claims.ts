@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../core/errors.ts";
+import { type ErrorCode, RekeyError } from "../core/errors.ts";
 import { rfc3339 } from "../core/clock.ts";
 import type { JsonObject } from "./jws.ts";
 
@@ -42,6 +42,14 @@ export interface ClaimFailure {
   readonly reason: string;
 }
 
+/** A refusal for its claims; {@linkcode ClaimsError.failures} names all of them. */
+export class ClaimsError extends RekeyError {
+  constructor(readonly failures: readonly ClaimFailure[]) {
+    const all = failures.map(({ claim, reason }) => `${claim} ${reason}`).join(", ");
+    super(failures[0]?.code ?? "claim_mismatch", `Cannot accept the token: ${all}`);
+  }
+}
+
 type Rule = (claims: JsonObject, policy: ClaimPolicy, now: number) => ClaimFailure | undefined;
 
 /**
@@ -59,6 +67,12 @@ export function claimFailures(
   const failures = ruleFailures(claims, policy, now);
   const wrongType = typeFailure(type, policy.type);
   return wrongType === undefined ? failures : [...failures, wrongType];
+}
+
+/** @throws {ClaimsError} when the claims are not what the policy asks for at `now`, in seconds. */
+export function refuseClaims(claimant: Claimant, policy: ClaimPolicy, now: number): void {
+  const failures = claimFailures(claimant, policy, now);
+  if (failures.length > 0) throw new ClaimsError(failures);
 }
 
 /** A claim that should be a string, as one; `undefined` where there is none (RFC 7519 §4.1.2, §4.1.7). */

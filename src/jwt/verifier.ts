@@ -4,13 +4,7 @@ import { andThen, type MaybeAsync } from "../core/async.ts";
 import type { Algorithm, Installation } from "../store/installation.ts";
 import { STANDARD_POLICY, type TokenPolicy } from "../store/token_policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import {
-  type Claimant,
-  type ClaimFailure,
-  claimFailures,
-  type ClaimPolicy,
-  textOf,
-} from "./claims.ts";
+import { type ClaimPolicy, refuseClaims, textOf } from "./claims.ts";
 import { type JsonObject, type ParsedJws, parseJws } from "./jws.ts";
 import { Sessions } from "../store/sqlite/sessions.ts";
 import { isSignedWith } from "./signature.ts";
@@ -52,14 +46,6 @@ export interface Verified {
   readonly version: number;
   readonly kid: string;
   readonly claims: JsonObject;
-}
-
-/** A refusal for its claims; {@linkcode ClaimsError.failures} names all of them. */
-export class ClaimsError extends RekeyError {
-  constructor(readonly failures: readonly ClaimFailure[]) {
-    const all = failures.map(({ claim, reason }) => `${claim} ${reason}`).join(", ");
-    super(failures[0]?.code ?? "claim_mismatch", `Cannot accept the token: ${all}`);
-  }
 }
 
 /**
@@ -200,12 +186,6 @@ export async function strangeKid(keys: VerificationKeys, kid: string): Promise<R
     `Cannot accept the token: version ${version.version}, which signed it, was rotated away`,
     { hint: "Log in again" },
   );
-}
-
-/** @throws {ClaimsError} when the claims are not what the policy asks for at `now`, in seconds. */
-export function refuseClaims(claimant: Claimant, policy: ClaimPolicy, now: number): void {
-  const failures = claimFailures(claimant, policy, now);
-  if (failures.length > 0) throw new ClaimsError(failures);
 }
 
 /** @throws {RekeyError} `revoked` when the session with this `jti` was ended. */

@@ -6,7 +6,6 @@ import { SecretView, type View } from "./view.ts";
 
 /** The reading half for a program that runs for long: it keeps values for as long as their version verifies. */
 export class LiveSecrets extends SecretView {
-  #last: View | undefined;
   readonly #values = new Map<string, Secret>();
   readonly #fetching = new SingleFlight<Secret>();
 
@@ -20,12 +19,6 @@ export class LiveSecrets extends SecretView {
     mustBeFresh?: (change: number) => void,
   ) {
     super(environment, mustBeFresh);
-  }
-
-  override view(): View {
-    const view = super.view();
-    if (view !== this.#last) this.#prune(view);
-    return view;
   }
 
   /** A value that was fetched before. */
@@ -50,10 +43,9 @@ export class LiveSecrets extends SecretView {
     this.#values.clear();
   }
 
-  #prune(view: View): void {
+  protected override changed({ versions }: View): void {
     for (const kid of this.#values.keys()) {
-      if (!view.versions.some((row) => row.kid === kid)) this.#values.delete(kid);
+      if (!versions.some((row) => row.kid === kid)) this.#values.delete(kid);
     }
-    this.#last = view;
   }
 }

@@ -95,7 +95,7 @@ export class SecretView {
 
   /** Lets go of a database that is no longer the one at its path. */
   refresh(): void {
-    if (this.#installation?.wasReplaced()) this.setAside();
+    if (this.#installation?.database.wasReplaced()) this.setAside();
   }
 
   close(): void {
@@ -103,6 +103,9 @@ export class SecretView {
     this.#replaced?.close();
     this.#replaced = undefined;
   }
+
+  /** Takes a view that differs from the last one. */
+  protected changed(_view: View): void {}
 
   // Something may be in the middle of using it, so it is closed only after the next one.
   protected setAside(): void {
@@ -118,7 +121,7 @@ export class SecretView {
     const installation = this.#installation!;
     // Asked before the rows are read: a commit in between makes this view old at once, not new for ever.
     const change = this.#changeOf(installation);
-    if (this.#view?.change !== change) this.#view = read(installation, change);
+    if (this.#view?.change !== change) this.changed(this.#view = read(installation, change));
     return this.#isKnown(this.#view) ? this.#view : this.#lookAgain();
   }
 

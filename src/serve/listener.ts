@@ -137,8 +137,7 @@ export class Listener {
   }
 
   #serve(address: Address): HttpServer {
-    const answer = (request: Request, { remoteAddr }: { remoteAddr: Deno.Addr }) =>
-      this.handler(request, "hostname" in remoteAddr ? remoteAddr.hostname : undefined);
+    const answer = this.handler;
     // The runtime would print where it listens; that is said once, for all threads.
     const onListen = () => {};
     try {
@@ -156,7 +155,7 @@ export class Listener {
 
   #serveOnSocket(
     address: SocketAddress,
-    answer: Deno.ServeHandler<Deno.Addr>,
+    answer: RequestHandler,
     onListen: () => void,
   ): HttpServer {
     const { path } = address;

@@ -197,11 +197,6 @@ export class Installation {
     return id;
   }
 
-  /** Whether its database is no longer the file at its path: a restoration put another one there, or it is gone. */
-  wasReplaced(): boolean {
-    return this.database.wasReplaced();
-  }
-
   /**
    * The location that machines share.
    *

@@ -20,7 +20,9 @@ async function asked(verify: Services["verify"]): Promise<{ response: Response; 
   const app = makeApp(makeRoutes("test"), services, (served) => log.push(served));
   const headers = { authorization: "Bearer x" };
   const request = new Request("http://127.0.0.1/auth", { headers });
-  const response = await app(request, "127.0.0.1");
+  const response = await app(request, {
+    remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 1 },
+  });
   return { response, served: log[0]! };
 }
 

@@ -31,7 +31,7 @@ function app(changes: Partial<Services> = {}) {
           headers,
           ...body === undefined ? {} : { body },
         }),
-        "127.0.0.1",
+        { remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 1 } },
       ),
   };
 }

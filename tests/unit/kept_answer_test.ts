@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { bodyless, finished } from "../../src/http/problem.ts";
+import { bodyless, finished } from "../../src/http/app.ts";
 
 Deno.test("the runtime's server gives one answer without a body as often as it is asked", async () => {
   for (const status of [204, 200]) {

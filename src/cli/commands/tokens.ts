@@ -1,4 +1,5 @@
-import { ClaimsError, type Verified } from "../../jwt/verifier.ts";
+import { ClaimsError } from "../../jwt/claims.ts";
+import type { Verified } from "../../jwt/verifier.ts";
 import { MAX_TOKEN_LENGTH } from "../../jwt/jws.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";

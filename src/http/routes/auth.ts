@@ -1,8 +1,9 @@
 import { escapesUtf8 } from "../../core/text.ts";
 import type { Verified, VerifyPolicy } from "../../jwt/verifier.ts";
-import { bodyless, HttpRefusal } from "../problem.ts";
+import { bodyless } from "../app.ts";
+import { HttpRefusal } from "../problem.ts";
 import { textOf } from "../../jwt/claims.ts";
-import { bearerToken, insufficientScope, missingScopes } from "../bearer.ts";
+import { bearerToken, insufficientScope, missingScopes } from "../guard.ts";
 import { encodeText } from "../../core/base64url.ts";
 import { andThen } from "../../core/async.ts";
 import type { ResponseSpec, Route } from "../routes.ts";

@@ -1,5 +1,5 @@
 import { parseDuration } from "../../core/clock.ts";
-import { bearerToken, mustHaveScope } from "../bearer.ts";
+import { bearerToken, mustHaveScope } from "../guard.ts";
 import { readJson } from "../body.ts";
 import type { Route } from "../routes.ts";
 import { RotateAnswer, RotateRequest } from "../schemas.ts";

@@ -5,7 +5,7 @@ import type { Call, Route } from "../routes.ts";
 import { LoginAnswer, LoginRequest, Problem, SessionAnswer } from "../schemas.ts";
 import { textOf } from "../../jwt/claims.ts";
 import type { JsonObject } from "../../jwt/jws.ts";
-import { bearerToken } from "../bearer.ts";
+import { bearerToken } from "../guard.ts";
 
 /** A token for a user's name and password. */
 export const login: Route = {

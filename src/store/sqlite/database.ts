@@ -1,6 +1,6 @@
 import { backup, DatabaseSync, type StatementSync } from "node:sqlite";
 import { isRekeyError } from "../../core/errors.ts";
-import { explainSqlite, hasTriggers, isSqliteError, triggered } from "./errors.ts";
+import { explainSqlite, hasTriggers, isSqliteError, sqliteRefusal, triggered } from "./errors.ts";
 import { migrate, MIGRATIONS, migrationsOf } from "./schema.ts";
 import { FULL_SYNC, pragma, whole } from "./transaction.ts";
 import type { Sql, Statement } from "../../core/sql.ts";
@@ -192,6 +192,13 @@ export class Database implements Sql {
 
   /** Whether the path no longer leads to the file that was opened: it was deleted, or another one put there. */
   wasReplaced(): boolean {
+    try {
+      const { dev, ino } = Deno.statSync(this.path);
+      // Asked for each request to a server, and nearly always it is the same one.
+      if (this.identity === `${dev}:${ino}`) return false;
+    } catch {
+      // It is gone, or the system refuses: asked again, it says which.
+    }
     return this.identity !== fileIdentity(this.path);
   }
 
@@ -282,8 +289,9 @@ export class Database implements Sql {
   /** Reports SQLite's errors as those of this file. */
   explain<T>(work: () => T): T {
     try {
-      return explainSqlite(this.path, work, () => isSound(this.sqlite));
-    } catch (error) {
+      return work();
+    } catch (cause) {
+      const error = sqliteRefusal(this.path, cause, () => isSound(this.sqlite));
       if (isRekeyError(error) || !isSqliteError(error)) throw error;
       // A trigger can say anything.
       throw hasTriggers(this.sqlite) ? triggered(this.path, error) : error;

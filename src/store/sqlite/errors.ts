@@ -63,11 +63,15 @@ export function explainSqlite<T>(
   try {
     return work();
   } catch (error) {
-    if (!isSqliteError(error)) throw error;
-    const finding = FINDINGS.find(([text]) => text.test(error.message))?.[1];
-    if (finding === undefined && isSound()) throw error;
-    throw (finding ?? damaged)(path);
+    throw sqliteRefusal(path, error, isSound);
   }
+}
+
+/** What {@linkcode explainSqlite} throws for an error: a refusal, or the error itself. */
+export function sqliteRefusal(path: string, error: unknown, isSound: () => boolean): unknown {
+  if (!isSqliteError(error)) return error;
+  const finding = FINDINGS.find(([text]) => text.test(error.message))?.[1];
+  return finding === undefined && isSound() ? error : (finding ?? damaged)(path);
 }
 
 function damaged(path: string): RekeyError {

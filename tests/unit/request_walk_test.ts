@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { Session } from "node:inspector";
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { AuthManager } from "../../src/auth/manager.ts";
+import type { HostOperations } from "../../src/http/host_operations.ts";
+import { SecretManager } from "../../src/secret/manager.ts";
+import { connect, type Port } from "../../src/serve/rpc.ts";
+import type { Address, Settings } from "../../src/serve/settings.ts";
+import { RequestThread } from "../../src/serve/worker.ts";
+import { freePort } from "../support/http/ports.ts";
+import { testEnvironment } from "../support/store/environment.ts";
+
+/** How many files a maintainer opens who follows such a request. */
+const MOST_FILES = 10;
+
+const SRC = fileURLToPath(new URL("../../src", import.meta.url));
+
+interface FileCoverage {
+  readonly url: string;
+  readonly functions: readonly {
+    readonly functionName: string;
+    readonly ranges: readonly { readonly count: number }[];
+  }[];
+}
+
+/** The files of `src` of which V8 runs a function meanwhile. */
+async function filesThatRun(work: () => Promise<unknown>): Promise<string[]> {
+  const session = new Session();
+  session.connect();
+  const post = (method: string, params = {}) =>
+    new Promise<unknown>((resolve, reject) => {
+      session.post(method, params, (error, result) => error ? reject(error) : resolve(result));
+    });
+  await post("Profiler.enable");
+  await post("Profiler.startPreciseCoverage", { callCount: true, detailed: false });
+  // What has run before is counted from here on.
+  await post("Profiler.takePreciseCoverage");
+  await work();
+  const { result } = await post("Profiler.takePreciseCoverage") as { result: FileCoverage[] };
+  session.disconnect();
+  return result
+    .filter(({ url, functions }) =>
+      url.startsWith(`file://${SRC}/`) &&
+      functions.some(({ ranges }) => ranges[0]!.count > 0)
+    )
+    .map(({ url }) => relative(SRC, fileURLToPath(url))).sort();
+}
+
+// A listener that was stopped finds out at its next look.
+const options = { sanitizeOps: false, sanitizeResources: false };
+
+Deno.test("GET /auth about a remembered token passes few files", options, async () => {
+  using environment = testEnvironment();
+  const secrets = new SecretManager(environment);
+  await secrets.getOrCreate();
+  const { port1, port2 } = new MessageChannel();
+  const host: Partial<HostOperations> = {
+    value: async (version) => (await secrets.valueOf(version)).secret.reveal(),
+    seen: () => {},
+  };
+  const thread = connect<RequestThread>(port1 as Port, host);
+  new RequestThread(environment, port2 as Port);
+  const address: Address = { kind: "tcp", hostname: "127.0.0.1", port: freePort() };
+  const settings: Settings = {
+    address,
+    workers: 1,
+    hosts: [],
+    trustForwarded: false,
+    tls: undefined,
+    sessionSeconds: 60,
+    maxAgeSeconds: 60,
+    accessLog: false,
+    debug: false,
+    version: "1.0.0",
+  };
+  await thread.start(settings);
+  const { token } = await new AuthManager(secrets).issue({ subject: "alice", lifetime: 60 });
+  const ask = async () => {
+    const headers = { authorization: `Bearer ${token}` };
+    const response = await fetch(`http://127.0.0.1:${address.port}/auth`, { headers });
+    assert.equal(response.status, 204);
+    assert.equal(response.headers.get("x-auth-subject"), "alice");
+    await response.body?.cancel();
+  };
+  try {
+    for (let times = 0; times < 3; times++) await ask();
+    let files = await filesThatRun(ask);
+    // Timers run something else now and then, and not with each request.
+    for (let times = 0; times < 4; times++) {
+      const again = await filesThatRun(ask);
+      files = files.filter((file) => again.includes(file));
+    }
+    assert.ok(files.includes("http/app.ts"), "the test must have seen the request");
+    assert.ok(files.length <= MOST_FILES, `${files.length} files: ${files.join(", ")}`);
+  } finally {
+    await thread.stop();
+    secrets.close();
+    port1.close();
+    port2.close();
+  }
+});
