@@ -11,8 +11,7 @@ import type { Reading, Source } from "../secret/import_source.ts";
 import { type Algorithm, ALGORITHMS } from "../store/installation.ts";
 import { parseJws } from "../jwt/jws.ts";
 import { isSignedWith } from "../jwt/signature.ts";
-import type { Claimant, ClaimPolicy } from "../jwt/claims.ts";
-import { refuseClaims } from "../jwt/claims.ts";
+import { type Claimant, type ClaimPolicy, refuseClaims } from "../jwt/claims.ts";
 
 /** A secret, and how the application uses it. */
 export interface SecretUsage {

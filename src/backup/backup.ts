@@ -13,7 +13,7 @@ import { rfc3339 } from "../core/clock.ts";
 import { RekeyError } from "../core/errors.ts";
 import { isAutomaticName } from "../secret/automatic_copy.ts";
 import type { SecretManager } from "../secret/manager.ts";
-import { exclusively } from "../store/lock.ts";
+import { exclusively } from "../store/sqlite/lock.ts";
 import { type Contents, type Readers, sealEnvelope } from "./envelope.ts";
 
 /**

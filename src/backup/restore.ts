@@ -6,7 +6,7 @@ import { readNote } from "../secret/keyring_note.ts";
 import { removeUnfinished, STAGE } from "../secret/unfinished.ts";
 import type { BackupInfo } from "../store/backup_file.ts";
 import { type Environment, Installation, type StoreChoice } from "../store/installation.ts";
-import { exclusively } from "../store/lock.ts";
+import { exclusively } from "../store/sqlite/lock.ts";
 import { knowsKid } from "../store/known_apps.ts";
 import { freeName, keepAside, moveIntoPlace } from "../files/file_moves.ts";
 import { makePrivateFile } from "../files/private_files.ts";

@@ -13,7 +13,7 @@ import { relocate } from "../secret/relocation.ts";
 import { retrieve } from "../secret/retrieval.ts";
 import { warningsOfRisk } from "../secret/warnings.ts";
 import { changeSecret } from "../secret/rotate.ts";
-import { locationForNew } from "../store/location.ts";
+import { locationForNew } from "../store/location_choice.ts";
 import { currentSlot, numberedSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { Usable } from "./usable.ts";

@@ -6,7 +6,7 @@ import { SAVED } from "../store/keyring/keyring_store.ts";
 import { needsCopy, noteUnsaved } from "../secret/unsaved.ts";
 import { sealedSlot } from "../core/secret_store.ts";
 import type { Installation, StoreChoice } from "../store/installation.ts";
-import { locationForNew } from "../store/location.ts";
+import { locationForNew } from "../store/location_choice.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { type KeyFacts, LOST_KEK, settleKeys } from "./keys.ts";
 import { findValues, type FoundValue, newerInKeyring } from "./values.ts";

@@ -19,8 +19,8 @@ import {
 import type { KekSources } from "../store/sealed/kek_sources.ts";
 import { type AddonContext, type KeyringAddon, loadKeyringAddon } from "../store/keyring/addon.ts";
 import { KeyringStore } from "../store/keyring/keyring_store.ts";
-import type { SessionPlaces } from "../store/keyring/saving.ts";
-import { keyringPlatform, timeoutOf } from "../store/keyring/system_keyring.ts";
+import type { SessionPlaces } from "../store/keyring/secret_service/saving.ts";
+import { keyringPlatform, timeoutOf } from "../store/keyring/platform.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { etcdFrom, etcdSettingsNamed } from "./etcd_settings.ts";
 import type { Output } from "./output.ts";

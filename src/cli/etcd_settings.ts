@@ -5,8 +5,7 @@ import { readFileIfThere } from "../files/private_files.ts";
 import { type ErrorCode, isRekeyError, quoted, RekeyError } from "../core/errors.ts";
 import { HERE } from "../system/here.ts";
 import { pathOf } from "../system/written_path.ts";
-import { EtcdClient } from "../etcd/client.ts";
-import type { EtcdSettings } from "../etcd/settings.ts";
+import { EtcdClient, type EtcdSettings } from "../etcd/client.ts";
 import { ETCD_VARIABLES, withoutProxyHere } from "./environment.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 

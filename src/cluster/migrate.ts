@@ -13,10 +13,9 @@ import {
   type SharedVersion,
 } from "./state.ts";
 import { endedSessions } from "../store/sqlite/sessions.ts";
-import type { Installation } from "../store/installation.ts";
+import { type Installation, scrub } from "../store/installation.ts";
 import { currentSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { scrub } from "../store/scrub.ts";
 import { tryReconcile } from "../secret/reconcile.ts";
 import type { Moved } from "../secret/relocation.ts";
 import { type Note, retrieve } from "../secret/retrieval.ts";

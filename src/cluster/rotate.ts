@@ -6,11 +6,10 @@ import { follow } from "./replica.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { nextNumber, retiring, rowOf, type SharedVersion } from "./state.ts";
 import { type BaseRevision, baseRevisionOf } from "./base_revision.ts";
-import type { Installation } from "../store/installation.ts";
+import { type Installation, scrub } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { notInitialised } from "../secret/errors.ts";
 import { keepCopy } from "../secret/automatic_copy.ts";
-import { scrub } from "../store/scrub.ts";
 import type { HmacUsage } from "../secret/backend.ts";
 import {
   alreadyDone,

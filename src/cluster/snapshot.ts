@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import { type KeyValue, read } from "../etcd/wire.ts";
-import type { EtcdStore } from "../store/sealed/etcd_store.ts";
+import type { EtcdStore } from "../store/sealed/sealed_stores.ts";
 import type { Installation } from "../store/installation.ts";
 import type { KnownFleet } from "../store/known_cluster.ts";
 import { currentSlot } from "../core/secret_store.ts";

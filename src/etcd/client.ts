@@ -1,15 +1,30 @@
 import { isRekeyError, type RekeyError } from "../core/errors.ts";
-import { type Answer, type Reply, replyOf } from "./answers.ts";
-import { errorOf, noEtcd, unanswered, unavailable, wantsLogin } from "./errors.ts";
-import type { EtcdSettings } from "./settings.ts";
 import {
+  type Answer,
   type Condition,
   type KeyRange,
   type KeyValue,
   keyValues,
   type Operation,
   rangeOf,
+  type Reply,
+  replyOf,
 } from "./wire.ts";
+import { errorOf, noEtcd, unanswered, unavailable, wantsLogin } from "./errors.ts";
+
+/** How etcd is reached. */
+export interface EtcdSettings {
+  /** Origins of its members' client ports: `https://10.0.0.1:2379`. */
+  readonly endpoints: readonly string[];
+  /** Under which all keys are, with a slash at its end. */
+  readonly prefix: string;
+  /** PEM texts: the authority of its certificates, and ours with its key. */
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** A user of etcd's own; the password is read again whenever it is needed, and `etcd_denied` thrown if it cannot be. */
+  readonly user?: { readonly name: string; password(): string } | undefined;
+}
 
 /** How long one member may take to answer, in milliseconds: then the next one is asked. */
 const MEMBER_MS = 1_500;
@@ -18,7 +33,7 @@ const MEMBER_MS = 1_500;
 const CALL_MS = 5_000;
 
 /** How a transaction ended. */
-export interface TxnResult {
+interface TxnResult {
   /** What each of its reads has found, in order. */
   readonly found: readonly (readonly KeyValue[])[];
 }

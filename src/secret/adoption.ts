@@ -1,11 +1,10 @@
 import { EVENTS } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
-import type { Installation } from "../store/installation.ts";
+import { type Installation, scrub } from "../store/installation.ts";
 import { currentSlot, type Location } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { readNote } from "./keyring_note.ts";
-import { scrub } from "../store/scrub.ts";
 import { tryReconcile } from "./reconcile.ts";
 
 /** A secret that an older installation left, and where. */

@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { OWN_TABLES } from "../store/sqlite/schema.ts";
 import type { Installation } from "../store/installation.ts";
-import { exclusively, mustBeAlone } from "../store/lock.ts";
+import { exclusively, mustBeAlone } from "../store/sqlite/lock.ts";
 import { emptyTables } from "../store/sqlite/row_transfer.ts";
 import { HERE } from "../system/here.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";

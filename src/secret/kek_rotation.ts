@@ -1,11 +1,10 @@
 import { EVENTS } from "../audit/events.ts";
 import type { Secret } from "../core/secret.ts";
-import type { Installation } from "../store/installation.ts";
+import { type Installation, scrub } from "../store/installation.ts";
 import { generatedKeyFile, type Kek, newKek } from "../store/sealed/kek.ts";
 import { removeFile } from "../files/private_files.ts";
 import { sealedSlot, type Slot } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { scrub } from "../store/scrub.ts";
 
 /**
  * Seals everything that the database keeps sealed under another KEK, in one transaction: before it the old

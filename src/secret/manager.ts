@@ -2,7 +2,7 @@ import type { AuditEntry } from "../audit/events.ts";
 import type { Location } from "../core/secret_store.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 import type { Kek } from "../store/sealed/kek.ts";
-import { exclusively } from "../store/lock.ts";
+import { exclusively } from "../store/sqlite/lock.ts";
 import type { TokenPolicy } from "../store/token_policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { Activation, Backend, BackendAt, FindSessions, HmacUsage } from "./backend.ts";

@@ -1,7 +1,7 @@
 import { currentSlot, type Location } from "../core/secret_store.ts";
 import { Database } from "../store/sqlite/database.ts";
 import type { Installation, StoreChoice } from "../store/installation.ts";
-import { exclusively } from "../store/lock.ts";
+import { exclusively } from "../store/sqlite/lock.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { Backend } from "./backend.ts";
 import { alreadyDone, type RotateOptions } from "./rotation.ts";

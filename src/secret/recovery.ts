@@ -1,8 +1,7 @@
 import { dirname } from "node:path";
 import { isRekeyError } from "../core/errors.ts";
-import type { Installation } from "../store/installation.ts";
-import { exclusively } from "../store/lock.ts";
-import { scrub } from "../store/scrub.ts";
+import { type Installation, scrub } from "../store/installation.ts";
+import { exclusively } from "../store/sqlite/lock.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { endGrace, expired, overlongGrace, shortenGrace } from "./grace.ts";
 import { removeStaleKek } from "./kek_rotation.ts";

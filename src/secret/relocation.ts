@@ -1,12 +1,11 @@
 import { EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
-import type { Installation } from "../store/installation.ts";
+import { type Installation, scrub } from "../store/installation.ts";
 import { SAVED } from "../store/keyring/keyring_store.ts";
-import { mustBeFree } from "../store/location.ts";
+import { mustBeFree } from "../store/location_choice.ts";
 import { type Location, numberedSlot, sealedSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { mayReplace } from "./keyring_note.ts";
-import { scrub } from "../store/scrub.ts";
 import { tryReconcile } from "./reconcile.ts";
 import { leaveCluster } from "./leave_cluster.ts";
 import { needsCopy, noteUnsaved } from "./unsaved.ts";

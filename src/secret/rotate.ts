@@ -3,9 +3,13 @@ import { isRekeyError } from "../core/errors.ts";
 import { type KeyForm, Secret } from "../core/secret.ts";
 import { currentSlot, type Location, numberedSlot } from "../core/secret_store.ts";
 import { SAVED, type Settled } from "../store/keyring/keyring_store.ts";
-import type { Algorithm, Installation, StoreChoice } from "../store/installation.ts";
-import { locationForNew } from "../store/location.ts";
-import { scrub } from "../store/scrub.ts";
+import {
+  type Algorithm,
+  type Installation,
+  scrub,
+  type StoreChoice,
+} from "../store/installation.ts";
+import { locationForNew } from "../store/location_choice.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { keepCopy } from "./automatic_copy.ts";
 import { notInitialised } from "./errors.ts";

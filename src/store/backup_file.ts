@@ -7,7 +7,7 @@ import { copyPrivateFile, moveIntoPlace } from "../files/file_moves.ts";
 import { makePrivateFile, removeFile } from "../files/private_files.ts";
 import { MIGRATIONS } from "./sqlite/schema.ts";
 import { isPlain } from "./sqlite/soundness.ts";
-import { explainSqlite } from "./sqlite/errors.ts";
+import { explainSqlite } from "./sqlite/node_sqlite.ts";
 
 /** What a backup says of itself, in its table `rekey_backup`. */
 export interface BackupInfo {

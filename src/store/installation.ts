@@ -7,14 +7,13 @@ import type { Clock } from "../core/clock.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { KEY_FORMS, type KeyForm } from "../core/secret.ts";
 import { Database, type OpenOptions } from "./sqlite/database.ts";
-import { lockPath } from "./lock.ts";
+import { lockPath } from "./sqlite/lock.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { unconfigured } from "../etcd/errors.ts";
-import { EtcdStore } from "./sealed/etcd_store.ts";
-import { DatabaseStore } from "./sealed/sealed_store.ts";
+import { DatabaseStore, EtcdStore } from "./sealed/sealed_stores.ts";
 import { findKek, generatedKeyFile, type Kek, type KekRecord, newKek } from "./sealed/kek.ts";
 import { type KekSources, kekSupplied } from "./sealed/kek_sources.ts";
-import { isWritableByOthers, Remembered } from "./remembered.ts";
+import { isWritableByOthers, Remembered } from "./remembered_sources.ts";
 import type { KeyringStore } from "./keyring/keyring_store.ts";
 import type { ProviderKind } from "./keyring/secret_service/provider.ts";
 import { Meta, type MetaKey } from "./sqlite/meta.ts";
@@ -376,4 +375,13 @@ export function damagedMeta(key: MetaKey): RekeyError {
       hint: "Restore the database from a backup",
     },
   );
+}
+
+/** Leaves nothing of a destroyed or once plain value in unused pages and the write-ahead log. */
+export function scrub({ database, meta }: Installation, waitMs?: number): void {
+  const pending = meta.get("scrub_pending");
+  if (pending === undefined) return;
+  if (pending === "file") database.wipeFreePages();
+  if (!database.truncateLog(waitMs)) return;
+  database.transaction(() => meta.remove("scrub_pending"));
 }

@@ -2,7 +2,7 @@ import { readdirSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { Location } from "../core/secret_store.ts";
 import { isThere } from "../files/file_errors.ts";
-import { lockPath } from "./lock.ts";
+import { lockPath } from "./sqlite/lock.ts";
 import { closeAsLast } from "./sqlite/write_ahead_log.ts";
 import { dirname, join } from "node:path";
 import { type Environment, Installation } from "./installation.ts";

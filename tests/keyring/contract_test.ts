@@ -4,7 +4,7 @@ import process from "node:process";
 import { appNamed } from "../../src/core/app.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { EtcdClient } from "../../src/etcd/client.ts";
-import { EtcdStore } from "../../src/store/sealed/etcd_store.ts";
+import { EtcdStore } from "../../src/store/sealed/sealed_stores.ts";
 import { Installation } from "../../src/store/installation.ts";
 import { addon } from "../support/executables/addon.ts";
 import type { KeyringAddon } from "../../src/store/keyring/addon.ts";

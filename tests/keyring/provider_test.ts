@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { overBus } from "../../src/store/keyring/secret_service/dbus_connection.ts";
 import { findProvider } from "../../src/store/keyring/secret_service/provider.ts";
-import { ownBus } from "../../src/store/keyring/session_bus.ts";
+import { ownBus } from "../../src/store/keyring/secret_service/session_bus.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
 
 Deno.test("the bus tells which program provides the Secret Service, and each run of it apart", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { mustBeAlone } from "../../src/store/lock.ts";
+import { mustBeAlone } from "../../src/store/sqlite/lock.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
 import { Box } from "../support/process/box.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ErrorCode, isRekeyError } from "../../src/core/errors.ts";
-import { replyOf } from "../../src/etcd/answers.ts";
+import { replyOf } from "../../src/etcd/wire.ts";
 import { errorOf } from "../../src/etcd/errors.ts";
 
 /** What is said of an answer that is no result. */

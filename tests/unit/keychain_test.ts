@@ -9,7 +9,7 @@ import {
   keychainState,
   keyringPlatform,
   timeoutOf,
-} from "../../src/store/keyring/system_keyring.ts";
+} from "../../src/store/keyring/platform.ts";
 import {
   KEYRING_UNAVAILABLE,
   keyringError,

@@ -7,7 +7,7 @@ import {
 } from "../../src/secret/rotation.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { takeLock } from "../../src/store/lock.ts";
+import { takeLock } from "../../src/store/sqlite/lock.ts";
 import { testEnvironment } from "../support/store/environment.ts";
 
 const DATABASE = { store: "database", alg: "HS512", keyForm: "text" } as const;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { SecretService } from "../../src/store/keyring/secret_service/secret_service.ts";
+import { SecretService } from "../../src/store/keyring/secret_service/client.ts";
 import {
   ACCEPTED,
   FakeBus,

@@ -5,7 +5,7 @@ import { backendAt } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { STAGE } from "../../secret/unfinished.ts";
 import { Database } from "../../store/sqlite/database.ts";
-import { lockPath, takeLock } from "../../store/lock.ts";
+import { lockPath, takeLock } from "../../store/sqlite/lock.ts";
 import { knownApps } from "../../store/known_apps.ts";
 import { Installation } from "../../store/installation.ts";
 import { isLockedByOthers } from "../../files/file_moves.ts";

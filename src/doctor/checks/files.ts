@@ -5,7 +5,7 @@ import { isRekeyError } from "../../core/errors.ts";
 import { type Access, infoOf } from "../../system/system.ts";
 import { HERE } from "../../system/here.ts";
 import { Installation } from "../../store/installation.ts";
-import { lockPath } from "../../store/lock.ts";
+import { lockPath } from "../../store/sqlite/lock.ts";
 import { makePrivate, namesIn, takeWriting } from "../../files/private_files.ts";
 import { unsafePath } from "../../files/path_ownership.ts";
 import type { Finding } from "../finding.ts";

@@ -1,4 +1,4 @@
-import { textOf } from "../../jwt/claims.ts";
+import { ClaimsError, textOf } from "../../jwt/claims.ts";
 import { challenge, isTokenFault, refuseWithoutScope } from "../guard.ts";
 import { readForm, readJson } from "../body.ts";
 import type { Call, Route } from "../routes.ts";
@@ -10,7 +10,6 @@ import {
   Verdict,
   VerifyRequest,
 } from "../schemas.ts";
-import { ClaimsError } from "../../jwt/claims.ts";
 import type { RekeyError } from "../../core/errors.ts";
 
 const SHOWN = ["scope", "client_id", "username", "exp", "iat", "nbf", "sub", "aud", "iss", "jti"];

@@ -17,7 +17,7 @@ import { entriesOnThread } from "./addon_thread.ts";
 import { timeOf } from "../../files/file_errors.ts";
 import { HERE } from "../../system/here.ts";
 import { addonHint } from "./errors.ts";
-import { type BusPlaces, refuseUnsafeBus } from "./session_bus.ts";
+import { type BusPlaces, refuseUnsafeBus } from "./secret_service/session_bus.ts";
 
 // What the build embeds for systems other than Linux.
 const EMBEDDED = "keyring.node.br";

@@ -1,7 +1,7 @@
 import type { App } from "../../core/app.ts";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
-import { withAnotherKey } from "./secret_service/secret_session.ts";
+import { withAnotherKey } from "./secret_service/session.ts";
 import type { KeyringAddon } from "./addon.ts";
 import { keyringError, keyringLocked, keyringTimeout, otherKeyring } from "./errors.ts";
 import {
@@ -11,9 +11,8 @@ import {
   type ProviderKind,
   providerTitle,
 } from "./secret_service/provider.ts";
-import type { Diagnosis } from "./secret_service/diagnosis.ts";
-import type { KeyringState } from "./secret_service/readiness.ts";
-import type { Saving } from "./saving.ts";
+import type { Diagnosis, KeyringState } from "./secret_service/diagnosis.ts";
+import type { Saving } from "./secret_service/saving.ts";
 import { type SecretStore, type Slot, slotName } from "../../core/secret_store.ts";
 
 /** Default bound on one keyring call, in milliseconds. */

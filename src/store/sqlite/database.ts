@@ -1,8 +1,16 @@
 import { backup, DatabaseSync, type StatementSync } from "node:sqlite";
 import { isRekeyError } from "../../core/errors.ts";
-import { explainSqlite, hasTriggers, isSqliteError, sqliteRefusal, triggered } from "./errors.ts";
+import {
+  explainSqlite,
+  FULL_SYNC,
+  hasTriggers,
+  isSqliteError,
+  pragma,
+  sqliteRefusal,
+  triggered,
+  whole,
+} from "./node_sqlite.ts";
 import { migrate, MIGRATIONS, migrationsOf } from "./schema.ts";
-import { FULL_SYNC, pragma, whole } from "./transaction.ts";
 import type { Sql, Statement } from "../../core/sql.ts";
 import { fileIdentity, isThere } from "../../files/file_errors.ts";
 import { makePrivateFile, mustBeRegular } from "../../files/private_files.ts";

@@ -1,7 +1,7 @@
+import { RekeyError } from "../../core/errors.ts";
 import type { DatabaseSync } from "node:sqlite";
-import { newer, numberedByOthers, otherSettings, renumbered } from "./errors.ts";
-import { lockPath, takeLock } from "../lock.ts";
-import { pragma, whole } from "./transaction.ts";
+import { pragma, whole } from "./node_sqlite.ts";
+import { lockPath, takeLock } from "./lock.ts";
 
 /**
  * The database's tables, as a list of migrations: `PRAGMA user_version` says how many have run. Only
@@ -193,4 +193,40 @@ function journalMode(sqlite: DatabaseSync): unknown {
 function hasTable(sqlite: DatabaseSync, name: string): boolean {
   return sqlite.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")
     .get(name) !== undefined;
+}
+
+/** A later rekey has migrated it. @param applied how many migrations were applied. */
+function newer(path: string, applied: number): RekeyError {
+  return new RekeyError(
+    "database_newer",
+    `Cannot use ${path}: its schema is ${applied}, this rekey knows ${MIGRATIONS.length}`,
+    { hint: "Use the newer rekey that wrote it" },
+  );
+}
+
+/** Its number was changed. */
+function renumbered(path: string, applied: number): RekeyError {
+  return new RekeyError(
+    "database_damaged",
+    `Cannot use ${path}: another program has set its user_version to ${applied}`,
+    { hint: `Set it back (PRAGMA user_version = ${MIGRATIONS.length}), or restore a backup` },
+  );
+}
+
+/** An application numbers its own schema there. */
+function numberedByOthers(path: string, applied: number): RekeyError {
+  return new RekeyError(
+    "database_foreign",
+    `Cannot use ${path}: another program numbers its schema (${applied})`,
+    { hint: "Name a folder of rekey's own with --data-dir" },
+  );
+}
+
+/** An application has a table of that name, with other columns. */
+function otherSettings(path: string): RekeyError {
+  return new RekeyError(
+    "database_foreign",
+    `Cannot use ${path}: its table settings is not (key, value, encrypted)`,
+    { hint: "Name a folder of rekey's own with --data-dir" },
+  );
 }

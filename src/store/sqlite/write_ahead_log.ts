@@ -1,8 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { isRekeyError } from "../../core/errors.ts";
 import { fileIdentity, isThere, sizeOf } from "../../files/file_errors.ts";
-import { FULL_SYNC, pragma, whole } from "./transaction.ts";
-import { explainSqlite, isSqliteError } from "./errors.ts";
+import { explainSqlite, FULL_SYNC, isSqliteError, pragma, whole } from "./node_sqlite.ts";
 
 /** Version of the SQLite inside the runtime. */
 export function sqliteVersion(): string {

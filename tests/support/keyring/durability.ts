@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { overBus } from "../../../src/store/keyring/secret_service/dbus_connection.ts";
 import { findProvider } from "../../../src/store/keyring/secret_service/provider.ts";
-import { ownBus } from "../../../src/store/keyring/session_bus.ts";
+import { ownBus } from "../../../src/store/keyring/secret_service/session_bus.ts";
 import { ACCOUNT } from "./keyring_box.ts";
 import type { WalletBox } from "./wallets/wallet_box.ts";
 

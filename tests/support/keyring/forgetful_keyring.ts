@@ -1,5 +1,5 @@
 import type { ProviderKind } from "../../../src/store/keyring/secret_service/provider.ts";
-import type { Saving } from "../../../src/store/keyring/saving.ts";
+import type { Saving } from "../../../src/store/keyring/secret_service/saving.ts";
 import { FakeKeyring } from "./fake_keyring.ts";
 
 /** A keyring that acknowledges what it has not saved, and whose program can end after any call. */

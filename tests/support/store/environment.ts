@@ -3,7 +3,7 @@ import { appNamed } from "../../../src/core/app.ts";
 import { RekeyError } from "../../../src/core/errors.ts";
 import type { Environment, MirrorChoice } from "../../../src/store/installation.ts";
 import type { KeyringAddon } from "../../../src/store/keyring/addon.ts";
-import type { Saving } from "../../../src/store/keyring/saving.ts";
+import type { Saving } from "../../../src/store/keyring/secret_service/saving.ts";
 import { KeyringStore } from "../../../src/store/keyring/keyring_store.ts";
 
 /** A manager's surroundings in a folder of their own, without a keyring and with a clock to set. */

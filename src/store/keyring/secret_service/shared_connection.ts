@@ -1,10 +1,10 @@
-import { AskingService } from "./asking_service.ts";
+import { AskingService } from "./client.ts";
 import { overBus } from "./dbus_connection.ts";
 import { BusError } from "./dbus_wire.ts";
 import type { KeyringAddon } from "../addon.ts";
 import { type AskEntry, entriesBy, type EntryMethod } from "../addon_thread.ts";
 import { asksEachConnection, findProvider, type Provider } from "./provider.ts";
-import { type BusPlaces, ownBus } from "../session_bus.ts";
+import { type BusPlaces, ownBus } from "./session_bus.ts";
 
 // The bus answers at once, whatever the provider does.
 const BUS_MS = 1_000;

@@ -1,9 +1,9 @@
 import { type BigIntStats, statSync } from "node:fs";
 import { join } from "node:path";
-import { type BusConnection, overBus } from "./secret_service/dbus_connection.ts";
-import type { MethodCall } from "./secret_service/dbus_message.ts";
-import { BusError, type Reader, type Writer } from "./secret_service/dbus_wire.ts";
-import { findProvider, type Provider, type ProviderKind } from "./secret_service/provider.ts";
+import { type BusConnection, overBus } from "./dbus_connection.ts";
+import type { MethodCall } from "./dbus_message.ts";
+import { BusError, type Reader, type Writer } from "./dbus_wire.ts";
+import { findProvider, type Provider, type ProviderKind } from "./provider.ts";
 import { type BusPlaces, ownBus } from "./session_bus.ts";
 
 /** Whether what a provider of the Secret Service has acknowledged would outlive it. */

@@ -1,12 +1,11 @@
 import type { RekeyError } from "../../core/errors.ts";
 import { keyringAbsent, keyringLocked } from "./errors.ts";
-import { AskedOnce } from "./secret_service/asking_entries.ts";
-import type { Diagnosis } from "./secret_service/diagnosis.ts";
+import { AskedOnce } from "./secret_service/shared_connection.ts";
+import type { Diagnosis, KeyringState } from "./secret_service/diagnosis.ts";
 import type { KeyringAddon } from "./addon.ts";
 import { KEYRING_TIMEOUT_MS, type Look, type QuickRead } from "./keyring_store.ts";
-import type { KeyringState } from "./secret_service/readiness.ts";
-import { type Saving, ServiceSaving, type SessionPlaces } from "./saving.ts";
-import type { SecretService } from "./secret_service/secret_service.ts";
+import { type Saving, ServiceSaving, type SessionPlaces } from "./secret_service/saving.ts";
+import type { SecretService } from "./secret_service/client.ts";
 import type { System } from "../../system/system.ts";
 
 /** What the user's default keychain on macOS is like. */
@@ -127,12 +126,12 @@ function secretServicePlatform(places: () => SessionPlaces): KeyringPlatform {
   return {
     load: (addon) => connection.entries(addon()),
     async readQuickly(item, limit, meanwhile) {
-      service ??= new (await import("./secret_service/secret_service.ts")).SecretService(places());
+      service ??= new (await import("./secret_service/client.ts")).SecretService(places());
       return await service.read(item, limit, meanwhile);
     },
     saving: new ServiceSaving(places),
     async look(item, limit) {
-      const { mustBeReady } = await import("./secret_service/readiness.ts");
+      const { mustBeReady } = await import("./secret_service/diagnosis.ts");
       await mustBeReady(places(), item, limit);
     },
     async diagnose(error, isSilent) {
@@ -140,7 +139,7 @@ function secretServicePlatform(places: () => SessionPlaces): KeyringPlatform {
       return await serviceDiagnosis(places)(error, isSilent);
     },
     async condition(name, limit) {
-      const { probeKeyring } = await import("./secret_service/readiness.ts");
+      const { probeKeyring } = await import("./secret_service/diagnosis.ts");
       return await probeKeyring(places(), name, limit);
     },
   };

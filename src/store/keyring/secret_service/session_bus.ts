@@ -1,12 +1,12 @@
 import { lstatSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import process from "node:process";
-import { isRekeyError, RekeyError } from "../../core/errors.ts";
-import { socketPeer } from "../../system/linux/sockets.ts";
-import { infoOf } from "../../system/system.ts";
-import { HERE } from "../../system/here.ts";
-import { keyringError } from "./errors.ts";
-import { refuseUnsafePath } from "../../files/path_ownership.ts";
+import { isRekeyError, RekeyError } from "../../../core/errors.ts";
+import { socketPeer } from "../../../system/linux/sockets.ts";
+import { infoOf } from "../../../system/system.ts";
+import { HERE } from "../../../system/here.ts";
+import { keyringError } from "../errors.ts";
+import { refuseUnsafePath } from "../../../files/path_ownership.ts";
 
 /** How the addon finds the session bus, by the environment. */
 export interface BusPlaces {

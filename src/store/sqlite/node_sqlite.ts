@@ -1,6 +1,44 @@
-import { RekeyError } from "../../core/errors.ts";
 import type { DatabaseSync } from "node:sqlite";
-import { MIGRATIONS } from "./schema.ts";
+import { RekeyError } from "../../core/errors.ts";
+
+/** A number that SQLite tells of a database. */
+export function pragma(
+  sqlite: DatabaseSync,
+  name: "freelist_count" | "page_size" | "user_version",
+): number {
+  return Number(sqlite.prepare(`PRAGMA ${name}`).get()![name]);
+}
+
+/**
+ * Statements for a connection that writes. On macOS a commit and a checkpoint would have ended when they are in the
+ * drive's own memory, and a power cut would take them; elsewhere there is one way to write to a disk, and these change
+ * nothing.
+ */
+export const FULL_SYNC = "PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON";
+
+/** Runs `work` in one `BEGIN IMMEDIATE` transaction: all of it is committed, or nothing is. */
+export function whole<T>(sqlite: DatabaseSync, work: () => T): T {
+  sqlite.exec("BEGIN IMMEDIATE");
+  try {
+    const result = work();
+    sqlite.exec("COMMIT");
+    return result;
+  } catch (error) {
+    rollBack(sqlite);
+    throw error;
+  }
+}
+
+// SQLite has rolled back by itself after some errors, a full disk among them.
+function rollBack(sqlite: DatabaseSync): void {
+  try {
+    sqlite.exec("ROLLBACK");
+  } catch (error) {
+    if (!(error instanceof Error && error.message.includes("no transaction is active"))) {
+      throw error;
+    }
+  }
+}
 
 // node:sqlite gives a result code for some calls only, so SQLite's own fixed English texts
 // (sqlite3_errstr) tell the cases apart.
@@ -103,41 +141,5 @@ export function triggered(path: string, cause: unknown): RekeyError {
     "database_foreign",
     `Cannot write ${path}: a trigger of another program forbids it`,
     { hint: "Drop the trigger, or name a folder of rekey's own with --data-dir", cause },
-  );
-}
-
-/** A later rekey has migrated it. @param applied how many migrations were applied. */
-export function newer(path: string, applied: number): RekeyError {
-  return new RekeyError(
-    "database_newer",
-    `Cannot use ${path}: its schema is ${applied}, this rekey knows ${MIGRATIONS.length}`,
-    { hint: "Use the newer rekey that wrote it" },
-  );
-}
-
-/** Its number was changed. */
-export function renumbered(path: string, applied: number): RekeyError {
-  return new RekeyError(
-    "database_damaged",
-    `Cannot use ${path}: another program has set its user_version to ${applied}`,
-    { hint: `Set it back (PRAGMA user_version = ${MIGRATIONS.length}), or restore a backup` },
-  );
-}
-
-/** An application numbers its own schema there. */
-export function numberedByOthers(path: string, applied: number): RekeyError {
-  return new RekeyError(
-    "database_foreign",
-    `Cannot use ${path}: another program numbers its schema (${applied})`,
-    { hint: "Name a folder of rekey's own with --data-dir" },
-  );
-}
-
-/** An application has a table of that name, with other columns. */
-export function otherSettings(path: string): RekeyError {
-  return new RekeyError(
-    "database_foreign",
-    `Cannot use ${path}: its table settings is not (key, value, encrypted)`,
-    { hint: "Name a folder of rekey's own with --data-dir" },
   );
 }
