@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { Box, REKEY } from "../support/process/box.ts";
+import { examined, follow, found, mends, type Printed } from "../support/commands/doctor.ts";
+import { CAN_MOUNT, fillDisk, Mount, unless } from "../support/faults/faults.ts";
+import { initialised } from "../support/process/initialised.ts";
+
+const TOOLS = dirname(REKEY);
+
+Deno.test("doctor: modes, by hand and with --fix", async () => {
+  using box = await initialised();
+  Deno.chmodSync(box.database, 0o666);
+  await follow(box, await found(box, "file_mode"), TOOLS);
+  assert.ok((await examined(box)).healthy);
+  Deno.chmodSync(dirname(box.database), 0o777);
+  Deno.chmodSync(join(box.home, ".config/rekey"), 0o755);
+  await found(box, "file_mode");
+  await mends(box, "file_mode");
+});
+
+Deno.test("doctor: a named folder keeps its mode, unless others can write to it", async () => {
+  using box = new Box();
+  const folder = join(box.home, "shared");
+  Deno.mkdirSync(folder);
+  Deno.chmodSync(folder, 0o755);
+  await box.run(["init", "--data-dir", folder]);
+  assert.ok((await examined(box, ["--data-dir", folder])).healthy);
+  Deno.chmodSync(folder, 0o775);
+  await found(box, "file_mode", ["--data-dir", folder]);
+  await box.run(["doctor", "--fix", "--data-dir", folder]);
+  assert.equal(Deno.statSync(folder).mode! & 0o777, 0o755);
+});
+
+Deno.test("doctor: a folder on the way that everybody can write", async () => {
+  using box = await initialised();
+  const open = join(box.home, ".local");
+  Deno.chmodSync(open, 0o777);
+  await follow(box, await found(box, "way_unsafe"), TOOLS);
+  assert.ok((await examined(box)).healthy);
+});
+
+Deno.test({
+  name: "doctor: a file that sudo has made",
+  ignore: unless(Deno.uid() === 0, "root"),
+  async fn() {
+    using box = await initialised();
+    Deno.chownSync(`${box.database}.lock`, 65_534, 65_534);
+    const { findings } = await examined(box);
+    const finding = findings.find(({ code }) => code === "file_owner");
+    assert.equal(finding?.command, `chown 0 ${box.database}.lock`);
+    await follow(box, finding!, TOOLS);
+    assert.ok((await examined(box)).healthy);
+    const folder = dirname(box.database);
+    Deno.chownSync(folder, 65_534, 65_534);
+    const theirs = (await examined(box)).findings.find(({ what }) => what.startsWith(`${folder} `));
+    assert.equal(theirs?.command, `# run rekey as the owner of ${folder} (uid 65534)`);
+  },
+});
+
+Deno.test({
+  name: "doctor: a disk that is full, or nearly",
+  ignore: unless(CAN_MOUNT, "root that may mount"),
+  async fn() {
+    using box = await initialised();
+    const folder = dirname(box.database);
+    using _disk = Mount.smallDisk(folder, 16_384);
+    const { command } = await found(box, "disk_low");
+    assert.equal(
+      command,
+      `du -xah ${folder} | sort -h | tail`,
+      "the disk that is full, and no other",
+    );
+    await follow(box, { command } as Printed, TOOLS);
+    using _filled = fillDisk(folder, 100);
+    await found(box, "disk_full");
+  },
+});
+
+Deno.test("doctor: folders that links lead to, as a home on another disk and managers of dotfiles make them", async () => {
+  for (const linked of [".local/share/agiworkforce", ".config/rekey", ".local", ".config"]) {
+    using box = new Box();
+    const place = join(box.home, "elsewhere");
+    Deno.mkdirSync(place, { mode: 0o700 });
+    Deno.mkdirSync(dirname(join(box.home, linked)), { recursive: true });
+    Deno.symlinkSync(place, join(box.home, linked));
+    assert.equal((await box.run(["init"])).code, 0);
+    assert.deepEqual((await examined(box)).findings, [], linked);
+    await box.run(["rotate", "--force", "--grace", "1h"]);
+    assert.ok((await examined(box)).healthy);
+    // It is the folder that counts, and its mode can be put right.
+    const folder = linked.includes("config") ? ".config/rekey" : ".local/share/agiworkforce";
+    Deno.chmodSync(Deno.realPathSync(join(box.home, folder)), 0o755);
+    await follow(box, await found(box, "file_mode"), TOOLS);
+    assert.ok((await examined(box)).healthy, linked);
+  }
+});
+
+Deno.test("doctor: a link to a disk that is not there is said, and no bug", async () => {
+  using box = new Box();
+  Deno.mkdirSync(join(box.home, ".local/share"), { recursive: true });
+  Deno.symlinkSync("/nowhere/at/all", dirname(box.database));
+  const { findings } = await examined(box);
+  assert.deepEqual(findings.map(({ code }) => code), ["database_unusable"]);
+});
+
+Deno.test("doctor: a folder of the configuration that holds no key of rekey's is none of its business", async () => {
+  using box = new Box();
+  const key = join(box.home, "kek");
+  Deno.writeTextFileSync(key, `${"ab".repeat(32)}\n`, { mode: 0o600 });
+  Deno.mkdirSync(join(box.home, ".config/rekey"), { recursive: true, mode: 0o755 });
+  await box.run(["init", "--kek-file", key]);
+  assert.deepEqual((await examined(box, ["--kek-file", key])).findings, []);
+});
+
+Deno.test({
+  name:
+    "doctor: a key file on a read-only mount, whatever its mode, is no alarm that nothing can end",
+  ignore: unless(CAN_MOUNT, "root that may mount"),
+  async fn() {
+    using box = new Box();
+    const folder = join(box.home, "mounted");
+    const key = join(folder, "kek");
+    Deno.mkdirSync(folder);
+    Deno.writeTextFileSync(key, `${"ab".repeat(32)}\n`, { mode: 0o400 });
+    const flags = ["--kek-file", key];
+    await box.run(["init", ...flags]);
+    for (const [mode, expected] of [[0o400, []], [0o600, []], [0o444, ["kek_readable"]]] as const) {
+      Deno.chmodSync(key, mode);
+      using _mount = Mount.readOnly(folder);
+      const { healthy, findings } = await examined(box, flags);
+      assert.ok(healthy, JSON.stringify(findings));
+      assert.deepEqual(findings.map(({ code }) => code), expected);
+      assert.deepEqual(findings.map(({ command }) => command), expected.map(() => null));
+    }
+    // Where its mode can be changed the proposal works.
+    await follow(box, await found(box, "kek_exposed", flags), TOOLS);
+    assert.deepEqual((await examined(box, flags)).findings, []);
+  },
+});
+
+Deno.test({
+  name: "doctor: the folder of the key file on a read-only mount",
+  ignore: unless(CAN_MOUNT, "root that may mount"),
+  async fn() {
+    using box = await initialised();
+    const folder = join(box.home, ".config/rekey");
+    Deno.chmodSync(folder, 0o500);
+    using _mount = Mount.readOnly(folder);
+    assert.deepEqual((await examined(box)).findings, []);
+  },
+});

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { REKEY } from "../support/process/box.ts";
+import { examined, follow, found, mends } from "../support/commands/doctor.ts";
+import { installed, unless } from "../support/faults/faults.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { pause } from "../support/timing/pause.ts";
+import { makeSpecimen } from "../support/faults/specimen.ts";
+import { queryRow, sql } from "../support/store/sql.ts";
+
+const TOOLS = dirname(REKEY);
+
+Deno.test("doctor: a database of somebody else's, of a newer rekey, of nobody", async () => {
+  using box = await initialised();
+  sql(box, "PRAGMA user_version = 99");
+  await found(box, "database_newer");
+  Deno.writeFileSync(box.database, new TextEncoder().encode("not a database".repeat(100)));
+  await found(box, "database_damaged");
+  Deno.removeSync(box.database);
+  sql(box, "CREATE TABLE theirs (x); PRAGMA user_version = 7");
+  Deno.chmodSync(box.database, 0o600);
+  await found(box, "database_foreign");
+  Deno.removeSync(box.database);
+  Deno.mkdirSync(box.database, { mode: 0o600 });
+  await found(box, "database_unusable");
+});
+
+Deno.test("doctor: a page that the disk has changed", async () => {
+  using specimen = await makeSpecimen();
+  const { box } = specimen;
+  const bytes = specimen.bytes.slice();
+  // The end of a page: rows of it are damaged, and the file can still be opened.
+  const page = bytes.lastIndexOf(0x7b) & ~4_095;
+  bytes.fill(0xff, page, page + 64);
+  Deno.writeFileSync(box.database, bytes, { mode: 0o600 });
+  const { findings } = await examined(box);
+  assert.ok(findings.some(({ code }) => code === "database_damaged"), JSON.stringify(findings));
+});
+
+Deno.test("doctor: the KEK is gone, another one, none, or everybody's", async () => {
+  using box = await initialised();
+  const [kek] = [...box.files().keys()].filter((path) => path.endsWith(".kek"));
+  Deno.chmodSync(kek!, 0o644);
+  await found(box, "kek_exposed");
+  await mends(box, "kek_exposed");
+  const other = join(box.home, "other");
+  Deno.writeTextFileSync(other, `${"ab".repeat(32)}\n`, { mode: 0o600 });
+  await found(box, "kek_wrong", ["--kek-file", other]);
+  Deno.writeTextFileSync(other, "too short");
+  const invalid = await found(box, "kek_invalid", ["--kek-file", other]);
+  assert.match(invalid.command!, /^# Give the key that the database is sealed under/, "no new one");
+  Deno.renameSync(kek!, `${kek}.away`);
+  const { command } = await found(box, "kek_missing");
+  // What cannot be mended hides nothing of what was found.
+  Deno.chmodSync(box.database, 0o644);
+  const both = (await examined(box, ["--fix"])).findings.map(({ code }) => code);
+  assert.ok(both.includes("kek_missing"), String(both));
+  assert.match(command!, /^# Put the key file back/, "no restore over what is sound");
+  const { stdout } = await box.run(["doctor"]);
+  assert.match(stdout, /not looked at.*: .*values, audit log/, stdout);
+  Deno.renameSync(`${kek}.away`, kek!);
+  // As containers mount secrets: what counts is the mode of what the link leads to.
+  const link = join(box.home, "link");
+  Deno.symlinkSync(kek!, link);
+  assert.ok((await examined(box, ["--kek-file", link])).healthy);
+  Deno.chmodSync(kek!, 0o644);
+  await found(box, "kek_exposed", ["--kek-file", link]);
+  Deno.chmodSync(kek!, 0o600);
+  assert.ok((await examined(box)).healthy);
+});
+
+Deno.test("doctor: the value is missing, damaged or another version's", async () => {
+  using box = await initialised();
+  const old = queryRow(box, "SELECT value FROM settings WHERE key = 'jwt_secret'")!.value;
+  sql(box, "UPDATE settings SET value = substr(value, 1, 200) || 'A' || substr(value, 202)");
+  await follow(box, await found(box, "secret_damaged"), TOOLS);
+  sql(box, "DELETE FROM settings");
+  const finding = await found(box, "secret_missing");
+  await follow(box, finding, TOOLS);
+  sql(box, `UPDATE settings SET value = '${old}'`);
+  await found(box, "secret_damaged");
+  await box.run(["rotate", "--force"]);
+  assert.ok((await examined(box)).healthy);
+});
+
+Deno.test("doctor: the audit log was changed", async () => {
+  using box = await initialised();
+  sql(box, "UPDATE rekey_audit SET actor = 'somebody@else' WHERE seq = 1");
+  const { what } = await found(box, "audit_broken");
+  assert.match(what, /row 1/);
+});
+
+Deno.test({
+  name: "doctor: the clock has jumped",
+  ignore: unless(installed("faketime"), "faketime"),
+  async fn() {
+    using box = await initialised();
+    const yesterday = (...args: string[]) =>
+      box.exec("/usr/bin/faketime", ["-f", "-1d", REKEY, "doctor", ...args]);
+    const { code, stdout } = await yesterday("--json");
+    assert.equal(code, 5);
+    assert.match(stdout, /"clock_behind"/);
+    assert.ok((await examined(box)).healthy);
+  },
+});
+
+Deno.test("doctor: a rotation is due", async () => {
+  using box = await initialised();
+  await pause(1_100);
+  const due = await found(box, "rotation_due", ["--max-age", "1s"]);
+  await box.token();
+  const { kid } = await box.json("status");
+  await follow(box, due, TOOLS);
+  const { grace: [old] } = await box.json("status");
+  assert.equal(old.kid, kid, "no one is logged out at once");
+  assert.ok((await examined(box, ["--max-age", "1h"])).healthy);
+});
+
+Deno.test("doctor: who has logged everybody out", async () => {
+  using box = await initialised();
+  await box.run(["rotate", "--force", "--reason", "security-incident"]);
+  const { what } = await found(box, "sessions_ended");
+  assert.match(what, /version 2 at .* by .*\(security-incident\)/);
+  await box.run(["rotate", "--force", "--grace", "15m"]);
+  assert.deepEqual((await examined(box)).findings, []);
+});

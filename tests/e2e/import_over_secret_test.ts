@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { Box } from "../support/process/box.ts";
+import { now, signWith } from "../support/attacks/foreign_tokens.ts";
+import { secret, token } from "../support/commands/importing.ts";
+
+Deno.test("an init that nothing was done with gives way to an import, and ends", async () => {
+  using box = new Box();
+  const first = await box.json("init");
+  await box.run(["status"]);
+  await box.run(["doctor"]);
+  const key = secret();
+  const old = token(key);
+  assert.equal((await box.json("verify", old)).valid, false, "a try before the import is no use");
+  const { code, stderr } = await box.run(["import", "--alg", "HS256"], { stdin: key });
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /version 1, which nothing was done with, has ended/);
+  const status = await box.json("status");
+  assert.deepEqual([status.version, status.alg, status.grace], [2, "HS256", []]);
+  assert.equal((await box.json("verify", old)).version, 2);
+  const exp = now() + 600;
+  const retired = signWith("x", { alg: "HS256", kid: first.kid }, { exp });
+  assert.equal((await box.json("verify", retired)).code, "retired_kid");
+  const again = await box.run(["import", "--alg", "HS256"], { stdin: key });
+  assert.match(again.stdout, /imported before as version 2/);
+  assert.equal((await box.run(["audit", "verify"])).code, 0);
+});
+
+Deno.test("an import is refused over a secret that was used, whatever the use was", async () => {
+  const uses: ((box: Box) => Promise<unknown>)[] = [
+    (box) => box.token(),
+    (box) => box.run(["exec", "--", "true"]),
+    (box) => box.run(["rotate", "--force"]),
+    (box) => box.run(["import"], { stdin: secret() + secret() }),
+  ];
+  for (const use of uses) {
+    using box = new Box();
+    await box.run(["init"]);
+    await use(box);
+    const { kid } = await box.json("status");
+    const { code, stderr } = await box.run(["import", "--alg", "HS256"], { stdin: secret() });
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /there is one already/);
+    assert.equal((await box.json("status")).kid, kid);
+  }
+});
