@@ -1,3 +1,3 @@
-import { start } from "./src/cli/start.ts";
+import { start } from "./src/cli/main.ts";
 
 await start();

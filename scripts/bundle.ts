@@ -18,7 +18,7 @@ export const LIBRARIES = {
 export async function bundle(folder: string): Promise<void> {
   const external = Object.keys(LIBRARIES).flatMap((name) => ["--external", name]);
   await bundleOne("src/boot/main.ts", folder, "main", "esm");
-  await bundleOne("src/cli/start.ts", folder, "program", "cjs", external);
+  await bundleOne("src/cli/main.ts", folder, "program", "cjs", external);
   for (const [name, file] of Object.entries(LIBRARIES)) {
     await bundleOne(`src/libraries/${file}.ts`, folder, scriptName(name), "cjs");
   }

@@ -1,10 +1,23 @@
 import { CommanderError } from "commander";
+import config from "../../deno.json" with { type: "json" };
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { type Context, makeContext } from "./context.ts";
 import { NOT_WRITTEN_DOWN, Output, ProgramEnded, Reported, systemStreams } from "./output.ts";
+import { HERE } from "../system/here.ts";
+import { makePrivately } from "./environment.ts";
 import { makeProgram } from "./program.ts";
+import { REQUEST_THREAD, requestThread } from "./request_thread.ts";
 import { askTerminal } from "./terminal.ts";
 import { withWhereLooked } from "./warnings.ts";
+
+/** Runs the program on its command line and ends it; or, where a request thread of `serve` begins, that. */
+export async function start(): Promise<void> {
+  makePrivately();
+  if (self.name === REQUEST_THREAD) return requestThread(self);
+  HERE.processes.begin();
+  // `exit` and not a natural end: a keyring call that never returns would hold the process.
+  Deno.exit(await main(Deno.args, config.version));
+}
 
 /**
  * Runs one command line.
@@ -12,7 +25,7 @@ import { withWhereLooked } from "./warnings.ts";
  * @returns its exit status (design §7).
  * @throws whatever is a bug.
  */
-export async function main(args: readonly string[], version: string): Promise<number> {
+async function main(args: readonly string[], version: string): Promise<number> {
   // What comes after -- is a program's or a token.
   const own = args.slice(0, args.includes("--") ? args.indexOf("--") : undefined);
   let output = outputFor({ json: own.includes("--json"), color: !own.includes("--no-color") });
