@@ -16,11 +16,11 @@ export async function addCode(folder: string): Promise<void> {
   try {
     await compile("scripts/warm_up.ts", `${home}/warm-up`, ["--allow-all", V8_FLAGS]);
     await rekey("init", "--store", "database");
-    const token = await rekey("issue", "--sub", "somebody");
+    const token = await rekey("issue", "--sub", "someone");
     const secret = randomBytes(64).toString("base64");
     await Deno.writeTextFile(`${home}/secret`, secret, { mode: 0o600 });
     await rekey("import", "--app", "ring", "--store", "database", "--file", `${home}/secret`);
-    const ringToken = await rekey("issue", "--app", "ring", "--sub", "somebody");
+    const ringToken = await rekey("issue", "--app", "ring", "--sub", "someone");
     sayItIsInTheKeyring(`${home}/.local/share/ring/ring.db`);
     // The first time it compiles what it runs; the second time it finds that, in the same order each time.
     for (const more of [[], ["again"]]) {

@@ -57,7 +57,7 @@ export function checkIntegrity(archive: Uint8Array, integrity: string): void {
   if (found !== integrity) throw new Error(`Refused a package of ${found}: locked is ${integrity}`);
 }
 
-/** Unpacks an archive into a folder, which is made anew. */
+/** Unpacks an archive into a new folder; an old one is deleted. */
 export async function unpack(archive: string, folder: string): Promise<void> {
   await Deno.remove(folder, { recursive: true }).catch(() => {});
   await Deno.mkdir(folder, { recursive: true });

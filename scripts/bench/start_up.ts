@@ -37,7 +37,7 @@ export async function startUp(rounds: number): Promise<Part> {
   for (const box of [rotated, counted]) await box.run(["init", "--store", "database"]);
   await keyring.run(["init"]);
   await using older = await Older.start(secret);
-  const [token, ringToken] = [secret.token("somebody"), await keyring.token()];
+  const [token, ringToken] = [secret.token("someone"), await keyring.token()];
   const exec = (program: string, ...args: string[]) => () =>
     checked(folder.exec(program, args, { env, stdin: secret.text }));
   const rekey = (box: Box, ...args: string[]) => () => checked(box.run(args));

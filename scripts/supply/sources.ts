@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
  * Paths of all files whose code is in the program, from the source maps beside its parts; the maps are
  * deleted, since they are not to be shipped.
  *
- * @throws {Error} for a part without a map: nobody would know what is in it.
+ * @throws {Error} for a part without a map: no one would know what is in it.
  */
 export async function takeSources(folder: string): Promise<string[]> {
   const sources = new Set<string>();

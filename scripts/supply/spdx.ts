@@ -1,4 +1,4 @@
-/** Licences that let anybody pass on a binary with nothing but their texts; docs/supply-chain.md names them. */
+/** Licences that let anyone pass on a binary with nothing but their texts; docs/supply-chain.md names them. */
 export const ALLOWED: ReadonlySet<string> = new Set([
   "0BSD",
   // Of libdbus, inside the keyring addon; its other choice is the GPL.

@@ -105,7 +105,7 @@ Deno.test("every chart says its figures in words", async () => {
   }
 });
 
-Deno.test("a server that is gone is said to be gone, and is seen when it is back", async () => {
+Deno.test("a server that is gone is reported as gone, and again when it is back", async () => {
   using box = new Box();
   await scene(box);
   await using first = await Serving.start(box);

@@ -76,7 +76,7 @@ Deno.test("an announced rotation that is not made is taken back, and whoever was
   assert.equal(await versionOf(box), 1);
 });
 
-Deno.test("an announcement that nobody takes can be taken back before it is posted", async () => {
+Deno.test("an announcement that no receiver takes can be withdrawn before it is posted", async () => {
   using box = await initialised();
   const [path] = keyFile(box);
   using deaf = Deno.listen({ hostname: "127.0.0.1", port: 0 });

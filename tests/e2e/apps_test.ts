@@ -40,7 +40,7 @@ Deno.test("apps: every app with its folder, and nothing secret", async () => {
   assert.deepEqual([...box.files()], [...before]);
 });
 
-Deno.test("apps: none is known", async () => {
+Deno.test("apps: without any app the list is empty", async () => {
   using box = new Box();
   const { code, stdout, stderr } = await box.run(["apps"]);
   assert.deepEqual([code, stdout.split("\n").length], [0, 2]);
@@ -95,7 +95,7 @@ Deno.test("a command that finds no secret says where it looked, as whom, and wha
   assert.match(destroyed.stderr, /looked in .*known here: web/);
 });
 
-Deno.test("init and import: a second secret of the same app elsewhere is said loudly", async () => {
+Deno.test("init and import warn about a second secret of the same app elsewhere", async () => {
   using box = await initialised();
   const folder = join(box.home, ".local/share/agiworkforce");
   const warning = `warning: app agiworkforce has another secret, version 1 in ${folder}: `;

@@ -11,7 +11,7 @@ async function withLog(): Promise<Box> {
   return box;
 }
 
-Deno.test("a log that nobody changed verifies, and its head is found again later", async () => {
+Deno.test("an unchanged log verifies, and its head is found again later", async () => {
   using box = await withLog();
   const { valid, rows, head } = await box.json("audit", "verify");
   assert.ok(valid && rows >= 8);

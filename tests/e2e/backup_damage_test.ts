@@ -17,7 +17,7 @@ Deno.test("a damaged database is moved aside and the backup put in its place", a
   assert.equal((await box.json("verify", token)).valid, true);
 });
 
-Deno.test("damage behind the header is damage too: restore --force moves it aside", async () => {
+Deno.test("damage behind the header counts too: restore --force moves the database aside", async () => {
   const { box, token, backup } = await prepared();
   using _ = box;
   await box.run(["backup", backup]);
@@ -53,7 +53,7 @@ Deno.test("a write-ahead log of a lost database is not taken for the restored on
   assert.match(refused.stderr, /write-ahead log lies beside it/);
 });
 
-Deno.test("what is no sound backup of this app is refused and changes nothing", async () => {
+Deno.test("a file that is not a sound backup of this app is refused and changes nothing", async () => {
   const { box, token, backup } = await prepared();
   using _ = box;
   await box.run(["backup", backup]);

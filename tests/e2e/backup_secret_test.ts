@@ -12,7 +12,7 @@ import { spellings } from "../support/leaks/leaks.ts";
 import { openSealed } from "../support/store/sealed.ts";
 import { queryRow, sql } from "../support/store/sql.ts";
 
-Deno.test("with the secret sealed in it a backup makes another machine anew", async () => {
+Deno.test("a backup with the sealed secret restores everything on another machine", async () => {
   const { box, token, backup } = await prepared();
   using _ = box;
   await box.run(["rotate", "--force", "--grace", "1h"]);
@@ -67,7 +67,7 @@ Deno.test("age recipients: age itself opens what is in the backup, and an identi
   assert.equal((await box.json("verify", token)).valid, true);
 });
 
-Deno.test("a forged envelope does not bring a secret of somebody else's choice", async () => {
+Deno.test("a forged envelope does not bring in a secret that someone else chose", async () => {
   const { box, token, backup } = await prepared();
   using _ = box;
   const identity = join(box.home, "identity");
@@ -96,7 +96,7 @@ Deno.test("a forged envelope does not bring a secret of somebody else's choice",
   assert.equal((await box.json("verify", token)).valid, true);
 });
 
-Deno.test("a lost key file: a backup with the secret sealed in it replaces what cannot be opened", async () => {
+Deno.test("a lost key file: a backup with the sealed secret replaces what cannot be opened", async () => {
   const { box, token, backup } = await prepared();
   using _ = box;
   await box.run(["backup", backup, "--with-secret", ...WITH_PASSPHRASE]);

@@ -88,7 +88,7 @@ Deno.test("every claim that is wrong is named at once", async () => {
   assert.deepEqual(failures.map(({ claim }: { claim: string }) => claim), ["exp", "nbf", "iss"]);
 });
 
-Deno.test("stdin that is empty is an empty token", async () => {
+Deno.test("an empty stdin is an empty token", async () => {
   using box = new Box();
   await box.run(["init"]);
   assert.equal((await box.json("verify")).code, "malformed");

@@ -68,7 +68,7 @@ Deno.test("no command leaves or opens a file in the shared temporary folder", as
   }
 });
 
-Deno.test("files and folders are the user's alone, whatever the umask", async () => {
+Deno.test("files and folders belong to the user alone, whatever the umask", async () => {
   using box = new Box();
   const shell = `umask 000; "${REKEY}" init && "${REKEY}" rotate --force`;
   assert.equal((await box.exec("/bin/sh", ["-c", shell])).code, 0);
@@ -80,7 +80,7 @@ Deno.test("files and folders are the user's alone, whatever the umask", async ()
   }
 });
 
-Deno.test("modes that somebody widened are put right", async () => {
+Deno.test("modes that someone widened are corrected", async () => {
   using box = new Box();
   await box.run(["init"]);
   Deno.chmodSync(box.database, 0o666);
@@ -104,7 +104,7 @@ Deno.test("a folder that cannot be used: exit 4 and a plain sentence", async () 
   }
 });
 
-Deno.test("a full stdout is an error, not silence", async () => {
+Deno.test("a full stdout is reported as an error", async () => {
   using box = new Box();
   await box.run(["init"]);
   const { code, stderr } = await box.exec("/bin/sh", ["-c", `"${REKEY}" status > /dev/full`]);

@@ -21,7 +21,7 @@ const LINES: [args: string[], error: RegExp, hint: RegExp][] = [
   [["rotate", "--force", "--notify-key-file", "k"], /no address is named$/m, /--notify-url/],
 ];
 
-Deno.test("a wrong line is told what is wrong with it, and which help says more", async (t) => {
+Deno.test("a wrong command line is answered with what is wrong and which help says more", async (t) => {
   using box = new Box();
   for (const [args, error, hint] of LINES) {
     await t.step(args.join(" "), async () => {

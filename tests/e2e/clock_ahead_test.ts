@@ -43,7 +43,7 @@ test("made by a clock that was ahead: apps says that the age is not known", asyn
   assert.deepEqual([age_seconds, created_in_future], [0, true]);
 });
 
-test("made by a clock that was ahead: doctor says so, and is content after a rotation", async (box) => {
+test("made by a clock that was ahead: doctor says so, and finds nothing after a rotation", async (box) => {
   const { findings } = await examined(box);
   const due = findings.find(({ code }) => code === "rotation_due");
   assert.match(due!.what, /in the future/);
@@ -86,7 +86,7 @@ test("a grace window of a clock that was ahead lasts for its own length", async 
   assert.equal((await box.json("audit", "verify")).valid, true);
 });
 
-test("an announcement of a clock that was ahead is none", async (box) => {
+test("an announcement made by a clock that was ahead is ignored", async (box) => {
   // Killed while it waits, so that it cannot take the announcement back; faketime is its parent.
   const line = `faketime -f +730d "$0" rotate --force --at 1h > said 2>&1 &
     until grep -q announced said; do kill -0 $! || exit 9; sleep 0.1; done

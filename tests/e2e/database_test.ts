@@ -79,7 +79,7 @@ Deno.test("security rotate-jwt-secret is the application's name for rotate", asy
   assert.deepEqual([version, reason], [2, "security-incident"]);
 });
 
-Deno.test("the JSON fields are those of the design", async () => {
+Deno.test("the JSON fields are the documented ones", async () => {
   using box = new Box();
   const shared = ["app", "version", "kid", "location", "created_at", "key_form"];
   assert.deepEqual(Object.keys(await box.json("init")), shared);
@@ -132,7 +132,7 @@ Deno.test("the audit log tells what happened, with the guide's texts and duratio
   assert.deepEqual(rows.map(({ seq }) => seq), rows.map((_, index) => index + 1));
 });
 
-Deno.test("rotate asks, and refuses when there is nobody to ask", async () => {
+Deno.test("rotate asks, and refuses when there is no terminal to ask on", async () => {
   using box = new Box();
   await box.run(["init"]);
   const { code, stderr } = await box.run(["rotate"], { stdin: "y\n" });

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { Box, REKEY } from "../support/process/box.ts";
-import { examined, follow, found, mends, type Printed } from "../support/commands/doctor.ts";
+import { examined, fixes, follow, found, type Printed } from "../support/commands/doctor.ts";
 import { CAN_MOUNT, fillDisk, Mount, unless } from "../support/faults/faults.ts";
 import { initialised } from "../support/process/initialised.ts";
 
 const TOOLS = dirname(REKEY);
 
-Deno.test("doctor: modes, by hand and with --fix", async () => {
+Deno.test("doctor: wrong modes are found, and fixed by hand and with --fix", async () => {
   using box = await initialised();
   Deno.chmodSync(box.database, 0o666);
   await follow(box, await found(box, "file_mode"), TOOLS);
@@ -15,7 +15,7 @@ Deno.test("doctor: modes, by hand and with --fix", async () => {
   Deno.chmodSync(dirname(box.database), 0o777);
   Deno.chmodSync(join(box.home, ".config/rekey"), 0o755);
   await found(box, "file_mode");
-  await mends(box, "file_mode");
+  await fixes(box, "file_mode");
 });
 
 Deno.test("doctor: a named folder keeps its mode, unless others can write to it", async () => {
@@ -31,7 +31,7 @@ Deno.test("doctor: a named folder keeps its mode, unless others can write to it"
   assert.equal(Deno.statSync(folder).mode! & 0o777, 0o755);
 });
 
-Deno.test("doctor: a folder on the way that everybody can write", async () => {
+Deno.test("doctor: a parent directory that everyone can write to is found", async () => {
   using box = await initialised();
   const open = join(box.home, ".local");
   Deno.chmodSync(open, 0o777);
@@ -40,7 +40,7 @@ Deno.test("doctor: a folder on the way that everybody can write", async () => {
 });
 
 Deno.test({
-  name: "doctor: a file that sudo has made",
+  name: "doctor: a file that sudo has made is found",
   ignore: unless(Deno.uid() === 0, "root"),
   async fn() {
     using box = await initialised();
@@ -58,7 +58,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "doctor: a disk that is full, or nearly",
+  name: "doctor: a disk that is full or nearly full is found",
   ignore: unless(CAN_MOUNT, "root that may mount"),
   async fn() {
     using box = await initialised();
@@ -95,7 +95,7 @@ Deno.test("doctor: folders that links lead to, as a home on another disk and man
   }
 });
 
-Deno.test("doctor: a link to a disk that is not there is said, and no bug", async () => {
+Deno.test("doctor: a link to a missing disk is reported, and is not a bug", async () => {
   using box = new Box();
   Deno.mkdirSync(join(box.home, ".local/share"), { recursive: true });
   Deno.symlinkSync("/nowhere/at/all", dirname(box.database));
@@ -103,7 +103,7 @@ Deno.test("doctor: a link to a disk that is not there is said, and no bug", asyn
   assert.deepEqual(findings.map(({ code }) => code), ["database_unusable"]);
 });
 
-Deno.test("doctor: a folder of the configuration that holds no key of rekey's is none of its business", async () => {
+Deno.test("doctor: a configuration folder that holds no key of rekey's is not checked", async () => {
   using box = new Box();
   const key = join(box.home, "kek");
   Deno.writeTextFileSync(key, `${"ab".repeat(32)}\n`, { mode: 0o600 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { REKEY } from "../support/process/box.ts";
-import { examined, follow, found, mends } from "../support/commands/doctor.ts";
+import { examined, fixes, follow, found } from "../support/commands/doctor.ts";
 import { installed, unless } from "../support/faults/faults.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { pause } from "../support/timing/pause.ts";
@@ -10,7 +10,7 @@ import { queryRow, sql } from "../support/store/sql.ts";
 
 const TOOLS = dirname(REKEY);
 
-Deno.test("doctor: a database of somebody else's, of a newer rekey, of nobody", async () => {
+Deno.test("doctor: a database of another app, of a newer rekey or of no app is found", async () => {
   using box = await initialised();
   sql(box, "PRAGMA user_version = 99");
   await found(box, "database_newer");
@@ -25,7 +25,7 @@ Deno.test("doctor: a database of somebody else's, of a newer rekey, of nobody", 
   await found(box, "database_unusable");
 });
 
-Deno.test("doctor: a page that the disk has changed", async () => {
+Deno.test("doctor: a database page that the disk has changed is found", async () => {
   using specimen = await makeSpecimen();
   const { box } = specimen;
   const bytes = specimen.bytes.slice();
@@ -37,12 +37,12 @@ Deno.test("doctor: a page that the disk has changed", async () => {
   assert.ok(findings.some(({ code }) => code === "database_damaged"), JSON.stringify(findings));
 });
 
-Deno.test("doctor: the KEK is gone, another one, none, or everybody's", async () => {
+Deno.test("doctor: a KEK that is missing, wrong, not named or readable by others is found", async () => {
   using box = await initialised();
   const [kek] = [...box.files().keys()].filter((path) => path.endsWith(".kek"));
   Deno.chmodSync(kek!, 0o644);
   await found(box, "kek_exposed");
-  await mends(box, "kek_exposed");
+  await fixes(box, "kek_exposed");
   const other = join(box.home, "other");
   Deno.writeTextFileSync(other, `${"ab".repeat(32)}\n`, { mode: 0o600 });
   await found(box, "kek_wrong", ["--kek-file", other]);
@@ -51,7 +51,7 @@ Deno.test("doctor: the KEK is gone, another one, none, or everybody's", async ()
   assert.match(invalid.command!, /^# Give the key that the database is sealed under/, "no new one");
   Deno.renameSync(kek!, `${kek}.away`);
   const { command } = await found(box, "kek_missing");
-  // What cannot be mended hides nothing of what was found.
+  // What cannot be fixed hides nothing of what was found.
   Deno.chmodSync(box.database, 0o644);
   const both = (await examined(box, ["--fix"])).findings.map(({ code }) => code);
   assert.ok(both.includes("kek_missing"), String(both));
@@ -69,7 +69,7 @@ Deno.test("doctor: the KEK is gone, another one, none, or everybody's", async ()
   assert.ok((await examined(box)).healthy);
 });
 
-Deno.test("doctor: the value is missing, damaged or another version's", async () => {
+Deno.test("doctor: a value that is missing, damaged or of another version is found", async () => {
   using box = await initialised();
   const old = queryRow(box, "SELECT value FROM settings WHERE key = 'jwt_secret'")!.value;
   sql(box, "UPDATE settings SET value = substr(value, 1, 200) || 'A' || substr(value, 202)");
@@ -83,7 +83,7 @@ Deno.test("doctor: the value is missing, damaged or another version's", async ()
   assert.ok((await examined(box)).healthy);
 });
 
-Deno.test("doctor: the audit log was changed", async () => {
+Deno.test("doctor: a changed audit log is found", async () => {
   using box = await initialised();
   sql(box, "UPDATE rekey_audit SET actor = 'somebody@else' WHERE seq = 1");
   const { what } = await found(box, "audit_broken");
@@ -91,7 +91,7 @@ Deno.test("doctor: the audit log was changed", async () => {
 });
 
 Deno.test({
-  name: "doctor: the clock has jumped",
+  name: "doctor: a clock that has jumped is found",
   ignore: unless(installed("faketime"), "faketime"),
   async fn() {
     using box = await initialised();
@@ -104,7 +104,7 @@ Deno.test({
   },
 });
 
-Deno.test("doctor: a rotation is due", async () => {
+Deno.test("doctor: a rotation that is due is found", async () => {
   using box = await initialised();
   await pause(1_100);
   const due = await found(box, "rotation_due", ["--max-age", "1s"]);
@@ -116,7 +116,7 @@ Deno.test("doctor: a rotation is due", async () => {
   assert.ok((await examined(box, ["--max-age", "1h"])).healthy);
 });
 
-Deno.test("doctor: who has logged everybody out", async () => {
+Deno.test("doctor: a rotation that logged everyone out is named", async () => {
   using box = await initialised();
   await box.run(["rotate", "--force", "--reason", "security-incident"]);
   const { what } = await found(box, "sessions_ended");

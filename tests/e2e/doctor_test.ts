@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { Box, REKEY } from "../support/process/box.ts";
-import { examined, follow, found, lines, mends } from "../support/commands/doctor.ts";
+import { examined, fixes, follow, found, lines } from "../support/commands/doctor.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { pause } from "../support/timing/pause.ts";
 import { Serving } from "../support/http/serving.ts";
@@ -9,7 +9,7 @@ import { connect } from "../support/store/sql.ts";
 
 const TOOLS = dirname(REKEY);
 
-Deno.test("doctor: a machine in order is in order, and looking at it changes nothing", async () => {
+Deno.test("doctor: a healthy machine has no findings, and looking at it changes nothing", async () => {
   using box = await initialised();
   const before = box.files();
   assert.deepEqual(await examined(box), { healthy: true, findings: [], fixed: [] });
@@ -19,7 +19,7 @@ Deno.test("doctor: a machine in order is in order, and looking at it changes not
   assert.deepEqual(box.files(), before);
 });
 
-Deno.test("doctor: no secret yet; the command that it names makes one", async () => {
+Deno.test("doctor: without a secret, the command that it names makes one", async () => {
   using box = new Box();
   const finding = await found(box, "not_initialised");
   assert.equal(finding.command, "rekey init");
@@ -28,7 +28,7 @@ Deno.test("doctor: no secret yet; the command that it names makes one", async ()
   assert.ok((await examined(box)).healthy);
 });
 
-Deno.test("doctor: commands are about the app and the folder that were named", async () => {
+Deno.test("doctor: the commands that it names are about the app and folder that were given", async () => {
   using box = new Box();
   const folder = join(box.home, "a folder; of `mine` mine's");
   const finding = await found(box, "not_initialised", ["--app", "acme", "--data-dir", folder]);
@@ -37,7 +37,7 @@ Deno.test("doctor: commands are about the app and the folder that were named", a
   assert.ok(healthy);
 });
 
-Deno.test("doctor: a database that another program keeps locked", async () => {
+Deno.test("doctor: a database that another program keeps locked is found", async () => {
   using box = await initialised();
   const sqlite = connect(box);
   sqlite.exec("BEGIN IMMEDIATE");
@@ -88,10 +88,10 @@ Deno.test("doctor: a grace window that is over is finished by --fix", async () =
   await box.run(["rotate", "--force", "--grace", "1s"]);
   await pause(1_100);
   await found(box, "unfinished");
-  await mends(box, "unfinished");
+  await fixes(box, "unfinished");
 });
 
-Deno.test("doctor: what there is none of is called neither well nor wrong", async () => {
+Deno.test("doctor: what does not exist is reported as neither good nor bad", async () => {
   using box = await initialised();
   assert.deepEqual(await lines(box, "-"), [
     "keyring: not used",
@@ -122,7 +122,7 @@ Deno.test("doctor: a server that has the database open is no finding, whatever i
   assert.deepEqual((await examined(box)).findings, []);
 });
 
-Deno.test("doctor: a proposal names a program that is there, or says in words what to do", async () => {
+Deno.test("doctor: a proposed command names a program that exists, or says in words what to do", async () => {
   using box = await initialised();
   const sqlite = connect(box);
   sqlite.exec("BEGIN IMMEDIATE");

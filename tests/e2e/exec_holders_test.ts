@@ -103,7 +103,7 @@ Deno.test("exec --on-rotate restart: the child that was started again is not nam
   }
 });
 
-Deno.test("exec --on-rotate signal: who was told is no reason for an alarm", async () => {
+Deno.test("exec --on-rotate signal: a program that was told raises no alarm", async () => {
   using box = await initialised();
   await using serving = await Serving.start(box, ["--workers", "1"]);
   await using running = await Running.start(box, listener(), {
@@ -115,7 +115,7 @@ Deno.test("exec --on-rotate signal: who was told is no reason for an alarm", asy
   assert.equal(await metric(serving, "told"), 1);
 });
 
-Deno.test("exec: no one is named who is gone, whatever process has its number now", async () => {
+Deno.test("exec: a program that has ended is not named, whatever process has its number now", async () => {
   using box = await initialised();
   const ended = await box.run(["exec", "--", "/usr/bin/true"]);
   assert.equal(ended.code, 0, ended.stderr);

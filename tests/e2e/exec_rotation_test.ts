@@ -31,7 +31,7 @@ Deno.test("exec --on-rotate signal:HUP: the program is told within a second of e
   }
   // The one in the middle: a machine that is busy with something else may hold up one of them.
   assert.ok(waits.sort((a, b) => a - b)[2]! < 1_000, `${waits} ms`);
-  // What is no rotation is none: another row, another writer, a check.
+  // These are not rotations: another row, another writer, a check.
   await box.token();
   await box.run(["audit", "verify"]);
   await pause(600);
@@ -57,7 +57,7 @@ Deno.test("exec --on-rotate restart: the program is stopped and started with the
   assert.deepEqual(running.children(), [now]);
 });
 
-Deno.test("exec --on-rotate restart: who does not end in time is ended, and the new one starts", async () => {
+Deno.test("exec --on-rotate restart: a program that does not end in time is killed, and the new one starts", async () => {
   using box = await withSecret();
   const flags = [...RESTART, "--grace-stop", "1s"];
   await using running = await Running.start(box, listener("deaf"), { flags });

@@ -224,7 +224,7 @@ for (const what of ["folder", "file"] as const) {
   });
 }
 
-Deno.test("a file that others can write is put right before it is used", async () => {
+Deno.test("a file that others can write is corrected before it is used", async () => {
   const { box, machine } = await inUse();
   using _box = box;
   Deno.chmodSync(box.database, 0o666);
@@ -233,7 +233,7 @@ Deno.test("a file that others can write is put right before it is used", async (
   await assertWhole(box, machine, true);
 });
 
-Deno.test("a named folder that others can write is refused until it is put right", async () => {
+Deno.test("a named folder that others can write is refused until it is corrected", async () => {
   using box = new Box();
   const path = join(box.home, "named");
   box.env.REKEY_DATA_DIR = path;

@@ -132,7 +132,7 @@ Deno.test("an imported HS256 secret becomes HS512 at a rotation, and its tokens 
   assert.equal((await box.json("verify", sign({ alg: "HS512", kid: "own" }))).code, "unknown_kid");
   const { kid } = await box.json("status");
   assert.equal((await box.json("verify", sign({ kid }))).code, "alg_not_allowed");
-  // A rotation goes on with what there is, and says how its key is made.
+  // A rotation goes on with the present settings, and says how its key is made.
   await box.run(["rotate", "--force", "--key-form", "raw"]);
   const last = await box.json("status");
   assert.deepEqual([last.alg, last.key_form], ["HS512", "raw"]);

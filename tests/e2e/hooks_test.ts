@@ -95,7 +95,7 @@ Deno.test("hooks run only when something is rotated, and a hook may use rekey", 
   assert.deepEqual([app, version], ["acme", 2]);
 });
 
-Deno.test("whoever is to be told is told, though nobody reads what rotate prints", async () => {
+Deno.test("notices are sent even if nothing reads what rotate prints", async () => {
   using box = await initialised();
   const told = join(box.home, "told");
   const line = `"$0" rotate --force --after 'touch ${told}' > /dev/full`;

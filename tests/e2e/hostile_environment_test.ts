@@ -10,7 +10,7 @@ import {
 import { Serving } from "../support/http/serving.ts";
 import { traceRun } from "../support/process/trace.ts";
 
-/** Somebody who has no account here. */
+/** A user without an account here. */
 const STRANGER = 54321;
 const ROOT = Deno.uid() === 0;
 
@@ -94,7 +94,7 @@ class Trap {
   }
 }
 
-Deno.test("an environment and a working folder full of traps: nothing in them is looked at", async () => {
+Deno.test("nothing in an environment and a working folder full of traps is read", async () => {
   using box = new Box();
   const trap = new Trap(box);
   const env = { ...trap.env, REKEY_KEK_COMMAND: `/bin/cat ${box.home}/kek` };
@@ -133,7 +133,7 @@ Deno.test("serve listens where it is told, and not where the runtime's own varia
   }
 });
 
-Deno.test("a home that is relative is none: what is below another folder is not used", async () => {
+Deno.test("a relative home folder is ignored: nothing below another folder is used", async () => {
   using box = new Box();
   for (const HOME of [".", "home", "../x"]) {
     const { code, stderr } = await box.run(["init"], { env: { HOME } });
@@ -144,7 +144,7 @@ Deno.test("a home that is relative is none: what is below another folder is not 
 });
 
 Deno.test({
-  name: "a home that is somebody else's, or cannot be written, is refused",
+  name: "a home folder that belongs to someone else, or cannot be written, is refused",
   ignore: unless(RUNS_FOR_OTHERS, FOR_OTHERS),
   async fn() {
     using box = new Box();
@@ -172,7 +172,7 @@ Deno.test({
   },
 });
 
-Deno.test("folders on the way that others can exchange are refused: nothing is made in them", async () => {
+Deno.test("parent directories that others can replace are refused: nothing is created in them", async () => {
   using box = new Box();
   await box.run(["init"]);
   const local = join(box.home, ".local");

@@ -109,7 +109,7 @@ Deno.test("a JWK's k is the key, its alg the algorithm", async () => {
   await mustRefuse(JSON.stringify({ keys: [jwk] }), /no JWK of the set/, "--name", "2023");
 });
 
-Deno.test("what is plainly no secret is refused by name, from a file, a variable and stdin", async () => {
+Deno.test("what is plainly not a secret is refused by name, from a file, a variable and stdin", async () => {
   await mustRefuse(`"${secret()}"`, /a value in quotes/);
   await mustRefuse("JWT_SECRET=abc\nA=b\n", /NAME=VALUE/);
   await mustRefuse(token("x"), /a token/);
@@ -134,7 +134,7 @@ Deno.test("--literal imports what looks like something else", async () => {
   }
 });
 
-Deno.test("what cannot be seen within a value is kept, and said", async () => {
+Deno.test("invisible characters within a value are kept, and reported", async () => {
   const [first, second] = [secret(), secret()];
   for (const between of ["\n", "\r\n", "\t", "\u200b", "\u00ad", "\u2028", "\x1b[0m", "\uFEFF"]) {
     const key = `${first}${between}${second}`;

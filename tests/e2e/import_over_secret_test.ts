@@ -3,7 +3,7 @@ import { Box } from "../support/process/box.ts";
 import { now, signWith } from "../support/attacks/foreign_tokens.ts";
 import { secret, token } from "../support/commands/importing.ts";
 
-Deno.test("an init that nothing was done with gives way to an import, and ends", async () => {
+Deno.test("a secret of init that was never used is replaced by an import", async () => {
   using box = new Box();
   const first = await box.json("init");
   await box.run(["status"]);
@@ -25,7 +25,7 @@ Deno.test("an init that nothing was done with gives way to an import, and ends",
   assert.equal((await box.run(["audit", "verify"])).code, 0);
 });
 
-Deno.test("an import is refused over a secret that was used, whatever the use was", async () => {
+Deno.test("an import over a secret that was used is refused, whatever the use was", async () => {
   const uses: ((box: Box) => Promise<unknown>)[] = [
     (box) => box.token(),
     (box) => box.run(["exec", "--", "true"]),

@@ -36,7 +36,7 @@ Deno.test("an imported secret keeps its tokens valid, and gives way softly", asy
   }
 });
 
-Deno.test("every encoding, from a file and from stdin, keys HMAC as the application did", async () => {
+Deno.test("a secret in every encoding, from a file or stdin, keys HMAC as in the application", async () => {
   for (const encoding of ["base64", "base64url", "hex"] as const) {
     using box = new Box();
     const key = randomBytes(64);

@@ -23,7 +23,7 @@ Deno.test("a token proves the value, and tells algorithm and encoding", async ()
   }
 });
 
-Deno.test("a token that does not verify stores nothing, and says why", async () => {
+Deno.test("with a token that does not verify nothing is stored, and the error says why", async () => {
   const key = secret();
   for (
     const [given, code, ...args] of [
@@ -97,7 +97,7 @@ Deno.test("a token finds a line end, a byte order mark or quotes that belong to 
   assert.match(space.stderr, /white space, which is kept/);
 });
 
-Deno.test("bytes that are no text are a key when that is said, or a token proves it", async () => {
+Deno.test("bytes that are not text are a key when a flag says so or a token proves it", async () => {
   const key = new Uint8Array([0xff, 0, ...randomBytes(62), 10]);
   await mustRefuse(key, /it is no text/);
   for (const args of [["--encoding", "bytes"], ["--check-token", token(key, "HS512")]]) {

@@ -67,7 +67,7 @@ Deno.test("install.sh takes no file that was cut off on the way", async () => {
   }
 });
 
-Deno.test("install.sh follows no way that is not safe", async () => {
+Deno.test("install.sh uses no unsafe path", async () => {
   const { box, from, to, files } = prepared();
   using _ = box;
   const elsewhere = new Map([...files].map(([name]) => [name, `->file://${from}/${name}`]));

@@ -106,7 +106,7 @@ Deno.test("install.sh takes folders and addresses as they are written", async ()
   assert.match(unknown.stderr, /^Failed: there is no SHA256SUMS in \/\n/);
 });
 
-Deno.test("install.sh leaves nothing half done when its output is no longer read", async () => {
+Deno.test("install.sh leaves nothing unfinished when its output is no longer read", async () => {
   const { box, from, to } = prepared();
   using _ = box;
   Deno.removeSync(join(from, "SHA256SUMS"));

@@ -59,7 +59,7 @@ Deno.test("every attack in the table comes to its code: POST /verify, GET /auth,
       if (token.length > 500_000) return "431";
       if (/[\0\r\n]/.test(token)) return "400";
       if (code === "valid") return "204";
-      // What has other characters than a token's is none, however long it is.
+      // A text with characters that no token has is not a token, however long it is.
       return `401 ${/^[\w.~+/-]*=*$/.test(token) ? code : "malformed"}`;
     });
   });

@@ -54,7 +54,7 @@ for (const [name, prepare] of Object.entries(SOURCES)) {
   });
 }
 
-Deno.test("another KEK, or something that is none, is refused", async () => {
+Deno.test("another KEK, or a text that is not a KEK, is refused", async () => {
   using box = new Box();
   write(box, "right", randomBytes(32));
   write(box, "wrong", randomBytes(32));
@@ -115,7 +115,7 @@ function keyFiles(box: Box): string[] {
   return [...box.files().keys()].filter((path) => path.endsWith(".kek"));
 }
 
-Deno.test("kek rotate seals every value anew; the old KEK opens nothing, and its file is gone", async () => {
+Deno.test("kek rotate seals every value again; the old KEK opens nothing, and its file is gone", async () => {
   using box = new Box();
   await box.run(["init"]);
   const tokens = [await box.token()];

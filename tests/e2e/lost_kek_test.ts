@@ -53,7 +53,7 @@ Deno.test("a fresh machine, an ordinary backup, a lost KEK: --new-secret works a
   await isSound(box);
 });
 
-Deno.test("the same with a new KEK that the operator names", async () => {
+Deno.test("a restoration with a new KEK that the operator names", async () => {
   using box = new Box();
   await lost(box);
   removeDatabase(box);
@@ -92,7 +92,7 @@ Deno.test("from an automatic copy, over the installation that lost its KEK", asy
   assert.equal((await box.json("verify", await box.token())).valid, true);
 });
 
-Deno.test("nothing is given up where the KEK is at hand", async () => {
+Deno.test("nothing is discarded while the KEK is available", async () => {
   using box = new Box();
   await box.run(["init", "--store", "database"]);
   const token = await box.token();

@@ -6,7 +6,7 @@ import { pause } from "../support/timing/pause.ts";
 import { Serving } from "../support/http/serving.ts";
 import { start } from "../../scripts/program.ts";
 
-/** Somebody who has no account here: what the system keeps from a user it does not keep from root. */
+/** A user without an account here: what the system keeps from a user it does not keep from root. */
 const STRANGER = 54321;
 const AS_STRANGER = `/usr/bin/setpriv --reuid=${STRANGER} --regid=${STRANGER} --clear-groups --`;
 
@@ -30,7 +30,7 @@ async function canOpen(box: Box, pid: number, name: string): Promise<boolean> {
 /** Waits until a process of rekey's has shut its memory; answers whether it did. */
 async function shut(box: Box & { rekey: string }, pid: number): Promise<boolean> {
   for (const end = Date.now() + 5_000; Date.now() < end;) {
-    // Before, it is root's shell, whose memory nobody else can read either.
+    // Before, it is root's shell, whose memory no other user can read either.
     const isRekey = Deno.readLinkSync(`/proc/${pid}/exe`) === box.rekey;
     if (isRekey && !await canOpen(box, pid, "mem")) return true;
     await pause(20);

@@ -25,7 +25,7 @@ Deno.test("a notice is signed as Standard Webhooks describes, and tried again", 
   assert.ok(!body.includes((await openSealed(box)).value));
 });
 
-Deno.test("a notice that nobody takes does not stop the rotation", async () => {
+Deno.test("a notice that no receiver takes does not stop the rotation", async () => {
   using box = await initialised();
   await using taken = receiver(99);
   const [path] = keyFile(box);

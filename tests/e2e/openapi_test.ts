@@ -117,7 +117,7 @@ Deno.test("the OpenAPI document is valid, and every answer is as it says", async
   const { valid, errors } = await new Validator().validate(structuredClone(document));
   assert.ok(valid, JSON.stringify(errors));
 
-  // As if somebody had guessed at her password for a while.
+  // As if someone had guessed at her password for a while.
   sql(box, `INSERT INTO rekey_throttle VALUES ('user', 'eve', 20, ${Date.now()})`);
 
   const contract = new Contract(document);

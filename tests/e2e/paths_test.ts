@@ -31,7 +31,7 @@ const VARIABLES = [
   ...["XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"],
 ];
 
-Deno.test("a variable that names no whole path is refused, and nothing is made", async (t) => {
+Deno.test("a variable that is not an absolute path is refused, and nothing is created", async (t) => {
   using box = new Box();
   for (const name of VARIABLES) {
     await t.step(name, async () => {
@@ -48,7 +48,7 @@ Deno.test("a variable that names no whole path is refused, and nothing is made",
   assert.deepEqual([...Deno.readDirSync(box.home)], []);
 });
 
-Deno.test("etcd's variables that name files want whole paths too", async () => {
+Deno.test("etcd's variables that name files need absolute paths too", async () => {
   using box = await initialised();
   const files = ETCD_VARIABLES.filter((name) => /_(CA|CERT|KEY|PASSWORD_FILE)$/.test(name));
   assert.equal(files.length, 4);
@@ -62,7 +62,7 @@ Deno.test("etcd's variables that name files want whole paths too", async () => {
   }
 });
 
-Deno.test("a home folder that is no whole path is none", async () => {
+Deno.test("a home folder that is not an absolute path is ignored", async () => {
   using box = new Box();
   for (const HOME of ["~", "home", `'${box.home}'`, `${box.home} `, "$HOME"]) {
     const { code, stderr } = await box.run(["init"], { env: { HOME } });
@@ -112,7 +112,7 @@ Deno.test("--data-dir: what can hardly be meant is refused, and a relative one i
   ]);
 });
 
-Deno.test("an app's name with quotation marks, spaces or capitals is refused", async () => {
+Deno.test("an app name with quotation marks, spaces or capitals is refused", async () => {
   using box = new Box();
   for (const REKEY_APP of ["'web'", '"web"', "web ", " web", "Web", "WEB", "web\r", "$APP", "~"]) {
     const { code, stderr } = await box.run(["init"], { env: { REKEY_APP } });

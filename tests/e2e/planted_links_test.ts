@@ -85,7 +85,7 @@ Deno.test("a symbolic link in the place of the key file is read at most, and nev
   assert.equal((await box.json("rotate", "--force")).version, 3);
 });
 
-Deno.test("a key file that others can read is put right before it is used", async () => {
+Deno.test("a key file that others can read is corrected before it is used", async () => {
   using box = new Box();
   await box.run(["init"]);
   const { kek: { source } } = await box.json("status");

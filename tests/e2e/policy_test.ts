@@ -64,7 +64,7 @@ Deno.test("a damaged policy lets no token pass, and is taken back as its refusal
   assert.match((await box.run(["audit", "list"])).stdout, /Token policy changed.*exp needed$/m);
 });
 
-Deno.test("what cannot be a policy is refused", async () => {
+Deno.test("an invalid policy is refused", async () => {
   using box = await imported();
   for (
     const args of [

@@ -56,7 +56,7 @@ for (const kind of KINDS) {
     }
   });
 
-  Deno.test(`${kind.name}: nobody gets through while rekey does not answer`, async () => {
+  Deno.test(`${kind.name}: no request gets through while rekey does not answer`, async () => {
     await using site = await Site.open(kind);
     const token = await site.box.token();
     await site.passes(site.get(token));

@@ -30,7 +30,7 @@ for (const kind of KINDS) {
     assert.equal(claimsOf(odd).sub, "Zoë 100 %, \u{1F600}");
   });
 
-  Deno.test(`${kind.name}: what is no valid token is 401 with a challenge`, async () => {
+  Deno.test(`${kind.name}: an invalid token is answered with 401 and a challenge`, async () => {
     await using site = await Site.open(kind);
     const token = await site.box.token();
     const [header, payload, signature] = token.split(".") as [string, string, string];
@@ -87,7 +87,7 @@ for (const kind of KINDS) {
     }
   });
 
-  Deno.test(`${kind.name}: a token of nobody stays one`, async () => {
+  Deno.test(`${kind.name}: a request without a valid token stays without one`, async () => {
     // Another program's, with neither a kid nor a subject.
     const secret = randomBytes(64).toString("base64");
     await using site = await Site.open(kind, async (box) => {

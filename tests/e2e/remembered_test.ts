@@ -68,7 +68,7 @@ for (const [name, prepare] of Object.entries(NAMED)) {
   });
 }
 
-Deno.test("what is named now beats what is remembered, and a new place is remembered by init", async () => {
+Deno.test("a source named now takes precedence over the remembered one, and init remembers a new one", async () => {
   using box = new Box();
   const first = keyFile(box, "first");
   await box.run(["init", "--kek-file", first]);
@@ -86,7 +86,7 @@ Deno.test("what is named now beats what is remembered, and a new place is rememb
   assert.equal((await box.json("status")).kek.source, moved);
 });
 
-Deno.test("kek rotate remembers the new one, or that there is none", async () => {
+Deno.test("kek rotate remembers the new KEK, or that none is set", async () => {
   using box = new Box();
   await box.run(["init"]);
   const file = keyFile(box);
@@ -238,7 +238,7 @@ Deno.test("a command that came with a database from elsewhere is not run", async
   assert.equal((await box.run(["rotate", "--force"])).code, 0);
 });
 
-Deno.test("a path in a backup is only read, so it goes on to count", async () => {
+Deno.test("a path in a backup is only read, so it stays in use", async () => {
   using box = new Box();
   await box.run(["init", "--store", "database", "--kek-file", keyFile(box)]);
   const token = await box.token();
@@ -260,7 +260,7 @@ Deno.test("a command is not run from a database that others could write", async 
   assert.equal(hasRun(box), false);
 });
 
-Deno.test("a row that is damaged is none", async () => {
+Deno.test("a damaged row counts as missing", async () => {
   using box = new Box();
   await box.run(["init", "--kek-file", keyFile(box)]);
   for (

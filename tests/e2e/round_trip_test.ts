@@ -110,7 +110,7 @@ Deno.test("a KEK command that gives another key each time is found before anythi
   }
 });
 
-Deno.test("a passphrase that is no text is refused, and not replaced by a weaker one", async () => {
+Deno.test("a passphrase that is not text is refused, and not replaced by a weaker one", async () => {
   using box = new Box();
   Deno.writeFileSync(
     join(box.home, "passphrase"),

@@ -55,8 +55,8 @@ grep -c 30d "$HOME/.config/systemd/user/${UNIT}.service"
   },
 );
 
-withSystemd("schedule systemd --system: a rotation works in what it is shut in", async (box) => {
-  // What cannot be had here: mounts that a container forbids, and a /tmp of its own, where this test has its files.
+withSystemd("schedule systemd --system: a rotation works in the unit's sandbox", async (box) => {
+  // What is not possible here: mounts that a container forbids, and a /tmp of its own, where this test has its files.
   const beyond = /^(PrivateTmp|ProtectKernelLogs|ProtectKernelTunables)=.*\n/gm;
   await withOldSecret(box);
   const { files } = await schedule(box, "systemd", "--system");
@@ -140,7 +140,7 @@ systemctl --user show '${UNIT}-failed@${UNIT}.service' -p Result
   },
 );
 
-withSystemd("schedule systemd --install: a unit of somebody else's stays", async (box) => {
+withSystemd("schedule systemd --install: someone else's unit stays", async (box) => {
   const folder = join(box.home, ".config/systemd/user");
   Deno.mkdirSync(folder, { recursive: true });
   const theirs = join(folder, `${UNIT}.timer`);

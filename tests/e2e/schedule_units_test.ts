@@ -38,7 +38,7 @@ Deno.test("schedule systemd: the units are what systemd understands", async () =
   assert.notEqual((await box.exec("/usr/bin/systemd-analyze", ["verify", bad])).stderr, "");
 });
 
-Deno.test("schedule systemd --system: systemd finds little to fear", async () => {
+Deno.test("schedule systemd --system: systemd-analyze rates the unit as safe", async () => {
   using box = new Box();
   const [service] = written(box, await schedule(box, "systemd", "--system"));
   const args = ["security", "--offline=yes", "--threshold=20", service!];

@@ -55,7 +55,7 @@ Deno.test("each fault of a certificate or its key has its own error, and nothing
   assert.equal((await box.run(serve)).code, 2);
 });
 
-Deno.test("a certificate that is over, or not yet, or of another name, is served with a warning", async () => {
+Deno.test("a certificate that has expired, is not yet valid or has another name is served with a warning", async () => {
   using box = await initialised();
   const names = ["-addext", "subjectAltName=DNS:app.example.com,DNS:*.example.com,DNS:localhost"];
   const make = (days: string, name: string) => certify(box, name, "-days", days);

@@ -25,7 +25,7 @@ Deno.test("a Unix socket: mode 0600, answers, and is gone afterwards", async () 
   assert.throws(() => Deno.statSync(path), Deno.errors.NotFound);
 });
 
-Deno.test("a socket that a killed server left is taken over; a file that is none is not", async () => {
+Deno.test("a socket that a killed server left is taken over; a file that is not a socket is not", async () => {
   using box = await initialised();
   const path = join(box.home, "rekey.sock");
   {
@@ -50,7 +50,7 @@ Deno.test("two servers cannot share a port by accident", async () => {
   assert.match(stderr, /another program listens there/);
 });
 
-Deno.test("what cannot be served is said before anything listens", async () => {
+Deno.test("what cannot be served is reported before the server listens", async () => {
   using box = await initialised();
   const cases: [string[], number, RegExp][] = [
     [["--listen", "0.0.0.0:0"], 2, /--allow-remote/],

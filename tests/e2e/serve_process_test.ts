@@ -28,7 +28,7 @@ Deno.test("SIGINT stops it too, and figures are written down before it ends", as
   assert.equal((await box.json("stats")).verifications.valid, 7);
 });
 
-Deno.test("a log that nobody reads holds up neither requests nor the end", async () => {
+Deno.test("a log that is not read delays neither requests nor the end", async () => {
   using box = await initialised();
   const token = await box.token();
   await using serving = await Serving.start(box, [], { before: "exec >&-" });

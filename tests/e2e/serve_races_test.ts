@@ -102,7 +102,7 @@ Deno.test("a log or a standard error that cannot be written to ends nothing", as
   const token = await box.token();
   await using serving = await Serving.start(box, [], { before: "exec >/dev/full" });
   for (let i = 0; i < 20; i++) assert.equal(await serving.auth(token), 204);
-  // A warning comes, and nobody reads standard error any more.
+  // A warning comes, and standard error is no longer read.
   await serving.deafen();
   await box.run(["destroy", "--force"]);
   assert.equal(await serving.auth(token), 503);
@@ -123,7 +123,7 @@ Deno.test("of two servers on one Unix socket the second still has it after the f
   assert.equal((await second.stop()).code, 0);
 });
 
-Deno.test("what cannot be listened on is a usage error and no bug", async () => {
+Deno.test("an address that cannot be listened on is a usage error, not a bug", async () => {
   using box = await initialised();
   for (const args of [["--unix", "x".repeat(200)], ["--listen", "127.999.1.1:0"]]) {
     const { code, stderr } = await box.run(["serve", ...args]);
@@ -132,7 +132,7 @@ Deno.test("what cannot be listened on is a usage error and no bug", async () => 
   }
 });
 
-Deno.test("a database that is exchanged during a login is no bug", async () => {
+Deno.test("replacing the database during a login is not reported as a bug", async () => {
   using box = await initialised();
   await box.run(["user", "add", "alice"], { stdin: PASSWORD });
   await box.run(["backup", "copy.db"]);

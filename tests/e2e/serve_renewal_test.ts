@@ -87,7 +87,7 @@ Deno.test("every way of putting a new certificate there: rename, links, a link t
   await becomes("two");
 });
 
-Deno.test("what cannot be used is told, the old one stays, and what comes then is taken up", async () => {
+Deno.test("a certificate that cannot be used is reported and the old one stays; the next good one is loaded", async () => {
   using box = await initialised();
   const { serving, port, used, one, two } = await open(box);
   await using _ = serving;
@@ -146,7 +146,7 @@ Deno.test("it answers all the time while certificates are renewed", async () => 
   using box = await initialised();
   const { serving, port, used, one, two } = await open(box, "--workers", "2", "--no-access-log");
   await using _ = serving;
-  // What the kernel had taken for a socket in the moment when it stops is reset, and asks once more.
+  // What the kernel had taken for a socket as it stops is reset, and asks once more.
   const flags = ["--silent", "--show-error", "--insecure", "--retry", "3", "--retry-all-errors"];
   let [answered, renewing] = [0, true];
   const asking = (async () => {

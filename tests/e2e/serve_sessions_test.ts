@@ -4,7 +4,7 @@ import { logIn, PASSWORD } from "../support/http/logging_in.ts";
 import { Serving } from "../support/http/serving.ts";
 import { query } from "../support/store/sql.ts";
 
-Deno.test("a session: who am I, the end of it, and nothing of it in the log", async () => {
+Deno.test("a session: whoami, logout, and nothing of it in the log", async () => {
   using box = await initialised();
   await box.run(["user", "add", "alice"], { stdin: PASSWORD });
   await using serving = await Serving.start(box);

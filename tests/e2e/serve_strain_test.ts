@@ -44,7 +44,7 @@ function close(lines: readonly Line[]): void {
   lines.forEach((line) => line[Symbol.dispose]());
 }
 
-/** A byte a second, as long as anybody listens. */
+/** A byte a second, as long as the other end listens. */
 async function dribble(line: Line, text: string): Promise<void> {
   try {
     for (const byte of text) {
@@ -59,7 +59,7 @@ async function dribble(line: Line, text: string): Promise<void> {
   }
 }
 
-Deno.test("a client that sends a byte a second holds up nobody; its body has ten seconds", async () => {
+Deno.test("a client that sends a byte a second delays no one else; its body has ten seconds", async () => {
   using box = await withSecret();
   await using serving = await Serving.start(box);
   const start = Date.now();
@@ -86,7 +86,7 @@ Deno.test("a client that sends a byte a second holds up nobody; its body has ten
   assert.equal((await serving.stop()).code, 0);
 });
 
-Deno.test("two thousand half-open connections keep nobody else waiting", async () => {
+Deno.test("two thousand half-open connections keep no one else waiting", async () => {
   using box = await withSecret();
   const before = "ulimit -Sn 1024";
   await using serving = await Serving.start(box, [], { before });

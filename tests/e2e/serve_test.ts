@@ -55,7 +55,7 @@ Deno.test("a grace window lets the old token pass until it ends", async () => {
   assert.equal(await serving.auth(token), 401);
 });
 
-Deno.test("a database that is destroyed and made anew under it is noticed", async () => {
+Deno.test("a database that is destroyed and made again under the server is noticed", async () => {
   using box = await initialised();
   await using serving = await Serving.start(box);
   const token = await box.token();

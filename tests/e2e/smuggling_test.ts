@@ -5,7 +5,7 @@ import { converse, Line, parse } from "../support/http/raw_http.ts";
 import { Serving } from "../support/http/serving.ts";
 import { type Carrier, smuggling } from "../support/attacks/smuggling.ts";
 
-// A request that is hidden in another one's body: nobody may take it for a request of its own.
+// A request that is hidden in another one's body: it must not be taken for a request of its own.
 
 const BODY = '{"token":"x"}';
 // It ends the conversation, if there still is one.
@@ -45,7 +45,7 @@ Deno.test("rekey answers no request that is hidden in another one", async () => 
   assert.doesNotMatch(serving.stdout, /"bug"/);
 });
 
-Deno.test("a body that comes late, or that nobody reads, hides no request either", async () => {
+Deno.test("a body that comes late, or is not read, hides no request either", async () => {
   using box = new Box();
   await box.run(["init", "--store", "database"]);
   await using serving = await Serving.start(box, ["--workers", "1"]);
@@ -91,7 +91,7 @@ async function site(box: Box, change: (config: string) => string = (config) => c
   };
 }
 
-Deno.test("behind nginx a hidden request gets nobody's rights, and the next client its own answer", async () => {
+Deno.test("behind nginx a hidden request gets no one's rights, and the next client its own answer", async () => {
   using box = new Box();
   await using all = await site(box);
   const { tokens: [alice, bob], serving, upstream, proxy } = all;

@@ -15,7 +15,7 @@ const KNOWN = [
   "alg",
 ];
 
-Deno.test("status: where the secret cannot be had it prints what it knows, and exits 4", async () => {
+Deno.test("status: when the secret cannot be read it prints what it knows, and exits 4", async () => {
   using box = await initialised();
   await box.token();
   await box.run(["rotate", "--force", "--grace", "1h"]);
@@ -83,7 +83,7 @@ Deno.test("a pipe or a folder in the database's place is refused at once, and do
   }
 });
 
-Deno.test("a database that is none is no app that there is not", async () => {
+Deno.test("a file that is not a database is not reported as an unknown app", async () => {
   using box = await initialised();
   Deno.writeTextFileSync(box.database, "no database any more, and longer than a header of SQLite");
   const { stdout, stderr } = await box.run(["apps"]);

@@ -71,7 +71,7 @@ Deno.test("a key file that is a folder, or a config folder that is a file, stops
   assert.equal((await box.run(["destroy", "--force"])).code, 0);
 });
 
-Deno.test("a data folder that is a link to nowhere is no absent secret", async () => {
+Deno.test("a data folder that is a dangling link does not count as a missing secret", async () => {
   const { box, token } = await initialised();
   using _ = box;
   const folder = dirname(box.database);

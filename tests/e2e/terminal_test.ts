@@ -103,7 +103,7 @@ Deno.test("a table is cut at the width of the terminal, and not in a pipe", asyn
   assert.ok(stdout.includes("a reason ".repeat(20).trim()));
 });
 
-Deno.test("colour is for terminals, unless somebody does not want it", async () => {
+Deno.test("colour is for terminals, unless the user turns it off", async () => {
   using box = new Box();
   const colour = `${CONTROL}[31merror:`;
   const refused = "verify not.a.token";

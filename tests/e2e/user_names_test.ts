@@ -92,7 +92,7 @@ Deno.test("users of an older rekey log in as before, whatever their names", asyn
   assert.equal((await add(box, "a\u2665")).code, 2, "no new user gets such a name");
 });
 
-Deno.test("a name or password that is no text is refused, and no one is added", async () => {
+Deno.test("a name or password that is not text is refused, and no user is added", async () => {
   using box = await initialised();
   const latin1 = new Uint8Array([...new TextEncoder().encode("correct horse"), 0xe9]);
   const half = new Uint8Array([...new TextEncoder().encode("correct horse"), 0xf0, 0x9f]);
@@ -117,7 +117,7 @@ Deno.test("a name or password that is no text is refused, and no one is added", 
   assert.equal(await login(serving, "bob"), 200, "the password is as it was");
 });
 
-Deno.test("requests: what is no UTF-8 is refused, escaped or not, and half of a surrogate pair is no character", async () => {
+Deno.test("requests: what is not UTF-8 is refused, escaped or not, and so is half of a surrogate pair", async () => {
   using box = await initialised();
   await add(box, "bob", "\ufffd".repeat(12));
   await using serving = await Serving.start(box, ["--workers", "1"]);

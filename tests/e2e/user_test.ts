@@ -24,7 +24,11 @@ Deno.test("users are added, listed, given a new password and removed; no passwor
   assert.equal(again.code, 1);
   assert.match(again.stderr, /the name is taken/);
   assert.equal((await box.run(["user", "passwd", "bob"], { stdin: "another password" })).code, 0);
-  assert.equal((await box.run(["user", "remove", "bob"])).code, 2, "nobody is there to be asked");
+  assert.equal(
+    (await box.run(["user", "remove", "bob"])).code,
+    2,
+    "there is no terminal to ask on",
+  );
   assert.equal((await box.run(["user", "remove", "bob", "--force"])).code, 0);
   assert.equal((await box.run(["user", "remove", "bob", "--force"])).code, 1);
   for (const [path, bytes] of box.files()) {

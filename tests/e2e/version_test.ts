@@ -102,7 +102,7 @@ Deno.test("the licences of all parts are passed on with the program", async () =
   for (const { text } of texts) assert.ok(human.includes(text));
 });
 
-Deno.test("what version needs costs other commands little", () => {
+Deno.test("what the version command needs costs other commands little", () => {
   const names = [...Deno.readDirSync(BUILD)].map(({ name }) => name)
     .filter((name) => name.endsWith(".js"));
   const sizes = ["about.json", "licenses.json.deflate"]

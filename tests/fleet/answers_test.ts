@@ -47,7 +47,7 @@ Deno.test("answers of etcd that are lost, late, refused or no answers", async (t
     },
   );
 
-  await t.step("a refusal after a lost answer says that nothing is known", async () => {
+  await t.step("a refusal after a lost answer says that the outcome is unknown", async () => {
     using fleet = await Fleet.start(etcd, 1, "unsure");
     const [one] = fleet.machines as [Box];
     let sent = 0;
@@ -94,7 +94,7 @@ Deno.test("answers of etcd that are lost, late, refused or no answers", async (t
     assert.equal((await must(one, "status")).version, answers.length + 1);
   });
 
-  await t.step("what is no answer of etcd's is said to be none", async () => {
+  await t.step("an answer that is not etcd's is reported as such", async () => {
     using fleet = await Fleet.start(etcd, 1, "odd");
     const [one] = fleet.machines as [Box];
     const header = { cluster_id: "1", revision: "1" };
@@ -113,7 +113,7 @@ Deno.test("answers of etcd that are lost, late, refused or no answers", async (t
     }
   });
 
-  await t.step("a lease that is none keeps a server off the list: it accepts nothing", async () => {
+  await t.step("an invalid lease keeps a server off the list: it accepts nothing", async () => {
     using fleet = await Fleet.start(etcd, 1, "lease");
     const [one] = fleet.machines as [Box];
     const tap = between(etcd, async (body, pass) => {

@@ -148,7 +148,7 @@ Deno.test("machines that share a secret in etcd", async (t) => {
     },
   );
 
-  await t.step("who can write to etcd can change nothing unseen", async () => {
+  await t.step("a writer to etcd can change nothing unnoticed", async () => {
     using fleet = await Fleet.start(etcd, 1, "forged");
     const [box] = fleet.machines as [Box];
     const state = (await etcd.ctl("get", "--print-value-only", "/forged/agiworkforce/state"))

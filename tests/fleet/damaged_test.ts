@@ -8,7 +8,7 @@ import { sql } from "../support/store/sql.ts";
 
 const verdict = async (box: Box, token: string) => (await box.run(["verify", token])).code;
 
-Deno.test("what others put in the place of values and of the state", async (t) => {
+Deno.test("values and state that were replaced in etcd are found", async (t) => {
   await using etcd = await Etcd.start(1);
   const keyOf = (prefix: string, kid: string) => `/${prefix}/agiworkforce/values/${kid}`;
   const damages: [string, (key: string, other: string) => Promise<string>][] = [

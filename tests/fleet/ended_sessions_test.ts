@@ -10,7 +10,7 @@ import { pause } from "../support/timing/pause.ts";
 import { Serving } from "../support/http/serving.ts";
 import { queryRow } from "../support/store/sql.ts";
 
-Deno.test("an etcd that was put back and has gone on since hides no session that was ended", async () => {
+Deno.test("an etcd that was restored and has gone on since hides no ended session", async () => {
   await using etcd = await Etcd.start(1);
   using fleet = await Fleet.start(etcd, 2, "restored");
   const [one, two] = fleet.machines as [Box, Box];

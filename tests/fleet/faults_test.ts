@@ -78,7 +78,7 @@ Deno.test("an etcd of three members that fail while secrets are rotated", async 
     await etcd.healthy();
   };
 
-  await t.step("a follower is killed: nobody notices", async () => {
+  await t.step("killing a follower changes nothing for clients", async () => {
     const leader = await etcd.leader();
     const follower = etcd.members.find((member) => member !== leader)!;
     await during(async () => {
@@ -97,7 +97,7 @@ Deno.test("an etcd of three members that fail while secrets are rotated", async 
     }, true);
   });
 
-  await t.step("a member is silent: the others are asked", async () => {
+  await t.step("when a member is silent the others are asked", async () => {
     const leader = await etcd.leader();
     const follower = etcd.members.find((member) => member !== leader)!;
     await during(async () => {

@@ -9,7 +9,7 @@ import { Serving } from "../support/http/serving.ts";
 Deno.test("how a server keeps up with its fleet", async (t) => {
   await using etcd = await Etcd.start(1);
 
-  await t.step("one whose machine leaves the fleet is not waited for", async () => {
+  await t.step("a server whose machine leaves the fleet is not waited for", async () => {
     using fleet = await Fleet.start(etcd, 3, "leaving");
     const [one, two, three] = fleet.machines as [Box, Box, Box];
     await using left = await Serving.start(two, ["--workers", "1"]);

@@ -27,7 +27,7 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
   using fleet = await Fleet.start(etcd, 2, "health");
   const [one, two] = fleet.machines as [Box, Box];
 
-  await t.step("all is well", async () => {
+  await t.step("a healthy machine", async () => {
     await using server = await Serving.start(two, ["--workers", "1"]);
     await must(one, "rotate", "--force", "--wait", "5s");
     const { fleet: seen } = await must(one, "status");
@@ -68,7 +68,7 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
     await silent.stop();
   });
 
-  await t.step("a member that is away is named", async () => {
+  await t.step("a member that is down is named", async () => {
     // Without the leader nothing answers for a moment.
     const leader = await etcd.leader();
     const member = etcd.members.find((one) => one !== leader);
@@ -78,7 +78,7 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
     await etcd.healthy();
   });
 
-  await t.step("what etcd cannot do is said as what it is", async () => {
+  await t.step("an error of etcd is reported as what it is", async () => {
     const elsewhere = async (env: Record<string, string>) =>
       (await examined(one, [], { env })).findings.map(({ code }) => code);
     assert.ok(await unconfigured(one) !== undefined);
@@ -115,12 +115,12 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
     assert.ok((await elsewhere(single)).includes("etcd_single"));
   });
 
-  await t.step("what is named is what mends it", async () => {
-    using small = await Fleet.start(etcd, 2, "mend");
+  await t.step("the command that is named fixes it", async () => {
+    using small = await Fleet.start(etcd, 2, "fix");
     const [here, there] = small.machines as [Box, Box];
     const path = `${dirname(REKEY)}:/usr/bin:/bin`;
     const env = { ETCDCTL_ENDPOINTS: etcd.endpoints, ETCDCTL_API: "3", PATH: path };
-    const key = (name: string) => `/mend/agiworkforce/${name}`;
+    const key = (name: string) => `/fix/agiworkforce/${name}`;
     const next = async (code: string) => {
       const { findings } = await examined(here);
       return findings.find((one) => one.code === code)!.command;

@@ -56,7 +56,7 @@ Deno.test("machines that leave a fleet, and come back to it", async (t) => {
     assert.equal(queryRow(one, "SELECT count(*) AS n FROM settings")!.n, 1);
   });
 
-  await t.step("who only looks does not bring back a machine that leaves meanwhile", async () => {
+  await t.step("reading does not bring back a machine that leaves meanwhile", async () => {
     using fleet = await Fleet.start(etcd, 2, "looking");
     const [one, two] = fleet.machines as [Box, Box];
     const token = await one.token();
@@ -64,7 +64,7 @@ Deno.test("machines that leave a fleet, and come back to it", async (t) => {
     let asked = 0;
     const tap = between(etcd, async (body, pass) => {
       const answer = await pass();
-      // The second one reads what there is to take over.
+      // The second one reads what it has to take over.
       if (body.includes("request_range") && ++asked === 2) {
         await must(one, "store", "move", "database");
       }
@@ -76,7 +76,7 @@ Deno.test("machines that leave a fleet, and come back to it", async (t) => {
     await tap.stop();
   });
 
-  await t.step("whoever leaves by a rotation is told that the others go on", async () => {
+  await t.step("a machine that leaves by a rotation is told that the others go on", async () => {
     using fleet = await Fleet.start(etcd, 2, "left");
     const [one, two] = fleet.machines as [Box, Box];
     const token = await two.token();
@@ -104,7 +104,7 @@ Deno.test("machines that leave a fleet, and come back to it", async (t) => {
 Deno.test("backups of a fleet's machines", async (t) => {
   await using etcd = await Etcd.start(1);
 
-  await t.step("restored, a machine knows what the fleet has done since", async () => {
+  await t.step("a restored machine knows what the fleet has done since", async () => {
     using fleet = await Fleet.start(etcd, 2, "backup");
     const [one, two] = fleet.machines as [Box, Box];
     const path = `${one.home}/backup`;
@@ -164,7 +164,7 @@ Deno.test("backups of a fleet's machines", async (t) => {
   );
 
   await t.step("on a new machine: in the fleet, or by itself when etcd is away", async () => {
-    using fleet = await Fleet.start(etcd, 3, "anew");
+    using fleet = await Fleet.start(etcd, 3, "again");
     const [one, two, three] = fleet.machines as [Box, Box, Box];
     const [path, passphrase] = [`${one.home}/backup`, `${one.home}/passphrase`];
     Deno.writeTextFileSync(passphrase, "correct horse battery staple\n");

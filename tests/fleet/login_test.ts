@@ -31,7 +31,7 @@ async function withTokens(folder: string): Promise<Etcd> {
   return etcd;
 }
 
-Deno.test("a server logs in anew when etcd's users or roles have changed", async () => {
+Deno.test("a server logs in again when etcd's users or roles have changed", async () => {
   const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
   await using etcd = await withTokens(folder);
   using fleet = new Fleet(etcd, 1, "login");

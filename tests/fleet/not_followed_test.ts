@@ -8,7 +8,7 @@ Deno.test("a rotation that its own machine cannot take over is made, and does no
   await using etcd = await Etcd.start(1);
   using fleet = await Fleet.start(etcd, 2, "unfollowed");
   const [one, two] = fleet.machines as [Box, Box];
-  // Another program writes to the database from the moment of the rotation on.
+  // Another program writes to the database from the rotation on.
   const other = connect(one);
   const tap = between(etcd, async (body, pass) => {
     const answer = await pass();

@@ -81,7 +81,7 @@ Deno.test({
       },
     );
 
-    await t.step("wrong credentials are denied, and said to be", async () => {
+    await t.step("wrong credentials are refused and reported as wrong", async () => {
       const refusal = async (env: Record<string, string>) => {
         const { code, stderr } = await near.run(["status", "--json"], { env });
         assert.equal(code, 4, stderr);

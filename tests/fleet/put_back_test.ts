@@ -51,7 +51,7 @@ Deno.test("an etcd that was put back and has gone on", async (t) => {
     );
   }
 
-  await t.step("while others mend it, nothing that they have done is undone", async () => {
+  await t.step("while others fix it, nothing that they have done is undone", async () => {
     using fleet = await Fleet.start(etcd, 2, "race");
     const [one, two] = fleet.machines as [Box, Box];
     const putBack = await kept(etcd, "/race/agiworkforce/");

@@ -12,7 +12,7 @@ function forget(box: Box): void {
   for (const name of Object.keys(box.env)) if (name.startsWith("REKEY_")) delete box.env[name];
 }
 
-Deno.test("etcd and the KEK are named once", async (t) => {
+Deno.test("etcd and the KEK need to be named only once", async (t) => {
   await using etcd = await Etcd.start(1);
 
   await t.step("later commands, a server and exec go on without variables", async () => {
@@ -40,7 +40,7 @@ Deno.test("etcd and the KEK are named once", async (t) => {
     await running.until(() => running.stdout.includes("SIGHUP"));
   });
 
-  await t.step("what is named now counts, and nothing else", async () => {
+  await t.step("a source that is named counts, and nothing else", async () => {
     using fleet = await Fleet.start(etcd, 1, "named-now");
     const [box] = fleet.machines as [Box];
     forget(box);

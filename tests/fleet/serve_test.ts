@@ -151,7 +151,7 @@ Deno.test("servers of a fleet", async (t) => {
     },
   );
 
-  await t.step("an older copy of the database, put in its place, is not gone by", async () => {
+  await t.step("an older copy of the database, put in its place, is not used", async () => {
     using fleet = await Fleet.start(etcd, 1, "copy");
     const [box] = fleet.machines as [Box];
     await using server = await Serving.start(box, ["--workers", "1", "--max-staleness", "30s"]);

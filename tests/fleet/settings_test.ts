@@ -42,7 +42,7 @@ Deno.test("files for etcd that cannot be used are said to be; none of them is a 
       assert.match(message, /REKEY_ETCD_(CERT|KEY)/);
     });
   }
-  await t.step("of whom etcd is no business it is none", async () => {
+  await t.step("commands that do not need etcd do not ask it", async () => {
     const env = { REKEY_ETCD_CA: path("text"), REKEY_STORE: "", REKEY_APP: "alone" };
     for (const args of [["version"], ["help"], ["init", "--store", "database"], ["status"]]) {
       const { code, stderr } = await box.run(args, { env });
@@ -60,7 +60,7 @@ Deno.test("files for etcd that cannot be used are said to be; none of them is a 
     assert.equal(`${code} ${name}`, "4 etcd_denied");
     assert.match(message, /REKEY_ETCD_PASSWORD_FILE/);
   });
-  await t.step("no time without an answer is no time to accept anything", async () => {
+  await t.step("without an answer no token is accepted, at any time", async () => {
     const { code, stderr } = await box.run(["serve", "--max-staleness", "0s"]);
     assert.equal(code, USAGE, stderr);
     assert.match(stderr, /--max-staleness/);

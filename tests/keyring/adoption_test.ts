@@ -62,7 +62,7 @@ for (const first of ["verify", "init"]) {
   });
 }
 
-Deno.test("a row that is no secret is refused and left alone", async () => {
+Deno.test("a row that is not a secret is refused and left alone", async () => {
   using box = new Box();
   oldDatabase(box, newValue());
   const sqlite = connect(box);
@@ -128,7 +128,7 @@ Deno.test("init tells how an adopted secret is used, and nothing else changes th
   assert.match(stderr, /Cannot change/);
 });
 
-Deno.test("a keyring entry that is no secret is neither adopted nor overwritten", async () => {
+Deno.test("a keyring entry that is not a secret is neither adopted nor overwritten", async () => {
   await using box = await KeyringBox.start();
   await box.store("something else");
   const { code, stderr } = await box.run(["init", "--json"]);

@@ -30,7 +30,7 @@ Deno.test("the secret that the keyring holds by now is found by a restoration, h
   }
 });
 
-Deno.test("a machine is made anew, its secret in the keyring, from a backup that has it sealed", async () => {
+Deno.test("a machine is restored, its secret in the keyring, from a backup with the sealed secret", async () => {
   await using box = await KeyringBox.start();
   await box.run(["init"]);
   await box.run(["rotate", "--force", "--grace", "1h"]);

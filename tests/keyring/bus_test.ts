@@ -4,7 +4,7 @@ import { unless } from "../support/faults/faults.ts";
 import { ACCOUNT, KeyringBox } from "../support/keyring/keyring_box.ts";
 import { traceRun } from "../support/process/trace.ts";
 
-/** Somebody who has no account here. */
+/** A user without an account here. */
 const STRANGER = 54321;
 
 /** Listens as another user, says so, and prints what it is sent. */

@@ -4,7 +4,7 @@ import { REKEY } from "../support/process/box.ts";
 import { CAN_MOUNT, initWhileRoomGrows, unless } from "../support/faults/faults.ts";
 import { ACCOUNT, KeyringBox } from "../support/keyring/keyring_box.ts";
 
-Deno.test("an addon that cannot be unpacked is no absent keyring: no second secret is made", async () => {
+Deno.test("an addon that cannot be unpacked does not count as a missing keyring: no second secret is made", async () => {
   await using box = await KeyringBox.start();
   const value = `${"A".repeat(86)}==`;
   await box.store(value);

@@ -78,20 +78,20 @@ for (const [name, open] of Object.entries(STORES)) {
     const { store, apart, close } = await open();
     const [one, two, three] = [Secret.generate(), Secret.generate(), Secret.generate()];
     const [current, numbered] = slots(1, one);
-    await t.step("it says where it is", () => assert.equal(store.location, name));
-    await t.step("nothing there is null, not an error", async () => {
+    await t.step("it names its location", () => assert.equal(store.location, name));
+    await t.step("a missing value is null, not an error", async () => {
       assert.equal(await store.read(current), null);
       assert.equal(await store.read(numbered), null);
     });
-    await t.step("removing nothing answers false", async () => {
+    await t.step("removing a missing value answers false", async () => {
       assert.equal(await store.remove(numbered), false);
     });
-    await t.step("what is written is read, in its own slot only", async () => {
+    await t.step("a value that is written is read back from its own slot only", async () => {
       await store.write(numbered, one);
       assert.equal((await store.read(numbered))?.reveal(), one.reveal());
       if (apart) assert.equal(await store.read(current), null);
     });
-    await t.step("writing again replaces", async () => {
+    await t.step("writing again replaces the value", async () => {
       const [, again] = slots(1, two);
       await store.write(again, two);
       assert.equal((await store.read(again))?.reveal(), two.reveal());
@@ -105,7 +105,7 @@ for (const [name, open] of Object.entries(STORES)) {
       assert.equal(await store.remove(other), true);
       assert.equal((await store.read(current))?.kid, one.kid);
     });
-    await t.step("removing answers true, once", async () => {
+    await t.step("removing a value answers true, once", async () => {
       assert.equal(await store.remove(current), true);
       assert.equal(await store.remove(current), false);
       assert.equal(await store.read(current), null);

@@ -9,7 +9,7 @@ import { query, sql } from "../support/store/sql.ts";
 interface Fault {
   readonly name: string;
   readonly strike: (box: KeyringBox) => void | Promise<void>;
-  readonly mend: (box: KeyringBox) => void | Promise<void>;
+  readonly fix: (box: KeyringBox) => void | Promise<void>;
   /** After which of each sender's twenty messages in a rotation it happens: the first one, and every so many. */
   readonly first: number;
   readonly every: number;
@@ -22,7 +22,7 @@ const FAULTS: readonly Fault[] = [
   {
     name: "killed",
     strike: (box) => box.kill(),
-    mend: (box) => box.unlock(),
+    fix: (box) => box.unlock(),
     first: 1,
     every: 6,
   },
@@ -30,7 +30,7 @@ const FAULTS: readonly Fault[] = [
     name: "locked",
     strike: (box) => box.lock(),
     // Asked by several at once to unlock, gnome-keyring now and then never answers.
-    mend: async (box) => {
+    fix: async (box) => {
       waitAMinute(box);
       await box.unlock();
     },
@@ -40,7 +40,7 @@ const FAULTS: readonly Fault[] = [
   {
     name: "stopped",
     strike: (box) => box.stop(),
-    mend: (box) => {
+    fix: (box) => {
       box.cont();
       waitAMinute(box);
     },
@@ -91,12 +91,12 @@ async function faultAt(
   assert.equal(warned, held.code === 0 && unsynced, where);
   await checkAway(box, current === before ? old : undefined);
 
-  await fault.mend(box);
+  await fault.fix(box);
   await checkBack(box, current, old, current === before);
   return held;
 }
 
-/** While the keyring is away nobody is told that a token is bad: it cannot be known. */
+/** While the keyring is away no token is called invalid: it cannot be known. */
 async function checkAway(box: KeyringBox, current: string | undefined): Promise<void> {
   const commands = [["issue", "--sub", "x"], ["verify", strangersToken()]];
   if (current !== undefined) commands.push(["verify", current]);

@@ -10,7 +10,7 @@ async function initialised(env: Record<string, string> = {}): Promise<KeyringBox
   return box;
 }
 
-Deno.test("doctor: a secret in a keyring that answers", async () => {
+Deno.test("doctor: a secret in a keyring that answers is healthy", async () => {
   await using box = await initialised();
   assert.deepEqual(await examined(box), { healthy: true, findings: [], fixed: [] });
 });
@@ -41,19 +41,19 @@ Deno.test("doctor: a session without a bus says how it was entered", async () =>
   assert.match((await without({ INVOCATION_ID: "ab".repeat(16) })).why, /systemd|handed on/);
 });
 
-Deno.test("doctor: a bus that is not to be trusted", async () => {
+Deno.test("doctor: a bus that must not be trusted is found", async () => {
   await using box = await initialised();
   const env = { DBUS_SESSION_BUS_ADDRESS: "tcp:host=localhost,port=1" };
   await found(box, "keyring_failed", [], { env });
 });
 
-Deno.test("doctor: a bus that lets nobody ask", async () => {
+Deno.test("doctor: a bus that refuses every question is found", async () => {
   await using box = await initialised();
   await using denying = await KeyringBox.start("denying_bus.conf");
   await found(box, "keyring_denied", [], { env: denying.env });
 });
 
-Deno.test("doctor: two items for one secret", async () => {
+Deno.test("doctor: two items for one secret are found", async () => {
   await using box = await initialised();
   const { stdout } = await box.exec("secret-tool", ["lookup", "service", SERVICE]);
   await box.exec("secret-tool", [
@@ -62,7 +62,7 @@ Deno.test("doctor: two items for one secret", async () => {
   await found(box, "keyring_ambiguous");
 });
 
-Deno.test("doctor: the keyring's value was deleted, or replaced", async () => {
+Deno.test("doctor: a keyring value that was deleted or replaced is found", async () => {
   await using box = await initialised();
   const value = await box.lookup();
   await box.clear();
@@ -73,7 +73,7 @@ Deno.test("doctor: the keyring's value was deleted, or replaced", async () => {
   assert.ok((await examined(box)).healthy);
 });
 
-Deno.test("doctor: a keyring that is not made use of", async () => {
+Deno.test("doctor: a keyring that is not used is found", async () => {
   await using box = await KeyringBox.start();
   await box.kill();
   await box.run(["init"]);
@@ -85,7 +85,7 @@ Deno.test("doctor: a keyring that is not made use of", async () => {
   assert.deepEqual((await examined(box)).findings, []);
 });
 
-Deno.test("doctor: the sealed copy has served, or would not", async () => {
+Deno.test("doctor: a sealed copy that was used, or is damaged, is found", async () => {
   const env = { REKEY_MIRROR: "on" };
   await using box = await initialised(env);
   await box.lock();

@@ -13,7 +13,7 @@ for (const [at, name] of WALLETS.entries()) {
 }
 
 // `deno task wallet-rotations 500` makes five hundred.
-Deno.test("kwallet: no rotation is disturbed", async () => {
+Deno.test("kwallet: rotations succeed without a warning", async () => {
   await using box = await WalletBox.start("kwallet");
   assert.equal((await box.run(["init"])).code, 0);
   assert.deepEqual(await rotateOften(box, 10), []);

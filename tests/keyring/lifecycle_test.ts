@@ -77,7 +77,7 @@ Deno.test("two items under the secret's name are a finding of their own", async 
   assert.deepEqual([code, JSON.parse(stderr).error.code], [4, "keyring_ambiguous"]);
 });
 
-Deno.test("an unpacked addon that somebody changed is not loaded but unpacked anew", async () => {
+Deno.test("an unpacked addon that was changed is not loaded but unpacked again", async () => {
   await using box = await KeyringBox.start();
   await box.run(["init"]);
   const isAddon = (path: string) => path.endsWith(".node");

@@ -51,7 +51,7 @@ Deno.test("a locked keyring: the mirror copy moves to the database, the entry go
   assert.equal((await box.json("verify", token)).valid, true);
 });
 
-Deno.test("a move is refused when the value cannot be had, or the keyring's entry is another's", async () => {
+Deno.test("a move is refused when the value cannot be read, or the keyring's entry belongs to another installation", async () => {
   await using box = await KeyringBox.start();
   await box.run(["init"]);
   await box.lock();
@@ -69,7 +69,7 @@ Deno.test("a move is refused when the value cannot be had, or the keyring's entr
 
 Deno.test("a hard-coded secret lives in the keyring like any other, in its grace window too", async () => {
   await using box = await KeyringBox.start();
-  const text = "a hard-coded value with spaces, äöü, that somebody chose in 2019";
+  const text = "a hard-coded value with spaces, äöü, that someone chose in 2019";
   await box.run(["import", "--alg", "HS256"], { stdin: text });
   const old = await box.token();
   assert.equal(await box.lookup(), text);

@@ -3,7 +3,7 @@ import { REKEY } from "../support/process/box.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
 import { SilentPrompter } from "../support/keyring/silent_prompter.ts";
 
-Deno.test("a keyring that waits for somebody to unlock it is waited for as long as was said", async () => {
+Deno.test("a keyring that waits to be unlocked is waited for as long as was asked", async () => {
   await using box = await KeyringBox.start();
   await box.run(["init"]);
   const token = await box.token();

@@ -100,7 +100,7 @@ Deno.test("many who wait for one value share one retrieval", async () => {
   assert.ok(after - before <= 4, `${after - before} retrievals`);
 });
 
-Deno.test("a rotation under load shuts nobody out, nor does a keyring that is away for a moment", async () => {
+Deno.test("a rotation under load shuts no one out, nor does a keyring that is away briefly", async () => {
   await using box = await KeyringBox.start();
   await box.run(["init"]);
   await using serving = await Serving.start(box, ["--workers", "2"]);

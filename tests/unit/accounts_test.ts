@@ -97,7 +97,7 @@ Deno.test("the wait doubles up to a quarter of an hour, and an hour without a fa
   assert.equal(throttle.wait("user", "x", 1_000_000 + 900_000), 0);
   throttle.count("user", "x", 1_000_000 + 3_700_000);
   assert.equal(throttle.wait("user", "x", 1_000_000 + 3_700_000), 0, "the count began again");
-  // A clock that was set back by a day must not lock anybody out for one.
+  // A clock that was set back by a day must not lock anyone out for one.
   assert.ok(throttle.wait("user", "x", -86_400_000) <= 900_000);
   manager.close();
 });
@@ -168,7 +168,7 @@ Deno.test("names and passwords that cannot be used are refused", async () => {
   manager.close();
 });
 
-Deno.test("a hash of older parameters still opens, and is made anew by the login", async () => {
+Deno.test("a hash of older parameters still opens, and the login replaces it", async () => {
   using environment = testEnvironment();
   const { manager, accounts, auth } = await prepared(environment);
   const salt = new Uint8Array(16).fill(7);
@@ -225,7 +225,7 @@ Deno.test("passwords and names are measured in characters, whatever their code u
   manager.close();
 });
 
-Deno.test("a clock that was set back locks nobody out for good", async () => {
+Deno.test("a clock that was set back locks no one out for good", async () => {
   using environment = testEnvironment();
   const { manager, auth } = await prepared(environment);
   const { installation: { database } } = await manager.open();

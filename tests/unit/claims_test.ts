@@ -22,7 +22,7 @@ Deno.test("a token is valid from nbf on (RFC 7519 §4.1.5)", () => {
   assert.deepEqual(codes({ exp: NOW + 9, nbf: NOW + 1 }, { leeway: 1 }), []);
 });
 
-Deno.test("a token without exp needs leave", () => {
+Deno.test("a token without exp is accepted only if the policy allows it", () => {
   assert.deepEqual(codes({}), ["exp claim_mismatch"]);
   assert.deepEqual(codes({}, { allowNoExpiry: true }), []);
 });
@@ -45,7 +45,7 @@ Deno.test("--max-age counts from iat, which must be there", () => {
   assert.deepEqual(codes({ exp: NOW + 9, iat: NOW + 5 }, { maxAge: 60 }), ["iat not_yet_valid"]);
 });
 
-Deno.test("everything that is wrong is reported at once", () => {
+Deno.test("all faults are reported at once", () => {
   assert.deepEqual(codes({ exp: NOW - 9, nbf: NOW + 9, iss: "j" }, { issuer: "i" }), [
     "exp expired",
     "nbf not_yet_valid",

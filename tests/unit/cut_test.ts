@@ -57,7 +57,7 @@ for (const [name, { denort, executable }] of SAMPLES) {
   });
 }
 
-Deno.test("what embeds no program of Deno is refused", () => {
+Deno.test("a file without an embedded Deno program is refused", () => {
   for (const [name, { executable }] of SAMPLES) {
     const changed = executable.slice();
     changed[Buffer.from(changed).indexOf(Buffer.from(PAYLOAD))]! ^= 1;

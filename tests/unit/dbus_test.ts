@@ -42,7 +42,7 @@ Deno.test("values on the bus: what is written is read, one after the other", () 
   ));
 });
 
-Deno.test("a call on the bus is taken apart again", () => {
+Deno.test("a bus call that is written is read back the same", () => {
   fc.assert(fc.property(TEXT, TEXT, (name, argument) => {
     const target = { destination: "a.b", path: "/a", interface: name, member: "M" };
     const bytes = encodeCall(7, { ...target, signature: "s", body: (to) => to.string(argument) });
@@ -96,7 +96,7 @@ Deno.test("a damaged message gives an error of its own, or a message", () => {
   );
 });
 
-Deno.test("bytes that are no values give an error of their own", () => {
+Deno.test("bytes that are not D-Bus values give an error of their own", () => {
   const reads: ((reader: Reader) => unknown)[] = [
     (reader) => reader.byte(),
     (reader) => reader.uint32(),

@@ -9,7 +9,7 @@ Deno.test("the Deno of the scripts is the one that can put a program behind the 
   assert.match(read(`scripts/licenses/deno-${PINNED_DENO}.txt`), /the Deno authors/);
 });
 
-Deno.test("a denort that differs from its pin in one bit is refused", () => {
+Deno.test("a denort that differs from its pinned hash in one bit is refused", () => {
   const file = new Uint8Array(1_000);
   const sha256 = createHash("sha256").update(file).digest("hex");
   const pin = { package: "p@1", file: "f", bytes: file.length, sha256 };

@@ -9,6 +9,8 @@ Deno.test("each finding of the doctor is provoked by a test, and explained", () 
   const fleet = ["health", "faults", "partition", "damaged"].map((name) => `fleet/${name}`);
   const files = [
     "e2e/doctor",
+    "e2e/doctor_files",
+    "e2e/doctor_secret",
     "e2e/exec_holders",
     "keyring/doctor",
     "keyring/wallets_job",

@@ -9,7 +9,7 @@ for (
 }
 
 for (const text of ["", "15", "m", "-1s", "1.5h", "1w", "1h ", "999999999d", "1e3s"]) {
-  Deno.test(`${JSON.stringify(text)} is no duration`, () => {
+  Deno.test(`${JSON.stringify(text)} is not a duration`, () => {
     assert.throws(() => parseDuration(text), (error) => isRekeyError(error, "usage"));
   });
 }

@@ -45,7 +45,7 @@ const ANSWERS: readonly [string, number, unknown, ErrorCode][] = [
   ["auth/authenticate", 200, { header: { cluster_id: "1" } }, "etcd_unavailable"],
 ];
 
-Deno.test("what etcd refuses, what it cannot do now, and what is no etcd", () => {
+Deno.test("etcd's refusals, its outages and servers that are not etcd are told apart", () => {
   for (const [path, status, answer, code] of ANSWERS) {
     assert.equal(said(path, status, answer).code, code, `${path} ${JSON.stringify(answer)}`);
   }

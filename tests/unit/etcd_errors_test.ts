@@ -4,7 +4,7 @@ import { unanswered } from "../../src/etcd/errors.ts";
 // As the runtime says it.
 const CONNECT = "error sending request for url (https://10.0.0.1:2379/v3/kv/range): client error";
 
-Deno.test("a call without an answer is said to be what it was", () => {
+Deno.test("a call without an answer is reported as what it was", () => {
   const closed = /closed the connection.*TLS.*client certificate/;
   const said: [string, RegExp][] = [
     [`${CONNECT} (Connect): invalid peer certificate: UnknownIssuer`, /REKEY_ETCD_CA/],

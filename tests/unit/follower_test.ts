@@ -31,7 +31,7 @@ Deno.test("the first look after a quiet while is at once, and those that follow 
   await follower.stop();
 });
 
-Deno.test("a follower that has met a bug stops all the same", async () => {
+Deno.test("a follower that has hit a bug still stops", async () => {
   const follower = followerOf(() => Promise.reject(new TypeError("a bug")));
   await assert.rejects(follower.start(), TypeError);
   await follower.stop();

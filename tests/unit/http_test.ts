@@ -38,7 +38,7 @@ function app(changes: Partial<Services> = {}) {
 
 const good = { authorization: "Bearer good" };
 
-Deno.test("who is told to a proxy in headers that no value can break out of", async () => {
+Deno.test("the user is passed to a proxy in headers that no value can break out of", async () => {
   const response = await app().ask("/auth", good);
   assert.equal(response.status, 204);
   const subject = response.headers.get("x-auth-subject")!;
@@ -49,7 +49,7 @@ Deno.test("who is told to a proxy in headers that no value can break out of", as
   assert.deepEqual(JSON.parse(new TextDecoder().decode(decoded)), VERIFIED.claims);
 });
 
-Deno.test("a challenge for every way of giving no good token, and never its quotes", async () => {
+Deno.test("every bad token gets a challenge, whose quotes it cannot break", async () => {
   const { ask } = app();
   const cases: [Record<string, string>, RegExp][] = [
     [{}, /^Bearer realm="rekey"$/],
@@ -101,7 +101,7 @@ Deno.test("a page of another site is refused, also one on another port of this m
   }
 });
 
-Deno.test("a bug is a 500 that says nothing, and is in the log as one", async () => {
+Deno.test("a bug is answered with 500 and no details, and logged as a bug", async () => {
   const { ask, served } = app({ ready: () => Promise.reject(new TypeError("token s3cret")) });
   const response = await ask("/readyz");
   assert.equal(response.status, 500);
@@ -151,7 +151,7 @@ Deno.test("an answer that is kept is given only after the token was asked about 
   assert.deepEqual(served.map(({ status }) => status), [204, 204, 204, 401]);
 });
 
-Deno.test("a kept answer does not keep what was said to one request only", async () => {
+Deno.test("a cached answer does not keep what belongs to one request only", async () => {
   const { ask } = app();
   for (const [path, method] of [["/auth", "GET"], ["/auth/x", "POST"]] as const) {
     const chunked = { ...good, "transfer-encoding": "chunked" };

@@ -109,13 +109,13 @@ Deno.test("what is wrong with a value, or with an open keychain, stays what it i
   }
 });
 
-Deno.test("a keychain that would ask its user is not written to by a look", async () => {
+Deno.test("a check does not write to a keychain that would ask its user", async () => {
   const item = { service: "AGI Workforce", account: "a" };
   const look = (ask: AskState) => keychainPlatform(ask).look!(item, 100);
   await assert.rejects(look(LOCKED), (error) => isRekeyError(error, "keyring_locked"));
   await assert.rejects(look(NONE), (error) => isRekeyError(error, "keyring_absent"));
   await look(OPEN);
-  // A look that cannot be had is none: the call itself will tell.
+  // A look that fails counts as no look: the call itself will tell.
   await look(SILENT);
   const conditions = await Promise.all(
     [LOCKED, OPEN].map((ask) => keychainPlatform(ask).condition!("", 9)),

@@ -87,7 +87,7 @@ Deno.test("a keyring that drops writes is not believed, with a mirror either", a
   }
 });
 
-Deno.test("an empty keyring in place of the usual one is not taken for a clean one", async () => {
+Deno.test("an empty keyring in place of the usual one is not taken for a new installation", async () => {
   const usual = new FakeKeyring();
   let now = usual;
   using environment = testEnvironment(() => ({

@@ -28,7 +28,7 @@ async function ended(started: Deno.ChildProcess[]): Promise<void> {
 
 const ANSWER = `read -r call; echo '{"id":1,"result":"a note"}'; read -r end`;
 
-Deno.test("the start of the keyring's helper is none of the keyring's time", async () => {
+Deno.test("the start of the keyring's helper does not count as the keyring's time", async () => {
   const { store, started } = storeBy(`sleep 1; echo '{"ready":true}'; ${ANSWER}`);
   assert.equal(await store.readNote(), "a note");
   assert.equal(started.length, 1);

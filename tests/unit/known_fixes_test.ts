@@ -5,7 +5,7 @@ import { fixedIn, KNOWN_FAULTS, knownFixes } from "../../src/cli/known_fixes.ts"
 const missing = (deno: string, sqlite: string, os = "linux") =>
   knownFixes({ deno, sqlite, os }).filter(({ present }) => !present).map(({ id }) => id);
 
-Deno.test("a fix is in from the version on that has it", () => {
+Deno.test("a fix is in every version from the one that has it", () => {
   const wal = (sqlite: string) => missing("99.0.0", sqlite).includes("WAL reset");
   assert.deepEqual(["3.9.0", "3.50.2", "3.51.2", "3.51.3", "3.51.10", "3.53.2", "4.0.0"].map(wal), [
     ...[true, true, true],
@@ -21,7 +21,7 @@ Deno.test("a fix is in from the version on that has it", () => {
   assert.ok(!missing("2.7.12", "99.0.0").includes("CVE-2026-49406"));
 });
 
-Deno.test("a version before the fault lacks nothing", () => {
+Deno.test("a version before the fault does not need the fix", () => {
   const fault = (deno: string) => missing(deno, "99.0.0").includes("CVE-2026-32260");
   assert.deepEqual(["2.6.10", "2.7.0", "2.7.1", "2.7.2"].map(fault), [false, true, true, false]);
 });
@@ -50,7 +50,7 @@ Deno.test("SECURITY.md lists the same faults, with the same words", () => {
   );
 });
 
-Deno.test("what is said of the faults holds for the program", () => {
+Deno.test("the statements about known faults hold for the program", () => {
   const sources = [...filesBelow(new URL("../../src/", import.meta.url))]
     .filter(({ pathname }) => !pathname.endsWith("/known_fixes.ts"))
     .map((url) => Deno.readTextFileSync(url)).join("\n");

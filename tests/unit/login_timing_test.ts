@@ -49,7 +49,7 @@ Deno.test("the time of a failed login does not tell whether there is such a user
     const { error, time } = await attempt(isKnown ? "alice" : `nobody${Math.random()}`);
     assert.ok(isRekeyError(error, "bad_credentials"));
     (isKnown ? known : unknown).push(time);
-    // What must not be: no password is looked at where there is nobody.
+    // What must not be: no password is looked at where there is no user.
     const start = performance.now();
     if (!isKnown && new Users(database).find("nobody") === undefined) {
       leaking.push(performance.now() - start);
@@ -60,7 +60,7 @@ Deno.test("the time of a failed login does not tell whether there is such a user
   assert.ok(!areApart(known, unknown), JSON.stringify(figures));
 });
 
-Deno.test("whoever is guessed at, the wait begins as soon, and tells nothing either", async () => {
+Deno.test("the wait begins as soon for unknown users, and reveals nothing", async () => {
   using all = await withAlice();
   const { database, environment, attempt } = all;
   const refusals: string[] = [];

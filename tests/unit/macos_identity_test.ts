@@ -51,7 +51,7 @@ Deno.test("macOS tells when a process started, in microseconds since the epoch",
   assert.equal(startOf(8), undefined, "there is none");
 });
 
-Deno.test("macOS: one that has ended, or of which not all is told, does not run", () => {
+Deno.test("macOS: a process that has ended, or is only partly described, counts as not running", () => {
   assert.equal(macosIdentities(system({ 7: { status: SZOMB, ...START } })).startOf(7), undefined);
   const short = macosIdentities(system({ 7: { status: SRUN, ...START } }, SIZE - 8));
   assert.equal(short.startOf(7), undefined);

@@ -25,7 +25,7 @@ Deno.test("a KEK goes on in a key that nothing prints; the bytes that it came in
   }
 });
 
-Deno.test("a passphrase is overwritten", async () => {
+Deno.test("a passphrase is overwritten in memory", async () => {
   const given = new TextEncoder().encode("correct horse battery staple\n");
   const [run, all] = printing(given);
   await newKek({ passphraseCommand: "x", run }, "/none", "a");

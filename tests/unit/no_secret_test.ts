@@ -93,7 +93,7 @@ const WHAT: [text: string, what: RegExp][] = [
   ['"quoted value"\n', /a value in quotes/],
 ];
 
-Deno.test("what is plainly no secret is named, and nothing of it is quoted", () => {
+Deno.test("what is plainly not a secret is named, and nothing of it is quoted", () => {
   for (const [text, what] of WHAT) {
     const refusal = recognised(text);
     assert.ok(isRekeyError(refusal, "usage"), text);

@@ -58,7 +58,7 @@ const refusalOf = (headers: Record<string, string>, all: Names) => {
   }
 };
 
-Deno.test("who is refused for the Host is told what to do", () => {
+Deno.test("a client that is refused for its Host is told what to do", () => {
   const refusal = refusalOf({ host: "App.internal:8700" }, names("127.0.0.1"))!;
   assert.equal(refusal.code, "misdirected_request");
   assert.match(refusal.hint!, /--host NAME$/);
@@ -87,7 +87,7 @@ Deno.test("every address of this machine is found", () => {
   }
 });
 
-Deno.test("what will be refused is said when it starts", () => {
+Deno.test("what will be refused is reported at the start", () => {
   const told = (hostname: string, ...hosts: string[]) =>
     namesMissing({ hosts } as unknown as Settings, { kind: "tcp", hostname, port: 1 }).join();
   for (const listen of ["127.0.0.1", "::1", "localhost", "app.internal"]) {

@@ -85,7 +85,7 @@ Deno.test("platforms: each cell says what was done, and names the tests that do 
   }
 });
 
-Deno.test("platforms: what was never started is not said to run", () => {
+Deno.test("platforms: what was never started is not claimed to run", () => {
   for (const [row, ...cells] of matrix) {
     for (const cell of cells.slice(2, 4)) assert.match(cell, /^(checked|not possible): /, row);
   }

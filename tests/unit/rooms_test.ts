@@ -35,7 +35,7 @@ function* sources(folder: string): Generator<string> {
 
 const room = (path: string) => relative(SRC, path).split("/")[0]!;
 
-Deno.test("arrows between rooms go one way", () => {
+Deno.test("imports between rooms go one way", () => {
   let arrows = 0;
   for (const path of sources(SRC)) {
     for (

@@ -31,7 +31,7 @@ for (const [name, text] of Object.entries(AWKWARD_TEXTS)) {
   });
 }
 
-Deno.test("half of a surrogate pair is no text: it is neither sealed nor taken for a secret", async () => {
+Deno.test("half of a surrogate pair is not text: it is neither sealed nor taken for a secret", async () => {
   await assert.rejects(seal(KEK, BINDING, "\ud800x"), (error) => isRekeyError(error, "failed"));
   // Its UTF-8 is that of the replacement character, so its kid would be the other one's.
   const { kid } = Secret.imported("\ufffdx");
@@ -40,13 +40,13 @@ Deno.test("half of a surrogate pair is no text: it is neither sealed nor taken f
   }
 });
 
-Deno.test("bytes that are no UTF-8 are refused, not replaced", () => {
+Deno.test("bytes that are not UTF-8 are refused, not replaced", () => {
   for (const bytes of [[0xff], [0x61, 0xc3], [0xed, 0xa0, 0x80], [0xc0, 0xaf]]) {
     assert.throws(() => utf8(Uint8Array.from(bytes)), TypeError);
   }
 });
 
-Deno.test("texts are the same when each character is", () => {
+Deno.test("texts are equal when every character is", () => {
   assert.ok(sameText("", "") && sameText("\ufeffa", "\ufeffa"));
   for (
     const [one, two] of [["\ufeffa", "a"], ["\ud800", "\ufffd"], ["e\u0301", "\u00e9"], ["a", "b"]]

@@ -81,7 +81,7 @@ Deno.test("the program uses what the project names and not what that uses", () =
   assert.deepEqual(uses("pkg:cargo/top@1.0.0"), ["pkg:cargo/low@2.0.0%2B1"]);
 });
 
-Deno.test("what is not known of the runtime is said", () => {
+Deno.test("what is unknown about the runtime is stated", () => {
   const [denort] = document.components;
   assert.match(denort.description, /crates .* not listed/);
   assert.deepEqual(denort.hashes, [{ alg: "SHA-256", content: "d".repeat(64) }]);

@@ -145,7 +145,7 @@ test("a bus that has not answered once is not asked again", async () => {
   assert.equal(bus.connections, 1);
 });
 
-test("where no bus can be, none is looked for", async () => {
+test("where no bus is possible none is looked for", async () => {
   const addresses = [
     undefined,
     "",

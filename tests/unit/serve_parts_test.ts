@@ -30,7 +30,7 @@ Deno.test("a semaphore goes on after a task that failed", async () => {
   assert.equal(await semaphore.run(() => Promise.resolve(1)), 1);
 });
 
-Deno.test("a call between threads answers; a refusal stays one, a bug stays a bug", async () => {
+Deno.test("a call between threads answers; a refusal arrives as a refusal, a bug as a bug", async () => {
   const { port1, port2 } = new MessageChannel();
   const refusal = new RekeyError("throttled", "Cannot", { hint: "Wait", retryAfter: 7 });
   const methods = {
@@ -101,7 +101,7 @@ Deno.test("the watchdog's interval is half of systemd's, and only for the proces
   assert.equal(systemd(() => undefined, 7, () => {}).watchdogMs, undefined);
 });
 
-Deno.test("systemd that is not there is a remark and no end", () => {
+Deno.test("a missing systemd is logged, and does not end the server", () => {
   const failures: string[] = [];
   const env = (name: string) => name === "NOTIFY_SOCKET" ? "/nowhere/notify" : undefined;
   systemd(env, 7, (why) => failures.push(why)).notify("READY=1");

@@ -10,7 +10,7 @@ import type { Version } from "../../src/store/sqlite/versions.ts";
 import { claims, signer } from "../support/attacks/jwt_attacks/row.ts";
 import { rankScore, SUSPICIOUS } from "../support/timing/rank_score.ts";
 
-Deno.test("the rank score sees a small shift, also on a machine that is slower at times, and none where there is none", () => {
+Deno.test("the rank score sees a small shift, also on a machine that is slower at times, and none where the times are equal", () => {
   const block = (shift: number, slower: number) =>
     Array.from({ length: 100 }, () => (Math.random() + Math.random() + shift) * slower);
   const slower = Array.from({ length: 200 }, () => 1 + Math.random());

@@ -68,7 +68,7 @@ Deno.test("without a home folder a data folder must be named, and only the data 
   }
 });
 
-Deno.test("a variable for a folder that is no whole path is refused on each system", () => {
+Deno.test("a variable for a folder that is not an absolute path is refused on each system", () => {
   const refused = [
     [linux, "XDG_DATA_HOME", "d"],
     [windows, "LOCALAPPDATA", "%USERPROFILE%\\d"],
@@ -101,7 +101,7 @@ const WHOLE = [
 ];
 const NOT_WHOLE = ["x", ".\\x", "C:x", "C:", "\\x", "/x", "\\\\server", "\\\\server\\"];
 
-Deno.test("Windows: a whole path begins with a drive or a share", () => {
+Deno.test("Windows: an absolute path begins with a drive or a share", () => {
   for (const path of WHOLE) assert.equal(pathOf("P", path, windows!.paths), path);
   for (const path of NOT_WHOLE) {
     assert.throws(() => pathOf("P", path, windows!.paths), usage, path);

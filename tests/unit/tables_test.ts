@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { fittedTable } from "../../src/cli/format.ts";
 import { instant, moment, timeOfDay } from "../../src/cli/flags/values.ts";
 
-Deno.test("a table for a narrow terminal: a last cell that is too long goes below its row", () => {
+Deno.test("in a narrow terminal a last cell that is too long goes below its row", () => {
   const rows = [["SEQ", "WHO", "WHY"], ["1", "root@host", "short"], [
     "2",
     "root@host",
@@ -33,7 +33,7 @@ Deno.test("--at: a time of day is the next one of local time", () => {
   assert.throws(() => moment("2001-01-01T03:00:00Z"), /past/);
 });
 
-Deno.test("a day that the calendar has not is refused, and not taken for a later one", () => {
+Deno.test("a date that does not exist is refused, and not taken for a later one", () => {
   for (const day of ["2027-02-29", "2027-02-30", "2027-04-31", "2027-13-01", "2027-00-10"]) {
     for (const text of [day, `${day}T03:00:00Z`, `${day}T03:00:00+02:00`]) {
       assert.throws(() => instant(text), text);

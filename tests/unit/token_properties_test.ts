@@ -32,7 +32,7 @@ function* contents(token: string): Iterable<string> {
   }
 }
 
-Deno.test("a token of which any one bit is changed is refused, also when it itself is remembered", async () => {
+Deno.test("a token with any bit changed is refused, even if the token itself is remembered", async () => {
   using environment = testEnvironment();
   const secrets = new SecretManager(environment);
   await secrets.getOrCreate();

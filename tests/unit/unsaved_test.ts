@@ -245,7 +245,7 @@ Deno.test("--mirror off: no copy, and whoever rotates is told", async () => {
   }
 });
 
-Deno.test("a row of what may not be saved that is damaged: the database is, and no copy goes", async () => {
+Deno.test("a damaged row of an unsaved value makes the database damaged, and no copy is deleted", async () => {
   for (
     const text of ["", "null", "{}", '{"versions":1,"copies":[]}', '{"versions":[],"copies":["x"]}']
   ) {

@@ -64,7 +64,7 @@ Deno.test("the hunt for leaks finds an argument of any process", async () => {
   assert.deepEqual(hits, ["a command line"]);
 });
 
-Deno.test("one pass finds any of many, at the begin, at the end, and not a part", () => {
+Deno.test("one pass finds any of many values, at the start or the end, and no part of one", () => {
   const needles = Array.from({ length: 500 }, () => randomBytes(64));
   const has = finder(needles);
   const rest = randomBytes(1_000);

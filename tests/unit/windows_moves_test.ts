@@ -35,7 +35,7 @@ Deno.test("a file that stays open elsewhere is an error that says so", () => {
   assert.ok(Date.now() - started >= 100);
 });
 
-Deno.test("what no one may write is no file that is open elsewhere, and what is not there is said at once", () => {
+Deno.test("a read-only file is not reported as open elsewhere, and a missing file is reported at once", () => {
   using box = new Box();
   const held = () => {
     throw refusal("EPERM");

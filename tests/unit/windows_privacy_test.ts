@@ -162,7 +162,7 @@ const onWay = (path: string) => {
   return unsafeFolderOf(path, new FakeSecurity(WAY), (at) => `fix ${at}`, files);
 };
 
-Deno.test("the way: folders that others may rename are found, links are followed", () => {
+Deno.test("path ownership: parent directories that others may rename are found, links are followed", () => {
   for (
     const path of ["C:\\Users\\me", "C:\\Users\\me\\new\\er", "C:\\drop\\mine\\x", "C:\\shared"]
   ) {

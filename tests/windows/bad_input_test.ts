@@ -44,16 +44,20 @@ onWindows(
   ["database"],
 );
 
-onWindows("files that are no databases, and tokens that are none, are refused", async (box) => {
-  await box.json("init");
-  const token = await box.token();
-  for (const text of ["", "SQLite format 3\0", "x".repeat(10_000)]) {
-    Deno.writeTextFileSync(`${box.home}/copy.db`, text);
-    const { code, stderr } = await box.run(["restore", "copy.db", "--force"]);
-    assert.equal(code, 1, stderr);
-    assert.match(stderr, /^error: [^\n]+\nhint: [^\n]+\n$/);
-  }
-  const noise = Buffer.from(Array.from({ length: 5_000 }, (_, index) => index % 256));
-  assert.equal((await box.run(["verify", "-"], { stdin: noise })).code, 3);
-  assert.equal((await box.json("verify", token)).valid, true);
-}, ["keyring"]);
+onWindows(
+  "files that are not databases, and texts that are not tokens, are refused",
+  async (box) => {
+    await box.json("init");
+    const token = await box.token();
+    for (const text of ["", "SQLite format 3\0", "x".repeat(10_000)]) {
+      Deno.writeTextFileSync(`${box.home}/copy.db`, text);
+      const { code, stderr } = await box.run(["restore", "copy.db", "--force"]);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, /^error: [^\n]+\nhint: [^\n]+\n$/);
+    }
+    const noise = Buffer.from(Array.from({ length: 5_000 }, (_, index) => index % 256));
+    assert.equal((await box.run(["verify", "-"], { stdin: noise })).code, 3);
+    assert.equal((await box.json("verify", token)).valid, true);
+  },
+  ["keyring"],
+);

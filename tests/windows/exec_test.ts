@@ -25,21 +25,25 @@ onWindows("exec: a restart ends the program's whole tree; none outlives rekey", 
   for (const name of ["ping.exe", "cmd.exe", "rekey.exe"]) await box.untilRunning(name, 0);
 });
 
-onWindows("exec: who has an old secret is named until it ends, with its status", async (box) => {
-  const before = Date.now();
-  await box.json("init");
-  await using running = await start(box, box.rekey);
-  const [row] = holders(box);
-  const startedMs = Number(row!.started) / 1_000;
-  assert.ok(before < startedMs && startedMs < Date.now(), `${startedMs}: by GetProcessTimes`);
-  const { stale_processes: [named] } = await box.json("rotate", "--force");
-  assert.deepEqual([named.pid, named.program, named.state], [row!.pid, "cmd", "ended"]);
-  await box.untilRunning("ping.exe", 1);
-  await box.exec("taskkill", ["/f", "/im", "ping.exe"]);
-  assert.equal((await running.ended()).code, 5, running.stderr);
-  assert.deepEqual((await box.json("status")).stale_processes, []);
-  assert.deepEqual(holders(box), []);
-}, ["database"]);
+onWindows(
+  "exec: a program with an old secret is named until it ends, with its status",
+  async (box) => {
+    const before = Date.now();
+    await box.json("init");
+    await using running = await start(box, box.rekey);
+    const [row] = holders(box);
+    const startedMs = Number(row!.started) / 1_000;
+    assert.ok(before < startedMs && startedMs < Date.now(), `${startedMs}: by GetProcessTimes`);
+    const { stale_processes: [named] } = await box.json("rotate", "--force");
+    assert.deepEqual([named.pid, named.program, named.state], [row!.pid, "cmd", "ended"]);
+    await box.untilRunning("ping.exe", 1);
+    await box.exec("taskkill", ["/f", "/im", "ping.exe"]);
+    assert.equal((await running.ended()).code, 5, running.stderr);
+    assert.deepEqual((await box.json("status")).stale_processes, []);
+    assert.deepEqual(holders(box), []);
+  },
+  ["database"],
+);
 
 function holders(box: WindowsBox) {
   return query(box, "SELECT pid, started FROM rekey_exec");

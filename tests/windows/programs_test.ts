@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { onWindows } from "../support/windows/tests.ts";
 
-onWindows("hooks are run by cmd, told what happens, and heeded", async (box) => {
+onWindows("hooks are run by cmd, told what happens, and their status counts", async (box) => {
   const { kid } = await box.json("init");
   const line = "set REKEY_ROTATION_KID& echo plain& echo aside>&2";
   const rotate = ["rotate", "--force", "--no-backup"];

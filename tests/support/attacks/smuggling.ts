@@ -3,7 +3,7 @@ export interface Smuggled {
   readonly name: string;
   /** As it goes over the line: a character is a byte. */
   readonly text: string;
-  /** What rekey answers on the connection, all of it, when nobody is in between. */
+  /** What rekey answers on the connection, all of it, when there is no proxy. */
   readonly statuses: readonly number[];
 }
 

@@ -26,7 +26,7 @@ export interface FuzzReport {
  * the secret.
  *
  * @throws {assert.AssertionError} at the first input that gets anything but our refusals, that jose reads otherwise
- * than we do, or that is accepted although nobody signed it.
+ * than we do, or that is accepted although it was not signed.
  */
 export async function fuzzTokens(inputs: number, seed: number): Promise<FuzzReport> {
   using environment = testEnvironment();

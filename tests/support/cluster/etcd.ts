@@ -82,7 +82,7 @@ export class Etcd implements AsyncDisposable {
     Deno.mkdirSync(folder, { mode: 0o700 });
     const args = ["-t", "tmpfs", "-o", "size=160m,mode=0700", "tmpfs", folder];
     if (!succeeds("mount", args)) {
-      throw new Error("A file system of its own cannot be had: are you root?");
+      throw new Error("Cannot mount a file system of its own: are you root?");
     }
     this.#mounted = folder;
   }

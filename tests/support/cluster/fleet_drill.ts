@@ -33,7 +33,7 @@ interface Token {
 /**
  * Five machines serve and rotate, one after the other, while members of etcd and networks fail. What must not be ends
  * it: a server that accepts on knowledge older than it may, or after `rotate --wait` has exited 0; a rotation that is
- * lost; machines that differ once all is well again.
+ * lost; machines that differ once everything works again.
  *
  * @param rotations the faults come again until so many were made; each comes at least once.
  */

@@ -47,10 +47,10 @@ export async function found(
   return finding;
 }
 
-/** `doctor --fix` mends this, and leaves nothing to mend. */
-export async function mends(box: Box, code: FindingCode): Promise<void> {
+/** `doctor --fix` fixes this finding, and leaves nothing to fix. */
+export async function fixes(box: Box, code: FindingCode): Promise<void> {
   const { fixed } = await examined(box, ["--fix"]);
-  assert.ok(fixed.some((one) => one.code === code), `${code} was not mended`);
+  assert.ok(fixed.some((one) => one.code === code), `${code} was not fixed`);
   const { fixed: again, findings } = await examined(box, ["--fix"]);
   assert.deepEqual(again, []);
   assert.ok(!findings.some((one) => one.code === code));

@@ -28,7 +28,7 @@ export function faultsOfSignature(macho: MachO, signer: Signer): string[] {
   const { file, signature } = macho;
   const { offset, bytes } = signature!;
   const word = (at: number) => file.getUint32(at);
-  if (word(offset) !== EMBEDDED) return ["The signature is none"];
+  if (word(offset) !== EMBEDDED) return ["It is not a signature"];
   const length = word(offset + 4);
   if (length > bytes || offset + length > file.byteLength) return ["The signature is cut off"];
   const blobs: Blob[] = Array.from({ length: word(offset + 8) }, (_, i) => {

@@ -126,7 +126,7 @@ export function cString(file: DataView, at: number, longest: number): string {
 }
 
 /**
- * Reasons why macOS would refuse a file, or load something that is not the system's; none when all is well.
+ * Reasons why macOS would refuse a file, or load something that is not the system's; none when it is sound.
  *
  * @param signer whose signature it is to have, if it has one.
  */

@@ -120,7 +120,7 @@ function outcomeOf(refused: boolean, codes: Set<string>): Outcome {
   return codes.size > 0 ? "other verdict" : "harmless";
 }
 
-// A verdict on a token or on the log is none, nor is a success.
+// A verdict on a token or on the log is not a refusal, nor is a success.
 function isRefusal(code: "ok" | ErrorCode): boolean {
   return code !== "ok" && ![3, 5].includes(ERROR_TABLE[code].exit);
 }

@@ -47,7 +47,7 @@ export class Mount implements Disposable {
     return disk;
   }
 
-  /** A folder or file that nobody can write to, root neither. */
+  /** A folder or file that no one can write to, not even root. */
   static readOnly(path: string): Mount {
     const bound = new Mount(path, ["--bind", path, path]);
     command("mount", ["-o", "remount,bind,ro", path]);

@@ -114,7 +114,7 @@ export async function endAfterEach(
   return { endings, lost };
 }
 
-/** How long a program may take to end when it is asked to, in milliseconds; a logout is as patient. */
+/** How long a program may take to end when it is asked to, in milliseconds; a logout waits as long. */
 const PATIENCE_MS = 3_000;
 
 async function end(box: WalletBox, ending: Ending): Promise<void> {

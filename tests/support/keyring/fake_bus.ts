@@ -15,7 +15,7 @@ export function message(
   body(content);
   const fields = [
     (to: Writer) => to.byte(5).signature("u").uint32(answers),
-    // A field that nobody asked for must be passed over.
+    // An unknown field must be skipped.
     (to: Writer) => to.byte(7).signature("s").string(":1.7"),
   ];
   if (signature !== "") fields.push((to) => to.byte(8).signature("g").signature(signature));

@@ -10,7 +10,7 @@ export interface SettingsRow {
 }
 
 /**
- * Opens the sealed secret as somebody would who has the database, the key file and a JOSE library, but
+ * Opens the sealed secret as anyone can who has the database, the key file and a JOSE library, but
  * no rekey.
  */
 export async function openSealed(box: Box): Promise<{ value: string; row: SettingsRow }> {

@@ -35,7 +35,7 @@ const NEEDED = "root, and Wine from Debian's archive";
 /** Why they cannot be run here, when they cannot. */
 let refused: string | undefined;
 
-/** Path of the image with Wine, `undefined` where it cannot be had. It is made once, and kept. */
+/** Path of the image with Wine, `undefined` where it cannot be made. It is made once, and kept. */
 export const IMAGE: string | undefined = await image();
 
 /** `ignore` for a test that needs Windows. */

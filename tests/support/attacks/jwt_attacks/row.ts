@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import type { ErrorCode } from "../../../../src/core/errors.ts";
 
-/** A token that somebody might try, and what must come of it. */
+/** A token that an attacker might try, and how it must be refused. */
 export interface Attack {
   readonly name: string;
   /** A verify code of design §7. `valid` marks what has to be accepted: a verifier that refuses all is no defence. */

@@ -17,7 +17,7 @@ import { start } from "../../../../scripts/program.ts";
 
 const KINDS = { "gnome-keyring": GnomeKeyring, kwallet: KWallet, keepassxc: KeePassXc } as const;
 
-/** How long a program may go on without its bus before it is ended, in milliseconds; a logout is as patient. */
+/** How long a program may go on without its bus before it is ended, in milliseconds; a logout waits as long. */
 const LOGOUT_MS = 2_000;
 
 /**
