@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Box, REKEY } from "../support/process/box.ts";
 import {
-  assertCivilRefusal,
+  assertPlainRefusal,
   assertWhole,
   CAN_MOUNT,
   fillDisk,
@@ -45,7 +45,7 @@ Deno.test({
       if (ended.code === 0) done++;
       else {
         refused++;
-        assertCivilRefusal(ended);
+        assertPlainRefusal(ended);
         assert.match(ended.stderr, /full/);
       }
       await assertWhole(box, before, ended.code === 0);
@@ -65,13 +65,13 @@ Deno.test({
     using _disk = Mount.smallDisk(folder, 1_024);
     const filled = fillDisk(folder, 0);
     for (const args of [["issue", "--sub", "a"], ["verify", machine.token], ["status"], ["init"]]) {
-      assertCivilRefusal(await box.run(args), { command: args[0] });
+      assertPlainRefusal(await box.run(args), { command: args[0] });
     }
     filled[Symbol.dispose]();
     // Room to read, none to write.
     const tight = fillDisk(folder, 32);
     assert.equal((await box.run(["verify", machine.token])).code, 0);
-    assertCivilRefusal(await box.run(["issue", "--sub", "a"]));
+    assertPlainRefusal(await box.run(["issue", "--sub", "a"]));
     tight[Symbol.dispose]();
     await assertWhole(box, machine, false);
   },
@@ -97,11 +97,11 @@ for (const what of ["folder", "file"] as const) {
       {
         using _mounted = Mount.readOnly(what === "file" ? box.database : dirname(box.database));
         for (const args of [ROTATE, ["issue", "--sub", "a"]]) {
-          assertCivilRefusal(await box.run(args));
+          assertPlainRefusal(await box.run(args));
         }
         const verified = await box.run(["verify", machine.token]);
         // A file in a folder that can be written can at least be read.
-        if (what === "folder") assertCivilRefusal(verified);
+        if (what === "folder") assertPlainRefusal(verified);
         else assert.equal(verified.code, 0, verified.stderr);
       }
       assert.deepEqual(Deno.readFileSync(box.database), bytes);
@@ -116,7 +116,7 @@ Deno.test("init where nothing can be written: refused, and works elsewhere", {
   using box = new Box();
   {
     using _mounted = Mount.readOnly(box.home);
-    assertCivilRefusal(await box.run(["init"]));
+    assertPlainRefusal(await box.run(["init"]));
   }
   assert.equal((await box.json("init")).version, 1);
 });
@@ -133,7 +133,7 @@ for (const [how, shell] of [["kills", ""], ["is ignored", "trap '' XFSZ; "]] as 
       const ended = await runAfter(box, `${shell}ulimit -f ${blocks}`, ROTATE);
       if (ended.code !== 0) {
         refused++;
-        assertCivilRefusal(ended);
+        assertPlainRefusal(ended);
       }
       await assertWhole(box, before, ended.code === 0);
       before = await machineOf(box);
@@ -141,8 +141,8 @@ for (const [how, shell] of [["kills", ""], ["is ignored", "trap '' XFSZ; "]] as 
     assert.ok(refused >= 5, `refused ${refused} times`);
     using fresh = new Box();
     const nothing = `${shell}ulimit -f 0`;
-    assertCivilRefusal(await runAfter(box, nothing, ["issue", "--sub", "a"]));
-    assertCivilRefusal(await runAfter(fresh, nothing, ["init"]));
+    assertPlainRefusal(await runAfter(box, nothing, ["issue", "--sub", "a"]));
+    assertPlainRefusal(await runAfter(fresh, nothing, ["init"]));
     await assertWhole(box, before, false);
   });
 }
@@ -184,7 +184,7 @@ for (const [what, damage] of DAMAGE) {
         refused++;
         // A version that is gone from the table is unknown; the token is not at fault.
         const exits = args[0] === "verify" ? [3, 4] : [4];
-        assertCivilRefusal(ended, { exits, command: args[0] });
+        assertPlainRefusal(ended, { exits, command: args[0] });
       }
     }
     assert.ok(refused >= 10, `refused ${refused} times`);
@@ -215,7 +215,7 @@ for (const what of ["folder", "file"] as const) {
       Deno.chownSync(path, 54321, 54321);
       for (const args of [ROTATE, ["issue", "--sub", "a"], ["init"], ["verify", machine.token]]) {
         const ended = await box.run(args);
-        assertCivilRefusal(ended);
+        assertPlainRefusal(ended);
         assert.match(ended.stderr, /belongs to another user/);
       }
       Deno.chownSync(path, Deno.uid()!, Deno.gid()!);
@@ -241,7 +241,7 @@ Deno.test("a named folder that others can write is refused until it is corrected
   const { version, token } = await machineOf(box);
   Deno.chmodSync(path, 0o777);
   for (const args of [ROTATE, ["issue", "--sub", "a"], ["init"], ["verify", token]]) {
-    assertCivilRefusal(await box.run(args));
+    assertPlainRefusal(await box.run(args));
   }
   assert.equal(Deno.statSync(path).mode! & 0o777, 0o777, "it is the operator's");
   Deno.chmodSync(path, 0o700);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { REKEY } from "../support/process/box.ts";
-import { assertCivilRefusal } from "../support/faults/faults.ts";
+import { assertPlainRefusal } from "../support/faults/faults.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { noticesOf, ROTATE, versionOf } from "../support/commands/notices.ts";
 import { openSealed } from "../support/store/sealed.ts";
@@ -50,7 +50,7 @@ Deno.test("a --before that fails stops the rotation", async () => {
   using box = await initialised();
   for (const command of ["exit 3", "kill -9 $$", "kill -34 $$", "nothing-of-this-name"]) {
     const ended = await box.run([...ROTATE, "--before", `${command} 2>/dev/null`]);
-    assertCivilRefusal(ended, { exits: [1] });
+    assertPlainRefusal(ended, { exits: [1] });
     assert.equal(await versionOf(box), 1);
   }
   assert.match((await noticesOf(box)).join("\n"), /--before ended with status 3/);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Box, REKEY } from "../support/process/box.ts";
 import {
-  assertCivilRefusal,
+  assertPlainRefusal,
   FOR_OTHERS,
   RUNS_FOR_OTHERS,
   unless,
@@ -154,7 +154,7 @@ Deno.test({
     // Theirs, and whoever runs this may write in it all the same: root may.
     Deno.chownSync(home, STRANGER, STRANGER);
     const owned = await box.run(["init", "--store", "database"], { env: { HOME: home } });
-    assertCivilRefusal(owned);
+    assertPlainRefusal(owned);
     assert.match(owned.stderr, /theirs on the way belongs to another user/);
     Deno.chmodSync(home, 0o777);
     Deno.chownSync(home, 0, 0);
@@ -167,7 +167,7 @@ Deno.test({
     Deno.copyFileSync(REKEY, rekey);
     const flags = [`--reuid=${STRANGER}`, `--regid=${STRANGER}`, "--clear-groups", "--"];
     const env = { HOME: home };
-    assertCivilRefusal(await box.exec("/usr/bin/setpriv", [...flags, rekey, "init"], { env }));
+    assertPlainRefusal(await box.exec("/usr/bin/setpriv", [...flags, rekey, "init"], { env }));
     assert.deepEqual([...Deno.readDirSync(home)], []);
   },
 });
@@ -179,7 +179,7 @@ Deno.test("parent directories that others can replace are refused: nothing is cr
   Deno.chmodSync(local, 0o777);
   for (const args of [["status"], ["rotate", "--force"], ["init"], ["issue", "--sub", "a"]]) {
     const refused = await box.run(args);
-    assertCivilRefusal(refused, { command: args[0] });
+    assertPlainRefusal(refused, { command: args[0] });
     assert.match(refused.stderr, /\.local on the way can be written by every user/);
   }
   // Where names cannot be taken from each other, as in /tmp, that is no matter.
@@ -193,7 +193,7 @@ Deno.test("parent directories that others can replace are refused: nothing is cr
   for (const name of ["XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"]) {
     // With a bus to ask, or the addon would not be unpacked at all.
     const env = { [name]: join(open, "x"), DBUS_SESSION_BUS_ADDRESS: "unix:path=/run/no-bus" };
-    assertCivilRefusal(await box.run(["init", "--app", name.toLowerCase()], { env }));
+    assertPlainRefusal(await box.run(["init", "--app", name.toLowerCase()], { env }));
     assert.deepEqual([...Deno.readDirSync(open)], [], name);
   }
 });
@@ -210,7 +210,7 @@ Deno.test({
     await box.exec("/bin/chown", ["-h", String(STRANGER), link]);
     for (const folder of [link, join(link, "below")]) {
       const refused = await box.run(["init", "--data-dir", folder]);
-      assertCivilRefusal(refused);
+      assertPlainRefusal(refused);
       assert.match(refused.stderr, /link on the way belongs to another user/);
     }
   },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { join } from "node:path";
-import { assertCivilRefusal } from "../support/faults/faults.ts";
+import { assertPlainRefusal } from "../support/faults/faults.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { keyFile, noticesOf, receiver, ROTATE, versionOf } from "../support/commands/notices.ts";
 import { openSealed } from "../support/store/sealed.ts";
@@ -54,7 +54,7 @@ Deno.test("a notice that could not be sent is refused before anything is changed
     ["--notify-url", "https://example.com/", "--notify-key-file", short],
     ["--notify-url", "https://example.com/", "--notify-key-file", join(box.home, "none")],
   ];
-  for (const args of bad) assertCivilRefusal(await box.run([...ROTATE, ...args]), { exits: [2] });
+  for (const args of bad) assertPlainRefusal(await box.run([...ROTATE, ...args]), { exits: [2] });
   assert.equal(await versionOf(box), 1);
 });
 

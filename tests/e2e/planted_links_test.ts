@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { Box } from "../support/process/box.ts";
-import { assertCivilRefusal } from "../support/faults/faults.ts";
+import { assertPlainRefusal } from "../support/faults/faults.ts";
 
 const VICTIM = "a file of the same user's that must stay as it is";
 
@@ -44,7 +44,7 @@ for (const ending of ["", "-wal", "-shm", "-journal", ".lock"]) {
       for (const args of commands) {
         const ended = await box.run(args);
         // Who changes nothing needs no lock; and SQLite takes no journal from nowhere.
-        if (ended.code !== 0) assertCivilRefusal(ended);
+        if (ended.code !== 0) assertPlainRefusal(ended);
         else assert.ok(ending === ".lock" && args[0] === "init" || ending === "-journal");
       }
       unharmed();
@@ -78,7 +78,7 @@ Deno.test("a symbolic link in the place of the key file is read at most, and nev
   {
     using _link = replaceByLink(source, victim);
     const refused = await box.run(["rotate", "--force"]);
-    assertCivilRefusal(refused);
+    assertPlainRefusal(refused);
     assert.match(refused.stderr, /a KEK is 32 bytes/);
     unharmed();
   }

@@ -4,6 +4,7 @@ import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
 import { pause, until } from "../support/timing/pause.ts";
 import { Serving } from "../support/http/serving.ts";
 import { must as mustRun } from "../../scripts/program.ts";
+import { makeUsers } from "../support/cluster/etcd_apart.ts";
 
 const PASSWORD = "correct horse battery staple";
 
@@ -20,14 +21,7 @@ async function withTokens(folder: string): Promise<Etcd> {
   }
   const kind = `jwt,pub-key=${known},priv-key=${secret},sign-method=RS256,ttl=1h`;
   const etcd = await Etcd.start(1, ["--auth-token", kind]);
-  await etcd.ctl("user", "add", "root:root");
-  await etcd.ctl("user", "add", `rekey:${PASSWORD}`);
-  await etcd.ctl("role", "add", "rekey");
-  await etcd.ctl("role", "grant-permission", "rekey", "readwrite", "--prefix", "/login/");
-  await etcd.ctl("user", "grant-role", "rekey", "rekey");
-  await etcd.ctl("user", "grant-role", "root", "root");
-  await etcd.ctl("auth", "enable");
-  etcd.user = "root:root";
+  await makeUsers(etcd, PASSWORD, "/login/");
   return etcd;
 }
 

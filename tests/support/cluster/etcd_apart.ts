@@ -26,7 +26,7 @@ export class EtcdApart implements AsyncDisposable {
       place,
       ...smallDisk === undefined ? {} : { smallDisk },
     });
-    await makeUsers(etcd);
+    await makeUsers(etcd, EtcdApart.password, "/apart/");
     return new EtcdApart(folder, network, etcd);
   }
 
@@ -83,11 +83,12 @@ async function makeCertificates(folder: string, addresses: string[]): Promise<vo
   Deno.writeTextFileSync(join(folder, "password"), `${EtcdApart.password}\n`, { mode: 0o600 });
 }
 
-async function makeUsers(etcd: Etcd): Promise<void> {
+/** Makes etcd's users root and rekey, of whom the second one may use a prefix, and turns authentication on. */
+export async function makeUsers(etcd: Etcd, password: string, prefix: string): Promise<void> {
   await etcd.ctl("user", "add", "root:root");
-  await etcd.ctl("user", "add", `rekey:${EtcdApart.password}`);
+  await etcd.ctl("user", "add", `rekey:${password}`);
   await etcd.ctl("role", "add", "rekey");
-  await etcd.ctl("role", "grant-permission", "rekey", "readwrite", "--prefix", "/apart/");
+  await etcd.ctl("role", "grant-permission", "rekey", "readwrite", "--prefix", prefix);
   await etcd.ctl("user", "grant-role", "rekey", "rekey");
   await etcd.ctl("user", "grant-role", "root", "root");
   await etcd.ctl("auth", "enable");

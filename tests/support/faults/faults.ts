@@ -88,7 +88,7 @@ export async function initWhileRoomGrows(box: Box, kibs: number[]): Promise<void
     filled[Symbol.dispose]();
     if (ended.code === 0) break;
     refused++;
-    assertCivilRefusal(ended);
+    assertPlainRefusal(ended);
     for (const [path, { length }] of box.files()) {
       assert.ok(!path.includes("/.keyring-"), "a part of the addon is left");
       assert.ok(!path.endsWith(".kek") || length === 44, "a torn key file is left");
@@ -105,7 +105,7 @@ export function runAfter(box: Box, shell: string, args: string[]): Promise<Ended
 }
 
 /** One error with a hint, as people see it, and the exit status of a code in the table of errors; `status` says what it knows. */
-export function assertCivilRefusal(
+export function assertPlainRefusal(
   { code, stdout, stderr }: Ended,
   { exits = [4], command = "" }: { exits?: number[]; command?: string | undefined } = {},
 ): void {
