@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Database } from "../../src/store/sqlite/database.ts";
+import { takeRows } from "../../src/store/sqlite/row_transfer.ts";
 import { closeAsLast } from "../../src/store/sqlite/write_ahead_log.ts";
 
 Deno.test("a transaction that need not be durable leaves the next ones as durable as ever", () => {
@@ -59,5 +60,16 @@ Deno.test("files that reading has left stay while another program has locked the
   assert.ok(existsSync(`${path}-wal`));
   other.close();
   assert.ok(!existsSync(`${path}-wal`));
+  Deno.removeSync(folder, { recursive: true });
+});
+
+Deno.test("a row whose key is no UTF-8 is taken once", () => {
+  const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+  const [from, into] = ["from", "into"].map((name) => Database.open(join(folder, `${name}.db`)));
+  // A byte that is greater than those of U+FFFD, which JavaScript reads in its place.
+  from!.prepare("INSERT INTO rekey_audit_counts VALUES (CAST(x'f2' AS TEXT), '', 1)").run();
+  into!.transaction(() => takeRows(into!, from!, "rekey_audit_counts"));
+  assert.equal(into!.prepare("SELECT count(*) AS n FROM rekey_audit_counts").get()!.n, 1);
+  for (const database of [from!, into!]) database.close();
   Deno.removeSync(folder, { recursive: true });
 });
