@@ -4,6 +4,7 @@ import type { Page } from "playwright-core";
 import { Box } from "../support/process/box.ts";
 import { Browsing } from "../support/http/browser.ts";
 import { Serving } from "../support/http/serving.ts";
+import { HANG_MS } from "../support/timing/pause.ts";
 
 // `deno task screenshots` sets it: the pictures in docs/ are of a real server.
 const PICTURES = Deno.env.get("REKEY_SCREENSHOTS");
@@ -30,7 +31,7 @@ async function verdictOn(page: Page, token: string): Promise<string> {
 
 /** Waits until the page shows a version, without a reload. */
 async function versionShown(page: Page, version: number): Promise<void> {
-  await page.locator(`html[data-version="${version}"]`).waitFor({ timeout: 15_000 });
+  await page.locator(`html[data-version="${version}"]`).waitFor({ timeout: HANG_MS });
 }
 
 for (const scheme of ["light", "dark"] as const) {
@@ -52,7 +53,7 @@ for (const scheme of ["light", "dark"] as const) {
     assert.match(accepted, /^. valid\s+signed with version 2/);
     assert.match(accepted, /alice <b>/, "claims are text and no markup");
     assert.equal(new URL(page.url()).search, "", "the token is not in the address");
-    await page.locator("#results-chart[aria-label*='retired_kid']").waitFor({ timeout: 15_000 });
+    await page.locator("#results-chart[aria-label*='retired_kid']").waitFor({ timeout: HANG_MS });
     if (PICTURES) {
       await page.screenshot({ path: join(PICTURES, `page-${scheme}.png`), fullPage: true });
     }
@@ -113,8 +114,8 @@ Deno.test("a server that is gone is reported as gone, and again when it is back"
   const { page } = browsing;
   await versionShown(page, 2);
   assert.equal((await first.stop()).code, 0);
-  await page.locator("#banner:not([hidden])").waitFor({ timeout: 15_000 });
+  await page.locator("#banner:not([hidden])").waitFor({ timeout: HANG_MS });
   assert.match(await page.innerText("#banner"), /Cannot reach rekey/);
   await using _second = await Serving.start(box, ["--listen", new URL(first.url).host]);
-  await page.locator("#banner[hidden]").waitFor({ timeout: 15_000, state: "attached" });
+  await page.locator("#banner[hidden]").waitFor({ timeout: HANG_MS, state: "attached" });
 });

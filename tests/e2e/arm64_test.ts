@@ -11,6 +11,7 @@ import { Box } from "../support/process/box.ts";
 import { listener } from "../support/commands/exec_programs.ts";
 import { Running } from "../support/process/running.ts";
 import { Serving } from "../support/http/serving.ts";
+import { HANG_MS } from "../support/timing/pause.ts";
 
 const AARCH64 = 183;
 
@@ -91,7 +92,7 @@ Deno.test("on arm64 a program under exec is told of a rotation, and to end", asy
   assert.equal((await box.run(["rotate", "--force"])).code, 0);
   await running.until(() => running.stdout.includes("SIGHUP"));
   running.process.kill("SIGTERM");
-  const tooLong = setTimeout(() => running.process.kill("SIGKILL"), 20_000);
+  const tooLong = setTimeout(() => running.process.kill("SIGKILL"), HANG_MS);
   assert.equal((await running.ended()).code, 21);
   clearTimeout(tooLong);
 });

@@ -24,6 +24,14 @@ function portOf({ url }: Serving): number {
   return Number(new URL(url).port);
 }
 
+const FILES = 200;
+
+/** Has the server open no file whose number is not below that. */
+async function allowFiles({ process }: Serving, count: number): Promise<void> {
+  const args = [`--pid=${process.pid}`, `--nofile=${count}:${FILES}`];
+  assert.ok((await new Deno.Command("prlimit", { args }).output()).success);
+}
+
 /** How many sockets listen on a port. */
 function listening(port: number): number {
   const local = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
@@ -77,7 +85,9 @@ Deno.test("a client that sends a byte a second delays no one else; its body has 
     assert.equal(late.headers.get("connection"), "close");
     assert.equal(JSON.parse(late.body).code, "request_timeout");
   }
-  assert.ok(Date.now() - start > 9_500 && Date.now() - start < 13_000);
+  // A body that could take its time would have come after twenty seconds.
+  const took = Date.now() - start;
+  assert.ok(took > 9_500 && took < 19_000, `${took} ms`);
   await Promise.all([body.closed, ...slowly]);
   // A header may take as long as it likes: the runtime's server has no limit.
   await header.say(WHOLE.slice(11));
@@ -90,7 +100,12 @@ Deno.test("two thousand half-open connections keep no one else waiting", async (
   using box = await withSecret();
   const before = "ulimit -Sn 1024";
   await using serving = await Serving.start(box, [], { before });
-  assert.ok(await isWell(serving));
+  const ask50 = async () => {
+    const start = Date.now();
+    for (let i = 0; i < 50; i++) assert.ok(await isWell(serving));
+    return Date.now() - start;
+  };
+  const usual = await ask50();
   const { pid } = serving.process;
   const empty = memory(pid).now;
   const lines: Line[] = [];
@@ -100,9 +115,8 @@ Deno.test("two thousand half-open connections keep no one else waiting", async (
     lines.push(...some);
   }
   await until(() => [...Deno.readDirSync(`/proc/${pid}/fd`)].length > 2_000);
-  const start = Date.now();
-  for (let i = 0; i < 50; i++) assert.ok(await isWell(serving));
-  assert.ok(Date.now() - start < 2_000, `${Date.now() - start} ms`);
+  const took = await ask50();
+  assert.ok(took < 2_000 + 5 * usual, `${took} ms, and ${usual} ms without them`);
   const grown = memory(pid).now - empty;
   assert.ok(grown < 100, `${grown} MiB`);
   close(lines);
@@ -114,7 +128,7 @@ for (const workers of ["1", "2"]) {
   Deno.test(`a server of ${workers} that ran out of files listens again once there are some, though clients stay`, async () => {
     using box = await withSecret();
     const token = await box.token();
-    const before = "ulimit -n 200";
+    const before = `ulimit -n ${FILES}`;
     await using serving = await Serving.start(box, ["--workers", workers], { before });
     const lines: Line[] = [];
     try {
@@ -128,6 +142,8 @@ for (const workers of ["1", "2"]) {
     } catch (error) {
       assert.match(String(error), /refused|reset|pipe|answers were due/i);
     }
+    // A listener that was closed, or a connection, may leave room for a file or two.
+    await allowFiles(serving, 3);
     close(lines.splice(-1));
     assert.ok(lines.length > 100, String(lines.length));
     assert.ok(!await isWell(serving));
@@ -140,6 +156,7 @@ for (const workers of ["1", "2"]) {
       return (await line.replies(count)).at(-1)!.status;
     };
     for (const line of staying) assert.equal(await ask(line), 503);
+    await allowFiles(serving, FILES);
     close(lines);
     await until(() => isWell(serving));
     await until(() => listening(portOf(serving)) >= Number(workers));
@@ -172,6 +189,6 @@ Deno.test("at SIGTERM requests in flight are answered; one that never ends holds
   const answer = (await finished.replies(2))[1]!;
   assert.equal(answer.status, 400, "it is no JSON without its last bracket");
   assert.equal((await stopping).code, 0);
-  assert.ok(Date.now() - start < 15_000);
+  assert.ok(Date.now() - start < 60_000);
   close([finished, endless]);
 });

@@ -91,6 +91,9 @@ const BUSES: Record<string, Script> = {
   "says no more after its first answer": says(ACCEPTED, HELLO),
 };
 
+// How long the keyring is waited for when nothing was said.
+const DEFAULT_MS = 3_000;
+
 for (const [name, script] of Object.entries(BUSES)) {
   Deno.test(`a session bus that ${name}: exit 4, in the time that was given`, async () => {
     await using box = await KeyringBox.start();
@@ -103,8 +106,10 @@ for (const [name, script] of Object.entries(BUSES)) {
     const took = performance.now() - start;
     assert.equal(exit, 4, stderr);
     assert.equal(code(stderr), "keyring_timeout", "as the addon finds");
-    assert.ok(took < 3_000, `${took} ms`);
+    const again = performance.now();
     assert.equal((await box.run(["verify", token])).code, 0);
+    const usual = performance.now() - again;
+    assert.ok(took < usual + DEFAULT_MS, `${took} ms, and ${usual} ms on a bus that works`);
   });
 }
 

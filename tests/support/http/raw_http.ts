@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { until } from "../timing/pause.ts";
+import { HANG_MS, until } from "../timing/pause.ts";
 
 /** One answer, as it came over the line. */
 export interface Reply {
@@ -65,7 +65,7 @@ export class Line implements Disposable {
 /** Says everything, unless the answer comes before, and answers what was heard until the other end closed. */
 export async function converse(port: number, parts: Iterable<string>): Promise<string> {
   using line = await Line.to(port);
-  const timer = setTimeout(() => line[Symbol.dispose](), 20_000);
+  const timer = setTimeout(() => line[Symbol.dispose](), HANG_MS);
   try {
     for (const part of parts) {
       if (line.heard !== "") break;

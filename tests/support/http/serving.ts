@@ -47,7 +47,7 @@ export class Serving implements AsyncDisposable {
     return serving;
   }
 
-  /** Waits until something is so. @throws when the server ends before, or after half a minute. */
+  /** Waits until something is so. @throws when the server ends before, or after a while. */
   async until(isSo: () => boolean): Promise<void> {
     let code: number | undefined;
     this.#ended.then((status) => code = status.code);

@@ -58,11 +58,11 @@ export class Running implements AsyncDisposable {
   }
 
   /** Waits until something is so. @throws when it ends before, or after a while. */
-  async until(isSo: () => boolean, milliseconds = 20_000): Promise<void> {
+  async until(isSo: () => boolean): Promise<void> {
     const hopeless = () => this.#status !== undefined;
     const how = () => hopeless() ? JSON.stringify(this.#status) : "running";
     const otherwise = () => `rekey exec (${how()}): ${this.stdout}${this.stderr}`;
-    await until(isSo, { within: milliseconds, every: 5, hopeless, otherwise });
+    await until(isSo, { every: 5, hopeless, otherwise });
   }
 
   /** How it ended, once it has and everything that it wrote is read. */

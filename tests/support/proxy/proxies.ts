@@ -194,7 +194,7 @@ export class Proxy implements AsyncDisposable {
       return true;
     };
     const otherwise = () => ended ? "it has ended" : "it does not listen";
-    await until(listens, { within: 10_000, every: 5, hopeless: () => ended, otherwise });
+    await until(listens, { every: 5, hopeless: () => ended, otherwise });
   }
 
   async #read(): Promise<void> {

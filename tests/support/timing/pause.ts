@@ -1,3 +1,6 @@
+/** Whoever has taken so long hangs, in milliseconds: on a machine that is busy all else ends sooner. */
+export const HANG_MS = 120_000;
+
 /** Waits. */
 export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -5,7 +8,7 @@ export function pause(milliseconds: number): Promise<void> {
 
 /** How {@linkcode until} waits, where it is not as usual. */
 export interface Waiting {
-  /** For how long at most, in milliseconds; half a minute. */
+  /** For how long at most, in milliseconds; {@linkcode HANG_MS}. */
   readonly within?: number;
   /** How long between two looks, in milliseconds; 20. */
   readonly every?: number;
@@ -22,7 +25,7 @@ export interface Waiting {
  */
 export async function until(
   isSo: () => boolean | Promise<boolean>,
-  { within = 30_000, every = 20, hopeless = () => false, otherwise }: Waiting = {},
+  { within = HANG_MS, every = 20, hopeless = () => false, otherwise }: Waiting = {},
 ): Promise<void> {
   let cause: unknown;
   for (const end = Date.now() + within;; await pause(every)) {
