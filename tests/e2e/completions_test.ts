@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
+import { completionOf, readLine } from "../../src/cli/completion/candidates.ts";
 import { makeProgram } from "../../src/cli/program.ts";
 import { Box, REKEY } from "../support/process/box.ts";
 import { installed, unless } from "../support/faults/faults.ts";
@@ -89,23 +90,32 @@ Deno.test({
 Deno.test("completions: every command, flag and choice of the table is offered", async () => {
   using box = new Box();
   type Command = ReturnType<typeof makeProgram>;
+  const program = makeProgram("", () => Promise.resolve());
+  const known = { users: () => [], sessions: () => [], versions: () => [] };
+  const offer = (...words: string[]) =>
+    completionOf(readLine(program, words), known).candidates.map(({ word }) => word);
   let count = 0;
-  const check = async (command: Command, words: string[]) => {
+  const check = (command: Command, words: string[]) => {
     const names = command.createHelp().visibleCommands(command).map((below) => below.name());
-    const [, ...offered] = await answer(box, ...words, "");
+    const offered = offer(...words, "");
     assert.ok(names.every((name) => offered.includes(name)), words.join(" "));
-    const [, ...flags] = await answer(box, ...words, "-");
+    const flags = offer(...words, "-");
     const own = command.options.map(({ long }) => long!);
     assert.ok([...own, "--json", "--help"].every((flag) => flags.includes(flag)), words.join(" "));
     count += names.length + own.length;
     for (const below of command.commands) {
       if (names.includes(below.name()) && below.name() !== "help") {
-        await check(below, [...words, below.name()]);
+        check(below, [...words, below.name()]);
       }
     }
   };
-  await check(makeProgram("", () => Promise.resolve()), []);
+  check(program, []);
   assert.ok(count > 100, String(count));
+  // What is asked of the functions here is what the binary answers.
+  for (const line of [["audit", ""], ["store", "move", "-"]]) {
+    const [, ...answered] = await answer(box, ...line);
+    assert.deepEqual(answered, offer(...line));
+  }
   assert.deepEqual(await answer(box, "complet"), [":nothing", "completions"]);
 });
 

@@ -2,16 +2,28 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { manualPages } from "../../scripts/package/manual.ts";
 import { makeProgram } from "../../src/cli/program.ts";
-import { Box, REKEY } from "../support/process/box.ts";
+import { Box, REKEY, temporary } from "../support/process/box.ts";
 import { installed, unless } from "../support/faults/faults.ts";
 import { must } from "../../scripts/program.ts";
 
 const MAIN = join(import.meta.dirname!, "../../scripts/package/main.ts");
 
-/** Makes the packages of the binary under test. */
-async function packages(box: Box): Promise<{ archive: string; debian: string }> {
-  const folder = join(box.home, "packages");
-  Deno.mkdirSync(folder);
+// Compressing a program of a hundred megabytes takes longer than all that is tested with it.
+const folder = temporary();
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+let made: Promise<Packages> | undefined;
+
+/** Paths of the packages of the binary under test, which are made once. */
+interface Packages {
+  readonly archive: string;
+  readonly debian: string;
+}
+
+function packages(): Promise<Packages> {
+  return made ??= makePackages();
+}
+
+async function makePackages(): Promise<Packages> {
   const args = ["run", "--quiet", "--allow-all", MAIN, REKEY, folder];
   // The sources' own settings and cache are those of whoever runs the tests.
   const [archive, debian] = (await must(Deno.execPath(), args)).trim().split("\n");
@@ -57,7 +69,7 @@ Deno.test({
   name: "the archive has a binary that runs, manual pages, completions and units",
   async fn() {
     using box = new Box();
-    const { archive } = await packages(box);
+    const { archive } = await packages();
     const { code, stderr } = await box.exec("/usr/bin/tar", ["-xzf", archive]);
     assert.equal(code, 0, stderr);
     const [{ name }] = [...Deno.readDirSync(box.home)].filter(({ name }) =>
@@ -85,7 +97,7 @@ Deno.test({
   ignore: unless(installed("dpkg-deb"), "dpkg-deb"),
   async fn() {
     using box = new Box();
-    const { archive, debian } = await packages(box);
+    const { archive, debian } = await packages();
     for (const folder of ["tar", "deb"]) Deno.mkdirSync(join(box.home, folder));
     const unpack = [
       ["/usr/bin/tar", "-xzf", archive, "--strip-components=1", "-C", join(box.home, "tar")],
@@ -123,7 +135,7 @@ Deno.test({
   ignore: unless(ROOT && installed("dpkg-deb") && debootstrap(), "root and debootstrap"),
   async fn() {
     using box = new Box();
-    const { debian } = await packages(box);
+    const { debian } = await packages();
     const root = join(box.home, "debian");
     const made = await box.exec("/usr/sbin/debootstrap", [
       "--variant=minbase",
