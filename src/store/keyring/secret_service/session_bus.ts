@@ -1,10 +1,11 @@
+// Before what it imports, which imports it.
+import { HERE } from "../../../system/here.ts";
 import { lstatSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import process from "node:process";
 import { isRekeyError, RekeyError } from "../../../core/errors.ts";
 import { socketPeer } from "../../../system/linux/sockets.ts";
 import { infoOf } from "../../../system/system.ts";
-import { HERE } from "../../../system/here.ts";
 import { keyringError } from "../errors.ts";
 import { refuseUnsafePath } from "../../../files/path_ownership.ts";
 
