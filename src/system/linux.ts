@@ -17,7 +17,10 @@ export const linux: System = {
   advice: unixAdvice,
   processes: unixProcesses(linuxIdentities),
   programs: unixPrograms,
-  serving: linuxServing,
+  // Its module asks which system this is, and may be the first to: it is read when it is needed.
+  get serving() {
+    return linuxServing;
+  },
   schedule: "systemd",
   hasSecretService: true,
   prepareAddon() {},
