@@ -6,8 +6,8 @@ import {
   forgivingBase64,
   importedText,
   unreadable,
-} from "../secret/imported.ts";
-import type { Reading, Source } from "../secret/import_source.ts";
+} from "../secret/import/imported.ts";
+import type { Reading, Source } from "../secret/import/source.ts";
 import { type Algorithm, ALGORITHMS } from "../store/installation.ts";
 import { parseJws } from "../jwt/jws.ts";
 import { isSignedWith } from "../jwt/signature.ts";

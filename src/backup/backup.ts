@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { explainFiles } from "../files/file_errors.ts";
 import { isStream, streamed } from "../files/input_files.ts";
 import { makePrivateFile, makePrivateFolder, removeFolder } from "../files/private_files.ts";
-import { SPOOL } from "../secret/unfinished.ts";
+import { SPOOL } from "../secret/recover.ts";
 import { type BackupInfo, refuseExisting, refuseOther, writeBackup } from "../store/backup_file.ts";
 import { type Environment, Installation } from "../store/installation.ts";
 import type { Location } from "../core/secret_store.ts";

@@ -4,7 +4,7 @@ import { Sessions } from "../store/sqlite/sessions.ts";
 import { AuditWriter } from "../audit/chain.ts";
 import type { Installation } from "../store/installation.ts";
 import { OWN_TABLES } from "../store/sqlite/schema.ts";
-import { unsaved } from "../secret/unsaved.ts";
+import { unsaved } from "../secret/keyring/unsaved.ts";
 import { sameInstallation } from "./keys.ts";
 
 // What goes on as it is when a database is replaced by an older copy of itself.

@@ -1,9 +1,9 @@
 import { dirname, join } from "node:path";
 import { EVENTS } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { destroy } from "../secret/destruction.ts";
-import { readNote } from "../secret/keyring_note.ts";
-import { removeUnfinished, STAGE } from "../secret/unfinished.ts";
+import { destroy } from "../secret/destroy.ts";
+import { readNote } from "../secret/keyring/note.ts";
+import { removeUnfinished, STAGE } from "../secret/recover.ts";
 import type { BackupInfo } from "../store/backup_file.ts";
 import { type Environment, Installation, type StoreChoice } from "../store/installation.ts";
 import { exclusively } from "../store/sqlite/lock.ts";

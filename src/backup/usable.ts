@@ -3,7 +3,7 @@ import { catchUp } from "../cluster/catch_up.ts";
 import { knownFleet } from "../store/known_cluster.ts";
 import { staysShared } from "../cluster/backend.ts";
 import { SAVED } from "../store/keyring/keyring_store.ts";
-import { needsCopy, noteUnsaved } from "../secret/unsaved.ts";
+import { needsCopy, noteUnsaved } from "../secret/keyring/unsaved.ts";
 import { sealedSlot } from "../core/secret_store.ts";
 import type { Installation, StoreChoice } from "../store/installation.ts";
 import { locationForNew } from "../store/location_choice.ts";

@@ -4,7 +4,7 @@ import type { SecretManager } from "../secret/manager.ts";
 import { printable } from "./format.ts";
 import type { Output } from "./output.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { warningsOfRisk } from "../secret/warnings.ts";
+import { warningsOfRisk } from "../secret/keyring/unsaved.ts";
 import { type Context, variable } from "./context.ts";
 import { homedir } from "node:os";
 import { elsewhere, type KnownApp, knownApps } from "../store/known_apps.ts";

@@ -4,7 +4,7 @@ import { untilFollowed } from "./members.ts";
 import { shareEnded } from "./revocations.ts";
 import { knownFleet } from "../store/known_cluster.ts";
 import type { Backend, BackendAt } from "../secret/backend.ts";
-import { rotateKek } from "../secret/kek_rotation.ts";
+import { rotateKek } from "../secret/rotate_kek.ts";
 import { usageIsShared } from "../secret/key_usage.ts";
 import { LOCAL } from "../secret/local_backend.ts";
 import type { Installation, StoreChoice } from "../store/installation.ts";

@@ -11,8 +11,8 @@ import { follow } from "./replica.ts";
 import { readSnapshot, type Snapshot } from "./snapshot.ts";
 import { currentOf, type FleetState, newFleetId } from "./state.ts";
 import type { HmacUsage } from "../secret/backend.ts";
-import type { Make } from "../secret/first_version.ts";
-import type { Import } from "../secret/imported.ts";
+import type { Make } from "../secret/create.ts";
+import type { Import } from "../secret/import/imported.ts";
 import { newVersion, provenValue } from "./version.ts";
 
 /** Decides how a first version is made that machines share. @throws {RekeyError} as {@linkcode mustBeShareable} does. */

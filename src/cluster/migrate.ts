@@ -16,9 +16,9 @@ import { endedSessions } from "../store/sqlite/sessions.ts";
 import { type Installation, scrub } from "../store/installation.ts";
 import { currentSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { tryReconcile } from "../secret/reconcile.ts";
-import type { Moved } from "../secret/relocation.ts";
-import { type Note, retrieve } from "../secret/retrieval.ts";
+import { tryReconcile } from "../secret/keyring/reconcile.ts";
+import type { Moved } from "../secret/move.ts";
+import { type Note, retrieve } from "../secret/retrieve.ts";
 import { mustBeShareable } from "./create.ts";
 
 /**

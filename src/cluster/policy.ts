@@ -1,7 +1,7 @@
 import { EVENTS } from "../audit/events.ts";
 import { baseRevisionOf } from "./base_revision.ts";
 import { propose, retryOnConflict } from "./commit.ts";
-import type { PolicyChange } from "../secret/policy_change.ts";
+import type { PolicyChange } from "../secret/backend.ts";
 import type { Installation } from "../store/installation.ts";
 import { isSamePolicy, type TokenPolicy } from "../store/token_policy.ts";
 import { followOwn, notTakenOver } from "./rotate.ts";

@@ -8,7 +8,7 @@ import { nextNumber, retiring, rowOf, type SharedVersion } from "./state.ts";
 import { type BaseRevision, baseRevisionOf } from "./base_revision.ts";
 import { type Installation, scrub } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { notInitialised } from "../secret/errors.ts";
+import { notInitialised } from "../secret/view.ts";
 import { keepCopy } from "../secret/automatic_copy.ts";
 import type { HmacUsage } from "../secret/backend.ts";
 import {

@@ -9,8 +9,7 @@ import {
 import type { HmacUsage } from "../secret/backend.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot } from "../core/secret_store.ts";
-import { probe } from "../secret/probe.ts";
-import type { RotationStep } from "../secret/rotation.ts";
+import { probe, type RotationStep } from "../secret/rotation.ts";
 
 /** How many grace windows can be open: the current version and a prepared one have values too. */
 export const MOST_SHARED_WINDOWS = MOST_SHARED_VERSIONS - 2;

@@ -1,6 +1,5 @@
 import { andThen, type MaybeAsync } from "../core/async.ts";
-import type { LiveSecrets } from "../secret/live_secrets.ts";
-import type { View } from "../secret/view.ts";
+import type { LiveSecrets, View } from "../secret/view.ts";
 import type { Algorithm } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { Sessions } from "../store/sqlite/sessions.ts";

@@ -5,11 +5,10 @@ import type { Algorithm, Environment, Installation, StoreChoice } from "../store
 import type { Kek } from "../store/sealed/kek.ts";
 import type { TokenPolicy } from "../store/token_policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import type { CreateOptions, Make } from "./first_version.ts";
-import type { Import } from "./imported.ts";
-import type { PolicyChange } from "./policy_change.ts";
-import type { Moved } from "./relocation.ts";
-import type { Note } from "./retrieval.ts";
+import type { CreateOptions, Make } from "./create.ts";
+import type { Import } from "./import/imported.ts";
+import type { Moved } from "./move.ts";
+import type { Note } from "./retrieve.ts";
 import type { Changed, RotateOptions } from "./rotation.ts";
 
 /**
@@ -29,6 +28,7 @@ export interface Backend {
   nextLocation(installation: Installation, wanted: StoreChoice | undefined): Promise<Location>;
   /** Ends every grace window now. @returns the versions that no longer verify. */
   revoke(installation: Installation): Promise<Version[]>;
+  /** Seals everything under another KEK. @throws {RekeyError} `kek_…` when either KEK cannot be had; nothing is changed then. */
   rotateKek(installation: Installation, keyFile: string | undefined): Promise<Kek>;
   setPolicy(
     installation: Installation,
@@ -37,7 +37,12 @@ export interface Backend {
   ): Promise<TokenPolicy>;
   /** Changes how the current version is used as a key. @throws {RekeyError} `failed` when it cannot be changed. */
   setUsage(installation: Installation, version: Version, usage: Required<HmacUsage>): void;
-  /** Moves every version that verifies to another location. */
+  /**
+   * Moves every version that verifies to another location; later rotations stay there.
+   *
+   * @throws {RekeyError} a code with exit status 4 when a value cannot be read or the keyring not be used; nothing is
+   * moved then.
+   */
   move(installation: Installation, to: Location, note: Note): Promise<Moved>;
   /** Keeps how the KEK and etcd are named now, once that has proved right. */
   remember(installation: Installation): Promise<void>;
@@ -85,6 +90,9 @@ export interface Activation {
   /** Whether a copy of what is known of the versions is kept first; default true. */
   readonly backup?: boolean | undefined;
 }
+
+/** A policy made of the one that is there, which may be damaged: it is read only by a change that keeps a part of it. */
+export type PolicyChange = (before: () => TokenPolicy) => TokenPolicy;
 
 /** Finds sessions at a moment in milliseconds since the epoch. */
 export type FindSessions = (installation: Installation, now: number) => readonly SessionRow[];

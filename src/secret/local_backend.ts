@@ -1,14 +1,15 @@
+import { EVENTS } from "../audit/events.ts";
+import { type TokenPolicy, writePolicy } from "../store/token_policy.ts";
 import { type Version, wasUsed } from "../store/sqlite/versions.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import type { Backend, BackendAt } from "./backend.ts";
-import { planLocal } from "./first_version.ts";
+import type { Backend, BackendAt, PolicyChange } from "./backend.ts";
+import { planLocal } from "./create.ts";
 import { endGrace } from "./grace.ts";
-import { rotateKek } from "./kek_rotation.ts";
+import { rotateKek } from "./rotate_kek.ts";
 import { setUsage } from "./key_usage.ts";
-import { changePolicy } from "./policy_change.ts";
-import { recover } from "./recovery.ts";
-import { relocate } from "./relocation.ts";
+import { recover } from "./recover.ts";
+import { relocate } from "./move.ts";
 import { nextLocation, rotate } from "./rotate.ts";
 
 /** A secret that is this machine's own. */
@@ -43,6 +44,28 @@ async function revoke(installation: Installation): Promise<Version[]> {
   await endGrace(installation, ended, "revoked");
   await recover(installation, "held");
   return ended;
+}
+
+/**
+ * Changes what every token must be; running servers go by it from their next request on. Call it under the lock, after
+ * recovery.
+ *
+ * @param described the new policy in words, for the audit log.
+ * @returns the policy that counts now.
+ */
+async function changePolicy(
+  installation: Installation,
+  change: PolicyChange,
+  described: (policy: TokenPolicy) => string,
+): Promise<TokenPolicy> {
+  const audit = await installation.audit();
+  return installation.database.transaction(() => {
+    const policy = change(() => installation.policy);
+    if (writePolicy(installation.meta, policy)) {
+      audit.append({ event: EVENTS.policyChanged, reason: described(policy) });
+    }
+    return policy;
+  });
 }
 
 function notShared(): RekeyError {

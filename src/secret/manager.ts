@@ -6,32 +6,25 @@ import { exclusively } from "../store/sqlite/lock.ts";
 import type { TokenPolicy } from "../store/token_policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { Activation, Backend, BackendAt, FindSessions, HmacUsage } from "./backend.ts";
-import { destroy } from "./destruction.ts";
-import { notInitialised } from "./errors.ts";
-import { create, type CreateOptions, openOrAdopt } from "./first_version.ts";
-import type { Import } from "./imported.ts";
+import { destroy } from "./destroy.ts";
+import { notInitialised, SecretView, type View } from "./view.ts";
+import { create, type CreateOptions, openOrAdopt } from "./create.ts";
+import type { Import } from "./import/imported.ts";
 import { settleImport, settleUsage } from "./key_usage.ts";
 import { localOnly } from "./local_backend.ts";
 import { Observations } from "./observations.ts";
-import {
-  mustBeAbleToRotate,
-  planRotation,
-  type RotationPlan,
-  type RotationPlanOptions,
-} from "./outlook.ts";
-import type { PolicyChange } from "./policy_change.ts";
-import { recover } from "./recovery.ts";
-import type { Moved } from "./relocation.ts";
-import { retrieve, type Retrieved } from "./retrieval.ts";
+import type { PolicyChange } from "./backend.ts";
+import { recover } from "./recover.ts";
+import type { Moved } from "./move.ts";
+import { retrieve, type Retrieved } from "./retrieve.ts";
 import type { Changed, RotateOptions } from "./rotation.ts";
-import { mayGiveWay, replaceUnused } from "./unused_secret.ts";
-import { SecretView, type View } from "./view.ts";
+import { mayGiveWay, replaceUnused } from "./import/replace_unused.ts";
 
 /** Work that is done under the lock. */
 type Work<T> = (installation: Installation, backend: Backend) => Promise<T>;
 
 /** What is open: the database, the version that counts, and what is done where it lives. */
-interface Opened {
+export interface OpenSecret {
   readonly installation: Installation;
   readonly version: Version;
   readonly backend: Backend;
@@ -68,7 +61,7 @@ export class SecretManager {
    * it cannot be had. It never makes one.
    */
   async get(purpose?: string): Promise<Retrieved> {
-    const { installation, version } = await this.#openFresh();
+    const { installation, version } = await this.openFresh();
     try {
       return await this.valueOf(version, purpose);
     } catch (error) {
@@ -99,15 +92,13 @@ export class SecretManager {
    * @returns the version that the secret is, whatever its state, and whether this call made it.
    * @throws {RekeyError} `already_initialised` when there is another secret.
    */
-  async import(
-    given: Import,
-    options: CreateOptions,
-  ): Promise<{ version: Version; made: boolean }> {
+  async import(given: Import, options: CreateOptions) {
     // What is there already is not used as the import says.
     const there = await this.#existing({ store: options.store });
     const made = there === undefined
       ? await this.#create(options, given)
-      : await this.#replace(there, given, options);
+      : mayGiveWay(there, this.#backendOf(there), given.secret.kid) &&
+        await this.underLock((...now) => replaceUnused(...now, given, options));
     const { installation, version: current, backend } = await this.open();
     if (made) await backend.remember(installation);
     const version = settleImport(installation, current, given.secret.kid, options);
@@ -133,16 +124,19 @@ export class SecretManager {
   }
 
   /** Publishes the version that is to follow, for all machines: {@linkcode Backend.prepare}. */
-  prepare(reason?: string, lockTimeoutMs?: number, usage: HmacUsage = {}) {
-    const work: Work<{ version: Version; made: boolean }> = (installation, backend) =>
-      backend.prepare(installation, reason ?? null, usage);
-    return this.underLock(work, lockTimeoutMs);
+  prepare(reason: string | null, usage: HmacUsage, lockTimeoutMs?: number) {
+    return this.underLock(
+      (installation, backend) => backend.prepare(installation, reason, usage),
+      lockTimeoutMs,
+    );
   }
 
   /** Makes the prepared version the current one: {@linkcode Backend.activate}. */
-  activate(options: Activation & { lockTimeoutMs?: number } = {}): Promise<Changed> {
-    const work: Work<Changed> = (installation, backend) => backend.activate(installation, options);
-    return this.underLock(work, options.lockTimeoutMs);
+  activate(options: Activation, lockTimeoutMs?: number): Promise<Changed> {
+    return this.underLock(
+      (installation, backend) => backend.activate(installation, options),
+      lockTimeoutMs,
+    );
   }
 
   /** Changes what every token must be, beyond its signature: {@linkcode Backend.setPolicy}. */
@@ -152,21 +146,12 @@ export class SecretManager {
     );
   }
 
-  /**
-   * Seals everything under another KEK: the one in `keyFile`, or a generated one.
-   *
-   * @throws {RekeyError} `kek_…` when either KEK cannot be had; nothing is changed then.
-   */
+  /** Seals everything under the KEK in `keyFile`, or a generated one: {@linkcode Backend.rotateKek}. */
   rotateKek(keyFile?: string): Promise<Kek> {
     return this.underLock((installation, backend) => backend.rotateKek(installation, keyFile));
   }
 
-  /**
-   * Moves every version that verifies to another location; later rotations stay there.
-   *
-   * @throws {RekeyError} a code with exit status 4 when a value cannot be read or the keyring not be used;
-   * nothing is moved then.
-   */
+  /** Moves every version that verifies to another location; later rotations stay there: {@linkcode Backend.move}. */
   move(to: Location): Promise<Moved> {
     return this.underLock((installation, backend) => {
       const mover = to === "etcd" ? this.backendAt(to) : backend;
@@ -174,30 +159,13 @@ export class SecretManager {
     });
   }
 
-  /** Finishes or undoes what other commands have left, and empties the write-ahead log if no one else reads it. */
-  async finish(): Promise<void> {
-    await this.underLock(({ database }) => Promise.resolve(database)).then((it) =>
-      it.truncateLog()
-    );
-  }
-
-  /**
-   * Works alone, once what earlier commands have left is finished or undone.
-   *
-   * @throws {RekeyError} `busy` when another command does not end in time.
-   */
+  /** Works alone, after recovery. @throws {RekeyError} `busy` when another command does not end in time. */
   async underLock<T>(work: Work<T>, waitMs?: number): Promise<T> {
     const { installation } = await this.open();
     return await exclusively(installation.lockPath, async () => {
       await recover(installation, "held");
       return await work(installation, this.#backendOf(installation));
     }, waitMs);
-  }
-
-  /** Makes sure that what other machines have done is known here: {@linkcode Backend.ensureFresh}. */
-  async ensureFresh(): Promise<void> {
-    const { installation, backend } = await this.open();
-    await backend.ensureFresh(installation);
   }
 
   /** Takes over what other machines have done. @returns whether there was anything. */
@@ -212,24 +180,6 @@ export class SecretManager {
     return await backend.shareEnded(installation, find);
   }
 
-  /** Writes an event down. @throws {RekeyError} when that cannot be done now. */
-  async writeDown(entry: AuditEntry): Promise<void> {
-    const { installation } = await this.open();
-    const audit = await installation.audit();
-    installation.database.transaction(() => audit.append(entry));
-  }
-
-  /** The version that would follow, and where it would live: what `rotate` would do, without doing it. */
-  async planRotation(options: RotationPlanOptions = {}): Promise<RotationPlan> {
-    const { installation, version, backend } = await this.#openFresh();
-    return await planRotation(installation, backend, version, options);
-  }
-
-  /** Looks whether a rotation could be made now; throws what it would throw. Nothing is changed or unlocked. */
-  async mustBeAbleToRotate(store?: RotateOptions["store"]): Promise<void> {
-    await mustBeAbleToRotate((await this.#openFresh()).installation, store);
-  }
-
   /** The version that a kid names, whatever its state. */
   async versionByKid(kid: string): Promise<Version | undefined> {
     return (await this.open()).installation.versions.byKid(kid);
@@ -242,7 +192,7 @@ export class SecretManager {
 
   /** What a verification needs to know. */
   async look(): Promise<View> {
-    await this.#openFresh();
+    await this.openFresh();
     return this.#view.look();
   }
 
@@ -258,7 +208,7 @@ export class SecretManager {
   }
 
   /** The database with its fixed settings, for the layers above. */
-  async open(): Promise<Opened> {
+  async open(): Promise<OpenSecret> {
     const installation = await this.#existing();
     const version = installation?.versions.current();
     if (installation === undefined || version === undefined) {
@@ -267,6 +217,13 @@ export class SecretManager {
     installation.mustHaveSettings();
     // Asked each time: another process may have moved the secret.
     return { installation, version, backend: this.backendAt(version.location) };
+  }
+
+  /** Like {@linkcode open}, once what other machines have done is known here. */
+  async openFresh(): Promise<OpenSecret> {
+    const { installation, backend } = await this.open();
+    await backend.ensureFresh(installation);
+    return await this.open();
   }
 
   /** Takes note of verifications: `valid`, or the code of the refusal. */
@@ -282,12 +239,10 @@ export class SecretManager {
   }
 
   /**
-   * Deletes the secret, its history and its keys: for tests, and for a machine that goes out of use.
-   * What an older installation left and was never adopted is not ours to delete.
+   * Deletes the secret, its history and its keys. What an older installation left and was never adopted stays.
    *
    * @returns whether there was anything.
-   * @throws {RekeyError} a `keyring_…` code when a value in the keyring cannot be deleted; then
-   * nothing else is either.
+   * @throws {RekeyError} a `keyring_…` code when a value in the keyring cannot be deleted; then nothing is deleted.
    */
   async destroy(): Promise<boolean> {
     const installation = this.#openAsIs();
@@ -309,12 +264,6 @@ export class SecretManager {
     this.#view.refresh();
   }
 
-  /** Like {@linkcode open}, once what other machines have done is known here. */
-  async #openFresh(): Promise<Opened> {
-    await this.ensureFresh();
-    return await this.open();
-  }
-
   /** The installation without adopting or finishing anything. */
   #openAsIs(): Installation | undefined {
     if (this.#view.installation === undefined) {
@@ -331,13 +280,6 @@ export class SecretManager {
     const { installation } = this.#view;
     if (installation !== undefined) await recover(installation, "if free");
     return installation;
-  }
-
-  async #replace(there: Installation, given: Import, options: CreateOptions): Promise<boolean> {
-    if (!mayGiveWay(there, this.#backendOf(there), given.secret.kid)) return false;
-    return await this.underLock((installation, backend) =>
-      replaceUnused(installation, backend, given, options)
-    );
   }
 
   async #create(options: CreateOptions, given?: Import): Promise<boolean> {

@@ -12,21 +12,22 @@ import {
 import { locationForNew } from "../store/location_choice.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { keepCopy } from "./automatic_copy.ts";
-import { notInitialised } from "./errors.ts";
-import { mayReplace } from "./keyring_note.ts";
-import { dropPrepared, leaveCluster } from "./leave_cluster.ts";
-import { probe, unusable } from "./probe.ts";
-import { tryReconcile } from "./reconcile.ts";
-import type { Note } from "./retrieval.ts";
+import { notInitialised } from "./view.ts";
+import { mayReplace } from "./keyring/note.ts";
+import { dropPrepared, leaveCluster } from "./move.ts";
 import {
   alreadyDone,
   type Changed,
   mustBeReadable,
+  probe,
   refuseOneTooMany,
   type RotateOptions,
   type RotationStep,
+  unusable,
 } from "./rotation.ts";
-import { needsCopy, noteUnsaved } from "./unsaved.ts";
+import { tryReconcile } from "./keyring/reconcile.ts";
+import type { Note } from "./retrieve.ts";
+import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
 
 /**
  * Replaces a secret that is this machine's own, or makes it so. Call it under the lock, after recovery.

@@ -1,10 +1,10 @@
 import { type Head, newestHead } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { KeyForm } from "../core/secret.ts";
+import type { KeyForm, Secret } from "../core/secret.ts";
 import type { Algorithm, Installation, StoreChoice } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { ageOf, isDue } from "./age.ts";
-import { type Note, retrieve } from "./retrieval.ts";
+import { type Note, retrieve } from "./retrieve.ts";
 
 /** The steps of a rotation, in order. It takes effect with `commit`; what follows can be done again. */
 export const ROTATION_STEPS = ["begin", "write", "probe", "commit", "publish"] as const;
@@ -98,4 +98,54 @@ export async function mustBeReadable(
 
 function joined(hint: string | undefined, more: string): string {
   return hint === undefined ? more : `${hint}; ${more}`;
+}
+
+/**
+ * Signs a token with a new value and verifies it, before anything depends on the value.
+ *
+ * @throws {RekeyError} `failed` when the token does not verify.
+ */
+export async function probe(
+  secret: Secret,
+  { alg, key_form }: Pick<Version, "alg" | "key_form">,
+): Promise<void> {
+  const { jwtVerify, SignJWT } = await import("../libraries/jose.ts");
+  const key = secret.hmacKey(key_form);
+  try {
+    const token = await new SignJWT().setProtectedHeader({ alg }).setSubject("probe").sign(key);
+    await jwtVerify(token, key, { algorithms: [alg], subject: "probe" });
+  } catch (cause) {
+    throw unusable("a token signed with it does not verify", cause);
+  } finally {
+    key.fill(0);
+  }
+}
+
+/** A new value that cannot be used. */
+export function unusable(why: string, cause?: unknown): RekeyError {
+  return new RekeyError("failed", `Cannot use the new JWT secret: ${why}`, {
+    hint: "The old secret is still current; run `rekey status` and try again",
+    cause,
+  });
+}
+
+/** What an operator should know of a change that stands nevertheless. */
+export function warningsOf(
+  { version, published, logWhole }: Pick<Changed, "version" | "published" | "logWhole">,
+): string[] {
+  const warnings: string[] = [];
+  if (!logWhole) {
+    warnings.push(
+      "the audit log no longer holds the head that the keyring kept: it was cut off or put back; " +
+        "`rekey audit list --event storage` shows which",
+    );
+  }
+  if (!published) {
+    warnings.push(
+      version.location === "etcd"
+        ? "this machine could not take it over from etcd; the next command does it"
+        : "the keyring could not be brought up to date; the next command that reaches it does it",
+    );
+  }
+  return warnings;
 }

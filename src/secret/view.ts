@@ -2,8 +2,10 @@ import { type Environment, Installation } from "../store/installation.ts";
 import { knownFleet } from "../store/known_cluster.ts";
 import type { TokenPolicy } from "../store/token_policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { notInitialised } from "./errors.ts";
 import { isOpenAt } from "./grace.ts";
+import { SingleFlight } from "../core/async.ts";
+import type { Secret } from "../core/secret.ts";
+import { RekeyError } from "../core/errors.ts";
 
 // A request that waits holds up all others of its thread, and a proxy gives up sooner than SQLite.
 const WAIT_MS = 100;
@@ -168,4 +170,61 @@ function read(installation: Installation, change: string): View {
   const generation = JSON.stringify(states);
   const fleetChange = knownFleet(meta)?.change ?? 0;
   return { installation, policy, change, generation, fleetChange, versions };
+}
+
+/** The reading half for a program that runs for long: it keeps values for as long as their version verifies. */
+export class LiveSecrets extends SecretView {
+  readonly #values = new Map<string, Secret>();
+  readonly #fetching = new SingleFlight<Secret>();
+
+  /**
+   * @param fetchValue gets a version's value from where it lives.
+   * @param mustBeFresh throws when it is not known whether another machine has rotated a shared secret.
+   */
+  constructor(
+    environment: Environment,
+    private readonly fetchValue: (version: Version) => Promise<Secret>,
+    mustBeFresh?: (change: number) => void,
+  ) {
+    super(environment, mustBeFresh);
+  }
+
+  /** A value that was fetched before. */
+  keptValue({ kid }: Version): Secret | undefined {
+    return this.#values.get(kid);
+  }
+
+  /** The value of a version, for verification. */
+  override async valueOf(version: Version): Promise<{ secret: Secret }> {
+    const kept = this.#values.get(version.kid);
+    if (kept !== undefined) return { secret: kept };
+    const secret = await this.#fetching.once(version.kid, () => this.fetchValue(version));
+    // A rotation in between has made it a value that must not be kept.
+    if (this.view().versions.some(({ kid }) => kid === version.kid)) {
+      this.#values.set(version.kid, secret);
+    }
+    return { secret };
+  }
+
+  protected override setAside(): void {
+    super.setAside();
+    this.#values.clear();
+  }
+
+  protected override changed({ versions }: View): void {
+    for (const kid of this.#values.keys()) {
+      if (!versions.some((row) => row.kid === kid)) this.#values.delete(kid);
+    }
+  }
+}
+
+/** No secret anywhere, and none was asked for. */
+export function notInitialised(app: string): RekeyError {
+  return new RekeyError(
+    "not_initialised",
+    `Cannot find a JWT secret of app ${JSON.stringify(app)}`,
+    {
+      hint: "Make one with `rekey init`",
+    },
+  );
 }

@@ -11,7 +11,7 @@ import { type Measured, Meters } from "../http/meters.ts";
 import { makeRoutes, type Services } from "../http/routes.ts";
 import { unconfigured } from "../etcd/errors.ts";
 import { aheadOf, SharedFreshness } from "../cluster/freshness.ts";
-import { LiveSecrets } from "../secret/live_secrets.ts";
+import { LiveSecrets } from "../secret/view.ts";
 import type { Environment, Freshness } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { Listener } from "./listener.ts";

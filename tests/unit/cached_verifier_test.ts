@@ -4,7 +4,7 @@ import { CachedVerifier } from "../../src/jwt/cached_verifier.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
 import type { VerifyPolicy } from "../../src/jwt/verifier.ts";
 import { type ErrorCode, isRekeyError } from "../../src/core/errors.ts";
-import { LiveSecrets } from "../../src/secret/live_secrets.ts";
+import { LiveSecrets } from "../../src/secret/view.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { claims, signer } from "../support/attacks/jwt_attacks/row.ts";
 import { testEnvironment } from "../support/store/environment.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { type Encoding, importedSecret } from "../../src/secret/imported.ts";
-import { weaknesses } from "../../src/secret/weakness.ts";
+import { type Encoding, importedSecret } from "../../src/secret/import/imported.ts";
+import { weaknesses } from "../../src/secret/import/weakness.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

@@ -4,7 +4,7 @@ import { verifyChain } from "../../src/audit/chain.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
 import { Secret } from "../../src/core/secret.ts";
-import { keptHead } from "../../src/secret/locations.ts";
+import { keptHead } from "../../src/secret/keyring/note.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import type { MirrorChoice } from "../../src/store/installation.ts";
 import { type TestEnvironment, testEnvironment } from "../support/store/environment.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { LiveSecrets } from "../../src/secret/live_secrets.ts";
+import { LiveSecrets } from "../../src/secret/view.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { Installation } from "../../src/store/installation.ts";
 import { testEnvironment } from "../support/store/environment.ts";

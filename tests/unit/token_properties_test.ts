@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { CachedVerifier } from "../../src/jwt/cached_verifier.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { LiveSecrets } from "../../src/secret/live_secrets.ts";
+import { LiveSecrets } from "../../src/secret/view.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { ALGORITHMS } from "../../src/store/installation.ts";
 import { testEnvironment } from "../support/store/environment.ts";

@@ -2,9 +2,9 @@ import { provenUse, saidUse, type SecretUsage } from "../../auth/secret_usage.ts
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { placeName } from "../../core/secret_store.ts";
 import { isThere } from "../../files/file_errors.ts";
-import { bytesSource, type Source, sourceOf } from "../../secret/import_source.ts";
-import { decodeText, type Encoding } from "../../secret/imported.ts";
-import { weaknesses } from "../../secret/weakness.ts";
+import { bytesSource, type Source, sourceOf } from "../../secret/import/source.ts";
+import { decodeText, type Encoding } from "../../secret/import/imported.ts";
+import { weaknesses } from "../../secret/import/weakness.ts";
 import type { Algorithm } from "../../store/installation.ts";
 import { STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
 import type { Version } from "../../store/sqlite/versions.ts";

@@ -1,5 +1,5 @@
 import { asRefusal, RekeyError } from "../../core/errors.ts";
-import type { PolicyChange } from "../../secret/policy_change.ts";
+import type { PolicyChange } from "../../secret/backend.ts";
 import { type PolicyPart, STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
 import type { Context } from "../context.ts";
 import { describeSeconds, printable, table } from "../format.ts";
@@ -8,7 +8,7 @@ import { describeSeconds, printable, table } from "../format.ts";
 export async function policyShow(_options: unknown, { secrets, output }: Context): Promise<void> {
   const { installation } = await secrets.open();
   // What is known here is shown all the same.
-  const unknown = await secrets.ensureFresh().then(() => undefined, asRefusal);
+  const unknown = await secrets.openFresh().then(() => undefined, asRefusal);
   const { policy } = installation;
   output.result(describePolicy(policy), human(policy));
   if (unknown !== undefined) throw unknown;

@@ -4,11 +4,12 @@ import { rfc3339 } from "../../core/clock.ts";
 import { RekeyError } from "../../core/errors.ts";
 import type { KeyForm } from "../../core/secret.ts";
 import { fromFuture, isAhead } from "../../secret/age.ts";
-import { warningsOf } from "../../secret/warnings.ts";
+import { warningsOf } from "../../secret/rotation.ts";
 import { staleProcesses, warnOfHolders, warnOfRisk } from "../warnings.ts";
 import type { Changed } from "../../secret/rotation.ts";
 import { isNotFollowed, notTakenOver } from "../../cluster/rotate.ts";
 import type { Algorithm } from "../../store/installation.ts";
+import { mustBeAbleToRotate, planRotation } from "../../secret/rotation_plan.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import { announceAndMake, warnUnlessReady } from "../notices/announced_rotation.ts";
 import { type Context, variable } from "../context.ts";
@@ -66,14 +67,17 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   const lastExpiry = options.grace > 0 ? await auth.lastExpiry() : null;
   const condition = conditionOf(options);
   if (options.before !== undefined) {
-    const { current, done } = await secrets.planRotation({ store, ...condition });
+    const { current, done } = await planRotation(await secrets.openFresh(), {
+      store,
+      ...condition,
+    });
     if (!done) await notices.before(current);
   }
   const { reason, backup, force, alg, keyForm } = options;
   const graceMs = options.grace * 1000;
   const lockTimeoutMs = options.lockTimeout * 1000;
   const changed = options.activate
-    ? await secrets.activate({ graceMs, force, backup, lockTimeoutMs })
+    ? await secrets.activate({ graceMs, force, backup }, lockTimeoutMs)
     : await auth.rotate({
       store,
       reason,
@@ -158,10 +162,11 @@ async function prepare(
   { reason, wait, lockTimeout, alg, keyForm }: RotateFlags,
   { secrets, output }: Context,
 ) {
-  const { version, made } = await secrets.prepare(reason, lockTimeout * 1000, {
-    alg,
-    keyForm,
-  });
+  const { version, made } = await secrets.prepare(
+    reason ?? null,
+    { alg, keyForm },
+    lockTimeout * 1000,
+  );
   const confirmation = await confirmed(secrets, wait);
   const app = secrets.environment.app.name;
   output.result(
@@ -237,11 +242,10 @@ function endOfSessions({ grace, at }: RotateFlags): string {
 async function dryRun(options: RotateFlags, context: Context): Promise<void> {
   const { secrets, auth, output, store } = context;
   const app = secrets.environment.app.name;
-  const { current, location, done } = await secrets.planRotation({
-    store,
-    ...conditionOf(options),
-  });
-  if (!done) await secrets.mustBeAbleToRotate(store);
+  const opened = await secrets.openFresh();
+  const condition = conditionOf(options);
+  const { current, location, done } = await planRotation(opened, { store, ...condition });
+  if (!done) await mustBeAbleToRotate(opened.installation, store);
   const sessions = await auth.activeSessions();
   output.result({
     dry_run: true,

@@ -6,7 +6,7 @@ import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { inGrace } from "../../secret/grace.ts";
 import { activeIn } from "../../auth/manager.ts";
 import { ageOf, fromFuture, isAhead, isDue } from "../../secret/age.ts";
-import { announced } from "../../secret/announcement.ts";
+import { announced } from "../../secret/rotation_plan.ts";
 import { Installation } from "../../store/installation.ts";
 import { isSamePolicy, STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
 import type { Version } from "../../store/sqlite/versions.ts";

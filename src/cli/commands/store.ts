@@ -1,5 +1,6 @@
-import { type Location, placeName } from "../../core/secret_store.ts";
-import { placesOf } from "../../secret/locations.ts";
+import { currentSlot, type Location, placeName } from "../../core/secret_store.ts";
+import { asRefusal } from "../../core/errors.ts";
+import { isPassingCopy } from "../../secret/keyring/unsaved.ts";
 import { warnOfRisk } from "../warnings.ts";
 import type { Context } from "../context.ts";
 import { describeSeconds, printable, table } from "../format.ts";
@@ -12,7 +13,11 @@ import { type KnownApp, knownApps } from "../../store/known_apps.ts";
 /** Shows where the secret lives, and whether the keyring answers. */
 export async function storeShow(_options: unknown, { secrets, output }: Context): Promise<void> {
   const { installation, version } = await secrets.open();
-  const { store, mirrored, keyring, database } = await placesOf(installation, version);
+  const { store, sealed, database } = installation;
+  const slot = currentSlot(version);
+  const mirrored = version.location === "keyring" && sealed.sealedValue(slot) !== undefined &&
+    !isPassingCopy(installation, version);
+  const refusal = await installation.keyring.reach(slot).then(() => undefined, asRefusal);
   const app = secrets.environment.app.name;
   const { version: number, kid, location } = version;
   output.result(
@@ -23,8 +28,8 @@ export async function storeShow(_options: unknown, { secrets, output }: Context)
       location,
       store,
       mirrored,
-      keyring: keyring?.code ?? "answers",
-      database,
+      keyring: refusal?.code ?? "answers",
+      database: database.path,
     },
     table([
       ["app", app],
@@ -32,8 +37,8 @@ export async function storeShow(_options: unknown, { secrets, output }: Context)
       ["location", location],
       ["next version", store],
       ["mirror copy", mirrored ? "yes" : "no"],
-      ["keyring", keyring?.message ?? "answers"],
-      ["database", database],
+      ["keyring", refusal?.message ?? "answers"],
+      ["database", database.path],
     ]),
   );
 }

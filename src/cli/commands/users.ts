@@ -88,7 +88,7 @@ export async function sessionList(options: SessionListFlags, context: Context): 
   const { secrets } = context;
   await secrets.open();
   // What is known here is shown all the same.
-  const unknown = await secrets.ensureFresh().then(() => undefined, asRefusal);
+  const unknown = await secrets.openFresh().then(() => undefined, asRefusal);
   await showSessions(options, context);
   if (unknown !== undefined) throw unknown;
 }

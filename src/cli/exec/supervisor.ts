@@ -1,5 +1,5 @@
 import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
-import { LiveSecrets } from "../../secret/live_secrets.ts";
+import { LiveSecrets } from "../../secret/view.ts";
 import type { Environment } from "../../store/installation.ts";
 import { Backoff } from "../../core/backoff.ts";
 import { HERE } from "../../system/here.ts";

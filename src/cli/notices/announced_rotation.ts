@@ -1,6 +1,6 @@
 import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../../core/errors.ts";
-import { announce, withdraw } from "../../secret/announcement.ts";
+import { announce, mustBeAbleToRotate, withdraw } from "../../secret/rotation_plan.ts";
 import type { SecretManager } from "../../secret/manager.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context } from "../context.ts";
@@ -56,7 +56,7 @@ export async function warnUnlessReady(
   { secrets, store }: Context,
 ): Promise<RekeyError | undefined> {
   try {
-    await secrets.mustBeAbleToRotate(store);
+    await mustBeAbleToRotate((await secrets.openFresh()).installation, store);
     return undefined;
   } catch (error) {
     const why = asRefusal(error);

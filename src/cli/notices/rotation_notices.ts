@@ -163,7 +163,9 @@ export class RotationNotices {
 
   async #triedToWrite(reason: string, event: AuditEvent): Promise<RekeyError | undefined> {
     try {
-      await this.context.secrets.writeDown({ event, reason });
+      const { installation } = await this.context.secrets.open();
+      const audit = await installation.audit();
+      installation.database.transaction(() => audit.append({ event, reason }));
     } catch (error) {
       return asRefusalOrBug(error);
     }

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { backendAt } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
-import { STAGE } from "../../secret/unfinished.ts";
+import { type Leftover, leftovers, STAGE } from "../../secret/recover.ts";
 import { Database } from "../../store/sqlite/database.ts";
 import { lockPath, takeLock } from "../../store/sqlite/lock.ts";
 import { knownApps } from "../../store/known_apps.ts";
@@ -11,7 +11,6 @@ import { Installation } from "../../store/installation.ts";
 import { isLockedByOthers } from "../../files/file_moves.ts";
 import { isThere, sizeOf } from "../../files/file_errors.ts";
 import { namesIn } from "../../files/private_files.ts";
-import { type Leftover, leftovers } from "../../secret/recovery.ts";
 import { type Finding, shellWord } from "../finding.ts";
 import { type DoctorContext, firstThatRuns, type OpenDoctorContext, rekey } from "../context.ts";
 
@@ -124,7 +123,8 @@ function logLeft(context: DoctorContext, bytes: number): Finding {
 async function finish({ environment }: DoctorContext): Promise<void> {
   const secrets = new SecretManager(environment, backendAt);
   try {
-    await secrets.finish();
+    const database = await secrets.underLock(({ database }) => Promise.resolve(database));
+    database.truncateLog();
   } finally {
     secrets.close();
   }

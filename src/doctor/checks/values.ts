@@ -1,5 +1,5 @@
 import { type ErrorCode, isRekeyError } from "../../core/errors.ts";
-import { retrieve } from "../../secret/retrieval.ts";
+import { retrieve } from "../../secret/retrieve.ts";
 import { sealedSlot } from "../../core/secret_store.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import type { Finding, FindingCode } from "../finding.ts";

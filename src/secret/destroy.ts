@@ -10,8 +10,8 @@ import { removeFile } from "../files/private_files.ts";
 import { currentSlot, numberedSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { automaticCopies } from "./automatic_copy.ts";
-import { removeUnfinished } from "./unfinished.ts";
-import { ownNote } from "./keyring_note.ts";
+import { removeUnfinished } from "./recover.ts";
+import { ownNote } from "./keyring/note.ts";
 
 /**
  * Deletes everything that rekey keeps of an app: values in the keyring, rows in the database, the key

@@ -4,8 +4,8 @@ import { Secret } from "../core/secret.ts";
 import { type Installation, scrub } from "../store/installation.ts";
 import { currentSlot, type Location } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { readNote } from "./keyring_note.ts";
-import { tryReconcile } from "./reconcile.ts";
+import { readNote } from "./keyring/note.ts";
+import { tryReconcile } from "./keyring/reconcile.ts";
 
 /** A secret that an older installation left, and where. */
 export interface LegacySecret {

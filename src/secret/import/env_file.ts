@@ -1,7 +1,7 @@
-import type { RekeyError } from "../core/errors.ts";
-import { parse } from "../libraries/dotenv.ts";
+import type { RekeyError } from "../../core/errors.ts";
+import { parse } from "../../libraries/dotenv.ts";
 import { unreadable } from "./imported.ts";
-import type { Source } from "./import_source.ts";
+import type { Source } from "./source.ts";
 import { recognised } from "./no_secret.ts";
 
 /**

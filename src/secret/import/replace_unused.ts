@@ -1,9 +1,9 @@
-import type { Installation } from "../store/installation.ts";
-import { keepCopy } from "./automatic_copy.ts";
-import type { Backend } from "./backend.ts";
-import type { CreateOptions } from "./first_version.ts";
+import type { Installation } from "../../store/installation.ts";
+import { keepCopy } from "../automatic_copy.ts";
+import type { Backend } from "../backend.ts";
+import type { CreateOptions } from "../create.ts";
 import type { Import } from "./imported.ts";
-import { changeSecret } from "./rotate.ts";
+import { changeSecret } from "../rotate.ts";
 
 /**
  * Whether an imported secret may take the place of the one that is there: that one was made, and nothing was done with

@@ -1,8 +1,16 @@
-import { EVENTS, type Head, holdsHead, newestHead, readHead, showHead } from "../audit/events.ts";
-import { isRekeyError } from "../core/errors.ts";
-import type { Installation } from "../store/installation.ts";
-import { knowsKid } from "../store/known_apps.ts";
-import type { KeyringStore } from "../store/keyring/keyring_store.ts";
+import {
+  EVENTS,
+  type Head,
+  holdsHead,
+  newestHead,
+  readHead,
+  showHead,
+} from "../../audit/events.ts";
+import { isRekeyError, type RekeyError } from "../../core/errors.ts";
+import type { Installation } from "../../store/installation.ts";
+import type { Version } from "../../store/sqlite/versions.ts";
+import { knowsKid } from "../../store/known_apps.ts";
+import type { KeyringStore } from "../../store/keyring/keyring_store.ts";
 
 /** What rekey keeps in the keyring beside the values. Nothing in it is secret. */
 export interface KeyringNote {
@@ -86,6 +94,20 @@ export async function mayReplace(installation: Installation, kid: string): Promi
   if (versions.byKid(kid) === undefined) return false;
   const note = await readNote(keyring);
   return note === null || note.id === meta.get("id") || !knowsKid(note.database, kid);
+}
+
+/** The head of the audit log that the keyring keeps, or why the keyring cannot be asked. */
+export async function keptHead(
+  installation: Installation,
+  { location }: Version,
+): Promise<{ head: Head | null; unavailable?: RekeyError }> {
+  if (location !== "keyring" || wasRestored(installation)) return { head: null };
+  try {
+    return { head: (await ownNote(installation))?.head ?? null };
+  } catch (error) {
+    if (isRekeyError(error)) return { head: null, unavailable: error };
+    throw error;
+  }
 }
 
 async function recordLoss(installation: Installation, lost: Head): Promise<void> {

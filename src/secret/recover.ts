@@ -1,14 +1,15 @@
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { isRekeyError } from "../core/errors.ts";
 import { type Installation, scrub } from "../store/installation.ts";
 import { exclusively } from "../store/sqlite/lock.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { endGrace, expired, overlongGrace, shortenGrace } from "./grace.ts";
-import { removeStaleKek } from "./kek_rotation.ts";
-import { keyringIsDue, tryReconcile } from "./reconcile.ts";
+import { removeStaleKek } from "./rotate_kek.ts";
+import { keyringIsDue, tryReconcile } from "./keyring/reconcile.ts";
 import { rollBack } from "./rotate.ts";
-import { removeUnfinished } from "./unfinished.ts";
-import { canLookAgain, lookAgain } from "./unsaved.ts";
+import { canLookAgain, lookAgain } from "./keyring/unsaved.ts";
+import { timeOf } from "../files/file_errors.ts";
+import { namesIn, removeFolder } from "../files/private_files.ts";
 
 /** What a command can leave for the next one to do. */
 export type Leftover = "rotation" | "grace" | "clock" | "log" | "kek" | "keyring";
@@ -66,4 +67,32 @@ async function finish(installation: Installation, logWaitMs?: number): Promise<v
 function interrupted({ versions }: Installation): Version | undefined {
   const pending = versions.pending();
   return pending?.location === "etcd" ? undefined : pending;
+}
+
+/** How folders begin in which a restoration works; only one that holds the lock does. */
+export const STAGE = ".rekey-restore-";
+
+/** How folders begin in which a backup is looked at, for a moment and without the lock. */
+export const PEEK = ".rekey-peek-";
+
+/** How folders begin that hold a backup which goes through a pipe, without the lock. */
+export const SPOOL = ".rekey-pipe-";
+
+// Since something came out of the pipe last: a person may be asked for a passphrase then.
+const LONGEST_PIPE_MS = 600_000;
+
+const MOMENT_MS = 60_000;
+
+/**
+ * Deletes what restorations that were killed have left in the data folder: a copy of a backup has values
+ * that no rotation destroys. Call it under the lock.
+ */
+export function removeUnfinished(folder: string): void {
+  for (const name of namesIn(folder)) {
+    const path = join(folder, name);
+    const age = Math.abs(Date.now() - timeOf(path));
+    const old = (name.startsWith(PEEK) && age > MOMENT_MS) ||
+      (name.startsWith(SPOOL) && age > LONGEST_PIPE_MS);
+    if (name.startsWith(STAGE) || old) removeFolder(path);
+  }
 }

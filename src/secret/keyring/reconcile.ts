@@ -1,12 +1,12 @@
-import { isRekeyError } from "../core/errors.ts";
-import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
-import type { Secret } from "../core/secret.ts";
-import type { Installation } from "../store/installation.ts";
-import type { KeyringStore, Settled } from "../store/keyring/keyring_store.ts";
-import { keepNote, ownNote } from "./keyring_note.ts";
+import { isRekeyError } from "../../core/errors.ts";
+import { KEYRING_UNAVAILABLE } from "../../store/keyring/errors.ts";
+import type { Secret } from "../../core/secret.ts";
+import type { Installation } from "../../store/installation.ts";
+import type { KeyringStore, Settled } from "../../store/keyring/keyring_store.ts";
+import { keepNote, ownNote } from "./note.ts";
 import { isSameKeyring, keepUnsaved, noteOutcome, putBack } from "./unsaved.ts";
-import { currentSlot, numberedSlot, type Slot } from "../core/secret_store.ts";
-import type { Version } from "../store/sqlite/versions.ts";
+import { currentSlot, numberedSlot, type Slot } from "../../core/secret_store.ts";
+import type { Version } from "../../store/sqlite/versions.ts";
 
 /**
  * Makes the keyring hold what the database says: the current version under the account that other

@@ -5,11 +5,10 @@ import { SAVED } from "../store/keyring/keyring_store.ts";
 import { mustBeFree } from "../store/location_choice.ts";
 import { type Location, numberedSlot, sealedSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { mayReplace } from "./keyring_note.ts";
-import { tryReconcile } from "./reconcile.ts";
-import { leaveCluster } from "./leave_cluster.ts";
-import { needsCopy, noteUnsaved } from "./unsaved.ts";
-import { type Note, retrieve, type Retrieved } from "./retrieval.ts";
+import { mayReplace } from "./keyring/note.ts";
+import { tryReconcile } from "./keyring/reconcile.ts";
+import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
+import { type Note, retrieve, type Retrieved } from "./retrieve.ts";
 
 /** How a move ended. */
 export interface Moved {
@@ -106,4 +105,21 @@ function notKept(): RekeyError {
   return new RekeyError("failed", "Cannot move the JWT secret: the keyring did not keep it", {
     hint: "It is still in the database; check the keyring service's own log",
   });
+}
+
+/** Inside a transaction: the secret is this machine's own from now on, and so are its rotations. */
+export function leaveCluster(installation: Installation, to: Location): void {
+  installation.meta.remove("fleet");
+  installation.meta.remove("etcd_source");
+  installation.meta.set("store", to);
+  dropPrepared(installation);
+}
+
+/** Inside a transaction: drops a prepared version, which only the machines that share it can activate. */
+export function dropPrepared(installation: Installation): void {
+  const { versions, sealed } = installation;
+  const prepared = versions.pending();
+  if (prepared?.location !== "etcd") return;
+  sealed.drop(numberedSlot(prepared));
+  versions.retire(prepared, installation.now());
 }

@@ -1,10 +1,9 @@
 import { Buffer } from "node:buffer";
-import type { RekeyError } from "../core/errors.ts";
-import type { Algorithm } from "../store/installation.ts";
-import { envReadings } from "./env_value.ts";
+import type { RekeyError } from "../../core/errors.ts";
+import type { Algorithm } from "../../store/installation.ts";
+import { envReadings } from "./env_file.ts";
 import { type Encoding, unreadable } from "./imported.ts";
-import { repeatedNames } from "./json_names.ts";
-import { isJwk, isJwkSet, jwkOf, jwkReading } from "./jwk.ts";
+import { isJwk, isJwkSet, jwkOf, jwkReading, repeatedNames } from "./jwk.ts";
 import { isEnvFile, recognised } from "./no_secret.ts";
 
 /** A secret as it may be written in what was given. */

@@ -5,11 +5,11 @@ import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import { locationForNew } from "../store/location_choice.ts";
 import { exclusively } from "../store/sqlite/lock.ts";
 import type { Backend, HmacUsage } from "./backend.ts";
-import { adopt, inKeyring, type LegacySecret, plainRow } from "./adoption.ts";
-import { unlessDestroyed } from "./destruction.ts";
-import type { Import } from "./imported.ts";
-import { readNote } from "./keyring_note.ts";
-import { recover } from "./recovery.ts";
+import { adopt, inKeyring, type LegacySecret, plainRow } from "./adopt.ts";
+import { unlessDestroyed } from "./destroy.ts";
+import type { Import } from "./import/imported.ts";
+import { readNote } from "./keyring/note.ts";
+import { recover } from "./recover.ts";
 import { changeSecret } from "./rotate.ts";
 
 /** What the operator says of a first secret; its key usage is HS512 and `text` by default. */

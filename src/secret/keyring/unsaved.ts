@@ -1,9 +1,9 @@
-import { isRekeyError } from "../core/errors.ts";
-import { sealedSlot } from "../core/secret_store.ts";
-import type { Settled } from "../store/keyring/keyring_store.ts";
-import type { Provider, ProviderKind } from "../store/keyring/secret_service/provider.ts";
-import { damagedMeta, type Installation } from "../store/installation.ts";
-import type { Version } from "../store/sqlite/versions.ts";
+import { isRekeyError } from "../../core/errors.ts";
+import { sealedSlot } from "../../core/secret_store.ts";
+import type { Settled } from "../../store/keyring/keyring_store.ts";
+import type { Provider, ProviderKind } from "../../store/keyring/secret_service/provider.ts";
+import { damagedMeta, type Installation } from "../../store/installation.ts";
+import type { Version } from "../../store/sqlite/versions.ts";
 
 // A program that provides the keyring may acknowledge what it has not saved yet, and end. Until it was seen that it had
 // saved, the database remembers which versions that concerns and keeps their values, sealed.
@@ -57,6 +57,17 @@ export function isAtRisk(installation: Installation): boolean {
   return current?.location === "keyring" &&
     (unsaved(installation)?.versions.includes(current.version) ?? false) &&
     installation.sealed.sealedValue(sealedSlot(current)) === undefined;
+}
+
+/** What an operator should know when the keyring may not have saved the secret and there is no copy of it. */
+export function warningsOfRisk(installation: Installation): string[] {
+  if (!isAtRisk(installation)) return [];
+  const { kind } = unsaved(installation)!;
+  const who = kind === null || kind === "other" ? "the keyring's program" : kind;
+  return [
+    `${who} was not seen to save the secret, and --mirror off keeps no copy: ` +
+    "it would be lost if that program ended now",
+  ];
 }
 
 /** Inside a transaction: remembers versions that were written or deleted, unless that is saved. */

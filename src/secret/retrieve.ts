@@ -14,7 +14,7 @@ import {
   type Slot,
 } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { isPassingCopy } from "./unsaved.ts";
+import { isPassingCopy } from "./keyring/unsaved.ts";
 
 /** A version with its value. */
 export interface Retrieved {

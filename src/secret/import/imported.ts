@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
-import { RekeyError } from "../core/errors.ts";
-import { type KeyForm, Secret } from "../core/secret.ts";
+import { RekeyError } from "../../core/errors.ts";
+import { type KeyForm, Secret } from "../../core/secret.ts";
 
 /** A secret that was made elsewhere and is to be the first version. */
 export interface Import {

@@ -1,0 +1,101 @@
+import { currentSlot, type Location } from "../core/secret_store.ts";
+import { Database } from "../store/sqlite/database.ts";
+import type { Installation, StoreChoice } from "../store/installation.ts";
+import { exclusively } from "../store/sqlite/lock.ts";
+import type { Version } from "../store/sqlite/versions.ts";
+import type { OpenSecret } from "./manager.ts";
+import { alreadyDone, type RotateOptions } from "./rotation.ts";
+import { EVENTS } from "../audit/events.ts";
+import { listAudit } from "../audit/reader.ts";
+import { isAhead } from "./age.ts";
+import { rfc3339 } from "../core/clock.ts";
+
+const WAIT_MS = 1_000;
+
+/**
+ * Looks whether a rotation could be made now: the KEK, which the audit log takes too; the database; and the keyring,
+ * when the next version would live there. Nothing is changed, and no keyring is unlocked. (What machines share is
+ * asked for by each command as it begins.)
+ *
+ * @param wanted where the operator wants the next version.
+ * @throws {RekeyError} what the rotation would throw: `kek_…`, `keyring_…`, `database_…`.
+ */
+export async function mustBeAbleToRotate(
+  installation: Installation,
+  wanted: StoreChoice | undefined,
+): Promise<void> {
+  const { versions, keyring, store, database } = installation;
+  const current = versions.current();
+  if (current === undefined) return;
+  await installation.kek();
+  Database.tryToWrite(database.path, WAIT_MS);
+  const choice = wanted ?? store;
+  const inKeyring = current.location === "keyring" && choice === "auto";
+  if (inKeyring || choice === "keyring") await keyring.mustBeReady(currentSlot(current));
+}
+
+/** What a rotation would do. */
+export interface RotationPlan {
+  readonly current: Version;
+  /** Where the next version would live. */
+  readonly location: Location;
+  /** Whether nothing is to be done. */
+  readonly done: boolean;
+}
+
+/** What `rotate` would do, without doing it. It takes the lock: finding out whether a keyring works may write to it. */
+export function planRotation(
+  { installation, backend, version: current }: OpenSecret,
+  options: Pick<RotateOptions, "store" | "ifOlderThanMs" | "requestId">,
+): Promise<RotationPlan> {
+  const done = alreadyDone(installation, current, options) !== undefined;
+  return exclusively(installation.lockPath, async () => {
+    const location = await backend.nextLocation(installation, options.store);
+    return { current, location, done };
+  });
+}
+
+/** Says when the next rotation will be made, milliseconds since the epoch, so that users can be told. */
+export async function announce(
+  installation: Installation,
+  at: number,
+  reason?: string,
+): Promise<void> {
+  const { database, meta } = installation;
+  const audit = await installation.audit();
+  database.transaction(() => {
+    meta.set("announced", String(at));
+    const why = reason === undefined ? "" : `: ${reason}`;
+    audit.append({ event: EVENTS.rotationAnnounced, reason: `for ${rfc3339(at)}${why}` });
+  });
+}
+
+/** Takes an announcement back. Answers `false` when it is over, or when there is another one. */
+export async function withdraw(
+  installation: Installation,
+  at: number,
+  reason?: string,
+): Promise<boolean> {
+  const { database, meta } = installation;
+  const audit = await installation.audit();
+  return database.transaction(() => {
+    if (meta.get("announced") !== String(at)) return false;
+    meta.remove("announced");
+    audit.append({ event: EVENTS.rotationCancelled, reason });
+    return true;
+  });
+}
+
+/** When the next rotation was said to be made, milliseconds since the epoch; `null` when nobody has said. */
+export function announced(installation: Installation): number | null {
+  const at = Number(installation.meta.get("announced") ?? NaN);
+  const now = installation.now();
+  // Whoever wanted to make it was killed, if it is over.
+  return at > now && !wasAnnouncedLater(installation, now) ? at : null;
+}
+
+// By a clock that was ahead: no command has waited for so long.
+function wasAnnouncedLater({ database }: Installation, now: number): boolean {
+  const [row] = listAudit(database, 1, { event: [EVENTS.rotationAnnounced] });
+  return row !== undefined && isAhead(Date.parse(row.time), now);
+}
