@@ -8,7 +8,7 @@ import {
   unreadable,
 } from "../secret/import/imported.ts";
 import type { Reading, Source } from "../secret/import/source.ts";
-import { type Algorithm, ALGORITHMS } from "../store/installation.ts";
+import { type Algorithm, ALGORITHMS } from "../store/environment.ts";
 import { parseJws } from "../jwt/jws.ts";
 import { isSignedWith } from "../jwt/signature.ts";
 import { type Claimant, type ClaimPolicy, refuseClaims } from "../jwt/claims.ts";

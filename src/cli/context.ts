@@ -15,7 +15,7 @@ import {
   type MirrorChoice,
   STORE_CHOICES,
   type StoreChoice,
-} from "../store/installation.ts";
+} from "../store/environment.ts";
 import type { KekSources } from "../store/sealed/kek_sources.ts";
 import { type AddonContext, type KeyringAddon, loadKeyringAddon } from "../store/keyring/addon.ts";
 import { KeyringStore } from "../store/keyring/keyring_store.ts";

@@ -7,7 +7,8 @@ import { HERE } from "../system/here.ts";
 import { pathOf } from "../system/written_path.ts";
 import { EtcdClient, type EtcdSettings } from "../etcd/client.ts";
 import { ETCD_VARIABLES, withoutProxyHere } from "./environment.ts";
-import { type Environment, Installation } from "../store/installation.ts";
+import { Installation } from "../store/installation.ts";
+import type { Environment } from "../store/environment.ts";
 
 type Variable = (name: string) => string | undefined;
 

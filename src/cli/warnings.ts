@@ -8,7 +8,8 @@ import { warningsOfRisk } from "../secret/keyring/unsaved.ts";
 import { type Context, variable } from "./context.ts";
 import { homedir } from "node:os";
 import { elsewhere, type KnownApp, knownApps } from "../store/known_apps.ts";
-import { type Environment, Installation } from "../store/installation.ts";
+import { Installation } from "../store/installation.ts";
+import type { Environment } from "../store/environment.ts";
 
 // A machine with more of them has a service manager that lists them.
 const MOST_NAMED = 20;

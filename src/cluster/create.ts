@@ -1,7 +1,8 @@
 import { RekeyError } from "../core/errors.ts";
 import { isSplit } from "../etcd/client.ts";
 import { unconfigured } from "../etcd/errors.ts";
-import type { Environment, Installation } from "../store/installation.ts";
+import type { Installation } from "../store/installation.ts";
+import type { Environment } from "../store/environment.ts";
 import { isPortable, type KekSources } from "../store/sealed/kek_sources.ts";
 import { HERE } from "../system/here.ts";
 import { EVENTS } from "../audit/events.ts";

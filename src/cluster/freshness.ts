@@ -1,5 +1,5 @@
 import { ERROR_TABLE, type ErrorCode, RekeyError } from "../core/errors.ts";
-import type { Freshness } from "../store/installation.ts";
+import type { Freshness } from "../store/environment.ts";
 
 // Four 64-bit floats. When what is known was last asked for, by the main thread's monotonic clock and by the system's
 // clock: the system's goes on while the machine sleeps; the other one cannot be set back. The change of the shared

@@ -13,7 +13,8 @@ import {
   type SharedVersion,
 } from "./state.ts";
 import { endedSessions } from "../store/sqlite/sessions.ts";
-import { type Installation, scrub } from "../store/installation.ts";
+import type { Installation } from "../store/installation.ts";
+import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { currentSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { tryReconcile } from "../secret/keyring/reconcile.ts";

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { infoOf } from "../system/system.ts";
 import { HERE } from "../system/here.ts";
-import type { Environment, Installation } from "../store/installation.ts";
+import type { Installation } from "../store/installation.ts";
+import type { Environment } from "../store/environment.ts";
 
 /** What the doctor examines, and what it needs to know for that. */
 export interface DoctorContext {

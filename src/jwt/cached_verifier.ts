@@ -1,6 +1,6 @@
 import { andThen, type MaybeAsync } from "../core/async.ts";
 import type { LiveSecrets, View } from "../secret/view.ts";
-import type { Algorithm } from "../store/installation.ts";
+import type { Algorithm } from "../store/environment.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { Sessions } from "../store/sqlite/sessions.ts";
 import { parseJws } from "./jws.ts";

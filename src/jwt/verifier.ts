@@ -1,7 +1,8 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import { andThen, type MaybeAsync } from "../core/async.ts";
-import type { Algorithm, Installation } from "../store/installation.ts";
+import type { Installation } from "../store/installation.ts";
+import type { Algorithm } from "../store/environment.ts";
 import { STANDARD_POLICY, type TokenPolicy } from "../store/token_policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { type ClaimPolicy, refuseClaims, textOf } from "./claims.ts";

@@ -1,7 +1,8 @@
 import { EVENTS } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
-import { type Installation, scrub } from "../store/installation.ts";
+import type { Installation } from "../store/installation.ts";
+import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { currentSlot, type Location } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { readNote } from "./keyring/note.ts";

@@ -1,7 +1,8 @@
 import type { Location } from "../core/secret_store.ts";
 import type { KeyForm } from "../core/secret.ts";
 import type { SessionRow } from "../store/sqlite/sessions.ts";
-import type { Algorithm, Environment, Installation, StoreChoice } from "../store/installation.ts";
+import type { Installation } from "../store/installation.ts";
+import type { Algorithm, Environment, StoreChoice } from "../store/environment.ts";
 import type { Kek } from "../store/sealed/kek.ts";
 import type { TokenPolicy } from "../store/token_policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";

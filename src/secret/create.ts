@@ -1,6 +1,7 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { knowsKid } from "../store/known_apps.ts";
-import { type Environment, Installation, type StoreChoice } from "../store/installation.ts";
+import { Installation } from "../store/installation.ts";
+import type { Environment, StoreChoice } from "../store/environment.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import { locationForNew } from "../store/location_choice.ts";
 import { exclusively } from "../store/sqlite/lock.ts";

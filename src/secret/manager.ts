@@ -1,6 +1,7 @@
 import type { AuditEntry } from "../audit/events.ts";
 import type { Location } from "../core/secret_store.ts";
-import { type Environment, Installation } from "../store/installation.ts";
+import { Installation } from "../store/installation.ts";
+import type { Environment } from "../store/environment.ts";
 import type { Kek } from "../store/sealed/kek.ts";
 import { exclusively } from "../store/sqlite/lock.ts";
 import type { TokenPolicy } from "../store/token_policy.ts";

@@ -1,6 +1,7 @@
 import { EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
-import { type Installation, scrub } from "../store/installation.ts";
+import type { Installation } from "../store/installation.ts";
+import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { SAVED } from "../store/keyring/keyring_store.ts";
 import { mustBeFree } from "../store/location_choice.ts";
 import { type Location, numberedSlot, sealedSlot } from "../core/secret_store.ts";

@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { isRekeyError } from "../core/errors.ts";
-import { type Installation, scrub } from "../store/installation.ts";
+import type { Installation } from "../store/installation.ts";
+import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { exclusively } from "../store/sqlite/lock.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { endGrace, expired, overlongGrace, shortenGrace } from "./grace.ts";

@@ -3,12 +3,9 @@ import { isRekeyError } from "../core/errors.ts";
 import { type KeyForm, Secret } from "../core/secret.ts";
 import { currentSlot, type Location, numberedSlot } from "../core/secret_store.ts";
 import { SAVED, type Settled } from "../store/keyring/keyring_store.ts";
-import {
-  type Algorithm,
-  type Installation,
-  scrub,
-  type StoreChoice,
-} from "../store/installation.ts";
+import type { Installation } from "../store/installation.ts";
+import { scrub } from "../store/sqlite/write_ahead_log.ts";
+import type { Algorithm, StoreChoice } from "../store/environment.ts";
 import { locationForNew } from "../store/location_choice.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { keepCopy } from "./automatic_copy.ts";

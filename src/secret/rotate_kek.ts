@@ -1,6 +1,7 @@
 import { EVENTS } from "../audit/events.ts";
 import type { Secret } from "../core/secret.ts";
-import { type Installation, scrub } from "../store/installation.ts";
+import type { Installation } from "../store/installation.ts";
+import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { generatedKeyFile, type Kek, newKek } from "../store/sealed/kek.ts";
 import { removeFile } from "../files/private_files.ts";
 import { sealedSlot, type Slot } from "../core/secret_store.ts";

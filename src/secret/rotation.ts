@@ -1,7 +1,8 @@
 import { type Head, newestHead } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { KeyForm, Secret } from "../core/secret.ts";
-import type { Algorithm, Installation, StoreChoice } from "../store/installation.ts";
+import type { Installation } from "../store/installation.ts";
+import type { Algorithm, StoreChoice } from "../store/environment.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { ageOf, isDue } from "./age.ts";
 import { type Note, retrieve } from "./retrieve.ts";

@@ -1,6 +1,7 @@
 import { currentSlot, type Location } from "../core/secret_store.ts";
 import { Database } from "../store/sqlite/database.ts";
-import type { Installation, StoreChoice } from "../store/installation.ts";
+import type { Installation } from "../store/installation.ts";
+import type { StoreChoice } from "../store/environment.ts";
 import { exclusively } from "../store/sqlite/lock.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { OpenSecret } from "./manager.ts";

@@ -1,4 +1,5 @@
-import { type Environment, Installation } from "../store/installation.ts";
+import { Installation } from "../store/installation.ts";
+import type { Environment } from "../store/environment.ts";
 import { knownFleet } from "../store/known_cluster.ts";
 import type { TokenPolicy } from "../store/token_policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";

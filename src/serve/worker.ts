@@ -12,7 +12,7 @@ import { makeRoutes, type Services } from "../http/routes.ts";
 import { unconfigured } from "../etcd/errors.ts";
 import { aheadOf, SharedFreshness } from "../cluster/freshness.ts";
 import { LiveSecrets } from "../secret/view.ts";
-import type { Environment, Freshness } from "../store/installation.ts";
+import type { Environment, Freshness } from "../store/environment.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { Listener } from "./listener.ts";
 import { isLocal, ownNames, type Settings } from "./settings.ts";

@@ -3,72 +3,40 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { AuditWriter } from "../audit/chain.ts";
 import type { App, Folders } from "../core/app.ts";
-import type { Clock } from "../core/clock.ts";
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { isRekeyError } from "../core/errors.ts";
 import { KEY_FORMS, type KeyForm } from "../core/secret.ts";
+import {
+  type Algorithm,
+  ALGORITHMS,
+  type Environment,
+  STORE_CHOICES,
+  type StoreChoice,
+} from "./environment.ts";
 import { Database, type OpenOptions } from "./sqlite/database.ts";
 import { lockPath } from "./sqlite/lock.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { unconfigured } from "../etcd/errors.ts";
 import { DatabaseStore, EtcdStore } from "./sealed/sealed_stores.ts";
-import { findKek, generatedKeyFile, type Kek, type KekRecord, newKek } from "./sealed/kek.ts";
+import {
+  findKek,
+  generatedKeyFile,
+  type Kek,
+  type KekRecord,
+  newKek,
+  readKekRecord,
+} from "./sealed/kek.ts";
 import { type KekSources, kekSupplied } from "./sealed/kek_sources.ts";
 import { isWritableByOthers, Remembered } from "./remembered_sources.ts";
 import type { KeyringStore } from "./keyring/keyring_store.ts";
 import type { ProviderKind } from "./keyring/secret_service/provider.ts";
-import { Meta, type MetaKey } from "./sqlite/meta.ts";
+import { damagedMeta, Meta, type MetaKey } from "./sqlite/meta.ts";
 import { isThere } from "../files/file_errors.ts";
 import { makeNamedFolder, makePrivateFolder, takeFromOthers } from "../files/private_files.ts";
 import { seal, unseal } from "./sealed/sealing.ts";
 import { readPolicy, type TokenPolicy } from "./token_policy.ts";
 import { Versions } from "./sqlite/versions.ts";
 
-/** HMAC algorithms of RFC 7518 §3.2. */
-export const ALGORITHMS = ["HS256", "HS384", "HS512"] as const;
-export type Algorithm = (typeof ALGORITHMS)[number];
-
-/** Which location the operator wants for a new version. */
-export const STORE_CHOICES = ["auto", "keyring", "database", "etcd"] as const;
-export type StoreChoice = (typeof STORE_CHOICES)[number];
-
-/** Whether a version in the keyring is sealed in the database too. */
-export type MirrorChoice = "auto" | "on" | "off";
-
-/** Everything that a manager needs to know of its surroundings. */
-export interface Environment {
-  readonly app: App;
-  readonly folders: Folders;
-  readonly kek: KekSources;
-  readonly keyring: KeyringStore;
-  readonly mirror: MirrorChoice;
-  /** etcd, where machines share a secret; `undefined` when none is named. */
-  readonly etcd?: EtcdClient | undefined;
-  /** How it is named, to be remembered: by the names of variables. */
-  readonly etcdNamed?: Readonly<Record<string, string>> | undefined;
-  /** A client of the etcd that was remembered so. */
-  recallEtcd?(settings: Readonly<Record<string, string>>): EtcdClient | undefined;
-  /** Tells how well this machine knows what others do, in a program that goes on for long. */
-  readonly freshness?: Freshness | undefined;
-  /** Who acts, for the audit log. */
-  readonly actor: string;
-  readonly clock: Clock;
-  /** How long to wait for another process's writing, in milliseconds; default: the database's own. */
-  readonly waitMs?: number;
-}
-
-/** How well a machine knows what the machines that share its secret do. */
-export interface Freshness {
-  /**
-   * @param change of the shared state that the database goes by.
-   * @throws {RekeyError} `fleet_stale` when it has not been confirmed for too long, or was for a later change: then the
-   * database is an older copy.
-   */
-  mustBeFresh(change: number): void;
-  /** How long ago it was confirmed, in milliseconds; infinite when it never was. */
-  age(): number;
-}
-
-/** One app's database with its keys and stores: what the layers above work on. */
+/** One app's open database with its keys and stores. */
 export class Installation {
   readonly versions: Versions;
   readonly meta: Meta;
@@ -92,10 +60,7 @@ export class Installation {
     this.remembered = new Remembered(this.meta, database.path);
   }
 
-  /**
-   * Tells the keyring which program has the values: another one has none of them. A restored database may come from
-   * another machine, with another program.
-   */
+  /** Tells the keyring which provider holds the values. A restored database may come from a machine with another one. */
   expectUsualKeyring(): void {
     const isThere = this.versions.current()?.location === "keyring";
     const isRestored = this.meta.get("restored") !== undefined;
@@ -103,11 +68,11 @@ export class Installation {
     this.keyring.expect(kind as ProviderKind | undefined);
   }
 
-  /** Opens the app's database, and makes it when it is not there. */
+  /** Opens the app's database, and creates it if it does not exist. */
   static open(environment: Environment, options: OpenOptions = {}): Installation {
     Installation.prepareFolder(environment);
     const { waitMs } = environment;
-    // Asked before it is made this user's own.
+    // Checked first: opening takes write permission away from others.
     const isSuspect = isWritableByOthers(Installation.path(environment));
     const database = Database.open(Installation.path(environment), {
       ...waitMs === undefined ? {} : { waitMs },
@@ -124,21 +89,21 @@ export class Installation {
     }
   }
 
-  /** Like {@linkcode Installation.open}, but `undefined` when there is no database. */
+  /** Like {@linkcode Installation.open}, but returns `undefined` when there is no database. */
   static openExisting(environment: Environment, options?: OpenOptions): Installation | undefined {
     return isThere(Installation.path(environment))
       ? Installation.open(environment, options)
       : undefined;
   }
 
-  /** Like {@linkcode Installation.openExisting}, but nothing is made, mended or finished: for looking at it. */
+  /** Like {@linkcode Installation.openExisting}, but read-only: creates, repairs and finishes nothing. */
   static openAsFound(environment: Environment): Installation | undefined {
     const path = Installation.path(environment);
     if (!isThere(path)) return undefined;
     return new Installation(environment, Database.openAsFound(path), true);
   }
 
-  /** Makes the data folder, or checks it, and answers the path of the lock in it. */
+  /** Creates or checks the data folder, and returns the path of the lock in it. */
   static prepareFolder(environment: Environment): string {
     const { data, dataNamed } = environment.folders;
     if (dataNamed) makeNamedFolder(data);
@@ -161,23 +126,23 @@ export class Installation {
     return lockPath(this.database.path);
   }
 
-  /** The algorithm of the current version, and of the one that follows unless it is said otherwise. */
+  /** The algorithm of the current version, and the default for the next one. */
   get algorithm(): Algorithm {
     return this.#setting("alg", ALGORITHMS);
   }
 
-  /** The key form of the current version, and of the one that follows unless it is said otherwise. */
+  /** The key form of the current version, and the default for the next one. */
   get keyForm(): KeyForm {
     return this.#setting("key_form", KEY_FORMS);
   }
 
-  /** @throws {RekeyError} `database_damaged` when a setting that a new version is made with cannot be read. */
+  /** @throws {RekeyError} `database_damaged` when a setting that a new version needs cannot be read. */
   mustHaveSettings(): void {
     // Reading them is the check.
     void [this.algorithm, this.keyForm];
   }
 
-  /** What every token must be, beyond its signature. */
+  /** What every token must satisfy, beyond its signature. */
   get policy(): TokenPolicy {
     return readPolicy(this.meta);
   }
@@ -187,7 +152,7 @@ export class Installation {
     return this.#setting("store", STORE_CHOICES);
   }
 
-  /** What tells copies of this database from other databases; no secret. */
+  /** A random id that this database shares with its copies only; not secret. */
   id(): string {
     const known = this.meta.get("id");
     if (known !== undefined) return known;
@@ -196,18 +161,14 @@ export class Installation {
     return id;
   }
 
-  /**
-   * The location that machines share.
-   *
-   * @throws {RekeyError} `etcd_unconfigured` when none is named.
-   */
+  /** The store that machines share. @throws {RekeyError} `etcd_unconfigured` when no etcd is named. */
   shared(): EtcdStore {
     const { etcd, environment: { app } } = this;
     if (etcd !== undefined) return new EtcdStore(etcd, app.name, () => this.kek());
     throw unconfigured();
   }
 
-  /** The etcd that is named now, else the one that is remembered; `undefined` when there is neither. */
+  /** The etcd that this command names, else the remembered one, else `undefined`. */
   get etcd(): EtcdClient | undefined {
     const { environment } = this;
     if (environment.etcd !== undefined) return environment.etcd;
@@ -218,9 +179,9 @@ export class Installation {
   }
 
   /**
-   * Where the KEK is: as it is named now, else as it is remembered.
+   * The KEK sources that this command names, else the remembered one.
    *
-   * @throws {RekeyError} `kek_missing` when what is remembered cannot be used here.
+   * @throws {RekeyError} `kek_missing` when the remembered one cannot be used here.
    */
   kekSources(): KekSources {
     const { kek } = this.environment;
@@ -228,12 +189,12 @@ export class Installation {
     return (this.#lender ?? this).remembered.kekSources(kek);
   }
 
-  /** Goes by what another database remembers, which is this machine's own: for a copy of that one. */
+  /** For a copy: uses the sources that the original database remembers. */
   borrow(lender: Installation): void {
     this.#lender = lender;
   }
 
-  /** Keeps what is named now, once it has proved right. @throws {RekeyError} `kek_…` when the KEK is not the right one. */
+  /** Remembers the sources that this command names, once they work. @throws {RekeyError} `kek_…` when the KEK is wrong. */
   async remember(isShared: boolean): Promise<void> {
     const { kek: sources, etcdNamed } = this.environment;
     const kek = kekSupplied(sources) ? await this.kek() : undefined;
@@ -251,13 +212,9 @@ export class Installation {
     return this.environment.clock();
   }
 
-  /**
-   * The KEK that this database is sealed under.
-   *
-   * @throws {RekeyError} `kek_missing`, `kek_invalid` or `kek_wrong`.
-   */
+  /** The KEK of this database. @throws {RekeyError} `kek_missing`, `kek_invalid` or `kek_wrong`. */
   async kek(): Promise<Kek> {
-    // Another process may have exchanged it since it was last asked for.
+    // Another process may have replaced the KEK since the last call.
     const record = this.kekRecord();
     if (this.#kek?.id === record.id) return this.#kek;
     const keyFile = this.generatedKeyFile();
@@ -265,26 +222,26 @@ export class Installation {
     return this.#kek = await findKek(this.kekSources(), keyFile, record);
   }
 
-  /** Whether versions in the keyring get a sealed copy in the database (design §6, "Mirror"). */
+  /** Whether versions in the keyring get a sealed copy in the database. */
   mirrors(): boolean {
     const { mirror } = this.environment;
     return mirror === "auto" ? this.isKekSupplied() : mirror === "on";
   }
 
-  /** Whether the operator supplies the KEK, now or as it is remembered. */
+  /** Whether the operator supplies the KEK, in this command or a remembered one. */
   isKekSupplied(): boolean {
     return kekSupplied(this.environment.kek) || (this.#lender ?? this).remembered.hasKek;
   }
 
-  /** Writes audit rows; they need the KEK, under which the chain's key is sealed. */
+  /** A writer of audit rows. Needs the KEK, since the chain's key is sealed under it. */
   async audit(): Promise<AuditWriter> {
     const { actor, clock } = this.environment;
     return new AuditWriter(this.database, await this.auditKey(), actor, clock);
   }
 
   /**
-   * Gets what writing audit rows takes, while there is time; what goes wrong is found out when they are written. Not
-   * when it takes a command or a passphrase: that could not be made use of before it has ended.
+   * Loads the audit key ahead of its use; an error shows when rows are written. Does nothing when the KEK comes from a
+   * command or a passphrase, which takes too long to help.
    */
   prepareAudit(): void {
     if (this.asFound || this.isKekSupplied()) return;
@@ -293,7 +250,7 @@ export class Installation {
     });
   }
 
-  /** The key of the audit log's hashes. */
+  /** The HMAC key of the audit log. */
   async auditKey(): Promise<Uint8Array> {
     const sealed = this.meta.get("audit_key");
     if (sealed === undefined) throw damagedMeta("audit_key");
@@ -308,12 +265,12 @@ export class Installation {
     return seal(kek, this.#auditBinding(), Buffer.from(key).toString("base64"));
   }
 
-  /** Goes on with another KEK, after everything was sealed under it. */
+  /** Replaces the KEK, after everything was sealed under the new one. */
   useKek(kek: Kek): void {
     this.#kek = kek;
   }
 
-  /** Gives a new database its KEK, its audit key and its fixed settings. Call it under the lock. */
+  /** Gives a new database its KEK, audit key and settings. Call it under the lock. */
   async prepare(settings: { alg: Algorithm; keyForm: KeyForm; store: StoreChoice }): Promise<void> {
     if (this.meta.get("audit_key") !== undefined) return;
     const { app, folders, kek: sources } = this.environment;
@@ -332,23 +289,16 @@ export class Installation {
     this.id();
   }
 
-  /** Path of the key file that rekey made for this database, if it made one. */
+  /** Path of the key file that rekey generated for this database, if any. */
   generatedKeyFile(): string | undefined {
     if (this.meta.get("kek") === undefined) return undefined;
     const { app, folders } = this.environment;
     return generatedKeyFile(folders.config, app.name, this.kekRecord());
   }
 
-  /** What the database keeps of its KEK, or of the one before it whose file is still to be deleted. */
+  /** The record of the KEK, or of the previous one whose key file is still to be deleted. */
   kekRecord(key: "kek" | "stale_kek" = "kek"): KekRecord {
-    const record = this.meta.get(key);
-    try {
-      const parsed = JSON.parse(record ?? "");
-      if (typeof parsed.id === "string") return parsed;
-    } catch (error) {
-      if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
-    }
-    throw damagedMeta(key);
+    return readKekRecord(this.meta, key);
   }
 
   close(): void {
@@ -364,24 +314,4 @@ export class Installation {
   #auditBinding() {
     return { app: this.environment.app.name, use: "audit" } as const;
   }
-}
-
-/** A fact about the installation that is not there, or is not what rekey writes. */
-export function damagedMeta(key: MetaKey): RekeyError {
-  return new RekeyError(
-    "database_damaged",
-    `Cannot use the database: its ${key} row is missing or damaged`,
-    {
-      hint: "Restore the database from a backup",
-    },
-  );
-}
-
-/** Leaves nothing of a destroyed or once plain value in unused pages and the write-ahead log. */
-export function scrub({ database, meta }: Installation, waitMs?: number): void {
-  const pending = meta.get("scrub_pending");
-  if (pending === undefined) return;
-  if (pending === "file") database.wipeFreePages();
-  if (!database.truncateLog(waitMs)) return;
-  database.transaction(() => meta.remove("scrub_pending"));
 }

@@ -5,7 +5,8 @@ import { isThere } from "../files/file_errors.ts";
 import { lockPath } from "./sqlite/lock.ts";
 import { closeAsLast } from "./sqlite/write_ahead_log.ts";
 import { dirname, join } from "node:path";
-import { type Environment, Installation } from "./installation.ts";
+import { Installation } from "./installation.ts";
+import type { Environment } from "./environment.ts";
 import { HERE } from "../system/here.ts";
 
 // Databases of rekey that are not the one in use. Nothing in them is changed.

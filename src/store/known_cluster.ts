@@ -1,9 +1,9 @@
 import { RekeyError } from "../core/errors.ts";
 import type { Meta } from "./sqlite/meta.ts";
 
-/** What a machine has taken over last. */
+/** The last change of the shared state that this machine applied. */
 export interface KnownFleet {
-  /** Of the fleet. */
+  /** Id of the fleet. */
   readonly id: string;
   readonly change: number;
   /** SHA-256 of the sealed state. */
@@ -11,9 +11,9 @@ export interface KnownFleet {
 }
 
 /**
- * What this machine has taken over last; `undefined` when it belongs to no fleet.
+ * The last change that this machine applied; `undefined` when it belongs to no fleet.
  *
- * @throws {RekeyError} `database_damaged` when that cannot be read.
+ * @throws {RekeyError} `database_damaged` when the row cannot be read.
  */
 export function knownFleet(meta: Meta): KnownFleet | undefined {
   const text = meta.get("fleet");
@@ -25,11 +25,11 @@ export function knownFleet(meta: Meta): KnownFleet | undefined {
     if (!(error instanceof SyntaxError)) throw error;
   }
   throw new RekeyError("database_damaged", "Cannot use the database: its fleet row is damaged", {
-    hint: "`rekey destroy` and `rekey init --store etcd` take it over from etcd again",
+    hint: "Run `rekey destroy` and `rekey init --store etcd` to copy the secret from etcd again",
   });
 }
 
-/** Inside a transaction: remembers what was taken over. */
+/** Inside a transaction: records the change that was applied. */
 export function rememberFleet(
   meta: Meta,
   { state: { id, change }, digest }: { state: Omit<KnownFleet, "digest">; digest: string },

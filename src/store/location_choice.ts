@@ -1,5 +1,5 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { StoreChoice } from "./installation.ts";
+import type { StoreChoice } from "./environment.ts";
 import type { KeyringStore } from "./keyring/keyring_store.ts";
 import { KEYRING_UNAVAILABLE } from "./keyring/errors.ts";
 import { currentSlot, type Location } from "../core/secret_store.ts";

@@ -6,7 +6,7 @@ import { AuthManager } from "../../src/auth/manager.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { keptHead } from "../../src/secret/keyring/note.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
-import type { MirrorChoice } from "../../src/store/installation.ts";
+import type { MirrorChoice } from "../../src/store/environment.ts";
 import { type TestEnvironment, testEnvironment } from "../support/store/environment.ts";
 import { FakeKeyring, type Fault } from "../support/keyring/fake_keyring.ts";
 

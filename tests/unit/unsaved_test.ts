@@ -6,7 +6,7 @@ import { SecretManager } from "../../src/secret/manager.ts";
 import { ROTATION_STEPS } from "../../src/secret/rotation.ts";
 import { isAtRisk, unsaved } from "../../src/secret/keyring/unsaved.ts";
 import { warningsOfRisk } from "../../src/secret/keyring/unsaved.ts";
-import type { MirrorChoice } from "../../src/store/installation.ts";
+import type { MirrorChoice } from "../../src/store/environment.ts";
 import { testEnvironment } from "../support/store/environment.ts";
 import { ForgetfulKeyring } from "../support/keyring/forgetful_keyring.ts";
 

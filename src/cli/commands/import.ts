@@ -5,7 +5,7 @@ import { isThere } from "../../files/file_errors.ts";
 import { bytesSource, type Source, sourceOf } from "../../secret/import/source.ts";
 import { decodeText, type Encoding } from "../../secret/import/imported.ts";
 import { weaknesses } from "../../secret/import/weakness.ts";
-import type { Algorithm } from "../../store/installation.ts";
+import type { Algorithm } from "../../store/environment.ts";
 import { STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import { warnOfOthers, warnOfRisk } from "../warnings.ts";

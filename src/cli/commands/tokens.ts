@@ -3,7 +3,7 @@ import type { Verified } from "../../jwt/verifier.ts";
 import { MAX_TOKEN_LENGTH } from "../../jwt/jws.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
-import type { Algorithm } from "../../store/installation.ts";
+import type { Algorithm } from "../../store/environment.ts";
 import type { Context } from "../context.ts";
 import { printable, table } from "../format.ts";
 import { Reported } from "../output.ts";

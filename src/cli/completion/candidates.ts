@@ -4,7 +4,8 @@ import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import { Sessions } from "../../store/sqlite/sessions.ts";
 import { Users } from "../../users/users.ts";
-import { type Environment, Installation } from "../../store/installation.ts";
+import { Installation } from "../../store/installation.ts";
+import type { Environment } from "../../store/environment.ts";
 import { HERE } from "../../system/here.ts";
 import { TOPICS } from "../topics/topics.ts";
 

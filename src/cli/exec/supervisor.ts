@@ -1,6 +1,6 @@
 import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
 import { LiveSecrets } from "../../secret/view.ts";
-import type { Environment } from "../../store/installation.ts";
+import type { Environment } from "../../store/environment.ts";
 import { Backoff } from "../../core/backoff.ts";
 import { HERE } from "../../system/here.ts";
 import type { Ending } from "../shell_command.ts";

@@ -1,4 +1,4 @@
-import { type Algorithm, ALGORITHMS } from "../../store/installation.ts";
+import { type Algorithm, ALGORITHMS } from "../../store/environment.ts";
 import { unreadable } from "./imported.ts";
 import type { Reading } from "./source.ts";
 

@@ -2,7 +2,8 @@ import { isRekeyError } from "../../core/errors.ts";
 import { sealedSlot } from "../../core/secret_store.ts";
 import type { Settled } from "../../store/keyring/keyring_store.ts";
 import type { Provider, ProviderKind } from "../../store/keyring/secret_service/provider.ts";
-import { damagedMeta, type Installation } from "../../store/installation.ts";
+import type { Installation } from "../../store/installation.ts";
+import { damagedMeta } from "../../store/sqlite/meta.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 
 // A program that provides the keyring may acknowledge what it has not saved yet, and end. Until it was seen that it had

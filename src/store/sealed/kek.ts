@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHmac, createSecretKey, type KeyObject, randomBytes, scryptSync } from "node:crypto";
 import { join } from "node:path";
 import { RekeyError } from "../../core/errors.ts";
+import { damagedMeta, type Meta } from "../sqlite/meta.ts";
 import { HERE } from "../../system/here.ts";
 import { exposureOf } from "../../files/path_ownership.ts";
 import { readFileIfThere, writeNewPrivateFile } from "../../files/private_files.ts";
@@ -50,6 +51,17 @@ export interface ScryptParameters {
   readonly r: number;
   readonly p: number;
   readonly salt: string;
+}
+
+/** The record of a database's KEK, or of the previous one. @throws {RekeyError} `database_damaged`. */
+export function readKekRecord(meta: Meta, key: "kek" | "stale_kek"): KekRecord {
+  try {
+    const record = JSON.parse(meta.get(key) ?? "");
+    if (typeof record.id === "string") return record;
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
+  }
+  throw damagedMeta(key);
 }
 
 /** A KEK for a database that has none yet, and the record to keep of it. */

@@ -1,3 +1,4 @@
+import { RekeyError } from "../../core/errors.ts";
 import type { Database } from "./database.ts";
 
 /** Facts about the installation that are not secret, or are sealed. */
@@ -42,4 +43,13 @@ export class Meta {
   remove(key: MetaKey): void {
     this.database.prepare("DELETE FROM rekey_meta WHERE key = ?").run(key);
   }
+}
+
+/** The error for a row of `rekey_meta` that is missing or not what rekey writes. */
+export function damagedMeta(key: MetaKey): RekeyError {
+  return new RekeyError(
+    "database_damaged",
+    `Cannot use the database: its ${key} row is missing or damaged`,
+    { hint: "Restore the database from a backup" },
+  );
 }

@@ -1,6 +1,8 @@
 import { DatabaseSync } from "node:sqlite";
 import { isRekeyError } from "../../core/errors.ts";
 import { fileIdentity, isThere, sizeOf } from "../../files/file_errors.ts";
+import type { Database } from "./database.ts";
+import type { Meta } from "./meta.ts";
 import { explainSqlite, FULL_SYNC, isSqliteError, pragma, whole } from "./node_sqlite.ts";
 
 /** Version of the SQLite inside the runtime. */
@@ -142,4 +144,16 @@ function unlessBusy(path: string, work: () => void): boolean {
 
 function logPath({ path }: Logged): string {
   return `${path}-wal`;
+}
+
+/** Wipes destroyed and formerly plain values from free pages and the write-ahead log, if a transaction asked for it. */
+export function scrub(
+  { database, meta }: { readonly database: Database; readonly meta: Meta },
+  waitMs?: number,
+): void {
+  const pending = meta.get("scrub_pending");
+  if (pending === undefined) return;
+  if (pending === "file") database.wipeFreePages();
+  if (!database.truncateLog(waitMs)) return;
+  database.transaction(() => meta.remove("scrub_pending"));
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import type { Head } from "../../../src/audit/events.ts";
-import type { Environment } from "../../../src/store/installation.ts";
+import type { Environment } from "../../../src/store/environment.ts";
 import { Box } from "../process/box.ts";
 import { testEnvironment } from "../store/environment.ts";
 import { openSealed } from "../store/sealed.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { appNamed } from "../../../src/core/app.ts";
 import { RekeyError } from "../../../src/core/errors.ts";
-import type { Environment, MirrorChoice } from "../../../src/store/installation.ts";
+import type { Environment, MirrorChoice } from "../../../src/store/environment.ts";
 import type { KeyringAddon } from "../../../src/store/keyring/addon.ts";
 import type { Saving } from "../../../src/store/keyring/secret_service/saving.ts";
 import { KeyringStore } from "../../../src/store/keyring/keyring_store.ts";

@@ -1,0 +1,50 @@
+import type { App, Folders } from "../core/app.ts";
+import type { Clock } from "../core/clock.ts";
+import type { EtcdClient } from "../etcd/client.ts";
+import type { KeyringStore } from "./keyring/keyring_store.ts";
+import type { KekSources } from "./sealed/kek_sources.ts";
+
+/** HMAC algorithms of RFC 7518 §3.2. */
+export const ALGORITHMS = ["HS256", "HS384", "HS512"] as const;
+export type Algorithm = (typeof ALGORITHMS)[number];
+
+/** Which location the operator wants for a new version. */
+export const STORE_CHOICES = ["auto", "keyring", "database", "etcd"] as const;
+export type StoreChoice = (typeof STORE_CHOICES)[number];
+
+/** Whether a version in the keyring is sealed in the database too. */
+export type MirrorChoice = "auto" | "on" | "off";
+
+/** What flags, variables and the system say: the input of an installation. */
+export interface Environment {
+  readonly app: App;
+  readonly folders: Folders;
+  readonly kek: KekSources;
+  readonly keyring: KeyringStore;
+  readonly mirror: MirrorChoice;
+  /** etcd, where machines share a secret; `undefined` when none is named. */
+  readonly etcd?: EtcdClient | undefined;
+  /** The variables that name etcd, to be remembered. */
+  readonly etcdNamed?: Readonly<Record<string, string>> | undefined;
+  /** Makes a client from remembered variables. */
+  recallEtcd?(settings: Readonly<Record<string, string>>): EtcdClient | undefined;
+  /** How current the copy of the shared state is; only a long-running program has it. */
+  readonly freshness?: Freshness | undefined;
+  /** Who acts, for the audit log. */
+  readonly actor: string;
+  readonly clock: Clock;
+  /** How long to wait for another process's write, in milliseconds; default: the database's own. */
+  readonly waitMs?: number;
+}
+
+/** How current this machine's copy of the shared state is. */
+export interface Freshness {
+  /**
+   * @param change number of the change that the database has applied.
+   * @throws {RekeyError} `fleet_stale` when etcd has not confirmed it for too long, or has confirmed a later change:
+   * then the database is an older copy.
+   */
+  mustBeFresh(change: number): void;
+  /** Milliseconds since the last confirmation; infinite when there was none. */
+  age(): number;
+}
