@@ -1,4 +1,4 @@
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { isRekeyError, type RekeyError, usageError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Sql } from "../core/sql.ts";
 import type { SecretManager } from "../secret/manager.ts";
@@ -156,12 +156,9 @@ async function sign(
 }
 
 function tooLong(): RekeyError {
-  return new RekeyError(
-    "usage",
+  return usageError(
     `Cannot issue a token of more than ${MAX_TOKEN_LENGTH} characters`,
-    {
-      hint: "Say less in its claims",
-    },
+    "Say less in its claims",
   );
 }
 

@@ -11,7 +11,7 @@ import type { Location } from "../core/secret_store.ts";
 import { Buffer } from "node:buffer";
 import { EVENTS } from "../audit/events.ts";
 import { rfc3339 } from "../core/clock.ts";
-import { RekeyError } from "../core/errors.ts";
+import { type RekeyError, usageError } from "../core/errors.ts";
 import { isAutomaticName } from "../secret/automatic_copy.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import { exclusively } from "../store/sqlite/lock.ts";
@@ -138,7 +138,8 @@ async function contents(secrets: SecretManager, installation: Installation): Pro
 }
 
 function reserved(path: string): RekeyError {
-  return new RekeyError("usage", `Cannot write ${path}: automatic copies have such names`, {
-    hint: "Name another file, best in another folder",
-  });
+  return usageError(
+    `Cannot write ${path}: automatic copies have such names`,
+    "Name another file, best in another folder",
+  );
 }

@@ -1,4 +1,4 @@
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
 import { utf8 } from "../core/text.ts";
 
 /** What is needed to make a machine anew: values of versions, and the key of the audit log. */
@@ -37,10 +37,11 @@ export async function sealEnvelope(contents: Contents, readers: Readers): Promis
     try {
       encrypter.addRecipient(recipient);
     } catch (cause) {
-      throw new RekeyError("usage", "Cannot use a recipient: it is no age recipient", {
-        hint: "Write it as age-keygen prints it, age1…",
+      throw usageError(
+        "Cannot use a recipient: it is no age recipient",
+        "Write it as age-keygen prints it, age1…",
         cause,
-      });
+      );
     }
   }
   return armor.encode(await encrypter.encrypt(JSON.stringify(contents)));

@@ -2,7 +2,7 @@ import { homedir, hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { appNamed, DEFAULT_APP, type Folders } from "../core/app.ts";
 import { parseDuration } from "../core/clock.ts";
-import { quoted, RekeyError } from "../core/errors.ts";
+import { quoted, RekeyError, usageError } from "../core/errors.ts";
 import { foldersFor } from "../system/folders.ts";
 import { HERE } from "../system/here.ts";
 import { faultOfPath, pathOf } from "../system/written_path.ts";
@@ -138,9 +138,7 @@ export function variable(name: string): string | undefined {
     return Deno.env.get(name) || undefined;
   } catch (error) {
     if (!(error instanceof Deno.errors.InvalidData)) throw error;
-    throw new RekeyError("usage", `Cannot use the variable ${name}: it is no valid UTF-8`, {
-      hint: "Set it again",
-    });
+    throw usageError(`Cannot use the variable ${name}: it is no valid UTF-8`, "Set it again");
   }
 }
 
@@ -165,9 +163,7 @@ function storeChoice(options: GlobalOptions): StoreChoice | undefined {
 function oneOf<T extends string>(name: string, flag: T | undefined, allowed: readonly T[]) {
   const value = flag ?? variable(name);
   if (value === undefined || allowed.includes(value as T)) return value as T | undefined;
-  throw new RekeyError("usage", `Cannot use ${quoted(value)} as ${name}`, {
-    hint: `Use one of ${allowed.join(", ")}`,
-  });
+  throw usageError(`Cannot use ${quoted(value)} as ${name}`, `Use one of ${allowed.join(", ")}`);
 }
 
 function keyringTimeout(): number | undefined {

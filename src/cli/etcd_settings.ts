@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { pemText, utf8 } from "../core/text.ts";
 import { readFileIfThere } from "../files/private_files.ts";
-import { type ErrorCode, isRekeyError, quoted, RekeyError } from "../core/errors.ts";
+import { type ErrorCode, isRekeyError, quoted, RekeyError, usageError } from "../core/errors.ts";
 import { HERE } from "../system/here.ts";
 import { pathOf } from "../system/written_path.ts";
 import { EtcdClient, type EtcdSettings } from "../etcd/client.ts";
@@ -61,7 +61,7 @@ function certificatesFrom(variable: Variable): Pick<EtcdSettings, "ca" | "cert" 
     throw unusable("REKEY_ETCD_CA");
   }
   if ((cert === undefined) !== (key === undefined)) {
-    throw usage(
+    throw usageError(
       "Cannot use a client certificate without its key",
       "Set both REKEY_ETCD_CERT and REKEY_ETCD_KEY",
     );
@@ -87,7 +87,7 @@ function mustBelongTogether(cert: string, key: string): void {
   }
   const [one, other] = [certified, own].map((part) => part.export({ type: "spki", format: "pem" }));
   if (one !== other) {
-    throw usage(
+    throw usageError(
       "Cannot use the key of REKEY_ETCD_KEY: it is not that of the certificate",
       "Name the files that were made together by REKEY_ETCD_CERT and REKEY_ETCD_KEY",
     );
@@ -99,7 +99,7 @@ function userFrom(variable: Variable) {
   if (name === undefined) return undefined;
   const path = variable("REKEY_ETCD_PASSWORD_FILE");
   if (path === undefined) {
-    throw usage(
+    throw usageError(
       "Cannot log in to etcd without a password",
       "Name its file by REKEY_ETCD_PASSWORD_FILE",
     );
@@ -119,7 +119,7 @@ function endpoint(text: string): string {
   if (url !== undefined && safe && rest === "/") {
     return url.origin;
   }
-  throw usage(
+  throw usageError(
     "Cannot use an address of REKEY_ETCD_ENDPOINTS",
     "Write them as https://HOST:2379 with commas in between; http: is for this machine only",
   );
@@ -127,7 +127,10 @@ function endpoint(text: string): string {
 
 function prefix(text: string): string {
   if (/^[\w./-]{1,200}$/.test(text)) return text.endsWith("/") ? text : `${text}/`;
-  throw usage(`Cannot use ${quoted(text)} as REKEY_ETCD_PREFIX`, "Use letters, digits and /._-");
+  throw usageError(
+    `Cannot use ${quoted(text)} as REKEY_ETCD_PREFIX`,
+    "Use letters, digits and /._-",
+  );
 }
 
 function contents(path: string, name: string, code: ErrorCode, decode = utf8): string {
@@ -147,14 +150,11 @@ function neverThere(): never {
 }
 
 function unusable(names: string, cause?: unknown): RekeyError {
-  return new RekeyError("usage", `Cannot use the file of ${names}: it is no PEM file of its kind`, {
-    hint: "`rekey help fleet` shows how they are made",
+  return usageError(
+    `Cannot use the file of ${names}: it is no PEM file of its kind`,
+    "`rekey help fleet` shows how they are made",
     cause,
-  });
-}
-
-function usage(message: string, hint: string): RekeyError {
-  return new RekeyError("usage", message, { hint });
+  );
 }
 
 /** Whether etcd is named, now or by what an earlier command was told. */

@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import config from "../../deno.json" with { type: "json" };
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
 import { type Context, makeContext } from "./context.ts";
 import { NOT_WRITTEN_DOWN, Output, ProgramEnded, Reported, systemStreams } from "./output.ts";
 import { HERE } from "../system/here.ts";
@@ -60,7 +60,9 @@ async function main(args: readonly string[], version: string): Promise<number> {
       systemStreams.stdout(help);
       return new RekeyError("usage", error.message).exitCode;
     }
-    const refusal = error instanceof CommanderError ? usageError(error, failed) : refusalFor(error);
+    const refusal = error instanceof CommanderError
+      ? commandLineError(error, failed)
+      : refusalFor(error);
     output.error(refusal);
     return refusal.exitCode;
   }
@@ -117,12 +119,10 @@ function outputFor(options: { json?: boolean; quiet?: boolean; color: boolean })
  *
  * @param command the one whose help says more.
  */
-function usageError({ code, message }: CommanderError, command: CommandProgram): RekeyError {
+function commandLineError({ code, message }: CommanderError, command: CommandProgram): RekeyError {
   const suggestion = /\(Did you mean [^)]*\?\)/.exec(message)?.[0];
   const usage = (text: string) =>
-    new RekeyError("usage", [text, suggestion].filter(Boolean).join(" "), {
-      hint: `See \`${lineOf(command)} --help\``,
-    });
+    usageError([text, suggestion].filter(Boolean).join(" "), `See \`${lineOf(command)} --help\``);
   const defined = /^error: (?:required )?(?:option|missing required argument) '([^']*)'/.exec(
     message,
   )?.[1];

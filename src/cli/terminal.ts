@@ -1,4 +1,4 @@
-import { RekeyError } from "../core/errors.ts";
+import { RekeyError, usageError } from "../core/errors.ts";
 import { utf8 } from "../core/text.ts";
 
 /** Asks a person a question that is answered with yes or no; anything but `y` or `yes` is no. */
@@ -12,9 +12,10 @@ export type Confirm = (question: string) => boolean;
 export function mustBeWanted(force: boolean, question: string, confirm: Confirm): void {
   if (force) return;
   if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) {
-    throw new RekeyError("usage", "Cannot ask for confirmation: stdin is no terminal", {
-      hint: "Add --force if you are sure",
-    });
+    throw usageError(
+      "Cannot ask for confirmation: stdin is no terminal",
+      "Add --force if you are sure",
+    );
   }
   if (!confirm(question)) throw new RekeyError("cancelled", "Cancelled: nothing was changed");
 }
@@ -49,9 +50,10 @@ export function typedText(bytes: Uint8Array, what: string): string {
   try {
     return utf8(bytes);
   } catch {
-    throw new RekeyError("usage", `Cannot use ${what}: it is not UTF-8`, {
-      hint: "Is the terminal's or the file's encoding another one? iconv converts it",
-    });
+    throw usageError(
+      `Cannot use ${what}: it is not UTF-8`,
+      "Is the terminal's or the file's encoding another one? iconv converts it",
+    );
   } finally {
     bytes.fill(0);
   }
@@ -76,10 +78,7 @@ function readSome(buffer: Uint8Array): number | null {
   try {
     return Deno.stdin.readSync(buffer);
   } catch (cause) {
-    throw new RekeyError("usage", "Cannot read stdin", {
-      hint: "Is it a folder, or closed?",
-      cause,
-    });
+    throw usageError("Cannot read stdin", "Is it a folder, or closed?", cause);
   }
 }
 
@@ -90,9 +89,10 @@ function readSome(buffer: Uint8Array): number | null {
  */
 export function askHidden(question: string): string {
   if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) {
-    throw new RekeyError("usage", "Cannot ask for a passphrase: stdin is no terminal", {
-      hint: "Give it with --passphrase-file",
-    });
+    throw usageError(
+      "Cannot ask for a passphrase: stdin is no terminal",
+      "Give it with --passphrase-file",
+    );
   }
   const say = (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(text));
   say(`${question}: `);

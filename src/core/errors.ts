@@ -145,6 +145,11 @@ export class RekeyError extends Error {
   }
 }
 
+/** A refusal of what the caller wrote. */
+export function usageError(message: string, hint: string, cause?: unknown): RekeyError {
+  return new RekeyError("usage", message, { hint, cause });
+}
+
 // A password or a token typed in the wrong place is longer, or has other characters.
 const QUOTABLE = /^[\w./:@-]{0,20}$/;
 

@@ -1,5 +1,5 @@
 import { EVENTS } from "../audit/events.ts";
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
 import type { Sql } from "../core/sql.ts";
 import { inGrace } from "../secret/grace.ts";
 import type { SecretManager } from "../secret/manager.ts";
@@ -277,9 +277,10 @@ function milliseconds(seconds: unknown): number | undefined {
 }
 
 function noJti(): RekeyError {
-  return new RekeyError("usage", "Cannot end the session: the token has no jti", {
-    hint: "Its issuer has to give it one; until then only a rotation ends it",
-  });
+  return usageError(
+    "Cannot end the session: the token has no jti",
+    "Its issuer has to give it one; until then only a rotation ends it",
+  );
 }
 
 function taken(): RekeyError {

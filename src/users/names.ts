@@ -1,4 +1,4 @@
-import { RekeyError } from "../core/errors.ts";
+import { usageError } from "../core/errors.ts";
 import type { User, Users } from "./users.ts";
 
 /**
@@ -137,10 +137,11 @@ export function preparedName(name: string): string | undefined {
 export function usableName(name: string): string {
   const prepared = preparedName(name);
   if (prepared !== undefined) return prepared;
-  throw new RekeyError("usage", "Cannot use the user name", {
-    hint: `Use 1 to ${LONGEST_NAME} letters, digits and the signs of a keyboard, without spaces; ` +
+  throw usageError(
+    "Cannot use the user name",
+    `Use 1 to ${LONGEST_NAME} letters, digits and the signs of a keyboard, without spaces; ` +
       "no dash first, and no letters of both directions of writing",
-  });
+  );
 }
 
 /**

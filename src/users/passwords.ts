@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
-import { RekeyError } from "../core/errors.ts";
+import { RekeyError, usageError } from "../core/errors.ts";
 import { isUsablePassword, preparedPassword } from "./names.ts";
 
 // As OWASP advises for passwords: 128 MiB, about half a second on one core.
@@ -34,19 +34,19 @@ interface Parameters {
  */
 export async function hashPassword(password: string): Promise<string> {
   if (!isUsablePassword(password)) {
-    throw new RekeyError("usage", "Cannot use the password: a character of it is not allowed", {
-      hint: "Leave out control characters, and those that are not seen or not assigned (RFC 8265)",
-    });
+    throw usageError(
+      "Cannot use the password: a character of it is not allowed",
+      "Leave out control characters, and those that are not seen or not assigned (RFC 8265)",
+    );
   }
   const prepared = preparedPassword(password);
   const length = [...prepared].length;
   if (length < SHORTEST || length > LONGEST) {
     // Of a longer one not everything is read.
     const many = length > LONGEST ? `more than ${LONGEST}` : length;
-    throw new RekeyError(
-      "usage",
+    throw usageError(
       `Cannot use the password: it has ${many} characters`,
-      { hint: `Choose one of ${SHORTEST} to ${LONGEST} characters` },
+      `Choose one of ${SHORTEST} to ${LONGEST} characters`,
     );
   }
   const salt = randomBytes(SALT_BYTES);

@@ -3,7 +3,7 @@ import { type AuditRow, type Head, showHead } from "../../audit/events.ts";
 import type { Context } from "../context.ts";
 import { printable, table, toTheMinute } from "../format.ts";
 import { basename } from "node:path";
-import { asRefusal, RekeyError } from "../../core/errors.ts";
+import { asRefusal, RekeyError, usageError } from "../../core/errors.ts";
 import { readInputText } from "../../files/input_files.ts";
 import { verifyChain } from "../../audit/chain.ts";
 import { keptHead } from "../../secret/keyring/note.ts";
@@ -114,9 +114,10 @@ function textOf(path: string): string {
 }
 
 function unusable(path: string, why: string): RekeyError {
-  return new RekeyError("usage", `Cannot merge ${path}: ${why}`, {
-    hint: "Give files that `rekey audit export` has written, one for each machine and named by it",
-  });
+  return usageError(
+    `Cannot merge ${path}: ${why}`,
+    "Give files that `rekey audit export` has written, one for each machine and named by it",
+  );
 }
 
 /** Flags of `rekey audit verify`. */

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { backUp, streamBackup, wholeBackup } from "../../backup/backup.ts";
 import type { Openers, Readers } from "../../backup/envelope.ts";
 import { restore as bringBack, type Restored } from "../../backup/restore.ts";
-import { RekeyError } from "../../core/errors.ts";
+import { usageError } from "../../core/errors.ts";
 import { isStream, readInputText } from "../../files/input_files.ts";
 import type { BackupInfo } from "../../store/backup_file.ts";
 import type { Context } from "../context.ts";
@@ -44,7 +44,7 @@ export async function backup(options: BackupFlags, { secrets, output }: Context)
 
 function mustNotBeTerminal(): void {
   if (!Deno.stdout.isTerminal()) return;
-  throw usage("Cannot write a backup to a terminal", "Redirect it: `rekey backup - > FILE`");
+  throw usageError("Cannot write a backup to a terminal", "Redirect it: `rekey backup - > FILE`");
 }
 
 function readers(options: BackupFlags): Readers | undefined {
@@ -53,10 +53,13 @@ function readers(options: BackupFlags): Readers | undefined {
   const named = recipients.length > 0 || passphraseFile !== undefined;
   if (!withSecret && !named) return undefined;
   if (!withSecret) {
-    throw usage("Cannot seal a secret that is not asked for", "Add --with-secret");
+    throw usageError("Cannot seal a secret that is not asked for", "Add --with-secret");
   }
   if (recipients.length > 0 && passphraseFile !== undefined) {
-    throw usage("Cannot seal for both recipients and a passphrase", "The age format allows one");
+    throw usageError(
+      "Cannot seal for both recipients and a passphrase",
+      "The age format allows one",
+    );
   }
   if (recipients.length > 0) return { recipients };
   return { passphrase: passphraseFile === undefined ? askTwice() : passphraseIn(passphraseFile) };
@@ -147,7 +150,10 @@ function human({ info, version, secretFrom, movedTo }: Restored): string[] {
 function openers(options: RestoreFlags, { secret }: BackupInfo): Openers | undefined {
   const { identityFile, passphraseFile } = options;
   if (identityFile !== undefined && passphraseFile !== undefined) {
-    throw usage("Cannot open the backup with both", "Give an identity file or a passphrase file");
+    throw usageError(
+      "Cannot open the backup with both",
+      "Give an identity file or a passphrase file",
+    );
   }
   if (identityFile !== undefined) return { identities: identityFile.flatMap(linesOf) };
   if (passphraseFile !== undefined) return { passphrase: passphraseIn(passphraseFile) };
@@ -159,7 +165,7 @@ function openers(options: RestoreFlags, { secret }: BackupInfo): Openers | undef
 function askTwice(): string {
   const passphrase = notEmpty(askHidden("Passphrase for the backup"));
   if (askHidden("The same again") === passphrase) return passphrase;
-  throw usage("Cannot use the passphrase: it was typed in two ways", "Try again");
+  throw usageError("Cannot use the passphrase: it was typed in two ways", "Try again");
 }
 
 function passphraseIn(path: string): string {
@@ -168,7 +174,7 @@ function passphraseIn(path: string): string {
 
 function notEmpty(passphrase: string): string {
   if (passphrase !== "") return passphrase;
-  throw usage("Cannot use an empty passphrase", "Choose one");
+  throw usageError("Cannot use an empty passphrase", "Choose one");
 }
 
 // As age writes them: comments and empty lines between.
@@ -176,14 +182,10 @@ function linesOf(path: string): string[] {
   const lines = readInputText(path).split("\n").map((line) => line.trim())
     .filter((line) => line !== "" && !line.startsWith("#"));
   if (lines.length > 0) return lines;
-  throw usage("Cannot use the key file: there is no key in it", "Make one with `age-keygen`");
+  throw usageError("Cannot use the key file: there is no key in it", "Make one with `age-keygen`");
 }
 
 function named(path: string): string {
   if (path !== "") return resolve(path);
-  throw usage("Cannot use an empty path", "Name a file");
-}
-
-function usage(message: string, hint: string): RekeyError {
-  return new RekeyError("usage", message, { hint });
+  throw usageError("Cannot use an empty path", "Name a file");
 }

@@ -1,5 +1,5 @@
 import { provenUse, saidUse, type SecretUsage } from "../../auth/secret_usage.ts";
-import { isRekeyError, RekeyError } from "../../core/errors.ts";
+import { isRekeyError, RekeyError, usageError } from "../../core/errors.ts";
 import { placeName } from "../../core/secret_store.ts";
 import { isThere } from "../../files/file_errors.ts";
 import { bytesSource, type Source, sourceOf } from "../../secret/import/source.ts";
@@ -65,19 +65,22 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
 
 function refuseContradictions({ grace, thenRotate, checkToken, fromEnv, file }: ImportFlags) {
   if (grace > 0 && !thenRotate) {
-    throw new RekeyError("usage", "Cannot give a grace window: nothing is rotated", {
-      hint: "Add --then-rotate, or leave out --grace",
-    });
+    throw usageError(
+      "Cannot give a grace window: nothing is rotated",
+      "Add --then-rotate, or leave out --grace",
+    );
   }
   if (fromEnv !== undefined && file !== undefined) {
-    throw new RekeyError("usage", "Cannot import from both a variable and a file", {
-      hint: "Give one of --from-env and --file",
-    });
+    throw usageError(
+      "Cannot import from both a variable and a file",
+      "Give one of --from-env and --file",
+    );
   }
   if (checkToken !== "-" || fromEnv !== undefined || file !== undefined) return;
-  throw new RekeyError("usage", "Cannot read both the secret and the token from stdin", {
-    hint: "Give the secret by --from-env or --file, or the token as @FILE",
-  });
+  throw usageError(
+    "Cannot read both the secret and the token from stdin",
+    "Give the secret by --from-env or --file, or the token as @FILE",
+  );
 }
 
 function sourceIn(data: Uint8Array, options: ImportFlags): Source {
@@ -176,24 +179,24 @@ function tokenOf(given: string): string {
   if (given === "-") return readStdin(LONGEST_INPUT);
   if (!given.startsWith("@")) {
     if (given.length > LONGEST_NAME || !isThere(given)) return given;
-    throw new RekeyError("usage", "Cannot use that as the token: it is the name of a file", {
-      hint: "Write --check-token @FILE",
-    });
+    throw usageError(
+      "Cannot use that as the token: it is the name of a file",
+      "Write --check-token @FILE",
+    );
   }
   const data = readInput(given.slice(1));
   if (data !== undefined) return new TextDecoder().decode(data).trim();
-  throw new RekeyError("usage", "Cannot read the token: its file is not there", {
-    hint: "Write --check-token @FILE, or - for stdin",
-  });
+  throw usageError(
+    "Cannot read the token: its file is not there",
+    "Write --check-token @FILE, or - for stdin",
+  );
 }
 
 // A variable often holds the path of a file, and the file the secret.
 function refusePath(text: string): void {
   const path = text.trim();
   if (!/^(\/|~\/|\.{1,2}\/|[A-Za-z]:[\\/])[^\n]{1,1000}$/.test(path) || !isThere(path)) return;
-  throw new RekeyError("usage", "Cannot import the value: it is the path of a file", {
-    hint: "Name it with --file",
-  });
+  throw usageError("Cannot import the value: it is the path of a file", "Name it with --file");
 }
 
 function input({ fromEnv, file }: ImportFlags): { data: Uint8Array; origin: string } {
@@ -204,14 +207,13 @@ function input({ fromEnv, file }: ImportFlags): { data: Uint8Array; origin: stri
   if (file !== undefined) {
     const data = readInput(file);
     if (data !== undefined) return { data, origin: "a file" };
-    throw new RekeyError("usage", "Cannot import the file: it is not there", {
-      hint: "Name another one with --file",
-    });
+    throw usageError("Cannot import the file: it is not there", "Name another one with --file");
   }
   if (Deno.stdin.isTerminal()) {
-    throw new RekeyError("usage", "Cannot import from a terminal, which would show the secret", {
-      hint: "Use --from-env or --file, or pipe it in",
-    });
+    throw usageError(
+      "Cannot import from a terminal, which would show the secret",
+      "Use --from-env or --file, or pipe it in",
+    );
   }
   return { data: readStdinBytes(LONGEST_INPUT), origin: "stdin" };
 }
@@ -221,9 +223,10 @@ function variable(name: string): string {
   const value = plain ? environmentVariable(name) : undefined;
   if (value !== undefined) return value;
   // Not said again: somebody may have written the value where the name belongs.
-  throw new RekeyError("usage", "Cannot import the environment variable: it is not set", {
-    hint: "--from-env takes the name of a variable",
-  });
+  throw usageError(
+    "Cannot import the environment variable: it is not set",
+    "--from-env takes the name of a variable",
+  );
 }
 
 function tooWeak(weak: string[], alg: Algorithm | undefined): RekeyError {

@@ -1,4 +1,4 @@
-import { asRefusal, RekeyError } from "../../core/errors.ts";
+import { asRefusal, usageError } from "../../core/errors.ts";
 import type { PolicyChange } from "../../secret/backend.ts";
 import { type PolicyPart, STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
 import type { Context } from "../context.ts";
@@ -113,7 +113,8 @@ export function policyText(policy: TokenPolicy): string {
 /** @throws {RekeyError} `usage` when a command that changes a policy is told nothing. */
 export function mustSayPolicy(flags: PolicyFlags): void {
   if (saysPolicy(flags)) return;
-  throw new RekeyError("usage", "Cannot set the policy: nothing was said", {
-    hint: "`rekey policy set --help` shows its flags",
-  });
+  throw usageError(
+    "Cannot set the policy: nothing was said",
+    "`rekey policy set --help` shows its flags",
+  );
 }

@@ -1,7 +1,7 @@
 import { homedir, userInfo } from "node:os";
 import { dirname, resolve } from "node:path";
 import { ownProgram } from "../../core/app.ts";
-import { RekeyError } from "../../core/errors.ts";
+import { RekeyError, usageError } from "../../core/errors.ts";
 import { HERE } from "../../system/here.ts";
 import { type Context, variable } from "../context.ts";
 import {
@@ -78,14 +78,15 @@ function check(options: ScheduleFlags): void {
     mustBeInFile(receivers);
   }
   if (every < SHORTEST_SECONDS) {
-    throw new RekeyError("usage", "Cannot schedule it: less than an hour is too often", {
-      hint: "Each rotation ends every session. Write --every 1h or more",
-    });
+    throw usageError(
+      "Cannot schedule it: less than an hour is too often",
+      "Each rotation ends every session. Write --every 1h or more",
+    );
   }
   if (kind === "systemd" && install) mustHaveSystemd();
   if (kind === "systemd" || !(install || user || system || credential !== undefined)) return;
   const flags = "--install, --user, --system and --credential";
-  throw new RekeyError("usage", `Cannot use that for ${kind}`, { hint: `${flags} are systemd's` });
+  throw usageError(`Cannot use that for ${kind}`, `${flags} are systemd's`);
 }
 
 function mustHaveSystemd(): void {
@@ -100,12 +101,9 @@ function mustBeInFile(receivers: Receivers): void {
   const { notifyUrl } = receivers;
   const named = Webhook.all({ ...receivers, notifyUrlFile: [] });
   if (notifyUrl === undefined || !named.some(({ hasSecretAddress }) => hasSecretAddress)) return;
-  throw new RekeyError(
-    "usage",
+  throw usageError(
     "Cannot schedule it with that --notify-url: whoever can read the address could post to it",
-    {
-      hint: "Write it into a file that only you can read, and give --notify-url-file FILE instead",
-    },
+    "Write it into a file that only you can read, and give --notify-url-file FILE instead",
   );
 }
 

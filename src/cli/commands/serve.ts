@@ -1,5 +1,5 @@
 import { ownProgram } from "../../core/app.ts";
-import { quoted, RekeyError } from "../../core/errors.ts";
+import { quoted, type RekeyError, usageError } from "../../core/errors.ts";
 
 import {
   type Address,
@@ -160,9 +160,10 @@ function settingsFrom(
 ): Settings {
   const address = addressFrom(options);
   if (!isLocal(address) && !(options.allowRemote && tls !== undefined)) {
-    throw new RekeyError("usage", "Cannot listen where other machines can reach it", {
-      hint: "Give --allow-remote with --tls-cert and --tls-key, or put a proxy in front",
-    });
+    throw usageError(
+      "Cannot listen where other machines can reach it",
+      "Give --allow-remote with --tls-cert and --tls-key, or put a proxy in front",
+    );
   }
   return {
     address,
@@ -183,9 +184,10 @@ function settingsFrom(
 
 function freshnessFor({ maxStaleness }: ServeFlags): SharedFreshness {
   if (maxStaleness * 1000 >= LEAST_STALENESS_MS) return new SharedFreshness(maxStaleness * 1000);
-  throw new RekeyError("usage", "Cannot use so short a time for --max-staleness", {
-    hint: `Nothing would be accepted; give at least ${LEAST_STALENESS_MS / 1000}s`,
-  });
+  throw usageError(
+    "Cannot use so short a time for --max-staleness",
+    `Nothing would be accepted; give at least ${LEAST_STALENESS_MS / 1000}s`,
+  );
 }
 
 function addressFrom({ listen, unix, unixMode, unixGroup }: ServeFlags): Address {
@@ -196,36 +198,35 @@ function addressFrom({ listen, unix, unixMode, unixGroup }: ServeFlags): Address
     return { kind: "unix", path: unix, mode, group };
   }
   if (unixMode !== undefined || unixGroup !== undefined) {
-    throw new RekeyError("usage", "Cannot use --unix-mode or --unix-group without --unix", {
-      hint: "Name the socket with --unix",
-    });
+    throw usageError(
+      "Cannot use --unix-mode or --unix-group without --unix",
+      "Name the socket with --unix",
+    );
   }
   const [, hostname, port] = /^(\[[0-9a-fA-F:.]+\]|[\w.-]+):(\d{1,5})$/.exec(listen) ?? [];
   if (hostname !== undefined && Number(port) < 65_536) {
     return { kind: "tcp", hostname: hostname.replace(/[[\]]/g, ""), port: Number(port) };
   }
-  throw new RekeyError(
-    "usage",
+  throw usageError(
     "Cannot use the address of --listen: it is no address with a port",
-    {
-      hint: "Write it as 127.0.0.1:8700 or [::1]:8700",
-    },
+    "Write it as 127.0.0.1:8700 or [::1]:8700",
   );
 }
 
 function noUnixSockets(): RekeyError {
-  return new RekeyError("usage", "Cannot use --unix: rekey has no Unix sockets on this system", {
-    hint: "Use --listen 127.0.0.1:8700",
-  });
+  return usageError(
+    "Cannot use --unix: rekey has no Unix sockets on this system",
+    "Use --listen 127.0.0.1:8700",
+  );
 }
 
 // They would do nothing, and an operator would take the socket for one that speaks TLS.
 function refuseRemoteSocket({ unix, tlsCert, tlsKey, allowRemote }: ServeFlags): void {
   if (unix === undefined || (tlsCert ?? tlsKey ?? allowRemote) === undefined) return;
-  throw new RekeyError("usage", "Cannot use --tls-cert, --tls-key or --allow-remote with --unix", {
-    hint:
-      "A Unix socket is this machine's own and speaks plain HTTP: leave them out, or use --listen",
-  });
+  throw usageError(
+    "Cannot use --tls-cert, --tls-key or --allow-remote with --unix",
+    "A Unix socket is this machine's own and speaks plain HTTP: leave them out, or use --listen",
+  );
 }
 
 // Read and write, for the group too: what whoever connects needs.
@@ -234,9 +235,10 @@ const SHARED_MODE = 0o660;
 function groupFrom(name: string): number {
   const group = groupNumber(name);
   if (group !== undefined) return group;
-  throw new RekeyError("usage", `Cannot use --unix-group: there is no group ${quoted(name)}`, {
-    hint: "Name a group of this machine, or its number",
-  });
+  throw usageError(
+    `Cannot use --unix-group: there is no group ${quoted(name)}`,
+    "Name a group of this machine, or its number",
+  );
 }
 
 // A Unix socket cannot be shared between threads, and elsewhere a port is shared without being balanced.
@@ -251,9 +253,7 @@ function certificateFrom({ tlsCert, tlsKey }: ServeFlags): CertificateWatch | un
     const files = { cert: tlsCert, key: tlsKey };
     return new CertificateWatch(files, readCertificate(files));
   }
-  throw new RekeyError("usage", "Cannot use TLS without both --tls-cert and --tls-key", {
-    hint: "Name both files",
-  });
+  throw usageError("Cannot use TLS without both --tls-cert and --tls-key", "Name both files");
 }
 
 // SIGHUP asks for a reload, as of other servers, and never ends this one: a terminal that closes sends it too.

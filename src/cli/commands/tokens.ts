@@ -2,7 +2,7 @@ import { ClaimsError } from "../../jwt/claims.ts";
 import type { Verified } from "../../jwt/verifier.ts";
 import { MAX_TOKEN_LENGTH } from "../../jwt/jws.ts";
 import { rfc3339 } from "../../core/clock.ts";
-import { isRekeyError, RekeyError } from "../../core/errors.ts";
+import { isRekeyError, type RekeyError, usageError } from "../../core/errors.ts";
 import type { Algorithm } from "../../store/environment.ts";
 import type { Context } from "../context.ts";
 import { printable, table } from "../format.ts";
@@ -87,9 +87,10 @@ function verdict(error: RekeyError) {
 
 function tokenFromStdin(): string {
   if (!Deno.stdin.isTerminal()) return readStdin(LONGEST_INPUT);
-  throw new RekeyError("usage", "No token was given", {
-    hint: "Give it as an argument, or pipe it in: `rekey verify < FILE`",
-  });
+  throw usageError(
+    "No token was given",
+    "Give it as an argument, or pipe it in: `rekey verify < FILE`",
+  );
 }
 
 function human({ version, kid, claims }: Verified): string[] {

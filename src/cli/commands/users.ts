@@ -1,5 +1,5 @@
 import { rfc3339 } from "../../core/clock.ts";
-import { asRefusal, RekeyError } from "../../core/errors.ts";
+import { asRefusal, usageError } from "../../core/errors.ts";
 import type { Context } from "../context.ts";
 import { printable, toTheMinute } from "../format.ts";
 import { askHidden, mustBeWanted, readStdinBytes, typedText } from "../terminal.ts";
@@ -72,9 +72,7 @@ function newPassword(): string {
   }
   const password = askHidden("New password");
   if (askHidden("The same again") === password) return password;
-  throw new RekeyError("usage", "Cannot use the password: it was typed in two ways", {
-    hint: "Try again",
-  });
+  throw usageError("Cannot use the password: it was typed in two ways", "Try again");
 }
 
 /** Flags of `rekey session list`. */
@@ -128,9 +126,7 @@ export interface SessionRevokeFlags {
 export async function sessionRevoke(options: SessionRevokeFlags, { accounts, output }: Context) {
   const { jti, user } = options;
   if ((jti === undefined) === (user === undefined)) {
-    throw new RekeyError("usage", "Cannot tell which sessions to end", {
-      hint: "Name a session, or a user with --user",
-    });
+    throw usageError("Cannot tell which sessions to end", "Name a session, or a user with --user");
   }
   if (user !== undefined) {
     const users = [...new Set(user)];

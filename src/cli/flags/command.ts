@@ -1,6 +1,6 @@
 import { type Argument, Command, Option } from "commander";
 import type { Context, GlobalOptions } from "../context.ts";
-import { RekeyError } from "../../core/errors.ts";
+import { usageError } from "../../core/errors.ts";
 import { HERE } from "../../system/here.ts";
 import { pathGiven } from "../../system/written_path.ts";
 
@@ -104,10 +104,10 @@ function checking(option: Option): (value: string) => void {
   let given = false;
   return (value) => {
     if (value === "" && !(option instanceof RemarkOption)) {
-      throw refusal(`Cannot use an empty value for ${option.long}`, `Write ${option.flags}`);
+      throw usageError(`Cannot use an empty value for ${option.long}`, `Write ${option.flags}`);
     }
     if (given && !(option instanceof RepeatableOption)) {
-      throw refusal(
+      throw usageError(
         `Cannot use ${option.long}: it was given more than once`,
         "Give it once; only options whose help says so may be repeated",
       );
@@ -115,8 +115,4 @@ function checking(option: Option): (value: string) => void {
     given = true;
     if (NAMES_PATH.test(option.flags)) pathGiven(option.long!, value, HERE.paths);
   };
-}
-
-function refusal(message: string, hint: string): RekeyError {
-  return new RekeyError("usage", message, { hint });
 }

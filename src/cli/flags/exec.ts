@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { RekeyError } from "../../core/errors.ts";
+import { usageError } from "../../core/errors.ts";
 import { HERE } from "../../system/here.ts";
 import { type Commands, RepeatableOption } from "./command.ts";
 import { lasting } from "./values.ts";
@@ -76,7 +76,7 @@ function wordsOf(command: Command): string[] {
   const why = command.args.length === 0
     ? "No program was given"
     : "There is no -- before the program";
-  throw new RekeyError("usage", why, { hint: "Write `rekey exec -- PROGRAM ARGUMENTS…`" });
+  throw usageError(why, "Write `rekey exec -- PROGRAM ARGUMENTS…`");
 }
 
 function rootOf(command: Command): Command & { rawArgs: string[] } {

@@ -1,6 +1,6 @@
 import { type Commands, run } from "./command.ts";
 import { Argument, type Command } from "commander";
-import { RekeyError } from "../../core/errors.ts";
+import { type RekeyError, usageError } from "../../core/errors.ts";
 import { TOPICS } from "../topics/topics.ts";
 import type { Shell } from "../commands/completions.ts";
 
@@ -64,9 +64,10 @@ function suggestion(program: Command, words: readonly string[]): string {
 }
 
 function noSuchHelp(guess: string): RekeyError {
-  return new RekeyError("usage", `There is no help of that name${guess}`, {
-    hint: `Name a command, or one of ${TOPICS.join(", ")}`,
-  });
+  return usageError(
+    `There is no help of that name${guess}`,
+    `Name a command, or one of ${TOPICS.join(", ")}`,
+  );
 }
 
 /** `completions`, and what its scripts call. */

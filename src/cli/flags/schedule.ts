@@ -1,5 +1,5 @@
 import { Argument, type Command, CommanderError, Option } from "commander";
-import { RekeyError } from "../../core/errors.ts";
+import { usageError } from "../../core/errors.ts";
 import type { NoticeFlags } from "../notices/rotation_notices.ts";
 import { type Commands, TableCommand } from "./command.ts";
 import { addRotate } from "./rotate.ts";
@@ -69,9 +69,10 @@ function optionsOfRotate(flags: readonly string[]): NoticeFlags {
     why = option === undefined ? "it is not understood" : `${option} is not understood`;
   }
   if (why === undefined) return rotate.opts();
-  throw new RekeyError("usage", `Cannot give that to rekey rotate: ${why}`, {
-    hint: "See `rekey rotate --help`; --force and --if-older-than are given already",
-  });
+  throw usageError(
+    `Cannot give that to rekey rotate: ${why}`,
+    "See `rekey rotate --help`; --force and --if-older-than are given already",
+  );
 }
 
 function longName({ options }: Command, attribute: string): string {

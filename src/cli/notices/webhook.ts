@@ -3,7 +3,7 @@ import { HERE } from "../../system/here.ts";
 import { Buffer } from "node:buffer";
 import { createHmac, randomUUID } from "node:crypto";
 import { delay } from "../../core/async.ts";
-import { RekeyError } from "../../core/errors.ts";
+import { RekeyError, usageError } from "../../core/errors.ts";
 import { readInput, readInputText } from "../../files/input_files.ts";
 import {
   formatFor,
@@ -114,9 +114,10 @@ export class Webhook {
   static all({ notifyUrl = [], notifyUrlFile = [], notifyFormat, notifyKeyFile }: Receivers) {
     const urls = new Set([...notifyUrl, ...notifyUrlFile.flatMap(addressesIn)]);
     if (urls.size === 0 && (notifyFormat ?? notifyKeyFile) !== undefined) {
-      throw new RekeyError("usage", "Cannot tell anyone of it: no address is named", {
-        hint: "Name it with --notify-url or --notify-url-file",
-      });
+      throw usageError(
+        "Cannot tell anyone of it: no address is named",
+        "Name it with --notify-url or --notify-url-file",
+      );
     }
     return [...urls].map((url) => Webhook.#to(url, notifyFormat, notifyKeyFile));
   }
@@ -124,12 +125,9 @@ export class Webhook {
   static #to(text: string, wanted: NoticeFormatName | undefined, keyFile: string | undefined) {
     const url = URL.canParse(text) ? new URL(text) : undefined;
     if (url === undefined || !isSafe(url)) {
-      throw new RekeyError(
-        "usage",
+      throw usageError(
         "Cannot use the address of --notify-url: no notice may go there",
-        {
-          hint: "Use https:, or http: to this machine, without user name and password",
-        },
+        "Use https:, or http: to this machine, without user name and password",
       );
     }
     const format = wanted ?? formatFor(url);
@@ -216,9 +214,10 @@ function addressesIn(path: string): string[] {
   const lines = readInputText(path).split(/\r?\n/).map((line) => line.trim())
     .filter((line) => line !== "" && !line.startsWith("#"));
   if (lines.length > 0) return lines;
-  throw new RekeyError("usage", "Cannot use the file of --notify-url-file: it names no address", {
-    hint: "Write one address a line into a file that only you can read",
-  });
+  throw usageError(
+    "Cannot use the file of --notify-url-file: it names no address",
+    "Write one address a line into a file that only you can read",
+  );
 }
 
 // Whoever listens on the way would learn when sessions end, and could answer in the receiver's place.
@@ -234,8 +233,9 @@ function keyIn(path: string | undefined): Uint8Array {
   const key = Buffer.from(text, "base64");
   const right = key.length >= KEY_BYTES.least && key.length <= KEY_BYTES.most;
   if (right && key.toString("base64") === text) return key;
-  throw new RekeyError("usage", "Cannot sign what --notify-url is told: there is no key", {
-    hint: `Make one with \`${HERE.advice.makeKey}\` and name it by ` +
+  throw usageError(
+    "Cannot sign what --notify-url is told: there is no key",
+    `Make one with \`${HERE.advice.makeKey}\` and name it by ` +
       "--notify-key-file; for a chat say which, as in --notify-format slack",
-  });
+  );
 }

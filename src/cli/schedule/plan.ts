@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { RekeyError } from "../../core/errors.ts";
+import { type RekeyError, usageError } from "../../core/errors.ts";
 import { userInfo } from "node:os";
 import { resolve } from "node:path";
 import type { GlobalOptions } from "../context.ts";
@@ -72,12 +72,9 @@ export function spelled(seconds: number): string {
 export function checkLines(texts: readonly string[]): void {
   // deno-lint-ignore no-control-regex
   if (!texts.some((text) => /[\x00-\x1f\x7f]/.test(text))) return;
-  throw new RekeyError(
-    "usage",
+  throw usageError(
     "Cannot schedule it: a path, flag or variable has a line break or another control character",
-    {
-      hint: "Put longer commands into a script, and name that",
-    },
+    "Put longer commands into a script, and name that",
   );
 }
 
@@ -115,12 +112,9 @@ function word(text: string): string {
 }
 
 function tooLong(): RekeyError {
-  return new RekeyError(
-    "usage",
+  return usageError(
     `Cannot schedule it: cron takes commands of ${LONGEST} characters`,
-    {
-      hint: "Put longer commands into a script, and name that",
-    },
+    "Put longer commands into a script, and name that",
   );
 }
 
