@@ -13,42 +13,42 @@ import { parseJws } from "../jwt/jws.ts";
 import { isSignedWith } from "../jwt/signature.ts";
 import { type Claimant, type ClaimPolicy, refuseClaims } from "../jwt/claims.ts";
 
-/** A secret, and how the application uses it. */
+/** An imported secret, and how the application uses it. */
 export interface SecretUsage {
   readonly secret: Secret;
   readonly keyForm: KeyForm;
   readonly encoding: Encoding;
   readonly alg: Algorithm | undefined;
-  /** The name that it had. */
+  /** The key id that its JWK or JSON gave it. */
   readonly kid?: string | undefined;
 }
 
-/** What the operator says of it. */
-export interface UseOptions {
+/** What the operator states about an imported secret. */
+export interface StatedUsage {
   readonly encoding?: Encoding | undefined;
   readonly alg?: Algorithm | undefined;
 }
 
 /**
- * How the application uses its secret, by what is said of it.
+ * How the application uses its secret, from the flags and the source.
  *
- * @throws {RekeyError} `usage` when it is plainly no secret, or something else is said of it than it says itself.
+ * @throws {RekeyError} `usage` when the source holds no secret, or the flags contradict it.
  */
-export function saidUse({ reading, doubt }: Source, said: UseOptions): SecretUsage {
+export function statedUsage({ reading, doubt }: Source, said: StatedUsage): SecretUsage {
   if (doubt !== undefined) throw doubt;
-  return useOf(reading, said.encoding ?? reading.encoding ?? "text", algorithmOf(reading, said));
+  return usageOf(reading, said.encoding ?? reading.encoding ?? "text", algorithmOf(reading, said));
 }
 
 /**
- * How the application uses its secret, by a token that it has signed: of every reading, encoding and algorithm the one
- * with which the token verifies.
+ * How the application uses its secret, from a token that it has signed: tries each reading and encoding until the token
+ * verifies.
  *
- * @param policy what its claims must be, at `now` in seconds.
- * @throws {RekeyError} a code with exit status 3 when there is none, or the token is not valid.
+ * @param policy for the token's claims at `now`, in seconds.
+ * @throws {RekeyError} a code with exit status 3 when the token verifies with none, or its claims are not valid.
  */
-export function provenUse(
+export function provenUsage(
   source: Source,
-  said: UseOptions,
+  said: StatedUsage,
   token: string,
   policy: ClaimPolicy,
   now: number,
@@ -57,50 +57,53 @@ export function provenUse(
   const wanted = algorithmOf(source.reading, said);
   const alg = ALGORITHMS.find((one) => one === header.alg && one === (wanted ?? one));
   if (alg === undefined) throw otherAlgorithm(wanted);
-  for (const use of everyUse(source, said)) {
+  for (const use of candidateUsages(source, said)) {
     if (!isSignedWith(use.secret, use.keyForm, alg, signed, signature)) continue;
-    mustBeLive({ claims: payload, type: header.typ, adopted: true }, policy, now);
+    checkClaims({ claims: payload, type: header.typ, adopted: true }, policy, now);
     return { ...use, alg };
   }
   throw source.doubt ?? notSigned();
 }
 
-function mustBeLive(claimant: Claimant, policy: ClaimPolicy, now: number): void {
+function checkClaims(claimant: Claimant, policy: ClaimPolicy, now: number): void {
   try {
     refuseClaims(claimant, policy, now);
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     throw new RekeyError(error.code, error.message, {
-      hint: "Its signature is right. Give a token that is valid now, or say what is accepted: " +
+      hint: "The signature is valid. Give a token that is valid now, or relax the checks with " +
         "--leeway, --allow-no-exp, --iss, --aud, --typ",
       cause: error,
     });
   }
 }
 
-function* everyUse({ reading, others }: Source, { encoding }: UseOptions): Generator<SecretUsage> {
+function* candidateUsages(
+  { reading, others }: Source,
+  { encoding }: StatedUsage,
+): Generator<SecretUsage> {
   for (const one of [reading, ...others]) {
     const fixed = encoding ?? one.encoding;
     for (const tried of fixed === undefined ? ENCODINGS : [fixed]) {
-      const use = attempt(() => useOf(one, tried, undefined));
+      const use = orUndefined(() => usageOf(one, tried, undefined));
       if (use !== undefined) yield use;
     }
   }
   if (["base64", undefined].includes(encoding ?? reading.encoding)) {
-    for (const one of [reading, ...others]) yield* forgivingUse(one);
+    for (const one of [reading, ...others]) yield* lenientBase64Usage(one);
   }
 }
 
-// Decoders of many languages forgive what is no base64, and applications have such secrets without knowing.
-function* forgivingUse(reading: Reading): Generator<SecretUsage> {
+// Decoders of many languages skip characters that are not base64, so an application may use such a secret unknowingly.
+function* lenientBase64Usage(reading: Reading): Generator<SecretUsage> {
   const text = forgivingBase64(reading.text);
   const use = text === undefined
     ? undefined
-    : attempt(() => useOf({ ...reading, text }, "base64", undefined));
+    : orUndefined(() => usageOf({ ...reading, text }, "base64", undefined));
   if (use !== undefined) yield use;
 }
 
-function useOf(
+function usageOf(
   { text, kid }: Reading,
   encoding: Encoding,
   alg: Algorithm | undefined,
@@ -108,8 +111,8 @@ function useOf(
   return { ...importedText(text, encoding), encoding, alg, kid };
 }
 
-// What is not in an encoding was not meant so.
-function attempt<T>(work: () => T): T | undefined {
+// A text that does not decode was not in this encoding.
+function orUndefined<T>(work: () => T): T | undefined {
   try {
     return work();
   } catch (error) {
@@ -118,7 +121,7 @@ function attempt<T>(work: () => T): T | undefined {
   }
 }
 
-function algorithmOf({ alg, encoding }: Reading, said: UseOptions): Algorithm | undefined {
+function algorithmOf({ alg, encoding }: Reading, said: StatedUsage): Algorithm | undefined {
   if (encoding !== undefined && (said.encoding ?? encoding) !== encoding) {
     throw unreadable(`a JWK's key is ${encoding}`, "Leave out --encoding");
   }

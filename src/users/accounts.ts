@@ -6,13 +6,13 @@ import type { SecretManager } from "../secret/manager.ts";
 import type { Installation } from "../store/installation.ts";
 import { textOf } from "../jwt/claims.ts";
 import {
+  checkedName,
   commonName,
   isTaken,
   LONGEST_NAME,
   namedUser,
   preparedName,
   subjectsOf,
-  usableName,
 } from "./names.ts";
 import { hashPassword, verifyPassword } from "./passwords.ts";
 import { type Session, Sessions } from "../store/sqlite/sessions.ts";
@@ -20,24 +20,24 @@ import { Throttle, type ThrottleKind } from "./throttle.ts";
 import { type User, Users } from "./users.ts";
 import type { Verified } from "../jwt/verifier.ts";
 
-/** What somebody gives to log in. */
+/** What a user sends to log in. */
 export interface Credentials {
   readonly name: string;
   readonly password: string;
-  /** Where they come from, if it is known. */
+  /** The client's IP address, if known. */
   readonly address?: string | undefined;
 }
 
-/** Users with their passwords and sessions. A changed password ends the sessions it had opened. */
+/** Users with their passwords and sessions. A new password ends all sessions of its user. */
 export class Accounts {
   constructor(private readonly secrets: SecretManager) {}
 
   /**
-   * @returns the name as it is stored.
-   * @throws {RekeyError} `usage` for a name or password that cannot be used, `failed` when it is taken.
+   * @returns the name as stored.
+   * @throws {RekeyError} `usage` for an invalid name or password, `failed` when the name is taken.
    */
   async add(name: string, password: string): Promise<string> {
-    const checked = usableName(name);
+    const checked = checkedName(name);
     const hash = await hashPassword(password);
     await this.#change(
       ({ database }, now) => {
@@ -50,15 +50,15 @@ export class Accounts {
     return checked;
   }
 
-  /** The first users in the order of their names, or the first after a name. */
+  /** The first `limit` users by name, starting after the name `after`. */
   async list(limit: number, after?: string): Promise<User[]> {
     return new Users((await this.secrets.open()).installation.database).list(limit, after);
   }
 
   /**
-   * @returns the name as it is stored.
-   * @throws {RekeyError} `usage` for a password that cannot be used, `failed` when there is no such user, `etcd_…` when
-   * the machines that share the secret cannot be told: what was changed all the same, the error says.
+   * @returns the name as stored.
+   * @throws {RekeyError} `usage` for an invalid password, `failed` for an unknown user, `etcd_…` when the other machines
+   * of the fleet cannot be told; the error says what has changed.
    */
   async setPassword(name: string, password: string): Promise<string> {
     const hash = await hashPassword(password);
@@ -69,7 +69,7 @@ export class Accounts {
     return known;
   }
 
-  /** @throws {RekeyError} `failed` when there is no such user; `etcd_…` as {@linkcode setPassword} does. */
+  /** @throws {RekeyError} `failed` for an unknown user; `etcd_…` as {@linkcode setPassword} does. */
   async remove(name: string): Promise<string> {
     const known = await this.#known(name);
     await this.#endAllOf([known], EVENTS.userRemoved, [known], ({ database }) => {
@@ -79,8 +79,7 @@ export class Accounts {
   }
 
   /**
-   * Checks a name and a password. It takes as long for an unknown name as for a wrong password, and says
-   * the same.
+   * Checks a name and a password. An unknown name and a wrong password take equally long and give the same error.
    *
    * @throws {RekeyError} `bad_credentials`, or `throttled` after too many failures.
    */
@@ -88,12 +87,13 @@ export class Accounts {
     const { installation } = await this.secrets.open();
     const { database } = installation;
     const users = new Users(database);
-    // However it is typed; and a name that no user can have is not worth a long row.
+    // All spellings of a name count together. The limit keeps rows of impossible names short.
     const countedAs = commonName(users, name).slice(0, 2 * LONGEST_NAME);
     const counted: [ThrottleKind, string][] = [["user", countedAs]];
     if (address !== undefined) counted.push(["address", address]);
-    // Counted before the password is looked at: attempts at the same time count each other.
-    this.#count(installation, counted);
+    // Counted before the password is checked, so that parallel attempts count each other.
+    const startedAt = installation.now();
+    database.transaction(() => new Throttle(database).attempt(counted, startedAt));
     const user = namedUser(users, name);
     const { right, outdated } = await verifyPassword(password, user?.password);
     if (user === undefined || !right) throw badCredentials();
@@ -107,7 +107,7 @@ export class Accounts {
     return { ...user, password: rehashed ?? user.password };
   }
 
-  /** The newest open sessions that this machine knows, of some users if names are given. */
+  /** The newest open sessions known to this machine; with `names`, only of these users. */
   async sessions(limit: number, names?: readonly string[]): Promise<Session[]> {
     const { installation, version: current } = await this.secrets.open();
     const verifying = new Set([current, ...inGrace(installation)].map(({ version }) => version));
@@ -117,9 +117,10 @@ export class Accounts {
   }
 
   /**
-   * Ends one session. One that has ended is told of again where machines share the secret: some may not have heard.
+   * Ends one session. In a fleet, the end of a session that has ended already is sent again: some machines may not have
+   * heard of it.
    *
-   * @throws {RekeyError} `failed` when there is no such open session.
+   * @throws {RekeyError} `failed` when no open session has this jti.
    */
   async endSession(jti: string): Promise<void> {
     const shared = await this.secrets.shareEnded(({ database }, now) => {
@@ -128,7 +129,7 @@ export class Accounts {
     });
     await this.#change(
       ({ database }, now) => {
-        // A server on this machine may have taken it over already.
+        // A server on this machine may have recorded it already.
         if (!new Sessions(database).revoke(jti, now) && shared === 0) throw noSession();
       },
       EVENTS.sessionsRevoked,
@@ -137,10 +138,10 @@ export class Accounts {
   }
 
   /**
-   * Ends the session of a token that was verified, also of one that another program signed. It is its owner's
-   * everyday doing, so the audit log is not told.
+   * Ends the session of a verified token, including tokens signed by other programs. Logging out is routine, so it adds
+   * no audit row.
    *
-   * @throws {RekeyError} `usage` when the token has no `jti` to know it by.
+   * @throws {RekeyError} `usage` when the token has no `jti`.
    */
   async logOut({ version, claims }: Verified): Promise<void> {
     const { sub, iat, exp } = claims;
@@ -162,8 +163,10 @@ export class Accounts {
   }
 
   /**
-   * Ends every session of some users, of all of them or of none, and answers how many that were. Others are told of
-   * those that have ended here already, too: it may not have been possible then.
+   * Ends every session of the given users in one transaction. The other machines also learn of sessions that ended here
+   * before: telling them may have failed then.
+   *
+   * @returns the number of sessions ended.
    */
   async endSessionsOf(users: readonly string[]): Promise<number> {
     const names = (await this.#subjects(users))!;
@@ -176,7 +179,7 @@ export class Accounts {
     return await this.#endAllOf(names, EVENTS.sessionsRevoked, reasons);
   }
 
-  /** The name under which a user is stored. */
+  /** The name as stored. @throws {RekeyError} `failed` for an unknown user. */
   async #known(name: string): Promise<string> {
     const { installation } = await this.secrets.open();
     const user = namedUser(new Users(installation.database), name);
@@ -184,18 +187,17 @@ export class Accounts {
     return user.name;
   }
 
-  /** Subjects of the tokens of some users, however their names are typed. */
+  /** The `sub` claims that tokens of these users have. */
   async #subjects(names: readonly string[] | undefined): Promise<string[] | undefined> {
     const { database } = (await this.secrets.open()).installation;
     return names && [...new Set(names.flatMap((name) => subjectsOf(new Users(database), name)))];
   }
 
   /**
-   * One transaction that changes something of users and ends all of their sessions. The machines that share the secret are told
-   * before, so that the same command finds everything as it was when that fails; and once more of sessions that were
-   * opened meanwhile.
+   * Changes users and ends all their sessions in one transaction. The other machines are told first, so that nothing has
+   * changed here if that fails; afterwards they are told of sessions that were opened in between.
    *
-   * @returns how many sessions it has ended.
+   * @returns the number of sessions ended.
    */
   async #endAllOf(
     names: readonly string[],
@@ -220,11 +222,11 @@ export class Accounts {
       event,
       ...reasons,
     );
-    await this.#tellLate(late);
+    await this.#shareLate(late);
     return told.size + late.length;
   }
 
-  async #tellLate(late: readonly Session[]): Promise<void> {
+  async #shareLate(late: readonly Session[]): Promise<void> {
     if (late.length === 0) return;
     try {
       await this.secrets.shareEnded(() => late);
@@ -233,18 +235,7 @@ export class Accounts {
     }
   }
 
-  #count(installation: Installation, counted: [ThrottleKind, string][]): void {
-    const { database } = installation;
-    const at = installation.now();
-    database.transaction(() => {
-      const throttle = new Throttle(database);
-      const wait = Math.max(...counted.map(([kind, name]) => throttle.wait(kind, name, at)));
-      if (wait > 0) throw throttled(wait);
-      for (const [kind, name] of counted) throttle.count(kind, name, at);
-    });
-  }
-
-  /** One transaction: the change and the audit rows that tell of it. */
+  /** Makes a change and appends its audit rows, in one transaction. */
   async #change<T>(
     change: (installation: Installation, now: number) => T,
     event: typeof EVENTS[keyof typeof EVENTS],
@@ -260,17 +251,17 @@ export class Accounts {
   }
 }
 
-/** @throws {RekeyError} `bad_credentials` when a user is no longer the one that was authenticated. */
+/** @throws {RekeyError} `bad_credentials` when the user was removed or has a new password since authentication. */
 export function mustBeUnchanged(sql: Sql, { name, password }: User): void {
   if (new Users(sql).find(name)?.password !== password) throw badCredentials();
 }
 
-// As they will be once they have ended.
+/** The open sessions of a user, marked as revoked now. */
 function endedNow(sql: Sql, name: string, now: number): Session[] {
   return new Sessions(sql).open(name, now).map((row) => ({ ...row, revoked_at: now }));
 }
 
-// Whole ones, as the table takes them; a token's time may be any number.
+// The table takes integers; a NumericDate of a token may be any number.
 function milliseconds(seconds: unknown): number | undefined {
   if (typeof seconds !== "number") return undefined;
   return Math.min(Math.ceil(Math.abs(seconds) * 1000), Number.MAX_SAFE_INTEGER);
@@ -279,7 +270,7 @@ function milliseconds(seconds: unknown): number | undefined {
 function noJti(): RekeyError {
   return usageError(
     "Cannot end the session: the token has no jti",
-    "Its issuer has to give it one; until then only a rotation ends it",
+    "Have its issuer add a jti; without one, only a rotation ends it",
   );
 }
 
@@ -294,17 +285,17 @@ function unknown(): RekeyError {
 }
 
 function noSession(): RekeyError {
-  return new RekeyError("failed", "Cannot end the session: there is no open one with that jti", {
-    hint: "`rekey session list` shows the open ones",
+  return new RekeyError("failed", "Cannot end the session: no open session has that jti", {
+    hint: "`rekey session list` shows the open sessions",
   });
 }
 
 function endedHereOnly(cause: RekeyError): RekeyError {
   return new RekeyError(
     cause.code,
-    `${cause.message}; it is done here, and a session of this moment may go on elsewhere`,
+    `${cause.message}; the change is made here, but a session opened just now may continue on other machines`,
     {
-      hint: "`rekey session revoke --user NAME` ends it there, once etcd answers",
+      hint: "Run `rekey session revoke --user NAME` once etcd answers",
       cause,
     },
   );
@@ -312,14 +303,6 @@ function endedHereOnly(cause: RekeyError): RekeyError {
 
 function badCredentials(): RekeyError {
   return new RekeyError("bad_credentials", "Cannot log in: wrong name or password", {
-    hint: "Check both; after some failures every attempt has to wait",
-  });
-}
-
-function throttled(waitMs: number): RekeyError {
-  const seconds = Math.ceil(waitMs / 1000);
-  return new RekeyError("throttled", `Cannot log in yet: too many failures, wait ${seconds} s`, {
-    hint: "Wait and try again",
-    retryAfter: seconds,
+    hint: "Check both; repeated failures make you wait",
   });
 }

@@ -1,16 +1,14 @@
 import { usageError } from "../core/errors.ts";
 import type { User, Users } from "./users.ts";
 
-/**
- * Classes of code points of the PRECIS framework (RFC 8264 §4, §8 and §9). Unicode's properties are those of the runtime;
- * no package of npm's that is kept up implements PRECIS (`saslprep` is its forerunner, RFC 4013).
- */
+// The PRECIS framework (RFC 8264 §4, §8 and §9) on the runtime's Unicode properties. No maintained npm package implements
+// it (`saslprep` implements its predecessor, RFC 4013).
 
-/** Whether a code point may stand in a string of a class; `context` asks for the code points around it. */
-type Standing = "allowed" | "free-form only" | "context" | "refused";
+/** In which PRECIS string classes a code point is valid; for `context` the code points around it decide. */
+type CodePointClass = "allowed" | "free-form only" | "context" | "refused";
 
-// RFC 8264 §9.6, which are those of RFC 5892 §2.6.
-const EXCEPTIONS: readonly (readonly [code: RegExp, standing: Standing])[] = [
+// RFC 8264 §9.6, which refers to RFC 5892 §2.6.
+const EXCEPTIONS: readonly (readonly [codes: RegExp, valid: CodePointClass])[] = [
   [/[\u00df\u03c2\u06fd\u06fe\u0f0b\u3007]/u, "allowed"],
   [/[\u00b7\u0375\u05f3\u05f4\u30fb\u0660-\u0669\u06f0-\u06f9]/u, "context"],
   [/[\u0640\u07fa\u302e\u302f\u3031-\u3035\u303b]/u, "refused"],
@@ -24,9 +22,9 @@ const RTL_SCRIPTS = [
   ...["Hanifi_Rohingya", "Mende_Kikakui", "Yezidi", "Phoenician", "Imperial_Aramaic"],
 ];
 
-// Making such a pattern is looking up its properties: 2 ms that not every start is to pay.
-let made: ReturnType<typeof makePatterns> | undefined;
-const patterns = () => made ??= makePatterns();
+// Compiling these patterns takes 2 ms, so it waits until a name is checked.
+let compiled: ReturnType<typeof makePatterns> | undefined;
+const patterns = () => compiled ??= makePatterns();
 
 function makePatterns() {
   const rightToLeft = RTL_SCRIPTS.map((script) => `\\p{Script=${script}}`).join("");
@@ -39,8 +37,8 @@ function makePatterns() {
   };
 }
 
-// In the order of RFC 8264 §8.
-function standing(character: string): Standing {
+/** The algorithm of RFC 8264 §8. */
+function classOf(character: string): CodePointClass {
   const exception = EXCEPTIONS.find(([codes]) => codes.test(character));
   if (exception !== undefined) return exception[1];
   if (/\p{Cn}/u.test(character)) return "refused";
@@ -53,31 +51,31 @@ function standing(character: string): Standing {
   return patterns().freeForm.test(character) ? "free-form only" : "refused";
 }
 
-/** Whether a text is of the IdentifierClass (RFC 8264 §4.2). */
+/** Whether a text belongs to the IdentifierClass (RFC 8264 §4.2). */
 function isIdentifier(text: string): boolean {
   const characters = [...text];
   return text.isWellFormed() && characters.every((character, at) => {
-    const found = standing(character);
-    return found === "allowed" || (found === "context" && fits(characters, at));
+    const found = classOf(character);
+    return found === "allowed" || (found === "context" && fitsContext(characters, at));
   });
 }
 
 /**
- * Whether a text is of the FreeformClass (RFC 8264 §4.3). What depends on its neighbours may stand anywhere: a text that is
- * compared and never shown can mislead no one.
+ * Whether a text belongs to the FreeformClass (RFC 8264 §4.3). Contextual rules are not applied: they prevent lookalikes,
+ * and a password is never shown.
  */
 function isFreeform(text: string): boolean {
-  return text.isWellFormed() && [...text].every((character) => standing(character) !== "refused");
+  return text.isWellFormed() && [...text].everystanding(character) !== "refused") => ((character) => classOf(character) !== "refused") => standing(character) !== "refused");
 }
 
 const ARABIC_DIGIT = /[\u0660-\u0669]/u;
 const EXTENDED_DIGIT = /[\u06f0-\u06f9]/u;
 
 /**
- * The contextual rules of RFC 5892 appendix A. Those of the joiners (A.1, A.2) take properties that the runtime does not
- * have: they are refused, as they were before.
+ * The contextual rules of RFC 5892 appendix A. The joiners (A.1, A.2) are refused: their rules need properties that the
+ * runtime lacks.
  */
-function fits(characters: readonly string[], at: number): boolean {
+function fitsContext(characters: readonly string[], at: number): boolean {
   const [before = "", own, after = ""] = [characters[at - 1], characters[at]!, characters[at + 1]];
   if (own === "\u00b7") return before === "l" && after === "l";
   if (own === "\u0375") return /\p{Script=Greek}/u.test(after);
@@ -95,16 +93,16 @@ function fits(characters: readonly string[], at: number): boolean {
 const EUROPEAN_DIGIT = /[0-9\u06f0-\u06f9]/u;
 
 /**
- * The Bidi Rule (RFC 5893 §2), for a text of the IdentifierClass: one with letters that are written from right to left
- * begins with such a letter, ends with one or a digit, and has neither others nor both kinds of digits.
+ * The Bidi Rule (RFC 5893 §2) for a text of the IdentifierClass: a text with right-to-left letters starts with such a
+ * letter, ends with such a letter or a digit, and has no left-to-right letters and only one kind of digits.
  */
 function keepsBidiRule(text: string): boolean {
-  const plain = [...text].filter((character) => !patterns().mark.test(character));
+  const plain = [...text].filterstanding(character) !== "refused") => ((character) => classOf(character) !== "refused") => !patterns().mark.test(character));
   const isDigit = (character: string) =>
     EUROPEAN_DIGIT.test(character) || ARABIC_DIGIT.test(character);
   const isLetter = (character: string) =>
     patterns().rightToLeft.test(character) && !isDigit(character);
-  if (!plain.some((character) => isLetter(character) || ARABIC_DIGIT.test(character))) return true;
+  if (!plain.somestanding(character) !== "refused") => ((character) => classOf(character) !== "refused") => isLetter(character) || ARABIC_DIGIT.test(character))) return true;
   const isOther = (character: string) =>
     /[\p{L}\p{N}\p{Mc}]/u.test(character) && !isLetter(character) && !isDigit(character);
   const [first, last] = [plain[0]!, plain.at(-1)!];
@@ -113,28 +111,28 @@ function keepsBidiRule(text: string): boolean {
   return isLetter(first) && !plain.some(isOther) && (isLetter(last) || isDigit(last)) && !mixed;
 }
 
-/** In characters. */
+/** Longest user name, in characters. */
 export const LONGEST_NAME = 128;
 
-// Fullwidth and halfwidth forms (Unicode's block of that name, and the ideographic space, which no name may have).
+// The Unicode block "Halfwidth and Fullwidth Forms".
 const OTHER_WIDTHS = /[\uff01-\uffef]/gu;
 
 /**
- * A user's name as it is stored: the profile UsernameCasePreserved (RFC 8265 §3.4). Case is kept, since names were told
- * apart by it before the profile, and since a name becomes the `sub` of tokens, which programs compare as it is.
+ * A user name as stored: the profile UsernameCasePreserved (RFC 8265 §3.4). Case is kept because a name becomes the `sub`
+ * of tokens, which programs compare byte by byte.
  *
- * @returns `undefined` for what is no such name.
+ * @returns `undefined` for an invalid name.
  */
 export function preparedName(name: string): string | undefined {
   const prepared = name.replace(OTHER_WIDTHS, (wide) => wide.normalize("NFKC")).normalize("NFC");
   const length = [...prepared].length;
-  // One that begins with a dash would be taken for a flag.
-  const fits = length >= 1 && length <= LONGEST_NAME && !prepared.startsWith("-");
-  return fits && isIdentifier(prepared) && keepsBidiRule(prepared) ? prepared : undefined;
+  // A leading dash would make it a flag on the command line.
+  const isPlain = length >= 1 && length <= LONGEST_NAME && !prepared.startsWith("-");
+  return isPlain && isIdentifier(prepared) && keepsBidiRule(prepared) ? prepared : undefined;
 }
 
-/** @throws {RekeyError} `usage` for a name that no new user can have. */
-export function usableName(name: string): string {
+/** The name of a new user as stored. @throws {RekeyError} `usage` for an invalid name. */
+export function checkedName(name: string): string {
   const prepared = preparedName(name);
   if (prepared !== undefined) return prepared;
   throw usageError(
@@ -145,8 +143,8 @@ export function usableName(name: string): string {
 }
 
 /**
- * The user whom a name means. One who was added before names were prepared has the name as it was typed then, and goes
- * first: it is theirs alone.
+ * The user with a name. Databases of older rekey versions may hold a name that was stored as typed; an exact match
+ * comes first.
  */
 export function namedUser(users: Users, name: string): User | undefined {
   if (!name.isWellFormed()) return undefined;
@@ -156,18 +154,18 @@ export function namedUser(users: Users, name: string): User | undefined {
   return prepared === undefined || prepared === name ? undefined : users.find(prepared);
 }
 
-/** A name as it counts for one user: what all ways of typing it have in common. */
+/** One form for all spellings of a name, under which failed logins are counted. */
 export function commonName(users: Users, name: string): string {
   return namedUser(users, name)?.name ?? preparedName(name) ?? name.toWellFormed();
 }
 
-/** Whether a stored name is the same to a reader of names: one of an older rekey may be written in another way. */
+/** Whether a user has this name, or (in a database of an older rekey) another spelling of it. */
 export function isTaken(users: Users, prepared: string): boolean {
   return users.find(prepared) !== undefined ||
     users.beyondAscii().some((name) => preparedName(name) === prepared);
 }
 
-/** The subjects of tokens that a name means: the user's, or those of who is no user and was named by `issue --sub`. */
+/** The `sub` claims that belong to a name: of a user, or of tokens made with `issue --sub`. */
 export function subjectsOf(users: Users, name: string): string[] {
   const user = namedUser(users, name);
   if (user?.name === name) return [name];
@@ -176,14 +174,14 @@ export function subjectsOf(users: Users, name: string): string[] {
 }
 
 /**
- * A password as it is hashed: the profile OpaqueString (RFC 8265 §4.2). Spaces of other kinds become the usual one, and
- * characters are composed; case, width and compatible forms stay.
+ * A password in the form that is hashed: the profile OpaqueString (RFC 8265 §4.2). Other spaces become U+0020, and
+ * characters are composed (NFC); case, width and compatibility forms stay.
  */
 export function preparedPassword(password: string): string {
   return password.replace(/\p{Zs}/gu, " ").normalize("NFC");
 }
 
-/** Whether a password may be a new one. */
+/** Whether a new password has only characters that OpaqueString allows. */
 export function isUsablePassword(password: string): boolean {
   return isFreeform(preparedPassword(password));
 }

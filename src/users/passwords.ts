@@ -3,17 +3,17 @@ import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 import { RekeyError, usageError } from "../core/errors.ts";
 import { isUsablePassword, preparedPassword } from "./names.ts";
 
-// As OWASP advises for passwords: 128 MiB, about half a second on one core.
+// OWASP's recommendation for scrypt: 128 MiB, about half a second on one core.
 const PARAMETERS = { ln: 17, r: 8, p: 1 };
 const MAX_MEMORY = 256 * 2 ** 20;
 const HASH_BYTES = 32;
 const SALT_BYTES = 16;
 
-// What scrypt takes of a longer one is the same work, but somebody has to read it first.
+// In characters. The upper limit bounds the input that is read and normalised.
 const LONGEST = 1_024;
 const SHORTEST = 8;
 
-// How a password is prepared. Those that do not say were made before it was OpaqueString: of the text's NFKC.
+// `prep` in the PHC string: 1 is OpaqueString. Hashes of older rekey versions lack it; they used NFKC.
 const OPAQUE = 1;
 
 const PHC =
@@ -27,26 +27,26 @@ interface Parameters {
 }
 
 /**
- * The hash of a password, to be stored: scrypt (RFC 7914) with a salt of its own, in the PHC string format,
- * which names its parameters.
+ * Hashes a password with scrypt (RFC 7914) and a random salt.
  *
- * @throws {RekeyError} `usage` when it is too short or too long.
+ * @returns a string in the PHC string format, which includes the parameters.
+ * @throws {RekeyError} `usage` when the password is too short or too long, or has a character that is not allowed.
  */
 export async function hashPassword(password: string): Promise<string> {
   if (!isUsablePassword(password)) {
     throw usageError(
-      "Cannot use the password: a character of it is not allowed",
-      "Leave out control characters, and those that are not seen or not assigned (RFC 8265)",
+      "Cannot use the password: it has a character that is not allowed",
+      "Leave out control, invisible and unassigned characters (RFC 8265)",
     );
   }
   const prepared = preparedPassword(password);
   const length = [...prepared].length;
   if (length < SHORTEST || length > LONGEST) {
-    // Of a longer one not everything is read.
+    // A longer password may be read in part only, so its length is not known.
     const many = length > LONGEST ? `more than ${LONGEST}` : length;
     throw usageError(
       `Cannot use the password: it has ${many} characters`,
-      `Choose one of ${SHORTEST} to ${LONGEST} characters`,
+      `Choose a password of ${SHORTEST} to ${LONGEST} characters`,
     );
   }
   const salt = randomBytes(SALT_BYTES);
@@ -55,39 +55,39 @@ export async function hashPassword(password: string): Promise<string> {
   return `$scrypt$ln=${ln},r=${r},p=${p},prep=${OPAQUE}$${unpadded(salt)}$${unpadded(hash)}`;
 }
 
-/** How a password compares with a stored hash. */
+/** Result of comparing a password with a stored hash. */
 export interface PasswordVerdict {
   readonly right: boolean;
-  /** Whether the stored hash was made with other parameters than those of today. */
+  /** Whether the stored hash has other parameters than new hashes, and should be replaced. */
   readonly outdated: boolean;
 }
 
 /**
- * Compares a password with a stored hash in constant time. Without a stored hash (an unknown user) it takes as long
- * and answers no, so that the time does not tell who has an account.
+ * Compares a password with a stored hash in constant time. Without a stored hash (an unknown user) it does the same work
+ * and fails, so that the time does not reveal which accounts exist.
  *
- * @throws {RekeyError} `database_damaged` when the stored hash is none.
+ * @throws {RekeyError} `database_damaged` when the stored hash is malformed.
  */
 export async function verifyPassword(
   password: string,
   stored: string | undefined,
 ): Promise<PasswordVerdict> {
-  const known = stored === undefined ? nobody() : parse(stored);
-  // Half of a surrogate pair would be hashed as another character.
+  const known = stored === undefined ? randomHash() : parse(stored);
+  // A lone surrogate would be encoded as U+FFFD.
   const tried = [...password].length > LONGEST || !password.isWellFormed() ? "" : password;
   const older = tried.normalize("NFKC");
   const prepared = known.prep === OPAQUE ? preparedPassword(tried) : older;
   const hash = await derive(prepared, known.salt, known, known.hash.length);
   const right = timingSafeEqual(hash, known.hash) && stored !== undefined && tried === password;
   const { ln, r, p } = PARAMETERS;
-  // A password that the two ways of preparing tell apart keeps its hash: it may be typed in the other form next time.
-  const lasting = known.prep === OPAQUE ||
+  // An old hash is kept when NFKC and OpaqueString differ for this password: the user may type either form next time.
+  const replaceable = known.prep === OPAQUE ||
     (preparedPassword(tried) === older && isUsablePassword(tried));
-  return { right, outdated: lasting && (known.ln !== ln || known.r !== r || known.p !== p) };
+  return { right, outdated: replaceable && (known.ln !== ln || known.r !== r || known.p !== p) };
 }
 
-// Made when it is needed: the first random bytes of a process take it a third of a millisecond.
-function nobody() {
+// Made on demand: the first random bytes of a process take a third of a millisecond.
+function randomHash() {
   return {
     ...PARAMETERS,
     prep: OPAQUE,
@@ -101,7 +101,7 @@ function parse(
 ): Parameters & { prep: number | undefined; salt: Buffer; hash: Buffer } {
   const [, ln, r, p, prep, salt, hash] = PHC.exec(stored) ?? [];
   const parameters = { ln: Number(ln), r: Number(r), p: Number(p) };
-  // Others need more memory than there may be: somebody has changed the row.
+  // Parameters above these bounds mean that the row was changed: rekey never writes them.
   const bounded = 128 * parameters.r * 2 ** parameters.ln <= MAX_MEMORY / 2 && parameters.p <= 4;
   if (salt !== undefined && hash !== undefined && bounded && parameters.ln > 0) {
     const known = prep === undefined ? undefined : Number(prep);
@@ -114,9 +114,9 @@ function parse(
   }
   throw new RekeyError(
     "database_damaged",
-    "Cannot check the password: its stored hash is damaged",
+    "Cannot check the password: the stored hash is damaged",
     {
-      hint: "Set a new one with `rekey user passwd`",
+      hint: "Set a new password with `rekey user passwd`",
     },
   );
 }

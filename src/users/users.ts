@@ -20,20 +20,20 @@ export class Users {
       | undefined;
   }
 
-  /** Names with characters beyond ASCII: the others can be written in one way only. */
+  /** Names with characters beyond ASCII, which have more than one spelling. */
   beyondAscii(): string[] {
     return this.sql.prepare("SELECT name FROM rekey_users WHERE name GLOB '*[^ -~]*'").all()
       .map(({ name }) => String(name));
   }
 
-  /** The first users in the order of their names, or the first after a name. */
+  /** The first `limit` users by name, starting after the name `after`. */
   list(limit: number, after = ""): User[] {
     const rows = this.sql.prepare("SELECT * FROM rekey_users WHERE name > ? ORDER BY name LIMIT ?")
       .all(after, limit);
     return rows as unknown as User[];
   }
 
-  /** Answers whether the name was free. */
+  /** @returns whether the name was free. */
   add(name: string, password: string, now: number): boolean {
     return this.sql.prepare(
       `INSERT INTO rekey_users (name, password, created_at, changed_at) VALUES (?, ?, ?, ?)
@@ -41,18 +41,19 @@ export class Users {
     ).run(name, password, now, now) > 0;
   }
 
-  /** Answers whether there is such a user. */
+  /** @returns whether the user exists. */
   setPassword(name: string, password: string, now: number): boolean {
     return this.sql.prepare("UPDATE rekey_users SET password = ?, changed_at = ? WHERE name = ?")
       .run(password, now, name) > 0;
   }
 
-  /** The same password under other parameters. */
+  /** Replaces the hash of an unchanged password, for new parameters. */
   rehash(name: string, from: string, to: string): void {
     this.sql.prepare("UPDATE rekey_users SET password = ? WHERE name = ? AND password = ?")
       .run(to, name, from);
   }
 
+  /** @returns whether the user existed. */
   remove(name: string): boolean {
     return this.sql.prepare("DELETE FROM rekey_users WHERE name = ?").run(name) > 0;
   }

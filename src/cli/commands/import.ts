@@ -1,4 +1,4 @@
-import { provenUse, saidUse, type SecretUsage } from "../../auth/secret_usage.ts";
+import { provenUsage, type SecretUsage, statedUsage } from "../../auth/secret_usage.ts";
 import { isRekeyError, RekeyError, usageError } from "../../core/errors.ts";
 import { placeName } from "../../core/secret_store.ts";
 import { isThere } from "../../files/file_errors.ts";
@@ -42,8 +42,8 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
   const source = sourceIn(data, options);
   const token = options.checkToken === undefined ? undefined : tokenOf(options.checkToken);
   const use = token === undefined
-    ? saidUse(source, options)
-    : provenUse(source, options, token, ...await judgedBy(options, context));
+    ? statedUsage(source, options)
+    : provenUsage(source, options, token, ...await judgedBy(options, context));
   const { secret, keyForm, alg = "HS512" } = use;
   const weak = weaknesses(secret.hmacKey(keyForm), alg);
   if (weak.length > 0 && !options.allowWeak) throw tooWeak(weak, use.alg);
