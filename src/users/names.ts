@@ -65,7 +65,7 @@ function isIdentifier(text: string): boolean {
  * and a password is never shown.
  */
 function isFreeform(text: string): boolean {
-  return text.isWellFormed() && [...text].everystanding(character) !== "refused") => ((character) => classOf(character) !== "refused") => standing(character) !== "refused");
+  return text.isWellFormed() && [...text].every((character) => classOf(character) !== "refused");
 }
 
 const ARABIC_DIGIT = /[\u0660-\u0669]/u;
@@ -97,12 +97,12 @@ const EUROPEAN_DIGIT = /[0-9\u06f0-\u06f9]/u;
  * letter, ends with such a letter or a digit, and has no left-to-right letters and only one kind of digits.
  */
 function keepsBidiRule(text: string): boolean {
-  const plain = [...text].filterstanding(character) !== "refused") => ((character) => classOf(character) !== "refused") => !patterns().mark.test(character));
+  const plain = [...text].filter((character) => !patterns().mark.test(character));
   const isDigit = (character: string) =>
     EUROPEAN_DIGIT.test(character) || ARABIC_DIGIT.test(character);
   const isLetter = (character: string) =>
     patterns().rightToLeft.test(character) && !isDigit(character);
-  if (!plain.somestanding(character) !== "refused") => ((character) => classOf(character) !== "refused") => isLetter(character) || ARABIC_DIGIT.test(character))) return true;
+  if (!plain.some((character) => isLetter(character) || ARABIC_DIGIT.test(character))) return true;
   const isOther = (character: string) =>
     /[\p{L}\p{N}\p{Mc}]/u.test(character) && !isLetter(character) && !isDigit(character);
   const [first, last] = [plain[0]!, plain.at(-1)!];

@@ -24,13 +24,13 @@ export class Throttle {
    * @throws {RekeyError} `throttled` when one of them still has to wait; nothing is counted then.
    */
   attempt(counted: readonly [ThrottleKind, string][], now: number): void {
-    const wait = Math.max(...counted.map(([kind, name]) => this.#wait(kind, name, now)));
+    const wait = Math.max(...counted.map(([kind, name]) => this.wait(kind, name, now)));
     if (wait > 0) throw throttled(wait);
-    for (const [kind, name] of counted) this.#count(kind, name, now);
+    for (const [kind, name] of counted) this.count(kind, name, now);
   }
 
   /** How long the next attempt has to wait, in milliseconds. */
-  #wait(kind: ThrottleKind, name: string, now: number): number {
+  wait(kind: ThrottleKind, name: string, now: number): number {
     const row = this.#row(kind, name);
     if (row === undefined || isForgotten(row.last_at, now)) return 0;
     const beyond = row.failures - FREE[kind];
@@ -39,7 +39,8 @@ export class Throttle {
     return Math.min(Math.max(row.last_at + wait - now, 0), wait);
   }
 
-  #count(kind: ThrottleKind, name: string, now: number): void {
+  /** Counts one failed attempt. */
+  count(kind: ThrottleKind, name: string, now: number): void {
     const row = this.#row(kind, name);
     const before = row === undefined || isForgotten(row.last_at, now) ? 0 : row.failures;
     this.sql.prepare(

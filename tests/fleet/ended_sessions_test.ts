@@ -133,7 +133,10 @@ Deno.test("a session that is opened while its user's are ended ends everywhere a
     () =>
       during(commands[0]!, async ({ code, stderr, one, refused }) => {
         assert.equal(code, 4);
-        assert.match(stderr, /done here, and a session of this moment may go on elsewhere/);
+        assert.match(
+          stderr,
+          /made here, but a session opened just now may continue on other machines/,
+        );
         assert.equal((await one.run(["session", "revoke", "--user", "alice"])).code, 0);
         assert.ok(await refused(), "it goes on elsewhere");
       }, unavailable),
