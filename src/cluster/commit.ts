@@ -20,7 +20,7 @@ export interface Proposal {
 const AGAIN_MS = 200;
 
 /**
- * Makes a state the fleet's, if it is still as it was: one transaction of etcd, the moment of a change. Values of
+ * Makes a state the fleet's, if it is still as it was: it takes effect in one etcd transaction. Values of
  * versions that are not in the state are deleted by it.
  *
  * @returns the state as it now is, or `undefined` when another machine was first.

@@ -37,8 +37,8 @@ export const LEAST_STALENESS_MS = ASKED_TIMES * LEAST_MS;
 // Each logout makes every server look, and whoever sends tokens of a prepared version makes this one.
 const BETWEEN_MS = 75;
 
-// A lease lasts longer than anything is accepted without an answer. A leader that was cut off may have let it begin
-// anew after the next one was elected, who does not know of it.
+// A lease lasts longer than anything is accepted without an answer. A leader that was cut off may have let it start
+// again after the next one was elected, which does not know of it.
 const ELECTION_S = 3;
 
 /**
@@ -137,14 +137,14 @@ export class FleetFollower {
   }
 
   async #keepUp(installation: Installation): Promise<void> {
-    // From before the lease begins anew: who has rotated and waits must find this server on the list for as long as
+    // From before the lease is renewed: whoever has rotated and waits must find this server on the list for as long as
     // it accepts anything.
     const [steady, system] = [performance.now(), Date.now()];
     await this.#holdLease(installation);
     const overtaken = await catchUp(installation);
     // A member that is cut off from the others tells nothing: another one is listened to.
     if (this.#watch?.isStalled(overtaken)) this.#stopWatching();
-    // After etcd was asked, which logs in anew where that is needed.
+    // After etcd was asked, which logs in again where that is needed.
     this.#watchState(installation);
     this.options.freshness.confirm(steady, system, knownFleet(installation.meta)?.change ?? 0);
     await this.#show(installation);

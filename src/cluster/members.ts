@@ -60,7 +60,7 @@ function readMember(text: string): Member | undefined {
   }
 }
 
-// Of a newer rekey, or nobody's: it has confirmed nothing.
+// Written by a newer rekey or by another program: it has confirmed nothing.
 function unreadable(id: string): Member {
   const nothing = { change: 0, version: 0, prepared: null, since: 0, max_staleness: 0 };
   return { id, actor: "unknown", rekey: "unknown", ...nothing };

@@ -12,7 +12,7 @@ export interface Position {
   readonly revision: number;
   /** The last part of its key. */
   readonly name: string;
-  /** SHA-256 of its value, which has the moment in it. */
+  /** SHA-256 of its value, which has the time in it. */
   readonly digest: string;
 }
 

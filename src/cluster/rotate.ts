@@ -22,7 +22,7 @@ import {
 import { MOST_SHARED_WINDOWS, newVersion, provenValue, succeeded } from "./version.ts";
 
 /**
- * Replaces the secret that machines share. The transaction in etcd is the moment; of two machines only one can have it,
+ * Replaces the secret that machines share. Takes effect in one etcd transaction; of two machines only one can make it,
  * and the other one looks again whether there is still something to do. Call it under the lock, after recovery.
  *
  * @throws {RekeyError} `busy` when others were first for so long, `etcd_…` or `fleet_…` when etcd cannot be used; the

@@ -22,15 +22,15 @@ export interface Ended {
 }
 
 /**
- * What the machines of a fleet have in common: one key in etcd, sealed under the KEK, so that who can write to etcd
- * can neither read nor change it. A transaction that finds it unchanged and writes it anew is the moment of a
- * rotation.
+ * What the machines of a fleet have in common: one key in etcd, sealed under the KEK, so that whoever can write to etcd
+ * can neither read nor change it. A rotation takes effect in the transaction that finds it unchanged and
+ * replaces it.
  */
 export interface FleetState {
   readonly format: 1;
   /** Random; tells this fleet from any other. */
   readonly id: string;
-  /** Goes up by one with each change: an older one is a copy that somebody has put back. */
+  /** Goes up by one with each change: an older one is a copy that was put back. */
   readonly change: number;
   /** Of the current version. */
   readonly alg: Algorithm;

@@ -76,7 +76,7 @@ export function automaticCopies(databasePath: string): string[] {
   const folder = dirname(databasePath);
   const pattern = new RegExp(`^${RegExp.escape(basename(databasePath))}\\.v(\\d+)\\.backup$`);
   return namesIn(folder).map((name) => pattern.exec(name)).filter((found) => found !== null)
-    // By time, since a database that was made anew counts from 1; copies of one instant by number.
+    // By time, since a new database counts from 1; copies of one instant by number.
     .map(([name, version]) => ({ path: join(folder, name), version: Number(version) }))
     .map((copy) => ({ ...copy, time: timeOf(copy.path) }))
     // One that a clock which was ahead has made is not newer than all that come after it.

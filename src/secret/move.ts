@@ -20,7 +20,7 @@ export interface Moved {
 
 /**
  * Moves every version that verifies to another location; tokens stay valid, since the values stay the
- * same. One transaction is the moment: before it the old place counts, after it the new one. Call it
+ * same. Takes effect in one SQLite commit: before it the old place counts, after it the new one. Call it
  * under the lock, after recovery.
  *
  * @throws {RekeyError} a code with exit status 4 when a value cannot be read, or the keyring not be

@@ -28,7 +28,7 @@ export interface RotateOptions {
   readonly requestId?: string | undefined;
   /** Whether a copy of what is known of the versions is kept first; default true. */
   readonly backup?: boolean | undefined;
-  /** Asked under the lock, when nobody else can rotate any more; its refusal is the rotation's. */
+  /** Asked under the lock, when no one else can rotate any more; its refusal is the rotation's. */
   readonly permit?: (() => Promise<unknown>) | undefined;
   readonly onStep?: ((step: RotationStep) => void) | undefined;
 }

@@ -87,7 +87,7 @@ export async function withdraw(
   });
 }
 
-/** When the next rotation was said to be made, milliseconds since the epoch; `null` when nobody has said. */
+/** When the next rotation was said to be made, milliseconds since the epoch; `null` when none was announced. */
 export function announced(installation: Installation): number | null {
   const at = Number(installation.meta.get("announced") ?? NaN);
   const now = installation.now();

@@ -17,7 +17,7 @@ const KNOWN_KEYS = [
   "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
 ];
 
-// Words of which placeholders are made: what is left without them is what somebody has chosen.
+// Words of which placeholders are made: what is left without them is what someone has chosen.
 const PLACEHOLDER_WORDS = (
   "authentication application development production placeholder signature password changeme " +
   "localhost supersecret characters testing default example private signing secrets minimum " +
@@ -30,7 +30,7 @@ const PLACEHOLDER_WORDS = (
 ).split(" ");
 
 /**
- * What is wrong with an HMAC key that somebody else has chosen, as sentences' ends for people; nothing of
+ * What is wrong with an HMAC key that someone else has chosen, as sentences' ends for people; nothing of
  * the key is quoted. An empty list does not mean that the key is good: a measure cannot know how it was made.
  */
 export function weaknesses(key: Uint8Array, alg: Algorithm): string[] {

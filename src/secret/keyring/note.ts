@@ -52,10 +52,10 @@ export async function ownNote({ keyring, meta }: Installation): Promise<KeyringN
 }
 
 /**
- * Writes the note anew, with the newest head, when the current version lives in the keyring.
+ * Writes the note again with the newest head, when the current version lives in the keyring.
  *
  * @param kept the note that is there, if it is this installation's.
- * @returns false when the log no longer holds the head that the note had: somebody has cut it off or put
+ * @returns false when the log no longer holds the head that the note had: someone has cut it off or put
  * an older copy of the database in its place. That is written down, since the note's head is now gone.
  * @throws {RekeyError} a `keyring_…` code when the keyring cannot be used.
  */

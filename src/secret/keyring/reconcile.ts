@@ -114,7 +114,7 @@ async function clear({ keyring }: Installation, version: Version, since: number)
   return !elsewhere;
 }
 
-// A value that is no secret is nobody's: it is neither kept nor counted as found.
+// A value that is not a secret belongs to no version: it is neither kept nor counted as found.
 async function readable(reading: Promise<Secret | null>): Promise<Secret | null> {
   try {
     return await reading;
@@ -124,7 +124,7 @@ async function readable(reading: Promise<Secret | null>): Promise<Secret | null>
   }
 }
 
-// A keyring that does not answer must not cost every command its time-out; one that says no says it at once.
+// A keyring that does not answer must not cost every command its time-out; one that refuses does so at once.
 const SILENT_KEYRING_RETRY_MS = 60_000;
 
 /** Brings the keyring up to date if it can be used; if not, a later command does it. */
