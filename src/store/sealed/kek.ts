@@ -1,47 +1,43 @@
-import { Buffer } from "node:buffer";
-import { createHmac, createSecretKey, type KeyObject, randomBytes, scryptSync } from "node:crypto";
+import { type KeyObject, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { RekeyError } from "../../core/errors.ts";
 import { damagedMeta, type Meta } from "../sqlite/meta.ts";
-import { HERE } from "../../system/here.ts";
-import { exposureOf } from "../../files/path_ownership.ts";
 import { readFileIfThere, writeNewPrivateFile } from "../../files/private_files.ts";
 import {
-  credentialPath,
-  decodedKey,
-  faultOfPassphrase,
+  decodeKey,
+  invalid,
   KEK_BYTES,
-  kekIn,
+  kekId,
   type KekSources,
-  ranCommand,
+  makeKek,
+  suppliedKek,
 } from "./kek_sources.ts";
 
-// As OWASP advises for a passphrase at rest: 128 MiB, about half a second.
+// OWASP's recommendation for passphrases at rest: 128 MiB, about half a second.
 const SCRYPT = { N: 2 ** 17, r: 8, p: 1 };
-const SCRYPT_MAX_MEMORY = 256 * 2 ** 20;
 
 /** A key-encryption key, and where it came from. */
 export interface Kek {
   /** Public name: 16 base64url characters derived from the key. */
   readonly id: string;
-  /** No way of printing it shows its bytes. */
+  /** Printing it never shows its bytes. */
   readonly key: KeyObject;
-  /** Where it came from, for people: a file name or an environment variable, never a value. */
+  /** Where it came from, for messages: a file name or an environment variable, never a value. */
   readonly source: string;
-  /** Whether it is the key file that rekey made itself, which protects copies and not the account. */
+  /** Whether rekey generated the key file, which protects copies of the database but not the account. */
   readonly generated: boolean;
-  /** Whether an earlier command has named it. */
+  /** Whether an earlier command named its source. */
   readonly remembered?: boolean;
-  /** Whether the command that prints it says it itself: then the command is as secret as the key. */
+  /** Whether the command line that prints it contains it: then the command is as secret as the key. */
   readonly isInline?: boolean;
 }
 
-/** What the database keeps of its KEK, so that the same one is found again. */
+/** What the database records about its KEK, to find and recognise it. */
 export interface KekRecord {
   readonly id: string;
   /** Name of the generated key file in the config folder. */
   readonly file?: string;
-  /** How a passphrase becomes the key. */
+  /** How the key is derived from a passphrase. */
   readonly scrypt?: ScryptParameters;
 }
 
@@ -64,7 +60,7 @@ export function readKekRecord(meta: Meta, key: "kek" | "stale_kek"): KekRecord {
   throw damagedMeta(key);
 }
 
-/** A KEK for a database that has none yet, and the record to keep of it. */
+/** The KEK for a new database, and its record. */
 export async function newKek(
   sources: KekSources,
   configFolder: string | undefined,
@@ -74,9 +70,9 @@ export async function newKek(
   const given = await suppliedKek(sources, scrypt, true);
   if (given !== undefined) {
     const { kek, salted } = given;
-    // A command that makes a key each time would seal everything under one that is gone.
+    // A command that prints a new key each time would make everything unreadable.
     const again = isCommand(kek) ? await suppliedKek(sources, scrypt, true) : given;
-    if (again?.kek.id !== kek.id) throw invalid(kek.source, "it gives another one each time");
+    if (again?.kek.id !== kek.id) throw invalid(kek.source, "it differs each time");
     return { kek, record: salted ? { id: kek.id, scrypt } : { id: kek.id } };
   }
   return generateKek(configFolder, app);
@@ -96,8 +92,8 @@ function generateKek(configFolder: string | undefined, app: string) {
   const file = keyFileName(app, kekId(key));
   const path = join(configFolder, file);
   writeNewPrivateFile(path, `${key.toString("base64url")}\n`);
-  const kek = named(key, path, true);
-  // Before anything is sealed under it.
+  const kek = makeKek(key, path, true);
+  // Reads it back before anything is sealed under it.
   generatedKek(path, { id: kek.id });
   return { kek, record: { id: kek.id, file } };
 }
@@ -107,7 +103,7 @@ function keyFileName(app: string, id: string): string {
 }
 
 /**
- * Path of the key file that rekey made for a database, if it made one.
+ * Path of the key file that rekey generated for a database, if any.
  *
  * @throws {RekeyError} `database_damaged` when the record names any other file.
  */
@@ -152,152 +148,9 @@ function generatedKek(path: string | undefined, { id }: KekRecord): Kek {
     });
   }
   const data = readFileIfThere(path);
-  if (data !== undefined) return named(decodeKey(data, path), path, true);
-  throw new RekeyError("kek_missing", `Cannot find KEK ${id}: ${path} is not there`, {
-    hint: "Put the key file back. If it is lost, nothing sealed opens any more: " +
-      "`rekey restore BACKUP --force --new-secret` goes on without it, `rekey destroy` starts over",
+  if (data !== undefined) return makeKek(decodeKey(data, path), path, true);
+  throw new RekeyError("kek_missing", `Cannot find KEK ${id}: ${path} does not exist`, {
+    hint: "Put the key file back. If it is lost, nothing sealed can be opened: " +
+      "`rekey restore BACKUP --force --new-secret` continues without it, `rekey destroy` starts over",
   });
-}
-
-async function suppliedKek(
-  sources: KekSources,
-  scrypt: ScryptParameters | undefined,
-  isNew: boolean,
-) {
-  const { file, command, passphraseFile, passphraseCommand } = sources;
-  const { remembered = false } = sources;
-  if (isNew) refuseExposed(file ?? (command === undefined ? passphraseFile : undefined));
-  if (file !== undefined) return { kek: fromFile(file, remembered), salted: false };
-  if (command !== undefined) {
-    const source = "REKEY_KEK_COMMAND";
-    const printed = await ranCommand(sources, command, source);
-    const isInline = says(command, printed);
-    const kek = named(decodeKey(printed, source), source, false);
-    return { kek: { ...kek, isInline }, salted: false };
-  }
-  const credential = credentialPath(sources);
-  if (credential !== undefined) return { kek: fromFile(credential, false), salted: false };
-  if (passphraseFile !== undefined) {
-    const source = "REKEY_PASSPHRASE_FILE";
-    const passphrase = neededFile(passphraseFile, remembered, `${source}=FILE rekey init`);
-    return { kek: derived(passphrase, scrypt, source, isNew), salted: true };
-  }
-  if (passphraseCommand !== undefined) {
-    const source = "REKEY_PASSPHRASE_COMMAND";
-    const passphrase = await ranCommand(sources, passphraseCommand, source);
-    const isInline = says(passphraseCommand, passphrase);
-    const kek = derived(passphrase, scrypt, source, isNew);
-    return { kek: { ...kek, isInline }, salted: true };
-  }
-  return undefined;
-}
-
-// Whoever has read it could open every copy of the database; later it is `doctor` that says so.
-function refuseExposed(path: string | undefined): void {
-  const exposure = path === undefined ? undefined : exposureOf(path);
-  if (exposure === undefined || exposure.isReadOnly) return;
-  throw new RekeyError(
-    "kek_invalid",
-    `Cannot use the KEK from ${path}: other users can read it (${exposure.shown})`,
-    { hint: `Run \`${exposure.fix}\`; if someone else may have read it, make another one` },
-  );
-}
-
-const SPELLINGS = ["utf8", "base64", "base64url", "hex"] as const;
-
-// A command such as `echo …` has the value in itself, and `echo … | base64 -d` has it in another spelling.
-function says(command: string, printed: Uint8Array): boolean {
-  const text = Buffer.from(printed).toString().trim();
-  const values = [Buffer.from(printed), Buffer.from(text), Buffer.from(decodedKey(text) ?? [])];
-  const spelled = values.flatMap((value) => SPELLINGS.map((name) => value.toString(name)));
-  values.forEach((value) => value.fill(0));
-  const words = spelled.filter((word) => word !== "").map((word) => bare(word.replace(/=+$/, "")));
-  const said = bare(command);
-  return words.some((word) => said.includes(word) || said.toLowerCase().includes(word));
-}
-
-// Between quotes a shell takes a word in pieces.
-function bare(text: string): string {
-  return text.replace(/['"\\\s]/g, "");
-}
-
-function fromFile(path: string, remembered: boolean): Kek {
-  return named(decodeKey(neededFile(path, remembered), path), path, false);
-}
-
-function neededFile(
-  path: string,
-  remembered: boolean,
-  again = "rekey init --kek-file FILE",
-): Uint8Array {
-  const data = readFileIfThere(path);
-  if (data !== undefined) return data;
-  const [was, how] = remembered
-    ? [
-      ", where it is remembered to be",
-      `name another place: \`${again}\` remembers it`,
-    ]
-    : ["", "name another KEK source"];
-  throw new RekeyError("kek_missing", `Cannot read ${path}: it is not there${was}`, {
-    hint: `Put the file back, or ${how}`,
-  });
-}
-
-function derived(
-  passphrase: Uint8Array,
-  scrypt: ScryptParameters | undefined,
-  source: string,
-  isNew: boolean,
-): Kek {
-  // Bytes that are no text would all be the same character: the passphrase would be another, and a weaker one.
-  const fault = isNew ? faultOfPassphrase(passphrase) : undefined;
-  if (fault !== undefined) throw invalid(source, fault);
-  const text = Buffer.from(passphrase).toString().replace(/\r?\n$/, "");
-  passphrase.fill(0);
-  if (text === "") throw invalid(source, "the passphrase is empty");
-  if (scrypt === undefined) {
-    throw new RekeyError(
-      "kek_wrong",
-      `Cannot use the passphrase from ${source}: the database is sealed under a key, not a passphrase`,
-      { hint: "Provide the KEK that the database was sealed under" },
-    );
-  }
-  const { N, r, p, salt } = scrypt;
-  const limits = { N, r, p, maxmem: SCRYPT_MAX_MEMORY };
-  try {
-    return named(
-      scryptSync(text, Buffer.from(salt, "base64url"), KEK_BYTES, limits),
-      source,
-      false,
-    );
-  } catch (cause) {
-    throw new RekeyError("database_damaged", "Cannot use the database: its kek row was changed", {
-      hint: "Restore the database from a backup",
-      cause,
-    });
-  }
-}
-
-function decodeKey(data: Uint8Array, source: string): Uint8Array {
-  const key = kekIn(data);
-  if (typeof key === "string") throw invalid(source, key);
-  return key;
-}
-
-function invalid(source: string, why: string): RekeyError {
-  return new RekeyError("kek_invalid", `Cannot use the KEK from ${source}: ${why}`, {
-    hint: "Give the key that the database is sealed under; for a new database one is made with " +
-      `\`${HERE.advice.makeKey}\``,
-  });
-}
-
-// The bytes are overwritten: the runtime keeps its own.
-function named(bytes: Uint8Array, source: string, generated: boolean): Kek {
-  const [id, key] = [kekId(bytes), createSecretKey(bytes)];
-  bytes.fill(0);
-  return { id, key, source, generated };
-}
-
-function kekId(key: Uint8Array): string {
-  return createHmac("sha256", key).update("rekey kek id v1").digest("base64url").slice(0, 16);
 }

@@ -13,8 +13,8 @@ const SETTINGS_KEY = "jwt_secret";
 const OUR_ROWS = `key = '${SETTINGS_KEY}' OR key GLOB '${SETTINGS_KEY}.v[0-9]*'`;
 
 /**
- * Values in the `settings` table, each sealed under the KEK. Sealing takes time and transactions must
- * not wait, so a value is sealed first and put in its row inside the caller's transaction.
+ * Values in the `settings` table, each sealed under the KEK. Sealing is asynchronous and transactions are not: seal a
+ * value first, then `put` it inside the transaction.
  */
 export class DatabaseStore implements SecretStore {
   readonly location = "database";
@@ -33,9 +33,14 @@ export class DatabaseStore implements SecretStore {
       slot.kid,
     );
     if (secret.kid === slot.kid) return secret;
-    throw new RekeyError("secret_damaged", "Cannot use the sealed value: it is another version's", {
-      hint: "Restore the database from a backup, or make a new secret with `rekey rotate --force`",
-    });
+    throw new RekeyError(
+      "secret_damaged",
+      "Cannot use the sealed value: it belongs to another version",
+      {
+        hint:
+          "Restore the database from a backup, or make a new secret with `rekey rotate --force`",
+      },
+    );
   }
 
   async write(slot: Slot, secret: Secret): Promise<void> {
@@ -47,42 +52,39 @@ export class DatabaseStore implements SecretStore {
     return Promise.resolve(this.database.transaction(() => this.drop(slot)));
   }
 
-  /** The row's value for a slot, ready for {@linkcode DatabaseStore.put}; under another KEK if one is given. */
+  /** Seals a value for {@linkcode DatabaseStore.put}, under another KEK if given. */
   async seal(slot: Slot, secret: Secret, kek?: Kek): Promise<string> {
     return await seal(kek ?? await this.kek(), this.#binding(slot), secret.reveal());
   }
 
-  /** Inside a transaction: keeps a sealed value. @throws {RekeyError} `failed` when the row has another one then. */
+  /** Inside a transaction: stores a sealed value. @throws {RekeyError} `failed` when the row reads back differently. */
   put(slot: Slot, sealed: string): void {
     this.database.prepare(
       `INSERT INTO settings (key, value, encrypted) VALUES (?, ?, 1)
        ON CONFLICT (key) DO UPDATE SET value = excluded.value, encrypted = 1`,
     ).run(slotName(SETTINGS_KEY, slot), sealed);
-    // Else the transaction does not end, and what it takes the place of stays.
+    // Throwing rolls back, which keeps the old value.
     if (this.sealedValue(slot) !== sealed) throw notKept();
   }
 
-  /** Inside a transaction: deletes a sealed value and answers whether there was one. */
+  /** Inside a transaction: deletes a sealed value. Returns whether it existed. */
   drop(slot: Slot): boolean {
     return this.database.prepare("DELETE FROM settings WHERE key = ?")
       .run(slotName(SETTINGS_KEY, slot)) > 0;
   }
 
-  /** What the slot's row holds, sealed or, before adoption, plain. */
+  /** The content of the slot's row: sealed, or plain before adoption. */
   sealedValue(slot: Slot): string | undefined {
     return this.rawValue(slotName(SETTINGS_KEY, slot));
   }
 
-  /** The row `jwt_secret` as an older application left it. */
+  /** The row `jwt_secret` as an application wrote it. */
   rawValue(key = SETTINGS_KEY): string | undefined {
     const row = this.database.prepare("SELECT value FROM settings WHERE key = ?").get(key);
     return (row as { value: string } | undefined)?.value;
   }
 
-  /**
-   * Inside a transaction: writes every row anew, so that no page of the table keeps what a program
-   * without `secure_delete` had deleted in it.
-   */
+  /** Inside a transaction: rewrites every row, so that no page keeps values that another program deleted unwiped. */
   rewriteRows(): void {
     const rows = this.database.prepare("SELECT key, value, encrypted FROM settings ORDER BY rowid")
       .all();
@@ -93,17 +95,17 @@ export class DatabaseStore implements SecretStore {
     for (const row of rows) insert.run(...Object.values(row) as SqlValue[]);
   }
 
-  /** Inside a transaction: deletes every value of ours, sealed or left plain by an older application. */
+  /** Inside a transaction: deletes all of rekey's values, sealed or plain. */
   dropAll(): void {
     this.database.prepare(`DELETE FROM settings WHERE ${OUR_ROWS}`).run();
   }
 
-  /** Inside a transaction: takes over every value of ours from another database. */
+  /** Inside a transaction: replaces all of rekey's values with those of another database. */
   takeAll(from: Database): void {
     takeRows(this.database, from, "settings", OUR_ROWS);
   }
 
-  /** Whether the table has rows at all: those of an application. */
+  /** Whether the table has any rows, such as an application's. */
   otherSettings(): boolean {
     return this.database.prepare("SELECT 1 FROM settings LIMIT 1").get() !== undefined;
   }
@@ -114,15 +116,15 @@ export class DatabaseStore implements SecretStore {
 }
 
 function notKept(): RekeyError {
-  return new RekeyError("failed", "Cannot keep the JWT secret: the database has another value", {
-    hint: "Nothing was changed; has another program put a trigger on the table settings?",
+  return new RekeyError("failed", "Cannot store the JWT secret: the database holds another value", {
+    hint: "Nothing was changed. Look for another program's trigger on the table settings",
   });
 }
 
 /**
- * Values in etcd, sealed under the KEK before they leave the machine. Each is kept under its kid, so that a version has
- * the same place whatever its state. They come and go with the state that they belong to, in its transactions
- * (fleet/commit.ts), and are read from the copy in the database; from here when that is lost or damaged.
+ * Values in etcd, sealed under the KEK before they leave the machine, each under its kid. They are written and deleted
+ * in the transactions of the shared state (`cluster/commit.ts`). Reads use the copy in the database, and etcd when that
+ * is missing or damaged.
  */
 export class EtcdStore implements SecretStore {
   readonly location = "etcd";
@@ -133,7 +135,7 @@ export class EtcdStore implements SecretStore {
     private readonly kek: () => Promise<Kek>,
   ) {}
 
-  /** What the keys of all values begin with. */
+  /** Prefix of the keys of all values. */
   get folder(): string {
     return `${this.client.settings.prefix}${this.app}/values/`;
   }
@@ -156,7 +158,7 @@ export class EtcdStore implements SecretStore {
     return found[0]!.length > 0;
   }
 
-  /** A secret as it is kept: the same text as in the database; under another KEK if one is given. */
+  /** Seals a secret to the same text as in the database, under another KEK if given. */
   async seal({ version, kid }: Slot, secret: Secret, kek?: Kek): Promise<string> {
     return await seal(kek ?? await this.kek(), this.#binding(version, kid), secret.reveal());
   }
@@ -167,7 +169,7 @@ export class EtcdStore implements SecretStore {
     if (secret.kid === kid) return secret;
     throw new RekeyError(
       "secret_damaged",
-      "Cannot use the value in etcd: it is another version's",
+      "Cannot use the value in etcd: it belongs to another version",
       {
         hint: "Make a new secret with `rekey rotate --force`",
       },

@@ -5,14 +5,14 @@ import { Buffer } from "node:buffer";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import type { Kek } from "./kek.ts";
 
-/** Protected header of a JWE that was opened. */
+/** Protected header of an opened JWE. */
 type JweHeader = Record<string, unknown>;
 
 /**
- * Opens a compact JWE of `A256GCMKW` and `A256GCM` (RFC 7516 §5.2, RFC 7518 §4.7 and §5.3), as jose makes it. jose
- * opens it too, by four calls of Web Crypto on other threads, which take a command longer than all else it does.
+ * Opens a compact JWE of `A256GCMKW` and `A256GCM` (RFC 7516 §5.2, RFC 7518 §4.7 and §5.3), as jose makes it. Not by
+ * jose itself: its four Web Crypto calls would take longer than the rest of a command.
  *
- * @throws {Error} when the key is another, or anything in it was changed.
+ * @throws {Error} when the key is wrong, or any part was changed.
  */
 export function openJwe(
   key: Uint8Array,
@@ -24,7 +24,7 @@ export function openJwe(
   const [wrappedKey, iv, ciphertext, tag] = rest.map(decode) as [Bytes, Bytes, Bytes, Bytes];
   const header: JweHeader = JSON.parse(utf8(decode(encodedHeader)));
   if (header.alg !== "A256GCMKW" || header.enc !== "A256GCM") throw new Error("Other algorithms");
-  // Parameters that would change what the bytes mean, and that nobody here has asked for.
+  // These parameters would change the meaning of the bytes, and rekey never sets them.
   if ("crit" in header || "zip" in header) throw new Error("Extensions that are not understood");
   const contentKey = decrypt(key, decode(header.iv), wrappedKey, decode(header.tag));
   try {
@@ -48,7 +48,7 @@ function decrypt(
   decipher.setAAD(new TextEncoder().encode(aad));
   decipher.setAuthTag(tag);
   const plaintext = decipher.update(ciphertext);
-  // GCM has no last block: this only checks the tag.
+  // Checks the tag; GCM has no final block.
   decipher.final();
   return plaintext;
 }
@@ -62,10 +62,10 @@ function decode(text: unknown): Bytes {
 const KEY_MANAGEMENT = "A256GCMKW";
 const ENCRYPTION = "A256GCM";
 
-/** What a sealed value is: read back under other words it does not open. */
+/** What a sealed value is for. A value opens only under the binding that it was sealed with. */
 export interface Binding {
   readonly app: string;
-  /** `secret` for a version's value; other uses have their own word. */
+  /** `secret` is a version's value. */
   readonly use: "secret" | "audit" | "fleet";
   readonly version?: number;
   /** kid of the version. */
@@ -73,11 +73,11 @@ export interface Binding {
 }
 
 /**
- * Seals bytes under the KEK as a compact JWE (RFC 7516, `A256GCMKW` and `A256GCM`). The protected
- * header names the KEK (`kid`) and what the value is (`rekey`), so neither can be exchanged. What it answers was
- * opened again and is the value, byte for byte: whoever has it may let go of where the value was before.
+ * Seals a value under the KEK as a compact JWE (RFC 7516, `A256GCMKW` and `A256GCM`). The protected header names the
+ * KEK (`kid`) and the binding (`rekey`), so neither can be exchanged. The result was opened again and compared, so the
+ * caller may delete the value elsewhere.
  *
- * @throws {RekeyError} `failed` when what was sealed does not open as it was.
+ * @throws {RekeyError} `failed` when the sealed value does not open to the same value.
  */
 export async function seal(kek: Kek, binding: Binding, value: string): Promise<string> {
   const { CompactEncrypt } = await import("../../libraries/jose.ts");
@@ -103,16 +103,16 @@ function opensAs(kek: Kek, binding: Binding, sealed: string, value: string): boo
 }
 
 function notKept(): RekeyError {
-  return new RekeyError("failed", "Cannot seal the value: it does not open as it was", {
-    hint: "Nothing was changed; please report it, it is a bug in rekey",
+  return new RekeyError("failed", "Cannot seal the value: it does not open to the same value", {
+    hint: "Nothing was changed. This is a bug in rekey: please report it",
   });
 }
 
 /**
  * Opens a sealed value.
  *
- * @throws {RekeyError} `kek_wrong` when another KEK sealed it, `secret_damaged` when it was changed
- * or is not the value that `binding` names.
+ * @throws {RekeyError} `kek_wrong` when another KEK sealed it, `secret_damaged` when it was changed or has another
+ * binding.
  */
 export function unseal(kek: Kek, binding: Binding, sealed: string): string {
   const { plaintext, header } = open(kek, sealed);
@@ -120,7 +120,7 @@ export function unseal(kek: Kek, binding: Binding, sealed: string): string {
   try {
     return utf8(plaintext);
   } catch (cause) {
-    throw damaged("it is no text", cause);
+    throw damaged("it is not UTF-8", cause);
   } finally {
     plaintext.fill(0);
   }
@@ -139,7 +139,7 @@ function open(kek: Kek, sealed: string) {
   }
 }
 
-/** The KEK that a sealed value's header names, not yet authenticated; `undefined` when it names none. */
+/** The KEK that a sealed value's header names, not authenticated; `undefined` when the header is unreadable. */
 export function sealingKek(sealed: string): string | undefined {
   try {
     const header = JSON.parse(utf8(decodeBase64url(sealed.split(".")[0]!)!));
@@ -149,7 +149,7 @@ export function sealingKek(sealed: string): string | undefined {
   }
 }
 
-// Field by field: the header travels as JSON, whose order of members means nothing.
+// Compares field by field, since the order of JSON members has no meaning.
 function sameBinding(found: unknown, wanted: Binding): boolean {
   if (typeof found !== "object" || found === null) return false;
   const other = found as Record<string, unknown>;
