@@ -18,8 +18,8 @@ import { exclusively } from "../store/sqlite/lock.ts";
 import { type Contents, type Readers, sealEnvelope } from "./envelope.ts";
 
 /**
- * Writes a backup to a file that no one else sees, and hands it over piece by piece once it is whole. It is deleted before
- * that: whatever ends this process, nothing of it stays.
+ * Writes a backup to a private temporary file, then passes it on piece by piece. The file is deleted as soon as it is
+ * open for reading, so that nothing stays if this process is killed.
  */
 export async function streamBackup<T>(
   environment: Environment,
@@ -43,7 +43,7 @@ export async function streamBackup<T>(
   }
 }
 
-/** Works with a file in a private folder of its own, beside the database, and deletes it afterwards. */
+/** Calls `work` with a file path in a new private folder beside the database, and deletes the folder afterwards. */
 async function withSpool<T>(
   environment: Environment,
   work: (path: string) => Promise<T>,
@@ -59,11 +59,11 @@ async function withSpool<T>(
 }
 
 /**
- * Works with the file that a path names, or with a copy of what comes out of it: stdin (`-`), a pipe or an open descriptor.
+ * Calls `work` with a backup's path; for stdin (`-`), a pipe or an open descriptor with the path of a temporary copy.
  *
- * @throws {RekeyError} `usage` when nothing comes out of it, `database_unusable` when the disk is full.
+ * @throws {RekeyError} `usage` when the stream is empty, `database_unusable` when the disk is full.
  */
-export async function wholeBackup<T>(
+export async function withBackupFile<T>(
   environment: Environment,
   path: string,
   work: (path: string) => Promise<T>,
@@ -74,12 +74,12 @@ export async function wholeBackup<T>(
     using file = explainFiles(copy, () => Deno.openSync(copy, { write: true }));
     let begun = false;
     streamed(path, (piece) => {
-      // Before the disk is full of it.
+      // A wrong file is refused before it fills the disk.
       if (!begun) refuseOther(piece);
       begun = true;
       explainFiles(copy, () => {
         for (let rest = piece; rest.length > 0;) rest = rest.subarray(file.writeSync(rest));
-        // Not one that was killed, whatever its age.
+        // The folder's time shows that this process is still running.
         Deno.utimeSync(dirname(copy), new Date(), new Date());
       });
     });
@@ -90,10 +90,10 @@ export async function wholeBackup<T>(
 /**
  * Writes a consistent copy of the database to a new file (0600) while other processes go on writing.
  *
- * @param readers who is to be able to open the secret in it; without them the copy has what the database
- * has: a secret in the database stays sealed under its KEK, one in the keyring is not in the copy.
- * @throws {RekeyError} `backup_unusable` when the file is there, `database_unusable` when it cannot be
- * written, a code with exit status 4 when a value for the envelope cannot be read.
+ * @param readers who can open the secret in the backup. Without readers the copy holds what the database holds: a secret
+ * in the database stays sealed under its KEK, a secret in the keyring is not included.
+ * @throws {RekeyError} `backup_unusable` when the file exists, `database_unusable` when it cannot be written, a code
+ * with exit status 4 when a value for the envelope cannot be read.
  */
 export async function backUp(
   secrets: SecretManager,
@@ -104,7 +104,7 @@ export async function backUp(
   const { app } = secrets.environment;
   refuseExisting(path);
   if (isAutomaticName(path)) throw reserved(path);
-  // Under the lock: a rotation would make the copy and the values in it those of two versions.
+  // Under the lock, so that the copy and the values in it are of the same versions.
   return await exclusively(installation.lockPath, async () => {
     const secret = readers && await sealEnvelope(await contents(secrets, installation), readers);
     const made_at = rfc3339(installation.now());

@@ -1,7 +1,7 @@
 import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
 import { utf8 } from "../core/text.ts";
 
-/** What is needed to make a machine anew: values of versions, and the key of the audit log. */
+/** What a new machine needs: the values of the versions, and the key of the audit log. */
 export interface Contents {
   readonly app: string;
   /** base64 of the audit log's key. */
@@ -9,14 +9,14 @@ export interface Contents {
   readonly versions: readonly { version: number; kid: string; value: string }[];
 }
 
-/** Who may open an envelope: holders of a passphrase, or of the age identities of some recipients. */
+/** Who can open an envelope: holders of a passphrase, or of the identities of age recipients. */
 export interface Readers {
   readonly passphrase?: string | undefined;
   /** `age1…` */
   readonly recipients?: readonly string[] | undefined;
 }
 
-/** What an envelope is opened with. */
+/** Passphrase or identities that open an envelope. */
 export interface Openers {
   readonly passphrase?: string | undefined;
   /** `AGE-SECRET-KEY-1…` */
@@ -26,10 +26,10 @@ export interface Openers {
 /**
  * Seals contents in the age format (age-encryption.org/v1), armored: `age -d` opens it too.
  *
- * @throws {RekeyError} `usage` for a recipient that is none.
+ * @throws {RekeyError} `usage` for an invalid recipient.
  */
 export async function sealEnvelope(contents: Contents, readers: Readers): Promise<string> {
-  // Loaded here: no other command pays for it.
+  // Loaded on demand, since only this command needs it.
   const { armor, Encrypter } = await import("../libraries/age.ts");
   const encrypter = new Encrypter();
   if (readers.passphrase !== undefined) encrypter.setPassphrase(readers.passphrase);
@@ -38,7 +38,7 @@ export async function sealEnvelope(contents: Contents, readers: Readers): Promis
       encrypter.addRecipient(recipient);
     } catch (cause) {
       throw usageError(
-        "Cannot use a recipient: it is no age recipient",
+        "Cannot use a recipient: it is not an age recipient",
         "Write it as age-keygen prints it, age1…",
         cause,
       );
@@ -50,7 +50,7 @@ export async function sealEnvelope(contents: Contents, readers: Readers): Promis
 /**
  * Opens what {@linkcode sealEnvelope} sealed.
  *
- * @throws {RekeyError} `backup_unusable` when none of the openers opens it, or it is damaged.
+ * @throws {RekeyError} `backup_unusable` when no opener fits, or the envelope is damaged.
  */
 export async function openEnvelope(sealed: string, openers: Openers): Promise<Contents> {
   const { armor, Decrypter } = await import("../libraries/age.ts");
@@ -60,14 +60,14 @@ export async function openEnvelope(sealed: string, openers: Openers): Promise<Co
     try {
       decrypter.addIdentity(identity);
     } catch (cause) {
-      throw cannotOpen("the identity file has a line that is no age identity", cause);
+      throw cannotOpen("the identity file has a line that is not an age identity", cause);
     }
   }
   try {
     return checked(JSON.parse(utf8(await decrypter.decrypt(armor.decode(sealed), "uint8array"))));
   } catch (error) {
     if (isRekeyError(error)) throw error;
-    throw cannotOpen("wrong passphrase or identity, or it is damaged", error);
+    throw cannotOpen("the passphrase or identity is wrong, or the backup is damaged", error);
   }
 }
 
@@ -78,13 +78,13 @@ function checked(contents: Contents): Contents {
     versions.every(({ version, kid, value }) =>
       Number.isSafeInteger(version) && typeof kid === "string" && typeof value === "string"
     );
-  if (!sound) throw cannotOpen("its contents are not those of rekey");
+  if (!sound) throw cannotOpen("its contents are not from rekey");
   return contents;
 }
 
 function cannotOpen(why: string, cause?: unknown): RekeyError {
   return new RekeyError("backup_unusable", `Cannot open the secret in the backup: ${why}`, {
-    hint: "Nothing was changed; give the passphrase or the identity that it was sealed for",
+    hint: "Nothing was changed; give the passphrase or identity that it was sealed for",
     cause,
   });
 }

@@ -7,38 +7,38 @@ import { newKek } from "../store/sealed/kek.ts";
 import type { BackupInfo } from "../store/backup_file.ts";
 import type { Contents } from "./envelope.ts";
 
-/** Whether two databases are copies of one: then the newer one's audit log goes on. */
+/** Whether two databases are copies of one installation. */
 export function sameInstallation(a: Installation, b: Installation): boolean {
   return a.meta.get("id") !== undefined && a.meta.get("id") === b.meta.get("id");
 }
 
-/** What to do about a backup whose KEK is not at hand. */
+/** Hint for a backup whose KEK is not available. */
 export const LOST_KEK = "Name the KEK that the backup was made under, or use a backup made with " +
-  "--with-secret; if the KEK is lost, --new-secret goes on without what it had sealed";
+  "--with-secret; if the KEK is lost, --new-secret restores without the sealed values";
 
-/** What {@linkcode settleKeys} goes by. */
+/** What {@linkcode settleKeys} needs to know. */
 export interface KeyFacts {
   readonly info: BackupInfo;
   readonly contents: Contents | undefined;
-  /** Whether the database that it is a copy of is still there, and goes on with its own keys. */
+  /** Whether the original database still exists and keeps its own keys. */
   readonly clone: boolean;
-  /** Whether to go on without what a lost KEK had sealed. */
+  /** Whether to continue without the values sealed under a lost KEK. */
   readonly newSecret: boolean;
 }
 
-/** How {@linkcode settleKeys} ended. */
+/** Result of {@linkcode settleKeys}. */
 export interface SettledKeys {
-  /** Whether the key of the audit log is lost with the KEK: the log starts again. */
+  /** Whether the audit log starts again because its key was lost with the KEK. */
   readonly logLost: boolean;
 }
 
 /**
- * Gives a backup the keys that it is to work with: those of the database that it replaces when that is the
- * same installation's, else its own, else a new KEK over the audit key in its envelope. A clone gets a KEK
- * of its own in any case. Where all of them are lost, and the operator wants to go on, everything is new.
+ * Gives a staged backup its keys: those of the database that it replaces if both are of the same installation; otherwise
+ * its own; otherwise a new KEK over the audit key from its envelope. A clone always gets a new KEK. If all keys are lost
+ * and `newSecret` is set, all keys are new.
  *
- * @throws {RekeyError} `kek_…` when its KEK cannot be had and there is no envelope, `backup_unusable` when
- * its audit log was changed.
+ * @throws {RekeyError} `kek_…` when the KEK is not available and there is no envelope, `backup_unusable` when the audit
+ * log was changed.
  */
 export async function settleKeys(
   staged: Installation,
@@ -46,7 +46,7 @@ export async function settleKeys(
   { info, contents, clone, newSecret }: KeyFacts,
 ): Promise<SettledKeys> {
   const original = live !== undefined && sameInstallation(staged, live) ? live : undefined;
-  // An automatic copy has neither keys nor audit rows.
+  // An automatic copy has no keys and no audit rows.
   const bare = info.kind === "automatic" && staged.meta.get("audit_key") === undefined;
   if (bare && original === undefined) {
     const { algorithm: alg, keyForm, store } = staged;
@@ -55,12 +55,12 @@ export async function settleKeys(
   }
   const dispensable = newSecret || contents !== undefined;
   const taken = original !== undefined && await takeKeys(staged, original, dispensable);
-  // What is remembered in a backup comes from another time, or from another machine.
+  // Settings remembered in a backup are outdated, or from another machine.
   staged.database.transaction(() => staged.remembered.takeOver(taken ? original.meta : undefined));
   const own = await ownAuditKey(staged, contents);
   if (own instanceof RekeyError) {
     if (!newSecret) throw own;
-    await beginAnew(staged);
+    await startNewLog(staged);
     return { logLost: true };
   }
   const { auditKey, sealedWith } = own;
@@ -76,13 +76,13 @@ export async function settleKeys(
   return { logLost: false };
 }
 
-// Its rows are in the backup, and no one can tell any more whether they are the ones that were written.
-async function beginAnew(staged: Installation): Promise<void> {
+// The old rows can no longer be verified.
+async function startNewLog(staged: Installation): Promise<void> {
   staged.database.transaction(() => forgetLog(staged.database));
   await giveKek(staged, randomBytes(32));
 }
 
-/** Answers whether the database's own keys can be had. @param dispensable whether it can be done without them. */
+/** Takes the keys of the live database. @returns whether they are available. @param dispensable whether the restore works without them. */
 async function takeKeys(
   staged: Installation,
   live: Installation,
@@ -101,7 +101,7 @@ async function takeKeys(
   }
 }
 
-/** The key of its log, or why it cannot be had. */
+/** The key of the backup's audit log, or why it is not available. */
 async function ownAuditKey(
   staged: Installation,
   contents: Contents | undefined,

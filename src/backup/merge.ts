@@ -7,18 +7,17 @@ import { OWN_TABLES } from "../store/sqlite/schema.ts";
 import { unsaved } from "../secret/keyring/unsaved.ts";
 import { sameInstallation } from "./keys.ts";
 
-// What goes on as it is when a database is replaced by an older copy of itself.
+// Tables that stay when a database is replaced by an older copy of itself.
 const LOG_TABLES: readonly string[] = ["rekey_audit", "rekey_audit_counts", "rekey_verifications"];
 
-// What runs on this machine runs on, whatever the backup says.
+// Tables about running processes of this machine.
 const MACHINE_TABLES: readonly string[] = ["rekey_exec"];
 
 /**
- * Takes over into a backup what must not be forgotten: versions that it does not know, as retired ones, so
- * that their tokens are refused by name and no number is used twice; ends of sessions; and users, of whom some
- * may have been removed since.
+ * Copies records that must survive into a staged backup: newer versions as retired ones, so that their tokens are refused
+ * as such and no number is reused; ended sessions; and users, since some may have been removed after the backup.
  *
- * @param shared whether the versions are a fleet's: then it numbers them, and this machine's own are forgotten.
+ * @param shared whether the versions belong to a fleet, which numbers them: this machine's own are dropped.
  */
 export function carryOver(
   live: Installation | undefined,
@@ -41,7 +40,7 @@ export function carryOver(
 
 function takeVersions(live: Installation, staged: Installation): void {
   const { versions } = staged;
-  // What the keyring was not seen to delete it may have again.
+  // The keyring may still hold values whose deletion was not confirmed.
   const doubtful = unsaved(live)?.versions ?? [];
   for (const row of live.versions.every().toReversed()) {
     if (versions.byKid(row.kid) !== undefined) continue;
@@ -58,10 +57,10 @@ function takeVersions(live: Installation, staged: Installation): void {
 }
 
 /**
- * In one transaction: what rekey keeps in a database becomes what a backup has, and the log says so. An
- * application's tables stay; so does the log, when the backup is an older copy of the same database.
+ * Replaces rekey's rows in the live database with those of the staged backup and writes an audit row, in one transaction.
+ * Tables of an application stay; the audit log stays if the backup is an older copy of the same database.
  *
- * @param logLost whether the key of the log is lost: then it starts again, with this row.
+ * @param logLost whether the key of the log is lost: then the log starts again with this row.
  */
 export async function replaceRows(
   live: Installation,
@@ -71,7 +70,7 @@ export async function replaceRows(
 ): Promise<void> {
   const { database, sealed, meta } = live;
   const same = sameInstallation(staged, live) && !logLost;
-  // The key of the log is the same in both; the staged copy has it under a KEK that is at hand.
+  // Both have the same audit key; the staged copy has it under an available KEK.
   const { actor, clock } = live.environment;
   const key = await staged.auditKey();
   const audit = new AuditWriter(same ? database : staged.database, key, actor, clock);

@@ -15,42 +15,41 @@ import type { Version } from "../store/sqlite/versions.ts";
 import { type Contents, openEnvelope, type Openers } from "./envelope.ts";
 import { sameInstallation } from "./keys.ts";
 import { carryOver, replaceRows } from "./merge.ts";
-import { noKeyring, peek, settle, staged } from "./staging.ts";
+import { noKeyring, readBackupInfo, settle, withStagedCopy } from "./staging.ts";
 import { makeUsable, type Usable, type UsableOptions } from "./usable.ts";
 
-/** What the operator says of a restoration. */
+/** Options of a restore. */
 export interface RestoreOptions {
-  /** Whether what is there may be replaced. */
+  /** Whether an existing secret may be replaced. */
   readonly force: boolean;
-  /** Whether to make a new secret when the backup's cannot be had. */
+  /** Whether to make a new secret when the one in the backup is not available. */
   readonly newSecret: boolean;
   readonly store?: StoreChoice | undefined;
-  /** What the secret in the backup is opened with, if it is needed. */
+  /** Gets what opens the secret in the backup. */
   openers(info: BackupInfo): Promise<Openers | undefined>;
 }
 
-/** How a restoration ended. */
+/** Result of a restore. */
 export interface Restored extends Usable {
   readonly info: BackupInfo;
   readonly version: Version;
-  /** What the operator should know when the keyring may not have saved it. */
+  /** Warnings for a keyring that may not have saved the secret. */
   readonly risks: readonly string[];
-  /** The version that was current before, if there was one. */
+  /** The version that was current before, if any. */
   readonly replaced: Version | undefined;
-  /** Where a damaged database was moved to. */
+  /** New path of a damaged database. */
   readonly movedTo: string | undefined;
-  /** Where a database was copied to whose audit log cannot go on. */
+  /** Path of the copy of a database whose audit log could not be continued. */
   readonly copiedTo: string | undefined;
 }
 
 /**
- * Brings a backup back. It is made usable in a folder of its own first: whole, its audit chain sound, its
- * secret at hand. Then one transaction (or one new file, where there is no database that can be used) is
- * the moment; tables of an application in the same database are left as they are.
+ * Restores a backup. A copy is checked and prepared in its own folder first: tables, audit chain, secret. It then takes
+ * effect in one transaction, or by one renamed file if there is no usable database. Tables of an application in the same
+ * database stay.
  *
- * @throws {RekeyError} `already_initialised` when there is a secret and `force` is not given,
- * `backup_unusable`, `secret_missing` or `kek_…` when the backup cannot be made usable; nothing is changed
- * then.
+ * @throws {RekeyError} `already_initialised` when there is a secret and `force` is not set; `backup_unusable`,
+ * `secret_missing` or `kek_…` when the backup cannot be used. Nothing is changed then.
  */
 export async function restore(
   environment: Environment,
@@ -58,11 +57,11 @@ export async function restore(
   options: RestoreOptions,
 ): Promise<Restored> {
   const lockPath = Installation.prepareFolder(environment);
-  // Before the lock is taken: somebody may have to be asked for a passphrase.
-  const contents = await envelopeOf(await peek(environment, path), options);
+  // Before the lock is taken, since this may ask for a passphrase.
+  const contents = await envelopeOf(await readBackupInfo(environment, path), options);
   return await exclusively(lockPath, () => {
     removeUnfinished(dirname(lockPath));
-    return staged(
+    return withStagedCopy(
       environment,
       path,
       STAGE,
@@ -82,7 +81,9 @@ async function restoreFrom(
   const copy = Installation.open({ ...environment, folders }, { locked: true });
   let usable: Usable, movedTo: string | undefined, copiedTo: string | undefined;
   const replaced = live?.versions.current();
-  const strangers = live === undefined || sameInstallation(copy, live) ? [] : live.versions.every();
+  const foreignVersions = live === undefined || sameInstallation(copy, live)
+    ? []
+    : live.versions.every();
   try {
     if (!force && live !== undefined) refuseReplacing(live, copy.versions.current());
     copy.database.dropBackupTable();
@@ -93,16 +94,16 @@ async function restoreFrom(
     carryOver(live, copy, usable.secretFrom === "etcd");
     const going = live !== undefined && sameInstallation(copy, live) ? live : undefined;
     if (usable.logLost) copiedTo = await keepLog(going, stage);
-    movedTo = await goLive(environment, copy, live, info, usable.logLost);
+    movedTo = await putInPlace(environment, copy, live, info, usable.logLost);
   } finally {
     copy.close();
     live?.close();
   }
-  const { version, risks } = await settle(environment, usable, strangers);
+  const { version, risks } = await settle(environment, usable, foreignVersions);
   return { ...usable, info, version, risks, replaced, movedTo, copiedTo };
 }
 
-/** Whether the database that was backed up is still there: then both are to be, without a common key. */
+/** Whether the original database still exists: then the restored one must not share its keys. */
 async function isClone(
   environment: Environment,
   info: BackupInfo,
@@ -117,7 +118,7 @@ async function isClone(
     others.some((path) => path !== undefined && path !== own && knowsKid(path, kid));
 }
 
-// A database that is damaged is what a backup is for.
+/** Opens the existing database; with `force`, a damaged one counts as missing. */
 async function openLive(
   environment: Environment,
   force: boolean,
@@ -136,7 +137,7 @@ async function openLive(
     if (!isRekeyError(error, "database_damaged")) throw error;
     if (force) return undefined;
     throw new RekeyError(error.code, error.message, {
-      hint: "`rekey restore --force` moves it aside and puts the backup in its place",
+      hint: "`rekey restore --force` moves it aside and restores the backup",
     });
   }
 }
@@ -150,12 +151,16 @@ async function envelopeOf(
   if (openers === undefined) return undefined;
   const contents = await openEnvelope(info.secret, openers);
   if (contents.app === info.app) return contents;
-  throw new RekeyError("backup_unusable", "Cannot use the backup: its secret is another app's", {
-    hint: "Nothing was changed; try another backup",
-  });
+  throw new RekeyError(
+    "backup_unusable",
+    "Cannot use the backup: its secret belongs to another app",
+    {
+      hint: "Nothing was changed; try another backup",
+    },
+  );
 }
 
-/** Keeps a database whose log cannot go on, and answers where. */
+/** Copies a database whose audit log cannot be continued. @returns the path of the copy. */
 async function keepLog(live: Installation | undefined, stage: string): Promise<string | undefined> {
   if (live === undefined) return undefined;
   const partial = join(stage, "former");
@@ -166,8 +171,8 @@ async function keepLog(live: Installation | undefined, stage: string): Promise<s
   return path;
 }
 
-/** The moment. Answers where a damaged database was moved to. */
-async function goLive(
+/** Puts the restored database into effect. @returns the new path of a damaged database. */
+async function putInPlace(
   environment: Environment,
   staged: Installation,
   live: Installation | undefined,
@@ -193,7 +198,7 @@ async function goLive(
 
 function refuseReplacing(live: Installation, target: Version | undefined): void {
   const there = live.versions.current();
-  // A value of an older application that was not adopted yet.
+  // An older application's value that was not adopted yet.
   if (there === undefined && live.sealed.rawValue() === undefined) return;
   const known = target && live.versions.byKid(target.kid);
   const revived = known?.state === "retired"

@@ -19,21 +19,21 @@ import type { Version } from "../store/sqlite/versions.ts";
 import type { Usable } from "./usable.ts";
 
 /**
- * What a backup says of itself.
+ * Reads the description of a backup.
  *
- * @throws {RekeyError} `backup_unusable` when it is none of this app.
+ * @throws {RekeyError} `backup_unusable` when it is not a backup of this app.
  */
-export function peek(environment: Environment, path: string): Promise<BackupInfo> {
-  return staged(environment, path, PEEK, (_stage, info) => Promise.resolve(info));
+export function readBackupInfo(environment: Environment, path: string): Promise<BackupInfo> {
+  return withStagedCopy(environment, path, PEEK, (_stage, info) => Promise.resolve(info));
 }
 
 /**
- * Works on a copy of the backup in a folder of its own, beside the database.
+ * Calls `work` with a copy of the backup in a new folder beside the database, and deletes the folder afterwards.
  *
- * @param prefix of the folder's name: what a killed restoration has left is known by it.
- * @throws {RekeyError} `backup_unusable` when it is no backup of this app.
+ * @param prefix of the folder's name, by which leftovers of a killed restore are recognised.
+ * @throws {RekeyError} `backup_unusable` when it is not a backup of this app.
  */
-export async function staged<T>(
+export async function withStagedCopy<T>(
   environment: Environment,
   path: string,
   prefix: string,
@@ -56,26 +56,26 @@ export async function staged<T>(
 function otherApp(app: string): RekeyError {
   return new RekeyError(
     "backup_unusable",
-    `Cannot use the backup: it is of app ${JSON.stringify(app)}`,
+    `Cannot use the backup: it belongs to app ${JSON.stringify(app)}`,
     { hint: "Name that app with --app" },
   );
 }
 
 /**
- * What is left once the restored database is the one at its path. What can still fail here does not undo the
- * restoration: the next command does the rest.
+ * Finishes a restore once the database is in place. A failure here does not undo the restore; the next command does the
+ * rest.
  *
- * @param strangers versions of another installation's database, which was replaced.
- * @returns the version that is current, and what the operator should know when it could be lost.
+ * @param foreignVersions versions of another installation's database that was replaced.
+ * @returns the current version, and warnings if it could be lost.
  */
 export async function settle(
   environment: Environment,
   usable: Usable,
-  strangers: readonly Version[],
+  foreignVersions: readonly Version[],
 ): Promise<{ version: Version; risks: string[] }> {
   const installation = Installation.open(environment, { locked: true });
   try {
-    const version = await settleVersion(installation, usable, strangers);
+    const version = await settleVersion(installation, usable, foreignVersions);
     return { version, risks: warningsOfRisk(installation) };
   } finally {
     installation.close();
@@ -85,12 +85,12 @@ export async function settle(
 async function settleVersion(
   installation: Installation,
   { secretFrom, toKeyring }: Usable,
-  strangers: readonly Version[],
+  foreignVersions: readonly Version[],
 ): Promise<Version> {
-  await removeStrangers(installation, strangers).catch(noKeyring);
-  // What this command was told is told for good.
+  await removeForeign(installation, foreignVersions).catch(noKeyring);
+  // The settings given to this command are remembered.
   await backendOf(installation).remember(installation).catch(asRefusal);
-  noteAnew(installation);
+  republish(installation);
   await recover(installation, "held");
   const restored = installation.versions.current();
   if (restored === undefined) throw new Error("The restored version is not there");
@@ -101,21 +101,21 @@ async function settleVersion(
   return version;
 }
 
-// The keyring keeps the head of the log that was there before.
-function noteAnew({ versions, database }: Installation): void {
+// The keyring still has the audit head of the replaced database.
+function republish({ versions, database }: Installation): void {
   const current = versions.current();
   if (current?.location === "keyring") database.transaction(() => versions.markUnsynced(current));
 }
 
-// The operator's choice for later versions stays as it was.
+// The operator's choice for later versions is kept.
 async function moveToKeyring(installation: Installation): Promise<void> {
   const { store } = installation;
   await relocate(installation, "keyring", () => {}).catch(noKeyring);
   installation.database.transaction(() => installation.meta.set("store", store));
 }
 
-/** Deletes what another installation's database, which was replaced, had in the keyring. */
-async function removeStrangers(
+/** Deletes the keyring items of another installation whose database was replaced. */
+async function removeForeign(
   { database, keyring, versions }: Installation,
   rows: readonly Version[],
 ): Promise<void> {
@@ -138,12 +138,12 @@ async function replaceLost(installation: Installation, old: Version): Promise<Ve
   return (await changeSecret(installation, { old, location, reason, graceMs: 0 })).version;
 }
 
-// A keyring that is locked just now has it all the same; a value that cannot be read is not restored.
+// A locked keyring still has the value; any other read failure means that the restore failed.
 function unlessKeyring(error: unknown): void {
   if (!isRekeyError(error, ...KEYRING_UNAVAILABLE)) throw error;
 }
 
-/** For a step that is left out when the keyring cannot be had. @throws what is no refusal. */
+/** For `catch` in a step that is skipped without a keyring. @throws errors that are bugs. */
 export function noKeyring(error: unknown): null {
   asRefusal(error);
   return null;

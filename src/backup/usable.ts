@@ -12,32 +12,32 @@ import type { Version } from "../store/sqlite/versions.ts";
 import { type KeyFacts, LOST_KEK, settleKeys } from "./keys.ts";
 import { findValues, type FoundValue, newerInKeyring } from "./values.ts";
 
-/** What {@linkcode makeUsable} goes by. */
+/** Options of {@linkcode makeUsable}. */
 export interface UsableOptions extends KeyFacts {
   readonly store?: StoreChoice | undefined;
 }
 
-/** How a backup was made usable. */
+/** Result of {@linkcode makeUsable}. */
 export interface Usable {
   /**
-   * `newer`: the keyring held a newer version than the backup; `etcd`: machines share it, and etcd says which it is;
-   * `new`: one is still to be made.
+   * `newer`: the keyring holds a newer version than the backup; `etcd`: the fleet's current version; `new`: still to be
+   * made.
    */
   readonly secretFrom: FoundValue["from"] | "newer" | "etcd" | "new";
-  /** Versions whose grace window has ended, since it cannot be known whether it goes on. */
+  /** Versions whose grace window ends because it may have been revoked since the backup. */
   readonly lost: Version[];
-  /** Whether the secret is to be moved to the keyring, once the database is in place. */
+  /** Whether to move the secret to the keyring once the database is in place. */
   readonly toKeyring: boolean;
-  /** Whether the audit log starts again, since its key was lost with the KEK. */
+  /** Whether the audit log starts again because its key was lost with the KEK. */
   readonly logLost: boolean;
 }
 
 /**
- * Makes a staged backup what the machine's database is to be: with keys that are at hand, and the values of
- * its versions in their places. Nothing but the staged copy is changed.
+ * Prepares a staged backup to become this machine's database: with available keys and the values of its versions in their
+ * locations. Only the staged copy is changed.
  *
- * @param live the database that it is to replace.
- * @throws {RekeyError} when it cannot be made usable.
+ * @param live the database to be replaced.
+ * @throws {RekeyError} when the backup cannot be used.
  */
 export async function makeUsable(
   staged: Installation,
@@ -46,13 +46,13 @@ export async function makeUsable(
 ): Promise<Usable> {
   const { versions, keyring } = staged;
   const { clone, store = staged.store } = options;
-  const current = sensible(staged);
+  const current = soundCurrent(staged);
   if (!clone && staysShared(staged, options.store)) {
     return await rejoin(staged, live, options);
   }
-  // Before the keys are exchanged: sealed values open with the backup's own KEK.
+  // Before the keys are replaced, since sealed values open with the backup's own KEK.
   const { found, lacking } = await findValues(staged, options.contents);
-  // Where there is a database, its operator has decided for the backup and against what is newer.
+  // With an existing database, the operator has chosen the backup over newer versions.
   const decided = clone || live?.versions.current() !== undefined;
   const newer = decided ? undefined : await newerInKeyring(staged, options.store === "database");
   const reason = lacking.get(current.version);
@@ -62,9 +62,9 @@ export async function makeUsable(
   const known = (kid: string) =>
     Promise.resolve([versions, live?.versions].some((rows) => rows?.byKid(kid) !== undefined));
   const source = newer !== undefined ? "newer" : sourceOf(found, current);
-  // Asked before anything is made: where a secret is to live that has no place yet.
-  const homeless = !clone && (source === "envelope" || source === "new");
-  const home = homeless ? await locationForNew(keyring, store, undefined, known) : "database";
+  // Decided before anything is created: the location of a secret that has none yet.
+  const needsLocation = !clone && (source === "envelope" || source === "new");
+  const home = needsLocation ? await locationForNew(keyring, store, undefined, known) : "database";
   const { logLost } = await settleKeys(staged, live, options);
   const kept = newer === undefined ? found.filter((one) => stays(one, live, clone)) : [];
   await place(staged, kept, clone);
@@ -77,16 +77,16 @@ export async function makeUsable(
   return { secretFrom: source, lost, toKeyring, logLost };
 }
 
-/** What machines share is as etcd has it, and not as it was. */
+/** A fleet member takes its versions from etcd, not from the backup. */
 async function rejoin(
   staged: Installation,
   live: Installation | undefined,
   options: UsableOptions,
 ): Promise<Usable> {
-  // Without the KEK nothing that the others share opens: they have it.
+  // The fleet's values open only with its KEK.
   await settleKeys(staged, live, { ...options, newSecret: false }).catch(needsSharedKek);
   try {
-    // It may have seen more than the backup, and goes on with its log.
+    // The live database may be newer than the backup, and keeps its log.
     if (live !== undefined && isOfOneFleet(live, staged)) await catchUp(live);
     await catchUp(staged);
   } catch (error) {
@@ -97,7 +97,7 @@ async function rejoin(
       cause: error,
     });
   }
-  staged.database.transaction(() => begin(staged));
+  staged.database.transaction(() => dropTransientState(staged));
   return { secretFrom: "etcd", lost: [], toKeyring: false, logLost: false };
 }
 
@@ -115,7 +115,7 @@ function isOfOneFleet(live: Installation, staged: Installation): boolean {
   return one !== undefined && one.id === other?.id;
 }
 
-/** The operator brings it back as this machine's own. */
+/** Leaves the fleet: the secret becomes this machine's own. */
 function leave({ database, meta }: Installation, store: StoreChoice): void {
   database.transaction(() => {
     meta.remove("fleet");
@@ -127,10 +127,10 @@ function sourceOf(found: FoundValue[], current: Version): FoundValue["from"] | "
   return found.find(({ row }) => row.version === current.version)?.from ?? "new";
 }
 
-// Numbers of versions go up by one; a file that says otherwise was not written by rekey.
+// Version numbers increase by one; rekey never reaches this number.
 const LARGEST_VERSION = 2 ** 31;
 
-function sensible(staged: Installation): Version {
+function soundCurrent(staged: Installation): Version {
   const { versions, algorithm, keyForm, store } = staged;
   const current = versions.current();
   const last = versions.every()[0]?.version ?? 0;
@@ -147,19 +147,19 @@ function sensible(staged: Installation): Version {
 }
 
 /**
- * Whether a version still verifies. Of a grace window the backup cannot tell: it may have been revoked since.
- * The keyring can, and the database that is to be replaced.
+ * Whether a version still verifies. A grace window may have been revoked since the backup: only the keyring and the
+ * replaced database know.
  */
 function stays({ row, from }: FoundValue, live: Installation | undefined, clone: boolean): boolean {
   return row.state === "current" || clone || from === "keyring" ||
     live?.versions.byKid(row.kid)?.state === "previous";
 }
 
-/** Seals what is to live in the database under the KEK of now. */
+/** Seals values for the database under the present KEK. */
 async function place(staged: Installation, found: FoundValue[], clone: boolean): Promise<void> {
   const { database, sealed, versions } = staged;
   sealed.dropAll();
-  // What was going on in the keyring when the backup was made is over; what it holds now may not be saved yet.
+  // Unsaved writes at the time of the backup no longer matter; the keyring's present values may not be saved yet.
   const kept = found.filter(({ from }) => from === "keyring" && !clone);
   const settled = kept.length > 0 ? await staged.keyring.settle() : SAVED;
   for (const { row, secret, from } of found) {
@@ -179,11 +179,11 @@ async function place(staged: Installation, found: FoundValue[], clone: boolean):
   });
 }
 
-const MOMENTARY = ["destroying", "stale_kek", "keyring_retry_at", "announced"] as const;
+const TRANSIENT_KEYS = ["destroying", "stale_kek", "keyring_retry_at", "announced"] as const;
 
-// What was going on when the backup was made is not going on now.
-function begin({ meta }: Installation): void {
-  for (const key of MOMENTARY) meta.remove(key);
+/** Drops the state of operations that were running when the backup was made. */
+function dropTransientState({ meta }: Installation): void {
+  for (const key of TRANSIENT_KEYS) meta.remove(key);
   meta.set("restored", "yes");
 }
 
@@ -193,9 +193,9 @@ function tidy(staged: Installation, lost: Version[], clone: boolean): void {
     const now = staged.now();
     const pending = versions.pending();
     for (const row of pending === undefined ? lost : [...lost, pending]) versions.retire(row, now);
-    begin(staged);
+    dropTransientState(staged);
     if (!clone) return;
-    // The keyring is the other one's business.
+    // The keyring belongs to the original installation.
     for (const row of versions.unsynced()) versions.markSynced(row);
     meta.remove("id");
     meta.remove("fleet");

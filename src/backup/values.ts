@@ -6,19 +6,19 @@ import { currentSlot, numberedSlot, placeName, sealedSlot } from "../core/secret
 import type { Version } from "../store/sqlite/versions.ts";
 import type { Contents } from "./envelope.ts";
 
-/** A version with its value, and where the value was found. */
+/** A version, its value, and where the value was found. */
 export interface FoundValue {
   readonly row: Version;
   readonly secret: Secret;
-  /** `mirror`: sealed in the backup, and the keyring, where it lives, could not be asked. */
+  /** `mirror`: the sealed copy in the backup, because the keyring was not available. */
   readonly from: "keyring" | "mirror" | "database" | "envelope";
 }
 
 /**
- * The values of the versions that verify, as far as they can be had: in the keyring, sealed in the backup
- * under a KEK that is at hand, or in the backup's envelope.
+ * Finds the values of the versions that verify: in the keyring, sealed in the backup under an available KEK, or in the
+ * backup's envelope.
  *
- * @returns what was found, and why not, by version number.
+ * @returns the values found, and by version number why others are lacking.
  */
 export async function findValues(
   staged: Installation,
@@ -55,9 +55,9 @@ async function findValue(
   return [sealed, kept].find((one) => one instanceof RekeyError) ?? missing(row);
 }
 
-// Whoever knows a recipient can seal for them: only a value whose kid is right is the version's.
+// Anyone can seal for a recipient, so a value counts only if its kid matches.
 function fromEnvelope(value: string, { version, kid }: Version): Secret {
-  // Half of a surrogate pair has the kid of another text.
+  // A lone surrogate would be encoded as U+FFFD.
   const secret = value.isWellFormed() ? Secret.imported(value) : undefined;
   if (secret?.kid === kid) return secret;
   throw new RekeyError(
@@ -82,7 +82,7 @@ async function attempt(work: () => Promise<Secret | null>): Promise<Secret | nul
   try {
     return await work();
   } catch (error) {
-    // No keyring holds nothing; one that cannot be read may hold it.
+    // An absent keyring holds nothing; an unreadable one may hold the value.
     if (isRekeyError(error, "keyring_absent", "keyring_no_default")) return null;
     if (isRekeyError(error)) return error;
     throw error;
@@ -90,16 +90,14 @@ async function attempt(work: () => Promise<Secret | null>): Promise<Secret | nul
 }
 
 /**
- * The version that this installation published in the keyring after the backup was made: it is the secret
- * in use, and not the backup's.
+ * A version that this installation stored in the keyring after the backup: it is the secret in use.
  *
- * @param unasked whether the operator has decided against the keyring: then one that cannot be used does
- * not matter.
- * @throws {RekeyError} a `keyring_…` code when the keyring may hold a newer version and cannot be asked.
+ * @param optional whether the operator chose another location, so that an unavailable keyring does not matter.
+ * @throws {RekeyError} a `keyring_…` code when the keyring may hold a newer version and is not available.
  */
 export async function newerInKeyring(
   staged: Installation,
-  unasked: boolean,
+  optional: boolean,
 ): Promise<{ version: number; kid: string } | undefined> {
   const current = staged.versions.current();
   try {
@@ -110,10 +108,10 @@ export async function newerInKeyring(
     return { version: Math.max(note.version, (current?.version ?? 0) + 1), kid: secret.kid };
   } catch (error) {
     if (!isRekeyError(error)) throw error;
-    // No keyring holds nothing, unless the secret was in one.
+    // An absent keyring holds nothing, unless the secret was in it.
     const harmless = isRekeyError(error, "keyring_absent", "keyring_no_default") &&
       current?.location !== "keyring";
-    if (unasked || harmless || error.code === "secret_damaged") return undefined;
+    if (optional || harmless || error.code === "secret_damaged") return undefined;
     throw new RekeyError(error.code, error.message, {
       hint: `${error.hint}; the keyring may hold a newer secret than the backup. ` +
         "If it is gone for good, --store database restores without it",
@@ -125,9 +123,9 @@ export async function newerInKeyring(
 function missing({ version, location }: Version): RekeyError {
   return new RekeyError(
     "secret_missing",
-    `Cannot restore: the value of version ${version}, which lived in ${
+    `Cannot restore: the value of version ${version}, which was in ${
       placeName(location)
-    }, is nowhere to be found`,
+    }, cannot be found`,
     {
       hint: "Use a backup made with --with-secret, or make a new secret with --new-secret: " +
         "then all sessions end",

@@ -11,22 +11,22 @@ export interface DoctorContext {
   readonly variable: (name: string) => string | undefined;
   /** Age at which a rotation is due, in milliseconds. */
   readonly maxAgeMs: number;
-  /** The flags that name this app and its folder, for commands that are suggested: `--app acme`. */
+  /** Flags that name this app and its folder, for suggested commands: `--app acme`. */
   readonly flags: string;
-  /** Told how many rows of the audit log have been looked at. */
+  /** Called with the number of audit rows checked so far. */
   readonly onProgress: (rows: number) => void;
 }
 
-/** The same with a database that could be opened, as it was found. */
+/** The context with the database opened as found. */
 export interface OpenDoctorContext extends DoctorContext {
   readonly installation: Installation;
 }
 
-/** A rotation that asks no question, as in a script, and leaves users an hour before they log in again. */
+/** A rotation for scripts that keeps sessions valid for an hour. */
 export const WITHOUT_LOGGING_OUT = "rotate --force --grace 1h";
 
-/** The first command whose program this machine has; a shell's comment when it has none of them. */
-export function firstThatRuns(
+/** The first command whose program is installed; otherwise a shell comment. */
+export function firstInstalled(
   { variable }: DoctorContext,
   commands: readonly string[],
   otherwise: string,
@@ -37,7 +37,7 @@ export function firstThatRuns(
   return commands.find(isHere) ?? `# ${otherwise}`;
 }
 
-/** A rekey command for the app that is examined. */
+/** A rekey command line for the examined app. */
 export function rekey({ flags }: DoctorContext, command: string): string {
   return flags === "" ? `rekey ${command}` : `rekey ${flags} ${command}`;
 }

@@ -1,5 +1,5 @@
 import { asRefusal } from "../core/errors.ts";
-import { databaseCheck, opened, refused } from "./checks/database.ts";
+import { databaseCheck, openAsFound, refused } from "./checks/database.ts";
 import { filesCheck } from "./checks/files.ts";
 import { auditCheck, clockCheck, rotationCheck } from "./checks/history.ts";
 import { fleetCheck } from "./checks/fleet.ts";
@@ -8,10 +8,10 @@ import { keyringCheck, programsCheck } from "./checks/keyring.ts";
 import { type Finding, NOT_USED, type NotUsed } from "./finding.ts";
 import type { DoctorContext, OpenDoctorContext } from "./context.ts";
 
-/** A part of the examination, and what it found. */
+/** A part of the examination and its findings. */
 export interface Section {
   readonly name: string;
-  /** `undefined` when it could not be looked at, because of what was found before. */
+  /** `undefined` when an earlier finding prevented the check. */
   readonly findings: readonly Finding[] | NotUsed | undefined;
 }
 
@@ -30,14 +30,14 @@ const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ["programs", programsCheck],
 ];
 
-// Without it nothing that is sealed was opened, and no hash of the log computed.
+// Without the KEK no sealed value can be opened, and no hash of the audit log can be computed.
 const KEK_TROUBLE = ["kek_missing", "kek_invalid", "kek_wrong"];
 const NEEDS_KEK = ["values", "audit log"];
 
-/** Looks at everything that a secret depends on, and changes nothing: files first, then what is in them. */
+/** Runs all checks, files first, without changing anything. */
 export async function examine(context: DoctorContext): Promise<Section[]> {
   const sections: Section[] = [{ name: "files", findings: filesCheck(context) }];
-  const { installation, findings } = opened(context);
+  const { installation, findings } = openAsFound(context);
   if (installation === undefined) {
     const [first, ...others] = CHECKS.map(([name]) => ({ name, findings: undefined }));
     return [...sections, { ...first!, findings }, ...others];
@@ -56,7 +56,7 @@ export async function examine(context: DoctorContext): Promise<Section[]> {
   }
 }
 
-// A database can be damaged in ways that only a look at its rows shows.
+// Some damage to the database shows only when rows are read.
 async function examined(check: Check, context: OpenDoctorContext): Promise<CheckResult> {
   try {
     return await check(context);
@@ -69,7 +69,7 @@ function listed(findings: Section["findings"]): readonly Finding[] {
   return findings === undefined || findings === NOT_USED ? [] : findings;
 }
 
-/** All findings, each once, in the order in which they were made. */
+/** All findings without duplicates, in order. */
 export function findingsOf(sections: readonly Section[]): Finding[] {
   const all = sections.flatMap(({ findings }) => listed(findings));
   return [...new Map(all.map((finding) => [`${finding.code} ${finding.what}`, finding])).values()];

@@ -1,95 +1,95 @@
 import { HERE } from "../system/here.ts";
 
 /**
- * Every finding that there is. `wrong` is for the operator to act on; a `note` is worth knowing. A finding that can be
- * `mended` is one whose mending can do no harm. docs/doctor.md prints this table and a test compares the two.
+ * All findings. `wrong` needs action by the operator; a `note` is for information. `fixable` findings are fixed by
+ * `doctor --fix`, without risk. docs/doctor.md prints this table and a test compares the two.
  */
 export const FINDINGS = {
-  not_initialised: { level: "wrong", mended: false },
+  not_initialised: { level: "wrong", fixable: false },
 
   // Files and folders.
-  way_unsafe: { level: "wrong", mended: false },
-  file_owner: { level: "wrong", mended: false },
-  file_mode: { level: "wrong", mended: true },
-  disk_full: { level: "wrong", mended: false },
-  disk_low: { level: "note", mended: false },
+  way_unsafe: { level: "wrong", fixable: false },
+  file_owner: { level: "wrong", fixable: false },
+  file_mode: { level: "wrong", fixable: true },
+  disk_full: { level: "wrong", fixable: false },
+  disk_low: { level: "note", fixable: false },
 
   // The database.
-  database_unusable: { level: "wrong", mended: false },
-  database_damaged: { level: "wrong", mended: false },
-  database_foreign: { level: "wrong", mended: false },
-  database_newer: { level: "wrong", mended: false },
-  database_locked: { level: "wrong", mended: false },
-  log_left: { level: "note", mended: true },
-  unfinished: { level: "note", mended: true },
-  under_way: { level: "note", mended: false },
+  database_unusable: { level: "wrong", fixable: false },
+  database_damaged: { level: "wrong", fixable: false },
+  database_foreign: { level: "wrong", fixable: false },
+  database_newer: { level: "wrong", fixable: false },
+  database_locked: { level: "wrong", fixable: false },
+  log_left: { level: "note", fixable: true },
+  unfinished: { level: "note", fixable: true },
+  under_way: { level: "note", fixable: false },
 
   // The key-encryption key.
-  kek_missing: { level: "wrong", mended: false },
-  kek_invalid: { level: "wrong", mended: false },
-  kek_wrong: { level: "wrong", mended: false },
-  kek_exposed: { level: "wrong", mended: true },
-  kek_readable: { level: "note", mended: false },
+  kek_missing: { level: "wrong", fixable: false },
+  kek_invalid: { level: "wrong", fixable: false },
+  kek_wrong: { level: "wrong", fixable: false },
+  kek_exposed: { level: "wrong", fixable: true },
+  kek_readable: { level: "note", fixable: false },
 
   // The keyring.
-  bus_missing: { level: "wrong", mended: false },
-  keyring_absent: { level: "wrong", mended: false },
-  keyring_locked: { level: "wrong", mended: false },
-  keyring_denied: { level: "wrong", mended: false },
-  keyring_ambiguous: { level: "wrong", mended: false },
-  keyring_timeout: { level: "wrong", mended: false },
-  keyring_failed: { level: "wrong", mended: false },
-  keyring_keeps: { level: "note", mended: false },
-  keyring_unused: { level: "note", mended: false },
+  bus_missing: { level: "wrong", fixable: false },
+  keyring_absent: { level: "wrong", fixable: false },
+  keyring_locked: { level: "wrong", fixable: false },
+  keyring_denied: { level: "wrong", fixable: false },
+  keyring_ambiguous: { level: "wrong", fixable: false },
+  keyring_timeout: { level: "wrong", fixable: false },
+  keyring_failed: { level: "wrong", fixable: false },
+  keyring_keeps: { level: "note", fixable: false },
+  keyring_unused: { level: "note", fixable: false },
 
-  // The machines that share the secret.
-  etcd_unconfigured: { level: "wrong", mended: false },
-  etcd_unavailable: { level: "wrong", mended: false },
-  etcd_denied: { level: "wrong", mended: false },
-  etcd_failed: { level: "wrong", mended: false },
-  etcd_member_down: { level: "wrong", mended: false },
-  etcd_alarm: { level: "wrong", mended: false },
-  etcd_split: { level: "wrong", mended: false },
-  etcd_single: { level: "note", mended: false },
-  fleet_behind: { level: "wrong", mended: false },
-  fleet_foreign: { level: "wrong", mended: false },
-  fleet_lagging: { level: "wrong", mended: false },
+  // The fleet.
+  etcd_unconfigured: { level: "wrong", fixable: false },
+  etcd_unavailable: { level: "wrong", fixable: false },
+  etcd_denied: { level: "wrong", fixable: false },
+  etcd_failed: { level: "wrong", fixable: false },
+  etcd_member_down: { level: "wrong", fixable: false },
+  etcd_alarm: { level: "wrong", fixable: false },
+  etcd_split: { level: "wrong", fixable: false },
+  etcd_single: { level: "note", fixable: false },
+  fleet_behind: { level: "wrong", fixable: false },
+  fleet_foreign: { level: "wrong", fixable: false },
+  fleet_lagging: { level: "wrong", fixable: false },
 
   // The values.
-  secret_missing: { level: "wrong", mended: false },
-  secret_damaged: { level: "wrong", mended: false },
-  secret_mismatch: { level: "wrong", mended: false },
-  mirror_damaged: { level: "wrong", mended: false },
+  secret_missing: { level: "wrong", fixable: false },
+  secret_damaged: { level: "wrong", fixable: false },
+  secret_mismatch: { level: "wrong", fixable: false },
+  mirror_damaged: { level: "wrong", fixable: false },
 
-  // What happened.
-  audit_broken: { level: "wrong", mended: false },
-  clock_behind: { level: "wrong", mended: false },
-  rotation_due: { level: "wrong", mended: false },
-  exec_ended: { level: "wrong", mended: false },
-  exec_grace: { level: "note", mended: false },
-  fallback_used: { level: "note", mended: false },
-  sessions_ended: { level: "note", mended: false },
-} as const satisfies Record<string, { level: "wrong" | "note"; mended: boolean }>;
+  // Audit log, clock, rotations, sessions.
+  audit_broken: { level: "wrong", fixable: false },
+  clock_behind: { level: "wrong", fixable: false },
+  rotation_due: { level: "wrong", fixable: false },
+  exec_ended: { level: "wrong", fixable: false },
+  exec_grace: { level: "note", fixable: false },
+  fallback_used: { level: "note", fixable: false },
+  sessions_ended: { level: "note", fixable: false },
+} as const satisfies Record<string, { level: "wrong" | "note"; fixable: boolean }>;
 
 /** Stable name of a finding; scripts may rely on it. */
 export type FindingCode = keyof typeof FINDINGS;
 
-/** Something that is not as it should be, or worth knowing. Nothing in it is secret. */
+/** One problem or note. It contains nothing secret. */
 export interface Finding {
   readonly code: FindingCode;
   /** What was found: one plain sentence without a final period. */
   readonly what: string;
   /** What it means, in the same form. */
   readonly why: string;
-  /** The command that mends it, for a shell; `null` when there is nothing to do. */
+  /** The shell command that fixes it; `null` when there is nothing to do. */
   readonly command: string | null;
-  /** Mends it, when that can do no harm. */
-  readonly mend?: () => void | Promise<void>;
+  /** Fixes it; only for findings that can be fixed without risk. */
+  readonly fix?: () => void | Promise<void>;
 }
 
-/** Of what this installation does not have, such as a keyring: nothing is wrong with it, and nothing well. */
+/** Result of a check for a part that this installation does not use, such as a keyring. */
 export const NOT_USED = "not used";
 export type NotUsed = typeof NOT_USED;
 
-/** A word of a command line, for the shell that this system's users have. */
+/** Quotes a word for the shell of this system. */
 export const shellWord = HERE.processes.quoted;

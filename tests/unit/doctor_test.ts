@@ -18,12 +18,12 @@ Deno.test("each finding of the doctor is provoked by a test, and explained", () 
   ];
   const tests = files.map((file) => read(`tests/${file}_test.ts`)).join();
   const page = read("docs/doctor.md");
-  for (const [code, { level, mended }] of Object.entries(FINDINGS)) {
+  for (const [code, { level, fixable }] of Object.entries(FINDINGS)) {
     assert.ok(tests.includes(`"${code}"`), `no test provokes ${code}`);
     const row = page.split("\n").find((line) => line.startsWith(`| \`${code}\``));
     assert.ok(row, `docs/doctor.md does not explain ${code}`);
     assert.equal(/\| +note +\|/.test(row) ? "note" : "wrong", level, code);
-    assert.equal(/ `--fix`/.test(row), mended, code);
+    assert.equal(/ `--fix`/.test(row), fixable, code);
   }
 });
 

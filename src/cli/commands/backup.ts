@@ -1,6 +1,6 @@
 import { placeName } from "../../core/secret_store.ts";
 import { resolve } from "node:path";
-import { backUp, streamBackup, wholeBackup } from "../../backup/backup.ts";
+import { backUp, streamBackup, withBackupFile } from "../../backup/backup.ts";
 import type { Openers, Readers } from "../../backup/envelope.ts";
 import { restore as bringBack, type Restored } from "../../backup/restore.ts";
 import { usageError } from "../../core/errors.ts";
@@ -84,7 +84,7 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
     openers: (info: BackupInfo) => Promise.resolve(openers(options, info)),
   };
   const path = isStream(options.path) ? options.path : named(options.path);
-  const restored = await wholeBackup(
+  const restored = await withBackupFile(
     secrets.environment,
     path,
     (whole) => bringBack(secrets.environment, whole, how),

@@ -13,7 +13,7 @@ export interface DoctorFlags {
   readonly maxAge: number;
 }
 
-/** Finds out what is wrong; with `--fix` fixes what can be fixed without harm, and looks again. */
+/** Reports problems; with `--fix` fixes those that can be fixed without risk, and checks again. */
 export async function doctor(options: DoctorFlags, context: Context): Promise<void> {
   const { output } = context;
   const examined = doctorContext(options, context);
@@ -21,10 +21,10 @@ export async function doctor(options: DoctorFlags, context: Context): Promise<vo
   let fixed: Finding[] = [];
   if (options.fix) {
     const before = findingsOf(sections);
-    for (const finding of before) await mended(finding, output);
+    for (const finding of before) await tryToFix(finding, output);
     sections = await examine(examined);
     const left = findingsOf(sections);
-    fixed = before.filter(({ mend, what }) => mend && !left.some((one) => one.what === what));
+    fixed = before.filter(({ fix, what }) => fix && !left.some((one) => one.what === what));
   }
   output.progress("");
   const findings = findingsOf(sections);
@@ -40,16 +40,16 @@ export async function doctor(options: DoctorFlags, context: Context): Promise<vo
     [
       ...fixed.map(({ what }) => `fixed   ${printable(what)}`),
       ...sections.flatMap(human),
-      ...notLookedAt(sections),
+      ...notChecked(sections),
     ],
   );
   if (!healthy) throw problems(wrong);
 }
 
-// One that cannot be mended now is found again, and hides none of the others.
-async function mended({ mend }: Finding, output: Output): Promise<void> {
+// A failed fix becomes a warning, so that the others are still tried.
+async function tryToFix({ fix }: Finding, output: Output): Promise<void> {
   try {
-    await mend?.();
+    await fix?.();
   } catch (error) {
     if (!isRekeyError(error) && !(error instanceof Deno.errors.PermissionDenied)) throw error;
     output.warning(error.message);
@@ -69,7 +69,7 @@ function doctorContext(
   };
 }
 
-// So that a command that is suggested is about the same secret.
+// Suggested commands must name the same secret.
 function flagsOf({ app, dataDir, kekFile }: GlobalOptions): string {
   const given: [string, string | undefined][] = [
     ["--app", app],
@@ -104,16 +104,16 @@ function human({ name, findings }: Section): string[] {
   });
 }
 
-function notLookedAt(sections: Section[]): string[] {
+function notChecked(sections: Section[]): string[] {
   const names = sections.filter(({ findings }) => findings === undefined).map(({ name }) => name);
-  return names.length === 0 ? [] : [`?       not looked at, because of this: ${names.join(", ")}`];
+  return names.length === 0 ? [] : [`?       not checked because of this: ${names.join(", ")}`];
 }
 
 function problems(wrong: Finding[]): RekeyError {
   const count = wrong.length === 1 ? "One thing is" : `${wrong.length} things are`;
-  const hint = wrong.some(({ mend }) => mend)
+  const hint = wrong.some(({ fix }) => fix)
     ? "`rekey doctor --fix` fixes what can be fixed without harm"
-    : "Run the command that stands with it";
+    : "Run the command shown with each problem";
   return new RekeyError("check_failed", `${count} wrong: ${codes(wrong)}`, { hint });
 }
 

@@ -12,13 +12,13 @@ import { isLockedByOthers } from "../../files/file_moves.ts";
 import { isThere, sizeOf } from "../../files/file_errors.ts";
 import { namesIn } from "../../files/private_files.ts";
 import { type Finding, shellWord } from "../finding.ts";
-import { type DoctorContext, firstThatRuns, type OpenDoctorContext, rekey } from "../context.ts";
+import { type DoctorContext, firstInstalled, type OpenDoctorContext, rekey } from "../context.ts";
 
-// A command of rekey's own has its transaction open for a few milliseconds.
-const PATIENCE_MS = 1_000;
+// A rekey command holds its transaction for a few milliseconds.
+const LOCK_WAIT_MS = 1_000;
 
-/** Opens the database as it is, or finds why it cannot be. */
-export function opened(
+/** Opens the database without changing it, or reports why it cannot be opened. */
+export function openAsFound(
   context: DoctorContext,
 ): { installation?: Installation; findings: Finding[] } {
   try {
@@ -32,10 +32,10 @@ export function opened(
   }
 }
 
-/** The database: sound, writable, with nothing left in it that another command should have finished. */
+/** Checks that the database is intact and writable, and that no interrupted command left work in it. */
 export function databaseCheck(context: OpenDoctorContext): Finding[] {
   const { database } = context.installation;
-  // Before anything is opened for writing, which may fold the log in.
+  // Measured before the database is opened for writing, which may checkpoint the log.
   const log = sizeOf(`${database.path}-wal`);
   const rotating = lockIsHeld(database.path);
   const findings = writable(context);
@@ -44,7 +44,7 @@ export function databaseCheck(context: OpenDoctorContext): Finding[] {
   const left = leftovers(context.installation);
   const staged = namesIn(dirname(database.path)).some((name) => name.startsWith(STAGE));
   if (left.length > 0 || staged) findings.push(unfinished(context, left, staged));
-  // Whoever has the database open empties it: a server, or a program under `exec --on-rotate`.
+  // A process that has the database open will checkpoint it: a server, or `exec --on-rotate`.
   if (log > 0 && isLockedByOthers(database.path) === false) findings.push(logLeft(context, log));
   return findings;
 }
@@ -52,16 +52,16 @@ export function databaseCheck(context: OpenDoctorContext): Finding[] {
 function writable(context: OpenDoctorContext): Finding[] {
   const { path } = context.installation.database;
   try {
-    Database.tryToWrite(path, PATIENCE_MS);
+    Database.tryToWrite(path, LOCK_WAIT_MS);
     return [];
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     if (error.code !== "busy") return [refused(context, error)];
     return [{
       code: "database_locked",
-      what: `Another program has had a transaction open on ${path} for longer than a second`,
-      why: "Tokens still verify; rotations and logins wait for it and are refused as busy",
-      command: firstThatRuns(
+      what: `Another program has held a transaction on ${path} for more than a second`,
+      why: "Tokens still verify; rotations and logins wait for it and then fail as busy",
+      command: firstInstalled(
         context,
         [`fuser -v ${shellWord(path)}`, `lsof ${shellWord(path)}`],
         `find the program that has ${path} open, and end it`,
@@ -84,29 +84,29 @@ function lockIsHeld(path: string): boolean {
 
 const UNDER_WAY: Finding = {
   code: "under_way",
-  what: "Another rekey is rotating, restoring or moving the secret just now",
-  why: "What it leaves in between is not looked at",
+  what: "Another rekey command is rotating, restoring or moving the secret",
+  why: "Unfinished work is not checked while it runs",
   command: null,
 };
 
 const LEFT: Record<Leftover, string> = {
   rotation: "a rotation that did not reach its commit",
-  grace: "the value of a grace window that is over",
+  grace: "the value of a grace window that has ended",
   clock: "a grace window that was set while the clock was ahead",
   log: "pages that held a value",
-  kek: "a key file that another one has replaced",
-  keyring: "keyring items that are not as the database says",
+  kek: "a replaced key file",
+  keyring: "keyring items that differ from the database",
 };
 
 function unfinished(context: DoctorContext, left: Leftover[], staged: boolean): Finding {
   const things = left.map((name) => LEFT[name]);
-  if (staged) things.push("the folder of a restoration that was killed");
+  if (staged) things.push("the folder of a killed restore");
   return {
     code: "unfinished",
-    what: `Another command has left ${things.join(", ")}`,
-    why: "It was killed, or the keyring was away; whether a token verifies does not depend on it",
+    what: `An interrupted command has left ${things.join(", ")}`,
+    why: "It was killed, or the keyring was unavailable; token verification is not affected",
     command: rekey(context, "doctor --fix"),
-    mend: () => finish(context),
+    fix: () => finish(context),
   };
 }
 
@@ -114,9 +114,9 @@ function logLeft(context: DoctorContext, bytes: number): Finding {
   return {
     code: "log_left",
     what: `The write-ahead log holds ${Math.ceil(bytes / 1024)} KiB`,
-    why: "A program was killed that had the database open; nothing in it is lost",
+    why: "A program that had the database open was killed; nothing is lost",
     command: rekey(context, "doctor --fix"),
-    mend: () => finish(context),
+    fix: () => finish(context),
   };
 }
 
@@ -139,8 +139,8 @@ function notInitialised(context: DoctorContext): Finding {
     what: `There is no JWT secret of app ${
       JSON.stringify(name)
     } in ${context.environment.folders.data}`,
-    why: "None was made yet, or the database is gone: then restore a backup instead. " +
-      "A secret that an application left in the keyring is taken up and not replaced" +
+    why: "It was never made, or the database is gone: then restore a backup instead. " +
+      "`init` adopts a secret that an application left in the keyring" +
       (known === "" ? "" : `. Known here: ${known}`),
     command: rekey(context, "init"),
   };
@@ -149,14 +149,13 @@ function notInitialised(context: DoctorContext): Finding {
 function damaged(context: DoctorContext): Finding {
   return {
     code: "database_damaged",
-    what: `${Installation.path(context.environment)} is not as rekey wrote it`,
-    why:
-      "A disk or another program has changed it; the damaged file is kept aside by a restoration",
+    what: `${Installation.path(context.environment)} is damaged`,
+    why: "A disk or another program has changed it; a restore keeps the damaged file",
     command: rekey(context, "restore BACKUP --force"),
   };
 }
 
-/** What a refusal of the database means. */
+/** The finding for an error of the database. */
 export function refused(context: DoctorContext, { code, message, hint = "" }: RekeyError): Finding {
   const path = Installation.path(context.environment);
   switch (code) {

@@ -13,19 +13,19 @@ import type { DoctorContext } from "../context.ts";
 
 const [FULL_BYTES, LOW_BYTES] = [2 ** 20, 64 * 2 ** 20];
 
-/** A file or folder of rekey's own that is there. */
-interface Own {
+/** An existing file or folder of rekey. */
+interface OwnFile {
   readonly path: string;
-  /** Of a folder: what a link in its place leads to. */
+  /** For a folder, symbolic links are followed. */
   readonly info: Deno.FileInfo;
-  /** Whether the operator named it, and says who may read it. */
+  /** Whether the operator chose the path; then others may be allowed to read it. */
   readonly isNamed: boolean;
 }
 
 /**
- * Files and folders: who can exchange them, owners, modes, room on the disk. Nothing is opened.
+ * Checks files and folders: unsafe parent directories, owners, modes, disk space. No file is opened.
  *
- * @returns `undefined` when a folder on the way lets nobody look; that the database cannot be used is found after it.
+ * @returns `undefined` when a parent directory denies access; the database check reports that.
  */
 export function filesCheck(context: DoctorContext): Finding[] | undefined {
   try {
@@ -39,27 +39,27 @@ export function filesCheck(context: DoctorContext): Finding[] | undefined {
 function allFindings({ environment }: DoctorContext): Finding[] {
   const access = ownFiles(environment).flatMap((own) => accessFindings(own, environment.folders));
   return [
-    ...wayFindings(environment.folders.data),
+    ...parentFindings(environment.folders.data),
     ...access,
-    ...roomFindings(environment.folders),
+    ...diskFindings(environment.folders),
   ];
 }
 
-function ownFiles(environment: DoctorContext["environment"]): Own[] {
+function ownFiles(environment: DoctorContext["environment"]): OwnFile[] {
   const { data, dataNamed } = environment.folders;
   const config = configFolder(environment);
   const database = Installation.path(environment);
   const files = [database, `${database}-wal`, `${database}-shm`, lockPath(database)];
   return [
     { path: data, info: folderInfo(data), isNamed: dataNamed },
-    // A link, folder or pipe in a file's place is refused, and that the database cannot be used is found after it.
+    // A link, folder or pipe in place of a file is reported by the database check.
     ...files.map((path) => ({ path, info: infoOf(path), isNamed: false }))
       .filter(({ info }) => info?.isFile === true),
     ...config === undefined ? [] : [{ path: config, info: folderInfo(config), isNamed: false }],
-  ].filter((own): own is Own => own.info !== undefined);
+  ].filter((own): own is OwnFile => own.info !== undefined);
 }
 
-/** The folder of the key file that rekey made; without one it is none of rekey's. */
+/** The folder of a key file that rekey generated, if there is one. */
 function configFolder(
   { app, folders: { config } }: DoctorContext["environment"],
 ): string | undefined {
@@ -68,13 +68,13 @@ function configFolder(
   try {
     return namesIn(config).some(isKey) ? config : undefined;
   } catch (error) {
-    // Shut to its own user: that is to be found.
+    // The folder denies access to its own user: it must be checked.
     if (isRekeyError(error)) return config;
     throw error;
   }
 }
 
-// A home on another disk and managers of dotfiles put a link in a folder's place.
+// Folders may be symbolic links, such as for a home on another disk or with dotfile managers.
 function folderInfo(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
@@ -85,25 +85,25 @@ function folderInfo(path: string): Deno.FileInfo | undefined {
   }
 }
 
-function wayFindings(path: string): Finding[] {
+function parentFindings(path: string): Finding[] {
   const unsafe = HERE.privacy.unsafeFolderOf(path);
   if (unsafe === undefined) return [];
   return [{
     code: "way_unsafe",
     what: unsafePath(path, unsafe).message,
-    why: "Whoever can exchange a folder on the way can put other files in its place",
+    why: "Users who can replace a parent directory can substitute rekey's files",
     command: unsafe.command,
   }];
 }
 
-/** What is to be done about a file of another user's. */
-function ownership({ path }: Own, { mayFix, owner }: Access, { data }: Folders): string {
-  // The whole folder is theirs: root must not take it away from them.
+/** The command for a file that belongs to another user. */
+function ownership({ path }: OwnFile, { mayFix, owner }: Access, { data }: Folders): string {
+  // The whole folder belongs to that user: root must not take it over.
   if (mayFix && path === data) return `# run rekey as the owner of ${path} (${owner})`;
   return HERE.privacy.fixOwner(path);
 }
 
-function accessFindings(own: Own, folders: Folders): Finding[] {
+function accessFindings(own: OwnFile, folders: Folders): Finding[] {
   const { path, info, isNamed } = own;
   const access = HERE.privacy.access(path, info);
   if (path === folders.config && (isTrusted(access) || HERE.privacy.isReadOnly(path))) return [];
@@ -113,27 +113,27 @@ function accessFindings(own: Own, folders: Folders): Finding[] {
   return [{
     code: "file_mode",
     what: `${path} has ${access.shown}`,
-    why: isOpen ? "Other users may read or change it" : "Its own user may not read or change it",
+    why: isOpen ? "Other users can read or change it" : "Its owner cannot read or change it",
     command: HERE.privacy.fix(path, isNamed ? "writing" : info.isDirectory ? "folder" : "file"),
-    mend: () => isNamed ? takeWriting(path) : makePrivate(path),
+    fix: () => isNamed ? takeWriting(path) : makePrivate(path),
   }];
 }
 
-// The system's own user may have made a folder that is read and not written.
+// A read-only folder may belong to the system's user.
 function isTrusted({ isMine, isSystems, othersWrite }: Access): boolean {
   return isSystems && !isMine && !othersWrite;
 }
 
-function ofAnother(own: Own, access: Access, folders: Folders): Finding {
+function ofAnother(own: OwnFile, access: Access, folders: Folders): Finding {
   return {
     code: "file_owner",
-    what: `${own.path} belongs to ${access.owner}, not to the user who runs this`,
-    why: "rekey uses files of its own user only; a command run by sudo may have made it",
+    what: `${own.path} belongs to ${access.owner}, not to the user who runs this command`,
+    why: "rekey uses only files of its own user; a command run with sudo may have created it",
     command: ownership(own, access, folders),
   };
 }
 
-function roomFindings({ data }: DoctorContext["environment"]["folders"]): Finding[] {
+function diskFindings({ data }: DoctorContext["environment"]["folders"]): Finding[] {
   let folder = data;
   while (folderInfo(folder) === undefined && dirname(folder) !== folder) folder = dirname(folder);
   const { bavail, bsize, files, ffree } = statfsSync(folder);

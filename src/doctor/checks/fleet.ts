@@ -17,7 +17,7 @@ export async function fleetCheck(
 ): Promise<Finding[] | NotUsed | undefined> {
   const { installation } = context;
   if (!backendOf(installation).isShared) return NOT_USED;
-  // Of the KEK there is a finding already.
+  // The KEK check reports this.
   if (isRekeyError(await installation.kek().catch(asRefusal))) return undefined;
   try {
     const snapshot = await readSnapshot(installation, installation.shared());
@@ -34,13 +34,13 @@ export async function fleetCheck(
     ];
   } catch (error) {
     if (!isRekeyError(error)) throw error;
-    // What REKEY_ETCD_* name cannot be used.
+    // A REKEY_ETCD_* variable is invalid.
     const code = error.code === "usage" ? "etcd_unconfigured" : error.code;
     return OF_FLEET.includes(code) ? [refusal(context, code, error)] : [];
   }
 }
 
-// Of anything else there is a finding already.
+// Other checks report other codes.
 const OF_FLEET: readonly string[] = [
   "etcd_unconfigured",
   "etcd_unavailable",
@@ -71,14 +71,14 @@ function refusal(
 function commandFor(context: OpenDoctorContext, code: string): string | null {
   const { installation } = context;
   if (code === "fleet_behind") return rekey(context, "rotate --force");
-  // etcd is well, and what is wrong is what this machine was told of it.
+  // etcd works; the settings of this machine are wrong.
   if (["etcd_unconfigured", "fleet_foreign", "kek_wrong"].includes(code)) return null;
   if (code !== "secret_damaged") return "etcdctl endpoint health --cluster";
   const { state } = keysOf(installation.shared(), installation.environment.app.name);
   return `etcdctl del ${shellWord(state)}`;
 }
 
-/** Values that are here and have been lost in etcd; of those that are not here either there is another finding. */
+/** Values that etcd has lost and this machine still has. The values check reports values that both lack. */
 function lost(context: OpenDoctorContext, snapshot: Snapshot | undefined): Finding[] {
   const { sealed } = context.installation;
   const isLost = (row: SharedVersion) =>
@@ -112,7 +112,7 @@ function ofMember({ endpoint, trouble, errors = [] }: MemberStatus): Finding[] {
 function split(): Finding {
   return {
     code: "etcd_split",
-    what: "The members of etcd that are named are those of different etcds",
+    what: "The named etcd members belong to different clusters",
     why: "Each has a secret of its own. A member that was started before it was configured, as " +
       "Debian's package does, stays alone until its data folder is emptied",
     command: "etcdctl member list",
@@ -122,7 +122,7 @@ function split(): Finding {
 function single(): Finding {
   return {
     code: "etcd_single",
-    what: "One member of etcd is named only",
+    what: "Only one etcd member is named",
     why:
       "When it is away, nothing is accepted anywhere; name all members, of which there should be three",
     command: null,
@@ -132,7 +132,7 @@ function single(): Finding {
 function behind({ actor, id, version }: Member): Finding {
   return {
     code: "fleet_lagging",
-    what: `The server of ${plain(actor)} (${plain(id)}) still goes by version ${version}`,
+    what: `The server of ${plain(actor)} (${plain(id)}) still uses version ${version}`,
     why:
       "It hears of etcd and does not follow, or was cut off and stops accepting tokens by itself",
     command: null,

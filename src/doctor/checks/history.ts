@@ -12,11 +12,11 @@ import { type OpenDoctorContext, rekey, WITHOUT_LOGGING_OUT } from "../context.t
 
 const DAY_MS = 86_400_000;
 
-/** The audit log's chain. Each row is looked at. */
+/** Verifies the hash chain of the whole audit log. */
 export async function auditCheck(context: OpenDoctorContext): Promise<Finding[]> {
   const { installation, onProgress } = context;
   const key = await installation.auditKey().catch(unlessRefused);
-  // Without its key nothing can be said of the chain, and that is a finding already.
+  // Without the key the chain cannot be checked; the KEK check reports that.
   if (key === undefined) return [];
   const { head } = await keptHead(installation, installation.versions.current()!);
   const { bad } = verifyChain(installation.database, key, head === null ? [] : [head], onProgress);
@@ -24,8 +24,8 @@ export async function auditCheck(context: OpenDoctorContext): Promise<Finding[]>
   return [{
     code: "audit_broken",
     what: `The audit log is broken at row ${bad.seq}: ${bad.why}`,
-    why: "Someone has changed or cut it off, or an older copy of the database was put back. " +
-      "Keep a copy of the file before it is restored",
+    why: "Someone has changed or truncated it, or an older copy of the database was put back. " +
+      "Keep a copy of the file before you restore a backup",
     command: rekey(context, "restore BACKUP --force"),
   }];
 }
@@ -34,18 +34,18 @@ function unlessRefused(error: unknown): undefined {
   if (!isRekeyError(error)) throw error;
 }
 
-/** Whether the clock is behind what was written before. */
+/** Whether the clock is behind the newest record. */
 export function clockCheck(context: OpenDoctorContext): Finding[] {
   const { installation } = context;
   const [row] = listAudit(installation.database, 1);
-  // Of an older row, or of a version, that is not behind what was written since, the clock was ahead then.
+  // Older records do not count: the clock may have been ahead when they were written.
   const newest = row === undefined
     ? installation.versions.current()!.created_at
     : Date.parse(row.time) || 0;
   if (!isAhead(newest, installation.now())) return [];
   return [{
     code: "clock_behind",
-    what: `The clock says ${rfc3339(installation.now())}, and something was written at ${
+    what: `The clock says ${rfc3339(installation.now())}, but the newest record is of ${
       rfc3339(newest)
     }`,
     why:
@@ -56,12 +56,12 @@ export function clockCheck(context: OpenDoctorContext): Finding[] {
   }];
 }
 
-/** Rotations: overdue, or the one that has just logged everybody out; and how often the copy had to serve. */
+/** Overdue rotations, a recent rotation that logged everyone out, and use of the sealed copy. */
 export function rotationCheck(context: OpenDoctorContext): Finding[] {
-  return [...due(context), ...loggedOut(context), ...fallbacks(context)];
+  return [...overdue(context), ...loggedOut(context), ...fallbacks(context)];
 }
 
-function due(context: OpenDoctorContext): Finding[] {
+function overdue(context: OpenDoctorContext): Finding[] {
   const { installation, maxAgeMs } = context;
   const current = installation.versions.current()!;
   const age = ageOf(installation, current);
@@ -73,7 +73,7 @@ function due(context: OpenDoctorContext): Finding[] {
       ? `The age is not known: ${fromFuture(current, rfc3339(current.created_at))}`
       : `Version ${current.version} is ${Math.floor(age.seconds * 1000 / DAY_MS)} days old`,
     why: age.isFromFuture
-      ? `How old it is cannot be told, and ${days} days may be over before its time has come`
+      ? `The clock was ahead when the version was made; it may be older than ${days} days without notice`
       : `A rotation is due after ${days} days`,
     command: rekey(context, WITHOUT_LOGGING_OUT),
   }];
@@ -82,7 +82,7 @@ function due(context: OpenDoctorContext): Finding[] {
 function loggedOut(context: OpenDoctorContext): Finding[] {
   const { installation } = context;
   const now = installation.now();
-  // What the clock has put into the future is no news for as long as that lasts.
+  // Ignores rows with a time in the future.
   const filter = {
     event: [EVENTS.rotationCompleted],
     since: now - DAY_MS,
@@ -95,12 +95,12 @@ function loggedOut(context: OpenDoctorContext): Finding[] {
     code: "sessions_ended",
     what:
       `The rotation to version ${row.version} at ${row.time} by ${row.actor}${reason} ended every session`,
-    why: "If everybody was logged out, this is why: they log in again",
+    why: "This is why all users were logged out; they can log in again",
     command: rekey(context, "audit list --event rotation"),
   }];
 }
 
-// What is over for a week is history, and the rate counts from the beginning.
+// The rate covers the whole log; uses older than a week are not reported.
 const RECENT_MS = 7 * DAY_MS;
 
 function fallbacks(context: OpenDoctorContext): Finding[] {
@@ -114,8 +114,8 @@ function fallbacks(context: OpenDoctorContext): Finding[] {
     code: "fallback_used",
     what: `${
       (rate * 100).toFixed(1)
-    } % of retrievals were answered by the sealed copy, not the keyring; the last one at ${last.time}`,
-    why: "The keyring was locked or away at those times; investigate when the share rises",
+    } % of retrievals used the sealed copy instead of the keyring; the last one at ${last.time}`,
+    why: "The keyring was locked or unavailable at those times; investigate if the share rises",
     command: rekey(context, "audit list --event fallback"),
   }];
 }

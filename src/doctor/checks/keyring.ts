@@ -1,7 +1,7 @@
 import { rfc3339 } from "../../core/clock.ts";
 import { holdersOf, isStale, type StaleHolder } from "../../secret/holders.ts";
 import { type Finding, NOT_USED, type NotUsed, shellWord } from "../finding.ts";
-import { firstThatRuns, type OpenDoctorContext, rekey } from "../context.ts";
+import { firstInstalled, type OpenDoctorContext, rekey } from "../context.ts";
 import { join } from "node:path";
 import process from "node:process";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
@@ -15,14 +15,14 @@ import { HERE } from "../../system/here.ts";
 import { currentSlot } from "../../core/secret_store.ts";
 import { remedyFor } from "../../store/keyring/secret_service/provider.ts";
 
-/** Programs that `exec` started and that still hold a version which a rotation has replaced. */
+/** Programs started by `exec` that still hold a replaced version. */
 export function programsCheck({ installation }: OpenDoctorContext): Finding[] | NotUsed {
   const holders = holdersOf(installation);
   return holders.length === 0 ? NOT_USED : holders.filter(isStale).map(finding);
 }
 
 function finding({ pid, program, version, since, state, until }: StaleHolder): Finding {
-  const held = version === null ? "a version that is not known here" : `version ${version}`;
+  const held = version === null ? "a version unknown to this machine" : `version ${version}`;
   const ended = state === "ended";
   return {
     code: ended ? "exec_ended" : "exec_grace",
@@ -31,13 +31,13 @@ function finding({ pid, program, version, since, state, until }: StaleHolder): F
       : `${program} (PID ${pid}) still holds ${held}, which verifies until ${rfc3339(until!)}`,
     why:
       `\`rekey exec\` started it at ${rfc3339(since)}; it signs and verifies with the old secret ` +
-      "until it is restarted. `exec --on-rotate restart` does that by itself",
-    // Which program looks after it only its operator knows.
+      "until it is restarted. `exec --on-rotate restart` restarts it automatically",
+    // How it is restarted depends on its service manager.
     command: `# restart PID ${pid} (${program})`,
   };
 }
 
-/** Whether the keyring answers; a note only when no value lives in it. */
+/** Whether the keyring works. It is a note only if no value is in it. */
 export async function keyringCheck(
   context: OpenDoctorContext,
   system: System = HERE,
@@ -50,22 +50,21 @@ export async function keyringCheck(
   installation.expectUsualKeyring();
   try {
     await keyring.reach(currentSlot(current));
-    const why =
-      "It guards the secret better than a key file does; its tokens stay valid when it is moved. " +
-      `To keep it in the database for good: ${rekey(context, "store move database")}`;
+    const why = "It protects the secret better than a key file; a move keeps its tokens valid. " +
+      `To keep it in the database: ${rekey(context, "store move database")}`;
     if (needed) return await keptByProvider(context);
     return [unused(why, rekey(context, "store move keyring"))];
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     if (needed) return [await unavailable(context, error, system)];
-    // A server has none, and is none the worse for it.
+    // Servers commonly have no keyring.
     return error.code === "keyring_absent"
       ? NOT_USED
       : [unused(error.message, await remedyOf(context, error, system))];
   }
 }
 
-/** KeePassXC has values in its history and its recycle bin after they were replaced or deleted. */
+/** KeePassXC keeps replaced and deleted values in its history and recycle bin. */
 async function keptByProvider({ installation }: OpenDoctorContext): Promise<Finding[]> {
   if ((await installation.keyring.provider())?.kind !== "keepassxc") return [];
   return [{
@@ -79,15 +78,15 @@ async function keptByProvider({ installation }: OpenDoctorContext): Promise<Find
 }
 
 function unused(why: string, command: string | undefined): Finding {
-  const what = "The secret is in the database, although there is a keyring";
+  const what = "The secret is in the database, although a keyring is available";
   return { code: "keyring_unused", what, why, command: command ?? null };
 }
 
-// Those that are started by a command and then have what was there before.
+// Keyring daemons that a command can start with their existing contents.
 const GNOME = "gnome-keyring-daemon --start --components=secrets";
 const STARTS = [GNOME, "kwalletd6", "kwalletd5"];
 
-/** A command for the program that provides the keyring, or one that starts a program that does. */
+/** A command that repairs or starts the keyring. */
 async function remedyOf(
   context: OpenDoctorContext,
   { code }: RekeyError,
@@ -95,11 +94,11 @@ async function remedyOf(
 ): Promise<string | undefined> {
   if (!hasSecretService) return remedyOn(os, code as KeyringCode).command;
   if (code === "keyring_absent") {
-    // Another one than the usual one has nothing of ours.
+    // Only the usual keyring has rekey's items.
     const { usual } = context.installation.keyring;
     if (usual === "gnome-keyring") return GNOME;
     if (usual !== undefined && usual !== "other") return usual;
-    return firstThatRuns(context, STARTS, "install gnome-keyring");
+    return firstInstalled(context, STARTS, "install gnome-keyring");
   }
   if (code === "keyring_ambiguous") {
     return `secret-tool search --all service ${shellWord(context.environment.app.service)}`;
@@ -114,7 +113,7 @@ async function unavailable(
   system: System,
 ): Promise<Finding> {
   const { hasSecretService } = system;
-  // A collection that held the secret and is gone is a fault of the keyring's.
+  // The collection held the secret; that it is gone is a keyring failure.
   const code = error.code === "keyring_no_default"
     ? "keyring_failed"
     : error.code as Exclude<typeof KEYRING_UNAVAILABLE[number], "keyring_no_default">;
@@ -127,10 +126,10 @@ async function unavailable(
   };
 }
 
-// What a user might think of, on Linux.
+// Some users consider the kernel keyring on Linux.
 const KERNEL_KEYS = ". A program that uses the kernel's keys instead would lose them at a restart";
 
-/** A session that has no bus because of how it was entered. */
+/** Explains a missing session bus by how the session was started. */
 function missingBus({ variable, environment }: OpenDoctorContext): Finding | undefined {
   if (variable("DBUS_SESSION_BUS_ADDRESS") !== undefined) return undefined;
   const own = join("/run/user", String(process.geteuid!()), "bus");
@@ -141,12 +140,15 @@ function missingBus({ variable, environment }: OpenDoctorContext): Finding | und
     command,
   });
   if (variable("SUDO_USER") !== undefined) {
-    return finding("sudo has entered another user's session", "exit  # and run it without sudo");
+    return finding(
+      "sudo runs this as another user, without that user's session",
+      "exit  # and run it without sudo",
+    );
   }
   if (infoOf(own) !== undefined) {
     const command = `export DBUS_SESSION_BUS_ADDRESS=unix:path=${own}`;
     return finding(
-      "It was not handed on to this program, as under cron, su or some shells",
+      "It was not passed to this program, as under cron, su or some shells",
       command,
     );
   }
@@ -154,7 +156,7 @@ function missingBus({ variable, environment }: OpenDoctorContext): Finding | und
     return finding("A system service of systemd has no session", "systemctl --user status");
   }
   if (variable("SSH_CONNECTION") !== undefined) {
-    return finding("ssh has opened no session of its own", "loginctl enable-linger");
+    return finding("ssh did not open a user session", "loginctl enable-linger");
   }
   return undefined;
 }

@@ -8,13 +8,13 @@ import { exposureOf } from "../../files/path_ownership.ts";
 import { makePrivate } from "../../files/private_files.ts";
 import type { KekSources } from "../../store/sealed/kek_sources.ts";
 
-// Of anything else there is a finding already: the keyring's, the KEK's, the database's.
+// The keyring, KEK and database checks report other codes.
 const OF_VALUES: readonly ErrorCode[] = ["secret_missing", "secret_damaged", "secret_mismatch"];
 
 /**
- * Whether every value that tokens are verified with is where it belongs, and what its row says.
+ * Whether every value that verifies tokens is in its location and matches its row.
  *
- * @returns `undefined` when one could not be read, and nothing is known to be wrong with the others.
+ * @returns `undefined` when a value could not be read and no other value has a problem.
  */
 export async function valuesCheck(context: OpenDoctorContext): Promise<Finding[] | undefined> {
   const { versions } = context.installation;
@@ -74,7 +74,7 @@ async function mirrorOf(
   }
 }
 
-/** The key-encryption key: there, the right one, and nobody else's to read. */
+/** Whether the key-encryption key is available, correct, and readable only by its user. */
 export async function kekCheck(context: OpenDoctorContext): Promise<Finding[]> {
   return [...await missing(context), ...exposed(context)];
 }
@@ -86,13 +86,12 @@ async function missing(context: OpenDoctorContext): Promise<Finding[]> {
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     const { code, message, hint = "" } = error;
-    // What cannot be read at all is as good as not there.
+    // A KEK that cannot be read counts as missing.
     const known = code === "kek_invalid" || code === "kek_wrong" ? code : "kek_missing";
     return [{
       code: known,
       what: message,
-      why:
-        "What is sealed in the database cannot be opened, and no audit row be written; when it is lost: " +
+      why: "Sealed values cannot be opened and no audit row can be written; if the KEK is lost: " +
         `\`${rekey(context, "restore BACKUP --force --new-secret")}\``,
       command: `# ${hint}`,
     }];
@@ -108,11 +107,11 @@ function exposed({ installation }: OpenDoctorContext): Finding[] {
     const what = `${path} can be read by other users (${exposure.shown})`;
     if (exposure.isReadOnly) return [readable(what)];
     const finding = { ...byOthers(what), command: exposure.fix };
-    return [exposure.mayFix ? { ...finding, mend: () => makePrivate(path) } : finding];
+    return [exposure.mayFix ? { ...finding, fix: () => makePrivate(path) } : finding];
   });
 }
 
-// What cannot be used is a finding already.
+// Another finding reports settings that cannot be used.
 function sourcesOf(installation: OpenDoctorContext["installation"]): Partial<KekSources> {
   try {
     return installation.kekSources();
@@ -126,18 +125,18 @@ function byOthers(what: string): Omit<Finding, "command"> {
   return {
     code: "kek_exposed",
     what,
-    why: "Who has read it opens what is sealed in every copy of the database; " +
-      "`rekey kek rotate` makes another one",
+    why: "Anyone who has read it can open the sealed values in every copy of the database; " +
+      "`rekey kek rotate` makes a new KEK",
   };
 }
 
-// Containers mount secrets so, and have one user.
+// Containers mount secrets this way and have a single user.
 function readable(what: string): Finding {
   return {
     code: "kek_readable",
     what: `${what}, and the file system is read-only`,
-    why: "Its mode can be changed only where it is mounted: as defaultMode 0400 with Kubernetes, " +
-      "as mode 0400 with Compose. Where no other user is, none can read it",
+    why: "Its mode can be changed only in the mount: defaultMode 0400 with Kubernetes, mode 0400 " +
+      "with Compose. It does not matter where there is no other user",
     command: null,
   };
 }
