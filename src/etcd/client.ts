@@ -16,36 +16,36 @@ import { errorOf, noEtcd, unanswered, unavailable, wantsLogin } from "./errors.t
 export interface EtcdSettings {
   /** Origins of its members' client ports: `https://10.0.0.1:2379`. */
   readonly endpoints: readonly string[];
-  /** Under which all keys are, with a slash at its end. */
+  /** Prefix of all keys; ends with a slash. */
   readonly prefix: string;
-  /** PEM texts: the authority of its certificates, and ours with its key. */
+  /** PEM: the CA of the members' certificates, and the client certificate with its key. */
   readonly ca?: string | undefined;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
-  /** A user of etcd's own; the password is read again whenever it is needed, and `etcd_denied` thrown if it cannot be. */
+  /** A user of etcd. Each login reads the password again; `password` throws `etcd_denied` when it cannot. */
   readonly user?: { readonly name: string; password(): string } | undefined;
 }
 
-/** How long one member may take to answer, in milliseconds: then the next one is asked. */
+/** Timeout of a request to one member, in milliseconds. */
 const MEMBER_MS = 1_500;
 
-/** How long a call may take altogether, in milliseconds. */
+/** Timeout of a call over all members, in milliseconds. */
 const CALL_MS = 5_000;
 
-/** How a transaction ended. */
+/** The result of a transaction. */
 interface TxnResult {
-  /** What each of its reads has found, in order. */
+  /** What each read of the branch that ran found, in order. */
   readonly found: readonly (readonly KeyValue[])[];
 }
 
-/** What one member says of itself. */
+/** What one member reports about itself. */
 export interface MemberStatus {
   readonly endpoint: string;
   readonly version?: string;
   /** Bytes. */
   readonly size?: number;
   readonly leads?: boolean;
-  /** Which etcd it is a member of. */
+  /** Id of its cluster. */
   readonly cluster?: string;
   readonly errors?: readonly string[];
   /** Why it did not answer. */
@@ -72,15 +72,15 @@ export class EtcdClient {
     });
   }
 
-  /** A key, or all that begin with it. */
+  /** Reads a key, or all keys with this prefix. */
   async range(key: string, which: Pick<KeyRange, "all"> = {}): Promise<KeyValue[]> {
     return keyValues(await this.#call("kv/range", rangeOf(key, which)));
   }
 
   /**
-   * One transaction: what `then` says if all conditions hold, else what `otherwise` says.
+   * Runs one transaction: `then` if all conditions hold, else `otherwise`.
    *
-   * When it throws `etcd_unavailable`, it may have been carried out all the same.
+   * After `etcd_unavailable` the transaction may still have been committed.
    */
   async txn(
     when: readonly Condition[],
@@ -89,32 +89,32 @@ export class EtcdClient {
   ): Promise<TxnResult> {
     const body = { compare: when, success: then, failure: otherwise };
     const { succeeded, responses = [] } = await this.#call("kv/txn", body);
-    // Without conditions there is no other way.
+    // Without conditions, the response has no `succeeded`.
     const done = succeeded === true || when.length === 0 ? then : otherwise;
     if (!Array.isArray(responses) || responses.length !== done.length) throw noEtcd();
     const reads = responses.filter((_, n) => "request_range" in done[n]!);
     return { found: reads.map((part: Answer) => keyValues(part?.response_range)) };
   }
 
-  /** Makes a lease that ends by itself after so many seconds, and answers its id. */
+  /** Creates a lease that expires after so many seconds. Returns its id. */
   async grant(seconds: number): Promise<string> {
     return (await this.#call("lease/grant", { TTL: String(seconds) })).ID;
   }
 
-  /** Lets a lease begin anew; answers false when it has ended. */
+  /** Renews a lease. Returns false when it has expired. */
   async keepAlive(id: string): Promise<boolean> {
     const { result } = await this.#call("lease/keepalive", { ID: id });
     return Number(result?.TTL ?? 0) > 0;
   }
 
-  /** Ends a lease: what was written with it is deleted. */
+  /** Revokes a lease, which deletes the keys that were written with it. */
   async revoke(id: string): Promise<void> {
     await this.#call("lease/revoke", { ID: id });
   }
 
   /**
-   * Calls `changed` when it begins to look, and whenever a key that begins with `key` is written or deleted,
-   * until the signal or the connection ends.
+   * Watches all keys with the prefix `key`. Calls `changed` when the watch begins, and after each write or deletion,
+   * until the signal aborts or the connection ends.
    */
   async watch(key: string, changed: () => void, signal: AbortSignal): Promise<void> {
     const end = rangeOf(key, { all: true });
@@ -123,21 +123,21 @@ export class EtcdClient {
       const response = await this.#fetch(endpoint, "watch", { create_request: end }, signal);
       if (!response.ok) {
         await response.body?.cancel();
-        throw unavailable("it tells of no changes");
+        throw unavailable("it refuses to watch for changes");
       }
       const text = (response.body ?? new ReadableStream()).pipeThrough(new TextDecoderStream());
-      // Each part is a line; but for its end it does not matter what it says.
+      // Every part means a change, except the message that ends the watch.
       for await (const part of text) {
-        if (part.includes('"canceled":true')) throw unavailable("it tells of no more changes");
+        if (part.includes('"canceled":true')) throw unavailable("it has ended the watch");
         changed();
       }
     } catch (error) {
       if (isRekeyError(error)) throw error;
-      throw unavailable("its connection has ended", error);
+      throw unavailable("the connection ended", error);
     }
   }
 
-  /** What each member says of itself. */
+  /** Asks each member about itself. */
   status(): Promise<MemberStatus[]> {
     return Promise.all(this.settings.endpoints.map(async (endpoint) => {
       try {
@@ -157,7 +157,7 @@ export class EtcdClient {
     }));
   }
 
-  // The member that answered last is asked first.
+  // Starts with the member that answered last.
   async #call(path: string, body: unknown): Promise<Answer> {
     const { endpoints } = this.settings;
     const end = performance.now() + CALL_MS;
@@ -169,7 +169,7 @@ export class EtcdClient {
         this.#first = index;
         return answer;
       } catch (error) {
-        // A transaction that was sent to another member before may have been carried out.
+        // An earlier member may have committed the transaction: the first error counts.
         if (!isRekeyError(error, "etcd_unavailable")) throw trouble ?? error;
         trouble = error;
       }
@@ -188,7 +188,7 @@ export class EtcdClient {
       if ("result" in reply) return reply.result;
       throw errorOf(reply.refusal);
     } catch (error) {
-      // Whatever it was that was not taken: the next call logs in anew.
+      // The next call logs in again.
       if (isRekeyError(error, "etcd_denied")) this.#token = undefined;
       throw error;
     }
@@ -226,7 +226,7 @@ export class EtcdClient {
   }
 }
 
-/** Whether members are named of more than one etcd. */
+/** Whether the members belong to more than one cluster. */
 export function isSplit(members: readonly MemberStatus[]): boolean {
   return new Set(members.flatMap(({ cluster = [] }) => cluster)).size > 1;
 }

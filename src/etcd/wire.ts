@@ -1,31 +1,31 @@
 import { Buffer } from "node:buffer";
 import { namedCertificate, noEtcd, type Refusal } from "./errors.ts";
 
-// The JSON of etcd's gRPC gateway: bytes are base64, and numbers of 64 bits are texts.
+// The JSON of etcd's gRPC gateway: bytes are base64, and 64-bit numbers are strings.
 
 /** A key with its value. */
 export interface KeyValue {
   readonly key: string;
   readonly value: string;
-  /** Revision of the store at which it was written last. */
+  /** Revision of the last write (`mod_revision`). */
   readonly modified: number;
 }
 
-/** A part of a transaction. */
+/** An operation of a transaction. */
 export type Operation = Readonly<Record<string, unknown>>;
 
 /** A condition of a transaction. */
 export type Condition = Readonly<Record<string, unknown>>;
 
-/** Which keys are read. */
+/** Which keys a range request reads. */
 export interface KeyRange {
-  /** All that begin with the one that is named, and not that one alone. */
+  /** All keys with this prefix, instead of one key. */
   readonly all?: boolean;
-  /** The first so many that were written after a revision, in the order in which they were. */
+  /** At most so many keys that were written after a revision, in the order of writing. */
   readonly after?: { readonly revision: number; readonly most: number };
 }
 
-/** Reads a key, or several. */
+/** Reads one or more keys. */
 export function read(key: string, which: KeyRange = {}): Operation {
   return { request_range: rangeOf(key, which) };
 }
@@ -44,7 +44,7 @@ export function rangeOf(key: string, { all = false, after }: KeyRange) {
   };
 }
 
-/** Writes a key; with a lease it goes when the lease ends. */
+/** Writes a key; etcd deletes it when the lease ends. */
 export function put(key: string, value: string, lease?: string): Operation {
   const leased = lease === undefined ? {} : { lease };
   return { request_put: { key: encoded(key), value: encoded(value), ...leased } };
@@ -55,18 +55,18 @@ export function remove(key: string): Operation {
   return { request_delete_range: { key: encoded(key) } };
 }
 
-/** The key was written last at this revision; 0: it is not there. */
+/** Holds if the key was last written at this revision; 0: if it does not exist. */
 export function unchangedSince(key: string, revision: number): Condition {
   const target = { target: "MOD", result: "EQUAL", mod_revision: String(revision) };
   return { key: encoded(key), ...target };
 }
 
-/** The key after all that begin with one: for keys in ASCII. */
+/** The end of the range of all keys with a prefix, which must be ASCII. */
 function endOf(key: string): string {
   return key.slice(0, -1) + String.fromCharCode(key.charCodeAt(key.length - 1) + 1);
 }
 
-/** What a range has found. @throws {RekeyError} `etcd_unavailable` when that is no answer to it. */
+/** The rows of a range response. @throws {RekeyError} `etcd_unavailable` when it is not one. */
 // deno-lint-ignore no-explicit-any
 export function keyValues(answer: any): KeyValue[] {
   const rows = answer?.kvs ?? [];
@@ -85,7 +85,7 @@ function isRow(row: any): boolean {
     /^\d+$/.test(row.mod_revision);
 }
 
-/** Text as the gateway wants bytes. */
+/** Base64 of a text, as the gateway expects bytes. */
 function encoded(text: string): string {
   return Buffer.from(text).toString("base64");
 }
@@ -97,24 +97,24 @@ function decoded(base64: string): string {
 // deno-lint-ignore no-explicit-any
 export type Answer = any;
 
-/** What came back from a call. */
+/** The result of a call, or the error that etcd or a proxy answered. */
 export type Reply = { readonly result: Answer } | { readonly refusal: Refusal };
 
 /**
- * Reads what has come back from a member, or from something else in its place.
+ * Parses the response of a member, or of a proxy in its place.
  *
- * @throws {RekeyError} `etcd_unavailable` when it is no answer of etcd's to that call, `etcd_denied` when the gateway
- * refuses the certificate.
+ * @throws {RekeyError} `etcd_unavailable` when etcd would not answer so, `etcd_denied` when the gateway refuses the
+ * certificate.
  */
 export function replyOf(path: string, status: number, text: string): Reply {
-  // The gateway's own words, before anything is asked of etcd.
+  // The gateway's own error, which does not come from etcd.
   if (text.startsWith("CommonName of client")) throw namedCertificate();
   const answer = parsed(text);
   if (status === 200 && answer.error === undefined) {
     if (isSound(path, answer)) return { result: answer };
     throw noEtcd();
   }
-  // A call that is a stream has its error further in.
+  // Errors of streaming calls are one level deeper.
   const { grpc_code, code = grpc_code, message } = isObject(answer.error) ? answer.error : answer;
   const words = message ?? answer.error ?? "it refused";
   return { refusal: { status, code: statusCode(code), message: String(words) } };
@@ -130,13 +130,13 @@ function parsed(text: string): Answer {
   throw noEtcd();
 }
 
-// Those of gRPC are 1 to 16; a proxy may have numbers of its own.
+// gRPC has codes 1 to 16; a proxy may send others.
 function statusCode(code: unknown): number {
   return Number.isInteger(code) && Number(code) >= 1 && Number(code) <= 16 ? Number(code) : NaN;
 }
 
 function isSound(path: string, answer: Answer): boolean {
-  // A kept lease's answer is one of a stream.
+  // `keepalive` is a stream.
   const { header } = path === "lease/keepalive" ? answer.result ?? {} : answer;
   if (typeof header?.cluster_id !== "string") return false;
   if (path === "lease/grant") return /^[1-9]\d*$/.test(answer.ID);
