@@ -128,7 +128,7 @@ class DrilledFleet implements AsyncDisposable {
         const began = performance.now();
         if (await server.auth(token.text) === 204) this.#accepted(token, began);
       }
-      await pause(5);
+      await pause(25);
     }
   }
 
