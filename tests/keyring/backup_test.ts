@@ -13,8 +13,14 @@ Deno.test("the secret that the keyring holds by now is found by a restoration, h
   await box.run(["init"]);
   await box.run(["backup", "old.db"]);
   const retired = await box.token();
-  await box.run(["rotate", "--force"]);
-  await box.run(["rotate", "--force"]);
+  for (const version of [2, 3]) {
+    const rotated = await box.run(["rotate", "--force", "--json"]);
+    assert.deepEqual(
+      [rotated.code, JSON.parse(rotated.stdout).version],
+      [0, version],
+      rotated.stderr,
+    );
+  }
   const token = await box.token();
   const value = await box.lookup();
   removeDatabase(box);
