@@ -9,7 +9,7 @@ import {
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
 
 // `deno task crash` does the same a thousand times.
-const KILLS = 50;
+const KILLS = 30;
 const STRIDE = 9;
 
 function assertReached(phases: Record<string, number>): void {
