@@ -9,8 +9,9 @@ const NAMED: Record<WalletName, RegExp> = {
   keepassxc: /KeePassXC/,
 };
 
-// Commands that would have to wait for someone's answer wait for as long as a test does.
-const env = { REKEY_KEYRING_TIMEOUT: "1s" };
+// Commands that would have to wait for someone's answer wait for so long: within it a busy machine has asked which program
+// it is, which the hint names.
+const env = { REKEY_KEYRING_TIMEOUT: "3s" };
 
 type Away = [name: string, codes: RegExp, provoke: (box: WalletBox) => void | Promise<void>];
 
