@@ -38,22 +38,22 @@ export interface GlobalOptions {
   readonly color: boolean;
 }
 
-/** What a command works with: its managers and its way to speak. */
+/** What a command works with: managers and output. */
 export interface Context {
   readonly secrets: SecretManager;
   readonly auth: AuthManager;
   readonly accounts: Accounts;
   readonly output: Output;
   readonly confirm: Confirm;
-  /** The flags that every command takes, as they were given. */
+  /** The global flags as given. */
   readonly globals: GlobalOptions;
-  /** Of the program. */
+  /** Version of the program. */
   readonly version: string;
-  /** `--store`, when it was given. */
+  /** `--store` or REKEY_STORE, if set. */
   readonly store: StoreChoice | undefined;
 }
 
-/** Builds the managers from flags, `REKEY_*` variables and defaults, in this order. */
+/** Builds the managers from flags, `REKEY_*` variables and defaults, in this order of precedence. */
 export function makeContext(
   options: GlobalOptions,
   output: Output,
@@ -73,7 +73,7 @@ export function makeContext(
   };
 }
 
-/** What the managers are built on. @param loadAddon gets the keyring's addon in another way than usual. */
+/** The environment of the managers. @param loadAddon loads the keyring addon another way, as `serve` does. */
 export function environmentFrom(
   options: GlobalOptions,
   loadAddon?: () => KeyringAddon,
@@ -82,11 +82,11 @@ export function environmentFrom(
   const dataDir = options.dataDir ?? pathVariable("REKEY_DATA_DIR");
   const around = { home: homeFolder(), env: variable };
   const folders = foldersFor(app, around, dataDir === undefined ? undefined : resolve(dataDir));
-  // A bus that is looked for in the wrong place is none, and then a secret would be made without it.
+  // A wrong XDG_RUNTIME_DIR would hide the keyring, and a new secret would be made in the database.
   if (variable("DBUS_SESSION_BUS_ADDRESS") === undefined) pathVariable("XDG_RUNTIME_DIR");
   const ways = keyringPlatform(HERE.os, () => sessionPlaces(folders));
   const load = loadAddon ?? (() => loadKeyringAddon(addonContext(folders)));
-  // Whoever has another way to the addon has it for a reason.
+  // With its own loader, the caller must not bypass the addon.
   const isUsual = loadAddon === undefined;
   let user: string | undefined;
   let etcd: { client: EtcdClient | undefined } | undefined;
@@ -104,14 +104,14 @@ export function environmentFrom(
       ways.diagnose,
       ways.condition,
     ),
-    // Of whom etcd is no business it may be named wrongly.
+    // Read on demand: commands that do not use etcd ignore invalid settings.
     get etcd() {
       return (etcd ??= { client: etcdFrom(variable) }).client;
     },
     etcdNamed: etcdSettingsNamed(variable),
     recallEtcd: (settings) => etcdFrom((name) => variable(name) ?? settings[name]),
     mirror: oneOf("REKEY_MIRROR", options.mirror, ["auto", "on", "off"]) ?? "auto",
-    // Asked for by what writes only.
+    // Only commands that write need it.
     get actor() {
       return user ??= `${HERE.processes.account()}@${hostname()}`;
     },
@@ -119,13 +119,13 @@ export function environmentFrom(
   };
 }
 
-/** What the keyring's addon needs to be told. */
+/** What the keyring addon needs to know. */
 export function addonContext({ cache }: Folders): AddonContext {
   const address = variable("DBUS_SESSION_BUS_ADDRESS");
   return { cacheFolder: cache, bus: { address, runtimeFolder: variable("XDG_RUNTIME_DIR") } };
 }
 
-// Where the keyring's bus and its files are on Linux.
+// The session bus and the keyring files on Linux.
 function sessionPlaces(folders: Folders): SessionPlaces {
   const home = homeFolder();
   const dataHome = variable("XDG_DATA_HOME") ?? (home && join(home, ".local/share"));
@@ -138,17 +138,17 @@ export function variable(name: string): string | undefined {
     return Deno.env.get(name) || undefined;
   } catch (error) {
     if (!(error instanceof Deno.errors.InvalidData)) throw error;
-    throw usageError(`Cannot use the variable ${name}: it is no valid UTF-8`, "Set it again");
+    throw usageError(`Cannot use the variable ${name}: it is not valid UTF-8`, "Set it to UTF-8 text");
   }
 }
 
-/** An environment variable that names a file or folder. @throws {RekeyError} `usage` when it is no whole path. */
+/** An environment variable with a path. @throws {RekeyError} `usage` when the path is not absolute. */
 function pathVariable(name: string): string | undefined {
   const value = variable(name);
   return value === undefined ? undefined : pathOf(name, value, HERE.paths);
 }
 
-// A relative one would be another folder wherever the command is run, such as one where others can write.
+// A relative HOME would depend on the working directory, which others may be able to write to.
 function homeFolder(): string | undefined {
   const home = homedir();
   return home && HERE.paths.isWhole(home) && faultOfPath(home, HERE.paths) === undefined
@@ -182,7 +182,7 @@ function kekSources(options: GlobalOptions): KekSources {
   };
 }
 
-// A command that asks a server may take a while; one that hangs must not hang rekey for ever.
+// Time enough for a command that asks a server.
 const COMMAND_TIMEOUT_MS = 10_000;
 
 async function runInShell(commandLine: string): Promise<Uint8Array> {

@@ -1,4 +1,4 @@
-/** The environment variables that say where the KEK comes from. */
+/** Environment variables for the source of the KEK. */
 export const KEK_VARIABLES = [
   "REKEY_KEK_FILE",
   "REKEY_KEK_COMMAND",
@@ -6,7 +6,7 @@ export const KEK_VARIABLES = [
   "REKEY_PASSPHRASE_COMMAND",
 ] as const;
 
-/** Those that say where etcd is, and by what it is opened. */
+/** Environment variables for the address and credentials of etcd. */
 export const ETCD_VARIABLES = [
   "REKEY_ETCD_ENDPOINTS",
   "REKEY_ETCD_PREFIX",
@@ -17,35 +17,35 @@ export const ETCD_VARIABLES = [
   "REKEY_ETCD_PASSWORD_FILE",
 ] as const;
 
-// A proxy would read what is not encrypted, and could answer in etcd's place.
-const NEAR = "localhost,127.0.0.1,::1";
+// A proxy could read unencrypted requests, and could answer in place of etcd.
+const LOOPBACK_HOSTS = "localhost,127.0.0.1,::1";
 
 let callersValue: string | undefined;
 let isChanged = false;
 
-/** Keeps what goes to this machine from going by a proxy; the runtime looks at the environment for that. */
+/** Excludes this machine from HTTP proxies, by the variable NO_PROXY, which the runtime reads. */
 export function withoutProxyHere(): void {
   const others = Deno.env.get("NO_PROXY") || Deno.env.get("no_proxy");
-  // It is the process's: another thread may have set it.
-  if (others?.endsWith(NEAR)) return;
+  // The environment belongs to the process: another thread may have set it.
+  if (others?.endsWith(LOOPBACK_HOSTS)) return;
   callersValue = Deno.env.get("NO_PROXY");
   isChanged = true;
-  Deno.env.set("NO_PROXY", others ? `${others},${NEAR}` : NEAR);
+  Deno.env.set("NO_PROXY", others ? `${others},${LOOPBACK_HOSTS}` : LOOPBACK_HOSTS);
 }
 
-/** The variable as the caller had it, if this program has changed it. */
+/** The caller's NO_PROXY, if this program has changed it. */
 function callersNoProxy(): [string, string | undefined][] {
   return isChanged ? [["NO_PROXY", callersValue]] : [];
 }
 
 let callersUmask: number | undefined;
 
-/** From here on everything that rekey makes is its user's alone, whatever the shell's umask is. */
-export function makePrivately(): void {
+/** Sets the umask to 077: files that rekey creates are private to its user. */
+export function setPrivateUmask(): void {
   callersUmask = Deno.umask(0o077);
 }
 
-/** Does something with the umask that rekey was started with. */
+/** Calls `work` with the umask that rekey was started with. */
 export function withCallersUmask<T>(work: () => T): T {
   if (callersUmask === undefined) return work();
   const own = Deno.umask(callersUmask);
@@ -56,10 +56,10 @@ export function withCallersUmask<T>(work: () => T): T {
   }
 }
 
-/** What opens the KEK, and etcd, is rekey's: a program is given one secret, and not what opens all of them. */
+// Child programs must not inherit what opens the KEK and etcd.
 const OWN: readonly string[] = [...KEK_VARIABLES, ...ETCD_VARIABLES];
 
-/** Does something with the umask and the environment that a program of the caller's is to have. */
+/** Calls `work` (which starts a program) with the caller's umask and environment, without rekey's own variables. */
 export function inCallersEnvironment<T>(work: () => T): T {
   const wanted = [...OWN.map((name) => [name, undefined] as const), ...callersNoProxy()];
   const own = wanted.map(([name]) => [name, Deno.env.get(name)] as const);

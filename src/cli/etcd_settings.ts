@@ -13,9 +13,9 @@ import type { Environment } from "../store/environment.ts";
 type Variable = (name: string) => string | undefined;
 
 /**
- * A client of the etcd that the `REKEY_ETCD_*` variables name; `undefined` when they name none.
+ * A client for the etcd named by the `REKEY_ETCD_*` variables; `undefined` when they are not set.
  *
- * @throws {RekeyError} `usage` when one of them cannot be used.
+ * @throws {RekeyError} `usage` when one of them is invalid.
  */
 export function etcdFrom(variable: Variable): EtcdClient | undefined {
   const text = variable("REKEY_ETCD_ENDPOINTS");
@@ -36,7 +36,7 @@ export function etcdFrom(variable: Variable): EtcdClient | undefined {
   }
 }
 
-/** What names etcd now, as it can be remembered: paths are absolute, and a password is in its file. */
+/** The settings to remember: paths are absolute, and the password stays in its file. */
 export function etcdSettingsNamed(variable: Variable): Record<string, string> | undefined {
   if (variable("REKEY_ETCD_ENDPOINTS") === undefined) return undefined;
   const found = ETCD_VARIABLES.flatMap((name) => {
@@ -56,7 +56,7 @@ function certificatesFrom(variable: Variable): Pick<EtcdSettings, "ca" | "cert" 
       : contents(pathOf(name, path, HERE.paths), name, "usage", pemText);
   };
   const [ca, cert, key] = ["CA", "CERT", "KEY"].map((name) => file(`REKEY_ETCD_${name}`));
-  // The runtime would take a file with none for an authority that vouches for nobody.
+  // The runtime would accept a file without certificates, and then trust no server.
   if (ca !== undefined && !ca.includes("-----BEGIN CERTIFICATE-----")) {
     throw unusable("REKEY_ETCD_CA");
   }
@@ -66,12 +66,12 @@ function certificatesFrom(variable: Variable): Pick<EtcdSettings, "ca" | "cert" 
       "Set both REKEY_ETCD_CERT and REKEY_ETCD_KEY",
     );
   }
-  if (cert !== undefined && key !== undefined) mustBelongTogether(cert, key);
+  if (cert !== undefined && key !== undefined) checkKeyPair(cert, key);
   return { ca, cert, key };
 }
 
-// The runtime does not survive a damaged certificate, or one with another's key.
-function mustBelongTogether(cert: string, key: string): void {
+// The runtime crashes on a damaged certificate, or one that does not match the key.
+function checkKeyPair(cert: string, key: string): void {
   let certified;
   try {
     certified = new X509Certificate(cert).publicKey;
@@ -82,14 +82,14 @@ function mustBelongTogether(cert: string, key: string): void {
   try {
     own = createPublicKey(createPrivateKey(key));
   } catch {
-    // Of a kind that cannot be compared, or none: then the runtime says so.
+    // A key that cannot be compared: the runtime reports it.
     return;
   }
   const [one, other] = [certified, own].map((part) => part.export({ type: "spki", format: "pem" }));
   if (one !== other) {
     throw usageError(
-      "Cannot use the key of REKEY_ETCD_KEY: it is not that of the certificate",
-      "Name the files that were made together by REKEY_ETCD_CERT and REKEY_ETCD_KEY",
+      "Cannot use the key of REKEY_ETCD_KEY: it does not match the certificate",
+      "Set REKEY_ETCD_CERT and REKEY_ETCD_KEY to a matching certificate and key",
     );
   }
 }
@@ -101,7 +101,7 @@ function userFrom(variable: Variable) {
   if (path === undefined) {
     throw usageError(
       "Cannot log in to etcd without a password",
-      "Name its file by REKEY_ETCD_PASSWORD_FILE",
+      "Name its file with REKEY_ETCD_PASSWORD_FILE",
     );
   }
   pathOf("REKEY_ETCD_PASSWORD_FILE", path, HERE.paths);
@@ -110,7 +110,7 @@ function userFrom(variable: Variable) {
   return { name, password };
 }
 
-// Who is on the way could keep a machine from hearing of a rotation.
+// Plain HTTP over a network would let an attacker hide rotations.
 function endpoint(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const near = ["localhost", "127.0.0.1", "[::1]"].includes(url?.hostname ?? "");
@@ -121,7 +121,7 @@ function endpoint(text: string): string {
   }
   throw usageError(
     "Cannot use an address of REKEY_ETCD_ENDPOINTS",
-    "Write them as https://HOST:2379 with commas in between; http: is for this machine only",
+    "Write https://HOST:2379, separated by commas; http: is allowed for this machine only",
   );
 }
 
@@ -135,7 +135,7 @@ function prefix(text: string): string {
 
 function contents(path: string, name: string, code: ErrorCode, decode = utf8): string {
   try {
-    // They are read whenever etcd is connected to: a pipe would be empty the second time.
+    // The files are read at each connection, so they cannot be pipes.
     return decode(readFileIfThere(path) ?? neverThere());
   } catch (cause) {
     throw new RekeyError(code, `Cannot read the file of ${name}`, {
@@ -151,24 +151,24 @@ function neverThere(): never {
 
 function unusable(names: string, cause?: unknown): RekeyError {
   return usageError(
-    `Cannot use the file of ${names}: it is no PEM file of its kind`,
-    "`rekey help fleet` shows how they are made",
+    `Cannot use the file of ${names}: it is not a PEM file of this kind`,
+    "`rekey help fleet` shows how to make one",
     cause,
   );
 }
 
-/** Whether etcd is named, now or by what an earlier command was told. */
+/** Whether etcd is configured, by variables or by remembered settings. */
 export function usesEtcd(environment: Environment): boolean {
   return environment.etcd !== undefined ||
     lookedAt(environment, ({ remembered }) => remembered.etcdSettings() !== undefined);
 }
 
-/** Whether commands of this installation run another one, or use the network, for what an earlier command was told. */
+/** Whether remembered settings make commands run programs or use the network. */
 export function reachesOut(environment: Environment): boolean {
   return lookedAt(environment, ({ remembered }) => remembered.reachesOut);
 }
 
-// What keeps the database from being opened is found out by who works with it.
+// If the database cannot be opened, the command itself reports that.
 function lookedAt(
   environment: Environment,
   look: (installation: Installation) => boolean,

@@ -22,16 +22,16 @@ function describeMember(member: Member) {
   };
 }
 
-/** Servers that have not confirmed what was done, or why that cannot be told; `undefined` when nobody waits for it. */
+/** Servers that have not confirmed what was done, or why that cannot be told; `undefined` without --wait. */
 type Confirmation = readonly Member[] | RekeyError | undefined;
 
-/** Waits until every server has confirmed what was done. @param waitSeconds none: it is not waited for. */
+/** Waits until every server has confirmed what was done. @param waitSeconds `undefined` for no wait. */
 export async function confirmed(
   secrets: SecretManager,
   waitSeconds: number | undefined,
 ): Promise<Confirmation> {
   if (waitSeconds === undefined) return undefined;
-  // What was done stands: it is shown before anything else.
+  // The change stands, so its result is shown first.
   try {
     const { installation, backend } = await secrets.open();
     return await backend.untilFollowed(installation, waitSeconds * 1000);
@@ -51,12 +51,15 @@ export function mustBeConfirmed(confirmation: Confirmation): void {
   if (confirmation === undefined) return;
   if (isRekeyError(confirmation)) {
     const { message, hint } = confirmation;
-    throw unconfirmed(`It is done, and whether the servers follow is not known: ${message}`, hint);
+    throw unconfirmed(
+      `The change is made, but whether the servers follow is not known: ${message}`,
+      hint,
+    );
   }
   const count = confirmation.length;
   if (count === 0) return;
   throw unconfirmed(
-    `It is done, and ${count === 1 ? "a server has" : `${count} servers have`} ` +
+    `The change is made, but ${count === 1 ? "a server has" : `${count} servers have`} ` +
       `not confirmed it in time: ${namesOf(confirmation)}`,
     "A server stops accepting tokens once it has not heard from etcd for its --max-staleness",
   );
@@ -66,14 +69,14 @@ function unconfirmed(message: string, hint: string | undefined): RekeyError {
   return new RekeyError("check_failed", message, hint === undefined ? {} : { hint });
 }
 
-/** Who shares the secret, for `status`. */
+/** Facts about the fleet, for `status`. */
 export interface FleetFacts {
   /** Number of the change of the shared state that this machine goes by. */
   readonly change: number;
   readonly prepared: { readonly version: number; readonly kid: string } | null;
   readonly servers: readonly (ReturnType<typeof describeMember> & { readonly behind: boolean })[];
   readonly etcd: readonly MemberStatus[];
-  /** Whether an earlier command has named it. */
+  /** Whether the etcd settings are remembered from an earlier command. */
   readonly etcd_remembered: boolean;
 }
 

@@ -2,28 +2,28 @@ import { MOST_COUNTED } from "../auth/manager.ts";
 import { rfc3339 } from "../core/clock.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 
-/** The fields that `init`, `status` and `rotate` share with `--json` (design §7). */
+/** The fields of a version with `--json`. */
 export function describeVersion(app: string, row: Version) {
   const { version, kid, location, created_at, key_form } = row;
   return { app, version, kid, location, created_at: rfc3339(created_at), key_form };
 }
 
 /**
- * Text of others for a terminal: what could steer the terminal or hide text (control and format characters,
- * line separators) is shown as its code.
+ * Makes untrusted text safe for a terminal: characters that control the terminal or hide text (control and format
+ * characters, line separators) are escaped.
  */
 export function printable(text: string): string {
-  // The other pattern takes a while to be made ready, and most texts do not need it.
+  // Compiling the other pattern is slow, and most texts do not need it.
   if (/^[ -~]*$/.test(text)) return text;
   return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
 }
 
-/** How many sessions there are, for people. */
+/** A number of sessions, for people. */
 export function sessionsText(count: number): string {
   return count < MOST_COUNTED ? String(count) : `${MOST_COUNTED} or more`;
 }
 
-/** The same where it must be plain that other tokens are not counted. */
+/** A number of sessions, with a note that other tokens are not counted. */
 export function countedSessions(count: number): string {
   return `${
     sessionsText(count)
@@ -57,7 +57,7 @@ export function toTheMinute(time: string): string {
   return time.slice(0, 16).replace("T", " ");
 }
 
-/** The lines of a table for a terminal of so many columns: where a last cell is too long, it goes below its row. */
+/** A table for a terminal of `columns` columns: a last cell that does not fit moves to the next line. */
 export function fittedTable(rows: readonly (readonly string[])[], columns: number): string[] {
   const lines = table(rows);
   const folded = lines.flatMap((line, at) => {
@@ -68,12 +68,12 @@ export function fittedTable(rows: readonly (readonly string[])[], columns: numbe
   return fitted(folded.map((line) => line.trimEnd()), columns);
 }
 
-/** Lines for a terminal of so many columns: what is too long ends in `…`. */
+/** Cuts lines to `columns` characters, with `…` at the end. */
 function fitted(lines: readonly string[], columns: number): string[] {
   return lines.map((line) => line.length > columns ? `${line.slice(0, columns - 1)}…` : line);
 }
 
-/** How long ago an instant was, or how long it is until then; both in milliseconds since the epoch. */
+/** A time relative to now ("3 days ago"); both in milliseconds since the epoch. */
 export function fromNow(at: number, now: number): string {
   const seconds = Math.floor(Math.abs(at - now) / 1000);
   return at > now ? `in ${describeSeconds(seconds)}` : `${describeSeconds(seconds)} ago`;

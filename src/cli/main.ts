@@ -4,7 +4,7 @@ import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
 import { type Context, makeContext } from "./context.ts";
 import { NOT_WRITTEN_DOWN, Output, ProgramEnded, Reported, systemStreams } from "./output.ts";
 import { HERE } from "../system/here.ts";
-import { makePrivately } from "./environment.ts";
+import { setPrivateUmask } from "./environment.ts";
 import { makeProgram } from "./program.ts";
 import { REQUEST_THREAD, requestThread } from "./request_thread.ts";
 import { askTerminal } from "./terminal.ts";
@@ -12,7 +12,7 @@ import { withWhereLooked } from "./warnings.ts";
 
 /** Runs the program on its command line and ends it; or, where a request thread of `serve` begins, that. */
 export async function start(): Promise<void> {
-  makePrivately();
+  setPrivateUmask();
   if (self.name === REQUEST_THREAD) return requestThread(self);
   HERE.processes.begin();
   // `exit` and not a natural end: a keyring call that never returns would hold the process.
@@ -22,11 +22,11 @@ export async function start(): Promise<void> {
 /**
  * Runs one command line.
  *
- * @returns its exit status (design §7).
- * @throws whatever is a bug.
+ * @returns its exit status.
+ * @throws errors that are bugs.
  */
 async function main(args: readonly string[], version: string): Promise<number> {
-  // What comes after -- is a program's or a token.
+  // Words after -- belong to another program.
   const own = args.slice(0, args.includes("--") ? args.indexOf("--") : undefined);
   let output = outputFor({ json: own.includes("--json"), color: !own.includes("--no-color") });
   const program = makeProgram(version, async (globals, call) => {
@@ -68,11 +68,11 @@ async function main(args: readonly string[], version: string): Promise<number> {
   }
 }
 
-// What is no refusal is a mistake in rekey, and says so; where it happened is for whoever mends it.
+// Any other error is a bug in rekey; REKEY_DEBUG shows where it happened.
 function refusalFor(error: unknown): RekeyError {
   if (isRekeyError(error)) return error;
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
-  // A library's message may quote what it was given: it is shown to who asks for it only.
+  // A library's message may quote secrets, so it is shown only on request.
   const details = Deno.env.get("REKEY_DEBUG") ? `: ${message}\n${stack}` : "";
   return new RekeyError("internal", `Internal error, a bug in rekey: ${name}${details}`, {
     hint: "Please report it; REKEY_DEBUG=1 shows where it happened",
@@ -114,8 +114,8 @@ function outputFor(options: { json?: boolean; quiet?: boolean; color: boolean })
 }
 
 /**
- * A usage error in our own words. Commander's texts quote the line, and a mistyped line may hold a token or
- * a password: only what is sure to be a name is said again.
+ * A usage error in rekey's words. Commander's messages quote the command line, which may hold a token or a password by
+ * mistake: only names of flags and commands are repeated.
  *
  * @param command the one whose help says more.
  */
@@ -165,7 +165,7 @@ function name(message: string, pattern: RegExp): string {
   return found === undefined ? "" : ` ${found}`;
 }
 
-// The names that the options were defined by, never what was typed.
+// Names as defined, never as typed.
 function excluding(message: string): string {
   const [, one, other] =
     /^error: option '([^']*)' cannot be used with option '([^']*)'$/.exec(message) ?? [];

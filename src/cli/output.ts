@@ -116,7 +116,7 @@ function printableLines(text: string): string {
   return text.split("\n").map(printable).join("\n");
 }
 
-/** The process's own streams. A reader that has gone away ends the program as it ends others. */
+/** The process's streams. A closed pipe ends the program, as is usual. */
 export const systemStreams: OutputStreams = {
   stdout: (text) => writeAll(Deno.stdout, text),
   stderr: (text) => writeAll(Deno.stderr, text),
@@ -125,7 +125,7 @@ export const systemStreams: OutputStreams = {
   },
 };
 
-/** The same for a server, which goes on when nobody listens to it. */
+/** Streams for a server, which continues when its output cannot be written. */
 export const lenientStreams: OutputStreams = {
   stdout: (text) => tryToWrite(Deno.stdout, text),
   stderr: (text) => tryToWrite(Deno.stderr, text),
@@ -135,7 +135,7 @@ function tryToWrite(stream: { writeSync(data: Uint8Array): number }, text: strin
   try {
     stream.writeSync(new TextEncoder().encode(text));
   } catch {
-    // There is nobody left to say it to.
+    // There is no way to report this.
   }
 }
 
@@ -150,7 +150,7 @@ function writeAll(stream: { writeSync(data: Uint8Array): number }, text: string)
     if (error instanceof Deno.errors.BrokenPipe) Deno.exit(EXIT_BROKEN_PIPE);
     throw new RekeyError(
       "failed",
-      "Cannot write the output, although the command was carried out",
+      "Cannot write the output, although the command succeeded",
       {
         hint: "Is the disk full? `rekey status` tells how things are",
         cause: error,
@@ -162,7 +162,7 @@ function writeAll(stream: { writeSync(data: Uint8Array): number }, text: string)
 /**
  * Writes bytes to stdout, all of them.
  *
- * @throws {RekeyError} `failed` when they cannot be written: whoever reads them must not take a part for the whole.
+ * @throws {RekeyError} `failed` when they cannot all be written, since the reader may take a part for the whole.
  */
 export function writeBytes(bytes: Uint8Array): void {
   for (let rest = bytes; rest.length > 0;) {
@@ -178,12 +178,12 @@ export function writeBytes(bytes: Uint8Array): void {
   }
 }
 
-// More than a reader that is alive leaves waiting.
+// Characters. An active reader leaves less.
 const MOST_WAITING = 4 * 2 ** 20;
 
 /**
- * Lines of the access log on their way to stdout. A reader that is slow or gone must not hold the server:
- * what does not fit is dropped, and how much that was is said once there is room again.
+ * Writes the access log to stdout. A slow or missing reader must not block the server: lines that do not fit are dropped,
+ * and their number is logged later.
  */
 export class LogSink {
   #waiting: string[] = [];
@@ -203,7 +203,7 @@ export class LogSink {
     this.#writing ??= this.#drain().finally(() => this.#writing = undefined);
   }
 
-  /** Settles when everything is written, or after so many milliseconds. */
+  /** Waits until everything is written, or for `milliseconds`. */
   async flush(milliseconds: number): Promise<void> {
     await within(milliseconds, Promise.resolve(this.#writing));
   }
@@ -218,7 +218,7 @@ export class LogSink {
       try {
         await this.#writeAll(new TextEncoder().encode(lines.map((line) => `${line}\n`).join("")));
       } catch {
-        // Nobody reads it any more, or there is no room: whoever serves goes on.
+        // The reader is gone or the disk is full: the server continues.
         this.#dropped += lost;
       }
     }

@@ -37,12 +37,12 @@ const COMMANDS: Commands = {
   ...helpCommands,
 };
 
-// They speak of every command.
+// These need the definitions of all commands.
 const ABOUT_ALL = ["help", "complete"];
 
 /**
- * The program that understands a command line. A line that begins with a command's name needs no other command's
- * flags, and every start would pay for them.
+ * The parser of the command line. For a line that starts with a command's name only that command is defined, which makes
+ * the start faster.
  */
 export function makeProgram(
   version: string,

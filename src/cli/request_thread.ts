@@ -1,21 +1,21 @@
 import type { Port } from "../serve/rpc.ts";
 import { environmentFrom, type GlobalOptions } from "./context.ts";
 
-/** Name of the threads that answer requests: `main.ts` knows by it where it runs. */
+/** Name of the threads that answer requests; `main.ts` recognises them by it. */
 export const REQUEST_THREAD = "rekey request thread";
 
-/** Starts such a thread: the same program once more, which is told the command's flags first of all. */
+/** Starts a request thread: the same program, whose first message is the global flags. */
 export function startRequestThread(globals: GlobalOptions): Worker {
   const worker = new Worker(Deno.mainModule, { type: "module", name: REQUEST_THREAD });
   worker.postMessage(globals);
   return worker;
 }
 
-/** What the program does in such a thread. @param scope the thread's own. */
+/** Runs in a request thread. @param scope the thread's global object. */
 export function requestThread(scope: object): void {
   const port = scope as Port;
   const waiting: unknown[] = [];
-  // Nothing of what arrives while the server is loaded may be lost.
+  // Messages that arrive while the server is loading are kept.
   port.onmessage = ({ data }) => waiting.push(data);
   import("../serve/worker.ts").then(({ RequestThread }) => {
     const begin = (globals: unknown) => {

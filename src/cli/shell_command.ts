@@ -2,25 +2,24 @@ import { within } from "../core/async.ts";
 import { HERE } from "../system/here.ts";
 import type { Invocation } from "../system/system.ts";
 
-/** How a command line of the operator's is run. */
+/** How to run a shell command of the operator. */
 export interface LineOptions {
-  /** Variables of its environment, besides rekey's own. */
+  /** Variables added to rekey's environment. */
   readonly env?: Record<string, string>;
-  /** How long it may take, in milliseconds. */
+  /** Time limit, in milliseconds. */
   readonly limitMs: number;
-  /** Takes what it prints to stdout, piece by piece. */
+  /** Receives its stdout piece by piece. */
   take(piece: Uint8Array): void;
 }
 
-// What it has left running may hold its output open.
+// Background processes of the command may keep its stdout open.
 const AFTER_END_MS = 1_000;
 
 /**
- * Runs a command line of the operator's, for a bounded time: what takes longer is ended. It has no stdin, and its errors
- * go to stderr.
+ * Runs a shell command of the operator, and kills it after the time limit. It has no stdin; its stderr is rekey's.
  *
- * @param start starts it, in the environment that it is to have.
- * @returns how it failed, in words; `undefined` when it ended with status 0.
+ * @param start starts it in the right environment.
+ * @returns how it failed, in words; `undefined` after exit status 0.
  */
 export async function runLine(
   { program, ...invocation }: Invocation,
@@ -58,7 +57,7 @@ function inWords(milliseconds: number): string {
 /** How a program ended: with an exit status, or by a signal's number. */
 export type Ending = { readonly status: number } | { readonly signal: number };
 
-/** Waits until a program has ended. */
+/** Waits for a program to end. */
 export async function endingOf(process: Deno.ChildProcess): Promise<Ending> {
   try {
     const { code, signal } = await process.status;
@@ -71,7 +70,7 @@ export async function endingOf(process: Deno.ChildProcess): Promise<Ending> {
   }
 }
 
-/** The same in words. */
+/** An ending in words. */
 function endingInWords(ending: Ending): string {
   return "status" in ending
     ? `ended with status ${ending.status}`

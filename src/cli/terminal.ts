@@ -1,19 +1,19 @@
 import { RekeyError, usageError } from "../core/errors.ts";
 import { utf8 } from "../core/text.ts";
 
-/** Asks a person a question that is answered with yes or no; anything but `y` or `yes` is no. */
+/** Asks a yes-or-no question; every answer but `y` or `yes` means no. */
 export type Confirm = (question: string) => boolean;
 
 /**
- * Makes sure that somebody wants this: `--force`, or a yes on the terminal.
+ * Requires confirmation: `--force`, or a yes on the terminal.
  *
- * @throws {RekeyError} `usage` when there is nobody to ask, `cancelled` when the answer is no.
+ * @throws {RekeyError} `usage` without a terminal, `cancelled` when the answer is no.
  */
-export function mustBeWanted(force: boolean, question: string, confirm: Confirm): void {
+export function requireConfirmation(force: boolean, question: string, confirm: Confirm): void {
   if (force) return;
   if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) {
     throw usageError(
-      "Cannot ask for confirmation: stdin is no terminal",
+      "Cannot ask for confirmation: stdin is not a terminal",
       "Add --force if you are sure",
     );
   }
@@ -31,20 +31,20 @@ export function askTerminal(question: string): boolean {
 /**
  * Reads stdin to its end, or until it holds more than `limit` bytes.
  *
- * @returns the text, without white space around it; one of more than `limit` characters if there was more.
+ * @returns the trimmed text; longer than `limit` characters if stdin holds more.
  */
 export function readStdin(limit: number): string {
   const bytes = readStdinBytes(limit);
-  // What is no UTF-8 is no token either, and refused as such.
+  // Invalid UTF-8 cannot be a token and is refused as one.
   const text = new TextDecoder().decode(bytes);
-  // What was not read may be what makes it wrong.
+  // Marks the text as too long, since the part that was read may look valid.
   return bytes.length > limit ? text.padEnd(limit + 1) : text.trim();
 }
 
 /**
- * The text that bytes are which came from a person or a program.
+ * Decodes typed or piped bytes, and overwrites them.
  *
- * @throws {RekeyError} `usage` when they are not UTF-8: another text must not take their place.
+ * @throws {RekeyError} `usage` when they are not UTF-8, instead of replacing characters.
  */
 export function typedText(bytes: Uint8Array, what: string): string {
   try {
@@ -52,7 +52,7 @@ export function typedText(bytes: Uint8Array, what: string): string {
   } catch {
     throw usageError(
       `Cannot use ${what}: it is not UTF-8`,
-      "Is the terminal's or the file's encoding another one? iconv converts it",
+      "Check the encoding of the terminal or file; iconv converts it",
     );
   } finally {
     bytes.fill(0);
@@ -78,19 +78,19 @@ function readSome(buffer: Uint8Array): number | null {
   try {
     return Deno.stdin.readSync(buffer);
   } catch (cause) {
-    throw usageError("Cannot read stdin", "Is it a folder, or closed?", cause);
+    throw usageError("Cannot read stdin", "Check that stdin is open and not a folder", cause);
   }
 }
 
 /**
- * Asks for a passphrase on the terminal, without showing it.
+ * Asks for a passphrase on the terminal without echo.
  *
- * @throws {RekeyError} `usage` when there is nobody to ask, `cancelled` when Ctrl-C is typed.
+ * @throws {RekeyError} `usage` without a terminal, `cancelled` on Ctrl-C.
  */
 export function askHidden(question: string): string {
   if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) {
     throw usageError(
-      "Cannot ask for a passphrase: stdin is no terminal",
+      "Cannot ask for a passphrase: stdin is not a terminal",
       "Give it with --passphrase-file",
     );
   }
@@ -116,7 +116,7 @@ function readHidden(): string {
       return typedText(new Uint8Array(typed), "what was typed");
     }
     if (key !== BACKSPACE && key !== DELETE) typed.push(key!);
-    // A character of more than one byte goes as a whole.
+    // Deletes all bytes of a UTF-8 character.
     else while (((typed.pop() ?? 0) & 0xc0) === 0x80);
   }
 }

@@ -11,10 +11,10 @@ import { elsewhere, type KnownApp, knownApps } from "../store/known_apps.ts";
 import { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
 
-// A machine with more of them has a service manager that lists them.
+// `rekey status` lists all.
 const MOST_NAMED = 20;
 
-/** Processes that `exec` started and that hold a version which has ended, or will; for a command that ends soon. */
+/** Processes started by `exec` that hold a retired version or one in its grace window. */
 export async function staleProcesses(secrets: SecretManager): Promise<StaleHolder[]> {
   const { installation } = await secrets.open();
   const holders = staleHolders(installation);
@@ -24,14 +24,14 @@ export async function staleProcesses(secrets: SecretManager): Promise<StaleHolde
 
 /** One process, for people. */
 export function holderText({ pid, program, version, since, state, until }: StaleHolder): string {
-  const held = version === null ? "a version that is not known here" : `version ${version}`;
+  const held = version === null ? "a version unknown to this machine" : `version ${version}`;
   const end = state === "grace" ? `verifies until ${rfc3339(until!)}` : "no longer verifies";
   return `${printable(program)} (PID ${pid}) has held ${held}, which ${end}, since ${
     rfc3339(since)
   }`;
 }
 
-/** Says which programs are to be started again. */
+/** Warns of programs that must be restarted. */
 export function warnOfHolders(holders: readonly StaleHolder[], output: Output): void {
   for (const holder of holders.slice(0, MOST_NAMED)) {
     const when = holder.state === "grace" ? "restart it before then" : "restart it";
@@ -41,20 +41,20 @@ export function warnOfHolders(holders: readonly StaleHolder[], output: Output): 
   if (more > 0) output.warning(`${more} more processes hold such a version: \`rekey status\``);
 }
 
-/** Says after a command that has written to the keyring when the secret could still be lost. */
+/** Warns, after a write to the keyring, if the secret could still be lost. */
 export async function warnOfRisk({ secrets, output }: Context): Promise<void> {
   try {
     const { installation } = await secrets.open();
     for (const text of warningsOfRisk(installation)) output.warning(text);
   } catch (error) {
-    // What was done is done; the next command says what is wrong.
+    // The command succeeded; the next one reports the problem.
     if (!isRekeyError(error)) throw error;
   }
 }
 
 const MOST_OTHERS = 3;
 
-/** The refusal of a command that has found no secret, with where it looked, as whom, and which secrets it knows elsewhere. */
+/** Adds to a `not_initialised` error where rekey looked, as which user, and which other secrets it knows. */
 export function withWhereLooked(error: RekeyError, environment: Environment): RekeyError {
   const others = othersThan(environment);
   const same = others.find(({ app }) => app === environment.app.name);
@@ -68,18 +68,18 @@ export function withWhereLooked(error: RekeyError, environment: Environment): Re
   });
 }
 
-/** Where a command looked that has found no secret, as whom, and which secrets it knows elsewhere. */
+/** Where rekey looked for a secret, as which user, and which other secrets it knows. */
 export function whereLooked(environment: Environment, others = othersThan(environment)): string {
   const parts = [lookedFor(environment), whatElse(others)];
   return parts.filter((part) => part !== undefined).map(printable).join("; ");
 }
 
-/** Says loudly that the app has another secret elsewhere, where a first one was made. */
+/** Warns after a secret was made that the app has another one elsewhere. */
 export function warnOfOthers({ secrets: { environment }, output }: Context): void {
   for (const { app, folder, version } of elsewhere(environment)) {
     output.warning(
       `${printable(`app ${app} has another secret, version ${version} in ${folder}`)}: ` +
-        "what uses that one does not accept tokens of this one",
+        "programs that use it do not accept tokens of this one",
     );
   }
 }

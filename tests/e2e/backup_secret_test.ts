@@ -33,7 +33,7 @@ Deno.test("a backup with the sealed secret restores everything on another machin
   Deno.writeTextFileSync(join(other.home, "wrong"), "wrong");
   const wrong = await other.run(["restore", "backup.db", "--passphrase-file", "wrong"]);
   assert.equal(wrong.code, 1);
-  assert.match(wrong.stderr, /wrong passphrase/);
+  assert.match(wrong.stderr, /passphrase or identity is wrong/);
   assert.equal((await other.run(["status"])).code, 4, "nothing was made");
 
   Deno.writeTextFileSync(join(other.home, "passphrase"), PASSPHRASE);

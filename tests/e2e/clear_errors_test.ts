@@ -56,6 +56,6 @@ Deno.test("the name of a file in place of the token is answered with @FILE", asy
   Deno.writeTextFileSync(path, "a.b.c");
   const { code, stderr } = await box.run(["import", "--check-token", path], { stdin: "x" });
   assert.equal(code, 2);
-  assert.match(stderr, /it is the name of a file/);
+  assert.match(stderr, /it is a file name/);
   assert.match(stderr, /--check-token @FILE/);
 });

@@ -57,7 +57,7 @@ Deno.test("doctor: a KEK that is missing, wrong, not named or readable by others
   assert.ok(both.includes("kek_missing"), String(both));
   assert.match(command!, /^# Put the key file back/, "no restore over what is sound");
   const { stdout } = await box.run(["doctor"]);
-  assert.match(stdout, /not looked at.*: .*values, audit log/, stdout);
+  assert.match(stdout, /not checked.*: .*values, audit log/, stdout);
   Deno.renameSync(`${kek}.away`, kek!);
   // As containers mount secrets: what counts is the mode of what the link leads to.
   const link = join(box.home, "link");

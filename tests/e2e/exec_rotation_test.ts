@@ -88,7 +88,7 @@ Deno.test("exec --on-rotate: a database that is gone or damaged is said once, an
     Deno.mkdirSync(folder, { mode: 0o700 });
     const nonsense = "this is no database, and never was one".repeat(100);
     Deno.writeTextFileSync(box.database, nonsense, { mode: 0o600 });
-    await running.until(() => running.stderr.includes("rotations are not seen for now"));
+    await running.until(() => running.stderr.includes("rotations are not seen at present"));
     await pause(1_000);
     assert.equal(running.stderr.match(/warning/g)?.length, 1, running.stderr);
     Deno.removeSync(folder, { recursive: true });

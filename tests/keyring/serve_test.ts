@@ -50,7 +50,7 @@ Deno.test("started with a locked keyring it says 503, and serves once that is un
   await serving.until(() => serving.stderr.includes("no secret: keyring_locked"));
   await box.unlock();
   await eventually(() => serving.auth(token), 204);
-  await serving.until(() => serving.stderr.includes("the secret can be had again"));
+  await serving.until(() => serving.stderr.includes("the secret is available again"));
 });
 
 Deno.test("a keyring that never answers holds up only those who need it", async () => {

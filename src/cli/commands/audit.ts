@@ -20,7 +20,7 @@ export interface AuditListFlags {
   readonly until?: number;
 }
 
-/** Shows the newest audit rows, oldest of them first. */
+/** Shows the newest audit rows, in order. */
 export async function auditList(options: AuditListFlags, { secrets, output }: Context) {
   const { installation } = await secrets.open();
   const { limit, of: version, ...filter } = options;
@@ -44,7 +44,7 @@ const HEADINGS = ["SEQ", "TIME", "EVENT", "VERSION", "LOCATION", "TOOK", "ACTOR"
 
 const NARROW = ["SEQ", "TIME (UTC)", "EVENT", "V", "ACTOR", "REASON"];
 
-// Without what the figures of `stats` say better, so that who and why are seen.
+// Leaves out location and duration, to make room for actor and reason.
 function narrowCells({ seq, time, event, version, actor, reason }: AuditRow): string[] {
   return [
     `${seq}`,
@@ -71,7 +71,7 @@ function cells(row: AuditRow): string[] {
   ];
 }
 
-/** Merges what `audit export` has printed on several machines, named by their files. */
+/** Merges outputs of `audit export`; each file name names a machine. */
 export function auditMerge(paths: readonly string[], { output }: Context): void {
   const logs = new Map<string, AuditRow[]>();
   for (const path of paths) {
@@ -90,7 +90,7 @@ function rowsIn(path: string): AuditRow[] {
     const sound = Number.isSafeInteger(seq) && typeof time === "string" &&
       typeof event === "string" && (version === null || Number.isSafeInteger(version)) &&
       (location === null || typeof location === "string");
-    if (!sound) throw unusable(path, "a line is no audit row");
+    if (!sound) throw unusable(path, "a line is not an audit row");
     return row;
   });
 }
@@ -102,7 +102,7 @@ function parsed(path: string, line: string): AuditRow {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  throw unusable(path, "a line is no JSON object");
+  throw unusable(path, "a line is not a JSON object");
 }
 
 function textOf(path: string): string {
@@ -125,7 +125,7 @@ export interface AuditVerifyFlags {
   readonly expectHead?: Head;
 }
 
-/** Recomputes the audit log's chain of hashes, up to the heads that are known of it. */
+/** Verifies the audit log's hash chain, up to the known heads. */
 export async function auditVerify(options: AuditVerifyFlags, { secrets, output }: Context) {
   const { installation, version } = await secrets.open();
   const key = await installation.auditKey();
@@ -158,7 +158,7 @@ export async function auditVerify(options: AuditVerifyFlags, { secrets, output }
   }
 }
 
-/** Shows the figures that the guide asks to watch. */
+/** Shows statistics of verifications, retrievals and rotations. */
 export async function stats(_options: unknown, { secrets, output }: Context): Promise<void> {
   const { installation } = await secrets.open();
   const computed = figures(installation.database);

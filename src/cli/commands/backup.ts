@@ -53,7 +53,10 @@ function readers(options: BackupFlags): Readers | undefined {
   const named = recipients.length > 0 || passphraseFile !== undefined;
   if (!withSecret && !named) return undefined;
   if (!withSecret) {
-    throw usageError("Cannot seal a secret that is not asked for", "Add --with-secret");
+    throw usageError(
+      "Cannot use recipients or a passphrase without --with-secret",
+      "Add --with-secret",
+    );
   }
   if (recipients.length > 0 && passphraseFile !== undefined) {
     throw usageError(
@@ -107,20 +110,20 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
   }
   if (lost.length > 0 || secretFrom === "newer") {
     output.warning(
-      "grace windows of older versions have ended: it cannot be known whether they go on",
+      "grace windows of older versions have ended: they may have been revoked since the backup",
     );
   }
   for (const text of restored.risks) output.warning(text);
 }
 
-/** What of the backup has not come back. */
+/** What was not restored. */
 function notRestored({ secretFrom, lost, logLost, copiedTo }: Restored): string[] {
   const where = copiedTo === undefined ? "in the backup" : `in the backup and in ${copiedTo}`;
   const parts: [boolean, string][] = [
     [secretFrom === "new", "the secret and every session of it: users log in again"],
     [
       logLost,
-      `the audit log, which starts again: its former rows stay ${where}, and cannot be checked`,
+      `the audit log, which starts again: its former rows stay ${where}, and cannot be verified`,
     ],
     [lost.length > 0, "grace windows of older versions"],
   ];
@@ -129,11 +132,11 @@ function notRestored({ secretFrom, lost, logLost, copiedTo }: Restored): string[
 
 const SOURCES: Record<Restored["secretFrom"], string> = {
   keyring: "which the keyring has",
-  mirror: "which lives in the keyring and was sealed in it",
-  database: "which was sealed in it",
-  envelope: "which was sealed in it for you",
+  mirror: "which is in the keyring and was sealed in the backup",
+  database: "which was sealed in the backup",
+  envelope: "which was sealed in the backup for you",
   etcd: "which etcd has",
-  newer: "which the keyring has and is newer than the backup",
+  newer: "which the keyring has, newer than the backup",
   new: "a new one: all sessions have ended",
 };
 
@@ -158,14 +161,14 @@ function openers(options: RestoreFlags, { secret }: BackupInfo): Openers | undef
   if (identityFile !== undefined) return { identities: identityFile.flatMap(linesOf) };
   if (passphraseFile !== undefined) return { passphrase: passphraseIn(passphraseFile) };
   const asks = secret !== undefined && Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
-  const passphrase = asks ? askHidden("Passphrase of the backup (nothing: without it)") : "";
+  const passphrase = asks ? askHidden("Passphrase of the backup (empty: none)") : "";
   return passphrase === "" ? undefined : { passphrase };
 }
 
 function askTwice(): string {
   const passphrase = notEmpty(askHidden("Passphrase for the backup"));
   if (askHidden("The same again") === passphrase) return passphrase;
-  throw usageError("Cannot use the passphrase: it was typed in two ways", "Try again");
+  throw usageError("Cannot use the passphrase: the two entries differ", "Try again");
 }
 
 function passphraseIn(path: string): string {
@@ -177,12 +180,12 @@ function notEmpty(passphrase: string): string {
   throw usageError("Cannot use an empty passphrase", "Choose one");
 }
 
-// As age writes them: comments and empty lines between.
+// age key files may have comments and empty lines.
 function linesOf(path: string): string[] {
   const lines = readInputText(path).split("\n").map((line) => line.trim())
     .filter((line) => line !== "" && !line.startsWith("#"));
   if (lines.length > 0) return lines;
-  throw usageError("Cannot use the key file: there is no key in it", "Make one with `age-keygen`");
+  throw usageError("Cannot use the key file: it has no key", "Make one with `age-keygen`");
 }
 
 function named(path: string): string {

@@ -9,7 +9,7 @@ import { SecretManager } from "../../secret/manager.ts";
 import { type Context, variable } from "../context.ts";
 import type { Ending } from "../shell_command.ts";
 import { findProgram, notExecutable, shown } from "../exec/child.ts";
-import { type Given, Supervisor, Watch } from "../exec/supervisor.ts";
+import { type Handout, Supervisor, Watch } from "../exec/supervisor.ts";
 import { inCallersEnvironment } from "../environment.ts";
 import { lenientStreams, NOT_WRITTEN_DOWN, Output, ProgramEnded } from "../output.ts";
 
@@ -23,7 +23,7 @@ export interface ExecFlags {
   readonly command: readonly [name: string, ...args: string[]];
 }
 
-// Another process writes for an instant; who holds the database longer is not to hold up signals.
+// Other writers take an instant; waiting longer for the database would delay signals.
 const WAIT_MS = 250;
 
 // That the secret is handed on belongs in the audit log. Many programs may start at once, on a machine where each writer
@@ -38,20 +38,20 @@ export async function exec(options: ExecFlags, context: Context): Promise<void> 
   const given = await give(secrets, options, output);
   const become = options.onRotate === undefined ? HERE.programs.become : undefined;
   if (become !== undefined) await noteStart(secrets, { pid: Deno.pid }, given, output);
-  // Neither the program nor its parent needs the files that are open.
+  // Neither the program nor its parent needs the open files.
   secrets.close();
   if (become !== undefined) throw replaceBy(become, given);
   const ending = await supervise(options, context, given);
   if ("status" in ending) throw new ProgramEnded(ending.status);
   HERE.programs.dieOf(ending.signal);
-  // The first process of a container does not die of its own signals.
+  // PID 1 of a container does not die of its own signals.
   throw new ProgramEnded(128 + ending.signal);
 }
 
 type Become = NonNullable<Programs["become"]>;
 
-/** Becomes the program; when that cannot be done, answers why. */
-function replaceBy(become: Become, { program, variables }: Given): Error {
+/** Replaces this process with the program. @returns the error if that failed. */
+function replaceBy(become: Become, { program, variables }: Handout): Error {
   inCallersEnvironment(() => {
     for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
     become(program.path, [program.name, ...program.args]);
@@ -62,7 +62,7 @@ function replaceBy(become: Become, { program, variables }: Given): Error {
 async function supervise(
   options: ExecFlags,
   { secrets: { environment }, output: { options: outputOptions } }: Context,
-  given: Given,
+  given: Handout,
 ): Promise<Ending> {
   HERE.serving.setNotDumpable();
   const { onRotate, graceStop } = options;
@@ -89,36 +89,35 @@ async function supervise(
   }
 }
 
-/** Writes down who has the secret, so that a rotation can name who still has the old one. */
+/** Records which process has the secret, so that a rotation can name processes with an old one. */
 async function noteStart(
   secrets: SecretManager,
   process: Pick<Started, "pid" | "keeper">,
-  { program, kid, written }: Given,
+  { program, kid, written }: Handout,
   output: Output,
 ): Promise<ProcessId | undefined> {
   const started = { ...process, kid, program: shown(program.name) };
   const id = await secrets.open().then(({ installation }) =>
-    // What keeps the one from being written keeps the other, and was waited for.
+    // If the audit row could not be written, the same lock blocks this too: no second wait.
     noteHolder(installation, started, written ? NOTE_WAIT_MS : 0)
   ).catch(asRefusal);
   if (typeof id === "object" && !isRekeyError(id)) return id;
   if (id !== "ended" && written) output.warning(NOT_NAMED);
 }
 
-const NOT_NAMED = "it could not be written down that this program has the secret: " +
-  "a rotation will not name it";
+const NOT_NAMED = "could not record that this program has the secret: a rotation will not name it";
 
 function noting(secrets: SecretManager, onRotate: ExecFlags["onRotate"], output: Output) {
   let id: ProcessId | undefined;
   const signal = typeof onRotate === "object" ? onRotate.signal : null;
-  // Without a reaction it is only watched until it ends.
+  // Without --on-rotate the program is only waited for.
   const keeper = onRotate === undefined ? {} : { keeper: { signal } };
   const forget = async () => {
     if (id !== undefined) forgetHolder((await secrets.open()).installation, id);
     id = undefined;
   };
   return {
-    began: async (pid: number, given: Given) => {
+    began: async (pid: number, given: Handout) => {
       secrets.refresh();
       await forget().catch(asRefusal);
       id = await noteStart(secrets, { pid, ...keeper }, given, output);
@@ -127,7 +126,7 @@ function noting(secrets: SecretManager, onRotate: ExecFlags["onRotate"], output:
   };
 }
 
-// Of a fleet's rotations this machine has to ask. What keeps it from hearing of them is said once.
+// Polls etcd for rotations of a fleet. Each problem is reported once.
 function followFleet(secrets: SecretManager, warn: (text: string) => void) {
   if (!usesEtcd(secrets.environment)) return undefined;
   let [asking, trouble]: [boolean, string | undefined] = [false, undefined];
@@ -137,18 +136,18 @@ function followFleet(secrets: SecretManager, warn: (text: string) => void) {
     const outcome = await secrets.catchUp().catch(asRefusalOrBug);
     const { code, message } = outcome instanceof RekeyError ? outcome : {};
     if (code !== undefined && code !== trouble) {
-      warn(`rotations elsewhere are not seen for now: ${message}`);
+      warn(`rotations of other machines are not seen at present: ${message}`);
     }
     [asking, trouble] = [false, code];
   }, FOLLOW_MS);
 }
 
-/** The program and the current secret, as it is to have it. That it is handed on is written down first. */
+/** Gets the program and the current secret. The audit log records the handout first. */
 async function give(
   secrets: SecretManager,
   { command: [name, ...args], env }: ExecFlags,
   output: Output,
-): Promise<Given> {
+): Promise<Handout> {
   const program = findProgram(name, args, variable("PATH"));
   letKeyringAnswer(secrets);
   await secrets.catchUp();
@@ -161,16 +160,16 @@ async function give(
   return { program, kid: secret.kid, variables, written };
 }
 
-// Only a value that another program put into the keyring can be one: `import` refuses it.
+// Only another program can put such a value into the keyring: `import` refuses it.
 function notForEnvironment(): RekeyError {
-  return new RekeyError("failed", "Cannot hand on the secret: it has a NUL character", {
-    hint: "No environment variable can hold it; `rekey rotate` makes one that fits",
+  return new RekeyError("failed", "Cannot pass on the secret: it has a NUL character", {
+    hint: "Environment variables cannot hold it; `rekey rotate` makes a new secret",
   });
 }
 
 function letKeyringAnswer(secrets: SecretManager): void {
   secrets.refresh();
   const { keyring } = secrets.environment;
-  // A service that waits for its user is not to ask again and again.
+  // A keyring that waits for its user must not prompt again and again.
   if (!keyring.isStuck) keyring.retry();
 }

@@ -34,7 +34,7 @@ export interface ImportFlags extends PolicyFlags {
 
 const LONGEST_INPUT = 65_536;
 
-/** Takes up a hard-coded secret. */
+/** Imports a hard-coded secret. */
 export async function importSecret(options: ImportFlags, context: Context): Promise<void> {
   const { secrets, store } = context;
   refuseContradictions(options);
@@ -43,7 +43,7 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
   const token = options.checkToken === undefined ? undefined : tokenOf(options.checkToken);
   const use = token === undefined
     ? statedUsage(source, options)
-    : provenUsage(source, options, token, ...await judgedBy(options, context));
+    : provenUsage(source, options, token, ...await policyFor(options, context));
   const { secret, keyForm, alg = "HS512" } = use;
   const weak = weaknesses(secret.hmacKey(keyForm), alg);
   if (weak.length > 0 && !options.allowWeak) throw tooWeak(weak, use.alg);
@@ -85,7 +85,7 @@ function refuseContradictions({ grace, thenRotate, checkToken, fromEnv, file }: 
 
 function sourceIn(data: Uint8Array, options: ImportFlags): Source {
   const { encoding, checkToken, literal } = options;
-  // What is no text can be nothing else; a token proves it.
+  // Input that is not text is a binary key; the token proves it.
   if (encoding === "bytes" || checkToken !== undefined && !isText(data)) return bytesSource(data);
   const text = decodeText(data);
   if (!literal) refusePath(text);
@@ -102,7 +102,7 @@ function isText(data: Uint8Array): boolean {
   }
 }
 
-interface Told {
+interface ImportReport {
   readonly version: Version;
   readonly made: boolean;
   readonly use: SecretUsage;
@@ -110,7 +110,10 @@ interface Told {
   readonly proven: boolean;
 }
 
-function tell({ version, made, use, weak, proven }: Told, { secrets, output }: Context): void {
+function tell(
+  { version, made, use, weak, proven }: ImportReport,
+  { secrets, output }: Context,
+): void {
   const app = secrets.environment.app.name;
   const named = `version ${version.version} (kid ${version.kid})`;
   const { encoding, kid } = use;
@@ -135,7 +138,7 @@ function tell({ version, made, use, weak, proven }: Told, { secrets, output }: C
   );
   if (proven) output.remark("the token verifies with it");
   if (version.replaces !== null && made) {
-    output.remark(`version ${version.replaces}, which nothing was done with, has ended`);
+    output.remark(`version ${version.replaces}, which was never used, has ended`);
   }
   for (const text of oddities(use)) output.warning(text);
   if (weak.length > 0) {
@@ -143,7 +146,7 @@ function tell({ version, made, use, weak, proven }: Told, { secrets, output }: C
   }
 }
 
-// It is what was given, and may be what an editor or a shell has added.
+// Such characters are kept, but an editor or a shell may have added them.
 function oddities({ secret, encoding }: SecretUsage): string[] {
   if (encoding !== "text") return [];
   const text = secret.reveal();
@@ -159,8 +162,8 @@ function oddities({ secret, encoding }: SecretUsage): string[] {
   ];
 }
 
-/** What the token's claims must be, and the time in seconds. */
-async function judgedBy(flags: PolicyFlags, { secrets }: Context): Promise<[TokenPolicy, number]> {
+/** The policy for the token's claims, and the present time in seconds. */
+async function policyFor(flags: PolicyFlags, { secrets }: Context): Promise<[TokenPolicy, number]> {
   const now = secrets.environment.clock() / 1000;
   try {
     const { installation } = await secrets.open();
@@ -174,25 +177,25 @@ async function judgedBy(flags: PolicyFlags, { secrets }: Context): Promise<[Toke
 // The longest name of a file; signed tokens are rarely shorter.
 const LONGEST_NAME = 255;
 
-// As `verify` takes it; a file as well, since arguments are visible.
+// A token as `verify` takes it, or a file, since arguments are visible in process lists.
 function tokenOf(given: string): string {
   if (given === "-") return readStdin(LONGEST_INPUT);
   if (!given.startsWith("@")) {
     if (given.length > LONGEST_NAME || !isThere(given)) return given;
     throw usageError(
-      "Cannot use that as the token: it is the name of a file",
+      "Cannot use that as the token: it is a file name",
       "Write --check-token @FILE",
     );
   }
   const data = readInput(given.slice(1));
   if (data !== undefined) return new TextDecoder().decode(data).trim();
   throw usageError(
-    "Cannot read the token: its file is not there",
+    "Cannot read the token: the file does not exist",
     "Write --check-token @FILE, or - for stdin",
   );
 }
 
-// A variable often holds the path of a file, and the file the secret.
+// A variable often holds the path of the file with the secret.
 function refusePath(text: string): void {
   const path = text.trim();
   if (!/^(\/|~\/|\.{1,2}\/|[A-Za-z]:[\\/])[^\n]{1,1000}$/.test(path) || !isThere(path)) return;
@@ -207,7 +210,7 @@ function input({ fromEnv, file }: ImportFlags): { data: Uint8Array; origin: stri
   if (file !== undefined) {
     const data = readInput(file);
     if (data !== undefined) return { data, origin: "a file" };
-    throw usageError("Cannot import the file: it is not there", "Name another one with --file");
+    throw usageError("Cannot import the file: it does not exist", "Name another one with --file");
   }
   if (Deno.stdin.isTerminal()) {
     throw usageError(
@@ -222,7 +225,7 @@ function variable(name: string): string {
   const plain = /^[A-Za-z_]\w{0,127}$/.test(name);
   const value = plain ? environmentVariable(name) : undefined;
   if (value !== undefined) return value;
-  // Not said again: somebody may have written the value where the name belongs.
+  // The name is not shown: it may be the secret, given by mistake.
   throw usageError(
     "Cannot import the environment variable: it is not set",
     "--from-env takes the name of a variable",
@@ -232,6 +235,6 @@ function variable(name: string): string {
 function tooWeak(weak: string[], alg: Algorithm | undefined): RekeyError {
   const which = alg === undefined ? "If its tokens are HS256, say so with --alg; " : "";
   return new RekeyError("secret_weak", `Cannot import the secret, it is weak: ${weak.join("; ")}`, {
-    hint: `${which}--allow-weak imports it nevertheless, best with --then-rotate --grace 24h`,
+    hint: `${which}--allow-weak imports it anyway, best with --then-rotate --grace 24h`,
   });
 }

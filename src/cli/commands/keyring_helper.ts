@@ -6,7 +6,7 @@ import { type KeyringAnswer, type KeyringCall, READY } from "../../store/keyring
 import { HERE } from "../../system/here.ts";
 import { addonContext, type Context } from "../context.ts";
 
-/** What `serve` starts to talk to the keyring: see `keyring/keyring_process.ts`. It ends with its stdin. */
+/** The helper process that `serve` starts for the keyring (see `store/keyring/addon_process.ts`). It ends at the end of stdin. */
 export async function keyringHelper(_options: unknown, { secrets }: Context): Promise<void> {
   if (Deno.stdout.isTerminal()) {
     throw new RekeyError("usage", "Cannot talk to a terminal: `rekey serve` starts this by itself");

@@ -4,31 +4,31 @@ import { type PolicyPart, STANDARD_POLICY, type TokenPolicy } from "../../store/
 import type { Context } from "../context.ts";
 import { describeSeconds, printable, table } from "../format.ts";
 
-/** Shows what every token must be. */
+/** Shows the policy. */
 export async function policyShow(_options: unknown, { secrets, output }: Context): Promise<void> {
   const { installation } = await secrets.open();
-  // What is known here is shown all the same.
+  // The local policy is shown even if the fleet's state is not known.
   const unknown = await secrets.openFresh().then(() => undefined, asRefusal);
   const { policy } = installation;
   output.result(describePolicy(policy), human(policy));
   if (unknown !== undefined) throw unknown;
 }
 
-/** Sets parts of it. */
+/** Sets parts of the policy. */
 export async function policySet(flags: PolicyFlags, context: Context): Promise<void> {
-  mustSayPolicy(flags);
+  requirePolicyFlags(flags);
   await change((before) => withFlags(before(), flags), context);
 }
 
-/** Takes parts of it back, all of them when none is named. */
+/** Clears parts of the policy; all parts when none is named. */
 export async function policyClear(parts: readonly PolicyPart[], context: Context): Promise<void> {
   const all = parts.length === 0;
   await change((before) => all ? STANDARD_POLICY : withoutParts(before(), parts), context);
 }
 
-/** For commands that make or take up a secret: what they say of its tokens counts from then on. */
+/** Applies policy flags of commands that make or import a secret. */
 export async function applyPolicy(flags: PolicyFlags, { secrets }: Context): Promise<void> {
-  if (!saysPolicy(flags)) return;
+  if (!hasPolicyFlags(flags)) return;
   await secrets.setPolicy((before) => withFlags(before(), flags), policyText);
 }
 
@@ -53,7 +53,7 @@ function human({ leeway, allowNoExpiry, issuer, audience, type }: TokenPolicy): 
   ]).map(printable);
 }
 
-/** Flags that say what every token must be. Durations in seconds. */
+/** Policy flags. Durations in seconds. */
 export interface PolicyFlags {
   readonly leeway?: number;
   readonly allowNoExp?: boolean;
@@ -62,12 +62,12 @@ export interface PolicyFlags {
   readonly typ?: string;
 }
 
-/** Whether any part of a policy is said. */
-export function saysPolicy({ leeway, allowNoExp, iss, aud, typ }: PolicyFlags): boolean {
+/** Whether any policy flag is set. */
+export function hasPolicyFlags({ leeway, allowNoExp, iss, aud, typ }: PolicyFlags): boolean {
   return [leeway, allowNoExp, iss, aud, typ].some((value) => value !== undefined);
 }
 
-/** A policy in which what is said takes the place of what was there. */
+/** A policy with the parts that flags set replaced. */
 export function withFlags(before: TokenPolicy, flags: PolicyFlags): TokenPolicy {
   const { leeway = before.leeway, allowNoExp = before.allowNoExpiry } = flags;
   const { iss = before.issuer, aud = before.audience, typ = before.type } = flags;
@@ -110,11 +110,11 @@ export function policyText(policy: TokenPolicy): string {
   ].join(", ");
 }
 
-/** @throws {RekeyError} `usage` when a command that changes a policy is told nothing. */
-export function mustSayPolicy(flags: PolicyFlags): void {
-  if (saysPolicy(flags)) return;
+/** @throws {RekeyError} `usage` when no policy flag is set. */
+export function requirePolicyFlags(flags: PolicyFlags): void {
+  if (hasPolicyFlags(flags)) return;
   throw usageError(
-    "Cannot set the policy: nothing was said",
+    "Cannot set the policy: no flag was given",
     "`rekey policy set --help` shows its flags",
   );
 }

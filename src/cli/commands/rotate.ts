@@ -24,7 +24,7 @@ import {
 import { describeHolders } from "../../secret/holders.ts";
 import type { Output } from "../output.ts";
 import { type NoticeFlags, RotationNotices } from "../notices/rotation_notices.ts";
-import { mustBeWanted } from "../terminal.ts";
+import { requireConfirmation } from "../terminal.ts";
 
 /** Flags of `rekey rotate`. Durations in seconds. */
 export interface RotateFlags extends NoticeFlags {
@@ -32,7 +32,7 @@ export interface RotateFlags extends NoticeFlags {
   readonly keyForm?: KeyForm;
   readonly grace: number;
   readonly dryRun?: boolean;
-  /** Tells of a rotation that ended without a word, and makes none. */
+  /** Reports a scheduled rotation that ended without a notice; rotates nothing. */
   readonly tellFailure?: boolean;
   readonly lockTimeout: number;
   readonly ifOlderThan?: number;
@@ -48,13 +48,13 @@ export interface RotateFlags extends NoticeFlags {
 /** Replaces the secret. */
 export async function rotate(options: RotateFlags, context: Context): Promise<void> {
   if (options.prepare) return await prepare(options, context);
-  // Before a dry run too: a rotation with these flags would be refused.
+  // Checked for a dry run too, since a rotation with these flags would be refused.
   const notices = new RotationNotices(options, context);
   if (options.dryRun) return await dryRun(options, context);
   if (options.tellFailure) return await tellFailure(notices, context);
-  // It was decided when the version was prepared; and --force says more here.
+  // --activate was confirmed by --prepare; --force has another meaning there.
   const decided = options.force === true || options.activate === true;
-  mustBeWanted(decided, await question(options, context), context.confirm);
+  requireConfirmation(decided, await question(options, context), context.confirm);
   const make = () => rotateNow(options, notices, context);
   const { at, reason } = options;
   await notices.telling(() =>
@@ -88,7 +88,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
       keyForm,
       ...condition,
     });
-  // Whoever reads what is printed may be gone; the others are still to be told.
+  // Notices come before the output, whose reader may be gone.
   if (changed.rotated) await notices.after(changed);
   const confirmation = await confirmed(secrets, options.wait);
   const app = secrets.environment.app.name;
@@ -112,15 +112,15 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   await warnOfRisk(context);
   // Guarantee 4: a server on this machine may not know of it.
   if (isNotFollowed(changed)) throw notTakenOver();
-  if (hasLeft(changed)) mustNotWait(options.wait);
+  if (hasLeft(changed)) refuseWait(options.wait);
   mustBeConfirmed(confirmation);
   if (!changed.rotated && options.ifOlderThan !== undefined) {
-    await mustBeReady(changed.version, notices, context);
+    await requireReady(changed.version, notices, context);
   }
 }
 
-/** A timer looks each day: it says on the first one, and not when it is due, that a rotation would fail. */
-async function mustBeReady(current: Version, notices: RotationNotices, context: Context) {
+/** A scheduled run reports early that a rotation would fail, not only when it is due. */
+async function requireReady(current: Version, notices: RotationNotices, context: Context) {
   const why = await warnUnlessReady(current, notices, context);
   if (why === undefined) return;
   throw new RekeyError(
@@ -130,7 +130,7 @@ async function mustBeReady(current: Version, notices: RotationNotices, context: 
   );
 }
 
-/** systemd's word of a service that has failed; one that ended by itself has told already. */
+/** Called by systemd's OnFailure=. A rotation that failed by itself has sent its notice already. */
 async function tellFailure(notices: RotationNotices, { output }: Context): Promise<void> {
   const [how, status] = [variable("MONITOR_EXIT_CODE"), variable("MONITOR_EXIT_STATUS")];
   const result = variable("MONITOR_SERVICE_RESULT") ?? "unknown";
@@ -139,22 +139,29 @@ async function tellFailure(notices: RotationNotices, { output }: Context): Promi
     const ending = how === undefined ? "" : `, ${how} with ${printable(status ?? "?")}`;
     await notices.failed(`the service ended early (${printable(result)}${ending})`);
   }
-  output.result({ told: !told }, [told ? "It has told of it itself" : "Told of the failure"]);
+  output.result({ told: !told }, [
+    told ? "The rotation has sent its own notice" : "Sent a notice of the failure",
+  ]);
 }
 
-// With these a rotation ends that has sent its own notice.
+// Exit statuses of a rotation that has sent its own notice.
 const TOLD = [1, 4, 5, 6];
 
 function hasLeft({ version, previous }: Changed): boolean {
   return previous?.location === "etcd" && version.location !== "etcd";
 }
 
-// Its servers are not this machine's to wait for any more, and accept what they have accepted.
-function mustNotWait(wait: number | undefined): void {
+// After leaving the fleet, this machine cannot wait for its servers.
+function refuseWait(wait: number | undefined): void {
   if (wait === undefined) return;
-  throw new RekeyError("check_failed", "It is done here, and the fleet was not waited for", {
-    hint: "This machine has left it; `rekey rotate` on one that has not ends the old tokens there",
-  });
+  throw new RekeyError(
+    "check_failed",
+    "The change is made here, but --wait does not cover the fleet",
+    {
+      hint:
+        "This machine has left the fleet; run `rekey rotate` on a member to end the old tokens there",
+    },
+  );
 }
 
 /** Publishes the next version; `--wait` waits until every server has it. */
@@ -185,14 +192,14 @@ async function prepare(
   mustBeConfirmed(confirmation);
 }
 
-/** When nothing is to be done. */
+/** Conditions under which no rotation is needed. */
 function conditionOf({ ifOlderThan, requestId }: RotateFlags) {
   return { ifOlderThanMs: ifOlderThan === undefined ? undefined : ifOlderThan * 1000, requestId };
 }
 
 function human(app: string, { rotated, version, previous, graceUntil }: Changed): string[] {
   const now = `version ${version.version} (kid ${version.kid}) in ${placeName(version.location)}`;
-  if (!rotated) return [`Nothing to do: there is ${now}, which is young enough or was made for it`];
+  if (!rotated) return [`Nothing to do: ${now} is young enough, or was made for this request`];
   const ended = graceUntil === null
     ? "no longer verifies: all sessions have ended"
     : `verifies until ${rfc3339(graceUntil)}`;
@@ -213,7 +220,9 @@ function warn(changed: Changed, lastExpiry: number | null, output: Output) {
   for (const text of warningsOf(changed)) output.warning(text);
   if (hasLeft(changed)) {
     output.warning(
-      `this machine has left its fleet: the others go on with version ${changed.previous!.version}`,
+      `this machine has left its fleet: the others continue with version ${
+        changed.previous!.version
+      }`,
     );
   }
 }
@@ -259,7 +268,7 @@ async function dryRun(options: RotateFlags, context: Context): Promise<void> {
     ...done ? { rotated: false } : {},
   }, [
     done
-      ? "Would do nothing: the secret is young enough, or the request was carried out"
+      ? "Would do nothing: the secret is young enough, or the request was already carried out"
       : `Would replace version ${current.version} (kid ${current.kid}) in ${
         placeName(current.location)
       } ` +

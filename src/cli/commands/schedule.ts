@@ -33,13 +33,13 @@ export interface ScheduleFlags {
   readonly remove?: true;
   /** Flags of `rekey rotate`, as they were given. */
   readonly rotate: readonly string[];
-  /** Of those, what is to be there when the time has come. */
+  /** The receivers among those flags, checked now. */
   readonly receivers: Receivers;
 }
 
 const SHORTEST_SECONDS = 3_600;
 
-/** Prints what makes a machine rotate by itself; with `--install` puts it in its place. */
+/** Prints a schedule for automatic rotation; with `--install` installs it. */
 export async function schedule(options: ScheduleFlags, context: Context): Promise<void> {
   const { output } = context;
   check(options);
@@ -75,7 +75,7 @@ async function remove(
 function check(options: ScheduleFlags): void {
   const { kind, every, install, remove, credential, user, system, receivers } = options;
   if (!remove && Webhook.all(receivers).some(({ hasSecretAddress }) => hasSecretAddress)) {
-    mustBeInFile(receivers);
+    requireUrlFile(receivers);
   }
   if (every < SHORTEST_SECONDS) {
     throw usageError(
@@ -83,31 +83,31 @@ function check(options: ScheduleFlags): void {
       "Each rotation ends every session. Write --every 1h or more",
     );
   }
-  if (kind === "systemd" && install) mustHaveSystemd();
+  if (kind === "systemd" && install) requireSystemd();
   if (kind === "systemd" || !(install || user || system || credential !== undefined)) return;
   const flags = "--install, --user, --system and --credential";
   throw usageError(`Cannot use that for ${kind}`, `${flags} are systemd's`);
 }
 
-function mustHaveSystemd(): void {
+function requireSystemd(): void {
   if (HERE.schedule === "systemd") return;
   throw new RekeyError("failed", "Cannot schedule it: this system has no systemd", {
     hint: `Use \`rekey schedule ${HERE.schedule}\`; without --install the units are printed`,
   });
 }
 
-// Units and process lists can be read by others.
-function mustBeInFile(receivers: Receivers): void {
+// Other users can read units and process lists.
+function requireUrlFile(receivers: Receivers): void {
   const { notifyUrl } = receivers;
   const named = Webhook.all({ ...receivers, notifyUrlFile: [] });
   if (notifyUrl === undefined || !named.some(({ hasSecretAddress }) => hasSecretAddress)) return;
   throw usageError(
-    "Cannot schedule it with that --notify-url: whoever can read the address could post to it",
+    "Cannot schedule it with that --notify-url: anyone who can read the address could post to it",
     "Write it into a file that only you can read, and give --notify-url-file FILE instead",
   );
 }
 
-// Of rotate's flags, those that say who is told.
+// The notice flags among rotate's flags.
 function ofNotices(rotate: readonly string[]): string[] {
   const pairs = rotate.map((word, at) =>
     /^--notify-[a-z-]+$/.test(word)
@@ -144,7 +144,7 @@ function planOf({ every, at, rotate }: ScheduleFlags, context: Context): Plan {
   };
 }
 
-// A scheduler begins in another folder.
+// A scheduler runs in another working directory.
 function asAbsolute(word: string, at: number, words: readonly string[]): string {
   const [, flag, assigned] = /^(--notify-(?:key|url)-file)=(.+)$/s.exec(word) ?? [];
   if (assigned !== undefined) return `${flag}=${resolve(assigned)}`;
@@ -155,7 +155,7 @@ function configOf({ home }: Plan, { secrets: { environment: { folders } } }: Con
   return folders.config === undefined ? `${home}/.config` : dirname(folders.config);
 }
 
-// Root's units are the system's; whoever else is logged in has a manager of their own.
+// Root installs system units; other users have their own manager.
 function ownerOf({ user, system }: ScheduleFlags): "user" | "system" {
   if (user || system) return user ? "user" : "system";
   return Deno.uid() === 0 ? "system" : "user";
@@ -177,7 +177,7 @@ function scheduleFor(
   return systemdUnits(plan, manager);
 }
 
-// One that is alone can go straight into a file; of several each says where it belongs.
+// A single file is printed as it is; of several, each gets its path as a heading.
 function printed(files: Schedule["files"]): string[] {
   if (files.length === 1) return [files[0]!.content.trimEnd()];
   return files.map(({ path, content }) => `# ${path}\n${content}`);

@@ -14,7 +14,7 @@ import { describeVersion } from "../format.ts";
 import { applyPolicy, type PolicyFlags } from "./policy.ts";
 import { describeHolders } from "../../secret/holders.ts";
 import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_facts.ts";
-import { mustBeWanted } from "../terminal.ts";
+import { requireConfirmation } from "../terminal.ts";
 
 /** Flags of `rekey init`. */
 export interface InitOptions extends PolicyFlags {
@@ -77,7 +77,7 @@ export interface DestroyFlags {
 export async function destroy(options: DestroyFlags, context: Context): Promise<void> {
   const { secrets, output, confirm } = context;
   const app = secrets.environment.app.name;
-  mustBeWanted(
+  requireConfirmation(
     options.force ?? false,
     `Delete the JWT secret of ${app}, its users, sessions and audit log for good? Every token becomes worthless.`,
     confirm,

@@ -43,13 +43,13 @@ export interface ServeFlags {
   readonly maxStaleness: number;
 }
 
-// More threads than this do not answer more: the kernel's share of a request stays.
+// More threads do not raise the throughput, which the kernel then limits.
 const MOST_WORKERS = 8;
 
-// Other programs write for an instant. Whoever holds the database longer must not hold up the main thread.
+// Other writers take an instant; a longer wait would block the main thread.
 const WAIT_MS = 250;
 
-// What a log that nobody reads may hold up the end.
+// How long an unread access log may delay the end.
 const FLUSH_MS = 1_000;
 
 /** Serves verification until it is told to stop. */
@@ -60,7 +60,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
   HERE.serving.disableCoreDumps();
   forgetRuntimesAddress();
   const output = new Output(context.output.options, lenientStreams);
-  // Asked now: once a newer program has taken its place, the system names the file that was "… (deleted)".
+  // Resolved at the start: after an upgrade, the system reports the path as "… (deleted)".
   const program = ownProgram();
   const environment = environmentFrom(
     globals,
@@ -75,9 +75,9 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
   });
   const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS, freshness }, backendAt);
   const failure = Promise.withResolvers<never>();
-  // It may fail before anybody waits for it.
+  // It may fail before it is awaited.
   failure.promise.catch(() => {});
-  // A secret that does not exist yet is a mistake; one that cannot be had just now may come back.
+  // Fails if no secret exists; an unavailable one may come back.
   await secrets.open();
   const log = new LogSink(Deno.stdout);
   const scheme = settings.tls === undefined ? "http" : "https";
@@ -100,7 +100,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     certificate,
     onReload: (reload) => hangUp.addEventListener("change", reload),
     onTrouble: (code) =>
-      output.warning(code === undefined ? "the secret can be had again" : `no secret: ${code}`),
+      output.warning(code === undefined ? "the secret is available again" : `no secret: ${code}`),
     follower: freshness &&
       new FleetFollower({
         installation: async () => {
@@ -131,7 +131,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
   }
 }
 
-// The runtime would listen where this variable says, besides or in place of the address that was checked.
+// The runtime would listen on this variable's address, bypassing the checks of --listen.
 function forgetRuntimesAddress(): void {
   Deno.env.delete("DENO_SERVE_ADDRESS");
 }
@@ -185,8 +185,8 @@ function settingsFrom(
 function freshnessFor({ maxStaleness }: ServeFlags): SharedFreshness {
   if (maxStaleness * 1000 >= LEAST_STALENESS_MS) return new SharedFreshness(maxStaleness * 1000);
   throw usageError(
-    "Cannot use so short a time for --max-staleness",
-    `Nothing would be accepted; give at least ${LEAST_STALENESS_MS / 1000}s`,
+    "Cannot use --max-staleness: the time is too short",
+    `No token would be accepted; give at least ${LEAST_STALENESS_MS / 1000}s`,
   );
 }
 
@@ -220,7 +220,7 @@ function noUnixSockets(): RekeyError {
   );
 }
 
-// They would do nothing, and an operator would take the socket for one that speaks TLS.
+// Ignored flags would make the operator believe that the socket uses TLS.
 function refuseRemoteSocket({ unix, tlsCert, tlsKey, allowRemote }: ServeFlags): void {
   if (unix === undefined || (tlsCert ?? tlsKey ?? allowRemote) === undefined) return;
   throw usageError(
@@ -229,7 +229,7 @@ function refuseRemoteSocket({ unix, tlsCert, tlsKey, allowRemote }: ServeFlags):
   );
 }
 
-// Read and write, for the group too: what whoever connects needs.
+// Clients need read and write access to connect.
 const SHARED_MODE = 0o660;
 
 function groupFrom(name: string): number {
@@ -256,7 +256,7 @@ function certificateFrom({ tlsCert, tlsKey }: ServeFlags): CertificateWatch | un
   throw usageError("Cannot use TLS without both --tls-cert and --tls-key", "Name both files");
 }
 
-// SIGHUP asks for a reload, as of other servers, and never ends this one: a terminal that closes sends it too.
+// SIGHUP reloads, as with other servers. It never ends this one, although a closing terminal sends it too.
 function reloadSignal(): EventTarget {
   const asked = new EventTarget();
   const { reloading } = HERE.processes;

@@ -31,7 +31,7 @@ export interface StatusOptions {
   readonly maxAge: number;
 }
 
-/** Shows the secret's state; reads its value, so a secret that cannot be had is not reported as well. */
+/** Shows the secret's state. It reads the value, so that an unavailable secret is an error. */
 export async function status(options: StatusOptions, context: Context): Promise<void> {
   try {
     await show(options, context);
@@ -49,7 +49,7 @@ export async function status(options: StatusOptions, context: Context): Promise<
   }
 }
 
-/** What the database says by itself, where the secret cannot be had: nothing is changed. */
+/** What the database shows when the secret is not available. Nothing is changed. */
 async function known({ maxAge }: StatusOptions, { secrets }: Context, error: RekeyError) {
   const { environment } = secrets;
   const { code, message, hint } = error;
@@ -72,7 +72,7 @@ async function known({ maxAge }: StatusOptions, { secrets }: Context, error: Rek
       installation.close();
     }
   } catch (trouble) {
-    // A database that cannot be read says nothing of itself.
+    // The database cannot be read.
     if (!isRekeyError(trouble)) throw trouble;
     const [app, database] = [environment.app.name, Installation.path(environment)];
     const lines = table([["app", app], ["database", printable(database)], notHad]);
@@ -80,7 +80,7 @@ async function known({ maxAge }: StatusOptions, { secrets }: Context, error: Rek
   }
 }
 
-// A monitor shows the line that is on stdout.
+// Monitors show the line on stdout.
 function unavailableLine({ message }: RekeyError): string {
   return `REKEY CRITICAL - ${printable(message)}`;
 }
@@ -118,7 +118,7 @@ async function show(options: StatusOptions, context: Context): Promise<void> {
   }
 }
 
-/** What the database tells without the secret's value, and without the machines that share it. */
+/** Facts from the database alone, without the secret's value and without etcd. */
 async function ownFacts(
   installation: Installation,
   version: Version,
@@ -193,12 +193,12 @@ function monitored(facts: Facts, maxAge: number): string {
     `age=${facts.created_in_future ? "U" : `${age}s`};;${maxAge} sessions=${facts.sessions_active}`;
 }
 
-// RFC 3339, and how far from now that is.
+/** A time with its distance from now. */
 function withRelative(time: string): string {
   return `${time} (${fromNow(Date.parse(time), Date.now())})`;
 }
 
-// The same of what has happened, which can only be in the future for a clock that was wrong.
+/** A past time with its age; a future one means that the clock was ahead. */
 function withAge(time: string): string {
   const isWrong = isAhead(Date.parse(time), Date.now());
   return isWrong ? `${time} (in the future: the clock was ahead)` : withRelative(time);

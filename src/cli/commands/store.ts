@@ -56,7 +56,7 @@ export async function storeMove(to: Location, context: Context): Promise<void> {
   ]);
   if (!published) {
     output.warning(
-      "the keyring could not be brought up to date; the next command that reaches it does it",
+      "the keyring could not be updated; the next command that reaches it does so",
     );
   }
   await warnOfRisk(context);
@@ -67,19 +67,19 @@ export interface KekRotateFlags {
   readonly toKekFile?: string;
 }
 
-/** Seals everything under another KEK. */
+/** Reseals all values under a new KEK. */
 export async function kekRotate(options: KekRotateFlags, { secrets, output }: Context) {
   const { toKekFile } = options;
   const { id, source, generated } = await secrets.rotateKek(toKekFile && resolve(toKekFile));
   output.result({ app: secrets.environment.app.name, kek: { id, source, generated } }, [
     `Everything is sealed under KEK ${id} from ${source}`,
   ]);
-  output.remark("It is remembered: later commands find it by themselves");
+  output.remark("The new KEK is remembered: later commands find it");
   if (!kekSupplied(secrets.environment.kek)) return;
   output.warning("--kek-file or a variable names the old KEK: leave it out from now on");
 }
 
-/** Lists the apps whose secrets this user's rekey knows, and where they are; never a value. */
+/** Lists the apps whose secrets are known here, and their locations. */
 export function apps(_options: unknown, { secrets, output }: Context): Promise<void> {
   const { environment } = secrets;
   const known = knownApps(environment);
@@ -116,12 +116,12 @@ function cells(now: number) {
   ];
 }
 
-// What a clock that was ahead has made may be of any age.
+// The age is unknown if the clock was ahead when the version was made.
 function describeAge(createdAt: number, now: number): string {
   return isAhead(createdAt, now) ? "not known" : describeSeconds(ageOf(createdAt, now));
 }
 
-// Not below zero, should the clock have been set back.
+// Not negative if the clock was set back.
 function ageOf(createdAt: number, now: number): number {
   return Math.max(0, Math.floor((now - createdAt) / 1000));
 }

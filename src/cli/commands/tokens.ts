@@ -50,10 +50,10 @@ export interface VerifyFlags {
 
 const EXIT_TOKEN_NOT_VALID = 3;
 
-// With white space around the longest token.
+// Leaves room for white space around the longest token.
 const LONGEST_INPUT = 2 * MAX_TOKEN_LENGTH;
 
-/** Verifies a token; with `--json` the verdict goes to stdout whatever it is. */
+/** Verifies a token; with `--json` the result goes to stdout even if the token is not valid. */
 export async function verify(options: VerifyFlags, { auth, output }: Context): Promise<void> {
   const token = options.token === undefined || options.token === "-"
     ? tokenFromStdin()

@@ -2,9 +2,9 @@ import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, usageError } from "../../core/errors.ts";
 import type { Context } from "../context.ts";
 import { printable, toTheMinute } from "../format.ts";
-import { askHidden, mustBeWanted, readStdinBytes, typedText } from "../terminal.ts";
+import { askHidden, readStdinBytes, requireConfirmation, typedText } from "../terminal.ts";
 
-// Far more than a password may have; the rest says how long it is.
+// More than the longest password; the length check refuses the rest.
 const LONGEST_INPUT = 65_536;
 
 /** Adds a user. */
@@ -22,7 +22,7 @@ export interface UserListFlags {
 /** Shows the users, never their hashes. */
 export async function userList(options: UserListFlags, { accounts, output }: Context) {
   const { limit, after } = options;
-  // One more than is shown tells whether there are more.
+  // One extra row shows whether there are more.
   const found = await accounts.list(limit + 1, after);
   const users = found.slice(0, limit);
   if (output.options.json) {
@@ -60,19 +60,19 @@ export interface UserRemoveFlags {
 /** Removes a user; their sessions end. */
 export async function userRemove(options: UserRemoveFlags, context: Context): Promise<void> {
   const { name, force = false } = options;
-  mustBeWanted(force, `Remove ${printable(name)} and end their sessions?`, context.confirm);
+  requireConfirmation(force, `Remove ${printable(name)} and end their sessions?`, context.confirm);
   const user = await context.accounts.remove(name);
   context.output.result({ user }, [`Removed ${printable(user)}; open sessions ended`]);
 }
 
-// Asked for twice on a terminal; else the first line of stdin, which is no argument that others can see.
+// Asks twice on a terminal; otherwise reads stdin. Arguments would be visible in process lists.
 function newPassword(): string {
   if (!Deno.stdin.isTerminal()) {
     return typedText(readStdinBytes(LONGEST_INPUT), "the password").replace(/\r?\n$/, "");
   }
   const password = askHidden("New password");
   if (askHidden("The same again") === password) return password;
-  throw usageError("Cannot use the password: it was typed in two ways", "Try again");
+  throw usageError("Cannot use the password: the two entries differ", "Try again");
 }
 
 /** Flags of `rekey session list`. */
@@ -85,7 +85,7 @@ export interface SessionListFlags {
 export async function sessionList(options: SessionListFlags, context: Context): Promise<void> {
   const { secrets } = context;
   await secrets.open();
-  // What is known here is shown all the same.
+  // Sessions known here are shown even if the fleet's state is not known.
   const unknown = await secrets.openFresh().then(() => undefined, asRefusal);
   await showSessions(options, context);
   if (unknown !== undefined) throw unknown;

@@ -14,7 +14,7 @@ export interface VersionFlags {
   readonly licenses?: boolean;
 }
 
-/** Says what the program is made of, or prints the licences of its parts. */
+/** Shows the parts of the program, or prints their licences. */
 export function version({ licenses }: VersionFlags, { output, version }: Context): Promise<void> {
   if (licenses) printLicenses(output);
   else printVersion(output, version, readAbout());
@@ -42,7 +42,7 @@ function printVersion(output: Output, version: string, about: About): void {
   ]);
 }
 
-// Whoever reads this wants to know what is missing; `--json` has the others too.
+// Lists missing fixes only; `--json` has all.
 function fixLines(fixes: readonly KnownFix[]): string[] {
   const missing = fixes.filter(({ present }) => !present);
   const count = `${fixes.length - missing.length} of ${fixes.length} known fixes are in`;
@@ -81,55 +81,55 @@ function printLicenses(output: Output): void {
   }
 }
 
-/** An npm package whose code is in the program. */
+/** An npm package that the program includes. */
 export interface Package {
   readonly name: string;
   readonly version: string;
   /** SPDX expression. */
   readonly license: string;
-  /** Of the archive that the registry serves, as in `deno.lock`. */
+  /** Of the registry's archive, as in `deno.lock`. */
   readonly integrity: string;
-  /** Those of the others that it uses, as `name@version`. */
+  /** Its dependencies among these packages, as `name@version`. */
   readonly requires: readonly string[];
 }
 
-/** The native addon, and the package that it comes from. */
+/** The native addon and its package. */
 export interface Addon extends Package {
-  /** Of the file itself. */
+  /** Of the addon file. */
   readonly sha256: string;
-  /** C libraries that are linked into it. */
+  /** C libraries linked into it. */
   readonly libraries: readonly { name: string; version: string; license: string }[];
 }
 
-/** What the build writes down of itself. */
+/** What the build records about itself. */
 export interface About {
-  /** `null` when it was not built from a commit. */
+  /** `null` when not built from a commit. */
   readonly commit: string | null;
-  /** Whether the files differed from those of the commit. */
+  /** Whether files differed from the commit. */
   readonly modified: boolean;
-  /** The Deno runtime in front of the program; no SHA-256 where it cannot be told from the rest. */
+  /** The Deno runtime; SHA-256 is `null` where the runtime is not a separable part of the file. */
   readonly denort: { readonly version: string; readonly sha256: string | null };
   readonly addon: Addon;
   readonly dependencies: readonly Package[];
 }
 
-/** A licence's text, and what it is to be passed on with. */
+/** A licence text and the parts it applies to. */
 export interface LicenseText {
   readonly of: readonly string[];
   readonly license: string;
   readonly text: string;
 }
 
-// Embedded by the build; only `rekey version` opens them.
+// Embedded by the build.
 const ABOUT = "about.json";
 const LICENSES = "licenses.json.deflate";
 
-/** What is in this program. */
+/** What this program is made of. */
 export function readAbout(): About {
   return JSON.parse(read(ABOUT).toString());
 }
 
-/** The licences that are passed on with it. */
+/** The licences of its parts. */
 export function readLicenses(): LicenseText[] {
   return JSON.parse(inflateSync(read(LICENSES)).toString());
 }
@@ -138,8 +138,8 @@ function read(name: string): Buffer {
   try {
     return readFileSync(embedded(name));
   } catch (cause) {
-    throw new RekeyError("failed", "Cannot tell what this program is made of: it was not built", {
-      hint: "Use a binary made by the build script; `rekey --version` works without",
+    throw new RekeyError("failed", "Cannot list the parts of this program: it was not built", {
+      hint: "Use a binary made by the build script; `rekey --version` always works",
       cause,
     });
   }

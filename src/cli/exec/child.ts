@@ -6,18 +6,18 @@ import { type Family, kill } from "../../system/system.ts";
 import { type Ending, endingOf } from "../shell_command.ts";
 import { inCallersEnvironment } from "../environment.ts";
 
-/** A program with its arguments, as it is to be started. */
+/** A program to start, with its arguments. */
 export interface Program {
-  /** As it was written. */
+  /** As given on the command line. */
   readonly name: string;
   readonly path: string;
   readonly args: readonly string[];
 }
 
 /**
- * Finds a program as a shell does: where its name says, or in the folders of `PATH`.
+ * Finds a program as a shell does: by its path, or in the folders of `PATH`.
  *
- * @throws {RekeyError} `program_not_found`, or `program_not_executable` when something is there that cannot be started.
+ * @throws {RekeyError} `program_not_found`, or `program_not_executable` when the file exists but cannot be executed.
  */
 export function findProgram(
   name: string,
@@ -37,7 +37,7 @@ function notFound(name: string): RekeyError {
   return new RekeyError("program_not_found", message, { hint });
 }
 
-/** What is said of a program that is there and does not start. */
+/** The error for a program that exists but cannot be started. */
 export function notExecutable(name: string, cause?: unknown): RekeyError {
   return new RekeyError(
     "program_not_executable",
@@ -46,7 +46,7 @@ export function notExecutable(name: string, cause?: unknown): RekeyError {
   );
 }
 
-/** The last part of a program's name, for messages and the audit log; a longer one may be something else, mistyped. */
+/** Base name of a program, for messages and the audit log. An unusual one is not shown: it may be a mistyped secret. */
 export function shown(name: string): string {
   const last = basename(name);
   return /^[\w.+@-]{1,40}$/.test(last) ? last : "the program";
@@ -57,7 +57,7 @@ function isThere(path: string): boolean {
     Deno.statSync(path);
     return true;
   } catch (error) {
-    // What may not be looked at may be there.
+    // Without permission to look, the file may exist.
     return error instanceof Deno.errors.PermissionDenied;
   }
 }
@@ -85,7 +85,7 @@ export class Child {
   /**
    * Starts it with rekey's own stdin, stdout and stderr.
    *
-   * @param variables of its environment, besides those of the caller.
+   * @param variables added to the caller's environment.
    * @throws {RekeyError} `program_not_executable`.
    */
   static start({ name, path, args }: Program, variables: Record<string, string>): Child {
@@ -107,12 +107,12 @@ export class Child {
     return this.process.pid;
   }
 
-  /** Waits until it has ended, but no longer than that. */
+  /** Waits up to `milliseconds` for the program to end. */
   async endsWithin(milliseconds: number): Promise<Ending | undefined> {
     return await within(milliseconds, this.#ended);
   }
 
-  /** Waits until it has ended. */
+  /** Waits for the program to end. */
   end(): Promise<Ending> {
     return this.#ended;
   }
@@ -121,7 +121,7 @@ export class Child {
     if (this.ending === undefined) kill(this.process, signal);
   }
 
-  /** Makes it end: asks it, and after some time does not ask any more. */
+  /** Asks the program to end, and kills it after `graceMs`. */
   async stop(graceMs: number): Promise<Ending> {
     if (this.ending === undefined && this.#family.ask()) await this.endsWithin(graceMs);
     this.#family.end();

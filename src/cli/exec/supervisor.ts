@@ -6,7 +6,7 @@ import { HERE } from "../../system/here.ts";
 import type { Ending } from "../shell_command.ts";
 import { Child, type Program } from "./child.ts";
 
-/** Tells which version is current, whatever happens to the database. */
+/** Watches which version is current; survives a missing or replaced database. */
 export class Watch {
   readonly #secrets: LiveSecrets;
   #trouble: string | undefined;
@@ -16,7 +16,7 @@ export class Watch {
     this.#secrets = new LiveSecrets(environment, valueless);
   }
 
-  /** Its kid; `undefined` while that cannot be told. What the operator should know is said once. */
+  /** The kid of the current version; `undefined` while it is not known. Each problem is reported once. */
   current(): string | undefined {
     try {
       const [current] = this.#secrets.view().versions;
@@ -33,50 +33,50 @@ export class Watch {
   }
 
   #notice({ code, message }: RekeyError): void {
-    // Others write for an instant.
+    // A writer holds the database for an instant only.
     if (code === "busy" || code === this.#trouble) return;
     this.#trouble = code;
     this.warn(
       code === "not_initialised"
-        ? "the secret is gone: it was destroyed, or its folder moved; the program goes on with it"
-        : `rotations are not seen for now: ${message}`,
+        ? "the secret is gone: it was destroyed, or its folder was moved; the program still has it"
+        : `rotations are not seen at present: ${message}`,
     );
   }
 }
 
-/** What happens to the program when another version becomes the current one. */
+/** What to do with the program after a rotation. */
 type OnRotate =
   | { readonly signal: Deno.Signal }
-  /** Asked to end, ended after so many milliseconds; then started with the new value. */
+  /** Stop it (kill it after this many milliseconds) and start it with the new value. */
   | { readonly restartAfterMs: number };
 
-/** Variables of the program's environment, and the kid of the version that they are of. */
-export interface Given {
-  /** As it is found now. */
+/** A program with the secret in its environment. */
+export interface Handout {
+  /** As found at present. */
   readonly program: Program;
   readonly kid: string;
   readonly variables: Record<string, string>;
-  /** Whether it could be written down that the program gets the secret. */
+  /** Whether the audit log records that the program gets the secret. */
   readonly written: boolean;
 }
 
-/** What the supervisor needs of the program around it. */
+/** Callbacks of the supervisor. */
 interface SupervisorContext {
   readonly watch: Watch;
-  /** Gets the current secret. @throws {RekeyError} when it cannot be had. */
-  give(): Promise<Given>;
-  /** The program has begun. */
-  began(pid: number, given: Given): Promise<void>;
+  /** Gets the program and the current secret. @throws {RekeyError} when the secret is not available. */
+  give(): Promise<Handout>;
+  /** Called when the program has started. */
+  began(pid: number, given: Handout): Promise<void>;
   remark(text: string): void;
   warn(text: string): void;
 }
 
-// Each time costs a look at the file and at a counter of SQLite's.
+// Each check costs one stat of the file and one read of SQLite's change counter.
 const EVERY_MS = 250;
 
 const ENDING: readonly Deno.Signal[] = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGBREAK"];
 
-/** Runs a program until it ends, tells it of rotations, and passes signals on to it. */
+/** Runs a program until it ends, notifies or restarts it after rotations, and forwards signals. */
 export class Supervisor {
   readonly #backoff = new Backoff();
   #child: Child;
@@ -90,7 +90,7 @@ export class Supervisor {
   constructor(
     private readonly onRotate: OnRotate | undefined,
     private readonly around: SupervisorContext,
-    given: Given,
+    given: Handout,
   ) {
     const { program, kid, variables } = given;
     HERE.programs.onSignals((signal, isOfTerminal) => this.#pass(signal, isOfTerminal));
@@ -99,7 +99,7 @@ export class Supervisor {
     this.#kid = kid;
   }
 
-  /** How the program ended, by itself or told to by others. @throws {RekeyError} when it cannot be started again. */
+  /** Waits for the program to end. @throws {RekeyError} when it cannot be restarted. */
   async ended(): Promise<Ending> {
     await this.#noted;
     if (this.onRotate === undefined) return await this.#child.end();
@@ -113,16 +113,16 @@ export class Supervisor {
     }
   }
 
-  /** @returns how the program ended, if that was the end of it. */
+  /** @returns how the program ended, if it does not continue. */
   async #react(onRotate: OnRotate, kid: string): Promise<Ending | undefined> {
     if ("restartAfterMs" in onRotate) return await this.#restart(onRotate.restartAfterMs);
     this.#child.signal(onRotate.signal);
     this.#kid = kid;
-    this.around.remark(`the secret is another one (kid ${kid}): ${onRotate.signal} was sent`);
+    this.around.remark(`the secret was rotated (kid ${kid}): sent ${onRotate.signal}`);
   }
 
   async #restart(graceMs: number): Promise<Ending | undefined> {
-    // First the value and the program: one that runs with an old value is better than none.
+    // Gets the value before stopping the program: an old value is better than no program.
     const given = await this.#given();
     if (given === undefined || given.kid === this.#kid) return;
     if (this.#child.ending !== undefined || this.#toldToEnd) return;
@@ -133,10 +133,10 @@ export class Supervisor {
     this.#child = Child.start(given.program, given.variables);
     this.#kid = given.kid;
     await this.around.began(this.#child.id, given);
-    this.around.remark(`the secret is another one (kid ${given.kid}): started again with it`);
+    this.around.remark(`the secret was rotated (kid ${given.kid}): restarted with the new one`);
   }
 
-  async #given(): Promise<Given | undefined> {
+  async #given(): Promise<Handout | undefined> {
     if (this.#backoff.isOn) return undefined;
     try {
       const given = await this.around.give();
@@ -153,11 +153,11 @@ export class Supervisor {
     this.#backoff.failed(why);
     if (this.#refused === why.code) return;
     this.#refused = why.code;
-    this.around.warn(`the program goes on with an old secret: ${why.message}`);
+    this.around.warn(`the program continues with an old secret: ${why.message}`);
   }
 
   #pass(signal: Deno.Signal, isOfTerminal: boolean): void {
-    // Told to end while it ends anyway: not to be started again.
+    // A signal to end during a restart means: do not start it again.
     this.#toldToEnd ||= signal === "SIGTERM" || (this.#restarting && ENDING.includes(signal));
     if (!isOfTerminal) this.#child.signal(signal);
   }

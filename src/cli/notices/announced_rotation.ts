@@ -9,10 +9,10 @@ import { delay } from "../../core/async.ts";
 import { HERE } from "../../system/here.ts";
 
 /**
- * Announces a rotation, waits, and makes it. Whatever keeps it from being made takes the announcement back.
+ * Announces a rotation, waits, and makes it. If it is not made, the announcement is withdrawn.
  *
  * @param at milliseconds since the epoch.
- * @throws {RekeyError} `cancelled` when the program is asked to end before; what `make` throws.
+ * @throws {RekeyError} `cancelled` when a signal ends the program before; errors of `make`.
  */
 export async function announceAndMake(
   at: number,
@@ -25,7 +25,7 @@ export async function announceAndMake(
   const { version } = await secrets.open();
   try {
     await announceAndWait(at, reason, version, notices, context);
-    // Another database may have been put in its place meanwhile.
+    // The database may have been replaced meanwhile.
     secrets.refresh();
     await make();
   } finally {
@@ -44,12 +44,12 @@ async function announceAndWait(
   using interruption = new Interruption();
   await announce((await secrets.open()).installation, at, reason);
   await interruption.unless(notices.announced(version, at));
-  output.remark(`The rotation is announced for ${rfc3339(at)}; Ctrl-C takes that back`);
+  output.remark(`The rotation is announced for ${rfc3339(at)}; Ctrl-C cancels it`);
   await interruption.unless(warnUnlessReady(version, notices, context).then(() => {}));
   await interruption.until(at);
 }
 
-/** Looks ahead of a rotation whether it could be made now. @returns why it could not. */
+/** Checks whether a rotation could be made now, and warns if not. @returns why not. */
 export async function warnUnlessReady(
   current: Version,
   notices: RotationNotices,
@@ -65,41 +65,41 @@ export async function warnUnlessReady(
   }
 }
 
-// A rotation takes the announcement away itself, and another command may have made one of its own.
+// A rotation removes the announcement itself, and another command may have made a new one.
 async function isLeft(at: number, reason: string | undefined, secrets: SecretManager) {
   try {
     return await withdraw((await secrets.open()).installation, at, reason);
   } catch (error) {
-    // The secret is gone, or cannot be had: there is nobody to rotate it.
+    // Without an available secret there will be no rotation.
     if (isRekeyError(error)) return true;
     throw error;
   }
 }
 
-// A machine that sleeps does not count the time; it is asked again when it wakes up.
-const LONGEST_NAP_MS = 30_000;
+// Timers stop while a machine sleeps, so the clock is checked at intervals.
+const CLOCK_CHECK_MS = 30_000;
 
-/** Listens for being asked to end, from its making on. */
+/** Listens for signals that end the program, from construction on. */
 class Interruption implements Disposable {
   readonly #asked = Promise.withResolvers<never>();
   readonly #end = () =>
     this.#asked.reject(new RekeyError("cancelled", "Cancelled: nothing was changed"));
 
   constructor() {
-    // It may come while nobody waits for anything.
+    // A signal may arrive while nothing is awaited.
     this.#asked.promise.catch(() => {});
     HERE.processes.stopping.forEach((signal) => Deno.addSignalListener(signal, this.#end));
   }
 
-  /** Waits for something. @throws {RekeyError} `cancelled` when the program is asked to end, or was before. */
+  /** Waits for `work`. @throws {RekeyError} `cancelled` when a signal arrives or has arrived. */
   async unless<T>(work: Promise<T>): Promise<T> {
     return await Promise.race([this.#asked.promise, work]);
   }
 
-  /** Waits until a time of day has come: milliseconds since the epoch. @throws {RekeyError} `cancelled`. */
+  /** Waits until a time, in milliseconds since the epoch. @throws {RekeyError} `cancelled`. */
   async until(at: number): Promise<void> {
     for (let left; (left = at - Date.now()) > 0;) {
-      await this.unless(delay(Math.min(left, LONGEST_NAP_MS)));
+      await this.unless(delay(Math.min(left, CLOCK_CHECK_MS)));
     }
   }
 

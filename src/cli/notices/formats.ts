@@ -9,7 +9,7 @@ export type NoticeType =
   | "rotation.failed"
   | "rotation.blocked";
 
-/** What others are told: names and times, nothing secret. */
+/** A notice: names and times, nothing secret. */
 export interface Notice {
   readonly type: NoticeType;
   /** RFC 3339. */
@@ -17,7 +17,7 @@ export interface Notice {
   readonly data: HookFacts;
 }
 
-/** A notice of now. */
+/** A notice with the present time. */
 export function noticeOf(type: NoticeType, data: HookFacts): Notice {
   return { type, timestamp: rfc3339(Date.now()), data };
 }
@@ -27,7 +27,7 @@ function isAlarm({ type }: Notice): boolean {
   return type === "rotation.failed" || type === "rotation.blocked";
 }
 
-/** One line that says what has happened. */
+/** The event in one line. */
 function noticeTitle({ type, data }: Notice): string {
   const secret = `the JWT secret of ${data.app} on ${data.host}`;
   switch (type) {
@@ -46,7 +46,7 @@ function noticeTitle({ type, data }: Notice): string {
   }
 }
 
-/** The same with the other facts, a line each. */
+/** The event and its facts, one per line. */
 function noticeText(notice: Notice): string {
   const { data } = notice;
   const lines = [
@@ -67,18 +67,18 @@ function endOf({ previous_version, grace_until }: HookFacts): string | null {
     : `Version ${previous_version} verifies until ${grace_until}`;
 }
 
-/** What a post is made of. */
+/** Body and headers of a POST. */
 interface Post {
   readonly body: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** A body that a kind of receiver takes. */
+/** The format of a kind of receiver. */
 interface NoticeFormat {
   post(notice: Notice): Post;
-  /** Whether an address is one of such a receiver. */
+  /** Whether an address belongs to such a receiver. */
   matches(url: URL): boolean;
-  /** Whether whoever knows the address can post to it. */
+  /** Whether knowing the address is enough to post to it. */
   readonly secretAddress: boolean;
 }
 
@@ -108,7 +108,7 @@ const FORMATS: Readonly<Record<NoticeFormatName, NoticeFormat>> = {
       (isDiscord(hostname) && pathname.endsWith("/slack")),
     secretAddress: true,
   },
-  // On a host of its own: an identifier of 26 characters is how its addresses end.
+  // Self-hosted: addresses end with an identifier of 26 characters.
   mattermost: {
     post: (notice) => json({ text: literal(noticeText(notice)) }),
     matches: ({ pathname }) => /\/hooks\/[a-z0-9]{26}$/.test(pathname),
@@ -124,7 +124,7 @@ const FORMATS: Readonly<Record<NoticeFormatName, NoticeFormat>> = {
     secretAddress: true,
   },
   discord: {
-    // A reason must call no one.
+    // A reason must not mention (notify) anyone.
     post: (notice) =>
       json({
         content: cut(literal(noticeText(notice)), DISCORD_CHARACTERS),
@@ -153,7 +153,7 @@ const FORMATS: Readonly<Record<NoticeFormatName, NoticeFormat>> = {
   },
 };
 
-// What Discord takes at most.
+// Discord's limit.
 const DISCORD_CHARACTERS = 2_000;
 
 /** The format that an address asks for by its host or path; `rekey` when it does not. */
@@ -184,7 +184,7 @@ function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-// Markdown, in which a reason must call no one, and make no link.
+// Escapes Markdown: a reason must not mention anyone or make a link.
 function literal(text: string): string {
   return text.replace(/[\\`*~#|[\]<>]/g, "\\$&").replaceAll("@", "@\u200b")
     .replace(/^(?=[-+])/gm, "\\");

@@ -12,7 +12,7 @@ import { HERE } from "../../system/here.ts";
 import { runLine } from "../shell_command.ts";
 import { withCallersUmask } from "../environment.ts";
 
-/** Whom to tell of a rotation. */
+/** Flags for hooks and notices. */
 export interface NoticeFlags extends Receivers {
   /** Shell commands, in their order. */
   readonly before?: readonly string[];
@@ -21,19 +21,19 @@ export interface NoticeFlags extends Receivers {
   readonly force?: boolean;
 }
 
-// What the rotation needs cannot be reached.
+// Codes of a rotation that cannot start because a store is not available.
 const BLOCKED = /^(keyring|kek|etcd)_|^fleet_stale$/;
 
 function reasonOf({ code, message, hint }: RekeyError): HookFacts {
   return { code, error: message, hint: hint ?? null };
 }
 
-/** Tells the operator's own commands and programs of a rotation. What they are told has nothing secret in it. */
+/** Runs the operator's hooks and sends notices of a rotation. They contain nothing secret. */
 export class RotationNotices {
   readonly #webhooks: readonly Webhook[];
   #told = false;
 
-  /** @throws {RekeyError} `usage` when a notice could not be sent; nothing has been changed yet. */
+  /** @throws {RekeyError} `usage` for invalid receivers. */
   constructor(private readonly flags: NoticeFlags, private readonly context: Context) {
     this.#webhooks = Webhook.all(flags);
   }
@@ -68,7 +68,7 @@ export class RotationNotices {
     }
   }
 
-  /** The rotation was made; whoever cannot be told does not undo it. */
+  /** The rotation was made. A failed hook or notice becomes a warning. */
   async after({ version, previous, graceUntil }: Changed): Promise<void> {
     this.#told = true;
     const facts = {
@@ -88,7 +88,7 @@ export class RotationNotices {
     return { app, version, kid, location, reason: this.flags.reason ?? null };
   }
 
-  /** A rotation is not to be made yet, and could not be made now: that is said while there is time. */
+  /** A rotation is not due yet, but would fail now: reported early. */
   async notReady(current: Version, why: RekeyError): Promise<void> {
     this.context.output.warning(`a rotation would fail now: ${why.message}`);
     await this.#writeDown(`not due yet: ${why.message}`, EVENTS.rotationBlocked);
@@ -96,12 +96,12 @@ export class RotationNotices {
     this.#told = true;
   }
 
-  /** Tells of a rotation that has failed and could not tell so itself. */
+  /** Reports a rotation that failed without sending a notice. */
   async failed(why: string): Promise<void> {
     await this.#failed(new RekeyError("failed", why, { hint: "Look into the journal" }));
   }
 
-  /** Makes the rotation; a failure is written down and told, and thrown on. */
+  /** Makes the rotation; a failure is logged, reported and rethrown. */
   async telling(make: () => Promise<void>): Promise<void> {
     try {
       await make();
@@ -111,13 +111,13 @@ export class RotationNotices {
     }
   }
 
-  // What the operator has done or cancelled is no failure, and a rotation that stands has been told of.
+  // Usage errors and cancellations are not failures; a completed rotation has been reported.
   async #failed(why: RekeyError): Promise<void> {
     if (this.#told || why.code === "usage" || why.code === "cancelled") return;
     const blocked = BLOCKED.test(why.code);
     if (this.flags.force) {
       const event = blocked ? EVENTS.rotationBlocked : EVENTS.rotationFailed;
-      // What keeps the rotation from being made may keep this too, and is the command's own error.
+      // The same problem may prevent this write; the command reports it anyway.
       await this.#triedToWrite(why.message, event);
     }
     if (this.#webhooks.length === 0) return;
@@ -127,7 +127,7 @@ export class RotationNotices {
       : this.#post("rotation.failed", facts));
   }
 
-  // Of a database that cannot be opened nothing is known.
+  // Without a database only the app's name is known.
   async #knownFacts(): Promise<HookFacts> {
     try {
       return this.#facts((await this.context.secrets.open()).version);
@@ -155,7 +155,7 @@ export class RotationNotices {
     }
   }
 
-  // Whatever comes of it: the rotation stands, and whoever saw a failure would make another one.
+  // The rotation stands, so a failed write is a warning: an error would suggest rotating again.
   async #writeDown(reason: string, event: AuditEvent = EVENTS.noticeFailed): Promise<void> {
     const failure = await this.#triedToWrite(reason, event);
     if (failure !== undefined) this.context.output.warning(failure.message);
@@ -171,7 +171,7 @@ export class RotationNotices {
     }
   }
 
-  // So that a `rekey backup` in a hook is about the same installation.
+  // A rekey command in a hook uses the same installation.
   #globals(): Record<string, string> {
     const { app, dataDir, kekFile }: GlobalOptions = this.context.globals;
     const given = { REKEY_APP: app, REKEY_DATA_DIR: dataDir, REKEY_KEK_FILE: kekFile };
@@ -182,10 +182,10 @@ export class RotationNotices {
   }
 }
 
-/** What a hook is told, as variables `REKEY_ROTATION_…`: names and times, nothing secret. */
+/** Facts for a hook, as variables `REKEY_ROTATION_…`: names and times, nothing secret. */
 export type HookFacts = Readonly<Record<string, string | number | null>>;
 
-/** How long a hook may take, in milliseconds. */
+// Time limit of a hook.
 const LONGEST_MS = 300_000;
 
 /**
