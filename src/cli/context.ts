@@ -138,7 +138,10 @@ export function variable(name: string): string | undefined {
     return Deno.env.get(name) || undefined;
   } catch (error) {
     if (!(error instanceof Deno.errors.InvalidData)) throw error;
-    throw usageError(`Cannot use the variable ${name}: it is not valid UTF-8`, "Set it to UTF-8 text");
+    throw usageError(
+      `Cannot use the variable ${name}: it is not valid UTF-8`,
+      "Set it to UTF-8 text",
+    );
   }
 }
 
