@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { dirname, join } from "node:path";
 import { explainFiles } from "../files/file_errors.ts";
-import { isStream, streamed } from "../files/input_files.ts";
+import { isStream, readStream } from "../files/input_files.ts";
 import { makePrivateFile, makePrivateFolder, removeFolder } from "../files/private_files.ts";
 import { SPOOL } from "../secret/recover.ts";
 import { type BackupInfo, refuseExisting, refuseOther, writeBackup } from "../store/backup_file.ts";
@@ -73,7 +73,7 @@ export async function withBackupFile<T>(
     makePrivateFile(copy);
     using file = explainFiles(copy, () => Deno.openSync(copy, { write: true }));
     let begun = false;
-    streamed(path, (piece) => {
+    readStream(path, (piece) => {
       // A wrong file is refused before it fills the disk.
       if (!begun) refuseOther(piece);
       begun = true;

@@ -3,9 +3,6 @@ import { join, resolve } from "node:path";
 import { appNamed, DEFAULT_APP, type Folders } from "../core/app.ts";
 import { parseDuration } from "../core/clock.ts";
 import { quoted, RekeyError, usageError } from "../core/errors.ts";
-import { foldersFor } from "../system/folders.ts";
-import { HERE } from "../system/here.ts";
-import { faultOfPath, pathOf } from "../system/written_path.ts";
 import { Accounts } from "../users/accounts.ts";
 import { AuthManager } from "../auth/manager.ts";
 import { backendAt } from "../cluster/backend.ts";
@@ -25,6 +22,8 @@ import type { EtcdClient } from "../etcd/client.ts";
 import { etcdFrom, etcdSettingsNamed } from "./etcd_settings.ts";
 import type { Output } from "./output.ts";
 import type { Confirm } from "./terminal.ts";
+import { faultOfPath, foldersFor, pathOf } from "../system/paths.ts";
+import { SYSTEM } from "../system/system.ts";
 
 /** Flags that every command takes. */
 export interface GlobalOptions {
@@ -81,10 +80,15 @@ export function environmentFrom(
   const app = appNamed(options.app ?? variable("REKEY_APP") ?? DEFAULT_APP);
   const dataDir = options.dataDir ?? pathVariable("REKEY_DATA_DIR");
   const around = { home: homeFolder(), env: variable };
-  const folders = foldersFor(app, around, dataDir === undefined ? undefined : resolve(dataDir));
+  const folders = foldersFor(
+    app,
+    around,
+    dataDir === undefined ? undefined : resolve(dataDir),
+    SYSTEM,
+  );
   // A wrong XDG_RUNTIME_DIR would hide the keyring, and a new secret would be made in the database.
   if (variable("DBUS_SESSION_BUS_ADDRESS") === undefined) pathVariable("XDG_RUNTIME_DIR");
-  const ways = keyringPlatform(HERE.os, () => sessionPlaces(folders));
+  const ways = keyringPlatform(SYSTEM.os, () => sessionPlaces(folders));
   const load = loadAddon ?? (() => loadKeyringAddon(addonContext(folders)));
   // With its own loader, the caller must not bypass the addon.
   const isUsual = loadAddon === undefined;
@@ -113,7 +117,7 @@ export function environmentFrom(
     mirror: oneOf("REKEY_MIRROR", options.mirror, ["auto", "on", "off"]) ?? "auto",
     // Only commands that write need it.
     get actor() {
-      return user ??= `${HERE.processes.account()}@${hostname()}`;
+      return user ??= `${SYSTEM.processes.account()}@${hostname()}`;
     },
     clock: Date.now,
   };
@@ -148,13 +152,13 @@ export function variable(name: string): string | undefined {
 /** An environment variable with a path. @throws {RekeyError} `usage` when the path is not absolute. */
 function pathVariable(name: string): string | undefined {
   const value = variable(name);
-  return value === undefined ? undefined : pathOf(name, value, HERE.paths);
+  return value === undefined ? undefined : pathOf(name, value, SYSTEM.paths);
 }
 
 // A relative HOME would depend on the working directory, which others may be able to write to.
 function homeFolder(): string | undefined {
   const home = homedir();
-  return home && HERE.paths.isWhole(home) && faultOfPath(home, HERE.paths) === undefined
+  return home && SYSTEM.paths.isWhole(home) && faultOfPath(home, SYSTEM.paths) === undefined
     ? home
     : undefined;
 }
@@ -191,7 +195,7 @@ const COMMAND_TIMEOUT_MS = 10_000;
 async function runInShell(commandLine: string): Promise<Uint8Array> {
   const { runLine } = await import("./shell_command.ts");
   let printed = new Uint8Array();
-  const failure = await runLine(HERE.processes.shell(commandLine), {
+  const failure = await runLine(SYSTEM.processes.shell(commandLine), {
     limitMs: COMMAND_TIMEOUT_MS,
     take: (piece) => printed = joined(printed, piece),
   });

@@ -3,12 +3,12 @@ import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto"
 import { pemText, utf8 } from "../core/text.ts";
 import { readFileIfThere } from "../files/private_files.ts";
 import { type ErrorCode, isRekeyError, quoted, RekeyError, usageError } from "../core/errors.ts";
-import { HERE } from "../system/here.ts";
-import { pathOf } from "../system/written_path.ts";
 import { EtcdClient, type EtcdSettings } from "../etcd/client.ts";
 import { ETCD_VARIABLES, withoutProxyHere } from "./environment.ts";
 import { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
+import { SYSTEM } from "../system/system.ts";
+import { pathOf } from "../system/paths.ts";
 
 type Variable = (name: string) => string | undefined;
 
@@ -53,7 +53,7 @@ function certificatesFrom(variable: Variable): Pick<EtcdSettings, "ca" | "cert" 
     const path = variable(name);
     return path === undefined
       ? undefined
-      : contents(pathOf(name, path, HERE.paths), name, "usage", pemText);
+      : contents(pathOf(name, path, SYSTEM.paths), name, "usage", pemText);
   };
   const [ca, cert, key] = ["CA", "CERT", "KEY"].map((name) => file(`REKEY_ETCD_${name}`));
   // The runtime would accept a file without certificates, and then trust no server.
@@ -104,7 +104,7 @@ function userFrom(variable: Variable) {
       "Name its file with REKEY_ETCD_PASSWORD_FILE",
     );
   }
-  pathOf("REKEY_ETCD_PASSWORD_FILE", path, HERE.paths);
+  pathOf("REKEY_ETCD_PASSWORD_FILE", path, SYSTEM.paths);
   const password = () =>
     contents(path, "REKEY_ETCD_PASSWORD_FILE", "etcd_denied").replace(/\r?\n$/, "");
   return { name, password };

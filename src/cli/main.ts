@@ -3,18 +3,18 @@ import config from "../../deno.json" with { type: "json" };
 import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
 import { type Context, makeContext } from "./context.ts";
 import { NOT_WRITTEN_DOWN, Output, ProgramEnded, Reported, systemStreams } from "./output.ts";
-import { HERE } from "../system/here.ts";
 import { setPrivateUmask } from "./environment.ts";
 import { makeProgram } from "./program.ts";
 import { REQUEST_THREAD, requestThread } from "./request_thread.ts";
 import { askTerminal } from "./terminal.ts";
 import { withWhereLooked } from "./warnings.ts";
+import { SYSTEM } from "../system/system.ts";
 
 /** Runs the program on its command line and ends it; or, where a request thread of `serve` begins, that. */
 export async function start(): Promise<void> {
   setPrivateUmask();
   if (self.name === REQUEST_THREAD) return requestThread(self);
-  HERE.processes.begin();
+  SYSTEM.processes.setUpSignals();
   // `exit` and not a natural end: a keyring call that never returns would hold the process.
   Deno.exit(await main(Deno.args, config.version));
 }

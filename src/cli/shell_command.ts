@@ -1,6 +1,6 @@
 import { within } from "../core/async.ts";
-import { HERE } from "../system/here.ts";
-import type { Invocation } from "../system/system.ts";
+import { SYSTEM } from "../system/system.ts";
+import type { Invocation } from "../system/processes.ts";
 
 /** How to run a shell command of the operator. */
 export interface LineOptions {
@@ -31,7 +31,7 @@ export async function runLine(
   const output = child.stdout.getReader();
   const reading = read(output, take);
   const ending = await within(limitMs, endingOf(child));
-  if (ending === undefined) await HERE.processes.endTree(child);
+  if (ending === undefined) await SYSTEM.processes.killTree(child);
   await within(AFTER_END_MS, reading);
   await output.cancel();
   return failureOf(ending, limitMs);

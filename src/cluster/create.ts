@@ -4,7 +4,6 @@ import { unconfigured } from "../etcd/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
 import { isPortable, type KekSources } from "../store/sealed/kek_sources.ts";
-import { HERE } from "../system/here.ts";
 import { EVENTS } from "../audit/events.ts";
 import { Secret } from "../core/secret.ts";
 import { propose } from "./commit.ts";
@@ -15,6 +14,7 @@ import type { HmacUsage } from "../secret/backend.ts";
 import type { Make } from "../secret/create.ts";
 import type { Import } from "../secret/import/imported.ts";
 import { newVersion, provenValue } from "./version.ts";
+import { SYSTEM } from "../system/system.ts";
 
 /** Decides how a first version is made that machines share. @throws {RekeyError} as {@linkcode mustBeShareable} does. */
 export async function planShared(
@@ -92,7 +92,7 @@ export async function mustBeShareable(
   if (etcd === undefined) throw unconfigured();
   if (!isPortable(kek)) {
     throw new RekeyError("kek_missing", "Cannot share the secret: its KEK is this machine's own", {
-      hint: `Make a key file with \`${HERE.advice.makeKey}\`, ` +
+      hint: `Make a key file with \`${SYSTEM.advice.makeKey}\`, ` +
         "bring it to every machine, and name it " +
         "by --kek-file, REKEY_KEK_COMMAND or a systemd credential",
     });

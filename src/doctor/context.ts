@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { infoOf } from "../system/system.ts";
-import { HERE } from "../system/here.ts";
+import { SYSTEM } from "../system/system.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
+import { infoOf } from "../system/files.ts";
 
 /** What the doctor examines, and what it needs to know for that. */
 export interface DoctorContext {
@@ -31,7 +31,7 @@ export function firstInstalled(
   commands: readonly string[],
   otherwise: string,
 ): string {
-  const folders = (variable("PATH") ?? "/usr/bin:/bin").split(HERE.paths.delimiter);
+  const folders = (variable("PATH") ?? "/usr/bin:/bin").split(SYSTEM.paths.delimiter);
   const isHere = (command: string) =>
     folders.some((folder) => infoOf(join(folder, command.split(" ")[0]!)) !== undefined);
   return commands.find(isHere) ?? `# ${otherwise}`;

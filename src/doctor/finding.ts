@@ -1,4 +1,4 @@
-import { HERE } from "../system/here.ts";
+import { SYSTEM } from "../system/system.ts";
 
 /**
  * All findings. `wrong` needs action by the operator; a `note` is for information. `fixable` findings are fixed by
@@ -92,4 +92,4 @@ export const NOT_USED = "not used";
 export type NotUsed = typeof NOT_USED;
 
 /** Quotes a word for the shell of this system. */
-export const shellWord = HERE.processes.quoted;
+export const shellWord = SYSTEM.processes.quoted;

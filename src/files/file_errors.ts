@@ -1,7 +1,8 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
-import { type Access, infoOf } from "../system/system.ts";
 import { RekeyError } from "../core/errors.ts";
+import type { Access } from "../system/permissions.ts";
+import { infoOf } from "../system/files.ts";
 
 /**
  * Whether something has that name in a folder. A folder that is not there holds nothing; one that cannot be

@@ -1,92 +1,109 @@
 import { RekeyError } from "../core/errors.ts";
 import { isUtf16, utf8, UTF_16 } from "../core/text.ts";
-import { HERE } from "../system/here.ts";
-import { forEachPiece, type Patience } from "./file_moves.ts";
 import { readFileIfThere } from "./private_files.ts";
+import { SYSTEM } from "../system/system.ts";
 
-/** Bytes that are read of an input: far more than any needs, far less than a machine has. */
+/** The longest input, in bytes: 16 MiB. */
 const LONGEST = 2 ** 24;
 
-// Whoever opens a named pipe may have to be started first; whoever has opened one may ask a person for a passphrase.
-const PATIENCE: Patience = { first: 10_000, next: 60_000 };
-const OF_OPEN: Patience = { first: 60_000, next: 60_000 };
+/** How long to wait for the first and for each further chunk, in milliseconds. */
+interface Timeouts {
+  readonly first: number;
+  readonly next: number;
+}
+
+// The writer of a named pipe may still have to start; one that has opened a pipe may ask a person for a passphrase.
+const PIPE_TIMEOUTS: Timeouts = { first: 10_000, next: 60_000 };
+const DESCRIPTOR_TIMEOUTS: Timeouts = { first: 60_000, next: 60_000 };
 
 /**
- * Reads what the operator has named as an input: a regular file, a pipe (`<(…)` of a shell, `mkfifo`), an open descriptor
- * (`/dev/stdin`, `/dev/fd/3`), or `-` for stdin. Each pipe can be read once.
+ * Reads an input that the operator named: a regular file, a pipe (`<(…)` of a shell, `mkfifo`), an open descriptor
+ * (`/dev/stdin`, `/dev/fd/3`), or `-` for stdin. A pipe can be read once.
  *
- * @returns `undefined` when there is none of that name.
- * @throws {RekeyError} `usage` when nothing comes out of a pipe in time, `database_unusable` for what is none of these or
- * too long.
+ * @returns `undefined` if it does not exist.
+ * @throws {RekeyError} `usage` if a pipe is silent too long, `database_unusable` if it is another kind of file or too
+ * long.
  */
 export function readInput(path: string): Uint8Array | undefined {
   if (!isStream(path)) return readFileIfThere(path, LONGEST);
-  const pieces: Uint8Array[] = [];
+  const chunks: Uint8Array[] = [];
   let length = 0;
-  streamed(path, (piece) => {
-    length += piece.length;
-    if (length > LONGEST) throw refused(path, `more than ${LONGEST} bytes come out of it`);
-    pieces.push(piece);
+  readStream(path, (chunk) => {
+    length += chunk.length;
+    if (length > LONGEST) throw refused(path, `it is longer than ${LONGEST} bytes`);
+    chunks.push(chunk);
   });
   const bytes = new Uint8Array(length);
-  pieces.reduce((at, piece) => (bytes.set(piece, at), at + piece.length), 0);
-  pieces.forEach((piece) => piece.fill(0));
+  chunks.reduce((at, chunk) => (bytes.set(chunk, at), at + chunk.length), 0);
+  chunks.forEach((chunk) => chunk.fill(0));
   return bytes;
 }
 
 /**
- * The text of an input.
+ * Reads an input as UTF-8.
  *
- * @throws {RekeyError} as {@linkcode readInput} does; `usage` when it is not there, or no UTF-8: what cannot be read is not
- * replaced by something else.
+ * @throws {RekeyError} as {@linkcode readInput} does; `usage` if it does not exist or is not UTF-8.
  */
 export function readInputText(path: string): string {
   const bytes = readInput(path);
   if (bytes === undefined) {
-    throw new RekeyError("usage", `Cannot read ${path}: it is not there`, {
+    throw new RekeyError("usage", `Cannot read ${path}: it does not exist`, {
       hint: "Name another file",
     });
   }
   try {
     return utf8(bytes);
   } catch {
-    const is = isUtf16(bytes) ? UTF_16 : "it is no text, or not UTF-8";
+    const is = isUtf16(bytes) ? UTF_16 : "it is not UTF-8 text";
     throw new RekeyError("usage", `Cannot use ${path}: ${is}`, {
-      hint: `Name another file; ${HERE.advice.convert}`,
+      hint: `Name another file; ${SYSTEM.advice.convert}`,
     });
   } finally {
     bytes.fill(0);
   }
 }
 
-/** Whether something is read from its beginning to its end, once: stdin, an open descriptor, or a pipe. */
+/** Whether an input is stdin, an open descriptor or a pipe, which can be read once. */
 export function isStream(path: string): boolean {
   if (descriptorOf(path) !== undefined) return true;
   try {
     return Deno.statSync(path).isFifo === true;
   } catch {
-    // What is wrong with it is said by whoever reads it as a file.
+    // Reading it as a file reports the error.
     return false;
   }
 }
 
 /**
- * Reads a stream piece by piece.
+ * Reads a stream in chunks.
  *
- * @throws {RekeyError} `usage` when nothing comes in time, or it cannot be read; and what `take` throws.
+ * @throws {RekeyError} `usage` if it is silent too long or cannot be read; and what `take` throws.
  */
-export function streamed(path: string, take: (piece: Uint8Array) => void): void {
+export function readStream(path: string, take: (chunk: Uint8Array) => void): void {
   const own = descriptorOf(path);
   const shown = own === 0 ? "stdin" : path;
-  if (own !== undefined && HERE.streams.isTerminal(own)) throw refused(shown, "it is a terminal");
-  const outcome = own === undefined
-    ? HERE.streams.withDescriptor(path, (fd) => forEachPiece(fd, PATIENCE, take)) ?? "failed"
-    : forEachPiece(own, OF_OPEN, take);
-  if (outcome === "late") throw refused(shown, "nothing comes out of it");
-  if (outcome === "failed") throw refused(shown, "it cannot be read");
+  if (own !== undefined && SYSTEM.streams.isTerminal(own)) throw refused(shown, "it is a terminal");
+  const result = own === undefined
+    ? SYSTEM.streams.withDescriptor(path, (fd) => readChunks(fd, PIPE_TIMEOUTS, take)) ?? "failed"
+    : readChunks(own, DESCRIPTOR_TIMEOUTS, take);
+  if (result === "timeout") throw refused(shown, "nothing comes out of it");
+  if (result === "failed") throw refused(shown, "it cannot be read");
 }
 
-/** Of this process, as a shell names them. */
+function readChunks(
+  descriptor: number,
+  timeouts: Timeouts,
+  take: (chunk: Uint8Array) => void,
+): "ended" | "timeout" | "failed" {
+  for (let timeout = timeouts.first;; timeout = timeouts.next) {
+    const chunk = SYSTEM.streams.next(descriptor, timeout);
+    if (typeof chunk === "string") return chunk;
+    if (chunk.length === 0) return "ended";
+    take(chunk);
+  }
+}
+
+/** The number of a descriptor of this process, from the names that shells use. */
 function descriptorOf(path: string): number | undefined {
   if (path === "-" || path === "/dev/stdin") return 0;
   const [, number] = /^\/(?:dev|proc\/self)\/fd\/(\d{1,6})$/.exec(path) ?? [];

@@ -1,6 +1,6 @@
 import { RekeyError } from "../core/errors.ts";
-import { HERE } from "../system/here.ts";
-import type { FileFacts, UnsafeFolder } from "../system/system.ts";
+import { SYSTEM } from "../system/system.ts";
+import type { FileFacts, UnsafeFolder } from "../system/permissions.ts";
 
 /**
  * Makes sure that no other user can exchange what a path leads to: every folder and symbolic link on the way, as
@@ -12,7 +12,7 @@ import type { FileFacts, UnsafeFolder } from "../system/system.ts";
  * @throws {RekeyError} `database_unusable` when somebody else is in between.
  */
 export function refuseUnsafePath(path: string): void {
-  const unsafe = HERE.privacy.unsafeFolderOf(path);
+  const unsafe = SYSTEM.permissions.unsafeFolderOf(path);
   if (unsafe !== undefined) throw unsafePath(path, unsafe);
 }
 
@@ -43,10 +43,10 @@ interface Exposure {
 export function exposureOf(path: string): Exposure | undefined {
   const facts = factsOf(path);
   if (facts === undefined) return undefined;
-  const { othersRead, mayFix, shown } = HERE.privacy.access(path, facts);
+  const { othersRead, mayFix, shown } = SYSTEM.permissions.access(path, facts);
   if (!othersRead) return undefined;
-  const fix = HERE.privacy.fix(path, mayFix ? "file" : "reading");
-  return { shown, fix, mayFix, isReadOnly: HERE.privacy.isReadOnly(path) };
+  const fix = SYSTEM.permissions.fix(path, mayFix ? "file" : "reading");
+  return { shown, fix, mayFix, isReadOnly: SYSTEM.files.isReadOnly(path) };
 }
 
 function factsOf(path: string): FileFacts | undefined {

@@ -1,10 +1,11 @@
 import { closeSync, fsyncSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { codeOf, explainFiles, notRegular, refuseOthers, tooLarge } from "./file_errors.ts";
-import { type HeldFolder, infoOf } from "../system/system.ts";
-import { HERE } from "../system/here.ts";
+import { SYSTEM } from "../system/system.ts";
 import { RekeyError } from "../core/errors.ts";
 import { refuseUnsafePath } from "./path_ownership.ts";
+import type { HeldFolder } from "../system/permissions.ts";
+import { infoOf } from "../system/files.ts";
 
 /**
  * Makes an empty file (0600) unless it is there; its mode is put right if it is. A file that is there is
@@ -15,9 +16,9 @@ export function makePrivateFile(path: string): void {
     const found = infoOf(path);
     if (found === undefined) return createEmpty(path);
     if (!found.isFile) throw notRegular(path);
-    const access = HERE.privacy.access(path, found);
+    const access = SYSTEM.permissions.access(path, found);
     refuseOthers(path, access);
-    if (!access.isPrivate) HERE.privacy.makePrivate(path);
+    if (!access.isPrivate) SYSTEM.permissions.makePrivate(path);
   });
 }
 
@@ -40,10 +41,10 @@ export function takeFromOthers(path: string): void {
   explainFiles(path, () => {
     const found = infoOf(path);
     if (!found?.isFile) return;
-    const { isMine, isOpen } = HERE.privacy.access(path, found);
+    const { isMine, isOpen } = SYSTEM.permissions.access(path, found);
     if (!isMine || !isOpen) return;
     try {
-      HERE.privacy.makePrivate(path);
+      SYSTEM.permissions.makePrivate(path);
     } catch (error) {
       if (codeOf(error) !== "EROFS") throw error;
     }
@@ -52,17 +53,17 @@ export function takeFromOthers(path: string): void {
 
 /** Takes every right to a file or folder of this user's from others. */
 export function makePrivate(path: string): void {
-  explainFiles(path, () => HERE.privacy.makePrivate(path));
+  explainFiles(path, () => SYSTEM.permissions.makePrivate(path));
 }
 
 /** Takes from others what lets them change a file or folder of this user's. */
-export function takeWriting(path: string): void {
-  explainFiles(path, () => HERE.privacy.takeWriting(path));
+export function denyWriting(path: string): void {
+  explainFiles(path, () => SYSTEM.permissions.denyWriting(path));
 }
 
 function createEmpty(path: string): void {
   try {
-    closeSync(HERE.privacy.createFile(path));
+    closeSync(SYSTEM.permissions.createFile(path));
   } catch (error) {
     // Another process was first, and has made the same.
     if (codeOf(error) !== "EEXIST") throw error;
@@ -76,13 +77,13 @@ function createEmpty(path: string): void {
 export function writeNewPrivateFile(path: string, data: Uint8Array | string): void {
   makePrivateFolder(dirname(path));
   explainFiles(path, () => {
-    const fd = HERE.privacy.createFile(path);
+    const fd = SYSTEM.permissions.createFile(path);
     try {
       writeFileSync(fd, data);
       fsyncSync(fd);
     } catch (error) {
       // A part of it is of no use, and would take what little room a full disk gets.
-      HERE.moves.remove(path);
+      SYSTEM.files.remove(path);
       throw error;
     } finally {
       closeSync(fd);
@@ -93,7 +94,7 @@ export function writeNewPrivateFile(path: string, data: Uint8Array | string): vo
 
 /** Deletes a file, if it is there. */
 export function removeFile(path: string): void {
-  explainFiles(path, () => HERE.moves.remove(path));
+  explainFiles(path, () => SYSTEM.files.remove(path));
 }
 
 const LONGEST_FILE = 2 ** 24;
@@ -136,7 +137,7 @@ export function makePrivateFolder(path: string): void {
 function isPrivateFolder(path: string): boolean {
   const found = infoOf(path);
   if (found?.isDirectory !== true) return false;
-  const { isMine, isPrivate } = HERE.privacy.access(path, found);
+  const { isMine, isPrivate } = SYSTEM.permissions.access(path, found);
   return isMine && isPrivate;
 }
 
@@ -160,25 +161,25 @@ export function syncFolder(path: string): void {
 function withFolder(path: string, use: (folder: HeldFolder) => void): void {
   // Before anything is made: root must not make folders where a user's link leads.
   refuseUnsafePath(path);
-  HERE.privacy.makeFolder(path);
-  using folder = HERE.privacy.holdFolder(path);
+  SYSTEM.permissions.makeFolder(path);
+  using folder = SYSTEM.permissions.holdFolder(path);
   use(folder);
 }
 
 function refuseWritableByOthers(path: string, folder: HeldFolder): void {
   const access = folder.access();
   refuseOthers(path, access);
-  if (!access.othersWrite && !access.handsOn) return;
+  if (!access.othersWrite && !access.othersInherit) return;
   const why = access.othersWrite ? "can write to it" : "could read what is made in it";
   throw new RekeyError("database_unusable", `Cannot use ${path}: other users ${why}`, {
     hint: "Name a folder of your own, or take that right away with " +
-      `\`${HERE.privacy.fix(path, "writing")}\``,
+      `\`${SYSTEM.permissions.fix(path, "writing")}\``,
   });
 }
 
 /** Deletes a folder with everything in it, if it is there. */
 export function removeFolder(path: string): void {
-  explainFiles(path, () => HERE.moves.removeFolder(path));
+  explainFiles(path, () => SYSTEM.files.removeFolder(path));
 }
 
 /** Names in a folder that is there. */

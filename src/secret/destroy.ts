@@ -4,7 +4,6 @@ import { OWN_TABLES } from "../store/sqlite/schema.ts";
 import type { Installation } from "../store/installation.ts";
 import { exclusively, mustBeAlone } from "../store/sqlite/lock.ts";
 import { emptyTables } from "../store/sqlite/row_transfer.ts";
-import { HERE } from "../system/here.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import { removeFile } from "../files/private_files.ts";
 import { currentSlot, numberedSlot } from "../core/secret_store.ts";
@@ -12,6 +11,7 @@ import type { Version } from "../store/sqlite/versions.ts";
 import { automaticCopies } from "./automatic_copy.ts";
 import { removeUnfinished } from "./recover.ts";
 import { ownNote } from "./keyring/note.ts";
+import { SYSTEM } from "../system/system.ts";
 
 /**
  * Deletes everything that rekey keeps of an app: values in the keyring, rows in the database, the key
@@ -22,7 +22,7 @@ export async function destroy(installation: Installation): Promise<void> {
   const rows = inKeyring(installation);
   // A keyring that cannot be used refuses here, where everything is still as it was.
   if (rows[0] !== undefined) await keyring.reach(currentSlot(rows[0]));
-  if (!HERE.moves.takesOpenFiles && !hasOtherTables(installation)) {
+  if (!SYSTEM.files.canMoveOpenFiles && !hasOtherTables(installation)) {
     mustBeAlone(database, meta.get("destroying") && "Its destruction was begun");
   }
   // From here on there is no way back: a command that finds this finishes it.

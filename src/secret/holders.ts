@@ -1,9 +1,10 @@
 import { rfc3339 } from "../core/clock.ts";
 import { isRekeyError } from "../core/errors.ts";
-import { Processes, type ProcessId } from "../files/processes.ts";
 import { type ExecProcess, ExecProcesses } from "../store/sqlite/exec_processes.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
+import { SYSTEM } from "../system/system.ts";
+import { Processes, type ProcessId } from "../system/processes.ts";
 
 /**
  * What the version is worth that a process holds: `current`; `grace`, it still verifies for a while; `ended`. With
@@ -39,8 +40,8 @@ const WAIT_MS = 100;
 export function holdersOf(installation: Installation): Holder[] {
   const rows = new ExecProcesses(installation.database).all();
   if (rows.length === 0) return [];
-  const processes = new Processes();
-  return rows.filter((row) => processes.lifeOf(row) === "runs")
+  const processes = new Processes(SYSTEM.processes.identities);
+  return rows.filter((row) => processes.stateOf(row) === "runs")
     .map((row) => holder(installation, row, processes));
 }
 
@@ -70,7 +71,7 @@ function holder(installation: Installation, row: ExecProcess, processes: Process
   const [now, end] = [installation.now(), endOf(version)];
   const known = { pid, program, kid, version: version?.version ?? null, since };
   if (version?.state === "current") return { ...known, state: "current", until: null };
-  const kept = keeper !== null && processes.lifeOf(keeper) === "runs";
+  const kept = keeper !== null && processes.stateOf(keeper) === "runs";
   if (kept && signal !== null) return { ...known, state: "told", until: null };
   if (kept && now - end < RESTART_MS) return { ...known, state: "restarting", until: null };
   return end > now
@@ -105,7 +106,7 @@ export function noteHolder(
   waitMs: number,
 ): ProcessId | "ended" | undefined {
   const { pid, kid, program, keeper: kept } = started;
-  const processes = new Processes();
+  const processes = new Processes(SYSTEM.processes.identities);
   const id = processes.identify(pid);
   const own = processes.identify(Deno.pid);
   const keeper = kept === undefined ? null : own ?? null;
@@ -128,7 +129,7 @@ export function forgetHolder(installation: Installation, id: ProcessId): void {
 export function forgetGoneHolders(installation: Installation): void {
   const rows = new ExecProcesses(installation.database).all();
   if (rows.length === 0) return;
-  const processes = new Processes();
+  const processes = new Processes(SYSTEM.processes.identities);
   if (!rows.some((row) => isGone(row, processes, installation.now()))) return;
   change(installation, (rows) => forgetGone(rows, processes, installation.now()));
 }
@@ -138,7 +139,7 @@ function forgetGone(rows: ExecProcesses, processes: Processes, now: number): voi
 }
 
 function isGone(row: ExecProcess, processes: Processes, now: number): boolean {
-  const life = processes.lifeOf(row);
+  const life = processes.stateOf(row);
   return life === "gone" || (life === "unknown" && now - row.since > FORGOTTEN_MS);
 }
 

@@ -1,11 +1,11 @@
 import { delay } from "../core/async.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { HERE } from "../system/here.ts";
 import type { RequestHandler } from "../http/app.ts";
 import { fileIdentity } from "../files/file_errors.ts";
 import { removeFile } from "../files/private_files.ts";
 import type { Address, Settings } from "./settings.ts";
 import { refuseOpenFolder, shareSocket, type SocketAddress } from "./sockets.ts";
+import { SYSTEM } from "../system/system.ts";
 
 /** Who is told how listening goes. */
 export interface ListenerTold {
@@ -78,7 +78,7 @@ export class Listener {
   async renew(tls: Settings["tls"]): Promise<void> {
     if (this.#stopping) return;
     this.#tls = tls;
-    if (HERE.serving.sharesPorts) this.#listen(this.settings.address);
+    if (SYSTEM.serving.sharesPorts) this.#listen(this.settings.address);
     else await this.#listenInstead();
     this.#limit();
   }

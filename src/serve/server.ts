@@ -1,5 +1,4 @@
 import { within } from "../core/async.ts";
-import { HERE } from "../system/here.ts";
 import type { Certificate } from "./certificate.ts";
 import type { ServerContext } from "./context.ts";
 import { reserve } from "./listener.ts";
@@ -8,6 +7,7 @@ import { Renewal } from "./certificate_watch.ts";
 import { connect, type Port, type Remote } from "./rpc.ts";
 import type { Settings } from "./settings.ts";
 import type { RequestThread } from "./worker.ts";
+import { SYSTEM } from "../system/system.ts";
 
 const MAINTENANCE_MS = 1_000;
 
@@ -21,7 +21,7 @@ const STOP_MS = 10_000;
  * @throws whatever a thread dies of: a bug.
  */
 export async function serve(settings: Settings, around: ServerContext): Promise<void> {
-  HERE.serving.raiseFileLimit();
+  SYSTEM.serving.raiseFileLimit();
   const reserved = await reserve(settings.address);
   const server = new Server({ ...settings, address: reserved.address }, around);
   try {
@@ -133,7 +133,7 @@ class Server {
   async #renew(tls: Settings["tls"]): Promise<void> {
     const { address } = this.settings;
     if (address.kind !== "tcp") return;
-    const { listeningSockets, stopListening } = HERE.serving;
+    const { listeningSockets, stopListening } = SYSTEM.serving;
     const old = listeningSockets(address.port);
     await this.#alive(Promise.all(this.threads.map((thread) => thread.renew(tls))));
     stopListening(old);

@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
-import { LIBC } from "../system/here.ts";
-import { sendDatagram } from "../system/linux/sockets.ts";
 import { dirname, resolve } from "node:path";
 import { RekeyError } from "../core/errors.ts";
 import type { Address } from "./settings.ts";
+import { LIBC } from "../system/unix/libc.ts";
+import { sendDatagram } from "../system/linux/unix_sockets.ts";
 
 // Where <grp.h> of 64-bit Linux and macOS has the number in a group's entry: behind two pointers.
 const GID_OFFSET = 16;

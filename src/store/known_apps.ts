@@ -7,7 +7,7 @@ import { closeAsLast } from "./sqlite/write_ahead_log.ts";
 import { dirname, join } from "node:path";
 import { Installation } from "./installation.ts";
 import type { Environment } from "./environment.ts";
-import { HERE } from "../system/here.ts";
+import { SYSTEM } from "../system/system.ts";
 
 // Databases of rekey that are not the one in use. Nothing in them is changed.
 
@@ -119,7 +119,7 @@ export function knownApps(environment: Environment): KnownApp[] {
 export function elsewhere(environment: Environment): KnownApp[] {
   const { app, folders } = environment;
   const own = Installation.path(environment);
-  const shared = HERE.paths.sharedFolder;
+  const shared = SYSTEM.paths.sharedFolder;
   const places = [
     Installation.defaultPath(app, folders),
     ...shared === undefined
@@ -138,7 +138,7 @@ function candidates({ app, folders }: Environment): string[] {
   // One folder an app, called like it.
   const each = (base: string) => namesIn(base).map((name) => join(base, name, `${name}.db`));
   const base = defaultData === undefined ? [] : each(dirname(defaultData));
-  const { sharedFolder } = HERE.paths;
+  const { sharedFolder } = SYSTEM.paths;
   const shared = sharedFolder === undefined ? [] : [...named(sharedFolder), ...each(sharedFolder)];
   const first = join(data, `${app.name}.db`);
   return [...new Set([first, ...named(data), ...base, ...shared])];

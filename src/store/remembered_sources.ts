@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import { RekeyError } from "../core/errors.ts";
-import { infoOf } from "../system/system.ts";
-import { HERE } from "../system/here.ts";
+import { SYSTEM } from "../system/system.ts";
 import { credentialPath, type KekSources, kekSupplied } from "./sealed/kek_sources.ts";
 import type { Meta } from "./sqlite/meta.ts";
+import { infoOf } from "../system/files.ts";
 
 // What an operator has named once goes with the installation: a path, a command line, a name, never a value. A database
 // may have come from elsewhere, with a command in it that someone else wrote. So what runs or connects counts only in
@@ -123,7 +123,7 @@ export class Remembered {
 export function isWritableByOthers(path: string): boolean {
   const info = infoOf(path);
   if (info === undefined) return false;
-  const { isMine, othersWrite } = HERE.privacy.access(path, info);
+  const { isMine, othersWrite } = SYSTEM.permissions.access(path, info);
   return !isMine || othersWrite;
 }
 

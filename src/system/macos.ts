@@ -1,35 +1,67 @@
-import { HERE } from "./here.ts";
-import { type Identities, plainServing, type System, type UserEnvironment } from "./system.ts";
-import { inHome, unixAdvice, unixMoves, unixPaths } from "./unix/basics.ts";
-import { unixProcesses, unixPrograms, UnixStreams } from "./unix/processes.ts";
-import { unixPrivacy } from "./unix/privacy.ts";
-import { raiseFileLimit } from "./unix/libc.ts";
+import type { UserEnvironment } from "./paths.ts";
+import { type Identities, PLAIN_SERVING } from "./processes.ts";
+import type { System } from "./system.ts";
+import { inHome, unixFiles, unixPaths, UnixStreams } from "./unix/files.ts";
+import { LIBC, raiseFileLimit } from "./unix/libc.ts";
+import { unixPermissions } from "./unix/permissions.ts";
+import { unixAdvice, unixProcesses, unixPrograms } from "./unix/processes.ts";
 
-// From <sys/proc_info.h> and <sys/proc.h> of macOS: of `struct proc_bsdinfo` its size, and where it has the state and the
-// two parts of the time.
+// <sys/syslimits.h>: macOS reports no hard limit of open files, but accepts no higher one than this.
+const OPEN_MAX = 10_240n;
+
+export const macos: System = {
+  os: "darwin",
+  paths: { ...unixPaths, baseFolders, sharedFolder: undefined },
+  permissions: unixPermissions,
+  files: unixFiles,
+  // O_NONBLOCK and O_CLOEXEC of <fcntl.h>.
+  streams: new UnixStreams(0x4 | 0x1000000),
+  advice: unixAdvice,
+  processes: unixProcesses(macosIdentities(procPidInfo)),
+  programs: unixPrograms,
+  serving: {
+    ...PLAIN_SERVING,
+    hasUnixSockets: true,
+    raiseFileLimit: () => raiseFileLimit({ resource: 8, most: OPEN_MAX }),
+  },
+  schedule: "launchd",
+  hasSecretService: false,
+  prepareAddon() {},
+};
+
+// See Apple's File System Programming Guide. An app's name contains no space, so its folder is not "rekey keys".
+function baseFolders(user: UserEnvironment) {
+  return {
+    data: inHome(user, "Library/Application Support"),
+    config: inHome(user, "Library/Application Support/rekey keys"),
+    cache: inHome(user, "Library/Caches/rekey"),
+  };
+}
+
+// <sys/proc_info.h> and <sys/proc.h>: size of `struct proc_bsdinfo`, and offsets of the state and the start time.
 const PROC_PIDTBSDINFO = 3;
-const BYTES = 136;
+const INFO_BYTES = 136;
 const [STATE_AT, SECONDS_AT, MICROSECONDS_AT] = [4, 120, 128];
 const SZOMB = 5;
 
-/** Asks the system of a process: proc_pidinfo(3). @returns how many bytes it has told. */
+/** proc_pidinfo(3). @returns how many bytes it has written. */
 export type ProcPidInfo = (
   pid: number,
   flavor: number,
   argument: bigint,
-  told: Uint8Array<ArrayBuffer>,
+  info: Uint8Array<ArrayBuffer>,
   size: number,
 ) => number;
 
-/** What macOS tells of processes: when they started, in microseconds since the epoch. */
+/** Start times are in microseconds since the epoch. */
 export function macosIdentities(ask: ProcPidInfo): Identities {
   return {
-    // Number and time are not given twice, whatever was started again since.
+    // A number and a start time are unique across boots.
     place: () => "macOS",
     startOf(pid) {
-      const told = new Uint8Array(BYTES);
-      if (ask(pid, PROC_PIDTBSDINFO, 0n, told, BYTES) !== BYTES) return undefined;
-      const view = new DataView(told.buffer);
+      const info = new Uint8Array(INFO_BYTES);
+      if (ask(pid, PROC_PIDTBSDINFO, 0n, info, INFO_BYTES) !== INFO_BYTES) return undefined;
+      const view = new DataView(info.buffer);
       if (view.getUint32(STATE_AT, true) === SZOMB) return undefined;
       const [seconds, microseconds] = [SECONDS_AT, MICROSECONDS_AT]
         .map((at) => Number(view.getBigUint64(at, true)));
@@ -40,46 +72,9 @@ export function macosIdentities(ask: ProcPidInfo): Identities {
 
 let opened: ProcPidInfo | undefined;
 
-/** The system's own. */
-const askSystem: ProcPidInfo = (...question) => {
-  opened ??= Deno.dlopen(HERE.libc!, {
+function procPidInfo(...question: Parameters<ProcPidInfo>): number {
+  opened ??= Deno.dlopen(LIBC!, {
     proc_pidinfo: { parameters: ["i32", "i32", "u64", "buffer", "i32"], result: "i32" },
   }).symbols.proc_pidinfo;
   return opened(...question);
-};
-
-// By its whole path: the loader looks for a plain name in the working folder too.
-const LIBC = "/usr/lib/libSystem.B.dylib";
-
-// Of <sys/syslimits.h>: macOS says that there is no limit of open files, and takes none that is higher.
-const OPEN_MAX = 10_240n;
-
-/** macOS. */
-export const macos: System = {
-  os: "darwin",
-  paths: { ...unixPaths, baseFolders, sharedFolder: undefined },
-  privacy: unixPrivacy,
-  moves: unixMoves,
-  streams: new UnixStreams(LIBC, 0x4 | 0x1000000),
-  libc: LIBC,
-  advice: unixAdvice,
-  processes: unixProcesses(macosIdentities(askSystem)),
-  programs: unixPrograms,
-  serving: {
-    ...plainServing,
-    hasUnixSockets: true,
-    raiseFileLimit: () => raiseFileLimit({ library: LIBC, resource: 8, most: OPEN_MAX }),
-  },
-  schedule: "launchd",
-  hasSecretService: false,
-  prepareAddon() {},
-};
-
-// As Apple's guide has it: what a program keeps, and what it can make again. No app's name has a space in it.
-function baseFolders(around: UserEnvironment) {
-  return {
-    data: inHome(around, "Library/Application Support"),
-    config: inHome(around, "Library/Application Support/rekey keys"),
-    cache: inHome(around, "Library/Caches/rekey"),
-  };
 }

@@ -1,22 +1,20 @@
-import { plainServing, type System } from "./system.ts";
-import { windowsAdvice, windowsPaths } from "./windows/basics.ts";
+import { PLAIN_SERVING } from "./processes.ts";
+import type { System } from "./system.ts";
+import { windowsFiles, windowsPaths, windowsStreams } from "./windows/files.ts";
 import { prepareAddon } from "./windows/kernel.ts";
-import { windowsProcesses, windowsPrograms, windowsStreams } from "./windows/processes.ts";
-import { windowsMoves } from "./windows/moves.ts";
-import { WindowsPrivacy } from "./windows/privacy.ts";
+import { WindowsPermissions } from "./windows/permissions.ts";
+import { windowsAdvice, windowsProcesses, windowsPrograms } from "./windows/processes.ts";
 
-/** Windows. */
 export const windows: System = {
   os: "windows",
   paths: windowsPaths,
-  moves: windowsMoves,
+  permissions: new WindowsPermissions(),
+  files: windowsFiles,
   streams: windowsStreams,
-  libc: undefined,
   advice: windowsAdvice,
-  privacy: new WindowsPrivacy(),
   processes: windowsProcesses,
   programs: windowsPrograms,
-  serving: plainServing,
+  serving: PLAIN_SERVING,
   schedule: "windows",
   hasSecretService: false,
   prepareAddon,

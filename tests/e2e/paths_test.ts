@@ -40,7 +40,7 @@ Deno.test("a variable that is not an absolute path is refused, and nothing is cr
         assert.deepEqual([code, stdout], [2, ""], `${name}=${JSON.stringify(value)}`);
         assert.match(
           stderr,
-          new RegExp(`^error: Cannot use ${name}: it .*\\nhint: Write the whole path`),
+          new RegExp(`^error: Cannot use ${name}: it .*\\nhint: Write the absolute path`),
         );
       }
     });
@@ -69,7 +69,7 @@ Deno.test("a home folder that is not an absolute path is ignored", async () => {
     assert.equal(code, 2, HOME);
     assert.match(
       stderr,
-      /^error: Cannot tell where to keep the data: there is no home folder\nhint: .*HOME/,
+      /^error: Cannot choose a data folder: there is no home folder\nhint: .*HOME/,
     );
   }
   assert.deepEqual([...Deno.readDirSync(box.home)], []);

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { initialised } from "../support/process/initialised.ts";
 import { pause } from "../support/timing/pause.ts";
-import { infoOf } from "../../src/system/system.ts";
 import { Serving } from "../support/http/serving.ts";
+import { infoOf } from "../../src/system/files.ts";
 
 const PASSWORD = "correct horse battery staple";
 

@@ -5,21 +5,21 @@ import type { DatabaseSync } from "node:sqlite";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { LiveSecrets } from "../../src/secret/view.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
-import { HERE } from "../../src/system/here.ts";
-import type { Moves } from "../../src/system/system.ts";
+import { SYSTEM } from "../../src/system/system.ts";
 import { type TestEnvironment, testEnvironment } from "../support/store/environment.ts";
 import { connect } from "../support/store/sql.ts";
+import type { FileSystem } from "../../src/system/files.ts";
 
 /** A system where files stay that are open. */
 function holding(remove: (path: string) => void): Disposable {
-  const { moves } = HERE;
-  const others: Moves = {
-    ...moves,
-    takesOpenFiles: false,
-    remove: (path) => (remove(path), moves.remove(path)),
+  const { files } = SYSTEM;
+  const others: FileSystem = {
+    ...files,
+    canMoveOpenFiles: false,
+    remove: (path) => (remove(path), files.remove(path)),
   };
-  Object.assign(HERE, { moves: others });
-  return { [Symbol.dispose]: () => Object.assign(HERE, { moves }) };
+  Object.assign(SYSTEM, { files: others });
+  return { [Symbol.dispose]: () => Object.assign(SYSTEM, { files }) };
 }
 
 const pathOf = ({ folders }: TestEnvironment) => join(folders.data, "agiworkforce.db");

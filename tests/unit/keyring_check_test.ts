@@ -3,8 +3,7 @@ import { keyringCheck } from "../../src/doctor/checks/keyring.ts";
 import type { Finding } from "../../src/doctor/finding.ts";
 import type { OpenDoctorContext } from "../../src/doctor/context.ts";
 import { keyringError } from "../../src/store/keyring/errors.ts";
-import type { System } from "../../src/system/system.ts";
-import { systemOf } from "../../src/system/here.ts";
+import { type System, systemOf } from "../../src/system/system.ts";
 
 /** An installation whose secret is in a keyring that fails so, entered by ssh. */
 function context(os: System["os"], why: string): OpenDoctorContext {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { Processes } from "../../src/files/processes.ts";
 import { macosIdentities, type ProcPidInfo } from "../../src/system/macos.ts";
+import { Processes } from "../../src/system/processes.ts";
 
 const SRUN = 2;
 const SZOMB = 5;
@@ -62,5 +62,5 @@ Deno.test("macOS: a number that was given again is another process", () => {
   const later = { ...START, start_tvusec: START.start_tvusec + 1 };
   const second = new Processes(macosIdentities(system({ 7: { status: SRUN, ...later } })));
   const id = first.identify(7)!;
-  assert.deepEqual([first.lifeOf(id), second.lifeOf(id)], ["runs", "gone"]);
+  assert.deepEqual([first.stateOf(id), second.stateOf(id)], ["runs", "gone"]);
 });

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { appNamed } from "../../src/core/app.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { foldersFor } from "../../src/system/folders.ts";
-import { systemOf } from "../../src/system/here.ts";
-import { pathGiven, pathOf } from "../../src/system/written_path.ts";
+import { foldersFor, pathGiven, pathOf } from "../../src/system/paths.ts";
+import { systemOf } from "../../src/system/system.ts";
 
 const acme = appNamed("acme");
-const [linux, macos, windows] = (["linux", "darwin", "windows"] as const).map(systemOf);
+const [linux, macos, windows] = [systemOf("linux"), systemOf("darwin"), systemOf("windows")];
 
 const around = (env: Record<string, string> = {}, home?: string) => ({
   home,
@@ -127,7 +126,7 @@ Deno.test("Windows: a name that no file can have is not said to be possible afte
   for (const path of ["con", "NUL.db", "\\\\.\\pipe\\x", "a.", "xy:stream", "a*"]) {
     assert.match(hintOf(path)!, /^Name another file or folder/, path);
   }
-  for (const path of ["~x", "'x'"]) assert.match(hintOf(path)!, /goes on from \.\/$/, path);
+  for (const path of ["~x", "'x'"]) assert.match(hintOf(path)!, /put \.\/ before it$/, path);
 });
 
 Deno.test("Windows: what can hardly be a path that was meant is refused, in flags too", () => {

@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { explainFiles } from "../../src/files/file_errors.ts";
-import { whenFree } from "../../src/system/windows/moves.ts";
 import { Box } from "../support/process/box.ts";
+import { retryWhileOpen } from "../../src/system/windows/files.ts";
 
 const refusal = (code: string) => Object.assign(new Error(code), { code });
 
 Deno.test("a file that is open elsewhere for a moment is waited for", () => {
   const refusals = ["EBUSY", "EPERM", "EACCES"];
   let tries = 0;
-  const done = whenFree([], () => {
+  const done = retryWhileOpen([], () => {
     const code = refusals[tries++];
     if (code !== undefined) throw refusal(code);
     return "done";
@@ -26,7 +26,7 @@ Deno.test("a file that stays open elsewhere is an error that says so", () => {
     throw refusal("EPERM");
   };
   const started = Date.now();
-  assert.throws(() => explainFiles(path, () => whenFree([path], work, 100)), (error) => {
+  assert.throws(() => explainFiles(path, () => retryWhileOpen([path], work, 100)), (error) => {
     assert.ok(isRekeyError(error, "database_unusable"));
     assert.match(error.message, /another program has it open$/);
     assert.match(error.hint!, /^End the programs that have it open/);
@@ -40,10 +40,10 @@ Deno.test("a read-only file is not reported as open elsewhere, and a missing fil
   const held = () => {
     throw refusal("EPERM");
   };
-  assert.throws(() => whenFree([box.home], held, 0), { code: "EPERM" });
+  assert.throws(() => retryWhileOpen([box.home], held, 0), { code: "EPERM" });
   const started = Date.now();
   assert.throws(() =>
-    whenFree([box.home], () => {
+    retryWhileOpen([box.home], () => {
       throw refusal("ENOENT");
     }, 5_000), { code: "ENOENT" });
   assert.ok(Date.now() - started < 2_500);

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { isRekeyError } from "../../src/core/errors.ts";
 import {
+  accessOf,
   type Descriptor,
-  descriptorIn,
-  judged,
-  sidIn,
+  parseDescriptor,
+  parseSid,
 } from "../../src/system/windows/access_lists.ts";
-import { unsafeFolderOf, WindowsPrivacy } from "../../src/system/windows/privacy.ts";
 import { Box } from "../support/process/box.ts";
 import { allowed, FakeSecurity, ofProfile, RIGHTS, SIDS } from "../support/windows/security.ts";
+import { unsafeFolderOf, WindowsPermissions } from "../../src/system/windows/permissions.ts";
 
 // As <winnt.h> lays it out: a header, the owner, and a list of five entries.
 const BYTES = Uint8Array.fromHex([
@@ -25,24 +25,24 @@ const BYTES = Uint8Array.fromHex([
 ].join(""));
 
 Deno.test("a security descriptor is read as Windows lays it out", () => {
-  const { owner, entries, isProtected } = descriptorIn(BYTES);
+  const { owner, entries, isProtected } = parseDescriptor(BYTES);
   assert.deepEqual([owner, isProtected], [SIDS.administrators, true]);
   assert.deepEqual(entries, [
-    allowed(SIDS.system, RIGHTS.F, { isHandedOn: true }),
+    allowed(SIDS.system, RIGHTS.F, { isInherited: true }),
     allowed(SIDS.everyone, RIGHTS.RX),
-    allowed("S-1-5-7", RIGHTS.F, { allows: false, isHere: false, isHandedOn: true }),
+    allowed("S-1-5-7", RIGHTS.F, { allows: false, appliesHere: false, isInherited: true }),
     allowed(SIDS.other, 1),
-    allowed(SIDS.creator, 0xa0000000, { isHere: false, isHandedOn: true }),
+    allowed(SIDS.creator, 0xa0000000, { appliesHere: false, isInherited: true }),
   ]);
-  assert.equal(sidIn(BYTES.subarray(20)), SIDS.administrators);
+  assert.equal(parseSid(BYTES.subarray(20)), SIDS.administrators);
 });
 
 Deno.test("a file without an access list is everyone's", () => {
   const bytes = BYTES.slice();
   bytes.fill(0, 16, 20);
-  const descriptor = descriptorIn(bytes);
+  const descriptor = parseDescriptor(bytes);
   assert.equal(descriptor.entries, undefined);
-  const { isOpen, othersRead, othersWrite } = judged(descriptor, false, SIDS.me);
+  const { isOpen, othersRead, othersWrite } = accessOf(descriptor, false, SIDS.me);
   assert.deepEqual([isOpen, othersRead, othersWrite], [true, true, true]);
 });
 
@@ -53,7 +53,7 @@ const WRITE_LIST = 0x40000;
 const JUDGED: readonly (readonly [what: string, Descriptor, open: string])[] = [
   ["a profile's", ofProfile(), ""],
   ["a profile's, of an administrator", { ...ofProfile(), owner: SIDS.administrators }, ""],
-  ["its creator's", ofProfile(allowed(SIDS.creator, F, { isHere: false })), ""],
+  ["its creator's", ofProfile(allowed(SIDS.creator, F, { appliesHere: false })), ""],
   ["one that denies others", ofProfile(allowed(SIDS.users, F, { allows: false })), ""],
   ["one that names others without rights", ofProfile(allowed(SIDS.users, 0)), ""],
   ["one that others may read", ofProfile(allowed(SIDS.users, RX)), "open read"],
@@ -71,7 +71,7 @@ const JUDGED: readonly (readonly [what: string, Descriptor, open: string])[] = [
 
 for (const [what, descriptor, expected] of JUDGED) {
   Deno.test(`an access list: ${what}`, () => {
-    const found = judged(descriptor, false, SIDS.me);
+    const found = accessOf(descriptor, false, SIDS.me);
     const said = [
       ...found.isOpen ? ["open"] : [],
       ...found.othersRead ? ["read"] : [],
@@ -83,23 +83,23 @@ for (const [what, descriptor, expected] of JUDGED) {
 }
 
 Deno.test("another user's file is not this user's, whatever its list says", () => {
-  const found = judged({ ...ofProfile(), owner: SIDS.other }, false, SIDS.me);
+  const found = accessOf({ ...ofProfile(), owner: SIDS.other }, false, SIDS.me);
   assert.deepEqual([found.isMine, found.mayFix, found.owner], [false, false, SIDS.other]);
 });
 
 Deno.test("a folder is private when it takes nothing from the one above, and hands nothing on", () => {
-  const inherited = judged(ofProfile(), true, SIDS.me);
+  const inherited = accessOf(ofProfile(), true, SIDS.me);
   assert.deepEqual([inherited.isPrivate, inherited.isOpen], [false, false]);
-  assert.ok(judged({ ...ofProfile(), isProtected: true }, true, SIDS.me).isPrivate);
-  const handing = ofProfile(allowed(SIDS.users, RX, { isHere: false, isHandedOn: true }));
-  const { handsOn, othersRead, isOpen } = judged(handing, true, SIDS.me);
-  assert.deepEqual([handsOn, othersRead, isOpen], [true, false, true]);
+  assert.ok(accessOf({ ...ofProfile(), isProtected: true }, true, SIDS.me).isPrivate);
+  const handing = ofProfile(allowed(SIDS.users, RX, { appliesHere: false, isInherited: true }));
+  const { othersInherit, othersRead, isOpen } = accessOf(handing, true, SIDS.me);
+  assert.deepEqual([othersInherit, othersRead, isOpen], [true, false, true]);
 });
 
 Deno.test("a list without its own user is shut", () => {
   const entries = [allowed(SIDS.system, F)];
-  const { isShut, isPrivate } = judged({ ...ofProfile(), entries }, false, SIDS.me);
-  assert.deepEqual([isShut, isPrivate], [true, false]);
+  const { deniesOwner, isPrivate } = accessOf({ ...ofProfile(), entries }, false, SIDS.me);
+  assert.deepEqual([deniesOwner, isPrivate], [true, false]);
 });
 
 Deno.test("making private: the user, SYSTEM and Administrators, nothing inherited, and read back", () => {
@@ -108,19 +108,19 @@ Deno.test("making private: the user, SYSTEM and Administrators, nothing inherite
   Deno.writeTextFileSync(file, "");
   const open = ofProfile(allowed(SIDS.everyone, F));
   const api = new FakeSecurity({ [file]: open, [box.home]: open });
-  const privacy = new WindowsPrivacy(api);
+  const privacy = new WindowsPermissions(api);
   privacy.makePrivate(file);
   privacy.makePrivate(box.home);
   const list = (flags: string) =>
     `D:P(A;${flags};FA;;;S-1-5-18)(A;${flags};FA;;;S-1-5-32-544)(A;${flags};FA;;;${SIDS.me})`;
   assert.deepEqual(api.told, [[file, list("")], [box.home, list("OICI")]]);
-  const fat = new WindowsPrivacy(new FakeSecurity({ [file]: open }, false));
+  const fat = new WindowsPermissions(new FakeSecurity({ [file]: open }, false));
   assert.throws(() => fat.makePrivate(file), (error) => isRekeyError(error, "database_unusable"));
 });
 
 Deno.test("a folder on a drive or share that is not there is refused in words", () => {
   const api = new FakeSecurity({});
-  const privacy = new WindowsPrivacy(Object.assign(api, { makeFolder: () => true }));
+  const privacy = new WindowsPermissions(Object.assign(api, { makeFolder: () => true }));
   for (const path of ["Q:\\x\\y", "Q:\\", "\\\\server\\share\\x"]) {
     assert.throws(() => privacy.makeFolder(path), (error) => {
       assert.ok(isRekeyError(error, "database_unusable"), String(error));
@@ -133,7 +133,7 @@ Deno.test("a folder on a drive or share that is not there is refused in words", 
 Deno.test("the command that an operator is given names everyone who loses rights, once", () => {
   const path = "C:\\Program Data\\k";
   const open = ofProfile(allowed(SIDS.users, RX), allowed(SIDS.users, D), allowed(SIDS.other, F));
-  const privacy = new WindowsPrivacy(new FakeSecurity({ [path]: open }));
+  const privacy = new WindowsPermissions(new FakeSecurity({ [path]: open }));
   const own = (inherit: string) =>
     [SIDS.me, SIDS.system, SIDS.administrators].map((sid) => `"*${sid}:${inherit}F"`).join(" ");
   const removed = `/remove:g "*${SIDS.users}" "*${SIDS.other}"`;

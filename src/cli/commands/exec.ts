@@ -1,7 +1,5 @@
-import type { Programs } from "../../system/system.ts";
-import { HERE } from "../../system/here.ts";
+import { SYSTEM } from "../../system/system.ts";
 import { asRefusal, asRefusalOrBug, isRekeyError, RekeyError } from "../../core/errors.ts";
-import type { ProcessId } from "../../files/processes.ts";
 import { forgetHolder, noteHolder, type Started } from "../../secret/holders.ts";
 import { usesEtcd } from "../etcd_settings.ts";
 import { backendAt } from "../../cluster/backend.ts";
@@ -12,6 +10,7 @@ import { findProgram, notExecutable, shown } from "../exec/child.ts";
 import { type Handout, Supervisor, Watch } from "../exec/supervisor.ts";
 import { inCallersEnvironment } from "../environment.ts";
 import { lenientStreams, NOT_WRITTEN_DOWN, Output, ProgramEnded } from "../output.ts";
+import type { ProcessId, Programs } from "../../system/processes.ts";
 
 /** Flags of `rekey exec`. Durations in seconds. */
 export interface ExecFlags {
@@ -36,19 +35,19 @@ const FOLLOW_MS = 2_000;
 export async function exec(options: ExecFlags, context: Context): Promise<void> {
   const { secrets, output } = context;
   const given = await give(secrets, options, output);
-  const become = options.onRotate === undefined ? HERE.programs.become : undefined;
+  const become = options.onRotate === undefined ? SYSTEM.programs.replaceProcess : undefined;
   if (become !== undefined) await noteStart(secrets, { pid: Deno.pid }, given, output);
   // Neither the program nor its parent needs the open files.
   secrets.close();
   if (become !== undefined) throw replaceBy(become, given);
   const ending = await supervise(options, context, given);
   if ("status" in ending) throw new ProgramEnded(ending.status);
-  HERE.programs.dieOf(ending.signal);
+  SYSTEM.programs.dieOf(ending.signal);
   // PID 1 of a container does not die of its own signals.
   throw new ProgramEnded(128 + ending.signal);
 }
 
-type Become = NonNullable<Programs["become"]>;
+type Become = NonNullable<Programs["replaceProcess"]>;
 
 /** Replaces this process with the program. @returns the error if that failed. */
 function replaceBy(become: Become, { program, variables }: Handout): Error {
@@ -64,7 +63,7 @@ async function supervise(
   { secrets: { environment }, output: { options: outputOptions } }: Context,
   given: Handout,
 ): Promise<Ending> {
-  HERE.serving.setNotDumpable();
+  SYSTEM.serving.setNotDumpable();
   const { onRotate, graceStop } = options;
   const output = new Output(outputOptions, lenientStreams);
   const warn = (text: string) => output.warning(text);

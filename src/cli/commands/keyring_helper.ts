@@ -3,15 +3,15 @@ import type { AsyncEntry } from "@napi-rs/keyring";
 import { asRefusal, RekeyError } from "../../core/errors.ts";
 import { type AddonContext, unloadable, unpackedAddon } from "../../store/keyring/addon.ts";
 import { type KeyringAnswer, type KeyringCall, READY } from "../../store/keyring/addon_process.ts";
-import { HERE } from "../../system/here.ts";
 import { addonContext, type Context } from "../context.ts";
+import { SYSTEM } from "../../system/system.ts";
 
 /** The helper process that `serve` starts for the keyring (see `store/keyring/addon_process.ts`). It ends at the end of stdin. */
 export async function keyringHelper(_options: unknown, { secrets }: Context): Promise<void> {
   if (Deno.stdout.isTerminal()) {
     throw new RekeyError("usage", "Cannot talk to a terminal: `rekey serve` starts this by itself");
   }
-  HERE.serving.disableCoreDumps();
+  SYSTEM.serving.disableCoreDumps();
   const around = addonContext(secrets.environment.folders);
   say(READY);
   let rest = "";
@@ -48,7 +48,7 @@ async function answerTo(call: KeyringCall, around: AddonContext): Promise<Keyrin
 function load(path: string): typeof AsyncEntry {
   const addon = { exports: {} as { AsyncEntry: typeof AsyncEntry } };
   try {
-    HERE.prepareAddon();
+    SYSTEM.prepareAddon();
     process.dlopen(addon, path);
   } catch (cause) {
     throw unloadable(path, cause);

@@ -2,7 +2,6 @@ import { homedir, userInfo } from "node:os";
 import { dirname, resolve } from "node:path";
 import { ownProgram } from "../../core/app.ts";
 import { RekeyError, usageError } from "../../core/errors.ts";
-import { HERE } from "../../system/here.ts";
 import { type Context, variable } from "../context.ts";
 import {
   checkLines,
@@ -19,6 +18,7 @@ import { reachesOut } from "../etcd_settings.ts";
 import type { Output } from "../output.ts";
 import { type Receivers, Webhook } from "../notices/webhook.ts";
 import { windowsTask } from "../schedule/windows.ts";
+import { SYSTEM } from "../../system/system.ts";
 
 /** Flags of `rekey schedule`. */
 export interface ScheduleFlags {
@@ -90,9 +90,9 @@ function check(options: ScheduleFlags): void {
 }
 
 function requireSystemd(): void {
-  if (HERE.schedule === "systemd") return;
+  if (SYSTEM.schedule === "systemd") return;
   throw new RekeyError("failed", "Cannot schedule it: this system has no systemd", {
-    hint: `Use \`rekey schedule ${HERE.schedule}\`; without --install the units are printed`,
+    hint: `Use \`rekey schedule ${SYSTEM.schedule}\`; without --install the units are printed`,
   });
 }
 
@@ -169,7 +169,7 @@ function scheduleFor(
 ): Schedule {
   if (kind === "cron") return cronLine(plan);
   if (kind === "launchd") return launchdJob(plan, of);
-  if (kind === "windows") return windowsTask(plan, HERE.processes.account());
+  if (kind === "windows") return windowsTask(plan, SYSTEM.processes.account());
   const config = configOf(plan, context);
   if (of === "user") return systemdUnits(plan, { of, credential, config });
   const { folders } = context.secrets.environment;

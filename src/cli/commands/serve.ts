@@ -11,7 +11,6 @@ import {
 import { certificateWarnings, readCertificate } from "../../serve/certificate.ts";
 import { CertificateWatch } from "../../serve/certificate_watch.ts";
 import { groupNumber, PRIVATE_MODE, socketWarnings, systemd } from "../../serve/sockets.ts";
-import { HERE } from "../../system/here.ts";
 import { serve } from "../../serve/server.ts";
 import { AuthManager } from "../../auth/manager.ts";
 import { Accounts } from "../../users/accounts.ts";
@@ -24,6 +23,7 @@ import { keyringInProcess } from "../../store/keyring/addon_process.ts";
 import { type Context, environmentFrom, variable } from "../context.ts";
 import { lenientStreams, LogSink, Output } from "../output.ts";
 import { startRequestThread } from "../request_thread.ts";
+import { SYSTEM } from "../../system/system.ts";
 
 /** Flags of `rekey serve`. Durations in seconds. */
 export interface ServeFlags {
@@ -57,7 +57,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
   const { globals, version } = context;
   refuseRemoteSocket(options);
   const hangUp = reloadSignal();
-  HERE.serving.disableCoreDumps();
+  SYSTEM.serving.disableCoreDumps();
   forgetRuntimesAddress();
   const output = new Output(context.output.options, lenientStreams);
   // Resolved at the start: after an upgrade, the system reports the path as "… (deleted)".
@@ -144,8 +144,8 @@ function startHelper(program: string): Deno.ChildProcess {
     stdout: "piped",
     stderr: "null",
   }).spawn();
-  const family = HERE.programs.keepTogether(helper);
-  helper.status.then(() => family.end());
+  const group = SYSTEM.programs.group(helper);
+  helper.status.then(() => group.kill());
   return helper;
 }
 
@@ -192,7 +192,7 @@ function freshnessFor({ maxStaleness }: ServeFlags): SharedFreshness {
 
 function addressFrom({ listen, unix, unixMode, unixGroup }: ServeFlags): Address {
   if (unix !== undefined) {
-    if (!HERE.serving.hasUnixSockets) throw noUnixSockets();
+    if (!SYSTEM.serving.hasUnixSockets) throw noUnixSockets();
     const group = unixGroup === undefined ? undefined : groupFrom(unixGroup);
     const mode = unixMode ?? (group === undefined ? PRIVATE_MODE : SHARED_MODE);
     return { kind: "unix", path: unix, mode, group };
@@ -243,7 +243,7 @@ function groupFrom(name: string): number {
 
 // A Unix socket cannot be shared between threads, and elsewhere a port is shared without being balanced.
 function workersFor({ workers }: ServeFlags, address: Address): number {
-  if (address.kind === "unix" || !HERE.serving.sharesPorts) return 1;
+  if (address.kind === "unix" || !SYSTEM.serving.sharesPorts) return 1;
   return workers ?? Math.min(navigator.hardwareConcurrency, MOST_WORKERS);
 }
 
@@ -259,16 +259,16 @@ function certificateFrom({ tlsCert, tlsKey }: ServeFlags): CertificateWatch | un
 // SIGHUP reloads, as with other servers. It never ends this one, although a closing terminal sends it too.
 function reloadSignal(): EventTarget {
   const asked = new EventTarget();
-  const { reloading } = HERE.processes;
-  if (reloading === undefined) return asked;
-  HERE.processes.heed(reloading, () => asked.dispatchEvent(new Event("change")));
+  const signal = SYSTEM.processes.reloadSignal;
+  if (signal === undefined) return asked;
+  SYSTEM.processes.listen(signal, () => asked.dispatchEvent(new Event("change")));
   return asked;
 }
 
 function stopSignal(): Promise<void> {
-  const { stopping, reloading } = HERE.processes;
-  const signals = stopping.filter((signal) => signal !== reloading);
+  const { stopSignals, reloadSignal } = SYSTEM.processes;
+  const signals = stopSignals.filter((signal) => signal !== reloadSignal);
   return new Promise((resolve) => {
-    for (const signal of signals) HERE.processes.heed(signal, resolve);
+    for (const signal of signals) SYSTEM.processes.listen(signal, resolve);
   });
 }

@@ -6,8 +6,8 @@ import { Sessions } from "../../store/sqlite/sessions.ts";
 import { Users } from "../../users/users.ts";
 import { Installation } from "../../store/installation.ts";
 import type { Environment } from "../../store/environment.ts";
-import { HERE } from "../../system/here.ts";
 import { TOPICS } from "../topics/topics.ts";
+import { SYSTEM } from "../../system/system.ts";
 
 /** What a command line says so far, and what its last word, which is being typed, is to be. */
 export interface Line {
@@ -210,7 +210,9 @@ function valuesOf(option: Option, value: string, known: CompletionSource): Compl
   if (long === "--user") return of(known.users(value));
   if (long === "--of") return of(known.versions());
   if (long === "--on-rotate") {
-    const signals = HERE.programs.sendable.map((signal) => `signal:${signal.slice("SIG".length)}`);
+    const signals = SYSTEM.programs.sendable.map((signal) =>
+      `signal:${signal.slice("SIG".length)}`
+    );
     return of(plain(["restart", ...signals]));
   }
   if (long === "--data-dir") return of([], "folders");

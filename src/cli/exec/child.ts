@@ -1,10 +1,10 @@
 import { basename } from "node:path";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
-import { HERE } from "../../system/here.ts";
 import { within } from "../../core/async.ts";
-import { type Family, kill } from "../../system/system.ts";
+import { SYSTEM } from "../../system/system.ts";
 import { type Ending, endingOf } from "../shell_command.ts";
 import { inCallersEnvironment } from "../environment.ts";
+import { kill, type ProcessGroup } from "../../system/processes.ts";
 
 /** A program to start, with its arguments. */
 export interface Program {
@@ -24,9 +24,9 @@ export function findProgram(
   args: readonly string[],
   folders: string | undefined,
 ): Program {
-  const { placesOf, mayExecute, usualFolders } = HERE.programs;
-  const there = placesOf(name, folders ?? usualFolders).filter(isThere);
-  const path = there.find((path) => isFile(path) && mayExecute(path));
+  const { candidates, isExecutable, defaultPath } = SYSTEM.programs;
+  const there = candidates(name, folders ?? defaultPath).filter(isThere);
+  const path = there.find((path) => isFile(path) && isExecutable(path));
   if (path !== undefined) return { name, path, args };
   throw there.length > 0 ? notExecutable(name) : notFound(name);
 }
@@ -42,7 +42,7 @@ export function notExecutable(name: string, cause?: unknown): RekeyError {
   return new RekeyError(
     "program_not_executable",
     `Cannot start ${shown(name)}: it is there, but the system cannot run it`,
-    { hint: HERE.programs.needs, cause },
+    { hint: SYSTEM.programs.needs, cause },
   );
 }
 
@@ -75,10 +75,10 @@ export class Child {
   /** Set once it has ended. */
   ending: Ending | undefined;
   readonly #ended: Promise<Ending>;
-  readonly #family: Family;
+  readonly #group: ProcessGroup;
 
   private constructor(private readonly process: Deno.ChildProcess) {
-    this.#family = HERE.programs.keepTogether(process);
+    this.#group = SYSTEM.programs.group(process);
     this.#ended = endingOf(process).then((ending) => this.ending = ending);
   }
 
@@ -123,8 +123,8 @@ export class Child {
 
   /** Asks the program to end, and kills it after `graceMs`. */
   async stop(graceMs: number): Promise<Ending> {
-    if (this.ending === undefined && this.#family.ask()) await this.endsWithin(graceMs);
-    this.#family.end();
+    if (this.ending === undefined && this.#group.terminate()) await this.endsWithin(graceMs);
+    this.#group.kill();
     this.signal("SIGKILL");
     return await this.end();
   }

@@ -2,9 +2,9 @@ import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
 import { LiveSecrets } from "../../secret/view.ts";
 import type { Environment } from "../../store/environment.ts";
 import { Backoff } from "../../core/backoff.ts";
-import { HERE } from "../../system/here.ts";
 import type { Ending } from "../shell_command.ts";
 import { Child, type Program } from "./child.ts";
+import { SYSTEM } from "../../system/system.ts";
 
 /** Watches which version is current; survives a missing or replaced database. */
 export class Watch {
@@ -93,7 +93,7 @@ export class Supervisor {
     given: Handout,
   ) {
     const { program, kid, variables } = given;
-    HERE.programs.onSignals((signal, isOfTerminal) => this.#pass(signal, isOfTerminal));
+    SYSTEM.programs.onSignals((signal, isOfTerminal) => this.#pass(signal, isOfTerminal));
     this.#child = Child.start(program, variables);
     this.#noted = around.began(this.#child.id, given);
     this.#kid = kid;

@@ -1,8 +1,8 @@
 import { type Argument, Command, Option } from "commander";
 import type { Context, GlobalOptions } from "../context.ts";
 import { usageError } from "../../core/errors.ts";
-import { HERE } from "../../system/here.ts";
-import { pathGiven } from "../../system/written_path.ts";
+import { SYSTEM } from "../../system/system.ts";
+import { pathGiven } from "../../system/paths.ts";
 
 /** A command's implementation, loaded when it is called: no command pays for another. */
 type Run<O> = (options: O, context: Context) => Promise<void>;
@@ -90,7 +90,7 @@ export class TableCommand extends Command {
   override addArgument(argument: Argument): this {
     if (/^(path|file)s?$/.test(argument.name()) && argument.parseArg === undefined) {
       argument.argParser((text: string, before: unknown) => {
-        const path = pathGiven(`<${argument.name()}>`, text, HERE.paths);
+        const path = pathGiven(`<${argument.name()}>`, text, SYSTEM.paths);
         return argument.variadic ? [...Array.isArray(before) ? before : [], path] : path;
       });
     }
@@ -113,6 +113,6 @@ function checking(option: Option): (value: string) => void {
       );
     }
     given = true;
-    if (NAMES_PATH.test(option.flags)) pathGiven(option.long!, value, HERE.paths);
+    if (NAMES_PATH.test(option.flags)) pathGiven(option.long!, value, SYSTEM.paths);
   };
 }

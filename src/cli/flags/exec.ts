@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { usageError } from "../../core/errors.ts";
-import { HERE } from "../../system/here.ts";
 import { type Commands, RepeatableOption } from "./command.ts";
 import { lasting } from "./values.ts";
+import { SYSTEM } from "../../system/system.ts";
 
 /** `exec`. */
 export const execCommands: Commands = {
@@ -58,7 +58,7 @@ function variableName(text: string): string {
 
 function reaction(text: string) {
   const [, name] = /^signal:(?:SIG)?([A-Z0-9]+)$/.exec(text) ?? [];
-  const signals = HERE.programs.sendable.map((signal) => signal.slice("SIG".length));
+  const signals = SYSTEM.programs.sendable.map((signal) => signal.slice("SIG".length));
   if (text === "restart") return text;
   if (name !== undefined && signals.includes(name)) return { signal: `SIG${name}` };
   throw new InvalidArgumentError(

@@ -6,7 +6,7 @@ import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context } from "../context.ts";
 import type { RotationNotices } from "./rotation_notices.ts";
 import { delay } from "../../core/async.ts";
-import { HERE } from "../../system/here.ts";
+import { SYSTEM } from "../../system/system.ts";
 
 /**
  * Announces a rotation, waits, and makes it. If it is not made, the announcement is withdrawn.
@@ -88,7 +88,7 @@ class Interruption implements Disposable {
   constructor() {
     // A signal may arrive while nothing is awaited.
     this.#asked.promise.catch(() => {});
-    HERE.processes.stopping.forEach((signal) => Deno.addSignalListener(signal, this.#end));
+    SYSTEM.processes.stopSignals.forEach((signal) => Deno.addSignalListener(signal, this.#end));
   }
 
   /** Waits for `work`. @throws {RekeyError} `cancelled` when a signal arrives or has arrived. */
@@ -104,6 +104,6 @@ class Interruption implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    HERE.processes.stopping.forEach((signal) => Deno.removeSignalListener(signal, this.#end));
+    SYSTEM.processes.stopSignals.forEach((signal) => Deno.removeSignalListener(signal, this.#end));
   }
 }

@@ -8,9 +8,9 @@ import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { noticeOf, type NoticeType } from "./formats.ts";
 import { type Receivers, Webhook } from "./webhook.ts";
-import { HERE } from "../../system/here.ts";
 import { runLine } from "../shell_command.ts";
 import { withCallersUmask } from "../environment.ts";
+import { SYSTEM } from "../../system/system.ts";
 
 /** Flags for hooks and notices. */
 export interface NoticeFlags extends Receivers {
@@ -203,7 +203,7 @@ async function runHook(
   globals: Readonly<Record<string, string>>,
 ): Promise<void> {
   const failure = await runLine(
-    HERE.processes.shellToStderr(commandLine),
+    SYSTEM.processes.shellToStderr(commandLine),
     { env: { ...globals, ...variables(facts) }, limitMs: LONGEST_MS, take: toStderr },
     (command) => withCallersUmask(() => command.spawn()),
   );

@@ -1,5 +1,4 @@
 import { printable } from "../format.ts";
-import { HERE } from "../../system/here.ts";
 import { Buffer } from "node:buffer";
 import { createHmac, randomUUID } from "node:crypto";
 import { delay } from "../../core/async.ts";
@@ -12,6 +11,7 @@ import {
   type NoticeFormatName,
   postOf,
 } from "./formats.ts";
+import { SYSTEM } from "../../system/system.ts";
 
 // An error page can be of any size.
 const [MOST_BYTES, MOST_CHARACTERS] = [4_096, 200];
@@ -235,7 +235,7 @@ function keyIn(path: string | undefined): Uint8Array {
   if (right && key.toString("base64") === text) return key;
   throw usageError(
     "Cannot sign what --notify-url is told: there is no key",
-    `Make one with \`${HERE.advice.makeKey}\` and name it by ` +
+    `Make one with \`${SYSTEM.advice.makeKey}\` and name it by ` +
       "--notify-key-file; for a chat say which, as in --notify-format slack",
   );
 }

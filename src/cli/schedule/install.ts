@@ -3,10 +3,10 @@ import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import type { Location } from "../../core/secret_store.ts";
 import { Installation } from "../../store/installation.ts";
 import { isThere } from "../../files/file_errors.ts";
-import { HERE } from "../../system/here.ts";
 import { type Context, variable } from "../context.ts";
 import { dirname } from "node:path";
 import type { ScheduleFile } from "./plan.ts";
+import { SYSTEM } from "../../system/system.ts";
 
 /** What can keep a schedule from working although it is in its place, said now. */
 export function obstacles(kind: string, of: "user" | "system", context: Context): string[] {
@@ -37,7 +37,7 @@ function outOfReach(kind: string, of: "user" | "system"): string | undefined {
 }
 
 function usersOwn(kind: string): string {
-  const own = kind === "cron" ? HERE.schedule : kind;
+  const own = kind === "cron" ? SYSTEM.schedule : kind;
   return own === "systemd" ? "systemd --user" : own;
 }
 
@@ -56,7 +56,7 @@ function locationOf({ secrets }: Context): Location | undefined {
 
 // systemd's own record of it.
 function lingers(): boolean {
-  if (HERE.schedule !== "systemd" || variable("XDG_RUNTIME_DIR") === undefined) return true;
+  if (SYSTEM.schedule !== "systemd" || variable("XDG_RUNTIME_DIR") === undefined) return true;
   return isThere(`/var/lib/systemd/linger/${userInfo().username}`);
 }
 

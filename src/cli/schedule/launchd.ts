@@ -1,5 +1,5 @@
-import { quotedWord } from "../../system/unix/basics.ts";
 import { isDaily, jobName, type Plan, type Schedule } from "./plan.ts";
+import { quotedWord } from "../../system/unix/processes.ts";
 
 /**
  * A property list for launchd (launchd.plist(5)). A user's is an agent: it runs in that user's graphical session, which

@@ -1,5 +1,5 @@
-import { quotedWord } from "../../system/unix/basics.ts";
 import { isDaily, jobName, type Plan, type Schedule, spelled } from "./plan.ts";
+import { quotedWord } from "../../system/unix/processes.ts";
 
 /** What is different between a user's units and the system's, which run without a login and can be shut in further. */
 export type Manager = UnitOwner & {

@@ -1,4 +1,3 @@
-import { HERE } from "../../system/here.ts";
 import { dirname } from "node:path";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { backendAt } from "../../cluster/backend.ts";
@@ -8,11 +7,11 @@ import { Database } from "../../store/sqlite/database.ts";
 import { lockPath, takeLock } from "../../store/sqlite/lock.ts";
 import { knownApps } from "../../store/known_apps.ts";
 import { Installation } from "../../store/installation.ts";
-import { isLockedByOthers } from "../../files/file_moves.ts";
 import { isThere, sizeOf } from "../../files/file_errors.ts";
 import { namesIn } from "../../files/private_files.ts";
 import { type Finding, shellWord } from "../finding.ts";
 import { type DoctorContext, firstInstalled, type OpenDoctorContext, rekey } from "../context.ts";
+import { SYSTEM } from "../../system/system.ts";
 
 // A rekey command holds its transaction for a few milliseconds.
 const LOCK_WAIT_MS = 1_000;
@@ -45,7 +44,9 @@ export function databaseCheck(context: OpenDoctorContext): Finding[] {
   const staged = namesIn(dirname(database.path)).some((name) => name.startsWith(STAGE));
   if (left.length > 0 || staged) findings.push(unfinished(context, left, staged));
   // A process that has the database open will checkpoint it: a server, or `exec --on-rotate`.
-  if (log > 0 && isLockedByOthers(database.path) === false) findings.push(logLeft(context, log));
+  if (log > 0 && SYSTEM.files.isLockedByOthers(database.path) === false) {
+    findings.push(logLeft(context, log));
+  }
   return findings;
 }
 
@@ -170,7 +171,7 @@ export function refused(context: DoctorContext, { code, message, hint = "" }: Re
         code: "database_unusable",
         what: message,
         why: hint,
-        command: HERE.advice.show(path),
+        command: SYSTEM.advice.show(path),
       };
   }
 }

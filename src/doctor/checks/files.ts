@@ -2,14 +2,15 @@ import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Folders } from "../../core/app.ts";
 import { isRekeyError } from "../../core/errors.ts";
-import { type Access, infoOf } from "../../system/system.ts";
-import { HERE } from "../../system/here.ts";
+import { SYSTEM } from "../../system/system.ts";
 import { Installation } from "../../store/installation.ts";
 import { lockPath } from "../../store/sqlite/lock.ts";
-import { makePrivate, namesIn, takeWriting } from "../../files/private_files.ts";
+import { denyWriting, makePrivate, namesIn } from "../../files/private_files.ts";
 import { unsafePath } from "../../files/path_ownership.ts";
 import type { Finding } from "../finding.ts";
 import type { DoctorContext } from "../context.ts";
+import type { Access } from "../../system/permissions.ts";
+import { infoOf } from "../../system/files.ts";
 
 const [FULL_BYTES, LOW_BYTES] = [2 ** 20, 64 * 2 ** 20];
 
@@ -86,7 +87,7 @@ function folderInfo(path: string): Deno.FileInfo | undefined {
 }
 
 function parentFindings(path: string): Finding[] {
-  const unsafe = HERE.privacy.unsafeFolderOf(path);
+  const unsafe = SYSTEM.permissions.unsafeFolderOf(path);
   if (unsafe === undefined) return [];
   return [{
     code: "way_unsafe",
@@ -100,28 +101,31 @@ function parentFindings(path: string): Finding[] {
 function ownership({ path }: OwnFile, { mayFix, owner }: Access, { data }: Folders): string {
   // The whole folder belongs to that user: root must not take it over.
   if (mayFix && path === data) return `# run rekey as the owner of ${path} (${owner})`;
-  return HERE.privacy.fixOwner(path);
+  return SYSTEM.permissions.fixOwner(path);
 }
 
 function accessFindings(own: OwnFile, folders: Folders): Finding[] {
   const { path, info, isNamed } = own;
-  const access = HERE.privacy.access(path, info);
-  if (path === folders.config && (isTrusted(access) || HERE.privacy.isReadOnly(path))) return [];
+  const access = SYSTEM.permissions.access(path, info);
+  if (path === folders.config && (isTrusted(access) || SYSTEM.files.isReadOnly(path))) return [];
   if (!access.isMine) return [ofAnother(own, access, folders)];
-  const isOpen = isNamed ? access.othersWrite || access.handsOn : access.isOpen;
-  if (!isOpen && (isNamed || !access.isShut)) return [];
+  const isOpen = isNamed ? access.othersWrite || access.othersInherit : access.isOpen;
+  if (!isOpen && (isNamed || !access.deniesOwner)) return [];
   return [{
     code: "file_mode",
     what: `${path} has ${access.shown}`,
     why: isOpen ? "Other users can read or change it" : "Its owner cannot read or change it",
-    command: HERE.privacy.fix(path, isNamed ? "writing" : info.isDirectory ? "folder" : "file"),
-    fix: () => isNamed ? takeWriting(path) : makePrivate(path),
+    command: SYSTEM.permissions.fix(
+      path,
+      isNamed ? "writing" : info.isDirectory ? "folder" : "file",
+    ),
+    fix: () => isNamed ? denyWriting(path) : makePrivate(path),
   }];
 }
 
 // A read-only folder may belong to the system's user.
-function isTrusted({ isMine, isSystems, othersWrite }: Access): boolean {
-  return isSystems && !isMine && !othersWrite;
+function isTrusted({ isMine, isSystemOwned, othersWrite }: Access): boolean {
+  return isSystemOwned && !isMine && !othersWrite;
 }
 
 function ofAnother(own: OwnFile, access: Access, folders: Folders): Finding {
@@ -147,6 +151,6 @@ function diskFindings({ data }: DoctorContext["environment"]["folders"]): Findin
       noNames ? "no inodes" : `${Math.floor(free / 1024)} KiB`
     } left`,
     why: "A rotation needs a few hundred KiB; without them it is refused, and nothing is lost",
-    command: HERE.advice.largest(folder),
+    command: SYSTEM.advice.largest(folder),
   }];
 }

@@ -7,8 +7,8 @@ import { isRekeyError } from "../../core/errors.ts";
 import { ageOf, CLOCK_TOLERANCE_MS, fromFuture, isAhead, isDue } from "../../secret/age.ts";
 import { keptHead } from "../../secret/keyring/note.ts";
 import type { Finding } from "../finding.ts";
-import { infoOf } from "../../system/system.ts";
 import { type OpenDoctorContext, rekey, WITHOUT_LOGGING_OUT } from "../context.ts";
+import { infoOf } from "../../system/files.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -5,15 +5,15 @@ import { firstInstalled, type OpenDoctorContext, rekey } from "../context.ts";
 import { join } from "node:path";
 import process from "node:process";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
-import { infoOf, type System } from "../../system/system.ts";
+import { SYSTEM, type System } from "../../system/system.ts";
 import {
   type KEYRING_UNAVAILABLE,
   type KeyringCode,
   remedyOn,
 } from "../../store/keyring/errors.ts";
-import { HERE } from "../../system/here.ts";
 import { currentSlot } from "../../core/secret_store.ts";
 import { remedyFor } from "../../store/keyring/secret_service/provider.ts";
+import { infoOf } from "../../system/files.ts";
 
 /** Programs started by `exec` that still hold a replaced version. */
 export function programsCheck({ installation }: OpenDoctorContext): Finding[] | NotUsed {
@@ -40,7 +40,7 @@ function finding({ pid, program, version, since, state, until }: StaleHolder): F
 /** Whether the keyring works. It is a note only if no value is in it. */
 export async function keyringCheck(
   context: OpenDoctorContext,
-  system: System = HERE,
+  system: System = SYSTEM,
 ): Promise<Finding[] | NotUsed> {
   const { installation } = context;
   const { keyring, versions, store } = installation;

@@ -15,9 +15,9 @@ import { brotliDecompressSync } from "node:zlib";
 import type { AsyncEntry } from "@napi-rs/keyring";
 import { entriesOnThread } from "./addon_thread.ts";
 import { timeOf } from "../../files/file_errors.ts";
-import { HERE } from "../../system/here.ts";
 import { addonHint } from "./errors.ts";
 import { type BusPlaces, refuseUnsafeBus } from "./secret_service/session_bus.ts";
+import { SYSTEM } from "../../system/system.ts";
 
 // What the build embeds for systems other than Linux.
 const EMBEDDED = "keyring.node.br";
@@ -93,14 +93,14 @@ export interface AddonContext {
 /** Loads the keyring addon. @throws {RekeyError} as {@linkcode unpackedAddon} does. */
 export function loadKeyringAddon(around: AddonContext): KeyringAddon {
   const path = unpackedAddon(around);
-  HERE.prepareAddon();
+  SYSTEM.prepareAddon();
   return { AsyncEntry: entriesOnThread(path, (cause) => unloadable(path, cause)) };
 }
 
 /** An addon that is there and that the system refuses. */
 export function unloadable(path: string, cause: unknown): RekeyError {
   return new RekeyError("keyring_failed", "Cannot use the keyring: its addon cannot be loaded", {
-    hint: addonHint(HERE.os, path),
+    hint: addonHint(SYSTEM.os, path),
     cause,
   });
 }
@@ -163,7 +163,7 @@ function unpack(folder: string, path: string, sha256: string): void {
   const partial = join(folder, `${PARTIAL}${crypto.randomUUID()}`);
   try {
     writeNewPrivateFile(partial, content);
-    HERE.moves.rename(partial, path);
+    SYSTEM.files.rename(partial, path);
   } catch (error) {
     removeFile(partial);
     throw error;

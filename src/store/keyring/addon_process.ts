@@ -3,7 +3,7 @@ import type { KeyringAddon } from "./addon.ts";
 import { entriesBy, type EntryMethod } from "./addon_thread.ts";
 import { keyringTimeout } from "./errors.ts";
 import { type ErrorCode, RekeyError } from "../../core/errors.ts";
-import { kill } from "../../system/system.ts";
+import { kill } from "../../system/processes.ts";
 
 /** A call of the addon, as a line of JSON on the helper's stdin. */
 export interface KeyringCall {

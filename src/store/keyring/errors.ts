@@ -1,6 +1,5 @@
 import { type ErrorCode, RekeyError } from "../../core/errors.ts";
-import { HERE } from "../../system/here.ts";
-import type { System } from "../../system/system.ts";
+import { SYSTEM, type System } from "../../system/system.ts";
 import type { Remedy } from "./secret_service/provider.ts";
 
 /** What an error of the keyring's can be. */
@@ -45,24 +44,24 @@ const KEYRING_FAULTS: readonly KeyringFault[] = [
 ];
 
 /** What a failed call of the keyring means; the original error is kept as the cause. */
-export function keyringError(cause: unknown, os = HERE.os): RekeyError {
+export function keyringError(cause: unknown, os = SYSTEM.os): RekeyError {
   const text = cause instanceof Error ? cause.message : String(cause);
   const code = KEYRING_FAULTS.find((finding) => finding.text.test(text))?.code ?? "keyring_failed";
   return found(code, cause, os);
 }
 
 /** The keyring did not answer in the time it was given. */
-export function keyringTimeout(os = HERE.os): RekeyError {
+export function keyringTimeout(os = SYSTEM.os): RekeyError {
   return found("keyring_timeout", undefined, os);
 }
 
 /** The keyring has values of rekey's that cannot be read before it is unlocked. */
-export function keyringLocked(cause?: unknown, os = HERE.os): RekeyError {
+export function keyringLocked(cause?: unknown, os = SYSTEM.os): RekeyError {
   return found("keyring_locked", cause, os);
 }
 
 /** There is no keyring for this user. */
-export function keyringAbsent(cause?: unknown, os = HERE.os): RekeyError {
+export function keyringAbsent(cause?: unknown, os = SYSTEM.os): RekeyError {
   return found("keyring_absent", cause, os);
 }
 

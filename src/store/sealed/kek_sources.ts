@@ -5,8 +5,8 @@ import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { isUtf16, utf8, UTF_16 } from "../../core/text.ts";
 import { exposureOf } from "../../files/path_ownership.ts";
 import { readFileIfThere } from "../../files/private_files.ts";
-import { HERE } from "../../system/here.ts";
 import type { Kek, ScryptParameters } from "./kek.ts";
+import { SYSTEM } from "../../system/system.ts";
 
 // Enough for the parameters of `kek.ts`, and a bound for those of a changed record.
 const SCRYPT_MAX_MEMORY = 256 * 2 ** 20;
@@ -233,7 +233,7 @@ export function decodeKey(data: Uint8Array, source: string): Uint8Array {
 export function invalid(source: string, why: string): RekeyError {
   return new RekeyError("kek_invalid", `Cannot use the KEK from ${source}: ${why}`, {
     hint: "Provide the key that the database was sealed under; for a new database, make one with " +
-      `\`${HERE.advice.makeKey}\``,
+      `\`${SYSTEM.advice.makeKey}\``,
   });
 }
 

@@ -1,5 +1,5 @@
 import type { Sql } from "../../core/sql.ts";
-import type { ProcessId } from "../../files/processes.ts";
+import type { ProcessId } from "../../system/processes.ts";
 
 /** A process that `exec` has given a secret: never its arguments, never its environment. */
 export interface ExecProcess extends ProcessId {

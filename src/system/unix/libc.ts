@@ -1,43 +1,54 @@
-import { HERE } from "../here.ts";
+/** The C library; `undefined` on Windows. A full path on macOS, whose loader also searches the working directory. */
+export const LIBC = Deno.build.os === "windows"
+  ? undefined
+  : Deno.build.os === "darwin"
+  ? "/usr/lib/libSystem.B.dylib"
+  : "libc.so.6";
 
-// The runtime has no calls for these; the C library that it is linked to has.
+/** Opens the C library for a few calls, and closes it after `use`. */
+export function withLibc<Calls extends Deno.ForeignLibraryInterface, T>(
+  calls: Calls,
+  use: (libc: Deno.DynamicLibrary<Calls>["symbols"]) => T,
+): T {
+  const library = Deno.dlopen(LIBC!, calls);
+  try {
+    return use(library.symbols);
+  } finally {
+    library.close();
+  }
+}
+
 const X_OK = 1;
 const SIG_DFL = 0n;
 const SIG_IGN = 1n;
 const SIGPIPE = 13;
 const O_RDONLY = 0;
-// More than any system's; on each it begins with the handler.
+// Larger than `struct sigaction` of any system; all begin with the handler.
 const SIGACTION_BYTES = 512;
 const POINTER_BYTES = BigUint64Array.BYTES_PER_ELEMENT;
 
-/** Whether this process may execute a file; `undefined` where the system cannot be asked. */
+/** Whether this process may execute a file; `undefined` without a C library. */
 export function mayExecute(path: string): boolean | undefined {
-  const answer = load()?.symbols.access(zeroTerminated(path), X_OK);
-  return answer === undefined ? undefined : answer === 0;
+  const result = load()?.symbols.access(zeroTerminated(path), X_OK);
+  return result === undefined ? undefined : result === 0;
 }
 
-/**
- * Makes this process the program, which keeps the process's id, environment, open files and standing with its
- * parent. It comes back only when that cannot be done.
- *
- * @param argv the program's arguments, its own name first.
- */
-export function become(path: string, argv: readonly string[]): void {
+/** execv(3): the program keeps the process's id, environment and open files. It returns only if that fails. */
+export function replaceProcess(path: string, argv: readonly string[]): void {
   const libc = load();
-  // What is ignored stays so, and the runtime ignores this one.
+  // Programs inherit ignored signals, and the runtime ignores this one.
   libc?.symbols.signal(SIGPIPE, SIG_DFL);
   libc?.symbols.execv(zeroTerminated(path), vector(argv));
 }
 
 /** Whether this process ignores a signal. */
 export function isIgnored(signal: number): boolean {
-  const present = new BigUint64Array(SIGACTION_BYTES / POINTER_BYTES);
-  // Asked and not set: the runtime may have listeners of its own by now.
-  loadAsking()?.symbols.sigaction(signal, null, present);
-  return present[0] === SIG_IGN;
+  const current = new BigUint64Array(SIGACTION_BYTES / POINTER_BYTES);
+  loadSigaction()?.symbols.sigaction(signal, null, current);
+  return current[0] === SIG_IGN;
 }
 
-/** Makes this process ignore a signal. @returns does with it what was done before. */
+/** Makes this process ignore a signal. @returns restores what was set before. */
 export function ignore(signal: number): () => void {
   const libc = load();
   const before = new BigUint64Array(SIGACTION_BYTES / POINTER_BYTES);
@@ -46,7 +57,7 @@ export function ignore(signal: number): () => void {
   return () => void libc?.symbols.sigaction(signal, before, null);
 }
 
-/** Whether this process is in the foreground of a terminal, which then sends it and its children the same signals. */
+/** Whether this process is in the foreground of its terminal, which then sends signals to it and to its children. */
 export function isInForeground(): boolean {
   const libc = load();
   if (libc === undefined) return false;
@@ -58,17 +69,17 @@ export function isInForeground(): boolean {
   return foreground === getpgrp();
 }
 
-/** Ends this process by a signal, so that its parent sees what happened. It comes back when that cannot be done. */
+/** Ends this process by a signal. It returns if that fails. */
 export function dieOf(signal: number): void {
   const libc = load();
-  // A listener would take the signal, and some are ignored from the start.
+  // A listener would catch the signal, and some are ignored from the start.
   libc?.symbols.signal(signal, SIG_DFL);
   libc?.symbols.raise(signal);
 }
 
 function loadLibrary() {
-  if (HERE.libc === undefined) return undefined;
-  return Deno.dlopen(HERE.libc, {
+  if (LIBC === undefined) return undefined;
+  return Deno.dlopen(LIBC, {
     access: { parameters: ["buffer", "i32"], result: "i32" },
     execv: { parameters: ["buffer", "buffer"], result: "i32" },
     signal: { parameters: ["i32", "usize"], result: "usize" },
@@ -83,13 +94,14 @@ function loadLibrary() {
 
 const SIGACTION = { parameters: ["i32", "buffer", "buffer"], result: "i32" } as const;
 
-// Each start asks. The runtime compiles code for each call that is declared, unless that may call back: 3 % of `verify`.
-function loadAsking() {
-  if (HERE.libc === undefined) return undefined;
-  return asking ??= Deno.dlopen(HERE.libc, { sigaction: { ...SIGACTION, callback: true } });
+// Every command calls this at its start. The runtime compiles code for each declared call, 3 % of the time of `verify`,
+// unless the call may call back.
+function loadSigaction() {
+  if (LIBC === undefined) return undefined;
+  return onlySigaction ??= Deno.dlopen(LIBC, { sigaction: { ...SIGACTION, callback: true } });
 }
 
-let asking: Deno.DynamicLibrary<{ sigaction: typeof SIGACTION }> | undefined;
+let onlySigaction: Deno.DynamicLibrary<{ sigaction: typeof SIGACTION }> | undefined;
 let loaded: ReturnType<typeof loadLibrary>;
 
 function load() {
@@ -100,7 +112,7 @@ function zeroTerminated(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
 }
 
-// Pointers and texts in one block, so that none of them is collected while it is in use.
+// argv: pointers and strings in one block, so that the garbage collector frees none of them too early.
 function vector(texts: readonly string[]): Uint8Array<ArrayBuffer> {
   const parts = texts.map(zeroTerminated);
   let end = (parts.length + 1) * POINTER_BYTES;
@@ -115,41 +127,32 @@ function vector(texts: readonly string[]): Uint8Array<ArrayBuffer> {
   return block;
 }
 
-/** How a system counts open files. */
+/** The limit of open files of a system. */
 interface FileLimit {
-  /** The C library. */
-  readonly library: string;
   /** `RLIMIT_NOFILE` of <sys/resource.h>. */
   readonly resource: number;
-  /** The highest limit that the system takes. */
+  /** The highest limit that the system accepts. */
   readonly most: bigint;
 }
 
-/** See {@linkcode Serving.raiseFileLimit}. */
-export function raiseFileLimit({ library, resource, most }: FileLimit): void {
-  const libc = open(library);
-  if (libc === undefined) return;
-  try {
-    const limits = new BigUint64Array(2);
-    if (libc.symbols.getrlimit(resource, limits) !== 0) return;
-    const [soft, hard] = limits as unknown as [bigint, bigint];
-    const wanted = hard < most ? hard : most;
-    if (soft >= wanted) return;
-    limits[0] = wanted;
-    libc.symbols.setrlimit(resource, limits);
-  } finally {
-    libc.close();
-  }
-}
+const LIMIT_CALLS = {
+  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+} as const;
 
-// Fewer connections are no reason not to serve any.
-function open(library: string) {
+/** See {@linkcode Serving.raiseFileLimit}. A failure is ignored: the server then accepts fewer connections. */
+export function raiseFileLimit({ resource, most }: FileLimit): void {
   try {
-    return Deno.dlopen(library, {
-      getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
-      setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+    withLibc(LIMIT_CALLS, ({ getrlimit, setrlimit }) => {
+      const limits = new BigUint64Array(2);
+      if (getrlimit(resource, limits) !== 0) return;
+      const [soft, hard] = limits as unknown as [bigint, bigint];
+      const wanted = hard < most ? hard : most;
+      if (soft >= wanted) return;
+      limits[0] = wanted;
+      setrlimit(resource, limits);
     });
   } catch {
-    return undefined;
+    // The C library cannot be loaded.
   }
 }

@@ -1,42 +1,67 @@
 import { constants, userInfo } from "node:os";
-import { become, dieOf, ignore, isIgnored, isInForeground, mayExecute } from "./libc.ts";
+import { dirname, join } from "node:path";
 import {
   type Identities,
+  type Invocation,
   kill,
-  PIECE,
   type ProcessControl,
   type Programs,
-  type Streams,
-  type TakeSignal,
-} from "../system.ts";
-import { Buffer } from "node:buffer";
-import { quotedWord, shell, shellToStderr } from "./basics.ts";
-import { join } from "node:path";
+  type SignalHandler,
+} from "../processes.ts";
+import type { Advice } from "../system.ts";
+import { dieOf, ignore, isIgnored, isInForeground, mayExecute, replaceProcess } from "./libc.ts";
 
-const TAKEN = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
+/** Quotes a word for a POSIX shell. */
+export function quotedWord(text: string): string {
+  return /^[\w@%+=:,./~-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
 
-const heeded = new Map<Deno.Signal, () => void>();
+function shell(commandLine: string): Invocation {
+  return { program: "/bin/sh", args: ["-c", commandLine] };
+}
 
-/**
- * A limit on the size of files (ulimit -f) is to be an error in words and not the end in mid-write. Signals that were
- * ignored when rekey was started, as nohup does, stay ignored: Deno takes some for itself as soon as a program listens
- * for any.
- */
-function begin(): void {
-  const ignored = TAKEN.filter((signal) => isIgnored(constants.signals[signal]));
+// Processes that the command leaves running write to stderr too.
+function shellToStderr(commandLine: string): Invocation {
+  return shell(`exec >&2\n${commandLine}`);
+}
+
+/** Commands for POSIX shells. */
+export const unixAdvice: Advice = {
+  makeKey: "head -c 32 /dev/urandom | base64 > FILE",
+  convert: "iconv converts it",
+  show: (path) => `ls -ld ${quotedWord(dirname(path))} ${quotedWord(path)}`,
+  largest: (folder) => `du -xah ${quotedWord(mountPoint(folder))} | sort -h | tail`,
+};
+
+function mountPoint(path: string): string {
+  const real = Deno.realPathSync(path);
+  const { dev } = Deno.statSync(real);
+  const parents = real.split("/").map((_, i, all) => all.slice(0, i + 1).join("/") || "/");
+  return parents.find((parent) => Deno.statSync(parent).dev === dev) ?? real;
+}
+
+// Deno starts to handle these when a program listens for any signal.
+const HANDLED_BY_DENO = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
+
+// Restore the handlers of signals that were ignored at the start.
+const restorers = new Map<Deno.Signal, () => void>();
+
+// A file that exceeds `ulimit -f` must be an error message, not a signal that kills rekey while it writes. Signals that
+// were ignored at the start, as by nohup, stay ignored.
+function setUpSignals(): void {
+  const ignored = HANDLED_BY_DENO.filter((signal) => isIgnored(constants.signals[signal]));
   Deno.addSignalListener("SIGXFSZ", () => {});
-  for (const signal of ignored) heeded.set(signal, ignore(constants.signals[signal]));
+  for (const signal of ignored) restorers.set(signal, ignore(constants.signals[signal]));
 }
 
-/** See {@linkcode ProcessControl.heed}. */
-function heed(signal: Deno.Signal, take: () => void): void {
+function listen(signal: Deno.Signal, take: () => void): void {
   Deno.addSignalListener(signal, take);
-  // Deno has it already, and does not look whether the system still gives it the signal.
-  heeded.get(signal)?.();
+  // Deno installed its handler before, and does not install it again.
+  restorers.get(signal)?.();
 }
 
-/** Signals that are passed on to the program. What stops a process (TSTP, TTIN, TTOU) the terminal does to both. */
-const PASSED = [
+// Not the signals that stop a process (TSTP, TTIN, TTOU): the terminal sends them to both.
+const PASSED_ON = [
   "SIGINT",
   "SIGTERM",
   "SIGHUP",
@@ -47,81 +72,27 @@ const PASSED = [
   "SIGCONT",
 ] as const satisfies readonly Deno.Signal[];
 
-// A terminal sends these to all processes in its foreground, the program among them.
-const OF_TERMINALS: readonly Deno.Signal[] = ["SIGINT", "SIGQUIT", "SIGWINCH", "SIGCONT"];
+// A terminal sends these to all processes in its foreground.
+const FROM_TERMINAL: readonly Deno.Signal[] = ["SIGINT", "SIGQUIT", "SIGWINCH", "SIGCONT"];
 
-/** See {@linkcode Programs.onSignals}. */
-function onSignals(take: TakeSignal): void {
-  for (const signal of PASSED.filter((signal) => !isIgnored(constants.signals[signal]))) {
+function onSignals(take: SignalHandler): void {
+  for (const signal of PASSED_ON.filter((signal) => !isIgnored(constants.signals[signal]))) {
     Deno.addSignalListener(signal, () => {
-      take(signal, OF_TERMINALS.includes(signal) && isInForeground());
+      take(signal, FROM_TERMINAL.includes(signal) && isInForeground());
     });
   }
 }
 
-const O_RDONLY = 0;
-const POLLIN = 1;
-
-function loadLibrary(name: string) {
-  return Deno.dlopen(name, {
-    open: { parameters: ["buffer", "i32"], result: "i32" },
-    close: { parameters: ["i32"], result: "i32" },
-    read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
-    poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
-    isatty: { parameters: ["i32"], result: "i32" },
-  }).symbols;
-}
-
-/** By calls of the C library, which is loaded for the first of them. */
-export class UnixStreams implements Streams {
-  #loaded: ReturnType<typeof loadLibrary> | undefined;
-
-  /** @param noWaiting `O_NONBLOCK` and `O_CLOEXEC`, as the system's <fcntl.h> has them. */
-  constructor(private readonly library: string, private readonly noWaiting: number) {}
-
-  isTerminal(descriptor: number): boolean {
-    return this.#libc.isatty(descriptor) === 1;
-  }
-
-  withDescriptor<T>(path: string, use: (descriptor: number) => T): T | undefined {
-    const descriptor = this.#libc.open(Buffer.from(`${path}\0`), O_RDONLY | this.noWaiting);
-    if (descriptor < 0) return undefined;
-    try {
-      return use(descriptor);
-    } finally {
-      this.#libc.close(descriptor);
-    }
-  }
-
-  next(descriptor: number, waitMs: number): Uint8Array | "late" | "failed" {
-    // struct pollfd: int fd, short events, short revents.
-    const wanted = new Int32Array([descriptor, POLLIN]);
-    const ready = this.#libc.poll(wanted, 1n, waitMs);
-    if (ready === 0) return "late";
-    const buffer = new Uint8Array(PIECE);
-    const length = Number(this.#libc.read(descriptor, buffer, BigInt(PIECE)));
-    if (length < 0) return "failed";
-    const piece = buffer.slice(0, length);
-    buffer.fill(0);
-    return piece;
-  }
-
-  get #libc() {
-    return this.#loaded ??= loadLibrary(this.library);
-  }
-}
-
-/** Processes as POSIX has them. */
 export function unixProcesses(identities: Identities): ProcessControl {
   return {
-    begin,
-    heed,
+    setUpSignals,
+    listen,
     shell,
     shellToStderr,
     quoted: quotedWord,
-    stopping: ["SIGINT", "SIGTERM", "SIGHUP"],
-    reloading: "SIGHUP",
-    endTree: (child) => Promise.resolve(kill(child, "SIGKILL")),
+    stopSignals: ["SIGINT", "SIGTERM", "SIGHUP"],
+    reloadSignal: "SIGHUP",
+    killTree: (child) => Promise.resolve(kill(child, "SIGKILL")),
     identities,
     account,
   };
@@ -132,35 +103,34 @@ function account(): string {
     return userInfo().username;
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
-    // A user id without a name, as containers have it.
+    // A user id without a name, as in containers.
     return `uid ${Deno.uid()}`;
   }
 }
 
-/** Programs as POSIX has them. */
 export const unixPrograms: Programs = {
-  // As a shell does without PATH.
-  usualFolders: "/usr/bin:/bin",
-  placesOf,
-  // Where the system cannot be asked, starting it tells.
-  mayExecute: (path) => mayExecute(path) ?? true,
+  // The default of shells.
+  defaultPath: "/usr/bin:/bin",
+  candidates,
+  // Without a C library, starting the file tells.
+  isExecutable: (path) => mayExecute(path) ?? true,
   needs: "A file needs the permission to be executed, and a script an interpreter that exists (#!)",
-  become,
-  sendable: PASSED,
-  // What it has started is its own to end.
-  keepTogether: (child) => ({
-    ask() {
+  replaceProcess,
+  sendable: PASSED_ON,
+  // The program ends the processes that it started.
+  group: (child) => ({
+    terminate() {
       kill(child, "SIGTERM");
       return true;
     },
-    end() {},
+    kill() {},
   }),
   onSignals,
   dieOf,
 };
 
-function placesOf(name: string, folders: string): string[] {
+function candidates(name: string, folders: string): string[] {
   if (name === "" || name.includes("/")) return [name];
-  // An empty part of PATH is the current folder.
+  // An empty entry of PATH is the working directory.
   return folders.split(":").map((folder) => join(folder || ".", name));
 }

@@ -1,27 +1,28 @@
-/** Zero-terminated UTF-16, as Windows' calls take a text. */
+/** A string for calls of Windows: zero-terminated UTF-16. */
 export function wide(text: string): Uint16Array<ArrayBuffer> {
-  // By units and not by characters, of which one may be two units.
   return Uint16Array.from({ length: text.length + 1 }, (_, i) => text.charCodeAt(i));
 }
 
-// Microsoft's Visual C++ runtime, which Windows itself does not have.
+// Microsoft's Visual C++ runtime, which is not a part of Windows.
 const RUNTIME = "vcruntime140.dll";
 
-// A library that is loaded is not looked for again.
 let runtime: unknown;
 
-/** See {@linkcode System.prepareAddon}. Windows would look for what the addon needs in the working folder too. */
+/**
+ * See {@linkcode System.prepareAddon}. Windows would search the working directory for the addon's libraries, but not for
+ * one that is loaded.
+ */
 export function prepareAddon(): void {
   if (runtime !== undefined) return;
   try {
     runtime = Deno.dlopen(`${systemFolder()}\\${RUNTIME}`, {});
   } catch {
-    // It may be beside rekey. This is the second choice, since programs that rekey starts inherit where to look.
-    leaveOutWorkingFolder();
+    // It may be in rekey's own folder. The search path is changed only then, since child processes inherit it.
+    excludeWorkingDirectory();
   }
 }
 
-function leaveOutWorkingFolder(): void {
+function excludeWorkingDirectory(): void {
   const kernel32 = Deno.dlopen("kernel32.dll", {
     SetDllDirectoryW: { parameters: ["buffer"], result: "i32" },
   });
@@ -37,11 +38,10 @@ const SYNCHRONIZE = 0x100000;
 
 const MAX_PATH = 260;
 
-/** What a process is opened for: to be looked at, or to be put into a job. */
-export const TO_LOOK = PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE;
-export const TO_JOIN = PROCESS_SET_QUOTA | PROCESS_TERMINATE;
+/** Rights to open a process with: to query it, or to assign it to a job. */
+export const TO_QUERY = PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE;
+export const TO_ASSIGN = PROCESS_SET_QUOTA | PROCESS_TERMINATE;
 
-/** Calls of Windows for which the runtime has none. */
 type Kernel = ReturnType<typeof open>;
 
 function open() {
@@ -69,12 +69,12 @@ function open() {
 
 let opened: Kernel | undefined;
 
-/** Opened at the first use: most commands need none of it. */
+/** Calls of kernel32.dll, opened at the first use. */
 export function kernel(): Kernel {
   return opened ??= open();
 }
 
-/** Does something with a process, if it can be opened. */
+/** Opens a process and closes it after `use`. @returns `undefined` if it cannot be opened. */
 export function withProcess<T>(
   pid: number,
   access: number,
@@ -90,7 +90,7 @@ export function withProcess<T>(
   }
 }
 
-/** Windows' own programs are there: a program of that name in the working folder is someone else's. */
+/** The folder of Windows' own programs, for full paths: the working directory may have a program of the same name. */
 export function systemFolder(): string {
   const path = new Uint16Array(MAX_PATH);
   const length = kernel().GetSystemDirectoryW(path, MAX_PATH);

@@ -1,5 +1,5 @@
 import { win32 } from "node:path";
-import { type Descriptor, descriptorIn, sidIn } from "./access_lists.ts";
+import { type Descriptor, parseDescriptor, parseSid } from "./access_lists.ts";
 import { wide } from "./kernel.ts";
 
 // <accctrl.h>, <winnt.h>, <sddl.h>.
@@ -10,20 +10,20 @@ const [TOKEN_QUERY, TOKEN_USER] = [8, 1];
 const CURRENT_PROCESS = -1n;
 const [GENERIC_WRITE, SHARE_ALL, CREATE_NEW] = [0x40000000, 7, 1];
 const INVALID_HANDLE = 2n ** 64n - 1n;
-// Longer paths need a prefix; a folder's leaves room for a file's name of the oldest form.
+// Longer paths need the prefix \\?\. The limit for folders leaves room for a file name of DOS.
 const LONGEST_PLAIN = 247;
 
-/** The calls of Windows that private files take. */
+/** Calls of Windows for owners and access lists. */
 export interface SecurityApi {
-  /** Identifier of the user whom this process acts for. */
+  /** Identifier of this process's user. */
   me(): string;
-  /** Of a file or folder; of what a link leads to. @throws as the system's calls do. */
+  /** The descriptor of a file or folder. Follows links. @throws an error with the system's code. */
   descriptorOf(path: string): Descriptor;
-  /** Gives it an access list that takes nothing from its folder. @param sddl in Windows' own notation. */
+  /** Sets an access list that inherits nothing. @param sddl in the Security Descriptor Definition Language. */
   protect(path: string, sddl: string): void;
-  /** Makes a folder with such a list. @returns whether it was made. */
+  /** Creates a folder with such a list. @returns whether that worked. */
   makeFolder(path: string, sddl: string): boolean;
-  /** Makes an empty file with such a list, where there was none. @returns whether it was made. */
+  /** Creates an empty file with such a list. @returns whether that worked; `false` also if the file exists. */
   makeFile(path: string, sddl: string): boolean;
 }
 
@@ -64,7 +64,6 @@ function calls() {
   return loaded ??= load();
 }
 
-/** The calls themselves. */
 export const securityApi: SecurityApi = {
   me: () => user ??= currentUser(),
 
@@ -77,13 +76,15 @@ export const securityApi: SecurityApi = {
     refuse(status, "GetNamedSecurityInfoW", path);
     return withMemory(out[0]!, (pointer) => {
       const length = calls().GetSecurityDescriptorLength(pointer);
-      return descriptorIn(new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, length)));
+      return parseDescriptor(
+        new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, length)),
+      );
     });
   },
 
   protect: (path, sddl) =>
     withDescriptor(sddl, (descriptor) => {
-      // And not SetNamedSecurityInfoW, with which Wine adds what the folder above hands on.
+      // Not SetNamedSecurityInfoW: under Wine it adds inherited entries.
       const done = calls().SetFileSecurityW(wide(plain(path)), PROTECTED_LIST, descriptor) !== 0;
       if (!done) throw failed("SetFileSecurityW", path, "EACCES");
     }),
@@ -105,7 +106,7 @@ export const securityApi: SecurityApi = {
     }),
 };
 
-/** SECURITY_ATTRIBUTES: its own size, the descriptor, and that no child process inherits the handle. */
+/** SECURITY_ATTRIBUTES: its size, the descriptor, and a handle that child processes do not inherit. */
 function attributes(descriptor: Deno.PointerObject): BigUint64Array<ArrayBuffer> {
   return BigUint64Array.of(24n, Deno.UnsafePointer.value(descriptor), 0n);
 }
@@ -114,12 +115,12 @@ function withDescriptor<T>(sddl: string, use: (descriptor: Deno.PointerObject) =
   const out = new BigUint64Array(1);
   const convert = calls().ConvertStringSecurityDescriptorToSecurityDescriptorW;
   if (convert(wide(sddl), SDDL_REVISION_1, out, null) === 0) {
-    throw new Error(`Windows does not understand ${sddl}`);
+    throw new Error(`Windows cannot parse ${sddl}`);
   }
   return withMemory(out[0]!, use);
 }
 
-/** Uses a descriptor that Windows has made, and gives its memory back. */
+/** Frees a descriptor that Windows has allocated after `use`. */
 function withMemory<T>(address: bigint, use: (descriptor: Deno.PointerObject) => T): T {
   const pointer = Deno.UnsafePointer.create(address)!;
   try {
@@ -133,13 +134,13 @@ function currentUser(): string {
   const { OpenProcessToken, GetTokenInformation, CloseHandle } = calls();
   const token = new BigUint64Array(1);
   const opened = OpenProcessToken(CURRENT_PROCESS, TOKEN_QUERY, token) !== 0;
-  // TOKEN_USER is a pointer to the identifier and flags; the identifier follows, of at most 68 bytes.
+  // TOKEN_USER is a pointer to the identifier and flags; then comes the identifier, 68 bytes at most.
   const information = new Uint8Array(128);
   const length = new Uint32Array(1);
   const told = opened && GetTokenInformation(token[0]!, TOKEN_USER, information, 128, length) !== 0;
   if (opened) CloseHandle(token[0]!);
-  if (!told) throw new Error("Windows does not tell whose process this is");
-  return sidIn(information.subarray(16));
+  if (!told) throw new Error("Windows does not tell the user of this process");
+  return parseSid(information.subarray(16));
 }
 
 function plain(path: string): string {

@@ -16,13 +16,13 @@ export const SIDS = {
 export const RIGHTS = { F: 0x1f01ff, M: 0x1301bf, RX: 0x1200a9, X: 0x1000a0, D: 0x10000 };
 
 export function allowed(sid: string, mask: number, more: Partial<Entry> = {}): Entry {
-  return { allows: true, sid, mask, isHere: true, isHandedOn: false, ...more };
+  return { allows: true, sid, mask, appliesHere: true, isInherited: false, ...more };
 }
 
 /** What a profile has: its user, the system and administrators, and all of it for what is made there. */
 export function ofProfile(...more: Entry[]): Descriptor {
   const own = [SIDS.system, SIDS.administrators, SIDS.me];
-  const entries = own.map((sid) => allowed(sid, RIGHTS.F, { isHandedOn: true }));
+  const entries = own.map((sid) => allowed(sid, RIGHTS.F, { isInherited: true }));
   return { owner: SIDS.me, entries: [...entries, ...more], isProtected: false };
 }
 

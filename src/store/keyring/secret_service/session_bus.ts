@@ -1,13 +1,13 @@
 // Before what it imports, which imports it.
-import { HERE } from "../../../system/here.ts";
 import { lstatSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import process from "node:process";
 import { isRekeyError, RekeyError } from "../../../core/errors.ts";
-import { socketPeer } from "../../../system/linux/sockets.ts";
-import { infoOf } from "../../../system/system.ts";
+import { SYSTEM } from "../../../system/system.ts";
 import { keyringError } from "../errors.ts";
 import { refuseUnsafePath } from "../../../files/path_ownership.ts";
+import { socketPeer } from "../../../system/linux/unix_sockets.ts";
+import { infoOf } from "../../../system/files.ts";
 
 /** How the addon finds the session bus, by the environment. */
 export interface BusPlaces {
@@ -27,7 +27,7 @@ export interface BusPlaces {
  * `keyring_failed` when it is not this user's: the keyring was not asked, and may hold a secret.
  */
 export function refuseUnsafeBus({ address, runtimeFolder }: BusPlaces): void {
-  if (!HERE.hasSecretService) return;
+  if (!SYSTEM.hasSecretService) return;
   const addresses = addressesIn(address);
   addresses.forEach((text) => refuseUnsafeSocket(socketOf(text)));
   if (addresses.length > 0) return;

@@ -1,7 +1,6 @@
 import { pbkdf2Sync, randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { infoOf } from "../../../../src/system/system.ts";
 import {
   call,
   defaultCollection,
@@ -11,6 +10,7 @@ import {
 } from "./wallet.ts";
 import { until } from "../../timing/pause.ts";
 import { feed, start } from "../../../../scripts/program.ts";
+import { infoOf } from "../../../../src/system/files.ts";
 
 const NAME = "kdewallet";
 const PASSWORD = "test";
