@@ -2,8 +2,8 @@ import { createHmac } from "node:crypto";
 import type { AuditEntry, AuditRow, Head } from "./events.ts";
 import { type Clock, rfc3339 } from "../core/clock.ts";
 import type { Sql } from "../core/sql.ts";
-import { storable } from "../core/text.ts";
 import { everyAuditRow } from "./reader.ts";
+import { storable } from "../core/encoding.ts";
 
 /** The hash "before" the first row. */
 const CHAIN_START = "";

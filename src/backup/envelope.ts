@@ -1,5 +1,5 @@
 import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
-import { utf8 } from "../core/text.ts";
+import { utf8 } from "../core/encoding.ts";
 
 /** What a new machine needs: the values of the versions, and the key of the audit log. */
 export interface Contents {

@@ -1,6 +1,5 @@
 import { resolve } from "node:path";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
-import { pemText, utf8 } from "../core/text.ts";
 import { readFileIfThere } from "../files/private_files.ts";
 import { type ErrorCode, isRekeyError, quoted, RekeyError, usageError } from "../core/errors.ts";
 import { EtcdClient, type EtcdSettings } from "../etcd/client.ts";
@@ -9,6 +8,7 @@ import { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
 import { SYSTEM } from "../system/system.ts";
 import { pathOf } from "../system/paths.ts";
+import { pemText, utf8 } from "../core/encoding.ts";
 
 type Variable = (name: string) => string | undefined;
 

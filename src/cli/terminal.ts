@@ -1,5 +1,5 @@
 import { RekeyError, usageError } from "../core/errors.ts";
-import { utf8 } from "../core/text.ts";
+import { utf8 } from "../core/encoding.ts";
 
 /** Asks a yes-or-no question; every answer but `y` or `yes` means no. */
 export type Confirm = (question: string) => boolean;

@@ -2,9 +2,9 @@ import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { put, read, remove, unchangedSince } from "../etcd/wire.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Kek } from "../store/sealed/kek.ts";
-import { LOCK_TIMEOUT_MS } from "../core/text.ts";
 import { digestOf, keysOf, type Snapshot } from "./snapshot.ts";
 import { type FleetState, MOST_SHARED_VERSIONS, sealState } from "./state.ts";
+import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
 
 /** What is to become of the shared state. */
 export interface Proposal {

@@ -2,14 +2,14 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { quoted, RekeyError } from "./errors.ts";
 
-/** Where a file is that the build put beside the program's first module. */
+/** A file that the build has embedded beside the main module. */
 export function embedded(name: string): URL {
   return new URL(`./${name}`, Deno.mainModule);
 }
 
 /**
- * Path of the program, as it is started: the executable, or, from sources, the launcher beside the first module that
- * `scripts/from_source.ts` makes; `undefined` where there is none.
+ * Path of the executable. When rekey runs from source, the launcher beside the main module that `scripts/from_source.ts`
+ * writes, or `undefined`.
  */
 export function ownProgram(): string | undefined {
   if (Deno.build.standalone) return Deno.execPath();
@@ -17,10 +17,10 @@ export function ownProgram(): string | undefined {
   return existsSync(launcher) ? launcher : undefined;
 }
 
-/** The app whose secret it is when nobody says otherwise. */
+/** The app if none is named. */
 export const DEFAULT_APP = "agiworkforce";
 
-/** Names under which an app's secret is kept; existing installations already use them (design §1). */
+/** Names under which an app's secret is stored. Existing installations use them, so they never change. */
 export interface App {
   readonly name: string;
   /** Keyring service. */
@@ -29,23 +29,22 @@ export interface App {
   readonly account: string;
 }
 
-/** Folders that rekey writes to, by absolute path. */
+/** Absolute paths of the folders that rekey writes to. */
 export interface Folders {
   /** The database and its lock. */
   readonly data: string;
-  /** Where the database would be if the operator did not name a folder. */
+  /** The data folder if the operator names none. */
   readonly defaultData: string | undefined;
-  /** Whether the operator named the data folder: then it may have other uses too. */
+  /** Whether the operator named the data folder, which may then have other uses too. */
   readonly dataNamed: boolean;
-  /** Generated key files: apart from the data, so that a copy of the database opens nothing. */
+  /** Generated key files. Not in the data folder, so that a copy of that contains no key. */
   readonly config: string | undefined;
   /** The unpacked keyring addon. */
   readonly cache: string | undefined;
 }
 
 /**
- * @throws {RekeyError} `usage` for a name that is no plain file name of lower-case letters, digits,
- * `-`, `_` and `.`.
+ * @throws {RekeyError} `usage` unless the name has lower-case letters, digits, `-`, `_` and `.` only.
  */
 export function appNamed(name: string): App {
   if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name)) {

@@ -1,12 +1,9 @@
 import { isRekeyError, RekeyError } from "./errors.ts";
 
-/**
- * A value that is there, or a promise of one. Most requests have nothing to wait for, and each promise on a request's
- * way costs them a part of what they take.
- */
+/** A value or a promise of one. Most requests wait for nothing, and each promise would make them slower. */
 export type MaybeAsync<T> = T | Promise<T>;
 
-/** Goes on with a value: at once when it is there. */
+/** `then` that calls `next` at once if the value is not a promise. */
 export function andThen<T, U>(
   value: MaybeAsync<T>,
   next: (value: T) => MaybeAsync<U>,
@@ -14,7 +11,7 @@ export function andThen<T, U>(
   return value instanceof Promise ? value.then(next) : next(value);
 }
 
-/** Does work that may fail at once or later, and goes on with its result or its error: a `try` for both cases. */
+/** `try` for work that may throw or return a promise that rejects. */
 export function tryThen<T, U>(
   work: () => MaybeAsync<T>,
   next: (value: T) => MaybeAsync<U>,
@@ -29,16 +26,15 @@ export function tryThen<T, U>(
   return value instanceof Promise ? value.then(next, failed) : next(value);
 }
 
-/** Resolves after so many milliseconds. */
 export function delay(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** Shares a task among those who ask for the same while it runs. */
+/** Runs a task once for concurrent callers. */
 export class SingleFlight<T> {
   readonly #running = new Map<string, Promise<T>>();
 
-  /** Runs `task`, or waits for the one that runs under this name. */
+  /** Runs `task`, or waits for the running one of this name. */
   once(name: string, task: () => Promise<T>): Promise<T> {
     const running = this.#running.get(name);
     if (running !== undefined) return running;
@@ -49,18 +45,18 @@ export class SingleFlight<T> {
 }
 
 /**
- * Lets a program end although a timer still runs. In a bundle that holds parts of Node's the runtime's `setTimeout`
- * may answer Node's object, which `Deno.unrefTimer` throws at.
+ * Lets the program end while a timer is pending. In a bundle with parts of Node's API `setTimeout` may return Node's
+ * object, for which `Deno.unrefTimer` throws.
  */
 export function unrefTimer(timer: unknown): void {
   if (typeof timer === "number") Deno.unrefTimer(timer);
   else (timer as { unref(): void }).unref();
 }
 
-// A longer one would be over at once.
+// A longer timer would end at once.
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** What something comes to, if it does in that time; `undefined` otherwise, and it goes on. */
+/** Waits for `work` with a time-out. @returns `undefined` after the time-out; `work` goes on. */
 export async function within<T>(milliseconds: number, work: Promise<T>): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const deadline = new Promise<undefined>((resolve) => {
@@ -73,14 +69,14 @@ export async function within<T>(milliseconds: number, work: Promise<T>): Promise
   }
 }
 
-/** A counting semaphore with a bounded queue: a few tasks run at a time, some wait, and the rest are refused. */
+/** A counting semaphore with a bounded queue. */
 export class Semaphore {
   #running = 0;
   readonly #waiting: (() => void)[] = [];
 
   constructor(private readonly atOnce: number, private readonly mostWaiting: number) {}
 
-  /** @throws {RekeyError} `busy` when too many wait already. */
+  /** @throws {RekeyError} `busy` if the queue is full. */
   async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.#running >= this.atOnce) await this.#turn();
     else this.#running++;
@@ -88,7 +84,7 @@ export class Semaphore {
       return await task();
     } finally {
       const next = this.#waiting.shift();
-      // The place is handed on, so that no one slips in between.
+      // The place goes to the next in the queue, ahead of new callers.
       if (next === undefined) this.#running--;
       else next();
     }
@@ -107,7 +103,7 @@ export class Semaphore {
 
 const RETRY_EVERY_MS = 50;
 
-/** Tries again while another process is writing, for so many milliseconds: unlike SQLite, it holds up no one meanwhile. */
+/** Repeats a task that fails with `busy`, up to a time-out. Unlike SQLite's own waiting it does not block the thread. */
 export async function retryWhileBusy<T>(milliseconds: number, task: () => Promise<T>): Promise<T> {
   for (const end = performance.now() + milliseconds;;) {
     try {
@@ -116,5 +112,41 @@ export async function retryWhileBusy<T>(milliseconds: number, task: () => Promis
       if (!isRekeyError(error, "busy") || performance.now() > end) throw error;
     }
     await delay(RETRY_EVERY_MS);
+  }
+}
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 5_000;
+
+/** Exponential backoff: half a second after the first failure, then twice as long each time, up to five seconds. */
+export class Backoff {
+  #failure: RekeyError | undefined;
+  #until = 0;
+  #pauseMs = FIRST_PAUSE_MS / 2;
+
+  constructor(private readonly now: () => number = () => performance.now()) {}
+
+  /** The last failure; `undefined` after a success. */
+  get failure(): RekeyError | undefined {
+    return this.#failure;
+  }
+
+  /** Whether it is too early to try again. */
+  get isOn(): boolean {
+    return this.#failure !== undefined && this.now() < this.#until;
+  }
+
+  /** Records a failure. Failures during a pause do not count. */
+  failed(failure: RekeyError): void {
+    if (this.isOn) return;
+    this.#failure = failure;
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+    this.#until = this.now() + this.#pauseMs;
+  }
+
+  /** Records a success. */
+  succeeded(): void {
+    this.#failure = undefined;
+    this.#pauseMs = FIRST_PAUSE_MS / 2;
   }
 }

@@ -4,9 +4,9 @@ const UNITS: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 const LONGEST_SECONDS = 100 * 365 * UNITS.d!;
 
 /**
- * Reads a duration such as `90d`, `15m`, `1h30m` or `0s` and answers seconds.
+ * Parses a duration such as `90d`, `15m`, `1h30m` or `0s`. @returns seconds.
  *
- * @throws {RekeyError} `usage` for anything else, a bare number included: its unit would be a guess.
+ * @throws {RekeyError} `usage` for anything else, including a number without a unit.
  */
 export function parseDuration(text: string): number {
   const whole = /^(?:\d{1,9}[smhd])+$/.test(text);
@@ -18,29 +18,25 @@ export function parseDuration(text: string): number {
   });
 }
 
-/** Milliseconds since the epoch; handed in wherever time matters, so that tests can set it. */
+/** Milliseconds since the epoch. A parameter wherever time matters, so that tests can set it. */
 export type Clock = () => number;
 
-// The farthest instant that a Date can hold, in milliseconds.
-const END_OF_TIME = 8.64e15;
+// The range of `Date`, in milliseconds.
+const LAST_DATE = 8.64e15;
 
 /**
- * An instant as RFC 3339 in UTC with milliseconds, as audit rows and `--json` show it; the bare number
- * when no calendar has it.
+ * Formats an instant as RFC 3339 in UTC with milliseconds, as in audit rows and `--json`; as a number if it is outside
+ * the range of `Date`.
  */
 export function rfc3339(milliseconds: number): string {
-  if (!(Math.abs(milliseconds) <= END_OF_TIME)) return String(milliseconds);
+  if (!(Math.abs(milliseconds) <= LAST_DATE)) return String(milliseconds);
   return new Date(milliseconds).toISOString();
 }
 
-/** What a task took, in whole microseconds, beside its result. */
-interface Timed<T> {
-  readonly result: T;
-  readonly microseconds: number;
-}
-
-/** Runs `task` and says how long it took on the monotonic clock. */
-export async function timed<T>(task: () => Promise<T>): Promise<Timed<T>> {
+/** Runs `task` and measures it with the monotonic clock, in whole microseconds. */
+export async function timed<T>(
+  task: () => Promise<T>,
+): Promise<{ readonly result: T; readonly microseconds: number }> {
   const start = performance.now();
   const result = await task();
   return { result, microseconds: microsecondsSince(start) };

@@ -1,9 +1,9 @@
 /**
- * Every way in which rekey can refuse, with the exit status of the command line and the HTTP status
- * that go with it. docs/exit-codes.md prints this table and a test compares the two.
+ * All error codes, each with its exit status and HTTP status. docs/exit-codes.md contains this table; a test compares
+ * the two.
  */
 export const ERROR_TABLE = {
-  // The command line itself is wrong.
+  // The command line is wrong.
   usage: { exit: 2, http: 400 },
 
   // The token is not valid (RFC 7515, RFC 7519). The codes are those of `verify --json`.
@@ -18,11 +18,11 @@ export const ERROR_TABLE = {
   claim_mismatch: { exit: 3, http: 401 },
   revoked: { exit: 3, http: 401 },
 
-  // Nobody is logged in.
+  // Login failed.
   bad_credentials: { exit: 3, http: 401 },
   throttled: { exit: 3, http: 429 },
 
-  // The secret cannot be had, or cannot be trusted.
+  // The secret cannot be read, or cannot be trusted.
   not_initialised: { exit: 4, http: 503 },
   keyring_absent: { exit: 4, http: 503 },
   keyring_locked: { exit: 4, http: 503 },
@@ -43,7 +43,7 @@ export const ERROR_TABLE = {
   database_foreign: { exit: 4, http: 503 },
   database_newer: { exit: 4, http: 503 },
 
-  // The shared secret cannot be had, or is not known well enough.
+  // The shared secret cannot be read, or this machine may not have the current version.
   etcd_unconfigured: { exit: 4, http: 503 },
   etcd_unavailable: { exit: 4, http: 503 },
   etcd_denied: { exit: 4, http: 503 },
@@ -52,7 +52,7 @@ export const ERROR_TABLE = {
   fleet_behind: { exit: 4, http: 503 },
   fleet_foreign: { exit: 4, http: 503 },
 
-  // Nothing is wrong with the input or the stores.
+  // Other failures.
   internal: { exit: 1, http: 500 },
   failed: { exit: 1, http: 500 },
   cancelled: { exit: 1, http: 409 },
@@ -66,12 +66,12 @@ export const ERROR_TABLE = {
   check_failed: { exit: 5, http: 500 },
   busy: { exit: 6, http: 503 },
 
-  // The program that `exec` is to start, as shells report it.
+  // `exec` cannot start the program; the statuses are those of shells.
   program_not_executable: { exit: 126, http: 500 },
   program_not_found: { exit: 127, http: 500 },
 } as const satisfies Record<string, { exit: number; http: number }>;
 
-/** What an exit status means. */
+/** Meanings of the exit statuses. */
 export const EXIT_STATUSES: Readonly<Record<number, string>> = {
   0: "done",
   1: "failed",
@@ -84,13 +84,13 @@ export const EXIT_STATUSES: Readonly<Record<number, string>> = {
   127: "`exec`: there is no such program",
 };
 
-/** Codes of errors that end with a status. */
+/** The codes with an exit status. */
 export function codesOf(status: number): ErrorCode[] {
   return (Object.keys(ERROR_TABLE) as ErrorCode[])
     .filter((code) => ERROR_TABLE[code].exit === status);
 }
 
-/** Codes of a token that is refused for what it is. */
+/** Codes of invalid tokens. */
 export const TOKEN_FAULTS = [
   "malformed",
   "too_large",
@@ -104,22 +104,21 @@ export const TOKEN_FAULTS = [
   "revoked",
 ] as const;
 
-/** Stable name of a refusal; scripts may rely on it. */
+/** Name of an error; stable, for scripts. */
 export type ErrorCode = keyof typeof ERROR_TABLE;
 
-/** What {@linkcode RekeyError} takes besides code and message. */
-export interface RekeyErrorOptions {
-  /** What to do next: one plain sentence without a final period. */
+/** Optional parts of a {@linkcode RekeyError}. */
+interface RekeyErrorOptions {
+  /** What to do next: one sentence without a final period. */
   hint?: string;
-  /** After how many seconds it is worth trying again. */
+  /** Seconds after which to try again. */
   retryAfter?: number;
-  /** The error underneath. It is never shown to a user, since a library may quote what it was given. */
+  /** The underlying error. It is never shown: a library may quote a secret in it. */
   cause?: unknown;
 }
 
 /**
- * The only error that rekey shows to its user. Anything else that reaches `main.ts` is a bug and is
- * reported as one.
+ * The only error whose message rekey shows. Any other error that reaches `main.ts` is reported as a bug.
  *
  * @example
  * ```ts
@@ -139,7 +138,7 @@ export class RekeyError extends Error {
     this.retryAfter = options.retryAfter;
   }
 
-  /** Exit status of the command line, design §7. */
+  /** Exit status of the command line. */
   get exitCode(): number {
     return ERROR_TABLE[this.code].exit;
   }
@@ -150,30 +149,27 @@ export function usageError(message: string, hint: string, cause?: unknown): Reke
   return new RekeyError("usage", message, { hint, cause });
 }
 
-// A password or a token typed in the wrong place is longer, or has other characters.
+// Passwords and tokens in the wrong place are longer, or have other characters.
 const QUOTABLE = /^[\w./:@-]{0,20}$/;
 
-/** A value for a message: quoted if it is short and plain, since anything else might be a secret. */
+/** Quotes a value for a message if it is short and plain; anything else might be a secret. */
 export function quoted(value: string): string {
   return QUOTABLE.test(value) ? JSON.stringify(value) : "the value that was given";
 }
 
-/** Whether `error` is a {@linkcode RekeyError} with one of `codes` (any code when none is given). */
+/** Whether `error` is a {@linkcode RekeyError} with one of `codes`; without `codes`, with any code. */
 export function isRekeyError(error: unknown, ...codes: ErrorCode[]): error is RekeyError {
   return error instanceof RekeyError && (codes.length === 0 || codes.includes(error.code));
 }
 
-/**
- * For `catch` where work must go on whatever happens: what is no refusal is a mistake in rekey, and becomes an error
- * that says so.
- */
+/** For `catch` where work must go on: turns any other error into a {@linkcode RekeyError} that reports a bug. */
 export function asRefusalOrBug(error: unknown): RekeyError {
   if (isRekeyError(error)) return error;
   const name = error instanceof Error ? error.name : typeof error;
   return new RekeyError("internal", `Internal error, a bug in rekey: ${name}`, { cause: error });
 }
 
-/** For `catch`: a refusal becomes a value; a bug is thrown on. */
+/** For `catch`: returns a {@linkcode RekeyError}, and rethrows any other error. */
 export function asRefusal(error: unknown): RekeyError {
   if (isRekeyError(error)) return error;
   throw error;

@@ -1,12 +1,11 @@
 import { Buffer } from "node:buffer";
-import { createHmac, randomBytes } from "node:crypto";
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { RekeyError } from "./errors.ts";
-import { sameText } from "./text.ts";
 
-/** Size of a secret that rekey makes: 512 bits, the output size of HS512 (RFC 7518 §3.2). */
+/** Size of a generated secret: 512 bits, the output size of HS512 (RFC 7518 §3.2). */
 const SECRET_BYTES = 64;
 
-/** How the HMAC key is made from the stored text: its own bytes, or the bytes it decodes to. */
+/** Whether the HMAC key is the UTF-8 of the stored text, or the bytes that its base64 encodes. */
 export const KEY_FORMS = ["text", "raw"] as const;
 export type KeyForm = (typeof KEY_FORMS)[number];
 
@@ -15,8 +14,8 @@ const KID_LABEL = "rekey kid v1";
 const KID_LENGTH = 16;
 
 /**
- * A signing secret. However it is printed it shows only its kid; the value leaves it by
- * {@linkcode Secret.reveal} (to a store or a child process) and {@linkcode Secret.hmacKey} (to HMAC).
+ * A signing secret. Printing it shows only its kid. Only {@linkcode Secret.reveal} (for stores and child processes) and
+ * {@linkcode Secret.hmacKey} (for HMAC) return its value.
  *
  * @example
  * ```ts
@@ -26,12 +25,12 @@ const KID_LENGTH = 16;
  */
 export class Secret {
   readonly #text: string;
-  /** Public name: first 16 base64url characters of HMAC-SHA-256 over a fixed label, keyed with the text. */
+  /** Key id: the first 16 base64url characters of HMAC-SHA-256 over a fixed label, keyed with the text. */
   readonly kid: string;
 
   private constructor(text: string) {
-    // Half of a surrogate pair has no UTF-8: every store would keep another text, under the same kid.
-    if (!text.isWellFormed()) throw damaged("it is no text");
+    // Unpaired surrogates have no UTF-8: stores would change them.
+    if (!text.isWellFormed()) throw damaged("it is not valid text");
     this.#text = text;
     this.kid = createHmac("sha256", text).update(KID_LABEL).digest("base64url").slice(
       0,
@@ -39,17 +38,16 @@ export class Secret {
     );
   }
 
-  /** A new secret of {@linkcode SECRET_BYTES} bytes from the system's CSPRNG. */
+  /** A new secret of 64 bytes from the system's CSPRNG. */
   static generate(): Secret {
     return new Secret(randomBytes(SECRET_BYTES).toString("base64"));
   }
 
   /**
-   * Takes up a stored value: canonical standard base64 of {@linkcode SECRET_BYTES} bytes, or an imported
-   * value, which may be any text and is known by its kid.
+   * Checks a stored value: canonical standard base64 of 64 bytes, or any text with the expected kid, which was imported.
    *
-   * @param kid of the version that the value should be.
-   * @throws {RekeyError} `secret_damaged` when it is anything else. The message never quotes it.
+   * @param kid of the version that the value should have.
+   * @throws {RekeyError} `secret_damaged` for anything else. The message never quotes the value.
    */
   static parse(text: string, kid?: string): Secret {
     const secret = new Secret(text);
@@ -57,12 +55,12 @@ export class Secret {
     throw damaged(`it is not ${SECRET_BYTES} bytes of base64`);
   }
 
-  /** Takes up a value that was made elsewhere, whatever text it is. @throws {RekeyError} `secret_damaged` when it is none. */
+  /** A secret that was not made by rekey: any text. @throws {RekeyError} `secret_damaged` if it is not valid text. */
   static imported(text: string): Secret {
     return new Secret(text);
   }
 
-  /** A copy of the HMAC key; the caller may overwrite it after use. */
+  /** A copy of the HMAC key. The caller may overwrite it after use. */
   hmacKey(form: KeyForm): Uint8Array {
     if (form === "text") return new TextEncoder().encode(this.#text);
     const bytes = Buffer.from(this.#text, "base64");
@@ -71,12 +69,12 @@ export class Secret {
     return key;
   }
 
-  /** The value itself: 88 characters of standard base64. For stores and `exec` only. */
+  /** The value: 88 characters of standard base64 if it was generated. For stores and `exec` only. */
   reveal(): string {
     return this.#text;
   }
 
-  /** Whether another one is the same text: {@linkcode sameText}. */
+  /** Compares in constant time. */
   equals(other: Secret): boolean {
     return sameText(this.#text, other.#text);
   }
@@ -104,7 +102,16 @@ function damaged(why: string): RekeyError {
   });
 }
 
-// The length of the text decides that of the bytes; encoding again finds unused bits that are set.
+// Encoding again detects unused bits that are set.
 function isGenerated(text: string): boolean {
   return BASE64_OF_64_BYTES.test(text) && Buffer.from(text, "base64").toString("base64") === text;
+}
+
+/** Compares two texts, in a time that does not depend on where they differ. */
+export function sameText(one: string, two: string): boolean {
+  // Not as UTF-8, in which different unpaired surrogates are equal.
+  const [a, b] = [Buffer.from(one, "utf16le"), Buffer.from(two, "utf16le")];
+  const same = a.length === b.length && timingSafeEqual(a, b);
+  for (const copy of [a, b]) copy.fill(0);
+  return same;
 }

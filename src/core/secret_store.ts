@@ -1,16 +1,16 @@
 import type { Secret } from "./secret.ts";
 
-/** Where a version's value lives. */
+/** Where the value of a version is stored. */
 export type Location = "keyring" | "database" | "etcd";
 
-/** A location in a sentence. */
+/** The location as a noun phrase, for messages. */
 export function placeName(location: Location): string {
   return location === "etcd" ? location : `the ${location}`;
 }
 
 /**
- * A place inside a location. The current version's value has a name of its own, since other programs
- * read it there; every other version is kept under its number.
+ * An entry in a store. The current version has a fixed name, under which other programs read it; other versions have
+ * their number in the name.
  */
 export interface Slot {
   readonly version: number;
@@ -18,36 +18,35 @@ export interface Slot {
   readonly name: "current" | "numbered";
 }
 
-/** The slot that other programs read. */
 export function currentSlot({ version, kid }: Omit<Slot, "name">): Slot {
   return { version, kid, name: "current" };
 }
 
-/** The slot that bears the version's number. */
 export function numberedSlot({ version, kid }: Omit<Slot, "name">): Slot {
   return { version, kid, name: "numbered" };
 }
 
-/** Where the database keeps the sealed value of a version in its present state. */
+/** The slot of a version's sealed value in the database. */
 export function sealedSlot(version: Omit<Slot, "name"> & { readonly state: string }): Slot {
   return version.state === "current" ? currentSlot(version) : numberedSlot(version);
 }
 
-/** The name of a slot: `base` itself, or with the version's number after it. */
+/** The name of a slot: `base`, or `base.v3` for version 3. */
 export function slotName(base: string, slot: Slot): string {
   return slot.name === "current" ? base : `${base}.v${slot.version}`;
 }
 
-/** A place where values live. "Not there" is a value; a throw means that the store cannot answer. */
+/** Stores the values of versions. */
 export interface SecretStore {
   readonly location: Location;
   /**
-   * @param meanwhile is done while the store waits for somebody else, if it does; it must not throw.
-   * @throws {RekeyError} when the store cannot be read or what it holds is no secret.
+   * @param meanwhile called while the store waits for another program; must not throw.
+   * @returns `null` if the slot is empty.
+   * @throws {RekeyError} if the store cannot be read, or the value is damaged.
    */
   read(slot: Slot, meanwhile?: () => void): Promise<Secret | null>;
-  /** Keeps a value, in place of any that is there. */
+  /** Writes a value, over an existing one. */
   write(slot: Slot, secret: Secret): Promise<void>;
-  /** Answers whether there was one. */
+  /** Deletes a value. @returns whether it existed. */
   remove(slot: Slot): Promise<boolean>;
 }

@@ -1,15 +1,15 @@
-/** A value that a statement takes. */
+/** A parameter of a statement. */
 export type SqlValue = string | number | null;
 
 /** A prepared statement. */
 export interface Statement {
   get(...values: SqlValue[]): Record<string, unknown> | undefined;
   all(...values: SqlValue[]): Record<string, unknown>[];
-  /** Answers how many rows changed. */
+  /** @returns the number of changed rows. */
   run(...values: SqlValue[]): number;
 }
 
-/** The part of a database that rows are read and written with. */
+/** The part of a database that reads and writes rows. */
 export interface Sql {
   prepare(sql: string): Statement;
 }

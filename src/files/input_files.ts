@@ -1,7 +1,7 @@
 import { RekeyError } from "../core/errors.ts";
-import { isUtf16, utf8, UTF_16 } from "../core/text.ts";
 import { readFileIfThere } from "./private_files.ts";
 import { SYSTEM } from "../system/system.ts";
+import { isUtf16, utf8, UTF_16 } from "../core/encoding.ts";
 
 /** The longest input, in bytes: 16 MiB. */
 const LONGEST = 2 ** 24;

@@ -1,7 +1,7 @@
 import type * as z from "../libraries/zod.ts";
 import { parseStrictJson, StrictJsonError } from "../jwt/jws.ts";
-import { escapesUtf8, utf8 } from "../core/text.ts";
 import { HttpRefusal } from "./problem.ts";
+import { escapesUtf8, utf8 } from "../core/encoding.ts";
 
 /** More than any request of ours needs: a token has 16,384 characters at most. */
 export const MAX_BODY_BYTES = 65_536;

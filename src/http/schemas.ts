@@ -1,7 +1,7 @@
 import * as z from "../libraries/zod.ts";
-import { LONGEST_REASON, LONGEST_REQUEST_ID } from "../core/text.ts";
 import { ERROR_TABLE, TOKEN_FAULTS } from "../core/errors.ts";
 import { HTTP_CODES } from "./problem.ts";
+import { LONGEST_REASON, LONGEST_REQUEST_ID } from "../core/limits.ts";
 
 // What goes in and out of every route. The input is checked with these, and `/openapi.json` is made of them.
 

@@ -1,6 +1,5 @@
-import { utf8 } from "../core/text.ts";
-import { decodeInto, isBase64url } from "../core/base64url.ts";
 import { RekeyError } from "../core/errors.ts";
+import { decodeInto, isBase64url, utf8 } from "../core/encoding.ts";
 
 /** Why a text is not the JSON that a token may carry. */
 export class StrictJsonError extends Error {

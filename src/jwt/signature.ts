@@ -1,7 +1,7 @@
 import { createHash, type Hash, timingSafeEqual } from "node:crypto";
-import { decodeInto } from "../core/base64url.ts";
 import type { KeyForm, Secret } from "../core/secret.ts";
 import type { Algorithm } from "../store/environment.ts";
+import { decodeInto } from "../core/encoding.ts";
 
 /** Each algorithm's hash, and how many bytes it takes at a time (FIPS 180-4). */
 const HASHES: Record<Algorithm, [name: string, block: number]> = {

@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { RekeyError } from "../core/errors.ts";
-import { pemText } from "../core/text.ts";
 import { readFileIfThere } from "../files/private_files.ts";
 import { isAddress } from "../http/host.ts";
+import { pemText } from "../core/encoding.ts";
 
 /** Where a certificate and its key are: paths of PEM files. */
 export interface CertificateFiles {

@@ -1,7 +1,6 @@
-import { delay } from "../core/async.ts";
+import { type Backoff, delay } from "../core/async.ts";
 import { isRekeyError, type RekeyError } from "../core/errors.ts";
 import type { KeyringStore } from "../store/keyring/keyring_store.ts";
-import type { Backoff } from "../core/backoff.ts";
 
 // A keyring that is there and open answers sooner; one that is not is found out within the rest of 200 ms.
 const USUAL_MS = 50;
@@ -33,10 +32,10 @@ export class KeyringRetryPolicy {
     if (await this.hasCopies()) return await fetch();
     const late = this.#late.get(kid);
     if (late !== undefined) return late.value;
-    const { why, isOn } = this.backoff;
-    if (why !== undefined) {
+    const { failure, isOn } = this.backoff;
+    if (failure !== undefined) {
       if (!isOn) this.#keep(kid, fetch());
-      throw why;
+      throw failure;
     }
     const fetching = fetch();
     const trouble = await Promise.race([fetching.then(nothing, nothing), this.#trouble()]);

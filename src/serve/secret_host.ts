@@ -4,20 +4,19 @@ import type { HostOperations } from "../http/host_operations.ts";
 import type { ServerContext } from "./context.ts";
 import type { Settings } from "./settings.ts";
 import { verifyToken } from "../jwt/verifier.ts";
-import { retryWhileBusy, Semaphore, SingleFlight } from "../core/async.ts";
+import { Backoff, retryWhileBusy, Semaphore, SingleFlight } from "../core/async.ts";
 import { prometheus } from "../http/meters.ts";
 import { isNotFollowed, notTakenOver } from "../cluster/rotate.ts";
 import { warningsOf } from "../secret/rotation.ts";
 import { warningsOfRisk } from "../secret/keyring/unsaved.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
-import { LOCK_TIMEOUT_MS } from "../core/text.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { KeyringRetryPolicy } from "./keyring_retry.ts";
 import type { Certificate } from "./certificate.ts";
 import { expose, rotationAnswer, statusOf } from "./answers.ts";
 import type { Remote } from "./rpc.ts";
 import type { RequestThread } from "./worker.ts";
-import { Backoff } from "../core/backoff.ts";
+import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
 
 // A page that is open on several screens must not count the sessions each time.
 const STATUS_KEPT_MS = 1_000;
@@ -152,7 +151,7 @@ export class SecretHost implements HostOperations {
       await secrets.open();
       this.#keyring.forget();
       await this.#findOutAgain();
-      return this.#backoff.why?.code;
+      return this.#backoff.failure?.code;
     } catch (error) {
       return asRefusal(error).code;
     }
@@ -160,7 +159,9 @@ export class SecretHost implements HostOperations {
 
   // So that it is known to be back before the next request is refused.
   async #findOutAgain(): Promise<void> {
-    if (this.#backoff.why === undefined || this.#backoff.isOn || this.#wanted === undefined) return;
+    if (this.#backoff.failure === undefined || this.#backoff.isOn || this.#wanted === undefined) {
+      return;
+    }
     await this.value(this.#wanted).catch((error) => {
       if (!isRekeyError(error)) throw error;
     });

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { isRekeyError, RekeyError } from "../../src/core/errors.ts";
-import { SingleFlight } from "../../src/core/async.ts";
-import { Backoff } from "../../src/core/backoff.ts";
+import { Backoff, SingleFlight } from "../../src/core/async.ts";
 import { pause } from "../support/timing/pause.ts";
 
 Deno.test("a backoff grows with each refusal after it, not with those during it, and ends with a success", () => {
@@ -15,11 +14,11 @@ Deno.test("a backoff grows with each refusal after it, not with those during it,
     return now - start;
   };
   assert.deepEqual([1, 2, 3, 4, 5, 6].map(lengthOf), [500, 1000, 2000, 4000, 5000, 5000]);
-  assert.equal(backoff.why, locked);
+  assert.equal(backoff.failure, locked);
   backoff.succeeded();
-  assert.equal(backoff.why, undefined);
+  assert.equal(backoff.failure, undefined);
   backoff.failed(locked);
-  assert.ok(isRekeyError(backoff.why, "keyring_locked"));
+  assert.ok(isRekeyError(backoff.failure, "keyring_locked"));
   assert.ok(backoff.isOn);
 });
 

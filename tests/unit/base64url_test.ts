@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { decodeBase64url, decodeInto, encodeText } from "../../src/core/base64url.ts";
+import { decodeBase64url, decodeInto, encodeText } from "../../src/core/encoding.ts";
 
 const CHARACTERS = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"];
 

@@ -2,12 +2,12 @@ import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { createSecretKey } from "node:crypto";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { Secret } from "../../src/core/secret.ts";
-import { sameText, storable, utf8 } from "../../src/core/text.ts";
+import { sameText, Secret } from "../../src/core/secret.ts";
 import type { Kek } from "../../src/store/sealed/kek.ts";
 import { seal, unseal } from "../../src/store/sealed/sealing.ts";
 import { openEnvelope, sealEnvelope } from "../../src/backup/envelope.ts";
 import { AWKWARD_TEXTS } from "../support/attacks/awkward_texts.ts";
+import { storable, utf8 } from "../../src/core/encoding.ts";
 
 const KEK: Kek = {
   id: "a".repeat(16),

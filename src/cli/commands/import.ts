@@ -15,7 +15,7 @@ import { describeVersion } from "../format.ts";
 import { applyPolicy, type PolicyFlags, withFlags } from "./policy.ts";
 import { readStdin, readStdinBytes } from "../terminal.ts";
 import { rotate } from "./rotate.ts";
-import { LOCK_TIMEOUT_MS } from "../../core/text.ts";
+import { LOCK_TIMEOUT_MS } from "../../core/limits.ts";
 
 /** Flags of `rekey import`. Durations in seconds. */
 export interface ImportFlags extends PolicyFlags {

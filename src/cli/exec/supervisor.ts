@@ -1,10 +1,10 @@
 import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
 import { LiveSecrets } from "../../secret/view.ts";
 import type { Environment } from "../../store/environment.ts";
-import { Backoff } from "../../core/backoff.ts";
 import type { Ending } from "../shell_command.ts";
 import { Child, type Program } from "./child.ts";
 import { SYSTEM } from "../../system/system.ts";
+import { Backoff } from "../../core/async.ts";
 
 /** Watches which version is current; survives a missing or replaced database. */
 export class Watch {

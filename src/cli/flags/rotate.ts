@@ -1,6 +1,5 @@
 import { type Command, Option } from "commander";
 import { run, type Runner } from "./command.ts";
-import { LOCK_TIMEOUT_MS, LONGEST_REQUEST_ID } from "../../core/text.ts";
 import {
   atMost,
   choice,
@@ -13,6 +12,7 @@ import {
   several,
   waiting,
 } from "./values.ts";
+import { LOCK_TIMEOUT_MS, LONGEST_REQUEST_ID } from "../../core/limits.ts";
 
 // What is said when a version is prepared, what a rotation in two phases cannot have, and what is nothing to tell
 // others of before the second one.

@@ -3,9 +3,9 @@ import { type Head, readHead } from "../../audit/events.ts";
 import { parseDuration } from "../../core/clock.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import { canonicalHost } from "../../http/host.ts";
-import { LONGEST_REASON } from "../../core/text.ts";
 import { NOTICE_FORMATS } from "../notices/formats.ts";
 import { RemarkOption, RepeatableOption } from "./command.ts";
+import { LONGEST_REASON } from "../../core/limits.ts";
 
 // What the flags' values may be, and what becomes of them.
 

@@ -1,13 +1,12 @@
-import { escapesUtf8 } from "../../core/text.ts";
 import type { Verified, VerifyPolicy } from "../../jwt/verifier.ts";
 import { bodyless } from "../app.ts";
 import { HttpRefusal } from "../problem.ts";
 import { textOf } from "../../jwt/claims.ts";
 import { bearerToken, insufficientScope, missingScopes } from "../guard.ts";
-import { encodeText } from "../../core/base64url.ts";
 import { andThen } from "../../core/async.ts";
 import type { ResponseSpec, Route } from "../routes.ts";
 import { AuthQuery, Problem } from "../schemas.ts";
+import { encodeText, escapesUtf8 } from "../../core/encoding.ts";
 
 /** What the query of `/auth` asks of a token, beyond being valid. */
 interface TokenRequirements {

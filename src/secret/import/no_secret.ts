@@ -1,5 +1,5 @@
-import { decodeBase64url } from "../../core/base64url.ts";
 import { RekeyError } from "../../core/errors.ts";
+import { decodeBase64url } from "../../core/encoding.ts";
 
 // How settings files and programs write a name and its value, other than as a line NAME=VALUE.
 const LINES: readonly RegExp[] = [

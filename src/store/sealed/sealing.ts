@@ -1,9 +1,9 @@
 import { createDecipheriv } from "node:crypto";
-import { decodeBase64url } from "../../core/base64url.ts";
-import { sameText, utf8 } from "../../core/text.ts";
 import { Buffer } from "node:buffer";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import type { Kek } from "./kek.ts";
+import { decodeBase64url, utf8 } from "../../core/encoding.ts";
+import { sameText } from "../../core/secret.ts";
 
 /** Protected header of an opened JWE. */
 type JweHeader = Record<string, unknown>;

@@ -1,9 +1,9 @@
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import type { Database } from "./database.ts";
 import { DatabaseSync } from "node:sqlite";
-import { LOCK_TIMEOUT_MS } from "../../core/text.ts";
 import { makePrivateFile } from "../../files/private_files.ts";
 import { explainSqlite } from "./node_sqlite.ts";
+import { LOCK_TIMEOUT_MS } from "../../core/limits.ts";
 
 /**
  * Makes sure that no other program has a database open, before its file is taken away on a system where that cannot be

@@ -1,4 +1,4 @@
-import { utf8 } from "../../../core/text.ts";
+import { utf8 } from "../../../core/encoding.ts";
 
 /** What came over the bus is not what the D-Bus specification says, or not what was asked for. */
 export class BusError extends Error {

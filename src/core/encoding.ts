@@ -1,0 +1,82 @@
+import { Buffer } from "node:buffer";
+
+// Canonical: the unused bits of the last character are zero (RFC 4648 §3.5). The runtime's decoder accepts others, and
+// throws for impossible lengths.
+const BASE64URL = /^(?:[\w-]{4})*(?:[\w-][AQgw]|[\w-]{2}[AEIMQUYcgkosw048])?$/;
+const ALPHABET = { alphabet: "base64url" } as const;
+const UNPADDED = { ...ALPHABET, omitPadding: true } as const;
+
+/** Whether a text is canonical base64url without padding (RFC 7515 §2). */
+export function isBase64url(text: string): boolean {
+  return BASE64URL.test(text);
+}
+
+/**
+ * Decodes base64url without padding (RFC 7515 §2). @returns `undefined` if the text is not canonical.
+ *
+ * @example
+ * ```ts
+ * decodeBase64url("aGk"); // the bytes of "hi"
+ * decodeBase64url("aGl"); // undefined
+ * ```
+ */
+export function decodeBase64url(text: string): Uint8Array<ArrayBuffer> | undefined {
+  return isBase64url(text) ? Uint8Array.fromBase64(text, ALPHABET) : undefined;
+}
+
+/**
+ * Like {@linkcode decodeBase64url}, into existing memory: allocating takes longer than decoding.
+ *
+ * @returns a part of `memory`; `undefined` also if it is too small.
+ */
+export function decodeInto(memory: Uint8Array, text: string): Uint8Array | undefined {
+  if (!isBase64url(text)) return undefined;
+  const { read, written } = memory.setFromBase64(text, ALPHABET);
+  return read === text.length ? memory.subarray(0, written) : undefined;
+}
+
+const ENCODER = new TextEncoder();
+const MEMORY = new Uint8Array(2 ** 14);
+
+/** Encodes a text's UTF-8 as base64url without padding. */
+export function encodeText(text: string): string {
+  const { read, written } = ENCODER.encodeInto(text, MEMORY);
+  const bytes = read === text.length ? MEMORY.subarray(0, written) : ENCODER.encode(text);
+  return bytes.toBase64(UNPADDED);
+}
+
+// Keeps byte order marks and rejects invalid bytes, so that encoding the text again gives the same bytes.
+const UTF_8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Decodes UTF-8 without loss. @throws {TypeError} if the bytes are not UTF-8. */
+export function utf8(bytes: Uint8Array): string {
+  return UTF_8.decode(bytes);
+}
+
+/** Why UTF-16 is refused, for messages. */
+export const UTF_16 = "it is UTF-16, as PowerShell's > writes it";
+
+/** Whether bytes begin with a byte order mark of UTF-16. */
+export function isUtf16([first, second]: Uint8Array): boolean {
+  return (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+}
+
+/** The text of a PEM file (RFC 7468): its blocks are ASCII, its comments may have any encoding. */
+export function pemText(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("latin1");
+}
+
+/** Whether percent-encoded bytes (RFC 3986 §2.1) are UTF-8. `URL` would replace others. */
+export function escapesUtf8(text: string): boolean {
+  try {
+    text.match(/(?:%[0-9a-f]{2})+/gi)?.forEach(decodeURIComponent);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A text as SQLite returns it, without NULs, which would end it, and unpaired surrogates, which would change. */
+export function storable(text: string): string {
+  return text.toWellFormed().replaceAll("\0", "\ufffd");
+}
