@@ -88,7 +88,7 @@ export function environmentFrom(
   );
   // A wrong XDG_RUNTIME_DIR would hide the keyring, and a new secret would be made in the database.
   if (variable("DBUS_SESSION_BUS_ADDRESS") === undefined) pathVariable("XDG_RUNTIME_DIR");
-  const ways = keyringPlatform(SYSTEM.os, () => sessionPlaces(folders));
+  const platform = keyringPlatform(SYSTEM.os, () => sessionPlaces(folders));
   const load = loadAddon ?? (() => loadKeyringAddon(addonContext(folders)));
   // With its own loader, the caller must not bypass the addon.
   const isUsual = loadAddon === undefined;
@@ -100,13 +100,9 @@ export function environmentFrom(
     kek: kekSources(options),
     keyring: new KeyringStore(
       app,
-      () => ways.load(load),
-      timeoutOf(ways, keyringTimeout(), isUsual && Deno.stderr.isTerminal()),
-      isUsual ? ways.readQuickly : undefined,
-      ways.saving,
-      isUsual ? ways.look : undefined,
-      ways.diagnose,
-      ways.condition,
+      () => platform.load(load),
+      timeoutOf(platform, keyringTimeout(), isUsual && Deno.stderr.isTerminal()),
+      isUsual ? platform : { ...platform, readQuickly: undefined, look: undefined },
     ),
     // Read on demand: commands that do not use etcd ignore invalid settings.
     get etcd() {

@@ -145,13 +145,12 @@ for (const os of ["darwin", "windows"] as const) {
         names.push(`${service}/${account}`);
       }
     }
-    const { diagnose, look, condition } = ways;
     const load = () => ways.load(() => ({ AsyncEntry: Named }));
     const store = new KeyringStore(
       appNamed("agiworkforce"),
       load,
       200,
-      ...[undefined, undefined, look, diagnose, condition] as const,
+      ways,
     );
     const secret = Secret.generate();
     const slot = currentSlot({ version: 1, kid: secret.kid });

@@ -3,10 +3,38 @@ import { keyringAbsent, keyringLocked } from "./errors.ts";
 import { AskedOnce } from "./secret_service/shared_connection.ts";
 import type { Diagnosis, KeyringState } from "./secret_service/diagnosis.ts";
 import type { KeyringAddon } from "./addon.ts";
-import { KEYRING_TIMEOUT_MS, type Look, type QuickRead } from "./keyring_store.ts";
 import { type Saving, ServiceSaving, type SessionPlaces } from "./secret_service/saving.ts";
 import type { SecretService } from "./secret_service/client.ts";
 import type { System } from "../../system/system.ts";
+
+/** Default timeout of one keyring call, in milliseconds. */
+export const KEYRING_TIMEOUT_MS = 3_000;
+
+interface ItemName {
+  readonly service: string;
+  readonly account: string;
+}
+
+/** What a system offers beside the addon. Without a part, only the addon is used. */
+export interface KeyringPlatform {
+  /** The addon, or a wrapper around it. */
+  load(addon: () => KeyringAddon): KeyringAddon;
+  /**
+   * Reads an item without the addon, within `limit` milliseconds; `undefined` when only the addon can tell. Runs
+   * `meanwhile` while it waits.
+   */
+  readonly readQuickly?:
+    | ((item: ItemName, limit: number, meanwhile?: () => void) => Promise<string | undefined>)
+    | undefined;
+  readonly saving?: Saving | undefined;
+  /** Checks within `limit` milliseconds that the keyring is unlocked; throws a `keyring_…` code. */
+  readonly look?: ((item: ItemName, limit: number) => Promise<void>) | undefined;
+  readonly diagnose?: Diagnosis;
+  /** The state of the keyring, within `limit` milliseconds. */
+  readonly condition?: (service: string, limit: number) => Promise<KeyringState>;
+  /** How long a person may take for the system's own dialog, which closes when the command ends; in milliseconds. */
+  readonly dialogMs?: number;
+}
 
 /** What the user's default keychain on macOS is like. */
 type KeychainState = "open" | "locked" | "absent" | "unknown";
@@ -80,19 +108,6 @@ function openSecurity() {
   } catch {
     return undefined;
   }
-}
-
-/** What a system offers beside the addon to ask about its keyring. Where a part is missing, the addon alone is asked. */
-interface KeyringPlatform {
-  /** The addon, or what is put before it. */
-  load(addon: () => KeyringAddon): KeyringAddon;
-  readonly readQuickly?: QuickRead;
-  readonly saving?: Saving;
-  readonly look?: Look;
-  readonly diagnose?: Diagnosis;
-  readonly condition?: (service: string, limit: number) => Promise<KeyringState>;
-  /** How long a person may take for the system's own dialog, which is gone when the command ends; in milliseconds. */
-  readonly dialogMs?: number;
 }
 
 /**

@@ -35,7 +35,7 @@ export function testEnvironment(
       cache: join(root, "cache"),
     },
     kek: { run: () => Promise.resolve(new Uint8Array()) },
-    keyring: new KeyringStore(app, load, 200, undefined, saving),
+    keyring: new KeyringStore(app, load, 200, { saving }),
     mirror,
     actor: "test",
     clock: () => now,

@@ -1,0 +1,123 @@
+import { isRekeyError, type RekeyError } from "../../core/errors.ts";
+import type { KeyringAddon } from "./addon.ts";
+import { keyringError, keyringLocked, keyringTimeout } from "./errors.ts";
+import { KEYRING_TIMEOUT_MS, type KeyringPlatform } from "./platform.ts";
+import { withAnotherKey } from "./secret_service/session.ts";
+
+/** A working keyring answers in 10 ms, or 200 ms on an overloaded machine. Leaves the addon time for its own two seconds. */
+const QUICK_MS = 1_000;
+
+// Without it, the addon falls back to the kernel's keyutils, which lose everything at a reboot.
+const PINNED = { linux: { store: "secret-service" as const } };
+
+type Entry = InstanceType<KeyringAddon["AsyncEntry"]>;
+
+/** The calls to the OS keyring under one service name: each has a deadline, and a failure says what to do. */
+export class KeyringCalls {
+  #addon: KeyringAddon | undefined;
+  #timeout: RekeyError | undefined;
+  #running = 0;
+  lastError: RekeyError | undefined;
+
+  constructor(
+    private readonly service: string,
+    private readonly load: () => KeyringAddon,
+    private readonly timeoutMs: number = KEYRING_TIMEOUT_MS,
+    private readonly platform: Omit<KeyringPlatform, "load"> = {},
+  ) {}
+
+  /** Whether a call that timed out is still running: the service may wait for its user. */
+  get isStuck(): boolean {
+    return this.#running > 0;
+  }
+
+  /** Allows calls again after one has timed out. */
+  retry(): void {
+    // The thread of a call that timed out takes no other: see `addon_thread.ts`.
+    if (this.#timeout !== undefined) this.#addon = undefined;
+    this.#timeout = undefined;
+  }
+
+  /** The value of an item. Tries the quick way first, then the addon in the time that is left. */
+  async get(account: string, meanwhile?: () => void): Promise<string | null> {
+    const start = performance.now();
+    const { readQuickly } = this.platform;
+    if (readQuickly !== undefined && this.#timeout === undefined) {
+      const limit = Math.min(QUICK_MS, this.timeoutMs / 2);
+      const value = await readQuickly({ service: this.service, account }, limit, meanwhile);
+      if (value !== undefined) return value;
+    }
+    const left = this.timeoutMs - (performance.now() - start);
+    return await this.#call(account, (entry, signal) => entry.getPassword(signal), left);
+  }
+
+  set(account: string, value: string): Promise<void> {
+    return this.#call(account, (entry, signal) => entry.setPassword(value, signal));
+  }
+
+  /** Returns whether the item existed. */
+  remove(account: string): Promise<boolean> {
+    return this.#call(account, (entry, signal) => entry.deletePassword(signal));
+  }
+
+  /** Checks that an item could be written now, without a prompt. @throws {RekeyError} a `keyring_…` code. */
+  async mustBeReady(account: string): Promise<void> {
+    if (this.#timeout !== undefined) throw this.#timeout;
+    try {
+      await this.platform.look?.({ service: this.service, account }, this.timeoutMs);
+    } catch (error) {
+      throw isRekeyError(error) ? await this.#diagnosed(error) : error;
+    }
+  }
+
+  /**
+   * Why a running call will take long, if it will: the keyring is locked or does not answer.
+   *
+   * @param limit time to answer, in milliseconds.
+   */
+  async trouble(limit: number): Promise<RekeyError | undefined> {
+    const state = await this.platform.condition?.(this.service, limit);
+    if (state === "locked") return await this.#diagnosed(keyringLocked());
+    return state === "silent" ? await this.#diagnosed(keyringTimeout(), true) : undefined;
+  }
+
+  // A service that is stopped, or waits for its user, may never answer. The deadline lets the program continue, and the
+  // signal drops calls that have not begun.
+  async #call<T>(
+    account: string,
+    work: (entry: Entry, signal: AbortSignal) => Promise<T>,
+    timeoutMs = this.timeoutMs,
+  ): Promise<T> {
+    // Each further call would wait as long, and a command makes a dozen.
+    if (this.#timeout !== undefined) throw this.#timeout;
+    const { AsyncEntry, ready } = this.#addon ??= this.load();
+    await ready?.();
+    const abort = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const deadline = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(keyringTimeout()), timeoutMs);
+    });
+    const attempt = () => work(new AsyncEntry(this.service, account, PINNED), abort.signal);
+    try {
+      return await Promise.race([this.#counted(withAnotherKey(attempt)), deadline]);
+    } catch (error) {
+      const found = isRekeyError(error) ? error : keyringError(error);
+      this.lastError = await this.#diagnosed(found);
+      if (found.code === "keyring_timeout") this.#timeout = this.lastError;
+      throw this.lastError;
+    } finally {
+      clearTimeout(timer);
+      abort.abort();
+      deadline.catch(() => {});
+    }
+  }
+
+  async #diagnosed(error: RekeyError, isSilent = false): Promise<RekeyError> {
+    return await this.platform.diagnose?.(error, isSilent) ?? error;
+  }
+
+  #counted<T>(call: Promise<T>): Promise<T> {
+    this.#running++;
+    return call.finally(() => this.#running--);
+  }
+}
