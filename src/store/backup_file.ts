@@ -9,27 +9,26 @@ import { MIGRATIONS } from "./sqlite/schema.ts";
 import { isPlain } from "./sqlite/soundness.ts";
 import { explainSqlite } from "./sqlite/node_sqlite.ts";
 
-/** What a backup says of itself, in its table `rekey_backup`. */
+/** The content of a backup's table `rekey_backup`. */
 export interface BackupInfo {
   readonly app: string;
-  /** `automatic`: made before a rotation, without sessions, audit rows and anything sealed. */
+  /** `automatic`: made before a rotation, without sessions, audit rows and sealed values. */
   readonly kind: "manual" | "automatic";
   /** RFC 3339, UTC. */
   readonly made_at: string;
-  /** Path of the database that it is a copy of. */
+  /** Path of the original database. */
   readonly database?: string | undefined;
-  /** The secret, sealed in the age format for whoever may restore it: see `backup/envelope.ts`. */
+  /** The secret, encrypted in the age format: see `backup/envelope.ts`. */
   readonly secret?: string | undefined;
 }
 
 /**
- * Makes a backup file (0600): all of it or nothing. It is one plain file, not in WAL mode.
+ * Makes a backup file (0600) atomically: one file, not in WAL mode.
  *
- * @param replace whether a file of that name may be replaced.
- * @param fill writes the database to the path that it is given.
- * @param finished called when everything is written, before the file gets its name.
- * @throws {RekeyError} `backup_unusable` when the file is there, `database_unusable` when it cannot be
- * written.
+ * @param replace whether an existing file may be replaced.
+ * @param fill writes the database to the given path.
+ * @param finished runs when everything is written, before the file gets its name.
+ * @throws {RekeyError} `backup_unusable` when the file exists, `database_unusable` when it cannot be written.
  */
 export async function writeBackup(
   path: string,
@@ -51,7 +50,7 @@ export async function writeBackup(
   }
 }
 
-// The name of the file in the making would say nothing to whoever has named `path`.
+// Checked first: a later error would name the temporary file.
 function mustHaveFolder(path: string): void {
   const folder = dirname(path);
   if (isThere(folder)) return;
@@ -64,7 +63,7 @@ function stamp(path: string, info: BackupInfo): void {
   explainSqlite(path, () => {
     const sqlite = new DatabaseSync(path);
     try {
-      // Whoever sees the file sees it finished: a crash in between leaves a file of another name.
+      // No sync: the file gets its name only when it is complete.
       sqlite.exec(
         "PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF; BEGIN; DROP TABLE IF EXISTS rekey_backup;",
       );
@@ -82,10 +81,9 @@ function stamp(path: string, info: BackupInfo): void {
 }
 
 /**
- * What the file at `path`, which nobody else uses, says of itself. A plain copy of a database, as `cp` makes
- * one, is a backup too.
+ * Reads the backup info of the file at `path`, which no other process uses. A copy that `cp` made is a backup too.
  *
- * @throws {RekeyError} `backup_unusable` when it is damaged or no backup of rekey's.
+ * @throws {RekeyError} `backup_unusable` when the file is damaged or not a backup of rekey.
  */
 export function inspectBackup(path: string): BackupInfo {
   try {
@@ -112,7 +110,7 @@ function mustBeWhole(sqlite: DatabaseSync, path: string): void {
   throw unusable(`SQLite's integrity check of ${path} fails`);
 }
 
-// Code that a file brings along is not run; a virtual table's module would run on the file's rows in SQLite's own check.
+// Never run code in a foreign file: SQLite's integrity check would run the module of a virtual table on its rows.
 function mustBePlain(sqlite: DatabaseSync): void {
   if (!isPlain(sqlite)) throw unusable("it has triggers, views or virtual tables");
 }
@@ -149,10 +147,10 @@ function infoOf(sqlite: DatabaseSync): BackupInfo {
   };
 }
 
-/** Copies a backup, so that it can be looked into without changing it. */
+/** Copies a backup, so that reading it does not change the original. */
 export function stageBackup(path: string, staged: string): void {
   if (!isThere(path)) throw unusable(`${path} is not there`);
-  // The newest changes are there, and would be left out: an older secret would come back.
+  // The copy would lack the newest changes: an older secret would come back.
   if (sizeOf(`${path}-wal`) > 0) {
     throw unusable("its write-ahead log lies beside it, as a copy by cp");
   }
@@ -163,7 +161,7 @@ export function stageBackup(path: string, staged: string): void {
 const MAGIC = new TextEncoder().encode("SQLite format 3\0");
 
 /**
- * Makes sure that what is taken for a backup begins as an SQLite database does, before all of it is copied.
+ * Checks that a backup begins like an SQLite database, before it is copied.
  *
  * @throws {RekeyError} `backup_unusable` when it does not.
  */
@@ -173,7 +171,7 @@ export function refuseOther(beginning: Uint8Array): void {
 }
 
 function mustBeginAsDatabase(path: string): void {
-  // What is no file is refused by whoever copies it.
+  // The copy refuses anything but a regular file.
   if (explainFiles(path, () => Deno.statSync(path)).isFile !== true) return;
   using file = explainFiles(path, () => Deno.openSync(path));
   const beginning = new Uint8Array(MAGIC.length);
@@ -187,7 +185,7 @@ function unusable(why: string, cause?: unknown): RekeyError {
   });
 }
 
-/** @throws {RekeyError} `backup_unusable` when a file is there. */
+/** @throws {RekeyError} `backup_unusable` when the file exists. */
 export function refuseExisting(path: string): void {
   if (isThere(path)) throw isInTheWay(path);
 }

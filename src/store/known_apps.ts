@@ -9,11 +9,10 @@ import { Installation } from "./installation.ts";
 import type { Environment } from "./environment.ts";
 import { SYSTEM } from "../system/system.ts";
 
-// Databases of rekey that are not the one in use. Nothing in them is changed.
+// Finds rekey databases other than the one in use, and changes nothing in them.
 
 /**
- * Whether the rekey database at `path` has a version with this kid that is not retired. A file that is no such database
- * has none.
+ * Whether the rekey database at `path` has a version with this kid that is not retired; false for any other file.
  */
 export function knowsKid(path: string, kid: string): boolean {
   if (!isThere(path)) return false;
@@ -28,7 +27,7 @@ export function knowsKid(path: string, kid: string): boolean {
   }
 }
 
-/** What a database tells of itself. */
+/** What can be read from a database without a KEK. */
 interface Glance {
   readonly app: string | null;
   readonly location: Location | null;
@@ -38,7 +37,7 @@ interface Glance {
   readonly readable: boolean;
 }
 
-/** What nothing can be told of. */
+/** A file that cannot be read. */
 const UNREADABLE: Glance = {
   app: null,
   location: null,
@@ -48,13 +47,13 @@ const UNREADABLE: Glance = {
 };
 
 /**
- * Looks at the rekey database at `path`, and leaves no file beside it.
+ * Reads the rekey database at `path`, and leaves no file beside it.
  *
  * @returns `undefined` when there is no file, or one of another kind.
  */
 function lookInto(path: string): Glance | undefined {
   try {
-    // Whatever has been made by rekey has a lock beside it; other programs' databases are not opened.
+    // A database of rekey has a lock file beside it; databases of other programs are not opened.
     if (!statSync(path).isFile() || !statSync(lockPath(path)).isFile()) return undefined;
   } catch {
     return undefined;
@@ -69,7 +68,7 @@ function lookInto(path: string): Glance | undefined {
       if (leavesFiles) closeAsLast(path);
     }
   } catch (error) {
-    // SQLITE_CANTOPEN and the like: it is there. One of another kind says so by what it has not.
+    // After other errors, such as SQLITE_CANTOPEN, it may be a rekey database.
     return /no such table|not a database/.test(String(error)) ? undefined : UNREADABLE;
   }
 }
@@ -88,12 +87,12 @@ function glance(sqlite: DatabaseSync): Glance {
   };
 }
 
-/** An app's database, wherever it is. Nothing of its secret is here. */
+/** An app's database, without its secret. */
 export interface KnownApp {
   readonly app: string;
   readonly folder: string;
   readonly database: string;
-  /** Where the current version lives; `null` when there is none, or the database cannot be read. */
+  /** Location of the current version; `null` when there is no version, or the database cannot be read. */
   readonly location: Location | null;
   readonly version: number | null;
   /** Milliseconds since the epoch. */
@@ -106,8 +105,8 @@ export interface KnownApp {
 const MOST = 100;
 
 /**
- * The apps whose databases are in the data folder, in the default one, in that of every other app of this user, and in
- * the system's. They are looked at as they are: nothing is made, changed or asked.
+ * The apps with databases in the data folder, the default folder, the folders of this user's other apps and the system's
+ * folder. Reads only: no prompt, no change.
  */
 export function knownApps(environment: Environment): KnownApp[] {
   const own = Installation.path(environment);
@@ -115,7 +114,7 @@ export function knownApps(environment: Environment): KnownApp[] {
   return found.filter((one): one is KnownApp => one !== undefined).slice(0, MOST);
 }
 
-/** The same app's secret in another of the usual folders. As {@linkcode knownApps} looks, at those alone. */
+/** The same app's databases in the other standard folders. */
 export function elsewhere(environment: Environment): KnownApp[] {
   const { app, folders } = environment;
   const own = Installation.path(environment);
@@ -135,7 +134,7 @@ function candidates({ app, folders }: Environment): string[] {
   const { data, defaultData } = folders;
   const named = (folder: string) =>
     namesIn(folder).filter((name) => name.endsWith(".db")).map((name) => join(folder, name));
-  // One folder an app, called like it.
+  // One folder for each app, named after it.
   const each = (base: string) => namesIn(base).map((name) => join(base, name, `${name}.db`));
   const base = defaultData === undefined ? [] : each(dirname(defaultData));
   const { sharedFolder } = SYSTEM.paths;
@@ -145,7 +144,7 @@ function candidates({ app, folders }: Environment): string[] {
 }
 
 function described(path: string, used: boolean): KnownApp | undefined {
-  // What stands in the place of the database in use is no app that there is not: `init` would be refused.
+  // A foreign file at the path in use counts as an unreadable app, since `init` refuses it.
   const found = lookInto(path) ?? (used && isThere(path) ? UNREADABLE : undefined);
   if (found === undefined) return undefined;
   const name = path.slice(dirname(path).length + 1, -".db".length);
@@ -156,7 +155,7 @@ function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder).sort();
   } catch {
-    // It is not there, or another user's.
+    // Missing, or another user's.
     return [];
   }
 }

@@ -5,17 +5,16 @@ import { KEYRING_UNAVAILABLE } from "./keyring/errors.ts";
 import { currentSlot, type Location } from "../core/secret_store.ts";
 import type { Version } from "./sqlite/versions.ts";
 
-/** Whether an entry with this kid is this installation's. */
+/** Whether a value with this kid belongs to this installation. */
 export type IsKnownKid = (kid: string) => Promise<boolean>;
 
 /**
- * Where a new version is to live (guarantee 2, design §5). `auto` takes the keyring when it works. A
- * secret that lives in the keyring never moves to the database because the keyring fails: that needs
- * the operator's word.
+ * Chooses the location of a new version. `auto` is the keyring if it works. When the keyring of a secret fails, the
+ * secret does not move to the database unless the operator says so.
  *
  * @param known whether a kid is one of this installation's.
- * @throws {RekeyError} a `keyring_…` code when the keyring is called for and cannot be used,
- * `secret_claimed` when its entry is somebody else's.
+ * @throws {RekeyError} a `keyring_…` code when the keyring is required and cannot be used, `secret_claimed` when its
+ * entry belongs to another installation or program.
  */
 export async function locationForNew(
   keyring: KeyringStore,
@@ -26,7 +25,7 @@ export async function locationForNew(
   if (choice === "database") return "database";
   if (choice === "etcd") throw moveFirst();
   const inKeyring = current?.location === "keyring";
-  // Where a value is already, reading tells enough and leaves nothing behind when it is cut off.
+  // Where a value exists, a read is enough, and leaves nothing behind when it is interrupted.
   const finding = await unavailable(() =>
     inKeyring ? keyring.reach(currentSlot(current)) : keyring.probe()
   );
@@ -37,8 +36,7 @@ export async function locationForNew(
   }
   if (inKeyring) throw withHint(finding, MOVE_HINT);
   if (choice === "keyring") throw finding;
-  // A keyring that is there and cannot be read may hold a secret already: a second one would split
-  // the machine in two.
+  // A keyring that cannot be read may already hold a secret: a second one would make programs disagree.
   if (current === undefined && !isRekeyError(finding, ...HOLDS_NOTHING)) {
     throw withHint(finding, NEW_HINT);
   }
@@ -47,21 +45,21 @@ export async function locationForNew(
 
 function moveFirst(): RekeyError {
   return new RekeyError("failed", "Cannot rotate into etcd: the secret is not shared there", {
-    hint: "`rekey store move etcd` first",
+    hint: "Run `rekey store move etcd` first",
   });
 }
 
-// There is no keyring, or none that anything could have been put into.
+// A keyring that fails so cannot hold a secret.
 const HOLDS_NOTHING = ["keyring_absent", "keyring_no_default"] as const;
 
 const MOVE_HINT =
   "in an emergency `rotate --store database` replaces the secret without the keyring";
-const NEW_HINT = "or decide for the database with --store database";
+const NEW_HINT = "or choose the database with --store database";
 
 /**
- * Makes sure that the keyring's entry is free for this installation.
+ * Checks that the keyring's entry is free or belongs to this installation.
  *
- * @throws {RekeyError} `secret_claimed` when it is not, a `keyring_…` code when it cannot be told.
+ * @throws {RekeyError} `secret_claimed` when it does not, a `keyring_…` code when the keyring cannot be read.
  */
 export async function mustBeFree(
   keyring: KeyringStore,
@@ -70,7 +68,7 @@ export async function mustBeFree(
   if (await isTaken(keyring, known)) throw taken();
 }
 
-// Moving in must not overwrite what another installation or program keeps under the same account.
+// A move into the keyring must not overwrite a value of another installation or program.
 async function isTaken(keyring: KeyringStore, known: IsKnownKid): Promise<boolean> {
   try {
     const published = await keyring.readPublished();

@@ -5,9 +5,9 @@ import { credentialPath, type KekSources, kekSupplied } from "./sealed/kek_sourc
 import type { Meta } from "./sqlite/meta.ts";
 import { infoOf } from "../system/files.ts";
 
-// What an operator has named once goes with the installation: a path, a command line, a name, never a value. A database
-// may have come from elsewhere, with a command in it that someone else wrote. So what runs or connects counts only in
-// the very file in which it was remembered, and not in a copy of it; a path that is only read counts everywhere.
+// An installation remembers where its KEK and its etcd are: a path, a command line or a name, never a value. A database
+// may come from elsewhere, with a command that someone else wrote. So a command or an etcd is used only in the file that
+// it was remembered in, not in a copy; a path is used everywhere, since it is only read.
 
 /** Where a KEK is. */
 type KekSourceName = "file" | "command" | "credential" | "passphraseFile" | "passphraseCommand";
@@ -15,7 +15,7 @@ type KekSourceName = "file" | "command" | "credential" | "passphraseFile" | "pas
 interface RememberedKek {
   readonly source: KekSourceName;
   readonly value: string;
-  /** The file in which it was remembered. */
+  /** Identity of the file that it was remembered in. */
   readonly file: string | null;
 }
 
@@ -26,11 +26,11 @@ interface RememberedEtcd {
 
 const HINT = "Name it again: `rekey init` with --kek-file or a REKEY_… variable remembers it";
 
-/** What an installation remembers of its surroundings. */
+/** The KEK source and the etcd that an installation remembers. */
 export class Remembered {
   constructor(private readonly meta: Meta, private readonly path: string) {}
 
-  /** What to keep of sources; `undefined` when they name none. The first that is set counts, as it does for a KEK. */
+  /** The row for KEK sources; `undefined` when none is set. The first that is set counts, as it does for the KEK. */
   kekRow({ file, command, passphraseFile, passphraseCommand, ...rest }: KekSources) {
     if (!kekSupplied({ file, command, passphraseFile, passphraseCommand, ...rest })) {
       return undefined;
@@ -44,22 +44,22 @@ export class Remembered {
     return row("passphraseCommand", passphraseCommand!);
   }
 
-  /** Inside a transaction: remembers where the KEK is, or that it is nowhere but in the generated file. */
+  /** Inside a transaction: remembers the KEK source; `undefined` means the generated key file. */
   setKek(row: string | undefined): void {
     if (row === undefined) this.meta.remove("kek_source");
     else this.meta.set("kek_source", row);
   }
 
-  /** Inside a transaction: remembers how etcd is reached, by the names of variables. */
+  /** Inside a transaction: remembers the variables that name etcd. */
   setEtcd(settings: Readonly<Record<string, string>>): void {
     const row = { settings, file: identityOf(this.path) } satisfies RememberedEtcd;
     this.meta.set("etcd_source", JSON.stringify(row));
   }
 
   /**
-   * The sources as they were remembered.
+   * The remembered sources, or `given` when nothing is remembered.
    *
-   * @throws {RekeyError} `kek_missing` when it is a command of another file, or a credential that is not here.
+   * @throws {RekeyError} `kek_missing` for a command of another file, or a credential that this process does not have.
    */
   kekSources(given: KekSources): KekSources {
     const kept = this.#kek();
@@ -70,26 +70,26 @@ export class Remembered {
     return { [source]: value, run: given.run, remembered: true };
   }
 
-  /** Whether it is said where the KEK is. */
+  /** Whether a KEK source is remembered. */
   get hasKek(): boolean {
     return this.#kek() !== undefined;
   }
 
-  /** How etcd is reached; `undefined` when that is not said, or in another file. */
+  /** The variables that name etcd; `undefined` when none are remembered in this file. */
   etcdSettings(): Readonly<Record<string, string>> | undefined {
     const kept = parsed(this.meta.get("etcd_source")) as RememberedEtcd | undefined;
     if (typeof kept?.settings !== "object" || kept.settings === null) return undefined;
     return this.#isOwn(kept.file) ? kept.settings : undefined;
   }
 
-  /** Whether a command is run, or the network used, for what is remembered. */
+  /** Whether the remembered sources run a command or use the network. */
   get reachesOut(): boolean {
     return /command$/i.test(this.#kek()?.source ?? "") || this.etcdSettings() !== undefined;
   }
 
   /**
-   * Inside a transaction, in a copy: remembers what the database remembers that it takes the place of. Without one it
-   * goes on with a path that it names itself.
+   * Inside a transaction, in a copy that replaces a database: takes that database's sources. Without one, keeps only a
+   * path of its own.
    */
   takeOver(live: Meta | undefined): void {
     if (live === undefined) return this.distrust();
@@ -100,7 +100,7 @@ export class Remembered {
     }
   }
 
-  /** Inside a transaction: forgets what would run or connect, in a file that others could have written. */
+  /** Inside a transaction: forgets a command and an etcd, in a file that others could have written. */
   distrust(): void {
     if (/command$/i.test(this.#kek()?.source ?? "")) this.meta.remove("kek_source");
     this.meta.remove("etcd_source");
@@ -119,7 +119,7 @@ export class Remembered {
   }
 }
 
-/** Whether someone else could have written a file that is there. */
+/** Whether the file exists and another user could have written it. */
 export function isWritableByOthers(path: string): boolean {
   const info = infoOf(path);
   if (info === undefined) return false;
@@ -127,7 +127,7 @@ export function isWritableByOthers(path: string): boolean {
   return !isMine || othersWrite;
 }
 
-// Its number may be that of a file which was deleted before; when it came into being is not.
+// The inode number alone may be that of a deleted file; its time of creation is not.
 function identityOf(path: string): string | null {
   const { ino, birthtime } = infoOf(path) ?? {};
   return ino == null ? null : `${ino}.${birthtime?.getTime() ?? ""}`;
@@ -145,7 +145,7 @@ function noCredential(): RekeyError {
   return new RekeyError(
     "kek_missing",
     "Cannot find the KEK: it is remembered as the systemd credential rekey-kek, which only its unit has",
-    { hint: "Run it in that unit, or name the KEK with --kek-file or another source" },
+    { hint: "Run the command in that unit, or name the KEK with --kek-file or another source" },
   );
 }
 

@@ -1,9 +1,9 @@
 import { RekeyError } from "../core/errors.ts";
 import type { Meta } from "./sqlite/meta.ts";
 
-/** What every token of an app must be, beyond its signature: set once by the operator, for every verification. */
+/** What every token of an app must satisfy beyond its signature; the operator sets it for all verifications. */
 export interface TokenPolicy {
-  /** Tolerance for clocks that differ, in seconds. */
+  /** Clock tolerance, in seconds. */
   readonly leeway: number;
   /** Whether a token without `exp` is accepted. */
   readonly allowNoExpiry: boolean;
@@ -15,7 +15,7 @@ export interface TokenPolicy {
   readonly type?: string | undefined;
 }
 
-/** The policy where none was set: a token needs an `exp`, and clocks are trusted. */
+/** The default policy: a token needs an `exp`, and there is no clock tolerance. */
 export const STANDARD_POLICY: TokenPolicy = { leeway: 0, allowNoExpiry: false };
 
 /** Parts of a policy, as flags and `--json` name them. */
@@ -44,7 +44,7 @@ export function readPolicy(meta: Meta): TokenPolicy {
   });
 }
 
-/** Inside a transaction: sets the app's policy, and answers whether another one, or a damaged row, was there. */
+/** Inside a transaction: sets the app's policy. Returns whether the row changed. */
 export function writePolicy(meta: Meta, policy: TokenPolicy): boolean {
   const text = isSamePolicy(policy, STANDARD_POLICY) ? undefined : policyText(policy);
   if (text === meta.get("policy")) return false;
@@ -53,12 +53,12 @@ export function writePolicy(meta: Meta, policy: TokenPolicy): boolean {
   return true;
 }
 
-/** Whether two policies ask for the same. */
+/** Whether two policies are equal. */
 export function isSamePolicy(one: TokenPolicy, other: TokenPolicy): boolean {
   return policyText(one) === policyText(other);
 }
 
-/** A policy as it is kept: the same text for what asks for the same. */
+/** The stored form of a policy; equal policies have equal texts. */
 function policyText({ leeway, allowNoExpiry, issuer, audience, type }: TokenPolicy): string {
   return JSON.stringify({ leeway, allowNoExpiry, issuer, audience, type });
 }
