@@ -198,7 +198,7 @@ Deno.test("a remembered command that fails is said to be remembered, and how ano
   for (const args of [["init"], ["status"], ["issue", "--sub", "a"], ["rotate", "--force"]]) {
     const { code, stderr } = await box.run(args);
     assert.equal(code, 4);
-    assert.match(stderr, /ended with status 1; it is the one that REKEY_KEK_COMMAND named once/);
+    assert.match(stderr, /ended with status 1; the command is remembered from REKEY_KEK_COMMAND/);
     assert.match(stderr, /`rekey init` with REKEY_KEK_COMMAND remembers it/);
   }
   const env = { REKEY_KEK_COMMAND: `cat ${join(box.home, "moved")}` };

@@ -1,17 +1,17 @@
 import type { Sql } from "../../core/sql.ts";
 import type { ProcessId } from "../../system/processes.ts";
 
-/** A process that `exec` has given a secret: never its arguments, never its environment. */
+/** A process that `exec` has given a secret. Its arguments and environment are never recorded. */
 export interface ExecProcess extends ProcessId {
-  /** Of the version that it was given. */
+  /** kid of the version that it was given. */
   readonly kid: string;
-  /** The last part of the program's name. */
+  /** Base name of the program. */
   readonly program: string;
   /** When it was given the secret, milliseconds since the epoch. */
   readonly since: number;
-  /** The `exec` that tells it of rotations, while that one runs; `null` without one. */
+  /** The running `exec` that signals or restarts it after a rotation; `null` without one. */
   readonly keeper: ProcessId | null;
-  /** What the keeper sends it after a rotation, such as `SIGHUP`; `null` when it starts it again. */
+  /** What it is sent after a rotation, such as `SIGHUP`; `null` when it is restarted. */
   readonly signal: string | null;
 }
 
@@ -29,7 +29,7 @@ export class ExecProcesses {
     });
   }
 
-  /** One that has the number of another one takes its place: that one is gone. */
+  /** Replaces a process with the same id, which must have ended. */
   add({ place, pid, started, kid, program, since, keeper, signal }: ExecProcess): void {
     this.sql.prepare(
       `INSERT OR REPLACE INTO rekey_exec

@@ -6,11 +6,10 @@ import { explainSqlite } from "./node_sqlite.ts";
 import { LOCK_TIMEOUT_MS } from "../../core/limits.ts";
 
 /**
- * Makes sure that no other program has a database open, before its file is taken away on a system where that cannot be
- * done with files that are open. SQLite leaves the mode with a write-ahead log for the only one that has it open; the
- * next one that opens it goes back to that mode.
+ * Checks that no other program has a database open, before its file is deleted on a system that cannot delete open
+ * files. SQLite leaves WAL mode only for the sole connection; the next one that opens the file restores it.
  *
- * @param what what is so far known of the secret in it, for the hint.
+ * @param what the state of the secret so far, for the hint.
  * @throws {RekeyError} `database_unusable` when another program has it open.
  */
 export function mustBeAlone(database: Database, what = "Nothing was changed"): void {
@@ -30,18 +29,17 @@ export function mustBeAlone(database: Database, what = "Nothing was changed"): v
   }
 }
 
-// SQLite takes a longer time-out for none at all.
+// SQLite treats a longer timeout as none.
 const LONGEST_WAIT_MS = 2 ** 31 - 1;
 
-/** Path of the lock that goes with a database. */
+/** Path of a database's lock file. */
 export function lockPath(databasePath: string): string {
   return `${databasePath}.lock`;
 }
 
 /**
- * Runs `work` while no other process does: rotations and recoveries take turns. The lock is a lock on
- * an empty SQLite file, so the system lets go of it whenever the process ends, however it ends, and
- * SQLite does the waiting. Readers never take it.
+ * Runs `work` under the lock, which rotations and recoveries take in turns and readers never take. It is an SQLite lock
+ * on an empty file: the system releases it when the process ends, and SQLite waits for it.
  *
  * @param waitMs how long to wait for another holder, in milliseconds.
  * @throws {RekeyError} `busy` when it is not free in time.
@@ -55,7 +53,7 @@ export async function exclusively<T>(
   return await work();
 }
 
-/** Like {@linkcode exclusively}, for a caller that lets go by itself. */
+/** Takes the lock until it is disposed. @throws {RekeyError} as {@linkcode exclusively} does. */
 export function takeLock(path: string, waitMs: number): Disposable {
   makePrivateFile(path);
   const lock = new DatabaseSync(path);
@@ -71,7 +69,7 @@ export function takeLock(path: string, waitMs: number): Disposable {
 function begin(lock: DatabaseSync, path: string, waitMs: number): void {
   try {
     explainSqlite(path, () => {
-      // The time-out comes first: setting the journal mode reads the file, which waits too.
+      // The timeout comes first: setting the journal mode reads the file, which may wait too.
       const wait = Math.min(waitMs, LONGEST_WAIT_MS);
       lock.exec(`PRAGMA busy_timeout = ${wait}; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE`);
     });

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { RekeyError } from "../../core/errors.ts";
 
-/** A number that SQLite tells of a database. */
+/** The value of a numeric pragma. */
 export function pragma(
   sqlite: DatabaseSync,
   name: "freelist_count" | "page_size" | "user_version",
@@ -10,13 +10,12 @@ export function pragma(
 }
 
 /**
- * Statements for a connection that writes. On macOS a commit and a checkpoint would have ended when they are in the
- * drive's own memory, and a power cut would take them; elsewhere there is one way to write to a disk, and these change
- * nothing.
+ * Pragmas for a connection that writes. Without them, a commit on macOS may still be in the drive's cache and be lost in
+ * a power cut. On other systems they change nothing.
  */
 export const FULL_SYNC = "PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON";
 
-/** Runs `work` in one `BEGIN IMMEDIATE` transaction: all of it is committed, or nothing is. */
+/** Runs `work` in one `BEGIN IMMEDIATE` transaction, which commits all of it or nothing. */
 export function whole<T>(sqlite: DatabaseSync, work: () => T): T {
   sqlite.exec("BEGIN IMMEDIATE");
   try {
@@ -29,7 +28,7 @@ export function whole<T>(sqlite: DatabaseSync, work: () => T): T {
   }
 }
 
-// SQLite has rolled back by itself after some errors, a full disk among them.
+// SQLite rolls back by itself after some errors, such as a full disk.
 function rollBack(sqlite: DatabaseSync): void {
   try {
     sqlite.exec("ROLLBACK");
@@ -40,8 +39,7 @@ function rollBack(sqlite: DatabaseSync): void {
   }
 }
 
-// node:sqlite gives a result code for some calls only, so SQLite's own fixed English texts
-// (sqlite3_errstr) tell the cases apart.
+// node:sqlite gives a result code for some calls only, so SQLite's fixed English texts (sqlite3_errstr) decide.
 const FINDINGS: readonly [RegExp, (path: string) => RekeyError][] = [
   [
     /database (table )?is locked/,
@@ -58,7 +56,7 @@ const FINDINGS: readonly [RegExp, (path: string) => RekeyError][] = [
       }),
   ],
   [/malformed/, damaged],
-  // Our own statements are tested against our own tables: others have been changed by somebody.
+  // rekey's statements fit rekey's tables: after these errors, someone has changed the tables.
   [
     /no such (table|column)|has no column|failed to prepare|could not be represented|too large|already exists|cannot store|integer overflow/,
     (path) =>
@@ -87,11 +85,10 @@ const FINDINGS: readonly [RegExp, (path: string) => RekeyError][] = [
 ];
 
 /**
- * Runs `work` and turns what SQLite reports about the file into a {@linkcode RekeyError}. Mistakes of
- * our own (syntax, constraints) pass through: they are bugs and must look like bugs. On a file that is
- * not sound they are the file's: its rows may contradict what the tables promise.
+ * Runs `work` and turns SQLite's errors about the file into a {@linkcode RekeyError}. Other errors (syntax, constraints)
+ * are bugs of rekey and pass through, unless the file is damaged: then its rows may break any rule.
  *
- * @param isSound asked only after an error that nothing else explains.
+ * @param isSound called only after an error that nothing else explains.
  */
 export function explainSqlite<T>(
   path: string,
@@ -118,7 +115,7 @@ function damaged(path: string): RekeyError {
   });
 }
 
-// The second one is an integer in a row that JavaScript cannot hold, the third a column that a row lacks.
+// ERR_OUT_OF_RANGE: an integer too large for JavaScript. ERR_INVALID_ARG_TYPE: a row without a column.
 const CODES: unknown[] = ["ERR_SQLITE_ERROR", "ERR_OUT_OF_RANGE", "ERR_INVALID_ARG_TYPE"];
 
 /** Whether an error comes from `node:sqlite`. */
@@ -126,16 +123,14 @@ export function isSqliteError(error: unknown): error is Error {
   return error instanceof Error && "code" in error && CODES.includes(error.code);
 }
 
-// Why a file is not used as rekey's database, in words for the operator.
-
-/** Whether another program has put a trigger on a table of rekey's. */
+/** Whether another program has added a trigger to a table of rekey. */
 export function hasTriggers(sqlite: DatabaseSync): boolean {
   return sqlite.prepare(
     "SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND (tbl_name = 'settings' OR tbl_name GLOB 'rekey_*')",
   ).get() !== undefined;
 }
 
-/** Another program's trigger stands in the way. */
+/** The error for a write that another program's trigger prevents. */
 export function triggered(path: string, cause: unknown): RekeyError {
   return new RekeyError(
     "database_foreign",

@@ -1,16 +1,16 @@
 import type { Sql, SqlValue } from "../../core/sql.ts";
 import type { Database } from "./database.ts";
 
-/** Inside a transaction: takes every row out of tables, which stay. */
+/** Inside a transaction: deletes every row of the tables. */
 export function emptyTables(sql: Sql, names: readonly string[]): void {
   for (const name of names) sql.prepare(`DELETE FROM ${name}`).run();
 }
 
 const ROWS_AT_ONCE = 10_000;
 
-/** Inside a transaction: makes the rows of a table that pass `where` those of the same table elsewhere. */
+/** Inside a transaction: replaces the rows of a table that match `where` with those of another database. */
 export function takeRows(into: Database, from: Database, table: string, where = "true"): void {
-  // Our own columns: the other file's schema may be anybody's.
+  // This file's columns, since the other file's schema is not trusted.
   const described = into.prepare(`SELECT name, pk FROM pragma_table_info('${table}')`).all();
   const columns = described.map(({ name }) => String(name));
   const keys = described.filter(({ pk }) => pk !== 0).map(({ name }) => String(name));
@@ -24,7 +24,7 @@ export function takeRows(into: Database, from: Database, table: string, where = 
   });
 }
 
-// In parts: an iterator's statement may be collected while it runs, which ends the process.
+// In batches: the runtime may collect an iterator's statement while it runs, which crashes the process.
 function* rowsOf(
   from: Database,
   table: string,

@@ -126,7 +126,7 @@ export const MIGRATIONS: readonly string[] = [
    ) STRICT, WITHOUT ROWID;`,
 ];
 
-/** Our tables, children first: sessions refer to versions. `settings` is shared with the application. */
+/** rekey's tables, children first: sessions refer to versions. `settings` is shared with the application. */
 export const OWN_TABLES = [
   "rekey_exec",
   "rekey_throttle",
@@ -142,12 +142,12 @@ export const OWN_TABLES = [
 /**
  * How many migrations were applied to a file.
  *
- * @throws {RekeyError} `database_foreign`, `database_newer` or `database_damaged` when it is no file of this rekey's.
+ * @throws {RekeyError} `database_foreign`, `database_newer` or `database_damaged` when this rekey cannot use the file.
  */
 export function migrationsOf(path: string, sqlite: DatabaseSync): number {
   const applied = pragma(sqlite, "user_version");
   const ours = hasTable(sqlite, "rekey_meta");
-  // An application's own numbering of its own tables: taking it over would break its migrations.
+  // The number belongs to an application: changing it would break the application's migrations.
   if (applied !== 0 && !ours) throw numberedByOthers(path, applied);
   if (applied > MIGRATIONS.length) throw newer(path, applied);
   if (applied < 1 && ours) throw renumbered(path, applied);
@@ -158,7 +158,7 @@ export function migrationsOf(path: string, sqlite: DatabaseSync): number {
  * Brings a file's tables up to date.
  *
  * @param lockMs how long to wait for the database's lock; none when the caller holds it.
- * @throws {RekeyError} as {@linkcode migrationsOf} does; `busy` when the lock cannot be had.
+ * @throws {RekeyError} as {@linkcode migrationsOf} does; `busy` when the lock is not free in time.
  */
 export function migrate(path: string, sqlite: DatabaseSync, lockMs: number | undefined): void {
   const applied = migrationsOf(path, sqlite);
@@ -172,7 +172,7 @@ export function migrate(path: string, sqlite: DatabaseSync, lockMs: number | und
 function bringUpToDate(path: string, sqlite: DatabaseSync): void {
   if (journalMode(sqlite) !== "wal") sqlite.exec("PRAGMA journal_mode = WAL");
   whole(sqlite, () => {
-    // Asked again: another process may have been first.
+    // Read again: another process may have migrated the file meanwhile.
     const applied = pragma(sqlite, "user_version");
     if (applied < 1 && hasTable(sqlite, "rekey_meta")) throw renumbered(path, applied);
     for (const migration of MIGRATIONS.slice(applied)) sqlite.exec(migration);
@@ -195,7 +195,7 @@ function hasTable(sqlite: DatabaseSync, name: string): boolean {
     .get(name) !== undefined;
 }
 
-/** A later rekey has migrated it. @param applied how many migrations were applied. */
+/** A newer rekey has migrated it. @param applied how many migrations were applied. */
 function newer(path: string, applied: number): RekeyError {
   return new RekeyError(
     "database_newer",
@@ -204,7 +204,7 @@ function newer(path: string, applied: number): RekeyError {
   );
 }
 
-/** Its number was changed. */
+/** Another program has changed `user_version`. */
 function renumbered(path: string, applied: number): RekeyError {
   return new RekeyError(
     "database_damaged",
@@ -213,7 +213,7 @@ function renumbered(path: string, applied: number): RekeyError {
   );
 }
 
-/** An application numbers its own schema there. */
+/** An application uses `user_version` for its own schema. */
 function numberedByOthers(path: string, applied: number): RekeyError {
   return new RekeyError(
     "database_foreign",
@@ -222,7 +222,7 @@ function numberedByOthers(path: string, applied: number): RekeyError {
   );
 }
 
-/** An application has a table of that name, with other columns. */
+/** An application has a table `settings` with other columns. */
 function otherSettings(path: string): RekeyError {
   return new RekeyError(
     "database_foreign",

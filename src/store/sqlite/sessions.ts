@@ -10,7 +10,7 @@ export interface SessionRow {
   readonly revoked_at: number | null;
 }
 
-/** Takes over, inside a transaction, a session that was ended before its time, known here or not. */
+/** Inside a transaction: records a revoked session of another database, whether this one has it or not. */
 export function takeEnded(sql: Sql, session: SessionRow): void {
   const { jti, version, sub, issued_at, expires_at, revoked_at } = session;
   sql.prepare(
@@ -20,7 +20,7 @@ export function takeEnded(sql: Sql, session: SessionRow): void {
   ).run(jti, version, sub, issued_at, expires_at, revoked_at);
 }
 
-/** Sessions that were ended before their time, and would still count: at a moment in milliseconds since the epoch. */
+/** Revoked sessions that have not expired. @param now milliseconds since the epoch. */
 export function endedSessions(sql: Sql, now: number): SessionRow[] {
   const rows = sql.prepare(
     `SELECT * FROM rekey_sessions WHERE revoked_at IS NOT NULL AND expires_at > ?
@@ -29,17 +29,17 @@ export function endedSessions(sql: Sql, now: number): SessionRow[] {
   return rows as unknown as SessionRow[];
 }
 
-/** A token that rekey issued (design §1). */
+/** A token that rekey issued. */
 export type Session = SessionRow;
 
 const KEPT_MS = 30 * 86_400_000;
 const PRUNED_AT_ONCE = 100;
 
-/** The rows of `rekey_sessions`. A rotation never visits them: a session ends with its version. */
+/** The rows of `rekey_sessions`. A rotation does not touch them: a session ends with its version. */
 export class Sessions {
   constructor(private readonly sql: Sql) {}
 
-  /** Adds a session, and forgets some that ended long ago: they are kept a while for who looks back. */
+  /** Adds a session, and deletes some that expired more than 30 days ago. */
   add({ jti, version, sub, issued_at, expires_at }: Omit<Session, "revoked_at">): void {
     this.sql.prepare(
       `DELETE FROM rekey_sessions WHERE jti IN
@@ -56,12 +56,12 @@ export class Sessions {
       | undefined;
   }
 
-  /** Takes over a session that was ended before its time, known here or not. */
+  /** See {@linkcode takeEnded}. */
   takeRevoked(session: Session): void {
     takeEnded(this.sql, session);
   }
 
-  /** Ends a session; one that has ended before keeps its time. Answers whether it was open. */
+  /** Revokes a session. Returns whether it was not revoked before. */
   revoke(jti: string, now: number): boolean {
     return this.sql.prepare(
       "UPDATE rekey_sessions SET revoked_at = ? WHERE jti = ? AND revoked_at IS NULL",
@@ -69,8 +69,8 @@ export class Sessions {
   }
 
   /**
-   * Ends every session of one subject; answers how many of them were open. Those that have expired are ended
-   * too: a verifier with a leeway may still accept them.
+   * Revokes every session of one subject. Returns how many were open. Expired sessions are revoked too: a verifier with
+   * a leeway may still accept them.
    */
   revokeAll(sub: string, now: number): number {
     const { open } = this.sql.prepare(
@@ -83,7 +83,7 @@ export class Sessions {
     return open;
   }
 
-  /** The newest sessions, of some subjects if they are given, that have not ended by time or revocation. */
+  /** The newest open sessions, of the given subjects or of all. */
   list(limit: number, now: number, subs: readonly string[] = []): Session[] {
     const theirs = subs.length === 0 ? "" : `AND sub IN (${subs.map(() => "?").join(", ")})`;
     const rows = this.sql.prepare(
@@ -94,7 +94,7 @@ export class Sessions {
     return rows as unknown as Session[];
   }
 
-  /** Every session of one subject that has not ended by time or revocation. */
+  /** The open sessions of one subject. */
   open(sub: string, now: number): Session[] {
     const rows = this.sql.prepare(
       "SELECT * FROM rekey_sessions WHERE sub = ? AND revoked_at IS NULL AND expires_at > ?",
@@ -102,7 +102,7 @@ export class Sessions {
     return rows as unknown as Session[];
   }
 
-  /** Every session of one subject that was ended before its time, which is not over. */
+  /** The revoked sessions of one subject that have not expired. */
   endedOf(sub: string, now: number): Session[] {
     const rows = this.sql.prepare(
       "SELECT * FROM rekey_sessions WHERE sub = ? AND revoked_at IS NOT NULL AND expires_at > ?",
@@ -110,14 +110,14 @@ export class Sessions {
     return rows as unknown as Session[];
   }
 
-  /** Sessions that were ended before their time. */
+  /** All revoked sessions. */
   revoked(): Session[] {
     const rows = this.sql.prepare("SELECT * FROM rekey_sessions WHERE revoked_at IS NOT NULL")
       .all();
     return rows as unknown as Session[];
   }
 
-  /** When the last session of one version ends; `null` when it has none. */
+  /** When the last session of one version expires; `null` when it has none. */
   lastExpiry(version: number): number | null {
     const row = this.sql.prepare(
       "SELECT max(expires_at) AS last FROM rekey_sessions WHERE version = ? AND revoked_at IS NULL",

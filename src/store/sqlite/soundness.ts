@@ -5,8 +5,8 @@ import { MIGRATIONS } from "./schema.ts";
 const OWN_SCHEMA = "SELECT name, sql FROM sqlite_schema WHERE name GLOB 'rekey_*' ORDER BY name";
 
 /**
- * Whether a file is as our statements leave it: our tables are those that we made, and pages, rows and
- * indexes agree. It reads the whole file, so ask only when a statement has failed that cannot fail.
+ * Whether a file is intact: rekey's tables have rekey's schema, and pages, rows and indexes agree. Reads the whole file,
+ * so call it only after a statement failed that cannot fail.
  */
 export function isSound(sqlite: DatabaseSync): boolean {
   try {
@@ -17,19 +17,18 @@ export function isSound(sqlite: DatabaseSync): boolean {
   }
 }
 
-// SQLite stores the beginning of each statement in one form, whatever was typed. The column `type` is not asked: whoever
-// edits the file's bytes can put anything there.
+// SQLite normalises the beginning of each statement. The column `type` is not used: an edited file can have anything in
+// it.
 const OTHER_THAN_TABLES = "sql NOT GLOB 'CREATE TABLE *' AND sql NOT GLOB 'CREATE INDEX *' " +
   "AND sql NOT GLOB 'CREATE UNIQUE INDEX *'";
 
-/** Whether a database has nothing but tables and indexes: no triggers, views or virtual tables. */
+/** Whether a database has tables and indexes only: no triggers, views or virtual tables. */
 export function isPlain(sqlite: DatabaseSync): boolean {
   return sqlite.prepare(`SELECT 1 FROM sqlite_schema WHERE ${OTHER_THAN_TABLES}`).get() ===
     undefined;
 }
 
-// SQLite's check of a whole file runs the modules of virtual tables on it. rekey has none, and leaves out those that
-// someone else has put there.
+// SQLite's check of a whole file runs the modules of virtual tables. rekey has none, and skips those of others.
 function pagesAgree(sqlite: DatabaseSync): boolean {
   const tables = isPlain(sqlite) ? ["1"] : plainTables(sqlite);
   return tables.every((what) =>
@@ -56,7 +55,7 @@ function partialIndexes(): PartialIndex[] {
   );
 }
 
-// SQLite's own check does not count the entries of a partial index.
+// SQLite's integrity check does not count the entries of a partial index.
 function agrees(sqlite: DatabaseSync, { table, name, where }: PartialIndex): boolean {
   const count = (how: string) =>
     sqlite.prepare(`SELECT count(*) AS n FROM ${table} ${how} WHERE ${where}`).get()!.n;

@@ -6,8 +6,8 @@ import type { Algorithm } from "../environment.ts";
 import type { Database } from "./database.ts";
 
 /**
- * Whether anything may depend on the secrets of a database: a token was issued or verified, a program was given one by
- * `exec`, or a second version was ever current.
+ * Whether anything may depend on the secrets of a database: a token was issued or verified, `exec` gave a program a
+ * secret, or a second version was ever current.
  */
 export function wasUsed(sql: Sql): boolean {
   const row = sql.prepare(
@@ -22,7 +22,7 @@ export function wasUsed(sql: Sql): boolean {
   return row?.used !== 0;
 }
 
-/** The life of a version (design §1). */
+/** State of a version, in the order in which it passes through them. */
 type VersionState = "pending" | "current" | "previous" | "retired";
 
 /** A row of `rekey_versions`. Times are milliseconds since the epoch. */
@@ -31,11 +31,11 @@ export interface Version {
   readonly kid: string;
   readonly state: VersionState;
   readonly location: Location;
-  /** Whether rekey made the value, or took it up from an application: adopted or imported. */
+  /** Whether rekey generated the value, or adopted or imported it from an application. */
   readonly origin: "generated" | "adopted";
-  /** The algorithm of its tokens, and no other. */
+  /** The only algorithm of its tokens. */
   readonly alg: Algorithm;
-  /** How the HMAC key is made from its value. */
+  /** How its value becomes the HMAC key. */
   readonly key_form: KeyForm;
   readonly created_at: number;
   readonly activated_at: number | null;
@@ -43,15 +43,15 @@ export interface Version {
   /** End of the grace window of a previous version. */
   readonly grace_until: number | null;
   readonly reason: string | null;
-  /** The automation's own name for the rotation that made it. */
+  /** The caller's id of the rotation that made it. */
   readonly request_id: string | null;
   /** The version that was current before it. */
   readonly replaces: number | null;
-  /** 0 while the keyring may hold items that the state does not call for. */
+  /** 0 while the keyring may hold items that do not fit the state. */
   readonly synced: 0 | 1;
 }
 
-/** What is known of a version before it exists. */
+/** The columns of a new version. */
 type NewVersion =
   & Pick<Version, "kid" | "location" | "origin" | "alg" | "key_form" | "created_at" | "reason">
   & Partial<Pick<Version, "request_id" | "replaces">>;
@@ -81,12 +81,12 @@ export class Versions {
     return this.#one("request_id = ? AND activated_at IS NOT NULL", id);
   }
 
-  /** Versions inside a grace window or just past it, newest first. */
+  /** Versions in or just past their grace window, newest first. */
   previous(): Version[] {
     return this.#inState("previous");
   }
 
-  /** The newest versions that took the place of another one, newest first. */
+  /** The newest versions that replaced another one, newest first. */
   rotatedIn(limit: number): Version[] {
     const rows = this.database.prepare(
       `SELECT * FROM rekey_versions WHERE activated_at IS NOT NULL AND replaces IS NOT NULL
@@ -95,19 +95,19 @@ export class Versions {
     return rows as unknown as Version[];
   }
 
-  /** Every version that there ever was, newest first. */
+  /** All versions, newest first. */
   every(): Version[] {
     return this.#all("true");
   }
 
-  /** Versions whose keyring items may not be what their state calls for, newest first. */
+  /** Versions whose keyring items may not fit their state, newest first. */
   unsynced(): Version[] {
     return this.#all("synced = 0");
   }
 
   /**
-   * Adds a pending version under the next number, and answers it. An imported value that came before and
-   * was given up keeps the number that it had.
+   * Adds a pending version under the next number, and returns it. An imported value whose earlier version never became
+   * current keeps that version's number.
    */
   addPending(added: NewVersion): Version {
     const { kid, location, origin, alg, key_form, created_at, reason } = added;
@@ -143,7 +143,7 @@ export class Versions {
     ).run(graceUntil, version);
   }
 
-  /** The version never verifies again, and a request that did not get to its commit may be made again; what the keyring holds of it is to be deleted. */
+  /** The version never verifies again, and its keyring items are to be deleted. An uncommitted request may be repeated. */
   retire({ version }: Version, now: number): void {
     this.database.prepare(
       `UPDATE rekey_versions
@@ -154,12 +154,12 @@ export class Versions {
   }
 
   /**
-   * Makes a row what a fleet says of its version. Rows that stop being current come before the one that begins.
+   * Updates a row from the shared state. Apply the row that stops being current before the one that becomes current.
    *
    * @returns false when another kid has the number.
    */
   follow(row: Version): boolean {
-    // This machine may have used the name for a rotation of its own.
+    // This machine may have used the request id for a rotation of its own.
     this.database.prepare(
       "UPDATE rekey_versions SET request_id = NULL WHERE request_id = ? AND version <> ?",
     ).run(row.request_id, row.version);
@@ -179,18 +179,18 @@ export class Versions {
     ).run(...Object.values(all)) > 0;
   }
 
-  /** Says how a version's value is used. */
+  /** Sets how a version's value is used. */
   settle({ version }: Version, alg: Algorithm, keyForm: KeyForm): void {
     this.database.prepare("UPDATE rekey_versions SET alg = ?, key_form = ? WHERE version = ?")
       .run(alg, keyForm, version);
   }
 
-  /** Versions of a location that have a value, newest first. */
+  /** Versions in a location that are not retired, newest first. */
   valued(location: Location): Version[] {
     return this.#all(`state <> 'retired' AND location = '${location}'`);
   }
 
-  /** Takes up a row as it is, of another copy of this database. */
+  /** Inserts a row of another copy of this database. */
   take(row: Version): void {
     const names = Object.keys(row);
     this.database.prepare(
@@ -198,14 +198,14 @@ export class Versions {
     ).run(...Object.values(row));
   }
 
-  /** The version's value lives elsewhere from now on. */
+  /** Records that the version's value has moved. */
   relocate({ version, location: old, synced }: Version, location: Location): void {
     const inKeyring = [old, location].includes("keyring");
     this.database.prepare("UPDATE rekey_versions SET location = ?, synced = ? WHERE version = ?")
       .run(location, inKeyring ? 0 : synced, version);
   }
 
-  /** The keyring may hold something of the version that its state does not call for. */
+  /** The keyring may hold items of the version that do not fit its state. */
   markUnsynced({ version }: Version): void {
     this.database.prepare("UPDATE rekey_versions SET synced = 0 WHERE version = ?").run(version);
   }
@@ -214,9 +214,8 @@ export class Versions {
     this.database.prepare("UPDATE rekey_versions SET synced = 1 WHERE version = ?").run(version);
   }
 
-  // SQLite takes an index's word for a row's state. A damaged index may name the current version as previous,
-  // and the end of its grace window would destroy it: the rows are asked too, in the same statement, since a
-  // rotation may come in between two.
+  // SQLite trusts an index about a row's state. A damaged index may list the current version as previous, and its grace
+  // window's end would destroy it. So the rows are read too, in one statement, since a rotation may run between two.
   #inState(state: VersionState): Version[] {
     const rows = this.database.prepare(
       `SELECT row.* FROM rekey_versions AS found JOIN rekey_versions AS row USING (version)

@@ -15,29 +15,27 @@ export function sqliteVersion(): string {
   }
 }
 
-// SQLite before 3.51.3 can corrupt a database when another connection starts its log over while a checkpoint
-// begins (docs/storage.md). Here no connection can: every checkpoint is made while this process keeps writers out.
+// SQLite before 3.51.3 can corrupt a database when another connection restarts the log while a checkpoint begins
+// (docs/storage.md). rekey prevents it: it keeps writers out during every checkpoint.
 
 /**
- * A longer log is written into the file by whoever commits next, in bytes: SQLite's own measure, which is a thousand
- * pages.
+ * Above this size in bytes, the next commit checkpoints the log: SQLite's own threshold of a thousand pages.
  */
 const LONG_LOG_BYTES = 4 * 2 ** 20;
 
-// Of the log's own format: a header, and one before each page.
+// The log's format: one header, and one before each page.
 const HEADER_BYTES = 32;
 const PAGE_HEADER_BYTES = 24;
 
 const NAP_MS = 5;
 
 /**
- * What a connection is told when it is opened: SQLite makes no checkpoint by itself, since it would not keep writers
- * out, and whoever starts the log over cuts off the rest of it. The one that SQLite makes for the last connection
- * that closes stays: that one has locked the file for itself.
+ * Settings of a new connection: SQLite's automatic checkpoint is off, since it does not keep writers out, and a restart
+ * of the log truncates it. The checkpoint of the last connection that closes is safe, since it locks the file.
  */
 export const LOG_SETTINGS = "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 0";
 
-/** A connection to a database, and the file that it was opened as. */
+/** A connection to a database, and the file that it opened. */
 export interface Logged {
   readonly path: string;
   readonly sqlite: DatabaseSync;
@@ -46,11 +44,11 @@ export interface Logged {
 }
 
 /**
- * Writes the log into the file and starts it over, so that overwritten values are in neither: what is left of it is
- * the first page, which holds no row.
+ * Checkpoints and restarts the log, so that overwritten values are in neither file. The new log holds only the first
+ * page, which has no rows.
  *
  * @param waitMs how long to try, in milliseconds.
- * @returns whether it could: another process that reads or writes can prevent it.
+ * @returns whether it succeeded: another process that reads or writes can prevent it.
  */
 export function emptyLog(logged: Logged, waitMs: number): boolean {
   const end = performance.now() + waitMs;
@@ -60,8 +58,8 @@ export function emptyLog(logged: Logged, waitMs: number): boolean {
 }
 
 /**
- * Writes the log into the file if it has become long, and if others do not prevent it; the next writer starts it
- * over. Call it after a commit, which stands whatever becomes of the log.
+ * Checkpoints a long log, unless others prevent it; the next writer restarts the log. Call it after a commit, which a
+ * failure here does not affect.
  */
 export function shortenLog(logged: Logged): void {
   try {
@@ -72,11 +70,11 @@ export function shortenLog(logged: Logged): void {
 }
 
 /**
- * Has SQLite delete the files beside a database that reading has left, unless another program uses them: that one may
- * have locked the database just now, and deletes them itself.
+ * Has SQLite delete the `-wal` and `-shm` files that a read-only connection left. Another program that holds the
+ * database deletes them itself.
  */
 export function closeAsLast(path: string): void {
-  // Opened for writing, one that was destroyed meanwhile would be created again.
+  // Opening would create a database that was destroyed meanwhile.
   if (!isThere(path)) return;
   const sqlite = new DatabaseSync(path);
   try {
@@ -86,9 +84,9 @@ export function closeAsLast(path: string): void {
   }
 }
 
-// Answers whether all of the log could be written into the file.
+// Returns whether all of the log was written into the file.
 function checkpoint({ path, sqlite, identity }: Logged, end: number): boolean {
-  // A lock on another file that has taken this one's path would keep no one out of this one.
+  // If another file took the path, a lock on that one would not keep writers out of this one.
   const isTheSame = () => identity !== undefined && fileIdentity(path) === identity;
   if (!isTheSame()) return false;
   const writersOut = new DatabaseSync(path);
@@ -96,8 +94,7 @@ function checkpoint({ path, sqlite, identity }: Logged, end: number): boolean {
     const wait = Math.max(0, Math.ceil(end - performance.now()));
     const begin = () => writersOut.exec(`PRAGMA busy_timeout = ${wait}; BEGIN IMMEDIATE`);
     if (!isTheSame() || !unlessBusy(path, begin)) return false;
-    // Without waiting for readers, so that writers do not wait either: some do for a tenth of a second only. SQLite's
-    // own ways to wait keep them out, and let them in when they have waited in vain.
+    // PASSIVE does not wait for readers, so writers wait only briefly: some have a timeout of 100 ms.
     const { busy, log, checkpointed } = sqlite.prepare("PRAGMA wal_checkpoint(PASSIVE)").get()!;
     return busy === 0 && log === checkpointed;
   } finally {
@@ -105,7 +102,7 @@ function checkpoint({ path, sqlite, identity }: Logged, end: number): boolean {
   }
 }
 
-// Tries until something succeeds, or until a time of `performance.now()`; once at least.
+// Tries at least once, until success or until `end`, a time of `performance.now()`.
 function succeeds(end: number, attempt: () => boolean): boolean {
   while (!attempt()) {
     if (performance.now() >= end) return false;
@@ -114,10 +111,10 @@ function succeeds(end: number, attempt: () => boolean): boolean {
   return true;
 }
 
-// Answers whether the log could be started over: that takes a commit, and no reader of what is in it.
+// Returns whether the log was restarted, which takes a commit while no one reads the log.
 function startOver(logged: Logged): boolean {
   const { path, sqlite } = logged;
-  // A power cut may undo it: what the log held is in the file.
+  // No sync needed: the content of the log is in the file.
   sqlite.exec("PRAGMA synchronous = NORMAL");
   try {
     if (!unlessBusy(path, () => whole(sqlite, () => writeFirstPage(sqlite)))) return false;
