@@ -2,7 +2,7 @@ import { CommanderError } from "commander";
 import config from "../../deno.json" with { type: "json" };
 import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
 import { type Context, makeContext } from "./context.ts";
-import { NOT_WRITTEN_DOWN, Output, ProgramEnded, Reported, systemStreams } from "./output.ts";
+import { NOT_LOGGED, Output, ProgramEnded, Reported, systemStreams } from "./output.ts";
 import { setPrivateUmask } from "./environment.ts";
 import { makeProgram } from "./program.ts";
 import { REQUEST_THREAD, requestThread } from "./request_thread.ts";
@@ -101,7 +101,7 @@ async function withContext(
     const noted = await context.secrets.flushNotes();
     context.secrets.close();
     // After a failure its own message says more.
-    if (!noted && !failed) context.output.warning(NOT_WRITTEN_DOWN);
+    if (!noted && !failed) context.output.warning(NOT_LOGGED);
   }
 }
 

@@ -2,37 +2,36 @@ import { RekeyError } from "../core/errors.ts";
 import { fittedTable, printable, table } from "./format.ts";
 import { within } from "../core/async.ts";
 
-// The rules of the terminal, all of them: the result goes to stdout and everything else to stderr; a
-// question is asked only when stdin and stderr are terminals; --json prints one object a line, errors
-// too; --quiet leaves the result, warnings and errors; colour is used on a terminal unless NO_COLOR or
-// --no-color says otherwise.
+// Output rules: the result goes to stdout and everything else to stderr; questions are asked only when stdin and stderr
+// are terminals; --json prints one object per line, errors included; --quiet leaves results, warnings and errors; colour
+// is used on a terminal unless NO_COLOR or --no-color is set.
 
-/** How a command speaks to its user. */
+/** Output flags. */
 interface OutputOptions {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly color: boolean;
 }
 
-/** Where text goes; the real one is {@linkcode systemStreams}. */
+/** Where text is written; tests replace {@linkcode systemStreams}. */
 interface OutputStreams {
   stdout(text: string): void;
   stderr(text: string): void;
-  /** How wide the terminal is that stdout goes to; `undefined` when it goes elsewhere. */
+  /** Width of the terminal on stdout; `undefined` if stdout is not a terminal. */
   readonly columns?: number | undefined;
 }
 
 /** A warning: see `SecretManager.flushNotes`. */
-export const NOT_WRITTEN_DOWN = "the retrieval of the secret could not be written to the audit log";
+export const NOT_LOGGED = "the retrieval of the secret could not be written to the audit log";
 
-/** A refusal that is itself the result on stdout, as `verify --json` prints it: nothing is left to say. */
+/** An error that was already printed as the result, as by `verify --json`. */
 export class Reported extends Error {
   constructor(readonly refusal: RekeyError) {
     super(refusal.message);
   }
 }
 
-/** The end of a program that was run in rekey's place: its status is ours, and it has said what there is to say. */
+/** A program run by `exec` has ended; rekey exits with its status and prints nothing more. */
 export class ProgramEnded extends Error {
   constructor(readonly status: number) {
     super(`The program ended with status ${status}`);
@@ -43,21 +42,21 @@ export class ProgramEnded extends Error {
 export class Output {
   constructor(readonly options: OutputOptions, private readonly streams: OutputStreams) {}
 
-  /** The command's result: `object` with `--json`, else the lines for people. */
+  /** Prints the command's result: `object` with `--json`, otherwise the lines. */
   result(object: Record<string, unknown>, human: readonly string[]): void {
     const lines = this.options.json ? [JSON.stringify(object)] : human;
     for (const line of lines) this.streams.stdout(`${line}\n`);
   }
 
-  /** The command's result when stdout carries something else, such as a backup: on stderr. */
+  /** Prints the result to stderr when stdout carries other data, such as a backup. */
   resultToStderr(object: Record<string, unknown>, human: readonly string[]): void {
     if (this.options.json) this.streams.stderr(`${JSON.stringify(object)}\n`);
     else human.forEach((line) => this.remark(line));
   }
 
   /**
-   * A table for people. On a terminal that is too narrow it is made of other rows, if there are any; a last cell that
-   * is too long goes below its row, and the rest is cut rather than folded.
+   * Prints a table. On a narrow terminal it prints the `narrow` rows; a last cell that does not fit moves to the next
+   * line, other text is cut.
    */
   table(
     rows: readonly (readonly string[])[],
@@ -69,7 +68,7 @@ export class Output {
     this.result({}, fits ? lines : fittedTable(narrow(), columns));
   }
 
-  /** One of many results, as a JSON object on a line of its own. */
+  /** Prints one of several results as a line of JSON. */
   line(object: object): void {
     this.streams.stdout(`${JSON.stringify(object)}\n`);
   }
@@ -152,7 +151,7 @@ function writeAll(stream: { writeSync(data: Uint8Array): number }, text: string)
       "failed",
       "Cannot write the output, although the command succeeded",
       {
-        hint: "Is the disk full? `rekey status` tells how things are",
+        hint: "Check whether the disk is full; `rekey status` shows the state",
         cause: error,
       },
     );
@@ -171,7 +170,7 @@ export function writeBytes(bytes: Uint8Array): void {
     } catch (error) {
       if (error instanceof Deno.errors.WouldBlock) continue;
       throw new RekeyError("failed", "Cannot write to stdout: what was written is not whole", {
-        hint: "Has whoever reads it ended, or is the disk full?",
+        hint: "Check whether the reader has ended or the disk is full",
         cause: error,
       });
     }

@@ -15,8 +15,8 @@ const LINES: [args: string[], error: RegExp, hint: RegExp][] = [
     /`rekey serve --help`/,
   ],
   [["rotate", "--at", "tomorrow"], /Write 30m .*03:00/, /`rekey rotate --help`/],
-  [["rotate", "--at", "2026-01-01T00:00:00Z"], /That time is past$/m, /`rekey rotate --help`/],
-  [["serve", "--listen", "127.0.0.1"], /--listen: it is no address with a port$/m, /8700/],
+  [["rotate", "--at", "2026-01-01T00:00:00Z"], /That time has passed$/m, /`rekey rotate --help`/],
+  [["serve", "--listen", "127.0.0.1"], /--listen: it is not an address with a port$/m, /8700/],
   [["rotate", "--force", "--notify-format", "slack"], /no address is named$/m, /--notify-url/],
   [["rotate", "--force", "--notify-key-file", "k"], /no address is named$/m, /--notify-url/],
 ];

@@ -15,13 +15,13 @@ import { readStdinBytes } from "../terminal.ts";
 
 const SCRIPTS = { bash, zsh, fish, powershell };
 
-/** Shells that completions are made for. */
+/** Shells with completion scripts. */
 export type Shell = keyof typeof SCRIPTS;
 
 /**
- * What a shell reads to complete lines of `rekey`. The lines are understood by `rekey complete` itself: it gets the
- * words before the cursor on stdin, one a line, and answers with what the shell is to offer besides (`:files`,
- * `:folders`, `:commands`, `:nothing`), and then candidates, each with a tab and what it means.
+ * The completion script of a shell. It calls `rekey complete`, which reads the words before the cursor from stdin, one per
+ * line, and prints what the shell should offer in addition (`:files`, `:folders`, `:commands`, `:nothing`), then the
+ * candidates, each with a tab and a description.
  */
 export function completionScript(shell: Shell): string {
   return SCRIPTS[shell];
@@ -44,9 +44,9 @@ export function globalsOf({ values }: Line): GlobalOptions {
 
 /** Prints candidates for the last word, for the scripts of `rekey completions`. */
 export function complete(line: Line, { secrets, output }: Context): void {
-  const { candidates, besides } = completed(line, knownOf(secrets.environment));
+  const { candidates, shellSource } = completed(line, knownOf(secrets.environment));
   // Names with control characters are not offered.
   const sound = candidates.filter(({ word }) => word === printable(word));
   const lines = sound.map(({ word, description }) => `${word}\t${printable(description)}`);
-  output.result({}, [`:${besides}`, ...lines]);
+  output.result({}, [`:${shellSource}`, ...lines]);
 }

@@ -9,7 +9,7 @@ import type { Ending } from "../shell_command.ts";
 import { findProgram, notExecutable, shown } from "../exec/child.ts";
 import { type Handout, Supervisor, Watch } from "../exec/supervisor.ts";
 import { inCallersEnvironment } from "../environment.ts";
-import { lenientStreams, NOT_WRITTEN_DOWN, Output, ProgramEnded } from "../output.ts";
+import { lenientStreams, NOT_LOGGED, Output, ProgramEnded } from "../output.ts";
 import type { ProcessId, Programs } from "../../system/processes.ts";
 
 /** Flags of `rekey exec`. Durations in seconds. */
@@ -153,7 +153,7 @@ async function give(
   const { secret } = await secrets.get(`exec ${shown(program.name)}`);
   if (secret.reveal().includes("\0")) throw notForEnvironment();
   const written = await secrets.flushNotes(NOTE_WAIT_MS);
-  if (!written) output.warning(NOT_WRITTEN_DOWN);
+  if (!written) output.warning(NOT_LOGGED);
   const held = env.map((variable) => [variable, secret.reveal()] as const);
   const variables = { REKEY_KID: secret.kid, ...Object.fromEntries(held) };
   return { program, kid: secret.kid, variables, written };

@@ -208,7 +208,7 @@ function addressFrom({ listen, unix, unixMode, unixGroup }: ServeFlags): Address
     return { kind: "tcp", hostname: hostname.replace(/[[\]]/g, ""), port: Number(port) };
   }
   throw usageError(
-    "Cannot use the address of --listen: it is no address with a port",
+    "Cannot use the address of --listen: it is not an address with a port",
     "Write it as 127.0.0.1:8700 or [::1]:8700",
   );
 }

@@ -54,11 +54,11 @@ async function known({ maxAge }: StatusOptions, { secrets }: Context, error: Rek
   const { environment } = secrets;
   const { code, message, hint } = error;
   const why = { error: { code, message, hint: hint ?? null } };
-  const notHad = ["secret", `cannot be had: ${code}`];
+  const unavailable = ["secret", `not available: ${code}`];
   try {
     const installation = Installation.openAsFound(environment);
     if (installation === undefined) throw error;
-    // Not `using`: a damaged database fails once more when it is closed, and two errors at once are no refusal.
+    // Not `using`: closing a damaged database throws again, and a SuppressedError is not a RekeyError.
     try {
       const version = installation.versions.current();
       if (version === undefined) throw error;
@@ -67,7 +67,7 @@ async function known({ maxAge }: StatusOptions, { secrets }: Context, error: Rek
       const active = activeIn(installation, [version, ...grace]);
       const rest = { read_from: null, sessions_active: active, stale_processes: [] };
       const facts = { ...own, ...rest, ...why };
-      return { facts, lines: human(facts, installation.policy, [], [notHad]) };
+      return { facts, lines: human(facts, installation.policy, [], [unavailable]) };
     } finally {
       installation.close();
     }
@@ -75,7 +75,7 @@ async function known({ maxAge }: StatusOptions, { secrets }: Context, error: Rek
     // The database cannot be read.
     if (!isRekeyError(trouble)) throw trouble;
     const [app, database] = [environment.app.name, Installation.path(environment)];
-    const lines = table([["app", app], ["database", printable(database)], notHad]);
+    const lines = table([["app", app], ["database", printable(database)], unavailable]);
     return { facts: { app, database, ...why }, lines };
   }
 }

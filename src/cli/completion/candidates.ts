@@ -9,22 +9,22 @@ import type { Environment } from "../../store/environment.ts";
 import { TOPICS } from "../topics/topics.ts";
 import { SYSTEM } from "../../system/system.ts";
 
-/** What a command line says so far, and what its last word, which is being typed, is to be. */
+/** A command line being typed: the words so far, and the last word to complete. */
 export interface Line {
-  /** The command that the words before lead to. */
+  /** The command named so far. */
   readonly command: Command;
-  /** Arguments of that command. */
+  /** Arguments of the command so far. */
   readonly given: readonly string[];
-  /** Whether `--` came before: what follows is no option of the command's. */
+  /** Whether the last word follows `--`, so that it is not an option. */
   readonly afterDashes: boolean;
   /** The option whose value is being typed. */
   readonly option: Option | undefined;
-  /** Values of options that came before, by their long names. */
+  /** Option values so far, by long name. */
   readonly values: Readonly<Record<string, string>>;
   readonly word: string;
 }
 
-/** Reads the words after the program's name; the last one is being typed, and may be empty. */
+/** Parses the words after the program's name; the last one is being typed and may be empty. */
 export function readLine(program: Command, words: readonly string[]): Line {
   let command = program;
   let afterDashes = false;
@@ -56,13 +56,13 @@ export function readLine(program: Command, words: readonly string[]): Line {
   return { command, given, afterDashes, option, values, word: words.at(-1) ?? "" };
 }
 
-/** `--name=value` in its parts. */
+/** Splits `--name=value`. */
 function split(word: string): [name: string, value: string | undefined] {
   const at = word.indexOf("=");
   return at < 0 ? [word, undefined] : [word.slice(0, at), word.slice(at + 1)];
 }
 
-/** An option of a command, or one that every command takes. */
+/** An option of a command or of its parents. */
 function optionOf(command: Command, name: string): Option | undefined {
   return command.options.find(({ short, long }) => name === short || name === long) ??
     (command.parent === null ? undefined : optionOf(command.parent, name));
@@ -70,20 +70,20 @@ function optionOf(command: Command, name: string): Option | undefined {
 
 const MOST = 100;
 
-/** Names and numbers of an installation. It is looked at as it is, and nobody is asked. */
+/** Names and numbers of an installation, read without changes and without prompts. */
 export function knownOf(environment: Environment): CompletionSource {
   const look = (read: (installation: Installation) => Candidate[]) => {
     try {
       const installation = Installation.openAsFound(environment);
       if (installation === undefined) return [];
-      // Not `using`: a damaged database fails once more when it is closed, and two errors at once are no refusal.
+      // Not `using`: closing a damaged database throws again, and a SuppressedError is not a RekeyError.
       try {
         return read(installation);
       } finally {
         installation.close();
       }
     } catch (error) {
-      // A database that cannot be read has no names to offer; the command itself will say why.
+      // The command itself will report an unreadable database.
       if (isRekeyError(error)) return [];
       throw error;
     }
@@ -95,7 +95,7 @@ export function knownOf(environment: Environment): CompletionSource {
   };
 }
 
-// In the order of names, those with a prefix come right after the prefix itself.
+// In name order, names with a prefix follow the prefix itself.
 function usersOf(users: Users, prefix: string): Candidate[] {
   const exact = users.find(prefix);
   const found = [...exact === undefined ? [] : [exact], ...users.list(MOST, prefix)];
@@ -118,29 +118,29 @@ function versionsOf({ versions }: Installation): Candidate[] {
   }));
 }
 
-/** A word that could stand there. */
+/** A candidate for the last word. */
 interface Candidate {
   readonly word: string;
   readonly description: string;
 }
 
-/** What a shell should offer besides, from what it knows itself. */
-type Besides = "files" | "folders" | "commands" | "nothing";
+/** What the shell itself should offer in addition. */
+type ShellSource = "files" | "folders" | "commands" | "nothing";
 
-/** What only the installation knows. */
+/** Candidates from the installation. */
 interface CompletionSource {
   users(prefix: string): Candidate[];
   sessions(prefix: string): Candidate[];
   versions(): Candidate[];
 }
 
-/** Answer to a shell. */
+/** The answer to the shell. */
 interface Completion {
   readonly candidates: readonly Candidate[];
-  readonly besides: Besides;
+  readonly shellSource: ShellSource;
 }
 
-/** What could stand in the place of a line's last word. */
+/** Completes the last word of a line. */
 export function completionOf(line: Line, known: CompletionSource): Completion {
   const { command, given, afterDashes, option, word } = line;
   if (option !== undefined) return fitting(valuesOf(option, word, known), word);
@@ -157,21 +157,21 @@ export function completionOf(line: Line, known: CompletionSource): Completion {
   return fitting({ ...values, candidates: [...below, ...values.candidates] }, word);
 }
 
-const of = (candidates: readonly Candidate[], besides: Besides = "nothing") => ({
+const of = (candidates: readonly Candidate[], shellSource: ShellSource = "nothing") => ({
   candidates,
-  besides,
+  shellSource,
 });
 
-function fitting({ candidates, besides }: Completion, word: string): Completion {
-  return { candidates: candidates.filter((one) => one.word.startsWith(word)), besides };
+function fitting({ candidates, shellSource }: Completion, word: string): Completion {
+  return { candidates: candidates.filter((one) => one.word.startsWith(word)), shellSource };
 }
 
 function assignment(name: string, completion: Completion, value: string): Completion {
-  const { candidates, besides } = fitting(completion, value);
-  return of(candidates.map((one) => ({ ...one, word: `${name}${one.word}` })), besides);
+  const { candidates, shellSource } = fitting(completion, value);
+  return of(candidates.map((one) => ({ ...one, word: `${name}${one.word}` })), shellSource);
 }
 
-// What follows -- is a program's line, or flags that are given to `rotate`.
+// After `--` come a program's words (exec) or flags for `rotate` (schedule).
 function afterTheDashes({ command, given, word }: Line, known: CompletionSource): Completion {
   if (command.name() === "exec") return of([], given.length === 0 ? "commands" : "files");
   const rotate = command.parent?.commands.find((one) => one.name() === "rotate");
@@ -193,11 +193,11 @@ function optionsOf(command: Command): Candidate[] {
   const above = command.parent === null ? [] : optionsOf(command.parent);
   const help = { word: "--help", description: "show help" };
   const own = command.options.filter(isShown).map(described);
-  // --version is the program's alone.
-  return command.parent === null ? [...own, help] : [...own, ...above.filter(isEverybodys)];
+  // Only the program itself has --version.
+  return command.parent === null ? [...own, help] : [...own, ...above.filter(isGlobal)];
 }
 
-const isEverybodys = ({ word }: Candidate) => word !== "--version";
+const isGlobal = ({ word }: Candidate) => word !== "--version";
 const isShown = ({ hidden, long }: Option) => !hidden && long !== undefined;
 
 function described({ long, description }: Option): Candidate {

@@ -7,21 +7,21 @@ export const auditCommands: Commands = {
   stats: (program, runner) => {
     program.command("stats")
       .description(
-        "success rate, retrieval times, fallback rate and rotations, from what is recorded",
+        "show success rate, retrieval times, fallback rate and rotations",
       )
       .action(run(runner, async () => (await import("../commands/audit.ts")).stats));
   },
   audit: (program, runner) => {
-    const audit = program.command("audit").description("what happened to the secret");
+    const audit = program.command("audit").description("the log of what happened to the secret");
     audit.command("list", { isDefault: true })
       .description("show the newest audit rows")
       .option("--limit <count>", "how many", count, 50)
       .option("--before <seq>", "only rows before this number: the page before", count)
-      .addOption(several("--event <text>", "only events whose text has this in it"))
+      .addOption(several("--event <text>", "only events that contain this text"))
       .addOption(
         new RepeatableOption("--of <version>", "only rows of this version of the secret", count),
       )
-      .addOption(several("--actor <name>", "only what this actor did, as USER@HOST"))
+      .addOption(several("--actor <name>", "only rows of this actor, USER@HOST"))
       .option(
         "--since <when>",
         "only rows from this time on: 24h (ago), or 2026-11-23T03:00:00Z",
@@ -30,11 +30,11 @@ export const auditCommands: Commands = {
       .option("--until <when>", "only rows before this time", instant)
       .action(run(runner, async () => (await import("../commands/audit.ts")).auditList));
     audit.command("export")
-      .description("print every audit row as one JSON object a line")
+      .description("print all audit rows as JSON, one object per line")
       .action(run(runner, async () => (await import("../commands/audit.ts")).auditExport));
     audit.command("merge")
-      .description("put exports of machines that share a secret into one order")
-      .argument("<files...>", "what `audit export` has printed, a file for each machine")
+      .description("merge exports of machines that share a secret")
+      .argument("<files...>", "outputs of `audit export`, one file per machine")
       .action((paths: string[], _options, command: Command) =>
         runner(command.optsWithGlobals(), async (context) => {
           (await import("../commands/audit.ts")).auditMerge(paths, context);
@@ -42,11 +42,11 @@ export const auditCommands: Commands = {
       );
     audit.command("verify")
       .description(
-        "recompute the chain of hashes; exit 5 and name the first bad row when it is broken",
+        "verify the hash chain; exit 5 and show the first bad row if it is broken",
       )
       .option(
         "--expect-head <head>",
-        "a head printed before, SEQ:HASH, that the log must still hold",
+        "a head printed earlier, SEQ:HASH, that the log must contain",
         head,
       )
       .action(run(runner, async () => (await import("../commands/audit.ts")).auditVerify));

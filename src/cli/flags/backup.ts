@@ -6,12 +6,14 @@ import { nonEmpty, several } from "./values.ts";
 export const backupCommands: Commands = {
   backup: (program, runner) => {
     program.command("backup")
-      .description("write a consistent copy of the database to a new file, while others go on")
+      .description(
+        "write a consistent copy of the database to a new file; servers may keep running",
+      )
       .argument("<path>", "the new file; - is stdout")
       .option("--with-secret", "add the secret, sealed for a passphrase or for age recipients")
       .addOption(several("--recipient <key>", "age recipient, age1…"))
-      .addOption(several("--recipients-file <path>", "file of age recipients, one a line"))
-      .option("--passphrase-file <path>", "file of the passphrase (default: asks for it)", nonEmpty)
+      .addOption(several("--recipients-file <path>", "file of age recipients, one per line"))
+      .option("--passphrase-file <path>", "file of the passphrase (default: ask)", nonEmpty)
       .addHelpText(
         "after",
         `
@@ -28,12 +30,12 @@ export const backupCommands: Commands = {
   },
   restore: (program, runner) => {
     program.command("restore")
-      .description("bring a backup back: verified first, then all of it or nothing")
+      .description("restore a backup: verified first, then applied completely or not at all")
       .argument("<path>", "the backup; - is stdin")
-      .option("--force", "replace the secret that is there")
-      .addOption(several("--identity-file <path>", "age identities that open the secret in it"))
-      .option("--passphrase-file <path>", "file of the passphrase that opens it", nonEmpty)
-      .option("--new-secret", "go on without a secret or KEK that is lost: all sessions end")
+      .option("--force", "replace an existing secret")
+      .addOption(several("--identity-file <path>", "age identities that open its secret"))
+      .option("--passphrase-file <path>", "file of the passphrase that opens its secret", nonEmpty)
+      .option("--new-secret", "continue without a lost secret or KEK: all sessions end")
       .action((path: string, options, command: Command) =>
         runner(command.optsWithGlobals(), async (context) => {
           await (await import("../commands/backup.ts")).restore({ ...options, path }, context);

@@ -4,19 +4,19 @@ import { usageError } from "../../core/errors.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { pathGiven } from "../../system/paths.ts";
 
-/** A command's implementation, loaded when it is called: no command pays for another. */
+/** A command's implementation, loaded when it is called, so that no command slows down another. */
 type Run<O> = (options: O, context: Context) => Promise<void>;
 
-/** One whose only argument is a name. */
+/** An implementation whose only argument is a name. */
 export type NamedRun = (name: string, context: Context) => Promise<void>;
 
-/** Makes the context of a call from its global flags, runs the command, and clears up. */
+/** Makes the context from global flags, runs the command, and cleans up. */
 export type Runner = (
   globals: GlobalOptions,
   call: (context: Context) => Promise<void>,
 ) => Promise<void>;
 
-/** The action of a command that takes flags only. */
+/** The action of a command without arguments. */
 export function run<O>(runner: Runner, load: () => Promise<Run<O>>) {
   return (options: O, command: Command) =>
     runner(command.optsWithGlobals(), async (context) => await (await load())(options, context));
@@ -28,12 +28,12 @@ type Add = (program: Command, runner: Runner) => void;
 /** Commands by their names, in the order of the help. */
 export type Commands = Readonly<Record<string, Add>>;
 
-/** An option that may be given several times: all of its values count, in their order. */
+/** An option that may be repeated; it collects its values in order. */
 export class RepeatableOption<T = string> extends Option {
   /**
-   * @param flags as commander writes them, with the value in `<>`.
-   * @param description what one value is for; that there may be several is added to it.
-   * @param parse makes a value of a text, and throws `InvalidArgumentError` when it cannot; it is told those before.
+   * @param flags in commander's notation, with the value in `<>`.
+   * @param description of one value; "may be repeated" is added.
+   * @param parse parses one value, given those before; throws `InvalidArgumentError`.
    */
   constructor(
     flags: string,
@@ -42,31 +42,30 @@ export class RepeatableOption<T = string> extends Option {
   ) {
     super(flags, `${description}; may be repeated`);
     this.argParser((text: string, before: readonly T[] | undefined) => {
-      // What stands there at first is the default.
+      // At first, commander passes the default.
       const known = before === undefined || before === this.defaultValue ? [] : before;
       return [...known, parse(text, known)];
     });
   }
 }
 
-/** An option whose value is only kept, so that an empty one says no more than none. */
+/** An option with a free remark, which may be empty. */
 export class RemarkOption extends Option {}
 
-/** Whether a word with its value follows an option. */
+/** Whether an option takes a value. */
 export function takesValue(option: Option | undefined): option is Option {
   return option !== undefined && (option.required || option.optional);
 }
 
 /**
- * A command whose options lose no value: one that may not be repeated is refused when it is given twice, before or after
- * a subcommand's name. So is an empty value, which is a shell's variable that was not set. A flag without a value says
- * the same however often it is given. A path that a shell has not expanded is refused too, of an option or an argument
- * that is called `path` or `file`.
+ * A command that refuses doubtful values: an option given twice (unless it may be repeated), before or after a
+ * subcommand's name; an empty value, which is often an unset shell variable; and a path that the shell did not expand, in
+ * options and arguments called `path` or `file`.
  */
 export class TableCommand extends Command {
   constructor(name?: string) {
     super(name);
-    // Help for a command that there is not would be that of another one.
+    // Otherwise --help of an unknown command would print the help of its parent.
     this.on("beforeHelp", () => {
       const [word = "-"] = this.args.filter((arg) => !/^(-h|--help)$/.test(arg));
       const isKnown = this.commands.some((one) => one.name() === word);
@@ -82,7 +81,7 @@ export class TableCommand extends Command {
   }
 
   override addOption(option: Option): this {
-    // Before the library's own listener, which takes the value.
+    // Added before commander's listener, which stores the value.
     if (takesValue(option)) this.on(`option:${option.name()}`, checking(option));
     return super.addOption(option);
   }

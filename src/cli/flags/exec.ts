@@ -9,22 +9,22 @@ export const execCommands: Commands = {
   exec: (program, runner) => {
     program.command("exec")
       .description(
-        "run a program that has the secret in its environment; what follows -- is its own",
+        "run a program with the secret in its environment; the program follows --",
       )
       .usage("[options] -- PROGRAM [ARGUMENT...]")
       .argument("[program...]")
       .addOption(
-        new RepeatableOption("--env <name>", "the variable that holds it", variableName)
+        new RepeatableOption("--env <name>", "variable for the secret", variableName)
           .default(["JWT_SECRET"], "JWT_SECRET"),
       )
       .addOption(
         new Option(
           "--on-rotate <what>",
-          "when another secret becomes the current one: restart the program, or signal:HUP",
+          "after a rotation: restart the program, or send it a signal (signal:HUP)",
         ).argParser(reaction),
       )
       .addOption(
-        lasting("--grace-stop <duration>", "with restart: how long it may take to end", "10s"),
+        lasting("--grace-stop <duration>", "with restart: time it has to end", "10s"),
       )
       .addHelpText(
         "after",
@@ -46,8 +46,8 @@ export const execCommands: Commands = {
 };
 
 function variableName(text: string): string {
-  // What others read in another sense: a secret in REKEY_KID would be in the header of every token. Windows takes Path and
-  // PATH for one.
+  // Variables with another meaning: a secret in REKEY_KID would become part of every token's header. Names are compared
+  // without case because of Windows.
   const isTaken = /^(REKEY_|LD_|DYLD_)|^(PATH|PATHEXT|COMSPEC|SYSTEMROOT|HOME|USERPROFILE)$/i
     .test(text);
   if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(text) && !isTaken) return text;
@@ -63,12 +63,12 @@ function reaction(text: string) {
   if (name !== undefined && signals.includes(name)) return { signal: `SIG${name}` };
   throw new InvalidArgumentError(
     signals.length === 0
-      ? "Write restart: this system has no signals that a program could be sent."
+      ? "Write restart: this system has no signals for programs."
       : `Write restart, or signal: and one of ${signals.join(", ")}.`,
   );
 }
 
-// Without -- it would be a guess which options are the program's.
+// Without -- it is unclear which options belong to the program.
 function wordsOf(command: Command): string[] {
   const line = rootOf(command).rawArgs;
   const words = line.includes("--") ? line.slice(line.indexOf("--") + 1) : [];

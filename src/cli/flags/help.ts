@@ -4,7 +4,7 @@ import { type RekeyError, usageError } from "../../core/errors.ts";
 import { TOPICS } from "../topics/topics.ts";
 import type { Shell } from "../commands/completions.ts";
 
-/** `version`; the flag `--version` says less and needs none of it. */
+/** `version`; the flag `--version` prints the number only. */
 export const versionCommands: Commands = {
   version: (program, runner) => {
     program.command("version")
@@ -22,7 +22,7 @@ export const helpCommands: Commands = {
       .argument("[word...]", `a command, or a topic: ${TOPICS.join(", ")}`)
       .action((words: string[], _options, command: Command) =>
         runner(command.optsWithGlobals(), async ({ output }) => {
-          // `security` is both; the command's own --help has the other one.
+          // `security` is both; `rekey security --help` has the command's help.
           const topic = TOPICS.find((topic) => words.join(" ") === topic);
           if (topic === undefined) return helpOf(program, words);
           const { PAGES } = await import("../topics/topics.ts");
@@ -41,7 +41,7 @@ function helpOf(program: Command, words: readonly string[]): void {
   command.outputHelp();
 }
 
-// The library's own guess, which it makes where it refuses a command.
+// Commander's suggestion, taken from the error for an unknown command.
 function suggestion(program: Command, words: readonly string[]): string {
   if (TOPICS.some((topic) => topic === words[0])) return "";
   const known = (from: Command, word: string) => from.commands.find((one) => one.name() === word);
@@ -65,18 +65,18 @@ function suggestion(program: Command, words: readonly string[]): string {
 
 function noSuchHelp(guess: string): RekeyError {
   return usageError(
-    `There is no help of that name${guess}`,
+    `Cannot find that help page${guess}`,
     `Name a command, or one of ${TOPICS.join(", ")}`,
   );
 }
 
-/** `completions`, and what its scripts call. */
+/** `completions`, and `complete`, which its scripts call. */
 export const completionCommands: Commands = {
   completions: (program, runner) => {
     program.command("completions")
-      .description("print what makes a shell complete command lines of rekey")
+      .description("print the completion script of a shell")
       .addArgument(
-        new Argument("<shell>", "whose it is").choices(["bash", "zsh", "fish", "powershell"]),
+        new Argument("<shell>", "the shell").choices(["bash", "zsh", "fish", "powershell"]),
       )
       .addHelpText(
         "after",

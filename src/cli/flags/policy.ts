@@ -6,20 +6,20 @@ import { atMost, duration, nonEmpty } from "./values.ts";
 const LONGEST_TEXT = 1_024;
 const MOST_NAMES = 16;
 
-/** `policy`: what every token of the app must be, beyond its signature. */
+/** `policy`: requirements for all tokens of the app, besides a valid signature. */
 export const policyCommands: Commands = {
   policy: (program, runner) => {
     const policy = program.command("policy")
-      .description("what every token must be, beyond its signature");
+      .description("requirements for all tokens, besides a valid signature");
     policy.command("show")
-      .description("show it")
+      .description("show the policy")
       .action(run(runner, async () => (await import("../commands/policy.ts")).policyShow));
     const set = policy.command("set")
-      .description("set parts of it; running servers go by it at once")
+      .description("set parts of the policy; running servers apply it at once")
       .action(run(runner, async () => (await import("../commands/policy.ts")).policySet));
     policyOptions().forEach((option) => set.addOption(option));
     policy.command("clear")
-      .description("take parts of it back; all when none is named")
+      .description("clear parts of the policy; all parts when none is named")
       .addArgument(new Argument("[part...]", "which parts").choices(POLICY_PARTS))
       .action((parts: string[], _options, command: Command) =>
         runner(command.optsWithGlobals(), async (context) => {
@@ -30,7 +30,7 @@ export const policyCommands: Commands = {
   },
 };
 
-/** Options that say what every token must be. */
+/** The options of a policy. */
 export function policyOptions(): Option[] {
   return [
     new Option("--leeway <duration>", "tolerance for clocks that differ (policy)")

@@ -14,8 +14,7 @@ import {
 } from "./values.ts";
 import { LOCK_TIMEOUT_MS, LONGEST_REQUEST_ID } from "../../core/limits.ts";
 
-// What is said when a version is prepared, what a rotation in two phases cannot have, and what is nothing to tell
-// others of before the second one.
+// Flags of --prepare only, flags that a rotation in two phases cannot have, and flags of --activate only.
 const OF_PREPARING = ["reason", "alg", "keyForm"];
 const OF_ONE_PHASE = ["at", "store", "ifOlderThan", "requestId", "dryRun"];
 const NOTICES = ["before", "after", "notifyUrl", "notifyUrlFile", "notifyFormat", "notifyKeyFile"];
@@ -25,9 +24,9 @@ export function addRotate(command: Command, runner: Runner): void {
   command
     .description("replace the secret; every session ends at once unless --grace is given")
     .addOption(reason())
-    .option("--force", "do not ask; needed when stdin is no terminal")
+    .option("--force", "do not ask; required when stdin is not a terminal")
     .addOption(
-      lasting("--grace <duration>", "let tokens of the old secret verify for this long", "0s"),
+      lasting("--grace <duration>", "how long tokens of the old secret still verify", "0s"),
     )
     .addOption(
       choice(
@@ -60,7 +59,7 @@ export function addRotate(command: Command, runner: Runner): void {
     )
     .option(
       "--request-id <id>",
-      "the same id again answers with the rotation it already made",
+      "repeating an id returns the rotation it already made",
       (id: string) => atMost(LONGEST_REQUEST_ID)(nonEmpty(id)),
     )
     .option(
@@ -71,25 +70,25 @@ export function addRotate(command: Command, runner: Runner): void {
     .addOption(
       several("--before <command>", "shell command to run first; its failure stops the rotation"),
     )
-    .addOption(several("--after <command>", "shell command to run when the secret was rotated"))
-    .addOption(several("--notify-url <url>", "post to it what happens: signed JSON, or a chat"))
-    .addOption(several("--notify-url-file <path>", "file of such addresses, one a line"))
+    .addOption(several("--after <command>", "shell command to run after the rotation"))
+    .addOption(several("--notify-url <url>", "send notices there: signed JSON, or to a chat"))
+    .addOption(several("--notify-url-file <path>", "file of such addresses, one per line"))
     .addOption(
       choice(
         "--notify-format <name>",
-        "what the addresses take (default: by their host, else rekey)",
+        "format of the notices (default: by the host, else rekey)",
         CHOICES.notifyFormat,
       ),
     )
-    .option("--notify-key-file <path>", "file of the key that signs it", nonEmpty)
-    .option("--no-backup", "keep no copy of what is known of the versions beforehand")
+    .option("--notify-key-file <path>", "file of the key that signs the notices", nonEmpty)
+    .option("--no-backup", "do not copy the version records before the rotation")
     .addOption(
       new Option(
         "--tell-failure",
-        "rotate nothing: tell of a scheduled rotation that failed (OnFailure= of systemd)",
+        "rotate nothing: report a failed scheduled rotation (OnFailure= of systemd)",
       ).conflicts(["at", "ifOlderThan", "dryRun", "prepare", "activate", "before", "after"]),
     )
-    .option("--dry-run", "say what would happen and change nothing")
+    .option("--dry-run", "show what would happen, change nothing")
     .addOption(
       lasting(
         "--lock-timeout <duration>",

@@ -9,26 +9,26 @@ import { lasting, nonEmpty, timeOfDay } from "./values.ts";
 export const scheduleCommands: Commands = {
   schedule: (program, runner) => {
     program.command("schedule")
-      .description("print what makes this machine rotate by itself: units, a crontab line, a task")
+      .description("print a schedule for automatic rotation: systemd units, a crontab line, a task")
       .usage("[options] KIND [-- FLAGS OF ROTATE]")
       .addArgument(
-        new Argument("<kind>", "whose it is").choices(["systemd", "cron", "launchd", "windows"]),
+        new Argument("<kind>", "the scheduler").choices(["systemd", "cron", "launchd", "windows"]),
       )
       .argument("[flags...]", "after --: flags of `rekey rotate`")
-      .addOption(lasting("--every <duration>", "how old a secret may become", "90d"))
+      .addOption(lasting("--every <duration>", "age at which the secret is rotated", "90d"))
       .addOption(
-        new Option("--at <time>", "time of day of the daily look, local time").argParser(timeOfDay)
+        new Option("--at <time>", "local time of the daily check").argParser(timeOfDay)
           .default({ hour: 3, minute: 0 }, "03:00"),
       )
       .addOption(
-        new Option("--user", "systemd: for the user's own manager (standard unless root)")
+        new Option("--user", "systemd: user units (default unless root)")
           .conflicts("system"),
       )
-      .option("--system", "systemd: for the system, shut in (standard for root)")
+      .option("--system", "systemd: system units, sandboxed (default for root)")
       .option("--credential <path>", "systemd: file with the KEK, by systemd-creds", nonEmpty)
-      .option("--install", "systemd: put the units in their place and start the timer")
+      .option("--install", "systemd: install the units and start the timer")
       .addOption(
-        new Option("--remove", "systemd: undo --install; of the others, say how it is done")
+        new Option("--remove", "systemd: undo --install; others: show how")
           .conflicts(["install", "credential"]),
       )
       .addHelpText(
@@ -51,7 +51,7 @@ export const scheduleCommands: Commands = {
 
 const FIXED = ["force", "ifOlderThan", "at", "dryRun", "requestId", "tellFailure"];
 
-// A mistake is to be seen now and not at three in the morning.
+// Mistakes must show now, not when the timer runs.
 function optionsOfRotate(flags: readonly string[]): NoticeFlags {
   if (flags.length === 0) return {};
   const rotate = new TableCommand();
@@ -61,7 +61,7 @@ function optionsOfRotate(flags: readonly string[]): NoticeFlags {
   try {
     rotate.parse([...flags], { from: "user" });
     const fixed = FIXED.find((name) => rotate.getOptionValueSource(name) === "cli");
-    if (fixed !== undefined) why = `${longName(rotate, fixed)} is not to be chosen`;
+    if (fixed !== undefined) why = `${longName(rotate, fixed)} cannot be set here`;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // The library's text may quote a value.

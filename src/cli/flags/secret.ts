@@ -11,7 +11,7 @@ export const secretCommands: Commands = {
   init: (program, runner) => {
     const init = program.command("init")
       .description(
-        "make the secret, or adopt the one that an older installation left; safe to repeat",
+        "make the secret, or adopt an existing one; safe to repeat",
       )
       .addOption(
         choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.alg),
@@ -29,29 +29,32 @@ export const secretCommands: Commands = {
   import: (program, runner) => {
     const importing = program.command("import")
       .description(
-        "make a hard-coded secret version 1, so that its tokens stay valid; stdin by default",
+        "import a hard-coded secret as version 1; its tokens stay valid (default: stdin)",
       )
       .option("--from-env <name>", "environment variable that holds it", nonEmpty)
       .option("--file <path>", "file that holds it", nonEmpty)
-      .option("--name <name>", "which variable of a .env file, or which key of JSON", nonEmpty)
+      .option("--name <name>", "variable of a .env file, or key of a JSON file", nonEmpty)
       .addOption(
         choice(
           "--encoding <name>",
-          "what the application does with it: uses it as text (default), or decodes it first",
+          "how the application decodes it (default: text)",
           CHOICES.encoding,
         ),
       )
       .option(
         "--check-token <token>",
-        "a token of the application's, @FILE or -: tells how, and must verify",
+        "a token of the application, @FILE or -; it must verify, and shows the encoding",
         nonEmpty,
       )
-      .option("--literal", "it is the secret whatever it looks like: JSON, a token, in quotes")
+      .option(
+        "--literal",
+        "take the input as the secret even if it looks like JSON, a token or quoted text",
+      )
       .addOption(
         choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.alg),
       )
-      .option("--allow-weak", "import it although it is short or easy to guess")
-      .option("--then-rotate", "replace it at once; with --grace its tokens stay valid for a while")
+      .option("--allow-weak", "import it even if it is short or easy to guess")
+      .option("--then-rotate", "rotate it at once; with --grace its tokens stay valid for a while")
       .addOption(
         lasting("--grace <duration>", "with --then-rotate: how long its tokens still verify", "0s"),
       )
@@ -68,7 +71,7 @@ export const secretCommands: Commands = {
   },
   apps: (program, runner) => {
     program.command("apps")
-      .description("list the apps whose secrets are known here, and where they are")
+      .description("list the known apps and where their secrets are")
       .action(run(runner, async () => (await import("../commands/store.ts")).apps));
   },
   status: (program, runner) => {
@@ -89,19 +92,19 @@ export const secretCommands: Commands = {
   },
   revoke: (program, runner) => {
     program.command("revoke")
-      .description("end every grace window now: tokens of older secrets no longer verify")
+      .description("end all grace windows: tokens of older secrets no longer verify")
       .addOption(waiting())
       .action(run(runner, async () => (await import("../commands/secret.ts")).revoke));
   },
   ...backupCommands,
   store: (program, runner) => {
-    const store = program.command("store").description("where the secret lives");
+    const store = program.command("store").description("where the secret is stored");
     store.command("show")
-      .description("show where it lives and whether the keyring answers")
+      .description("show where it is stored and whether the keyring answers")
       .action(run(runner, async () => (await import("../commands/store.ts")).storeShow));
     store.command("move")
       .description(
-        "move it between keyring, database and etcd, where machines share it; its tokens stay valid",
+        "move it between keyring, database and etcd (for fleets); its tokens stay valid",
       )
       .addArgument(new Argument("<where>", "keyring, database or etcd").choices(CHOICES.location))
       .action((to: Location, _options, command: Command) =>
@@ -113,7 +116,7 @@ export const secretCommands: Commands = {
   kek: (program, runner) => {
     const kek = program.command("kek").description("the key-encryption key of the database");
     kek.command("rotate")
-      .description("seal everything under a new KEK; the old one opens nothing any more")
+      .description("reseal everything under a new KEK; the old one no longer opens anything")
       .option(
         "--to-kek-file <path>",
         "file of the new KEK (default: rekey generates a key file)",
@@ -124,16 +127,16 @@ export const secretCommands: Commands = {
   doctor: (program, runner) => {
     program.command("doctor")
       .description(
-        "find out what is wrong, and the command that fixes it; exit 5 when something is",
+        "find problems and show the commands that fix them; exit 5 if there are any",
       )
-      .option("--fix", "fix what can be fixed without harm: modes, and what was left unfinished")
+      .option("--fix", "fix what is safe to fix: file modes and unfinished work")
       .addOption(lasting("--max-age <duration>", "age at which a rotation is due", "90d"))
       .action(run(runner, async () => (await import("../commands/doctor.ts")).doctor));
   },
   destroy: (program, runner) => {
     program.command("destroy")
       .description(
-        "delete the secret, its history and its keys from this machine; there is no way back",
+        "delete the secret, its history and its keys from this machine; cannot be undone",
       )
       .option("--force", "do not ask")
       .action(run(runner, async () => (await import("../commands/secret.ts")).destroy));

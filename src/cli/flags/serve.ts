@@ -20,8 +20,8 @@ export const serveCommands: Commands = {
       .option("--unix <path>", "listen on a Unix socket (of mode 0600) instead", nonEmpty)
       .option("--unix-mode <mode>", "mode of the socket: 0600, 0620, 0640 or 0660", socketMode)
       .option("--unix-group <group>", "the socket's group; its mode is then 0660", nonEmpty)
-      .option("--workers <count>", "threads that answer requests (default: one a core)", workers)
-      .addOption(new RepeatableOption("--host <name>", "another name that it is reached by", host))
+      .option("--workers <count>", "threads that answer requests (default: one per core)", workers)
+      .addOption(new RepeatableOption("--host <name>", "another host name of this server", host))
       .option("--trust-forwarded", "take the client's address from the proxy's X-Forwarded-For")
       .option("--allow-remote", "listen where other machines can reach it; needs TLS")
       .option("--tls-cert <path>", "certificate chain (PEM)", nonEmpty)
@@ -33,11 +33,11 @@ export const serveCommands: Commands = {
       .addOption(
         lasting(
           "--max-staleness <duration>",
-          "with the secret in etcd: how long to go on without hearing from it",
+          "with the secret in etcd: how long to accept tokens without contact",
           "10s",
         ),
       )
-      .option("--no-access-log", "print no line for each request")
+      .option("--no-access-log", "do not log requests")
       .addHelpText(
         "after",
         `

@@ -6,8 +6,8 @@ import { choice, CHOICES, count, duration, lasting, nonEmpty, several } from "./
 export const tokenCommands: Commands = {
   issue: (program, runner) => {
     program.command("issue")
-      .description("sign a token and print it")
-      .requiredOption("--sub <subject>", "whom the token is for", nonEmpty)
+      .description("sign and print a token")
+      .requiredOption("--sub <subject>", "subject of the token", nonEmpty)
       .addOption(lasting("--ttl <duration>", "how long it is valid", "1h"))
       .option("--iss <issuer>", "issuer claim")
       .addOption(several("--aud <audience>", "audience claim"))
@@ -16,10 +16,10 @@ export const tokenCommands: Commands = {
   },
   verify: (program, runner) => {
     program.command("verify")
-      .description("verify a token; exit 3 when it is not valid")
+      .description("verify a token; exit 3 if it is not valid")
       .argument(
         "[token]",
-        "the token; - or nothing reads it from stdin, where no process list shows it",
+        "the token; by default or with - from stdin, hidden from process lists",
       )
       .addOption(several("--iss <issuer>", "the issuer that it must have, or one of several"))
       .addOption(several("--aud <audience>", "an audience that it must have, or one of several"))
@@ -35,7 +35,7 @@ export const tokenCommands: Commands = {
       )
       .option("--max-age <duration>", "longest time since it was issued", duration)
       .option("--allow-no-exp", "accept a token that never expires")
-      .option("--no-policy", "leave out the app's own policy (`rekey policy show`)")
+      .option("--no-policy", "ignore the app's policy (`rekey policy show`)")
       .action((token: string | undefined, options, command: Command) =>
         runner(command.optsWithGlobals(), async (context) => {
           const { verify } = await import("../commands/tokens.ts");
@@ -49,7 +49,7 @@ export const tokenCommands: Commands = {
 export const userCommands: Commands = { user: addUser, session: addSession };
 
 function addUser(program: Command, runner: Runner): void {
-  const user = program.command("user").description("who can log in");
+  const user = program.command("user").description("users who can log in");
   const named = (name: string, description: string, load: () => Promise<NamedRun>) =>
     user.command(name).description(description).argument("<name>", "the user's name")
       .action((who: string, _options, command: Command) =>
@@ -57,7 +57,7 @@ function addUser(program: Command, runner: Runner): void {
       );
   named(
     "add",
-    "add a user; the password is asked for, or read from stdin",
+    "add a user; asks for the password, or reads it from stdin",
     async () => (await import("../commands/users.ts")).userAdd,
   );
   user.command("list").description("show the users, by name")
@@ -80,7 +80,7 @@ function addUser(program: Command, runner: Runner): void {
 }
 
 function addSession(program: Command, runner: Runner): void {
-  const session = program.command("session").description("tokens that were issued and are open");
+  const session = program.command("session").description("issued tokens that are still valid");
   session.command("list").description("show the newest open sessions")
     .option("--limit <count>", "how many", count, 50)
     .addOption(several("--user <name>", "only this user's"))

@@ -7,7 +7,7 @@ import { NOTICE_FORMATS } from "../notices/formats.ts";
 import { RemarkOption, RepeatableOption } from "./command.ts";
 import { LONGEST_REASON } from "../../core/limits.ts";
 
-// What the flags' values may be, and what becomes of them.
+// Parsers of flag values.
 
 /** Values of flags that take one of a few. */
 export const CHOICES = {
@@ -35,7 +35,7 @@ export function lasting(
   return new Option(flags, description).argParser(parse).default(parseDuration(standard), standard);
 }
 
-/** How long a change of a shared secret waits for its servers; in seconds. */
+/** `--wait`: how long to wait for the servers of a fleet, in seconds. */
 export function waiting(): Option {
   return new Option(
     "--wait <duration>",
@@ -85,7 +85,7 @@ export function timeOfDay(text: string): { hour: number; minute: number } {
 
 const TIME_OF_DAY = /^([01]?\d|2[0-3]):([0-5]\d)$/;
 
-// Of an hour that the clocks skip it is the same minute of the next one; of one that comes twice, the first.
+// In an hour that the clocks skip, the same minute of the next hour; in a repeated hour, the first.
 function nextTime({ hour, minute }: { hour: number; minute: number }): number {
   const now = new Date();
   const on = (days: number) =>
@@ -94,8 +94,7 @@ function nextTime({ hour, minute }: { hour: number; minute: number }): number {
 }
 
 /**
- * Milliseconds since the epoch, of a time to come: a duration counts from now, a time of day is the next one that the
- * clock of this machine shows.
+ * A future time, in milliseconds since the epoch: a duration counts from now, a time of day is the next such local time.
  */
 export function moment(text: string): number {
   if (/^\d+:/.test(text)) return nextTime(timeOfDay(text));
@@ -107,7 +106,7 @@ export function moment(text: string): number {
   }
   const at = instant(text);
   if (at >= Date.now()) return at;
-  throw new InvalidArgumentError("That time is past.");
+  throw new InvalidArgumentError("That time has passed.");
 }
 
 /** An option that may be given several times, each time with any text. */
@@ -122,29 +121,29 @@ export function host(text: string): string {
   throw new InvalidArgumentError("Write app.example.com or an address, without http:// or *.");
 }
 
-/** The mode of a socket. Every user's it is never: whoever connects may ask about tokens, and log in. */
+/** The mode of a socket. It is never open to all users, since clients can check tokens and log in. */
 export function socketMode(text: string): number {
   if (/^0?6[0246]0$/.test(text)) return parseInt(text, 8);
-  throw new InvalidArgumentError("Write 0600, 0620, 0640 or 0660: it is never for every user.");
+  throw new InvalidArgumentError("Write 0600, 0620, 0640 or 0660: it cannot be open to all users.");
 }
 
-/** Any text but none. */
+/** A non-empty text. */
 export function nonEmpty(text: string): string {
   if (text !== "") return text;
-  throw new InvalidArgumentError("Say something.");
+  throw new InvalidArgumentError("It must not be empty.");
 }
 
-/** Why something is done, for the audit log. */
+/** `--reason`, for the audit log. */
 export function reason(): Option {
   return new RemarkOption("--reason <text>", "why, for the audit log")
     .argParser(atMost(LONGEST_REASON));
 }
 
-/** What is kept for good, and by every machine that shares the secret. */
+/** A text of limited length, since it is stored permanently and on every machine of a fleet. */
 export function atMost(characters: number): (text: string) => string {
   return (text) => {
     if (text.length <= characters) return text;
-    throw new InvalidArgumentError(`Say it in ${characters} characters.`);
+    throw new InvalidArgumentError(`It can have at most ${characters} characters.`);
   };
 }
 
@@ -154,7 +153,7 @@ export function count(text: string): number {
   throw new InvalidArgumentError("Write a whole number from 1 on.");
 }
 
-// Each has an engine of its own: many more than there are cores only take memory, until the program dies of it.
+// Each thread has its own JavaScript engine; more than the cores only use memory.
 const MOST_WORKERS = 64;
 
 /** How many threads answer requests. */
@@ -163,7 +162,7 @@ export function workers(text: string): number {
   throw new InvalidArgumentError(`Write a whole number from 1 to ${MOST_WORKERS}.`);
 }
 
-/** How long a token is valid, in seconds: one of no time is never valid. */
+/** Lifetime of a token, in seconds, at least 1. */
 export function lifetime(text: string): number {
   const seconds = duration(text);
   if (seconds > 0) return seconds;

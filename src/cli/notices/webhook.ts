@@ -13,15 +13,15 @@ import {
 } from "./formats.ts";
 import { SYSTEM } from "../../system/system.ts";
 
-// An error page can be of any size.
+// Limits of what is read and shown of an error page.
 const [MOST_BYTES, MOST_CHARACTERS] = [4_096, 200];
 
-// Shorter parts of an address are words, and no token is.
+// Shorter parts of an address are words, not tokens.
 const SHORTEST_TOKEN = 6;
 
 /**
- * The beginning of a refusal's body, for a message: one line, without control characters and markup, and without the
- * parts of the address, which can be a secret itself; `""` when there is nothing to show.
+ * The beginning of an error response's body, for a message: one line, without control characters, markup and parts of the
+ * address, which can be secret; `""` when there is nothing to show.
  */
 export async function refusalBody(response: Response, url: URL): Promise<string> {
   const text = await beginning(response, url);
@@ -44,11 +44,11 @@ async function beginning({ body }: Response, { href }: URL): Promise<string> {
       bytes.push(...value.subarray(0, MOST_BYTES - bytes.length));
     }
   } finally {
-    // One that has not ended is not waited for.
+    // Does not wait for the rest of the body.
     reader.cancel().catch(() => {});
   }
   const text = new TextDecoder().decode(Uint8Array.from(bytes));
-  // Where it is cut off there could be a part of the address that is not known as one.
+  // A part of the address that is cut in half would not be recognised.
   return bytes.length < MOST_BYTES ? text : text.slice(0, -href.length);
 }
 
@@ -78,25 +78,25 @@ function decoded(text: string): string {
 
 const [LONGEST_MS, TRIES, BETWEEN_MS] = [5_000, 3, 1_000];
 
-// Too early, too many: the same post may be taken later.
-const AGAIN = [408, 425, 429];
+// Statuses other than 5xx after which a retry may succeed.
+const RETRYABLE = [408, 425, 429];
 
 const PROXIES = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
-// What the specification of Standard Webhooks asks for.
+// Required by Standard Webhooks.
 const KEY_BYTES = { least: 24, most: 64 };
 
-/** How the receivers of notices are named. */
+/** Flags that name the receivers of notices. */
 export interface Receivers {
   readonly notifyUrl?: readonly string[] | undefined;
-  /** Files of addresses, one a line. */
+  /** Files of addresses, one per line. */
   readonly notifyUrlFile?: readonly string[] | undefined;
   readonly notifyFormat?: NoticeFormatName | undefined;
   /** File of the signing key. */
   readonly notifyKeyFile?: string | undefined;
 }
 
-/** Tells another program of a rotation, by a `POST` that its kind of receiver takes. */
+/** A receiver of notices, which are sent with `POST` in its format. */
 export class Webhook {
   private constructor(
     private readonly url: URL,
@@ -105,17 +105,17 @@ export class Webhook {
   ) {}
 
   /**
-   * All that are named, each once. A format is the one that was asked for, or else what the address is known for, or
-   * else rekey's own: signed as Standard Webhooks 1.0 describes (`webhook-id`, `webhook-timestamp`,
-   * `webhook-signature: v1,<base64 HMAC-SHA-256>`), with a key of base64 of 24 to 64 bytes.
+   * All named receivers, without duplicates. The format is the requested one, or follows from the address, or is rekey's
+   * own: signed by Standard Webhooks 1.0 (`webhook-id`, `webhook-timestamp`, `webhook-signature: v1,<base64
+   * HMAC-SHA-256>`), with a base64 key of 24 to 64 bytes.
    *
-   * @throws {RekeyError} `usage` when an address, a file or the key cannot be used, or no address is named for them.
+   * @throws {RekeyError} `usage` for an invalid address, file or key, or when no address is named.
    */
   static all({ notifyUrl = [], notifyUrlFile = [], notifyFormat, notifyKeyFile }: Receivers) {
     const urls = new Set([...notifyUrl, ...notifyUrlFile.flatMap(addressesIn)]);
     if (urls.size === 0 && (notifyFormat ?? notifyKeyFile) !== undefined) {
       throw usageError(
-        "Cannot tell anyone of it: no address is named",
+        "Cannot send notices: no address is named",
         "Name it with --notify-url or --notify-url-file",
       );
     }
@@ -126,7 +126,7 @@ export class Webhook {
     const url = URL.canParse(text) ? new URL(text) : undefined;
     if (url === undefined || !isSafe(url)) {
       throw usageError(
-        "Cannot use the address of --notify-url: no notice may go there",
+        "Cannot use the address of --notify-url: it is not secure",
         "Use https:, or http: to this machine, without user name and password",
       );
     }
@@ -134,12 +134,12 @@ export class Webhook {
     return new Webhook(url, format, format === "rekey" ? keyIn(keyFile) : undefined);
   }
 
-  /** Whether whoever knows the address can post to it. */
+  /** Whether knowing the address is enough to post to it. */
   get hasSecretAddress(): boolean {
     return hasSecretAddress(this.format);
   }
 
-  /** @throws {RekeyError} `failed` when it was not taken with a status of 2xx, after three tries. */
+  /** @throws {RekeyError} `failed` without a 2xx response after three tries. */
   async post(notice: Notice): Promise<void> {
     const { body, headers } = postOf(this.format, notice);
     const all = { ...headers, ...this.#signature(body) };
@@ -153,13 +153,13 @@ export class Webhook {
     const { why } = outcome as Exclude<Outcome, "taken">;
     const where = `${this.url.host} (${this.format})`;
     throw new RekeyError("failed", `Cannot deliver the notice ${notice.type} to ${where}: ${why}`, {
-      hint: "Is the receiver of --notify-url up, and does --notify-format say what it takes?",
+      hint: "Check that the receiver of --notify-url is up, and that --notify-format is its format",
     });
   }
 
   async #try(body: string, headers: Record<string, string>): Promise<Outcome> {
     try {
-      // It would read what is not encrypted, and could answer in the receiver's place.
+      // A proxy could read unencrypted notices, and could answer in place of the receiver.
       if (this.url.protocol === "http:") PROXIES.forEach((name) => Deno.env.delete(name));
       const signal = AbortSignal.timeout(LONGEST_MS);
       const options = { method: "POST", body, headers, redirect: "manual", signal } as const;
@@ -171,7 +171,7 @@ export class Webhook {
       const { status } = response;
       const said = await refusalBody(response, this.url);
       const why = `status ${status}${said && `, it says: ${said}`}`;
-      return { why, final: status < 500 && !AGAIN.includes(status) };
+      return { why, final: status < 500 && !RETRYABLE.includes(status) };
     } catch (error) {
       if (error instanceof TypeError) return { why: unreachable(error), final: false };
       if (error instanceof DOMException) return { why: "it does not answer", final: false };
@@ -193,11 +193,11 @@ export class Webhook {
 
 type Outcome = "taken" | {
   readonly why: string;
-  /** Whether the same post would be refused again. */
+  /** Whether a retry is useless. */
   readonly final: boolean;
 };
 
-// The runtime's own text names the address.
+// The runtime's message contains the address, which can be secret.
 function unreachable({ message, cause }: TypeError): string {
   const text = `${message} ${cause instanceof Error ? cause.message : ""}`;
   const why = REASONS.find(([pattern]) => pattern.test(text))?.[1];
@@ -216,11 +216,11 @@ function addressesIn(path: string): string[] {
   if (lines.length > 0) return lines;
   throw usageError(
     "Cannot use the file of --notify-url-file: it names no address",
-    "Write one address a line into a file that only you can read",
+    "Write one address per line into a file that only you can read",
   );
 }
 
-// Whoever listens on the way would learn when sessions end, and could answer in the receiver's place.
+// Plain HTTP over a network would reveal notices, and an attacker could answer in place of the receiver.
 function isSafe({ protocol, hostname, username, password }: URL): boolean {
   const near = ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
   return username + password === "" && (protocol === "https:" || (protocol === "http:" && near));
@@ -234,8 +234,8 @@ function keyIn(path: string | undefined): Uint8Array {
   const right = key.length >= KEY_BYTES.least && key.length <= KEY_BYTES.most;
   if (right && key.toString("base64") === text) return key;
   throw usageError(
-    "Cannot sign what --notify-url is told: there is no key",
-    `Make one with \`${SYSTEM.advice.makeKey}\` and name it by ` +
-      "--notify-key-file; for a chat say which, as in --notify-format slack",
+    "Cannot sign the notices for --notify-url: no valid key is named",
+    `Make a key with \`${SYSTEM.advice.makeKey}\` and name its file with ` +
+      "--notify-key-file; for a chat, name its format, as in --notify-format slack",
   );
 }

@@ -8,7 +8,7 @@ import { dirname } from "node:path";
 import type { ScheduleFile } from "./plan.ts";
 import { SYSTEM } from "../../system/system.ts";
 
-/** What can keep a schedule from working although it is in its place, said now. */
+/** Warnings about conditions that would keep an installed schedule from working. */
 export function obstacles(kind: string, of: "user" | "system", context: Context): string[] {
   const found: string[] = [];
   const inKeyring = locationOf(context) === "keyring" && context.store !== "database";
@@ -28,12 +28,12 @@ export function obstacles(kind: string, of: "user" | "system", context: Context)
   return found;
 }
 
-/** What has no session, and so no keyring. */
+/** A scheduler that runs without a session, and so without a keyring. */
 function outOfReach(kind: string, of: "user" | "system"): string | undefined {
   if (kind === "cron") return "cron";
   if (of === "user") return undefined;
-  if (kind === "launchd") return "a daemon of the system's";
-  return kind === "systemd" ? "a unit of the system's" : undefined;
+  if (kind === "launchd") return "a system daemon";
+  return kind === "systemd" ? "a system unit" : undefined;
 }
 
 function usersOwn(kind: string): string {
@@ -41,7 +41,7 @@ function usersOwn(kind: string): string {
   return own === "systemd" ? "systemd --user" : own;
 }
 
-// Nothing is made, taken over or finished by looking.
+// Opens the database without changing anything.
 function locationOf({ secrets }: Context): Location | undefined {
   try {
     const installation = Installation.openAsFound(secrets.environment);
@@ -54,13 +54,13 @@ function locationOf({ secrets }: Context): Location | undefined {
   }
 }
 
-// systemd's own record of it.
+// systemd records lingering users there.
 function lingers(): boolean {
   if (SYSTEM.schedule !== "systemd" || variable("XDG_RUNTIME_DIR") === undefined) return true;
   return isThere(`/var/lib/systemd/linger/${userInfo().username}`);
 }
 
-// As root, whoever can write to a folder of PATH would be root too.
+// Not searched in PATH: for root, a writable folder in PATH would be a privilege escalation.
 const SYSTEMCTL = "/usr/bin/systemctl";
 
 const MARK = "# Made by rekey schedule.";
@@ -68,8 +68,8 @@ const MARK = "# Made by rekey schedule.";
 /**
  * Writes systemd's units to their places and starts the timer among them.
  *
- * @throws {RekeyError} `failed` when no systemd answers, before anything is written; when a unit of that name is
- * somebody else's; when a file cannot be written.
+ * @throws {RekeyError} `failed` when systemd does not answer (nothing is written then), a unit of that name is not
+ * rekey's, or a file cannot be written.
  */
 export async function installUnits(
   files: readonly ScheduleFile[],
@@ -87,8 +87,8 @@ export async function installUnits(
 /**
  * Stops the timer and deletes the units that `installUnits` has written.
  *
- * @returns the paths of those that were there.
- * @throws {RekeyError} `failed` when no systemd answers, or one of them is not rekey's; nothing is deleted then.
+ * @returns the paths of the deleted units.
+ * @throws {RekeyError} `failed` when systemd does not answer or a unit is not rekey's; nothing is deleted then.
  */
 export async function removeUnits(
   files: readonly ScheduleFile[],
@@ -146,17 +146,17 @@ function checkOurs(path: string): void {
   }
   if (there.startsWith(MARK)) return;
   throw new RekeyError("failed", `Cannot schedule it: ${path} is not rekey's`, {
-    hint: "Look at it, and move it away if it is not needed",
+    hint: "Check the file, and move it away if it is not needed",
   });
 }
 
-// Through another name, so that systemd never reads half a unit.
+// Renames a finished file, so that systemd never reads half a unit.
 function write(path: string, content: string): void {
   const partial = `${path}.${crypto.randomUUID()}`;
   try {
     Deno.mkdirSync(dirname(path), { recursive: true });
     Deno.writeTextFileSync(partial, content, { createNew: true });
-    // systemd complains of units that not everybody can read.
+    // systemd warns about units that are not world-readable.
     Deno.chmodSync(partial, 0o644);
     Deno.renameSync(partial, path);
   } catch (error) {
@@ -169,14 +169,14 @@ function removeIfThere(path: string): void {
   try {
     Deno.removeSync(path);
   } catch {
-    // What could not be written is what is said.
+    // The caller reports the write error.
   }
 }
 
 function cannot(what: string, path: string, error: unknown): RekeyError {
   const why = error instanceof Error ? error.message : String(error);
   return new RekeyError("failed", `Cannot ${what} ${path}: ${why}`, {
-    hint: "A unit of the system's is root's to install; --user makes one of yours",
+    hint: "Only root can install system units; --user installs your own",
     cause: error,
   });
 }

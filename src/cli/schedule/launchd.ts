@@ -2,8 +2,8 @@ import { isDaily, jobName, type Plan, type Schedule } from "./plan.ts";
 import { quotedWord } from "../../system/unix/processes.ts";
 
 /**
- * A property list for launchd (launchd.plist(5)). A user's is an agent: it runs in that user's graphical session, which
- * has the keychain open. Root's is a daemon of the system's, which has none.
+ * A property list for launchd (launchd.plist(5)). For a user it is an agent, which runs in the graphical session with an
+ * open keychain; for root it is a system daemon, which has no keychain.
  */
 export function launchdJob(plan: Plan, of: "user" | "system"): Schedule {
   const { program, args, variables, home, hour, minute } = plan;

@@ -5,25 +5,25 @@ import { resolve } from "node:path";
 import type { GlobalOptions } from "../context.ts";
 import { ETCD_VARIABLES, KEK_VARIABLES } from "../environment.ts";
 
-/** A rotation that a machine is to make by itself, in the terms that all schedulers share. */
+/** A scheduled rotation, independent of the scheduler. */
 export interface Plan {
   readonly app: string;
-  /** The data folder, when it is not the app's usual one. */
+  /** The data folder, if it is not the default. */
   readonly dataDir?: string | undefined;
-  /** Arguments of the command that tells of a failure. */
+  /** Arguments of the command that reports a failure. */
   readonly failure: readonly string[];
   /** The executable's absolute path. */
   readonly program: string;
   /** Its arguments. */
   readonly args: readonly string[];
-  /** Environment by which it finds the installation. */
+  /** Environment variables that name the installation. */
   readonly variables: Readonly<Record<string, string>>;
-  /** Seconds: how old a version may become. */
+  /** Age at which a rotation is due, in seconds. */
   readonly maxAge: number;
-  /** Time of day, local, of the daily look. */
+  /** Local time of the daily check. */
   readonly hour: number;
   readonly minute: number;
-  /** Whether commands of the operator's run with it, or the network is needed. */
+  /** Whether it runs other programs or uses the network. */
   readonly reachesOut: boolean;
   readonly home: string;
 }
@@ -34,15 +34,15 @@ export interface ScheduleFile {
   readonly content: string;
 }
 
-/** What a scheduler is given, and what is left for the operator to do. */
+/** The files for a scheduler, and instructions for the operator. */
 export interface Schedule {
   readonly files: readonly ScheduleFile[];
   readonly next: string;
-  /** How it is taken away again. */
+  /** How to remove it. */
   readonly removal: string;
 }
 
-/** Name of units, jobs and tasks: two apps, or two data folders of one app, never have the same. */
+/** Name of the unit, job or task; unique for each app and data folder. */
 export function jobName({ app, dataDir }: Pick<Plan, "app" | "dataDir">): string {
   if (dataDir === undefined) return `rekey-rotate-${app}`;
   const mark = createHash("sha256").update(dataDir).digest("hex").slice(0, 8);
@@ -57,7 +57,7 @@ export function isDaily({ maxAge }: Plan): boolean {
   return maxAge >= DAILY_FROM_SECONDS;
 }
 
-/** A duration as flags take it, in its largest unit that loses nothing. */
+/** A duration in the form that flags take, in the largest exact unit. */
 export function spelled(seconds: number): string {
   const units: [number, string][] = [[86_400, "d"], [3_600, "h"], [60, "m"]];
   const [size, unit] = units.find(([size]) => seconds % size === 0) ?? [1, "s"];
@@ -65,20 +65,20 @@ export function spelled(seconds: number): string {
 }
 
 /**
- * Texts that go into a line of a file.
+ * Checks texts that become part of one line of a file.
  *
- * @throws {RekeyError} `usage` for one that would be more than one line, or none.
+ * @throws {RekeyError} `usage` for a text with a line break or another control character.
  */
 export function checkLines(texts: readonly string[]): void {
   // deno-lint-ignore no-control-regex
   if (!texts.some((text) => /[\x00-\x1f\x7f]/.test(text))) return;
   throw usageError(
     "Cannot schedule it: a path, flag or variable has a line break or another control character",
-    "Put longer commands into a script, and name that",
+    "Put long commands into a script and name the script",
   );
 }
 
-// Of a command, in many crons.
+// Limit of many cron implementations for a command.
 const LONGEST = 990;
 
 /**
@@ -103,8 +103,8 @@ export function cronLine(plan: Plan): Schedule {
   };
 }
 
-// cron takes a percent sign for the end of the line unless there is a backslash before it, and some crons two
-// backslashes for one: quotes between them keep all of these apart.
+// cron ends the line at a percent sign unless a backslash precedes it, and some crons read two backslashes as one: quotes
+// separate these characters.
 function word(text: string): string {
   if (/^[\w@%+=:,./-]+$/.test(text)) return text;
   const apart = text.replaceAll("'", `'\\''`).replace(/\\(?=\\)/g, `\\''`).replaceAll("%", "'%'");
@@ -114,11 +114,11 @@ function word(text: string): string {
 function tooLong(): RekeyError {
   return usageError(
     `Cannot schedule it: cron takes commands of ${LONGEST} characters`,
-    "Put longer commands into a script, and name that",
+    "Put long commands into a script and name the script",
   );
 }
 
-// By these a program without the operator's shell finds the same installation and the same KEK.
+// Variables that lead to the same installation and KEK.
 const NAMES = [
   "REKEY_APP",
   "REKEY_DATA_DIR",
@@ -142,7 +142,7 @@ const PATHS = [
   "REKEY_ETCD_PASSWORD_FILE",
 ];
 
-/** The environment that stands for flags and variables of this command. */
+/** Environment variables equivalent to the flags and variables of this command. */
 export function variablesFor(
   { app, dataDir, store, mirror, kekFile }: GlobalOptions,
   variable: (name: string) => string | undefined,
@@ -154,7 +154,7 @@ export function variablesFor(
     REKEY_MIRROR: mirror,
     REKEY_KEK_FILE: kekFile,
   };
-  // A scheduler gives a program its user's own home folder.
+  // A scheduler sets HOME to the user's home folder.
   const home = variable("HOME");
   const moved = home !== undefined && home !== userInfo().homedir ? { HOME: home } : {};
   const found = NAMES.flatMap((name) => {

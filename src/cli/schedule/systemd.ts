@@ -1,17 +1,17 @@
 import { isDaily, jobName, type Plan, type Schedule, spelled } from "./plan.ts";
 import { quotedWord } from "../../system/unix/processes.ts";
 
-/** What is different between a user's units and the system's, which run without a login and can be shut in further. */
+/** Differences between user units and system units, which run without a login and allow more sandboxing. */
 export type Manager = UnitOwner & {
   /** File of the sealed KEK, for `LoadCredentialEncrypted=`. */
   readonly credential: string | undefined;
-  /** `$XDG_CONFIG_HOME`, or what it is by default. */
+  /** `$XDG_CONFIG_HOME` or its default. */
   readonly config: string;
 };
 
 type UnitOwner =
   | { readonly of: "user" }
-  /** The folders are those that a rotation writes to. */
+  /** `writes`: the folders that a rotation writes to. */
   | { readonly of: "system"; readonly user: string; readonly writes: readonly string[] };
 
 /** A service and its timer (systemd.service(5), systemd.timer(5), systemd.exec(5)). */
@@ -36,7 +36,7 @@ function failureUnit(plan: Plan): string {
   return `${jobName(plan)}-failed@.service`;
 }
 
-// What a service that ended before it could speak is told of by.
+// Reports a service that failed without sending a notice.
 function failureService(plan: Plan, manager: Manager): string {
   const { app, program, failure, variables } = plan;
   return lines([
@@ -46,14 +46,14 @@ function failureService(plan: Plan, manager: Manager): string {
     "[Service]",
     "Type=oneshot",
     `ExecStart=${[program, ...failure].map(word).join(" ")}`,
-    ...surroundings(variables, manager),
+    ...execEnvironment(variables, manager),
     "",
     "UMask=0077",
     "NoNewPrivileges=yes",
   ]);
 }
 
-function surroundings(variables: Plan["variables"], manager: Manager): string[] {
+function execEnvironment(variables: Plan["variables"], manager: Manager): string[] {
   return [
     ...Object.entries(variables).map(([name, value]) =>
       `Environment=${quoted(`${name}=${value}`)}`
@@ -75,7 +75,7 @@ function service(plan: Plan, manager: Manager): string {
     "[Service]",
     "Type=oneshot",
     `ExecStart=${[program, ...args].map(word).join(" ")}`,
-    ...surroundings(variables, manager),
+    ...execEnvironment(variables, manager),
     "",
     "UMask=0077",
     "NoNewPrivileges=yes",
@@ -86,12 +86,12 @@ function service(plan: Plan, manager: Manager): string {
     "SystemCallArchitectures=native",
     "SystemCallFilter=@system-service @pkey",
     ...plan.reachesOut ? [] : ["RestrictAddressFamilies=AF_UNIX"],
-    ...manager.of === "system" && !plan.reachesOut ? shutIn(manager.writes) : [],
+    ...manager.of === "system" && !plan.reachesOut ? sandbox(manager.writes) : [],
   ]);
 }
 
-// A user's own manager can do these only where users may make namespaces, and a timer has to work everywhere.
-function shutIn(writes: readonly string[]): string[] {
+// User managers support these only where unprivileged user namespaces are allowed.
+function sandbox(writes: readonly string[]): string[] {
   return [
     "CapabilityBoundingSet=",
     "DevicePolicy=closed",
@@ -135,7 +135,7 @@ function lines(list: readonly string[]): string {
   return `# Made by rekey schedule.\n${list.join("\n")}\n`;
 }
 
-// Specifiers begin with a percent sign, variables of a command line with a dollar sign.
+// A percent sign starts a specifier; in a command line, a dollar sign starts a variable.
 const percent = (text: string) => text.replaceAll("%", "%%");
 
 function word(text: string): string {

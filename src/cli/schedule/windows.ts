@@ -1,6 +1,6 @@
 import { isDaily, jobName, type Plan, type Schedule } from "./plan.ts";
 
-// A task has no variables of its own: flags take their place, where there are any.
+// A task has no environment variables, so flags replace them where they exist.
 const FLAGS = [
   ["REKEY_APP", "--app"],
   ["REKEY_DATA_DIR", "--data-dir"],
@@ -10,10 +10,10 @@ const FLAGS = [
 ] as const;
 
 /**
- * A task for Windows' Task Scheduler, as `schtasks /XML` reads it. It runs in the session of the user, without which
- * no one can open the Credential Manager.
+ * A task for the Windows Task Scheduler, as read by `schtasks /XML`. It runs in the user's session, since the Credential
+ * Manager needs one.
  *
- * @param user whose task it is, as `DOMAIN\user`; without one, the task is that of whoever registers it.
+ * @param user owner of the task, as `DOMAIN\user`; by default the user who registers it.
  */
 export function windowsTask(plan: Plan, user?: string): Schedule {
   const name = jobName(plan);
@@ -23,7 +23,7 @@ export function windowsTask(plan: Plan, user?: string): Schedule {
   const line = [command!, ...words, ...rest].map(argument).join(" ");
   const apart = left.length === 0
     ? ""
-    : `; a task has no variables of its own: set ${left.join(", ")} for the user with setx`;
+    : `; a task has no variables: set ${left.join(", ")} for the user with setx`;
   return {
     files: [{ path: file, content: task(plan, user, line) }],
     next: `save it as ${file}; then \`schtasks /Create /TN ${name} /XML ${file}\` as the user ` +
@@ -43,7 +43,7 @@ function asFlags(variables: Plan["variables"]): { words: string[]; left: string[
   return { words, left };
 }
 
-// Without a name for its encoding, and in ASCII, so that it stays the same however a shell writes it into a file.
+// ASCII without an encoding declaration, so that any shell redirection keeps it valid.
 function task(plan: Plan, user: string | undefined, line: string): string {
   const { app, program, hour, minute } = plan;
   const two = (number: number) => String(number).padStart(2, "0");

@@ -20,8 +20,7 @@ export const TOPICS = [
 ] as const;
 
 /**
- * Pages of `rekey help TOPIC`. The first line says what a page is about; lines in capitals are headings, and lines
- * that are indented stay as they are.
+ * Pages of `rekey help TOPIC`: the first line is the title, lines in capitals are headings, indented lines are verbatim.
  */
 export const PAGES: Readonly<Record<typeof TOPICS[number], string>> = {
   concepts,
@@ -40,7 +39,7 @@ function exitCodes(): string {
     ...codesOf(Number(status)).map((code) => `         ${code}`),
   ]);
   return [
-    "What happened, for scripts",
+    "Exit statuses and error codes, for scripts",
     "",
     "STATUSES",
     "Each with the codes that a failed command prints with --json:",
