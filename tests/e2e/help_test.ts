@@ -18,7 +18,7 @@ Deno.test("help: every topic is a page, and every command has its flags there", 
   for (const words of [["nonsense"], ["user", "nonsense"], ["storage", "rotation"]]) {
     const { code, stdout, stderr } = await box.run(["help", ...words]);
     assert.deepEqual([code, stdout], [2, ""]);
-    assert.match(stderr, /^error: There is no help of that name\nhint: .*storage/);
+    assert.match(stderr, /^error: Cannot find that help page\nhint: .*storage/);
   }
 });
 

@@ -13,7 +13,7 @@ Deno.test("a secret of init that was never used is replaced by an import", async
   assert.equal((await box.json("verify", old)).valid, false, "a try before the import is no use");
   const { code, stderr } = await box.run(["import", "--alg", "HS256"], { stdin: key });
   assert.equal(code, 0, stderr);
-  assert.match(stderr, /version 1, which nothing was done with, has ended/);
+  assert.match(stderr, /version 1, which was never used, has ended/);
   const status = await box.json("status");
   assert.deepEqual([status.version, status.alg, status.grace], [2, "HS256", []]);
   assert.equal((await box.json("verify", old)).version, 2);

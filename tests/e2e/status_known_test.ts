@@ -30,7 +30,7 @@ Deno.test("status: when the secret cannot be read it prints what it knows, and e
   const human = await box.run(["status"]);
   assert.equal(human.code, 4);
   assert.match(human.stdout, /^app +agiworkforce\nversion +2 /);
-  assert.match(human.stdout, /^secret +cannot be had: kek_missing$/m);
+  assert.match(human.stdout, /^secret +not available: kek_missing$/m);
   assert.match(human.stderr, /^error: /);
   const check = await box.run(["status", "--check"]);
   assert.deepEqual([check.code, check.stdout.split("\n").length], [4, 2]);

@@ -84,7 +84,7 @@ Deno.test("machines that leave a fleet, and come back to it", async (t) => {
     const left = await one.run([...args, "--wait", "1s"]);
     assert.equal(left.code, 5, left.stderr);
     assert.equal(JSON.parse(left.stdout).location, "database");
-    assert.match(left.stderr, /the others go on with version 1/);
+    assert.match(left.stderr, /the others continue with version 1/);
     assert.deepEqual([await verdict(one, token), await verdict(two, token)], [3, 0]);
   });
 

@@ -113,7 +113,7 @@ export function assertPlainRefusal(
   assert.ok(Object.values(ERROR_TABLE).some(({ exit }) => exit === code));
   assert.match(stderr, /^error: [^\n]+\nhint: [^\n]+\n$/);
   assert.doesNotMatch(stderr, /internal error|\bat .*:\d+:\d+|uncaught|panic/i);
-  if (command === "status") assert.match(stdout, /^secret +cannot be had: /m);
+  if (command === "status") assert.match(stdout, /^secret +not available: /m);
   else assert.equal(stdout, "");
 }
 
