@@ -21,15 +21,14 @@ import { SYSTEM } from "../../system/system.ts";
 
 // What the build embeds for systems other than Linux.
 const EMBEDDED = "keyring.node.br";
-// How many bytes at the end of the executable the runtime reads, and how many the addon has:
-// `scripts/appended_addon.ts`.
+// Each length at the end of the executable has so many bytes: see `scripts/appended_addon.ts`.
 const NUMBER_BYTES = 8;
 
 /**
- * The keyring's addon as the build has packed it. On Linux it is in the executable, but not among what is embedded, which
- * the runtime reads at each start; elsewhere it is embedded.
+ * The compressed keyring addon. On Linux it is appended to the executable, since the runtime reads embedded files at
+ * each start; elsewhere it is embedded.
  *
- * @throws {RekeyError} `keyring_failed` when the executable is no longer there as it was started.
+ * @throws {RekeyError} `keyring_failed` when the executable was deleted or replaced after the start.
  */
 function packedAddon(): Uint8Array {
   try {
@@ -47,12 +46,12 @@ function addonAside(): Uint8Array {
   return bytesAt(executable, embeddedAt - NUMBER_BYTES - length, length);
 }
 
-/** The executable is another one, or gone. */
+/** The error for an executable that was deleted or replaced. */
 function exchanged(cause?: unknown): RekeyError {
   return new RekeyError(
     "keyring_failed",
     "Cannot unpack the keyring addon: it is not in the executable as it was built",
-    { hint: "Was the executable exchanged meanwhile? Run the command again", cause },
+    { hint: "If the executable was replaced meanwhile, run the command again", cause },
   );
 }
 
@@ -75,18 +74,18 @@ function bytesAt(file: Deno.FsFile, offset: number, length: number): Uint8Array<
 /** The part of `@napi-rs/keyring` that rekey uses. */
 export interface KeyringAddon {
   AsyncEntry: typeof AsyncEntry;
-  /** Waits until what makes the calls is there: its start is none of the time that a keyring has for its answer. */
+  /** Waits until calls can be made. The start does not count towards the timeout of a call. */
   readonly ready?: () => Promise<void>;
 }
 
 // What the build embeds: the SHA-256 of the addon in hex.
 const SHA256 = "keyring.node.sha256";
 
-/** What the addon needs of the program around it. */
+/** What the addon needs from the environment. */
 export interface AddonContext {
-  /** Where it is unpacked. */
+  /** Folder that it is unpacked into. */
   readonly cacheFolder: string | undefined;
-  /** By which it finds the keyring on Linux. */
+  /** The session bus, by which it finds the keyring on Linux. */
   readonly bus: BusPlaces;
 }
 
@@ -97,7 +96,7 @@ export function loadKeyringAddon(around: AddonContext): KeyringAddon {
   return { AsyncEntry: entriesOnThread(path, (cause) => unloadable(path, cause)) };
 }
 
-/** An addon that is there and that the system refuses. */
+/** The error for an addon that the system refuses to load. */
 export function unloadable(path: string, cause: unknown): RekeyError {
   return new RekeyError("keyring_failed", "Cannot use the keyring: its addon cannot be loaded", {
     hint: addonHint(SYSTEM.os, path),
@@ -106,12 +105,11 @@ export function unloadable(path: string, cause: unknown): RekeyError {
 }
 
 /**
- * Path of the keyring addon. The system can only load it from a file, and a file under a predictable
- * name in a shared folder could be somebody else's: it is unpacked into a folder of the user's own
- * (0700), named by its SHA-256, and its content is compared before every load.
+ * Path of the unpacked keyring addon, which the system can only load from a file. Another user could place a file in a
+ * shared folder, so it goes into a private folder (0700), named by its SHA-256, and is compared before every load.
  *
- * @throws {RekeyError} `keyring_absent` when this build has no addon, `keyring_failed` when it cannot be
- * unpacked, or would talk to somebody else.
+ * @throws {RekeyError} `keyring_absent` when this build has no addon, `keyring_failed` when it cannot be unpacked, or
+ * the session bus belongs to another user.
  */
 export function unpackedAddon({ cacheFolder: folder, bus }: AddonContext): string {
   const sha256 = embeddedHash();
@@ -155,7 +153,7 @@ function holds(path: string, sha256: string): boolean {
   return content !== undefined && hashOf(content) === sha256;
 }
 
-// Written under a name of its own and moved into place, since two processes may unpack at once.
+// Written under a temporary name and renamed, since two processes may unpack at once.
 function unpack(folder: string, path: string, sha256: string): void {
   const content = unpacked(packedAddon());
   if (hashOf(content) !== sha256) throw exchanged();
@@ -181,7 +179,7 @@ function unpacked(packed: Uint8Array): Uint8Array {
 const PARTIAL = ".keyring-";
 const STALE_MS = 60_000;
 
-// Of processes that were killed while they unpacked; one that is at it takes no minute, and makes no file in the future.
+// Removes the files of processes that were killed while unpacking, which takes less than a minute.
 function removeUnfinished(folder: string): void {
   for (const name of namesIn(folder).filter((name) => name.startsWith(PARTIAL))) {
     const path = join(folder, name);

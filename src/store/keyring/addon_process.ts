@@ -14,10 +14,10 @@ export interface KeyringCall {
   readonly value: unknown[];
 }
 
-/** The line of JSON that the helper begins with on its stdout, once it takes calls. */
+/** The first line of JSON on the helper's stdout, when it is ready for calls. */
 export const READY = { ready: true } as const;
 
-/** How a call ended, as a line of JSON on the helper's stdout. */
+/** The result of a call, as a line of JSON on the helper's stdout. */
 export type KeyringAnswer =
   & { readonly id: number }
   & (
@@ -27,11 +27,11 @@ export type KeyringAnswer =
   );
 
 /**
- * The addon's entries, with each call made by a process of its own, for a server. Its D-Bus library waits
- * with select(2), which writes past its end when a file's number is 1,024 or more, as a server's may be; and
- * what a call that never ends has taken can only be given back by ending its process.
+ * The addon's entries, with calls made in a helper process, for a server. The addon's D-Bus library waits with select(2),
+ * which overflows when a file descriptor is 1,024 or more, as a server's may be. And only the end of a process frees
+ * the resources of a call that never returns.
  *
- * A call that is aborted before it has ended takes its process with it. The next one starts another.
+ * An aborted call ends its process; the next call starts another.
  *
  * @param start starts the helper, with pipes for stdin and stdout.
  */
@@ -55,10 +55,10 @@ export function keyringInProcess(start: () => Deno.ChildProcess): KeyringAddon {
   return { AsyncEntry: entriesBy(ask), ready: () => usable().ready() };
 }
 
-/** How long a process may take until it takes calls: a machine that is overloaded needs seconds. */
+/** Timeout for the start of the helper, in milliseconds: an overloaded machine needs seconds. */
 const START_MS = 30_000;
 
-/** How long a call that was given up may keep its process, in milliseconds. */
+/** How long an aborted call may keep its process, in milliseconds. */
 const STUCK_MS = 60_000;
 
 class Helper {
@@ -72,11 +72,11 @@ class Helper {
 
   constructor(private readonly child: Deno.ChildProcess) {
     this.#input = child.stdin.getWriter();
-    // However it ends, those who wait are told.
+    // However it ends, all waiting calls are rejected.
     this.#read().catch(() => {}).finally(() => this.#end());
   }
 
-  /** Waits until it takes calls, or will not: then the next call tells why. */
+  /** Waits until the helper is ready or has failed; then the next call reports why. */
   async ready(): Promise<void> {
     await within(START_MS, this.#started.promise);
   }
@@ -116,8 +116,8 @@ class Helper {
     if (!this.takesCalls && this.#waiting.size === 0) this.#end();
   }
 
-  // The service may be waiting for its user, who needs longer than we wait: were the process ended now, so would be
-  // the question that it has asked. What waits behind it must not be carried out later.
+  // The service may be waiting for its user: ending the process now would close the prompt. Calls queued behind must not
+  // run later.
   #giveUp(stuck: number): void {
     this.takesCalls = false;
     for (const [id, waiting] of this.#waiting) {

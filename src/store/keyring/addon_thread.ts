@@ -1,9 +1,9 @@
 import type { AsyncEntry } from "@napi-rs/keyring";
 
-/** What an entry of the addon can be asked. */
+/** A method of the addon's entries. */
 export type EntryMethod = "getPassword" | "setPassword" | "deletePassword";
 
-/** Carries a call out somewhere else: on the entry that `entry` are the arguments of. */
+/** Makes a call elsewhere. `entry` are the arguments of the addon's `AsyncEntry`. */
 export type AskEntry = (
   entry: unknown[],
   method: EntryMethod,
@@ -11,7 +11,7 @@ export type AskEntry = (
   signal?: AbortSignal | null,
 ) => Promise<unknown>;
 
-/** The addon's class of entries, with each call carried out by `ask`. */
+/** A class like the addon's `AsyncEntry` whose calls `ask` makes. */
 export function entriesBy(ask: AskEntry): typeof AsyncEntry {
   class Entry {
     readonly #entry: unknown[];
@@ -35,8 +35,7 @@ export function entriesBy(ask: AskEntry): typeof AsyncEntry {
   return Entry as unknown as typeof AsyncEntry;
 }
 
-// The thread's program: loads the addon, then makes one call after the other. It is text and no module of
-// its own, so that the bundle stays one file.
+// The thread's program: loads the addon, then makes the calls. It is a string, so that the bundle stays one file.
 const PROGRAM = `
   import process from "node:process";
   const addon = { exports: {} };
@@ -64,14 +63,13 @@ const PROGRAM = `
 `;
 
 /**
- * The addon's entries, with each call made on a thread of its own. Deno before 2.9 runs an addon's asynchronous work on
- * the thread that asks for it: on the main one a keyring that waits for its user would stop every timer,
- * the deadline of the call among them.
+ * The addon's entries, with calls made on a thread of their own. Deno before 2.9 runs an addon's asynchronous work on
+ * the calling thread: on the main thread, a keyring that waits for its user would stop all timers, the call's own
+ * timeout among them.
  *
- * A call that is aborted before it has ended is the last one: what waits behind it must not be carried out
- * later, when nobody counts on it any more.
+ * After an aborted call the thread takes no more: calls queued behind it must not run later.
  *
- * @param unloadable makes the error of a call when the addon could not be loaded.
+ * @param unloadable makes the error of a call when the addon cannot be loaded.
  */
 export function entriesOnThread(
   path: string,

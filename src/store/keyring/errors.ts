@@ -2,7 +2,7 @@ import { type ErrorCode, RekeyError } from "../../core/errors.ts";
 import { SYSTEM, type System } from "../../system/system.ts";
 import type { Remedy } from "./secret_service/provider.ts";
 
-/** What an error of the keyring's can be. */
+/** Error codes of a keyring call. */
 export type KeyringCode = typeof KEYRING_UNAVAILABLE[number] | "secret_damaged";
 
 interface KeyringFault {
@@ -11,7 +11,7 @@ interface KeyringFault {
 }
 
 const WHAT: Readonly<Record<KeyringCode, string>> = {
-  secret_damaged: "its value is no text",
+  secret_damaged: "its value is not text",
   keyring_ambiguous: "more than one item has the secret's service and account",
   keyring_locked: "it is locked",
   keyring_denied: "access is denied",
@@ -21,8 +21,8 @@ const WHAT: Readonly<Record<KeyringCode, string>> = {
   keyring_failed: "it reports an error",
 };
 
-// The addon gives one error code for everything, so the texts of the Secret Service, of D-Bus, of Keychain Services and
-// of Credential Manager tell the cases apart. Keychain Services may speak the user's language: see `keychain.ts`.
+// The addon has one code for all errors, so the texts of the Secret Service, D-Bus, Keychain Services and Credential
+// Manager decide. Keychain Services may use the user's language: see `platform.ts`.
 const KEYRING_FAULTS: readonly KeyringFault[] = [
   { code: "secret_damaged", text: /not valid UTF-8|secret data is malformed/i },
   { code: "keyring_ambiguous", text: /ambiguous|matched by \d+ credentials/i },
@@ -43,19 +43,19 @@ const KEYRING_FAULTS: readonly KeyringFault[] = [
   },
 ];
 
-/** What a failed call of the keyring means; the original error is kept as the cause. */
+/** The error for a failed keyring call; the original error is its cause. */
 export function keyringError(cause: unknown, os = SYSTEM.os): RekeyError {
   const text = cause instanceof Error ? cause.message : String(cause);
   const code = KEYRING_FAULTS.find((finding) => finding.text.test(text))?.code ?? "keyring_failed";
   return found(code, cause, os);
 }
 
-/** The keyring did not answer in the time it was given. */
+/** The keyring did not answer in time. */
 export function keyringTimeout(os = SYSTEM.os): RekeyError {
   return found("keyring_timeout", undefined, os);
 }
 
-/** The keyring has values of rekey's that cannot be read before it is unlocked. */
+/** The keyring is locked. */
 export function keyringLocked(cause?: unknown, os = SYSTEM.os): RekeyError {
   return found("keyring_locked", cause, os);
 }
@@ -65,7 +65,7 @@ export function keyringAbsent(cause?: unknown, os = SYSTEM.os): RekeyError {
   return found("keyring_absent", cause, os);
 }
 
-/** Another program provides the keyring than the one that has the secret. @param usual, actual their titles. */
+/** Another program provides the keyring than the one that holds the secret. @param usual, actual their titles. */
 export function otherKeyring(usual: string, actual: string): RekeyError {
   return new RekeyError(
     "keyring_absent",
@@ -76,7 +76,7 @@ export function otherKeyring(usual: string, actual: string): RekeyError {
   );
 }
 
-/** Codes that say that the keyring itself cannot be used just now. */
+/** Codes that mean that the keyring cannot be used now. */
 export const KEYRING_UNAVAILABLE = [
   "keyring_absent",
   "keyring_locked",
@@ -179,7 +179,7 @@ const CREDENTIAL_MANAGER: Remedies = {
   },
 };
 
-/** What to do about an error of the keyring, by the system's own means. */
+/** What to do about a keyring error on a system. */
 export function remedyOn(os: System["os"], code: KeyringCode): Remedy {
   if (os === "darwin") return KEYCHAIN[code];
   return os === "windows" ? CREDENTIAL_MANAGER[code] : SECRET_SERVICE[code];

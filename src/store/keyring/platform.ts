@@ -36,22 +36,22 @@ export interface KeyringPlatform {
   readonly dialogMs?: number;
 }
 
-/** What the user's default keychain on macOS is like. */
+/** State of the user's default keychain on macOS. */
 type KeychainState = "open" | "locked" | "absent" | "unknown";
 
 /** Asks Keychain Services for the default keychain's state. @returns a status, 0 for success. */
 export type AskState = (state: Uint32Array<ArrayBuffer>) => number;
 
-// A whole path: the system looks for a plain name in the working folder too.
+// An absolute path: the system would look for a bare name in the working folder too.
 const SECURITY = "/System/Library/Frameworks/Security.framework/Security";
 
-// Each release of rekey is asked for once, and a password may have to be looked for.
+// macOS asks once for each release of rekey, and the user may have to look up a password.
 const DIALOG_MS = 60_000;
 
 // Of <Security/SecKeychain.h> and <Security/SecBase.h>: no such keychain, no default one.
 const [UNLOCKED, UNKNOWN, ABSENT] = [1, 1, [-25294, -25307]];
 
-/** The state of the default keychain. No one is asked to unlock it. */
+/** The state of the default keychain. Shows no prompt. */
 export function keychainState(ask: AskState = askSecurity): KeychainState {
   const state = new Uint32Array(1);
   const status = ask(state);
@@ -61,8 +61,8 @@ export function keychainState(ask: AskState = askSecurity): KeychainState {
 }
 
 /**
- * What macOS tells of a keychain beside the addon. Its errors may be in the user's language, and a call that waits for
- * a dialog says nothing; whether it is locked can be asked for at once.
+ * The platform of macOS. The addon's errors may be in the user's language, and a call that waits for a dialog gives no
+ * error; Keychain Services tells at once whether a keychain is locked.
  */
 export function keychainPlatform(ask?: AskState): KeyringPlatform {
   const refusal = (cause?: unknown): RekeyError | undefined => {
@@ -99,7 +99,7 @@ function askSecurity(state: Uint32Array<ArrayBuffer>): number {
   }
 }
 
-// It only explains what has failed already: where it cannot be asked, that is not another failure.
+// Only explains an earlier failure, so a failure here is ignored.
 function openSecurity() {
   try {
     return Deno.dlopen(SECURITY, {
@@ -111,10 +111,10 @@ function openSecurity() {
 }
 
 /**
- * How long a call to the keyring may take, in milliseconds.
+ * Timeout of a keyring call, in milliseconds.
  *
- * @param named by the operator, if it is.
- * @param isAttended whether someone is there who could answer a dialog.
+ * @param named the operator's setting, if any.
+ * @param isAttended whether someone can answer a dialog.
  */
 export function timeoutOf(
   { dialogMs }: KeyringPlatform,
@@ -125,16 +125,17 @@ export function timeoutOf(
 }
 
 /**
- * That of a system. Keychain and Credential Manager are part of theirs, and keep what they acknowledge.
+ * The platform of an operating system. Keychain and Credential Manager save before they answer, so only Linux has
+ * `saving`.
  *
- * @param places are asked for when they are needed; nowhere but on Linux.
+ * @param places called when needed, on Linux only.
  */
 export function keyringPlatform(os: System["os"], places: () => SessionPlaces): KeyringPlatform {
   if (os === "darwin") return keychainPlatform();
   return os === "windows" ? { load: (addon) => addon() } : secretServicePlatform(places);
 }
 
-// What few commands need is loaded by those.
+// Modules that few commands need are loaded on demand.
 function secretServicePlatform(places: () => SessionPlaces): KeyringPlatform {
   const connection = new AskedOnce(places);
   let service: SecretService | undefined;
