@@ -7,16 +7,16 @@ import { type BusPlaces, ownBus } from "./session_bus.ts";
 
 const INTERFACE = "org.freedesktop.Secret";
 const PROPERTIES = "org.freedesktop.DBus.Properties";
-// As the addon's library has them, so that it finds what is written here and the other way round.
+// The same as the addon's library uses, so that each finds what the other wrote.
 const CONTENT_TYPE = "application/octet-stream";
 const label = ({ service, account }: ItemName) => `keyring:${account}@${service}`;
 
 /**
- * Reads and writes items of a Secret Service that asks its user for each connection: all over one connection, with one
- * question for all items of an app. The texts of its errors are those that `keyring_errors.ts` tells apart.
+ * Reads and writes items of a Secret Service over one connection, for a provider that asks its user once for each. Its
+ * error texts are among those that `keyring/errors.ts` knows.
  *
- * No more is changed than has to be: KeePassXC 2.7.4 saves on a thread of its own, and has crashed when changes met that.
- * Dozens of them would push former values out of its history.
+ * It writes as little as possible: KeePassXC 2.7.4 crashed when changes met its saving thread, and each change fills an
+ * entry's history.
  */
 export class AskingService implements Disposable {
   private constructor(
@@ -73,7 +73,7 @@ export class AskingService implements Disposable {
 
   async #find(item: ItemName): Promise<string | undefined> {
     this.bus.forget();
-    // While its database is locked, KeePassXC answers no search until its user has unlocked it.
+    // With a locked database, KeePassXC does not answer a search until the user unlocks it.
     await this.#mustBeOpen();
     const [unlocked, locked] = await this.#search(searchItems(item));
     const found = [...unlocked, ...locked];
@@ -104,7 +104,7 @@ export class AskingService implements Disposable {
     return path;
   }
 
-  // Asked for one by one, they would be a question each.
+  // Unlocks all items at once: one by one, the user would see a prompt for each.
   async #unlock({ service }: ItemName, path: string): Promise<void> {
     const attribute = (to: Writer) => void to.string("service").string(service);
     const [, locked] = await this.#search({
@@ -166,7 +166,7 @@ export class AskingService implements Disposable {
     to.string(this.sessionPath).byteArray(initial).byteArray(sealed).string(CONTENT_TYPE);
   }
 
-  /** Has its user asked, if that is what a path stands for, and waits for the answer. */
+  /** Shows the prompt of a path, unless the path is `/`, and waits for its result. */
   async #prompted(path: string): Promise<Reader | undefined> {
     if (path === "/") return undefined;
     const rule = `type='signal',interface='${INTERFACE}.Prompt',member='Completed',path='${path}'`;
@@ -176,7 +176,7 @@ export class AskingService implements Disposable {
       "",
     );
     const completed = await this.bus.signal(path, "Completed", "bv");
-    if (completed.boolean()) throw new Error("Access denied: its question was answered with no");
+    if (completed.boolean()) throw new Error("Access denied: the user dismissed the prompt");
     return completed;
   }
 
@@ -218,8 +218,8 @@ export interface ItemName {
 }
 
 /**
- * Reads items of the Secret Service without the addon, by four calls over the session bus. It answers the plain case
- * only: one item, unlocked. Everything else is left to the addon, whose findings are the ones that count.
+ * Reads items of the Secret Service without the addon, by four calls over the session bus. It handles only the usual
+ * case of one unlocked item, and leaves everything else to the addon.
  */
 export class SecretService {
   #isUsable = true;
@@ -227,11 +227,11 @@ export class SecretService {
   constructor(private readonly bus: BusPlaces) {}
 
   /**
-   * The value of the one unlocked item of this name; `undefined` when it is to be asked for in the usual way. Nothing
-   * is started, unlocked or asked of the user.
+   * The value of the only item of this name, if it is unlocked; `undefined` when the addon has to be asked. Starts no
+   * service and shows no prompt.
    *
-   * @param limit how long it may take at most, in milliseconds.
-   * @param meanwhile is done while the service is at work.
+   * @param limit timeout in milliseconds.
+   * @param meanwhile runs while the service works.
    */
   async read(item: ItemName, limit: number, meanwhile = () => {}): Promise<string | undefined> {
     const socket = this.#isUsable ? ownBus(this.bus) : undefined;
@@ -247,7 +247,7 @@ export class SecretService {
   }
 }
 
-// What can be worked out while the service is at work, is.
+// Does its own computation while the service works.
 async function readOver(
   bus: BusConnection,
   item: ItemName,

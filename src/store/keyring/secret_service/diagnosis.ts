@@ -7,10 +7,10 @@ import { type ErrorCode, RekeyError } from "../../../core/errors.ts";
 import { findProvider, remedyFor } from "./provider.ts";
 
 /**
- * Looks whether the Secret Service could be written to now. Nothing is unlocked, so that no prompt appears; a bus that
- * only the addon's library can reach is taken for ready.
+ * Checks that the Secret Service could be written to now, without a prompt. A bus that only the addon's library can
+ * reach counts as ready.
  *
- * @param limit in milliseconds.
+ * @param limit timeout in milliseconds.
  * @throws {RekeyError} a `keyring_…` code when it could not.
  */
 export async function mustBeReady(
@@ -33,7 +33,7 @@ export async function mustBeReady(
   }
 }
 
-// The item's own collection counts; of one that is not there yet the default one, where it would be made.
+// Whether the item's collection is locked, or for a new item the default collection.
 async function isLocked(bus: BusConnection, item: ItemName): Promise<boolean> {
   const searching = bus.enqueue(searchItems(item));
   const naming = bus.enqueue({
@@ -61,16 +61,16 @@ async function isLocked(bus: BusConnection, item: ItemName): Promise<boolean> {
   return answer.signature() === "b" && answer.boolean();
 }
 
-/** What a keyring is like at one moment; `unknown` where that cannot be told without the addon. */
+/** State of a keyring; `unknown` where only the addon could tell. */
 export type KeyringState = "open" | "locked" | "silent" | "unknown";
 
-// How much of the time a bus may take that has nothing else to do.
+// A bus that takes a larger share of the limit is slow itself.
 const QUICK_SHARE = 0.25;
 
 /**
- * Asks the Secret Service for its items under a service name, and for nothing in them: no one is asked to unlock it.
+ * Searches the Secret Service for items of a service name, without their values and without a prompt.
  *
- * @param limit how long it may take to answer, in milliseconds; `silent` when it takes longer.
+ * @param limit timeout in milliseconds; then the state is `silent`.
  */
 export async function probeKeyring(
   places: BusPlaces,
@@ -96,36 +96,34 @@ export async function probeKeyring(
       await bus.answer(identifying, "s");
       busTook = performance.now() - start;
       const found = await bus.answer(asking, "aoao");
-      // KeePassXC shows nothing of a locked database.
+      // KeePassXC finds nothing in a locked database.
       return found.objectPaths().length > 0 ? "open" : "locked";
     });
   } catch (error) {
     if (!(error instanceof BusError)) throw error;
-    // On a machine that is overloaded the bus is slow as well, and nothing can be told.
+    // On an overloaded machine the bus is slow too, and the state stays unknown.
     const isQuickBus = busTook < limit * QUICK_SHARE;
     return isQuickBus && performance.now() - start >= limit ? "silent" : "unknown";
   }
 }
 
 /**
- * Says of a failure what the program that provides the keyring has to do with it. One that is known to be silent is not
- * asked anything.
+ * Adds the provider's own hint to an error. A provider that is known to be silent is not asked.
  */
 export type Diagnosis = (error: RekeyError, isSilent?: boolean) => Promise<RekeyError>;
 
-// A request of the server's may be waiting, and a provider may be silent; the bus is not.
+// Short, since a request of `serve` may be waiting and the provider may not answer.
 const LIMIT_MS = 100;
 
-// What a provider does that has nowhere to put a value: an error, or a dialog that asks where.
+// How a provider without a default collection fails: with an error, or a dialog that asks for one.
 const UNMADE: readonly ErrorCode[] = ["keyring_failed", "keyring_timeout"];
 
 const SERVICE_INTERFACE = "org.freedesktop.Secret.Service";
 
 /**
- * The diagnosis of the Secret Service on the session bus: whose it is, and whether it has a default collection. It is
- * asked for when something has failed only.
+ * The diagnosis of the Secret Service on the session bus: which provider it is, and whether it has a default collection.
  *
- * @param places are asked for when they are needed.
+ * @param places called when needed.
  */
 export function serviceDiagnosis(places: () => BusPlaces): Diagnosis {
   return async (error, isSilent = false) => {
@@ -136,14 +134,14 @@ export function serviceDiagnosis(places: () => BusPlaces): Diagnosis {
       await overBus(socket, LIMIT_MS, async (bus) => {
         const provider = await findProvider(bus);
         if (provider === undefined) return;
-        // It may never answer what comes next.
+        // The provider may not answer the next calls.
         named = withRemedy(error, remedyFor(error.code, provider.kind)?.hint);
         if (isSilent || !UNMADE.includes(error.code) || await hasDefault(bus, provider.name)) {
           return;
         }
         const { hint } = remedyFor("keyring_no_default", provider.kind)!;
         named = withRemedy(noDefault(error), hint);
-        // What is in another collection than the default one may be a secret of rekey's.
+        // Another collection may hold a secret of rekey.
         if (await hasCollections(bus, provider.name)) named = withRemedy(error, hint);
       });
     } catch (fault) {
@@ -178,7 +176,7 @@ async function hasCollections(bus: BusConnection, provider: string): Promise<boo
   await bus.flush();
   const answer = await bus.answer(asking, "v");
   if (answer.signature() !== "ao") throw new BusError("Collections have another type");
-  // gnome-keyring always has one for the session, which ends with it.
+  // gnome-keyring always has a collection of the session.
   return answer.objectPaths().some((path) => !path.endsWith("/session"));
 }
 

@@ -8,16 +8,16 @@ import {
 } from "node:crypto";
 import { BusError } from "./dbus_wire.ts";
 
-// KWallet before 6.25 derives another key than its clients when the shared number begins with a zero byte, and takes no
-// public key that does; the addon's library gives it some. One call of 128 fails by it before it has an effect. One
-// of 65,536 writes is opened with the wrong key all the same, and another value is kept.
+// KWallet before 6.25 derives a wrong key when the shared number begins with a zero byte, and refuses public keys that
+// do, which the addon's library sends. One call in 128 fails so, without effect. One write in 65,536 is decrypted with
+// the wrong key, and a wrong value is stored.
 const WRONG_KEY = /public key size is invalid|can't find session|crypto error|unpad/i;
 const KEY_TRIES = 6;
 
 /**
- * Makes a call of the keyring again that has failed by the key that both ends agreed upon.
+ * Repeats a keyring call that failed because of the negotiated key.
  *
- * @param attempt makes the call on a connection of its own, with keys of its own.
+ * @param attempt makes the call on a new connection, with new keys.
  */
 export async function withAnotherKey<T>(attempt: () => Promise<T>): Promise<T> {
   for (let tries = 1;; tries++) {
@@ -31,7 +31,7 @@ export async function withAnotherKey<T>(attempt: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The name of what is done here, in the Secret Service's specification. */
+/** The algorithm's name in the Secret Service specification. */
 export const ALGORITHM = "dh-ietf1024-sha256-aes128-cbc-pkcs7";
 
 // RFC 2409 §6.2.
@@ -45,16 +45,15 @@ const HASH = "sha256";
 const KEY_BYTES = 16;
 
 /**
- * The key that a value travels under from the Secret Service to here, agreed upon anew for each connection: whoever
- * may watch the bus does not see the value.
+ * The key that encrypts values on the bus, negotiated for each connection: whoever watches the bus does not see them.
  */
 export class SecretSession implements Disposable {
   readonly #exchange = createDiffieHellman(PRIME, "hex", GENERATOR);
-  /** What the service is told. */
+  /** The key to send to the service. */
   readonly publicKey: Uint8Array = this.#exchange.generateKeys();
   #key: Uint8Array | undefined;
 
-  /** Takes what the service told. @throws {BusError} when no key can be made of it. */
+  /** Takes the service's public key. @throws {BusError} when it is not valid. */
   agree(theirs: Uint8Array): void {
     // KWallet before 6.25 puts a zero before a number whose first bit is set.
     const number = theirs.length === PRIME_BYTES + 1 && theirs[0] === 0
@@ -68,7 +67,7 @@ export class SecretSession implements Disposable {
     padded.fill(0);
   }
 
-  /** Opens a value. Its bytes are the caller's to overwrite. @throws {BusError} when it is sealed in another way. */
+  /** Decrypts a value; the caller overwrites the result. @throws {BusError} when decryption fails. */
   open(initial: Uint8Array, sealed: Uint8Array): Uint8Array {
     if (this.#key === undefined) throw new Error("There is no key yet");
     const parts: Buffer[] = [];
@@ -84,7 +83,7 @@ export class SecretSession implements Disposable {
     }
   }
 
-  /** Seals a value for the way to the service. */
+  /** Encrypts a value for the service. */
   seal(value: Uint8Array): { initial: Uint8Array; sealed: Uint8Array } {
     if (this.#key === undefined) throw new Error("There is no key yet");
     const initial = randomBytes(KEY_BYTES);

@@ -9,24 +9,24 @@ import { type BusPlaces, ownBus } from "./session_bus.ts";
 // The bus answers at once, whatever the provider does.
 const BUS_MS = 1_000;
 
-/** A connection that is kept, and the provider that it is to. */
+/** The open connection and its provider. */
 interface Kept {
   readonly provider: Provider;
   readonly service: AskingService;
 }
 
 /**
- * Keeps one connection to a provider that asks its user for each. The addon opens one for each call, so that a command
- * would ask a dozen questions.
+ * Keeps one connection to a provider that asks its user for each. The addon opens one for each call: a command would
+ * show a dozen prompts.
  */
 export class AskedOnce {
   #kept: Kept | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param places are asked for when they are needed. */
+  /** @param places called when needed. */
   constructor(private readonly places: () => BusPlaces) {}
 
-  /** Entries that go over the one connection where the provider asks, and by the addon where it does not. */
+  /** Entries that use the shared connection if the provider asks for each, and the addon if not. */
   entries({ AsyncEntry, ready }: KeyringAddon): KeyringAddon {
     const ask: AskEntry = async (entry, method, value, signal) => {
       const found = await this.#asking();
@@ -49,7 +49,7 @@ export class AskedOnce {
     };
   }
 
-  // The provider, if it asks for each connection.
+  // The provider, if it asks its user for each connection.
   async #asking(): Promise<{ socket: string; provider: Provider } | undefined> {
     const socket = ownBus(this.places());
     const provider = socket === undefined ? undefined : await providerOn(socket);
@@ -57,17 +57,17 @@ export class AskedOnce {
     return { socket: socket!, provider };
   }
 
-  // One question at a time; a call that was given up while it waited must not be carried out later.
+  // One call at a time. A call that was aborted while it waited must not run later.
   #inTurn<T>(signal: AbortSignal | null | undefined, work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(async () => {
       if (signal?.aborted) throw new Error("An earlier call timed out");
-      // A call that is given up must not go on waiting for its user: no other could be made.
+      // An aborted call must not keep waiting for the user: it would block the next calls.
       const giveUp = () => this.#drop();
       signal?.addEventListener("abort", giveUp, { once: true });
       try {
         return await work();
       } catch (error) {
-        // The provider forgets its sessions when it is locked. Another connection would ask once more what was denied.
+        // A locked provider forgets its sessions. After a denial, a new connection would only ask again.
         if (!isDenial(error)) this.#drop();
         throw error;
       } finally {
