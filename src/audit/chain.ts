@@ -5,13 +5,12 @@ import type { Sql } from "../core/sql.ts";
 import { everyAuditRow } from "./reader.ts";
 import { storable } from "../core/encoding.ts";
 
-/** The hash "before" the first row. */
+/** The previous hash of the first row. */
 const CHAIN_START = "";
 
 /**
- * The hash of a row: HMAC-SHA-256 over the hash before it and every column, in base64url. It is keyed,
- * so that write access to the file is not enough to forge a row; the columns are framed as a JSON
- * array, so that no two rows have the same bytes.
+ * The hash of a row: HMAC-SHA-256 over the previous hash and all columns, in base64url. The key makes write access to
+ * the file insufficient to forge a row; the JSON array makes the bytes of different rows differ.
  */
 function rowHash(key: Uint8Array, previous: string, row: Omit<AuditRow, "hash">): string {
   const { seq, time, event, version, kid, location, duration, actor, reason } = row;
@@ -20,8 +19,7 @@ function rowHash(key: Uint8Array, previous: string, row: Omit<AuditRow, "hash">)
 }
 
 /**
- * Appends to the audit log. Call it inside the transaction of the operation that it tells of: then
- * both happen or neither does.
+ * Appends to the audit log. Call it in the transaction of the logged operation.
  */
 export class AuditWriter {
   constructor(
@@ -31,11 +29,11 @@ export class AuditWriter {
     private readonly clock: Clock,
   ) {}
 
-  /** Adds a row to the chain and counts it. */
+  /** Appends a row to the chain and counts it. */
   append(entry: AuditEntry): void {
     const last = this.sql.prepare("SELECT seq, hash FROM rekey_audit ORDER BY seq DESC LIMIT 1")
       .get() as { seq: number; hash: string } | undefined;
-    // Hashed as it will be read: a row that comes back as another one would look forged.
+    // Hash the text that SQLite will return.
     const text = (given: string | undefined) => given === undefined ? null : storable(given);
     const row: Omit<AuditRow, "hash"> = {
       seq: (last?.seq ?? 0) + 1,
@@ -56,7 +54,7 @@ export class AuditWriter {
     this.#count(entry.event, entry.insteadOf ?? entry.location ?? "");
   }
 
-  // Figures must not cost more as the log grows, so they are counted as rows are written.
+  // Counted here, so that the cost of figures does not grow with the log.
   #count(event: string, home: string): void {
     this.sql.prepare(
       `INSERT INTO rekey_audit_counts (event, home, count) VALUES (?, ?, 1)
@@ -65,26 +63,25 @@ export class AuditWriter {
   }
 }
 
-/** Inside a transaction: takes every row away, so that the next one begins a chain under another key. */
+/** Deletes all rows, so that the next one begins a chain under another key. Call it in a transaction. */
 export function forgetLog(sql: Sql): void {
   sql.prepare("DELETE FROM rekey_audit").run();
 }
 
-/** What verifying the log found. */
 interface ChainReport {
   readonly rows: number;
-  /** The newest good row; `null` in an empty log. */
+  /** The last valid row; `null` in an empty log. */
   readonly head: Head | null;
-  /** The first bad row and why; `null` when the chain holds. */
+  /** The first invalid row and why; `null` if the chain is valid. */
   readonly bad: { readonly seq: number; readonly why: string } | null;
 }
 
 /**
- * Recomputes the chain from its first row on, up to the first row that is bad.
+ * Verifies the chain, up to the first invalid row.
  *
  * @param key the audit key.
- * @param expected heads that the log must still hold.
- * @param onProgress told the number of rows now and then.
+ * @param expected heads that the log must contain.
+ * @param onProgress called with the number of rows every 10,000 rows.
  */
 export function verifyChain(
   sql: Sql,
@@ -107,7 +104,7 @@ export function verifyChain(
     head = { seq, hash };
     if (++rows % PROGRESS_ROWS === 0) onProgress(rows);
   }
-  // There is a row from the first version on.
+  // A log is never empty: `init` writes the first row.
   const cut = rows === 0 || expected.some(({ seq }) => seq > rows);
   return report(cut ? { seq: rows + 1, why: "it is missing: the log was cut off" } : null);
 }

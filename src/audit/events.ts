@@ -1,35 +1,35 @@
 import type { Sql } from "../core/sql.ts";
 
-/** A point of the log: whoever keeps one can tell later whether the log was cut off or rewritten. */
+/** A row of the log and its hash. Kept elsewhere, it shows later whether the log was cut off or rewritten. */
 export interface Head {
   readonly seq: number;
   readonly hash: string;
 }
 
-/** The newest row's; `null` in an empty log. */
+/** The head of the newest row; `null` in an empty log. */
 export function newestHead(sql: Sql): Head | null {
   const row = sql.prepare("SELECT seq, hash FROM rekey_audit ORDER BY seq DESC LIMIT 1").get();
   return row === undefined ? null : { seq: Number(row.seq), hash: String(row.hash) };
 }
 
-/** Whether the log has this row, with this hash. It says nothing of the rows before it. */
+/** Whether the log has this row with this hash. Does not check earlier rows. */
 export function holdsHead(sql: Sql, { seq, hash }: Head): boolean {
   return sql.prepare("SELECT 1 FROM rekey_audit WHERE seq = ? AND hash = ?").get(seq, hash) !==
     undefined;
 }
 
-/** A head as it is printed: `SEQ:HASH`. */
+/** Formats a head as `SEQ:HASH`. */
 export function showHead({ seq, hash }: Head): string {
   return `${seq}:${hash}`;
 }
 
-/** Reads what {@linkcode showHead} printed; `null` for anything else. */
+/** Parses `SEQ:HASH`; `null` for anything else. */
 export function readHead(text: unknown): Head | null {
   const [, seq, hash] = /^([1-9]\d{0,14}):([\w-]{43})$/.exec(String(text)) ?? [];
   return seq === undefined || hash === undefined ? null : { seq: Number(seq), hash };
 }
 
-/** The texts of the audit events; fixed, since people search logs for them (the guide, design §7). */
+/** The texts of the audit events. They never change: people search logs for them. */
 export const EVENTS = {
   created: "JWT secret created",
   retrievedFromKeyring: "JWT secret retrieved from keyring",
@@ -62,23 +62,23 @@ export const EVENTS = {
 /** One of {@linkcode EVENTS}. */
 export type AuditEvent = (typeof EVENTS)[keyof typeof EVENTS];
 
-/** What happened, as the code that did it tells it. No field may ever hold a secret or a token. */
+/** A new audit row. No field may contain a secret or a token. */
 export interface AuditEntry {
   readonly event: AuditEvent;
   readonly version?: number | undefined;
   readonly kid?: string | undefined;
   readonly location?: string | undefined;
-  /** Where the version lives, when another location had to serve; counted and not stored. */
+  /** Where the version is stored, if another location was read as a fallback. Counted, not stored. */
   readonly insteadOf?: string | undefined;
   /** Whole microseconds. */
   readonly duration?: number | undefined;
-  /** Who did it, when that is not who writes it down. */
+  /** The actor, if it is not the one of the {@linkcode AuditWriter}. */
   readonly actor?: string | undefined;
-  /** Free text of the operator, what a value is for, or the error code of a failure. */
+  /** The operator's text, the purpose of a value, or an error code. */
   readonly reason?: string | undefined;
 }
 
-/** An audit row as it is stored and shown. */
+/** A stored audit row. */
 export interface AuditRow {
   readonly seq: number;
   /** RFC 3339, UTC. */
@@ -91,6 +91,6 @@ export interface AuditRow {
   readonly duration: number | null;
   readonly actor: string;
   readonly reason: string | null;
-  /** base64url HMAC-SHA-256 over the row and the hash before it. */
+  /** HMAC-SHA-256 over the row and the previous hash, in base64url. */
   readonly hash: string;
 }

@@ -1,19 +1,19 @@
 import type { Sql } from "../core/sql.ts";
 import { EVENTS } from "./events.ts";
 
-/** How long retrievals from one place took, in milliseconds. */
+/** Durations of retrievals from one location, in milliseconds. */
 export interface RetrievalTimes {
-  /** How many retrievals the two figures are of: the newest ones, {@linkcode NEWEST} at most. */
+  /** The number of retrievals measured: the newest 10,000 at most. */
   readonly count: number;
   readonly p50_ms: number;
   readonly p95_ms: number;
 }
 
-/** The figures that the guide asks to watch. */
+/** The figures to monitor. */
 export interface Figures {
-  /** Verified tokens by result: `valid`, or the code of the refusal. */
+  /** Verified tokens by result: `valid`, or the error code. */
   readonly verifications: Record<string, number>;
-  /** Share of verifications that found a valid token, 0 to 1; `null` before the first. */
+  /** Share of valid tokens, 0 to 1; `null` before the first verification. */
   readonly success_rate: number | null;
   readonly retrieval: Record<"keyring" | "database", RetrievalTimes | null>;
   readonly fallback_rate: number | null;
@@ -24,7 +24,7 @@ const NEWEST = 10_000;
 
 const FROM_DATABASE: readonly string[] = [EVENTS.retrievedFromDatabase, EVENTS.retrievedAsFallback];
 
-/** Computes the figures from what is recorded; the cost does not grow with the log. */
+/** Computes the figures from the log's counters and newest rows. */
 export function figures(sql: Sql): Figures {
   const verifications = verdicts(sql);
   const total = Object.values(verifications).reduce((sum, count) => sum + count, 0);
@@ -40,11 +40,11 @@ export function figures(sql: Sql): Figures {
   };
 }
 
-/** How many retrievals there were, by where the value was read. */
+/** Retrievals by location. */
 export interface RetrievalCounts {
   readonly keyring: number;
   readonly database: number;
-  /** Those in which a sealed copy had to answer for the keyring. */
+  /** Those that read the sealed copy because the keyring failed. */
   readonly fallbacks: number;
 }
 
@@ -63,15 +63,15 @@ export function retrievalCounts(sql: Sql): RetrievalCounts {
 }
 
 /**
- * Share of retrievals of a secret in the keyring that its sealed copy in the database had to answer,
- * from 0 to 1; `null` before the first retrieval of all. The guide asks to investigate when it rises.
+ * Share of retrievals that read the sealed copy because the keyring failed, 0 to 1; `null` before the first retrieval.
+ * Investigate when it rises.
  */
 export function fallbackRate(sql: Sql): number | null {
   const { keyring, database, fallbacks } = retrievalCounts(sql);
   return keyring + database === 0 ? null : fallbacks / (keyring + database);
 }
 
-/** Inside a transaction: counts verifications with the same result. */
+/** Counts verifications with a result. Call it in a transaction. */
 export function countVerdict(sql: Sql, result: string, count: number): void {
   sql.prepare(
     `INSERT INTO rekey_verifications (result, count) VALUES (?, ?)
@@ -85,7 +85,7 @@ function verdicts(sql: Sql): Record<string, number> {
 }
 
 function times(sql: Sql, events: readonly string[]): RetrievalTimes | null {
-  // One after the other: the index serves one event in the order of its rows.
+  // One query for each event: the index has the rows of one event in order.
   const newest = sql.prepare(
     `SELECT seq, duration FROM rekey_audit WHERE event = ? AND duration IS NOT NULL
      ORDER BY seq DESC LIMIT ${NEWEST}`,
@@ -94,7 +94,7 @@ function times(sql: Sql, events: readonly string[]): RetrievalTimes | null {
     .sort((a, b) => Number(b.seq) - Number(a.seq)).slice(0, NEWEST);
   const sorted = rows.map(({ duration }) => Number(duration) / 1000).sort((a, b) => a - b);
   if (sorted.length === 0) return null;
-  // The smallest value that at least this share of all does not exceed.
+  // Nearest-rank percentile.
   const percentile = (share: number) => sorted[Math.ceil(share * sorted.length) - 1]!;
   return { count: sorted.length, p50_ms: percentile(0.5), p95_ms: percentile(0.95) };
 }

@@ -2,30 +2,33 @@ import { type AuditRow, EVENTS } from "./events.ts";
 import { rfc3339 } from "../core/clock.ts";
 import type { Sql, SqlValue } from "../core/sql.ts";
 
-/** A row of one machine's log. */
 interface MachineRow {
   readonly machine: string;
   readonly row: AuditRow;
 }
 
-// What every machine of a fleet writes down when a version has become the current one.
-const BEGINNINGS: readonly string[] = [EVENTS.created, EVENTS.rotationCompleted, EVENTS.joined];
+// Each machine of a fleet logs one of these when a version becomes the current one.
+const NEW_VERSION_EVENTS: readonly string[] = [
+  EVENTS.created,
+  EVENTS.rotationCompleted,
+  EVENTS.joined,
+];
 
 /**
- * Merges the logs of machines that share a secret. Each log keeps its own order. Between logs the versions decide:
- * what a machine did before it took over a version comes before all that any machine did after it took that over.
- * Within a version the clocks do, which may differ.
+ * Merges the logs of machines that share a secret. The rows of a log stay in order. Rows of different logs are ordered
+ * by version, then by time: a machine's rows before it had a version come before any machine's rows after that. Clocks
+ * may differ.
  *
- * @param logs rows of each machine in the order in which they were written.
+ * @param logs the rows of each machine, in order.
  */
 export function mergeLogs(logs: ReadonlyMap<string, readonly AuditRow[]>): MachineRow[] {
   const placed = [...logs].flatMap(([machine, rows], log) => {
     let [version, time] = [0, ""];
     return rows.map((row) => {
-      const begins = row.location === "etcd" && BEGINNINGS.includes(row.event) &&
+      const begins = row.location === "etcd" && NEW_VERSION_EVENTS.includes(row.event) &&
         (row.version ?? 0) > version;
       if (begins) [version, time] = [row.version!, row.time];
-      // A clock that was set back does not change the order of one log.
+      // A clock that is set back does not change the order within a log.
       if (row.time > time) time = row.time;
       return { machine, row, at: [version, begins ? "" : time, log, row.seq] as const };
     });
@@ -43,25 +46,23 @@ function before(a: Place, b: Place): number {
 
 const COLUMNS = "seq, time, event, version, kid, location, duration, actor, reason, hash";
 
-const PART = 1_000;
+const BATCH_ROWS = 1_000;
 
-/** Which audit rows to list; what is not given does not matter. */
+/** Which audit rows to list. Rows must match all fields that are set. */
 interface AuditFilter {
-  /** Parts of the event's text, of which it has one; case does not matter. */
+  /** The event contains one of these texts, in any case. */
   readonly event?: readonly string[] | undefined;
-  /** Versions, of which it is one. */
   readonly version?: readonly number[] | undefined;
-  /** Actors, of whom it is one. */
   readonly actor?: readonly string[] | undefined;
-  /** Not before this instant, milliseconds since the epoch. */
+  /** First instant, milliseconds since the epoch. */
   readonly since?: number | undefined;
-  /** Before this instant, milliseconds since the epoch. */
+  /** End, exclusive, milliseconds since the epoch. */
   readonly until?: number | undefined;
-  /** Only rows with a smaller number: the page before. */
+  /** Only rows with a smaller number, for paging. */
   readonly before?: number | undefined;
 }
 
-/** The newest `limit` audit rows that pass the filter, oldest of them first. */
+/** The newest `limit` audit rows that match, oldest first. */
 export function listAudit(sql: Sql, limit: number, filter: AuditFilter = {}): AuditRow[] {
   const { event, version, actor, since, until, before } = filter;
   const conditions: [string, readonly SqlValue[]][] = [
@@ -82,21 +83,21 @@ export function listAudit(sql: Sql, limit: number, filter: AuditFilter = {}): Au
   return rows.map((row) => ({ ...row }) as unknown as AuditRow);
 }
 
-/** Every audit row, oldest first, without holding more than a part of them. */
+/** All audit rows, oldest first, read in batches. */
 export function* everyAuditRow(sql: Sql): Generator<AuditRow> {
   const next = sql.prepare(
-    `SELECT ${COLUMNS} FROM rekey_audit WHERE seq > ? ORDER BY seq LIMIT ${PART}`,
+    `SELECT ${COLUMNS} FROM rekey_audit WHERE seq > ? ORDER BY seq LIMIT ${BATCH_ROWS}`,
   );
-  // From the smallest number on: a forged row may have one below 1.
+  // A forged row may have a number below 1.
   for (let last = Number.MIN_SAFE_INTEGER;;) {
     const rows = next.all(last) as unknown as AuditRow[];
     for (const row of rows) yield { ...row };
-    if (rows.length < PART) return;
+    if (rows.length < BATCH_ROWS) return;
     last = rows.at(-1)!.seq;
   }
 }
 
-/** When the last rotation was completed, RFC 3339; `null` when there was none. */
+/** When the last rotation completed, RFC 3339; `null` before the first. */
 export function lastRotation(sql: Sql): string | null {
   const row = sql.prepare(
     "SELECT time FROM rekey_audit WHERE event = ? ORDER BY seq DESC LIMIT 1",

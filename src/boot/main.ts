@@ -1,4 +1,4 @@
-/** The first module of the compiled program, where `main.ts` is that of its sources. */
+/** The main module of the compiled program. From source it is `main.ts`. */
 import { Scripts } from "./script.ts";
 
 const { start } = new Scripts(import.meta.dirname!).require("program") as {

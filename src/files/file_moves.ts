@@ -28,7 +28,7 @@ export function moveIntoPlace(partial: string, path: string, replace: boolean): 
   });
 }
 
-/** Copies a regular file to a new one (0600). */
+/** Copies a regular file to a new private file (0600). */
 export function copyPrivateFile(from: string, to: string): void {
   explainFiles(from, () => {
     if (!statSync(from).isFile()) throw notRegular(from);

@@ -3,42 +3,41 @@ import { SYSTEM } from "../system/system.ts";
 import type { FileFacts, UnsafeFolder } from "../system/permissions.ts";
 
 /**
- * Makes sure that no other user can exchange what a path leads to: every folder and symbolic link on the way, as
- * far as they are there, belongs to this user or the system, and nobody else may rename what is in them. Without
- * it a check of the file itself says little, since another one may be there a moment later.
+ * Checks that no other user can replace a file: each folder and symbolic link on its path belongs to this user or the
+ * system, and other users cannot rename files in it. Without that, checks of the file itself are worth little.
  *
- * What is at the end, unless it is a link, is not looked at: that is the caller's.
+ * The caller checks the file itself, unless it is a link.
  *
- * @throws {RekeyError} `database_unusable` when somebody else is in between.
+ * @throws {RekeyError} `database_unusable` if another user can.
  */
 export function refuseUnsafePath(path: string): void {
   const unsafe = SYSTEM.permissions.unsafeFolderOf(path);
   if (unsafe !== undefined) throw unsafePath(path, unsafe);
 }
 
-/** What is said of it. */
+/** The error for a path with an unsafe folder. */
 export function unsafePath(path: string, { folder, isOpen }: UnsafeFolder): RekeyError {
   const why = isOpen ? "can be written by every user" : "belongs to another user";
-  return new RekeyError("database_unusable", `Cannot use ${path}: ${folder} on the way ${why}`, {
-    hint: "They could exchange what is there. Name a place of your own, or take that right away",
+  return new RekeyError("database_unusable", `Cannot use ${path}: ${folder} on its path ${why}`, {
+    hint: "They could replace the file. Name a path of your own, or remove that right",
   });
 }
 
 /** A file that other users can read. */
 interface Exposure {
-  /** What lets them, for messages: `mode 0644`. */
+  /** The permissions, for messages: `mode 0644`. */
   readonly shown: string;
-  /** The command by which an operator takes that right away. */
+  /** The command that removes the right. */
   readonly fix: string;
-  /** Whether this user may do so: else it is another's file. */
+  /** Whether this user may run it; otherwise the file is someone else's. */
   readonly mayFix: boolean;
-  /** Who may use it cannot be changed from here: containers mount secrets so, and have one user. */
+  /** Whether the file is on a read-only mount, as secrets in containers are. */
   readonly isReadOnly: boolean;
 }
 
 /**
- * Whether users for whom it is not meant can read a regular file, or what a link leads to. A pipe has no copies that
- * others could read, and what cannot be looked at is found out when it is opened.
+ * How other users can read a regular file; `undefined` if they cannot. Follows links. Ignores pipes, which keep no copy,
+ * and files that cannot be checked: opening them reports the error.
  */
 export function exposureOf(path: string): Exposure | undefined {
   const facts = factsOf(path);

@@ -8,8 +8,8 @@ import type { HeldFolder } from "../system/permissions.ts";
 import { infoOf } from "../system/files.ts";
 
 /**
- * Makes an empty file (0600) unless it is there; its mode is put right if it is. A file that is there is
- * not opened: closing it would take away the locks that SQLite holds on it in this process.
+ * Creates an empty private file (0600), or makes an existing file private. It does not open an existing file: closing it
+ * would release the locks that SQLite holds in this process.
  */
 export function makePrivateFile(path: string): void {
   explainFiles(path, () => {
@@ -23,9 +23,9 @@ export function makePrivateFile(path: string): void {
 }
 
 /**
- * Makes sure that a file may be opened: SQLite would wait for the other end of a pipe, and a link may lead to one.
+ * Checks that a path is a regular file, or a link to one. SQLite would wait for the other end of a pipe.
  *
- * @throws {RekeyError} `database_unusable` when something else is there.
+ * @throws {RekeyError} `database_unusable` if it is something else.
  */
 export function mustBeRegular(path: string): void {
   explainFiles(path, () => {
@@ -34,10 +34,10 @@ export function mustBeRegular(path: string): void {
 }
 
 /**
- * Takes others' rights to a file of this user's away, if it is there and its disk can be written. What a link
- * leads to is not rekey's to change.
+ * Removes the rights of other users to a file, if it exists, belongs to this user and is not on a read-only disk. Does
+ * not follow links.
  */
-export function takeFromOthers(path: string): void {
+export function restrictToOwner(path: string): void {
   explainFiles(path, () => {
     const found = infoOf(path);
     if (!found?.isFile) return;
@@ -51,12 +51,12 @@ export function takeFromOthers(path: string): void {
   });
 }
 
-/** Takes every right to a file or folder of this user's from others. */
+/** Removes all rights of other users to a file or folder. */
 export function makePrivate(path: string): void {
   explainFiles(path, () => SYSTEM.permissions.makePrivate(path));
 }
 
-/** Takes from others what lets them change a file or folder of this user's. */
+/** Removes the rights of other users to change a file or folder. */
 export function denyWriting(path: string): void {
   explainFiles(path, () => SYSTEM.permissions.denyWriting(path));
 }
@@ -65,14 +65,15 @@ function createEmpty(path: string): void {
   try {
     closeSync(SYSTEM.permissions.createFile(path));
   } catch (error) {
-    // Another process was first, and has made the same.
+    // Another process has created it.
     if (codeOf(error) !== "EEXIST") throw error;
   }
 }
 
 /**
- * Writes a file (0600) that must not be there yet, in a private folder. It is on the disk when this
- * returns, its name too.
+ * Writes a new private file (0600) in a private folder. File and name are on disk when this returns.
+ *
+ * @throws {RekeyError} `database_unusable` if the file exists or cannot be written.
  */
 export function writeNewPrivateFile(path: string, data: Uint8Array | string): void {
   makePrivateFolder(dirname(path));
@@ -82,7 +83,7 @@ export function writeNewPrivateFile(path: string, data: Uint8Array | string): vo
       writeFileSync(fd, data);
       fsyncSync(fd);
     } catch (error) {
-      // A part of it is of no use, and would take what little room a full disk gets.
+      // A part of the file is useless, and would fill the disk.
       SYSTEM.files.remove(path);
       throw error;
     } finally {
@@ -92,18 +93,18 @@ export function writeNewPrivateFile(path: string, data: Uint8Array | string): vo
   });
 }
 
-/** Deletes a file, if it is there. */
+/** Deletes a file if it exists. */
 export function removeFile(path: string): void {
   explainFiles(path, () => SYSTEM.files.remove(path));
 }
 
 const LONGEST_FILE = 2 ** 24;
 
-/** Reads a regular file of at most `longest` bytes; `undefined` when there is none. */
+/** Reads a regular file of at most `longest` bytes; `undefined` if it does not exist. */
 export function readFileIfThere(path: string, longest = LONGEST_FILE): Uint8Array | undefined {
   return explainFiles(path, () => {
     try {
-      // Opening a pipe would wait for its other end.
+      // Opening a pipe would wait for its writer.
       const info = Deno.statSync(path);
       const { isFile, size } = info;
       if (!isFile) throw notRegular(path, info);
@@ -117,10 +118,10 @@ export function readFileIfThere(path: string, longest = LONGEST_FILE): Uint8Arra
 }
 
 /**
- * Makes a folder of our own that only its owner can enter, with its parents; one that is there already is made so.
+ * Creates a private folder of rekey's own and its parent directories, or makes an existing folder private.
  *
- * @throws {RekeyError} `database_unusable` when it cannot be made, belongs to somebody else, or somebody else
- * could exchange it.
+ * @throws {RekeyError} `database_unusable` if it cannot be created, belongs to another user, or another user could
+ * replace it.
  */
 export function makePrivateFolder(path: string): void {
   explainFiles(path, () => {
@@ -142,24 +143,23 @@ function isPrivateFolder(path: string): boolean {
 }
 
 /**
- * Makes a folder that the operator named, or takes it as it is: it may have other uses, so who may use it is
- * the operator's to say. Others must not be able to write to it, or they could exchange files in it.
+ * Creates a folder that the operator named. It may have other uses, so an existing folder keeps its permissions; but
+ * other users must not be able to write to it, or they could replace files in it.
  *
- * @throws {RekeyError} `database_unusable` when it cannot be made, belongs to somebody else or is
- * writable by others.
+ * @throws {RekeyError} `database_unusable` if it cannot be created, belongs to another user, or is writable by others.
  */
 export function makeNamedFolder(path: string): void {
   explainFiles(path, () => withFolder(path, (folder) => refuseWritableByOthers(path, folder)));
 }
 
-/** Sees to it that the names in a folder are on the disk. */
+/** Writes the names in a folder to disk. */
 export function syncFolder(path: string): void {
   withFolder(path, (folder) => folder.sync());
 }
 
-/** Uses a folder while it is held; makes it, with its parents, unless it is there. */
+/** Opens a folder while `use` runs; creates it and its parent directories if it does not exist. */
 function withFolder(path: string, use: (folder: HeldFolder) => void): void {
-  // Before anything is made: root must not make folders where a user's link leads.
+  // Before creating anything: root must not create folders where a user's link leads.
   refuseUnsafePath(path);
   SYSTEM.permissions.makeFolder(path);
   using folder = SYSTEM.permissions.holdFolder(path);
@@ -170,19 +170,19 @@ function refuseWritableByOthers(path: string, folder: HeldFolder): void {
   const access = folder.access();
   refuseOthers(path, access);
   if (!access.othersWrite && !access.othersInherit) return;
-  const why = access.othersWrite ? "can write to it" : "could read what is made in it";
+  const why = access.othersWrite ? "can write to it" : "could read new files in it";
   throw new RekeyError("database_unusable", `Cannot use ${path}: other users ${why}`, {
-    hint: "Name a folder of your own, or take that right away with " +
+    hint: "Name a folder of your own, or remove that right with " +
       `\`${SYSTEM.permissions.fix(path, "writing")}\``,
   });
 }
 
-/** Deletes a folder with everything in it, if it is there. */
+/** Deletes a folder with its contents if it exists. */
 export function removeFolder(path: string): void {
   explainFiles(path, () => SYSTEM.files.removeFolder(path));
 }
 
-/** Names in a folder that is there. */
+/** Names in an existing folder. */
 export function namesIn(path: string): string[] {
   return explainFiles(path, () => readdirSync(path));
 }

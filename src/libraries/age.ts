@@ -1,2 +1,2 @@
-/** What rekey uses of the age format: backups and restorations. */
+/** age: encrypted backups. */
 export { armor, Decrypter, Encrypter } from "age-encryption";

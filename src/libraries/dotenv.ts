@@ -1,2 +1,2 @@
-/** What rekey uses of dotenv: reading `NAME=VALUE` lines, at `import --name` only. */
+/** dotenv: `NAME=VALUE` lines of `import --name`. */
 export { parse } from "dotenv";

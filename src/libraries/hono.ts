@@ -1,2 +1,2 @@
-/** What finds a request's route: `serve`. */
+/** Hono: routes of `serve`. */
 export { RegExpRouter } from "hono/router/reg-exp-router";

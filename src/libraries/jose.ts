@@ -1,2 +1,2 @@
-/** What rekey makes with jose; what only reads starts without it. */
+/** jose: signing and encryption. Commands that only verify do not load it. */
 export { CompactEncrypt, jwtVerify, SignJWT } from "jose";

@@ -1,2 +1,2 @@
-/** The library of metrics: `serve`. */
+/** prom-client: metrics of `serve`. */
 export { default } from "prom-client";

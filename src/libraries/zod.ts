@@ -1,4 +1,4 @@
-/** What the schemas of `serve` are made of. */
+/** Zod: schemas of `serve`. */
 export {
   array,
   boolean,

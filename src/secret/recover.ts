@@ -9,8 +9,8 @@ import { removeStaleKek } from "./rotate_kek.ts";
 import { keyringIsDue, tryReconcile } from "./keyring/reconcile.ts";
 import { rollBack } from "./rotate.ts";
 import { canLookAgain, lookAgain } from "./keyring/unsaved.ts";
-import { timeOf } from "../files/file_errors.ts";
 import { namesIn, removeFolder } from "../files/private_files.ts";
+import { timeOf } from "../files/file_info.ts";
 
 /** What a command can leave for the next one to do. */
 export type Leftover = "rotation" | "grace" | "clock" | "log" | "kek" | "keyring";

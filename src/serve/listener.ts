@@ -1,11 +1,11 @@
 import { delay } from "../core/async.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { RequestHandler } from "../http/app.ts";
-import { fileIdentity } from "../files/file_errors.ts";
 import { removeFile } from "../files/private_files.ts";
 import type { Address, Settings } from "./settings.ts";
 import { refuseOpenFolder, shareSocket, type SocketAddress } from "./sockets.ts";
 import { SYSTEM } from "../system/system.ts";
+import { fileIdentity } from "../files/file_info.ts";
 
 /** Who is told how listening goes. */
 export interface ListenerTold {

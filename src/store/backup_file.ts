@@ -2,12 +2,13 @@ import { randomUUID } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { explainFiles, isThere, sizeOf } from "../files/file_errors.ts";
+import { explainFiles } from "../files/file_errors.ts";
 import { copyPrivateFile, moveIntoPlace } from "../files/file_moves.ts";
 import { makePrivateFile, removeFile } from "../files/private_files.ts";
 import { MIGRATIONS } from "./sqlite/schema.ts";
 import { isPlain } from "./sqlite/soundness.ts";
 import { explainSqlite } from "./sqlite/node_sqlite.ts";
+import { isThere, sizeOf } from "../files/file_info.ts";
 
 /** The content of a backup's table `rekey_backup`. */
 export interface BackupInfo {

@@ -30,11 +30,11 @@ import { isWritableByOthers, Remembered } from "./remembered_sources.ts";
 import type { KeyringStore } from "./keyring/keyring_store.ts";
 import type { ProviderKind } from "./keyring/secret_service/provider.ts";
 import { damagedMeta, Meta, type MetaKey } from "./sqlite/meta.ts";
-import { isThere } from "../files/file_errors.ts";
-import { makeNamedFolder, makePrivateFolder, takeFromOthers } from "../files/private_files.ts";
+import { makeNamedFolder, makePrivateFolder, restrictToOwner } from "../files/private_files.ts";
 import { seal, unseal } from "./sealed/sealing.ts";
 import { readPolicy, type TokenPolicy } from "./token_policy.ts";
 import { Versions } from "./sqlite/versions.ts";
+import { isThere } from "../files/file_info.ts";
 
 /** One app's open database with its keys and stores. */
 export class Installation {
@@ -218,7 +218,7 @@ export class Installation {
     const record = this.kekRecord();
     if (this.#kek?.id === record.id) return this.#kek;
     const keyFile = this.generatedKeyFile();
-    if (keyFile !== undefined && !this.asFound) takeFromOthers(keyFile);
+    if (keyFile !== undefined && !this.asFound) restrictToOwner(keyFile);
     return this.#kek = await findKek(this.kekSources(), keyFile, record);
   }
 

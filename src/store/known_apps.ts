@@ -1,13 +1,13 @@
 import { readdirSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { Location } from "../core/secret_store.ts";
-import { isThere } from "../files/file_errors.ts";
 import { lockPath } from "./sqlite/lock.ts";
 import { closeAsLast } from "./sqlite/write_ahead_log.ts";
 import { dirname, join } from "node:path";
 import { Installation } from "./installation.ts";
 import type { Environment } from "./environment.ts";
 import { SYSTEM } from "../system/system.ts";
+import { isThere } from "../files/file_info.ts";
 
 // Finds rekey databases other than the one in use, and changes nothing in them.
 

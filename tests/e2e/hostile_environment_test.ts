@@ -155,12 +155,12 @@ Deno.test({
     Deno.chownSync(home, STRANGER, STRANGER);
     const owned = await box.run(["init", "--store", "database"], { env: { HOME: home } });
     assertPlainRefusal(owned);
-    assert.match(owned.stderr, /theirs on the way belongs to another user/);
+    assert.match(owned.stderr, /theirs on its path belongs to another user/);
     Deno.chmodSync(home, 0o777);
     Deno.chownSync(home, 0, 0);
     assert.match(
       (await box.run(["init"], { env: { HOME: home } })).stderr,
-      /theirs on the way can be written by every user/,
+      /theirs on its path can be written by every user/,
     );
     Deno.chmodSync(home, 0o755);
     const rekey = join(box.home, "rekey");
@@ -180,7 +180,7 @@ Deno.test("parent directories that others can replace are refused: nothing is cr
   for (const args of [["status"], ["rotate", "--force"], ["init"], ["issue", "--sub", "a"]]) {
     const refused = await box.run(args);
     assertPlainRefusal(refused, { command: args[0] });
-    assert.match(refused.stderr, /\.local on the way can be written by every user/);
+    assert.match(refused.stderr, /\.local on its path can be written by every user/);
   }
   // Where names cannot be taken from each other, as in /tmp, that is no matter.
   Deno.chmodSync(local, 0o1777);
@@ -211,7 +211,7 @@ Deno.test({
     for (const folder of [link, join(link, "below")]) {
       const refused = await box.run(["init", "--data-dir", folder]);
       assertPlainRefusal(refused);
-      assert.match(refused.stderr, /link on the way belongs to another user/);
+      assert.match(refused.stderr, /link on its path belongs to another user/);
     }
   },
 });

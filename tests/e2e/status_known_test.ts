@@ -73,11 +73,11 @@ Deno.test("a pipe or a folder in the database's place is refused at once, and do
     for (const line of [["status"], ["store", "show"], ["rotate", "--force"]]) {
       const { code, stderr } = await box.run(line);
       assert.equal(code, 4, `${make} ${line}`);
-      assert.match(stderr, /no regular file/);
+      assert.match(stderr, /not a regular file/);
     }
     const { findings } = await examined(box);
     assert.deepEqual(findings.map(({ code }) => code), ["database_unusable"]);
-    assert.match(findings[0]!.what, /no regular file/);
+    assert.match(findings[0]!.what, /not a regular file/);
     const { stdout } = await box.run(["apps"]);
     assert.match(stdout, /^agiworkforce \* +unreadable/m);
   }

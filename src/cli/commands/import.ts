@@ -1,7 +1,6 @@
 import { provenUsage, type SecretUsage, statedUsage } from "../../auth/secret_usage.ts";
 import { isRekeyError, RekeyError, usageError } from "../../core/errors.ts";
 import { placeName } from "../../core/secret_store.ts";
-import { isThere } from "../../files/file_errors.ts";
 import { bytesSource, type Source, sourceOf } from "../../secret/import/source.ts";
 import { decodeText, type Encoding } from "../../secret/import/imported.ts";
 import { weaknesses } from "../../secret/import/weakness.ts";
@@ -16,6 +15,7 @@ import { applyPolicy, type PolicyFlags, withFlags } from "./policy.ts";
 import { readStdin, readStdinBytes } from "../terminal.ts";
 import { rotate } from "./rotate.ts";
 import { LOCK_TIMEOUT_MS } from "../../core/limits.ts";
+import { isThere } from "../../files/file_info.ts";
 
 /** Flags of `rekey import`. Durations in seconds. */
 export interface ImportFlags extends PolicyFlags {

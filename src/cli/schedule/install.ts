@@ -2,11 +2,11 @@ import { userInfo } from "node:os";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import type { Location } from "../../core/secret_store.ts";
 import { Installation } from "../../store/installation.ts";
-import { isThere } from "../../files/file_errors.ts";
 import { type Context, variable } from "../context.ts";
 import { dirname } from "node:path";
 import type { ScheduleFile } from "./plan.ts";
 import { SYSTEM } from "../../system/system.ts";
+import { isThere } from "../../files/file_info.ts";
 
 /** Warnings about conditions that would keep an installed schedule from working. */
 export function obstacles(kind: string, of: "user" | "system", context: Context): string[] {

@@ -7,11 +7,11 @@ import { Database } from "../../store/sqlite/database.ts";
 import { lockPath, takeLock } from "../../store/sqlite/lock.ts";
 import { knownApps } from "../../store/known_apps.ts";
 import { Installation } from "../../store/installation.ts";
-import { isThere, sizeOf } from "../../files/file_errors.ts";
 import { namesIn } from "../../files/private_files.ts";
 import { type Finding, shellWord } from "../finding.ts";
 import { type DoctorContext, firstInstalled, type OpenDoctorContext, rekey } from "../context.ts";
 import { SYSTEM } from "../../system/system.ts";
+import { isThere, sizeOf } from "../../files/file_info.ts";
 
 // A rekey command holds its transaction for a few milliseconds.
 const LOCK_WAIT_MS = 1_000;

@@ -1,9 +1,9 @@
 import { DatabaseSync } from "node:sqlite";
 import { isRekeyError } from "../../core/errors.ts";
-import { fileIdentity, isThere, sizeOf } from "../../files/file_errors.ts";
 import type { Database } from "./database.ts";
 import type { Meta } from "./meta.ts";
 import { explainSqlite, FULL_SYNC, isSqliteError, pragma, whole } from "./node_sqlite.ts";
+import { fileIdentity, isThere, sizeOf } from "../../files/file_info.ts";
 
 /** Version of the SQLite inside the runtime. */
 export function sqliteVersion(): string {
