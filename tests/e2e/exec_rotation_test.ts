@@ -36,7 +36,7 @@ Deno.test("exec --on-rotate signal:HUP: the program is told within a second of e
   await box.run(["audit", "verify"]);
   await pause(600);
   assert.equal(running.stdout.match(/SIGHUP/g)?.length, 5);
-  assert.match(running.stderr, /kid \S+\): SIGHUP was sent/);
+  assert.match(running.stderr, /kid \S+\): sent SIGHUP/);
 });
 
 Deno.test("exec --on-rotate restart: the program is stopped and started with the new value", async () => {
