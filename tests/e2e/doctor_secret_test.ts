@@ -48,7 +48,11 @@ Deno.test("doctor: a KEK that is missing, wrong, not named or readable by others
   await found(box, "kek_wrong", ["--kek-file", other]);
   Deno.writeTextFileSync(other, "too short");
   const invalid = await found(box, "kek_invalid", ["--kek-file", other]);
-  assert.match(invalid.command!, /^# Provide the key that the database is sealed under/, "no new one");
+  assert.match(
+    invalid.command!,
+    /^# Provide the key that the database is sealed under/,
+    "no new one",
+  );
   Deno.renameSync(kek!, `${kek}.away`);
   const { command } = await found(box, "kek_missing");
   // What cannot be fixed hides nothing of what was found.
