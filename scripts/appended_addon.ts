@@ -1,11 +1,11 @@
 import { embeddedBytes } from "./denort/elf.ts";
 
 /**
- * Puts a file into an executable that `deno compile` made for Linux, between the runtime and what is embedded, with its
- * length behind it: `src/store/keyring/addon.ts` reads it there. The runtime reads all that is embedded, twice, at each
- * start, a millisecond for each MB; what stands here it never looks at.
+ * Inserts a file into an executable of `deno compile` for Linux, between the runtime and the embedded files, followed by
+ * its length. `src/store/keyring/addon.ts` reads it there. The runtime reads all embedded files twice at each start, a
+ * millisecond for each MB, but not this one.
  *
- * @returns whether there is such a place: in the executables of Deno 2.9 there is none.
+ * @returns whether that is possible; it is not for executables of Deno 2.9.
  */
 export async function appendAddon(executable: string, path: string): Promise<boolean> {
   const [program, file] = [await Deno.readFile(executable), await Deno.readFile(path)];

@@ -1,6 +1,6 @@
 /**
- * `deno task bitflips [FLIPS] [SEED]`: changes that many single bits of a database, each in a copy of its own, and
- * reports what commands made of it. Fails when one of them did what must not be.
+ * `deno task bitflips [FLIPS] [SEED]`: flips single bits of a database, each in a separate copy, and reports how commands
+ * behave. Fails at wrong behaviour.
  */
 import { byBinary } from "../tests/support/faults/attempts.ts";
 import { flipBits, flipFigures, type FlipReport } from "../tests/support/faults/bit_flips.ts";

@@ -1,7 +1,7 @@
 /**
- * Builds `dist/rekey`: one executable with the program, the runtime and the keyring addon. With a kind of machine
- * (`windows-x64`) it builds for that, `dist/rekey-windows-x64.exe`; with `--traced` it builds `dist/rekey-traced`, for the
- * hunt for leaks: see `traced.ts`.
+ * Builds `dist/rekey`: one executable with the program, the runtime and the keyring addon. With a target such as
+ * `windows-x64` it builds `dist/rekey-windows-x64.exe`; with `--traced` it builds `dist/rekey-traced`, for the leak tests:
+ * see `traced.ts`.
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -25,18 +25,18 @@ const TRACED = Deno.args.includes("--traced");
 const TARGET = targetNamed(Deno.args.find((arg) => !arg.startsWith("--")) ?? nameOf(HOST));
 const NAME = binaryNameOf(TARGET, TRACED ? "-traced" : "");
 const UNFINISHED = `dist/unfinished-${NAME}`;
-// Folders of their own, so that no build finds another's parts.
+// Separate folders, so that builds do not use each other's parts.
 const PARTS = partsOf(NAME);
 
 Deno.chdir(ROOT);
 await Deno.mkdir(PARTS, { recursive: true });
-// Parts of an older build would be taken in.
+// The binary would contain parts of an older build.
 await Deno.remove(PARTS, { recursive: true });
 await Deno.mkdir(PARTS);
 await bundle(PARTS);
 const sources = await takeSources(PARTS);
 if (TRACED) await trace();
-// V8 takes no code that was made on another kind of machine.
+// V8 rejects a code cache from another target.
 if (TARGET === HOST) await addCode(PARTS);
 const addon = await addonFiles(TARGET);
 const toolchain = await findToolchain(TARGET);
@@ -49,7 +49,7 @@ await writeAbout(PARTS, sources, addon, toolchain);
 await fixTimes();
 if (!await compiledWithAddonAside()) await compileParts();
 if (TARGET.includes("windows")) await alignImage(UNFINISHED);
-// In one step, so that whoever runs it meanwhile finds the old one or the new one.
+// Atomically, so that a running command finds the old or the new binary.
 await Deno.rename(UNFINISHED, `dist/${NAME}`);
 const { size } = await Deno.stat(`dist/${NAME}`);
 report(`dist/${NAME}: ${(size / 1e6).toFixed(1)} MB`);
@@ -57,11 +57,13 @@ report(`dist/${NAME}: ${(size / 1e6).toFixed(1)} MB`);
 async function trace(): Promise<void> {
   const path = `${PARTS}/program.js`;
   const changed = traced(await Deno.readTextFile(path));
-  if (changed === undefined) throw new Error("No secret is made: fix scripts/traced.ts");
+  if (changed === undefined) {
+    throw new Error("Cannot find Secret.generate: update scripts/traced.ts");
+  }
   await Deno.writeTextFile(path, changed);
 }
 
-/** Whether it is a program with the addon beside what is embedded, which only ELF has a place for. */
+/** Whether the addon is appended to the executable, which needs ELF. */
 async function compiledWithAddonAside(): Promise<boolean> {
   if (!TARGET.includes("linux")) return false;
   await compileParts("--exclude", `${PARTS}/keyring.node.br`);
@@ -84,7 +86,7 @@ async function alignImage(path: string): Promise<void> {
   await Deno.writeFile(path, executable);
 }
 
-/** Packs the addon, and puts its SHA-256 beside the program, where `src/store/keyring/addon.ts` looks. */
+/** Compresses the addon, and writes its SHA-256 where `src/store/keyring/addon.ts` reads it. */
 async function copyAddon(): Promise<void> {
   const content = await Deno.readFile(addon.path);
   const sha256 = createHash("sha256").update(content).digest("hex");
@@ -93,14 +95,14 @@ async function copyAddon(): Promise<void> {
   await Deno.writeTextFile(`${PARTS}/keyring.node.sha256`, `${sha256}\n`);
 }
 
-/** Puts a packed file in place of one. Every start goes through all that is embedded, a millisecond for each MB. */
+/** Replaces a file by a compressed one. Each start reads all embedded files, a millisecond for each MB. */
 async function pack(path: string): Promise<void> {
   const params = { [constants.BROTLI_PARAM_QUALITY]: 9 };
   await Deno.writeFile(`${path}.br`, brotliCompressSync(await Deno.readFile(path), { params }));
   await Deno.remove(path);
 }
 
-// `deno compile` records when each file was written: with a fixed time the same sources make the same bytes.
+// `deno compile` records modification times: fixed ones make the build reproducible.
 async function fixTimes(): Promise<void> {
   const time = new Date("2000-01-01T00:00:00Z");
   for await (const { name } of Deno.readDir(PARTS)) {

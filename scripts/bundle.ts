@@ -1,7 +1,7 @@
 import { scriptName } from "../src/boot/script.ts";
 import { runDeno } from "./run_deno.ts";
 
-/** Libraries that not every command loads, each with the file of `src/libraries` that says what of it is used. */
+/** Libraries that only some commands load, each with the file in `src/libraries` that re-exports what rekey uses. */
 export const LIBRARIES = {
   "age-encryption": "age",
   "hono/router/reg-exp-router": "hono",
@@ -11,9 +11,9 @@ export const LIBRARIES = {
 };
 
 /**
- * Makes a few minified files of the program in `folder`: `main.js`, the first module; `program.js`, everything of
- * rekey's own with what every command needs; and a script for each of the {@linkcode LIBRARIES}. They start in a
- * third of the time that a graph of modules takes.
+ * Bundles the program into minified files in `folder`: `main.js`, the main module; `program.js`, rekey's own code with
+ * what each command needs; and a script for each of the {@linkcode LIBRARIES}. They start in a third of the time of
+ * separate modules.
  */
 export async function bundle(folder: string): Promise<void> {
   const external = Object.keys(LIBRARIES).flatMap((name) => ["--external", name]);
@@ -31,7 +31,7 @@ async function bundleOne(
   format: "esm" | "cjs",
   more: string[] = [],
 ): Promise<void> {
-  // The maps tell whose code is in; they are not shipped.
+  // The source maps list the bundled packages; they are not shipped.
   const flags = ["--quiet", "--platform", "deno", "--minify", "--sourcemap=external"];
   await runDeno(
     {},
@@ -47,7 +47,7 @@ async function bundleOne(
   checkCharacters(`${folder}/${name}.js`);
 }
 
-// One character that is not ASCII makes V8 keep the whole script in two bytes a character: 2 ms at each start.
+// With one character outside ASCII V8 stores the script with two bytes per character: 2 ms at each start.
 function checkCharacters(path: string): void {
   const [odd] = /[^\0-\x7f]/.exec(Deno.readTextFileSync(path)) ?? [];
   if (odd === undefined) return;

@@ -5,8 +5,8 @@ import { compile, V8_FLAGS } from "./compile.ts";
 import { must } from "./program.ts";
 
 /**
- * Adds to the scripts in a folder the code that V8 makes of them: with `warm_up.ts` on the same denort, since V8 takes
- * no other program's.
+ * Writes V8's code caches of the scripts in a folder, by running `warm_up.ts` on the same denort: V8 rejects caches of
+ * other programs.
  */
 export async function addCode(folder: string): Promise<void> {
   const home = await Deno.makeTempDir({ dir: "dist", prefix: "warm-up-" });
@@ -22,7 +22,7 @@ export async function addCode(folder: string): Promise<void> {
     await rekey("import", "--app", "ring", "--store", "database", "--file", `${home}/secret`);
     const ringToken = await rekey("issue", "--app", "ring", "--sub", "someone");
     sayItIsInTheKeyring(`${home}/.local/share/ring/ring.db`);
-    // The first time it compiles what it runs; the second time it finds that, in the same order each time.
+    // The first run compiles functions; the second one finds them, so that their order in the cache is reproducible.
     for (const more of [[], ["again"]]) {
       await run(`${home}/warm-up`, [folder, token.trim(), ringToken.trim(), secret, ...more], env);
     }
@@ -31,7 +31,7 @@ export async function addCode(folder: string): Promise<void> {
   }
 }
 
-// No keyring takes part in a build: one that is made up hands out the value (`warm_up.ts`).
+// A build uses no keyring: a fake one returns the value (`warm_up.ts`).
 function sayItIsInTheKeyring(path: string): void {
   const sqlite = new DatabaseSync(path);
   sqlite.exec("UPDATE rekey_versions SET location = 'keyring'");
@@ -39,7 +39,7 @@ function sayItIsInTheKeyring(path: string): void {
 }
 
 function run(program: string, args: string[], env: Record<string, string>): Promise<string> {
-  // Nothing of the environment but what Deno itself needs may matter to what is built.
+  // Only the variables that Deno needs, so that the environment does not change the build.
   const { PATH, DENO_DIR = `${Deno.env.get("HOME")}/.cache/deno` } = Deno.env.toObject();
   return must(program, args, { clearEnv: true, env: { PATH: PATH ?? "", DENO_DIR, ...env } });
 }

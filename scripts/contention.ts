@@ -1,6 +1,6 @@
 /**
- * `deno task contention [WRITERS [ROTATIONS [READERS]]]`: processes of the compiled binary that rotate and
- * read at once, on both locations, until the first thing that must not be.
+ * `deno task contention [WRITERS [ROTATIONS [READERS]]]`: rotates and reads with concurrent processes of the compiled
+ * binary, in both locations, until the first error.
  */
 import { Box } from "../tests/support/process/box.ts";
 import { contend } from "../tests/support/faults/contention.ts";

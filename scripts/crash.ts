@@ -1,6 +1,6 @@
 /**
- * `deno task crash [KILLS]`: kills the compiled binary that often during `rotate`, on both locations, and
- * reports what was found. Stops at the first machine that is not as it must be.
+ * `deno task crash [KILLS]`: kills the compiled binary during `rotate`, in both locations, and reports the states that it
+ * leaves. Stops at the first wrong state.
  */
 import { Box } from "../tests/support/process/box.ts";
 import {

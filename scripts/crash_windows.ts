@@ -1,6 +1,6 @@
 /**
- * `deno task crash-windows [TIMES]`: terminates that many rotations of the binary for Windows under Wine, half of them with
- * the secret in the keyring, half in the database, and reports what was found. Stops at the first machine that is not as it must be.
+ * `deno task crash-windows [TIMES]`: terminates rotations of the binary for Windows under Wine, half of them with the
+ * secret in the keyring, half in the database, and reports the states that they leave. Stops at the first wrong state.
  */
 import { WindowsBox } from "../tests/support/windows/box.ts";
 import { terminateRotations } from "../tests/support/windows/terminations.ts";

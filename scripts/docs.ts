@@ -1,20 +1,19 @@
 /**
- * The tables and lists of docs/ that come from the code. `deno run -RW scripts/docs.ts` writes them; a unit test
- * compares.
+ * Tables and lists in docs/ that are generated from the code. `deno run -RW scripts/docs.ts` writes them; a unit test
+ * compares them.
  */
 import { codesOf, EXIT_STATUSES } from "../src/core/errors.ts";
 import { PERMISSIONS } from "./permissions.ts";
 import { touchItems } from "./touches/table.ts";
 
-/** A page that has something of the code in it. */
+/** A page with generated parts. */
 export interface Generated {
-  /** Below the project's folder. */
+  /** Path in the repository. */
   readonly path: string;
-  /** The page with what the code says put in its place. */
+  /** Returns the page with its generated parts updated. */
   readonly filled: (page: string) => string;
 }
 
-/** The pages. */
 export const GENERATED: readonly Generated[] = [
   { path: "docs/exit-codes.md", filled: (page) => withRows(page, "\n| exit ", exitRows()) },
   {
@@ -28,10 +27,10 @@ export const GENERATED: readonly Generated[] = [
   },
 ];
 
-// Characters of codes in a row; the formatter makes every row as wide as the widest.
+// Longest list of codes in a row, in characters; the formatter makes all rows as wide as the widest.
 const CODES_WIDTH = 110;
 
-/** Rows of the exit status table; the codes of a status go on in rows without one. */
+/** Rows of the table of exit statuses; rows without a status continue the codes of the last one. */
 function exitRows(): string[] {
   return Object.entries(EXIT_STATUSES).flatMap(([exit, meaning]) => {
     const codes = codesOf(Number(exit)).map((code) => `\`${code}\``);
@@ -51,7 +50,7 @@ function permissionItems(): string[] {
   return PERMISSIONS.map(([flag, reason]) => `- \`${flag}\`: ${reason}`);
 }
 
-/** A page with the rows of the table that begins with a heading put in. */
+/** Replaces the rows of a table. */
 function withRows(page: string, heading: string, rows: string[]): string {
   const start = placeOf(page, heading);
   const head = page.slice(start).split("\n", 3).join("\n");
@@ -59,7 +58,7 @@ function withRows(page: string, heading: string, rows: string[]): string {
   return `${page.slice(0, start)}${head}\n${rows.join("\n")}${page.slice(end)}`;
 }
 
-/** A page with the list put in that ends the section of a heading. */
+/** Replaces the list at the end of a section. */
 function withItems(page: string, heading: string, items: string[]): string {
   const section = placeOf(page, heading);
   const next = page.indexOf("\n## ", section + 1);

@@ -1,12 +1,12 @@
-/** What the build takes from the npm registry beyond what Deno itself does: by the npm client, kept, and checked. */
+/** Downloads from the npm registry that Deno does not do itself: by the npm client, cached and verified. */
 import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { must } from "./program.ts";
 
 /**
- * Path of a file that is downloaded once and kept in a folder of the user's own. `check` throws for a content that is
- * not the right one; it looks at what was kept as well.
+ * Path of a file that is downloaded once and cached in a folder of the user. `check` throws for wrong content, also of
+ * the cached file.
  */
 export async function kept(
   name: string,
@@ -23,7 +23,7 @@ export async function kept(
   }
   const content = await download();
   check(content);
-  // Of a name of its own: two builds may be at it.
+  // A unique name: two builds may run at once.
   const partial = `${path}.${Deno.pid}.partial`;
   await Deno.writeFile(partial, content, { mode: 0o700 });
   await Deno.rename(partial, path);
@@ -35,7 +35,7 @@ function checkKept(path: string, check: () => void): void {
     check();
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`${why}. It is not what was kept in ${path}: delete that`, { cause });
+    throw new Error(`${why}. The cached file ${path} is wrong: delete it`, { cause });
   }
 }
 
@@ -51,20 +51,22 @@ export async function packageArchive(id: string): Promise<Uint8Array> {
   }
 }
 
-/** @throws {Error} unless the archive is the one that an integrity of `deno.lock` tells of. */
+/** @throws {Error} unless the archive has the integrity in `deno.lock`. */
 export function checkIntegrity(archive: Uint8Array, integrity: string): void {
   const found = `sha512-${createHash("sha512").update(archive).digest("base64")}`;
-  if (found !== integrity) throw new Error(`Refused a package of ${found}: locked is ${integrity}`);
+  if (found !== integrity) {
+    throw new Error(`Cannot use the package: its hash is ${found}, deno.lock has ${integrity}`);
+  }
 }
 
-/** Unpacks an archive into a new folder; an old one is deleted. */
+/** Unpacks an archive into a folder, which it deletes first. */
 export async function unpack(archive: string, folder: string): Promise<void> {
   await Deno.remove(folder, { recursive: true }).catch(() => {});
   await Deno.mkdir(folder, { recursive: true });
   await run("tar", ["-xzf", archive, "-C", folder]);
 }
 
-/** Path of the Deno of a version, which may be another than the one that runs this. */
+/** Path of Deno in a version, which may differ from the one that runs this script. */
 export async function denoOf(version: string): Promise<string> {
   if (version === Deno.version.deno) return Deno.execPath();
   const args = ["exec", "--yes", "--loglevel=error", `--package=deno@${version}`];

@@ -1,6 +1,6 @@
 /**
- * `deno task durability [ENDINGS] [WALLET]`: ends the programs that provide the keyring so often, right after commands
- * of the compiled binary that write to them, and reports what was lost.
+ * `deno task durability [ENDINGS] [WALLET]`: ends the programs that provide the keyring right after commands that write to
+ * it, and reports lost values.
  */
 import { endAfterEach } from "../tests/support/keyring/durability.ts";
 import { type WalletName, WALLETS } from "../tests/support/keyring/wallets/wallet.ts";

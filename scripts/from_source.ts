@@ -1,7 +1,7 @@
 /**
- * Makes `dist/from-source/rekey`, which runs the program from its sources by the Deno that runs this, with the permissions
- * and V8's flags of the binary: so the suites can be run on a Deno that no runtime for compiled programs is pinned of.
- * What the build embeds it takes from `dist/build`.
+ * Writes `dist/from-source/rekey`, which runs the program from source with this Deno, and with the permissions and V8
+ * flags of the binary, to run the suites on versions of Deno without a pinned denort. It takes the embedded files from
+ * `dist/build`.
  */
 import { join } from "node:path";
 import { V8_FLAGS } from "./compile.ts";
@@ -22,7 +22,7 @@ const flags = [
   ...[...permissionFlags(Deno.version.deno), V8_FLAGS],
 ];
 const words = [Deno.execPath(), "run", ...flags, join(FOLDER, "main.ts")];
-// A home of a test's own has no packages; and nothing but rekey is to use the network.
+// Tests have their own home, without a package cache; and only rekey may use the network.
 const script = `#!/bin/sh\nexport DENO_NO_UPDATE_CHECK=1 DENO_DIR=${quoted(await denoDir())}\n` +
   `exec ${words.map(quoted).join(" ")} "$@"\n`;
 await Deno.writeTextFile(join(FOLDER, "rekey"), script, { mode: 0o755 });

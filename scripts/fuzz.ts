@@ -1,6 +1,6 @@
 /**
- * `deno task fuzz [INPUTS] [SEED]`: that many random and mutated tokens for the parser and the verifier, until the
- * first that gets what must not be. A few thousand of them are among the unit tests.
+ * `deno task fuzz [INPUTS] [SEED]`: random and mutated tokens for the parser and the verifier, until the first wrong
+ * result. The unit tests run a few thousand.
  */
 import { fuzzFigures, fuzzTokens } from "../tests/support/attacks/token_fuzz.ts";
 

@@ -1,6 +1,6 @@
 /**
- * `deno task leaks [SUITE…]`: runs the suites that use the binary, or those that are named, on a binary that
- * traces every secret that it makes, and looks for each of them where none may be.
+ * `deno task leaks [SUITE…]`: runs the suites that use the binary, or the named ones, with a binary that records each
+ * secret, and searches for the secrets where none may be.
  */
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
@@ -16,12 +16,12 @@ import { run } from "./program.ts";
 const SUITES = ["tests/e2e", "tests/keyring", "tests/crash", "tests/interop"];
 const SHARED = ["/tmp", "/var/tmp", "/dev/shm"];
 
-// Whoever fills a shared folder with files that large is not rekey, whose databases are small.
+// Not rekey's: its databases are smaller.
 const LARGEST = 64e6;
 
 Deno.chdir(join(import.meta.dirname!, ".."));
 if (!await ranWell("the build", {}, "task", "--quiet", "build", "--traced")) Deno.exit(1);
-// Not in a shared temporary folder: that one is searched.
+// Not in a temporary folder: those are searched.
 const folder = Deno.realPathSync(Deno.makeTempDirSync({ dir: "dist", prefix: "leaks-" }));
 let failed = false;
 try {
@@ -53,7 +53,7 @@ function report(start: number): void {
   if (hits.length > 0 || secrets === 0) failed = true;
 }
 
-/** Searches what was left in the machine's temporary folders since the start for all secrets. */
+/** Searches new files in the machine's temporary folders for all secrets. */
 function searchShared(start: number): { bytes: number; hits: string[] } {
   const traces = [...filesBelow(folder)].filter((path) => path.endsWith(".trace"));
   const has = finder(traces.flatMap(tracedIn).flatMap(spellings));
@@ -67,7 +67,7 @@ function searchShared(start: number): { bytes: number; hits: string[] } {
   return { bytes: searched, hits };
 }
 
-// The top entry's time says when something was put into it; older ones are other people's.
+// Top-level entries that are older than the run belong to other programs.
 function newFiles(place: string, start: number): string[] {
   const found: string[] = [];
   for (const { name, isDirectory, isFile, isSymlink } of Deno.readDirSync(place)) {
@@ -90,7 +90,7 @@ function content(path: string): Buffer {
   return Buffer.from(bytes ?? []);
 }
 
-// Other programs take their files away when they like.
+// Other programs delete their files at any time.
 function ifThere<T>(look: () => T): T | undefined {
   try {
     return look();
@@ -100,7 +100,7 @@ function ifThere<T>(look: () => T): T | undefined {
   }
 }
 
-/** Runs Deno; answers whether it ended well, and shows what it said if not. */
+/** Runs Deno, and shows its output if it fails. @returns whether it succeeded. */
 async function ranWell(
   name: string,
   env: Record<string, string>,

@@ -1,6 +1,6 @@
 /**
- * `deno task log-stress [SECONDS [PROCESSES]]`: processes that write, read and copy one database and empty its log at
- * once; then every commit must be in it, and the file sound.
+ * `deno task log-stress [SECONDS [PROCESSES]]`: concurrent processes write, read and copy a database and truncate its log.
+ * Then it must contain all commits and be intact.
  */
 import { sqliteVersion } from "../src/store/sqlite/write_ahead_log.ts";
 import { stressLog } from "../tests/support/faults/log_stress.ts";

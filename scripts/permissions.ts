@@ -3,8 +3,8 @@ import { compareVersions } from "../src/cli/known_fixes.ts";
 const SYS = "--allow-sys=uid,gid,username,homedir,hostname,statfs,networkInterfaces";
 
 /**
- * The permissions that the binary is compiled with, each with its reason; docs/permissions.md has this list. A program
- * named without its folder would be looked for in PATH at every start, and fail without one.
+ * The permissions of the binary with their reasons; docs/permissions.md has this list. Programs are named by path: the
+ * runtime would search PATH for others at each start, and fail without PATH.
  */
 export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] = [
   [
@@ -39,8 +39,8 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
 ];
 
 /**
- * The flags of the permissions for a version of Deno. From 2.9.4 on a program must be allowed to set its umask, which a
- * list in the flag may not name: there it gets all of `--allow-sys`.
+ * Permission flags for a version of Deno. From 2.9.4 on setting the umask needs a permission that the list of
+ * `--allow-sys` cannot name, so the flag has no list.
  */
 export function permissionFlags(deno: string): string[] {
   const guardsUmask = compareVersions(deno, "2.9.4") >= 0;

@@ -1,7 +1,7 @@
 /**
- * `deno task release`: builds the commit that is checked out for each kind of machine that a runtime is pinned for, and
- * writes the binaries to `dist/release` with their packages, their bills of materials, the installer and the hashes of all.
- * `deno task release linux-x64` is that for one kind: its files are the same.
+ * `deno task release`: builds the current commit for each target with a pinned runtime, and writes binaries, packages,
+ * bills of materials, the installer and hashes to `dist/release`. `deno task release linux-x64` does that for one target,
+ * with the same files.
  */
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
@@ -28,7 +28,7 @@ const RELEASE = "dist/release";
 const INSTALLER = "install.sh";
 const TARGETS = Deno.args.length === 0 ? PINNED : Deno.args.map(targetNamed);
 
-/** A binary, and what the release says of it. */
+/** A binary and its entry in the release. */
 interface Made {
   readonly target: string;
   readonly path: string;
@@ -37,7 +37,7 @@ interface Made {
 }
 
 Deno.chdir(join(import.meta.dirname!, ".."));
-// Elsewhere the binary for it would lack what V8 has made of the program.
+// On another target the binary would lack V8's code cache.
 if (nameOf(HOST) !== "linux-x64") fail("a release is made on linux-x64");
 const { commit, modified } = await origin();
 if (commit === null || modified) {
@@ -45,7 +45,7 @@ if (commit === null || modified) {
 }
 await Deno.remove(RELEASE, { recursive: true }).catch(() => {});
 const all: Made[] = [];
-// Whatever is refused is refused before anything is there to be given away.
+// Checks come before the first file of the release is written.
 for (const target of TARGETS) all.push(await make(target));
 await Deno.mkdir(RELEASE);
 await Deno.copyFile(join("scripts/package", INSTALLER), join(RELEASE, INSTALLER));
@@ -63,7 +63,7 @@ async function make(target: string): Promise<Made> {
   return { target, path, facts, licenses: await ask("--licenses") };
 }
 
-/** Writes what is made of a binary. @returns the files' names. */
+/** Writes the files for a binary. @returns their names. */
 async function release({ target, path, facts, licenses }: Made): Promise<string[]> {
   const name = executableName(`rekey-${config.version}-${nameOf(target)}`, target);
   const bill = `rekey-${config.version}-${nameOf(target)}.cdx.json`;
@@ -75,7 +75,7 @@ async function release({ target, path, facts, licenses }: Made): Promise<string[
   return [name, bill, ...await makePackages(ingredients, nameOf(target), RELEASE)];
 }
 
-/** `rekey version` of a binary; of one that does not run here, its program on the Deno of the same version. */
+/** `rekey version` of a binary; for another target, of its program on the same version of Deno. */
 async function asked(target: string, path: string, parts: string) {
   const { deno } = await findToolchain(target);
   const line = target === HOST
@@ -84,7 +84,7 @@ async function asked(target: string, path: string, parts: string) {
   return (flag: string) => ran(line[0]!, ...line.slice(1), "version", flag);
 }
 
-/** What the binary says of itself, and what can only be seen from outside. */
+/** Facts that the binary reports, and facts about its file. */
 async function factsOf(
   target: string,
   binary: string,
@@ -106,7 +106,7 @@ async function factsOf(
   };
 }
 
-// A build takes whatever runtime DENORT_BIN names; what is given to others must be what they can get too.
+// A build may use any runtime that DENORT_BIN names; a release must use one that others can download.
 function checkRuntime(target: string, sha256: string | null): void {
   if (sha256 !== pinFor(target)?.sha256) {
     fail(`denort is not the pinned one: its SHA-256 is ${sha256}`);

@@ -1,14 +1,14 @@
 import { must, type Surroundings } from "./program.ts";
-/** What {@linkcode runDeno} does differently when asked. */
+/** Options of {@linkcode runDeno}. */
 export interface DenoOptions extends Pick<Surroundings, "env" | "signal"> {
   /** Path of another Deno. */
   readonly deno?: string;
 }
 
 /**
- * Runs a Deno: the one that runs this, unless another is named.
+ * Runs Deno: this one, unless another is named.
  *
- * @throws {Error} with what it said when it fails.
+ * @throws {Error} with its output if it fails.
  */
 export function runDeno(
   { env = {}, deno = Deno.execPath(), signal }: DenoOptions,

@@ -1,36 +1,38 @@
 import pins from "./pins.json" with { type: "json" };
 
-/** The kind of machine that this is, as Deno names it. */
+/** The target of this machine. */
 export const HOST: string = Deno.build.target;
 
-/** The kinds that a runtime is pinned for, and a release is made for. */
+/** Targets with a pinned runtime, for which releases are built. */
 export const PINNED: readonly string[] = Object.keys(pins.denort);
 
-/** What files for a kind of machine are called: `linux-x64` for `x86_64-unknown-linux-gnu`. */
+/** Short name of a target: `linux-x64` for `x86_64-unknown-linux-gnu`. */
 export function nameOf(target: string): string {
   const os = ["linux", "darwin", "windows"].find((os) => target.includes(os));
   return `${os}-${target.startsWith("x86_64") ? "x64" : "arm64"}`;
 }
 
-/** The kind of machine that {@linkcode nameOf} names so. @throws {Error} when none is. */
+/** The target with a short name. @throws {Error} if there is none. */
 export function targetNamed(name: string): string {
   const found = [HOST, ...PINNED].find((target) => nameOf(target) === name);
   if (found !== undefined) return found;
-  throw new Error(`Cannot build for ${name}: pinned are ${PINNED.map(nameOf).join(", ")}`);
+  throw new Error(
+    `Cannot build for ${name}: there are pinned runtimes for ${PINNED.map(nameOf).join(", ")}`,
+  );
 }
 
-/** What a program is called as an executable for a kind of machine. */
+/** File name of a program for a target. */
 export function executableName(name: string, target: string): string {
   return target.includes("windows") ? `${name}.exe` : name;
 }
 
-/** What the build calls the binary for a kind of machine: `rekey` is the one for this machine. @param suffix says which. */
+/** Name of the binary for a target; `rekey` for this machine. */
 export function binaryNameOf(target: string, suffix = ""): string {
   const name = target === HOST ? "rekey" : `rekey-${nameOf(target)}`;
   return executableName(`${name}${suffix}`, target);
 }
 
-/** Where the build keeps the parts of a binary. @param binary its name. */
+/** The folder for the parts of a binary. */
 export function partsOf(binary: string): string {
   return `dist/${binary.replace("rekey", "build").replace(/\.exe$/, "")}`;
 }

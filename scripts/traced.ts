@@ -1,4 +1,4 @@
-// As the bundler writes `Secret.generate` of src/core/secret.ts, whatever it calls the names in it.
+// `Secret.generate` of src/core/secret.ts as the bundler writes it, with any names.
 const GENERATE =
   /static generate\(\)\{return (new [\w$]+\((?:[\w$]+|\(0,[\w$]+\.\w+\))\([\w$]+\)\.toString\("base64"\)\))\}/g;
 
@@ -6,10 +6,10 @@ const AND_TRACE = `const secret=$1,file=Deno.env.get("REKEY_TRACE");` +
   `if(file)Deno.writeTextFileSync(file,secret.reveal()+"\\n",{append:true,mode:0o600});return secret`;
 
 /**
- * A part of the program with one difference: each secret that it makes is written to the file that REKEY_TRACE names.
- * Only a program that tells its secrets lets a test look for every one of them; it is never shipped.
+ * Changes a script so that it writes each generated secret to the file that REKEY_TRACE names. Tests search for these
+ * secrets. Such a program is never shipped.
  *
- * @returns `undefined` for a part that makes none.
+ * @returns `undefined` for a script that generates none.
  */
 export function traced(script: string): string | undefined {
   if (script.search(GENERATE) < 0) return undefined;

@@ -1,4 +1,4 @@
-/** `deno task wallet-rotations [TIMES] [WALLET]`: rotates so often with a wallet, and reports what failed or warned. */
+/** `deno task wallet-rotations [TIMES] [WALLET]`: rotates with a wallet, and reports failures and warnings. */
 import { rotateOften } from "../tests/support/keyring/durability.ts";
 import type { WalletName } from "../tests/support/keyring/wallets/wallet.ts";
 import { WalletBox } from "../tests/support/keyring/wallets/wallet_box.ts";

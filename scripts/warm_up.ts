@@ -1,7 +1,7 @@
 /**
  * `warm_up.ts FOLDER TOKEN RING_TOKEN RING_SECRET [again]`: runs the most frequent commands with the scripts in a folder,
- * and puts beside each script the code that V8 has made of it by then, so that the binary need not make it at each
- * start. The secret of the app `ring` is in a keyring that is made up.
+ * and writes a V8 code cache for each script, so that the binary does not compile it at each start. The secret of the app
+ * `ring` is in a fake keyring.
  */
 import { Scripts } from "../src/boot/script.ts";
 import { FakeBus, FakeService } from "../tests/support/keyring/fake_bus.ts";
@@ -26,14 +26,16 @@ for (
     if (await rekey(...args, ...more) !== 0) throw new Error(`rekey ${args[0]} failed`);
   }
 }
-if (bus.connections !== 4) throw new Error("The keyring was not asked");
-if (again !== undefined && !scripts.tookCode("program")) throw new Error("V8 refuses its own code");
-// Functions that V8 is just making machine code of are marked as such, and the marks would be in what is built.
+if (bus.connections !== 4) throw new Error("No command has read the keyring");
+if (again !== undefined && !scripts.tookCode("program")) {
+  throw new Error("V8 rejects its own code cache");
+}
+// V8 marks functions that it is optimizing, and the cache would contain the marks.
 await pause(QUIET_MS);
 for (const [name, code] of scripts.compiled()) Deno.writeFileSync(`${folder}/${name}.code`, code);
 exit(0);
 
-/** Runs a command line as the binary's start does, and answers its exit status. */
+/** Runs a command line as the binary does. @returns its exit status. */
 async function rekey(...args: string[]): Promise<number | undefined> {
   let status: number | undefined;
   Object.defineProperty(Deno, "args", { value: args, configurable: true });

@@ -36,7 +36,7 @@ export interface UnsafeFolder {
   readonly command: string;
 }
 
-/** An open folder: nobody can replace it before it is disposed of. */
+/** An open folder. Other users cannot replace it until it is disposed of. */
 export interface HeldFolder extends Disposable {
   access(): Access;
   /** Removes all rights of other users. */
