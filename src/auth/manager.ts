@@ -6,10 +6,10 @@ import type { Changed, RotateOptions } from "../secret/rotation.ts";
 import { Accounts, type Credentials, mustBeUnchanged } from "../users/accounts.ts";
 import { MAX_TOKEN_LENGTH } from "../jwt/jws.ts";
 import type { Installation } from "../store/installation.ts";
-import type { TokenPolicy } from "../store/token_policy.ts";
+import type { TokenPolicy, VerifyPolicy } from "../jwt/policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { Sessions } from "../store/sqlite/sessions.ts";
-import { type Verified, type VerifyPolicy, verifyToken } from "../jwt/verifier.ts";
+import { Sessions } from "../users/sessions.ts";
+import { type Verified, verifyToken } from "../jwt/verifier.ts";
 
 /** What a new token says. */
 export interface IssueRequest {

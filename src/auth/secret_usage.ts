@@ -8,10 +8,10 @@ import {
   unreadable,
 } from "../secret/import/imported.ts";
 import type { Reading, Source } from "../secret/import/source.ts";
-import { type Algorithm, ALGORITHMS } from "../store/environment.ts";
+import { type Algorithm, ALGORITHMS, type ClaimPolicy } from "../jwt/policy.ts";
 import { parseJws } from "../jwt/jws.ts";
 import { isSignedWith } from "../jwt/signature.ts";
-import { type Claimant, type ClaimPolicy, refuseClaims } from "../jwt/claims.ts";
+import { refuseClaims, type TokenContent } from "../jwt/claims.ts";
 
 /** An imported secret, and how the application uses it. */
 export interface SecretUsage {
@@ -65,9 +65,9 @@ export function provenUsage(
   throw source.doubt ?? notSigned();
 }
 
-function checkClaims(claimant: Claimant, policy: ClaimPolicy, now: number): void {
+function checkClaims(token: TokenContent, policy: ClaimPolicy, now: number): void {
   try {
-    refuseClaims(claimant, policy, now);
+    refuseClaims(token, policy, now);
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     throw new RekeyError(error.code, error.message, {

@@ -1,6 +1,7 @@
 import { takeRows } from "../store/sqlite/row_transfer.ts";
 import { EVENTS } from "../audit/events.ts";
-import { Sessions } from "../store/sqlite/sessions.ts";
+import { takeEnded } from "../store/sqlite/ended_sessions.ts";
+import { Sessions } from "../users/sessions.ts";
 import { AuditWriter } from "../audit/chain.ts";
 import type { Installation } from "../store/installation.ts";
 import { OWN_TABLES } from "../store/sqlite/schema.ts";
@@ -29,11 +30,10 @@ export function carryOver(
   database.transaction(() => {
     if (!shared) takeVersions(live, staged);
     if (sameInstallation(staged, live)) takeRows(database, live.database, "rekey_users");
-    const sessions = new Sessions(database);
     for (const ended of new Sessions(live.database).revoked()) {
       const kid = live.versions.byNumber(ended.version)?.kid;
       const version = kid === undefined ? undefined : versions.byKid(kid)?.version;
-      if (version !== undefined) sessions.takeRevoked({ ...ended, version });
+      if (version !== undefined) takeEnded(database, { ...ended, version });
     }
   });
 }

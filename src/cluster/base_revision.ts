@@ -1,6 +1,6 @@
 import { isRekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import { endedSessions } from "../store/sqlite/sessions.ts";
+import { endedSessions } from "../store/sqlite/ended_sessions.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { findShared, takeOver } from "./catch_up.ts";
 import { sealedHere } from "./replica.ts";

@@ -12,7 +12,7 @@ import {
   newFleetId,
   type SharedVersion,
 } from "./state.ts";
-import { endedSessions } from "../store/sqlite/sessions.ts";
+import { endedSessions } from "../store/sqlite/ended_sessions.ts";
 import type { Installation } from "../store/installation.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { currentSlot } from "../core/secret_store.ts";

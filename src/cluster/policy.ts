@@ -3,7 +3,8 @@ import { baseRevisionOf } from "./base_revision.ts";
 import { propose, retryOnConflict } from "./commit.ts";
 import type { PolicyChange } from "../secret/backend.ts";
 import type { Installation } from "../store/installation.ts";
-import { isSamePolicy, type TokenPolicy } from "../store/token_policy.ts";
+import type { TokenPolicy } from "../jwt/policy.ts";
+import { isSamePolicy } from "../store/token_policy.ts";
 import { followOwn, notTakenOver } from "./rotate.ts";
 
 /**

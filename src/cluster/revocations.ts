@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type KeyValue, put } from "../etcd/wire.ts";
-import { type SessionRow, takeEnded } from "../store/sqlite/sessions.ts";
+import { type Session, takeEnded } from "../store/sqlite/ended_sessions.ts";
 import type { Installation } from "../store/installation.ts";
 import { type Position, positionAfter, rememberPosition } from "./position.ts";
 import { keysOf } from "./snapshot.ts";
@@ -22,7 +22,7 @@ const LONGEST_S = 10 * 365 * 86_400;
  */
 export async function shareEnded(
   installation: Installation,
-  sessions: readonly SessionRow[],
+  sessions: readonly Session[],
 ): Promise<void> {
   const { client } = installation.shared();
   const { revoked } = keysOf(installation.shared(), installation.environment.app.name);
@@ -68,9 +68,9 @@ export function takeOverEnded(
   return more ? position : undefined;
 }
 
-function readSession(text: string): SessionRow | undefined {
+function readSession(text: string): Session | undefined {
   try {
-    const session = JSON.parse(text) as SessionRow;
+    const session = JSON.parse(text) as Session;
     const { jti, version, sub, issued_at, expires_at, revoked_at } = session;
     const sound = [jti, sub].every((part) => typeof part === "string") &&
       [version, issued_at, expires_at, revoked_at].every(Number.isSafeInteger);

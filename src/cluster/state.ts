@@ -1,10 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { KeyForm } from "../core/secret.ts";
-import type { Algorithm } from "../store/environment.ts";
+import type { Algorithm, TokenPolicy } from "../jwt/policy.ts";
 import type { Kek } from "../store/sealed/kek.ts";
 import { type Binding, seal, unseal } from "../store/sealed/sealing.ts";
-import type { TokenPolicy } from "../store/token_policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 
 /** A version as all machines know it. */

@@ -39,7 +39,7 @@ export async function readForm<S extends z.ZodType>(
   if (mediaType(request) !== wanted) throw wrongType(wanted);
   const pairs = [...new URLSearchParams(formText(await readBytes(request)))];
   const form = new Map(pairs);
-  if (form.size < pairs.length) throw bad("a parameter stands in it twice");
+  if (form.size < pairs.length) throw bad("a parameter occurs twice");
   return check(schema, Object.fromEntries(form));
 }
 

@@ -1,5 +1,6 @@
 import type * as z from "../libraries/zod.ts";
-import type { Verified, VerifyPolicy } from "../jwt/verifier.ts";
+import type { VerifyPolicy } from "../jwt/policy.ts";
+import type { Verified } from "../jwt/verifier.ts";
 import type { MaybeAsync } from "../core/async.ts";
 import type { HostOperations } from "./host_operations.ts";
 import type { Names } from "./host.ts";

@@ -1,128 +1,149 @@
 import { andThen, type MaybeAsync } from "../core/async.ts";
-import type { LiveSecrets, View } from "../secret/view.ts";
-import type { Algorithm } from "../store/environment.ts";
-import type { Version } from "../store/sqlite/versions.ts";
-import { Sessions } from "../store/sqlite/sessions.ts";
-import { parseJws } from "./jws.ts";
 import { refuseClaims } from "./claims.ts";
+import { parseJws } from "./jws.ts";
+import type { Algorithm, VerifyPolicy } from "./policy.ts";
 import {
-  judging,
+  effectivePolicy,
+  type KeySet,
+  type KeyVersion,
   refuseRevoked,
+  type VerificationKeys,
   type Verified,
   verifyParsed,
-  type VerifyPolicy,
 } from "./verifier.ts";
 
-/** How many verified tokens are remembered. They may be long, and what they say takes ten times as much. */
-const MOST: CacheLimits = { entries: 10_000, characters: 8 * 2 ** 20 };
+/** A {@linkcode KeySet} that tells when it was replaced. */
+export interface LiveKeySet extends KeySet {
+  /** Differs after every commit to the database, whoever made it. */
+  readonly change: string;
+  /** Differs when the versions, their algorithms or their key forms do: then no remembered signature counts. */
+  readonly generation: string;
+}
 
-/** Longer ones are verified anew each time. */
+/** Keys that are read without waiting. */
+export interface LiveKeys extends VerificationKeys {
+  /** As of now; its versions include those whose grace window has ended since the last commit. */
+  view(): LiveKeySet;
+  verifyingNow(): readonly KeyVersion[];
+}
+
+/** How many verified tokens are remembered. Claims take about ten times the memory of their token. */
+const CACHE_LIMITS: CacheLimits = { entries: 10_000, characters: 8 * 2 ** 20 };
+
+/** Longer tokens are verified in full each time. */
 const LONGEST_REMEMBERED = 4_096;
 
 interface RememberedToken {
   readonly verified: Verified;
-  /** The one that its header names, and whether it is its version's own. */
+  /** The header's `alg`, and whether it is that of the version. */
   readonly algorithm: Algorithm;
-  readonly isOwn: boolean;
+  readonly isOwnAlgorithm: boolean;
   /** The header's `typ`. */
   readonly type: string | undefined;
-  /** The state of the database in which its session was last looked up. */
+  /** The {@linkcode LiveKeySet.change} at which its session was last looked up. */
   change: string;
 }
 
 /**
- * Verifies tokens for a server. A token that was verified need not be taken apart again: its signature holds
- * for as long as the generation of the secret does. What the policy, time and revocation decide is asked every time.
+ * Verifies tokens for a server. The signature of a remembered token stays valid as long as the generation of the keys
+ * does. Policy, time and revocation are checked every time.
  *
- * An entry is found by the whole token: a shortened or hashed key could hand one caller the claims of another.
+ * The key of an entry is the whole token: a shortened or hashed one could give a caller the claims of another.
  */
 export class CachedVerifier {
-  readonly #entries: LruCache<RememberedToken>;
+  readonly #remembered: LruCache<RememberedToken>;
   #generation = "";
 
-  constructor(private readonly live: LiveSecrets, most = MOST) {
-    this.#entries = new LruCache(most);
+  constructor(private readonly keys: LiveKeys, limits = CACHE_LIMITS) {
+    this.#remembered = new LruCache(limits);
   }
 
   /** How many tokens are remembered. */
   get size(): number {
-    return this.#entries.size;
+    return this.#remembered.size;
   }
 
   /** @throws {RekeyError} as {@linkcode verifyToken} does. */
-  verify(token: string, asked?: VerifyPolicy): MaybeAsync<Verified> {
-    const view = this.live.view();
+  verify(token: string, requested?: VerifyPolicy): MaybeAsync<Verified> {
+    const view = this.keys.view();
     if (view.generation !== this.#generation) this.#clear(view.generation);
-    const known = this.#entries.get(token);
-    if (known === undefined) return this.#wholeWay(token, asked, view);
-    const wanted = asked?.algorithm;
-    const isWanted = wanted === undefined ? known.isOwn : wanted === known.algorithm;
+    const known = this.#remembered.get(token);
+    if (known === undefined) return this.#verifyInFull(token, requested, view);
+    const algorithm = requested?.algorithm;
+    const isAllowed = algorithm === undefined
+      ? known.isOwnAlgorithm
+      : algorithm === known.algorithm;
     // A grace window ends without any change to the database.
-    const version = this.live.verifyingNow()
+    const version = this.keys.verifyingNow()
       .find((row) => row.version === known.verified.version);
-    return isWanted && version !== undefined
-      ? this.#checkAgain(known, version, asked, view)
-      : this.#wholeWay(token, asked, view);
+    return isAllowed && version !== undefined
+      ? this.#checkAgain(known, version, requested, view)
+      : this.#verifyInFull(token, requested, view);
   }
 
-  #wholeWay(token: string, asked: VerifyPolicy | undefined, view: View): MaybeAsync<Verified> {
+  #verifyInFull(
+    token: string,
+    requested: VerifyPolicy | undefined,
+    view: LiveKeySet,
+  ): MaybeAsync<Verified> {
     const parsed = parseJws(token);
-    return andThen(verifyParsed(this.live, parsed, asked), (verified) => {
+    return andThen(verifyParsed(this.keys, parsed, requested), (verified) => {
       const isShort = token.length <= LONGEST_REMEMBERED;
       const version = view.versions.find((row) => row.version === verified.version);
       if (isShort && version !== undefined && view.generation === this.#generation) {
-        // What was accepted has an algorithm that may sign.
         const { alg, typ: type } = parsed.header;
-        const [algorithm, isOwn] = [alg as Algorithm, alg === version.alg];
-        this.#entries.set(token, { verified, algorithm, isOwn, type, change: view.change });
+        // A token is accepted with these algorithms only.
+        const [algorithm, isOwnAlgorithm] = [alg as Algorithm, alg === version.alg];
+        const { change } = view;
+        this.#remembered.set(token, { verified, algorithm, isOwnAlgorithm, type, change });
       }
       return verified;
     });
   }
 
   #checkAgain(
-    entry: RememberedToken,
-    { origin }: Version,
-    asked: VerifyPolicy | undefined,
-    { installation, policy, change }: View,
+    known: RememberedToken,
+    { origin }: KeyVersion,
+    requested: VerifyPolicy | undefined,
+    view: LiveKeySet,
   ): Verified {
-    const { verified, type } = entry;
-    const claimant = { claims: verified.claims, type, adopted: origin === "adopted" };
-    const rules = asked === undefined ? policy : judging(asked, policy);
-    refuseClaims(claimant, rules, installation.environment.clock() / 1000);
-    if (entry.change !== change) {
-      refuseRevoked(new Sessions(installation.database), verified.claims.jti);
-      entry.change = change;
+    const { verified, type } = known;
+    const token = { claims: verified.claims, type, adopted: origin === "adopted" };
+    const policy = requested === undefined ? view.policy : effectivePolicy(requested, view.policy);
+    refuseClaims(token, policy, view.now() / 1000);
+    if (known.change !== view.change) {
+      refuseRevoked(view, verified.claims.jti);
+      known.change = view.change;
     }
     return verified;
   }
 
   #clear(generation: string): void {
-    this.#entries.clear();
+    this.#remembered.clear();
     this.#generation = generation;
   }
 }
 
-/** How much an {@linkcode LruCache} keeps at most: that many entries, with keys of that many characters together. */
+/** Most entries of an {@linkcode LruCache}, and most characters of all its keys together. */
 interface CacheLimits {
   readonly entries: number;
   readonly characters: number;
 }
 
 /**
- * Remembers values by text, those that were used last. When one half is full the other one is forgotten, all at once:
- * the oldest entries of a `Map` cannot be taken out one by one, since it walks past the places of all that were taken
- * out before to find the next.
+ * Keeps the most recently used values by key. It has two halves: when the newer one is full, the older one is dropped
+ * as a whole. Deleting the oldest entries of one `Map` singly would be slow, since its iterator walks past the slots of
+ * all entries deleted before.
  */
 class LruCache<V extends object> {
   #newer = new Map<string, V>();
   #older = new Map<string, V>();
-  // Of the newer half.
+  // Of the keys of the newer half.
   #characters = 0;
 
   constructor(private readonly limits: CacheLimits) {}
 
-  /** How many entries there are; one that was used again may count twice. */
+  /** How many entries there are; an entry in both halves counts twice. */
   get size(): number {
     return this.#newer.size + this.#older.size;
   }

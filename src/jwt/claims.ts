@@ -1,48 +1,28 @@
 import { type ErrorCode, RekeyError } from "../core/errors.ts";
 import { rfc3339 } from "../core/clock.ts";
 import type { JsonObject } from "./jws.ts";
+import type { ClaimPolicy, Expected } from "./policy.ts";
 
-type Wanted = string | readonly string[] | undefined;
-
-/** What a token's claims must say, beyond what RFC 7519 asks of every token. */
-export interface ClaimPolicy {
-  /** The issuer must be this one, or one of these. */
-  readonly issuer?: Wanted;
-  /** One of the token's audiences must be this one, or one of these. */
-  readonly audience?: Wanted;
-  readonly subject?: string | undefined;
-  /** Tolerance for clocks that differ, in seconds. */
-  readonly leeway: number;
-  /** Longest time since `iat`, in seconds. */
-  readonly maxAge?: number | undefined;
-  /** Whether a token without `exp` is accepted. */
-  readonly allowNoExpiry: boolean;
-  /** What is required besides: it can only refuse more tokens, whoever asks for it. */
-  readonly also?: { readonly issuer?: Wanted; readonly audience?: Wanted } | undefined;
-  /** The header's `typ`, without regard to case or a leading `application/` (RFC 7515 §4.1.9). */
-  readonly type?: string | undefined;
-}
-
-/** What a policy is asked about. */
-export interface Claimant {
+/** The parts of a token that a {@linkcode ClaimPolicy} is about. */
+export interface TokenContent {
   readonly claims: JsonObject;
   /** The header's `typ`. */
   readonly type?: string | undefined;
   /**
-   * Whether an application may have written it before rekey had its secret. Many write a number where RFC 7519 §4.1 asks
-   * for a string (`sub`, `jti`), or `null` where there is nothing to say.
+   * Whether an application may have issued it, before rekey adopted the secret. Many write a number where RFC 7519 §4.1
+   * requires a string (`sub`, `jti`), or `null` for a claim without a value.
    */
   readonly adopted?: boolean;
 }
 
-/** A claim that does not say what it must. */
+/** A claim that is not as it must be. */
 export interface ClaimFailure {
   readonly claim: string;
   readonly code: Extract<ErrorCode, "expired" | "not_yet_valid" | "claim_mismatch" | "malformed">;
   readonly reason: string;
 }
 
-/** A refusal for its claims; {@linkcode ClaimsError.failures} names all of them. */
+/** The token's claims are not acceptable; {@linkcode ClaimsError.failures} lists every one. */
 export class ClaimsError extends RekeyError {
   constructor(readonly failures: readonly ClaimFailure[]) {
     const all = failures.map(({ claim, reason }) => `${claim} ${reason}`).join(", ");
@@ -53,12 +33,12 @@ export class ClaimsError extends RekeyError {
 type Rule = (claims: JsonObject, policy: ClaimPolicy, now: number) => ClaimFailure | undefined;
 
 /**
- * Everything that is wrong with a token's claims (RFC 7519 §4.1), all at once.
+ * Every claim of a token that fails (RFC 7519 §4.1).
  *
  * @param now seconds since the epoch.
  */
 export function claimFailures(
-  { claims, type, adopted = false }: Claimant,
+  { claims, type, adopted = false }: TokenContent,
   policy: ClaimPolicy,
   now: number,
 ): ClaimFailure[] {
@@ -69,21 +49,21 @@ export function claimFailures(
   return wrongType === undefined ? failures : [...failures, wrongType];
 }
 
-/** @throws {ClaimsError} when the claims are not what the policy asks for at `now`, in seconds. */
-export function refuseClaims(claimant: Claimant, policy: ClaimPolicy, now: number): void {
-  const failures = claimFailures(claimant, policy, now);
+/** @throws {ClaimsError} when the claims do not satisfy the policy at `now`, in seconds since the epoch. */
+export function refuseClaims(token: TokenContent, policy: ClaimPolicy, now: number): void {
+  const failures = claimFailures(token, policy, now);
   if (failures.length > 0) throw new ClaimsError(failures);
 }
 
-/** A claim that should be a string, as one; `undefined` where there is none (RFC 7519 §4.1.2, §4.1.7). */
+/** A claim that should be a string, as a string; `undefined` if it is absent (RFC 7519 §4.1.2, §4.1.7). */
 export function textOf(value: unknown): string | undefined {
   if (typeof value === "string") return value;
   if (typeof value !== "number") return undefined;
-  // Each digit of it: a double's own spelling rounds large ones.
+  // With all digits: `String` of a large number rounds it.
   return Number.isInteger(value) ? String(BigInt(value)) : String(value);
 }
 
-// Loops, since each request to a server comes here, and nearly always nothing is wrong.
+// Plain loops: every request to a server runs this, and nearly always there is no failure.
 function ruleFailures(claims: JsonObject, policy: ClaimPolicy, now: number): ClaimFailure[] {
   const failures = [];
   for (const rule of RULES) {
@@ -98,7 +78,7 @@ const isString = (value: unknown) => typeof value === "string";
 const isAudience = (value: unknown) =>
   isString(value) || (Array.isArray(value) && value.every(isString));
 
-type Types = readonly [claim: string, check: (value: unknown) => boolean, wanted: string][];
+type Types = readonly [claim: string, check: (value: unknown) => boolean, expected: string][];
 
 const TYPES: Types = [
   ["exp", isNumber, "a number"],
@@ -113,24 +93,24 @@ const TYPES: Types = [
 const OFTEN_NUMBERS = ["sub", "jti"];
 const OFTEN_NULL = ["iss", "sub", "jti", "aud"];
 
-const ADOPTED_TYPES: Types = TYPES.map(([claim, check, wanted]) => {
+const ADOPTED_TYPES: Types = TYPES.map(([claim, check, expected]) => {
   const accepts = (value: unknown) =>
     check(value) || (value === null && OFTEN_NULL.includes(claim)) ||
     (isNumber(value) && OFTEN_NUMBERS.includes(claim));
-  return [claim, accepts, OFTEN_NUMBERS.includes(claim) ? `${wanted} or a number` : wanted];
+  return [claim, accepts, OFTEN_NUMBERS.includes(claim) ? `${expected} or a number` : expected];
 });
 
 function typeFailures(claims: JsonObject, types: Types): ClaimFailure[] {
   const failures: ClaimFailure[] = [];
-  for (const [claim, check, wanted] of types) {
+  for (const [claim, check, expected] of types) {
     if (!Object.hasOwn(claims, claim) || check(claims[claim])) continue;
-    failures.push({ claim, code: "malformed", reason: `is not ${wanted}` });
+    failures.push({ claim, code: "malformed", reason: `is not ${expected}` });
   }
   return failures;
 }
 
 const RULES: readonly Rule[] = [
-  // RFC 7519 §4.1.4: on or after `exp` a token must not be accepted.
+  // RFC 7519 §4.1.4: a token must not be accepted on or after `exp`.
   ({ exp }, { leeway, allowNoExpiry }, now) => {
     if (exp === undefined) return allowNoExpiry ? undefined : mismatch("exp", "is missing");
     if (now < (exp as number) + leeway) return undefined;
@@ -156,7 +136,7 @@ const RULES: readonly Rule[] = [
     expected("aud", aud, audience) ?? expected("aud", aud, also?.audience),
 ];
 
-function expected(claim: string, found: unknown, wanted: Wanted): ClaimFailure | undefined {
+function expected(claim: string, found: unknown, wanted: Expected): ClaimFailure | undefined {
   if (wanted === undefined) return undefined;
   const given: unknown[] = Array.isArray(found) ? found : [found];
   const isOne = typeof wanted === "string"
@@ -174,7 +154,7 @@ function typeFailure(type: string | undefined, wanted: string | undefined) {
     : mismatch("typ", "is not the one expected");
 }
 
-// RFC 7515 §4.1.9: `application/` may be left out where no other slash follows.
+// RFC 7515 §4.1.9: `application/` may be omitted when no other slash follows.
 function shortType(type: string): string {
   return type.toLowerCase().replace(/^application\/(?=[^/]*$)/, "");
 }

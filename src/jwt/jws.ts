@@ -1,21 +1,21 @@
 import { RekeyError } from "../core/errors.ts";
 import { decodeInto, isBase64url, utf8 } from "../core/encoding.ts";
 
-/** Why a text is not the JSON that a token may carry. */
+/** A text is not the JSON that a token may carry; the message says why. */
 export class StrictJsonError extends Error {
   override readonly name = "StrictJsonError";
 }
 
-// Readers have limits of their own, 64 the lowest of the usual ones (RFC 8259 §9), and so has the runtime where it
-// hands a value to another thread: there it would be a bug in the midst of a request.
-const DEEPEST = 64;
+// Parsers limit nesting, 64 being the lowest common limit (RFC 8259 §9), and so does the runtime when it passes a
+// value to another thread: there it would fail as a bug in the middle of a request.
+const MAX_DEPTH = 64;
 
 /**
- * Parses JSON as RFC 8725 §2.4 would have it: UTF-8 without errors, no member name twice, no lone
- * surrogate and no NUL in a string, no number that a double cannot hold (RFC 7493 §2.2), not more than
- * 64 brackets in each other. Two readers of such a text cannot understand two things.
+ * Parses JSON so that no two parsers can read it differently (RFC 8725 §2.4): valid UTF-8, no duplicate member name, no
+ * lone surrogate and no NUL in a string, no number that a double cannot hold (RFC 7493 §2.2), at most 64 levels of
+ * nesting.
  *
- * @throws {StrictJsonError} when the bytes are anything else.
+ * @throws {StrictJsonError} for anything else.
  */
 export function parseStrictJson(bytes: Uint8Array): unknown {
   let text: string;
@@ -34,8 +34,8 @@ export function parseStrictJson(bytes: Uint8Array): unknown {
   return value;
 }
 
-// The text is JSON already, so it is enough to look at its strings, numbers and brackets: a string right before
-// a colon is a member name. `names` has one set for every open object and `null` for every open array.
+// The text is known to be JSON, so only strings, numbers and brackets matter: a string before a colon is a member
+// name. `names` has a set for every open object and `null` for every open array.
 function checkTokens(text: string): void {
   const names: (Set<string> | null)[] = [];
   for (const token of text.match(TOKENS) ?? []) {
@@ -45,7 +45,7 @@ function checkTokens(text: string): void {
     else if (first === "[") names.push(null);
     else if (first === "}" || first === "]") names.pop();
     else checkNumber(token);
-    if (names.length > DEEPEST) throw new StrictJsonError("it is nested too deeply");
+    if (names.length > MAX_DEPTH) throw new StrictJsonError("it is nested too deeply");
   }
 }
 
@@ -53,7 +53,7 @@ const TOKENS = /"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]|-?\d[\d.eE+-]*/g;
 
 function checkNumber(token: string): void {
   const value = Number(token);
-  // A double holds each whole number that is not too large, and only some of those that are.
+  // A double holds every safe integer, and some larger ones.
   const isWhole = /^-?\d+$/.test(token);
   if (isWhole ? Number.isSafeInteger(value) || isExact(token, value) : Number.isFinite(value)) {
     return;
@@ -69,11 +69,11 @@ function checkString(token: string, names: Set<string> | null | undefined): void
   const end = token.lastIndexOf('"') + 1;
   const string = token.includes("\\") ? checkEscapes(token.slice(0, end)) : token.slice(1, end - 1);
   if (end === token.length || !names) return;
-  if (names.has(string)) throw new StrictJsonError("a member stands in it twice");
+  if (names.has(string)) throw new StrictJsonError("it has a duplicate member name");
   names.add(string);
 }
 
-// UTF-8 has no lone surrogate and JSON no NUL, but for those that are written as escapes.
+// Only escapes can bring a lone surrogate or a NUL into JSON in UTF-8.
 function checkEscapes(literal: string): string {
   const string: string = JSON.parse(literal);
   if (!string.isWellFormed()) throw new StrictJsonError("a string has a lone surrogate");
@@ -81,7 +81,7 @@ function checkEscapes(literal: string): string {
   return string;
 }
 
-/** Longest token that is looked at, in characters: more than any header line may be long. */
+/** Length of the longest token that is accepted, in characters: longer than a header line may be. */
 export const MAX_TOKEN_LENGTH = 16_384;
 
 /** A JSON object of a token. */
@@ -91,19 +91,18 @@ export type JsonObject = Record<string, unknown>;
 export interface ParsedJws {
   readonly header: JsonObject & { alg: string; kid?: string; typ?: string };
   readonly payload: JsonObject;
-  /** What the signature is over. */
+  /** What was signed: header and payload, still encoded. */
   readonly signed: string;
   /** In canonical base64url. */
   readonly signature: string;
 }
 
-// Header parameters that ask the verifier to take a key from the token, to fetch one, or to treat the
-// token as something else (RFC 8725 §3.1, §3.9, §3.10). None has a meaning for one shared key.
+// Header parameters that make a verifier take a key from the token, fetch one, or treat the token as something else
+// (RFC 8725 §3.1, §3.9, §3.10). None applies to a shared key.
 const REFUSED_PARAMETERS = ["crit", "b64", "jwk", "jku", "x5c", "x5u", "zip", "enc"] as const;
 
 /**
- * Takes a token apart. Base64url must be canonical and JSON unambiguous, so that one token has one
- * spelling and one meaning.
+ * Parses a token. Base64url must be canonical and JSON unambiguous, so that a token has one spelling and one meaning.
  *
  * @throws {RekeyError} `too_large` or `malformed`. The message never quotes the token.
  */
@@ -131,7 +130,7 @@ export function parseJws(token: string): ParsedJws {
   };
 }
 
-// An issuer writes the same header each time, so the last one is nearly always this one too.
+// An issuer repeats its header, so the last one is nearly always this one too.
 let last: { readonly encoded: string; readonly header: ParsedJws["header"] } | undefined;
 
 function headerOf(encoded: string): ParsedJws["header"] {
@@ -142,9 +141,9 @@ function headerOf(encoded: string): ParsedJws["header"] {
 function parseHeader(encoded: string): ParsedJws["header"] {
   const header = parseObject(encoded, "header");
   const { alg, kid, typ, cty } = header;
-  if (typeof alg !== "string") throw malformed("its header names no algorithm");
-  if (kid !== undefined && typeof kid !== "string") throw malformed("its kid is no string");
-  if (typ !== undefined && typeof typ !== "string") throw malformed("its typ is no string");
+  if (typeof alg !== "string") throw malformed("its header has no alg");
+  if (kid !== undefined && typeof kid !== "string") throw malformed("its kid is not a string");
+  if (typ !== undefined && typeof typ !== "string") throw malformed("its typ is not a string");
   if (cty !== undefined && !isPlainContent(cty)) {
     throw malformed("its header has cty: nested tokens are not accepted");
   }
@@ -153,7 +152,7 @@ function parseHeader(encoded: string): ParsedJws["header"] {
   return header as ParsedJws["header"];
 }
 
-// RFC 7519 §5.2: `JWT` says that the payload is a token again. Some issuers name their own kind of claims instead.
+// RFC 7519 §5.2: `JWT` means that the payload is itself a token. Some issuers put a name of their claims here.
 function isPlainContent(cty: unknown): boolean {
   return typeof cty === "string" && cty !== "" && !/jw[est]|jose/i.test(cty);
 }
@@ -168,10 +167,10 @@ function parseObject(encoded: string, part: string): JsonObject {
     if (!(error instanceof StrictJsonError)) throw error;
     throw malformed(`its ${part} cannot be read: ${error.message}`);
   }
-  throw malformed(`its ${part} is no JSON object`);
+  throw malformed(`its ${part} is not a JSON object`);
 }
 
-// For what is read at once and then no more.
+// Reused for every part: the decoded bytes are parsed before the next part is decoded.
 const MEMORY = new Uint8Array(MAX_TOKEN_LENGTH);
 
 function decode(encoded: string, part: string): Uint8Array {

@@ -1,21 +1,21 @@
 import { createHash, type Hash, timingSafeEqual } from "node:crypto";
-import type { KeyForm, Secret } from "../core/secret.ts";
-import type { Algorithm } from "../store/environment.ts";
 import { decodeInto } from "../core/encoding.ts";
+import type { KeyForm, Secret } from "../core/secret.ts";
+import type { Algorithm } from "./policy.ts";
 
-/** Each algorithm's hash, and how many bytes it takes at a time (FIPS 180-4). */
+/** Each algorithm's hash, and its block size in bytes (FIPS 180-4). */
 const HASHES: Record<Algorithm, [name: string, block: number]> = {
   HS256: ["sha256", 64],
   HS384: ["sha384", 128],
   HS512: ["sha512", 128],
 };
 
-// For results that are used at once: new memory takes longer than a hash does.
+// Reused for every digest: allocating memory takes longer than hashing.
 const [INNER, EXPECTED] = [new Uint8Array(64), new Uint8Array(64)];
 
 /**
- * HMAC (RFC 2104) with one key. The runtime makes HMAC of two hashes too, but begins both of them anew for each text,
- * as streams, which takes five times as long. Web Crypto, and jose over it, hands each call to another thread.
+ * HMAC (RFC 2104) with one key. It hashes the two padded keys once and copies the state for each text. `createHmac`
+ * starts over each time, which takes five times as long; Web Crypto, and so jose, hands each call to another thread.
  */
 class Hmac {
   readonly #inner: Hash;
@@ -25,17 +25,17 @@ class Hmac {
     const [name, block] = HASHES[algorithm];
     const padded = new Uint8Array(block);
     padded.set(key.length > block ? createHash(name).update(key).digest() : key);
-    const begun = (pad: number) => {
+    const start = (pad: number) => {
       const first = padded.map((byte) => byte ^ pad);
       const hash = createHash(name).update(first);
       first.fill(0);
       return hash;
     };
-    [this.#inner, this.#outer] = [begun(0x36), begun(0x5c)];
+    [this.#inner, this.#outer] = [start(0x36), start(0x5c)];
     padded.fill(0);
   }
 
-  /** Good until the next call. */
+  /** @returns memory that the next call overwrites. */
   of(text: string): Uint8Array {
     const inner = digestInto(INNER, this.#inner.copy().update(text));
     return digestInto(EXPECTED, this.#outer.copy().update(inner));
@@ -46,12 +46,12 @@ function digestInto(memory: Uint8Array, hash: Hash): Uint8Array {
   return memory.subarray(0, memory.setFromHex(hash.digest("hex")).written);
 }
 
-// What is begun with a secret is as good as the secret, and kept for as long as it is.
-const begun = new WeakMap<Secret, Map<string, Hmac>>();
+// A hash of the padded key is as sensitive as the secret, and is kept as long as the secret.
+const hmacs = new WeakMap<Secret, Map<string, Hmac>>();
 
 function hmacOf(secret: Secret, form: KeyForm, algorithm: Algorithm): Hmac {
-  let all = begun.get(secret);
-  if (all === undefined) begun.set(secret, all = new Map());
+  let all = hmacs.get(secret);
+  if (all === undefined) hmacs.set(secret, all = new Map());
   const which = `${form} ${algorithm}`;
   let hmac = all.get(which);
   if (hmac === undefined) {
@@ -62,12 +62,12 @@ function hmacOf(secret: Secret, form: KeyForm, algorithm: Algorithm): Hmac {
   return hmac;
 }
 
-// A byte more than any of them has.
+// One byte longer than the longest signature, so that a longer one is noticed.
 const GIVEN = new Uint8Array(65);
 
 /**
- * Whether a signature is the HMAC of a text (RFC 7515 §5.2, RFC 7518 §3.2), compared in constant time. The algorithm
- * is to be checked before.
+ * Whether a signature is the HMAC of a text (RFC 7515 §5.2, RFC 7518 §3.2), compared in constant time. The caller has
+ * checked the algorithm.
  *
  * @param signature in base64url.
  */

@@ -1,45 +1,51 @@
-import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { Secret } from "../core/secret.ts";
 import { andThen, type MaybeAsync } from "../core/async.ts";
-import type { Installation } from "../store/installation.ts";
-import type { Algorithm } from "../store/environment.ts";
-import { STANDARD_POLICY, type TokenPolicy } from "../store/token_policy.ts";
-import type { Version } from "../store/sqlite/versions.ts";
-import { type ClaimPolicy, refuseClaims, textOf } from "./claims.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import type { KeyForm, Secret } from "../core/secret.ts";
+import { refuseClaims, textOf } from "./claims.ts";
 import { type JsonObject, type ParsedJws, parseJws } from "./jws.ts";
-import { Sessions } from "../store/sqlite/sessions.ts";
+import {
+  type Algorithm,
+  type ClaimPolicy,
+  STANDARD_POLICY,
+  type TokenPolicy,
+  type VerifyPolicy,
+} from "./policy.ts";
 import { isSignedWith } from "./signature.ts";
 
-type RequestedClaims = { readonly [Name in keyof ClaimPolicy]?: ClaimPolicy[Name] | undefined };
-
-/** What a token must be, to be accepted; what is not asked for is as the app's own policy has it. */
-export interface VerifyPolicy extends RequestedClaims {
-  /** Default: that of the version that signed it. The token never decides (RFC 8725 §3.1). */
-  readonly algorithm?: Algorithm | undefined;
-  /** Whether the app's own policy does not count. */
-  readonly alone?: boolean | undefined;
+/** A version of the secret, as far as verification looks at it. */
+export interface KeyVersion {
+  readonly version: number;
+  readonly kid: string;
+  readonly state: "pending" | "current" | "previous" | "retired";
+  /** Whether rekey made the secret or took it over from an application, which may have signed tokens with it before. */
+  readonly origin: "generated" | "adopted";
+  /** The algorithm of its tokens. */
+  readonly alg: Algorithm;
+  /** How the HMAC key is made from its value. */
+  readonly key_form: KeyForm;
 }
 
-/** What a verification goes by. */
-export type Judging = ClaimPolicy & Pick<VerifyPolicy, "algorithm">;
-
-/** What verifies at one moment, and how. */
-export interface Verifying {
-  readonly installation: Installation;
+/** Which versions verify at one instant, and by which rules. */
+export interface KeySet {
   /** The app's own. */
   readonly policy: TokenPolicy;
-  /** Versions whose tokens verify: the current one, then those inside a grace window. */
-  readonly versions: readonly Version[];
+  /** The current version, then those inside a grace window. */
+  readonly versions: readonly KeyVersion[];
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Whether the session with this `jti` was revoked. */
+  isRevoked(jti: string): boolean;
 }
 
-/** What a verification asks of whoever owns the secret: `SecretManager`, or `LiveSecrets` in a server. */
+/** Where verification gets its keys: `SecretManager`, or `LiveSecrets` in a server. */
 export interface VerificationKeys {
   /** What verifies now. */
-  look(): MaybeAsync<Verifying>;
-  /** A value that is at hand, and need not be waited for. */
-  keptValue(version: Version): Secret | undefined;
-  valueOf(version: Version): Promise<{ secret: Secret }>;
-  versionByKid(kid: string): Promise<Version | undefined>;
+  look(): MaybeAsync<KeySet>;
+  /** A value in memory, if there is one. */
+  keptValue(version: KeyVersion): Secret | undefined;
+  valueOf(version: KeyVersion): Promise<{ readonly secret: Secret }>;
+  /** The version with this kid, whatever its state. */
+  versionByKid(kid: string): Promise<KeyVersion | undefined>;
 }
 
 /** A token that was accepted. */
@@ -51,135 +57,144 @@ export interface Verified {
 
 /**
  * Verifies a token: form, version, that version's algorithm, signature, claims, revocation, in this order, so that a
- * forged token learns nothing of what its claims would have been worth. Where nothing has to be waited for,
- * the answer or the refusal is there at once.
+ * forged token does not learn whether its claims would have been accepted. Returns or throws synchronously when there
+ * is nothing to wait for.
  *
- * @throws {RekeyError} a code with exit status 3 when the token is not valid, 4 when the secret
- * cannot be had.
+ * @throws {RekeyError} a code with exit status 3 when the token is not valid, 4 when the secret is unavailable.
  */
 export function verifyToken(
   keys: VerificationKeys,
   token: string,
-  asked?: VerifyPolicy,
+  requested?: VerifyPolicy,
 ): MaybeAsync<Verified> {
-  return verifyParsed(keys, parseJws(token), asked);
+  return verifyParsed(keys, parseJws(token), requested);
 }
 
-/** {@linkcode verifyToken} for a token that was taken apart. */
+/** {@linkcode verifyToken} for a token that is parsed already. */
 export function verifyParsed(
   keys: VerificationKeys,
   { header, payload, signed, signature }: ParsedJws,
-  asked?: VerifyPolicy,
+  requested?: VerifyPolicy,
 ): MaybeAsync<Verified> {
-  return andThen(keys.look(), ({ installation, policy: own, versions }) => {
-    const policy = judging(asked, own);
-    const algorithmOf = ({ alg }: Version) => policy.algorithm ?? alg;
+  return andThen(keys.look(), (keySet) => {
+    const { versions } = keySet;
+    const policy = effectivePolicy(requested, keySet.policy);
+    const algorithmOf = ({ alg }: KeyVersion) => requested?.algorithm ?? alg;
     const signer: Signer = {
       kid: header.kid,
-      may: (version) => header.alg === algorithmOf(version),
-      is: (version, secret) =>
+      isAllowed: (version) => header.alg === algorithmOf(version),
+      isSigner: (version, secret) =>
         isSignedWith(secret, version.key_form, algorithmOf(version), signed, signature),
     };
-    if (!versions.some(signer.may)) throw algorithmNotAllowed(versions.map(algorithmOf));
+    if (!versions.some(signer.isAllowed)) throw algorithmNotAllowed(versions.map(algorithmOf));
     return andThen(signedBy(keys, versions, signer), ({ version, kid, origin }) => {
-      const claimant = { claims: payload, type: header.typ, adopted: origin === "adopted" };
-      refuseClaims(claimant, policy, installation.now() / 1000);
-      refuseRevoked(new Sessions(installation.database), payload.jti);
+      const token = { claims: payload, type: header.typ, adopted: origin === "adopted" };
+      refuseClaims(token, policy, keySet.now() / 1000);
+      refuseRevoked(keySet, payload.jti);
       return { version, kid, claims: payload };
     });
   });
 }
 
-/** What a verification goes by: what is asked for, and else the app's own policy. */
-export function judging(asked: VerifyPolicy | undefined, own: TokenPolicy): Judging {
-  if (asked === undefined) return own;
-  const { alone, ...more } = asked;
-  const given = Object.entries(more).filter(([, value]) => value !== undefined);
-  return { ...(alone ? STANDARD_POLICY : own), ...Object.fromEntries(given) };
+/** The requested policy, completed by the app's own. */
+export function effectivePolicy(
+  requested: VerifyPolicy | undefined,
+  own: TokenPolicy,
+): ClaimPolicy {
+  if (requested === undefined) return own;
+  const { ignoreAppPolicy, ...parts } = requested;
+  const given = Object.entries(parts).filter(([, value]) => value !== undefined);
+  return { ...(ignoreAppPolicy ? STANDARD_POLICY : own), ...Object.fromEntries(given) };
 }
 
-/** Which version a token may be signed with, and which it is signed with. */
+/** Which version may have signed a token, and which one has. */
 interface Signer {
+  /** The header's `kid`. */
   readonly kid: string | undefined;
-  /** Whether its algorithm is that version's. */
-  may(version: Version): boolean;
-  is(version: Version, secret: Secret): boolean;
+  /** Whether the token's algorithm is that of the version. */
+  isAllowed(version: KeyVersion): boolean;
+  isSigner(version: KeyVersion, secret: Secret): boolean;
 }
 
-/** The version whose secret signed the token. Without a kid each one that verifies now is tried. */
+/** The version whose secret signed the token. Without a kid, each version that verifies is tried. */
 function signedBy(
   keys: VerificationKeys,
-  versions: readonly Version[],
+  versions: readonly KeyVersion[],
   signer: Signer,
-): MaybeAsync<Version> {
+): MaybeAsync<KeyVersion> {
   const { kid } = signer;
-  if (kid === undefined) return firstOf(keys, versions.filter(signer.may), signer, badSignature);
+  if (kid === undefined) {
+    return firstSigner(keys, versions.filter(signer.isAllowed), signer, badSignature);
+  }
   const named = versions.find((row) => row.kid === kid);
   if (named === undefined) return signedUnderForeignKid(keys, versions, signer, kid);
-  if (!signer.may(named)) throw algorithmNotAllowed([named.alg]);
-  return firstOf(keys, [named], signer, badSignature);
+  if (!signer.isAllowed(named)) throw algorithmNotAllowed([named.alg]);
+  return firstSigner(keys, [named], signer, badSignature);
 }
 
 /**
- * The version that signed a token whose kid is none of ours: an application has named its secret itself, before rekey
- * took it up. So only versions that were taken up can have signed it. When none has, nothing is said about them.
+ * The version that signed a token with an unknown kid. An application may have given its secret a kid of its own before
+ * rekey adopted it, so adopted versions are tried. If none of them matches, the error does not mention them.
  */
 async function signedUnderForeignKid(
   keys: VerificationKeys,
-  versions: readonly Version[],
+  versions: readonly KeyVersion[],
   signer: Signer,
   kid: string,
-): Promise<Version> {
-  const refusal = await strangeKid(keys, kid);
+): Promise<KeyVersion> {
+  const refusal = await unknownKid(keys, kid);
   const isForeign = await keys.versionByKid(kid) === undefined;
-  const candidates = versions.filter((row) => row.origin === "adopted" && signer.may(row));
-  return await firstOf(keys, isForeign ? candidates : [], signer, () => refusal);
+  const adopted = versions.filter((row) => row.origin === "adopted" && signer.isAllowed(row));
+  return await firstSigner(keys, isForeign ? adopted : [], signer, () => refusal);
 }
 
-function firstOf(
+function firstSigner(
   keys: VerificationKeys,
-  [version, ...others]: readonly Version[],
+  [version, ...others]: readonly KeyVersion[],
   signer: Signer,
   refusal: () => RekeyError,
-): MaybeAsync<Version> {
+): MaybeAsync<KeyVersion> {
   if (version === undefined) throw refusal();
   return andThen(
     keys.keptValue(version) ?? fetchValue(keys, version),
-    (secret) => signer.is(version, secret) ? version : firstOf(keys, others, signer, refusal),
+    (secret) =>
+      signer.isSigner(version, secret) ? version : firstSigner(keys, others, signer, refusal),
   );
 }
 
-function badSignature(): RekeyError {
-  return new RekeyError("bad_signature", "Cannot accept the token: its signature is not ours", {
-    hint: "It was changed, or another secret signed it",
-  });
-}
-
-// A rotation may have ended the version while its value was waited for; then the value may be gone because of it,
-// and that is no fault of the store.
-async function fetchValue(keys: VerificationKeys, version: Version): Promise<Secret> {
+// A rotation may retire the version and delete its value while this waits for it. That is no fault of the store.
+async function fetchValue(keys: VerificationKeys, version: KeyVersion): Promise<Secret> {
   try {
     const { secret } = await keys.valueOf(version);
-    await refuseSuperseded(keys, version);
+    await refuseRetired(keys, version);
     return secret;
   } catch (error) {
-    if (isRekeyError(error)) await refuseSuperseded(keys, version);
+    if (isRekeyError(error)) await refuseRetired(keys, version);
     throw error;
   }
 }
 
-/** Refuses a version that a rotation has ended while the token was being verified. */
-async function refuseSuperseded(keys: VerificationKeys, { version, kid }: Version): Promise<void> {
+/** Refuses a version that was retired while the token was being verified. */
+async function refuseRetired(keys: VerificationKeys, { version, kid }: KeyVersion): Promise<void> {
   const { versions } = await keys.look();
-  if (!versions.some((row) => row.version === version)) throw await strangeKid(keys, kid);
+  if (!versions.some((row) => row.version === version)) throw await unknownKid(keys, kid);
 }
 
-/** Why no version that verifies has this kid. */
-export async function strangeKid(keys: VerificationKeys, kid: string): Promise<RekeyError> {
+/** @throws {RekeyError} `revoked` when the session with this `jti` was revoked. */
+export function refuseRevoked(sessions: Pick<KeySet, "isRevoked">, jti: unknown): void {
+  const name = textOf(jti);
+  if (name === undefined || !sessions.isRevoked(name)) return;
+  throw new RekeyError("revoked", "Cannot accept the token: its session was ended", {
+    hint: "Log in again",
+  });
+}
+
+/** The error for a kid that no version in use has. */
+async function unknownKid(keys: VerificationKeys, kid: string): Promise<RekeyError> {
   const version = await keys.versionByKid(kid);
   if (version === undefined || version.state === "pending") {
     return new RekeyError("unknown_kid", "Cannot accept the token: no version has its kid", {
-      hint: "It was made by another machine or app",
+      hint: "Another machine or app issued it",
     });
   }
   return new RekeyError(
@@ -189,21 +204,17 @@ export async function strangeKid(keys: VerificationKeys, kid: string): Promise<R
   );
 }
 
-/** @throws {RekeyError} `revoked` when the session with this `jti` was ended. */
-export function refuseRevoked(sessions: Sessions, jti: unknown): void {
-  const name = textOf(jti);
-  const session = name === undefined ? undefined : sessions.find(name);
-  if (session?.revoked_at == null) return;
-  throw new RekeyError("revoked", "Cannot accept the token: its session was ended", {
-    hint: "Log in again",
+function badSignature(): RekeyError {
+  return new RekeyError("bad_signature", "Cannot accept the token: its signature does not match", {
+    hint: "It was changed, or signed with another secret",
   });
 }
 
-function algorithmNotAllowed(wanted: readonly Algorithm[]): RekeyError {
-  const names = [...new Set(wanted)].join(" or ");
+function algorithmNotAllowed(allowed: readonly Algorithm[]): RekeyError {
+  const names = [...new Set(allowed)].join(" or ");
   return new RekeyError(
     "alg_not_allowed",
     `Cannot accept the token: its algorithm is not ${names}`,
-    { hint: "Name another HMAC algorithm with --alg if your tokens use it" },
+    { hint: "If your tokens use another HMAC algorithm, name it with --alg" },
   );
 }

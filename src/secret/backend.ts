@@ -1,10 +1,10 @@
 import type { Location } from "../core/secret_store.ts";
 import type { KeyForm } from "../core/secret.ts";
-import type { SessionRow } from "../store/sqlite/sessions.ts";
+import type { Session } from "../store/sqlite/ended_sessions.ts";
 import type { Installation } from "../store/installation.ts";
-import type { Algorithm, Environment, StoreChoice } from "../store/environment.ts";
+import type { Algorithm, TokenPolicy } from "../jwt/policy.ts";
+import type { Environment, StoreChoice } from "../store/environment.ts";
 import type { Kek } from "../store/sealed/kek.ts";
-import type { TokenPolicy } from "../store/token_policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { CreateOptions, Make } from "./create.ts";
 import type { Import } from "./import/imported.ts";
@@ -96,7 +96,7 @@ export interface Activation {
 export type PolicyChange = (before: () => TokenPolicy) => TokenPolicy;
 
 /** Finds sessions at a moment in milliseconds since the epoch. */
-export type FindSessions = (installation: Installation, now: number) => readonly SessionRow[];
+export type FindSessions = (installation: Installation, now: number) => readonly Session[];
 
 /** A running server of the fleet, as it shows itself in etcd. Nothing of it is secret, and nothing that matters is taken from it. */
 export interface Member {

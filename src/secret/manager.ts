@@ -4,7 +4,7 @@ import { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
 import type { Kek } from "../store/sealed/kek.ts";
 import { exclusively } from "../store/sqlite/lock.ts";
-import type { TokenPolicy } from "../store/token_policy.ts";
+import type { TokenPolicy } from "../jwt/policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { Activation, Backend, BackendAt, FindSessions, HmacUsage } from "./backend.ts";
 import { destroy } from "./destroy.ts";

@@ -5,7 +5,8 @@ import { currentSlot, type Location, numberedSlot } from "../core/secret_store.t
 import { SAVED, type Settled } from "../store/keyring/keyring_store.ts";
 import type { Installation } from "../store/installation.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
-import type { Algorithm, StoreChoice } from "../store/environment.ts";
+import type { Algorithm } from "../jwt/policy.ts";
+import type { StoreChoice } from "../store/environment.ts";
 import { locationForNew } from "../store/location_choice.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { keepCopy } from "./automatic_copy.ts";

@@ -1,24 +1,20 @@
+import { SingleFlight } from "../core/async.ts";
+import type { LiveKeySet } from "../jwt/cached_verifier.ts";
 import { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
 import { knownFleet } from "../store/known_cluster.ts";
-import type { TokenPolicy } from "../store/token_policy.ts";
+import { isRevoked } from "../store/sqlite/ended_sessions.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { isOpenAt } from "./grace.ts";
-import { SingleFlight } from "../core/async.ts";
 import type { Secret } from "../core/secret.ts";
 import { RekeyError } from "../core/errors.ts";
 
 // A request that waits holds up all others of its thread, and a proxy gives up sooner than SQLite.
 const WAIT_MS = 100;
 
-/** What verifies at one moment. */
-export interface View {
+/** What verifies at one instant. */
+export interface View extends LiveKeySet {
   readonly installation: Installation;
-  readonly policy: TokenPolicy;
-  /** Differs after every commit to the database, whoever made it. */
-  readonly change: string;
-  /** Differs when a signature may count for something else: other versions, algorithms or key forms. */
-  readonly generation: string;
   /** The change of what machines share that it goes by. */
   readonly fleetChange: number;
   /** Versions that are current or have a grace window, the current one first. */
@@ -170,7 +166,16 @@ function read(installation: Installation, change: string): View {
   ]);
   const generation = JSON.stringify(states);
   const fleetChange = knownFleet(meta)?.change ?? 0;
-  return { installation, policy, change, generation, fleetChange, versions };
+  return {
+    installation,
+    policy,
+    change,
+    generation,
+    fleetChange,
+    versions,
+    now: installation.environment.clock,
+    isRevoked: (jti) => isRevoked(installation.database, jti),
+  };
 }
 
 /** The reading half for a program that runs for long: it keeps values for as long as their version verifies. */

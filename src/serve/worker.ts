@@ -1,6 +1,7 @@
 import { CachedVerifier } from "../jwt/cached_verifier.ts";
 import { parseJws } from "../jwt/jws.ts";
-import type { Verified, VerifyPolicy } from "../jwt/verifier.ts";
+import type { VerifyPolicy } from "../jwt/policy.ts";
+import type { Verified } from "../jwt/verifier.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { isRekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";

@@ -4,10 +4,6 @@ import type { EtcdClient } from "../etcd/client.ts";
 import type { KeyringStore } from "./keyring/keyring_store.ts";
 import type { KekSources } from "./sealed/kek_sources.ts";
 
-/** HMAC algorithms of RFC 7518 §3.2. */
-export const ALGORITHMS = ["HS256", "HS384", "HS512"] as const;
-export type Algorithm = (typeof ALGORITHMS)[number];
-
 /** Which location the operator wants for a new version. */
 export const STORE_CHOICES = ["auto", "keyring", "database", "etcd"] as const;
 export type StoreChoice = (typeof STORE_CHOICES)[number];

@@ -5,13 +5,8 @@ import { AuditWriter } from "../audit/chain.ts";
 import type { App, Folders } from "../core/app.ts";
 import { isRekeyError } from "../core/errors.ts";
 import { KEY_FORMS, type KeyForm } from "../core/secret.ts";
-import {
-  type Algorithm,
-  ALGORITHMS,
-  type Environment,
-  STORE_CHOICES,
-  type StoreChoice,
-} from "./environment.ts";
+import { type Algorithm, ALGORITHMS, type TokenPolicy } from "../jwt/policy.ts";
+import { type Environment, STORE_CHOICES, type StoreChoice } from "./environment.ts";
 import { Database, type OpenOptions } from "./sqlite/database.ts";
 import { lockPath } from "./sqlite/lock.ts";
 import type { EtcdClient } from "../etcd/client.ts";
@@ -32,7 +27,7 @@ import type { ProviderKind } from "./keyring/secret_service/provider.ts";
 import { damagedMeta, Meta, type MetaKey } from "./sqlite/meta.ts";
 import { makeNamedFolder, makePrivateFolder, restrictToOwner } from "../files/private_files.ts";
 import { seal, unseal } from "./sealed/sealing.ts";
-import { readPolicy, type TokenPolicy } from "./token_policy.ts";
+import { readPolicy } from "./token_policy.ts";
 import { Versions } from "./sqlite/versions.ts";
 import { isThere } from "../files/file_info.ts";
 

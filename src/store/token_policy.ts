@@ -1,22 +1,6 @@
 import { RekeyError } from "../core/errors.ts";
+import { STANDARD_POLICY, type TokenPolicy } from "../jwt/policy.ts";
 import type { Meta } from "./sqlite/meta.ts";
-
-/** What every token of an app must satisfy beyond its signature; the operator sets it for all verifications. */
-export interface TokenPolicy {
-  /** Clock tolerance, in seconds. */
-  readonly leeway: number;
-  /** Whether a token without `exp` is accepted. */
-  readonly allowNoExpiry: boolean;
-  /** The issuer must be one of these; `undefined`: any, or none. */
-  readonly issuer?: readonly string[] | undefined;
-  /** One of the audiences must be one of these; `undefined`: any, or none. */
-  readonly audience?: readonly string[] | undefined;
-  /** The header's `typ` (RFC 7515 §4.1.9); `undefined`: any, or none. */
-  readonly type?: string | undefined;
-}
-
-/** The default policy: a token needs an `exp`, and there is no clock tolerance. */
-export const STANDARD_POLICY: TokenPolicy = { leeway: 0, allowNoExpiry: false };
 
 /** Parts of a policy, as flags and `--json` name them. */
 export const POLICY_PARTS = ["leeway", "allow-no-exp", "iss", "aud", "typ"] as const;

@@ -15,7 +15,8 @@ import {
   subjectsOf,
 } from "./names.ts";
 import { hashPassword, verifyPassword } from "./passwords.ts";
-import { type Session, Sessions } from "../store/sqlite/sessions.ts";
+import { type Session, takeEnded } from "../store/sqlite/ended_sessions.ts";
+import { Sessions } from "./sessions.ts";
 import { Throttle, type ThrottleKind } from "./throttle.ts";
 import { type User, Users } from "./users.ts";
 import type { Verified } from "../jwt/verifier.ts";
@@ -159,7 +160,7 @@ export class Accounts {
       revoked_at: now,
     };
     await this.secrets.shareEnded(() => [session]);
-    database.transaction(() => new Sessions(database).takeRevoked(session));
+    database.transaction(() => takeEnded(database, session));
   }
 
   /**

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Accounts } from "../../src/users/accounts.ts";
 import { CachedVerifier } from "../../src/jwt/cached_verifier.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
-import type { VerifyPolicy } from "../../src/jwt/verifier.ts";
+import type { VerifyPolicy } from "../../src/jwt/policy.ts";
 import { type ErrorCode, isRekeyError } from "../../src/core/errors.ts";
 import { LiveSecrets } from "../../src/secret/view.ts";
 import { SecretManager } from "../../src/secret/manager.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { claimFailures, type ClaimPolicy } from "../../src/jwt/claims.ts";
+import type { ClaimPolicy } from "../../src/jwt/policy.ts";
+import { claimFailures } from "../../src/jwt/claims.ts";
 
 const NOW = 1_800_000_000;
 const policy = (more: Partial<ClaimPolicy> = {}): ClaimPolicy => ({

@@ -4,7 +4,7 @@ import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import { isSignedWith } from "../../src/jwt/signature.ts";
 import { KEY_FORMS, Secret } from "../../src/core/secret.ts";
-import { ALGORITHMS } from "../../src/store/environment.ts";
+import { ALGORITHMS } from "../../src/jwt/policy.ts";
 
 // Around the blocks of the hashes: a longer key is hashed first.
 const length = fc.oneof(fc.nat(300), fc.constantFrom(63, 64, 65, 127, 128, 129));

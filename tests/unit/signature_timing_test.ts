@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { type VerificationKeys, verifyToken } from "../../src/jwt/verifier.ts";
+import { type KeyVersion, type VerificationKeys, verifyToken } from "../../src/jwt/verifier.ts";
 import { tryThen } from "../../src/core/async.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { Secret } from "../../src/core/secret.ts";
-import type { Installation } from "../../src/store/installation.ts";
-import { STANDARD_POLICY } from "../../src/store/token_policy.ts";
-import type { Version } from "../../src/store/sqlite/versions.ts";
+import { STANDARD_POLICY } from "../../src/jwt/policy.ts";
 import { claims, signer } from "../support/attacks/jwt_attacks/row.ts";
 import { rankScore, SUSPICIOUS } from "../support/timing/rank_score.ts";
 
@@ -20,14 +18,19 @@ Deno.test("the rank score sees a small shift, also on a machine that is slower a
   assert.equal(rankScore([[1, 2, 2, 3]], [[3, 2, 1, 2]]), 0);
 });
 
-const USE = { alg: "HS512", key_form: "text", origin: "generated" };
+const USE = { alg: "HS512", key_form: "text", origin: "generated" } as const;
 
 /** Keys without a database, which would take most of the time. */
 function keysOf(secret: Secret): VerificationKeys {
-  const version = { version: 1, kid: secret.kid, state: "current", ...USE } as Version;
-  const installation = {} as Installation;
+  const version: KeyVersion = { version: 1, kid: secret.kid, state: "current", ...USE };
+  const keySet = {
+    policy: STANDARD_POLICY,
+    versions: [version],
+    now: Date.now,
+    isRevoked: () => false,
+  };
   return {
-    look: () => Promise.resolve({ installation, policy: STANDARD_POLICY, versions: [version] }),
+    look: () => Promise.resolve(keySet),
     keptValue: () => secret,
     valueOf: () => Promise.resolve({ secret }),
     versionByKid: () => Promise.resolve(version),

@@ -5,7 +5,7 @@ import { AuthManager } from "../../src/auth/manager.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { LiveSecrets } from "../../src/secret/view.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
-import { ALGORITHMS } from "../../src/store/environment.ts";
+import { ALGORITHMS } from "../../src/jwt/policy.ts";
 import { testEnvironment } from "../support/store/environment.ts";
 import { claims, signer } from "../support/attacks/jwt_attacks/row.ts";
 import { fuzzFigures, fuzzTokens } from "../support/attacks/token_fuzz.ts";

@@ -1,6 +1,7 @@
 import { asRefusal, usageError } from "../../core/errors.ts";
 import type { PolicyChange } from "../../secret/backend.ts";
-import { type PolicyPart, STANDARD_POLICY, type TokenPolicy } from "../../store/token_policy.ts";
+import { STANDARD_POLICY, type TokenPolicy } from "../../jwt/policy.ts";
+import type { PolicyPart } from "../../store/token_policy.ts";
 import type { Context } from "../context.ts";
 import { describeSeconds, printable, table } from "../format.ts";
 

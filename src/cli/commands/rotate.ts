@@ -8,7 +8,7 @@ import { warningsOf } from "../../secret/rotation.ts";
 import { staleProcesses, warnOfHolders, warnOfRisk } from "../warnings.ts";
 import type { Changed } from "../../secret/rotation.ts";
 import { isNotFollowed, notTakenOver } from "../../cluster/rotate.ts";
-import type { Algorithm } from "../../store/environment.ts";
+import type { Algorithm } from "../../jwt/policy.ts";
 import { mustBeAbleToRotate, planRotation } from "../../secret/rotation_plan.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import { announceAndMake, warnUnlessReady } from "../notices/announced_rotation.ts";

@@ -1,7 +1,7 @@
 import { placeName } from "../../core/secret_store.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import type { KeyForm } from "../../core/secret.ts";
-import type { Algorithm } from "../../store/environment.ts";
+import type { Algorithm } from "../../jwt/policy.ts";
 import {
   staleProcesses,
   warnOfHolders,

@@ -3,7 +3,7 @@ import type { Verified } from "../../jwt/verifier.ts";
 import { MAX_TOKEN_LENGTH } from "../../jwt/jws.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError, type RekeyError, usageError } from "../../core/errors.ts";
-import type { Algorithm } from "../../store/environment.ts";
+import type { Algorithm } from "../../jwt/policy.ts";
 import type { Context } from "../context.ts";
 import { printable, table } from "../format.ts";
 import { Reported } from "../output.ts";
@@ -68,7 +68,7 @@ export async function verify(options: VerifyFlags, { auth, output }: Context): P
       maxAge: options.maxAge,
       allowNoExpiry: options.allowNoExp,
       type: options.typ,
-      alone: options.policy === false,
+      ignoreAppPolicy: options.policy === false,
     });
     output.result({ valid: true, ...verified }, human(verified));
   } catch (error) {

@@ -2,7 +2,7 @@ import type { Argument, Command, Option } from "commander";
 import { takesValue } from "../flags/command.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError } from "../../core/errors.ts";
-import { Sessions } from "../../store/sqlite/sessions.ts";
+import { Sessions } from "../../users/sessions.ts";
 import { Users } from "../../users/users.ts";
 import { Installation } from "../../store/installation.ts";
 import type { Environment } from "../../store/environment.ts";

@@ -1,4 +1,5 @@
-import type { Verified, VerifyPolicy } from "../../jwt/verifier.ts";
+import type { VerifyPolicy } from "../../jwt/policy.ts";
+import type { Verified } from "../../jwt/verifier.ts";
 import { bodyless } from "../app.ts";
 import { HttpRefusal } from "../problem.ts";
 import { textOf } from "../../jwt/claims.ts";

@@ -1,4 +1,4 @@
-import { type Algorithm, ALGORITHMS } from "../../store/environment.ts";
+import { type Algorithm, ALGORITHMS } from "../../jwt/policy.ts";
 import { unreadable } from "./imported.ts";
 import type { Reading } from "./source.ts";
 

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { RekeyError } from "../../core/errors.ts";
-import type { Algorithm } from "../../store/environment.ts";
+import type { Algorithm } from "../../jwt/policy.ts";
 import { envReadings } from "./env_file.ts";
 import { type Encoding, unreadable } from "./imported.ts";
 import { isJwk, isJwkSet, jwkOf, jwkReading, repeatedNames } from "./jwk.ts";

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import type { Algorithm } from "../../store/environment.ts";
+import type { Algorithm } from "../../jwt/policy.ts";
 
 /** Bytes of each algorithm's hash: a shorter key is refused (RFC 7518 §3.2). */
 const HASH_BYTES: Record<Algorithm, number> = { HS256: 32, HS384: 48, HS512: 64 };
