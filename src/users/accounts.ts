@@ -1,4 +1,4 @@
-import { EVENTS } from "../audit/events.ts";
+import { type AuditEvent, EVENTS } from "../audit/events.ts";
 import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
 import type { Sql } from "../core/sql.ts";
 import { inGrace } from "../secret/grace.ts";
@@ -43,7 +43,11 @@ export class Accounts {
     await this.#change(
       ({ database }, now) => {
         const users = new Users(database);
-        if (isTaken(users, checked) || !users.add(checked, hash, now)) throw taken();
+        if (isTaken(users, checked) || !users.add(checked, hash, now)) {
+          throw new RekeyError("failed", "Cannot add the user: the name is taken", {
+            hint: "`rekey user passwd` sets a new password",
+          });
+        }
       },
       EVENTS.userAdded,
       checked,
@@ -93,8 +97,7 @@ export class Accounts {
     const counted: [ThrottleKind, string][] = [["user", countedAs]];
     if (address !== undefined) counted.push(["address", address]);
     // Counted before the password is checked, so that parallel attempts count each other.
-    const startedAt = installation.now();
-    database.transaction(() => new Throttle(database).attempt(counted, startedAt));
+    database.transaction(() => new Throttle(database).attempt(counted, installation.now()));
     const user = namedUser(users, name);
     const { right, outdated } = await verifyPassword(password, user?.password);
     if (user === undefined || !right) throw badCredentials();
@@ -131,7 +134,11 @@ export class Accounts {
     await this.#change(
       ({ database }, now) => {
         // A server on this machine may have recorded it already.
-        if (!new Sessions(database).revoke(jti, now) && shared === 0) throw noSession();
+        if (!new Sessions(database).revoke(jti, now) && shared === 0) {
+          throw new RekeyError("failed", "Cannot end the session: no open session has that jti", {
+            hint: "`rekey session list` shows the open sessions",
+          });
+        }
       },
       EVENTS.sessionsRevoked,
       `session ${jti}`,
@@ -145,18 +152,22 @@ export class Accounts {
    * @throws {RekeyError} `usage` when the token has no `jti`.
    */
   async logOut({ version, claims }: Verified): Promise<void> {
-    const { sub, iat, exp } = claims;
     const jti = textOf(claims.jti);
-    if (jti === undefined) throw noJti();
+    if (jti === undefined) {
+      throw usageError(
+        "Cannot end the session: the token has no jti",
+        "Have its issuer add a jti; without one, only a rotation ends it",
+      );
+    }
     const { installation } = await this.secrets.open();
     const { database } = installation;
     const now = installation.now();
     const session = {
       jti,
       version,
-      sub: textOf(sub) ?? "",
-      issued_at: milliseconds(iat) ?? now,
-      expires_at: milliseconds(exp) ?? Number.MAX_SAFE_INTEGER,
+      sub: textOf(claims.sub) ?? "",
+      issued_at: milliseconds(claims.iat) ?? now,
+      expires_at: milliseconds(claims.exp) ?? Number.MAX_SAFE_INTEGER,
       revoked_at: now,
     };
     await this.secrets.shareEnded(() => [session]);
@@ -202,7 +213,7 @@ export class Accounts {
    */
   async #endAllOf(
     names: readonly string[],
-    event: typeof EVENTS[keyof typeof EVENTS],
+    event: AuditEvent,
     reasons: readonly string[],
     change: (installation: Installation, now: number) => void = () => {},
   ): Promise<number> {
@@ -239,7 +250,7 @@ export class Accounts {
   /** Makes a change and appends its audit rows, in one transaction. */
   async #change<T>(
     change: (installation: Installation, now: number) => T,
-    event: typeof EVENTS[keyof typeof EVENTS],
+    event: AuditEvent,
     ...reasons: string[]
   ): Promise<T> {
     const { installation } = await this.secrets.open();
@@ -268,27 +279,8 @@ function milliseconds(seconds: unknown): number | undefined {
   return Math.min(Math.ceil(Math.abs(seconds) * 1000), Number.MAX_SAFE_INTEGER);
 }
 
-function noJti(): RekeyError {
-  return usageError(
-    "Cannot end the session: the token has no jti",
-    "Have its issuer add a jti; without one, only a rotation ends it",
-  );
-}
-
-function taken(): RekeyError {
-  return new RekeyError("failed", "Cannot add the user: the name is taken", {
-    hint: "`rekey user passwd` sets a new password",
-  });
-}
-
 function unknown(): RekeyError {
   return new RekeyError("failed", "Cannot find the user", { hint: "`rekey user list` shows all" });
-}
-
-function noSession(): RekeyError {
-  return new RekeyError("failed", "Cannot end the session: no open session has that jti", {
-    hint: "`rekey session list` shows the open sessions",
-  });
 }
 
 function endedHereOnly(cause: RekeyError): RekeyError {

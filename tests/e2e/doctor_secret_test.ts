@@ -50,7 +50,7 @@ Deno.test("doctor: a KEK that is missing, wrong, not named or readable by others
   const invalid = await found(box, "kek_invalid", ["--kek-file", other]);
   assert.match(
     invalid.command!,
-    /^# Provide the key that the database is sealed under/,
+    /^# Provide the key that the database was sealed under/,
     "no new one",
   );
   Deno.renameSync(kek!, `${kek}.away`);
