@@ -17,7 +17,7 @@ export function requestThread(scope: object): void {
   const waiting: unknown[] = [];
   // Messages that arrive while the server is loading are kept.
   port.onmessage = ({ data }) => waiting.push(data);
-  import("../serve/worker.ts").then(({ RequestThread }) => {
+  import("../serve/request_thread.ts").then(({ RequestThread }) => {
     const begin = (globals: unknown) => {
       new RequestThread(environmentFrom(globals as GlobalOptions), port);
       waiting.forEach((data) => port.onmessage!(new MessageEvent("message", { data })));

@@ -2,7 +2,7 @@ import { isRekeyError, RekeyError, TOKEN_FAULTS } from "../core/errors.ts";
 import { ClaimsError } from "../jwt/claims.ts";
 import type { Verified } from "../jwt/verifier.ts";
 
-import { canonicalHost, isOwnHost, type Names, withoutDefaultPort } from "./host.ts";
+import { canonicalHost, isOwnHost, type Names, withoutDefaultPort } from "./host_names.ts";
 import { HttpRefusal } from "./problem.ts";
 
 const OWN_HINT =

@@ -3,7 +3,7 @@ import type { VerifyPolicy } from "../jwt/policy.ts";
 import type { Verified } from "../jwt/verifier.ts";
 import type { MaybeAsync } from "../core/async.ts";
 import type { HostOperations } from "./host_operations.ts";
-import type { Names } from "./host.ts";
+import type { Names } from "./host_names.ts";
 import { auth, authForEnvoy } from "./routes/auth.ts";
 import { healthz, metrics, openapi, page, readyz, status } from "./routes/page.ts";
 import { introspect, verdict, verify } from "./routes/verify.ts";

@@ -1,10 +1,10 @@
 import { X509Certificate } from "node:crypto";
 import { RekeyError } from "../core/errors.ts";
 import { readFileIfThere } from "../files/private_files.ts";
-import { isAddress } from "../http/host.ts";
+import { isAddress } from "../http/host_names.ts";
 import { pemText } from "../core/encoding.ts";
 
-/** Where a certificate and its key are: paths of PEM files. */
+/** Paths of the PEM files of a certificate and its key. */
 export interface CertificateFiles {
   readonly cert: string;
   readonly key: string;
@@ -12,20 +12,20 @@ export interface CertificateFiles {
 
 /** A certificate with its chain, and the key that belongs to it. */
 export interface Certificate {
-  /** PEM texts, as the runtime takes them. */
+  /** In PEM, as the runtime takes them. */
   readonly tls: { readonly cert: string; readonly key: string };
-  /** From when and until when it is valid, milliseconds since the epoch. */
+  /** Its validity, in milliseconds since the epoch. */
   readonly notBefore: number;
   readonly notAfter: number;
-  /** Whether it is for a name of DNS. */
+  /** Whether it is for a DNS name. */
   isFor(name: string): boolean;
 }
 
 /**
- * Reads a certificate and its key, and finds out whether the runtime can serve with them.
+ * Reads a certificate and its key, and checks that the runtime can serve with them.
  *
- * @throws {RekeyError} `usage` when a file cannot be read, `tls_unusable` when it is not what it has to be,
- * `tls_key_encrypted`, `tls_key_mismatch`, or `tls_chain_order` when another certificate of the chain is the key's.
+ * @throws {RekeyError} `usage` when a file cannot be read, `tls_unusable` when its content is not usable,
+ * `tls_key_encrypted`, `tls_key_mismatch`, or `tls_chain_order` when the key belongs to another certificate of the chain.
  */
 export function readCertificate(files: CertificateFiles): Certificate {
   const [cert, key] = [textOf(files.cert), textOf(files.key)];
@@ -34,61 +34,67 @@ export function readCertificate(files: CertificateFiles): Certificate {
   const problem = problemOf(cert, key);
   if (problem === "mismatch") throw mismatch(files, cert, key);
   if (problem !== undefined) {
-    throw unusable(`${files.cert} with ${files.key}`, problem, "Both have to be PEM");
+    throw unusable(`${files.cert} with ${files.key}`, problem, "Both must be PEM");
   }
   return { tls: { cert, key }, ...factsOf(files.cert, cert) };
 }
 
-/** What the operator should know of a certificate that can be served with. @param hosts names of the server. */
+/** Warnings about a usable certificate. @param hosts values of `--host`. */
 export function certificateWarnings(
   { notBefore, notAfter, isFor }: Certificate,
   hosts: readonly string[],
   now = Date.now(),
 ): string[] {
-  const at = (time: number) => new Date(time).toISOString().replace(".000Z", "Z");
   const strange = hosts.filter((host) => !isAddress(host) && !isFor(host));
   return [
-    ...now > notAfter ? [`the certificate has expired: ${at(notAfter)}`] : [],
-    ...now < notBefore ? [`the certificate is not yet valid: it begins ${at(notBefore)}`] : [],
+    ...now > notAfter ? [`the certificate has expired: ${dateText(notAfter)}`] : [],
+    ...now < notBefore
+      ? [`the certificate is not yet valid: it is valid from ${dateText(notBefore)}`]
+      : [],
     ...strange.map((host) => `the certificate is not for ${host}, which --host names`),
   ];
 }
 
-const CHAIN_HINT = "Name a PEM file: the server's own certificate first, then those that signed it";
+/** The date of an expiry, which is in whole seconds: RFC 3339 without a fraction. */
+export function dateText(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().replace(".000Z", "Z");
+}
+
+const CHAIN_HINT = "Name a PEM file: the server's own certificate first, then those of its issuers";
 const KEY_HINT = "Name a PEM file with the private key (PKCS #8, PKCS #1 or SEC 1)";
 
 function refuseNoChain(path: string, text: string): void {
-  refuseUnfinished(path, text, CHAIN_HINT);
+  refuseTruncated(path, text, CHAIN_HINT);
   if (blocks(text, "CERTIFICATE").length > 0) return;
   const why = /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)
-    ? "it holds a key, and no certificate"
-    : "it holds no certificate in PEM";
+    ? "it contains a key and no certificate"
+    : "it contains no certificate in PEM";
   throw unusable(path, why, CHAIN_HINT);
 }
 
 function refuseNoKey(path: string, text: string): void {
-  refuseUnfinished(path, text, KEY_HINT);
+  refuseTruncated(path, text, KEY_HINT);
   if (/-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(text)) {
     throw new RekeyError("tls_key_encrypted", `Cannot use ${path}: the key is encrypted`, {
       hint: "Write it without a passphrase to a file of mode 0600: openssl pkey -in KEY -out NEW",
     });
   }
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return;
-  throw unusable(path, "it holds no private key in PEM", KEY_HINT);
+  throw unusable(path, "it contains no private key in PEM", KEY_HINT);
 }
 
-function refuseUnfinished(path: string, text: string, hint: string): void {
+function refuseTruncated(path: string, text: string, hint: string): void {
   if (text.trim() === "") throw unusable(path, "it is empty", hint);
   const count = (word: string) => text.split(`-----${word} `).length;
   if (count("BEGIN") !== count("END")) throw unusable(path, "it is cut off", hint);
 }
 
-/** The parts of a PEM text with a label (RFC 7468), each with its own. */
+/** The blocks of a PEM text with this label (RFC 7468). */
 function blocks(text: string, label: string): string[] {
   return text.match(new RegExp(`-----BEGIN ${label}-----.*?-----END ${label}-----`, "gs")) ?? [];
 }
 
-// Only the runtime knows what it can serve with, and it says so when it begins to listen. On a port of no matter.
+// Only the runtime knows what it can serve with, so listen with it on any free port.
 function problemOf(cert: string, key: string): string | undefined {
   try {
     Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key }).close();
@@ -96,7 +102,7 @@ function problemOf(cert: string, key: string): string | undefined {
     if (!(error instanceof Error)) throw error;
     if (/KeyMismatch/.test(error.message)) return "mismatch";
     if (error instanceof Deno.errors.AddrNotAvailable) return undefined;
-    // Its texts name kinds of keys and of damage, and nothing of a file.
+    // These messages describe the fault and do not quote the file.
     return error.message.split("\n")[0]!.replace(/^./, (first) => first.toLowerCase());
   }
 }
@@ -107,7 +113,7 @@ function mismatch({ cert: path, key: keyPath }: CertificateFiles, cert: string, 
     ? new RekeyError(
       "tls_chain_order",
       `Cannot use ${path}: the certificates are in the wrong order`,
-      { hint: "Put the server's own certificate first, then the one that signed it, and so on" },
+      { hint: "Put the server's own certificate first, then that of its issuer, and so on" },
     )
     : new RekeyError("tls_key_mismatch", `Cannot use ${path}: ${keyPath} is not its key`, {
       hint: "Name the key that the certificate was requested with",
@@ -120,7 +126,7 @@ function factsOf(path: string, text: string): Omit<Certificate, "tls"> {
     return {
       notBefore: timeOf(own.validFrom),
       notAfter: timeOf(own.validTo),
-      // The runtime takes a certificate's `*` for itself only.
+      // The runtime does not match a wildcard with a name, so the name is also tried with `*`.
       isFor: (name) =>
         [name, name.replace(/^[^.]+/, "*")].some((one) => own.checkHost(one) !== undefined),
     };
@@ -129,17 +135,17 @@ function factsOf(path: string, text: string): Omit<Certificate, "tls"> {
   }
 }
 
-// `Nov 30 20:53:29 2026 +00:00`, or with GMT in other runtimes.
+// `Nov 30 20:53:29 2026 +00:00`; other runtimes write GMT.
 function timeOf(text: string): number {
   const time = Date.parse(text.replace(" +00:00", " GMT"));
-  if (Number.isNaN(time)) throw new Error("no time");
+  if (Number.isNaN(time)) throw new Error("not a date");
   return time;
 }
 
 function textOf(path: string): string {
   let cause: unknown;
   try {
-    // It is read again and again: from a pipe it would come once, if at all.
+    // Not from a pipe: the file is read again for each renewal.
     const data = readFileIfThere(path);
     if (data !== undefined) return pemText(data);
   } catch (error) {

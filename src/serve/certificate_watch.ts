@@ -1,136 +1,140 @@
 import { asRefusal, asRefusalOrBug, type RekeyError } from "../core/errors.ts";
-import { type Certificate, type CertificateFiles, readCertificate } from "./certificate.ts";
+import {
+  type Certificate,
+  type CertificateFiles,
+  dateText,
+  readCertificate,
+} from "./certificate.ts";
 
-/** What taking up a renewed certificate needs. */
-interface RenewalTold {
-  /** Serves new connections with it. @throws when it cannot. */
+/** What {@linkcode Renewal} calls. */
+interface RenewalActions {
+  /** Uses a certificate for new connections. */
   take(tls: Certificate["tls"]): Promise<void>;
   remark(text: string): void;
   warn(text: string): void;
 }
 
-/** Keeps a server's certificate up to date, and says how that goes. */
+/** Replaces the certificate of a running server when its files change, and reports that. */
 export class Renewal {
   #busy: Promise<void> = Promise.resolve();
   #hasExpired: boolean;
 
-  constructor(private readonly watch: CertificateWatch, private readonly told: RenewalTold) {
+  constructor(private readonly watch: CertificateWatch, private readonly actions: RenewalActions) {
     this.#hasExpired = watch.certificate.notAfter < Date.now();
   }
 
-  /** What is served with now. */
+  /** The certificate in use. */
   get certificate(): Certificate {
     return this.watch.certificate;
   }
 
-  /** Looks at the files, and takes up what is new. One look at a time. @param asked whether to answer in any case. */
+  /** Checks the files, never twice at the same time. @param asked whether the operator asked for it: then report any result. */
   look(asked = false): Promise<void> {
     return this.#busy = this.#busy.then(() => this.#look(asked));
   }
 
   async #look(asked: boolean): Promise<void> {
     const found = this.watch.look(asked);
-    if (found.kind === "renewed") await this.#take(found.certificate);
-    else if (found.kind === "refused") this.#keep(found.why.message);
-    else if (asked) this.told.remark("the certificate has not changed");
+    if (found.kind === "renewed") await this.#use(found.certificate);
+    else if (found.kind === "refused") this.#reportKept(found.why.message);
+    else if (asked) this.actions.remark("the certificate has not changed");
     this.#noteExpiry();
   }
 
-  async #take(certificate: Certificate): Promise<void> {
+  async #use(certificate: Certificate): Promise<void> {
     try {
-      await this.told.take(certificate.tls);
+      await this.actions.take(certificate.tls);
     } catch (error) {
-      this.watch.again();
-      return this.#keep(asRefusalOrBug(error).message);
+      this.watch.forget();
+      return this.#reportKept(asRefusalOrBug(error).message);
     }
     this.watch.taken(certificate);
     this.#hasExpired = false;
-    this.told.remark(`the renewed certificate is in use: valid until ${until(certificate)}`);
+    this.actions.remark(
+      `the renewed certificate is in use: valid until ${dateText(certificate.notAfter)}`,
+    );
   }
 
-  #keep(why: string): void {
-    this.told.warn(`the certificate in use stays, valid until ${until(this.certificate)}: ${why}`);
+  #reportKept(why: string): void {
+    this.actions.warn(
+      `the certificate in use stays, valid until ${dateText(this.certificate.notAfter)}: ${why}`,
+    );
   }
 
   #noteExpiry(): void {
     if (this.#hasExpired || this.certificate.notAfter >= Date.now()) return;
     this.#hasExpired = true;
-    this.told.warn(`the certificate has expired: ${until(this.certificate)}`);
+    this.actions.warn(`the certificate has expired: ${dateText(this.certificate.notAfter)}`);
   }
 }
 
-function until({ notAfter }: Certificate): string {
-  return new Date(notAfter).toISOString().replace(".000Z", "Z");
-}
-
-/** What a look at the files of a certificate has found. */
+/** Result of a look at the files of a certificate. */
 type CertificateChange =
   | { readonly kind: "same" }
   | { readonly kind: "renewed"; readonly certificate: Certificate }
   | { readonly kind: "refused"; readonly why: RekeyError };
 
 /**
- * Looks whether a certificate was renewed: by writing into its files, by putting others in their place, or by leading
- * a symbolic link somewhere else, also one on the way to them. It asks for facts of the files instead of waiting for
- * events, since those differ for each of these ways and get lost on some file systems.
+ * Detects that a certificate was renewed: its files were written or replaced, or a symbolic link on their path was
+ * changed. It polls the files, since file events differ for each of these and are lost on some file systems.
  */
 export class CertificateWatch {
-  // The files may have been changed since what is served with was read: the first look reads them.
+  // State of the files at the last look. Empty at first, since they may have changed since `current` was read.
   #seen = "";
-  // A state of the files that was no good when it was first seen: certificate and key are not written at once.
-  #doubtful: string | undefined;
+  // A state that was unusable at the last look. Certificate and key may be written one after the other.
+  #unusable: string | undefined;
 
-  /** @param current what is served with now. */
+  /** @param current the certificate in use. */
   constructor(private readonly files: CertificateFiles, private current: Certificate) {}
 
-  /** What is served with now. */
+  /** The certificate in use. */
   get certificate(): Certificate {
     return this.current;
   }
 
   /**
-   * Looks once. What cannot be used is told at the second look that finds it so, and then once.
+   * Checks the files. Unusable files are reported once, at the second look that finds them.
    *
-   * @param asked whether the operator wants to know: then it is read and told at once.
+   * @param asked whether the operator asked for it: then the files are read, and unusable ones reported, in any case.
    */
   look(asked = false): CertificateChange {
-    const facts = this.#facts();
-    if (facts === this.#seen && !asked) return SAME;
+    const state = this.#state();
+    if (state === this.#seen && !asked) return SAME;
     try {
       const certificate = readCertificate(this.files);
-      [this.#seen, this.#doubtful] = [facts, undefined];
+      [this.#seen, this.#unusable] = [state, undefined];
       const { cert, key } = this.current.tls;
       if (certificate.tls.cert === cert && certificate.tls.key === key) return SAME;
       return { kind: "renewed", certificate };
     } catch (error) {
       const why = asRefusal(error);
-      if (!asked && facts !== this.#doubtful) {
-        this.#doubtful = facts;
+      if (!asked && state !== this.#unusable) {
+        this.#unusable = state;
         return SAME;
       }
-      [this.#seen, this.#doubtful] = [facts, undefined];
+      [this.#seen, this.#unusable] = [state, undefined];
       return { kind: "refused", why };
     }
   }
 
-  /** Notes that a renewed one is served with. */
+  /** A renewed certificate is now in use. */
   taken(certificate: Certificate): void {
     this.current = certificate;
   }
 
-  /** Forgets the last look, so that the next one tells again of what was renewed. */
-  again(): void {
+  /** Forgets the last look, so that the next one reports the renewal again. */
+  forget(): void {
     this.#seen = "";
   }
 
-  #facts(): string {
-    return [this.files.cert, this.files.key].map(factsOf).join(" ");
+  #state(): string {
+    return [this.files.cert, this.files.key].map(stateOf).join(" ");
   }
 }
 
 const SAME: CertificateChange = { kind: "same" };
 
-function factsOf(path: string): string {
+function stateOf(path: string): string {
   try {
     const { dev, ino, size, mtime, ctime } = Deno.statSync(path);
     return [dev, ino, size, mtime?.getTime(), ctime?.getTime()].join(":");

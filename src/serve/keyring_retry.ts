@@ -2,15 +2,18 @@ import { type Backoff, delay } from "../core/async.ts";
 import { isRekeyError, type RekeyError } from "../core/errors.ts";
 import type { KeyringStore } from "../store/keyring/keyring_store.ts";
 
-// A keyring that is there and open answers sooner; one that is not is found out within the rest of 200 ms.
+// An unlocked keyring answers within 50 ms. After that, its state is polled, so that a request fails within 200 ms.
 const USUAL_MS = 50;
-const FINDING_OUT_MS = 90;
-const BETWEEN_MS = 20;
+const POLL_FOR_MS = 90;
+const POLL_EVERY_MS = 20;
+
+/** How long a value that came too late is kept for the next request. */
 const KEPT_MS = 10_000;
 
 /**
- * How requests get values from the keyring, without waiting for one that is locked or silent: they are refused within
- * 200 ms, and the keyring goes on being asked in the background. What it answers late is there for the next request.
+ * Fetches values from the keyring for requests, which must not wait for a keyring that is locked or does not respond:
+ * they fail within 200 ms. The call to the keyring continues in the background, and a value that comes too late serves
+ * the next request.
  */
 export class KeyringRetryPolicy {
   readonly #late = new Map<string, { value: string; until: number }>();
@@ -22,11 +25,11 @@ export class KeyringRetryPolicy {
   ) {}
 
   /**
-   * With a sealed copy in the database, which serves in the keyring's place, the whole time is waited.
+   * If the database has sealed copies, `fetch` may take its time: it falls back to them.
    *
-   * @param kid of the version whose value is fetched.
-   * @param fetch gets it, however long that takes. Asked at the same time by several it must do it once.
-   * @throws {RekeyError} why the keyring could not be used when it was last asked, at once, or now.
+   * @param kid of the version.
+   * @param fetch gets the value without a time limit. Concurrent calls must share one call to the keyring.
+   * @throws {RekeyError} why the keyring is unavailable; during the backoff, the last failure.
    */
   async value(kid: string, fetch: () => Promise<string>): Promise<string> {
     if (await this.hasCopies()) return await fetch();
@@ -34,26 +37,26 @@ export class KeyringRetryPolicy {
     if (late !== undefined) return late.value;
     const { failure, isOn } = this.backoff;
     if (failure !== undefined) {
-      if (!isOn) this.#keep(kid, fetch());
+      if (!isOn) this.#keepLate(kid, fetch());
       throw failure;
     }
     const fetching = fetch();
     const trouble = await Promise.race([fetching.then(nothing, nothing), this.#trouble()]);
     if (trouble === undefined) return await fetching;
     this.backoff.failed(trouble);
-    this.#keep(kid, fetching);
+    this.#keepLate(kid, fetching);
     throw trouble;
   }
 
-  /** Lets go of values that were not asked for in time. */
-  forget(): void {
+  /** Drops late values that no request asked for in time. */
+  dropExpired(): void {
     for (const [kid, { until }] of this.#late) {
       if (performance.now() > until) this.#late.delete(kid);
     }
   }
 
-  // The next request gets what was too late for this one; the thread that asks for it keeps it then.
-  #keep(kid: string, fetching: Promise<string>): void {
+  // A request thread that gets the value keeps it, so it is needed here only for a short time.
+  #keepLate(kid: string, fetching: Promise<string>): void {
     fetching.then((value) => {
       this.#late.set(kid, { value, until: performance.now() + KEPT_MS });
     }, (error) => {
@@ -61,14 +64,14 @@ export class KeyringRetryPolicy {
     });
   }
 
-  // Never resolves when there is none.
+  // Never resolves if the keyring has no trouble.
   async #trouble(): Promise<RekeyError> {
     await delay(USUAL_MS);
-    const end = performance.now() + FINDING_OUT_MS;
+    const end = performance.now() + POLL_FOR_MS;
     let trouble: RekeyError | undefined;
-    for (let left; (left = end - performance.now()) > 0; await delay(BETWEEN_MS)) {
+    for (let left; (left = end - performance.now()) > 0; await delay(POLL_EVERY_MS)) {
       trouble = await this.keyring().trouble(left);
-      // A wallet that is open may call itself locked until it is first used.
+      // An unlocked keyring may report itself as locked until its first use: then a later look finds no trouble.
       if (trouble === undefined) break;
     }
     return trouble ?? await new Promise<never>(() => {});

@@ -3,66 +3,66 @@ import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { RequestHandler } from "../http/app.ts";
 import { removeFile } from "../files/private_files.ts";
 import type { Address, Settings } from "./settings.ts";
-import { refuseOpenFolder, shareSocket, type SocketAddress } from "./sockets.ts";
+import { refuseOpenFolder, shareSocket, type SocketAddress } from "./unix_socket.ts";
 import { SYSTEM } from "../system/system.ts";
 import { fileIdentity } from "../files/file_info.ts";
 
-/** Who is told how listening goes. */
-export interface ListenerTold {
-  /** Nobody had listened any more. */
+/** Receives the events of a {@linkcode Listener}. */
+interface ListenerEvents {
+  /** No thread was listening; this one is again. */
   listensAgain(): void;
-  /** Nobody does, and it cannot. */
+  /** No thread is listening, and this one cannot. */
   cannotListen(why: string): void;
 }
 
-// How often it looks whether it still listens.
-const LOOK_MS = 500;
+/** How often to check that the address still accepts connections. */
+const CHECK_MS = 500;
 
-// How long the port of a server that was shut down may be taken, and how often that is tried.
-const LET_GO_MS = 5_000;
-const BETWEEN_MS = 5;
+// How long the port of a closed server may stay in use, and how often to try again.
+const PORT_RELEASE_MS = 5_000;
+const RETRY_MS = 5;
 
-const MOST_SERVERS = 4;
+const MAX_SERVERS = 4;
 
 type HttpServer = Deno.HttpServer<Deno.Addr>;
 
-/** Listens, and goes on listening until it is stopped. */
+/** Listens on an address until it is stopped, and again if the runtime stops by itself. */
 export class Listener {
-  // One, and those that listen no more but still have connections.
+  // The one that listens, and older ones that only have connections.
   readonly #servers = new Set<HttpServer>();
   #stopping = false;
-  // Whether one takes the place of another.
-  #changing = false;
-  // Which file its Unix socket is.
+  // Whether a server is being replaced.
+  #replacing = false;
+  // Identity of the file of its Unix socket.
   #socket: string | undefined;
   #tls: Settings["tls"];
 
   constructor(
     private readonly settings: Settings,
     private readonly handler: RequestHandler,
-    private readonly told: ListenerTold,
+    private readonly events: ListenerEvents,
   ) {
     this.#tls = settings.tls;
   }
 
   /**
-   * Begins to listen.
+   * Starts to listen.
    *
    * @throws {RekeyError} `usage` or `failed` when it cannot.
    */
   start(): void {
     const { address } = this.settings;
-    this.#goOn(this.#listen(address).addr);
+    this.#keepListening(this.#listen(address).addr);
   }
 
-  /** Takes no more connections and waits until all requests are answered. */
+  /** Accepts no more connections, and waits until all requests are answered. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await Promise.all([...this.#servers].map((server) => server.shutdown()));
     this.#removeSocket();
   }
 
-  /** Listens anew, for what may no longer do so. Connections that are open stay. */
+  /** Adds a listening server, in case the present one has stopped listening. Open connections stay. */
   listenAgain(): void {
     if (this.#stopping) return;
     this.#listen(this.settings.address);
@@ -70,61 +70,63 @@ export class Listener {
   }
 
   /**
-   * Listens again with another certificate, for new connections; those that are open stay. On Linux it is up to the
-   * caller to end the listening before (`stopListening`), which the runtime can only do together with connections.
+   * Uses another certificate for new connections; open ones stay. On Linux the old socket keeps listening until the
+   * caller ends that (`stopListening`): the runtime can close it only together with its connections.
    *
-   * @throws {RekeyError} when it cannot listen there any more.
+   * @throws {RekeyError} when it cannot listen.
    */
   async renew(tls: Settings["tls"]): Promise<void> {
     if (this.#stopping) return;
     this.#tls = tls;
     if (SYSTEM.serving.sharesPorts) this.#listen(this.settings.address);
-    else await this.#listenInstead();
+    else await this.#replaceServer();
     this.#limit();
   }
 
-  // The runtime lets go of the port some time after it was told to, and no one else may listen meanwhile.
-  async #listenInstead(): Promise<void> {
-    this.#changing = true;
+  // Where a port cannot be shared, the runtime releases it some time after a server is shut down.
+  async #replaceServer(): Promise<void> {
+    this.#replacing = true;
     try {
       this.#servers.forEach((old) => old.shutdown().catch(() => {}));
-      for (const end = performance.now() + LET_GO_MS; !this.#stopping;) {
+      for (const end = performance.now() + PORT_RELEASE_MS; !this.#stopping;) {
         try {
           return void this.#listen(this.settings.address);
         } catch (error) {
           if (performance.now() > end) throw error;
-          await delay(BETWEEN_MS);
+          await delay(RETRY_MS);
         }
       }
     } finally {
-      this.#changing = false;
+      this.#replacing = false;
     }
   }
 
+  // Older servers may still listen, so their number is limited.
   #limit(): void {
-    // Some may still listen, and there is no end of times.
     const [oldest] = this.#servers;
-    if (this.#servers.size > MOST_SERVERS) oldest?.shutdown().catch(() => {});
+    if (this.#servers.size > MAX_SERVERS) oldest?.shutdown().catch(() => {});
   }
 
-  // The runtime's server no longer listens once it could not accept a connection, as when there are no more files.
-  // It says so only when the last connection that it has is gone, which may be never. The port is one with the other
-  // threads', so only the loss of all can be seen; then each of them listens again.
-  async #goOn(at: Deno.Addr): Promise<void> {
-    let told = false;
+  // The runtime's server stops listening when it cannot accept a connection, for example for lack of file descriptors.
+  // Its `finished` promise resolves only after its last connection, if ever. As all threads share the port, one can only
+  // see that none of them listens; then each listens again.
+  async #keepListening(at: Deno.Addr): Promise<void> {
+    let isReported = false;
     for (;;) {
-      await delay(LOOK_MS);
-      const listens = !this.#stopping && this.#servers.size > 0 && await somebodyListens(at);
+      await delay(CHECK_MS);
+      const listens = !this.#stopping && this.#servers.size > 0 && await isListening(at);
       if (this.#stopping) return;
-      if (listens || this.#changing) continue;
+      if (listens || this.#replacing) continue;
       try {
         this.#listen(this.settings.address);
-        this.told.listensAgain();
-        told = false;
+        this.events.listensAgain();
+        isReported = false;
       } catch (error) {
-        // It may be possible in a moment.
-        if (!told) this.told.cannotListen(isRekeyError(error) ? error.message : String(error));
-        told = true;
+        // The next try may succeed.
+        if (!isReported) {
+          this.events.cannotListen(isRekeyError(error) ? error.message : String(error));
+        }
+        isReported = true;
       }
     }
   }
@@ -138,13 +140,13 @@ export class Listener {
 
   #serve(address: Address): HttpServer {
     const answer = this.handler;
-    // The runtime would print where it listens; that is said once, for all threads.
+    // Without it, the runtime prints the address; the main thread does that once for all threads.
     const onListen = () => {};
     try {
       if (address.kind === "unix") return this.#serveOnSocket(address, answer, onListen);
       const { hostname, port } = address;
       const tls = this.#tls;
-      // A renewed certificate is served on the same port before the old one no longer is.
+      // A server with a renewed certificate listens on the same port before the old one stops.
       const reusePort = this.settings.workers > 1 || tls !== undefined;
       const options = { hostname, port, reusePort, onListen };
       return Deno.serve(tls === undefined ? options : { ...options, ...tls }, answer);
@@ -163,7 +165,7 @@ export class Listener {
     const server = Deno.serve({ path, onListen }, answer) as HttpServer;
     this.#socket = fileIdentity(path);
     try {
-      // From 0700, which the program's umask leaves of it.
+      // Its mode is 0700 until now, because of the umask.
       shareSocket(address);
     } catch (error) {
       server.shutdown().catch(() => {});
@@ -173,41 +175,41 @@ export class Listener {
     return server;
   }
 
-  // Only its own: another server may have taken the place.
+  // Another server may have put its own socket there.
   #removeSocket(): void {
     const { address } = this.settings;
     if (address.kind !== "unix" || this.#socket === undefined) return;
-    const mine = fileIdentity(address.path) === this.#socket;
+    const isOurs = fileIdentity(address.path) === this.#socket;
     this.#socket = undefined;
-    if (mine) removeFile(address.path);
+    if (isOurs) removeFile(address.path);
   }
 }
 
-// What cannot be found out is taken for yes.
-async function somebodyListens(at: Deno.Addr): Promise<boolean> {
+// If the check itself fails, the address counts as listening.
+async function isListening(at: Deno.Addr): Promise<boolean> {
   try {
     (await Deno.connect(at as Deno.ConnectOptions)).close();
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.ConnectionRefused) return false;
-    // Deno takes a Unix socket's file away when it no longer listens.
+    // Deno removes the file of a Unix socket when it stops listening.
     return !(error instanceof Deno.errors.NotFound);
   }
 }
 
-/** An address that is taken until it is disposed of. */
-export interface Reserved extends Disposable {
-  /** With the port that was found, if any would do. */
+/** An address that no other program can use until this is disposed of. */
+interface Reservation extends Disposable {
+  /** With the actual port, if port 0 was requested. */
   readonly address: Address;
 }
 
 /**
- * Takes an address until the threads take it, so that no other server begins there meanwhile. Threads share a port
- * with each other, so each of them would also share it with another program of this user that allows it.
+ * Reserves an address until the threads listen on it. Threads share the port (`SO_REUSEPORT`), so they would also share
+ * it with another program of this user; an exclusive socket detects that program.
  *
- * @throws {RekeyError} when another program listens there.
+ * @throws {RekeyError} when another program listens on it.
  */
-export async function reserve(address: Address): Promise<Reserved> {
+export async function reserve(address: Address): Promise<Reservation> {
   if (address.kind === "unix") {
     refuseOpenFolder(address);
     await removeStale(address);
@@ -225,7 +227,7 @@ export async function reserve(address: Address): Promise<Reserved> {
 async function removeStale(address: SocketAddress): Promise<void> {
   const { path } = address;
   try {
-    if (!Deno.lstatSync(path).isSocket) throw inUse(path, "there is a file that is no socket");
+    if (!Deno.lstatSync(path).isSocket) throw inUse(path, "a file that is not a socket is there");
     (await Deno.connect({ transport: "unix", path })).close();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
@@ -239,18 +241,22 @@ function explain(error: unknown, address: Address): unknown {
   const at = address.kind === "unix" ? address.path : `${address.hostname}:${address.port}`;
   if (error instanceof Deno.errors.AddrInUse) return inUse(at, "another program listens there");
   if (error instanceof Deno.errors.PermissionDenied) {
-    return cannot(at, "that is not permitted", "Choose a port above 1023, or a folder of your own");
+    return cannot(at, "permission denied", "Choose a port above 1023, or a folder of your own");
   }
   if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.AddrNotAvailable) {
-    return cannot(at, "there is no such place", "Name an address of this machine or a folder");
+    return cannot(
+      at,
+      "there is no such address or folder",
+      "Name an address of this machine, or a folder that exists",
+    );
   }
   if (error instanceof Deno.errors.InvalidData) {
-    return cannot(at, "the certificate or its key is unusable", "Both have to be PEM");
+    return cannot(at, "the certificate or its key is unusable", "Both must be PEM");
   }
   if (address.kind === "unix" && /SUN_LEN/.test(String(error))) {
     return cannot(at, "the path is too long for a socket", "Name one of at most 107 bytes");
   }
-  // The runtime has many words for a name that no one knows.
+  // The runtime's errors for unknown host names differ between systems.
   const [why] = String(error).split("\n");
   return isRekeyError(error)
     ? error

@@ -6,7 +6,7 @@ export interface Port {
   onmessage: ((event: MessageEvent) => void) | null;
 }
 
-/** An object's public methods, as another thread calls them. */
+/** The methods of an object in another thread. */
 export type Remote<T> = {
   readonly [M in keyof T]: T[M] extends (...args: infer A) => infer R
     ? (...args: A) => Promise<Awaited<R>>
@@ -33,18 +33,18 @@ interface RefusalFields {
 }
 
 /**
- * Connects two threads: each calls the other's methods by their names. Arguments and results are cloned. A refusal
- * arrives as the {@linkcode RekeyError} that it was.
+ * Connects two threads, each of which can call the other's methods. Arguments and results are cloned. A thrown
+ * {@linkcode RekeyError} is thrown to the caller, any other error as a plain `Error`.
  *
- * @param ours has the methods that the other end may call.
- * @returns the other end's methods.
+ * @param ours the object whose methods the other end may call.
+ * @returns the methods of the other end.
  */
 export function connect<Theirs>(port: Port, ours: object): Remote<Theirs> {
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   let calls = 0;
   port.onmessage = ({ data }: MessageEvent<RpcMessage>) => {
     if ("call" in data) {
-      carryOut(ours, data.method, data.args).then((outcome) =>
+      perform(ours, data.method, data.args).then((outcome) =>
         port.postMessage({ answer: data.call, ...outcome })
       );
       return;
@@ -64,7 +64,7 @@ export function connect<Theirs>(port: Port, ours: object): Remote<Theirs> {
   return new Proxy({}, { get: (_, method) => callOf(String(method)) }) as Remote<Theirs>;
 }
 
-async function carryOut(ours: object, method: string, args: readonly unknown[]) {
+async function perform(ours: object, method: string, args: readonly unknown[]) {
   try {
     return {
       result: await (ours as Record<string, (...args: unknown[]) => unknown>)[method]!(...args),

@@ -1,11 +1,10 @@
 import { asRefusal, isRekeyError } from "../core/errors.ts";
 import { rfc3339 } from "../core/clock.ts";
 import type { HostOperations } from "../http/host_operations.ts";
-import type { ServerContext } from "./context.ts";
+import type { ServerContext } from "./server.ts";
 import type { Settings } from "./settings.ts";
 import { verifyToken } from "../jwt/verifier.ts";
 import { Backoff, retryWhileBusy, Semaphore, SingleFlight } from "../core/async.ts";
-import { prometheus } from "../http/meters.ts";
 import { isNotFollowed, notTakenOver } from "../cluster/rotate.ts";
 import { warningsOf } from "../secret/rotation.ts";
 import { warningsOfRisk } from "../secret/keyring/unsaved.ts";
@@ -13,28 +12,29 @@ import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { KeyringRetryPolicy } from "./keyring_retry.ts";
 import type { Certificate } from "./certificate.ts";
-import { expose, rotationAnswer, statusOf } from "./answers.ts";
+import { exposeMetrics } from "./metrics.ts";
+import { rotationAnswer, statusOf } from "./status.ts";
 import type { Remote } from "./rpc.ts";
-import type { RequestThread } from "./worker.ts";
+import type { RequestThread } from "./request_thread.ts";
 import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
 
-// A page that is open on several screens must not count the sessions each time.
+// Several open status pages must not count the sessions each time.
 const STATUS_KEPT_MS = 1_000;
 
-// Each takes half a second and 128 MiB.
+// A password check takes half a second and 128 MiB.
 const LOGINS_AT_ONCE = 1;
 const LOGINS_WAITING = 16;
 
-/** What the secret host needs to know of the server. */
+/** The parts of the server that the secret host uses. */
 interface HostedServer {
   readonly threads: readonly Remote<RequestThread>[];
-  /** What it serves with now, if that is a certificate. */
+  /** The certificate in use, if there is one. */
   readonly certificate: Certificate | undefined;
 }
 
 /**
- * The one thread that owns the secret: it talks to the keyring and writes to the database, so that the threads
- * that answer requests never wait for either.
+ * The main thread's side of `serve`. It alone talks to the keyring and writes to the database, so that request threads
+ * never wait for either.
  */
 export class SecretHost implements HostOperations {
   readonly #logins = new Semaphore(LOGINS_AT_ONCE, LOGINS_WAITING);
@@ -55,7 +55,7 @@ export class SecretHost implements HostOperations {
     private readonly server: HostedServer,
   ) {}
 
-  /** A version's value, from where it lives. A keyring that cannot be used is not asked again at once. */
+  /** A version's value, from its location. After a failure the keyring is not asked again at once. */
   value(version: Version): Promise<string> {
     if (version.location !== "keyring") return this.#fetch(version);
     this.#wanted = version;
@@ -99,7 +99,7 @@ export class SecretHost implements HostOperations {
       return rotationAnswer(secrets, changed);
     });
 
-  /** What the status page shows; counted once a second at most. */
+  /** What the status page shows, computed at most once a second. */
   status: HostOperations["status"] = async () => {
     const now = performance.now();
     const { managers } = this.context;
@@ -116,9 +116,9 @@ export class SecretHost implements HostOperations {
 
   metrics: HostOperations["metrics"] = async () => {
     const { threads, certificate } = this.server;
-    const measured = await Promise.all(threads.map((thread) => thread.measured()));
+    const measured = await Promise.all(threads.map((thread) => thread.metrics()));
     const { secrets } = this.context.managers;
-    return await expose(await prometheus(), measured, secrets, this.settings, certificate);
+    return await exposeMetrics(measured, secrets, this.settings, certificate);
   };
 
   seen: HostOperations["seen"] = (verdicts, lines) => {
@@ -128,7 +128,7 @@ export class SecretHost implements HostOperations {
   };
 
   listensAgain: HostOperations["listensAgain"] = () => {
-    // For the thread that says so it is once more than needed, and does no harm.
+    // The calling thread listens once more than needed, which does no harm.
     for (const thread of this.server.threads) thread.listenAgain().catch(() => {});
   };
 
@@ -139,9 +139,9 @@ export class SecretHost implements HostOperations {
   clock: HostOperations["clock"] = () => performance.now();
 
   /**
-   * Writes down what was seen, and finishes what others left.
+   * Runs every second: saves the counts, and opens the secret, which also recovers from interrupted commands.
    *
-   * @returns why the secret cannot be had, if it cannot.
+   * @returns the error code if the secret is unavailable.
    */
   async maintain(): Promise<string | undefined> {
     const { secrets } = this.context.managers;
@@ -149,16 +149,16 @@ export class SecretHost implements HostOperations {
       this.#askKeyringAgain();
       await secrets.flushNotes();
       await secrets.open();
-      this.#keyring.forget();
-      await this.#findOutAgain();
+      this.#keyring.dropExpired();
+      await this.#probeKeyring();
       return this.#backoff.failure?.code;
     } catch (error) {
       return asRefusal(error).code;
     }
   }
 
-  // So that it is known to be back before the next request is refused.
-  async #findOutAgain(): Promise<void> {
+  // Notices that the keyring is available again before the next request is refused.
+  async #probeKeyring(): Promise<void> {
     if (this.#backoff.failure === undefined || this.#backoff.isOn || this.#wanted === undefined) {
       return;
     }
@@ -167,7 +167,7 @@ export class SecretHost implements HostOperations {
     });
   }
 
-  // A task that did not ask the keyring tells nothing new of it: a slow one would lengthen a backoff that is over.
+  // A task that may not ask the keyring says nothing new about it: its failure must not prolong the backoff.
   async #withBackoff<T>(task: () => Promise<T>): Promise<T> {
     const asks = this.#askKeyringAgain();
     try {
@@ -178,11 +178,11 @@ export class SecretHost implements HostOperations {
     }
   }
 
-  /** @returns whether what comes next may ask the keyring, although it did not answer before. */
+  /** Lets the next task ask the keyring, unless the backoff is on. @returns whether it may. */
   #askKeyringAgain(): boolean {
     const { secrets } = this.context.managers;
     secrets.refresh();
-    // A service that waits for its user is not to ask again and again.
+    // A keyring that waits for its user must not be asked repeatedly.
     if (this.#backoff.isOn || secrets.environment.keyring.isStuck) return false;
     secrets.environment.keyring.retry();
     return true;

@@ -1,29 +1,67 @@
+import type { AuthManager } from "../auth/manager.ts";
+import type { FleetFollower } from "../cluster/follower.ts";
 import { within } from "../core/async.ts";
+import type { SecretManager } from "../secret/manager.ts";
+import { SYSTEM } from "../system/system.ts";
+import type { Accounts } from "../users/accounts.ts";
 import type { Certificate } from "./certificate.ts";
-import type { ServerContext } from "./context.ts";
 import { reserve } from "./listener.ts";
 import { SecretHost } from "./secret_host.ts";
-import { Renewal } from "./certificate_watch.ts";
+import { type CertificateWatch, Renewal } from "./certificate_watch.ts";
 import { connect, type Port, type Remote } from "./rpc.ts";
-import type { Settings } from "./settings.ts";
-import type { RequestThread } from "./worker.ts";
-import { SYSTEM } from "../system/system.ts";
+import type { Address, Settings } from "./settings.ts";
+import type { RequestThread } from "./request_thread.ts";
+import type { Systemd } from "./systemd.ts";
+
+/** The managers of the main thread. */
+export interface Managers {
+  readonly secrets: SecretManager;
+  readonly auth: AuthManager;
+  readonly accounts: Accounts;
+}
+
+/** What the server needs from the command line. */
+export interface ServerContext {
+  readonly managers: Managers;
+  /** Starts a thread that runs a `RequestThread`. */
+  makeWorker(): Worker;
+  /** Writes a line of the access log. */
+  log(line: string): void;
+  onListening(address: Address): void;
+  /** Prints a warning. */
+  warn(text: string): void;
+  /** Prints a message that `--quiet` suppresses. */
+  remark(text: string): void;
+  /** Called with an error code when the secret becomes unavailable, with `undefined` when it is available again. */
+  onTrouble(code: string | undefined): void;
+  /** The files of the TLS certificate, if there is one. */
+  readonly certificate?: CertificateWatch | undefined;
+  /** Registers what to do when the operator asks for a reload. */
+  onReload(reload: () => void): void;
+  /** Follows the shared state, if etcd is configured. */
+  readonly follower?: Pick<FleetFollower, "start" | "lookNow" | "stop"> | undefined;
+  readonly systemd: Systemd;
+  /** Rejects after a bug outside of the request threads. */
+  readonly failed: Promise<never>;
+  /** Resolves when the server is to stop. */
+  readonly stopped: Promise<void>;
+}
 
 const MAINTENANCE_MS = 1_000;
 
-/** How long requests in flight may take at the end, in milliseconds. */
+/** How long requests in flight may delay the end, in milliseconds. */
 const STOP_MS = 10_000;
 
 /**
- * Serves until it is told to stop; then what is in flight is answered.
+ * Serves until it is told to stop, then answers the requests in flight.
  *
  * @throws {RekeyError} when it cannot listen.
- * @throws whatever a thread dies of: a bug.
+ * @throws the error that killed a thread: a bug.
  */
-export async function serve(settings: Settings, around: ServerContext): Promise<void> {
+export async function serve(settings: Settings, context: ServerContext): Promise<void> {
   SYSTEM.serving.raiseFileLimit();
   const reserved = await reserve(settings.address);
-  const server = new Server({ ...settings, address: reserved.address }, around);
+  const server = new Server({ ...settings, address: reserved.address }, context);
   try {
     try {
       await server.load();
@@ -31,7 +69,7 @@ export async function serve(settings: Settings, around: ServerContext): Promise<
       reserved[Symbol.dispose]();
     }
     await server.start();
-    await Promise.race([around.stopped, server.died, around.failed]);
+    await Promise.race([context.stopped, server.died, context.failed]);
   } finally {
     await server.stop();
   }
@@ -46,10 +84,10 @@ class Server {
   readonly #renewal: Renewal | undefined;
   #trouble: string | undefined;
 
-  constructor(private readonly settings: Settings, private readonly around: ServerContext) {
-    this.#secretHost = new SecretHost(settings, around, this);
+  constructor(private readonly settings: Settings, private readonly context: ServerContext) {
+    this.#secretHost = new SecretHost(settings, context, this);
     this.#death.promise.catch(() => {});
-    const { certificate, remark, warn } = around;
+    const { certificate, remark, warn } = context;
     const take = (tls: Settings["tls"]) => this.#renew(tls);
     this.#renewal = certificate && new Renewal(certificate, { take, remark, warn });
   }
@@ -59,34 +97,34 @@ class Server {
     return this.#death.promise;
   }
 
-  /** What it serves with now, if that is a certificate. */
+  /** The certificate in use, if there is one. */
   get certificate(): Certificate | undefined {
     return this.#renewal?.certificate;
   }
 
-  /** Starts the threads; they do not listen yet. */
+  /** Starts the threads, which do not listen yet. */
   async load(): Promise<void> {
     for (let n = 0; n < this.settings.workers; n++) this.#add();
     await this.#alive(Promise.all(this.threads.map((thread) => thread.ping())));
   }
 
-  /** Begins to listen. */
+  /** Starts to listen. */
   async start(): Promise<void> {
-    const { settings, around } = this;
+    const { settings, context } = this;
     const [first, ...others] = this.threads;
-    await around.follower?.start();
-    // One after the other: the first one finds out whether anybody can listen there.
+    await context.follower?.start();
+    // The first thread alone finds out whether the address can be used.
     await this.#alive(first!.start(settings));
     await this.#alive(Promise.all(others.map((thread) => thread.start(settings))));
-    around.onListening(settings.address);
+    context.onListening(settings.address);
     await this.#maintain();
     this.#every(MAINTENANCE_MS, () => this.#maintain());
     this.#every(MAINTENANCE_MS, () => this.#renewal?.look() ?? Promise.resolve());
-    around.onReload(() => this.#reload());
-    const { systemd } = around;
+    context.onReload(() => this.#reload());
+    const { systemd } = context;
     if (systemd.watchdogMs !== undefined) {
       this.#every(systemd.watchdogMs, async () => {
-        // A sign of life of the whole: each thread has to give its own.
+        // The server is alive if every thread answers.
         await Promise.all(this.threads.map((thread) => thread.ping()));
         systemd.notify("WATCHDOG=1");
       });
@@ -95,20 +133,20 @@ class Server {
   }
 
   async stop(): Promise<void> {
-    this.around.systemd.notify("STOPPING=1");
+    this.context.systemd.notify("STOPPING=1");
     this.#timers.forEach(clearInterval);
     const ended = Promise.allSettled(this.threads.map((thread) => thread.stop()));
     await within(STOP_MS, Promise.race([ended, this.#death.promise.catch(() => {})]));
     this.#workers.forEach((worker) => worker.terminate());
     try {
-      await this.around.follower?.stop();
+      await this.context.follower?.stop();
     } finally {
       await this.#secretHost.maintain();
     }
   }
 
   #add(): void {
-    const worker = this.around.makeWorker();
+    const worker = this.context.makeWorker();
     worker.onerror = (event) => {
       event.preventDefault();
       this.#death.reject(new Error(`A thread died: ${event.message}`));
@@ -117,19 +155,19 @@ class Server {
     this.threads.push(connect<RequestThread>(worker as Port, this.#secretHost));
   }
 
-  // A thread that has died answers no more.
+  // A dead thread never answers.
   #alive<T>(answer: Promise<T>): Promise<T> {
     return Promise.race([answer, this.died]);
   }
 
   #reload(): void {
     if (this.#renewal === undefined) {
-      return this.around.remark("SIGHUP: there is no certificate to read again");
+      return this.context.remark("SIGHUP: there is no certificate to read again");
     }
     this.#renewal.look(true).catch(this.#death.reject);
   }
 
-  // Each thread listens with the new one before any socket of the old one stops: there is no moment without.
+  // Every thread listens with the new certificate before the old sockets stop, so that no connection is refused.
   async #renew(tls: Settings["tls"]): Promise<void> {
     const { address } = this.settings;
     if (address.kind !== "tcp") return;
@@ -141,11 +179,11 @@ class Server {
 
   async #maintain(): Promise<void> {
     const trouble = await this.#secretHost.maintain();
-    if (trouble !== this.#trouble) this.around.onTrouble(trouble);
+    if (trouble !== this.#trouble) this.context.onTrouble(trouble);
     this.#trouble = trouble;
   }
 
-  // One at a time, however long it takes.
+  // Never runs twice at the same time.
   #every(milliseconds: number, task: () => Promise<void>): void {
     let running = false;
     this.#timers.push(setInterval(() => {

@@ -1,5 +1,11 @@
 import { isIPv4 } from "node:net";
-import { canonicalHost, isAddress, isOwnHost, machineAddresses, type Names } from "../http/host.ts";
+import {
+  canonicalHost,
+  isAddress,
+  isOwnHost,
+  machineAddresses,
+  type Names,
+} from "../http/host_names.ts";
 
 /** Where `serve` listens. */
 export type Address =
@@ -7,32 +13,32 @@ export type Address =
   | {
     readonly kind: "unix";
     readonly path: string;
-    /** Of the socket's file. */
+    /** Of the socket file. */
     readonly mode: number;
-    /** The number of the group that it is given to; `undefined`: the one that new files have. */
+    /** Number of the group of the file; `undefined`: the default group of new files. */
     readonly group: number | undefined;
   };
 
-/** What `serve` was told. */
+/** Settings of `serve`, from its flags. */
 export interface Settings {
   readonly address: Address;
-  /** How many threads answer requests. */
+  /** Number of request threads. */
   readonly workers: number;
-  /** Names besides its own that it answers to, in the form of `canonicalHost`. */
+  /** Values of `--host`, in the form of `canonicalHost`. */
   readonly hosts: readonly string[];
   readonly trustForwarded: boolean;
-  /** PEM texts. */
+  /** In PEM. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
-  /** How long the token of a login is valid, in seconds. */
+  /** Lifetime of tokens from a login, in seconds. */
   readonly sessionSeconds: number;
-  /** Age at which a rotation is due, in seconds. */
+  /** Age of the secret at which a rotation is due, in seconds. */
   readonly maxAgeSeconds: number;
   readonly accessLog: boolean;
-  /** How long it goes on without hearing from the machines that share its secret; none when none do. */
+  /** How long to serve without news of the shared state; `undefined`: nothing is shared. */
   readonly freshness?: { readonly buffer: SharedArrayBuffer; readonly maxStalenessMs: number };
-  /** Whether the log tells where a bug happened: its text may quote what a library was given. */
+  /** Whether the log has stack traces of bugs, which may quote arguments of a library. */
   readonly debug: boolean;
-  /** Of the program. */
+  /** Version of the program. */
   readonly version: string;
 }
 
@@ -44,7 +50,7 @@ export function isLocal(address: Address): boolean {
     isIPv4(hostname) && hostname.startsWith("127.");
 }
 
-/** Which names a server answers to, by where it listens and what it was told. */
+/** The names that the server answers to. */
 export function ownNames({ address, hosts }: Pick<Settings, "address" | "hosts">): Names {
   const listens = address.kind === "unix" ? [] : [canonicalHost(address.hostname)];
   return {
@@ -55,7 +61,7 @@ export function ownNames({ address, hosts }: Pick<Settings, "address" | "hosts">
   };
 }
 
-/** What the operator should know of the names in a request that will be refused. */
+/** Warns if requests under the expected names will be refused. */
 export function namesMissing(settings: Settings, address: Address): string[] {
   if (address.kind === "unix") return [];
   const names = ownNames({ ...settings, address });
@@ -66,11 +72,11 @@ export function namesMissing(settings: Settings, address: Address): string[] {
   const byAddressOnly = settings.hosts.length === 0 && host !== undefined && isAddress(host);
   return isLocal(address) || !byAddressOnly ? [] : [
     "only requests to an IP address of this machine are answered, others are refused (421): " +
-    "give each name that it is reached by with --host",
+    "name each host name of this server with --host",
   ];
 }
 
-/** Where an address is to be asked: its host as it stands in a URL. */
+/** The host of an address as a URL contains it. */
 export function hostInUrl({ hostname }: Extract<Address, { kind: "tcp" }>): string {
   return hostname.includes(":") ? `[${hostname}]` : hostname;
 }

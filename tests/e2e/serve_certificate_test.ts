@@ -31,9 +31,9 @@ Deno.test("each fault of a certificate or its key has its own error, and nothing
     [cert.slice(0, 200), key, "tls_unusable", /it is cut off$/],
     [cert + other.slice(0, 200), key, "tls_unusable", /it is cut off$/],
     [cert, key.slice(0, 60), "tls_unusable", /it is cut off$/],
-    [key, cert, "tls_unusable", /it holds a key, and no certificate$/],
-    [cert, cert, "tls_unusable", /it holds no private key in PEM$/],
-    [der, key, "tls_unusable", /it holds no certificate in PEM$/],
+    [key, cert, "tls_unusable", /it contains a key and no certificate$/],
+    [cert, cert, "tls_unusable", /it contains no private key in PEM$/],
+    [der, key, "tls_unusable", /it contains no certificate in PEM$/],
     [cert.replace(/MII.{40}/, "AAAA"), key, "tls_unusable", /Cannot use/],
   ];
   const used: KeyPair = { cert: join(box.home, "used.pem"), key: join(box.home, "used.key") };
@@ -84,7 +84,7 @@ Deno.test("a certificate that has expired, is not yet valid or has another name 
     ...["-subj", "/CN=new", "-days", "1"],
   ]);
   assert.equal(coming.code, 0, coming.stderr);
-  assert.match((await started(old)).join(), /not yet valid: it begins \d{4}-/);
+  assert.match((await started(old)).join(), /not yet valid: it is valid from \d{4}-/);
   const named = join(box.home, "named.pem");
   await box.exec("openssl", [
     ...["req", "-x509", "-key", old.key, "-out", named, "-subj", "/CN=named", ...names],

@@ -60,7 +60,7 @@ Deno.test("what cannot be served is reported before the server listens", async (
     [["--listen", "127.0.0.1:99999"], 2, /address/],
     [["--listen", "127.0.0.1:0", "--tls-cert", "x"], 2, /--tls-key/],
     [["--listen", "127.0.0.1:0", "--tls-cert", "x", "--tls-key", "y"], 2, /Cannot read x/],
-    [["--unix", "no/such/folder"], 1, /no such place/],
+    [["--unix", "no/such/folder"], 1, /no such address or folder/],
     [["--unix", "s", "--allow-remote"], 2, /with --unix/],
     [["--unix", "s", "--tls-cert", "x", "--tls-key", "y"], 2, /with --unix/],
     [["--unix", "s", "--tls-cert", "x"], 2, /with --unix/],

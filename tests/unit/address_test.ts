@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { countedAddress } from "../../src/http/host.ts";
+import { countedAddress } from "../../src/http/host_names.ts";
 
 Deno.test("attempts are counted by address, however a proxy writes it", () => {
   const same: [string, string[]][] = [

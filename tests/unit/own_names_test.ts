@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { refuseForeign } from "../../src/http/guard.ts";
-import { canonicalHost, isOwnHost, machineAddresses, type Names } from "../../src/http/host.ts";
+import {
+  canonicalHost,
+  isOwnHost,
+  machineAddresses,
+  type Names,
+} from "../../src/http/host_names.ts";
 import { HttpRefusal } from "../../src/http/problem.ts";
 import { namesMissing, type Settings } from "../../src/serve/settings.ts";
 

@@ -7,7 +7,7 @@ import type { HostOperations } from "../../src/http/host_operations.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { connect, type Port } from "../../src/serve/rpc.ts";
 import type { Address, Settings } from "../../src/serve/settings.ts";
-import { RequestThread } from "../../src/serve/worker.ts";
+import { RequestThread } from "../../src/serve/request_thread.ts";
 import { freePort } from "../support/http/ports.ts";
 import { testEnvironment } from "../support/store/environment.ts";
 

@@ -4,7 +4,7 @@ import { isRekeyError, RekeyError } from "../../src/core/errors.ts";
 import { Semaphore } from "../../src/core/async.ts";
 import { connect, type Port } from "../../src/serve/rpc.ts";
 import { isLocal } from "../../src/serve/settings.ts";
-import { systemd } from "../../src/serve/sockets.ts";
+import { systemd } from "../../src/serve/systemd.ts";
 
 Deno.test("a semaphore lets so many through, keeps so many waiting, and turns the rest away", async () => {
   const semaphore = new Semaphore(2, 1);

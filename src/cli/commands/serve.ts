@@ -10,7 +10,8 @@ import {
 } from "../../serve/settings.ts";
 import { certificateWarnings, readCertificate } from "../../serve/certificate.ts";
 import { CertificateWatch } from "../../serve/certificate_watch.ts";
-import { groupNumber, PRIVATE_MODE, socketWarnings, systemd } from "../../serve/sockets.ts";
+import { groupNumber, PRIVATE_MODE, socketWarnings } from "../../serve/unix_socket.ts";
+import { systemd } from "../../serve/systemd.ts";
 import { serve } from "../../serve/server.ts";
 import { AuthManager } from "../../auth/manager.ts";
 import { Accounts } from "../../users/accounts.ts";

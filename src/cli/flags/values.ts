@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option } from "commander";
 import { type Head, readHead } from "../../audit/events.ts";
 import { parseDuration } from "../../core/clock.ts";
 import { isRekeyError } from "../../core/errors.ts";
-import { canonicalHost } from "../../http/host.ts";
+import { canonicalHost } from "../../http/host_names.ts";
 import { NOTICE_FORMATS } from "../notices/formats.ts";
 import { RemarkOption, RepeatableOption } from "./command.ts";
 import { LONGEST_REASON } from "../../core/limits.ts";

@@ -1,5 +1,5 @@
 import { rfc3339 } from "../../core/clock.ts";
-import { countedAddress } from "../host.ts";
+import { countedAddress } from "../host_names.ts";
 import { readJson } from "../body.ts";
 import type { Call, Route } from "../routes.ts";
 import { LoginAnswer, LoginRequest, Problem, SessionAnswer } from "../schemas.ts";

@@ -8,7 +8,6 @@ import { Secret } from "../core/secret.ts";
 import { type MaybeAsync, tryThen } from "../core/async.ts";
 import { makeApp, type Served } from "../http/app.ts";
 import type { HostOperations } from "../http/host_operations.ts";
-import { type Measured, Meters } from "../http/meters.ts";
 import { makeRoutes, type Services } from "../http/routes.ts";
 import { unconfigured } from "../etcd/errors.ts";
 import { aheadOf, SharedFreshness } from "../cluster/freshness.ts";
@@ -16,15 +15,16 @@ import { LiveSecrets } from "../secret/view.ts";
 import type { Environment, Freshness } from "../store/environment.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { Listener } from "./listener.ts";
+import { RequestMetrics, type ThreadMetrics } from "./metrics.ts";
 import { isLocal, ownNames, type Settings } from "./settings.ts";
 import { connect, type Port, type Remote } from "./rpc.ts";
 
-// What was seen is told in batches: a message for every request would cost as much as the request.
-const TELL_MS = 100;
+// Counts and log lines are reported in batches: a message per request would cost as much as the request.
+const REPORT_MS = 100;
 
 /**
- * A thread that answers requests. It reads the database and asks the main thread for everything else. Its public methods
- * are what the main thread calls on it.
+ * A thread that answers requests. It reads the database and asks the main thread for everything else. The main thread
+ * calls its public methods.
  */
 export class RequestThread {
   readonly #host: Remote<HostOperations>;
@@ -38,11 +38,11 @@ export class RequestThread {
   };
   #verdicts = new Map<string, number>();
   #lines: string[] = [];
-  readonly #meters = new Meters();
+  readonly #metrics = new RequestMetrics();
   #listener: Listener | undefined;
-  #telling: ReturnType<typeof setInterval> | undefined;
+  #reporting: ReturnType<typeof setInterval> | undefined;
 
-  /** @param port leads to the main thread, which says when to start. */
+  /** @param port to the main thread, which calls {@linkcode start}. */
   constructor(environment: Environment, port: Port) {
     this.#host = connect<HostOperations>(port, this);
     const value = async (version: Version) =>
@@ -55,7 +55,7 @@ export class RequestThread {
     this.#verifier = new CachedVerifier(this.#live);
   }
 
-  /** Begins to listen. */
+  /** Starts to listen. */
   async start(settings: Settings): Promise<void> {
     const { freshness } = settings;
     if (freshness !== undefined) {
@@ -64,24 +64,24 @@ export class RequestThread {
       this.#freshness = new SharedFreshness(maxStalenessMs, buffer, ahead);
     }
     const app = makeApp(makeRoutes(settings.version), this.#services(settings), (served) => {
-      this.#meters.served(served);
+      this.#metrics.served(served);
       if (settings.accessLog || served.bug !== undefined) {
         this.#lines.push(accessLine(served, settings.debug));
       }
     });
     this.#listener = new Listener(settings, app, this.#host);
     this.#listener.start();
-    this.#telling = setInterval(() => this.#tell(), TELL_MS);
+    this.#reporting = setInterval(() => this.#report(), REPORT_MS);
   }
 
-  measured(): Measured {
-    return this.#meters.measured();
+  metrics(): ThreadMetrics {
+    return this.#metrics.json();
   }
 
-  /** Answers once the thread is free: a sign of life. */
+  /** Returns as soon as the thread is free, which shows that it is alive. */
   ping(): void {}
 
-  /** Listens once more, for what may no longer do so. */
+  /** {@linkcode Listener.listenAgain} */
   listenAgain(): void {
     this.#listener?.listenAgain();
   }
@@ -91,18 +91,18 @@ export class RequestThread {
     await this.#listener?.renew(tls);
   }
 
-  /** Answers what is in flight, tells what it has seen, and ends. */
+  /** Answers the requests in flight and sends the last report. */
   async stop(): Promise<void> {
     try {
       await this.#listener?.stop();
     } finally {
-      clearInterval(this.#telling);
-      await this.#tell();
+      clearInterval(this.#reporting);
+      await this.#report();
       this.#live.close();
     }
   }
 
-  async #tell(): Promise<void> {
+  async #report(): Promise<void> {
     if (this.#verdicts.size + this.#lines.length === 0) return;
     const [verdicts, lines] = [this.#verdicts, this.#lines];
     this.#verdicts = new Map();
@@ -125,7 +125,7 @@ export class RequestThread {
 
   #verify(token: string, policy?: VerifyPolicy): MaybeAsync<Verified> {
     return tryThen(
-      () => this.#judge(token, policy),
+      () => this.#verifyUncounted(token, policy),
       (verified) => {
         this.#count("valid");
         return verified;
@@ -137,19 +137,19 @@ export class RequestThread {
     );
   }
 
-  #judge(token: string, policy?: VerifyPolicy): MaybeAsync<Verified> {
+  #verifyUncounted(token: string, policy?: VerifyPolicy): MaybeAsync<Verified> {
     return tryThen(
       () => this.#verifier.verify(token, policy),
       (verified) => verified,
       (error) => {
         if (!isRekeyError(error, "unknown_kid") || !this.#isPrepared(token)) throw error;
-        return this.#judgeAnew(token, policy);
+        return this.#verifyAfterUpdate(token, policy);
       },
     );
   }
 
-  // Another machine signs with it: it was made the current one this moment.
-  async #judgeAnew(token: string, policy?: VerifyPolicy): Promise<Verified> {
+  // Another machine has just made the prepared version the current one.
+  async #verifyAfterUpdate(token: string, policy?: VerifyPolicy): Promise<Verified> {
     await this.#host.followNow();
     return await this.#verifier.verify(token, policy);
   }
@@ -161,11 +161,11 @@ export class RequestThread {
 
   #count(result: string): void {
     this.#verdicts.set(result, (this.#verdicts.get(result) ?? 0) + 1);
-    this.#meters.verified(result);
+    this.#metrics.verified(result);
   }
 }
 
-// A path is the route's own and nothing of the request's header is in it: either may hold a token.
+// The path is that of the route, and no header is logged: the request's own may contain a token.
 function accessLine(served: Served, debug: boolean): string {
   const { route, method, status, code, milliseconds, address, bug } = served;
   return JSON.stringify({

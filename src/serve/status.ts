@@ -1,0 +1,93 @@
+import { type AuditRow, EVENTS } from "../audit/events.ts";
+import { figures, retrievalCounts } from "../audit/figures.ts";
+import { listAudit } from "../audit/reader.ts";
+import { rfc3339 } from "../core/clock.ts";
+import type { HostOperations } from "../http/host_operations.ts";
+import { ageOf, isDue } from "../secret/age.ts";
+import { describeHolders, staleHolders } from "../secret/holders.ts";
+import type { SecretManager } from "../secret/manager.ts";
+import type { Changed } from "../secret/rotation.ts";
+import type { Managers } from "./server.ts";
+import type { Settings } from "./settings.ts";
+
+const AUDIT_ROWS = 20;
+const ROTATIONS = 50;
+
+/** What the status page shows, but for the certificate. */
+export async function statusOf(
+  { secrets, auth }: Managers,
+  { maxAgeSeconds, version: rekey }: Settings,
+): Promise<Omit<Awaited<ReturnType<HostOperations["status"]>>, "certificate_expires_at">> {
+  const { installation, version } = await secrets.open();
+  const [, ...grace] = await secrets.verifying();
+  const { database, versions, algorithm, keyForm } = installation;
+  const { verifications, success_rate, fallback_rate } = figures(database);
+  const { keyring, database: fromDatabase } = retrievalCounts(database);
+  const now = installation.now();
+  const age = ageOf(installation, version);
+  const dueAt = age.isFromFuture ? now : version.created_at + maxAgeSeconds * 1000;
+  return {
+    app: secrets.environment.app.name,
+    version: version.version,
+    kid: version.kid,
+    location: version.location,
+    created_at: rfc3339(version.created_at),
+    age_seconds: age.seconds,
+    created_in_future: age.isFromFuture,
+    rotation_due: isDue(age, maxAgeSeconds),
+    due_at: rfc3339(dueAt),
+    alg: algorithm,
+    key_form: keyForm,
+    grace: grace.map((row) => ({
+      version: row.version,
+      kid: row.kid,
+      until: rfc3339(row.grace_until ?? 0),
+    })),
+    stale_processes: describeHolders(staleHolders(installation)),
+    sessions_active: await auth.activeSessions(),
+    success_rate,
+    verifications,
+    fallback_rate,
+    retrievals: { keyring, database: fromDatabase },
+    rotations: versions.rotatedIn(ROTATIONS).map((row) => ({
+      time: rfc3339(row.activated_at ?? 0),
+      version: row.version,
+      reason: row.reason,
+    })).reverse(),
+    audit: listAudit(database, AUDIT_ROWS).map(publicRow).reverse(),
+    rekey,
+    time: rfc3339(now),
+  };
+}
+
+/** The response to a rotation over HTTP: the fields of `rotate --json`. */
+export function rotationAnswer(
+  secrets: SecretManager,
+  { rotated, version, previous, graceUntil }: Changed,
+): Awaited<ReturnType<HostOperations["rotate"]>> {
+  return {
+    app: secrets.environment.app.name,
+    version: version.version,
+    kid: version.kid,
+    location: version.location,
+    created_at: rfc3339(version.created_at),
+    key_form: version.key_form,
+    previous_version: previous?.version ?? null,
+    previous_kid: previous?.kid ?? null,
+    grace_until: graceUntil === null ? null : rfc3339(graceUntil),
+    reason: version.reason,
+    rotated,
+  };
+}
+
+// The page has no login, so it does not show user names.
+function publicRow({ hash: _, ...row }: AuditRow) {
+  return ABOUT_USERS.includes(row.event) ? { ...row, reason: null } : row;
+}
+
+const ABOUT_USERS: readonly string[] = [
+  EVENTS.userAdded,
+  EVENTS.userRemoved,
+  EVENTS.passwordChanged,
+  EVENTS.sessionsRevoked,
+];
