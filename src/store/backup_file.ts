@@ -111,7 +111,7 @@ function mustBeWhole(sqlite: DatabaseSync, path: string): void {
   throw unusable(`SQLite's integrity check of ${path} fails`);
 }
 
-// Never run code in a foreign file: SQLite's integrity check would run the module of a virtual table on its rows.
+// Never run code in a foreign file: SQLite's integrity check would run a virtual table's module on its rows.
 function mustBePlain(sqlite: DatabaseSync): void {
   if (!isPlain(sqlite)) throw unusable("it has triggers, views or virtual tables");
 }

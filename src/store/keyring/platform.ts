@@ -10,7 +10,8 @@ import type { System } from "../../system/system.ts";
 /** Default timeout of one keyring call, in milliseconds. */
 export const KEYRING_TIMEOUT_MS = 3_000;
 
-interface ItemName {
+/** An item of the keyring, as the addon's library names it. */
+export interface ItemName {
   readonly service: string;
   readonly account: string;
 }

@@ -1,3 +1,4 @@
+import type { ItemName } from "../platform.ts";
 import { Buffer } from "node:buffer";
 import { BusConnection, DBUS, overBus } from "./dbus_connection.ts";
 import type { MethodCall } from "./dbus_message.ts";
@@ -210,12 +211,6 @@ export const SERVICE = {
   path: "/org/freedesktop/secrets",
   interface: "org.freedesktop.Secret.Service",
 };
-
-/** An item of the keyring, as the addon's library names it. */
-export interface ItemName {
-  readonly service: string;
-  readonly account: string;
-}
 
 /**
  * Reads items of the Secret Service without the addon, by four calls over the session bus. It handles only the usual

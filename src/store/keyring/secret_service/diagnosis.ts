@@ -1,7 +1,8 @@
 import { keyringError, keyringTimeout } from "../errors.ts";
 import { type BusConnection, DBUS, overBus } from "./dbus_connection.ts";
 import { BusError, type Writer } from "./dbus_wire.ts";
-import { type ItemName, searchItems, SERVICE } from "./client.ts";
+import type { ItemName } from "../platform.ts";
+import { searchItems, SERVICE } from "./client.ts";
 import { type BusPlaces, ownBus, refuseUnsafeBus } from "./session_bus.ts";
 import { type ErrorCode, RekeyError } from "../../../core/errors.ts";
 import { findProvider, remedyFor } from "./provider.ts";
