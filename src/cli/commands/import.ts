@@ -1,4 +1,4 @@
-import { provenUsage, type SecretUsage, statedUsage } from "../../auth/secret_usage.ts";
+import { provenUsage, type SecretUsage, statedUsage } from "../../auth/import_usage.ts";
 import { isRekeyError, RekeyError, usageError } from "../../core/errors.ts";
 import { placeName } from "../../core/secret_store.ts";
 import { bytesSource, type Source, sourceOf } from "../../secret/import/source.ts";
