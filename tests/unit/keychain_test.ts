@@ -13,14 +13,15 @@ import {
 import {
   KEYRING_UNAVAILABLE,
   keyringError,
-  keyringTimeout,
-  remedyOn,
+  keyringRefusal,
 } from "../../src/store/keyring/errors.ts";
+import { REMEDIES } from "../../src/store/keyring/remedies.ts";
 import { KeyringStore } from "../../src/store/keyring/keyring_store.ts";
 import { FakeKeyring } from "../support/keyring/fake_keyring.ts";
 
 /** Keychain Services with a keychain in some state: of its bits the first one says that it is unlocked. */
 const telling = (state: number, status = 0): AskState => (answer) => (answer[0] = state, status);
+const TIMEOUT = keyringRefusal("keyring_timeout", undefined, "darwin");
 const LOCKED = telling(0b110);
 const OPEN = telling(0b111);
 const NONE = telling(0, -25307);
@@ -78,7 +79,7 @@ Deno.test("each system's hints name its own means, and no other's", () => {
   };
   for (const [os, others] of Object.entries(foreign)) {
     for (const code of [...KEYRING_UNAVAILABLE, "secret_damaged"] as const) {
-      const { hint, command = "" } = remedyOn(os as keyof typeof foreign, code);
+      const { hint, command = "" } = REMEDIES[os as keyof typeof foreign][code];
       assert.doesNotMatch(`${hint} ${command}`, others, `${os}: ${code}`);
     }
   }
@@ -89,13 +90,13 @@ Deno.test("each system's hints name its own means, and no other's", () => {
 Deno.test("a locked keychain is said to be locked, whatever language its error is in, or when it waits", async () => {
   const cause = new Error("Platform failure: Benutzerinteraktion ist nicht erlaubt.");
   const { diagnose } = keychainPlatform(LOCKED);
-  for (const error of [keyringError(cause, "darwin"), keyringTimeout("darwin")]) {
+  for (const error of [keyringError(cause, "darwin"), TIMEOUT]) {
     const told = await diagnose!(error);
     assert.equal(told.code, "keyring_locked");
     assert.equal(told.cause, error.cause);
   }
   assert.equal(
-    (await keychainPlatform(NONE).diagnose!(keyringTimeout("darwin"))).code,
+    (await keychainPlatform(NONE).diagnose!(TIMEOUT)).code,
     "keyring_absent",
   );
 });

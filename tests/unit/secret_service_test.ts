@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { SecretService } from "../../src/store/keyring/secret_service/client.ts";
+import { QuickReader } from "../../src/store/keyring/secret_service/client.ts";
 import {
   ACCEPTED,
   FakeBus,
@@ -24,7 +24,7 @@ async function readBy(script: Script, limit = LIMIT): Promise<string | undefined
   await using bus = new FakeBus(script);
   const places = { address: bus.address, runtimeFolder: undefined };
   const start = performance.now();
-  const value = await new SecretService(places).read(ITEM, limit);
+  const value = await new QuickReader(places).read(ITEM, limit);
   assert.ok(performance.now() - start < limit + LATE, "it must end in time");
   assert.equal(bus.connections, 1);
   return value;
@@ -41,7 +41,7 @@ test("an item is read over the bus", async () => {
 test("a key of either side that begins with zeros, or a shared one, makes no difference", async () => {
   // One of 256 does, of each of the three.
   await using bus = new FakeBus((connection) => service().script()(connection));
-  const reader = new SecretService({ address: bus.address, runtimeFolder: undefined });
+  const reader = new QuickReader({ address: bus.address, runtimeFolder: undefined });
   for (let i = 0; i < 600; i++) assert.equal(await reader.read(ITEM, LIMIT + LATE), VALUE);
 });
 
@@ -139,7 +139,7 @@ test("a damaged conversation gives a value or none, and always ends", async () =
 
 test("a bus that has not answered once is not asked again", async () => {
   await using bus = new FakeBus(silent);
-  const reader = new SecretService({ address: bus.address, runtimeFolder: undefined });
+  const reader = new QuickReader({ address: bus.address, runtimeFolder: undefined });
   assert.equal(await reader.read(ITEM, 50), undefined);
   assert.equal(await reader.read(ITEM, 50), undefined);
   assert.equal(bus.connections, 1);
@@ -159,7 +159,7 @@ test("where no bus is possible none is looked for", async () => {
     "rubbish",
   ];
   for (const address of addresses) {
-    const reader = new SecretService({ address, runtimeFolder: undefined });
+    const reader = new QuickReader({ address, runtimeFolder: undefined });
     assert.equal(await reader.read(ITEM, LIMIT), undefined, address);
   }
 });

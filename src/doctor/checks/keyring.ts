@@ -6,13 +6,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { SYSTEM, type System } from "../../system/system.ts";
-import {
-  type KEYRING_UNAVAILABLE,
-  type KeyringCode,
-  remedyOn,
-} from "../../store/keyring/errors.ts";
+import type { KEYRING_UNAVAILABLE, KeyringCode } from "../../store/keyring/errors.ts";
 import { currentSlot } from "../../core/secret_store.ts";
-import { remedyFor } from "../../store/keyring/secret_service/provider.ts";
+import { REMEDIES } from "../../store/keyring/remedies.ts";
 import { infoOf } from "../../system/files.ts";
 
 /** Programs started by `exec` that still hold a replaced version. */
@@ -92,7 +88,7 @@ async function remedyOf(
   { code }: RekeyError,
   { hasSecretService, os }: System,
 ): Promise<string | undefined> {
-  if (!hasSecretService) return remedyOn(os, code as KeyringCode).command;
+  if (!hasSecretService) return REMEDIES[os][code as KeyringCode].command;
   if (code === "keyring_absent") {
     // Only the usual keyring has rekey's items.
     const { usual } = context.installation.keyring;
@@ -104,7 +100,7 @@ async function remedyOf(
     return `secret-tool search --all service ${shellWord(context.environment.app.service)}`;
   }
   const kind = (await context.installation.keyring.provider())?.kind ?? "other";
-  return remedyFor(code, kind)?.command;
+  return REMEDIES[kind][code as KeyringCode]?.command;
 }
 
 async function unavailable(

@@ -1,7 +1,7 @@
 import { unrefTimer, within } from "../../core/async.ts";
 import type { KeyringAddon } from "./addon.ts";
 import { entriesBy, type EntryMethod } from "./addon_thread.ts";
-import { keyringTimeout } from "./errors.ts";
+import { keyringRefusal } from "./errors.ts";
 import { type ErrorCode, RekeyError } from "../../core/errors.ts";
 import { kill } from "../../system/processes.ts";
 
@@ -122,7 +122,7 @@ class Helper {
     this.takesCalls = false;
     for (const [id, waiting] of this.#waiting) {
       if (id === stuck) continue;
-      waiting.reject(keyringTimeout());
+      waiting.reject(keyringRefusal("keyring_timeout"));
       this.#waiting.delete(id);
     }
     const timer = setTimeout(() => this.#end(), STUCK_MS);

@@ -1,6 +1,6 @@
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import type { KeyringAddon } from "./addon.ts";
-import { keyringError, keyringLocked, keyringTimeout } from "./errors.ts";
+import { keyringError, keyringRefusal } from "./errors.ts";
 import { KEYRING_TIMEOUT_MS, type KeyringPlatform } from "./platform.ts";
 import { withAnotherKey } from "./secret_service/session.ts";
 
@@ -77,8 +77,10 @@ export class KeyringCalls {
    */
   async trouble(limit: number): Promise<RekeyError | undefined> {
     const state = await this.platform.condition?.(this.service, limit);
-    if (state === "locked") return await this.#diagnosed(keyringLocked());
-    return state === "silent" ? await this.#diagnosed(keyringTimeout(), true) : undefined;
+    if (state === "locked") return await this.#diagnosed(keyringRefusal("keyring_locked"));
+    return state === "silent"
+      ? await this.#diagnosed(keyringRefusal("keyring_timeout"), true)
+      : undefined;
   }
 
   // A service that is stopped, or waits for its user, may never answer. The deadline lets the program continue, and the
@@ -95,7 +97,7 @@ export class KeyringCalls {
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(keyringTimeout()), timeoutMs);
+      timer = setTimeout(() => reject(keyringRefusal("keyring_timeout")), timeoutMs);
     });
     const attempt = () => work(new AsyncEntry(this.service, account, PINNED), abort.signal);
     try {

@@ -7,11 +7,11 @@ import { KeyringCalls } from "./calls.ts";
 import { keyringError, otherKeyring } from "./errors.ts";
 import type { KeyringPlatform } from "./platform.ts";
 import {
-  areOfOneKind,
   asksEachConnection,
   type Provider,
   type ProviderKind,
   providerTitle,
+  shareItems,
 } from "./secret_service/provider.ts";
 
 /** Whether the keyring has saved what was written. */
@@ -250,7 +250,7 @@ export class KeyringStore implements SecretStore {
     this.#isOther = false;
     if (expected === undefined) return;
     const provider = await this.provider();
-    if (provider === undefined || areOfOneKind(expected, provider.kind)) return;
+    if (provider === undefined || shareItems(expected, provider.kind)) return;
     this.#expected = undefined;
     if (account !== this.app.account && await this.#get(this.app.account) !== null) return;
     this.#expected = expected;

@@ -1,20 +1,15 @@
 import type { RekeyError } from "../../core/errors.ts";
-import { keyringAbsent, keyringLocked } from "./errors.ts";
-import { AskedOnce } from "./secret_service/shared_connection.ts";
-import type { Diagnosis, KeyringState } from "./secret_service/diagnosis.ts";
+import { keyringRefusal } from "./errors.ts";
+import { SharedConnection } from "./secret_service/shared_connection.ts";
+import type { KeyringState } from "./secret_service/diagnosis.ts";
 import type { KeyringAddon } from "./addon.ts";
 import { type Saving, ServiceSaving, type SessionPlaces } from "./secret_service/saving.ts";
-import type { SecretService } from "./secret_service/client.ts";
+import { QuickReader } from "./secret_service/client.ts";
+import type { ItemName } from "./secret_service/service_calls.ts";
 import type { System } from "../../system/system.ts";
 
 /** Default timeout of one keyring call, in milliseconds. */
 export const KEYRING_TIMEOUT_MS = 3_000;
-
-/** An item of the keyring, as the addon's library names it. */
-export interface ItemName {
-  readonly service: string;
-  readonly account: string;
-}
 
 /** What a system offers beside the addon. Without a part, only the addon is used. */
 export interface KeyringPlatform {
@@ -30,7 +25,8 @@ export interface KeyringPlatform {
   readonly saving?: Saving | undefined;
   /** Checks within `limit` milliseconds that the keyring is unlocked; throws a `keyring_…` code. */
   readonly look?: ((item: ItemName, limit: number) => Promise<void>) | undefined;
-  readonly diagnose?: Diagnosis;
+  /** Adds to an error what the system knows about its cause. @param isSilent whether the keyring is known not to answer. */
+  readonly diagnose?: (error: RekeyError, isSilent?: boolean) => Promise<RekeyError>;
   /** The state of the keyring, within `limit` milliseconds. */
   readonly condition?: (service: string, limit: number) => Promise<KeyringState>;
   /** How long a person may take for the system's own dialog, which closes when the command ends; in milliseconds. */
@@ -68,8 +64,8 @@ export function keychainState(ask: AskState = askSecurity): KeychainState {
 export function keychainPlatform(ask?: AskState): KeyringPlatform {
   const refusal = (cause?: unknown): RekeyError | undefined => {
     const state = keychainState(ask);
-    if (state === "locked") return keyringLocked(cause, "darwin");
-    return state === "absent" ? keyringAbsent(cause, "darwin") : undefined;
+    if (state === "locked") return keyringRefusal("keyring_locked", cause, "darwin");
+    return state === "absent" ? keyringRefusal("keyring_absent", cause, "darwin") : undefined;
   };
   return {
     load: (addon) => addon(),
@@ -138,13 +134,13 @@ export function keyringPlatform(os: System["os"], places: () => SessionPlaces): 
 
 // Modules that few commands need are loaded on demand.
 function secretServicePlatform(places: () => SessionPlaces): KeyringPlatform {
-  const connection = new AskedOnce(places);
-  let service: SecretService | undefined;
+  const connection = new SharedConnection(places);
+  let reader: QuickReader | undefined;
   return {
     load: (addon) => connection.entries(addon()),
-    async readQuickly(item, limit, meanwhile) {
-      service ??= new (await import("./secret_service/client.ts")).SecretService(places());
-      return await service.read(item, limit, meanwhile);
+    readQuickly(item, limit, meanwhile) {
+      reader ??= new QuickReader(places());
+      return reader.read(item, limit, meanwhile);
     },
     saving: new ServiceSaving(places),
     async look(item, limit) {
@@ -152,8 +148,8 @@ function secretServicePlatform(places: () => SessionPlaces): KeyringPlatform {
       await mustBeReady(places(), item, limit);
     },
     async diagnose(error, isSilent) {
-      const { serviceDiagnosis } = await import("./secret_service/diagnosis.ts");
-      return await serviceDiagnosis(places)(error, isSilent);
+      const { diagnose } = await import("./secret_service/diagnosis.ts");
+      return await diagnose(places(), error, isSilent);
     },
     async condition(name, limit) {
       const { probeKeyring } = await import("./secret_service/diagnosis.ts");

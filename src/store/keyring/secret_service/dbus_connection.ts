@@ -9,24 +9,27 @@ import {
 } from "./dbus_message.ts";
 import { BusError, Reader } from "./dbus_wire.ts";
 
-/** All that may be received before it is forgotten: many times what an item of a keyring takes. */
-const MOST_BYTES = 65_536;
+/** Size of the receive buffer: many times what an item of a keyring takes. */
+const BUFFER_BYTES = 65_536;
 
 const BUS = "org.freedesktop.DBus";
 
-/** Whom a call is for that the bus itself answers. */
+/** Address of the bus itself, for a call. */
 export const DBUS = { destination: BUS, path: "/org/freedesktop/DBus", interface: BUS };
+
+/** Asks for the id of the bus. Answer: `s`. */
+export const GET_ID: MethodCall = { ...DBUS, member: "GetId" };
 const HELLO: MethodCall = { ...DBUS, member: "Hello" };
 const NEWLINE = 0x0a;
 
 /**
- * A connection to a D-Bus message bus over a Unix socket, for a few calls. Calls are sent without waiting for the
- * answers to those before.
+ * A connection to a D-Bus message bus over a Unix socket, for a few calls. Several calls can be sent before the first
+ * answer is awaited.
  *
- * Each method throws {@linkcode BusError} for whatever the socket or the other end does.
+ * Each method throws {@linkcode BusError} when the connection fails, or the other end breaks the protocol.
  */
 export class BusConnection implements Disposable {
-  readonly #received = new Uint8Array(MOST_BYTES);
+  readonly #received = new Uint8Array(BUFFER_BYTES);
   #filled = 0;
   #read = 0;
   #serial = 0;
@@ -45,19 +48,26 @@ export class BusConnection implements Disposable {
     return new BusConnection(await io(Deno.connect({ transport: "unix", path: socket })));
   }
 
-  /** Makes a call ready to be sent. Answers its serial number. */
+  /** Queues a call until {@linkcode BusConnection.flush}. Returns its serial number. */
   enqueue(call: MethodCall): number {
     this.#unsent.push(encodeCall(++this.#serial, call));
     return this.#serial;
   }
 
-  /** Sends what is ready. */
+  /** Sends the queued calls. */
   async flush(): Promise<void> {
     const bytes = joined(this.#unsent);
     this.#unsent = [];
     for (let sent = 0; sent < bytes.length;) {
       sent += await io(this.socket.write(bytes.subarray(sent)));
     }
+  }
+
+  /** Makes one call. @param signature that the answer must have. */
+  async ask(call: MethodCall, signature: string): Promise<Reader> {
+    const serial = this.enqueue(call);
+    await this.flush();
+    return await this.answer(serial, signature);
   }
 
   /** Waits for the answer to a call. @param signature that the answer must have. */
@@ -71,7 +81,7 @@ export class BusConnection implements Disposable {
     }
   }
 
-  /** Waits for a signal of an object, which the bus must have been asked for. @param signature that it must have. */
+  /** Waits for a signal that matches a rule of this connection. @param signature that it must have. */
   async signal(path: string, member: string, signature: string): Promise<Reader> {
     for (;;) {
       const found = this.#signals.find((each) => each.path === path && each.member === member);
@@ -80,7 +90,7 @@ export class BusConnection implements Disposable {
     }
   }
 
-  /** Forgets what was received, and overwrites it: no reader of before may be used any more. */
+  /** Overwrites the received messages. Earlier readers must not be used any more. */
   forget(): void {
     this.#answers.clear();
     this.#signals = [];
@@ -90,12 +100,12 @@ export class BusConnection implements Disposable {
     this.#read = 0;
   }
 
-  /** Gives up: whatever waits ends with an error. */
+  /** Closes the connection: everything that waits on it fails. */
   abandon(): void {
     try {
       this.socket.close();
     } catch (error) {
-      // It was given up before.
+      // It is closed already.
       if (!(error instanceof Deno.errors.BadResource)) throw error;
     }
   }
@@ -125,7 +135,7 @@ export class BusConnection implements Disposable {
   }
 
   async #take(count: number, consume = true): Promise<Uint8Array> {
-    if (count > MOST_BYTES - this.#read) throw new BusError("The bus sends too much");
+    if (count > BUFFER_BYTES - this.#read) throw new BusError("The bus sends too much");
     while (this.#filled - this.#read < count) await this.#fill();
     const bytes = this.#received.subarray(this.#read, this.#read + count);
     if (consume) this.#read += count;
@@ -136,7 +146,7 @@ export class BusConnection implements Disposable {
     const room = this.#received.subarray(this.#filled);
     if (room.length === 0) throw new BusError("The bus sends too much");
     const count = await io(this.socket.read(room));
-    if (count === null) throw new BusError("The bus has hung up");
+    if (count === null) throw new BusError("The bus closed the connection");
     this.#filled += count;
   }
 }
@@ -147,9 +157,9 @@ function bodyOf({ signature, body }: Message, wanted: string): Reader {
 }
 
 /**
- * Works over a connection to the bus at a path, for `limit` milliseconds at most.
+ * Runs `work` with a connection to the bus at a socket, and closes it after `limit` milliseconds at the latest.
  *
- * @throws {BusError} for whatever the socket or the other end does.
+ * @throws {BusError} as {@linkcode BusConnection} does.
  */
 export async function overBus<T>(
   socket: string,
@@ -165,8 +175,8 @@ export async function overBus<T>(
   }
 }
 
-// By the number of the user, which the kernel confirms to the bus. Nobody waits for its yes: what is sent with it
-// is no secret.
+// Names the user id, which the kernel confirms to the bus. The first calls are sent before the bus accepts it: nothing
+// in them is secret.
 function authentication(): Uint8Array {
   const user = [...String(process.geteuid!())].map((digit) => `3${digit}`).join("");
   return new TextEncoder().encode(`\0AUTH EXTERNAL ${user}\r\nBEGIN\r\n`);
@@ -182,7 +192,6 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-// Whatever a socket's call throws is the other end's doing.
 async function io<T>(call: Promise<T>): Promise<T> {
   try {
     return await call;

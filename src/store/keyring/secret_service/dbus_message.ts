@@ -1,24 +1,24 @@
 import { BusError, Reader, Writer } from "./dbus_wire.ts";
 
-/** A call of a method. No service is started for it. */
+/** A method call. It does not start a service. */
 export interface MethodCall {
   readonly destination: string;
   readonly path: string;
   readonly interface: string;
   readonly member: string;
-  /** The types of the arguments. */
+  /** D-Bus signature of the arguments. */
   readonly signature?: string;
   /** Writes the arguments. */
   readonly body?: (to: Writer) => void;
 }
 
-/** A message that has come; of others than answers and signals nothing is of use. */
+/** A received message. Only answers and signals are used. */
 export interface Message {
   readonly kind: "return" | "error" | "signal" | "other";
-  /** The object and the name of a signal. */
+  /** Object path and name of a signal. */
   readonly path: string | undefined;
   readonly member: string | undefined;
-  /** The serial number of the call that it answers. */
+  /** Serial number of the call that it answers. */
   readonly answers: number | undefined;
   readonly signature: string;
   readonly body: Uint8Array;
@@ -31,10 +31,10 @@ const KINDS = new Map([[2, "return"], [3, "error"], [4, "signal"]] as const);
 const NO_AUTO_START = 2;
 const FIELDS = { path: 1, interface: 2, member: 3, replySerial: 5, destination: 6, signature: 8 };
 
-/** How many bytes of a message say how long it is. */
+/** The first bytes of a message, which tell its length. */
 export const HEAD_BYTES = 16;
 
-/** The bytes of a call. */
+/** Encodes a call. */
 export function encodeCall(serial: number, call: MethodCall): Uint8Array<ArrayBuffer> {
   const body = new Writer();
   call.body?.(body);
@@ -57,21 +57,23 @@ function textField(code: number, type: "o" | "s", text: string) {
 }
 
 /**
- * How many bytes a message has, by its first {@linkcode HEAD_BYTES}.
+ * Length of a message in bytes, from its first {@linkcode HEAD_BYTES}.
  *
- * @throws {BusError} when they begin no message in this machine's order of bytes.
+ * @throws {BusError} when they are not those of a little-endian message.
  */
 export function messageLength(head: Uint8Array): number {
   const reader = new Reader(head);
   const [order, , , version] = reader.take(4);
-  if (order !== LITTLE_ENDIAN || version !== VERSION) throw new BusError("This begins no message");
+  if (order !== LITTLE_ENDIAN || version !== VERSION) {
+    throw new BusError("This is not a D-Bus message");
+  }
   const body = reader.uint32();
   reader.uint32();
   const fields = reader.uint32();
   return HEAD_BYTES + Math.ceil(fields / 8) * 8 + body;
 }
 
-/** Takes a whole message apart. @throws {BusError} when it is none. */
+/** Decodes a message. @throws {BusError} when it is not valid. */
 export function decodeMessage(bytes: Uint8Array): Message {
   if (messageLength(bytes) !== bytes.length) throw new BusError("A message has another length");
   const reader = new Reader(bytes);
@@ -83,7 +85,7 @@ export function decodeMessage(bytes: Uint8Array): Message {
   const body = reader.take(bodyLength);
   const kind = KINDS.get(type as 2 | 3 | 4) ?? "other";
   const isAnswer = kind === "return" || kind === "error";
-  if (isAnswer && answers === undefined) throw new BusError("An answer answers nothing");
+  if (isAnswer && answers === undefined) throw new BusError("An answer names no call");
   return { kind, answers, path, member, signature: signature ?? "", body };
 }
 
@@ -111,7 +113,7 @@ function readFields(reader: Reader): Fields {
   return found;
 }
 
-// Fields that are not known must be passed over; all that there are have one of these types.
+// Unknown fields must be skipped; each field of the specification has one of these types.
 function fieldValue(reader: Reader, type: string): string | number {
   switch (type) {
     case "s":
@@ -123,6 +125,6 @@ function fieldValue(reader: Reader, type: string): string | number {
     case "u":
       return reader.uint32();
     default:
-      throw new BusError("A field of a message has a type that none has");
+      throw new BusError("A message has a field of an unknown type");
   }
 }

@@ -1,8 +1,8 @@
 import { utf8 } from "../../../core/encoding.ts";
 
-/** What came over the bus is not what the D-Bus specification says, or not what was asked for. */
+/** The bus cannot be reached, or sent something that the D-Bus specification or the call does not allow. */
 export class BusError extends Error {
-  /** Whether the other end has answered, with an error. */
+  /** Whether the answer of a call is an error. */
   readonly isRefusal: boolean = false;
 
   static refusal(): BusError {
@@ -10,7 +10,7 @@ export class BusError extends Error {
   }
 }
 
-/** Writes values as D-Bus has them, little endian. */
+/** Encodes values in D-Bus's wire format, little endian. */
 export class Writer {
   readonly #bytes: number[] = [];
 
@@ -40,7 +40,7 @@ export class Writer {
     return this.align(8).byte(...new Uint8Array(BigInt64Array.of(value).buffer));
   }
 
-  /** A string, or the path of an object. */
+  /** A string, or an object path. */
   string(text: string): this {
     const bytes = new TextEncoder().encode(text);
     return this.uint32(bytes.length).byte(...bytes, 0);
@@ -58,7 +58,7 @@ export class Writer {
     return this.uint32(value ? 1 : 0);
   }
 
-  /** An array of paths. */
+  /** An array of object paths. */
   objectPaths(paths: readonly string[]): this {
     const at = this.uint32(0).length - 4;
     for (const path of paths) this.string(path);
@@ -80,7 +80,7 @@ export class Writer {
   }
 }
 
-/** Reads values as D-Bus has them, little endian. @throws {BusError} for everything that is not so. */
+/** Decodes values in D-Bus's wire format, little endian. @throws {BusError} for anything else. */
 export class Reader {
   readonly #view: DataView;
   #at = 0;
@@ -89,12 +89,12 @@ export class Reader {
     this.#view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   }
 
-  /** How many bytes have been read. */
+  /** Number of bytes that were read. */
   get position(): number {
     return this.#at;
   }
 
-  /** The next bytes themselves: a view of what was received. */
+  /** The next bytes: a view of the received ones, not a copy. */
   take(count: number): Uint8Array {
     if (count > this.data.length - this.#at) throw new BusError("A message ends too early");
     return this.data.subarray(this.#at, this.#at += count);
@@ -134,8 +134,14 @@ export class Reader {
 
   objectPath(): string {
     const path = this.string();
-    if (!/^\/$|^(\/\w+)+$/.test(path)) throw new BusError("A path of an object is none");
+    if (!/^\/$|^(\/\w+)+$/.test(path)) throw new BusError("An object path is not valid");
     return path;
+  }
+
+  /** Begins a variant, whose value must have this signature. */
+  variant(signature: string): this {
+    if (this.signature() !== signature) throw new BusError("A variant has another type");
+    return this;
   }
 
   byteArray(): Uint8Array {
@@ -146,7 +152,7 @@ export class Reader {
     const paths: string[] = [];
     const end = this.uint32() + this.#at;
     while (this.#at < end) paths.push(this.objectPath());
-    if (this.#at !== end) throw new BusError("A list has another length than it says");
+    if (this.#at !== end) throw new BusError("An array has another length than it declares");
     return paths;
   }
 
@@ -157,17 +163,17 @@ export class Reader {
   #text(length: number): string {
     const bytes = this.take(length);
     if (bytes.includes(0) || this.byte() !== 0) {
-      throw new BusError("A text does not end as it says");
+      throw new BusError("A string has another length than it declares");
     }
     return busText(bytes);
   }
 }
 
-/** Text of bytes. @throws {BusError} when they are not UTF-8. */
+/** Decodes UTF-8. @throws {BusError} when the bytes are not UTF-8. */
 export function busText(bytes: Uint8Array): string {
   try {
     return utf8(bytes);
   } catch (cause) {
-    throw new BusError("A text is not UTF-8", { cause });
+    throw new BusError("A string is not UTF-8", { cause });
   }
 }

@@ -1,46 +1,52 @@
 import { type BigIntStats, statSync } from "node:fs";
 import { join } from "node:path";
 import { type BusConnection, overBus } from "./dbus_connection.ts";
-import type { MethodCall } from "./dbus_message.ts";
-import { BusError, type Reader, type Writer } from "./dbus_wire.ts";
+import { BusError } from "./dbus_wire.ts";
 import { findProvider, type Provider, type ProviderKind } from "./provider.ts";
+import {
+  collectionProperty,
+  foundItems,
+  READ_DEFAULT,
+  searchItems,
+  strings,
+} from "./service_calls.ts";
 import { type BusPlaces, ownBus } from "./session_bus.ts";
 
-/** Whether what a provider of the Secret Service has acknowledged would outlive it. */
+/** Whether the values that a provider of the Secret Service took outlive its process. */
 export interface Saving {
-  /** Who takes what is written now; `undefined` when that cannot be told. */
+  /** The provider that takes writes now; `undefined` when unknown. */
   provider(): Promise<Provider | undefined>;
   /** Whether {@linkcode Saving.save} can have an effect. */
   savesOnDemand(provider: Provider): boolean;
   /**
-   * Has a provider save what it has taken.
+   * Has a provider save the values that it took.
    *
-   * @param service that the items have been written under.
-   * @returns whether it was seen to be saved; `false` when it was not, or cannot be.
+   * @param service name that the items were written under.
+   * @returns whether they are known to be saved.
    */
   save(provider: Provider, service: string): Promise<boolean>;
 }
 
 /** Where the parts of a session are, by the environment. */
 export interface SessionPlaces extends BusPlaces {
-  /** `XDG_DATA_HOME`, or what it is by default: KWallet's files are below it. */
+  /** `XDG_DATA_HOME` or its default, which has KWallet's files. */
   readonly dataHome: string | undefined;
 }
 
-// The bus answers at once; a wallet is written and synchronised with the disk.
+// The bus answers at once; a wallet is written and synced to disk.
 const LIMIT_MS = 2_000;
 
-// KWallet's daemons write some seconds later by themselves, and at once when they are told to. Since KDE Frameworks 6.13
-// the Secret Service is ksecretd's.
+// KWallet's daemons save some seconds after a write, and at once when told to. Since KDE Frameworks 6.13 ksecretd
+// provides the Secret Service.
 const WALLET_PATHS: Partial<Record<ProviderKind, string>> = {
   kwalletd5: "/modules/kwalletd5",
   kwalletd6: "/modules/kwalletd6",
   ksecretd: "/ksecretd",
 };
 
-/** The way to see that a provider on the session bus has saved what it took: one for each kind that has one. */
+/** Saves values through the provider on the session bus. */
 export class ServiceSaving implements Saving {
-  /** @param places are asked for when they are needed: of most commands they are no business. */
+  /** @param places called when needed: most commands never save. */
   constructor(private readonly places: () => SessionPlaces) {}
 
   provider(): Promise<Provider | undefined> {
@@ -52,13 +58,19 @@ export class ServiceSaving implements Saving {
   }
 
   async save({ kind, name }: Provider, service: string): Promise<boolean> {
-    // It writes its file, and synchronises it with the disk, before it answers.
+    // It writes and syncs its file before it answers a write.
     if (kind === "gnome-keyring") return true;
     const path = WALLET_PATHS[kind];
     const { dataHome } = this.places();
     if (path === undefined || dataHome === undefined) return false;
-    return await this.#over((bus) => syncWallets({ bus, daemon: name, path, dataHome }, service)) ??
-      false;
+    const saved = await this.#over(async (bus) => {
+      const kwallet = { bus, daemon: name, path, dataHome };
+      for (const wallet of await walletsOf(kwallet, service)) {
+        if (!await syncWallet(kwallet, wallet)) return false;
+      }
+      return true;
+    });
+    return saved ?? false;
   }
 
   async #over<T>(work: (bus: BusConnection) => Promise<T>): Promise<T | undefined> {
@@ -73,117 +85,75 @@ export class ServiceSaving implements Saving {
   }
 }
 
-/** What KWallet is asked to save, and how. */
-interface Wallets {
+interface KWallet {
   readonly bus: BusConnection;
-  /** The daemon's own name on the bus: one that was started meanwhile has taken nothing, and must not be asked. */
+  /** The daemon's unique bus name: a daemon that started meanwhile took no writes and must not be asked. */
   readonly daemon: string;
-  /** The object that has the interface `org.kde.KWallet`. */
+  /** Path of the object with the interface `org.kde.KWallet`. */
   readonly path: string;
   readonly dataHome: string;
 }
 
-/** Has KWallet write the wallets that hold items of a service, and the one that new items go to. */
-async function syncWallets(around: Wallets, service: string): Promise<boolean> {
-  for (const wallet of await walletsOf(around, service)) {
-    if (!await syncWallet(around, wallet)) return false;
+/** Names of the wallets that hold items of a service, and of the one that new items go to. */
+async function walletsOf(
+  { bus, daemon: destination }: KWallet,
+  service: string,
+): Promise<Set<string>> {
+  const { unlocked, locked } = foundItems(
+    await bus.ask({ ...searchItems({ service }), destination }, "aoao"),
+  );
+  const collections = new Set(
+    [...unlocked, ...locked].map((path) => path.slice(0, path.lastIndexOf("/"))),
+  );
+  const fallback = (await bus.ask({ ...READ_DEFAULT, destination }, "o")).objectPath();
+  if (fallback !== "/") collections.add(fallback);
+  const names = new Set<string>();
+  for (const path of collections) {
+    const label = await bus.ask({ ...collectionProperty(path, "Label"), destination }, "v");
+    names.add(label.variant("s").string());
   }
-  return true;
-}
-
-async function walletsOf({ bus, daemon }: Wallets, service: string): Promise<Set<string>> {
-  const secrets = {
-    destination: daemon,
-    path: "/org/freedesktop/secrets",
-    interface: "org.freedesktop.Secret.Service",
-  };
-  const attribute = (to: Writer) => void to.string("service").string(service);
-  const [found, fallback] = await ask(bus, [
-    [{
-      ...secrets,
-      member: "SearchItems",
-      signature: "a{ss}",
-      body: (to) => void to.structs([attribute]),
-    }, "aoao"],
-    [{ ...secrets, member: "ReadAlias", ...strings("default") }, "o"],
-  ]);
-  const items = [...found!.objectPaths(), ...found!.objectPaths()];
-  const collections = new Set(items.map((path) => path.slice(0, path.lastIndexOf("/"))));
-  collections.add(fallback!.objectPath());
-  const asked = [...collections].filter((path) => path !== "/").map((path): Question => [{
-    destination: daemon,
-    path,
-    interface: "org.freedesktop.DBus.Properties",
-    member: "Get",
-    ...strings("org.freedesktop.Secret.Collection", "Label"),
-  }, "v"]);
-  return new Set((await ask(bus, asked)).map(text));
+  return names;
 }
 
 /**
- * Has KWallet write a wallet, and looks whether its file is another one then: `sync` itself tells nothing. Opening a
- * wallet that is open asks no one, when it is done in the name (the empty one) under which the daemon itself has opened
- * it for the Secret Service.
+ * Has KWallet write a wallet, and checks that its file was replaced, since `sync` returns nothing. Opening an open
+ * wallet shows no prompt if the application name is the empty one, under which the daemon opened it for the Secret
+ * Service.
  */
 async function syncWallet(
-  { bus, daemon, path, dataHome }: Wallets,
+  { bus, daemon, path, dataHome }: KWallet,
   wallet: string,
 ): Promise<boolean> {
   const call = { destination: daemon, path, interface: "org.kde.KWallet" };
   const file = join(dataHome, "kwalletd", `${wallet}.kwl`);
-  const before = fileAt(file);
-  const [open] = await ask(bus, [[{ ...call, member: "isOpen", ...strings(wallet) }, "b"]]);
-  if (before === undefined || !open!.boolean()) return false;
-  const opening = (to: Writer) => void to.string(wallet).int64(0n).string("");
-  const [opened] = await ask(bus, [[
-    { ...call, member: "open", signature: "sxs", body: opening },
-    "i",
-  ]]);
-  const handle = opened!.int32();
+  const before = statOf(file);
+  const isOpen = await bus.ask({ ...call, member: "isOpen", ...strings(wallet) }, "b");
+  if (before === undefined || !isOpen.boolean()) return false;
+  const opened = await bus.ask({
+    ...call,
+    member: "open",
+    signature: "sxs",
+    body: (to) => to.string(wallet).int64(0n).string(""),
+  }, "i");
+  const handle = opened.int32();
   bus.enqueue({
     ...call,
     member: "sync",
     signature: "is",
-    body: (to) => void to.int32(handle).string(""),
+    body: (to) => to.int32(handle).string(""),
   });
-  // Answered after it, since the daemon carries out one call after the other.
-  const asking = {
+  // The daemon answers this after the sync, since it handles one call after the other.
+  const still = await bus.ask({
     ...call,
     member: "isOpen",
     signature: "i",
-    body: (to: Writer) => void to.int32(handle),
-  };
-  const [still] = await ask(bus, [[asking, "b"]]);
-  const after = fileAt(file);
-  return still!.boolean() && after !== undefined &&
+    body: (to) => to.int32(handle),
+  }, "b");
+  const after = statOf(file);
+  return still.boolean() && after !== undefined &&
     (after.ino !== before.ino || after.mtimeNs !== before.mtimeNs);
 }
 
-/** A call, and the signature that its answer must have. */
-type Question = [MethodCall, string];
-
-async function ask(bus: BusConnection, questions: readonly Question[]): Promise<Reader[]> {
-  const serials = questions.map(([call]) => bus.enqueue(call));
-  await bus.flush();
-  const answers: Reader[] = [];
-  for (const [at, [, signature]] of questions.entries()) {
-    answers.push(await bus.answer(serials[at]!, signature));
-  }
-  return answers;
-}
-
-function strings(...values: string[]): Pick<MethodCall, "signature" | "body"> {
-  return {
-    signature: "s".repeat(values.length),
-    body: (to) => values.forEach((value) => to.string(value)),
-  };
-}
-
-function text(variant: Reader): string {
-  if (variant.signature() !== "s") throw new BusError("A wallet's name has another type");
-  return variant.string();
-}
-
-function fileAt(path: string): BigIntStats | undefined {
+function statOf(path: string): BigIntStats | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false });
 }

@@ -1,4 +1,3 @@
-// Before what it imports, which imports it.
 import { lstatSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import process from "node:process";
@@ -9,22 +8,22 @@ import { refuseUnsafePath } from "../../../files/path_ownership.ts";
 import { socketPeer } from "../../../system/linux/unix_sockets.ts";
 import { infoOf } from "../../../system/files.ts";
 
-/** How the addon finds the session bus, by the environment. */
+/** The environment variables by which the addon finds the session bus. */
 export interface BusPlaces {
-  /** `DBUS_SESSION_BUS_ADDRESS`: one address or more, separated by `;`. */
+  /** `DBUS_SESSION_BUS_ADDRESS`: addresses separated by `;`. */
   readonly address: string | undefined;
-  /** `XDG_RUNTIME_DIR`: without an address the bus is `bus` in it, and the library looks itself whose it is. */
+  /** `XDG_RUNTIME_DIR`: without an address, the bus is `bus` in it, and the library checks its owner. */
   readonly runtimeFolder: string | undefined;
 }
 
 /**
- * Makes sure that there may be a session bus, and that its address leads to a socket of this user's. The addon's D-Bus
- * library does whatever an address says: it starts programs (`unixexec:`), talks to other machines (`tcp:`), and
- * authenticates itself to a socket, but not the socket to itself: a program of another user that listens in its
- * place would be handed the secret. Addresses of sessions that have ended, with sockets in /tmp, live on in terminals.
+ * Checks that a session bus may exist, and that its address is a socket of this user. The addon's D-Bus library follows
+ * any address: it starts programs (`unixexec:`), connects to other machines (`tcp:`), and does not authenticate the
+ * socket, so a program of another user that listens there would get the secret. Terminals may keep the address of an
+ * ended session, with a socket in /tmp.
  *
- * @throws {RekeyError} `keyring_absent` when there is none, so that the addon need not be loaded to find out;
- * `keyring_failed` when it is not this user's: the keyring was not asked, and may hold a secret.
+ * @throws {RekeyError} `keyring_absent` when there is no bus, without loading the addon; `keyring_failed` when the bus
+ * belongs to another user: the keyring was not asked, and may hold a secret.
  */
 export function refuseUnsafeBus({ address, runtimeFolder }: BusPlaces): void {
   if (!SYSTEM.hasSecretService) return;
@@ -38,8 +37,8 @@ export function refuseUnsafeBus({ address, runtimeFolder }: BusPlaces): void {
 }
 
 /**
- * The socket of this user's session bus, when it is one that may be spoken to. `undefined` when that takes the addon's
- * library: it knows more ways (abstract names, which the runtime does not), and its findings are the ones that count.
+ * Path of the socket of this user's session bus. `undefined` when only the addon's library may be able to connect: it
+ * knows more kinds of addresses, such as abstract sockets.
  */
 export function ownBus({ address, runtimeFolder }: BusPlaces): string | undefined {
   const [first, ...others] = addressesIn(address);
@@ -57,7 +56,7 @@ export function ownBus({ address, runtimeFolder }: BusPlaces): string | undefine
 
 interface Socket {
   readonly path: string | undefined;
-  /** A name without a file; it may be any bytes, a character for each. */
+  /** Name of an abstract socket, with one character for each byte. */
   readonly abstract?: string | undefined;
 }
 
@@ -68,11 +67,11 @@ function addressesIn(address: string | undefined): string[] {
 function socketOf(address: string): Socket {
   const [transport, rest = ""] = address.split(/:(.*)/s);
   if (transport !== "unix") {
-    throw unsafe("DBUS_SESSION_BUS_ADDRESS is no address of a Unix socket");
+    throw unsafe("DBUS_SESSION_BUS_ADDRESS is not the address of a Unix socket");
   }
   const pairs = rest.split(",").map((pair) => pair.split(/=(.*)/s) as [string, string | undefined])
     .filter(([key]) => key === "path" || key === "abstract");
-  // Which of them the library would take is not looked at.
+  // The library may take either of them.
   if (pairs.length > 1) throw unsafe("DBUS_SESSION_BUS_ADDRESS names two sockets at once");
   const { path, abstract } = Object.fromEntries(pairs) as Partial<Socket>;
   return { path: path && decodedPath(path), abstract: abstract && unescaped(abstract) };
@@ -84,7 +83,7 @@ function refuseUnsafeSocket({ path, abstract }: Socket): void {
     : abstract !== undefined
     ? socketPeer(`\0${abstract}`)
     : undefined;
-  // Nobody listens: the addon will say so.
+  // If nothing listens, the addon reports it.
   if (owner === undefined || owner === process.geteuid!() || owner === lstatSync("/").uid) return;
   throw unsafe("the session bus belongs to another user");
 }
@@ -99,7 +98,7 @@ function socketOwner(path: string): number | undefined {
   }
 }
 
-// The bytes that an address writes as %XX are the path's in UTF-8; another path must not be looked at than is opened.
+// An address escapes bytes as %XX, and the runtime's paths are UTF-8. The checked path must be the one that is opened.
 function decodedPath(text: string): string {
   try {
     return decodeURIComponent(text);

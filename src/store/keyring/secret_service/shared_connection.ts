@@ -1,26 +1,21 @@
-import { AskingService } from "./client.ts";
+import { ServiceClient } from "./client.ts";
 import { overBus } from "./dbus_connection.ts";
 import { BusError } from "./dbus_wire.ts";
 import type { KeyringAddon } from "../addon.ts";
 import { type AskEntry, entriesBy, type EntryMethod } from "../addon_thread.ts";
+import type { ItemName } from "./service_calls.ts";
 import { asksEachConnection, findProvider, type Provider } from "./provider.ts";
 import { type BusPlaces, ownBus } from "./session_bus.ts";
 
 // The bus answers at once, whatever the provider does.
 const BUS_MS = 1_000;
 
-/** The open connection and its provider. */
-interface Kept {
-  readonly provider: Provider;
-  readonly service: AskingService;
-}
-
 /**
  * Keeps one connection to a provider that asks its user for each. The addon opens one for each call: a command would
  * show a dozen prompts.
  */
-export class AskedOnce {
-  #kept: Kept | undefined;
+export class SharedConnection {
+  #open: { readonly provider: Provider; readonly client: ServiceClient } | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   /** @param places called when needed. */
@@ -31,12 +26,12 @@ export class AskedOnce {
     const ask: AskEntry = async (entry, method, value, signal) => {
       const found = await this.#asking();
       if (found === undefined) {
-        return await call(new AsyncEntry(...entry as [string, string]), method, value, signal);
+        return await callAddon(new AsyncEntry(...entry as [string, string]), method, value, signal);
       }
       const [service, account] = entry as [string, string];
       return await this.#inTurn(signal, async () => {
-        const kept = await this.#connection(found.socket, found.provider);
-        return await carryOut(kept, { service, account }, method, value);
+        const client = await this.#clientOf(found.socket, found.provider);
+        return await callService(client, { service, account }, method, value);
       });
     };
     const own = { AsyncEntry: entriesBy(ask) };
@@ -78,17 +73,17 @@ export class AskedOnce {
     return turn;
   }
 
-  async #connection(socket: string, provider: Provider): Promise<AskingService> {
-    if (this.#kept?.provider.incarnation !== provider.incarnation) {
+  async #clientOf(socket: string, provider: Provider): Promise<ServiceClient> {
+    if (this.#open?.provider.incarnation !== provider.incarnation) {
       this.#drop();
-      this.#kept = { provider, service: await AskingService.open(socket, provider.name) };
+      this.#open = { provider, client: await ServiceClient.open(socket, provider.name) };
     }
-    return this.#kept!.service;
+    return this.#open!.client;
   }
 
   #drop(): void {
-    this.#kept?.service[Symbol.dispose]();
-    this.#kept = undefined;
+    this.#open?.client[Symbol.dispose]();
+    this.#open = undefined;
   }
 }
 
@@ -105,10 +100,8 @@ async function providerOn(socket: string): Promise<Provider | undefined> {
   }
 }
 
-type AddonEntry = InstanceType<KeyringAddon["AsyncEntry"]>;
-
-function call(
-  entry: AddonEntry,
+function callAddon(
+  entry: InstanceType<KeyringAddon["AsyncEntry"]>,
   method: EntryMethod,
   value: unknown[],
   signal?: AbortSignal | null,
@@ -117,9 +110,9 @@ function call(
   return entry[method](signal);
 }
 
-function carryOut(
-  service: AskingService,
-  item: { service: string; account: string },
+function callService(
+  service: ServiceClient,
+  item: ItemName,
   method: EntryMethod,
   value: unknown[],
 ): Promise<unknown> {
