@@ -1,19 +1,24 @@
+import { EVENTS } from "../audit/events.ts";
 import { isRekeyError } from "../core/errors.ts";
 import { catchUp } from "./catch_up.ts";
 import { untilFollowed } from "./members.ts";
-import { shareEnded } from "./revocations.ts";
+import { shareEnded } from "./ended_sessions.ts";
 import { knownFleet } from "../store/known_cluster.ts";
-import type { Backend, BackendAt } from "../secret/backend.ts";
+import type { Backend, BackendAt, PolicyChange } from "../secret/backend.ts";
 import { rotateKek } from "../secret/rotate_kek.ts";
 import { usageIsShared } from "../secret/key_usage.ts";
 import { LOCAL } from "../secret/local_backend.ts";
 import type { Installation } from "../store/installation.ts";
+import type { TokenPolicy } from "../jwt/policy.ts";
+import { isSamePolicy } from "../store/token_policy.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import type { StoreChoice } from "../store/environment.ts";
 import { planShared } from "./create.ts";
-import { resealShared } from "./kek.ts";
+import { resealShared } from "./rotate_kek.ts";
 import { migrateToCluster } from "./migrate.ts";
-import { changeSharedPolicy } from "./policy.ts";
-import { revokeShared, rotateShared } from "./rotate.ts";
+import { rotateShared } from "./rotate.ts";
+import { changeShared, mustBeFollowed } from "./change.ts";
+import { retiring } from "./state.ts";
 import { activateShared, prepareShared } from "./two_phases.ts";
 
 /** The one place that decides whether a secret is this machine's own or one that machines share. */
@@ -49,14 +54,14 @@ const CLUSTER: Backend = {
       ? Promise.resolve("etcd")
       : LOCAL.nextLocation(installation, wanted),
 
-  revoke: revokeShared,
+  revoke,
 
   async rotateKek(installation, keyFile) {
     await resealShared(installation, keyFile);
     return await rotateKek(installation, keyFile);
   },
 
-  setPolicy: changeSharedPolicy,
+  setPolicy,
   setUsage: (_installation, version) => {
     throw usageIsShared(version);
   },
@@ -120,4 +125,46 @@ async function catchUpToLeave(installation: Installation, graceMs = 0): Promise<
   } catch (error) {
     if (graceMs > 0 || !isRekeyError(error)) throw error;
   }
+}
+
+async function revoke(installation: Installation): Promise<Version[]> {
+  const open = new Map<number, Version>();
+  return await changeShared(installation, ({ state: before, snapshot }) => {
+    for (const row of installation.versions.previous()) open.set(row.version, row);
+    const now = installation.now();
+    const ended = { by: installation.environment.actor, why: "revoked" };
+    const state = retiring(before, now, (row) => row.state === "previous", ended);
+    // An etcd that was restored from a backup gets this machine's state even if no window is open.
+    if (state === before && before === snapshot?.state) return { unchanged: [...open.values()] };
+    return {
+      state,
+      result(followed) {
+        mustBeFollowed(followed);
+        return [...open.values()];
+      },
+    };
+  });
+}
+
+async function setPolicy(
+  installation: Installation,
+  change: PolicyChange,
+  described: (policy: TokenPolicy) => string,
+): Promise<TokenPolicy> {
+  return await changeShared(installation, ({ state }) => {
+    const policy = change(() => state.policy ?? installation.policy);
+    const isSame = state.policy !== undefined && isSamePolicy(state.policy, policy);
+    if (isSame) return { unchanged: policy };
+    return {
+      state: { ...state, policy },
+      async result(followed) {
+        mustBeFollowed(followed);
+        const audit = await installation.audit();
+        installation.database.transaction(() =>
+          audit.append({ event: EVENTS.policyChanged, location: "etcd", reason: described(policy) })
+        );
+        return policy;
+      },
+    };
+  });
 }

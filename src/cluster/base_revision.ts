@@ -4,7 +4,7 @@ import { endedSessions } from "../store/sqlite/ended_sessions.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { findShared, takeOver } from "./catch_up.ts";
 import { sealedHere } from "./replica.ts";
-import { shareEnded } from "./revocations.ts";
+import { shareEnded } from "./ended_sessions.ts";
 import type { KnownFleet } from "../store/known_cluster.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { type FleetState, MOST_RETIRED, type SharedVersion } from "./state.ts";

@@ -10,9 +10,9 @@ import {
   positionIn,
   rememberPosition,
   stands,
-} from "./position.ts";
+  takeOverEnded,
+} from "./ended_sessions.ts";
 import { follow } from "./replica.ts";
-import { takeOverEnded } from "./revocations.ts";
 import { type KnownFleet, knownFleet } from "../store/known_cluster.ts";
 import { digestOf, keysOf, mustGoOn, readSnapshot, type Snapshot } from "./snapshot.ts";
 

@@ -13,7 +13,7 @@ import { currentOf, type FleetState, newFleetId } from "./state.ts";
 import type { HmacUsage } from "../secret/backend.ts";
 import type { Make } from "../secret/create.ts";
 import type { Import } from "../secret/import/imported.ts";
-import { newVersion, provenValue } from "./version.ts";
+import { newVersion, provenValue } from "./new_version.ts";
 import { SYSTEM } from "../system/system.ts";
 
 /** Decides how a first version is made that machines share. @throws {RekeyError} as {@linkcode mustBeShareable} does. */

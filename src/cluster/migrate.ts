@@ -1,8 +1,9 @@
 import { RekeyError } from "../core/errors.ts";
-import { baseRevisionOf, localState } from "./base_revision.ts";
+import { localState } from "./base_revision.ts";
+import { changeShared, mustBeFollowed } from "./change.ts";
 import { propose, retryOnConflict } from "./commit.ts";
 import { follow, lacking } from "./replica.ts";
-import { shareEnded } from "./revocations.ts";
+import { shareEnded } from "./ended_sessions.ts";
 import { knownFleet } from "../store/known_cluster.ts";
 import { readSnapshot, type Snapshot } from "./snapshot.ts";
 import {
@@ -42,17 +43,18 @@ export async function migrateToCluster(installation: Installation, note: Note): 
   return { versions: moved ? rows : [], published };
 }
 
-/** Answers whether anything had to be put back. */
+/** @returns whether etcd lacked anything. */
 async function putBackThere(installation: Installation): Promise<boolean> {
-  return await retryOnConflict(async () => {
-    const { state: before, snapshot: base, added } = await baseRevisionOf(installation);
-    if (before === base?.state && added.size === 0) return false;
-    mustBeBringable(before, base, added);
-    const state = { ...before, change: before.change + 1 };
-    const snapshot = await propose(installation, { base, state, added });
-    if (snapshot === undefined) return undefined;
-    await follow(installation, snapshot, { belonged: true });
-    return true;
+  return await changeShared<boolean>(installation, ({ state, snapshot, added }) => {
+    if (state === snapshot?.state && added.size === 0) return { unchanged: false };
+    mustBeBringable(state, snapshot, added);
+    return {
+      state,
+      result(followed) {
+        mustBeFollowed(followed);
+        return true;
+      },
+    };
   });
 }
 

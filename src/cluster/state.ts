@@ -48,6 +48,9 @@ export const MOST_RETIRED = 100;
 /** How many versions can have a value: a transaction of etcd writes and deletes no more than 128 keys. */
 export const MOST_SHARED_VERSIONS = 50;
 
+/** How many grace windows can be open: the current version and a prepared one have values too. */
+export const MOST_SHARED_WINDOWS = MOST_SHARED_VERSIONS - 2;
+
 /** A name for a fleet that is new. */
 export function newFleetId(): string {
   return randomBytes(12).toString("base64url");
@@ -150,4 +153,29 @@ export function retiring(
   const retired = [...over, ...state.retired].sort((a, b) => b.version - a.version);
   const versions = state.versions.filter((row) => !isOver(row));
   return { ...state, versions, retired: retired.slice(0, MOST_RETIRED) };
+}
+
+/** The state after `next` has become the current version. Without a grace window every session ends. */
+export function succeeded(
+  before: FleetState,
+  next: SharedVersion,
+  graceUntil: number | null,
+  now: number,
+): FleetState {
+  const state = withoutExpired(before, now);
+  const kept = state.versions.filter(({ kid }) => kid !== next.kid).map((row) =>
+    row.state === "current" && graceUntil !== null
+      ? { ...row, state: "previous" as const, grace_until: graceUntil }
+      : row
+  );
+  // Older grace windows end too, and so does a prepared version.
+  const ended = retiring(
+    { ...state, versions: kept },
+    now,
+    (row) => row.state === "pending" || graceUntil === null,
+    { by: next.by, why: "rotated away" },
+  );
+  const current = { ...next, state: "current" as const, activated_at: now };
+  const { alg, key_form } = next;
+  return { ...ended, alg, key_form, versions: [current, ...ended.versions] };
 }

@@ -1,42 +1,48 @@
-import { EVENTS, newestHead } from "../audit/events.ts";
+import { EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
-import { type BaseRevision, baseRevisionOf } from "./base_revision.ts";
-import { propose, retryOnConflict } from "./commit.ts";
-import { listMembers, namesOf } from "./members.ts";
-import { nextNumber, preparedOf, rowOf, type SharedVersion } from "./state.ts";
-import type { Installation } from "../store/installation.ts";
-import type { Version } from "../store/sqlite/versions.ts";
 import { keepCopy } from "../secret/automatic_copy.ts";
 import type { Activation, HmacUsage, Member } from "../secret/backend.ts";
 import { type Changed, refuseOneTooMany } from "../secret/rotation.ts";
-import { followOwn, notTakenOver, proposeOnce, writeDown } from "./rotate.ts";
-import { MOST_SHARED_WINDOWS, newVersion, provenValue, succeeded } from "./version.ts";
+import type { Installation } from "../store/installation.ts";
+import type { Version } from "../store/sqlite/versions.ts";
+import type { BaseRevision } from "./base_revision.ts";
+import { changeShared, mustBeFollowed } from "./change.ts";
+import { listMembers, namesOf } from "./members.ts";
+import { newVersion, provenValue } from "./new_version.ts";
+import { logVersion, succession } from "./rotate.ts";
+import { MOST_SHARED_WINDOWS, nextNumber, preparedOf, rowOf, type SharedVersion } from "./state.ts";
 
 // Rotation in two phases: every server has the next version before anything is signed with it.
+
+interface Prepared {
+  readonly version: Version;
+  /** Whether this call made it. */
+  readonly made: boolean;
+}
 
 /** Publishes the version that is to follow, unless there is one. Call it under the lock, after recovery. */
 export async function prepareShared(
   installation: Installation,
   reason: string | null,
-  use: HmacUsage,
-): Promise<{ version: Version; made: boolean }> {
-  return await retryOnConflict(async () => {
-    const { state, snapshot: base, added } = await baseRevisionOf(installation);
-    const there = preparedOf(state);
-    if (there !== undefined) return { version: rowOf(there), made: false };
+  usage: HmacUsage,
+): Promise<Prepared> {
+  return await changeShared<Prepared>(installation, async ({ state }) => {
+    const prepared = preparedOf(state);
+    if (prepared !== undefined) return { unchanged: { version: rowOf(prepared), made: false } };
     const secret = Secret.generate();
-    const current = installation.versions.current();
-    const replaces = current?.version ?? null;
-    const more = { reason, request_id: null, replaces };
-    const row = newVersion(installation, nextNumber(state), secret, more, use);
-    const values = new Map([...added, [row.kid, await provenValue(installation, row, secret)]]);
-    const next = { ...state, change: state.change + 1, versions: [...state.versions, row] };
-    const snapshot = await propose(installation, { base, state: next, added: values });
-    if (snapshot === undefined) return undefined;
-    if (!await followOwn(installation, snapshot)) throw notTakenOver();
-    await writeDown(installation, EVENTS.rotationInitiated, row, reason ?? undefined);
-    return { version: rowOf(row), made: true };
+    const replaces = installation.versions.current()?.version ?? null;
+    const about = { reason, request_id: null, replaces };
+    const row = newVersion(installation, nextNumber(state), secret, about, usage);
+    return {
+      state: { ...state, versions: [...state.versions, row] },
+      added: new Map([[row.kid, await provenValue(installation, row, secret)]]),
+      async result(followed) {
+        mustBeFollowed(followed);
+        await logVersion(installation, EVENTS.rotationInitiated, row, reason ?? undefined);
+        return { version: rowOf(row), made: true };
+      },
+    };
   });
 }
 
@@ -46,49 +52,31 @@ export async function activateShared(
   { graceMs = 0, force = false, backup = true }: Activation,
 ): Promise<Changed> {
   let copied = !backup;
-  return await retryOnConflict(async () => {
-    const base = await baseRevisionOf(installation);
+  return await changeShared(installation, async (base) => {
     const row = preparedOf(base.state);
     if (row === undefined) throw nothingPrepared();
-    if (!isHeld(base, row)) throw lost(row);
+    if (!hasValue(base, row)) throw lostValue(row);
     if (graceMs > 0) refuseOneTooMany(installation, MOST_SHARED_WINDOWS);
-    const lacking = (await listMembers(installation)).filter(({ prepared }) =>
-      prepared !== row.kid
-    );
-    if (lacking.length > 0 && !force) throw notEverywhere(lacking);
+    const members = await listMembers(installation);
+    const unconfirmed = members.filter(({ prepared }) => prepared !== row.kid);
+    if (unconfirmed.length > 0 && !force) throw notConfirmed(unconfirmed);
     const old = installation.versions.current();
     if (!copied && old !== undefined) await keepCopy(installation, old);
     copied = true;
-    const why = lacking.length === 0 ? undefined : `forced; not confirmed by ${namesOf(lacking)}`;
-    return await activate(installation, base, row, graceMs, why);
+    if (unconfirmed.length > 0) {
+      const reason = `forced; not confirmed by ${namesOf(unconfirmed)}`;
+      await logVersion(installation, EVENTS.rotationInitiated, row, reason);
+    }
+    return succession(installation, base.state, row, old, graceMs);
   });
 }
 
-// A server that holds it would say so, and have nothing to verify with after the next look.
-function isHeld({ snapshot, added }: BaseRevision, { kid }: SharedVersion): boolean {
+// Servers may have confirmed a value that etcd has lost since: after the activation they would have none.
+function hasValue({ snapshot, added }: BaseRevision, { kid }: SharedVersion): boolean {
   return snapshot?.values.has(kid) === true || added.has(kid);
 }
 
-async function activate(
-  installation: Installation,
-  { state, snapshot: base, added }: BaseRevision,
-  row: SharedVersion,
-  graceMs: number,
-  why: string | undefined,
-): Promise<Changed | undefined> {
-  const previous = installation.versions.current();
-  const now = installation.now();
-  const graceUntil = graceMs > 0 ? now + graceMs : null;
-  if (why !== undefined) await writeDown(installation, EVENTS.rotationInitiated, row, why);
-  const next = succeeded(state, row, graceUntil, now);
-  const published = await proposeOnce(installation, { base, state: next, added }, row.kid);
-  if (published === undefined) return undefined;
-  const version = installation.versions.byKid(row.kid) ?? rowOf({ ...row, state: "current" });
-  const head = newestHead(installation.database);
-  return { rotated: true, version, previous, graceUntil, published, logWhole: true, head };
-}
-
-function lost({ version }: SharedVersion): RekeyError {
+function lostValue({ version }: SharedVersion): RekeyError {
   return new RekeyError(
     "secret_missing",
     `Cannot activate the prepared version ${version}: its value is lost`,
@@ -105,10 +93,10 @@ function nothingPrepared(): RekeyError {
   });
 }
 
-function notEverywhere(lacking: readonly Member[]): RekeyError {
+function notConfirmed(members: readonly Member[]): RekeyError {
   return new RekeyError(
     "check_failed",
-    `Cannot activate the prepared version: not confirmed by ${namesOf(lacking)}`,
-    { hint: "Wait, or see `rekey status` what keeps them; --force activates it all the same" },
+    `Cannot activate the prepared version: not confirmed by ${namesOf(members)}`,
+    { hint: "Wait, or see in `rekey status` what delays them; --force activates it anyway" },
   );
 }

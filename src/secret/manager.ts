@@ -6,7 +6,14 @@ import type { Kek } from "../store/sealed/kek.ts";
 import { exclusively } from "../store/sqlite/lock.ts";
 import type { TokenPolicy } from "../jwt/policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import type { Activation, Backend, BackendAt, FindSessions, HmacUsage } from "./backend.ts";
+import type {
+  Activation,
+  Backend,
+  BackendAt,
+  FindSessions,
+  HmacUsage,
+  PolicyChange,
+} from "./backend.ts";
 import { destroy } from "./destroy.ts";
 import { notInitialised, SecretView, type View } from "./view.ts";
 import { create, type CreateOptions, openOrAdopt } from "./create.ts";
@@ -14,12 +21,11 @@ import type { Import } from "./import/imported.ts";
 import { settleImport, settleUsage } from "./key_usage.ts";
 import { localOnly } from "./local_backend.ts";
 import { Observations } from "./observations.ts";
-import type { PolicyChange } from "./backend.ts";
 import { recover } from "./recover.ts";
 import type { Moved } from "./move.ts";
 import { retrieve, type Retrieved } from "./retrieve.ts";
 import type { Changed, RotateOptions } from "./rotation.ts";
-import { mayGiveWay, replaceUnused } from "./import/replace_unused.ts";
+import { mayGiveWay, replaceUnused } from "./import/use_import.ts";
 
 /** Work that is done under the lock. */
 type Work<T> = (installation: Installation, backend: Backend) => Promise<T>;

@@ -5,7 +5,7 @@ import type { ServerContext } from "./server.ts";
 import type { Settings } from "./settings.ts";
 import { verifyToken } from "../jwt/verifier.ts";
 import { Backoff, retryWhileBusy, Semaphore, SingleFlight } from "../core/async.ts";
-import { isNotFollowed, notTakenOver } from "../cluster/rotate.ts";
+import { isFollowed, mustBeFollowed } from "../cluster/change.ts";
 import { warningsOf } from "../secret/rotation.ts";
 import { warningsOfRisk } from "../secret/keyring/unsaved.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
@@ -95,7 +95,7 @@ export class SecretHost implements HostOperations {
       this.#status = undefined;
       warningsOf(changed).forEach(this.context.warn);
       warningsOfRisk((await secrets.open()).installation).forEach(this.context.warn);
-      if (isNotFollowed(changed)) throw notTakenOver();
+      mustBeFollowed(isFollowed(changed));
       return rotationAnswer(secrets, changed);
     });
 

@@ -4,10 +4,9 @@ import { rfc3339 } from "../../core/clock.ts";
 import { RekeyError } from "../../core/errors.ts";
 import type { KeyForm } from "../../core/secret.ts";
 import { fromFuture, isAhead } from "../../secret/age.ts";
-import { warningsOf } from "../../secret/rotation.ts";
+import { type Changed, warningsOf } from "../../secret/rotation.ts";
 import { staleProcesses, warnOfHolders, warnOfRisk } from "../warnings.ts";
-import type { Changed } from "../../secret/rotation.ts";
-import { isNotFollowed, notTakenOver } from "../../cluster/rotate.ts";
+import { isFollowed, mustBeFollowed } from "../../cluster/change.ts";
 import type { Algorithm } from "../../jwt/policy.ts";
 import { mustBeAbleToRotate, planRotation } from "../../secret/rotation_plan.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
@@ -111,7 +110,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   if (changed.rotated && condition.ifOlderThanMs !== undefined) warnOfClock(changed, output);
   await warnOfRisk(context);
   // Guarantee 4: a server on this machine may not know of it.
-  if (isNotFollowed(changed)) throw notTakenOver();
+  mustBeFollowed(isFollowed(changed));
   if (hasLeft(changed)) refuseWait(options.wait);
   mustBeConfirmed(confirmation);
   if (!changed.rotated && options.ifOlderThan !== undefined) {

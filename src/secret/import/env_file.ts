@@ -2,7 +2,7 @@ import type { RekeyError } from "../../core/errors.ts";
 import { parse } from "../../libraries/dotenv.ts";
 import { unreadable } from "./imported.ts";
 import type { Source } from "./source.ts";
-import { recognised } from "./no_secret.ts";
+import { recognised } from "./not_a_secret.ts";
 
 /**
  * The value of a variable in a file of `NAME=VALUE` lines: by the rules of `dotenv`, which most programs follow where

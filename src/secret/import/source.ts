@@ -4,7 +4,7 @@ import type { Algorithm } from "../../jwt/policy.ts";
 import { envReadings } from "./env_file.ts";
 import { type Encoding, unreadable } from "./imported.ts";
 import { isJwk, isJwkSet, jwkOf, jwkReading, repeatedNames } from "./jwk.ts";
-import { isEnvFile, recognised } from "./no_secret.ts";
+import { isEnvFile, recognised } from "./not_a_secret.ts";
 
 /** A secret as it may be written in what was given. */
 export interface Reading {

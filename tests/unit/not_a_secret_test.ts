@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { sourceOf } from "../../src/secret/import/source.ts";
-import { recognised } from "../../src/secret/import/no_secret.ts";
+import { recognised } from "../../src/secret/import/not_a_secret.ts";
 
 const pem = (what: string) => `-----BEGIN ${what}-----\nMIIB\n-----END ${what}-----\n`;
 const b64 = (text: string) => btoa(text).replace(/=+$/, "");

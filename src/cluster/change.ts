@@ -1,0 +1,102 @@
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import type { Changed } from "../secret/rotation.ts";
+import type { Installation } from "../store/installation.ts";
+import { scrub } from "../store/sqlite/write_ahead_log.ts";
+import { type BaseRevision, baseRevisionOf } from "./base_revision.ts";
+import { propose, retryOnConflict } from "./commit.ts";
+import { follow } from "./replica.ts";
+import type { Snapshot } from "./snapshot.ts";
+import type { FleetState } from "./state.ts";
+
+/** A change of the shared state. */
+export interface SharedChange<T> {
+  /** The new state; {@linkcode changeShared} increments its change number. */
+  readonly state: FleetState;
+  /** Sealed values of new versions, by kid. */
+  readonly added?: ReadonlyMap<string, string>;
+  /** kid of the version that becomes current: it shows whether a change whose response was lost took effect. */
+  readonly activates?: string;
+  /** Called after the etcd transaction. */
+  onCommit?(): void;
+  /** Called when another machine changed the state first. */
+  onConflict?(): Promise<void>;
+  /** @param followed whether this machine's database has the change too. */
+  result(followed: boolean): T | Promise<T>;
+}
+
+/** What a change decides: the change, or the result when nothing has to change. */
+export type Decision<T> = SharedChange<T> | { readonly unchanged: T };
+
+/**
+ * Changes the shared state: reads it, decides, and replaces it by compare-and-swap. When another machine was first, it
+ * reads and decides again. Then this machine's database follows. Call it under the lock, after recovery.
+ *
+ * @param waitMs how long it retries after conflicts, in milliseconds.
+ * @throws {RekeyError} `busy` when every attempt met a conflict; `etcd_…` or `fleet_…` when etcd cannot be used: the
+ * state is then unchanged, unless the message says that this is not known.
+ */
+export function changeShared<T>(
+  installation: Installation,
+  decide: (base: BaseRevision) => Decision<T> | Promise<Decision<T>>,
+  waitMs?: number,
+): Promise<T> {
+  return retryOnConflict(async () => {
+    const base = await baseRevisionOf(installation);
+    const decision = await decide(base);
+    if ("unchanged" in decision) return decision.unchanged;
+    const snapshot = await propose(installation, {
+      base: base.snapshot,
+      state: { ...decision.state, change: base.state.change + 1 },
+      added: new Map([...base.added, ...decision.added ?? []]),
+    });
+    if (snapshot !== undefined) {
+      decision.onCommit?.();
+      return await decision.result(await followOwn(installation, snapshot));
+    }
+    if (await wasActivated(installation, decision.activates)) return await decision.result(true);
+    await decision.onConflict?.();
+    return undefined;
+  }, waitMs);
+}
+
+// The response may have been lost, and another change made since: the version was current all the same.
+async function wasActivated(installation: Installation, kid: string | undefined): Promise<boolean> {
+  if (kid === undefined) return false;
+  const { state } = await baseRevisionOf(installation);
+  return [...state.versions, ...state.retired]
+    .some((row) => row.kid === kid && row.activated_at !== null);
+}
+
+const FOLLOW_TRIES = 2;
+
+/** Brings this machine's database to its own change. If that fails, the change stands and the next command follows. */
+async function followOwn(installation: Installation, snapshot: Snapshot): Promise<boolean> {
+  for (let tries = 1;; tries++) {
+    try {
+      await follow(installation, snapshot, { belonged: true });
+      scrub(installation);
+      return true;
+    } catch (error) {
+      if (!isRekeyError(error)) throw error;
+      if (tries === FOLLOW_TRIES) return false;
+    }
+  }
+}
+
+/** Whether this machine's database has a rotation, if it was made in etcd. */
+export function isFollowed({ published, version }: Changed): boolean {
+  return published || version.location !== "etcd";
+}
+
+/** @throws {RekeyError} `check_failed` when the change stands and this machine has not followed it. */
+export function mustBeFollowed(followed: boolean): void {
+  if (followed) return;
+  throw new RekeyError(
+    "check_failed",
+    "Cannot take over the change from etcd: the change itself was made",
+    {
+      hint: "`rekey status` takes it over, or shows why it cannot; servers on this machine stop " +
+        "accepting tokens when they have not followed etcd for their --max-staleness",
+    },
+  );
+}
