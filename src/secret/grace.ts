@@ -1,6 +1,6 @@
 import { EVENTS } from "../audit/events.ts";
 import { rfc3339 } from "../core/clock.ts";
-import { numberedSlot } from "../core/secret_store.ts";
+import { destroyValue } from "./destroy_value.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { isAhead } from "./age.ts";
@@ -29,16 +29,13 @@ export async function endGrace(
   reason: string,
 ): Promise<void> {
   if (ended.length === 0) return;
-  const { database, versions, sealed, meta } = installation;
   const audit = await installation.audit();
-  database.transaction(() => {
+  installation.database.transaction(() => {
     for (const row of ended) {
       const { version, kid, location } = row;
-      sealed.drop(numberedSlot(row));
-      versions.retire(row, installation.now());
+      destroyValue(installation, row, installation.now());
       audit.append({ event: EVENTS.retired, version, kid, location, reason });
     }
-    meta.set("scrub_pending", "log");
   });
 }
 

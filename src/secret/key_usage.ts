@@ -49,38 +49,3 @@ export function usageIsShared({ alg, key_form }: Version): RekeyError {
 function usageIsFixed(why: string, hint: string): RekeyError {
   return new RekeyError("failed", `Cannot change the secret's use: ${why}`, { hint });
 }
-
-/**
- * The version that an imported secret is.
- *
- * @param current the version that counts.
- * @throws {RekeyError} `already_initialised` when there is another secret, `failed` when it is there with another use.
- */
-export function settleImport(
-  installation: Installation,
-  current: Version,
-  kid: string,
-  { alg, keyForm }: HmacUsage,
-): Version {
-  const { versions } = installation;
-  const version = versions.byKid(kid);
-  if (version === undefined || version.activated_at === null) {
-    throw new RekeyError(
-      "already_initialised",
-      `Cannot import a secret: there is one already, version ${current.version} (kid ${current.kid})`,
-      {
-        hint: current.location === "etcd"
-          ? "Machines share it: import into another app with --app"
-          : "It was used, and its tokens would end: import into another app with --app, " +
-            "or `rekey destroy` this one first",
-      },
-    );
-  }
-  const { alg: algorithm, key_form: form } = version;
-  if (algorithm === alg && form === keyForm) return version;
-  throw new RekeyError(
-    "failed",
-    `Cannot import the secret again: it is there as ${algorithm}, key form ${form}`,
-    { hint: "`rekey init --alg --key-form` changes how an imported secret is used" },
-  );
-}

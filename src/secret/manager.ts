@@ -18,14 +18,14 @@ import { destroy } from "./destroy.ts";
 import { notInitialised, SecretView, type View } from "./view.ts";
 import { create, type CreateOptions, openOrAdopt } from "./create.ts";
 import type { Import } from "./import/imported.ts";
-import { settleImport, settleUsage } from "./key_usage.ts";
+import { settleUsage } from "./key_usage.ts";
 import { localOnly } from "./local_backend.ts";
 import { Observations } from "./observations.ts";
 import { recover } from "./recover.ts";
 import type { Moved } from "./move.ts";
 import { retrieve, type Retrieved } from "./retrieve.ts";
 import type { Changed, RotateOptions } from "./rotation.ts";
-import { mayGiveWay, replaceUnused } from "./import/use_import.ts";
+import { mayGiveWay, replaceUnused, settleImport } from "./import/use_import.ts";
 
 /** Work that is done under the lock. */
 type Work<T> = (installation: Installation, backend: Backend) => Promise<T>;

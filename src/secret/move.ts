@@ -6,6 +6,7 @@ import { SAVED } from "../store/keyring/keyring_store.ts";
 import { mustBeFree } from "../store/location_choice.ts";
 import { type Location, numberedSlot, sealedSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
+import { destroyValue } from "./destroy_value.ts";
 import { mayReplace } from "./keyring/note.ts";
 import { tryReconcile } from "./keyring/reconcile.ts";
 import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
@@ -118,9 +119,6 @@ export function leaveCluster(installation: Installation, to: Location): void {
 
 /** Inside a transaction: drops a prepared version, which only the machines that share it can activate. */
 export function dropPrepared(installation: Installation): void {
-  const { versions, sealed } = installation;
-  const prepared = versions.pending();
-  if (prepared?.location !== "etcd") return;
-  sealed.drop(numberedSlot(prepared));
-  versions.retire(prepared, installation.now());
+  const prepared = installation.versions.pending();
+  if (prepared?.location === "etcd") destroyValue(installation, prepared, installation.now());
 }

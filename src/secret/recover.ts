@@ -7,7 +7,8 @@ import type { Version } from "../store/sqlite/versions.ts";
 import { endGrace, expired, overlongGrace, shortenGrace } from "./grace.ts";
 import { removeStaleKek } from "./rotate_kek.ts";
 import { keyringIsDue, tryReconcile } from "./keyring/reconcile.ts";
-import { rollBack } from "./rotate.ts";
+import { EVENTS } from "../audit/events.ts";
+import { destroyValue } from "./destroy_value.ts";
 import { canLookAgain, lookAgain } from "./keyring/unsaved.ts";
 import { namesIn, removeFolder } from "../files/private_files.ts";
 import { timeOf } from "../files/file_info.ts";
@@ -68,6 +69,19 @@ async function finish(installation: Installation, logWaitMs?: number): Promise<v
 function interrupted({ versions }: Installation): Version | undefined {
   const pending = versions.pending();
   return pending?.location === "etcd" ? undefined : pending;
+}
+
+/** Undoes a rotation that did not reach its commit: the pending version never verified anything. */
+export async function rollBack(installation: Installation, pending: Version, reason: string) {
+  const { database, versions } = installation;
+  const audit = await installation.audit();
+  database.transaction(() => {
+    // Checked in the transaction: a rotation that reached its commit stays.
+    if (versions.pending()?.version !== pending.version) return;
+    destroyValue(installation, pending, installation.now());
+    const { version, kid, location } = pending;
+    audit.append({ event: EVENTS.rotationRecovered, version, kid, location, reason });
+  });
 }
 
 /** How folders begin in which a restoration works; only one that holds the lock does. */

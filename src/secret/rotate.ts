@@ -10,6 +10,8 @@ import type { StoreChoice } from "../store/environment.ts";
 import { locationForNew } from "../store/location_choice.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { keepCopy } from "./automatic_copy.ts";
+import { destroyValue } from "./destroy_value.ts";
+import { rollBack } from "./recover.ts";
 import { notInitialised } from "./view.ts";
 import { mayReplace } from "./keyring/note.ts";
 import { dropPrepared, leaveCluster } from "./move.ts";
@@ -187,8 +189,7 @@ async function commit(
     const graceUntil = change.old === undefined || change.graceMs === 0
       ? null
       : now + change.graceMs;
-    if (change.old !== undefined) setAside(installation, change.old, graceUntil, now);
-    if (graceUntil === null) endAllGrace(installation, now);
+    endOrKeep(installation, change.old, graceUntil, now);
     versions.activate(pending, now);
     const own = sealed.sealedValue(numberedSlot(pending));
     if (own !== undefined) {
@@ -215,24 +216,22 @@ async function commit(
   });
 }
 
-function setAside(
-  { versions, sealed }: Installation,
-  old: Version,
-  until: number | null,
+// Without a grace window every session ends, those of older windows too.
+function endOrKeep(
+  installation: Installation,
+  old: Version | undefined,
+  graceUntil: number | null,
   now: number,
-) {
-  const own = sealed.sealedValue(currentSlot(old));
-  sealed.drop(currentSlot(old));
-  if (until === null) return versions.retire(old, now);
-  if (own !== undefined) sealed.put(numberedSlot(old), own);
-  versions.supersede(old, until);
-}
-
-// Without a grace window all sessions end, those of older windows too.
-function endAllGrace({ versions, sealed }: Installation, now: number): void {
-  for (const version of versions.previous()) {
-    sealed.drop(numberedSlot(version));
-    versions.retire(version, now);
+): void {
+  const { versions, sealed } = installation;
+  if (graceUntil === null) {
+    const ended = [old, ...versions.previous()].filter((row) => row !== undefined);
+    for (const row of ended) destroyValue(installation, row, now);
+  } else if (old !== undefined) {
+    const value = sealed.sealedValue(currentSlot(old));
+    sealed.drop(currentSlot(old));
+    if (value !== undefined) sealed.put(numberedSlot(old), value);
+    versions.supersede(old, graceUntil);
   }
 }
 
@@ -254,19 +253,4 @@ async function giveUp(installation: Installation, pending: Version, error: unkno
   await rollBack(installation, pending, isRekeyError(error) ? error.code : "failed");
   if (pending.location === "keyring") await tryReconcile(installation);
   scrub(installation);
-}
-
-/** Undoes a rotation that did not reach its commit: the pending version never verified anything. */
-export async function rollBack(installation: Installation, pending: Version, reason: string) {
-  const { database, versions, sealed } = installation;
-  const audit = await installation.audit();
-  database.transaction(() => {
-    // Under the transaction, since the row is what counts: a rotation that reached its commit stays.
-    if (versions.pending()?.version !== pending.version) return;
-    versions.retire(pending, installation.now());
-    sealed.drop(numberedSlot(pending));
-    const { version, kid, location } = pending;
-    audit.append({ event: EVENTS.rotationRecovered, version, kid, location, reason });
-    installation.meta.set("scrub_pending", "log");
-  });
 }
