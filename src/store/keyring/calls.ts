@@ -75,12 +75,12 @@ export class KeyringCalls {
    *
    * @param limit time to answer, in milliseconds.
    */
-  async trouble(limit: number): Promise<RekeyError | undefined> {
-    const state = await this.platform.condition?.(this.service, limit);
+  async trouble(limit: number): Promise<RekeyError | "open" | "unknown"> {
+    const state = await this.platform.condition?.(this.service, limit) ?? "unknown";
     if (state === "locked") return await this.#diagnosed(keyringRefusal("keyring_locked"));
     return state === "silent"
       ? await this.#diagnosed(keyringRefusal("keyring_timeout"), true)
-      : undefined;
+      : state;
   }
 
   // A service that is stopped, or waits for its user, may never answer. The deadline lets the program continue, and the

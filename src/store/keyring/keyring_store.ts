@@ -108,7 +108,7 @@ export class KeyringStore implements SecretStore {
   }
 
   /** See {@linkcode KeyringCalls.trouble}. */
-  trouble(limit: number): Promise<RekeyError | undefined> {
+  trouble(limit: number): Promise<RekeyError | "open" | "unknown"> {
     return this.#calls.trouble(limit);
   }
 

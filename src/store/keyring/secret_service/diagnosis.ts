@@ -93,8 +93,9 @@ export async function probeKeyring(
   }
 }
 
-// Short, since a request of `serve` may be waiting and the provider may not answer.
-const DIAGNOSIS_MS = 100;
+// Usually a few milliseconds. Short, since a request of `serve` may be waiting and the provider may not answer; but an
+// overloaded machine takes longer than 100 ms, and without the answer the hint names no provider.
+const DIAGNOSIS_MS = 500;
 
 // How a provider without a default collection fails: with an error, or a dialog that asks for one.
 const MAY_LACK_DEFAULT: readonly ErrorCode[] = ["keyring_failed", "keyring_timeout"];
