@@ -37,7 +37,8 @@ export class KeyringBox extends Box implements AsyncDisposable {
 
   /**
    * Like any box's; but gnome-keyring has been seen to abort by itself now and then. Then it is started
-   * again, as a session's manager would, and the command is run once more.
+   * again, as a session's manager would, and a command that failed is run once more. One that succeeded is not: a
+   * second rotation would make another version.
    */
   override async run(args: string[], options?: RunOptions): Promise<Ended> {
     const daemon = this.#daemon;
@@ -46,7 +47,7 @@ export class KeyringBox extends Box implements AsyncDisposable {
     // deno-lint-ignore no-console
     console.error("gnome-keyring-daemon aborted by itself; started again");
     await this.unlock();
-    return await super.run(args, options);
+    return ended.code === 0 ? ended : await super.run(args, options);
   }
 
   /** A real, unlocked keyring: a new daemon in place of any that runs, with the same items. */
