@@ -6,39 +6,38 @@ import {
   bearerToken,
   challenge,
   isChunked,
-  mustHaveScope,
-  refuseAmbiguous,
-  refuseForeign,
-  refuseMalformedHost,
+  rejectAmbiguousLength,
+  rejectForeignSite,
+  rejectMalformedHost,
+  requireScope,
 } from "./guard.ts";
 import { HttpRefusal, problemResponse, statusAndCode } from "./problem.ts";
 import type { Call, Route, Services } from "./routes.ts";
 
-/** How a request ended, for the access log and the metrics. No field holds anything that the client wrote. */
+/** How a request ended, for the access log and the metrics. No field contains anything that the client wrote. */
 export interface Served {
-  /** The route's path as the table has it, `other` for one that is not in it. */
+  /** Path of the route in the table; `other` for an unknown one. */
   readonly route: string;
   readonly method: string;
   readonly status: number;
-  /** The code of the refusal, if it was refused with one. */
+  /** The error code, if the request failed. */
   readonly code: string | undefined;
   readonly milliseconds: number;
   readonly address: string | undefined;
-  /** What is no refusal: a bug. */
+  /** An error that is a bug; else `undefined`. */
   readonly bug: unknown;
 }
 
-/** Answers a request, as the runtime's server has it answered. */
+/** Handler of the runtime's HTTP server. */
 export type RequestHandler = (
   request: Request,
   peer: { readonly remoteAddr: Deno.Addr },
 ) => MaybeAsync<Response>;
 
 /**
- * The HTTP interface (design §8) as a function from a request to its answer, which is there at once when nothing has
- * to be waited for.
+ * Makes the request handler. It responds synchronously when there is nothing to wait for.
  *
- * @param onServed told of every request.
+ * @param onServed called after every request.
  */
 export function makeApp(
   routes: readonly Route[],
@@ -64,7 +63,7 @@ export function makeApp(
   };
 }
 
-// As it was sent: a proxy in front that forbids a path means the same one.
+// Not normalised, so that a rule of a proxy about a path applies to the path that is matched here.
 function rawPath({ url }: Request): string {
   return /^[\w+]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] ?? "";
 }
@@ -102,27 +101,28 @@ function answer(
 
 function guarded(route: Route, call: Call, chunked: boolean): MaybeAsync<Response> {
   const { request, names, remote } = call;
-  refuseMalformedHost(request);
-  if (chunked) refuseAmbiguous(request);
-  if (!route.forProxies) refuseForeign(request, names);
-  if (route.query === "refused") refuseQuery(route, request);
+  rejectMalformedHost(request);
+  if (chunked) rejectAmbiguousLength(request);
+  if (!route.forProxies) rejectForeignSite(request, names);
+  if (route.query === "refused") rejectQuery(route, request);
   return remote
-    ? andThen(askForScope(route, call), () => route.handler(call))
+    ? andThen(requireRemoteScope(route, call), () => route.handler(call))
     : route.handler(call);
 }
 
-function refuseQuery({ path }: Route, { url }: Request): void {
+function rejectQuery({ path }: Route, { url }: Request): void {
   if (!/\?[^#]/.test(url)) return;
-  const hint = "Say in the body what is wanted; what a token must be for a proxy goes to /auth";
+  const hint =
+    "Put parameters into the body; only /auth takes requirements for a token in its query";
   throw new HttpRefusal("bad_request", `Cannot answer: ${path} takes no query`, {}, hint);
 }
 
-// Where other machines can ask, what tells more than the asker's own token says needs a scope.
-function askForScope({ bearer }: Route, { request, verify }: Call): MaybeAsync<void> {
+// If other machines can connect, routes that reveal more than the client's own token need a scope.
+function requireRemoteScope({ bearer }: Route, { request, verify }: Call): MaybeAsync<void> {
   if (typeof bearer !== "object") return;
   return andThen(
     verify(bearerToken(request)),
-    (verified) => mustHaveScope(verified, bearer.remoteScope),
+    (verified) => requireScope(verified, bearer.remoteScope),
   );
 }
 
@@ -153,12 +153,12 @@ const NOT_FOUND: Route = {
   },
 };
 
-// A handler may give the same answer many times; it is finished once.
+// A handler may return the same response many times; its headers are completed once.
 const FINISHED = Symbol("finished");
 
 type OwnResponse = Response & { [FINISHED]?: true };
 
-/** An answer without a body, which can be given again and again. */
+/** A response without a body, which can be sent any number of times. */
 export function bodyless(status: number, headers: Record<string, string>): Response {
   const all = { ...headers, "cache-control": "no-store" };
   const answer: OwnResponse = new Response(null, { status, headers: all });
@@ -166,7 +166,7 @@ export function bodyless(status: number, headers: Record<string, string>): Respo
   return answer;
 }
 
-/** Gives an answer the headers that each one has. */
+/** Adds the headers that every response has. */
 export function finished(answer: OwnResponse): Response {
   if (answer[FINISHED]) return answer;
   answer[FINISHED] = true;
@@ -177,15 +177,15 @@ export function finished(answer: OwnResponse): Response {
   return answer;
 }
 
-/** Says that nothing more is read from the connection. */
+/** Makes a response close its connection. */
 export function lastOfConnection(answer: Response): Response {
-  // Only an answer without a body is given again, and to that request the connection may stay.
+  // A response without a body may be sent again to other requests, so a copy is changed.
   const last = hasBody(answer) ? answer : new Response(null, answer);
   last.headers.set("connection", "close");
   return last;
 }
 
-// Every body of ours has its type. To look at the body itself would make a stream of it.
+// Every body of ours has a type. Accessing `body` itself would create a stream.
 function hasBody({ headers }: Response): boolean {
   return headers.has("content-type");
 }

@@ -3,16 +3,16 @@ import { parseStrictJson, StrictJsonError } from "../jwt/jws.ts";
 import { HttpRefusal } from "./problem.ts";
 import { escapesUtf8, utf8 } from "../core/encoding.ts";
 
-/** More than any request of ours needs: a token has 16,384 characters at most. */
+/** Longest body. A token has at most 16,384 characters. */
 export const MAX_BODY_BYTES = 65_536;
 
 /** How long a client may take to send a body, in milliseconds. */
 export const BODY_TIMEOUT_MS = 10_000;
 
 /**
- * Reads a JSON body. Its type must be named: a form of another site cannot send it without asking first.
+ * Reads a JSON body. The media type is required: a browser sends it to another site only after a CORS preflight.
  *
- * @param empty what no body at all stands for; without it that is refused.
+ * @param empty value of an empty body; by default an empty body is refused.
  * @throws {HttpRefusal} with status 400, 408, 413 or 415.
  */
 export async function readJson<S extends z.ZodType>(
@@ -25,12 +25,12 @@ export async function readJson<S extends z.ZodType>(
   if (bytes.length === 0 && empty !== undefined) return check(schema, empty);
   if (typed !== "application/json") throw wrongType("application/json");
   const value = parse(bytes);
-  // A password may be in it.
+  // The body may contain a password.
   bytes.fill(0);
   return check(schema, value);
 }
 
-/** Reads a form body (RFC 7662 §2.1). A parameter that is there twice is refused (RFC 6749 §3.2). */
+/** Reads a form body (RFC 7662 §2.1). A repeated parameter is refused (RFC 6749 §3.2). */
 export async function readForm<S extends z.ZodType>(
   request: Request,
   schema: S,
@@ -43,7 +43,7 @@ export async function readForm<S extends z.ZodType>(
   return check(schema, Object.fromEntries(form));
 }
 
-// What is no UTF-8, as it is or behind percent signs, would be read as another text.
+// `URLSearchParams` would replace bytes that are not UTF-8, percent-encoded or not.
 function formText(bytes: Uint8Array): string {
   try {
     const text = utf8(bytes);
@@ -76,15 +76,15 @@ function parse(bytes: Uint8Array): unknown {
 function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const { success, data, error } = schema.safeParse(value);
   if (success) return data;
-  // Where and which kind, never what: the value may be a password or a token.
+  // The path and the kind of the fault, not the value, which may be a password or a token.
   const issue = error.issues[0]!;
   const where = issue.path.map(String).join(".");
-  throw bad(where === "" ? `it is no such object (${issue.code})` : `${where}: ${issue.code}`);
+  throw bad(where === "" ? `it is not such an object (${issue.code})` : `${where}: ${issue.code}`);
 }
 
 /**
- * Reads what is left of a body that no handler wanted. A client that is answered while it is still sending may
- * take the answer for a failure, with HTTP/2 in particular.
+ * Reads the rest of a body that no handler read. A client that gets a response while it is sending may report a failure,
+ * in particular with HTTP/2.
  */
 export async function discardBody(request: Request): Promise<void> {
   if (request.bodyUsed) return;

@@ -5,19 +5,18 @@ import type { Verified } from "../jwt/verifier.ts";
 import { canonicalHost, isOwnHost, type Names, withoutDefaultPort } from "./host_names.ts";
 import { HttpRefusal } from "./problem.ts";
 
-const OWN_HINT =
-  "If the name or address in it is this server's own, start rekey serve with --host NAME";
+const HOST_HINT = "If it is a name of this server, start rekey serve with --host NAME";
 
-// RFC 3986 §3.2.2 and a port; names with an underscore are in use.
+// RFC 3986 §3.2.2 with a port. Host names with an underscore are in use.
 const AUTHORITY = /^[\w.~!$&'()*+,;=%:[\]-]+$/;
 
 /**
- * Refuses a `Host` that cannot be one. The runtime puts it in front of the path to make the URL, so with
- * `x/healthz?` a proxy's client would choose the route that answers its proxy.
+ * Rejects a malformed `Host`. The runtime makes the URL from it and the path, so with `x/healthz?` a client behind a
+ * proxy could choose the route that answers the proxy.
  *
  * @throws {HttpRefusal} 421.
  */
-export function refuseMalformedHost(request: Request): void {
+export function rejectMalformedHost(request: Request): void {
   const host = request.headers.get("host");
   if (host === null || AUTHORITY.test(host)) return;
   throw misdirected(
@@ -27,19 +26,19 @@ export function refuseMalformedHost(request: Request): void {
 }
 
 /**
- * Refuses requests that a web page of somebody else makes a browser send: with a `Host` that is not ours
- * (DNS rebinding: a name of the attacker's that leads to this address), or with the `Origin` of another site.
+ * Rejects requests that a browser sends for a page of another site: with a `Host` that is not ours (DNS rebinding: the
+ * attacker's host name resolves to this address), or with the `Origin` of another site.
  *
  * @throws {HttpRefusal} 421 or 403.
  */
-export function refuseForeign(request: Request, names: Names): void {
-  // HTTP/2 names it in the request's target, and an HTTP/1.1 client may do so too: then that one counts (RFC 9112
-  // §3.2.2). Where the target names none, the runtime puts the Host into the URL.
+export function rejectForeignSite(request: Request, names: Names): void {
+  // In HTTP/2, and optionally in HTTP/1.1, the request target names the host and takes precedence (RFC 9112 §3.2.2).
+  // Otherwise the runtime copies the Host header into the URL.
   const target = authority(request.url);
   const host = request.headers.get("host") ?? target;
-  // The hint does not repeat the name: nothing that a client wrote is in an answer.
+  // The hint does not quote the name: a response contains nothing that a client wrote.
   if (!names.anyHost && ![host, target].every((name) => isOwnHost(canonicalHost(name), names))) {
-    throw misdirected("the Host is not one of this server", OWN_HINT);
+    throw misdirected("the Host is not a name of this server", HOST_HINT);
   }
   const origin = request.headers.get("origin");
   if (origin === null || isOurOrigin(origin, host, names)) return;
@@ -47,16 +46,16 @@ export function refuseForeign(request: Request, names: Names): void {
 }
 
 /**
- * Refuses a chunked request of which two readers could see the end in two places (RFC 9112 §6.1): one with two
- * lengths, or with a coding that only one of them may know.
+ * Rejects a chunked request whose end a proxy may see elsewhere (RFC 9112 §6.1): one that also has a length, or a coding
+ * that not every reader knows.
  *
  * @throws {HttpRefusal} 400.
  */
-export function refuseAmbiguous({ headers }: Request): void {
+export function rejectAmbiguousLength({ headers }: Request): void {
   const what = headers.has("content-length")
     ? "both Content-Length and Transfer-Encoding"
     : headers.get("transfer-encoding")!.toLowerCase() !== "chunked"
-    ? "another Transfer-Encoding than chunked"
+    ? "a Transfer-Encoding other than chunked"
     : undefined;
   if (what === undefined) return;
   throw new HttpRefusal("bad_request", `Cannot answer: the request has ${what}`, {
@@ -65,8 +64,8 @@ export function refuseAmbiguous({ headers }: Request): void {
 }
 
 /**
- * Whether a request came in chunks. Nothing that follows it on its connection is to be believed: the runtime hides a
- * `Content-Length` after `Transfer-Encoding`, by which a proxy in front may have seen another end.
+ * Whether a request is chunked. Its connection must not be reused: the runtime hides a `Content-Length` that follows
+ * `Transfer-Encoding`, so a proxy may have seen the request end elsewhere.
  */
 export function isChunked({ headers }: Request): boolean {
   return headers.has("transfer-encoding");
@@ -81,12 +80,12 @@ function isOurOrigin(origin: string, host: string, names: Names): boolean {
   if (!URL.canParse(origin)) return false;
   const { host: from, hostname, protocol } = new URL(origin);
   if (protocol !== "http:" && protocol !== "https:") return false;
-  // Another port of this machine is another site, but for the names that the operator gave.
+  // Another port of this machine is another site, except under the names given by --host.
   return from === withoutDefaultPort(host.toLowerCase(), protocol) ||
     names.hosts.includes(canonicalHost(hostname) ?? "");
 }
 
-// The runtime's URL need not be one: a client may have written any port.
+// Not `new URL`: the runtime's URL may be invalid, since a client can write any port.
 function authority(url: string): string {
   return /^\w+:\/\/([^/?#]*)/.exec(url)?.[1] ?? "";
 }
@@ -96,9 +95,9 @@ const REALM = `Bearer realm="rekey"`;
 // RFC 6750 §2.1; the scheme's case does not matter (RFC 9110 §11.1).
 const CREDENTIALS = /^bearer +([\w.~+/-]+=*)$/i;
 
-/** Credentials that cannot be taken: none were given, or not one bearer token. */
+/** No credentials, or credentials that are not one bearer token. */
 class NoToken extends RekeyError {
-  /** As {@linkcode challenge} describes it; `undefined` when no credentials were given. */
+  /** For the {@linkcode challenge}; `undefined` without credentials. */
   readonly description: string | undefined;
 
   constructor(given: boolean) {
@@ -109,10 +108,10 @@ class NoToken extends RekeyError {
 }
 
 /**
- * The token of a request (RFC 6750 §2.1). It is taken from `Authorization` only: a URL ends up in logs, and a
- * cookie comes along with what other sites make a browser ask.
+ * The token of a request (RFC 6750 §2.1), from `Authorization` only: URLs end up in logs, and browsers send cookies with
+ * requests of other sites.
  *
- * @throws {RekeyError} `malformed`, also when the header is there twice: which one counts would be a guess.
+ * @throws {RekeyError} `malformed`, also when the header occurs twice.
  */
 export function bearerToken(request: Request): string {
   const header = request.headers.get("authorization");
@@ -122,12 +121,12 @@ export function bearerToken(request: Request): string {
   return token;
 }
 
-/** Whether `error` is a refusal of a token for what it is. */
+/** Whether an error means that a token is not valid. */
 export function isTokenFault(error: unknown): error is RekeyError {
   return isRekeyError(error, ...TOKEN_FAULTS);
 }
 
-/** The challenge of a 401 (RFC 6750 §3). Who gave no token at all gets no error code. */
+/** The challenge of a 401 (RFC 6750 §3), without an error code if the request had no token. */
 export function challenge(error: unknown): string {
   if (!isTokenFault(error)) return REALM;
   const why = error instanceof NoToken ? error.description : error.message;
@@ -136,41 +135,39 @@ export function challenge(error: unknown): string {
   return `${REALM}, error="invalid_token", error_description="${description}"`;
 }
 
-/** Who has a valid token but not the scope (RFC 6750 §3.1). */
+/** The token is valid but lacks a scope (RFC 6750 §3.1). */
 export function insufficientScope(scope: string): HttpRefusal {
-  return new HttpRefusal("forbidden", `Cannot do this: the token has not the scope ${scope}`, {
+  return new HttpRefusal("forbidden", `Cannot do this: the token lacks the scope ${scope}`, {
     "www-authenticate": `${REALM}, error="insufficient_scope", scope="${scope}"`,
   });
 }
 
 /**
- * Whether a token may do what asks for a scope (RFC 6749 §3.3): it has that one, or `admin`.
+ * Requires a scope of rekey (RFC 6749 §3.3). `admin` implies all of them.
  *
  * @throws {HttpRefusal} 403 with a challenge that names the scope.
  */
-export function mustHaveScope({ claims }: Verified, scope: string): void {
+export function requireScope({ claims }: Verified, scope: string): void {
   const scopes = scopesOf(claims);
   if (!scopes.includes(scope) && !scopes.includes("admin")) throw insufficientScope(scope);
 }
 
-/** Those of an application's scopes that a token has not. None stands for another one here, `admin` neither. */
+/** The scopes of an application that a token lacks. No scope implies another here, not even `admin`. */
 export function missingScopes({ claims }: Verified, wanted: readonly string[]): string[] {
   const scopes = scopesOf(claims);
   return wanted.filter((scope) => !scopes.includes(scope));
 }
 
 /**
- * Refuses a token that has not all of some scopes, as one whose claim is not the one expected.
+ * Requires scopes of an application, as an expected value of the claim `scope`.
  *
  * @param wanted separated by spaces; `undefined` for none.
  * @throws {ClaimsError} `claim_mismatch`.
  */
-export function refuseWithoutScope(verified: Verified, wanted: string | undefined): void {
+export function requireTokenScopes(verified: Verified, wanted: string | undefined): void {
   const all = (wanted ?? "").split(" ").filter((scope) => scope !== "");
   if (missingScopes(verified, all).length === 0) return;
-  const reason = verified.claims.scope === undefined
-    ? "is missing"
-    : "has not all that are required";
+  const reason = verified.claims.scope === undefined ? "is missing" : "lacks a required scope";
   throw new ClaimsError([{ claim: "scope", code: "claim_mismatch", reason }]);
 }
 

@@ -1,16 +1,15 @@
 import { isIP, isIPv4, isIPv6 } from "node:net";
 
-// What a host can look like in front of its port: names with an underscore are in use, and some programs write an
-// IPv6 address without its brackets.
+// Hosts with an optional port. Names with an underscore are in use.
 const BRACKETED = /^\[([0-9a-f:.]+)(?:%[\w.%~-]*)?\](?::\d{0,5})?$/i;
 const NAMED = /^([\w.-]+)(?::\d{0,5})?$/;
 
 /**
- * The host of an authority (RFC 3986 §3.2.2) in the one form that can be compared: lower case, without a port, a
- * final dot, brackets and a zone; an IPv4 address in IPv6's form as the IPv4 address.
+ * The host of an authority (RFC 3986 §3.2.2) in canonical form: lower case, without port, final dot, brackets and zone; an
+ * IPv4-mapped IPv6 address as the IPv4 address.
  *
- * @param authority as it stands in `Host`, in a URL or in a flag.
- * @returns `undefined` for what can be none.
+ * @param authority from `Host`, a URL or a flag. An IPv6 address may lack its brackets.
+ * @returns `undefined` if it is malformed.
  */
 export function canonicalHost(authority: string): string | undefined {
   if (isIPv6(authority)) return canonicalIPv6(authority.replace(/%.*$/, ""));
@@ -19,16 +18,16 @@ export function canonicalHost(authority: string): string | undefined {
   const name = NAMED.exec(authority)?.[1]?.replace(/\.$/, "");
   if (!name || !URL.canParse(`http://${name}/`)) return undefined;
   const { hostname } = new URL(`http://${name}/`);
-  // Only some programs take 127.1 or 0x7f000001 for an address.
+  // Only some programs read 127.1 or 0x7f000001 as an address.
   return isIPv4(hostname) && hostname !== name ? undefined : hostname;
 }
 
-/** Whether a canonical host is an address and no name. */
+/** Whether a canonical host is an IP address. */
 export function isAddress(host: string): boolean {
   return isIP(host) !== 0;
 }
 
-/** An authority without the port that its scheme has by default. */
+/** An authority without the default port of its scheme. */
 export function withoutDefaultPort(authority: string, protocol: string): string {
   const port = protocol === "https:" ? ":443" : ":80";
   return authority.endsWith(port) ? authority.slice(0, -port.length) : authority;
@@ -44,20 +43,20 @@ function canonicalIPv6(address: string): string | undefined {
   return [high >> 8, high & 255, low >> 8, low & 255].join(".");
 }
 
-/** Which names a server answers to. */
+/** The names that a server answers to. */
 export interface Names {
-  /** Names and addresses besides its own, in the form of {@linkcode canonicalHost}. */
+  /** Values of `--host`, in canonical form. */
   readonly hosts: readonly string[];
-  /** Whether every `Host` will do: no browser reaches a Unix socket. */
+  /** Whether any `Host` is accepted: no browser connects to a Unix socket. */
   readonly anyHost: boolean;
-  /** The hosts of its addresses, in the same form. */
+  /** The hosts that it listens on, in canonical form. */
   readonly listens: readonly string[];
-  /** All addresses of this machine; asked where it listens on all of them. */
+  /** All addresses of this machine; called when it listens on all of them. */
   machine(): readonly string[];
 }
 
-// A browser finds these on its own machine whatever DNS says (RFC 6761 §6.3), or in the hosts file of the usual
-// distributions; none of them can be registered.
+// Browsers resolve these to the loopback without DNS (RFC 6761 §6.3), or common hosts files have them. None of them can
+// be registered.
 const LOOPBACK_NAMES = [
   ...["localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"],
   ...["localhost4", "localhost4.localdomain4", "localhost6", "localhost6.localdomain6"],
@@ -66,11 +65,11 @@ const LOOPBACK_NAMES = [
 const WILDCARDS = ["0.0.0.0", "::"];
 
 /**
- * Whether a `Host` names this server. A page of someone else cannot have an address that the server listens on for
- * its own name, so no such address is refused. Any name but those of the loopback has to be given by the operator: it
- * may be one of the attacker's that leads here (DNS rebinding).
+ * Whether a `Host` names this server. An address that it listens on is safe: no page of another site has it as its
+ * host. Any name except those of the loopback must be given by `--host`, since an attacker's name may resolve to this
+ * machine (DNS rebinding).
  *
- * @param host in the form of {@linkcode canonicalHost}.
+ * @param host in canonical form.
  */
 export function isOwnHost(host: string | undefined, names: Names): boolean {
   if (host === undefined) return false;
@@ -83,57 +82,41 @@ function isLoopback(host: string): boolean {
     LOOPBACK_NAMES.includes(host) || host.endsWith(".localhost");
 }
 
-// What a name stands for is known to the resolver alone.
+// A name may resolve to all addresses: only the resolver knows.
 function onEveryAddress({ listens }: Names): boolean {
   return listens.some((host) => WILDCARDS.includes(host) || !isAddress(host));
 }
 
-// Addresses come and go, and whoever asks by one that is none of ours must not cost much.
-const KEPT_MS = 1_000;
+// Addresses change, and requests with a foreign address must stay cheap.
+const CACHE_MS = 1_000;
 
-/** The addresses of this machine, in the form of {@linkcode canonicalHost}, as they were a second ago at most. */
+/** Returns the addresses of this machine in canonical form, cached for a second. */
 export function machineAddresses(): () => readonly string[] {
-  let [asked, known] = [-Infinity, [] as readonly string[]];
+  let [readAt, known] = [-Infinity, [] as readonly string[]];
   return () => {
-    if (performance.now() - asked < KEPT_MS) return known;
+    if (performance.now() - readAt < CACHE_MS) return known;
     const all = Deno.networkInterfaces().map(({ address }) => canonicalHost(address));
     known = all.filter((address) => address !== undefined);
-    asked = performance.now();
+    readAt = performance.now();
     return known;
   };
 }
 
 /**
- * What an address counts as when attempts are counted by it: one text for each IPv4 address, one for each IPv6
- * network of 64 bits, since a client has all addresses of such a network. `undefined` for anything else.
+ * The key under which login attempts from an address are counted: an IPv4 address, or the /64 network of an IPv6 address,
+ * since a client has all addresses of its network. `undefined` for anything else.
  *
- * @param text as proxies write it, with a port or without.
+ * @param text an address as proxies write it, with or without a port.
  */
 export function countedAddress(text: string): string | undefined {
   const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ??
     text;
-  switch (isIP(bare)) {
-    case 4:
-      return bare;
-    case 6:
-      return networkOf(bare);
-    default:
-      return undefined;
-  }
-}
-
-function networkOf(address: string): string | undefined {
-  // A zone names an interface of this machine and no other client.
-  const [plain] = address.split("%");
-  const [head, tail] = new URL(`http://[${plain}]`).hostname.slice(1, -1).split("::");
+  if (isIP(bare) === 0) return undefined;
+  const host = canonicalHost(bare);
+  if (host === undefined || isIPv4(host)) return host;
+  const [head, tail] = host.split("::");
   const groups = (part: string | undefined) => part ? part.split(":") : [];
   const [first, last] = [groups(head), groups(tail)];
   const zeros = Array(8 - first.length - last.length).fill("0");
-  const all = tail === undefined ? first : [...first, ...zeros, ...last];
-  // An IPv4 address in IPv6's clothes (RFC 4291 §2.5.5.2).
-  if (all.slice(0, 5).every((group) => group === "0") && all[5] === "ffff") {
-    const [high, low] = all.slice(6).map((group) => parseInt(group, 16)) as [number, number];
-    return [high >> 8, high & 255, low >> 8, low & 255].join(".");
-  }
-  return `${all.slice(0, 4).join(":")}::/64`;
+  return `${[...first, ...zeros, ...last].slice(0, 4).join(":")}::/64`;
 }

@@ -8,29 +8,28 @@ import type { Version } from "../store/sqlite/versions.ts";
 import type { RotateAnswer, Status } from "./schemas.ts";
 
 /**
- * What request threads call on the main thread, which owns the secret: everything that writes, asks the keyring or
- * counts rows. A call goes by the name of its method (`serve/rpc.ts`), so an operation is an entry here and a method of
- * `SecretHost`.
+ * What request threads call on the main thread: everything that writes, uses the keyring or counts rows. `SecretHost`
+ * implements it, and `serve/rpc.ts` makes the client, so a new operation needs an entry here and a method there.
  */
 export interface HostOperations {
-  /** The value of a version. @throws {RekeyError} when it cannot be had. */
+  /** The value of a version. @throws {RekeyError} when it is unavailable. */
   value(version: Version): Promise<string>;
   /** Logs a user in. @throws {RekeyError} `bad_credentials` or `throttled`. */
   login(credentials: Credentials): Promise<Issued>;
-  /** Ends the session of a token that was verified. */
+  /** Ends the session of a verified token. */
   endSession(verified: Verified): Promise<void>;
-  /** @throws {RekeyError} when another rotation has ended the token meanwhile. */
+  /** @throws {RekeyError} when another rotation has retired the token in the meantime. */
   rotate(token: string, options: RotateOptions): Promise<z.infer<typeof RotateAnswer>>;
   status(): Promise<z.infer<typeof Status>>;
-  /** All threads' metrics, in Prometheus' text format. */
+  /** The metrics of all threads, in Prometheus' text format. */
   metrics(): Promise<string>;
-  /** What a thread has seen since it last told: verifications by result, and lines of the access log. */
-  seen(verdicts: ReadonlyMap<string, number>, lines: readonly string[]): void;
-  /** No thread listened any more; this one does again, and the others are to. */
+  /** Reports verifications by result and access log lines since the last report. */
+  report(verdicts: ReadonlyMap<string, number>, lines: readonly string[]): void;
+  /** No thread was listening; this one is again, and the others should. */
   listensAgain(): void;
   cannotListen(why: string): void;
-  /** Asks the machines that share the secret at once. */
-  followNow(): Promise<void>;
-  /** Milliseconds, by the main thread's monotonic clock. */
+  /** Updates the shared state from etcd now. */
+  updateShared(): Promise<void>;
+  /** The main thread's monotonic clock, in milliseconds. */
   clock(): MaybeAsync<number>;
 }

@@ -1,11 +1,23 @@
 import * as z from "../libraries/zod.ts";
 import type { ResponseSpec, Route } from "./routes.ts";
-import { Problem } from "./schemas.ts";
+import { Description, Problem } from "./schemas.ts";
 
 type JsonNode = Record<string, unknown>;
 
-/** An OpenAPI 3.1 document for the route table. */
-export function describe(routes: readonly Route[], version: string): JsonNode {
+/** The route of the OpenAPI document, which describes all routes, including itself. */
+export function openapi(routes: () => readonly Route[], version: string): Route {
+  let document: object | undefined;
+  return {
+    method: "GET",
+    path: "/openapi.json",
+    summary: "This document, OpenAPI 3.1",
+    answers: { 200: { description: "The document", schema: Description } },
+    handler: () => Response.json(document ??= documentOf(routes(), version)),
+  };
+}
+
+/** The OpenAPI 3.1 document of a route table. */
+function documentOf(routes: readonly Route[], version: string): JsonNode {
   const schemas: JsonNode = {};
   const reference = (schema: z.ZodType) => referenceTo(schema, schemas);
   const paths: Record<string, JsonNode> = {};
@@ -68,7 +80,7 @@ function responses({ answers }: Route, reference: Reference): JsonNode {
   const problem = { "application/problem+json": { schema: reference(Problem) } };
   return {
     ...Object.fromEntries(described),
-    default: { description: "A refusal", content: problem },
+    default: { description: "An error", content: problem },
   };
 }
 
@@ -78,12 +90,11 @@ function content({ schema, type }: ResponseSpec, reference: Reference): JsonNode
   return { content: { [form]: { schema: schema ? reference(schema) : { type: "string" } } } };
 }
 
-/** Where the document keeps a schema; every one of `schemas.ts` that a route uses has a name. */
+/** Reference to a schema of `schemas.ts`, which is added to the document with those that it contains. */
 function referenceTo(schema: z.ZodType, schemas: JsonNode): JsonNode {
   const id = schema.meta()?.id;
   if (id === undefined) throw new Error("A schema has no name");
   if (schemas[id] === undefined) {
-    // With the named ones that it is made of.
     const { $defs } = z.toJSONSchema(schema, { io: "input" });
     const text = JSON.stringify($defs).replaceAll('"#/$defs/', '"#/components/schemas/');
     Object.assign(schemas, JSON.parse(text));

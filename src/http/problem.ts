@@ -1,6 +1,6 @@
 import { ERROR_TABLE, isRekeyError, type RekeyError } from "../core/errors.ts";
 
-/** Refusals that only a request can meet, with their status (RFC 9110 §15.5). */
+/** Codes of faulty requests, with their status (RFC 9110 §15.5). */
 const HTTP_TABLE = {
   bad_request: 400,
   forbidden: 403,
@@ -17,7 +17,7 @@ type HttpCode = keyof typeof HTTP_TABLE;
 /** Every {@linkcode HttpCode}. */
 export const HTTP_CODES = Object.keys(HTTP_TABLE) as HttpCode[];
 
-/** A request that is refused for what it is as a request. */
+/** A faulty HTTP request. */
 export class HttpRefusal extends Error {
   override readonly name = "HttpRefusal";
 
@@ -25,7 +25,7 @@ export class HttpRefusal extends Error {
     readonly code: HttpCode,
     message: string,
     readonly headers: Record<string, string> = {},
-    /** What to do next: one plain sentence without a final period. */
+    /** What to do next: one sentence without a final period. */
     readonly hint?: string,
   ) {
     super(message);
@@ -48,7 +48,7 @@ const TITLES: Record<number, string> = {
   503: "Service Unavailable",
 };
 
-/** What went wrong, as the status of the answer and its code. */
+/** Status and code of the response to an error. */
 export function statusAndCode(error: unknown): { status: number; code: string } {
   if (error instanceof HttpRefusal) return { status: HTTP_TABLE[error.code], code: error.code };
   if (isRekeyError(error)) return { status: ERROR_TABLE[error.code].http, code: error.code };
@@ -56,8 +56,7 @@ export function statusAndCode(error: unknown): { status: number; code: string } 
 }
 
 /**
- * The answer for an error: problem details (RFC 9457). What is no refusal is a bug; its text may quote anything, so
- * it is not told.
+ * The response to an error: problem details (RFC 9457). The message of a bug is left out, since it may quote a secret.
  */
 export function problemResponse(error: unknown, headers: Record<string, string> = {}): Response {
   const { status, code } = statusAndCode(error);

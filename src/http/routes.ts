@@ -5,33 +5,35 @@ import type { MaybeAsync } from "../core/async.ts";
 import type { HostOperations } from "./host_operations.ts";
 import type { Names } from "./host_names.ts";
 import { auth, authForEnvoy } from "./routes/auth.ts";
-import { healthz, metrics, openapi, page, readyz, status } from "./routes/page.ts";
+import { openapi } from "./openapi.ts";
+import { healthz, metrics, readyz } from "./routes/monitoring.ts";
+import { page, status } from "./routes/page.ts";
 import { introspect, verdict, verify } from "./routes/verify.ts";
 import { login, logout, session } from "./routes/session.ts";
 import { rotate } from "./routes/rotate.ts";
 
-/** What handlers work with. */
+/** What route handlers use. */
 export interface Services {
-  /** Verifies a token and counts the verdict. A refusal may be thrown at once. */
+  /** Verifies a token and counts the result. May throw synchronously. */
   verify(token: string, policy?: VerifyPolicy): MaybeAsync<Verified>;
-  /** @throws {RekeyError} when the secret cannot be had. */
+  /** @throws {RekeyError} when the secret is unavailable. */
   ready(): Promise<void>;
   readonly secretHost: HostOperations;
   readonly names: Names;
-  /** Whether it listens where other machines may reach it. */
+  /** Whether other machines can connect. */
   readonly remote: boolean;
-  /** Whether a proxy in front says the client's address. */
+  /** Whether to take the client's address from `X-Forwarded-For`. */
   readonly trustForwarded: boolean;
 }
 
 /** One request. */
 export interface Call extends Services {
   readonly request: Request;
-  /** The peer's address; none for a Unix socket. */
+  /** The peer's IP address; `undefined` on a Unix socket. */
   readonly address: string | undefined;
 }
 
-/** What a route answers with one status. */
+/** A response of a route, for the OpenAPI document. */
 export interface ResponseSpec {
   readonly description: string;
   readonly schema?: z.ZodType;
@@ -39,23 +41,23 @@ export interface ResponseSpec {
   readonly type?: string;
 }
 
-/** A route: what it takes, what it answers, and how. `/openapi.json` is made of it. */
+/** A route. The OpenAPI document is generated from the table of them. */
 export interface Route {
   readonly method: "GET" | "POST" | "ANY";
   readonly path: string;
   readonly summary: string;
   readonly body?: { readonly schema: z.ZodType; readonly type: string; readonly optional?: true };
-  /** What its query may be; `refused`: one that is given would be taken to count, and does not. */
+  /** Its query parameters; `refused`: reject a query, which would have no effect. */
   readonly query?: z.ZodObject | "refused";
   readonly answers: Readonly<Record<number, ResponseSpec>>;
-  /** Whether it wants a bearer token always, or only where other machines may ask: the scope it must have. */
+  /** Whether a bearer token is always required, or one with a scope if other machines can connect. */
   readonly bearer?: "always" | { readonly remoteScope: string };
-  /** Proxies pass their clients' `Host` and `Origin` on to it: there is nothing to check them against. */
+  /** Proxies forward the `Host` and `Origin` of their clients, so these are not checked. */
   readonly forProxies?: true;
   readonly handler: (call: Call) => MaybeAsync<Response>;
 }
 
-/** The route table (design §8). @param version of the program. */
+/** The route table. @param version of the program. */
 export function makeRoutes(version: string): readonly Route[] {
   const routes: Route[] = [
     auth,

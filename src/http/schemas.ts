@@ -3,7 +3,7 @@ import { ERROR_TABLE, TOKEN_FAULTS } from "../core/errors.ts";
 import { HTTP_CODES } from "./problem.ts";
 import { LONGEST_REASON, LONGEST_REQUEST_ID } from "../core/limits.ts";
 
-// What goes in and out of every route. The input is checked with these, and `/openapi.json` is made of them.
+// Bodies and queries of all routes. Input is checked with these, and the OpenAPI document contains them.
 
 const LONGEST_TEXT = 1_024;
 
@@ -37,7 +37,7 @@ export const AuthQuery = z.strictObject({
   scope: scope().optional(),
   aud: text().min(1).optional(),
   iss: text().min(1).optional(),
-}).meta({ id: "AuthQuery", description: "What the token must be beyond valid" });
+}).meta({ id: "AuthQuery", description: "Further requirements for the token" });
 
 export const VerifyRequest = z.strictObject({
   token: z.string().meta({ description: "compact JWS, RFC 7515 §7.1" }),
@@ -91,7 +91,7 @@ export const Introspection = z.union([
 
 export const LoginRequest = z.strictObject({
   name: text(),
-  // Longer than the longest password, which is counted in characters, could be in UTF-16.
+  // More UTF-16 units than the longest password has, whose limit is in characters.
   password: z.string().max(4_096),
 }).meta({ id: "LoginRequest" });
 
@@ -148,7 +148,7 @@ export const Status = z.strictObject({
   created_at: instant(),
   age_seconds: count(),
   created_in_future: z.boolean().meta({
-    description: "the clock was ahead then: the age is not known",
+    description: "the clock was ahead at that time: the age is unknown",
   }),
   rotation_due: z.boolean(),
   due_at: instant(),
@@ -163,9 +163,9 @@ export const Status = z.strictObject({
     state: z.enum(["ended", "grace"]),
     since: instant(),
     until: instant().nullable(),
-  })).meta({ description: "programs that exec started and that hold an older version" }),
+  })).meta({ description: "programs started by exec that hold an older version" }),
   sessions_active: count().meta({
-    description: "issued by rekey; tokens that programs sign by themselves are not counted",
+    description: "issued by rekey, without tokens that programs sign themselves",
   }),
   certificate_expires_at: instant().nullable().meta({ description: "of --tls-cert" }),
   success_rate: share(),

@@ -107,7 +107,7 @@ export class RequestThread {
     const [verdicts, lines] = [this.#verdicts, this.#lines];
     this.#verdicts = new Map();
     this.#lines = [];
-    await this.#host.seen(verdicts, lines);
+    await this.#host.report(verdicts, lines);
   }
 
   #services(settings: Settings): Services {
@@ -150,7 +150,7 @@ export class RequestThread {
 
   // Another machine has just made the prepared version the current one.
   async #verifyAfterUpdate(token: string, policy?: VerifyPolicy): Promise<Verified> {
-    await this.#host.followNow();
+    await this.#host.updateShared();
     return await this.#verifier.verify(token, policy);
   }
 

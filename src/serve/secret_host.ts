@@ -121,7 +121,7 @@ export class SecretHost implements HostOperations {
     return await exposeMetrics(measured, secrets, this.settings, certificate);
   };
 
-  seen: HostOperations["seen"] = (verdicts, lines) => {
+  report: HostOperations["report"] = (verdicts, lines) => {
     const { managers, log } = this.context;
     verdicts.forEach((count, result) => managers.secrets.noteVerdict(result, count));
     lines.forEach(log);
@@ -134,7 +134,7 @@ export class SecretHost implements HostOperations {
 
   cannotListen: HostOperations["cannotListen"] = (why) => this.context.warn(why);
 
-  followNow: HostOperations["followNow"] = async () => await this.context.follower?.lookNow();
+  updateShared: HostOperations["updateShared"] = async () => await this.context.follower?.lookNow();
 
   clock: HostOperations["clock"] = () => performance.now();
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { refuseForeign } from "../../src/http/guard.ts";
+import { rejectForeignSite } from "../../src/http/guard.ts";
 import {
   canonicalHost,
   isOwnHost,
@@ -56,7 +56,7 @@ Deno.test("a server owns the addresses that it listens on, the loopback and its 
 
 const refusalOf = (headers: Record<string, string>, all: Names) => {
   try {
-    refuseForeign(new Request("http://127.0.0.1:8700/healthz", { headers }), all);
+    rejectForeignSite(new Request("http://127.0.0.1:8700/healthz", { headers }), all);
   } catch (error) {
     assert.ok(error instanceof HttpRefusal);
     return error;

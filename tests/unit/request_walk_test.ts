@@ -57,7 +57,7 @@ Deno.test("GET /auth about a remembered token passes few files", options, async 
   const { port1, port2 } = new MessageChannel();
   const host: Partial<HostOperations> = {
     value: async (version) => (await secrets.valueOf(version)).secret.reveal(),
-    seen: () => {},
+    report: () => {},
   };
   const thread = connect<RequestThread>(port1 as Port, host);
   new RequestThread(environment, port2 as Port);

@@ -1,9 +1,7 @@
-/** Questions to rekey. */
-
-/** Status 0 stands for no answer, or one that is not rekey's. */
-export async function ask(path, patience, init = {}) {
+/** Requests to rekey. @returns status 0 if there is no response, or none in JSON. */
+export async function ask(path, timeoutMs, init = {}) {
   try {
-    const signal = AbortSignal.timeout(patience);
+    const signal = AbortSignal.timeout(timeoutMs);
     const response = await fetch(path, { cache: "no-store", signal, ...init });
     return { status: response.status, body: Object(await response.json()) };
   } catch {

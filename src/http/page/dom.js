@@ -1,12 +1,12 @@
 /**
- * The page's elements. What rekey says reaches the page as text or as an attribute of a drawing, never as markup:
- * claims and reasons are written by others.
+ * Helpers for elements. Data from rekey becomes text or an attribute of a drawing, never markup: others write claims and
+ * reasons.
  */
 import { utc } from "./text.js";
 
 export const byId = (id) => document.getElementById(id);
 
-/** Even the same text, set again, would end a selection in it. */
+/** Leaves an unchanged text alone: setting it would clear a selection. */
 export function setText(id, text) {
   const node = byId(id);
   if (node.textContent !== String(text)) node.textContent = text;
@@ -28,7 +28,7 @@ function filled(node, attributes, children) {
 
 const keyOf = new WeakMap();
 
-/** Gives `parent` a child for each item. A child whose item is still there is not touched. */
+/** Gives `parent` one child per item, and leaves the children of unchanged items alone. */
 export function keep(parent, items, build) {
   const keys = items.map((item) => JSON.stringify(item));
   for (const child of [...parent.children]) {

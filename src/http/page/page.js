@@ -1,15 +1,14 @@
-/** Asks for the state again and again, and shows it. */
+/** Polls the state and shows it. */
 import { ask, problem } from "./ask.js";
 import { byId, setText } from "./dom.js";
-import { showRates } from "./rates.js";
-import { showRotations } from "./rotations.js";
+import { showRates, showRotations } from "./charts.js";
 import { showAudit, showState } from "./status.js";
 import { utc } from "./text.js";
-import { offerVerification } from "./verify.js";
+import { setUpVerification } from "./verify.js";
 
 const POLL_MS = 2_000;
 const HIDDEN_POLL_MS = 30_000;
-const STATUS_PATIENCE_MS = 5_000;
+const STATUS_TIMEOUT_MS = 5_000;
 
 let shown = null;
 
@@ -31,7 +30,7 @@ let polls = 0;
 
 async function poll() {
   const mine = ++polls;
-  const answer = await ask("status.json", STATUS_PATIENCE_MS);
+  const answer = await ask("status.json", STATUS_TIMEOUT_MS);
   if (mine !== polls) return;
   schedule();
   if (answer.status === 200) show(answer.body);
@@ -47,12 +46,12 @@ function showBanner(answer) {
   const failed = answer.status !== 200;
   const what = answer.status === 0 ? "Cannot reach rekey" : "Cannot read the state of rekey";
   const seen = shown === null ? "never seen by this page" : `last seen ${utc(shown.time)}`;
-  // An alert is spoken whenever its text changes, so the text holds no running time.
+  // A screen reader reads an alert aloud whenever its text changes, so it has no running time.
   setText("banner", failed ? `${what}, ${seen}: ${problem(answer)}` : "");
   byId("banner").hidden = !failed;
   document.documentElement.toggleAttribute("data-stale", failed);
 }
 
-offerVerification();
+setUpVerification();
 document.addEventListener("visibilitychange", () => document.hidden ? schedule() : poll());
 poll();

@@ -1,4 +1,4 @@
-/** What is said in words and figures. */
+/** Formats for numbers, durations and times. */
 
 export const count = (number) => number.toLocaleString("en");
 export const plural = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
@@ -17,12 +17,12 @@ export function duration(seconds) {
   return parts.join(" ").trim();
 }
 
-/** UTC, as rekey's command line and log have it. */
+/** UTC, as on rekey's command line. */
 export const utc = (instant) => instant.replace("T", " ").replace(/(?:\.\d+)?Z$/, " Z");
 
 export function percent(share) {
   const text = (share * 100).toFixed(1);
-  // Rounding must not hide the one failure in ten thousand.
+  // Rounding must not hide one failure in ten thousand.
   if (share > 0 && text === "0.0") return "< 0.1 %";
   if (share < 1 && text === "100.0") return "> 99.9 %";
   return `${text} %`;

@@ -1,14 +1,14 @@
-/** The box in which a token is verified. */
+/** The form that verifies a token. */
 import { ask, problem } from "./ask.js";
 import { byId, make, timeOf } from "./dom.js";
 
-// A keyring that waits for its user keeps a verification waiting too.
-const VERIFY_PATIENCE_MS = 30_000;
+// A keyring that waits for its user delays a verification.
+const VERIFY_TIMEOUT_MS = 30_000;
 
-let question = 0;
+let edits = 0;
 
-/** Lets the box answer to its buttons and keys. */
-export function offerVerification() {
+/** Handles the buttons and keys of the form. */
+export function setUpVerification() {
   byId("verify").addEventListener("click", verify);
   byId("token").addEventListener("input", forgetVerdict);
   byId("token").addEventListener("keydown", (event) => {
@@ -22,7 +22,7 @@ export function offerVerification() {
 }
 
 function forgetVerdict() {
-  question++;
+  edits++;
   byId("verdict").replaceChildren();
 }
 
@@ -34,17 +34,17 @@ async function verify() {
   const token = byId("token").value.trim();
   forgetVerdict();
   if (token === "") return showVerdict("", "Paste a token first.");
-  const mine = question;
+  const before = edits;
   showVerdict("", "verifying…");
-  const answer = await ask("verdict", VERIFY_PATIENCE_MS, {
+  const answer = await ask("verdict", VERIFY_TIMEOUT_MS, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ token }),
   });
-  // The box was edited or cleared meanwhile: the answer is about another token.
-  if (mine !== question) return;
+  // The field has changed since: the response is about another token.
+  if (before !== edits) return;
   const { status, body } = answer;
-  // A verdict outlives the rotation that ends it.
+  // The verdict stays on the page after a rotation, so it has a time.
   const asked = make("p", {}, "asked at ", timeOf(new Date().toISOString()));
   if (status === 200 && body.valid === true) return showValid(body, asked);
   if (status === 200 && body.valid === false) return showRefused(body, asked);

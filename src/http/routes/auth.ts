@@ -9,7 +9,7 @@ import type { ResponseSpec, Route } from "../routes.ts";
 import { AuthQuery, Problem } from "../schemas.ts";
 import { encodeText, escapesUtf8 } from "../../core/encoding.ts";
 
-/** What the query of `/auth` asks of a token, beyond being valid. */
+/** Requirements for a token in the query of `/auth`. */
 interface TokenRequirements {
   readonly policy: VerifyPolicy;
   /** All of them are required. */
@@ -23,29 +23,31 @@ const LONGEST = 1_024;
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
 /**
- * What the query of a request asks of its token: `scope` (several in one or in many, all required), `aud` and `iss`.
- * Each of them can only refuse more tokens, so it does not matter who wrote it.
+ * The requirements in the query of a request: `scope` (one or more, in one parameter or several), `aud` and `iss`. They
+ * can only refuse more tokens, so it does not matter who wrote them.
  *
- * An unknown parameter is refused, since whoever wrote it believes that it is looked at. Caddy asks with its client's
- * query where its configuration gives none, and names the client's target: what that is known to have is ignored.
+ * An unknown parameter is an error, since its author expects an effect. An exception is the query of a proxy's client:
+ * Caddy passes it on if its configuration has none, and sends it in `X-Forwarded-Uri` as well.
  *
- * @returns `undefined` where nothing is asked for.
+ * @returns `undefined` if there are none.
  * @throws {HttpRefusal} 400.
  */
-function wantedBy(request: Request): TokenRequirements | undefined {
+function requirementsOf(request: Request): TokenRequirements | undefined {
   const at = request.url.indexOf("?");
   if (at < 0) return undefined;
   const query = request.url.slice(at + 1).replace(/#.*$/s, "");
   const given = new URLSearchParams(query);
   const strange = [...given.keys()].some((name) => !NAMES.includes(name));
   if (strange && query !== clientsQuery(request)) {
-    throw refusal("a parameter of /auth is none that it knows", "It takes scope, aud and iss");
+    throw refusal("its query has an unknown parameter", "/auth takes scope, aud and iss");
   }
   const scopes = scopesOf(given.getAll("scope"));
-  const [audience, issuer] = [onlyOf(given, "aud"), onlyOf(given, "iss")];
+  const [audience, issuer] = [singleValue(given, "aud"), singleValue(given, "iss")];
   if (scopes.length === 0 && audience === undefined && issuer === undefined) return undefined;
-  // Another character in its place could be what a token has.
-  if (!escapesUtf8(query)) throw refusal("its query is not UTF-8", "Escape it as RFC 3986 has it");
+  // A replacement character could match a claim.
+  if (!escapesUtf8(query)) {
+    throw refusal("its query is not UTF-8", "Percent-encode it as RFC 3986 §2.1 says");
+  }
   return { policy: { also: { audience, issuer } }, scopes };
 }
 
@@ -56,16 +58,16 @@ function clientsQuery({ headers }: Request): string | undefined {
 function scopesOf(values: readonly string[]): string[] {
   const scopes = values.flatMap((value) => value.split(" ").filter((scope) => scope !== ""));
   const isEmpty = values.some((value) => value.trim() === "");
-  // They go into a header of the answer.
+  // Scopes become part of a response header.
   const fit = scopes.every((scope) => SCOPE.test(scope)) && scopes.join(" ").length <= LONGEST;
-  if (isEmpty || !fit) throw refusal("its scope is not one", "Write it as RFC 6749 §3.3 has it");
+  if (isEmpty || !fit) throw refusal("its scope is malformed", "Write it as RFC 6749 §3.3 says");
   return [...new Set(scopes)];
 }
 
-function onlyOf(given: URLSearchParams, name: string): string | undefined {
+function singleValue(given: URLSearchParams, name: string): string | undefined {
   const values = given.getAll(name);
-  if (values.length > 1) throw refusal(`${name} stands there twice`, "Name one");
-  if (values[0] === "") throw refusal(`${name} is empty`, "Name one, or leave it out");
+  if (values.length > 1) throw refusal(`${name} occurs twice`, "Give it once");
+  if (values[0] === "") throw refusal(`${name} is empty`, "Give a value, or leave it out");
   return values[0];
 }
 
@@ -74,7 +76,7 @@ function refusal(why: string, hint: string): HttpRefusal {
 }
 
 const accepted: ResponseSpec = {
-  description: "The token is valid; X-Auth-* headers say whose it is",
+  description: "The token is valid; X-Auth-* headers tell its subject and claims",
 };
 const refused: ResponseSpec = {
   description: "The token is not valid, or there is none",
@@ -90,17 +92,17 @@ const lacking: ResponseSpec = {
 export const auth: Route = {
   method: "GET",
   path: "/auth",
-  summary: "Says to a proxy whether the bearer token is valid",
+  summary: "Tells a proxy whether the bearer token is valid",
   query: AuthQuery,
   answers: { 204: accepted, 401: refused, 403: lacking },
   bearer: "always",
   forProxies: true,
-  handler: asked(answering(204)),
+  handler: withRequirements(whenValid(204)),
 };
 
 /**
- * For Envoy, which asks with its client's method, path and query, and lets only a 200 pass. Nothing but the token
- * counts here: all else is the client's.
+ * For Envoy `ext_authz`, which sends its client's method, path and query, and accepts only 200. Only the token matters
+ * here: everything else comes from the client.
  */
 export const authForEnvoy: Route = {
   method: "ANY",
@@ -109,15 +111,15 @@ export const authForEnvoy: Route = {
   answers: { 200: accepted, 401: refused },
   bearer: "always",
   forProxies: true,
-  handler: answering(200),
+  handler: whenValid(200),
 };
 
-/** Looks at what the operator's configuration asks for in the query. Without one it costs nothing. */
-function asked(plain: Route["handler"]): Route["handler"] {
+/** Applies the requirements in the query, if there is one. */
+function withRequirements(plain: Route["handler"]): Route["handler"] {
   return (call) => {
-    const wanted = wantedBy(call.request);
-    if (wanted === undefined) return plain(call);
-    const { policy, scopes } = wanted;
+    const required = requirementsOf(call.request);
+    if (required === undefined) return plain(call);
+    const { policy, scopes } = required;
     return andThen(call.verify(bearerToken(call.request), policy), (verified) => {
       const missing = missingScopes(verified, scopes);
       if (missing.length > 0) throw insufficientScope(scopes.join(" "));
@@ -127,11 +129,11 @@ function asked(plain: Route["handler"]): Route["handler"] {
 }
 
 /**
- * Answers with a status and who it is. The answer about a token that is remembered is remembered with it, from the
- * second one on: of tokens that come once it would be so much to carry along.
+ * Responds with a status and the identity. The response is kept with a remembered token, starting with its second
+ * request: for tokens that are used once that would waste memory.
  */
-function answering(status: number): Route["handler"] {
-  // A property, since a WeakMap's entry takes longer than making the answer does; `null` after the first one.
+function whenValid(status: number): Route["handler"] {
+  // A property, since a WeakMap is slower than making a new response. It is `null` after the first request.
   const kept = Symbol("answer");
   const about = (verified: Verified & { [kept]?: Response | null }) => {
     const known = verified[kept];
@@ -143,7 +145,7 @@ function answering(status: number): Route["handler"] {
   return ({ request, verify }) => andThen(verify(bearerToken(request)), about);
 }
 
-// Both are always there, if empty: a proxy that copies them overwrites what its client may have sent.
+// Both are always present, so that a proxy which copies them overwrites those of its client.
 function identity({ claims }: Verified): Record<string, string> {
   return {
     "x-auth-subject": headerText(textOf(claims.sub) ?? ""),
@@ -151,7 +153,7 @@ function identity({ claims }: Verified): Record<string, string> {
   };
 }
 
-// Visible ASCII stays as it is; anything else, and the percent sign, is percent-encoded (RFC 3986 §2.1).
+// Everything except visible ASCII, and the percent sign, is percent-encoded (RFC 3986 §2.1).
 function headerText(text: string): string {
   return text.toWellFormed().replace(/[^\x21-\x7e]|%/gu, encodeURIComponent);
 }

@@ -1,23 +1,23 @@
 import { parseDuration } from "../../core/clock.ts";
-import { bearerToken, mustHaveScope } from "../guard.ts";
+import { bearerToken, requireScope } from "../guard.ts";
 import { readJson } from "../body.ts";
 import type { Route } from "../routes.ts";
 import { RotateAnswer, RotateRequest } from "../schemas.ts";
 
-/** A rotation, for who holds a token of `rekey issue --scope admin`. */
+/** A rotation, with a token of `rekey issue --scope admin`. */
 export const rotate: Route = {
   method: "POST",
   path: "/rotate",
-  summary: "Replaces the secret: every session ends, that of the caller too",
+  summary: "Replaces the secret: every session ends, including that of the caller",
   query: "refused",
   body: { schema: RotateRequest, type: "application/json", optional: true },
   answers: { 200: { description: "The new version", schema: RotateAnswer } },
   bearer: "always",
   async handler({ request, verify, secretHost }) {
     const token = bearerToken(request);
-    mustHaveScope(await verify(token), "admin");
+    requireScope(await verify(token), "admin");
     const { reason, grace, if_older_than, request_id } = await readJson(request, RotateRequest, {});
-    // The secret host asks about the token again: until it is this one's turn another rotation may have ended it.
+    // The secret host verifies the token again, since another rotation may come first.
     const answer = await secretHost.rotate(token, {
       reason,
       graceMs: parseDuration(grace ?? "0s") * 1000,

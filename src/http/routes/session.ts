@@ -7,14 +7,14 @@ import { textOf } from "../../jwt/claims.ts";
 import type { JsonObject } from "../../jwt/jws.ts";
 import { bearerToken } from "../guard.ts";
 
-/** A token for a user's name and password. */
+/** Issues a token for a user name and password. */
 export const login: Route = {
   method: "POST",
   path: "/login",
-  summary: "Answers a token for a user's name and password",
+  summary: "Issues a token for a user name and password",
   body: { schema: LoginRequest, type: "application/json" },
   answers: {
-    200: { description: "The token; with it a session begins", schema: LoginAnswer },
+    200: { description: "The token of a new session", schema: LoginAnswer },
     401: { description: "Wrong name or password", schema: Problem },
     429: { description: "Too many failures: wait, then try again", schema: Problem },
   },
@@ -26,18 +26,17 @@ export const login: Route = {
   },
 };
 
-// The last entry is the one that our own proxy has added; the ones before it are anybody's.
+// The last entry is from our own proxy; anyone can write the others.
 function clientAddress({ request, address, trustForwarded }: Call): string | undefined {
   const forwarded = trustForwarded ? request.headers.get("x-forwarded-for") : null;
   const last = forwarded?.split(",").at(-1)?.trim();
   return countedAddress(last ?? "") ?? (address && countedAddress(address));
 }
 
-/** Who am I. */
 export const session: Route = {
   method: "GET",
   path: "/session",
-  summary: "Says whose the bearer token is, and how long it lasts",
+  summary: "Shows the subject and expiry of the bearer token",
   query: "refused",
   answers: { 200: { description: "The session", schema: SessionAnswer } },
   bearer: "always",
@@ -55,12 +54,11 @@ export const session: Route = {
   },
 };
 
-/** The end of a session. */
 export const logout: Route = {
   method: "POST",
   path: "/logout",
   summary: "Ends the session of the bearer token",
-  answers: { 204: { description: "The token is refused from here on" } },
+  answers: { 204: { description: "The token is refused from now on" } },
   bearer: "always",
   async handler({ request, verify, secretHost }) {
     await secretHost.endSession(await verify(bearerToken(request)));

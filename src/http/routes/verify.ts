@@ -1,5 +1,5 @@
 import { ClaimsError, textOf } from "../../jwt/claims.ts";
-import { challenge, isTokenFault, refuseWithoutScope } from "../guard.ts";
+import { challenge, isTokenFault, requireTokenScopes } from "../guard.ts";
 import { readForm, readJson } from "../body.ts";
 import type { Call, Route } from "../routes.ts";
 import {
@@ -14,20 +14,19 @@ import type { RekeyError } from "../../core/errors.ts";
 
 const SHOWN = ["scope", "client_id", "username", "exp", "iat", "nbf", "sub", "aud", "iss", "jti"];
 
-// RFC 7662 §2.2 has strings, where an application may have written numbers.
+// RFC 7662 §2.2 requires strings where an application may have written numbers.
 const readable = (name: string, value: unknown) =>
   ["sub", "jti"].includes(name) ? textOf(value) ?? value : value;
 
-/** Token introspection, RFC 7662. */
 export const introspect: Route = {
   method: "POST",
   path: "/introspect",
-  summary: "Says what a token is worth (RFC 7662)",
+  summary: "Token introspection (RFC 7662)",
   query: "refused",
   body: { schema: IntrospectRequest, type: "application/x-www-form-urlencoded" },
   answers: {
     200: {
-      description: "What it is worth; of one that is not active no more",
+      description: "Whether the token is active, and its claims if it is",
       schema: Introspection,
     },
   },
@@ -36,7 +35,7 @@ export const introspect: Route = {
     const { token, scope, aud, iss } = await readForm(request, IntrospectRequest);
     try {
       const verified = await verify(token, { also: { audience: aud, issuer: iss } });
-      refuseWithoutScope(verified, scope);
+      requireTokenScopes(verified, scope);
       const { claims } = verified;
       const shown = Object.entries(claims).filter(([name]) => SHOWN.includes(name));
       return Response.json({
@@ -51,7 +50,7 @@ export const introspect: Route = {
   },
 };
 
-/** What `rekey verify --json` prints, over HTTP. */
+/** Like `rekey verify --json`. */
 export const verify: Route = {
   method: "POST",
   path: "/verify",
@@ -62,21 +61,21 @@ export const verify: Route = {
     200: { description: "The token is valid", schema: Accepted },
     401: { description: "The token is not valid", schema: Refused },
   },
-  handler: (call) => judge(call, 401),
+  handler: (call) => respond(call, 401),
 };
 
-/** For pages: a browser puts every 401 into its console as a failure to load something. */
+/** For web pages: browsers log every 401 as an error. */
 export const verdict: Route = {
   method: "POST",
   path: "/verdict",
-  summary: "Verifies a token; the answer has status 200 whatever the verdict is",
+  summary: "Verifies a token; the status is 200 also when it is not valid",
   query: "refused",
   body: { schema: VerifyRequest, type: "application/json" },
   answers: { 200: { description: "The verdict", schema: Verdict } },
-  handler: (call) => judge(call, 200),
+  handler: (call) => respond(call, 200),
 };
 
-async function judge({ request, verify }: Call, refusedStatus: number): Promise<Response> {
+async function respond({ request, verify }: Call, refusedStatus: number): Promise<Response> {
   const asked = await readJson(request, VerifyRequest);
   try {
     const verified = await verify(asked.token, {
@@ -89,7 +88,7 @@ async function judge({ request, verify }: Call, refusedStatus: number): Promise<
       allowNoExpiry: asked.allow_no_exp,
       type: asked.typ,
     });
-    refuseWithoutScope(verified, asked.scope);
+    requireTokenScopes(verified, asked.scope);
     return Response.json({ valid: true, ...verified });
   } catch (error) {
     if (!isTokenFault(error)) throw error;
