@@ -17,10 +17,10 @@ import { type KnownFleet, knownFleet } from "../store/known_cluster.ts";
 import { digestOf, keysOf, mustGoOn, readSnapshot, type Snapshot } from "./snapshot.ts";
 
 /**
- * Takes over what other machines have done. Everything that was committed before the call is known after it.
+ * Reads etcd and brings this machine's database to the shared state, with every change committed before the call.
  *
- * @returns whether the state was another one than this machine knew.
- * @throws {RekeyError} `etcd_…` or `fleet_…` when that cannot be told; what was read until then is known all the same.
+ * @returns whether the shared state had changed.
+ * @throws {RekeyError} `etcd_…` or `fleet_…` when etcd cannot be followed; what was read until then is kept.
  */
 export async function catchUp(installation: Installation): Promise<boolean> {
   let overtaken = false;
@@ -32,7 +32,7 @@ export async function catchUp(installation: Installation): Promise<boolean> {
   return overtaken;
 }
 
-// A session that has ended is of a version that the state had before: they are read at one moment.
+// An ended session belongs to a version of the state, so both are read in one transaction.
 async function goOn(installation: Installation, from: Position) {
   const { meta, environment, database } = installation;
   const store = installation.shared();
@@ -54,23 +54,23 @@ async function goOn(installation: Installation, from: Position) {
   return { same, next: takeOverEnded(installation, from, found[1] ?? []) };
 }
 
-/** What etcd holds, and what this machine knew before it was asked. */
+/** What etcd holds, and what this machine knew before the read. */
 export interface FoundState {
   readonly known: KnownFleet | undefined;
   readonly own: Version | undefined;
   readonly snapshot: Snapshot | undefined;
 }
 
-/** Looks, and changes nothing. @throws {RekeyError} `etcd_…`, `kek_wrong`, `secret_damaged` or `fleet_foreign`. */
+/** Reads and changes nothing. @throws {RekeyError} `etcd_…`, `kek_wrong`, `secret_damaged` or `fleet_foreign`. */
 export async function findShared(installation: Installation): Promise<FoundState> {
-  // Before etcd is asked: another process may take over something newer meanwhile.
+  // Before etcd is read: another process may follow something newer meanwhile.
   const known = knownFleet(installation.meta);
   const own = installation.versions.current();
   return { known, own, snapshot: await readSnapshot(installation, installation.shared()) };
 }
 
 /**
- * Takes over what was found of versions, for who is about to change it.
+ * Brings this machine's database to the state that was found.
  *
  * @throws {RekeyError} as {@linkcode catchUp} does.
  */
@@ -84,7 +84,7 @@ export async function takeOver(
   return snapshot;
 }
 
-// One that etcd has lost, too, is looked for again and again: it may be put back.
+// A value that etcd has lost is looked for each time: another machine may restore it.
 function holdsValue({ versions, sealed }: Installation): boolean {
   const current = versions.current();
   return current !== undefined && sealed.sealedValue(sealedSlot(current)) !== undefined;

@@ -16,7 +16,7 @@ import type { Import } from "../secret/import/imported.ts";
 import { newVersion, provenValue } from "./new_version.ts";
 import { SYSTEM } from "../system/system.ts";
 
-/** Decides how a first version is made that machines share. @throws {RekeyError} as {@linkcode mustBeShareable} does. */
+/** Decides how a first shared version is made. @throws {RekeyError} as {@linkcode mustBeShareable} does. */
 export async function planShared(
   environment: Environment,
   usage: HmacUsage,
@@ -27,11 +27,11 @@ export async function planShared(
 }
 
 /**
- * A first version that is shared: the one that is there already, or else a new one. Call it under the lock, on a
+ * Joins the fleet whose secret etcd holds, or else makes a first version and shares it. Call it under the lock, on a
  * prepared installation without versions.
  *
  * @returns whether this call made it.
- * @throws {RekeyError} `already_initialised` when another secret is shared than the one to be imported, `etcd_…`.
+ * @throws {RekeyError} `already_initialised` when etcd holds another secret than the one to import; `etcd_…`.
  */
 async function makeShared(
   installation: Installation,
@@ -81,10 +81,10 @@ async function join(installation: Installation, snapshot: Snapshot, given?: Impo
 }
 
 /**
- * Makes sure, before anything is made, that etcd answers and that other machines can have the KEK too.
+ * Checks that etcd responds and that other machines can get the same KEK.
  *
  * @throws {RekeyError} `etcd_…`, or `kek_missing` when the KEK is a generated key file or comes from a passphrase, whose
- * salt is this machine's own.
+ * salt exists on this machine only.
  */
 export async function mustBeShareable(
   { kek, etcd, app }: Pick<Environment, "etcd" | "app"> & { readonly kek: KekSources },

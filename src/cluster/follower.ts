@@ -10,40 +10,40 @@ import { keysOf } from "./snapshot.ts";
 
 /** What a {@linkcode FleetFollower} needs of the server around it. */
 export interface FollowerOptions {
-  /** The installation as it is now; `undefined` when there is none or its secret is not shared. */
+  /** The present installation; `undefined` when there is no secret or it is not shared. */
   installation(): Promise<Installation | undefined>;
   readonly freshness: SharedFreshness;
-  /** Told why the fleet cannot be followed, and `undefined` when it can again. */
+  /** Receives the code of the error that prevents following, and `undefined` when following works again. */
   onTrouble(code: string | undefined): void;
-  /** Told of a mistake in rekey: nothing is followed any more. */
+  /** Receives an unexpected error; following has stopped. */
   onBug(error: unknown): void;
   /** Version of the program. */
   readonly version: string;
 }
 
 interface Lease {
-  /** Who has made it: a machine that has left its fleet has none any more. */
+  /** The client that made it: after this machine leaves the fleet, the installation has none. */
   readonly client: EtcdClient;
   readonly id: string;
 }
 
-/** How often etcd is asked at least, as a part of the time that may go by without an answer. */
-const ASKED_TIMES = 5;
+/** How many times etcd is read within the maximum staleness. */
+const READS_PER_STALENESS = 5;
 const [LEAST_MS, MOST_MS] = [200, 60_000];
 
-/** The least that may go by without an answer: below it etcd would be asked more seldom than that allows. */
-export const LEAST_STALENESS_MS = ASKED_TIMES * LEAST_MS;
+/** Least maximum staleness: a shorter one would need reads more often than every `LEAST_MS`. */
+export const LEAST_STALENESS_MS = READS_PER_STALENESS * LEAST_MS;
 
-// Each logout makes every server look, and whoever sends tokens of a prepared version makes this one.
+// Limits reads: each logout wakes every server, and so does each token of a prepared version.
 const BETWEEN_MS = 75;
 
-// A lease lasts longer than anything is accepted without an answer. A leader that was cut off may have let it start
-// again after the next one was elected, which does not know of it.
+// A lease must outlast the maximum staleness. A leader that was cut off may renew a lease after the next leader was
+// elected, which does not know of the renewal.
 const ELECTION_S = 3;
 
 /**
- * Keeps a server's machine up with its fleet. A watch tells at once that something has changed; what is known is
- * confirmed by asking again and again, since a watch that is cut off says nothing.
+ * Makes a server's machine follow its fleet. A watch reports changes at once; regular reads confirm the state, since a
+ * watch that lost its connection reports nothing.
  */
 export class FleetFollower {
   readonly #id = randomBytes(9).toString("base64url");
@@ -61,20 +61,20 @@ export class FleetFollower {
 
   constructor(private readonly options: FollowerOptions) {
     const { maxStalenessMs } = options.freshness;
-    this.#everyMs = Math.min(Math.max(maxStalenessMs / ASKED_TIMES, LEAST_MS), MOST_MS);
+    this.#everyMs = Math.min(Math.max(maxStalenessMs / READS_PER_STALENESS, LEAST_MS), MOST_MS);
   }
 
-  /** Follows the fleet until it is stopped; begins with one look, for which it can be waited. */
+  /** Follows the fleet until {@linkcode stop}. Resolves after the first read. */
   async start(): Promise<void> {
     await this.lookNow();
     this.#go().catch(this.options.onBug);
   }
 
-  /** Stops, and takes this server off the fleet's list: once it accepts nothing any more. */
+  /** Stops, and removes this server from the fleet's list. Call it when the server accepts no more tokens. */
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#wake.resolve();
-    // What it may have failed of was told to who waited for it.
+    // Its error went to the caller of lookNow().
     await this.#looking.catch(() => {});
     await this.#leave();
   }
@@ -86,7 +86,7 @@ export class FleetFollower {
     }
   }
 
-  /** Asks etcd; afterwards everything is known that was committed before the call, if etcd has answered. */
+  /** Reads etcd. If etcd responds, every change committed before the call is known afterwards. */
   lookNow(): Promise<void> {
     return this.#next ??= this.#looking.then(async () => {
       await this.#rest();
@@ -95,7 +95,7 @@ export class FleetFollower {
     });
   }
 
-  // The first look after a quiet while is at once.
+  // The first read after a quiet time is immediate.
   async #rest(): Promise<void> {
     const left = this.#looked + BETWEEN_MS - performance.now();
     if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
@@ -118,17 +118,17 @@ export class FleetFollower {
       this.#tell(undefined);
     } catch (error) {
       this.#stopWatching();
-      // Destroyed: there is nothing to accept by.
+      // Destroyed: no token can verify.
       if (isRekeyError(error, "not_initialised")) await this.#leave();
       this.#tell(asRefusal(error).code);
     }
   }
 
-  // A machine with a secret of its own, or none, is not waited for by the others.
+  // Other machines do not wait for a machine with a local secret or none.
   async #leave(): Promise<void> {
     this.#stopWatching();
     if (this.#lease === undefined) return;
-    // It may come back before it is looked for again.
+    // The machine may rejoin before the next read.
     this.options.freshness.forget();
     const { client, id } = this.#lease;
     const refusal = await client.revoke(id).catch(asRefusal);
@@ -137,14 +137,14 @@ export class FleetFollower {
   }
 
   async #keepUp(installation: Installation): Promise<void> {
-    // From before the lease is renewed: whoever has rotated and waits must find this server on the list for as long as
-    // it accepts anything.
+    // Taken before the lease is renewed: a machine that rotates and waits must find this server on the list for as long
+    // as it accepts tokens.
     const [steady, system] = [performance.now(), Date.now()];
     await this.#holdLease(installation);
     const overtaken = await catchUp(installation);
-    // A member that is cut off from the others tells nothing: another one is listened to.
+    // An etcd member that is cut off from the others reports nothing: watch another one.
     if (this.#watch?.isStalled(overtaken)) this.#stopWatching();
-    // After etcd was asked, which logs in again where that is needed.
+    // After the read, which logs in again if needed.
     this.#watchState(installation);
     this.options.freshness.confirm(steady, system, knownFleet(installation.meta)?.change ?? 0);
     await this.#show(installation);
@@ -157,11 +157,11 @@ export class FleetFollower {
       const seconds = Math.ceil(this.options.freshness.maxStalenessMs / 1000) + ELECTION_S;
       this.#lease = { client, id: await client.grant(seconds) };
     }
-    // Nothing is accepted by who is not on the list.
+    // A server that is not on the list must accept nothing.
     if (this.#registered === undefined) await this.#show(installation);
   }
 
-  /** Shows what this machine goes by, if that is not what is shown already. */
+  /** Registers this server's state, unless it is registered already. */
   async #show(installation: Installation): Promise<void> {
     const { freshness, version } = this.options;
     const member = await memberNow(installation, {
@@ -188,7 +188,7 @@ export class FleetFollower {
     )
       .catch(asRefusal)
       .finally(() => {
-        // Another one may have taken its place.
+        // Another watch may have replaced it.
         if (this.#watch !== watch) return;
         this.#watch = undefined;
         if (watch.isTried) this.#wake.resolve();
@@ -210,14 +210,14 @@ export class FleetFollower {
 // A watch reports a change within milliseconds; a busy machine takes longer.
 const LATE_MS = 1_000;
 
-/** One watch on etcd, and whether it still reports changes. */
+/** A watch on the shared state, and whether it still reports changes. */
 class StateWatch {
   readonly #closing = new AbortController();
   #reported = false;
   #missingSince: number | undefined;
   readonly #since = performance.now();
 
-  /** @param onChange is called for each change that it reports. */
+  /** @param onChange called for each change. */
   constructor(private readonly onChange: () => void) {}
 
   get signal(): AbortSignal {
@@ -230,7 +230,7 @@ class StateWatch {
     this.onChange();
   }
 
-  /** Whether it has lasted a while: one that ends at once would do so again. */
+  /** Whether it lasted long enough to be opened again at once. */
   get isTried(): boolean {
     return performance.now() - this.#since >= LATE_MS;
   }
@@ -240,8 +240,8 @@ class StateWatch {
   }
 
   /**
-   * Asked after each read of etcd: whether the watch has missed a change for too long. A read may be faster than the
-   * watch, whose event is then on its way.
+   * Call it after each read: whether the watch has missed a change for too long. A read may be faster than the watch,
+   * whose event is then still on its way.
    *
    * @param overtaken whether the read found a change.
    */

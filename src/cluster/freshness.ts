@@ -1,20 +1,20 @@
 import { ERROR_TABLE, type ErrorCode, RekeyError } from "../core/errors.ts";
 import type { Freshness } from "../store/environment.ts";
 
-// Four 64-bit floats. When what is known was last asked for, by the main thread's monotonic clock and by the system's
-// clock: the system's goes on while the machine sleeps; the other one cannot be set back. The change of the shared
-// state that was found then. Why it cannot be followed now: the place of an error's code in the table, from 1 on.
+// Four 64-bit floats. STEADY and SYSTEM: time of the last confirmed read, by the main thread's monotonic clock (which
+// cannot be set back) and by the system clock (which continues while the machine sleeps). CHANGE: number of the change
+// found then. TROUBLE: index + 1, in the error table, of the error that prevents following; 0 for none.
 const [STEADY, SYSTEM, CHANGE, TROUBLE] = [0, 1, 2, 3];
 
 const CODES = Object.keys(ERROR_TABLE) as ErrorCode[];
 
-/** How old what this machine knows of its fleet is; one memory for all threads. */
+/** Age of this machine's knowledge of its fleet, in memory that all threads share. */
 export class SharedFreshness implements Freshness {
   readonly #facts: Float64Array;
 
   /**
-   * @param buffer of the thread that keeps up with the fleet; without one it is made, and nothing is known.
-   * @param aheadMs by how much that thread's monotonic clock is ahead of this one's, or a little more.
+   * @param buffer memory of the thread that follows the fleet; default: new memory, with nothing known.
+   * @param aheadMs upper bound of how far that thread's monotonic clock is ahead of this thread's, in milliseconds.
    */
   constructor(
     readonly maxStalenessMs: number,
@@ -24,25 +24,25 @@ export class SharedFreshness implements Freshness {
     this.#facts = new Float64Array(buffer);
   }
 
-  /** Up to a change, what is known is all that there was at a moment: milliseconds by either clock. */
+  /** Records that `change` was the last one at a time, in milliseconds by either clock. */
   confirm(steady: number, system: number, change: number): void {
-    // Before the times: what they are good for is this change and no older one.
+    // Before the times: another thread must not see the new times with an older change.
     this.#facts[CHANGE] = change;
     this.#facts[STEADY] = steady;
     this.#facts[SYSTEM] = system;
   }
 
-  /** Why the fleet cannot be followed now; `undefined` when it can. */
+  /** Records the error that prevents following; `undefined` when following works. */
   trouble(code: ErrorCode | undefined): void {
     this.#facts[TROUBLE] = code === undefined ? 0 : CODES.indexOf(code) + 1;
   }
 
-  /** Nothing is known any more. */
+  /** Discards what is known. */
   forget(): void {
     this.#facts[SYSTEM] = 0;
   }
 
-  /** Milliseconds; infinite when nothing was ever known. */
+  /** In milliseconds; infinite before the first confirmation. */
   age(): number {
     const [steady, system] = [this.#facts[STEADY]!, this.#facts[SYSTEM]!];
     if (system === 0) return Infinity;
@@ -72,18 +72,18 @@ function stale(why: string): RekeyError {
   );
 }
 
-// One answer may have waited for a thread that was busy.
-const ASKED_TIMES = 3;
+// A single response may have waited for a busy thread.
+const CLOCK_READS = 3;
 
 /**
- * By how many milliseconds another thread's monotonic clock is ahead of this one's, or a little more.
+ * Upper bound of how far another thread's monotonic clock is ahead of this thread's, in milliseconds.
  *
- * @param clock asks that thread for its time.
+ * @param clock reads that thread's clock.
  */
 export async function aheadOf(clock: () => Promise<number>): Promise<number> {
   let least = Infinity;
-  for (let n = 0; n < ASKED_TIMES; n++) {
-    // Asked before the answer was sent: it is no more ahead than this.
+  for (let n = 0; n < CLOCK_READS; n++) {
+    // Taken before the response was sent, so the difference is an upper bound.
     const asked = performance.now();
     least = Math.min(least, await clock() - asked);
   }

@@ -8,7 +8,7 @@ import { sealedSlot } from "../core/secret_store.ts";
 import { knownFleet } from "../store/known_cluster.ts";
 import { keysOf } from "./snapshot.ts";
 
-/** What a server shows of itself as its machine is now. */
+/** This server as a member of the fleet, with the present state of its machine. */
 export async function memberNow(
   { meta, versions, environment, sealed }: Installation,
   run: Pick<Member, "id" | "since" | "max_staleness" | "rekey">,
@@ -24,7 +24,7 @@ export async function memberNow(
   };
 }
 
-/** Writes a member down for as long as its lease lasts. */
+/** Registers a member in etcd until its lease expires. */
 export async function register(
   installation: Installation,
   member: Member,
@@ -36,7 +36,7 @@ export async function register(
 }
 
 /**
- * The servers that run now, and those that were cut off and may not have noticed yet.
+ * The running servers, including those that lost etcd and whose lease has not expired.
  *
  * @throws {RekeyError} an `etcd_…` code.
  */
@@ -60,20 +60,19 @@ function readMember(text: string): Member | undefined {
   }
 }
 
-// Written by a newer rekey or by another program: it has confirmed nothing.
+// Written by a newer rekey or another program: treated as a member that has confirmed nothing.
 function unreadable(id: string): Member {
   const nothing = { change: 0, version: 0, prepared: null, since: 0, max_staleness: 0 };
   return { id, actor: "unknown", rekey: "unknown", ...nothing };
 }
 
-/** How often servers are asked for whether they have followed, in milliseconds. */
-const BETWEEN_MS = 100;
+const POLL_MS = 100;
 
 /**
- * Waits until every server of the fleet goes by a change, or is gone: a server whose lease has ended has stopped
- * accepting tokens before.
+ * Waits until every server of the fleet has followed a change, or is gone: a server stops accepting tokens before its
+ * lease expires.
  *
- * @returns servers that have not confirmed in time.
+ * @returns servers that have not confirmed the change in time.
  */
 export async function untilFollowed(
   installation: Installation,
@@ -85,11 +84,11 @@ export async function untilFollowed(
     const over = performance.now() >= end;
     if (!isRekeyError(behind) && (behind.length === 0 || over)) return behind;
     if (isRekeyError(behind) && over) throw behind;
-    await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 
-// A member that is away for a moment is no answer.
+// An etcd member may be unavailable for a short time: the caller asks again.
 async function behindOf(installation: Installation, change: number) {
   try {
     return (await listMembers(installation)).filter((member) => member.change < change);
@@ -101,37 +100,37 @@ async function behindOf(installation: Installation, change: number) {
 
 const MOST_NAMED = 10;
 
-/** A server for people: what it says of itself may be anybody's text. */
+/** A server's name for messages. Anyone who can write to etcd chooses the text, so it is reduced to safe characters. */
 export function nameOf({ actor, id }: Pick<Member, "actor" | "id">): string {
   const plain = (text: string) => text.replace(/[^\w@.-]/g, "?").slice(0, 100);
   return `${plain(actor)} (${plain(id)})`;
 }
 
-/** Some of them, and how many more. */
+/** The first names, and how many more there are. */
 export function namesOf(members: readonly Member[]): string {
   const names = members.slice(0, MOST_NAMED).map(nameOf);
   const more = members.length - names.length;
   return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
-/** How the machines that share a secret are. */
+/** State of the fleet, for `status` and `doctor`. */
 export interface FleetHealth {
-  /** The change of the shared state that this machine goes by. */
+  /** The last change that this machine has followed. */
   readonly change: number;
-  /** The servers that run. */
+  /** Running servers. */
   readonly servers: readonly Member[];
-  /** The members of etcd that are named here. */
+  /** The configured members of etcd. */
   readonly etcd: readonly MemberStatus[];
 }
 
-/** Asks etcd who runs, and each of its members how it is. @throws {RekeyError} an `etcd_…` code. */
+/** Reads the list of servers and the status of each etcd member. @throws {RekeyError} an `etcd_…` code. */
 export async function fleetHealth(installation: Installation): Promise<FleetHealth> {
   const { client } = installation.shared();
   const [servers, etcd] = await Promise.all([listMembers(installation), client.status()]);
   return { change: knownFleet(installation.meta)?.change ?? 0, servers, etcd };
 }
 
-/** Servers that go by an older state. */
+/** Servers that have not followed the last change. */
 export function lagging({ change, servers }: FleetHealth): Member[] {
   return servers.filter((server) => server.change < change);
 }

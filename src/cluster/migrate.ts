@@ -24,8 +24,8 @@ import { type Note, retrieve } from "../secret/retrieve.ts";
 import { mustBeShareable } from "./create.ts";
 
 /**
- * Moves this machine's versions into etcd, or joins the machines that share the same secret there. Tokens stay valid.
- * Where etcd has forgotten what this machine knows, it is put back. Call it under the lock, after recovery.
+ * Moves this machine's versions into etcd, or joins the fleet that shares the same secret there. Tokens stay valid. If
+ * etcd has lost a part of the shared state, this machine restores it. Call it under the lock, after recovery.
  *
  * @throws {RekeyError} `secret_claimed` when another secret is shared there, or a code with exit status 4.
  */
@@ -58,7 +58,7 @@ async function putBackThere(installation: Installation): Promise<boolean> {
   });
 }
 
-// Others cannot take up a version under the number of one that counts with them, nor one without its value.
+// Other machines cannot follow a version whose number they use for another one, nor a current version without a value.
 function mustBeBringable(
   { versions }: FleetState,
   there: Snapshot | undefined,
@@ -87,11 +87,11 @@ async function bringThere(
     if (there !== undefined) mustBeTheSame(installation, there);
     const snapshot = there ?? await found(installation, added);
     if (snapshot === undefined) return undefined;
-    // They have ended for the others too.
+    // Sessions that ended here have ended for the whole fleet.
     const { database } = installation;
     await shareEnded(installation, endedSessions(database, installation.now()));
     await follow(installation, withLost(snapshot, added));
-    // What it has lost.
+    // Values that etcd has lost.
     await putBackThere(installation);
     return true;
   });

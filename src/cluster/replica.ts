@@ -11,17 +11,17 @@ const ORDER = { retired: 0, previous: 1, current: 2, pending: 3 };
 
 /** How {@linkcode follow} differs. */
 interface Following {
-  /** What the log is told when this machine belonged to no fleet. */
+  /** Audit event if this machine belonged to no fleet. */
   readonly first?: typeof EVENTS.joined | typeof EVENTS.created;
-  /** Whether this machine belonged to the fleet when etcd was asked: if it has left since, nothing is changed. */
+  /** Whether this machine belonged to the fleet before the read: if it has left since, nothing changes. */
   readonly belonged?: boolean;
 }
 
 /**
- * Makes this machine's database what etcd holds: one transaction, after which every process on the machine goes by it.
- * The values stay sealed. Something newer that another process has taken over meanwhile stays.
+ * Brings this machine's database to the state that etcd holds, in one transaction; every process on the machine uses it
+ * from then on. The values stay sealed. A newer state that another process has followed meanwhile stays.
  *
- * A value that is neither in etcd nor here is missing here too: the version then verifies nothing.
+ * A version whose value is neither in etcd nor here verifies nothing.
  *
  * @throws {RekeyError} `fleet_behind` when its current version has ended here,
  * `fleet_foreign` when one of its versions is another one here.
@@ -49,7 +49,7 @@ export async function follow(
       ...rows.map((row) => newsOf(installation, row)),
     ]
       .filter((entry) => entry !== undefined).sort((a, b) => a.version! - b.version!);
-    // One that etcd has lost is still here: whoever changes something next puts it back.
+    // Values that etcd has lost stay here: the next change restores them.
     const here = sealedHere(installation);
     for (const row of rows) followVersion(installation, row);
     sealed.dropAll();
@@ -63,7 +63,7 @@ export async function follow(
     meta.set("scrub_pending", "log");
     if (versions.current()?.kid !== before) meta.remove("announced");
     rememberFleet(meta, snapshot);
-    // A plain rotation is the fleet's.
+    // From now on a rotation without --store is a shared one.
     meta.set("store", "etcd");
     if (known === undefined) audit.append({ event: first, ...placeOf(state) });
     else news.forEach((entry) => audit.append(entry));
@@ -71,14 +71,14 @@ export async function follow(
 }
 
 /**
- * The versions that are to count here.
+ * The versions of a state that are valid on this machine.
  *
  * @throws {RekeyError} `fleet_behind` when the current one has ended here, `fleet_foreign` when this machine has a
- * secret of its own.
+ * local secret.
  */
 export function countedHere(installation: Installation, state: FleetState): SharedVersion[] {
   mustHoldNoOther(installation, state);
-  // What has ended here does not come back, whatever was put back there.
+  // A version that has ended here stays ended, even if etcd was restored from an older backup.
   const counted = withoutExpired(state, installation.now()).versions
     .filter((row) => !hasEnded(installation, row));
   if (counted.some((row) => row.state === "current")) return counted;
@@ -98,14 +98,14 @@ function hasEnded({ versions }: Installation, { kid }: SharedVersion): boolean {
   return own?.state === "retired" && own.activated_at !== null;
 }
 
-// A version of this machine's own would be a second current one.
+// A local current version would be a second one.
 function mustHoldNoOther({ versions }: Installation, { versions: shared }: FleetState): void {
   const own = versions.current();
   if (own === undefined || own.location === "etcd") return;
   if (!shared.some(({ kid }) => kid === own.kid)) throw another(own.version);
 }
 
-/** What the log is told of a version, if anything. */
+/** Audit row for a version that begins or ends. */
 function newsOf({ versions }: Installation, row: SharedVersion): AuditEntry | undefined {
   const before = versions.byKid(row.kid);
   const begins = row.activated_at !== null && (before?.activated_at ?? null) === null;
@@ -114,15 +114,17 @@ function newsOf({ versions }: Installation, row: SharedVersion): AuditEntry | un
   const begun = row.replaces === null ? EVENTS.created : EVENTS.rotationCompleted;
   const { version, kid } = row;
   const place = { version, kid, location: "etcd" };
-  // Who did it, and not who takes it over.
+  // The actor is the one who made the change, on whichever machine.
   if (begins) return { event: begun, ...place, reason: row.reason ?? undefined, actor: row.by };
   const { by: actor, why: reason } = row.ended ?? { by: undefined, why: "grace window over" };
   return { event: EVENTS.retired, ...place, reason, actor };
 }
 
 /**
- * Ends versions that the fleet does not know: so old that it has forgotten them, or made while etcd was put back to
- * before what others had seen. What the log is told of them.
+ * Retires versions that the shared state does not list: too old to be remembered, or made in a history of etcd that a
+ * restored backup has replaced.
+ *
+ * @returns audit rows.
  */
 function dropUnlisted(
   { versions }: Installation,
@@ -161,7 +163,7 @@ function placeOf({ versions }: FleetState) {
   return { version, kid, location: "etcd" };
 }
 
-/** A value is neither in etcd nor here. */
+/** The error for a value that is neither in etcd nor here. */
 export function lacking({ version }: SharedVersion): RekeyError {
   return new RekeyError(
     "secret_missing",
