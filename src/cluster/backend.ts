@@ -21,7 +21,7 @@ import { changeShared, mustBeFollowed } from "./change.ts";
 import { retiring } from "./state.ts";
 import { activateShared, prepareShared } from "./two_phases.ts";
 
-/** The one place that decides whether a secret is this machine's own or one that machines share. */
+/** Chooses the backend: the only place that decides whether a secret is local or shared. */
 export const backendAt: BackendAt = (location) => location === "etcd" ? CLUSTER : LOCAL;
 
 /** The backend of a database as it is now. */
@@ -29,16 +29,16 @@ export function backendOf({ versions }: Installation): Backend {
   return backendAt(versions.current()?.location);
 }
 
-/** Whether what follows stays in etcd: the secret is there, and no one wants it elsewhere. */
+/** Whether the next version stays in etcd: the secret is there, and no other location is chosen. */
 export function staysShared(installation: Installation, wanted?: StoreChoice): boolean {
   return backendOf(installation).isShared &&
     ["auto", "etcd"].includes(wanted ?? installation.store);
 }
 
-// When an installation was asked for the first time: a command asks once, as it began.
-const asked = new WeakMap<Installation, Promise<unknown>>();
+// The read that a command makes once, when it begins.
+const caughtUp = new WeakMap<Installation, Promise<unknown>>();
 
-/** A secret that machines share. Every method throws the codes of etcd and of fleets. */
+/** The backend of a shared secret. Every method may throw `etcd_…` and `fleet_…` codes. */
 const CLUSTER: Backend = {
   isShared: true,
   planFirst: planShared,
@@ -72,7 +72,7 @@ const CLUSTER: Backend = {
       await installation.remember(true);
       return moved;
     }
-    // What the others have ended must not count here again.
+    // A session that ended elsewhere must stay ended.
     await catchUp(installation);
     return await LOCAL.move(installation, to, note);
   },
@@ -82,14 +82,14 @@ const CLUSTER: Backend = {
 
   async ensureFresh(installation) {
     const { freshness } = installation.environment;
-    // A program that goes on for long is told of changes.
+    // A server follows etcd in the background.
     if (freshness !== undefined) return freshness.mustBeFresh(changeOf(installation));
-    const asking = asked.get(installation) ?? catchUp(installation);
-    asked.set(installation, asking);
+    const asking = caughtUp.get(installation) ?? catchUp(installation);
+    caughtUp.set(installation, asking);
     try {
       await asking;
     } catch (error) {
-      asked.delete(installation);
+      caughtUp.delete(installation);
       throw error;
     }
   },
@@ -105,7 +105,7 @@ const CLUSTER: Backend = {
   },
 
   async untilFollowed(installation, waitMs) {
-    // A change of our own may stand in etcd and not have been taken over.
+    // This machine may not have followed its own change yet.
     await catchUp(installation);
     return await untilFollowed(installation, changeOf(installation), waitMs);
   },
@@ -116,8 +116,8 @@ function changeOf({ meta }: Installation): number {
 }
 
 /**
- * Before a machine leaves the others: what they have ended must not count here again. In an emergency without etcd a
- * rotation that ends everything does without.
+ * Before a machine leaves the fleet: a session that ended elsewhere must stay ended. A rotation without a grace window
+ * ends every session, so it also works without etcd, in an emergency.
  */
 async function catchUpToLeave(installation: Installation, graceMs = 0): Promise<void> {
   try {

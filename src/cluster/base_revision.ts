@@ -9,7 +9,7 @@ import type { KnownFleet } from "../store/known_cluster.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { type FleetState, MOST_RETIRED, type SharedVersion } from "./state.ts";
 
-/** What a change of the shared state begins with. */
+/** What a change of the shared state is based on. */
 export interface BaseRevision {
   readonly state: FleetState;
   /** What etcd holds; `undefined` when it holds nothing. */
@@ -19,8 +19,8 @@ export interface BaseRevision {
 }
 
 /**
- * What a change begins with: what etcd holds, taken over here. When that is older than what this machine has seen,
- * since etcd was put back, it is what this machine has seen.
+ * Reads the shared state and follows it. If etcd was restored from a backup older than this machine's state, the base is
+ * this machine's state.
  *
  * @throws {RekeyError} `etcd_…` or `fleet_…`.
  */
@@ -32,24 +32,24 @@ export async function baseRevisionOf(installation: Installation): Promise<BaseRe
     return { state, snapshot, added: lostThere(installation, snapshot!) };
   } catch (error) {
     if (known === undefined || !isRekeyError(error, "fleet_behind")) throw error;
-    // It has forgotten which sessions have ended, too.
+    // The restored etcd lacks ended sessions too.
     await shareEnded(installation, endedSessions(installation.database, installation.now()));
-    // Of what was judged, and not of what may be there by now: then the change does not take place.
+    // Based on the snapshot that was read above: if etcd has changed since, compare-and-swap fails.
     const state = localState(installation, known, snapshot?.state);
     return { state, snapshot, added: sealedHere(installation) };
   }
 }
 
-/** Values that etcd has lost, and this machine has. */
+/** Values that this machine has and etcd lacks. */
 function lostThere(installation: Installation, { values }: Snapshot): Map<string, string> {
   return new Map([...sealedHere(installation)].filter(([kid]) => !values.has(kid)));
 }
 
 /**
- * What this machine knows of its versions, as a state.
+ * This machine's versions as a shared state.
  *
- * @param there what etcd holds, if it was put back to something older and has gone on: its versions end, and who knows
- * them has to be told.
+ * @param there the state of an etcd that was restored from a backup and changed since: versions that only it has are
+ * retired, so that machines which follow them learn of their end.
  */
 export function localState(
   installation: Installation,

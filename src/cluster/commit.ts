@@ -6,25 +6,25 @@ import { digestOf, keysOf, type Snapshot } from "./snapshot.ts";
 import { type FleetState, MOST_SHARED_VERSIONS, sealState } from "./state.ts";
 import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
 
-/** What is to become of the shared state. */
+/** A new shared state. */
 export interface Proposal {
-  /** What it is made of; `undefined` when nothing is to be there. */
+  /** The snapshot it replaces; `undefined` when etcd must hold no state. */
   readonly base: Snapshot | undefined;
   readonly state: FleetState;
-  /** Sealed values by kid that are not there yet. */
+  /** Sealed values that etcd lacks, by kid. */
   readonly added?: ReadonlyMap<string, string>;
-  /** Under which it is sealed; default: this machine's. */
+  /** The KEK that seals it; default: this machine's. */
   readonly kek?: Kek;
 }
 
-const AGAIN_MS = 200;
+const RETRY_MS = 200;
 
 /**
- * Makes a state the fleet's, if it is still as it was: it takes effect in one etcd transaction. Values of
- * versions that are not in the state are deleted by it.
+ * Replaces the shared state in one etcd transaction if it is still the base (compare-and-swap). The transaction deletes
+ * the values of versions that are not in the new state.
  *
- * @returns the state as it now is, or `undefined` when another machine was first.
- * @throws {RekeyError} `etcd_unavailable` when it is not known whether it was carried out.
+ * @returns the new snapshot, or `undefined` when another machine was first.
+ * @throws {RekeyError} `etcd_unavailable` when it is not known whether the transaction took effect.
  */
 export async function propose(
   installation: Installation,
@@ -35,7 +35,7 @@ export async function propose(
   const { state: key, values: folder } = keysOf(store, app);
   const sealed = await sealState(kek ?? await installation.kek(), app, state);
   const isWanted = (kid: string) => state.versions.some((row) => row.kid === kid);
-  // What counted before comes first: anybody may have put values there that no version has.
+  // Values of former versions come first: anyone with write access may have added others.
   const counted = (kid: string) => base?.state.versions.some((row) => row.kid === kid);
   const over = (base?.kids ?? []).filter((kid) => !isWanted(kid))
     .sort((a, b) => Number(counted(b)) - Number(counted(a))).slice(0, MOST_SHARED_VERSIONS);
@@ -50,15 +50,15 @@ export async function propose(
   const when = [unchangedSince(key, base?.revision ?? 0)];
   const { found } = await decided(() => store.client.txn(when, then, [read(key)]));
   const now = found[0]?.[0];
-  // Tried twice, the second time finds what the first one has written.
+  // A repeated attempt finds what the first one has written.
   if (now === undefined || digestOf(now.value) !== digestOf(sealed)) return undefined;
   const kids = [...values.keys()];
   return { state, digest: digestOf(sealed), revision: now.modified, values, kids };
 }
 
 /**
- * An answer that was lost leaves open whether the transaction was carried out. The same one again has no effect if it
- * was, and its answer tells, unless others have changed the state since.
+ * Repeats a transaction whose response was lost. If the first one took effect, the repetition changes nothing and its
+ * response shows that, unless another machine has changed the state since.
  */
 async function decided<T>(attempt: () => Promise<T>): Promise<T> {
   let lost: RekeyError | undefined;
@@ -71,7 +71,7 @@ async function decided<T>(attempt: () => Promise<T>): Promise<T> {
       else throw lost === undefined ? error : undecided(lost);
       if (performance.now() > end) throw undecided(lost);
     }
-    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 
@@ -88,10 +88,11 @@ function undecided(cause: RekeyError): RekeyError {
 }
 
 /**
- * Makes a change of what machines share, again for as long as another one is first each time.
+ * Repeats a compare-and-swap while it meets conflicts.
  *
- * @param attempt answers `undefined` when another machine was first.
- * @throws {RekeyError} `busy` when others were first for so long.
+ * @param attempt returns `undefined` when another machine was first.
+ * @param waitMs how long to retry, in milliseconds.
+ * @throws {RekeyError} `busy` when that time is over.
  */
 export async function retryOnConflict<T>(
   attempt: () => Promise<T | undefined>,

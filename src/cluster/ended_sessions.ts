@@ -7,9 +7,9 @@ import type { Installation } from "../store/installation.ts";
 import { keysOf } from "./snapshot.ts";
 
 /**
- * Up to where ended sessions were taken over: the last one, as it stands in etcd. An etcd that was put back may have
- * gone beyond its revision since, with other sessions, but does not hold this one so: revisions alone do not tell, and
- * neither does the cluster's name, which a restoration makes of the same configuration again.
+ * The last ended session that this machine has read from etcd. An etcd that was restored from a backup may have passed
+ * this revision with other sessions, but does not hold this one at it. Revisions alone do not show a restoration, nor
+ * does the cluster id, which is derived from the configuration.
  */
 export interface Position {
   readonly revision: number;
@@ -22,13 +22,13 @@ export interface Position {
 /** Before all sessions. */
 export const BEGINNING: Position = { revision: 0, name: "", digest: "" };
 
-/** How many sessions are read at once: a megabyte, which a member answers well within its time. */
+/** How many sessions are read at once: about a megabyte, well within etcd's limits. */
 export const MOST_READ = 2_000;
 
-// As rekey names them; any other one may be of any bytes.
+// rekey's own keys; keys of other programs may have any bytes.
 const NAME = /\/([\w-]{43})$/;
 
-/** Where this machine is. What cannot be read is read from the beginning. */
+/** This machine's position; the beginning when the stored one cannot be read. */
 export function positionIn(meta: Meta): Position {
   try {
     const { revision, name, digest } = JSON.parse(meta.get("fleet_ended") ?? "null") ?? BEGINNING;
@@ -40,25 +40,25 @@ export function positionIn(meta: Meta): Position {
   }
 }
 
-/** Inside a transaction: remembers where this machine is. */
+/** Inside a transaction: stores this machine's position. */
 export function rememberPosition(meta: Meta, position: Position): void {
   meta.set("fleet_ended", JSON.stringify(position));
 }
 
-/** Whether etcd goes on from a position. When its session is forgotten there, that cannot be told. */
+/** Whether etcd still holds the session of a position; false also when its lease has expired. */
 export function stands({ revision, digest }: Position, found: KeyValue | undefined): boolean {
   return revision === 0 || (found?.modified === revision && digestOf(found) === digest);
 }
 
 /**
- * The position after the sessions that were found, and whether there may be more.
+ * The position after a page of keys, and whether there may be more.
  *
- * @throws {RekeyError} `etcd_failed` when nothing that is there can be a position.
+ * @throws {RekeyError} `etcd_failed` when no key of a full page can be a position.
  */
 function positionAfter(found: readonly KeyValue[], from: Position) {
   const more = found.length >= MOST_READ;
   const last = found.at(-1)!.modified;
-  // Others of the last revision may be missing.
+  // The page may have cut off other keys of the last revision.
   const whole = found.filter(({ key, modified }) => NAME.test(key) && !(more && modified === last));
   const row = whole.at(-1);
   if (row === undefined && more) throw unreadable();
@@ -75,25 +75,24 @@ function digestOf({ value }: KeyValue): string {
 function unreadable(): RekeyError {
   return new RekeyError(
     "etcd_failed",
-    "Cannot read the ended sessions in etcd: no rekey has written what is among them",
+    "Cannot read the ended sessions in etcd: rekey did not write the keys there",
     { hint: "See what `etcdctl get --prefix --keys-only` finds under …/state/revoked/" },
   );
 }
 
-// etcd takes 128 parts in a transaction.
+// An etcd transaction has at most 128 operations.
 const AT_ONCE = 100;
 
-// A verifier with a leeway may accept a token for a while after its time.
-const AFTERWARDS_S = 86_400;
+// A verifier with a leeway accepts a token for a while after it has expired.
+const LEEWAY_S = 86_400;
 
-/** Tokens that never expire are forgotten with their version; a lease cannot last for ever. */
+/** Longest lease, for tokens that never expire: they end with their version. */
 const LONGEST_S = 10 * 365 * 86_400;
 
 /**
- * Tells the fleet of sessions that were ended before their time. They are forgotten by themselves once they would have
- * ended anyway.
+ * Writes sessions that were ended early to etcd, under a lease that expires after their tokens.
  *
- * @throws {RekeyError} an `etcd_…` code; some may then have been told of.
+ * @throws {RekeyError} an `etcd_…` code; a part of them may then be written.
  */
 export async function shareEnded(
   installation: Installation,
@@ -105,7 +104,7 @@ export async function shareEnded(
   for (let n = 0; n < sessions.length; n += AT_ONCE) {
     const some = sessions.slice(n, n + AT_ONCE);
     const last = Math.max(...some.map(({ expires_at }) => expires_at));
-    const seconds = Math.max(0, Math.ceil((last - now) / 1000)) + AFTERWARDS_S;
+    const seconds = Math.max(0, Math.ceil((last - now) / 1000)) + LEEWAY_S;
     const lease = await client.grant(Math.min(seconds, LONGEST_S));
     await client.txn(
       [],
@@ -114,16 +113,17 @@ export async function shareEnded(
   }
 }
 
-// Another program's token can have any text for its jti.
+// Hashed, since the jti of another program's token can be any text.
 function nameOf(jti: string): string {
   return createHash("sha256").update(jti).digest("base64url");
 }
 
 /**
- * Takes over sessions that other machines have ended, as they were found after a position.
+ * Ends the sessions here that other machines have ended.
  *
- * @returns from where to read on, if not all were found.
- * @throws {RekeyError} `etcd_failed` when what is there cannot be read to its end.
+ * @param found keys after the position `from`.
+ * @returns where to continue reading, if there may be more.
+ * @throws {RekeyError} `etcd_failed` when no valid position is among a full page of keys.
  */
 export function takeOverEnded(
   installation: Installation,

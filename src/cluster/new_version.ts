@@ -5,7 +5,7 @@ import type { Installation } from "../store/installation.ts";
 import { currentSlot } from "../core/secret_store.ts";
 import { probe, type RotationStep } from "../secret/rotation.ts";
 
-/** A version that no one uses yet. */
+/** A pending version for the shared state. */
 export function newVersion(
   { environment, algorithm, keyForm }: Installation,
   version: number,
@@ -29,7 +29,7 @@ export function newVersion(
   };
 }
 
-/** Seals a value, opens it as other machines will, and lets it sign. */
+/** Seals a value, opens it as other machines will, and checks that it signs. @returns the sealed value. */
 export async function provenValue(
   installation: Installation,
   row: SharedVersion,

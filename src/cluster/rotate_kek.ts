@@ -10,11 +10,11 @@ import { sealingKek } from "../store/sealed/sealing.ts";
 import { currentSlot } from "../core/secret_store.ts";
 
 /**
- * Seals what machines share under another KEK, unless another machine has done it already: then only this machine's
- * own database is left to do. Until a machine has the new KEK too it cannot follow.
+ * Seals the shared state and its values under another KEK, unless another machine has done so already: then only this
+ * machine's database remains. A machine cannot follow until it has the new KEK too.
  *
  * @param keyFile file of the new KEK.
- * @throws {RekeyError} `usage` without one, `etcd_…`, or `busy` when others change it again and again.
+ * @throws {RekeyError} `usage` without one, `etcd_…`, or `busy` when every attempt met a conflict.
  */
 export async function resealShared(
   installation: Installation,

@@ -8,19 +8,19 @@ import { currentSlot } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { type FleetState, MOST_RETIRED, openState } from "./state.ts";
 
-/** What etcd holds at one moment. */
+/** What etcd holds at one revision. */
 export interface Snapshot {
   readonly state: FleetState;
   readonly digest: string;
-  /** Revision at which the state was written: a transaction that finds it so changes nothing unseen. */
+  /** Revision at which the state was written, for compare-and-swap. */
   readonly revision: number;
-  /** Sealed values by kid, of versions that are in the state, as far as they open: any other one counts as lost. */
+  /** Sealed values of the state's versions, by kid; a value that cannot be opened counts as lost. */
   readonly values: ReadonlyMap<string, string>;
-  /** The kids under which anything is. */
+  /** All kids that have a key, valid or not. */
   readonly kids: readonly string[];
 }
 
-/** Where an app's keys are. Those that machines watch are the only ones that begin with `state`. */
+/** Names of an app's keys in etcd. Machines watch the prefix `state`, so no other key may begin with it. */
 export function keysOf({ client, folder }: EtcdStore, app: string) {
   const base = `${client.settings.prefix}${app}/`;
   return {
@@ -31,7 +31,7 @@ export function keysOf({ client, folder }: EtcdStore, app: string) {
   };
 }
 
-/** The sealed state as it is now; `undefined` when there is none. */
+/** The sealed state; `undefined` when etcd holds none. */
 export async function readSealedState(
   store: EtcdStore,
   app: string,
@@ -39,13 +39,13 @@ export async function readSealedState(
   return (await store.client.range(keysOf(store, app).state))[0];
 }
 
-/** Tells one sealed state from another. */
+/** Digest that identifies a sealed state. */
 export function digestOf(sealed: string): string {
   return createHash("sha256").update(sealed).digest("base64url");
 }
 
 /**
- * State and values as they are at one moment; `undefined` when there is no state.
+ * Reads state and values at one revision; `undefined` when there is no state.
  *
  * @throws {RekeyError} `etcd_…`, `kek_wrong`, `secret_damaged` or `fleet_foreign`.
  */
@@ -70,7 +70,7 @@ export async function readSnapshot(
   return { state, digest, revision: sealed.modified, values, kids: [...there.keys()] };
 }
 
-// Who can write to etcd can put anything in a value's place.
+// Anyone who can write to etcd can replace a value.
 async function sound(
   store: EtcdStore,
   { versions }: FleetState,
@@ -87,11 +87,11 @@ async function sound(
 }
 
 /**
- * Makes sure that what etcd holds goes on from what this machine knows.
+ * Checks that the state in etcd is the one this machine knows or a later one.
  *
- * @param own the version that counts here.
- * @throws {RekeyError} `fleet_foreign` when it is another fleet's, `fleet_behind` when it is older, or has gone on from
- * something older.
+ * @param own this machine's current version.
+ * @throws {RekeyError} `fleet_foreign` when it belongs to another fleet, `fleet_behind` when it is older or continues
+ * an older one.
  */
 export function mustGoOn(
   known: KnownFleet | undefined,
@@ -114,7 +114,7 @@ export function mustGoOn(
   if (!goesOn(known, own, { state, digest: digest! })) throw fleetBehind();
 }
 
-/** Whether what etcd holds is what this machine knows, or came after it. */
+/** Whether the state in etcd is the one this machine knows, or a later one. */
 export function goesOn(
   known: KnownFleet,
   own: Version | undefined,
@@ -124,7 +124,7 @@ export function goesOn(
   return state.change > known.change && isListed(own, state);
 }
 
-// An etcd that was put back and has gone on may have made more changes since than this machine has seen.
+// A restored etcd may have reached a higher change number again, without this machine's version.
 function isListed(own: Version | undefined, { versions, retired }: FleetState): boolean {
   if (own?.location !== "etcd") return true;
   const forgotten = retired.length >= MOST_RETIRED && own.version < retired.at(-1)!.version;
@@ -133,7 +133,7 @@ function isListed(own: Version | undefined, { versions, retired }: FleetState): 
 
 type Found = Pick<Snapshot, "state" | "digest">;
 
-/** What etcd holds is not what it was when this machine has looked last. */
+/** The error for an etcd that was restored from an older backup or emptied. */
 export function fleetBehind(
   what = "not what this machine has seen, nor came after it",
 ): RekeyError {

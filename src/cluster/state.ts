@@ -6,52 +6,51 @@ import type { Kek } from "../store/sealed/kek.ts";
 import { type Binding, seal, unseal } from "../store/sealed/sealing.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 
-/** A version as all machines know it. */
+/** A version in the shared state. */
 export type SharedVersion = Omit<Version, "location" | "synced"> & {
-  /** Who made it: `user@host`. */
+  /** The user who made it: `user@host`. */
   readonly by: string;
-  /** Who has ended it before its time, and why. */
+  /** Set when it was ended early. */
   readonly ended?: Ended;
 };
 
-/** The end of a version. */
+/** Who ended a version early, and why. */
 export interface Ended {
   readonly by: string;
   readonly why: string;
 }
 
 /**
- * What the machines of a fleet have in common: one key in etcd, sealed under the KEK, so that whoever can write to etcd
- * can neither read nor change it. A rotation takes effect in the transaction that finds it unchanged and
- * replaces it.
+ * The state that the machines of a fleet share: one key in etcd, sealed under the KEK, so that write access to etcd is
+ * not enough to read or forge it. A rotation takes effect in the transaction that finds it unchanged and replaces it.
  */
 export interface FleetState {
   readonly format: 1;
-  /** Random; tells this fleet from any other. */
+  /** Random id of the fleet. */
   readonly id: string;
-  /** Goes up by one with each change: an older one is a copy that was put back. */
+  /** Increases by one with each change: a lower number means that etcd was restored from a backup. */
   readonly change: number;
   /** Of the current version. */
   readonly alg: Algorithm;
   readonly key_form: KeyForm;
-  /** What every token must be; `undefined`: an older rekey wrote the state, and each machine keeps its own. */
+  /** `undefined` when an older rekey wrote the state: each machine then keeps its own policy. */
   readonly policy?: TokenPolicy | undefined;
   /** Versions with a value: the current one, those in a grace window, a prepared one. */
   readonly versions: readonly SharedVersion[];
-  /** Versions that no longer verify, newest first; not all that there ever were. */
+  /** Versions that no longer verify, newest first, at most {@linkcode MOST_RETIRED}. */
   readonly retired: readonly SharedVersion[];
 }
 
-/** How many versions that no longer verify are remembered: by their kid a token is refused as retired, not as unknown. */
+/** How many retired versions are kept, so that their tokens are refused as retired and not as unknown. */
 export const MOST_RETIRED = 100;
 
-/** How many versions can have a value: a transaction of etcd writes and deletes no more than 128 keys. */
+/** How many versions can have a value: an etcd transaction has at most 128 operations. */
 export const MOST_SHARED_VERSIONS = 50;
 
 /** How many grace windows can be open: the current version and a prepared one have values too. */
 export const MOST_SHARED_WINDOWS = MOST_SHARED_VERSIONS - 2;
 
-/** A name for a fleet that is new. */
+/** The id of a new fleet. */
 export function newFleetId(): string {
   return randomBytes(12).toString("base64url");
 }
@@ -75,7 +74,7 @@ export function openState(kek: Kek, app: string, sealed: string): FleetState {
   });
 }
 
-// An older rekey had one algorithm and one key form for all versions.
+// An older rekey stored one algorithm and one key form for all versions.
 function withUse(state: FleetState): FleetState {
   const { alg, key_form } = state;
   const complete = (row: Partial<SharedVersion>) => ({ alg, key_form, ...row }) as SharedVersion;
@@ -108,7 +107,7 @@ function binding(app: string): Binding {
   return { app, use: "fleet" };
 }
 
-/** A shared version as a row of a machine's own. */
+/** A shared version as a database row. */
 export function rowOf({ by: _, ended: __, ...row }: SharedVersion): Version {
   return { ...row, location: "etcd", synced: 1 };
 }
@@ -120,7 +119,7 @@ export function currentOf({ versions }: FleetState): SharedVersion {
   return current;
 }
 
-/** The version that is to follow, if one was prepared. */
+/** The prepared next version, if there is one. */
 export function preparedOf({ versions }: FleetState): SharedVersion | undefined {
   return versions.find(({ state }) => state === "pending");
 }
@@ -130,12 +129,12 @@ export function nextNumber({ versions, retired }: FleetState): number {
   return Math.max(...[...versions, ...retired].map(({ version }) => version)) + 1;
 }
 
-/** A state in which the grace windows that are over have ended. */
+/** A state with expired grace windows retired. */
 export function withoutExpired(state: FleetState, now: number): FleetState {
   return retiring(state, now, (row) => row.state === "previous" && (row.grace_until ?? 0) <= now);
 }
 
-/** A state in which some versions no longer verify. */
+/** A state with some versions retired; the same object when none matches. */
 export function retiring(
   state: FleetState,
   now: number,

@@ -13,7 +13,7 @@ import { newVersion, provenValue } from "./new_version.ts";
 import { logVersion, succession } from "./rotate.ts";
 import { MOST_SHARED_WINDOWS, nextNumber, preparedOf, rowOf, type SharedVersion } from "./state.ts";
 
-// Rotation in two phases: every server has the next version before anything is signed with it.
+// Rotation in two phases: every server has the next version before any token is signed with it.
 
 interface Prepared {
   readonly version: Version;
