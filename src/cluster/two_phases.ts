@@ -21,7 +21,7 @@ interface Prepared {
   readonly made: boolean;
 }
 
-/** Publishes the version that is to follow, unless there is one. Call it under the lock, after recovery. */
+/** Publishes the next version, unless one is prepared. Call it under the lock, after recovery. */
 export async function prepareShared(
   installation: Installation,
   reason: string | null,

@@ -13,23 +13,21 @@ import type { Note } from "./retrieve.ts";
 import type { Changed, RotateOptions } from "./rotation.ts";
 
 /**
- * What is done differently with a secret that is this machine's own and with one that machines share. Methods that
- * change something are called under the lock, after recovery.
- *
- * Which one it is follows the row of the current version: see {@linkcode BackendAt}.
+ * The operations that differ between a local secret and one that machines share. Methods that change something are
+ * called under the lock, after recovery. The location of the current version chooses: see {@linkcode BackendAt}.
  */
 export interface Backend {
   /** Whether machines share the secret. */
   readonly isShared: boolean;
 
-  /** Decides how a first version is made, before there is a database: what refuses leaves nothing behind. */
+  /** Decides how a first version is made. Called before the database exists, so that an error leaves no file behind. */
   planFirst(environment: Environment, options: CreateOptions, given?: Import): Promise<Make>;
   rotate(installation: Installation, options: RotateOptions, note: Note): Promise<Changed>;
   /** Where the next version is to live. */
   nextLocation(installation: Installation, wanted: StoreChoice | undefined): Promise<Location>;
   /** Ends every grace window now. @returns the versions that no longer verify. */
   revoke(installation: Installation): Promise<Version[]>;
-  /** Seals everything under another KEK. @throws {RekeyError} `kek_…` when either KEK cannot be had; nothing is changed then. */
+  /** Seals everything under another KEK. @throws {RekeyError} `kek_…` when either KEK is unavailable; nothing changes. */
   rotateKek(installation: Installation, keyFile: string | undefined): Promise<Kek>;
   setPolicy(
     installation: Installation,
@@ -45,16 +43,16 @@ export interface Backend {
    * moved then.
    */
   move(installation: Installation, to: Location, note: Note): Promise<Moved>;
-  /** Keeps how the KEK and etcd are named now, once that has proved right. */
+  /** Stores the KEK and etcd options of this command, which have proved right, for later commands. */
   remember(installation: Installation): Promise<void>;
-  /** Whether anything may depend on the secret. */
+  /** Whether the secret may have been used. */
   wasUsed(installation: Installation): boolean;
 
-  /** Makes sure that what other machines have done is known here. A command asks once. */
+  /** Makes sure that this machine knows the changes of other machines. A command reads etcd once. */
   ensureFresh(installation: Installation): Promise<void>;
-  /** Takes over what other machines have done. @returns whether there was anything. */
+  /** Follows the changes of other machines. @returns whether there were any. */
   catchUp(installation: Installation): Promise<boolean>;
-  /** Publishes the version that is to follow, unless there is one. @throws {RekeyError} `failed` when not shared. */
+  /** Publishes the next version, unless one is prepared. @throws {RekeyError} `failed` when not shared. */
   prepare(
     installation: Installation,
     reason: string | null,
@@ -67,13 +65,13 @@ export interface Backend {
    * when none is prepared, or the secret is not shared.
    */
   activate(installation: Installation, options: Activation): Promise<Changed>;
-  /** Tells other machines of sessions that are to end before their time. @returns how many it told of. */
+  /** Shares sessions that are to end early with other machines. @returns how many. */
   shareEnded(installation: Installation, find: FindSessions): Promise<number>;
-  /** Waits until every server goes by what is shared now. @returns servers that have not confirmed it in time. */
+  /** Waits until every server has followed the present state. @returns servers that have not confirmed it in time. */
   untilFollowed(installation: Installation, waitMs: number): Promise<Member[]>;
 }
 
-/** Chooses by where the current version lives, or is to live. */
+/** Chooses the backend by the location of the current version, or the one that a first version will have. */
 export type BackendAt = (location: Location | undefined) => Backend;
 
 /** How a version's value is used as an HMAC key. */
@@ -86,34 +84,34 @@ export interface HmacUsage {
 export interface Activation {
   /** How long the old version still verifies, in milliseconds. Default 0. */
   readonly graceMs?: number | undefined;
-  /** Whether servers that have not confirmed do not matter. */
+  /** Whether to activate although servers have not confirmed. */
   readonly force?: boolean | undefined;
-  /** Whether a copy of what is known of the versions is kept first; default true. */
+  /** Whether to write an automatic copy first; default true. */
   readonly backup?: boolean | undefined;
 }
 
-/** A policy made of the one that is there, which may be damaged: it is read only by a change that keeps a part of it. */
+/** Makes the new policy. The present one may be damaged, so it is read only by a change that keeps a part of it. */
 export type PolicyChange = (before: () => TokenPolicy) => TokenPolicy;
 
-/** Finds sessions at a moment in milliseconds since the epoch. */
+/** Finds sessions. @param now milliseconds since the epoch. */
 export type FindSessions = (installation: Installation, now: number) => readonly Session[];
 
-/** A running server of the fleet, as it shows itself in etcd. Nothing of it is secret, and nothing that matters is taken from it. */
+/** A running server of the fleet, as registered in etcd. It is neither secret nor trusted. */
 export interface Member {
-  /** Random, of one run of a server. */
+  /** Random id of one run of a server. */
   readonly id: string;
   /** `user@host`. */
   readonly actor: string;
-  /** The change of the shared state that it goes by. */
+  /** The last change that it has followed. */
   readonly change: number;
-  /** The version that it verifies with. */
+  /** Its current version. */
   readonly version: number;
-  /** kid of the version that is to follow, once its value is here and can be opened. */
+  /** kid of the prepared version, once the server can open its value. */
   readonly prepared: string | null;
   /** Milliseconds since the epoch. */
   readonly since: number;
-  /** How long it goes on without hearing from etcd, in milliseconds. */
+  /** How long it accepts tokens without a response from etcd, in milliseconds. */
   readonly max_staleness: number;
-  /** Of the program. */
+  /** Version of the program. */
   readonly rekey: string;
 }

@@ -13,19 +13,19 @@ import { readNote } from "./keyring/note.ts";
 import { recover } from "./recover.ts";
 import { changeSecret } from "./rotate.ts";
 
-/** What the operator says of a first secret; its key usage is HS512 and `text` by default. */
+/** Options of a first secret; by default HS512 and key form `text`. */
 export interface CreateOptions extends HmacUsage {
   /** Default `auto`. */
   readonly store?: StoreChoice | undefined;
 }
 
-/** Makes a first version in an installation that has its keys and holds the lock; `false`: it was there. */
+/** Makes a first version in a prepared installation, under the lock; `false` when the secret existed already. */
 export type Make = (installation: Installation) => Promise<unknown>;
 
 /**
  * The installation with its versions; a secret that an older application left is adopted.
  *
- * @returns `undefined` when there is no secret; nothing is made then.
+ * @returns `undefined` without a secret; nothing is created then.
  */
 export async function openOrAdopt(
   environment: Environment,
@@ -51,7 +51,7 @@ export async function openOrAdopt(
 }
 
 /**
- * Makes a secret where there is none, or takes an imported one.
+ * Creates the first version, from a generated or an imported value.
  *
  * @returns the installation, and whether this call made the secret: another process may have been first.
  */
@@ -67,7 +67,7 @@ export async function create(
   return { opened, made };
 }
 
-/** A first version that is this machine's own. */
+/** Decides how a local first version is made. */
 export async function planLocal(
   { keyring }: Environment,
   { store = "auto", alg, keyForm }: CreateOptions,
@@ -80,8 +80,8 @@ export async function planLocal(
 }
 
 /**
- * @param decide answers how to make the first version, or `undefined` to leave everything as it is. It
- * runs under the lock and before there is a database: a keyring that refuses leaves nothing behind.
+ * @param decide returns how to make the first version, or `undefined` to make none. It runs under the lock and before
+ * the database exists, so that an error leaves no file behind.
  */
 function firstVersion(
   environment: Environment,
@@ -110,7 +110,7 @@ function firstVersion(
   });
 }
 
-/** A secret of an older installation. The keyring comes first, as the older application had it. */
+/** A secret of an older application. The keyring comes first, as it did there. */
 async function leftBehind(
   environment: Environment,
   { store }: CreateOptions,
@@ -122,8 +122,7 @@ async function leftBehind(
     if (found === undefined) return row();
     if (!await managedElsewhere(environment, found)) return found;
   } catch (error) {
-    // A keyring that is there and cannot be read may hold the secret that is really in use: only the
-    // operator can decide for the row.
+    // A keyring that cannot be read may hold the secret in use: only the operator can choose the row.
     if (store === "database" && isRekeyError(error, ...KEYRING_UNAVAILABLE)) return row();
     throw error;
   }
@@ -135,7 +134,7 @@ async function leftBehind(
   );
 }
 
-// Two databases that rotate one keyring entry would take each other's secret away.
+// Two databases that rotate one keyring entry would overwrite each other's secret.
 async function managedElsewhere(
   environment: Environment,
   { secret }: LegacySecret,

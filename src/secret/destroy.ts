@@ -20,15 +20,15 @@ import { SYSTEM } from "../system/system.ts";
 export async function destroy(installation: Installation): Promise<void> {
   const { database, keyring, meta } = installation;
   const rows = inKeyring(installation);
-  // A keyring that cannot be used refuses here, where everything is still as it was.
+  // If the keyring cannot be used, this throws before anything changes.
   if (rows[0] !== undefined) await keyring.reach(currentSlot(rows[0]));
   if (!SYSTEM.files.canMoveOpenFiles && !hasOtherTables(installation)) {
     mustBeAlone(database, meta.get("destroying") && "Its destruction was begun");
   }
-  // From here on there is no way back: a command that finds this finishes it.
+  // From here on, any command that finds this row finishes the destruction.
   database.transaction(() => meta.set("destroying", "yes"));
   await clearKeyring(installation, rows);
-  // The key file first: the database knows its name, and a second attempt needs no key.
+  // The key file before the database, which has its name; a second attempt needs no key.
   const keyFile = installation.generatedKeyFile();
   if (keyFile !== undefined) removeFile(keyFile);
   removeUnfinished(dirname(database.path));
@@ -37,7 +37,7 @@ export async function destroy(installation: Installation): Promise<void> {
 }
 
 /**
- * The installation, unless its destruction was begun: then that is finished, and there is none.
+ * The installation; `undefined` if its destruction had begun, which is then finished.
  *
  * @throws {RekeyError} a `keyring_…` code when it cannot be finished now.
  */
@@ -49,7 +49,7 @@ export async function unlessDestroyed(
   return undefined;
 }
 
-// Versions of which the keyring holds something, or may hold it.
+// Versions that the keyring holds or may hold.
 function inKeyring({ versions }: Installation): Version[] {
   return versions.every().filter(({ location, state, synced }) =>
     synced === 0 || (location === "keyring" && state !== "retired")
@@ -61,7 +61,7 @@ async function clearKeyring(installation: Installation, rows: Version[]): Promis
   try {
     for (const row of rows) {
       await keyring.remove(numberedSlot(row));
-      // The account may hold what another installation or program has put there.
+      // The entry may belong to another installation or program.
       if (await keyring.holds(currentSlot(row), row.kid)) await keyring.remove(currentSlot(row));
     }
     if (installation.meta.get("note") !== undefined && await ownNote(installation) !== null) {
@@ -69,7 +69,7 @@ async function clearKeyring(installation: Installation, rows: Version[]): Promis
     }
     if (keyring.hasChanged) await keyring.settle();
   } catch (error) {
-    // All that would stay is a note, which is no secret.
+    // Only the note would stay, and it is not secret.
     if (rows.length === 0 && isRekeyError(error, ...KEYRING_UNAVAILABLE)) return;
     if (!isRekeyError(error)) throw error;
     throw new RekeyError(
@@ -100,7 +100,7 @@ function clearDatabase(installation: Installation): void {
     if (shared) database.dropTables(tables);
     else {
       emptyTables(database, tables);
-      // A file that cannot be deleted, or whose deletion comes too late, still says that it is to be.
+      // If the file cannot be deleted, a later command still finds the row.
       meta.set("destroying", "yes");
     }
     return shared;
@@ -113,7 +113,7 @@ function clearDatabase(installation: Installation): void {
   if (!shared) removeDatabase(path);
 }
 
-// The lock stays: who waits for it must not come to hold one that no one else can see.
+// The lock file stays: a waiting process must not get a lock on a deleted file.
 function removeDatabase(path: string): void {
   try {
     for (const end of ["", "-wal", "-shm"]) removeFile(path + end);

@@ -13,7 +13,7 @@ import { recover } from "./recover.ts";
 import { relocate } from "./move.ts";
 import { nextLocation, rotate } from "./rotate.ts";
 
-/** A secret that is this machine's own. */
+/** The backend of a local secret. */
 export const LOCAL: Backend = {
   isShared: false,
   planFirst: planLocal,
@@ -34,10 +34,10 @@ export const LOCAL: Backend = {
   untilFollowed: () => Promise.resolve([]),
 };
 
-/** For a program that never meets a secret that machines share. */
+/** For a program that never opens a shared secret. */
 export const localOnly: BackendAt = (location) => {
   if (location !== "etcd") return LOCAL;
-  throw new Error("This SecretManager was made without what machines that share a secret need");
+  throw new Error("This SecretManager has no backend for a shared secret");
 };
 
 async function revoke(installation: Installation): Promise<Version[]> {
@@ -48,11 +48,10 @@ async function revoke(installation: Installation): Promise<Version[]> {
 }
 
 /**
- * Changes what every token must be; running servers go by it from their next request on. Call it under the lock, after
- * recovery.
+ * Changes the token policy; running servers apply it from their next request. Call it under the lock, after recovery.
  *
  * @param described the new policy in words, for the audit log.
- * @returns the policy that counts now.
+ * @returns the new policy.
  */
 async function changePolicy(
   installation: Installation,

@@ -27,10 +27,10 @@ import { retrieve, type Retrieved } from "./retrieve.ts";
 import type { Changed, RotateOptions } from "./rotation.ts";
 import { mayGiveWay, replaceUnused, settleImport } from "./import/use_import.ts";
 
-/** Work that is done under the lock. */
+/** Work under the lock. */
 type Work<T> = (installation: Installation, backend: Backend) => Promise<T>;
 
-/** What is open: the database, the version that counts, and what is done where it lives. */
+/** The open database, its current version and the backend of that version. */
 export interface OpenSecret {
   readonly installation: Installation;
   readonly version: Version;
@@ -38,7 +38,7 @@ export interface OpenSecret {
 }
 
 /**
- * Owns the JWT secret of one app: makes it, finds it, rotates it.
+ * Creates, reads and rotates the JWT secret of one app.
  *
  * @example
  * ```ts
@@ -51,7 +51,7 @@ export class SecretManager {
   readonly #view: SecretView;
   readonly #observations = new Observations();
 
-  /** @param backendAt chooses what is done where the secret lives; see `cluster/backend.ts`. */
+  /** @param backendAt chooses the backend; see `cluster/backend.ts`. */
   constructor(
     readonly environment: Environment,
     private readonly backendAt: BackendAt = localOnly,
@@ -61,25 +61,24 @@ export class SecretManager {
   }
 
   /**
-   * The current secret; one that an older application left is adopted.
+   * The current secret; one that an older application left is adopted. Never creates one.
    *
-   * @param purpose what it is for, for the audit log.
-   * @throws {RekeyError} `not_initialised` when there is none, another code with exit status 4 when
-   * it cannot be had. It never makes one.
+   * @param purpose for the audit log.
+   * @throws {RekeyError} `not_initialised` without a secret, another code with exit status 4 when it cannot be read.
    */
   async get(purpose?: string): Promise<Retrieved> {
     const { installation, version } = await this.openFresh();
     try {
       return await this.valueOf(version, purpose);
     } catch (error) {
-      // A rotation that came in between has taken the value away; then the next one counts.
+      // A rotation may have replaced the value meanwhile.
       if (installation.versions.current()?.version === version.version) throw error;
       return await this.get(purpose);
     }
   }
 
   /**
-   * The current secret, made when there is none.
+   * The current secret; creates the first one.
    *
    * @returns the secret, and whether this call made it.
    * @throws {RekeyError} `failed` when the secret is there with another algorithm or key form.
@@ -93,14 +92,13 @@ export class SecretManager {
   }
 
   /**
-   * Makes a secret that an application had hard-coded the first version, or the one after a version that nothing was
-   * done with. Its tokens stay valid.
+   * Imports a hard-coded secret as the first version, or in the place of an unused one. Its tokens stay valid.
    *
    * @returns the version that the secret is, whatever its state, and whether this call made it.
    * @throws {RekeyError} `already_initialised` when there is another secret.
    */
   async import(given: Import, options: CreateOptions) {
-    // What is there already is not used as the import says.
+    // An existing secret keeps its algorithm and key form.
     const there = await this.#existing({ store: options.store });
     const made = there === undefined
       ? await this.#create(options, given)
@@ -130,7 +128,7 @@ export class SecretManager {
     return this.underLock((installation, backend) => backend.revoke(installation));
   }
 
-  /** Publishes the version that is to follow, for all machines: {@linkcode Backend.prepare}. */
+  /** Publishes the next version for all machines: {@linkcode Backend.prepare}. */
   prepare(reason: string | null, usage: HmacUsage, lockTimeoutMs?: number) {
     return this.underLock(
       (installation, backend) => backend.prepare(installation, reason, usage),
@@ -146,7 +144,7 @@ export class SecretManager {
     );
   }
 
-  /** Changes what every token must be, beyond its signature: {@linkcode Backend.setPolicy}. */
+  /** Changes the token policy: {@linkcode Backend.setPolicy}. */
   setPolicy(change: PolicyChange, described: (policy: TokenPolicy) => string) {
     return this.underLock((installation, backend) =>
       backend.setPolicy(installation, change, described)
@@ -166,7 +164,7 @@ export class SecretManager {
     });
   }
 
-  /** Works alone, after recovery. @throws {RekeyError} `busy` when another command does not end in time. */
+  /** Runs work under the lock, after recovery. @throws {RekeyError} `busy` when another command does not end in time. */
   async underLock<T>(work: Work<T>, waitMs?: number): Promise<T> {
     const { installation } = await this.open();
     return await exclusively(installation.lockPath, async () => {
@@ -175,19 +173,19 @@ export class SecretManager {
     }, waitMs);
   }
 
-  /** Takes over what other machines have done. @returns whether there was anything. */
+  /** Follows the changes of other machines. @returns whether there were any. */
   async catchUp(): Promise<boolean> {
     const { installation, backend } = await this.open();
     return await backend.catchUp(installation);
   }
 
-  /** Tells other machines of sessions that are to end: {@linkcode Backend.shareEnded}. */
+  /** Shares sessions that are to end with other machines: {@linkcode Backend.shareEnded}. */
   async shareEnded(find: FindSessions): Promise<number> {
     const { installation, backend } = await this.open();
     return await backend.shareEnded(installation, find);
   }
 
-  /** The version that a kid names, whatever its state. */
+  /** The version with a kid, in any state. */
   async versionByKid(kid: string): Promise<Version | undefined> {
     return (await this.open()).installation.versions.byKid(kid);
   }
@@ -197,19 +195,19 @@ export class SecretManager {
     return (await this.look()).versions;
   }
 
-  /** What a verification needs to know. */
+  /** The data for a verification. */
   async look(): Promise<View> {
     await this.openFresh();
     return this.#view.look();
   }
 
-  /** None: each retrieval is written down. */
+  /** Always `undefined`: each retrieval is audited. */
   keptValue(): undefined {}
 
   /** The value of a version, for verification unless `purpose` says what else it is for. */
   async valueOf(version: Version, purpose?: string): Promise<Retrieved> {
     const { installation } = await this.open();
-    // A failure's own reason says more.
+    // The reason of a failure replaces the purpose.
     const note = (entry: AuditEntry) => this.#observations.retrieved({ reason: purpose, ...entry });
     return await retrieve(installation, version, note);
   }
@@ -222,34 +220,34 @@ export class SecretManager {
       throw notInitialised(this.environment.app.name);
     }
     installation.mustHaveSettings();
-    // Asked each time: another process may have moved the secret.
+    // Chosen each time: another process may have moved the secret.
     return { installation, version, backend: this.backendAt(version.location) };
   }
 
-  /** Like {@linkcode open}, once what other machines have done is known here. */
+  /** Like {@linkcode open}, after following the changes of other machines. */
   async openFresh(): Promise<OpenSecret> {
     const { installation, backend } = await this.open();
     await backend.ensureFresh(installation);
     return await this.open();
   }
 
-  /** Takes note of verifications: `valid`, or the code of the refusal. */
+  /** Counts verifications. @param result `valid`, or the error code. */
   noteVerdict(result: string, count = 1): void {
     this.#observations.verified(result, count);
   }
 
-  /** Writes down the retrievals and verifications of this process; answers `false` when that cannot be done now. */
+  /** Writes this process's retrievals and verifications to the log. @returns `false` when that is not possible now. */
   async flushNotes(waitMs = 100): Promise<boolean> {
     if (this.#observations.areNone) return true;
-    // A malformed token is refused before anything is opened.
+    // A malformed token is refused before the database is opened.
     return await this.#observations.flush(() => this.#openAsIs(), waitMs);
   }
 
   /**
-   * Deletes the secret, its history and its keys. What an older installation left and was never adopted stays.
+   * Deletes the secret, its history and its keys. A secret of an older application that was never adopted stays.
    *
-   * @returns whether there was anything.
-   * @throws {RekeyError} a `keyring_…` code when a value in the keyring cannot be deleted; then nothing is deleted.
+   * @returns whether anything existed.
+   * @throws {RekeyError} a `keyring_…` code when the keyring cannot be used; then nothing is deleted.
    */
   async destroy(): Promise<boolean> {
     const installation = this.#openAsIs();
@@ -266,7 +264,7 @@ export class SecretManager {
     this.#view.close();
   }
 
-  /** For a program that runs for long: lets go of a database that is no longer the one at its path. */
+  /** For a long-running program: closes a database that was replaced at its path. */
   refresh(): void {
     this.#view.refresh();
   }

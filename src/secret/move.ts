@@ -15,7 +15,7 @@ import { type Note, retrieve, type Retrieved } from "./retrieve.ts";
 /** How a move ended. */
 export interface Moved {
   readonly versions: Version[];
-  /** Whether the keyring is up to date too; if not, the next command brings it there. */
+  /** Whether the keyring is up to date too; if not, the next command updates it. */
   readonly published: boolean;
 }
 

@@ -16,7 +16,7 @@ export class Observations {
     this.#retrievals.push(entry);
   };
 
-  /** Takes note of verifications: `valid`, or the code of the refusal. */
+  /** Counts verifications. @param result `valid`, or the error code. */
   verified(result: string, count: number): void {
     this.#verdicts.set(result, (this.#verdicts.get(result) ?? 0) + count);
   }

@@ -13,10 +13,10 @@ import { canLookAgain, lookAgain } from "./keyring/unsaved.ts";
 import { namesIn, removeFolder } from "../files/private_files.ts";
 import { timeOf } from "../files/file_info.ts";
 
-/** What a command can leave for the next one to do. */
+/** Work that an earlier command left unfinished. */
 export type Leftover = "rotation" | "grace" | "clock" | "log" | "kek" | "keyring";
 
-/** What was left to do: an interrupted rotation, an ended grace window, a busy log, a keyring that was away. */
+/** Unfinished work: an interrupted rotation, an expired grace window, a busy log, a keyring that was unavailable. */
 export function leftovers(installation: Installation): Leftover[] {
   const { versions, meta } = installation;
   const left: [Leftover, boolean][] = [
@@ -36,11 +36,10 @@ function needsRecovery(installation: Installation): boolean {
 }
 
 /**
- * Finishes or undoes what another command left.
+ * Finishes or undoes what an earlier command left.
  *
- * @param lock `held` by the caller. `if free`: it is taken when something is left; whoever holds it is still at work.
- * What cannot be done then (no KEK, a full disk) is left for another command: whether a token verifies does not depend
- * on it.
+ * @param lock `held`: by the caller. `if free`: the lock is taken if there is work and no other process holds it; errors
+ * (no KEK, a full disk) then leave the work to a later command, since no verification depends on it.
  */
 export async function recover(installation: Installation, lock: "held" | "if free"): Promise<void> {
   if (lock === "held") return await finish(installation);
@@ -65,7 +64,7 @@ async function finish(installation: Installation, logWaitMs?: number): Promise<v
   scrub(installation, logWaitMs);
 }
 
-// What machines that share the secret have prepared is still wanted.
+// A version that the fleet has prepared is not an interrupted rotation.
 function interrupted({ versions }: Installation): Version | undefined {
   const pending = versions.pending();
   return pending?.location === "etcd" ? undefined : pending;
@@ -84,29 +83,29 @@ export async function rollBack(installation: Installation, pending: Version, rea
   });
 }
 
-/** How folders begin in which a restoration works; only one that holds the lock does. */
+/** Prefix of folders in which `restore` works, under the lock. */
 export const STAGE = ".rekey-restore-";
 
-/** How folders begin in which a backup is looked at, for a moment and without the lock. */
+/** Prefix of folders in which a backup is read for a short time, without the lock. */
 export const PEEK = ".rekey-peek-";
 
-/** How folders begin that hold a backup which goes through a pipe, without the lock. */
+/** Prefix of folders that hold a backup on its way through a pipe, without the lock. */
 export const SPOOL = ".rekey-pipe-";
 
-// Since something came out of the pipe last: a person may be asked for a passphrase then.
+// Since the last data from the pipe: its program may ask a person for a passphrase.
 const LONGEST_PIPE_MS = 600_000;
 
-const MOMENT_MS = 60_000;
+const LONGEST_PEEK_MS = 60_000;
 
 /**
- * Deletes what restorations that were killed have left in the data folder: a copy of a backup has values
- * that no rotation destroys. Call it under the lock.
+ * Deletes folders that a killed `restore` or `backup` left in the data folder: they hold values that no rotation
+ * destroys. Call it under the lock.
  */
 export function removeUnfinished(folder: string): void {
   for (const name of namesIn(folder)) {
     const path = join(folder, name);
     const age = Math.abs(Date.now() - timeOf(path));
-    const old = (name.startsWith(PEEK) && age > MOMENT_MS) ||
+    const old = (name.startsWith(PEEK) && age > LONGEST_PEEK_MS) ||
       (name.startsWith(SPOOL) && age > LONGEST_PIPE_MS);
     if (name.startsWith(STAGE) || old) removeFolder(path);
   }

@@ -30,7 +30,7 @@ import type { Note } from "./retrieve.ts";
 import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
 
 /**
- * Replaces a secret that is this machine's own, or makes it so. Call it under the lock, after recovery.
+ * Replaces the secret by a local one. Call it under the lock, after recovery.
  *
  * @throws {RekeyError} as `SecretManager.rotate` does.
  */
@@ -40,7 +40,7 @@ export async function rotate(
   note: Note,
 ): Promise<Changed> {
   const { graceMs = 0, reason = null, requestId, alg, keyForm } = options;
-  // Asked under the lock: another rotation may have been first.
+  // Read under the lock: another rotation may have been first.
   const old = installation.versions.current();
   if (old === undefined) throw notInitialised(installation.environment.app.name);
   const done = alreadyDone(installation, old, options);
@@ -69,17 +69,17 @@ export function nextLocation(
   return locationForNew(keyring, wanted ?? store, versions.current(), known);
 }
 
-/** What is to take the place of what. */
+/** Which version a new one replaces, and how. */
 export interface Change {
   /** The version that verifies until the commit; none for the first one. */
   readonly old: Version | undefined;
   readonly location: Location;
   readonly reason: string | null;
-  /** The automation's own name for this rotation. */
+  /** The caller's id for this rotation. */
   readonly requestId?: string | undefined;
-  /** The value, when it was made elsewhere; else a new one is generated. */
+  /** An imported value; default: a generated one. */
   readonly imported?: Secret | undefined;
-  /** How the value is used; default: as the version before it. */
+  /** Default: those of the version before it. */
   readonly alg?: Algorithm | undefined;
   readonly keyForm?: KeyForm | undefined;
   /** How long the old version still verifies after the commit, in milliseconds. */
@@ -89,7 +89,7 @@ export interface Change {
 /**
  * Makes a new secret the current one, all or nothing. Call it under the lock, after recovery.
  *
- * @param onStep told after each step, so that tests can stop there.
+ * @param onStep called after each step, so that tests can stop there.
  * @throws {RekeyError} when a step before the commit fails; the old secret is then still current.
  */
 export async function changeSecret(
@@ -104,7 +104,7 @@ export async function changeSecret(
   try {
     settled = await write(installation, pending, secret);
     onStep("write");
-    // (3) It signs and verifies a token, before anything depends on it.
+    // (3) It signs and verifies a token before it is used.
     await probe(secret, pending);
     onStep("probe");
   } catch (error) {
@@ -126,7 +126,7 @@ export async function changeSecret(
   };
 }
 
-// (1) From here on the row tells a later command what may have to be undone.
+// (1) After this commit, recovery can undo an interrupted rotation.
 async function begin(installation: Installation, change: Change, secret: Secret): Promise<Version> {
   const { database, versions } = installation;
   const audit = await installation.audit();
@@ -157,8 +157,7 @@ async function begin(installation: Installation, change: Change, secret: Secret)
   });
 }
 
-// (2) Under the pending name, so that no one takes it for the current value; then read back from every place that it
-// was written to.
+// (2) In the numbered slot, so that no program takes it for the current value; then read back from each store.
 async function write(
   installation: Installation,
   pending: Version,
@@ -235,7 +234,7 @@ function endOrKeep(
   }
 }
 
-// (5) May fail or be cut off: the commit stands, and every command looks whether this is left to do.
+// (5) May fail or be interrupted: the commit stands, and a later command publishes.
 async function publish(installation: Installation) {
   try {
     const { done, logWhole } = installation.versions.unsynced().length === 0

@@ -8,12 +8,12 @@ import { sealedSlot, type Slot } from "../core/secret_store.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 
 /**
- * Seals everything that the database keeps sealed under another KEK, in one transaction: before it the old
- * KEK opens all of it, after it the new one does and the old one opens nothing. Call it under the lock.
+ * Seals all values in the database under another KEK, in one transaction: before it the old KEK opens all of them, after
+ * it only the new one does. Call it under the lock.
  *
  * @param keyFile file of the new KEK; without one a key file is generated.
- * @throws {RekeyError} `kek_…` when the old or the new KEK cannot be had, `secret_damaged` when a value does
- * not open; nothing is changed then.
+ * @throws {RekeyError} `kek_…` when the old or the new KEK is unavailable, `secret_damaged` when a value cannot be
+ * opened; nothing changes then.
  */
 export async function rotateKek(
   installation: Installation,
@@ -38,7 +38,7 @@ export async function rotateKek(
     meta.set("audit_key", sealedAuditKey);
     meta.set("kek", JSON.stringify(record));
     installation.remembered.setKek(installation.remembered.kekRow(sources));
-    // Until it is deleted: the old KEK opens what copies of the file still hold.
+    // Set until the file is deleted: the old KEK opens values in copies of the database.
     if (oldFile !== undefined) meta.set("stale_kek", old ?? "");
     meta.set("scrub_pending", "log");
     audit.append({ event: EVENTS.kekRotated, reason: `KEK ${kek.id}` });

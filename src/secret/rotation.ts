@@ -12,7 +12,7 @@ import { type Note, retrieve } from "./retrieve.ts";
 export const ROTATION_STEPS = ["begin", "write", "probe", "commit", "publish"] as const;
 export type RotationStep = (typeof ROTATION_STEPS)[number];
 
-/** What `SecretManager.rotate` does differently when asked. */
+/** Options of `SecretManager.rotate`. */
 export interface RotateOptions {
   /** Default: the choice made at `init`. */
   readonly store?: StoreChoice | undefined;
@@ -25,35 +25,35 @@ export interface RotateOptions {
   readonly lockTimeoutMs?: number | undefined;
   /** Rotate only when the current version is older than this, in milliseconds. */
   readonly ifOlderThanMs?: number | undefined;
-  /** The same id again answers with the rotation that it made the first time. */
+  /** A repeated id returns the rotation that it made the first time. */
   readonly requestId?: string | undefined;
-  /** Whether a copy of what is known of the versions is kept first; default true. */
+  /** Whether to write an automatic copy first; default true. */
   readonly backup?: boolean | undefined;
-  /** Asked under the lock, when no one else can rotate any more; its refusal is the rotation's. */
+  /** Called under the lock, when no other process can rotate; its error is the rotation's. */
   readonly permit?: (() => Promise<unknown>) | undefined;
   readonly onStep?: ((step: RotationStep) => void) | undefined;
 }
 
-/** How a change ended. */
+/** Result of a rotation or activation. */
 export interface Changed {
-  /** False when nothing had to be done. */
+  /** False when no rotation was due. */
   readonly rotated: boolean;
   readonly version: Version;
   readonly previous: Version | undefined;
-  /** The old version's last moment, milliseconds since the epoch; null when it ended with the commit. */
+  /** End of the old version's grace window, milliseconds since the epoch; null when it ended with the commit. */
   readonly graceUntil: number | null;
-  /** Whether the keyring is up to date too; if not, the next command brings it there. */
+  /** Whether the keyring is up to date too; if not, the next command updates it. */
   readonly published: boolean;
   /** False when the audit log no longer holds the head that the keyring had kept of it. */
   readonly logWhole: boolean;
-  /** Newest row of the audit log, to be kept where the machine's user cannot change it. */
+  /** Newest row of the audit log, to be stored where the machine's user cannot change it. */
   readonly head: Head | null;
 }
 
 /** How many grace windows may be open at once: each verification looks through them. */
 export const MOST_GRACE_WINDOWS = 1_000;
 
-/** @throws {RekeyError} `failed` when as many are open as may be. */
+/** Refuses another grace window. @throws {RekeyError} `failed` when `most` are open. */
 export function refuseOneTooMany({ versions }: Installation, most = MOST_GRACE_WINDOWS): void {
   if (versions.previous().length < most) return;
   throw new RekeyError(
@@ -63,7 +63,7 @@ export function refuseOneTooMany({ versions }: Installation, most = MOST_GRACE_W
   );
 }
 
-/** What to answer instead of rotating: the same request was carried out, or the secret is young. */
+/** The result without a rotation: the request id was used before, or the secret is not old enough. */
 export function alreadyDone(
   installation: Installation,
   current: Version,
@@ -103,7 +103,7 @@ function joined(hint: string | undefined, more: string): string {
 }
 
 /**
- * Signs a token with a new value and verifies it, before anything depends on the value.
+ * Signs a token with a new value and verifies it, before the value is used.
  *
  * @throws {RekeyError} `failed` when the token does not verify.
  */
@@ -123,7 +123,7 @@ export async function probe(
   }
 }
 
-/** A new value that cannot be used. */
+/** The error for a new value that cannot be used. */
 export function unusable(why: string, cause?: unknown): RekeyError {
   return new RekeyError("failed", `Cannot use the new JWT secret: ${why}`, {
     hint: "The old secret is still current; run `rekey status` and try again",
@@ -131,7 +131,7 @@ export function unusable(why: string, cause?: unknown): RekeyError {
   });
 }
 
-/** What an operator should know of a change that stands nevertheless. */
+/** Warnings about a rotation that took effect. */
 export function warningsOf(
   { version, published, logWhole }: Pick<Changed, "version" | "published" | "logWhole">,
 ): string[] {

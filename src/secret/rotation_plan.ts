@@ -14,12 +14,11 @@ import { rfc3339 } from "../core/clock.ts";
 const WAIT_MS = 1_000;
 
 /**
- * Looks whether a rotation could be made now: the KEK, which the audit log takes too; the database; and the keyring,
- * when the next version would live there. Nothing is changed, and no keyring is unlocked. (What machines share is
- * asked for by each command as it begins.)
+ * Checks whether a rotation could be made now: the KEK, the database, and the keyring if the next version would live
+ * there. Changes nothing and unlocks no keyring.
  *
- * @param wanted where the operator wants the next version.
- * @throws {RekeyError} what the rotation would throw: `kek_…`, `keyring_…`, `database_…`.
+ * @param wanted location that the operator chose for the next version.
+ * @throws {RekeyError} the error of the rotation: `kek_…`, `keyring_…`, `database_…`.
  */
 export async function mustBeAbleToRotate(
   installation: Installation,
@@ -40,11 +39,11 @@ export interface RotationPlan {
   readonly current: Version;
   /** Where the next version would live. */
   readonly location: Location;
-  /** Whether nothing is to be done. */
+  /** Whether no rotation is due. */
   readonly done: boolean;
 }
 
-/** What `rotate` would do, without doing it. It takes the lock: finding out whether a keyring works may write to it. */
+/** What `rotate` would do. It takes the lock, since testing a keyring may write to it. */
 export function planRotation(
   { installation, backend, version: current }: OpenSecret,
   options: Pick<RotateOptions, "store" | "ifOlderThanMs" | "requestId">,
@@ -56,7 +55,7 @@ export function planRotation(
   });
 }
 
-/** Says when the next rotation will be made, milliseconds since the epoch, so that users can be told. */
+/** Announces the next rotation. @param at milliseconds since the epoch. */
 export async function announce(
   installation: Installation,
   at: number,
@@ -71,7 +70,7 @@ export async function announce(
   });
 }
 
-/** Takes an announcement back. Answers `false` when it is over, or when there is another one. */
+/** Withdraws an announcement. @returns `false` when it is over or was replaced. */
 export async function withdraw(
   installation: Installation,
   at: number,
@@ -87,15 +86,15 @@ export async function withdraw(
   });
 }
 
-/** When the next rotation was said to be made, milliseconds since the epoch; `null` when none was announced. */
+/** Announced time of the next rotation, milliseconds since the epoch; `null` for no announcement. */
 export function announced(installation: Installation): number | null {
   const at = Number(installation.meta.get("announced") ?? NaN);
   const now = installation.now();
-  // Whoever wanted to make it was killed, if it is over.
+  // A time in the past means that the command that announced it was killed.
   return at > now && !wasAnnouncedLater(installation, now) ? at : null;
 }
 
-// By a clock that was ahead: no command has waited for so long.
+// Whether a clock that was ahead made the announcement.
 function wasAnnouncedLater({ database }: Installation, now: number): boolean {
   const [row] = listAudit(database, 1, { event: [EVENTS.rotationAnnounced] });
   return row !== undefined && isAhead(Date.parse(row.time), now);

@@ -86,13 +86,13 @@ export class SecretView {
     return versions.filter((row) => row.state === "current" || isOpenAt(row, now));
   }
 
-  /** The version that a kid names, whatever its state. */
+  /** The version with a kid, in any state. */
   // deno-lint-ignore require-await
   async versionByKid(kid: string): Promise<Version | undefined> {
     return this.view().installation.versions.byKid(kid);
   }
 
-  /** Lets go of a database that is no longer the one at its path. */
+  /** Closes a database that was replaced at its path. */
   refresh(): void {
     if (this.#installation?.database.wasReplaced()) this.setAside();
   }
