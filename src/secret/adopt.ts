@@ -8,14 +8,14 @@ import type { Version } from "../store/sqlite/versions.ts";
 import { readNote } from "./keyring/note.ts";
 import { tryReconcile } from "./keyring/reconcile.ts";
 
-/** A secret that an older installation left, and where. */
+/** A secret of an older application, and where it was found. */
 export interface LegacySecret {
   readonly secret: Secret;
   readonly location: Location;
 }
 
 /**
- * The bare base64 in the row `jwt_secret`, where the older application kept its fallback.
+ * The older application's fallback: bare base64 in the row `jwt_secret`.
  *
  * @throws {RekeyError} `secret_damaged` when the row holds anything else.
  */
@@ -34,9 +34,9 @@ function strange(location: Location): RekeyError {
 }
 
 /**
- * Takes up a secret of an older installation as version 1, without rotating: its tokens stay valid.
- * A plain row is sealed or deleted in the same transaction, and no copy of it stays in the file. Call
- * it under the lock, on a prepared installation without versions.
+ * Adopts the secret of an older application as version 1, without a rotation: its tokens stay valid. A plain row is
+ * sealed or deleted in the same transaction, and no copy of it stays in the file. Call it under the lock, on a prepared
+ * installation without versions.
  */
 export async function adopt(installation: Installation, found: LegacySecret): Promise<Version> {
   const { database, versions, sealed, meta } = installation;
@@ -54,7 +54,7 @@ export async function adopt(installation: Installation, found: LegacySecret): Pr
     versions.activate(row, now);
     const other = location === "keyring" ? kidOf(sealed.rawValue()) : kid;
     if (other !== undefined && other !== kid) {
-      // The last trace of it: its tokens are refused from here on.
+      // Its only record: its tokens are refused from now on.
       const why = "the older application's row differed from its keyring entry, which counts";
       audit.append({ event: EVENTS.retired, kid: other, location: "database", reason: why });
     }
@@ -66,7 +66,7 @@ export async function adopt(installation: Installation, found: LegacySecret): Pr
     versions.markSynced(row);
   });
   scrub(installation);
-  // In place already; the note says whose it is. A keyring that refuses it now is written to by a rotation.
+  // The value is in place; this writes the note. If the keyring refuses now, the next rotation writes it.
   if (location === "keyring") await tryReconcile(installation);
   const version = versions.current();
   if (version === undefined) throw new Error("The adopted version is not there after its commit");
@@ -83,9 +83,9 @@ function kidOf(value: string | undefined): string | undefined {
 }
 
 /**
- * Whether the keyring holds a secret of an older installation.
+ * The secret of an older application in the keyring.
  *
- * @throws {RekeyError} a `keyring_…` code when it cannot tell, except when there is no keyring at all.
+ * @throws {RekeyError} a `keyring_…` code when the keyring cannot be read, except when no keyring exists.
  */
 export async function inKeyring(
   { keyring }: Pick<Installation, "keyring">,

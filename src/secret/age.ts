@@ -1,18 +1,18 @@
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 
-/** Clocks are set right by a little all the time, and those of machines that share a secret differ. */
+/** Clocks are corrected by small amounts, and those of machines in a fleet differ. */
 export const CLOCK_TOLERANCE_MS = 60_000;
 
-// A machine without a battery begins in 1970, or when its system was made, until the network tells it the time: were its
-// secret replaced then, each start would log everybody out. This is before rekey.
+// A machine without a clock battery starts in 1970, or at its system's build time, until it gets the network time. If
+// its secret were rotated then, each start would end every session. This date is before the first rekey.
 const UNSET_BEFORE = Date.UTC(2024, 0, 1);
 
 /** How old a version is, as far as the clock can tell. */
 export interface Age {
   /** Whole seconds; 0 for what was made in the future. */
   readonly seconds: number;
-  /** Whether it was made in the future: the clock was ahead then. How old it is cannot be known, so it counts as due. */
+  /** Whether the clock was ahead when it was made. Its age is then unknown, and a rotation is due. */
   readonly isFromFuture: boolean;
 }
 
@@ -32,12 +32,12 @@ export function isDue({ seconds, isFromFuture }: Age, maxAgeSeconds: number): bo
   return isFromFuture || seconds >= maxAgeSeconds;
 }
 
-/** Whether something that has happened is said to be at a time that has not come: the clock was ahead then. */
+/** Whether a recorded time is in the future: the clock was ahead then. */
 export function isAhead(then: number, now: number): boolean {
   return then - now > CLOCK_TOLERANCE_MS;
 }
 
-/** What is said of a version that was made in the future. */
+/** The message about a version made in the future. */
 export function fromFuture({ version }: Version, time: string): string {
   return `version ${version} was made in the future, ${time}: the clock was ahead then, or is behind now`;
 }

@@ -14,14 +14,14 @@ import { timeOf } from "../files/file_info.ts";
 /** How many automatic copies are kept. */
 const COPIES_KEPT = 5;
 
-// Nothing sealed, so nothing that any key opens later; and nothing of how things stand at this moment only.
+// No sealed value, which a key could open later, and no temporary state.
 const COPIED_META: readonly MetaKey[] = ["app", "id", "alg", "key_form", "policy", "store"];
 const COPIED_TABLES = ["rekey_versions", "rekey_audit_counts", "rekey_verifications"];
 
 /**
- * Copies what is known of the versions to a file beside the database, before a rotation: `restore` brings
- * it back when the database is lost. It holds no value, sealed or not, and neither sessions nor audit rows:
- * a rotation costs the same at any size. The oldest copies are deleted. Call it under the lock.
+ * Copies the version history to a file beside the database before a rotation, for `restore`. It holds no value, sealed
+ * or not, no sessions and no audit rows, so that its cost does not grow with the database. Old copies are deleted. Call
+ * it under the lock.
  *
  * @throws {RekeyError} `database_unusable` when it cannot be written.
  */
@@ -64,7 +64,7 @@ function fill(path: string, { database, meta }: Installation): void {
   }
 }
 
-// The lock is held: who was at them has been killed.
+// The lock is held, so the process that wrote them was killed.
 function removeUnfinished(databasePath: string): void {
   const folder = dirname(databasePath);
   const prefix = `.${basename(databasePath)}.v`;
@@ -76,16 +76,16 @@ export function automaticCopies(databasePath: string): string[] {
   const folder = dirname(databasePath);
   const pattern = new RegExp(`^${RegExp.escape(basename(databasePath))}\\.v(\\d+)\\.backup$`);
   return namesIn(folder).map((name) => pattern.exec(name)).filter((found) => found !== null)
-    // By time, since a new database counts from 1; copies of one instant by number.
+    // By time, since a new database starts at version 1; then by version.
     .map(([name, version]) => ({ path: join(folder, name), version: Number(version) }))
     .map((copy) => ({ ...copy, time: timeOf(copy.path) }))
-    // One that a clock which was ahead has made is not newer than all that come after it.
+    // A copy with a time in the future, made by a clock that was ahead, sorts as the oldest.
     .map((copy) => isAhead(copy.time, Date.now()) ? { ...copy, time: 0 } : copy)
     .sort((a, b) => b.time - a.time || b.version - a.version)
     .map(({ path }) => path);
 }
 
-/** Whether a file's name is one that automatic copies have: a later one may replace it. */
+/** Whether a file's name is that of an automatic copy, which a later copy may replace. */
 export function isAutomaticName(path: string): boolean {
   return /\.db\.v\d+\.backup$/.test(path);
 }

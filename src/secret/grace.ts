@@ -10,19 +10,19 @@ export function isOpenAt({ grace_until }: Version, time: number): boolean {
   return (grace_until ?? 0) > time;
 }
 
-/** Older versions that verify still, by what this machine knows. */
+/** Older versions that still verify. */
 export function inGrace(installation: Installation): Version[] {
   const now = installation.now();
   return installation.versions.previous().filter((row) => isOpenAt(row, now));
 }
 
-/** Versions whose grace window is over and whose values are still there. */
+/** Versions whose grace window is over and whose values are not destroyed yet. */
 export function expired(installation: Installation): Version[] {
   const now = installation.now();
   return installation.versions.previous().filter((row) => !isOpenAt(row, now));
 }
 
-/** Destroys versions in a grace window: in one transaction they no longer verify. Call it under the lock. */
+/** Ends grace windows and destroys their values, in one transaction. Call it under the lock. */
 export async function endGrace(
   installation: Installation,
   ended: Version[],
@@ -39,15 +39,15 @@ export async function endGrace(
   });
 }
 
-/** A version with the end that its grace window should have, in milliseconds since the epoch. */
+/** A version and the correct end of its grace window, in milliseconds since the epoch. */
 interface Overlong {
   readonly row: Version;
   readonly until: number;
 }
 
 /**
- * Grace windows that a clock which was ahead has set: once it is right they would be open for as long as it was ahead,
- * and their own length. Those that machines share are the fleet's.
+ * Local grace windows that were set while the clock was ahead: after its correction they would stay open too long, by
+ * the amount that it was ahead.
  */
 export function overlongGrace(installation: Installation): Overlong[] {
   const rows = installation.versions.previous().filter(({ location }) => location !== "etcd");
@@ -57,13 +57,13 @@ export function overlongGrace(installation: Installation): Overlong[] {
   return rows.flatMap((row): Overlong[] => {
     const began = every.find(({ replaces }) => replaces === row.version)?.activated_at ?? 0;
     const length = (row.grace_until ?? 0) - began;
-    // When it began is in the future; and one that was shortened before ends before that.
+    // It began in the future, and was not shortened already.
     const isOverlong = isAhead(began, now) && length > 0 && now + length <= began;
     return isOverlong ? [{ row, until: now + length }] : [];
   });
 }
 
-/** Lets them last for their own length from now on. Call it under the lock. */
+/** Shortens such windows to their own length from now on. Call it under the lock. */
 export async function shortenGrace(installation: Installation): Promise<void> {
   const overlong = overlongGrace(installation);
   if (overlong.length === 0) return;

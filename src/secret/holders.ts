@@ -7,9 +7,9 @@ import { SYSTEM } from "../system/system.ts";
 import { Processes, type ProcessId } from "../system/processes.ts";
 
 /**
- * What the version is worth that a process holds: `current`; `grace`, it still verifies for a while; `ended`. With
- * `exec --on-rotate` a process that holds an older one is `restarting`, or `told` by a signal: then it gets the new
- * value by itself, and its environment, which cannot be changed, says nothing of what it uses.
+ * State of the version that a process holds: `current`, `grace` (it still verifies) or `ended`. With `exec --on-rotate`
+ * a process with an older version is `restarting`, or `told` by a signal: it then fetches the new value itself, and its
+ * environment no longer shows what it uses.
  */
 export const HOLDER_STATES = ["current", "grace", "ended", "restarting", "told"] as const;
 export type HolderState = (typeof HOLDER_STATES)[number];
@@ -27,16 +27,16 @@ export interface Holder {
   readonly until: number | null;
 }
 
-// A program has ten seconds to end, and a keyring may be slow; who takes longer is not being restarted.
+// A program has ten seconds to end, and a keyring may be slow; a longer time is not a restart.
 const RESTART_MS = 60_000;
 
-// Of containers that cannot be looked into it is not known when they are gone.
+// Whether processes in other containers still run cannot be seen.
 const FORGOTTEN_MS = 30 * 86_400_000;
 
-// Nothing depends on it that a row is forgotten at once.
+// A row may be deleted later.
 const WAIT_MS = 100;
 
-/** The processes of this user that were started by `exec` and run; those of other containers cannot be seen. */
+/** Running processes of this user that `exec` started, except in other containers. */
 export function holdersOf(installation: Installation): Holder[] {
   const rows = new ExecProcesses(installation.database).all();
   if (rows.length === 0) return [];
@@ -45,7 +45,7 @@ export function holdersOf(installation: Installation): Holder[] {
     .map((row) => holder(installation, row, processes));
 }
 
-/** One that holds a version that has ended or is about to, and that is not being restarted. */
+/** A process whose version has ended or is in a grace window, and that is not being restarted. */
 export type StaleHolder = Holder & { readonly state: "ended" | "grace" };
 
 export function staleHolders(installation: Installation): StaleHolder[] {
@@ -56,7 +56,7 @@ export function isStale(holder: Holder): holder is StaleHolder {
   return holder.state === "ended" || holder.state === "grace";
 }
 
-/** As `--json` and `/status.json` show them: times are RFC 3339. */
+/** Holders for `--json` and `/status.json`, with times in RFC 3339. */
 export function describeHolders(holders: readonly StaleHolder[]) {
   return holders.map(({ since, until, ...holder }) => ({
     ...holder,
@@ -84,21 +84,21 @@ function endOf(version: Version | undefined): number {
   return version?.retired_at ?? 0;
 }
 
-/** What `exec` tells of a program that it starts. */
+/** A program that `exec` starts. */
 export interface Started {
   readonly pid: number;
   readonly kid: string;
   readonly program: string;
-  /** What happens to it after a rotation; nothing when `exec` has become the program. */
+  /** How `exec` handles it after a rotation; `undefined` when `exec` was replaced by the program. */
   readonly keeper?: { readonly signal: string | null };
 }
 
 /**
- * Writes down that a process holds a secret, and forgets those that are gone.
+ * Records that a process holds a secret, and deletes the records of processes that are gone.
  *
  * @param waitMs how long to wait for other writers of the database, in milliseconds.
- * @returns its name for {@linkcode forgetHolder}; `ended` when it has ended by now, `undefined` when it could not be
- * written down.
+ * @returns its id for {@linkcode forgetHolder}; `ended` when it has ended already, `undefined` when it could not be
+ * recorded.
  */
 export function noteHolder(
   installation: Installation,
@@ -120,12 +120,12 @@ export function noteHolder(
   return written ? id : undefined;
 }
 
-/** A process has ended. */
+/** Deletes the record of a process that has ended. */
 export function forgetHolder(installation: Installation, id: ProcessId): void {
   change(installation, (rows) => rows.remove(id));
 }
 
-/** Forgets the processes that are gone: `exec` cannot do it for those that it has become. */
+/** Deletes the records of processes that are gone, which `exec` cannot do when the program has replaced it. */
 export function forgetGoneHolders(installation: Installation): void {
   const rows = new ExecProcesses(installation.database).all();
   if (rows.length === 0) return;
@@ -143,7 +143,7 @@ function isGone(row: ExecProcess, processes: Processes, now: number): boolean {
   return life === "gone" || (life === "unknown" && now - row.since > FORGOTTEN_MS);
 }
 
-/** A power cut may take these rows: the processes are gone then. */
+// Not durable: after a power cut the processes are gone too.
 function change(
   installation: Installation,
   work: (rows: ExecProcesses) => void,

@@ -4,10 +4,10 @@ import type { Version } from "../store/sqlite/versions.ts";
 import type { Backend, HmacUsage } from "./backend.ts";
 
 /**
- * Lets the operator say how an adopted secret is used, which its older application cannot tell; a secret of our own
- * stays what it was made as.
+ * Sets algorithm and key form of an adopted secret, which the older application did not record. A generated secret keeps
+ * its own.
  *
- * @throws {RekeyError} `failed` when it is to be used in another way than it was made for.
+ * @throws {RekeyError} `failed` when they cannot be changed.
  */
 export function settleUsage(
   installation: Installation,
@@ -19,7 +19,7 @@ export function settleUsage(
   backend.setUsage(installation, version, { alg, keyForm });
 }
 
-/** Changes how a secret of this machine's own is used, if it was adopted. */
+/** Changes algorithm and key form of a local secret, if it was adopted. */
 export function setUsage(
   { database, versions, meta }: Installation,
   version: Version,
@@ -38,7 +38,7 @@ export function setUsage(
   });
 }
 
-/** The refusal to change how a secret is used that machines share. */
+/** The error for changing algorithm or key form of a shared secret. */
 export function usageIsShared({ alg, key_form }: Version): RekeyError {
   return usageIsFixed(
     `machines share it as ${alg}, key form ${key_form}`,

@@ -12,7 +12,7 @@ import { tryReconcile } from "./keyring/reconcile.ts";
 import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
 import { type Note, retrieve, type Retrieved } from "./retrieve.ts";
 
-/** How a move ended. */
+/** Result of a move. */
 export interface Moved {
   readonly versions: Version[];
   /** Whether the keyring is up to date too; if not, the next command updates it. */
@@ -20,12 +20,11 @@ export interface Moved {
 }
 
 /**
- * Moves every version that verifies to another location; tokens stay valid, since the values stay the
- * same. Takes effect in one SQLite commit: before it the old place counts, after it the new one. Call it
- * under the lock, after recovery.
+ * Moves every version that verifies to another location. The values and their tokens stay valid. Takes effect in one
+ * SQLite commit. Call it under the lock, after recovery.
  *
- * @throws {RekeyError} a code with exit status 4 when a value cannot be read, or the keyring not be
- * used; nothing is moved then.
+ * @throws {RekeyError} a code with exit status 4 when a value cannot be read or the keyring cannot be used; nothing is
+ * moved then.
  */
 export async function relocate(
   installation: Installation,
@@ -60,7 +59,7 @@ async function copyToKeyring(installation: Installation, values: Retrieved[]): P
   if (values.length === 0) return;
   const { database, keyring, versions } = installation;
   await mustBeFree(keyring, (kid) => mayReplace(installation, kid));
-  // From here on the rows tell a later command that the keyring may have something to clear away.
+  // From here on a later command checks the keyring for values to delete.
   database.transaction(() => values.forEach(({ version }) => versions.markUnsynced(version)));
   try {
     for (const { version, secret } of values) {
@@ -80,7 +79,7 @@ async function copyToKeyring(installation: Installation, values: Retrieved[]): P
   );
 }
 
-/** @param copies what the database is to hold of each version: a sealed value, or nothing. */
+/** @param copies sealed value of each version for the database; `undefined` for none. */
 async function commit(
   installation: Installation,
   to: Location,
@@ -109,7 +108,7 @@ function notKept(): RekeyError {
   });
 }
 
-/** Inside a transaction: the secret is this machine's own from now on, and so are its rotations. */
+/** Inside a transaction: makes the secret and its later rotations local. */
 export function leaveCluster(installation: Installation, to: Location): void {
   installation.meta.remove("fleet");
   installation.meta.remove("etcd_source");
@@ -117,7 +116,7 @@ export function leaveCluster(installation: Installation, to: Location): void {
   dropPrepared(installation);
 }
 
-/** Inside a transaction: drops a prepared version, which only the machines that share it can activate. */
+/** Inside a transaction: destroys a prepared shared version, which only the fleet can activate. */
 export function dropPrepared(installation: Installation): void {
   const prepared = installation.versions.pending();
   if (prepared?.location === "etcd") destroyValue(installation, prepared, installation.now());

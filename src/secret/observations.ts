@@ -4,14 +4,14 @@ import { isRekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 
 /**
- * Retrievals and verifications of this process that are not written down yet. They are observations, not changes: when
- * the log cannot be written just now they are dropped.
+ * Retrievals and verifications of this process that are not in the log yet. If the log cannot be written, they are
+ * dropped.
  */
 export class Observations {
   readonly #retrievals: AuditEntry[] = [];
   readonly #verdicts = new Map<string, number>();
 
-  /** Takes note of a retrieval. */
+  /** Records a retrieval. */
   readonly retrieved = (entry: AuditEntry): void => {
     this.#retrievals.push(entry);
   };
@@ -21,7 +21,7 @@ export class Observations {
     this.#verdicts.set(result, (this.#verdicts.get(result) ?? 0) + count);
   }
 
-  /** Forgets what is not written down. */
+  /** Discards all of them. */
   forget(): void {
     this.#retrievals.length = 0;
     this.#verdicts.clear();
@@ -31,7 +31,7 @@ export class Observations {
     return this.#retrievals.length + this.#verdicts.size === 0;
   }
 
-  /** Writes them down, and forgets them. Answers `false` when that cannot be done. */
+  /** Writes them to the log and discards them. @returns `false` when the log cannot be written. */
   async flush(open: () => Installation | undefined, waitMs: number): Promise<boolean> {
     const [retrievals, verdicts] = [[...this.#retrievals], [...this.#verdicts]];
     this.forget();

@@ -20,19 +20,19 @@ import { isPassingCopy } from "./keyring/unsaved.ts";
 export interface Retrieved {
   readonly version: Version;
   readonly secret: Secret;
-  /** Where the value was read, which is not the version's location when its mirror copy had to serve. */
+  /** Where the value was read: `database` when a mirror copy stood in for the keyring. */
   readonly from: Location;
 }
 
-/** Takes note of a retrieval or of a failed one. */
+/** Records a retrieval or its failure. */
 export type Note = (entry: AuditEntry) => void;
 
 /**
- * Reads the value of a version. When the keyring cannot serve it, its mirror copy in the database
- * does; another version's value never does (guarantee 2). A rotation or a move that comes in between
- * and puts the value elsewhere is no fault: then it is read there.
+ * Reads the value of a version. When the keyring cannot provide it, the mirror copy in the database does; another
+ * version's value never does (guarantee 2). If a rotation or a move has moved the value meanwhile, it is read from the
+ * new place.
  *
- * @throws {RekeyError} with exit status 4 when neither can be had.
+ * @throws {RekeyError} with exit status 4 when no place provides the value.
  */
 export async function retrieve(
   installation: Installation,
@@ -66,7 +66,7 @@ async function read(installation: Installation, version: Version, note: Note): P
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     noteFailure(version, note, error);
-    // A copy that is there for what the keyring may not have saved does not stand in for a keyring that is locked.
+    // A copy that exists only because the keyring may not have saved the value does not stand in for a locked keyring.
     const isLacking = isRekeyError(error, ...LACKING) ||
       (installation.keyring.isOther && isRekeyError(error, "keyring_absent"));
     if (isPassingCopy(installation, version) && !isLacking) throw error;
@@ -76,10 +76,10 @@ async function read(installation: Installation, version: Version, note: Note): P
   }
 }
 
-// The keyring has answered, and has another value or none.
+// The keyring has responded with another value or none.
 const LACKING = ["secret_missing", "secret_mismatch", "secret_damaged"] as const;
 
-/** What is shared in etcd has a copy here, which may be lost or damaged. */
+/** Reads a shared version: the copy in the database, or etcd when the copy is lost or damaged. */
 async function fromCopy(installation: Installation, version: Version, note: Note) {
   try {
     const copy = await fromDatabase(installation, version, note);
@@ -108,9 +108,9 @@ async function fromKeyring(installation: Installation, version: Version, note: N
 }
 
 /**
- * Looks for a version's value in both slots that may hold it: between the commit of a rotation and
- * its publication a value is not yet where it belongs. The kid tells whose it is. The likely slot comes
- * once more at the end: while the other one was looked at, the value may have been moved there.
+ * Searches both slots for a version's value, which between the commit of a rotation and its publication is still in the
+ * other one. The kid identifies it. The likely slot is read again at the end, since the value may have been moved there
+ * meanwhile.
  */
 async function search(
   store: SecretStore,
@@ -128,7 +128,7 @@ async function search(
       if (secret?.kid === version.kid) return secret;
       stranger ||= secret !== null;
     } catch (error) {
-      // An item that is deleted between being found and being read is a failure of its own.
+      // The item may be deleted between search and read: try the other slot.
       if (!isRekeyError(error, "secret_damaged", "keyring_failed")) throw error;
       trouble = error;
     }
@@ -139,8 +139,8 @@ async function search(
 }
 
 /**
- * Whether the database serves because the keyring does not (the guide's "Database Fallback"). Where the operator has
- * chosen the database, or machines share the secret, it is where the value belongs.
+ * Whether the database stands in for the keyring (the guide's "Database Fallback"): not when the operator has chosen the
+ * database, or machines share the secret.
  */
 function isFallback({ meta }: Installation, { location }: Version): boolean {
   return location === "keyring" || (location === "database" && meta.get("store") !== "database");

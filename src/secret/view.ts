@@ -9,31 +9,31 @@ import { isOpenAt } from "./grace.ts";
 import type { Secret } from "../core/secret.ts";
 import { RekeyError } from "../core/errors.ts";
 
-// A request that waits holds up all others of its thread, and a proxy gives up sooner than SQLite.
+// A waiting request blocks its thread's other requests, and a proxy times out sooner than SQLite.
 const WAIT_MS = 100;
 
-/** What verifies at one instant. */
+/** The versions and settings for verification, at one time. */
 export interface View extends LiveKeySet {
   readonly installation: Installation;
-  /** The change of what machines share that it goes by. */
+  /** The last change of the shared state that this machine has followed. */
   readonly fleetChange: number;
   /** Versions that are current or have a grace window, the current one first. */
   readonly versions: readonly Version[];
 }
 
 /**
- * The half of a secret that reads: which versions verify now, from the database as it is at that moment (guarantee 4).
- * It never writes, and asks neither the keyring nor etcd.
+ * Which versions verify now, read from the database (guarantee 4). It never writes, and uses neither the keyring nor
+ * etcd.
  */
 export class SecretView {
   #installation: Installation | undefined;
   #replaced: Installation | undefined;
   #opened = 0;
   #view: View | undefined;
-  // What view() has answered since the event loop's last turn.
+  // Result of view() until the next turn of the event loop.
   #seen: View | undefined;
 
-  /** @param mustBeFresh throws when it is not known whether another machine has rotated a shared secret. */
+  /** @param mustBeFresh throws when another machine may have rotated a shared secret. */
   constructor(
     readonly environment: Environment,
     private readonly mustBeFresh: (change: number) => void = () => {},
@@ -44,7 +44,7 @@ export class SecretView {
     return this.#installation;
   }
 
-  /** Goes on with a database that was opened elsewhere, or with none. */
+  /** Continues with a database that was opened elsewhere, or none. */
   use(installation: Installation | undefined): void {
     if (installation === this.#installation) return;
     this.setAside();
@@ -53,13 +53,13 @@ export class SecretView {
   }
 
   /**
-   * What verifies now. It costs a look at the file and at SQLite's change counter, unless something has changed.
+   * What verifies now. Without a change it costs a `stat` and a read of SQLite's change counter.
    *
-   * It looks once for all requests that the runtime hands over in one go: all of them had arrived before, so a
-   * rotation that ended before one of them was sent is seen.
+   * The result is shared by all requests that arrive in one turn of the event loop: a rotation that ended before any of
+   * them was sent is seen.
    *
-   * @throws {RekeyError} `not_initialised` when there is no secret, another code with exit status 4 when
-   * the database cannot be used.
+   * @throws {RekeyError} `not_initialised` without a secret, another code with exit status 4 when the database cannot be
+   * used.
    */
   view(): View {
     if (this.#seen === undefined) {
@@ -103,10 +103,10 @@ export class SecretView {
     this.#replaced = undefined;
   }
 
-  /** Takes a view that differs from the last one. */
+  /** Called with each view that differs from the one before. */
   protected changed(_view: View): void {}
 
-  // Something may be in the middle of using it, so it is closed only after the next one.
+  // It may still be in use, so it is closed when the next one is set aside.
   protected setAside(): void {
     if (this.#installation === undefined) return;
     this.#replaced?.close();
@@ -118,20 +118,20 @@ export class SecretView {
     this.refresh();
     if (this.#installation === undefined) this.use(this.#open());
     const installation = this.#installation!;
-    // Asked before the rows are read: a commit in between makes this view old at once, not new for ever.
+    // Before the rows are read: after a commit in between, this view counts as old.
     const change = this.#changeOf(installation);
     if (this.#view?.change !== change) this.changed(this.#view = read(installation, change));
     return this.#isKnown(this.#view) ? this.#view : this.#lookAgain();
   }
 
-  /** @throws {RekeyError} when it is not known that nothing newer is shared; `false` when there is something newer. */
+  /** Whether the view is fresh; `false` after a newer commit. @throws {RekeyError} `fleet_stale`. */
   #isKnown({ versions, installation, fleetChange, change }: View): boolean {
     if (versions[0]!.location !== "etcd") return true;
     try {
       this.mustBeFresh(fleetChange);
       return true;
     } catch (error) {
-      // The thread that follows etcd may have committed a change since, and said so.
+      // The thread that follows etcd may have committed a change meanwhile.
       if (change === this.#changeOf(installation)) throw error;
       return false;
     }
@@ -151,7 +151,7 @@ export class SecretView {
 
 function read(installation: Installation, change: string): View {
   const current = installation.versions.current();
-  // An empty database has no settings either, and is not one that was damaged.
+  // Before the settings, which an empty database lacks without being damaged.
   if (current === undefined) throw notInitialised(installation.environment.app.name);
   installation.mustHaveSettings();
   const { policy, meta } = installation;
@@ -178,14 +178,14 @@ function read(installation: Installation, change: string): View {
   };
 }
 
-/** The reading half for a program that runs for long: it keeps values for as long as their version verifies. */
+/** A {@linkcode SecretView} for a long-running program: it caches values while their version verifies. */
 export class LiveSecrets extends SecretView {
   readonly #values = new Map<string, Secret>();
   readonly #fetching = new SingleFlight<Secret>();
 
   /**
-   * @param fetchValue gets a version's value from where it lives.
-   * @param mustBeFresh throws when it is not known whether another machine has rotated a shared secret.
+   * @param fetchValue reads a version's value from its store.
+   * @param mustBeFresh throws when another machine may have rotated a shared secret.
    */
   constructor(
     environment: Environment,
@@ -195,7 +195,7 @@ export class LiveSecrets extends SecretView {
     super(environment, mustBeFresh);
   }
 
-  /** A value that was fetched before. */
+  /** A cached value. */
   keptValue({ kid }: Version): Secret | undefined {
     return this.#values.get(kid);
   }
@@ -205,7 +205,7 @@ export class LiveSecrets extends SecretView {
     const kept = this.#values.get(version.kid);
     if (kept !== undefined) return { secret: kept };
     const secret = await this.#fetching.once(version.kid, () => this.fetchValue(version));
-    // A rotation in between has made it a value that must not be kept.
+    // After a rotation meanwhile, the value must not be cached.
     if (this.view().versions.some(({ kid }) => kid === version.kid)) {
       this.#values.set(version.kid, secret);
     }
@@ -224,7 +224,7 @@ export class LiveSecrets extends SecretView {
   }
 }
 
-/** No secret anywhere, and none was asked for. */
+/** The error for an app without a secret. */
 export function notInitialised(app: string): RekeyError {
   return new RekeyError(
     "not_initialised",

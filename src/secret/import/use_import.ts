@@ -39,10 +39,10 @@ export async function replaceUnused(
 }
 
 /**
- * The version that an imported secret is.
+ * The version that has the imported secret.
  *
- * @param current the version that counts.
- * @throws {RekeyError} `already_initialised` when there is another secret, `failed` when it is there with another use.
+ * @throws {RekeyError} `already_initialised` when the current secret is another one, `failed` when the secret exists
+ * with another algorithm or key form.
  */
 export function settleImport(
   installation: Installation,
