@@ -7,7 +7,7 @@ import { SPOOL } from "../secret/recover.ts";
 import { type BackupInfo, refuseExisting, refuseOther, writeBackup } from "../store/backup_file.ts";
 import { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
-import type { Location } from "../core/secret_store.ts";
+import type { Location } from "../core/location.ts";
 import { Buffer } from "node:buffer";
 import { EVENTS } from "../audit/events.ts";
 import { rfc3339 } from "../core/clock.ts";

@@ -14,7 +14,7 @@ import { retrieve } from "../secret/retrieve.ts";
 import { warningsOfRisk } from "../secret/keyring/unsaved.ts";
 import { changeSecret } from "../secret/rotate.ts";
 import { locationForNew } from "../store/location_choice.ts";
-import { currentSlot, numberedSlot } from "../core/secret_store.ts";
+import { currentSlot, numberedSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { Usable } from "./usable.ts";
 

@@ -4,7 +4,7 @@ import { knownFleet } from "../store/known_cluster.ts";
 import { staysShared } from "../cluster/backend.ts";
 import { SAVED } from "../store/keyring/keyring_store.ts";
 import { needsCopy, noteUnsaved } from "../secret/keyring/unsaved.ts";
-import { sealedSlot } from "../core/secret_store.ts";
+import { sealedSlot } from "../core/location.ts";
 import type { Installation } from "../store/installation.ts";
 import type { StoreChoice } from "../store/environment.ts";
 import { locationForNew } from "../store/location_choice.ts";

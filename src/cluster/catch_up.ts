@@ -2,7 +2,7 @@ import { RekeyError } from "../core/errors.ts";
 import { read } from "../etcd/wire.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { sealedSlot } from "../core/secret_store.ts";
+import { sealedSlot } from "../core/location.ts";
 import {
   BEGINNING,
   MOST_READ,

@@ -4,7 +4,7 @@ import { Secret } from "../core/secret.ts";
 import { put } from "../etcd/wire.ts";
 import type { Member } from "../secret/backend.ts";
 import type { Installation } from "../store/installation.ts";
-import { sealedSlot } from "../core/secret_store.ts";
+import { sealedSlot } from "../core/location.ts";
 import { knownFleet } from "../store/known_cluster.ts";
 import { keysOf } from "./snapshot.ts";
 

@@ -16,7 +16,7 @@ import {
 import { endedSessions } from "../store/sqlite/ended_sessions.ts";
 import type { Installation } from "../store/installation.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
-import { currentSlot } from "../core/secret_store.ts";
+import { currentSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { tryReconcile } from "../secret/keyring/reconcile.ts";
 import type { Moved } from "../secret/move.ts";

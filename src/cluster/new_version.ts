@@ -2,7 +2,7 @@ import type { Secret } from "../core/secret.ts";
 import type { SharedVersion } from "./state.ts";
 import type { HmacUsage } from "../secret/backend.ts";
 import type { Installation } from "../store/installation.ts";
-import { currentSlot } from "../core/secret_store.ts";
+import { currentSlot } from "../core/location.ts";
 import { probe, type RotationStep } from "../secret/rotation.ts";
 
 /** A pending version for the shared state. */

@@ -7,7 +7,7 @@ import type { Installation } from "../store/installation.ts";
 import { newKek } from "../store/sealed/kek.ts";
 import { RekeyError } from "../core/errors.ts";
 import { sealingKek } from "../store/sealed/sealing.ts";
-import { currentSlot } from "../core/secret_store.ts";
+import { currentSlot } from "../core/location.ts";
 
 /**
  * Seals the shared state and its values under another KEK, unless another machine has done so already: then only this

@@ -4,7 +4,7 @@ import { type KeyValue, read } from "../etcd/wire.ts";
 import type { EtcdStore } from "../store/sealed/sealed_stores.ts";
 import type { Installation } from "../store/installation.ts";
 import type { KnownFleet } from "../store/known_cluster.ts";
-import { currentSlot } from "../core/secret_store.ts";
+import { currentSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { type FleetState, MOST_RETIRED, openState } from "./state.ts";
 

@@ -1,7 +1,7 @@
 import { asRefusal } from "../core/errors.ts";
 import { databaseCheck, openAsFound, refused } from "./checks/database.ts";
 import { filesCheck } from "./checks/files.ts";
-import { auditCheck, clockCheck, rotationCheck } from "./checks/history.ts";
+import { auditCheck, clockCheck, rotationCheck } from "./checks/audit_and_clock.ts";
 import { fleetCheck } from "./checks/fleet.ts";
 import { kekCheck, valuesCheck } from "./checks/values.ts";
 import { keyringCheck, programsCheck } from "./checks/keyring.ts";

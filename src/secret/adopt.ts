@@ -3,7 +3,7 @@ import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
-import { currentSlot, type Location } from "../core/secret_store.ts";
+import { currentSlot, type Location } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { readNote } from "./keyring/note.ts";
 import { tryReconcile } from "./keyring/reconcile.ts";

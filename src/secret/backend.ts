@@ -1,4 +1,4 @@
-import type { Location } from "../core/secret_store.ts";
+import type { Location } from "../core/location.ts";
 import type { KeyForm } from "../core/secret.ts";
 import type { Session } from "../store/sqlite/ended_sessions.ts";
 import type { Installation } from "../store/installation.ts";

@@ -6,7 +6,7 @@ import { exclusively, mustBeAlone } from "../store/sqlite/lock.ts";
 import { emptyTables } from "../store/sqlite/row_transfer.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import { removeFile } from "../files/private_files.ts";
-import { currentSlot, numberedSlot } from "../core/secret_store.ts";
+import { currentSlot, numberedSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { automaticCopies } from "./automatic_copy.ts";
 import { removeUnfinished } from "./recover.ts";

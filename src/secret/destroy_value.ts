@@ -1,4 +1,4 @@
-import { sealedSlot } from "../core/secret_store.ts";
+import { sealedSlot } from "../core/location.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 

@@ -1,5 +1,5 @@
 import type { AuditEntry } from "../audit/events.ts";
-import type { Location } from "../core/secret_store.ts";
+import type { Location } from "../core/location.ts";
 import { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
 import type { Kek } from "../store/sealed/kek.ts";

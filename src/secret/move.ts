@@ -4,7 +4,7 @@ import type { Installation } from "../store/installation.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { SAVED } from "../store/keyring/keyring_store.ts";
 import { mustBeFree } from "../store/location_choice.ts";
-import { type Location, numberedSlot, sealedSlot } from "../core/secret_store.ts";
+import { type Location, numberedSlot, sealedSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { destroyValue } from "./destroy_value.ts";
 import { mayReplace } from "./keyring/note.ts";

@@ -12,7 +12,7 @@ import {
   sealedSlot,
   type SecretStore,
   type Slot,
-} from "../core/secret_store.ts";
+} from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { isPassingCopy } from "./keyring/unsaved.ts";
 

@@ -1,7 +1,7 @@
 import { EVENTS, newestHead } from "../audit/events.ts";
 import { isRekeyError } from "../core/errors.ts";
 import { type KeyForm, Secret } from "../core/secret.ts";
-import { currentSlot, type Location, numberedSlot } from "../core/secret_store.ts";
+import { currentSlot, type Location, numberedSlot } from "../core/location.ts";
 import { SAVED, type Settled } from "../store/keyring/keyring_store.ts";
 import type { Installation } from "../store/installation.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";

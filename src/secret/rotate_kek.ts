@@ -4,7 +4,7 @@ import type { Installation } from "../store/installation.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { generatedKeyFile, type Kek, newKek } from "../store/sealed/kek.ts";
 import { removeFile } from "../files/private_files.ts";
-import { sealedSlot, type Slot } from "../core/secret_store.ts";
+import { sealedSlot, type Slot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { currentSlot, type Location } from "../core/secret_store.ts";
+import { currentSlot, type Location } from "../core/location.ts";
 import { Database } from "../store/sqlite/database.ts";
 import type { Installation } from "../store/installation.ts";
 import type { StoreChoice } from "../store/environment.ts";

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import type { Location } from "../core/secret_store.ts";
+import type { Location } from "../core/location.ts";
 import { lockPath } from "./sqlite/lock.ts";
 import { closeAsLast } from "./sqlite/write_ahead_log.ts";
 import { dirname, join } from "node:path";

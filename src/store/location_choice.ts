@@ -2,7 +2,7 @@ import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { StoreChoice } from "./environment.ts";
 import type { KeyringStore } from "./keyring/keyring_store.ts";
 import { KEYRING_UNAVAILABLE } from "./keyring/errors.ts";
-import { currentSlot, type Location } from "../core/secret_store.ts";
+import { currentSlot, type Location } from "../core/location.ts";
 import type { Version } from "./sqlite/versions.ts";
 
 /** Whether a value with this kid belongs to this installation. */

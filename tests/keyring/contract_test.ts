@@ -9,12 +9,7 @@ import { Installation } from "../../src/store/installation.ts";
 import { addon } from "../support/executables/addon.ts";
 import type { KeyringAddon } from "../../src/store/keyring/addon.ts";
 import { KeyringStore } from "../../src/store/keyring/keyring_store.ts";
-import {
-  currentSlot,
-  numberedSlot,
-  type SecretStore,
-  type Slot,
-} from "../../src/core/secret_store.ts";
+import { currentSlot, numberedSlot, type SecretStore, type Slot } from "../../src/core/location.ts";
 import { testEnvironment } from "../support/store/environment.ts";
 import { Etcd } from "../support/cluster/etcd.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";

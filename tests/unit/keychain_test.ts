@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { appNamed } from "../../src/core/app.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { Secret } from "../../src/core/secret.ts";
-import { currentSlot } from "../../src/core/secret_store.ts";
+import { currentSlot } from "../../src/core/location.ts";
 import {
   type AskState,
   keychainPlatform,

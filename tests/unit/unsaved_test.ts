@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { AuthManager } from "../../src/auth/manager.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { sealedSlot } from "../../src/core/secret_store.ts";
+import { sealedSlot } from "../../src/core/location.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { ROTATION_STEPS } from "../../src/secret/rotation.ts";
 import { isAtRisk, unsaved, warningsOfRisk } from "../../src/secret/keyring/unsaved.ts";

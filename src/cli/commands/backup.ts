@@ -1,4 +1,4 @@
-import { placeName } from "../../core/secret_store.ts";
+import { placeName } from "../../core/location.ts";
 import { resolve } from "node:path";
 import { backUp, streamBackup, withBackupFile } from "../../backup/backup.ts";
 import type { Openers, Readers } from "../../backup/envelope.ts";

@@ -1,6 +1,6 @@
 import { provenUsage, type SecretUsage, statedUsage } from "../../auth/import_usage.ts";
 import { isRekeyError, RekeyError, usageError } from "../../core/errors.ts";
-import { placeName } from "../../core/secret_store.ts";
+import { placeName } from "../../core/location.ts";
 import { bytesSource, type Source, sourceOf } from "../../secret/import/source.ts";
 import { decodeText, type Encoding } from "../../secret/import/imported.ts";
 import { weaknesses } from "../../secret/import/weakness.ts";

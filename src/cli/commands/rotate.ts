@@ -1,4 +1,4 @@
-import { placeName } from "../../core/secret_store.ts";
+import { placeName } from "../../core/location.ts";
 import { showHead } from "../../audit/events.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { RekeyError } from "../../core/errors.ts";

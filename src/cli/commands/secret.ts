@@ -1,4 +1,4 @@
-import { placeName } from "../../core/secret_store.ts";
+import { placeName } from "../../core/location.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import type { KeyForm } from "../../core/secret.ts";
 import type { Algorithm } from "../../jwt/policy.ts";

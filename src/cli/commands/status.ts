@@ -1,4 +1,4 @@
-import { type Location, placeName } from "../../core/secret_store.ts";
+import { type Location, placeName } from "../../core/location.ts";
 import { fallbackRate } from "../../audit/figures.ts";
 import { lastRotation } from "../../audit/reader.ts";
 import { rfc3339 } from "../../core/clock.ts";

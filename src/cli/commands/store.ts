@@ -1,4 +1,4 @@
-import { currentSlot, type Location, placeName } from "../../core/secret_store.ts";
+import { currentSlot, type Location, placeName } from "../../core/location.ts";
 import { asRefusal } from "../../core/errors.ts";
 import { isPassingCopy } from "../../secret/keyring/unsaved.ts";
 import { warnOfRisk } from "../warnings.ts";

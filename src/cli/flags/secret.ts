@@ -1,4 +1,4 @@
-import type { Location } from "../../core/secret_store.ts";
+import type { Location } from "../../core/location.ts";
 import { Argument, type Command } from "commander";
 import { type Commands, run } from "./command.ts";
 import { choice, CHOICES, lasting, nonEmpty, reason, waiting } from "./values.ts";

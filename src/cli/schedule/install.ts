@@ -1,6 +1,6 @@
 import { userInfo } from "node:os";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
-import type { Location } from "../../core/secret_store.ts";
+import type { Location } from "../../core/location.ts";
 import { Installation } from "../../store/installation.ts";
 import { type Context, variable } from "../context.ts";
 import { dirname } from "node:path";

@@ -7,7 +7,7 @@ import { keysOf, mustGoOn, readSnapshot, type Snapshot } from "../../cluster/sna
 import { countedHere } from "../../cluster/replica.ts";
 import type { SharedVersion } from "../../cluster/state.ts";
 import { backendOf } from "../../cluster/backend.ts";
-import { sealedSlot } from "../../core/secret_store.ts";
+import { sealedSlot } from "../../core/location.ts";
 import { type Finding, type FindingCode, NOT_USED, type NotUsed, shellWord } from "../finding.ts";
 import { type OpenDoctorContext, rekey } from "../context.ts";
 

@@ -7,7 +7,7 @@ import process from "node:process";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { SYSTEM, type System } from "../../system/system.ts";
 import type { KEYRING_UNAVAILABLE, KeyringCode } from "../../store/keyring/errors.ts";
-import { currentSlot } from "../../core/secret_store.ts";
+import { currentSlot } from "../../core/location.ts";
 import { REMEDIES } from "../../store/keyring/remedies.ts";
 import { infoOf } from "../../system/files.ts";
 

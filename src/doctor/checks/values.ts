@@ -1,6 +1,6 @@
 import { type ErrorCode, isRekeyError } from "../../core/errors.ts";
 import { retrieve } from "../../secret/retrieve.ts";
-import { sealedSlot } from "../../core/secret_store.ts";
+import { sealedSlot } from "../../core/location.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import type { Finding, FindingCode } from "../finding.ts";
 import { type OpenDoctorContext, rekey, WITHOUT_LOGGING_OUT } from "../context.ts";

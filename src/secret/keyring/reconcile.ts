@@ -5,7 +5,7 @@ import type { Installation } from "../../store/installation.ts";
 import type { KeyringStore, Settled } from "../../store/keyring/keyring_store.ts";
 import { keepNote, ownNote } from "./note.ts";
 import { isSameKeyring, keepUnsaved, noteOutcome, putBack } from "./unsaved.ts";
-import { currentSlot, numberedSlot, type Slot } from "../../core/secret_store.ts";
+import { currentSlot, numberedSlot, type Slot } from "../../core/location.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 
 /**

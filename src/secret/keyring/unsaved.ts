@@ -1,5 +1,5 @@
 import { isRekeyError } from "../../core/errors.ts";
-import { sealedSlot } from "../../core/secret_store.ts";
+import { sealedSlot } from "../../core/location.ts";
 import type { Settled } from "../../store/keyring/keyring_store.ts";
 import type { Provider, ProviderKind } from "../../store/keyring/secret_service/provider.ts";
 import type { Installation } from "../../store/installation.ts";

@@ -1,7 +1,7 @@
 import type { App } from "../../core/app.ts";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
-import { type SecretStore, type Slot, slotName } from "../../core/secret_store.ts";
+import { type SecretStore, type Slot, slotName } from "../../core/location.ts";
 import type { KeyringAddon } from "./addon.ts";
 import { KeyringCalls } from "./calls.ts";
 import { keyringError, otherKeyring } from "./errors.ts";

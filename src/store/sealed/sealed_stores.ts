@@ -5,7 +5,7 @@ import type { SqlValue } from "../../core/sql.ts";
 import type { Database } from "../sqlite/database.ts";
 import type { Kek } from "./kek.ts";
 import { type Binding, seal, unseal } from "./sealing.ts";
-import { type SecretStore, type Slot, slotName } from "../../core/secret_store.ts";
+import { type SecretStore, type Slot, slotName } from "../../core/location.ts";
 import type { EtcdClient } from "../../etcd/client.ts";
 import { put, read, remove } from "../../etcd/wire.ts";
 

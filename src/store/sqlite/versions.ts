@@ -1,6 +1,6 @@
 import type { Sql, SqlValue } from "../../core/sql.ts";
 import { RekeyError } from "../../core/errors.ts";
-import type { Location } from "../../core/secret_store.ts";
+import type { Location } from "../../core/location.ts";
 import type { KeyForm } from "../../core/secret.ts";
 import type { Algorithm } from "../../jwt/policy.ts";
 import type { Database } from "./database.ts";
