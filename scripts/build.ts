@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
-import { scriptName } from "../src/boot/script.ts";
+import { scriptName } from "../src/boot/main.ts";
 import { bundle, LIBRARIES } from "./bundle.ts";
 import { addCode } from "./code_cache.ts";
 import { compile, V8_FLAGS } from "./compile.ts";

@@ -1,4 +1,4 @@
-import { scriptName } from "../src/boot/script.ts";
+import { scriptName } from "../src/boot/main.ts";
 import { runDeno } from "./run_deno.ts";
 
 /** Libraries that only some commands load, each with the file in `src/libraries` that re-exports what rekey uses. */

@@ -3,7 +3,7 @@
  * and writes a V8 code cache for each script, so that the binary does not compile it at each start. The secret of the app
  * `ring` is in a fake keyring.
  */
-import { Scripts } from "../src/boot/script.ts";
+import { Scripts } from "../src/boot/main.ts";
 import { FakeBus, FakeService } from "../tests/support/keyring/fake_bus.ts";
 import { pause } from "../tests/support/timing/pause.ts";
 

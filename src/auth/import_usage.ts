@@ -9,8 +9,7 @@ import {
 } from "../secret/import/imported.ts";
 import type { Reading, Source } from "../secret/import/source.ts";
 import { type Algorithm, ALGORITHMS, type ClaimPolicy } from "../jwt/policy.ts";
-import { parseJws } from "../jwt/jws.ts";
-import { isSignedWith } from "../jwt/signature.ts";
+import { isSignedWith, parseJws } from "../jwt/jws.ts";
 import { refuseClaims, type TokenContent } from "../jwt/claims.ts";
 
 /** An imported secret, and how the application uses it. */

@@ -1,5 +1,5 @@
 import type * as z from "../libraries/zod.ts";
-import { parseStrictJson, StrictJsonError } from "../jwt/jws.ts";
+import { parseStrictJson, StrictJsonError } from "../core/strict_json.ts";
 import { HttpRefusal } from "./problem.ts";
 import { escapesUtf8, utf8 } from "../core/encoding.ts";
 

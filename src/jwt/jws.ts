@@ -1,85 +1,9 @@
+import { createHash, type Hash, timingSafeEqual } from "node:crypto";
+import { decodeInto, isBase64url } from "../core/encoding.ts";
 import { RekeyError } from "../core/errors.ts";
-import { decodeInto, isBase64url, utf8 } from "../core/encoding.ts";
-
-/** A text is not the JSON that a token may carry; the message says why. */
-export class StrictJsonError extends Error {
-  override readonly name = "StrictJsonError";
-}
-
-// Parsers limit nesting, 64 being the lowest common limit (RFC 8259 §9), and so does the runtime when it passes a
-// value to another thread: there it would fail as a bug in the middle of a request.
-const MAX_DEPTH = 64;
-
-/**
- * Parses JSON so that no two parsers can read it differently (RFC 8725 §2.4): valid UTF-8, no duplicate member name, no
- * lone surrogate and no NUL in a string, no number that a double cannot hold (RFC 7493 §2.2), at most 64 levels of
- * nesting.
- *
- * @throws {StrictJsonError} for anything else.
- */
-export function parseStrictJson(bytes: Uint8Array): unknown {
-  let text: string;
-  let value: unknown;
-  try {
-    text = utf8(bytes);
-  } catch {
-    throw new StrictJsonError("it is not UTF-8");
-  }
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new StrictJsonError("it is not JSON");
-  }
-  checkTokens(text);
-  return value;
-}
-
-// The text is known to be JSON, so only strings, numbers and brackets matter: a string before a colon is a member
-// name. `names` has a set for every open object and `null` for every open array.
-function checkTokens(text: string): void {
-  const names: (Set<string> | null)[] = [];
-  for (const token of text.match(TOKENS) ?? []) {
-    const first = token[0];
-    if (first === '"') checkString(token, names.at(-1));
-    else if (first === "{") names.push(new Set());
-    else if (first === "[") names.push(null);
-    else if (first === "}" || first === "]") names.pop();
-    else checkNumber(token);
-    if (names.length > MAX_DEPTH) throw new StrictJsonError("it is nested too deeply");
-  }
-}
-
-const TOKENS = /"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]|-?\d[\d.eE+-]*/g;
-
-function checkNumber(token: string): void {
-  const value = Number(token);
-  // A double holds every safe integer, and some larger ones.
-  const isWhole = /^-?\d+$/.test(token);
-  if (isWhole ? Number.isSafeInteger(value) || isExact(token, value) : Number.isFinite(value)) {
-    return;
-  }
-  throw new StrictJsonError("a number is too large to be exact");
-}
-
-function isExact(whole: string, value: number): boolean {
-  return Number.isFinite(value) && BigInt(whole) === BigInt(value);
-}
-
-function checkString(token: string, names: Set<string> | null | undefined): void {
-  const end = token.lastIndexOf('"') + 1;
-  const string = token.includes("\\") ? checkEscapes(token.slice(0, end)) : token.slice(1, end - 1);
-  if (end === token.length || !names) return;
-  if (names.has(string)) throw new StrictJsonError("it has a duplicate member name");
-  names.add(string);
-}
-
-// Only escapes can bring a lone surrogate or a NUL into JSON in UTF-8.
-function checkEscapes(literal: string): string {
-  const string: string = JSON.parse(literal);
-  if (!string.isWellFormed()) throw new StrictJsonError("a string has a lone surrogate");
-  if (string.includes("\0")) throw new StrictJsonError("a string has a NUL");
-  return string;
-}
+import type { KeyForm, Secret } from "../core/secret.ts";
+import { parseStrictJson, StrictJsonError } from "../core/strict_json.ts";
+import type { Algorithm } from "./policy.ts";
 
 /** Length of the longest token that is accepted, in characters: longer than a header line may be. */
 export const MAX_TOKEN_LENGTH = 16_384;
@@ -185,4 +109,84 @@ function notBase64url(part: string): RekeyError {
 
 function malformed(why: string): RekeyError {
   return new RekeyError("malformed", `Cannot verify the token: ${why}`);
+}
+
+/** Each algorithm's hash, and its block size in bytes (FIPS 180-4). */
+const HASHES: Record<Algorithm, [name: string, block: number]> = {
+  HS256: ["sha256", 64],
+  HS384: ["sha384", 128],
+  HS512: ["sha512", 128],
+};
+
+// Reused for every digest: allocating memory takes longer than hashing.
+const [INNER, EXPECTED] = [new Uint8Array(64), new Uint8Array(64)];
+
+/**
+ * HMAC (RFC 2104) with one key. It hashes the two padded keys once and copies the state for each text. `createHmac`
+ * starts over each time, which takes five times as long; Web Crypto, and so jose, hands each call to another thread.
+ */
+class Hmac {
+  readonly #inner: Hash;
+  readonly #outer: Hash;
+
+  constructor(algorithm: Algorithm, key: Uint8Array) {
+    const [name, block] = HASHES[algorithm];
+    const padded = new Uint8Array(block);
+    padded.set(key.length > block ? createHash(name).update(key).digest() : key);
+    const start = (pad: number) => {
+      const first = padded.map((byte) => byte ^ pad);
+      const hash = createHash(name).update(first);
+      first.fill(0);
+      return hash;
+    };
+    [this.#inner, this.#outer] = [start(0x36), start(0x5c)];
+    padded.fill(0);
+  }
+
+  /** @returns memory that the next call overwrites. */
+  of(text: string): Uint8Array {
+    const inner = digestInto(INNER, this.#inner.copy().update(text));
+    return digestInto(EXPECTED, this.#outer.copy().update(inner));
+  }
+}
+
+function digestInto(memory: Uint8Array, hash: Hash): Uint8Array {
+  return memory.subarray(0, memory.setFromHex(hash.digest("hex")).written);
+}
+
+// A hash of the padded key is as sensitive as the secret, and is kept as long as the secret.
+const hmacs = new WeakMap<Secret, Map<string, Hmac>>();
+
+function hmacOf(secret: Secret, form: KeyForm, algorithm: Algorithm): Hmac {
+  let all = hmacs.get(secret);
+  if (all === undefined) hmacs.set(secret, all = new Map());
+  const which = `${form} ${algorithm}`;
+  let hmac = all.get(which);
+  if (hmac === undefined) {
+    const key = secret.hmacKey(form);
+    all.set(which, hmac = new Hmac(algorithm, key));
+    key.fill(0);
+  }
+  return hmac;
+}
+
+// One byte longer than the longest signature, so that a longer one is noticed.
+const GIVEN = new Uint8Array(65);
+
+/**
+ * Whether a signature is the HMAC of a text (RFC 7515 §5.2, RFC 7518 §3.2), compared in constant time. The caller has
+ * checked the algorithm.
+ *
+ * @param signature in base64url.
+ */
+export function isSignedWith(
+  secret: Secret,
+  form: KeyForm,
+  algorithm: Algorithm,
+  text: string,
+  signature: string,
+): boolean {
+  const expected = hmacOf(secret, form, algorithm).of(text);
+  const given = decodeInto(GIVEN, signature);
+  return given?.length === expected.length && timingSafeEqual(given, expected);
 }

@@ -2,7 +2,7 @@ import { andThen, type MaybeAsync } from "../core/async.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { KeyForm, Secret } from "../core/secret.ts";
 import { refuseClaims, textOf } from "./claims.ts";
-import { type JsonObject, type ParsedJws, parseJws } from "./jws.ts";
+import { isSignedWith, type JsonObject, type ParsedJws, parseJws } from "./jws.ts";
 import {
   type Algorithm,
   type ClaimPolicy,
@@ -10,7 +10,6 @@ import {
   type TokenPolicy,
   type VerifyPolicy,
 } from "./policy.ts";
-import { isSignedWith } from "./signature.ts";
 
 /** A version of the secret, as far as verification looks at it. */
 export interface KeyVersion {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import fc from "fast-check";
-import { isSignedWith } from "../../src/jwt/signature.ts";
+import { isSignedWith } from "../../src/jwt/jws.ts";
 import { KEY_FORMS, Secret } from "../../src/core/secret.ts";
 import { ALGORITHMS } from "../../src/jwt/policy.ts";
 
