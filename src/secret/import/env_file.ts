@@ -5,9 +5,9 @@ import type { Source } from "./source.ts";
 import { recognised } from "./not_a_secret.ts";
 
 /**
- * The value of a variable in a file of `NAME=VALUE` lines: by the rules of `dotenv`, which most programs follow where
- * they agree at all. Where they do not (what a backslash or `$` means, and a `#` within a value), a wrong guess would
- * be another secret: then it is in doubt, and a token can tell which reading is right.
+ * The value of a variable in a file of `NAME=VALUE` lines, by the rules of `dotenv`. Programs differ on backslashes, `$`
+ * and `#` within a value, and a wrong guess would be another secret: such a value is in doubt, and a token can show
+ * which reading is right.
  *
  * @throws {RekeyError} `usage` when the file does not set it, or sets it to several values.
  */
@@ -39,7 +39,7 @@ function isDoubtful(raw: string, value: string): boolean {
   return raw.startsWith("`") || /\\|\S#/.test(raw) || /^["']|["']$/.test(value);
 }
 
-// As shells read it; with the rest of the line, as Docker's --env-file does; and as it stands between its quotes.
+// As shells read it, as Docker's --env-file does (the whole line), and as the literal text between the quotes.
 function otherReadings(raw: string, value: string) {
   const inner = /^(["'`])(.*)\1(?:\s+#.*)?$/.exec(raw)?.[2];
   const texts = [

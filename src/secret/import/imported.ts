@@ -2,16 +2,16 @@ import { Buffer } from "node:buffer";
 import { RekeyError } from "../../core/errors.ts";
 import { type KeyForm, Secret } from "../../core/secret.ts";
 
-/** A secret that was made elsewhere and is to be the first version. */
+/** A secret to import. */
 export interface Import {
   readonly secret: Secret;
-  /** Where it comes from, for the audit log. */
+  /** Its origin, for the audit log. */
   readonly reason: string;
 }
 
-/** How the value of a hard-coded secret is written, in a text. */
+/** Encodings of a hard-coded secret in a text. */
 export const ENCODINGS = ["text", "base64", "base64url", "hex"] as const;
-/** `bytes`: those of the file itself are the key. */
+/** `bytes`: the file's bytes are the key. */
 export type Encoding = (typeof ENCODINGS)[number] | "bytes";
 
 // A keyring item on Windows holds 2,560 bytes of UTF-16.
@@ -49,8 +49,8 @@ export function importedText(
 }
 
 /**
- * Base64 as many decoders take it: both alphabets, and what belongs to neither left out. For a value of which something
- * else proves that it was meant; `undefined` when nothing is left.
+ * Lenient base64, as many decoders read it: both alphabets, other characters ignored. Only for a value that a token
+ * confirms; `undefined` when nothing is left.
  */
 export function forgivingBase64(text: string): string | undefined {
   const plain = text.replaceAll("-", "+").replaceAll("_", "/").replace(/[^A-Za-z0-9+/]/g, "");
@@ -73,7 +73,7 @@ export function decodeText(data: Uint8Array): string {
   }
 }
 
-// Tools break long lines; and only what encodes to the same again was meant.
+// Tools break long lines. The value must encode to the same text again.
 function decodeBytes(
   text: string,
   encoding: Exclude<Encoding, "text" | "bytes">,
@@ -93,7 +93,7 @@ function checked(text: string): string {
   throw unreadable(`it is longer than ${LONGEST} bytes`, "Is it the right file?");
 }
 
-/** A value that cannot be imported; neither part may quote it. */
+/** The error for a value that cannot be imported; neither part may quote the value. */
 export function unreadable(why: string, hint: string): RekeyError {
   return new RekeyError("usage", `Cannot import the value: ${why}`, { hint });
 }

@@ -4,7 +4,7 @@ import type { Reading } from "./source.ts";
 
 const PARTS = /"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g;
 
-/** The names that an object of a JSON text has more than once: `JSON.parse` takes the last one, and others the first. */
+/** Names that occur twice in an object of a JSON text: `JSON.parse` takes the last one, other parsers the first. */
 export function repeatedNames(json: string): Set<string> {
   const repeated = new Set<string>();
   const open: Set<string>[] = [];
@@ -36,8 +36,8 @@ export function isJwkSet(value: unknown): value is Json {
 /**
  * The symmetric key of a JWK or of a set.
  *
- * @param kid which one of a set.
- * @throws {RekeyError} `usage` when there is none, or more than one.
+ * @param kid chooses one of a set.
+ * @throws {RekeyError} `usage` unless exactly one key matches.
  */
 export function jwkOf(value: Json, kid?: string): Json {
   const all: unknown = value.keys;
@@ -59,7 +59,7 @@ export function jwkOf(value: Json, kid?: string): Json {
 }
 
 /**
- * How a JWK writes its key: `k` is base64url (RFC 7518 §6.4.1).
+ * The key of a JWK: `k` is base64url (RFC 7518 §6.4.1).
  *
  * @throws {RekeyError} `usage` when it has no `k`, or is for another algorithm.
  */

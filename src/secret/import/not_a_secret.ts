@@ -1,7 +1,7 @@
 import { RekeyError } from "../../core/errors.ts";
 import { decodeBase64url } from "../../core/encoding.ts";
 
-// How settings files and programs write a name and its value, other than as a line NAME=VALUE.
+// Assignments in settings files and programs, other than a line NAME=VALUE.
 const LINES: readonly RegExp[] = [
   // const secret = "…"; String secret = "…"; var secret string = "…"
   /^(export\s+)?(const|let|var|val|final|static|public|private|protected|readonly)\s+[\w\s:<>?[\]]*[\w>\]]\s*:?=\s*\S/,
@@ -18,20 +18,20 @@ const LINES: readonly RegExp[] = [
   /(^|\s)(-e|--env|--build-arg)[\s=]["']?[A-Za-z_]\w*=\S/,
 ];
 
-// The heading of a part of an INI or TOML file.
+// The section heading of an INI or TOML file.
 const HEADING = /^\[[\w .:"-]+\]$/;
 
-// Only among several lines: one line alone may be a passphrase.
+// Only among several lines: a single line may be a passphrase.
 const MEMBER = /^(export\s+)?[A-Za-z_][\w.-]*\s*(:\s|=(?!=|$)\s*)\S/;
 
-/** Whether a text is lines of a program, a settings file or a command line that give a name its value. */
+/** Whether a text contains an assignment from a program, a settings file or a command line. */
 function isAssignment(text: string): boolean {
   const lines = text.split(/\r\n?|\n/).map((line) => line.trim()).filter((line) => line !== "");
   if (lines.some((line) => LINES.some((pattern) => pattern.test(line)))) return true;
   return lines.length > 1 && lines.some((line) => HEADING.test(line) || MEMBER.test(line));
 }
 
-/** What a value is instead of a secret, and what to do then. */
+/** A kind of input that is not a secret, and the hint for it. */
 interface Kind {
   readonly what: string;
   readonly hint: string;
@@ -47,7 +47,7 @@ const kind = (what: string, hint: string, is: RegExp | Kind["is"]): Kind => ({
 const OTHER_KEY = "Tokens are signed here with HMAC, whose key is a text or bytes";
 const WHOSE = "Import what it stands for";
 
-// The first that fits names it.
+// The first match applies.
 const KINDS: readonly Kind[] = [
   kind("a private key", OTHER_KEY, /-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----/),
   kind("a certificate", OTHER_KEY, /-----BEGIN ([A-Z ]*CERTIFICATE|PKCS7|CMS)( REQUEST)?-----/),
@@ -87,8 +87,7 @@ const KINDS: readonly Kind[] = [
 ];
 
 /**
- * What a value plainly is instead of a secret, as a refusal that names it and quotes nothing of it; `undefined` when it
- * may be one.
+ * The error for a value that is plainly not a secret, without quoting it; `undefined` when it may be one.
  */
 export function recognised(text: string): RekeyError | undefined {
   const plain = text.replace(/^\uFEFF/, "").trim();
@@ -100,12 +99,12 @@ export function recognised(text: string): RekeyError | undefined {
 
 const NAMED = /^\s*(export\s+)?([A-Za-z_][\w.]*)\s*=/;
 
-/** Whether a text is lines of `NAME=VALUE`, as programs read their environment from a file. */
+/** Whether a text is an environment file of `NAME=VALUE` lines. */
 export function isEnvFile(text: string): boolean {
   const lines = text.split(/\r\n?|\n/).filter((line) => !/^\s*(#|$)/.test(line));
   const named = lines.map((line) => NAMED.exec(line)).filter((found) => found !== null);
   if (lines.length !== 1) return named.length > 1 || /^\s*#/.test(text) && named.length > 0;
-  // One line of base64 has `=` too, and only at its end.
+  // A line of base64 has `=` too, but only at its end.
   const [found] = named;
   if (found === undefined || !/=\s*[^=\s]/.test(lines[0]!.slice(found[0].length - 1))) return false;
   return /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$/.test(found[2]!) || found[1] !== undefined ||

@@ -6,44 +6,44 @@ import { type Encoding, unreadable } from "./imported.ts";
 import { isJwk, isJwkSet, jwkOf, jwkReading, repeatedNames } from "./jwk.ts";
 import { isEnvFile, recognised } from "./not_a_secret.ts";
 
-/** A secret as it may be written in what was given. */
+/** One way to read a secret from the input. */
 export interface Reading {
   readonly text: string;
-  /** Where the format says it: a JWK's key is base64url. */
+  /** Set when the format determines it: a JWK's key is base64url. */
   readonly encoding?: Encoding | undefined;
   readonly alg?: Algorithm | undefined;
-  /** The name that the format gives it. */
+  /** Set when the format names the key. */
   readonly kid?: string | undefined;
 }
 
-/** Everything that the secret may be in what was given. */
+/** All ways to read a secret from the input. */
 export interface Source {
   /** The plain reading. */
   readonly reading: Reading;
-  /** Why it may not be the application's: a token has to decide, or a person. */
+  /** Why the plain reading may be wrong; then a token or a person must confirm it. */
   readonly doubt?: RekeyError | undefined;
-  /** How else programs read it; a token can tell. */
+  /** Other ways in which programs read it, to try against a token. */
   readonly others: readonly Reading[];
 }
 
-/** How the operator says that it is written. */
+/** How the input is to be read. */
 export interface SourceOptions {
   /** A variable's name, a key of JSON or a path to one, or the kid of a JWK. */
   readonly name?: string | undefined;
-  /** Whether it is the secret whatever it looks like. */
+  /** Whether the input is the secret, whatever it looks like. */
   readonly literal?: boolean | undefined;
 }
 
-/** Bytes that are the key as they are. */
+/** Input whose bytes are the key. */
 export function bytesSource(data: Uint8Array): Source {
   return certain({ text: Buffer.from(data).toString("base64"), encoding: "bytes" });
 }
 
 /**
- * Finds the secret in what was given: a value alone, a file of `NAME=VALUE` lines, JSON with a key of that name, a JWK
+ * Finds the secret in the input: a value alone, a file of `NAME=VALUE` lines, JSON with a key of that name, a JWK
  * (RFC 7517) or a set of them.
  *
- * @throws {RekeyError} `usage` when there is none of that name.
+ * @throws {RekeyError} `usage` when the name does not occur.
  */
 export function sourceOf(text: string, { name, literal = false }: SourceOptions): Source {
   if (literal) return alone(text, undefined);
@@ -66,8 +66,7 @@ export function sourceOf(text: string, { name, literal = false }: SourceOptions)
 
 const certain = (reading: Reading): Source => ({ reading, others: [] });
 
-// A line end is an editor's, and most programs leave it out; so do most with a byte order mark, which is kept all the
-// same, since it is in the value that was given.
+// Without the line end, which editors add and most programs ignore. A byte order mark stays, as a part of the value.
 function alone(text: string, doubt: RekeyError | undefined): Source {
   const value = text.replace(/\r?\n$/, "");
   const others = [text, value.replace(/^\uFEFF/, ""), value.trim(), unquoted(value)];
@@ -90,14 +89,14 @@ function inJson(json: unknown, name: string, text: string): Source {
     : unreadable("what the JSON has under that key is no text", "Name the key of the value itself");
 }
 
-// Programs differ in which one counts.
+// Programs differ on which one they take.
 function saidTwice(text: string, path: string): RekeyError | undefined {
   const twice = repeatedNames(bareJson(text));
   if (![path, ...path.split(/[.:/]|__/)].some((name) => twice.has(name))) return undefined;
   return unreadable("the JSON has that key twice", "Pipe in the value itself");
 }
 
-// The key itself first: it may have dots. .NET writes paths with a colon, and with two underscores in variables.
+// The whole name first, since a key may contain dots. .NET separates paths by a colon, in variables by two underscores.
 function valueAt(json: unknown, path: string): unknown {
   const own = memberOf(json, path);
   if (own !== undefined) return own;
@@ -114,7 +113,7 @@ function memberOf(value: unknown, name: string): unknown {
   return Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
 }
 
-// With the comments and trailing commas that settings files have; strings stay as they are.
+// Comments and trailing commas of settings files, and the strings in which they must stay.
 const STRING_OR_COMMENT = /"(?:[^"\\]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
 const STRING_OR_COMMA = /"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])/g;
 
@@ -130,7 +129,7 @@ function jsonOf(text: string): object | undefined {
     const value: unknown = JSON.parse(bareJson(text));
     return typeof value === "object" && value !== null ? value : undefined;
   } catch {
-    // A syntax error's message would quote it.
+    // The message of a syntax error would quote the value.
     return undefined;
   }
 }

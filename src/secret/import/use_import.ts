@@ -8,8 +8,8 @@ import type { Import } from "./imported.ts";
 import { changeSecret } from "../rotate.ts";
 
 /**
- * Whether an imported secret may take the place of the one that is there: that one was made, and nothing was done with
- * it. What machines share may have been used by others.
+ * Whether an imported secret may replace the current one: only if that one was never used. A shared secret counts as
+ * used.
  */
 export function mayGiveWay(installation: Installation, backend: Backend, kid: string): boolean {
   return (installation.versions.byKid(kid)?.activated_at ?? null) === null &&
@@ -17,10 +17,9 @@ export function mayGiveWay(installation: Installation, backend: Backend, kid: st
 }
 
 /**
- * Puts an imported secret in the place of one that nothing was done with; that one ends. Call it under the lock, after
- * recovery.
+ * Replaces an unused secret by an imported one. Call it under the lock, after recovery.
  *
- * @returns false when it does not give way.
+ * @returns false when the current secret was used.
  */
 export async function replaceUnused(
   installation: Installation,
@@ -28,7 +27,7 @@ export async function replaceUnused(
   given: Import,
   { store, alg, keyForm }: CreateOptions,
 ): Promise<boolean> {
-  // Asked under the lock: it may have been used meanwhile.
+  // Read under the lock: it may have been used meanwhile.
   const old = installation.versions.current();
   if (old === undefined || !mayGiveWay(installation, backend, given.secret.kid)) return false;
   const location = await backend.nextLocation(installation, store);

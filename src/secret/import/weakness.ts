@@ -17,7 +17,7 @@ const KNOWN_KEYS = [
   "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
 ];
 
-// Words of which placeholders are made: what is left without them is what someone has chosen.
+// Words that placeholders consist of.
 const PLACEHOLDER_WORDS = (
   "authentication application development production placeholder signature password changeme " +
   "localhost supersecret characters testing default example private signing secrets minimum " +
@@ -30,8 +30,8 @@ const PLACEHOLDER_WORDS = (
 ).split(" ");
 
 /**
- * What is wrong with an HMAC key that someone else has chosen, as sentences' ends for people; nothing of
- * the key is quoted. An empty list does not mean that the key is good: a measure cannot know how it was made.
+ * Weaknesses of an HMAC key that someone else has chosen, as clauses for messages; nothing of the key is quoted. An empty
+ * list does not prove a strong key.
  */
 export function weaknesses(key: Uint8Array, alg: Algorithm): string[] {
   const found: string[] = [];
@@ -48,7 +48,7 @@ export function weaknesses(key: Uint8Array, alg: Algorithm): string[] {
   return found;
 }
 
-/** Shannon entropy of the bytes, those of a repeated part counted once. */
+/** Shannon entropy of the bytes, with a repeated part counted once. */
 function entropyBits(bytes: Uint8Array): number {
   const part = bytes.subarray(0, period(bytes));
   const counts = new Map<number, number>();
@@ -67,7 +67,7 @@ function period(bytes: Uint8Array): number {
   return bytes.length;
 }
 
-// A run such as abcdef has many values and one step.
+// A sequence such as abcdef has many values and one step.
 function differences(bytes: Uint8Array): Uint8Array {
   return bytes.map((byte, index) => byte - (bytes[index - 1] ?? 0));
 }
@@ -77,7 +77,7 @@ function isExample(key: Uint8Array): boolean {
   const base64url = Buffer.from(key).toString("base64url");
   if (KNOWN_KEYS.includes(text) || KNOWN_KEYS.includes(base64url)) return true;
   const words = text.toLowerCase();
-  // Of binary keys, which are no text, nothing is a word.
+  // A binary key has no words.
   if (!/^[\x20-\x7e]+$/.test(words)) return false;
   const rest = PLACEHOLDER_WORDS.reduce((left, word) => left.replaceAll(word, " "), words);
   return rest.replace(/[^a-z0-9]/g, "").length < 8;

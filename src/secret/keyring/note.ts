@@ -12,15 +12,15 @@ import type { Version } from "../../store/sqlite/versions.ts";
 import { knowsKid } from "../../store/known_apps.ts";
 import type { KeyringStore } from "../../store/keyring/keyring_store.ts";
 
-/** What rekey keeps in the keyring beside the values. Nothing in it is secret. */
+/** rekey's note in the keyring, beside the values. It is not secret. */
 export interface KeyringNote {
   /** Id of the installation that the keyring's entry belongs to. */
   readonly id: string;
   /** Path of that installation's database. */
   readonly database: string;
-  /** The first version that was published in this keyring: it has seen every version from there on. */
+  /** The first version that was published in this keyring, which has seen every later one. */
   readonly since: number;
-  /** The version that was published then. */
+  /** The version that was current when the note was written. */
   readonly version: number;
   readonly kid: string;
   /** Head of the audit log when the note was written. */
@@ -28,7 +28,7 @@ export interface KeyringNote {
 }
 
 /**
- * The keyring's note, whosever it is; `null` when there is none or it cannot be read as one.
+ * The keyring's note, of any installation; `null` when it is missing or invalid.
  *
  * @throws {RekeyError} a `keyring_…` code when the keyring cannot be used.
  */
@@ -54,9 +54,9 @@ export async function ownNote({ keyring, meta }: Installation): Promise<KeyringN
 /**
  * Writes the note again with the newest head, when the current version lives in the keyring.
  *
- * @param kept the note that is there, if it is this installation's.
- * @returns false when the log no longer holds the head that the note had: someone has cut it off or put
- * an older copy of the database in its place. That is written down, since the note's head is now gone.
+ * @param kept this installation's present note.
+ * @returns false when the log no longer holds the head in that note: the log was truncated, or the database was replaced
+ * by an older copy. This is logged, since the new note replaces the head.
  * @throws {RekeyError} a `keyring_…` code when the keyring cannot be used.
  */
 export async function keepNote(
@@ -80,14 +80,14 @@ export async function keepNote(
   return whole;
 }
 
-/** Whether a restoration has changed the log, and the note does not know yet: then the log is meant to be another one. */
+/** Whether `restore` has replaced the log since the note was written: its head then differs rightly. */
 export function wasRestored({ meta }: Installation): boolean {
   return meta.get("restored") !== undefined;
 }
 
 /**
- * Whether the keyring's entry may be this installation's to replace: it holds one of its versions, and no
- * other database that is still there has it.
+ * Whether this installation may replace the keyring's entry: it holds one of its versions, and no other existing
+ * database has that version.
  */
 export async function mayReplace(installation: Installation, kid: string): Promise<boolean> {
   const { keyring, versions, meta } = installation;
@@ -96,7 +96,7 @@ export async function mayReplace(installation: Installation, kid: string): Promi
   return note === null || note.id === meta.get("id") || !knowsKid(note.database, kid);
 }
 
-/** The head of the audit log that the keyring keeps, or why the keyring cannot be asked. */
+/** The head of the audit log in the keyring's note, or why the keyring cannot be read. */
 export async function keptHead(
   installation: Installation,
   { location }: Version,

@@ -9,11 +9,11 @@ import { currentSlot, numberedSlot, type Slot } from "../../core/location.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 
 /**
- * Makes the keyring hold what the database says: the current version under the account that other
- * programs read, versions in a grace window under their numbers, nothing else of ours. It looks at
- * kids, so it can be repeated after any interruption. Call it under the lock.
+ * Updates the keyring to the database: the current version in the entry that other programs read, versions in a grace
+ * window in numbered entries, and no other version. It compares kids, so it can be repeated after any interruption. Call
+ * it under the lock.
  *
- * @throws {RekeyError} a `keyring_…` code when the keyring cannot be used; the rest is left for later.
+ * @throws {RekeyError} a `keyring_…` code when the keyring cannot be used; a later command continues.
  */
 async function reconcileKeyring(installation: Installation): Promise<Reconciled> {
   const { database, versions, keyring } = installation;
@@ -21,14 +21,14 @@ async function reconcileKeyring(installation: Installation): Promise<Reconciled>
   const note = await ownNote(installation);
   const usual = note !== null || await isSameKeyring(installation);
   const since = note?.since ?? (usual ? 0 : await publishedVersion(installation));
-  // Values that are still needed are brought to safety before anything is overwritten or deleted.
+  // Values that are still needed are copied before any entry is overwritten or deleted.
   for (const version of unsynced) {
     if (!await placeGrace(installation, version, usual)) return UNDONE;
   }
   if (!await placeCurrent(installation, usual)) return UNDONE;
   const placed = await settle(installation);
   if (placed !== undefined) await keepUnsaved(installation, placed, unsynced);
-  // Before the rows are ticked off: a note that was not written is written by the next command.
+  // Before the rows are marked as synced, so that a failed note is written by the next command.
   const logWhole = await keepNote(installation, note);
   const cleared: Version[] = [];
   for (const version of unsynced) {
@@ -43,20 +43,20 @@ async function reconcileKeyring(installation: Installation): Promise<Reconciled>
   return { done: cleared.length === unsynced.length, logWhole };
 }
 
-// Nothing of it is the keyring's to lose when nothing was changed.
+// Without a change there is nothing to save.
 async function settle({ keyring }: Installation): Promise<Settled | undefined> {
   return keyring.hasChanged ? await keyring.settle() : undefined;
 }
 
-/** How bringing the keyring up to date ended. */
+/** Result of updating the keyring. */
 export interface Reconciled {
-  /** Whether everything is in place; if not, this may be another keyring than the usual one. */
+  /** Whether the keyring is up to date; if not, it may be another keyring than the usual one. */
   readonly done: boolean;
   /** False when the log no longer holds the head that the keyring had kept of it. */
   readonly logWhole: boolean;
 }
 
-/** The keyring was not brought up to date; nothing is known of the log. */
+// The keyring was not updated, and the log was not checked.
 const UNDONE: Reconciled = { done: false, logWhole: true };
 
 async function placeGrace(
@@ -92,14 +92,14 @@ async function copy(
   return await keyring.keep(to, secret);
 }
 
-// A keyring without a note has seen what it publishes, if that is ours.
+// A keyring without a note: it has seen the version that it publishes, if that is this installation's.
 async function publishedVersion({ keyring, versions }: Installation): Promise<number> {
   const published = await readable(keyring.readPublished());
   const found = published === null ? undefined : versions.byKid(published.kid);
   return found?.version ?? Infinity;
 }
 
-/** Deletes what the version's state does not call for; `false` when this may not be where it is. */
+/** Deletes entries that the version's state does not need; `false` when this may be the wrong keyring. */
 async function clear({ keyring }: Installation, version: Version, since: number): Promise<boolean> {
   const inKeyring = version.location === "keyring";
   const published = version.state === "current" && inKeyring;
@@ -108,13 +108,13 @@ async function clear({ keyring }: Installation, version: Version, since: number)
   if (!published && await keyring.holds(currentSlot(version), version.kid)) {
     removed = await keyring.remove(currentSlot(version)) || removed;
   }
-  // It was published in a keyring: one that has never seen it and does not hold it is another keyring.
+  // A version that was published is in some keyring: one that never saw it and does not hold it is another keyring.
   const elsewhere = !published && !numbered && version.activated_at !== null && !removed &&
     version.version < since;
   return !elsewhere;
 }
 
-// A value that is not a secret belongs to no version: it is neither kept nor counted as found.
+// A damaged value belongs to no version, and counts as missing.
 async function readable(reading: Promise<Secret | null>): Promise<Secret | null> {
   try {
     return await reading;
@@ -124,10 +124,10 @@ async function readable(reading: Promise<Secret | null>): Promise<Secret | null>
   }
 }
 
-// A keyring that does not answer must not cost every command its time-out; one that refuses does so at once.
+// A keyring that does not respond must not delay every command by its timeout; one that refuses does so at once.
 const SILENT_KEYRING_RETRY_MS = 60_000;
 
-/** Brings the keyring up to date if it can be used; if not, a later command does it. */
+/** Updates the keyring if it can be used; if not, a later command does. */
 export async function tryReconcile(installation: Installation): Promise<Reconciled> {
   const { database, meta } = installation;
   try {
@@ -144,9 +144,9 @@ export async function tryReconcile(installation: Installation): Promise<Reconcil
   }
 }
 
-/** Whether the keyring may be asked again: one that did not answer is left alone for a while. */
+/** Whether to try the keyring again: after a timeout, it is not used for a while. */
 export function keyringIsDue(installation: Installation): boolean {
   const wait = Number(installation.meta.get("keyring_retry_at") ?? 0) - installation.now();
-  // A longer wait than was set means that the clock was set back.
+  // A longer wait than the constant means that the clock was set back.
   return wait <= 0 || wait > SILENT_KEYRING_RETRY_MS;
 }

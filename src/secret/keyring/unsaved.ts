@@ -6,23 +6,23 @@ import type { Installation } from "../../store/installation.ts";
 import { damagedMeta } from "../../store/sqlite/meta.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 
-// A program that provides the keyring may acknowledge what it has not saved yet, and end. Until it was seen that it had
-// saved, the database remembers which versions that concerns and keeps their values, sealed.
+// A keyring's program may acknowledge a value, and end before it saves it. Until the save is confirmed, the database
+// records these versions and keeps their sealed values.
 
-/** What a keyring has taken and was not seen to save. */
+/** Changes that a keyring has acknowledged and may not have saved. */
 export interface Unsaved {
-  /** The program that took it; `null` when that could not be told. */
+  /** The keyring's program; `null` when unknown. */
   readonly kind: ProviderKind | null;
   /** The run of that program. */
   readonly incarnation: string | null;
-  /** Numbers of versions of which something was written or deleted. */
+  /** Numbers of the versions that were written or deleted. */
   readonly versions: readonly number[];
-  /** Numbers of those with a sealed copy that is there for this only. */
+  /** Numbers of those that have a sealed copy for this reason only. */
   readonly copies: readonly number[];
 }
 
 /**
- * What the keyring has not been seen to save.
+ * Changes that the keyring may not have saved.
  *
  * @throws {RekeyError} `database_damaged` when the row is not what rekey writes.
  */
@@ -42,17 +42,17 @@ function isNumbers(value: unknown): value is number[] {
   return Array.isArray(value) && value.every(Number.isSafeInteger);
 }
 
-/** Whether the database is to have a sealed copy of a value that the keyring has taken. */
+/** Whether the database needs a sealed copy of a value that the keyring has taken. */
 export function needsCopy(installation: Installation, { saved }: Settled): boolean {
   return installation.mirrors() || (!saved && installation.environment.mirror !== "off");
 }
 
-/** Whether the only purpose of a version's sealed copy is that the keyring may not have saved it. */
+/** Whether a version's sealed copy exists only because the keyring may not have saved it. */
 export function isPassingCopy(installation: Installation, { version }: Version): boolean {
   return unsaved(installation)?.copies.includes(version) ?? false;
 }
 
-/** Whether the current version would be lost if the keyring's program ended now: it has no copy, and may not be saved. */
+/** Whether the current version may be unsaved and has no copy: it would be lost if the keyring's program ended now. */
 export function isAtRisk(installation: Installation): boolean {
   const current = installation.versions.current();
   return current?.location === "keyring" &&
@@ -60,7 +60,7 @@ export function isAtRisk(installation: Installation): boolean {
     installation.sealed.sealedValue(sealedSlot(current)) === undefined;
 }
 
-/** What an operator should know when the keyring may not have saved the secret and there is no copy of it. */
+/** Warnings for {@linkcode isAtRisk}. */
 export function warningsOfRisk(installation: Installation): string[] {
   if (!isAtRisk(installation)) return [];
   const { kind } = unsaved(installation)!;
@@ -71,7 +71,7 @@ export function warningsOfRisk(installation: Installation): string[] {
   ];
 }
 
-/** Inside a transaction: remembers versions that were written or deleted, unless that is saved. */
+/** Inside a transaction: records versions that were written or deleted, unless the keyring has saved them. */
 export function noteUnsaved(
   installation: Installation,
   { saved, provider }: Settled,
@@ -90,14 +90,14 @@ function union(some: readonly number[] = [], more: readonly number[]): number[] 
   return [...new Set([...some, ...more])].sort((a, b) => a - b);
 }
 
-// Where a value lives in the database or in etcd, the sealed one is no copy.
+// For a version in the database or in etcd, the sealed value is not a copy.
 function hasCopy({ versions, sealed }: Installation, number: number): boolean {
   const row = versions.byNumber(number);
   return row?.location === "keyring" && row.state !== "retired" &&
     sealed.sealedValue(sealedSlot(row)) !== undefined;
 }
 
-/** Inside a transaction: everything is saved. Copies that were there for that only are destroyed. */
+/** Inside a transaction: everything is saved. Copies that existed for this reason only are destroyed. */
 function noteSaved(installation: Installation): void {
   const { meta, sealed, versions } = installation;
   const left = unsaved(installation);
@@ -110,11 +110,11 @@ function noteSaved(installation: Installation): void {
 }
 
 /**
- * Inside a transaction, after the keyring was brought up to date: tells apart what is known to be saved.
+ * Inside a transaction, after the keyring was updated: records what is saved and what may not be.
  *
- * @param settled how what had to be changed has ended; `undefined` when nothing had to.
- * @param rows that the keyring was compared with.
- * @param provider who has answered.
+ * @param settled result of saving; `undefined` when nothing had changed.
+ * @param rows versions that the keyring was compared with.
+ * @param provider the keyring's program.
  */
 export function noteOutcome(
   installation: Installation,
@@ -131,7 +131,7 @@ export function noteOutcome(
   if (left === undefined) return;
   const compared = left.versions.every((number) => numbers.includes(number));
   const sameRun = provider?.incarnation === left.incarnation;
-  // Another run of the program can only have what the one before had saved.
+  // A later run of the program has only what the earlier one had saved.
   if (settled === undefined ? compared && isLater(left, provider) : compared || sameRun) {
     noteSaved(installation);
   }
@@ -141,14 +141,14 @@ function isLater({ incarnation }: Unsaved, provider: Provider | undefined): bool
   return provider !== undefined && incarnation !== null && provider.incarnation !== incarnation;
 }
 
-/** Whether this is the keyring that took what was not seen to be saved, as far as can be told. */
+/** Whether this is probably the keyring that took the unsaved values. */
 export async function isSameKeyring(installation: Installation): Promise<boolean> {
   const left = unsaved(installation);
   return left !== undefined && left.kind !== null &&
     left.kind === (await installation.keyring.provider())?.kind;
 }
 
-/** Whether something can be found out of what was not seen to be saved. */
+/** Whether {@linkcode lookAgain} could confirm a save. */
 export async function canLookAgain(installation: Installation): Promise<boolean> {
   const left = unsaved(installation);
   if (left === undefined) return false;
@@ -158,8 +158,8 @@ export async function canLookAgain(installation: Installation): Promise<boolean>
 }
 
 /**
- * Looks again at what was not seen to be saved. Another run of the keyring's program may have gone back to something
- * older: then the rows say that the keyring is to be compared with them. Call it under the lock.
+ * Tries to confirm unsaved changes. After a restart of the keyring's program, which may have lost them, it marks their
+ * versions for comparison with the keyring. Call it under the lock.
  */
 export async function lookAgain(installation: Installation): Promise<void> {
   const { database, keyring, meta, versions } = installation;
@@ -182,15 +182,15 @@ export async function lookAgain(installation: Installation): Promise<void> {
   }
 }
 
-// A value that is still to be compared with the keyring may be missing there: saving it again proves nothing then.
+// A value that was not compared yet may be missing in the keyring: saving again would prove nothing.
 function isCompared({ synced, state }: Version): boolean {
   return synced === 1 || state === "retired";
 }
 
 /**
- * Seals what the keyring has of versions and was not seen to save, unless a copy is there or the operator wants none.
+ * Seals copies of values that the keyring may not have saved, unless one exists or the operator wants none.
  *
- * @param rows that were written or are about to be deleted in other places.
+ * @param rows versions that were written, or are about to be deleted elsewhere.
  */
 export async function keepUnsaved(
   installation: Installation,
@@ -221,7 +221,7 @@ async function sealedFromKeyring(
   return secret?.kid === row.kid ? await sealed.seal(slot, secret) : undefined;
 }
 
-/** Writes a version's sealed copy to its place in the keyring; `false` when there is none, or none that can be opened. */
+/** Writes a version's sealed copy back to the keyring; `false` when it is missing or cannot be opened. */
 export async function putBack(
   { keyring, sealed }: Installation,
   row: Version,
@@ -232,7 +232,7 @@ export async function putBack(
     if (secret === null) return false;
     return await keyring.keep(slot, secret);
   } catch (error) {
-    // The KEK may not be at hand.
+    // Without the KEK, the copy stays.
     if (isRekeyError(error, "secret_damaged", "kek_missing", "kek_invalid", "kek_wrong")) {
       return false;
     }
