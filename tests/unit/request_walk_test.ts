@@ -86,8 +86,8 @@ Deno.test("GET /auth about a remembered token passes few files", options, async 
   try {
     for (let times = 0; times < 3; times++) await ask();
     let files = await filesThatRun(ask);
-    // Timers run something else now and then, and not with each request.
-    for (let times = 0; times < 4; times++) {
+    // Timers run something else now and then. What a request passes itself is in every one of them.
+    for (let times = 0; times < 4 || (files.length > MOST_FILES && times < 50); times++) {
       const again = await filesThatRun(ask);
       files = files.filter((file) => again.includes(file));
     }
