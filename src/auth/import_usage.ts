@@ -43,7 +43,7 @@ export function statedUsage({ reading, doubt }: Source, said: StatedUsage): Secr
  * verifies.
  *
  * @param policy for the token's claims at `now`, in seconds.
- * @throws {RekeyError} a code with exit status 3 when the token verifies with none, or its claims are not valid.
+ * @throws {RekeyError} a code with exit status 3 when the token verifies with none of them, or its claims are not valid.
  */
 export function provenUsage(
   source: Source,
@@ -133,7 +133,9 @@ function algorithmOf({ alg, encoding }: Reading, said: StatedUsage): Algorithm |
 function otherAlgorithm(wanted: Algorithm | undefined): RekeyError {
   const names = wanted ?? "one of HMAC's (HS256, HS384, HS512)";
   return new RekeyError("alg_not_allowed", `Cannot import: the token's algorithm is not ${names}`, {
-    hint: wanted === undefined ? "Its key is no secret that can be imported" : "Leave out --alg",
+    hint: wanted === undefined
+      ? "Only the secrets of HMAC tokens can be imported"
+      : "Leave out --alg",
   });
 }
 
@@ -142,7 +144,7 @@ function notSigned(): RekeyError {
     "bad_signature",
     "Cannot import: the token was not signed with this value",
     {
-      hint: "It is another secret, or the application makes its key of it in a way of its own",
+      hint: "It is another secret, or the application derives its key in its own way",
     },
   );
 }

@@ -104,7 +104,7 @@ export async function backUp(
   const { app } = secrets.environment;
   refuseExisting(path);
   if (isAutomaticName(path)) throw reserved(path);
-  // Under the lock, so that the copy and the values in it are of the same versions.
+  // Under the lock, so that the copy and its values are of the same versions.
   return await exclusively(installation.lockPath, async () => {
     const secret = readers && await sealEnvelope(await contents(secrets, installation), readers);
     const made_at = rfc3339(installation.now());

@@ -71,7 +71,7 @@ function unconfirmed(message: string, hint: string | undefined): RekeyError {
 
 /** Facts about the fleet, for `status`. */
 export interface FleetFacts {
-  /** Number of the change of the shared state that this machine goes by. */
+  /** Number of the change of the shared state that this machine has applied. */
   readonly change: number;
   readonly prepared: { readonly version: number; readonly kid: string } | null;
   readonly servers: readonly (ReturnType<typeof describeMember> & { readonly behind: boolean })[];

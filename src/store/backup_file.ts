@@ -132,7 +132,7 @@ const RFC3339 = /^[-\dT:.]{19,29}Z$/;
 function infoOf(sqlite: DatabaseSync): BackupInfo {
   const stamped = sqlite.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'rekey_backup'").get();
   const app = sqlite.prepare("SELECT value FROM rekey_meta WHERE key = 'app'").get()?.value;
-  if (app === undefined) throw unusable("it says no app");
+  if (app === undefined) throw unusable("it names no app");
   const rows = stamped === undefined
     ? []
     : sqlite.prepare("SELECT key, value FROM rekey_backup").all();

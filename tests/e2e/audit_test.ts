@@ -91,7 +91,7 @@ Deno.test("audit list filters by event, version, actor and time, and pages backw
     seqs(await list("--of", "3")),
     seqs(all.filter(({ version }) => version === 3)),
   );
-  assert.deepEqual(await list("--actor", "nobody@nowhere"), []);
+  assert.deepEqual(await list("--actor", "unknown@nowhere"), []);
   assert.deepEqual(seqs(await list("--actor", all[0].actor, "--limit", "1000")), seqs(all));
   const middle = all[4].time;
   assert.deepEqual(seqs(await list("--since", middle)), seqs(all.filter((r) => r.time >= middle)));

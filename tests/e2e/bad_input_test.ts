@@ -167,7 +167,7 @@ const DATABASES: Damage[] = [
       "UPDATE rekey_meta SET value = json_set(value, '$.file', '../victim') WHERE key = 'kek'",
     );
   }],
-  ["has an algorithm that is none", "database_damaged", (box) => {
+  ["has an unknown algorithm", "database_damaged", (box) => {
     sql(box, "UPDATE rekey_meta SET value = 'none' WHERE key = 'alg'");
   }],
   ["has no jwt_secret", "secret_missing", (box) => sql(box, "DELETE FROM settings")],

@@ -98,7 +98,7 @@ test("an announcement made by a clock that was ahead is ignored", async (box) =>
   assert.equal((await box.json("status")).rotation_announced, null);
 });
 
-Deno.test("copies that a clock which was ahead has dated do not push out newer ones", async () => {
+Deno.test("automatic copies dated in the future do not displace newer ones", async () => {
   using box = new Box();
   await box.run(["init", "--store", "database"]);
   for (let n = 0; n < 5; n++) await box.run(["rotate", "--force"]);

@@ -3,7 +3,7 @@ import { contend } from "../support/faults/contention.ts";
 
 const LOAD = { writers: 6, rotations: 5, readers: 4 };
 
-Deno.test(`${LOAD.writers} processes × ${LOAD.rotations} rotations, ${LOAD.readers} readers: nothing but a refused token`, async () => {
+Deno.test(`${LOAD.writers} processes × ${LOAD.rotations} rotations, ${LOAD.readers} readers: a refused token is the only error`, async () => {
   using box = new Box();
   await contend(box, LOAD);
 });

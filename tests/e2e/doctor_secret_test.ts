@@ -89,7 +89,7 @@ Deno.test("doctor: a value that is missing, damaged or of another version is fou
 
 Deno.test("doctor: a changed audit log is found", async () => {
   using box = await initialised();
-  sql(box, "UPDATE rekey_audit SET actor = 'somebody@else' WHERE seq = 1");
+  sql(box, "UPDATE rekey_audit SET actor = 'someone@else' WHERE seq = 1");
   const { what } = await found(box, "audit_broken");
   assert.match(what, /row 1/);
 });

@@ -8,7 +8,7 @@ function sign(key: Uint8Array, alg = "HS256"): Promise<string> {
   return new SignJWT({ sub: "old" }).setProtectedHeader({ alg }).setExpirationTime("1h").sign(key);
 }
 
-Deno.test("an imported secret keeps its tokens valid, and gives way softly", async () => {
+Deno.test("an imported secret keeps its tokens valid, and can be rotated away with a grace window", async () => {
   using box = new Box();
   const hardCoded = "correct horse battery staple, twice over";
   const old = await sign(new TextEncoder().encode(hardCoded));

@@ -45,7 +45,7 @@ for (const [name, prepare] of Object.entries(SOURCES)) {
       ![...box.files().keys()].some((path) => path.endsWith(".kek")),
       "no key file is made",
     );
-    // Where a file is, is remembered; that it is gone is said.
+    // rekey remembers the path of the file, and reports that the file is missing.
     for (const file of ["kek", "passphrase"].map((name) => join(box.home, name))) {
       if (box.files().has(file)) Deno.removeSync(file);
     }
@@ -73,7 +73,7 @@ Deno.test("another KEK, or a text that is not a KEK, is refused", async () => {
   }
 });
 
-Deno.test("a generated key file that is gone is missed, not made again", async () => {
+Deno.test("a missing generated key file is reported, not made again", async () => {
   using box = new Box();
   await box.run(["init"]);
   const [keyFile] = [...box.files().keys()].filter((path) => path.endsWith(".kek"));
@@ -115,7 +115,7 @@ function keyFiles(box: Box): string[] {
   return [...box.files().keys()].filter((path) => path.endsWith(".kek"));
 }
 
-Deno.test("kek rotate seals every value again; the old KEK opens nothing, and its file is gone", async () => {
+Deno.test("kek rotate seals every value again; the old KEK opens nothing, and its file is deleted", async () => {
   using box = new Box();
   await box.run(["init"]);
   const tokens = [await box.token()];
@@ -128,7 +128,7 @@ Deno.test("kek rotate seals every value again; the old KEK opens nothing, and it
 
   const { kek } = await box.json("kek", "rotate");
   const after = sealed(box);
-  assert.equal(new Set([...before, ...after]).size, 6, "every value is another one");
+  assert.equal(new Set([...before, ...after]).size, 6, "every value has changed");
   const kids = after.map((jwe) =>
     JSON.parse(Buffer.from(jwe.split(".")[0]!, "base64url").toString()).kid
   );

@@ -29,7 +29,7 @@ Deno.test("a notice that no receiver takes does not stop the rotation", async ()
   using box = await initialised();
   await using taken = receiver(99);
   const [path] = keyFile(box);
-  for (const url of [taken.url, "http://127.0.0.1:1/nobody"]) {
+  for (const url of [taken.url, "http://127.0.0.1:1/closed"]) {
     const { code, stderr } = await box.run([
       ...[...ROTATE, "--notify-url", url, "--notify-key-file", path],
     ]);

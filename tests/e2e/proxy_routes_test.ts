@@ -4,7 +4,7 @@ import { Box } from "../support/process/box.ts";
 import { ask } from "../support/proxy/proxies.ts";
 import { Serving } from "../support/http/serving.ts";
 
-// Envoy itself is not to be had in Debian: these are its requests.
+// Debian does not package Envoy: these are its requests.
 Deno.test("what Envoy asks: any method and path below /auth, answered 200 or 401", async () => {
   using box = new Box();
   await box.run(["init"]);

@@ -45,7 +45,7 @@ for (const kind of KINDS) {
       malformed: "abc",
       "of three empty parts": "..",
       "badly signed": `${header}.${payload}.${first}${signature.slice(1)}`,
-      "signed by nobody": `${none}.${payload}.`,
+      "not signed": `${none}.${payload}.`,
       "of 10 KB": "a".repeat(10_240),
       "of 10 KB with a good beginning": token + "A".repeat(10_240 - token.length),
       "of 17 KB": "a".repeat(17_408),

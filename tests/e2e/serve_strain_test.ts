@@ -180,7 +180,7 @@ Deno.test("at SIGTERM requests in flight are answered; one that never ends holds
     await line.say(LOGIN);
     // 100 Continue: the handler is at it.
     await line.replies(1);
-    await line.say('{"name":"nobody",');
+    await line.say('{"name":"unknown",');
   }
   const start = Date.now();
   const stopping = serving.stop();

@@ -82,8 +82,8 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
     const elsewhere = async (env: Record<string, string>) =>
       (await examined(one, [], { env })).findings.map(({ code }) => code);
     assert.ok(await unconfigured(one) !== undefined);
-    const nobody = { REKEY_ETCD_ENDPOINTS: "http://127.0.0.1:1" };
-    assert.ok((await elsewhere(nobody)).includes("etcd_unavailable"));
+    const unreachable = { REKEY_ETCD_ENDPOINTS: "http://127.0.0.1:1" };
+    assert.ok((await elsewhere(unreachable)).includes("etcd_unavailable"));
     assert.ok((await elsewhere({ REKEY_ETCD_PREFIX: "/nothing/" })).includes("fleet_behind"));
     using stranger = await Fleet.start(etcd, 1, "stranger");
     const env = {

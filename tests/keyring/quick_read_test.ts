@@ -88,7 +88,7 @@ const BUSES: Record<string, Script> = {
   "says rubbish after it has accepted its user": says(ACCEPTED, text("rubbish".repeat(100))),
   "says that a message is four gigabytes long": says(ACCEPTED, HUGE),
   "says half a message": says(ACCEPTED, HELLO.subarray(0, 30)),
-  "says no more after its first answer": says(ACCEPTED, HELLO),
+  "is silent after its first answer": says(ACCEPTED, HELLO),
 };
 
 // How long the keyring is waited for when nothing was said.

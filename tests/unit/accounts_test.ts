@@ -36,7 +36,7 @@ Deno.test("a wrong password and an unknown user are refused alike", async () => 
   using environment = testEnvironment();
   const { manager, auth } = await prepared(environment);
   const refusals: string[] = [];
-  for (const [name, password] of [["alice", "wrong horse"], ["nobody", PASSWORD], ["", ""]]) {
+  for (const [name, password] of [["alice", "wrong horse"], ["unknown", PASSWORD], ["", ""]]) {
     const error = await auth.login({ name: name!, password: password! }, 60).catch((e) => e);
     assert.ok(isRekeyError(error, "bad_credentials"), String(error));
     refusals.push(error.message);
@@ -163,8 +163,8 @@ Deno.test("names and passwords that cannot be used are refused", async () => {
     await assert.rejects(accounts.add("carol", password), coded("usage"));
   }
   await assert.rejects(accounts.add("alice", PASSWORD), coded("failed"));
-  await assert.rejects(accounts.setPassword("nobody", PASSWORD), coded("failed"));
-  await assert.rejects(accounts.remove("nobody"), coded("failed"));
+  await assert.rejects(accounts.setPassword("unknown", PASSWORD), coded("failed"));
+  await assert.rejects(accounts.remove("unknown"), coded("failed"));
   manager.close();
 });
 

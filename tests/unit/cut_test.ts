@@ -19,12 +19,12 @@ const SAMPLES: readonly (readonly [name: string, sample: Sample])[] = [
   ["Mach-O for arm64", machOSigned()],
 ];
 
-// What a refusal looks like: a sentence, and no word of the language's own about ranges or undefined values.
+// A refusal is a sentence of our own, not an error of JavaScript's about ranges or undefined values.
 const PLAIN =
   /^(Not an? |No program |The (ELF|PE|Mach-O) |The executable |The load commands |A load command |The signature |Something follows |What is embedded )/;
 
 for (const [name, { denort, executable }] of SAMPLES) {
-  Deno.test(`${name}: runtime and program are cut apart, and the executable is as it was`, () => {
+  Deno.test(`${name}: runtime and program are cut apart, and the executable is unchanged`, () => {
     const before = executable.slice();
     const parts = cut(executable);
     assert.deepEqual(parts.payload, PAYLOAD);
@@ -38,7 +38,7 @@ for (const [name, { denort, executable }] of SAMPLES) {
     }
   });
 
-  Deno.test(`${name}: with any byte changed it is cut or refused, and no more`, () => {
+  Deno.test(`${name}: with any byte changed it is cut or refused, without another error`, () => {
     for (let at = 0; at < executable.length; at++) {
       for (const value of [0, 1, 0x7f, 0xff]) {
         const changed = executable.slice();

@@ -27,7 +27,7 @@ Deno.test("each finding of the doctor is provoked by a test, and explained", () 
   }
 });
 
-Deno.test("a word for a shell is one word, whatever is in it", async () => {
+Deno.test("an argument quoted for a shell is one word, whatever it contains", async () => {
   for (const text of ["plain/path-1.db", "a b", "it's", "$(x)", "`x`", "\n", "", "'", "a'b'c"]) {
     const printed = await must("/bin/sh", ["-c", `printf '%s|' ${shellWord(text)}`]);
     assert.equal(printed, `${text}|`);

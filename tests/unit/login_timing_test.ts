@@ -46,12 +46,12 @@ Deno.test("the time of a failed login does not tell whether there is such a user
   const order = Array.from({ length: 2 * ATTEMPTS }, (_, i) => i)
     .map((i) => ({ isKnown: i < ATTEMPTS, at: Math.random() })).sort((a, b) => a.at - b.at);
   for (const { isKnown } of order) {
-    const { error, time } = await attempt(isKnown ? "alice" : `nobody${Math.random()}`);
+    const { error, time } = await attempt(isKnown ? "alice" : `unknown${Math.random()}`);
     assert.ok(isRekeyError(error, "bad_credentials"));
     (isKnown ? known : unknown).push(time);
     // What must not be: no password is looked at where there is no user.
     const start = performance.now();
-    if (!isKnown && new Users(database).find("nobody") === undefined) {
+    if (!isKnown && new Users(database).find("unknown") === undefined) {
       leaking.push(performance.now() - start);
     }
   }
@@ -64,7 +64,7 @@ Deno.test("the wait begins as soon for unknown users, and reveals nothing", asyn
   using all = await withAlice();
   const { database, environment, attempt } = all;
   const refusals: string[] = [];
-  for (const name of ["alice", "nobody"]) {
+  for (const name of ["alice", "unknown"]) {
     const throttle = new Throttle(database);
     for (let i = 0; i < 5; i++) throttle.count("user", name, environment.clock());
     const { error } = await attempt(name);

@@ -83,7 +83,7 @@ const FAULTS: Record<string, Script> = {
   "says rubbish": says("HTTP/1.1 400 Bad Request\r\n\r\n"),
   "never ends its first line": says("OK".repeat(40_000)),
   "rejects the user": says("REJECTED EXTERNAL\r\n"),
-  "accepts the user and says no more": says(ACCEPTED),
+  "accepts the user and is silent afterwards": says(ACCEPTED),
   "accepts the user and says rubbish": says(ACCEPTED, "rubbish, and enough of it for a message"),
   "says that a message is four gigabytes long": says(ACCEPTED, HUGE),
   "says half a message": says(ACCEPTED, fake.hello(), fake.found().subarray(0, 40)),

@@ -22,7 +22,7 @@ export interface ExecFlags {
   readonly command: readonly [name: string, ...args: string[]];
 }
 
-// Other writers take an instant; waiting longer for the database would delay signals.
+// Other writers are quick, and waiting longer for the database would delay signals.
 const WAIT_MS = 250;
 
 // That the secret is handed on belongs in the audit log. Many programs may start at once, on a machine where each writer

@@ -156,7 +156,7 @@ function oddities({ secret, encoding }: SecretUsage): string[] {
   return [
     ...inside === text ? [] : ["the secret begins or ends with white space, which is kept"],
     ...hasUnseen
-      ? ["the secret has a line end or another character in it that is not seen, which is kept"]
+      ? ["the secret contains a line end or another invisible character, which is kept"]
       : [],
   ];
 }

@@ -8,7 +8,7 @@ import { lockPath, takeLock } from "./lock.ts";
  * ever append. Tables of our own are prefixed, since the file may be an application's.
  *
  * Times are milliseconds since the epoch, UTC. `rekey_versions.synced` is 0 while the keyring may
- * hold items that the row's state does not call for (see `secret/reconcile.ts`).
+ * hold items that the row's state does not call for (see `secret/keyring/reconcile.ts`).
  */
 export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE IF NOT EXISTS settings (

@@ -5,8 +5,8 @@ const NAME = "org.gnome.keyring.SystemPrompter";
 const METHOD_CALL = 1;
 
 /**
- * Takes the place of the desktop's dialog that asks for the keyring's password, and never answers: as when
- * nobody is at the desk. Speaks no more of D-Bus than it takes to own the name.
+ * Takes the place of the desktop's dialog that asks for the keyring's password, and never answers, as when
+ * the user is away. Speaks no more of D-Bus than it takes to own the name.
  */
 export class SilentPrompter implements Disposable {
   private constructor(private readonly connection: Deno.UnixConn) {}
