@@ -80,7 +80,7 @@ Deno.test("an invalid policy is refused", async () => {
   assert.deepEqual(await policy(box, "show"), STANDARD);
 });
 
-Deno.test("every verification goes by the policy, a running server from its next request on", async () => {
+Deno.test("every verification applies the policy, a running server from its next request on", async () => {
   using box = await imported();
   await using serving = await Serving.start(box);
   const exp = now() + 600;

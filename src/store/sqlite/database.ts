@@ -135,7 +135,7 @@ export class Database implements Sql {
   }
 
   /**
-   * A new database in an empty file that nobody else knows of yet: nothing is kept from a crash until the
+   * A new database in an empty file that is not in use yet: nothing is kept from a crash until the
    * file is finished.
    */
   static create(path: string): Database {
