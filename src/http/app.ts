@@ -178,7 +178,7 @@ export function finished(answer: OwnResponse): Response {
 }
 
 /** Makes a response close its connection. */
-export function lastOfConnection(answer: Response): Response {
+function lastOfConnection(answer: Response): Response {
   // A response without a body may be sent again to other requests, so a copy is changed.
   const last = hasBody(answer) ? answer : new Response(null, answer);
   last.headers.set("connection", "close");

@@ -4,10 +4,10 @@ import { HttpRefusal } from "./problem.ts";
 import { escapesUtf8, utf8 } from "../core/encoding.ts";
 
 /** Longest body. A token has at most 16,384 characters. */
-export const MAX_BODY_BYTES = 65_536;
+const MAX_BODY_BYTES = 65_536;
 
 /** How long a client may take to send a body, in milliseconds. */
-export const BODY_TIMEOUT_MS = 10_000;
+const BODY_TIMEOUT_MS = 10_000;
 
 /**
  * Reads a JSON body. The media type is required: a browser sends it to another site only after a CORS preflight.

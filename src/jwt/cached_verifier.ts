@@ -21,7 +21,7 @@ export interface LiveKeySet extends KeySet {
 }
 
 /** Keys that are read without waiting. */
-export interface LiveKeys extends VerificationKeys {
+interface LiveKeys extends VerificationKeys {
   /** As of now; its versions include those whose grace window has ended since the last commit. */
   view(): LiveKeySet;
   verifyingNow(): readonly KeyVersion[];

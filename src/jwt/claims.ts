@@ -16,7 +16,7 @@ export interface TokenContent {
 }
 
 /** A claim that is not as it must be. */
-export interface ClaimFailure {
+interface ClaimFailure {
   readonly claim: string;
   readonly code: Extract<ErrorCode, "expired" | "not_yet_valid" | "claim_mismatch" | "malformed">;
   readonly reason: string;
