@@ -79,7 +79,9 @@ function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   // The path and the kind of the fault, not the value, which may be a password or a token.
   const issue = error.issues[0]!;
   const where = issue.path.map(String).join(".");
-  throw bad(where === "" ? `it is not such an object (${issue.code})` : `${where}: ${issue.code}`);
+  throw bad(
+    where === "" ? `it does not match the schema (${issue.code})` : `${where}: ${issue.code}`,
+  );
 }
 
 /**

@@ -39,7 +39,7 @@ function requirementsOf(request: Request): TokenRequirements | undefined {
   const given = new URLSearchParams(query);
   const strange = [...given.keys()].some((name) => !NAMES.includes(name));
   if (strange && query !== clientsQuery(request)) {
-    throw refusal("its query has an unknown parameter", "/auth takes scope, aud and iss");
+    throw refusal("the query has an unknown parameter", "/auth takes scope, aud and iss");
   }
   const scopes = scopesOf(given.getAll("scope"));
   const [audience, issuer] = [singleValue(given, "aud"), singleValue(given, "iss")];
