@@ -10,7 +10,7 @@ import { scheduleCommands } from "./flags/schedule.ts";
 import { secretCommands } from "./flags/secret.ts";
 import { serveCommands } from "./flags/serve.ts";
 import { tokenCommands, userCommands } from "./flags/users.ts";
-import { choice, CHOICES } from "./flags/values.ts";
+import { CHOICES } from "./flags/values.ts";
 
 const AFTER_HELP = `
 Exit codes:
@@ -49,7 +49,7 @@ export function makeProgram(
   runner: Runner,
   args: readonly string[] = [],
 ): Command {
-  const program = new TableCommand("rekey")
+  const program = new TableCommand("rekey", runner)
     .description(
       "Owns this machine's JWT signing secret: makes it, keeps it, rotates it, verifies with it.",
     )
@@ -59,15 +59,11 @@ export function makeProgram(
     .configureHelp({ showGlobalOptions: true })
     .option("--app <name>", "whose secret it is (REKEY_APP; default agiworkforce)")
     .option("--data-dir <path>", "folder of the database (REKEY_DATA_DIR)")
-    .addOption(
-      choice("--store <where>", "where a new secret is to live (REKEY_STORE)", CHOICES.store),
-    )
-    .addOption(
-      choice(
-        "--mirror <when>",
-        "also seal a keyring's secret in the database (REKEY_MIRROR)",
-        CHOICES.mirror,
-      ),
+    .choice("--store <where>", "where a new secret is to live (REKEY_STORE)", CHOICES.store)
+    .choice(
+      "--mirror <when>",
+      "also seal a keyring's secret in the database (REKEY_MIRROR)",
+      CHOICES.mirror,
     )
     .option("--kek-file <path>", "key-encryption key of the database (REKEY_KEK_FILE)")
     .option("--json", "print one JSON object a line")
@@ -77,6 +73,6 @@ export function makeProgram(
   const first = args[0] ?? "";
   const isOne = Object.hasOwn(COMMANDS, first) && !ABOUT_ALL.includes(first);
   const needed = isOne ? [COMMANDS[first]!] : Object.values(COMMANDS);
-  for (const add of needed) add(program, runner);
+  for (const add of needed) add(program);
   return program;
 }

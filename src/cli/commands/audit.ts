@@ -72,9 +72,9 @@ function cells(row: AuditRow): string[] {
 }
 
 /** Merges outputs of `audit export`; each file name names a machine. */
-export function auditMerge(paths: readonly string[], { output }: Context): void {
+export function auditMerge({ files }: { files: readonly string[] }, { output }: Context): void {
   const logs = new Map<string, AuditRow[]>();
-  for (const path of paths) {
+  for (const path of files) {
     const machine = basename(path).replace(/\.[^.]*$/, "");
     if (logs.has(machine)) throw unusable(path, "another file has the same name");
     logs.set(machine, rowsIn(path));

@@ -27,6 +27,12 @@ export function completionScript(shell: Shell): string {
   return SCRIPTS[shell];
 }
 
+/** Prints the completion script of a shell. */
+export function completions({ shell }: { shell: Shell }, { output }: Context): void {
+  const script = completionScript(shell);
+  output.result({ shell, script }, [script.trimEnd()]);
+}
+
 const LONGEST_LINE = 1_000_000;
 
 /** Reads the words of the typed line from stdin, one per line. */

@@ -22,7 +22,10 @@ export async function policySet(flags: PolicyFlags, context: Context): Promise<v
 }
 
 /** Clears parts of the policy; all parts when none is named. */
-export async function policyClear(parts: readonly PolicyPart[], context: Context): Promise<void> {
+export async function policyClear(
+  { part: parts }: { part: readonly PolicyPart[] },
+  context: Context,
+): Promise<void> {
   const all = parts.length === 0;
   await change((before) => all ? STANDARD_POLICY : withoutParts(before(), parts), context);
 }

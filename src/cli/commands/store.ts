@@ -44,7 +44,10 @@ export async function storeShow(_options: unknown, { secrets, output }: Context)
 }
 
 /** Moves the secret to another location. */
-export async function storeMove(to: Location, context: Context): Promise<void> {
+export async function storeMove(
+  { where: to }: { where: Location },
+  context: Context,
+): Promise<void> {
   const { secrets, output } = context;
   const { versions, published } = await secrets.move(to);
   const app = secrets.environment.app.name;

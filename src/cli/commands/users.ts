@@ -7,8 +7,13 @@ import { askHidden, readStdinBytes, requireConfirmation, typedText } from "../te
 // More than the longest password; the length check refuses the rest.
 const LONGEST_INPUT = 65_536;
 
+/** The argument of commands about one user. */
+interface NamedUser {
+  readonly name: string;
+}
+
 /** Adds a user. */
-export async function userAdd(name: string, { accounts, output }: Context): Promise<void> {
+export async function userAdd({ name }: NamedUser, { accounts, output }: Context): Promise<void> {
   const user = await accounts.add(name, newPassword());
   output.result({ user }, [`Added ${printable(user)}`]);
 }
@@ -46,14 +51,16 @@ export async function userList(options: UserListFlags, { accounts, output }: Con
 }
 
 /** Sets a new password; the user's sessions end. */
-export async function userPasswd(name: string, { accounts, output }: Context): Promise<void> {
+export async function userPasswd(
+  { name }: NamedUser,
+  { accounts, output }: Context,
+): Promise<void> {
   const user = await accounts.setPassword(name, newPassword());
   output.result({ user }, [`Set a new password for ${printable(user)}; open sessions ended`]);
 }
 
 /** Flags of `rekey user remove`. */
-export interface UserRemoveFlags {
-  readonly name: string;
+export interface UserRemoveFlags extends NamedUser {
   readonly force?: boolean;
 }
 

@@ -3,12 +3,8 @@ import type { Context, GlobalOptions } from "../context.ts";
 import { usageError } from "../../core/errors.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { pathGiven } from "../../system/paths.ts";
-
-/** A command's implementation, loaded when it is called, so that no command slows down another. */
-type Run<O> = (options: O, context: Context) => Promise<void>;
-
-/** An implementation whose only argument is a name. */
-export type NamedRun = (name: string, context: Context) => Promise<void>;
+import { LONGEST_REASON } from "../../core/limits.ts";
+import { atMost, duration, nonEmpty } from "./values.ts";
 
 /** Makes the context from global flags, runs the command, and cleans up. */
 export type Runner = (
@@ -16,38 +12,14 @@ export type Runner = (
   call: (context: Context) => Promise<void>,
 ) => Promise<void>;
 
-/** The action of a command without arguments. */
-export function run<O>(runner: Runner, load: () => Promise<Run<O>>) {
-  return (options: O, command: Command) =>
-    runner(command.optsWithGlobals(), async (context) => await (await load())(options, context));
-}
-
 /** Adds one command, with its flags, to the program. */
-type Add = (program: Command, runner: Runner) => void;
+type Add = (program: TableCommand) => void;
 
 /** Commands by their names, in the order of the help. */
 export type Commands = Readonly<Record<string, Add>>;
 
 /** An option that may be repeated; it collects its values in order. */
-export class RepeatableOption<T = string> extends Option {
-  /**
-   * @param flags in commander's notation, with the value in `<>`.
-   * @param description of one value; "may be repeated" is added.
-   * @param parse parses one value, given those before; throws `InvalidArgumentError`.
-   */
-  constructor(
-    flags: string,
-    description: string,
-    parse: (text: string, before: readonly T[]) => T,
-  ) {
-    super(flags, `${description}; may be repeated`);
-    this.argParser((text: string, before: readonly T[] | undefined) => {
-      // At first, commander passes the default.
-      const known = before === undefined || before === this.defaultValue ? [] : before;
-      return [...known, parse(text, known)];
-    });
-  }
-}
+export class RepeatableOption extends Option {}
 
 /** An option with a free remark, which may be empty. */
 export class RemarkOption extends Option {}
@@ -58,12 +30,13 @@ export function takesValue(option: Option | undefined): option is Option {
 }
 
 /**
- * A command that refuses doubtful values: an option given twice (unless it may be repeated), before or after a
- * subcommand's name; an empty value, which is often an unset shell variable; and a path that the shell did not expand, in
- * options and arguments called `path` or `file`.
+ * A command, with shorthands for rekey's kinds of options. It refuses doubtful values: an option given twice (unless it
+ * may be repeated), before or after a subcommand's name; an empty value, which is often an unset shell variable; and a
+ * path that the shell did not expand, in options and arguments called `path` or `file`.
  */
 export class TableCommand extends Command {
-  constructor(name?: string) {
+  /** @param runner runs this command or the subcommand that was given. */
+  constructor(name: string, readonly runner: Runner) {
     super(name);
     // Otherwise --help of an unknown command would print the help of its parent.
     this.on("beforeHelp", () => {
@@ -76,8 +49,60 @@ export class TableCommand extends Command {
     });
   }
 
-  override createCommand(name?: string): TableCommand {
-    return new TableCommand(name);
+  override createCommand(name = ""): TableCommand {
+    return new TableCommand(name, this.runner);
+  }
+
+  /**
+   * Sets the function that the command runs. It takes the options, with the arguments under their names.
+   *
+   * @param load loads the function when the command is given, so that no command slows down another.
+   */
+  runs<O>(load: () => Promise<(options: O, context: Context) => void | Promise<void>>): this {
+    return this.action((...given: unknown[]) => {
+      const named = this.registeredArguments.map((argument, at) => [argument.name(), given[at]]);
+      const options = { ...this.opts(), ...Object.fromEntries(named) } as O;
+      return this.runner(
+        this.optsWithGlobals(),
+        async (context) => await (await load())(options, context),
+      );
+    });
+  }
+
+  /** Adds an option that takes one of a few values. */
+  choice(flags: string, description: string, choices: readonly string[]): this {
+    return this.addOption(new Option(flags, description).choices(choices));
+  }
+
+  /** Adds an option with a default. @param standard the default as text. */
+  withDefault<T>(flags: string, description: string, standard: string, parse: Parse<T>): this {
+    const option = new Option(flags, description).argParser((text: string) => parse(text));
+    return this.addOption(option.default(parse(standard), standard));
+  }
+
+  /** Adds an option that takes a duration, in seconds. @param standard the default as text. */
+  duration(flags: string, description: string, standard: string): this {
+    return this.withDefault(flags, description, standard, duration);
+  }
+
+  /** Adds an option that may be repeated. @param parse parses one value, given those before. */
+  repeatable(flags: string, description: string, parse: ParseNext<unknown> = nonEmpty): this {
+    return this.addOption(repeatable(flags, description, parse));
+  }
+
+  /** Adds `--reason`. */
+  reason(): this {
+    const option = new RemarkOption("--reason <text>", "why, for the audit log");
+    return this.addOption(option.argParser(atMost(LONGEST_REASON)));
+  }
+
+  /** Adds `--wait`, in seconds. */
+  waiting(): this {
+    return this.option(
+      "--wait <duration>",
+      "with the secret in etcd: wait until every server confirms it; exit 5 if one does not in time",
+      duration,
+    );
   }
 
   override addOption(option: Option): this {
@@ -95,6 +120,19 @@ export class TableCommand extends Command {
     }
     return super.addArgument(argument);
   }
+}
+
+type Parse<T> = (text: string) => T;
+type ParseNext<T> = (text: string, before: readonly T[]) => T;
+
+/** An option that collects its values. @param parse throws `InvalidArgumentError`. */
+export function repeatable<T>(flags: string, description: string, parse: ParseNext<T>): Option {
+  const option = new RepeatableOption(flags, `${description}; may be repeated`);
+  return option.argParser((text: string, before: readonly T[] | undefined) => {
+    // At first, commander passes the default.
+    const known = before === undefined || before === option.defaultValue ? [] : before;
+    return [...known, parse(text, known)];
+  });
 }
 
 const NAMES_PATH = /<(path|file)>/;

@@ -1,20 +1,21 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { usageError } from "../../core/errors.ts";
-import { type Commands, RepeatableOption } from "./command.ts";
-import { lasting } from "./values.ts";
+import { type Commands, repeatable } from "./command.ts";
+import type { ExecFlags } from "../commands/exec.ts";
 import { SYSTEM } from "../../system/system.ts";
 
 /** `exec`. */
 export const execCommands: Commands = {
-  exec: (program, runner) => {
-    program.command("exec")
+  exec: (program) => {
+    const command = program.command("exec");
+    command
       .description(
         "run a program with the secret in its environment; the program follows --",
       )
       .usage("[options] -- PROGRAM [ARGUMENT...]")
       .argument("[program...]")
       .addOption(
-        new RepeatableOption("--env <name>", "variable for the secret", variableName)
+        repeatable("--env <name>", "variable for the secret", variableName)
           .default(["JWT_SECRET"], "JWT_SECRET"),
       )
       .addOption(
@@ -23,9 +24,7 @@ export const execCommands: Commands = {
           "after a rotation: restart the program, or send it a signal (signal:HUP)",
         ).argParser(reaction),
       )
-      .addOption(
-        lasting("--grace-stop <duration>", "with restart: time it has to end", "10s"),
-      )
+      .duration("--grace-stop <duration>", "with restart: time it has to end", "10s")
       .addHelpText(
         "after",
         `
@@ -36,12 +35,11 @@ export const execCommands: Commands = {
     rekey exec -- node server.js
     rekey exec --env SIGNING_KEY --on-rotate restart -- python3 -m service`,
       )
-      .action((_words: string[], options, command: Command) =>
-        runner(command.optsWithGlobals(), async (context) => {
-          const words = wordsOf(command);
-          await (await import("../commands/exec.ts")).exec({ ...options, command: words }, context);
-        })
-      );
+      .runs(async () => {
+        const { exec } = await import("../commands/exec.ts");
+        return (options: Omit<ExecFlags, "command">, context) =>
+          exec({ ...options, command: wordsOf(command) }, context);
+      });
   },
 };
 
@@ -69,10 +67,12 @@ function reaction(text: string) {
 }
 
 // Without -- it is unclear which options belong to the program.
-function wordsOf(command: Command): string[] {
+function wordsOf(command: Command): ExecFlags["command"] {
   const line = rootOf(command).rawArgs;
   const words = line.includes("--") ? line.slice(line.indexOf("--") + 1) : [];
-  if (words.length > 0 && words.length === command.args.length) return words;
+  if (words.length > 0 && words.length === command.args.length) {
+    return words as [string, ...string[]];
+  }
   const why = command.args.length === 0
     ? "No program was given"
     : "There is no -- before the program";

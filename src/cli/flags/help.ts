@@ -1,27 +1,26 @@
-import { type Commands, run } from "./command.ts";
+import type { Commands } from "./command.ts";
 import { Argument, type Command } from "commander";
 import { type RekeyError, usageError } from "../../core/errors.ts";
 import { TOPICS } from "../topics/topics.ts";
-import type { Shell } from "../commands/completions.ts";
 
 /** `version`; the flag `--version` prints the number only. */
 export const versionCommands: Commands = {
-  version: (program, runner) => {
+  version: (program) => {
     program.command("version")
       .description("show what the program is made of: commit, runtime, packages and their licences")
       .option("--licenses", "print the licences' texts")
-      .action(run(runner, async () => (await import("../commands/version.ts")).version));
+      .runs(async () => (await import("../commands/version.ts")).version);
   },
 };
 
 /** `help`, of a command or a topic. */
 export const helpCommands: Commands = {
-  help: (program, runner) => {
+  help: (program) => {
     program.command("help")
       .description("show help for a command, or a page about a topic")
       .argument("[word...]", `a command, or a topic: ${TOPICS.join(", ")}`)
-      .action((words: string[], _options, command: Command) =>
-        runner(command.optsWithGlobals(), async ({ output }) => {
+      .runs<{ word: string[] }>(() =>
+        Promise.resolve(async ({ word: words }, { output }) => {
           // `security` is both; `rekey security --help` has the command's help.
           const topic = TOPICS.find((topic) => words.join(" ") === topic);
           if (topic === undefined) return helpOf(program, words);
@@ -72,7 +71,7 @@ function noSuchHelp(guess: string): RekeyError {
 
 /** `completions`, and `complete`, which its scripts call. */
 export const completionCommands: Commands = {
-  completions: (program, runner) => {
+  completions: (program) => {
     program.command("completions")
       .description("print the completion script of a shell")
       .addArgument(
@@ -87,20 +86,17 @@ export const completionCommands: Commands = {
     rekey completions fish > ~/.config/fish/completions/rekey.fish
     rekey completions powershell | Out-String | Invoke-Expression`,
       )
-      .action((shell: Shell, _options, command) =>
-        runner(command.optsWithGlobals(), async ({ output }) => {
-          const { completionScript } = await import("../commands/completions.ts");
-          const script = completionScript(shell);
-          output.result({ shell, script }, [script.trimEnd()]);
-        })
-      );
+      .runs(async () => (await import("../commands/completions.ts")).completions);
   },
-  complete: (program, runner) => {
+  complete: (program) => {
     program.command("complete", { hidden: true })
       .action(async () => {
         const { complete, globalsOf, lineFromStdin } = await import("../commands/completions.ts");
         const line = lineFromStdin(program);
-        await runner(globalsOf(line), (context) => Promise.resolve(complete(line, context)));
+        await program.runner(
+          globalsOf(line),
+          (context) => Promise.resolve(complete(line, context)),
+        );
       });
   },
 };

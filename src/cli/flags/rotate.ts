@@ -1,17 +1,6 @@
-import { type Command, Option } from "commander";
-import { run, type Runner } from "./command.ts";
-import {
-  atMost,
-  choice,
-  CHOICES,
-  duration,
-  lasting,
-  moment,
-  nonEmpty,
-  reason,
-  several,
-  waiting,
-} from "./values.ts";
+import { Option } from "commander";
+import type { TableCommand } from "./command.ts";
+import { atMost, CHOICES, duration, moment, nonEmpty } from "./values.ts";
 import { LOCK_TIMEOUT_MS, LONGEST_REQUEST_ID } from "../../core/limits.ts";
 
 // Flags of --prepare only, flags that a rotation in two phases cannot have, and flags of --activate only.
@@ -20,30 +9,24 @@ const OF_ONE_PHASE = ["at", "store", "ifOlderThan", "requestId", "dryRun"];
 const NOTICES = ["before", "after", "notifyUrl", "notifyUrlFile", "notifyFormat", "notifyKeyFile"];
 
 /** The flags of `rotate`, under both of its names. */
-export function addRotate(command: Command, runner: Runner): void {
+export function addRotate(command: TableCommand): void {
   command
     .description("replace the secret; every session ends at once unless --grace is given")
-    .addOption(reason())
+    .reason()
     .option("--force", "do not ask; required when stdin is not a terminal")
-    .addOption(
-      lasting("--grace <duration>", "how long tokens of the old secret still verify", "0s"),
+    .duration("--grace <duration>", "how long tokens of the old secret still verify", "0s")
+    .choice(
+      "--alg <name>",
+      "algorithm of the new secret's tokens (default: as before)",
+      CHOICES.alg,
     )
-    .addOption(
-      choice(
-        "--alg <name>",
-        "algorithm of the new secret's tokens (default: as before)",
-        CHOICES.alg,
-      ),
-    )
-    .addOption(
-      choice(
-        "--key-form <form>",
-        "key form of the new secret (default: as before)",
-        CHOICES.keyForm,
-      ),
+    .choice(
+      "--key-form <form>",
+      "key form of the new secret (default: as before)",
+      CHOICES.keyForm,
     )
     .option("--if-older-than <duration>", "do nothing when the secret is younger", duration)
-    .addOption(waiting())
+    .waiting()
     .addOption(
       new Option(
         "--prepare",
@@ -67,18 +50,14 @@ export function addRotate(command: Command, runner: Runner): void {
       "announce it now, wait, and rotate then: 30m (from now), 03:00 (the next, local time), or 2026-11-23T03:00:00Z",
       moment,
     )
-    .addOption(
-      several("--before <command>", "shell command to run first; its failure stops the rotation"),
-    )
-    .addOption(several("--after <command>", "shell command to run after the rotation"))
-    .addOption(several("--notify-url <url>", "send notices there: signed JSON, or to a chat"))
-    .addOption(several("--notify-url-file <path>", "file of such addresses, one per line"))
-    .addOption(
-      choice(
-        "--notify-format <name>",
-        "format of the notices (default: by the host, else rekey)",
-        CHOICES.notifyFormat,
-      ),
+    .repeatable("--before <command>", "shell command to run first; its failure stops the rotation")
+    .repeatable("--after <command>", "shell command to run after the rotation")
+    .repeatable("--notify-url <url>", "send notices there: signed JSON, or to a chat")
+    .repeatable("--notify-url-file <path>", "file of such addresses, one per line")
+    .choice(
+      "--notify-format <name>",
+      "format of the notices (default: by the host, else rekey)",
+      CHOICES.notifyFormat,
     )
     .option("--notify-key-file <path>", "file of the key that signs the notices", nonEmpty)
     .option("--no-backup", "do not copy the version records before the rotation")
@@ -89,12 +68,10 @@ export function addRotate(command: Command, runner: Runner): void {
       ).conflicts(["at", "ifOlderThan", "dryRun", "prepare", "activate", "before", "after"]),
     )
     .option("--dry-run", "show what would happen, change nothing")
-    .addOption(
-      lasting(
-        "--lock-timeout <duration>",
-        "how long to wait for another rotation",
-        `${LOCK_TIMEOUT_MS / 1000}s`,
-      ),
+    .duration(
+      "--lock-timeout <duration>",
+      "how long to wait for another rotation",
+      `${LOCK_TIMEOUT_MS / 1000}s`,
     )
     .addHelpText(
       "after",
@@ -107,5 +84,5 @@ Examples:
   For machines that share the secret:
   rekey rotate --prepare && rekey rotate --activate --wait 5s`,
     )
-    .action(run(runner, async () => (await import("../commands/rotate.ts")).rotate));
+    .runs(async () => (await import("../commands/rotate.ts")).rotate);
 }

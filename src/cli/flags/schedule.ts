@@ -2,12 +2,13 @@ import { Argument, type Command, CommanderError, Option } from "commander";
 import { usageError } from "../../core/errors.ts";
 import type { NoticeFlags } from "../notices/rotation_notices.ts";
 import { type Commands, TableCommand } from "./command.ts";
+import type { ScheduleFlags } from "../commands/schedule.ts";
 import { addRotate } from "./rotate.ts";
-import { lasting, nonEmpty, timeOfDay } from "./values.ts";
+import { nonEmpty, timeOfDay } from "./values.ts";
 
 /** `schedule`. */
 export const scheduleCommands: Commands = {
-  schedule: (program, runner) => {
+  schedule: (program) => {
     program.command("schedule")
       .description("print a schedule for automatic rotation: systemd units, a crontab line, a task")
       .usage("[options] KIND [-- FLAGS OF ROTATE]")
@@ -15,11 +16,8 @@ export const scheduleCommands: Commands = {
         new Argument("<kind>", "the scheduler").choices(["systemd", "cron", "launchd", "windows"]),
       )
       .argument("[flags...]", "after --: flags of `rekey rotate`")
-      .addOption(lasting("--every <duration>", "age at which the secret is rotated", "90d"))
-      .addOption(
-        new Option("--at <time>", "local time of the daily check").argParser(timeOfDay)
-          .default({ hour: 3, minute: 0 }, "03:00"),
-      )
+      .duration("--every <duration>", "age at which the secret is rotated", "90d")
+      .withDefault("--at <time>", "local time of the daily check", "03:00", timeOfDay)
       .addOption(
         new Option("--user", "systemd: user units (default unless root)")
           .conflicts("system"),
@@ -39,23 +37,27 @@ export const scheduleCommands: Commands = {
     rekey schedule cron --every 30d -- --grace 15m
     rekey schedule systemd -- --after 'systemctl reload api'`,
       )
-      .action((kind: string, rotate: string[], options, command: Command) =>
-        runner(command.optsWithGlobals(), async (context) => {
-          const receivers = optionsOfRotate(rotate);
-          const { schedule } = await import("../commands/schedule.ts");
-          await schedule({ ...options, kind, rotate, receivers }, context);
-        })
-      );
+      .runs(async () => {
+        const { schedule } = await import("../commands/schedule.ts");
+        return ({ flags: rotate, ...options }: Given, context) =>
+          schedule(
+            { ...options, rotate, receivers: optionsOfRotate(rotate) },
+            context,
+          );
+      });
   },
 };
+
+/** Flags of `schedule`, with those of `rotate` as they were given. */
+type Given = Omit<ScheduleFlags, "rotate" | "receivers"> & { readonly flags: string[] };
 
 const FIXED = ["force", "ifOlderThan", "at", "dryRun", "requestId", "tellFailure"];
 
 // Mistakes must show now, not when the timer runs.
 function optionsOfRotate(flags: readonly string[]): NoticeFlags {
   if (flags.length === 0) return {};
-  const rotate = new TableCommand();
-  addRotate(rotate, () => Promise.resolve());
+  const rotate = new TableCommand("rotate", () => Promise.resolve());
+  addRotate(rotate);
   rotate.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
   let why: string | undefined;
   try {

@@ -1,32 +1,26 @@
-import type { Location } from "../../core/location.ts";
-import { Argument, type Command } from "commander";
-import { type Commands, run } from "./command.ts";
-import { choice, CHOICES, lasting, nonEmpty, reason, waiting } from "./values.ts";
-import { backupCommands } from "./backup.ts";
-import { policyOptions } from "./policy.ts";
+import { Argument } from "commander";
+import type { Commands } from "./command.ts";
+import { CHOICES, nonEmpty } from "./values.ts";
+import { addPolicyOptions } from "./policy.ts";
 import { addRotate } from "./rotate.ts";
 
 /** Commands that make, show, move and delete the secret. */
 export const secretCommands: Commands = {
-  init: (program, runner) => {
+  init: (program) => {
     const init = program.command("init")
       .description(
         "make the secret, or adopt an existing one; safe to repeat",
       )
-      .addOption(
-        choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.alg),
+      .choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.alg)
+      .choice(
+        "--key-form <form>",
+        "HMAC key: the base64 text (default), or the bytes it decodes to",
+        CHOICES.keyForm,
       )
-      .addOption(
-        choice(
-          "--key-form <form>",
-          "HMAC key: the base64 text (default), or the bytes it decodes to",
-          CHOICES.keyForm,
-        ),
-      )
-      .action(run(runner, async () => (await import("../commands/secret.ts")).init));
-    policyOptions().forEach((option) => init.addOption(option));
+      .runs(async () => (await import("../commands/secret.ts")).init);
+    addPolicyOptions(init);
   },
-  import: (program, runner) => {
+  import: (program) => {
     const importing = program.command("import")
       .description(
         "import a hard-coded secret as version 1; its tokens stay valid (default: stdin)",
@@ -34,12 +28,10 @@ export const secretCommands: Commands = {
       .option("--from-env <name>", "environment variable that holds it", nonEmpty)
       .option("--file <path>", "file that holds it", nonEmpty)
       .option("--name <name>", "variable of a .env file, or key of a JSON file", nonEmpty)
-      .addOption(
-        choice(
-          "--encoding <name>",
-          "how the application decodes it (default: text)",
-          CHOICES.encoding,
-        ),
+      .choice(
+        "--encoding <name>",
+        "how the application decodes it (default: text)",
+        CHOICES.encoding,
       )
       .option(
         "--check-token <token>",
@@ -50,15 +42,11 @@ export const secretCommands: Commands = {
         "--literal",
         "take the input as the secret even if it looks like JSON, a token or quoted text",
       )
-      .addOption(
-        choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.alg),
-      )
+      .choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.alg)
       .option("--allow-weak", "import it even if it is short or easy to guess")
       .option("--then-rotate", "rotate it at once; with --grace its tokens stay valid for a while")
-      .addOption(
-        lasting("--grace <duration>", "with --then-rotate: how long its tokens still verify", "0s"),
-      )
-      .addOption(reason())
+      .duration("--grace <duration>", "with --then-rotate: how long its tokens still verify", "0s")
+      .reason()
       .addHelpText(
         "after",
         `
@@ -66,54 +54,79 @@ export const secretCommands: Commands = {
     rekey import --from-env JWT_SECRET --alg HS256 --then-rotate --grace 24h
     rekey import --file .env --name JWT_SECRET --check-token @token.txt`,
       )
-      .action(run(runner, async () => (await import("../commands/import.ts")).importSecret));
-    policyOptions().forEach((option) => importing.addOption(option));
+      .runs(async () => (await import("../commands/import.ts")).importSecret);
+    addPolicyOptions(importing);
   },
-  apps: (program, runner) => {
+  apps: (program) => {
     program.command("apps")
       .description("list the known apps and where their secrets are")
-      .action(run(runner, async () => (await import("../commands/store.ts")).apps));
+      .runs(async () => (await import("../commands/store.ts")).apps);
   },
-  status: (program, runner) => {
+  status: (program) => {
     program.command("status")
       .description("show the secret's version, location and age, never its value")
       .option("--check", "one line for a monitor; exit 5 when a rotation is due")
-      .addOption(lasting("--max-age <duration>", "age at which a rotation is due", "90d"))
-      .action(run(runner, async () => (await import("../commands/status.ts")).status));
+      .duration("--max-age <duration>", "age at which a rotation is due", "90d")
+      .runs(async () => (await import("../commands/status.ts")).status);
   },
-  rotate: (program, runner) => {
-    addRotate(program.command("rotate"), runner);
+  rotate: (program) => {
+    addRotate(program.command("rotate"));
   },
-  security: (program, runner) => {
+  security: (program) => {
     const security = program.command("security").description(
       "commands under the application's own names",
     );
-    addRotate(security.command("rotate-jwt-secret"), runner);
+    addRotate(security.command("rotate-jwt-secret"));
   },
-  revoke: (program, runner) => {
+  revoke: (program) => {
     program.command("revoke")
       .description("end all grace windows: tokens of older secrets no longer verify")
-      .addOption(waiting())
-      .action(run(runner, async () => (await import("../commands/secret.ts")).revoke));
+      .waiting()
+      .runs(async () => (await import("../commands/secret.ts")).revoke);
   },
-  ...backupCommands,
-  store: (program, runner) => {
+  backup: (program) => {
+    program.command("backup")
+      .description(
+        "write a consistent copy of the database to a new file; servers may keep running",
+      )
+      .argument("<path>", "the new file; - is stdout")
+      .option("--with-secret", "add the secret, sealed for a passphrase or for age recipients")
+      .repeatable("--recipient <key>", "age recipient, age1…")
+      .repeatable("--recipients-file <path>", "file of age recipients, one per line")
+      .option("--passphrase-file <path>", "file of the passphrase (default: ask)", nonEmpty)
+      .addHelpText(
+        "after",
+        `
+  Examples:
+    rekey backup /mnt/backup/rekey.db     the copy alone
+    rekey backup rekey.db --with-secret   asks for a passphrase
+    rekey backup rekey.db --with-secret --recipients-file admins.txt`,
+      )
+      .runs(async () => (await import("../commands/backup.ts")).backup);
+  },
+  restore: (program) => {
+    program.command("restore")
+      .description("restore a backup: verified first, then applied completely or not at all")
+      .argument("<path>", "the backup; - is stdin")
+      .option("--force", "replace an existing secret")
+      .repeatable("--identity-file <path>", "age identities that open its secret")
+      .option("--passphrase-file <path>", "file of the passphrase that opens its secret", nonEmpty)
+      .option("--new-secret", "continue without a lost secret or KEK: all sessions end")
+      .runs(async () => (await import("../commands/backup.ts")).restore);
+  },
+  store: (program) => {
     const store = program.command("store").description("where the secret is stored");
     store.command("show")
       .description("show where it is stored and whether the keyring answers")
-      .action(run(runner, async () => (await import("../commands/store.ts")).storeShow));
+      .runs(async () => (await import("../commands/store.ts")).storeShow);
     store.command("move")
       .description(
         "move it between keyring, database and etcd (for fleets); its tokens stay valid",
       )
       .addArgument(new Argument("<where>", "keyring, database or etcd").choices(CHOICES.location))
-      .action((to: Location, _options, command: Command) =>
-        runner(command.optsWithGlobals(), async (context) => {
-          await (await import("../commands/store.ts")).storeMove(to, context);
-        })
-      );
+      .runs(async () => (await import("../commands/store.ts")).storeMove);
   },
-  kek: (program, runner) => {
+  kek: (program) => {
     const kek = program.command("kek").description("the key-encryption key of the database");
     kek.command("rotate")
       .description("reseal everything under a new KEK; the old one no longer opens anything")
@@ -122,23 +135,23 @@ export const secretCommands: Commands = {
         "file of the new KEK (default: rekey generates a key file)",
         nonEmpty,
       )
-      .action(run(runner, async () => (await import("../commands/store.ts")).kekRotate));
+      .runs(async () => (await import("../commands/store.ts")).kekRotate);
   },
-  doctor: (program, runner) => {
+  doctor: (program) => {
     program.command("doctor")
       .description(
         "find problems and show the commands that fix them; exit 5 if there are any",
       )
       .option("--fix", "fix what is safe to fix: file modes and unfinished work")
-      .addOption(lasting("--max-age <duration>", "age at which a rotation is due", "90d"))
-      .action(run(runner, async () => (await import("../commands/doctor.ts")).doctor));
+      .duration("--max-age <duration>", "age at which a rotation is due", "90d")
+      .runs(async () => (await import("../commands/doctor.ts")).doctor);
   },
-  destroy: (program, runner) => {
+  destroy: (program) => {
     program.command("destroy")
       .description(
         "delete the secret, its history and its keys from this machine; cannot be undone",
       )
       .option("--force", "do not ask")
-      .action(run(runner, async () => (await import("../commands/secret.ts")).destroy));
+      .runs(async () => (await import("../commands/secret.ts")).destroy);
   },
 };

@@ -1,16 +1,14 @@
 import { Option } from "commander";
-import { type Commands, RepeatableOption, run } from "./command.ts";
-import { host, lasting, lifetime, nonEmpty, socketMode, workers } from "./values.ts";
+import type { Commands } from "./command.ts";
+import { host, lifetime, nonEmpty, socketMode, workers } from "./values.ts";
 
 /** The flags of `serve`. */
 export const serveCommands: Commands = {
-  "keyring-helper": (program, runner) => {
+  "keyring-helper": (program) => {
     program.command("keyring-helper", { hidden: true })
-      .action(
-        run(runner, async () => (await import("../commands/keyring_helper.ts")).keyringHelper),
-      );
+      .runs(async () => (await import("../commands/keyring_helper.ts")).keyringHelper);
   },
-  serve: (program, runner) => {
+  serve: (program) => {
     program.command("serve")
       .description("serve verification, logins and a status page over HTTP, to this machine only")
       .addOption(
@@ -21,21 +19,17 @@ export const serveCommands: Commands = {
       .option("--unix-mode <mode>", "mode of the socket: 0600, 0620, 0640 or 0660", socketMode)
       .option("--unix-group <group>", "the socket's group; its mode is then 0660", nonEmpty)
       .option("--workers <count>", "threads that answer requests (default: one per core)", workers)
-      .addOption(new RepeatableOption("--host <name>", "another host name of this server", host))
+      .repeatable("--host <name>", "another host name of this server", host)
       .option("--trust-forwarded", "take the client's address from the proxy's X-Forwarded-For")
       .option("--allow-remote", "listen where other machines can reach it; needs TLS")
       .option("--tls-cert <path>", "certificate chain (PEM)", nonEmpty)
       .option("--tls-key <path>", "its private key (PEM)", nonEmpty)
-      .addOption(
-        lasting("--ttl <duration>", "how long the token of a login is valid", "1h", lifetime),
-      )
-      .addOption(lasting("--max-age <duration>", "age at which a rotation is due", "90d"))
-      .addOption(
-        lasting(
-          "--max-staleness <duration>",
-          "with the secret in etcd: how long to accept tokens without contact",
-          "10s",
-        ),
+      .withDefault("--ttl <duration>", "how long the token of a login is valid", "1h", lifetime)
+      .duration("--max-age <duration>", "age at which a rotation is due", "90d")
+      .duration(
+        "--max-staleness <duration>",
+        "with the secret in etcd: how long to accept tokens without contact",
+        "10s",
       )
       .option("--no-access-log", "do not log requests")
       .addHelpText(
@@ -47,6 +41,6 @@ export const serveCommands: Commands = {
     rekey serve --listen 0.0.0.0:8700 --allow-remote \\
       --tls-cert cert.pem --tls-key key.pem`,
       )
-      .action(run(runner, async () => (await import("../commands/serve.ts")).runServer));
+      .runs(async () => (await import("../commands/serve.ts")).runServer);
   },
 };

@@ -1,11 +1,9 @@
-import { InvalidArgumentError, Option } from "commander";
+import { InvalidArgumentError } from "commander";
 import { type Head, readHead } from "../../audit/events.ts";
 import { parseDuration } from "../../core/clock.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import { canonicalHost } from "../../http/host_names.ts";
 import { NOTICE_FORMATS } from "../notices/formats.ts";
-import { RemarkOption, RepeatableOption } from "./command.ts";
-import { LONGEST_REASON } from "../../core/limits.ts";
 
 // Parsers of flag values.
 
@@ -19,29 +17,6 @@ export const CHOICES = {
   notifyFormat: NOTICE_FORMATS,
   encoding: ["text", "base64", "base64url", "hex", "bytes"],
 };
-
-/** An option that takes one of a few values. */
-export function choice(flags: string, description: string, choices: readonly string[]): Option {
-  return new Option(flags, description).choices(choices);
-}
-
-/** An option that takes a duration; its value is in seconds. */
-export function lasting(
-  flags: string,
-  description: string,
-  standard: string,
-  parse = duration,
-): Option {
-  return new Option(flags, description).argParser(parse).default(parseDuration(standard), standard);
-}
-
-/** `--wait`: how long to wait for the servers of a fleet, in seconds. */
-export function waiting(): Option {
-  return new Option(
-    "--wait <duration>",
-    "with the secret in etcd: wait until every server confirms it; exit 5 if one does not in time",
-  ).argParser(duration);
-}
 
 /** Seconds. */
 export function duration(text: string): number {
@@ -109,11 +84,6 @@ export function moment(text: string): number {
   throw new InvalidArgumentError("That time has passed.");
 }
 
-/** An option that may be given several times, each time with any text. */
-export function several(flags: string, description: string): Option {
-  return new RepeatableOption(flags, description, nonEmpty);
-}
-
 /** Name or address of a server. */
 export function host(text: string): string {
   const host = canonicalHost(text);
@@ -131,12 +101,6 @@ export function socketMode(text: string): number {
 export function nonEmpty(text: string): string {
   if (text !== "") return text;
   throw new InvalidArgumentError("It must not be empty.");
-}
-
-/** `--reason`, for the audit log. */
-export function reason(): Option {
-  return new RemarkOption("--reason <text>", "why, for the audit log")
-    .argParser(atMost(LONGEST_REASON));
 }
 
 /** A text of limited length, since it is stored permanently and on every machine of a fleet. */
