@@ -26,18 +26,20 @@ export interface FlipReport {
 /**
  * Changes one bit of a copy of the database, again and again, and tries commands on it. A failure is: a command
  * that ends with anything else than a refusal; a dead token that is accepted; a token that something else than
- * the true secret signed; an audit row that reads differently unnoticed.
+ * the true secret signed; an audit row that reads differently unnoticed. It ends early after `mostFailures`.
  */
 export async function flipBits(
   specimen: Specimen,
   flips: number,
   seed: number,
   attempt: Attempt = inProcess,
+  mostFailures = Infinity,
 ): Promise<FlipReport> {
   const normal = await attempt(specimen, specimen.bytes);
   checkTokens(specimen, normal);
   const report = emptyReport(flips, seed);
   for (const bit of chosenBits(specimen.bytes, flips, seed)) {
+    if (report.failures.length >= mostFailures) break;
     const damaged = specimen.bytes.slice();
     damaged[bit >> 3]! ^= 1 << (bit & 7);
     const start = performance.now();
