@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { ageFlags } from "../support/store/backing_up.ts";
 import { ACCOUNT, KeyringBox } from "../support/keyring/keyring_box.ts";
 
 function removeDatabase(box: KeyringBox): void {
@@ -61,32 +62,30 @@ Deno.test("a machine is restored, its secret in the keyring, from a backup with 
 Deno.test("a keyring that cannot be asked may hold a newer secret: an older one comes back by decision only", async () => {
   await using box = await KeyringBox.start();
   await box.run(["init"]);
-  Deno.writeTextFileSync(join(box.home, "passphrase"), "long enough");
-  const flags = ["--passphrase-file", "passphrase"];
-  await box.run(["backup", "b.db", "--with-secret", ...flags]);
+  const { seal, open } = await ageFlags(box);
+  await box.run(["backup", "b.db", "--with-secret", ...seal]);
   await box.run(["rotate", "--force"]);
   const token = await box.token();
   removeDatabase(box);
   await box.lock();
-  assert.equal((await box.run(["restore", "b.db", ...flags])).code, 4);
+  assert.equal((await box.run(["restore", "b.db", ...open])).code, 4);
   await box.kill();
-  const absent = await box.run(["restore", "b.db", ...flags]);
+  const absent = await box.run(["restore", "b.db", ...open]);
   assert.equal(absent.code, 4);
   assert.match(absent.stderr, /may hold a newer secret/);
   await box.unlock();
-  assert.equal((await box.json("restore", "b.db", ...flags)).version, 2);
+  assert.equal((await box.json("restore", "b.db", ...open)).version, 2);
   assert.equal((await box.json("verify", token)).valid, true);
 });
 
 Deno.test("a drill in a second data folder takes nothing from the first, whatever is done in it", async () => {
   await using box = await KeyringBox.start();
   await box.run(["init"]);
-  Deno.writeTextFileSync(join(box.home, "passphrase"), "long enough");
-  const flags = ["--passphrase-file", "passphrase"];
-  await box.run(["backup", "b.db", "--with-secret", ...flags]);
+  const { seal, open } = await ageFlags(box);
+  await box.run(["backup", "b.db", "--with-secret", ...seal]);
   const token = await box.token();
   const drill = ["--data-dir", join(box.home, "drill")];
-  const restored = await box.json("restore", "b.db", ...flags, ...drill);
+  const restored = await box.json("restore", "b.db", ...open, ...drill);
   assert.equal(restored.location, "database");
   assert.equal((await box.json("verify", token, ...drill)).valid, true);
   for (
@@ -110,13 +109,12 @@ Deno.test("a restoration over a newer secret brings the older one back to the ke
   await box.run(["init"]);
   const token = await box.token();
   const value = await box.lookup();
-  Deno.writeTextFileSync(join(box.home, "passphrase"), "long enough");
-  const flags = ["--passphrase-file", "passphrase"];
-  await box.run(["backup", "b.db", "--with-secret", ...flags]);
+  const { seal, open } = await ageFlags(box);
+  await box.run(["backup", "b.db", "--with-secret", ...seal]);
   await box.run(["rotate", "--force"]);
   const newer = await box.token();
-  assert.equal((await box.run(["restore", "b.db", ...flags])).code, 1);
-  assert.equal((await box.json("restore", "b.db", "--force", ...flags)).version, 1);
+  assert.equal((await box.run(["restore", "b.db", ...open])).code, 1);
+  assert.equal((await box.json("restore", "b.db", "--force", ...open)).version, 1);
   assert.equal(await box.lookup(), value);
   assert.deepEqual(await box.accounts(), [ACCOUNT]);
   assert.equal((await box.json("verify", token)).valid, true);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { overBus } from "../../../src/store/keyring/secret_service/dbus_connection.ts";
 import { findProvider } from "../../../src/store/keyring/secret_service/provider.ts";
 import { ownBus } from "../../../src/store/keyring/secret_service/session_bus.ts";
+import { ageFlags } from "../store/backing_up.ts";
 import { ACCOUNT } from "./keyring_box.ts";
 import type { WalletBox } from "./wallets/wallet_box.ts";
 
@@ -62,12 +63,11 @@ const COMMANDS: Record<string, Command> = {
   },
   restore: async (box) => {
     const backup = join(box.home, `${crypto.randomUUID()}.backup`);
-    await Deno.writeTextFile(join(box.home, "phrase"), "correct horse battery staple");
-    const sealed = ["--with-secret", "--passphrase-file", join(box.home, "phrase")];
-    await run(box, "backup", backup, ...sealed);
+    const { seal, open } = await ageFlags(box);
+    await run(box, "backup", backup, "--with-secret", ...seal);
     const valid = await box.token();
     await run(box, "rotate", "--force");
-    await run(box, "restore", backup, "--force", "--passphrase-file", join(box.home, "phrase"));
+    await run(box, "restore", backup, "--force", ...open);
     const { kid, location } = await box.json("status");
     // A backup that has a sealed copy in its database brings the secret back there, as one with --mirror on does.
     return { kid, valid, location, accounts: location === "keyring" ? [ACCOUNT] : [] };

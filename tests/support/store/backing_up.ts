@@ -13,6 +13,14 @@ export async function prepared(): Promise<{ box: Box; token: string; backup: str
   return { box, token: await box.token(), backup: join(box.home, "backup.db") };
 }
 
+/** Flags that seal a backup to a new age identity and open it again: a passphrase takes a second of a processor. */
+export async function ageFlags(box: Box): Promise<{ seal: string[]; open: string[] }> {
+  const identity = join(box.home, "identity");
+  await box.exec("age-keygen", ["-o", identity]);
+  const { stdout } = await box.exec("age-keygen", ["-y", identity]);
+  return { seal: ["--recipient", stdout.trim()], open: ["--identity-file", identity] };
+}
+
 /** Loses the database. */
 export function removeDatabase(box: Box): void {
   for (const end of ["", "-wal", "-shm"]) {
