@@ -2,7 +2,7 @@
  * `deno task log-stress [SECONDS [PROCESSES]]`: concurrent processes write, read and copy a database and truncate its log.
  * Then it must contain all commits and be intact.
  */
-import { sqliteVersion } from "../src/store/sqlite/write_ahead_log.ts";
+import { sqliteVersion } from "../src/store/sqlite/node_sqlite.ts";
 import { stressLog } from "../tests/support/faults/log_stress.ts";
 
 const [seconds = 180, processes = 30] = Deno.args.map(Number);

@@ -1,4 +1,4 @@
-import { takeRows } from "../store/sqlite/row_transfer.ts";
+import { deferForeignKeys, takeRows } from "../store/sqlite/tables.ts";
 import { EVENTS } from "../audit/events.ts";
 import { takeEnded } from "../store/sqlite/ended_sessions.ts";
 import { Sessions } from "../users/sessions.ts";
@@ -76,7 +76,7 @@ export async function replaceRows(
   const audit = new AuditWriter(same ? database : staged.database, key, actor, clock);
   if (!same) staged.database.transaction(() => audit.append({ event: EVENTS.restored, reason }));
   database.transaction(() => {
-    database.deferForeignKeys();
+    deferForeignKeys(database);
     for (const table of OWN_TABLES) {
       if (MACHINE_TABLES.includes(table)) continue;
       if (!same || !LOG_TABLES.includes(table)) takeRows(database, staged.database, table);

@@ -1,3 +1,4 @@
+import { dropBackupTable } from "../store/sqlite/tables.ts";
 import { dirname, join } from "node:path";
 import { EVENTS } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
@@ -86,7 +87,7 @@ async function restoreFrom(
     : live.versions.every();
   try {
     if (!force && live !== undefined) refuseReplacing(live, copy.versions.current());
-    copy.database.dropBackupTable();
+    dropBackupTable(copy.database);
     if (!copy.database.isSound()) throw unsound();
     if (live !== undefined && sameInstallation(copy, live)) copy.borrow(live);
     const clone = await isClone(environment, info, copy);
@@ -187,7 +188,7 @@ async function putInPlace(
   }
   const audit = await staged.audit();
   staged.database.transaction(() => audit.append({ event: EVENTS.restored, reason }));
-  staged.database.dropBackupTable();
+  dropBackupTable(staged.database);
   const finished = `${staged.database.path}.finished`;
   await staged.database.copyTo(finished);
   const path = Installation.path(environment);

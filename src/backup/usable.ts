@@ -1,6 +1,6 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { catchUp } from "../cluster/catch_up.ts";
-import { knownFleet } from "../store/known_cluster.ts";
+import { knownFleet } from "../store/sqlite/meta.ts";
 import { staysShared } from "../cluster/backend.ts";
 import { SAVED } from "../store/keyring/keyring_store.ts";
 import { needsCopy, noteUnsaved } from "../secret/keyring/unsaved.ts";

@@ -3,7 +3,7 @@ import { isRekeyError } from "../core/errors.ts";
 import { catchUp } from "./catch_up.ts";
 import { untilFollowed } from "./members.ts";
 import { shareEnded } from "./ended_sessions.ts";
-import { knownFleet } from "../store/known_cluster.ts";
+import { knownFleet } from "../store/sqlite/meta.ts";
 import type { Backend, BackendAt, PolicyChange } from "../secret/backend.ts";
 import { rotateKek } from "../secret/rotate_kek.ts";
 import { LOCAL, usageIsShared } from "../secret/local_backend.ts";

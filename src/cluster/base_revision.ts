@@ -5,7 +5,7 @@ import type { Version } from "../store/sqlite/versions.ts";
 import { findShared, takeOver } from "./catch_up.ts";
 import { sealedHere } from "./replica.ts";
 import { shareEnded } from "./ended_sessions.ts";
-import type { KnownFleet } from "../store/known_cluster.ts";
+import type { KnownFleet } from "../store/sqlite/meta.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { type FleetState, MOST_RETIRED, type SharedVersion } from "./state.ts";
 

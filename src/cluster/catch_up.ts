@@ -13,7 +13,7 @@ import {
   takeOverEnded,
 } from "./ended_sessions.ts";
 import { follow } from "./replica.ts";
-import { type KnownFleet, knownFleet } from "../store/known_cluster.ts";
+import { type KnownFleet, knownFleet } from "../store/sqlite/meta.ts";
 import { digestOf, keysOf, mustGoOn, readSnapshot, type Snapshot } from "./snapshot.ts";
 
 /**

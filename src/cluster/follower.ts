@@ -5,7 +5,7 @@ import type { Installation } from "../store/installation.ts";
 import { catchUp } from "./catch_up.ts";
 import type { SharedFreshness } from "./freshness.ts";
 import { memberNow, register } from "./members.ts";
-import { knownFleet } from "../store/known_cluster.ts";
+import { knownFleet } from "../store/sqlite/meta.ts";
 import { keysOf } from "./snapshot.ts";
 
 /** What a {@linkcode FleetFollower} needs of the server around it. */

@@ -5,7 +5,7 @@ import { put } from "../etcd/wire.ts";
 import type { Member } from "../secret/backend.ts";
 import type { Installation } from "../store/installation.ts";
 import { sealedSlot } from "../core/location.ts";
-import { knownFleet } from "../store/known_cluster.ts";
+import { knownFleet } from "../store/sqlite/meta.ts";
 import { keysOf } from "./snapshot.ts";
 
 /** This server as a member of the fleet, with the present state of its machine. */

@@ -4,7 +4,7 @@ import { changeShared, mustBeFollowed } from "./change.ts";
 import { propose, retryOnConflict } from "./commit.ts";
 import { follow, lacking } from "./replica.ts";
 import { shareEnded } from "./ended_sessions.ts";
-import { knownFleet } from "../store/known_cluster.ts";
+import { knownFleet } from "../store/sqlite/meta.ts";
 import { readSnapshot, type Snapshot } from "./snapshot.ts";
 import {
   currentOf,

@@ -3,7 +3,7 @@ import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { writePolicy } from "../store/token_policy.ts";
 import { sealedSlot } from "../core/location.ts";
-import { knownFleet, rememberFleet } from "../store/known_cluster.ts";
+import { knownFleet, rememberFleet } from "../store/sqlite/meta.ts";
 import { fleetBehind, type Snapshot } from "./snapshot.ts";
 import { type FleetState, rowOf, type SharedVersion, withoutExpired } from "./state.ts";
 

@@ -3,7 +3,7 @@ import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import { type KeyValue, read } from "../etcd/wire.ts";
 import type { EtcdStore } from "../store/sealed/sealed_stores.ts";
 import type { Installation } from "../store/installation.ts";
-import type { KnownFleet } from "../store/known_cluster.ts";
+import type { KnownFleet } from "../store/sqlite/meta.ts";
 import { currentSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { type FleetState, MOST_RETIRED, openState } from "./state.ts";

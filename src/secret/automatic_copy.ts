@@ -1,4 +1,4 @@
-import { takeRows } from "../store/sqlite/row_transfer.ts";
+import { takeRows } from "../store/sqlite/tables.ts";
 import { basename, dirname, join } from "node:path";
 import { rfc3339 } from "../core/clock.ts";
 import { asRefusal, RekeyError } from "../core/errors.ts";

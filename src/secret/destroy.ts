@@ -3,7 +3,7 @@ import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { OWN_TABLES } from "../store/sqlite/schema.ts";
 import type { Installation } from "../store/installation.ts";
 import { exclusively, mustBeAlone } from "../store/sqlite/lock.ts";
-import { emptyTables } from "../store/sqlite/row_transfer.ts";
+import { dropTables, emptyTables, tableNames } from "../store/sqlite/tables.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import { removeFile } from "../files/private_files.ts";
 import { currentSlot, numberedSlot } from "../core/location.ts";
@@ -87,17 +87,17 @@ async function clearKeyring(installation: Installation, rows: Version[]): Promis
 // An application may keep tables of its own in the file, which then stays.
 function hasOtherTables({ database }: Installation): boolean {
   const own: readonly string[] = [...OWN_TABLES, "settings"];
-  return database.tables().some((name) => !own.includes(name));
+  return tableNames(database).some((name) => !own.includes(name));
 }
 
 function clearDatabase(installation: Installation): void {
   const { database, meta, sealed } = installation;
   const { path } = database;
-  const tables = OWN_TABLES.filter((name) => database.tables().includes(name));
+  const tables = OWN_TABLES.filter((name) => tableNames(database).includes(name));
   const shared = database.transaction(() => {
     sealed.dropAll();
     const shared = hasOtherTables(installation) || sealed.otherSettings();
-    if (shared) database.dropTables(tables);
+    if (shared) dropTables(database, tables);
     else {
       emptyTables(database, tables);
       // If the file cannot be deleted, a later command still finds the row.

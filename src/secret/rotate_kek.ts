@@ -2,7 +2,7 @@ import { EVENTS } from "../audit/events.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
-import { generatedKeyFile, type Kek, newKek } from "../store/sealed/kek.ts";
+import { type Kek, newKek } from "../store/sealed/kek.ts";
 import { removeFile } from "../files/private_files.ts";
 import { sealedSlot, type Slot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
@@ -62,10 +62,9 @@ async function sealedValues({ sealed }: Installation, rows: (Version | undefined
 
 /** Deletes the key file that a KEK rotation has replaced, if one is left. */
 export function removeStaleKek(installation: Installation): void {
-  const { environment, database, meta } = installation;
+  const { database, meta } = installation;
   if (meta.get("stale_kek") === undefined) return;
-  const { app, folders } = environment;
-  const path = generatedKeyFile(folders.config, app.name, installation.kekRecord("stale_kek"));
+  const path = installation.generatedKeyFile("stale_kek");
   if (path !== undefined) removeFile(path);
   database.transaction(() => meta.remove("stale_kek"));
 }

@@ -28,7 +28,7 @@ export async function mustBeAbleToRotate(
   const current = versions.current();
   if (current === undefined) return;
   await installation.kek();
-  Database.tryToWrite(database.path, WAIT_MS);
+  Database.mustBeWritable(database.path, WAIT_MS);
   const choice = wanted ?? store;
   const inKeyring = current.location === "keyring" && choice === "auto";
   if (inKeyring || choice === "keyring") await keyring.mustBeReady(currentSlot(current));

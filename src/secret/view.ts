@@ -2,7 +2,7 @@ import { SingleFlight } from "../core/async.ts";
 import type { LiveKeySet } from "../jwt/cached_verifier.ts";
 import { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
-import { knownFleet } from "../store/known_cluster.ts";
+import { knownFleet } from "../store/sqlite/meta.ts";
 import { isRevoked } from "../store/sqlite/ended_sessions.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { isOpenAt } from "./grace.ts";

@@ -5,7 +5,7 @@ import type { Served } from "../http/app.ts";
 import { ageOf, isDue } from "../secret/age.ts";
 import { HOLDER_STATES, holdersOf } from "../secret/holders.ts";
 import type { SecretManager } from "../secret/manager.ts";
-import { knownFleet } from "../store/known_cluster.ts";
+import { knownFleet } from "../store/sqlite/meta.ts";
 import type { Certificate } from "./certificate.ts";
 import type { Settings } from "./settings.ts";
 

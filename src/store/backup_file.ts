@@ -45,7 +45,7 @@ export async function writeBackup(
     await fill(partial);
     stamp(partial, info);
     finished();
-    if (!moveIntoPlace(partial, path, replace)) throw isInTheWay(path);
+    if (!moveIntoPlace(partial, path, replace)) throw alreadyExists(path);
   } finally {
     for (const end of ["", "-journal", "-wal", "-shm"]) removeFile(partial + end);
   }
@@ -55,9 +55,13 @@ export async function writeBackup(
 function mustHaveFolder(path: string): void {
   const folder = dirname(path);
   if (isThere(folder)) return;
-  throw new RekeyError("database_unusable", `Cannot write ${path}: there is no folder ${folder}`, {
-    hint: "Make the folder, or name another one",
-  });
+  throw new RekeyError(
+    "database_unusable",
+    `Cannot write ${path}: the folder ${folder} does not exist`,
+    {
+      hint: "Make the folder, or name another one",
+    },
+  );
 }
 
 function stamp(path: string, info: BackupInfo): void {
@@ -101,7 +105,7 @@ export function inspectBackup(path: string): BackupInfo {
     });
   } catch (error) {
     if (isRekeyError(error, "backup_unusable")) throw error;
-    throw unusable("it is damaged, or no SQLite database", error);
+    throw unusable("it is damaged, or not an SQLite database", error);
   }
 }
 
@@ -122,7 +126,7 @@ function mustBeOurs(sqlite: DatabaseSync): void {
     "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'rekey_versions'",
   ).get();
   if (versions === undefined || user_version < 1) {
-    throw unusable("it is no database of rekey");
+    throw unusable("it is not a database of rekey");
   }
   if (user_version > MIGRATIONS.length) throw unusable("a newer rekey made it");
 }
@@ -150,7 +154,7 @@ function infoOf(sqlite: DatabaseSync): BackupInfo {
 
 /** Copies a backup, so that reading it does not change the original. */
 export function stageBackup(path: string, staged: string): void {
-  if (!isThere(path)) throw unusable(`${path} is not there`);
+  if (!isThere(path)) throw unusable(`${path} does not exist`);
   // The copy would lack the newest changes: an older secret would come back.
   if (sizeOf(`${path}-wal`) > 0) {
     throw unusable("its write-ahead log lies beside it, as a copy by cp");
@@ -168,7 +172,7 @@ const MAGIC = new TextEncoder().encode("SQLite format 3\0");
  */
 export function refuseOther(beginning: Uint8Array): void {
   if (beginning.subarray(0, MAGIC.length).every((byte, at) => byte === MAGIC[at])) return;
-  throw unusable("it is damaged, or no SQLite database");
+  throw unusable("it is damaged, or not an SQLite database");
 }
 
 function mustBeginAsDatabase(path: string): void {
@@ -188,11 +192,11 @@ function unusable(why: string, cause?: unknown): RekeyError {
 
 /** @throws {RekeyError} `backup_unusable` when the file exists. */
 export function refuseExisting(path: string): void {
-  if (isThere(path)) throw isInTheWay(path);
+  if (isThere(path)) throw alreadyExists(path);
 }
 
-function isInTheWay(path: string): RekeyError {
-  return new RekeyError("backup_unusable", `Cannot write ${path}: it is there already`, {
+function alreadyExists(path: string): RekeyError {
+  return new RekeyError("backup_unusable", `Cannot write ${path}: it already exists`, {
     hint: "Name a new file, since a backup is never overwritten, or - for stdout",
   });
 }

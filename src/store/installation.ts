@@ -12,14 +12,7 @@ import { lockPath } from "./sqlite/lock.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { unconfigured } from "../etcd/errors.ts";
 import { DatabaseStore, EtcdStore } from "./sealed/sealed_stores.ts";
-import {
-  findKek,
-  generatedKeyFile,
-  type Kek,
-  type KekRecord,
-  newKek,
-  readKekRecord,
-} from "./sealed/kek.ts";
+import { findKek, generatedKeyFile, type Kek, newKek, readKekRecord } from "./sealed/kek.ts";
 import { type KekSources, kekSupplied } from "./sealed/kek_sources.ts";
 import { isWritableByOthers, Remembered } from "./remembered_sources.ts";
 import type { KeyringStore } from "./keyring/keyring_store.ts";
@@ -69,10 +62,8 @@ export class Installation {
     const { waitMs } = environment;
     // Checked first: opening takes write permission away from others.
     const isSuspect = isWritableByOthers(Installation.path(environment));
-    const database = Database.open(Installation.path(environment), {
-      ...waitMs === undefined ? {} : { waitMs },
-      ...options,
-    });
+    const wait = waitMs === undefined ? {} : { waitMs };
+    const database = Database.open(Installation.path(environment), { ...wait, ...options });
     const installation = new Installation(environment, database);
     try {
       if (isSuspect) database.transaction(() => installation.remembered.distrust());
@@ -91,14 +82,14 @@ export class Installation {
       : undefined;
   }
 
-  /** Like {@linkcode Installation.openExisting}, but read-only: creates, repairs and finishes nothing. */
+  /** Like {@linkcode Installation.openExisting}, but read-only: repairs and completes nothing. */
   static openAsFound(environment: Environment): Installation | undefined {
     const path = Installation.path(environment);
     if (!isThere(path)) return undefined;
     return new Installation(environment, Database.openAsFound(path), true);
   }
 
-  /** Creates or checks the data folder, and returns the path of the lock in it. */
+  /** Creates or checks the data folder. Returns the path of the lock in it. */
   static prepareFolder(environment: Environment): string {
     const { data, dataNamed } = environment.folders;
     if (dataNamed) makeNamedFolder(data);
@@ -131,9 +122,8 @@ export class Installation {
     return this.#setting("key_form", KEY_FORMS);
   }
 
-  /** @throws {RekeyError} `database_damaged` when a setting that a new version needs cannot be read. */
+  /** Reads the settings that a new version needs. @throws {RekeyError} `database_damaged`. */
   mustHaveSettings(): void {
-    // Reading them is the check.
     void [this.algorithm, this.keyForm];
   }
 
@@ -210,7 +200,7 @@ export class Installation {
   /** The KEK of this database. @throws {RekeyError} `kek_missing`, `kek_invalid` or `kek_wrong`. */
   async kek(): Promise<Kek> {
     // Another process may have replaced the KEK since the last call.
-    const record = this.kekRecord();
+    const record = readKekRecord(this.meta, "kek");
     if (this.#kek?.id === record.id) return this.#kek;
     const keyFile = this.generatedKeyFile();
     if (keyFile !== undefined && !this.asFound) restrictToOwner(keyFile);
@@ -250,14 +240,18 @@ export class Installation {
     const sealed = this.meta.get("audit_key");
     if (sealed === undefined) throw damagedMeta("audit_key");
     if (this.#auditKey?.sealed === sealed) return this.#auditKey.key;
-    const text = unseal(await this.kek(), this.#auditBinding(), sealed);
+    const text = unseal(await this.kek(), { app: this.environment.app.name, use: "audit" }, sealed);
     this.#auditKey = { sealed, key: Uint8Array.fromBase64(text) };
     return this.#auditKey.key;
   }
 
   /** The audit key, sealed under a KEK. */
   sealAuditKey(key: Uint8Array, kek: Kek): Promise<string> {
-    return seal(kek, this.#auditBinding(), Buffer.from(key).toString("base64"));
+    return seal(
+      kek,
+      { app: this.environment.app.name, use: "audit" },
+      Buffer.from(key).toString("base64"),
+    );
   }
 
   /** Replaces the KEK, after everything was sealed under the new one. */
@@ -284,16 +278,11 @@ export class Installation {
     this.id();
   }
 
-  /** Path of the key file that rekey generated for this database, if any. */
-  generatedKeyFile(): string | undefined {
-    if (this.meta.get("kek") === undefined) return undefined;
+  /** Path of the key file that rekey generated for the KEK, or for the previous one until that file is deleted. */
+  generatedKeyFile(key: "kek" | "stale_kek" = "kek"): string | undefined {
+    if (this.meta.get(key) === undefined) return undefined;
     const { app, folders } = this.environment;
-    return generatedKeyFile(folders.config, app.name, this.kekRecord());
-  }
-
-  /** The record of the KEK, or of the previous one whose key file is still to be deleted. */
-  kekRecord(key: "kek" | "stale_kek" = "kek"): KekRecord {
-    return readKekRecord(this.meta, key);
+    return generatedKeyFile(folders.config, app.name, readKekRecord(this.meta, key));
   }
 
   close(): void {
@@ -304,9 +293,5 @@ export class Installation {
     const value = this.meta.get(key) as T | undefined;
     if (value !== undefined && allowed.includes(value)) return value;
     throw damagedMeta(key);
-  }
-
-  #auditBinding() {
-    return { app: this.environment.app.name, use: "audit" } as const;
   }
 }

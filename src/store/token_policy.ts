@@ -1,4 +1,3 @@
-import { RekeyError } from "../core/errors.ts";
 import { STANDARD_POLICY, type TokenPolicy } from "../jwt/policy.ts";
 import type { Meta } from "./sqlite/meta.ts";
 
@@ -15,17 +14,8 @@ export const MOST_LEEWAY_SECONDS = 86_400;
  * @throws {RekeyError} `database_damaged` when its row cannot be read.
  */
 export function readPolicy(meta: Meta): TokenPolicy {
-  const text = meta.get("policy");
-  if (text === undefined) return STANDARD_POLICY;
-  try {
-    const policy = JSON.parse(text);
-    if (isPolicy(policy)) return policy;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-  }
-  throw new RekeyError("database_damaged", "Cannot use the database: its policy row is damaged", {
-    hint: "Restore the database from a backup, or set the policy again: `rekey policy clear`",
-  });
+  const hint = "Restore the database from a backup, or set the policy again: `rekey policy clear`";
+  return meta.json("policy", isPolicy, hint) ?? STANDARD_POLICY;
 }
 
 /** Inside a transaction: sets the app's policy. Returns whether the row changed. */

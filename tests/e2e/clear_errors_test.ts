@@ -47,7 +47,7 @@ Deno.test("a backup into a folder that is not there names what was given", async
   const path = join(folder, "b.db");
   const { code, stderr } = await box.run(["backup", path]);
   assert.equal(code, 4);
-  assert.ok(stderr.includes(`Cannot write ${path}: there is no folder ${folder}`), stderr);
+  assert.ok(stderr.includes(`Cannot write ${path}: the folder ${folder} does not exist`), stderr);
 });
 
 Deno.test("the name of a file in place of the token is answered with @FILE", async () => {

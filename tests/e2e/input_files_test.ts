@@ -231,7 +231,7 @@ Deno.test("backup -: the whole backup or a failure, and nothing of it stays besi
     await bash("[ -e fifo ] || mkfifo fifo");
     const { code, stderr } = await bash(`"$0" backup ${to} > x`);
     assert.equal(code, 1, to);
-    assert.match(stderr, /it is there already\nhint: .* or - for stdout/);
+    assert.match(stderr, /it already exists\nhint: .* or - for stdout/);
   }
   const left = [...box.files().keys()].filter((path) => path.includes(".rekey-"));
   assert.deepEqual(left, []);

@@ -62,7 +62,7 @@ Deno.test("a symbolic link in the place of a backup is not written through", asy
   Deno.symlinkSync(victim, backup);
   const { code, stderr } = await box.run(["backup", backup]);
   assert.equal(code, 1, stderr);
-  assert.match(stderr, /it is there already/);
+  assert.match(stderr, /it already exists/);
   // An automatic copy takes the place of whatever has its name.
   const automatic = `${box.database}.v2.backup`;
   Deno.symlinkSync(victim, automatic);

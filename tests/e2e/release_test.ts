@@ -10,7 +10,7 @@ import { sectionOf } from "../../scripts/supply/sections.ts";
 import type { Component } from "../../scripts/supply/components.ts";
 import type { Package } from "../../src/cli/commands/version.ts";
 import { packedAddon } from "../support/executables/addon.ts";
-import { sqliteVersion } from "../../src/store/sqlite/write_ahead_log.ts";
+import { sqliteVersion } from "../../src/store/sqlite/node_sqlite.ts";
 import { EMULATOR } from "../support/executables/arm64.ts";
 import { Box, REKEY } from "../support/process/box.ts";
 import { schema, validator } from "../support/executables/cyclonedx.ts";

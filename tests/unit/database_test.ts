@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Database } from "../../src/store/sqlite/database.ts";
-import { takeRows } from "../../src/store/sqlite/row_transfer.ts";
+import { takeRows } from "../../src/store/sqlite/tables.ts";
 import { closeAsLast } from "../../src/store/sqlite/write_ahead_log.ts";
 
 Deno.test("a transaction that need not be durable leaves the next ones as durable as ever", () => {

@@ -1,4 +1,4 @@
-import { sqliteVersion } from "../../store/sqlite/write_ahead_log.ts";
+import { sqliteVersion } from "../../store/sqlite/node_sqlite.ts";
 import type { Context } from "../context.ts";
 import { table } from "../format.ts";
 import { type KnownFix, knownFixes } from "../known_fixes.ts";

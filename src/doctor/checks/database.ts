@@ -53,7 +53,7 @@ export function databaseCheck(context: OpenDoctorContext): Finding[] {
 function writable(context: OpenDoctorContext): Finding[] {
   const { path } = context.installation.database;
   try {
-    Database.tryToWrite(path, LOCK_WAIT_MS);
+    Database.mustBeWritable(path, LOCK_WAIT_MS);
     return [];
   } catch (error) {
     if (!isRekeyError(error)) throw error;

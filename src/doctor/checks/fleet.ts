@@ -2,7 +2,7 @@ import { asRefusal, isRekeyError } from "../../core/errors.ts";
 import { isSplit, type MemberStatus } from "../../etcd/client.ts";
 import { fleetHealth, lagging } from "../../cluster/members.ts";
 import type { Member } from "../../secret/backend.ts";
-import { knownFleet } from "../../store/known_cluster.ts";
+import { knownFleet } from "../../store/sqlite/meta.ts";
 import { keysOf, mustGoOn, readSnapshot, type Snapshot } from "../../cluster/snapshot.ts";
 import { countedHere } from "../../cluster/replica.ts";
 import type { SharedVersion } from "../../cluster/state.ts";

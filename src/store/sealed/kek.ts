@@ -51,13 +51,13 @@ export interface ScryptParameters {
 
 /** The record of a database's KEK, or of the previous one. @throws {RekeyError} `database_damaged`. */
 export function readKekRecord(meta: Meta, key: "kek" | "stale_kek"): KekRecord {
-  try {
-    const record = JSON.parse(meta.get(key) ?? "");
-    if (typeof record.id === "string") return record;
-  } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
-  }
-  throw damagedMeta(key);
+  const record = meta.json(key, isKekRecord);
+  if (record === undefined) throw damagedMeta(key);
+  return record;
+}
+
+function isKekRecord(value: unknown): value is KekRecord {
+  return typeof Object(value).id === "string";
 }
 
 /** The KEK for a new database, and its record. */

@@ -1,46 +1,59 @@
-import { takeRows } from "../sqlite/row_transfer.ts";
+import { takeRows } from "../sqlite/tables.ts";
 import { RekeyError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
 import type { SqlValue } from "../../core/sql.ts";
 import type { Database } from "../sqlite/database.ts";
 import type { Kek } from "./kek.ts";
 import { type Binding, seal, unseal } from "./sealing.ts";
-import { type SecretStore, type Slot, slotName } from "../../core/location.ts";
+import { placeName, type SecretStore, type Slot, slotName } from "../../core/location.ts";
 import type { EtcdClient } from "../../etcd/client.ts";
 import { put, read, remove } from "../../etcd/wire.ts";
 
 const SETTINGS_KEY = "jwt_secret";
 const OUR_ROWS = `key = '${SETTINGS_KEY}' OR key GLOB '${SETTINGS_KEY}.v[0-9]*'`;
 
-/**
- * Values in the `settings` table, each sealed under the KEK. Sealing is asynchronous and transactions are not: seal a
- * value first, then `put` it inside the transaction.
- */
-export class DatabaseStore implements SecretStore {
-  readonly location = "database";
+/** Values that are sealed under the KEK, each bound to its app, version and kid. */
+abstract class SealedStore {
+  abstract readonly location: "database" | "etcd";
 
-  constructor(
-    private readonly database: Database,
-    private readonly app: string,
-    private readonly kek: () => Promise<Kek>,
-  ) {}
+  constructor(private readonly app: string, private readonly kek: () => Promise<Kek>) {}
 
-  async read(slot: Slot): Promise<Secret | null> {
-    const sealed = this.sealedValue(slot);
-    if (sealed === undefined) return null;
-    const secret = Secret.parse(
-      unseal(await this.kek(), this.#binding(slot), sealed),
-      slot.kid,
-    );
+  /** Seals a secret, under another KEK if given. The text is the same in the database and in etcd. */
+  async seal(slot: Omit<Slot, "name">, secret: Secret, kek?: Kek): Promise<string> {
+    return await seal(kek ?? await this.kek(), this.#binding(slot), secret.reveal());
+  }
+
+  /** Opens a sealed secret. @throws {RekeyError} `kek_wrong` or `secret_damaged`. */
+  async open(slot: Omit<Slot, "name">, sealed: string): Promise<Secret> {
+    const value = unseal(await this.kek(), this.#binding(slot), sealed);
+    const secret = Secret.parse(value, slot.kid);
     if (secret.kid === slot.kid) return secret;
     throw new RekeyError(
       "secret_damaged",
-      "Cannot use the sealed value: it belongs to another version",
-      {
-        hint:
-          "Restore the database from a backup, or make a new secret with `rekey rotate --force`",
-      },
+      `Cannot use the sealed value in ${placeName(this.location)}: it belongs to another version`,
+      { hint: "Make a new secret with `rekey rotate --force`, or restore a backup" },
     );
+  }
+
+  #binding({ version, kid }: Omit<Slot, "name">): Binding {
+    return { app: this.app, use: "secret", version, secret_kid: kid };
+  }
+}
+
+/**
+ * Values in the `settings` table. Sealing is asynchronous and transactions are not: seal a value first, then `put` it
+ * inside the transaction.
+ */
+export class DatabaseStore extends SealedStore implements SecretStore {
+  readonly location = "database";
+
+  constructor(private readonly database: Database, app: string, kek: () => Promise<Kek>) {
+    super(app, kek);
+  }
+
+  async read(slot: Slot): Promise<Secret | null> {
+    const sealed = this.sealedValue(slot);
+    return sealed === undefined ? null : await this.open(slot, sealed);
   }
 
   async write(slot: Slot, secret: Secret): Promise<void> {
@@ -50,11 +63,6 @@ export class DatabaseStore implements SecretStore {
 
   remove(slot: Slot): Promise<boolean> {
     return Promise.resolve(this.database.transaction(() => this.drop(slot)));
-  }
-
-  /** Seals a value for {@linkcode DatabaseStore.put}, under another KEK if given. */
-  async seal(slot: Slot, secret: Secret, kek?: Kek): Promise<string> {
-    return await seal(kek ?? await this.kek(), this.#binding(slot), secret.reveal());
   }
 
   /** Inside a transaction: stores a sealed value. @throws {RekeyError} `failed` when the row reads back differently. */
@@ -109,10 +117,6 @@ export class DatabaseStore implements SecretStore {
   otherSettings(): boolean {
     return this.database.prepare("SELECT 1 FROM settings LIMIT 1").get() !== undefined;
   }
-
-  #binding({ version, kid }: Slot): Binding {
-    return { app: this.app, use: "secret", version, secret_kid: kid };
-  }
 }
 
 function notKept(): RekeyError {
@@ -122,22 +126,18 @@ function notKept(): RekeyError {
 }
 
 /**
- * Values in etcd, sealed under the KEK before they leave the machine, each under its kid. They are written and deleted
+ * Values in etcd, sealed before they leave the machine, each under its kid. They are written and deleted
  * in the transactions of the shared state (`cluster/commit.ts`). Reads use the copy in the database, and etcd when that
  * is missing or damaged.
  */
-export class EtcdStore implements SecretStore {
+export class EtcdStore extends SealedStore implements SecretStore {
   readonly location = "etcd";
-
-  constructor(
-    readonly client: EtcdClient,
-    private readonly app: string,
-    private readonly kek: () => Promise<Kek>,
-  ) {}
-
   /** Prefix of the keys of all values. */
-  get folder(): string {
-    return `${this.client.settings.prefix}${this.app}/values/`;
+  readonly folder: string;
+
+  constructor(readonly client: EtcdClient, app: string, kek: () => Promise<Kek>) {
+    super(app, kek);
+    this.folder = `${client.settings.prefix}${app}/values/`;
   }
 
   /** @throws {RekeyError} an `etcd_…` code, `kek_wrong` or `secret_damaged`. */
@@ -156,27 +156,5 @@ export class EtcdStore implements SecretStore {
     const key = this.folder + kid;
     const { found } = await this.client.txn([], [read(key), remove(key)]);
     return found[0]!.length > 0;
-  }
-
-  /** Seals a secret to the same text as in the database, under another KEK if given. */
-  async seal({ version, kid }: Slot, secret: Secret, kek?: Kek): Promise<string> {
-    return await seal(kek ?? await this.kek(), this.#binding(version, kid), secret.reveal());
-  }
-
-  /** @throws {RekeyError} `kek_wrong` or `secret_damaged`. */
-  async open({ version, kid }: Slot, sealed: string): Promise<Secret> {
-    const secret = Secret.parse(unseal(await this.kek(), this.#binding(version, kid), sealed), kid);
-    if (secret.kid === kid) return secret;
-    throw new RekeyError(
-      "secret_damaged",
-      "Cannot use the value in etcd: it belongs to another version",
-      {
-        hint: "Make a new secret with `rekey rotate --force`",
-      },
-    );
-  }
-
-  #binding(version: number, secret_kid: string): Binding {
-    return { app: this.app, use: "secret", version, secret_kid };
   }
 }

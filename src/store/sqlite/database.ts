@@ -20,7 +20,7 @@ import { fileIdentity, isThere } from "../../files/file_info.ts";
 /** How long a writer waits for another one before it gives up, in milliseconds. */
 export const BUSY_TIMEOUT_MS = 5_000;
 
-// All in one step, so that the copy is of one instant however much others write.
+// One step, so that the copy is a snapshot even while others write.
 const ALL_PAGES = 2 ** 31 - 1;
 
 // SQLite refuses a value of more than a gigabyte.
@@ -28,29 +28,28 @@ const WIPE_BYTES = 64 * 2 ** 20;
 
 /** How a database is opened. */
 export interface OpenOptions {
-  /** Whether the caller holds the database's lock already. */
+  /** Whether the caller already holds the database's lock. */
   readonly locked?: boolean;
   /** How long a statement waits for another process, in milliseconds; default {@linkcode BUSY_TIMEOUT_MS}. */
   readonly waitMs?: number;
 }
 
-/** How {@linkcode Database.transaction} differs when asked. */
+/** Options of {@linkcode Database.transaction}. */
 export interface TransactionOptions {
   /** How long to wait for another writer, in milliseconds. */
   readonly waitMs?: number;
-  /** False for what a power cut may undo: it is not waited for until it is on the disk. Default true. */
+  /** False for a commit that a power cut may undo: it is not synced to disk. Default true. */
   readonly durable?: boolean;
 }
 
-/** One SQLite file, opened with the settings of design §6. */
+/** An SQLite file of rekey, with statements that throw {@linkcode RekeyError}. */
 export class Database implements Sql {
   #closed = false;
   #leavesFiles = false;
   #commits = 0;
   #dataVersion: StatementSync | undefined;
-  // The texts are few: rekey writes them, and values are never in them.
+  // Few entries: the SQL is fixed, and values are always parameters.
   readonly #statements = new Map<string, Statement>();
-
   readonly #logged: Logged;
 
   private constructor(
@@ -63,15 +62,14 @@ export class Database implements Sql {
   }
 
   /**
-   * Opens the file, makes it when it is not there, and brings its tables up to date.
+   * Opens the file, creates it if it does not exist, and migrates its tables.
    *
-   * @throws {RekeyError} `database_unusable`, `database_damaged`, `database_foreign`,
-   * `database_newer` or `busy`.
+   * @throws {RekeyError} `database_unusable`, `database_damaged`, `database_foreign`, `database_newer` or `busy`.
    */
   static open(path: string, options: OpenOptions = {}): Database {
     const { locked = false, waitMs = BUSY_TIMEOUT_MS } = options;
     makePrivateFile(path);
-    // Before it is opened: should another file take its place in between, that is noticed later.
+    // Read before the file is opened, so that a replacement in between is noticed later.
     const identity = fileIdentity(path);
     return explainSqlite(path, () => {
       const sqlite = new DatabaseSync(path);
@@ -91,8 +89,7 @@ export class Database implements Sql {
   }
 
   /**
-   * Opens a file that is there to look at it, and changes nothing; but one of an older rekey is brought up to date,
-   * since nothing else could read it.
+   * Opens an existing file read-only. A file of an older rekey is migrated, since it could not be read otherwise.
    *
    * @throws {RekeyError} as {@linkcode Database.open} does.
    */
@@ -116,12 +113,12 @@ export class Database implements Sql {
   }
 
   /**
-   * Finds out whether this user can write the file now, and changes nothing in it.
+   * Checks that this user can write the file now, and changes nothing in it.
    *
-   * @throws {RekeyError} `busy` when another program has had a transaction open for `waitMs`,
-   * `database_unusable` when the file cannot be written.
+   * @throws {RekeyError} `busy` when another program keeps a transaction open for `waitMs`, `database_unusable` when the
+   * file cannot be written.
    */
-  static tryToWrite(path: string, waitMs: number): void {
+  static mustBeWritable(path: string, waitMs: number): void {
     if (!isThere(path)) return;
     mustBeRegular(path);
     explainSqlite(path, () => {
@@ -135,8 +132,8 @@ export class Database implements Sql {
   }
 
   /**
-   * A new database in an empty file that is not in use yet: nothing is kept from a crash until the
-   * file is finished.
+   * Creates a database in an empty file that no other process uses yet. Nothing is synced
+   * before the file is finished.
    */
   static create(path: string): Database {
     return explainSqlite(path, () => {
@@ -154,7 +151,7 @@ export class Database implements Sql {
     });
   }
 
-  /** A statement whose every step reports errors as {@linkcode RekeyError}. */
+  /** A statement that throws SQLite's errors as {@linkcode RekeyError}. */
   prepare(sql: string): Statement {
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
@@ -169,10 +166,10 @@ export class Database implements Sql {
   }
 
   /**
-   * Runs `work` in one `BEGIN IMMEDIATE` transaction: all of it is committed, or nothing is.
-   * `work` is synchronous, so that a transaction is never left open across an await.
+   * Runs `work` in one `BEGIN IMMEDIATE` transaction, which commits all of it or nothing. `work` is synchronous, so that
+   * no transaction stays open across an await.
    *
-   * @throws {RekeyError} `busy` when another writer holds the file for too long.
+   * @throws {RekeyError} `busy` when another writer holds the file longer than `waitMs`.
    */
   transaction<T>(work: () => T, options: TransactionOptions = {}): T {
     const { waitMs = this.waitMs, durable = true } = options;
@@ -190,7 +187,7 @@ export class Database implements Sql {
     });
   }
 
-  /** A text that changes with every commit, whoever made it: `PRAGMA data_version` counts those of others. */
+  /** A text that changes with every commit of this and other connections: `PRAGMA data_version` counts the others. */
   change(): string {
     return this.explain(() => {
       const statement = this.#dataVersion ??= this.sqlite.prepare("PRAGMA data_version");
@@ -198,23 +195,23 @@ export class Database implements Sql {
     });
   }
 
-  /** Whether the path no longer leads to the file that was opened: it was deleted, or another one put there. */
+  /** Whether the opened file was deleted, or another file has its path. */
   wasReplaced(): boolean {
     try {
       const { dev, ino } = Deno.statSync(this.path);
-      // Asked for each request to a server, and nearly always it is the same one.
+      // The fast path: a server checks this for each request.
       if (this.identity === `${dev}:${ino}`) return false;
     } catch {
-      // It is gone, or the system refuses: asked again, it says which.
+      // Deleted or not readable: `fileIdentity` tells which.
     }
     return this.identity !== fileIdentity(this.path);
   }
 
   /**
-   * Empties the write-ahead log into the file, so that overwritten values are in neither. Answers
-   * whether it could: another process that reads or writes can prevent it.
+   * Empties the write-ahead log into the file, so that overwritten values are in neither.
    *
-   * @param waitMs how long to wait for others, in milliseconds.
+   * @param waitMs how long to wait for other processes, in milliseconds.
+   * @returns whether it succeeded: another process that reads or writes can prevent it.
    */
   truncateLog(waitMs = 200): boolean {
     return this.explain(() => {
@@ -228,8 +225,8 @@ export class Database implements Sql {
   }
 
   /**
-   * Overwrites the pages that are not in use with zeros; another program may have left values there.
-   * `VACUUM` would do, but the runtime forbids it to a program that may not do everything.
+   * Overwrites unused pages with zeros, since another program may have left values there. The runtime allows `VACUUM`
+   * only to a program with all permissions.
    */
   wipeFreePages(): void {
     this.transaction(() => {
@@ -242,66 +239,39 @@ export class Database implements Sql {
     });
   }
 
-  /**
-   * Copies everything, as it is at one instant, into a file, while others may go on writing: SQLite's own
-   * backup.
-   */
+  /** Copies a snapshot of the database into a file, by SQLite's online backup. */
   async copyTo(path: string): Promise<void> {
     try {
       await backup(this.sqlite, path, { rate: ALL_PAGES });
     } catch (error) {
-      // The file that cannot be written is the other one.
+      // The error is about the target file.
       explainSqlite(path, () => {
         throw error;
       });
     }
   }
 
-  /** Whether the file is as rekey's own statements leave it: see `soundness.ts`. */
+  /** See {@linkcode isSound}. Reads the whole file. */
   isSound(): boolean {
     return isSound(this.sqlite);
-  }
-
-  /** Takes away what only a backup has. */
-  dropBackupTable(): void {
-    this.explain(() => this.sqlite.exec("DROP TABLE IF EXISTS rekey_backup"));
-  }
-
-  /** Inside a transaction: makes foreign keys count at its end and not at every statement. */
-  deferForeignKeys(): void {
-    this.sqlite.exec("PRAGMA defer_foreign_keys = ON");
-  }
-
-  /** Names of the tables that are not SQLite's own. */
-  tables(): string[] {
-    const rows = this.prepare(
-      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'",
-    ).all();
-    return rows.map(({ name }) => String(name));
-  }
-
-  /** Inside a transaction: drops tables and counts the file as never migrated. */
-  dropTables(names: readonly string[]): void {
-    for (const name of names) this.sqlite.exec(`DROP TABLE ${name}`);
-    this.sqlite.exec("PRAGMA user_version = 0");
   }
 
   close(): void {
     if (this.#closed) return;
     this.sqlite.close();
     this.#closed = true;
-    // Who only reads cannot delete the files that reading takes.
+    // A read-only connection cannot delete the `-wal` and `-shm` files that it made.
     if (this.#leavesFiles) this.explain(() => closeAsLast(this.path));
   }
 
-  /** Reports SQLite's errors as those of this file. */
+  /** Turns SQLite's errors in `work` into a {@linkcode RekeyError} about this file. */
   explain<T>(work: () => T): T {
     try {
       return work();
     } catch (cause) {
       const error = sqliteRefusal(this.path, cause, () => isSound(this.sqlite));
       if (isRekeyError(error) || !isSqliteError(error)) throw error;
-      // A trigger can say anything.
+      // A trigger can raise any error.
       throw hasTriggers(this.sqlite) ? triggered(this.path, error) : error;
     }
   }

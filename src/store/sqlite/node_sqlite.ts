@@ -1,5 +1,15 @@
-import type { DatabaseSync } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import { RekeyError } from "../../core/errors.ts";
+
+/** Version of the SQLite inside the runtime. */
+export function sqliteVersion(): string {
+  const database = new DatabaseSync(":memory:");
+  try {
+    return String(database.prepare("SELECT sqlite_version() AS version").get()?.version);
+  } finally {
+    database.close();
+  }
+}
 
 /** The value of a numeric pragma. */
 export function pragma(

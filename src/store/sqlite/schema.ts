@@ -4,11 +4,11 @@ import { pragma, whole } from "./node_sqlite.ts";
 import { lockPath, takeLock } from "./lock.ts";
 
 /**
- * The database's tables, as a list of migrations: `PRAGMA user_version` says how many have run. Only
- * ever append. Tables of our own are prefixed, since the file may be an application's.
+ * The database's tables, as a list of migrations: `PRAGMA user_version` is how many were applied. Only append to it.
+ * rekey's tables have a prefix, since the file may belong to an application.
  *
- * Times are milliseconds since the epoch, UTC. `rekey_versions.synced` is 0 while the keyring may
- * hold items that the row's state does not call for (see `secret/keyring/reconcile.ts`).
+ * Times are milliseconds since the epoch, UTC. `rekey_versions.synced` is 0 while the keyring may hold items that do not
+ * fit the row's state (see `secret/keyring/reconcile.ts`).
  */
 export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE IF NOT EXISTS settings (
@@ -96,13 +96,13 @@ export const MIGRATIONS: readonly string[] = [
   `DROP INDEX rekey_sessions_sub;
    CREATE INDEX rekey_sessions_sub ON rekey_sessions (sub, issued_at) WHERE revoked_at IS NULL;
    CREATE INDEX rekey_sessions_newest ON rekey_sessions (issued_at) WHERE revoked_at IS NULL;`,
-  // A constraint cannot be changed, and a new table cannot take the place of one that sessions refer to.
+  // SQLite cannot change a constraint, and the table cannot be replaced, since sessions refer to it.
   `ALTER TABLE rekey_versions RENAME COLUMN location TO old_location;
    ALTER TABLE rekey_versions ADD COLUMN location TEXT NOT NULL DEFAULT 'database'
      CHECK (location IN ('keyring', 'database', 'etcd'));
    UPDATE rekey_versions SET location = old_location;
    ALTER TABLE rekey_versions DROP COLUMN old_location;`,
-  // Until here the app's algorithm and key form were those of all its versions.
+  // Before, all versions had the app's algorithm and key form.
   `ALTER TABLE rekey_versions ADD COLUMN alg TEXT NOT NULL DEFAULT 'HS512'
      CHECK (alg IN ('HS256', 'HS384', 'HS512'));
    ALTER TABLE rekey_versions ADD COLUMN key_form TEXT NOT NULL DEFAULT 'text'
@@ -155,7 +155,7 @@ export function migrationsOf(path: string, sqlite: DatabaseSync): number {
 }
 
 /**
- * Brings a file's tables up to date.
+ * Migrates a file's tables.
  *
  * @param lockMs how long to wait for the database's lock; none when the caller holds it.
  * @throws {RekeyError} as {@linkcode migrationsOf} does; `busy` when the lock is not free in time.
@@ -166,10 +166,10 @@ export function migrate(path: string, sqlite: DatabaseSync, lockMs: number | und
   if (applied === MIGRATIONS.length && journalMode(sqlite) === "wal") return;
   // SQLite does not wait when two processes change the journal mode at once.
   using _lock = lockMs === undefined ? undefined : takeLock(lockPath(path), lockMs);
-  bringUpToDate(path, sqlite);
+  applyMigrations(path, sqlite);
 }
 
-function bringUpToDate(path: string, sqlite: DatabaseSync): void {
+function applyMigrations(path: string, sqlite: DatabaseSync): void {
   if (journalMode(sqlite) !== "wal") sqlite.exec("PRAGMA journal_mode = WAL");
   whole(sqlite, () => {
     // Read again: another process may have migrated the file meanwhile.

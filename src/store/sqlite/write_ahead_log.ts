@@ -5,16 +5,6 @@ import type { Meta } from "./meta.ts";
 import { explainSqlite, FULL_SYNC, isSqliteError, pragma, whole } from "./node_sqlite.ts";
 import { fileIdentity, isThere, sizeOf } from "../../files/file_info.ts";
 
-/** Version of the SQLite inside the runtime. */
-export function sqliteVersion(): string {
-  const database = new DatabaseSync(":memory:");
-  try {
-    return String(database.prepare("SELECT sqlite_version() AS version").get()?.version);
-  } finally {
-    database.close();
-  }
-}
-
 // SQLite before 3.51.3 can corrupt a database when another connection restarts the log while a checkpoint begins
 // (docs/storage.md). rekey prevents it: it keeps writers out during every checkpoint.
 

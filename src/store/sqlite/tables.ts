@@ -1,6 +1,30 @@
 import type { Sql, SqlValue } from "../../core/sql.ts";
 import type { Database } from "./database.ts";
 
+/** Names of the tables that are not SQLite's own. */
+export function tableNames(sql: Sql): string[] {
+  const rows = sql.prepare(
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'",
+  ).all();
+  return rows.map(({ name }) => String(name));
+}
+
+/** Inside a transaction: drops tables, and resets the number of applied migrations. */
+export function dropTables(sql: Sql, names: readonly string[]): void {
+  for (const name of names) sql.prepare(`DROP TABLE ${name}`).run();
+  sql.prepare("PRAGMA user_version = 0").run();
+}
+
+/** Inside a transaction: checks foreign keys at its end, not at every statement. */
+export function deferForeignKeys(sql: Sql): void {
+  sql.prepare("PRAGMA defer_foreign_keys = ON").run();
+}
+
+/** Drops the table that only a backup has. */
+export function dropBackupTable(sql: Sql): void {
+  sql.prepare("DROP TABLE IF EXISTS rekey_backup").run();
+}
+
 /** Inside a transaction: deletes every row of the tables. */
 export function emptyTables(sql: Sql, names: readonly string[]): void {
   for (const name of names) sql.prepare(`DELETE FROM ${name}`).run();
@@ -18,7 +42,7 @@ export function takeRows(into: Database, from: Database, table: string, where = 
   const insert = into.prepare(
     `INSERT INTO ${table} (${columns}) VALUES (${columns.map(() => "?")})`,
   );
-  // What cannot be put here is the other file's fault, if that is damaged.
+  // If the other file is damaged, an insert may fail: the error is about that file.
   from.explain(() => {
     for (const row of rowsOf(from, table, columns, keys, where)) insert.run(...row);
   });
