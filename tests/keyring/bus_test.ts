@@ -63,7 +63,7 @@ Deno.test("an address that starts a program, or leads elsewhere than to a socket
     const env = { DBUS_SESSION_BUS_ADDRESS: address };
     const { ended, touches } = await traceRun(box, ["init"], { env });
     assert.equal(ended.code, 4, ended.stderr);
-    assert.match(ended.stderr, /DBUS_SESSION_BUS_ADDRESS is no address of a Unix socket/);
+    assert.match(ended.stderr, /DBUS_SESSION_BUS_ADDRESS is not the address of a Unix socket/);
     const strange = touches.filter(({ how, what }) =>
       what === program || (how === "connected" && !/\/nscd\/socket$/.test(what))
     );

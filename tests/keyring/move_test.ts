@@ -42,7 +42,7 @@ Deno.test("a locked keyring: the mirror copy moves to the database, the entry go
   await box.lock();
   const { code, stderr } = await box.run(["store", "move", "database"]);
   assert.equal(code, 0, stderr);
-  assert.match(stderr, /could not be brought up to date/);
+  assert.match(stderr, /could not be updated/);
   assert.equal((await box.json("verify", token)).valid, true);
   assert.equal((await box.json("store", "show")).keyring, "keyring_locked");
   await box.unlock();
