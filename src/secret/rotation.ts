@@ -146,7 +146,7 @@ export function warningsOf(
     warnings.push(
       version.location === "etcd"
         ? "this machine could not take it over from etcd; the next command does it"
-        : "the keyring could not be brought up to date; the next command that reaches it does it",
+        : "the keyring could not be updated; the next command that reaches it does so",
     );
   }
   return warnings;

@@ -1,7 +1,9 @@
 import { readdirSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { Location } from "../core/location.ts";
+import { isRekeyError } from "../core/errors.ts";
 import { lockPath } from "./sqlite/lock.ts";
+import { isSqliteError } from "./sqlite/node_sqlite.ts";
 import { closeAsLast } from "./sqlite/write_ahead_log.ts";
 import { dirname, join } from "node:path";
 import { Installation } from "./installation.ts";
@@ -58,15 +60,21 @@ function lookInto(path: string): Glance | undefined {
   } catch {
     return undefined;
   }
+  const leavesFiles = !isThere(`${path}-shm`);
+  const found = read(path);
   try {
-    const leavesFiles = !isThere(`${path}-shm`);
-    const sqlite = new DatabaseSync(path, { readOnly: true });
-    try {
-      return glance(sqlite);
-    } finally {
-      sqlite.close();
-      if (leavesFiles) closeAsLast(path);
-    }
+    if (leavesFiles) closeAsLast(path);
+  } catch (error) {
+    // What was found stands. A file that is not a database fails here too.
+    if (!isRekeyError(error) && !isSqliteError(error)) throw error;
+  }
+  return found;
+}
+
+function read(path: string): Glance | undefined {
+  try {
+    using sqlite = new DatabaseSync(path, { readOnly: true });
+    return glance(sqlite);
   } catch (error) {
     // After other errors, such as SQLITE_CANTOPEN, it may be a rekey database.
     return /no such table|not a database/.test(String(error)) ? undefined : UNREADABLE;

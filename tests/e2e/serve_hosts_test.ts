@@ -69,15 +69,20 @@ Deno.test("on all addresses: each of the machine's is its own, the one that is p
       ]);
       return Number(stdout);
     };
-    const addresses = Deno.networkInterfaces()
-      .filter(({ family }) => family === "IPv4" || listen.startsWith("["))
-      // A link-local address is reached by its zone only.
-      .map(({ address, family, scopeid, name }) =>
-        family === "IPv4" ? address : scopeid ? `[${address}%25${name}]` : `[${address}]`
-      );
-    for (const address of [...addresses, listen.slice(0, -2)]) {
+    const addressesNow = () =>
+      Deno.networkInterfaces()
+        .filter(({ family }) => family === "IPv4" || listen.startsWith("["))
+        // A link-local address is reached by its zone only.
+        .map(({ address, family, scopeid, name }) =>
+          family === "IPv4" ? address : scopeid ? `[${address}%25${name}]` : `[${address}]`
+        );
+    const unspecified = listen.slice(0, -2);
+    for (const address of [...addressesNow(), unspecified]) {
       for (const version of ["--http1.1", "--http2"]) {
-        assert.equal(await status(address, version), 200, `${listen} ${address} ${version}`);
+        const answer = await status(address, version);
+        // The fleet's tests make networks on this machine, and remove them.
+        if (answer === 0 && address !== unspecified && !addressesNow().includes(address)) continue;
+        assert.equal(answer, 200, `${listen} ${address} ${version}`);
       }
     }
     assert.equal(await status("evil.example", "--connect-to", "::127.0.0.1:"), 421);

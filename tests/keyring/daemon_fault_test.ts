@@ -87,7 +87,7 @@ async function faultAt(
   assert.ok(held.rest < LONGEST_MS, `${held.rest} ms ${where}`);
   assert.equal(held.code, current === before ? 4 : 0, where);
   assert.ok(current >= before, where);
-  const warned = /warning: the keyring could not be brought up to date/.test(held.stderr);
+  const warned = /warning: the keyring could not be updated/.test(held.stderr);
   assert.equal(warned, held.code === 0 && unsynced, where);
   await checkAway(box, current === before ? old : undefined);
 
