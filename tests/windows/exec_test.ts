@@ -5,7 +5,8 @@ import { onWindows, WITHOUT_CONSOLE } from "../support/windows/tests.ts";
 import { query } from "../support/store/sql.ts";
 
 /** A script that says which version it has, and starts another program, whose end it waits for. */
-const LINE = "echo ready %REKEY_KID%& ping -n 120 127.0.0.1 >nul & exit 5";
+const WAITING = "echo ready %REKEY_KID%& ping -n 120 127.0.0.1 >nul";
+const LINE = `${WAITING} & exit 5`;
 
 function start(box: WindowsBox, rekey: readonly string[], ...flags: string[]): Promise<Running> {
   return Running.start(box, ["cmd", "/d", "/c", LINE], { rekey, flags });
@@ -56,7 +57,11 @@ onWindows(
   "exec: Ctrl-C ends the program and then rekey, as it ended",
   async (box) => {
     await box.json("init");
-    await using running = await start(box, box.rekeyInConsole, "--on-rotate", "restart");
+    // Ctrl-C ends cmd and what it waits for, in either order; a command after that could still set another status.
+    await using running = await Running.start(box, ["cmd", "/d", "/c", WAITING], {
+      rekey: box.rekeyInConsole,
+      flags: ["--on-rotate", "restart"],
+    });
     await box.untilRunning("ping.exe", 1);
     running.process.kill("SIGINT");
     assert.equal((await running.ended()).code, ENDED_BY_CTRL_C, running.stderr);
