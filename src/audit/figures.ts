@@ -44,7 +44,7 @@ export function figures(sql: Sql): Figures {
 export interface RetrievalCounts {
   readonly keyring: number;
   readonly database: number;
-  /** Those that read the sealed copy because the keyring failed. */
+  /** Those that used the sealed copy in place of the keyring: it was unavailable, or did not have the value. */
   readonly fallbacks: number;
 }
 
@@ -63,7 +63,7 @@ export function retrievalCounts(sql: Sql): RetrievalCounts {
 }
 
 /**
- * Share of retrievals that read the sealed copy because the keyring failed, 0 to 1; `null` before the first retrieval.
+ * Share of retrievals that used the sealed copy in place of the keyring, 0 to 1; `null` before the first retrieval.
  * Investigate when it rises.
  */
 export function fallbackRate(sql: Sql): number | null {

@@ -152,7 +152,7 @@ async function addSecretMetrics(
       [keyring, { location: "keyring" }],
       [fromDatabase, { location: "database" }],
     );
-    const fallbacksHelp = "Retrievals from a sealed copy because the keyring failed";
+    const fallbacksHelp = "Retrievals that used the sealed copy in place of the keyring";
     own.counter("rekey_fallbacks_total", fallbacksHelp, [fallbacks]);
     own.counter("rekey_rotations_total", "Completed rotations", [figures(database).rotations]);
     const age = ageOf(installation, version);

@@ -95,7 +95,7 @@ function loggedOut(context: OpenDoctorContext): Finding[] {
     code: "sessions_ended",
     what:
       `The rotation to version ${row.version} at ${row.time} by ${row.actor}${reason} ended every session`,
-    why: "This is why all users were logged out; they can log in again",
+    why: "If users were logged out, this is why; they can log in again",
     command: rekey(context, "audit list --event rotation"),
   }];
 }

@@ -141,7 +141,7 @@ function notInitialised(context: DoctorContext): Finding {
       JSON.stringify(name)
     } in ${context.environment.folders.data}`,
     why: "It was never made, or the database is gone: then restore a backup instead. " +
-      "`init` adopts a secret that an application left in the keyring" +
+      "`init` adopts a secret that an application left in the keyring, and does not replace it" +
       (known === "" ? "" : `. Known here: ${known}`),
     command: rekey(context, "init"),
   };
