@@ -1,13 +1,19 @@
 import { scriptName } from "../src/boot/main.ts";
 import { runDeno } from "./run_deno.ts";
 
-/** Libraries that only some commands load, each with the file in `src/libraries` that re-exports what rekey uses. */
+/**
+ * Libraries that only some commands load, each a script of its own with what rekey uses of it. A name that is missing here
+ * is `undefined` in the binary.
+ */
 export const LIBRARIES = {
-  "age-encryption": "age",
-  "hono/router/reg-exp-router": "hono",
-  jose: "jose",
-  "prom-client": "prom_client",
-  zod: "zod",
+  "age-encryption": ["armor", "Decrypter", "Encrypter"],
+  "hono/router/reg-exp-router": ["RegExpRouter"],
+  jose: ["CompactEncrypt", "jwtVerify", "SignJWT"],
+  "prom-client": ["default"],
+  zod: [
+    ...["array", "boolean", "enum", "int", "literal", "looseObject", "number", "object", "record"],
+    ...["strictObject", "string", "toJSONSchema", "union", "unknown"],
+  ],
 };
 
 /**
@@ -19,8 +25,11 @@ export async function bundle(folder: string): Promise<void> {
   const external = Object.keys(LIBRARIES).flatMap((name) => ["--external", name]);
   await bundleOne("src/boot/main.ts", folder, "main", "esm");
   await bundleOne("src/cli/main.ts", folder, "program", "cjs", external);
-  for (const [name, file] of Object.entries(LIBRARIES)) {
-    await bundleOne(`src/libraries/${file}.ts`, folder, scriptName(name), "cjs");
+  for (const [name, used] of Object.entries(LIBRARIES)) {
+    const entry = `${folder}/${scriptName(name)}.ts`;
+    Deno.writeTextFileSync(entry, `export { ${used.join(", ")} } from "${name}";\n`);
+    await bundleOne(entry, folder, scriptName(name), "cjs");
+    Deno.removeSync(entry);
   }
 }
 

@@ -145,7 +145,7 @@ async function sign(
   const iat = Math.floor(installation.now() / 1000);
   const exp = iat + request.lifetime;
   const jti = crypto.randomUUID();
-  const { SignJWT } = await import("../libraries/jose.ts");
+  const { SignJWT } = await import("jose");
   const key = secret.hmacKey(key_form);
   const token = await new SignJWT(claimsOf(request, policy, jti, iat, exp))
     .setProtectedHeader({ alg, typ: policy.type ?? "JWT", kid })

@@ -30,7 +30,7 @@ export interface Openers {
  */
 export async function sealEnvelope(contents: Contents, readers: Readers): Promise<string> {
   // Loaded on demand, since only this command needs it.
-  const { armor, Encrypter } = await import("../libraries/age.ts");
+  const { armor, Encrypter } = await import("age-encryption");
   const encrypter = new Encrypter();
   if (readers.passphrase !== undefined) encrypter.setPassphrase(readers.passphrase);
   for (const recipient of readers.recipients ?? []) {
@@ -53,7 +53,7 @@ export async function sealEnvelope(contents: Contents, readers: Readers): Promis
  * @throws {RekeyError} `backup_unusable` when no opener fits, or the envelope is damaged.
  */
 export async function openEnvelope(sealed: string, openers: Openers): Promise<Contents> {
-  const { armor, Decrypter } = await import("../libraries/age.ts");
+  const { armor, Decrypter } = await import("age-encryption");
   const decrypter = new Decrypter();
   if (openers.passphrase !== undefined) decrypter.addPassphrase(openers.passphrase);
   for (const identity of openers.identities ?? []) {

@@ -1,4 +1,4 @@
-import { RegExpRouter } from "../libraries/hono.ts";
+import { RegExpRouter } from "hono/router/reg-exp-router";
 import { RekeyError } from "../core/errors.ts";
 import { andThen, type MaybeAsync, tryThen } from "../core/async.ts";
 import { discardBody } from "./body.ts";

@@ -1,4 +1,4 @@
-import type * as z from "../libraries/zod.ts";
+import type * as z from "zod";
 import { parseStrictJson, StrictJsonError } from "../core/strict_json.ts";
 import { HttpRefusal } from "./problem.ts";
 import { escapesUtf8, utf8 } from "../core/encoding.ts";

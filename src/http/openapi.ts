@@ -1,4 +1,4 @@
-import * as z from "../libraries/zod.ts";
+import * as z from "zod";
 import type { ResponseSpec, Route } from "./routes.ts";
 import { Description, Problem } from "./schemas.ts";
 

@@ -1,4 +1,4 @@
-import type * as z from "../libraries/zod.ts";
+import type * as z from "zod";
 import type { VerifyPolicy } from "../jwt/policy.ts";
 import type { Verified } from "../jwt/verifier.ts";
 import type { MaybeAsync } from "../core/async.ts";

@@ -1,4 +1,4 @@
-import * as z from "../libraries/zod.ts";
+import * as z from "zod";
 import { ERROR_TABLE, TOKEN_FAULTS } from "../core/errors.ts";
 import { HTTP_CODES } from "./problem.ts";
 import { LONGEST_REASON, LONGEST_REQUEST_ID } from "../core/limits.ts";

@@ -111,7 +111,7 @@ export async function probe(
   secret: Secret,
   { alg, key_form }: Pick<Version, "alg" | "key_form">,
 ): Promise<void> {
-  const { jwtVerify, SignJWT } = await import("../libraries/jose.ts");
+  const { jwtVerify, SignJWT } = await import("jose");
   const key = secret.hmacKey(key_form);
   try {
     const token = await new SignJWT().setProtectedHeader({ alg }).setSubject("probe").sign(key);

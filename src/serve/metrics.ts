@@ -94,7 +94,7 @@ export async function exposeMetrics(
   settings: Settings,
   certificate: Certificate | undefined,
 ): Promise<string> {
-  const { default: library } = await import("../libraries/prom_client.ts");
+  const { default: library } = await import("prom-client");
   const own = new OwnMetrics(library);
   const { deno } = Deno.version;
   own.gauge("rekey_build_info", "1, with the versions", [1, { version: settings.version, deno }]);
@@ -109,7 +109,7 @@ export async function exposeMetrics(
   return await library.AggregatorRegistry.aggregate(all).metrics();
 }
 
-type Prometheus = typeof import("../libraries/prom_client.ts").default;
+type Prometheus = typeof import("prom-client");
 type Sample = [value: number, labels?: Record<string, string>];
 
 /** The metrics of the main thread. All samples of a metric have the same label names. */

@@ -6,7 +6,6 @@ const SRC = join(import.meta.dirname!, "../../src");
 /** Rooms from the inside out: a room may use those before it, never one after it. */
 const ROOMS = [
   "boot",
-  "libraries",
   "core",
   "jwt",
   "audit",

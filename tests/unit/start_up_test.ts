@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { LIBRARIES } from "../../scripts/bundle.ts";
 
 const SRC = join(import.meta.dirname!, "../../src");
 
@@ -27,4 +28,27 @@ Deno.test("no module makes a pattern of Unicode's properties before it is called
     }
   }
   assert.ok(variables > 100, `only ${variables} variables were found`);
+});
+
+/** Names of values that a source takes from a library: in braces, as a namespace, or from an `import()`. */
+function takenFrom(library: string, source: string): string[] {
+  const braces = new RegExp(
+    `(?:import|const) \\{([^}]*)\\} (?:from|= await import\\() ?"${library}"`,
+    "g",
+  );
+  if (new RegExp(`import \\* as z from "${library}"`).test(source)) {
+    const types = ["infer", "input", "output"];
+    const names = [...source.matchAll(/\bz\.([a-z]\w*)/g)].map(([, name]) => name!);
+    return names.filter((name) => !types.includes(name));
+  }
+  const names = [...source.matchAll(braces)].flatMap(([, inside]) => inside!.split(","));
+  return names.map((name) => name.replace(/:.*/s, "").trim()).filter((name) => name !== "");
+}
+
+Deno.test("the scripts of the libraries have all that the sources take from them, and no more", () => {
+  const sourceTexts = [...sources(SRC)].map((path) => Deno.readTextFileSync(path));
+  for (const [library, names] of Object.entries(LIBRARIES)) {
+    const taken = new Set(sourceTexts.flatMap((text) => takenFrom(library, text)));
+    assert.deepEqual([...taken].sort(), [...names].sort(), library);
+  }
 });

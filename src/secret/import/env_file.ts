@@ -1,5 +1,5 @@
 import type { RekeyError } from "../../core/errors.ts";
-import { parse } from "../../libraries/dotenv.ts";
+import { parse } from "dotenv";
 import { unreadable } from "./imported.ts";
 import type { Source } from "./source.ts";
 import { recognised } from "./not_a_secret.ts";

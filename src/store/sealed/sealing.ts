@@ -80,7 +80,7 @@ export interface Binding {
  * @throws {RekeyError} `failed` when the sealed value does not open to the same value.
  */
 export async function seal(kek: Kek, binding: Binding, value: string): Promise<string> {
-  const { CompactEncrypt } = await import("../../libraries/jose.ts");
+  const { CompactEncrypt } = await import("jose");
   const header = { alg: KEY_MANAGEMENT, enc: ENCRYPTION, kid: kek.id, rekey: binding };
   const jwe = new CompactEncrypt(Buffer.from(value)).setProtectedHeader(header);
   const key = kek.key.export();

@@ -1,2 +1,0 @@
-/** age: encrypted backups. */
-export { armor, Decrypter, Encrypter } from "age-encryption";

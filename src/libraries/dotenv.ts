@@ -1,2 +1,0 @@
-/** dotenv: `NAME=VALUE` lines of `import --name`. */
-export { parse } from "dotenv";

@@ -1,2 +1,0 @@
-/** Hono: routes of `serve`. */
-export { RegExpRouter } from "hono/router/reg-exp-router";

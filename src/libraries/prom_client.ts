@@ -1,2 +1,0 @@
-/** prom-client: metrics of `serve`. */
-export { default } from "prom-client";
