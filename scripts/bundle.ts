@@ -9,6 +9,7 @@ export const LIBRARIES = {
   "age-encryption": ["armor", "Decrypter", "Encrypter"],
   "hono/router/reg-exp-router": ["RegExpRouter"],
   jose: ["CompactEncrypt", "jwtVerify", "SignJWT"],
+  mustache: ["default"],
   "prom-client": ["default"],
   zod: [
     ...["array", "boolean", "enum", "int", "literal", "looseObject", "number", "object", "record"],

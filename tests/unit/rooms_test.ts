@@ -17,6 +17,7 @@ const ROOMS = [
   "cluster",
   "users",
   "auth",
+  "deliver",
   "backup",
   "doctor",
   "http",

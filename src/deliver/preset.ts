@@ -1,0 +1,178 @@
+import * as z from "zod";
+import { usageError } from "../core/errors.ts";
+import { ALGORITHMS } from "../jwt/policy.ts";
+import { checkTemplate, FORMATS } from "./render.ts";
+
+// A preset is data: it can be printed, changed and used with --preset-file.
+
+/** A mustache text: parameters, `path`, and where it says so the parts of a key. */
+const template = () => z.string().max(65_536);
+const seconds = () => z.number().min(1).max(600);
+
+/** A program with its arguments; no shell reads them. Its name is absolute, or found in PATH. */
+const argv = () => z.array(template()).min(1).max(100);
+
+const commandReload = z.strictObject({
+  command: argv(),
+  timeout_s: seconds().optional(),
+  only_for: z.enum(["removal"]).optional(),
+});
+
+/** A line sent to a socket, and a regular expression that the whole answer must match. */
+const step = z.strictObject({
+  send: template(),
+  expect: z.string().max(1_000).optional(),
+  /** Name under which the first group of `expect` is known to the steps after it. */
+  as: z.string().regex(/^[a-z][a-z0-9_]{0,30}$/).optional(),
+  /** Sent once for each key, whose parts it may use. */
+  each: z.enum(["verifying", "previous"]).optional(),
+});
+
+const socketReload = z.strictObject({
+  /** Path of a Unix socket. Each step is a connection of its own, and its answer ends where the program closes it. */
+  socket: template(),
+  dialogue: z.array(step).min(1).max(50),
+  timeout_s: seconds().optional(),
+});
+
+const httpProbe = z.strictObject({
+  http: z.strictObject({
+    url: template(),
+    method: z.enum(["GET", "HEAD", "POST"]).optional(),
+    /** `Name: value`. */
+    header: template().optional(),
+    accepted: z.array(z.int().min(100).max(599)).min(1),
+    refused: z.array(z.int().min(100).max(599)).min(1),
+  }),
+  timeout_s: seconds().optional(),
+});
+
+const commandProbe = z.strictObject({
+  command: argv(),
+  env: z.record(z.string().regex(/^[A-Za-z_]\w*$/), template()).optional(),
+  stdin: template().optional(),
+  accepted: z.array(z.int().min(0).max(255)).min(1),
+  refused: z.array(z.int().min(0).max(255)).min(1),
+  /** Regular expressions that its output must match besides, where the exit status does not tell. */
+  accepted_output: z.string().max(1_000).optional(),
+  refused_output: z.string().max(1_000).optional(),
+  timeout_s: seconds().optional(),
+});
+
+const preset = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,40}$/),
+  /** One line. */
+  summary: z.string().max(200),
+  /** The program and the versions that it was tried with. */
+  program: z.string().max(200),
+  role: z.enum(["verifier", "signer"]),
+  /** How many keys the program holds. */
+  keys: z.union([z.literal("many"), z.literal(1)]),
+  algorithms: z.array(z.enum(ALGORITHMS)).min(1),
+  reload_kind: z.enum(["at once", "reload", "restart", "runtime"]),
+  /** What happens to open connections and sessions, in a sentence. */
+  connections: z.string().max(400),
+  layout: z.enum(["file", "folder"]).optional(),
+  /** For a folder: the path of a key's file in it. */
+  file_name: template().optional(),
+  format: z.enum(FORMATS).optional(),
+  template: template().optional(),
+  /** Mode of each file, in octal. Other users have no rights. */
+  mode: z.string().regex(/^0[0-7][0-7]0$/).optional(),
+  owner: z.string().max(64).nullable().optional(),
+  group: z.string().max(64).nullable().optional(),
+  /** Where the file goes unless --path says it. */
+  path: template().optional(),
+  parameters: z.record(
+    z.string().regex(/^[a-z][a-z0-9_]{0,30}$/),
+    z.strictObject({ about: z.string().max(200), default: z.string().max(1_000).optional() }),
+  ).optional(),
+  reload: z.union([commandReload, socketReload]).nullable().optional(),
+  probe: z.union([httpProbe, commandProbe]).nullable().optional(),
+  /** Claims of probe tokens; texts are templates. `iat`, `exp` and `jti` are added. */
+  claims: z.record(z.string(), z.unknown()).optional(),
+  /** Files that the program's configuration needs, by name: `rekey deliver presets NAME --print FILE`. */
+  files: z.record(z.string().regex(/^[\w.-]{1,60}$/), z.string().max(65_536)).optional(),
+  /** Page in docs/. */
+  docs: z.string().max(200).optional(),
+});
+
+/** How one program gets keys: contents, layout, rights, reload, probe, and what an operator must know. */
+export type Preset = z.infer<typeof preset>;
+export type Reload = NonNullable<Preset["reload"]>;
+export type Step = z.infer<typeof step>;
+export type Probe = NonNullable<Preset["probe"]>;
+
+/** Names that templates of a preset may use besides its parameters: where. */
+const ALWAYS = ["path", "folder", "name"];
+
+/**
+ * Checks a preset.
+ *
+ * @param value parsed JSON.
+ * @throws {RekeyError} `usage` that names the part at fault.
+ */
+export async function parsePreset(value: unknown): Promise<Preset> {
+  const { success, data, error } = preset.safeParse(value);
+  if (!success) {
+    const [issue] = error.issues;
+    const where = issue?.path.join(".") || "its top";
+    throw wrong(`${where}: ${issue?.message ?? "wrong"}`);
+  }
+  const fault = faultOf(data);
+  if (fault !== undefined) throw wrong(fault);
+  await checkTemplates(data);
+  return data;
+}
+
+function faultOf({ format, template, layout, file_name, keys, probe, reload }: Preset) {
+  if ((format === undefined) === (template === undefined)) return "it needs a format or a template";
+  if ((layout === "folder") !== (file_name !== undefined)) {
+    return "a folder has a file_name, a file has none";
+  }
+  if (layout === "folder" && keys === 1) return "a folder holds many keys";
+  const bad = [...patternsOf(probe), ...patternsOf(reload)].find((pattern) => !isPattern(pattern));
+  return bad && `${JSON.stringify(bad)} is no regular expression`;
+}
+
+function patternsOf(part: Probe | Reload | null | undefined): string[] {
+  if (part === null || part === undefined) return [];
+  if ("dialogue" in part) return part.dialogue.flatMap(({ expect }) => expect ?? []);
+  const { accepted_output = [], refused_output = [] } = "accepted" in part ? part : {};
+  return [accepted_output, refused_output].flat();
+}
+
+function isPattern(text: string): boolean {
+  try {
+    return new RegExp(text) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+async function checkTemplates(checked: Preset): Promise<void> {
+  const { template, file_name, path, reload, probe, claims = {}, parameters = {} } = checked;
+  const names = [...Object.keys(parameters), ...ALWAYS];
+  const check = async (text: string | undefined, more: readonly string[] = []) => {
+    if (text !== undefined) await checkTemplate(text, [...names, ...more]);
+  };
+  for (const text of [template, file_name, path]) await check(text);
+  if (reload && "command" in reload) { for (const word of reload.command) await check(word); }
+  if (reload && "dialogue" in reload) {
+    await check(reload.socket);
+    const known = reload.dialogue.flatMap(({ as }) => as ?? []);
+    for (const { send } of reload.dialogue) await check(send, known);
+  }
+  for (const text of textsOf(probe)) await check(text, ["token"]);
+  for (const text of Object.values(claims)) if (typeof text === "string") await check(text);
+}
+
+function textsOf(probe: Probe | null | undefined): (string | undefined)[] {
+  if (!probe) return [];
+  if ("http" in probe) return [probe.http.url, probe.http.header];
+  return [...probe.command, ...Object.values(probe.env ?? {}), probe.stdin];
+}
+
+function wrong(why: string) {
+  return usageError(`Cannot use the preset: ${why}`, "docs/deliveries.md describes presets");
+}

@@ -1,0 +1,64 @@
+import { ALGORITHMS } from "../jwt/policy.ts";
+import type { Preset } from "./preset.ts";
+
+// Modules of their own, which only commands about deliveries load.
+const PRESETS: Record<string, () => Promise<{ default: unknown }>> = {};
+
+const ANY = {
+  program: "any",
+  role: "verifier",
+  algorithms: [...ALGORITHMS],
+  reload_kind: "at once",
+  connections: "as the program has it",
+  mode: "0600",
+  docs: "deliveries.md",
+} satisfies Partial<Preset>;
+
+const ENCODING = {
+  encoding: { about: "text, base64, base64url or hex", default: "text" },
+};
+
+/** The formats, each as a preset without a program. */
+export const FORMAT_PRESETS: readonly Preset[] = [
+  {
+    ...ANY,
+    name: "text",
+    summary: "the current key alone, without a line end",
+    keys: 1,
+    format: "text",
+    parameters: { encoding: { about: "text, base64, base64url, hex or bytes", default: "text" } },
+  },
+  {
+    ...ANY,
+    name: "env",
+    summary: "NAME=VALUE lines: the current key, the previous one and the next one",
+    keys: "many",
+    format: "env",
+    parameters: { ...ENCODING, variable: { about: "its name", default: "JWT_SECRET" } },
+  },
+  {
+    ...ANY,
+    name: "json",
+    summary: "all keys by kid, in every encoding",
+    keys: "many",
+    format: "json",
+  },
+  {
+    ...ANY,
+    name: "jwks",
+    summary: "a JWK Set of symmetric keys (RFC 7517), the current one first",
+    keys: "many",
+    format: "jwks",
+  },
+];
+
+/** Names of the presets for programs. */
+export const PRESET_NAMES: readonly string[] = Object.keys(PRESETS);
+
+/** A built-in preset or format; `undefined` if there is none of that name. */
+export async function builtIn(name: string): Promise<Preset | undefined> {
+  const module = PRESETS[name];
+  // Checked by a test, and not each time.
+  if (module !== undefined) return (await module()).default as Preset;
+  return FORMAT_PRESETS.find((preset) => preset.name === name);
+}
