@@ -189,7 +189,7 @@ function kekSources(options: GlobalOptions): KekSources {
 const COMMAND_TIMEOUT_MS = 10_000;
 
 async function runInShell(commandLine: string): Promise<Uint8Array> {
-  const { runLine } = await import("./shell_command.ts");
+  const { runLine } = await import("../system/command_line.ts");
   let printed = new Uint8Array();
   const failure = await runLine(SYSTEM.processes.shell(commandLine), {
     limitMs: COMMAND_TIMEOUT_MS,

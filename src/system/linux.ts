@@ -5,6 +5,7 @@ import type { Identities } from "./processes.ts";
 import type { System } from "./system.ts";
 import { inHome, unixFiles, unixPaths, UnixStreams } from "./unix/files.ts";
 import { withLibc } from "./unix/libc.ts";
+import { unixOwners } from "./unix/owners.ts";
 import { unixPermissions } from "./unix/permissions.ts";
 import { unixAdvice, unixProcesses, unixPrograms } from "./unix/processes.ts";
 
@@ -17,6 +18,7 @@ export const linux: System = {
   os: "linux",
   paths: { ...unixPaths, baseFolders, sharedFolder: "/var/lib/rekey" },
   permissions: unixPermissions,
+  owners: unixOwners,
   files: { ...unixFiles, isReadOnly, isLockedByOthers },
   streams,
   advice: unixAdvice,

@@ -3,6 +3,7 @@ import { type Identities, PLAIN_SERVING } from "./processes.ts";
 import type { System } from "./system.ts";
 import { inHome, unixFiles, unixPaths, UnixStreams } from "./unix/files.ts";
 import { LIBC, raiseFileLimit } from "./unix/libc.ts";
+import { unixOwners } from "./unix/owners.ts";
 import { unixPermissions } from "./unix/permissions.ts";
 import { unixAdvice, unixProcesses, unixPrograms } from "./unix/processes.ts";
 
@@ -13,6 +14,7 @@ export const macos: System = {
   os: "darwin",
   paths: { ...unixPaths, baseFolders, sharedFolder: undefined },
   permissions: unixPermissions,
+  owners: unixOwners,
   files: unixFiles,
   // O_NONBLOCK and O_CLOEXEC of <fcntl.h>.
   streams: new UnixStreams(0x4 | 0x1000000),

@@ -22,8 +22,10 @@ export interface ProcessControl {
   readonly stopSignals: readonly Deno.Signal[];
   /** The one of them that asks a server to reload its files instead. */
   readonly reloadSignal: Deno.Signal | undefined;
-  /** Kills a child process; with its descendants, where the system can. */
-  killTree(child: Deno.ChildProcess): Promise<void>;
+  /** Whether a program can be started in a process group of its own. */
+  readonly hasGroups: boolean;
+  /** Kills a child process; with its descendants, where the system can. @param group whether it leads a group. */
+  killTree(child: Deno.ChildProcess, group?: boolean): Promise<void>;
   readonly identities: Identities;
   /** The user that this process runs as, as administrators write it. */
   account(): string;

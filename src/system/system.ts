@@ -1,6 +1,7 @@
 import type { FileSystem, Streams } from "./files.ts";
 import { linux } from "./linux.ts";
 import { macos } from "./macos.ts";
+import type { Owners } from "./owners.ts";
 import type { Paths } from "./paths.ts";
 import type { FilePermissions } from "./permissions.ts";
 import type { ProcessControl, Programs, Serving } from "./processes.ts";
@@ -13,6 +14,8 @@ export interface System {
   readonly paths: Paths;
   /** Owners of files and folders, and the rights of other users. */
   readonly permissions: FilePermissions;
+  /** Users and groups by name; `undefined` where files have no owner and mode. */
+  readonly owners: Owners | undefined;
   /** Renaming, deleting and file locks. */
   readonly files: FileSystem;
   /** Reading pipes and open descriptors. */

@@ -9,6 +9,7 @@ export const windows: System = {
   os: "windows",
   paths: windowsPaths,
   permissions: new WindowsPermissions(),
+  owners: undefined,
   files: windowsFiles,
   streams: windowsStreams,
   advice: windowsAdvice,

@@ -5,7 +5,7 @@ import { usesEtcd } from "../etcd_settings.ts";
 import { backendAt } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { type Context, variable } from "../context.ts";
-import type { Ending } from "../shell_command.ts";
+import type { Ending } from "../../system/command_line.ts";
 import { findProgram, notExecutable, shown } from "../exec/child.ts";
 import { type Handout, Supervisor, Watch } from "../exec/supervisor.ts";
 import { inCallersEnvironment } from "../environment.ts";

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { within } from "../../core/async.ts";
 import { SYSTEM } from "../../system/system.ts";
-import { type Ending, endingOf } from "../shell_command.ts";
+import { type Ending, endingOf } from "../../system/command_line.ts";
 import { inCallersEnvironment } from "../environment.ts";
 import { kill, type ProcessGroup } from "../../system/processes.ts";
 

@@ -1,7 +1,7 @@
 import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
 import { LiveSecrets } from "../../secret/view.ts";
 import type { Environment } from "../../store/environment.ts";
-import type { Ending } from "../shell_command.ts";
+import type { Ending } from "../../system/command_line.ts";
 import { Child, type Program } from "./child.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { Backoff } from "../../core/async.ts";

@@ -8,7 +8,7 @@ import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { noticeOf, type NoticeType } from "./formats.ts";
 import { type Receivers, Webhook } from "./webhook.ts";
-import { runLine } from "../shell_command.ts";
+import { runLine } from "../../system/command_line.ts";
 import { withCallersUmask } from "../environment.ts";
 import { SYSTEM } from "../../system/system.ts";
 

@@ -92,10 +92,21 @@ export function unixProcesses(identities: Identities): ProcessControl {
     quoted: quotedWord,
     stopSignals: ["SIGINT", "SIGTERM", "SIGHUP"],
     reloadSignal: "SIGHUP",
-    killTree: (child) => Promise.resolve(kill(child, "SIGKILL")),
+    hasGroups: true,
+    killTree: (child, group) => Promise.resolve(group ? killGroup(child) : kill(child, "SIGKILL")),
     identities,
     account,
   };
+}
+
+// A negative number is a group: kill(2). The group may have ended meanwhile.
+function killGroup({ pid }: Deno.ChildProcess): void {
+  try {
+    Deno.kill(-pid, "SIGKILL");
+  } catch (error) {
+    const { NotFound, PermissionDenied } = Deno.errors;
+    if (!(error instanceof NotFound || error instanceof PermissionDenied)) throw error;
+  }
 }
 
 function account(): string {

@@ -31,6 +31,7 @@ export const windowsProcesses: ProcessControl = {
   // Ctrl-C, Ctrl-Break, closing the console, and the end of the session.
   stopSignals: ["SIGINT", "SIGBREAK", "SIGHUP", "SIGTERM"],
   reloadSignal: undefined,
+  hasGroups: false,
   killTree,
   identities: { place: () => "Windows", startOf },
   account: () => account() ?? userInfo().username,
