@@ -1,4 +1,4 @@
-import { compareVersions } from "../src/cli/known_fixes.ts";
+import { compareVersions } from "../src/cli/runtime_cves.ts";
 
 const SYS = "--allow-sys=uid,gid,username,homedir,hostname,statfs,networkInterfaces";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { formatFor } from "../../src/cli/notices/formats.ts";
+import { formatFor } from "../../src/cli/notices/chat_formats.ts";
 import { CHATS, chatServer, refusing } from "../support/commands/chats.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { keyFile, noticesOf, receiver, ROTATE, versionOf } from "../support/commands/notices.ts";

@@ -5,7 +5,7 @@ import { cut } from "../../scripts/denort/cut.ts";
 import type { Lockfile } from "../../scripts/supply/lockfile.ts";
 import config from "../../deno.json" with { type: "json" };
 import type { LicenseText, Package } from "../../src/cli/commands/version.ts";
-import { type KnownFix, knownFixes } from "../../src/cli/known_fixes.ts";
+import { type KnownFix, knownFixes } from "../../src/cli/runtime_cves.ts";
 import { addon } from "../support/executables/addon.ts";
 import { Box, REKEY } from "../support/process/box.ts";
 import { must } from "../../scripts/program.ts";

@@ -1,7 +1,7 @@
 import { sqliteVersion } from "../../store/sqlite/node_sqlite.ts";
 import type { Context } from "../context.ts";
 import { table } from "../format.ts";
-import { type KnownFix, knownFixes } from "../known_fixes.ts";
+import { type KnownFix, knownFixes } from "../runtime_cves.ts";
 import type { Output } from "../output.ts";
 import type { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";

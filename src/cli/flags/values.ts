@@ -3,7 +3,7 @@ import { type Head, readHead } from "../../audit/events.ts";
 import { parseDuration } from "../../core/clock.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import { canonicalHost } from "../../http/host_names.ts";
-import { NOTICE_FORMATS } from "../notices/formats.ts";
+import { NOTICE_FORMATS } from "../notices/chat_formats.ts";
 
 // Parsers of flag values.
 

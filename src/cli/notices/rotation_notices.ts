@@ -6,7 +6,7 @@ import { asRefusal, asRefusalOrBug, RekeyError } from "../../core/errors.ts";
 import type { Changed } from "../../secret/rotation.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context, GlobalOptions } from "../context.ts";
-import { noticeOf, type NoticeType } from "./formats.ts";
+import { noticeOf, type NoticeType } from "./chat_formats.ts";
 import { type Receivers, Webhook } from "./webhook.ts";
 import { runLine } from "../../system/command_line.ts";
 import { withCallersUmask } from "../environment.ts";

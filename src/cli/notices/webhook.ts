@@ -10,7 +10,7 @@ import {
   type Notice,
   type NoticeFormatName,
   postOf,
-} from "./formats.ts";
+} from "./chat_formats.ts";
 import { SYSTEM } from "../../system/system.ts";
 
 // Limits of what is read and shown of an error page.

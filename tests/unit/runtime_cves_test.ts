@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { PERMISSIONS } from "../../scripts/permissions.ts";
-import { fixedIn, KNOWN_FAULTS, knownFixes } from "../../src/cli/known_fixes.ts";
+import { fixedIn, KNOWN_FAULTS, knownFixes } from "../../src/cli/runtime_cves.ts";
 
 const missing = (deno: string, sqlite: string, os = "linux") =>
   knownFixes({ deno, sqlite, os }).filter(({ present }) => !present).map(({ id }) => id);
@@ -52,7 +52,7 @@ Deno.test("SECURITY.md lists the same faults, with the same words", () => {
 
 Deno.test("the statements about known faults hold for the program", () => {
   const sources = [...filesBelow(new URL("../../src/", import.meta.url))]
-    .filter(({ pathname }) => !pathname.endsWith("/known_fixes.ts"))
+    .filter(({ pathname }) => !pathname.endsWith("/runtime_cves.ts"))
     .map((url) => Deno.readTextFileSync(url)).join("\n");
   const said: [RegExp, unexpected: RegExp][] = [
     [/node:child_process/, /child_process/],
