@@ -26,6 +26,7 @@ export async function bundle(folder: string): Promise<void> {
   const external = Object.keys(LIBRARIES).flatMap((name) => ["--external", name]);
   await bundleOne("src/boot/main.ts", folder, "main", "esm");
   await bundleOne("src/cli/main.ts", folder, "program", "cjs", external);
+  requireLibraries(`${folder}/program.js`);
   for (const [name, used] of Object.entries(LIBRARIES)) {
     const entry = `${folder}/${scriptName(name)}.ts`;
     Deno.writeTextFileSync(entry, `export { ${used.join(", ")} } from "${name}";\n`);
@@ -55,6 +56,16 @@ async function bundleOne(
     entry,
   );
   checkCharacters(`${folder}/${name}.js`);
+}
+
+// The bundler leaves `import()` of what is external, which a script cannot do.
+function requireLibraries(path: string): void {
+  const source = Deno.readTextFileSync(path);
+  const required = source.replace(
+    /\bimport\(("[^".]+")\)/g,
+    (_, name) => `Promise.resolve().then(()=>require(${name}))`,
+  );
+  Deno.writeTextFileSync(path, required);
 }
 
 // With one character outside ASCII V8 stores the script with two bytes per character: 2 ms at each start.
