@@ -11,8 +11,8 @@ import { sameInstallation } from "./keys.ts";
 // Tables that stay when a database is replaced by an older copy of itself.
 const LOG_TABLES: readonly string[] = ["rekey_audit", "rekey_audit_counts", "rekey_verifications"];
 
-// Tables about running processes of this machine.
-const MACHINE_TABLES: readonly string[] = ["rekey_exec"];
+// Tables about programs of this machine.
+const MACHINE_TABLES: readonly string[] = ["rekey_exec", "rekey_delivery_states"];
 
 /**
  * Copies records that must survive into a staged backup: newer versions as retired ones, so that their tokens are refused

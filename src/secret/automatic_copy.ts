@@ -16,7 +16,12 @@ const COPIES_KEPT = 5;
 
 // No sealed value, which a key could open later, and no temporary state.
 const COPIED_META: readonly MetaKey[] = ["app", "id", "alg", "key_form", "policy", "store"];
-const COPIED_TABLES = ["rekey_versions", "rekey_audit_counts", "rekey_verifications"];
+const COPIED_TABLES = [
+  "rekey_versions",
+  "rekey_audit_counts",
+  "rekey_verifications",
+  "rekey_deliveries",
+];
 
 /**
  * Copies the version history to a file beside the database before a rotation, for `restore`. It holds no value, sealed

@@ -124,10 +124,21 @@ export const MIGRATIONS: readonly string[] = [
      signal TEXT,
      PRIMARY KEY (place, pid)
    ) STRICT, WITHOUT ROWID;`,
+  // Programs that get keys, and how far each has come. Backups hold the settings only.
+  `CREATE TABLE rekey_deliveries (
+     name TEXT PRIMARY KEY,
+     settings TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE rekey_delivery_states (
+     name TEXT PRIMARY KEY,
+     state TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** rekey's tables, children first: sessions refer to versions. `settings` is shared with the application. */
 export const OWN_TABLES = [
+  "rekey_delivery_states",
+  "rekey_deliveries",
   "rekey_exec",
   "rekey_throttle",
   "rekey_users",

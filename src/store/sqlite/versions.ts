@@ -6,8 +6,8 @@ import type { Algorithm } from "../../jwt/policy.ts";
 import type { Database } from "./database.ts";
 
 /**
- * Whether anything may depend on the secrets of a database: a token was issued or verified, `exec` gave a program a
- * secret, or a second version was ever current.
+ * Whether anything may depend on the secrets of a database: a token was issued or verified, `exec` or a delivery gave a
+ * program a secret, or a second version was ever current.
  */
 export function wasUsed(sql: Sql): boolean {
   const row = sql.prepare(
@@ -17,6 +17,7 @@ export function wasUsed(sql: Sql): boolean {
          OR EXISTS (SELECT 1 FROM rekey_verifications WHERE result = 'valid' AND count > 0)
          OR EXISTS (SELECT 1 FROM rekey_audit WHERE version IS NOT NULL AND reason LIKE 'exec %')
          OR EXISTS (SELECT 1 FROM rekey_exec)
+         OR EXISTS (SELECT 1 FROM rekey_delivery_states)
        AS used`,
   ).get();
   return row?.used !== 0;
