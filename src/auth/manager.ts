@@ -1,15 +1,14 @@
-import { isRekeyError, type RekeyError, usageError } from "../core/errors.ts";
+import { type RekeyError, usageError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Sql } from "../core/sql.ts";
 import type { SecretManager } from "../secret/manager.ts";
-import type { Changed, RotateOptions } from "../secret/rotation.ts";
+import type { Changed, RotateOptions } from "../secret/backend.ts";
 import { Accounts, type Credentials, mustBeUnchanged } from "../users/accounts.ts";
 import { MAX_TOKEN_LENGTH } from "../jwt/jws.ts";
 import type { Installation } from "../store/installation.ts";
-import type { TokenPolicy, VerifyPolicy } from "../jwt/policy.ts";
+import type { TokenPolicy } from "../jwt/policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { Sessions } from "../users/sessions.ts";
-import { type Verified, verifyToken } from "../jwt/verifier.ts";
 
 /** What a new token says. */
 export interface IssueRequest {
@@ -37,13 +36,12 @@ export interface Issued {
 export const MOST_COUNTED = 100_000;
 
 /**
- * Authentication with the app's secret: tokens, their verification, and the end of all sessions.
+ * Authentication with the app's secret: logins, their tokens, and the end of all sessions. `SecretManager` verifies.
  *
  * @example
  * ```ts
  * const auth = new AuthManager(secretManager);
  * const { token } = await auth.issue({ subject: "alice", lifetime: 3600 });
- * await auth.verify(token);
  * await auth.rotate({ reason: "offboarding" }); // the token is refused from here on
  * ```
  */
@@ -89,18 +87,6 @@ export class AuthManager {
     const user = await new Accounts(this.secrets).authenticate(credentials);
     // A user who was removed meanwhile, or has another password, gets no session any more.
     return await this.#issue({ subject: user.name, lifetime }, (sql) => mustBeUnchanged(sql, user));
-  }
-
-  /** @throws {RekeyError} a code with exit status 3 when the token is not valid. */
-  async verify(token: string, policy?: VerifyPolicy): Promise<Verified> {
-    try {
-      const verified = await verifyToken(this.secrets, token, policy);
-      this.secrets.noteVerdict("valid");
-      return verified;
-    } catch (error) {
-      if (isRekeyError(error)) this.secrets.noteVerdict(error.code);
-      throw error;
-    }
   }
 
   /** Rotates the secret and so ends every session (but for a grace window): none verifies any more. */

@@ -3,8 +3,13 @@ import { dirname, join } from "node:path";
 import { explainFiles } from "../files/file_errors.ts";
 import { isStream, readStream } from "../files/input_files.ts";
 import { makePrivateFile, makePrivateFolder, removeFolder } from "../files/private_files.ts";
-import { SPOOL } from "../secret/recover.ts";
-import { type BackupInfo, refuseExisting, refuseOther, writeBackup } from "../store/backup_file.ts";
+import {
+  type BackupInfo,
+  refuseExisting,
+  refuseOther,
+  SPOOL,
+  writeBackup,
+} from "../store/backup_file.ts";
 import { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
 import type { Location } from "../core/location.ts";

@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
-import { PEEK, recover } from "../secret/recover.ts";
-import { type BackupInfo, inspectBackup, stageBackup } from "../store/backup_file.ts";
+import { recover } from "../secret/recover.ts";
+import { type BackupInfo, inspectBackup, PEEK, stageBackup } from "../store/backup_file.ts";
 import { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
 import { makePrivateFolder, removeFolder } from "../files/private_files.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
-import { mayReplace } from "../secret/keyring/note.ts";
+import { mayReplace } from "../secret/keyring/reconcile.ts";
 import { backendOf } from "../cluster/backend.ts";
 import { relocate } from "../secret/move.ts";
 import { retrieve } from "../secret/retrieve.ts";

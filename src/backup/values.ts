@@ -1,6 +1,6 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
-import { readNote } from "../secret/keyring/note.ts";
+import { readNote } from "../secret/keyring/reconcile.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot, numberedSlot, placeName, sealedSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";

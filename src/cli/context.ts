@@ -5,7 +5,7 @@ import { parseDuration } from "../core/clock.ts";
 import { quoted, RekeyError, usageError } from "../core/errors.ts";
 import { Accounts } from "../users/accounts.ts";
 import { AuthManager } from "../auth/manager.ts";
-import { backendAt } from "../cluster/backend.ts";
+import { CLUSTER } from "../cluster/backend.ts";
 import { SecretManager } from "../secret/manager.ts";
 import {
   type Environment,
@@ -59,7 +59,7 @@ export function makeContext(
   confirm: Confirm,
   version: string,
 ): Context {
-  const secrets = new SecretManager(environmentFrom(options), backendAt);
+  const secrets = new SecretManager(environmentFrom(options), CLUSTER);
   return {
     secrets,
     auth: new AuthManager(secrets),

@@ -4,7 +4,7 @@ import { catchUp } from "./catch_up.ts";
 import { untilFollowed } from "./members.ts";
 import { shareEnded } from "./ended_sessions.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";
-import type { Backend, BackendAt, PolicyChange } from "../secret/backend.ts";
+import type { Backend, PolicyChange } from "../secret/backend.ts";
 import { rotateKek } from "../secret/rotate_kek.ts";
 import { LOCAL, usageIsShared } from "../secret/local_backend.ts";
 import type { Installation } from "../store/installation.ts";
@@ -20,12 +20,9 @@ import { changeShared, mustBeFollowed } from "./change.ts";
 import { retiring } from "./state.ts";
 import { activateShared, prepareShared } from "./two_phases.ts";
 
-/** Chooses the backend: the only place that decides whether a secret is local or shared. */
-export const backendAt: BackendAt = (location) => location === "etcd" ? CLUSTER : LOCAL;
-
 /** The backend of a database as it is now. */
 export function backendOf({ versions }: Installation): Backend {
-  return backendAt(versions.current()?.location);
+  return versions.current()?.location === "etcd" ? CLUSTER : LOCAL;
 }
 
 /** Whether the next version stays in etcd: the secret is there, and no other location is chosen. */
@@ -38,7 +35,7 @@ export function staysShared(installation: Installation, wanted?: StoreChoice): b
 const caughtUp = new WeakMap<Installation, Promise<unknown>>();
 
 /** The backend of a shared secret. Every method may throw `etcd_…` and `fleet_…` codes. */
-const CLUSTER: Backend = {
+export const CLUSTER: Backend = {
   isShared: true,
   planFirst: planShared,
 

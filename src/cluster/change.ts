@@ -1,5 +1,5 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { Changed } from "../secret/rotation.ts";
+import type { Changed } from "../secret/backend.ts";
 import type { Installation } from "../store/installation.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { type BaseRevision, baseRevisionOf } from "./base_revision.ts";
@@ -99,4 +99,25 @@ export function mustBeFollowed(followed: boolean): void {
         "accepting tokens when they have not followed etcd for their --max-staleness",
     },
   );
+}
+
+/** Warnings about a rotation that took effect. */
+export function warningsOf(
+  { version, published, logWhole }: Pick<Changed, "version" | "published" | "logWhole">,
+): string[] {
+  const warnings: string[] = [];
+  if (!logWhole) {
+    warnings.push(
+      "the audit log no longer holds the head that the keyring kept: it was cut off or put back; " +
+        "`rekey audit list --event storage` shows which",
+    );
+  }
+  if (!published) {
+    warnings.push(
+      version.location === "etcd"
+        ? "this machine could not take it over from etcd; the next command does it"
+        : "the keyring could not be updated; the next command that reaches it does so",
+    );
+  }
+  return warnings;
 }

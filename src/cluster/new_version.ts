@@ -1,9 +1,9 @@
 import type { Secret } from "../core/secret.ts";
 import type { SharedVersion } from "./state.ts";
-import type { HmacUsage } from "../secret/backend.ts";
+import type { HmacUsage, RotationStep } from "../secret/backend.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot } from "../core/location.ts";
-import { probe, type RotationStep } from "../secret/rotation.ts";
+import { probe } from "../secret/rotate.ts";
 
 /** A pending version for the shared state. */
 export function newVersion(

@@ -1,12 +1,9 @@
 import { EVENTS, newestHead } from "../audit/events.ts";
 import { Secret } from "../core/secret.ts";
 import { keepCopy } from "../secret/automatic_copy.ts";
-import {
-  alreadyDone,
-  type Changed,
-  refuseOneTooMany,
-  type RotateOptions,
-} from "../secret/rotation.ts";
+import type { Changed, RotateOptions } from "../secret/backend.ts";
+import { refuseOneTooMany } from "../secret/grace.ts";
+import { alreadyDone } from "../secret/rotate.ts";
 import { notInitialised } from "../secret/view.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";

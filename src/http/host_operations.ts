@@ -3,7 +3,7 @@ import type { Issued } from "../auth/manager.ts";
 import type { Verified } from "../jwt/verifier.ts";
 import type { MaybeAsync } from "../core/async.ts";
 import type * as z from "zod";
-import type { RotateOptions } from "../secret/rotation.ts";
+import type { RotateOptions } from "../secret/backend.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { RotateAnswer, Status } from "./schemas.ts";
 

@@ -5,8 +5,7 @@ import type { Installation } from "../store/installation.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { currentSlot, type Location } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { readNote } from "./keyring/note.ts";
-import { tryReconcile } from "./keyring/reconcile.ts";
+import { readNote, tryReconcile } from "./keyring/reconcile.ts";
 
 /** A secret of an older application, and where it was found. */
 export interface LegacySecret {

@@ -1,3 +1,4 @@
+import type { Head } from "../audit/events.ts";
 import type { Location } from "../core/location.ts";
 import type { KeyForm } from "../core/secret.ts";
 import type { Session } from "../store/sqlite/ended_sessions.ts";
@@ -10,11 +11,10 @@ import type { CreateOptions, Make } from "./create.ts";
 import type { Import } from "./import/imported.ts";
 import type { Moved } from "./move.ts";
 import type { Note } from "./retrieve.ts";
-import type { Changed, RotateOptions } from "./rotation.ts";
 
 /**
  * The operations that differ between a local secret and one that machines share. Methods that change something are
- * called under the lock, after recovery. The location of the current version chooses: see {@linkcode BackendAt}.
+ * called under the lock, after recovery. `SecretManager` chooses by the location of the current version.
  */
 export interface Backend {
   /** Whether machines share the secret. */
@@ -71,8 +71,47 @@ export interface Backend {
   untilFollowed(installation: Installation, waitMs: number): Promise<Member[]>;
 }
 
-/** Chooses the backend by the location of the current version, or the one that a first version will have. */
-export type BackendAt = (location: Location | undefined) => Backend;
+/** The steps of a rotation, in order. It takes effect with `commit`; what follows can be done again. */
+export const ROTATION_STEPS = ["begin", "write", "probe", "commit", "publish"] as const;
+export type RotationStep = (typeof ROTATION_STEPS)[number];
+
+/** Options of `SecretManager.rotate`. */
+export interface RotateOptions {
+  /** Default: the choice made at `init`. */
+  readonly store?: StoreChoice | undefined;
+  readonly reason?: string | undefined;
+  /** Algorithm and key form of the new version; default: those of the old one, which keeps its own. */
+  readonly alg?: Algorithm | undefined;
+  readonly keyForm?: KeyForm | undefined;
+  /** How long the old secret still verifies, in milliseconds. Default 0: all sessions end now. */
+  readonly graceMs?: number | undefined;
+  readonly lockTimeoutMs?: number | undefined;
+  /** Rotate only when the current version is older than this, in milliseconds. */
+  readonly ifOlderThanMs?: number | undefined;
+  /** A repeated id returns the rotation that it made the first time. */
+  readonly requestId?: string | undefined;
+  /** Whether to write an automatic copy first; default true. */
+  readonly backup?: boolean | undefined;
+  /** Called under the lock, when no other process can rotate; its error is the rotation's. */
+  readonly permit?: (() => Promise<unknown>) | undefined;
+  readonly onStep?: ((step: RotationStep) => void) | undefined;
+}
+
+/** Result of a rotation or activation. */
+export interface Changed {
+  /** False when no rotation was due. */
+  readonly rotated: boolean;
+  readonly version: Version;
+  readonly previous: Version | undefined;
+  /** End of the old version's grace window, milliseconds since the epoch; null when it ended with the commit. */
+  readonly graceUntil: number | null;
+  /** Whether the keyring is up to date too; if not, the next command updates it. */
+  readonly published: boolean;
+  /** False when the audit log no longer holds the head that the keyring had kept of it. */
+  readonly logWhole: boolean;
+  /** Newest row of the audit log, to be stored where the machine's user cannot change it. */
+  readonly head: Head | null;
+}
 
 /** How a version's value is used as an HMAC key. */
 export interface HmacUsage {

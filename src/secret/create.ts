@@ -9,7 +9,7 @@ import type { Backend, HmacUsage } from "./backend.ts";
 import { adopt, inKeyring, type LegacySecret, plainRow } from "./adopt.ts";
 import { unlessDestroyed } from "./destroy.ts";
 import type { Import } from "./import/imported.ts";
-import { readNote } from "./keyring/note.ts";
+import { readNote } from "./keyring/reconcile.ts";
 import { recover } from "./recover.ts";
 import { changeSecret } from "./rotate.ts";
 

@@ -9,8 +9,8 @@ import { removeFile } from "../files/private_files.ts";
 import { currentSlot, numberedSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { automaticCopies } from "./automatic_copy.ts";
-import { removeUnfinished } from "./recover.ts";
-import { ownNote } from "./keyring/note.ts";
+import { removeUnfinished } from "../store/backup_file.ts";
+import { ownNote } from "./keyring/reconcile.ts";
 import { SYSTEM } from "../system/system.ts";
 
 /**

@@ -4,11 +4,10 @@ import { writePolicy } from "../store/token_policy.ts";
 import { type Version, wasUsed } from "../store/sqlite/versions.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import type { Backend, BackendAt, HmacUsage, PolicyChange } from "./backend.ts";
+import type { Backend, HmacUsage, PolicyChange } from "./backend.ts";
 import { planLocal } from "./create.ts";
-import { endGrace } from "./grace.ts";
 import { rotateKek } from "./rotate_kek.ts";
-import { recover } from "./recover.ts";
+import { endGrace, recover } from "./recover.ts";
 import { relocate } from "./move.ts";
 import { nextLocation, rotate } from "./rotate.ts";
 
@@ -31,12 +30,6 @@ export const LOCAL: Backend = {
   activate: () => Promise.reject(notShared()),
   shareEnded: () => Promise.resolve(0),
   untilFollowed: () => Promise.resolve([]),
-};
-
-/** For a program that never opens a shared secret. */
-export const localOnly: BackendAt = (location) => {
-  if (location !== "etcd") return LOCAL;
-  throw new Error("This SecretManager has no backend for a shared secret");
 };
 
 async function revoke(installation: Installation): Promise<Version[]> {

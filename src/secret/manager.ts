@@ -2,28 +2,21 @@ import type { AuditEntry } from "../audit/events.ts";
 import type { Location } from "../core/location.ts";
 import { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
-import type { Kek } from "../store/sealed/kek.ts";
 import { exclusively } from "../store/sqlite/lock.ts";
-import type { TokenPolicy } from "../jwt/policy.ts";
+import type { VerifyPolicy } from "../jwt/policy.ts";
+import { type Verified, verifyToken } from "../jwt/verifier.ts";
+import { isRekeyError } from "../core/errors.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import type {
-  Activation,
-  Backend,
-  BackendAt,
-  FindSessions,
-  HmacUsage,
-  PolicyChange,
-} from "./backend.ts";
+import type { Backend, Changed, FindSessions, RotateOptions } from "./backend.ts";
 import { destroy } from "./destroy.ts";
 import { notInitialised, SecretView, type View } from "./view.ts";
 import { create, type CreateOptions, openOrAdopt } from "./create.ts";
 import type { Import } from "./import/imported.ts";
-import { localOnly, settleUsage } from "./local_backend.ts";
+import { LOCAL, settleUsage } from "./local_backend.ts";
 import { Observations } from "./observations.ts";
 import { recover } from "./recover.ts";
 import type { Moved } from "./move.ts";
 import { retrieve, type Retrieved } from "./retrieve.ts";
-import type { Changed, RotateOptions } from "./rotation.ts";
 import { mayGiveWay, replaceUnused, settleImport } from "./import/use_import.ts";
 
 /** Work under the lock. */
@@ -41,7 +34,7 @@ export interface OpenSecret {
  *
  * @example
  * ```ts
- * const manager = new SecretManager(environment, backendAt);
+ * const manager = new SecretManager(environment, CLUSTER);
  * await manager.getOrCreate({ store: "auto", alg: "HS512", keyForm: "text" });
  * await manager.rotate({ reason: "security-incident" });
  * ```
@@ -50,10 +43,10 @@ export class SecretManager {
   readonly #view: SecretView;
   readonly #observations = new Observations();
 
-  /** @param backendAt chooses the backend; see `cluster/backend.ts`. */
+  /** @param cluster backend of a shared secret; without it no shared secret can be opened. */
   constructor(
     readonly environment: Environment,
-    private readonly backendAt: BackendAt = localOnly,
+    private readonly cluster?: Backend,
   ) {
     this.#view = new SecretView(environment);
     environment.keyring.retry();
@@ -127,38 +120,10 @@ export class SecretManager {
     return this.underLock((installation, backend) => backend.revoke(installation));
   }
 
-  /** Publishes the next version for all machines: {@linkcode Backend.prepare}. */
-  prepare(reason: string | null, usage: HmacUsage, lockTimeoutMs?: number) {
-    return this.underLock(
-      (installation, backend) => backend.prepare(installation, reason, usage),
-      lockTimeoutMs,
-    );
-  }
-
-  /** Makes the prepared version the current one: {@linkcode Backend.activate}. */
-  activate(options: Activation, lockTimeoutMs?: number): Promise<Changed> {
-    return this.underLock(
-      (installation, backend) => backend.activate(installation, options),
-      lockTimeoutMs,
-    );
-  }
-
-  /** Changes the token policy: {@linkcode Backend.setPolicy}. */
-  setPolicy(change: PolicyChange, described: (policy: TokenPolicy) => string) {
-    return this.underLock((installation, backend) =>
-      backend.setPolicy(installation, change, described)
-    );
-  }
-
-  /** Seals everything under the KEK in `keyFile`, or a generated one: {@linkcode Backend.rotateKek}. */
-  rotateKek(keyFile?: string): Promise<Kek> {
-    return this.underLock((installation, backend) => backend.rotateKek(installation, keyFile));
-  }
-
   /** Moves every version that verifies to another location; later rotations stay there: {@linkcode Backend.move}. */
   move(to: Location): Promise<Moved> {
     return this.underLock((installation, backend) => {
-      const mover = to === "etcd" ? this.backendAt(to) : backend;
+      const mover = to === "etcd" ? this.#backendAt(to) : backend;
       return mover.move(installation, to, this.#observations.retrieved);
     });
   }
@@ -187,6 +152,22 @@ export class SecretManager {
   /** The version with a kid, in any state. */
   async versionByKid(kid: string): Promise<Version | undefined> {
     return (await this.open()).installation.versions.byKid(kid);
+  }
+
+  /**
+   * Verifies a token, and counts the verdict for the log.
+   *
+   * @throws {RekeyError} a code with exit status 3 when the token is not valid.
+   */
+  async verify(token: string, policy?: VerifyPolicy): Promise<Verified> {
+    try {
+      const verified = await verifyToken(this, token, policy);
+      this.noteVerdict("valid");
+      return verified;
+    } catch (error) {
+      if (isRekeyError(error)) this.noteVerdict(error.code);
+      throw error;
+    }
   }
 
   /** Versions whose tokens verify now: the current one, then those inside a grace window. */
@@ -220,7 +201,7 @@ export class SecretManager {
     }
     installation.mustHaveSettings();
     // Chosen each time: another process may have moved the secret.
-    return { installation, version, backend: this.backendAt(version.location) };
+    return { installation, version, backend: this.#backendAt(version.location) };
   }
 
   /** Like {@linkcode open}, after following the changes of other machines. */
@@ -287,13 +268,20 @@ export class SecretManager {
   }
 
   async #create(options: CreateOptions, given?: Import): Promise<boolean> {
-    const backend = this.backendAt(options.store === "etcd" ? "etcd" : undefined);
+    const backend = this.#backendAt(options.store === "etcd" ? "etcd" : undefined);
     const { opened, made } = await create(this.environment, backend, options, given);
     this.#view.use(opened);
     return made;
   }
 
   #backendOf({ versions }: Installation): Backend {
-    return this.backendAt(versions.current()?.location);
+    return this.#backendAt(versions.current()?.location);
+  }
+
+  /** The only place that decides whether a secret is local or shared. */
+  #backendAt(location: Location | undefined): Backend {
+    if (location !== "etcd") return LOCAL;
+    if (this.cluster !== undefined) return this.cluster;
+    throw new Error("This SecretManager has no backend for a shared secret");
   }
 }

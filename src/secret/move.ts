@@ -6,9 +6,8 @@ import { SAVED } from "../store/keyring/keyring_store.ts";
 import { mustBeFree } from "../store/location_choice.ts";
 import { type Location, numberedSlot, sealedSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { destroyValue } from "./destroy_value.ts";
-import { mayReplace } from "./keyring/note.ts";
-import { tryReconcile } from "./keyring/reconcile.ts";
+import { destroyValue } from "./recover.ts";
+import { mayReplace, tryReconcile } from "./keyring/reconcile.ts";
 import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
 import { type Note, retrieve, type Retrieved } from "./retrieve.ts";
 

@@ -1,17 +1,18 @@
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
+import { rfc3339 } from "../core/clock.ts";
 import { isRekeyError } from "../core/errors.ts";
+import { sealedSlot } from "../core/location.ts";
+import { removeUnfinished } from "../store/backup_file.ts";
 import type { Installation } from "../store/installation.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { exclusively } from "../store/sqlite/lock.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { endGrace, expired, overlongGrace, shortenGrace } from "./grace.ts";
+import { isAhead } from "./age.ts";
+import { isOpenAt } from "./grace.ts";
 import { removeStaleKek } from "./rotate_kek.ts";
 import { keyringIsDue, tryReconcile } from "./keyring/reconcile.ts";
 import { EVENTS } from "../audit/events.ts";
-import { destroyValue } from "./destroy_value.ts";
 import { canLookAgain, lookAgain } from "./keyring/unsaved.ts";
-import { namesIn, removeFolder } from "../files/private_files.ts";
-import { timeOf } from "../files/file_info.ts";
 
 /** Work that an earlier command left unfinished. */
 export type Leftover = "rotation" | "grace" | "clock" | "log" | "kek" | "keyring";
@@ -83,30 +84,80 @@ export async function rollBack(installation: Installation, pending: Version, rea
   });
 }
 
-/** Prefix of folders in which `restore` works, under the lock. */
-export const STAGE = ".rekey-restore-";
+/**
+ * Inside a transaction: retires a version and deletes its sealed value from the database. After the commit `scrub`
+ * removes the value from the write-ahead log, and `tryReconcile` from the keyring.
+ *
+ * @param now milliseconds since the epoch.
+ */
+export function destroyValue(
+  { versions, sealed, meta }: Installation,
+  row: Version,
+  now: number,
+): void {
+  sealed.drop(sealedSlot(row));
+  versions.retire(row, now);
+  meta.set("scrub_pending", "log");
+}
 
-/** Prefix of folders in which a backup is read for a short time, without the lock. */
-export const PEEK = ".rekey-peek-";
+/** Versions whose grace window is over and whose values are not destroyed yet. */
+function expired(installation: Installation): Version[] {
+  const now = installation.now();
+  return installation.versions.previous().filter((row) => !isOpenAt(row, now));
+}
 
-/** Prefix of folders that hold a backup on its way through a pipe, without the lock. */
-export const SPOOL = ".rekey-pipe-";
+/** Ends grace windows and destroys their values, in one transaction. Call it under the lock. */
+export async function endGrace(
+  installation: Installation,
+  ended: Version[],
+  reason: string,
+): Promise<void> {
+  if (ended.length === 0) return;
+  const audit = await installation.audit();
+  installation.database.transaction(() => {
+    for (const row of ended) {
+      const { version, kid, location } = row;
+      destroyValue(installation, row, installation.now());
+      audit.append({ event: EVENTS.retired, version, kid, location, reason });
+    }
+  });
+}
 
-// Since the last data from the pipe: its program may ask a person for a passphrase.
-const LONGEST_PIPE_MS = 600_000;
-
-const LONGEST_PEEK_MS = 60_000;
+/** A version and the correct end of its grace window, in milliseconds since the epoch. */
+interface Overlong {
+  readonly row: Version;
+  readonly until: number;
+}
 
 /**
- * Deletes folders that a killed `restore` or `backup` left in the data folder: they hold values that no rotation
- * destroys. Call it under the lock.
+ * Local grace windows that were set while the clock was ahead: after its correction they would stay open too long, by
+ * the amount that it was ahead.
  */
-export function removeUnfinished(folder: string): void {
-  for (const name of namesIn(folder)) {
-    const path = join(folder, name);
-    const age = Math.abs(Date.now() - timeOf(path));
-    const old = (name.startsWith(PEEK) && age > LONGEST_PEEK_MS) ||
-      (name.startsWith(SPOOL) && age > LONGEST_PIPE_MS);
-    if (name.startsWith(STAGE) || old) removeFolder(path);
-  }
+function overlongGrace(installation: Installation): Overlong[] {
+  const rows = installation.versions.previous().filter(({ location }) => location !== "etcd");
+  if (rows.length === 0) return [];
+  const now = installation.now();
+  const every = installation.versions.every();
+  return rows.flatMap((row): Overlong[] => {
+    const began = every.find(({ replaces }) => replaces === row.version)?.activated_at ?? 0;
+    const length = (row.grace_until ?? 0) - began;
+    // It began in the future, and was not shortened already.
+    const isOverlong = isAhead(began, now) && length > 0 && now + length <= began;
+    return isOverlong ? [{ row, until: now + length }] : [];
+  });
+}
+
+/** Shortens such windows to their own length from now on. Call it under the lock. */
+async function shortenGrace(installation: Installation): Promise<void> {
+  const overlong = overlongGrace(installation);
+  if (overlong.length === 0) return;
+  const audit = await installation.audit();
+  installation.database.transaction(() => {
+    for (const { row, until } of overlong) {
+      const { version, kid, location } = row;
+      installation.versions.supersede(row, until);
+      const reason = `the clock was ahead: its grace window ends at ${rfc3339(until)}`;
+      audit.append({ event: EVENTS.rotationRecovered, version, kid, location, reason });
+    }
+  });
 }

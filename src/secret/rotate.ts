@@ -1,33 +1,24 @@
 import { EVENTS, newestHead } from "../audit/events.ts";
-import { isRekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { type KeyForm, Secret } from "../core/secret.ts";
 import { currentSlot, type Location, numberedSlot } from "../core/location.ts";
-import { SAVED, type Settled } from "../store/keyring/keyring_store.ts";
-import type { Installation } from "../store/installation.ts";
-import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import type { Algorithm } from "../jwt/policy.ts";
 import type { StoreChoice } from "../store/environment.ts";
+import type { Installation } from "../store/installation.ts";
+import { SAVED, type Settled } from "../store/keyring/keyring_store.ts";
 import { locationForNew } from "../store/location_choice.ts";
 import type { Version } from "../store/sqlite/versions.ts";
+import { scrub } from "../store/sqlite/write_ahead_log.ts";
+import { ageOf, isDue } from "./age.ts";
 import { keepCopy } from "./automatic_copy.ts";
-import { destroyValue } from "./destroy_value.ts";
-import { rollBack } from "./recover.ts";
-import { notInitialised } from "./view.ts";
-import { mayReplace } from "./keyring/note.ts";
-import { dropPrepared, leaveCluster } from "./move.ts";
-import {
-  alreadyDone,
-  type Changed,
-  mustBeReadable,
-  probe,
-  refuseOneTooMany,
-  type RotateOptions,
-  type RotationStep,
-  unusable,
-} from "./rotation.ts";
-import { tryReconcile } from "./keyring/reconcile.ts";
-import type { Note } from "./retrieve.ts";
+import type { Changed, RotateOptions, RotationStep } from "./backend.ts";
+import { mustBeReadable, refuseOneTooMany } from "./grace.ts";
+import { mayReplace, tryReconcile } from "./keyring/reconcile.ts";
 import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
+import { dropPrepared, leaveCluster } from "./move.ts";
+import { destroyValue, rollBack } from "./recover.ts";
+import type { Note } from "./retrieve.ts";
+import { notInitialised } from "./view.ts";
 
 /**
  * Replaces the secret by a local one. Call it under the lock, after recovery.
@@ -53,6 +44,24 @@ export async function rotate(
   if (options.backup ?? true) await keepCopy(installation, old);
   const change = { old, location, reason, graceMs, requestId, alg, keyForm };
   return await changeSecret(installation, change, options.onStep);
+}
+
+/** The result without a rotation: the request id was used before, or the secret is not old enough. */
+export function alreadyDone(
+  installation: Installation,
+  current: Version,
+  { requestId, ifOlderThanMs }: RotateOptions,
+): Changed | undefined {
+  const { versions } = installation;
+  const made = requestId === undefined ? undefined : versions.byRequest(requestId);
+  const young = ifOlderThanMs !== undefined &&
+    !isDue(ageOf(installation, current), ifOlderThanMs / 1000);
+  if (made === undefined && !young) return undefined;
+  const version = made ?? current;
+  const previous = version.replaces === null ? undefined : versions.byNumber(version.replaces);
+  const graceUntil = previous?.grace_until ?? null;
+  const head = newestHead(installation.database);
+  return { rotated: false, version, previous, graceUntil, published: true, logWhole: true, head };
 }
 
 /**
@@ -252,4 +261,33 @@ async function giveUp(installation: Installation, pending: Version, error: unkno
   await rollBack(installation, pending, isRekeyError(error) ? error.code : "failed");
   if (pending.location === "keyring") await tryReconcile(installation);
   scrub(installation);
+}
+
+/**
+ * Signs a token with a new value and verifies it, before the value is used.
+ *
+ * @throws {RekeyError} `failed` when the token does not verify.
+ */
+export async function probe(
+  secret: Secret,
+  { alg, key_form }: Pick<Version, "alg" | "key_form">,
+): Promise<void> {
+  const { jwtVerify, SignJWT } = await import("jose");
+  const key = secret.hmacKey(key_form);
+  try {
+    const token = await new SignJWT().setProtectedHeader({ alg }).setSubject("probe").sign(key);
+    await jwtVerify(token, key, { algorithms: [alg], subject: "probe" });
+  } catch (cause) {
+    throw unusable("a token signed with it does not verify", cause);
+  } finally {
+    key.fill(0);
+  }
+}
+
+/** The error for a new value that cannot be used. */
+export function unusable(why: string, cause?: unknown): RekeyError {
+  return new RekeyError("failed", `Cannot use the new JWT secret: ${why}`, {
+    hint: "The old secret is still current; run `rekey status` and try again",
+    cause,
+  });
 }

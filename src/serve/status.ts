@@ -6,7 +6,7 @@ import type { HostOperations } from "../http/host_operations.ts";
 import { ageOf, isDue } from "../secret/age.ts";
 import { describeHolders, staleHolders } from "../secret/holders.ts";
 import type { SecretManager } from "../secret/manager.ts";
-import type { Changed } from "../secret/rotation.ts";
+import type { Changed } from "../secret/backend.ts";
 import type { Managers } from "./server.ts";
 import type { Settings } from "./settings.ts";
 

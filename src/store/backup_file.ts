@@ -4,11 +4,11 @@ import { DatabaseSync } from "node:sqlite";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { explainFiles } from "../files/file_errors.ts";
 import { copyPrivateFile, moveIntoPlace } from "../files/file_moves.ts";
-import { makePrivateFile, removeFile } from "../files/private_files.ts";
+import { makePrivateFile, namesIn, removeFile, removeFolder } from "../files/private_files.ts";
 import { MIGRATIONS } from "./sqlite/schema.ts";
 import { isPlain } from "./sqlite/soundness.ts";
 import { explainSqlite } from "./sqlite/node_sqlite.ts";
-import { isThere, sizeOf } from "../files/file_info.ts";
+import { isThere, sizeOf, timeOf } from "../files/file_info.ts";
 
 /** The content of a backup's table `rekey_backup`. */
 export interface BackupInfo {
@@ -201,4 +201,32 @@ function alreadyExists(path: string): RekeyError {
   return new RekeyError("backup_unusable", `Cannot write ${path}: it already exists`, {
     hint: "Name a new file, since a backup is never overwritten, or - for stdout",
   });
+}
+
+/** Prefix of folders in which `restore` works, under the lock. */
+export const STAGE = ".rekey-restore-";
+
+/** Prefix of folders in which a backup is read for a short time, without the lock. */
+export const PEEK = ".rekey-peek-";
+
+/** Prefix of folders that hold a backup on its way through a pipe, without the lock. */
+export const SPOOL = ".rekey-pipe-";
+
+// Since the last data from the pipe: its program may ask a person for a passphrase.
+const LONGEST_PIPE_MS = 600_000;
+
+const LONGEST_PEEK_MS = 60_000;
+
+/**
+ * Deletes folders that a killed `restore` or `backup` left in the data folder: they hold values that no rotation
+ * destroys. Call it under the lock.
+ */
+export function removeUnfinished(folder: string): void {
+  for (const name of namesIn(folder)) {
+    const path = join(folder, name);
+    const age = Math.abs(Date.now() - timeOf(path));
+    const old = (name.startsWith(PEEK) && age > LONGEST_PEEK_MS) ||
+      (name.startsWith(SPOOL) && age > LONGEST_PIPE_MS);
+    if (name.startsWith(STAGE) || old) removeFolder(path);
+  }
 }

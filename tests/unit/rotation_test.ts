@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import { SecretManager } from "../../src/secret/manager.ts";
-import {
-  MOST_GRACE_WINDOWS,
-  ROTATION_STEPS,
-  type RotationStep,
-} from "../../src/secret/rotation.ts";
+import { ROTATION_STEPS, type RotationStep } from "../../src/secret/backend.ts";
+import { MOST_GRACE_WINDOWS } from "../../src/secret/grace.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { takeLock } from "../../src/store/sqlite/lock.ts";
@@ -53,7 +50,7 @@ for (const step of ROTATION_STEPS) {
 
     const next = new SecretManager(environment);
     assert.equal((await next.get()).version.version, AFTER[step]);
-    const verified = await new AuthManager(next).verify(token).catch((error) => error);
+    const verified = await next.verify(token).catch((error) => error);
     if (AFTER[step] === 1) assert.equal(verified.version, 1);
     else assert.ok(isRekeyError(verified, "retired_kid"));
     const { installation } = await next.open();
@@ -70,11 +67,11 @@ Deno.test("a grace window ends by the clock, and its value is destroyed by the n
   const auth = new AuthManager(manager);
   const { token } = await auth.issue({ subject: "a", lifetime: 3_600 });
   await auth.rotate({ graceMs: 60_000 });
-  assert.equal((await auth.verify(token)).version, 1);
+  assert.equal((await manager.verify(token)).version, 1);
   environment.advance(59_999);
-  assert.equal((await auth.verify(token)).version, 1);
+  assert.equal((await manager.verify(token)).version, 1);
   environment.advance(1);
-  await assert.rejects(auth.verify(token), (error) => isRekeyError(error, "retired_kid"));
+  await assert.rejects(manager.verify(token), (error) => isRekeyError(error, "retired_kid"));
   const { installation } = await manager.open();
   assert.deepEqual(installation.versions.previous(), []);
   assert.equal(installation.sealed.rawValue("jwt_secret.v1"), undefined);
@@ -91,7 +88,7 @@ Deno.test("a grace window ends by the clock even while its value cannot be destr
   const { installation } = await manager.open();
   environment.advance(60_000);
   using _held = takeLock(installation.lockPath, 0);
-  await assert.rejects(auth.verify(token), (error) => isRekeyError(error, "retired_kid"));
+  await assert.rejects(manager.verify(token), (error) => isRekeyError(error, "retired_kid"));
   manager.close();
 });
 
@@ -103,7 +100,7 @@ Deno.test("a rotation without a grace window ends the older ones too", async () 
   const { token } = await auth.issue({ subject: "a", lifetime: 3_600 });
   await auth.rotate({ graceMs: 60_000 });
   await auth.rotate();
-  await assert.rejects(auth.verify(token), (error) => isRekeyError(error, "retired_kid"));
+  await assert.rejects(manager.verify(token), (error) => isRekeyError(error, "retired_kid"));
   const { installation } = await manager.open();
   assert.equal(installation.sealed.rawValue("jwt_secret.v1"), undefined);
   manager.close();

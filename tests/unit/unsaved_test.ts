@@ -3,7 +3,7 @@ import { AuthManager } from "../../src/auth/manager.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { sealedSlot } from "../../src/core/location.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
-import { ROTATION_STEPS } from "../../src/secret/rotation.ts";
+import { ROTATION_STEPS } from "../../src/secret/backend.ts";
 import { isAtRisk, unsaved, warningsOfRisk } from "../../src/secret/keyring/unsaved.ts";
 import type { MirrorChoice } from "../../src/store/environment.ts";
 import { testEnvironment } from "../support/store/environment.ts";
@@ -37,7 +37,7 @@ class Machine implements Disposable {
   }
 
   verify(token: string) {
-    return this.command((manager) => new AuthManager(manager).verify(token));
+    return this.command((manager) => manager.verify(token));
   }
 
   /** What the database keeps of the current version, and what it remembers as not saved. */

@@ -6,7 +6,7 @@ import { basename } from "node:path";
 import { asRefusal, RekeyError, usageError } from "../../core/errors.ts";
 import { readInputText } from "../../files/input_files.ts";
 import { verifyChain } from "../../audit/chain.ts";
-import { keptHead } from "../../secret/keyring/note.ts";
+import { keptHead } from "../../secret/keyring/reconcile.ts";
 import { type Figures, figures, type RetrievalTimes } from "../../audit/figures.ts";
 
 /** Flags of `rekey audit list`. Instants in milliseconds since the epoch. */

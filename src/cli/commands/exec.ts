@@ -2,7 +2,7 @@ import { SYSTEM } from "../../system/system.ts";
 import { asRefusal, asRefusalOrBug, isRekeyError, RekeyError } from "../../core/errors.ts";
 import { forgetHolder, noteHolder, type Started } from "../../secret/holders.ts";
 import { usesEtcd } from "../etcd_settings.ts";
-import { backendAt } from "../../cluster/backend.ts";
+import { CLUSTER } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { type Context, variable } from "../context.ts";
 import type { Ending } from "../../system/command_line.ts";
@@ -67,7 +67,7 @@ async function supervise(
   const { onRotate, graceStop } = options;
   const output = new Output(outputOptions, lenientStreams);
   const warn = (text: string) => output.warning(text);
-  const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS }, backendAt);
+  const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS }, CLUSTER);
   const watch = new Watch(environment, warn);
   const following = followFleet(secrets, warn);
   const around = {

@@ -33,14 +33,18 @@ export async function policyClear(
 /** Applies policy flags of commands that make or import a secret. */
 export async function applyPolicy(flags: PolicyFlags, { secrets }: Context): Promise<void> {
   if (!hasPolicyFlags(flags)) return;
-  await secrets.setPolicy((before) => withFlags(before(), flags), policyText);
+  await secrets.underLock((installation, backend) =>
+    backend.setPolicy(installation, (before) => withFlags(before(), flags), policyText)
+  );
 }
 
 async function change(
   make: PolicyChange,
   { secrets, output }: Context,
 ): Promise<void> {
-  const policy = await secrets.setPolicy(make, policyText);
+  const policy = await secrets.underLock((installation, backend) =>
+    backend.setPolicy(installation, make, policyText)
+  );
   const app = secrets.environment.app.name;
   output.result(describePolicy(policy), [
     `Tokens of ${app} are verified with: ${printable(policyText(policy))}`,

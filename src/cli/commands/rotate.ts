@@ -4,11 +4,11 @@ import { rfc3339 } from "../../core/clock.ts";
 import { RekeyError } from "../../core/errors.ts";
 import type { KeyForm } from "../../core/secret.ts";
 import { fromFuture, isAhead } from "../../secret/age.ts";
-import { type Changed, warningsOf } from "../../secret/rotation.ts";
+import type { Changed } from "../../secret/backend.ts";
 import { staleProcesses, warnOfHolders, warnOfRisk } from "../warnings.ts";
-import { isFollowed, mustBeFollowed } from "../../cluster/change.ts";
+import { isFollowed, mustBeFollowed, warningsOf } from "../../cluster/change.ts";
 import type { Algorithm } from "../../jwt/policy.ts";
-import { mustBeAbleToRotate, planRotation } from "../../secret/rotation_plan.ts";
+import { mustBeAbleToRotate, planRotation } from "../../secret/next_rotation.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import { announceAndMake, warnUnlessReady } from "../notices/announced_rotation.ts";
 import { type Context, variable } from "../context.ts";
@@ -76,8 +76,11 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   const graceMs = options.grace * 1000;
   const lockTimeoutMs = options.lockTimeout * 1000;
   const changed = options.activate
-    ? await secrets.activate({ graceMs, force, backup }, lockTimeoutMs)
-    : await auth.rotate({
+    ? await secrets.underLock(
+      (installation, backend) => backend.activate(installation, { graceMs, force, backup }),
+      lockTimeoutMs,
+    )
+    : await secrets.rotate({
       store,
       reason,
       graceMs,
@@ -168,9 +171,8 @@ async function prepare(
   { reason, wait, lockTimeout, alg, keyForm }: RotateFlags,
   { secrets, output }: Context,
 ) {
-  const { version, made } = await secrets.prepare(
-    reason ?? null,
-    { alg, keyForm },
+  const { version, made } = await secrets.underLock(
+    (installation, backend) => backend.prepare(installation, reason ?? null, { alg, keyForm }),
     lockTimeout * 1000,
   );
   const confirmation = await confirmed(secrets, wait);

@@ -18,7 +18,7 @@ import { Accounts } from "../../users/accounts.ts";
 import { FleetFollower, LEAST_STALENESS_MS } from "../../cluster/follower.ts";
 import { SharedFreshness } from "../../cluster/freshness.ts";
 import { usesEtcd } from "../etcd_settings.ts";
-import { backendAt } from "../../cluster/backend.ts";
+import { CLUSTER } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { keyringInProcess } from "../../store/keyring/addon_process.ts";
 import { type Context, environmentFrom, variable } from "../context.ts";
@@ -74,7 +74,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     freshness,
     tls: certificate?.certificate.tls,
   });
-  const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS, freshness }, backendAt);
+  const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS, freshness }, CLUSTER);
   const failure = Promise.withResolvers<never>();
   // It may fail before it is awaited.
   failure.promise.catch(() => {});

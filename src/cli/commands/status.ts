@@ -6,7 +6,7 @@ import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { inGrace } from "../../secret/grace.ts";
 import { activeIn } from "../../auth/manager.ts";
 import { ageOf, fromFuture, isAhead, isDue } from "../../secret/age.ts";
-import { announced } from "../../secret/rotation_plan.ts";
+import { announced } from "../../secret/next_rotation.ts";
 import { Installation } from "../../store/installation.ts";
 import { STANDARD_POLICY, type TokenPolicy } from "../../jwt/policy.ts";
 import { isSamePolicy } from "../../store/token_policy.ts";

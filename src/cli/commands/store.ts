@@ -73,7 +73,9 @@ export interface KekRotateFlags {
 /** Reseals all values under a new KEK. */
 export async function kekRotate(options: KekRotateFlags, { secrets, output }: Context) {
   const { toKekFile } = options;
-  const { id, source, generated } = await secrets.rotateKek(toKekFile && resolve(toKekFile));
+  const { id, source, generated } = await secrets.underLock((installation, backend) =>
+    backend.rotateKek(installation, toKekFile && resolve(toKekFile))
+  );
   output.result({ app: secrets.environment.app.name, kek: { id, source, generated } }, [
     `Everything is sealed under KEK ${id} from ${source}`,
   ]);

@@ -54,12 +54,12 @@ const EXIT_TOKEN_NOT_VALID = 3;
 const LONGEST_INPUT = 2 * MAX_TOKEN_LENGTH;
 
 /** Verifies a token; with `--json` the result goes to stdout even if the token is not valid. */
-export async function verify(options: VerifyFlags, { auth, output }: Context): Promise<void> {
+export async function verify(options: VerifyFlags, { secrets, output }: Context): Promise<void> {
   const token = options.token === undefined || options.token === "-"
     ? tokenFromStdin()
     : options.token;
   try {
-    const verified = await auth.verify(token, {
+    const verified = await secrets.verify(token, {
       issuer: options.iss,
       audience: options.aud,
       subject: options.sub,

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { type AuditEvent, EVENTS } from "../../audit/events.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, asRefusalOrBug, RekeyError } from "../../core/errors.ts";
-import type { Changed } from "../../secret/rotation.ts";
+import type { Changed } from "../../secret/backend.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { noticeOf, type NoticeType } from "./chat_formats.ts";

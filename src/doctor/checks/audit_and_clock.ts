@@ -5,7 +5,7 @@ import { verifyChain } from "../../audit/chain.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import { ageOf, CLOCK_TOLERANCE_MS, fromFuture, isAhead, isDue } from "../../secret/age.ts";
-import { keptHead } from "../../secret/keyring/note.ts";
+import { keptHead } from "../../secret/keyring/reconcile.ts";
 import type { Finding } from "../finding.ts";
 import { type OpenDoctorContext, rekey, WITHOUT_LOGGING_OUT } from "../context.ts";
 import { infoOf } from "../../system/files.ts";

@@ -1,8 +1,9 @@
 import { dirname } from "node:path";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
-import { backendAt } from "../../cluster/backend.ts";
+import { CLUSTER } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
-import { type Leftover, leftovers, STAGE } from "../../secret/recover.ts";
+import { STAGE } from "../../store/backup_file.ts";
+import { type Leftover, leftovers } from "../../secret/recover.ts";
 import { Database } from "../../store/sqlite/database.ts";
 import { lockPath, takeLock } from "../../store/sqlite/lock.ts";
 import { knownApps } from "../../store/known_apps.ts";
@@ -122,7 +123,7 @@ function logLeft(context: DoctorContext, bytes: number): Finding {
 }
 
 async function finish({ environment }: DoctorContext): Promise<void> {
-  const secrets = new SecretManager(environment, backendAt);
+  const secrets = new SecretManager(environment, CLUSTER);
   try {
     const database = await secrets.underLock(({ database }) => Promise.resolve(database));
     database.truncateLog();

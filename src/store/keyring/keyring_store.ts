@@ -175,7 +175,7 @@ export class KeyringStore implements SecretStore {
     if (read !== PROBE) throw keyringError(new Error("The keyring did not keep a value"));
   }
 
-  /** The note that rekey keeps beside the values (see `secret/keyring/note.ts`); not secret. */
+  /** The note that rekey keeps beside the values (see `secret/keyring/reconcile.ts`); not secret. */
   readNote(): Promise<string | null> {
     return this.#get(this.#noteAccount);
   }

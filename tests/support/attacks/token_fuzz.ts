@@ -3,7 +3,6 @@ import { Buffer } from "node:buffer";
 import { isDeepStrictEqual } from "node:util";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { type JsonObject, parseJws } from "../../../src/jwt/jws.ts";
-import { AuthManager } from "../../../src/auth/manager.ts";
 import { isRekeyError } from "../../../src/core/errors.ts";
 import { SecretManager } from "../../../src/secret/manager.ts";
 import { testEnvironment } from "../store/environment.ts";
@@ -37,7 +36,7 @@ export async function fuzzTokens(inputs: number, seed: number): Promise<FuzzRepo
   const attacks = attacksOn({ value, kid: secret.kid, oldValue: "x".repeat(64), oldKid: "old" });
   const corpus = attacks.map(({ token }) => token).filter((token) => token.length < 2_000);
   const fuzz = new Fuzz(
-    new AuthManager(secrets),
+    secrets,
     signer(value),
     corpus,
     seeded(seed),
@@ -58,7 +57,7 @@ export function fuzzFigures({ inputs, parsed, accepted, codes }: FuzzReport): st
 
 class Fuzz {
   constructor(
-    private readonly auth: AuthManager,
+    private readonly secrets: SecretManager,
     private readonly sign: Sign,
     private readonly corpus: readonly string[],
     private readonly random: Random,
@@ -70,7 +69,7 @@ class Fuzz {
     if (!this.#parses(token, report)) return;
     report.parsed++;
     try {
-      const { claims } = await this.auth.verify(token);
+      const { claims } = await this.secrets.verify(token);
       assert.equal(this.#signedAgain(token), token, "no one signed it");
       assert.ok(isAcceptable(decodeProtectedHeader(token), claims, this.now), token);
       report.accepted++;
