@@ -1,7 +1,7 @@
 /**
  * `deno task release`: builds the current commit for each target with a pinned runtime, and writes binaries, packages,
  * bills of materials, the installer and hashes to `dist/release`. `deno task release linux-x64` does that for one target,
- * with the same files.
+ * with the same files. With `--quick` packages are compressed little, for a test.
  */
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
@@ -26,7 +26,9 @@ import { run } from "./program.ts";
 
 const RELEASE = "dist/release";
 const INSTALLER = "install.sh";
-const TARGETS = Deno.args.length === 0 ? PINNED : Deno.args.map(targetNamed);
+const QUICK = Deno.args.includes("--quick");
+const NAMED = Deno.args.filter((arg) => arg !== "--quick").map(targetNamed);
+const TARGETS = NAMED.length === 0 ? PINNED : NAMED;
 
 /** A binary and its entry in the release. */
 interface Made {
@@ -71,7 +73,7 @@ async function release({ target, path, facts, licenses }: Made): Promise<string[
   const document = JSON.stringify(sbom(facts), null, 2);
   await Deno.writeTextFile(join(RELEASE, bill), `${document}\n`);
   const { version, time } = facts;
-  const ingredients = { binary: Deno.readFileSync(path), licenses, version, time };
+  const ingredients = { binary: Deno.readFileSync(path), licenses, version, time, quick: QUICK };
   return [name, bill, ...await makePackages(ingredients, nameOf(target), RELEASE)];
 }
 

@@ -11,7 +11,7 @@ export async function makeDebian(
   stage: string,
   folder: string,
 ): Promise<string> {
-  const { version, time } = ingredients;
+  const { version, time, quick } = ingredients;
   const architecture = ARCHITECTURES[target.split("-")[1]!]!;
   const root = join(stage, "debian");
   const files = debianFiles(ingredients);
@@ -27,7 +27,14 @@ export async function makeDebian(
   );
   const file = `rekey_${version}_${architecture}.deb`;
   // Several threads of xz would make other bytes than one.
-  const args = ["--root-owner-group", "-Zgzip", "-z6", "--build", root, join(folder, file)];
+  const args = [
+    "--root-owner-group",
+    "-Zgzip",
+    quick ? "-z1" : "-z6",
+    "--build",
+    root,
+    join(folder, file),
+  ];
   await run("dpkg-deb", args, { SOURCE_DATE_EPOCH: String(time) });
   return file;
 }

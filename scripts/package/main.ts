@@ -1,6 +1,6 @@
 /**
  * The packages of a binary: `deno run --allow-all scripts/package/main.ts BINARY FOLDER` writes a `.tar.gz` (a
- * `.zip` for Windows) and for Linux a `.deb`, and prints their names. The same binary and time make the same bytes.
+ * `.zip` for Windows) and for Linux a `.deb`, and prints their names. With `--quick` they are larger, for a test. The same binary and time make the same bytes.
  */
 import { join } from "node:path";
 import { HOST, nameOf } from "../target.ts";
@@ -32,14 +32,14 @@ async function makeArchive(
   stage: string,
   folder: string,
 ): Promise<string> {
-  const { version, time } = ingredients;
+  const { version, time, quick } = ingredients;
   const name = `rekey-${version}`;
   const system = target.split("-")[0] as System;
   const files = archiveFiles(ingredients, system);
   if (system === "windows") {
     const file = `${name}-${target}.zip`;
     const inFolder = new Map([...files].map(([path, packed]) => [`${name}/${path}`, packed]));
-    Deno.writeFileSync(join(folder, file), zipped(inFolder, time));
+    Deno.writeFileSync(join(folder, file), zipped(inFolder, time, quick ? 0 : 6));
     return file;
   }
   lay(join(stage, name), files, time);
@@ -47,18 +47,19 @@ async function makeArchive(
   const fixed = ["--sort=name", `--mtime=@${time}`, "--owner=root:0", "--group=root:0"];
   const line = ["--format=gnu", ...fixed, "-C", stage, "-cf", join(stage, "a.tar"), name];
   await run("tar", line);
-  await run("gzip", ["-n", "-6", join(stage, "a.tar")]);
+  await run("gzip", ["-n", quick ? "-1" : "-6", join(stage, "a.tar")]);
   Deno.copyFileSync(join(stage, "a.tar.gz"), join(folder, file));
   return file;
 }
 
 if (import.meta.main) {
-  const [binary, folder] = Deno.args as [string, string];
+  const quick = Deno.args.includes("--quick");
+  const [binary, folder] = Deno.args.filter((arg) => arg !== "--quick") as [string, string];
   const ask = (...args: string[]) => must(binary, args);
   const { version } = JSON.parse(await ask("version", "--json"));
   const licenses = await ask("version", "--licenses");
   const time = Number(Deno.env.get("SOURCE_DATE_EPOCH") ?? 0);
-  const ingredients = { binary: Deno.readFileSync(binary), licenses, version, time };
+  const ingredients = { binary: Deno.readFileSync(binary), licenses, version, time, quick };
   for (const name of await makePackages(ingredients, nameOf(HOST), folder)) {
     Deno.stdout.writeSync(new TextEncoder().encode(`${name}\n`));
   }

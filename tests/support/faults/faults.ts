@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { ERROR_TABLE } from "../../../src/core/errors.ts";
-import { type Box, type Ended, IS_COMPILED, REKEY } from "../process/box.ts";
+import { Box, type Ended, IS_COMPILED, REKEY } from "../process/box.ts";
 import { query } from "../store/sql.ts";
 import { succeeds } from "../../../scripts/program.ts";
 
@@ -121,6 +121,17 @@ export function assertPlainRefusal(
 export interface Machine {
   readonly version: number;
   readonly token: string;
+}
+
+/** A rotation that ends all sessions. */
+export const ROTATE = ["rotate", "--force"];
+
+/** A box with a secret that was rotated once, and a token. */
+export async function inUse(): Promise<{ box: Box; machine: Machine }> {
+  const box = new Box();
+  await box.run(["init"]);
+  await box.run(ROTATE);
+  return { box, machine: await machineOf(box) };
 }
 
 /** What the machine is now. */

@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { killDestructions, killMoves, killRestorations } from "../support/faults/crash.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
+
+// Between two calls that a command is killed at. A destruction makes few, and is killed at each.
+const STRIDE = 9;
+
+Deno.test("a destruction that is killed anywhere is finished by the next command", async () => {
+  await using box = await KeyringBox.start();
+  assert.ok(await killDestructions(box) > 5);
+});
+
+Deno.test("a move that is killed anywhere leaves the value in one place, and every token valid", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  assert.ok(await killMoves(box, STRIDE) > 5);
+});
+
+Deno.test("a restoration that is killed anywhere has happened or has not", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  assert.ok(await killRestorations(box, STRIDE) > 5);
+});
