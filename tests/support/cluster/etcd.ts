@@ -92,7 +92,7 @@ export class Etcd implements AsyncDisposable {
     return this.members.map(({ url }) => url).join();
   }
 
-  /** Waits until it takes writes. @throws after 20 seconds, with what the members have written. */
+  /** Waits until it takes writes. @throws after `HANG_MS`, with what the members have written. */
   async healthy(): Promise<void> {
     const log = () => Deno.readTextFileSync(join(this.folder, "log")).slice(-4_000);
     const otherwise = () => `etcd does not take writes: ${log()}`;

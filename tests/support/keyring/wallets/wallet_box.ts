@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Box } from "../../process/box.ts";
+import { Box, type Ended, type RunOptions } from "../../process/box.ts";
 import { ACCOUNT, NOTE_ACCOUNT, SERVICE } from "../keyring_box.ts";
 import { GnomeKeyring } from "./gnome_keyring.ts";
 import { KeePassXc } from "./keepassxc.ts";
@@ -20,6 +20,11 @@ const KINDS = { "gnome-keyring": GnomeKeyring, kwallet: KWallet, keepassxc: KeeP
 /** How long a program may go on without its bus before it is ended, in milliseconds; a logout waits as long. */
 const LOGOUT_MS = 2_000;
 
+// KWallet refuses one public key in 256, and derives another key than its client from one shared number in 256: the
+// next call has new ones. See `src/store/keyring/secret_service/session.ts`.
+const WRONG_KEY = /public key size is invalid|can't find session|invalid secret/i;
+const KEY_TRIES = 6;
+
 /**
  * A box with a private session bus and a real wallet on it, by name. The bus starts nothing by itself. Its address
  * stays the same when it is started again, and what the wallet keeps stays in the home.
@@ -29,6 +34,7 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
   readonly wallet: InstanceType<typeof KINDS[Name]>;
   #bus: Deno.ChildProcess | undefined;
   #program: Deno.ChildProcess | undefined;
+  readonly #crashed = new WeakMap<Deno.ChildProcess, Deno.Signal>();
 
   private constructor(readonly name: Name, private readonly options: WalletOptions) {
     super({ LANG: "C.UTF-8" });
@@ -54,6 +60,16 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
     }
   }
 
+  /**
+   * Like any box's; but KeePassXC 2.7.4 crashes now and then when it is written to while it saves. Then it is started
+   * again, as its user would, and a command that failed is run once more.
+   */
+  override async run(args: string[], options?: RunOptions): Promise<Ended> {
+    const ended = await super.run(args, options);
+    if (!await this.#revived() || ended.code === 0) return ended;
+    return await super.run(args, options);
+  }
+
   /** Ends the wallet with a signal. */
   async kill(signal: Deno.Signal = "SIGKILL"): Promise<void> {
     const program = this.#program;
@@ -76,7 +92,10 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
   async restart(): Promise<void> {
     await this.kill();
     if (this.#bus === undefined) await this.#startBus();
-    this.#program = await this.wallet.start();
+    const program = this.#program = await this.wallet.start();
+    program.status.then(({ signal }) => {
+      if (this.#program === program && signal !== null) this.#crashed.set(program, signal);
+    });
     await until(() => this.#isReady(), {
       every: 50,
       otherwise: `Waited for: ${this.name} has its name on the bus`,
@@ -120,15 +139,21 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
 
   /** The value under an account, by another program than ours; `undefined` when there is none. */
   async lookup(account = ACCOUNT): Promise<string | undefined> {
-    const args = ["lookup", "service", SERVICE, "username", account];
-    const { code, stdout } = await this.exec("secret-tool", args);
-    return code === 0 ? stdout : undefined;
+    const attributes = ["service", SERVICE, "username", account];
+    for (let tries = 1;; tries++) {
+      const { code, stdout } = await this.#secretTool(["lookup", ...attributes]);
+      if (code === 0) return stdout;
+      // With a wrong key it says nothing, as where there is no item.
+      const { stdout: found, stderr } = await this.#secretTool(["search", ...attributes]);
+      if (!`${found}${stderr}`.includes("attribute.username = ")) return undefined;
+      if (tries === KEY_TRIES) throw new Error(`${account} is there, and has no value`);
+    }
   }
 
   /** The accounts under the service that hold values, sorted: all but rekey's note. */
   async accounts(): Promise<string[]> {
     const args = ["search", "--all", "service", SERVICE];
-    const { stdout, stderr } = await this.exec("secret-tool", args);
+    const { stdout, stderr } = await this.#secretTool(args);
     const lines = `${stdout}${stderr}`.matchAll(/^attribute\.username = (.*)$/gm);
     return [...lines].map(([, name]) => name!).filter((name) => name !== NOTE_ACCOUNT).sort();
   }
@@ -146,6 +171,27 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
     copyFileSync(`/usr/share/dbus-1/services/${service}`, join(this.#services, service));
     const bus = "org.freedesktop.DBus";
     await call(this.#user(), bus, "/org/freedesktop/DBus", `${bus}.ReloadConfig`);
+  }
+
+  /** Whether the wallet had crashed by itself, and runs again. */
+  async #revived(): Promise<boolean> {
+    const signal = this.#program && this.#crashed.get(this.#program);
+    if (signal === undefined) return false;
+    // deno-lint-ignore no-console
+    console.error(`${this.name} crashed by itself (${signal}); started again`);
+    await this.restart();
+    // It may have acknowledged what it never saved: a command brings that back from the sealed copy.
+    await super.run(["status"]);
+    return true;
+  }
+
+  async #secretTool(args: string[]): Promise<Ended> {
+    for (let tries = 1;; tries++) {
+      const ended = await this.exec("secret-tool", args);
+      if (await this.#revived()) continue;
+      if (!ended.stderr.startsWith("secret-tool: ")) return ended;
+      if (!WRONG_KEY.test(ended.stderr) || tries === KEY_TRIES) throw new Error(ended.stderr);
+    }
   }
 
   get #services(): string {
