@@ -2,7 +2,11 @@ import { ALGORITHMS } from "../jwt/policy.ts";
 import type { Preset } from "./preset.ts";
 
 // Modules of their own, which only commands about deliveries load.
-const PRESETS: Record<string, () => Promise<{ default: unknown }>> = {};
+const PRESETS: Record<string, () => Promise<{ default: unknown }>> = {
+  apache: () => import("./presets/apache.json", { with: { type: "json" } }),
+  haproxy: () => import("./presets/haproxy.json", { with: { type: "json" } }),
+  nginx: () => import("./presets/nginx.ts"),
+};
 
 const ANY = {
   program: "any",

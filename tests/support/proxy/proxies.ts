@@ -224,7 +224,7 @@ export function documented(language: "nginx" | "caddyfile"): string[] {
 /** Puts this machine's addresses into a documented configuration. @throws when one is not in it. */
 export function adapted(text: string, changes: Record<string, string>): string {
   for (const [from, to] of Object.entries(changes)) {
-    if (!text.includes(from)) throw new Error(`docs/proxies.md: no ${from} in\n${text}`);
+    if (!text.includes(from)) throw new Error(`the page has no ${from} in\n${text}`);
     text = text.replaceAll(from, to);
   }
   return text;

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Box } from "../support/process/box.ts";
+import { Upstream } from "../support/proxy/proxies.ts";
+import { meetAttacks, statusOf } from "../support/consumers/attack_table.ts";
+import { keyWithDash, KnownKey, writeByHand } from "../support/consumers/by_hand.ts";
+import { ApacheGuard } from "../support/consumers/apache.ts";
+
+Deno.test("Apache: no token of the attack table that another key signed is accepted, nor one that is over", async () => {
+  using box = new Box();
+  await using app = new Upstream();
+  const [key, keys] = [new KnownKey(), join(box.home, "keys.conf")];
+  await writeByHand("apache", keys, [key]);
+  await using guard = await ApacheGuard.start(box, keys, app.address);
+  const { accepted } = await meetAttacks(guard.port, key);
+  for (const code of ["bad_signature", "unknown_kid", "retired_kid", "expired"] as const) {
+    assert.deepEqual(accepted.get(code), undefined, code);
+  }
+  // The right key with its other hashes.
+  assert.deepEqual(accepted.get("alg_not_allowed"), [
+    "an HS256 token, of the right key",
+    "an HS384 token, of the right key",
+  ]);
+  // docs/presets/apache.md says that it does not look at nbf.
+  assert.deepEqual(accepted.get("not_yet_valid"), ["nbf in an hour", "nbf 1e308"]);
+});
+
+Deno.test("Apache: every algorithm, a kid with a dash, a text with any characters; exp is required", async () => {
+  using box = new Box();
+  await using app = new Upstream();
+  const keys = join(box.home, "keys.conf");
+  const text = " a secret; of \\ an \"application\" # with 'signs', ${HOME}, spaces and Zoë ";
+  const all = [
+    ...(["HS256", "HS384", "HS512"] as const).map((alg) => new KnownKey({ alg })),
+    ...[keyWithDash(), new KnownKey({ text })],
+  ];
+  await writeByHand("apache", keys, all);
+  await using guard = await ApacheGuard.start(box, keys, app.address);
+  for (const key of all) {
+    assert.equal(await statusOf(guard.port, key.token()), 200);
+    assert.equal(await statusOf(guard.port, key.token({}, { kid: undefined })), 200);
+    assert.equal(await statusOf(guard.port, key.token({ exp: 1 })), 401);
+    assert.equal(await statusOf(guard.port, key.token({ exp: -1 })), 403);
+    assert.equal(await statusOf(guard.port, key.token({ exp: undefined })), 403);
+  }
+  assert.equal(await statusOf(guard.port, new KnownKey().token()), 401);
+});
+
+Deno.test("Apache: the application gets the claims, and not those that a client names", async () => {
+  using box = new Box();
+  await using app = new Upstream();
+  const [key, keys] = [new KnownKey(), join(box.home, "keys.conf")];
+  await writeByHand("apache", keys, [key]);
+  await using guard = await ApacheGuard.start(box, keys, app.address);
+  const forged = { "OIDC_CLAIM_sub": "root", "OIDC-CLAIM-sub": "root", "OIDC_CLAIM_exp": "1" };
+  const answer = await fetch(`http://127.0.0.1:${guard.port}/`, {
+    headers: { ...forged, authorization: `Bearer ${key.token()}` },
+  });
+  const { headers } = await answer.json();
+  assert.equal(headers["oidc_claim_sub"], "alice");
+  assert.equal(headers["oidc-claim-sub"], undefined);
+});

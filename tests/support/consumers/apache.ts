@@ -1,0 +1,55 @@
+import { join } from "node:path";
+import type { Box } from "../process/box.ts";
+import { adapted } from "../proxy/proxies.ts";
+import { freePort } from "../http/ports.ts";
+import { Daemon } from "./daemon.ts";
+import { documentedConfiguration } from "./page.ts";
+
+const MODULES = [
+  ...["mpm_event", "authn_core", "authz_core", "authz_user", "rewrite"],
+  ...["proxy", "proxy_http", "auth_openidc"],
+];
+
+/** Apache with mod_auth_openidc as docs/presets/apache.md configures it, in a box. */
+export class ApacheGuard implements AsyncDisposable {
+  private constructor(readonly daemon: Daemon, readonly file: string, readonly log: string) {}
+
+  /** Starts it; the file of keys must be there. @param more lines for the end of its configuration. */
+  static async start(box: Box, keys: string, app: string, more: readonly string[] = []) {
+    const port = freePort();
+    const [file, log] = [join(box.home, "apache.conf"), join(box.home, "apache.log")];
+    const site = adapted(documentedConfiguration("apache", "apache"), {
+      "/run/rekey/apache.conf": keys,
+      "http://127.0.0.1:3000": `http://${app}`,
+    });
+    const config = [
+      ...[`ServerRoot ${box.home}`, "ServerName app.example.com", `Listen 127.0.0.1:${port}`],
+      ...[`PidFile ${join(box.home, "apache.pid")}`, `DefaultRuntimeDir ${box.home}`],
+      ...[`ErrorLog ${log}`, `Mutex file:${box.home} default`],
+      ...Deno.uid() === 0 ? ["User www-data", "Group www-data"] : [],
+      ...MODULES.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`),
+      ...[site, ...more],
+    ];
+    await Deno.writeTextFile(file, config.join("\n"));
+    const args = ["-D", "FOREGROUND", "-f", file];
+    const daemon = await Daemon.start(box, { program: "apache2", args, port });
+    return new ApacheGuard(daemon, file, log);
+  }
+
+  get port(): number {
+    return this.daemon.port;
+  }
+
+  /** The command that reloads it, for a shell; it has no systemd here. */
+  static reload(box: Box): string {
+    return `PATH=$PATH:/usr/sbin apache2 -f '${join(box.home, "apache.conf")}' -k graceful`;
+  }
+
+  restart(): Promise<void> {
+    return this.daemon.restart();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.daemon.stop();
+  }
+}

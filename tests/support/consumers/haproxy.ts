@@ -1,0 +1,66 @@
+import { join } from "node:path";
+import type { Box } from "../process/box.ts";
+import { adapted } from "../proxy/proxies.ts";
+import { freePort } from "../http/ports.ts";
+import { Daemon } from "./daemon.ts";
+import { documentedConfiguration } from "./page.ts";
+
+/** HAProxy as docs/presets/haproxy.md configures it, in a box. */
+export class HaproxyGuard implements AsyncDisposable {
+  private constructor(
+    readonly daemon: Daemon,
+    readonly socket: string,
+    readonly map: string,
+  ) {}
+
+  /**
+   * Starts it; the map's file must be there.
+   *
+   * @param map the path of the map's file. @param app host and port of what is behind it.
+   * @param inWorker whether a master process makes workers, as the service does, so that it can be reloaded.
+   */
+  static async start(box: Box, map: string, app: string, inWorker = false) {
+    const [port, socket, file] = [freePort(), join(box.home, "ha.sock"), join(box.home, "ha.cfg")];
+    const text = adapted(documentedConfiguration("haproxy", "haproxy"), {
+      "/run/haproxy/admin.sock": socket,
+      "map_str(/run/rekey/haproxy.map)": `map_str("${map}")`,
+      "bind 127.0.0.1:80": `bind 127.0.0.1:${port}`,
+      "127.0.0.1:3000": app,
+    });
+    await Deno.writeTextFile(file, text);
+    const args = [inWorker ? "-W" : "-db", "-f", file];
+    const daemon = await Daemon.start(box, { program: "haproxy", args, port });
+    return new HaproxyGuard(daemon, socket, map);
+  }
+
+  get port(): number {
+    return this.daemon.port;
+  }
+
+  /** What the stats socket answers. */
+  async say(command: string): Promise<string> {
+    using connection = await Deno.connect({ transport: "unix", path: this.socket });
+    await connection.write(new TextEncoder().encode(`${command}\n`));
+    const buffer = new Uint8Array(65_536);
+    const decoder = new TextDecoder();
+    let text = "";
+    for (let count; (count = await connection.read(buffer)) !== null;) {
+      text += decoder.decode(buffer.subarray(0, count), { stream: true });
+    }
+    return text;
+  }
+
+  /** The map in its memory, as a map's file has it. */
+  async memory(): Promise<string> {
+    const text = await this.say(`show map ${this.map.replaceAll(" ", "\\ ")}`);
+    return text.trim().split("\n").map((line) => `${line.replace(/^\S+ /, "")}\n`).join("");
+  }
+
+  restart(): Promise<void> {
+    return this.daemon.restart();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.daemon.stop();
+  }
+}
