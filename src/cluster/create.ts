@@ -1,6 +1,6 @@
 import { RekeyError } from "../core/errors.ts";
 import { isSplit } from "../etcd/client.ts";
-import { unconfigured } from "../etcd/errors.ts";
+import { unconfigured } from "../etcd/wire.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
 import { isPortable, type KekSources } from "../store/sealed/kek_sources.ts";

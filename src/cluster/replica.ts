@@ -1,9 +1,8 @@
 import { type AuditEntry, EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import { writePolicy } from "../store/token_policy.ts";
+import { knownFleet, rememberFleet, writePolicy } from "../store/sqlite/meta.ts";
 import { sealedSlot } from "../core/location.ts";
-import { knownFleet, rememberFleet } from "../store/sqlite/meta.ts";
 import { fleetBehind, type Snapshot } from "./snapshot.ts";
 import { type FleetState, rowOf, type SharedVersion, withoutExpired } from "./state.ts";
 

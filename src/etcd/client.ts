@@ -2,15 +2,19 @@ import { isRekeyError, type RekeyError } from "../core/errors.ts";
 import {
   type Answer,
   type Condition,
+  errorOf,
   type KeyRange,
   type KeyValue,
   keyValues,
+  noEtcd,
   type Operation,
   rangeOf,
   type Reply,
   replyOf,
+  unanswered,
+  unavailable,
+  wantsLogin,
 } from "./wire.ts";
-import { errorOf, noEtcd, unanswered, unavailable, wantsLogin } from "./errors.ts";
 
 /** How etcd is reached. */
 export interface EtcdSettings {

@@ -1,5 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
-import type { Access } from "../system/permissions.ts";
+import type { Access } from "../system/files.ts";
 
 const REASONS: Record<string, string> = {
   EACCES: "permission denied",

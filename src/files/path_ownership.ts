@@ -1,6 +1,6 @@
 import { RekeyError } from "../core/errors.ts";
 import { SYSTEM } from "../system/system.ts";
-import type { FileFacts, UnsafeFolder } from "../system/permissions.ts";
+import type { FileFacts, UnsafeFolder } from "../system/files.ts";
 
 /**
  * Checks that no other user can replace a file: each folder and symbolic link on its path belongs to this user or the

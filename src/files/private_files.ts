@@ -4,8 +4,7 @@ import { codeOf, explainFiles, notRegular, refuseOthers, tooLarge } from "./file
 import { SYSTEM } from "../system/system.ts";
 import { RekeyError } from "../core/errors.ts";
 import { refuseUnsafePath } from "./path_ownership.ts";
-import type { HeldFolder } from "../system/permissions.ts";
-import { infoOf } from "../system/files.ts";
+import { type HeldFolder, infoOf } from "../system/files.ts";
 
 /**
  * Creates an empty private file (0600), or makes an existing file private. It does not open an existing file: closing it

@@ -50,3 +50,35 @@ export interface VerifyPolicy extends PartialClaimPolicy {
 }
 
 type PartialClaimPolicy = { readonly [Part in keyof ClaimPolicy]?: ClaimPolicy[Part] | undefined };
+
+/** Parts of a policy, as flags and `--json` name them. */
+export const POLICY_PARTS = ["leeway", "allow-no-exp", "iss", "aud", "typ"] as const;
+export type PolicyPart = (typeof POLICY_PARTS)[number];
+
+/** Longest tolerance, in seconds: a day. */
+export const MOST_LEEWAY_SECONDS = 86_400;
+
+/** Whether two policies are equal. */
+export function isSamePolicy(one: TokenPolicy, other: TokenPolicy): boolean {
+  return policyText(one) === policyText(other);
+}
+
+/** The stored form of a policy; equal policies have equal texts. */
+export function policyText({ leeway, allowNoExpiry, issuer, audience, type }: TokenPolicy): string {
+  return JSON.stringify({ leeway, allowNoExpiry, issuer, audience, type });
+}
+
+/** Whether a value is a policy as {@linkcode policyText} writes it. */
+export function isPolicy(value: unknown): value is TokenPolicy {
+  if (typeof value !== "object" || value === null) return false;
+  const { leeway, allowNoExpiry, issuer, audience, type } = value as Record<string, unknown>;
+  return typeof leeway === "number" && leeway >= 0 && leeway <= MOST_LEEWAY_SECONDS &&
+    typeof allowNoExpiry === "boolean" && isTexts(issuer) && isTexts(audience) &&
+    (type === undefined || typeof type === "string");
+}
+
+function isTexts(value: unknown): boolean {
+  if (value === undefined) return true;
+  return Array.isArray(value) && value.length > 0 &&
+    value.every((text) => typeof text === "string");
+}

@@ -1,6 +1,6 @@
 import { EVENTS } from "../audit/events.ts";
 import type { TokenPolicy } from "../jwt/policy.ts";
-import { writePolicy } from "../store/token_policy.ts";
+import { writePolicy } from "../store/sqlite/meta.ts";
 import { type Version, wasUsed } from "../store/sqlite/versions.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";

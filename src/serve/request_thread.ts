@@ -9,7 +9,7 @@ import { type MaybeAsync, tryThen } from "../core/async.ts";
 import { makeApp, type Served } from "../http/app.ts";
 import type { HostOperations } from "../http/host_operations.ts";
 import { makeRoutes, type Services } from "../http/routes.ts";
-import { unconfigured } from "../etcd/errors.ts";
+import { unconfigured } from "../etcd/wire.ts";
 import { aheadOf, SharedFreshness } from "../cluster/freshness.ts";
 import { LiveSecrets } from "../secret/view.ts";
 import type { Environment, Freshness } from "../store/environment.ts";

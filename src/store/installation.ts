@@ -10,17 +10,16 @@ import { type Environment, STORE_CHOICES, type StoreChoice } from "./environment
 import { Database, type OpenOptions } from "./sqlite/database.ts";
 import { lockPath } from "./sqlite/lock.ts";
 import type { EtcdClient } from "../etcd/client.ts";
-import { unconfigured } from "../etcd/errors.ts";
+import { unconfigured } from "../etcd/wire.ts";
 import { DatabaseStore, EtcdStore } from "./sealed/sealed_stores.ts";
 import { findKek, generatedKeyFile, type Kek, newKek, readKekRecord } from "./sealed/kek.ts";
 import { type KekSources, kekSupplied } from "./sealed/kek_sources.ts";
 import { isWritableByOthers, Remembered } from "./remembered_sources.ts";
 import type { KeyringStore } from "./keyring/keyring_store.ts";
 import type { ProviderKind } from "./keyring/secret_service/provider.ts";
-import { damagedMeta, Meta, type MetaKey } from "./sqlite/meta.ts";
+import { damagedMeta, Meta, type MetaKey, readPolicy } from "./sqlite/meta.ts";
 import { makeNamedFolder, makePrivateFolder, restrictToOwner } from "../files/private_files.ts";
 import { seal, unseal } from "./sealed/sealing.ts";
-import { readPolicy } from "./token_policy.ts";
 import { Versions } from "./sqlite/versions.ts";
 import { isThere } from "../files/file_info.ts";
 

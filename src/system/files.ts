@@ -1,3 +1,5 @@
+import type { PlatformPath } from "node:path";
+
 /** Renaming, deleting and file locks. Errors of the system are thrown as they are, with their codes. */
 export interface FileSystem {
   /** Whether a file that a program has open can be renamed and deleted. */
@@ -50,4 +52,122 @@ export function infoOf(path: string): Deno.FileInfo | undefined {
 /** Blocks this thread. */
 export function sleepSync(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
+/** The part of `stat` or `lstat` that permissions depend on. */
+export type FileFacts = Pick<Deno.FileInfo, "uid" | "mode" | "isDirectory">;
+
+/** Owner and rights of a file or folder. */
+export interface Access {
+  readonly isMine: boolean;
+  /** Whether this user may change the permissions, as owner or as root. */
+  readonly mayFix: boolean;
+  /** Whether the system owns it: root, or SYSTEM and administrators on Windows. */
+  readonly isSystemOwned: boolean;
+  /** The owner, for messages: `uid 1000`. */
+  readonly owner: string;
+  /** Whether the permissions are those that {@linkcode FilePermissions.makePrivate} sets. */
+  readonly isPrivate: boolean;
+  /** Whether its owner lacks the rights to use it. */
+  readonly deniesOwner: boolean;
+  /** Whether other users have any rights. */
+  readonly isOpen: boolean;
+  readonly othersRead: boolean;
+  readonly othersWrite: boolean;
+  /** Whether new files in this folder inherit rights of other users. */
+  readonly othersInherit: boolean;
+  /** The permissions, for messages: `mode 0644`. */
+  readonly shown: string;
+}
+
+/** A folder or link on a path that another user can replace. */
+export interface UnsafeFolder {
+  readonly folder: string;
+  /** Whether other users can write to it; otherwise another user owns it. */
+  readonly isOpen: boolean;
+  /** The command for an operator that fixes it, or shows its permissions. */
+  readonly command: string;
+}
+
+/** An open folder. Other users cannot replace it until it is disposed of. */
+export interface HeldFolder extends Disposable {
+  access(): Access;
+  /** Removes all rights of other users. */
+  makePrivate(): void;
+  /** Writes the names in the folder to disk, where the system needs to be told. */
+  sync(): void;
+}
+
+/** Permissions of files and folders: modes or access lists. Errors of the system are thrown as they are. */
+export interface FilePermissions {
+  access(path: string, facts: FileFacts): Access;
+  /** Removes all rights of other users. Follows links. */
+  makePrivate(path: string): void;
+  /** Removes the rights of other users to change a file or folder. */
+  denyWriting(path: string): void;
+  /** Creates an empty private file. @returns its descriptor, open for writing. @throws if the file exists. */
+  createFile(path: string): number;
+  /** Creates a private folder and its parent directories, unless it exists. */
+  makeFolder(path: string): void;
+  /** Opens a folder. @throws if it is not a folder; on Windows also if it is a link. */
+  holdFolder(path: string): HeldFolder;
+  /** The first folder or link on a path that another user can replace. The last part is checked only if it is a link. */
+  unsafeFolderOf(path: string): UnsafeFolder | undefined;
+  /**
+   * The command that makes the operator's file or folder private, removes write access of other users (`writing`), or
+   * removes read access of other users to someone else's file (`reading`).
+   */
+  fix(path: string, what: "file" | "folder" | "writing" | "reading"): string;
+  /** The command that makes the operator the owner. */
+  fixOwner(path: string): string;
+}
+
+/** What {@linkcode findOnPath} reads of the file system. */
+export interface LinkReader<Info> {
+  /** `lstat`; `undefined` if the path does not exist. */
+  infoOf(path: string): Info | undefined;
+  readLink(path: string): string;
+}
+
+export const LINK_READER: LinkReader<Deno.FileInfo> = {
+  infoOf,
+  readLink: (path) => Deno.readLinkSync(path),
+};
+
+/**
+ * Follows a path from its root, and the targets of links on it. The root is not checked; the last part only if it is a
+ * link.
+ *
+ * @param maxLinks as many as the system follows.
+ * @param check called with each existing folder and link.
+ * @returns the first result of `check` that is not `undefined`.
+ */
+export function findOnPath<Info extends { readonly isSymlink: boolean }, T>(
+  path: string,
+  { parse, resolve, sep }: PlatformPath,
+  maxLinks: number,
+  files: LinkReader<Info>,
+  check: (path: string, info: Info) => T | undefined,
+): T | undefined {
+  const partsOf = (absolute: string) =>
+    absolute.slice(parse(absolute).root.length).split(sep).filter((name) => name !== "");
+  const start = resolve(path);
+  const pending = partsOf(start);
+  let links = 0;
+  for (let at = parse(start).root; pending.length > 0;) {
+    const next = resolve(at, pending.shift()!);
+    const info = files.infoOf(next);
+    // This user will create what does not exist yet.
+    if (info === undefined || (pending.length === 0 && !info.isSymlink)) return undefined;
+    const result = check(next, info);
+    if (result !== undefined) return result;
+    if (info.isSymlink && ++links <= maxLinks) {
+      const target = resolve(at, files.readLink(next));
+      pending.unshift(...partsOf(target));
+      at = parse(target).root;
+    } else {
+      at = next;
+    }
+  }
+  return undefined;
 }

@@ -1,9 +1,8 @@
-import type { FileSystem, Streams } from "./files.ts";
+import type { FilePermissions, FileSystem, Streams } from "./files.ts";
 import { linux } from "./linux.ts";
 import { macos } from "./macos.ts";
 import type { Owners } from "./owners.ts";
 import type { Paths } from "./paths.ts";
-import type { FilePermissions } from "./permissions.ts";
 import type { ProcessControl, Programs, Serving } from "./processes.ts";
 import { windows } from "./windows.ts";
 

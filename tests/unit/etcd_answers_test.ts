@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { type ErrorCode, isRekeyError } from "../../src/core/errors.ts";
-import { replyOf } from "../../src/etcd/wire.ts";
-import { errorOf } from "../../src/etcd/errors.ts";
+import { errorOf, replyOf } from "../../src/etcd/wire.ts";
 
 /** What is said of an answer that is no result. */
 function said(path: string, status: number, answer: unknown): { code: ErrorCode; message: string } {

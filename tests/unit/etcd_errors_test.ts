@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { unanswered } from "../../src/etcd/errors.ts";
+import { unanswered } from "../../src/etcd/wire.ts";
 
 // As the runtime says it.
 const CONNECT = "error sending request for url (https://10.0.0.1:2379/v3/kv/range): client error";

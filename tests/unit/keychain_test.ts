@@ -14,8 +14,8 @@ import {
   KEYRING_UNAVAILABLE,
   keyringError,
   keyringRefusal,
+  REMEDIES,
 } from "../../src/store/keyring/errors.ts";
-import { REMEDIES } from "../../src/store/keyring/remedies.ts";
 import { KeyringStore } from "../../src/store/keyring/keyring_store.ts";
 import { FakeKeyring } from "../support/keyring/fake_keyring.ts";
 

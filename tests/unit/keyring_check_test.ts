@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { keyringCheck } from "../../src/doctor/checks/keyring.ts";
-import type { Finding } from "../../src/doctor/finding.ts";
-import type { OpenDoctorContext } from "../../src/doctor/context.ts";
+import type { Finding, OpenDoctorContext } from "../../src/doctor/check.ts";
 import { keyringError } from "../../src/store/keyring/errors.ts";
 import { type System, systemOf } from "../../src/system/system.ts";
 

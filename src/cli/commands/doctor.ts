@@ -1,7 +1,12 @@
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { examine, findingsOf, type Section } from "../../doctor/examination.ts";
-import { type Finding, FINDINGS, NOT_USED, shellWord } from "../../doctor/finding.ts";
-import type { DoctorContext } from "../../doctor/context.ts";
+import {
+  type DoctorContext,
+  type Finding,
+  FINDINGS,
+  NOT_USED,
+  shellWord,
+} from "../../doctor/check.ts";
 import { type Context, type GlobalOptions, variable } from "../context.ts";
 import { printable } from "../format.ts";
 import type { Output } from "../output.ts";

@@ -1,7 +1,6 @@
 import { asRefusal, usageError } from "../../core/errors.ts";
 import type { PolicyChange } from "../../secret/backend.ts";
-import { STANDARD_POLICY, type TokenPolicy } from "../../jwt/policy.ts";
-import type { PolicyPart } from "../../store/token_policy.ts";
+import { type PolicyPart, STANDARD_POLICY, type TokenPolicy } from "../../jwt/policy.ts";
 import type { Context } from "../context.ts";
 import { describeSeconds, printable, table } from "../format.ts";
 

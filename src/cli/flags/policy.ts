@@ -1,5 +1,5 @@
 import { Argument, InvalidArgumentError } from "commander";
-import { MOST_LEEWAY_SECONDS, POLICY_PARTS } from "../../store/token_policy.ts";
+import { MOST_LEEWAY_SECONDS, POLICY_PARTS } from "../../jwt/policy.ts";
 import type { Commands, TableCommand } from "./command.ts";
 import { atMost, duration, nonEmpty } from "./values.ts";
 

@@ -9,8 +9,14 @@ import { lockPath, takeLock } from "../../store/sqlite/lock.ts";
 import { knownApps } from "../../store/known_apps.ts";
 import { Installation } from "../../store/installation.ts";
 import { namesIn } from "../../files/private_files.ts";
-import { type Finding, shellWord } from "../finding.ts";
-import { type DoctorContext, firstInstalled, type OpenDoctorContext, rekey } from "../context.ts";
+import {
+  type DoctorContext,
+  type Finding,
+  firstInstalled,
+  type OpenDoctorContext,
+  rekey,
+  shellWord,
+} from "../check.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { isThere, sizeOf } from "../../files/file_info.ts";
 

@@ -7,10 +7,8 @@ import { Installation } from "../../store/installation.ts";
 import { lockPath } from "../../store/sqlite/lock.ts";
 import { denyWriting, makePrivate, namesIn } from "../../files/private_files.ts";
 import { unsafePath } from "../../files/path_ownership.ts";
-import type { Finding } from "../finding.ts";
-import type { DoctorContext } from "../context.ts";
-import type { Access } from "../../system/permissions.ts";
-import { infoOf } from "../../system/files.ts";
+import type { DoctorContext, Finding } from "../check.ts";
+import { type Access, infoOf } from "../../system/files.ts";
 
 const [FULL_BYTES, LOW_BYTES] = [2 ** 20, 64 * 2 ** 20];
 

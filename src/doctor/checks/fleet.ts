@@ -8,8 +8,15 @@ import { countedHere } from "../../cluster/replica.ts";
 import type { SharedVersion } from "../../cluster/state.ts";
 import { backendOf } from "../../cluster/backend.ts";
 import { sealedSlot } from "../../core/location.ts";
-import { type Finding, type FindingCode, NOT_USED, type NotUsed, shellWord } from "../finding.ts";
-import { type OpenDoctorContext, rekey } from "../context.ts";
+import {
+  type Finding,
+  type FindingCode,
+  NOT_USED,
+  type NotUsed,
+  type OpenDoctorContext,
+  rekey,
+  shellWord,
+} from "../check.ts";
 
 /** Whether etcd answers, and the servers that share the secret with this machine follow; nothing when none do. */
 export async function fleetCheck(

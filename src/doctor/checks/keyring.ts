@@ -1,14 +1,24 @@
 import { rfc3339 } from "../../core/clock.ts";
 import { holdersOf, isStale, type StaleHolder } from "../../secret/holders.ts";
-import { type Finding, NOT_USED, type NotUsed, shellWord } from "../finding.ts";
-import { firstInstalled, type OpenDoctorContext, rekey } from "../context.ts";
+import {
+  type Finding,
+  firstInstalled,
+  NOT_USED,
+  type NotUsed,
+  type OpenDoctorContext,
+  rekey,
+  shellWord,
+} from "../check.ts";
 import { join } from "node:path";
 import process from "node:process";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { SYSTEM, type System } from "../../system/system.ts";
-import type { KEYRING_UNAVAILABLE, KeyringCode } from "../../store/keyring/errors.ts";
+import {
+  type KEYRING_UNAVAILABLE,
+  type KeyringCode,
+  REMEDIES,
+} from "../../store/keyring/errors.ts";
 import { currentSlot } from "../../core/location.ts";
-import { REMEDIES } from "../../store/keyring/remedies.ts";
 import { infoOf } from "../../system/files.ts";
 
 /** Programs started by `exec` that still hold a replaced version. */

@@ -2,8 +2,13 @@ import { type ErrorCode, isRekeyError } from "../../core/errors.ts";
 import { retrieve } from "../../secret/retrieve.ts";
 import { sealedSlot } from "../../core/location.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
-import type { Finding, FindingCode } from "../finding.ts";
-import { type OpenDoctorContext, rekey, WITHOUT_LOGGING_OUT } from "../context.ts";
+import {
+  type Finding,
+  type FindingCode,
+  type OpenDoctorContext,
+  rekey,
+  WITHOUT_LOGGING_OUT,
+} from "../check.ts";
 import { exposureOf } from "../../files/path_ownership.ts";
 import { makePrivate } from "../../files/private_files.ts";
 import type { KekSources } from "../../store/sealed/kek_sources.ts";

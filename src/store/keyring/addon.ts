@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 import type { AsyncEntry } from "@napi-rs/keyring";
 import { entriesOnThread } from "./addon_thread.ts";
-import { addonHint } from "./remedies.ts";
+import { addonHint } from "./errors.ts";
 import { type BusPlaces, refuseUnsafeBus } from "./secret_service/session_bus.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { timeOf } from "../../files/file_info.ts";

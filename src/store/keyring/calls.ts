@@ -2,7 +2,6 @@ import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import type { KeyringAddon } from "./addon.ts";
 import { keyringError, keyringRefusal } from "./errors.ts";
 import { KEYRING_TIMEOUT_MS, type KeyringPlatform } from "./platform.ts";
-import { withAnotherKey } from "./secret_service/session.ts";
 
 /** A working keyring answers in 10 ms, or 200 ms on an overloaded machine. Leaves the addon time for its own two seconds. */
 const QUICK_MS = 1_000;
@@ -121,5 +120,28 @@ export class KeyringCalls {
   #counted<T>(call: Promise<T>): Promise<T> {
     this.#running++;
     return call.finally(() => this.#running--);
+  }
+}
+
+// KWallet before 6.25 derives a wrong key when the shared number begins with a zero byte, and refuses public keys that
+// do, which the addon's library sends. One call in 128 fails so, without effect. One write in 65,536 is decrypted with
+// the wrong key, and a wrong value is stored.
+const WRONG_KEY = /public key size is invalid|can't find session|crypto error|unpad/i;
+const KEY_TRIES = 6;
+
+/**
+ * Repeats a keyring call that failed because of the negotiated key.
+ *
+ * @param attempt makes the call on a new connection, with new keys.
+ */
+export async function withAnotherKey<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (tries === KEY_TRIES || !(error instanceof Error && WRONG_KEY.test(error.message))) {
+        throw error;
+      }
+    }
   }
 }

@@ -25,7 +25,7 @@ export interface Settled {
 /** The result for keyrings that save before they answer: all but the Secret Service. */
 export const SAVED: Settled = { saved: true, provider: undefined };
 
-// See `secret_service/session.ts`: a value that was opened with the wrong key reads back differently.
+// See `calls.ts`: a value that was opened with the wrong key reads back differently.
 const KEEPING_TRIES = 3;
 
 const PROBE = "rekey has tried whether this keyring works: this item can be deleted";

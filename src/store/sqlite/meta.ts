@@ -1,5 +1,12 @@
 import { RekeyError } from "../../core/errors.ts";
 import type { Database } from "./database.ts";
+import {
+  isPolicy,
+  isSamePolicy,
+  policyText,
+  STANDARD_POLICY,
+  type TokenPolicy,
+} from "../../jwt/policy.ts";
 
 /** Facts about the installation that are not secret, or are sealed. */
 export type MetaKey =
@@ -107,4 +114,23 @@ export function rememberFleet(
   { state: { id, change }, digest }: { state: Omit<KnownFleet, "digest">; digest: string },
 ): void {
   meta.set("fleet", JSON.stringify({ id, change, digest } satisfies KnownFleet));
+}
+
+/**
+ * The app's policy.
+ *
+ * @throws {RekeyError} `database_damaged` when its row cannot be read.
+ */
+export function readPolicy(meta: Meta): TokenPolicy {
+  const hint = "Restore the database from a backup, or set the policy again: `rekey policy clear`";
+  return meta.json("policy", isPolicy, hint) ?? STANDARD_POLICY;
+}
+
+/** Inside a transaction: sets the app's policy. Returns whether the row changed. */
+export function writePolicy(meta: Meta, policy: TokenPolicy): boolean {
+  const text = isSamePolicy(policy, STANDARD_POLICY) ? undefined : policyText(policy);
+  if (text === meta.get("policy")) return false;
+  if (text === undefined) meta.remove("policy");
+  else meta.set("policy", text);
+  return true;
 }

@@ -10,16 +10,16 @@ import {
 } from "node:fs";
 import { posix } from "node:path";
 import process from "node:process";
-import { infoOf } from "../files.ts";
 import {
   type Access,
   type FileFacts,
   type FilePermissions,
   findOnPath,
   type HeldFolder,
+  infoOf,
   LINK_READER,
   type UnsafeFolder,
-} from "../permissions.ts";
+} from "../files.ts";
 import { quotedWord } from "./processes.ts";
 
 const { O_CREAT, O_DIRECTORY = 0, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = constants;

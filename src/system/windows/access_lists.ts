@@ -1,4 +1,4 @@
-import type { Access } from "../permissions.ts";
+import type { Access } from "../files.ts";
 
 /** One entry of an access list. */
 export interface Entry {

@@ -1,16 +1,16 @@
 import { closeSync, constants, mkdirSync, openSync } from "node:fs";
 import { win32 } from "node:path";
 import { RekeyError } from "../../core/errors.ts";
-import { infoOf } from "../files.ts";
 import {
   type Access,
   type FilePermissions,
   findOnPath,
   type HeldFolder,
+  infoOf,
   LINK_READER,
   type LinkReader,
   type UnsafeFolder,
-} from "../permissions.ts";
+} from "../files.ts";
 import {
   accessOf,
   entriesOfOthers,

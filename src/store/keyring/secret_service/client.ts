@@ -13,6 +13,7 @@ import {
   promptRule,
   READ_DEFAULT,
   searchItems,
+  SecretSession,
   secretValue,
   setSecret,
   showPrompt,
@@ -20,7 +21,6 @@ import {
   unlock,
   writeSecret,
 } from "./service_calls.ts";
-import { SecretSession } from "./session.ts";
 import { type BusPlaces, ownBus } from "./session_bus.ts";
 
 /**

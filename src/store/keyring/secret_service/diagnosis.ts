@@ -1,6 +1,5 @@
 import { type ErrorCode, RekeyError } from "../../../core/errors.ts";
-import { type KeyringCode, keyringError, keyringRefusal } from "../errors.ts";
-import { REMEDIES } from "../remedies.ts";
+import { type KeyringCode, keyringError, keyringRefusal, REMEDIES } from "../errors.ts";
 import { type BusConnection, GET_ID, overBus } from "./dbus_connection.ts";
 import { BusError } from "./dbus_wire.ts";
 import { findProvider } from "./provider.ts";
