@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { dirname, join } from "node:path";
-import { explainFiles } from "../files/file_errors.ts";
+import { explainFiles, removeFolder } from "../files/files.ts";
 import { isStream, readStream } from "../files/input_files.ts";
-import { makePrivateFile, makePrivateFolder, removeFolder } from "../files/private_files.ts";
+import { makePrivateFile, makePrivateFolder } from "../files/private_files.ts";
 import {
   type BackupInfo,
   refuseExisting,

@@ -5,7 +5,7 @@ import { recover } from "../secret/recover.ts";
 import { type BackupInfo, inspectBackup, PEEK, stageBackup } from "../store/backup_file.ts";
 import { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
-import { makePrivateFolder, removeFolder } from "../files/private_files.ts";
+import { makePrivateFolder } from "../files/private_files.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import { mayReplace } from "../secret/keyring/reconcile.ts";
 import { backendOf } from "../cluster/backend.ts";
@@ -17,6 +17,7 @@ import { locationForNew } from "../store/location_choice.ts";
 import { currentSlot, numberedSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { Usable } from "./usable.ts";
+import { removeFolder } from "../files/files.ts";
 
 /**
  * Reads the description of a backup.

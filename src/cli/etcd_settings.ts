@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
-import { readFileIfThere } from "../files/private_files.ts";
+import { readFileIfThere } from "../files/files.ts";
 import { type ErrorCode, isRekeyError, quoted, RekeyError, usageError } from "../core/errors.ts";
 import { EtcdClient, type EtcdSettings } from "../etcd/client.ts";
 import { ETCD_VARIABLES, withoutProxyHere } from "./environment.ts";

@@ -1,10 +1,7 @@
 import { RekeyError } from "../core/errors.ts";
-import { readFileIfThere } from "./private_files.ts";
+import { LONGEST_INPUT, readFileIfThere } from "./files.ts";
 import { SYSTEM } from "../system/system.ts";
 import { isUtf16, utf8, UTF_16 } from "../core/encoding.ts";
-
-/** The longest input, in bytes: 16 MiB. */
-const LONGEST = 2 ** 24;
 
 /** How long to wait for the first and for each further chunk, in milliseconds. */
 interface Timeouts {
@@ -25,12 +22,12 @@ const DESCRIPTOR_TIMEOUTS: Timeouts = { first: 60_000, next: 60_000 };
  * long.
  */
 export function readInput(path: string): Uint8Array | undefined {
-  if (!isStream(path)) return readFileIfThere(path, LONGEST);
+  if (!isStream(path)) return readFileIfThere(path);
   const chunks: Uint8Array[] = [];
   let length = 0;
   readStream(path, (chunk) => {
     length += chunk.length;
-    if (length > LONGEST) throw refused(path, `it is longer than ${LONGEST} bytes`);
+    if (length > LONGEST_INPUT) throw refused(path, `it is longer than ${LONGEST_INPUT} bytes`);
     chunks.push(chunk);
   });
   const bytes = new Uint8Array(length);

@@ -1,10 +1,15 @@
-import { closeSync, fsyncSync, readdirSync, writeFileSync } from "node:fs";
+import { closeSync, constants, copyFileSync, fsyncSync, openSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { codeOf, explainFiles, notRegular, refuseOthers, tooLarge } from "./file_errors.ts";
+import { codeOf, explainFiles, mustBeRegular, notRegular } from "./files.ts";
 import { SYSTEM } from "../system/system.ts";
 import { RekeyError } from "../core/errors.ts";
-import { refuseUnsafePath } from "./path_ownership.ts";
-import { type HeldFolder, infoOf } from "../system/files.ts";
+import {
+  type Access,
+  type FileFacts,
+  type HeldFolder,
+  infoOf,
+  type UnsafeFolder,
+} from "../system/files.ts";
 
 /**
  * Creates an empty private file (0600), or makes an existing file private. It does not open an existing file: closing it
@@ -18,17 +23,6 @@ export function makePrivateFile(path: string): void {
     const access = SYSTEM.permissions.access(path, found);
     refuseOthers(path, access);
     if (!access.isPrivate) SYSTEM.permissions.makePrivate(path);
-  });
-}
-
-/**
- * Checks that a path is a regular file, or a link to one. SQLite would wait for the other end of a pipe.
- *
- * @throws {RekeyError} `database_unusable` if it is something else.
- */
-export function mustBeRegular(path: string): void {
-  explainFiles(path, () => {
-    if (!Deno.statSync(path).isFile) throw notRegular(path);
   });
 }
 
@@ -92,30 +86,6 @@ export function writeNewPrivateFile(path: string, data: Uint8Array | string): vo
   });
 }
 
-/** Deletes a file if it exists. */
-export function removeFile(path: string): void {
-  explainFiles(path, () => SYSTEM.files.remove(path));
-}
-
-const LONGEST_FILE = 2 ** 24;
-
-/** Reads a regular file of at most `longest` bytes; `undefined` if it does not exist. */
-export function readFileIfThere(path: string, longest = LONGEST_FILE): Uint8Array | undefined {
-  return explainFiles(path, () => {
-    try {
-      // Opening a pipe would wait for its writer.
-      const info = Deno.statSync(path);
-      const { isFile, size } = info;
-      if (!isFile) throw notRegular(path, info);
-      if (size > longest) throw tooLarge(path, longest);
-      return Deno.readFileSync(path);
-    } catch (error) {
-      if (codeOf(error) === "ENOENT") return undefined;
-      throw error;
-    }
-  });
-}
-
 /**
  * Creates a private folder of rekey's own and its parent directories, or makes an existing folder private.
  *
@@ -125,20 +95,17 @@ export function readFileIfThere(path: string, longest = LONGEST_FILE): Uint8Arra
 export function makePrivateFolder(path: string): void {
   explainFiles(path, () => {
     refuseUnsafePath(path);
-    if (isPrivateFolder(path)) return;
+    const found = infoOf(path);
+    if (found?.isDirectory) {
+      const { isMine, isPrivate } = SYSTEM.permissions.access(path, found);
+      if (isMine && isPrivate) return;
+    }
     withFolder(path, (folder) => {
       const access = folder.access();
       refuseOthers(path, access);
       if (!access.isPrivate) folder.makePrivate();
     });
   });
-}
-
-function isPrivateFolder(path: string): boolean {
-  const found = infoOf(path);
-  if (found?.isDirectory !== true) return false;
-  const { isMine, isPrivate } = SYSTEM.permissions.access(path, found);
-  return isMine && isPrivate;
 }
 
 /**
@@ -148,11 +115,21 @@ function isPrivateFolder(path: string): boolean {
  * @throws {RekeyError} `database_unusable` if it cannot be created, belongs to another user, or is writable by others.
  */
 export function makeNamedFolder(path: string): void {
-  explainFiles(path, () => withFolder(path, (folder) => refuseWritableByOthers(path, folder)));
+  explainFiles(path, () =>
+    withFolder(path, (folder) => {
+      const access = folder.access();
+      refuseOthers(path, access);
+      if (!access.othersWrite && !access.othersInherit) return;
+      const why = access.othersWrite ? "can write to it" : "could read new files in it";
+      throw new RekeyError("database_unusable", `Cannot use ${path}: other users ${why}`, {
+        hint: "Name a folder of your own, or remove that right with " +
+          `\`${SYSTEM.permissions.fix(path, "writing")}\``,
+      });
+    }));
 }
 
 /** Writes the names in a folder to disk. */
-export function syncFolder(path: string): void {
+function syncFolder(path: string): void {
   withFolder(path, (folder) => folder.sync());
 }
 
@@ -165,23 +142,99 @@ function withFolder(path: string, use: (folder: HeldFolder) => void): void {
   use(folder);
 }
 
-function refuseWritableByOthers(path: string, folder: HeldFolder): void {
-  const access = folder.access();
-  refuseOthers(path, access);
-  if (!access.othersWrite && !access.othersInherit) return;
-  const why = access.othersWrite ? "can write to it" : "could read new files in it";
-  throw new RekeyError("database_unusable", `Cannot use ${path}: other users ${why}`, {
-    hint: "Name a folder of your own, or remove that right with " +
-      `\`${SYSTEM.permissions.fix(path, "writing")}\``,
+/** @throws {RekeyError} `database_unusable` if a file belongs to another user. */
+function refuseOthers(path: string, { isMine, owner }: Access): void {
+  if (isMine) return;
+  throw new RekeyError("database_unusable", `Cannot use ${path}: it belongs to another user`, {
+    hint: `Run the command as its owner (${owner}), or name another folder with --data-dir`,
   });
 }
 
-/** Deletes a folder with its contents if it exists. */
-export function removeFolder(path: string): void {
-  explainFiles(path, () => SYSTEM.files.removeFolder(path));
+/**
+ * Checks that no other user can replace a file: each folder and symbolic link on its path belongs to this user or the
+ * system, and other users cannot rename files in it. Without that, checks of the file itself are worth little.
+ *
+ * The caller checks the file itself, unless it is a link.
+ *
+ * @throws {RekeyError} `database_unusable` if another user can.
+ */
+export function refuseUnsafePath(path: string): void {
+  const unsafe = SYSTEM.permissions.unsafeFolderOf(path);
+  if (unsafe !== undefined) throw unsafePath(path, unsafe);
 }
 
-/** Names in an existing folder. */
-export function namesIn(path: string): string[] {
-  return explainFiles(path, () => readdirSync(path));
+/** The error for a path with an unsafe folder. */
+export function unsafePath(path: string, { folder, isOpen }: UnsafeFolder): RekeyError {
+  const why = isOpen ? "can be written by every user" : "belongs to another user";
+  return new RekeyError("database_unusable", `Cannot use ${path}: ${folder} on its path ${why}`, {
+    hint: "They could replace the file. Name a path of your own, or remove that right",
+  });
+}
+
+/** A file that other users can read. */
+interface Exposure {
+  /** The permissions, for messages: `mode 0644`. */
+  readonly shown: string;
+  /** The command that removes the right. */
+  readonly fix: string;
+  /** Whether this user may run it; otherwise the file is someone else's. */
+  readonly mayFix: boolean;
+  /** Whether the file is on a read-only mount, as secrets in containers are. */
+  readonly isReadOnly: boolean;
+}
+
+/**
+ * How other users can read a regular file; `undefined` if they cannot. Follows links. Ignores pipes, which keep no copy,
+ * and files that cannot be checked: opening them reports the error.
+ */
+export function exposureOf(path: string): Exposure | undefined {
+  const facts = factsOf(path);
+  if (facts === undefined) return undefined;
+  const { othersRead, mayFix, shown } = SYSTEM.permissions.access(path, facts);
+  if (!othersRead) return undefined;
+  const fix = SYSTEM.permissions.fix(path, mayFix ? "file" : "reading");
+  return { shown, fix, mayFix, isReadOnly: SYSTEM.files.isReadOnly(path) };
+}
+
+function factsOf(path: string): FileFacts | undefined {
+  try {
+    const info = Deno.statSync(path);
+    return info.isFile ? info : undefined;
+  } catch (error) {
+    const { NotFound, PermissionDenied, NotADirectory } = Deno.errors;
+    if ([NotFound, PermissionDenied, NotADirectory].some((kind) => error instanceof kind)) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+const { O_NOFOLLOW = 0, O_RDWR } = constants;
+
+/**
+ * Writes a finished file to disk and renames it.
+ *
+ * @returns `false` if a file of that name exists and `replace` is not set.
+ */
+export function moveIntoPlace(partial: string, path: string, replace: boolean): boolean {
+  return explainFiles(path, () => {
+    // Windows cannot sync a file that is open for reading only.
+    const fd = openSync(partial, O_RDWR | O_NOFOLLOW);
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    if (!replace && infoOf(path) !== undefined) return false;
+    SYSTEM.files.rename(partial, path);
+    syncFolder(dirname(path));
+    return true;
+  });
+}
+
+/** Copies a regular file to a new private file (0600). */
+export function copyPrivateFile(from: string, to: string): void {
+  mustBeRegular(from);
+  makePrivateFile(to);
+  explainFiles(to, () => copyFileSync(from, to));
 }

@@ -6,10 +6,9 @@ import { writeBackup } from "../store/backup_file.ts";
 import { Database } from "../store/sqlite/database.ts";
 import type { Installation } from "../store/installation.ts";
 import { Meta, type MetaKey } from "../store/sqlite/meta.ts";
-import { namesIn, removeFile } from "../files/private_files.ts";
+import { namesIn, removeFile, timeOf } from "../files/files.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { isAhead } from "./age.ts";
-import { timeOf } from "../files/file_info.ts";
 
 /** How many automatic copies are kept. */
 const COPIES_KEPT = 5;

@@ -5,7 +5,7 @@ import type { Installation } from "../store/installation.ts";
 import { exclusively, mustBeAlone } from "../store/sqlite/lock.ts";
 import { dropTables, emptyTables, tableNames } from "../store/sqlite/tables.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
-import { removeFile } from "../files/private_files.ts";
+import { removeFile } from "../files/files.ts";
 import { currentSlot, numberedSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { automaticCopies } from "./automatic_copy.ts";

@@ -3,7 +3,7 @@ import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { type Kek, newKek } from "../store/sealed/kek.ts";
-import { removeFile } from "../files/private_files.ts";
+import { removeFile } from "../files/files.ts";
 import { sealedSlot, type Slot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 

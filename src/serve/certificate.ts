@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { RekeyError } from "../core/errors.ts";
-import { readFileIfThere } from "../files/private_files.ts";
+import { readFileIfThere } from "../files/files.ts";
 import { isAddress } from "../http/host_names.ts";
 import { pemText } from "../core/encoding.ts";
 

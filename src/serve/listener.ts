@@ -1,11 +1,10 @@
 import { delay } from "../core/async.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { RequestHandler } from "../http/app.ts";
-import { removeFile } from "../files/private_files.ts";
+import { fileIdentity, removeFile } from "../files/files.ts";
 import type { Address, Settings } from "./settings.ts";
 import { refuseOpenFolder, shareSocket, type SocketAddress } from "./unix_socket.ts";
 import { SYSTEM } from "../system/system.ts";
-import { fileIdentity } from "../files/file_info.ts";
 
 /** Receives the events of a {@linkcode Listener}. */
 interface ListenerEvents {

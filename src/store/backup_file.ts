@@ -2,13 +2,19 @@ import { randomUUID } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { explainFiles } from "../files/file_errors.ts";
-import { copyPrivateFile, moveIntoPlace } from "../files/file_moves.ts";
-import { makePrivateFile, namesIn, removeFile, removeFolder } from "../files/private_files.ts";
+import {
+  explainFiles,
+  isThere,
+  namesIn,
+  removeFile,
+  removeFolder,
+  sizeOf,
+  timeOf,
+} from "../files/files.ts";
+import { copyPrivateFile, makePrivateFile, moveIntoPlace } from "../files/private_files.ts";
 import { MIGRATIONS } from "./sqlite/schema.ts";
 import { isPlain } from "./sqlite/soundness.ts";
 import { explainSqlite } from "./sqlite/node_sqlite.ts";
-import { isThere, sizeOf, timeOf } from "../files/file_info.ts";
 
 /** The content of a backup's table `rekey_backup`. */
 export interface BackupInfo {

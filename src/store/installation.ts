@@ -21,7 +21,7 @@ import { damagedMeta, Meta, type MetaKey, readPolicy } from "./sqlite/meta.ts";
 import { makeNamedFolder, makePrivateFolder, restrictToOwner } from "../files/private_files.ts";
 import { seal, unseal } from "./sealed/sealing.ts";
 import { Versions } from "./sqlite/versions.ts";
-import { isThere } from "../files/file_info.ts";
+import { isThere } from "../files/files.ts";
 
 /** One app's open database with its keys and stores. */
 export class Installation {

@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { Installation } from "./installation.ts";
 import type { Environment } from "./environment.ts";
 import { SYSTEM } from "../system/system.ts";
-import { isThere } from "../files/file_info.ts";
+import { isThere } from "../files/files.ts";
 
 // Finds rekey databases other than the one in use, and changes nothing in them.
 

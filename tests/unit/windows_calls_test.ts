@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { explainFiles } from "../../src/files/file_errors.ts";
+import { explainFiles } from "../../src/files/files.ts";
 import { wide } from "../../src/system/windows/kernel.ts";
 
 for (const text of ["", "C:\\a", "C:\\ä鍵", "C:\\🔑\\🔑🔑", "\ud83d", "a\ud83db"]) {

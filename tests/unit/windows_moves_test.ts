@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { explainFiles } from "../../src/files/file_errors.ts";
+import { explainFiles } from "../../src/files/files.ts";
 import { Box } from "../support/process/box.ts";
 import { retryWhileOpen } from "../../src/system/windows/files.ts";
 

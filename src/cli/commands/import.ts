@@ -14,7 +14,7 @@ import { applyPolicy, type PolicyFlags, withFlags } from "./policy.ts";
 import { readStdin, readStdinBytes } from "../terminal.ts";
 import { rotate } from "./rotate.ts";
 import { LOCK_TIMEOUT_MS } from "../../core/limits.ts";
-import { isThere } from "../../files/file_info.ts";
+import { isThere } from "../../files/files.ts";
 
 /** Flags of `rekey import`. Durations in seconds. */
 export interface ImportFlags extends PolicyFlags {

@@ -6,7 +6,7 @@ import { type Context, variable } from "../context.ts";
 import { dirname } from "node:path";
 import type { ScheduleFile } from "./plan.ts";
 import { SYSTEM } from "../../system/system.ts";
-import { isThere } from "../../files/file_info.ts";
+import { isThere } from "../../files/files.ts";
 
 /** Warnings about conditions that would keep an installed schedule from working. */
 export function obstacles(kind: string, of: "user" | "system", context: Context): string[] {

@@ -8,7 +8,7 @@ import { Database } from "../../store/sqlite/database.ts";
 import { lockPath, takeLock } from "../../store/sqlite/lock.ts";
 import { knownApps } from "../../store/known_apps.ts";
 import { Installation } from "../../store/installation.ts";
-import { namesIn } from "../../files/private_files.ts";
+import { isThere, namesIn, sizeOf } from "../../files/files.ts";
 import {
   type DoctorContext,
   type Finding,
@@ -18,7 +18,6 @@ import {
   shellWord,
 } from "../check.ts";
 import { SYSTEM } from "../../system/system.ts";
-import { isThere, sizeOf } from "../../files/file_info.ts";
 
 // A rekey command holds its transaction for a few milliseconds.
 const LOCK_WAIT_MS = 1_000;

@@ -5,10 +5,10 @@ import { isRekeyError } from "../../core/errors.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { Installation } from "../../store/installation.ts";
 import { lockPath } from "../../store/sqlite/lock.ts";
-import { denyWriting, makePrivate, namesIn } from "../../files/private_files.ts";
-import { unsafePath } from "../../files/path_ownership.ts";
+import { denyWriting, makePrivate, unsafePath } from "../../files/private_files.ts";
 import type { DoctorContext, Finding } from "../check.ts";
 import { type Access, infoOf } from "../../system/files.ts";
+import { namesIn } from "../../files/files.ts";
 
 const [FULL_BYTES, LOW_BYTES] = [2 ** 20, 64 * 2 ** 20];
 

@@ -9,8 +9,7 @@ import {
   rekey,
   WITHOUT_LOGGING_OUT,
 } from "../check.ts";
-import { exposureOf } from "../../files/path_ownership.ts";
-import { makePrivate } from "../../files/private_files.ts";
+import { exposureOf, makePrivate } from "../../files/private_files.ts";
 import type { KekSources } from "../../store/sealed/kek_sources.ts";
 
 // The keyring, KEK and database checks report other codes.

@@ -1,13 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { embedded } from "../../core/app.ts";
 import { type ErrorCode, isRekeyError, RekeyError } from "../../core/errors.ts";
-import {
-  makePrivateFolder,
-  namesIn,
-  readFileIfThere,
-  removeFile,
-  writeNewPrivateFile,
-} from "../../files/private_files.ts";
+import { makePrivateFolder, writeNewPrivateFile } from "../../files/private_files.ts";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +11,7 @@ import { entriesOnThread } from "./addon_thread.ts";
 import { addonHint } from "./errors.ts";
 import { type BusPlaces, refuseUnsafeBus } from "./secret_service/session_bus.ts";
 import { SYSTEM } from "../../system/system.ts";
-import { timeOf } from "../../files/file_info.ts";
+import { namesIn, readFileIfThere, removeFile, timeOf } from "../../files/files.ts";
 
 // What the build embeds for systems other than Linux.
 const EMBEDDED = "keyring.node.br";

@@ -2,7 +2,7 @@ import { type KeyObject, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { RekeyError } from "../../core/errors.ts";
 import { damagedMeta, type Meta } from "../sqlite/meta.ts";
-import { readFileIfThere, writeNewPrivateFile } from "../../files/private_files.ts";
+import { writeNewPrivateFile } from "../../files/private_files.ts";
 import {
   decodeKey,
   invalid,
@@ -12,6 +12,7 @@ import {
   makeKek,
   suppliedKek,
 } from "./kek_sources.ts";
+import { readFileIfThere } from "../../files/files.ts";
 
 // OWASP's recommendation for passphrases at rest: 128 MiB, about half a second.
 const SCRYPT = { N: 2 ** 17, r: 8, p: 1 };

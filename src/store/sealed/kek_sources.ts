@@ -2,11 +2,11 @@ import { Buffer } from "node:buffer";
 import { createHmac, createSecretKey, scryptSync } from "node:crypto";
 import { join } from "node:path";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
-import { exposureOf } from "../../files/path_ownership.ts";
-import { readFileIfThere } from "../../files/private_files.ts";
+import { exposureOf } from "../../files/private_files.ts";
 import type { Kek, ScryptParameters } from "./kek.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { isUtf16, utf8, UTF_16 } from "../../core/encoding.ts";
+import { readFileIfThere } from "../../files/files.ts";
 
 // Enough for the parameters of `kek.ts`, and a bound for those of a changed record.
 const SCRYPT_MAX_MEMORY = 256 * 2 ** 20;

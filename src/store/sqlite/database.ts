@@ -12,10 +12,10 @@ import {
 } from "./node_sqlite.ts";
 import { migrate, MIGRATIONS, migrationsOf } from "./schema.ts";
 import type { Sql, Statement } from "../../core/sql.ts";
-import { makePrivateFile, mustBeRegular } from "../../files/private_files.ts";
+import { makePrivateFile } from "../../files/private_files.ts";
 import { isSound } from "./soundness.ts";
 import { closeAsLast, emptyLog, LOG_SETTINGS, type Logged, shortenLog } from "./write_ahead_log.ts";
-import { fileIdentity, isThere } from "../../files/file_info.ts";
+import { fileIdentity, isThere, mustBeRegular } from "../../files/files.ts";
 
 /** How long a writer waits for another one before it gives up, in milliseconds. */
 export const BUSY_TIMEOUT_MS = 5_000;

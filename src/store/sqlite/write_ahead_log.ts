@@ -3,7 +3,7 @@ import { isRekeyError } from "../../core/errors.ts";
 import type { Database } from "./database.ts";
 import type { Meta } from "./meta.ts";
 import { explainSqlite, FULL_SYNC, isSqliteError, pragma, whole } from "./node_sqlite.ts";
-import { fileIdentity, isThere, sizeOf } from "../../files/file_info.ts";
+import { fileIdentity, isThere, sizeOf } from "../../files/files.ts";
 
 // SQLite before 3.51.3 can corrupt a database when another connection restarts the log while a checkpoint begins
 // (docs/storage.md). rekey prevents it: it keeps writers out during every checkpoint.

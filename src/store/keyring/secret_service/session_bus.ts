@@ -4,7 +4,7 @@ import process from "node:process";
 import { isRekeyError, RekeyError } from "../../../core/errors.ts";
 import { SYSTEM } from "../../../system/system.ts";
 import { keyringError } from "../errors.ts";
-import { refuseUnsafePath } from "../../../files/path_ownership.ts";
+import { refuseUnsafePath } from "../../../files/private_files.ts";
 import { socketPeer } from "../../../system/linux/unix_sockets.ts";
 import { infoOf } from "../../../system/files.ts";
 
