@@ -2,6 +2,7 @@ import { homedir, hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { appNamed, DEFAULT_APP, type Folders } from "../core/app.ts";
 import { parseDuration } from "../core/clock.ts";
+import { joinPieces } from "../core/encoding.ts";
 import { quoted, RekeyError, usageError } from "../core/errors.ts";
 import { Accounts } from "../users/accounts.ts";
 import { AuthManager } from "../auth/manager.ts";
@@ -190,20 +191,13 @@ const COMMAND_TIMEOUT_MS = 10_000;
 
 async function runInShell(commandLine: string): Promise<Uint8Array> {
   const { runLine } = await import("../system/command_line.ts");
-  let printed = new Uint8Array();
+  const printed: Uint8Array[] = [];
   const failure = await runLine(SYSTEM.processes.shell(commandLine), {
     limitMs: COMMAND_TIMEOUT_MS,
-    take: (piece) => printed = joined(printed, piece),
+    take: (piece) => printed.push(piece),
   });
-  if (failure === undefined) return printed;
+  if (failure === undefined) return joinPieces(printed);
   throw new RekeyError("kek_missing", `Cannot get the KEK: its command ${failure}`, {
     hint: "Run the command of REKEY_KEK_COMMAND or REKEY_PASSPHRASE_COMMAND by hand",
   });
-}
-
-function joined(one: Uint8Array, other: Uint8Array): Uint8Array<ArrayBuffer> {
-  const both = new Uint8Array(one.length + other.length);
-  both.set(one);
-  both.set(other, one.length);
-  return both;
 }

@@ -1,5 +1,5 @@
 import { RekeyError, usageError } from "../core/errors.ts";
-import { utf8 } from "../core/encoding.ts";
+import { joinPieces, utf8 } from "../core/encoding.ts";
 
 /** Asks a yes-or-no question; every answer but `y` or `yes` means no. */
 export type Confirm = (question: string) => boolean;
@@ -68,10 +68,8 @@ export function readStdinBytes(limit: number): Uint8Array {
     chunks.push(buffer.slice(0, length));
     total += length;
   }
-  const bytes = new Uint8Array(total);
-  chunks.reduce((offset, chunk) => (bytes.set(chunk, offset), offset + chunk.length), 0);
-  for (const part of [buffer, ...chunks]) part.fill(0);
-  return bytes;
+  buffer.fill(0);
+  return joinPieces(chunks);
 }
 
 function readSome(buffer: Uint8Array): number | null {

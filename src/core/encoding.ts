@@ -53,6 +53,14 @@ export function utf8(bytes: Uint8Array): string {
   return UTF_8.decode(bytes);
 }
 
+/** Joins pieces, and overwrites them: they may hold a secret. */
+export function joinPieces(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  pieces.reduce((at, piece) => (whole.set(piece, at), at + piece.length), 0);
+  pieces.forEach((piece) => piece.fill(0));
+  return whole;
+}
+
 /** Why UTF-16 is refused, for messages. */
 export const UTF_16 = "it is UTF-16, as PowerShell's > writes it";
 

@@ -1,7 +1,7 @@
 import { RekeyError } from "../core/errors.ts";
 import { LONGEST_INPUT, readFileIfThere } from "./files.ts";
 import { SYSTEM } from "../system/system.ts";
-import { isUtf16, utf8, UTF_16 } from "../core/encoding.ts";
+import { isUtf16, joinPieces, utf8, UTF_16 } from "../core/encoding.ts";
 
 /** How long to wait for the first and for each further chunk, in milliseconds. */
 interface Timeouts {
@@ -30,10 +30,7 @@ export function readInput(path: string): Uint8Array | undefined {
     if (length > LONGEST_INPUT) throw refused(path, `it is longer than ${LONGEST_INPUT} bytes`);
     chunks.push(chunk);
   });
-  const bytes = new Uint8Array(length);
-  chunks.reduce((at, chunk) => (bytes.set(chunk, at), at + chunk.length), 0);
-  chunks.forEach((chunk) => chunk.fill(0));
-  return bytes;
+  return joinPieces(chunks);
 }
 
 /**

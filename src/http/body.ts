@@ -1,7 +1,7 @@
 import type * as z from "zod";
 import { parseStrictJson, StrictJsonError } from "../core/strict_json.ts";
 import { HttpRefusal } from "./problem.ts";
-import { escapesUtf8, utf8 } from "../core/encoding.ts";
+import { escapesUtf8, joinPieces, utf8 } from "../core/encoding.ts";
 
 /** Longest body. A token has at most 16,384 characters. */
 const MAX_BODY_BYTES = 65_536;
@@ -136,14 +136,7 @@ async function collect(reader: ReadableStreamDefaultReader<Uint8Array>): Promise
     }
     chunks.push(value);
   }
-  const bytes = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    chunk.fill(0);
-    offset += chunk.length;
-  }
-  return bytes;
+  return joinPieces(chunks);
 }
 
 function bad(why: string): HttpRefusal {

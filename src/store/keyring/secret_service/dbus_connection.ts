@@ -1,3 +1,4 @@
+import { joinPieces } from "../../../core/encoding.ts";
 import process from "node:process";
 import {
   decodeMessage,
@@ -56,7 +57,7 @@ export class BusConnection implements Disposable {
 
   /** Sends the queued calls. */
   async flush(): Promise<void> {
-    const bytes = joined(this.#unsent);
+    const bytes = joinPieces(this.#unsent);
     this.#unsent = [];
     for (let sent = 0; sent < bytes.length;) {
       sent += await io(this.socket.write(bytes.subarray(sent)));
@@ -180,16 +181,6 @@ export async function overBus<T>(
 function authentication(): Uint8Array {
   const user = [...String(process.geteuid!())].map((digit) => `3${digit}`).join("");
   return new TextEncoder().encode(`\0AUTH EXTERNAL ${user}\r\nBEGIN\r\n`);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 async function io<T>(call: Promise<T>): Promise<T> {
