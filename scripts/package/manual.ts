@@ -1,7 +1,7 @@
 /** Manual pages (man(7)), made from the command table and the pages of `rekey help`. */
 import type { Command, Option } from "commander";
 import { makeProgram } from "../../src/cli/program.ts";
-import { PAGES } from "../../src/cli/topics/topics.ts";
+import { PAGES } from "../../src/cli/flags/help.ts";
 import { EXIT_STATUSES } from "../../src/core/errors.ts";
 
 /** Pages by their files' names: `rekey.1`, `rekey-rotate.1`, …, `rekey-storage.7`, …. @param date as YYYY-MM-DD. */

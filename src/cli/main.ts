@@ -120,63 +120,47 @@ function outputFor(options: { json?: boolean; quiet?: boolean; color: boolean })
  * @param command the one whose help says more.
  */
 function commandLineError({ code, message }: CommanderError, command: CommandProgram): RekeyError {
-  const suggestion = /\(Did you mean [^)]*\?\)/.exec(message)?.[0];
-  const usage = (text: string) =>
-    usageError([text, suggestion].filter(Boolean).join(" "), `See \`${lineOf(command)} --help\``);
-  const defined = /^error: (?:required )?(?:option|missing required argument) '([^']*)'/.exec(
-    message,
-  )?.[1];
-  switch (code) {
-    case "commander.help":
-      return usage("No command was given");
-    case "commander.unknownCommand":
-      return usage(
-        `Unknown command${name(message, /^error: unknown command '([a-z][a-z-]{0,19})'/)}`,
-      );
-    case "commander.unknownOption":
-      return usage(
-        `Unknown option${name(message, /^error: unknown option '(--?[a-z][a-z-]{0,19})'/)}`,
-      );
-    case "commander.excessArguments":
-      return usage(`Too many arguments were given${numbers(message)}`);
-    case "commander.conflictingOption":
-      return usage(excluding(message));
-    case "commander.missingArgument":
-      return usage(`<${defined}> is needed`);
-    case "commander.invalidArgument": {
-      const [, argument, choices] = /for argument '([a-z]+)'\. ([^']*?)\.?$/.exec(message) ?? [];
-      if (argument !== undefined) {
-        return usage(`Cannot use that as <${argument}>: ${choices!.replace(/\.$/, "")}`);
-      }
-      const why = /is invalid\. (.*)$/s.exec(message)?.[1] ?? "";
-      return usage(`Cannot use the value of ${defined}: ${why.replace(/\.$/, "")}`);
-    }
-    case "commander.optionMissingArgument":
-      return usage(`${defined} needs a value`);
-    case "commander.missingMandatoryOptionValue":
-      return usage(`${defined} is needed`);
-    default:
-      return usage("The command line cannot be understood");
-  }
-}
-
-function name(message: string, pattern: RegExp): string {
-  const found = pattern.exec(message)?.[1];
-  return found === undefined ? "" : ` ${found}`;
+  const [suggestion] = /\(Did you mean [^)]*\?\)/.exec(message) ?? [];
+  const text = [faultOf(code, message), suggestion].filter(Boolean).join(" ");
+  return usageError(text, `See \`${lineOf(command)} --help\``);
 }
 
 // Names as defined, never as typed.
-function excluding(message: string): string {
-  const [, one, other] =
-    /^error: option '([^']*)' cannot be used with option '([^']*)'$/.exec(message) ?? [];
-  return one === undefined
-    ? "Two options of the line exclude each other"
-    : `Cannot use ${one} together with ${other}`;
-}
-
-function numbers(message: string): string {
-  const [, wanted, given] = /Expected (\d+) arguments? but got (\d+)/.exec(message) ?? [];
-  return wanted === undefined ? "" : `: ${given}, where ${wanted} can be taken`;
+function faultOf(code: string, message: string): string {
+  const parts = (pattern: RegExp) => pattern.exec(message)?.slice(1) ?? [];
+  const [defined] = parts(/^error: (?:required )?(?:option|missing required argument) '([^']*)'/);
+  switch (code) {
+    case "commander.help":
+      return "No command was given";
+    case "commander.unknownCommand": {
+      const name = parts(/^error: unknown command '([a-z][a-z-]{0,19})'/);
+      return ["Unknown command", ...name].join(" ");
+    }
+    case "commander.unknownOption": {
+      const name = parts(/^error: unknown option '(--?[a-z][a-z-]{0,19})'/);
+      return ["Unknown option", ...name].join(" ");
+    }
+    case "commander.excessArguments": {
+      const [wanted, given] = parts(/Expected (\d+) arguments? but got (\d+)/);
+      return `Too many arguments were given: ${given}, where ${wanted} can be taken`;
+    }
+    case "commander.conflictingOption": {
+      const [one, other] = parts(/^error: option '([^']*)' cannot be used with option '([^']*)'$/);
+      return `Cannot use ${one} together with ${other}`;
+    }
+    case "commander.missingArgument":
+    case "commander.missingMandatoryOptionValue":
+      return `${code === "commander.missingArgument" ? `<${defined}>` : defined} is needed`;
+    case "commander.invalidArgument": {
+      const [argument, choices] = parts(/for argument '([a-z]+)'\. ([^']*?)\.*$/);
+      if (argument !== undefined) return `Cannot use that as <${argument}>: ${choices}`;
+      return `Cannot use the value of ${defined}: ${parts(/is invalid\. (.*?)\.?$/s)[0] ?? ""}`;
+    }
+    case "commander.optionMissingArgument":
+      return `${defined} needs a value`;
+    default:
+      return "The command line cannot be understood";
+  }
 }
 
 function lineOf(command: CommandProgram): string {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { TOPICS } from "../../src/cli/topics/topics.ts";
+import { TOPICS } from "../../src/cli/flags/help.ts";
 import { codesOf, EXIT_STATUSES } from "../../src/core/errors.ts";
 import { Box } from "../support/process/box.ts";
 

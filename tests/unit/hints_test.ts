@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { makeProgram } from "../../src/cli/program.ts";
-import { TOPICS } from "../../src/cli/topics/topics.ts";
+import { TOPICS } from "../../src/cli/flags/help.ts";
 
 const SOURCES = join(import.meta.dirname!, "../../src");
 

@@ -6,7 +6,7 @@ import { Sessions } from "../../users/sessions.ts";
 import { Users } from "../../users/users.ts";
 import { Installation } from "../../store/installation.ts";
 import type { Environment } from "../../store/environment.ts";
-import { TOPICS } from "../topics/topics.ts";
+import { TOPICS } from "../flags/help.ts";
 import { SYSTEM } from "../../system/system.ts";
 
 /** A command line being typed: the words so far, and the last word to complete. */

@@ -1,7 +1,48 @@
-import type { Commands } from "./command.ts";
 import { Argument, type Command } from "commander";
-import { type RekeyError, usageError } from "../../core/errors.ts";
-import { TOPICS } from "../topics/topics.ts";
+import { codesOf, EXIT_STATUSES, usageError } from "../../core/errors.ts";
+import backups from "../topics/backups.txt" with { type: "text" };
+import concepts from "../topics/concepts.txt" with { type: "text" };
+import fleet from "../topics/fleet.txt" with { type: "text" };
+import proxies from "../topics/proxies.txt" with { type: "text" };
+import rotation from "../topics/rotation.txt" with { type: "text" };
+import security from "../topics/security.txt" with { type: "text" };
+import storage from "../topics/storage.txt" with { type: "text" };
+import type { Commands } from "./command.ts";
+
+/**
+ * Pages of `rekey help TOPIC`: the first line is the title, lines in capitals are headings, indented lines are verbatim.
+ */
+export const PAGES = {
+  concepts,
+  storage,
+  rotation,
+  security,
+  fleet,
+  backups,
+  proxies,
+  get "exit-codes"() {
+    return exitCodes();
+  },
+};
+
+/** Names of the pages. */
+export const TOPICS = Object.keys(PAGES) as (keyof typeof PAGES)[];
+
+function exitCodes(): string {
+  const lines = Object.entries(EXIT_STATUSES).flatMap(([status, meaning]) => [
+    `  ${status.padEnd(4)} ${meaning}`,
+    ...codesOf(Number(status)).map((code) => `         ${code}`),
+  ]);
+  return [
+    "Exit statuses and error codes, for scripts",
+    "",
+    "STATUSES",
+    "Each with the codes that a failed command prints with --json:",
+    ...lines,
+    "",
+    "`rekey exec` ends as its program does.\n",
+  ].join("\n");
+}
 
 /** `version`; the flag `--version` prints the number only. */
 export const versionCommands: Commands = {
@@ -19,40 +60,38 @@ export const helpCommands: Commands = {
     program.command("help")
       .description("show help for a command, or a page about a topic")
       .argument("[word...]", `a command, or a topic: ${TOPICS.join(", ")}`)
-      .runs<{ word: string[] }>(() =>
-        Promise.resolve(async ({ word: words }, { output }) => {
-          // `security` is both; `rekey security --help` has the command's help.
-          const topic = TOPICS.find((topic) => words.join(" ") === topic);
-          if (topic === undefined) return helpOf(program, words);
-          const { PAGES } = await import("../topics/topics.ts");
-          output.result({ topic, text: PAGES[topic] }, [PAGES[topic].trimEnd()]);
-        })
-      );
+      .action((words: string[]) => {
+        // `security` is both; `rekey security --help` has the command's help.
+        const topic = TOPICS.find((topic) => words.join(" ") === topic);
+        if (topic === undefined) return helpOf(program, words);
+        const text = PAGES[topic];
+        return program.runner(program.opts(), ({ output }) => {
+          output.result({ topic, text }, [text.trimEnd()]);
+          return Promise.resolve();
+        });
+      });
   },
 };
 
 function helpOf(program: Command, words: readonly string[]): void {
-  const command = words.reduce<Command | undefined>(
-    (command, word) => command?.commands.find((one) => one.name() === word),
-    program,
-  );
-  if (command === undefined) throw noSuchHelp(suggestion(program, words));
+  let command = program;
+  for (const word of words) {
+    const next = command.commands.find((one) => one.name() === word);
+    if (next === undefined) {
+      const isTopic = TOPICS.some((topic) => topic === words[0]);
+      throw usageError(
+        `Cannot find that help page${isTopic ? "" : suggestion(command, word)}`,
+        `Name a command, or one of ${TOPICS.join(", ")}`,
+      );
+    }
+    command = next;
+  }
   command.outputHelp();
 }
 
 // Commander's suggestion, taken from the error for an unknown command.
-function suggestion(program: Command, words: readonly string[]): string {
-  if (TOPICS.some((topic) => topic === words[0])) return "";
-  const known = (from: Command, word: string) => from.commands.find((one) => one.name() === word);
-  let command = program;
-  for (const word of words) {
-    const next = known(command, word);
-    if (next === undefined) {
-      command.args = [word];
-      break;
-    }
-    command = next;
-  }
+function suggestion(command: Command, word: string): string {
+  command.args = [word];
   try {
     command.outputHelp();
   } catch (error) {
@@ -60,13 +99,6 @@ function suggestion(program: Command, words: readonly string[]): string {
     if (guess !== undefined) return ` ${guess}`;
   }
   return "";
-}
-
-function noSuchHelp(guess: string): RekeyError {
-  return usageError(
-    `Cannot find that help page${guess}`,
-    `Name a command, or one of ${TOPICS.join(", ")}`,
-  );
 }
 
 /** `completions`, and `complete`, which its scripts call. */
