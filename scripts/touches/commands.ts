@@ -20,6 +20,7 @@ export const COMMANDS = [
     "user add",
     "user list",
     "user passwd",
+    "user claims",
     "user remove",
     "session list",
   ],

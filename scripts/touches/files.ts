@@ -3,7 +3,17 @@ import { at, both, type Row, SQLITE } from "./row.ts";
 
 // The key-encryption key: for what is sealed, and for the audit log.
 const WITH_KEK: CommandName[] = [
-  ...["status", "issue", "verify", "rotate", "revoke", "user add", "user passwd", "user remove"],
+  ...[
+    "status",
+    "issue",
+    "verify",
+    "rotate",
+    "revoke",
+    "user add",
+    "user passwd",
+    "user claims",
+    "user remove",
+  ],
   ...["session revoke", "audit verify", "backup", "restore", "kek rotate", "serve", "doctor"],
   ...["exec", "exec --on-rotate", "policy set"],
 ] as CommandName[];

@@ -54,6 +54,7 @@ export const EVENTS = {
   userAdded: "User added",
   userRemoved: "User removed",
   passwordChanged: "Password changed",
+  claimsChanged: "User claims changed",
   sessionsRevoked: "Sessions revoked",
   storageError: "Secret storage error",
   keyringError: "Keyring access error",

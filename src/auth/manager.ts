@@ -1,34 +1,16 @@
-import { type RekeyError, usageError } from "../core/errors.ts";
-import type { Secret } from "../core/secret.ts";
 import type { Sql } from "../core/sql.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Changed, RotateOptions } from "../secret/backend.ts";
-import { Accounts, type Credentials, mustBeUnchanged } from "../users/accounts.ts";
-import { MAX_TOKEN_LENGTH } from "../jwt/jws.ts";
+import { Accounts, type Credentials, unchanged } from "../users/accounts.ts";
+import { loginClaims } from "../users/login_claims.ts";
 import type { Installation } from "../store/installation.ts";
-import type { TokenPolicy } from "../jwt/policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";
+import { NEVER } from "../store/sqlite/ended_sessions.ts";
 import { Sessions } from "../users/sessions.ts";
+import { type Issued, type IssueRequest, sign } from "./sign.ts";
 
-/** What a new token says. */
-export interface IssueRequest {
-  readonly subject: string;
-  /** How long it is valid, in seconds. */
-  readonly lifetime: number;
-  readonly issuer?: string | undefined;
-  /** One alone is a string in the token, several are a list (RFC 7519 §4.1.3). */
-  readonly audience?: readonly string[] | undefined;
-  readonly scope?: string | undefined;
-}
-
-/** A new token. */
-export interface Issued {
-  /** Compact JWS (RFC 7515). It is a credential: it goes to stdout and nowhere else. */
-  readonly token: string;
-  readonly jti: string;
-  /** Milliseconds since the epoch. */
-  readonly issuedAt: number;
-  /** Milliseconds since the epoch. */
+/** The token of a login. */
+export interface LoggedIn extends Issued {
   readonly expiresAt: number;
 }
 
@@ -49,27 +31,33 @@ export class AuthManager {
   constructor(private readonly secrets: SecretManager) {}
 
   /**
-   * Signs a token and remembers it as a session.
+   * Signs a token and remembers it as a session. One without expiry is remembered until its version ends, and stays one
+   * that can be ended.
    *
-   * @throws {RekeyError} `usage` when the token would be longer than {@linkcode MAX_TOKEN_LENGTH}.
+   * @throws {RekeyError} `usage` for claims that rekey sets itself, and when the token would be longer than
+   * `MAX_TOKEN_LENGTH`.
    * @throws {RekeyError} a code with exit status 4 when the secret cannot be had.
    */
   issue(request: IssueRequest): Promise<Issued> {
-    return this.#issue(request, () => {});
+    return this.#issue(() => request, () => true);
   }
 
-  /** @param permit asked inside the transaction that makes it a session; what it throws is thrown. */
-  async #issue(request: IssueRequest, permit: (sql: Sql) => void): Promise<Issued> {
+  /**
+   * @param permit asked inside the transaction that makes it a session: false for another try with the request as it is
+   * then; what it throws is thrown.
+   */
+  async #issue(request: () => IssueRequest, permit: (sql: Sql) => boolean): Promise<Issued> {
     const { installation } = await this.secrets.open();
     for (;;) {
       const { version, secret } = await this.secrets.get();
-      const issued = await sign(installation, request, version, secret);
+      const issued = await sign(installation, request(), version, secret);
       // A rotation in between would have made a token that no longer verifies.
       const kept = installation.database.transaction(() => {
         if (installation.versions.current()?.version !== version.version) return false;
-        permit(installation.database);
-        const { jti, issuedAt: issued_at, expiresAt: expires_at } = issued;
-        const session = { jti, version: version.version, sub: request.subject };
+        if (!permit(installation.database)) return false;
+        const { jti, issuedAt: issued_at, expiresAt } = issued;
+        const session = { jti, version: version.version, sub: request().subject };
+        const expires_at = expiresAt ?? NEVER;
         new Sessions(installation.database).add({ ...session, issued_at, expires_at });
         return true;
       });
@@ -78,15 +66,22 @@ export class AuthManager {
   }
 
   /**
-   * Logs a user in: a token for them, if the password is right.
+   * Logs a user in: a token for them, with the claims that were set for them, if the password is right.
    *
    * @param lifetime of the token, in seconds.
    * @throws {RekeyError} `bad_credentials`, or `throttled` after too many failures.
    */
-  async login(credentials: Credentials, lifetime: number): Promise<Issued> {
-    const user = await new Accounts(this.secrets).authenticate(credentials);
+  async login(credentials: Credentials, lifetime: number): Promise<LoggedIn> {
+    let user = await new Accounts(this.secrets).authenticate(credentials);
+    const request = () => ({ subject: user.name, lifetime, ...loginClaims(user) });
     // A user who was removed meanwhile, or has another password, gets no session any more.
-    return await this.#issue({ subject: user.name, lifetime }, (sql) => mustBeUnchanged(sql, user));
+    const issued = await this.#issue(request, (sql) => {
+      const now = unchanged(sql, user);
+      const same = now.claims === user.claims;
+      user = now;
+      return same;
+    });
+    return { ...issued, expiresAt: issued.issuedAt + lifetime * 1000 };
   }
 
   /** Rotates the secret and so ends every session (but for a grace window): none verifies any more. */
@@ -119,46 +114,4 @@ export function activeIn(installation: Installation, versions: readonly Version[
     (sum, { version }) => sum + sessions.activeCount(version, now, MOST_COUNTED - sum),
     0,
   );
-}
-
-async function sign(
-  installation: Installation,
-  request: IssueRequest,
-  { kid, alg, key_form }: Version,
-  secret: Secret,
-): Promise<Issued> {
-  const { policy } = installation;
-  const iat = Math.floor(installation.now() / 1000);
-  const exp = iat + request.lifetime;
-  const jti = crypto.randomUUID();
-  const { SignJWT } = await import("jose");
-  const key = secret.hmacKey(key_form);
-  const token = await new SignJWT(claimsOf(request, policy, jti, iat, exp))
-    .setProtectedHeader({ alg, typ: policy.type ?? "JWT", kid })
-    .sign(key);
-  key.fill(0);
-  if (token.length > MAX_TOKEN_LENGTH) throw tooLong();
-  return { token, jti, issuedAt: iat * 1000, expiresAt: exp * 1000 };
-}
-
-function tooLong(): RekeyError {
-  return usageError(
-    `Cannot issue a token of more than ${MAX_TOKEN_LENGTH} characters`,
-    "Say less in its claims",
-  );
-}
-
-// What every token must say, one of our own says too.
-function claimsOf(
-  request: IssueRequest,
-  { issuer, audience }: TokenPolicy,
-  jti: string,
-  iat: number,
-  exp: number,
-) {
-  const { subject: sub, issuer: iss = issuer?.[0], scope } = request;
-  const audiences = [...new Set(request.audience ?? audience?.slice(0, 1))];
-  const aud = audiences.length > 1 ? audiences : audiences[0];
-  const optional = Object.entries({ iss, aud, scope }).filter(([, value]) => value !== undefined);
-  return { sub, ...Object.fromEntries(optional), jti, iat, exp };
 }

@@ -1,5 +1,5 @@
 import type { Credentials } from "../users/accounts.ts";
-import type { Issued } from "../auth/manager.ts";
+import type { LoggedIn } from "../auth/manager.ts";
 import type { Verified } from "../jwt/verifier.ts";
 import type { MaybeAsync } from "../core/async.ts";
 import type * as z from "zod";
@@ -15,7 +15,7 @@ export interface HostOperations {
   /** The value of a version. @throws {RekeyError} when it is unavailable. */
   value(version: Version): Promise<string>;
   /** Logs a user in. @throws {RekeyError} `bad_credentials` or `throttled`. */
-  login(credentials: Credentials): Promise<Issued>;
+  login(credentials: Credentials): Promise<LoggedIn>;
   /** Ends the session of a verified token. */
   endSession(verified: Verified): Promise<void>;
   /** @throws {RekeyError} when another rotation has retired the token in the meantime. */

@@ -14,8 +14,9 @@ import {
   preparedName,
   subjectsOf,
 } from "./names.ts";
+import { changeUsers, knownUser, unknownUser } from "./change.ts";
 import { hashPassword, verifyPassword } from "./passwords.ts";
-import { type Session, takeEnded } from "../store/sqlite/ended_sessions.ts";
+import { NEVER, type Session, takeEnded } from "../store/sqlite/ended_sessions.ts";
 import { Sessions } from "./sessions.ts";
 import { Throttle, type ThrottleKind } from "./throttle.ts";
 import { type User, Users } from "./users.ts";
@@ -40,7 +41,8 @@ export class Accounts {
   async add(name: string, password: string): Promise<string> {
     const checked = checkedName(name);
     const hash = await hashPassword(password);
-    await this.#change(
+    await changeUsers(
+      this.secrets,
       ({ database }, now) => {
         const users = new Users(database);
         if (isTaken(users, checked) || !users.add(checked, hash, now)) {
@@ -67,18 +69,18 @@ export class Accounts {
    */
   async setPassword(name: string, password: string): Promise<string> {
     const hash = await hashPassword(password);
-    const known = await this.#known(name);
+    const known = await knownUser(this.secrets, name);
     await this.#endAllOf([known], EVENTS.passwordChanged, [known], ({ database }, now) => {
-      if (!new Users(database).setPassword(known, hash, now)) throw unknown();
+      if (!new Users(database).setPassword(known, hash, now)) throw unknownUser();
     });
     return known;
   }
 
   /** @throws {RekeyError} `failed` for an unknown user; `etcd_…` as {@linkcode setPassword} does. */
   async remove(name: string): Promise<string> {
-    const known = await this.#known(name);
+    const known = await knownUser(this.secrets, name);
     await this.#endAllOf([known], EVENTS.userRemoved, [known], ({ database }) => {
-      if (!new Users(database).remove(known)) throw unknown();
+      if (!new Users(database).remove(known)) throw unknownUser();
     });
     return known;
   }
@@ -131,7 +133,8 @@ export class Accounts {
       const session = new Sessions(database).find(jti);
       return session === undefined ? [] : [{ ...session, revoked_at: session.revoked_at ?? now }];
     });
-    await this.#change(
+    await changeUsers(
+      this.secrets,
       ({ database }, now) => {
         // A server on this machine may have recorded it already.
         if (!new Sessions(database).revoke(jti, now) && shared === 0) {
@@ -167,7 +170,7 @@ export class Accounts {
       version,
       sub: textOf(claims.sub) ?? "",
       issued_at: milliseconds(claims.iat) ?? now,
-      expires_at: milliseconds(claims.exp) ?? Number.MAX_SAFE_INTEGER,
+      expires_at: milliseconds(claims.exp) ?? NEVER,
       revoked_at: now,
     };
     await this.secrets.shareEnded(() => [session]);
@@ -189,14 +192,6 @@ export class Accounts {
       `sessions of ${name}`
     );
     return await this.#endAllOf(names, EVENTS.sessionsRevoked, reasons);
-  }
-
-  /** The name as stored. @throws {RekeyError} `failed` for an unknown user. */
-  async #known(name: string): Promise<string> {
-    const { installation } = await this.secrets.open();
-    const user = namedUser(new Users(installation.database), name);
-    if (user === undefined) throw unknown();
-    return user.name;
   }
 
   /** The `sub` claims that tokens of these users have. */
@@ -223,7 +218,8 @@ export class Accounts {
       open.forEach(({ jti }) => told.add(jti));
       return open;
     });
-    const late = await this.#change(
+    const late = await changeUsers(
+      this.secrets,
       (installation, now) => {
         const { database } = installation;
         const open = names.flatMap((name) => endedNow(database, name, now));
@@ -246,26 +242,17 @@ export class Accounts {
       throw isRekeyError(error) ? endedHereOnly(error) : error;
     }
   }
-
-  /** Makes a change and appends its audit rows, in one transaction. */
-  async #change<T>(
-    change: (installation: Installation, now: number) => T,
-    event: AuditEvent,
-    ...reasons: string[]
-  ): Promise<T> {
-    const { installation } = await this.secrets.open();
-    const audit = await installation.audit();
-    return installation.database.transaction(() => {
-      const result = change(installation, installation.now());
-      reasons.forEach((reason) => audit.append({ event, reason }));
-      return result;
-    });
-  }
 }
 
-/** @throws {RekeyError} `bad_credentials` when the user was removed or has a new password since authentication. */
-export function mustBeUnchanged(sql: Sql, { name, password }: User): void {
-  if (new Users(sql).find(name)?.password !== password) throw badCredentials();
+/**
+ * The user as they are now.
+ *
+ * @throws {RekeyError} `bad_credentials` when the user was removed or has a new password since authentication.
+ */
+export function unchanged(sql: Sql, { name, password }: User): User {
+  const user = new Users(sql).find(name);
+  if (user?.password !== password) throw badCredentials();
+  return user;
 }
 
 /** The open sessions of a user, marked as revoked now. */
@@ -277,10 +264,6 @@ function endedNow(sql: Sql, name: string, now: number): Session[] {
 function milliseconds(seconds: unknown): number | undefined {
   if (typeof seconds !== "number") return undefined;
   return Math.min(Math.ceil(Math.abs(seconds) * 1000), Number.MAX_SAFE_INTEGER);
-}
-
-function unknown(): RekeyError {
-  return new RekeyError("failed", "Cannot find the user", { hint: "`rekey user list` shows all" });
 }
 
 function endedHereOnly(cause: RekeyError): RekeyError {

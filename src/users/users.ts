@@ -8,6 +8,8 @@ export interface User {
   readonly created_at: number;
   /** When the password was set. */
   readonly changed_at: number;
+  /** What their logins' tokens say besides, as a JSON object; `null` for nothing. */
+  readonly claims: string | null;
 }
 
 /** The rows of `rekey_users`. Methods that change rows belong inside a transaction. */
@@ -45,6 +47,12 @@ export class Users {
   setPassword(name: string, password: string, now: number): boolean {
     return this.sql.prepare("UPDATE rekey_users SET password = ?, changed_at = ? WHERE name = ?")
       .run(password, now, name) > 0;
+  }
+
+  /** @returns whether the user exists. */
+  setClaims(name: string, claims: string | null): boolean {
+    return this.sql.prepare("UPDATE rekey_users SET claims = ? WHERE name = ?")
+      .run(claims, name) > 0;
   }
 
   /** Replaces the hash of an unchanged password, for new parameters. */

@@ -14,7 +14,8 @@ const REPEATABLE = [
   ...["init", "import", "policy set", "verify"].flatMap((
     name,
   ) => [`${name} --aud`, `${name} --iss`]),
-  ...["exec --env", "issue --aud", "issue --scope"],
+  ...["exec --env", "issue --aud", "issue --scope", "issue --claim"],
+  ...["user claims --aud", "user claims --scope", "user claims --claim"],
   ...["rotate --after", "rotate --before", "rotate --notify-url", "rotate --notify-url-file"],
   ...["security rotate-jwt-secret --after", "security rotate-jwt-secret --before"],
   ...["security rotate-jwt-secret --notify-url", "security rotate-jwt-secret --notify-url-file"],

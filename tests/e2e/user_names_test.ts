@@ -80,7 +80,9 @@ Deno.test("users of an older rekey log in as before, whatever their names", asyn
   });
   const text = (bytes: Buffer) => bytes.toString("base64").replace(/=+$/, "");
   const stored = `$scrypt$ln=17,r=8,p=1$${text(salt)}$${text(hash)}`;
-  for (const name of old) query(box, "INSERT INTO rekey_users VALUES (?, ?, 1, 1)", name, stored);
+  for (const name of old) {
+    query(box, "INSERT INTO rekey_users VALUES (?, ?, 1, 1, NULL)", name, stored);
+  }
   await using serving = await Serving.start(box, ["--workers", "1"]);
   for (const name of old) assert.equal(await login(serving, name, password), 200, name);
   assert.equal(await login(serving, "AB", "pfissword e\u0301"), 200, "compatible forms were one");

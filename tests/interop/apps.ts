@@ -35,9 +35,16 @@ export class App {
 
   /** A new token, and its claims as rekey reads them. */
   async issue(): Promise<{ token: string; claims: unknown }> {
-    const { token } = await this.json("issue", "--sub", "Zoë ✓", "--iss", "rekey");
+    const more = [
+      "--claim",
+      "tenant=Zoë=✓",
+      "--claim",
+      'roles:=["admin",{"site":"東京","n":-1.5}]',
+    ];
+    const { token } = await this.json("issue", "--sub", "Zoë ✓", "--iss", "rekey", ...more);
     const { valid, claims } = await this.json("verify", token);
     assert.equal(valid, true);
+    assert.deepEqual([claims.tenant, claims.roles[1].n], ["Zoë=✓", -1.5]);
     return { token, claims };
   }
 

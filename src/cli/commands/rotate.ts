@@ -1,5 +1,6 @@
 import { placeName } from "../../core/location.ts";
 import { showHead } from "../../audit/events.ts";
+import { NEVER } from "../../store/sqlite/ended_sessions.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { RekeyError } from "../../core/errors.ts";
 import type { KeyForm } from "../../core/secret.ts";
@@ -213,7 +214,7 @@ function human(app: string, { rotated, version, previous, graceUntil }: Changed)
 function warn(changed: Changed, lastExpiry: number | null, output: Output) {
   const { rotated, graceUntil } = changed;
   if (rotated && graceUntil !== null && lastExpiry !== null && lastExpiry > graceUntil) {
-    const until = rfc3339(lastExpiry);
+    const until = lastExpiry === NEVER ? "the next rotation" : rfc3339(lastExpiry);
     output.warning(
       `the grace window is shorter than the longest session, which would have lasted until ${until}`,
     );

@@ -1,6 +1,7 @@
 import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, usageError } from "../../core/errors.ts";
 import type { Context } from "../context.ts";
+import { NEVER } from "../../store/sqlite/ended_sessions.ts";
 import { printable, toTheMinute } from "../format.ts";
 import { askHidden, readStdinBytes, requireConfirmation, typedText } from "../terminal.ts";
 
@@ -105,7 +106,7 @@ async function showSessions(options: SessionListFlags, { accounts, output }: Con
     sub,
     version,
     issued_at: rfc3339(issued_at),
-    expires_at: rfc3339(expires_at),
+    expires_at: expires_at === NEVER ? null : rfc3339(expires_at),
   }));
   if (output.options.json) {
     for (const session of described) output.line(session);
@@ -114,12 +115,14 @@ async function showSessions(options: SessionListFlags, { accounts, output }: Con
   const rows = described.map(({ jti, sub, issued_at, expires_at }) => [
     jti,
     issued_at,
-    expires_at,
+    expires_at ?? "never",
     printable(sub),
   ]);
   output.table([["SESSION", "ISSUED", "EXPIRES", "USER"], ...rows], () => [
     ["SESSION", "EXPIRES (UTC)", "USER"],
-    ...rows.map(([jti, , expires, user]) => [jti!, toTheMinute(expires!), user!]),
+    ...rows.map((
+      [jti, , expires, user],
+    ) => [jti!, expires === "never" ? expires : toTheMinute(expires!), user!]),
   ]);
 }
 

@@ -228,7 +228,7 @@ function argumentsOf(
   const { argChoices } = argument;
   if (argChoices !== undefined) return of(plain(argChoices));
   const what = `${command.parent?.name()} ${command.name()} ${argument.name()}`;
-  if (/^user (passwd|remove) name$/.test(what)) return of(known.users(word));
+  if (/^user (passwd|remove|claims) name$/.test(what)) return of(known.users(word));
   if (command.name() === "help") return of([...commandsOf(command.parent!), ...plain(TOPICS)]);
   if (what === "session revoke jti") return of(known.sessions(word));
   return of([], argument.name() === "path" ? "files" : "nothing");

@@ -1,17 +1,31 @@
+import { Option } from "commander";
+import { claimOptions } from "./claims.ts";
 import type { Commands, TableCommand } from "./command.ts";
 import { CHOICES, count, duration, nonEmpty } from "./values.ts";
 
 /** `issue` and `verify`. */
 export const tokenCommands: Commands = {
   issue: (program) => {
-    program.command("issue")
+    const issue = program.command("issue")
       .description("sign and print a token")
       .requiredOption("--sub <subject>", "subject of the token", nonEmpty)
       .duration("--ttl <duration>", "how long it is valid", "1h")
+      .addOption(
+        new Option(
+          "--no-exp",
+          "without an expiry, for programs that need that: only a rotation ends it",
+        )
+          .conflicts("ttl"),
+      )
       .option("--iss <issuer>", "issuer claim")
-      .repeatable("--aud <audience>", "audience claim")
-      .repeatable("--scope <scope>", "scope claim")
+      .addHelpText(
+        "after",
+        `
+  Example:
+    rekey issue --sub alice --aud rmq --claim 'tags:=["a","b"]'`,
+      )
       .runs(async () => (await import("../commands/tokens.ts")).issue);
+    claimOptions(issue);
   },
   verify: (program) => {
     program.command("verify")
@@ -52,6 +66,20 @@ function addUser(program: TableCommand): void {
   user.command("passwd").description("set a new password; the user's sessions end")
     .argument("<name>", "the user's name")
     .runs(async () => (await import("../commands/users.ts")).userPasswd);
+  const claims = user.command("claims")
+    .description("show or set what the tokens of a user's logins say besides")
+    .argument("<name>", "the user's name")
+    .option("--clear", "take all of them away")
+    .addHelpText(
+      "after",
+      `
+  What is set takes the place of what was set before.
+
+  Example:
+    rekey user claims alice --aud rmq --claim role=editor`,
+    )
+    .runs(async () => (await import("../commands/claims.ts")).userClaims);
+  claimOptions(claims);
   user.command("remove").description("remove a user; their sessions end")
     .argument("<name>", "the user's name")
     .option("--force", "do not ask")

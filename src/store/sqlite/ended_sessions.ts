@@ -1,5 +1,8 @@
 import type { Sql } from "../../core/sql.ts";
 
+/** `expires_at` of the session of a token that never expires by itself. */
+export const NEVER = Number.MAX_SAFE_INTEGER;
+
 /** A row of `rekey_sessions`: a token that rekey issued or revoked. Times are milliseconds since the epoch. */
 export interface Session {
   readonly jti: string;

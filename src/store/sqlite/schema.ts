@@ -133,6 +133,8 @@ export const MIGRATIONS: readonly string[] = [
      name TEXT PRIMARY KEY,
      state TEXT NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  // What the tokens of a user's logins say besides, as a JSON object.
+  `ALTER TABLE rekey_users ADD COLUMN claims TEXT;`,
 ];
 
 /** rekey's tables, children first: sessions refer to versions. `settings` is shared with the application. */

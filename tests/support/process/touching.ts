@@ -38,6 +38,7 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
   yield await run("user add", ["user", "add", "alice"], PASSWORD);
   yield await run("user list", ["user", "list"]);
   yield await run("user passwd", ["user", "passwd", "alice"], `${PASSWORD}!`);
+  yield await run("user claims", ["user", "claims", "alice", "--claim", "role=editor"]);
   yield await run("rotate", ["rotate", "--force", "--grace", "15m"]);
   yield await run("rotate", ["security", "rotate-jwt-secret", "--force", "--grace", "15m"]);
   yield await run("policy set", ["policy", "set", "--leeway", "5s"]);
