@@ -11,7 +11,7 @@ Deno.test("Apache: no token of the attack table that another key signed is accep
   await using app = new Upstream();
   const [key, keys] = [new KnownKey(), join(box.home, "keys.conf")];
   await writeByHand("apache", keys, [key]);
-  await using guard = await ApacheGuard.start(box, keys, app.address);
+  await using guard = await ApacheGuard.start(box, { keys, app: app.address });
   const { accepted } = await meetAttacks(guard.port, key);
   for (const code of ["bad_signature", "unknown_kid", "retired_kid", "expired"] as const) {
     assert.deepEqual(accepted.get(code), undefined, code);
@@ -35,7 +35,7 @@ Deno.test("Apache: every algorithm, a kid with a dash, a text with any character
     ...[keyWithDash(), new KnownKey({ text })],
   ];
   await writeByHand("apache", keys, all);
-  await using guard = await ApacheGuard.start(box, keys, app.address);
+  await using guard = await ApacheGuard.start(box, { keys, app: app.address });
   for (const key of all) {
     assert.equal(await statusOf(guard.port, key.token()), 200);
     assert.equal(await statusOf(guard.port, key.token({}, { kid: undefined })), 200);
@@ -51,7 +51,7 @@ Deno.test("Apache: the application gets the claims, and not those that a client 
   await using app = new Upstream();
   const [key, keys] = [new KnownKey(), join(box.home, "keys.conf")];
   await writeByHand("apache", keys, [key]);
-  await using guard = await ApacheGuard.start(box, keys, app.address);
+  await using guard = await ApacheGuard.start(box, { keys, app: app.address });
   const forged = { "OIDC_CLAIM_sub": "root", "OIDC-CLAIM-sub": "root", "OIDC_CLAIM_exp": "1" };
   const answer = await fetch(`http://127.0.0.1:${guard.port}/`, {
     headers: { ...forged, authorization: `Bearer ${key.token()}` },

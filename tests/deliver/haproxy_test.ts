@@ -14,7 +14,7 @@ Deno.test("HAProxy: no token of the attack table that another key signed is acce
   await using app = new Upstream();
   const [key, map] = [new KnownKey(), join(box.home, "keys.map")];
   await writeByHand("haproxy", map, [key]);
-  await using guard = await HaproxyGuard.start(box, map, app.address);
+  await using guard = await HaproxyGuard.start(box, { keys: map, app: app.address });
   const { accepted } = await meetAttacks(guard.port, key);
   for (const code of [...NEVER, ...IN_TIME]) assert.deepEqual(accepted.get(code), undefined, code);
   // It looks the name up as far as the NUL; only who has the key can sign that.
@@ -35,7 +35,7 @@ Deno.test("HAProxy: every algorithm, a kid with a dash, and a text with any char
     ],
   ];
   await writeByHand("haproxy", map, all);
-  await using guard = await HaproxyGuard.start(box, map, app.address);
+  await using guard = await HaproxyGuard.start(box, { keys: map, app: app.address });
   for (const key of all) {
     assert.equal(await statusOf(guard.port, key.token()), 200, key.delivered.alg);
     const now = Math.floor(Date.now() / 1_000);
@@ -52,7 +52,7 @@ Deno.test("HAProxy: the application gets the subject, and not the one that a cli
   await using app = new Upstream();
   const [key, map] = [new KnownKey(), join(box.home, "keys.map")];
   await writeByHand("haproxy", map, [key]);
-  await using guard = await HaproxyGuard.start(box, map, app.address);
+  await using guard = await HaproxyGuard.start(box, { keys: map, app: app.address });
   const forged = { "x-auth-subject": "root", "X_Auth_Subject": "root", "x-auth-claims": "e30" };
   const ask = (token: string) =>
     fetch(`http://127.0.0.1:${guard.port}/`, {

@@ -4,6 +4,7 @@ import { adapted } from "../proxy/proxies.ts";
 import { freePort } from "../http/ports.ts";
 import { Daemon } from "./daemon.ts";
 import { documentedConfiguration } from "./page.ts";
+import type { Place } from "./place.ts";
 
 const MODULES = [
   ...["mpm_event", "authn_core", "authz_core", "authz_user", "rewrite"],
@@ -15,8 +16,11 @@ export class ApacheGuard implements AsyncDisposable {
   private constructor(readonly daemon: Daemon, readonly file: string, readonly log: string) {}
 
   /** Starts it; the file of keys must be there. @param more lines for the end of its configuration. */
-  static async start(box: Box, keys: string, app: string, more: readonly string[] = []) {
-    const port = freePort();
+  static async start(
+    box: Box,
+    { keys, app, port = freePort() }: Place,
+    more: readonly string[] = [],
+  ) {
     const [file, log] = [join(box.home, "apache.conf"), join(box.home, "apache.log")];
     const site = adapted(documentedConfiguration("apache", "apache"), {
       "/run/rekey/apache.conf": keys,

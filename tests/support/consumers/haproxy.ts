@@ -4,6 +4,7 @@ import { adapted } from "../proxy/proxies.ts";
 import { freePort } from "../http/ports.ts";
 import { Daemon } from "./daemon.ts";
 import { documentedConfiguration } from "./page.ts";
+import type { Place } from "./place.ts";
 
 /** HAProxy as docs/presets/haproxy.md configures it, in a box. */
 export class HaproxyGuard implements AsyncDisposable {
@@ -16,11 +17,10 @@ export class HaproxyGuard implements AsyncDisposable {
   /**
    * Starts it; the map's file must be there.
    *
-   * @param map the path of the map's file. @param app host and port of what is behind it.
    * @param inWorker whether a master process makes workers, as the service does, so that it can be reloaded.
    */
-  static async start(box: Box, map: string, app: string, inWorker = false) {
-    const [port, socket, file] = [freePort(), join(box.home, "ha.sock"), join(box.home, "ha.cfg")];
+  static async start(box: Box, { keys: map, app, port = freePort() }: Place, inWorker = false) {
+    const [socket, file] = [HaproxyGuard.socketIn(box), join(box.home, "haproxy.cfg")];
     const text = adapted(documentedConfiguration("haproxy", "haproxy"), {
       "/run/haproxy/admin.sock": socket,
       "map_str(/run/rekey/haproxy.map)": `map_str("${map}")`,
@@ -31,6 +31,11 @@ export class HaproxyGuard implements AsyncDisposable {
     const args = [inWorker ? "-W" : "-db", "-f", file];
     const daemon = await Daemon.start(box, { program: "haproxy", args, port });
     return new HaproxyGuard(daemon, socket, map);
+  }
+
+  /** Path of the stats socket of a box's HAProxy. */
+  static socketIn(box: Box): string {
+    return join(box.home, "haproxy.sock");
   }
 
   get port(): number {

@@ -4,16 +4,13 @@ import { adapted } from "../proxy/proxies.ts";
 import { freePort } from "../http/ports.ts";
 import { Daemon } from "./daemon.ts";
 import { documentedConfiguration } from "./page.ts";
+import type { Place } from "./place.ts";
 
 const SCRIPT = new URL("../../../src/deliver/presets/nginx.js", import.meta.url);
 const MODULE = "/usr/lib/nginx/modules/ngx_http_js_module.so";
 
-/** Where nginx and what it needs is. */
-export interface NginxOptions {
-  /** Path of the delivered keys. */
-  readonly keys: string;
-  /** Host and port of what is behind it. */
-  readonly app: string;
+/** Where nginx is, and what differs from its page. */
+export interface NginxOptions extends Place {
   /** Path of the script. */
   readonly script?: string;
   /** More changes of the documented configuration. */
@@ -24,8 +21,8 @@ export interface NginxOptions {
 export class NginxGuard implements AsyncDisposable {
   private constructor(readonly daemon: Daemon, readonly file: string) {}
 
-  static async start(box: Box, { keys, app, script = SCRIPT.pathname, changes }: NginxOptions) {
-    const port = freePort();
+  static async start(box: Box, options: NginxOptions) {
+    const { keys, app, port = freePort(), script = SCRIPT.pathname, changes } = options;
     const server = adapted(documentedConfiguration("nginx", "nginx"), {
       "/etc/nginx/rekey.js": script,
       "listen 80;": `listen 127.0.0.1:${port};`,

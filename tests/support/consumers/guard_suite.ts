@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Box } from "../process/box.ts";
+import { THOROUGH } from "../process/sample.ts";
+import { Upstream } from "../proxy/proxies.ts";
+import { openSealed } from "../store/sealed.ts";
+import { freePort } from "../http/ports.ts";
+import { until } from "../timing/pause.ts";
+import { statusOf } from "./attack_table.ts";
+import { ClosedBeforeAnswer, KeptConnection } from "./kept_connection.ts";
+import { Load } from "./load.ts";
+import type { Place } from "./place.ts";
+
+/** A program that verifies tokens by delivered keys, in front of an application. */
+export interface Guard extends AsyncDisposable {
+  readonly port: number;
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+  /** All that it has logged. */
+  logged(): string;
+}
+
+/** How a preset's program is put to the test. */
+export interface GuardKind {
+  readonly name: string;
+  readonly preset: string;
+  /** Name of the delivered file. */
+  readonly file: string;
+  /** Flags of `rekey deliver add` that make the preset fit for a box. */
+  flags(box: Box): string[];
+  start(box: Box, place: Required<Place>): Promise<Guard>;
+  /** What must hold of it after every step. */
+  check?(guard: Guard, place: Place): Promise<void>;
+}
+
+/** rekey, a delivery, the program and an application. */
+class GuardedSite implements AsyncDisposable {
+  readonly box = new Box();
+  readonly #app = new Upstream();
+  guard!: Guard;
+  readonly place: Required<Place>;
+
+  private constructor(readonly kind: GuardKind) {
+    const keys = join(this.box.home, "delivered", kind.file);
+    this.place = { keys, app: this.#app.address, port: freePort() };
+  }
+
+  static async open(kind: GuardKind): Promise<GuardedSite> {
+    const site = new GuardedSite(kind);
+    try {
+      await site.#open();
+      return site;
+    } catch (error) {
+      await site[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { box, kind, place } = this;
+    assert.equal((await box.run(["init"])).code, 0);
+    Deno.mkdirSync(join(box.home, "delivered"));
+    if (Deno.uid() === 0) Deno.chmodSync(box.home, 0o711);
+    const where = ["--path", place.keys, "--set", `url=http://127.0.0.1:${place.port}/`];
+    const add = ["deliver", "add", "guard", "--preset", kind.preset, ...where, ...kind.flags(box)];
+    // Some do not start without the file, which is there although they cannot be asked yet.
+    const added = await box.run(add);
+    assert.ok([0, 5].includes(added.code), added.stderr);
+    this.guard = await kind.start(box, place);
+    await this.rekey("deliver", "sync");
+  }
+
+  /** Runs rekey, which is to succeed. */
+  async rekey(...args: string[]): Promise<void> {
+    const { code, stderr } = await this.box.run(args);
+    assert.equal(code, 0, `${args.join(" ")}: ${stderr}\n${this.guard?.logged()}`);
+    await this.check();
+  }
+
+  async check(): Promise<void> {
+    await this.kind.check?.(this.guard, this.place);
+  }
+
+  ask(token: string): Promise<number> {
+    return statusOf(this.place.port, token);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.guard?.[Symbol.asyncDispose]();
+    await this.#app[Symbol.asyncDispose]();
+    this.box[Symbol.dispose]();
+  }
+}
+
+const ROTATIONS = THOROUGH ? 100 : 5;
+
+/** The tests that every such program must pass. */
+export function guardTests(kind: GuardKind): void {
+  Deno.test(`${kind.name}: in a grace period both keys are accepted, after it the new one`, async () => {
+    await using site = await GuardedSite.open(kind);
+    const old = await site.box.token();
+    assert.equal(await site.ask(old), 200);
+    await site.rekey("rotate", "--force", "--grace", "1h");
+    const fresh = await site.box.token();
+    for (const token of [old, fresh]) assert.equal(await site.ask(token), 200);
+    await site.guard.restart();
+    for (const token of [old, fresh]) assert.equal(await site.ask(token), 200);
+    await site.rekey("revoke", "--force");
+    assert.deepEqual([await site.ask(old), await site.ask(fresh)], [401, 200]);
+    await site.guard.restart();
+    assert.deepEqual([await site.ask(old), await site.ask(fresh)], [401, 200]);
+    await site.check();
+  });
+
+  Deno.test(`${kind.name}: no valid token is refused while the key is rotated ${ROTATIONS} times under load`, async () => {
+    await using site = await GuardedSite.open(kind);
+    const tokens = [await site.box.token()];
+    const load = new Load(site.place.port, tokens);
+    try {
+      for (let count = 1; count <= ROTATIONS; count++) {
+        const rotation = site.rekey("rotate", "--force", "--grace", "1h");
+        let over = false;
+        const issuing = (async () => {
+          // As a login server does: whichever key signs, its token is used at once.
+          while (!over) {
+            const token = await site.box.token();
+            assert.equal(await site.ask(token), 200);
+            tokens.push(token);
+          }
+        })();
+        await rotation.finally(() => over = true);
+        await issuing;
+      }
+    } finally {
+      await load.end();
+    }
+    assert.deepEqual(Object.keys(load.statuses), ["200"], JSON.stringify(load));
+    assert.ok(load.count > 100, JSON.stringify(load.statuses));
+  });
+
+  Deno.test(`${kind.name}: once rotate has exited no old token is accepted, on an open connection or a new one`, async () => {
+    await using site = await GuardedSite.open(kind);
+    for (let count = 1; count <= (THOROUGH ? 50 : 3); count++) {
+      const old = await site.box.token();
+      const kept = await Promise.all(Array.from({ length: 20 }, () => {
+        return KeptConnection.to(site.place.port);
+      }));
+      for (const connection of kept) assert.equal(await connection.ask(old), 200);
+      await site.rekey("rotate", "--force");
+      const statuses = await Promise.all(kept.map((connection) => afterwards(connection, old)));
+      assert.deepEqual(statuses.filter((status) => status !== 401 && status !== "closed"), []);
+      for (let again = 0; again < 20; again++) assert.equal(await site.ask(old), 401);
+      assert.equal(await site.ask(await site.box.token()), 200);
+      await site.guard.restart();
+      assert.equal(await site.ask(old), 401);
+      await site.check();
+      for (const connection of kept) connection[Symbol.dispose]();
+    }
+  });
+
+  Deno.test(`${kind.name}: while it is down a graceful rotation changes nothing, and rotate --force exits 5 until it follows`, async () => {
+    await using site = await GuardedSite.open(kind);
+    const old = await site.box.token();
+    await site.guard.stop();
+    const { kid } = await site.box.json("status");
+    const graceful = await site.box.run(["rotate", "--grace", "1h", "--yes"]);
+    assert.notEqual(graceful.code, 0, graceful.stderr);
+    assert.equal((await site.box.json("status")).kid, kid);
+    const incident = await site.box.run(["rotate", "--force"]);
+    assert.equal(incident.code, 5, incident.stderr);
+    assert.match(incident.stderr, /guard/);
+    await site.guard.restart();
+    await site.rekey("deliver", "sync");
+    assert.deepEqual([await site.ask(old), await site.ask(await site.box.token())], [401, 200]);
+  });
+
+  Deno.test(`${kind.name}: the end of a grace period reaches it while rekey watches`, async () => {
+    await using site = await GuardedSite.open(kind);
+    const old = await site.box.token();
+    await site.rekey("rotate", "--force", "--grace", "5s");
+    assert.equal(await site.ask(old), 200);
+    const watching = site.box.run(["deliver", "sync", "--watch", "--for", "30s"]).catch(() => {});
+    await until(async () => await site.ask(old) === 401);
+    await site.check();
+    await watching;
+  });
+
+  Deno.test(`${kind.name}: the key is in no log and in no file that others can read`, async () => {
+    await using site = await GuardedSite.open(kind);
+    await site.rekey("rotate", "--force", "--grace", "1h");
+    await site.ask(await site.box.token());
+    await site.ask("not.a.token");
+    const { value } = await openSealed(site.box);
+    const spellings = [value, btoa(value)];
+    assert.ok(Deno.readTextFileSync(site.place.keys).includes(btoa(value)));
+    for (const [path, bytes] of site.box.files()) {
+      const text = new TextDecoder("latin1").decode(bytes);
+      if (path === site.place.keys || !spellings.some((spelling) => text.includes(spelling))) {
+        continue;
+      }
+      assert.fail(`the key is in ${path}`);
+    }
+    assert.equal(Deno.statSync(site.place.keys).mode! & 0o007, 0);
+    for (const spelling of spellings) assert.ok(!site.guard.logged().includes(spelling));
+  });
+}
+
+async function afterwards(connection: KeptConnection, token: string): Promise<number | "closed"> {
+  try {
+    return await connection.ask(token);
+  } catch (error) {
+    if (error instanceof ClosedBeforeAnswer) return "closed";
+    throw error;
+  }
+}
