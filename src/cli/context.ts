@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { appNamed, DEFAULT_APP, type Folders } from "../core/app.ts";
 import { parseDuration } from "../core/clock.ts";
 import { joinPieces } from "../core/encoding.ts";
-import { quoted, RekeyError, usageError } from "../core/errors.ts";
+import { isRekeyError, quoted, RekeyError, usageError } from "../core/errors.ts";
 import { Accounts } from "../users/accounts.ts";
 import { AuthManager } from "../auth/manager.ts";
 import { CLUSTER } from "../cluster/backend.ts";
@@ -14,6 +14,7 @@ import {
   STORE_CHOICES,
   type StoreChoice,
 } from "../store/environment.ts";
+import { Installation } from "../store/installation.ts";
 import type { KekSources } from "../store/sealed/kek_sources.ts";
 import { type AddonContext, type KeyringAddon, loadKeyringAddon } from "../store/keyring/addon.ts";
 import { KeyringStore } from "../store/keyring/keyring_store.ts";
@@ -118,6 +119,34 @@ export function environmentFrom(
     },
     clock: Date.now,
   };
+}
+
+/**
+ * What `look` finds in the app's database, which is opened without a change; `undefined` when there is none or it cannot be
+ * read: a command reports that itself.
+ */
+export function lookAt<T>(
+  environment: Environment,
+  look: (installation: Installation) => T,
+): T | undefined {
+  try {
+    const installation = Installation.openAsFound(environment);
+    // Not `using`: closing a damaged database throws again, and a SuppressedError is not a RekeyError.
+    try {
+      return installation && look(installation);
+    } finally {
+      installation?.close();
+    }
+  } catch (error) {
+    if (isRekeyError(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Whether etcd is configured, by variables or by remembered settings. */
+export function usesEtcd(environment: Environment): boolean {
+  return environment.etcd !== undefined ||
+    lookAt(environment, ({ remembered }) => remembered.etcdSettings()) !== undefined;
 }
 
 /** What the keyring addon needs to know. */

@@ -1,11 +1,9 @@
 import { resolve } from "node:path";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { readFileIfThere } from "../files/files.ts";
-import { type ErrorCode, isRekeyError, quoted, RekeyError, usageError } from "../core/errors.ts";
+import { type ErrorCode, quoted, RekeyError, usageError } from "../core/errors.ts";
 import { EtcdClient, type EtcdSettings } from "../etcd/client.ts";
 import { ETCD_VARIABLES, withoutProxyHere } from "./environment.ts";
-import { Installation } from "../store/installation.ts";
-import type { Environment } from "../store/environment.ts";
 import { SYSTEM } from "../system/system.ts";
 import { pathOf } from "../system/paths.ts";
 import { pemText, utf8 } from "../core/encoding.ts";
@@ -155,32 +153,4 @@ function unusable(names: string, cause?: unknown): RekeyError {
     "`rekey help fleet` shows how to make one",
     cause,
   );
-}
-
-/** Whether etcd is configured, by variables or by remembered settings. */
-export function usesEtcd(environment: Environment): boolean {
-  return environment.etcd !== undefined ||
-    lookedAt(environment, ({ remembered }) => remembered.etcdSettings() !== undefined);
-}
-
-/** Whether remembered settings make commands run programs or use the network. */
-export function reachesOut(environment: Environment): boolean {
-  return lookedAt(environment, ({ remembered }) => remembered.reachesOut);
-}
-
-// If the database cannot be opened, the command itself reports that.
-function lookedAt(
-  environment: Environment,
-  look: (installation: Installation) => boolean,
-): boolean {
-  let installation: Installation | undefined;
-  try {
-    installation = Installation.openAsFound(environment);
-    return installation !== undefined && look(installation);
-  } catch (error) {
-    if (isRekeyError(error)) return false;
-    throw error;
-  } finally {
-    installation?.close();
-  }
 }

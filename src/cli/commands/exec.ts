@@ -1,10 +1,9 @@
 import { SYSTEM } from "../../system/system.ts";
 import { asRefusal, asRefusalOrBug, isRekeyError, RekeyError } from "../../core/errors.ts";
 import { forgetHolder, noteHolder, type Started } from "../../secret/holders.ts";
-import { usesEtcd } from "../etcd_settings.ts";
 import { CLUSTER } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
-import { type Context, variable } from "../context.ts";
+import { type Context, usesEtcd, variable } from "../context.ts";
 import type { Ending } from "../../system/command_line.ts";
 import { findProgram, notExecutable, shown } from "../exec/child.ts";
 import { type Handout, Supervisor, Watch } from "../exec/supervisor.ts";

@@ -2,7 +2,7 @@ import { homedir, userInfo } from "node:os";
 import { dirname, resolve } from "node:path";
 import { ownProgram } from "../../core/app.ts";
 import { RekeyError, usageError } from "../../core/errors.ts";
-import { type Context, variable } from "../context.ts";
+import { type Context, lookAt, variable } from "../context.ts";
 import {
   checkLines,
   cronLine,
@@ -14,7 +14,6 @@ import {
 import { installUnits, obstacles, removeUnits } from "../schedule/install.ts";
 import { launchdJob } from "../schedule/launchd.ts";
 import { systemdUnits } from "../schedule/systemd.ts";
-import { reachesOut } from "../etcd_settings.ts";
 import type { Output } from "../output.ts";
 import { type Receivers, Webhook } from "../notices/webhook.ts";
 import { windowsTask } from "../schedule/windows.ts";
@@ -137,7 +136,7 @@ function planOf({ every, at, rotate }: ScheduleFlags, context: Context): Plan {
     variables,
     maxAge: every,
     ...at,
-    reachesOut: reachesOut(environment) ||
+    reachesOut: lookAt(environment, ({ remembered }) => remembered.reachesOut) ||
       rotate.some((flag) => /^--(before|after|notify-url(-file)?)(=|$)/.test(flag)) ||
       Object.keys(variables).some((name) => /_COMMAND$|^REKEY_ETCD_ENDPOINTS$/.test(name)),
     home: variable("HOME") ?? variable("USERPROFILE") ?? homedir(),

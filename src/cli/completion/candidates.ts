@@ -1,10 +1,10 @@
 import type { Argument, Command, Option } from "commander";
+import { lookAt } from "../context.ts";
 import { takesValue } from "../flags/command.ts";
 import { rfc3339 } from "../../core/clock.ts";
-import { isRekeyError } from "../../core/errors.ts";
 import { Sessions } from "../../users/sessions.ts";
 import { Users } from "../../users/users.ts";
-import { Installation } from "../../store/installation.ts";
+import type { Installation } from "../../store/installation.ts";
 import type { Environment } from "../../store/environment.ts";
 import { TOPICS } from "../flags/help.ts";
 import { SYSTEM } from "../../system/system.ts";
@@ -72,22 +72,8 @@ const MOST = 100;
 
 /** Names and numbers of an installation, read without changes and without prompts. */
 export function knownOf(environment: Environment): CompletionSource {
-  const look = (read: (installation: Installation) => Candidate[]) => {
-    try {
-      const installation = Installation.openAsFound(environment);
-      if (installation === undefined) return [];
-      // Not `using`: closing a damaged database throws again, and a SuppressedError is not a RekeyError.
-      try {
-        return read(installation);
-      } finally {
-        installation.close();
-      }
-    } catch (error) {
-      // The command itself will report an unreadable database.
-      if (isRekeyError(error)) return [];
-      throw error;
-    }
-  };
+  const look = (read: (installation: Installation) => Candidate[]) =>
+    lookAt(environment, read) ?? [];
   return {
     users: (prefix) => look(({ database }) => usersOf(new Users(database), prefix)),
     sessions: (prefix) => look((installation) => sessionsOf(installation, prefix)),

@@ -1,8 +1,6 @@
 import { userInfo } from "node:os";
-import { isRekeyError, RekeyError } from "../../core/errors.ts";
-import type { Location } from "../../core/location.ts";
-import { Installation } from "../../store/installation.ts";
-import { type Context, variable } from "../context.ts";
+import { RekeyError } from "../../core/errors.ts";
+import { type Context, lookAt, variable } from "../context.ts";
 import { dirname } from "node:path";
 import type { ScheduleFile } from "./plan.ts";
 import { SYSTEM } from "../../system/system.ts";
@@ -11,7 +9,9 @@ import { isThere } from "../../files/files.ts";
 /** Warnings about conditions that would keep an installed schedule from working. */
 export function obstacles(kind: string, of: "user" | "system", context: Context): string[] {
   const found: string[] = [];
-  const inKeyring = locationOf(context) === "keyring" && context.store !== "database";
+  const { environment } = context.secrets;
+  const location = lookAt(environment, ({ versions }) => versions.current()?.location);
+  const inKeyring = location === "keyring" && context.store !== "database";
   const outside = outOfReach(kind, of);
   if (inKeyring && outside !== undefined) {
     found.push(
@@ -39,19 +39,6 @@ function outOfReach(kind: string, of: "user" | "system"): string | undefined {
 function usersOwn(kind: string): string {
   const own = kind === "cron" ? SYSTEM.schedule : kind;
   return own === "systemd" ? "systemd --user" : own;
-}
-
-// Opens the database without changing anything.
-function locationOf({ secrets }: Context): Location | undefined {
-  try {
-    const installation = Installation.openAsFound(secrets.environment);
-    const location = installation?.versions.current()?.location;
-    installation?.close();
-    return location;
-  } catch (error) {
-    if (isRekeyError(error)) return undefined;
-    throw error;
-  }
 }
 
 // systemd records lingering users there.

@@ -1,8 +1,20 @@
 import type { Route } from "../routes.ts";
 import { Status } from "../schemas.ts";
-import { script } from "../page/script.ts";
+import ask from "../page/ask.js" with { type: "text" };
+import charts from "../page/charts.js" with { type: "text" };
+import dom from "../page/dom.js" with { type: "text" };
 import html from "../page/index.html" with { type: "text" };
 import style from "../page/page.css" with { type: "text" };
+import main from "../page/page.js" with { type: "text" };
+import statusScript from "../page/status.js" with { type: "text" };
+import text from "../page/text.js" with { type: "text" };
+import verify from "../page/verify.js" with { type: "text" };
+
+// The modules in one file, which a browser loads in one request, each after those that it imports. Top-level names must be
+// unique among them, and imports must not rename.
+const script = [text, dom, ask, charts, statusScript, verify, main]
+  .map((module) => module.replaceAll(/^import [^;]*;\n/gm, "").replaceAll(/^export /gm, ""))
+  .join("\n");
 
 // Only our own two files, and no way for text to become a script.
 const POLICY = [
