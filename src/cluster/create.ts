@@ -13,7 +13,7 @@ import { currentOf, type FleetState, newFleetId } from "./state.ts";
 import type { HmacUsage } from "../secret/backend.ts";
 import type { Make } from "../secret/create.ts";
 import type { Import } from "../secret/import/imported.ts";
-import { newVersion, provenValue } from "./new_version.ts";
+import { newVersion, provenValue } from "./rotate.ts";
 import { SYSTEM } from "../system/system.ts";
 
 /** Decides how a first shared version is made. @throws {RekeyError} as {@linkcode mustBeShareable} does. */

@@ -1,6 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
-import { localState } from "./base_revision.ts";
-import { changeShared, mustBeFollowed } from "./change.ts";
+import { changeShared, localState, mustBeFollowed } from "./change.ts";
 import { propose, retryOnConflict } from "./commit.ts";
 import { follow, lacking } from "./replica.ts";
 import { shareEnded } from "./ended_sessions.ts";

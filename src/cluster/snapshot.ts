@@ -115,7 +115,7 @@ export function mustGoOn(
 }
 
 /** Whether the state in etcd is the one this machine knows, or a later one. */
-export function goesOn(
+function goesOn(
   known: KnownFleet,
   own: Version | undefined,
   { state, digest }: Found,

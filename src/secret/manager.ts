@@ -11,13 +11,12 @@ import type { Backend, Changed, FindSessions, RotateOptions } from "./backend.ts
 import { destroy } from "./destroy.ts";
 import { notInitialised, SecretView, type View } from "./view.ts";
 import { create, type CreateOptions, openOrAdopt } from "./create.ts";
-import type { Import } from "./import/imported.ts";
+import { type Import, mayGiveWay, replaceUnused, settleImport } from "./import/imported.ts";
 import { LOCAL, settleUsage } from "./local_backend.ts";
 import { Observations } from "./observations.ts";
 import { recover } from "./recover.ts";
 import type { Moved } from "./move.ts";
 import { retrieve, type Retrieved } from "./retrieve.ts";
-import { mayGiveWay, replaceUnused, settleImport } from "./import/use_import.ts";
 
 /** Work under the lock. */
 type Work<T> = (installation: Installation, backend: Backend) => Promise<T>;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { type Encoding, importedSecret } from "../../src/secret/import/imported.ts";
-import { weaknesses } from "../../src/secret/import/weakness.ts";
+import { weaknesses } from "../../src/secret/import/not_a_secret.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

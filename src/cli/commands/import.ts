@@ -3,7 +3,7 @@ import { isRekeyError, RekeyError, usageError } from "../../core/errors.ts";
 import { placeName } from "../../core/location.ts";
 import { bytesSource, type Source, sourceOf } from "../../secret/import/source.ts";
 import { decodeText, type Encoding } from "../../secret/import/imported.ts";
-import { weaknesses } from "../../secret/import/weakness.ts";
+import { weaknesses } from "../../secret/import/not_a_secret.ts";
 import { type Algorithm, STANDARD_POLICY, type TokenPolicy } from "../../jwt/policy.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import { warnOfOthers, warnOfRisk } from "../warnings.ts";

@@ -1,10 +1,9 @@
 import { Buffer } from "node:buffer";
 import type { RekeyError } from "../../core/errors.ts";
-import type { Algorithm } from "../../jwt/policy.ts";
-import { envReadings } from "./env_file.ts";
+import { type Algorithm, ALGORITHMS } from "../../jwt/policy.ts";
 import { type Encoding, unreadable } from "./imported.ts";
-import { isJwk, isJwkSet, jwkOf, jwkReading, repeatedNames } from "./jwk.ts";
 import { isEnvFile, recognised } from "./not_a_secret.ts";
+import { parse } from "dotenv";
 
 /** One way to read a secret from the input. */
 export interface Reading {
@@ -132,4 +131,136 @@ function jsonOf(text: string): object | undefined {
     // The message of a syntax error would quote the value.
     return undefined;
   }
+}
+
+const PARTS = /"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g;
+
+/** Names that occur twice in an object of a JSON text: `JSON.parse` takes the last one, other parsers the first. */
+function repeatedNames(json: string): Set<string> {
+  const repeated = new Set<string>();
+  const open: Set<string>[] = [];
+  for (const part of json.match(PARTS) ?? []) {
+    if (part === "{" || part === "[") open.push(new Set());
+    else if (part === "}" || part === "]") open.pop();
+    else if (part.endsWith(":")) {
+      const name: string = JSON.parse(part.slice(0, part.lastIndexOf('"') + 1));
+      if (open.at(-1)?.has(name)) repeated.add(name);
+      open.at(-1)?.add(name);
+    }
+  }
+  return repeated;
+}
+
+type Json = Record<string, unknown>;
+
+/** Whether a value is a JWK (RFC 7517 §4). */
+function isJwk(value: unknown): value is Json {
+  return typeof (value as Json | undefined)?.kty === "string";
+}
+
+/** Whether a value is a JWK Set (RFC 7517 §5). */
+function isJwkSet(value: unknown): value is Json {
+  return Array.isArray((value as Json | undefined)?.keys) &&
+    ((value as Json).keys as unknown[]).some(isJwk);
+}
+
+/**
+ * The symmetric key of a JWK or of a set.
+ *
+ * @param kid chooses one of a set.
+ * @throws {RekeyError} `usage` unless exactly one key matches.
+ */
+function jwkOf(value: Json, kid?: string): Json {
+  const all: unknown = value.keys;
+  const keys = Array.isArray(all) ? all.filter(isJwk) : [value];
+  const named = kid === undefined ? keys : keys.filter((key) => key.kid === kid);
+  if (named.length === 0) {
+    throw unreadable("no JWK of the set has that kid", "Name one with --name");
+  }
+  const symmetric = named.filter(({ kty, use }) => kty === "oct" && use !== "enc");
+  if (symmetric.length === 0) {
+    const hint = "Only a JWK with kty oct that is for signing is an HMAC key (RFC 7518 §6.4)";
+    throw unreadable(
+      Array.isArray(all) ? "its JWKs are of other kinds" : "it is a JWK of another kind",
+      hint,
+    );
+  }
+  if (symmetric.length === 1) return symmetric[0]!;
+  throw unreadable("the JWK Set has several keys", "Name the kid of one with --name");
+}
+
+/**
+ * The key of a JWK: `k` is base64url (RFC 7518 §6.4.1).
+ *
+ * @throws {RekeyError} `usage` when it has no `k`, or is for another algorithm.
+ */
+function jwkReading({ k, alg, kid }: Json): Reading {
+  if (typeof k !== "string" || k === "") throw unreadable("the JWK has no k", "It is no key then");
+  if (alg !== undefined && !ALGORITHMS.includes(alg as Algorithm)) {
+    const hint = `Tokens are signed with ${ALGORITHMS.join(", ")}`;
+    throw unreadable("the JWK is for another algorithm", hint);
+  }
+  return {
+    text: k,
+    encoding: "base64url",
+    alg: alg as Algorithm | undefined,
+    kid: typeof kid === "string" ? kid : undefined,
+  };
+}
+
+/**
+ * The value of a variable in a file of `NAME=VALUE` lines, by the rules of `dotenv`. Programs differ on backslashes, `$`
+ * and `#` within a value, and a wrong guess would be another secret: such a value is in doubt, and a token can show
+ * which reading is right.
+ *
+ * @throws {RekeyError} `usage` when the file does not set it, or sets it to several values.
+ */
+function envReadings(text: string, name: string): Source {
+  const lines = text.replaceAll(/\r\n?/g, "\n");
+  const values = parse(lines);
+  const value = Object.hasOwn(values, name) ? values[name] : undefined;
+  if (value === undefined) {
+    throw unreadable("the file sets no variable of that name", "Check --name");
+  }
+  if (value === "") {
+    throw unreadable("the file sets that variable to nothing", "Is it the right file?");
+  }
+  const pattern = new RegExp(
+    `^[^\\S\\n]*(?:export\\s+)?${RegExp.escape(name)}[^\\S\\n]*=(.*)$`,
+    "gm",
+  );
+  const raw = [...lines.matchAll(pattern)].map(([, rest]) => rest!.trim());
+  if (new Set(raw).size > 1) throw unreadable("the file sets it twice", "Pipe in the value itself");
+  const others = otherReadings(raw[0] ?? "", value);
+  const doubtful = isDoubtful(raw[0] ?? "", value) ? inDoubt() : undefined;
+  return { reading: { text: value }, doubt: doubtful ?? recognised(value), others };
+}
+
+function isDoubtful(raw: string, value: string): boolean {
+  if (raw.startsWith("'")) return false;
+  if (/\$[A-Za-z_{(]/.test(value)) return recognised(value) === undefined;
+  if (raw.startsWith('"')) return raw.includes("\\");
+  return raw.startsWith("`") || /\\|\S#/.test(raw) || /^["']|["']$/.test(value);
+}
+
+// As shells read it, as Docker's --env-file does (the whole line), and as the literal text between the quotes.
+function otherReadings(raw: string, value: string) {
+  const inner = /^(["'`])(.*)\1(?:\s+#.*)?$/.exec(raw)?.[2];
+  const texts = [
+    inner?.replace(/\\(["\\$`])/g, "$1"),
+    inner?.replace(/\\(.)/g, "$1"),
+    inner,
+    raw.split(/\s#/)[0]!.trim(),
+    raw.replace(/\\(.)/g, "$1"),
+    raw,
+  ];
+  const different = new Set(texts.filter((text) => text !== undefined && text !== value));
+  return [...different].filter((text) => text !== "").map((text) => ({ text: text! }));
+}
+
+function inDoubt(): RekeyError {
+  return unreadable(
+    "programs read its line in different ways",
+    "Pipe in the value itself, or let a token of the application's decide: --check-token TOKEN",
+  );
 }
