@@ -230,17 +230,12 @@ export class Accounts {
       event,
       ...reasons,
     );
-    await this.#shareLate(late);
-    return told.size + late.length;
-  }
-
-  async #shareLate(late: readonly Session[]): Promise<void> {
-    if (late.length === 0) return;
     try {
-      await this.secrets.shareEnded(() => late);
+      if (late.length > 0) await this.secrets.shareEnded(() => late);
     } catch (error) {
       throw isRekeyError(error) ? endedHereOnly(error) : error;
     }
+    return told.size + late.length;
   }
 }
 

@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { type Encoding, importedSecret } from "../../src/secret/import/imported.ts";
+import { statedUsage } from "../../src/auth/import_usage.ts";
+import { decodeText, type Encoding } from "../../src/secret/import/imported.ts";
+import { sourceOf } from "../../src/secret/import/source.ts";
 import { weaknesses } from "../../src/secret/import/not_a_secret.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
+
+/** As `rekey import --encoding` reads it. */
+const importedSecret = (data: Uint8Array, encoding: Encoding) =>
+  statedUsage(sourceOf(decodeText(data), { literal: true }), { encoding });
 
 Deno.test("an imported value keys HMAC as the application did, in every encoding", () => {
   const key = randomBytes(48);

@@ -25,19 +25,11 @@ const LONGEST = 1_024;
 
 /**
  * Reads a hard-coded secret. As `text` its own bytes are the HMAC key; the other encodings say that the
- * application decodes it first, so the bytes are kept as base64 and the key form is `raw`. A line end
- * after the value is no part of it.
+ * application decodes it first, so the bytes are kept as base64 and the key form is `raw`. For `bytes` the text is
+ * their base64.
  *
  * @throws {RekeyError} `usage` when it is empty, too long, or not in that encoding. The value is not quoted.
  */
-export function importedSecret(
-  data: Uint8Array,
-  encoding: Encoding,
-): { secret: Secret; keyForm: KeyForm } {
-  return importedText(decodeText(data).replace(/\r?\n$/, ""), encoding);
-}
-
-/** {@linkcode importedSecret} of a text as it is; of `bytes`, their base64. */
 export function importedText(
   text: string,
   encoding: Encoding,
