@@ -6,7 +6,7 @@ import { SAVED } from "../store/keyring/keyring_store.ts";
 import { mustBeFree } from "../store/location_choice.ts";
 import { type Location, numberedSlot, sealedSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { destroyValue } from "./recover.ts";
+import { dropPrepared } from "./recover.ts";
 import { mayReplace, tryReconcile } from "./keyring/reconcile.ts";
 import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
 import { type Note, retrieve, type Retrieved } from "./retrieve.ts";
@@ -113,10 +113,4 @@ export function leaveCluster(installation: Installation, to: Location): void {
   installation.meta.remove("etcd_source");
   installation.meta.set("store", to);
   dropPrepared(installation);
-}
-
-/** Inside a transaction: destroys a prepared shared version, which only the fleet can activate. */
-export function dropPrepared(installation: Installation): void {
-  const prepared = installation.versions.pending();
-  if (prepared?.location === "etcd") destroyValue(installation, prepared, installation.now());
 }

@@ -9,7 +9,7 @@ import { exclusively } from "../store/sqlite/lock.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { isAhead } from "./age.ts";
 import { isOpenAt } from "./grace.ts";
-import { removeStaleKek } from "./rotate_kek.ts";
+import { removeFile } from "../files/files.ts";
 import { keyringIsDue, tryReconcile } from "./keyring/reconcile.ts";
 import { EVENTS } from "../audit/events.ts";
 import { canLookAgain, lookAgain } from "./keyring/unsaved.ts";
@@ -160,4 +160,19 @@ async function shortenGrace(installation: Installation): Promise<void> {
       audit.append({ event: EVENTS.rotationRecovered, version, kid, location, reason });
     }
   });
+}
+
+/** Inside a transaction: destroys a prepared shared version, which only the fleet can activate. */
+export function dropPrepared(installation: Installation): void {
+  const prepared = installation.versions.pending();
+  if (prepared?.location === "etcd") destroyValue(installation, prepared, installation.now());
+}
+
+/** Deletes the key file that a KEK rotation has replaced, if one is left. */
+export function removeStaleKek(installation: Installation): void {
+  const { database, meta } = installation;
+  if (meta.get("stale_kek") === undefined) return;
+  const path = installation.generatedKeyFile("stale_kek");
+  if (path !== undefined) removeFile(path);
+  database.transaction(() => meta.remove("stale_kek"));
 }

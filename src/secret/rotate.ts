@@ -15,8 +15,8 @@ import type { Changed, RotateOptions, RotationStep } from "./backend.ts";
 import { mustBeReadable, refuseOneTooMany } from "./grace.ts";
 import { mayReplace, tryReconcile } from "./keyring/reconcile.ts";
 import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
-import { dropPrepared, leaveCluster } from "./move.ts";
-import { destroyValue, rollBack } from "./recover.ts";
+import { leaveCluster } from "./move.ts";
+import { destroyValue, dropPrepared, rollBack } from "./recover.ts";
 import type { Note } from "./retrieve.ts";
 import { notInitialised } from "./view.ts";
 

@@ -3,7 +3,7 @@ import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { type Kek, newKek } from "../store/sealed/kek.ts";
-import { removeFile } from "../files/files.ts";
+import { removeStaleKek } from "./recover.ts";
 import { sealedSlot, type Slot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 
@@ -58,13 +58,4 @@ async function sealedValues({ sealed }: Installation, rows: (Version | undefined
     if (value !== null) found.push({ slot, value });
   }
   return found;
-}
-
-/** Deletes the key file that a KEK rotation has replaced, if one is left. */
-export function removeStaleKek(installation: Installation): void {
-  const { database, meta } = installation;
-  if (meta.get("stale_kek") === undefined) return;
-  const path = installation.generatedKeyFile("stale_kek");
-  if (path !== undefined) removeFile(path);
-  database.transaction(() => meta.remove("stale_kek"));
 }

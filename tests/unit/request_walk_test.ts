@@ -1,7 +1,4 @@
 import assert from "node:assert/strict";
-import { Session } from "node:inspector";
-import { relative } from "node:path";
-import { fileURLToPath } from "node:url";
 import { AuthManager } from "../../src/auth/manager.ts";
 import type { HostOperations } from "../../src/http/host_operations.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
@@ -9,43 +6,11 @@ import { connect, type Port } from "../../src/serve/rpc.ts";
 import type { Address, Settings } from "../../src/serve/settings.ts";
 import { RequestThread } from "../../src/serve/request_thread.ts";
 import { freePort } from "../support/http/ports.ts";
+import { filesThatRun } from "../support/process/files_that_run.ts";
 import { testEnvironment } from "../support/store/environment.ts";
 
 /** How many files a maintainer opens who follows such a request. */
 const MOST_FILES = 10;
-
-const SRC = fileURLToPath(new URL("../../src", import.meta.url));
-
-interface FileCoverage {
-  readonly url: string;
-  readonly functions: readonly {
-    readonly functionName: string;
-    readonly ranges: readonly { readonly count: number }[];
-  }[];
-}
-
-/** The files of `src` of which V8 runs a function meanwhile. */
-async function filesThatRun(work: () => Promise<unknown>): Promise<string[]> {
-  const session = new Session();
-  session.connect();
-  const post = (method: string, params = {}) =>
-    new Promise<unknown>((resolve, reject) => {
-      session.post(method, params, (error, result) => error ? reject(error) : resolve(result));
-    });
-  await post("Profiler.enable");
-  await post("Profiler.startPreciseCoverage", { callCount: true, detailed: false });
-  // What has run before is counted from here on.
-  await post("Profiler.takePreciseCoverage");
-  await work();
-  const { result } = await post("Profiler.takePreciseCoverage") as { result: FileCoverage[] };
-  session.disconnect();
-  return result
-    .filter(({ url, functions }) =>
-      url.startsWith(`file://${SRC}/`) &&
-      functions.some(({ ranges }) => ranges[0]!.count > 0)
-    )
-    .map(({ url }) => relative(SRC, fileURLToPath(url))).sort();
-}
 
 // A listener that was stopped finds out at its next look.
 const options = { sanitizeOps: false, sanitizeResources: false };
