@@ -5,9 +5,12 @@ import { isStream, readStream } from "../files/input_files.ts";
 import { makePrivateFile, makePrivateFolder } from "../files/private_files.ts";
 import {
   type BackupInfo,
+  inspectBackup,
+  PEEK,
   refuseExisting,
   refuseOther,
   SPOOL,
+  stageBackup,
   writeBackup,
 } from "../store/backup_file.ts";
 import { Installation } from "../store/installation.ts";
@@ -16,7 +19,7 @@ import type { Location } from "../core/location.ts";
 import { Buffer } from "node:buffer";
 import { EVENTS } from "../audit/events.ts";
 import { rfc3339 } from "../core/clock.ts";
-import { type RekeyError, usageError } from "../core/errors.ts";
+import { RekeyError, usageError } from "../core/errors.ts";
 import { isAutomaticName } from "../secret/automatic_copy.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import { exclusively } from "../store/sqlite/lock.ts";
@@ -48,19 +51,24 @@ export async function streamBackup<T>(
   }
 }
 
-/** Calls `work` with a file path in a new private folder beside the database, and deletes the folder afterwards. */
-async function withSpool<T>(
-  environment: Environment,
-  work: (path: string) => Promise<T>,
+/** Calls `work` with a new private folder beside the database, and deletes the folder afterwards. */
+async function withFolder<T>(
+  { folders }: Environment,
+  prefix: string,
+  work: (folder: string) => Promise<T>,
 ): Promise<T> {
-  Installation.prepareFolder(environment);
-  const folder = join(environment.folders.data, `${SPOOL}${randomUUID()}`);
+  const folder = join(folders.data, `${prefix}${randomUUID()}`);
   makePrivateFolder(folder);
   try {
-    return await work(join(folder, "backup.db"));
+    return await work(folder);
   } finally {
     removeFolder(folder);
   }
+}
+
+function withSpool<T>(environment: Environment, work: (path: string) => Promise<T>): Promise<T> {
+  Installation.prepareFolder(environment);
+  return withFolder(environment, SPOOL, (folder) => work(join(folder, "backup.db")));
 }
 
 /**
@@ -108,7 +116,12 @@ export async function backUp(
   const { installation } = await secrets.open();
   const { app } = secrets.environment;
   refuseExisting(path);
-  if (isAutomaticName(path)) throw reserved(path);
+  if (isAutomaticName(path)) {
+    throw usageError(
+      `Cannot write ${path}: automatic copies have such names`,
+      "Name another file, best in another folder",
+    );
+  }
   // Under the lock, so that the copy and its values are of the same versions.
   return await exclusively(installation.lockPath, async () => {
     const secret = readers && await sealEnvelope(await contents(secrets, installation), readers);
@@ -142,9 +155,37 @@ async function contents(secrets: SecretManager, installation: Installation): Pro
   return { app: secrets.environment.app.name, audit_key, versions };
 }
 
-function reserved(path: string): RekeyError {
-  return usageError(
-    `Cannot write ${path}: automatic copies have such names`,
-    "Name another file, best in another folder",
-  );
+/**
+ * Reads the description of a backup.
+ *
+ * @throws {RekeyError} `backup_unusable` when it is not a backup of this app.
+ */
+export function readBackupInfo(environment: Environment, path: string): Promise<BackupInfo> {
+  return withStagedCopy(environment, path, PEEK, (_stage, info) => Promise.resolve(info));
+}
+
+/**
+ * Calls `work` with a copy of the backup in a new folder beside the database, and deletes the folder afterwards.
+ *
+ * @param prefix of the folder's name, by which leftovers of a killed restore are recognised.
+ * @throws {RekeyError} `backup_unusable` when it is not a backup of this app.
+ */
+export async function withStagedCopy<T>(
+  environment: Environment,
+  path: string,
+  prefix: string,
+  work: (stage: string, info: BackupInfo) => Promise<T>,
+): Promise<T> {
+  const { name } = environment.app;
+  return await withFolder(environment, prefix, async (stage) => {
+    const copy = join(stage, `${name}.db`);
+    stageBackup(path, copy);
+    const info = inspectBackup(copy);
+    if (info.app === name) return await work(stage, info);
+    throw new RekeyError(
+      "backup_unusable",
+      `Cannot use the backup: it belongs to app ${JSON.stringify(info.app)}`,
+      { hint: "Name that app with --app" },
+    );
+  });
 }

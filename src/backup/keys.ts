@@ -26,17 +26,12 @@ export interface KeyFacts {
   readonly newSecret: boolean;
 }
 
-/** Result of {@linkcode settleKeys}. */
-export interface SettledKeys {
-  /** Whether the audit log starts again because its key was lost with the KEK. */
-  readonly logLost: boolean;
-}
-
 /**
  * Gives a staged backup its keys: those of the database that it replaces if both are of the same installation; otherwise
  * its own; otherwise a new KEK over the audit key from its envelope. A clone always gets a new KEK. If all keys are lost
  * and `newSecret` is set, all keys are new.
  *
+ * @returns whether the audit log starts again because its key was lost with the KEK.
  * @throws {RekeyError} `kek_…` when the KEK is not available and there is no envelope, `backup_unusable` when the audit
  * log was changed.
  */
@@ -44,7 +39,7 @@ export async function settleKeys(
   staged: Installation,
   live: Installation | undefined,
   { info, contents, clone, newSecret }: KeyFacts,
-): Promise<SettledKeys> {
+): Promise<{ readonly logLost: boolean }> {
   const original = live !== undefined && sameInstallation(staged, live) ? live : undefined;
   // An automatic copy has no keys and no audit rows.
   const bare = info.kind === "automatic" && staged.meta.get("audit_key") === undefined;
@@ -60,7 +55,9 @@ export async function settleKeys(
   const own = await ownAuditKey(staged, contents);
   if (own instanceof RekeyError) {
     if (!newSecret) throw own;
-    await startNewLog(staged);
+    // The old rows can no longer be verified.
+    staged.database.transaction(() => forgetLog(staged.database));
+    await giveKek(staged, randomBytes(32));
     return { logLost: true };
   }
   const { auditKey, sealedWith } = own;
@@ -74,12 +71,6 @@ export async function settleKeys(
   }
   if (!taken && (clone || sealedWith === "envelope")) await giveKek(staged, auditKey);
   return { logLost: false };
-}
-
-// The old rows can no longer be verified.
-async function startNewLog(staged: Installation): Promise<void> {
-  staged.database.transaction(() => forgetLog(staged.database));
-  await giveKek(staged, randomBytes(32));
 }
 
 /** Takes the keys of the live database. @returns whether they are available. @param dispensable whether the restore works without them. */
@@ -111,10 +102,7 @@ async function ownAuditKey(
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     if (contents === undefined) {
-      return new RekeyError(error.code, error.message, {
-        hint: LOST_KEK,
-        cause: error,
-      });
+      return new RekeyError(error.code, error.message, { hint: LOST_KEK, cause: error });
     }
   }
   const auditKey = new Uint8Array(Buffer.from(contents.audit_key, "base64"));

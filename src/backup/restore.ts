@@ -14,12 +14,12 @@ import { makePrivateFile, moveIntoPlace } from "../files/private_files.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { type Contents, openEnvelope, type Openers } from "./envelope.ts";
 import { sameInstallation } from "./keys.ts";
-import { carryOver, replaceRows } from "./merge.ts";
-import { noKeyring, readBackupInfo, settle, withStagedCopy } from "./staging.ts";
+import { carryOver, noKeyring, replaceRows, settle } from "./replacement.ts";
 import { makeUsable, type Usable, type UsableOptions } from "./usable.ts";
+import { readBackupInfo, withStagedCopy } from "./backup.ts";
 
 /** Options of a restore. */
-export interface RestoreOptions {
+interface RestoreOptions {
   /** Whether an existing secret may be replaced. */
   readonly force: boolean;
   /** Whether to make a new secret when the one in the backup is not available. */
@@ -87,7 +87,13 @@ async function restoreFrom(
   try {
     if (!force && live !== undefined) refuseReplacing(live, copy.versions.current());
     dropBackupTable(copy.database);
-    if (!copy.database.isSound()) throw unsound();
+    if (!copy.database.isSound()) {
+      throw new RekeyError(
+        "backup_unusable",
+        "Cannot use the backup: its tables are not those of rekey",
+        { hint: "Nothing was changed; try another backup" },
+      );
+    }
     if (live !== undefined && sameInstallation(copy, live)) copy.borrow(live);
     const clone = await isClone(environment, info, copy);
     usable = await makeUsable(copy, live, { ...options, clone });
@@ -128,7 +134,8 @@ async function openLive(
     if (live === undefined) return undefined;
     if (!live.database.isSound()) {
       live.close();
-      throw damaged(Installation.path(environment));
+      const path = Installation.path(environment);
+      throw new RekeyError("database_damaged", `Cannot use ${path}: the database is damaged`);
     }
     if (live.meta.get("destroying") === undefined) return live;
     await destroy(live);
@@ -209,19 +216,5 @@ function refuseReplacing(live: Installation, target: Version | undefined): void 
     "already_initialised",
     `Cannot restore: there is a secret, ${what}${revived}`,
     { hint: "--force replaces it; `rekey backup` it first" },
-  );
-}
-
-function damaged(path: string): RekeyError {
-  return new RekeyError("database_damaged", `Cannot use ${path}: the database is damaged`);
-}
-
-function unsound(): RekeyError {
-  return new RekeyError(
-    "backup_unusable",
-    "Cannot use the backup: its tables are not those of rekey",
-    {
-      hint: "Nothing was changed; try another backup",
-    },
   );
 }

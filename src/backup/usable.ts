@@ -61,7 +61,8 @@ export async function makeUsable(
   }
   const known = (kid: string) =>
     Promise.resolve([versions, live?.versions].some((rows) => rows?.byKid(kid) !== undefined));
-  const source = newer !== undefined ? "newer" : sourceOf(found, current);
+  const own = found.find(({ row }) => row.version === current.version);
+  const source = newer === undefined ? own?.from ?? "new" : "newer";
   // Decided before anything is created: the location of a secret that has none yet.
   const needsLocation = !clone && (source === "envelope" || source === "new");
   const home = needsLocation ? await locationForNew(keyring, store, undefined, known) : "database";
@@ -87,7 +88,10 @@ async function rejoin(
   await settleKeys(staged, live, { ...options, newSecret: false }).catch(needsSharedKek);
   try {
     // The live database may be newer than the backup, and keeps its log.
-    if (live !== undefined && isOfOneFleet(live, staged)) await catchUp(live);
+    const fleet = knownFleet(staged.meta)?.id;
+    if (fleet !== undefined && live !== undefined && knownFleet(live.meta)?.id === fleet) {
+      await catchUp(live);
+    }
     await catchUp(staged);
   } catch (error) {
     if (!isRekeyError(error)) throw error;
@@ -110,21 +114,12 @@ function needsSharedKek(error: unknown): never {
   });
 }
 
-function isOfOneFleet(live: Installation, staged: Installation): boolean {
-  const [one, other] = [knownFleet(live.meta), knownFleet(staged.meta)];
-  return one !== undefined && one.id === other?.id;
-}
-
 /** Leaves the fleet: the secret becomes this machine's own. */
 function leave({ database, meta }: Installation, store: StoreChoice): void {
   database.transaction(() => {
     meta.remove("fleet");
     meta.set("store", store);
   });
-}
-
-function sourceOf(found: FoundValue[], current: Version): FoundValue["from"] | "new" {
-  return found.find(({ row }) => row.version === current.version)?.from ?? "new";
 }
 
 // Version numbers increase by one; rekey never reaches this number.
@@ -140,9 +135,7 @@ function soundCurrent(staged: Installation): Version {
   throw new RekeyError(
     "backup_unusable",
     "Cannot use the backup: it has no sound current version",
-    {
-      hint: "Nothing was changed; try another backup",
-    },
+    { hint: "Nothing was changed; try another backup" },
   );
 }
 
@@ -206,27 +199,23 @@ function tidy(staged: Installation, lost: Version[], clone: boolean): void {
 /** The keyring's version becomes the current one. */
 function adopt(staged: Installation, base: Version, newer: { version: number; kid: string }): void {
   const { database, versions } = staged;
+  const now = staged.now();
   database.transaction(() => {
-    versions.retire(base, staged.now());
-    versions.take(adopted(base, newer.version, newer.kid, staged.now()));
+    versions.retire(base, now);
+    versions.take({
+      ...base,
+      ...newer,
+      state: "current",
+      location: "keyring",
+      origin: "adopted",
+      created_at: now,
+      activated_at: now,
+      reason: "found in the keyring by restore",
+      request_id: null,
+      replaces: base.version,
+      synced: 0,
+    });
   });
-}
-
-function adopted(base: Version, version: number, kid: string, now: number): Version {
-  return {
-    ...base,
-    version,
-    kid,
-    state: "current",
-    location: "keyring",
-    origin: "adopted",
-    created_at: now,
-    activated_at: now,
-    reason: "found in the keyring by restore",
-    request_id: null,
-    replaces: base.version,
-    synced: 0,
-  };
 }
 
 function withHint(error: RekeyError, { info, contents }: UsableOptions): RekeyError {

@@ -72,24 +72,20 @@ function mustHaveFolder(path: string): void {
 
 function stamp(path: string, info: BackupInfo): void {
   explainSqlite(path, () => {
-    const sqlite = new DatabaseSync(path);
-    try {
-      // No sync: the file gets its name only when it is complete.
-      sqlite.exec(
-        "PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF; BEGIN; DROP TABLE IF EXISTS rekey_backup;",
-      );
-      // Which keys programs hold is a fact of this machine, at this time.
-      sqlite.exec("DELETE FROM rekey_delivery_states");
-      sqlite.exec("CREATE TABLE rekey_backup (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT");
-      const insert = sqlite.prepare("INSERT INTO rekey_backup VALUES (?, ?)");
-      for (const [key, value] of Object.entries(info)) {
-        if (value !== undefined) insert.run(key, value);
-      }
-      sqlite.exec("COMMIT");
-      mustBeWhole(sqlite, path);
-    } finally {
-      sqlite.close();
+    using sqlite = new DatabaseSync(path);
+    // No sync: the file gets its name only when it is complete.
+    sqlite.exec(
+      "PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF; BEGIN; DROP TABLE IF EXISTS rekey_backup;",
+    );
+    // Which keys programs hold is a fact of this machine, at this time.
+    sqlite.exec("DELETE FROM rekey_delivery_states");
+    sqlite.exec("CREATE TABLE rekey_backup (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT");
+    const insert = sqlite.prepare("INSERT INTO rekey_backup VALUES (?, ?)");
+    for (const [key, value] of Object.entries(info)) {
+      if (value !== undefined) insert.run(key, value);
     }
+    sqlite.exec("COMMIT");
+    mustBeWhole(sqlite, path);
   });
 }
 
@@ -101,15 +97,12 @@ function stamp(path: string, info: BackupInfo): void {
 export function inspectBackup(path: string): BackupInfo {
   try {
     return explainSqlite(path, () => {
-      const sqlite = new DatabaseSync(path);
-      try {
-        mustBePlain(sqlite);
-        mustBeWhole(sqlite, path);
-        mustBeOurs(sqlite);
-        return infoOf(sqlite);
-      } finally {
-        sqlite.close();
-      }
+      using sqlite = new DatabaseSync(path);
+      // Never run code in a foreign file: SQLite's integrity check would run a virtual table's module on its rows.
+      if (!isPlain(sqlite)) throw unusable("it has triggers, views or virtual tables");
+      mustBeWhole(sqlite, path);
+      mustBeOurs(sqlite);
+      return infoOf(sqlite);
     });
   } catch (error) {
     if (isRekeyError(error, "backup_unusable")) throw error;
@@ -121,11 +114,6 @@ function mustBeWhole(sqlite: DatabaseSync, path: string): void {
   const rows = sqlite.prepare("PRAGMA integrity_check(1)").all();
   if (rows[0]?.integrity_check === "ok") return;
   throw unusable(`SQLite's integrity check of ${path} fails`);
-}
-
-// Never run code in a foreign file: SQLite's integrity check would run a virtual table's module on its rows.
-function mustBePlain(sqlite: DatabaseSync): void {
-  if (!isPlain(sqlite)) throw unusable("it has triggers, views or virtual tables");
 }
 
 function mustBeOurs(sqlite: DatabaseSync): void {

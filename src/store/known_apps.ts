@@ -18,14 +18,12 @@ import { isThere } from "../files/files.ts";
  */
 export function knowsKid(path: string, kid: string): boolean {
   if (!isThere(path)) return false;
-  const sqlite = new DatabaseSync(path, { readOnly: true });
+  using sqlite = new DatabaseSync(path, { readOnly: true });
   try {
     return sqlite.prepare("SELECT 1 FROM rekey_versions WHERE kid = ? AND state <> 'retired'")
       .get(kid) !== undefined;
   } catch {
     return false;
-  } finally {
-    sqlite.close();
   }
 }
 

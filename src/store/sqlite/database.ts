@@ -122,12 +122,8 @@ export class Database implements Sql {
     if (!isThere(path)) return;
     mustBeRegular(path);
     explainSqlite(path, () => {
-      const sqlite = new DatabaseSync(path);
-      try {
-        sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; ${FULL_SYNC}; BEGIN IMMEDIATE; ROLLBACK`);
-      } finally {
-        sqlite.close();
-      }
+      using sqlite = new DatabaseSync(path);
+      sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; ${FULL_SYNC}; BEGIN IMMEDIATE; ROLLBACK`);
     });
   }
 

@@ -3,12 +3,8 @@ import { RekeyError } from "../../core/errors.ts";
 
 /** Version of the SQLite inside the runtime. */
 export function sqliteVersion(): string {
-  const database = new DatabaseSync(":memory:");
-  try {
-    return String(database.prepare("SELECT sqlite_version() AS version").get()?.version);
-  } finally {
-    database.close();
-  }
+  using database = new DatabaseSync(":memory:");
+  return String(database.prepare("SELECT sqlite_version() AS version").get()?.version);
 }
 
 /** The value of a numeric pragma. */

@@ -63,13 +63,9 @@ function agrees(sqlite: DatabaseSync, { table, name, where }: PartialIndex): boo
 }
 
 function intendedSchema(): string {
-  const sqlite = new DatabaseSync(":memory:");
-  try {
-    for (const migration of MIGRATIONS) sqlite.exec(migration);
-    return schema(sqlite);
-  } finally {
-    sqlite.close();
-  }
+  using sqlite = new DatabaseSync(":memory:");
+  for (const migration of MIGRATIONS) sqlite.exec(migration);
+  return schema(sqlite);
 }
 
 function schema(sqlite: DatabaseSync): string {

@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { sleepSync } from "../../system/files.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import type { Database } from "./database.ts";
 import type { Meta } from "./meta.ts";
@@ -66,12 +67,8 @@ export function shortenLog(logged: Logged): void {
 export function closeAsLast(path: string): void {
   // Opening would create a database that was destroyed meanwhile.
   if (!isThere(path)) return;
-  const sqlite = new DatabaseSync(path);
-  try {
-    unlessBusy(path, () => sqlite.exec(`${FULL_SYNC}; SELECT count(*) FROM sqlite_schema`));
-  } finally {
-    sqlite.close();
-  }
+  using sqlite = new DatabaseSync(path);
+  unlessBusy(path, () => sqlite.exec(`${FULL_SYNC}; SELECT count(*) FROM sqlite_schema`));
 }
 
 // Returns whether all of the log was written into the file.
@@ -79,24 +76,20 @@ function checkpoint({ path, sqlite, identity }: Logged, end: number): boolean {
   // If another file took the path, a lock on that one would not keep writers out of this one.
   const isTheSame = () => identity !== undefined && fileIdentity(path) === identity;
   if (!isTheSame()) return false;
-  const writersOut = new DatabaseSync(path);
-  try {
-    const wait = Math.max(0, Math.ceil(end - performance.now()));
-    const begin = () => writersOut.exec(`PRAGMA busy_timeout = ${wait}; BEGIN IMMEDIATE`);
-    if (!isTheSame() || !unlessBusy(path, begin)) return false;
-    // PASSIVE does not wait for readers, so writers wait only briefly: some have a timeout of 100 ms.
-    const { busy, log, checkpointed } = sqlite.prepare("PRAGMA wal_checkpoint(PASSIVE)").get()!;
-    return busy === 0 && log === checkpointed;
-  } finally {
-    writersOut.close();
-  }
+  using writersOut = new DatabaseSync(path);
+  const wait = Math.max(0, Math.ceil(end - performance.now()));
+  const begin = () => writersOut.exec(`PRAGMA busy_timeout = ${wait}; BEGIN IMMEDIATE`);
+  if (!isTheSame() || !unlessBusy(path, begin)) return false;
+  // PASSIVE does not wait for readers, so writers wait only briefly: some have a timeout of 100 ms.
+  const { busy, log, checkpointed } = sqlite.prepare("PRAGMA wal_checkpoint(PASSIVE)").get()!;
+  return busy === 0 && log === checkpointed;
 }
 
 // Tries at least once, until success or until `end`, a time of `performance.now()`.
 function succeeds(end: number, attempt: () => boolean): boolean {
   while (!attempt()) {
     if (performance.now() >= end) return false;
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, NAP_MS);
+    sleepSync(NAP_MS);
   }
   return true;
 }

@@ -1,0 +1,183 @@
+import { deferForeignKeys, takeRows } from "../store/sqlite/tables.ts";
+import { EVENTS } from "../audit/events.ts";
+import { takeEnded } from "../store/sqlite/ended_sessions.ts";
+import { Sessions } from "../users/sessions.ts";
+import { AuditWriter } from "../audit/chain.ts";
+import { Installation } from "../store/installation.ts";
+import { OWN_TABLES } from "../store/sqlite/schema.ts";
+import { unsaved, warningsOfRisk } from "../secret/keyring/unsaved.ts";
+import { sameInstallation } from "./keys.ts";
+import { asRefusal, isRekeyError } from "../core/errors.ts";
+import { recover } from "../secret/recover.ts";
+import type { Environment } from "../store/environment.ts";
+import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
+import { mayReplace } from "../secret/keyring/reconcile.ts";
+import { backendOf } from "../cluster/backend.ts";
+import { relocate } from "../secret/move.ts";
+import { retrieve } from "../secret/retrieve.ts";
+import { changeSecret } from "../secret/rotate.ts";
+import { locationForNew } from "../store/location_choice.ts";
+import { currentSlot, numberedSlot } from "../core/location.ts";
+import type { Version } from "../store/sqlite/versions.ts";
+import type { Usable } from "./usable.ts";
+
+// Tables that stay when a database is replaced by an older copy of itself.
+const LOG_TABLES: readonly string[] = ["rekey_audit", "rekey_audit_counts", "rekey_verifications"];
+
+// Tables about programs of this machine.
+const MACHINE_TABLES: readonly string[] = ["rekey_exec", "rekey_delivery_states"];
+
+/**
+ * Copies records that must survive into a staged backup: newer versions as retired ones, so that their tokens are refused
+ * as such and no number is reused; ended sessions; and users, since some may have been removed after the backup.
+ *
+ * @param shared whether the versions belong to a fleet, which numbers them: this machine's own are dropped.
+ */
+export function carryOver(
+  live: Installation | undefined,
+  staged: Installation,
+  shared: boolean,
+): void {
+  if (live === undefined) return;
+  const { versions, database } = staged;
+  database.transaction(() => {
+    if (!shared) takeVersions(live, staged);
+    if (sameInstallation(staged, live)) takeRows(database, live.database, "rekey_users");
+    for (const ended of new Sessions(live.database).revoked()) {
+      const kid = live.versions.byNumber(ended.version)?.kid;
+      const version = kid === undefined ? undefined : versions.byKid(kid)?.version;
+      if (version !== undefined) takeEnded(database, { ...ended, version });
+    }
+  });
+}
+
+function takeVersions(live: Installation, staged: Installation): void {
+  const { versions } = staged;
+  // The keyring may still hold values whose deletion was not confirmed.
+  const doubtful = unsaved(live)?.versions ?? [];
+  for (const row of live.versions.every().toReversed()) {
+    if (versions.byKid(row.kid) !== undefined) continue;
+    const last = versions.every()[0]?.version ?? 0;
+    const version = Math.max(row.version, last + 1);
+    const taken = { ...row, version, replaces: null, request_id: null };
+    if (row.state === "retired") {
+      versions.take(doubtful.includes(row.version) ? { ...taken, synced: 0 } : taken);
+    } else {
+      versions.take({ ...taken, state: "previous", grace_until: 0 });
+      versions.retire(taken, staged.now());
+    }
+  }
+}
+
+/**
+ * Replaces rekey's rows in the live database with those of the staged backup and writes an audit row, in one transaction.
+ * Tables of an application stay; the audit log stays if the backup is an older copy of the same database.
+ *
+ * @param logLost whether the key of the log is lost: then the log starts again with this row.
+ */
+export async function replaceRows(
+  live: Installation,
+  staged: Installation,
+  reason: string,
+  logLost: boolean,
+): Promise<void> {
+  const { database, sealed, meta } = live;
+  const same = sameInstallation(staged, live) && !logLost;
+  // Both have the same audit key; the staged copy has it under an available KEK.
+  const { actor, clock } = live.environment;
+  const key = await staged.auditKey();
+  const audit = new AuditWriter(same ? database : staged.database, key, actor, clock);
+  if (!same) staged.database.transaction(() => audit.append({ event: EVENTS.restored, reason }));
+  database.transaction(() => {
+    deferForeignKeys(database);
+    for (const table of OWN_TABLES) {
+      if (MACHINE_TABLES.includes(table)) continue;
+      if (!same || !LOG_TABLES.includes(table)) takeRows(database, staged.database, table);
+    }
+    sealed.takeAll(staged.database);
+    meta.set("scrub_pending", "log");
+    if (same) audit.append({ event: EVENTS.restored, reason });
+  });
+}
+
+/**
+ * Finishes a restore once the database is in place. A failure here does not undo the restore; the next command does the
+ * rest.
+ *
+ * @param foreignVersions versions of another installation's database that was replaced.
+ * @returns the current version, and warnings if it could be lost.
+ */
+export async function settle(
+  environment: Environment,
+  usable: Usable,
+  foreignVersions: readonly Version[],
+): Promise<{ version: Version; risks: string[] }> {
+  const installation = Installation.open(environment, { locked: true });
+  try {
+    const version = await settleVersion(installation, usable, foreignVersions);
+    return { version, risks: warningsOfRisk(installation) };
+  } finally {
+    installation.close();
+  }
+}
+
+async function settleVersion(
+  installation: Installation,
+  { secretFrom, toKeyring }: Usable,
+  foreignVersions: readonly Version[],
+): Promise<Version> {
+  await removeForeign(installation, foreignVersions).catch(noKeyring);
+  // The settings given to this command are remembered.
+  await backendOf(installation).remember(installation).catch(asRefusal);
+  // The keyring still has the audit head of the replaced database.
+  const current = installation.versions.current();
+  if (current?.location === "keyring") {
+    installation.database.transaction(() => installation.versions.markUnsynced(current));
+  }
+  await recover(installation, "held");
+  const restored = installation.versions.current();
+  if (restored === undefined) throw new Error("The restored version is not there");
+  if (secretFrom === "new") return await replaceLost(installation, restored);
+  if (toKeyring) {
+    const { database, meta, store } = installation;
+    await relocate(installation, "keyring", () => {}).catch(noKeyring);
+    // The operator's choice for later versions is kept.
+    database.transaction(() => meta.set("store", store));
+  }
+  const version = installation.versions.current() ?? restored;
+  await retrieve(installation, version, () => {}).catch((error) => {
+    // A locked keyring still has the value; any other read failure means that the restore failed.
+    if (!isRekeyError(error, ...KEYRING_UNAVAILABLE)) throw error;
+  });
+  return version;
+}
+
+/** Deletes the keyring items of another installation whose database was replaced. */
+async function removeForeign(
+  { database, keyring, versions }: Installation,
+  rows: readonly Version[],
+): Promise<void> {
+  for (
+    const row of rows.filter(({ location, state }) => location === "keyring" && state !== "retired")
+  ) {
+    for (const slot of [numberedSlot(row), currentSlot(row)]) {
+      if (await keyring.holds(slot, row.kid)) await keyring.remove(slot);
+    }
+    const taken = versions.byKid(row.kid);
+    if (taken?.state === "retired") database.transaction(() => versions.markSynced(taken));
+  }
+}
+
+async function replaceLost(installation: Installation, old: Version): Promise<Version> {
+  const { keyring, store } = installation;
+  const known = (kid: string) => mayReplace(installation, kid);
+  const location = await locationForNew(keyring, store, undefined, known);
+  const reason = "the restored secret could not be had";
+  return (await changeSecret(installation, { old, location, reason, graceMs: 0 })).version;
+}
+
+/** For `catch` in a step that is skipped without a keyring. @throws errors that are bugs. */
+export function noKeyring(error: unknown): null {
+  asRefusal(error);
+  return null;
+}
