@@ -41,7 +41,7 @@ export function figures(sql: Sql): Figures {
 }
 
 /** Retrievals by location. */
-export interface RetrievalCounts {
+interface RetrievalCounts {
   readonly keyring: number;
   readonly database: number;
   /** Those that used the sealed copy in place of the keyring: it was unavailable, or did not have the value. */

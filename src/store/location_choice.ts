@@ -6,7 +6,7 @@ import { currentSlot, type Location } from "../core/location.ts";
 import type { Version } from "./sqlite/versions.ts";
 
 /** Whether a value with this kid belongs to this installation. */
-export type IsKnownKid = (kid: string) => Promise<boolean>;
+type IsKnownKid = (kid: string) => Promise<boolean>;
 
 /**
  * Chooses the location of a new version. `auto` is the keyring if it works. When the keyring of a secret fails, the
@@ -23,7 +23,11 @@ export async function locationForNew(
   known: IsKnownKid = () => Promise.resolve(false),
 ): Promise<Location> {
   if (choice === "database") return "database";
-  if (choice === "etcd") throw moveFirst();
+  if (choice === "etcd") {
+    throw new RekeyError("failed", "Cannot rotate into etcd: the secret is not shared there", {
+      hint: "Run `rekey store move etcd` first",
+    });
+  }
   const inKeyring = current?.location === "keyring";
   // Where a value exists, a read is enough, and leaves nothing behind when it is interrupted.
   const finding = await unavailable(() =>
@@ -43,12 +47,6 @@ export async function locationForNew(
   return "database";
 }
 
-function moveFirst(): RekeyError {
-  return new RekeyError("failed", "Cannot rotate into etcd: the secret is not shared there", {
-    hint: "Run `rekey store move etcd` first",
-  });
-}
-
 // A keyring that fails so cannot hold a secret.
 const HOLDS_NOTHING = ["keyring_absent", "keyring_no_default"] as const;
 
@@ -61,10 +59,7 @@ const NEW_HINT = "or choose the database with --store database";
  *
  * @throws {RekeyError} `secret_claimed` when it does not, a `keyring_…` code when the keyring cannot be read.
  */
-export async function mustBeFree(
-  keyring: KeyringStore,
-  known: IsKnownKid,
-): Promise<void> {
+export async function mustBeFree(keyring: KeyringStore, known: IsKnownKid): Promise<void> {
   if (await isTaken(keyring, known)) throw taken();
 }
 

@@ -10,7 +10,14 @@ import { infoOf } from "../system/files.ts";
 // it was remembered in, not in a copy; a path is used everywhere, since it is only read.
 
 /** Where a KEK is. */
-type KekSourceName = "file" | "command" | "credential" | "passphraseFile" | "passphraseCommand";
+const KEK_SOURCES = [
+  "file",
+  "command",
+  "credential",
+  "passphraseFile",
+  "passphraseCommand",
+] as const;
+type KekSourceName = (typeof KEK_SOURCES)[number];
 
 interface RememberedKek {
   readonly source: KekSourceName;
@@ -24,22 +31,19 @@ interface RememberedEtcd {
   readonly file: string | null;
 }
 
-const HINT = "Name it again: `rekey init` with --kek-file or a REKEY_… variable remembers it";
-
 /** The KEK source and the etcd that an installation remembers. */
 export class Remembered {
   constructor(private readonly meta: Meta, private readonly path: string) {}
 
   /** The row for KEK sources; `undefined` when none is set. The first that is set counts, as it does for the KEK. */
-  kekRow({ file, command, passphraseFile, passphraseCommand, ...rest }: KekSources) {
-    if (!kekSupplied({ file, command, passphraseFile, passphraseCommand, ...rest })) {
-      return undefined;
-    }
+  kekRow(sources: KekSources) {
+    if (!kekSupplied(sources)) return undefined;
+    const { file, command, passphraseFile, passphraseCommand } = sources;
     const row = (source: KekSourceName, value: string) =>
       JSON.stringify({ source, value, file: identityOf(this.path) } satisfies RememberedKek);
     if (file !== undefined) return row("file", resolve(file));
     if (command !== undefined) return row("command", command);
-    if (credentialPath({ ...rest }) !== undefined) return row("credential", "rekey-kek");
+    if (credentialPath(sources) !== undefined) return row("credential", "rekey-kek");
     if (passphraseFile !== undefined) return row("passphraseFile", resolve(passphraseFile));
     return row("passphraseCommand", passphraseCommand!);
   }
@@ -65,8 +69,20 @@ export class Remembered {
     const kept = this.#kek();
     if (kept === undefined) return given;
     const { source, value } = kept;
-    if (source === "credential") throw noCredential();
-    if (/command$/i.test(source) && !this.#isOwn(kept.file)) throw notRun();
+    if (source === "credential") {
+      throw new RekeyError(
+        "kek_missing",
+        "Cannot find the KEK: it is remembered as the systemd credential rekey-kek, which only its unit has",
+        { hint: "Run the command in that unit, or name the KEK with --kek-file or another source" },
+      );
+    }
+    if (/command$/i.test(source) && !this.#isOwn(kept.file)) {
+      throw new RekeyError(
+        "kek_missing",
+        "Cannot get the KEK: a command is remembered, but not in this file, which is a copy of another database",
+        { hint: "Name it again: `rekey init` with --kek-file or a REKEY_… variable remembers it" },
+      );
+    }
     return { [source]: value, run: given.run, remembered: true };
   }
 
@@ -108,10 +124,7 @@ export class Remembered {
 
   #kek(): RememberedKek | undefined {
     const kept = parsed(this.meta.get("kek_source")) as RememberedKek | undefined;
-    const sources = ["file", "command", "credential", "passphraseFile", "passphraseCommand"];
-    return sources.includes(kept?.source ?? "") && typeof kept?.value === "string"
-      ? kept
-      : undefined;
+    return typeof kept?.value === "string" && KEK_SOURCES.includes(kept.source) ? kept : undefined;
   }
 
   #isOwn(file: unknown): boolean {
@@ -139,20 +152,4 @@ function parsed(row: string | undefined): unknown {
   } catch {
     return undefined;
   }
-}
-
-function noCredential(): RekeyError {
-  return new RekeyError(
-    "kek_missing",
-    "Cannot find the KEK: it is remembered as the systemd credential rekey-kek, which only its unit has",
-    { hint: "Run the command in that unit, or name the KEK with --kek-file or another source" },
-  );
-}
-
-function notRun(): RekeyError {
-  return new RekeyError(
-    "kek_missing",
-    "Cannot get the KEK: a command is remembered, but not in this file, which is a copy of another database",
-    { hint: HINT },
-  );
 }

@@ -134,10 +134,7 @@ function embeddedHash(): string {
     throw new RekeyError(
       "keyring_absent",
       "Cannot use the keyring: this build has no addon for it",
-      {
-        hint: "Use a binary made by the build script, or --store database",
-        cause,
-      },
+      { hint: "Use a binary made by the build script, or --store database", cause },
     );
   }
 }

@@ -102,17 +102,16 @@ class Helper {
     }
   }
 
-  #take(said: KeyringAnswer | typeof READY): void {
-    if ("ready" in said) this.#started.resolve();
-    else this.#settle(said);
-  }
-
-  #settle(answer: KeyringAnswer): void {
+  #take(answer: KeyringAnswer | typeof READY): void {
+    if ("ready" in answer) return this.#started.resolve();
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
     if ("result" in answer) waiting?.resolve(answer.result);
     else if ("error" in answer) waiting?.reject(new Error(answer.error));
-    else waiting?.reject(refusalOf(answer.refusal));
+    else {
+      const { code, message, hint } = answer.refusal;
+      waiting?.reject(new RekeyError(code, message, hint === undefined ? {} : { hint }));
+    }
     if (!this.takesCalls && this.#waiting.size === 0) this.#end();
   }
 
@@ -125,9 +124,8 @@ class Helper {
       waiting.reject(keyringRefusal("keyring_timeout"));
       this.#waiting.delete(id);
     }
-    const timer = setTimeout(() => this.#end(), STUCK_MS);
-    unrefTimer(timer);
-    this.#timer = timer;
+    this.#timer = setTimeout(() => this.#end(), STUCK_MS);
+    unrefTimer(this.#timer);
   }
 
   #end(): void {
@@ -143,10 +141,4 @@ class Helper {
     }
     this.#waiting.clear();
   }
-}
-
-function refusalOf(
-  { code, message, hint }: { code: ErrorCode; message: string; hint?: string | undefined },
-) {
-  return new RekeyError(code, message, hint === undefined ? {} : { hint });
 }

@@ -34,7 +34,7 @@ export interface Kek {
 }
 
 /** What the database records about its KEK, to find and recognise it. */
-export interface KekRecord {
+interface KekRecord {
   readonly id: string;
   /** Name of the generated key file in the config folder. */
   readonly file?: string;
@@ -52,13 +52,10 @@ export interface ScryptParameters {
 
 /** The record of a database's KEK, or of the previous one. @throws {RekeyError} `database_damaged`. */
 export function readKekRecord(meta: Meta, key: "kek" | "stale_kek"): KekRecord {
-  const record = meta.json(key, isKekRecord);
+  const isRecord = (value: unknown): value is KekRecord => typeof Object(value).id === "string";
+  const record = meta.json(key, isRecord);
   if (record === undefined) throw damagedMeta(key);
   return record;
-}
-
-function isKekRecord(value: unknown): value is KekRecord {
-  return typeof Object(value).id === "string";
 }
 
 /** The KEK for a new database, and its record. */
@@ -72,15 +69,12 @@ export async function newKek(
   if (given !== undefined) {
     const { kek, salted } = given;
     // A command that prints a new key each time would make everything unreadable.
-    const again = isCommand(kek) ? await suppliedKek(sources, scrypt, true) : given;
+    const isCommand = kek.source.endsWith("_COMMAND");
+    const again = isCommand ? await suppliedKek(sources, scrypt, true) : given;
     if (again?.kek.id !== kek.id) throw invalid(kek.source, "it differs each time");
     return { kek, record: salted ? { id: kek.id, scrypt } : { id: kek.id } };
   }
   return generateKek(configFolder, app);
-}
-
-function isCommand({ source }: Kek): boolean {
-  return source.endsWith("_COMMAND");
 }
 
 function generateKek(configFolder: string | undefined, app: string) {

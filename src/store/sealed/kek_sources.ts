@@ -108,21 +108,6 @@ async function ranCommand(
   }
 }
 
-/**
- * Decodes a KEK: 32 raw bytes, or their base64, base64url or hex text with or without a newline. Overwrites a text.
- *
- * @returns the key, or the reason why the data is not one.
- */
-function kekIn(data: Uint8Array): Uint8Array | string {
-  if (data.length === KEK_BYTES) return data;
-  const key = decodedKey(new TextDecoder().decode(data).trim());
-  const why = isUtf16(data)
-    ? UTF_16
-    : `a KEK is ${KEK_BYTES} bytes, raw or as base64, base64url or hex`;
-  data.fill(0);
-  return key ?? why;
-}
-
 /** Decodes hex, base64 or base64url of 32 bytes; `undefined` for any other text. */
 function decodedKey(text: string): Uint8Array | undefined {
   if (/^[0-9a-fA-F]{64}$/.test(text)) return Uint8Array.fromHex(text);
@@ -211,11 +196,8 @@ function derived(
   const { N, r, p, salt } = scrypt;
   const limits = { N, r, p, maxmem: SCRYPT_MAX_MEMORY };
   try {
-    return makeKek(
-      scryptSync(text, Buffer.from(salt, "base64url"), KEK_BYTES, limits),
-      source,
-      false,
-    );
+    const key = scryptSync(text, Buffer.from(salt, "base64url"), KEK_BYTES, limits);
+    return makeKek(key, source, false);
   } catch (cause) {
     throw new RekeyError("database_damaged", "Cannot use the database: its kek row was changed", {
       hint: "Restore the database from a backup",
@@ -224,9 +206,19 @@ function derived(
   }
 }
 
+/**
+ * Decodes a KEK: 32 raw bytes, or their base64, base64url or hex text with or without a newline. Overwrites a text.
+ *
+ * @throws {RekeyError} `kek_invalid` when the data is not one.
+ */
 export function decodeKey(data: Uint8Array, source: string): Uint8Array {
-  const key = kekIn(data);
-  if (typeof key === "string") throw invalid(source, key);
+  if (data.length === KEK_BYTES) return data;
+  const key = decodedKey(new TextDecoder().decode(data).trim());
+  const why = isUtf16(data)
+    ? UTF_16
+    : `a KEK is ${KEK_BYTES} bytes, raw or as base64, base64url or hex`;
+  data.fill(0);
+  if (key === undefined) throw invalid(source, why);
   return key;
 }
 

@@ -72,7 +72,11 @@ export class DatabaseStore extends SealedStore implements SecretStore {
        ON CONFLICT (key) DO UPDATE SET value = excluded.value, encrypted = 1`,
     ).run(slotName(SETTINGS_KEY, slot), sealed);
     // Throwing rolls back, which keeps the old value.
-    if (this.sealedValue(slot) !== sealed) throw notKept();
+    if (this.sealedValue(slot) === sealed) return;
+    const message = "Cannot store the JWT secret: the database holds another value";
+    throw new RekeyError("failed", message, {
+      hint: "Nothing was changed. Look for another program's trigger on the table settings",
+    });
   }
 
   /** Inside a transaction: deletes a sealed value. Returns whether it existed. */
@@ -117,12 +121,6 @@ export class DatabaseStore extends SealedStore implements SecretStore {
   otherSettings(): boolean {
     return this.database.prepare("SELECT 1 FROM settings LIMIT 1").get() !== undefined;
   }
-}
-
-function notKept(): RekeyError {
-  return new RekeyError("failed", "Cannot store the JWT secret: the database holds another value", {
-    hint: "Nothing was changed. Look for another program's trigger on the table settings",
-  });
 }
 
 /**

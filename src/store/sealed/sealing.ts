@@ -36,13 +36,7 @@ export function openJwe(
 
 type Bytes = Uint8Array;
 
-function decrypt(
-  key: Bytes,
-  iv: Bytes,
-  ciphertext: Bytes,
-  tag: Bytes,
-  aad = "",
-): Bytes {
+function decrypt(key: Bytes, iv: Bytes, ciphertext: Bytes, tag: Bytes, aad = ""): Bytes {
   if (iv.length !== 12 || tag.length !== 16) throw new Error("Not the sizes of AES-GCM");
   const decipher = createDecipheriv("aes-256-gcm", key, iv);
   decipher.setAAD(new TextEncoder().encode(aad));
@@ -86,8 +80,10 @@ export async function seal(kek: Kek, binding: Binding, value: string): Promise<s
   const key = kek.key.export();
   try {
     const sealed = await jwe.encrypt(key);
-    if (!opensAs(kek, binding, sealed, value)) throw notKept();
-    return sealed;
+    if (opensAs(kek, binding, sealed, value)) return sealed;
+    throw new RekeyError("failed", "Cannot seal the value: it does not open to the same value", {
+      hint: "Nothing was changed. This is a bug in rekey: please report it",
+    });
   } finally {
     key.fill(0);
   }
@@ -100,12 +96,6 @@ function opensAs(kek: Kek, binding: Binding, sealed: string, value: string): boo
     if (isRekeyError(error)) return false;
     throw error;
   }
-}
-
-function notKept(): RekeyError {
-  return new RekeyError("failed", "Cannot seal the value: it does not open to the same value", {
-    hint: "Nothing was changed. This is a bug in rekey: please report it",
-  });
 }
 
 /**
@@ -128,7 +118,13 @@ export function unseal(kek: Kek, binding: Binding, sealed: string): string {
 
 function open(kek: Kek, sealed: string) {
   const sealedBy = sealingKek(sealed);
-  if (sealedBy !== undefined && sealedBy !== kek.id) throw wrongKek(kek, sealedBy);
+  if (sealedBy !== undefined && sealedBy !== kek.id) {
+    throw new RekeyError(
+      "kek_wrong",
+      `Cannot open the sealed value: KEK ${sealedBy} sealed it, ${kek.source} gives KEK ${kek.id}`,
+      { hint: "Provide the KEK that it was sealed under" },
+    );
+  }
   const key = kek.key.export();
   try {
     return openJwe(key, sealed);
@@ -162,12 +158,4 @@ function damaged(why: string, cause?: unknown): RekeyError {
     hint: "Restore the database from a backup, or make a new secret with `rekey rotate --force`",
     cause,
   });
-}
-
-function wrongKek(kek: Kek, sealedBy: string): RekeyError {
-  return new RekeyError(
-    "kek_wrong",
-    `Cannot open the sealed value: KEK ${sealedBy} sealed it, ${kek.source} gives KEK ${kek.id}`,
-    { hint: "Provide the KEK that it was sealed under" },
-  );
 }

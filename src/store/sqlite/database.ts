@@ -18,7 +18,7 @@ import { closeAsLast, emptyLog, LOG_SETTINGS, type Logged, shortenLog } from "./
 import { fileIdentity, isThere, mustBeRegular } from "../../files/files.ts";
 
 /** How long a writer waits for another one before it gives up, in milliseconds. */
-export const BUSY_TIMEOUT_MS = 5_000;
+const BUSY_TIMEOUT_MS = 5_000;
 
 // One step, so that the copy is a snapshot even while others write.
 const ALL_PAGES = 2 ** 31 - 1;
@@ -35,7 +35,7 @@ export interface OpenOptions {
 }
 
 /** Options of {@linkcode Database.transaction}. */
-export interface TransactionOptions {
+interface TransactionOptions {
   /** How long to wait for another writer, in milliseconds. */
   readonly waitMs?: number;
   /** False for a commit that a power cut may undo: it is not synced to disk. Default true. */

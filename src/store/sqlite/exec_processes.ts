@@ -31,21 +31,12 @@ export class ExecProcesses {
 
   /** Replaces a process with the same id, which must have ended. */
   add({ place, pid, started, kid, program, since, keeper, signal }: ExecProcess): void {
+    const [keeper_pid, keeper_started] = [keeper?.pid ?? null, keeper?.started ?? null];
     this.sql.prepare(
       `INSERT OR REPLACE INTO rekey_exec
          (place, pid, started, kid, program, since, keeper_pid, keeper_started, signal)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ).run(
-      place,
-      pid,
-      started,
-      kid,
-      program,
-      since,
-      keeper?.pid ?? null,
-      keeper?.started ?? null,
-      signal,
-    );
+    ).run(place, pid, started, kid, program, since, keeper_pid, keeper_started, signal);
   }
 
   remove({ place, pid, started }: ProcessId): void {

@@ -20,11 +20,7 @@ import { type BusPlaces, ownBus, refuseUnsafeBus } from "./session_bus.ts";
  * @param limit timeout in milliseconds.
  * @throws {RekeyError} a `keyring_…` code when it could not.
  */
-export async function mustBeReady(
-  places: BusPlaces,
-  item: ItemName,
-  limit: number,
-): Promise<void> {
+export async function mustBeReady(places: BusPlaces, item: ItemName, limit: number): Promise<void> {
   refuseUnsafeBus(places);
   const socket = ownBus(places);
   if (socket === undefined) return;
@@ -121,26 +117,20 @@ export async function diagnose(
       // The provider may not answer the next calls.
       diagnosed = withHint(error, remedies[error.code as KeyringCode]?.hint);
       if (isSilent || !MAY_LACK_DEFAULT.includes(error.code)) return;
-      if (await hasDefault(bus, provider.name)) return;
+      const destination = provider.name;
+      const fallback = await bus.ask({ ...READ_DEFAULT, destination }, "o");
+      if (fallback.objectPath() !== "/") return;
       const { hint } = remedies.keyring_no_default;
       diagnosed = withHint(keyringRefusal("keyring_no_default", error.cause), hint);
-      // Another collection may hold a secret of rekey.
-      if (await hasCollections(bus, provider.name)) diagnosed = withHint(error, hint);
+      // Another collection may hold a secret of rekey; gnome-keyring always has one of the session.
+      const collections = await bus.ask({ ...COLLECTIONS, destination }, "v");
+      const paths = collections.variant("ao").objectPaths();
+      if (paths.some((path) => !path.endsWith("/session"))) diagnosed = withHint(error, hint);
     });
   } catch (fault) {
     if (!(fault instanceof BusError)) throw fault;
   }
   return diagnosed;
-}
-
-async function hasDefault(bus: BusConnection, destination: string): Promise<boolean> {
-  return (await bus.ask({ ...READ_DEFAULT, destination }, "o")).objectPath() !== "/";
-}
-
-async function hasCollections(bus: BusConnection, destination: string): Promise<boolean> {
-  const answer = await bus.ask({ ...COLLECTIONS, destination }, "v");
-  // gnome-keyring always has a collection of the session.
-  return answer.variant("ao").objectPaths().some((path) => !path.endsWith("/session"));
 }
 
 function withHint(error: RekeyError, hint: string | undefined): RekeyError {

@@ -63,7 +63,8 @@ export class SharedConnection {
         return await work();
       } catch (error) {
         // A locked provider forgets its sessions. After a denial, a new connection would only ask again.
-        if (!isDenial(error)) this.#drop();
+        const isDenial = error instanceof Error && error.message.startsWith("Access denied");
+        if (!isDenial) this.#drop();
         throw error;
       } finally {
         signal?.removeEventListener("abort", giveUp);
@@ -85,10 +86,6 @@ export class SharedConnection {
     this.#open?.client[Symbol.dispose]();
     this.#open = undefined;
   }
-}
-
-function isDenial(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith("Access denied");
 }
 
 async function providerOn(socket: string): Promise<Provider | undefined> {
