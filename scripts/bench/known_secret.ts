@@ -1,11 +1,18 @@
 import { Buffer } from "node:buffer";
 import { createHmac, randomBytes } from "node:crypto";
+import { Secret } from "../../src/core/secret.ts";
 import type { Box } from "../../tests/support/process/box.ts";
 
 /** A secret that the bench knows, so that it can sign a million tokens and tell it to other programs. */
 export class KnownSecret {
   readonly text = randomBytes(64).toString("base64");
-  readonly #header = encoded({ alg: "HS512", typ: "JWT" });
+  readonly #header: string;
+
+  /** @param withKid whether its tokens have a kid, which some programs need. */
+  constructor(withKid = false) {
+    const kid = withKid ? { kid: Secret.imported(this.text).kid } : {};
+    this.#header = encoded({ alg: "HS512", typ: "JWT", ...kid });
+  }
 
   /** Makes it a box's secret. */
   async importInto(box: Box): Promise<void> {

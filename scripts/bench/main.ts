@@ -7,6 +7,7 @@ import { chart } from "./chart.ts";
 import { fanOut } from "./fan_out.ts";
 import { fleet } from "./fleet.ts";
 import { growth } from "./growth.ts";
+import { guards } from "./guards.ts";
 import { memory } from "./memory.ts";
 import { peerVersions } from "./peers.ts";
 import { report } from "./report.ts";
@@ -27,6 +28,7 @@ const PARTS: Record<string, () => Part | Promise<Part>> = {
   growth: () => growth(7),
   fleet: () => fleet(5),
   "fan-out": fanOut,
+  guards: () => guards(5),
   memory: () => memory(10_000_000),
 };
 

@@ -66,9 +66,15 @@ export async function requests(rounds: number): Promise<Part> {
 }
 
 /** Sends as many requests as get answered, and answers how many that were a second. */
-export async function load(url: string, tokens: string, seconds = SECONDS): Promise<number> {
+export async function load(
+  url: string,
+  tokens: string,
+  seconds = SECONDS,
+  target = "/auth",
+): Promise<number> {
   const flags = ["-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, "-s", peer("tokens.lua"), url];
-  const { stderr, code } = await run("wrk", flags, { env: { TOKENS: tokens } });
+  const env = { TOKENS: tokens, TARGET: target };
+  const { stderr, code } = await run("wrk", flags, { env });
   const [count, microseconds, errors] = stderr.trim().split(" ").map(Number);
   if (code !== 0 || count === undefined || microseconds === undefined || errors !== 0) {
     throw new Error(`${url}: ${stderr}`);

@@ -12,6 +12,8 @@ export class HaproxyGuard implements AsyncDisposable {
     readonly daemon: Daemon,
     readonly socket: string,
     readonly map: string,
+    /** Where the application is reached without a guard. */
+    readonly openPort: number,
   ) {}
 
   /**
@@ -21,16 +23,18 @@ export class HaproxyGuard implements AsyncDisposable {
    */
   static async start(box: Box, { keys: map, app, port = freePort() }: Place, inWorker = false) {
     const [socket, file] = [HaproxyGuard.socketIn(box), join(box.home, "haproxy.cfg")];
-    const text = adapted(documentedConfiguration("haproxy", "haproxy"), {
+    const openPort = freePort();
+    const documented = adapted(documentedConfiguration("haproxy", "haproxy"), {
       "/run/haproxy/admin.sock": socket,
       "map_str(/run/rekey/haproxy.map)": `map_str("${map}")`,
       "bind 127.0.0.1:80": `bind 127.0.0.1:${port}`,
       "127.0.0.1:3000": app,
     });
-    await Deno.writeTextFile(file, text);
+    const open = `\nfrontend open\n    bind 127.0.0.1:${openPort}\n    default_backend app\n`;
+    await Deno.writeTextFile(file, documented + open);
     const args = [inWorker ? "-W" : "-db", "-f", file];
     const daemon = await Daemon.start(box, { program: "haproxy", args, port });
-    return new HaproxyGuard(daemon, socket, map);
+    return new HaproxyGuard(daemon, socket, map, openPort);
   }
 
   /** Path of the stats socket of a box's HAProxy. */
