@@ -8,7 +8,8 @@ import { policyCommands } from "./flags/policy.ts";
 import { scheduleCommands } from "./flags/schedule.ts";
 import { secretCommands } from "./flags/secret.ts";
 import { serveCommands } from "./flags/serve.ts";
-import { tokenCommands, userCommands } from "./flags/users.ts";
+import { tokenCommands } from "./flags/tokens.ts";
+import { userCommands } from "./flags/users.ts";
 import { CHOICES } from "./flags/values.ts";
 
 const AFTER_HELP = `

@@ -4,7 +4,7 @@ import type { JsonObject } from "../../jwt/jws.ts";
 import { parseClaims } from "../../jwt/own_claims.ts";
 import { type LoginClaims, loginClaimsOf, setLoginClaims } from "../../users/login_claims.ts";
 import type { Context } from "../context.ts";
-import type { ClaimFlags } from "../flags/claims.ts";
+import type { ClaimFlags } from "../flags/tokens.ts";
 import { printable, table } from "../format.ts";
 
 /**

@@ -7,7 +7,7 @@ import type { Algorithm } from "../../jwt/policy.ts";
 import type { Context } from "../context.ts";
 import { printable, table } from "../format.ts";
 import { Reported } from "../output.ts";
-import type { ClaimFlags } from "../flags/claims.ts";
+import type { ClaimFlags } from "../flags/tokens.ts";
 import { claimsOf } from "./claims.ts";
 import { readStdin } from "../terminal.ts";
 

@@ -1,55 +1,6 @@
-import { Option } from "commander";
-import { claimOptions } from "./claims.ts";
 import type { Commands, TableCommand } from "./command.ts";
-import { CHOICES, count, duration, nonEmpty } from "./values.ts";
-
-/** `issue` and `verify`. */
-export const tokenCommands: Commands = {
-  issue: (program) => {
-    const issue = program.command("issue")
-      .description("sign and print a token")
-      .requiredOption("--sub <subject>", "subject of the token", nonEmpty)
-      .duration("--ttl <duration>", "how long it is valid", "1h")
-      .addOption(
-        new Option(
-          "--no-exp",
-          "without an expiry, for programs that need that: only a rotation ends it",
-        )
-          .conflicts("ttl"),
-      )
-      .option("--iss <issuer>", "issuer claim")
-      .addHelpText(
-        "after",
-        `
-  Example:
-    rekey issue --sub alice --aud rmq --claim 'tags:=["a","b"]'`,
-      )
-      .runs(async () => (await import("../commands/tokens.ts")).issue);
-    claimOptions(issue);
-  },
-  verify: (program) => {
-    program.command("verify")
-      .description("verify a token; exit 3 if it is not valid")
-      .argument(
-        "[token]",
-        "the token; by default or with - from stdin, hidden from process lists",
-      )
-      .repeatable("--iss <issuer>", "the issuer that it must have, or one of several")
-      .repeatable("--aud <audience>", "an audience that it must have, or one of several")
-      .option("--sub <subject>", "the subject that it must have")
-      .choice("--alg <name>", "the algorithm that it must have (default: the app's)", CHOICES.alg)
-      .option("--typ <type>", "the typ that it must have")
-      .option(
-        "--leeway <duration>",
-        "tolerance for clocks that differ (default: the policy's)",
-        duration,
-      )
-      .option("--max-age <duration>", "longest time since it was issued", duration)
-      .option("--allow-no-exp", "accept a token that never expires")
-      .option("--no-policy", "ignore the app's policy (`rekey policy show`)")
-      .runs(async () => (await import("../commands/tokens.ts")).verify);
-  },
-};
+import { claimOptions } from "./tokens.ts";
+import { count, nonEmpty } from "./values.ts";
 
 /** `user` and `session`. */
 export const userCommands: Commands = { user: addUser, session: addSession };
