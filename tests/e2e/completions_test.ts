@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { completionOf, readLine } from "../../src/cli/completion/candidates.ts";
+import { completionOf, readLine } from "../../src/cli/commands/completions.ts";
 import { makeProgram } from "../../src/cli/program.ts";
 import { Box, REKEY } from "../support/process/box.ts";
 import { installed, unless } from "../support/faults/faults.ts";
