@@ -5,6 +5,7 @@
 import { Box } from "../tests/support/process/box.ts";
 import {
   type CrashReport,
+  killDestructions,
   killMoves,
   killRestorations,
   killRotations,
@@ -32,6 +33,13 @@ say(
     keyring,
     1,
   )} kills, at every system call; it had happened or not`,
+);
+await keyring.run(["destroy", "--force"]);
+say(
+  `destroy: ${await killDestructions(
+    keyring,
+    1,
+  )} kills, at every system call; the next command finished it`,
 );
 await keyring[Symbol.asyncDispose]();
 

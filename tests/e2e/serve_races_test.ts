@@ -115,8 +115,11 @@ Deno.test("of two servers on one Unix socket the second still has it after the f
   using box = await initialised();
   const path = join(box.home, "s");
   await using first = await Serving.start(box, ["--unix", path]);
+  // Else it may make its own again before the second one listens.
+  first.process.kill("SIGSTOP");
   await Deno.remove(path);
   await using second = await Serving.start(box, ["--unix", path]);
+  first.process.kill("SIGCONT");
   assert.equal((await first.stop()).code, 0);
   // The runtime removes the path of a socket that it closes, whoever's it is by then: the server makes its own again.
   await second.until(() => infoOf(path)?.isSocket === true);

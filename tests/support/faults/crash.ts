@@ -16,8 +16,11 @@ export interface CrashReport {
   phases: Record<Phase, number>;
 }
 
+/** System calls that end a step: what was written is on the disk, or the keyring was asked. */
+const STEPS = "fsync,fdatasync,ftruncate,sendmsg";
+
 /** System calls that leave something behind: each of them is a moment to be killed at. */
-const CALLS = "pwrite64,fsync,fdatasync,ftruncate,sendmsg";
+const CALLS = `pwrite64,${STEPS}`;
 
 // About as many of them as a rotation makes: the last ones empty the write-ahead log.
 const CALLS_OF_ROTATION = 150;
@@ -68,9 +71,10 @@ async function killAtCall(
   box: Box,
   call: number,
   args = ["rotate", "--force"],
+  calls = CALLS,
 ): Promise<Killed> {
-  const inject = `inject=${CALLS}:signal=SIGKILL:when=${call}`;
-  const flags = ["-f", "-qq", "-e", `trace=${CALLS}`, "-e", inject, "-o", "/dev/null"];
+  const inject = `inject=${calls}:signal=SIGKILL:when=${call}`;
+  const flags = ["-f", "-qq", "-e", `trace=${calls}`, "-e", inject, "-o", "/dev/null"];
   const { code, stderr } = await box.exec("/usr/bin/strace", [
     ...flags,
     REKEY,
@@ -80,21 +84,25 @@ async function killAtCall(
 }
 
 /**
- * Kills `rekey destroy` right before its n-th system call, for every n, and checks that the next command
- * finishes it or that nothing was lost.
+ * Kills `rekey destroy` right before each system call that ends a step, and right before every `stride`-th of all that
+ * leave something behind, and checks that the next command finishes it or that nothing was lost.
  *
- * @returns how many calls it was killed at.
+ * @returns how many kills there were.
  */
-export async function killDestructions(box: Box): Promise<number> {
-  for (let call = 1;; call++) {
+export async function killDestructions(box: Box, stride: number): Promise<number> {
+  return await killDestructionsAt(box, STEPS, 1) + await killDestructionsAt(box, CALLS, stride);
+}
+
+async function killDestructionsAt(box: Box, calls: string, stride: number): Promise<number> {
+  for (let call = 1, kills = 0;; call += stride, kills++) {
     const { kid } = await box.json("init");
-    const { killed } = await killAtCall(box, call, ["destroy", "--force"]);
+    const { killed } = await killAtCall(box, call, ["destroy", "--force"], calls);
     const after = await box.json("init");
     assert.equal(after.version, 1);
     assert.equal((await box.json("verify", await box.token())).kid, after.kid);
     if (!killed) {
       assert.notEqual(after.kid, kid);
-      return call - 1;
+      return kills;
     }
   }
 }
