@@ -68,10 +68,18 @@ function manual({ version, time }: Ingredients) {
 // What lies beside README: what it links to.
 const BESIDE = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"];
 
+function* filesBelow(folder: string): Generator<string> {
+  for (
+    const { name, isDirectory } of Deno.readDirSync(new URL(`../../${folder}`, import.meta.url))
+  ) {
+    if (isDirectory) yield* filesBelow(`${folder}/${name}`);
+    else yield `${folder}/${name}`;
+  }
+}
+
 /** README and everything that it and the pages behind it link to, at the same places relative to each other. */
 function documents(): (readonly [string, Packed])[] {
-  const pages = [...Deno.readDirSync(new URL("../../docs", import.meta.url))]
-    .map(({ name }) => `docs/${name}`).sort();
+  const pages = [...filesBelow("docs")].sort();
   return [...BESIDE, ...pages, "tests/interop/recover_by_hand.py"].map((path) => {
     const data = Deno.readFileSync(new URL(`../../${path}`, import.meta.url));
     return [path, { data, mode: 0o644 }] as const;
