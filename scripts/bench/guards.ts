@@ -15,6 +15,8 @@ const ASKING = "nginx that asks rekey serve, tokens seen before";
 const ASKING_NEW = "nginx that asks rekey serve, every token new";
 const NATIVE = "nginx with the delivered keys, by njs";
 const NATIVE_NEW = "nginx with the delivered keys, by njs, every token new";
+const LUA = "nginx with the delivered keys, by Lua";
+const LUA_NEW = "nginx with the delivered keys, by Lua, every token new";
 const HAPROXY_OPEN = "HAProxy before nginx, no guard";
 const HAPROXY = "HAProxy before nginx, with the delivered keys";
 const HAPROXY_NEW = "HAProxy before nginx, with the delivered keys, every token new";
@@ -22,6 +24,8 @@ const HAPROXY_NEW = "HAProxy before nginx, with the delivered keys, every token 
 const GOALS: Record<string, Goal[]> = {
   [NATIVE]: [{ to: ASKING, sense: "≥", ratio: 2 }, { to: OPEN, sense: "≥", ratio: 0.5 }],
   [NATIVE_NEW]: [{ to: ASKING_NEW, sense: "≥", ratio: 2 }],
+  [LUA]: [{ to: ASKING, sense: "≥", ratio: 2 }, { to: OPEN, sense: "≥", ratio: 0.5 }],
+  [LUA_NEW]: [{ to: ASKING_NEW, sense: "≥", ratio: 2 }],
   [HAPROXY]: [{ to: HAPROXY_OPEN, sense: "≥", ratio: 0.7 }],
   [HAPROXY_NEW]: [{ to: HAPROXY_OPEN, sense: "≥", ratio: 0.7 }],
 };
@@ -45,19 +49,21 @@ export async function guards(rounds: number): Promise<Part> {
   await using rekey = await rekeyServer(secret, 1);
   await using asking = await nginxThatAsks(new URL(rekey.url).host);
   const root = `root ${box.home}; ${FILE}`;
-  await using native = await NginxGuard.start(box, {
-    keys: `${box.home}/keys.json`,
-    app: "127.0.0.1:3000",
-    changes: { [TO_APP]: root, "location / {": OPEN_FILE.replace(FILE, root) },
-  });
+  const changes = { [TO_APP]: root, "location / {": OPEN_FILE.replace(FILE, root) };
+  const place = { keys: `${box.home}/keys.json`, app: "127.0.0.1:3000", changes };
+  await using native = await NginxGuard.start(box, place);
+  using luaBox = new Box();
+  await using lua = await NginxGuard.start(luaBox, { ...place, preset: "nginx-lua" });
   const app = `127.0.0.1:${native.port}`;
   await using haproxy = await HaproxyGuard.start(box, { keys: `${box.home}/keys.map`, app });
   const asked: [string, number, string, string][] = [
     [OPEN, native.port, seen, "/open"],
     [ASKING, asking.port, seen, "/guarded"],
     [NATIVE, native.port, seen, "/guarded"],
+    [LUA, lua.port, seen, "/guarded"],
     [ASKING_NEW, asking.port, fresh, "/guarded"],
     [NATIVE_NEW, native.port, fresh, "/guarded"],
+    [LUA_NEW, lua.port, fresh, "/guarded"],
     [HAPROXY_OPEN, haproxy.openPort, seen, "/open"],
     [HAPROXY, haproxy.port, seen, "/open"],
     [HAPROXY_NEW, haproxy.port, fresh, "/open"],

@@ -6,6 +6,7 @@ const PRESETS: Record<string, () => Promise<{ default: unknown }>> = {
   apache: () => import("./presets/apache.json", { with: { type: "json" } }),
   haproxy: () => import("./presets/haproxy.json", { with: { type: "json" } }),
   nginx: () => import("./presets/nginx.ts"),
+  "nginx-lua": () => import("./presets/nginx_lua.ts"),
 };
 
 const ANY = {

@@ -9,92 +9,114 @@ import { NginxGuard } from "../support/consumers/nginx.ts";
 const NEVER = ["bad_signature", "unknown_kid", "retired_kid", "alg_not_allowed"] as const;
 const IN_TIME = ["expired", "not_yet_valid"] as const;
 
-Deno.test("nginx: no token of the attack table that another key signed is accepted, nor one that is over", async () => {
-  using box = new Box();
-  await using app = new Upstream();
-  const [key, keys] = [new KnownKey(), join(box.home, "keys.json")];
-  await writeByHand("nginx", keys, [key]);
-  await using guard = await NginxGuard.start(box, { keys, app: app.address });
-  const { accepted, refused } = await meetAttacks(guard.port, key);
-  for (const code of [...NEVER, ...IN_TIME]) assert.deepEqual(accepted.get(code), undefined, code);
-  // Its parser of JSON gives up before rekey's does.
-  assert.deepEqual(refused, ["32 objects in each other"]);
-});
+const KINDS = [
+  {
+    preset: "nginx",
+    name: "nginx (njs)",
+    changes: { '$rekey_aud "";': "$rekey_aud api;", '$rekey_iss "";': "$rekey_iss me;" },
+    tooDeep: ["32 objects in each other"],
+  },
+  {
+    preset: "nginx-lua",
+    name: "nginx (Lua)",
+    changes: { '.json") }': '.json", { aud = "api", iss = "me" }) }' },
+    tooDeep: [],
+  },
+] as const;
 
-Deno.test("nginx: each algorithm is accepted with its own key only, a key that is over with none", async () => {
-  using box = new Box();
-  await using app = new Upstream();
-  const keys = join(box.home, "keys.json");
-  const all = (["HS256", "HS384", "HS512"] as const).map((alg) => new KnownKey({ alg }));
-  const over = new KnownKey({ expiresAt: Date.now() - 1_000 });
-  const ending = new KnownKey({ expiresAt: Date.now() + 3_600_000 });
-  await writeByHand("nginx", keys, [...all, over, ending]);
-  await using guard = await NginxGuard.start(box, { keys, app: app.address });
-  for (const key of [...all, ending]) {
-    assert.equal(await statusOf(guard.port, key.token()), 200);
-    assert.equal(await statusOf(guard.port, key.token({}, { kid: undefined })), 200);
-  }
-  assert.equal(await statusOf(guard.port, over.token()), 401);
-  assert.equal(await statusOf(guard.port, over.token({}, { kid: undefined })), 401);
-  assert.equal(await statusOf(guard.port, all[0]!.token({}, { kid: all[2]!.kid })), 401);
-});
+for (const { preset, name, changes, tooDeep } of KINDS) {
+  Deno.test(`${name}: no token of the attack table that another key signed is accepted, nor one that is over`, async () => {
+    using box = new Box();
+    await using app = new Upstream();
+    const [key, keys] = [new KnownKey(), join(box.home, "keys.json")];
+    await writeByHand("nginx", keys, [key]);
+    await using guard = await NginxGuard.start(box, { keys, app: app.address, preset });
+    const { accepted, refused } = await meetAttacks(guard.port, key);
+    for (const code of [...NEVER, ...IN_TIME]) {
+      assert.deepEqual(accepted.get(code), undefined, code);
+    }
+    // Its parser of JSON gives up before rekey's does.
+    assert.deepEqual(refused, tooDeep);
+  });
 
-Deno.test("nginx: audience and issuer are required where the configuration says so", async () => {
-  using box = new Box();
-  await using app = new Upstream();
-  const [key, keys] = [new KnownKey(), join(box.home, "keys.json")];
-  await writeByHand("nginx", keys, [key]);
-  const changes = { '$rekey_aud "";': "$rekey_aud api;", '$rekey_iss "";': "$rekey_iss me;" };
-  await using guard = await NginxGuard.start(box, { keys, app: app.address, changes });
-  const ask = (claims: object) => statusOf(guard.port, key.token(claims));
-  assert.equal(await ask({ aud: "api", iss: "me" }), 200);
-  assert.equal(await ask({ aud: ["other", "api"], iss: "me" }), 200);
-  for (const aud of ["API", "apis", ["api2"], undefined, { api: 1 }]) {
-    assert.equal(await ask({ aud, iss: "me" }), 401, JSON.stringify(aud));
-  }
-  for (const iss of ["you", undefined, ["me"]]) assert.equal(await ask({ aud: "api", iss }), 401);
-});
+  Deno.test(`${name}: each algorithm is accepted with its own key only, a key that is over with none`, async () => {
+    using box = new Box();
+    await using app = new Upstream();
+    const keys = join(box.home, "keys.json");
+    const all = (["HS256", "HS384", "HS512"] as const).map((alg) => new KnownKey({ alg }));
+    const over = new KnownKey({ expiresAt: Date.now() - 1_000 });
+    const ending = new KnownKey({ expiresAt: Date.now() + 3_600_000 });
+    await writeByHand("nginx", keys, [...all, over, ending]);
+    await using guard = await NginxGuard.start(box, { keys, app: app.address, preset });
+    for (const key of [...all, ending]) {
+      assert.equal(await statusOf(guard.port, key.token()), 200);
+      assert.equal(await statusOf(guard.port, key.token({}, { kid: undefined })), 200);
+    }
+    assert.equal(await statusOf(guard.port, over.token()), 401);
+    assert.equal(await statusOf(guard.port, over.token({}, { kid: undefined })), 401);
+    assert.equal(await statusOf(guard.port, all[0]!.token({}, { kid: all[2]!.kid })), 401);
+  });
 
-Deno.test("nginx: the application gets the subject and the claims, and not those that a client names", async () => {
-  using box = new Box();
-  await using app = new Upstream();
-  const [key, keys] = [new KnownKey(), join(box.home, "keys.json")];
-  await writeByHand("nginx", keys, [key]);
-  await using guard = await NginxGuard.start(box, { keys, app: app.address });
-  const ask = (token: string) =>
-    fetch(`http://127.0.0.1:${guard.port}/orders?page=2`, {
-      method: "POST",
-      body: "x".repeat(100_000),
-      headers: { authorization: `Bearer ${token}`, "x-auth-subject": "root", "x-auth-claims": "e" },
-    });
-  const token = key.token({ sub: "Zoë\r\nX-Auth-Subject: root" });
-  const { headers, path, body } = await (await ask(token)).json();
-  assert.equal(headers["x-auth-subject"], "Zo%C3%AB%0D%0AX-Auth-Subject:%20root");
-  assert.equal(headers["x-auth-claims"], token.split(".")[1]);
-  assert.deepEqual([path, body.length], ["/orders?page=2", 100_000]);
-  const refused = await ask(`${token}x`);
-  assert.equal(refused.status, 401);
-  assert.equal(refused.headers.get("www-authenticate"), 'Bearer error="invalid_token"');
-  await refused.body?.cancel();
-});
+  Deno.test(`${name}: audience and issuer are required where the configuration says so`, async () => {
+    using box = new Box();
+    await using app = new Upstream();
+    const [key, keys] = [new KnownKey(), join(box.home, "keys.json")];
+    await writeByHand("nginx", keys, [key]);
+    await using guard = await NginxGuard.start(box, { keys, app: app.address, preset, changes });
+    const ask = (claims: object) => statusOf(guard.port, key.token(claims));
+    assert.equal(await ask({ aud: "api", iss: "me" }), 200);
+    assert.equal(await ask({ aud: ["other", "api"], iss: "me" }), 200);
+    for (const aud of ["API", "apis", ["api2"], undefined, { api: 1 }]) {
+      assert.equal(await ask({ aud, iss: "me" }), 401, JSON.stringify(aud));
+    }
+    for (const iss of ["you", undefined, ["me"]]) assert.equal(await ask({ aud: "api", iss }), 401);
+  });
 
-Deno.test("nginx: a file of keys that is missing or damaged lets no one in, and its bytes stay out of the log", async () => {
-  using box = new Box();
-  await using app = new Upstream();
-  const [key, keys] = [new KnownKey(), join(box.home, "keys.json")];
-  await writeByHand("nginx", keys, [key]);
-  await using guard = await NginxGuard.start(box, { keys, app: app.address });
-  const ask = () => statusOf(guard.port, key.token());
-  assert.equal(await ask(), 200);
-  const whole = await Deno.readTextFile(keys);
-  for (const damaged of ["", whole.slice(0, -10), whole.replace(":", " "), "null", "[]"]) {
-    await Deno.writeTextFile(keys, damaged);
-    assert.ok([401, 500].includes(await ask()), damaged.slice(0, 20));
-  }
-  await Deno.remove(keys);
-  assert.equal(await ask(), 500);
-  await writeByHand("nginx", keys, [key]);
-  assert.equal(await ask(), 200);
-  assert.match(guard.daemon.stderr, /rekey: cannot read the keys \(\w+\): /);
-  assert.ok(!guard.daemon.stderr.includes(key.text.slice(0, 10)));
-});
+  Deno.test(`${name}: the application gets the subject and the claims, and not those that a client names`, async () => {
+    using box = new Box();
+    await using app = new Upstream();
+    const [key, keys] = [new KnownKey(), join(box.home, "keys.json")];
+    await writeByHand("nginx", keys, [key]);
+    await using guard = await NginxGuard.start(box, { keys, app: app.address, preset });
+    const ask = (token: string) =>
+      fetch(`http://127.0.0.1:${guard.port}/orders?page=2`, {
+        method: "POST",
+        body: "x".repeat(100_000),
+        headers: {
+          authorization: `Bearer ${token}`,
+          "x-auth-subject": "root",
+          "x-auth-claims": "e",
+        },
+      });
+    const token = key.token({ sub: "Zoë\r\nX-Auth-Subject: root" });
+    const { headers, path, body } = await (await ask(token)).json();
+    assert.equal(headers["x-auth-subject"], "Zo%C3%AB%0D%0AX-Auth-Subject:%20root");
+    assert.equal(headers["x-auth-claims"], token.split(".")[1]);
+    assert.deepEqual([path, body.length], ["/orders?page=2", 100_000]);
+    const refused = await ask(`${token}x`);
+    assert.equal(refused.status, 401);
+    assert.equal(refused.headers.get("www-authenticate"), 'Bearer error="invalid_token"');
+    await refused.body?.cancel();
+  });
+
+  Deno.test(`${name}: a file of keys that is missing or damaged lets no one in, and its bytes stay out of the log`, async () => {
+    using box = new Box();
+    await using app = new Upstream();
+    const [key, keys] = [new KnownKey(), join(box.home, "keys.json")];
+    await writeByHand("nginx", keys, [key]);
+    await using guard = await NginxGuard.start(box, { keys, app: app.address, preset });
+    const ask = () => statusOf(guard.port, key.token());
+    assert.equal(await ask(), 200);
+    const whole = await Deno.readTextFile(keys);
+    for (const damaged of ["", whole.slice(0, -10), whole.replace(":", " "), "null", "[]"]) {
+      await Deno.writeTextFile(keys, damaged);
+      assert.ok([401, 500].includes(await ask()), damaged.slice(0, 20));
+    }
+    await Deno.remove(keys);
+    assert.equal(await ask(), 500);
+    await writeByHand("nginx", keys, [key]);
+    assert.equal(await ask(), 200);
+    assert.match(guard.daemon.stderr, /rekey: cannot read the keys/);
+    assert.ok(!guard.daemon.stderr.includes(key.text.slice(0, 10)));
+  });
+}

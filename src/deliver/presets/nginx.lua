@@ -1,0 +1,162 @@
+-- For nginx with Lua: lets a request through that has a token which one of the keys verifies that rekey has delivered.
+-- docs/presets/nginx-lua.md shows the configuration. The file of keys is read for each request, and parsed when it has
+-- changed: nothing is to be reloaded.
+local base64 = require "ngx.base64"
+local cjson = require("cjson").new()
+local ffi = require "ffi"
+
+-- Else it takes NaN and Infinity, which are no JSON.
+cjson.decode_invalid_numbers(false)
+
+-- libcrypto is part of nginx; ngx_lua itself has HMAC with SHA-1 only.
+ffi.cdef [[
+typedef struct evp_md_st rekey_md;
+const rekey_md *EVP_sha256(void);
+const rekey_md *EVP_sha384(void);
+const rekey_md *EVP_sha512(void);
+unsigned char *HMAC(const rekey_md *md, const void *key, int key_length, const unsigned char *text, size_t length,
+  unsigned char *digest, unsigned int *digest_length);
+int CRYPTO_memcmp(const void *a, const void *b, size_t length);
+]]
+
+local HASHES = { HS256 = ffi.C.EVP_sha256(), HS384 = ffi.C.EVP_sha384(), HS512 = ffi.C.EVP_sha512() }
+local TOKEN = "^[Bb][Ee][Aa][Rr][Ee][Rr] +([%w_-]+)%.([%w_-]+)%.([%w_-]+)$"
+
+-- RFC 8725 section 3: parameters that give the token another meaning, or bring a key of its own.
+local REFUSED_PARAMETERS = { "crit", "b64", "jwk", "jku", "x5c", "x5u", "zip", "enc" }
+
+local digest = ffi.new "unsigned char[64]"
+local digest_length = ffi.new "unsigned int[1]"
+
+-- What each file held when it was read last, and its keys.
+local texts, sets = {}, {}
+
+local function parsed(text)
+  local set = cjson.decode(text).keys
+  for _, key in pairs(set) do
+    key.bytes = assert(ngx.decode_base64(key.base64))
+    key.base64 = nil
+    key.hash = HASHES[key.alg]
+    key.over = key.expires_at ~= cjson.null and key.expires_at:sub(1, 19) or nil
+  end
+  return set
+end
+
+local function keys_in(path)
+  local file, fault = io.open(path, "rb")
+  local text = file and file:read "*a"
+  if file then file:close() end
+  if not text then
+    ngx.log(ngx.ERR, "rekey: cannot read the keys: ", fault or path)
+    return nil
+  end
+  if texts[path] ~= text then
+    local done, set = pcall(parsed, text)
+    -- Without the message: a parser's may quote what it has read.
+    if not done then ngx.log(ngx.ERR, "rekey: cannot read the keys: ", path, " is damaged") end
+    texts[path], sets[path] = text, done and set or nil
+  end
+  return sets[path]
+end
+
+local function object_of(encoded)
+  local text = base64.decode_base64url(encoded)
+  local done, value = pcall(cjson.decode, text)
+  local is_object = done and type(value) == "table" and text:find "^%s*{"
+  return is_object and value or nil
+end
+
+local function is_refused(header)
+  if header.kid ~= nil and type(header.kid) ~= "string" then return true end
+  for _, name in ipairs(REFUSED_PARAMETERS) do
+    if header[name] ~= nil then return true end
+  end
+  return false
+end
+
+-- An issuer repeats its header, so the last one is nearly always this one too.
+local last_head, last_header
+
+local function header_of(head)
+  if head ~= last_head then
+    local header = object_of(head)
+    last_header = header and not is_refused(header) and header or nil
+    last_head = head
+  end
+  return last_header
+end
+
+-- Also where rekey has not come to take the key out of the file. RFC 3339 in UTC sorts as text.
+local function is_over(key)
+  return key.over ~= nil and os.date("!%Y-%m-%dT%H:%M:%S", ngx.time()) >= key.over
+end
+
+local function is_signed_with(key, signed, signature)
+  ffi.C.HMAC(key.hash, key.bytes, #key.bytes, signed, #signed, digest, digest_length)
+  return #signature == digest_length[0] and ffi.C.CRYPTO_memcmp(digest, signature, #signature) == 0
+end
+
+local function is_signed(header, keys, signed, signature)
+  -- Without a kid each key is tried.
+  local candidates = header.kid == nil and keys or { keys[header.kid] }
+  for _, key in pairs(candidates) do
+    local fits = key.hash ~= nil and key.alg == header.alg and not is_over(key)
+    if fits and is_signed_with(key, signed, signature) then return true end
+  end
+  return false
+end
+
+local function is_finite(value)
+  return type(value) == "number" and value == value and math.abs(value) < math.huge
+end
+
+-- RFC 7519 sections 4.1.4 and 4.1.5: exp is required, and clocks are trusted.
+local function is_acceptable(claims, options)
+  local now, sub = ngx.now(), claims.sub
+  if not is_finite(claims.exp) or now >= claims.exp then return false end
+  if claims.nbf ~= nil and not (is_finite(claims.nbf) and now >= claims.nbf) then return false end
+  if sub ~= nil and type(sub) ~= "string" and not is_finite(sub) then return false end
+  if options.iss and claims.iss ~= options.iss then return false end
+  if not options.aud then return true end
+  for _, audience in ipairs(type(claims.aud) == "table" and claims.aud or { claims.aud }) do
+    if audience == options.aud then return true end
+  end
+  return false
+end
+
+-- The claims of the request's token and how they are written in it; nil if it has no valid one.
+local function verified(keys, options)
+  local head, body, tail = (ngx.var.http_authorization or ""):match(TOKEN)
+  local header = head and header_of(head)
+  local signature = header and base64.decode_base64url(tail)
+  -- A signature has one spelling.
+  if not signature or base64.encode_base64url(signature) ~= tail then return nil end
+  if not is_signed(header, keys, head .. "." .. body, signature) then return nil end
+  local claims = object_of(body)
+  if not claims or not is_acceptable(claims, options) then return nil end
+  return claims, body
+end
+
+-- As rekey's own /auth writes it: all but visible ASCII, and the percent sign, is percent-encoded.
+local function header_text(value)
+  local text = type(value) == "number" and string.format("%.14g", value) or value or ""
+  return (text:gsub("[^\33-\36\38-\126]", function(byte) return string.format("%%%02X", byte:byte()) end))
+end
+
+local rekey = {}
+
+-- For `access_by_lua_block`: 401 unless the token is valid, 500 if the file of keys cannot be read. The application gets
+-- X-Auth-Subject and X-Auth-Claims. `options.aud` and `options.iss` are what the token's aud and iss must be.
+function rekey.guard(path, options)
+  local keys = keys_in(path)
+  if keys == nil then return ngx.exit(500) end
+  local claims, encoded = verified(keys, options or {})
+  if claims == nil then
+    ngx.header["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    return ngx.exit(401)
+  end
+  ngx.req.set_header("X-Auth-Subject", header_text(claims.sub))
+  ngx.req.set_header("X-Auth-Claims", encoded)
+end
+
+return rekey
