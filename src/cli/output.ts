@@ -68,6 +68,12 @@ export class Output {
     this.result({}, fits ? lines : fittedTable(narrow(), columns));
   }
 
+  /** Prints several results: each as a line of JSON with `--json`, otherwise a {@linkcode table}. */
+  list(objects: readonly object[], ...rows: Parameters<Output["table"]>): void {
+    if (this.options.json) objects.forEach((object) => this.line(object));
+    else this.table(...rows);
+  }
+
   /** Prints one of several results as a line of JSON. */
   line(object: object): void {
     this.streams.stdout(`${JSON.stringify(object)}\n`);

@@ -30,6 +30,13 @@ export class ClaimsError extends RekeyError {
   }
 }
 
+/** What is said of a token that is not valid, by `verify --json` and over HTTP. */
+export function refusedVerdict(error: RekeyError) {
+  const { code, message } = error;
+  const failures = error instanceof ClaimsError ? { failures: error.failures } : {};
+  return { valid: false, code, message, ...failures };
+}
+
 type Rule = (claims: JsonObject, policy: ClaimPolicy, now: number) => ClaimFailure | undefined;
 
 /**

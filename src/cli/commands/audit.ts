@@ -25,11 +25,7 @@ export async function auditList(options: AuditListFlags, { secrets, output }: Co
   const { installation } = await secrets.open();
   const { limit, of: version, ...filter } = options;
   const rows = listAudit(installation.database, limit, { ...filter, version });
-  if (output.options.json) {
-    for (const row of rows) output.line(row);
-  } else {
-    output.table([HEADINGS, ...rows.map(cells)], () => [NARROW, ...rows.map(narrowCells)]);
-  }
+  output.list(rows, [HEADINGS, ...rows.map(cells)], () => [NARROW, ...rows.map(narrowCells)]);
   const oldest = rows[0]?.seq ?? 1;
   if (rows.length === limit && oldest > 1) output.remark(`Older rows: --before ${oldest}`);
 }

@@ -89,8 +89,8 @@ export function apps(_options: unknown, { secrets, output }: Context): Promise<v
   const { environment } = secrets;
   const known = knownApps(environment);
   const now = environment.clock();
-  if (output.options.json) known.forEach((one) => output.line(described(one, now)));
-  else output.table([["APP", "VERSION", "LOCATION", "AGE", "FOLDER"], ...known.map(cells(now))]);
+  const headings = ["APP", "VERSION", "LOCATION", "AGE", "FOLDER"];
+  output.list(known.map((one) => described(one, now)), [headings, ...known.map(cells(now))]);
   if (known.length === 0) output.remark("No app is known here: `rekey init` makes a secret");
   return Promise.resolve();
 }

@@ -1,8 +1,8 @@
-import { ClaimsError } from "../../jwt/claims.ts";
+import { refusedVerdict } from "../../jwt/claims.ts";
 import type { Verified } from "../../jwt/verifier.ts";
 import { MAX_TOKEN_LENGTH } from "../../jwt/jws.ts";
 import { rfc3339 } from "../../core/clock.ts";
-import { isRekeyError, type RekeyError, usageError } from "../../core/errors.ts";
+import { isRekeyError, usageError } from "../../core/errors.ts";
 import type { Algorithm } from "../../jwt/policy.ts";
 import type { Context } from "../context.ts";
 import { printable, table } from "../format.ts";
@@ -76,15 +76,9 @@ export async function verify(options: VerifyFlags, { secrets, output }: Context)
   } catch (error) {
     if (!isRekeyError(error) || error.exitCode !== EXIT_TOKEN_NOT_VALID) throw error;
     if (!output.options.json) throw error;
-    output.result(verdict(error), []);
+    output.result(refusedVerdict(error), []);
     throw new Reported(error);
   }
-}
-
-function verdict(error: RekeyError) {
-  const { code, message } = error;
-  const failures = error instanceof ClaimsError ? { failures: error.failures } : {};
-  return { valid: false, code, message, ...failures };
 }
 
 function tokenFromStdin(): string {

@@ -31,18 +31,15 @@ export async function userList(options: UserListFlags, { accounts, output }: Con
   // One extra row shows whether there are more.
   const found = await accounts.list(limit + 1, after);
   const users = found.slice(0, limit);
-  if (output.options.json) {
-    for (const { name, created_at, changed_at } of users) {
-      output.line({ user: name, created_at: rfc3339(created_at), changed_at: rfc3339(changed_at) });
-    }
-    return;
-  }
-  const rows = users.map(({ name, created_at, changed_at }) => [
-    printable(name),
-    rfc3339(created_at),
-    rfc3339(changed_at),
-  ]);
-  output.table([["USER", "ADDED", "PASSWORD SET"], ...rows], () => [
+  const described = users.map(({ name, created_at, changed_at }) => ({
+    user: name,
+    created_at: rfc3339(created_at),
+    changed_at: rfc3339(changed_at),
+  }));
+  const rows = described.map((
+    { user, created_at, changed_at },
+  ) => [printable(user), created_at, changed_at]);
+  output.list(described, [["USER", "ADDED", "PASSWORD SET"], ...rows], () => [
     ["ADDED (UTC)", "PASSWORD SET", "USER"],
     ...rows.map(([user, added, set]) => [toTheMinute(added!), toTheMinute(set!), user!]),
   ]);
@@ -108,17 +105,13 @@ async function showSessions(options: SessionListFlags, { accounts, output }: Con
     issued_at: rfc3339(issued_at),
     expires_at: expires_at === NEVER ? null : rfc3339(expires_at),
   }));
-  if (output.options.json) {
-    for (const session of described) output.line(session);
-    return;
-  }
   const rows = described.map(({ jti, sub, issued_at, expires_at }) => [
     jti,
     issued_at,
     expires_at ?? "never",
     printable(sub),
   ]);
-  output.table([["SESSION", "ISSUED", "EXPIRES", "USER"], ...rows], () => [
+  output.list(described, [["SESSION", "ISSUED", "EXPIRES", "USER"], ...rows], () => [
     ["SESSION", "EXPIRES (UTC)", "USER"],
     ...rows.map((
       [jti, , expires, user],

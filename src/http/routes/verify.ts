@@ -1,4 +1,4 @@
-import { ClaimsError, textOf } from "../../jwt/claims.ts";
+import { refusedVerdict, textOf } from "../../jwt/claims.ts";
 import { challenge, isTokenFault, requireTokenScopes } from "../guard.ts";
 import { readForm, readJson } from "../body.ts";
 import type { Call, Route } from "../routes.ts";
@@ -10,7 +10,6 @@ import {
   Verdict,
   VerifyRequest,
 } from "../schemas.ts";
-import type { RekeyError } from "../../core/errors.ts";
 
 const SHOWN = ["scope", "client_id", "username", "exp", "iat", "nbf", "sub", "aud", "iss", "jti"];
 
@@ -93,12 +92,6 @@ async function respond({ request, verify }: Call, refusedStatus: number): Promis
   } catch (error) {
     if (!isTokenFault(error)) throw error;
     const headers = { "www-authenticate": challenge(error) };
-    return Response.json(describe(error), { status: refusedStatus, headers });
+    return Response.json(refusedVerdict(error), { status: refusedStatus, headers });
   }
-}
-
-function describe(error: RekeyError) {
-  const { code, message } = error;
-  const failures = error instanceof ClaimsError ? { failures: error.failures } : {};
-  return { valid: false, code, message, ...failures };
 }
