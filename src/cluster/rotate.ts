@@ -4,11 +4,12 @@ import { keepCopy } from "../secret/automatic_copy.ts";
 import type {
   Activation,
   Changed,
-  HmacUsage,
   Member,
+  NewSecret,
   RotateOptions,
   RotationStep,
 } from "../secret/backend.ts";
+import { nextUse, type Use } from "../secret/next_use.ts";
 import { refuseOneTooMany } from "../secret/grace.ts";
 import { alreadyDone, probe } from "../secret/rotate.ts";
 import { notInitialised } from "../secret/view.ts";
@@ -50,9 +51,10 @@ export async function rotateShared(
     if (graceMs > 0) refuseOneTooMany(installation, MOST_SHARED_WINDOWS);
     if (!copied) await keepCopy(installation, old);
     copied = true;
-    const secret = Secret.generate();
+    const use = nextUse(installation, options);
+    const secret = Secret.generate(use);
     const about = { reason, request_id: requestId, replaces: old.version };
-    const row = newVersion(installation, nextNumber(state), secret, about, options);
+    const row = newVersion(installation, nextNumber(state), secret, about, use);
     await logVersion(installation, EVENTS.rotationInitiated, row, reason ?? undefined);
     onStep?.("begin");
     const sealed = await provenValue(installation, row, secret, onStep);
@@ -121,15 +123,16 @@ interface Prepared {
 export async function prepareShared(
   installation: Installation,
   reason: string | null,
-  usage: HmacUsage,
+  usage: NewSecret,
 ): Promise<Prepared> {
   return await changeShared<Prepared>(installation, async ({ state }) => {
     const prepared = preparedOf(state);
     if (prepared !== undefined) return { unchanged: { version: rowOf(prepared), made: false } };
-    const secret = Secret.generate();
+    const use = nextUse(installation, usage);
+    const secret = Secret.generate(use);
     const replaces = installation.versions.current()?.version ?? null;
     const about = { reason, request_id: null, replaces };
-    const row = newVersion(installation, nextNumber(state), secret, about, usage);
+    const row = newVersion(installation, nextNumber(state), secret, about, use);
     return {
       state: { ...state, versions: [...state.versions, row] },
       added: new Map([[row.kid, await provenValue(installation, row, secret)]]),
@@ -199,19 +202,18 @@ function notConfirmed(members: readonly Member[]): RekeyError {
 
 /** A pending version for the shared state. */
 export function newVersion(
-  { environment, algorithm, keyForm }: Installation,
+  { environment }: Installation,
   version: number,
   { kid }: Secret,
   more: Pick<SharedVersion, "reason" | "request_id" | "replaces">,
-  use: HmacUsage = {},
+  { alg, keyForm: key_form, bytes, encoding }: Use,
 ): SharedVersion {
   return {
     version,
     kid,
     state: "pending",
     origin: "generated",
-    alg: use.alg ?? algorithm,
-    key_form: use.keyForm ?? keyForm,
+    ...{ alg, key_form, bytes, encoding },
     created_at: environment.clock(),
     activated_at: null,
     retired_at: null,

@@ -16,7 +16,8 @@ import {
   newFleetId,
   type SharedVersion,
 } from "./state.ts";
-import type { HmacUsage } from "../secret/backend.ts";
+import type { NewSecret } from "../secret/backend.ts";
+import { nextUse } from "../secret/next_use.ts";
 import type { Make } from "../secret/create.ts";
 import type { Import } from "../secret/import/imported.ts";
 import { newVersion, provenValue } from "./rotate.ts";
@@ -35,9 +36,10 @@ import { type Note, retrieve } from "../secret/retrieve.ts";
 /** Decides how a first shared version is made. @throws {RekeyError} as {@linkcode mustBeShareable} does. */
 export async function planShared(
   environment: Environment,
-  usage: HmacUsage,
+  usage: NewSecret,
   given?: Import,
 ): Promise<Make> {
+  nextUse(undefined, usage, given?.secret);
   await mustBeShareable(environment);
   return (prepared) => makeShared(prepared, usage, given);
 }
@@ -51,15 +53,16 @@ export async function planShared(
  */
 async function makeShared(
   installation: Installation,
-  use: HmacUsage,
+  wanted: NewSecret,
   given?: Import,
 ): Promise<boolean> {
-  const secret = given?.secret ?? Secret.generate();
   const there = await readSnapshot(installation, installation.shared());
   if (there !== undefined) {
     await join(installation, there, given);
     return false;
   }
+  const use = nextUse(installation, wanted, given?.secret);
+  const secret = given?.secret ?? Secret.generate(use);
   const row = newVersion(installation, 1, secret, {
     reason: given?.reason ?? null,
     request_id: null,
@@ -79,7 +82,7 @@ async function makeShared(
   const added = new Map([[row.kid, sealed]]);
   const snapshot = await propose(installation, { base: undefined, state, added });
   // Another machine was first.
-  if (snapshot === undefined) return await makeShared(installation, use, given);
+  if (snapshot === undefined) return await makeShared(installation, wanted, given);
   await follow(installation, snapshot, { first: EVENTS.created });
   return true;
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { KeyForm } from "../core/secret.ts";
+import { type KeyForm, STANDARD_SHAPE } from "../core/secret.ts";
 import type { Algorithm, TokenPolicy } from "../jwt/policy.ts";
 import type { Kek } from "../store/sealed/kek.ts";
 import { type Binding, seal, unseal } from "../store/sealed/sealing.ts";
@@ -74,10 +74,11 @@ export function openState(kek: Kek, app: string, sealed: string): FleetState {
   });
 }
 
-// An older rekey stored one algorithm and one key form for all versions.
+// An older rekey stored one algorithm and one key form for all versions, and knew one shape.
 function withUse(state: FleetState): FleetState {
   const { alg, key_form } = state;
-  const complete = (row: Partial<SharedVersion>) => ({ alg, key_form, ...row }) as SharedVersion;
+  const complete = (row: Partial<SharedVersion>) =>
+    ({ alg, key_form, ...STANDARD_SHAPE, ...row }) as SharedVersion;
   return {
     ...state,
     versions: state.versions.map(complete),

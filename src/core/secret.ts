@@ -2,11 +2,21 @@ import { Buffer } from "node:buffer";
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { RekeyError } from "./errors.ts";
 
-/** Size of a generated secret: 512 bits, the output size of HS512 (RFC 7518 §3.2). */
-const SECRET_BYTES = 64;
+/** How many random bytes a generated secret has, and how they are written as its text. */
+export interface Shape {
+  readonly bytes: number;
+  readonly encoding: ShapeEncoding;
+}
 
-/** Whether the HMAC key is the UTF-8 of the stored text, or the bytes that its base64 encodes. */
-export const KEY_FORMS = ["text", "raw"] as const;
+/** Encodings of a generated secret: standard base64 with padding, base64url without, lower-case hex. */
+export const SHAPE_ENCODINGS = ["base64", "base64url", "hex"] as const;
+export type ShapeEncoding = (typeof SHAPE_ENCODINGS)[number];
+
+/** Shape of a secret unless another is asked for: 512 bits, the output size of HS512 (RFC 7518 §3.2). */
+export const STANDARD_SHAPE: Shape = { bytes: 64, encoding: "base64" };
+
+/** Whether the HMAC key is the UTF-8 of the stored text, or the bytes that its base64 or base64url, or its hex, encodes. */
+export const KEY_FORMS = ["text", "raw", "hex"] as const;
 export type KeyForm = (typeof KEY_FORMS)[number];
 
 const BASE64_OF_64_BYTES = /^[A-Za-z0-9+/]{86}==$/;
@@ -38,13 +48,14 @@ export class Secret {
     );
   }
 
-  /** A new secret of 64 bytes from the system's CSPRNG. */
-  static generate(): Secret {
-    return new Secret(randomBytes(SECRET_BYTES).toString("base64"));
+  /** A new secret from the system's CSPRNG. */
+  static generate({ bytes, encoding } = STANDARD_SHAPE): Secret {
+    return new Secret(randomBytes(bytes).toString(encoding));
   }
 
   /**
-   * Checks a stored value: canonical standard base64 of 64 bytes, or any text with the expected kid, which was imported.
+   * Checks a stored value: canonical standard base64 of 64 bytes, or any text with the expected kid: an imported one, or one
+   * of another shape.
    *
    * @param kid of the version that the value should have.
    * @throws {RekeyError} `secret_damaged` for anything else. The message never quotes the value.
@@ -52,7 +63,7 @@ export class Secret {
   static parse(text: string, kid?: string): Secret {
     const secret = new Secret(text);
     if (secret.kid === kid || isGenerated(text)) return secret;
-    throw damaged(`it is not ${SECRET_BYTES} bytes of base64`);
+    throw damaged(`it is not ${STANDARD_SHAPE.bytes} bytes of base64`);
   }
 
   /** A secret that was not made by rekey: any text. @throws {RekeyError} `secret_damaged` if it is not valid text. */
@@ -63,7 +74,7 @@ export class Secret {
   /** A copy of the HMAC key. The caller may overwrite it after use. */
   hmacKey(form: KeyForm): Uint8Array {
     if (form === "text") return new TextEncoder().encode(this.#text);
-    const bytes = Buffer.from(this.#text, "base64");
+    const bytes = Buffer.from(this.#text, form === "hex" ? "hex" : "base64");
     const key = new Uint8Array(bytes);
     bytes.fill(0);
     return key;

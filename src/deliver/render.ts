@@ -51,7 +51,7 @@ const FORMAT_WRITERS: Record<
 // The key itself: a line end after it would belong to the key for many programs.
 function inEncoding(key: DeliveredKey, encoding = "text"): Uint8Array {
   const isBytes = encoding === "bytes";
-  if (isBytes || (encoding === "text" && key.keyForm === "raw")) {
+  if (isBytes || (encoding === "text" && key.keyForm !== "text")) {
     return key.secret.hmacKey(key.keyForm);
   }
   return encoded(asText(key, encoding));

@@ -1,6 +1,6 @@
 import type { Head } from "../audit/events.ts";
 import type { Location } from "../core/location.ts";
-import type { KeyForm } from "../core/secret.ts";
+import type { KeyForm, ShapeEncoding } from "../core/secret.ts";
 import type { Session } from "../store/sqlite/ended_sessions.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Algorithm, TokenPolicy } from "../jwt/policy.ts";
@@ -56,7 +56,7 @@ export interface Backend {
   prepare(
     installation: Installation,
     reason: string | null,
-    usage: HmacUsage,
+    usage: NewSecret,
   ): Promise<{ version: Version; made: boolean }>;
   /**
    * Makes the prepared version the current one.
@@ -75,14 +75,11 @@ export interface Backend {
 export const ROTATION_STEPS = ["begin", "write", "probe", "commit", "publish"] as const;
 export type RotationStep = (typeof ROTATION_STEPS)[number];
 
-/** Options of `SecretManager.rotate`. */
-export interface RotateOptions {
+/** Options of `SecretManager.rotate`. The old version keeps its own use and shape. */
+export interface RotateOptions extends NewSecret {
   /** Default: the choice made at `init`. */
   readonly store?: StoreChoice | undefined;
   readonly reason?: string | undefined;
-  /** Algorithm and key form of the new version; default: those of the old one, which keeps its own. */
-  readonly alg?: Algorithm | undefined;
-  readonly keyForm?: KeyForm | undefined;
   /** How long the old secret still verifies, in milliseconds. Default 0: all sessions end now. */
   readonly graceMs?: number | undefined;
   readonly lockTimeoutMs?: number | undefined;
@@ -117,6 +114,12 @@ export interface Changed {
 export interface HmacUsage {
   readonly alg?: Algorithm | undefined;
   readonly keyForm?: KeyForm | undefined;
+}
+
+/** Use and shape of a new version. Default: as the version before it; the first: HS512, `text`, 64 bytes of base64. */
+export interface NewSecret extends HmacUsage {
+  readonly bytes?: number | undefined;
+  readonly encoding?: ShapeEncoding | undefined;
 }
 
 /** How a prepared version becomes the current one. */

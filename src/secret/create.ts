@@ -5,20 +5,21 @@ import type { Environment, StoreChoice } from "../store/environment.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import { locationForNew } from "../store/location_choice.ts";
 import { exclusively } from "../store/sqlite/lock.ts";
-import type { Backend, HmacUsage } from "./backend.ts";
+import type { Backend, NewSecret } from "./backend.ts";
 import { unlessDestroyed } from "./destroy.ts";
 import type { Import } from "./import/imported.ts";
 import { readNote, tryReconcile } from "./keyring/reconcile.ts";
+import { nextUse } from "./next_use.ts";
 import { recover } from "./recover.ts";
 import { changeSecret } from "./rotate.ts";
 import { EVENTS } from "../audit/events.ts";
-import { Secret } from "../core/secret.ts";
+import { Secret, STANDARD_SHAPE } from "../core/secret.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { currentSlot, type Location } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 
 /** Options of a first secret; by default HS512 and key form `text`. */
-export interface CreateOptions extends HmacUsage {
+export interface CreateOptions extends NewSecret {
   /** Default `auto`. */
   readonly store?: StoreChoice | undefined;
 }
@@ -74,12 +75,13 @@ export async function create(
 /** Decides how a local first version is made. */
 export async function planLocal(
   { keyring }: Environment,
-  { store = "auto", alg, keyForm }: CreateOptions,
+  { store = "auto", ...use }: CreateOptions,
   given?: Import,
 ): Promise<Make> {
+  nextUse(undefined, use, given?.secret);
   const location = await locationForNew(keyring, store);
   const { reason = null, secret: imported } = given ?? {};
-  const change = { old: undefined, location, reason, graceMs: 0, imported, alg, keyForm };
+  const change = { old: undefined, location, reason, graceMs: 0, imported, use };
   return (prepared) => changeSecret(prepared, change);
 }
 
@@ -190,7 +192,7 @@ export async function adopt(installation: Installation, found: LegacySecret): Pr
     const now = installation.now();
     const reason = `adopted from ${location}`;
     const { algorithm: alg, keyForm: key_form } = installation;
-    const use = { origin: "adopted", alg, key_form } as const;
+    const use = { origin: "adopted", alg, key_form, ...STANDARD_SHAPE } as const;
     const row = versions.addPending({ kid, location, ...use, created_at: now, reason });
     versions.activate(row, now);
     const other = location === "keyring" ? kidOf(sealed.rawValue()) : kid;

@@ -4,7 +4,7 @@ import { writePolicy } from "../store/sqlite/meta.ts";
 import { type Version, wasUsed } from "../store/sqlite/versions.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import type { Backend, HmacUsage, PolicyChange } from "./backend.ts";
+import type { Backend, HmacUsage, NewSecret, PolicyChange } from "./backend.ts";
 import { planLocal } from "./create.ts";
 import { rotateKek } from "./rotate_kek.ts";
 import { endGrace, recover } from "./recover.ts";
@@ -80,8 +80,19 @@ export function settleUsage(
   installation: Installation,
   backend: Backend,
   version: Version,
-  { alg = version.alg, keyForm = version.key_form }: HmacUsage,
+  wanted: NewSecret,
 ): void {
+  const { alg = version.alg, bytes = version.bytes, encoding = version.encoding } = wanted;
+  const isBytes = wanted.keyForm === "raw" && version.key_form === "hex";
+  const keyForm = isBytes ? "hex" : wanted.keyForm ?? version.key_form;
+  if (bytes !== version.bytes || encoding !== version.encoding) {
+    throw usageIsFixed(
+      version.origin === "adopted"
+        ? "it is as the application made it"
+        : `it has ${version.bytes} bytes, as ${version.encoding}`,
+      "`rekey rotate --bytes --as` gives the next one another length or encoding",
+    );
+  }
   if (alg === version.alg && keyForm === version.key_form) return;
   backend.setUsage(installation, version, { alg, keyForm });
 }

@@ -1,8 +1,7 @@
 import { EVENTS, newestHead } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { type KeyForm, Secret } from "../core/secret.ts";
+import { Secret } from "../core/secret.ts";
 import { currentSlot, type Location, numberedSlot } from "../core/location.ts";
-import type { Algorithm } from "../jwt/policy.ts";
 import type { StoreChoice } from "../store/environment.ts";
 import type { Installation } from "../store/installation.ts";
 import { SAVED, type Settled } from "../store/keyring/keyring_store.ts";
@@ -11,12 +10,13 @@ import type { Version } from "../store/sqlite/versions.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { ageOf, isDue } from "./age.ts";
 import { keepCopy } from "./automatic_copy.ts";
-import type { Changed, RotateOptions, RotationStep } from "./backend.ts";
+import type { Changed, NewSecret, RotateOptions, RotationStep } from "./backend.ts";
 import { mustBeReadable, refuseOneTooMany } from "./grace.ts";
 import { mayReplace, tryReconcile } from "./keyring/reconcile.ts";
 import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
 import { leaveCluster } from "./move.ts";
 import { destroyValue, dropPrepared, rollBack } from "./recover.ts";
+import { nextUse, type Use } from "./next_use.ts";
 import type { Note } from "./retrieve.ts";
 import { notInitialised } from "./view.ts";
 
@@ -30,19 +30,20 @@ export async function rotate(
   options: RotateOptions,
   note: Note,
 ): Promise<Changed> {
-  const { graceMs = 0, reason = null, requestId, alg, keyForm } = options;
+  const { graceMs = 0, reason = null, requestId } = options;
   // Read under the lock: another rotation may have been first.
   const old = installation.versions.current();
   if (old === undefined) throw notInitialised(installation.environment.app.name);
   const done = alreadyDone(installation, old, options);
   if (done !== undefined) return done;
+  nextUse(installation, options);
   if (graceMs > 0) {
     refuseOneTooMany(installation);
     await mustBeReadable(installation, old, note);
   }
   const location = await nextLocation(installation, options.store);
   if (options.backup ?? true) await keepCopy(installation, old);
-  const change = { old, location, reason, graceMs, requestId, alg, keyForm };
+  const change = { old, location, reason, graceMs, requestId, use: options };
   return await changeSecret(installation, change, options.onStep);
 }
 
@@ -88,9 +89,7 @@ export interface Change {
   readonly requestId?: string | undefined;
   /** An imported value; default: a generated one. */
   readonly imported?: Secret | undefined;
-  /** Default: those of the version before it. */
-  readonly alg?: Algorithm | undefined;
-  readonly keyForm?: KeyForm | undefined;
+  readonly use?: NewSecret | undefined;
   /** How long the old version still verifies after the commit, in milliseconds. */
   readonly graceMs: number;
 }
@@ -106,8 +105,10 @@ export async function changeSecret(
   change: Change,
   onStep: (step: RotationStep) => void = () => {},
 ): Promise<Changed> {
-  const secret = change.imported ?? Secret.generate();
-  const pending = await begin(installation, change, secret);
+  const { imported, use: wanted = {} } = change;
+  const use = nextUse(installation, wanted, imported);
+  const secret = imported ?? Secret.generate(use);
+  const pending = await begin(installation, change, secret, use);
   onStep("begin");
   let settled: Settled;
   try {
@@ -136,7 +137,12 @@ export async function changeSecret(
 }
 
 // (1) After this commit, recovery can undo an interrupted rotation.
-async function begin(installation: Installation, change: Change, secret: Secret): Promise<Version> {
+async function begin(
+  installation: Installation,
+  change: Change,
+  secret: Secret,
+  { alg, keyForm: key_form, bytes, encoding }: Use,
+): Promise<Version> {
   const { database, versions } = installation;
   const audit = await installation.audit();
   return database.transaction(() => {
@@ -145,8 +151,7 @@ async function begin(installation: Installation, change: Change, secret: Secret)
       kid: secret.kid,
       location: change.location,
       origin: change.imported === undefined ? "generated" : "adopted",
-      alg: change.alg ?? installation.algorithm,
-      key_form: change.keyForm ?? installation.keyForm,
+      ...{ alg, key_form, bytes, encoding },
       created_at: installation.now(),
       reason: change.reason,
       request_id: change.requestId ?? null,

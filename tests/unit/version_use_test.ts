@@ -5,7 +5,7 @@ import { MIGRATIONS } from "../../src/store/sqlite/schema.ts";
 import { Versions } from "../../src/store/sqlite/versions.ts";
 import { connect } from "../support/store/sql.ts";
 
-Deno.test("versions of an older database keep the app's algorithm and key form", () => {
+Deno.test("versions of an older database keep the app's algorithm and key form, and get the usual shape", () => {
   const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
   const path = join(folder, "a.db");
   const before = MIGRATIONS.findIndex((text) => text.includes("ADD COLUMN alg"));
@@ -19,8 +19,9 @@ Deno.test("versions of an older database keep the app's algorithm and key form",
   older.close();
   const database = Database.open(path);
   try {
-    const uses = new Versions(database).every().map(({ alg, key_form }) => [alg, key_form]);
-    assert.deepEqual(uses, [["HS256", "raw"], ["HS256", "raw"]]);
+    const uses = new Versions(database).every()
+      .map(({ alg, key_form, bytes, encoding }) => [alg, key_form, bytes, encoding]);
+    assert.deepEqual(uses, Array(2).fill(["HS256", "raw", 64, "base64"]));
   } finally {
     database.close();
     Deno.removeSync(folder, { recursive: true });

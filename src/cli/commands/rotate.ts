@@ -3,7 +3,7 @@ import { showHead } from "../../audit/events.ts";
 import { NEVER } from "../../store/sqlite/ended_sessions.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { RekeyError } from "../../core/errors.ts";
-import type { KeyForm } from "../../core/secret.ts";
+import type { KeyForm, ShapeEncoding } from "../../core/secret.ts";
 import { fromFuture, isAhead } from "../../secret/age.ts";
 import type { Changed } from "../../secret/backend.ts";
 import { staleProcesses, warnOfHolders, warnOfRisk } from "../warnings.ts";
@@ -30,6 +30,8 @@ import { requireConfirmation } from "../terminal.ts";
 export interface RotateFlags extends NoticeFlags {
   readonly alg?: Algorithm;
   readonly keyForm?: KeyForm;
+  readonly bytes?: number;
+  readonly as?: ShapeEncoding;
   readonly grace: number;
   readonly dryRun?: boolean;
   /** Reports a scheduled rotation that ended without a notice; rotates nothing. */
@@ -73,7 +75,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
     });
     if (!done) await notices.before(current);
   }
-  const { reason, backup, force, alg, keyForm } = options;
+  const { reason, backup, force, alg, keyForm, bytes, as: encoding } = options;
   const graceMs = options.grace * 1000;
   const lockTimeoutMs = options.lockTimeout * 1000;
   const changed = options.activate
@@ -89,6 +91,8 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
       lockTimeoutMs,
       alg,
       keyForm,
+      bytes,
+      encoding,
       ...condition,
     });
   // Notices come before the output, whose reader may be gone.
@@ -169,11 +173,17 @@ function refuseWait(wait: number | undefined): void {
 
 /** Publishes the next version; `--wait` waits until every server has it. */
 async function prepare(
-  { reason, wait, lockTimeout, alg, keyForm }: RotateFlags,
+  { reason, wait, lockTimeout, alg, keyForm, bytes, as: encoding }: RotateFlags,
   { secrets, output }: Context,
 ) {
   const { version, made } = await secrets.underLock(
-    (installation, backend) => backend.prepare(installation, reason ?? null, { alg, keyForm }),
+    (installation, backend) =>
+      backend.prepare(installation, reason ?? null, {
+        alg,
+        keyForm,
+        bytes,
+        encoding,
+      }),
     lockTimeout * 1000,
   );
   const confirmation = await confirmed(secrets, wait);

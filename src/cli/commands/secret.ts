@@ -1,6 +1,6 @@
 import { placeName } from "../../core/location.ts";
 import { rfc3339 } from "../../core/clock.ts";
-import type { KeyForm } from "../../core/secret.ts";
+import type { KeyForm, ShapeEncoding } from "../../core/secret.ts";
 import type { Algorithm } from "../../jwt/policy.ts";
 import {
   staleProcesses,
@@ -20,13 +20,15 @@ import { requireConfirmation } from "../terminal.ts";
 export interface InitOptions extends PolicyFlags {
   readonly alg?: Algorithm;
   readonly keyForm?: KeyForm;
+  readonly bytes?: number;
+  readonly as?: ShapeEncoding;
 }
 
 /** Makes or adopts the secret. */
 export async function init(options: InitOptions, context: Context): Promise<void> {
   const { secrets, output, store } = context;
-  const { alg, keyForm } = options;
-  const { version, created } = await secrets.getOrCreate({ alg, keyForm, store });
+  const { alg, keyForm, bytes, as: encoding } = options;
+  const { version, created } = await secrets.getOrCreate({ alg, keyForm, bytes, encoding, store });
   await applyPolicy(options, context);
   const what = created ? "Created" : version.origin === "adopted" ? "Adopted" : "Already there:";
   output.result(describeVersion(secrets.environment.app.name, version), [

@@ -4,7 +4,8 @@ import { usageError } from "../../core/errors.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { pathGiven } from "../../system/paths.ts";
 import { LONGEST_REASON } from "../../core/limits.ts";
-import { atMost, duration, nonEmpty } from "./values.ts";
+import { atMost, duration, nonEmpty, secretBytes } from "./values.ts";
+import { SHAPE_ENCODINGS } from "../../core/secret.ts";
 
 /** Makes the context from global flags, runs the command, and cleans up. */
 export type Runner = (
@@ -94,6 +95,21 @@ export class TableCommand extends Command {
   reason(): this {
     const option = new RemarkOption("--reason <text>", "why, for the audit log");
     return this.addOption(option.argParser(atMost(LONGEST_REASON)));
+  }
+
+  /** Adds `--bytes` and `--as`, the shape of a new secret. @param standard the defaults as text. */
+  shape(standard: { bytes: string; encoding: string }): this {
+    return this
+      .option(
+        "--bytes <count>",
+        `size of the new secret in bytes (default: ${standard.bytes})`,
+        secretBytes,
+      )
+      .choice(
+        "--as <encoding>",
+        `how it is written (default: ${standard.encoding})`,
+        SHAPE_ENCODINGS,
+      );
   }
 
   /** Adds `--wait`, in seconds. */

@@ -14,9 +14,10 @@ export const secretCommands: Commands = {
       .choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.alg)
       .choice(
         "--key-form <form>",
-        "HMAC key: the base64 text (default), or the bytes it decodes to",
+        "HMAC key: the text of the secret (default), or the bytes it decodes to",
         CHOICES.keyForm,
       )
+      .shape({ bytes: "64", encoding: "base64" })
       .runs(async () => (await import("../commands/secret.ts")).init);
     addPolicyOptions(init);
   },

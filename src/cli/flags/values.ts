@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import { type Head, readHead } from "../../audit/events.ts";
 import { parseDuration } from "../../core/clock.ts";
+import { LEAST_BYTES, MOST_BYTES } from "../../core/limits.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import { canonicalHost } from "../../http/host_names.ts";
 import { NOTICE_FORMATS } from "../notices/chat_formats.ts";
@@ -109,6 +110,13 @@ export function atMost(characters: number): (text: string) => string {
     if (text.length <= characters) return text;
     throw new InvalidArgumentError(`It can have at most ${characters} characters.`);
   };
+}
+
+/** Size of a new secret, in bytes. */
+export function secretBytes(text: string): number {
+  const bytes = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (bytes >= LEAST_BYTES && bytes <= MOST_BYTES) return bytes;
+  throw new InvalidArgumentError(`Write a whole number from ${LEAST_BYTES} to ${MOST_BYTES}.`);
 }
 
 /** A whole number from 1 on. */

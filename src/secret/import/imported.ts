@@ -121,7 +121,7 @@ export async function replaceUnused(
   if (old === undefined || !mayGiveWay(installation, backend, given.secret.kid)) return false;
   const location = await backend.nextLocation(installation, store);
   await keepCopy(installation, old);
-  const how = { imported: given.secret, alg, keyForm };
+  const how = { imported: given.secret, use: { alg, keyForm } };
   await changeSecret(installation, { old, location, reason: given.reason, graceMs: 0, ...how });
   return true;
 }

@@ -135,6 +135,15 @@ export const MIGRATIONS: readonly string[] = [
    ) STRICT, WITHOUT ROWID;`,
   // What the tokens of a user's logins say besides, as a JSON object.
   `ALTER TABLE rekey_users ADD COLUMN claims TEXT;`,
+  // The key form hex; length and encoding of the values that rekey makes. The constraint cannot be changed, as above.
+  `ALTER TABLE rekey_versions RENAME COLUMN key_form TO old_key_form;
+   ALTER TABLE rekey_versions ADD COLUMN key_form TEXT NOT NULL DEFAULT 'text'
+     CHECK (key_form IN ('text', 'raw', 'hex'));
+   UPDATE rekey_versions SET key_form = old_key_form;
+   ALTER TABLE rekey_versions DROP COLUMN old_key_form;
+   ALTER TABLE rekey_versions ADD COLUMN bytes INTEGER NOT NULL DEFAULT 64;
+   ALTER TABLE rekey_versions ADD COLUMN encoding TEXT NOT NULL DEFAULT 'base64'
+     CHECK (encoding IN ('base64', 'base64url', 'hex'));`,
 ];
 
 /** rekey's tables, children first: sessions refer to versions. `settings` is shared with the application. */

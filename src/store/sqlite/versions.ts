@@ -1,7 +1,7 @@
 import type { Sql, SqlValue } from "../../core/sql.ts";
 import { RekeyError } from "../../core/errors.ts";
 import type { Location } from "../../core/location.ts";
-import type { KeyForm } from "../../core/secret.ts";
+import type { KeyForm, Shape, ShapeEncoding } from "../../core/secret.ts";
 import type { Algorithm } from "../../jwt/policy.ts";
 import type { Database } from "./database.ts";
 
@@ -38,6 +38,10 @@ export interface Version {
   readonly alg: Algorithm;
   /** How its value becomes the HMAC key. */
   readonly key_form: KeyForm;
+  /** Size of the value that a rotation makes next, in bytes; of a generated value, its own. */
+  readonly bytes: number;
+  /** How that value is written; of a generated value, its own encoding. */
+  readonly encoding: ShapeEncoding;
   readonly created_at: number;
   readonly activated_at: number | null;
   readonly retired_at: number | null;
@@ -55,6 +59,7 @@ export interface Version {
 /** The columns of a new version. */
 type NewVersion =
   & Pick<Version, "kid" | "location" | "origin" | "alg" | "key_form" | "created_at" | "reason">
+  & Shape
   & Partial<Pick<Version, "request_id" | "replaces">>;
 
 /** The rows of `rekey_versions`. Methods that change rows belong inside a transaction. */
@@ -111,21 +116,22 @@ export class Versions {
    * current keeps that version's number.
    */
   addPending(added: NewVersion): Version {
-    const { kid, location, origin, alg, key_form, created_at, reason } = added;
+    const { kid, location, origin, alg, key_form, bytes, encoding, created_at, reason } = added;
     const { request_id = null, replaces = null } = added;
     const synced = location === "keyring" ? 0 : 1;
+    const more = [reason, request_id, replaces, synced];
     const row = this.database.prepare(
-      `INSERT INTO rekey_versions (version, kid, state, location, origin, alg, key_form, created_at,
-                                   reason, request_id, replaces, synced)
+      `INSERT INTO rekey_versions (version, kid, state, location, origin, alg, key_form, bytes,
+                                   encoding, created_at, reason, request_id, replaces, synced)
        VALUES ((SELECT coalesce(max(version), 0) + 1 FROM rekey_versions), ?, 'pending', ?, ?, ?, ?, ?,
-               ?, ?, ?, ?)
+               ?, ?, ?, ?, ?, ?)
        ON CONFLICT (kid) DO UPDATE
          SET state = 'pending', location = excluded.location, alg = excluded.alg,
-             key_form = excluded.key_form, created_at = excluded.created_at, reason = excluded.reason, request_id = excluded.request_id, retired_at = NULL,
+             key_form = excluded.key_form, bytes = excluded.bytes, encoding = excluded.encoding, created_at = excluded.created_at, reason = excluded.reason, request_id = excluded.request_id, retired_at = NULL,
              synced = min(synced, excluded.synced)
          WHERE state = 'retired' AND activated_at IS NULL
        RETURNING *`,
-    ).get(kid, location, origin, alg, key_form, created_at, reason, request_id, replaces, synced);
+    ).get(...[kid, location, origin, alg, key_form, bytes, encoding, created_at], ...more);
     if (row === undefined) throw new Error("A kid is to be used twice");
     return row as unknown as Version;
   }
@@ -164,10 +170,10 @@ export class Versions {
     this.database.prepare(
       "UPDATE rekey_versions SET request_id = NULL WHERE request_id = ? AND version <> ?",
     ).run(row.request_id, row.version);
-    const { version, kid, state, location, origin, alg, key_form } = row;
+    const { version, kid, state, location, origin, alg, key_form, bytes, encoding } = row;
     const { created_at, activated_at } = row;
     const { retired_at, grace_until, reason, request_id, replaces } = row;
-    const who = { version, kid, state, location, origin, alg, key_form };
+    const who = { version, kid, state, location, origin, alg, key_form, bytes, encoding };
     const more = { retired_at, grace_until, reason, request_id, replaces, synced: 1 };
     const all = { ...who, created_at, activated_at, ...more };
     const names = Object.keys(all);
