@@ -56,6 +56,10 @@ export const EVENTS = {
   passwordChanged: "Password changed",
   claimsChanged: "User claims changed",
   sessionsRevoked: "Sessions revoked",
+  deliveryAdded: "Delivery added",
+  deliveryRemoved: "Delivery removed",
+  delivered: "Delivery followed",
+  deliveryFailed: "Delivery failed",
   storageError: "Secret storage error",
   keyringError: "Keyring access error",
 } as const;

@@ -3,6 +3,7 @@ import { EXIT_STATUSES } from "../core/errors.ts";
 import { auditCommands } from "./flags/audit.ts";
 import { type Commands, type Runner, TableCommand } from "./flags/command.ts";
 import { completionCommands, helpCommands, TOPICS, versionCommands } from "./flags/help.ts";
+import { deliverCommands } from "./flags/deliver.ts";
 import { execCommands } from "./flags/exec.ts";
 import { policyCommands } from "./flags/policy.ts";
 import { scheduleCommands } from "./flags/schedule.ts";
@@ -30,6 +31,7 @@ const COMMANDS: Commands = {
   ...userCommands,
   ...serveCommands,
   ...execCommands,
+  ...deliverCommands,
   ...scheduleCommands,
   ...auditCommands,
   ...versionCommands,

@@ -23,9 +23,12 @@ export interface DeliveredKeys {
   readonly previous: readonly DeliveredKey[];
 }
 
-/** Every key that a verifier must accept: the current one first, then the prepared one, then the previous ones. */
+/**
+ * Every key that a verifier must accept, the newest first. So the contents of a file stay the same when the prepared key
+ * becomes the current one.
+ */
 export function verifyingKeys({ current, prepared, previous }: DeliveredKeys): DeliveredKey[] {
-  return [current, ...prepared === undefined ? [] : [prepared], ...previous];
+  return [...prepared === undefined ? [] : [prepared], current, ...previous];
 }
 
 /** The set for a program that holds one key: the current one alone. */

@@ -51,7 +51,7 @@ export const FORMAT_PRESETS: readonly Preset[] = [
   {
     ...ANY,
     name: "jwks",
-    summary: "a JWK Set of symmetric keys (RFC 7517), the current one first",
+    summary: "a JWK Set of symmetric keys (RFC 7517), the newest first",
     keys: "many",
     format: "jwks",
   },

@@ -20,20 +20,22 @@ export type DeliveryParameters = Readonly<Record<string, string>>;
 /**
  * The bytes of a delivery's file.
  *
+ * @param isForOne whether the file is for the current key alone, whose parts a template may then use by their own names.
  * @throws {RekeyError} `failed` when the format cannot hold a key of this form; `usage` when a template is wrong.
  */
 export async function render(
   content: Content,
   set: DeliveredKeys,
   parameters: DeliveryParameters = {},
+  isForOne = false,
 ): Promise<Uint8Array> {
   if ("template" in content) {
-    return encoded(await fill(content.template, templateData(set, parameters)));
+    return encoded(await fill(content.template, templateData(set, parameters, isForOne)));
   }
   return FORMAT_WRITERS[content.format](set, parameters);
 }
 
-/** The bytes of a JWK Set (RFC 7517 §5), the current key first. */
+/** The bytes of a JWK Set (RFC 7517 §5), the newest key first. */
 export function jwks(set: DeliveredKeys): Uint8Array {
   return asJson({ keys: verifyingKeys(set).map((key) => keyData(key).jwk) });
 }
@@ -127,20 +129,19 @@ function asJson(value: unknown): Uint8Array {
 
 const encoded = (text: string) => new TextEncoder().encode(text);
 
-/** What a template sees: the keys, and the parameters by name. */
-export function templateData(
+// What a template sees: the keys, and the parameters by name.
+function templateData(
   set: DeliveredKeys,
   parameters: DeliveryParameters,
+  isForOne: boolean,
 ): Record<string, unknown> {
-  const all = verifyingKeys(set);
   const { current, prepared, previous } = set;
-  return {
-    ...parameters,
+  return Object.assign(isForOne ? strictly(keyData(current)) : {}, parameters, {
     current: strictly(keyData(current)),
     prepared: prepared && strictly(keyData(prepared)),
     previous: inList(previous),
-    verifying: inList(all),
-  };
+    verifying: inList(verifyingKeys(set)),
+  });
 }
 
 // A template that asks for text which there is not must fail, and not deliver an empty key.

@@ -1,0 +1,282 @@
+import { parseStrictJson, StrictJsonError } from "../../core/strict_json.ts";
+import { RekeyError, usageError } from "../../core/errors.ts";
+import { addDelivery, type NewDelivery, removeDelivery } from "../../deliver/add.ts";
+import { describeDeliveries } from "../../deliver/description.ts";
+import type { Outcome } from "../../deliver/follow.ts";
+import { parsePreset, type Preset } from "../../deliver/preset.ts";
+import { builtIn, FORMAT_PRESETS, PRESET_NAMES } from "../../deliver/presets.ts";
+import { checkTemplate } from "../../deliver/render.ts";
+import { deliveryLock, keysVerifyingNow, progressOf, sync } from "../../deliver/sync.ts";
+import { readInputText } from "../../files/input_files.ts";
+import { SYSTEM } from "../../system/system.ts";
+import { LOCK_TIMEOUT_MS } from "../../core/limits.ts";
+import { type Context, variable } from "../context.ts";
+import { describeSeconds, printable, table } from "../format.ts";
+
+/** Flags of `rekey deliver add`. */
+export interface DeliverAddFlags {
+  readonly name: string;
+  readonly preset?: string;
+  readonly format?: string;
+  readonly template?: string;
+  readonly presetFile?: string;
+  readonly path?: string;
+  readonly owner?: string;
+  readonly group?: string;
+  readonly mode?: string;
+  readonly role?: "verifier" | "signer";
+  readonly reload?: string;
+  readonly probeUrl?: string;
+  readonly probeCommand?: string;
+  readonly set?: readonly (readonly [string, string])[];
+  readonly force?: boolean;
+}
+
+/** Adds a delivery, and writes it. */
+export async function deliverAdd(flags: DeliverAddFlags, context: Context): Promise<void> {
+  const { secrets } = context;
+  const { name, owner, group, mode, role, reload, force = false } = flags;
+  const preset = await presetFrom(flags);
+  const known = typeof preset === "string" ? await builtIn(preset) : preset;
+  const given: NewDelivery = {
+    ...{ name, preset, owner, group, mode, role, reload, force, probe: probeFrom(flags) },
+    parameters: Object.fromEntries(flags.set ?? []),
+    path: flags.path ??
+      (known?.path === undefined ? standardPath(name, known, context) : undefined),
+  };
+  const { installation } = await secrets.openFresh();
+  using _lock = await deliveryLock(installation, LOCK_TIMEOUT_MS);
+  await addDelivery(installation, given);
+  const outcomes = await sync(secrets, { names: [name], force });
+  await report(outcomes, context, "Added");
+}
+
+async function presetFrom(flags: DeliverAddFlags): Promise<string | Preset> {
+  const { preset, format, template, presetFile } = flags;
+  const given = [preset, format, template, presetFile].filter((one) => one !== undefined);
+  if (given.length !== 1) {
+    throw usageError(
+      "Name what to deliver: one of --preset, --format, --template and --preset-file",
+      "`rekey deliver presets` lists presets and formats",
+    );
+  }
+  if (presetFile !== undefined) return await parsePreset(json(presetFile));
+  if (template !== undefined) return await presetOfTemplate(readInputText(template));
+  const name = (preset ?? format)!;
+  if (await builtIn(name) !== undefined) return name;
+  throw usageError("There is no such preset", "`rekey deliver presets` lists them");
+}
+
+function json(path: string): unknown {
+  const text = readInputText(path);
+  try {
+    return parseStrictJson(new TextEncoder().encode(text));
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error;
+    throw usageError(
+      `Cannot use ${path}: ${error.message}`,
+      "docs/deliveries.md describes presets",
+    );
+  }
+}
+
+// A template without a list has room for one key.
+async function presetOfTemplate(template: string): Promise<Preset> {
+  await checkTemplate(template, ["path", "folder", "name"]);
+  const [format] = FORMAT_PRESETS;
+  const { format: _, parameters: __, ...rest } = format!;
+  const keys = /\{\{[#&{ ]*(?:verifying|previous|prepared)\b/.test(template) ? "many" : 1;
+  return { ...rest, name: "template", summary: "a template of the operator", keys, template };
+}
+
+function probeFrom({ probeUrl, probeCommand }: DeliverAddFlags): NewDelivery["probe"] {
+  if (probeUrl !== undefined && probeCommand !== undefined) {
+    throw usageError("Cannot use --probe-url together with --probe-command", "Give one of them");
+  }
+  if (probeUrl !== undefined) return { url: probeUrl };
+  return probeCommand === undefined ? undefined : { command: probeCommand };
+}
+
+const ENDINGS: Record<string, string> = { env: ".env", json: ".json", jwks: ".json" };
+
+// Memory-backed: what is written there is on no disk, and in no copy of one.
+function standardPath(
+  name: string,
+  preset: Preset | undefined,
+  { secrets: { environment: { app } } }: Context,
+): string | undefined {
+  const [service] = variable("RUNTIME_DIRECTORY")?.split(":") ?? [];
+  const session = variable("XDG_RUNTIME_DIR");
+  const system = SYSTEM.owners?.me() === 0 ? "/run/rekey" : undefined;
+  const folder = service ?? (session && SYSTEM.paths.join(session, "rekey")) ?? system;
+  const file = `${name}${ENDINGS[preset?.format ?? ""] ?? ""}`;
+  return folder && SYSTEM.paths.join(folder, app.name, file);
+}
+
+/** Shows all deliveries. */
+export async function deliverList(_options: unknown, { secrets, output }: Context): Promise<void> {
+  const { installation } = await secrets.openFresh();
+  const facts = describeDeliveries(installation, await progressOf(installation));
+  if (output.options.json) return facts.forEach((one) => output.line(one));
+  if (facts.length === 0) return output.remark("There are no deliveries: `rekey deliver add`");
+  output.table([
+    ["NAME", "PRESET", "VERSION", "STATE", "PATH"],
+    ...facts.map(({ name, preset, version, followed, failure, lag_seconds, path }) => [
+      name,
+      preset,
+      String(version ?? "-"),
+      followed ? "followed" : stateText(failure, lag_seconds),
+      printable(path),
+    ]),
+  ]);
+}
+
+function stateText(failure: string | null, lag: number | null): string {
+  const since = lag === null ? "" : ` for ${describeSeconds(lag)}`;
+  return `${failure === null ? "behind" : "failed"}${since}`;
+}
+
+/** Shows one delivery. */
+export async function deliverShow(
+  { name }: { name: string },
+  { secrets, output }: Context,
+): Promise<void> {
+  const { installation } = await secrets.openFresh();
+  const progress = await progressOf(installation, [name]);
+  const [facts] = describeDeliveries(installation, progress);
+  const { settings, preset } = progress[0]!.delivery;
+  const { owner, group, mode, parameters, reload, probe } = settings;
+  const more = { owner, group, mode, parameters, reload: reload ?? null, probe: probe ?? null };
+  const { wanted, written, confirmed, followed_at, failed_at, failure, lag_seconds } = facts!;
+  output.result(
+    { ...facts, ...more },
+    table([
+      ["name", name],
+      ["preset", `${settings.preset}: ${preset.summary}`],
+      ["role", settings.role],
+      ["path", settings.path],
+      [
+        "rights",
+        `${mode ?? "private"}, owner ${owner ?? "unchanged"}, group ${group ?? "unchanged"}`,
+      ],
+      ...Object.entries(parameters).map(([key, value]) => ["set", `${key}=${value}`]),
+      ["reload", reload ?? preset.reload_kind],
+      ["connections", preset.connections],
+      ["should hold", wanted.join(", ")],
+      ["written", written.join(", ") || "nothing"],
+      ["confirmed", confirmed.join(", ") || "nothing"],
+      ["followed", followed_at ?? "never"],
+      ...lag_seconds === null ? [] : [["behind", describeSeconds(lag_seconds)]],
+      ...failure === null ? [] : [["failed", `${failed_at}: ${failure}`]],
+    ]).map(printable),
+  );
+}
+
+/** Flags of `rekey deliver sync`. */
+export interface DeliverSyncFlags {
+  readonly name: readonly string[];
+  readonly force?: boolean;
+  readonly watch?: boolean;
+}
+
+/** Brings deliveries up to date. */
+export async function deliverSync(options: DeliverSyncFlags, context: Context): Promise<void> {
+  const { secrets } = context;
+  const { name: names, force } = options;
+  const { installation } = await secrets.openFresh();
+  using _lock = await deliveryLock(installation, LOCK_TIMEOUT_MS);
+  await report(await sync(secrets, { names, force }), context, "Followed:");
+}
+
+/** Asks every program. */
+export async function deliverCheck(
+  { name: names }: { name: readonly string[] },
+  context: Context,
+): Promise<void> {
+  const { secrets } = context;
+  const { installation } = await secrets.openFresh();
+  using _lock = await deliveryLock(installation, LOCK_TIMEOUT_MS);
+  const before = await keysVerifyingNow(secrets);
+  await report(await sync(secrets, { names, before, checkOnly: true }), context, "Checked");
+}
+
+// Prints how far deliveries have come; one that has not followed is exit status 5.
+async function report(outcomes: readonly Outcome[], context: Context, did: string): Promise<void> {
+  const { output, secrets } = context;
+  const { installation } = await secrets.open();
+  const names = outcomes.map(({ name }) => name);
+  const progress = names.length === 0 ? [] : await progressOf(installation, names);
+  for (const facts of describeDeliveries(installation, progress)) {
+    if (output.options.json) output.line(facts);
+    else if (facts.failure === null) {
+      const kids = facts.confirmed.join(", ");
+      output.result({}, [`${did} ${facts.name}: ${printable(facts.path)} (kid ${kids})`]);
+    }
+  }
+  for (const { name, remark } of outcomes) {
+    if (remark !== undefined) output.warning(`${name}: ${remark}`);
+  }
+  mustHaveFollowed(outcomes);
+}
+
+/** @throws {RekeyError} `check_failed` that names the deliveries which have not followed, and why. */
+export function mustHaveFollowed(outcomes: readonly Outcome[]): void {
+  const failed = outcomes.filter(({ state }) => state.failure !== null);
+  if (failed.length === 0) return;
+  const reasons = failed.map(({ name, state: { failure } }) => `${name}: ${failure}`);
+  throw new RekeyError("check_failed", `Not followed: ${reasons.join("; ")}`, {
+    hint: "`rekey deliver sync` tries again; `rekey serve` does so by itself",
+  });
+}
+
+/** Ends a delivery. */
+export async function deliverRemove(
+  { name, keepFiles = false }: { name: string; keepFiles?: boolean },
+  { secrets, output }: Context,
+): Promise<void> {
+  const { installation } = await secrets.open();
+  using _lock = await deliveryLock(installation, LOCK_TIMEOUT_MS);
+  const files = await removeDelivery(installation, name, keepFiles);
+  const what = keepFiles ? "its files stay, with the keys in them" : "its files are deleted";
+  output.result({ name, files, files_kept: keepFiles }, [`Removed ${name}: ${what}`]);
+}
+
+/** Shows formats and presets. */
+export async function deliverPresets(
+  { name, print }: { name?: string; print?: string },
+  { output }: Context,
+): Promise<void> {
+  if (name !== undefined) return await showPreset(name, print, output);
+  const named = await Promise.all(PRESET_NAMES.map(builtIn));
+  const presets = [...FORMAT_PRESETS, ...named.filter((one) => one !== undefined)];
+  if (output.options.json) return presets.forEach((one) => output.line(one));
+  output.table([
+    ["NAME", "KEYS", "ALGORITHMS", "TAKES UP", "CONNECTIONS", "WHAT"],
+    ...presets.map(({ name, keys, algorithms, reload_kind, connections, summary }) => [
+      name,
+      String(keys),
+      algorithms.join(","),
+      reload_kind,
+      connections,
+      summary,
+    ]),
+  ]);
+}
+
+async function showPreset(
+  name: string,
+  file: string | undefined,
+  output: Context["output"],
+): Promise<void> {
+  const preset = await builtIn(name);
+  if (preset === undefined) {
+    throw usageError("There is no such preset", "`rekey deliver presets` lists them");
+  }
+  if (file === undefined) return output.result(preset, JSON.stringify(preset, null, 2).split("\n"));
+  const text = preset.files?.[file];
+  if (text !== undefined) return output.result({ [file]: text }, [text.replace(/\n$/, "")]);
+  throw usageError(
+    `${name} has no such file`,
+    `It has ${Object.keys(preset.files ?? {}).join(", ") || "none"}`,
+  );
+}

@@ -1,0 +1,136 @@
+import { createHash } from "node:crypto";
+import { dirname } from "node:path";
+import { RekeyError } from "../core/errors.ts";
+import type { Algorithm } from "../jwt/policy.ts";
+import type { DeliverySettings, StoredDelivery } from "../store/sqlite/deliveries.ts";
+import { SYSTEM } from "../system/system.ts";
+import type { Preset } from "./preset.ts";
+import { builtIn } from "./presets.ts";
+import type { ProbeWay } from "./probe.ts";
+import type { ReloadWay } from "./reload.ts";
+import { fill } from "./render.ts";
+import type { Rights } from "./write_target.ts";
+
+/** A delivery with its preset. */
+export interface Delivery extends StoredDelivery {
+  readonly preset: Preset;
+}
+
+/** @throws {RekeyError} `failed` when this rekey has no such preset. */
+export async function withPreset(stored: StoredDelivery): Promise<Delivery> {
+  const { own, preset: name } = stored.settings;
+  const preset = own === undefined ? await builtIn(name) : own as Preset;
+  if (preset !== undefined) return { ...stored, preset };
+  throw new RekeyError("failed", `This rekey has no preset ${name}`, {
+    hint: "Use the rekey that added the delivery, or add it again with another preset",
+  });
+}
+
+/** Whether a program holds several keys at once. One that signs, or holds one key, gets the current one. */
+export function holdsMany({ settings, preset }: Delivery): boolean {
+  return settings.role === "verifier" && preset.keys === "many";
+}
+
+/** What differs between the versions that a delivery is about. */
+export interface VersionFacts {
+  readonly kid: string;
+  readonly alg: Algorithm;
+  readonly key_form: string;
+  /** Milliseconds since the epoch. */
+  readonly grace_until: number | null;
+}
+
+/** Versions in the roles that matter to programs. */
+export interface VersionSet<Row extends VersionFacts = VersionFacts> {
+  readonly current: Row;
+  readonly prepared: Row | undefined;
+  /** Newest first. */
+  readonly previous: readonly Row[];
+}
+
+/** The versions that a delivery is to hold. A version whose algorithm the program does not know is left out. */
+export function wantedVersions<Row extends VersionFacts>(
+  delivery: Delivery,
+  { current, prepared, previous }: VersionSet<Row>,
+): VersionSet<Row> {
+  if (!holdsMany(delivery)) return { current, prepared: undefined, previous: [] };
+  const isKnown = (row: Row | undefined): row is Row =>
+    row !== undefined && delivery.preset.algorithms.includes(row.alg);
+  return {
+    current,
+    prepared: isKnown(prepared) ? prepared : undefined,
+    previous: previous.filter(isKnown),
+  };
+}
+
+/** The kids of a set, the newest first. */
+export function kidsOf({ current, prepared, previous }: VersionSet): string[] {
+  return [...prepared === undefined ? [] : [prepared], current, ...previous].map(({ kid }) => kid);
+}
+
+/** A digest of all that a delivery's files depend on. */
+export function markOf({ settings, preset }: Delivery, wanted: VersionSet): string {
+  const facts = (row: VersionFacts | undefined) =>
+    row && [row.kid, row.alg, row.key_form, row.grace_until];
+  const { current, prepared, previous } = wanted;
+  const versions = [facts(current), facts(prepared), previous.map(facts)];
+  const text = JSON.stringify([versions, { ...settings, replaces: null }, preset]);
+  return createHash("sha256").update(text).digest("base64url");
+}
+
+/** Texts for the templates of a delivery. */
+export async function dataOf(
+  { name, settings: { path, parameters }, preset }: Pick<Delivery, "name" | "settings" | "preset">,
+): Promise<Record<string, string>> {
+  const standards = Object.entries(preset.parameters ?? {})
+    .flatMap(([name, { default: value }]) => value === undefined ? [] : [[name, value]]);
+  const known = { path, folder: dirname(path), name };
+  const given: Record<string, string> = { ...Object.fromEntries(standards), ...parameters };
+  const filled = Object.entries(given).map(async ([name, text]) => [name, await fill(text, known)]);
+  return { ...Object.fromEntries(await Promise.all(filled)), ...known };
+}
+
+/** How a delivery's program is told; `undefined` if it notices by itself. */
+export function reloadWay({ settings, preset }: Delivery): ReloadWay | undefined {
+  if (settings.reload !== undefined) return { shell: settings.reload };
+  return preset.reload ?? undefined;
+}
+
+const SUCCESSES = [200, 201, 202, 203, 204, 205, 206];
+
+/** How a delivery's program is asked; `undefined` if it is not. */
+export function probeWay({ settings, preset }: Delivery): ProbeWay | undefined {
+  const { probe } = settings;
+  if (probe === undefined) return preset.probe ?? undefined;
+  if ("command" in probe) return { shell: probe.command };
+  return { http: { url: probe.url, accepted: SUCCESSES, refused: [401, 403] } };
+}
+
+const PRIVATE_MODE = "0600";
+
+/** Owner, group and mode of a delivery's files. @throws {RekeyError} `failed` that names an unknown user or group. */
+export function rightsOf({ owner, group, mode }: DeliverySettings): Rights {
+  const { owners } = SYSTEM;
+  const numbers = parseInt(mode ?? PRIVATE_MODE, 8);
+  if (owners === undefined) return { user: undefined, group: undefined, mode: numbers };
+  return {
+    user: numberOf("user", owner, owners.userId),
+    group: numberOf("group", group, owners.groupId),
+    mode: numbers,
+  };
+}
+
+function numberOf(
+  what: "user" | "group",
+  name: string | null,
+  find: (name: string) => number | undefined,
+): number | undefined {
+  if (name === null) return undefined;
+  const number = find(name);
+  if (number !== undefined) return number;
+  throw new RekeyError("failed", `Cannot deliver: this machine has no ${what} ${name}`, {
+    hint: `Is the program installed? Name another one with --${
+      what === "user" ? "owner" : "group"
+    }`,
+  });
+}

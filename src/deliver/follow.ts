@@ -1,0 +1,285 @@
+import { join } from "node:path";
+import { asRefusalOrBug, RekeyError } from "../core/errors.ts";
+import type { TokenPolicy } from "../jwt/policy.ts";
+import type { DeliveryState } from "../store/sqlite/deliveries.ts";
+import type { Version } from "../store/sqlite/versions.ts";
+import { Confidential } from "./confidential.ts";
+import {
+  dataOf,
+  type Delivery,
+  kidsOf,
+  markOf,
+  probeWay,
+  reloadWay,
+  rightsOf,
+  type VersionSet,
+  wantedVersions,
+} from "./delivery.ts";
+import type { KeySource } from "./key_source.ts";
+import { type DeliveredKey, type DeliveredKeys, verifyingKeys } from "./key_set.ts";
+import { probe } from "./probe.ts";
+import { eventOf, type Records } from "./records.ts";
+import { reload, type Surroundings } from "./reload.ts";
+import { fill, render } from "./render.ts";
+import {
+  digestOf,
+  digestOnDisk,
+  hasRights,
+  makeFolders,
+  refuseUnsafeTarget,
+  removeTarget,
+  type Rights,
+  writeTarget,
+} from "./write_target.ts";
+
+/** What deliveries that follow at once share. */
+export interface Following {
+  readonly versions: VersionSet<Version>;
+  readonly source: KeySource;
+  /** Keys that verified before, in case some have ended since. */
+  readonly before: readonly DeliveredKey[];
+  readonly records: Records;
+  readonly policy: TokenPolicy;
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Whether what rekey did not write may be replaced. */
+  readonly force: boolean;
+  /** Whether nothing is written or reloaded, and every program asked. */
+  readonly checkOnly: boolean;
+}
+
+/** How far a delivery has come. */
+export interface Outcome {
+  readonly name: string;
+  /** The kids that it should hold, the newest first. */
+  readonly wanted: readonly string[];
+  readonly state: DeliveryState;
+  /** Whether anything was done. */
+  readonly worked: boolean;
+  /** Something that could not be found out. */
+  readonly remark: string | undefined;
+}
+
+/** A delivery's file with its new contents; a single file has the name "". */
+interface NewFile {
+  readonly name: string;
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly digest: string;
+}
+
+/** Whether a delivery has done all for the present versions and settings, as far as rows and files show. */
+export function isUpToDate(delivery: Delivery, versions: VersionSet): boolean {
+  const { state } = delivery;
+  return state.failure === null &&
+    state.mark === markOf(delivery, wantedVersions(delivery, versions)) &&
+    isOnDisk(delivery);
+}
+
+function isOnDisk(delivery: Delivery): boolean {
+  try {
+    const rights = rightsOf(delivery.settings);
+    return Object.entries(delivery.state.files).every(([name, digest]) => {
+      const path = pathOf(delivery, name);
+      return digestOnDisk(path) === digest && hasRights(path, rights);
+    });
+  } catch {
+    // Writing it says why.
+    return false;
+  }
+}
+
+function pathOf({ settings: { path } }: Delivery, name: string): string {
+  return name === "" ? path : join(path, name);
+}
+
+/** Makes a program hold the keys that it should hold, as far as it does not. A failure is recorded, not thrown. */
+export async function follow(delivery: Delivery, following: Following): Promise<Outcome> {
+  const wanted = wantedVersions(delivery, following.versions);
+  const done = (state: DeliveryState, worked: boolean, remark?: string): Outcome => ({
+    name: delivery.name,
+    wanted: kidsOf(wanted),
+    state,
+    worked,
+    remark,
+  });
+  if (!following.checkOnly && isUpToDate(delivery, following.versions)) {
+    return done(delivery.state, false);
+  }
+  const work = new Work(delivery, wanted, following);
+  try {
+    const remark = await work.run();
+    return done(await work.succeeded(), true, remark);
+  } catch (error) {
+    return done(await work.failed(asRefusalOrBug(error).message), true);
+  }
+}
+
+class Work {
+  #state: DeliveryState;
+
+  constructor(
+    private readonly delivery: Delivery,
+    private readonly wanted: VersionSet<Version>,
+    private readonly following: Following,
+  ) {
+    this.#state = delivery.state;
+  }
+
+  async run(): Promise<string | undefined> {
+    const { delivery, following } = this;
+    refuseAlgorithm(delivery, this.wanted.current);
+    const keys = await following.source.keysOf(this.wanted);
+    const data = await dataOf(delivery);
+    const rights = rightsOf(delivery.settings);
+    const files = await newFiles(delivery, keys, data);
+    if (following.checkOnly) this.#mustBeWritten(files);
+    else await this.#write(files, rights);
+    const { path } = delivery.settings;
+    const confidential = new Confidential([...verifyingKeys(keys), ...following.before]);
+    const around = { name: delivery.name, path, data, keys, confidential };
+    const contents = digestOf(new TextEncoder().encode(files.map(({ digest }) => digest).join()));
+    // The same contents were proven before a prepared key became the current one.
+    const isProven = this.#state.proven === contents && this.#leaving().length === 0;
+    if (isProven && !following.checkOnly) return undefined;
+    if (!following.checkOnly) await this.#reload(around);
+    const remark = await this.#probe(around);
+    this.#state = { ...this.#state, proven: contents };
+    return remark;
+  }
+
+  succeeded(): Promise<DeliveryState> {
+    return this.#record({
+      ...this.#state,
+      confirmed: kidsOf(this.wanted),
+      mark: markOf(this.delivery, this.wanted),
+      followed_at: this.following.now(),
+      failed_at: null,
+      failure: null,
+    });
+  }
+
+  failed(failure: string): Promise<DeliveryState> {
+    const failed_at = this.following.now();
+    return this.#record({ ...this.#state, mark: null, proven: null, failed_at, failure });
+  }
+
+  async #record(state: DeliveryState): Promise<DeliveryState> {
+    const { name, state: before } = this.delivery;
+    const event = eventOf(before, state);
+    const reason = state.failure ?? `kid ${state.confirmed.join(", ")}`;
+    await this.following.records.set(name, state, event, reason);
+    return this.#state = state;
+  }
+
+  #mustBeWritten(files: readonly NewFile[]): void {
+    const wrong = files.find(({ path, digest }) => digestOnDisk(path) !== digest);
+    if (wrong === undefined) return;
+    throw new RekeyError("failed", `${wrong.path} is not as it should be`);
+  }
+
+  async #write(files: readonly NewFile[], rights: Rights): Promise<void> {
+    const { delivery, following } = this;
+    const { settings } = delivery;
+    const changed = files.filter(({ path, digest }) =>
+      digestOnDisk(path) !== digest || !hasRights(path, rights)
+    );
+    const names = files.map(({ name }) => name);
+    const gone = Object.keys(this.#state.files).filter((name) => !names.includes(name));
+    for (const file of changed) this.#refuseForeign(file, following.force || settings.replaces);
+    for (const { path } of changed) {
+      makeFolders(path, delivery.preset.layout === "folder" ? settings.path : undefined, rights);
+      refuseUnsafeTarget(path, rights);
+    }
+    const digests = Object.fromEntries(files.map(({ name, digest }) => [name, digest]));
+    // Noted first: a command that is killed in the middle leaves files that are known to be rekey's.
+    const claimed = { ...this.#state.files, ...digests };
+    this.#state = { ...this.#state, files: claimed, mark: null };
+    if (changed.length > 0) await following.records.set(delivery.name, this.#state);
+    await Promise.all(changed.map(({ path, bytes }) => writeTarget(path, bytes, rights)));
+    // New keys come before the old ones leave.
+    for (const name of gone) removeTarget(pathOf(delivery, name), rights);
+    this.#state = { ...this.#state, files: digests, written: kidsOf(this.wanted) };
+  }
+
+  #refuseForeign({ name, path, digest }: NewFile, mayReplace: boolean): void {
+    if (mayReplace || name in this.#state.files) return;
+    const found = digestOnDisk(path);
+    if (found === undefined || found === digest) return;
+    throw new RekeyError("failed", `${path} is there already, and rekey did not write it`, {
+      hint: "Move it away, or replace it with --force",
+    });
+  }
+
+  async #reload(around: Surroundings): Promise<void> {
+    const way = reloadWay(this.delivery);
+    if (way === undefined) return;
+    const isForRemoval = "only_for" in way && way.only_for === "removal";
+    if (isForRemoval && this.#leaving().length === 0) return;
+    const failure = await reload(way, around);
+    if (failure !== undefined) throw new RekeyError("failed", failure);
+  }
+
+  /** Kids that the program may still hold. */
+  #leaving(): string[] {
+    const { written, confirmed } = this.delivery.state;
+    const wanted = kidsOf(this.wanted);
+    return [...new Set([...written, ...confirmed])].filter((kid) => !wanted.includes(kid));
+  }
+
+  async #probe(around: Surroundings): Promise<string | undefined> {
+    const { delivery, following } = this;
+    const way = probeWay(delivery);
+    if (way === undefined) return undefined;
+    const probing = { ...following, claims: delivery.preset.claims };
+    const leaving = this.#leaving();
+    const ended = delivery.settings.role === "signer"
+      ? []
+      : following.before.filter(({ kid }) => leaving.includes(kid));
+    const failures = await Promise.all([
+      ...verifyingKeys(around.keys).map((key) => probe(way, key, "accepted", around, probing)),
+      ...ended.map((key) => probe(way, key, "refused", around, probing)),
+    ]);
+    const failure = failures.find((one) => one !== undefined);
+    if (failure !== undefined) throw new RekeyError("failed", failure);
+    return delivery.settings.role === "verifier" && ended.length < leaving.length
+      ? "it could not be asked whether it refuses the ended key, whose value is destroyed"
+      : undefined;
+  }
+}
+
+function refuseAlgorithm({ preset }: Delivery, { alg }: Version): void {
+  if (preset.algorithms.includes(alg)) return;
+  const known = preset.algorithms.join(", ");
+  throw new RekeyError("failed", `${preset.program} knows ${known}, and the secret is for ${alg}`, {
+    hint: `\`rekey rotate --alg ${preset.algorithms[0]}\` makes one that it knows`,
+  });
+}
+
+async function newFiles(
+  delivery: Delivery,
+  keys: DeliveredKeys,
+  data: Record<string, string>,
+): Promise<NewFile[]> {
+  const { preset } = delivery;
+  const content = preset.template === undefined
+    ? { format: preset.format! }
+    : { template: preset.template };
+  const file = async (name: string, set: DeliveredKeys, isForOne = false) => {
+    const bytes = await render(content, set, data, isForOne);
+    return { name, path: pathOf(delivery, name), bytes, digest: digestOf(bytes) };
+  };
+  if (preset.file_name === undefined) return [await file("", keys)];
+  return await Promise.all(
+    verifyingKeys(keys).map(async (key) => {
+      const name = await fill(preset.file_name!, { ...data, kid: key.kid, alg: key.alg });
+      refuseName(name);
+      return await file(name, { current: key, previous: [] }, true);
+    }),
+  );
+}
+
+function refuseName(name: string): void {
+  if (name.split("/").every((part) => /^[\w@+=.-]+$/.test(part) && !/^\.{1,2}$/.test(part))) return;
+  throw new RekeyError("failed", "A file name of the preset leads out of its folder");
+}

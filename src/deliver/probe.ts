@@ -1,0 +1,203 @@
+import { randomUUID } from "node:crypto";
+import { delay } from "../core/async.ts";
+import type { TokenPolicy } from "../jwt/policy.ts";
+import { type Ending, failureOf, runCommand } from "../system/command_line.ts";
+import { SYSTEM } from "../system/system.ts";
+import type { DeliveredKey } from "./key_set.ts";
+import type { Preset, Probe } from "./preset.ts";
+import { invocationOf, lastOf, startable, type Surroundings, withLine } from "./reload.ts";
+import { fill } from "./render.ts";
+
+/** How long a program may take to follow unless its preset says so, in milliseconds. */
+const FOLLOW_MS = 10_000;
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 500;
+
+/** Lifetime of a probe's token, in seconds. */
+const TOKEN_SECONDS = 30;
+
+/** How it is found out whether a program accepts a token: as a preset has it, or a shell command that reads it. */
+export type ProbeWay = Probe | { readonly shell: string };
+
+/** The verdict of a program; a text says why there is none. */
+type ProbeAnswer = "accepted" | "refused" | { readonly unknown: string };
+
+/** What probes need besides. */
+export interface Probing {
+  readonly claims: Preset["claims"];
+  readonly policy: TokenPolicy;
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+/**
+ * Asks a program until it accepts or refuses tokens of a key, as it should.
+ *
+ * @returns why it does not, in words without values; `undefined` if it does.
+ */
+export async function probe(
+  way: ProbeWay,
+  key: DeliveredKey,
+  wanted: "accepted" | "refused",
+  around: Surroundings,
+  probing: Probing,
+): Promise<string | undefined> {
+  const limitMs = "timeout_s" in way && way.timeout_s ? way.timeout_s * 1_000 : FOLLOW_MS;
+  const end = performance.now() + limitMs;
+  for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    const token = await probeToken(key, around, probing);
+    around.confidential.add(token);
+    const left = Math.max(end - performance.now(), LONGEST_PAUSE_MS);
+    const answer = await ask(way, token, left, around);
+    if (answer === wanted) return undefined;
+    if (performance.now() + pause > end) return failed(answer, wanted, key.kid);
+    await delay(pause);
+  }
+}
+
+function failed(answer: ProbeAnswer, wanted: "accepted" | "refused", kid: string): string {
+  if (typeof answer === "object") return `its probe ${answer.unknown}`;
+  return wanted === "accepted"
+    ? `it does not accept tokens of kid ${kid}`
+    : `it still accepts tokens of kid ${kid}, which has ended`;
+}
+
+async function probeToken(
+  { secret, keyForm, alg, kid }: DeliveredKey,
+  { data }: Surroundings,
+  { claims = {}, policy, now }: Probing,
+): Promise<string> {
+  const { SignJWT } = await import("jose");
+  const iat = Math.floor(now() / 1_000);
+  const filled = await Promise.all(
+    Object.entries(claims).map(async ([name, value]) =>
+      [name, typeof value === "string" ? await fill(value, data) : value] as const
+    ),
+  );
+  const own = { iss: policy.issuer?.[0], aud: policy.audience?.[0] };
+  const payload = {
+    sub: "rekey-probe",
+    ...Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)),
+    ...Object.fromEntries(filled),
+    jti: randomUUID(),
+    iat,
+    exp: iat + TOKEN_SECONDS,
+  };
+  const bytes = secret.hmacKey(keyForm);
+  const token = await new SignJWT(payload)
+    .setProtectedHeader({ alg, typ: policy.type ?? "JWT", kid }).sign(bytes);
+  bytes.fill(0);
+  return token;
+}
+
+async function ask(
+  way: ProbeWay,
+  token: string,
+  limitMs: number,
+  around: Surroundings,
+): Promise<ProbeAnswer> {
+  if ("http" in way) return await askHttp(way.http, token, limitMs, around);
+  if ("shell" in way) return await askShell(way.shell, token, limitMs, around);
+  return await askCommand(way, token, limitMs, around);
+}
+
+async function askHttp(
+  { url, method = "GET", header, accepted, refused }: Extract<Probe, { http: unknown }>["http"],
+  token: string,
+  limitMs: number,
+  { data }: Surroundings,
+): Promise<ProbeAnswer> {
+  const withToken = { ...data, token };
+  const [address, line] = await Promise.all(
+    [url, header ?? "Authorization: Bearer {{token}}"].map((text) => fill(text, withToken)),
+  ) as [string, string];
+  const [, name = "", value = ""] = /^([^:]*):\s*(.*)$/.exec(line) ?? [];
+  try {
+    const response = await fetch(address, {
+      method,
+      headers: { [name]: value },
+      redirect: "manual",
+      signal: AbortSignal.timeout(limitMs),
+    });
+    await response.body?.cancel();
+    if (accepted.includes(response.status)) return "accepted";
+    if (refused.includes(response.status)) return "refused";
+    return { unknown: `was answered with status ${response.status}` };
+  } catch (error) {
+    // Its message may quote the header.
+    const isLate = error instanceof DOMException && error.name === "TimeoutError";
+    return { unknown: isLate ? "was not answered in time" : "could not reach the program" };
+  }
+}
+
+// The token comes on stdin: arguments of a process are visible to other users.
+async function askShell(
+  line: string,
+  token: string,
+  limitMs: number,
+  around: Surroundings,
+): Promise<ProbeAnswer> {
+  const way = { accepted: [0], refused: [1] };
+  return await runProbe(SYSTEM.processes.shell(line), way, { stdin: token, limitMs }, around);
+}
+
+async function askCommand(
+  way: Extract<Probe, { command: unknown }>,
+  token: string,
+  limitMs: number,
+  around: Surroundings,
+): Promise<ProbeAnswer> {
+  const data = { ...around.data, token };
+  const invocation = await invocationOf(way.command, data);
+  const variables = await Promise.all(
+    Object.entries(way.env ?? {}).map(async ([name, text]) => [name, await fill(text, data)]),
+  );
+  const stdin = way.stdin === undefined ? undefined : await fill(way.stdin, data);
+  const env = Object.fromEntries(variables);
+  return await runProbe(invocation, way, { env, stdin, limitMs }, around);
+}
+
+type Verdicts = Omit<Extract<Probe, { command: unknown }>, "command">;
+
+async function runProbe(
+  invocation: ReturnType<typeof SYSTEM.processes.shell>,
+  verdicts: Verdicts,
+  { env = {}, stdin, limitMs }: ProbeInput,
+  { name, path, confidential }: Surroundings,
+): Promise<ProbeAnswer> {
+  let output = "";
+  const options = {
+    env: { ...env, REKEY_DELIVERY: name, REKEY_PATH: path },
+    stdin: stdin === undefined ? undefined : new TextEncoder().encode(stdin),
+    limitMs,
+    ownGroup: true,
+    takesStderr: true,
+    take: (piece: Uint8Array) => output = lastOf(output + new TextDecoder().decode(piece)),
+  };
+  const ending = await startable(invocation, async () => ({
+    how: await runCommand(invocation, options),
+  }));
+  if (typeof ending === "string") return { unknown: ending };
+  const verdict = verdictOf(ending.how, output, verdicts);
+  if (verdict !== undefined) return verdict;
+  const failure = failureOf(ending.how, limitMs) ?? "ended with status 0";
+  return { unknown: withLine(failure, confidential.lastLine(output)) };
+}
+
+interface ProbeInput {
+  readonly env?: Record<string, string>;
+  readonly stdin?: string | undefined;
+  readonly limitMs: number;
+}
+
+function verdictOf(
+  ending: Ending | undefined,
+  output: string,
+  { accepted, refused, accepted_output = "", refused_output = "" }: Verdicts,
+): "accepted" | "refused" | undefined {
+  if (ending === undefined || !("status" in ending)) return undefined;
+  const { status } = ending;
+  if (accepted.includes(status) && new RegExp(accepted_output).test(output)) return "accepted";
+  if (refused.includes(status) && new RegExp(refused_output).test(output)) return "refused";
+  return undefined;
+}

@@ -1,0 +1,146 @@
+import { retryWhileBusy } from "../core/async.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import type { SecretManager } from "../secret/manager.ts";
+import type { Installation } from "../store/installation.ts";
+import { Deliveries, type StoredDelivery } from "../store/sqlite/deliveries.ts";
+import { takeLock } from "../store/sqlite/lock.ts";
+import type { Version } from "../store/sqlite/versions.ts";
+import { type Delivery, holdsMany, kidsOf, wantedVersions, withPreset } from "./delivery.ts";
+import { follow, type Following, isUpToDate, type Outcome } from "./follow.ts";
+import { type DeliveredKey, verifyingKeys } from "./key_set.ts";
+import { KeySource, type PendingKey, versionsNow } from "./key_source.ts";
+import { Records } from "./records.ts";
+
+/** How deliveries are brought up to date. */
+export interface SyncOptions {
+  /** Only these; default: all. */
+  readonly names?: readonly string[] | undefined;
+  /** The next version of a rotation before its commit: only verifiers that hold several keys follow, and get it. */
+  readonly pending?: PendingKey | undefined;
+  /** Keys that verified before: programs that held one of them must refuse it when it has ended. */
+  readonly before?: readonly DeliveredKey[] | undefined;
+  /** Whether what rekey did not write may be replaced. */
+  readonly force?: boolean | undefined;
+  /** Whether nothing is written or reloaded, and every program asked. */
+  readonly checkOnly?: boolean | undefined;
+}
+
+/**
+ * Makes every delivery hold the keys that it should hold now, all at once. It can be repeated, and interrupted anywhere.
+ * Call it under {@linkcode deliveryLock}.
+ *
+ * @returns how far each has come; a failure is there, and not thrown.
+ * @throws {RekeyError} when the database cannot be used, or a name is not known (`usage`).
+ */
+export async function sync(secrets: SecretManager, options: SyncOptions = {}): Promise<Outcome[]> {
+  const { installation } = await secrets.open();
+  const { pending, before = [], force = false, checkOnly = false } = options;
+  const deliveries = await Promise.all(
+    selected(installation, options.names).map(withPreset),
+  );
+  const following: Following = {
+    versions: versionsNow(installation, pending),
+    source: new KeySource(secrets, pending),
+    before,
+    records: new Records(installation),
+    policy: installation.policy,
+    now: () => installation.now(),
+    force,
+    checkOnly,
+  };
+  const concerned = pending === undefined ? deliveries : deliveries.filter(holdsMany);
+  return await Promise.all(concerned.map((delivery) => follow(delivery, following)));
+}
+
+/** Deliveries by name; all without names. @throws {RekeyError} `usage` for an unknown name. */
+export function selected(
+  { database }: Installation,
+  names: readonly string[] = [],
+): StoredDelivery[] {
+  const all = new Deliveries(database).all();
+  const unknown = names.find((name) => !all.some((one) => one.name === name));
+  if (unknown !== undefined) {
+    throw new RekeyError("usage", `There is no delivery ${JSON.stringify(unknown)}`, {
+      hint: "`rekey deliver list` names them",
+    });
+  }
+  return names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
+}
+
+/** A delivery with what is missing. */
+export interface DeliveryProgress {
+  readonly delivery: Delivery;
+  /** The kids that it should hold, the newest first. */
+  readonly wanted: readonly string[];
+  readonly isUpToDate: boolean;
+  /** Since when it has not followed, milliseconds since the epoch; `null` if it has, or was never written. */
+  readonly behindSince: number | null;
+}
+
+/** How far deliveries have come, as far as rows and files show. Reads no value, and asks no program. */
+export async function progressOf(
+  installation: Installation,
+  names?: readonly string[],
+): Promise<DeliveryProgress[]> {
+  const stored = selected(installation, names);
+  if (stored.length === 0) return [];
+  const versions = versionsNow(installation);
+  return await Promise.all(stored.map(async (one) => {
+    const delivery = await withPreset(one);
+    const wanted = kidsOf(wantedVersions(delivery, versions));
+    const done = isUpToDate(delivery, versions);
+    const behindSince = done ? null : behind(installation, delivery, wanted);
+    return { delivery, wanted, isUpToDate: done, behindSince };
+  }));
+}
+
+// The first change of versions that the program has not followed, or else the failure.
+function behind(
+  { versions }: Installation,
+  { state: { confirmed, failed_at } }: Delivery,
+  wanted: readonly string[],
+): number | null {
+  const missing = wanted.filter((kid) => !confirmed.includes(kid))
+    .flatMap((kid) => versions.byKid(kid)?.activated_at ?? []);
+  const ended = confirmed.filter((kid) => !wanted.includes(kid))
+    .flatMap((kid) => endOf(versions.byKid(kid)) ?? []);
+  const times = [...missing, ...ended];
+  return times.length === 0 ? failed_at : Math.min(...times);
+}
+
+const endOf = (row: Version | undefined) => row?.retired_at ?? row?.grace_until;
+
+/** The keys that verify now, with their values; `[]` if one cannot be read: then no program can be asked about it. */
+export async function keysVerifyingNow(secrets: SecretManager): Promise<DeliveredKey[]> {
+  const { installation } = await secrets.open();
+  try {
+    return verifyingKeys(await new KeySource(secrets).keysOf(versionsNow(installation)));
+  } catch (error) {
+    if (isRekeyError(error)) return [];
+    throw error;
+  }
+}
+
+/**
+ * Takes the lock of deliveries until it is disposed of: one process at a time writes files and reloads programs.
+ *
+ * @param waitMs how long to wait for another one.
+ * @throws {RekeyError} `busy` when it is not free in time.
+ */
+export async function deliveryLock(
+  { database: { path } }: Installation,
+  waitMs: number,
+): Promise<Disposable> {
+  try {
+    // Not SQLite's own waiting, which blocks a server's thread.
+    return await retryWhileBusy(
+      waitMs,
+      () => Promise.resolve(takeLock(`${path}.deliveries.lock`, 0)),
+    );
+  } catch (error) {
+    if (!isRekeyError(error, "busy")) throw error;
+    throw new RekeyError("busy", "Cannot deliver: another rekey is delivering keys", {
+      hint: "Wait for it to end and run the command again",
+    });
+  }
+}
