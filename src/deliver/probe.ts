@@ -35,7 +35,7 @@ export interface Probing {
  *
  * @returns why it does not, in words without values; `undefined` if it does.
  */
-export async function probe(
+export async function askProgram(
   way: ProbeWay,
   key: DeliveredKey,
   wanted: "accepted" | "refused",

@@ -3,7 +3,7 @@ import { delay } from "../core/async.ts";
 import type { Installation } from "../store/installation.ts";
 import { Deliveries, type DeliveryState } from "../store/sqlite/deliveries.ts";
 
-interface Change {
+interface StateChange {
   readonly name: string;
   readonly state: DeliveryState;
   readonly event: AuditEvent | undefined;
@@ -15,7 +15,7 @@ const GATHER_MS = 2;
 
 /** Writes the states of deliveries, several in one transaction. */
 export class Records {
-  #waiting: Change[] = [];
+  #waiting: StateChange[] = [];
   #writing: Promise<void> | undefined;
 
   constructor(private readonly installation: Installation) {}

@@ -6,7 +6,7 @@ import { Deliveries, type StoredDelivery } from "../store/sqlite/deliveries.ts";
 import { takeLock } from "../store/sqlite/lock.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { type Delivery, holdsMany, kidsOf, wantedVersions, withPreset } from "./delivery.ts";
-import { follow, type Following, isUpToDate, type Outcome } from "./follow.ts";
+import { deliver, type DeliveryOutcome, type DeliveryRound, isUpToDate } from "./deliver.ts";
 import { type DeliveredKey, verifyingKeys } from "./key_set.ts";
 import { KeySource, type PendingKey, versionsNow } from "./key_source.ts";
 import { Records } from "./records.ts";
@@ -32,13 +32,16 @@ export interface SyncOptions {
  * @returns how far each has come; a failure is there, and not thrown.
  * @throws {RekeyError} when the database cannot be used, or a name is not known (`usage`).
  */
-export async function sync(secrets: SecretManager, options: SyncOptions = {}): Promise<Outcome[]> {
+export async function sync(
+  secrets: SecretManager,
+  options: SyncOptions = {},
+): Promise<DeliveryOutcome[]> {
   const { installation } = await secrets.open();
   const { pending, before = [], force = false, checkOnly = false } = options;
   const deliveries = await Promise.all(
     selected(installation, options.names).map(withPreset),
   );
-  const following: Following = {
+  const round: DeliveryRound = {
     versions: versionsNow(installation, pending),
     source: new KeySource(secrets, pending),
     before,
@@ -49,7 +52,7 @@ export async function sync(secrets: SecretManager, options: SyncOptions = {}): P
     checkOnly,
   };
   const concerned = pending === undefined ? deliveries : deliveries.filter(holdsMany);
-  return await Promise.all(concerned.map((delivery) => follow(delivery, following)));
+  return await Promise.all(concerned.map((delivery) => deliver(delivery, round)));
 }
 
 /** Deliveries by name; all without names. @throws {RekeyError} `usage` for an unknown name. */

@@ -26,7 +26,7 @@ export interface Rights {
 }
 
 /** SHA-256 of a file's bytes, in base64url. */
-export function digestOf(bytes: Uint8Array): string {
+export function digestOfBytes(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("base64url");
 }
 
@@ -46,7 +46,7 @@ export function digestOnDisk(path: string): string | undefined {
     if (!info.isFile) throw notRegular(path, info);
     if (info.size > LONGEST) return "not read";
     const bytes = readFileSync(path);
-    const digest = digestOf(bytes);
+    const digest = digestOfBytes(bytes);
     bytes.fill(0);
     return digest;
   });

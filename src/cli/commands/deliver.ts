@@ -1,8 +1,10 @@
 import { parseStrictJson, StrictJsonError } from "../../core/strict_json.ts";
-import { RekeyError, usageError } from "../../core/errors.ts";
+import { within } from "../../core/async.ts";
+import { asRefusal, RekeyError, usageError } from "../../core/errors.ts";
 import { addDelivery, type NewDelivery, removeDelivery } from "../../deliver/add.ts";
 import { describeDeliveries } from "../../deliver/description.ts";
-import type { Outcome } from "../../deliver/follow.ts";
+import type { DeliveryOutcome } from "../../deliver/deliver.ts";
+import { DeliveryKeeper } from "../../deliver/keeper.ts";
 import { parsePreset, type Preset } from "../../deliver/preset.ts";
 import { builtIn, FORMAT_PRESETS, PRESET_NAMES } from "../../deliver/presets.ts";
 import { checkTemplate } from "../../deliver/render.ts";
@@ -182,10 +184,48 @@ export interface DeliverSyncFlags {
 /** Brings deliveries up to date. */
 export async function deliverSync(options: DeliverSyncFlags, context: Context): Promise<void> {
   const { secrets } = context;
-  const { name: names, force } = options;
+  const { name: names, force, watch } = options;
+  if (watch) {
+    if (names.length === 0) return await keepWatch(context);
+    throw usageError("Cannot use --watch with a name", "It watches all deliveries");
+  }
   const { installation } = await secrets.openFresh();
   using _lock = await deliveryLock(installation, LOCK_TIMEOUT_MS);
   await report(await sync(secrets, { names, force }), context, "Followed:");
+}
+
+const TICK_MS = 1_000;
+
+// Goes on until it is stopped. What cannot be done now is told once, and tried again.
+async function keepWatch({ secrets, output }: Context): Promise<void> {
+  const stopped = Promise.race(
+    SYSTEM.processes.stopSignals.map((signal) =>
+      new Promise<"stopped">((resolve) => SYSTEM.processes.listen(signal, () => resolve("stopped")))
+    ),
+  );
+  const keeper = new DeliveryKeeper(secrets);
+  let trouble: string | undefined;
+  const told = new Map<string, string | null>();
+  do {
+    secrets.refresh();
+    if (!secrets.environment.keyring.isStuck) secrets.environment.keyring.retry();
+    const failed = await secrets.catchUp().then(() => keeper.tick()).then((outcomes) => {
+      for (const outcome of outcomes) tell(outcome, told, output);
+    }).then(() => undefined, asRefusal);
+    if (failed !== undefined && failed.code !== trouble) output.warning(failed.message);
+    trouble = failed?.code;
+  } while (await within(TICK_MS, stopped) === undefined);
+}
+
+function tell(
+  { name, state: { failure, confirmed } }: DeliveryOutcome,
+  told: Map<string, string | null>,
+  output: Context["output"],
+): void {
+  if (failure !== null && told.get(name) === failure) return;
+  told.set(name, failure);
+  if (failure !== null) output.warning(`${name} has not followed: ${failure}`);
+  else output.remark(`${name} has followed: kid ${confirmed.join(", ")}`);
 }
 
 /** Asks every program. */
@@ -201,7 +241,11 @@ export async function deliverCheck(
 }
 
 // Prints how far deliveries have come; one that has not followed is exit status 5.
-async function report(outcomes: readonly Outcome[], context: Context, did: string): Promise<void> {
+async function report(
+  outcomes: readonly DeliveryOutcome[],
+  context: Context,
+  did: string,
+): Promise<void> {
   const { output, secrets } = context;
   const { installation } = await secrets.open();
   const names = outcomes.map(({ name }) => name);
@@ -220,7 +264,7 @@ async function report(outcomes: readonly Outcome[], context: Context, did: strin
 }
 
 /** @throws {RekeyError} `check_failed` that names the deliveries which have not followed, and why. */
-export function mustHaveFollowed(outcomes: readonly Outcome[]): void {
+export function mustHaveFollowed(outcomes: readonly DeliveryOutcome[]): void {
   const failed = outcomes.filter(({ state }) => state.failure !== null);
   if (failed.length === 0) return;
   const reasons = failed.map(({ name, state: { failure } }) => `${name}: ${failure}`);

@@ -17,12 +17,12 @@ import {
 } from "./delivery.ts";
 import type { KeySource } from "./key_source.ts";
 import { type DeliveredKey, type DeliveredKeys, verifyingKeys } from "./key_set.ts";
-import { probe } from "./probe.ts";
+import { askProgram } from "./probe.ts";
 import { eventOf, type Records } from "./records.ts";
 import { reload, type Surroundings } from "./reload.ts";
 import { fill, render } from "./render.ts";
 import {
-  digestOf,
+  digestOfBytes,
   digestOnDisk,
   hasRights,
   makeFolders,
@@ -33,7 +33,7 @@ import {
 } from "./write_target.ts";
 
 /** What deliveries that follow at once share. */
-export interface Following {
+export interface DeliveryRound {
   readonly versions: VersionSet<Version>;
   readonly source: KeySource;
   /** Keys that verified before, in case some have ended since. */
@@ -49,7 +49,7 @@ export interface Following {
 }
 
 /** How far a delivery has come. */
-export interface Outcome {
+export interface DeliveryOutcome {
   readonly name: string;
   /** The kids that it should hold, the newest first. */
   readonly wanted: readonly string[];
@@ -94,19 +94,19 @@ function pathOf({ settings: { path } }: Delivery, name: string): string {
 }
 
 /** Makes a program hold the keys that it should hold, as far as it does not. A failure is recorded, not thrown. */
-export async function follow(delivery: Delivery, following: Following): Promise<Outcome> {
-  const wanted = wantedVersions(delivery, following.versions);
-  const done = (state: DeliveryState, worked: boolean, remark?: string): Outcome => ({
+export async function deliver(delivery: Delivery, round: DeliveryRound): Promise<DeliveryOutcome> {
+  const wanted = wantedVersions(delivery, round.versions);
+  const done = (state: DeliveryState, worked: boolean, remark?: string): DeliveryOutcome => ({
     name: delivery.name,
     wanted: kidsOf(wanted),
     state,
     worked,
     remark,
   });
-  if (!following.checkOnly && isUpToDate(delivery, following.versions)) {
+  if (!round.checkOnly && isUpToDate(delivery, round.versions)) {
     return done(delivery.state, false);
   }
-  const work = new Work(delivery, wanted, following);
+  const work = new DeliveryWork(delivery, wanted, round);
   try {
     const remark = await work.run();
     return done(await work.succeeded(), true, remark);
@@ -115,34 +115,36 @@ export async function follow(delivery: Delivery, following: Following): Promise<
   }
 }
 
-class Work {
+class DeliveryWork {
   #state: DeliveryState;
 
   constructor(
     private readonly delivery: Delivery,
     private readonly wanted: VersionSet<Version>,
-    private readonly following: Following,
+    private readonly round: DeliveryRound,
   ) {
     this.#state = delivery.state;
   }
 
   async run(): Promise<string | undefined> {
-    const { delivery, following } = this;
+    const { delivery, round } = this;
     refuseAlgorithm(delivery, this.wanted.current);
-    const keys = await following.source.keysOf(this.wanted);
+    const keys = await round.source.keysOf(this.wanted);
     const data = await dataOf(delivery);
     const rights = rightsOf(delivery.settings);
     const files = await newFiles(delivery, keys, data);
-    if (following.checkOnly) this.#mustBeWritten(files);
+    if (round.checkOnly) this.#mustBeWritten(files);
     else await this.#write(files, rights);
     const { path } = delivery.settings;
-    const confidential = new Confidential([...verifyingKeys(keys), ...following.before]);
+    const confidential = new Confidential([...verifyingKeys(keys), ...round.before]);
     const around = { name: delivery.name, path, data, keys, confidential };
-    const contents = digestOf(new TextEncoder().encode(files.map(({ digest }) => digest).join()));
+    const contents = digestOfBytes(
+      new TextEncoder().encode(files.map(({ digest }) => digest).join()),
+    );
     // The same contents were proven before a prepared key became the current one.
     const isProven = this.#state.proven === contents && this.#leaving().length === 0;
-    if (isProven && !following.checkOnly) return undefined;
-    if (!following.checkOnly) await this.#reload(around);
+    if (isProven && !round.checkOnly) return undefined;
+    if (!round.checkOnly) await this.#reload(around);
     const remark = await this.#probe(around);
     this.#state = { ...this.#state, proven: contents };
     return remark;
@@ -153,14 +155,14 @@ class Work {
       ...this.#state,
       confirmed: kidsOf(this.wanted),
       mark: markOf(this.delivery, this.wanted),
-      followed_at: this.following.now(),
+      followed_at: this.round.now(),
       failed_at: null,
       failure: null,
     });
   }
 
   failed(failure: string): Promise<DeliveryState> {
-    const failed_at = this.following.now();
+    const failed_at = this.round.now();
     return this.#record({ ...this.#state, mark: null, proven: null, failed_at, failure });
   }
 
@@ -168,7 +170,7 @@ class Work {
     const { name, state: before } = this.delivery;
     const event = eventOf(before, state);
     const reason = state.failure ?? `kid ${state.confirmed.join(", ")}`;
-    await this.following.records.set(name, state, event, reason);
+    await this.round.records.set(name, state, event, reason);
     return this.#state = state;
   }
 
@@ -179,14 +181,14 @@ class Work {
   }
 
   async #write(files: readonly NewFile[], rights: Rights): Promise<void> {
-    const { delivery, following } = this;
+    const { delivery, round } = this;
     const { settings } = delivery;
     const changed = files.filter(({ path, digest }) =>
       digestOnDisk(path) !== digest || !hasRights(path, rights)
     );
     const names = files.map(({ name }) => name);
     const gone = Object.keys(this.#state.files).filter((name) => !names.includes(name));
-    for (const file of changed) this.#refuseForeign(file, following.force || settings.replaces);
+    for (const file of changed) this.#refuseForeign(file, round.force || settings.replaces);
     for (const { path } of changed) {
       makeFolders(path, delivery.preset.layout === "folder" ? settings.path : undefined, rights);
       refuseUnsafeTarget(path, rights);
@@ -195,7 +197,7 @@ class Work {
     // Noted first: a command that is killed in the middle leaves files that are known to be rekey's.
     const claimed = { ...this.#state.files, ...digests };
     this.#state = { ...this.#state, files: claimed, mark: null };
-    if (changed.length > 0) await following.records.set(delivery.name, this.#state);
+    if (changed.length > 0) await round.records.set(delivery.name, this.#state);
     await Promise.all(changed.map(({ path, bytes }) => writeTarget(path, bytes, rights)));
     // New keys come before the old ones leave.
     for (const name of gone) removeTarget(pathOf(delivery, name), rights);
@@ -228,17 +230,17 @@ class Work {
   }
 
   async #probe(around: Surroundings): Promise<string | undefined> {
-    const { delivery, following } = this;
+    const { delivery, round } = this;
     const way = probeWay(delivery);
     if (way === undefined) return undefined;
-    const probing = { ...following, claims: delivery.preset.claims };
+    const probing = { ...round, claims: delivery.preset.claims };
     const leaving = this.#leaving();
     const ended = delivery.settings.role === "signer"
       ? []
-      : following.before.filter(({ kid }) => leaving.includes(kid));
+      : round.before.filter(({ kid }) => leaving.includes(kid));
     const failures = await Promise.all([
-      ...verifyingKeys(around.keys).map((key) => probe(way, key, "accepted", around, probing)),
-      ...ended.map((key) => probe(way, key, "refused", around, probing)),
+      ...verifyingKeys(around.keys).map((key) => askProgram(way, key, "accepted", around, probing)),
+      ...ended.map((key) => askProgram(way, key, "refused", around, probing)),
     ]);
     const failure = failures.find((one) => one !== undefined);
     if (failure !== undefined) throw new RekeyError("failed", failure);
@@ -267,7 +269,7 @@ async function newFiles(
     : { template: preset.template };
   const file = async (name: string, set: DeliveredKeys, isForOne = false) => {
     const bytes = await render(content, set, data, isForOne);
-    return { name, path: pathOf(delivery, name), bytes, digest: digestOf(bytes) };
+    return { name, path: pathOf(delivery, name), bytes, digest: digestOfBytes(bytes) };
   };
   if (preset.file_name === undefined) return [await file("", keys)];
   return await Promise.all(
