@@ -41,7 +41,9 @@ function takenFrom(library: string, source: string): string[] {
     const names = [...source.matchAll(/\bz\.([a-z]\w*)/g)].map(([, name]) => name!);
     return names.filter((name) => !types.includes(name));
   }
-  const names = [...source.matchAll(braces)].flatMap(([, inside]) => inside!.split(","));
+  const members = source.matchAll(new RegExp(`\\(await import\\("${library}"\\)\\)\\.(\\w+)`, "g"));
+  const names = [...source.matchAll(braces), ...members]
+    .flatMap(([, inside]) => inside!.split(","));
   return names.map((name) => name.replace(/:.*/s, "").trim()).filter((name) => name !== "");
 }
 
