@@ -54,14 +54,10 @@ function checkNumber(token: string): void {
   const value = Number(token);
   // A double holds every safe integer, and some larger ones.
   const isWhole = /^-?\d+$/.test(token);
-  if (isWhole ? Number.isSafeInteger(value) || isExact(token, value) : Number.isFinite(value)) {
-    return;
-  }
+  const isExact = !isWhole || Number.isSafeInteger(value) ||
+    (Number.isFinite(value) && BigInt(token) === BigInt(value));
+  if (isExact && Number.isFinite(value)) return;
   throw new StrictJsonError("a number is too large to be exact");
-}
-
-function isExact(whole: string, value: number): boolean {
-  return Number.isFinite(value) && BigInt(whole) === BigInt(value);
 }
 
 function checkString(token: string, names: Set<string> | null | undefined): void {

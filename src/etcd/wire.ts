@@ -32,9 +32,11 @@ export function read(key: string, which: KeyRange = {}): Operation {
 
 /** The body of a range request. */
 export function rangeOf(key: string, { all = false, after }: KeyRange) {
+  // The end of all keys with a prefix, which must be ASCII.
+  const end = key.slice(0, -1) + String.fromCharCode(key.charCodeAt(key.length - 1) + 1);
   return {
     key: encoded(key),
-    ...all ? { range_end: encoded(endOf(key)) } : {},
+    ...all ? { range_end: encoded(end) } : {},
     ...after === undefined ? {} : {
       min_mod_revision: String(after.revision + 1),
       limit: String(after.most),
@@ -57,13 +59,8 @@ export function remove(key: string): Operation {
 
 /** Holds if the key was last written at this revision; 0: if it does not exist. */
 export function unchangedSince(key: string, revision: number): Condition {
-  const target = { target: "MOD", result: "EQUAL", mod_revision: String(revision) };
-  return { key: encoded(key), ...target };
-}
-
-/** The end of the range of all keys with a prefix, which must be ASCII. */
-function endOf(key: string): string {
-  return key.slice(0, -1) + String.fromCharCode(key.charCodeAt(key.length - 1) + 1);
+  const mod_revision = String(revision);
+  return { key: encoded(key), target: "MOD", result: "EQUAL", mod_revision };
 }
 
 /** The rows of a range response. @throws {RekeyError} `etcd_unavailable` when it is not one. */
@@ -213,14 +210,12 @@ const REQUEST_TIMEOUT = 408;
 
 /** The error to throw for a refusal. */
 export function errorOf(refusal: Refusal): RekeyError {
-  return isElsewhere(refusal) ? unavailable(plain(refusal.message)) : refused(refusal);
-}
-
-/** Whether another member may succeed. */
-function isElsewhere({ status, code, message }: Refusal): boolean {
+  const { status, code, message } = refusal;
   // A proxy that cannot reach etcd answers without a gRPC code.
   const isProxys = Number.isNaN(code) && (status >= 500 || status === REQUEST_TIMEOUT);
-  return isProxys || UNSURE.includes(code) || /too many requests/.test(message);
+  // Another member may succeed.
+  const isElsewhere = isProxys || UNSURE.includes(code) || /too many requests/.test(message);
+  return isElsewhere ? unavailable(plain(message)) : refused(refusal);
 }
 
 /** Whether the login token has expired, or users or roles have changed. */

@@ -30,7 +30,10 @@ export const linux: System = {
     setNotDumpable,
     raiseFileLimit: () => raiseFileLimit({ resource: 7, most: 2n ** 64n - 1n }),
     listeningSockets,
-    stopListening,
+    stopListening(sockets) {
+      const shutdown = { parameters: ["i32", "i32"], result: "i32" } as const;
+      withLibc({ shutdown }, (libc) => sockets.forEach((fd) => libc.shutdown(fd, SHUT_RDWR)));
+    },
   },
   schedule: "systemd",
   hasSecretService: true,
@@ -178,9 +181,4 @@ function listeningSockets(port: number): number[] {
 
 function sizeOf({ byteLength }: ArrayBufferView): Uint32Array<ArrayBuffer> {
   return new Uint32Array([byteLength]);
-}
-
-function stopListening(sockets: readonly number[]): void {
-  const shutdown = { parameters: ["i32", "i32"], result: "i32" } as const;
-  withLibc({ shutdown }, (libc) => sockets.forEach((fd) => libc.shutdown(fd, SHUT_RDWR)));
 }

@@ -3,7 +3,7 @@ import { listAudit } from "../../audit/reader.ts";
 import { EVENTS } from "../../audit/events.ts";
 import { verifyChain } from "../../audit/chain.ts";
 import { rfc3339 } from "../../core/clock.ts";
-import { isRekeyError } from "../../core/errors.ts";
+import { asRefusal, isRekeyError } from "../../core/errors.ts";
 import { ageOf, CLOCK_TOLERANCE_MS, fromFuture, isAhead, isDue } from "../../secret/age.ts";
 import { keptHead } from "../../secret/keyring/reconcile.ts";
 import { type Finding, type OpenDoctorContext, rekey, WITHOUT_LOGGING_OUT } from "../check.ts";
@@ -14,9 +14,9 @@ const DAY_MS = 86_400_000;
 /** Verifies the hash chain of the whole audit log. */
 export async function auditCheck(context: OpenDoctorContext): Promise<Finding[]> {
   const { installation, onProgress } = context;
-  const key = await installation.auditKey().catch(unlessRefused);
+  const key = await installation.auditKey().catch(asRefusal);
   // Without the key the chain cannot be checked; the KEK check reports that.
-  if (key === undefined) return [];
+  if (isRekeyError(key)) return [];
   const { head } = await keptHead(installation, installation.versions.current()!);
   const { bad } = verifyChain(installation.database, key, head === null ? [] : [head], onProgress);
   if (bad === null) return [];
@@ -27,10 +27,6 @@ export async function auditCheck(context: OpenDoctorContext): Promise<Finding[]>
       "Keep a copy of the file before you restore a backup",
     command: rekey(context, "restore BACKUP --force"),
   }];
-}
-
-function unlessRefused(error: unknown): undefined {
-  if (!isRekeyError(error)) throw error;
 }
 
 /** Whether the clock is behind the newest record. */

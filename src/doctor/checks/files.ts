@@ -26,22 +26,18 @@ interface OwnFile {
  *
  * @returns `undefined` when a parent directory denies access; the database check reports that.
  */
-export function filesCheck(context: DoctorContext): Finding[] | undefined {
+export function filesCheck({ environment }: DoctorContext): Finding[] | undefined {
+  const { folders } = environment;
   try {
-    return allFindings(context);
+    return [
+      ...parentFindings(folders.data),
+      ...ownFiles(environment).flatMap((own) => accessFindings(own, folders)),
+      ...diskFindings(folders),
+    ];
   } catch (error) {
     if (error instanceof Deno.errors.PermissionDenied) return undefined;
     throw error;
   }
-}
-
-function allFindings({ environment }: DoctorContext): Finding[] {
-  const access = ownFiles(environment).flatMap((own) => accessFindings(own, environment.folders));
-  return [
-    ...parentFindings(environment.folders.data),
-    ...access,
-    ...diskFindings(environment.folders),
-  ];
 }
 
 function ownFiles(environment: DoctorContext["environment"]): OwnFile[] {
@@ -95,13 +91,6 @@ function parentFindings(path: string): Finding[] {
   }];
 }
 
-/** The command for a file that belongs to another user. */
-function ownership({ path }: OwnFile, { mayFix, owner }: Access, { data }: Folders): string {
-  // The whole folder belongs to that user: root must not take it over.
-  if (mayFix && path === data) return `# run rekey as the owner of ${path} (${owner})`;
-  return SYSTEM.permissions.fixOwner(path);
-}
-
 function accessFindings(own: OwnFile, folders: Folders): Finding[] {
   const { path, info, isNamed } = own;
   const access = SYSTEM.permissions.access(path, info);
@@ -126,12 +115,15 @@ function isTrusted({ isMine, isSystemOwned, othersWrite }: Access): boolean {
   return isSystemOwned && !isMine && !othersWrite;
 }
 
-function ofAnother(own: OwnFile, access: Access, folders: Folders): Finding {
+function ofAnother({ path }: OwnFile, { mayFix, owner }: Access, { data }: Folders): Finding {
   return {
     code: "file_owner",
-    what: `${own.path} belongs to ${access.owner}, not to the user who runs this command`,
+    what: `${path} belongs to ${owner}, not to the user who runs this command`,
     why: "rekey uses only files of its own user; a command run with sudo may have created it",
-    command: ownership(own, access, folders),
+    // If the whole folder belongs to that user, root must not take it over.
+    command: mayFix && path === data
+      ? `# run rekey as the owner of ${path} (${owner})`
+      : SYSTEM.permissions.fixOwner(path),
   };
 }
 

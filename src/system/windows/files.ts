@@ -71,7 +71,11 @@ export function retryWhileOpen<T>(paths: string[], work: () => T, retryMs = RETR
       return work();
     } catch (error) {
       if (!IN_USE.includes(codeOf(error) ?? "")) throw error;
-      if (Date.now() >= end) throw paths.every(mayWrite) ? fileOpen(error) : error;
+      if (Date.now() >= end) {
+        if (!paths.every(mayWrite)) throw error;
+        const busy = new Error("Another program has the file open", { cause: error });
+        throw Object.assign(busy, { code: "EBUSY" });
+      }
       sleepSync(RETRY_EVERY_MS);
     }
   }
@@ -85,12 +89,6 @@ function mayWrite(path: string): boolean {
   } catch (error) {
     return ["EBUSY", "ENOENT"].includes(codeOf(error) ?? "");
   }
-}
-
-function fileOpen(cause: unknown): Error {
-  return Object.assign(new Error("Another program has the file open", { cause }), {
-    code: "EBUSY",
-  });
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -59,7 +59,12 @@ export class WindowsPermissions implements FilePermissions {
   makePrivate(path: string): void {
     const { isDirectory } = Deno.statSync(path);
     this.api.protect(path, this.#accessList(isDirectory));
-    if (this.access(path, { isDirectory }).isOpen) throw stillOpen(path);
+    if (!this.access(path, { isDirectory }).isOpen) return;
+    throw new RekeyError(
+      "database_unusable",
+      `Cannot use ${path}: other users have rights to it that cannot be removed`,
+      { hint: "Name a folder on NTFS: FAT disks have no access lists" },
+    );
   }
 
   denyWriting(path: string): void {
@@ -69,7 +74,12 @@ export class WindowsPermissions implements FilePermissions {
   makeFolder(path: string): void {
     if (infoOf(path) !== undefined) return;
     const parent = win32.dirname(path);
-    if (parent === path) throw noDrive(path);
+    if (parent === path) {
+      // The runtime's error for it has no code.
+      const message = `Cannot create a folder in ${path}: there is no such drive or share`;
+      const hint = "Connect it, or name another folder";
+      throw new RekeyError("database_unusable", message, { hint });
+    }
     this.makeFolder(parent);
     // If that fails, the runtime's own call throws the cause.
     if (!this.api.makeFolder(path, this.#accessList(true))) mkdirSync(path, { recursive: true });
@@ -120,21 +130,6 @@ export class WindowsPermissions implements FilePermissions {
     const sids = [...new Set([...PRIVATE_FILE_ACCOUNTS, this.api.me()])];
     return `D:P${sids.map((sid) => `(A;${flags};FA;;;${sid})`).join("")}`;
   }
-}
-
-function stillOpen(path: string): RekeyError {
-  return new RekeyError(
-    "database_unusable",
-    `Cannot use ${path}: other users have rights to it that cannot be removed`,
-    { hint: "Name a folder on NTFS: FAT disks have no access lists" },
-  );
-}
-
-// The runtime's error for it has no code.
-function noDrive(root: string): RekeyError {
-  const message = `Cannot create a folder in ${root}: there is no such drive or share`;
-  const hint = "Connect it, or name another folder";
-  return new RekeyError("database_unusable", message, { hint });
 }
 
 function coded(code: string, message: string): Error {

@@ -119,13 +119,6 @@ function sendCtrlC(programs: readonly number[]): boolean {
   return true;
 }
 
-/** Whether this process has sent the Ctrl-C that it received. */
-function wasSent(): boolean {
-  if (sent === 0) return false;
-  sent--;
-  return true;
-}
-
 // From <winnt.h>.
 const EXTENDED_LIMITS = 9;
 const EXTENDED_LIMITS_BYTES = 144;
@@ -207,7 +200,9 @@ function candidates(name: string, folders: string): string[] {
 // The console sends them to all of its programs.
 function onSignals(take: SignalHandler): void {
   Deno.addSignalListener("SIGINT", () => {
-    if (!wasSent()) take("SIGINT", true);
+    // Not the one that this process has sent itself.
+    if (sent === 0) take("SIGINT", true);
+    else sent--;
   });
   Deno.addSignalListener("SIGBREAK", () => take("SIGBREAK", true));
 }

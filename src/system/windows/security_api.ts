@@ -73,7 +73,9 @@ export const securityApi: SecurityApi = {
     const name = wide(plain(path));
     const { GetNamedSecurityInfoW } = calls();
     const status = GetNamedSecurityInfoW(name, SE_FILE_OBJECT, what, null, null, null, null, out);
-    refuse(status, "GetNamedSecurityInfoW", path);
+    if (status !== 0) {
+      throw failed("GetNamedSecurityInfoW", path, CODES[status] ?? `WINDOWS_${status}`);
+    }
     return withMemory(out[0]!, (pointer) => {
       const length = calls().GetSecurityDescriptorLength(pointer);
       return parseDescriptor(
@@ -156,10 +158,6 @@ const CODES: Readonly<Record<number, string>> = {
   1307: "EPERM",
   1314: "EPERM",
 };
-
-function refuse(status: number, call: string, path: string): void {
-  if (status !== 0) throw failed(call, path, CODES[status] ?? `WINDOWS_${status}`);
-}
 
 function failed(call: string, path: string, code: string): Error {
   return Object.assign(new Error(`${call} failed for ${path}: ${code}`), { code });
