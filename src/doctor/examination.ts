@@ -5,8 +5,8 @@ import { auditCheck, clockCheck, rotationCheck } from "./checks/audit_and_clock.
 import { fleetCheck } from "./checks/fleet.ts";
 import { kekCheck, valuesCheck } from "./checks/values.ts";
 import { keyringCheck, programsCheck } from "./checks/keyring.ts";
-import { type Finding, NOT_USED, type NotUsed } from "./check.ts";
-import type { DoctorContext, OpenDoctorContext } from "./check.ts";
+import { type Finding, NOT_USED, type NotUsed } from "./findings.ts";
+import type { DoctorContext, OpenDoctorContext } from "./findings.ts";
 
 /** A part of the examination and its findings. */
 export interface Section {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { examined, found } from "../support/commands/doctor.ts";
 import { ACCOUNT, KeyringBox, SERVICE } from "../support/keyring/keyring_box.ts";
-import type { FindingCode } from "../../src/doctor/check.ts";
+import type { FindingCode } from "../../src/doctor/findings.ts";
 import { sql } from "../support/store/sql.ts";
 
 async function initialised(env: Record<string, string> = {}): Promise<KeyringBox> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { FINDINGS, shellWord } from "../../src/doctor/check.ts";
+import { FINDINGS, shellWord } from "../../src/doctor/findings.ts";
 import { must } from "../../scripts/program.ts";
 
 const read = (path: string) => Deno.readTextFileSync(join(import.meta.dirname!, "../..", path));

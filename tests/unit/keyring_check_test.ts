@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { keyringCheck } from "../../src/doctor/checks/keyring.ts";
-import type { Finding, OpenDoctorContext } from "../../src/doctor/check.ts";
+import type { Finding, OpenDoctorContext } from "../../src/doctor/findings.ts";
 import { keyringError } from "../../src/store/keyring/errors.ts";
 import { type System, systemOf } from "../../src/system/system.ts";
 

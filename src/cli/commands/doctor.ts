@@ -6,7 +6,7 @@ import {
   FINDINGS,
   NOT_USED,
   shellWord,
-} from "../../doctor/check.ts";
+} from "../../doctor/findings.ts";
 import { type Context, type GlobalOptions, variable } from "../context.ts";
 import { printable } from "../format.ts";
 import type { Output } from "../output.ts";

@@ -6,7 +6,7 @@ import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, isRekeyError } from "../../core/errors.ts";
 import { ageOf, CLOCK_TOLERANCE_MS, fromFuture, isAhead, isDue } from "../../secret/age.ts";
 import { keptHead } from "../../secret/keyring/reconcile.ts";
-import { type Finding, type OpenDoctorContext, rekey, WITHOUT_LOGGING_OUT } from "../check.ts";
+import { type Finding, type OpenDoctorContext, rekey, WITHOUT_LOGGING_OUT } from "../findings.ts";
 import { infoOf } from "../../system/files.ts";
 
 const DAY_MS = 86_400_000;

@@ -16,7 +16,7 @@ import {
   type OpenDoctorContext,
   rekey,
   shellWord,
-} from "../check.ts";
+} from "../findings.ts";
 import { SYSTEM } from "../../system/system.ts";
 
 // A rekey command holds its transaction for a few milliseconds.

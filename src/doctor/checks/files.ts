@@ -6,7 +6,7 @@ import { SYSTEM } from "../../system/system.ts";
 import { Installation } from "../../store/installation.ts";
 import { lockPath } from "../../store/sqlite/lock.ts";
 import { denyWriting, makePrivate, unsafePath } from "../../files/private_files.ts";
-import type { DoctorContext, Finding } from "../check.ts";
+import type { DoctorContext, Finding } from "../findings.ts";
 import { type Access, infoOf } from "../../system/files.ts";
 import { namesIn } from "../../files/files.ts";
 

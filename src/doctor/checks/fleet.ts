@@ -16,7 +16,7 @@ import {
   type OpenDoctorContext,
   rekey,
   shellWord,
-} from "../check.ts";
+} from "../findings.ts";
 
 /** Whether etcd answers, and the servers that share the secret with this machine follow; nothing when none do. */
 export async function fleetCheck(

@@ -8,7 +8,7 @@ import {
   type OpenDoctorContext,
   rekey,
   shellWord,
-} from "../check.ts";
+} from "../findings.ts";
 import { join } from "node:path";
 import process from "node:process";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";

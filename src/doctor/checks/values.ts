@@ -8,7 +8,7 @@ import {
   type OpenDoctorContext,
   rekey,
   WITHOUT_LOGGING_OUT,
-} from "../check.ts";
+} from "../findings.ts";
 import { exposureOf, makePrivate } from "../../files/private_files.ts";
 import type { KekSources } from "../../store/sealed/kek_sources.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Finding, FindingCode } from "../../../src/doctor/check.ts";
+import type { Finding, FindingCode } from "../../../src/doctor/findings.ts";
 import type { Box, RunOptions } from "../process/box.ts";
 
 /** A finding as `doctor --json` prints it. */
