@@ -2,6 +2,7 @@ import { CommanderError } from "commander";
 import config from "../../deno.json" with { type: "json" };
 import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
 import { type Context, makeContext } from "./context.ts";
+import { finishDeliveries } from "./deliveries_report.ts";
 import { NOT_LOGGED, Output, ProgramEnded, Reported, systemStreams } from "./output.ts";
 import { setPrivateUmask } from "./environment.ts";
 import { makeProgram } from "./program.ts";
@@ -31,7 +32,9 @@ async function main(args: readonly string[], version: string): Promise<number> {
   let output = outputFor({ json: own.includes("--json"), color: !own.includes("--no-color") });
   const program = makeProgram(version, async (globals, call) => {
     output = outputFor(globals);
-    await withContext(makeContext(globals, output, askTerminal, version), call);
+    const context = makeContext(globals, output, askTerminal, version);
+    // `deliver` does itself what it is asked for, and `check` changes nothing.
+    await withContext(context, call, program.args[0] !== "deliver");
   }, args);
   let help = "";
   let failed = program;
@@ -89,10 +92,12 @@ function descendants(program: CommandProgram): CommandProgram[] {
 async function withContext(
   context: Context,
   call: (context: Context) => Promise<void>,
+  finishes: boolean,
 ): Promise<void> {
   let failed = true;
   try {
     await call(context);
+    if (finishes) await finishDeliveries(context.secrets, context.output);
     failed = false;
   } catch (error) {
     if (!isRekeyError(error, "not_initialised")) throw error;

@@ -25,7 +25,7 @@ import {
   type SharedVersion,
   succeeded,
 } from "./state.ts";
-import { RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { listMembers, namesOf } from "./members.ts";
 import { currentSlot } from "../core/location.ts";
 
@@ -58,6 +58,7 @@ export async function rotateShared(
     await logVersion(installation, EVENTS.rotationInitiated, row, reason ?? undefined);
     onStep?.("begin");
     const sealed = await provenValue(installation, row, secret, onStep);
+    await beforeCommit(installation, row, secret, options);
     const change = succession(installation, state, row, old, graceMs);
     return {
       ...change,
@@ -71,6 +72,21 @@ export async function rotateShared(
       },
     };
   }, options.lockTimeoutMs);
+}
+
+async function beforeCommit(
+  installation: Installation,
+  row: SharedVersion,
+  secret: Secret,
+  options: RotateOptions,
+): Promise<void> {
+  try {
+    await options.beforeCommit?.(rowOf(row), secret);
+  } catch (error) {
+    const reason = isRekeyError(error) ? error.code : "failed";
+    await logVersion(installation, EVENTS.rotationRecovered, row, reason);
+    throw error;
+  }
 }
 
 /** The change that makes `row` the current version. */

@@ -55,6 +55,22 @@ export async function sync(
   return await Promise.all(concerned.map((delivery) => deliver(delivery, round)));
 }
 
+/** Which deliveries have not followed, each with its reason. */
+export function failuresOf(outcomes: readonly DeliveryOutcome[]): string[] {
+  return outcomes.flatMap(({ name, state: { failure } }) =>
+    failure === null ? [] : [`${name}: ${failure}`]
+  );
+}
+
+/** @throws {RekeyError} `check_failed` that names the deliveries which have not followed, and why. */
+export function mustHaveFollowed(outcomes: readonly DeliveryOutcome[]): void {
+  const failures = failuresOf(outcomes);
+  if (failures.length === 0) return;
+  throw new RekeyError("check_failed", `Not followed: ${failures.join("; ")}`, {
+    hint: "`rekey deliver sync` tries again; `rekey serve` does so by itself",
+  });
+}
+
 /** Deliveries by name; all without names. @throws {RekeyError} `usage` for an unknown name. */
 export function selected(
   { database }: Installation,

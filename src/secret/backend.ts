@@ -1,6 +1,6 @@
 import type { Head } from "../audit/events.ts";
 import type { Location } from "../core/location.ts";
-import type { KeyForm, ShapeEncoding } from "../core/secret.ts";
+import type { KeyForm, Secret, ShapeEncoding } from "../core/secret.ts";
 import type { Session } from "../store/sqlite/ended_sessions.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Algorithm, TokenPolicy } from "../jwt/policy.ts";
@@ -91,7 +91,10 @@ export interface RotateOptions extends NewSecret {
   readonly backup?: boolean | undefined;
   /** Called under the lock, when no other process can rotate; its error is the rotation's. */
   readonly permit?: (() => Promise<unknown>) | undefined;
+  /** Called after each step, so that tests can stop there. */
   readonly onStep?: ((step: RotationStep) => void) | undefined;
+  /** Called with the proven version before it becomes the current one; its error is the rotation's, which then undoes all. */
+  readonly beforeCommit?: ((pending: Version, secret: Secret) => Promise<void>) | undefined;
 }
 
 /** Result of a rotation or activation. */

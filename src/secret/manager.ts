@@ -191,6 +191,11 @@ export class SecretManager {
     return await retrieve(installation, version, note);
   }
 
+  /** The database, if a command has opened it. */
+  get opened(): Installation | undefined {
+    return this.#view.installation;
+  }
+
   /** The database with its fixed settings, for the layers above. */
   async open(): Promise<OpenSecret> {
     const installation = await this.#existing();

@@ -10,7 +10,7 @@ import type { Version } from "../store/sqlite/versions.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { ageOf, isDue } from "./age.ts";
 import { keepCopy } from "./automatic_copy.ts";
-import type { Changed, NewSecret, RotateOptions, RotationStep } from "./backend.ts";
+import type { Changed, NewSecret, RotateOptions } from "./backend.ts";
 import { mustBeReadable, refuseOneTooMany } from "./grace.ts";
 import { mayReplace, tryReconcile } from "./keyring/reconcile.ts";
 import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
@@ -44,7 +44,7 @@ export async function rotate(
   const location = await nextLocation(installation, options.store);
   if (options.backup ?? true) await keepCopy(installation, old);
   const change = { old, location, reason, graceMs, requestId, use: options };
-  return await changeSecret(installation, change, options.onStep);
+  return await changeSecret(installation, change, options);
 }
 
 /** The result without a rotation: the request id was used before, or the secret is not old enough. */
@@ -97,13 +97,12 @@ export interface Change {
 /**
  * Makes a new secret the current one, all or nothing. Call it under the lock, after recovery.
  *
- * @param onStep called after each step, so that tests can stop there.
  * @throws {RekeyError} when a step before the commit fails; the old secret is then still current.
  */
 export async function changeSecret(
   installation: Installation,
   change: Change,
-  onStep: (step: RotationStep) => void = () => {},
+  { onStep = () => {}, beforeCommit }: Pick<RotateOptions, "onStep" | "beforeCommit"> = {},
 ): Promise<Changed> {
   const { imported, use: wanted = {} } = change;
   const use = nextUse(installation, wanted, imported);
@@ -117,6 +116,7 @@ export async function changeSecret(
     // (3) It signs and verifies a token before it is used.
     await probe(secret, pending);
     onStep("probe");
+    await beforeCommit?.(pending, secret);
   } catch (error) {
     await giveUp(installation, pending, error);
     throw error;

@@ -11,6 +11,8 @@ import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { KeyringRetryPolicy } from "./keyring_retry.ts";
 import type { Certificate } from "./certificate.ts";
+import { rotateWithDeliveries } from "../deliver/rotation.ts";
+import type { ServedDeliveries } from "./deliveries.ts";
 import { exposeMetrics } from "./metrics.ts";
 import { rotationAnswer, statusOf } from "./status.ts";
 import type { Remote } from "./rpc.ts";
@@ -29,6 +31,7 @@ interface HostedServer {
   readonly threads: readonly Remote<RequestThread>[];
   /** The certificate in use, if there is one. */
   readonly certificate: Certificate | undefined;
+  readonly deliveries: ServedDeliveries;
 }
 
 /**
@@ -85,15 +88,17 @@ export class SecretHost implements HostOperations {
 
   rotate: HostOperations["rotate"] = (token, options) =>
     this.#rotations.run(async () => {
-      const { secrets, auth } = this.context.managers;
+      const { secrets } = this.context.managers;
       const permit = async () => await verifyToken(secrets, token);
-      const changed = await retryWhileBusy(LOCK_TIMEOUT_MS, () => {
+      const { changed, outcomes } = await retryWhileBusy(LOCK_TIMEOUT_MS, () => {
         this.#askKeyringAgain();
-        return auth.rotate({ ...options, permit, lockTimeoutMs: 0 });
+        return rotateWithDeliveries(secrets, { ...options, permit, lockTimeoutMs: 0 });
       });
       this.#status = undefined;
       warningsOf(changed).forEach(this.context.warn);
       warningsOfRisk((await secrets.open()).installation).forEach(this.context.warn);
+      // The rotation stands; what has not followed is tried again.
+      this.server.deliveries.tell(outcomes);
       mustBeFollowed(isFollowed(changed));
       return rotationAnswer(secrets, changed);
     });

@@ -5,6 +5,7 @@ import type { SecretManager } from "../secret/manager.ts";
 import { SYSTEM } from "../system/system.ts";
 import type { Accounts } from "../users/accounts.ts";
 import type { Certificate } from "./certificate.ts";
+import { ServedDeliveries } from "./deliveries.ts";
 import { reserve } from "./listener.ts";
 import { SecretHost } from "./secret_host.ts";
 import { type CertificateWatch, Renewal } from "./certificate_watch.ts";
@@ -79,12 +80,14 @@ class Server {
   readonly #secretHost: SecretHost;
   readonly #workers: Worker[] = [];
   readonly threads: Remote<RequestThread>[] = [];
+  readonly deliveries: ServedDeliveries;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   readonly #death = Promise.withResolvers<never>();
   readonly #renewal: Renewal | undefined;
   #trouble: string | undefined;
 
   constructor(private readonly settings: Settings, private readonly context: ServerContext) {
+    this.deliveries = new ServedDeliveries(context);
     this.#secretHost = new SecretHost(settings, context, this);
     this.#death.promise.catch(() => {});
     const { certificate, remark, warn } = context;
@@ -119,6 +122,7 @@ class Server {
     context.onListening(settings.address);
     await this.#maintain();
     this.#every(MAINTENANCE_MS, () => this.#maintain());
+    this.#every(MAINTENANCE_MS, () => this.deliveries.tick());
     this.#every(MAINTENANCE_MS, () => this.#renewal?.look() ?? Promise.resolve());
     context.onReload(() => this.#reload());
     const { systemd } = context;

@@ -1,17 +1,24 @@
 import { parseStrictJson, StrictJsonError } from "../../core/strict_json.ts";
 import { within } from "../../core/async.ts";
-import { asRefusal, RekeyError, usageError } from "../../core/errors.ts";
+import { asRefusal, usageError } from "../../core/errors.ts";
 import { addDelivery, type NewDelivery, removeDelivery } from "../../deliver/add.ts";
 import { describeDeliveries } from "../../deliver/description.ts";
 import type { DeliveryOutcome } from "../../deliver/deliver.ts";
-import { DeliveryKeeper } from "../../deliver/keeper.ts";
 import { parsePreset, type Preset } from "../../deliver/preset.ts";
 import { builtIn, FORMAT_PRESETS, PRESET_NAMES } from "../../deliver/presets.ts";
 import { checkTemplate } from "../../deliver/render.ts";
-import { deliveryLock, keysVerifyingNow, progressOf, sync } from "../../deliver/sync.ts";
+import {
+  deliveryLock,
+  keysVerifyingNow,
+  mustHaveFollowed,
+  progressOf,
+  sync,
+} from "../../deliver/sync.ts";
+import { ServedDeliveries } from "../../serve/deliveries.ts";
 import { readInputText } from "../../files/input_files.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { LOCK_TIMEOUT_MS } from "../../core/limits.ts";
+import { warnOfOutcomes } from "../deliveries_report.ts";
 import { type Context, variable } from "../context.ts";
 import { describeSeconds, printable, table } from "../format.ts";
 
@@ -203,29 +210,20 @@ async function keepWatch({ secrets, output }: Context): Promise<void> {
       new Promise<"stopped">((resolve) => SYSTEM.processes.listen(signal, () => resolve("stopped")))
     ),
   );
-  const keeper = new DeliveryKeeper(secrets);
+  const deliveries = new ServedDeliveries({
+    managers: { secrets },
+    warn: (text) => output.warning(text),
+    remark: (text) => output.remark(text),
+  });
   let trouble: string | undefined;
-  const told = new Map<string, string | null>();
   do {
     secrets.refresh();
     if (!secrets.environment.keyring.isStuck) secrets.environment.keyring.retry();
-    const failed = await secrets.catchUp().then(() => keeper.tick()).then((outcomes) => {
-      for (const outcome of outcomes) tell(outcome, told, output);
-    }).then(() => undefined, asRefusal);
+    const failed = await secrets.catchUp().then(() => undefined, asRefusal);
     if (failed !== undefined && failed.code !== trouble) output.warning(failed.message);
     trouble = failed?.code;
+    await deliveries.tick();
   } while (await within(TICK_MS, stopped) === undefined);
-}
-
-function tell(
-  { name, state: { failure, confirmed } }: DeliveryOutcome,
-  told: Map<string, string | null>,
-  output: Context["output"],
-): void {
-  if (failure !== null && told.get(name) === failure) return;
-  told.set(name, failure);
-  if (failure !== null) output.warning(`${name} has not followed: ${failure}`);
-  else output.remark(`${name} has followed: kid ${confirmed.join(", ")}`);
 }
 
 /** Asks every program. */
@@ -257,20 +255,8 @@ async function report(
       output.result({}, [`${did} ${facts.name}: ${printable(facts.path)} (kid ${kids})`]);
     }
   }
-  for (const { name, remark } of outcomes) {
-    if (remark !== undefined) output.warning(`${name}: ${remark}`);
-  }
+  warnOfOutcomes(outcomes, output);
   mustHaveFollowed(outcomes);
-}
-
-/** @throws {RekeyError} `check_failed` that names the deliveries which have not followed, and why. */
-export function mustHaveFollowed(outcomes: readonly DeliveryOutcome[]): void {
-  const failed = outcomes.filter(({ state }) => state.failure !== null);
-  if (failed.length === 0) return;
-  const reasons = failed.map(({ name, state: { failure } }) => `${name}: ${failure}`);
-  throw new RekeyError("check_failed", `Not followed: ${reasons.join("; ")}`, {
-    hint: "`rekey deliver sync` tries again; `rekey serve` does so by itself",
-  });
 }
 
 /** Ends a delivery. */

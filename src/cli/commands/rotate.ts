@@ -1,3 +1,6 @@
+import { describeOutcomes, outcomesText, warnOfOutcomes } from "../deliveries_report.ts";
+import { rotateWithDeliveries } from "../../deliver/rotation.ts";
+import { mustHaveFollowed } from "../../deliver/sync.ts";
 import { placeName } from "../../core/location.ts";
 import { showHead } from "../../audit/events.ts";
 import { NEVER } from "../../store/sqlite/ended_sessions.ts";
@@ -43,6 +46,8 @@ export interface RotateFlags extends NoticeFlags {
   readonly wait?: number;
   readonly prepare?: boolean;
   readonly activate?: boolean;
+  /** Whether a program that does not follow stops nothing. */
+  readonly forceDeliveries?: boolean;
   /** Milliseconds since the epoch. */
   readonly at?: number;
 }
@@ -78,23 +83,20 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   const { reason, backup, force, alg, keyForm, bytes, as: encoding } = options;
   const graceMs = options.grace * 1000;
   const lockTimeoutMs = options.lockTimeout * 1000;
-  const changed = options.activate
-    ? await secrets.underLock(
+  // With --activate, --force does not wait for anything to confirm.
+  const forceDeliveries = options.forceDeliveries ?? (options.activate && force);
+  const activate = () =>
+    secrets.underLock(
       (installation, backend) => backend.activate(installation, { graceMs, force, backup }),
       lockTimeoutMs,
-    )
-    : await secrets.rotate({
-      store,
-      reason,
-      graceMs,
-      backup,
-      lockTimeoutMs,
-      alg,
-      keyForm,
-      bytes,
-      encoding,
-      ...condition,
-    });
+    );
+  const use = { alg, keyForm, bytes, encoding };
+  const how = { store, reason, graceMs, backup, lockTimeoutMs, forceDeliveries };
+  const { changed, outcomes } = await rotateWithDeliveries(
+    secrets,
+    { ...how, ...use, ...condition },
+    options.activate ? { activate } : {},
+  );
   // Notices come before the output, whose reader may be gone.
   if (changed.rotated) await notices.after(changed);
   const confirmation = await confirmed(secrets, options.wait);
@@ -111,16 +113,19 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
     audit_head: changed.head && showHead(changed.head),
     stale_processes: describeHolders(stale),
     ...describeConfirmation(confirmation),
-  }, human(app, changed));
+    ...describeOutcomes(outcomes),
+  }, [...human(app, changed), ...outcomesText(outcomes)]);
   if (changed.rotated && changed.head !== null) output.head(showHead(changed.head));
   warn(changed, lastExpiry, output);
   warnOfHolders(stale, output);
+  warnOfOutcomes(outcomes, output);
   if (changed.rotated && condition.ifOlderThanMs !== undefined) warnOfClock(changed, output);
   await warnOfRisk(context);
   // Guarantee 4: a server on this machine may not know of it.
   mustBeFollowed(isFollowed(changed));
   if (hasLeft(changed)) refuseWait(options.wait);
   mustBeConfirmed(confirmation);
+  mustHaveFollowed(outcomes);
   if (!changed.rotated && options.ifOlderThan !== undefined) {
     await requireReady(changed.version, notices, context);
   }

@@ -1,3 +1,6 @@
+import { describeOutcomes, outcomesText, warnOfOutcomes } from "../deliveries_report.ts";
+import { withDeliveries } from "../../deliver/rotation.ts";
+import { mustHaveFollowed } from "../../deliver/sync.ts";
 import { placeName } from "../../core/location.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import type { KeyForm, ShapeEncoding } from "../../core/secret.ts";
@@ -51,7 +54,7 @@ export interface RevokeFlags {
 
 /** Ends every grace window. */
 export async function revoke({ wait }: RevokeFlags, { secrets, output }: Context): Promise<void> {
-  const ended = await secrets.revoke();
+  const { result: ended, outcomes } = await withDeliveries(secrets, () => secrets.revoke());
   const confirmation = await confirmed(secrets, wait);
   const versions = ended.map(({ version }) => version);
   const app = secrets.environment.app.name;
@@ -61,13 +64,17 @@ export async function revoke({ wait }: RevokeFlags, { secrets, output }: Context
     revoked_versions: versions,
     stale_processes: describeHolders(stale),
     ...describeConfirmation(confirmation),
+    ...describeOutcomes(outcomes),
   }, [
     versions.length === 0
       ? "No grace window is open"
       : `No longer verifying: version ${versions.join(", ")}`,
+    ...outcomesText(outcomes),
   ]);
   warnOfHolders(stale, output);
+  warnOfOutcomes(outcomes, output);
   mustBeConfirmed(confirmation);
+  mustHaveFollowed(outcomes);
 }
 
 /** Flags of `rekey destroy`. */

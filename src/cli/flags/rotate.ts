@@ -61,6 +61,10 @@ export function addRotate(command: TableCommand): void {
       CHOICES.notifyFormat,
     )
     .option("--notify-key-file <path>", "file of the key that signs the notices", nonEmpty)
+    .option(
+      "--force-deliveries",
+      "with --grace: rotate although a program has not taken up the new key",
+    )
     .option("--no-backup", "do not copy the version records before the rotation")
     .addOption(
       new Option(

@@ -1,0 +1,62 @@
+import { asRefusal } from "../core/errors.ts";
+import type { DeliveryOutcome } from "../deliver/deliver.ts";
+import type { SecretManager } from "../secret/manager.ts";
+import { Deliveries } from "../store/sqlite/deliveries.ts";
+import type { Output } from "./output.ts";
+
+/** How far a delivery has come, with `--json`. */
+export function describeOutcomes(outcomes: readonly DeliveryOutcome[]) {
+  if (outcomes.length === 0) return {};
+  return {
+    deliveries: outcomes.map(({ name, wanted, state: { confirmed, failure } }) => ({
+      ...{ name, wanted, confirmed, failure },
+      followed: failure === null,
+    })),
+  };
+}
+
+/** Which programs have followed, for people. */
+export function outcomesText(outcomes: readonly DeliveryOutcome[]): string[] {
+  const names = outcomes.filter(({ state }) => state.failure === null).map(({ name }) => name);
+  return names.length === 0 ? [] : [`Followed by ${names.join(", ")}`];
+}
+
+/** Says what could not be found out. */
+export function warnOfOutcomes(outcomes: readonly DeliveryOutcome[], output: Output): void {
+  for (const { name, remark } of outcomes) {
+    if (remark !== undefined) output.warning(`${name}: ${remark}`);
+  }
+}
+
+// One that has failed is left to `deliver sync` and `serve` for a while: each command would wait for it.
+const LEFT_ALONE_MS = 60_000;
+
+/**
+ * At the end of a command: brings deliveries up to date that are late, such as after the end of a grace period or a
+ * killed rotation.
+ */
+export async function finishDeliveries(secrets: SecretManager, output: Output): Promise<void> {
+  const { opened } = secrets;
+  try {
+    if (opened === undefined || new Deliveries(opened.database).count() === 0) return;
+    const { deliveryLock, progressOf, sync } = await import("../deliver/sync.ts");
+    const now = opened.now();
+    const names = (await progressOf(opened)).flatMap(
+      ({ delivery: { name, state }, isUpToDate }) => {
+        const isLeft = state.failed_at !== null && Math.abs(now - state.failed_at) < LEFT_ALONE_MS;
+        return isUpToDate || isLeft ? [] : [name];
+      },
+    );
+    if (names.length === 0) return;
+    using _lock = await deliveryLock(opened, 0);
+    const outcomes = await sync(secrets, { names });
+    for (const { name, worked, state: { failure } } of outcomes) {
+      if (failure !== null) output.warning(`${name} has not followed: ${failure}`);
+      else if (worked) output.remark(`${name} was late, and has followed now`);
+    }
+    warnOfOutcomes(outcomes, output);
+  } catch (error) {
+    // The command itself has succeeded, and later ones try again; another process may be at work on it.
+    asRefusal(error);
+  }
+}

@@ -1,0 +1,121 @@
+import { asRefusal, RekeyError } from "../core/errors.ts";
+import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
+import type { Secret } from "../core/secret.ts";
+import { isFollowed } from "../cluster/change.ts";
+import type { Changed, RotateOptions } from "../secret/backend.ts";
+import type { SecretManager } from "../secret/manager.ts";
+import type { Installation } from "../store/installation.ts";
+import { Deliveries } from "../store/sqlite/deliveries.ts";
+import type { Version } from "../store/sqlite/versions.ts";
+import type { DeliveryOutcome } from "./deliver.ts";
+import { probeWay, withPreset } from "./delivery.ts";
+import type { DeliveredKey } from "./key_set.ts";
+import { deliveryLock, failuresOf, keysVerifyingNow, selected, sync } from "./sync.ts";
+
+/** A rotation, and how far each delivery has come. */
+export interface DeliveredRotation {
+  readonly changed: Changed;
+  readonly outcomes: readonly DeliveryOutcome[];
+}
+
+/** Options of {@linkcode rotateWithDeliveries}. */
+export interface DeliveredRotateOptions extends RotateOptions {
+  /** Whether a program that does not follow before the commit stops nothing. */
+  readonly forceDeliveries?: boolean | undefined;
+}
+
+/** How the rotation itself is made. */
+interface RotationWays {
+  readonly rotate?: (options: RotateOptions) => Promise<Changed>;
+  readonly activate?: (() => Promise<Changed>) | undefined;
+}
+
+/**
+ * Rotates so that no program refuses a valid token. With a grace period, verifiers that hold several keys get the next
+ * one and prove it, before it becomes the current one; then the others follow. Without one, all follow after the commit.
+ *
+ * @param rotate makes the rotation.
+ * @param activate makes the version that a fleet has prepared the current one instead; verifiers have it already.
+ * @returns also the deliveries that have not followed after the commit.
+ * @throws {RekeyError} as `rotate` does; `check_failed` when a program has not followed before the commit: nothing is
+ * changed then, and programs hold what they held.
+ */
+export async function rotateWithDeliveries(
+  secrets: SecretManager,
+  options: DeliveredRotateOptions,
+  { rotate = (options) => secrets.rotate(options), activate }: RotationWays = {},
+): Promise<DeliveredRotation> {
+  const { installation } = await secrets.open();
+  if (new Deliveries(installation.database).count() === 0) {
+    return { changed: await (activate?.() ?? rotate(options)), outcomes: [] };
+  }
+  // Until the end: another process would take the next key away from the verifiers before the commit.
+  using _lock = await deliveryLock(installation, options.lockTimeoutMs ?? LOCK_TIMEOUT_MS);
+  const before = await keysAskedAbout(secrets, installation);
+  const first = new FirstPhase(secrets, options.forceDeliveries ?? false);
+  const isGraceful = (options.graceMs ?? 0) > 0;
+  if (activate !== undefined) await first.run();
+  const changed = await first.guarding(() =>
+    activate?.() ?? rotate(isGraceful ? { ...options, beforeCommit: first.run } : options)
+  );
+  // A machine that does not know of its own change yet would take the next key away again.
+  const outcomes = isFollowed(changed) ? await sync(secrets, { before }) : [];
+  return { changed, outcomes };
+}
+
+/** Before the commit. */
+class FirstPhase {
+  #isBegun = false;
+
+  constructor(private readonly secrets: SecretManager, private readonly force: boolean) {}
+
+  readonly run = async (version?: Version, secret?: Secret): Promise<void> => {
+    this.#isBegun = true;
+    const pending = version && secret && { version, secret };
+    const failures = failuresOf(await sync(this.secrets, { pending }));
+    if (failures.length === 0 || this.force) return;
+    throw new RekeyError("check_failed", `Not rotated: ${failures.join("; ")}`, {
+      hint: "Nothing was changed. Fix that program, or rotate all the same with --force-deliveries",
+    });
+  };
+
+  /** After a failure, programs get back what they held. What that fails at is recorded, and not thrown. */
+  async guarding<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (this.#isBegun) await sync(this.secrets).catch(asRefusal);
+      throw error;
+    }
+  }
+}
+
+// Values are read only where a program is asked whether it refuses them.
+async function keysAskedAbout(
+  secrets: SecretManager,
+  installation: Installation,
+): Promise<DeliveredKey[]> {
+  const deliveries = await Promise.all(selected(installation).map(withPreset));
+  return deliveries.some((one) => probeWay(one) !== undefined)
+    ? await keysVerifyingNow(secrets)
+    : [];
+}
+
+/**
+ * Runs work that may end versions, such as `revoke`, and has every program follow.
+ *
+ * @returns its result, and how far each delivery has come.
+ */
+export async function withDeliveries<T>(
+  secrets: SecretManager,
+  work: () => Promise<T>,
+): Promise<{ result: T; outcomes: readonly DeliveryOutcome[] }> {
+  const { installation } = await secrets.open();
+  if (new Deliveries(installation.database).count() === 0) {
+    return { result: await work(), outcomes: [] };
+  }
+  using _lock = await deliveryLock(installation, LOCK_TIMEOUT_MS);
+  const before = await keysAskedAbout(secrets, installation);
+  const result = await work();
+  return { result, outcomes: await sync(secrets, { before }) };
+}

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Verifier } from "../support/deliver/verifier.ts";
+import { pause, until } from "../support/timing/pause.ts";
+import { type Box, REKEY } from "../support/process/box.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { start } from "../../scripts/program.ts";
+
+/** Adds a verifier that reads its file on SIGHUP. It must be running: a delivery is proved at once. */
+async function withVerifier(box: Box, name = "api"): Promise<Verifier> {
+  const path = join(box.home, `${name}.json`);
+  Deno.writeTextFileSync(path, `{"keys":[]}`);
+  const verifier = await Verifier.start(path, "hangup");
+  const pid = join(box.home, `${name}.pid`);
+  // Time enough for a token to be issued before the program knows its key, if the order were wrong.
+  const line = `sleep 0.3; kill -HUP $(cat ${pid})`;
+  const reload = ["--reload", line, "--probe-url", verifier.url];
+  Deno.writeTextFileSync(pid, String(verifier.pid));
+  const target = ["--format", "jwks", "--path", path, "--force"];
+  const added = await box.run(["deliver", "add", name, ...target, ...reload]);
+  assert.equal(added.code, 0, added.stderr);
+  return verifier;
+}
+
+async function restart(box: Box, verifier: Verifier, name = "api"): Promise<void> {
+  await verifier.restart();
+  Deno.writeTextFileSync(join(box.home, `${name}.pid`), String(verifier.pid));
+}
+
+async function listed(box: Box) {
+  const { stdout } = await box.run(["deliver", "list", "--json"]);
+  return stdout.trim().split("\n").map((line) => JSON.parse(line));
+}
+
+Deno.test("a graceful rotation refuses no valid token, an incident accepts no old one", async () => {
+  using box = await initialised();
+  await using verifier = await withVerifier(box);
+  const signer = ["--format", "text", "--role", "signer", "--path", join(box.home, "key")];
+  assert.equal((await box.run(["deliver", "add", "signer", ...signer])).code, 0);
+  let refused = 0;
+  let asked = 0;
+  const tokens = [await box.token()];
+  const ask = async (token: string) => {
+    asked++;
+    if (!await verifier.accepts(token)) refused++;
+  };
+  const rotating = { goesOn: true };
+  const asking = (async () => {
+    while (rotating.goesOn) await ask(tokens[asked % tokens.length]!);
+  })();
+  const issuing = (async () => {
+    while (rotating.goesOn) {
+      tokens.push(await box.token());
+      await ask(tokens.at(-1)!);
+    }
+  })();
+  for (let n = 0; n < 5; n++) {
+    const rotated = await box.run(["rotate", "--force", "--grace", "1h"]);
+    assert.equal(rotated.code, 0, rotated.stderr);
+    assert.match(rotated.stdout, /Followed by api, signer/);
+  }
+  rotating.goesOn = false;
+  await Promise.all([asking, issuing]);
+  assert.equal(refused, 0, `${refused} of ${asked} refused`);
+  assert.ok(asked > 100 && tokens.length > 10, `${asked} asked, ${tokens.length} issued`);
+  const token = tokens.at(-1)!;
+  assert.equal((await box.run(["rotate", "--force"])).code, 0);
+  assert.ok(!await verifier.accepts(token));
+  assert.ok(await verifier.accepts(await box.token()));
+});
+
+Deno.test("a program that does not follow stops a graceful rotation, with nothing changed", async () => {
+  using box = await initialised();
+  await using verifier = await withVerifier(box);
+  await using other = await withVerifier(box, "other");
+  const [token, { version }] = [await box.token(), await box.json("status")];
+  const before = Deno.readTextFileSync(join(box.home, "other.json"));
+  await verifier.stop();
+  const stopped = await box.run(["rotate", "--force", "--grace", "1h"]);
+  assert.equal(stopped.code, 5);
+  assert.match(stopped.stderr, /Not rotated: api: its reload ended with status 1/);
+  assert.equal((await box.json("status")).version, version);
+  assert.equal(Deno.readTextFileSync(join(box.home, "other.json")), before);
+  assert.ok(await other.accepts(token));
+  assert.equal((await box.json("verify", token)).valid, true);
+
+  const forced = await box.run(["rotate", "--force", "--grace", "1h", "--force-deliveries"]);
+  assert.equal(forced.code, 5);
+  assert.match(forced.stderr, /Not followed: api: its reload/);
+  assert.ok((await box.json("status")).version > version);
+  assert.ok(await other.accepts(await box.token()));
+  await restart(box, verifier);
+  assert.equal((await box.run(["deliver", "sync"])).code, 0);
+  assert.ok(await verifier.accepts(await box.token()));
+  assert.equal((await box.run(["audit", "verify"])).code, 0);
+});
+
+Deno.test("after an incident a program that has not followed is exit 5, and serve tries again", async () => {
+  using box = await initialised();
+  await using verifier = await withVerifier(box);
+  const old = await box.token();
+  await verifier.stop();
+  const rotated = await box.run(["rotate", "--force"]);
+  assert.equal(rotated.code, 5);
+  assert.match(rotated.stderr, /Not followed: api/);
+  assert.equal((await box.json("status")).version, 2);
+  assert.equal((await listed(box))[0].followed, false);
+  const serve = start(
+    REKEY,
+    ["serve", "--listen", "127.0.0.1:0", "--workers", "1"],
+    box.surroundings(),
+  );
+  await restart(box, verifier);
+  await until(async () => (await listed(box))[0].followed);
+  assert.ok(await verifier.accepts(await box.token()));
+  assert.ok(!await verifier.accepts(old));
+  serve.kill("SIGTERM");
+  await serve.status;
+});
+
+Deno.test("the end of a grace period is carried out by any later command, which says that it was late", async () => {
+  using box = await initialised();
+  await using verifier = await withVerifier(box);
+  const old = await box.token();
+  assert.equal((await box.run(["rotate", "--force", "--grace", "1s"])).code, 0);
+  assert.ok(await verifier.accepts(old));
+  await pause(1_100);
+  const late = await box.run(["status"]);
+  assert.equal(late.code, 0);
+  assert.match(late.stderr, /api was late, and has followed now/);
+  assert.match(late.stderr, /could not be asked whether it refuses the ended key/);
+  assert.ok(!await verifier.accepts(old));
+  assert.equal((await listed(box))[0].followed, true);
+});
+
+Deno.test("revoke ends old keys in programs before it exits", async () => {
+  using box = await initialised();
+  await using verifier = await withVerifier(box);
+  const old = await box.token();
+  assert.equal((await box.run(["rotate", "--force", "--grace", "1h"])).code, 0);
+  assert.ok(await verifier.accepts(old));
+  assert.equal((await box.run(["revoke"])).code, 0);
+  assert.ok(!await verifier.accepts(old));
+});
