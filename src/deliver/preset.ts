@@ -35,6 +35,12 @@ const socketReload = z.strictObject({
   timeout_s: seconds().optional(),
 });
 
+/** Regular expressions that the output or body must match besides, where the status alone does not tell. */
+const outputs = {
+  accepted_output: z.string().max(1_000).optional(),
+  refused_output: z.string().max(1_000).optional(),
+};
+
 const httpProbe = z.strictObject({
   http: z.strictObject({
     url: template(),
@@ -43,6 +49,7 @@ const httpProbe = z.strictObject({
     header: template().optional(),
     accepted: z.array(z.int().min(100).max(599)).min(1),
     refused: z.array(z.int().min(100).max(599)).min(1),
+    ...outputs,
   }),
   timeout_s: seconds().optional(),
 });
@@ -53,9 +60,7 @@ const commandProbe = z.strictObject({
   stdin: template().optional(),
   accepted: z.array(z.int().min(0).max(255)).min(1),
   refused: z.array(z.int().min(0).max(255)).min(1),
-  /** Regular expressions that its output must match besides, where the exit status does not tell. */
-  accepted_output: z.string().max(1_000).optional(),
-  refused_output: z.string().max(1_000).optional(),
+  ...outputs,
   timeout_s: seconds().optional(),
 });
 
@@ -138,7 +143,11 @@ function faultOf({ format, template, layout, file_name, keys, probe, reload }: P
 function patternsOf(part: Probe | Reload | null | undefined): string[] {
   if (part === null || part === undefined) return [];
   if ("dialogue" in part) return part.dialogue.flatMap(({ expect }) => expect ?? []);
-  const { accepted_output = [], refused_output = [] } = "accepted" in part ? part : {};
+  const { accepted_output = [], refused_output = [] } = "http" in part
+    ? part.http
+    : "accepted" in part
+    ? part
+    : {};
   return [accepted_output, refused_output].flat();
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { delay } from "../core/async.ts";
 import type { TokenPolicy } from "../jwt/policy.ts";
-import { type Ending, failureOf, runCommand } from "../system/command_line.ts";
+import { failureOf, runCommand } from "../system/command_line.ts";
 import { SYSTEM } from "../system/system.ts";
 import type { DeliveredKey } from "./key_set.ts";
 import type { Preset, Probe } from "./preset.ts";
@@ -102,7 +102,7 @@ async function ask(
 }
 
 async function askHttp(
-  { url, method = "GET", header, accepted, refused }: Extract<Probe, { http: unknown }>["http"],
+  { url, method = "GET", header, ...verdicts }: Extract<Probe, { http: unknown }>["http"],
   token: string,
   limitMs: number,
   { data }: Surroundings,
@@ -119,15 +119,34 @@ async function askHttp(
       redirect: "manual",
       signal: AbortSignal.timeout(limitMs),
     });
-    await response.body?.cancel();
-    if (accepted.includes(response.status)) return "accepted";
-    if (refused.includes(response.status)) return "refused";
-    return { unknown: `was answered with status ${response.status}` };
+    const { status } = response;
+    return verdictOf(status, await bodyOf(response, verdicts), verdicts) ??
+      { unknown: `was answered with status ${status}` };
   } catch (error) {
     // Its message may quote the header.
     const isLate = error instanceof DOMException && error.name === "TimeoutError";
     return { unknown: isLate ? "was not answered in time" : "could not reach the program" };
   }
+}
+
+const LONGEST_BODY = 65_536;
+
+/** The beginning of an answer's body, if a verdict depends on it. */
+async function bodyOf(
+  { body }: Response,
+  { accepted_output, refused_output }: Pick<Verdicts, "accepted_output" | "refused_output">,
+): Promise<string> {
+  let text = "";
+  if (body === null) return text;
+  if ((accepted_output ?? refused_output) === undefined) {
+    await body.cancel();
+    return text;
+  }
+  for await (const piece of body.pipeThrough(new TextDecoderStream())) {
+    text += piece;
+    if (text.length > LONGEST_BODY) break;
+  }
+  return text;
 }
 
 // The token comes on stdin: arguments of a process are visible to other users.
@@ -178,7 +197,8 @@ async function runProbe(
     how: await runCommand(invocation, options),
   }));
   if (typeof ending === "string") return { unknown: ending };
-  const verdict = verdictOf(ending.how, output, verdicts);
+  const status = ending.how !== undefined && "status" in ending.how ? ending.how.status : undefined;
+  const verdict = status === undefined ? undefined : verdictOf(status, output, verdicts);
   if (verdict !== undefined) return verdict;
   const failure = failureOf(ending.how, limitMs) ?? "ended with status 0";
   return { unknown: withLine(failure, confidential.lastLine(output)) };
@@ -191,12 +211,10 @@ interface ProbeInput {
 }
 
 function verdictOf(
-  ending: Ending | undefined,
+  status: number,
   output: string,
   { accepted, refused, accepted_output = "", refused_output = "" }: Verdicts,
 ): "accepted" | "refused" | undefined {
-  if (ending === undefined || !("status" in ending)) return undefined;
-  const { status } = ending;
   if (accepted.includes(status) && new RegExp(accepted_output).test(output)) return "accepted";
   if (refused.includes(status) && new RegExp(refused_output).test(output)) return "refused";
   return undefined;
