@@ -3,6 +3,7 @@ import { within } from "../../core/async.ts";
 import { asRefusal, usageError } from "../../core/errors.ts";
 import { addDelivery, type NewDelivery, removeDelivery } from "../../deliver/add.ts";
 import { describeDeliveries } from "../../deliver/description.ts";
+import type { Delivery } from "../../deliver/delivery.ts";
 import type { DeliveryOutcome } from "../../deliver/deliver.ts";
 import { parsePreset, type Preset } from "../../deliver/preset.ts";
 import { builtIn, FORMAT_PRESETS, PRESET_NAMES } from "../../deliver/presets.ts";
@@ -145,6 +146,11 @@ function stateText(failure: string | null, lag: number | null): string {
   return `${failure === null ? "behind" : "failed"}${since}`;
 }
 
+function keysText({ settings: { role }, preset: { keys } }: Delivery): string {
+  if (role === "signer") return "the current one";
+  return keys === 1 ? "one: a rotation is a hard cut, also with --grace" : "all that verify";
+}
+
 /** Shows one delivery. */
 export async function deliverShow(
   { name }: { name: string },
@@ -163,6 +169,7 @@ export async function deliverShow(
       ["name", name],
       ["preset", `${settings.preset}: ${preset.summary}`],
       ["role", settings.role],
+      ["keys", keysText(progress[0]!.delivery)],
       ["path", settings.path],
       [
         "rights",
