@@ -4,9 +4,14 @@ import type { Preset } from "./preset.ts";
 // Modules of their own, which only commands about deliveries load.
 const PRESETS: Record<string, () => Promise<{ default: unknown }>> = {
   apache: () => import("./presets/apache.json", { with: { type: "json" } }),
+  dovecot: () => import("./presets/dovecot.json", { with: { type: "json" } }),
+  ejabberd: () => import("./presets/ejabberd.json", { with: { type: "json" } }),
   haproxy: () => import("./presets/haproxy.json", { with: { type: "json" } }),
+  influxdb: () => import("./presets/influxdb.json", { with: { type: "json" } }),
   nginx: () => import("./presets/nginx.ts"),
   "nginx-lua": () => import("./presets/nginx_lua.ts"),
+  rabbitmq: () => import("./presets/rabbitmq.json", { with: { type: "json" } }),
+  slurm: () => import("./presets/slurm.json", { with: { type: "json" } }),
 };
 
 const ANY = {

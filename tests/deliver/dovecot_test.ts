@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { unless } from "../support/faults/faults.ts";
+import { until } from "../support/timing/pause.ts";
+import { changes, delivering, tokenFor } from "../support/consumers/delivering.ts";
+import { Dovecot } from "../support/consumers/dovecot.ts";
+import {
+  holdsBothKeys,
+  refusesAtOnce,
+  refusesNoValidToken,
+} from "../support/consumers/following.ts";
+import { AS_DAEMONS, RUNS_DAEMONS } from "../support/consumers/system_daemon.ts";
+
+const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
+
+Deno.test({ name: "Dovecot follows rotations", ignore }, async (t) => {
+  await using dovecot = await Dovecot.prepare();
+  using box = await delivering(dovecot);
+  await t.step("it holds both keys in the grace period", () => holdsBothKeys(box, dovecot));
+  await t.step("no valid token is refused under load", async () => {
+    const { unavailable, accepted } = await refusesNoValidToken(box, dovecot, 5);
+    // A reload cuts off logins that are under way.
+    assert.ok(unavailable < accepted, `${unavailable} cut off, ${accepted} accepted`);
+  });
+  await t.step("a session goes on after the key of its token has ended", async () => {
+    using session = await dovecot.connect();
+    assert.equal(await session.login("alice", await tokenFor(box, dovecot)), "accepted");
+    await changes(box, "rotate", "--force");
+    assert.ok(await session.isAlive());
+  });
+  await t.step("an old token is refused at once", async () => {
+    using waiting = await dovecot.connect();
+    await refusesAtOnce(box, dovecot, (token) => waiting.login("alice", token));
+  });
+});
+
+Deno.test({ name: "Dovecot knows every algorithm", ignore }, async () => {
+  await using dovecot = await Dovecot.prepare();
+  using box = await delivering(dovecot, "--alg", "HS256");
+  for (const alg of ["HS384", "HS512"]) {
+    const old = await tokenFor(box, dovecot);
+    await changes(box, "rotate", "--force", "--grace", "1h", "--alg", alg);
+    const tokens = [old, await tokenFor(box, dovecot)];
+    await until(async () =>
+      (await Promise.all(tokens.map((token) => dovecot.answer(token))))
+        .every((verdict) => verdict === "accepted")
+    );
+  }
+});

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { unless } from "../support/faults/faults.ts";
+import { changes, delivering, tokenFor } from "../support/consumers/delivering.ts";
+import {
+  holdsBothKeys,
+  refusesAtOnce,
+  refusesNoValidToken,
+} from "../support/consumers/following.ts";
+import { RabbitMq } from "../support/consumers/rabbitmq.ts";
+import { AS_DAEMONS, RUNS_DAEMONS } from "../support/consumers/system_daemon.ts";
+import { seenCommandLines, watchCommandLines } from "../support/leaks/command_lines.ts";
+
+const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
+
+Deno.test({ name: "RabbitMQ follows rotations", ignore }, async (t) => {
+  await using rabbit = await RabbitMq.prepare();
+  using box = await delivering(rabbit, "--alg", "HS256");
+  await t.step("it holds both keys in the grace period", () => holdsBothKeys(box, rabbit));
+  await t.step("no valid token is refused under load", async () => {
+    const { unavailable } = await refusesNoValidToken(box, rabbit, 2);
+    assert.equal(unavailable, 0);
+  });
+  await t.step("a connection goes on after the key of its token has ended", async () => {
+    using connection = await rabbit.connect();
+    assert.equal(await connection.login(await tokenFor(box, rabbit)), "accepted");
+    await changes(box, "rotate", "--force", "--alg", "HS384");
+    assert.ok(await connection.isAlive());
+  });
+  await t.step("a key is among no process's arguments; its own tool prints it", async () => {
+    const stop = watchCommandLines();
+    await changes(box, "rotate", "--force", "--alg", "HS512");
+    stop();
+    const [key] = rabbit.keys();
+    const lines = [...seenCommandLines()];
+    assert.ok(lines.some((line) => line.includes("signing_keys")));
+    assert.ok(!lines.some((line) => line.includes(key!)));
+    assert.ok((await rabbit.prints("environment")).includes(key!));
+  });
+  await t.step("an old token is refused at once", async () => {
+    using waiting = await rabbit.connect();
+    await refusesAtOnce(box, rabbit, (token) => waiting.login(token));
+  });
+});

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { unless } from "../support/faults/faults.ts";
+import { delivering } from "../support/consumers/delivering.ts";
+import { cutsHard, refusesAtOnce } from "../support/consumers/following.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { Slurm } from "../support/consumers/slurm.ts";
+import { AS_DAEMONS, RUNS_DAEMONS } from "../support/consumers/system_daemon.ts";
+
+const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
+
+Deno.test({ name: "Slurm follows rotations", ignore }, async (t) => {
+  await using slurm = await Slurm.prepare();
+  using box = await delivering(slurm, "--alg", "HS256");
+  await t.step("a rotation is a hard cut, also with a grace period", () => cutsHard(box, slurm));
+  await t.step(
+    "an old token is refused at once",
+    () => refusesAtOnce(box, slurm, (token) => slurm.answer(token)),
+  );
+});
+
+Deno.test({ name: "Slurm gets no key of an algorithm that it does not know", ignore }, async () => {
+  await using slurm = await Slurm.prepare();
+  using box = await initialised();
+  const { code, stderr } = await box.run(["deliver", "add", "slurm", ...slurm.delivery]);
+  assert.equal(code, 5);
+  assert.match(stderr, /HS256, and the secret is for HS512/);
+  assert.ok(!existsSync(slurm.key));
+});
