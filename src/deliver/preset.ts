@@ -183,5 +183,8 @@ function textsOf(probe: Probe | null | undefined): (string | undefined)[] {
 }
 
 function wrong(why: string) {
-  return usageError(`Cannot use the preset: ${why}`, "docs/deliveries.md describes presets");
+  return usageError(
+    `Cannot use the preset: ${why}`,
+    "`rekey deliver presets NAME` prints one to begin with",
+  );
 }

@@ -14,6 +14,7 @@ const REPEATABLE = [
   ...["init", "import", "policy set", "verify"].flatMap((
     name,
   ) => [`${name} --aud`, `${name} --iss`]),
+  "deliver add --set",
   ...["exec --env", "issue --aud", "issue --scope", "issue --claim"],
   ...["user claims --aud", "user claims --scope", "user claims --claim"],
   ...["rotate --after", "rotate --before", "rotate --notify-url", "rotate --notify-url-file"],
@@ -272,3 +273,21 @@ Deno.test("schedule: a reason of the operator's own takes the place of the usual
 function flag(name: string): (value: string) => string[] {
   return (value) => [name, value];
 }
+
+Deno.test("deliver add: every parameter is set", async () => {
+  using box = await initialised();
+  const path = `${box.home}/env`;
+  const set = ["--set", "encoding=hex", "--set", "variable=KEY"];
+  const { code } = await box.run([
+    "deliver",
+    "add",
+    "a",
+    "--format",
+    "env",
+    "--path",
+    path,
+    ...set,
+  ]);
+  assert.equal(code, 0);
+  assert.match(Deno.readTextFileSync(path), /^KEY=[0-9a-f]{176}\n/);
+});

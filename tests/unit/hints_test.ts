@@ -12,7 +12,8 @@ function* lines(folder: string): Generator<[where: string, line: string]> {
     if (isDirectory) yield* lines(path);
     if (!/\.(ts|txt|html|js)$/.test(name)) continue;
     for (const [at, line] of Deno.readTextFileSync(path).split("\n").entries()) {
-      if (!/^\s*(\/\/|\/?\*)/.test(line)) yield [`${path}:${at + 1}`, line];
+      // A preset names its page, as data.
+      if (!/^\s*(\/\/|\/?\*|docs: )/.test(line)) yield [`${path}:${at + 1}`, line];
     }
   }
 }

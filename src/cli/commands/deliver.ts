@@ -85,7 +85,7 @@ function json(path: string): unknown {
     if (!(error instanceof StrictJsonError)) throw error;
     throw usageError(
       `Cannot use ${path}: ${error.message}`,
-      "docs/deliveries.md describes presets",
+      "`rekey deliver presets NAME` prints one to begin with",
     );
   }
 }

@@ -67,8 +67,9 @@ function addAdd(deliver: TableCommand): void {
       "after",
       `
 Examples:
-  rekey deliver add api --format jwks --path /run/api/keys.json --group api --mode 0640 \\
-    --reload 'systemctl reload api' --probe-url http://127.0.0.1:8080/me
+  rekey deliver add api --format jwks --path /run/api/keys.json --group api \\
+    --mode 0640 --reload 'systemctl reload api' \\
+    --probe-url http://127.0.0.1:8080/me
   rekey deliver add proxy --preset haproxy`,
     )
     .runs(async () => (await import("../commands/deliver.ts")).deliverAdd);
