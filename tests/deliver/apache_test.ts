@@ -4,6 +4,7 @@ import { Box } from "../support/process/box.ts";
 import { Upstream } from "../support/proxy/proxies.ts";
 import { meetAttacks, statusOf } from "../support/consumers/attack_table.ts";
 import { keyWithDash, KnownKey, writeByHand } from "../support/consumers/by_hand.ts";
+import { guardTests } from "../support/consumers/guard_suite.ts";
 import { ApacheGuard } from "../support/consumers/apache.ts";
 
 Deno.test("Apache: no token of the attack table that another key signed is accepted, nor one that is over", async () => {
@@ -59,4 +60,31 @@ Deno.test("Apache: the application gets the claims, and not those that a client 
   const { headers } = await answer.json();
   assert.equal(headers["oidc_claim_sub"], "alice");
   assert.equal(headers["oidc-claim-sub"], undefined);
+});
+
+Deno.test("Apache: an audience and an issuer are required where the configuration says so", async () => {
+  using box = new Box();
+  await using app = new Upstream();
+  const [key, keys] = [new KnownKey(), join(box.home, "keys.conf")];
+  await writeByHand("apache", keys, [key]);
+  const required = [
+    ...['<Location "/">', "<RequireAll>", "Require claim aud:api", "Require claim iss:me"],
+    ...["</RequireAll>", "</Location>"],
+  ];
+  await using guard = await ApacheGuard.start(box, { keys, app: app.address }, required);
+  const ask = (claims: object) => statusOf(guard.port, key.token(claims));
+  assert.equal(await ask({ aud: "api", iss: "me" }), 200);
+  assert.equal(await ask({ aud: ["other", "api"], iss: "me" }), 200);
+  for (const aud of ["API", "apis", "", undefined, ["other"]]) {
+    assert.notEqual(await ask({ aud, iss: "me" }), 200, JSON.stringify(aud));
+  }
+  for (const iss of ["you", undefined]) assert.notEqual(await ask({ aud: "api", iss }), 200);
+});
+
+guardTests({
+  name: "Apache",
+  preset: "apache",
+  file: "keys.conf",
+  flags: (box) => ["--reload", ApacheGuard.reload(box)],
+  start: (box, place) => ApacheGuard.start(box, place),
 });

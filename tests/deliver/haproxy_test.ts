@@ -4,7 +4,9 @@ import { Box } from "../support/process/box.ts";
 import { Upstream } from "../support/proxy/proxies.ts";
 import { meetAttacks, statusOf } from "../support/consumers/attack_table.ts";
 import { keyWithDash, KnownKey, writeByHand } from "../support/consumers/by_hand.ts";
+import { guardTests } from "../support/consumers/guard_suite.ts";
 import { HaproxyGuard } from "../support/consumers/haproxy.ts";
+import { page } from "../support/consumers/page.ts";
 
 const NEVER = ["bad_signature", "unknown_kid", "retired_kid", "alg_not_allowed"] as const;
 const IN_TIME = ["expired", "not_yet_valid", "claim_mismatch"] as const;
@@ -66,4 +68,34 @@ Deno.test("HAProxy: the application gets the subject, and not the one that a cli
   assert.equal(refused.status, 401);
   assert.equal(refused.headers.get("www-authenticate"), 'Bearer error="invalid_token"');
   await refused.body?.cancel();
+});
+
+Deno.test("HAProxy: an audience is required where the configuration says so", async () => {
+  using box = new Box();
+  await using app = new Upstream();
+  const [key, map] = [new KnownKey(), join(box.home, "keys.map")];
+  await writeByHand("haproxy", map, [key]);
+  const [, line] = /`(acl for_us [^`]*)`/.exec(page("haproxy"))!;
+  const changes = {
+    "acl signed": `${line}\n    acl signed`,
+    "unless signed": "unless for_us signed",
+  };
+  await using guard = await HaproxyGuard.start(box, { keys: map, app: app.address }, changes);
+  const ask = (claims: object) => statusOf(guard.port, key.token(claims));
+  assert.equal(await ask({ aud: "api" }), 200);
+  for (const aud of ["API", "apis", "", undefined, ["other"]]) {
+    assert.equal(await ask({ aud }), 401, JSON.stringify(aud));
+  }
+});
+
+guardTests({
+  name: "HAProxy",
+  preset: "haproxy",
+  file: "keys.map",
+  flags: (box) => ["--set", `socket=${HaproxyGuard.socketIn(box)}`],
+  start: (box, place) => HaproxyGuard.start(box, place),
+  // What is only in memory would be lost by a restart.
+  check: async (guard, { keys }) => {
+    assert.equal(await (guard as HaproxyGuard).memory(), await Deno.readTextFile(keys));
+  },
 });

@@ -4,6 +4,7 @@ import { Box } from "../support/process/box.ts";
 import { Upstream } from "../support/proxy/proxies.ts";
 import { meetAttacks, statusOf } from "../support/consumers/attack_table.ts";
 import { KnownKey, writeByHand } from "../support/consumers/by_hand.ts";
+import { guardTests } from "../support/consumers/guard_suite.ts";
 import { NginxGuard } from "../support/consumers/nginx.ts";
 
 const NEVER = ["bad_signature", "unknown_kid", "retired_kid", "alg_not_allowed"] as const;
@@ -118,5 +119,14 @@ for (const { preset, name, changes, tooDeep } of KINDS) {
     assert.equal(await ask(), 200);
     assert.match(guard.daemon.stderr, /rekey: cannot read the keys/);
     assert.ok(!guard.daemon.stderr.includes(key.text.slice(0, 10)));
+  });
+
+  guardTests({
+    name,
+    preset,
+    file: "keys.json",
+    // Other users' programs than those of its workers are none of the tests'.
+    flags: () => Deno.uid() === 0 ? [] : ["--group", String(Deno.gid())],
+    start: (box, place) => NginxGuard.start(box, { ...place, preset }),
   });
 }

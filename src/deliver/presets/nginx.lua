@@ -37,7 +37,7 @@ local function parsed(text)
     key.bytes = assert(ngx.decode_base64(key.base64))
     key.base64 = nil
     key.hash = HASHES[key.alg]
-    key.over = key.expires_at ~= cjson.null and key.expires_at:sub(1, 19) or nil
+    key.over = key.expires_at ~= cjson.null and key.expires_at:gsub("Z$", "") or nil
   end
   return set
 end
@@ -88,7 +88,10 @@ end
 
 -- Also where rekey has not come to take the key out of the file. RFC 3339 in UTC sorts as text.
 local function is_over(key)
-  return key.over ~= nil and os.date("!%Y-%m-%dT%H:%M:%S", ngx.time()) >= key.over
+  if key.over == nil then return false end
+  local now = ngx.now()
+  local milliseconds = math.floor((now % 1) * 1000)
+  return os.date("!%Y-%m-%dT%H:%M:%S", now) .. string.format(".%03d", milliseconds) >= key.over
 end
 
 local function is_signed_with(key, signed, signature)

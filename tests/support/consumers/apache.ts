@@ -46,7 +46,17 @@ export class ApacheGuard implements AsyncDisposable {
 
   /** The command that reloads it, for a shell; it has no systemd here. */
   static reload(box: Box): string {
-    return `PATH=$PATH:/usr/sbin apache2 -f '${join(box.home, "apache.conf")}' -k graceful`;
+    const [file, pid] = [join(box.home, "apache.conf"), join(box.home, "apache.pid")];
+    return `PATH=$PATH:/usr/sbin apache2 -t -f '${file}' && kill -USR1 $(cat '${pid}')`;
+  }
+
+  /** All that it has logged. */
+  logged(): string {
+    return this.daemon.stderr + Deno.readTextFileSync(this.log);
+  }
+
+  stop(): Promise<void> {
+    return this.daemon.stop();
   }
 
   restart(): Promise<void> {
@@ -54,6 +64,6 @@ export class ApacheGuard implements AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.daemon.stop();
+    return this.stop();
   }
 }

@@ -19,9 +19,13 @@ export class HaproxyGuard implements AsyncDisposable {
   /**
    * Starts it; the map's file must be there.
    *
-   * @param inWorker whether a master process makes workers, as the service does, so that it can be reloaded.
+   * @param changes more changes of the documented configuration.
    */
-  static async start(box: Box, { keys: map, app, port = freePort() }: Place, inWorker = false) {
+  static async start(
+    box: Box,
+    { keys: map, app, port = freePort() }: Place,
+    changes: Record<string, string> = {},
+  ) {
     const [socket, file] = [HaproxyGuard.socketIn(box), join(box.home, "haproxy.cfg")];
     const openPort = freePort();
     const documented = adapted(documentedConfiguration("haproxy", "haproxy"), {
@@ -29,10 +33,11 @@ export class HaproxyGuard implements AsyncDisposable {
       "map_str(/run/rekey/haproxy.map)": `map_str("${map}")`,
       "bind 127.0.0.1:80": `bind 127.0.0.1:${port}`,
       "127.0.0.1:3000": app,
+      ...changes,
     });
     const open = `\nfrontend open\n    bind 127.0.0.1:${openPort}\n    default_backend app\n`;
     await Deno.writeTextFile(file, documented + open);
-    const args = [inWorker ? "-W" : "-db", "-f", file];
+    const args = ["-db", "-f", file];
     const daemon = await Daemon.start(box, { program: "haproxy", args, port });
     return new HaproxyGuard(daemon, socket, map, openPort);
   }
@@ -65,11 +70,20 @@ export class HaproxyGuard implements AsyncDisposable {
     return text.trim().split("\n").map((line) => `${line.replace(/^\S+ /, "")}\n`).join("");
   }
 
+  /** All that it has logged. */
+  logged(): string {
+    return this.daemon.stderr;
+  }
+
+  stop(): Promise<void> {
+    return this.daemon.stop();
+  }
+
   restart(): Promise<void> {
     return this.daemon.restart();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.daemon.stop();
+    return this.stop();
   }
 }

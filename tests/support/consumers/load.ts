@@ -1,5 +1,5 @@
 import { ClosedBeforeAnswer, KeptConnection } from "./kept_connection.ts";
-import { pause } from "../timing/pause.ts";
+import { pause, until } from "../timing/pause.ts";
 
 /** Requests with valid tokens, without a break, over connections that are kept open. */
 export class Load implements AsyncDisposable {
@@ -8,6 +8,8 @@ export class Load implements AsyncDisposable {
   /** How many were sent again, since their connection was closed before the answer. */
   retried = 0;
   #over = false;
+  /** How many answers each connection has had. */
+  readonly #answered: number[] = [];
   readonly #workers: Promise<void>[];
 
   /** @param tokens may grow meanwhile: each is valid. @param rate requests a second at most. */
@@ -26,6 +28,7 @@ export class Load implements AsyncDisposable {
 
   async #work(first: number, rate: number): Promise<void> {
     const began = performance.now();
+    this.#answered[first] = 0;
     let connection = await KeptConnection.to(this.port);
     for (let sent = 0; !this.#over; sent++) {
       const ahead = began + 1_000 * sent / rate - performance.now();
@@ -34,6 +37,7 @@ export class Load implements AsyncDisposable {
       try {
         const status = await connection.ask(token);
         this.statuses[status] = (this.statuses[status] ?? 0) + 1;
+        this.#answered[first]!++;
       } catch (error) {
         if (!(error instanceof ClosedBeforeAnswer)) throw error;
         this.retried++;
@@ -42,6 +46,12 @@ export class Load implements AsyncDisposable {
       }
     }
     connection[Symbol.dispose]();
+  }
+
+  /** Waits until every request that has been sent by now is answered. */
+  async allAnswered(): Promise<void> {
+    const before = this.#answered.slice();
+    await until(() => before.every((count, at) => this.#answered[at]! > count + 1));
   }
 
   /** Ends it. @throws what went wrong. */

@@ -58,11 +58,20 @@ export class NginxGuard implements AsyncDisposable {
     return this.daemon.port;
   }
 
+  /** All that it has logged. */
+  logged(): string {
+    return this.daemon.stderr;
+  }
+
+  stop(): Promise<void> {
+    return this.daemon.stop();
+  }
+
   restart(): Promise<void> {
     return this.daemon.restart();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.daemon.stop();
+    return this.stop();
   }
 }

@@ -1,9 +1,12 @@
-/** A configuration that a preset's page in docs/presets shows. @throws when there is none. */
-export function documentedConfiguration(page: string, language: string): string {
-  const text = Deno.readTextFileSync(
-    new URL(`../../../docs/presets/${page}.md`, import.meta.url),
-  );
-  const found = [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].find(([, of]) => of === language);
-  if (found === undefined) throw new Error(`docs/presets/${page}.md has no ${language}`);
+/** A preset's page in docs/presets. */
+export function page(name: string): string {
+  return Deno.readTextFileSync(new URL(`../../../docs/presets/${name}.md`, import.meta.url));
+}
+
+/** A configuration that a preset's page shows. @throws when there is none. */
+export function documentedConfiguration(name: string, language: string): string {
+  const blocks = [...page(name).matchAll(/^```(\w+)\n(.*?)^```$/gms)];
+  const found = blocks.find(([, of]) => of === language);
+  if (found === undefined) throw new Error(`docs/presets/${name}.md has no ${language}`);
   return found[2]!;
 }
