@@ -1,7 +1,9 @@
 import { asRefusal } from "../core/errors.ts";
 import type { DeliveryOutcome } from "../deliver/deliver.ts";
+import type { DeliveryFacts } from "../deliver/description.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import { Deliveries } from "../store/sqlite/deliveries.ts";
+import { describeSeconds } from "./format.ts";
 import type { Output } from "./output.ts";
 
 /** How far a delivery has come, with `--json`. */
@@ -19,6 +21,20 @@ export function describeOutcomes(outcomes: readonly DeliveryOutcome[]) {
 export function outcomesText(outcomes: readonly DeliveryOutcome[]): string[] {
   const names = outcomes.filter(({ state }) => state.failure === null).map(({ name }) => name);
   return names.length === 0 ? [] : [`Followed by ${names.join(", ")}`];
+}
+
+/** A delivery in a line. */
+export function deliveryText({ name, version, followed, lag_seconds, failure }: DeliveryFacts) {
+  const held = version === null ? "nothing yet" : `version ${version}`;
+  if (followed) return `${name} has followed: ${held}`;
+  const since = lag_seconds === null ? "" : ` for ${describeSeconds(lag_seconds)}`;
+  return `${name} is behind${since}: it holds ${held}${failure === null ? "" : `; ${failure}`}`;
+}
+
+/** How many have not followed, for the line of a monitor. */
+export function behindText(facts: readonly DeliveryFacts[]): string {
+  const count = facts.filter(({ followed }) => !followed).length;
+  return count === 0 ? "" : `, ${count} ${count === 1 ? "delivery" : "deliveries"} behind`;
 }
 
 /** Says what could not be found out. */

@@ -2,6 +2,7 @@ import { asRefusal } from "../core/errors.ts";
 import { databaseCheck, openAsFound, refused } from "./checks/database.ts";
 import { filesCheck } from "./checks/files.ts";
 import { auditCheck, clockCheck, rotationCheck } from "./checks/audit_and_clock.ts";
+import { deliveriesCheck } from "./checks/deliveries.ts";
 import { fleetCheck } from "./checks/fleet.ts";
 import { kekCheck, valuesCheck } from "./checks/values.ts";
 import { keyringCheck, programsCheck } from "./checks/keyring.ts";
@@ -28,6 +29,7 @@ const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ["clock", clockCheck],
   ["rotation", rotationCheck],
   ["programs", programsCheck],
+  ["deliveries", deliveriesCheck],
 ];
 
 // Without the KEK no sealed value can be opened, and no hash of the audit log can be computed.

@@ -71,6 +71,8 @@ export const FINDINGS = {
   rotation_due: { level: "wrong", fixable: false },
   exec_ended: { level: "wrong", fixable: false },
   exec_grace: { level: "note", fixable: false },
+  delivery_behind: { level: "wrong", fixable: false },
+  delivery_on_disk: { level: "note", fixable: false },
   fallback_used: { level: "note", fixable: false },
   sessions_ended: { level: "note", fixable: false },
 } as const satisfies Record<string, { level: "wrong" | "note"; fixable: boolean }>;

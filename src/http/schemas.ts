@@ -164,6 +164,12 @@ export const Status = z.strictObject({
     since: instant(),
     until: instant().nullable(),
   })).meta({ description: "programs started by exec that hold an older version" }),
+  deliveries: z.array(z.strictObject({
+    name: z.string(),
+    version: version().nullable(),
+    followed: z.boolean(),
+    lag_seconds: count().nullable(),
+  })).meta({ description: "programs that get keys" }),
   sessions_active: count().meta({
     description: "issued by rekey, without tokens that programs sign themselves",
   }),

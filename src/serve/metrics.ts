@@ -1,6 +1,7 @@
 import type { MetricObjectWithValues, MetricValue } from "prom-client";
 import { figures, retrievalCounts } from "../audit/figures.ts";
 import { isRekeyError } from "../core/errors.ts";
+import { progressOf } from "../deliver/sync.ts";
 import type { Served } from "../http/app.ts";
 import { ageOf, isDue } from "../secret/age.ts";
 import { HOLDER_STATES, holdersOf } from "../secret/holders.ts";
@@ -171,6 +172,13 @@ async function addSecretMetrics(
         holders.filter((holder) => holder.state === state).length,
         { state },
       ]),
+    );
+    const deliveries = await progressOf(installation);
+    own.gauge(
+      "rekey_deliveries",
+      "Programs that get keys, by whether they have followed",
+      [deliveries.filter(({ isUpToDate }) => isUpToDate).length, { state: "followed" }],
+      [deliveries.filter(({ isUpToDate }) => !isUpToDate).length, { state: "behind" }],
     );
     const fleet = knownFleet(installation.meta);
     if (fleet === undefined) return true;

@@ -2,6 +2,8 @@ import { type AuditRow, EVENTS } from "../audit/events.ts";
 import { figures, retrievalCounts } from "../audit/figures.ts";
 import { listAudit } from "../audit/reader.ts";
 import { rfc3339 } from "../core/clock.ts";
+import { type DeliveryFacts, describeDeliveries } from "../deliver/description.ts";
+import { progressOf } from "../deliver/sync.ts";
 import type { HostOperations } from "../http/host_operations.ts";
 import { ageOf, isDue } from "../secret/age.ts";
 import { describeHolders, staleHolders } from "../secret/holders.ts";
@@ -44,6 +46,7 @@ export async function statusOf(
       until: rfc3339(row.grace_until ?? 0),
     })),
     stale_processes: describeHolders(staleHolders(installation)),
+    deliveries: describeDeliveries(installation, await progressOf(installation)).map(publicFacts),
     sessions_active: await auth.activeSessions(),
     success_rate,
     verifications,
@@ -80,14 +83,21 @@ export function rotationAnswer(
   };
 }
 
-// The page has no login, so it does not show user names.
-function publicRow({ hash: _, ...row }: AuditRow) {
-  return ABOUT_USERS.includes(row.event) ? { ...row, reason: null } : row;
+function publicFacts({ name, version, followed, lag_seconds }: DeliveryFacts) {
+  return { name, version, followed, lag_seconds };
 }
 
-const ABOUT_USERS: readonly string[] = [
+// The page has no login, so it shows neither user names nor paths and messages of other programs.
+function publicRow({ hash: _, ...row }: AuditRow) {
+  return CONFIDENTIAL.includes(row.event) ? { ...row, reason: null } : row;
+}
+
+const CONFIDENTIAL: readonly string[] = [
   EVENTS.userAdded,
   EVENTS.userRemoved,
   EVENTS.passwordChanged,
   EVENTS.sessionsRevoked,
+  EVENTS.deliveryAdded,
+  EVENTS.deliveryRemoved,
+  EVENTS.deliveryFailed,
 ];

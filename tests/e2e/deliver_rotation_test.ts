@@ -4,6 +4,7 @@ import { Verifier } from "../support/deliver/verifier.ts";
 import { pause, until } from "../support/timing/pause.ts";
 import { type Box, REKEY } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
+import { Serving } from "../support/http/serving.ts";
 import { start } from "../../scripts/program.ts";
 
 /** Adds a verifier that reads its file on SIGHUP. It must be running: a delivery is proved at once. */
@@ -141,4 +142,42 @@ Deno.test("revoke ends old keys in programs before it exits", async () => {
   assert.ok(await verifier.accepts(old));
   assert.equal((await box.run(["revoke"])).code, 0);
   assert.ok(!await verifier.accepts(old));
+});
+
+Deno.test("status, doctor, metrics and status page show what has not followed, until it has", async () => {
+  using box = await initialised();
+  await using verifier = await withVerifier(box);
+  const seen = async () => {
+    const { deliveries: [one] } = await box.json("status");
+    const doctor = await box.run(["doctor", "--json"]);
+    const codes = JSON.parse(doctor.stdout).findings.map(({ code }: { code: string }) => code)
+      .filter((code: string) => code.startsWith("delivery"));
+    return [one.followed, (await box.run(["status", "--check"])).stdout, codes];
+  };
+  const fine = await seen();
+  assert.equal(fine[0], true);
+  assert.deepEqual(fine[2], ["delivery_on_disk"]);
+  await verifier.stop();
+  assert.equal((await box.run(["rotate", "--force"])).code, 5);
+  const behind = await seen();
+  assert.equal(behind[0], false);
+  assert.match(String(behind[1]), /, 1 delivery behind \|/);
+  assert.deepEqual(behind[2], ["delivery_behind", "delivery_on_disk"]);
+  assert.match((await box.run(["status"])).stdout, /delivery +api is behind .*its reload ended/);
+
+  await using serving = await Serving.start(box, ["--workers", "1"]);
+  const metrics = async () => await (await serving.get("/metrics")).text();
+  assert.match(await metrics(), /^rekey_deliveries\{state="behind"\} 1$/m);
+  const page = await (await serving.get("/status.json")).json();
+  assert.deepEqual(
+    page.deliveries.map(({ name, followed }: Record<string, unknown>) => [name, followed]),
+    [
+      ["api", false],
+    ],
+  );
+  const text = JSON.stringify(page);
+  assert.ok(!text.includes(box.home) && !text.includes("its reload"), text);
+  await restart(box, verifier);
+  await until(async () => /^rekey_deliveries\{state="followed"\} 1$/m.test(await metrics()));
+  assert.equal((await seen())[0], true);
 });

@@ -2,6 +2,9 @@ import { type Location, placeName } from "../../core/location.ts";
 import { fallbackRate } from "../../audit/figures.ts";
 import { lastRotation } from "../../audit/reader.ts";
 import { rfc3339 } from "../../core/clock.ts";
+import { type DeliveryFacts, describeDeliveries } from "../../deliver/description.ts";
+import { progressOf } from "../../deliver/sync.ts";
+import { behindText, deliveryText } from "../deliveries_report.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { inGrace } from "../../secret/grace.ts";
 import { activeIn } from "../../auth/manager.ts";
@@ -138,6 +141,7 @@ async function ownFacts(
     kek: await kekFacts(installation),
     fallback_rate: fallbackRate(installation.database),
     last_rotation: lastRotation(installation.database),
+    deliveries: describeDeliveries(installation, await progressOf(installation)),
   };
 }
 
@@ -168,6 +172,7 @@ type Facts = Record<string, unknown> & {
   stale_processes: ReturnType<typeof describeHolders>;
   rotation_announced: string | null;
   last_rotation: string | null;
+  deliveries: DeliveryFacts[];
 };
 
 /**
@@ -189,7 +194,9 @@ function monitored(facts: Facts, maxAge: number): string {
   return `REKEY ${
     facts.rotation_due ? "CRITICAL" : "OK"
   } - ${facts.app} version ${facts.version} ` +
-    `in ${placeName(facts.location)}${copy} ${old}, ${when}${held} | ` +
+    `in ${placeName(facts.location)}${copy} ${old}, ${when}${held}${
+      behindText(facts.deliveries)
+    } | ` +
     `age=${facts.created_in_future ? "U" : `${age}s`};;${maxAge} sessions=${facts.sessions_active}`;
 }
 
@@ -248,6 +255,7 @@ function human(
     ["fallback rate", rate === null ? "none retrieved yet" : `${(rate * 100).toFixed(1)} %`],
     ["last rotation", facts.last_rotation === null ? "never" : withAge(facts.last_rotation)],
     ...stale.map((holder) => ["process", holderText(holder)]),
+    ...facts.deliveries.map((one) => ["delivery", printable(deliveryText(one))]),
     ...fleetLines(facts.fleet),
   ]);
 }

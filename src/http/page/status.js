@@ -15,10 +15,20 @@ export function showState(status) {
   setText("sessions", count(status.sessions_active));
   setText("time", utc(time));
   setText("no-grace", grace.length === 0 ? "none" : "");
+  showDeliveries(status.deliveries);
   showStale(status.stale_processes);
   keep(byId("grace"), grace, ({ version, kid, until }) => {
     const code = make("code", {}, kid);
     return make("li", {}, `version ${version} (kid `, code, ") until ", timeOf(until));
+  });
+}
+
+function showDeliveries(deliveries) {
+  setText("no-delivery", deliveries.length === 0 ? "none" : "");
+  keep(byId("deliveries"), deliveries, ({ name, version, followed, lag_seconds: lag }) => {
+    const since = lag === null ? "" : ` for ${duration(lag)}`;
+    const held = version === null ? "no version" : `version ${version}`;
+    return make("li", {}, `${name}: ${held}${followed ? "" : `, behind${since}`}`);
   });
 }
 

@@ -1,0 +1,49 @@
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import { describeDeliveries } from "../../deliver/description.ts";
+import { type DeliveryProgress, progressOf } from "../../deliver/sync.ts";
+import { SYSTEM } from "../../system/system.ts";
+import {
+  type Finding,
+  NOT_USED,
+  type NotUsed,
+  type OpenDoctorContext,
+  rekey,
+} from "../findings.ts";
+
+/** Programs that get keys: whether each holds what it should hold, and who else can read its file. */
+export async function deliveriesCheck(context: OpenDoctorContext): Promise<Finding[] | NotUsed> {
+  const { installation } = context;
+  const progress = await progressOf(installation);
+  if (progress.length === 0) return NOT_USED;
+  const facts = describeDeliveries(installation, progress);
+  const behind = facts.filter(({ followed }) => !followed).map(({ name, failure }): Finding => ({
+    code: "delivery_behind",
+    what: `The program of ${name} has not followed${failure === null ? "" : `: ${failure}`}`,
+    why: "It may refuse valid tokens, or accept those of a key that has ended",
+    command: rekey(context, `deliver sync ${name}`),
+  }));
+  return [...behind, ...progress.filter(isOnDisk).map(onDisk)];
+}
+
+// <linux/magic.h>: TMPFS_MAGIC and RAMFS_MAGIC.
+const IN_MEMORY = [0x01021994, 0x858458f6];
+
+function isOnDisk({ delivery: { settings: { path } } }: DeliveryProgress): boolean {
+  if (SYSTEM.os !== "linux") return true;
+  try {
+    return !IN_MEMORY.includes(statfsSync(dirname(path)).type);
+  } catch {
+    // The folder is not there: it is reported as behind.
+    return false;
+  }
+}
+
+function onDisk({ delivery: { name, settings: { path } } }: DeliveryProgress): Finding {
+  return {
+    code: "delivery_on_disk",
+    what: `The file of ${name} is on a disk: ${path}`,
+    why: "Backups and copies of that disk hold the keys, and old ones keep them",
+    command: "# deliver to a path in /run, or leave the file out of backups",
+  };
+}
