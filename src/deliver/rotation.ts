@@ -3,6 +3,7 @@ import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
 import type { Secret } from "../core/secret.ts";
 import { isFollowed } from "../cluster/change.ts";
 import type { Changed, RotateOptions } from "../secret/backend.ts";
+import { untilFilesHold, untilFilesLackEnded } from "../secret/keys_files.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Installation } from "../store/installation.ts";
 import { Deliveries } from "../store/sqlite/deliveries.ts";
@@ -46,20 +47,29 @@ export async function rotateWithDeliveries(
   { rotate = (options) => secrets.rotate(options), activate }: RotationWays = {},
 ): Promise<DeliveredRotation> {
   const { installation } = await secrets.open();
+  const isGraceful = (options.graceMs ?? 0) > 0;
+  const filesHold = (next: Version) => untilFilesHold(installation, next);
   if (new Deliveries(installation.database).count() === 0) {
-    return { changed: await (activate?.() ?? rotate(options)), outcomes: [] };
+    const withFiles = isGraceful ? { ...options, beforeCommit: filesHold } : options;
+    const changed = await (activate?.() ?? rotate(withFiles));
+    await untilFilesLackEnded(installation);
+    return { changed, outcomes: [] };
   }
   // Until the end: another process would take the next key away from the verifiers before the commit.
   using _lock = await deliveryLock(installation, options.lockTimeoutMs ?? LOCK_TIMEOUT_MS);
   const before = await keysAskedAbout(secrets, installation);
   const first = new FirstPhase(secrets, options.forceDeliveries ?? false);
-  const isGraceful = (options.graceMs ?? 0) > 0;
+  const beforeCommit = async (next: Version, secret: Secret) => {
+    await first.run(next, secret);
+    await filesHold(next);
+  };
   if (activate !== undefined) await first.run();
   const changed = await first.guarding(() =>
-    activate?.() ?? rotate(isGraceful ? { ...options, beforeCommit: first.run } : options)
+    activate?.() ?? rotate(isGraceful ? { ...options, beforeCommit } : options)
   );
   // A machine that does not know of its own change yet would take the next key away again.
   const outcomes = isFollowed(changed) ? await sync(secrets, { before }) : [];
+  await untilFilesLackEnded(installation);
   return { changed, outcomes };
 }
 
@@ -112,10 +122,14 @@ export async function withDeliveries<T>(
 ): Promise<{ result: T; outcomes: readonly DeliveryOutcome[] }> {
   const { installation } = await secrets.open();
   if (new Deliveries(installation.database).count() === 0) {
-    return { result: await work(), outcomes: [] };
+    const result = await work();
+    await untilFilesLackEnded(installation);
+    return { result, outcomes: [] };
   }
   using _lock = await deliveryLock(installation, LOCK_TIMEOUT_MS);
   const before = await keysAskedAbout(secrets, installation);
   const result = await work();
-  return { result, outcomes: await sync(secrets, { before }) };
+  const outcomes = await sync(secrets, { before });
+  await untilFilesLackEnded(installation);
+  return { result, outcomes };
 }

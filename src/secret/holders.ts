@@ -66,10 +66,12 @@ export function describeHolders(holders: readonly StaleHolder[]) {
 }
 
 function holder(installation: Installation, row: ExecProcess, processes: Processes): Holder {
-  const { pid, program, kid, since, keeper, signal } = row;
+  const { pid, program, kid, since, keeper, signal, keys } = row;
   const version = installation.versions.byKid(kid);
   const [now, end] = [installation.now(), endOf(version)];
   const known = { pid, program, kid, version: version?.version ?? null, since };
+  const isBehind = keys !== null && keys.split(" ").some((one) => hasEnded(installation, one));
+  if (isBehind) return { ...known, state: "ended", until: null };
   if (version?.state === "current") return { ...known, state: "current", until: null };
   const kept = keeper !== null && processes.stateOf(keeper) === "runs";
   if (kept && signal !== null) return { ...known, state: "told", until: null };
@@ -77,6 +79,13 @@ function holder(installation: Installation, row: ExecProcess, processes: Process
   return end > now
     ? { ...known, state: "grace", until: end }
     : { ...known, state: "ended", until: null };
+}
+
+/** Whether a key's tokens are refused from now on. A key that this database does not know counts as one that was. */
+export function hasEnded(installation: Installation, kid: string): boolean {
+  const version = installation.versions.byKid(kid);
+  if (version?.state === "previous") return (version.grace_until ?? 0) <= installation.now();
+  return version === undefined || version.state === "retired";
 }
 
 function endOf(version: Version | undefined): number {
@@ -90,7 +99,11 @@ export interface Started {
   readonly kid: string;
   readonly program: string;
   /** How `exec` handles it after a rotation; `undefined` when `exec` was replaced by the program. */
-  readonly keeper?: { readonly signal: string | null };
+  readonly keeper?: {
+    readonly signal: string | null;
+    /** The kids in its file of keys; `undefined` without one. */
+    readonly keys?: readonly string[] | undefined;
+  };
 }
 
 /**
@@ -112,8 +125,16 @@ export function noteHolder(
   const keeper = kept === undefined ? null : own ?? null;
   if (id === undefined) return own === undefined ? undefined : "ended";
   const since = installation.now();
-  const row = { ...id, kid, program, since, keeper, signal: kept?.signal ?? null };
-  const written = change(installation, (rows) => {
+  const row = {
+    ...id,
+    kid,
+    program,
+    since,
+    keeper,
+    signal: kept?.signal ?? null,
+    keys: kept?.keys?.join(" ") ?? null,
+  };
+  const written = changeHolders(installation, (rows) => {
     forgetGone(rows, processes, since);
     rows.add(row);
   }, waitMs);
@@ -122,7 +143,7 @@ export function noteHolder(
 
 /** Deletes the record of a process that has ended. */
 export function forgetHolder(installation: Installation, id: ProcessId): void {
-  change(installation, (rows) => rows.remove(id));
+  changeHolders(installation, (rows) => rows.remove(id));
 }
 
 /** Deletes the records of processes that are gone, which `exec` cannot do when the program has replaced it. */
@@ -131,7 +152,7 @@ export function forgetGoneHolders(installation: Installation): void {
   if (rows.length === 0) return;
   const processes = new Processes(SYSTEM.processes.identities);
   if (!rows.some((row) => isGone(row, processes, installation.now()))) return;
-  change(installation, (rows) => forgetGone(rows, processes, installation.now()));
+  changeHolders(installation, (rows) => forgetGone(rows, processes, installation.now()));
 }
 
 function forgetGone(rows: ExecProcesses, processes: Processes, now: number): void {
@@ -143,8 +164,8 @@ function isGone(row: ExecProcess, processes: Processes, now: number): boolean {
   return life === "gone" || (life === "unknown" && now - row.since > FORGOTTEN_MS);
 }
 
-// Not durable: after a power cut the processes are gone too.
-function change(
+/** Changes the records. Not durable: after a power cut the processes are gone too. @returns whether it was possible now. */
+export function changeHolders(
   installation: Installation,
   work: (rows: ExecProcesses) => void,
   waitMs = WAIT_MS,

@@ -171,3 +171,13 @@ export function findOnPath<Info extends { readonly isSymlink: boolean }, T>(
   }
   return undefined;
 }
+
+/** Files that are in memory only. */
+export interface Memory {
+  /** Folders that may be in memory, beside the one that XDG_RUNTIME_DIR names. */
+  readonly places: readonly string[];
+  /** Whether the files of a folder are in memory. */
+  holds(folder: string): boolean;
+  /** Writes a new file that only its owner may read (0600). @throws {Error} if it exists or cannot be written. */
+  writeNew(path: string, bytes: Uint8Array<ArrayBuffer>): void;
+}

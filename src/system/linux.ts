@@ -1,3 +1,4 @@
+import { memory } from "./linux/memory.ts";
 import { Buffer } from "node:buffer";
 import { faultOfPath, pathOf, type UserEnvironment } from "./paths.ts";
 import type { Identities } from "./processes.ts";
@@ -19,6 +20,7 @@ export const linux: System = {
   permissions: unixPermissions,
   owners: unixOwners,
   files: { ...unixFiles, isReadOnly, isLockedByOthers },
+  memory,
   streams,
   advice: unixAdvice,
   processes: unixProcesses(identities),

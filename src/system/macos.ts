@@ -17,6 +17,7 @@ export const macos: System = {
   owners: unixOwners,
   files: unixFiles,
   // O_NONBLOCK and O_CLOEXEC of <fcntl.h>.
+  memory: undefined,
   streams: new UnixStreams(0x4 | 0x1000000),
   advice: unixAdvice,
   processes: unixProcesses(macosIdentities(procPidInfo)),

@@ -1,4 +1,4 @@
-import type { FilePermissions, FileSystem, Streams } from "./files.ts";
+import type { FilePermissions, FileSystem, Memory, Streams } from "./files.ts";
 import { linux } from "./linux.ts";
 import { macos } from "./macos.ts";
 import type { Owners } from "./owners.ts";
@@ -17,6 +17,8 @@ export interface System {
   readonly owners: Owners | undefined;
   /** Renaming, deleting and file locks. */
   readonly files: FileSystem;
+  /** Files that are in memory only; `undefined` where the system has no place for them. */
+  readonly memory: Memory | undefined;
   /** Reading pipes and open descriptors. */
   readonly streams: Streams;
   /** Commands that hints and help show. */

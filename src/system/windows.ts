@@ -11,6 +11,7 @@ export const windows: System = {
   permissions: new WindowsPermissions(),
   owners: undefined,
   files: windowsFiles,
+  memory: undefined,
   streams: windowsStreams,
   advice: windowsAdvice,
   processes: windowsProcesses,

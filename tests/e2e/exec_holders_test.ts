@@ -132,7 +132,7 @@ Deno.test("exec: a program that has ended is not named, whatever process has its
       box,
       `INSERT INTO rekey_exec VALUES ('${place}', ${running.id}, ${
         row!.started
-      }, 'x', 'node', ${Date.now()}, NULL, NULL, NULL)`,
+      }, 'x', 'node', ${Date.now()}, NULL, NULL, NULL, NULL)`,
     );
   const [boot, namespace] = String(row!.place).split(" ");
   insert(`00000000-0000-0000-0000-000000000000 ${namespace}`);

@@ -1,20 +1,46 @@
 import { SYSTEM } from "../../system/system.ts";
-import { asRefusal, asRefusalOrBug, isRekeyError, RekeyError } from "../../core/errors.ts";
+import {
+  asRefusal,
+  asRefusalOrBug,
+  isRekeyError,
+  RekeyError,
+  usageError,
+} from "../../core/errors.ts";
 import { forgetHolder, noteHolder, type Started } from "../../secret/holders.ts";
 import { CLUSTER } from "../../cluster/backend.ts";
+import { noteKeys } from "../../secret/keys_files.ts";
+import { retrieve } from "../../secret/retrieve.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { type Context, usesEtcd, variable } from "../context.ts";
 import type { Ending } from "../../system/command_line.ts";
-import { findProgram, notExecutable, shown } from "../exec/child.ts";
-import { type Handout, Supervisor, Watch } from "../exec/supervisor.ts";
+import { notExecutable, shown } from "../exec/child.ts";
+import {
+  give,
+  type Handout,
+  letKeyringAnswer,
+  NOTE_WAIT_MS,
+  purposeOf,
+  type Wanted,
+} from "../exec/handout.ts";
+import { KeysFile } from "../exec/keys_file.ts";
+import { makeKeysFolder } from "../exec/keys_folder.ts";
+import { Supervisor } from "../exec/supervisor.ts";
+import { versionsOf, Watch } from "../exec/watch.ts";
+import type { Version } from "../../store/sqlite/versions.ts";
+import { resolve } from "node:path";
 import { inCallersEnvironment } from "../environment.ts";
-import { lenientStreams, NOT_LOGGED, Output, ProgramEnded } from "../output.ts";
+import { lenientStreams, Output, ProgramEnded } from "../output.ts";
 import type { ProcessId, Programs } from "../../system/processes.ts";
 
 /** Flags of `rekey exec`. Durations in seconds. */
 export interface ExecFlags {
   /** Names of the variables that hold the secret. */
   readonly env: readonly string[];
+  /** The variable for the newest value in a grace window; false for none. */
+  readonly envPrevious?: string | false;
+  /** Whether the program gets a file of keys, and in which folder; default: in memory. */
+  readonly keysFile?: boolean;
+  readonly keysDir?: string;
   readonly onRotate?: "restart" | { readonly signal: Deno.Signal };
   readonly graceStop: number;
   /** The program's name, and its arguments. */
@@ -24,17 +50,14 @@ export interface ExecFlags {
 // Other writers are quick, and waiting longer for the database would delay signals.
 const WAIT_MS = 250;
 
-// That the secret is handed on belongs in the audit log. Many programs may start at once, on a machine where each writer
-// takes a while.
-const NOTE_WAIT_MS = 2_000;
-
 const FOLLOW_MS = 2_000;
 
 /** Runs a program that has the secret in its environment. */
 export async function exec(options: ExecFlags, context: Context): Promise<void> {
   const { secrets, output } = context;
-  const given = await give(secrets, options, output);
-  const become = options.onRotate === undefined ? SYSTEM.programs.replaceProcess : undefined;
+  const given = await give(secrets, wantedBy(options), output);
+  const stays = options.onRotate !== undefined || hasKeysFile(options);
+  const become = stays ? undefined : SYSTEM.programs.replaceProcess;
   if (become !== undefined) await noteStart(secrets, { pid: Deno.pid }, given, output);
   // Neither the program nor its parent needs the open files.
   secrets.close();
@@ -44,6 +67,23 @@ export async function exec(options: ExecFlags, context: Context): Promise<void> 
   SYSTEM.programs.dieOf(ending.signal);
   // PID 1 of a container does not die of its own signals.
   throw new ProgramEnded(128 + ending.signal);
+}
+
+const hasKeysFile = ({ keysFile, keysDir }: ExecFlags) => keysFile || keysDir !== undefined;
+
+const ENV_PREVIOUS = "JWT_SECRET_PREVIOUS";
+
+/** @throws {RekeyError} `usage` when one variable would have two values. */
+function wantedBy({ env, envPrevious, command }: ExecFlags): Wanted {
+  const isTaken = (name: string) => env.some((other) => other.toUpperCase() === name.toUpperCase());
+  if (typeof envPrevious === "string" && isTaken(envPrevious)) {
+    throw usageError(
+      `Cannot put two values into ${envPrevious}`,
+      "Give --env and --env-previous different names",
+    );
+  }
+  const isUsual = envPrevious === undefined && !isTaken(ENV_PREVIOUS);
+  return { env, envPrevious: (isUsual ? ENV_PREVIOUS : envPrevious) || undefined, command };
 }
 
 type Become = NonNullable<Programs["replaceProcess"]>;
@@ -60,7 +100,7 @@ function replaceBy(become: Become, { program, variables }: Handout): Error {
 async function supervise(
   options: ExecFlags,
   { secrets: { environment }, output: { options: outputOptions } }: Context,
-  given: Handout,
+  first: Handout,
 ): Promise<Ending> {
   SYSTEM.serving.setNotDumpable();
   const { onRotate, graceStop } = options;
@@ -69,22 +109,58 @@ async function supervise(
   const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS }, CLUSTER);
   const watch = new Watch(environment, warn);
   const following = followFleet(secrets, warn);
+  const keysFile = hasKeysFile(options) ? newKeysFile(secrets, options, first, warn) : undefined;
+  const withKeys = (given: Handout): Handout =>
+    keysFile === undefined
+      ? given
+      : { ...given, variables: { ...given.variables, REKEY_KEYS_FILE: keysFile.path } };
   const around = {
     watch,
+    keysFile,
     warn,
     remark: (text: string) => output.remark(text),
-    give: () => give(secrets, options, output),
-    ...noting(secrets, onRotate, output),
+    give: async () => withKeys(await give(secrets, wantedBy(options), output)),
+    ...noting(secrets, options, output, keysFile),
   };
   try {
+    if (keysFile !== undefined) await fill(keysFile, secrets);
     const reaction = onRotate === "restart" ? { restartAfterMs: graceStop * 1000 } : onRotate;
-    return await new Supervisor(reaction, around, given).ended();
+    return await new Supervisor(reaction, around, withKeys(first)).ended();
   } finally {
+    keysFile?.remove();
     await around.ended();
     clearInterval(following);
     watch.close();
     secrets.close();
   }
+}
+
+function newKeysFile(
+  secrets: SecretManager,
+  { keysDir }: ExecFlags,
+  { program }: Handout,
+  warn: (text: string) => void,
+): KeysFile {
+  const folder = makeKeysFolder(keysDir && resolve(keysDir), variable("XDG_RUNTIME_DIR"));
+  const read = async (version: Version) => {
+    letKeyringAnswer(secrets);
+    // A rotation that is not committed may not have written the value yet: no fault for the log.
+    if (version.state === "pending" && version.location !== "etcd") {
+      const { installation } = await secrets.open();
+      return (await retrieve(installation, version, () => {})).secret;
+    }
+    const { secret } = await secrets.valueOf(version, purposeOf(program));
+    await secrets.flushNotes(NOTE_WAIT_MS);
+    return secret;
+  };
+  return new KeysFile(folder, read, warn);
+}
+
+/** Writes the file for the first time. @throws {RekeyError} when the current key cannot be in it. */
+async function fill(keysFile: KeysFile, secrets: SecretManager): Promise<void> {
+  const { installation, version } = await secrets.open();
+  await keysFile.update(versionsOf(installation, version));
+  keysFile.mustHold(version.kid);
 }
 
 /** Records which process has the secret, so that a rotation can name processes with an old one. */
@@ -105,11 +181,20 @@ async function noteStart(
 
 const NOT_NAMED = "could not record that this program has the secret: a rotation will not name it";
 
-function noting(secrets: SecretManager, onRotate: ExecFlags["onRotate"], output: Output) {
+function noting(
+  secrets: SecretManager,
+  options: ExecFlags,
+  output: Output,
+  keysFile: KeysFile | undefined,
+) {
   let id: ProcessId | undefined;
-  const signal = typeof onRotate === "object" ? onRotate.signal : null;
+  const { onRotate } = options;
+  // With a file of keys the program is told by the file.
+  const told = hasKeysFile(options) ? "keys-file" : null;
+  const signal = typeof onRotate === "object" ? onRotate.signal : told;
   // Without --on-rotate the program is only waited for.
-  const keeper = onRotate === undefined ? {} : { keeper: { signal } };
+  const isKept = onRotate !== undefined || told !== null;
+  const kept = () => ({ signal: onRotate === "restart" ? null : signal, keys: keysFile?.kids });
   const forget = async () => {
     if (id !== undefined) forgetHolder((await secrets.open()).installation, id);
     id = undefined;
@@ -118,7 +203,13 @@ function noting(secrets: SecretManager, onRotate: ExecFlags["onRotate"], output:
     began: async (pid: number, given: Handout) => {
       secrets.refresh();
       await forget().catch(asRefusal);
+      const keeper = isKept ? { keeper: kept() } : {};
       id = await noteStart(secrets, { pid, ...keeper }, given, output);
+    },
+    keysWritten: async (kids: readonly string[]) => {
+      if (id === undefined) return true;
+      const opened = await secrets.open().catch(asRefusal);
+      return !isRekeyError(opened) && noteKeys(opened.installation, id, kids);
     },
     ended: () => forget().then(() => {}, asRefusal),
   };
@@ -138,36 +229,4 @@ function followFleet(secrets: SecretManager, warn: (text: string) => void) {
     }
     [asking, trouble] = [false, code];
   }, FOLLOW_MS);
-}
-
-/** Gets the program and the current secret. The audit log records the handout first. */
-async function give(
-  secrets: SecretManager,
-  { command: [name, ...args], env }: ExecFlags,
-  output: Output,
-): Promise<Handout> {
-  const program = findProgram(name, args, variable("PATH"));
-  letKeyringAnswer(secrets);
-  await secrets.catchUp();
-  const { secret } = await secrets.get(`exec ${shown(program.name)}`);
-  if (secret.reveal().includes("\0")) throw notForEnvironment();
-  const written = await secrets.flushNotes(NOTE_WAIT_MS);
-  if (!written) output.warning(NOT_LOGGED);
-  const held = env.map((variable) => [variable, secret.reveal()] as const);
-  const variables = { REKEY_KID: secret.kid, ...Object.fromEntries(held) };
-  return { program, kid: secret.kid, variables, written };
-}
-
-// Only another program can put such a value into the keyring: `import` refuses it.
-function notForEnvironment(): RekeyError {
-  return new RekeyError("failed", "Cannot pass on the secret: it has a NUL character", {
-    hint: "Environment variables cannot hold it; `rekey rotate` makes a new secret",
-  });
-}
-
-function letKeyringAnswer(secrets: SecretManager): void {
-  secrets.refresh();
-  const { keyring } = secrets.environment;
-  // A keyring that waits for its user must not prompt again and again.
-  if (!keyring.isStuck) keyring.retry();
 }

@@ -1,48 +1,11 @@
 import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
-import { LiveSecrets } from "../../secret/view.ts";
-import type { Environment } from "../../store/environment.ts";
 import type { Ending } from "../../system/command_line.ts";
-import { Child, type Program } from "./child.ts";
+import { Child } from "./child.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { Backoff } from "../../core/async.ts";
-
-/** Watches which version is current; survives a missing or replaced database. */
-export class Watch {
-  readonly #secrets: LiveSecrets;
-  #trouble: string | undefined;
-
-  constructor(environment: Environment, private readonly warn: (text: string) => void) {
-    const valueless = () => Promise.reject(new Error("A watch needs no value"));
-    this.#secrets = new LiveSecrets(environment, valueless);
-  }
-
-  /** The kid of the current version; `undefined` while it is not known. Each problem is reported once. */
-  current(): string | undefined {
-    try {
-      const [current] = this.#secrets.view().versions;
-      this.#trouble = undefined;
-      return current!.kid;
-    } catch (error) {
-      this.#notice(asRefusalOrBug(error));
-      return undefined;
-    }
-  }
-
-  close(): void {
-    this.#secrets.close();
-  }
-
-  #notice({ code, message }: RekeyError): void {
-    // A writer holds the database for an instant only.
-    if (code === "busy" || code === this.#trouble) return;
-    this.#trouble = code;
-    this.warn(
-      code === "not_initialised"
-        ? "the secret is gone: it was destroyed, or its folder was moved; the program still has it"
-        : `rotations are not seen at present: ${message}`,
-    );
-  }
-}
+import type { Handout } from "./handout.ts";
+import type { KeysFile } from "./keys_file.ts";
+import type { KnownVersions, Watch } from "./watch.ts";
 
 /** What to do with the program after a rotation. */
 type OnRotate =
@@ -50,29 +13,29 @@ type OnRotate =
   /** Stop it (kill it after this many milliseconds) and start it with the new value. */
   | { readonly restartAfterMs: number };
 
-/** A program with the secret in its environment. */
-export interface Handout {
-  /** As found at present. */
-  readonly program: Program;
-  readonly kid: string;
-  readonly variables: Record<string, string>;
-  /** Whether the audit log records that the program gets the secret. */
-  readonly written: boolean;
-}
-
 /** Callbacks of the supervisor. */
 interface SupervisorContext {
   readonly watch: Watch;
+  /** The program's file of keys, if it has one. */
+  readonly keysFile: KeysFile | undefined;
   /** Gets the program and the current secret. @throws {RekeyError} when the secret is not available. */
   give(): Promise<Handout>;
   /** Called when the program has started. */
   began(pid: number, given: Handout): Promise<void>;
+  /** Records what the file of keys holds, of which the program has been told. @returns whether that was possible. */
+  keysWritten(kids: readonly string[]): Promise<boolean>;
   remark(text: string): void;
   warn(text: string): void;
 }
 
 // Each check costs one stat of the file and one read of SQLite's change counter.
 const EVERY_MS = 250;
+
+// A program that verifies by the file should know a new key before its first token comes.
+const EVERY_MS_WITH_FILE = 50;
+
+// Time for the program to read the file after a signal, before rotations count on it.
+const READING_MS = 100;
 
 const ENDING: readonly Deno.Signal[] = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGBREAK"];
 
@@ -81,9 +44,10 @@ export class Supervisor {
   readonly #backoff = new Backoff();
   #child: Child;
   readonly #noted: Promise<void>;
-  #kid: string;
+  #given: Pick<Handout, "kid" | "previous">;
   #toldToEnd = false;
   #restarting = false;
+  #areKeysNoted = true;
   #refused: string | undefined;
 
   /** Starts the program. @throws {RekeyError} `program_not_executable`. */
@@ -92,51 +56,81 @@ export class Supervisor {
     private readonly around: SupervisorContext,
     given: Handout,
   ) {
-    const { program, kid, variables } = given;
+    const { program, variables } = given;
     SYSTEM.programs.onSignals((signal, isOfTerminal) => this.#pass(signal, isOfTerminal));
     this.#child = Child.start(program, variables);
     this.#noted = around.began(this.#child.id, given);
-    this.#kid = kid;
+    this.#given = given;
   }
 
   /** Waits for the program to end. @throws {RekeyError} when it cannot be restarted. */
   async ended(): Promise<Ending> {
     await this.#noted;
-    if (this.onRotate === undefined) return await this.#child.end();
+    const { watch, keysFile } = this.around;
+    if (this.onRotate === undefined && keysFile === undefined) return await this.#child.end();
     for (;;) {
-      const ending = await this.#child.endsWithin(EVERY_MS);
+      const every = keysFile === undefined ? EVERY_MS : EVERY_MS_WITH_FILE;
+      const ending = await this.#child.endsWithin(every);
       if (ending !== undefined) return ending;
-      const kid = this.around.watch.current();
-      if (kid === undefined || kid === this.#kid || this.#toldToEnd) continue;
-      const last = await this.#react(this.onRotate, kid);
+      const versions = watch.versions();
+      if (versions === undefined || this.#toldToEnd) continue;
+      const isNew = await keysFile?.update(versions) ?? false;
+      const last = await this.#react(versions, isNew);
+      if (keysFile !== undefined && (isNew || !this.#areKeysNoted)) {
+        const isTold = isNew && typeof this.onRotate === "object" && "signal" in this.onRotate;
+        if (isTold) await this.#child.endsWithin(READING_MS);
+        this.#areKeysNoted = await this.around.keysWritten(keysFile.kids);
+      }
       if (last !== undefined) return last;
     }
   }
 
-  /** @returns how the program ended, if it does not continue. */
-  async #react(onRotate: OnRotate, kid: string): Promise<Ending | undefined> {
-    if ("restartAfterMs" in onRotate) return await this.#restart(onRotate.restartAfterMs);
+  /** @param isNew whether the file of keys has changed. @returns how the program ended, if it does not continue. */
+  async #react(versions: KnownVersions, isNew: boolean): Promise<Ending | undefined> {
+    const { onRotate } = this;
+    if (onRotate === undefined) return;
+    if ("restartAfterMs" in onRotate) {
+      return this.#isOutdated(versions) ? await this.#restart(onRotate.restartAfterMs) : undefined;
+    }
+    const { kid } = versions.current;
+    const isRotated = kid !== this.#given.kid;
+    if (!isRotated && !isNew) return;
     this.#child.signal(onRotate.signal);
-    this.#kid = kid;
-    this.around.remark(`the secret was rotated (kid ${kid}): sent ${onRotate.signal}`);
+    this.#given = { kid, previous: undefined };
+    const why = isRotated ? `the secret was rotated (kid ${kid})` : "the file of keys has changed";
+    this.around.remark(`${why}: sent ${onRotate.signal}`);
+  }
+
+  // A previous value must leave the program when its grace window ends.
+  #isOutdated({ current, previous }: KnownVersions): boolean {
+    const { kid, previous: before } = this.#given;
+    const hasEnded = before !== undefined && !previous.some((row) => row.kid === before);
+    return current.kid !== kid || hasEnded;
   }
 
   async #restart(graceMs: number): Promise<Ending | undefined> {
     // Gets the value before stopping the program: an old value is better than no program.
-    const given = await this.#given();
-    if (given === undefined || given.kid === this.#kid) return;
+    const given = await this.#take();
+    if (given === undefined) return;
+    const isSame = given.kid === this.#given.kid && given.previous === this.#given.previous;
+    if (isSame) return;
+    const isRotated = given.kid !== this.#given.kid;
     if (this.#child.ending !== undefined || this.#toldToEnd) return;
     this.#restarting = true;
     const ending = await this.#child.stop(graceMs);
     this.#restarting = false;
     if (this.#toldToEnd) return ending;
     this.#child = Child.start(given.program, given.variables);
-    this.#kid = given.kid;
+    this.#given = given;
     await this.around.began(this.#child.id, given);
-    this.around.remark(`the secret was rotated (kid ${given.kid}): restarted with the new one`);
+    this.around.remark(
+      isRotated
+        ? `the secret was rotated (kid ${given.kid}): restarted with the new one`
+        : "the grace window has ended: restarted without the previous value",
+    );
   }
 
-  async #given(): Promise<Handout | undefined> {
+  async #take(): Promise<Handout | undefined> {
     if (this.#backoff.isOn) return undefined;
     try {
       const given = await this.around.give();

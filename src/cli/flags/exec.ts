@@ -18,6 +18,17 @@ export const execCommands: Commands = {
         repeatable("--env <name>", "variable for the secret", variableName)
           .default(["JWT_SECRET"], "JWT_SECRET"),
       )
+      .option(
+        "--env-previous <name>",
+        "variable for the previous secret inside its grace window (default: JWT_SECRET_PREVIOUS)",
+        variableName,
+      )
+      .option("--no-env-previous", "no variable for the previous secret")
+      .option(
+        "--keys-file",
+        "a private file of keys, kept up to date; its path is in REKEY_KEYS_FILE",
+      )
+      .option("--keys-dir <path>", "folder for that file (default: in memory)")
       .addOption(
         new Option(
           "--on-rotate <what>",
@@ -28,12 +39,13 @@ export const execCommands: Commands = {
       .addHelpText(
         "after",
         `
-  Without --on-rotate rekey becomes the program; with it, rekey stays as its
-  parent.
+  Without --on-rotate and --keys-file rekey becomes the program; with either it
+  stays as its parent.
 
   Examples:
     rekey exec -- node server.js
-    rekey exec --env SIGNING_KEY --on-rotate restart -- python3 -m service`,
+    rekey exec --env SIGNING_KEY --on-rotate restart -- python3 -m service
+    rekey exec --keys-file --on-rotate signal:HUP -- node server.js`,
       )
       .runs(async () => {
         const { exec } = await import("../commands/exec.ts");

@@ -13,6 +13,8 @@ export interface ExecProcess extends ProcessId {
   readonly keeper: ProcessId | null;
   /** What it is sent after a rotation, such as `SIGHUP`; `null` when it is restarted. */
   readonly signal: string | null;
+  /** The kids in the file of keys that its `exec` keeps up to date, with spaces; `null` without such a file. */
+  readonly keys: string | null;
 }
 
 /** The rows of `rekey_exec`. Methods that change rows belong inside a transaction. */
@@ -30,13 +32,18 @@ export class ExecProcesses {
   }
 
   /** Replaces a process with the same id, which must have ended. */
-  add({ place, pid, started, kid, program, since, keeper, signal }: ExecProcess): void {
+  add({ place, pid, started, kid, program, since, keeper, signal, keys }: ExecProcess): void {
     const [keeper_pid, keeper_started] = [keeper?.pid ?? null, keeper?.started ?? null];
     this.sql.prepare(
       `INSERT OR REPLACE INTO rekey_exec
-         (place, pid, started, kid, program, since, keeper_pid, keeper_started, signal)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ).run(place, pid, started, kid, program, since, keeper_pid, keeper_started, signal);
+         (place, pid, started, kid, program, since, keeper_pid, keeper_started, signal, keys)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ).run(place, pid, started, kid, program, since, keeper_pid, keeper_started, signal, keys);
+  }
+
+  setKeys({ place, pid, started }: ProcessId, keys: string): void {
+    this.sql.prepare("UPDATE rekey_exec SET keys = ? WHERE place = ? AND pid = ? AND started = ?")
+      .run(keys, place, pid, started);
   }
 
   remove({ place, pid, started }: ProcessId): void {

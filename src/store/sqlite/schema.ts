@@ -144,6 +144,8 @@ export const MIGRATIONS: readonly string[] = [
    ALTER TABLE rekey_versions ADD COLUMN bytes INTEGER NOT NULL DEFAULT 64;
    ALTER TABLE rekey_versions ADD COLUMN encoding TEXT NOT NULL DEFAULT 'base64'
      CHECK (encoding IN ('base64', 'base64url', 'hex'));`,
+  // What the file of keys of a program holds.
+  `ALTER TABLE rekey_exec ADD COLUMN keys TEXT;`,
 ];
 
 /** rekey's tables, children first: sessions refer to versions. `settings` is shared with the application. */

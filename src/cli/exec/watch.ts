@@ -1,0 +1,59 @@
+import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
+import { inGrace } from "../../secret/grace.ts";
+import { LiveSecrets } from "../../secret/view.ts";
+import type { Environment } from "../../store/environment.ts";
+import type { Installation } from "../../store/installation.ts";
+import type { Version } from "../../store/sqlite/versions.ts";
+
+/** The versions that a program may have to know. */
+export interface KnownVersions {
+  readonly current: Version;
+  /** In a grace window, newest first. */
+  readonly previous: readonly Version[];
+  /** The next one: of a rotation that is not committed yet, or prepared in a fleet. */
+  readonly pending: Version | undefined;
+}
+
+/** The versions of an installation now. @param current known to be the current one. */
+export function versionsOf(installation: Installation, current: Version): KnownVersions {
+  const pending = installation.versions.pending();
+  return { current, previous: inGrace(installation), pending };
+}
+
+/** Watches which versions there are; survives a missing or replaced database. */
+export class Watch {
+  readonly #secrets: LiveSecrets;
+  #trouble: string | undefined;
+
+  constructor(environment: Environment, private readonly warn: (text: string) => void) {
+    const valueless = () => Promise.reject(new Error("A watch needs no value"));
+    this.#secrets = new LiveSecrets(environment, valueless);
+  }
+
+  /** The versions now; `undefined` while they are not known. Each problem is reported once. */
+  versions(): KnownVersions | undefined {
+    try {
+      const { installation, versions: [current] } = this.#secrets.view();
+      this.#trouble = undefined;
+      return versionsOf(installation, current!);
+    } catch (error) {
+      this.#notice(asRefusalOrBug(error));
+      return undefined;
+    }
+  }
+
+  close(): void {
+    this.#secrets.close();
+  }
+
+  #notice({ code, message }: RekeyError): void {
+    // A writer holds the database for an instant only.
+    if (code === "busy" || code === this.#trouble) return;
+    this.#trouble = code;
+    this.warn(
+      code === "not_initialised"
+        ? "the secret is gone: it was destroyed, or its folder was moved; the program still has it"
+        : `rotations are not seen at present: ${message}`,
+    );
+  }
+}
