@@ -10,19 +10,21 @@ const CHANNEL_OPEN_OK = "20.11";
 export class Amqp implements Disposable {
   #bytes = Buffer.alloc(0);
   #channels = 0;
+  #isAsked = false;
 
   private constructor(private readonly connection: Deno.Conn) {}
 
-  /** Connects, up to where it is asked who it is. */
+  /** Connects, up to where it is asked who it is; a broker that is too busy closes instead. */
   static async connect(port: number): Promise<Amqp> {
     const amqp = new Amqp(await Deno.connect({ hostname: "127.0.0.1", port }));
     await amqp.#write(Buffer.from("AMQP\0\0\x09\x01", "latin1"));
-    await amqp.#expect(START);
+    amqp.#isAsked = await amqp.#answers(START);
     return amqp;
   }
 
   /** Logs in by PLAIN, with a token as the password, and opens the virtual host. */
   async login(token: string): Promise<Verdict> {
+    if (!this.#isAsked) return "unavailable";
     const [mechanism, locale] = ["PLAIN", "en_US"].map(shortString) as [Buffer, Buffer];
     await this.#send(0, 10, 11, PROPERTIES, mechanism, longString(`\0x\0${token}`), locale);
     const tuned = await this.#verdict(TUNE);
@@ -67,11 +69,6 @@ export class Amqp implements Disposable {
 
   async #answers(method: string): Promise<boolean> {
     return await this.#method() === method;
-  }
-
-  async #expect(method: string): Promise<void> {
-    const got = await this.#method();
-    if (got !== method) throw new Error(`the broker sent ${got} instead of ${method}`);
   }
 
   /** The next method, as `class.method`; `undefined` when the connection was closed. */

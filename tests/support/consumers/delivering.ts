@@ -32,12 +32,6 @@ export async function succeeds(box: Box, ...args: string[]): Promise<void> {
   assert.equal(code, 0, `rekey ${args[0]}: ${stderr}`);
 }
 
-/** `rotate` or `revoke`, and everything has followed. */
-export async function changes(box: Box, ...args: string[]): Promise<void> {
-  await succeeds(box, ...args);
-  await succeeds(box, "deliver", "sync");
-}
-
 /** A token that the current version signs, with the claims that a consumer wants. */
 export async function tokenFor(box: Box, consumer: Consumer): Promise<string> {
   const { token } = await box.json("issue", ...consumer.claims);

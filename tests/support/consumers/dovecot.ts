@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { documentedConfiguration } from "./page.ts";
 import { adapted } from "../proxy/proxies.ts";
+import { run } from "../../../scripts/program.ts";
 import { freePort } from "../http/ports.ts";
 import type { Consumer, Verdict } from "./consumer.ts";
 import { DAEMON_PATH, folderFor, listens, SystemDaemon } from "./system_daemon.ts";
@@ -83,6 +84,11 @@ userdb {
   async answer(token: string): Promise<Verdict> {
     using connection = await this.connect();
     return await connection.login(USER, token);
+  }
+
+  /** Ends the sessions of a user, as its page says. */
+  async kick(): Promise<void> {
+    await run("doveadm", ["-c", join(this.folder, "dovecot.conf"), "kick", USER]);
   }
 
   async restart(): Promise<void> {

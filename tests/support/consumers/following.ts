@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Box } from "../process/box.ts";
 import { THOROUGH } from "../process/sample.ts";
 import { accepts, type Consumer, type Verdict } from "./consumer.ts";
-import { changes, DELIVERY, tokenFor } from "./delivering.ts";
+import { DELIVERY, succeeds, tokenFor } from "./delivering.ts";
 import { Logins } from "./logins.ts";
 
 const GRACEFULLY = ["rotate", "--force", "--grace", "1h"];
@@ -10,11 +10,11 @@ const GRACEFULLY = ["rotate", "--force", "--grace", "1h"];
 /** A consumer of several keys: old and new token in the grace period, the old one refused when it has ended. */
 export async function holdsBothKeys(box: Box, consumer: Consumer): Promise<void> {
   const old = await tokenFor(box, consumer);
-  await changes(box, ...GRACEFULLY);
+  await succeeds(box, ...GRACEFULLY);
   const fresh = await tokenFor(box, consumer);
   assert.ok(await accepts(consumer, old), "the old token in the grace period");
   assert.ok(await accepts(consumer, fresh), "the new token in the grace period");
-  await changes(box, "revoke");
+  await succeeds(box, "revoke");
   assert.ok(!await accepts(consumer, old), "the old token after the grace period");
   assert.ok(await accepts(consumer, fresh), "the new token after the grace period");
 }
@@ -33,11 +33,11 @@ export async function refusesNoValidToken(
   let token = await tokenFor(box, consumer);
   await using logins = new Logins(consumer, token);
   for (let count = 0; count < (THOROUGH ? 100 : rotations); count++) {
-    await changes(box, ...GRACEFULLY);
+    await succeeds(box, ...GRACEFULLY);
     const old = token;
     logins.add(token = await tokenFor(box, consumer));
     logins.remove(old);
-    await changes(box, "revoke");
+    await succeeds(box, "revoke");
   }
   await logins.end();
   assert.equal(logins.verdicts.refused, 0, JSON.stringify(logins.verdicts));
@@ -56,7 +56,7 @@ export async function refusesAtOnce(
   earlier: (token: string) => Promise<Verdict>,
 ): Promise<void> {
   const old = await tokenFor(box, consumer);
-  await changes(box, "rotate", "--force");
+  await succeeds(box, "rotate", "--force");
   assert.notEqual(await earlier(old), "accepted", "the old token, on a connection of before");
   const tries = await Promise.all([1, 2, 3].map(() => accepts(consumer, old)));
   assert.deepEqual(tries, [false, false, false], "the old token");
@@ -70,10 +70,10 @@ export async function refusesAtOnce(
 /** A consumer of one key: with a grace period, too, the old token ends with the rotation; and rekey says so. */
 export async function cutsHard(box: Box, consumer: Consumer): Promise<void> {
   const old = await tokenFor(box, consumer);
-  await changes(box, ...GRACEFULLY);
+  await succeeds(box, ...GRACEFULLY);
   assert.ok(await accepts(consumer, await tokenFor(box, consumer)), "the new token");
   assert.ok(!await accepts(consumer, old), "the old token");
   assert.equal((await box.json("verify", old)).valid, true);
   assert.match((await box.run(["deliver", "show", DELIVERY])).stdout, /^keys +one: .*hard cut/m);
-  await changes(box, "revoke");
+  await succeeds(box, "revoke");
 }

@@ -5,12 +5,14 @@ export class Logins implements AsyncDisposable {
   /** How many ended in which way, with a token that was valid all the time. */
   readonly verdicts: Record<Verdict, number> = { accepted: 0, refused: 0, unavailable: 0 };
   readonly #valid: string[];
+  readonly #errors: unknown[] = [];
   #over = false;
   readonly #clients: Promise<void>[];
 
   constructor(private readonly consumer: Consumer, token: string, clients = 4) {
     this.#valid = [token];
-    this.#clients = Array.from({ length: clients }, (_, at) => this.#client(at));
+    const note = (error: unknown) => void this.#errors.push(error);
+    this.#clients = Array.from({ length: clients }, (_, at) => this.#client(at).catch(note));
   }
 
   /** From now on this token is used too. */
@@ -35,6 +37,7 @@ export class Logins implements AsyncDisposable {
   async end(): Promise<void> {
     this.#over = true;
     await Promise.all(this.#clients);
+    if (this.#errors.length > 0) throw this.#errors[0];
   }
 
   [Symbol.asyncDispose](): Promise<void> {
