@@ -1,8 +1,8 @@
 // `Secret.generate` of src/core/secret.ts as the bundler writes it, with any names.
 const GENERATE =
-  /static generate\(\)\{return (new [\w$]+\((?:[\w$]+|\(0,[\w$]+\.\w+\))\([\w$]+\)\.toString\("base64"\)\))\}/g;
+  /static generate\((\{[^{}]*\}=[\w$]+)\)\{return (new [\w$]+\((?:[\w$]+|\(0,[\w$]+\.\w+\))\([\w$]+\)\.toString\([\w$]+\)\))\}/g;
 
-const AND_TRACE = `const secret=$1,file=Deno.env.get("REKEY_TRACE");` +
+const AND_TRACE = `const secret=$2,file=Deno.env.get("REKEY_TRACE");` +
   `if(file)Deno.writeTextFileSync(file,secret.reveal()+"\\n",{append:true,mode:0o600});return secret`;
 
 /**
@@ -13,5 +13,5 @@ const AND_TRACE = `const secret=$1,file=Deno.env.get("REKEY_TRACE");` +
  */
 export function traced(script: string): string | undefined {
   if (script.search(GENERATE) < 0) return undefined;
-  return script.replace(GENERATE, `static generate(){${AND_TRACE}}`);
+  return script.replace(GENERATE, `static generate($1){${AND_TRACE}}`);
 }

@@ -16,7 +16,7 @@ Deno.test("apps: every app with its folder, and nothing secret", async () => {
     Deno.writeTextFileSync(join(folder, `${name}.db`), "a file of another program");
     if (name === "text") Deno.writeTextFileSync(join(folder, `${name}.db.lock`), "");
   }
-  const before = box.files();
+  const before = box.digests();
   const listed = async (...args: string[]) => {
     const { code, stdout, stderr } = await box.run(["apps", "--json", ...args]);
     assert.deepEqual([code, stderr], [0, ""]);
@@ -37,7 +37,7 @@ Deno.test("apps: every app with its folder, and nothing secret", async () => {
   ]);
   const { stdout } = await box.run(["apps"]);
   assert.match(stdout, /^APP +VERSION +LOCATION +AGE +FOLDER\nagiworkforce \* +1 +database/);
-  assert.deepEqual([...box.files()], [...before]);
+  assert.deepEqual([...box.digests()], [...before]);
 });
 
 Deno.test("apps: without any app the list is empty", async () => {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { Watch } from "../leaks/watch.ts";
 import { type Ended, inText, output } from "../../../scripts/program.ts";
@@ -80,6 +81,12 @@ export class Box implements Disposable {
       else if (isFile) found.set(path, Deno.readFileSync(path));
     }
     return found;
+  }
+
+  /** SHA-256 of each file, for comparisons: a report of what differs between two databases takes gigabytes. */
+  digests(): Map<string, string> {
+    const digest = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+    return new Map([...this.files()].map(([path, bytes]) => [path, digest(bytes)]));
   }
 
   [Symbol.dispose](): void {
