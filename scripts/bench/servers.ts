@@ -12,8 +12,13 @@ export interface Server extends AsyncDisposable {
   readonly url: string;
 }
 
+/** One whose process is known. */
+export interface RekeyServer extends Server {
+  readonly id: number;
+}
+
 /** `rekey serve` with so many request threads, its log thrown away as into a journal. */
-export async function rekeyServer(secret: KnownSecret, workers: number): Promise<Server> {
+export async function rekeyServer(secret: KnownSecret, workers: number): Promise<RekeyServer> {
   const box = new Box();
   await secret.importInto(box);
   const serving = await Serving.start(box, ["--workers", String(workers), "--no-access-log"]);
@@ -21,7 +26,7 @@ export async function rekeyServer(secret: KnownSecret, workers: number): Promise
     await serving[Symbol.asyncDispose]();
     box[Symbol.dispose]();
   };
-  return { url: serving.url, [Symbol.asyncDispose]: dispose };
+  return { url: serving.url, id: serving.process.pid, [Symbol.asyncDispose]: dispose };
 }
 
 /** A server on rekey's own runtime, `bare` with nothing in it or `floor`, compiled like rekey. */

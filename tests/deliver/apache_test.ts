@@ -81,10 +81,38 @@ Deno.test("Apache: an audience and an issuer are required where the configuratio
   for (const iss of ["you", undefined]) assert.notEqual(await ask({ aud: "api", iss }), 200);
 });
 
+Deno.test("Apache: a configuration that is wrong fails the delivery, and Apache goes on", async () => {
+  using box = new Box();
+  await using app = new Upstream();
+  const keys = join(box.home, "keys.conf");
+  await Deno.writeTextFile(keys, "");
+  await using guard = await ApacheGuard.start(box, { keys, app: app.address });
+  const url = `http://127.0.0.1:${guard.port}/`;
+  const add = ["deliver", "add", "web", "--preset", "apache", "--path", keys, "--force"];
+  const flags = ["--set", `url=${url}`, "--reload", ApacheGuard.reload(box)];
+  assert.equal((await box.run(["init"])).code, 0);
+  const added = await box.run([...add, ...flags]);
+  assert.equal(added.code, 0, added.stderr);
+  const old = await box.token();
+  await Deno.writeTextFile(guard.file, "\nNoSuchDirective on\n", { append: true });
+  const graceful = await box.run(["rotate", "--force", "--grace", "1h"]);
+  assert.match(graceful.stderr, /Not rotated: web: its reload /);
+  assert.equal(await statusOf(guard.port, old), 200);
+  const text = await Deno.readTextFile(guard.file);
+  await Deno.writeTextFile(guard.file, text.replace("NoSuchDirective on", ""));
+  const rotated = await box.run(["rotate", "--force"]);
+  assert.equal(rotated.code, 0, rotated.stderr);
+  assert.deepEqual(
+    [await statusOf(guard.port, old), await statusOf(guard.port, await box.token())],
+    [401, 200],
+  );
+});
+
 guardTests({
   name: "Apache",
   preset: "apache",
   file: "keys.conf",
+  finishesBegun: true,
   flags: (box) => ["--reload", ApacheGuard.reload(box)],
   start: (box, place) => ApacheGuard.start(box, place),
 });

@@ -91,8 +91,11 @@ Deno.test("HAProxy: an audience is required where the configuration says so", as
 guardTests({
   name: "HAProxy",
   preset: "haproxy",
-  file: "keys.map",
-  flags: (box) => ["--set", `socket=${HaproxyGuard.socketIn(box)}`],
+  file: "the keys.map",
+  flags: (box) => {
+    const map = join(box.home, "delivered", "the\\ keys.map");
+    return ["--set", `socket=${HaproxyGuard.socketIn(box)}`, "--set", `map=${map}`];
+  },
   start: (box, place) => HaproxyGuard.start(box, place),
   // What is only in memory would be lost by a restart.
   check: async (guard, { keys }) => {

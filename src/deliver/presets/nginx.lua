@@ -31,6 +31,14 @@ local digest_length = ffi.new "unsigned int[1]"
 -- What each file held when it was read last, and its keys.
 local texts, sets = {}, {}
 
+-- Tokens whose signature was checked since a file has changed last, by file and header line.
+local MOST_KNOWN = 1000
+local known, known_count = {}, 0
+
+local function forget()
+  known, known_count = {}, 0
+end
+
 local function parsed(text)
   local set = cjson.decode(text).keys
   for _, key in pairs(set) do
@@ -55,6 +63,7 @@ local function keys_in(path)
     -- Without the message: a parser's may quote what it has read.
     if not done then ngx.log(ngx.ERR, "rekey: cannot read the keys: ", path, " is damaged") end
     texts[path], sets[path] = text, done and set or nil
+    forget()
   end
   return sets[path]
 end
@@ -99,14 +108,37 @@ local function is_signed_with(key, signed, signature)
   return #signature == digest_length[0] and ffi.C.CRYPTO_memcmp(digest, signature, #signature) == 0
 end
 
-local function is_signed(header, keys, signed, signature)
+local function signer_of(header, keys, signed, signature)
   -- Without a kid each key is tried.
   local candidates = header.kid == nil and keys or { keys[header.kid] }
   for _, key in pairs(candidates) do
     local fits = key.hash ~= nil and key.alg == header.alg and not is_over(key)
-    if fits and is_signed_with(key, signed, signature) then return true end
+    if fits and is_signed_with(key, signed, signature) then return key end
   end
-  return false
+end
+
+-- The claims of a token, how they are written in it, and the key that signed it; nil if none did.
+local function opened(line, keys)
+  local head, body, tail = line:match(TOKEN)
+  local header = head and header_of(head)
+  local signature = header and base64.decode_base64url(tail)
+  -- A signature has one spelling.
+  if not signature or base64.encode_base64url(signature) ~= tail then return nil end
+  local key = signer_of(header, keys, head .. "." .. body, signature)
+  local claims = key and object_of(body)
+  return claims and { claims = claims, body = body, key = key } or nil
+end
+
+local function opened_once(path, line, keys)
+  local name = path .. " " .. line
+  local token = known[name]
+  if token then return not is_over(token.key) and token or nil end
+  token = opened(line, keys)
+  if token then
+    if known_count == MOST_KNOWN then forget() end
+    known[name], known_count = token, known_count + 1
+  end
+  return token
 end
 
 local function is_finite(value)
@@ -127,19 +159,6 @@ local function is_acceptable(claims, options)
   return false
 end
 
--- The claims of the request's token and how they are written in it; nil if it has no valid one.
-local function verified(keys, options)
-  local head, body, tail = (ngx.var.http_authorization or ""):match(TOKEN)
-  local header = head and header_of(head)
-  local signature = header and base64.decode_base64url(tail)
-  -- A signature has one spelling.
-  if not signature or base64.encode_base64url(signature) ~= tail then return nil end
-  if not is_signed(header, keys, head .. "." .. body, signature) then return nil end
-  local claims = object_of(body)
-  if not claims or not is_acceptable(claims, options) then return nil end
-  return claims, body
-end
-
 -- As rekey's own /auth writes it: all but visible ASCII, and the percent sign, is percent-encoded.
 local function header_text(value)
   local text = type(value) == "number" and string.format("%.14g", value) or value or ""
@@ -153,13 +172,13 @@ local rekey = {}
 function rekey.guard(path, options)
   local keys = keys_in(path)
   if keys == nil then return ngx.exit(500) end
-  local claims, encoded = verified(keys, options or {})
-  if claims == nil then
+  local token = opened_once(path, ngx.var.http_authorization or "", keys)
+  if token == nil or not is_acceptable(token.claims, options or {}) then
     ngx.header["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     return ngx.exit(401)
   end
-  ngx.req.set_header("X-Auth-Subject", header_text(claims.sub))
-  ngx.req.set_header("X-Auth-Claims", encoded)
+  ngx.req.set_header("X-Auth-Subject", header_text(token.claims.sub))
+  ngx.req.set_header("X-Auth-Claims", token.body)
 end
 
 return rekey

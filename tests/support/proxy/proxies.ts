@@ -176,6 +176,11 @@ export class Proxy implements AsyncDisposable {
     }
   }
 
+  /** Of its main process. */
+  get id(): number {
+    return this.process.pid;
+  }
+
   /** Sends it a request. */
   ask(path: string, asking?: Asking): Promise<Answer> {
     return ask({ hostname: "127.0.0.1", port: this.port }, path, asking);
