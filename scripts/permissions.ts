@@ -15,8 +15,8 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
   ["--allow-env", "REKEY_* and XDG_* variables, HOME, NO_COLOR"],
   [
     SYS,
-    "the actor of audit rows, the owner of files, the home folder; how full the disk is (`doctor`); which " +
-    "addresses the machine has (`serve` on all of them)",
+    "the actor of audit rows, the owner of files, the home folder; how full the disk is (`doctor`); " +
+    "whether a folder is in memory (`exec --keys-file`); which addresses the machine has (`serve` on all of them)",
   ],
   [
     "--allow-net",
@@ -26,8 +26,8 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
   [
     "--allow-ffi",
     "the keyring addon; access lists of private files on Windows; `serve` raises its limit of open files, protects its " +
-    "memory and speaks to systemd; `exec` becomes its program, or on Windows keeps it in a job; finding the programs " +
-    "that hold an old secret, and who listens on an abstract session bus",
+    "memory and speaks to systemd; `exec` becomes its program, or on Windows keeps it in a job, and writes its file of keys in " +
+    "memory; finding the programs that hold an old secret, and who listens on an abstract session bus",
   ],
   [
     "--allow-run",

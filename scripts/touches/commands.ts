@@ -26,7 +26,16 @@ export const COMMANDS = [
   ],
   ...["session revoke", "audit list", "audit verify", "audit export", "audit merge", "stats"],
   ...["backup", "restore"],
-  ...["store move", "kek rotate", "serve", "serve --unix", "exec", "exec --on-rotate", "schedule"],
+  ...[
+    "store move",
+    "kek rotate",
+    "serve",
+    "serve --unix",
+    "exec",
+    "exec --on-rotate",
+    "exec --keys-file",
+    "schedule",
+  ],
   ...["completions", "complete", "destroy", "REKEY_KEK_COMMAND"],
 ] as const;
 export type CommandName = typeof COMMANDS[number];

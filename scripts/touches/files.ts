@@ -15,7 +15,7 @@ const WITH_KEK: CommandName[] = [
     "user remove",
   ],
   ...["session revoke", "audit verify", "backup", "restore", "kek rotate", "serve", "doctor"],
-  ...["exec", "exec --on-rotate", "policy set"],
+  ...["exec", "exec --on-rotate", "exec --keys-file", "policy set"],
 ] as CommandName[];
 const LOCKING: CommandName[] = [
   ...["init", "import", "rotate", "revoke", "backup", "restore", "store move", "kek rotate"],

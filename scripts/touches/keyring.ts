@@ -9,7 +9,16 @@ const ASKING = {
   database: NONE,
   keyring: [
     ...["init", "import", "status", "store show", "issue", "verify", "rotate", "revoke"],
-    ...["doctor", "audit verify", "restore", "store move", "serve", "exec", "exec --on-rotate"],
+    ...[
+      "doctor",
+      "audit verify",
+      "restore",
+      "store move",
+      "serve",
+      "exec",
+      "exec --on-rotate",
+      "exec --keys-file",
+    ],
     ...["destroy", "REKEY_KEK_COMMAND"],
   ],
 } as Record<"database" | "keyring", CommandName[]>;
@@ -18,6 +27,7 @@ const ASKING = {
 const READING: CommandName[] = [
   ...["status", "store show", "issue", "verify", "doctor", "audit verify", "exec"],
   "exec --on-rotate",
+  "exec --keys-file",
 ] as CommandName[];
 const LOADING = {
   database: NONE,

@@ -29,7 +29,7 @@ export const NAMED: readonly Row[] = [
     what: "the program that is named",
     pattern: /^\/usr\/bin\/true$/,
     how: "starts",
-    ...both(["exec", "exec --on-rotate"]),
+    ...both(["exec", "exec --on-rotate", "exec --keys-file"]),
     why: "gets the secret",
   },
   {
@@ -52,9 +52,16 @@ export const NAMED: readonly Row[] = [
     what: "`/dev/tty`",
     pattern: /^\/dev\/tty$/,
     how: "reads",
-    ...both(["exec --on-rotate"]),
+    ...both(["exec --on-rotate", "exec --keys-file"]),
     why: "tells whether the terminal has sent a signal to the program too",
     perhaps: true,
+  },
+  {
+    what: "`$XDG_RUNTIME_DIR`, `/run` or `/dev/shm`, and `rekey-exec.….PID.START/keys.json` there",
+    pattern: /^(\/run|\/dev\/shm)(\/rekey-exec\.[\w.-]+(\/keys\.json[\w.-]*)?)?$/,
+    how: "writes",
+    ...both(["exec --keys-file"]),
+    why: "the program's file of keys, in memory; `--keys-dir` names another place",
   },
   {
     what: "`/dev/null`",

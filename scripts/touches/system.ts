@@ -61,7 +61,7 @@ export const SYSTEM: readonly Row[] = [
     what: "`/proc/sys/kernel/random/boot_id`, `/proc/PID/stat`",
     pattern: /^\/proc\/(sys\/kernel\/random\/boot_id|\d+\/stat)$/,
     how: "reads",
-    ...both(["exec", "exec --on-rotate"]),
+    ...both(["exec", "exec --on-rotate", "exec --keys-file"]),
     why: "tells the program's process from a later one, to name who holds an old version",
   },
   {

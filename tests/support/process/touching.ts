@@ -58,6 +58,7 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
   yield await run("complete", ["complete"], "user\nremove\n\n");
   yield await run("exec", ["exec", "--", "/usr/bin/true"]);
   yield await run("exec --on-rotate", ["exec", "--on-rotate", "restart", "--", "/usr/bin/true"]);
+  yield await run("exec --keys-file", ["exec", "--keys-file", "--", "/usr/bin/true"]);
   yield await run("backup", ["backup", backup]);
   yield await run("restore", ["restore", backup, "--force"]);
   yield await run("kek rotate", ["kek", "rotate"]);
