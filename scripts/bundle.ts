@@ -26,6 +26,7 @@ export async function bundle(folder: string): Promise<void> {
   const external = Object.keys(LIBRARIES).flatMap((name) => ["--external", name]);
   await bundleOne("src/boot/main.ts", folder, "main", "esm");
   await bundleOne("src/cli/main.ts", folder, "program", "cjs", external);
+  checkUsings(`${folder}/program.js`);
   requireLibraries(`${folder}/program.js`);
   for (const [name, used] of Object.entries(LIBRARIES)) {
     const entry = `${folder}/${scriptName(name)}.ts`;
@@ -56,6 +57,27 @@ async function bundleOne(
     entry,
   );
   checkCharacters(`${folder}/${name}.js`);
+}
+
+/** How many names `using` declares in the sources, of which the minifier may lose some: see `core/closing.ts`. */
+function usings(text: string, pattern: RegExp): number {
+  return [...text.matchAll(pattern)].length;
+}
+
+function checkUsings(program: string): void {
+  const declared = [...sourcesBelow("src")]
+    .reduce((sum, path) => sum + usings(Deno.readTextFileSync(path), /^ *using \w+ =/gm), 0);
+  const kept = usings(Deno.readTextFileSync(program), /\busing [\w$]+=/g);
+  if (kept >= declared) return;
+  throw new Error(`${program} closes ${kept} of ${declared} that \`using\` names: use closing()`);
+}
+
+function* sourcesBelow(folder: string): Generator<string> {
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    const path = `${folder}/${name}`;
+    if (isDirectory) yield* sourcesBelow(path);
+    else if (name.endsWith(".ts")) yield path;
+  }
 }
 
 // The bundler leaves `import()` of what is external, which a script cannot do.

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
 import { promisify } from "node:util";
+import { closing } from "../core/closing.ts";
 import { RekeyError } from "../core/errors.ts";
 import { codeOf, explainFiles, notRegular } from "../files/files.ts";
 import { unsafePath } from "../files/private_files.ts";
@@ -114,8 +115,7 @@ function moveOver(partial: string, path: string): void {
     SYSTEM.files.remove(partial);
     throw error;
   }
-  using folder = SYSTEM.permissions.holdFolder(dirname(path));
-  folder.sync();
+  closing(SYSTEM.permissions.holdFolder(dirname(path)), (folder) => folder.sync());
 }
 
 function giveTo(fd: number, path: string, { user, group }: Rights, mode: number): void {
@@ -146,8 +146,7 @@ export function removeTarget(path: string, rights: Rights): void {
   explainFiles(path, () => {
     if (infoOf(path)?.isFile !== true) return;
     SYSTEM.files.remove(path);
-    using folder = SYSTEM.permissions.holdFolder(dirname(path));
-    folder.sync();
+    closing(SYSTEM.permissions.holdFolder(dirname(path)), (folder) => folder.sync());
   });
 }
 

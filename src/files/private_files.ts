@@ -1,3 +1,4 @@
+import { closing } from "../core/closing.ts";
 import { closeSync, constants, copyFileSync, fsyncSync, openSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { codeOf, explainFiles, mustBeRegular, notRegular } from "./files.ts";
@@ -138,8 +139,7 @@ function withFolder(path: string, use: (folder: HeldFolder) => void): void {
   // Before creating anything: root must not create folders where a user's link leads.
   refuseUnsafePath(path);
   SYSTEM.permissions.makeFolder(path);
-  using folder = SYSTEM.permissions.holdFolder(path);
-  use(folder);
+  closing(SYSTEM.permissions.holdFolder(path), use);
 }
 
 /** @throws {RekeyError} `database_unusable` if a file belongs to another user. */

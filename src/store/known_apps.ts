@@ -1,3 +1,4 @@
+import { closing } from "../core/closing.ts";
 import { readdirSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { Location } from "../core/location.ts";
@@ -71,8 +72,7 @@ function lookInto(path: string): Glance | undefined {
 
 function read(path: string): Glance | undefined {
   try {
-    using sqlite = new DatabaseSync(path, { readOnly: true });
-    return glance(sqlite);
+    return closing(new DatabaseSync(path, { readOnly: true }), glance);
   } catch (error) {
     // After other errors, such as SQLITE_CANTOPEN, it may be a rekey database.
     return /no such table|not a database/.test(String(error)) ? undefined : UNREADABLE;

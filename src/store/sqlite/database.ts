@@ -1,3 +1,4 @@
+import { closing } from "../../core/closing.ts";
 import { backup, DatabaseSync, type StatementSync } from "node:sqlite";
 import { isRekeyError } from "../../core/errors.ts";
 import {
@@ -122,8 +123,8 @@ export class Database implements Sql {
     if (!isThere(path)) return;
     mustBeRegular(path);
     explainSqlite(path, () => {
-      using sqlite = new DatabaseSync(path);
-      sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; ${FULL_SYNC}; BEGIN IMMEDIATE; ROLLBACK`);
+      const probe = `PRAGMA busy_timeout = ${waitMs}; ${FULL_SYNC}; BEGIN IMMEDIATE; ROLLBACK`;
+      closing(new DatabaseSync(path), (sqlite) => sqlite.exec(probe));
     });
   }
 

@@ -1,10 +1,13 @@
+import { closing } from "../../core/closing.ts";
 import { DatabaseSync } from "node:sqlite";
 import { RekeyError } from "../../core/errors.ts";
 
 /** Version of the SQLite inside the runtime. */
 export function sqliteVersion(): string {
-  using database = new DatabaseSync(":memory:");
-  return String(database.prepare("SELECT sqlite_version() AS version").get()?.version);
+  return closing(
+    new DatabaseSync(":memory:"),
+    (database) => String(database.prepare("SELECT sqlite_version() AS version").get()?.version),
+  );
 }
 
 /** The value of a numeric pragma. */
