@@ -8,6 +8,7 @@ import {
   refusesAtOnce,
   refusesNoValidToken,
 } from "../support/consumers/following.ts";
+import { refusesForgeries } from "../support/consumers/forgeries.ts";
 import { AS_DAEMONS, RUNS_DAEMONS } from "../support/consumers/system_daemon.ts";
 
 const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
@@ -15,6 +16,7 @@ const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
 Deno.test({ name: "Dovecot follows rotations", ignore }, async (t) => {
   await using dovecot = await Dovecot.prepare();
   using box = await delivering(dovecot);
+  await t.step("it refuses what is forged or over", () => refusesForgeries(box, dovecot));
   await t.step("it holds both keys in the grace period", () => holdsBothKeys(box, dovecot));
   await t.step("no valid token is refused under load", async () => {
     const { unavailable, accepted } = await refusesNoValidToken(box, dovecot, 5);

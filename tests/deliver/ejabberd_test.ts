@@ -4,6 +4,7 @@ import { accepts } from "../support/consumers/consumer.ts";
 import { delivering, succeeds, tokenFor } from "../support/consumers/delivering.ts";
 import { Ejabberd } from "../support/consumers/ejabberd.ts";
 import { cutsHard, refusesAtOnce } from "../support/consumers/following.ts";
+import { refusesForgeries } from "../support/consumers/forgeries.ts";
 import { AS_DAEMONS, RUNS_DAEMONS } from "../support/consumers/system_daemon.ts";
 
 const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
@@ -11,6 +12,7 @@ const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
 Deno.test({ name: "ejabberd follows rotations", ignore }, async (t) => {
   await using ejabberd = await Ejabberd.prepare();
   using box = await delivering(ejabberd, "--alg", "HS256");
+  await t.step("it refuses what is forged or over", () => refusesForgeries(box, ejabberd));
   await t.step("a rotation is a hard cut, also with a grace period", () => cutsHard(box, ejabberd));
   await t.step("a session goes on until its user is kicked", async () => {
     using session = await ejabberd.connect();

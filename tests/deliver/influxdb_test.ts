@@ -3,6 +3,7 @@ import { unless } from "../support/faults/faults.ts";
 import { delivering, succeeds, tokenFor } from "../support/consumers/delivering.ts";
 import { cutsHard, refusesAtOnce } from "../support/consumers/following.ts";
 import { InfluxDb } from "../support/consumers/influxdb.ts";
+import { refusesForgeries } from "../support/consumers/forgeries.ts";
 import { AS_DAEMONS, RUNS_DAEMONS } from "../support/consumers/system_daemon.ts";
 
 const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
@@ -10,6 +11,7 @@ const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
 Deno.test({ name: "InfluxDB follows rotations", ignore }, async (t) => {
   await using influx = await InfluxDb.prepare();
   using box = await delivering(influx, "--alg", "HS256");
+  await t.step("it refuses what is forged or over", () => refusesForgeries(box, influx));
   await t.step("a rotation is a hard cut, also with a grace period", () => cutsHard(box, influx));
   await t.step("it knows every algorithm", async () => {
     for (const alg of ["HS384", "HS512"]) {

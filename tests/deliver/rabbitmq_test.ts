@@ -8,6 +8,7 @@ import {
   refusesNoValidToken,
 } from "../support/consumers/following.ts";
 import { RabbitMq } from "../support/consumers/rabbitmq.ts";
+import { refusesForgeries } from "../support/consumers/forgeries.ts";
 import { AS_DAEMONS, RUNS_DAEMONS } from "../support/consumers/system_daemon.ts";
 import { seenCommandLines, watchCommandLines } from "../support/leaks/command_lines.ts";
 
@@ -16,6 +17,10 @@ const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
 Deno.test({ name: "RabbitMQ follows rotations", ignore }, async (t) => {
   await using rabbit = await RabbitMq.prepare();
   using box = await delivering(rabbit, "--alg", "HS256");
+  await t.step(
+    "it refuses what is forged or over",
+    () => refusesForgeries(box, rabbit, ["no exp"]),
+  );
   await t.step("it holds both keys in the grace period", () => holdsBothKeys(box, rabbit));
   await t.step("no valid token is refused under load", async () => {
     await refusesNoValidToken(box, rabbit, 2);

@@ -5,6 +5,7 @@ import { delivering } from "../support/consumers/delivering.ts";
 import { cutsHard, refusesAtOnce } from "../support/consumers/following.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { Slurm } from "../support/consumers/slurm.ts";
+import { refusesForgeries } from "../support/consumers/forgeries.ts";
 import { AS_DAEMONS, RUNS_DAEMONS } from "../support/consumers/system_daemon.ts";
 
 const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
@@ -12,6 +13,7 @@ const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
 Deno.test({ name: "Slurm follows rotations", ignore }, async (t) => {
   await using slurm = await Slurm.prepare();
   using box = await delivering(slurm, "--alg", "HS256");
+  await t.step("it refuses what is forged or over", () => refusesForgeries(box, slurm));
   await t.step("a rotation is a hard cut, also with a grace period", () => cutsHard(box, slurm));
   await t.step(
     "an old token is refused at once",
