@@ -20,8 +20,8 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
   ],
   [
     "--allow-net",
-    "`serve` listens where it is told; `rotate --notify-url` posts; rekey asks the etcd that is named. Nothing else " +
-    "uses the network",
+    "`serve` listens where it is told; `rotate --notify-url` posts; rekey asks the etcd that is named; deliveries " +
+    "ask their programs, and tell them by their sockets. Nothing else uses the network",
   ],
   [
     "--allow-ffi",
@@ -33,7 +33,8 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
     "--allow-run",
     "`exec` starts the program that it is given; `schedule --install` and `--remove` start `/usr/bin/systemctl`; " +
     "`REKEY_KEK_COMMAND`, `REKEY_PASSPHRASE_COMMAND`, `rotate --before` and `--after` start the system's shell " +
-    "(`/bin/sh`, `cmd.exe`), and on Windows `taskkill.exe` ends those that take too long; `serve` starts itself " +
+    "(`/bin/sh`, `cmd.exe`), and on Windows `taskkill.exe` ends those that take too long; deliveries start the " +
+    "reloads and probes of their programs, and `/usr/bin/getent` finds users and groups that /etc does not have; `serve` starts itself " +
     "again, to talk to the keyring. Nothing else is started",
   ],
 ];

@@ -38,9 +38,7 @@ export async function sync(
 ): Promise<DeliveryOutcome[]> {
   const { installation } = await secrets.open();
   const { pending, before = [], force = false, checkOnly = false } = options;
-  const deliveries = await Promise.all(
-    selected(installation, options.names).map(withPreset),
-  );
+  const deliveries = await Promise.all(selected(installation, options.names).map(withPreset));
   const round: DeliveryRound = {
     versions: versionsNow(installation, pending),
     source: new KeySource(secrets, pending),

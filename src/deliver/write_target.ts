@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
 import { promisify } from "node:util";
+import { delay } from "../core/async.ts";
 import { closing } from "../core/closing.ts";
 import { RekeyError } from "../core/errors.ts";
 import { codeOf, explainFiles, notRegular } from "../files/files.ts";
@@ -83,6 +84,7 @@ export async function writeTarget(path: string, bytes: Uint8Array, rights: Right
     const partial = join(folder, start + randomBytes(9).toString("base64url"));
     await writePartial(partial, bytes, rights);
     moveOver(partial, path);
+    await syncSoon(folder);
   } catch (error) {
     explainFiles(path, () => {
       throw error;
@@ -115,7 +117,19 @@ function moveOver(partial: string, path: string): void {
     SYSTEM.files.remove(partial);
     throw error;
   }
-  closing(SYSTEM.permissions.holdFolder(dirname(path)), (folder) => folder.sync());
+}
+
+const GATHER_MS = 1;
+const syncing = new Map<string, Promise<void>>();
+
+// Once for files that get their names in one folder at about the same time.
+async function syncSoon(folder: string): Promise<void> {
+  const running = syncing.get(folder) ?? delay(GATHER_MS).then(() => {
+    syncing.delete(folder);
+    closing(SYSTEM.permissions.holdFolder(folder), (held) => held.sync());
+  });
+  syncing.set(folder, running);
+  await running;
 }
 
 function giveTo(fd: number, path: string, { user, group }: Rights, mode: number): void {
