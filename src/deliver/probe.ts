@@ -47,10 +47,14 @@ export async function askProgram(
   for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     const token = await probeToken(key, around, probing);
     around.confidential.add(token);
-    const left = Math.max(end - performance.now(), LONGEST_PAUSE_MS);
+    const began = performance.now();
+    // In whole seconds, since messages name it.
+    const left = Math.max(Math.ceil((end - began) / 1_000), 1) * 1_000;
     const answer = await ask(way, token, left, around);
     if (answer === wanted) return undefined;
-    if (performance.now() + pause > end) return failed(answer, wanted, key.kid);
+    const now = performance.now();
+    // One more would be cut off, and hide what this one has said.
+    if (now + pause + (now - began) > end) return failed(answer, wanted, key.kid);
     await delay(pause);
   }
 }
