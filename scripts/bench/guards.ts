@@ -46,7 +46,8 @@ export async function guards(rounds: number): Promise<Part> {
   const key = new KnownKey({ text: secret.text });
   const [seen, unseen] = [`${box.home}/seen`, `${box.home}/new`];
   secret.writeTokens(seen, 100);
-  secret.writeTokens(unseen, 100_000);
+  // Three times what rekey remembers.
+  secret.writeTokens(unseen, 30_000);
   await Deno.writeTextFile(`${box.home}/file`, "hello\n");
   await writeByHand("nginx", `${box.home}/keys.json`, [key]);
   await writeByHand("haproxy", `${box.home}/keys.map`, [key]);

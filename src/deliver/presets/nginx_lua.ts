@@ -5,7 +5,7 @@ import script from "./nginx.lua" with { type: "text" };
 export default {
   ...preset,
   name: "nginx-lua",
-  summary: "the same as nginx by its Lua module, which is twice as fast as njs",
+  summary: "the same as nginx by its Lua module, which takes half the processor time of njs",
   program: "nginx with ngx_http_lua (tried with nginx 1.22 and ngx_http_lua 0.10.23)",
   docs: "presets/nginx-lua.md",
   files: { "rekey.lua": script },
