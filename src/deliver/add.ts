@@ -1,6 +1,8 @@
-import { quoted, RekeyError, usageError } from "../core/errors.ts";
+import { isRekeyError, quoted, RekeyError, usageError } from "../core/errors.ts";
+import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
+import type { SecretManager } from "../secret/manager.ts";
 import { EVENTS } from "../audit/events.ts";
-import type { Installation } from "../store/installation.ts";
+import { Installation } from "../store/installation.ts";
 import { Deliveries, type DeliverySettings, NOT_DELIVERED } from "../store/sqlite/deliveries.ts";
 import { faultOfPath } from "../system/paths.ts";
 import { SYSTEM } from "../system/system.ts";
@@ -8,7 +10,7 @@ import { dataOf, type Delivery, rightsOf, withPreset } from "./delivery.ts";
 import { fill } from "./render.ts";
 import type { Preset } from "./preset.ts";
 import { digestOnDisk, refuseUnsafeTarget, removeTarget } from "./write_target.ts";
-import { selected } from "./sync.ts";
+import { deliveryLock, selected } from "./sync.ts";
 import { join } from "node:path";
 
 /** What the operator says about a new delivery. What is left out is as the preset has it. */
@@ -150,6 +152,30 @@ function refuseUnwritable({ settings, preset }: Delivery): void {
     `Cannot deliver to ${settings.path}: it is there already, and rekey did not write it`,
     { hint: "Move it away, or replace it with --force" },
   );
+}
+
+/** Removes every delivery with its files, before the secret itself is destroyed. */
+export async function removeEveryDelivery(secrets: SecretManager): Promise<void> {
+  // Looked at first: opening would adopt a secret of an older application, which `destroy` leaves alone.
+  if (!hasDeliveries(secrets)) return;
+  const { installation } = await secrets.open();
+  using _lock = await deliveryLock(installation, LOCK_TIMEOUT_MS);
+  for (const { name } of selected(installation)) await removeDelivery(installation, name, false);
+}
+
+// A database that cannot be read can be destroyed all the same.
+function hasDeliveries({ environment }: SecretManager): boolean {
+  try {
+    const found = Installation.openAsFound(environment);
+    try {
+      return found !== undefined && new Deliveries(found.database).count() > 0;
+    } finally {
+      found?.close();
+    }
+  } catch (error) {
+    if (!isRekeyError(error)) throw error;
+    return false;
+  }
 }
 
 /**

@@ -115,6 +115,10 @@ Deno.test("removing a delivery deletes its file, or keeps it on request", async 
   assert.equal((await box.run(["deliver", "remove", "api", "--keep-files"])).code, 0);
   assert.ok(Deno.statSync(path).isFile);
   assert.equal((await box.run(["deliver", "remove", "api"])).code, 2);
+  // What is destroyed is in no program's file either.
+  assert.equal((await box.run([...add, "--force"])).code, 0);
+  assert.equal((await box.run(["destroy", "--force"])).code, 0);
+  assert.throws(() => Deno.statSync(path));
 });
 
 Deno.test("bad flags are refused plainly, and nothing is added", async () => {

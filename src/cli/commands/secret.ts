@@ -1,4 +1,5 @@
 import { describeOutcomes, outcomesText, warnOfOutcomes } from "../deliveries_report.ts";
+import { removeEveryDelivery } from "../../deliver/add.ts";
 import { withDeliveries } from "../../deliver/rotation.ts";
 import { mustHaveFollowed } from "../../deliver/sync.ts";
 import { placeName } from "../../core/location.ts";
@@ -91,6 +92,7 @@ export async function destroy(options: DestroyFlags, context: Context): Promise<
     `Delete the JWT secret of ${app}, its users, sessions and audit log for good? Every token becomes worthless.`,
     confirm,
   );
+  await removeEveryDelivery(secrets);
   const destroyed = await secrets.destroy();
   if (!destroyed) output.remark(whereLooked(secrets.environment));
   output.result({ app, destroyed }, [
