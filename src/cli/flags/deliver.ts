@@ -34,7 +34,7 @@ export const deliverCommands: Commands = {
       .description("show formats and presets, or one in full")
       .argument("[name]", "the preset")
       .option("--print <name>", "print a file that the program's configuration needs", nonEmpty)
-      .runs(async () => (await import("../commands/deliver.ts")).deliverPresets);
+      .runs(async () => (await import("../commands/deliver_presets.ts")).deliverPresets);
   },
 };
 
