@@ -9,6 +9,7 @@ import {
   type Delivery,
   kidsOf,
   markOf,
+  mustHavePreset,
   probeWay,
   reloadWay,
   rightsOf,
@@ -128,6 +129,7 @@ class DeliveryWork {
 
   async run(): Promise<string | undefined> {
     const { delivery, round } = this;
+    mustHavePreset(delivery);
     refuseAlgorithm(delivery, this.wanted.current);
     const keys = await round.source.keysOf(this.wanted);
     const data = await dataOf(delivery);

@@ -5,7 +5,7 @@ import type { Algorithm } from "../jwt/policy.ts";
 import type { DeliverySettings, StoredDelivery } from "../store/sqlite/deliveries.ts";
 import { SYSTEM } from "../system/system.ts";
 import type { Preset } from "./preset.ts";
-import { builtIn } from "./presets.ts";
+import { builtIn, FORMAT_PRESETS } from "./presets.ts";
 import type { ProbeWay } from "./probe.ts";
 import type { ReloadWay } from "./reload.ts";
 import { fill } from "./render.ts";
@@ -16,12 +16,17 @@ export interface Delivery extends StoredDelivery {
   readonly preset: Preset;
 }
 
-/** @throws {RekeyError} `failed` when this rekey has no such preset. */
+/** A delivery with its preset. One that this rekey does not have fails when it is delivered, and stops no other. */
 export async function withPreset(stored: StoredDelivery): Promise<Delivery> {
   const { own, preset: name } = stored.settings;
   const preset = own === undefined ? await builtIn(name) : own as Preset;
-  if (preset !== undefined) return { ...stored, preset };
-  throw new RekeyError("failed", `This rekey has no preset ${name}`, {
+  return { ...stored, preset: preset ?? { ...FORMAT_PRESETS[0]!, name, algorithms: [] } };
+}
+
+/** @throws {RekeyError} `failed` when this rekey does not have the preset. */
+export function mustHavePreset({ preset: { name, algorithms } }: Delivery): void {
+  if (algorithms.length > 0) return;
+  throw new RekeyError("failed", `this rekey has no preset ${name}`, {
     hint: "Use the rekey that added the delivery, or add it again with another preset",
   });
 }

@@ -6,6 +6,7 @@ import { describeDeliveries } from "../../src/deliver/description.ts";
 import { progressOf, sync } from "../../src/deliver/sync.ts";
 import { rotateWithDeliveries } from "../../src/deliver/rotation.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
+import { Deliveries, type StoredDelivery } from "../../src/store/sqlite/deliveries.ts";
 import { temporary } from "../support/process/box.ts";
 import { testEnvironment } from "../support/store/environment.ts";
 
@@ -84,6 +85,22 @@ Deno.test("a sync with nothing to do writes, reloads and logs nothing", async ()
   assert.equal(Deno.readTextFileSync(count), "x\n");
   assert.equal(Deno.statSync(at.path).ino, inode);
   Deno.removeSync(folder, { recursive: true });
+});
+
+Deno.test("a preset that this rekey does not have is named, and stops no other delivery", async () => {
+  using at = await delivered();
+  const { database } = at.installation;
+  const rows = new Deliveries(database);
+  const [{ settings }] = rows.all() as [StoredDelivery];
+  database.transaction(() =>
+    rows.put("later", { ...settings, preset: "later", path: `${at.path}.later` })
+  );
+  await at.secrets.rotate();
+  const outcomes = await sync(at.secrets);
+  assert.deepEqual(outcomes.map(({ name, state: { failure } }) => [name, failure]), [
+    ["api", null],
+    ["later", "this rekey has no preset later"],
+  ]);
 });
 
 Deno.test("a keeper tries again what has failed, later each time", async () => {
