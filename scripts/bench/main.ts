@@ -1,6 +1,7 @@
 /**
  * `deno task bench [--write] [PART…]`: measures rekey beside others in one run, prints medians and ratios, and with
- * `--write` puts them into docs/. Needs wrk, python3-jwt, gnome-keyring, node and npm.
+ * `--write` puts them into docs/. Needs wrk, python3-jwt, gnome-keyring, node and npm,
+ * and for the guards what the tests need: nginx with njs and Lua, HAProxy.
  */
 import { join } from "node:path";
 import { chart } from "./chart.ts";
