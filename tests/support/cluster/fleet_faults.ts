@@ -83,12 +83,12 @@ async function tidied(etcd: Etcd): Promise<void> {
 }
 
 /** Fills a member's disk for a while: it stops, or is slow, and is started again. */
-export async function fullDisk(etcd: Etcd): Promise<void> {
+export async function fullDisk(etcd: Etcd, whileFull = () => pause(4_000)): Promise<void> {
   const full = etcd.members[SMALL_DISK]!;
   const filler = `${full.folder}/filler`;
   const { code } = await run("dd", ["if=/dev/zero", `of=${filler}`, "bs=1M"]);
   if (code === 0) throw new Error("There is room left on the disk that was to be full");
-  await pause(4_000);
+  await whileFull();
   Deno.removeSync(filler);
   await etcd.kill(full).catch(() => {});
   etcd.restart(full);
