@@ -75,3 +75,20 @@ Deno.test("the shape is in a backup", async () => {
   await box.run(["rotate", "--force"]);
   assert.match(await valueOf(box), /^[0-9a-f]{64}$/);
 });
+
+Deno.test("status shows length and encoding of a value that rekey made, where they are not the usual ones", async () => {
+  using box = new Box();
+  const seen = async () => {
+    const { bytes, encoding } = await box.json("status");
+    return [bytes, encoding, /^value .*$/m.exec((await box.run(["status"])).stdout)?.[0]];
+  };
+  await box.run(["init", "--store", "database", ...HEX]);
+  assert.deepEqual(await seen(), [32, "hex", "value            32 bytes, as hex"]);
+  await box.run(["rotate", "--force", "--bytes", "64", "--as", "base64"]);
+  assert.deepEqual(await seen(), [64, "base64", undefined]);
+  const value = "k7Zq".repeat(12) + "-of-an-application";
+  const imported = ["import", "--app", "legacy", "--alg", "HS256", "--allow-weak"];
+  await box.run(imported, { stdin: value });
+  const { bytes, encoding } = await box.json("status", "--app", "legacy");
+  assert.deepEqual([bytes, encoding], [null, null]);
+});

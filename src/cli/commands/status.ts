@@ -6,6 +6,7 @@ import { type DeliveryFacts, describeDeliveries } from "../../deliver/descriptio
 import { progressOf } from "../../deliver/sync.ts";
 import { behindText, deliveryText } from "../deliveries_report.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
+import { STANDARD_SHAPE } from "../../core/secret.ts";
 import { inGrace } from "../../secret/grace.ts";
 import { activeIn } from "../../auth/manager.ts";
 import { ageOf, fromFuture, isAhead, isDue } from "../../secret/age.ts";
@@ -132,6 +133,7 @@ async function ownFacts(
   return {
     ...describeVersion(installation.environment.app.name, version),
     alg: version.alg,
+    ...describeShape(version),
     age_seconds: age.seconds,
     created_in_future: age.isFromFuture,
     rotation_due: isDue(age, maxAge),
@@ -143,6 +145,11 @@ async function ownFacts(
     last_rotation: lastRotation(installation.database),
     deliveries: describeDeliveries(installation, await progressOf(installation)),
   };
+}
+
+/** Length in bytes and encoding of a value that rekey made. Of another one they are not known. */
+function describeShape({ origin, bytes, encoding }: Version) {
+  return origin === "generated" ? { bytes, encoding } : { bytes: null, encoding: null };
 }
 
 function announcedText(installation: Installation): string | null {
@@ -164,7 +171,7 @@ async function kekFacts(installation: Installation) {
   }
 }
 
-type Facts = Record<string, unknown> & {
+type Facts = Record<string, unknown> & ReturnType<typeof describeShape> & {
   location: Location;
   fleet?: FleetFacts;
   kek: Awaited<ReturnType<typeof kekFacts>>;
@@ -211,6 +218,13 @@ function withAge(time: string): string {
   return isWrong ? `${time} (in the future: the clock was ahead)` : withRelative(time);
 }
 
+// Only where they are not the usual ones.
+function shapeRows({ bytes, encoding }: ReturnType<typeof describeShape>): string[][] {
+  if (bytes === null) return [];
+  const isUsual = bytes === STANDARD_SHAPE.bytes && encoding === STANDARD_SHAPE.encoding;
+  return isUsual ? [] : [["value", `${bytes} bytes, as ${encoding}`]];
+}
+
 function human(
   facts: Facts,
   policy: TokenPolicy,
@@ -240,6 +254,7 @@ function human(
       ? []
       : [["rotation announced", `for ${withRelative(facts.rotation_announced)}`]],
     ["tokens", `${facts.alg}, key form ${facts.key_form}`],
+    ...shapeRows(facts),
     ...isSamePolicy(policy, STANDARD_POLICY) ? [] : [["policy", printable(policyText(policy))]],
     ...grace.map(({ version, alg, until }) => [
       "grace",
