@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { Box, REKEY } from "../support/process/box.ts";
+import { freePorts } from "../support/http/ports.ts";
+
+const ROOT = join(import.meta.dirname!, "../..");
+const read = (path: string) => Deno.readTextFileSync(join(ROOT, path));
+
+/** A command of the session, and the lines that README shows of its output. */
+interface Step {
+  readonly command: string;
+  readonly shown: string[];
+}
+
+function sessionOf(readme: string): Step[] {
+  const [, section] = /^## A session\n([^]*?)^## /m.exec(readme)!;
+  const steps: Step[] = [];
+  for (const [, block] of section!.matchAll(/^```console\n([^]*?)^```$/gm)) {
+    for (const line of block!.trimEnd().split("\n")) {
+      if (line.startsWith("$ ")) steps.push({ command: line.slice(2), shown: [] });
+      else if (line !== "…") steps.at(-1)!.shown.push(line);
+    }
+  }
+  return steps;
+}
+
+// What differs each time: kids, times, the home folder, and where the secret lives.
+function withoutDetails(text: string): string {
+  return text.replace(/kid [\w-]{16}/g, "kid KID").replace(/\S+\/api\.json/g, "api.json")
+    .replace(/in the (keyring|database)/g, "in STORE");
+}
+
+/** Runs the steps in one shell. @returns what each has printed. */
+async function played(box: Box, steps: readonly Step[]): Promise<string[]> {
+  // A reader types the next command when the server is there.
+  const wait = (url: string) =>
+    `for n in $(seq 300); do curl -so /dev/null ${url} && break; sleep 0.1; done`;
+  const script = steps.flatMap(({ command }, at) => {
+    const url = /http:\/\/[\d.:]+\//.exec(
+      steps.slice(at).find((one) => one.command.includes("http://"))?.command ?? "",
+    );
+    const waits = command.endsWith("&") && url !== null ? [wait(url[0])] : [];
+    return ["echo @@@", command, ...waits];
+  });
+  const shell = ["trap 'kill $(jobs -p)' EXIT", ...script, ""].join("\n");
+  const env = { PATH: `${dirname(REKEY)}:/usr/bin:/bin` };
+  const { stdout, stderr } = await box.exec("/bin/bash", ["-c", `exec 2>&1\n${shell}`], { env });
+  const printed = stdout.split("@@@\n").slice(1);
+  assert.equal(printed.length, steps.length, stdout + stderr);
+  return printed;
+}
+
+Deno.test("README's session prints what README shows, with the api.py of docs/deliveries.md", async () => {
+  using box = new Box();
+  const [api, serve] = freePorts(2);
+  const [, program] = /^```python\n(# api\.py\n[^]*?)^```$/m.exec(read("docs/deliveries.md"))!;
+  Deno.writeTextFileSync(join(box.home, "api.py"), program!.replace("8080", String(api)));
+  const readme = read("README.md").replaceAll(":8080", `:${api}`)
+    .replaceAll(":8700", `:${serve}`)
+    .replace("rekey serve &", `rekey serve --listen 127.0.0.1:${serve} &`);
+  const steps = sessionOf(readme);
+  assert.ok(steps.length > 10, `${steps.length} steps`);
+  const printed = await played(box, steps);
+  for (const [at, { command, shown }] of steps.entries()) {
+    const lines = withoutDetails(printed[at]!).split("\n");
+    for (const line of shown.map(withoutDetails)) {
+      assert.ok(lines.includes(line), `$ ${command}\nshows: ${line}\nprints: ${printed[at]}`);
+    }
+  }
+  assert.match(printed.at(-1)!, /^HTTP\/1\.1 204/m);
+  assert.match(printed.join(""), /hello alice\n[^]*who are you\?\n/);
+});
