@@ -9,9 +9,14 @@ import { THOROUGH } from "../support/process/sample.ts";
 const CALLS =
   "pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,unlink,unlinkat,fchmod,clone,clone3,vfork";
 
-async function killAt(box: Box, call: number, args: string[]): Promise<boolean> {
-  const inject = `inject=${CALLS}:signal=SIGKILL:when=${call}`;
-  const flags = ["-f", "-qq", "-e", `trace=${CALLS}`, "-e", inject, "-o", "/dev/null"];
+async function killAt(
+  box: Box,
+  call: number,
+  args: string[],
+  calls = CALLS,
+): Promise<boolean> {
+  const inject = `inject=${calls}:signal=SIGKILL:when=${call}`;
+  const flags = ["-f", "-qq", "-e", `trace=${calls}`, "-e", inject, "-o", "/dev/null"];
   const ended = await box.exec("/usr/bin/strace", [...flags, REKEY, ...args]);
   return ended.code !== 0;
 }
@@ -87,3 +92,31 @@ for (const [what, args] of [["graceful", ["--grace", "1h"]], ["incident", []]] a
     }
   });
 }
+
+/** A file for each key, as Dovecot has them. */
+const FOLDER = {
+  ...{ name: "folder", summary: "a folder", program: "any", role: "verifier", keys: "many" },
+  ...{ algorithms: ["HS512"], reload_kind: "at once", connections: "stay" },
+  ...{ layout: "folder", file_name: "{{kid}}", format: "text" },
+};
+
+Deno.test("a kill at any rename of a graceful rotation leaves no temporary file with a key", async () => {
+  using box = await initialised();
+  const [preset, folder, file] = ["preset.json", "keys", "keys.json"].map((name) =>
+    join(box.home, name)
+  );
+  Deno.writeTextFileSync(preset!, JSON.stringify(FOLDER));
+  await box.run(["deliver", "add", "folder", "--preset-file", preset!, "--path", folder!]);
+  await box.run(["deliver", "add", "file", "--format", "jwks", "--path", file!]);
+  const rotate = ["rotate", "--force", "--grace", "1h"];
+  let kills = 0;
+  while (await killAt(box, kills + 1, rotate, "rename,renameat,renameat2")) {
+    kills++;
+    assert.equal((await box.run(["revoke"])).code, 0);
+    const names = [...box.files().keys()];
+    assert.deepEqual(names.filter((name) => name.includes(".rekey-")), [], `kill ${kills}`);
+    const { kid } = await box.json("status");
+    assert.deepEqual([...Deno.readDirSync(folder!)].map(({ name }) => name), [kid]);
+  }
+  assert.ok(kills >= 3, `${kills} kills`);
+});

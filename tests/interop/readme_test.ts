@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { Box, REKEY } from "../support/process/box.ts";
+import { type Box, REKEY } from "../support/process/box.ts";
 import { freePorts } from "../support/http/ports.ts";
+import { PEERS, Workshop } from "./peers.ts";
 
 const ROOT = join(import.meta.dirname!, "../..");
 const read = (path: string) => Deno.readTextFileSync(join(ROOT, path));
@@ -50,8 +51,18 @@ async function played(box: Box, steps: readonly Step[]): Promise<string[]> {
   return printed;
 }
 
-Deno.test("README's session prints what README shows, with the api.py of docs/deliveries.md", async () => {
-  using box = new Box();
+using probe = new Workshop();
+const pyjwt = PEERS.find(({ name }) => name === "PyJWT")!;
+const there = await probe.has(pyjwt);
+
+Deno.test({
+  name: `README's session prints what README shows${there ? "" : ` (needs ${pyjwt.needs})`}`,
+  ignore: !there,
+  fn: playSession,
+});
+
+async function playSession(): Promise<void> {
+  using box = new Workshop();
   const [api, serve] = freePorts(2);
   const [, program] = /^```python\n(# api\.py\n[^]*?)^```$/m.exec(read("docs/deliveries.md"))!;
   Deno.writeTextFileSync(join(box.home, "api.py"), program!.replace("8080", String(api)));
@@ -69,4 +80,4 @@ Deno.test("README's session prints what README shows, with the api.py of docs/de
   }
   assert.match(printed.at(-1)!, /^HTTP\/1\.1 204/m);
   assert.match(printed.join(""), /hello alice\n[^]*who are you\?\n/);
-});
+}
