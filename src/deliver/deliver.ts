@@ -28,6 +28,7 @@ import {
   hasRights,
   makeFolders,
   refuseUnsafeTarget,
+  removePartials,
   removeTarget,
   type Rights,
   writeTarget,
@@ -190,6 +191,7 @@ class DeliveryWork {
     );
     const names = files.map(({ name }) => name);
     const gone = Object.keys(this.#state.files).filter((name) => !names.includes(name));
+    for (const file of files) if (!changed.includes(file)) removePartials(file.path);
     for (const file of changed) this.#refuseForeign(file, round.force || settings.replaces);
     for (const { path } of changed) {
       makeFolders(path, delivery.preset.layout === "folder" ? settings.path : undefined, rights);

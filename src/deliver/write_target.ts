@@ -78,10 +78,9 @@ function isLink(path: string): RekeyError {
 export async function writeTarget(path: string, bytes: Uint8Array, rights: Rights): Promise<void> {
   refuseUnsafeTarget(path, rights);
   const folder = dirname(path);
-  const start = `.${basename(path)}.rekey-`;
   try {
-    removePartial(folder, start);
-    const partial = join(folder, start + randomBytes(9).toString("base64url"));
+    removePartials(path);
+    const partial = partialOf(path) + randomBytes(9).toString("base64url");
     await writePartial(partial, bytes, rights);
     moveOver(partial, path);
     await syncSoon(folder);
@@ -147,8 +146,12 @@ function giveTo(fd: number, path: string, { user, group }: Rights, mode: number)
   }
 }
 
-// What a killed command left.
-function removePartial(folder: string, start: string): void {
+const partialOf = (path: string) => join(dirname(path), `.${basename(path)}.rekey-`);
+
+/** Deletes temporary files that a killed command has left beside a file: they hold keys. */
+export function removePartials(path: string): void {
+  const [folder, start] = [dirname(path), basename(partialOf(path))];
+  if (infoOf(folder)?.isDirectory !== true) return;
   for (const { name } of Deno.readDirSync(folder)) {
     if (name.startsWith(start)) SYSTEM.files.remove(join(folder, name));
   }
@@ -158,6 +161,7 @@ function removePartial(folder: string, start: string): void {
 export function removeTarget(path: string, rights: Rights): void {
   refuseUnsafeTarget(path, rights);
   explainFiles(path, () => {
+    removePartials(path);
     if (infoOf(path)?.isFile !== true) return;
     SYSTEM.files.remove(path);
     closing(SYSTEM.permissions.holdFolder(dirname(path)), (folder) => folder.sync());
