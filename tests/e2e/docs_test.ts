@@ -51,7 +51,9 @@ function* commandLines(page: string): Generator<string> {
 
 // Words of a shell, as far as the pages use it.
 function words(line: string): string[] {
-  return [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c!);
+  return [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, a, b, c]) =>
+    a ?? b ?? c!.replace(/^~\//, "/home/op/")
+  );
 }
 
 const MENTIONED = [
