@@ -1,6 +1,8 @@
 import { rfc3339 } from "../core/clock.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
-import { fleetHealth, lagging, nameOf, namesOf } from "../cluster/members.ts";
+import { deliveriesBehind, fleetHealth, lagging, nameOf, namesOf } from "../cluster/members.ts";
+import type { DeliveryOutcome } from "../deliver/deliver.ts";
+import { mustHaveFollowed } from "../deliver/sync.ts";
 import type { Member } from "../secret/backend.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { MemberStatus } from "../etcd/client.ts";
@@ -9,7 +11,7 @@ import type { Installation } from "../store/installation.ts";
 
 /** A server of the fleet, for `--json`. */
 function describeMember(member: Member) {
-  const { id, actor, version, prepared, change, since, max_staleness, rekey } = member;
+  const { id, actor, version, prepared, change, since, max_staleness, rekey, deliveries } = member;
   return {
     id,
     actor,
@@ -19,6 +21,7 @@ function describeMember(member: Member) {
     since: rfc3339(since),
     max_staleness_seconds: max_staleness / 1000,
     rekey,
+    deliveries: deliveries ?? null,
   };
 }
 
@@ -46,8 +49,31 @@ export function describeConfirmation(confirmation: Confirmation) {
   return { unconfirmed: isRekeyError(confirmation) ? null : confirmation.map(describeMember) };
 }
 
-/** @throws {RekeyError} `check_failed` when a server has not confirmed what was done. */
-export function mustBeConfirmed(confirmation: Confirmation): void {
+/**
+ * @param outcomes the deliveries of this machine.
+ * @throws {RekeyError} `check_failed` that names the servers and deliveries which have not followed.
+ */
+export function mustAllFollow(
+  confirmation: Confirmation,
+  outcomes: readonly DeliveryOutcome[],
+): void {
+  const checks = [() => mustHaveFollowed(outcomes), () => mustBeConfirmed(confirmation)];
+  const [first, second] = checks.flatMap((check) => refusalOf(check) ?? []);
+  if (first === undefined) return;
+  if (second === undefined) throw first;
+  throw unconfirmed(`${first.message}. ${second.message}`, first.hint);
+}
+
+function refusalOf(check: () => void): RekeyError | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    return asRefusal(error);
+  }
+}
+
+function mustBeConfirmed(confirmation: Confirmation): void {
   if (confirmation === undefined) return;
   if (isRekeyError(confirmation)) {
     const { message, hint } = confirmation;
@@ -61,7 +87,9 @@ export function mustBeConfirmed(confirmation: Confirmation): void {
   throw unconfirmed(
     `The change is made, but ${count === 1 ? "a server has" : `${count} servers have`} ` +
       `not confirmed it in time: ${namesOf(confirmation)}`,
-    "A server stops accepting tokens once it has not heard from etcd for its --max-staleness",
+    confirmation.some((member) => deliveriesBehind(member) !== undefined)
+      ? "`rekey deliver list` on that machine says why; it tries again by itself"
+      : "A server stops accepting tokens once it has not heard from etcd for its --max-staleness",
   );
 }
 
@@ -111,9 +139,11 @@ export function fleetLines(fleet: FleetFacts | undefined): string[][] {
       "servers",
       `${servers.length}, ${behind.length === 0 ? "all up to date" : `${behind.length} behind`}`,
     ],
-    ...behind.slice(0, MOST_SHOWN).map(({ actor, id, version }) => [
+    ...behind.slice(0, MOST_SHOWN).map((server) => [
       "behind",
-      `${nameOf({ actor, id })} verifies with version ${version}`,
+      server.change < fleet.change
+        ? `${nameOf(server)} verifies with version ${server.version}`
+        : `${nameOf(server)} with ${deliveriesBehind(server)}`,
     ]),
     [
       "etcd",

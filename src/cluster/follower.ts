@@ -4,7 +4,7 @@ import type { EtcdClient } from "../etcd/client.ts";
 import type { Installation } from "../store/installation.ts";
 import { catchUp } from "./replica.ts";
 import type { SharedFreshness } from "./freshness.ts";
-import { memberNow, register } from "./members.ts";
+import { memberNow, register, type ReportDeliveries } from "./members.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";
 import { keysOf } from "./snapshot.ts";
 
@@ -19,6 +19,8 @@ export interface FollowerOptions {
   onBug(error: unknown): void;
   /** Version of the program. */
   readonly version: string;
+  /** How far deliveries of this machine are, for the other ones. */
+  readonly reportDeliveries?: ReportDeliveries | undefined;
 }
 
 interface Lease {
@@ -53,6 +55,8 @@ export class FleetFollower {
   #wake = Promise.withResolvers<void>();
   #lease: Lease | undefined;
   #registered: string | undefined;
+  #showing = Promise.resolve();
+  #onChange = () => {};
   #watch: StateWatch | undefined;
   #looking = Promise.resolve();
   #looked = -Infinity;
@@ -68,6 +72,23 @@ export class FleetFollower {
   async start(): Promise<void> {
     await this.lookNow();
     this.#go().catch(this.options.onBug);
+  }
+
+  /** Sets what is called when a change was found. */
+  onChange(act: () => void): void {
+    this.#onChange = act;
+  }
+
+  /** Tells other machines what is different on this one: call it after work on deliveries. */
+  async report(): Promise<void> {
+    if (this.#registered === undefined || this.#stop.signal.aborted) return;
+    try {
+      const installation = await this.options.installation();
+      if (installation !== undefined) await this.#show(installation);
+    } catch (error) {
+      // The next look tries it too, and tells.
+      asRefusal(error);
+    }
   }
 
   /** Stops, and removes this server from the fleet's list. Call it when the server accepts no more tokens. */
@@ -147,6 +168,7 @@ export class FleetFollower {
     // After the read, which logs in again if needed.
     this.#watchState(installation);
     this.options.freshness.confirm(steady, system, knownFleet(installation.meta)?.change ?? 0);
+    if (overtaken) this.#onChange();
     await this.#show(installation);
   }
 
@@ -161,18 +183,27 @@ export class FleetFollower {
     if (this.#registered === undefined) await this.#show(installation);
   }
 
-  /** Registers this server's state, unless it is registered already. */
-  async #show(installation: Installation): Promise<void> {
-    const { freshness, version } = this.options;
-    const member = await memberNow(installation, {
+  /** Registers this server's state, unless it is registered already. One at a time: an older state comes never last. */
+  #show(installation: Installation): Promise<void> {
+    const shown = this.#showing.then(() => this.#showNow(installation));
+    // Its error goes to the caller.
+    this.#showing = shown.catch(() => {});
+    return shown;
+  }
+
+  async #showNow(installation: Installation): Promise<void> {
+    const { freshness, version, reportDeliveries } = this.options;
+    const run = {
       id: this.#id,
       since: this.#since,
       max_staleness: freshness.maxStalenessMs,
       rekey: version,
-    });
+    };
+    const member = await memberNow(installation, run, reportDeliveries);
     const text = JSON.stringify(member);
-    if (text === this.#registered) return;
-    await register(installation, member, this.#lease!.id);
+    const lease = this.#lease;
+    if (text === this.#registered || lease === undefined) return;
+    await register(installation, member, lease.id);
     this.#registered = text;
   }
 

@@ -2,25 +2,44 @@ import type { MemberStatus } from "../etcd/client.ts";
 import { asRefusal, isRekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { put } from "../etcd/wire.ts";
-import type { Member } from "../secret/backend.ts";
+import type { Member, MemberDeliveries } from "../secret/backend.ts";
 import type { Installation } from "../store/installation.ts";
 import { sealedSlot } from "../core/location.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";
 import { keysOf } from "./snapshot.ts";
 
+/** How far the deliveries of a machine are. */
+export interface DeliveryReport extends MemberDeliveries {
+  /** kid of the prepared version, if each verifier that holds several keys has it. */
+  readonly prepared: string | null;
+}
+
+/** Looks how far the deliveries of this machine are; `undefined` without any. Does not throw refusals. */
+export type ReportDeliveries = (
+  installation: Installation,
+) => Promise<DeliveryReport | undefined>;
+
 /** This server as a member of the fleet, with the present state of its machine. */
 export async function memberNow(
-  { meta, versions, environment, sealed }: Installation,
+  installation: Installation,
   run: Pick<Member, "id" | "since" | "max_staleness" | "rekey">,
+  reportDeliveries: ReportDeliveries = () => Promise.resolve(undefined),
 ): Promise<Member> {
+  const { meta, versions, environment, sealed } = installation;
+  // Read first: deliveries that have followed a later change have followed this one.
+  const change = knownFleet(meta)?.change ?? 0;
+  const version = versions.current()?.version ?? 0;
   const pending = versions.pending();
   const held = pending && await sealed.read(sealedSlot(pending)).catch(asRefusal);
+  const report = await reportDeliveries(installation);
+  const isHeld = held instanceof Secret && (report === undefined || report.prepared === held.kid);
   return {
     ...run,
     actor: environment.actor,
-    change: knownFleet(meta)?.change ?? 0,
-    version: versions.current()?.version ?? 0,
-    prepared: held instanceof Secret ? held.kid : null,
+    change,
+    version,
+    prepared: isHeld ? held.kid : null,
+    ...report && { deliveries: { behind: report.behind, names: report.names } },
   };
 }
 
@@ -52,8 +71,11 @@ function readMember(text: string): Member | undefined {
   try {
     const member = JSON.parse(text) as Member;
     const { id, actor, change, version, prepared, since, max_staleness, rekey } = member;
-    const sound = [id, actor, rekey, prepared ?? ""].every((part) => typeof part === "string") &&
-      [change, version, since, max_staleness].every(Number.isSafeInteger);
+    // An older rekey writes no deliveries.
+    const { behind, names } = member.deliveries ?? { behind: 0, names: [] };
+    const sound = Array.isArray(names) &&
+      [id, actor, rekey, prepared ?? "", ...names].every((part) => typeof part === "string") &&
+      [change, version, since, max_staleness, behind].every(Number.isSafeInteger);
     return sound ? member : undefined;
   } catch {
     return undefined;
@@ -69,8 +91,8 @@ function unreadable(id: string): Member {
 const POLL_MS = 100;
 
 /**
- * Waits until every server of the fleet has followed a change, or is gone: a server stops accepting tokens before its
- * lease expires.
+ * Waits until every server of the fleet has followed a change, and so have the programs that its machine delivers to, or
+ * the server is gone: it stops accepting tokens before its lease expires.
  *
  * @returns servers that have not confirmed the change in time.
  */
@@ -88,10 +110,15 @@ export async function untilFollowed(
   }
 }
 
+/** Whether a server has followed a change, and so have the programs that its machine delivers to. */
+function hasFollowed({ change, deliveries }: Member, wanted: number): boolean {
+  return change >= wanted && (deliveries?.behind ?? 0) === 0;
+}
+
 // An etcd member may be unavailable for a short time: the caller asks again.
 async function behindOf(installation: Installation, change: number) {
   try {
-    return (await listMembers(installation)).filter((member) => member.change < change);
+    return (await listMembers(installation)).filter((member) => !hasFollowed(member, change));
   } catch (error) {
     if (isRekeyError(error, "etcd_unavailable")) return error;
     throw error;
@@ -100,17 +127,39 @@ async function behindOf(installation: Installation, change: number) {
 
 const MOST_NAMED = 10;
 
-/** A server's name for messages. Anyone who can write to etcd chooses the text, so it is reduced to safe characters. */
+// Anyone who can write to etcd chooses the text.
+const plain = (text: string) => text.replace(/[^\w@.-]/g, "?").slice(0, 100);
+
+/** A server's name for messages, in safe characters. */
 export function nameOf({ actor, id }: Pick<Member, "actor" | "id">): string {
-  const plain = (text: string) => text.replace(/[^\w@.-]/g, "?").slice(0, 100);
   return `${plain(actor)} (${plain(id)})`;
 }
 
-/** The first names, and how many more there are. */
+/** The first names, each with the deliveries that have not followed, and how many more there are. */
 export function namesOf(members: readonly Member[]): string {
-  const names = members.slice(0, MOST_NAMED).map(nameOf);
-  const more = members.length - names.length;
-  return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
+  return listed(
+    members.map((member) => {
+      const behind = deliveriesBehind(member);
+      return behind === undefined ? nameOf(member) : `${nameOf(member)} with ${behind}`;
+    }),
+    members.length,
+  );
+}
+
+/** The deliveries of a server's machine that have not followed, for messages; `undefined` if there are none. */
+export function deliveriesBehind(
+  { deliveries }: { readonly deliveries?: MemberDeliveries | null | undefined },
+): string | undefined {
+  if (!deliveries?.behind) return undefined;
+  const { behind, names } = deliveries;
+  if (names.length === 0) return "unreadable deliveries";
+  return `${behind === 1 ? "delivery" : "deliveries"} ${listed(names.map(plain), behind)}`;
+}
+
+function listed(names: readonly string[], count: number): string {
+  const shown = names.slice(0, MOST_NAMED);
+  const more = count - shown.length;
+  return shown.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 /** State of the fleet, for `status` and `doctor`. */
@@ -130,7 +179,7 @@ export async function fleetHealth(installation: Installation): Promise<FleetHeal
   return { change: knownFleet(installation.meta)?.change ?? 0, servers, etcd };
 }
 
-/** Servers that have not followed the last change. */
+/** Servers that have not followed the last change, or whose deliveries have not. */
 export function lagging({ change, servers }: FleetHealth): Member[] {
-  return servers.filter((server) => server.change < change);
+  return servers.filter((server) => !hasFollowed(server, change));
 }

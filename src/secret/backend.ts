@@ -67,7 +67,11 @@ export interface Backend {
   activate(installation: Installation, options: Activation): Promise<Changed>;
   /** Shares sessions that are to end early with other machines. @returns how many. */
   shareEnded(installation: Installation, find: FindSessions): Promise<number>;
-  /** Waits until every server has followed the present state. @returns servers that have not confirmed it in time. */
+  /**
+   * Waits until every server has followed the present state, and so have the programs that its machine delivers to.
+   *
+   * @returns servers that have not confirmed it in time.
+   */
   untilFollowed(installation: Installation, waitMs: number): Promise<Member[]>;
 }
 
@@ -141,7 +145,7 @@ export type PolicyChange = (before: () => TokenPolicy) => TokenPolicy;
 /** Finds sessions. @param now milliseconds since the epoch. */
 export type FindSessions = (installation: Installation, now: number) => readonly Session[];
 
-/** A running server of the fleet, as registered in etcd. It is neither secret nor trusted. */
+/** A running server or delivery watch of the fleet, as registered in etcd. It is neither secret nor trusted. */
 export interface Member {
   /** Random id of one run of a server. */
   readonly id: string;
@@ -151,7 +155,7 @@ export interface Member {
   readonly change: number;
   /** Its current version. */
   readonly version: number;
-  /** kid of the prepared version, once the server can open its value. */
+  /** kid of the prepared version, once the server can open its value and verifiers that it is delivered to hold it. */
   readonly prepared: string | null;
   /** Milliseconds since the epoch. */
   readonly since: number;
@@ -159,4 +163,14 @@ export interface Member {
   readonly max_staleness: number;
   /** Version of the program. */
   readonly rekey: string;
+  /** Absent if its machine delivers nothing, and from a rekey that knew no deliveries. */
+  readonly deliveries?: MemberDeliveries | undefined;
+}
+
+/** Programs that a member's machine delivers to and that have not followed the change. Holds names, no value. */
+export interface MemberDeliveries {
+  /** How many. */
+  readonly behind: number;
+  /** The deliveries of the first of them. */
+  readonly names: readonly string[];
 }

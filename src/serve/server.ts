@@ -21,6 +21,9 @@ export interface Managers {
   readonly accounts: Accounts;
 }
 
+/** What the server does with a follower. */
+type FleetFollowing = Pick<FleetFollower, "start" | "lookNow" | "stop" | "onChange" | "report">;
+
 /** What the server needs from the command line. */
 export interface ServerContext {
   readonly managers: Managers;
@@ -40,7 +43,7 @@ export interface ServerContext {
   /** Registers what to do when the operator asks for a reload. */
   onReload(reload: () => void): void;
   /** Follows the shared state, if etcd is configured. */
-  readonly follower?: Pick<FleetFollower, "start" | "lookNow" | "stop"> | undefined;
+  readonly follower?: FleetFollowing | undefined;
   readonly systemd: Systemd;
   /** Rejects after a bug outside of the request threads. */
   readonly failed: Promise<never>;
@@ -122,7 +125,8 @@ class Server {
     context.onListening(settings.address);
     await this.#maintain();
     this.#every(MAINTENANCE_MS, () => this.#maintain());
-    this.#every(MAINTENANCE_MS, () => this.deliveries.tick());
+    const deliver = this.#every(MAINTENANCE_MS, () => this.#deliver());
+    context.follower?.onChange(deliver);
     this.#every(MAINTENANCE_MS, () => this.#renewal?.look() ?? Promise.resolve());
     context.onReload(() => this.#reload());
     const { systemd } = context;
@@ -187,13 +191,20 @@ class Server {
     this.#trouble = trouble;
   }
 
-  // Never runs twice at the same time.
-  #every(milliseconds: number, task: () => Promise<void>): void {
+  async #deliver(): Promise<void> {
+    await this.deliveries.tick();
+    await this.context.follower?.report();
+  }
+
+  /** Runs a task again and again, never twice at the same time. @returns what runs it now. */
+  #every(milliseconds: number, task: () => Promise<void>): () => void {
     let running = false;
-    this.#timers.push(setInterval(() => {
+    const run = () => {
       if (running) return;
       running = true;
       task().catch(this.#death.reject).finally(() => running = false);
-    }, milliseconds));
+    };
+    this.#timers.push(setInterval(run, milliseconds));
+    return run;
   }
 }

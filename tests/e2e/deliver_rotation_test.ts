@@ -1,32 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Verifier } from "../support/deliver/verifier.ts";
+import { restart, withVerifier } from "../support/deliver/told_verifier.ts";
 import { pause, until } from "../support/timing/pause.ts";
 import { type Box, REKEY } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { Serving } from "../support/http/serving.ts";
 import { start } from "../../scripts/program.ts";
-
-/** Adds a verifier that reads its file on SIGHUP. It must be running: a delivery is proved at once. */
-async function withVerifier(box: Box, name = "api"): Promise<Verifier> {
-  const path = join(box.home, `${name}.json`);
-  Deno.writeTextFileSync(path, `{"keys":[]}`);
-  const verifier = await Verifier.start(path, "hangup");
-  const pid = join(box.home, `${name}.pid`);
-  // Time enough for a token to be issued before the program knows its key, if the order were wrong.
-  const line = `sleep 0.3; kill -HUP $(cat ${pid})`;
-  const reload = ["--reload", line, "--probe-url", verifier.url];
-  Deno.writeTextFileSync(pid, String(verifier.pid));
-  const target = ["--format", "jwks", "--path", path, "--force"];
-  const added = await box.run(["deliver", "add", name, ...target, ...reload]);
-  assert.equal(added.code, 0, added.stderr);
-  return verifier;
-}
-
-async function restart(box: Box, verifier: Verifier, name = "api"): Promise<void> {
-  await verifier.restart();
-  Deno.writeTextFileSync(join(box.home, `${name}.pid`), String(verifier.pid));
-}
 
 async function listed(box: Box) {
   const { stdout } = await box.run(["deliver", "list", "--json"]);
@@ -73,7 +52,7 @@ Deno.test("a graceful rotation refuses no valid token, an incident accepts no ol
 Deno.test("a program that does not follow stops a graceful rotation, with nothing changed", async () => {
   using box = await initialised();
   await using verifier = await withVerifier(box);
-  await using other = await withVerifier(box, "other");
+  await using other = await withVerifier(box, { name: "other" });
   const [token, { version }] = [await box.token(), await box.json("status")];
   const before = Deno.readTextFileSync(join(box.home, "other.json"));
   await verifier.stop();

@@ -1,6 +1,5 @@
 import { parseStrictJson, StrictJsonError } from "../../core/strict_json.ts";
-import { within } from "../../core/async.ts";
-import { asRefusal, usageError } from "../../core/errors.ts";
+import { usageError } from "../../core/errors.ts";
 import { addDelivery, type NewDelivery, removeDelivery } from "../../deliver/add.ts";
 import { describeDeliveries } from "../../deliver/description.ts";
 import type { Delivery } from "../../deliver/delivery.ts";
@@ -15,13 +14,13 @@ import {
   progressOf,
   sync,
 } from "../../deliver/sync.ts";
-import { ServedDeliveries } from "../../serve/deliveries.ts";
 import { readInputText } from "../../files/input_files.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { LOCK_TIMEOUT_MS } from "../../core/limits.ts";
 import { warnOfOutcomes } from "../deliveries_report.ts";
 import { type Context, variable } from "../context.ts";
 import { describeSeconds, printable, table } from "../format.ts";
+import { watchDeliveries } from "./deliver_watch.ts";
 
 /** Flags of `rekey deliver add`. */
 export interface DeliverAddFlags {
@@ -200,37 +199,12 @@ export async function deliverSync(options: DeliverSyncFlags, context: Context): 
   const { secrets } = context;
   const { name: names, force, watch } = options;
   if (watch) {
-    if (names.length === 0) return await keepWatch(context);
+    if (names.length === 0) return await watchDeliveries(context);
     throw usageError("Cannot use --watch with a name", "It watches all deliveries");
   }
   const { installation } = await secrets.openFresh();
   using _lock = await deliveryLock(installation, LOCK_TIMEOUT_MS);
   await report(await sync(secrets, { names, force }), context, "Followed:");
-}
-
-const TICK_MS = 1_000;
-
-// Goes on until it is stopped. What cannot be done now is told once, and tried again.
-async function keepWatch({ secrets, output }: Context): Promise<void> {
-  const stopped = Promise.race(
-    SYSTEM.processes.stopSignals.map((signal) =>
-      new Promise<"stopped">((resolve) => SYSTEM.processes.listen(signal, () => resolve("stopped")))
-    ),
-  );
-  const deliveries = new ServedDeliveries({
-    managers: { secrets },
-    warn: (text) => output.warning(text),
-    remark: (text) => output.remark(text),
-  });
-  let trouble: string | undefined;
-  do {
-    secrets.refresh();
-    if (!secrets.environment.keyring.isStuck) secrets.environment.keyring.retry();
-    const failed = await secrets.catchUp().then(() => undefined, asRefusal);
-    if (failed !== undefined && failed.code !== trouble) output.warning(failed.message);
-    trouble = failed?.code;
-    await deliveries.tick();
-  } while (await within(TICK_MS, stopped) === undefined);
 }
 
 /** Asks every program. */

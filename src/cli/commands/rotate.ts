@@ -1,6 +1,5 @@
 import { describeOutcomes, outcomesText, warnOfOutcomes } from "../deliveries_report.ts";
 import { rotateWithDeliveries } from "../../deliver/rotation.ts";
-import { mustHaveFollowed } from "../../deliver/sync.ts";
 import { placeName } from "../../core/location.ts";
 import { showHead } from "../../audit/events.ts";
 import { NEVER } from "../../store/sqlite/ended_sessions.ts";
@@ -16,7 +15,7 @@ import { mustBeAbleToRotate, planRotation } from "../../secret/next_rotation.ts"
 import type { Version } from "../../store/sqlite/versions.ts";
 import { announceAndMake, warnUnlessReady } from "../notices/announced_rotation.ts";
 import { type Context, variable } from "../context.ts";
-import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_facts.ts";
+import { confirmed, describeConfirmation, mustAllFollow } from "../fleet_facts.ts";
 import {
   countedSessions,
   describeSeconds,
@@ -28,6 +27,7 @@ import { describeHolders } from "../../secret/holders.ts";
 import type { Output } from "../output.ts";
 import { type NoticeFlags, RotationNotices } from "../notices/rotation_notices.ts";
 import { requireConfirmation } from "../terminal.ts";
+import { prepare } from "./prepare.ts";
 
 /** Flags of `rekey rotate`. Durations in seconds. */
 export interface RotateFlags extends NoticeFlags {
@@ -124,8 +124,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   // Guarantee 4: a server on this machine may not know of it.
   mustBeFollowed(isFollowed(changed));
   if (hasLeft(changed)) refuseWait(options.wait);
-  mustBeConfirmed(confirmation);
-  mustHaveFollowed(outcomes);
+  mustAllFollow(confirmation, outcomes);
   if (!changed.rotated && options.ifOlderThan !== undefined) {
     await requireReady(changed.version, notices, context);
   }
@@ -174,39 +173,6 @@ function refuseWait(wait: number | undefined): void {
         "This machine has left the fleet; run `rekey rotate` on a member to end the old tokens there",
     },
   );
-}
-
-/** Publishes the next version; `--wait` waits until every server has it. */
-async function prepare(
-  { reason, wait, lockTimeout, alg, keyForm, bytes, as: encoding }: RotateFlags,
-  { secrets, output }: Context,
-) {
-  const { version, made } = await secrets.underLock(
-    (installation, backend) =>
-      backend.prepare(installation, reason ?? null, {
-        alg,
-        keyForm,
-        bytes,
-        encoding,
-      }),
-    lockTimeout * 1000,
-  );
-  const confirmation = await confirmed(secrets, wait);
-  const app = secrets.environment.app.name;
-  output.result(
-    {
-      ...describeVersion(app, version),
-      prepared: true,
-      ...describeConfirmation(confirmation),
-    },
-    [
-      `${
-        made ? "Prepared" : "Already prepared:"
-      } version ${version.version} (kid ${version.kid}) of ${app}`,
-      "Nothing is signed with it before `rekey rotate --activate`",
-    ],
-  );
-  mustBeConfirmed(confirmation);
 }
 
 /** Conditions under which no rotation is needed. */

@@ -1,7 +1,6 @@
 import { describeOutcomes, outcomesText, warnOfOutcomes } from "../deliveries_report.ts";
 import { removeEveryDelivery } from "../../deliver/add.ts";
 import { withDeliveries } from "../../deliver/rotation.ts";
-import { mustHaveFollowed } from "../../deliver/sync.ts";
 import { placeName } from "../../core/location.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import type { KeyForm, ShapeEncoding } from "../../core/secret.ts";
@@ -17,7 +16,7 @@ import type { Context } from "../context.ts";
 import { describeVersion } from "../format.ts";
 import { applyPolicy, type PolicyFlags } from "./policy.ts";
 import { describeHolders } from "../../secret/holders.ts";
-import { confirmed, describeConfirmation, mustBeConfirmed } from "../fleet_facts.ts";
+import { confirmed, describeConfirmation, mustAllFollow } from "../fleet_facts.ts";
 import { requireConfirmation } from "../terminal.ts";
 
 /** Flags of `rekey init`. */
@@ -74,8 +73,7 @@ export async function revoke({ wait }: RevokeFlags, { secrets, output }: Context
   ]);
   warnOfHolders(stale, output);
   warnOfOutcomes(outcomes, output);
-  mustBeConfirmed(confirmation);
-  mustHaveFollowed(outcomes);
+  mustAllFollow(confirmation, outcomes);
 }
 
 /** Flags of `rekey destroy`. */

@@ -15,11 +15,12 @@ import { systemd } from "../../serve/systemd.ts";
 import { serve } from "../../serve/server.ts";
 import { AuthManager } from "../../auth/manager.ts";
 import { Accounts } from "../../users/accounts.ts";
-import { FleetFollower, LEAST_STALENESS_MS } from "../../cluster/follower.ts";
+import { LEAST_STALENESS_MS } from "../../cluster/follower.ts";
 import { SharedFreshness } from "../../cluster/freshness.ts";
 import { CLUSTER } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { keyringInProcess } from "../../store/keyring/addon_process.ts";
+import { followFleet } from "../fleet_follower.ts";
 import { type Context, environmentFrom, usesEtcd, variable } from "../context.ts";
 import { lenientStreams, LogSink, Output } from "../output.ts";
 import { startRequestThread } from "../request_thread.ts";
@@ -102,22 +103,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     onTrouble: (code) =>
       output.warning(code === undefined ? "the secret is available again" : `no secret: ${code}`),
     follower: freshness &&
-      new FleetFollower({
-        installation: async () => {
-          secrets.refresh();
-          const { installation, backend } = await secrets.open();
-          return backend.isShared ? installation : undefined;
-        },
-        freshness,
-        onTrouble: (code) =>
-          output.warning(
-            code === undefined
-              ? "the fleet is followed again"
-              : `the fleet cannot be followed: ${code}`,
-          ),
-        onBug: failure.reject,
-        version,
-      }),
+      followFleet(secrets, { freshness, onBug: failure.reject, version }, output),
     failed: failure.promise,
     systemd: systemd(variable, Deno.pid, (why) => output.warning(`systemd was not told: ${why}`)),
     stopped: stopSignal(),

@@ -116,7 +116,7 @@ export class TableCommand extends Command {
   waiting(): this {
     return this.option(
       "--wait <duration>",
-      "with the secret in etcd: wait until every server confirms it; exit 5 if one does not in time",
+      "with the secret in etcd: wait until every server and its deliveries confirm it; exit 5 if one does not in time",
       duration,
     );
   }

@@ -1,6 +1,6 @@
 import { asRefusal, isRekeyError } from "../../core/errors.ts";
 import { isSplit, type MemberStatus } from "../../etcd/client.ts";
-import { fleetHealth, lagging } from "../../cluster/members.ts";
+import { deliveriesBehind, type FleetHealth, fleetHealth, lagging } from "../../cluster/members.ts";
 import type { Member } from "../../secret/backend.ts";
 import { knownFleet } from "../../store/sqlite/meta.ts";
 import { keysOf, mustGoOn, readSnapshot, type Snapshot } from "../../cluster/snapshot.ts";
@@ -37,7 +37,7 @@ export async function fleetCheck(
       ...health.etcd.flatMap(ofMember),
       ...health.etcd.length === 1 ? [single()] : [],
       // A server follows within milliseconds: one that has just been overtaken is asked for once more.
-      ...lagging(health).length === 0 ? [] : lagging(await fleetHealth(installation)).map(behind),
+      ...lagging(health).length === 0 ? [] : behindIn(await fleetHealth(installation)),
     ];
   } catch (error) {
     if (!isRekeyError(error)) throw error;
@@ -133,6 +133,24 @@ function single(): Finding {
     why:
       "When it is away, nothing is accepted anywhere; name all members, of which there should be three",
     command: null,
+  };
+}
+
+function behindIn(health: FleetHealth): Finding[] {
+  return lagging(health).map((member) =>
+    member.change < health.change ? behind(member) : withProgramsBehind(member)
+  );
+}
+
+function withProgramsBehind(member: Member): Finding {
+  const { actor, id } = member;
+  return {
+    code: "fleet_lagging",
+    what: `The server of ${plain(actor)} (${plain(id)}) follows with ${
+      deliveriesBehind(member)
+    } behind`,
+    why: "Programs there may refuse valid tokens, or accept those of a key that has ended",
+    command: "# on that machine: rekey deliver sync",
   };
 }
 

@@ -1,0 +1,62 @@
+import { within } from "../../core/async.ts";
+import { asRefusal } from "../../core/errors.ts";
+import { SharedFreshness } from "../../cluster/freshness.ts";
+import { ServedDeliveries } from "../../serve/deliveries.ts";
+import { SYSTEM } from "../../system/system.ts";
+import { type Context, usesEtcd } from "../context.ts";
+import { followFleet } from "../fleet_follower.ts";
+
+const TICK_MS = 1_000;
+
+// As the default of `serve --max-staleness`: other machines wait that long for one that they do not hear of.
+const MAX_STALENESS_MS = 10_000;
+
+/** Keeps deliveries up to date until it is stopped. What cannot be done now is told once, and tried again. */
+export async function watchDeliveries({ secrets, output, version }: Context): Promise<void> {
+  let stopped = false;
+  let wake = Promise.withResolvers<void>();
+  for (const signal of SYSTEM.processes.stopSignals) {
+    SYSTEM.processes.listen(signal, () => {
+      stopped = true;
+      wake.resolve();
+    });
+  }
+  const deliveries = new ServedDeliveries({
+    managers: { secrets },
+    warn: (text) => output.warning(text),
+    remark: (text) => output.remark(text),
+  });
+  const freshness = new SharedFreshness(MAX_STALENESS_MS);
+  const following = { freshness, onBug: (error: unknown) => wake.reject(error), version };
+  const follower = usesEtcd(secrets.environment)
+    ? followFleet(secrets, following, output)
+    : undefined;
+  const catchUp = lookOut({ secrets, output });
+  follower?.onChange(() => wake.resolve());
+  await follower?.start();
+  try {
+    while (!stopped) {
+      wake = Promise.withResolvers();
+      // It may fail before it is awaited.
+      wake.promise.catch(() => {});
+      secrets.refresh();
+      if (!secrets.environment.keyring.isStuck) secrets.environment.keyring.retry();
+      if (follower === undefined) await catchUp();
+      await deliveries.tick();
+      await follower?.report();
+      await within(TICK_MS, wake.promise);
+    }
+  } finally {
+    await follower?.stop();
+  }
+}
+
+/** Follows other machines without a follower: the secret may have been moved to etcd meanwhile. */
+function lookOut({ secrets, output }: Pick<Context, "secrets" | "output">): () => Promise<void> {
+  let trouble: string | undefined;
+  return async () => {
+    const failed = await secrets.catchUp().then(() => undefined, asRefusal);
+    if (failed !== undefined && failed.code !== trouble) output.warning(failed.message);
+    trouble = failed?.code;
+  };
+}
