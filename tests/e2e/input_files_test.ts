@@ -25,6 +25,9 @@ const etcd = (name: string) => (path: string) => ({
   [name]: path,
 });
 
+// Nothing is delivered: the input is refused before.
+const NOWHERE = "/run/rekey-test/keys";
+
 /** Every option, argument and variable that names a file to be read. */
 const INPUTS: Record<string, Input> = {
   "import --file": { line: (path) => ["--app", "x", "import", "--file", path], content: SECRET },
@@ -35,6 +38,19 @@ const INPUTS: Record<string, Input> = {
   "backup --recipients-file": {
     line: (path) => ["backup", `${path}.out`, "--with-secret", "--recipients-file", path],
     content: `${RECIPIENT}\n`,
+  },
+  "issue --claims-file": {
+    line: (path) => ["issue", "--sub", "alice", "--claims-file", path],
+    content: '{"role":"admin"}',
+  },
+  "user claims --claims-file": {
+    line: (path) => ["user", "claims", "alice", "--claims-file", path],
+  },
+  "deliver add --template": {
+    line: (path) => ["deliver", "add", "api", "--template", path, "--path", NOWHERE],
+  },
+  "deliver add --preset-file": {
+    line: (path) => ["deliver", "add", "api", "--preset-file", path, "--path", NOWHERE],
   },
   "restore <path>": { line: (path) => ["restore", path, "--force"] },
   "restore --passphrase-file": {
@@ -87,7 +103,14 @@ const INPUTS: Record<string, Input> = {
 };
 
 /** Options with a path that is no input: a folder, a socket, what is written into a unit. */
-const NO_INPUTS = ["--data-dir", "serve --unix", "schedule --credential", "backup <path>"];
+const NO_INPUTS = [
+  "--data-dir",
+  "serve --unix",
+  "schedule --credential",
+  "backup <path>",
+  "deliver add --path",
+  "exec --keys-dir",
+];
 
 Deno.test("inputs: each option and argument of the command table that names a file is tested here", () => {
   const named = [...everyCommand()].flatMap(({ words, command }) => [

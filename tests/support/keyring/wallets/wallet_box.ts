@@ -189,8 +189,9 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
     for (let tries = 1;; tries++) {
       const ended = await this.exec("secret-tool", args);
       if (await this.#revived()) continue;
-      if (!ended.stderr.startsWith("secret-tool: ")) return ended;
-      if (!WRONG_KEY.test(ended.stderr) || tries === KEY_TRIES) throw new Error(ended.stderr);
+      // Other errors are an answer: a wallet that asks before each access names its items, and refuses their values.
+      if (!WRONG_KEY.test(ended.stderr)) return ended;
+      if (tries === KEY_TRIES) throw new Error(ended.stderr);
     }
   }
 
