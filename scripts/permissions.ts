@@ -27,15 +27,14 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
     "--allow-ffi",
     "the keyring addon; access lists of private files on Windows; `serve` raises its limit of open files, protects its " +
     "memory and speaks to systemd; `exec` becomes its program, or on Windows keeps it in a job, and writes its file of keys in " +
-    "memory; finding the programs that hold an old secret, and who listens on an abstract session bus",
+    "memory; finding users and groups by name; finding the programs that hold an old secret, and who listens on an abstract session bus",
   ],
   [
     "--allow-run",
     "`exec` starts the program that it is given; `schedule --install` and `--remove` start `/usr/bin/systemctl`; " +
     "`REKEY_KEK_COMMAND`, `REKEY_PASSPHRASE_COMMAND`, `rotate --before` and `--after` start the system's shell " +
     "(`/bin/sh`, `cmd.exe`), and on Windows `taskkill.exe` ends those that take too long; deliveries start the " +
-    "reloads and probes of their programs, and `/usr/bin/getent` finds users and groups that /etc does not have; `serve` starts itself " +
-    "again, to talk to the keyring. Nothing else is started",
+    "reloads and probes of their programs; `serve` starts itself again, to talk to the keyring. Nothing else is started",
   ],
 ];
 

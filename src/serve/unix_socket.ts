@@ -1,7 +1,5 @@
-import { Buffer } from "node:buffer";
 import { dirname, resolve } from "node:path";
 import { RekeyError } from "../core/errors.ts";
-import { LIBC } from "../system/unix/libc.ts";
 import type { Address } from "./settings.ts";
 
 /** Path of a Unix socket, and who may connect to it. */
@@ -63,31 +61,5 @@ function infoOf(path: string): Deno.FileInfo | undefined {
   } catch {
     // If it does not exist, listening fails with a better message.
     return undefined;
-  }
-}
-
-/**
- * The number of a user group, given by name or number as chgrp(1) takes it; `undefined` when there is no such group.
- * The C library looks names up, so that groups of a directory service are found.
- */
-export function groupNumber(name: string): number | undefined {
-  const found = groupByName(name);
-  if (found !== undefined) return found;
-  return /^\d{1,9}$/.test(name) ? Number(name) : undefined;
-}
-
-// Offset of `gr_gid` in `struct group` of 64-bit Linux and macOS: after two pointers.
-const GID_OFFSET = 16;
-
-function groupByName(name: string): number | undefined {
-  if (LIBC === undefined) return undefined;
-  const libc = Deno.dlopen(LIBC, {
-    getgrnam: { parameters: ["buffer"], result: "pointer" },
-  });
-  try {
-    const entry = libc.symbols.getgrnam(Uint8Array.from(Buffer.from(`${name}\0`)));
-    return entry === null ? undefined : new Deno.UnsafePointerView(entry).getUint32(GID_OFFSET);
-  } finally {
-    libc.close();
   }
 }

@@ -10,7 +10,7 @@ import {
 } from "../../serve/settings.ts";
 import { certificateWarnings, readCertificate } from "../../serve/certificate.ts";
 import { CertificateWatch } from "../../serve/certificate_watch.ts";
-import { groupNumber, PRIVATE_MODE, socketWarnings } from "../../serve/unix_socket.ts";
+import { PRIVATE_MODE, socketWarnings } from "../../serve/unix_socket.ts";
 import { systemd } from "../../serve/systemd.ts";
 import { serve } from "../../serve/server.ts";
 import { AuthManager } from "../../auth/manager.ts";
@@ -219,7 +219,7 @@ function refuseRemoteSocket({ unix, tlsCert, tlsKey, allowRemote }: ServeFlags):
 const SHARED_MODE = 0o660;
 
 function groupFrom(name: string): number {
-  const group = groupNumber(name);
+  const group = SYSTEM.owners?.groupId(name);
   if (group !== undefined) return group;
   throw usageError(
     `Cannot use --unix-group: there is no group ${quoted(name)}`,

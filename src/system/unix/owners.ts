@@ -1,11 +1,12 @@
 import { fchmodSync, fchownSync } from "node:fs";
 import process from "node:process";
 import type { Owners } from "../owners.ts";
+import { withLibc } from "./libc.ts";
 
-/** Users and groups of passwd(5) and group(5), and where it is installed, of everything that getent(1) knows. */
+/** Users and groups as the C library knows them: those of a directory service are among them. */
 export const unixOwners: Owners = {
-  userId: (name) => numberOf("passwd", name),
-  groupId: (name) => numberOf("group", name),
+  userId: (name) => numberOf("getpwnam", name),
+  groupId: (name) => numberOf("getgrnam", name),
   me: () => process.geteuid!(),
   myGroup: () => process.getegid!(),
   give(descriptor, user, group, mode) {
@@ -18,36 +19,23 @@ export const unixOwners: Owners = {
 // The largest number, 2³² - 1, means "unchanged".
 const LARGEST_ID = 2 ** 32 - 2;
 
-function numberOf(table: "passwd" | "group", name: string): number | undefined {
+type Call = "getpwnam" | "getgrnam";
+
+function numberOf(call: Call, name: string): number | undefined {
   if (/^\d{1,10}$/.test(name)) return Number(name) <= LARGEST_ID ? Number(name) : undefined;
-  return inLines(readTable(table), name) ?? inLines(getent(table, name), name);
+  return lookUp(call, name);
 }
 
-// `name:password:number:…` in both tables.
-function inLines(text: string, name: string): number | undefined {
-  const line = text.split("\n").find((one) => one.startsWith(`${name}:`));
-  const number = line?.split(":")[2];
-  return number !== undefined && /^\d{1,10}$/.test(number) ? Number(number) : undefined;
-}
+// Of `pw_uid` in `struct passwd` and of `gr_gid` in `struct group` of 64-bit Linux and macOS: after two pointers.
+const NUMBER_OFFSET = 16;
 
-function readTable(table: string): string {
-  try {
-    return Deno.readTextFileSync(`/etc/${table}`);
-  } catch {
-    // getent may still know.
-    return "";
-  }
-}
+// The runtime compiles code for a declared call unless the call may call back, and most are made once.
+const LOOKUP = { parameters: ["buffer"], result: "pointer", callback: true } as const;
 
-const GETENT = "/usr/bin/getent";
-
-function getent(table: string, name: string): string {
-  try {
-    const streams = { stdin: "null", stdout: "piped", stderr: "null" } as const;
-    const { stdout } = new Deno.Command(GETENT, { args: [table, name], ...streams }).outputSync();
-    return new TextDecoder().decode(stdout);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
+function lookUp(call: Call, name: string): number | undefined {
+  return withLibc({ getpwnam: LOOKUP, getgrnam: LOOKUP }, (libc) => {
+    const entry = libc[call](new TextEncoder().encode(`${name}\0`));
+    if (entry === null) return undefined;
+    return new Deno.UnsafePointerView(entry).getUint32(NUMBER_OFFSET);
+  });
 }
