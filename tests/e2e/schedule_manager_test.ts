@@ -111,6 +111,44 @@ ls "$HOME/.config/systemd/user"
 );
 
 withSystemd(
+  "schedule systemd --install: without a server, an old key leaves programs when its grace is over",
+  async (box) => {
+    const path = join(box.home, "keys.json");
+    await withOldSecret(box);
+    const added = await box.run(["deliver", "add", "api", "--format", "jwks", "--path", path]);
+    assert.equal(added.code, 0, added.stderr);
+    const ended = await withUserManager(
+      box,
+      `
+export REKEY_STORE=database
+keys() { grep -c '"kid"' '${path}'; }
+'${REKEY}' schedule systemd --user --install -- --grace 3s >/dev/null 2>&1
+systemctl --user show rekey-deliver-agiworkforce.service -p ActiveState,UnitFileState
+systemctl --user start ${UNIT}.service
+keys
+for i in $(seq 300); do [ "$(keys)" = 1 ] && break; sleep 0.1; done
+keys
+systemctl --user kill --signal=KILL rekey-deliver-agiworkforce.service
+for i in $(seq 300); do
+  systemctl --user show rekey-deliver-agiworkforce.service -p NRestarts | grep -q '=1$' && break
+  sleep 0.1
+done
+systemctl --user is-active rekey-deliver-agiworkforce.service
+'${REKEY}' schedule systemd --user --remove >/dev/null
+systemctl --user is-active rekey-deliver-agiworkforce.service || true
+ls "$HOME/.config/systemd/user" | grep rekey-deliver || echo none
+`,
+    );
+    assert.equal(ended.code, 0, ended.stdout + ended.stderr);
+    assert.equal(
+      ended.stdout,
+      "ActiveState=active\nUnitFileState=enabled\n2\n1\nactive\ninactive\nnone\n",
+      ended.stderr,
+    );
+  },
+);
+
+withSystemd(
   "OnFailure=: a service that is killed is told of by the unit beside it",
   async (box) => {
     await withOldSecret(box);

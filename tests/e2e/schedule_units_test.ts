@@ -15,6 +15,13 @@ function written(box: Box, { files }: Printed): string[] {
   });
 }
 
+async function withDelivery(box: Box): Promise<void> {
+  assert.equal((await box.run(["init"])).code, 0);
+  const target = ["--format", "jwks", "--path", join(box.home, "keys.json")];
+  const added = await box.run(["deliver", "add", "api", ...target]);
+  assert.equal(added.code, 0, added.stderr);
+}
+
 const KINDS: string[][] = [
   ["--user"],
   ["--system"],
@@ -31,6 +38,13 @@ Deno.test("schedule systemd: the units are what systemd understands", async () =
     assert.equal(paths.length, 3);
     const verified = await box.exec("/usr/bin/systemd-analyze", ["verify", ...paths]);
     assert.deepEqual([verified.code, verified.stderr], [0, ""], kind.join(" "));
+  }
+  await withDelivery(box);
+  for (const kind of ["--user", "--system"]) {
+    const paths = written(box, await schedule(box, "systemd", kind));
+    assert.equal(paths.length, 4);
+    const verified = await box.exec("/usr/bin/systemd-analyze", ["verify", ...paths]);
+    assert.deepEqual([verified.code, verified.stderr], [0, ""], kind);
   }
   // That the check can fail.
   const bad = join(box.home, "units/bad.service");
@@ -55,6 +69,22 @@ Deno.test("schedule: what is named is there from any folder, and what must reach
   const { files: [unit] } = await schedule(box, "systemd", "--system", "--credential", "cred");
   assert.match(unit!.content, new RegExp(`LoadCredentialEncrypted=rekey-kek:${box.home}/cred`));
   assert.doesNotMatch(unit!.content, /PrivateDevices|PrivateNetwork|AF_UNIX/);
+});
+
+Deno.test("schedule: with deliveries the service may write and reload them, and one goes on", async () => {
+  using box = new Box();
+  await withDelivery(box);
+  const { files } = await schedule(box, "systemd", "--system");
+  const [rotating, , , watching] = files;
+  assert.doesNotMatch(rotating!.content, /ProtectSystem|PrivateNetwork|AF_UNIX/);
+  assert.match(watching!.path, /\/rekey-deliver-agiworkforce\.service$/);
+  assert.match(watching!.content, /^ExecStart=\S+ deliver sync --watch$/m);
+  assert.match(watching!.content, /^Restart=always$/m);
+  const { files: [crontab] } = await schedule(box, "cron");
+  assert.match(
+    crontab!.content,
+    /\n(\* ){5}.* deliver sync --quiet >\/dev\/null 2>&1 # rekey-rotate-\w+\n$/,
+  );
 });
 
 Deno.test("schedule: an address that is a secret is in no unit, line or task", async () => {

@@ -40,6 +40,25 @@ Deno.test({ name: "a user's job is an agent, which has the keychain", ignore }, 
   });
 });
 
+Deno.test({ name: "with deliveries there is a job that goes on", ignore }, async () => {
+  const plan = { ...PLAN, watch: ["deliver", "sync", "--watch"] };
+  const { files: [, file], next, removal } = launchdJob(plan, "user");
+  assert.equal(file!.path, "/Users/a b/Library/LaunchAgents/rekey-deliver-shop.plist");
+  const { ProgramArguments, Label, ...rest } = await readPlist(file!.content);
+  assert.deepEqual([ProgramArguments, Label], [
+    [PLAN.program, "deliver", "sync", "--watch"],
+    "rekey-deliver-shop",
+  ]);
+  assert.deepEqual(rest, {
+    EnvironmentVariables: PLAN.variables,
+    KeepAlive: true,
+    StandardErrorPath: "/Users/a b/Library/Logs/rekey-deliver-shop.log",
+    Umask: 0o077,
+  });
+  assert.match(next, / and `launchctl bootstrap .*rekey-deliver-shop\.plist'`/);
+  assert.match(removal, / and `launchctl bootout .*rekey-deliver-shop; rm /);
+});
+
 Deno.test({ name: "root's job is a daemon of the system's", ignore }, async () => {
   const { files: [file], next, removal } = launchdJob({ ...PLAN, maxAge: 3_600 }, "system");
   assert.equal(file!.path, "/Library/LaunchDaemons/rekey-rotate-shop.plist");

@@ -62,6 +62,28 @@ Deno.test({
 });
 
 Deno.test({
+  name: "schedule windows: with deliveries there is a task that goes on, for this user's sessions",
+  ignore: unless(installed("python3"), "python3"),
+  async fn() {
+    const plan = { ...PLAN, watch: ["deliver", "sync", "--watch"] };
+    const { files, next, removal } = windowsTask(plan, "SHOP\\jörg");
+    const [rotating, watching] = await Promise.all(
+      files.map(({ content }) => read(LEAVES, new TextEncoder().encode(content))),
+    ) as [Record<string, string>, Record<string, string>];
+    assert.equal(rotating.Arguments, LINE);
+    assert.equal(rotating.ExecutionTimeLimit, "PT1H");
+    assert.equal(
+      watching.Arguments,
+      'deliver sync --watch --app shop --kek-file "D:\\my keys\\\\"',
+    );
+    assert.deepEqual([watching.ExecutionTimeLimit, watching.Interval], ["PT0S", "PT5M"]);
+    assert.equal(files[1]!.content.match(/<UserId>SHOP/g)?.length, 2);
+    assert.match(next, /\/TN rekey-deliver-shop \/XML rekey-deliver-shop\.xml/);
+    assert.match(removal, / and `schtasks \/Delete \/TN rekey-deliver-shop \/F`$/);
+  },
+});
+
+Deno.test({
   name: "schedule windows: ages of hours are looked at every hour",
   ignore: unless(installed("python3"), "python3"),
   async fn() {

@@ -15,6 +15,7 @@ import { installUnits, obstacles, removeUnits } from "../schedule/install.ts";
 import { launchdJob } from "../schedule/launchd.ts";
 import { systemdUnits } from "../schedule/systemd.ts";
 import type { Output } from "../output.ts";
+import { Deliveries } from "../../store/sqlite/deliveries.ts";
 import { type Receivers, Webhook } from "../notices/webhook.ts";
 import { windowsTask } from "../schedule/windows.ts";
 import { SYSTEM } from "../../system/system.ts";
@@ -118,12 +119,15 @@ function ofNotices(rotate: readonly string[]): string[] {
   return pairs.flat();
 }
 
-function planOf({ every, at, rotate }: ScheduleFlags, context: Context): Plan {
+function planOf({ kind, every, at, rotate, remove }: ScheduleFlags, context: Context): Plan {
   const { secrets: { environment }, globals } = context;
   const { app, folders } = environment;
   const variables = { REKEY_APP: app.name, ...variablesFor(globals, variable) };
   const due = ["--if-older-than", spelled(every)];
   const words = rotate.map(asAbsolute);
+  const delivers = lookAt(environment, ({ database }) => new Deliveries(database).count() > 0);
+  // A unit may be there from the time of deliveries that were removed since.
+  const isWatched = delivers || (remove && kind === "systemd");
   const reason = rotate.some((flag) => /^--reason(=|$)/.test(flag))
     ? []
     : ["--reason", "scheduled"];
@@ -133,10 +137,11 @@ function planOf({ every, at, rotate }: ScheduleFlags, context: Context): Plan {
     program: ownProgram() ?? Deno.execPath(),
     args: ["rotate", "--force", ...due, ...reason, ...words],
     failure: ["rotate", "--force", "--tell-failure", "--reason", "scheduled", ...ofNotices(words)],
+    watch: isWatched ? ["deliver", "sync", "--watch"] : undefined,
     variables,
     maxAge: every,
     ...at,
-    reachesOut: lookAt(environment, ({ remembered }) => remembered.reachesOut) ||
+    reachesOut: delivers || lookAt(environment, ({ remembered }) => remembered.reachesOut) ||
       rotate.some((flag) => /^--(before|after|notify-url(-file)?)(=|$)/.test(flag)) ||
       Object.keys(variables).some((name) => /_COMMAND$|^REKEY_ETCD_ENDPOINTS$/.test(name)),
     home: variable("HOME") ?? variable("USERPROFILE") ?? homedir(),

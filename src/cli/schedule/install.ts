@@ -3,6 +3,7 @@ import { RekeyError } from "../../core/errors.ts";
 import { type Context, lookAt, variable } from "../context.ts";
 import { dirname } from "node:path";
 import type { ScheduleFile } from "./plan.ts";
+import { startedUnits } from "./systemd.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { isThere } from "../../files/files.ts";
 
@@ -53,7 +54,7 @@ const SYSTEMCTL = "/usr/bin/systemctl";
 const MARK = "# Made by rekey schedule.";
 
 /**
- * Writes systemd's units to their places and starts the timer among them.
+ * Writes systemd's units to their places, and starts those that start by themselves.
  *
  * @throws {RekeyError} `failed` when systemd does not answer (nothing is written then), a unit of that name is not
  * rekey's, or a file cannot be written.
@@ -67,12 +68,14 @@ export async function installUnits(
   for (const { path } of files) checkOurs(path);
   for (const { path, content } of files) write(path, content);
   await systemctl([...manager, "daemon-reload"]);
-  const timer = files.find(({ path }) => path.endsWith(".timer"))!.path.replace(/^.*\//, "");
-  await systemctl([...manager, "enable", "--now", timer]);
+  const started = startedUnits(files);
+  await systemctl([...manager, "enable", ...started]);
+  // One that runs already would go on as it was.
+  await systemctl([...manager, "restart", ...started]);
 }
 
 /**
- * Stops the timer and deletes the units that `installUnits` has written.
+ * Stops and deletes the units that `installUnits` has written.
  *
  * @returns the paths of the deleted units.
  * @throws {RekeyError} `failed` when systemd does not answer or a unit is not rekey's; nothing is deleted then.
@@ -82,14 +85,13 @@ export async function removeUnits(
   of: "user" | "system",
 ): Promise<string[]> {
   const manager = of === "user" ? ["--user"] : [];
-  const there = files.map(({ path }) => path).filter((path) => isThere(path));
+  const found = files.filter(({ path }) => isThere(path));
+  const there = found.map(({ path }) => path);
   there.forEach(checkOurs);
   if (there.length === 0) return [];
   await systemctl([...manager, "show-environment"]);
-  const timer = there.find((path) => path.endsWith(".timer"));
-  if (timer !== undefined) {
-    await systemctl([...manager, "disable", "--now", timer.replace(/^.*\//, "")]);
-  }
+  const started = startedUnits(found);
+  if (started.length > 0) await systemctl([...manager, "disable", "--now", ...started]);
   for (const path of there) remove(path);
   await systemctl([...manager, "daemon-reload"]);
   return there;

@@ -16,6 +16,11 @@ export interface Plan {
   readonly program: string;
   /** Its arguments. */
   readonly args: readonly string[];
+  /**
+   * Arguments of the command that goes on, and keeps deliveries up to date: an old key leaves programs at the end of its
+   * grace period, and not at the next rotation. `undefined` without deliveries.
+   */
+  readonly watch?: readonly string[] | undefined;
   /** Environment variables that name the installation. */
   readonly variables: Readonly<Record<string, string>>;
   /** Age at which a rotation is due, in seconds. */
@@ -42,11 +47,22 @@ export interface Schedule {
   readonly removal: string;
 }
 
-/** Name of the unit, job or task; unique for each app and data folder. */
-export function jobName({ app, dataDir }: Pick<Plan, "app" | "dataDir">): string {
-  if (dataDir === undefined) return `rekey-rotate-${app}`;
+/** Name of the unit, job or task that rotates; unique for each app and data folder. */
+export function jobName(plan: Named): string {
+  return nameFor("rotate", plan);
+}
+
+/** Name of the one that keeps deliveries up to date. */
+export function watchName(plan: Named): string {
+  return nameFor("deliver", plan);
+}
+
+type Named = Pick<Plan, "app" | "dataDir">;
+
+function nameFor(what: "rotate" | "deliver", { app, dataDir }: Named): string {
+  if (dataDir === undefined) return `rekey-${what}-${app}`;
   const mark = createHash("sha256").update(dataDir).digest("hex").slice(0, 8);
-  return `rekey-rotate-${app}-${mark}`;
+  return `rekey-${what}-${app}-${mark}`;
 }
 
 // A look each hour for ages of days would be noise in the log; one a day for ages of hours would be late.
@@ -86,21 +102,30 @@ const LONGEST = 990;
  * warnings are on stderr.
  */
 export function cronLine(plan: Plan): Schedule {
-  const { program, args, variables, hour, minute } = plan;
-  const command = [
-    ...Object.entries(variables).map(([name, value]) => `${name}=${word(value)}`),
-    ...[program, ...args].map(word),
-    `--quiet >/dev/null # ${jobName(plan)}`,
-  ].join(" ");
-  const line = command.replaceAll("%", "\\%");
-  if (line.length > LONGEST) throw tooLong();
+  const { args, watch, hour, minute } = plan;
   const when = isDaily(plan) ? `${minute} ${hour} * * *` : `${minute} * * * *`;
+  const lines = [`${when} ${commandLine(plan, args, ">/dev/null")}\n`];
+  // Mail each minute would bury the other one's, which tells of the same: a rotation is a command after which programs
+  // that are late are named.
+  if (watch) lines.push(`* * * * * ${commandLine(plan, ["deliver", "sync"], ">/dev/null 2>&1")}\n`);
   return {
-    files: [{ path: "crontab", content: `${when} ${line}\n` }],
+    files: [{ path: "crontab", content: lines.join("") }],
     next: "add it with `crontab -e`; a keyring is out of cron's reach unless its session bus is " +
       "named (DBUS_SESSION_BUS_ADDRESS)",
     removal: `\`crontab -l | grep -v '# ${jobName(plan)}$' | crontab -\``,
   };
+}
+
+function commandLine(plan: Plan, args: readonly string[], streams: string): string {
+  const { program, variables } = plan;
+  const command = [
+    ...Object.entries(variables).map(([name, value]) => `${name}=${word(value)}`),
+    ...[program, ...args].map(word),
+    `--quiet ${streams} # ${jobName(plan)}`,
+  ].join(" ");
+  const line = command.replaceAll("%", "\\%");
+  if (line.length > LONGEST) throw tooLong();
+  return line;
 }
 
 // cron ends the line at a percent sign unless a backslash precedes it, and some crons read two backslashes as one: quotes

@@ -1,4 +1,12 @@
-import { isDaily, jobName, type Plan, type Schedule, spelled } from "./plan.ts";
+import {
+  isDaily,
+  jobName,
+  type Plan,
+  type Schedule,
+  type ScheduleFile,
+  spelled,
+  watchName,
+} from "./plan.ts";
 import { quotedWord } from "../../system/unix/processes.ts";
 
 /** Differences between user units and system units, which run without a login and allow more sandboxing. */
@@ -14,7 +22,10 @@ type UnitOwner =
   /** `writes`: the folders that a rotation writes to. */
   | { readonly of: "system"; readonly user: string; readonly writes: readonly string[] };
 
-/** A service and its timer (systemd.service(5), systemd.timer(5), systemd.exec(5)). */
+/**
+ * A service and its timer (systemd.service(5), systemd.timer(5), systemd.exec(5)), and with deliveries a service that
+ * keeps them up to date.
+ */
 export function systemdUnits(plan: Plan, manager: Manager): Schedule {
   const { of, config } = manager;
   const folder = of === "user" ? `${config}/systemd/user` : "/etc/systemd/system";
@@ -23,13 +34,23 @@ export function systemdUnits(plan: Plan, manager: Manager): Schedule {
     { path: `${folder}/${name}.service`, content: service(plan, manager) },
     { path: `${folder}/${name}.timer`, content: timer(plan) },
     { path: `${folder}/${failureUnit(plan)}`, content: failureService(plan, manager) },
+    ...plan.watch === undefined
+      ? []
+      : [{ path: `${folder}/${watchName(plan)}.service`, content: watchService(plan, manager) }],
   ];
+  const started = startedUnits(files).join(" ");
   const systemctl = of === "user" ? "systemctl --user" : "systemctl";
   const next = `put them there, or let --install do it; then \`${systemctl} daemon-reload\` and ` +
-    `\`${systemctl} enable --now ${name}.timer\``;
+    `\`${systemctl} enable --now ${started}\``;
   const paths = files.map(({ path }) => quotedWord(path)).join(" ");
-  const removal = `\`${systemctl} disable --now ${name}.timer; rm ${paths}\``;
+  const removal = `\`${systemctl} disable --now ${started}; rm ${paths}\``;
   return { files, next, removal };
+}
+
+/** Names of the units that start by themselves; the others are started by these. */
+export function startedUnits(files: readonly ScheduleFile[]): string[] {
+  return files.filter(({ content }) => content.includes("\n[Install]\n"))
+    .map(({ path }) => path.replace(/^.*\//, ""));
 }
 
 function failureUnit(plan: Plan): string {
@@ -65,6 +86,37 @@ function execEnvironment(variables: Plan["variables"], manager: Manager): string
   ];
 }
 
+// What reloads and probes also run under, whichever service starts them.
+const LIMITS = [
+  "UMask=0077",
+  "NoNewPrivileges=yes",
+  "LockPersonality=yes",
+  "RestrictNamespaces=yes",
+  "RestrictRealtime=yes",
+  "RestrictSUIDSGID=yes",
+  "SystemCallArchitectures=native",
+  "SystemCallFilter=@system-service @pkey",
+];
+
+// It goes on: a timer of its own for the end of each grace period would be lost at a reboot.
+function watchService({ app, program, watch, variables }: Plan, manager: Manager): string {
+  return lines([
+    "[Unit]",
+    `Description=Keep programs up to date with the JWT secret of ${app}`,
+    "",
+    "[Service]",
+    `ExecStart=${[program, ...watch!].map(word).join(" ")}`,
+    "Restart=always",
+    "RestartSec=5s",
+    ...execEnvironment(variables, manager),
+    "",
+    ...LIMITS,
+    "",
+    "[Install]",
+    `WantedBy=${manager.of === "user" ? "default" : "multi-user"}.target`,
+  ]);
+}
+
 function service(plan: Plan, manager: Manager): string {
   const { app, program, args, variables, maxAge } = plan;
   return lines([
@@ -77,14 +129,7 @@ function service(plan: Plan, manager: Manager): string {
     `ExecStart=${[program, ...args].map(word).join(" ")}`,
     ...execEnvironment(variables, manager),
     "",
-    "UMask=0077",
-    "NoNewPrivileges=yes",
-    "LockPersonality=yes",
-    "RestrictNamespaces=yes",
-    "RestrictRealtime=yes",
-    "RestrictSUIDSGID=yes",
-    "SystemCallArchitectures=native",
-    "SystemCallFilter=@system-service @pkey",
+    ...LIMITS,
     ...plan.reachesOut ? [] : ["RestrictAddressFamilies=AF_UNIX"],
     ...manager.of === "system" && !plan.reachesOut ? sandbox(manager.writes) : [],
   ]);

@@ -1,4 +1,4 @@
-import { isDaily, jobName, type Plan, type Schedule } from "./plan.ts";
+import { isDaily, jobName, type Plan, type Schedule, watchName } from "./plan.ts";
 
 // A task has no environment variables, so flags replace them where they exist.
 const FLAGS = [
@@ -16,20 +16,33 @@ const FLAGS = [
  * @param user owner of the task, as `DOMAIN\user`; by default the user who registers it.
  */
 export function windowsTask(plan: Plan, user?: string): Schedule {
-  const name = jobName(plan);
-  const file = `${name}.xml`;
   const { words, left } = asFlags(plan.variables);
   const [command, ...rest] = plan.args;
-  const line = [command!, ...words, ...rest].map(argument).join(" ");
+  const tasks = [
+    {
+      name: jobName(plan),
+      content: task(plan, user, inLine([command!, ...words, ...rest]), daily(plan)),
+    },
+    ...plan.watch === undefined ? [] : [{
+      name: watchName(plan),
+      content: task(plan, user, inLine([...plan.watch, ...words]), goesOn(user)),
+    }],
+  ].map((one) => ({ ...one, path: `${one.name}.xml` }));
   const apart = left.length === 0
     ? ""
     : `; a task has no variables: set ${left.join(", ")} for the user with setx`;
+  const saved = tasks.map(({ path }) => path).join(" and ");
+  const create = tasks.map(({ name, path }) => `\`schtasks /Create /TN ${name} /XML ${path}\``);
   return {
-    files: [{ path: file, content: task(plan, user, line) }],
-    next: `save it as ${file}; then \`schtasks /Create /TN ${name} /XML ${file}\` as the user ` +
-      `whose secret it is${apart}`,
-    removal: `\`schtasks /Delete /TN ${name} /F\``,
+    files: tasks.map(({ path, content }) => ({ path, content })),
+    next: `save ${plan.watch === undefined ? "it" : "them"} as ${saved}; then ` +
+      `${create.join(" and ")} as the user whose secret it is${apart}`,
+    removal: tasks.map(({ name }) => `\`schtasks /Delete /TN ${name} /F\``).join(" and "),
   };
+}
+
+function inLine(words: readonly string[]): string {
+  return words.map(argument).join(" ");
 }
 
 function asFlags(variables: Plan["variables"]): { words: string[]; left: string[] } {
@@ -43,22 +56,56 @@ function asFlags(variables: Plan["variables"]): { words: string[]; left: string[
   return { words, left };
 }
 
-// ASCII without an encoding declaration, so that any shell redirection keeps it valid.
-function task(plan: Plan, user: string | undefined, line: string): string {
-  const { app, program, hour, minute } = plan;
+/** When a task is started, and for how long it may run. */
+interface TaskTimes {
+  readonly what: string;
+  readonly trigger: string;
+  /** `xs:duration`; PT0S is for ever. */
+  readonly limit: string;
+}
+
+function daily(plan: Plan): TaskTimes {
+  const { hour, minute } = plan;
   const two = (number: number) => String(number).padStart(2, "0");
-  const owner = user === undefined ? "" : `\n      <UserId>${escaped(user)}</UserId>`;
   const hourly = "<Repetition><Interval>PT1H</Interval><Duration>P1D</Duration></Repetition>";
+  return {
+    what: "Rotates the JWT secret",
+    trigger: `<CalendarTrigger>${isDaily(plan) ? "" : `\n      ${hourly}`}
+      <StartBoundary>2026-01-01T${two(hour)}:${two(minute)}:00</StartBoundary>
+      <ScheduleByDay><DaysInterval>1</DaysInterval></ScheduleByDay>
+    </CalendarTrigger>`,
+    limit: "PT1H",
+  };
+}
+
+// The repetition starts one again that has ended; one that runs is left alone.
+function goesOn(user: string | undefined): TaskTimes {
+  // Without a user, only an administrator could register it: it would be for everyone who logs on.
+  const owner = user === undefined ? "" : `\n      <UserId>${escaped(user)}</UserId>`;
+  return {
+    what: "Keeps programs up to date with the JWT secret",
+    trigger: `<LogonTrigger>
+      <Repetition><Interval>PT5M</Interval></Repetition>${owner}
+    </LogonTrigger>`,
+    limit: "PT0S",
+  };
+}
+
+// ASCII without an encoding declaration, so that any shell redirection keeps it valid.
+function task(
+  { app, program }: Plan,
+  user: string | undefined,
+  line: string,
+  { what, trigger, limit }: TaskTimes,
+): string {
+  const owner = user === undefined ? "" : `\n      <UserId>${escaped(user)}</UserId>`;
   return `<?xml version="1.0"?>
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>
-    <Description>Rotates the JWT secret of ${escaped(app)}. Made by rekey schedule.</Description>
+    <Description>${what} of ${escaped(app)}. Made by rekey schedule.</Description>
   </RegistrationInfo>
   <Triggers>
-    <CalendarTrigger>${isDaily(plan) ? "" : `\n      ${hourly}`}
-      <StartBoundary>2026-01-01T${two(hour)}:${two(minute)}:00</StartBoundary>
-      <ScheduleByDay><DaysInterval>1</DaysInterval></ScheduleByDay>
-    </CalendarTrigger>
+    ${trigger}
   </Triggers>
   <Principals>
     <Principal id="Author">${owner}
@@ -71,7 +118,7 @@ function task(plan: Plan, user: string | undefined, line: string): string {
     <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
     <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>
     <StartWhenAvailable>true</StartWhenAvailable>
-    <ExecutionTimeLimit>PT1H</ExecutionTimeLimit>
+    <ExecutionTimeLimit>${limit}</ExecutionTimeLimit>
   </Settings>
   <Actions Context="Author">
     <Exec>
