@@ -16,6 +16,8 @@ async function withUsers(): Promise<Box> {
     const { code, stderr } = await box.run(["user", "add", name], { stdin: PASSWORD });
     assert.equal(code, 0, stderr);
   }
+  const target = ["--format", "jwks", "--path", join(box.home, "keys.json")];
+  assert.equal((await box.run(["deliver", "add", "api", ...target])).code, 0);
   return box;
 }
 
@@ -37,6 +39,8 @@ const LINES: [typed: string, becomes: string][] = [
   ["rekey --store k", "rekey --store keyring"],
   ["rekey exec --on-rotate signal:H", "rekey exec --on-rotate signal:HUP"],
   ["rekey audit list --of ", "rekey audit list --of 1"],
+  ["rekey deliver remove ap", "rekey deliver remove api"],
+  ["rekey deliver add x --preset hap", "rekey deliver add x --preset haproxy"],
   ["rekey backup back", "rekey backup backups/"],
   ["rekey schedule cron -- --gr", "rekey schedule cron -- --grace"],
   ["rekey exec -- gnome-keyring-d", "rekey exec -- gnome-keyring-daemon"],
@@ -91,7 +95,7 @@ Deno.test("completions: every command, flag and choice of the table is offered",
   using box = new Box();
   type Command = ReturnType<typeof makeProgram>;
   const program = makeProgram("", () => Promise.resolve());
-  const known = { users: () => [], sessions: () => [], versions: () => [] };
+  const known = { users: () => [], sessions: () => [], versions: () => [], deliveries: () => [] };
   const offer = (...words: string[]) =>
     completionOf(readLine(program, words), known).candidates.map(({ word }) => word);
   let count = 0;
@@ -123,6 +127,9 @@ Deno.test("completions: looking up names changes nothing, and what cannot be rea
   using box = await withUsers();
   const before = JSON.stringify([...box.files()].map(([path, { length }]) => [path, length]));
   assert.deepEqual(await answer(box, "user", "remove", "al"), [":nothing", "alice"]);
+  for (const words of [["sync", "api", ""], ["show", "a"], ["check", ""]]) {
+    assert.deepEqual(await answer(box, "deliver", ...words), [":nothing", "api"], words.join(" "));
+  }
   assert.deepEqual(await answer(box, "--app", "other", "user", "remove", ""), [":nothing"]);
   assert.deepEqual(
     JSON.stringify([...box.files()].map(([path, { length }]) => [path, length])),

@@ -3,6 +3,8 @@ import { takesValue } from "../flags/command.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { Sessions } from "../../users/sessions.ts";
 import { Users } from "../../users/users.ts";
+import { Deliveries } from "../../store/sqlite/deliveries.ts";
+import { FORMAT_PRESETS, PRESET_NAMES } from "../../deliver/presets.ts";
 import type { Installation } from "../../store/installation.ts";
 import type { Environment } from "../../store/environment.ts";
 import { TOPICS } from "../flags/help.ts";
@@ -128,6 +130,7 @@ function knownOf(environment: Environment): CompletionSource {
     users: (prefix) => look(({ database }) => usersOf(new Users(database), prefix)),
     sessions: (prefix) => look((installation) => sessionsOf(installation, prefix)),
     versions: () => look((installation) => versionsOf(installation)),
+    deliveries: () => look(({ database }) => deliveriesOf(new Deliveries(database))),
   };
 }
 
@@ -154,6 +157,18 @@ function versionsOf({ versions }: Installation): Candidate[] {
   }));
 }
 
+function deliveriesOf(deliveries: Deliveries): Candidate[] {
+  return deliveries.all().map(({ name, settings: { preset } }) => ({
+    word: name,
+    description: preset,
+  }));
+}
+
+function presets(): Candidate[] {
+  const formats = FORMAT_PRESETS.map(({ name }) => name);
+  return plain([...PRESET_NAMES, ...formats]);
+}
+
 /** A candidate for the last word. */
 interface Candidate {
   readonly word: string;
@@ -168,6 +183,7 @@ interface CompletionSource {
   users(prefix: string): Candidate[];
   sessions(prefix: string): Candidate[];
   versions(): Candidate[];
+  deliveries(): Candidate[];
 }
 
 /** The answer to the shell. */
@@ -187,7 +203,8 @@ export function completionOf(line: Line, known: CompletionSource): Completion {
     return assignment(`${name}=`, valuesOf(assigned, value!, known), value!);
   }
   if (word.startsWith("-")) return fitting(of(optionsOf(command)), word);
-  const argument = command.registeredArguments[given.length];
+  const last = command.registeredArguments.at(-1);
+  const argument = command.registeredArguments[given.length] ?? (last?.variadic ? last : undefined);
   const below = given.length === 0 ? commandsOf(command) : [];
   const values = argument === undefined ? of([]) : argumentsOf(command, argument, word, known);
   return fitting({ ...values, candidates: [...below, ...values.candidates] }, word);
@@ -245,6 +262,7 @@ function valuesOf(option: Option, value: string, known: CompletionSource): Compl
   if (argChoices !== undefined) return of(plain(argChoices));
   if (long === "--user") return of(known.users(value));
   if (long === "--of") return of(known.versions());
+  if (long === "--preset") return of(presets());
   if (long === "--on-rotate") {
     const signals = SYSTEM.programs.sendable.map((signal) =>
       `signal:${signal.slice("SIG".length)}`
@@ -267,6 +285,8 @@ function argumentsOf(
   if (/^user (passwd|remove|claims) name$/.test(what)) return of(known.users(word));
   if (command.name() === "help") return of([...commandsOf(command.parent!), ...plain(TOPICS)]);
   if (what === "session revoke jti") return of(known.sessions(word));
+  if (/^deliver (show|sync|check|remove) name$/.test(what)) return of(known.deliveries());
+  if (what === "deliver presets name") return of(presets());
   return of([], argument.name() === "path" ? "files" : "nothing");
 }
 
