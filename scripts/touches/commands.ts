@@ -36,12 +36,28 @@ export const COMMANDS = [
     "exec --keys-file",
     "schedule",
   ],
+  ...[
+    "deliver add",
+    "deliver list",
+    "deliver show",
+    "deliver sync",
+    "deliver check",
+    "deliver remove",
+    "deliver presets",
+  ],
   ...["completions", "complete", "destroy", "REKEY_KEK_COMMAND"],
+] as const;
+/** Those that write or ask. */
+export const DELIVERING = [
+  "deliver add",
+  "deliver sync",
+  "deliver check",
+  "deliver remove",
 ] as const;
 export type CommandName = typeof COMMANDS[number];
 
 export const EVERY: readonly CommandName[] = COMMANDS;
 /** All that open a database. */
 export const WORKING = COMMANDS.filter((name) =>
-  !/version|help|schedule|completions|merge/.test(name)
+  !/version|help|schedule|completions|merge|presets/.test(name)
 );

@@ -1,4 +1,4 @@
-import { type CommandName, WORKING } from "./commands.ts";
+import { type CommandName, DELIVERING, WORKING } from "./commands.ts";
 import { at, both, type Row, SQLITE } from "./row.ts";
 
 // The key-encryption key: for what is sealed, and for the audit log.
@@ -15,7 +15,7 @@ const WITH_KEK: CommandName[] = [
     "user remove",
   ],
   ...["session revoke", "audit verify", "backup", "restore", "kek rotate", "serve", "doctor"],
-  ...["exec", "exec --on-rotate", "exec --keys-file", "policy set"],
+  ...["exec", "exec --on-rotate", "exec --keys-file", "policy set", ...DELIVERING],
 ] as CommandName[];
 const LOCKING: CommandName[] = [
   ...["init", "import", "rotate", "revoke", "backup", "restore", "store move", "kek rotate"],
@@ -81,6 +81,13 @@ export const FILES: readonly Row[] = [
     how: "writes",
     ...both(LOCKING),
     why: "takes turns with other rotations and recoveries",
+  },
+  {
+    what: "`<database>.deliveries.lock`",
+    pattern: at(`${DB}\\.deliveries\\.lock`),
+    how: "writes",
+    ...both([...DELIVERING]),
+    why: "one process at a time delivers; with deliveries also `rotate`, `revoke` and `serve`",
   },
   {
     what: "`<database>.v<N>.backup`, and the unfinished `.….<UUID>`",

@@ -2,6 +2,7 @@ import type { CommandName } from "./commands.ts";
 import { at, type Row } from "./row.ts";
 
 const NONE: CommandName[] = [];
+const DELIVERING_KEYS: CommandName[] = ["deliver add", "deliver sync", "deliver check"];
 
 // With a secret in the database the keyring is asked where a new version is to live, if there is a session bus:
 // there is none in that test.
@@ -19,6 +20,7 @@ const ASKING = {
       "exec --on-rotate",
       "exec --keys-file",
     ],
+    ...DELIVERING_KEYS,
     ...["destroy", "REKEY_KEK_COMMAND"],
   ],
 } as Record<"database" | "keyring", CommandName[]>;
@@ -28,6 +30,7 @@ const READING: CommandName[] = [
   ...["status", "store show", "issue", "verify", "doctor", "audit verify", "exec"],
   "exec --on-rotate",
   "exec --keys-file",
+  ...DELIVERING_KEYS,
 ] as CommandName[];
 const LOADING = {
   database: NONE,

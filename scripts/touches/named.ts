@@ -22,8 +22,9 @@ export const NAMED: readonly Row[] = [
     what: "`/bin/sh`",
     pattern: /^\/bin\/sh$/,
     how: "starts",
-    ...both(["REKEY_KEK_COMMAND"]),
-    why: "runs the operator's command; also for `rotate --before` and `--after`",
+    ...both(["REKEY_KEK_COMMAND", "deliver add"]),
+    why:
+      "runs the operator's command; also for `rotate --before` and `--after`, and for reloads and probes whenever keys are delivered",
   },
   {
     what: "the program that is named",
@@ -49,6 +50,23 @@ export const NAMED: readonly Row[] = [
     perhaps: true,
   },
   {
+    what:
+      "the file or folder of a delivery, the unfinished file beside it, and folders that are missing",
+    pattern: at("~/delivered(/(keys\\.json|\\.keys\\.json\\.rekey-[\\w-]+))?"),
+    how: "writes",
+    ...both(["deliver add", "deliver sync", "deliver remove"]),
+    why:
+      "the keys of a program, written and deleted; with deliveries also by `rotate`, `revoke`, `serve`, `destroy`, and " +
+      "by any command when they are late",
+  },
+  {
+    what: "the file of a delivery, and the folders above it",
+    pattern: at("~/delivered(/keys\\.json)?"),
+    how: "reads",
+    ...both(["deliver list", "deliver show", "deliver check"]),
+    why: "compared with what should be there",
+  },
+  {
     what: "`/dev/tty`",
     pattern: /^\/dev\/tty$/,
     how: "reads",
@@ -67,8 +85,8 @@ export const NAMED: readonly Row[] = [
     what: "`/dev/null`",
     pattern: /^\/dev\/null$/,
     how: "writes",
-    database: ["REKEY_KEK_COMMAND"],
-    keyring: ["REKEY_KEK_COMMAND", "serve"],
+    database: ["REKEY_KEK_COMMAND", "deliver add"],
+    keyring: ["REKEY_KEK_COMMAND", "deliver add", "serve"],
     why: "stands in for the stdin and stderr that such a program must not have",
     perhaps: true,
   },

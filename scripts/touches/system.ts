@@ -12,7 +12,7 @@ const NAMELESS: readonly CommandName[] = [
     "audit verify",
     "audit export",
   ],
-  ...["stats", "destroy", "doctor", "complete"],
+  ...["stats", "destroy", "doctor", "complete", "deliver list", "deliver show"],
 ] as CommandName[];
 const ACTING = WORKING.filter((name) => !NAMELESS.includes(name));
 

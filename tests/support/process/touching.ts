@@ -35,6 +35,7 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
   yield await run("issue", ["issue", "--sub", "a"]);
   const token = await box.token();
   yield await run("verify", ["verify", "-"], token);
+  yield* delivering(box);
   yield await run("user add", ["user", "add", "alice"], PASSWORD);
   yield await run("user list", ["user", "list"]);
   yield await run("user passwd", ["user", "passwd", "alice"], `${PASSWORD}!`);
@@ -76,6 +77,21 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
     touches.push(...(await traced(box, args, { env })).touches);
   }
   yield { command: "REKEY_KEK_COMMAND", touches: plain(box, touches) };
+}
+
+async function* delivering(box: Box): AsyncGenerator<Observed> {
+  const path = join(box.home, "delivered/keys.json");
+  const target = ["--format", "jwks", "--path", path, "--reload", "true"];
+  const run = (command: CommandName, ...args: string[]) =>
+    observe(box, command, [...command.split(" "), ...args]);
+  yield await run("deliver add", "api", ...target);
+  yield await run("deliver list");
+  yield await run("deliver show", "api");
+  Deno.removeSync(path);
+  yield await run("deliver sync");
+  yield await run("deliver check");
+  yield await run("deliver remove", "api");
+  yield await run("deliver presets");
 }
 
 async function observe(box: Box, command: CommandName, args: string[], stdin?: string) {
