@@ -67,7 +67,8 @@ interface Killed {
   readonly stderr: string;
 }
 
-async function killAtCall(
+/** Kills a command right before its n-th system call of some; it may end before that. */
+export async function killAtCall(
   box: Box,
   call: number,
   args = ["rotate", "--force"],
