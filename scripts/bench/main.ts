@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { chart } from "./chart.ts";
+import { deliveries } from "./deliveries.ts";
 import { fanOut } from "./fan_out.ts";
 import { fleet } from "./fleet.ts";
 import { growth } from "./growth.ts";
@@ -25,6 +26,7 @@ const PARTS: Record<string, () => Part | Promise<Part>> = {
   "start-up": () => startUp(30),
   retrieval: () => retrieval(40),
   requests: () => requests(5),
+  deliveries: () => deliveries(15),
   size,
   growth: () => growth(7),
   fleet: () => fleet(5),
