@@ -1,6 +1,7 @@
 import { asRefusal, RekeyError } from "../core/errors.ts";
 import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
 import type { Secret } from "../core/secret.ts";
+import type { Algorithm } from "../jwt/policy.ts";
 import { isFollowed } from "../cluster/change.ts";
 import type { Changed, RotateOptions } from "../secret/backend.ts";
 import { untilFilesHold, untilFilesLackEnded } from "../secret/keys_files.ts";
@@ -38,8 +39,8 @@ interface RotationWays {
  * @param rotate makes the rotation.
  * @param activate makes the version that a fleet has prepared the current one instead; verifiers have it already.
  * @returns also the deliveries that have not followed after the commit.
- * @throws {RekeyError} as `rotate` does; `check_failed` when a program has not followed before the commit: nothing is
- * changed then, and programs hold what they held.
+ * @throws {RekeyError} as `rotate` does; `check_failed` when a program has not followed before the commit, or does not
+ * know the new algorithm: nothing is changed then, and programs hold what they held.
  */
 export async function rotateWithDeliveries(
   secrets: SecretManager,
@@ -54,6 +55,9 @@ export async function rotateWithDeliveries(
     const changed = await (activate?.() ?? rotate(withFiles));
     await untilFilesLackEnded(installation);
     return { changed, outcomes: [] };
+  }
+  if (!options.forceDeliveries) {
+    await refuseAlgorithm(installation, activate ? preparedAlgorithm(installation) : options.alg);
   }
   // Until the end: another process would take the next key away from the verifiers before the commit.
   using _lock = await deliveryLock(installation, options.lockTimeoutMs ?? LOCK_TIMEOUT_MS);
@@ -72,6 +76,33 @@ export async function rotateWithDeliveries(
   await untilFilesLackEnded(installation);
   return { changed, outcomes };
 }
+
+/**
+ * Checks that every program knows an algorithm before a secret for it is made.
+ *
+ * @param alg `undefined`: it stays as it is.
+ * @throws {RekeyError} `check_failed` that names the deliveries whose program does not.
+ */
+export async function refuseAlgorithm(
+  installation: Installation,
+  alg: Algorithm | undefined,
+): Promise<void> {
+  if (alg === undefined) return;
+  const deliveries = await Promise.all(selected(installation).map(withPreset));
+  // Without its preset a delivery fails for a reason of its own.
+  const unfit = deliveries.filter(({ preset: { algorithms } }) =>
+    algorithms.length > 0 && !algorithms.includes(alg)
+  );
+  if (unfit.length === 0) return;
+  const named = unfit.map(({ name, preset: { program, algorithms } }) =>
+    `${name}: ${program} knows ${algorithms.join(", ")}, and not ${alg}`
+  );
+  throw new RekeyError("check_failed", `Not rotated: ${named.join("; ")}`, {
+    hint: "Nothing was changed. Name another --alg, or rotate all the same with --force-deliveries",
+  });
+}
+
+const preparedAlgorithm = ({ versions }: Installation) => versions.pending()?.alg;
 
 /** Before the commit. */
 class FirstPhase {

@@ -75,6 +75,36 @@ Deno.test("a program that does not follow stops a graceful rotation, with nothin
   assert.equal((await box.run(["audit", "verify"])).code, 0);
 });
 
+Deno.test("an algorithm that a program does not know is refused, and names the program", async () => {
+  using box = await initialised();
+  const [preset, path] = [join(box.home, "preset.json"), join(box.home, "keys.json")];
+  Deno.writeTextFileSync(
+    preset,
+    JSON.stringify({
+      ...{ name: "own", summary: "x", program: "Prog 1", role: "verifier", keys: "many" },
+      ...{ algorithms: ["HS512"], reload_kind: "at once", connections: "x", format: "jwks" },
+    }),
+  );
+  const added = await box.run(["deliver", "add", "own", "--preset-file", preset, "--path", path]);
+  assert.equal(added.code, 0, added.stderr);
+  const token = await box.token();
+  for (const grace of [[], ["--grace", "1h"]]) {
+    const refused = await box.run(["rotate", "--force", "--alg", "HS256", ...grace]);
+    assert.equal(refused.code, 5);
+    assert.match(
+      refused.stderr,
+      /^error: Not rotated: own: Prog 1 knows HS512, and not HS256\nhint: .*--force-deliveries\n$/,
+    );
+    assert.equal((await box.json("status")).version, 1);
+    assert.equal((await box.json("verify", token)).valid, true);
+  }
+  assert.equal((await box.run(["rotate", "--force", "--alg", "HS512"])).code, 0);
+  const forced = await box.run(["rotate", "--force", "--alg", "HS256", "--force-deliveries"]);
+  assert.equal(forced.code, 5);
+  assert.match(forced.stderr, /Not followed: own: Prog 1 knows HS512, and the secret is for HS256/);
+  assert.equal((await box.json("status")).version, 3);
+});
+
 Deno.test("after an incident a program that has not followed is exit 5, and serve tries again", async () => {
   using box = await initialised();
   await using verifier = await withVerifier(box);

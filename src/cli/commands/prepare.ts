@@ -1,4 +1,4 @@
-import { withDeliveries } from "../../deliver/rotation.ts";
+import { refuseAlgorithm, withDeliveries } from "../../deliver/rotation.ts";
 import type { Context } from "../context.ts";
 import { describeOutcomes, outcomesText, warnOfOutcomes } from "../deliveries_report.ts";
 import { confirmed, describeConfirmation, mustAllFollow } from "../fleet_facts.ts";
@@ -10,9 +10,10 @@ import type { RotateFlags } from "./rotate.ts";
  * and the verifiers of its machine.
  */
 export async function prepare(
-  { reason, wait, lockTimeout, alg, keyForm, bytes, as: encoding }: RotateFlags,
+  { reason, wait, lockTimeout, alg, keyForm, bytes, as: encoding, forceDeliveries }: RotateFlags,
   { secrets, output }: Context,
 ): Promise<void> {
+  if (!forceDeliveries) await refuseAlgorithm((await secrets.openFresh()).installation, alg);
   const publish = () =>
     secrets.underLock(
       (installation, backend) =>

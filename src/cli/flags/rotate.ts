@@ -63,7 +63,7 @@ export function addRotate(command: TableCommand): void {
     .option("--notify-key-file <path>", "file of the key that signs the notices", nonEmpty)
     .option(
       "--force-deliveries",
-      "with --grace: rotate although a program has not taken up the new key",
+      "rotate although a program has not taken up the new key, or does not know its algorithm",
     )
     .option("--no-backup", "do not copy the version records before the rotation")
     .addOption(
