@@ -55,7 +55,8 @@ export async function finishDeliveries(secrets: SecretManager, output: Output): 
   const { opened } = secrets;
   try {
     if (opened === undefined || new Deliveries(opened.database).count() === 0) return;
-    const { deliveryLock, progressOf, sync } = await import("../deliver/sync.ts");
+    const { deliveryLock, hasSynced, progressOf, sync } = await import("../deliver/sync.ts");
+    if (hasSynced(secrets)) return;
     const now = opened.now();
     const names = (await progressOf(opened)).flatMap(
       ({ delivery: { name, state }, isUpToDate }) => {

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { asRefusalOrBug, RekeyError } from "../core/errors.ts";
 import type { TokenPolicy } from "../jwt/policy.ts";
 import type { DeliveryState } from "../store/sqlite/deliveries.ts";
@@ -17,11 +16,11 @@ import {
   wantedVersions,
 } from "./delivery.ts";
 import type { KeySource } from "./key_source.ts";
-import { type DeliveredKey, type DeliveredKeys, verifyingKeys } from "./key_set.ts";
-import { askProgram } from "./probe.ts";
+import { type DeliveredKey, verifyingKeys } from "./key_set.ts";
+import { deliveredPath, type NewFile, newFiles } from "./new_files.ts";
+import { askProgram, type TokenKind } from "./probe.ts";
 import { eventOf, type Records } from "./records.ts";
 import { reload, type Surroundings } from "./reload.ts";
-import { fill, render } from "./render.ts";
 import {
   digestOfBytes,
   digestOnDisk,
@@ -62,14 +61,6 @@ export interface DeliveryOutcome {
   readonly remark: string | undefined;
 }
 
-/** A delivery's file with its new contents; a single file has the name "". */
-interface NewFile {
-  readonly name: string;
-  readonly path: string;
-  readonly bytes: Uint8Array;
-  readonly digest: string;
-}
-
 /** Whether a delivery has done all for the present versions and settings, as far as rows and files show. */
 export function isUpToDate(delivery: Delivery, versions: VersionSet): boolean {
   const { state } = delivery;
@@ -82,17 +73,13 @@ function isOnDisk(delivery: Delivery): boolean {
   try {
     const rights = rightsOf(delivery.settings);
     return Object.entries(delivery.state.files).every(([name, digest]) => {
-      const path = pathOf(delivery, name);
+      const path = deliveredPath(delivery, name);
       return digestOnDisk(path) === digest && hasRights(path, rights);
     });
   } catch {
     // Writing it says why.
     return false;
   }
-}
-
-function pathOf({ settings: { path } }: Delivery, name: string): string {
-  return name === "" ? path : join(path, name);
 }
 
 /** Makes a program hold the keys that it should hold, as far as it does not. A failure is recorded, not thrown. */
@@ -189,22 +176,25 @@ class DeliveryWork {
     const changed = files.filter(({ path, digest }) =>
       digestOnDisk(path) !== digest || !hasRights(path, rights)
     );
+    const digests = Object.fromEntries(files.map(({ name, digest }) => [name, digest]));
     const names = files.map(({ name }) => name);
     const gone = Object.keys(this.#state.files).filter((name) => !names.includes(name));
-    for (const file of files) if (!changed.includes(file)) removePartials(file.path);
+    const claimed = { ...this.#state.files, ...digests };
+    // Only a command that was killed or failed leaves anything; and the file itself may be as it should be.
+    if (delivery.state.mark === null) {
+      for (const name of Object.keys(claimed)) removePartials(deliveredPath(delivery, name));
+    }
     for (const file of changed) this.#refuseForeign(file, round.force || settings.replaces);
     for (const { path } of changed) {
       makeFolders(path, delivery.preset.layout === "folder" ? settings.path : undefined, rights);
       refuseUnsafeTarget(path, rights);
     }
-    const digests = Object.fromEntries(files.map(({ name, digest }) => [name, digest]));
     // Noted first: a command that is killed in the middle leaves files that are known to be rekey's.
-    const claimed = { ...this.#state.files, ...digests };
     this.#state = { ...this.#state, files: claimed, mark: null };
     if (changed.length > 0) await round.records.set(delivery.name, this.#state);
     await Promise.all(changed.map(({ path, bytes }) => writeTarget(path, bytes, rights)));
     // New keys come before the old ones leave.
-    for (const name of gone) removeTarget(pathOf(delivery, name), rights);
+    for (const name of gone) removeTarget(deliveredPath(delivery, name), rights);
     this.#state = { ...this.#state, files: digests, written: kidsOf(this.wanted) };
   }
 
@@ -242,10 +232,15 @@ class DeliveryWork {
     const ended = delivery.settings.role === "signer"
       ? []
       : round.before.filter(({ kid }) => leaving.includes(kid));
-    const failures = await Promise.all([
-      ...verifyingKeys(around.keys).map((key) => askProgram(way, key, "accepted", around, probing)),
-      ...ended.map((key) => askProgram(way, key, "refused", around, probing)),
-    ]);
+    // Last, since its failure tells least where a program is down.
+    const questions: (readonly [DeliveredKey, TokenKind])[] = [
+      ...verifyingKeys(around.keys).map((key) => [key, "accepted"] as const),
+      ...ended.map((key) => [key, "ended"] as const),
+      [around.keys.current, "forged"],
+    ];
+    const failures = await Promise.all(
+      questions.map(([key, asked]) => askProgram(way, key, asked, around, probing)),
+    );
     const failure = failures.find((one) => one !== undefined);
     if (failure !== undefined) throw new RekeyError("failed", failure);
     return delivery.settings.role === "verifier" && ended.length < leaving.length
@@ -260,32 +255,4 @@ function refuseAlgorithm({ preset }: Delivery, { alg }: Version): void {
   throw new RekeyError("failed", `${preset.program} knows ${known}, and the secret is for ${alg}`, {
     hint: `\`rekey rotate --alg ${preset.algorithms[0]}\` makes one that it knows`,
   });
-}
-
-async function newFiles(
-  delivery: Delivery,
-  keys: DeliveredKeys,
-  data: Record<string, string>,
-): Promise<NewFile[]> {
-  const { preset } = delivery;
-  const content = preset.template === undefined
-    ? { format: preset.format! }
-    : { template: preset.template };
-  const file = async (name: string, set: DeliveredKeys, isForOne = false) => {
-    const bytes = await render(content, set, data, isForOne);
-    return { name, path: pathOf(delivery, name), bytes, digest: digestOfBytes(bytes) };
-  };
-  if (preset.file_name === undefined) return [await file("", keys)];
-  return await Promise.all(
-    verifyingKeys(keys).map(async (key) => {
-      const name = await fill(preset.file_name!, { ...data, kid: key.kid, alg: key.alg });
-      refuseName(name);
-      return await file(name, { current: key, previous: [] }, true);
-    }),
-  );
-}
-
-function refuseName(name: string): void {
-  if (name.split("/").every((part) => /^[\w@+=.-]+$/.test(part) && !/^\.{1,2}$/.test(part))) return;
-  throw new RekeyError("failed", "A file name of the preset leads out of its folder");
 }

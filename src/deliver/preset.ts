@@ -18,7 +18,7 @@ const commandReload = z.strictObject({
   only_for: z.enum(["removal"]).optional(),
 });
 
-/** A line sent to a socket, and a regular expression that the whole answer must match. */
+/** A line sent to a socket, and a regular expression that the whole answer must match, without white space around it. */
 const step = z.strictObject({
   send: template(),
   expect: z.string().max(1_000).optional(),

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { delay } from "../core/async.ts";
+import { Secret } from "../core/secret.ts";
 import type { TokenPolicy } from "../jwt/policy.ts";
 import { failureOf, runCommand } from "../system/command_line.ts";
 import { SYSTEM } from "../system/system.ts";
@@ -30,28 +31,35 @@ export interface Probing {
   now(): number;
 }
 
+/** Tokens that a program is asked about: of a key that it holds, of one that has ended, and one that a random key signed. */
+export type TokenKind = "accepted" | "ended" | "forged";
+
 /**
  * Asks a program until it accepts or refuses tokens of a key, as it should.
  *
+ * @param key for `forged`: the key whose kid the token names; a random one signs it.
  * @returns why it does not, in words without values; `undefined` if it does.
  */
 export async function askProgram(
   way: ProbeWay,
   key: DeliveredKey,
-  wanted: "accepted" | "refused",
+  wanted: TokenKind,
   around: Surroundings,
   probing: Probing,
 ): Promise<string | undefined> {
   const limitMs = "timeout_s" in way && way.timeout_s ? way.timeout_s * 1_000 : FOLLOW_MS;
   const end = performance.now() + limitMs;
+  const signing = wanted === "forged" ? { ...key, ...forgery() } : key;
   for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
-    const token = await probeToken(key, around, probing);
+    const token = await probeToken(signing, around, probing);
     around.confidential.add(token);
     const began = performance.now();
     // In whole seconds, since messages name it.
     const left = Math.max(Math.ceil((end - began) / 1_000), 1) * 1_000;
     const answer = await ask(way, token, left, around);
-    if (answer === wanted) return undefined;
+    if (answer === (wanted === "accepted" ? "accepted" : "refused")) return undefined;
+    // No program takes time to follow here.
+    if (answer === "accepted" && wanted === "forged") return failed(answer, wanted, key.kid);
     const now = performance.now();
     // One more would be cut off, and hide what this one has said.
     if (now + pause + (now - began) > end) return failed(answer, wanted, key.kid);
@@ -59,11 +67,16 @@ export async function askProgram(
   }
 }
 
-function failed(answer: ProbeAnswer, wanted: "accepted" | "refused", kid: string): string {
+function forgery(): Pick<DeliveredKey, "secret" | "keyForm"> {
+  return { secret: Secret.generate(), keyForm: "text" };
+}
+
+function failed(answer: ProbeAnswer, wanted: TokenKind, kid: string): string {
   if (typeof answer === "object") return `its probe ${answer.unknown}`;
-  return wanted === "accepted"
-    ? `it does not accept tokens of kid ${kid}`
-    : `it still accepts tokens of kid ${kid}, which has ended`;
+  if (wanted === "accepted") return `it does not accept tokens of kid ${kid}`;
+  return wanted === "ended"
+    ? `it still accepts tokens of kid ${kid}, which has ended`
+    : "it accepts any token, also one that a random key signed: is the probe's address guarded?";
 }
 
 async function probeToken(

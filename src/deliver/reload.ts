@@ -142,13 +142,11 @@ class Conversation {
       if (!(error instanceof Error && "code" in error)) throw error;
       return `cannot reach ${this.path} (${String(error.code)})`;
     }
-    const [, group = ""] = (expect === undefined ? ["", ""] : new RegExp(expect).exec(answer)) ??
-      [];
-    const isExpected = expect === undefined || new RegExp(expect).test(answer);
-    if (!isExpected) {
+    const match = wholeMatch(expect, answer);
+    if (match === null) {
       return withLine("got another answer", this.around.confidential.lastLine(answer));
     }
-    if (as !== undefined) this.#known[as] = group;
+    if (as !== undefined) this.#known[as] = match[1] ?? "";
     return undefined;
   }
 
@@ -173,4 +171,9 @@ class Conversation {
     }
     return answer;
   }
+}
+
+// The end of a line, and what else is white around an answer, says nothing.
+function wholeMatch(pattern: string | undefined, answer: string): readonly string[] | null {
+  return pattern === undefined ? [] : new RegExp(`^(?:${pattern})$`).exec(answer.trim());
 }

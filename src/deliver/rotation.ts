@@ -57,7 +57,7 @@ export async function rotateWithDeliveries(
     return { changed, outcomes: [] };
   }
   if (!options.forceDeliveries) {
-    await refuseAlgorithm(installation, activate ? preparedAlgorithm(installation) : options.alg);
+    await mustKnowAlgorithm(installation, activate ? preparedAlgorithm(installation) : options.alg);
   }
   // Until the end: another process would take the next key away from the verifiers before the commit.
   using _lock = await deliveryLock(installation, options.lockTimeoutMs ?? LOCK_TIMEOUT_MS);
@@ -83,7 +83,7 @@ export async function rotateWithDeliveries(
  * @param alg `undefined`: it stays as it is.
  * @throws {RekeyError} `check_failed` that names the deliveries whose program does not.
  */
-export async function refuseAlgorithm(
+export async function mustKnowAlgorithm(
   installation: Installation,
   alg: Algorithm | undefined,
 ): Promise<void> {

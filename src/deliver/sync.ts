@@ -49,8 +49,16 @@ export async function sync(
     force,
     checkOnly,
   };
+  if (pending === undefined && options.names === undefined && !checkOnly) synced.add(secrets);
   const concerned = pending === undefined ? deliveries : deliveries.filter(holdsMany);
   return await Promise.all(concerned.map((delivery) => deliver(delivery, round)));
+}
+
+const synced = new WeakSet<SecretManager>();
+
+/** Whether this process has brought all deliveries up to date, or tried to. */
+export function hasSynced(secrets: SecretManager): boolean {
+  return synced.has(secrets);
 }
 
 /** Which deliveries have not followed, each with its reason. */

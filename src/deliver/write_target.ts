@@ -79,7 +79,6 @@ export async function writeTarget(path: string, bytes: Uint8Array, rights: Right
   refuseUnsafeTarget(path, rights);
   const folder = dirname(path);
   try {
-    removePartials(path);
     const partial = partialOf(path) + randomBytes(9).toString("base64url");
     await writePartial(partial, bytes, rights);
     moveOver(partial, path);
@@ -151,10 +150,12 @@ const partialOf = (path: string) => join(dirname(path), `.${basename(path)}.reke
 /** Deletes temporary files that a killed command has left beside a file: they hold keys. */
 export function removePartials(path: string): void {
   const [folder, start] = [dirname(path), basename(partialOf(path))];
-  if (infoOf(folder)?.isDirectory !== true) return;
-  for (const { name } of Deno.readDirSync(folder)) {
-    if (name.startsWith(start)) SYSTEM.files.remove(join(folder, name));
-  }
+  explainFiles(path, () => {
+    if (infoOf(folder)?.isDirectory !== true) return;
+    for (const { name } of Deno.readDirSync(folder)) {
+      if (name.startsWith(start)) SYSTEM.files.remove(join(folder, name));
+    }
+  });
 }
 
 /** Deletes a file that rekey wrote; it may be gone already. */

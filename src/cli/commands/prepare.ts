@@ -1,4 +1,4 @@
-import { refuseAlgorithm, withDeliveries } from "../../deliver/rotation.ts";
+import { mustKnowAlgorithm, withDeliveries } from "../../deliver/rotation.ts";
 import type { Context } from "../context.ts";
 import { describeOutcomes, outcomesText, warnOfOutcomes } from "../deliveries_report.ts";
 import { confirmed, describeConfirmation, mustAllFollow } from "../fleet_facts.ts";
@@ -13,7 +13,7 @@ export async function prepare(
   { reason, wait, lockTimeout, alg, keyForm, bytes, as: encoding, forceDeliveries }: RotateFlags,
   { secrets, output }: Context,
 ): Promise<void> {
-  if (!forceDeliveries) await refuseAlgorithm((await secrets.openFresh()).installation, alg);
+  if (!forceDeliveries) await mustKnowAlgorithm((await secrets.openFresh()).installation, alg);
   const publish = () =>
     secrets.underLock(
       (installation, backend) =>
