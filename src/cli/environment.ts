@@ -1,3 +1,5 @@
+import { withCallersUmask } from "../system/umask.ts";
+
 /** Environment variables for the source of the KEK. */
 export const KEK_VARIABLES = [
   "REKEY_KEK_FILE",
@@ -23,6 +25,14 @@ const LOOPBACK_HOSTS = "localhost,127.0.0.1,::1";
 let callersValue: string | undefined;
 let isChanged = false;
 
+const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+
+/** Where proxies are set: programs on this machine are asked about tokens, which no proxy may see. */
+export function askWithoutProxy(): void {
+  const names = PROXIES.flatMap((name) => [name, name.toLowerCase()]);
+  if (names.some((name) => Deno.env.get(name))) withoutProxyHere();
+}
+
 /** Excludes this machine from HTTP proxies, by the variable NO_PROXY, which the runtime reads. */
 export function withoutProxyHere(): void {
   const others = Deno.env.get("NO_PROXY") || Deno.env.get("no_proxy");
@@ -36,24 +46,6 @@ export function withoutProxyHere(): void {
 /** The caller's NO_PROXY, if this program has changed it. */
 function callersNoProxy(): [string, string | undefined][] {
   return isChanged ? [["NO_PROXY", callersValue]] : [];
-}
-
-let callersUmask: number | undefined;
-
-/** Sets the umask to 077: files that rekey creates are private to its user. */
-export function setPrivateUmask(): void {
-  callersUmask = Deno.umask(0o077);
-}
-
-/** Calls `work` with the umask that rekey was started with. */
-export function withCallersUmask<T>(work: () => T): T {
-  if (callersUmask === undefined) return work();
-  const own = Deno.umask(callersUmask);
-  try {
-    return work();
-  } finally {
-    Deno.umask(own);
-  }
 }
 
 // Child programs must not inherit what opens the KEK and etcd.

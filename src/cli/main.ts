@@ -4,16 +4,18 @@ import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
 import { type Context, makeContext } from "./context.ts";
 import { finishDeliveries } from "./deliveries_report.ts";
 import { NOT_LOGGED, Output, ProgramEnded, Reported, systemStreams } from "./output.ts";
-import { setPrivateUmask } from "./environment.ts";
 import { makeProgram } from "./program.ts";
 import { REQUEST_THREAD, requestThread } from "./request_thread.ts";
 import { askTerminal } from "./terminal.ts";
 import { withWhereLooked } from "./warnings.ts";
 import { SYSTEM } from "../system/system.ts";
+import { askWithoutProxy } from "./environment.ts";
+import { setPrivateUmask } from "../system/umask.ts";
 
 /** Runs the program on its command line and ends it; or, where a request thread of `serve` begins, that. */
 export async function start(): Promise<void> {
   setPrivateUmask();
+  askWithoutProxy();
   if (self.name === REQUEST_THREAD) return requestThread(self);
   SYSTEM.processes.setUpSignals();
   // `exit` and not a natural end: a keyring call that never returns would hold the process.

@@ -6,7 +6,7 @@ import { failureOf, runCommand } from "../system/command_line.ts";
 import { SYSTEM } from "../system/system.ts";
 import type { DeliveredKey } from "./key_set.ts";
 import type { Preset, Probe } from "./preset.ts";
-import { invocationOf, lastOf, startable, type Surroundings, withLine } from "./reload.ts";
+import { invocationOf, lastOf, spawned, startable, type Surroundings, withLine } from "./reload.ts";
 import { fill } from "./render.ts";
 
 /** How long a program may take to follow unless its preset says so, in milliseconds. */
@@ -211,7 +211,7 @@ async function runProbe(
     take: (piece: Uint8Array) => output = lastOf(output + new TextDecoder().decode(piece)),
   };
   const ending = await startable(invocation, async () => ({
-    how: await runCommand(invocation, options),
+    how: await runCommand(invocation, options, spawned),
   }));
   if (typeof ending === "string") return { unknown: ending };
   const status = ending.how !== undefined && "status" in ending.how ? ending.how.status : undefined;

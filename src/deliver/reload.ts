@@ -2,6 +2,7 @@ import { within } from "../core/async.ts";
 import { failureOf, runCommand } from "../system/command_line.ts";
 import type { Invocation } from "../system/processes.ts";
 import { SYSTEM } from "../system/system.ts";
+import { withCallersUmask } from "../system/umask.ts";
 import type { Confidential } from "./confidential.ts";
 import { type DeliveredKeys, keyData, verifyingKeys } from "./key_set.ts";
 import type { Reload, Step } from "./preset.ts";
@@ -41,7 +42,7 @@ export async function reload(way: ReloadWay, around: Surroundings): Promise<stri
   const options = { env: variables(around), limitMs, ownGroup: true, takesStderr: true, take };
   const failure = await startable(
     invocation,
-    async () => failureOf(await runCommand(invocation, options), limitMs),
+    async () => failureOf(await runCommand(invocation, options, spawned), limitMs),
   );
   if (failure === undefined) return undefined;
   return withLine(`its reload ${failure}`, around.confidential.lastLine(output));
@@ -67,6 +68,11 @@ export async function startable<T>({ program }: Invocation, work: () => Promise<
     }
     return `cannot be started: ${program} is not there, or not executable`;
   }
+}
+
+/** Starts a command of the operator: it may start a daemon, whose files are not rekey's. */
+export function spawned(command: Deno.Command): Deno.ChildProcess {
+  return withCallersUmask(() => command.spawn());
 }
 
 function variables({ name, path, keys: { current } }: Surroundings): Record<string, string> {

@@ -9,7 +9,7 @@ import type { Context, GlobalOptions } from "../context.ts";
 import { noticeOf, type NoticeType } from "./chat_formats.ts";
 import { type Receivers, Webhook } from "./webhook.ts";
 import { runLine } from "../../system/command_line.ts";
-import { withCallersUmask } from "../environment.ts";
+import { withCallersUmask } from "../../system/umask.ts";
 import { SYSTEM } from "../../system/system.ts";
 
 /** Flags for hooks and notices. */
