@@ -8,6 +8,7 @@ import { OWN_TABLES } from "../store/sqlite/schema.ts";
 import { unsaved, warningsOfRisk } from "../secret/keyring/unsaved.ts";
 import { sameInstallation } from "./keys.ts";
 import { asRefusal, isRekeyError } from "../core/errors.ts";
+import { Deliveries } from "../store/sqlite/deliveries.ts";
 import { recover } from "../secret/recover.ts";
 import type { Environment } from "../store/environment.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
@@ -89,11 +90,14 @@ export async function replaceRows(
   const audit = new AuditWriter(same ? database : staged.database, key, actor, clock);
   if (!same) staged.database.transaction(() => audit.append({ event: EVENTS.restored, reason }));
   database.transaction(() => {
+    const deliveries = new Deliveries(database);
+    const before = deliveries.texts();
     deferForeignKeys(database);
     for (const table of OWN_TABLES) {
       if (MACHINE_TABLES.includes(table)) continue;
       if (!same || !LOG_TABLES.includes(table)) takeRows(database, staged.database, table);
     }
+    deliveries.forgetStates(before);
     sealed.takeAll(staged.database);
     meta.set("scrub_pending", "log");
     if (same) audit.append({ event: EVENTS.restored, reason });

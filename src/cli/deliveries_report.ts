@@ -2,7 +2,9 @@ import { asRefusal } from "../core/errors.ts";
 import type { DeliveryOutcome } from "../deliver/deliver.ts";
 import type { DeliveryFacts } from "../deliver/description.ts";
 import type { SecretManager } from "../secret/manager.ts";
-import { Deliveries } from "../store/sqlite/deliveries.ts";
+import type { Environment } from "../store/environment.ts";
+import { Installation } from "../store/installation.ts";
+import { Deliveries, isBegun } from "../store/sqlite/deliveries.ts";
 import { describeSeconds } from "./format.ts";
 import type { Output } from "./output.ts";
 
@@ -44,6 +46,23 @@ export function warnOfOutcomes(outcomes: readonly DeliveryOutcome[], output: Out
   }
 }
 
+/** Says after a restoration which deliveries wait for the operator. Another machine's paths and commands may be in them. */
+export function warnOfDeliveriesToBegin(environment: Environment, output: Output): void {
+  const found = Installation.openAsFound(environment);
+  try {
+    const names = found === undefined
+      ? []
+      : new Deliveries(found.database).all().filter((one) => !isBegun(one)).map(({ name }) => name);
+    if (names.length === 0) return;
+    output.warning(
+      `nothing is delivered here yet: ${names.join(", ")}; look at \`rekey deliver list\`, ` +
+        "then run `rekey deliver sync`, or `rekey deliver remove NAME`",
+    );
+  } finally {
+    found?.close();
+  }
+}
+
 // One that has failed is left to `deliver sync` and `serve` for a while: each command would wait for it.
 const LEFT_ALONE_MS = 60_000;
 
@@ -61,7 +80,7 @@ export async function finishDeliveries(secrets: SecretManager, output: Output): 
     const names = (await progressOf(opened)).flatMap(
       ({ delivery: { name, state }, isUpToDate }) => {
         const isLeft = state.failed_at !== null && Math.abs(now - state.failed_at) < LEFT_ALONE_MS;
-        return isUpToDate || isLeft ? [] : [name];
+        return isUpToDate || isLeft || !isBegun({ state }) ? [] : [name];
       },
     );
     if (names.length === 0) return;

@@ -2,7 +2,7 @@ import { Backoff } from "../core/async.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Installation } from "../store/installation.ts";
-import { Deliveries } from "../store/sqlite/deliveries.ts";
+import { Deliveries, isBegun } from "../store/sqlite/deliveries.ts";
 import type { DeliveryOutcome } from "./deliver.ts";
 import { probeWay } from "./delivery.ts";
 import type { DeliveredKey } from "./key_set.ts";
@@ -34,7 +34,7 @@ export class DeliveryKeeper {
     const { installation } = await this.secrets.open();
     if (!this.#isDue(installation)) return [];
     const progress = await progressOf(installation);
-    const names = progress.filter(({ isUpToDate }) => !isUpToDate)
+    const names = progress.filter(({ isUpToDate, delivery }) => !isUpToDate && isBegun(delivery))
       .map(({ delivery: { name } }) => name)
       .filter((name) => this.#backoffs.get(name)?.isOn !== true);
     const outcomes = names.length === 0 ? [] : await this.#sync(installation, names);
@@ -76,7 +76,7 @@ export class DeliveryKeeper {
 
   // The keys of now, which programs must refuse once they have ended. Keys that a program may still hold are kept.
   async #remember(installation: Installation): Promise<void> {
-    const progress = await progressOf(installation);
+    const progress = (await progressOf(installation)).filter(({ delivery }) => isBegun(delivery));
     const isAsked = progress.some(({ delivery }) => probeWay(delivery) !== undefined);
     if (!isAsked || progress.some(({ isUpToDate }) => !isUpToDate)) return;
     const kids = kidsOfAll(progress);

@@ -7,12 +7,20 @@ import type { Changed, RotateOptions } from "../secret/backend.ts";
 import { untilFilesHold, untilFilesLackEnded } from "../secret/keys_files.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Installation } from "../store/installation.ts";
-import { Deliveries } from "../store/sqlite/deliveries.ts";
+import { Deliveries, isBegun } from "../store/sqlite/deliveries.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { DeliveryOutcome } from "./deliver.ts";
 import { probeWay, withPreset } from "./delivery.ts";
 import type { DeliveredKey } from "./key_set.ts";
-import { deliveryLock, failuresOf, keysVerifyingNow, selected, sync } from "./sync.ts";
+import {
+  deliveryLock,
+  failuresOf,
+  keysVerifyingNow,
+  lockIfFree,
+  selected,
+  sync,
+  syncWhenFree,
+} from "./sync.ts";
 
 /** A rotation, and how far each delivery has come. */
 export interface DeliveredRotation {
@@ -59,8 +67,18 @@ export async function rotateWithDeliveries(
   if (!options.forceDeliveries) {
     await mustKnowAlgorithm(installation, activate ? preparedAlgorithm(installation) : options.alg);
   }
+  const lockMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
+  if (!isGraceful && activate === undefined) {
+    const { result, outcomes } = await endAndFollow(
+      secrets,
+      () => rotate(options),
+      lockMs,
+      isFollowed,
+    );
+    return { changed: result, outcomes };
+  }
   // Until the end: another process would take the next key away from the verifiers before the commit.
-  using _lock = await deliveryLock(installation, options.lockTimeoutMs ?? LOCK_TIMEOUT_MS);
+  using _lock = await deliveryLock(installation, lockMs);
   const before = await keysAskedAbout(secrets, installation);
   const first = new FirstPhase(secrets, options.forceDeliveries ?? false);
   const beforeCommit = async (next: Version, secret: Secret) => {
@@ -68,11 +86,9 @@ export async function rotateWithDeliveries(
     await filesHold(next);
   };
   if (activate !== undefined) await first.run();
-  const changed = await first.guarding(() =>
-    activate?.() ?? rotate(isGraceful ? { ...options, beforeCommit } : options)
-  );
+  const changed = await first.guarding(() => activate?.() ?? rotate({ ...options, beforeCommit }));
   // A machine that does not know of its own change yet would take the next key away again.
-  const outcomes = isFollowed(changed) ? await sync(secrets, { before }) : [];
+  const outcomes = isFollowed(changed) ? await sync(secrets, { before, onlyBegun: true }) : [];
   await untilFilesLackEnded(installation);
   return { changed, outcomes };
 }
@@ -104,6 +120,31 @@ export async function mustKnowAlgorithm(
 
 const preparedAlgorithm = ({ versions }: Installation) => versions.pending()?.alg;
 
+// A process that delivers at present may be waiting for a program that hangs: the versions end all the same.
+async function endAndFollow<T>(
+  secrets: SecretManager,
+  end: () => Promise<T>,
+  lockMs: number,
+  isKnown: (result: T) => boolean = () => true,
+): Promise<{ result: T; outcomes: readonly DeliveryOutcome[] }> {
+  const { installation } = await secrets.open();
+  const lock = await lockIfFree(installation, 0);
+  try {
+    const before = await keysAskedAbout(secrets, installation);
+    const result = await end();
+    const follow = () =>
+      lock === undefined
+        ? syncWhenFree(secrets, before, lockMs)
+        : sync(secrets, { before, onlyBegun: true });
+    // A machine that does not know of its own change yet has nothing to deliver.
+    const outcomes = isKnown(result) ? await follow() : [];
+    await untilFilesLackEnded(installation);
+    return { result, outcomes };
+  } finally {
+    lock?.[Symbol.dispose]();
+  }
+}
+
 /** Before the commit. */
 class FirstPhase {
   #isBegun = false;
@@ -113,7 +154,7 @@ class FirstPhase {
   readonly run = async (version?: Version, secret?: Secret): Promise<void> => {
     this.#isBegun = true;
     const pending = version && secret && { version, secret };
-    const failures = failuresOf(await sync(this.secrets, { pending }));
+    const failures = begunFailures(await sync(this.secrets, { pending, onlyBegun: true }));
     if (failures.length === 0 || this.force) return;
     throw new RekeyError("check_failed", `Not rotated: ${failures.join("; ")}`, {
       hint: "Nothing was changed. Fix that program, or rotate all the same with --force-deliveries",
@@ -125,10 +166,15 @@ class FirstPhase {
     try {
       return await work();
     } catch (error) {
-      if (this.#isBegun) await sync(this.secrets).catch(asRefusal);
+      if (this.#isBegun) await sync(this.secrets, { onlyBegun: true }).catch(asRefusal);
       throw error;
     }
   }
+}
+
+// A program that never got keys from this machine refuses no token that it accepts now.
+function begunFailures(outcomes: readonly DeliveryOutcome[]): string[] {
+  return failuresOf(outcomes.filter(isBegun));
 }
 
 // Values are read only where a program is asked whether it refuses them.
@@ -157,10 +203,5 @@ export async function withDeliveries<T>(
     await untilFilesLackEnded(installation);
     return { result, outcomes: [] };
   }
-  using _lock = await deliveryLock(installation, LOCK_TIMEOUT_MS);
-  const before = await keysAskedAbout(secrets, installation);
-  const result = await work();
-  const outcomes = await sync(secrets, { before });
-  await untilFilesLackEnded(installation);
-  return { result, outcomes };
+  return await endAndFollow(secrets, work, LOCK_TIMEOUT_MS);
 }

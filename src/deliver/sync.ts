@@ -1,11 +1,18 @@
 import { retryWhileBusy } from "../core/async.ts";
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Installation } from "../store/installation.ts";
-import { Deliveries, type StoredDelivery } from "../store/sqlite/deliveries.ts";
+import { Deliveries, isBegun, type StoredDelivery } from "../store/sqlite/deliveries.ts";
 import { takeLock } from "../store/sqlite/lock.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { type Delivery, holdsMany, kidsOf, wantedVersions, withPreset } from "./delivery.ts";
+import {
+  type Delivery,
+  holdsMany,
+  kidsOf,
+  type VersionSet,
+  wantedVersions,
+  withPreset,
+} from "./delivery.ts";
 import { deliver, type DeliveryOutcome, type DeliveryRound, isUpToDate } from "./deliver.ts";
 import { type DeliveredKey, verifyingKeys } from "./key_set.ts";
 import { KeySource, type PendingKey, versionsNow } from "./key_source.ts";
@@ -19,6 +26,8 @@ export interface SyncOptions {
   readonly pending?: PendingKey | undefined;
   /** Keys that verified before: programs that held one of them must refuse it when it has ended. */
   readonly before?: readonly DeliveredKey[] | undefined;
+  /** Whether deliveries that this machine has never tried wait for the operator; default: they begin. */
+  readonly onlyBegun?: boolean | undefined;
   /** Whether what rekey did not write may be replaced. */
   readonly force?: boolean | undefined;
   /** Whether nothing is written or reloaded, and every program asked. */
@@ -37,7 +46,7 @@ export async function sync(
   options: SyncOptions = {},
 ): Promise<DeliveryOutcome[]> {
   const { installation } = await secrets.open();
-  const { pending, before = [], force = false, checkOnly = false } = options;
+  const { pending, before = [], force = false, checkOnly = false, onlyBegun = false } = options;
   const deliveries = await Promise.all(selected(installation, options.names).map(withPreset));
   const round: DeliveryRound = {
     versions: versionsNow(installation, pending),
@@ -51,7 +60,46 @@ export async function sync(
   };
   if (pending === undefined && options.names === undefined && !checkOnly) synced.add(secrets);
   const concerned = pending === undefined ? deliveries : deliveries.filter(holdsMany);
-  return await Promise.all(concerned.map((delivery) => deliver(delivery, round)));
+  return await Promise.all(
+    concerned.map((delivery) =>
+      onlyBegun && !isBegun(delivery)
+        ? notDone(delivery, round.versions, "it was never delivered on this machine")
+        : deliver(delivery, round)
+    ),
+  );
+}
+
+function notDone(delivery: Delivery, versions: VersionSet, failure: string): DeliveryOutcome {
+  return {
+    name: delivery.name,
+    wanted: kidsOf(wantedVersions(delivery, versions)),
+    state: { ...delivery.state, failure },
+    worked: false,
+    remark: undefined,
+  };
+}
+
+/**
+ * Like {@linkcode sync} after versions have ended while another process was delivering. It waits for that one; if it
+ * does not end, the deliveries that are behind count as failed.
+ */
+export async function syncWhenFree(
+  secrets: SecretManager,
+  before: readonly DeliveredKey[],
+  waitMs: number,
+): Promise<DeliveryOutcome[]> {
+  const { installation } = await secrets.open();
+  const lock = await lockIfFree(installation, waitMs);
+  if (lock === undefined) {
+    const versions = versionsNow(installation);
+    return (await progressOf(installation)).filter(({ isUpToDate }) => !isUpToDate)
+      .map(({ delivery }) => notDone(delivery, versions, "another rekey is still delivering keys"));
+  }
+  try {
+    return await sync(secrets, { before, onlyBegun: true });
+  } finally {
+    lock[Symbol.dispose]();
+  }
 }
 
 const synced = new WeakSet<SecretManager>();
@@ -168,4 +216,15 @@ export async function deliveryLock(
       hint: "Wait for it to end and run the command again",
     });
   }
+}
+
+/** Like {@linkcode deliveryLock}. @returns `undefined` when it is not free in time. */
+export async function lockIfFree(
+  installation: Installation,
+  waitMs: number,
+): Promise<Disposable | undefined> {
+  const lock = await deliveryLock(installation, waitMs).catch(asRefusal);
+  if (!isRekeyError(lock)) return lock;
+  if (lock.code !== "busy") throw lock;
+  return undefined;
 }

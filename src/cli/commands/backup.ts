@@ -7,6 +7,7 @@ import { usageError } from "../../core/errors.ts";
 import { isStream, readInputText } from "../../files/input_files.ts";
 import type { BackupInfo } from "../../store/backup_file.ts";
 import type { Context } from "../context.ts";
+import { warnOfDeliveriesToBegin } from "../deliveries_report.ts";
 import { printable } from "../format.ts";
 import { writeBytes } from "../output.ts";
 import { askHidden } from "../terminal.ts";
@@ -114,6 +115,7 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
     );
   }
   for (const text of restored.risks) output.warning(text);
+  warnOfDeliveriesToBegin(secrets.environment, output);
 }
 
 /** What was not restored. */

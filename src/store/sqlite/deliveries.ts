@@ -62,6 +62,14 @@ export interface StoredDelivery {
   readonly state: DeliveryState;
 }
 
+/**
+ * Whether this machine has tried to deliver it. One that came with a backup waits for the operator: its paths and
+ * commands may be those of another machine, and its keys older than those of the program.
+ */
+export function isBegun({ state: { files, failed_at } }: Pick<StoredDelivery, "state">): boolean {
+  return failed_at !== null || Object.keys(files).length > 0;
+}
+
 /** The rows of `rekey_deliveries` and `rekey_delivery_states`. Methods that change rows belong inside a transaction. */
 export class Deliveries {
   constructor(private readonly sql: Sql) {}
@@ -101,6 +109,21 @@ export class Deliveries {
        SELECT name, ? FROM rekey_deliveries WHERE name = ?
        ON CONFLICT (name) DO UPDATE SET state = excluded.state`,
     ).run(JSON.stringify(state), name);
+  }
+
+  /** The settings as stored, by name. */
+  texts(): Map<string, unknown> {
+    const rows = this.sql.prepare("SELECT name, settings FROM rekey_deliveries").all();
+    return new Map(rows.map(({ name, settings }) => [String(name), settings]));
+  }
+
+  /** Forgets the states of deliveries whose settings are other ones than before: they are about other files. */
+  forgetStates(before: ReadonlyMap<string, unknown>): void {
+    const now = this.texts();
+    for (const [name, text] of before) {
+      if (now.get(name) === text) continue;
+      this.sql.prepare("DELETE FROM rekey_delivery_states WHERE name = ?").run(name);
+    }
   }
 
   remove(name: string): void {
