@@ -4,9 +4,9 @@ import type { SecretManager } from "../secret/manager.ts";
 import { EVENTS } from "../audit/events.ts";
 import { Installation } from "../store/installation.ts";
 import { Deliveries, type DeliverySettings, NOT_DELIVERED } from "../store/sqlite/deliveries.ts";
-import { faultOfPath } from "../system/paths.ts";
 import { SYSTEM } from "../system/system.ts";
-import { dataOf, type Delivery, rightsOf, withPreset } from "./delivery.ts";
+import { dataOf, type Delivery, rightsAsFound, rightsOf, withPreset } from "./delivery.ts";
+import { refuseTakenPlace, usablePath } from "./places.ts";
 import { fill } from "./render.ts";
 import type { Preset } from "./preset.ts";
 import { digestOnDisk, refuseUnsafeTarget, removeTarget } from "./write_target.ts";
@@ -56,7 +56,8 @@ export async function addDelivery(installation: Installation, given: NewDelivery
   });
   const settings = await settingsOf(given, preset, base);
   const delivery = { name, settings, preset, state: NOT_DELIVERED };
-  refuseTaken(installation, delivery);
+  const others = await Promise.all(selected(installation).map(withPreset));
+  refuseTakenPlace(installation, delivery, others);
   refuseUnwritable(delivery);
   const audit = await installation.audit();
   installation.database.transaction(() => {
@@ -97,19 +98,6 @@ async function settingsOf(
   return { ...draft, path: usablePath(path) };
 }
 
-function usablePath(path: string | undefined): string {
-  if (path === undefined) {
-    throw usageError(
-      "Cannot choose a place for the file: this user has no memory-backed folder",
-      "Name a file with --path; the files of /run and $XDG_RUNTIME_DIR are in memory only",
-    );
-  }
-  const fault = faultOfPath(path, SYSTEM.paths) ??
-    (SYSTEM.paths.isWhole(path) ? undefined : "it is a relative path");
-  if (fault === undefined) return path;
-  throw usageError(`Cannot use --path: ${fault}`, "Write the absolute path");
-}
-
 function refuseParameters({ parameters, owner, group }: NewDelivery, preset: Preset): void {
   const known = preset.parameters ?? {};
   const unknown = Object.keys(parameters).find((name) => !Object.hasOwn(known, name));
@@ -130,15 +118,6 @@ function refuseParameters({ parameters, owner, group }: NewDelivery, preset: Pre
   const account = [owner, group].find((one) => one !== undefined && !ACCOUNT.test(one));
   if (account !== undefined) {
     throw usageError(`Cannot use ${quoted(account)} as a user or group`, "Name one, or its number");
-  }
-}
-
-function refuseTaken(installation: Installation, { name, settings }: Delivery): void {
-  for (const other of selected(installation)) {
-    if (other.name !== name && other.settings.path !== settings.path) continue;
-    throw new RekeyError("failed", `Cannot add ${name}: ${other.name} delivers there already`, {
-      hint: `\`rekey deliver remove ${other.name}\` first, or use another name and path`,
-    });
   }
 }
 
@@ -192,7 +171,7 @@ export async function removeDelivery(
   const { settings, state } = stored!;
   const paths = Object.keys(state.files)
     .map((file) => file === "" ? settings.path : join(settings.path, file));
-  if (!keepFiles) { for (const path of paths) removeTarget(path, rightsOf(settings)); }
+  if (!keepFiles) { for (const path of paths) removeTarget(path, rightsAsFound(settings)); }
   const audit = await installation.audit();
   installation.database.transaction(() => {
     new Deliveries(installation.database).remove(name);

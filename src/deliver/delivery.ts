@@ -114,25 +114,32 @@ export function probeWay({ settings, preset }: Delivery): ProbeWay | undefined {
 const PRIVATE_MODE = "0600";
 
 /** Owner, group and mode of a delivery's files. @throws {RekeyError} `failed` that names an unknown user or group. */
-export function rightsOf({ owner, group, mode }: DeliverySettings): Rights {
-  const { owners } = SYSTEM;
-  const numbers = parseInt(mode ?? PRIVATE_MODE, 8);
-  if (owners === undefined) return { user: undefined, group: undefined, mode: numbers };
+export function rightsOf(settings: DeliverySettings): Rights {
+  const { owner, group } = settings;
+  const { user: userId, group: groupId, mode } = rightsAsFound(settings);
   return {
-    user: numberOf("user", owner, owners.userId),
-    group: numberOf("group", group, owners.groupId),
-    mode: numbers,
+    user: mustBeKnown("user", owner, userId),
+    group: mustBeKnown("group", group, groupId),
+    mode,
   };
 }
 
-function numberOf(
+/** Like {@linkcode rightsOf}, for files that are to go: user and group may be gone already, with their program. */
+export function rightsAsFound({ owner, group, mode }: DeliverySettings): Rights {
+  const { owners } = SYSTEM;
+  return {
+    user: owner === null ? undefined : owners?.userId(owner),
+    group: group === null ? undefined : owners?.groupId(group),
+    mode: parseInt(mode ?? PRIVATE_MODE, 8),
+  };
+}
+
+function mustBeKnown(
   what: "user" | "group",
   name: string | null,
-  find: (name: string) => number | undefined,
+  number: number | undefined,
 ): number | undefined {
-  if (name === null) return undefined;
-  const number = find(name);
-  if (number !== undefined) return number;
+  if (name === null || number !== undefined || SYSTEM.owners === undefined) return number;
   throw new RekeyError("failed", `Cannot deliver: this machine has no ${what} ${name}`, {
     hint: `Is the program installed? Name another one with --${
       what === "user" ? "owner" : "group"

@@ -1,0 +1,91 @@
+import { basename, dirname, join, normalize, sep } from "node:path";
+import { RekeyError, usageError } from "../core/errors.ts";
+import type { Installation } from "../store/installation.ts";
+import { faultOfPath } from "../system/paths.ts";
+import { SYSTEM } from "../system/system.ts";
+import type { Delivery } from "./delivery.ts";
+
+/**
+ * The path of a delivery as it is stored.
+ *
+ * @throws {RekeyError} `usage` when it is no absolute path, or has characters that terminals and logs act on.
+ */
+export function usablePath(path: string | undefined): string {
+  if (path === undefined) {
+    throw usageError(
+      "Cannot choose a place for the file: this user has no memory-backed folder",
+      "Name a file with --path; the files of /run and $XDG_RUNTIME_DIR are in memory only",
+    );
+  }
+  const fault = faultOfPath(path, SYSTEM.paths) ??
+    (SYSTEM.paths.isWhole(path) ? undefined : "it is a relative path") ??
+    (/\p{Cc}/u.test(path) ? "it has a control character in it" : undefined);
+  if (fault !== undefined) {
+    throw usageError(`Cannot use --path: ${fault}`, "Write the absolute path");
+  }
+  const plain = normalize(path);
+  return plain.length > 1 && plain.endsWith(sep) ? plain.slice(0, -1) : plain;
+}
+
+/**
+ * Checks that a delivery writes to no file of rekey's own, and to none of another delivery.
+ *
+ * @throws {RekeyError} `failed` if it would.
+ */
+export function refuseTakenPlace(
+  installation: Installation,
+  delivery: Delivery,
+  others: readonly Delivery[],
+): void {
+  const { name, settings: { path } } = delivery;
+  if (isOwn(installation, delivery)) {
+    throw new RekeyError(
+      "failed",
+      `Cannot deliver to ${path}: it is where rekey keeps its own files`,
+      {
+        hint: "Name another path",
+      },
+    );
+  }
+  const other = others.find((one) => one.name === name || overlap(one, delivery));
+  if (other === undefined) return;
+  throw new RekeyError("failed", `Cannot add ${name}: ${other.name} delivers there already`, {
+    hint: `\`rekey deliver remove ${other.name}\` first, or use another name and path`,
+  });
+}
+
+function isOwn({ environment, database }: Installation, delivery: Delivery): boolean {
+  const { folders: { config, cache }, kek: { file, passphraseFile } } = environment;
+  const place = realPlace(delivery.settings.path);
+  const named = (path: string | undefined) => path === undefined ? [] : [realPlace(path)];
+  // With the names that SQLite, locks and copies put after it.
+  const isOfDatabase = place.startsWith(realPlace(database.path));
+  const files = [database.path, file, passphraseFile].flatMap(named);
+  const own = [...files, ...[config, cache].flatMap(named)];
+  return isOfDatabase ||
+    own.some((one) => isIn(place, one) || (isFolder(delivery) && isIn(one, place)));
+}
+
+function overlap(one: Delivery, other: Delivery): boolean {
+  const [here, there] = [one, other].map(({ settings: { path } }) => realPlace(path)) as [
+    string,
+    string,
+  ];
+  return here === there || (isFolder(one) && isIn(there, here)) ||
+    (isFolder(other) && isIn(here, there));
+}
+
+const isFolder = ({ preset }: Delivery) => preset.layout === "folder";
+
+const isIn = (path: string, folder: string) => path === folder || path.startsWith(folder + sep);
+
+// Without links, as far as the folders on the path exist.
+function realPlace(path: string): string {
+  const folder = dirname(path);
+  if (folder === path) return path;
+  try {
+    return join(Deno.realPathSync(folder), basename(path));
+  } catch {
+    return join(realPlace(folder), basename(path));
+  }
+}
