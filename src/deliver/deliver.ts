@@ -98,7 +98,7 @@ export async function deliver(delivery: Delivery, round: DeliveryRound): Promise
   const work = new DeliveryWork(delivery, wanted, round);
   try {
     const remark = await work.run();
-    return done(await work.succeeded(), true, remark);
+    return done(round.checkOnly ? delivery.state : await work.succeeded(), true, remark);
   } catch (error) {
     return done(await work.failed(asRefusalOrBug(error).message), true);
   }
@@ -136,6 +136,9 @@ class DeliveryWork {
     if (isProven && !round.checkOnly) return undefined;
     if (!round.checkOnly) await this.#reload(around);
     const remark = await this.#probe(around);
+    if (round.checkOnly) this.#mustHaveFollowed();
+    // A reload may write to the file itself.
+    else if (reloadWay(delivery) !== undefined) this.#mustBeWritten(files);
     this.#state = { ...this.#state, proven: contents };
     return remark;
   }
@@ -170,6 +173,12 @@ class DeliveryWork {
     throw new RekeyError("failed", `${wrong.path} is not as it should be`);
   }
 
+  // A program that answers well may still have to be told of something.
+  #mustHaveFollowed(): void {
+    if (isUpToDate(this.delivery, this.round.versions)) return;
+    throw new RekeyError("failed", "it answers well, but its last delivery failed or was cut off");
+  }
+
   async #write(files: readonly NewFile[], rights: Rights): Promise<void> {
     const { delivery, round } = this;
     const { settings } = delivery;
@@ -191,7 +200,11 @@ class DeliveryWork {
     }
     // Noted first: a command that is killed in the middle leaves files that are known to be rekey's.
     this.#state = { ...this.#state, files: claimed, mark: null };
-    if (changed.length > 0) await round.records.set(delivery.name, this.#state);
+    if (changed.length > 0) {
+      // The program may have read what was there meanwhile.
+      this.#state = { ...this.#state, proven: null };
+      await round.records.set(delivery.name, this.#state);
+    }
     await Promise.all(changed.map(({ path, bytes }) => writeTarget(path, bytes, rights)));
     // New keys come before the old ones leave.
     for (const name of gone) removeTarget(deliveredPath(delivery, name), rights);
@@ -199,7 +212,7 @@ class DeliveryWork {
   }
 
   #refuseForeign({ name, path, digest }: NewFile, mayReplace: boolean): void {
-    if (mayReplace || name in this.#state.files) return;
+    if (mayReplace || Object.hasOwn(this.#state.files, name)) return;
     const found = digestOnDisk(path);
     if (found === undefined || found === digest) return;
     throw new RekeyError("failed", `${path} is there already, and rekey did not write it`, {

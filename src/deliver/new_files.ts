@@ -3,7 +3,7 @@ import { RekeyError } from "../core/errors.ts";
 import type { Delivery } from "./delivery.ts";
 import { type DeliveredKeys, verifyingKeys } from "./key_set.ts";
 import { fill, render } from "./render.ts";
-import { digestOfBytes } from "./write_target.ts";
+import { digestOfBytes, LONGEST_FILE } from "./write_target.ts";
 
 /** A delivery's file with its new contents; a single file has the name "". */
 export interface NewFile {
@@ -35,6 +35,9 @@ export async function newFiles(
     : { template: preset.template };
   const file = async (name: string, set: DeliveredKeys, isForOne = false) => {
     const bytes = await render(content, set, data, isForOne);
+    if (bytes.length > LONGEST_FILE) {
+      throw new RekeyError("failed", `Cannot deliver more than ${LONGEST_FILE} bytes in a file`);
+    }
     return { name, path: deliveredPath(delivery, name), bytes, digest: digestOfBytes(bytes) };
   };
   if (preset.file_name === undefined) return [await file("", keys)];

@@ -32,8 +32,10 @@ export function digestOfBytes(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("base64url");
 }
 
-/** The longest file that is read to compare it, in bytes. */
-const LONGEST = 2 ** 20;
+/** The longest file that is delivered, and read to compare it, in bytes: 1 MiB. */
+export const LONGEST_FILE = 2 ** 20;
+
+const { O_DIRECTORY = 0, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY } = constants;
 
 /**
  * The digest of the file at a path; `undefined` if there is none, another text if it is too long to be rekey's.
@@ -46,11 +48,18 @@ export function digestOnDisk(path: string): string | undefined {
     if (info === undefined) return undefined;
     if (info.isSymlink) throw isLink(path);
     if (!info.isFile) throw notRegular(path, info);
-    if (info.size > LONGEST) return "not read";
-    const bytes = readFileSync(path);
-    const digest = digestOfBytes(bytes);
-    bytes.fill(0);
-    return digest;
+    if (info.size > LONGEST_FILE) return "not read";
+    // The user whom the folder belongs to may have put something else there since.
+    const fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    try {
+      if (!fstatSync(fd).isFile()) throw notRegular(path);
+      const bytes = readFileSync(fd);
+      const digest = digestOfBytes(bytes);
+      bytes.fill(0);
+      return digest;
+    } finally {
+      closeSync(fd);
+    }
   });
 }
 
@@ -214,14 +223,26 @@ export function makeFolders(path: string, ours: string | undefined, rights: Righ
     refuseUnsafeTarget(folder, rights);
     if (SYSTEM.owners === undefined) return SYSTEM.permissions.makeFolder(folder);
     mkdirSync(folder, { mode: 0o700 });
-    const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+    const fd = openSync(folder, O_RDONLY | O_DIRECTORY);
     try {
+      mustBeAt(folder, fd);
       const asItIs = { user: undefined, group: undefined, mode: 0 };
       if (isOurs) giveTo(fd, folder, rights, enterable(rights.mode));
       else giveTo(fd, folder, asItIs, 0o755);
     } finally {
       closeSync(fd);
     }
+  });
+}
+
+// Whoever can write to the folder above may have put a link there since, and the folder that it leads to would be given
+// away. The runtime opens it whatever O_NOFOLLOW says.
+function mustBeAt(folder: string, descriptor: number): void {
+  const { dev, ino } = fstatSync(descriptor);
+  const info = infoOf(folder);
+  if (info?.isDirectory && info.dev === dev && info.ino === ino) return;
+  throw new RekeyError("database_unusable", `Cannot use ${folder}: something else was put there`, {
+    hint: "Another user or program changes the folder above it: name a path of your own",
   });
 }
 
