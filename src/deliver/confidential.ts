@@ -16,7 +16,8 @@ export class Confidential {
       const key = Buffer.from(secret.hmacKey(keyForm));
       const text = secret.reveal();
       const encodings = (["base64", "base64url", "hex"] as const).map((name) => key.toString(name));
-      for (const one of [text, ...encodings, key.toString("latin1")]) this.add(one);
+      const others = [key.toString("hex").toUpperCase(), key.toString("latin1")];
+      for (const one of [text, ...encodings, ...others]) this.add(one);
       key.fill(0);
     }
   }

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { usageError } from "../core/errors.ts";
 import { ALGORITHMS } from "../jwt/policy.ts";
-import { checkTemplate, FORMATS } from "./render.ts";
+import { ALL_OF_A_KEY, checkTemplate, FORMATS, type TemplateUse } from "./render.ts";
 
 // A preset is data: it can be printed, changed and used with --preset-file.
 
@@ -136,6 +136,10 @@ function faultOf({ format, template, layout, file_name, keys, probe, reload }: P
     return "a folder has a file_name, a file has none";
   }
   if (layout === "folder" && keys === 1) return "a folder holds many keys";
+  const header = probe && "http" in probe ? probe.http.header : undefined;
+  if (header !== undefined && !/^[\w-]+:./.test(header)) {
+    return "the header of a probe is written `Name: value`";
+  }
   const bad = [...patternsOf(probe), ...patternsOf(reload)].find((pattern) => !isPattern(pattern));
   return bad && `${JSON.stringify(bad)} is no regular expression`;
 }
@@ -162,15 +166,22 @@ function isPattern(text: string): boolean {
 async function checkTemplates(checked: Preset): Promise<void> {
   const { template, file_name, path, reload, probe, claims = {}, parameters = {} } = checked;
   const names = [...Object.keys(parameters), ...ALWAYS];
-  const check = async (text: string | undefined, more: readonly string[] = []) => {
-    if (text !== undefined) await checkTemplate(text, [...names, ...more]);
+  const check = async (
+    text: string | undefined,
+    more: readonly string[] = [],
+    use: TemplateUse = "none",
+  ) => {
+    if (text !== undefined) await checkTemplate(text, [...names, ...more], use);
   };
-  for (const text of [template, file_name, path]) await check(text);
+  const isOfOne = file_name !== undefined;
+  await check(template, isOfOne ? ALL_OF_A_KEY : [], "keys");
+  await check(file_name, ["kid", "alg"]);
+  await check(path);
   if (reload && "command" in reload) { for (const word of reload.command) await check(word); }
   if (reload && "dialogue" in reload) {
     await check(reload.socket);
     const known = reload.dialogue.flatMap(({ as }) => as ?? []);
-    for (const { send } of reload.dialogue) await check(send, known);
+    for (const { send, each } of reload.dialogue) await check(send, known, each ? "key" : "none");
   }
   for (const text of textsOf(probe)) await check(text, ["token"]);
   for (const text of Object.values(claims)) if (typeof text === "string") await check(text);

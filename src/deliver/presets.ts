@@ -67,7 +67,7 @@ export const PRESET_NAMES: readonly string[] = Object.keys(PRESETS);
 
 /** A built-in preset or format; `undefined` if there is none of that name. */
 export async function builtIn(name: string): Promise<Preset | undefined> {
-  const module = PRESETS[name];
+  const module = Object.hasOwn(PRESETS, name) ? PRESETS[name] : undefined;
   // Checked by a test, and not each time.
   if (module !== undefined) return (await module()).default as Preset;
   return FORMAT_PRESETS.find((preset) => preset.name === name);

@@ -88,6 +88,12 @@ function env(
   set: DeliveredKeys,
   { encoding = "text", variable = "JWT_SECRET" }: DeliveryParameters,
 ): Uint8Array {
+  if (!/^[A-Za-z_]\w*$/.test(variable)) {
+    throw usageError(
+      "Cannot use the parameter variable: no variable can have that name",
+      "Use letters, digits and _",
+    );
+  }
   const { current, prepared, previous: [previous] } = set;
   const lines = [
     ...lineOf(variable, current, encoding),
@@ -198,40 +204,65 @@ const OF_THE_SET = ["current", "prepared", ...LISTS];
 const OF_A_KEY = ["kid", "alg", "text", "base64", "base64url", "hex", "jwk_json", "expires_at"];
 const OF_A_JWK = ["kty", "kid", "alg", "use", "k"].map((name) => `jwk.${name}`);
 
+/** Parts of a key in templates. */
+export const ALL_OF_A_KEY: readonly string[] = [...OF_A_KEY, ...OF_A_JWK];
+const ALL_OF_THE_SET = [
+  ...OF_THE_SET,
+  ...["current", "prepared"].flatMap((key) => ALL_OF_A_KEY.map((name) => `${key}.${name}`)),
+];
+
+/** What a template is filled with: all keys, one key, or neither, as in commands. */
+export type TemplateUse = "keys" | "key" | "none";
+
 /**
  * Checks that a template is mustache, and uses only names that there are: an unknown one would be left out in silence.
  *
  * @param names that may be used besides those of keys, such as parameters.
  * @throws {RekeyError} `usage` when it is not.
  */
-export async function checkTemplate(template: string, names: readonly string[]): Promise<void> {
+export async function checkTemplate(
+  template: string,
+  names: readonly string[],
+  use: TemplateUse = "keys",
+): Promise<void> {
   const { parse } = await mustache();
-  const ofKey = [...OF_A_KEY, ...OF_A_JWK];
-  const known = new Set([
+  const known = [
     ...names,
-    ...OF_THE_SET,
-    ...ofKey,
-    ...["current", "prepared"].flatMap((key) => ofKey.map((name) => `${key}.${name}`)),
-    "last",
+    ...use === "keys" ? ALL_OF_THE_SET : [],
+    ...use === "key" ? ALL_OF_A_KEY : [],
     ".",
-  ]);
-  for (const name of namesUsed(explained(() => parse(template)))) {
-    if (known.has(name)) continue;
-    throw usageError(
-      `Cannot use the template: it uses ${JSON.stringify(name)}, which deliveries do not have`,
-      `There are ${[...OF_THE_SET, ...OF_A_KEY, ...names].join(", ")}`,
-    );
-  }
+  ];
+  checkParts(explained(() => parse(template)), known, false);
 }
 
-function* namesUsed(tokens: readonly TemplatePart[]): Generator<string> {
-  for (const [kind, name, , , inside] of tokens) {
+function checkParts(
+  parts: readonly TemplatePart[],
+  known: readonly string[],
+  isInList: boolean,
+): void {
+  for (const [kind, name, , , inside] of parts) {
     if (kind === ">") {
       throw usageError("Cannot use the template: it includes another one", "Put all in one file");
     }
-    if (["name", "&", "#", "^"].includes(kind)) yield name;
-    if (inside !== undefined) yield* namesUsed(inside);
+    if (["name", "&", "#", "^"].includes(kind)) mustBeKnown(name, known);
+    if (inside === undefined) continue;
+    const isList = kind === "#" && LISTS.includes(name);
+    if (isList && isInList) {
+      // Each level would multiply its length.
+      throw usageError("Cannot use the template: it has a list of keys in another one", "Use one");
+    }
+    const isKey = kind === "#" && OF_THE_SET.includes(name);
+    const more = [...isKey ? ALL_OF_A_KEY : [], ...isList ? ["last"] : []];
+    checkParts(inside, [...known, ...more], isInList || isList);
   }
+}
+
+function mustBeKnown(name: string, known: readonly string[]): void {
+  if (known.includes(name)) return;
+  throw usageError(
+    `Cannot use the template: it uses ${JSON.stringify(name)}, which there is not in that place`,
+    `There are ${known.filter((one) => !one.includes(".")).join(", ")}`,
+  );
 }
 
 function explained<T>(work: () => T): T {

@@ -36,6 +36,9 @@ export function mustBeOwnClaims(claims: JsonObject): void {
   parseClaims(bytes, "the claims");
 }
 
+// White space takes room too. The parser is not made for millions of characters.
+const LONGEST_SOURCE = 16 * MAX_TOKEN_LENGTH;
+
 const HINT = "Leave it out of --claim and --claims-file";
 
 /**
@@ -45,6 +48,9 @@ const HINT = "Leave it out of --claim and --claims-file";
  * @throws {RekeyError} `usage` when it is not one, or not strict JSON.
  */
 export function parseClaims(bytes: Uint8Array, from: string): JsonObject {
+  if (bytes.length > LONGEST_SOURCE) {
+    throw usageError(`Cannot use ${from}: it is larger than ${LONGEST_SOURCE} bytes`, "Say less");
+  }
   const value = strictJson(bytes, from);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) {
     return value as JsonObject;

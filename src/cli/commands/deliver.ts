@@ -78,6 +78,12 @@ async function presetFrom(flags: DeliverAddFlags): Promise<string | Preset> {
 
 function json(path: string): unknown {
   const text = readInputText(path);
+  if (text.length > LONGEST_PRESET) {
+    throw usageError(
+      `Cannot use ${path}: it has more than ${LONGEST_PRESET} characters`,
+      "Is it the right file?",
+    );
+  }
   try {
     return parseStrictJson(new TextEncoder().encode(text));
   } catch (error) {
@@ -88,6 +94,8 @@ function json(path: string): unknown {
     );
   }
 }
+
+const LONGEST_PRESET = 2 ** 20;
 
 // A template without a list has room for one key.
 async function presetOfTemplate(template: string): Promise<Preset> {
