@@ -79,6 +79,8 @@ Deno.test("claims that rekey sets itself are refused by name, and others that ca
   await refused(/duplicate member/, ["--claims-file", "-"], '{"a":1,"a":2}');
   await refused(/does not exist/, ["--claims-file", join(box.home, "none")]);
   await refused(/nested too deeply/, ["--claim", `a:=${"[".repeat(64)}${"]".repeat(64)}`]);
+  const long = JSON.stringify({ a: "x".repeat(15 * 2 ** 20) });
+  await refused(/larger than 262144 bytes/, ["--claims-file", "-"], long);
   await refused(/more than 16384 bytes/, ["--claim", `a=${"x".repeat(17_000)}`]);
   await refused(/more than 16384 characters/, ["--claim", `a=${"x".repeat(14_000)}`]);
 });
