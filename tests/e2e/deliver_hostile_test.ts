@@ -85,7 +85,8 @@ Deno.test("a reload that changes the file is no success", async () => {
 
 Deno.test("no delivery goes to where rekey keeps its own files, or where another one goes", async () => {
   using box = await initialised();
-  const before = box.digests();
+  const digests = () => [...box.digests()].filter(([path]) => !path.endsWith(".lock"));
+  const before = digests();
   const keys = join(box.home, ".config/rekey");
   const link = join(box.home, "link");
   Deno.symlinkSync(join(box.database, ".."), link);
@@ -99,7 +100,7 @@ Deno.test("no delivery goes to where rekey keeps its own files, or where another
     assert.equal(refused.code, 1, path);
     assert.match(refused.stderr, /where rekey keeps its own files/);
   }
-  assert.deepEqual(box.digests(), before);
+  assert.deepEqual(digests(), before);
   const folder = join(box.home, "keys");
   assert.equal((await add(box, "api", ...JWKS, "--path", join(folder, "a"))).code, 0);
   Deno.symlinkSync(folder, join(box.home, "other"));
