@@ -49,6 +49,11 @@ export function refuseTakenPlace(
   }
   const other = others.find((one) => one.name === name || overlap(one, delivery));
   if (other === undefined) return;
+  if (other.name === name) {
+    throw new RekeyError("failed", `There is a delivery ${name} already`, {
+      hint: `\`rekey deliver sync ${name}\` brings it up to date; remove it to change it`,
+    });
+  }
   throw new RekeyError("failed", `Cannot add ${name}: ${other.name} delivers there already`, {
     hint: `\`rekey deliver remove ${other.name}\` first, or use another name and path`,
   });

@@ -242,6 +242,11 @@ async function report(
     else if (facts.failure === null) {
       const kids = facts.confirmed.join(", ");
       output.result({}, [`${did} ${facts.name}: ${printable(facts.path)} (kid ${kids})`]);
+    } else if (did === "Added") {
+      // So that it is not added again.
+      output.remark(
+        `${facts.name} is added: once its program runs, \`rekey deliver sync\` is enough`,
+      );
     }
   }
   warnOfOutcomes(outcomes, output);

@@ -12,14 +12,14 @@ export async function deliverPresets(
   const presets = [...FORMAT_PRESETS, ...named.filter((one) => one !== undefined)];
   if (output.options.json) return presets.forEach((one) => output.line(one));
   output.table([
-    ["NAME", "KEYS", "ALGORITHMS", "TAKES UP", "CONNECTIONS", "WHAT"],
+    ["NAME", "KEYS", "ALGORITHMS", "TAKES UP", "WHAT", "CONNECTIONS"],
     ...presets.map(({ name, keys, algorithms, reload_kind, connections, summary }) => [
       name,
       String(keys),
       algorithms.join(","),
       reload_kind,
-      connections,
       summary,
+      connections,
     ]),
   ]);
 }
