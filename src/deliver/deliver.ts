@@ -30,7 +30,7 @@ import {
   removePartials,
   removeTarget,
   type Rights,
-  writeTarget,
+  writeSafeTarget,
 } from "./write_target.ts";
 
 /** What deliveries that follow at once share. */
@@ -205,7 +205,7 @@ class DeliveryWork {
       this.#state = { ...this.#state, proven: null };
       await round.records.set(delivery.name, this.#state);
     }
-    await Promise.all(changed.map(({ path, bytes }) => writeTarget(path, bytes, rights)));
+    await Promise.all(changed.map(({ path, bytes }) => writeSafeTarget(path, bytes, rights)));
     // New keys come before the old ones leave.
     for (const name of gone) removeTarget(deliveredPath(delivery, name), rights);
     this.#state = { ...this.#state, files: digests, written: kidsOf(this.wanted) };

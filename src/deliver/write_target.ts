@@ -86,6 +86,15 @@ function isLink(path: string): RekeyError {
  */
 export async function writeTarget(path: string, bytes: Uint8Array, rights: Rights): Promise<void> {
   refuseUnsafeTarget(path, rights);
+  await writeSafeTarget(path, bytes, rights);
+}
+
+/** The same for a path that {@linkcode refuseUnsafeTarget} has just checked. */
+export async function writeSafeTarget(
+  path: string,
+  bytes: Uint8Array,
+  rights: Rights,
+): Promise<void> {
   const folder = dirname(path);
   try {
     const partial = partialOf(path) + randomBytes(9).toString("base64url");
@@ -105,6 +114,8 @@ async function writePartial(partial: string, bytes: Uint8Array, rights: Rights):
   try {
     writeFileSync(fd, bytes);
     giveTo(fd, partial, rights, rights.mode);
+    // Files that are written at the same time come first: one commit of the file system is for all of them then.
+    await delay(0);
     await promisify(fsync)(fd);
   } catch (error) {
     SYSTEM.files.remove(partial);
