@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { Box, REKEY } from "../support/process/box.ts";
-import { pause } from "../support/timing/pause.ts";
+import { removeFolder } from "../../src/files/files.ts";
+import { pause, until } from "../support/timing/pause.ts";
 import { listener, slow } from "../support/commands/exec_programs.ts";
 import { isThere, Running } from "../support/process/running.ts";
 import { start } from "../../scripts/program.ts";
@@ -91,8 +92,12 @@ Deno.test("exec --on-rotate: a database that is gone or damaged is said once, an
     await running.until(() => running.stderr.includes("rotations are not seen at present"));
     await pause(1_000);
     assert.equal(running.stderr.match(/warning/g)?.length, 1, running.stderr);
-    Deno.removeSync(folder, { recursive: true });
-    Deno.renameSync(`${folder}.away`, folder);
+    // A look of exec's that has begun may put a lock file beside the database that is gone.
+    await until(() => {
+      removeFolder(folder);
+      Deno.renameSync(`${folder}.away`, folder);
+      return true;
+    });
     await box.json("status");
     await rotate(box);
     await running.until(() => /SIGHUP/.test(running.stdout) || readies(running).length === 2);
