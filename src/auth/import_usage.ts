@@ -8,8 +8,10 @@ import {
   unreadable,
 } from "../secret/import/imported.ts";
 import type { Reading, Source } from "../secret/import/source.ts";
-import { type Algorithm, ALGORITHMS, type ClaimPolicy } from "../jwt/policy.ts";
-import { isSignedWith, parseJws } from "../jwt/jws.ts";
+import { type Algorithm, HMAC_ALGORITHMS } from "../core/algorithms.ts";
+import type { ClaimPolicy } from "../jwt/policy.ts";
+import { isHmacOf } from "../jwt/hmac.ts";
+import { parseJws } from "../jwt/jws.ts";
 import { refuseClaims, type TokenContent } from "../jwt/claims.ts";
 
 /** An imported secret, and how the application uses it. */
@@ -54,10 +56,10 @@ export function provenUsage(
 ): SecretUsage {
   const { header, payload, signed, signature } = parseJws(token);
   const wanted = algorithmOf(source.reading, said);
-  const alg = ALGORITHMS.find((one) => one === header.alg && one === (wanted ?? one));
+  const alg = HMAC_ALGORITHMS.find((one) => one === header.alg && one === (wanted ?? one));
   if (alg === undefined) throw otherAlgorithm(wanted);
   for (const use of candidateUsages(source, said)) {
-    if (!isSignedWith(use.secret, use.keyForm, alg, signed, signature)) continue;
+    if (!isHmacOf(use.secret, use.keyForm, alg, signed, signature)) continue;
     checkClaims({ claims: payload, type: header.typ, adopted: true }, policy, now);
     return { ...use, alg };
   }

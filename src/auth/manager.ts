@@ -50,7 +50,7 @@ export class AuthManager {
     const { installation } = await this.secrets.open();
     for (;;) {
       const { version, secret } = await this.secrets.get();
-      const issued = await sign(installation, request(), version, secret);
+      const issued = sign(installation, request(), version, secret);
       // A rotation in between would have made a token that no longer verifies.
       const kept = installation.database.transaction(() => {
         if (installation.versions.current()?.version !== version.version) return false;

@@ -1,6 +1,7 @@
 import { type RekeyError, usageError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import { type JsonObject, MAX_TOKEN_LENGTH } from "../jwt/jws.ts";
+import { signCompact } from "../jwt/signatures.ts";
 import { mustBeOwnClaims } from "../jwt/own_claims.ts";
 import type { TokenPolicy } from "../jwt/policy.ts";
 import type { Installation } from "../store/installation.ts";
@@ -39,23 +40,20 @@ export interface Issued {
  * @throws {RekeyError} `usage` for a claim that is rekey's own, and when the token would be longer than
  * {@linkcode MAX_TOKEN_LENGTH}.
  */
-export async function sign(
+export function sign(
   installation: Installation,
   request: IssueRequest,
-  { kid, alg, key_form }: Version,
+  { kid, token_kid, alg, key_form }: Version,
   secret: Secret,
-): Promise<Issued> {
+): Issued {
   const { policy } = installation;
   mustBeOwnClaims(request.claims ?? {});
   const iat = Math.floor(installation.now() / 1000);
   const exp = request.lifetime === null ? undefined : iat + request.lifetime;
   const jti = crypto.randomUUID();
-  const { SignJWT } = await import("jose");
-  const key = secret.hmacKey(key_form);
-  const token = await new SignJWT(claimsOf(request, policy, { jti, iat, exp }))
-    .setProtectedHeader({ alg, typ: policy.type ?? "JWT", kid })
-    .sign(key);
-  key.fill(0);
+  const header = { typ: policy.type ?? "JWT", kid: token_kid ?? kid };
+  const claims = claimsOf(request, policy, { jti, iat, exp });
+  const token = signCompact(secret, { alg, key_form }, header, claims);
   if (token.length > MAX_TOKEN_LENGTH) throw tooLong();
   return { token, jti, issuedAt: iat * 1000, expiresAt: exp === undefined ? null : exp * 1000 };
 }

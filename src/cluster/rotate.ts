@@ -1,5 +1,5 @@
 import { EVENTS, newestHead } from "../audit/events.ts";
-import { Secret } from "../core/secret.ts";
+import type { Secret } from "../core/secret.ts";
 import { keepCopy } from "../secret/automatic_copy.ts";
 import type {
   Activation,
@@ -9,7 +9,7 @@ import type {
   RotateOptions,
   RotationStep,
 } from "../secret/backend.ts";
-import { nextUse, type Use } from "../secret/next_use.ts";
+import { newSecret, nextUse, type Use } from "../secret/next_use.ts";
 import { refuseOneTooMany } from "../secret/grace.ts";
 import { alreadyDone, probe } from "../secret/rotate.ts";
 import { notInitialised } from "../secret/view.ts";
@@ -52,7 +52,7 @@ export async function rotateShared(
     if (!copied) await keepCopy(installation, old);
     copied = true;
     const use = nextUse(installation, options);
-    const secret = Secret.generate(use);
+    const secret = newSecret(use);
     const about = { reason, request_id: requestId, replaces: old.version };
     const row = newVersion(installation, nextNumber(state), secret, about, use);
     await logVersion(installation, EVENTS.rotationInitiated, row, reason ?? undefined);
@@ -145,7 +145,7 @@ export async function prepareShared(
     const prepared = preparedOf(state);
     if (prepared !== undefined) return { unchanged: { version: rowOf(prepared), made: false } };
     const use = nextUse(installation, usage);
-    const secret = Secret.generate(use);
+    const secret = newSecret(use);
     const replaces = installation.versions.current()?.version ?? null;
     const about = { reason, request_id: null, replaces };
     const row = newVersion(installation, nextNumber(state), secret, about, use);
@@ -230,6 +230,8 @@ export function newVersion(
     state: "pending",
     origin: "generated",
     ...{ alg, key_form, bytes, encoding },
+    token_kid: null,
+    published_at: null,
     created_at: environment.clock(),
     activated_at: null,
     retired_at: null,

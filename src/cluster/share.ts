@@ -5,7 +5,6 @@ import type { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
 import { isPortable, type KekSources } from "../store/sealed/kek_sources.ts";
 import { EVENTS } from "../audit/events.ts";
-import { Secret } from "../core/secret.ts";
 import { propose, retryOnConflict } from "./commit.ts";
 import { follow, lacking } from "./replica.ts";
 import { readSnapshot, type Snapshot } from "./snapshot.ts";
@@ -17,7 +16,7 @@ import {
   type SharedVersion,
 } from "./state.ts";
 import type { NewSecret } from "../secret/backend.ts";
-import { nextUse } from "../secret/next_use.ts";
+import { newSecret, nextUse } from "../secret/next_use.ts";
 import type { Make } from "../secret/create.ts";
 import type { Import } from "../secret/import/imported.ts";
 import { newVersion, provenValue } from "./rotate.ts";
@@ -62,7 +61,7 @@ async function makeShared(
     return false;
   }
   const use = nextUse(installation, wanted, given?.secret);
-  const secret = given?.secret ?? Secret.generate(use);
+  const secret = given?.secret ?? newSecret(use);
   const row = newVersion(installation, 1, secret, {
     reason: given?.reason ?? null,
     request_id: null,

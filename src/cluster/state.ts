@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { type KeyForm, STANDARD_SHAPE } from "../core/secret.ts";
-import type { Algorithm, TokenPolicy } from "../jwt/policy.ts";
+import type { Algorithm } from "../core/algorithms.ts";
+import type { TokenPolicy } from "../jwt/policy.ts";
 import type { Kek } from "../store/sealed/kek.ts";
 import { type Binding, seal, unseal } from "../store/sealed/sealing.ts";
 import type { Version } from "../store/sqlite/versions.ts";
@@ -74,11 +75,18 @@ export function openState(kek: Kek, app: string, sealed: string): FleetState {
   });
 }
 
-// An older rekey stored one algorithm and one key form for all versions, and knew one shape.
+// An older rekey stored one algorithm and one key form for all versions, and knew one shape and no key pairs.
 function withUse(state: FleetState): FleetState {
   const { alg, key_form } = state;
   const complete = (row: Partial<SharedVersion>) =>
-    ({ alg, key_form, ...STANDARD_SHAPE, ...row }) as SharedVersion;
+    ({
+      alg,
+      key_form,
+      token_kid: null,
+      published_at: null,
+      ...STANDARD_SHAPE,
+      ...row,
+    }) as SharedVersion;
   return {
     ...state,
     versions: state.versions.map(complete),

@@ -1,6 +1,8 @@
 import { Buffer } from "node:buffer";
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import type { PairAlgorithm } from "./algorithms.ts";
 import { RekeyError } from "./errors.ts";
+import { KeyPair } from "./key_pair.ts";
 
 /** How many random bytes a generated secret has, and how they are written as its text. */
 export interface Shape {
@@ -16,7 +18,11 @@ export type ShapeEncoding = (typeof SHAPE_ENCODINGS)[number];
 export const STANDARD_SHAPE: Shape = { bytes: 64, encoding: "base64" };
 
 /** Whether the HMAC key is the UTF-8 of the stored text, or the bytes that its base64 or base64url, or its hex, encodes. */
-export const KEY_FORMS = ["text", "raw", "hex"] as const;
+export const HMAC_KEY_FORMS = ["text", "raw", "hex"] as const;
+export type HmacKeyForm = (typeof HMAC_KEY_FORMS)[number];
+
+/** How a stored value becomes the key. `pkcs8`: it is the private key of a key pair (`KeyPair.text`). */
+export const KEY_FORMS = [...HMAC_KEY_FORMS, "pkcs8"] as const;
 export type KeyForm = (typeof KEY_FORMS)[number];
 
 const BASE64_OF_64_BYTES = /^[A-Za-z0-9+/]{86}==$/;
@@ -24,8 +30,9 @@ const KID_LABEL = "rekey kid v1";
 const KID_LENGTH = 16;
 
 /**
- * A signing secret. Printing it shows only its kid. Only {@linkcode Secret.reveal} (for stores and child processes) and
- * {@linkcode Secret.hmacKey} (for HMAC) return its value.
+ * A signing secret: an HMAC secret or a private key. Printing it shows only its kid. Only {@linkcode Secret.reveal} (for
+ * stores and child processes), {@linkcode Secret.hmacKey} (for HMAC) and {@linkcode Secret.pair} (for signatures) return
+ * its value.
  *
  * @example
  * ```ts
@@ -35,17 +42,19 @@ const KID_LENGTH = 16;
  */
 export class Secret {
   readonly #text: string;
-  /** Key id: the first 16 base64url characters of HMAC-SHA-256 over a fixed label, keyed with the text. */
+  readonly #pair: KeyPair | undefined;
+  /**
+   * Key id. Of an HMAC secret the first 16 base64url characters of HMAC-SHA-256 over a fixed label, keyed with the text;
+   * of a key pair its RFC 7638 thumbprint.
+   */
   readonly kid: string;
 
   private constructor(text: string) {
     // Unpaired surrogates have no UTF-8: stores would change them.
     if (!text.isWellFormed()) throw damaged("it is not valid text");
     this.#text = text;
-    this.kid = createHmac("sha256", text).update(KID_LABEL).digest("base64url").slice(
-      0,
-      KID_LENGTH,
-    );
+    this.#pair = KeyPair.parse(text);
+    this.kid = this.#pair?.thumbprint ?? hmacKid(text);
   }
 
   /** A new secret from the system's CSPRNG. */
@@ -53,8 +62,13 @@ export class Secret {
     return new Secret(randomBytes(bytes).toString(encoding));
   }
 
+  /** A new key pair from the system's CSPRNG. @param bits of an RSA key. */
+  static generatePair(alg: PairAlgorithm, bits: number): Secret {
+    return new Secret(KeyPair.generate(alg, bits).text);
+  }
+
   /**
-   * Checks a stored value: canonical standard base64 of 64 bytes, or any text with the expected kid: an imported one, or one
+   * Checks a stored value: a key pair, canonical standard base64 of 64 bytes, or any text with the expected kid: an imported one, or one
    * of another shape.
    *
    * @param kid of the version that the value should have.
@@ -62,7 +76,7 @@ export class Secret {
    */
   static parse(text: string, kid?: string): Secret {
     const secret = new Secret(text);
-    if (secret.kid === kid || isGenerated(text)) return secret;
+    if (secret.kid === kid || secret.#pair !== undefined || isGenerated(text)) return secret;
     throw damaged(`it is not ${STANDARD_SHAPE.bytes} bytes of base64`);
   }
 
@@ -71,8 +85,18 @@ export class Secret {
     return new Secret(text);
   }
 
-  /** A copy of the HMAC key. The caller may overwrite it after use. */
+  /** The key pair; `undefined` for an HMAC secret. */
+  get pair(): KeyPair | undefined {
+    return this.#pair;
+  }
+
+  /**
+   * A copy of the HMAC key. The caller may overwrite it after use.
+   *
+   * @throws {Error} for a key pair: no part of one may ever be an HMAC key (RFC 8725 §3.1).
+   */
   hmacKey(form: KeyForm): Uint8Array {
+    if (form === "pkcs8" || this.#pair !== undefined) throw new Error("A key pair is no HMAC key");
     if (form === "text") return new TextEncoder().encode(this.#text);
     const bytes = Buffer.from(this.#text, form === "hex" ? "hex" : "base64");
     const key = new Uint8Array(bytes);
@@ -80,7 +104,10 @@ export class Secret {
     return key;
   }
 
-  /** The value: 88 characters of standard base64 if it was generated. For stores and `exec` only. */
+  /**
+   * The value: 88 characters of standard base64 if it was generated, `pkcs8:` and base64 of a private key. For stores
+   * and `exec` only.
+   */
   reveal(): string {
     return this.#text;
   }
@@ -105,6 +132,10 @@ export class Secret {
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return this.toString();
   }
+}
+
+function hmacKid(text: string): string {
+  return createHmac("sha256", text).update(KID_LABEL).digest("base64url").slice(0, KID_LENGTH);
 }
 
 function damaged(why: string): RekeyError {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { RekeyError } from "../core/errors.ts";
-import type { Algorithm } from "../jwt/policy.ts";
+import type { Algorithm } from "../core/algorithms.ts";
 import type { DeliverySettings, StoredDelivery } from "../store/sqlite/deliveries.ts";
 import { SYSTEM } from "../system/system.ts";
 import type { Preset } from "./preset.ts";

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { KeyForm, Secret } from "../core/secret.ts";
 import { rfc3339 } from "../core/clock.ts";
-import type { Algorithm } from "../jwt/policy.ts";
+import type { Algorithm } from "../core/algorithms.ts";
 
 /** A version with its value, as programs outside rekey get it. */
 export interface DeliveredKey {

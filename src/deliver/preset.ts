@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { usageError } from "../core/errors.ts";
-import { ALGORITHMS } from "../jwt/policy.ts";
+import { ALGORITHMS } from "../core/algorithms.ts";
 import { ALL_OF_A_KEY, checkTemplate, FORMATS, type TemplateUse } from "./render.ts";
 
 // A preset is data: it can be printed, changed and used with --preset-file.

@@ -1,4 +1,4 @@
-import { ALGORITHMS } from "../jwt/policy.ts";
+import { HMAC_ALGORITHMS } from "../core/algorithms.ts";
 import type { Preset } from "./preset.ts";
 
 // Modules of their own, which only commands about deliveries load.
@@ -17,7 +17,7 @@ const PRESETS: Record<string, () => Promise<{ default: unknown }>> = {
 const ANY = {
   program: "any",
   role: "verifier",
-  algorithms: [...ALGORITHMS],
+  algorithms: [...HMAC_ALGORITHMS],
   reload_kind: "at once",
   connections: "as the program has it",
   mode: "0600",

@@ -1,7 +1,7 @@
 import { asRefusal, RekeyError } from "../core/errors.ts";
 import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
 import type { Secret } from "../core/secret.ts";
-import type { Algorithm } from "../jwt/policy.ts";
+import type { Algorithm } from "../core/algorithms.ts";
 import { isFollowed } from "../cluster/change.ts";
 import type { Changed, RotateOptions } from "../secret/backend.ts";
 import { untilFilesHold, untilFilesLackEnded } from "../secret/keys_files.ts";

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { ALGORITHMS } from "../core/algorithms.ts";
 import { ERROR_TABLE, TOKEN_FAULTS } from "../core/errors.ts";
 import { HTTP_CODES } from "./problem.ts";
 import { LONGEST_REASON, LONGEST_REQUEST_ID } from "../core/limits.ts";
@@ -44,7 +45,7 @@ export const VerifyRequest = z.strictObject({
   iss: text().optional(),
   aud: text().optional(),
   sub: text().optional(),
-  alg: z.enum(["HS256", "HS384", "HS512"]).optional(),
+  alg: z.enum(ALGORITHMS).optional(),
   leeway: z.number().min(0).max(86_400).optional().meta({ description: "seconds" }),
   max_age: z.number().min(0).max(1e10).optional().meta({ description: "seconds" }),
   allow_no_exp: z.boolean().optional(),

@@ -1,7 +1,8 @@
 import { andThen, type MaybeAsync } from "../core/async.ts";
 import { refuseClaims } from "./claims.ts";
 import { parseJws } from "./jws.ts";
-import type { Algorithm, VerifyPolicy } from "./policy.ts";
+import { type Algorithm, isSameAlgorithm } from "../core/algorithms.ts";
+import type { VerifyPolicy } from "./policy.ts";
 import {
   effectivePolicy,
   type KeySet,
@@ -72,7 +73,7 @@ export class CachedVerifier {
     const algorithm = requested?.algorithm;
     const isAllowed = algorithm === undefined
       ? known.isOwnAlgorithm
-      : algorithm === known.algorithm;
+      : isSameAlgorithm(known.algorithm, algorithm);
     // A grace window ends without any change to the database.
     const version = this.keys.verifyingNow()
       .find((row) => row.version === known.verified.version);
@@ -93,7 +94,7 @@ export class CachedVerifier {
       if (isShort && version !== undefined && view.generation === this.#generation) {
         const { alg, typ: type } = parsed.header;
         // A token is accepted with these algorithms only.
-        const [algorithm, isOwnAlgorithm] = [alg as Algorithm, alg === version.alg];
+        const [algorithm, isOwnAlgorithm] = [alg as Algorithm, isSameAlgorithm(alg, version.alg)];
         const { change } = view;
         this.#remembered.set(token, { verified, algorithm, isOwnAlgorithm, type, change });
       }

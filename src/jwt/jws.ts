@@ -1,9 +1,6 @@
-import { createHash, type Hash, timingSafeEqual } from "node:crypto";
 import { decodeInto, isBase64url } from "../core/encoding.ts";
 import { RekeyError } from "../core/errors.ts";
-import type { KeyForm, Secret } from "../core/secret.ts";
 import { parseStrictJson, StrictJsonError } from "../core/strict_json.ts";
-import type { Algorithm } from "./policy.ts";
 
 /** Length of the longest token that is accepted, in characters: longer than a header line may be. */
 export const MAX_TOKEN_LENGTH = 16_384;
@@ -109,84 +106,4 @@ function notBase64url(part: string): RekeyError {
 
 function malformed(why: string): RekeyError {
   return new RekeyError("malformed", `Cannot verify the token: ${why}`);
-}
-
-/** Each algorithm's hash, and its block size in bytes (FIPS 180-4). */
-const HASHES: Record<Algorithm, [name: string, block: number]> = {
-  HS256: ["sha256", 64],
-  HS384: ["sha384", 128],
-  HS512: ["sha512", 128],
-};
-
-// Reused for every digest: allocating memory takes longer than hashing.
-const [INNER, EXPECTED] = [new Uint8Array(64), new Uint8Array(64)];
-
-/**
- * HMAC (RFC 2104) with one key. It hashes the two padded keys once and copies the state for each text. `createHmac`
- * starts over each time, which takes five times as long; Web Crypto, and so jose, hands each call to another thread.
- */
-class Hmac {
-  readonly #inner: Hash;
-  readonly #outer: Hash;
-
-  constructor(algorithm: Algorithm, key: Uint8Array) {
-    const [name, block] = HASHES[algorithm];
-    const padded = new Uint8Array(block);
-    padded.set(key.length > block ? createHash(name).update(key).digest() : key);
-    const start = (pad: number) => {
-      const first = padded.map((byte) => byte ^ pad);
-      const hash = createHash(name).update(first);
-      first.fill(0);
-      return hash;
-    };
-    [this.#inner, this.#outer] = [start(0x36), start(0x5c)];
-    padded.fill(0);
-  }
-
-  /** @returns memory that the next call overwrites. */
-  of(text: string): Uint8Array {
-    const inner = digestInto(INNER, this.#inner.copy().update(text));
-    return digestInto(EXPECTED, this.#outer.copy().update(inner));
-  }
-}
-
-function digestInto(memory: Uint8Array, hash: Hash): Uint8Array {
-  return memory.subarray(0, memory.setFromHex(hash.digest("hex")).written);
-}
-
-// A hash of the padded key is as sensitive as the secret, and is kept as long as the secret.
-const hmacs = new WeakMap<Secret, Map<string, Hmac>>();
-
-function hmacOf(secret: Secret, form: KeyForm, algorithm: Algorithm): Hmac {
-  let all = hmacs.get(secret);
-  if (all === undefined) hmacs.set(secret, all = new Map());
-  const which = `${form} ${algorithm}`;
-  let hmac = all.get(which);
-  if (hmac === undefined) {
-    const key = secret.hmacKey(form);
-    all.set(which, hmac = new Hmac(algorithm, key));
-    key.fill(0);
-  }
-  return hmac;
-}
-
-// One byte longer than the longest signature, so that a longer one is noticed.
-const GIVEN = new Uint8Array(65);
-
-/**
- * Whether a signature is the HMAC of a text (RFC 7515 §5.2, RFC 7518 §3.2), compared in constant time. The caller has
- * checked the algorithm.
- *
- * @param signature in base64url.
- */
-export function isSignedWith(
-  secret: Secret,
-  form: KeyForm,
-  algorithm: Algorithm,
-  text: string,
-  signature: string,
-): boolean {
-  const expected = hmacOf(secret, form, algorithm).of(text);
-  const given = decodeInto(GIVEN, signature);
-  return given?.length === expected.length && timingSafeEqual(given, expected);
 }

@@ -1,6 +1,4 @@
-/** HMAC algorithms of RFC 7518 §3.2. */
-export const ALGORITHMS = ["HS256", "HS384", "HS512"] as const;
-export type Algorithm = (typeof ALGORITHMS)[number];
+import type { Algorithm } from "../core/algorithms.ts";
 
 /** What every token of an app must satisfy besides its signature. The operator sets it once, for every verification. */
 export interface TokenPolicy {

@@ -2,9 +2,10 @@ import { andThen, type MaybeAsync } from "../core/async.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { KeyForm, Secret } from "../core/secret.ts";
 import { refuseClaims, textOf } from "./claims.ts";
-import { isSignedWith, type JsonObject, type ParsedJws, parseJws } from "./jws.ts";
+import { isSignedWith } from "./signatures.ts";
+import { type JsonObject, type ParsedJws, parseJws } from "./jws.ts";
+import { type Algorithm, isHmac, isSameAlgorithm } from "../core/algorithms.ts";
 import {
-  type Algorithm,
   type ClaimPolicy,
   STANDARD_POLICY,
   type TokenPolicy,
@@ -15,12 +16,14 @@ import {
 export interface KeyVersion {
   readonly version: number;
   readonly kid: string;
+  /** kid of its tokens, if that is another one: of a key pair that had it before it was imported. */
+  readonly token_kid: string | null;
   readonly state: "pending" | "current" | "previous" | "retired";
   /** Whether rekey made the secret or took it over from an application, which may have signed tokens with it before. */
   readonly origin: "generated" | "adopted";
   /** The algorithm of its tokens. */
   readonly alg: Algorithm;
-  /** How the HMAC key is made from its value. */
+  /** How the key is made from its value. */
   readonly key_form: KeyForm;
 }
 
@@ -43,7 +46,7 @@ export interface VerificationKeys {
   /** A value in memory, if there is one. */
   keptValue(version: KeyVersion): Secret | undefined;
   valueOf(version: KeyVersion): Promise<{ readonly secret: Secret }>;
-  /** The version with this kid, whatever its state. */
+  /** The version whose tokens have this kid, whatever its state. */
   versionByKid(kid: string): Promise<KeyVersion | undefined>;
 }
 
@@ -78,13 +81,18 @@ export function verifyParsed(
   return andThen(keys.look(), (keySet) => {
     const { versions } = keySet;
     const policy = effectivePolicy(requested, keySet.policy);
-    const algorithmOf = ({ alg }: KeyVersion) => requested?.algorithm ?? alg;
+    const algorithmOf = ({ alg }: KeyVersion) => algorithmFor(alg, requested?.algorithm);
     const signer: Signer = {
       kid: header.kid,
-      isAllowed: (version) => header.alg === algorithmOf(version),
-      isSigner: (version, secret) =>
-        isSignedWith(secret, version.key_form, algorithmOf(version), signed, signature),
+      isAllowed: (version) => isSameAlgorithm(header.alg, algorithmOf(version)),
+      isSigner: (version, secret) => {
+        const use = { alg: algorithmOf(version), key_form: version.key_form };
+        return isSignedWith(secret, use, signed, signature);
+      },
     };
+    if (requested?.algorithm !== undefined && !isSameAlgorithm(header.alg, requested.algorithm)) {
+      throw algorithmNotAllowed([requested.algorithm]);
+    }
     if (!versions.some(signer.isAllowed)) throw algorithmNotAllowed(versions.map(algorithmOf));
     return andThen(signedBy(keys, versions, signer), ({ version, kid, origin }) => {
       const token = { claims: payload, type: header.typ, adopted: origin === "adopted" };
@@ -93,6 +101,11 @@ export function verifyParsed(
       return { version, kid, claims: payload };
     });
   });
+}
+
+// A caller may read tokens of an HMAC secret with another hash. A key pair is for one algorithm (RFC 8725 §3.1).
+function algorithmFor(own: Algorithm, requested: Algorithm | undefined): Algorithm {
+  return requested !== undefined && isHmac(own) && isHmac(requested) ? requested : own;
 }
 
 /** The requested policy, completed by the app's own. */
@@ -112,7 +125,7 @@ interface Signer {
   readonly kid: string | undefined;
   /** Whether the token's algorithm is that of the version. */
   isAllowed(version: KeyVersion): boolean;
-  isSigner(version: KeyVersion, secret: Secret): boolean;
+  isSigner(version: KeyVersion, secret: Secret): MaybeAsync<boolean>;
 }
 
 /** The version whose secret signed the token. Without a kid, each version that verifies is tried. */
@@ -125,7 +138,7 @@ function signedBy(
   if (kid === undefined) {
     return firstSigner(keys, versions.filter(signer.isAllowed), signer, badSignature);
   }
-  const named = versions.find((row) => row.kid === kid);
+  const named = versions.find((row) => row.kid === kid || row.token_kid === kid);
   if (named === undefined) return signedUnderForeignKid(keys, versions, signer, kid);
   if (!signer.isAllowed(named)) throw algorithmNotAllowed([named.alg]);
   return firstSigner(keys, [named], signer, badSignature);
@@ -157,7 +170,10 @@ function firstSigner(
   return andThen(
     keys.keptValue(version) ?? fetchValue(keys, version),
     (secret) =>
-      signer.isSigner(version, secret) ? version : firstSigner(keys, others, signer, refusal),
+      andThen(
+        signer.isSigner(version, secret),
+        (isSigner) => isSigner ? version : firstSigner(keys, others, signer, refusal),
+      ),
   );
 }
 

@@ -3,7 +3,8 @@ import type { Location } from "../core/location.ts";
 import type { KeyForm, Secret, ShapeEncoding } from "../core/secret.ts";
 import type { Session } from "../store/sqlite/ended_sessions.ts";
 import type { Installation } from "../store/installation.ts";
-import type { Algorithm, TokenPolicy } from "../jwt/policy.ts";
+import type { Algorithm } from "../core/algorithms.ts";
+import type { TokenPolicy } from "../jwt/policy.ts";
 import type { Environment, StoreChoice } from "../store/environment.ts";
 import type { Kek } from "../store/sealed/kek.ts";
 import type { Version } from "../store/sqlite/versions.ts";
@@ -117,7 +118,7 @@ export interface Changed {
   readonly head: Head | null;
 }
 
-/** How a version's value is used as an HMAC key. */
+/** How a version's value is used as a key. `keyForm` is for HMAC. */
 export interface HmacUsage {
   readonly alg?: Algorithm | undefined;
   readonly keyForm?: KeyForm | undefined;
@@ -125,6 +126,8 @@ export interface HmacUsage {
 
 /** Use and shape of a new version. Default: as the version before it; the first: HS512, `text`, 64 bytes of base64. */
 export interface NewSecret extends HmacUsage {
+  /** Bits of an RSA key; default 2048. */
+  readonly bits?: number | undefined;
   readonly bytes?: number | undefined;
   readonly encoding?: ShapeEncoding | undefined;
 }

@@ -1,3 +1,4 @@
+import { isHmac } from "../core/algorithms.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { knowsKid } from "../store/known_apps.ts";
 import { Installation } from "../store/installation.ts";
@@ -13,7 +14,7 @@ import { nextUse } from "./next_use.ts";
 import { recover } from "./recover.ts";
 import { changeSecret } from "./rotate.ts";
 import { EVENTS } from "../audit/events.ts";
-import { Secret, STANDARD_SHAPE } from "../core/secret.ts";
+import { Secret } from "../core/secret.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { currentSlot, type Location } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
@@ -105,7 +106,8 @@ function firstVersion(
         return { opened: undefined, made: false };
       }
       opened ??= Installation.open(environment, { locked: true });
-      const { store = "auto", alg = "HS512", keyForm = "text" } = options;
+      const { store = "auto", alg = "HS512" } = options;
+      const keyForm = isHmac(alg) ? options.keyForm ?? "text" : "pkcs8";
       await opened.prepare({ store, alg, keyForm });
       await recover(opened, "held");
       return { opened, made: await make(opened) !== false };
@@ -191,8 +193,8 @@ export async function adopt(installation: Installation, found: LegacySecret): Pr
   database.transaction(() => {
     const now = installation.now();
     const reason = `adopted from ${location}`;
-    const { algorithm: alg, keyForm: key_form } = installation;
-    const use = { origin: "adopted", alg, key_form, ...STANDARD_SHAPE } as const;
+    const { alg, keyForm: key_form, bytes, encoding } = nextUse(installation, {}, secret);
+    const use = { origin: "adopted", alg, key_form, bytes, encoding } as const;
     const row = versions.addPending({ kid, location, ...use, created_at: now, reason });
     versions.activate(row, now);
     const other = location === "keyring" ? kidOf(sealed.rawValue()) : kid;

@@ -1,4 +1,5 @@
 import { EVENTS } from "../audit/events.ts";
+import { isHmac } from "../core/algorithms.ts";
 import type { TokenPolicy } from "../jwt/policy.ts";
 import { writePolicy } from "../store/sqlite/meta.ts";
 import { type Version, wasUsed } from "../store/sqlite/versions.ts";
@@ -82,7 +83,8 @@ export function settleUsage(
   version: Version,
   wanted: NewSecret,
 ): void {
-  const { alg = version.alg, bytes = version.bytes, encoding = version.encoding } = wanted;
+  const { alg = version.alg, encoding = version.encoding } = wanted;
+  const bytes = wanted.bits === undefined ? wanted.bytes ?? version.bytes : wanted.bits / 8;
   const isBytes = wanted.keyForm === "raw" && version.key_form === "hex";
   const keyForm = isBytes ? "hex" : wanted.keyForm ?? version.key_form;
   if (bytes !== version.bytes || encoding !== version.encoding) {
@@ -90,7 +92,7 @@ export function settleUsage(
       version.origin === "adopted"
         ? "it is as the application made it"
         : `it has ${version.bytes} bytes, as ${version.encoding}`,
-      "`rekey rotate --bytes --as` gives the next one another length or encoding",
+      "`rekey rotate --bytes --as`, or `--bits`, gives the next one another size or encoding",
     );
   }
   if (alg === version.alg && keyForm === version.key_form) return;
@@ -103,7 +105,7 @@ function setUsage(
   version: Version,
   { alg, keyForm }: Required<HmacUsage>,
 ): void {
-  if (version.origin !== "adopted") {
+  if (version.origin !== "adopted" || !isHmac(version.alg) || !isHmac(alg!)) {
     throw usageIsFixed(
       `it is ${version.alg}, key form ${version.key_form}`,
       "Its tokens depend on it; `rekey rotate --alg --key-form` gives the next one another use",

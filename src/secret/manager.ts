@@ -148,9 +148,9 @@ export class SecretManager {
     return await backend.shareEnded(installation, find);
   }
 
-  /** The version with a kid, in any state. */
+  /** The version whose tokens have a kid, in any state. */
   async versionByKid(kid: string): Promise<Version | undefined> {
-    return (await this.open()).installation.versions.byKid(kid);
+    return (await this.open()).installation.versions.byTokenKid(kid);
   }
 
   /**

@@ -1,6 +1,13 @@
+import {
+  type Algorithm,
+  type HmacAlgorithm,
+  isHmac,
+  isRsa,
+  type PairAlgorithm,
+} from "../core/algorithms.ts";
 import { usageError } from "../core/errors.ts";
-import { type KeyForm, type Secret, type Shape, STANDARD_SHAPE } from "../core/secret.ts";
-import type { Algorithm } from "../jwt/policy.ts";
+import { LEAST_RSA_BITS, usualAlgorithm } from "../core/key_pair.ts";
+import { type KeyForm, Secret, type Shape, STANDARD_SHAPE } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import type { NewSecret } from "./backend.ts";
 
@@ -11,7 +18,7 @@ export interface Use extends Shape {
 }
 
 /** Sizes of the hashes, in bytes. */
-const HASH_BYTES: Readonly<Record<Algorithm, number>> = { HS256: 32, HS384: 48, HS512: 64 };
+const HASH_BYTES: Readonly<Record<HmacAlgorithm, number>> = { HS256: 32, HS384: 48, HS512: 64 };
 
 /**
  * Use and shape of the next version: what is wanted, else as the current version has it. An imported value is used as it
@@ -19,38 +26,92 @@ const HASH_BYTES: Readonly<Record<Algorithm, number>> = { HS256: 32, HS384: 48, 
  *
  * @param before `undefined` for the first version.
  * @param imported a value that rekey does not make.
- * @throws {RekeyError} `usage` when the secret would be shorter than its algorithm needs.
+ * @throws {RekeyError} `usage` when the secret would be shorter than its algorithm needs, or is of another kind.
  */
 export function nextUse(
   before: Installation | undefined,
   wanted: NewSecret,
   imported?: Secret,
 ): Use {
-  const use = inherited(before, wanted);
-  if (imported !== undefined) return use;
-  const least = HASH_BYTES[use.alg];
-  if (use.bytes < least) {
+  const pair = imported?.pair;
+  const alg = wanted.alg ?? (pair && usualAlgorithm(pair)) ?? before?.algorithm ?? "HS512";
+  mustSuit(alg, imported);
+  return isHmac(alg)
+    ? hmacUse(alg, before, wanted, imported === undefined)
+    : pairUse(alg, before, wanted, pair?.rsaBits);
+}
+
+/** A new value for a use. */
+export function newSecret(use: Use): Secret {
+  return isHmac(use.alg) ? Secret.generate(use) : Secret.generatePair(use.alg, use.bytes * 8);
+}
+
+function mustSuit(alg: Algorithm, imported: Secret | undefined): void {
+  if (imported === undefined) return;
+  const { pair } = imported;
+  if (isHmac(alg) ? pair === undefined : pair?.suits(alg) === true) return;
+  const what = pair === undefined ? "an HMAC secret" : `a key for ${usualAlgorithm(pair)}`;
+  throw usageError(
+    `Cannot use the value for ${alg}: it is ${what}`,
+    "Give the algorithm of its tokens",
+  );
+}
+
+function hmacUse(
+  alg: HmacAlgorithm,
+  before: Installation | undefined,
+  wanted: NewSecret,
+  isMade: boolean,
+): Use {
+  if (wanted.bits !== undefined) throw notFor(alg, "--bits", "--bytes");
+  const current = before?.versions.current();
+  const shape = current === undefined || !isHmac(current.alg) ? STANDARD_SHAPE : current;
+  const form = before?.keyForm === "pkcs8" ? undefined : before?.keyForm;
+  const { bytes = shape.bytes, encoding = shape.encoding } = wanted;
+  const keyForm = wanted.keyForm ?? form ?? "text";
+  if (!isMade) return { alg, keyForm, bytes, encoding };
+  const least = HASH_BYTES[alg];
+  if (bytes < least) {
     throw usageError(
-      `Cannot make a secret of ${use.bytes} bytes for ${use.alg}: ` +
+      `Cannot make a secret of ${bytes} bytes for ${alg}: ` +
         `it needs at least ${least} (RFC 7518 §3.2)`,
       `Give --bytes ${least} or more, or another --alg`,
     );
   }
-  return { ...use, keyForm: suited(use) };
-}
-
-function inherited(before: Installation | undefined, wanted: NewSecret): Use {
-  const shape = before?.versions.current() ?? STANDARD_SHAPE;
-  return {
-    alg: wanted.alg ?? before?.algorithm ?? "HS512",
-    keyForm: wanted.keyForm ?? before?.keyForm ?? "text",
-    bytes: wanted.bytes ?? shape.bytes,
-    encoding: wanted.encoding ?? shape.encoding,
-  };
+  return { alg, keyForm: suited(keyForm, encoding), bytes, encoding };
 }
 
 // Bytes as the key: which encoding they are written in decides how they are read.
-function suited({ keyForm, encoding }: Use): KeyForm {
+function suited(keyForm: KeyForm, encoding: Shape["encoding"]): KeyForm {
   if (keyForm === "text") return keyForm;
   return encoding === "hex" ? "hex" : "raw";
+}
+
+function pairUse(
+  alg: PairAlgorithm,
+  before: Installation | undefined,
+  wanted: NewSecret,
+  importedBits: number | undefined,
+): Use {
+  if (wanted.keyForm !== undefined) throw notFor(alg, "--key-form");
+  if (wanted.bytes !== undefined || wanted.encoding !== undefined) {
+    throw notFor(alg, "--bytes and --as", isRsa(alg) ? "--bits" : undefined);
+  }
+  const { encoding } = STANDARD_SHAPE;
+  if (!isRsa(alg)) {
+    if (wanted.bits !== undefined) throw notFor(alg, "--bits");
+    return { alg, keyForm: "pkcs8", bytes: STANDARD_SHAPE.bytes, encoding };
+  }
+  const current = before?.versions.current();
+  const asBefore = current !== undefined && isRsa(current.alg) ? current.bytes * 8 : undefined;
+  const bits = wanted.bits ?? importedBits ?? asBefore ?? LEAST_RSA_BITS;
+  return { alg, keyForm: "pkcs8", bytes: Math.ceil(bits / 8), encoding };
+}
+
+function notFor(alg: Algorithm, flags: string, instead?: string) {
+  const kind = isHmac(alg) ? "an HMAC secret" : "a key pair";
+  return usageError(
+    `Cannot use ${flags} with ${alg}, which has ${kind}`,
+    instead === undefined ? "Leave it out" : `Give ${instead} instead`,
+  );
 }

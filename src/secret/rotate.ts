@@ -1,7 +1,8 @@
 import { EVENTS, newestHead } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { Secret } from "../core/secret.ts";
+import type { Secret } from "../core/secret.ts";
 import { currentSlot, type Location, numberedSlot } from "../core/location.ts";
+import { signCompact, verifyingKey } from "../jwt/signatures.ts";
 import type { StoreChoice } from "../store/environment.ts";
 import type { Installation } from "../store/installation.ts";
 import { SAVED, type Settled } from "../store/keyring/keyring_store.ts";
@@ -16,7 +17,7 @@ import { mayReplace, tryReconcile } from "./keyring/reconcile.ts";
 import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
 import { leaveCluster } from "./move.ts";
 import { destroyValue, dropPrepared, rollBack } from "./recover.ts";
-import { nextUse, type Use } from "./next_use.ts";
+import { newSecret, nextUse, type Use } from "./next_use.ts";
 import type { Note } from "./retrieve.ts";
 import { notInitialised } from "./view.ts";
 
@@ -106,7 +107,7 @@ export async function changeSecret(
 ): Promise<Changed> {
   const { imported, use: wanted = {} } = change;
   const use = nextUse(installation, wanted, imported);
-  const secret = imported ?? Secret.generate(use);
+  const secret = imported ?? newSecret(use);
   const pending = await begin(installation, change, secret, use);
   onStep("begin");
   let settled: Settled;
@@ -277,15 +278,17 @@ export async function probe(
   secret: Secret,
   { alg, key_form }: Pick<Version, "alg" | "key_form">,
 ): Promise<void> {
-  const { jwtVerify, SignJWT } = await import("jose");
-  const key = secret.hmacKey(key_form);
+  // By another library than the one that signs.
+  const { jwtVerify } = await import("jose");
+  const use = { alg, key_form };
+  const key = verifyingKey(secret, use);
   try {
-    const token = await new SignJWT().setProtectedHeader({ alg }).setSubject("probe").sign(key);
+    const token = signCompact(secret, use, {}, { sub: "probe" });
     await jwtVerify(token, key, { algorithms: [alg], subject: "probe" });
   } catch (cause) {
     throw unusable("a token signed with it does not verify", cause);
   } finally {
-    key.fill(0);
+    if (key instanceof Uint8Array) key.fill(0);
   }
 }
 

@@ -86,10 +86,10 @@ export class SecretView {
     return versions.filter((row) => row.state === "current" || isOpenAt(row, now));
   }
 
-  /** The version with a kid, in any state. */
+  /** The version whose tokens have a kid, in any state. */
   // deno-lint-ignore require-await
   async versionByKid(kid: string): Promise<Version | undefined> {
-    return this.view().installation.versions.byKid(kid);
+    return this.view().installation.versions.byTokenKid(kid);
   }
 
   /** Closes a database that was replaced at its path. */
@@ -163,6 +163,7 @@ function read(installation: Installation, change: string): View {
     row.grace_until,
     row.alg,
     row.key_form,
+    row.token_kid,
   ]);
   const generation = JSON.stringify(states);
   const fleetChange = knownFleet(meta)?.change ?? 0;

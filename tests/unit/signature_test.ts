@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import fc from "fast-check";
-import { isSignedWith } from "../../src/jwt/jws.ts";
-import { KEY_FORMS, Secret } from "../../src/core/secret.ts";
-import { ALGORITHMS } from "../../src/jwt/policy.ts";
+import { isHmacOf } from "../../src/jwt/hmac.ts";
+import { HMAC_KEY_FORMS, Secret } from "../../src/core/secret.ts";
+import { HMAC_ALGORITHMS } from "../../src/core/algorithms.ts";
 
 // Around the blocks of the hashes: a longer key is hashed first.
 const length = fc.oneof(fc.nat(300), fc.constantFrom(63, 64, 65, 127, 128, 129));
@@ -14,16 +14,16 @@ Deno.test("a signature is the one that the runtime's own HMAC makes, with any ke
   const input = fc.tuple(value, fc.array(fc.string({ unit: "binary" }), { minLength: 1 }));
   fc.assert(fc.property(input, ([text, signed]) => {
     const key = Buffer.from(text);
-    for (const form of KEY_FORMS) {
+    for (const form of HMAC_KEY_FORMS) {
       const secret = Secret.imported(
         form === "text" ? text : key.toString(form === "raw" ? "base64" : form),
       );
-      for (const algorithm of ALGORITHMS) {
+      for (const algorithm of HMAC_ALGORITHMS) {
         // Several with one key: none may leave anything behind for the next.
         for (const one of signed) {
           const right = createHmac(`sha${algorithm.slice(2)}`, key).update(one).digest();
           const is = (signature: Buffer) =>
-            isSignedWith(secret, form, algorithm, one, signature.toString("base64url"));
+            isHmacOf(secret, form, algorithm, one, signature.toString("base64url"));
           const wrong = Buffer.from(right);
           wrong[right.length - 1]! ^= 1;
           const longer = Buffer.concat([right, Buffer.alloc(10)]);

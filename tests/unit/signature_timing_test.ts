@@ -18,7 +18,7 @@ Deno.test("the rank score sees a small shift, also on a machine that is slower a
   assert.equal(rankScore([[1, 2, 2, 3]], [[3, 2, 1, 2]]), 0);
 });
 
-const USE = { alg: "HS512", key_form: "text", origin: "generated" } as const;
+const USE = { alg: "HS512", key_form: "text", origin: "generated", token_kid: null } as const;
 
 /** Keys without a database, which would take most of the time. */
 function keysOf(secret: Secret): VerificationKeys {

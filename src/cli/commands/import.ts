@@ -4,7 +4,8 @@ import { placeName } from "../../core/location.ts";
 import { bytesSource, type Source, sourceOf } from "../../secret/import/source.ts";
 import { decodeText, type Encoding } from "../../secret/import/imported.ts";
 import { weaknesses } from "../../secret/import/not_a_secret.ts";
-import { type Algorithm, STANDARD_POLICY, type TokenPolicy } from "../../jwt/policy.ts";
+import type { Algorithm, HmacAlgorithm } from "../../core/algorithms.ts";
+import { STANDARD_POLICY, type TokenPolicy } from "../../jwt/policy.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import { warnOfOthers, warnOfRisk } from "../warnings.ts";
 import { readInput } from "../../files/input_files.ts";
@@ -44,7 +45,7 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
     ? statedUsage(source, options)
     : provenUsage(source, options, token, ...await policyFor(options, context));
   const { secret, keyForm, alg = "HS512" } = use;
-  const weak = weaknesses(secret.hmacKey(keyForm), alg);
+  const weak = weaknesses(secret.hmacKey(keyForm), alg as HmacAlgorithm);
   if (weak.length > 0 && !options.allowWeak) throw tooWeak(weak, use.alg);
   const reason = ["imported from", origin, options.reason && `(${options.reason})`];
   const given = { secret, reason: reason.filter(Boolean).join(" ") };

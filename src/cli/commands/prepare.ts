@@ -10,14 +10,15 @@ import type { RotateFlags } from "./rotate.ts";
  * and the verifiers of its machine.
  */
 export async function prepare(
-  { reason, wait, lockTimeout, alg, keyForm, bytes, as: encoding, forceDeliveries }: RotateFlags,
+  { reason, wait, lockTimeout, forceDeliveries, ...flags }: RotateFlags,
   { secrets, output }: Context,
 ): Promise<void> {
+  const { alg, keyForm, bytes, as: encoding, bits } = flags;
+  const use = { alg, keyForm, bytes, encoding, bits };
   if (!forceDeliveries) await mustKnowAlgorithm((await secrets.openFresh()).installation, alg);
   const publish = () =>
     secrets.underLock(
-      (installation, backend) =>
-        backend.prepare(installation, reason ?? null, { alg, keyForm, bytes, encoding }),
+      (installation, backend) => backend.prepare(installation, reason ?? null, use),
       lockTimeout * 1000,
     );
   const { result: { version, made }, outcomes } = await withDeliveries(secrets, publish);

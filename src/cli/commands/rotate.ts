@@ -10,7 +10,7 @@ import { fromFuture, isAhead } from "../../secret/age.ts";
 import type { Changed } from "../../secret/backend.ts";
 import { staleProcesses, warnOfHolders, warnOfRisk } from "../warnings.ts";
 import { isFollowed, mustBeFollowed, warningsOf } from "../../cluster/change.ts";
-import type { Algorithm } from "../../jwt/policy.ts";
+import type { Algorithm } from "../../core/algorithms.ts";
 import { mustBeAbleToRotate, planRotation } from "../../secret/next_rotation.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import { announceAndMake, warnUnlessReady } from "../notices/announced_rotation.ts";
@@ -35,6 +35,7 @@ export interface RotateFlags extends NoticeFlags {
   readonly keyForm?: KeyForm;
   readonly bytes?: number;
   readonly as?: ShapeEncoding;
+  readonly bits?: number;
   readonly grace: number;
   readonly dryRun?: boolean;
   /** Reports a scheduled rotation that ended without a notice; rotates nothing. */
@@ -80,7 +81,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
     });
     if (!done) await notices.before(current);
   }
-  const { reason, backup, force, alg, keyForm, bytes, as: encoding } = options;
+  const { reason, backup, force, alg, keyForm, bytes, as: encoding, bits } = options;
   const graceMs = options.grace * 1000;
   const lockTimeoutMs = options.lockTimeout * 1000;
   // With --activate, --force does not wait for anything to confirm.
@@ -90,7 +91,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
       (installation, backend) => backend.activate(installation, { graceMs, force, backup }),
       lockTimeoutMs,
     );
-  const use = { alg, keyForm, bytes, encoding };
+  const use = { alg, keyForm, bytes, encoding, bits };
   const how = { store, reason, graceMs, backup, lockTimeoutMs, forceDeliveries };
   const { changed, outcomes } = await rotateWithDeliveries(
     secrets,

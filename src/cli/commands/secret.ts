@@ -4,7 +4,7 @@ import { withDeliveries } from "../../deliver/rotation.ts";
 import { placeName } from "../../core/location.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import type { KeyForm, ShapeEncoding } from "../../core/secret.ts";
-import type { Algorithm } from "../../jwt/policy.ts";
+import type { Algorithm } from "../../core/algorithms.ts";
 import {
   staleProcesses,
   warnOfHolders,
@@ -25,13 +25,15 @@ export interface InitOptions extends PolicyFlags {
   readonly keyForm?: KeyForm;
   readonly bytes?: number;
   readonly as?: ShapeEncoding;
+  readonly bits?: number;
 }
 
 /** Makes or adopts the secret. */
 export async function init(options: InitOptions, context: Context): Promise<void> {
   const { secrets, output, store } = context;
-  const { alg, keyForm, bytes, as: encoding } = options;
-  const { version, created } = await secrets.getOrCreate({ alg, keyForm, bytes, encoding, store });
+  const { alg, keyForm, bytes, as: encoding, bits } = options;
+  const use = { alg, keyForm, bytes, encoding, bits };
+  const { version, created } = await secrets.getOrCreate({ ...use, store });
   await applyPolicy(options, context);
   const what = created ? "Created" : version.origin === "adopted" ? "Adopted" : "Already there:";
   output.result(describeVersion(secrets.environment.app.name, version), [

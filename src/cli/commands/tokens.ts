@@ -3,7 +3,7 @@ import type { Verified } from "../../jwt/verifier.ts";
 import { MAX_TOKEN_LENGTH } from "../../jwt/jws.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError, usageError } from "../../core/errors.ts";
-import type { Algorithm } from "../../jwt/policy.ts";
+import type { Algorithm } from "../../core/algorithms.ts";
 import type { Context } from "../context.ts";
 import { printable, table } from "../format.ts";
 import { Reported } from "../output.ts";

@@ -4,7 +4,7 @@ import { usageError } from "../../core/errors.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { pathGiven } from "../../system/paths.ts";
 import { LONGEST_REASON } from "../../core/limits.ts";
-import { atMost, duration, nonEmpty, secretBytes } from "./values.ts";
+import { atMost, duration, nonEmpty, rsaBits, secretBytes } from "./values.ts";
 import { SHAPE_ENCODINGS } from "../../core/secret.ts";
 
 /** Makes the context from global flags, runs the command, and cleans up. */
@@ -98,7 +98,7 @@ export class TableCommand extends Command {
   }
 
   /** Adds `--bytes` and `--as`, the shape of a new secret. @param standard the defaults as text. */
-  shape(standard: { bytes: string; encoding: string }): this {
+  shape(standard: { bytes: string; encoding: string; bits: string }): this {
     return this
       .option(
         "--bytes <count>",
@@ -109,6 +109,11 @@ export class TableCommand extends Command {
         "--as <encoding>",
         `how it is written (default: ${standard.encoding})`,
         SHAPE_ENCODINGS,
+      )
+      .option(
+        "--bits <count>",
+        `size of an RSA key: 2048, 3072 or 4096 (default: ${standard.bits})`,
+        rsaBits,
       );
   }
 

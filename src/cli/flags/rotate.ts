@@ -4,7 +4,7 @@ import { atMost, CHOICES, duration, moment, nonEmpty } from "./values.ts";
 import { LOCK_TIMEOUT_MS, LONGEST_REQUEST_ID } from "../../core/limits.ts";
 
 // Flags of --prepare only, flags that a rotation in two phases cannot have, and flags of --activate only.
-const OF_PREPARING = ["reason", "alg", "keyForm", "bytes", "as"];
+const OF_PREPARING = ["reason", "alg", "keyForm", "bytes", "as", "bits"];
 const OF_ONE_PHASE = ["at", "store", "ifOlderThan", "requestId", "dryRun"];
 const NOTICES = ["before", "after", "notifyUrl", "notifyUrlFile", "notifyFormat", "notifyKeyFile"];
 
@@ -25,7 +25,7 @@ export function addRotate(command: TableCommand): void {
       "key form of the new secret (default: as before)",
       CHOICES.keyForm,
     )
-    .shape({ bytes: "as before", encoding: "as before" })
+    .shape({ bytes: "as before", encoding: "as before", bits: "as before" })
     .option("--if-older-than <duration>", "do nothing when the secret is younger", duration)
     .waiting()
     .addOption(

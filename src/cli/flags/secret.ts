@@ -17,7 +17,7 @@ export const secretCommands: Commands = {
         "HMAC key: the text of the secret (default), or the bytes it decodes to",
         CHOICES.keyForm,
       )
-      .shape({ bytes: "64", encoding: "base64" })
+      .shape({ bytes: "64", encoding: "base64", bits: "2048" })
       .runs(async () => (await import("../commands/secret.ts")).init);
     addPolicyOptions(init);
   },
@@ -43,7 +43,7 @@ export const secretCommands: Commands = {
         "--literal",
         "take the input as the secret even if it looks like JSON, a token or quoted text",
       )
-      .choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.alg)
+      .choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.hmac)
       .option("--allow-weak", "import it even if it is short or easy to guess")
       .option("--then-rotate", "rotate it at once; with --grace its tokens stay valid for a while")
       .duration("--grace <duration>", "with --then-rotate: how long its tokens still verify", "0s")

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import { type Head, readHead } from "../../audit/events.ts";
 import { parseDuration } from "../../core/clock.ts";
+import { ALGORITHMS, HMAC_ALGORITHMS } from "../../core/algorithms.ts";
 import { LEAST_BYTES, MOST_BYTES } from "../../core/limits.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import { canonicalHost } from "../../http/host_names.ts";
@@ -13,7 +14,8 @@ export const CHOICES = {
   store: ["auto", "keyring", "database", "etcd"],
   location: ["keyring", "database", "etcd"],
   mirror: ["auto", "on", "off"],
-  alg: ["HS256", "HS384", "HS512"],
+  alg: ALGORITHMS,
+  hmac: HMAC_ALGORITHMS,
   keyForm: ["text", "raw"],
   notifyFormat: NOTICE_FORMATS,
   encoding: ["text", "base64", "base64url", "hex", "bytes"],
@@ -117,6 +119,12 @@ export function secretBytes(text: string): number {
   const bytes = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (bytes >= LEAST_BYTES && bytes <= MOST_BYTES) return bytes;
   throw new InvalidArgumentError(`Write a whole number from ${LEAST_BYTES} to ${MOST_BYTES}.`);
+}
+
+/** Size of a new RSA key, in bits. */
+export function rsaBits(text: string): number {
+  if (["2048", "3072", "4096"].includes(text)) return Number(text);
+  throw new InvalidArgumentError("Write 2048, 3072 or 4096.");
 }
 
 /** A whole number from 1 on. */

@@ -1,7 +1,7 @@
 import { RekeyError } from "../../core/errors.ts";
 import { decodeBase64url } from "../../core/encoding.ts";
 import { Buffer } from "node:buffer";
-import type { Algorithm } from "../../jwt/policy.ts";
+import type { HmacAlgorithm } from "../../core/algorithms.ts";
 
 // Assignments in settings files and programs, other than a line NAME=VALUE.
 const LINES: readonly RegExp[] = [
@@ -140,7 +140,7 @@ function isReference(text: string): boolean {
 }
 
 /** Bytes of each algorithm's hash: a shorter key is refused (RFC 7518 §3.2). */
-const HASH_BYTES: Record<Algorithm, number> = { HS256: 32, HS384: 48, HS512: 64 };
+const HASH_BYTES: Record<HmacAlgorithm, number> = { HS256: 32, HS384: 48, HS512: 64 };
 
 // A random key of 32 hex digits has some 112 by this measure, one typed by hand much less.
 const LEAST_ENTROPY_BITS = 80;
@@ -171,7 +171,7 @@ const PLACEHOLDER_WORDS = (
  * Weaknesses of an HMAC key that someone else has chosen, as clauses for messages; nothing of the key is quoted. An empty
  * list does not prove a strong key.
  */
-export function weaknesses(key: Uint8Array, alg: Algorithm): string[] {
+export function weaknesses(key: Uint8Array, alg: HmacAlgorithm): string[] {
   const found: string[] = [];
   if (key.length < HASH_BYTES[alg]) {
     found.push(`it has ${key.length} bytes, ${alg} needs ${HASH_BYTES[alg]} (RFC 7518 §3.2)`);

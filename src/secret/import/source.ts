@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { RekeyError } from "../../core/errors.ts";
-import { type Algorithm, ALGORITHMS } from "../../jwt/policy.ts";
+import { type Algorithm, HMAC_ALGORITHMS, type HmacAlgorithm } from "../../core/algorithms.ts";
 import { type Encoding, unreadable } from "./imported.ts";
 import { isEnvFile, recognised } from "./not_a_secret.ts";
 import { parse } from "dotenv";
@@ -196,8 +196,8 @@ function jwkOf(value: Json, kid?: string): Json {
  */
 function jwkReading({ k, alg, kid }: Json): Reading {
   if (typeof k !== "string" || k === "") throw unreadable("the JWK has no k", "It is no key then");
-  if (alg !== undefined && !ALGORITHMS.includes(alg as Algorithm)) {
-    const hint = `Tokens are signed with ${ALGORITHMS.join(", ")}`;
+  if (alg !== undefined && !HMAC_ALGORITHMS.includes(alg as HmacAlgorithm)) {
+    const hint = `Tokens are signed with ${HMAC_ALGORITHMS.join(", ")}`;
     throw unreadable("the JWK is for another algorithm", hint);
   }
   return {

@@ -146,6 +146,22 @@ export const MIGRATIONS: readonly string[] = [
      CHECK (encoding IN ('base64', 'base64url', 'hex'));`,
   // What the file of keys of a program holds.
   `ALTER TABLE rekey_exec ADD COLUMN keys TEXT;`,
+  // Key pairs: their algorithms and their form; the kid of tokens of an imported one, if it is not that of the version;
+  // since when the public set has had a version that is not current yet. Constraints are changed as above.
+  `ALTER TABLE rekey_versions RENAME COLUMN alg TO old_alg;
+   ALTER TABLE rekey_versions ADD COLUMN alg TEXT NOT NULL DEFAULT 'HS512'
+     CHECK (alg IN ('HS256', 'HS384', 'HS512', 'ES256', 'ES384', 'ES512', 'Ed25519', 'EdDSA', 'RS256', 'RS384',
+                    'RS512', 'PS256', 'PS384', 'PS512'));
+   UPDATE rekey_versions SET alg = old_alg;
+   ALTER TABLE rekey_versions DROP COLUMN old_alg;
+   ALTER TABLE rekey_versions RENAME COLUMN key_form TO old_key_form;
+   ALTER TABLE rekey_versions ADD COLUMN key_form TEXT NOT NULL DEFAULT 'text'
+     CHECK (key_form IN ('text', 'raw', 'hex', 'pkcs8'));
+   UPDATE rekey_versions SET key_form = old_key_form;
+   ALTER TABLE rekey_versions DROP COLUMN old_key_form;
+   ALTER TABLE rekey_versions ADD COLUMN token_kid TEXT;
+   ALTER TABLE rekey_versions ADD COLUMN published_at INTEGER;
+   CREATE UNIQUE INDEX rekey_token_kid ON rekey_versions (token_kid) WHERE token_kid IS NOT NULL;`,
 ];
 
 /** rekey's tables, children first: sessions refer to versions. `settings` is shared with the application. */

@@ -2,7 +2,7 @@ import type { Sql, SqlValue } from "../../core/sql.ts";
 import { RekeyError } from "../../core/errors.ts";
 import type { Location } from "../../core/location.ts";
 import type { KeyForm, Shape, ShapeEncoding } from "../../core/secret.ts";
-import type { Algorithm } from "../../jwt/policy.ts";
+import type { Algorithm } from "../../core/algorithms.ts";
 import type { Database } from "./database.ts";
 
 /**
@@ -36,9 +36,13 @@ export interface Version {
   readonly origin: "generated" | "adopted";
   /** The only algorithm of its tokens. */
   readonly alg: Algorithm;
-  /** How its value becomes the HMAC key. */
+  /** How its value becomes the key. */
   readonly key_form: KeyForm;
-  /** Size of the value that a rotation makes next, in bytes; of a generated value, its own. */
+  /** kid of its tokens, if that is another one: of a key pair that had it before it was imported. */
+  readonly token_kid: string | null;
+  /** Since when verifiers can get the key of a prepared version; `null` unless it was prepared. */
+  readonly published_at: number | null;
+  /** Size of the value that a rotation makes next, in bytes, of RSA its modulus; of a generated value, its own. */
   readonly bytes: number;
   /** How that value is written; of a generated value, its own encoding. */
   readonly encoding: ShapeEncoding;
@@ -60,7 +64,7 @@ export interface Version {
 type NewVersion =
   & Pick<Version, "kid" | "location" | "origin" | "alg" | "key_form" | "created_at" | "reason">
   & Shape
-  & Partial<Pick<Version, "request_id" | "replaces">>;
+  & Partial<Pick<Version, "request_id" | "replaces" | "token_kid" | "published_at">>;
 
 /** The rows of `rekey_versions`. Methods that change rows belong inside a transaction. */
 export class Versions {
@@ -76,6 +80,11 @@ export class Versions {
 
   byKid(kid: string): Version | undefined {
     return this.#one("kid = ?", kid);
+  }
+
+  /** The version whose tokens have a kid: its own, or the one that it had before it was imported. */
+  byTokenKid(kid: string): Version | undefined {
+    return this.#one("kid = ?", kid) ?? this.#one("token_kid = ?", kid);
   }
 
   byNumber(version: number): Version | undefined {
@@ -117,17 +126,19 @@ export class Versions {
    */
   addPending(added: NewVersion): Version {
     const { kid, location, origin, alg, key_form, bytes, encoding, created_at, reason } = added;
-    const { request_id = null, replaces = null } = added;
+    const { request_id = null, replaces = null, token_kid = null, published_at = null } = added;
     const synced = location === "keyring" ? 0 : 1;
-    const more = [reason, request_id, replaces, synced];
+    const more = [reason, request_id, replaces, token_kid, published_at, synced];
     const row = this.database.prepare(
       `INSERT INTO rekey_versions (version, kid, state, location, origin, alg, key_form, bytes,
-                                   encoding, created_at, reason, request_id, replaces, synced)
+                                   encoding, created_at, reason, request_id, replaces, token_kid,
+                                   published_at, synced)
        VALUES ((SELECT coalesce(max(version), 0) + 1 FROM rekey_versions), ?, 'pending', ?, ?, ?, ?, ?,
-               ?, ?, ?, ?, ?, ?)
+               ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (kid) DO UPDATE
          SET state = 'pending', location = excluded.location, alg = excluded.alg,
              key_form = excluded.key_form, bytes = excluded.bytes, encoding = excluded.encoding, created_at = excluded.created_at, reason = excluded.reason, request_id = excluded.request_id, retired_at = NULL,
+             token_kid = excluded.token_kid, published_at = excluded.published_at,
              synced = min(synced, excluded.synced)
          WHERE state = 'retired' AND activated_at IS NULL
        RETURNING *`,
@@ -173,7 +184,9 @@ export class Versions {
     const { version, kid, state, location, origin, alg, key_form, bytes, encoding } = row;
     const { created_at, activated_at } = row;
     const { retired_at, grace_until, reason, request_id, replaces } = row;
-    const who = { version, kid, state, location, origin, alg, key_form, bytes, encoding };
+    const { token_kid, published_at } = row;
+    const keys = { alg, key_form, bytes, encoding, token_kid, published_at };
+    const who = { version, kid, state, location, origin, ...keys };
     const more = { retired_at, grace_until, reason, request_id, replaces, synced: 1 };
     const all = { ...who, created_at, activated_at, ...more };
     const names = Object.keys(all);

@@ -4,7 +4,7 @@ import { Secret } from "../../../src/core/secret.ts";
 import type { DeliveredKey, DeliveredKeys } from "../../../src/deliver/key_set.ts";
 import { parsePreset } from "../../../src/deliver/preset.ts";
 import { render } from "../../../src/deliver/render.ts";
-import type { Algorithm } from "../../../src/jwt/policy.ts";
+import type { Algorithm } from "../../../src/core/algorithms.ts";
 
 /** What a test makes a key of. */
 export interface KeyParts {

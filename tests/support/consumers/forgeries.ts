@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import type { Algorithm } from "../../../src/jwt/policy.ts";
+import type { Algorithm } from "../../../src/core/algorithms.ts";
 import type { Box } from "../process/box.ts";
 import { openSealed } from "../store/sealed.ts";
 import { KnownKey } from "./by_hand.ts";

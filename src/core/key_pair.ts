@@ -1,0 +1,136 @@
+import { Buffer } from "node:buffer";
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+} from "node:crypto";
+import { PAIR_ALGORITHMS, PAIR_SCHEMES, type PairAlgorithm, type PairKind } from "./algorithms.ts";
+
+/** The public half of a key pair (RFC 7517, RFC 7518 §6, RFC 8037 §2), without `kid`, `alg` and `use`. */
+export interface PublicJwk {
+  readonly kty: string;
+  readonly crv?: string;
+  readonly x?: string;
+  readonly y?: string;
+  readonly n?: string;
+  readonly e?: string;
+}
+
+/** Size of the smallest RSA key, in bits (RFC 7518 §3.3), and of one that is made unless another is asked for. */
+export const LEAST_RSA_BITS = 2048;
+
+// Names the format of a stored value. The rest is PKCS#8 (RFC 5958) in standard base64: a PEM file's without its lines.
+const PREFIX = "pkcs8:";
+
+// The members that a thumbprint hashes, in the order of RFC 7638 §3.2.
+const THUMBPRINT_MEMBERS = {
+  EC: ["crv", "kty", "x", "y"],
+  OKP: ["crv", "kty", "x"],
+  RSA: ["e", "kty", "n"],
+};
+
+/** A private key with its public half. It belongs to a `Secret`, which never prints it. */
+export class KeyPair {
+  readonly #private: KeyObject;
+  /** For verification. */
+  readonly publicKey: KeyObject;
+  readonly publicJwk: PublicJwk;
+  /** RFC 7638, with SHA-256: 43 characters of base64url. */
+  readonly thumbprint: string;
+
+  private constructor(privateKey: KeyObject) {
+    this.#private = privateKey;
+    this.publicKey = createPublicKey(
+      privateKey as unknown as Parameters<typeof createPublicKey>[0],
+    );
+    this.publicJwk = publicMembers(this.publicKey);
+    this.thumbprint = thumbprintOf(this.publicJwk);
+  }
+
+  /** A new key pair from the system's CSPRNG. @param bits of an RSA key. */
+  static generate(alg: PairAlgorithm, bits: number): KeyPair {
+    return new KeyPair(generated(PAIR_SCHEMES[alg].kind, bits));
+  }
+
+  /** The key pair of a stored value; `undefined` when it is not one, such as an HMAC secret. */
+  static parse(text: string): KeyPair | undefined {
+    if (!text.startsWith(PREFIX)) return undefined;
+    const encoded = text.slice(PREFIX.length);
+    const der = Buffer.from(encoded, "base64");
+    try {
+      if (der.toString("base64") !== encoded) return undefined;
+      return KeyPair.of(createPrivateKey({ key: der, format: "der", type: "pkcs8" }));
+    } catch {
+      return undefined;
+    } finally {
+      der.fill(0);
+    }
+  }
+
+  /** @returns `undefined` for a kind of key that no algorithm of a token uses. */
+  static of(privateKey: KeyObject): KeyPair | undefined {
+    const pair = new KeyPair(privateKey);
+    return PAIR_ALGORITHMS.some((alg) => pair.suits(alg)) ? pair : undefined;
+  }
+
+  /** The stored value: `pkcs8:` and base64. */
+  get text(): string {
+    const der = this.#private.export({ type: "pkcs8", format: "der" }) as Buffer;
+    const text = PREFIX + der.toString("base64");
+    der.fill(0);
+    return text;
+  }
+
+  /** For signing only. */
+  get privateKey(): KeyObject {
+    return this.#private;
+  }
+
+  /** Bits of an RSA key's modulus; `undefined` for other keys. */
+  get rsaBits(): number | undefined {
+    const { n } = this.publicJwk;
+    if (n === undefined) return undefined;
+    const bytes = Buffer.from(n, "base64url");
+    return bytes.length * 8 - Math.clz32(bytes[0]!) + 24;
+  }
+
+  /** Whether an algorithm signs with this kind of key. */
+  suits(alg: PairAlgorithm): boolean {
+    return this.#is(PAIR_SCHEMES[alg].kind);
+  }
+
+  #is(kind: PairKind): boolean {
+    const { kty, crv } = this.publicJwk;
+    return kty === kind.kty && (kind.kty === "RSA" || crv === kind.crv);
+  }
+}
+
+/** The algorithm that is used unless another is asked for: the first that the key suits. */
+export function usualAlgorithm(pair: KeyPair): PairAlgorithm {
+  return PAIR_ALGORITHMS.find((alg) => pair.suits(alg))!;
+}
+
+function generated(kind: PairKind, bits: number): KeyObject {
+  if (kind.kty === "RSA") return generateKeyPairSync("rsa", { modulusLength: bits }).privateKey;
+  if (kind.kty === "OKP") return generateKeyPairSync("ed25519").privateKey;
+  return generateKeyPairSync("ec", { namedCurve: kind.crv }).privateKey;
+}
+
+function publicMembers(key: KeyObject): PublicJwk {
+  const { kty, crv, x, y, n, e } = key.export({ format: "jwk" });
+  const members = Object.entries({ kty, crv, x, y, n, e }).filter(([, value]) =>
+    value !== undefined
+  );
+  return Object.fromEntries(members) as unknown as PublicJwk;
+}
+
+/** RFC 7638 §3.1, with SHA-256. */
+export function thumbprintOf(jwk: PublicJwk): string {
+  const members = THUMBPRINT_MEMBERS[jwk.kty as keyof typeof THUMBPRINT_MEMBERS];
+  const hashed = members.map((name) => [name, jwk[name as keyof PublicJwk]]);
+  return createHash("sha256").update(JSON.stringify(Object.fromEntries(hashed))).digest(
+    "base64url",
+  );
+}
