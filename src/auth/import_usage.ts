@@ -10,7 +10,7 @@ import {
 import type { Reading, Source } from "../secret/import/source.ts";
 import { type Algorithm, HMAC_ALGORITHMS } from "../core/algorithms.ts";
 import type { ClaimPolicy } from "../jwt/policy.ts";
-import { isHmacOf } from "../jwt/hmac.ts";
+import { isHmacOf } from "../jwt/signatures.ts";
 import { parseJws } from "../jwt/jws.ts";
 import { refuseClaims, type TokenContent } from "../jwt/claims.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import fc from "fast-check";
-import { isHmacOf } from "../../src/jwt/hmac.ts";
+import { isHmacOf } from "../../src/jwt/signatures.ts";
 import { HMAC_KEY_FORMS, Secret } from "../../src/core/secret.ts";
 import { HMAC_ALGORITHMS } from "../../src/core/algorithms.ts";
 

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { calculateJwkThumbprint, importJWK, jwtVerify } from "jose";
+import { PAIR_ALGORITHMS, PAIR_SCHEMES } from "../../src/core/algorithms.ts";
+import { usualAlgorithm } from "../../src/core/key_pair.ts";
+import { Secret } from "../../src/core/secret.ts";
+import { isSignedWith, signCompact } from "../../src/jwt/signatures.ts";
+
+const CLAIMS = { sub: "alice" };
+
+for (const alg of PAIR_ALGORITHMS) {
+  Deno.test(`${alg}: jose accepts the token with the public half; kid is the thumbprint`, async () => {
+    const secret = Secret.generatePair(alg, 2048);
+    const { publicJwk } = secret.pair!;
+    const use = { alg, key_form: "pkcs8" } as const;
+    const token = signCompact(secret, use, { kid: secret.kid }, CLAIMS);
+    const key = await importJWK({ ...publicJwk }, alg);
+    const { payload, protectedHeader } = await jwtVerify(token, key, { algorithms: [alg] });
+    assert.deepEqual([payload, protectedHeader], [CLAIMS, { alg, kid: secret.kid }]);
+    assert.equal(secret.kid, await calculateJwkThumbprint({ ...publicJwk }));
+    assert.ok(!("d" in publicJwk));
+    const signed = token.slice(0, token.lastIndexOf("."));
+    const signature = token.slice(signed.length + 1);
+    assert.ok(await isSignedWith(secret, use, signed, signature));
+    assert.ok(!await isSignedWith(secret, use, `${signed}x`, signature));
+    assert.ok(!await isSignedWith(secret, use, signed, signature.slice(0, -4)));
+  });
+}
+
+Deno.test("a stored key pair is read back as the same, prints its kid only, and is no HMAC key", () => {
+  const secret = Secret.generatePair("ES256", 2048);
+  const read = Secret.parse(secret.reveal());
+  assert.ok(read.equals(secret));
+  assert.equal(read.kid, secret.kid);
+  assert.equal(`${read}`, `[secret kid=${secret.kid}]`);
+  assert.ok(!Deno.inspect(read, { depth: 9 }).includes(secret.reveal().slice(40, 60)));
+  for (const form of ["text", "raw", "hex", "pkcs8"] as const) {
+    assert.throws(() => read.hmacKey(form), /no HMAC key/);
+    const use = { alg: "HS256", key_form: form } as const;
+    assert.equal(isSignedWith(read, use, "a.b", "c"), false);
+  }
+});
+
+Deno.test("a key is used for algorithms of its own kind only", () => {
+  for (const alg of PAIR_ALGORITHMS) {
+    const secret = Secret.generatePair(alg, 2048);
+    const fit = PAIR_ALGORITHMS.filter((one) => secret.pair!.suits(one));
+    const same = PAIR_ALGORITHMS.filter((one) => PAIR_SCHEMES[one].kind === PAIR_SCHEMES[alg].kind);
+    assert.deepEqual(fit, same);
+    assert.ok(fit.includes(usualAlgorithm(secret.pair!)));
+    const other = PAIR_ALGORITHMS.find((one) => !fit.includes(one))!;
+    assert.throws(() => signCompact(secret, { alg: other, key_form: "pkcs8" }, {}, CLAIMS));
+  }
+});
