@@ -31,6 +31,8 @@ const THUMBPRINT_MEMBERS = {
   RSA: ["e", "kty", "n"],
 };
 
+const SIGNATURE_BYTES = { "P-256": 64, "P-384": 96, "P-521": 132, Ed25519: 64 };
+
 /** A private key with its public half. It belongs to a `Secret`, which never prints it. */
 export class KeyPair {
   readonly #private: KeyObject;
@@ -94,6 +96,13 @@ export class KeyPair {
     if (n === undefined) return undefined;
     const bytes = Buffer.from(n, "base64url");
     return bytes.length * 8 - Math.clz32(bytes[0]!) + 24;
+  }
+
+  /** Whether bytes have the length of this key's signatures: RFC 7518 §3.3 to §3.5, RFC 8032 §5.1.6. */
+  hasSignatureLength({ length }: Uint8Array): boolean {
+    const { crv } = this.publicJwk;
+    if (this.rsaBits !== undefined) return length === Math.ceil(this.rsaBits / 8);
+    return length === SIGNATURE_BYTES[crv as keyof typeof SIGNATURE_BYTES];
   }
 
   /** Whether an algorithm signs with this kind of key. */
