@@ -9,7 +9,8 @@ import { dataOf, type Delivery, rightsAsFound, rightsOf, withPreset } from "./de
 import { refuseTakenPlace, usablePath } from "./places.ts";
 import { fill } from "./render.ts";
 import type { Preset } from "./preset.ts";
-import { digestOnDisk, refuseUnsafeTarget, removeTarget } from "./write_target.ts";
+import { refuseUnsafeTarget } from "./target_folders.ts";
+import { digestOnDisk, removeTarget } from "./write_target.ts";
 import { deliveryLock, selected } from "./sync.ts";
 import { join } from "node:path";
 

@@ -10,22 +10,17 @@ const WINDOW = 8;
  */
 export class Confidential {
   readonly #parts = new Set<string>();
+  // Looked at only when there is something to show, which is seldom.
+  #keys: readonly DeliveredKey[];
+  #texts: string[] = [];
 
   constructor(keys: readonly DeliveredKey[]) {
-    for (const { secret, keyForm } of keys) {
-      const key = Buffer.from(secret.hmacKey(keyForm));
-      const text = secret.reveal();
-      const encodings = (["base64", "base64url", "hex"] as const).map((name) => key.toString(name));
-      const others = [key.toString("hex").toUpperCase(), key.toString("latin1")];
-      for (const one of [text, ...encodings, ...others]) this.add(one);
-      key.fill(0);
-    }
+    this.#keys = keys;
   }
 
   /** Adds a text, such as a token. */
   add(text: string): void {
-    for (let at = 0; at + WINDOW <= text.length; at++) this.#parts.add(text.slice(at, at + WINDOW));
-    if (text.length > 0 && text.length < WINDOW) this.#parts.add(text);
+    this.#texts.push(text);
   }
 
   /** The last line of an output, for a message; `undefined` if there is none that may be shown. */
@@ -35,11 +30,30 @@ export class Confidential {
   }
 
   #holds(text: string): boolean {
+    this.#learn();
     for (let at = 0; at < text.length; at++) {
       if (this.#parts.has(text.slice(at, at + WINDOW))) return true;
     }
     return false;
   }
+
+  #learn(): void {
+    for (const text of [...this.#keys.flatMap(spellingsOf), ...this.#texts]) {
+      for (let at = 0; at + WINDOW <= text.length; at++) {
+        this.#parts.add(text.slice(at, at + WINDOW));
+      }
+      if (text.length > 0 && text.length < WINDOW) this.#parts.add(text);
+    }
+    [this.#keys, this.#texts] = [[], []];
+  }
+}
+
+function spellingsOf({ secret, keyForm }: DeliveredKey): string[] {
+  const key = Buffer.from(secret.hmacKey(keyForm));
+  const encodings = (["base64", "base64url", "hex"] as const).map((name) => key.toString(name));
+  const others = [key.toString("hex").toUpperCase(), key.toString("latin1")];
+  key.fill(0);
+  return [secret.reveal(), ...encodings, ...others];
 }
 
 const LONGEST_LINE = 200;

@@ -21,15 +21,13 @@ import { deliveredPath, type NewFile, newFiles } from "./new_files.ts";
 import { askProgram, type TokenKind } from "./probe.ts";
 import { eventOf, type Records } from "./records.ts";
 import { reload, type Surroundings } from "./reload.ts";
+import { makeFolders, type Rights, type SafeFolders } from "./target_folders.ts";
 import {
   digestOfBytes,
   digestOnDisk,
   hasRights,
-  makeFolders,
-  refuseUnsafeTarget,
   removePartials,
   removeTarget,
-  type Rights,
   writeSafeTarget,
 } from "./write_target.ts";
 
@@ -40,6 +38,7 @@ export interface DeliveryRound {
   /** Keys that verified before, in case some have ended since. */
   readonly before: readonly DeliveredKey[];
   readonly records: Records;
+  readonly folders: SafeFolders;
   readonly policy: TokenPolicy;
   /** Milliseconds since the epoch. */
   now(): number;
@@ -182,8 +181,10 @@ class DeliveryWork {
   async #write(files: readonly NewFile[], rights: Rights): Promise<void> {
     const { delivery, round } = this;
     const { settings } = delivery;
-    const changed = files.filter(({ path, digest }) =>
-      digestOnDisk(path) !== digest || !hasRights(path, rights)
+    // What was written last is another file, or what is there.
+    const changed = files.filter(({ name, path, digest }) =>
+      (this.#state.files[name] ?? digest) !== digest || digestOnDisk(path) !== digest ||
+      !hasRights(path, rights)
     );
     const digests = Object.fromEntries(files.map(({ name, digest }) => [name, digest]));
     const names = files.map(({ name }) => name);
@@ -196,7 +197,7 @@ class DeliveryWork {
     for (const file of changed) this.#refuseForeign(file, round.force || settings.replaces);
     for (const { path } of changed) {
       makeFolders(path, delivery.preset.layout === "folder" ? settings.path : undefined, rights);
-      refuseUnsafeTarget(path, rights);
+      round.folders.refuseUnsafe(path, rights);
     }
     // Noted first: a command that is killed in the middle leaves files that are known to be rekey's.
     this.#state = { ...this.#state, files: claimed, mark: null };

@@ -9,7 +9,7 @@ import { builtIn, FORMAT_PRESETS } from "./presets.ts";
 import type { ProbeWay } from "./probe.ts";
 import type { ReloadWay } from "./reload.ts";
 import { fill } from "./render.ts";
-import type { Rights } from "./write_target.ts";
+import type { Rights } from "./target_folders.ts";
 
 /** A delivery with its preset. */
 export interface Delivery extends StoredDelivery {

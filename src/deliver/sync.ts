@@ -17,6 +17,7 @@ import { deliver, type DeliveryOutcome, type DeliveryRound, isUpToDate } from ".
 import { type DeliveredKey, verifyingKeys } from "./key_set.ts";
 import { KeySource, type PendingKey, versionsNow } from "./key_source.ts";
 import { Records } from "./records.ts";
+import { SafeFolders } from "./target_folders.ts";
 
 /** How deliveries are brought up to date. */
 export interface SyncOptions {
@@ -53,6 +54,7 @@ export async function sync(
     source: new KeySource(secrets, pending),
     before,
     records: new Records(installation),
+    folders: new SafeFolders(),
     policy: installation.policy,
     now: () => installation.now(),
     force,

@@ -4,28 +4,19 @@ import {
   constants,
   fstatSync,
   fsync,
-  mkdirSync,
   openSync,
   readFileSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join, sep } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { delay } from "../core/async.ts";
 import { closing } from "../core/closing.ts";
 import { RekeyError } from "../core/errors.ts";
-import { codeOf, explainFiles, notRegular } from "../files/files.ts";
-import { unsafePath } from "../files/private_files.ts";
+import { explainFiles, notRegular } from "../files/files.ts";
 import { infoOf } from "../system/files.ts";
 import { SYSTEM } from "../system/system.ts";
-
-/** Owner, group and mode of a file; without a number it keeps what the system gives to a new file. */
-export interface Rights {
-  readonly user: number | undefined;
-  readonly group: number | undefined;
-  /** Where files have modes: of files; folders get the right to enter besides. */
-  readonly mode: number;
-}
+import { giveTo, refuseUnsafeTarget, type Rights } from "./target_folders.ts";
 
 /** SHA-256 of a file's bytes, in base64url. */
 export function digestOfBytes(bytes: Uint8Array): string {
@@ -35,7 +26,7 @@ export function digestOfBytes(bytes: Uint8Array): string {
 /** The longest file that is delivered, and read to compare it, in bytes: 1 MiB. */
 export const LONGEST_FILE = 2 ** 20;
 
-const { O_DIRECTORY = 0, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY } = constants;
+const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY } = constants;
 
 /**
  * The digest of the file at a path; `undefined` if there is none, another text if it is too long to be rekey's.
@@ -98,7 +89,7 @@ export async function writeSafeTarget(
   const folder = dirname(path);
   try {
     const partial = partialOf(path) + randomBytes(9).toString("base64url");
-    await writePartial(partial, bytes, rights);
+    await withOthersIn(folder, writePartial(partial, bytes, rights));
     moveOver(partial, path);
     await syncSoon(folder);
   } catch (error) {
@@ -108,6 +99,29 @@ export async function writeSafeTarget(
   }
 }
 
+const writing = new Map<string, Set<Promise<void>>>();
+
+// A file gets its name when all that are written at the same time are on disk: a rename between waits for the file
+// system, which is busy with the next file.
+async function withOthersIn(folder: string, work: Promise<void>): Promise<void> {
+  const all = writing.get(folder) ?? new Set();
+  const settled = work.catch(() => {});
+  writing.set(folder, all.add(settled));
+  await othersHaveBegun();
+  await Promise.all(all);
+  all.delete(settled);
+  if (all.size === 0) writing.delete(folder);
+  await work;
+}
+
+const onDisk = promisify(fsync);
+let turn: Promise<void> | undefined;
+
+// When all has been begun that is begun now.
+function othersHaveBegun(): Promise<void> {
+  return turn ??= delay(0).then(() => turn = undefined);
+}
+
 async function writePartial(partial: string, bytes: Uint8Array, rights: Rights): Promise<void> {
   // Exclusively, and never through a link.
   const fd = SYSTEM.permissions.createFile(partial);
@@ -115,8 +129,8 @@ async function writePartial(partial: string, bytes: Uint8Array, rights: Rights):
     writeFileSync(fd, bytes);
     giveTo(fd, partial, rights, rights.mode);
     // Files that are written at the same time come first: one commit of the file system is for all of them then.
-    await delay(0);
-    await promisify(fsync)(fd);
+    await othersHaveBegun();
+    await onDisk(fd);
   } catch (error) {
     SYSTEM.files.remove(partial);
     throw error;
@@ -150,21 +164,6 @@ async function syncSoon(folder: string): Promise<void> {
   await running;
 }
 
-function giveTo(fd: number, path: string, { user, group }: Rights, mode: number): void {
-  if (SYSTEM.owners === undefined) return;
-  const { uid, gid } = fstatSync(fd);
-  try {
-    SYSTEM.owners.give(fd, user ?? uid, group ?? gid, mode);
-  } catch (error) {
-    if (codeOf(error) !== "EPERM") throw error;
-    throw new RekeyError(
-      "database_unusable",
-      `Cannot write ${path}: this user may not give files to that owner and group`,
-      { hint: "Run rekey as root, or name a group that this user belongs to" },
-    );
-  }
-}
-
 const partialOf = (path: string) => join(dirname(path), `.${basename(path)}.rekey-`);
 
 /** Deletes temporary files that a killed command has left beside a file: they hold keys. */
@@ -187,77 +186,4 @@ export function removeTarget(path: string, rights: Rights): void {
     SYSTEM.files.remove(path);
     closing(SYSTEM.permissions.holdFolder(dirname(path)), (folder) => folder.sync());
   });
-}
-
-/**
- * Checks that other users cannot replace a file: every folder on its path belongs to this user or the system, and the
- * last one may belong to the user that the file is for.
- *
- * @throws {RekeyError} `database_unusable` if someone else can.
- */
-export function refuseUnsafeTarget(path: string, rights: Rights): void {
-  explainFiles(path, () => {
-    const folder = dirname(path);
-    const unsafe = SYSTEM.permissions.unsafeFolderOf(path);
-    const isTheirs = unsafe !== undefined && unsafe.folder === folder && !unsafe.isOpen &&
-      rights.user !== undefined && infoOf(folder)?.uid === rights.user;
-    if (unsafe !== undefined && !isTheirs) throw unsafePath(path, unsafe);
-    refuseGroup(path, folder, rights);
-  });
-}
-
-const [GROUP_WRITES, STICKY] = [0o020, 0o1000];
-
-function refuseGroup(path: string, folder: string, { group }: Rights): void {
-  const info = infoOf(folder);
-  if (SYSTEM.owners === undefined || info?.isDirectory !== true) return;
-  const isOpen = (info.mode! & GROUP_WRITES) !== 0 && (info.mode! & STICKY) === 0;
-  if (!isOpen || [0, group, SYSTEM.owners.myGroup()].includes(info.gid!)) return;
-  throw new RekeyError(
-    "database_unusable",
-    `Cannot use ${path}: a group can write to its folder that the file is not for`,
-    { hint: "Name that group with --group, remove its right, or name another folder" },
-  );
-}
-
-/**
- * Makes the folders of a file that are missing, open to all users for entering, or with a file's own rights.
- *
- * @param ours the folder from which on folders belong to the delivery; `undefined`: none does.
- */
-export function makeFolders(path: string, ours: string | undefined, rights: Rights): void {
-  const folder = dirname(path);
-  if (infoOf(folder) !== undefined) return;
-  makeFolders(folder, ours, rights);
-  const isOurs = ours !== undefined && (folder === ours || folder.startsWith(ours + sep));
-  explainFiles(folder, () => {
-    refuseUnsafeTarget(folder, rights);
-    if (SYSTEM.owners === undefined) return SYSTEM.permissions.makeFolder(folder);
-    mkdirSync(folder, { mode: 0o700 });
-    const fd = openSync(folder, O_RDONLY | O_DIRECTORY);
-    try {
-      mustBeAt(folder, fd);
-      const asItIs = { user: undefined, group: undefined, mode: 0 };
-      if (isOurs) giveTo(fd, folder, rights, enterable(rights.mode));
-      else giveTo(fd, folder, asItIs, 0o755);
-    } finally {
-      closeSync(fd);
-    }
-  });
-}
-
-// Whoever can write to the folder above may have put a link there since, and the folder that it leads to would be given
-// away. The runtime opens it whatever O_NOFOLLOW says.
-function mustBeAt(folder: string, descriptor: number): void {
-  const { dev, ino } = fstatSync(descriptor);
-  const info = infoOf(folder);
-  if (info?.isDirectory && info.dev === dev && info.ino === ino) return;
-  throw new RekeyError("database_unusable", `Cannot use ${folder}: something else was put there`, {
-    hint: "Another user or program changes the folder above it: name a path of your own",
-  });
-}
-
-// Who may read files may enter their folder; only the owner writes to it.
-function enterable(mode: number): number {
-  return 0o700 | (mode & 0o040 ? 0o050 : 0);
 }

@@ -8,6 +8,11 @@ export interface Owners {
   me(): number;
   /** The group of files that this process makes. */
   myGroup(): number;
-  /** Gives an open file to a user and a group, and sets its mode. */
-  give(descriptor: number, user: number, group: number, mode: number): void;
+  /** Gives an open file to a user and a group, unless they are `undefined`, and sets its mode. */
+  give(
+    descriptor: number,
+    user: number | undefined,
+    group: number | undefined,
+    mode: number,
+  ): void;
 }

@@ -5,12 +5,11 @@ import {
   digestOfBytes,
   digestOnDisk,
   hasRights,
-  makeFolders,
   removePartials,
   removeTarget,
-  type Rights,
   writeTarget,
 } from "../../src/deliver/write_target.ts";
+import { makeFolders, type Rights, SafeFolders } from "../../src/deliver/target_folders.ts";
 import { CAN_MOUNT, fillDisk, Mount, unless } from "../support/faults/faults.ts";
 import { temporary } from "../support/process/box.ts";
 
@@ -78,6 +77,39 @@ Deno.test("no file is written through a link, or in the place of a folder", asyn
   }
   assert.equal(Deno.readTextFileSync(victim), "victim");
   assert.deepEqual(names(at.folder), ["keys", "link", "sub", "victim"]);
+});
+
+Deno.test("of files that are written together one that cannot be leaves no trace, and the others are written", async () => {
+  using at = await place();
+  const path = (name: string) => join(at.folder, name);
+  Deno.mkdirSync(path("sub"));
+  // The longest name has no room for the ending of the temporary one.
+  const all = ["a", "sub", "n".repeat(255), "b"];
+  const endings = await Promise.allSettled(
+    all.map((name) => writeTarget(path(name), NEW, PRIVATE)),
+  );
+  assert.deepEqual(endings.map(({ status }) => status === "fulfilled"), [true, false, false, true]);
+  assert.deepEqual(names(at.folder), ["a", "b", "keys", "sub"]);
+  for (const name of ["a", "b"]) assert.equal(digestOnDisk(path(name)), digestOfBytes(NEW));
+});
+
+Deno.test("of files that are written together each folder is checked, for each group", async () => {
+  using at = await place();
+  const folders = new SafeFolders();
+  folders.refuseUnsafe(at.path, PRIVATE);
+  const open = join(at.folder, "open");
+  const file = join(open, "keys");
+  Deno.mkdirSync(open);
+  Deno.chmodSync(open, 0o770);
+  if (Deno.uid() === 0) {
+    Deno.chownSync(open, 0, 4_242);
+    folders.refuseUnsafe(file, { ...PRIVATE, group: 4_242 });
+    await refused(() => folders.refuseUnsafe(file, PRIVATE), /a group can write/);
+  }
+  Deno.chmodSync(open, 0o777);
+  for (let again = 0; again < 2; again++) {
+    await refused(() => folders.refuseUnsafe(file, PRIVATE), /can be written by every user/);
+  }
 });
 
 Deno.test("a folder that other users can write to is refused", async () => {

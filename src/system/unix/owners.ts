@@ -3,6 +3,8 @@ import process from "node:process";
 import type { Owners } from "../owners.ts";
 import { withLibc } from "./libc.ts";
 
+const UNCHANGED = -1;
+
 /** Users and groups as the C library knows them: those of a directory service are among them. */
 export const unixOwners: Owners = {
   userId: (name) => numberOf("getpwnam", name),
@@ -11,7 +13,9 @@ export const unixOwners: Owners = {
   myGroup: () => process.getegid!(),
   give(descriptor, user, group, mode) {
     // The mode comes last: a change of the owner may clear bits of it.
-    fchownSync(descriptor, user, group);
+    if (user !== undefined || group !== undefined) {
+      fchownSync(descriptor, user ?? UNCHANGED, group ?? UNCHANGED);
+    }
     fchmodSync(descriptor, mode);
   },
 };
