@@ -3,7 +3,7 @@ import { Etcd, Fleet, must } from "../../tests/support/cluster/etcd.ts";
 import { Serving } from "../../tests/support/http/serving.ts";
 import { KnownSecret } from "./known_secret.ts";
 import { load } from "./requests.ts";
-import { type Contender, type Goal, inTurn, type Part, type Row } from "./result.ts";
+import { type Contender, type Goal, inTurn, type Part, percentile, type Row } from "./result.ts";
 import { rekeyServer, type Server } from "./servers.ts";
 
 const MACHINES = 5;
@@ -97,18 +97,13 @@ async function reach(etcd: Etcd): Promise<Row[]> {
   return [
     row(
       `the last of ${MACHINES} servers accepts the old token, after rotate began: p50`,
-      at(last, 0.5),
+      percentile(last, 0.5),
     ),
     row(
       `the last of ${MACHINES} servers accepts the old token, after rotate began: p99`,
-      at(last, 0.99),
+      percentile(last, 0.99),
     ),
-    row("rotate, whole process", at(ended, 0.5)),
-    row("rotate --wait, whole process", at(waited, 0.5)),
+    row("rotate, whole process", percentile(ended, 0.5)),
+    row("rotate --wait, whole process", percentile(waited, 0.5)),
   ];
-}
-
-function at(values: number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
 }

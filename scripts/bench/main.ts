@@ -1,7 +1,8 @@
 /**
  * `deno task bench [--write] [PART…]`: measures rekey beside others in one run, prints medians and ratios, and with
  * `--write` puts them into docs/. Needs wrk, python3-jwt, gnome-keyring, node and npm,
- * and for the guards what the tests need: nginx with njs and Lua, HAProxy.
+ * and for guards and refusals what the tests need: nginx with njs and Lua, HAProxy; for refusals also Apache with
+ * mod_auth_openidc, Dovecot, and to be root.
  */
 import { join } from "node:path";
 import { chart } from "./chart.ts";
@@ -13,6 +14,7 @@ import { guards } from "./guards.ts";
 import { memory } from "./memory.ts";
 import { peerVersions } from "./peers.ts";
 import { report } from "./report.ts";
+import { refusals } from "./refusals.ts";
 import { requests } from "./requests.ts";
 import type { Part } from "./result.ts";
 import { retrieval } from "./retrieval.ts";
@@ -32,6 +34,7 @@ const PARTS: Record<string, () => Part | Promise<Part>> = {
   fleet: () => fleet(5),
   "fan-out": fanOut,
   guards: () => guards(5),
+  refusals: () => refusals(100),
   memory: () => memory(10_000_000),
 };
 

@@ -44,6 +44,12 @@ export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
+/** The value that so large a share of values is not above. @param share 0.99 for p99. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
+}
+
 /** Milliseconds that a task takes. */
 export async function milliseconds(task: () => Promise<unknown>): Promise<number> {
   const start = performance.now();

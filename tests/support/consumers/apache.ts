@@ -3,6 +3,7 @@ import type { Box } from "../process/box.ts";
 import { adapted } from "../proxy/proxies.ts";
 import { freePort } from "../http/ports.ts";
 import { Daemon } from "./daemon.ts";
+import { GuardDaemon } from "./guard_daemon.ts";
 import { documentedConfiguration } from "./page.ts";
 import type { Place } from "./place.ts";
 
@@ -12,8 +13,10 @@ const MODULES = [
 ];
 
 /** Apache with mod_auth_openidc as docs/presets/apache.md configures it, in a box. */
-export class ApacheGuard implements AsyncDisposable {
-  private constructor(readonly daemon: Daemon, readonly file: string, readonly log: string) {}
+export class ApacheGuard extends GuardDaemon {
+  private constructor(daemon: Daemon, readonly file: string, readonly log: string) {
+    super(daemon);
+  }
 
   /** Starts it; the file of keys must be there. @param more lines for the end of its configuration. */
   static async start(
@@ -40,10 +43,6 @@ export class ApacheGuard implements AsyncDisposable {
     return new ApacheGuard(daemon, file, log);
   }
 
-  get port(): number {
-    return this.daemon.port;
-  }
-
   /** The command that reloads it, for a shell; it has no systemd here. */
   static reload(box: Box): string {
     const [file, pid] = [join(box.home, "apache.conf"), join(box.home, "apache.pid")];
@@ -51,19 +50,7 @@ export class ApacheGuard implements AsyncDisposable {
   }
 
   /** All that it has logged. */
-  logged(): string {
-    return this.daemon.stderr + Deno.readTextFileSync(this.log);
-  }
-
-  stop(): Promise<void> {
-    return this.daemon.stop();
-  }
-
-  restart(): Promise<void> {
-    return this.daemon.restart();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop();
+  override logged(): string {
+    return super.logged() + Deno.readTextFileSync(this.log);
   }
 }

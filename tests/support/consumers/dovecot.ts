@@ -86,6 +86,11 @@ userdb {
     return await connection.login(USER, token);
   }
 
+  /** Makes it forget the keys that it has read, as its preset does. */
+  async reload(): Promise<void> {
+    await run("doveadm", ["-c", join(this.folder, "dovecot.conf"), "reload"]);
+  }
+
   /** Ends the sessions of a user, as its page says. */
   async kick(): Promise<void> {
     await run("doveadm", ["-c", join(this.folder, "dovecot.conf"), "kick", USER]);

@@ -3,18 +3,21 @@ import type { Box } from "../process/box.ts";
 import { adapted } from "../proxy/proxies.ts";
 import { freePort } from "../http/ports.ts";
 import { Daemon } from "./daemon.ts";
+import { GuardDaemon } from "./guard_daemon.ts";
 import { documentedConfiguration } from "./page.ts";
 import type { Place } from "./place.ts";
 
 /** HAProxy as docs/presets/haproxy.md configures it, in a box. */
-export class HaproxyGuard implements AsyncDisposable {
+export class HaproxyGuard extends GuardDaemon {
   private constructor(
-    readonly daemon: Daemon,
+    daemon: Daemon,
     readonly socket: string,
     readonly map: string,
     /** Where the application is reached without a guard. */
     readonly openPort: number,
-  ) {}
+  ) {
+    super(daemon);
+  }
 
   /**
    * Starts it; the map's file must be there.
@@ -47,10 +50,6 @@ export class HaproxyGuard implements AsyncDisposable {
     return join(box.home, "haproxy.sock");
   }
 
-  get port(): number {
-    return this.daemon.port;
-  }
-
   /** What the stats socket answers. */
   async say(command: string): Promise<string> {
     using connection = await Deno.connect({ transport: "unix", path: this.socket });
@@ -68,22 +67,5 @@ export class HaproxyGuard implements AsyncDisposable {
   async memory(): Promise<string> {
     const text = await this.say(`show map ${this.map.replaceAll(" ", "\\ ")}`);
     return text.trim().split("\n").map((line) => `${line.replace(/^\S+ /, "")}\n`).join("");
-  }
-
-  /** All that it has logged. */
-  logged(): string {
-    return this.daemon.stderr;
-  }
-
-  stop(): Promise<void> {
-    return this.daemon.stop();
-  }
-
-  restart(): Promise<void> {
-    return this.daemon.restart();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop();
   }
 }

@@ -3,6 +3,7 @@ import type { Box } from "../process/box.ts";
 import { adapted } from "../proxy/proxies.ts";
 import { freePort } from "../http/ports.ts";
 import { Daemon } from "./daemon.ts";
+import { GuardDaemon } from "./guard_daemon.ts";
 import { documentedConfiguration } from "./page.ts";
 import type { Place } from "./place.ts";
 
@@ -23,8 +24,10 @@ export interface NginxOptions extends Place {
 }
 
 /** nginx with a script as its page in docs/presets configures it, in a box; its workers are another user's. */
-export class NginxGuard implements AsyncDisposable {
-  private constructor(readonly daemon: Daemon, readonly file: string) {}
+export class NginxGuard extends GuardDaemon {
+  private constructor(daemon: Daemon, readonly file: string) {
+    super(daemon);
+  }
 
   static async start(box: Box, options: NginxOptions) {
     const { keys, app, port = freePort(), preset = "nginx", changes } = options;
@@ -52,26 +55,5 @@ export class NginxGuard implements AsyncDisposable {
     if (Deno.uid() === 0) await Deno.chmod(box.home, 0o711);
     const args = ["-p", box.home, "-e", "stderr", "-c", file];
     return new NginxGuard(await Daemon.start(box, { program: "nginx", args, port }), file);
-  }
-
-  get port(): number {
-    return this.daemon.port;
-  }
-
-  /** All that it has logged. */
-  logged(): string {
-    return this.daemon.stderr;
-  }
-
-  stop(): Promise<void> {
-    return this.daemon.stop();
-  }
-
-  restart(): Promise<void> {
-    return this.daemon.restart();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop();
   }
 }
