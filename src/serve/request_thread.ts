@@ -1,4 +1,5 @@
 import { CachedVerifier } from "../jwt/cached_verifier.ts";
+import { verifyWith } from "../jwt/pair_signatures.ts";
 import { parseJws } from "../jwt/jws.ts";
 import type { VerifyPolicy } from "../jwt/policy.ts";
 import type { Verified } from "../jwt/verifier.ts";
@@ -17,6 +18,7 @@ import type { Version } from "../store/sqlite/versions.ts";
 import { Listener } from "./listener.ts";
 import { RequestMetrics, type ThreadMetrics } from "./metrics.ts";
 import { isLocal, ownNames, type Settings } from "./settings.ts";
+import { SYSTEM } from "../system/system.ts";
 import { connect, type Port, type Remote } from "./rpc.ts";
 
 // Counts and log lines are reported in batches: a message per request would cost as much as the request.
@@ -45,6 +47,7 @@ export class RequestThread {
   /** @param port to the main thread, which calls {@linkcode start}. */
   constructor(environment: Environment, port: Port) {
     this.#host = connect<HostOperations>(port, this);
+    verifyWith(SYSTEM.fasterSignatures);
     const value = async (version: Version) =>
       Secret.parse(await this.#host.value(version), version.kid);
     this.#live = new LiveSecrets(

@@ -1,4 +1,5 @@
 import { memory } from "./linux/memory.ts";
+import { openSsl } from "./linux/openssl.ts";
 import { Buffer } from "node:buffer";
 import { faultOfPath, pathOf, type UserEnvironment } from "./paths.ts";
 import type { Identities } from "./processes.ts";
@@ -39,6 +40,7 @@ export const linux: System = {
   },
   schedule: "systemd",
   hasSecretService: true,
+  fasterSignatures: openSsl,
   prepareAddon() {},
 };
 

@@ -29,6 +29,7 @@ export const macos: System = {
   },
   schedule: "launchd",
   hasSecretService: false,
+  fasterSignatures: () => undefined,
   prepareAddon() {},
 };
 

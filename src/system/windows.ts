@@ -19,5 +19,6 @@ export const windows: System = {
   serving: PLAIN_SERVING,
   schedule: "windows",
   hasSecretService: false,
+  fasterSignatures: () => undefined,
   prepareAddon,
 };
