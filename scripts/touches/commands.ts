@@ -12,6 +12,7 @@ export const COMMANDS = [
     "doctor",
     "issue",
     "verify",
+    "jwks",
     "rotate",
   ],
   ...[

@@ -7,6 +7,7 @@ const WITH_KEK: CommandName[] = [
     "status",
     "issue",
     "verify",
+    "jwks",
     "rotate",
     "revoke",
     "user add",

@@ -9,7 +9,8 @@ const DELIVERING_KEYS: CommandName[] = ["deliver add", "deliver sync", "deliver 
 const ASKING = {
   database: NONE,
   keyring: [
-    ...["init", "import", "status", "store show", "issue", "verify", "rotate", "revoke"],
+    ...["init", "import", "status", "store show", "issue", "verify", "jwks"],
+    ...["rotate", "revoke"],
     ...[
       "doctor",
       "audit verify",
@@ -27,7 +28,8 @@ const ASKING = {
 
 // What is there and unlocked is read over the session bus itself.
 const READING: CommandName[] = [
-  ...["status", "store show", "issue", "verify", "doctor", "audit verify", "exec"],
+  ...["status", "store show", "issue", "verify", "jwks", "doctor"],
+  ...["audit verify", "exec"],
   "exec --on-rotate",
   "exec --keys-file",
   ...DELIVERING_KEYS,

@@ -103,7 +103,7 @@ function guarded(route: Route, call: Call, chunked: boolean): MaybeAsync<Respons
   const { request, names, remote } = call;
   rejectMalformedHost(request);
   if (chunked) rejectAmbiguousLength(request);
-  if (!route.forProxies) rejectForeignSite(request, names);
+  if (!route.anySite) rejectForeignSite(request, names);
   if (route.query === "refused") rejectQuery(route, request);
   return remote
     ? andThen(requireRemoteScope(route, call), () => route.handler(call))
@@ -170,7 +170,7 @@ export function bodyless(status: number, headers: Record<string, string>): Respo
 export function finished(answer: OwnResponse): Response {
   if (answer[FINISHED]) return answer;
   answer[FINISHED] = true;
-  answer.headers.set("cache-control", "no-store");
+  if (!answer.headers.has("cache-control")) answer.headers.set("cache-control", "no-store");
   if (!hasBody(answer)) return answer;
   answer.headers.set("x-content-type-options", "nosniff");
   answer.headers.set("referrer-policy", "no-referrer");

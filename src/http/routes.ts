@@ -2,10 +2,12 @@ import type * as z from "zod";
 import type { VerifyPolicy } from "../jwt/policy.ts";
 import type { Verified } from "../jwt/verifier.ts";
 import type { MaybeAsync } from "../core/async.ts";
+import type { ServedSet } from "../secret/public_set.ts";
 import type { HostOperations } from "./host_operations.ts";
 import type { Names } from "./host_names.ts";
 import { auth, authForEnvoy } from "./routes/auth.ts";
 import { openapi } from "./openapi.ts";
+import { discovery, jwks } from "./routes/public_keys.ts";
 import { healthz, metrics, readyz } from "./routes/monitoring.ts";
 import { page, status } from "./routes/page.ts";
 import { introspect, verdict, verify } from "./routes/verify.ts";
@@ -18,6 +20,8 @@ export interface Services {
   verify(token: string, policy?: VerifyPolicy): MaybeAsync<Verified>;
   /** @throws {RekeyError} when the secret is unavailable. */
   ready(): Promise<void>;
+  /** @throws {RekeyError} when one of the keys is unavailable. */
+  publicKeys(): MaybeAsync<ServedSet>;
   readonly secretHost: HostOperations;
   readonly names: Names;
   /** Whether other machines can connect. */
@@ -52,13 +56,18 @@ export interface Route {
   readonly answers: Readonly<Record<number, ResponseSpec>>;
   /** Whether a bearer token is always required, or one with a scope if other machines can connect. */
   readonly bearer?: "always" | { readonly remoteScope: string };
-  /** Proxies forward the `Host` and `Origin` of their clients, so these are not checked. */
-  readonly forProxies?: true;
+  /** `Host` and `Origin` are not checked: proxies forward those of their clients, and public keys are for everyone. */
+  readonly anySite?: true;
   readonly handler: (call: Call) => MaybeAsync<Response>;
 }
 
-/** The route table. @param version of the program. */
-export function makeRoutes(version: string): readonly Route[] {
+/**
+ * The route table.
+ *
+ * @param version of the program.
+ * @param issuer of the tokens, whose metadata are then served.
+ */
+export function makeRoutes(version: string, issuer?: string): readonly Route[] {
   const routes: Route[] = [
     auth,
     authForEnvoy,
@@ -69,6 +78,8 @@ export function makeRoutes(version: string): readonly Route[] {
     logout,
     session,
     rotate,
+    jwks,
+    ...issuer === undefined ? [] : [discovery(issuer)],
     healthz,
     readyz,
     metrics,

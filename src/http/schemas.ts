@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { ALGORITHMS } from "../core/algorithms.ts";
+import { ALGORITHMS, PAIR_ALGORITHMS } from "../core/algorithms.ts";
 import { ERROR_TABLE, TOKEN_FAULTS } from "../core/errors.ts";
 import { HTTP_CODES } from "./problem.ts";
 import { LONGEST_REASON, LONGEST_REQUEST_ID } from "../core/limits.ts";
@@ -133,6 +133,30 @@ export const RotateAnswer = z.strictObject({
   reason: z.string().nullable(),
   rotated: z.boolean(),
 }).meta({ id: "RotateAnswer" });
+
+const publicMember = () => z.string().optional();
+
+export const PublicKeySet = z.strictObject({
+  keys: z.array(z.strictObject({
+    kty: z.enum(["EC", "OKP", "RSA"]),
+    kid: kid(),
+    use: z.literal("sig"),
+    alg: z.enum(PAIR_ALGORITHMS),
+    crv: publicMember(),
+    x: publicMember(),
+    y: publicMember(),
+    n: publicMember(),
+    e: publicMember(),
+  })).meta({ description: "the newest first" }),
+}).meta({ id: "PublicKeySet", description: "A JWK Set of public keys, RFC 7517 §5" });
+
+export const Discovery = z.strictObject({
+  issuer: z.string(),
+  jwks_uri: z.string(),
+  response_types_supported: z.array(z.string()),
+  subject_types_supported: z.array(z.string()),
+  id_token_signing_alg_values_supported: z.array(z.string()),
+}).meta({ id: "Discovery", description: "OpenID Connect Discovery 1.0 §3" });
 
 export const Health = z.strictObject({ status: z.literal("ok") }).meta({ id: "Health" });
 

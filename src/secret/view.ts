@@ -19,6 +19,8 @@ export interface View extends LiveKeySet {
   readonly fleetChange: number;
   /** Versions that are current or have a grace window, the current one first. */
   readonly versions: readonly Version[];
+  /** The next version, if verifiers are to know its key already. */
+  readonly prepared: Version | undefined;
 }
 
 /**
@@ -156,6 +158,7 @@ function read(installation: Installation, change: string): View {
   installation.mustHaveSettings();
   const { policy, meta } = installation;
   const versions = [current, ...installation.versions.previous()];
+  const pending = installation.versions.pending();
   const states = versions.map((row) => [
     row.version,
     row.kid,
@@ -174,12 +177,13 @@ function read(installation: Installation, change: string): View {
     generation,
     fleetChange,
     versions,
+    prepared: pending?.published_at === null ? undefined : pending,
     now: installation.environment.clock,
     isRevoked: (jti) => isRevoked(installation.database, jti),
   };
 }
 
-/** A {@linkcode SecretView} for a long-running program: it caches values while their version verifies. */
+/** A {@linkcode SecretView} for a long-running program: it caches values while their version verifies, or soon will. */
 export class LiveSecrets extends SecretView {
   readonly #values = new Map<string, Secret>();
   readonly #fetching = new SingleFlight<Secret>();
@@ -201,15 +205,13 @@ export class LiveSecrets extends SecretView {
     return this.#values.get(kid);
   }
 
-  /** The value of a version, for verification. */
+  /** The value of a version, for verification or its public half. */
   override async valueOf(version: Version): Promise<{ secret: Secret }> {
     const kept = this.#values.get(version.kid);
     if (kept !== undefined) return { secret: kept };
     const secret = await this.#fetching.once(version.kid, () => this.fetchValue(version));
     // After a rotation meanwhile, the value must not be cached.
-    if (this.view().versions.some(({ kid }) => kid === version.kid)) {
-      this.#values.set(version.kid, secret);
-    }
+    if (isOf(this.view(), version.kid)) this.#values.set(version.kid, secret);
     return { secret };
   }
 
@@ -218,11 +220,15 @@ export class LiveSecrets extends SecretView {
     this.#values.clear();
   }
 
-  protected override changed({ versions }: View): void {
+  protected override changed(view: View): void {
     for (const kid of this.#values.keys()) {
-      if (!versions.some((row) => row.kid === kid)) this.#values.delete(kid);
+      if (!isOf(view, kid)) this.#values.delete(kid);
     }
   }
+}
+
+function isOf({ versions, prepared }: View, wanted: string): boolean {
+  return prepared?.kid === wanted || versions.some(({ kid }) => kid === wanted);
 }
 
 /** The error for an app without a secret. */

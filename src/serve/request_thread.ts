@@ -12,6 +12,7 @@ import type { HostOperations } from "../http/host_operations.ts";
 import { makeRoutes, type Services } from "../http/routes.ts";
 import { unconfigured } from "../etcd/wire.ts";
 import { aheadOf, SharedFreshness } from "../cluster/freshness.ts";
+import { LivePublicSet } from "../secret/public_set.ts";
 import { LiveSecrets } from "../secret/view.ts";
 import type { Environment, Freshness } from "../store/environment.ts";
 import type { Version } from "../store/sqlite/versions.ts";
@@ -32,6 +33,7 @@ export class RequestThread {
   readonly #host: Remote<HostOperations>;
   readonly #live: LiveSecrets;
   readonly #verifier: CachedVerifier;
+  readonly #publicSet: LivePublicSet;
   #freshness: Freshness = {
     age: () => Infinity,
     mustBeFresh: () => {
@@ -56,6 +58,7 @@ export class RequestThread {
       (change) => this.#freshness.mustBeFresh(change),
     );
     this.#verifier = new CachedVerifier(this.#live);
+    this.#publicSet = new LivePublicSet(this.#live);
   }
 
   /** Starts to listen. */
@@ -66,12 +69,16 @@ export class RequestThread {
       const { maxStalenessMs, buffer } = freshness;
       this.#freshness = new SharedFreshness(maxStalenessMs, buffer, ahead);
     }
-    const app = makeApp(makeRoutes(settings.version), this.#services(settings), (served) => {
-      this.#metrics.served(served);
-      if (settings.accessLog || served.bug !== undefined) {
-        this.#lines.push(accessLine(served, settings.debug));
-      }
-    });
+    const app = makeApp(
+      makeRoutes(settings.version, settings.issuer),
+      this.#services(settings),
+      (served) => {
+        this.#metrics.served(served);
+        if (settings.accessLog || served.bug !== undefined) {
+          this.#lines.push(accessLine(served, settings.debug));
+        }
+      },
+    );
     this.#listener = new Listener(settings, app, this.#host);
     this.#listener.start();
     this.#reporting = setInterval(() => this.#report(), REPORT_MS);
@@ -119,6 +126,7 @@ export class RequestThread {
       ready: async () => {
         await this.#live.valueOf(this.#live.verifyingNow()[0]!);
       },
+      publicKeys: () => this.#publicSet.now(),
       secretHost: this.#host,
       names: ownNames(settings),
       remote: !isLocal(settings.address),

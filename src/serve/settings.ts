@@ -27,6 +27,8 @@ export interface Settings {
   /** Values of `--host`, in the form of `canonicalHost`. */
   readonly hosts: readonly string[];
   readonly trustForwarded: boolean;
+  /** A URL: `iss` of the tokens, for verifiers that look for the keys there; `undefined`: none is told. */
+  readonly issuer?: string | undefined;
   /** In PEM. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** Lifetime of tokens from a login, in seconds. */
@@ -73,6 +75,18 @@ export function namesMissing(settings: Settings, address: Address): string[] {
   return isLocal(address) || !byAddressOnly ? [] : [
     "only requests to an IP address of this machine are answered, others are refused (421): " +
     "name each host name of this server with --host",
+  ];
+}
+
+/** Warns if verifiers that look for the keys at the issuer's name will refuse tokens. @param own that of tokens. */
+export function issuerWarnings(
+  issuer: string | undefined,
+  own: readonly string[] | undefined,
+): string[] {
+  if (issuer === undefined || own?.[0] === issuer) return [];
+  return [
+    `tokens get ${own === undefined ? "no iss" : "another iss"} unless \`issue --iss\` says so, ` +
+    `and verifiers that trust ${issuer} will refuse them: \`rekey policy set --iss ${issuer}\``,
   ];
 }
 

@@ -90,6 +90,8 @@ function casesFor(token: string, spare: string, admin: string): Case[] {
     { path: "/session", status: 401 },
     { path: "/logout", method: post, token: spare, status: 204 },
     { path: "/logout", method: post, token: spare, status: 401 },
+    { path: "/.well-known/jwks.json", status: 200 },
+    { path: "/.well-known/openid-configuration", status: 200 },
     { path: "/healthz", status: 200 },
     { path: "/readyz", status: 200 },
     { path: "/metrics", status: 200 },
@@ -110,9 +112,9 @@ function casesFor(token: string, spare: string, admin: string): Case[] {
 
 Deno.test("the OpenAPI document is valid, and every answer is as it says", async () => {
   using box = new Box();
-  await box.run(["init"]);
+  await box.run(["init", "--alg", "ES256"]);
   await box.run(["user", "add", "alice"], { stdin: PASSWORD });
-  await using serving = await Serving.start(box);
+  await using serving = await Serving.start(box, ["--issuer", "https://auth.example"]);
   const document = await (await serving.get("/openapi.json")).json();
   const { valid, errors } = await new Validator().validate(structuredClone(document));
   assert.ok(valid, JSON.stringify(errors));

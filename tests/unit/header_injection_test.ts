@@ -12,6 +12,7 @@ async function asked(verify: Services["verify"]): Promise<{ response: Response; 
   const services = {
     verify,
     ready: () => Promise.resolve(),
+    publicKeys: () => Promise.reject(new Error("not asked")),
     secretHost: {} as Services["secretHost"],
     names: { hosts: [], anyHost: false, listens: ["127.0.0.1"], machine: () => [] },
     remote: false,

@@ -5,6 +5,7 @@ import {
   type Address,
   hostInUrl,
   isLocal,
+  issuerWarnings,
   namesMissing,
   type Settings,
 } from "../../serve/settings.ts";
@@ -38,6 +39,7 @@ export interface ServeFlags {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly trustForwarded?: boolean;
+  readonly issuer?: string;
   readonly ttl: number;
   readonly maxAge: number;
   readonly accessLog: boolean;
@@ -79,7 +81,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
   // It may fail before it is awaited.
   failure.promise.catch(() => {});
   // Fails if no secret exists; an unavailable one may come back.
-  await secrets.open();
+  const { installation } = await secrets.open();
   const log = new LogSink(Deno.stdout);
   const scheme = settings.tls === undefined ? "http" : "https";
   const at = (address: Address) =>
@@ -91,6 +93,8 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     onListening: (address) => {
       output.remark(`listening on ${at(address)}`);
       namesMissing(settings, address).forEach((text) => output.warning(text));
+      issuerWarnings(settings.issuer, installation.policy.issuer)
+        .forEach((text) => output.warning(text));
       if (address.kind === "unix") socketWarnings(address).forEach((text) => output.warning(text));
       if (certificate === undefined) return;
       certificateWarnings(certificate.certificate, settings.hosts)
@@ -156,6 +160,7 @@ function settingsFrom(
     workers: workersFor(options, address),
     hosts: options.host ?? [],
     trustForwarded: options.trustForwarded ?? false,
+    issuer: options.issuer,
     tls,
     sessionSeconds: options.ttl,
     maxAgeSeconds: options.maxAge,

@@ -1,6 +1,6 @@
 import { Option } from "commander";
 import type { Commands } from "./command.ts";
-import { host, lifetime, nonEmpty, socketMode, workers } from "./values.ts";
+import { host, issuer, lifetime, nonEmpty, socketMode, workers } from "./values.ts";
 
 /** The flags of `serve`. */
 export const serveCommands: Commands = {
@@ -21,6 +21,7 @@ export const serveCommands: Commands = {
       .option("--workers <count>", "threads that answer requests (default: one per core)", workers)
       .repeatable("--host <name>", "another host name of this server", host)
       .option("--trust-forwarded", "take the client's address from the proxy's X-Forwarded-For")
+      .option("--issuer <url>", "iss of the tokens: also serve where its keys are (OpenID)", issuer)
       .option("--allow-remote", "listen where other machines can reach it; needs TLS")
       .option("--tls-cert <path>", "certificate chain (PEM)", nonEmpty)
       .option("--tls-key <path>", "its private key (PEM)", nonEmpty)

@@ -3,7 +3,7 @@ import { parseStrictJson, StrictJsonError } from "../../core/strict_json.ts";
 import type { Commands, TableCommand } from "./command.ts";
 import { CHOICES, duration, nonEmpty } from "./values.ts";
 
-/** `issue` and `verify`. */
+/** `issue`, `verify` and `jwks`. */
 export const tokenCommands: Commands = {
   issue: (program) => {
     const issue = program.command("issue")
@@ -48,6 +48,12 @@ export const tokenCommands: Commands = {
       .option("--allow-no-exp", "accept a token that never expires")
       .option("--no-policy", "ignore the app's policy (`rekey policy show`)")
       .runs(async () => (await import("../commands/tokens.ts")).verify);
+  },
+  jwks: (program) => {
+    program.command("jwks")
+      .description("print the public keys that verify the tokens, as a JWK Set")
+      .option("--pem", "only the one that signs now, in PEM")
+      .runs(async () => (await import("../commands/jwks.ts")).jwks);
   },
 };
 

@@ -94,6 +94,13 @@ export function host(text: string): string {
   throw new InvalidArgumentError("Write app.example.com or an address, without http:// or *.");
 }
 
+/** An issuer (OpenID Connect Discovery 1.0 §3): kept as it is written, since verifiers compare it with tokens. */
+export function issuer(text: string): string {
+  const url = /^https?:\/\/[!-~]+$/.test(text) && URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && !/[?#]/.test(text) && url.username + url.password === "") return text;
+  throw new InvalidArgumentError("Write https://auth.example.com, without a query.");
+}
+
 /** The mode of a socket. It is never open to all users, since clients can check tokens and log in. */
 export function socketMode(text: string): number {
   if (/^0?6[0246]0$/.test(text)) return parseInt(text, 8);

@@ -96,7 +96,7 @@ export const auth: Route = {
   query: AuthQuery,
   answers: { 204: accepted, 401: refused, 403: lacking },
   bearer: "always",
-  forProxies: true,
+  anySite: true,
   handler: withRequirements(whenValid(204)),
 };
 
@@ -110,7 +110,7 @@ export const authForEnvoy: Route = {
   summary: "The same for Envoy's ext_authz, with any method and path",
   answers: { 200: accepted, 401: refused },
   bearer: "always",
-  forProxies: true,
+  anySite: true,
   handler: whenValid(200),
 };
 

@@ -68,6 +68,8 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
   // There and back: both directions are one command.
   if (box.env.DBUS_SESSION_BUS_ADDRESS) yield await run("store move", ["store", "move", other]);
   yield await run("store move", ["store", "move", location]);
+  await box.run(["rotate", "--force", "--alg", "ES256"]);
+  yield await run("jwks", ["jwks"]);
   yield await run("destroy", ["destroy", "--force"]);
   yield await run("import", ["import", "--file", imported, "--alg", "HS256"]);
   yield await run("destroy", ["destroy", "--force"]);
