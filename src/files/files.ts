@@ -26,8 +26,28 @@ const REASONS: Record<string, string> = {
 };
 
 const CHECK_PERMISSIONS = "Check its owner and mode and those of its folder, or name another one";
-const CLOSE_IT =
-  "End the programs that have it open, such as `rekey serve`, and repeat the command";
+const FREE_SPACE = "Free some space there, or name another place";
+const NAME_ANOTHER = "Name another one";
+const RAISE_LIMIT = "Raise the limit (`ulimit -n`), or end programs that have many files open";
+
+const HINTS: Record<string, string> = {
+  EBUSY: "End the programs that have it open, such as `rekey serve`, and repeat the command",
+  ENOENT: "Check the path: is it misspelt, or a folder on it not made yet?",
+  ENOSPC: FREE_SPACE,
+  EDQUOT: FREE_SPACE,
+  EROFS: "Name another place, or mount that one so that it can be written to",
+  EIO: "The system's log says more, such as `dmesg`; copy what can still be read",
+  EFBIG: "Raise the limit (`ulimit -f`), or name another one",
+  EMFILE: RAISE_LIMIT,
+  ENFILE: RAISE_LIMIT,
+  ENOTDIR: NAME_ANOTHER,
+  EEXIST: NAME_ANOTHER,
+  EISDIR: NAME_ANOTHER,
+  ERR_FS_EISDIR: NAME_ANOTHER,
+  ELOOP: NAME_ANOTHER,
+  ENAMETOOLONG: NAME_ANOTHER,
+  ENOTSUP: NAME_ANOTHER,
+};
 
 /** Turns errors of the system for a file into a {@linkcode RekeyError} `database_unusable`. */
 export function explainFiles<T>(path: string, work: () => T): T {
@@ -40,7 +60,7 @@ export function explainFiles<T>(path: string, work: () => T): T {
     const reason = number === undefined ? REASONS[code] : `Windows reports its error ${number}`;
     if (reason === undefined) throw error;
     throw new RekeyError("database_unusable", `Cannot use ${path}: ${reason}`, {
-      hint: code === "EBUSY" ? CLOSE_IT : CHECK_PERMISSIONS,
+      hint: HINTS[code] ?? CHECK_PERMISSIONS,
       cause: error,
     });
   }

@@ -59,3 +59,33 @@ Deno.test("the name of a file in place of the token is answered with @FILE", asy
   assert.match(stderr, /it is a file name/);
   assert.match(stderr, /--check-token @FILE/);
 });
+
+Deno.test("a folder for the file of keys that is not there is to be made first", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  const [gone, file] = [join(box.home, "gone"), join(box.home, "file")];
+  Deno.writeTextFileSync(file, "");
+  const missing = await box.run(["exec", "--keys-file", "--keys-dir", gone, "--", "true"]);
+  assert.equal(missing.code, 4);
+  assert.match(
+    missing.stderr,
+    /gone: it is not there\nhint: Make that folder first, for this user/,
+  );
+  const wrong = await box.run(["exec", "--keys-file", "--keys-dir", file, "--", "true"]);
+  assert.match(wrong.stderr, /a part of the path is not a folder\nhint: Name another one$/m);
+});
+
+Deno.test("a token that is refused for its claims is answered with the flag that accepts it", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  const lasting = (await box.run(["issue", "--sub", "alice", "--no-exp"])).stdout.trim();
+  const verify = async (...args: string[]) => (await box.run(["verify", ...args])).stderr;
+  assert.match(await verify(lasting), /exp is missing\nhint: --allow-no-exp accepts/);
+  assert.equal(await verify(lasting, "--allow-no-exp"), "");
+  // What the asker insists on needs no hint.
+  const token = await box.token();
+  assert.match(await verify(token, "--aud", "api"), /aud is missing\n$/);
+  await box.run(["policy", "set", "--aud", "api"]);
+  assert.match(await verify(token), /aud is missing\nhint: The policy of this app asks for that/);
+  assert.equal(await verify(token, "--no-policy"), "");
+});

@@ -1,8 +1,8 @@
-import { refusedVerdict } from "../../jwt/claims.ts";
+import { ClaimsError, refusedVerdict } from "../../jwt/claims.ts";
 import type { Verified } from "../../jwt/verifier.ts";
 import { MAX_TOKEN_LENGTH } from "../../jwt/jws.ts";
 import { rfc3339 } from "../../core/clock.ts";
-import { isRekeyError, usageError } from "../../core/errors.ts";
+import { isRekeyError, RekeyError, usageError } from "../../core/errors.ts";
 import type { Algorithm } from "../../core/algorithms.ts";
 import type { Context } from "../context.ts";
 import { printable, table } from "../format.ts";
@@ -75,10 +75,25 @@ export async function verify(options: VerifyFlags, { secrets, output }: Context)
     output.result({ valid: true, ...verified }, human(verified));
   } catch (error) {
     if (!isRekeyError(error) || error.exitCode !== EXIT_TOKEN_NOT_VALID) throw error;
-    if (!output.options.json) throw error;
+    if (!output.options.json) throw withHint(error, options);
     output.result(refusedVerdict(error), []);
     throw new Reported(error);
   }
+}
+
+// What the asker's own flags ask for needs no hint.
+function withHint(error: RekeyError, { allowNoExp, iss, aud, typ }: VerifyFlags): RekeyError {
+  const failures = error instanceof ClaimsError ? error.failures : [];
+  const fails = (...claims: string[]) =>
+    failures.some(({ claim, code }) => claims.includes(claim) && code === "claim_mismatch");
+  const asked = Object.entries({ iss, aud, typ }).filter(([, flag]) => flag === undefined);
+  const hint = !allowNoExp && fails("exp")
+    ? "--allow-no-exp accepts a token that never expires; " +
+      "`rekey policy set --allow-no-exp` lets every program do so"
+    : fails(...asked.map(([claim]) => claim))
+    ? "The policy of this app asks for that: `rekey policy show`; --no-policy leaves it out"
+    : undefined;
+  return hint === undefined ? error : new RekeyError(error.code, error.message, { hint });
 }
 
 function tokenFromStdin(): string {

@@ -20,7 +20,10 @@ const NAME = /^rekey-exec\.([\w-]{8})\.(\d+)\.(\d+)$/;
  * @throws {RekeyError} `usage` when there is no folder in memory, `database_unusable` when the named one cannot be used.
  */
 export function makeKeysFolder(named: string | undefined, runtimeDir: string | undefined): string {
-  if (named !== undefined) return makeIn(named);
+  if (named !== undefined) {
+    refuseMissing(named);
+    return makeIn(named);
+  }
   const { memory } = SYSTEM;
   for (const place of [runtimeDir, ...memory?.places ?? []]) {
     if (place === undefined || !isAbsolute(place) || !memory?.holds(place)) continue;
@@ -38,6 +41,13 @@ export function makeKeysFolder(named: string | undefined, runtimeDir: string | u
       : `Cannot keep the keys in memory: no folder that this user can write to is there (${places})`,
     "Name a private folder with --keys-dir; on a disk the keys can outlive the program",
   );
+}
+
+function refuseMissing(named: string): void {
+  if (explainFiles(named, () => infoOf(named)) !== undefined) return;
+  throw new RekeyError("database_unusable", `Cannot use ${named}: it is not there`, {
+    hint: "Make that folder first, for this user alone",
+  });
 }
 
 /**
