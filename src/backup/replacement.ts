@@ -8,7 +8,9 @@ import { OWN_TABLES } from "../store/sqlite/schema.ts";
 import { unsaved, warningsOfRisk } from "../secret/keyring/unsaved.ts";
 import { sameInstallation } from "./keys.ts";
 import { asRefusal, isRekeyError } from "../core/errors.ts";
-import { Deliveries } from "../store/sqlite/deliveries.ts";
+import { Deliveries, type StoredDelivery } from "../store/sqlite/deliveries.ts";
+import { deliveredFiles } from "../deliver/places.ts";
+import { infoOf } from "../system/files.ts";
 import { recover } from "../secret/recover.ts";
 import type { Environment } from "../store/environment.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
@@ -75,13 +77,14 @@ function takeVersions(live: Installation, staged: Installation): void {
  * Tables of an application stay; the audit log stays if the backup is an older copy of the same database.
  *
  * @param logLost whether the key of the log is lost: then the log starts again with this row.
+ * @returns paths of files that stay, of deliveries that the backup does not have, or has with other settings.
  */
 export async function replaceRows(
   live: Installation,
   staged: Installation,
   reason: string,
   logLost: boolean,
-): Promise<void> {
+): Promise<string[]> {
   const { database, sealed, meta } = live;
   const same = sameInstallation(staged, live) && !logLost;
   // Both have the same audit key; the staged copy has it under an available KEK.
@@ -89,19 +92,41 @@ export async function replaceRows(
   const key = await staged.auditKey();
   const audit = new AuditWriter(same ? database : staged.database, key, actor, clock);
   if (!same) staged.database.transaction(() => audit.append({ event: EVENTS.restored, reason }));
-  database.transaction(() => {
+  const left = database.transaction(() => {
     const deliveries = new Deliveries(database);
+    const delivered = readable(deliveries);
     const before = deliveries.texts();
     deferForeignKeys(database);
     for (const table of OWN_TABLES) {
       if (MACHINE_TABLES.includes(table)) continue;
       if (!same || !LOG_TABLES.includes(table)) takeRows(database, staged.database, table);
     }
-    deliveries.forgetStates(before);
+    const forgotten = deliveries.forgetStates(before);
     sealed.takeAll(staged.database);
     meta.set("scrub_pending", "log");
     if (same) audit.append({ event: EVENTS.restored, reason });
+    return delivered.filter(({ name }) => forgotten.includes(name)).flatMap(deliveredFiles);
   });
+  return left.filter(mayBeThere);
+}
+
+function mayBeThere(path: string): boolean {
+  try {
+    return infoOf(path) !== undefined;
+  } catch {
+    // It cannot be looked at.
+    return true;
+  }
+}
+
+// Those of a damaged row are known to no one, and what replaces it is whole.
+function readable(deliveries: Deliveries): StoredDelivery[] {
+  try {
+    return deliveries.all();
+  } catch (error) {
+    asRefusal(error);
+    return [];
+  }
 }
 
 /**

@@ -41,6 +41,8 @@ export interface Restored extends Usable {
   readonly movedTo: string | undefined;
   /** Path of the copy of a database whose audit log could not be continued. */
   readonly copiedTo: string | undefined;
+  /** Files with keys that stay: of deliveries that the backup does not have, or has with other settings. */
+  readonly leftFiles: readonly string[];
 }
 
 /**
@@ -79,7 +81,7 @@ async function restoreFrom(
   const live = await openLive(environment, force);
   const folders = { ...environment.folders, data: stage, dataNamed: false };
   const copy = Installation.open({ ...environment, folders }, { locked: true });
-  let usable: Usable, movedTo: string | undefined, copiedTo: string | undefined;
+  let usable: Usable, placed: Placed, copiedTo: string | undefined;
   const replaced = live?.versions.current();
   const foreignVersions = live === undefined || sameInstallation(copy, live)
     ? []
@@ -100,13 +102,13 @@ async function restoreFrom(
     carryOver(live, copy, usable.secretFrom === "etcd");
     const going = live !== undefined && sameInstallation(copy, live) ? live : undefined;
     if (usable.logLost) copiedTo = await keepLog(going, stage);
-    movedTo = await putInPlace(environment, copy, live, info, usable.logLost);
+    placed = await putInPlace(environment, copy, live, info, usable.logLost);
   } finally {
     copy.close();
     live?.close();
   }
   const { version, risks } = await settle(environment, usable, foreignVersions);
-  return { ...usable, info, version, risks, replaced, movedTo, copiedTo };
+  return { ...usable, info, version, risks, replaced, ...placed, copiedTo };
 }
 
 /** Whether the original database still exists: then the restored one must not share its keys. */
@@ -178,19 +180,20 @@ async function keepLog(live: Installation | undefined, stage: string): Promise<s
   return path;
 }
 
-/** Puts the restored database into effect. @returns the new path of a damaged database. */
+type Placed = Pick<Restored, "movedTo" | "leftFiles">;
+
+/** Puts the restored database into effect. */
 async function putInPlace(
   environment: Environment,
   staged: Installation,
   live: Installation | undefined,
   { kind, made_at }: BackupInfo,
   logLost: boolean,
-): Promise<string | undefined> {
+): Promise<Placed> {
   const lost = logLost ? "; the KEK was lost, and with it the key of the log before" : "";
   const reason = `${kind} backup of ${made_at}${lost}`;
   if (live !== undefined) {
-    await replaceRows(live, staged, reason, logLost);
-    return undefined;
+    return { movedTo: undefined, leftFiles: await replaceRows(live, staged, reason, logLost) };
   }
   const audit = await staged.audit();
   staged.database.transaction(() => audit.append({ event: EVENTS.restored, reason }));
@@ -200,7 +203,7 @@ async function putInPlace(
   const path = Installation.path(environment);
   const aside = keepAside(path, ["-wal", "-shm", "-journal"]);
   moveIntoPlace(finished, path, true);
-  return aside;
+  return { movedTo: aside, leftFiles: [] };
 }
 
 function refuseReplacing(live: Installation, target: Version | undefined): void {

@@ -5,7 +5,7 @@ import type { SecretManager } from "../secret/manager.ts";
 import type { Environment } from "../store/environment.ts";
 import { Installation } from "../store/installation.ts";
 import { Deliveries, isBegun } from "../store/sqlite/deliveries.ts";
-import { describeSeconds } from "./format.ts";
+import { describeSeconds, printable } from "./format.ts";
 import type { Output } from "./output.ts";
 
 /** How far a delivery has come, with `--json`. */
@@ -43,6 +43,17 @@ export function behindText(facts: readonly DeliveryFacts[]): string {
 export function warnOfOutcomes(outcomes: readonly DeliveryOutcome[], output: Output): void {
   for (const { name, remark } of outcomes) {
     if (remark !== undefined) output.warning(`${name}: ${remark}`);
+  }
+}
+
+/** Says which files were not deleted with their delivery. */
+export function warnOfLeftFiles(paths: readonly string[], output: Output): void {
+  for (const path of paths) {
+    output.warning(
+      `${
+        printable(path)
+      } stays: it is not what rekey wrote there; delete it if there is a key in it`,
+    );
   }
 }
 

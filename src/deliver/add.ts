@@ -1,18 +1,15 @@
-import { isRekeyError, quoted, RekeyError, usageError } from "../core/errors.ts";
-import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
-import type { SecretManager } from "../secret/manager.ts";
+import { quoted, RekeyError, usageError } from "../core/errors.ts";
 import { EVENTS } from "../audit/events.ts";
-import { Installation } from "../store/installation.ts";
+import type { Installation } from "../store/installation.ts";
 import { Deliveries, type DeliverySettings, NOT_DELIVERED } from "../store/sqlite/deliveries.ts";
 import { SYSTEM } from "../system/system.ts";
-import { dataOf, type Delivery, rightsAsFound, rightsOf, withPreset } from "./delivery.ts";
+import { dataOf, type Delivery, rightsOf, withPreset } from "./delivery.ts";
 import { refuseTakenPlace, usablePath } from "./places.ts";
 import { fill } from "./render.ts";
 import type { Preset } from "./preset.ts";
 import { refuseUnsafeTarget } from "./target_folders.ts";
-import { digestOnDisk, removeTarget } from "./write_target.ts";
-import { deliveryLock, selected } from "./sync.ts";
-import { join } from "node:path";
+import { digestOnDisk, refuseImpossiblePath } from "./write_target.ts";
+import { selected } from "./sync.ts";
 
 /** What the operator says about a new delivery. What is left out is as the preset has it. */
 export interface NewDelivery {
@@ -125,58 +122,15 @@ function refuseParameters({ parameters, owner, group }: NewDelivery, preset: Pre
 function refuseUnwritable({ settings, preset }: Delivery): void {
   const rights = rightsOf(settings);
   refuseUnsafeTarget(settings.path, rights);
-  if (preset.layout === "folder" || settings.replaces) return;
-  if (digestOnDisk(settings.path) === undefined) return;
+  const isFolder = preset.layout === "folder";
+  refuseImpossiblePath(settings.path, isFolder);
+  if (isFolder) return;
+  // It refuses a link and a folder; with --force, too.
+  const found = digestOnDisk(settings.path);
+  if (found === undefined || settings.replaces) return;
   throw new RekeyError(
     "failed",
     `Cannot deliver to ${settings.path}: it is there already, and rekey did not write it`,
     { hint: "Move it away, or replace it with --force" },
   );
-}
-
-/** Removes every delivery with its files, before the secret itself is destroyed. */
-export async function removeEveryDelivery(secrets: SecretManager): Promise<void> {
-  // Looked at first: opening would adopt a secret of an older application, which `destroy` leaves alone.
-  if (!hasDeliveries(secrets)) return;
-  const { installation } = await secrets.open();
-  using _lock = await deliveryLock(installation, LOCK_TIMEOUT_MS);
-  for (const { name } of selected(installation)) await removeDelivery(installation, name, false);
-}
-
-// A database that cannot be read can be destroyed all the same.
-function hasDeliveries({ environment }: SecretManager): boolean {
-  try {
-    const found = Installation.openAsFound(environment);
-    try {
-      return found !== undefined && new Deliveries(found.database).count() > 0;
-    } finally {
-      found?.close();
-    }
-  } catch (error) {
-    if (!isRekeyError(error)) throw error;
-    return false;
-  }
-}
-
-/**
- * Removes a delivery, and the files that rekey wrote for it. Call it under the lock of deliveries.
- *
- * @throws {RekeyError} `usage` for an unknown name; `database_unusable` when a file cannot be deleted: the delivery stays.
- */
-export async function removeDelivery(
-  installation: Installation,
-  name: string,
-  keepFiles: boolean,
-): Promise<string[]> {
-  const [stored] = selected(installation, [name]);
-  const { settings, state } = stored!;
-  const paths = Object.keys(state.files)
-    .map((file) => file === "" ? settings.path : join(settings.path, file));
-  if (!keepFiles) { for (const path of paths) removeTarget(path, rightsAsFound(settings)); }
-  const audit = await installation.audit();
-  installation.database.transaction(() => {
-    new Deliveries(installation.database).remove(name);
-    audit.append({ event: EVENTS.deliveryRemoved, reason: `${name}: ${settings.path}` });
-  });
-  return paths;
 }

@@ -17,7 +17,8 @@ import {
 } from "./delivery.ts";
 import type { KeySource } from "./key_source.ts";
 import { type DeliveredKey, verifyingKeys } from "./key_set.ts";
-import { deliveredPath, type NewFile, newFiles } from "./new_files.ts";
+import { type NewFile, newFiles } from "./new_files.ts";
+import { deliveredPath } from "./places.ts";
 import { askProgram, type TokenKind } from "./probe.ts";
 import { eventOf, type Records } from "./records.ts";
 import { reload, type Surroundings } from "./reload.ts";
@@ -200,7 +201,12 @@ class DeliveryWork {
       round.folders.refuseUnsafe(path, rights);
     }
     // Noted first: a command that is killed in the middle leaves files that are known to be rekey's.
-    this.#state = { ...this.#state, files: claimed, mark: null };
+    this.#state = {
+      ...this.#state,
+      files: claimed,
+      replacing: this.#replacing(digests),
+      mark: null,
+    };
     if (changed.length > 0) {
       // The program may have read what was there meanwhile.
       this.#state = { ...this.#state, proven: null };
@@ -209,7 +215,21 @@ class DeliveryWork {
     await Promise.all(changed.map(({ path, bytes }) => writeSafeTarget(path, bytes, rights)));
     // New keys come before the old ones leave.
     for (const name of gone) removeTarget(deliveredPath(delivery, name), rights);
-    this.#state = { ...this.#state, files: digests, written: kidsOf(this.wanted) };
+    this.#state = {
+      ...this.#state,
+      files: digests,
+      replacing: [],
+      written: kidsOf(this.wanted),
+    };
+  }
+
+  /** Digests of what may be at the paths until new files are there: several after as many kills. */
+  #replacing(digests: Readonly<Record<string, string>>): string[] {
+    const { files, replacing = [] } = this.#state;
+    const former = Object.entries(files).filter(([name, digest]) =>
+      (digests[name] ?? digest) !== digest
+    ).map(([, digest]) => digest);
+    return [...new Set([...replacing, ...former])].slice(-MOST_REPLACING);
   }
 
   #refuseForeign({ name, path, digest }: NewFile, mayReplace: boolean): void {
@@ -262,6 +282,9 @@ class DeliveryWork {
       : undefined;
   }
 }
+
+// More are the work of as many commands that were killed in the middle, one after the other.
+const MOST_REPLACING = 100;
 
 function refuseAlgorithm({ preset }: Delivery, { alg }: Version): void {
   if (preset.algorithms.includes(alg)) return;

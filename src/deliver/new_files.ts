@@ -1,7 +1,7 @@
-import { join } from "node:path";
 import { RekeyError } from "../core/errors.ts";
 import type { Delivery } from "./delivery.ts";
 import { type DeliveredKeys, verifyingKeys } from "./key_set.ts";
+import { deliveredPath } from "./places.ts";
 import { fill, render } from "./render.ts";
 import { digestOfBytes, LONGEST_FILE } from "./write_target.ts";
 
@@ -11,11 +11,6 @@ export interface NewFile {
   readonly path: string;
   readonly bytes: Uint8Array;
   readonly digest: string;
-}
-
-/** Path of one of a delivery's files, by its name. */
-export function deliveredPath({ settings: { path } }: Delivery, name: string): string {
-  return name === "" ? path : join(path, name);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { basename, dirname, join, normalize, sep } from "node:path";
 import { RekeyError, usageError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
+import type { StoredDelivery } from "../store/sqlite/deliveries.ts";
 import { faultOfPath } from "../system/paths.ts";
 import { SYSTEM } from "../system/system.ts";
 import type { Delivery } from "./delivery.ts";
@@ -25,6 +26,16 @@ export function usablePath(path: string | undefined): string {
   }
   const plain = normalize(path);
   return plain.length > 1 && plain.endsWith(sep) ? plain.slice(0, -1) : plain;
+}
+
+/** Path of one of a delivery's files, by its name. */
+export function deliveredPath({ settings: { path } }: StoredDelivery, name: string): string {
+  return name === "" ? path : join(path, name);
+}
+
+/** Paths of the files that rekey has written for a delivery on this machine, or was about to. */
+export function deliveredFiles(delivery: StoredDelivery): string[] {
+  return Object.keys(delivery.state.files).map((name) => deliveredPath(delivery, name));
 }
 
 /**

@@ -138,12 +138,21 @@ async function askHttp(
     });
     const { status } = response;
     return verdictOf(status, await bodyOf(response, verdicts), verdicts) ??
-      { unknown: `was answered with status ${status}` };
+      { unknown: `got status ${status} from ${await placeOf(url, data)}` };
   } catch (error) {
     // Its message may quote the header.
     const isLate = error instanceof DOMException && error.name === "TimeoutError";
-    return { unknown: isLate ? "was not answered in time" : "could not reach the program" };
+    const place = await placeOf(url, data);
+    return { unknown: isLate ? `got no answer in time from ${place}` : `could not reach ${place}` };
   }
+}
+
+/** A probe's address for messages: without a user, a password or a query, in which there may be a token. */
+async function placeOf(url: string, data: Readonly<Record<string, string>>): Promise<string> {
+  const address = await fill(url, { ...data, token: "TOKEN" });
+  if (!URL.canParse(address)) return "what is not a URL";
+  const { origin, pathname } = new URL(address);
+  return origin + pathname;
 }
 
 const LONGEST_BODY = 65_536;

@@ -88,7 +88,7 @@ export async function writeSafeTarget(
 ): Promise<void> {
   const folder = dirname(path);
   try {
-    const partial = partialOf(path) + randomBytes(9).toString("base64url");
+    const partial = partialOf(path) + randomEnding();
     await withOthersIn(folder, writePartial(partial, bytes, rights));
     moveOver(partial, path);
     await syncSoon(folder);
@@ -164,6 +164,32 @@ async function syncSoon(folder: string): Promise<void> {
   await running;
 }
 
+// The names of files in a delivery's folder are shorter.
+const LONGEST_NAME = "k".repeat(100);
+
+/**
+ * Refuses a path at which nothing can ever be written.
+ *
+ * @param isFolder whether it is a folder of files.
+ * @throws {RekeyError} `database_unusable` when it has no room for the name of the temporary file, or leads through what
+ * is no folder.
+ */
+export function refuseImpossiblePath(path: string, isFolder: boolean): void {
+  const file = isFolder ? join(path, LONGEST_NAME) : path;
+  explainFiles(path, () => {
+    infoOf(partialOf(file) + randomEnding());
+    for (let at = dirname(file);; at = dirname(at)) {
+      if (infoOf(at) === undefined && dirname(at) !== at) continue;
+      if (Deno.statSync(at).isDirectory) return;
+      throw new RekeyError("database_unusable", `Cannot use ${path}: ${at} is not a folder`, {
+        hint: "Name another path",
+      });
+    }
+  });
+}
+
+const randomEnding = () => randomBytes(9).toString("base64url");
+
 const partialOf = (path: string) => join(dirname(path), `.${basename(path)}.rekey-`);
 
 /** Deletes temporary files that a killed command has left beside a file: they hold keys. */
@@ -177,13 +203,21 @@ export function removePartials(path: string): void {
   });
 }
 
-/** Deletes a file that rekey wrote; it may be gone already. */
-export function removeTarget(path: string, rights: Rights): void {
+/**
+ * Deletes a file that rekey wrote; it may be gone already.
+ *
+ * @param own digests of which it must have one; by default any.
+ * @returns `false` if something else is there: it stays.
+ */
+export function removeTarget(path: string, rights: Rights, own?: readonly string[]): boolean {
   refuseUnsafeTarget(path, rights);
-  explainFiles(path, () => {
+  return explainFiles(path, () => {
     removePartials(path);
-    if (infoOf(path)?.isFile !== true) return;
+    const info = infoOf(path);
+    if (info === undefined) return true;
+    if (!info.isFile || own?.includes(digestOnDisk(path)!) === false) return false;
     SYSTEM.files.remove(path);
     closing(SYSTEM.permissions.holdFolder(dirname(path)), (folder) => folder.sync());
+    return true;
   });
 }

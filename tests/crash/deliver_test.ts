@@ -12,6 +12,8 @@ for (const kind of ["graceful", "incident"] as const) {
   });
 }
 
+const RENAMES = "rename,renameat,renameat2";
+
 /** A file for each key, as Dovecot has them. */
 const FOLDER = {
   ...{ name: "folder", summary: "a folder", program: "any", role: "verifier", keys: "many" },
@@ -29,7 +31,7 @@ Deno.test("a kill at any rename of a graceful rotation leaves no temporary file 
   await box.run(["deliver", "add", "file", "--format", "jwks", "--path", file!]);
   const rotate = ["rotate", "--force", "--grace", "1h"];
   let kills = 0;
-  while ((await killAtCall(box, kills + 1, rotate, "rename,renameat,renameat2")).killed) {
+  while ((await killAtCall(box, kills + 1, rotate, RENAMES)).killed) {
     kills++;
     assert.equal((await box.run(["revoke"])).code, 0);
     const names = [...box.files().keys()];
@@ -38,4 +40,22 @@ Deno.test("a kill at any rename of a graceful rotation leaves no temporary file 
     assert.deepEqual([...Deno.readDirSync(folder!)].map(({ name }) => name), [kid]);
   }
   assert.ok(kills >= 3, `${kills} kills`);
+});
+
+Deno.test("after a kill at any rename of a rotation, removing the delivery deletes its file", async () => {
+  using box = await initialised();
+  const path = join(box.home, "key");
+  let kills = 0;
+  for (let isOver = false; !isOver;) {
+    const add = ["deliver", "add", "file", "--format", "text", "--path", path];
+    assert.equal((await box.run(add)).code, 0);
+    const { killed } = await killAtCall(box, kills + 1, ["rotate", "--force"], RENAMES);
+    const removed = await box.run(["deliver", "remove", "file"]);
+    assert.equal(removed.code, 0, removed.stderr);
+    const names = [...Deno.readDirSync(box.home)].map(({ name }) => name);
+    assert.deepEqual(names.filter((name) => name.includes("key")), [], `kill ${kills + 1}`);
+    isOver = !killed;
+    kills += Number(killed);
+  }
+  assert.ok(kills >= 2, `${kills} kills`);
 });

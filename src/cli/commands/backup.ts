@@ -93,7 +93,8 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
     path,
     (whole) => bringBack(secrets.environment, whole, how),
   );
-  const { info, version, secretFrom, replaced, lost, movedTo, copiedTo, logLost } = restored;
+  const { info, version, secretFrom, replaced, lost, movedTo, copiedTo, logLost, leftFiles } =
+    restored;
   output.result({
     app: info.app,
     version: version.version,
@@ -105,6 +106,7 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
     damaged_database: movedTo ?? null,
     former_database: copiedTo ?? null,
     not_restored: notRestored(restored),
+    files_left: leftFiles,
   }, human(restored));
   for (const text of logLost ? notRestored(restored) : []) {
     output.warning(`not restored, since the KEK is lost: ${text}`);
@@ -115,6 +117,14 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
     );
   }
   for (const text of restored.risks) output.warning(text);
+  for (const path of leftFiles) {
+    output.warning(
+      `${
+        printable(path)
+      } stays: the backup has no delivery like the one that wrote it; delete it ` +
+        "if no program needs it",
+    );
+  }
   warnOfDeliveriesToBegin(secrets.environment, output);
 }
 

@@ -1,6 +1,7 @@
 import { parseStrictJson, StrictJsonError } from "../../core/strict_json.ts";
 import { usageError } from "../../core/errors.ts";
-import { addDelivery, type NewDelivery, removeDelivery } from "../../deliver/add.ts";
+import { addDelivery, type NewDelivery } from "../../deliver/add.ts";
+import { removeDelivery } from "../../deliver/remove.ts";
 import { describeDeliveries } from "../../deliver/description.ts";
 import type { Delivery } from "../../deliver/delivery.ts";
 import type { DeliveryOutcome } from "../../deliver/deliver.ts";
@@ -17,7 +18,7 @@ import {
 import { readInputText } from "../../files/input_files.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { LOCK_TIMEOUT_MS } from "../../core/limits.ts";
-import { warnOfOutcomes } from "../deliveries_report.ts";
+import { warnOfLeftFiles, warnOfOutcomes } from "../deliveries_report.ts";
 import { type Context, variable } from "../context.ts";
 import { describeSeconds, printable, table } from "../format.ts";
 import { watchDeliveries } from "./deliver_watch.ts";
@@ -260,7 +261,14 @@ export async function deliverRemove(
 ): Promise<void> {
   const { installation } = await secrets.open();
   using _lock = await deliveryLock(installation, LOCK_TIMEOUT_MS);
-  const files = await removeDelivery(installation, name, keepFiles);
-  const what = keepFiles ? "its files stay, with the keys in them" : "its files are deleted";
-  output.result({ name, files, files_kept: keepFiles }, [`Removed ${name}: ${what}`]);
+  const { files, foreign } = await removeDelivery(installation, name, keepFiles);
+  const what = keepFiles
+    ? "its files stay, with the keys in them"
+    : foreign.length === 0
+    ? "its files are deleted"
+    : "what is not rekey's stays";
+  output.result({ name, files, files_kept: keepFiles, files_left: foreign }, [
+    `Removed ${name}: ${what}`,
+  ]);
+  warnOfLeftFiles(foreign, output);
 }

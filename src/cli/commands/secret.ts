@@ -1,5 +1,10 @@
-import { describeOutcomes, outcomesText, warnOfOutcomes } from "../deliveries_report.ts";
-import { removeEveryDelivery } from "../../deliver/add.ts";
+import {
+  describeOutcomes,
+  outcomesText,
+  warnOfLeftFiles,
+  warnOfOutcomes,
+} from "../deliveries_report.ts";
+import { removeEveryDelivery } from "../../deliver/remove.ts";
 import { withDeliveries } from "../../deliver/rotation.ts";
 import { placeName } from "../../core/location.ts";
 import { rfc3339 } from "../../core/clock.ts";
@@ -92,12 +97,13 @@ export async function destroy(options: DestroyFlags, context: Context): Promise<
     `Delete the JWT secret of ${app}, its users, sessions and audit log for good? Every token becomes worthless.`,
     confirm,
   );
-  await removeEveryDelivery(secrets);
+  const left = await removeEveryDelivery(secrets);
   const destroyed = await secrets.destroy();
   if (!destroyed) output.remark(whereLooked(secrets.environment));
-  output.result({ app, destroyed }, [
+  output.result({ app, destroyed, files_left: left }, [
     destroyed
       ? `Destroyed the JWT secret of ${app}, its keys, users, sessions and audit log`
       : `There is no JWT secret of ${app}`,
   ]);
+  warnOfLeftFiles(left, output);
 }

@@ -29,6 +29,8 @@ export interface DeliverySettings {
 export interface DeliveryState {
   /** SHA-256 of each file that rekey wrote or is about to write, by its name; a single file has the name "". */
   readonly files: Readonly<Record<string, string>>;
+  /** Those of what they replace, as long as a killed command may have left that; earlier databases have none. */
+  readonly replacing?: readonly string[];
   /** The kids in them. */
   readonly written: readonly string[];
   /** The kids that the program has taken up, as far as reload and probe show. */
@@ -117,13 +119,19 @@ export class Deliveries {
     return new Map(rows.map(({ name, settings }) => [String(name), settings]));
   }
 
-  /** Forgets the states of deliveries whose settings are other ones than before: they are about other files. */
-  forgetStates(before: ReadonlyMap<string, unknown>): void {
+  /**
+   * Forgets the states of deliveries that have other settings than before, or are gone: they are about other files.
+   *
+   * @returns their names.
+   */
+  forgetStates(before: ReadonlyMap<string, unknown>): string[] {
     const now = this.texts();
-    for (const [name, text] of before) {
-      if (now.get(name) === text) continue;
+    const changed = [...before].filter(([name, text]) => now.get(name) !== text)
+      .map(([name]) => name);
+    for (const name of changed) {
       this.sql.prepare("DELETE FROM rekey_delivery_states WHERE name = ?").run(name);
     }
+    return changed;
   }
 
   remove(name: string): void {
@@ -154,6 +162,7 @@ function isSettings(value: unknown): boolean {
 }
 
 function isState(value: unknown): boolean {
-  const { files, written, confirmed } = Object(value);
-  return Object.values(Object(files)).every(isText) && isList(written) && isList(confirmed);
+  const { files, replacing = [], written, confirmed } = Object(value);
+  return Object.values(Object(files)).every(isText) &&
+    [replacing, written, confirmed].every(isList);
 }

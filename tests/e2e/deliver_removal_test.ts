@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Box } from "../support/process/box.ts";
+import { initialised } from "../support/process/initialised.ts";
+
+async function succeeds(box: Box, ...args: string[]): Promise<string> {
+  const { code, stderr } = await box.run(args);
+  assert.equal(code, 0, `${args.join(" ")}: ${stderr}`);
+  return stderr;
+}
+
+const add = (
+  name: string,
+  path: string,
+) => ["deliver", "add", name, "--format", "text", "--path", path];
+
+/** What may have come to be in the place of a delivered file. */
+const REPLACEMENTS: Record<string, (path: string) => void> = {
+  "another file": (path) => Deno.writeTextFileSync(path, "mine"),
+  "the file with one more character": (path) =>
+    Deno.writeTextFileSync(path, "\n", { append: true }),
+  "a link": (path) => {
+    Deno.renameSync(path, `${path}.real`);
+    Deno.symlinkSync(`${path}.real`, path);
+  },
+  "a folder": (path) => {
+    Deno.removeSync(path);
+    Deno.mkdirSync(path);
+  },
+};
+
+for (const [what, replace] of Object.entries(REPLACEMENTS)) {
+  Deno.test(`${what} in the place of a delivered file stays when the delivery is removed, and is named`, async () => {
+    using box = await initialised();
+    const path = join(box.home, "key");
+    await succeeds(box, ...add("api", path));
+    replace(path);
+    const before = Deno.lstatSync(path).ino;
+    const removed = await box.json("deliver", "remove", "api");
+    assert.deepEqual(removed.files_left, [path]);
+    assert.equal(Deno.lstatSync(path).ino, before);
+    assert.equal((await box.run(["deliver", "show", "api"])).code, 2);
+  });
+}
+
+Deno.test("destroy deletes what rekey delivered, and names what has taken its place", async () => {
+  using box = await initialised();
+  const [own, other] = [join(box.home, "own"), join(box.home, "other")];
+  await succeeds(box, ...add("own", own));
+  await succeeds(box, ...add("other", other));
+  Deno.writeTextFileSync(other, "mine");
+  const said = await succeeds(box, "destroy", "--force");
+  assert.match(said, /warning: \S*\/other stays: it is not what rekey wrote there/);
+  assert.ok(!said.includes("/own stays"));
+  assert.throws(() => Deno.lstatSync(own));
+  assert.equal(Deno.readTextFileSync(other), "mine");
+});
+
+Deno.test("a file of several deliveries of other times is deleted with its delivery", async () => {
+  using box = await initialised();
+  const path = join(box.home, "key");
+  await succeeds(box, ...add("api", path));
+  await succeeds(box, "rotate", "--force");
+  await succeeds(box, "rotate", "--force", "--grace", "1h");
+  await succeeds(box, "deliver", "remove", "api");
+  assert.throws(() => Deno.lstatSync(path));
+});
+
+Deno.test("restore names the files of deliveries that the backup does not have, or has elsewhere", async () => {
+  using box = await initialised();
+  const [first, second, later, copy] = ["first", "second", "later", "copy.db"].map((name) =>
+    join(box.home, name)
+  ) as [string, string, string, string];
+  await succeeds(box, ...add("api", first));
+  await succeeds(box, "backup", copy);
+  await succeeds(box, "deliver", "remove", "api");
+  await succeeds(box, ...add("api", second));
+  await succeeds(box, ...add("later", later));
+  const restored = await box.run(["restore", copy, "--force", "--json"]);
+  assert.equal(restored.code, 0, restored.stderr);
+  assert.deepEqual(JSON.parse(restored.stdout).files_left, [second, later]);
+  for (const path of [second, later]) {
+    assert.ok(restored.stderr.includes(`${path} stays: the backup has no delivery like the one`));
+  }
+  await succeeds(box, "deliver", "sync");
+  // Restoring the same deliveries leaves nothing behind.
+  const again = await box.json("restore", copy, "--force");
+  assert.deepEqual(again.files_left, []);
+});
