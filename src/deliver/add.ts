@@ -5,7 +5,7 @@ import { Deliveries, type DeliverySettings, NOT_DELIVERED } from "../store/sqlit
 import { SYSTEM } from "../system/system.ts";
 import { dataOf, type Delivery, rightsOf, withPreset } from "./delivery.ts";
 import { refuseTakenPlace, usablePath } from "./places.ts";
-import { fill } from "./render.ts";
+import { fill } from "./templates.ts";
 import type { Preset } from "./preset.ts";
 import { refuseUnsafeTarget } from "./target_folders.ts";
 import { digestOnDisk, refuseImpossiblePath } from "./write_target.ts";

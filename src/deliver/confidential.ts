@@ -1,12 +1,16 @@
 import { Buffer } from "node:buffer";
+import type { KeyPair } from "../core/key_pair.ts";
 import type { DeliveredKey } from "./key_set.ts";
 
 // Programs quote their configuration in errors, in whole or in part.
 const WINDOW = 8;
 
+/** The private members of a JWK: RFC 7518 §6.2.2 and §6.3.2, RFC 8037 §2. */
+const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi"] as const;
+
 /**
  * What must not be in a message: keys in any encoding, and tokens. A text that shares eight characters with one of them
- * is not shown at all.
+ * is not shown at all. The public half of a key pair may be in a message.
  */
 export class Confidential {
   readonly #parts = new Set<string>();
@@ -48,12 +52,39 @@ export class Confidential {
   }
 }
 
+const LONGEST_LINE = 200;
+
 function spellingsOf({ secret, keyForm }: DeliveredKey): string[] {
+  const { pair } = secret;
+  if (pair !== undefined) return privateNumbers(pair).flatMap(spellingsOfNumber);
   const key = Buffer.from(secret.hmacKey(keyForm));
-  const encodings = (["base64", "base64url", "hex"] as const).map((name) => key.toString(name));
-  const others = [key.toString("hex").toUpperCase(), key.toString("latin1")];
+  const all = [secret.reveal(), ...spellings(key)];
   key.fill(0);
-  return [secret.reveal(), ...encodings, ...others];
+  return all;
 }
 
-const LONGEST_LINE = 200;
+function privateNumbers({ privateKey }: KeyPair): Buffer[] {
+  const jwk = privateKey.export({ format: "jwk" });
+  return PRIVATE_MEMBERS.flatMap((name) => jwk[name] ?? [])
+    .map((number) => Buffer.from(number, "base64url"));
+}
+
+// In DER, and so in a PEM of any kind, a number begins anywhere in a group of three bytes.
+function spellingsOfNumber(number: Buffer): string[] {
+  const others = [1, 2].map((at) => number.subarray(at))
+    .flatMap((rest) => [rest.toString("base64"), rest.toString("base64url")]);
+  const all = [...spellings(number), ...others];
+  number.fill(0);
+  return all;
+}
+
+// As a file, a dump of bytes (openssl, xxd) or a list of numbers (Erlang, Go, Python) has it.
+function spellings(bytes: Buffer): string[] {
+  const pairs = bytes.toString("hex").match(/../g) ?? [];
+  const hex = [":", " ", ", 0x"].map((between) => pairs.join(between)).concat(pairs.join(""));
+  return [
+    ...(["base64", "base64url", "latin1"] as const).map((name) => bytes.toString(name)),
+    ...hex.flatMap((text) => [text, text.toUpperCase()]),
+    ...[",", ", ", " "].map((between) => bytes.join(between)),
+  ];
+}

@@ -1,3 +1,4 @@
+import { isHmac } from "../core/algorithms.ts";
 import { asRefusalOrBug, RekeyError } from "../core/errors.ts";
 import type { TokenPolicy } from "../jwt/policy.ts";
 import type { DeliveryState } from "../store/sqlite/deliveries.ts";
@@ -14,6 +15,7 @@ import {
   rightsOf,
   type VersionSet,
   wantedVersions,
+  whatKnows,
 } from "./delivery.ts";
 import type { KeySource } from "./key_source.ts";
 import { type DeliveredKey, verifyingKeys } from "./key_set.ts";
@@ -125,9 +127,9 @@ class DeliveryWork {
     const files = await newFiles(delivery, keys, data);
     if (round.checkOnly) this.#mustBeWritten(files);
     else await this.#write(files, rights);
-    const { path } = delivery.settings;
     const confidential = new Confidential([...verifyingKeys(keys), ...round.before]);
-    const around = { name: delivery.name, path, data, keys, confidential };
+    const { path, role } = delivery.settings;
+    const around = { name: delivery.name, path, role, data, keys, confidential };
     const contents = digestOfBytes(
       new TextEncoder().encode(files.map(({ digest }) => digest).join()),
     );
@@ -271,6 +273,7 @@ class DeliveryWork {
       ...verifyingKeys(around.keys).map((key) => [key, "accepted"] as const),
       ...ended.map((key) => [key, "ended"] as const),
       [around.keys.current, "forged"],
+      ...isHmac(around.keys.current.alg) ? [] : [[around.keys.current, "confused"] as const],
     ];
     const failures = await Promise.all(
       questions.map(([key, asked]) => askProgram(way, key, asked, around, probing)),
@@ -286,10 +289,10 @@ class DeliveryWork {
 // More are the work of as many commands that were killed in the middle, one after the other.
 const MOST_REPLACING = 100;
 
-function refuseAlgorithm({ preset }: Delivery, { alg }: Version): void {
+function refuseAlgorithm(delivery: Delivery, { alg }: Version): void {
+  const { preset } = delivery;
   if (preset.algorithms.includes(alg)) return;
-  const known = preset.algorithms.join(", ");
-  throw new RekeyError("failed", `${preset.program} knows ${known}, and the secret is for ${alg}`, {
+  throw new RekeyError("failed", `${whatKnows(delivery)}, and the secret is for ${alg}`, {
     hint: `\`rekey rotate --alg ${preset.algorithms[0]}\` makes one that it knows`,
   });
 }

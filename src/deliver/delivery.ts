@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { RekeyError } from "../core/errors.ts";
-import type { Algorithm } from "../core/algorithms.ts";
+import { type Algorithm, ALGORITHMS, isHmac } from "../core/algorithms.ts";
 import type { DeliverySettings, StoredDelivery } from "../store/sqlite/deliveries.ts";
 import { SYSTEM } from "../system/system.ts";
 import type { Preset } from "./preset.ts";
 import { builtIn, FORMAT_PRESETS } from "./presets.ts";
 import type { ProbeWay } from "./probe.ts";
 import type { ReloadWay } from "./reload.ts";
-import { fill } from "./render.ts";
 import type { Rights } from "./target_folders.ts";
+import { fill } from "./templates.ts";
 
 /** A delivery with its preset. */
 export interface Delivery extends StoredDelivery {
@@ -20,7 +20,23 @@ export interface Delivery extends StoredDelivery {
 export async function withPreset(stored: StoredDelivery): Promise<Delivery> {
   const { own, preset: name } = stored.settings;
   const preset = own === undefined ? await builtIn(name) : own as Preset;
-  return { ...stored, preset: preset ?? { ...FORMAT_PRESETS[0]!, name, algorithms: [] } };
+  if (preset === undefined) {
+    return { ...stored, preset: { ...FORMAT_PRESETS[0]!, name, algorithms: [] } };
+  }
+  const fitting = algorithmsOf(stored.settings, preset).filter((alg) =>
+    preset.algorithms.includes(alg)
+  );
+  // One that contradicts itself says so when it is written.
+  const algorithms = fitting.length > 0 ? fitting : preset.algorithms;
+  return { ...stored, preset: { ...preset, algorithms } };
+}
+
+// A program that was told to expect an HMAC secret would take the text of a public key for one.
+function algorithmsOf({ parameters }: DeliverySettings, { format }: Preset): readonly Algorithm[] {
+  if (format !== "text" && format !== "env") return ALGORITHMS;
+  const { encoding = "text" } = parameters;
+  if (encoding === "jwk") return ALGORITHMS;
+  return ALGORITHMS.filter((alg) => isHmac(alg) === (encoding !== "pem"));
 }
 
 /** @throws {RekeyError} `failed` when this rekey does not have the preset. */
@@ -29,6 +45,15 @@ export function mustHavePreset({ preset: { name, algorithms } }: Delivery): void
   throw new RekeyError("failed", `this rekey has no preset ${name}`, {
     hint: "Use the rekey that added the delivery, or add it again with another preset",
   });
+}
+
+/** Which algorithms a program knows, for messages. */
+export function whatKnows({ preset, settings }: Pick<Delivery, "preset" | "settings">): string {
+  const { name, program, algorithms, parameters } = preset;
+  const { encoding = parameters?.encoding?.default } = settings.parameters;
+  const how = encoding === undefined ? "" : ` with encoding=${encoding}`;
+  const what = program === "any" ? `the format ${name}${how}` : program;
+  return `${what} knows ${algorithms.join(", ")}`;
 }
 
 /** Whether a program holds several keys at once. One that signs, or holds one key, gets the current one. */
@@ -41,6 +66,7 @@ export interface VersionFacts {
   readonly kid: string;
   readonly alg: Algorithm;
   readonly key_form: string;
+  readonly token_kid: string | null;
   /** Milliseconds since the epoch. */
   readonly grace_until: number | null;
 }
@@ -53,7 +79,10 @@ export interface VersionSet<Row extends VersionFacts = VersionFacts> {
   readonly previous: readonly Row[];
 }
 
-/** The versions that a delivery is to hold. A version whose algorithm the program does not know is left out. */
+/**
+ * The versions that a delivery is to hold. A version whose algorithm the program does not know is left out; if that is
+ * the current one, the next one takes its place, so that the program has it in time.
+ */
 export function wantedVersions<Row extends VersionFacts>(
   delivery: Delivery,
   { current, prepared, previous }: VersionSet<Row>,
@@ -61,11 +90,11 @@ export function wantedVersions<Row extends VersionFacts>(
   if (!holdsMany(delivery)) return { current, prepared: undefined, previous: [] };
   const isKnown = (row: Row | undefined): row is Row =>
     row !== undefined && delivery.preset.algorithms.includes(row.alg);
-  return {
-    current,
-    prepared: isKnown(prepared) ? prepared : undefined,
-    previous: previous.filter(isKnown),
-  };
+  const known = previous.filter(isKnown);
+  if (!isKnown(prepared)) return { current, prepared: undefined, previous: known };
+  return isKnown(current)
+    ? { current, prepared, previous: known }
+    : { current: prepared, prepared: undefined, previous: known };
 }
 
 /** The kids of a set, the newest first. */
@@ -76,7 +105,8 @@ export function kidsOf({ current, prepared, previous }: VersionSet): string[] {
 /** A digest of all that a delivery's files depend on. */
 export function markOf({ settings, preset }: Delivery, wanted: VersionSet): string {
   const facts = (row: VersionFacts | undefined) =>
-    row && [row.kid, row.alg, row.key_form, row.grace_until];
+    row &&
+    [row.kid, row.alg, row.key_form, row.grace_until, ...row.token_kid ? [row.token_kid] : []];
   const { current, prepared, previous } = wanted;
   const versions = [facts(current), facts(prepared), previous.map(facts)];
   const text = JSON.stringify([versions, { ...settings, replaces: null }, preset]);

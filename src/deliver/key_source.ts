@@ -6,7 +6,7 @@ import { notInitialised } from "../secret/view.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { VersionSet } from "./delivery.ts";
-import type { DeliveredKey, DeliveredKeys } from "./key_set.ts";
+import { type DeliveredKey, deliveredKey, type DeliveredKeys } from "./key_set.ts";
 
 /** The next version of a rotation that is not committed yet. */
 export interface PendingKey {
@@ -27,11 +27,12 @@ export function versionsNow(
   const current = versions.current();
   if (current === undefined) throw notInitialised(app.name);
   const prepared = versions.pending();
-  // Machines that share a secret have it ready before any of them signs with it.
-  const isShared = prepared?.location === "etcd";
+  // Verifiers have it before anything signs with it. A rotation of another process does not count.
+  const isReady = prepared !== undefined &&
+    (prepared.published_at !== null || prepared.location === "etcd");
   return {
     current,
-    prepared: pending?.version ?? (isShared ? prepared : undefined),
+    prepared: pending?.version ?? (isReady ? prepared : undefined),
     previous: inGrace(installation),
   };
 }
@@ -62,12 +63,11 @@ export class KeySource {
 
   // A failure is kept too: a locked keyring is asked once, not once for each delivery.
   async #read(row: Version): Promise<DeliveredKey | RekeyError> {
-    const { kid, alg, key_form: keyForm, grace_until: expiresAt } = row;
     try {
-      const secret = this.pending?.version.kid === kid
+      const secret = this.pending?.version.kid === row.kid
         ? this.pending.secret
         : (await this.secrets.valueOf(row, "deliver")).secret;
-      return { kid, alg, keyForm, secret, expiresAt };
+      return deliveredKey(row, secret);
     } catch (error) {
       return asRefusal(error);
     }

@@ -1,7 +1,8 @@
 import * as z from "zod";
 import { usageError } from "../core/errors.ts";
 import { ALGORITHMS } from "../core/algorithms.ts";
-import { ALL_OF_A_KEY, checkTemplate, FORMATS, type TemplateUse } from "./render.ts";
+import { FORMATS } from "./render.ts";
+import { ALL_OF_A_KEY, checkTemplate, type TemplateUse } from "./templates.ts";
 
 // A preset is data: it can be printed, changed and used with --preset-file.
 
@@ -80,6 +81,10 @@ const preset = z.strictObject({
   layout: z.enum(["file", "folder"]).optional(),
   /** For a folder: the path of a key's file in it. */
   file_name: template().optional(),
+  /** For a folder: which kind of keys has files of its own; without it both. */
+  files_for: z.enum(["hmac", "pair"]).optional(),
+  /** For a folder: more files, by name; templates of all keys. */
+  index: z.record(z.string().regex(/^[\w-][\w.-]{0,59}$/), template()).optional(),
   format: z.enum(FORMATS).optional(),
   template: template().optional(),
   /** Mode of each file, in octal. Other users have no rights. */
@@ -130,12 +135,14 @@ export async function parsePreset(value: unknown): Promise<Preset> {
   return data;
 }
 
-function faultOf({ format, template, layout, file_name, keys, probe, reload }: Preset) {
+function faultOf(checked: Preset) {
+  const { format, template, layout, file_name, index, files_for, keys, probe, reload } = checked;
   if ((format === undefined) === (template === undefined)) return "it needs a format or a template";
   if ((layout === "folder") !== (file_name !== undefined)) {
     return "a folder has a file_name, a file has none";
   }
   if (layout === "folder" && keys === 1) return "a folder holds many keys";
+  if (layout !== "folder" && (index ?? files_for)) return "only a folder has index and files_for";
   const header = probe && "http" in probe ? probe.http.header : undefined;
   if (header !== undefined && !/^[\w-]+:./.test(header)) {
     return "the header of a probe is written `Name: value`";
@@ -164,7 +171,8 @@ function isPattern(text: string): boolean {
 }
 
 async function checkTemplates(checked: Preset): Promise<void> {
-  const { template, file_name, path, reload, probe, claims = {}, parameters = {} } = checked;
+  const { template, file_name, path, reload, probe, claims = {}, parameters = {}, index = {} } =
+    checked;
   const names = [...Object.keys(parameters), ...ALWAYS];
   const check = async (
     text: string | undefined,
@@ -176,6 +184,7 @@ async function checkTemplates(checked: Preset): Promise<void> {
   const isOfOne = file_name !== undefined;
   await check(template, isOfOne ? ALL_OF_A_KEY : [], "keys");
   await check(file_name, ["kid", "alg"]);
+  for (const text of Object.values(index)) await check(text, [], "keys");
   await check(path);
   if (reload && "command" in reload) { for (const word of reload.command) await check(word); }
   if (reload && "dialogue" in reload) {

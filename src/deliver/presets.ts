@@ -1,4 +1,4 @@
-import { HMAC_ALGORITHMS } from "../core/algorithms.ts";
+import { ALGORITHMS, PAIR_ALGORITHMS } from "../core/algorithms.ts";
 import type { Preset } from "./preset.ts";
 
 // Modules of their own, which only commands about deliveries load.
@@ -17,7 +17,7 @@ const PRESETS: Record<string, () => Promise<{ default: unknown }>> = {
 const ANY = {
   program: "any",
   role: "verifier",
-  algorithms: [...HMAC_ALGORITHMS],
+  algorithms: [...ALGORITHMS],
   reload_kind: "at once",
   connections: "as the program has it",
   mode: "0600",
@@ -25,7 +25,10 @@ const ANY = {
 } satisfies Partial<Preset>;
 
 const ENCODING = {
-  encoding: { about: "text, base64, base64url or hex", default: "text" },
+  encoding: {
+    about: "text, base64, base64url or hex for HMAC secrets, pem for key pairs, jwk for both",
+    default: "text",
+  },
 };
 
 /** The formats, each as a preset without a program. */
@@ -36,7 +39,13 @@ export const FORMAT_PRESETS: readonly Preset[] = [
     summary: "the current key alone, without a line end",
     keys: 1,
     format: "text",
-    parameters: { encoding: { about: "text, base64, base64url, hex or bytes", default: "text" } },
+    parameters: {
+      encoding: {
+        about:
+          "text, base64, base64url, hex or bytes for HMAC secrets, pem for key pairs, jwk for both",
+        default: "text",
+      },
+    },
   },
   {
     ...ANY,
@@ -56,9 +65,17 @@ export const FORMAT_PRESETS: readonly Preset[] = [
   {
     ...ANY,
     name: "jwks",
-    summary: "a JWK Set of symmetric keys (RFC 7517), the newest first",
+    summary: "a JWK Set (RFC 7517), the newest key first",
     keys: "many",
     format: "jwks",
+  },
+  {
+    ...ANY,
+    name: "pem",
+    summary: "key pairs as PEM (RFC 7468), the newest first",
+    algorithms: [...PAIR_ALGORITHMS],
+    keys: "many",
+    format: "pem",
   },
 ];
 

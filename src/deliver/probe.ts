@@ -1,13 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { delay } from "../core/async.ts";
+import { isHmac } from "../core/algorithms.ts";
+import { LEAST_RSA_BITS } from "../core/key_pair.ts";
 import { Secret } from "../core/secret.ts";
 import type { TokenPolicy } from "../jwt/policy.ts";
+import { signCompact } from "../jwt/signatures.ts";
 import { failureOf, runCommand } from "../system/command_line.ts";
 import { SYSTEM } from "../system/system.ts";
 import type { DeliveredKey } from "./key_set.ts";
 import type { Preset, Probe } from "./preset.ts";
 import { invocationOf, lastOf, spawned, startable, type Surroundings, withLine } from "./reload.ts";
-import { fill } from "./render.ts";
+import { fill } from "./templates.ts";
 
 /** How long a program may take to follow unless its preset says so, in milliseconds. */
 const FOLLOW_MS = 10_000;
@@ -31,13 +34,16 @@ export interface Probing {
   now(): number;
 }
 
-/** Tokens that a program is asked about: of a key that it holds, of one that has ended, and one that a random key signed. */
-export type TokenKind = "accepted" | "ended" | "forged";
+/**
+ * Tokens that a program is asked about: of a key that it holds, of one that has ended, one that a random key signed, and
+ * one with the public key as an HMAC secret, which anyone can sign (RFC 8725 §2.1).
+ */
+export type TokenKind = "accepted" | "ended" | "forged" | "confused";
 
 /**
  * Asks a program until it accepts or refuses tokens of a key, as it should.
  *
- * @param key for `forged`: the key whose kid the token names; a random one signs it.
+ * @param key for `forged` and `confused`: the key whose kid the token names; another one signs it.
  * @returns why it does not, in words without values; `undefined` if it does.
  */
 export async function askProgram(
@@ -49,7 +55,7 @@ export async function askProgram(
 ): Promise<string | undefined> {
   const limitMs = "timeout_s" in way && way.timeout_s ? way.timeout_s * 1_000 : FOLLOW_MS;
   const end = performance.now() + limitMs;
-  const signing = wanted === "forged" ? { ...key, ...forgery() } : key;
+  const signing = { ...key, ...FORGERIES[wanted]?.(key) };
   for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     const token = await probeToken(signing, around, probing);
     around.confidential.add(token);
@@ -59,32 +65,47 @@ export async function askProgram(
     const answer = await ask(way, token, left, around);
     if (answer === (wanted === "accepted" ? "accepted" : "refused")) return undefined;
     // No program takes time to follow here.
-    if (answer === "accepted" && wanted === "forged") return failed(answer, wanted, key.kid);
+    if (answer === "accepted" && wanted in FORGERIES) return failed(answer, wanted, key.tokenKid);
     const now = performance.now();
     // One more would be cut off, and hide what this one has said.
-    if (now + pause + (now - began) > end) return failed(answer, wanted, key.kid);
+    if (now + pause + (now - began) > end) return failed(answer, wanted, key.tokenKid);
     await delay(pause);
   }
 }
 
-function forgery(): Pick<DeliveredKey, "secret" | "keyForm"> {
-  return { secret: Secret.generate(), keyForm: "text" };
-}
+const FORGERIES: Partial<Record<TokenKind, (key: DeliveredKey) => Partial<DeliveredKey>>> = {
+  forged: ({ alg }) =>
+    isHmac(alg)
+      ? { secret: Secret.generate(), keyForm: "text" }
+      : { secret: strangers[alg] ??= Secret.generatePair(alg, LEAST_RSA_BITS) },
+  confused: ({ secret }) => {
+    const pem = secret.pair!.publicKey.export({ type: "spki", format: "pem" }) as string;
+    return { secret: Secret.imported(pem), keyForm: "text", alg: "HS256" };
+  },
+};
+
+// An RSA key takes a while.
+const strangers: Record<string, Secret> = {};
+
+const FAILURES: Readonly<Record<TokenKind, (kid: string) => string>> = {
+  accepted: (kid) => `it does not accept tokens of kid ${kid}`,
+  ended: (kid) => `it still accepts tokens of kid ${kid}, which has ended`,
+  forged: () =>
+    "it accepts any token, also one that a random key signed: is the probe's address guarded?",
+  confused: () =>
+    "it takes the public key for an HMAC secret, with which anyone can sign: " +
+    "it must accept no other algorithm than the key's",
+};
 
 function failed(answer: ProbeAnswer, wanted: TokenKind, kid: string): string {
-  if (typeof answer === "object") return `its probe ${answer.unknown}`;
-  if (wanted === "accepted") return `it does not accept tokens of kid ${kid}`;
-  return wanted === "ended"
-    ? `it still accepts tokens of kid ${kid}, which has ended`
-    : "it accepts any token, also one that a random key signed: is the probe's address guarded?";
+  return typeof answer === "object" ? `its probe ${answer.unknown}` : FAILURES[wanted](kid);
 }
 
 async function probeToken(
-  { secret, keyForm, alg, kid }: DeliveredKey,
+  { secret, keyForm, alg, tokenKid }: DeliveredKey,
   { data }: Surroundings,
   { claims = {}, policy, now }: Probing,
 ): Promise<string> {
-  const { SignJWT } = await import("jose");
   const iat = Math.floor(now() / 1_000);
   const filled = await Promise.all(
     Object.entries(claims).map(async ([name, value]) =>
@@ -100,11 +121,8 @@ async function probeToken(
     iat,
     exp: iat + TOKEN_SECONDS,
   };
-  const bytes = secret.hmacKey(keyForm);
-  const token = await new SignJWT(payload)
-    .setProtectedHeader({ alg, typ: policy.type ?? "JWT", kid }).sign(bytes);
-  bytes.fill(0);
-  return token;
+  const header = { typ: policy.type ?? "JWT", kid: tokenKid };
+  return signCompact(secret, { alg, key_form: keyForm }, header, payload);
 }
 
 async function ask(

@@ -4,9 +4,10 @@ import type { Invocation } from "../system/processes.ts";
 import { SYSTEM } from "../system/system.ts";
 import { withCallersUmask } from "../system/umask.ts";
 import type { Confidential } from "./confidential.ts";
-import { type DeliveredKeys, keyData, verifyingKeys } from "./key_set.ts";
+import { templateKey } from "./key_data.ts";
+import { type DeliveredKeys, type Role, verifyingKeys } from "./key_set.ts";
 import type { Reload, Step } from "./preset.ts";
-import { fill } from "./render.ts";
+import { fill } from "./templates.ts";
 
 /** How long a reload may take unless its preset says so, in milliseconds. */
 const RELOAD_MS = 20_000;
@@ -19,6 +20,7 @@ export interface Surroundings {
   /** Name of the delivery. */
   readonly name: string;
   readonly path: string;
+  readonly role: Role;
   /** Texts for templates: parameters, name, path and folder. */
   readonly data: Readonly<Record<string, string>>;
   /** The keys that the program is to hold. */
@@ -119,7 +121,7 @@ class Conversation {
   async run(steps: readonly Step[]): Promise<string | undefined> {
     for (const [at, step] of steps.entries()) {
       for (const data of this.#each(step)) {
-        const failure = await this.#take(step, await fill(step.send, { ...this.#known, ...data }));
+        const failure = await this.#take(step, await fill(step.send, withNames(data, this.#known)));
         if (failure !== undefined) return `step ${at + 1} of its reload ${failure}`;
       }
     }
@@ -136,8 +138,9 @@ class Conversation {
 
   #each({ each }: Step): readonly object[] {
     if (each === undefined) return [{}];
-    const { keys } = this.around;
-    return (each === "verifying" ? verifyingKeys(keys) : keys.previous).map(keyData);
+    const { keys, role } = this.around;
+    const all = each === "verifying" ? verifyingKeys(keys) : keys.previous;
+    return all.map((key) => templateKey(key, role));
   }
 
   async #take({ expect, as }: Step, line: string): Promise<string | undefined> {
@@ -177,6 +180,12 @@ class Conversation {
     }
     return answer;
   }
+}
+
+// Not spread: what a key lacks is there, and refuses to be read.
+function withNames(data: object, known: Record<string, string>): Record<string, unknown> {
+  const names = Object.getOwnPropertyDescriptors(known);
+  return Object.defineProperties({}, { ...names, ...Object.getOwnPropertyDescriptors(data) });
 }
 
 // The end of a line, and what else is white around an answer, says nothing.

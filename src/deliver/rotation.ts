@@ -21,6 +21,7 @@ import {
   sync,
   syncWhenFree,
 } from "./sync.ts";
+import { Trial } from "./trial.ts";
 
 /** A rotation, and how far each delivery has come. */
 export interface DeliveredRotation {
@@ -65,7 +66,8 @@ export async function rotateWithDeliveries(
     return { changed, outcomes: [] };
   }
   if (!options.forceDeliveries) {
-    await mustKnowAlgorithm(installation, activate ? preparedAlgorithm(installation) : options.alg);
+    const alg = activate ? preparedAlgorithm(installation) : options.alg;
+    await mustKnowAlgorithm(installation, alg, isGraceful);
   }
   const lockMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
   if (!isGraceful && activate === undefined) {
@@ -94,25 +96,27 @@ export async function rotateWithDeliveries(
 }
 
 /**
- * Checks that every program knows an algorithm before a secret for it is made.
+ * Checks that every program can hold a key of an algorithm before it is made.
  *
  * @param alg `undefined`: it stays as it is.
+ * @param isGraceful whether programs then hold the current key besides.
  * @throws {RekeyError} `check_failed` that names the deliveries whose program does not.
  */
 export async function mustKnowAlgorithm(
   installation: Installation,
   alg: Algorithm | undefined,
+  isGraceful: boolean,
 ): Promise<void> {
-  if (alg === undefined) return;
+  const current = installation.versions.current();
+  if (alg === undefined || current === undefined) return;
   const deliveries = await Promise.all(selected(installation).map(withPreset));
-  // Without its preset a delivery fails for a reason of its own.
-  const unfit = deliveries.filter(({ preset: { algorithms } }) =>
-    algorithms.length > 0 && !algorithms.includes(alg)
-  );
-  if (unfit.length === 0) return;
-  const named = unfit.map(({ name, preset: { program, algorithms } }) =>
-    `${name}: ${program} knows ${algorithms.join(", ")}, and not ${alg}`
-  );
+  const trial = new Trial(current, alg, isGraceful);
+  const named: string[] = [];
+  for (const delivery of deliveries) {
+    const why = await trial.whyUnfit(delivery);
+    if (why !== undefined) named.push(`${delivery.name}: ${why}`);
+  }
+  if (named.length === 0) return;
   throw new RekeyError("check_failed", `Not rotated: ${named.join("; ")}`, {
     hint: "Nothing was changed. Name another --alg, or rotate all the same with --force-deliveries",
   });

@@ -29,3 +29,18 @@ Deno.test({ name: "ejabberd follows rotations", ignore }, async (t) => {
     await refusesAtOnce(box, ejabberd, (token) => waiting.login("alice", token));
   });
 });
+
+Deno.test({ name: "ejabberd knows every algorithm", ignore }, async () => {
+  await using ejabberd = await Ejabberd.prepare();
+  using box = await delivering(ejabberd, "--alg", "HS512");
+  const algorithms = [
+    ...["ES256", "ES384", "ES512", "Ed25519", "EdDSA", "RS256", "RS384", "RS512"],
+    ...["PS256", "PS384", "PS512", "HS256"],
+  ];
+  for (const alg of algorithms) {
+    const old = await tokenFor(box, ejabberd);
+    await succeeds(box, "rotate", "--force", "--alg", alg);
+    assert.ok(await accepts(ejabberd, await tokenFor(box, ejabberd)), alg);
+    assert.ok(!await accepts(ejabberd, old), `the token before ${alg}`);
+  }
+});

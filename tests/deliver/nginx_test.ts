@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { isHmac } from "../../src/core/algorithms.ts";
 import { Box } from "../support/process/box.ts";
 import { Upstream } from "../support/proxy/proxies.ts";
 import { meetAttacks, statusOf } from "../support/consumers/attack_table.ts";
@@ -25,6 +26,12 @@ const KINDS = [
   },
 ] as const;
 
+// What Debian's njs has, and Lua by libcrypto.
+const ALGORITHMS = [
+  ...["HS256", "HS384", "HS512", "ES256", "ES384", "ES512"] as const,
+  ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] as const,
+];
+
 for (const { preset, name, changes, tooDeep } of KINDS) {
   Deno.test(`${name}: no token of the attack table that another key signed is accepted, nor one that is over`, async () => {
     using box = new Box();
@@ -44,7 +51,7 @@ for (const { preset, name, changes, tooDeep } of KINDS) {
     using box = new Box();
     await using app = new Upstream();
     const keys = join(box.home, "keys.json");
-    const all = (["HS256", "HS384", "HS512"] as const).map((alg) => new KnownKey({ alg }));
+    const all = ALGORITHMS.map((alg) => new KnownKey({ alg }));
     const over = new KnownKey({ expiresAt: Date.now() - 1_000 });
     const ending = new KnownKey({ expiresAt: Date.now() + 3_600_000 });
     await writeByHand("nginx", keys, [...all, over, ending]);
@@ -55,7 +62,22 @@ for (const { preset, name, changes, tooDeep } of KINDS) {
     }
     assert.equal(await statusOf(guard.port, over.token()), 401);
     assert.equal(await statusOf(guard.port, over.token({}, { kid: undefined })), 401);
-    assert.equal(await statusOf(guard.port, all[0]!.token({}, { kid: all[2]!.kid })), 401);
+    for (const key of all) {
+      const others = all.filter((one) => one !== key);
+      const crossed = others.map(({ kid }) => statusOf(guard.port, key.token({}, { kid })));
+      assert.deepEqual(await Promise.all(crossed), others.map(() => 401), key.delivered.alg);
+      const signed = key.token();
+      const [head, body, signature] = signed.split(".") as [string, string, string];
+      const broken = [
+        [head, body, signature.slice(0, -4)],
+        [head, body, `${signature}AAAA`],
+        [head, body, signature.replace(/[\w-]/g, "A")],
+        [head, key.token({ admin: true }).split(".")[1]!, signature],
+      ];
+      for (const parts of broken) assert.equal(await statusOf(guard.port, parts.join(".")), 401);
+      if (isHmac(key.delivered.alg)) continue;
+      assert.equal(await statusOf(guard.port, key.confused()), 401);
+    }
   });
 
   Deno.test(`${name}: audience and issuer are required where the configuration says so`, async () => {

@@ -3,6 +3,7 @@ import { unless } from "../support/faults/faults.ts";
 import { until } from "../support/timing/pause.ts";
 import { delivering, succeeds, tokenFor } from "../support/consumers/delivering.ts";
 import {
+  changesAlgorithm,
   holdsBothKeys,
   refusesAtOnce,
   refusesNoValidToken,
@@ -50,4 +51,13 @@ Deno.test({ name: "RabbitMQ follows rotations", ignore }, async (t) => {
     using waiting = await rabbit.connect();
     await refusesAtOnce(box, rabbit, (token) => waiting.login(token));
   });
+});
+
+Deno.test({ name: "RabbitMQ knows every algorithm", ignore }, async () => {
+  await using rabbit = await RabbitMq.prepare();
+  using box = await delivering(rabbit, "--alg", "HS512");
+  await changesAlgorithm(box, rabbit, [
+    ...["ES256", "HS256", "ES384", "ES512", "Ed25519", "EdDSA"],
+    ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
+  ]);
 });

@@ -77,7 +77,7 @@ for (const flags of WAYS) {
     );
     assert.deepEqual(masks, [0, 0, 0]);
     const left = names.slice(5).filter((name) => /^(REKEY|JWT)/.test(name));
-    assert.deepEqual(left, ["JWT_SECRET", "REKEY_APP", "REKEY_KID"]);
+    assert.deepEqual(left, ["JWT_SECRET", "REKEY_ALG", "REKEY_APP", "REKEY_KID"]);
   });
 
   Deno.test(`exec (${way}): the caller's NO_PROXY is the program's, whatever etcd needs`, async () => {

@@ -5,17 +5,14 @@ import { Secret } from "../../src/core/secret.ts";
 import type { DeliveredKey, DeliveredKeys } from "../../src/deliver/key_set.ts";
 import { parsePreset } from "../../src/deliver/preset.ts";
 import { builtIn, FORMAT_PRESETS, PRESET_NAMES } from "../../src/deliver/presets.ts";
-import {
-  checkTemplate,
-  type Content,
-  type DeliveryParameters,
-  render,
-} from "../../src/deliver/render.ts";
+import { type Content, type DeliveryParameters, render } from "../../src/deliver/render.ts";
+import { checkTemplate } from "../../src/deliver/templates.ts";
 
 const NEXT_HOUR = Date.UTC(2030, 0, 1);
 
 function key(secret = Secret.generate(), more: Partial<DeliveredKey> = {}): DeliveredKey {
-  return { kid: secret.kid, alg: "HS512", keyForm: "text", secret, expiresAt: null, ...more };
+  const { kid } = secret;
+  return { kid, tokenKid: kid, alg: "HS512", keyForm: "text", secret, expiresAt: null, ...more };
 }
 
 const [current, prepared, previous] = [
@@ -25,8 +22,8 @@ const [current, prepared, previous] = [
 ];
 const SET: DeliveredKeys = { current, prepared, previous: [previous] };
 
-const text = async (content: Content, set = SET, parameters?: DeliveryParameters) =>
-  new TextDecoder().decode(await render(content, set, parameters));
+const text = async (content: Content, set = SET, parameters: DeliveryParameters = {}) =>
+  new TextDecoder().decode(await render(content, set, { parameters }));
 
 Deno.test("text is the current key alone, without a line end", async () => {
   assert.equal(await text({ format: "text" }), current.secret.reveal());
@@ -52,8 +49,10 @@ Deno.test("env has the previous and the next key beside the current one", async 
       "KEY_ALG=HS512",
       `KEY_PREVIOUS=${previous.secret.reveal()}`,
       `KEY_PREVIOUS_KID=${previous.kid}`,
+      "KEY_PREVIOUS_ALG=HS512",
       `KEY_NEXT=${prepared.secret.reveal()}`,
       `KEY_NEXT_KID=${prepared.kid}`,
+      "KEY_NEXT_ALG=HS256",
       "",
     ].join("\n"),
   );
@@ -99,7 +98,7 @@ const keyOf = ({ secret }: DeliveredKey) =>
 
 Deno.test("a template that is wrong is refused before it is used", async () => {
   await checkTemplate("{{current.kid}} {{#previous}}{{hex}}{{/previous}} {{host}}", ["host"]);
-  for (const wrong of ["{{kidd}}", "{{#verifying}}", "{{> other}}", "{{current.pem}}"]) {
+  for (const wrong of ["{{kidd}}", "{{#verifying}}", "{{> other}}", "{{current.perm}}"]) {
     await refused(checkTemplate(wrong, []), "usage");
   }
 });

@@ -7,7 +7,7 @@ import type { Delivery } from "../../deliver/delivery.ts";
 import type { DeliveryOutcome } from "../../deliver/deliver.ts";
 import { parsePreset, type Preset } from "../../deliver/preset.ts";
 import { builtIn, FORMAT_PRESETS } from "../../deliver/presets.ts";
-import { checkTemplate } from "../../deliver/render.ts";
+import { checkTemplate } from "../../deliver/templates.ts";
 import {
   deliveryLock,
   keysVerifyingNow,
@@ -115,7 +115,7 @@ function probeFrom({ probeUrl, probeCommand }: DeliverAddFlags): NewDelivery["pr
   return probeCommand === undefined ? undefined : { command: probeCommand };
 }
 
-const ENDINGS: Record<string, string> = { env: ".env", json: ".json", jwks: ".json" };
+const ENDINGS: Record<string, string> = { env: ".env", json: ".json", jwks: ".json", pem: ".pem" };
 
 // Memory-backed: what is written there is on no disk, and in no copy of one.
 function standardPath(

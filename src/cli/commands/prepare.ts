@@ -15,7 +15,9 @@ export async function prepare(
 ): Promise<void> {
   const { alg, keyForm, bytes, as: encoding, bits } = flags;
   const use = { alg, keyForm, bytes, encoding, bits };
-  if (!forceDeliveries) await mustKnowAlgorithm((await secrets.openFresh()).installation, alg);
+  if (!forceDeliveries) {
+    await mustKnowAlgorithm((await secrets.openFresh()).installation, alg, true);
+  }
   const publish = () =>
     secrets.underLock(
       (installation, backend) => backend.prepare(installation, reason ?? null, use),

@@ -1,6 +1,9 @@
+import { isHmac } from "../../core/algorithms.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../../core/errors.ts";
-import type { Secret } from "../../core/secret.ts";
+import { keyData } from "../../deliver/key_data.ts";
+import { deliveredKey, type Role } from "../../deliver/key_set.ts";
 import type { SecretManager } from "../../secret/manager.ts";
+import type { Retrieved } from "../../secret/retrieve.ts";
 import { variable } from "../context.ts";
 import { NOT_LOGGED, type Output } from "../output.ts";
 import { findProgram, type Program, shown } from "./child.ts";
@@ -41,17 +44,26 @@ export async function give(
   letKeyringAnswer(secrets);
   await secrets.catchUp();
   const purpose = purposeOf(program);
-  const { secret } = await secrets.get(purpose);
-  const value = forEnvironment(secret);
+  const current = await secrets.get(purpose);
+  const value = forEnvironment(current, "signer");
   const before = envPrevious === undefined
     ? undefined
-    : await previousOf(secrets, secret, purpose, output);
+    : await previousOf(secrets, current, purpose, output);
   const written = await secrets.flushNotes(NOTE_WAIT_MS);
   if (!written) output.warning(NOT_LOGGED);
   const held = env.map((variable) => [variable, value] as const);
-  const variables: Record<string, string> = { REKEY_KID: secret.kid, ...Object.fromEntries(held) };
-  if (before !== undefined) variables[envPrevious!] = forEnvironment(before);
-  return { program, kid: secret.kid, previous: before?.kid, variables, written };
+  const variables: Record<string, string> = { ...named("", current), ...Object.fromEntries(held) };
+  if (before !== undefined) {
+    Object.assign(variables, named("_PREVIOUS", before));
+    variables[envPrevious!] = forEnvironment(before, "verifier");
+  }
+  const { kid } = current.version;
+  return { program, kid, previous: before?.version.kid, variables, written };
+}
+
+// A library must be told the algorithm: one that takes it from the token can be tricked (RFC 8725 §3.1).
+function named(end: string, { version: { kid, token_kid, alg } }: Retrieved) {
+  return { [`REKEY_KID${end}`]: token_kid ?? kid, [`REKEY_ALG${end}`]: alg };
 }
 
 /** What a value is read for, for the audit log. */
@@ -62,19 +74,30 @@ export function purposeOf({ name }: Pick<Program, "name">): string {
 /** The newest value in a grace window. A program starts without it rather than not at all. */
 async function previousOf(
   secrets: SecretManager,
-  { kid }: Secret,
+  current: Retrieved,
   purpose: string,
   output: Output,
-): Promise<Secret | undefined> {
+): Promise<Retrieved | undefined> {
   const version = (await secrets.verifying())
-    .find((row) => row.state === "previous" && row.kid !== kid);
+    .find((row) => row.state === "previous" && row.kid !== current.version.kid);
   if (version === undefined) return undefined;
+  const without = (why: string) => {
+    output.warning(`the program starts without the previous value: ${why}`);
+    return undefined;
+  };
+  // What expects HMAC secrets would take the text of a public key for one, with which anyone can sign.
+  if (isHmac(current.version.alg) && !isHmac(version.alg)) {
+    return without(
+      "it is of a key pair, and the current one is an HMAC secret; --keys-file has both",
+    );
+  }
   const found = await secrets.valueOf(version, purpose).catch(asRefusal);
-  if (!isRekeyError(found)) return found.secret;
-  output.warning(`the program starts without the previous value: ${found.message}`);
+  return isRekeyError(found) ? without(found.message) : found;
 }
 
-function forEnvironment(secret: Secret): string {
+// Of a key pair a PEM: with the private key to sign with, and the public one of keys that only verify.
+function forEnvironment({ version, secret }: Retrieved, role: Role): string {
+  if (secret.pair !== undefined) return keyData(deliveredKey(version, secret), role).pem!;
   const value = secret.reveal();
   if (!value.includes("\0")) return value;
   // Only another program can put such a value into the keyring: `import` refuses it.

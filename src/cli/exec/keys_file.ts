@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { Backoff, within } from "../../core/async.ts";
 import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
 import type { Secret } from "../../core/secret.ts";
-import { type DeliveredKey, keyData } from "../../deliver/key_set.ts";
+import { keyData } from "../../deliver/key_data.ts";
+import { type DeliveredKey, deliveredKey } from "../../deliver/key_set.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import { removeKeysFolder, writeKeys } from "./keys_folder.ts";
 import type { KnownVersions } from "./watch.ts";
@@ -15,7 +16,8 @@ type Read = (version: Version) => Promise<Secret>;
 
 /**
  * The JWK Set (RFC 7517 §5) of a program: the current key first, then the one that a rotation is about to make current,
- * then those in a grace window. It is replaced as a whole.
+ * then those in a grace window. Of key pairs only the current one is there with its private key. It is replaced as a
+ * whole.
  */
 export class KeysFile {
   readonly #keys = new Map<string, DeliveredKey>();
@@ -23,6 +25,7 @@ export class KeysFile {
   readonly #handedOn = new Set<string>();
   readonly #backoff = new Backoff();
   #reading: Promise<void> | undefined;
+  #kids: readonly string[] = [];
   #written: string | undefined;
   #failure: RekeyError | undefined;
 
@@ -39,7 +42,7 @@ export class KeysFile {
 
   /** The kids in the file. */
   get kids(): readonly string[] {
-    return this.#written?.split(" ") ?? [];
+    return this.#kids;
   }
 
   /** @throws {RekeyError} why the file lacks a key. */
@@ -59,7 +62,7 @@ export class KeysFile {
       this.#reading ??= this.#readAll(lacking).finally(() => this.#reading = undefined);
       await within(READ_MS, this.#reading);
     }
-    return await this.#write(kids.filter((kid) => this.#keys.has(kid)));
+    return await this.#write(kids.filter((kid) => this.#keys.has(kid)), current.kid);
   }
 
   remove(): void {
@@ -69,9 +72,8 @@ export class KeysFile {
   async #readAll(rows: readonly Version[]): Promise<void> {
     for (const row of rows) {
       try {
-        const { kid, alg, key_form: keyForm, grace_until: expiresAt } = row;
-        this.#keys.set(kid, { kid, alg, keyForm, secret: await this.read(row), expiresAt });
-        if (row.state !== "pending") this.#handedOn.add(kid);
+        this.#keys.set(row.kid, deliveredKey(row, await this.read(row)));
+        if (row.state !== "pending") this.#handedOn.add(row.kid);
       } catch (error) {
         // A rotation may not have written the next value yet, or may have given up.
         if (row.state !== "pending") this.#failed(asRefusalOrBug(error));
@@ -80,10 +82,13 @@ export class KeysFile {
     if (rows.every(({ kid }) => this.#keys.has(kid))) this.#succeeded();
   }
 
-  async #write(kids: readonly string[]): Promise<boolean> {
-    const written = kids.join(" ");
+  async #write(kids: readonly string[], current: string): Promise<boolean> {
+    const written = [current, ...kids].join(" ");
     if (written === this.#written) return false;
-    const keys = kids.map((kid) => keyData(this.#keys.get(kid)!).jwk);
+    // The program signs with the current key alone.
+    const keys = kids.map((kid) =>
+      keyData(this.#keys.get(kid)!, kid === current ? "signer" : "verifier").jwk
+    );
     const bytes = new TextEncoder().encode(`${JSON.stringify({ keys }, null, 2)}\n`);
     try {
       await writeKeys(this.path, bytes);
@@ -93,7 +98,7 @@ export class KeysFile {
     } finally {
       bytes.fill(0);
     }
-    this.#written = written;
+    [this.#kids, this.#written] = [kids, written];
     return true;
   }
 

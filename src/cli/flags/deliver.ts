@@ -43,7 +43,7 @@ function addAdd(deliver: TableCommand): void {
     .description("deliver keys to a program, now and after each change")
     .argument("<name>", "a name for it")
     .option("--preset <name>", "the program: `rekey deliver presets` lists them", nonEmpty)
-    .choice("--format <name>", "a format, for any program", ["text", "env", "json", "jwks"])
+    .choice("--format <name>", "a format, for any program", ["text", "env", "json", "jwks", "pem"])
     .option("--template <path>", "a mustache template of your own")
     .option("--preset-file <path>", "a preset of your own, in JSON")
     .option("--path <path>", "file or folder to write (default: in memory-backed storage)")

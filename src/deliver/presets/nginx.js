@@ -6,7 +6,9 @@
 // require("crypto") has no SHA-512; Web Crypto has. It runs this whole file for each request, so plain loops are worth it.
 import fs from "fs";
 
-const HASHES = { HS256: "SHA-256", HS384: "SHA-384", HS512: "SHA-512" };
+const HASHES = { 256: "SHA-256", 384: "SHA-384", 512: "SHA-512" };
+const CURVES = { 256: "P-256", 384: "P-384", 512: "P-521" };
+const ECDSA_BYTES = { 256: 64, 384: 96, 512: 132 };
 const TOKEN = /^Bearer +([\w-]+)\.([\w-]+)\.([\w-]+)$/i;
 
 // RFC 8725 §3: parameters that give the token another meaning, or bring a key of its own.
@@ -73,10 +75,34 @@ async function isSignedWith(key, token) {
   const signature = Buffer.from(token[3], "base64url");
   // A signature has one spelling.
   if (signature.toString("base64url") !== token[3]) return false;
-  const algorithm = { name: "HMAC", hash: HASHES[key.alg] };
-  const bytes = Buffer.from(key.base64, "base64");
-  const imported = await crypto.subtle.importKey("raw", bytes, algorithm, false, ["verify"]);
-  return await crypto.subtle.verify(algorithm, imported, signature, token[1] + "." + token[2]);
+  const size = key.alg.slice(2);
+  if (key.alg[0] === "E" && signature.length !== ECDSA_BYTES[size]) return false;
+  const algorithm = algorithmOf(key.alg.slice(0, 2), size);
+  // The key says of which kind it is: a public key is never an HMAC secret.
+  const form = algorithm.name === "HMAC" ? "raw" : "spki";
+  const bytes = Buffer.from(form === "raw" ? key.base64 : key.spki, "base64");
+  const imported = await crypto.subtle.importKey(form, bytes, algorithm, false, ["verify"]);
+  try {
+    return await crypto.subtle.verify(algorithm, imported, signature, token[1] + "." + token[2]);
+  } catch (_) {
+    // It is no signature at all.
+    return false;
+  }
+}
+
+/** RFC 7518 §3: the first two characters name the scheme, the rest its hash. */
+function algorithmOf(scheme, size) {
+  const hash = HASHES[size];
+  switch (scheme) {
+    case "HS":
+      return { name: "HMAC", hash: hash };
+    case "ES":
+      return { name: "ECDSA", hash: hash, namedCurve: CURVES[size] };
+    case "RS":
+      return { name: "RSASSA-PKCS1-v1_5", hash: hash };
+    default:
+      return { name: "RSA-PSS", hash: hash, saltLength: Number(size) / 8 };
+  }
 }
 
 /** RFC 7519 §4.1.4 and §4.1.5: exp is required, and clocks are trusted. */

@@ -17,9 +17,26 @@ const rekey_md *EVP_sha512(void);
 unsigned char *HMAC(const rekey_md *md, const void *key, int key_length, const unsigned char *text, size_t length,
   unsigned char *digest, unsigned int *digest_length);
 int CRYPTO_memcmp(const void *a, const void *b, size_t length);
+
+typedef struct evp_pkey_st rekey_pkey;
+typedef struct evp_md_ctx_st rekey_md_ctx;
+typedef struct evp_pkey_ctx_st rekey_pkey_ctx;
+rekey_pkey *d2i_PUBKEY(rekey_pkey **key, const unsigned char **bytes, long length);
+void EVP_PKEY_free(rekey_pkey *key);
+rekey_md_ctx *EVP_MD_CTX_new(void);
+void EVP_MD_CTX_free(rekey_md_ctx *context);
+int EVP_DigestVerifyInit(rekey_md_ctx *context, rekey_pkey_ctx **key_context, const rekey_md *md, void *engine,
+  rekey_pkey *key);
+int EVP_DigestVerify(rekey_md_ctx *context, const unsigned char *signature, size_t signature_length,
+  const unsigned char *text, size_t length);
+int EVP_PKEY_CTX_set_rsa_padding(rekey_pkey_ctx *context, int padding);
+int EVP_PKEY_CTX_set_rsa_pss_saltlen(rekey_pkey_ctx *context, int length);
+void ERR_clear_error(void);
 ]]
 
-local HASHES = { HS256 = ffi.C.EVP_sha256(), HS384 = ffi.C.EVP_sha384(), HS512 = ffi.C.EVP_sha512() }
+local HASHES = { ["256"] = ffi.C.EVP_sha256(), ["384"] = ffi.C.EVP_sha384(), ["512"] = ffi.C.EVP_sha512() }
+local ECDSA_BYTES = { ["256"] = 64, ["384"] = 96, ["512"] = 132 }
+local PSS_PADDING, AS_LONG_AS_THE_HASH = 6, -1
 local TOKEN = "^[Bb][Ee][Aa][Rr][Ee][Rr] +([%w_-]+)%.([%w_-]+)%.([%w_-]+)$"
 
 -- RFC 8725 section 3: parameters that give the token another meaning, or bring a key of its own.
@@ -39,12 +56,25 @@ local function forget()
   known, known_count = {}, 0
 end
 
+local function public_key(der)
+  local bytes = ffi.new("const unsigned char *[1]", ffi.cast("const unsigned char *", der))
+  local key = ffi.C.d2i_PUBKEY(nil, bytes, #der)
+  assert(key ~= nil, "no public key")
+  return ffi.gc(key, ffi.C.EVP_PKEY_free)
+end
+
 local function parsed(text)
   local set = cjson.decode(text).keys
   for _, key in pairs(set) do
-    key.bytes = assert(ngx.decode_base64(key.base64))
-    key.base64 = nil
-    key.hash = HASHES[key.alg]
+    key.scheme, key.hash = key.alg:sub(1, 2), HASHES[key.alg:sub(3)]
+    -- The key says of which kind it is: a public key is never an HMAC secret.
+    if key.scheme == "HS" then
+      key.bytes = assert(ngx.decode_base64(key.base64))
+    else
+      key.public = public_key(assert(ngx.decode_base64(key.spki)))
+      key.signature_length = key.scheme == "ES" and ECDSA_BYTES[key.alg:sub(3)] or nil
+    end
+    key.base64, key.spki = nil, nil
     key.over = key.expires_at ~= cjson.null and key.expires_at:gsub("Z$", "") or nil
   end
   return set
@@ -103,7 +133,36 @@ local function is_over(key)
   return os.date("!%Y-%m-%dT%H:%M:%S", now) .. string.format(".%03d", milliseconds) >= key.over
 end
 
+-- An integer of ASN.1, from its bytes.
+local function integer(bytes)
+  bytes = bytes:gsub("^%z+", "")
+  if bytes == "" or bytes:byte() > 127 then bytes = "\0" .. bytes end
+  return "\2" .. string.char(#bytes) .. bytes
+end
+
+-- A token has R and S side by side (RFC 7518 section 3.4); libcrypto wants them in ASN.1.
+local function in_asn1(signature)
+  local body = integer(signature:sub(1, #signature / 2)) .. integer(signature:sub(#signature / 2 + 1))
+  local length = #body > 127 and "\129" .. string.char(#body) or string.char(#body)
+  return "\48" .. length .. body
+end
+
+local function is_signed_by(key, signed, signature)
+  if key.signature_length and #signature ~= key.signature_length then return false end
+  if key.scheme == "ES" then signature = in_asn1(signature) end
+  local context = ffi.gc(ffi.C.EVP_MD_CTX_new(), ffi.C.EVP_MD_CTX_free)
+  local key_context = ffi.new "rekey_pkey_ctx *[1]"
+  local is_valid = ffi.C.EVP_DigestVerifyInit(context, key_context, key.hash, nil, key.public) == 1
+    and (key.scheme ~= "PS" or ffi.C.EVP_PKEY_CTX_set_rsa_padding(key_context[0], PSS_PADDING) == 1)
+    and (key.scheme ~= "PS" or ffi.C.EVP_PKEY_CTX_set_rsa_pss_saltlen(key_context[0], AS_LONG_AS_THE_HASH) == 1)
+    and ffi.C.EVP_DigestVerify(context, signature, #signature, signed, #signed) == 1
+  -- nginx would log what libcrypto says of a bad signature at the next error of its own.
+  if not is_valid then ffi.C.ERR_clear_error() end
+  return is_valid
+end
+
 local function is_signed_with(key, signed, signature)
+  if key.public then return is_signed_by(key, signed, signature) end
   ffi.C.HMAC(key.hash, key.bytes, #key.bytes, signed, #signed, digest, digest_length)
   return #signature == digest_length[0] and ffi.C.CRYPTO_memcmp(digest, signature, #signature) == 0
 end

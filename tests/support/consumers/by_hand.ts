@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer";
-import { createHmac, randomBytes } from "node:crypto";
+import { constants, createHmac, randomBytes, sign } from "node:crypto";
 import { Secret } from "../../../src/core/secret.ts";
 import type { DeliveredKey, DeliveredKeys } from "../../../src/deliver/key_set.ts";
 import { parsePreset } from "../../../src/deliver/preset.ts";
 import { render } from "../../../src/deliver/render.ts";
-import type { Algorithm } from "../../../src/core/algorithms.ts";
+import { type Algorithm, isHmac } from "../../../src/core/algorithms.ts";
 
 /** What a test makes a key of. */
 export interface KeyParts {
@@ -20,10 +20,14 @@ export class KnownKey {
   readonly delivered: DeliveredKey;
 
   constructor({ alg = "HS512", text, expiresAt }: KeyParts = {}) {
-    this.text = text ?? randomBytes(64).toString("base64");
-    const secret = Secret.imported(this.text);
+    const secret = isHmac(alg)
+      ? Secret.imported(text ?? randomBytes(64).toString("base64"))
+      : Secret.generatePair(alg, 2048);
+    this.text = secret.reveal();
+    const keyForm = isHmac(alg) ? "text" : "pkcs8";
     const expires = expiresAt ?? null;
-    this.delivered = { kid: secret.kid, alg, keyForm: "text", secret, expiresAt: expires };
+    const { kid } = secret;
+    this.delivered = { kid, tokenKid: kid, alg, keyForm, secret, expiresAt: expires };
   }
 
   get kid(): string {
@@ -37,10 +41,31 @@ export class KnownKey {
     const parts = [{ alg, typ: "JWT", kid, ...header }, { sub: "alice", exp, ...claims }];
     const signed = parts.map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
       .join(".");
+    return `${signed}.${this.#signature(signed)}`;
+  }
+
+  /** A token that anyone can make: the text of the public key signs it as an HMAC secret. */
+  confused(): string {
+    const pem = this.delivered.secret.pair!.publicKey.export({ type: "spki", format: "pem" });
+    const text = this.token({}, { alg: "HS256" }).split(".", 2).join(".");
+    return `${text}.${createHmac("sha256", pem as string).update(text).digest("base64url")}`;
+  }
+
+  #signature(text: string): string {
+    const { alg, secret: { pair } } = this.delivered;
     const hash = `sha${alg.slice(2)}`;
-    return `${signed}.${createHmac(hash, this.text).update(signed).digest("base64url")}`;
+    if (pair === undefined) return createHmac(hash, this.text).update(text).digest("base64url");
+    const padding = alg.startsWith("PS") ? RSA_PSS : {};
+    const key = { key: pair.privateKey, dsaEncoding: "ieee-p1363" as const, ...padding };
+    return sign(pair.publicJwk.kty === "OKP" ? null : hash, Buffer.from(text), key)
+      .toString("base64url");
   }
 }
+
+const RSA_PSS = {
+  padding: constants.RSA_PKCS1_PSS_PADDING,
+  saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
+};
 
 /** A key whose kid begins with a dash, which one in 64 does. */
 export function keyWithDash(): KnownKey {

@@ -20,6 +20,28 @@ export async function holdsBothKeys(box: Box, consumer: Consumer): Promise<void>
 }
 
 /**
+ * A consumer of several keys, softly from each algorithm to the next: both tokens in the grace period, and the old one
+ * refused when it has ended.
+ */
+export async function changesAlgorithm(
+  box: Box,
+  consumer: Consumer,
+  algorithms: readonly string[],
+): Promise<void> {
+  for (const alg of algorithms) {
+    const old = await tokenFor(box, consumer);
+    await succeeds(box, ...GRACEFULLY, "--alg", alg);
+    const fresh = await tokenFor(box, consumer);
+    assert.ok(await accepts(consumer, old), `the token before ${alg} in the grace period`);
+    assert.ok(await accepts(consumer, fresh), `the token of ${alg} in the grace period`);
+    await succeeds(box, "deliver", "check");
+    await succeeds(box, "revoke");
+    assert.ok(!await accepts(consumer, old), `the token before ${alg} after the grace period`);
+    assert.ok(await accepts(consumer, fresh), `the token of ${alg} after the grace period`);
+  }
+}
+
+/**
  * A consumer of several keys, with clients that log in all the time: no valid token is refused while the secret is
  * rotated gracefully and grace periods end.
  *
