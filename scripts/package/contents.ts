@@ -91,9 +91,11 @@ function planFor(program: string, home: string) {
     ...{ app: DEFAULT_APP, program, home },
     args: ["rotate", "--force", "--if-older-than", "90d", "--reason", "scheduled"],
     failure: ["rotate", "--force", "--tell-failure", "--reason", "scheduled"],
+    watch: ["deliver", "sync", "--watch"],
     variables: {},
     maxAge: 90 * 86_400,
-    ...{ hour: 3, minute: 0, reachesOut: false },
+    // There may be deliveries, whose programs are asked.
+    ...{ hour: 3, minute: 0, reachesOut: true },
   };
 }
 

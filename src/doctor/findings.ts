@@ -72,6 +72,7 @@ export const FINDINGS = {
   exec_ended: { level: "wrong", fixable: false },
   exec_grace: { level: "note", fixable: false },
   delivery_behind: { level: "wrong", fixable: false },
+  schedule_older: { level: "wrong", fixable: false },
   delivery_on_disk: { level: "note", fixable: false },
   fallback_used: { level: "note", fixable: false },
   sessions_ended: { level: "note", fixable: false },
@@ -100,6 +101,14 @@ export type NotUsed = typeof NOT_USED;
 /** Quotes a word for the shell of this system. */
 export const shellWord = SYSTEM.processes.quoted;
 
+/** A schedule that rotates by itself. */
+export interface SetUpSchedule {
+  /** Whether it keeps deliveries up to date, too. */
+  readonly isWatched: boolean;
+  /** The command that sets it up, after `rekey`. */
+  readonly command: string;
+}
+
 /** What the doctor examines, and what it needs to know for that. */
 export interface DoctorContext {
   readonly environment: Environment;
@@ -109,6 +118,8 @@ export interface DoctorContext {
   readonly maxAgeMs: number;
   /** Flags that name this app and its folder, for suggested commands: `--app acme`. */
   readonly flags: string;
+  /** The schedules of this app. Called when there are deliveries only. */
+  readonly schedules: () => readonly SetUpSchedule[];
   /** Called with the number of audit rows checked so far. */
   readonly onProgress: (rows: number) => void;
 }

@@ -132,3 +132,30 @@ Deno.test("doctor: a proposed command names a program that exists, or says in wo
   sqlite.close();
   assert.match(command!, /^# find the program that has/);
 });
+
+Deno.test("doctor: a schedule that is older than the first delivery is found, until it is set up again", async () => {
+  using box = await initialised();
+  const add = ["deliver", "add", "api", "--format", "text", "--path", join(box.home, "key")];
+  assert.equal((await box.run(add)).code, 0);
+  const codes = async (...args: string[]) =>
+    (await examined(box, args)).findings.map(({ code }) => code)
+      .filter((code) => code !== "delivery_on_disk");
+  assert.deepEqual(await codes(), [], "no schedule");
+  const folder = join(box.home, ".config/systemd/user");
+  const enable = (target: string, unit: string) => {
+    const wants = join(folder, `${target}.target.wants`);
+    Deno.mkdirSync(wants, { recursive: true });
+    // Enabled units are links; this one leads nowhere.
+    Deno.symlinkSync(join(folder, unit), join(wants, unit));
+  };
+  enable("timers", "rekey-rotate-other.timer");
+  assert.deepEqual(await codes(), [], "another app's schedule");
+  enable("timers", "rekey-rotate-agiworkforce.timer");
+  const { command } = await found(box, "schedule_older");
+  assert.match(command!, /^# rekey schedule systemd --user --install, with the flags/);
+  enable("default", "rekey-deliver-agiworkforce.service");
+  assert.deepEqual(await codes(), []);
+  const kept = box.digests();
+  await codes();
+  assert.deepEqual(box.digests(), kept);
+});

@@ -88,7 +88,8 @@ Deno.test({
       .sort();
     const expected = ["-failed@.service", ".service", ".timer"]
       .map((end) => `rekey-rotate-agiworkforce${end}`);
-    assert.deepEqual(units, [...expected, "rekey-serve.service"]);
+    const watch = "rekey-deliver-agiworkforce.service";
+    assert.deepEqual(units, [watch, ...expected, "rekey-serve.service"]);
   },
 });
 

@@ -111,6 +111,31 @@ ls "$HOME/.config/systemd/user"
 );
 
 withSystemd(
+  "schedule systemd --install: doctor says that it is older than the first delivery, until it is repeated",
+  async (box) => {
+    await withOldSecret(box);
+    const ended = await withUserManager(
+      box,
+      `
+install() { '${REKEY}' schedule systemd --user --install >/dev/null 2>&1; }
+look() { '${REKEY}' doctor --json 2>/dev/null | grep -o schedule_older || echo fine; }
+install
+look
+'${REKEY}' deliver add api --format text --path '${join(box.home, "key")}' >/dev/null
+look
+install
+look
+`,
+    );
+    assert.deepEqual(
+      [ended.code, ended.stdout],
+      [0, "fine\nschedule_older\nfine\n"],
+      ended.stderr,
+    );
+  },
+);
+
+withSystemd(
   "schedule systemd --install: without a server, an old key leaves programs when its grace is over",
   async (box) => {
     const path = join(box.home, "keys.json");

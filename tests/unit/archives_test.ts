@@ -16,9 +16,12 @@ const names = (system: System) => files(system).map(([path]) => path);
 
 Deno.test("each system's archive has its binary, documents, licences, completions and jobs", () => {
   const expected: [System, binary: string, completions: number, jobs: RegExp[]][] = [
-    ["linux", "rekey", 4, [/^systemd\/user\/rekey-rotate-\w+\.timer$/, /rekey-serve\.service$/]],
-    ["darwin", "rekey", 4, [/^launchd\/rekey-rotate-\w+\.plist$/]],
-    ["windows", "rekey.exe", 1, [/^schedule\/rekey-rotate-\w+\.xml$/]],
+    ["linux", "rekey", 4, [
+      ...[/^systemd\/user\/rekey-rotate-\w+\.timer$/, /rekey-serve\.service$/],
+      /^systemd\/user\/rekey-deliver-\w+\.service$/,
+    ]],
+    ["darwin", "rekey", 4, [/^launchd\/rekey-rotate-\w+\.plist$/, /rekey-deliver-\w+\.plist$/]],
+    ["windows", "rekey.exe", 1, [/^schedule\/rekey-rotate-\w+\.xml$/, /rekey-deliver-\w+\.xml$/]],
   ];
   for (const [system, binary, completions, jobs] of expected) {
     const all = names(system);

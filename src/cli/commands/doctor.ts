@@ -9,6 +9,7 @@ import {
 } from "../../doctor/findings.ts";
 import { type Context, type GlobalOptions, variable } from "../context.ts";
 import { printable } from "../format.ts";
+import { setUpSchedules } from "../schedule/traces.ts";
 import type { Output } from "../output.ts";
 
 /** Flags of `rekey doctor`. */
@@ -70,6 +71,7 @@ function doctorContext(
     variable,
     maxAgeMs: maxAge * 1000,
     flags: flagsOf(globals),
+    schedules: () => setUpSchedules(secrets.environment),
     onProgress: (rows) => output.progress(`${rows} audit rows`),
   };
 }

@@ -1,5 +1,5 @@
 import { homedir, userInfo } from "node:os";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { ownProgram } from "../../core/app.ts";
 import { RekeyError, usageError } from "../../core/errors.ts";
 import { type Context, lookAt, variable } from "../context.ts";
@@ -13,6 +13,7 @@ import {
 } from "../schedule/plan.ts";
 import { installUnits, obstacles, removeUnits } from "../schedule/install.ts";
 import { launchdJob } from "../schedule/launchd.ts";
+import { configFolder } from "../schedule/traces.ts";
 import { systemdUnits } from "../schedule/systemd.ts";
 import type { Output } from "../output.ts";
 import { Deliveries } from "../../store/sqlite/deliveries.ts";
@@ -46,7 +47,11 @@ export async function schedule(options: ScheduleFlags, context: Context): Promis
   const plan = planOf(options, context);
   const credential = options.credential && resolve(options.credential);
   const texts = [plan.program, plan.home, credential ?? "", ...plan.args];
-  checkLines([...texts, ...Object.values(plan.variables), configOf(plan, context)]);
+  checkLines([
+    ...texts,
+    ...Object.values(plan.variables),
+    configFolder(context.secrets.environment, plan.home),
+  ]);
   const of = ownerOf(options);
   const { files, next, removal } = scheduleFor({ ...options, credential }, plan, of, context);
   if (options.remove) return await remove(options, files, of, removal, output);
@@ -155,10 +160,6 @@ function asAbsolute(word: string, at: number, words: readonly string[]): string 
   return /^--notify-(key|url)-file$/.test(words[at - 1] ?? "") ? resolve(word) : word;
 }
 
-function configOf({ home }: Plan, { secrets: { environment: { folders } } }: Context): string {
-  return folders.config === undefined ? `${home}/.config` : dirname(folders.config);
-}
-
 // Root installs system units; other users have their own manager.
 function ownerOf({ user, system }: ScheduleFlags): "user" | "system" {
   if (user || system) return user ? "user" : "system";
@@ -174,7 +175,7 @@ function scheduleFor(
   if (kind === "cron") return cronLine(plan);
   if (kind === "launchd") return launchdJob(plan, of);
   if (kind === "windows") return windowsTask(plan, SYSTEM.processes.account());
-  const config = configOf(plan, context);
+  const config = configFolder(context.secrets.environment, plan.home);
   if (of === "user") return systemdUnits(plan, { of, credential, config });
   const { folders } = context.secrets.environment;
   const manager = { of, user: userInfo().username, writes: [folders.data], credential, config };

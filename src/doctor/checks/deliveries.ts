@@ -23,7 +23,19 @@ export async function deliveriesCheck(context: OpenDoctorContext): Promise<Findi
     why: "It may refuse valid tokens, or accept those of a key that has ended",
     command: rekey(context, `deliver sync ${name}`),
   }));
-  return [...behind, ...progress.filter(isOnDisk).map(onDisk)];
+  return [...behind, ...unwatched(context), ...progress.filter(isOnDisk).map(onDisk)];
+}
+
+// Its units were made before the first delivery, or are those of a package.
+function unwatched(context: OpenDoctorContext): Finding[] {
+  const { schedules } = context;
+  return schedules().filter(({ isWatched }) => !isWatched).map(({ command }): Finding => ({
+    code: "schedule_older",
+    what: "The schedule that rotates is older than the first delivery",
+    why: "Nothing takes old keys away from programs in time unless a server runs, and its limits " +
+      "may keep it from telling them",
+    command: `# ${rekey(context, command)}, with the flags that it was made with`,
+  }));
 }
 
 // <linux/magic.h>: TMPFS_MAGIC and RAMFS_MAGIC.
