@@ -1,7 +1,8 @@
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { Secret } from "../../src/core/secret.ts";
 import { finder, spellings } from "../support/leaks/leaks.ts";
 import { Watch } from "../support/leaks/watch.ts";
 import { output } from "../../scripts/program.ts";
@@ -30,7 +31,8 @@ Deno.test("the hunt for leaks finds nothing where nothing is", async () => {
 });
 
 Deno.test("the hunt for leaks finds every spelling in a file of the home", async () => {
-  for (let spelling = 0; spelling < 5; spelling++) {
+  const count = spellings(randomBytes(64).toString("base64")).length;
+  for (let spelling = 0; spelling < count; spelling++) {
     const { hits } = await hunt((secret, home) => {
       const planted = spellings(secret.toString("base64"))[spelling]!;
       Deno.writeFileSync(join(home, "planted"), Buffer.concat([Buffer.from("x"), planted]));
@@ -76,3 +78,52 @@ Deno.test("one pass finds any of many values, at the start or the end, and no pa
   }
   assert.ok(!has(Buffer.alloc(0)));
 });
+
+// Each form in which other programs write a private key.
+const FORMS: Readonly<Record<string, (key: KeyObject, value: string) => Buffer>> = {
+  "the stored value": (_key, value) => Buffer.from(value),
+  "the stored value as UTF-16": (_key, value) => Buffer.from(value, "utf16le"),
+  "PKCS#8 PEM": (key) => Buffer.from(key.export({ type: "pkcs8", format: "pem" })),
+  "PEM in JSON": (key) => Buffer.from(JSON.stringify(key.export({ type: "pkcs8", format: "pem" }))),
+  "PKCS#8 DER": (key) => key.export({ type: "pkcs8", format: "der" }),
+  "DER in hex": (key) =>
+    Buffer.from(key.export({ type: "pkcs8", format: "der" }).toString("hex").toUpperCase()),
+  "DER in base64url": (key) =>
+    Buffer.from(key.export({ type: "pkcs8", format: "der" }).toString("base64url")),
+  "lines of 76": (key) =>
+    Buffer.from(
+      key.export({ type: "pkcs8", format: "der" }).toString("base64").replace(/.{76}/g, "$&\n"),
+    ),
+  JWK: (key) => Buffer.from(JSON.stringify(key.export({ format: "jwk" }))),
+  "d alone": (key) => Buffer.from(key.export({ format: "jwk" }).d!),
+  "d in hex": (key) =>
+    Buffer.from(Buffer.from(key.export({ format: "jwk" }).d!, "base64url").toString("hex")),
+  "PKCS#1 or SEC1 PEM": (key) => {
+    const type = { rsa: "pkcs1", ec: "sec1" }[key.asymmetricKeyType as string] ?? "pkcs8";
+    return Buffer.from(key.export({ type: type as "pkcs1", format: "pem" }));
+  },
+};
+
+for (const alg of ["ES256", "ES384", "ES512", "Ed25519", "RS256"] as const) {
+  Deno.test(`the hunt for leaks knows each form of a private key for ${alg}, and no public one`, () => {
+    const secret = Secret.generatePair(alg, 2048);
+    const value = secret.reveal();
+    const has = finder(spellings(value));
+    const key = createPrivateKey({
+      key: Buffer.from(value.slice("pkcs8:".length), "base64"),
+      format: "der",
+      type: "pkcs8",
+    });
+    for (const [name, write] of Object.entries(FORMS)) {
+      const text = write(key, value);
+      assert.ok(has(Buffer.concat([Buffer.from("x"), text])), name);
+    }
+    const open = createPublicKey(key.export({ type: "pkcs8", format: "pem" }) as string);
+    const harmless = [
+      Buffer.from(JSON.stringify(secret.pair!.publicJwk)),
+      open.export({ type: "spki", format: "der" }),
+      Buffer.from(open.export({ type: "spki", format: "pem" })),
+    ];
+    for (const text of harmless) assert.ok(!has(text), "the public half");
+  });
+}

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
-import { spellings } from "./leaks.ts";
+import { finder, spellings } from "./leaks.ts";
 import { seenCommandLines, watchCommandLines } from "./command_lines.ts";
 
 /** Name of the variable with the folder of a hunt for leaks; `deno task leaks` sets it. */
@@ -28,7 +28,8 @@ export class Watch {
   readonly #temporary: string;
   readonly #hits = new Set<string>();
   readonly #searched = new Map<string, string>();
-  readonly #needles: Buffer[] = [];
+  #needles: Buffer[] = [];
+  #has = finder([]);
   readonly #outputs: Buffer[] = [];
   #secrets = 0;
   #commands = 0;
@@ -89,7 +90,9 @@ export class Watch {
 
   #takeUpTrace(): void {
     const made = tracedIn(this.#trace);
-    for (const secret of made.slice(this.#secrets)) this.#needles.push(...spellings(secret));
+    if (made.length === this.#secrets) return;
+    this.#needles = [...this.#needles, ...made.slice(this.#secrets).flatMap(spellings)];
+    this.#has = finder(this.#needles);
     this.#secrets = made.length;
   }
 
@@ -109,7 +112,7 @@ export class Watch {
 
   #search(place: string, bytes: Buffer): void {
     this.#bytes += bytes.length;
-    if (this.#needles.some((needle) => bytes.includes(needle))) this.#hits.add(place);
+    if (this.#has(bytes)) this.#hits.add(place);
   }
 }
 
