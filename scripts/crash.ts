@@ -1,7 +1,9 @@
 /**
- * `deno task crash [KILLS [deliveries]]`: kills the compiled binary during `rotate`, in both locations, and reports the states that it
- * leaves; then rotations with deliveries, a fifth as often. Stops at the first wrong state.
+ * `deno task crash [KILLS [PART]]`: kills the compiled binary during `rotate`, in both locations, and reports the states
+ * that it leaves; then during `rotate --alg` to a key pair and back (part `algorithms`), and rotations with deliveries, a
+ * fifth as often (part `deliveries`). Stops at the first wrong state.
  */
+import { killAlgorithmChanges } from "../tests/support/faults/algorithm_crash.ts";
 import { Box } from "../tests/support/process/box.ts";
 import {
   type CrashReport,
@@ -17,8 +19,10 @@ const kills = Number(Deno.args[0] ?? 1_000);
 // Each takes five times as long: programs are asked.
 const delivered = Math.ceil(kills / 5);
 
-if (Deno.args[1] !== "deliveries") await alone();
-await withDeliveries();
+const PARTS = { alone, algorithms, deliveries };
+for (const [name, part] of Object.entries(PARTS)) {
+  if ((Deno.args[1] ?? name) === name) await part();
+}
 
 async function alone(): Promise<void> {
   const database = new Box();
@@ -51,7 +55,21 @@ async function alone(): Promise<void> {
   await keyring[Symbol.asyncDispose]();
 }
 
-async function withDeliveries(): Promise<void> {
+async function algorithms(): Promise<void> {
+  const keyring = await KeyringBox.start();
+  const boxes = { database: new Box(), keyring };
+  // At once: they wait for each other's disk, not for the processor.
+  await Promise.all(
+    Object.entries(boxes).map(async ([location, box]) => {
+      await box.run(["init"]);
+      print(`rotate --alg, ${location}`, await killAlgorithmChanges(box, kills));
+    }),
+  );
+  boxes.database[Symbol.dispose]();
+  await keyring[Symbol.asyncDispose]();
+}
+
+async function deliveries(): Promise<void> {
   const half = Math.ceil(delivered / 2);
   const graceful = await killDelivered("graceful", { step: 5, kills: half });
   const incidents = await killDelivered("incident", { step: 5, kills: delivered - half });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { killAlgorithmChanges } from "../support/faults/algorithm_crash.ts";
 import { Box } from "../support/process/box.ts";
 import { killRotations } from "../support/faults/crash.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
@@ -22,3 +23,13 @@ Deno.test(`${KILLS} kills during rotations on the keyring lose and double nothin
   await box.run(["init"]);
   assertReached((await killRotations(box, KILLS)).phases);
 });
+
+for (
+  const [place, start] of [["database", () => new Box()], ["keyring", KeyringBox.start]] as const
+) {
+  Deno.test(`${KILLS} kills during rotations to a key pair and back on the ${place} leave one version that signs`, async () => {
+    await using box = await start();
+    await box.run(["init"]);
+    assertReached((await killAlgorithmChanges(box, KILLS)).phases);
+  });
+}

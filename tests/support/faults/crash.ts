@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import { ACCOUNT, KeyringBox } from "../keyring/keyring_box.ts";
 import { type Box, REKEY } from "../process/box.ts";
 import { query, queryRow } from "../store/sql.ts";
+import { kidOfValue } from "../store/values.ts";
 
 /** Where a killed rotation was found to have stood. */
 export type Phase = "before begin" | "begin to commit" | "after commit" | "done";
@@ -23,7 +23,7 @@ const STEPS = "fsync,fdatasync,ftruncate,sendmsg";
 const CALLS = `pwrite64,${STEPS}`;
 
 // About as many of them as a rotation makes: the last ones empty the write-ahead log.
-const CALLS_OF_ROTATION = 150;
+export const CALLS_OF_ROTATION = 150;
 
 /**
  * Kills `rekey rotate` again and again with SIGKILL, in turn right before its n-th system call (for every
@@ -62,7 +62,7 @@ export async function killRotations(
 }
 
 /** How a command ended that was to be killed, and what it said. */
-interface Killed {
+export interface Killed {
   readonly killed: boolean;
   readonly stderr: string;
 }
@@ -170,9 +170,14 @@ async function durationOfRotation(box: Box): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
-async function killAtTime(box: Box, seconds: number): Promise<Killed> {
-  const args = ["--signal=KILL", seconds.toFixed(4), REKEY, "rotate", "--force"];
-  const { code, stderr } = await box.exec("/usr/bin/timeout", args);
+/** Kills a command after a time, in seconds; it may end before that. */
+export async function killAtTime(
+  box: Box,
+  seconds: number,
+  args = ["rotate", "--force"],
+): Promise<Killed> {
+  const flags = ["--signal=KILL", seconds.toFixed(4)];
+  const { code, stderr } = await box.exec("/usr/bin/timeout", [...flags, REKEY, ...args]);
   return wasKilled(code, stderr);
 }
 
@@ -182,7 +187,8 @@ function wasKilled(code: number, stderr: string): Killed {
   return { killed: code === 137, stderr };
 }
 
-function phaseOf(box: Box, before: number): Phase {
+/** Where a rotation of version `before` stood when it ended. */
+export function phaseOf(box: Box, before: number): Phase {
   const rows = query(box, "SELECT version, state, synced FROM rekey_versions ORDER BY version");
   const scrub = queryRow(box, "SELECT 1 FROM rekey_meta WHERE key = 'scrub_pending'");
   if (rows.some(({ state }) => state === "pending")) return "begin to commit";
@@ -220,7 +226,5 @@ async function checkPlaces(box: Box, kid: string, location?: string): Promise<vo
   }
   assert.deepEqual(rows, []);
   assert.deepEqual(await box.accounts(), [ACCOUNT]);
-  const value = await box.lookup() ?? "";
-  const published = createHmac("sha256", value).update("rekey kid v1").digest("base64url");
-  assert.equal(published.slice(0, 16), kid);
+  assert.equal(kidOfValue(await box.lookup() ?? ""), kid);
 }
