@@ -18,6 +18,7 @@ import { mayReplace } from "../secret/keyring/reconcile.ts";
 import { backendOf } from "../cluster/backend.ts";
 import { relocate } from "../secret/move.ts";
 import { retrieve } from "../secret/retrieve.ts";
+import { longestValue, nextUse } from "../secret/next_use.ts";
 import { changeSecret } from "../secret/rotate.ts";
 import { locationForNew } from "../store/location_choice.ts";
 import { currentSlot, numberedSlot } from "../core/location.ts";
@@ -200,7 +201,8 @@ async function removeForeign(
 async function replaceLost(installation: Installation, old: Version): Promise<Version> {
   const { keyring, store } = installation;
   const known = (kid: string) => mayReplace(installation, kid);
-  const location = await locationForNew(keyring, store, undefined, known);
+  const length = longestValue(nextUse(installation, {}));
+  const location = await locationForNew(keyring, store, length, undefined, known);
   const reason = "the restored secret could not be had";
   return (await changeSecret(installation, { old, location, reason, graceMs: 0 })).version;
 }

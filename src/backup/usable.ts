@@ -4,13 +4,14 @@ import { knownFleet } from "../store/sqlite/meta.ts";
 import { staysShared } from "../cluster/backend.ts";
 import { SAVED } from "../store/keyring/keyring_store.ts";
 import { needsCopy, noteUnsaved } from "../secret/keyring/unsaved.ts";
+import { longestValue, nextUse } from "../secret/next_use.ts";
 import { sealedSlot } from "../core/location.ts";
 import type { Installation } from "../store/installation.ts";
 import type { StoreChoice } from "../store/environment.ts";
 import { locationForNew } from "../store/location_choice.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { type KeyFacts, LOST_KEK, settleKeys } from "./keys.ts";
-import { findValues, type FoundValue, newerInKeyring } from "./values.ts";
+import { findValues, type FoundValue, newerInKeyring, type NewerVersion } from "./values.ts";
 
 /** Options of {@linkcode makeUsable}. */
 export interface UsableOptions extends KeyFacts {
@@ -65,7 +66,10 @@ export async function makeUsable(
   const source = newer === undefined ? own?.from ?? "new" : "newer";
   // Decided before anything is created: the location of a secret that has none yet.
   const needsLocation = !clone && (source === "envelope" || source === "new");
-  const home = needsLocation ? await locationForNew(keyring, store, undefined, known) : "database";
+  const length = own?.secret.reveal().length ?? longestValue(nextUse(staged, {}));
+  const home = needsLocation
+    ? await locationForNew(keyring, store, length, undefined, known)
+    : "database";
   const { logLost } = await settleKeys(staged, live, options);
   const kept = newer === undefined ? found.filter((one) => stays(one, live, clone)) : [];
   await place(staged, kept, clone);
@@ -197,14 +201,17 @@ function tidy(staged: Installation, lost: Version[], clone: boolean): void {
 }
 
 /** The keyring's version becomes the current one. */
-function adopt(staged: Installation, base: Version, newer: { version: number; kid: string }): void {
-  const { database, versions } = staged;
+function adopt(staged: Installation, base: Version, newer: NewerVersion): void {
+  const { database, versions, meta } = staged;
   const now = staged.now();
+  const { version, secret } = newer;
+  const { alg, keyForm: key_form, bytes, encoding } = nextUse(staged, newer.use, secret);
   database.transaction(() => {
     versions.retire(base, now);
     versions.take({
       ...base,
-      ...newer,
+      ...{ version, kid: secret.kid, alg, key_form, bytes, encoding },
+      ...{ token_kid: null, published_at: null },
       state: "current",
       location: "keyring",
       origin: "adopted",
@@ -215,6 +222,8 @@ function adopt(staged: Installation, base: Version, newer: { version: number; ki
       replaces: base.version,
       synced: 0,
     });
+    meta.set("alg", alg);
+    meta.set("key_form", key_form);
   });
 }
 

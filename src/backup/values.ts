@@ -1,6 +1,7 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
-import { readNote } from "../secret/keyring/reconcile.ts";
+import type { HmacUsage } from "../secret/backend.ts";
+import { notedUse, readNote } from "../secret/keyring/reconcile.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot, numberedSlot, placeName, sealedSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
@@ -89,6 +90,14 @@ async function attempt(work: () => Promise<Secret | null>): Promise<Secret | nul
   }
 }
 
+/** A version that only the keyring has. */
+export interface NewerVersion {
+  readonly version: number;
+  readonly secret: Secret;
+  /** How it is used, as far as the keyring's note says. */
+  readonly use: HmacUsage;
+}
+
 /**
  * A version that this installation stored in the keyring after the backup: it is the secret in use.
  *
@@ -98,14 +107,15 @@ async function attempt(work: () => Promise<Secret | null>): Promise<Secret | nul
 export async function newerInKeyring(
   staged: Installation,
   optional: boolean,
-): Promise<{ version: number; kid: string } | undefined> {
+): Promise<NewerVersion | undefined> {
   const current = staged.versions.current();
   try {
     const note = await readNote(staged.keyring);
     if (note === null || note.id !== staged.meta.get("id")) return undefined;
     const secret = await staged.keyring.readPublished(note.kid);
     if (secret === null || staged.versions.byKid(secret.kid) !== undefined) return undefined;
-    return { version: Math.max(note.version, (current?.version ?? 0) + 1), kid: secret.kid };
+    const version = Math.max(note.version, (current?.version ?? 0) + 1);
+    return { version, secret, use: notedUse(note, secret) };
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     // An absent keyring holds nothing, unless the secret was in it.

@@ -10,6 +10,8 @@ import { homedir } from "node:os";
 import { elsewhere, type KnownApp, knownApps } from "../store/known_apps.ts";
 import { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
+import type { Version } from "../store/sqlite/versions.ts";
+import { longestValue } from "../secret/next_use.ts";
 
 // `rekey status` lists all.
 const MOST_NAMED = 20;
@@ -50,6 +52,21 @@ export async function warnOfRisk({ secrets, output }: Context): Promise<void> {
     // The command succeeded; the next one reports the problem.
     if (!isRekeyError(error)) throw error;
   }
+}
+
+/** Says why a new version is not in the keyring that `auto` would choose: an item there cannot hold its value. */
+export async function remarkOnPlace(
+  { version, location, ...shape }: Version,
+  { secrets, store, output }: Context,
+): Promise<void> {
+  const { installation } = await secrets.open();
+  const { keyring } = secrets.environment;
+  const isAsAsked = location !== "database" || (store ?? installation.store) !== "auto";
+  if (isAsAsked || keyring.fits(longestValue(shape))) return;
+  output.remark(
+    `An item of this system's keyring holds ${keyring.longestValue} characters: ` +
+      `version ${version} (${shape.alg}) needs more, and is in the database`,
+  );
 }
 
 const MOST_OTHERS = 3;

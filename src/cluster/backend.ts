@@ -46,10 +46,10 @@ export const CLUSTER: Backend = {
     return await LOCAL.rotate(installation, options, note);
   },
 
-  nextLocation: (installation, wanted) =>
+  nextLocation: (installation, wanted, length) =>
     staysShared(installation, wanted)
       ? Promise.resolve("etcd")
-      : LOCAL.nextLocation(installation, wanted),
+      : LOCAL.nextLocation(installation, wanted, length),
 
   revoke,
 

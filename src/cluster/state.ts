@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { type KeyForm, STANDARD_SHAPE } from "../core/secret.ts";
-import type { Algorithm } from "../core/algorithms.ts";
+import { type Algorithm, isHmac } from "../core/algorithms.ts";
 import type { TokenPolicy } from "../jwt/policy.ts";
 import type { Kek } from "../store/sealed/kek.ts";
 import { type Binding, seal, unseal } from "../store/sealed/sealing.ts";
@@ -21,12 +21,15 @@ export interface Ended {
   readonly why: string;
 }
 
+/** 2: with a version that an older rekey cannot use. That one refuses such a state, and accepts no token. */
+export type StateFormat = 1 | 2;
+
 /**
  * The state that the machines of a fleet share: one key in etcd, sealed under the KEK, so that write access to etcd is
  * not enough to read or forge it. A rotation takes effect in the transaction that finds it unchanged and replaces it.
  */
 export interface FleetState {
-  readonly format: 1;
+  readonly format: StateFormat;
   /** Random id of the fleet. */
   readonly id: string;
   /** Increases by one with each change: a lower number means that etcd was restored from a backup. */
@@ -56,9 +59,13 @@ export function newFleetId(): string {
   return randomBytes(12).toString("base64url");
 }
 
-/** Seals a state. */
+/** Seals a state, in the oldest format that can hold it. */
 export function sealState(kek: Kek, app: string, state: FleetState): Promise<string> {
-  return seal(kek, binding(app), JSON.stringify(state));
+  return seal(kek, binding(app), JSON.stringify({ ...state, format: formatOf(state) }));
+}
+
+function formatOf({ versions, retired }: FleetState): StateFormat {
+  return [...versions, ...retired].every(({ alg }) => isHmac(alg)) ? 1 : 2;
 }
 
 /**
@@ -69,7 +76,7 @@ export function sealState(kek: Kek, app: string, state: FleetState): Promise<str
  */
 export function openState(kek: Kek, app: string, sealed: string): FleetState {
   const state = JSON.parse(opened(kek, app, sealed)) as FleetState;
-  if (state.format === 1) return withUse(state);
+  if (state.format === 1 || state.format === 2) return withUse(state);
   throw new RekeyError("fleet_foreign", "Cannot use what etcd holds: a newer rekey wrote it", {
     hint: "Install that rekey here",
   });

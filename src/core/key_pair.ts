@@ -116,6 +116,15 @@ export class KeyPair {
   }
 }
 
+// PKCS#8 in bytes: of a curve its largest, of RSA what is beside n, d and the five numbers of half their size.
+const [CURVE_BYTES, RSA_FRAME_BYTES] = [250, 80];
+
+/** Most characters of the stored value of a new key pair. @param bytes of the modulus of an RSA key. */
+export function longestPairText(alg: PairAlgorithm, bytes: number): number {
+  const der = PAIR_SCHEMES[alg].kind.kty === "RSA" ? 4.5 * bytes + RSA_FRAME_BYTES : CURVE_BYTES;
+  return PREFIX.length + 4 * Math.ceil(der / 3);
+}
+
 /** The algorithm that is used unless another is asked for: the first that the key suits. */
 export function usualAlgorithm(pair: KeyPair): PairAlgorithm {
   return PAIR_ALGORITHMS.find((alg) => pair.suits(alg))!;

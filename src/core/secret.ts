@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import type { PairAlgorithm } from "./algorithms.ts";
+import { type Algorithm, isHmac, type PairAlgorithm } from "./algorithms.ts";
 import { RekeyError } from "./errors.ts";
 import { KeyPair } from "./key_pair.ts";
 
@@ -77,7 +77,7 @@ export class Secret {
   static parse(text: string, kid?: string): Secret {
     const secret = new Secret(text);
     if (secret.kid === kid || secret.#pair !== undefined || isGenerated(text)) return secret;
-    throw damaged(`it is not ${STANDARD_SHAPE.bytes} bytes of base64`);
+    throw damaged(`it is neither ${STANDARD_SHAPE.bytes} bytes of base64 nor a private key`);
   }
 
   /** A secret that was not made by rekey: any text. @throws {RekeyError} `secret_damaged` if it is not valid text. */
@@ -88,6 +88,12 @@ export class Secret {
   /** The key pair; `undefined` for an HMAC secret. */
   get pair(): KeyPair | undefined {
     return this.#pair;
+  }
+
+  /** Whether the value is a key for an algorithm, in a form. */
+  suits(alg: Algorithm, form: KeyForm): boolean {
+    if (isHmac(alg)) return this.#pair === undefined && form !== "pkcs8";
+    return form === "pkcs8" && this.#pair?.suits(alg) === true;
   }
 
   /**

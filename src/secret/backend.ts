@@ -24,8 +24,12 @@ export interface Backend {
   /** Decides how a first version is made. Called before the database exists, so that an error leaves no file behind. */
   planFirst(environment: Environment, options: CreateOptions, given?: Import): Promise<Make>;
   rotate(installation: Installation, options: RotateOptions, note: Note): Promise<Changed>;
-  /** Where the next version is to live. */
-  nextLocation(installation: Installation, wanted: StoreChoice | undefined): Promise<Location>;
+  /** Where the next version is to live. @param length of its value, at most, in characters. */
+  nextLocation(
+    installation: Installation,
+    wanted: StoreChoice | undefined,
+    length: number,
+  ): Promise<Location>;
   /** Ends every grace window now. @returns the versions that no longer verify. */
   revoke(installation: Installation): Promise<Version[]>;
   /** Seals everything under another KEK. @throws {RekeyError} `kek_…` when either KEK is unavailable; nothing changes. */

@@ -6,11 +6,11 @@ import type { Environment, StoreChoice } from "../store/environment.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import { locationForNew } from "../store/location_choice.ts";
 import { exclusively } from "../store/sqlite/lock.ts";
-import type { Backend, NewSecret } from "./backend.ts";
+import type { Backend, HmacUsage, NewSecret } from "./backend.ts";
 import { unlessDestroyed } from "./destroy.ts";
 import type { Import } from "./import/imported.ts";
-import { readNote, tryReconcile } from "./keyring/reconcile.ts";
-import { nextUse } from "./next_use.ts";
+import { notedUse, readNote, tryReconcile } from "./keyring/reconcile.ts";
+import { longestValue, nextUse } from "./next_use.ts";
 import { recover } from "./recover.ts";
 import { changeSecret } from "./rotate.ts";
 import { EVENTS } from "../audit/events.ts";
@@ -51,7 +51,9 @@ export async function openOrAdopt(
   found?.close();
   const { opened } = await firstVersion(environment, options, async (existing) => {
     const found = await leftBehind(environment, options, existing);
-    return found && ((prepared) => adopt(prepared, found));
+    if (found === undefined) return undefined;
+    nextUse(undefined, { ...found.use, ...wantedUse(options) }, found.secret);
+    return (prepared) => adopt(prepared, found, wantedUse(options));
   });
   return opened;
 }
@@ -79,8 +81,9 @@ export async function planLocal(
   { store = "auto", ...use }: CreateOptions,
   given?: Import,
 ): Promise<Make> {
-  nextUse(undefined, use, given?.secret);
-  const location = await locationForNew(keyring, store);
+  const made = nextUse(undefined, use, given?.secret);
+  const length = given?.secret.reveal().length ?? longestValue(made);
+  const location = await locationForNew(keyring, store, length);
   const { reason = null, secret: imported } = given ?? {};
   const change = { old: undefined, location, reason, graceMs: 0, imported, use };
   return (prepared) => changeSecret(prepared, change);
@@ -118,6 +121,10 @@ function firstVersion(
   });
 }
 
+function wantedUse({ alg, keyForm }: CreateOptions): HmacUsage {
+  return { ...alg && { alg }, ...keyForm && { keyForm } };
+}
+
 /** A secret of an older application. The keyring comes first, as it did there. */
 async function leftBehind(
   environment: Environment,
@@ -153,10 +160,12 @@ async function managedElsewhere(
   return others.some((path) => path !== undefined && path !== own && knowsKid(path, secret.kid));
 }
 
-/** A secret of an older application, and where it was found. */
+/** A secret of an older application or a lost database, and where it was found. */
 export interface LegacySecret {
   readonly secret: Secret;
   readonly location: Location;
+  /** How it was used, as far as that is known. */
+  readonly use: HmacUsage;
 }
 
 /**
@@ -167,13 +176,13 @@ export interface LegacySecret {
 function plainRow(value: string | undefined): LegacySecret | undefined {
   if (value === undefined) return undefined;
   if (kidOf(value) === undefined) throw strange("database");
-  return { secret: Secret.parse(value), location: "database" };
+  return { secret: Secret.parse(value), location: "database", use: {} };
 }
 
 function strange(location: Location): RekeyError {
   return new RekeyError(
     "secret_damaged",
-    `Cannot adopt what the ${location} holds: it is not 64 bytes of base64`,
+    `Cannot adopt what the ${location} holds: it is neither 64 bytes of base64 nor a private key`,
     { hint: "If no program needs it, delete it and run `rekey init`" },
   );
 }
@@ -183,7 +192,11 @@ function strange(location: Location): RekeyError {
  * sealed or deleted in the same transaction, and no copy of it stays in the file. Call it under the lock, on a prepared
  * installation without versions.
  */
-export async function adopt(installation: Installation, found: LegacySecret): Promise<Version> {
+export async function adopt(
+  installation: Installation,
+  found: LegacySecret,
+  wanted: HmacUsage = {},
+): Promise<Version> {
   const { database, versions, sealed, meta } = installation;
   const { secret, location } = found;
   const { kid } = secret;
@@ -193,7 +206,8 @@ export async function adopt(installation: Installation, found: LegacySecret): Pr
   database.transaction(() => {
     const now = installation.now();
     const reason = `adopted from ${location}`;
-    const { alg, keyForm: key_form, bytes, encoding } = nextUse(installation, {}, secret);
+    const known = { ...found.use, ...wanted };
+    const { alg, keyForm: key_form, bytes, encoding } = nextUse(installation, known, secret);
     const use = { origin: "adopted", alg, key_form, bytes, encoding } as const;
     const row = versions.addPending({ kid, location, ...use, created_at: now, reason });
     versions.activate(row, now);
@@ -206,6 +220,8 @@ export async function adopt(installation: Installation, found: LegacySecret): Pr
     sealed.drop(currentSlot(row));
     sealed.rewriteRows();
     if (value !== undefined) sealed.put(currentSlot(row), value);
+    meta.set("alg", alg);
+    meta.set("key_form", key_form);
     meta.set("scrub_pending", "file");
     audit.append({ event: EVENTS.created, version: row.version, kid, location, reason });
     versions.markSynced(row);
@@ -237,8 +253,11 @@ export async function inKeyring(
 ): Promise<LegacySecret | undefined> {
   try {
     // The note knows the kid of an imported value, which can have any form.
-    const secret = await keyring.readPublished((await readNote(keyring))?.kid);
-    return secret === null ? undefined : { secret, location: "keyring" };
+    const note = await readNote(keyring);
+    const secret = await keyring.readPublished(note?.kid);
+    return secret === null
+      ? undefined
+      : { secret, location: "keyring", use: notedUse(note, secret) };
   } catch (error) {
     if (isRekeyError(error, "keyring_absent", "keyring_no_default")) return undefined;
     throw isRekeyError(error, "secret_damaged") ? strange("keyring") : error;

@@ -3,7 +3,7 @@ import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { SAVED } from "../store/keyring/keyring_store.ts";
-import { mustBeFree } from "../store/location_choice.ts";
+import { mustBeFree, mustFit } from "../store/location_choice.ts";
 import { type Location, numberedSlot, sealedSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { dropPrepared } from "./recover.ts";
@@ -57,6 +57,7 @@ async function sealAll(
 async function copyToKeyring(installation: Installation, values: Retrieved[]): Promise<void> {
   if (values.length === 0) return;
   const { database, keyring, versions } = installation;
+  values.forEach(({ secret }) => mustFit(keyring, secret.reveal().length));
   await mustBeFree(keyring, (kid) => mayReplace(installation, kid));
   // From here on a later command checks the keyring for values to delete.
   database.transaction(() => values.forEach(({ version }) => versions.markUnsynced(version)));

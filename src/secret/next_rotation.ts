@@ -5,7 +5,8 @@ import type { StoreChoice } from "../store/environment.ts";
 import { exclusively } from "../store/sqlite/lock.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { OpenSecret } from "./manager.ts";
-import type { RotateOptions } from "./backend.ts";
+import type { NewSecret, RotateOptions } from "./backend.ts";
+import { longestValue, nextUse } from "./next_use.ts";
 import { alreadyDone } from "./rotate.ts";
 import { EVENTS } from "../audit/events.ts";
 import { listAudit } from "../audit/reader.ts";
@@ -47,11 +48,12 @@ export interface RotationPlan {
 /** What `rotate` would do. It takes the lock, since testing a keyring may write to it. */
 export function planRotation(
   { installation, backend, version: current }: OpenSecret,
-  options: Pick<RotateOptions, "store" | "ifOlderThanMs" | "requestId">,
+  options: Pick<RotateOptions, "store" | "ifOlderThanMs" | "requestId" | keyof NewSecret>,
 ): Promise<RotationPlan> {
   const done = alreadyDone(installation, current, options) !== undefined;
   return exclusively(installation.lockPath, async () => {
-    const location = await backend.nextLocation(installation, options.store);
+    const length = longestValue(nextUse(installation, options));
+    const location = await backend.nextLocation(installation, options.store, length);
     return { current, location, done };
   });
 }

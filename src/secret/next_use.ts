@@ -6,7 +6,7 @@ import {
   type PairAlgorithm,
 } from "../core/algorithms.ts";
 import { usageError } from "../core/errors.ts";
-import { LEAST_RSA_BITS, usualAlgorithm } from "../core/key_pair.ts";
+import { LEAST_RSA_BITS, longestPairText, usualAlgorithm } from "../core/key_pair.ts";
 import { type KeyForm, Secret, type Shape, STANDARD_SHAPE } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
 import type { NewSecret } from "./backend.ts";
@@ -34,7 +34,7 @@ export function nextUse(
   imported?: Secret,
 ): Use {
   const pair = imported?.pair;
-  const alg = wanted.alg ?? (pair && usualAlgorithm(pair)) ?? before?.algorithm ?? "HS512";
+  const alg = wanted.alg ?? usualFor(imported, before?.algorithm ?? "HS512");
   mustSuit(alg, imported);
   return isHmac(alg)
     ? hmacUse(alg, before, wanted, imported === undefined)
@@ -46,10 +46,25 @@ export function newSecret(use: Use): Secret {
   return isHmac(use.alg) ? Secret.generate(use) : Secret.generatePair(use.alg, use.bytes * 8);
 }
 
+/** Most characters of a new value. */
+export function longestValue({ alg, bytes, encoding }: Omit<Use, "keyForm">): number {
+  if (!isHmac(alg)) return longestPairText(alg, bytes);
+  return encoding === "hex" ? 2 * bytes : 4 * Math.ceil(bytes / 3);
+}
+
+// A value that is no key for the algorithm so far: secrets and key pairs alternate.
+function usualFor(imported: Secret | undefined, before: Algorithm): Algorithm {
+  if (imported === undefined || isKeyFor(before, imported)) return before;
+  return imported.pair === undefined ? "HS512" : usualAlgorithm(imported.pair);
+}
+
+function isKeyFor(alg: Algorithm, { pair }: Secret): boolean {
+  return isHmac(alg) ? pair === undefined : pair?.suits(alg) === true;
+}
+
 function mustSuit(alg: Algorithm, imported: Secret | undefined): void {
-  if (imported === undefined) return;
+  if (imported === undefined || isKeyFor(alg, imported)) return;
   const { pair } = imported;
-  if (isHmac(alg) ? pair === undefined : pair?.suits(alg) === true) return;
   const what = pair === undefined ? "an HMAC secret" : `a key for ${usualAlgorithm(pair)}`;
   throw usageError(
     `Cannot use the value for ${alg}: it is ${what}`,

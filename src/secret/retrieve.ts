@@ -40,7 +40,7 @@ export async function retrieve(
   note: Note,
 ): Promise<Retrieved> {
   const notes: AuditEntry[] = [];
-  const outcome = await read(installation, version, (entry) => notes.push(entry))
+  const outcome = await suited(read(installation, version, (entry) => notes.push(entry)))
     .catch(asRefusal);
   const refused = outcome instanceof RekeyError;
   if (refused || outcome.from !== version.location) {
@@ -53,6 +53,21 @@ export async function retrieve(
   notes.forEach(note);
   if (refused) throw outcome;
   return outcome;
+}
+
+// Rows are not sealed: whoever can write the database can name another algorithm than the one that the value is for.
+async function suited(reading: Promise<Retrieved>): Promise<Retrieved> {
+  const found = await reading;
+  const { version: { version, alg, key_form }, secret } = found;
+  if (secret.suits(alg, key_form)) return found;
+  throw new RekeyError(
+    "secret_damaged",
+    `Cannot use the JWT secret: the database has version ${version} as ${alg} (${key_form}), and its value is ` +
+      "another kind of key",
+    {
+      hint: "Restore the database from a backup, or make a new secret with `rekey rotate --force`",
+    },
+  );
 }
 
 async function read(installation: Installation, version: Version, note: Note): Promise<Retrieved> {

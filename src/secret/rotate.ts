@@ -17,7 +17,7 @@ import { mayReplace, tryReconcile } from "./keyring/reconcile.ts";
 import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
 import { leaveCluster } from "./move.ts";
 import { destroyValue, dropPrepared, rollBack } from "./recover.ts";
-import { newSecret, nextUse, type Use } from "./next_use.ts";
+import { longestValue, newSecret, nextUse, type Use } from "./next_use.ts";
 import type { Note } from "./retrieve.ts";
 import { notInitialised } from "./view.ts";
 
@@ -37,12 +37,12 @@ export async function rotate(
   if (old === undefined) throw notInitialised(installation.environment.app.name);
   const done = alreadyDone(installation, old, options);
   if (done !== undefined) return done;
-  nextUse(installation, options);
+  const use = nextUse(installation, options);
   if (graceMs > 0) {
     refuseOneTooMany(installation);
     await mustBeReadable(installation, old, note);
   }
-  const location = await nextLocation(installation, options.store);
+  const location = await nextLocation(installation, options.store, longestValue(use));
   if (options.backup ?? true) await keepCopy(installation, old);
   const change = { old, location, reason, graceMs, requestId, use: options };
   return await changeSecret(installation, change, options);
@@ -74,10 +74,11 @@ export function alreadyDone(
 export function nextLocation(
   installation: Installation,
   wanted: StoreChoice | undefined,
+  length: number,
 ): Promise<Location> {
   const { keyring, store, versions } = installation;
   const known = (kid: string) => mayReplace(installation, kid);
-  return locationForNew(keyring, wanted ?? store, versions.current(), known);
+  return locationForNew(keyring, wanted ?? store, length, versions.current(), known);
 }
 
 /** Which version a new one replaces, and how. */

@@ -1,4 +1,4 @@
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
 import type { StoreChoice } from "./environment.ts";
 import type { KeyringStore } from "./keyring/keyring_store.ts";
 import { KEYRING_UNAVAILABLE } from "./keyring/errors.ts";
@@ -9,16 +9,18 @@ import type { Version } from "./sqlite/versions.ts";
 type IsKnownKid = (kid: string) => Promise<boolean>;
 
 /**
- * Chooses the location of a new version. `auto` is the keyring if it works. When the keyring of a secret fails, the
- * secret does not move to the database unless the operator says so.
+ * Chooses the location of a new version. `auto` is the keyring if it works and can hold the value. When the keyring of a
+ * secret fails, the secret does not move to the database unless the operator says so.
  *
+ * @param length of the value, in characters; of one that is still to be made the most that it can be.
  * @param known whether a kid is one of this installation's.
- * @throws {RekeyError} a `keyring_…` code when the keyring is required and cannot be used, `secret_claimed` when its
- * entry belongs to another installation or program.
+ * @throws {RekeyError} a `keyring_…` code when the keyring is required and cannot be used, `usage` when it is required
+ * and cannot hold the value, `secret_claimed` when its entry belongs to another installation or program.
  */
 export async function locationForNew(
   keyring: KeyringStore,
   choice: StoreChoice,
+  length: number,
   current?: Version,
   known: IsKnownKid = () => Promise.resolve(false),
 ): Promise<Location> {
@@ -28,6 +30,8 @@ export async function locationForNew(
       hint: "Run `rekey store move etcd` first",
     });
   }
+  if (choice === "keyring") mustFit(keyring, length);
+  else if (!keyring.fits(length)) return "database";
   const inKeyring = current?.location === "keyring";
   // Where a value exists, a read is enough, and leaves nothing behind when it is interrupted.
   const finding = await unavailable(() =>
@@ -45,6 +49,21 @@ export async function locationForNew(
     throw withHint(finding, NEW_HINT);
   }
   return "database";
+}
+
+/**
+ * Checks that an item of the keyring can hold a value.
+ *
+ * @param length in characters.
+ * @throws {RekeyError} `usage` when it cannot.
+ */
+export function mustFit(keyring: KeyringStore, length: number): void {
+  if (keyring.fits(length)) return;
+  throw usageError(
+    `Cannot keep the value in the keyring: it has up to ${length} characters, and an item of this system's ` +
+      `keyring holds ${keyring.longestValue}`,
+    "Use --store database, or give an algorithm with a shorter key: --alg ES256 or Ed25519",
+  );
 }
 
 // A keyring that fails so cannot hold a secret.

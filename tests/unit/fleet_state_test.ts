@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createSecretKey, randomBytes } from "node:crypto";
 import { type FleetState, openState, sealState } from "../../src/cluster/state.ts";
 import type { Kek } from "../../src/store/sealed/kek.ts";
-import { seal } from "../../src/store/sealed/sealing.ts";
+import { seal, unseal } from "../../src/store/sealed/sealing.ts";
 
 function testKek(): Kek {
   return {
@@ -40,3 +40,27 @@ Deno.test("a version keeps the algorithm that the state says it has", async () =
   const [version] = openState(kek, "a", await sealState(kek, "a", state)).versions;
   assert.deepEqual([version?.alg, version?.key_form], ["HS256", "text"]);
 });
+
+for (const [alg, format] of [["HS512", 1], ["ES256", 2]] as const) {
+  Deno.test(`a state with a version of ${alg}, current or retired, has format ${format}`, async () => {
+    const kek = testKek();
+    const row = (version: number, state: string, alg: string) => ({
+      version,
+      kid: `${version}`,
+      state,
+      alg,
+    });
+    for (const algorithms of [["HS512", alg], [alg, "HS512"]] as const) {
+      const state = {
+        ...{ format: 1, id: "fleet", change: 3, alg: "HS512", key_form: "text" },
+        versions: [row(2, "current", algorithms[0])],
+        retired: [row(1, "retired", algorithms[1])],
+      } as unknown as FleetState;
+      const sealed = await sealState(kek, "a", state);
+      const written = JSON.parse(unseal(kek, { app: "a", use: "fleet" }, sealed));
+      // An older rekey takes format 1 only, and accepts no token when it meets another.
+      assert.equal(written.format, format);
+      assert.equal(openState(kek, "a", sealed).versions[0]?.alg, algorithms[0]);
+    }
+  });
+}

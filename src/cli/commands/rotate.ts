@@ -7,8 +7,8 @@ import { rfc3339 } from "../../core/clock.ts";
 import { RekeyError } from "../../core/errors.ts";
 import type { KeyForm, ShapeEncoding } from "../../core/secret.ts";
 import { fromFuture, isAhead } from "../../secret/age.ts";
-import type { Changed } from "../../secret/backend.ts";
-import { staleProcesses, warnOfHolders, warnOfRisk } from "../warnings.ts";
+import type { Changed, NewSecret } from "../../secret/backend.ts";
+import { remarkOnPlace, staleProcesses, warnOfHolders, warnOfRisk } from "../warnings.ts";
 import { isFollowed, mustBeFollowed, warningsOf } from "../../cluster/change.ts";
 import type { Algorithm } from "../../core/algorithms.ts";
 import { mustBeAbleToRotate, planRotation } from "../../secret/next_rotation.ts";
@@ -76,12 +76,12 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   const condition = conditionOf(options);
   if (options.before !== undefined) {
     const { current, done } = await planRotation(await secrets.openFresh(), {
-      store,
-      ...condition,
+      ...{ store, ...condition },
+      ...useOf(options),
     });
     if (!done) await notices.before(current);
   }
-  const { reason, backup, force, alg, keyForm, bytes, as: encoding, bits } = options;
+  const { reason, backup, force, alg } = options;
   const graceMs = options.grace * 1000;
   const lockTimeoutMs = options.lockTimeout * 1000;
   // With --activate, --force does not wait for anything to confirm.
@@ -91,7 +91,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
       (installation, backend) => backend.activate(installation, { graceMs, force, backup }),
       lockTimeoutMs,
     );
-  const use = { alg, keyForm, bytes, encoding, bits };
+  const use = useOf(options);
   const how = { store, reason, graceMs, backup, lockTimeoutMs, forceDeliveries };
   const { changed, outcomes } = await rotateWithDeliveries(
     secrets,
@@ -121,7 +121,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   warnOfHolders(stale, output);
   warnOfOutcomes(outcomes, output);
   if (changed.rotated && condition.ifOlderThanMs !== undefined) warnOfClock(changed, output);
-  await warnOfRisk(context);
+  await warnOfPlace(changed, context);
   // Guarantee 4: a server on this machine may not know of it.
   mustBeFollowed(isFollowed(changed));
   if (hasLeft(changed)) refuseWait(options.wait);
@@ -129,6 +129,15 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   if (!changed.rotated && options.ifOlderThan !== undefined) {
     await requireReady(changed.version, notices, context);
   }
+}
+
+async function warnOfPlace({ rotated, version }: Changed, context: Context): Promise<void> {
+  if (rotated) await remarkOnPlace(version, context);
+  await warnOfRisk(context);
+}
+
+function useOf({ alg, keyForm, bytes, as: encoding, bits }: RotateFlags): NewSecret {
+  return { alg, keyForm, bytes, encoding, bits };
 }
 
 /** A scheduled run reports early that a rotation would fail, not only when it is due. */
@@ -237,7 +246,8 @@ async function dryRun(options: RotateFlags, context: Context): Promise<void> {
   const app = secrets.environment.app.name;
   const opened = await secrets.openFresh();
   const condition = conditionOf(options);
-  const { current, location, done } = await planRotation(opened, { store, ...condition });
+  const plan = { store, ...condition, ...useOf(options) };
+  const { current, location, done } = await planRotation(opened, plan);
   if (!done) await mustBeAbleToRotate(opened.installation, store);
   const sessions = await auth.activeSessions();
   output.result({

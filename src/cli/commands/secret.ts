@@ -11,6 +11,7 @@ import { rfc3339 } from "../../core/clock.ts";
 import type { KeyForm, ShapeEncoding } from "../../core/secret.ts";
 import type { Algorithm } from "../../core/algorithms.ts";
 import {
+  remarkOnPlace,
   staleProcesses,
   warnOfHolders,
   warnOfOthers,
@@ -49,8 +50,10 @@ export async function init(options: InitOptions, context: Context): Promise<void
   if (created && version.location === "database" && lastRefusal?.code === "keyring_no_default") {
     output.warning(`${lastRefusal.message}: the secret is in the database. ${lastRefusal.hint}`);
   }
-  if (created) warnOfOthers(context);
-  else output.remark(`made ${rfc3339(version.created_at)}`);
+  if (created) {
+    await remarkOnPlace(version, context);
+    warnOfOthers(context);
+  } else output.remark(`made ${rfc3339(version.created_at)}`);
   await warnOfRisk(context);
 }
 

@@ -119,7 +119,7 @@ export async function replaceUnused(
   // Read under the lock: it may have been used meanwhile.
   const old = installation.versions.current();
   if (old === undefined || !mayGiveWay(installation, backend, given.secret.kid)) return false;
-  const location = await backend.nextLocation(installation, store);
+  const location = await backend.nextLocation(installation, store, given.secret.reveal().length);
   await keepCopy(installation, old);
   const how = { imported: given.secret, use: { alg, keyForm } };
   await changeSecret(installation, { old, location, reason: given.reason, graceMs: 0, ...how });

@@ -8,10 +8,12 @@ import {
 } from "../../audit/events.ts";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { KEYRING_UNAVAILABLE } from "../../store/keyring/errors.ts";
-import type { Secret } from "../../core/secret.ts";
+import { type Algorithm, ALGORITHMS, isHmac } from "../../core/algorithms.ts";
+import { KEY_FORMS, type KeyForm, type Secret } from "../../core/secret.ts";
 import type { Installation } from "../../store/installation.ts";
 import type { KeyringStore, Settled } from "../../store/keyring/keyring_store.ts";
 import { knowsKid } from "../../store/known_apps.ts";
+import type { HmacUsage } from "../backend.ts";
 import { isSameKeyring, keepUnsaved, noteOutcome, putBack } from "./unsaved.ts";
 import { currentSlot, numberedSlot, type Slot } from "../../core/location.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
@@ -170,6 +172,9 @@ export interface KeyringNote {
   /** The version that was current when the note was written. */
   readonly version: number;
   readonly kid: string;
+  /** How that version is used; absent from the note of an older rekey. */
+  readonly alg?: Algorithm | undefined;
+  readonly keyForm?: KeyForm | undefined;
   /** Head of the audit log when the note was written. */
   readonly head: Head | null;
 }
@@ -182,14 +187,23 @@ export interface KeyringNote {
 export async function readNote(keyring: KeyringStore): Promise<KeyringNote | null> {
   try {
     const note = JSON.parse(await keyring.readNote() ?? "null") ?? {};
-    const { id, database, since, version, kid, head } = note;
+    const { id, database, since, version, kid, alg, key_form: keyForm, head } = note;
     const sound = [id, database, kid].every((text) => typeof text === "string") &&
       Number.isSafeInteger(since) && Number.isSafeInteger(version);
-    return sound ? { id, database, since, version, kid, head: readHead(head) } : null;
+    const use = ALGORITHMS.includes(alg) && KEY_FORMS.includes(keyForm) ? { alg, keyForm } : {};
+    return sound ? { id, database, since, version, kid, ...use, head: readHead(head) } : null;
   } catch (error) {
     if (error instanceof SyntaxError || isRekeyError(error, "secret_damaged")) return null;
     throw error;
   }
+}
+
+/** How a value of the keyring is used, as its note has it; nothing is known of a value that the note is not about. */
+export function notedUse(note: KeyringNote | null, secret: Secret): HmacUsage {
+  const { kid, alg, keyForm } = note ?? {};
+  const isKnown = kid === secret.kid && alg !== undefined && keyForm !== undefined;
+  if (!isKnown || !secret.suits(alg, keyForm)) return {};
+  return isHmac(alg) ? { alg, keyForm } : { alg };
 }
 
 /** The keyring's note, if it is this installation's. */
@@ -215,10 +229,11 @@ async function keepNote(
   if (current?.location !== "keyring") return true;
   const whole = kept?.head == null || wasRestored(installation) || holdsHead(database, kept.head);
   if (!whole) await recordLoss(installation, kept.head!);
-  const { version, kid } = current;
+  const { version, kid, alg, key_form } = current;
   const since = kept?.since ?? version;
   const head = newestHead(database);
-  const facts = { id: installation.id(), database: database.path, since, version, kid };
+  const use = { alg, key_form };
+  const facts = { id: installation.id(), database: database.path, since, version, kid, ...use };
   if (installation.meta.get("note") === undefined) {
     database.transaction(() => installation.meta.set("note", "yes"));
   }

@@ -63,6 +63,16 @@ export class KeyringStore implements SecretStore {
     return this.#isOther;
   }
 
+  /** Most characters of a value that an item holds. */
+  get longestValue(): number {
+    return this.platform.longestValue ?? Infinity;
+  }
+
+  /** Whether an item can hold a value. @param length in characters. */
+  fits(length: number): boolean {
+    return length <= this.longestValue;
+  }
+
   /** Whether a value was written or deleted since the last {@linkcode KeyringStore.settle}. */
   get hasChanged(): boolean {
     return this.#hasChanged;

@@ -23,6 +23,8 @@ export interface KeyringPlatform {
     | ((item: ItemName, limit: number, meanwhile?: () => void) => Promise<string | undefined>)
     | undefined;
   readonly saving?: Saving | undefined;
+  /** Most characters of a value that an item holds, as UTF-16 counts them; without it, more than rekey's values have. */
+  readonly longestValue?: number | undefined;
   /** Checks within `limit` milliseconds that the keyring is unlocked; throws a `keyring_…` code. */
   readonly look?: ((item: ItemName, limit: number) => Promise<void>) | undefined;
   /** Adds to an error what the system knows about its cause. @param isSilent whether the keyring is known not to answer. */
@@ -32,6 +34,9 @@ export interface KeyringPlatform {
   /** How long a person may take for the system's own dialog, which closes when the command ends; in milliseconds. */
   readonly dialogMs?: number;
 }
+
+// CRED_MAX_CREDENTIAL_BLOB_SIZE of <wincred.h>, 2,560 bytes, in which the addon writes UTF-16.
+const LONGEST_CREDENTIAL = 2_560 / Uint16Array.BYTES_PER_ELEMENT;
 
 /** State of the user's default keychain on macOS. */
 type KeychainState = "open" | "locked" | "absent" | "unknown";
@@ -129,7 +134,8 @@ export function timeoutOf(
  */
 export function keyringPlatform(os: System["os"], places: () => SessionPlaces): KeyringPlatform {
   if (os === "darwin") return keychainPlatform();
-  return os === "windows" ? { load: (addon) => addon() } : secretServicePlatform(places);
+  if (os === "linux") return secretServicePlatform(places);
+  return { load: (addon) => addon(), longestValue: LONGEST_CREDENTIAL };
 }
 
 // Modules that few commands need are loaded on demand.

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { PAIR_ALGORITHMS } from "../../src/core/algorithms.ts";
+import { isRekeyError } from "../../src/core/errors.ts";
+import { longestPairText } from "../../src/core/key_pair.ts";
+import { Secret, SHAPE_ENCODINGS } from "../../src/core/secret.ts";
+import { longestValue } from "../../src/secret/next_use.ts";
+import { SecretManager } from "../../src/secret/manager.ts";
+import { planRotation } from "../../src/secret/next_rotation.ts";
+import { KeyringStore } from "../../src/store/keyring/keyring_store.ts";
+import { keyringPlatform } from "../../src/store/keyring/platform.ts";
+import { FakeKeyring } from "../support/keyring/fake_keyring.ts";
+import { testEnvironment } from "../support/store/environment.ts";
+
+// Under Wine, tests/windows/key_pairs_test.ts has the real one.
+const { longestValue: LONGEST } = keyringPlatform("windows", () => {
+  throw new Error("This system has no session bus");
+});
+
+const isTooLong = (error: unknown) =>
+  isRekeyError(error, "usage") && /keyring holds 1280/.test(error.message) &&
+  /--store database.*--alg ES256/.test(error.hint ?? "");
+
+function smallKeyring() {
+  const keyring = new FakeKeyring();
+  const environment = testEnvironment();
+  const store = new KeyringStore(environment.app, () => keyring.addon(), 200, {
+    longestValue: LONGEST,
+  });
+  const manager = new SecretManager({ ...environment, keyring: store });
+  const close = () => {
+    manager.close();
+    environment[Symbol.dispose]();
+  };
+  return { keyring, manager, [Symbol.dispose]: close };
+}
+
+Deno.test("a value that the keyring cannot hold goes to the database, and the next that fits comes back", async () => {
+  using small = smallKeyring();
+  const { keyring, manager } = small;
+  await manager.getOrCreate({ alg: "RS256" });
+  assert.equal((await manager.get()).version.location, "database");
+  assert.deepEqual(keyring.values, []);
+  const rotated = await manager.rotate({ alg: "ES512", graceMs: 60_000 });
+  assert.equal(rotated.version.location, "keyring");
+  assert.equal(keyring.values.length, 1);
+  const plan = await planRotation(await manager.open(), { alg: "RS256" });
+  assert.equal(plan.location, "database");
+  assert.equal((await manager.rotate({ alg: "RS256" })).version.location, "database");
+  assert.deepEqual(keyring.values, []);
+});
+
+Deno.test("a value that the keyring cannot hold is refused before anything is written when it must be there", async () => {
+  using small = smallKeyring();
+  const { keyring, manager } = small;
+  await assert.rejects(manager.getOrCreate({ alg: "RS256", store: "keyring" }), isTooLong);
+  assert.deepEqual(keyring.values, []);
+  await manager.getOrCreate({ alg: "ES256", store: "keyring" });
+  const before = keyring.values;
+  await assert.rejects(manager.rotate({ alg: "RS256", bits: 4096 }), isTooLong);
+  assert.deepEqual(keyring.values, before);
+  const { version, installation } = await manager.open();
+  assert.deepEqual([version.version, installation.versions.every().length], [1, 1]);
+
+  await manager.rotate({ alg: "RS256", store: "database", graceMs: 60_000 });
+  await assert.rejects(manager.move("keyring"), isTooLong);
+  const { version: moved } = await manager.get();
+  assert.deepEqual([moved.alg, moved.location], ["RS256", "database"]);
+});
+
+Deno.test("no generated value is longer than it is expected to be", () => {
+  for (const alg of PAIR_ALGORITHMS) {
+    for (const bits of alg.startsWith("RS") ? [2048, 3072] : [2048]) {
+      const { length } = Secret.generatePair(alg, bits).reveal();
+      const longest = longestPairText(alg, bits / 8);
+      assert.ok(length <= longest, `${alg} ${bits}: ${length} of ${longest}`);
+      if (alg.startsWith("RS")) assert.ok(longest < 1.05 * length, `${longest} for ${length}`);
+    }
+  }
+  for (const encoding of SHAPE_ENCODINGS) {
+    for (const bytes of [32, 64, 256]) {
+      const { length } = Secret.generate({ bytes, encoding }).reveal();
+      assert.ok(length <= longestValue({ alg: "HS256", bytes, encoding }), `${encoding} ${bytes}`);
+    }
+  }
+});
