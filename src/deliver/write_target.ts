@@ -8,7 +8,7 @@ import {
   readFileSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
 import { promisify } from "node:util";
 import { delay } from "../core/async.ts";
 import { closing } from "../core/closing.ts";
@@ -164,6 +164,15 @@ async function syncSoon(folder: string): Promise<void> {
   await running;
 }
 
+// Of NTFS, and of Linux and macOS for characters of one byte.
+const LONGEST_NAME_ANYWHERE = 255;
+
+function tooLong(path: string): RekeyError {
+  return new RekeyError("database_unusable", `Cannot use ${path}: the name is too long`, {
+    hint: "Name another path",
+  });
+}
+
 // The names of files in a delivery's folder are shorter.
 const LONGEST_NAME = "k".repeat(100);
 
@@ -176,8 +185,11 @@ const LONGEST_NAME = "k".repeat(100);
  */
 export function refuseImpossiblePath(path: string, isFolder: boolean): void {
   const file = isFolder ? join(path, LONGEST_NAME) : path;
+  const partial = partialOf(file) + randomEnding();
   explainFiles(path, () => {
-    infoOf(partialOf(file) + randomEnding());
+    // Windows says of a name that is too long that it is not there.
+    if (partial.split(sep).some((name) => name.length > LONGEST_NAME_ANYWHERE)) throw tooLong(path);
+    infoOf(partial);
     for (let at = dirname(file);; at = dirname(at)) {
       if (infoOf(at) === undefined && dirname(at) !== at) continue;
       if (Deno.statSync(at).isDirectory) return;

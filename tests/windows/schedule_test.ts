@@ -26,3 +26,33 @@ onWindows(
   },
   ["database"],
 );
+
+onWindows(
+  "with deliveries schtasks registers a second task, from a file of its own",
+  async (box) => {
+    const app = `app${Deno.pid}d`;
+    await box.json("init", "--app", app);
+    const target = ["--format", "text", "--path", box.path("key")];
+    const added = await box.run(["deliver", "add", "api", ...target, "--app", app]);
+    assert.equal(added.code, 0, added.stderr);
+    const { files } = await box.json("schedule", "windows", "--app", app);
+    const names = [`rekey-rotate-${app}`, `rekey-deliver-${app}`];
+    assert.deepEqual(
+      files.map(({ path }: { path: string }) => path),
+      names.map((name) => `${name}.xml`),
+    );
+    assert.match(
+      files[1].content,
+      /<Arguments>deliver sync --watch --app app\d+d [^<]*<\/Arguments>/,
+    );
+    for (const { path, content } of files) Deno.writeTextFileSync(join(box.home, path), content);
+    for (const name of names) {
+      const made = await box.exec("schtasks", ["/Create", "/TN", name, "/XML", `${name}.xml`]);
+      assert.equal(made.code, 0, made.stdout + made.stderr);
+    }
+    for (const name of names) {
+      assert.equal((await box.exec("schtasks", ["/Delete", "/TN", name, "/F"])).code, 0);
+    }
+  },
+  ["database"],
+);
