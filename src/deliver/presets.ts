@@ -7,6 +7,7 @@ const PRESETS: Record<string, () => Promise<{ default: unknown }>> = {
   dovecot: () => import("./presets/dovecot.json", { with: { type: "json" } }),
   ejabberd: () => import("./presets/ejabberd.json", { with: { type: "json" } }),
   haproxy: () => import("./presets/haproxy.json", { with: { type: "json" } }),
+  "haproxy-pem": () => import("./presets/haproxy_pem.json", { with: { type: "json" } }),
   influxdb: () => import("./presets/influxdb.json", { with: { type: "json" } }),
   nginx: () => import("./presets/nginx.ts"),
   "nginx-lua": () => import("./presets/nginx_lua.ts"),

@@ -90,7 +90,7 @@ function asText(key: DeliveredKey, encoding: string, role: Role): string {
 // What systemd's EnvironmentFile=, docker's --env-file, dotenv and a shell all read alike.
 const SAFE_IN_ENV = /^[A-Za-z0-9+/=_.,:@%-]*$/;
 
-// The same without docker's. Lines are written as they are: a shell and systemd do not know `\n`.
+// Read alike by a shell, Node and dotenv. Lines are written as they are: a shell does not know `\n`.
 const QUOTES: Readonly<Record<string, readonly [quote: string, safe: RegExp]>> = {
   pem: ['"', /^[\w+/= \n-]*$/],
   jwk: ["'", /^[\w+/=.,:@%{}"-]*$/],

@@ -84,8 +84,9 @@ Deno.test("Apache: an audience and an issuer are required where the configuratio
 Deno.test("Apache: a configuration that is wrong fails the delivery, and Apache goes on", async () => {
   using box = new Box();
   await using app = new Upstream();
-  const keys = join(box.home, "keys.conf");
-  await Deno.writeTextFile(keys, "");
+  const keys = join(box.home, "keys");
+  await Deno.mkdir(keys);
+  await Deno.writeTextFile(join(keys, "keys.conf"), "");
   await using guard = await ApacheGuard.start(box, { keys, app: app.address });
   const url = `http://127.0.0.1:${guard.port}/`;
   const add = ["deliver", "add", "web", "--preset", "apache", "--path", keys, "--force"];
@@ -111,7 +112,9 @@ Deno.test("Apache: a configuration that is wrong fails the delivery, and Apache 
 guardTests({
   name: "Apache",
   preset: "apache",
-  file: "keys.conf",
+  file: "keys",
+  inFolder: ["keys.conf"],
+  pairs: ["RS256", "PS256"],
   finishesBegun: true,
   flags: (box) => ["--reload", ApacheGuard.reload(box)],
   start: (box, place) => ApacheGuard.start(box, place),

@@ -30,12 +30,11 @@ Deno.test({ name: "ejabberd follows rotations", ignore }, async (t) => {
   });
 });
 
-Deno.test({ name: "ejabberd knows every algorithm", ignore }, async () => {
+Deno.test({ name: "ejabberd knows algorithms of every kind", ignore }, async () => {
   await using ejabberd = await Ejabberd.prepare();
   using box = await delivering(ejabberd, "--alg", "HS512");
   const algorithms = [
-    ...["ES256", "ES384", "ES512", "Ed25519", "EdDSA", "RS256", "RS384", "RS512"],
-    ...["PS256", "PS384", "PS512", "HS256"],
+    ...["ES256", "ES512", "Ed25519", "EdDSA", "RS256", "PS256", "HS256"],
   ];
   for (const alg of algorithms) {
     const old = await tokenFor(box, ejabberd);

@@ -53,11 +53,10 @@ Deno.test({ name: "RabbitMQ follows rotations", ignore }, async (t) => {
   });
 });
 
-Deno.test({ name: "RabbitMQ knows every algorithm", ignore }, async () => {
+Deno.test({ name: "RabbitMQ knows algorithms of every kind", ignore }, async () => {
   await using rabbit = await RabbitMq.prepare();
   using box = await delivering(rabbit, "--alg", "HS512");
   await changesAlgorithm(box, rabbit, [
-    ...["ES256", "HS256", "ES384", "ES512", "Ed25519", "EdDSA"],
-    ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
+    ...["ES256", "HS256", "ES512", "Ed25519", "EdDSA", "RS256", "PS256"],
   ]);
 });

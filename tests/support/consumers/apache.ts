@@ -18,7 +18,7 @@ export class ApacheGuard extends GuardDaemon {
     super(daemon);
   }
 
-  /** Starts it; the file of keys must be there. @param more lines for the end of its configuration. */
+  /** Starts it; the file of keys, or the delivered folder, must be there. @param more lines for the end of its configuration. */
   static async start(
     box: Box,
     { keys, app, port = freePort() }: Place,
@@ -26,7 +26,9 @@ export class ApacheGuard extends GuardDaemon {
   ) {
     const [file, log] = [join(box.home, "apache.conf"), join(box.home, "apache.log")];
     const site = adapted(documentedConfiguration("apache", "apache"), {
-      "/run/rekey/apache.conf": keys,
+      "/run/rekey/apache/keys.conf": Deno.statSync(keys).isDirectory
+        ? join(keys, "keys.conf")
+        : keys,
       "http://127.0.0.1:3000": `http://${app}`,
     });
     const config = [

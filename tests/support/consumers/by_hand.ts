@@ -82,11 +82,14 @@ export async function writeByHand(
   [current, ...previous]: readonly KnownKey[],
 ): Promise<void> {
   const file = new URL(`../../../src/deliver/presets/${preset}.json`, import.meta.url);
-  const { template } = await parsePreset(JSON.parse(Deno.readTextFileSync(file)));
+  const { template, index } = await parsePreset(JSON.parse(Deno.readTextFileSync(file)));
   const set: DeliveredKeys = {
     current: current!.delivered,
     previous: previous.map(({ delivered }) => delivered),
   };
-  await Deno.writeFile(`${path}.new`, await render({ template: template! }, set));
+  await Deno.writeFile(
+    `${path}.new`,
+    await render({ template: index?.["keys.conf"] ?? template! }, set),
+  );
   await Deno.rename(`${path}.new`, path);
 }

@@ -25,8 +25,12 @@ export interface Guard extends AsyncDisposable {
 export interface GuardKind {
   readonly name: string;
   readonly preset: string;
-  /** Name of the delivered file. */
+  /** Name of the delivered file or folder. */
   readonly file: string;
+  /** Files of the folder that the program needs at its start; the first one has the secrets. */
+  readonly inFolder?: readonly string[];
+  /** Algorithms of key pairs that it knows, to which the secret is moved softly. */
+  readonly pairs?: readonly string[];
   /** Flags of `rekey deliver add` that make the preset fit for a box. */
   flags(box: Box): string[];
   start(box: Box, place: Required<Place>): Promise<Guard>;
@@ -65,11 +69,18 @@ class GuardedSite implements AsyncDisposable {
     Deno.mkdirSync(join(box.home, "delivered"));
     if (Deno.uid() === 0) Deno.chmodSync(box.home, 0o711);
     // Some do not start without the file.
-    Deno.writeTextFileSync(place.keys, "");
+    if (kind.inFolder !== undefined) Deno.mkdirSync(place.keys);
+    for (const path of this.files()) Deno.writeTextFileSync(path, "");
     this.guard = await kind.start(box, place);
     const where = ["--path", place.keys, "--set", `url=http://127.0.0.1:${place.port}/`];
     const flags = [...where, ...kind.flags(box), "--force"];
     await this.rekey("deliver", "add", "guard", "--preset", kind.preset, ...flags);
+  }
+
+  /** Paths of what it reads; the first one has the secrets. */
+  files(): string[] {
+    const { kind: { inFolder }, place: { keys } } = this;
+    return inFolder?.map((name) => join(keys, name)) ?? [keys];
   }
 
   /** Runs rekey, which is to succeed. */
@@ -98,6 +109,8 @@ const ROTATIONS = THOROUGH ? 100 : 5;
 
 /** The tests that every such program must pass. */
 export function guardTests(kind: GuardKind): void {
+  if (kind.pairs !== undefined) pairTests(kind, kind.pairs);
+
   Deno.test(`${kind.name}: in a grace period both keys are accepted, after it the new one`, async () => {
     await using site = await GuardedSite.open(kind);
     const old = await site.box.token();
@@ -185,7 +198,7 @@ export function guardTests(kind: GuardKind): void {
     await using _watch = watching(site.box);
     await until(async () => await site.ask(old) === 401);
     assert.equal(await site.ask(await site.box.token()), 200);
-    await until(() => !Deno.readTextFileSync(site.place.keys).includes(kid));
+    await until(() => !Deno.readTextFileSync(site.files()[0]!).includes(kid));
     await site.rekey("deliver", "check");
   });
 
@@ -196,16 +209,39 @@ export function guardTests(kind: GuardKind): void {
     await site.ask("not.a.token");
     const { value } = await openSealed(site.box);
     const spellings = [value, btoa(value)];
-    assert.ok(Deno.readTextFileSync(site.place.keys).includes(btoa(value)));
+    const [file] = site.files();
+    assert.ok(Deno.readTextFileSync(file!).includes(btoa(value)));
     for (const [path, bytes] of site.box.files()) {
       const text = new TextDecoder("latin1").decode(bytes);
-      if (path === site.place.keys || !spellings.some((spelling) => text.includes(spelling))) {
+      if (path === file || !spellings.some((spelling) => text.includes(spelling))) {
         continue;
       }
       assert.fail(`the key is in ${path}`);
     }
-    assert.equal(Deno.statSync(site.place.keys).mode! & 0o007, 0);
+    assert.equal(Deno.statSync(file!).mode! & 0o007, 0);
     for (const spelling of spellings) assert.ok(!site.guard.logged().includes(spelling));
+  });
+}
+
+/** A guard that knows key pairs: softly from each algorithm to the next, and the last one refused when its time is over. */
+function pairTests(kind: GuardKind, pairs: readonly string[]): void {
+  Deno.test(`${kind.name}: from HMAC to ${pairs.join(", ")} and back, no valid token is refused and no retired one accepted`, async () => {
+    await using site = await GuardedSite.open(kind);
+    for (const alg of [...pairs, "HS256"]) {
+      const old = await site.box.token();
+      await site.rekey("rotate", "--force", "--grace", "1h", "--alg", alg);
+      const fresh = await site.box.token();
+      assert.deepEqual([await site.ask(old), await site.ask(fresh)], [200, 200], alg);
+      await site.guard.restart();
+      assert.deepEqual([await site.ask(old), await site.ask(fresh)], [200, 200], alg);
+      await site.rekey("revoke");
+      assert.deepEqual([await site.ask(old), await site.ask(fresh)], [401, 200], alg);
+      await site.rekey("deliver", "check");
+      for (const [path, bytes] of site.box.files()) {
+        const text = new TextDecoder("latin1").decode(bytes);
+        assert.ok(!text.includes("PRIVATE KEY"), path);
+      }
+    }
   });
 }
 
