@@ -26,6 +26,7 @@ export const COMMANDS = [
     "session list",
   ],
   ...["session revoke", "audit list", "audit verify", "audit export", "audit merge", "stats"],
+  ...["audit key", "audit checkpoint", "audit verify-export"],
   ...["backup", "restore"],
   ...[
     "store move",
@@ -60,5 +61,5 @@ export type CommandName = typeof COMMANDS[number];
 export const EVERY: readonly CommandName[] = COMMANDS;
 /** All that open a database. */
 export const WORKING = COMMANDS.filter((name) =>
-  !/version|help|schedule|completions|merge|presets/.test(name)
+  !/version|help|schedule|completions|merge|verify-export|presets/.test(name)
 );

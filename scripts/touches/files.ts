@@ -15,7 +15,17 @@ const WITH_KEK: CommandName[] = [
     "user claims",
     "user remove",
   ],
-  ...["session revoke", "audit verify", "backup", "restore", "kek rotate", "serve", "doctor"],
+  ...[
+    "session revoke",
+    "audit verify",
+    "audit key",
+    "audit checkpoint",
+    "backup",
+    "restore",
+    "kek rotate",
+    "serve",
+    "doctor",
+  ],
   ...["exec", "exec --on-rotate", "exec --keys-file", "policy set", ...DELIVERING],
 ] as CommandName[];
 const LOCKING: CommandName[] = [
@@ -41,7 +51,7 @@ export const FILES: readonly Row[] = [
     pattern: at(DATA),
     how: "reads",
     ...both([
-      ...WITH_KEK.filter((name) => name !== "audit verify"),
+      ...WITH_KEK.filter((name) => name !== "audit verify" && name !== "audit key"),
       ...["import", "destroy", "store move", "REKEY_KEK_COMMAND"],
     ] as CommandName[]),
     why: "synchronised, so that the name of a new write-ahead log is on the disk",

@@ -6,9 +6,9 @@ export const NAMED: readonly Row[] = [
     what:
       "files that the operator names: `--file`, a backup to restore, exports to merge, a KEK, `--tls-cert`, `--tls-key`, " +
       "`REKEY_ETCD_CA` and so on",
-    pattern: at("~/named/(imported|exported|backup\\.db)"),
+    pattern: at("~/named/(imported|exported|notes|backup\\.db)"),
     how: "reads",
-    ...both(["import", "restore", "audit merge"]),
+    ...both(["import", "restore", "audit merge", "audit verify-export"]),
     why: "the operator asked for it",
   },
   {

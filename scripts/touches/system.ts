@@ -11,6 +11,8 @@ const NAMELESS: readonly CommandName[] = [
     "audit list",
     "audit verify",
     "audit export",
+    "audit key",
+    "audit checkpoint",
   ],
   ...["stats", "destroy", "doctor", "complete", "deliver list", "deliver show"],
 ] as CommandName[];

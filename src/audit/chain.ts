@@ -65,7 +65,9 @@ export class AuditWriter {
 
 /** Deletes all rows, so that the next one begins a chain under another key. Call it in a transaction. */
 export function forgetLog(sql: Sql): void {
-  sql.prepare("DELETE FROM rekey_audit").run();
+  for (const table of ["rekey_audit", "rekey_audit_tree", "rekey_checkpoints"]) {
+    sql.prepare(`DELETE FROM ${table}`).run();
+  }
 }
 
 interface ChainReport {

@@ -97,6 +97,19 @@ export function* everyAuditRow(sql: Sql): Generator<AuditRow> {
   }
 }
 
+/** The audit rows after one, in order, at most `limit`. */
+export function auditRowsAfter(sql: Sql, seq: number, limit: number): AuditRow[] {
+  const rows = sql.prepare(
+    `SELECT ${COLUMNS} FROM rekey_audit WHERE seq > ? ORDER BY seq LIMIT ?`,
+  ).all(seq, limit);
+  return rows as unknown as AuditRow[];
+}
+
+/** A row as `audit export` writes it, without the line feed. LogCheckpoints are made of these bytes. */
+export function exportLine(row: AuditRow): string {
+  return JSON.stringify({ ...row });
+}
+
 /** When the last rotation completed, RFC 3339; `null` before the first. */
 export function lastRotation(sql: Sql): string | null {
   const row = sql.prepare(

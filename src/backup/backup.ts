@@ -151,7 +151,7 @@ async function contents(secrets: SecretManager, installation: Installation): Pro
     const { secret } = await secrets.valueOf(row);
     versions.push({ version: row.version, kid: row.kid, value: secret.reveal() });
   }
-  const audit_key = Buffer.from(await installation.auditKey()).toString("base64");
+  const audit_key = Buffer.from(await installation.auditKey.read()).toString("base64");
   return { app: secrets.environment.app.name, audit_key, versions };
 }
 

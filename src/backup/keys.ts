@@ -98,7 +98,7 @@ async function ownAuditKey(
   contents: Contents | undefined,
 ): Promise<{ auditKey: Uint8Array; sealedWith: "kek" | "envelope" } | RekeyError> {
   try {
-    return { auditKey: await staged.auditKey(), sealedWith: "kek" };
+    return { auditKey: await staged.auditKey.read(), sealedWith: "kek" };
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     if (contents === undefined) {
@@ -112,7 +112,7 @@ async function ownAuditKey(
 async function giveKek(staged: Installation, auditKey: Uint8Array): Promise<void> {
   const { environment: { app, folders, kek: sources } } = staged;
   const { kek, record } = await newKek(sources, folders.config, app.name);
-  const sealed = await staged.sealAuditKey(auditKey, kek);
+  const sealed = await staged.auditKey.seal(auditKey, kek);
   staged.database.transaction(() => {
     staged.meta.set("kek", JSON.stringify(record));
     staged.meta.set("audit_key", sealed);

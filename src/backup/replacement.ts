@@ -26,7 +26,13 @@ import type { Version } from "../store/sqlite/versions.ts";
 import type { Usable } from "./usable.ts";
 
 // Tables that stay when a database is replaced by an older copy of itself.
-const LOG_TABLES: readonly string[] = ["rekey_audit", "rekey_audit_counts", "rekey_verifications"];
+const LOG_TABLES: readonly string[] = [
+  "rekey_audit",
+  "rekey_audit_counts",
+  "rekey_audit_tree",
+  "rekey_checkpoints",
+  "rekey_verifications",
+];
 
 // Tables about programs of this machine.
 const MACHINE_TABLES: readonly string[] = ["rekey_exec", "rekey_delivery_states"];
@@ -90,7 +96,7 @@ export async function replaceRows(
   const same = sameInstallation(staged, live) && !logLost;
   // Both have the same audit key; the staged copy has it under an available KEK.
   const { actor, clock } = live.environment;
-  const key = await staged.auditKey();
+  const key = await staged.auditKey.read();
   const audit = new AuditWriter(same ? database : staged.database, key, actor, clock);
   if (!same) staged.database.transaction(() => audit.append({ event: EVENTS.restored, reason }));
   const left = database.transaction(() => {

@@ -169,6 +169,29 @@ export function readFileIfThere(path: string): Uint8Array | undefined {
   });
 }
 
+/**
+ * Reads a regular file of any length in chunks.
+ *
+ * @param take gets memory that the next chunk overwrites.
+ * @throws {RekeyError} `usage` if it does not exist, `database_unusable` if it is another kind of file.
+ */
+export function readFileChunks(path: string, take: (chunk: Uint8Array) => void): void {
+  explainFiles(path, () => {
+    try {
+      const info = Deno.statSync(path);
+      if (!info.isFile) throw notRegular(path, info);
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT") throw error;
+      throw new RekeyError("usage", `Cannot read ${path}: it does not exist`, {
+        hint: "Name another file",
+      });
+    }
+    using file = Deno.openSync(path);
+    const memory = new Uint8Array(2 ** 18);
+    for (let read; (read = file.readSync(memory)) !== null;) take(memory.subarray(0, read));
+  });
+}
+
 /** Deletes a folder with its contents if it exists. */
 export function removeFolder(path: string): void {
   explainFiles(path, () => SYSTEM.files.removeFolder(path));

@@ -1,5 +1,5 @@
 import { RekeyError } from "../core/errors.ts";
-import { LONGEST_INPUT, readFileIfThere } from "./files.ts";
+import { LONGEST_INPUT, readFileChunks, readFileIfThere } from "./files.ts";
 import { SYSTEM } from "../system/system.ts";
 import { isUtf16, joinPieces, utf8, UTF_16 } from "../core/encoding.ts";
 
@@ -55,6 +55,31 @@ export function readInputText(path: string): string {
   } finally {
     bytes.fill(0);
   }
+}
+
+/** Longest line of {@linkcode readInputLines}, in bytes. */
+const LONGEST_LINE = 2 ** 16;
+
+/**
+ * Reads an input of any length line by line.
+ *
+ * @param take gets each line's bytes without line feed, in memory that the next line overwrites.
+ * @throws {RekeyError} as {@linkcode readInput} does; `usage` if it does not exist, or a line is too long.
+ */
+export function readInputLines(path: string, take: (line: Uint8Array) => void): void {
+  let rest = new Uint8Array();
+  const takeChunk = (chunk: Uint8Array) => {
+    const bytes = joinPieces([rest, chunk]);
+    let start = 0;
+    for (let end; (end = bytes.indexOf(10, start)) >= 0; start = end + 1) {
+      take(bytes.subarray(start, end));
+    }
+    rest = bytes.slice(start);
+    if (rest.length > LONGEST_LINE) throw refused(path, "a line of it is too long");
+  };
+  if (isStream(path)) readStream(path, takeChunk);
+  else readFileChunks(path, takeChunk);
+  if (rest.length > 0) take(rest);
 }
 
 /** Whether an input is stdin, an open descriptor or a pipe, which can be read once. */

@@ -17,6 +17,7 @@ import { Observations } from "./observations.ts";
 import { recover } from "./recover.ts";
 import type { Moved } from "./move.ts";
 import { retrieve, type Retrieved } from "./retrieve.ts";
+import { signLog } from "./signed_log.ts";
 
 /** Work under the lock. */
 type Work<T> = (installation: Installation, backend: Backend) => Promise<T>;
@@ -127,12 +128,14 @@ export class SecretManager {
     });
   }
 
-  /** Runs work under the lock, after recovery. @throws {RekeyError} `busy` when another command does not end in time. */
+  /** Runs work under the lock, after recovery, and signs the log afterwards. @throws {RekeyError} `busy` when another command does not end in time. */
   async underLock<T>(work: Work<T>, waitMs?: number): Promise<T> {
     const { installation } = await this.open();
     return await exclusively(installation.lockPath, async () => {
       await recover(installation, "held");
-      return await work(installation, this.#backendOf(installation));
+      const result = await work(installation, this.#backendOf(installation));
+      signLog(installation);
+      return result;
     }, waitMs);
   }
 

@@ -25,13 +25,13 @@ export async function rotateKek(
   const old = meta.get("kek");
   const oldFile = installation.generatedKeyFile();
   const audit = await installation.audit();
-  const auditKey = await installation.auditKey();
+  const auditKey = await installation.auditKey.read();
   const values = await sealedValues(installation, [versions.current(), ...versions.previous()]);
   const { kek, record } = await newKek(sources, folders.config, app.name);
   const resealed = await Promise.all(
     values.map(async ({ slot, value }) => ({ slot, sealed: await sealed.seal(slot, value, kek) })),
   );
-  const sealedAuditKey = await installation.sealAuditKey(auditKey, kek);
+  const sealedAuditKey = await installation.auditKey.seal(auditKey, kek);
   database.transaction(() => {
     if (meta.get("kek") !== old) throw new Error("The KEK was changed without the lock");
     for (const row of resealed) sealed.put(row.slot, row.sealed);

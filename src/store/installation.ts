@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { AuditWriter } from "../audit/chain.ts";
@@ -14,13 +13,13 @@ import type { EtcdClient } from "../etcd/client.ts";
 import { unconfigured } from "../etcd/wire.ts";
 import { DatabaseStore, EtcdStore } from "./sealed/sealed_stores.ts";
 import { findKek, generatedKeyFile, type Kek, newKek, readKekRecord } from "./sealed/kek.ts";
+import { AuditKey } from "./sealed/audit_key.ts";
 import { type KekSources, kekSupplied } from "./sealed/kek_sources.ts";
 import { isWritableByOthers, Remembered } from "./remembered_sources.ts";
 import type { KeyringStore } from "./keyring/keyring_store.ts";
 import type { ProviderKind } from "./keyring/secret_service/provider.ts";
 import { damagedMeta, Meta, type MetaKey, readPolicy } from "./sqlite/meta.ts";
 import { makeNamedFolder, makePrivateFolder, restrictToOwner } from "../files/private_files.ts";
-import { seal, unseal } from "./sealed/sealing.ts";
 import { Versions } from "./sqlite/versions.ts";
 import { isThere } from "../files/files.ts";
 
@@ -29,12 +28,12 @@ export class Installation {
   readonly versions: Versions;
   readonly meta: Meta;
   readonly sealed: DatabaseStore;
+  readonly auditKey: AuditKey;
   readonly keyring: KeyringStore;
   readonly remembered: Remembered;
   #lender: Installation | undefined;
   #recalled: { client: EtcdClient | undefined } | undefined;
   #kek: Kek | undefined;
-  #auditKey: { sealed: string; key: Uint8Array } | undefined;
 
   private constructor(
     readonly environment: Environment,
@@ -44,6 +43,7 @@ export class Installation {
     this.versions = new Versions(database);
     this.meta = new Meta(database);
     this.sealed = new DatabaseStore(database, environment.app.name, () => this.kek());
+    this.auditKey = new AuditKey(environment.app.name, this.meta, () => this.kek());
     this.keyring = environment.keyring;
     this.remembered = new Remembered(this.meta, database.path);
   }
@@ -221,7 +221,7 @@ export class Installation {
   /** A writer of audit rows. Needs the KEK, since the chain's key is sealed under it. */
   async audit(): Promise<AuditWriter> {
     const { actor, clock } = this.environment;
-    return new AuditWriter(this.database, await this.auditKey(), actor, clock);
+    return new AuditWriter(this.database, await this.auditKey.read(), actor, clock);
   }
 
   /**
@@ -235,25 +235,6 @@ export class Installation {
     });
   }
 
-  /** The HMAC key of the audit log. */
-  async auditKey(): Promise<Uint8Array> {
-    const sealed = this.meta.get("audit_key");
-    if (sealed === undefined) throw damagedMeta("audit_key");
-    if (this.#auditKey?.sealed === sealed) return this.#auditKey.key;
-    const text = unseal(await this.kek(), { app: this.environment.app.name, use: "audit" }, sealed);
-    this.#auditKey = { sealed, key: Uint8Array.fromBase64(text) };
-    return this.#auditKey.key;
-  }
-
-  /** The audit key, sealed under a KEK. */
-  sealAuditKey(key: Uint8Array, kek: Kek): Promise<string> {
-    return seal(
-      kek,
-      { app: this.environment.app.name, use: "audit" },
-      Buffer.from(key).toString("base64"),
-    );
-  }
-
   /** Replaces the KEK, after everything was sealed under the new one. */
   useKek(kek: Kek): void {
     this.#kek = kek;
@@ -264,7 +245,7 @@ export class Installation {
     if (this.meta.get("audit_key") !== undefined) return;
     const { app, folders, kek: sources } = this.environment;
     const { kek, record } = await newKek(sources, folders.config, app.name);
-    const auditKey = await this.sealAuditKey(randomBytes(32), kek);
+    const auditKey = await this.auditKey.seal(randomBytes(32), kek);
     this.database.transaction(() => {
       this.meta.set("app", app.name);
       this.meta.set("alg", settings.alg);

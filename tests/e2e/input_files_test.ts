@@ -25,6 +25,11 @@ const etcd = (name: string) => (path: string) => ({
   [name]: path,
 });
 
+const VERIFY_EXPORT = [
+  ...["audit", "verify-export", "--key"],
+  "rekey/x/L99e9nbLrRaLK7sA+38755167+Ae0K0KIwO/cClP1ghdOdXOB8y0E/fZe3/+3KWNkBgRcK",
+];
+
 // Nothing is delivered: the input is refused before.
 const NOWHERE = "/run/rekey-test/keys";
 
@@ -61,6 +66,12 @@ const INPUTS: Record<string, Input> = {
     line: (path) => ["restore", "sealed.db", "--force", "--identity-file", path],
   },
   "audit merge <files>": { line: (path) => ["audit", "merge", path], content: "\n" },
+  "audit verify-export <file>": {
+    line: (path) => [...VERIFY_EXPORT, path, "--expect-head", `1:${"A".repeat(43)}`],
+  },
+  "audit verify-export --checkpoint": {
+    line: (path) => [...VERIFY_EXPORT, "log.jsonl", "--checkpoint", path],
+  },
   "rotate --notify-key-file": { line: (path) => [...ROTATE, "--notify-key-file", path] },
   "security rotate-jwt-secret --notify-key-file": {
     line: (
@@ -228,7 +239,9 @@ Deno.test("inputs: what comes out of a pipe, a descriptor or stdin is read as fr
         ? `printf %s "$1" > fifo & `
         : `exec 9< <(printf %s "$1"); printf %s "$1" | `;
       const script = `${feeding}"$0" ${words.join(" ")}`;
-      const { code, stderr } = await box.exec("/bin/bash", ["-c", script, REKEY, content]);
+      const { code, stderr } = await box.exec("/bin/bash", ["-c", script, REKEY, content], {
+        env: { REKEY_DEBUG: "1" },
+      });
       assert.equal(code, 0, `${script}: ${stderr}`);
     }
   }

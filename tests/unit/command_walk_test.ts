@@ -6,7 +6,7 @@ import { filesThatRun } from "../support/process/files_that_run.ts";
 import { testEnvironment } from "../support/store/environment.ts";
 
 // How many files above the store a maintainer opens who follows such a call.
-const MOST_FILES = { verification: 13, rotation: 12 };
+const MOST_FILES = { verification: 13, rotation: 13 };
 
 const ROOMS = /^(auth|users|cluster|secret|jwt)\//;
 

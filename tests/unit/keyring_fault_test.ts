@@ -188,7 +188,7 @@ Deno.test("a log that was cut off is noticed by the head in the keyring, at the 
     installation.database.prepare("DELETE FROM rekey_audit WHERE seq > 1").run()
   );
   const { head } = await keptHead(installation, version);
-  const report = verifyChain(installation.database, await installation.auditKey(), [head!]);
+  const report = verifyChain(installation.database, await installation.auditKey.read(), [head!]);
   assert.match(report.bad?.why ?? "", /cut off/);
   assert.equal((await manager.rotate()).logWhole, false);
   assert.equal(

@@ -124,7 +124,7 @@ export interface AuditVerifyFlags {
 /** Verifies the audit log's hash chain, up to the known heads. */
 export async function auditVerify(options: AuditVerifyFlags, { secrets, output }: Context) {
   const { installation, version } = await secrets.open();
-  const key = await installation.auditKey();
+  const key = await installation.auditKey.read();
   const { head: kept, unavailable } = await keptHead(installation, version);
   const expected = [options.expectHead, kept].filter((one) => one != null);
   const { rows, head, bad } = verifyChain(

@@ -1,5 +1,5 @@
 import type { Commands } from "./command.ts";
-import { count, head, instant } from "./values.ts";
+import { count, head, instant, nonEmpty } from "./values.ts";
 
 /** `stats` and `audit`. */
 export const auditCommands: Commands = {
@@ -43,5 +43,25 @@ export const auditCommands: Commands = {
         head,
       )
       .runs(async () => (await import("../commands/audit.ts")).auditVerify);
+    audit.command("key")
+      .description("print the public key that signs checkpoints of this log")
+      .runs(async () => (await import("../commands/audit_checkpoints.ts")).auditKey);
+    audit.command("checkpoint")
+      .description("sign the log as it is now, and print the checkpoint; rotations do it too")
+      .option("--all", "print all checkpoints that were made")
+      .runs(async () => (await import("../commands/audit_checkpoints.ts")).auditCheckpoint);
+    audit.command("verify-export")
+      .description(
+        "check an export against checkpoints, without database or KEK; exit 5 and show the first bad row",
+      )
+      .argument("<file>", "output of `audit export`; - is stdin")
+      .requiredOption("--key <key>", "what `audit key` printed, or @FILE", nonEmpty)
+      .repeatable("--checkpoint <path>", "file of one or more checkpoints")
+      .option(
+        "--expect-head <head>",
+        "a head printed earlier, SEQ:HASH, that it must contain",
+        head,
+      )
+      .runs(async () => (await import("../commands/audit_checkpoints.ts")).auditVerifyExport);
   },
 };

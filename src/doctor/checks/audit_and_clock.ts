@@ -14,7 +14,7 @@ const DAY_MS = 86_400_000;
 /** Verifies the hash chain of the whole audit log. */
 export async function auditCheck(context: OpenDoctorContext): Promise<Finding[]> {
   const { installation, onProgress } = context;
-  const key = await installation.auditKey().catch(asRefusal);
+  const key = await installation.auditKey.read().catch(asRefusal);
   // Without the key the chain cannot be checked; the KEK check reports that.
   if (isRekeyError(key)) return [];
   const { head } = await keptHead(installation, installation.versions.current()!);

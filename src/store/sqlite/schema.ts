@@ -162,6 +162,16 @@ export const MIGRATIONS: readonly string[] = [
    ALTER TABLE rekey_versions ADD COLUMN token_kid TEXT;
    ALTER TABLE rekey_versions ADD COLUMN published_at INTEGER;
    CREATE UNIQUE INDEX rekey_token_kid ON rekey_versions (token_kid) WHERE token_kid IS NOT NULL;`,
+  // Signed checkpoints of the audit log, and the Merkle tree of its rows as far as one was made.
+  `CREATE TABLE rekey_checkpoints (
+     size INTEGER PRIMARY KEY,
+     note TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE rekey_audit_tree (
+     one INTEGER PRIMARY KEY CHECK (one = 1),
+     state TEXT NOT NULL,
+     hash TEXT NOT NULL
+   ) STRICT;`,
 ];
 
 /** rekey's tables, children first: sessions refer to versions. `settings` is shared with the application. */
@@ -173,6 +183,8 @@ export const OWN_TABLES = [
   "rekey_users",
   "rekey_sessions",
   "rekey_audit_counts",
+  "rekey_audit_tree",
+  "rekey_checkpoints",
   "rekey_verifications",
   "rekey_audit",
   "rekey_versions",

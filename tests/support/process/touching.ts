@@ -53,6 +53,14 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
   yield await run("audit verify", ["audit", "verify"]);
   yield await run("audit export", ["audit", "export"]);
   yield await run("audit merge", ["audit", "merge", exported]);
+  yield await run("audit key", ["audit", "key"]);
+  yield await run("audit checkpoint", ["audit", "checkpoint"]);
+  const [key = ""] = (await box.run(["audit", "key"])).stdout.split("\n");
+  const notes = join(named, "notes");
+  Deno.writeTextFileSync(notes, (await box.run(["audit", "checkpoint"])).stdout);
+  Deno.writeTextFileSync(exported, (await box.run(["audit", "export"])).stdout);
+  const auditor = ["--key", key, "--checkpoint", notes];
+  yield await run("audit verify-export", ["audit", "verify-export", exported, ...auditor]);
   yield await run("stats", ["stats"]);
   yield await run("schedule", ["schedule", "systemd", "--user"]);
   yield await run("completions", ["completions", "bash"]);

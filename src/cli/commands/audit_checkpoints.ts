@@ -1,0 +1,110 @@
+import {
+  type Checkpoint,
+  LogCheckpoints,
+  openCheckpoint,
+  splitNotes,
+} from "../../audit/log_checkpoints.ts";
+import { type Head, showHead } from "../../audit/events.ts";
+import { ExportCheck } from "../../audit/export_check.ts";
+import { NoteVerifier } from "../../audit/signed_note.ts";
+import { RekeyError, usageError } from "../../core/errors.ts";
+import { readInputLines, readInputText } from "../../files/input_files.ts";
+import { signerOf } from "../../secret/signed_log.ts";
+import type { Context } from "../context.ts";
+
+/** Prints the public half of the key that signs the log's checkpoints. */
+export async function auditKey(_options: unknown, { secrets, output }: Context): Promise<void> {
+  const { installation } = await secrets.open();
+  const { verifier } = signerOf(installation, await installation.auditKey.read());
+  output.result({ key: String(verifier) }, [String(verifier)]);
+}
+
+/** Flags of `rekey audit checkpoint`. */
+export interface CheckpointFlags {
+  readonly all?: boolean;
+}
+
+/** Signs the log as it is, and prints the note; `--all`: prints all notes. */
+export async function auditCheckpoint({ all }: CheckpointFlags, { secrets, output }: Context) {
+  const { installation } = await secrets.open();
+  const { database } = installation;
+  const checkpoints = new LogCheckpoints(database);
+  const signer = signerOf(installation, await installation.auditKey.read());
+  const note = checkpoints.make(signer);
+  if (note === undefined) throw new Error("A log is never empty");
+  const notes = all ? checkpoints.every() : [note];
+  output.result({ notes }, notes.map((one) => one.slice(0, -1)));
+}
+
+/** Flags of `rekey audit verify-export`. */
+export interface VerifyExportFlags {
+  readonly file: string;
+  readonly key: string;
+  readonly checkpoint?: readonly string[];
+  readonly expectHead?: Head;
+}
+
+/** Checks an export against signed checkpoints. Needs neither the database nor its KEK. */
+export function auditVerifyExport(
+  { file, key, checkpoint = [], expectHead }: VerifyExportFlags,
+  { output }: Context,
+): void {
+  const verifier = verifierOf(key);
+  if (checkpoint.length === 0 && expectHead === undefined) {
+    throw usageError(
+      "Cannot check the export: nothing is known of it",
+      "Give --checkpoint, a file of what `rekey audit checkpoint` printed, or --expect-head",
+    );
+  }
+  const signed = checkpoint.flatMap((path) => checkpointsIn(path, verifier));
+  const check = new ExportCheck(signed, expectHead === undefined ? [] : [expectHead]);
+  readInputLines(file, (line) => check.line(line));
+  const { rows, covered, head, bad } = check.end();
+  if (head === null) {
+    throw usageError(
+      `Cannot check ${file}: it is no export of an audit log`,
+      "Give what `rekey audit export` printed",
+    );
+  }
+  if (bad !== null) {
+    throw new RekeyError("check_failed", `The export is broken at row ${bad.seq}: ${bad.why}`, {
+      hint: "Compare it with an earlier export, and with `rekey audit verify` on the machine",
+    });
+  }
+  output.result({ valid: true, rows, covered, head: showHead(head) }, [
+    `The ${covered} rows up to the newest checkpoint are as they were signed`,
+    `head ${showHead(head)}`,
+  ]);
+  if (covered < rows) {
+    output.warning(`no checkpoint vouches for the ${rows - covered} rows after it`);
+  }
+}
+
+function verifierOf(given: string): NoteVerifier {
+  const text = given.startsWith("@") ? readInputText(given.slice(1)) : given;
+  const verifier = NoteVerifier.parse(text);
+  if (verifier !== undefined) return verifier;
+  throw usageError(
+    "Cannot use --key: it is not the key of a log",
+    "Give what `rekey audit key` prints",
+  );
+}
+
+function checkpointsIn(path: string, verifier: NoteVerifier): Checkpoint[] {
+  const notes = splitNotes(readInputText(path));
+  if (notes.length === 0) {
+    throw usageError(
+      `Cannot use ${path}: it does not hold a checkpoint`,
+      "Give what `rekey audit checkpoint` prints",
+    );
+  }
+  return notes.map((note, index) => {
+    const checkpoint = openCheckpoint(verifier, note);
+    if (checkpoint !== undefined) return checkpoint;
+    throw new RekeyError(
+      "check_failed",
+      `Checkpoint ${index + 1} of ${path} is not signed with this key`,
+      { hint: "Was it changed, or is it of another log? `rekey audit key` prints a log's key" },
+    );
+  });
+}

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { Box } from "../support/process/box.ts";
+
+const SCRIPT = fileURLToPath(new URL("./verify_export.py", import.meta.url));
+
+/** A box with a log, whose newest row a checkpoint covers, and what an auditor has of it. */
+async function audited() {
+  const box = new Box();
+  await box.run(["init"]);
+  for (let i = 0; i < 3; i++) {
+    await box.run(["rotate", "--force", "--reason", `r${i} \u00e4\u{1f511}`]);
+    await box.token();
+  }
+  const newest = (await box.run(["audit", "checkpoint"])).stdout;
+  const notes = (await box.run(["audit", "checkpoint", "--all"])).stdout;
+  const key = (await box.run(["audit", "key"])).stdout;
+  const exported = (await box.run(["audit", "export"])).stdout;
+  Deno.writeTextFileSync(`${box.home}/notes`, notes);
+  Deno.writeTextFileSync(`${box.home}/key`, key);
+  return { box, newest, notes, key, exported };
+}
+
+/** The exit status of `verify-export`, on a machine without the database. */
+async function verdict(box: Box, exported: string, ...more: string[]) {
+  using elsewhere = new Box();
+  const { home } = box;
+  const args = ["audit", "verify-export", "-", "--key", `@${home}/key`];
+  return await elsewhere.run([...args, "--checkpoint", `${home}/notes`, ...more], {
+    stdin: exported,
+  });
+}
+
+Deno.test("each rotation signs a checkpoint, and an auditor needs neither the database nor its KEK", async () => {
+  const { box, newest, notes, exported } = await audited();
+  using _ = box;
+  assert.equal(notes.match(/^head /gm)?.length, 4);
+  assert.ok(notes.endsWith(newest));
+  const whole = await verdict(box, exported);
+  assert.equal(whole.code, 0, whole.stderr);
+  const rows = exported.trim().split("\n").length;
+  assert.match(whole.stdout, new RegExp(`^The ${rows} rows up to the newest checkpoint`));
+  assert.doesNotMatch(whole.stderr, /vouches/);
+  await box.token();
+  const later = (await box.run(["audit", "export"])).stdout;
+  assert.match((await verdict(box, later)).stderr, /no checkpoint vouches for the 1 rows/);
+});
+
+Deno.test("what was changed, taken out, or cut off is found, and a forged checkpoint is", async () => {
+  const { box, notes, exported } = await audited();
+  using _ = box;
+  const lines = exported.split("\n");
+  const broken = [
+    exported.replace('"reason":"r1', '"reason":"r2'),
+    lines.toSpliced(3, 1).join("\n"),
+    lines.slice(0, 5).join("\n"),
+    lines.with(2, lines[3]!).with(3, lines[2]!).join("\n"),
+  ];
+  for (const one of broken) {
+    const { code, stderr } = await verdict(box, one);
+    assert.equal(code, 5, one);
+    assert.match(stderr, /^error: The export is broken at row \d+/);
+  }
+  using other = new Box();
+  await other.run(["init"]);
+  const strange = (await other.run(["audit", "checkpoint"])).stdout;
+  for (const forged of [strange, notes.replace(/^(head \d+:.)./m, "$1_")]) {
+    Deno.writeTextFileSync(`${box.home}/notes`, forged);
+    const { code, stderr } = await verdict(box, exported);
+    assert.equal(code, 5);
+    assert.match(stderr, /Checkpoint 1 of .* is not signed with this key/);
+  }
+});
+
+Deno.test("rows that were changed in the database are found with an earlier checkpoint, whoever signs later", async () => {
+  const { box } = await audited();
+  using _ = box;
+  await box.exec("sqlite3", [box.database, "UPDATE rekey_audit SET actor = 'x' WHERE seq = 4"]);
+  await box.run(["rotate", "--force"]);
+  Deno.writeTextFileSync(
+    `${box.home}/notes`,
+    (await box.run(["audit", "checkpoint", "--all"])).stdout,
+  );
+  assert.equal((await verdict(box, (await box.run(["audit", "export"])).stdout)).code, 5);
+});
+
+Deno.test("a verifier in another language agrees on each of 300 changed exports", async () => {
+  const { box, key, exported } = await audited();
+  using _ = box;
+  const bytes = new TextEncoder().encode(exported);
+  const changed = Array.from({ length: 300 }, (_, n) => {
+    const copy = bytes.slice();
+    // Not in the middle of a letter of several bytes.
+    const at = (n * 7919) % copy.length;
+    if (copy[at]! < 128) copy[at] = copy[at] === 65 ? 66 : 65;
+    return new TextDecoder().decode(copy);
+  });
+  const all = [exported, ...changed, exported.slice(0, -2), exported.split("\n")[0]!];
+  const { stdout, code } = await box.exec(
+    "/usr/bin/python3",
+    [SCRIPT, key, `${box.home}/notes`],
+    { stdin: all.map((one) => `${JSON.stringify(one)}\n`).join("") },
+  );
+  assert.equal(code, 0);
+  const [count, ...theirs] = stdout.trim().split("\n");
+  assert.equal(count, "4 checkpoints");
+  assert.equal(theirs.length, all.length);
+  const isWhole = all.map((one) => one === exported);
+  assert.deepEqual(theirs, isWhole.map((whole) => whole ? "whole" : "broken"));
+  for (let n = 0; n < all.length; n += 15) {
+    assert.equal((await verdict(box, all[n]!)).code === 0, isWhole[n], `export ${n}`);
+  }
+});
