@@ -67,6 +67,14 @@ export const NAMED: readonly Row[] = [
     why: "compared with what should be there",
   },
   {
+    what: "`/etc/systemd/system/rekey-rotate-APP.service`",
+    pattern: /^\/etc\/systemd\/system\/rekey-rotate-[\w-]+\.service$/,
+    how: "reads",
+    ...both(["doctor"]),
+    why: "with deliveries: whose schedule it is, and whether it is older than they are",
+    perhaps: true,
+  },
+  {
     what: "`/dev/tty`",
     pattern: /^\/dev\/tty$/,
     how: "reads",
