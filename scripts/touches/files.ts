@@ -87,8 +87,8 @@ export const FILES: readonly Row[] = [
     why: "used by SQLite until a new file is in WAL mode",
   },
   {
-    what: "`<database>.lock`",
-    pattern: at(`${DB}\\.lock`),
+    what: "`<database>.lock`, `<database>.turn.lock`",
+    pattern: at(`${DB}(\\.turn)?\\.lock`),
     how: "writes",
     ...both(LOCKING),
     why: "takes turns with other rotations and recoveries",

@@ -22,7 +22,7 @@ import { rfc3339 } from "../core/clock.ts";
 import { RekeyError, usageError } from "../core/errors.ts";
 import { isAutomaticName } from "../secret/automatic_copy.ts";
 import type { SecretManager } from "../secret/manager.ts";
-import { exclusively } from "../store/sqlite/lock.ts";
+import { exclusively } from "../store/sqlite/turn.ts";
 import { type Contents, type Readers, sealEnvelope } from "./envelope.ts";
 
 /**

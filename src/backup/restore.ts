@@ -7,7 +7,7 @@ import { readNote } from "../secret/keyring/reconcile.ts";
 import { type BackupInfo, removeUnfinished, STAGE } from "../store/backup_file.ts";
 import { Installation } from "../store/installation.ts";
 import type { Environment, StoreChoice } from "../store/environment.ts";
-import { exclusively } from "../store/sqlite/lock.ts";
+import { exclusively } from "../store/sqlite/turn.ts";
 import { knowsKid } from "../store/known_apps.ts";
 import { freeName, keepAside } from "../files/files.ts";
 import { makePrivateFile, moveIntoPlace } from "../files/private_files.ts";

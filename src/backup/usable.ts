@@ -176,7 +176,13 @@ async function place(staged: Installation, found: FoundValue[], clone: boolean):
   });
 }
 
-const TRANSIENT_KEYS = ["destroying", "stale_kek", "keyring_retry_at", "announced"] as const;
+const TRANSIENT_KEYS = [
+  "destroying",
+  "stale_kek",
+  "keyring_retry_at",
+  "announced",
+  "following",
+] as const;
 
 /** Drops the state of operations that were running when the backup was made. */
 function dropTransientState({ meta }: Installation): void {

@@ -68,6 +68,8 @@ export async function follow(
       .filter((entry) => entry !== undefined).sort((a, b) => a.version! - b.version!);
     // Values that etcd has lost stay here: the next change restores them.
     const here = sealedHere(installation);
+    // A rotation of this machine whose programs follow would open another grace window.
+    if (rows.some((row) => endsEarly(installation, row))) meta.remove("following");
     for (const row of rows) followVersion(installation, row);
     sealed.dropAll();
     for (const row of valued) {
@@ -135,6 +137,13 @@ function newsOf({ versions }: Installation, row: SharedVersion): AuditEntry | un
   if (begins) return { event: begun, ...place, reason: row.reason ?? undefined, actor: row.by };
   const { by: actor, why: reason } = row.ended ?? { by: undefined, why: "grace window over" };
   return { event: EVENTS.retired, ...place, reason, actor };
+}
+
+/** Whether an incident has ended a version that verifies here. */
+function endsEarly({ versions }: Installation, { kid, state, ended }: SharedVersion): boolean {
+  const before = versions.byKid(kid)?.state;
+  return state === "retired" && ended !== undefined &&
+    (before === "current" || before === "previous");
 }
 
 /**

@@ -6,7 +6,7 @@ import type {
   Changed,
   Member,
   NewSecret,
-  RotateOptions,
+  RotationOrder,
   RotationStep,
 } from "../secret/backend.ts";
 import { newSecret, nextUse, type Use } from "../secret/next_use.ts";
@@ -38,7 +38,7 @@ import { currentSlot } from "../core/location.ts";
  */
 export async function rotateShared(
   installation: Installation,
-  options: RotateOptions,
+  options: RotationOrder,
 ): Promise<Changed> {
   const { reason = null, graceMs = 0, requestId = null, backup = true, onStep } = options;
   let copied = !backup;
@@ -78,7 +78,7 @@ async function beforeCommit(
   installation: Installation,
   row: SharedVersion,
   secret: Secret,
-  options: RotateOptions,
+  options: RotationOrder,
 ): Promise<void> {
   try {
     await options.beforeCommit?.(rowOf(row), secret);

@@ -101,6 +101,40 @@ export class Semaphore {
   }
 }
 
+const LOOK_EVERY_MS = 100;
+
+/**
+ * Runs work with a signal that aborts once `isOver` says so.
+ *
+ * @param isOver called ten times a second; when it cannot tell, the work goes on.
+ */
+export async function abortedWhen<T>(
+  isOver: () => boolean,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const timer = setInterval(() => {
+    try {
+      if (isOver()) controller.abort();
+    } catch (error) {
+      if (!isRekeyError(error)) controller.abort(error);
+    }
+  }, LOOK_EVERY_MS);
+  try {
+    return await work(controller.signal);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** Resolves to `undefined` when a signal aborts. */
+export function abortion(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+}
+
 const RETRY_EVERY_MS = 50;
 
 /** Repeats a task that fails with `busy`, up to a time-out. Unlike SQLite's own waiting it does not block the thread. */

@@ -56,6 +56,7 @@ export const ERROR_TABLE = {
   internal: { exit: 1, http: 500 },
   failed: { exit: 1, http: 500 },
   cancelled: { exit: 1, http: 409 },
+  overtaken: { exit: 1, http: 409 },
   already_initialised: { exit: 1, http: 409 },
   secret_weak: { exit: 1, http: 400 },
   backup_unusable: { exit: 1, http: 400 },

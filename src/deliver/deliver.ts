@@ -1,6 +1,5 @@
 import { isHmac } from "../core/algorithms.ts";
 import { asRefusalOrBug, RekeyError } from "../core/errors.ts";
-import type { TokenPolicy } from "../jwt/policy.ts";
 import type { DeliveryState } from "../store/sqlite/deliveries.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { Confidential } from "./confidential.ts";
@@ -17,14 +16,14 @@ import {
   wantedVersions,
   whatKnows,
 } from "./delivery.ts";
-import type { KeySource } from "./key_source.ts";
 import { type DeliveredKey, verifyingKeys } from "./key_set.ts";
 import { type NewFile, newFiles } from "./new_files.ts";
 import { deliveredPath } from "./places.ts";
 import { askProgram, type TokenKind } from "./probe.ts";
-import { eventOf, type Records } from "./records.ts";
+import { eventOf } from "./records.ts";
+import { type DeliveryRound, STOPPED } from "./delivery_round.ts";
 import { reload, type Surroundings } from "./reload.ts";
-import { makeFolders, type Rights, type SafeFolders } from "./target_folders.ts";
+import { makeFolders, type Rights } from "./target_folders.ts";
 import {
   digestOfBytes,
   digestOnDisk,
@@ -33,23 +32,6 @@ import {
   removeTarget,
   writeSafeTarget,
 } from "./write_target.ts";
-
-/** What deliveries that follow at once share. */
-export interface DeliveryRound {
-  readonly versions: VersionSet<Version>;
-  readonly source: KeySource;
-  /** Keys that verified before, in case some have ended since. */
-  readonly before: readonly DeliveredKey[];
-  readonly records: Records;
-  readonly folders: SafeFolders;
-  readonly policy: TokenPolicy;
-  /** Milliseconds since the epoch. */
-  now(): number;
-  /** Whether what rekey did not write may be replaced. */
-  readonly force: boolean;
-  /** Whether nothing is written or reloaded, and every program asked. */
-  readonly checkOnly: boolean;
-}
 
 /** How far a delivery has come. */
 export interface DeliveryOutcome {
@@ -102,6 +84,7 @@ export async function deliver(delivery: Delivery, round: DeliveryRound): Promise
     const remark = await work.run();
     return done(round.checkOnly ? delivery.state : await work.succeeded(), true, remark);
   } catch (error) {
+    if (round.signal.aborted) return done({ ...delivery.state, failure: STOPPED }, true);
     return done(await work.failed(asRefusalOrBug(error).message), true);
   }
 }
@@ -125,11 +108,13 @@ class DeliveryWork {
     const data = await dataOf(delivery);
     const rights = rightsOf(delivery.settings);
     const files = await newFiles(delivery, keys, data);
+    round.signal.throwIfAborted();
     if (round.checkOnly) this.#mustBeWritten(files);
     else await this.#write(files, rights);
     const confidential = new Confidential([...verifyingKeys(keys), ...round.before]);
     const { path, role } = delivery.settings;
-    const around = { name: delivery.name, path, role, data, keys, confidential };
+    const { signal } = round;
+    const around = { name: delivery.name, path, role, data, keys, confidential, signal };
     const contents = digestOfBytes(
       new TextEncoder().encode(files.map(({ digest }) => digest).join()),
     );
@@ -206,6 +191,7 @@ class DeliveryWork {
     this.#state = {
       ...this.#state,
       files: claimed,
+      written: [...new Set([...this.#state.written, ...kidsOf(this.wanted)])],
       replacing: this.#replacing(digests),
       mark: null,
     };

@@ -63,6 +63,7 @@ export async function askProgram(
     // In whole seconds, since messages name it.
     const left = Math.max(Math.ceil((end - began) / 1_000), 1) * 1_000;
     const answer = await ask(way, token, left, around);
+    if (around.signal.aborted) return "it was not asked to the end";
     if (answer === (wanted === "accepted" ? "accepted" : "refused")) return undefined;
     // No program takes time to follow here.
     if (answer === "accepted" && wanted in FORGERIES) return failed(answer, wanted, key.tokenKid);
@@ -140,7 +141,7 @@ async function askHttp(
   { url, method = "GET", header, ...verdicts }: Extract<Probe, { http: unknown }>["http"],
   token: string,
   limitMs: number,
-  { data }: Surroundings,
+  { data, signal }: Surroundings,
 ): Promise<ProbeAnswer> {
   const withToken = { ...data, token };
   const [address, line] = await Promise.all(
@@ -152,7 +153,7 @@ async function askHttp(
       method,
       headers: { [name]: value },
       redirect: "manual",
-      signal: AbortSignal.timeout(limitMs),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]),
     });
     const { status } = response;
     return verdictOf(status, await bodyOf(response, verdicts), verdicts) ??
@@ -226,13 +227,14 @@ async function runProbe(
   invocation: ReturnType<typeof SYSTEM.processes.shell>,
   verdicts: Verdicts,
   { env = {}, stdin, limitMs }: ProbeInput,
-  { name, path, confidential }: Surroundings,
+  { name, path, confidential, signal }: Surroundings,
 ): Promise<ProbeAnswer> {
   let output = "";
   const options = {
     env: { ...env, REKEY_DELIVERY: name, REKEY_PATH: path },
     stdin: stdin === undefined ? undefined : new TextEncoder().encode(stdin),
     limitMs,
+    signal,
     ownGroup: true,
     takesStderr: true,
     take: (piece: Uint8Array) => output = lastOf(output + new TextDecoder().decode(piece)),

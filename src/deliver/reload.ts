@@ -1,4 +1,4 @@
-import { within } from "../core/async.ts";
+import { abortion, within } from "../core/async.ts";
 import { failureOf, runCommand } from "../system/command_line.ts";
 import type { Invocation } from "../system/processes.ts";
 import { SYSTEM } from "../system/system.ts";
@@ -26,6 +26,8 @@ export interface Surroundings {
   /** The keys that the program is to hold. */
   readonly keys: DeliveredKeys;
   readonly confidential: Confidential;
+  /** Ends what is under way; what it returns then counts for nothing. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -41,7 +43,10 @@ export async function reload(way: ReloadWay, around: Surroundings): Promise<stri
   const limitMs = ("timeout_s" in way && way.timeout_s) ? way.timeout_s * 1_000 : RELOAD_MS;
   let output = "";
   const take = (piece: Uint8Array) => output = lastOf(output + new TextDecoder().decode(piece));
-  const options = { env: variables(around), limitMs, ownGroup: true, takesStderr: true, take };
+  const options = {
+    ...{ env: variables(around), limitMs, signal: around.signal },
+    ...{ ownGroup: true, takesStderr: true, take },
+  };
   const failure = await startable(
     invocation,
     async () => failureOf(await runCommand(invocation, options, spawned), limitMs),
@@ -101,7 +106,8 @@ async function converse(
   const path = await fill(socket, around.data);
   const conversation = new Conversation(path, around);
   try {
-    const failure = await within(limitMs, conversation.run(dialogue).then((said) => ({ said })));
+    const talking = conversation.run(dialogue).then((said) => ({ said }));
+    const failure = await within(limitMs, Promise.race([talking, abortion(around.signal)]));
     return failure === undefined
       ? `its socket ${path} did not answer within ${limitMs / 1_000} s`
       : failure.said;

@@ -1,4 +1,4 @@
-import { asRefusal, RekeyError } from "../core/errors.ts";
+import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Algorithm } from "../core/algorithms.ts";
@@ -9,9 +9,12 @@ import type { SecretManager } from "../secret/manager.ts";
 import type { Installation } from "../store/installation.ts";
 import { Deliveries, isBegun } from "../store/sqlite/deliveries.ts";
 import type { Version } from "../store/sqlite/versions.ts";
+import { overtaken } from "../secret/recover.ts";
 import type { DeliveryOutcome } from "./deliver.ts";
+import { STOPPED } from "./delivery_round.ts";
 import { probeWay, withPreset } from "./delivery.ts";
 import type { DeliveredKey } from "./key_set.ts";
+import type { PendingKey } from "./key_source.ts";
 import {
   deliveryLock,
   failuresOf,
@@ -83,9 +86,9 @@ export async function rotateWithDeliveries(
   using _lock = await deliveryLock(installation, lockMs);
   const before = await keysAskedAbout(secrets, installation);
   const first = new FirstPhase(secrets, options.forceDeliveries ?? false);
-  const beforeCommit = async (next: Version, secret: Secret) => {
-    await first.run(next, secret);
-    await filesHold(next);
+  const beforeCommit = async (version: Version, secret: Secret, signal: AbortSignal) => {
+    await first.run({ version, secret }, signal);
+    await filesHold(version);
   };
   if (activate !== undefined) await first.run();
   const changed = await first.guarding(() => activate?.() ?? rotate({ ...options, beforeCommit }));
@@ -155,22 +158,29 @@ class FirstPhase {
 
   constructor(private readonly secrets: SecretManager, private readonly force: boolean) {}
 
-  readonly run = async (version?: Version, secret?: Secret): Promise<void> => {
+  /** @throws {RekeyError} `check_failed` when a program does not follow, `overtaken` when an incident ends this. */
+  async run(pending?: PendingKey, signal?: AbortSignal): Promise<void> {
     this.#isBegun = true;
-    const pending = version && secret && { version, secret };
-    const failures = begunFailures(await sync(this.secrets, { pending, onlyBegun: true }));
+    const outcomes = await sync(this.secrets, { pending, onlyBegun: true, signal });
+    if (outcomes.some(({ state: { failure } }) => failure === STOPPED)) throw overtaken();
+    const failures = begunFailures(outcomes);
     if (failures.length === 0 || this.force) return;
     throw new RekeyError("check_failed", `Not rotated: ${failures.join("; ")}`, {
       hint: "Nothing was changed. Fix that program, or rotate all the same with --force-deliveries",
     });
-  };
+  }
 
-  /** After a failure, programs get back what they held. What that fails at is recorded, and not thrown. */
+  /**
+   * After a failure, programs get back what they held. What that fails at is recorded, and not thrown. An incident has
+   * them follow itself, and waits for the end of this.
+   */
   async guarding<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (this.#isBegun) await sync(this.secrets, { onlyBegun: true }).catch(asRefusal);
+      if (this.#isBegun && !isRekeyError(error, "overtaken")) {
+        await sync(this.secrets, { onlyBegun: true }).catch(asRefusal);
+      }
       throw error;
     }
   }

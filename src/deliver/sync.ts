@@ -1,4 +1,4 @@
-import { retryWhileBusy } from "../core/async.ts";
+import { abortedWhen, retryWhileBusy } from "../core/async.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Installation } from "../store/installation.ts";
@@ -13,9 +13,10 @@ import {
   wantedVersions,
   withPreset,
 } from "./delivery.ts";
-import { deliver, type DeliveryOutcome, type DeliveryRound, isUpToDate } from "./deliver.ts";
+import { deliver, type DeliveryOutcome, isUpToDate } from "./deliver.ts";
 import { type DeliveredKey, verifyingKeys } from "./key_set.ts";
 import { KeySource, type PendingKey, versionsNow } from "./key_source.ts";
+import type { DeliveryRound } from "./delivery_round.ts";
 import { Records } from "./records.ts";
 import { SafeFolders } from "./target_folders.ts";
 
@@ -33,11 +34,14 @@ export interface SyncOptions {
   readonly force?: boolean | undefined;
   /** Whether nothing is written or reloaded, and every program asked. */
   readonly checkOnly?: boolean | undefined;
+  /** Aborts when the keys are no longer the ones to deliver. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Makes every delivery hold the keys that it should hold now, all at once. It can be repeated, and interrupted anywhere.
- * Call it under {@linkcode deliveryLock}.
+ * An incident ends it early, since programs wait for that: those that have not followed yet count as failed. Call it
+ * under {@linkcode deliveryLock}.
  *
  * @returns how far each has come; a failure is there, and not thrown.
  * @throws {RekeyError} when the database cannot be used, or a name is not known (`usage`).
@@ -49,7 +53,7 @@ export async function sync(
   const { installation } = await secrets.open();
   const { pending, before = [], force = false, checkOnly = false, onlyBegun = false } = options;
   const deliveries = await Promise.all(selected(installation, options.names).map(withPreset));
-  const round: DeliveryRound = {
+  const round: Omit<DeliveryRound, "signal"> = {
     versions: versionsNow(installation, pending),
     source: new KeySource(secrets, pending),
     before,
@@ -62,12 +66,27 @@ export async function sync(
   };
   if (pending === undefined && options.names === undefined && !checkOnly) synced.add(secrets);
   const concerned = pending === undefined ? deliveries : deliveries.filter(holdsMany);
-  return await Promise.all(
-    concerned.map((delivery) =>
-      onlyBegun && !isBegun(delivery)
-        ? notDone(delivery, round.versions, "it was never delivered on this machine")
-        : deliver(delivery, round)
-    ),
+  return await abortedWhen(() => isOverWith(installation, round.versions), (over) => {
+    const signal = AbortSignal.any([over, ...options.signal === undefined ? [] : [options.signal]]);
+    return Promise.all(
+      concerned.map((delivery) =>
+        onlyBegun && !isBegun(delivery)
+          ? notDone(delivery, round.versions, "it was never delivered on this machine")
+          : deliver(delivery, { ...round, signal })
+      ),
+    );
+  });
+}
+
+/** Whether one of these versions was ended before its time, which is an incident. */
+function isOverWith(
+  installation: Installation,
+  { current, prepared, previous }: VersionSet<Version>,
+): boolean {
+  const now = installation.now();
+  return [current, prepared, ...previous].some((row) =>
+    row !== undefined && (row.grace_until ?? Infinity) > now &&
+    installation.versions.byKid(row.kid)?.state === "retired"
   );
 }
 

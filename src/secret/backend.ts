@@ -23,7 +23,7 @@ export interface Backend {
 
   /** Decides how a first version is made. Called before the database exists, so that an error leaves no file behind. */
   planFirst(environment: Environment, options: CreateOptions, given?: Import): Promise<Make>;
-  rotate(installation: Installation, options: RotateOptions, note: Note): Promise<Changed>;
+  rotate(installation: Installation, order: RotationOrder, note: Note): Promise<Changed>;
   /** Where the next version is to live. @param length of its value, at most, in characters. */
   nextLocation(
     installation: Installation,
@@ -98,11 +98,22 @@ export interface RotateOptions extends NewSecret {
   readonly requestId?: string | undefined;
   /** Whether to write an automatic copy first; default true. */
   readonly backup?: boolean | undefined;
-  /** Called under the lock, when no other process can rotate; its error is the rotation's. */
+  /** Called under the lock, when no other process can rotate, and again at each attempt; its error is the rotation's. */
   readonly permit?: (() => Promise<unknown>) | undefined;
   /** Called after each step, so that tests can stop there. */
   readonly onStep?: ((step: RotationStep) => void) | undefined;
-  /** Called with the proven version before it becomes the current one; its error is the rotation's, which then undoes all. */
+  /**
+   * Called with the proven version before it becomes the current one; its error is the rotation's, which then undoes all.
+   * Others may have the lock meanwhile. Its signal aborts when an incident has overtaken the rotation.
+   */
+  readonly beforeCommit?:
+    | ((pending: Version, secret: Secret, signal: AbortSignal) => Promise<void>)
+    | undefined;
+}
+
+/** A rotation as a backend makes it. */
+export interface RotationOrder extends Omit<RotateOptions, "beforeCommit"> {
+  /** Like that of {@linkcode RotateOptions}. @throws {RekeyError} also `overtaken` when an incident came first. */
   readonly beforeCommit?: ((pending: Version, secret: Secret) => Promise<void>) | undefined;
 }
 

@@ -5,7 +5,7 @@ import { Installation } from "../store/installation.ts";
 import type { Environment, StoreChoice } from "../store/environment.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import { locationForNew } from "../store/location_choice.ts";
-import { exclusively } from "../store/sqlite/lock.ts";
+import { exclusively } from "../store/sqlite/turn.ts";
 import type { Backend, HmacUsage, NewSecret } from "./backend.ts";
 import { unlessDestroyed } from "./destroy.ts";
 import type { Import } from "./import/imported.ts";

@@ -30,7 +30,8 @@ export function noteKeys(
 export async function untilFilesHold(installation: Installation, next: Version): Promise<void> {
   // A rotation that is made in etcd cannot be seen by other processes before its commit.
   if (installation.versions.byKid(next.kid)?.state !== "pending") return;
-  await untilAll(installation, (kids) => kids.includes(next.kid));
+  const isPending = () => installation.versions.byKid(next.kid)?.state === "pending";
+  await untilAll(installation, (kids) => kids.includes(next.kid) || !isPending());
 }
 
 /**

@@ -2,25 +2,26 @@ import type { AuditEntry } from "../audit/events.ts";
 import type { Location } from "../core/location.ts";
 import { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
-import { exclusively } from "../store/sqlite/lock.ts";
+import { exclusively, type Turn } from "../store/sqlite/turn.ts";
 import type { VerifyPolicy } from "../jwt/policy.ts";
 import { type Verified, verifyToken } from "../jwt/verifier.ts";
 import { isRekeyError } from "../core/errors.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import type { Backend, Changed, FindSessions, RotateOptions } from "./backend.ts";
+import type { Backend, Changed, FindSessions, RotateOptions, RotationOrder } from "./backend.ts";
 import { destroy } from "./destroy.ts";
 import { notInitialised, SecretView, type View } from "./view.ts";
 import { create, type CreateOptions, openOrAdopt } from "./create.ts";
 import { type Import, mayGiveWay, replaceUnused, settleImport } from "./import/imported.ts";
 import { LOCAL, settleUsage } from "./local_backend.ts";
 import { Observations } from "./observations.ts";
-import { recover } from "./recover.ts";
+import { rotateOvertakably } from "./overtaking.ts";
+import { beginTurn, isIncident, recover, type TurnOptions } from "./recover.ts";
 import type { Moved } from "./move.ts";
 import { retrieve, type Retrieved } from "./retrieve.ts";
 import { signLog } from "./signed_log.ts";
 
 /** Work under the lock. */
-type Work<T> = (installation: Installation, backend: Backend) => Promise<T>;
+type Work<T> = (installation: Installation, backend: Backend, turn: Turn) => Promise<T>;
 
 /** The open database, its current version and the backend of that version. */
 export interface OpenSecret {
@@ -95,7 +96,7 @@ export class SecretManager {
     const made = there === undefined
       ? await this.#create(options, given)
       : mayGiveWay(there, this.#backendOf(there), given.secret.kid) &&
-        await this.underLock((...now) => replaceUnused(...now, given, options));
+        await this.underLock((now, backend) => replaceUnused(now, backend, given, options));
     const { installation, version: current, backend } = await this.open();
     if (made) await backend.remember(installation);
     const version = settleImport(installation, current, given.secret.kid, options);
@@ -105,19 +106,25 @@ export class SecretManager {
   /**
    * Replaces the secret. Without a grace window every session ends with the commit.
    *
-   * @throws {RekeyError} `busy` when another rotation does not end in time, a code with exit status 4
-   * when the new secret cannot be stored; the old one is then still current.
+   * @throws {RekeyError} `busy` when another rotation does not end in time, `overtaken` when an incident came first while
+   * programs followed, a code with exit status 4 when the new secret cannot be stored; the old one is then still current.
    */
-  rotate(options: RotateOptions = {}): Promise<Changed> {
-    return this.underLock(async (installation, backend) => {
-      await options.permit?.();
-      return await backend.rotate(installation, options, this.#observations.retrieved);
-    }, options.lockTimeoutMs);
+  async rotate(options: RotateOptions = {}): Promise<Changed> {
+    const { lockTimeoutMs: waitMs, permit, beforeCommit } = options;
+    const overtakes = isIncident((await this.open()).installation, options);
+    const work: Work<Changed> = (installation, backend, turn) => {
+      const make = (order: RotationOrder) =>
+        backend.rotate(installation, order, this.#observations.retrieved);
+      return beforeCommit === undefined
+        ? make({ ...options, beforeCommit })
+        : rotateOvertakably(turn, installation, options, make);
+    };
+    return await this.underLock(work, { waitMs, overtakes, permit });
   }
 
-  /** Ends every grace window now and destroys the values in them. @returns the versions that no longer verify. */
+  /** Ends every grace window now, also one that a rotation is about to open. @returns versions that no longer verify. */
   revoke(): Promise<Version[]> {
-    return this.underLock((installation, backend) => backend.revoke(installation));
+    return this.underLock((installation, { revoke }) => revoke(installation), { overtakes: true });
   }
 
   /** Moves every version that verifies to another location; later rotations stay there: {@linkcode Backend.move}. */
@@ -128,15 +135,13 @@ export class SecretManager {
     });
   }
 
-  /** Runs work under the lock, after recovery, and signs the log afterwards. @throws {RekeyError} `busy` when another command does not end in time. */
-  async underLock<T>(work: Work<T>, waitMs?: number): Promise<T> {
+  /** Runs work under the lock, after recovery, and signs the log. @throws {RekeyError} `busy` if it is not free in time. */
+  async underLock<T>(work: Work<T>, how: TurnOptions = {}): Promise<T> {
     const { installation } = await this.open();
-    return await exclusively(installation.lockPath, async () => {
-      await recover(installation, "held");
-      const result = await work(installation, this.#backendOf(installation));
-      signLog(installation);
-      return result;
-    }, waitMs);
+    using turn = await beginTurn(installation, how);
+    const result = await work(installation, this.#backendOf(installation), turn);
+    signLog(installation);
+    return result;
   }
 
   /** Follows the changes of other machines. @returns whether there were any. */

@@ -2,7 +2,8 @@ import { currentSlot, type Location } from "../core/location.ts";
 import { Database } from "../store/sqlite/database.ts";
 import type { Installation } from "../store/installation.ts";
 import type { StoreChoice } from "../store/environment.ts";
-import { exclusively } from "../store/sqlite/lock.ts";
+import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
+import { Turn } from "../store/sqlite/turn.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { OpenSecret } from "./manager.ts";
 import type { NewSecret, RotateOptions } from "./backend.ts";
@@ -46,16 +47,16 @@ export interface RotationPlan {
 }
 
 /** What `rotate` would do. It takes the lock, since testing a keyring may write to it. */
-export function planRotation(
+export async function planRotation(
   { installation, backend, version: current }: OpenSecret,
   options: Pick<RotateOptions, "store" | "ifOlderThanMs" | "requestId" | keyof NewSecret>,
 ): Promise<RotationPlan> {
   const done = alreadyDone(installation, current, options) !== undefined;
-  return exclusively(installation.lockPath, async () => {
-    const length = longestValue(nextUse(installation, options));
-    const location = await backend.nextLocation(installation, options.store, length);
-    return { current, location, done };
-  });
+  const length = longestValue(nextUse(installation, options));
+  // An incident is planned too while programs follow a rotation.
+  using _turn = Turn.overtake(installation.lockPath, LOCK_TIMEOUT_MS);
+  const location = await backend.nextLocation(installation, options.store, length);
+  return { current, location, done };
 }
 
 /** Announces the next rotation. @param at milliseconds since the epoch. */

@@ -1,13 +1,15 @@
 import { dirname } from "node:path";
 import { rfc3339 } from "../core/clock.ts";
-import { isRekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
 import { sealedSlot } from "../core/location.ts";
 import { removeUnfinished } from "../store/backup_file.ts";
 import type { Installation } from "../store/installation.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
-import { exclusively } from "../store/sqlite/lock.ts";
+import { exclusively, Turn } from "../store/sqlite/turn.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { isAhead } from "./age.ts";
+import type { RotateOptions } from "./backend.ts";
 import { isOpenAt } from "./grace.ts";
 import { removeFile } from "../files/files.ts";
 import { keyringIsDue, tryReconcile } from "./keyring/reconcile.ts";
@@ -39,23 +41,39 @@ function needsRecovery(installation: Installation): boolean {
 /**
  * Finishes or undoes what an earlier command left.
  *
- * @param lock `held`: by the caller. `if free`: the lock is taken if there is work and no other process holds it; errors
+ * @param lock `held`: by the caller. `overtaking`: too, while a rotation whose programs follow has its place in the turn;
+ * that rotation is undone. `if free`: the lock is taken if there is work and no other process holds it; errors
  * (no KEK, a full disk) then leave the work to a later command, since no verification depends on it.
  */
-export async function recover(installation: Installation, lock: "held" | "if free"): Promise<void> {
+export async function recover(
+  installation: Installation,
+  lock: "held" | "overtaking" | "if free",
+): Promise<void> {
   if (lock === "held") return await finish(installation);
+  if (lock === "overtaking") return await finish(installation, { why: "overtaken" });
   if (!needsRecovery(installation) && !await canLookAgain(installation)) return;
   try {
-    await exclusively(installation.lockPath, () => finish(installation, 0), 0);
+    await exclusively(installation.lockPath, () => finish(installation, { logWaitMs: 0 }), 0);
   } catch (error) {
     if (!isRekeyError(error)) throw error;
   }
 }
 
-/** @param logWaitMs how long to wait for readers that keep the write-ahead log from being emptied. */
-async function finish(installation: Installation, logWaitMs?: number): Promise<void> {
+interface Finishing {
+  /** Why a rotation did not reach its commit, for the audit log. */
+  readonly why?: string;
+  /** How long to wait for readers that keep the write-ahead log from being emptied. */
+  readonly logWaitMs?: number;
+}
+
+async function finish(
+  installation: Installation,
+  { why = "interrupted", logWaitMs }: Finishing = {},
+): Promise<void> {
   const pending = interrupted(installation);
-  if (pending !== undefined) await rollBack(installation, pending, "interrupted");
+  if (pending !== undefined) await rollBack(installation, pending, why);
+  // Last: whoever waits for its programs takes this for the end of its rotation.
+  dropMark(installation);
   await endGrace(installation, expired(installation), "grace window over");
   await shortenGrace(installation);
   await lookAgain(installation);
@@ -175,4 +193,73 @@ export function removeStaleKek(installation: Installation): void {
   const path = installation.generatedKeyFile("stale_kek");
   if (path !== undefined) removeFile(path);
   database.transaction(() => meta.remove("stale_kek"));
+}
+
+/** How a turn is taken. */
+export interface TurnOptions {
+  /** How long to wait for another command, in milliseconds. */
+  readonly waitMs?: number | undefined;
+  /** Whether it overtakes a rotation whose programs follow at present. */
+  readonly overtakes?: boolean;
+  /** Called first under the lock. */
+  readonly permit?: RotateOptions["permit"];
+}
+
+/** Takes a turn, and finishes or undoes what others left. @throws {RekeyError} `busy` when it is not free in time. */
+export async function beginTurn(
+  installation: Installation,
+  { waitMs = LOCK_TIMEOUT_MS, overtakes = false, permit }: TurnOptions,
+): Promise<Turn> {
+  const { lockPath } = installation;
+  const turn = overtakes ? Turn.overtake(lockPath, waitMs) : Turn.take(lockPath, waitMs);
+  try {
+    // Before anything is undone: who may not rotate overtakes no one.
+    await permit?.();
+    await recover(installation, turn.isOvertaking ? "overtaking" : "held");
+    return turn;
+  } catch (error) {
+    turn[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Whether a rotation is an incident: it waits for no program, and for no rotation that does. */
+export function isIncident(
+  { versions }: Installation,
+  { graceMs = 0, ifOlderThanMs, requestId }: RotateOptions,
+): boolean {
+  const isMade = requestId !== undefined && versions.byRequest(requestId) !== undefined;
+  return graceMs === 0 && ifOlderThanMs === undefined && !isMade;
+}
+
+/** Overtakes a rotation whose programs follow, if there is one. Call it under the lock. */
+export function dropMark({ database, meta }: Installation): void {
+  if (meta.get("following") !== undefined) database.transaction(() => meta.remove("following"));
+}
+
+/**
+ * Inside the transaction of a rotation: compares, since the lock was free while programs followed, and an older rekey
+ * knows no turns.
+ *
+ * @param old the version that was current when it began.
+ * @throws {RekeyError} `overtaken` when either version is no longer what it was.
+ */
+export function mustBeNext({ versions }: Installation, pending: Version, old?: Version): void {
+  const isPending = versions.pending()?.version === pending.version;
+  // A restoration replaces one that is lost.
+  const current = versions.current() ?? old;
+  if (!isPending || current?.version !== old?.version) throw overtaken();
+}
+
+/** The error of a rotation that an incident has overtaken. */
+export function overtaken(): RekeyError {
+  return new RekeyError(
+    "overtaken",
+    "Not rotated: a rotation or revocation that waits for no program was first",
+    {
+      hint:
+        "`rekey status` shows the current version; programs get its key by that command, or by " +
+        "`rekey deliver sync`",
+    },
+  );
 }

@@ -11,12 +11,12 @@ import type { Version } from "../store/sqlite/versions.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { ageOf, isDue } from "./age.ts";
 import { keepCopy } from "./automatic_copy.ts";
-import type { Changed, NewSecret, RotateOptions } from "./backend.ts";
+import type { Changed, NewSecret, RotateOptions, RotationOrder } from "./backend.ts";
 import { mustBeReadable, refuseOneTooMany } from "./grace.ts";
 import { mayReplace, tryReconcile } from "./keyring/reconcile.ts";
 import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
 import { leaveCluster } from "./move.ts";
-import { destroyValue, dropPrepared, rollBack } from "./recover.ts";
+import { destroyValue, dropPrepared, mustBeNext, rollBack } from "./recover.ts";
 import { longestValue, newSecret, nextUse, type Use } from "./next_use.ts";
 import type { Note } from "./retrieve.ts";
 import { notInitialised } from "./view.ts";
@@ -28,7 +28,7 @@ import { notInitialised } from "./view.ts";
  */
 export async function rotate(
   installation: Installation,
-  options: RotateOptions,
+  options: RotationOrder,
   note: Note,
 ): Promise<Changed> {
   const { graceMs = 0, reason = null, requestId } = options;
@@ -104,7 +104,7 @@ export interface Change {
 export async function changeSecret(
   installation: Installation,
   change: Change,
-  { onStep = () => {}, beforeCommit }: Pick<RotateOptions, "onStep" | "beforeCommit"> = {},
+  { onStep = () => {}, beforeCommit }: Pick<RotationOrder, "onStep" | "beforeCommit"> = {},
 ): Promise<Changed> {
   const { imported, use: wanted = {} } = change;
   const use = nextUse(installation, wanted, imported);
@@ -120,7 +120,8 @@ export async function changeSecret(
     onStep("probe");
     await beforeCommit?.(pending, secret);
   } catch (error) {
-    await giveUp(installation, pending, error);
+    // An incident has undone it, or the lock is not free: then it is left to the next command.
+    if (!isRekeyError(error, "overtaken", "busy")) await giveUp(installation, pending, error);
     throw error;
   }
   const graceUntil = await commit(installation, pending, change, settled);
@@ -161,13 +162,8 @@ async function begin(
     });
     if (change.old !== undefined) {
       const { version, kid, location, reason } = pending;
-      audit.append({
-        event: EVENTS.rotationInitiated,
-        version,
-        kid,
-        location,
-        reason: reason ?? undefined,
-      });
+      const place = { version, kid, location, reason: reason ?? undefined };
+      audit.append({ event: EVENTS.rotationInitiated, ...place });
     }
     return pending;
   });
@@ -200,6 +196,7 @@ async function commit(
   const { database, versions, sealed, meta } = installation;
   const audit = await installation.audit();
   return database.transaction(() => {
+    mustBeNext(installation, pending, change.old);
     const now = installation.now();
     const graceUntil = change.old === undefined || change.graceMs === 0
       ? null

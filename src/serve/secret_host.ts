@@ -41,6 +41,8 @@ interface HostedServer {
 export class SecretHost implements HostOperations {
   readonly #logins = new Semaphore(LOGINS_AT_ONCE, LOGINS_WAITING);
   readonly #rotations = new Semaphore(1, LOGINS_WAITING);
+  // Apart: an incident overtakes one that waits for programs.
+  readonly #gracefulRotations = new Semaphore(1, LOGINS_WAITING);
   readonly #fetching = new SingleFlight<string>();
   readonly #backoff = new Backoff();
   readonly #keyring = new KeyringRetryPolicy(
@@ -86,8 +88,9 @@ export class SecretHost implements HostOperations {
       await this.context.managers.accounts.logOut(verified);
     });
 
-  rotate: HostOperations["rotate"] = (token, options) =>
-    this.#rotations.run(async () => {
+  rotate: HostOperations["rotate"] = (token, options) => {
+    const queue = (options.graceMs ?? 0) > 0 ? this.#gracefulRotations : this.#rotations;
+    return queue.run(async () => {
       const { secrets } = this.context.managers;
       const permit = async () => await verifyToken(secrets, token);
       const { changed, outcomes } = await retryWhileBusy(LOCK_TIMEOUT_MS, () => {
@@ -102,6 +105,7 @@ export class SecretHost implements HostOperations {
       mustBeFollowed(isFollowed(changed));
       return rotationAnswer(secrets, changed);
     });
+  };
 
   /** What the status page shows, computed at most once a second. */
   status: HostOperations["status"] = async () => {

@@ -1,4 +1,4 @@
-import { within } from "../core/async.ts";
+import { abortion, within } from "../core/async.ts";
 import type { Invocation } from "./processes.ts";
 import { SYSTEM } from "./system.ts";
 
@@ -8,6 +8,8 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Time limit, in milliseconds. */
   readonly limitMs: number;
+  /** Ends it like the time limit. */
+  readonly signal?: AbortSignal | undefined;
   /** What it reads; nothing unless it is given. */
   readonly stdin?: Uint8Array<ArrayBuffer> | undefined;
   /** Whether `take` receives its stderr too, which is otherwise rekey's. */
@@ -35,10 +37,10 @@ export async function runLine(
   return failureOf(await runCommand(invocation, options, start), options.limitMs);
 }
 
-/** Like {@linkcode runLine}. @returns how it ended; `undefined` if the time limit ended it. */
+/** Like {@linkcode runLine}. @returns how it ended; `undefined` if the time limit or the signal ended it. */
 export async function runCommand(
   { program, ...invocation }: Invocation,
-  { env = {}, limitMs, stdin, takesStderr = false, ownGroup = false, take }: CommandOptions,
+  { env = {}, limitMs, signal, stdin, takesStderr = false, ownGroup = false, take }: CommandOptions,
   start = (command: Deno.Command) => command.spawn(),
 ): Promise<Ending | undefined> {
   const streams = {
@@ -53,7 +55,9 @@ export async function runCommand(
   );
   const reading = Promise.all(outputs.map((output) => read(output, take)));
   if (stdin !== undefined) feed(child.stdin, stdin);
-  const ending = await within(limitMs, endingOf(child));
+  const ended = endingOf(child);
+  const isOver = signal === undefined ? [] : [abortion(signal)];
+  const ending = await within(limitMs, Promise.race([ended, ...isOver]));
   if (ending === undefined) await SYSTEM.processes.killTree(child, detached);
   await within(AFTER_END_MS, reading);
   await Promise.all(outputs.map((output) => output.cancel()));

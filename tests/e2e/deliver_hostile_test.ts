@@ -37,6 +37,8 @@ Deno.test("a program that hangs in another process holds up no incident and no r
   Deno.removeSync(path);
   const hanging = start(REKEY, ["deliver", "sync"], box.surroundings());
   await until(() => isThere(begun));
+  // Otherwise it would stop for the incident.
+  hanging.kill("SIGSTOP");
   const rotated = await box.run(["rotate", "--force", "--lock-timeout", "1s"]);
   assert.equal(rotated.code, 5, rotated.stderr);
   assert.match(rotated.stderr, /Not followed: api: another rekey is still delivering keys/);

@@ -138,7 +138,7 @@ Deno.test("a grace window keeps both values, the older one under its number", as
   assert.deepEqual(await box.accounts(), ["agiworkforce.jwt_secret"]);
 });
 
-Deno.test("destroy leaves nothing in the keyring and no file but the empty lock", async () => {
+Deno.test("destroy leaves nothing in the keyring and no file but the empty locks", async () => {
   await using box = await KeyringBox.start();
   await box.run(["init"]);
   await box.run(["rotate", "--force", "--grace", "1h"]);
@@ -146,5 +146,5 @@ Deno.test("destroy leaves nothing in the keyring and no file but the empty lock"
   assert.equal((await box.run(["destroy", "--force"])).code, 0);
   assert.deepEqual(await box.accounts(), []);
   const left = [...box.files().keys()].filter((path) => /agiworkforce/.test(path));
-  assert.deepEqual(left, [`${box.database}.lock`]);
+  assert.deepEqual(left.sort(), [`${box.database}.lock`, `${box.database}.turn.lock`]);
 });

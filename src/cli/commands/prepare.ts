@@ -21,7 +21,7 @@ export async function prepare(
   const publish = () =>
     secrets.underLock(
       (installation, backend) => backend.prepare(installation, reason ?? null, use),
-      lockTimeout * 1000,
+      { waitMs: lockTimeout * 1000 },
     );
   const { result: { version, made }, outcomes } = await withDeliveries(secrets, publish);
   const confirmation = await confirmed(secrets, wait);

@@ -89,7 +89,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   const activate = () =>
     secrets.underLock(
       (installation, backend) => backend.activate(installation, { graceMs, force, backup }),
-      lockTimeoutMs,
+      { waitMs: lockTimeoutMs },
     );
   const use = useOf(options);
   const how = { store, reason, graceMs, backup, lockTimeoutMs, forceDeliveries };

@@ -5,7 +5,8 @@ import { SecretManager } from "../../secret/manager.ts";
 import { STAGE } from "../../store/backup_file.ts";
 import { type Leftover, leftovers } from "../../secret/recover.ts";
 import { Database } from "../../store/sqlite/database.ts";
-import { lockPath, takeLock } from "../../store/sqlite/lock.ts";
+import { lockPath } from "../../store/sqlite/lock.ts";
+import { Turn } from "../../store/sqlite/turn.ts";
 import { knownApps } from "../../store/known_apps.ts";
 import { Installation } from "../../store/installation.ts";
 import { isThere, namesIn, sizeOf } from "../../files/files.ts";
@@ -80,7 +81,7 @@ function writable(context: OpenDoctorContext): Finding[] {
 function lockIsHeld(path: string): boolean {
   if (!isThere(lockPath(path))) return false;
   try {
-    using _lock = takeLock(lockPath(path), 0);
+    using _turn = Turn.take(lockPath(path), 0);
     return false;
   } catch (error) {
     if (isRekeyError(error, "busy")) return true;

@@ -5,6 +5,7 @@ import { isRekeyError } from "../../core/errors.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { Installation } from "../../store/installation.ts";
 import { lockPath } from "../../store/sqlite/lock.ts";
+import { placePath } from "../../store/sqlite/turn.ts";
 import { denyWriting, makePrivate, unsafePath } from "../../files/private_files.ts";
 import type { DoctorContext, Finding } from "../findings.ts";
 import { type Access, infoOf } from "../../system/files.ts";
@@ -44,7 +45,8 @@ function ownFiles(environment: DoctorContext["environment"]): OwnFile[] {
   const { data, dataNamed } = environment.folders;
   const config = configFolder(environment);
   const database = Installation.path(environment);
-  const files = [database, `${database}-wal`, `${database}-shm`, lockPath(database)];
+  const lock = lockPath(database);
+  const files = [database, `${database}-wal`, `${database}-shm`, lock, placePath(lock)];
   return [
     { path: data, info: folderInfo(data), isNamed: dataNamed },
     // A link, folder or pipe in place of a file is reported by the database check.

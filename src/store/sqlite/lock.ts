@@ -3,7 +3,6 @@ import type { Database } from "./database.ts";
 import { DatabaseSync } from "node:sqlite";
 import { makePrivateFile } from "../../files/private_files.ts";
 import { explainSqlite } from "./node_sqlite.ts";
-import { LOCK_TIMEOUT_MS } from "../../core/limits.ts";
 
 /**
  * Checks that no other program has a database open, before its file is deleted on a system that cannot delete open
@@ -38,22 +37,11 @@ export function lockPath(databasePath: string): string {
 }
 
 /**
- * Runs `work` under the lock, which rotations and recoveries take in turns and readers never take. It is an SQLite lock
- * on an empty file: the system releases it when the process ends, and SQLite waits for it.
+ * Takes an SQLite lock on an empty file until it is disposed: the system releases it when the process ends.
  *
- * @param waitMs how long to wait for another holder, in milliseconds.
+ * @param waitMs how long to wait for another holder, in milliseconds; SQLite blocks the thread meanwhile.
  * @throws {RekeyError} `busy` when it is not free in time.
  */
-export async function exclusively<T>(
-  path: string,
-  work: () => Promise<T>,
-  waitMs = LOCK_TIMEOUT_MS,
-): Promise<T> {
-  using _lock = takeLock(path, waitMs);
-  return await work();
-}
-
-/** Takes the lock until it is disposed. @throws {RekeyError} as {@linkcode exclusively} does. */
 export function takeLock(path: string, waitMs: number): Disposable {
   makePrivateFile(path);
   const lock = new DatabaseSync(path);

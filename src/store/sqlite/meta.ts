@@ -28,6 +28,7 @@ export type MetaKey =
   | "fleet_ended"
   | "stale_kek"
   | "scrub_pending"
+  | "following"
   | "keyring_retry_at"
   | "keyring_kind"
   | "unsaved";

@@ -1,7 +1,8 @@
 import { RekeyError } from "../../core/errors.ts";
 import type { DatabaseSync } from "node:sqlite";
 import { pragma, whole } from "./node_sqlite.ts";
-import { lockPath, takeLock } from "./lock.ts";
+import { lockPath } from "./lock.ts";
+import { Turn } from "./turn.ts";
 
 /**
  * The database's tables, as a list of migrations: `PRAGMA user_version` is how many were applied. Only append to it.
@@ -217,7 +218,7 @@ export function migrate(path: string, sqlite: DatabaseSync, lockMs: number | und
   sqlite.exec("PRAGMA synchronous = FULL");
   if (applied === MIGRATIONS.length && journalMode(sqlite) === "wal") return;
   // SQLite does not wait when two processes change the journal mode at once.
-  using _lock = lockMs === undefined ? undefined : takeLock(lockPath(path), lockMs);
+  using _lock = lockMs === undefined ? undefined : Turn.take(lockPath(path), lockMs);
   applyMigrations(path, sqlite);
 }
 

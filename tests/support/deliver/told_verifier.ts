@@ -9,19 +9,22 @@ interface Telling {
   readonly name?: string;
   /** How long its reload takes, in seconds. */
   readonly takes?: number;
+  /** A file: while it is there, the reload waits for a process, whose id it writes to the file. */
+  readonly hangsBy?: string;
 }
 
 /** Adds a verifier that reads its file on SIGHUP. It must be running: a delivery is proved at once. */
 export async function withVerifier(
   box: Box,
-  { name = "api", takes = 0.3 }: Telling = {},
+  { name = "api", takes = 0.3, hangsBy = "/nowhere" }: Telling = {},
 ): Promise<Verifier> {
   const path = join(box.home, `${name}.json`);
   Deno.writeTextFileSync(path, `{"keys":[]}`);
   const verifier = await Verifier.start(path, "hangup");
   const pid = join(box.home, `${name}.pid`);
   // Time enough for a token to be issued before the program knows its key, if the order were wrong.
-  const line = `sleep ${takes}; kill -HUP $(cat ${pid})`;
+  const hang = `if test -e ${hangsBy}; then sleep 1000 & echo $! > ${hangsBy}; wait $!; fi`;
+  const line = `${hang}; sleep ${takes}; kill -HUP $(cat ${pid})`;
   const reload = ["--reload", line, "--probe-url", verifier.url];
   Deno.writeTextFileSync(pid, String(verifier.pid));
   const target = ["--format", "jwks", "--path", path, "--force"];
