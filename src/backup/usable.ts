@@ -210,14 +210,17 @@ function tidy(staged: Installation, lost: Version[], clone: boolean): void {
 function adopt(staged: Installation, base: Version, newer: NewerVersion): void {
   const { database, versions, meta } = staged;
   const now = staged.now();
-  const { version, secret } = newer;
+  const { version, secret, use: { tokenKid } } = newer;
   const { alg, keyForm: key_form, bytes, encoding } = nextUse(staged, newer.use, secret);
   database.transaction(() => {
     versions.retire(base, now);
     versions.take({
       ...base,
       ...{ version, kid: secret.kid, alg, key_form, bytes, encoding },
-      ...{ token_kid: null, published_at: null },
+      token_kid: tokenKid !== undefined && versions.byTokenKid(tokenKid) === undefined
+        ? tokenKid
+        : null,
+      published_at: null,
       state: "current",
       location: "keyring",
       origin: "adopted",

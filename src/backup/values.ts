@@ -1,7 +1,6 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
-import type { HmacUsage } from "../secret/backend.ts";
-import { notedUse, readNote } from "../secret/keyring/reconcile.ts";
+import { type NotedUse, notedUse, readNote } from "../secret/keyring/reconcile.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot, numberedSlot, placeName, sealedSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
@@ -95,7 +94,7 @@ export interface NewerVersion {
   readonly version: number;
   readonly secret: Secret;
   /** How it is used, as far as the keyring's note says. */
-  readonly use: HmacUsage;
+  readonly use: NotedUse;
 }
 
 /**

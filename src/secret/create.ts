@@ -9,7 +9,7 @@ import { exclusively } from "../store/sqlite/turn.ts";
 import type { Backend, HmacUsage, NewSecret } from "./backend.ts";
 import { unlessDestroyed } from "./destroy.ts";
 import type { Import } from "./import/imported.ts";
-import { notedUse, readNote, tryReconcile } from "./keyring/reconcile.ts";
+import { type NotedUse, notedUse, readNote, tryReconcile } from "./keyring/reconcile.ts";
 import { longestValue, nextUse } from "./next_use.ts";
 import { recover } from "./recover.ts";
 import { changeSecret } from "./rotate.ts";
@@ -165,7 +165,7 @@ export interface LegacySecret {
   readonly secret: Secret;
   readonly location: Location;
   /** How it was used, as far as that is known. */
-  readonly use: HmacUsage;
+  readonly use: NotedUse;
 }
 
 /**
@@ -209,7 +209,8 @@ export async function adopt(
     const known = { ...found.use, ...wanted };
     const { alg, keyForm: key_form, bytes, encoding } = nextUse(installation, known, secret);
     const use = { origin: "adopted", alg, key_form, bytes, encoding } as const;
-    const row = versions.addPending({ kid, location, ...use, created_at: now, reason });
+    const token_kid = found.use.tokenKid ?? null;
+    const row = versions.addPending({ kid, token_kid, location, ...use, created_at: now, reason });
     versions.activate(row, now);
     const other = location === "keyring" ? kidOf(sealed.rawValue()) : kid;
     if (other !== undefined && other !== kid) {

@@ -67,6 +67,9 @@ for (const [alg, others] of Object.entries(OTHERS)) {
         assert.equal(await refusal(box, ...args), "4 secret_damaged", `${to} ${form} ${args}`);
       }
       assert.notEqual((await box.run(["verify", token])).code, 0, `${to} ${form}`);
+      const { findings } = await box.json("doctor");
+      const codes = findings.map(({ code }: { code: string }) => code);
+      assert.ok(codes.includes("secret_damaged"), codes.join());
       assert.notEqual(await serving.auth(token), 204, `${to} ${form}`);
     }
     change(row!.alg, row!.key_form);

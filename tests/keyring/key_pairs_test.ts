@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { decodeProtectedHeader } from "jose";
 import { ACCOUNT, KeyringBox } from "../support/keyring/keyring_box.ts";
 import { WALLETS } from "../support/keyring/wallets/wallet.ts";
 import { WalletBox } from "../support/keyring/wallets/wallet_box.ts";
 import type { Box } from "../support/process/box.ts";
 import { ageFlags, removeDatabase } from "../support/store/backing_up.ts";
+import { sql } from "../support/store/sql.ts";
 import { kidOfValue } from "../support/store/values.ts";
 
 // deno-lint-ignore no-explicit-any
@@ -87,6 +89,20 @@ Deno.test("a lost database: the key pair in the keyring goes on with its own alg
   await done(box, "rotate", "--force", "--grace", "1h");
   const { alg, grace } = await done(box, "status");
   assert.deepEqual([alg, grace.length], ["PS384", 1]);
+  await assertAllVerify(box, [token]);
+});
+
+Deno.test("a lost database: tokens keep the kid that an imported key had before", async () => {
+  await using box = await KeyringBox.start();
+  await done(box, "init", "--alg", "ES256");
+  await done(box, "store", "move", "database");
+  sql(box, "UPDATE rekey_versions SET token_kid = 'since-2019'");
+  const token = await box.token();
+  await done(box, "store", "move", "keyring");
+  removeDatabase(box);
+  await done(box, "init");
+  assert.equal(decodeProtectedHeader(token).kid, "since-2019");
+  assert.equal(decodeProtectedHeader(await box.token()).kid, "since-2019");
   await assertAllVerify(box, [token]);
 });
 

@@ -175,6 +175,8 @@ export interface KeyringNote {
   /** How that version is used; absent from the note of an older rekey. */
   readonly alg?: Algorithm | undefined;
   readonly keyForm?: KeyForm | undefined;
+  /** kid of its tokens, if that is another one. */
+  readonly tokenKid?: string | undefined;
   /** Head of the audit log when the note was written. */
   readonly head: Head | null;
 }
@@ -187,23 +189,31 @@ export interface KeyringNote {
 export async function readNote(keyring: KeyringStore): Promise<KeyringNote | null> {
   try {
     const note = JSON.parse(await keyring.readNote() ?? "null") ?? {};
-    const { id, database, since, version, kid, alg, key_form: keyForm, head } = note;
+    const { id, database, since, version, kid, head } = note;
+    const { alg, key_form: keyForm, token_kid: tokenKid } = note;
     const sound = [id, database, kid].every((text) => typeof text === "string") &&
       Number.isSafeInteger(since) && Number.isSafeInteger(version);
     const use = ALGORITHMS.includes(alg) && KEY_FORMS.includes(keyForm) ? { alg, keyForm } : {};
-    return sound ? { id, database, since, version, kid, ...use, head: readHead(head) } : null;
+    const named = typeof tokenKid === "string" ? { tokenKid } : {};
+    const known = { id, database, since, version, kid, ...use, ...named };
+    return sound ? { ...known, head: readHead(head) } : null;
   } catch (error) {
     if (error instanceof SyntaxError || isRekeyError(error, "secret_damaged")) return null;
     throw error;
   }
 }
 
+/** How a value is used, as far as that is known. */
+export interface NotedUse extends HmacUsage {
+  readonly tokenKid?: string | undefined;
+}
+
 /** How a value of the keyring is used, as its note has it; nothing is known of a value that the note is not about. */
-export function notedUse(note: KeyringNote | null, secret: Secret): HmacUsage {
-  const { kid, alg, keyForm } = note ?? {};
+export function notedUse(note: KeyringNote | null, secret: Secret): NotedUse {
+  const { kid, alg, keyForm, tokenKid } = note ?? {};
   const isKnown = kid === secret.kid && alg !== undefined && keyForm !== undefined;
   if (!isKnown || !secret.suits(alg, keyForm)) return {};
-  return isHmac(alg) ? { alg, keyForm } : { alg };
+  return isHmac(alg) ? { alg, keyForm } : { alg, tokenKid };
 }
 
 /** The keyring's note, if it is this installation's. */
@@ -229,10 +239,10 @@ async function keepNote(
   if (current?.location !== "keyring") return true;
   const whole = kept?.head == null || wasRestored(installation) || holdsHead(database, kept.head);
   if (!whole) await recordLoss(installation, kept.head!);
-  const { version, kid, alg, key_form } = current;
+  const { version, kid, alg, key_form, token_kid } = current;
   const since = kept?.since ?? version;
   const head = newestHead(database);
-  const use = { alg, key_form };
+  const use = { alg, key_form, token_kid };
   const facts = { id: installation.id(), database: database.path, since, version, kid, ...use };
   if (installation.meta.get("note") === undefined) {
     database.transaction(() => installation.meta.set("note", "yes"));
