@@ -13,6 +13,7 @@ const PRESETS: Record<string, () => Promise<{ default: unknown }>> = {
   "nginx-lua": () => import("./presets/nginx_lua.ts"),
   rabbitmq: () => import("./presets/rabbitmq.json", { with: { type: "json" } }),
   slurm: () => import("./presets/slurm.json", { with: { type: "json" } }),
+  "slurm-jwks": () => import("./presets/slurm_jwks.json", { with: { type: "json" } }),
 };
 
 const ANY = {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { unless } from "../support/faults/faults.ts";
 import { delivering } from "../support/consumers/delivering.ts";
-import { cutsHard, refusesAtOnce } from "../support/consumers/following.ts";
+import { cutsHard, holdsBothKeys, refusesAtOnce } from "../support/consumers/following.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { Slurm } from "../support/consumers/slurm.ts";
 import { refusesForgeries } from "../support/consumers/forgeries.ts";
@@ -28,4 +28,20 @@ Deno.test({ name: "Slurm gets no key of an algorithm that it does not know", ign
   assert.equal(code, 5);
   assert.match(stderr, /HS256, and the secret is for HS512/);
   assert.ok(!existsSync(slurm.key));
+});
+
+Deno.test({ name: "Slurm holds several key pairs, of RS256 alone", ignore }, async (t) => {
+  await using slurm = await Slurm.prepare("slurm-jwks");
+  using box = await delivering(slurm, "--alg", "RS256");
+  await t.step("it holds both keys in the grace period", () => holdsBothKeys(box, slurm));
+  await t.step(
+    "an old token is refused at once",
+    () => refusesAtOnce(box, slurm, (token) => slurm.answer(token)),
+  );
+  await t.step("a rotation to another algorithm is refused", async () => {
+    const { kid } = await box.json("status");
+    const stopped = await box.run(["rotate", "--force", "--grace", "1h", "--alg", "ES256"]);
+    assert.match(stopped.stderr, /Slurm .* knows RS256, and not ES256/);
+    assert.equal((await box.json("status")).kid, kid);
+  });
 });

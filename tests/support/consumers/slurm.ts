@@ -19,19 +19,24 @@ export class Slurm implements Consumer {
   #munge: SystemDaemon | undefined;
   #service: Service | undefined;
 
-  private constructor(private readonly folder: string, private readonly munge: string) {
+  private constructor(
+    private readonly folder: string,
+    private readonly munge: string,
+    preset: "slurm" | "slurm-jwks",
+  ) {
     this.#config = join(folder, "slurm.conf");
-    this.key = join(folder, "jwt_hs256.key");
+    this.key = join(folder, preset === "slurm" ? "jwt_hs256.key" : "jwks.json");
     const settings = ["--set", `config=${this.#config}`];
-    this.delivery = ["--preset", "slurm", "--path", this.key, ...settings];
+    this.delivery = ["--preset", preset, "--path", this.key, ...settings];
   }
 
   /** One as docs/presets/slurm.md configures it; the key must be there before it starts. */
-  static async prepare(): Promise<Slurm> {
+  static async prepare(preset: "slurm" | "slurm-jwks" = "slurm"): Promise<Slurm> {
     const folder = await folderFor(USER, ["state", "spool", "run"]);
-    const slurm = new Slurm(folder, await folderFor("munge", ["run"]));
+    const slurm = new Slurm(folder, await folderFor("munge", ["run"]), preset);
     await Deno.chmod(join(slurm.munge, "run"), 0o755);
-    const main = adapted(documentedConfiguration("slurm", "ini"), { "/etc/slurm": folder });
+    const page = documentedConfiguration("slurm", preset === "slurm" ? "ini" : "conf");
+    const main = adapted(page, { "/etc/slurm": folder });
     await Deno.writeTextFile(slurm.#config, main + slurm.#own());
     return slurm;
   }
