@@ -1,5 +1,4 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { KeyForm, Secret } from "../core/secret.ts";
 import {
   type Encoding,
   ENCODINGS,
@@ -8,27 +7,13 @@ import {
   unreadable,
 } from "../secret/import/imported.ts";
 import type { Reading, Source } from "../secret/import/source.ts";
+import { mustSuitHmac, provenKey, statedKey } from "./imported_key.ts";
+import { notSigned, type SecretUsage, type StatedUsage } from "./secret_usage.ts";
 import { type Algorithm, HMAC_ALGORITHMS } from "../core/algorithms.ts";
 import type { ClaimPolicy } from "../jwt/policy.ts";
 import { isHmacOf } from "../jwt/signatures.ts";
 import { parseJws } from "../jwt/jws.ts";
 import { refuseClaims, type TokenContent } from "../jwt/claims.ts";
-
-/** An imported secret, and how the application uses it. */
-export interface SecretUsage {
-  readonly secret: Secret;
-  readonly keyForm: KeyForm;
-  readonly encoding: Encoding;
-  readonly alg: Algorithm | undefined;
-  /** The key id that its JWK or JSON gave it. */
-  readonly kid?: string | undefined;
-}
-
-/** What the operator states about an imported secret. */
-export interface StatedUsage {
-  readonly encoding?: Encoding | undefined;
-  readonly alg?: Algorithm | undefined;
-}
 
 /**
  * How the application uses its secret, from the flags and the source.
@@ -37,6 +22,8 @@ export interface StatedUsage {
  */
 export function statedUsage({ reading, doubt }: Source, said: StatedUsage): SecretUsage {
   if (doubt !== undefined) throw doubt;
+  if (reading.key !== undefined) return statedKey(reading.key, said);
+  mustSuitHmac(said);
   return usageOf(reading, said.encoding ?? reading.encoding ?? "text", algorithmOf(reading, said));
 }
 
@@ -54,13 +41,23 @@ export function provenUsage(
   policy: ClaimPolicy,
   now: number,
 ): SecretUsage {
-  const { header, payload, signed, signature } = parseJws(token);
+  const parsed = parseJws(token);
+  const { header, payload, signed, signature } = parsed;
+  const valid = () =>
+    checkClaims({ claims: payload, type: header.typ, adopted: true }, policy, now);
+  const { key } = source.reading;
+  if (key !== undefined) {
+    const proven = provenKey(key, said, parsed);
+    valid();
+    return proven;
+  }
+  mustSuitHmac(said);
   const wanted = algorithmOf(source.reading, said);
   const alg = HMAC_ALGORITHMS.find((one) => one === header.alg && one === (wanted ?? one));
   if (alg === undefined) throw otherAlgorithm(wanted);
   for (const use of candidateUsages(source, said)) {
     if (!isHmacOf(use.secret, use.keyForm, alg, signed, signature)) continue;
-    checkClaims({ claims: payload, type: header.typ, adopted: true }, policy, now);
+    valid();
     return { ...use, alg };
   }
   throw source.doubt ?? notSigned();
@@ -136,17 +133,7 @@ function otherAlgorithm(wanted: Algorithm | undefined): RekeyError {
   const names = wanted ?? "one of HMAC's (HS256, HS384, HS512)";
   return new RekeyError("alg_not_allowed", `Cannot import: the token's algorithm is not ${names}`, {
     hint: wanted === undefined
-      ? "Only the secrets of HMAC tokens can be imported"
+      ? "Import the private key that signs such tokens"
       : "Leave out --alg",
   });
-}
-
-function notSigned(): RekeyError {
-  return new RekeyError(
-    "bad_signature",
-    "Cannot import: the token was not signed with this value",
-    {
-      hint: "It is another secret, or the application derives its key in its own way",
-    },
-  );
 }

@@ -17,6 +17,7 @@ import {
 } from "./state.ts";
 import type { NewSecret } from "../secret/backend.ts";
 import { newSecret, nextUse } from "../secret/next_use.ts";
+import { tokenKidOf } from "../secret/token_kid.ts";
 import type { Make } from "../secret/create.ts";
 import type { Import } from "../secret/import/imported.ts";
 import { newVersion, provenValue } from "./rotate.ts";
@@ -70,7 +71,8 @@ async function makeShared(
   const origin = given === undefined ? "generated" : "adopted";
   const sealed = await provenValue(installation, row, secret);
   const activated_at = installation.now();
-  const current = { ...row, origin, state: "current", activated_at } as const;
+  const token_kid = tokenKidOf(installation.versions, secret, given?.tokenKid);
+  const current = { ...row, origin, token_kid, state: "current", activated_at } as const;
   const { alg, key_form } = row;
   const { policy } = installation;
   const state: FleetState = {

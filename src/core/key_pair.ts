@@ -21,7 +21,9 @@ export interface PublicJwk {
 /** Size of the smallest RSA key, in bits (RFC 7518 §3.3), and of one that is made unless another is asked for. */
 export const LEAST_RSA_BITS = 2048;
 
-// Names the format of a stored value. The rest is PKCS#8 (RFC 5958) in standard base64: a PEM file's without its lines.
+/** Size of the largest RSA key, in bits. */
+export const MOST_RSA_BITS = 4096;
+
 const PREFIX = "pkcs8:";
 
 // The members that a thumbprint hashes, in the order of RFC 7638 §3.2.
@@ -35,6 +37,8 @@ const SIGNATURE_BYTES = { "P-256": 64, "P-384": 96, "P-521": 132, Ed25519: 64 };
 
 /** A private key with its public half. It belongs to a `Secret`, which never prints it. */
 export class KeyPair {
+  /** Names the format of a stored value. The rest is PKCS#8 (RFC 5958) in standard base64: a PEM file's without its lines. */
+  static readonly prefix = PREFIX;
   readonly #private: KeyObject;
   /** For verification. */
   readonly publicKey: KeyObject;

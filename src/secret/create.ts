@@ -84,8 +84,8 @@ export async function planLocal(
   const made = nextUse(undefined, use, given?.secret);
   const length = given?.secret.reveal().length ?? longestValue(made);
   const location = await locationForNew(keyring, store, length);
-  const { reason = null, secret: imported } = given ?? {};
-  const change = { old: undefined, location, reason, graceMs: 0, imported, use };
+  const { reason = null, secret: imported, tokenKid } = given ?? {};
+  const change = { old: undefined, location, reason, graceMs: 0, imported, tokenKid, use };
   return (prepared) => changeSecret(prepared, change);
 }
 

@@ -99,7 +99,7 @@ export class SecretManager {
         await this.underLock((now, backend) => replaceUnused(now, backend, given, options));
     const { installation, version: current, backend } = await this.open();
     if (made) await backend.remember(installation);
-    const version = settleImport(installation, current, given.secret.kid, options);
+    const version = settleImport(installation, current, given, options);
     return { version, made };
   }
 

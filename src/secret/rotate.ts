@@ -19,6 +19,7 @@ import { leaveCluster } from "./move.ts";
 import { destroyValue, dropPrepared, mustBeNext, rollBack } from "./recover.ts";
 import { longestValue, newSecret, nextUse, type Use } from "./next_use.ts";
 import type { Note } from "./retrieve.ts";
+import { tokenKidOf } from "./token_kid.ts";
 import { notInitialised } from "./view.ts";
 
 /**
@@ -91,6 +92,8 @@ export interface Change {
   readonly requestId?: string | undefined;
   /** An imported value; default: a generated one. */
   readonly imported?: Secret | undefined;
+  /** kid of its tokens, if it is not the value's own. */
+  readonly tokenKid?: string | undefined;
   readonly use?: NewSecret | undefined;
   /** How long the old version still verifies after the commit, in milliseconds. */
   readonly graceMs: number;
@@ -152,6 +155,9 @@ async function begin(
     dropPrepared(installation);
     const pending = versions.addPending({
       kid: secret.kid,
+      token_kid: change.imported === undefined
+        ? null
+        : tokenKidOf(versions, secret, change.tokenKid),
       location: change.location,
       origin: change.imported === undefined ? "generated" : "adopted",
       ...{ alg, key_form, bytes, encoding },

@@ -111,6 +111,10 @@ const INPUTS: Record<string, Input> = {
       { line: () => ["store", "move", "etcd"], env: etcd(name), again: true } as const,
     ]),
   ),
+  "import --passphrase-file": {
+    line: (path) => ["--app", "y", "import", "--file", "key.pem", "--passphrase-file", path],
+    content: "correct horse battery staple\n",
+  },
 };
 
 /** Options with a path that is no input: a folder, a socket, what is written into a unit. */
@@ -151,6 +155,9 @@ async function makeOriginal(): Promise<Box> {
   const { code, stderr } = await box.run(sealed, { stdin: "correct horse battery staple" });
   assert.equal(code, 0, stderr);
   assert.equal((await box.run(["backup", "b.db"])).code, 0);
+  const key = ["genpkey", "-algorithm", "Ed25519", "-aes256", "-out", "key.pem"];
+  const pass = ["-pass", "pass:correct horse battery staple"];
+  assert.equal((await box.exec("openssl", [...key, ...pass])).code, 0);
   return box;
 }
 

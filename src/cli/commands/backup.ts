@@ -10,6 +10,7 @@ import type { Context } from "../context.ts";
 import { warnOfDeliveriesToBegin } from "../deliveries_report.ts";
 import { printable } from "../format.ts";
 import { writeBytes } from "../output.ts";
+import { notEmpty, passphraseIn } from "../passphrase_file.ts";
 import { askHidden } from "../terminal.ts";
 
 /** Flags of `rekey backup`. */
@@ -181,15 +182,6 @@ function askTwice(): string {
   const passphrase = notEmpty(askHidden("Passphrase for the backup"));
   if (askHidden("The same again") === passphrase) return passphrase;
   throw usageError("Cannot use the passphrase: the two entries differ", "Try again");
-}
-
-function passphraseIn(path: string): string {
-  return notEmpty(readInputText(path).replace(/\r?\n$/, ""));
-}
-
-function notEmpty(passphrase: string): string {
-  if (passphrase !== "") return passphrase;
-  throw usageError("Cannot use an empty passphrase", "Choose one");
 }
 
 // age key files may have comments and empty lines.

@@ -1,10 +1,17 @@
-import { provenUsage, type SecretUsage, statedUsage } from "../../auth/import_usage.ts";
+import { provenUsage, statedUsage } from "../../auth/import_usage.ts";
+import type { SecretUsage } from "../../auth/secret_usage.ts";
 import { isRekeyError, RekeyError, usageError } from "../../core/errors.ts";
 import { placeName } from "../../core/location.ts";
-import { bytesSource, type Source, sourceOf } from "../../secret/import/source.ts";
+import {
+  bytesSource,
+  derSource,
+  keySource,
+  type Source,
+  sourceOf,
+} from "../../secret/import/source.ts";
 import { decodeText, type Encoding } from "../../secret/import/imported.ts";
 import { weaknesses } from "../../secret/import/not_a_secret.ts";
-import type { Algorithm, HmacAlgorithm } from "../../core/algorithms.ts";
+import { type Algorithm, isHmac } from "../../core/algorithms.ts";
 import { STANDARD_POLICY, type TokenPolicy } from "../../jwt/policy.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import { warnOfOthers, warnOfRisk } from "../warnings.ts";
@@ -12,7 +19,8 @@ import { readInput } from "../../files/input_files.ts";
 import { type Context, variable as environmentVariable } from "../context.ts";
 import { describeVersion } from "../format.ts";
 import { applyPolicy, type PolicyFlags, withFlags } from "./policy.ts";
-import { readStdin, readStdinBytes } from "../terminal.ts";
+import { passphraseIn } from "../passphrase_file.ts";
+import { askHidden, readStdin, readStdinBytes } from "../terminal.ts";
 import { rotate } from "./rotate.ts";
 import { LOCK_TIMEOUT_MS } from "../../core/limits.ts";
 import { isThere } from "../../files/files.ts";
@@ -24,6 +32,8 @@ export interface ImportFlags extends PolicyFlags {
   readonly name?: string;
   readonly encoding?: Encoding;
   readonly alg?: Algorithm;
+  readonly kid?: string;
+  readonly passphraseFile?: string;
   readonly checkToken?: string;
   readonly literal?: boolean;
   readonly allowWeak?: boolean;
@@ -34,7 +44,7 @@ export interface ImportFlags extends PolicyFlags {
 
 const LONGEST_INPUT = 65_536;
 
-/** Imports a hard-coded secret. */
+/** Imports the secret or the private key of an application. */
 export async function importSecret(options: ImportFlags, context: Context): Promise<void> {
   const { secrets, store } = context;
   refuseContradictions(options);
@@ -45,11 +55,13 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
     ? statedUsage(source, options)
     : provenUsage(source, options, token, ...await policyFor(options, context));
   const { secret, keyForm, alg = "HS512" } = use;
-  const weak = weaknesses(secret.hmacKey(keyForm), alg as HmacAlgorithm);
+  const weak = isHmac(alg) ? weaknesses(secret.hmacKey(keyForm), alg) : [];
   if (weak.length > 0 && !options.allowWeak) throw tooWeak(weak, use.alg);
   const reason = ["imported from", origin, options.reason && `(${options.reason})`];
   const given = { secret, reason: reason.filter(Boolean).join(" ") };
-  const imported = await secrets.import(given, { store, alg, keyForm });
+  const imported = isHmac(alg)
+    ? await secrets.import(given, { store, alg, keyForm })
+    : await secrets.import({ ...given, tokenKid: use.kid }, { store, alg });
   await applyPolicy(options, context);
   tell({ ...imported, use, weak, proven: token !== undefined }, context);
   if (imported.made) warnOfOthers(context);
@@ -83,13 +95,29 @@ function refuseContradictions({ grace, thenRotate, checkToken, fromEnv, file }: 
   );
 }
 
-function sourceIn(data: Uint8Array, options: ImportFlags): Source {
-  const { encoding, checkToken, literal } = options;
+function sourceIn(data: Uint8Array, flags: ImportFlags): Source {
+  const { encoding, checkToken, literal, name, kid, passphraseFile } = flags;
+  const options = { literal, name, kid, passphrase: () => passphraseOf(passphraseFile) };
+  const text = isText(data) ? decodeText(data) : undefined;
+  if (!literal && (text === undefined || encoding === "bytes")) {
+    const key = text === undefined ? derSource(data, options) : keySource(text, options);
+    if (key !== undefined) return key;
+  }
   // Input that is not text is a binary key; the token proves it.
-  if (encoding === "bytes" || checkToken !== undefined && !isText(data)) return bytesSource(data);
-  const text = decodeText(data);
-  if (!literal) refusePath(text);
-  return sourceOf(text, options);
+  if (encoding === "bytes" || (checkToken !== undefined && text === undefined)) {
+    return bytesSource(data);
+  }
+  if (!literal && text !== undefined) refusePath(text);
+  return sourceOf(text ?? decodeText(data), options);
+}
+
+function passphraseOf(file: string | undefined): string {
+  if (file !== undefined) return passphraseIn(file);
+  if (Deno.stdin.isTerminal()) return askHidden("Passphrase of the private key");
+  throw usageError(
+    "Cannot import the private key: it is encrypted",
+    "Give its passphrase with --passphrase-file",
+  );
 }
 
 function isText(data: Uint8Array): boolean {
@@ -117,9 +145,7 @@ function tell(
   const app = secrets.environment.app.name;
   const named = `version ${version.version} (kid ${version.kid})`;
   const { encoding, kid } = use;
-  const isPlain = encoding === "text" || encoding === "bytes";
-  const used = isPlain ? `used as ${encoding}` : `decoded from ${encoding}`;
-  const how = `${version.alg}, key form ${version.key_form} (${used})`;
+  const how = `${version.alg}, ${described(version, use)}`;
   output.result(
     {
       ...describeVersion(app, version),
@@ -144,6 +170,15 @@ function tell(
   if (weak.length > 0) {
     output.warning(`the secret is weak: ${weak.join("; ")}. Move off it with \`rekey rotate\``);
   }
+}
+
+function described({ key_form, token_kid }: Version, { encoding }: SecretUsage): string {
+  if (key_form === "pkcs8") {
+    const tokens = token_kid === null ? "" : `, kid of its tokens ${token_kid}`;
+    return `key pair (from ${encoding.toUpperCase()})${tokens}`;
+  }
+  const isPlain = encoding === "text" || encoding === "bytes";
+  return `key form ${key_form} (${isPlain ? "used as" : "decoded from"} ${encoding})`;
 }
 
 // Such characters are kept, but an editor or a shell may have added them.

@@ -24,14 +24,18 @@ export const secretCommands: Commands = {
   import: (program) => {
     const importing = program.command("import")
       .description(
-        "import a hard-coded secret as version 1; its tokens stay valid (default: stdin)",
+        "import an application's secret or private key; its tokens stay valid (default: stdin)",
       )
       .option("--from-env <name>", "environment variable that holds it", nonEmpty)
       .option("--file <path>", "file that holds it", nonEmpty)
-      .option("--name <name>", "variable of a .env file, or key of a JSON file", nonEmpty)
+      .option(
+        "--name <name>",
+        "variable of a .env file, key of a JSON file, or kid in a JWK Set",
+        nonEmpty,
+      )
       .choice(
         "--encoding <name>",
-        "how the application decodes it (default: text)",
+        "HMAC: how the application decodes it (default: text)",
         CHOICES.encoding,
       )
       .option(
@@ -43,7 +47,21 @@ export const secretCommands: Commands = {
         "--literal",
         "take the input as the secret even if it looks like JSON, a token or quoted text",
       )
-      .choice("--alg <name>", "algorithm of the app's tokens (default: HS512)", CHOICES.hmac)
+      .choice(
+        "--alg <name>",
+        "algorithm of its tokens (default: HS512; of a private key as it says, or ES256, RS256, …)",
+        CHOICES.alg,
+      )
+      .option(
+        "--kid <kid>",
+        "kid that the tokens of a private key have (default: of its JWK, or --check-token's)",
+        nonEmpty,
+      )
+      .option(
+        "--passphrase-file <path>",
+        "file of the passphrase of an encrypted private key (default: ask)",
+        nonEmpty,
+      )
       .option("--allow-weak", "import it even if it is short or easy to guess")
       .option("--then-rotate", "rotate it at once; with --grace its tokens stay valid for a while")
       .duration("--grace <duration>", "with --then-rotate: how long its tokens still verify", "0s")
@@ -53,7 +71,9 @@ export const secretCommands: Commands = {
         `
   Examples:
     rekey import --from-env JWT_SECRET --alg HS256 --then-rotate --grace 24h
-    rekey import --file .env --name JWT_SECRET --check-token @token.txt`,
+    rekey import --file .env --name JWT_SECRET --check-token @token.txt
+    rekey import --file private.pem --check-token @token.txt
+    rekey import --file jwks.json --name KID`,
       )
       .runs(async () => (await import("../commands/import.ts")).importSecret);
     addPolicyOptions(importing);

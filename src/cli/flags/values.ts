@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import { type Head, readHead } from "../../audit/events.ts";
 import { parseDuration } from "../../core/clock.ts";
-import { ALGORITHMS, HMAC_ALGORITHMS } from "../../core/algorithms.ts";
+import { ALGORITHMS } from "../../core/algorithms.ts";
 import { LEAST_BYTES, MOST_BYTES } from "../../core/limits.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import { canonicalHost } from "../../http/host_names.ts";
@@ -15,7 +15,6 @@ export const CHOICES = {
   location: ["keyring", "database", "etcd"],
   mirror: ["auto", "on", "off"],
   alg: ALGORITHMS,
-  hmac: HMAC_ALGORITHMS,
   keyForm: ["text", "raw"],
   notifyFormat: NOTICE_FORMATS,
   encoding: ["text", "base64", "base64url", "hex", "bytes"],

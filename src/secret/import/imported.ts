@@ -1,5 +1,7 @@
 import { Buffer } from "node:buffer";
+import { isSameAlgorithm } from "../../core/algorithms.ts";
 import { RekeyError } from "../../core/errors.ts";
+import { KeyPair } from "../../core/key_pair.ts";
 import { type KeyForm, Secret } from "../../core/secret.ts";
 import type { Installation } from "../../store/installation.ts";
 import { keepCopy } from "../automatic_copy.ts";
@@ -13,6 +15,8 @@ export interface Import {
   readonly secret: Secret;
   /** Its origin, for the audit log. */
   readonly reason: string;
+  /** kid that the tokens of a key pair have, if it is not its thumbprint. */
+  readonly tokenKid?: string | undefined;
 }
 
 /** Encodings of a hard-coded secret in a text. */
@@ -20,8 +24,8 @@ export const ENCODINGS = ["text", "base64", "base64url", "hex"] as const;
 /** `bytes`: the file's bytes are the key. */
 export type Encoding = (typeof ENCODINGS)[number] | "bytes";
 
-// A keyring item on Windows holds 2,560 bytes of UTF-16.
-const LONGEST = 1_024;
+// A PEM file of the largest RSA key, which some applications use as a text, has 3,300.
+const LONGEST = 4_096;
 
 /**
  * Reads a hard-coded secret. As `text` its own bytes are the HMAC key; the other encodings say that the
@@ -85,8 +89,15 @@ function decodeBytes(
   return again === (encoding === "hex" ? plain.toLowerCase() : plain) ? bytes : undefined;
 }
 
+// A stored value says by its beginning that it is a key pair: an HMAC secret that begins so could not be told from one.
+const LIKE_A_PAIR = [
+  `it begins with ${KeyPair.prefix}, as the key pairs do that rekey stores`,
+  "Such a text cannot be an HMAC secret here: give the application another secret first",
+] as const;
+
 function checked(text: string): string {
   if (text.includes("\0")) throw unreadable("it has a NUL character", "No program can be given it");
+  if (text.startsWith(KeyPair.prefix)) throw unreadable(...LIKE_A_PAIR);
   if (Buffer.byteLength(text) <= LONGEST) return text;
   throw unreadable(`it is longer than ${LONGEST} bytes`, "Is it the right file?");
 }
@@ -121,7 +132,7 @@ export async function replaceUnused(
   if (old === undefined || !mayGiveWay(installation, backend, given.secret.kid)) return false;
   const location = await backend.nextLocation(installation, store, given.secret.reveal().length);
   await keepCopy(installation, old);
-  const how = { imported: given.secret, use: { alg, keyForm } };
+  const how = { imported: given.secret, tokenKid: given.tokenKid, use: { alg, keyForm } };
   await changeSecret(installation, { old, location, reason: given.reason, graceMs: 0, ...how });
   return true;
 }
@@ -130,16 +141,16 @@ export async function replaceUnused(
  * The version that has the imported secret.
  *
  * @throws {RekeyError} `already_initialised` when the current secret is another one, `failed` when the secret exists
- * with another algorithm or key form.
+ * with another algorithm, key form or kid.
  */
 export function settleImport(
   installation: Installation,
   current: Version,
-  kid: string,
-  { alg, keyForm }: HmacUsage,
+  { secret, tokenKid }: Import,
+  { alg, keyForm = "pkcs8" }: HmacUsage,
 ): Version {
   const { versions } = installation;
-  const version = versions.byKid(kid);
+  const version = versions.byKid(secret.kid);
   if (version === undefined || version.activated_at === null) {
     throw new RekeyError(
       "already_initialised",
@@ -153,10 +164,22 @@ export function settleImport(
     );
   }
   const { alg: algorithm, key_form: form } = version;
-  if (algorithm === alg && form === keyForm) return version;
+  const sameKid = tokenKid === undefined || tokenKid === (version.token_kid ?? version.kid);
+  if (alg !== undefined && isSameAlgorithm(alg, algorithm) && form === keyForm && sameKid) {
+    return version;
+  }
+  if (form === "pkcs8") throw keyIsThere(version);
   throw new RekeyError(
     "failed",
     `Cannot import the secret again: it is there as ${algorithm}, key form ${form}`,
     { hint: "`rekey init --alg --key-form` changes how an imported secret is used" },
+  );
+}
+
+function keyIsThere({ alg, kid, token_kid }: Version): RekeyError {
+  return new RekeyError(
+    "failed",
+    `Cannot import the key again: it is there for ${alg}, kid ${token_kid ?? kid}`,
+    { hint: "Leave out --alg and --kid, or `rekey destroy` it first and import it again" },
   );
 }

@@ -46,18 +46,30 @@ const kind = (what: string, hint: string, is: RegExp | Kind["is"]): Kind => ({
   is: typeof is === "function" ? is : (text) => is.test(text),
 });
 
-const OTHER_KEY = "Tokens are signed here with HMAC, whose key is a text or bytes";
+const OTHER_KEY =
+  "Tokens are signed with an HMAC secret, or a private key in PKCS#8, SEC 1, PKCS#1 or JWK";
+const PUBLIC = "It has only the public key, which signs nothing: import the private key";
 const WHOSE = "Import what it stands for";
 
 // The first match applies.
 const KINDS: readonly Kind[] = [
-  kind("a private key", OTHER_KEY, /-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----/),
-  kind("a certificate", OTHER_KEY, /-----BEGIN ([A-Z ]*CERTIFICATE|PKCS7|CMS)( REQUEST)?-----/),
-  kind("a public key", OTHER_KEY, /-----BEGIN [A-Z ]*PUBLIC KEY( BLOCK)?-----/),
+  kind("a PGP private key", OTHER_KEY, /-----BEGIN PGP PRIVATE KEY BLOCK-----/),
+  kind(
+    "a text with a private key in it",
+    "Import the lines from BEGIN to END alone",
+    /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/,
+  ),
+  kind("a certificate request", PUBLIC, /-----BEGIN [A-Z ]*CERTIFICATE REQUEST-----/),
+  kind("a certificate", PUBLIC, /-----BEGIN ([A-Z ]*CERTIFICATE|PKCS7|CMS)-----/),
+  kind("a public key", PUBLIC, /-----BEGIN [A-Z ]*PUBLIC KEY( BLOCK)?-----/),
   kind("an encrypted message", OTHER_KEY, /-----BEGIN (PGP|AGE) |^age-encryption\.org\/v1/),
   kind("PEM", OTHER_KEY, /-----BEGIN [A-Z0-9 ]+-----/),
-  kind("an SSH public key", OTHER_KEY, /^(ssh-(rsa|dss|ed25519)|ecdsa-sha2-\S+|sk-\S+) AAAA/),
-  kind("an SSH private key", OTHER_KEY, /^PuTTY-User-Key-File-/),
+  kind("an SSH public key", PUBLIC, /^(ssh-(rsa|dss|ed25519)|ecdsa-sha2-\S+|sk-\S+) AAAA/),
+  kind(
+    "an SSH private key",
+    "puttygen and then `ssh-keygen -p -m PKCS8 -f COPY` convert a copy of it",
+    /^PuTTY-User-Key-File-|^---- BEGIN SSH2 /,
+  ),
   kind("an age key", OTHER_KEY, /(^|\n)AGE-SECRET-KEY-|^age1[02-9ac-hj-np-z]{50,}$/),
   kind("a token", "Give it to --check-token, and its secret here", isToken),
   kind("an XML file", "Import the value alone", /^<(\?xml\b|([a-z]\w*)[\s>][\s\S]*<\/\2>$)/i),

@@ -1,8 +1,11 @@
 import { Buffer } from "node:buffer";
 import type { RekeyError } from "../../core/errors.ts";
-import { type Algorithm, HMAC_ALGORITHMS, type HmacAlgorithm } from "../../core/algorithms.ts";
+import type { Algorithm } from "../../core/algorithms.ts";
 import { type Encoding, unreadable } from "./imported.ts";
+import { isJwk, isJwkSet, type JwkOrSet, jwkReading } from "./jwk_source.ts";
 import { isEnvFile, recognised } from "./not_a_secret.ts";
+import type { Passphrase } from "./pem_encryption.ts";
+import { keyInBytes, keyInText, type PrivateKey } from "./private_key.ts";
 import { parse } from "dotenv";
 
 /** One way to read a secret from the input. */
@@ -13,6 +16,8 @@ export interface Reading {
   readonly alg?: Algorithm | undefined;
   /** Set when the format names the key. */
   readonly kid?: string | undefined;
+  /** Set when it is a private key; then nothing else is. */
+  readonly key?: PrivateKey | undefined;
 }
 
 /** All ways to read a secret from the input. */
@@ -31,36 +36,62 @@ export interface SourceOptions {
   readonly name?: string | undefined;
   /** Whether the input is the secret, whatever it looks like. */
   readonly literal?: boolean | undefined;
+  /** Chooses the key of a JWK Set when `name` says where the set is. */
+  readonly kid?: string | undefined;
+  /** Called when the input is an encrypted private key. */
+  readonly passphrase?: Passphrase | undefined;
 }
 
-/** Input whose bytes are the key. */
+const NO_PASSPHRASE: Passphrase = () => {
+  throw unreadable("its private key is encrypted", "Give its passphrase with --passphrase-file");
+};
+
+/** Input whose bytes are the key of an HMAC secret. */
 export function bytesSource(data: Uint8Array): Source {
   return certain({ text: Buffer.from(data).toString("base64"), encoding: "bytes" });
 }
 
+/** A private key in DER; `undefined` for other bytes. @throws {RekeyError} as {@linkcode keyInBytes} does. */
+export function derSource(
+  data: Uint8Array,
+  { passphrase = NO_PASSPHRASE }: SourceOptions,
+): Source | undefined {
+  const key = keyInBytes(data, passphrase);
+  return key && certain({ text: "", key });
+}
+
 /**
- * Finds the secret in the input: a value alone, a file of `NAME=VALUE` lines, JSON with a key of that name, a JWK
- * (RFC 7517) or a set of them.
+ * Finds the secret in the input: a value alone, a private key, a file of `NAME=VALUE` lines, JSON with a key of that
+ * name, a JWK (RFC 7517) or a set of them.
  *
  * @throws {RekeyError} `usage` when the name does not occur.
  */
-export function sourceOf(text: string, { name, literal = false }: SourceOptions): Source {
+export function sourceOf(text: string, options: SourceOptions): Source {
+  const { name, literal = false } = options;
   if (literal) return alone(text, undefined);
+  if (name === undefined) return keySource(text, options) ?? alone(text, recognised(text));
   const json = jsonOf(text);
-  if (name === undefined) {
-    if (isJwk(json) || isJwkSet(json)) return certain(jwkReading(jwkOf(json)));
-    return alone(text, recognised(text));
-  }
-  if (json !== undefined) return inJson(json, name, text);
+  if (json !== undefined) return inJson(json, name, text, options);
   if (
     isEnvFile(text) || new RegExp(`^\\s*(export\\s+)?${RegExp.escape(name)}\\s*=`, "m").test(text)
   ) {
-    return envReadings(text.replace(/^\uFEFF/, ""), name);
+    return envReadings(text.replace(/^\uFEFF/, ""), name, options);
   }
   throw unreadable(
     "it is neither JSON nor lines of NAME=VALUE",
     "Leave out --name for a value alone",
   );
+}
+
+/** A text that says by itself what it is: a JWK, a set of them, or a private key; `undefined` for others. */
+export function keySource(
+  text: string,
+  { kid, passphrase = NO_PASSPHRASE }: SourceOptions,
+): Source | undefined {
+  const json = jsonOf(text);
+  if (isJwk(json) || isJwkSet(json)) return jwkSource(json, kid, text);
+  const key = keyInText(text, passphrase);
+  return key && certain({ text: "", key });
 }
 
 const certain = (reading: Reading): Source => ({ reading, others: [] });
@@ -77,21 +108,31 @@ function unquoted(value: string): string {
   return /^(["'`])([\s\S]*)\1$/.exec(value.trim())?.[2] ?? value;
 }
 
-function inJson(json: unknown, name: string, text: string): Source {
-  const found = isJwkSet(json) ? jwkOf(json, name) : valueAt(json, name);
-  if (isJwk(found) || isJwkSet(found)) return certain(jwkReading(jwkOf(found)));
+function inJson(json: unknown, name: string, text: string, options: SourceOptions): Source {
+  if (isJwkSet(json)) return jwkSource(json, name, text);
+  const found = valueAt(json, name);
+  if (isJwk(found) || isJwkSet(found)) return jwkSource(found, options.kid, text);
   if (typeof found === "string") {
-    return { ...certain({ text: found }), doubt: saidTwice(text, name) ?? recognised(found) };
+    const twice = saidTwice(text, [name, ...name.split(/[.:/]|__/)]);
+    const source = keySource(found, options);
+    if (source !== undefined) return { ...source, doubt: twice ?? source.doubt };
+    return { ...certain({ text: found }), doubt: twice ?? recognised(found) };
   }
   throw found === undefined
     ? unreadable("the JSON has no such key", "Write a path as Jwt:Key, Jwt.Key or Jwt__Key")
     : unreadable("what the JSON has under that key is no text", "Name the key of the value itself");
 }
 
+const JWK_MEMBERS = ["kty", "crv", "d", "n", "e", "k", "kid", "alg"];
+
+function jwkSource(value: JwkOrSet, kid: string | undefined, text: string): Source {
+  return { ...certain(jwkReading(value, kid)), doubt: saidTwice(text, JWK_MEMBERS) };
+}
+
 // Programs differ on which one they take.
-function saidTwice(text: string, path: string): RekeyError | undefined {
+function saidTwice(text: string, names: readonly string[]): RekeyError | undefined {
   const twice = repeatedNames(bareJson(text));
-  if (![path, ...path.split(/[.:/]|__/)].some((name) => twice.has(name))) return undefined;
+  if (!names.some((name) => twice.has(name))) return undefined;
   return unreadable("the JSON has that key twice", "Pipe in the value itself");
 }
 
@@ -151,63 +192,6 @@ function repeatedNames(json: string): Set<string> {
   return repeated;
 }
 
-type Json = Record<string, unknown>;
-
-/** Whether a value is a JWK (RFC 7517 §4). */
-function isJwk(value: unknown): value is Json {
-  return typeof (value as Json | undefined)?.kty === "string";
-}
-
-/** Whether a value is a JWK Set (RFC 7517 §5). */
-function isJwkSet(value: unknown): value is Json {
-  return Array.isArray((value as Json | undefined)?.keys) &&
-    ((value as Json).keys as unknown[]).some(isJwk);
-}
-
-/**
- * The symmetric key of a JWK or of a set.
- *
- * @param kid chooses one of a set.
- * @throws {RekeyError} `usage` unless exactly one key matches.
- */
-function jwkOf(value: Json, kid?: string): Json {
-  const all: unknown = value.keys;
-  const keys = Array.isArray(all) ? all.filter(isJwk) : [value];
-  const named = kid === undefined ? keys : keys.filter((key) => key.kid === kid);
-  if (named.length === 0) {
-    throw unreadable("no JWK of the set has that kid", "Name one with --name");
-  }
-  const symmetric = named.filter(({ kty, use }) => kty === "oct" && use !== "enc");
-  if (symmetric.length === 0) {
-    const hint = "Only a JWK with kty oct that is for signing is an HMAC key (RFC 7518 §6.4)";
-    throw unreadable(
-      Array.isArray(all) ? "its JWKs are of other kinds" : "it is a JWK of another kind",
-      hint,
-    );
-  }
-  if (symmetric.length === 1) return symmetric[0]!;
-  throw unreadable("the JWK Set has several keys", "Name the kid of one with --name");
-}
-
-/**
- * The key of a JWK: `k` is base64url (RFC 7518 §6.4.1).
- *
- * @throws {RekeyError} `usage` when it has no `k`, or is for another algorithm.
- */
-function jwkReading({ k, alg, kid }: Json): Reading {
-  if (typeof k !== "string" || k === "") throw unreadable("the JWK has no k", "It is no key then");
-  if (alg !== undefined && !HMAC_ALGORITHMS.includes(alg as HmacAlgorithm)) {
-    const hint = `Tokens are signed with ${HMAC_ALGORITHMS.join(", ")}`;
-    throw unreadable("the JWK is for another algorithm", hint);
-  }
-  return {
-    text: k,
-    encoding: "base64url",
-    alg: alg as Algorithm | undefined,
-    kid: typeof kid === "string" ? kid : undefined,
-  };
-}
-
 /**
  * The value of a variable in a file of `NAME=VALUE` lines, by the rules of `dotenv`. Programs differ on backslashes, `$`
  * and `#` within a value, and a wrong guess would be another secret: such a value is in doubt, and a token can show
@@ -215,7 +199,7 @@ function jwkReading({ k, alg, kid }: Json): Reading {
  *
  * @throws {RekeyError} `usage` when the file does not set it, or sets it to several values.
  */
-function envReadings(text: string, name: string): Source {
+function envReadings(text: string, name: string, options: SourceOptions): Source {
   const lines = text.replaceAll(/\r\n?/g, "\n");
   const values = parse(lines);
   const value = Object.hasOwn(values, name) ? values[name] : undefined;
@@ -225,12 +209,15 @@ function envReadings(text: string, name: string): Source {
   if (value === "") {
     throw unreadable("the file sets that variable to nothing", "Is it the right file?");
   }
+  const key = keySource(value, options);
   const pattern = new RegExp(
     `^[^\\S\\n]*(?:export\\s+)?${RegExp.escape(name)}[^\\S\\n]*=(.*)$`,
     "gm",
   );
   const raw = [...lines.matchAll(pattern)].map(([, rest]) => rest!.trim());
   if (new Set(raw).size > 1) throw unreadable("the file sets it twice", "Pipe in the value itself");
+  // No reading but one makes lines of base64 out of it.
+  if (key !== undefined) return key;
   const others = otherReadings(raw[0] ?? "", value);
   const doubtful = isDoubtful(raw[0] ?? "", value) ? inDoubt() : undefined;
   return { reading: { text: value }, doubt: doubtful ?? recognised(value), others };

@@ -1,0 +1,132 @@
+import { Buffer } from "node:buffer";
+import { PAIR_ALGORITHMS, type PairAlgorithm } from "../../core/algorithms.ts";
+import { KeyPair } from "../../core/key_pair.ts";
+import { Secret } from "../../core/secret.ts";
+import { type DerKind, derKind, type FoundKey, keyInDer, type OtherDer } from "./key_der.ts";
+import { unreadable } from "./imported.ts";
+import { pairOf } from "./key_numbers.ts";
+import { keyBlock, type PemBlock, privatePem } from "./pem.ts";
+import { isOldEncryption, openOldPem, openPkcs8, type Passphrase } from "./pem_encryption.ts";
+import { algorithmOfJwk, type GivenJwk, numbersOfJwk } from "./private_jwk.ts";
+
+/** Forms of a private key in a file. */
+export type KeyFormat = "pem" | "der" | "jwk";
+
+/** A private key that was found in the input, checked. */
+export interface PrivateKey {
+  readonly secret: Secret;
+  readonly format: KeyFormat;
+  /** The algorithms that it can sign with; the usual one first. */
+  readonly algorithms: readonly PairAlgorithm[];
+  /** What its JWK says. */
+  readonly alg?: PairAlgorithm | undefined;
+  readonly kid?: string | undefined;
+}
+
+/**
+ * The private key in a text: PEM, its base64, that of DER, or a stored value of rekey's own.
+ *
+ * @returns `undefined` when the text is something else.
+ * @throws {RekeyError} `usage` or `secret_weak` for a private key that cannot be imported.
+ */
+export function keyInText(text: string, passphrase: Passphrase): PrivateKey | undefined {
+  const pem = privatePem(text);
+  if (pem !== undefined) return found(openBlock(keyBlock(pem), passphrase), "pem");
+  const plain = text.trim();
+  if (plain.startsWith(KeyPair.prefix)) {
+    const own = ownDer(plain);
+    return own && found(own, "der");
+  }
+  if (!/^[A-Za-z0-9+/\s]+={0,2}$/.test(plain)) return undefined;
+  const bytes = base64(plain) ?? Buffer.from(plain, "base64");
+  const isText = bytes.subarray(0, 5).every((byte) => byte === DASH);
+  return isText
+    ? keyInText(Buffer.from(bytes).toString("latin1"), passphrase)
+    : keyInBytes(bytes, passphrase);
+}
+
+const DASH = 0x2d;
+
+// PKCS#8, SEC 1 and PKCS#1 begin with their version, encrypted PKCS#8 with an identifier of PKCS#5. Not even the length
+// must be right: a key that was cut off is no HMAC secret.
+const BEGINNING = /^30(..|81..|82....)(0201(00|01)(30|04|0282)|30(..|81..)06092a864886f70d0105)/;
+
+function base64(text: string): Uint8Array | undefined {
+  try {
+    return Uint8Array.fromBase64(text);
+  } catch {
+    return undefined;
+  }
+}
+
+// What rekey itself stores: as text it is no HMAC secret (`importedText`).
+function ownDer(text: string): FoundKey | undefined {
+  const der = base64(text.slice(KeyPair.prefix.length));
+  return der !== undefined && derKind(der) === "PKCS#8" ? keyInDer(der) : undefined;
+}
+
+/**
+ * The private key in a binary file: DER of PKCS#8, SEC 1 or PKCS#1.
+ *
+ * @returns `undefined` when the bytes are something else.
+ * @throws {RekeyError} `usage` or `secret_weak` as for {@linkcode keyInText}, `usage` for DER of other things.
+ */
+export function keyInBytes(bytes: Uint8Array, passphrase: Passphrase): PrivateKey | undefined {
+  const kind = derKind(bytes);
+  if (kind !== undefined && isOther(kind)) throw unreadable(`it is ${kind}`, HINTS[kind]);
+  const begins = BEGINNING.test(Buffer.from(bytes.subarray(0, 24)).toString("hex"));
+  return kind !== undefined || begins ? found(opened(bytes, kind, passphrase), "der") : undefined;
+}
+
+const HINTS: Readonly<Record<OtherDer, string>> = {
+  "a certificate": "It has only the public key, which signs nothing: import the private key",
+  "a certificate request":
+    "It has only the public key, which signs nothing: import the private key",
+  "a public key": "It signs nothing: import the private key that belongs to it",
+  "a PKCS#12 file":
+    "`openssl pkcs12 -nocerts -in FILE -out KEY.pem` takes the private key out of it",
+};
+
+function isOther(kind: DerKind): kind is OtherDer {
+  return Object.hasOwn(HINTS, kind);
+}
+
+function openBlock(block: PemBlock, passphrase: Passphrase): FoundKey {
+  refuseLabel(block.label);
+  if (isOldEncryption(block)) return keyInDer(openOldPem(block, passphrase));
+  return opened(block.der, derKind(block.der), passphrase);
+}
+
+function opened(der: Uint8Array, kind: DerKind | undefined, passphrase: Passphrase): FoundKey {
+  return keyInDer(kind === "encrypted" ? openPkcs8(der, passphrase) : der);
+}
+
+const SSH =
+  "`ssh-keygen -p -m PKCS8 -f COPY` converts a copy of it (older ones leave Ed25519 as it is)";
+
+function refuseLabel(label: string): void {
+  if (/^(OPENSSH|SSH2 ENCRYPTED) /.test(label)) {
+    throw unreadable("it is an SSH private key", SSH);
+  }
+  if (/^(ENCRYPTED |EC |RSA |)PRIVATE KEY$/.test(label)) return;
+  throw unreadable("it is a private key of another kind", "Import PKCS#8, SEC 1 or PKCS#1");
+}
+
+/** The private key of a JWK. @throws {RekeyError} as {@linkcode keyInText} does. */
+export function keyOfJwk(jwk: GivenJwk): PrivateKey {
+  const alg = algorithmOfJwk(jwk);
+  const { kid } = jwk;
+  return {
+    ...found({ numbers: numbersOfJwk(jwk) }, "jwk"),
+    alg,
+    kid: typeof kid === "string" ? kid : undefined,
+  };
+}
+
+function found({ numbers, only }: FoundKey, format: KeyFormat): PrivateKey {
+  const pair = pairOf(numbers);
+  const algorithms = PAIR_ALGORITHMS.filter((alg) =>
+    pair.suits(alg) && (only?.includes(alg) ?? true)
+  );
+  return { secret: Secret.imported(pair.text), format, algorithms };
+}
