@@ -1,11 +1,19 @@
 import { MOST_COUNTED } from "../auth/manager.ts";
 import { rfc3339 } from "../core/clock.ts";
+import { keyText, modulusBits } from "../core/algorithms.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 
 /** The fields of a version with `--json`. */
 export function describeVersion(app: string, row: Version) {
-  const { version, kid, location, created_at, key_form } = row;
-  return { app, version, kid, location, created_at: rfc3339(created_at), key_form };
+  const { version, kid, location, created_at, alg, key_form } = row;
+  return { app, version, kid, location, created_at: rfc3339(created_at), alg, key_form };
+}
+
+/** What a new key pair is. */
+export function pairText({ alg, key_form, bytes }: Version): string {
+  return `Its tokens: ${
+    keyText(alg, key_form, modulusBits(alg, bytes))
+  }; \`rekey jwks\` prints the public half, for verifiers`;
 }
 
 /**

@@ -63,6 +63,17 @@ export function isRsa(alg: Algorithm): boolean {
   return !isHmac(alg) && PAIR_SCHEMES[alg].kind.kty === "RSA";
 }
 
+/** Bits of the RSA key of a version, whose `bytes` are those of its modulus; `null` for other algorithms. */
+export function modulusBits(alg: Algorithm, bytes: number): number | null {
+  return isRsa(alg) ? bytes * 8 : null;
+}
+
+/** What signs: `HS512, key form text`, `ES256, key pair`, `RS256, key pair of 2048 bits`. */
+export function keyText(alg: Algorithm, keyForm: string, bits: number | null): string {
+  if (isHmac(alg)) return `${alg}, key form ${keyForm}`;
+  return `${alg}, key pair${bits === null ? "" : ` of ${bits} bits`}`;
+}
+
 /** Whether two names are of the same algorithm: `EdDSA` with an Ed25519 key is `Ed25519`. */
 export function isSameAlgorithm(one: string, other: Algorithm): boolean {
   return one === other || (isEd25519(one) && isEd25519(other));

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { ALGORITHMS, PAIR_ALGORITHMS } from "../core/algorithms.ts";
 import { ERROR_TABLE, TOKEN_FAULTS } from "../core/errors.ts";
 import { HTTP_CODES } from "./problem.ts";
+import { KEY_FORMS } from "../core/secret.ts";
 import { LONGEST_REASON, LONGEST_REQUEST_ID } from "../core/limits.ts";
 
 // Bodies and queries of all routes. Input is checked with these, and the OpenAPI document contains them.
@@ -126,7 +127,8 @@ export const RotateAnswer = z.strictObject({
   kid: kid(),
   location: z.string(),
   created_at: instant(),
-  key_form: z.string(),
+  alg: z.enum(ALGORITHMS),
+  key_form: z.enum(KEY_FORMS),
   previous_version: version().nullable(),
   previous_kid: kid().nullable(),
   grace_until: instant().nullable(),
@@ -177,9 +179,18 @@ export const Status = z.strictObject({
   }),
   rotation_due: z.boolean(),
   due_at: instant(),
-  alg: z.string(),
-  key_form: z.string(),
-  grace: z.array(z.strictObject({ version: version(), kid: kid(), until: instant() })),
+  alg: z.enum(ALGORITHMS),
+  key_form: z.enum(KEY_FORMS),
+  bits: count().nullable().meta({ description: "of an RSA key" }),
+  tokens: z.string().meta({ description: "algorithm and key, for people" }),
+  grace: z.array(
+    z.strictObject({
+      version: version(),
+      kid: kid(),
+      alg: z.enum(ALGORITHMS),
+      until: instant(),
+    }),
+  ),
   stale_processes: z.array(z.strictObject({
     pid: count(),
     program: z.string(),

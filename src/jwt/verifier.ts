@@ -225,11 +225,15 @@ function badSignature(): RekeyError {
   });
 }
 
+const OTHER_HMAC = "If your tokens use another HMAC algorithm, name it with --alg";
+const OTHER_KIND = "Each version is for one algorithm, which `rekey status` shows; " +
+  "what a token says of itself does not count";
+
 function algorithmNotAllowed(allowed: readonly Algorithm[]): RekeyError {
   const names = [...new Set(allowed)].join(" or ");
   return new RekeyError(
     "alg_not_allowed",
     `Cannot accept the token: its algorithm is not ${names}`,
-    { hint: "If your tokens use another HMAC algorithm, name it with --alg" },
+    { hint: allowed.every(isHmac) ? OTHER_HMAC : OTHER_KIND },
   );
 }

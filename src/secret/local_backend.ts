@@ -1,5 +1,5 @@
 import { EVENTS } from "../audit/events.ts";
-import { isHmac } from "../core/algorithms.ts";
+import { isHmac, keyText, modulusBits } from "../core/algorithms.ts";
 import type { TokenPolicy } from "../jwt/policy.ts";
 import { writePolicy } from "../store/sqlite/meta.ts";
 import { type Version, wasUsed } from "../store/sqlite/versions.ts";
@@ -107,8 +107,10 @@ function setUsage(
 ): void {
   if (version.origin !== "adopted" || !isHmac(version.alg) || !isHmac(alg!)) {
     throw usageIsFixed(
-      `it is ${version.alg}, key form ${version.key_form}`,
-      "Its tokens depend on it; `rekey rotate --alg --key-form` gives the next one another use",
+      `it is ${textOf(version)}`,
+      isHmac(version.alg)
+        ? "Its tokens depend on it; `rekey rotate --alg --key-form` gives the next one another use"
+        : "Its tokens depend on it; `rekey rotate --alg` gives the next one another use",
     );
   }
   database.transaction(() => {
@@ -119,11 +121,15 @@ function setUsage(
 }
 
 /** The error for changing algorithm or key form of a shared secret. */
-export function usageIsShared({ alg, key_form }: Version): RekeyError {
+export function usageIsShared(version: Version): RekeyError {
   return usageIsFixed(
-    `machines share it as ${alg}, key form ${key_form}`,
+    `machines share it as ${textOf(version)}`,
     "`rekey store move database` makes it this machine's own first",
   );
+}
+
+function textOf({ alg, key_form, bytes }: Version): string {
+  return keyText(alg, key_form, modulusBits(alg, bytes));
 }
 
 function usageIsFixed(why: string, hint: string): RekeyError {

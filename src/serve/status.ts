@@ -1,6 +1,7 @@
 import { type AuditRow, EVENTS } from "../audit/events.ts";
 import { figures, retrievalCounts } from "../audit/figures.ts";
 import { listAudit } from "../audit/reader.ts";
+import { keyText, modulusBits } from "../core/algorithms.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { type DeliveryFacts, describeDeliveries } from "../deliver/description.ts";
 import { progressOf } from "../deliver/sync.ts";
@@ -22,7 +23,7 @@ export async function statusOf(
 ): Promise<Omit<Awaited<ReturnType<HostOperations["status"]>>, "certificate_expires_at">> {
   const { installation, version } = await secrets.open();
   const [, ...grace] = await secrets.verifying();
-  const { database, versions, algorithm, keyForm } = installation;
+  const { database, versions } = installation;
   const { verifications, success_rate, fallback_rate } = figures(database);
   const { keyring, database: fromDatabase } = retrievalCounts(database);
   const now = installation.now();
@@ -38,11 +39,14 @@ export async function statusOf(
     created_in_future: age.isFromFuture,
     rotation_due: isDue(age, maxAgeSeconds),
     due_at: rfc3339(dueAt),
-    alg: algorithm,
-    key_form: keyForm,
+    alg: version.alg,
+    key_form: version.key_form,
+    bits: modulusBits(version.alg, version.bytes),
+    tokens: keyText(version.alg, version.key_form, modulusBits(version.alg, version.bytes)),
     grace: grace.map((row) => ({
       version: row.version,
       kid: row.kid,
+      alg: row.alg,
       until: rfc3339(row.grace_until ?? 0),
     })),
     stale_processes: describeHolders(staleHolders(installation)),
@@ -74,6 +78,7 @@ export function rotationAnswer(
     kid: version.kid,
     location: version.location,
     created_at: rfc3339(version.created_at),
+    alg: version.alg,
     key_form: version.key_form,
     previous_version: previous?.version ?? null,
     previous_kid: previous?.kid ?? null,

@@ -81,7 +81,7 @@ Deno.test("security rotate-jwt-secret is the application's name for rotate", asy
 
 Deno.test("the JSON fields are the documented ones", async () => {
   using box = new Box();
-  const shared = ["app", "version", "kid", "location", "created_at", "key_form"];
+  const shared = ["app", "version", "kid", "location", "created_at", "alg", "key_form"];
   assert.deepEqual(Object.keys(await box.json("init")), shared);
   const issued = await box.json("issue", "--sub", "alice");
   assert.deepEqual(Object.keys(issued), ["token", "jti", "expires_at"]);

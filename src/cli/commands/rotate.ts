@@ -1,5 +1,5 @@
 import { describeOutcomes, outcomesText, warnOfOutcomes } from "../deliveries_report.ts";
-import { rotateWithDeliveries } from "../../deliver/rotation.ts";
+import { mustKnowAlgorithm, rotateWithDeliveries } from "../../deliver/rotation.ts";
 import { placeName } from "../../core/location.ts";
 import { showHead } from "../../audit/events.ts";
 import { NEVER } from "../../store/sqlite/ended_sessions.ts";
@@ -10,8 +10,10 @@ import { fromFuture, isAhead } from "../../secret/age.ts";
 import type { Changed, NewSecret } from "../../secret/backend.ts";
 import { remarkOnPlace, staleProcesses, warnOfHolders, warnOfRisk } from "../warnings.ts";
 import { isFollowed, mustBeFollowed, warningsOf } from "../../cluster/change.ts";
-import type { Algorithm } from "../../core/algorithms.ts";
+import { type Algorithm, isHmac, keyText, modulusBits } from "../../core/algorithms.ts";
 import { mustBeAbleToRotate, planRotation } from "../../secret/next_rotation.ts";
+import { nextUse } from "../../secret/next_use.ts";
+import type { Installation } from "../../store/installation.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import { announceAndMake, warnUnlessReady } from "../notices/announced_rotation.ts";
 import { type Context, variable } from "../context.ts";
@@ -20,6 +22,7 @@ import {
   countedSessions,
   describeSeconds,
   describeVersion,
+  pairText,
   printable,
   sessionsText,
 } from "../format.ts";
@@ -81,7 +84,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
     });
     if (!done) await notices.before(current);
   }
-  const { reason, backup, force, alg } = options;
+  const { reason, backup, force } = options;
   const graceMs = options.grace * 1000;
   const lockTimeoutMs = options.lockTimeout * 1000;
   // With --activate, --force does not wait for anything to confirm.
@@ -105,7 +108,6 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   const stale = await staleProcesses(secrets);
   output.result({
     ...describeVersion(app, changed.version),
-    ...alg === undefined ? {} : { alg: changed.version.alg },
     previous_version: changed.previous?.version ?? null,
     previous_kid: changed.previous?.kid ?? null,
     grace_until: changed.graceUntil === null ? null : rfc3339(changed.graceUntil),
@@ -199,6 +201,7 @@ function human(app: string, { rotated, version, previous, graceUntil }: Changed)
   return [
     `Rotated the JWT secret of ${app}: ${now}`,
     `Version ${previous?.version} (kid ${previous?.kid}) ${ended}`,
+    ...isHmac(version.alg) ? [] : [pairText(version)],
   ];
 }
 
@@ -241,6 +244,14 @@ function endOfSessions({ grace, at }: RotateFlags): string {
   return `${grace === 0 ? "at" : `${describeSeconds(grace)} after`} ${rfc3339(at)}`;
 }
 
+/** The key that the rotation would make. @throws {RekeyError} if these flags would be refused. */
+async function nextKey(installation: Installation, options: RotateFlags) {
+  const { alg, keyForm, bytes, as: encoding, bits } = options;
+  const use = nextUse(installation, { alg, keyForm, bytes, encoding, bits });
+  if (!options.forceDeliveries) await mustKnowAlgorithm(installation, alg, options.grace > 0);
+  return { alg: use.alg, text: keyText(use.alg, use.keyForm, modulusBits(use.alg, use.bytes)) };
+}
+
 async function dryRun(options: RotateFlags, context: Context): Promise<void> {
   const { secrets, auth, output, store } = context;
   const app = secrets.environment.app.name;
@@ -249,11 +260,13 @@ async function dryRun(options: RotateFlags, context: Context): Promise<void> {
   const plan = { store, ...condition, ...useOf(options) };
   const { current, location, done } = await planRotation(opened, plan);
   if (!done) await mustBeAbleToRotate(opened.installation, store);
+  const next = await nextKey(opened.installation, options);
   const sessions = await auth.activeSessions();
   output.result({
     dry_run: true,
     app,
     location,
+    alg: done ? current.alg : next.alg,
     previous_version: current.version,
     previous_kid: current.kid,
     sessions_active: sessions,
@@ -266,6 +279,8 @@ async function dryRun(options: RotateFlags, context: Context): Promise<void> {
       : `Would replace version ${current.version} (kid ${current.kid}) in ${
         placeName(current.location)
       } ` +
-        `by a new one in ${placeName(location)}; active sessions: ${countedSessions(sessions)}`,
+        `by a new one in ${placeName(location)} (${next.text}); active sessions: ${
+          countedSessions(sessions)
+        }`,
   ]);
 }

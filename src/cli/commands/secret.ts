@@ -9,7 +9,7 @@ import { withDeliveries } from "../../deliver/rotation.ts";
 import { placeName } from "../../core/location.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import type { KeyForm, ShapeEncoding } from "../../core/secret.ts";
-import type { Algorithm } from "../../core/algorithms.ts";
+import { type Algorithm, isHmac } from "../../core/algorithms.ts";
 import {
   remarkOnPlace,
   staleProcesses,
@@ -19,7 +19,7 @@ import {
   whereLooked,
 } from "../warnings.ts";
 import type { Context } from "../context.ts";
-import { describeVersion } from "../format.ts";
+import { describeVersion, pairText } from "../format.ts";
 import { applyPolicy, type PolicyFlags } from "./policy.ts";
 import { describeHolders } from "../../secret/holders.ts";
 import { confirmed, describeConfirmation, mustAllFollow } from "../fleet_facts.ts";
@@ -45,6 +45,7 @@ export async function init(options: InitOptions, context: Context): Promise<void
   output.result(describeVersion(secrets.environment.app.name, version), [
     `${what} the JWT secret of ${secrets.environment.app.name}: version ${version.version} ` +
     `(kid ${version.kid}) in ${placeName(version.location)}`,
+    ...isHmac(version.alg) ? [] : [pairText(version)],
   ]);
   const { lastRefusal } = secrets.environment.keyring;
   if (created && version.location === "database" && lastRefusal?.code === "keyring_no_default") {

@@ -6,7 +6,8 @@ import { type DeliveryFacts, describeDeliveries } from "../../deliver/descriptio
 import { progressOf } from "../../deliver/sync.ts";
 import { behindText, deliveryText } from "../deliveries_report.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
-import { STANDARD_SHAPE } from "../../core/secret.ts";
+import { type Algorithm, isHmac, keyText, modulusBits } from "../../core/algorithms.ts";
+import { type KeyForm, STANDARD_SHAPE } from "../../core/secret.ts";
 import { inGrace } from "../../secret/grace.ts";
 import { activeIn } from "../../auth/manager.ts";
 import { ageOf, fromFuture, isAhead, isDue } from "../../secret/age.ts";
@@ -132,7 +133,6 @@ async function ownFacts(
   const age = ageOf(installation, version);
   return {
     ...describeVersion(installation.environment.app.name, version),
-    alg: version.alg,
     ...describeShape(version),
     age_seconds: age.seconds,
     created_in_future: age.isFromFuture,
@@ -147,10 +147,13 @@ async function ownFacts(
   };
 }
 
-/** Length in bytes and encoding of a value that rekey made. Of another one they are not known. */
-function describeShape({ origin, bytes, encoding }: Version) {
-  return origin === "generated" ? { bytes, encoding } : { bytes: null, encoding: null };
+/** Length in bytes and encoding of an HMAC secret that rekey made (of another one they are not known); bits of RSA. */
+function describeShape({ origin, alg, bytes, encoding }: Version) {
+  const isKnown = origin === "generated" && isHmac(alg);
+  return { ...isKnown ? { bytes, encoding } : NO_SHAPE, bits: modulusBits(alg, bytes) };
 }
+
+const NO_SHAPE = { bytes: null, encoding: null };
 
 function announcedText(installation: Installation): string | null {
   const at = announced(installation);
@@ -172,6 +175,8 @@ async function kekFacts(installation: Installation) {
 }
 
 type Facts = Record<string, unknown> & ReturnType<typeof describeShape> & {
+  alg: Algorithm;
+  key_form: KeyForm;
   location: Location;
   fleet?: FleetFacts;
   kek: Awaited<ReturnType<typeof kekFacts>>;
@@ -253,7 +258,7 @@ function human(
     ...facts.rotation_announced === null
       ? []
       : [["rotation announced", `for ${withRelative(facts.rotation_announced)}`]],
-    ["tokens", `${facts.alg}, key form ${facts.key_form}`],
+    ["tokens", keyText(facts.alg, facts.key_form, facts.bits)],
     ...shapeRows(facts),
     ...isSamePolicy(policy, STANDARD_POLICY) ? [] : [["policy", printable(policyText(policy))]],
     ...grace.map(({ version, alg, until }) => [

@@ -37,7 +37,11 @@ export const tokenCommands: Commands = {
       .repeatable("--iss <issuer>", "the issuer that it must have, or one of several")
       .repeatable("--aud <audience>", "an audience that it must have, or one of several")
       .option("--sub <subject>", "the subject that it must have")
-      .choice("--alg <name>", "the algorithm that it must have (default: the app's)", CHOICES.alg)
+      .choice(
+        "--alg <name>",
+        "the algorithm that it must have (default: that of the version which signed it)",
+        CHOICES.alg,
+      )
       .option("--typ <type>", "the typ that it must have")
       .option(
         "--leeway <duration>",

@@ -11,15 +11,16 @@ export function showState(status) {
   setText("due", due ? "now" : `in ${duration((Date.parse(dueAt) - Date.parse(time)) / 1000)}`);
   setText("due-at", `${due ? "since" : "at"} ${utc(dueAt)}`);
   byId("due-badge").hidden = !due;
-  setText("tokens", `${status.alg}, key form ${status.key_form}`);
+  setText("tokens", status.tokens);
   setText("sessions", count(status.sessions_active));
   setText("time", utc(time));
   setText("no-grace", grace.length === 0 ? "none" : "");
   showDeliveries(status.deliveries);
   showStale(status.stale_processes);
-  keep(byId("grace"), grace, ({ version, kid, until }) => {
+  keep(byId("grace"), grace, ({ version, kid, alg, until }) => {
     const code = make("code", {}, kid);
-    return make("li", {}, `version ${version} (kid `, code, ") until ", timeOf(until));
+    const of = alg === status.alg ? "kid " : `${alg}, kid `;
+    return make("li", {}, `version ${version} (${of}`, code, ") until ", timeOf(until));
   });
 }
 

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { Serving } from "../support/http/serving.ts";
+import { Box } from "../support/process/box.ts";
+
+Deno.test("init, rotate, its dry run, status and HTTP say which kind of key signs", async () => {
+  using box = new Box();
+  const init = await box.run(["init", "--store", "database", "--alg", "RS256", "--bits", "3072"]);
+  assert.match(init.stdout, /^Its tokens: RS256, key pair of 3072 bits; `rekey jwks`/m);
+  const made = await box.json("status");
+  assert.deepEqual([made.alg, made.key_form, made.bits, made.bytes, made.encoding], [
+    ...["RS256", "pkcs8", 3072, null, null],
+  ]);
+  // What is not said stays as it was.
+  const next = await box.run(["rotate", "--force", "--grace", "1h"]);
+  assert.match(next.stdout, /^Its tokens: RS256, key pair of 3072 bits;/m);
+  await using serving = await Serving.start(box);
+  const planned = await box.run(["rotate", "--dry-run", "--alg", "Ed25519"]);
+  assert.match(planned.stdout, /a new one in the database \(Ed25519, key pair\);/);
+  assert.equal((await box.json("rotate", "--dry-run", "--alg", "ES384")).alg, "ES384");
+  assert.equal((await box.json("rotate", "--dry-run")).alg, "RS256");
+  assert.equal(
+    (await box.json("rotate", "--force", "--grace", "1h", "--alg", "ES256")).alg,
+    "ES256",
+  );
+  const { stdout } = await box.run(["status"]);
+  assert.match(stdout, /^tokens +ES256, key pair$/m);
+  assert.match(stdout, /^grace +version 2 \(RS256\) verifies until/m);
+  assert.doesNotMatch(stdout, /pkcs8|key form|^value/m);
+  const shown = await (await serving.get("/status.json")).json();
+  assert.deepEqual([shown.alg, shown.key_form, shown.bits], ["ES256", "pkcs8", null]);
+  assert.equal(shown.tokens, "ES256, key pair");
+  assert.deepEqual(shown.grace.map(({ alg }: { alg: string }) => alg), ["RS256", "RS256"]);
+  const admin = await box.token("root", "--scope", "admin");
+  const answer = await (await serving.post("/rotate", {}, admin)).json();
+  assert.deepEqual([answer.alg, answer.key_form], ["ES256", "pkcs8"]);
+  const doctor = await box.run(["doctor"]);
+  assert.equal(doctor.code, 0, doctor.stdout);
+});
+
+Deno.test("flags of the other kind of key are refused, for a dry run too, and change nothing", async () => {
+  using box = new Box();
+  await box.run(["init", "--store", "database", "--alg", "ES256"]);
+  const { kid } = await box.json("status");
+  const refused: [string[], RegExp, RegExp][] = [
+    [["--bytes", "64"], /--bytes and --as with ES256, which has a key pair/, /Leave it out/],
+    [["--as", "hex"], /--bytes and --as with ES256/, /Leave it out/],
+    [["--bits", "2048"], /--bits with ES256/, /Leave it out/],
+    [["--key-form", "raw"], /--key-form with ES256/, /Leave it out/],
+    [["--alg", "RS256", "--bytes", "64"], /--bytes and --as with RS256/, /--bits instead/],
+    [
+      ["--alg", "HS512", "--bits", "2048"],
+      /--bits with HS512, which has an HMAC/,
+      /--bytes instead/,
+    ],
+    [["--alg", "RS256", "--bits", "1024"], /2048, 3072 or 4096/, /rotate --help/],
+    [["--alg", "ML-DSA-65"], /Allowed choices are HS256,.* PS512/, /rotate --help/],
+  ];
+  for (const [flags, message, hint] of refused) {
+    for (const how of [["--force"], ["--dry-run"]]) {
+      const { code, stderr } = await box.run(["rotate", ...how, ...flags]);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, message);
+      assert.match(stderr, hint);
+    }
+  }
+  const again = await box.run(["init", "--alg", "HS256"]);
+  assert.match(again.stderr, /it is ES256, key pair\nhint: .*`rekey rotate --alg` gives/);
+  assert.equal((await box.json("status")).kid, kid);
+  assert.equal((await box.run(["init", "--alg", "ES256"])).code, 0);
+});
