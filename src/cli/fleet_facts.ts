@@ -1,6 +1,13 @@
 import { rfc3339 } from "../core/clock.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
-import { deliveriesBehind, fleetHealth, lagging, nameOf, namesOf } from "../cluster/members.ts";
+import {
+  deliveriesBehind,
+  deliveringElsewhere,
+  fleetHealth,
+  lagging,
+  nameOf,
+  namesOf,
+} from "../cluster/members.ts";
 import type { DeliveryOutcome } from "../deliver/deliver.ts";
 import { mustHaveFollowed } from "../deliver/sync.ts";
 import type { Member } from "../secret/backend.ts";
@@ -8,6 +15,7 @@ import type { SecretManager } from "../secret/manager.ts";
 import type { MemberStatus } from "../etcd/client.ts";
 import { backendOf } from "../cluster/backend.ts";
 import type { Installation } from "../store/installation.ts";
+import type { Output } from "./output.ts";
 
 /** A server of the fleet, for `--json`. */
 function describeMember(member: Member) {
@@ -95,6 +103,24 @@ function mustBeConfirmed(confirmation: Confirmation): void {
 
 function unconfirmed(message: string, hint: string | undefined): RekeyError {
   return new RekeyError("check_failed", message, hint === undefined ? {} : { hint });
+}
+
+/** Says after a rotation with a grace period in one phase which machines' programs it did not ask before its commit. */
+export async function warnOfOnePhase({ opened }: SecretManager, output: Output): Promise<void> {
+  if (opened === undefined || !backendOf(opened).isShared) return;
+  try {
+    const others = await deliveringElsewhere(opened);
+    if (others.length === 0) return;
+    output.warning(
+      `programs of other machines get the new key only now, when it is in use: ${
+        others.map(nameOf).slice(0, MOST_SHOWN).join(", ")
+      }; \`rekey rotate --prepare --wait 1m\`, then \`rekey rotate --activate --grace 24h\` ` +
+        "hands it to them first",
+    );
+  } catch (error) {
+    // The rotation stands; that etcd does not answer is said by others.
+    asRefusal(error);
+  }
 }
 
 /** Facts about the fleet, for `status`. */

@@ -35,6 +35,7 @@ export async function memberNow(
   const isHeld = held instanceof Secret && (report === undefined || report.prepared === held.kid);
   return {
     ...run,
+    machine: installation.id(),
     actor: environment.actor,
     change,
     version,
@@ -67,6 +68,19 @@ export async function listMembers(installation: Installation): Promise<Member[]>
     .sort((a, b) => a.actor < b.actor ? -1 : a.actor > b.actor ? 1 : a.since - b.since);
 }
 
+/**
+ * Members on other machines whose programs get keys.
+ *
+ * @throws {RekeyError} an `etcd_…` code.
+ */
+export async function deliveringElsewhere(installation: Installation): Promise<Member[]> {
+  const [own, { actor }] = [installation.id(), installation.environment];
+  return (await listMembers(installation)).filter((member) =>
+    member.deliveries !== undefined &&
+    (member.machine === undefined ? member.actor !== actor : member.machine !== own)
+  );
+}
+
 function readMember(text: string): Member | undefined {
   try {
     const member = JSON.parse(text) as Member;
@@ -74,7 +88,9 @@ function readMember(text: string): Member | undefined {
     // An older rekey writes no deliveries.
     const { behind, names } = member.deliveries ?? { behind: 0, names: [] };
     const sound = Array.isArray(names) &&
-      [id, actor, rekey, prepared ?? "", ...names].every((part) => typeof part === "string") &&
+      [id, actor, rekey, prepared ?? "", member.machine ?? "", ...names].every((part) =>
+        typeof part === "string"
+      ) &&
       [change, version, since, max_staleness, behind].every(Number.isSafeInteger);
     return sound ? member : undefined;
   } catch {

@@ -167,6 +167,8 @@ export type FindSessions = (installation: Installation, now: number) => readonly
 export interface Member {
   /** Random id of one run of a server. */
   readonly id: string;
+  /** Id of its machine's installation; absent from an older rekey. */
+  readonly machine?: string | undefined;
   /** `user@host`. */
   readonly actor: string;
   /** The last change that it has followed. */

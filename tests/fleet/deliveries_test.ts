@@ -106,6 +106,28 @@ Deno.test("programs of other machines", async (t) => {
     assert.equal((await it.servers()).length, 1);
   });
 
+  await t.step(
+    "are named by a rotation with a grace period that did not ask them first",
+    async () => {
+      await using it = await Delivering.start(etcd, "one-phase", { takes: 0 });
+      const [one, two] = it.machines;
+      const warned = async (box: Box, ...args: string[]) => {
+        const { code, stderr } = await box.run(["rotate", ...args]);
+        assert.equal(code, 0, stderr);
+        const [, names] = /^warning: programs of other machines .*: (.*); `rekey rotate --prepare/m
+          .exec(stderr) ?? [];
+        return names?.split(", ").length ?? 0;
+      };
+      const graceful = ["--force", "--grace", "1h"];
+      assert.equal(await warned(one, ...graceful), 2);
+      assert.equal(await warned(two, ...graceful), 1, "its own watch does not count");
+      assert.equal(await warned(one, ...graceful, "--if-older-than", "1d"), 0);
+      assert.equal(await warned(one, "--force"), 0);
+      await must(one, "rotate", "--prepare", "--wait", "30s");
+      assert.equal(await warned(one, "--activate", "--grace", "1h"), 0);
+    },
+  );
+
   await t.step("are named while they have not followed, and nothing else is", async () => {
     await using it = await Delivering.start(etcd, "failing", { takes: 0 });
     const [one, two] = it.machines;

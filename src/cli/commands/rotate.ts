@@ -17,7 +17,7 @@ import type { Installation } from "../../store/installation.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import { announceAndMake, warnUnlessReady } from "../notices/announced_rotation.ts";
 import { type Context, variable } from "../context.ts";
-import { confirmed, describeConfirmation, mustAllFollow } from "../fleet_facts.ts";
+import { confirmed, describeConfirmation, mustAllFollow, warnOfOnePhase } from "../fleet_facts.ts";
 import {
   countedSessions,
   describeSeconds,
@@ -122,6 +122,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   warn(changed, lastExpiry, output);
   warnOfHolders(stale, output);
   warnOfOutcomes(outcomes, output);
+  if (changed.rotated && graceMs > 0 && !options.activate) await warnOfOnePhase(secrets, output);
   if (changed.rotated && condition.ifOlderThanMs !== undefined) warnOfClock(changed, output);
   await warnOfPlace(changed, context);
   // Guarantee 4: a server on this machine may not know of it.
