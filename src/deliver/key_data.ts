@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { type Algorithm, isHmac } from "../core/algorithms.ts";
+import type { Algorithm } from "../core/algorithms.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { KeyPair } from "../core/key_pair.ts";
@@ -55,7 +55,7 @@ export function keyData(key: DeliveredKey, role: Role): KeyData {
   const { kty, ...members } = of.members;
   const jwk = { kty, kid, alg, use: "sig", ...members } as Jwk;
   return {
-    ...{ kid, alg, hmac: isHmac(alg), pair: !isHmac(alg) },
+    ...{ kid, alg, hmac: pair === undefined, pair: pair !== undefined },
     ...{ ec: kty === "EC", okp: kty === "OKP", rsa: kty === "RSA" },
     ...of.encodings,
     jwk,

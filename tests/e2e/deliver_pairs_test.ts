@@ -77,7 +77,9 @@ Deno.test("a program for key pairs alone gets the first one before it signs", as
   const path = join(box.home, "keys.pem");
   const reload = `cp '${path}' '${path}.read'; test -e '${box.home}/go'`;
   const add = ["deliver", "add", "it", "--format", "pem", "--path", path, "--reload", reload];
-  assert.equal((await box.run(add)).code, 5);
+  const added = await box.run(add);
+  assert.equal(added.code, 5);
+  assert.match(added.stderr, /it is added: it gets a key as soon as there is one that it knows/);
   // What it was given before the commit: its reload fails, and so does the rotation.
   const stopped = await box.run(["rotate", "--force", "--alg", "ES256", "--grace", "1h"]);
   assert.match(stopped.stderr, /Not rotated: it: its reload/);

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
+import { start } from "../../scripts/program.ts";
+import { until } from "../support/timing/pause.ts";
 import { type Box, REKEY } from "../support/process/box.ts";
 import { freePorts } from "../support/http/ports.ts";
 import { PEERS, Workshop } from "./peers.ts";
@@ -80,4 +82,53 @@ async function playSession(): Promise<void> {
   }
   assert.match(printed.at(-1)!, /^HTTP\/1\.1 204/m);
   assert.match(printed.join(""), /hello alice\n[^]*who are you\?\n/);
+}
+
+Deno.test({
+  name: `the program of docs/deliveries.md follows from a secret to a key pair and back`,
+  ignore: !there,
+  fn: followKinds,
+});
+
+async function followKinds(): Promise<void> {
+  using box = new Workshop();
+  const [port] = freePorts(1);
+  const [, program] = /^```python\n(# api\.py\n[^]*?)^```$/m.exec(read("docs/deliveries.md"))!;
+  const [file, keys] = [join(box.home, "api.py"), join(box.home, "api.json")];
+  Deno.writeTextFileSync(file, program!.replace("8080", String(port)));
+  const url = `http://127.0.0.1:${port}/`;
+  const ask = async (token?: string) => {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const answer = await fetch(url, { headers });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  const rekey = async (...args: string[]) => {
+    const { code, stdout, stderr } = await box.run(args);
+    assert.equal(code, 0, stderr);
+    return stdout.trim();
+  };
+  const api = start("/usr/bin/python3", [file, keys], { stderr: "null" });
+  try {
+    await until(() => ask().then((status) => status === 401, () => false));
+    await rekey("init");
+    await rekey(
+      ...["deliver", "add", "api", "--format", "jwks"],
+      "--path",
+      keys,
+      "--probe-url",
+      url,
+    );
+    for (const alg of ["ES256", "RS256", "HS512"]) {
+      const old = await rekey("issue", "--quiet", "--sub", "alice");
+      await rekey("rotate", "--force", "--grace", "1h", "--alg", alg);
+      const fresh = await rekey("issue", "--quiet", "--sub", "alice");
+      assert.deepEqual([await ask(old), await ask(fresh)], [200, 200], alg);
+      await rekey("revoke");
+      assert.deepEqual([await ask(old), await ask(fresh)], [401, 200], alg);
+    }
+  } finally {
+    api.kill("SIGKILL");
+    await api.status;
+  }
 }

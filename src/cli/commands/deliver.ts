@@ -15,6 +15,7 @@ import {
   progressOf,
   sync,
 } from "../../deliver/sync.ts";
+import type { Installation } from "../../store/installation.ts";
 import { readInputText } from "../../files/input_files.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { LOCK_TIMEOUT_MS } from "../../core/limits.ts";
@@ -238,20 +239,26 @@ async function report(
   const { installation } = await secrets.open();
   const names = outcomes.map(({ name }) => name);
   const progress = names.length === 0 ? [] : await progressOf(installation, names);
-  for (const facts of describeDeliveries(installation, progress)) {
+  for (const [at, facts] of describeDeliveries(installation, progress).entries()) {
     if (output.options.json) output.line(facts);
     else if (facts.failure === null) {
       const kids = facts.confirmed.join(", ");
       output.result({}, [`${did} ${facts.name}: ${printable(facts.path)} (kid ${kids})`]);
     } else if (did === "Added") {
       // So that it is not added again.
-      output.remark(
-        `${facts.name} is added: once its program runs, \`rekey deliver sync\` is enough`,
-      );
+      const when = knowsCurrent(installation, progress[at]!.delivery)
+        ? "once its program runs, `rekey deliver sync` is enough"
+        : "it gets a key as soon as there is one that it knows";
+      output.remark(`${facts.name} is added: ${when}`);
     }
   }
   warnOfOutcomes(outcomes, output);
   mustHaveFollowed(outcomes);
+}
+
+function knowsCurrent({ versions }: Installation, { preset: { algorithms } }: Delivery): boolean {
+  const alg = versions.current()?.alg;
+  return alg === undefined || algorithms.includes(alg);
 }
 
 /** Ends a delivery. */
