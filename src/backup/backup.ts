@@ -147,7 +147,8 @@ export async function backUp(
 
 async function contents(secrets: SecretManager, installation: Installation): Promise<Contents> {
   const versions: Contents["versions"][number][] = [];
-  for (const row of await secrets.verifying()) {
+  const prepared = installation.versions.prepared();
+  for (const row of [...await secrets.verifying(), ...prepared === undefined ? [] : [prepared]]) {
     const { secret } = await secrets.valueOf(row);
     versions.push({ version: row.version, kid: row.kid, value: secret.reveal() });
   }

@@ -9,7 +9,7 @@ import { sealedSlot } from "../core/location.ts";
 import type { Installation } from "../store/installation.ts";
 import type { StoreChoice } from "../store/environment.ts";
 import { locationForNew } from "../store/location_choice.ts";
-import type { Version } from "../store/sqlite/versions.ts";
+import { isPrepared, type Version } from "../store/sqlite/versions.ts";
 import { type KeyFacts, LOST_KEK, settleKeys } from "./keys.ts";
 import { findValues, type FoundValue, newerInKeyring, type NewerVersion } from "./values.ts";
 
@@ -73,10 +73,11 @@ export async function makeUsable(
   const { logLost } = await settleKeys(staged, live, options);
   const kept = newer === undefined ? found.filter((one) => stays(one, live, clone)) : [];
   await place(staged, kept, clone);
-  const lost = versions.previous()
-    .filter((row) => !kept.some((one) => one.row.version === row.version));
+  const isLost = (row: Version) => !kept.some((one) => one.row.version === row.version);
+  const lost = versions.previous().filter(isLost);
+  const unprepared = versions.held().filter((row) => isPrepared(row) && isLost(row));
   if (current.location === "etcd") leave(staged, store);
-  tidy(staged, lost, clone);
+  tidy(staged, [...lost, ...unprepared], clone);
   if (newer !== undefined) adopt(staged, current, newer);
   const toKeyring = source === "envelope" && home === "keyring";
   return { secretFrom: source, lost, toKeyring, logLost };
@@ -145,11 +146,13 @@ function soundCurrent(staged: Installation): Version {
 
 /**
  * Whether a version still verifies. A grace window may have been revoked since the backup: only the keyring and the
- * replaced database know.
+ * replaced database know. A prepared version stays unless that database has dropped it or made it the current one, or a
+ * fleet has prepared it, which may do so.
  */
 function stays({ row, from }: FoundValue, live: Installation | undefined, clone: boolean): boolean {
-  return row.state === "current" || clone || from === "keyring" ||
-    live?.versions.byKid(row.kid)?.state === "previous";
+  const now = live?.versions.byKid(row.kid)?.state;
+  if (isPrepared(row)) return row.location !== "etcd" && [undefined, "pending"].includes(now);
+  return row.state === "current" || clone || from === "keyring" || now === "previous";
 }
 
 /** Seals values for the database under the present KEK. */
@@ -194,8 +197,8 @@ function tidy(staged: Installation, lost: Version[], clone: boolean): void {
   const { database, versions, meta } = staged;
   database.transaction(() => {
     const now = staged.now();
-    const pending = versions.pending();
-    for (const row of pending === undefined ? lost : [...lost, pending]) versions.retire(row, now);
+    const begun = versions.begun();
+    for (const row of begun === undefined ? lost : [...lost, begun]) versions.retire(row, now);
     dropTransientState(staged);
     if (!clone) return;
     // The keyring belongs to the original installation.
@@ -220,7 +223,7 @@ function adopt(staged: Installation, base: Version, newer: NewerVersion): void {
       token_kid: tokenKid !== undefined && versions.byTokenKid(tokenKid) === undefined
         ? tokenKid
         : null,
-      published_at: null,
+      ...{ published_at: null, activatable_at: null },
       state: "current",
       location: "keyring",
       origin: "adopted",

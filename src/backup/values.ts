@@ -1,5 +1,6 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
+import { isOpenAt } from "../secret/grace.ts";
 import { type NotedUse, notedUse, readNote } from "../secret/keyring/reconcile.ts";
 import type { Installation } from "../store/installation.ts";
 import { currentSlot, numberedSlot, placeName, sealedSlot } from "../core/location.ts";
@@ -15,7 +16,7 @@ export interface FoundValue {
 }
 
 /**
- * Finds the values of the versions that verify: in the keyring, sealed in the backup under an available KEK, or in the
+ * Finds the values of the versions that verify and of a prepared one: in the keyring, sealed in the backup under an available KEK, or in the
  * backup's envelope.
  *
  * @returns the values found, and by version number why others are lacking.
@@ -25,11 +26,12 @@ export async function findValues(
   contents: Contents | undefined,
 ): Promise<{ found: FoundValue[]; lacking: Map<number, RekeyError> }> {
   const now = staged.now();
-  const current = staged.versions.current();
-  const previous = staged.versions.previous().filter(({ grace_until }) => (grace_until ?? 0) > now);
+  const rows = staged.versions.held().filter((row) =>
+    row.state !== "previous" || isOpenAt(row, now)
+  );
   const found: FoundValue[] = [];
   const lacking = new Map<number, RekeyError>();
-  for (const row of current === undefined ? [] : [current, ...previous]) {
+  for (const row of rows) {
     const one = await findValue(staged, row, contents);
     if (one instanceof RekeyError) lacking.set(row.version, one);
     else found.push({ row, ...one });

@@ -140,7 +140,7 @@ export async function fleetFacts(installation: Installation): Promise<{ fleet?: 
   if (!backendOf(installation).isShared) return {};
   const health = await fleetHealth(installation);
   const { change, servers, etcd } = health;
-  const pending = versions.pending();
+  const pending = versions.prepared();
   const behind = lagging(health);
   const described = servers.map((server) => ({
     ...describeMember(server),
@@ -156,11 +156,10 @@ const MOST_SHOWN = 20;
 /** The same for people: rows of a table. */
 export function fleetLines(fleet: FleetFacts | undefined): string[][] {
   if (fleet === undefined) return [];
-  const { prepared, servers, etcd } = fleet;
+  const { servers, etcd } = fleet;
   const behind = servers.filter((server) => server.behind);
   const up = etcd.filter(({ trouble }) => trouble === undefined);
   return [
-    ...prepared === null ? [] : [["prepared", `version ${prepared.version} (kid ${prepared.kid})`]],
     [
       "servers",
       `${servers.length}, ${behind.length === 0 ? "all up to date" : `${behind.length} behind`}`,

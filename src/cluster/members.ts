@@ -29,8 +29,8 @@ export async function memberNow(
   // Read first: deliveries that have followed a later change have followed this one.
   const change = knownFleet(meta)?.change ?? 0;
   const version = versions.current()?.version ?? 0;
-  const pending = versions.pending();
-  const held = pending && await sealed.read(sealedSlot(pending)).catch(asRefusal);
+  const prepared = versions.prepared();
+  const held = prepared && await sealed.read(sealedSlot(prepared)).catch(asRefusal);
   const report = await reportDeliveries(installation);
   const isHeld = held instanceof Secret && (report === undefined || report.prepared === held.kid);
   return {

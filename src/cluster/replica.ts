@@ -1,3 +1,5 @@
+import type { AuditWriter } from "../audit/chain.ts";
+import { dropPrepared } from "../secret/recover.ts";
 import { type AuditEntry, EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
@@ -61,6 +63,7 @@ export async function follow(
     const valued = countedHere(installation, state);
     const rows = [...retired, ...valued]
       .sort((a, b) => ORDER[a.state] - ORDER[b.state] || a.version - b.version);
+    dropOwnPrepared(installation, rows, audit);
     const news = [
       ...dropUnlisted(installation, rows, now),
       ...rows.map((row) => newsOf(installation, row)),
@@ -164,6 +167,17 @@ function dropUnlisted(
     const reason = "the fleet has gone on without it";
     return { event: EVENTS.retired, version, kid, location: "etcd", reason };
   });
+}
+
+// A machine that joins a fleet has the version that the fleet prepares, and no other one.
+function dropOwnPrepared(
+  installation: Installation,
+  rows: readonly SharedVersion[],
+  audit: AuditWriter,
+): void {
+  const own = installation.versions.prepared();
+  if (own === undefined || own.location === "etcd") return;
+  if (!rows.some(({ kid }) => kid === own.kid)) dropPrepared(installation, audit);
 }
 
 function followVersion({ versions }: Installation, shared: SharedVersion): void {

@@ -137,7 +137,7 @@ export async function migrateToCluster(installation: Installation, note: Note): 
   const { versions, meta, environment } = installation;
   const { etcd } = installation;
   await mustBeShareable({ app: environment.app, etcd, kek: installation.kekSources() });
-  const rows = [versions.current(), ...versions.previous()].filter((row) => row !== undefined);
+  const rows = versions.held();
   if (rows.length > MOST_SHARED_VERSIONS) throw tooMany();
   const moved = knownFleet(meta) === undefined
     ? await bringThere(installation, rows, note)

@@ -85,15 +85,11 @@ export function openState(kek: Kek, app: string, sealed: string): FleetState {
 // An older rekey stored one algorithm and one key form for all versions, and knew one shape and no key pairs.
 function withUse(state: FleetState): FleetState {
   const { alg, key_form } = state;
-  const complete = (row: Partial<SharedVersion>) =>
-    ({
-      alg,
-      key_form,
-      token_kid: null,
-      published_at: null,
-      ...STANDARD_SHAPE,
-      ...row,
-    }) as SharedVersion;
+  const complete = (row: SharedVersion): SharedVersion => ({
+    ...{ alg, key_form, token_kid: null, activatable_at: null, ...STANDARD_SHAPE },
+    ...row,
+    published_at: row.published_at ?? (row.state === "pending" ? row.created_at : null),
+  });
   return {
     ...state,
     versions: state.versions.map(complete),

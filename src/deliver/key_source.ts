@@ -26,13 +26,10 @@ export function versionsNow(
   const { versions, environment: { app } } = installation;
   const current = versions.current();
   if (current === undefined) throw notInitialised(app.name);
-  const prepared = versions.pending();
   // Verifiers have it before anything signs with it. A rotation of another process does not count.
-  const isReady = prepared !== undefined &&
-    (prepared.published_at !== null || prepared.location === "etcd");
   return {
     current,
-    prepared: pending?.version ?? (isReady ? prepared : undefined),
+    prepared: pending?.version ?? versions.prepared(),
     previous: inGrace(installation),
   };
 }

@@ -27,7 +27,7 @@ export class DeliveryReports {
       if (kept?.from === installation && kept.key === key && at - kept.at < KEPT_MS) {
         return kept.report;
       }
-      const pending = installation.versions.pending()?.kid;
+      const pending = installation.versions.prepared()?.kid;
       const report = reportOf(await progressOf(installation), pending);
       this.#kept = { key, at, from: installation, report };
       return report;

@@ -49,7 +49,7 @@ interface RotationWays {
  * one and prove it, before it becomes the current one; then the others follow. Without one, all follow after the commit.
  *
  * @param rotate makes the rotation.
- * @param activate makes the version that a fleet has prepared the current one instead; verifiers have it already.
+ * @param activate makes the prepared version the current one instead; verifiers have it already.
  * @returns also the deliveries that have not followed after the commit.
  * @throws {RekeyError} as `rotate` does; `check_failed` when a program has not followed before the commit, or does not
  * know the new algorithm: nothing is changed then, and programs hold what they held.
@@ -125,7 +125,7 @@ export async function mustKnowAlgorithm(
   });
 }
 
-const preparedAlgorithm = ({ versions }: Installation) => versions.pending()?.alg;
+const preparedAlgorithm = ({ versions }: Installation) => versions.prepared()?.alg;
 
 // A process that delivers at present may be waiting for a program that hangs: the versions end all the same.
 async function endAndFollow<T>(

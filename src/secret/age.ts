@@ -8,6 +8,11 @@ export const CLOCK_TOLERANCE_MS = 60_000;
 // its secret were rotated then, each start would end every session. This date is before the first rekey.
 const UNSET_BEFORE = Date.UTC(2024, 0, 1);
 
+/** Whether a time of the clock can be right. @param now milliseconds since the epoch. */
+export function isClockSet(now: number): boolean {
+  return now >= UNSET_BEFORE;
+}
+
 /** How old a version is, as far as the clock can tell. */
 export interface Age {
   /** Whole seconds; 0 for what was made in the future. */
@@ -24,7 +29,7 @@ export function ageOf(
   const now = installation.now();
   const seconds = Math.max(0, Math.floor((now - created_at) / 1000));
   const made = Math.max(created_at, activated_at ?? 0);
-  return { seconds, isFromFuture: now >= UNSET_BEFORE && isAhead(made, now) };
+  return { seconds, isFromFuture: isClockSet(now) && isAhead(made, now) };
 }
 
 /** Whether a rotation is due, at this age in seconds. */

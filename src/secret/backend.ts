@@ -57,19 +57,24 @@ export interface Backend {
   ensureFresh(installation: Installation): Promise<void>;
   /** Follows the changes of other machines. @returns whether there were any. */
   catchUp(installation: Installation): Promise<boolean>;
-  /** Publishes the next version, unless one is prepared. @throws {RekeyError} `failed` when not shared. */
+  /**
+   * Makes the next version, which verifiers get from now on, unless one is prepared and its value is there.
+   *
+   * @throws {RekeyError} `failed` when one with another use is prepared.
+   */
   prepare(
     installation: Installation,
     reason: string | null,
     usage: NewSecret,
-  ): Promise<{ version: Version; made: boolean }>;
+    note: Note,
+  ): Promise<Prepared>;
   /**
    * Makes the prepared version the current one.
    *
-   * @throws {RekeyError} `check_failed` when a server has not confirmed that it holds it, unless `force`d; `failed`
-   * when none is prepared, or the secret is not shared.
+   * @throws {RekeyError} `check_failed` when a cache of the public set may lack it, or a server has not confirmed that it
+   * holds it, unless `force`d; `failed` when none is prepared.
    */
-  activate(installation: Installation, options: Activation): Promise<Changed>;
+  activate(installation: Installation, options: Activation, note: Note): Promise<Changed>;
   /** Shares sessions that are to end early with other machines. @returns how many. */
   shareEnded(installation: Installation, find: FindSessions): Promise<number>;
   /**
@@ -147,11 +152,18 @@ export interface NewSecret extends HmacUsage {
   readonly encoding?: ShapeEncoding | undefined;
 }
 
+/** Result of preparing a version. */
+export interface Prepared {
+  readonly version: Version;
+  /** Whether this call made it. */
+  readonly made: boolean;
+}
+
 /** How a prepared version becomes the current one. */
 export interface Activation {
   /** How long the old version still verifies, in milliseconds. Default 0. */
   readonly graceMs?: number | undefined;
-  /** Whether to activate although servers have not confirmed. */
+  /** Whether to activate although caches may lack it or servers have not confirmed. */
   readonly force?: boolean | undefined;
   /** Whether to write an automatic copy first; default true. */
   readonly backup?: boolean | undefined;

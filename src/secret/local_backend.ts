@@ -11,6 +11,7 @@ import { rotateKek } from "./rotate_kek.ts";
 import { endGrace, recover } from "./recover.ts";
 import { relocate } from "./move.ts";
 import { nextLocation, rotate } from "./rotate.ts";
+import { activate, prepare } from "./standby.ts";
 
 /** The backend of a local secret. */
 export const LOCAL: Backend = {
@@ -27,8 +28,8 @@ export const LOCAL: Backend = {
   wasUsed: ({ database }) => wasUsed(database),
   ensureFresh: () => Promise.resolve(),
   catchUp: () => Promise.resolve(false),
-  prepare: () => Promise.reject(notShared()),
-  activate: () => Promise.reject(notShared()),
+  prepare,
+  activate,
   shareEnded: () => Promise.resolve(0),
   untilFollowed: () => Promise.resolve([]),
 };
@@ -59,16 +60,6 @@ async function changePolicy(
     }
     return policy;
   });
-}
-
-function notShared(): RekeyError {
-  return new RekeyError(
-    "failed",
-    "Cannot rotate in two phases: no other machine shares the secret",
-    {
-      hint: "`rekey rotate` does it at once; `rekey store move etcd` shares it",
-    },
-  );
 }
 
 /**

@@ -17,11 +17,11 @@ import { Observations } from "./observations.ts";
 import { rotateOvertakably } from "./overtaking.ts";
 import { beginTurn, isIncident, recover, type TurnOptions } from "./recover.ts";
 import type { Moved } from "./move.ts";
-import { retrieve, type Retrieved } from "./retrieve.ts";
+import { type Note, retrieve, type Retrieved } from "./retrieve.ts";
 import { signLog } from "./signed_log.ts";
 
 /** Work under the lock. */
-type Work<T> = (installation: Installation, backend: Backend, turn: Turn) => Promise<T>;
+type Work<T> = (installation: Installation, backend: Backend, turn: Turn, note: Note) => Promise<T>;
 
 /** The open database, its current version and the backend of that version. */
 export interface OpenSecret {
@@ -112,9 +112,8 @@ export class SecretManager {
   async rotate(options: RotateOptions = {}): Promise<Changed> {
     const { lockTimeoutMs: waitMs, permit, beforeCommit } = options;
     const overtakes = isIncident((await this.open()).installation, options);
-    const work: Work<Changed> = (installation, backend, turn) => {
-      const make = (order: RotationOrder) =>
-        backend.rotate(installation, order, this.#observations.retrieved);
+    const work: Work<Changed> = (installation, backend, turn, note) => {
+      const make = (order: RotationOrder) => backend.rotate(installation, order, note);
       return beforeCommit === undefined
         ? make({ ...options, beforeCommit })
         : rotateOvertakably(turn, installation, options, make);
@@ -129,9 +128,9 @@ export class SecretManager {
 
   /** Moves every version that verifies to another location; later rotations stay there: {@linkcode Backend.move}. */
   move(to: Location): Promise<Moved> {
-    return this.underLock((installation, backend) => {
+    return this.underLock((installation, backend, _turn, note) => {
       const mover = to === "etcd" ? this.#backendAt(to) : backend;
-      return mover.move(installation, to, this.#observations.retrieved);
+      return mover.move(installation, to, note);
     });
   }
 
@@ -139,7 +138,8 @@ export class SecretManager {
   async underLock<T>(work: Work<T>, how: TurnOptions = {}): Promise<T> {
     const { installation } = await this.open();
     using turn = await beginTurn(installation, how);
-    const result = await work(installation, this.#backendOf(installation), turn);
+    const { retrieved } = this.#observations;
+    const result = await work(installation, this.#backendOf(installation), turn, retrieved);
     signLog(installation);
     return result;
   }

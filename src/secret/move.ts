@@ -1,3 +1,4 @@
+import type { AuditWriter } from "../audit/chain.ts";
 import { EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
@@ -31,8 +32,9 @@ export async function relocate(
   note: Note,
 ): Promise<Moved> {
   const { database, meta, versions } = installation;
-  const rows = [versions.current(), ...versions.previous()].filter((row) => row !== undefined)
-    .filter(({ location }) => location !== to);
+  const rows = versions.held().filter(({ location, state }) =>
+    location !== to && !(location === "etcd" && state === "pending")
+  );
   const values: Retrieved[] = [];
   for (const row of rows) values.push(await retrieve(installation, row, note));
   if (to === "keyring") await copyToKeyring(installation, values);
@@ -97,7 +99,7 @@ async function commit(
       audit.append({ event: EVENTS.moved, version, kid, location: to, reason: `from ${location}` });
     }
     noteUnsaved(installation, settled, [...copies.keys()].map(({ version }) => version));
-    leaveCluster(installation, to);
+    leaveCluster(installation, to, audit);
     meta.set("scrub_pending", "log");
   });
 }
@@ -109,9 +111,14 @@ function notKept(): RekeyError {
 }
 
 /** Inside a transaction: makes the secret and its later rotations local. */
-export function leaveCluster(installation: Installation, to: Location): void {
+export function leaveCluster(
+  installation: Installation,
+  to: Location,
+  audit: AuditWriter,
+): void {
   installation.meta.remove("fleet");
   installation.meta.remove("etcd_source");
   installation.meta.set("store", to);
-  dropPrepared(installation);
+  // Only the fleet can activate it.
+  if (installation.versions.prepared()?.location === "etcd") dropPrepared(installation, audit);
 }

@@ -5,10 +5,12 @@ import {
   isRsa,
   type PairAlgorithm,
 } from "../core/algorithms.ts";
-import { usageError } from "../core/errors.ts";
+import { RekeyError, usageError } from "../core/errors.ts";
 import { LEAST_RSA_BITS, longestPairText, usualAlgorithm } from "../core/key_pair.ts";
 import { type KeyForm, Secret, type Shape, STANDARD_SHAPE } from "../core/secret.ts";
+import { signCompact, verifyingKey } from "../jwt/signatures.ts";
 import type { Installation } from "../store/installation.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import type { NewSecret } from "./backend.ts";
 
 /** How a version is used, and the shape of the values that rekey makes for it. */
@@ -129,4 +131,35 @@ function notFor(alg: Algorithm, flags: string, instead?: string) {
     `Cannot use ${flags} with ${alg}, which has ${kind}`,
     instead === undefined ? "Leave it out" : `Give ${instead} instead`,
   );
+}
+
+/**
+ * Signs a token with a new value and verifies it, before the value is used.
+ *
+ * @throws {RekeyError} `failed` when the token does not verify.
+ */
+export async function probe(
+  secret: Secret,
+  { alg, key_form }: Pick<Version, "alg" | "key_form">,
+): Promise<void> {
+  // By another library than the one that signs.
+  const { jwtVerify } = await import("jose");
+  const use = { alg, key_form };
+  const key = verifyingKey(secret, use);
+  try {
+    const token = signCompact(secret, use, {}, { sub: "probe" });
+    await jwtVerify(token, key, { algorithms: [alg], subject: "probe" });
+  } catch (cause) {
+    throw unusable("a token signed with it does not verify", cause);
+  } finally {
+    if (key instanceof Uint8Array) key.fill(0);
+  }
+}
+
+/** The error for a new value that cannot be used. */
+export function unusable(why: string, cause?: unknown): RekeyError {
+  return new RekeyError("failed", `Cannot use the new JWT secret: ${why}`, {
+    hint: "The old secret is still current; run `rekey status` and try again",
+    cause,
+  });
 }

@@ -13,6 +13,7 @@ import type { RotateOptions } from "./backend.ts";
 import { isOpenAt } from "./grace.ts";
 import { removeFile } from "../files/files.ts";
 import { keyringIsDue, tryReconcile } from "./keyring/reconcile.ts";
+import type { AuditWriter } from "../audit/chain.ts";
 import { EVENTS } from "../audit/events.ts";
 import { canLookAgain, lookAgain } from "./keyring/unsaved.ts";
 
@@ -83,10 +84,9 @@ async function finish(
   scrub(installation, logWaitMs);
 }
 
-// A version that the fleet has prepared is not an interrupted rotation.
+// A version that was prepared on purpose is not an interrupted rotation.
 function interrupted({ versions }: Installation): Version | undefined {
-  const pending = versions.pending();
-  return pending?.location === "etcd" ? undefined : pending;
+  return versions.begun();
 }
 
 /** Undoes a rotation that did not reach its commit: the pending version never verified anything. */
@@ -95,7 +95,7 @@ export async function rollBack(installation: Installation, pending: Version, rea
   const audit = await installation.audit();
   database.transaction(() => {
     // Checked in the transaction: a rotation that reached its commit stays.
-    if (versions.pending()?.version !== pending.version) return;
+    if (versions.begun()?.version !== pending.version) return;
     destroyValue(installation, pending, installation.now());
     const { version, kid, location } = pending;
     audit.append({ event: EVENTS.rotationRecovered, version, kid, location, reason });
@@ -180,10 +180,16 @@ async function shortenGrace(installation: Installation): Promise<void> {
   });
 }
 
-/** Inside a transaction: destroys a prepared shared version, which only the fleet can activate. */
-export function dropPrepared(installation: Installation): void {
-  const prepared = installation.versions.pending();
-  if (prepared?.location === "etcd") destroyValue(installation, prepared, installation.now());
+/** Inside a transaction: destroys the prepared version. */
+export function dropPrepared(
+  installation: Installation,
+  audit: AuditWriter,
+): void {
+  const prepared = installation.versions.prepared();
+  if (prepared === undefined) return;
+  destroyValue(installation, prepared, installation.now());
+  const { version, kid, location } = prepared;
+  audit.append({ event: EVENTS.retired, version, kid, location, reason: "prepared, and not used" });
 }
 
 /** Deletes the key file that a KEK rotation has replaced, if one is left. */

@@ -1,8 +1,7 @@
 import { EVENTS, newestHead } from "../audit/events.ts";
-import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { Secret } from "../core/secret.ts";
+import { isRekeyError } from "../core/errors.ts";
 import { currentSlot, type Location, numberedSlot } from "../core/location.ts";
-import { signCompact, verifyingKey } from "../jwt/signatures.ts";
+import type { Secret } from "../core/secret.ts";
 import type { StoreChoice } from "../store/environment.ts";
 import type { Installation } from "../store/installation.ts";
 import { SAVED, type Settled } from "../store/keyring/keyring_store.ts";
@@ -16,8 +15,8 @@ import { mustBeReadable, refuseOneTooMany } from "./grace.ts";
 import { mayReplace, tryReconcile } from "./keyring/reconcile.ts";
 import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
 import { leaveCluster } from "./move.ts";
+import { longestValue, newSecret, nextUse, probe, unusable, type Use } from "./next_use.ts";
 import { destroyValue, dropPrepared, mustBeNext, rollBack } from "./recover.ts";
-import { longestValue, newSecret, nextUse, type Use } from "./next_use.ts";
 import type { Note } from "./retrieve.ts";
 import { tokenKidOf } from "./token_kid.ts";
 import { notInitialised } from "./view.ts";
@@ -97,6 +96,8 @@ export interface Change {
   readonly use?: NewSecret | undefined;
   /** How long the old version still verifies after the commit, in milliseconds. */
   readonly graceMs: number;
+  /** When it began, in milliseconds since the epoch; default: when its version was made. */
+  readonly begunAt?: number | undefined;
 }
 
 /**
@@ -142,8 +143,8 @@ export async function changeSecret(
   };
 }
 
-// (1) After this commit, recovery can undo an interrupted rotation.
-async function begin(
+/** (1) Adds the version. After this commit, recovery can undo an interrupted rotation. */
+export async function begin(
   installation: Installation,
   change: Change,
   secret: Secret,
@@ -152,7 +153,6 @@ async function begin(
   const { database, versions } = installation;
   const audit = await installation.audit();
   return database.transaction(() => {
-    dropPrepared(installation);
     const pending = versions.addPending({
       kid: secret.kid,
       token_kid: change.imported === undefined
@@ -175,8 +175,13 @@ async function begin(
   });
 }
 
-// (2) In the numbered slot, so that no program takes it for the current value; then read back from each store.
-async function write(
+/**
+ * (2) Stores the value in the numbered slot, so that no program takes it for the current one; then it is read back from
+ * each store.
+ *
+ * @throws {RekeyError} `failed` when a store did not keep it, or a code with exit status 4.
+ */
+export async function write(
   installation: Installation,
   pending: Version,
   secret: Secret,
@@ -192,18 +197,23 @@ async function write(
   throw unusable("the database did not keep it");
 }
 
-// (4) Takes effect in one SQLite commit.
-async function commit(
+/**
+ * (4) Makes the version the current one, in one SQLite commit. Another one that was prepared is dropped.
+ *
+ * @returns the end of the old version's grace window.
+ */
+export async function commit(
   installation: Installation,
   pending: Version,
   change: Change,
   settled: Settled,
-) {
+): Promise<number | null> {
   const { database, versions, sealed, meta } = installation;
   const audit = await installation.audit();
   return database.transaction(() => {
     mustBeNext(installation, pending, change.old);
     const now = installation.now();
+    if (versions.prepared()?.version !== pending.version) dropPrepared(installation, audit);
     const graceUntil = change.old === undefined || change.graceMs === 0
       ? null
       : now + change.graceMs;
@@ -219,7 +229,7 @@ async function commit(
     noteUnsaved(installation, settled, [pending.version]);
     meta.set("scrub_pending", "log");
     meta.remove("announced");
-    if (change.old?.location === "etcd") leaveCluster(installation, pending.location);
+    if (change.old?.location === "etcd") leaveCluster(installation, pending.location, audit);
     const { version, kid, location, reason } = pending;
     const event = change.old === undefined ? EVENTS.created : EVENTS.rotationCompleted;
     audit.append({
@@ -228,7 +238,7 @@ async function commit(
       kid,
       location,
       reason: reason ?? undefined,
-      duration: (now - pending.created_at) * 1000,
+      duration: (now - (change.begunAt ?? pending.created_at)) * 1000,
     });
     return graceUntil;
   });
@@ -253,8 +263,8 @@ function endOrKeep(
   }
 }
 
-// (5) May fail or be interrupted: the commit stands, and a later command publishes.
-async function publish(installation: Installation) {
+/** (5) Brings the keyring up to date. It may fail or be interrupted: the commit stands, and a later command does it. */
+export async function publish(installation: Installation) {
   try {
     const { done, logWhole } = installation.versions.unsynced().length === 0
       ? { done: true, logWhole: true }
@@ -267,39 +277,13 @@ async function publish(installation: Installation) {
   }
 }
 
-async function giveUp(installation: Installation, pending: Version, error: unknown): Promise<void> {
+/** Undoes a rotation that has failed before its commit. */
+export async function giveUp(
+  installation: Installation,
+  pending: Version,
+  error: unknown,
+): Promise<void> {
   await rollBack(installation, pending, isRekeyError(error) ? error.code : "failed");
   if (pending.location === "keyring") await tryReconcile(installation);
   scrub(installation);
-}
-
-/**
- * Signs a token with a new value and verifies it, before the value is used.
- *
- * @throws {RekeyError} `failed` when the token does not verify.
- */
-export async function probe(
-  secret: Secret,
-  { alg, key_form }: Pick<Version, "alg" | "key_form">,
-): Promise<void> {
-  // By another library than the one that signs.
-  const { jwtVerify } = await import("jose");
-  const use = { alg, key_form };
-  const key = verifyingKey(secret, use);
-  try {
-    const token = signCompact(secret, use, {}, { sub: "probe" });
-    await jwtVerify(token, key, { algorithms: [alg], subject: "probe" });
-  } catch (cause) {
-    throw unusable("a token signed with it does not verify", cause);
-  } finally {
-    if (key instanceof Uint8Array) key.fill(0);
-  }
-}
-
-/** The error for a new value that cannot be used. */
-export function unusable(why: string, cause?: unknown): RekeyError {
-  return new RekeyError("failed", `Cannot use the new JWT secret: ${why}`, {
-    hint: "The old secret is still current; run `rekey status` and try again",
-    cause,
-  });
 }

@@ -26,7 +26,7 @@ export async function rotateKek(
   const oldFile = installation.generatedKeyFile();
   const audit = await installation.audit();
   const auditKey = await installation.auditKey.read();
-  const values = await sealedValues(installation, [versions.current(), ...versions.previous()]);
+  const values = await sealedValues(installation, versions.held());
   const { kek, record } = await newKek(sources, folders.config, app.name);
   const resealed = await Promise.all(
     values.map(async ({ slot, value }) => ({ slot, sealed: await sealed.seal(slot, value, kek) })),
@@ -49,10 +49,9 @@ export async function rotateKek(
   return kek;
 }
 
-async function sealedValues({ sealed }: Installation, rows: (Version | undefined)[]) {
+async function sealedValues({ sealed }: Installation, rows: readonly Version[]) {
   const found: { slot: Slot; value: Secret }[] = [];
   for (const row of rows) {
-    if (row === undefined) continue;
     const slot = sealedSlot(row);
     const value = await sealed.read(slot);
     if (value !== null) found.push({ slot, value });

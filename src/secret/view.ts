@@ -158,7 +158,6 @@ function read(installation: Installation, change: string): View {
   installation.mustHaveSettings();
   const { policy, meta } = installation;
   const versions = [current, ...installation.versions.previous()];
-  const pending = installation.versions.pending();
   const states = versions.map((row) => [
     row.version,
     row.kid,
@@ -177,7 +176,7 @@ function read(installation: Installation, change: string): View {
     generation,
     fleetChange,
     versions,
-    prepared: pending?.published_at === null ? undefined : pending,
+    prepared: installation.versions.prepared(),
     now: installation.environment.clock,
     isRevoked: (jti) => isRevoked(installation.database, jti),
   };

@@ -167,7 +167,8 @@ export class RequestThread {
 
   #isPrepared(token: string): boolean {
     const { kid } = parseJws(token).header;
-    return this.#live.view().installation.versions.pending()?.kid === kid;
+    const prepared = this.#live.view().installation.versions.prepared();
+    return prepared?.location === "etcd" && (prepared.token_kid ?? prepared.kid) === kid;
   }
 
   #count(result: string): void {

@@ -26,7 +26,7 @@ import { KeysFile } from "../exec/keys_file.ts";
 import { makeKeysFolder } from "../exec/keys_folder.ts";
 import { Supervisor } from "../exec/supervisor.ts";
 import { versionsOf, Watch } from "../exec/watch.ts";
-import type { Version } from "../../store/sqlite/versions.ts";
+import { isPrepared, type Version } from "../../store/sqlite/versions.ts";
 import { resolve } from "node:path";
 import { inCallersEnvironment } from "../environment.ts";
 import { lenientStreams, Output, ProgramEnded } from "../output.ts";
@@ -145,7 +145,7 @@ function newKeysFile(
   const read = async (version: Version) => {
     letKeyringAnswer(secrets);
     // A rotation that is not committed may not have written the value yet: no fault for the log.
-    if (version.state === "pending" && version.location !== "etcd") {
+    if (version.state === "pending" && !isPrepared(version)) {
       const { installation } = await secrets.open();
       return (await retrieve(installation, version, () => {})).secret;
     }

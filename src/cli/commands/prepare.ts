@@ -2,8 +2,15 @@ import { mustKnowAlgorithm, withDeliveries } from "../../deliver/rotation.ts";
 import type { Context } from "../context.ts";
 import { describeOutcomes, outcomesText, warnOfOutcomes } from "../deliveries_report.ts";
 import { confirmed, describeConfirmation, mustAllFollow } from "../fleet_facts.ts";
+import { rfc3339 } from "../../core/clock.ts";
+import type { Version } from "../../store/sqlite/versions.ts";
+import { datesOf } from "../../secret/prepared_facts.ts";
 import { describeVersion } from "../format.ts";
 import type { RotateFlags } from "./rotate.ts";
+
+function whenText({ activatable_at }: Version): string {
+  return activatable_at === null ? "" : `, which can be from ${rfc3339(activatable_at)} on`;
+}
 
 /**
  * Publishes the next version, and gives it to verifiers that hold several keys; `--wait` waits until every server has it,
@@ -20,7 +27,8 @@ export async function prepare(
   }
   const publish = () =>
     secrets.underLock(
-      (installation, backend) => backend.prepare(installation, reason ?? null, use),
+      (installation, backend, _turn, note) =>
+        backend.prepare(installation, reason ?? null, use, note),
       { waitMs: lockTimeout * 1000 },
     );
   const { result: { version, made }, outcomes } = await withDeliveries(secrets, publish);
@@ -31,12 +39,14 @@ export async function prepare(
     {
       ...describeVersion(app, version),
       prepared: true,
+      alg: version.alg,
+      ...datesOf(version),
       ...describeConfirmation(confirmation),
       ...describeOutcomes(outcomes),
     },
     [
       `${did} version ${version.version} (kid ${version.kid}) of ${app}`,
-      "Nothing is signed with it before `rekey rotate --activate`",
+      `Nothing is signed with it before \`rekey rotate --activate\`${whenText(version)}`,
       ...outcomesText(outcomes),
     ],
   );

@@ -91,7 +91,8 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   const forceDeliveries = options.forceDeliveries ?? (options.activate && force);
   const activate = () =>
     secrets.underLock(
-      (installation, backend) => backend.activate(installation, { graceMs, force, backup }),
+      (installation, backend, _turn, note) =>
+        backend.activate(installation, { graceMs, force, backup }, note),
       { waitMs: lockTimeoutMs },
     );
   const use = useOf(options);

@@ -11,6 +11,7 @@ import { type KeyForm, STANDARD_SHAPE } from "../../core/secret.ts";
 import { inGrace } from "../../secret/grace.ts";
 import { activeIn } from "../../auth/manager.ts";
 import { ageOf, fromFuture, isAhead, isDue } from "../../secret/age.ts";
+import { type PreparedFacts, preparedFacts } from "../../secret/prepared_facts.ts";
 import { announced } from "../../secret/next_rotation.ts";
 import { Installation } from "../../store/installation.ts";
 import { isSamePolicy, STANDARD_POLICY, type TokenPolicy } from "../../jwt/policy.ts";
@@ -139,6 +140,7 @@ async function ownFacts(
     rotation_due: isDue(age, maxAge),
     rotation_announced: announcedText(installation),
     grace: grace.map(describeGrace),
+    prepared: preparedFacts(installation),
     policy: describePolicy(installation.policy),
     kek: await kekFacts(installation),
     fallback_rate: fallbackRate(installation.database),
@@ -181,6 +183,7 @@ type Facts = Record<string, unknown> & ReturnType<typeof describeShape> & {
   fleet?: FleetFacts;
   kek: Awaited<ReturnType<typeof kekFacts>>;
   grace: ReturnType<typeof describeGrace>[];
+  prepared: PreparedFacts;
   stale_processes: ReturnType<typeof describeHolders>;
   rotation_announced: string | null;
   last_rotation: string | null;
@@ -230,6 +233,19 @@ function shapeRows({ bytes, encoding }: ReturnType<typeof describeShape>): strin
   return isUsual ? [] : [["value", `${bytes} bytes, as ${encoding}`]];
 }
 
+function preparedRows(prepared: PreparedFacts): string[][] {
+  if (prepared === null) return [];
+  const { version, kid, alg, published_at, activatable_at, is_ready } = prepared;
+  const when = is_ready ? "can be activated" : `from ${withRelative(activatable_at!)} on`;
+  return [
+    ["prepared", `version ${version} (${alg}, kid ${kid}), since ${withAge(published_at!)}`],
+    [
+      "activation",
+      when,
+    ],
+  ];
+}
+
 function human(
   facts: Facts,
   policy: TokenPolicy,
@@ -267,6 +283,7 @@ function human(
         withRelative(until)
       }`,
     ]),
+    ...preparedRows(facts.prepared),
     [
       "KEK",
       kek.error === null ? `${kek.id} from ${kek.source}${keyFile}` : `not available: ${kek.error}`,

@@ -10,7 +10,7 @@ export interface KnownVersions {
   readonly current: Version;
   /** In a grace window, newest first. */
   readonly previous: readonly Version[];
-  /** The next one: of a rotation that is not committed yet, or prepared in a fleet. */
+  /** The next one: of a rotation that is not committed yet, or prepared. */
   readonly pending: Version | undefined;
 }
 

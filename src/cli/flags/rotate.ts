@@ -31,14 +31,14 @@ export function addRotate(command: TableCommand): void {
     .addOption(
       new Option(
         "--prepare",
-        "with the secret in etcd: publish the next version, for servers to fetch",
+        "make the next version, for verifiers to get before it signs",
       )
         .conflicts(["activate", "grace", "backup", ...NOTICES, ...OF_ONE_PHASE]),
     )
     .addOption(
       new Option(
         "--activate",
-        "make the prepared version the current one, once every server has it; --force does not ask them",
+        "make the prepared version the current one, once verifiers have it; --force does not wait for them",
       ).conflicts([...OF_PREPARING, ...OF_ONE_PHASE]),
     )
     .option(
@@ -86,8 +86,9 @@ Examples:
   rekey rotate --force --if-older-than 90d          in a timer
   rekey rotate --force --reason security-incident   in an emergency
   rekey rotate --force --store database             with a locked keyring
-  For machines that share the secret:
-  rekey rotate --prepare && rekey rotate --activate --wait 5s`,
+  rekey rotate --prepare --alg ES256                in two phases: verifiers get the key first
+  rekey rotate --activate --grace 24h               ten minutes later, or more
+  rekey rotate --activate --wait 5s                 where machines share the secret`,
     )
     .runs(async () => (await import("../commands/rotate.ts")).rotate);
 }

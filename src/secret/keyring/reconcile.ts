@@ -16,11 +16,11 @@ import { knowsKid } from "../../store/known_apps.ts";
 import type { HmacUsage } from "../backend.ts";
 import { isSameKeyring, keepUnsaved, noteOutcome, putBack } from "./unsaved.ts";
 import { currentSlot, numberedSlot, type Slot } from "../../core/location.ts";
-import type { Version } from "../../store/sqlite/versions.ts";
+import { isNumbered, type Version } from "../../store/sqlite/versions.ts";
 
 /**
  * Updates the keyring to the database: the current version in the entry that other programs read, versions in a grace
- * window in numbered entries, and no other version. It compares kids, so it can be repeated after any interruption. Call
+ * window and the prepared one in numbered entries, and no other version. It compares kids, so it can be repeated after any interruption. Call
  * it under the lock.
  *
  * @throws {RekeyError} a `keyring_…` code when the keyring cannot be used; a later command continues.
@@ -33,7 +33,7 @@ async function reconcileKeyring(installation: Installation): Promise<Reconciled>
   const since = note?.since ?? (usual ? 0 : await publishedVersion(installation));
   // Values that are still needed are copied before any entry is overwritten or deleted.
   for (const version of unsynced) {
-    if (!await placeGrace(installation, version, usual)) return UNDONE;
+    if (!await placeNumbered(installation, version, usual)) return UNDONE;
   }
   if (!await placeCurrent(installation, usual)) return UNDONE;
   const placed = await settle(installation);
@@ -69,13 +69,13 @@ export interface Reconciled {
 // The keyring was not updated, and the log was not checked.
 const UNDONE: Reconciled = { done: false, logWhole: true };
 
-async function placeGrace(
+async function placeNumbered(
   installation: Installation,
   version: Version,
   usual: boolean,
 ): Promise<boolean> {
   const { keyring } = installation;
-  if (version.state !== "previous" || version.location !== "keyring") return true;
+  if (!isNumbered(version) || version.location !== "keyring") return true;
   const [own, published] = [numberedSlot(version), currentSlot(version)];
   return await keyring.holds(own, version.kid) || await copy(keyring, published, own, version) ||
     (usual && await putBack(installation, version));
@@ -113,7 +113,7 @@ async function publishedVersion({ keyring, versions }: Installation): Promise<nu
 async function clear({ keyring }: Installation, version: Version, since: number): Promise<boolean> {
   const inKeyring = version.location === "keyring";
   const published = version.state === "current" && inKeyring;
-  const numbered = version.state === "previous" && inKeyring;
+  const numbered = isNumbered(version) && inKeyring;
   let removed = !numbered && await keyring.remove(numberedSlot(version));
   if (!published && await keyring.holds(currentSlot(version), version.kid)) {
     removed = await keyring.remove(currentSlot(version)) || removed;

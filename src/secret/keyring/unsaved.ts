@@ -4,7 +4,7 @@ import type { Settled } from "../../store/keyring/keyring_store.ts";
 import type { Provider, ProviderKind } from "../../store/keyring/secret_service/provider.ts";
 import type { Installation } from "../../store/installation.ts";
 import { damagedMeta } from "../../store/sqlite/meta.ts";
-import type { Version } from "../../store/sqlite/versions.ts";
+import { isNumbered, type Version } from "../../store/sqlite/versions.ts";
 
 // A keyring's program may acknowledge a value, and end before it saves it. Until the save is confirmed, the database
 // records these versions and keeps their sealed values.
@@ -214,7 +214,7 @@ async function sealedFromKeyring(
   { keyring, sealed }: Installation,
   row: Version,
 ): Promise<string | undefined> {
-  if (row.location !== "keyring" || !["current", "previous"].includes(row.state)) return undefined;
+  if (row.location !== "keyring" || !(row.state === "current" || isNumbered(row))) return undefined;
   const slot = sealedSlot(row);
   if (sealed.sealedValue(slot) !== undefined) return undefined;
   const secret = await keyring.read(slot);

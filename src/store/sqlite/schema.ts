@@ -173,6 +173,16 @@ export const MIGRATIONS: readonly string[] = [
      state TEXT NOT NULL,
      hash TEXT NOT NULL
    ) STRICT;`,
+  // From when a prepared version may become the current one; a rotation may begin while one is prepared. Before, only
+  // machines that share a secret prepared one.
+  `ALTER TABLE rekey_versions ADD COLUMN activatable_at INTEGER;
+   UPDATE rekey_versions SET published_at = created_at WHERE state = 'pending' AND location = 'etcd';
+   DROP INDEX rekey_one_pending;
+   CREATE INDEX rekey_pending ON rekey_versions (version) WHERE state = 'pending';
+   CREATE UNIQUE INDEX rekey_one_begun ON rekey_versions (state)
+     WHERE state = 'pending' AND published_at IS NULL;
+   CREATE UNIQUE INDEX rekey_one_prepared ON rekey_versions (state)
+     WHERE state = 'pending' AND published_at IS NOT NULL;`,
 ];
 
 /** rekey's tables, children first: sessions refer to versions. `settings` is shared with the application. */

@@ -48,11 +48,13 @@ interface PartialIndex {
   readonly where: string;
 }
 
+// Of the intended schema, since a migration may drop one.
 function partialIndexes(): PartialIndex[] {
-  const partial = /CREATE (?:UNIQUE )?INDEX (\w+) ON (\w+) \([^)]*\)\s+WHERE ([^;]*);/g;
-  return [...MIGRATIONS.join("\n").matchAll(partial)].map(([, name, table, where]) =>
-    ({ name, table, where }) as PartialIndex
-  );
+  using sqlite = migrated();
+  const partial = /^CREATE (?:UNIQUE )?INDEX (\w+) ON (\w+) \([^)]*\)\s+WHERE (.*)$/s;
+  const found = sqlite.prepare("SELECT sql FROM sqlite_schema WHERE sql GLOB 'CREATE *INDEX *'")
+    .all().map(({ sql }) => partial.exec(String(sql))).filter((match) => match !== null);
+  return found.map(([, name, table, where]) => ({ name, table, where }) as PartialIndex);
 }
 
 // SQLite's integrity check does not count the entries of a partial index.
@@ -63,9 +65,14 @@ function agrees(sqlite: DatabaseSync, { table, name, where }: PartialIndex): boo
 }
 
 function intendedSchema(): string {
-  using sqlite = new DatabaseSync(":memory:");
-  for (const migration of MIGRATIONS) sqlite.exec(migration);
+  using sqlite = migrated();
   return schema(sqlite);
+}
+
+function migrated(): DatabaseSync {
+  const sqlite = new DatabaseSync(":memory:");
+  for (const migration of MIGRATIONS) sqlite.exec(migration);
+  return sqlite;
 }
 
 function schema(sqlite: DatabaseSync): string {

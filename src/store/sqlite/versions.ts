@@ -42,6 +42,8 @@ export interface Version {
   readonly token_kid: string | null;
   /** Since when verifiers can get the key of a prepared version; `null` unless it was prepared. */
   readonly published_at: number | null;
+  /** From when on every cache of the public set has a prepared key pair; `null` for an HMAC version. */
+  readonly activatable_at: number | null;
   /** Size of the value that a rotation makes next, in bytes, of RSA its modulus; of a generated value, its own. */
   readonly bytes: number;
   /** How that value is written; of a generated value, its own encoding. */
@@ -60,6 +62,18 @@ export interface Version {
   readonly synced: 0 | 1;
 }
 
+/** Whether a version was prepared on purpose: no recovery undoes it. */
+export function isPrepared(
+  { state, published_at }: Pick<Version, "state" | "published_at">,
+): boolean {
+  return state === "pending" && published_at !== null;
+}
+
+/** Whether a version's value is kept under its number: it verifies in a grace window, or is prepared. */
+export function isNumbered(row: Pick<Version, "state" | "published_at">): boolean {
+  return row.state === "previous" || isPrepared(row);
+}
+
 /** The columns of a new version. */
 type NewVersion =
   & Pick<Version, "kid" | "location" | "origin" | "alg" | "key_form" | "created_at" | "reason">
@@ -74,8 +88,19 @@ export class Versions {
     return this.#inState("current")[0];
   }
 
+  /** The next version: of a rotation that is under way or was interrupted, else the prepared one. */
   pending(): Version | undefined {
-    return this.#inState("pending")[0];
+    return this.begun() ?? this.prepared();
+  }
+
+  /** The version of a rotation that has not reached its commit. */
+  begun(): Version | undefined {
+    return this.#inState("pending").find((row) => !isPrepared(row));
+  }
+
+  /** The version that was prepared to become the current one later. */
+  prepared(): Version | undefined {
+    return this.#inState("pending").find(isPrepared);
   }
 
   byKid(kid: string): Version | undefined {
@@ -99,6 +124,11 @@ export class Versions {
   /** Versions in or just past their grace window, newest first. */
   previous(): Version[] {
     return this.#inState("previous");
+  }
+
+  /** Versions whose values are kept, newest first: the current one, those in or just past their grace window, the prepared one. */
+  held(): Version[] {
+    return this.every().filter((row) => row.state === "current" || isNumbered(row));
   }
 
   /** The newest versions that replaced another one, newest first. */
@@ -138,7 +168,7 @@ export class Versions {
        ON CONFLICT (kid) DO UPDATE
          SET state = 'pending', location = excluded.location, alg = excluded.alg,
              key_form = excluded.key_form, bytes = excluded.bytes, encoding = excluded.encoding, created_at = excluded.created_at, reason = excluded.reason, request_id = excluded.request_id, retired_at = NULL,
-             token_kid = excluded.token_kid, published_at = excluded.published_at,
+             token_kid = excluded.token_kid, published_at = excluded.published_at, activatable_at = NULL,
              synced = min(synced, excluded.synced)
          WHERE state = 'retired' AND activated_at IS NULL
        RETURNING *`,
@@ -147,9 +177,18 @@ export class Versions {
     return row as unknown as Version;
   }
 
-  activate({ version }: Version, now: number): void {
+  /** A pending version is prepared: from now on verifiers get it. Times are milliseconds since the epoch. */
+  prepare({ version }: Version, now: number, activatableAt: number | null): void {
     this.database.prepare(
-      "UPDATE rekey_versions SET state = 'current', activated_at = ? WHERE version = ?",
+      "UPDATE rekey_versions SET published_at = ?, activatable_at = ? WHERE version = ?",
+    ).run(now, activatableAt, version);
+  }
+
+  activate({ version }: Version, now: number): void {
+    // A prepared one is under its number in the keyring until the entry that programs read has it.
+    this.database.prepare(
+      `UPDATE rekey_versions
+       SET state = 'current', activated_at = ?, synced = location <> 'keyring' WHERE version = ?`,
     ).run(now, version);
   }
 
@@ -184,8 +223,8 @@ export class Versions {
     const { version, kid, state, location, origin, alg, key_form, bytes, encoding } = row;
     const { created_at, activated_at } = row;
     const { retired_at, grace_until, reason, request_id, replaces } = row;
-    const { token_kid, published_at } = row;
-    const keys = { alg, key_form, bytes, encoding, token_kid, published_at };
+    const { token_kid, published_at, activatable_at } = row;
+    const keys = { alg, key_form, bytes, encoding, token_kid, published_at, activatable_at };
     const who = { version, kid, state, location, origin, ...keys };
     const more = { retired_at, grace_until, reason, request_id, replaces, synced: 1 };
     const all = { ...who, created_at, activated_at, ...more };

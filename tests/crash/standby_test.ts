@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { Box } from "../support/process/box.ts";
+import {
+  killActivations,
+  killPreparations,
+  killRotationsOverPrepared,
+} from "../support/faults/standby_crash.ts";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
+
+// Between two calls that a command is killed at.
+const STRIDE = 9;
+
+const LOCATIONS: [name: string, start: () => Promise<Box>][] = [
+  ["database", () => Promise.resolve(new Box())],
+  ["keyring", () => KeyringBox.start()],
+];
+
+const KILLS: [what: string, kill: typeof killPreparations][] = [
+  ["a preparation that is killed anywhere has made a whole version, or none", killPreparations],
+  ["an activation that is killed anywhere has happened or has not", killActivations],
+  [
+    "a rotation that is killed drops a prepared version only if it happens",
+    killRotationsOverPrepared,
+  ],
+];
+
+for (const [location, start] of LOCATIONS) {
+  for (const [what, kill] of KILLS) {
+    Deno.test(`${location}: ${what}`, async () => {
+      const box = await start();
+      try {
+        await box.run(["init"]);
+        const { done, undone } = await kill(box, STRIDE);
+        assert.ok(done > 0 && undone > 0, `${done} done, ${undone} undone`);
+        assert.equal((await box.json("audit", "verify")).valid, true);
+      } finally {
+        if (box instanceof KeyringBox) await box[Symbol.asyncDispose]();
+        else box[Symbol.dispose]();
+      }
+    });
+  }
+}

@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Box, type Ended, REKEY } from "../support/process/box.ts";
+import { query, queryRow, sql } from "../support/store/sql.ts";
+
+/** Runs rekey as if it were later, or earlier with a minus: `+1h`. */
+function later(box: Box, by: string, ...args: string[]): Promise<Ended> {
+  return box.exec("/usr/bin/faketime", ["-f", by, REKEY, ...args]);
+}
+
+async function started(): Promise<Box> {
+  const box = new Box({ REKEY_STORE: "database" });
+  assert.equal((await box.run(["init"])).code, 0);
+  return box;
+}
+
+const states = (box: Box) =>
+  query(box, "SELECT version, state FROM rekey_versions ORDER BY version")
+    .map(({ version, state }) => `${version} ${state}`);
+
+const sealedRows = (box: Box) =>
+  query(box, "SELECT key FROM settings ORDER BY key").map(({ key }) => key);
+
+Deno.test("a key pair that is prepared signs nothing until it is activated, and then goes on", async () => {
+  using box = await started();
+  const before = await box.token();
+  const prepared = await box.json("rotate", "--prepare", "--alg", "ES256");
+  assert.equal(prepared.alg, "ES256");
+  const wait = Date.parse(prepared.activatable_at) - Date.parse(prepared.published_at);
+  assert.equal(wait, 600_000);
+  assert.deepEqual(states(box), ["1 current", "2 pending"]);
+  assert.deepEqual(sealedRows(box), ["jwt_secret", "jwt_secret.v2"]);
+
+  const { keys } = JSON.parse((await box.run(["jwks"])).stdout);
+  assert.deepEqual(keys.map(({ kid }: { kid: string }) => kid), [prepared.kid]);
+
+  const again = await box.json("rotate", "--prepare");
+  assert.deepEqual([again.kid, again.published_at], [prepared.kid, prepared.published_at]);
+  const between = await box.json("verify", await box.token());
+  assert.equal(between.version, 1);
+  assert.deepEqual((await box.json("status")).prepared, {
+    version: 2,
+    kid: prepared.kid,
+    alg: "ES256",
+    published_at: prepared.published_at,
+    activatable_at: prepared.activatable_at,
+    is_ready: false,
+  });
+  assert.match(
+    (await box.run(["status"])).stdout,
+    /^prepared +version 2 \(ES256, kid .*\), since .*\nactivation +from .* \(in 9 minutes\) on$/m,
+  );
+
+  const early = await box.run(["rotate", "--activate", "--grace", "1h"]);
+  assert.equal(early.code, 5);
+  assert.ok(early.stderr.includes(`before ${prepared.activatable_at}`), early.stderr);
+  assert.deepEqual(states(box), ["1 current", "2 pending"]);
+
+  const activated = await later(box, "+601s", "rotate", "--activate", "--grace", "1h", "--json");
+  assert.equal(activated.code, 0, activated.stderr);
+  assert.equal(JSON.parse(activated.stdout).kid, prepared.kid);
+  assert.deepEqual(states(box), ["1 previous", "2 current"]);
+  assert.equal((await box.json("status")).prepared, null);
+  assert.equal((await box.json("verify", before)).valid, true);
+  assert.equal((await box.json("verify", await box.token())).kid, prepared.kid);
+  assert.equal((await box.json("audit", "verify")).valid, true);
+});
+
+Deno.test("--force activates early, and the log says so", async () => {
+  using box = await started();
+  const { kid, activatable_at } = await box.json("rotate", "--prepare", "--alg", "Ed25519");
+  const before = await box.token();
+  assert.equal((await box.json("rotate", "--activate", "--force")).kid, kid);
+  assert.equal((await box.json("verify", before)).valid, false);
+  const row = queryRow(box, "SELECT reason FROM rekey_audit WHERE reason LIKE 'forced%'");
+  assert.equal(row?.reason, `forced before ${activatable_at}`);
+});
+
+Deno.test("an HMAC version is prepared for deliveries only, and needs no wait", async () => {
+  using box = await started();
+  const prepared = await box.json("rotate", "--prepare");
+  assert.deepEqual([prepared.alg, prepared.activatable_at], ["HS512", null]);
+  assert.match((await box.run(["status"])).stdout, /^activation +can be activated$/m);
+  assert.equal((await box.json("rotate", "--activate")).kid, prepared.kid);
+});
+
+Deno.test("verifiers that hold several keys get a prepared one, and keep it while it is activated", async () => {
+  using box = await started();
+  const path = join(box.home, "keys.json");
+  const kids = () =>
+    JSON.parse(Deno.readTextFileSync(path)).keys.map(({ kid }: { kid: string }) => kid).sort();
+  const { kid: first } = await box.json("status");
+  await box.run(["deliver", "add", "api", "--format", "jwks", "--path", path]);
+  assert.deepEqual(kids(), [first]);
+  const { kid } = await box.json("rotate", "--prepare");
+  assert.deepEqual(kids(), [first, kid].sort());
+  await box.json("rotate", "--activate", "--grace", "1h");
+  assert.deepEqual(kids(), [first, kid].sort());
+  await box.run(["revoke"]);
+  assert.deepEqual(kids(), [kid]);
+});
+
+Deno.test("what prepares nothing leaves a prepared version alone: revoke, a new KEK, a failed rotation", async () => {
+  using box = await started();
+  const { kid } = await box.json("rotate", "--prepare", "--alg", "ES384");
+  assert.equal((await box.run(["revoke"])).code, 0);
+  assert.equal((await box.run(["kek", "rotate"])).code, 0);
+  const path = join(box.home, "folder", "keys.json");
+  Deno.mkdirSync(join(box.home, "folder"));
+  const add = ["deliver", "add", "api", "--format", "jwks", "--path", path, "--reload", "false"];
+  await box.run([...add, "--force"]);
+  const failed = await box.run(["rotate", "--force", "--grace", "1h", "--alg", "HS256"]);
+  assert.equal(failed.code, 5, failed.stderr);
+  assert.match(failed.stderr, /Not rotated: api/);
+  assert.deepEqual(states(box).filter((row) => !row.endsWith("retired")), [
+    "1 current",
+    "2 pending",
+  ]);
+  assert.equal((await box.json("status")).prepared.kid, kid);
+  await box.run(["deliver", "remove", "api"]);
+  assert.equal((await box.json("rotate", "--activate", "--force")).kid, kid);
+  assert.equal((await box.json("verify", await box.token())).kid, kid);
+});
+
+Deno.test("a rotation in one step drops the prepared version with its value", async () => {
+  using box = await started();
+  const { kid } = await box.json("rotate", "--prepare", "--alg", "ES256");
+  await box.json("rotate", "--force", "--reason", "security-incident");
+  assert.deepEqual(states(box), ["1 retired", "2 retired", "3 current"]);
+  assert.deepEqual(sealedRows(box), ["jwt_secret"]);
+  assert.equal((await box.run(["rotate", "--activate"])).code, 1);
+  const retired = queryRow(
+    box,
+    "SELECT reason FROM rekey_audit WHERE kid = ? AND event LIKE '%retired'",
+    kid,
+  );
+  assert.equal(retired?.reason, "prepared, and not used");
+});
+
+Deno.test("another use than the prepared one is refused", async () => {
+  using box = await started();
+  await box.json("rotate", "--prepare", "--alg", "ES256");
+  for (const flags of [["--alg", "RS256"], ["--alg", "HS512"], ["--bytes", "32"]]) {
+    const { code, stderr } = await box.run(["rotate", "--prepare", ...flags]);
+    assert.equal(code, 1, `${flags} ${stderr}`);
+    assert.match(stderr, /version 2 \(ES256\) is prepared/);
+  }
+  assert.equal((await box.run(["rotate", "--prepare", "--alg", "ES256"])).code, 0);
+});
+
+Deno.test("a prepared version whose value is lost is not activated; --prepare makes another", async () => {
+  using box = await started();
+  const token = await box.token();
+  const { kid } = await box.json("rotate", "--prepare", "--alg", "ES256");
+  sql(box, "DELETE FROM settings WHERE key = 'jwt_secret.v2'");
+  const refused = await box.run(["rotate", "--activate", "--force"]);
+  assert.equal(refused.code, 4);
+  assert.match(refused.stderr, /its value is lost/);
+  const another = await box.json("rotate", "--prepare", "--alg", "ES256");
+  assert.notEqual(another.kid, kid);
+  assert.equal(
+    (await box.json("rotate", "--activate", "--force", "--grace", "1h")).kid,
+    another.kid,
+  );
+  assert.equal((await box.json("verify", token)).valid, true);
+  assert.deepEqual(states(box), ["1 previous", "2 retired", "3 current"]);
+});
+
+Deno.test("prepared by a clock that was ahead: not activated before it is counted from now on", async () => {
+  using box = await started();
+  const ahead = await later(box, "+730d", "rotate", "--prepare", "--alg", "ES256", "--json");
+  assert.equal(ahead.code, 0, ahead.stderr);
+  const { kid } = JSON.parse(ahead.stdout);
+  const refused = await box.run(["rotate", "--activate"]);
+  assert.equal(refused.code, 5);
+  assert.match(refused.stderr, /prepared in the future, .*the clock was ahead then/);
+  const { kid: same, published_at } = await box.json("rotate", "--prepare");
+  assert.equal(same, kid);
+  assert.ok(Math.abs(Date.parse(published_at) - Date.now()) < 60_000);
+  assert.equal((await box.run(["rotate", "--activate"])).code, 5);
+  const done = await later(box, "+601s", "rotate", "--activate", "--grace", "1h");
+  assert.equal(done.code, 0, done.stderr);
+});
+
+Deno.test("a backup holds the prepared version; one that was dropped or used since does not come back", async () => {
+  using box = await started();
+  const { kid } = await box.json("rotate", "--prepare", "--alg", "ES256");
+  const backup = join(box.home, "backup.db");
+  assert.equal((await box.run(["backup", backup])).code, 0);
+
+  assert.equal((await box.run(["restore", backup, "--force"])).code, 0);
+  assert.equal((await box.json("status")).prepared.kid, kid, "put back over itself");
+  await box.json("rotate", "--activate", "--force");
+  await box.json("rotate", "--force");
+  assert.equal((await box.run(["restore", backup, "--force"])).code, 0);
+  assert.equal((await box.json("status")).prepared, null, "it was used, and ended");
+  assert.equal((await box.run(["rotate", "--activate", "--force"])).code, 1);
+});
+
+Deno.test("a backup with the secret brings the prepared version to another machine", async () => {
+  using box = await started();
+  const { kid } = await box.json("rotate", "--prepare", "--alg", "ES256");
+  const phrase = join(box.home, "phrase");
+  Deno.writeTextFileSync(phrase, "correct horse battery staple");
+  const backup = join(box.home, "backup.db");
+  const made = await box.run(["backup", backup, "--with-secret", "--passphrase-file", phrase]);
+  assert.equal(made.code, 0, made.stderr);
+  using other = new Box({ REKEY_STORE: "database" });
+  Deno.copyFileSync(backup, join(other.home, "backup.db"));
+  const restored = await other.run(["restore", "backup.db", "--passphrase-file", phrase]);
+  assert.equal(restored.code, 0, restored.stderr);
+  assert.equal((await other.json("status")).prepared.kid, kid);
+  assert.equal((await other.json("rotate", "--activate", "--force")).kid, kid);
+  assert.equal((await other.json("verify", await other.token())).kid, kid);
+});
