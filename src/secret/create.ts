@@ -182,8 +182,12 @@ function plainRow(value: string | undefined): LegacySecret | undefined {
 function strange(location: Location): RekeyError {
   return new RekeyError(
     "secret_damaged",
-    `Cannot adopt what the ${location} holds: it is neither 64 bytes of base64 nor a private key`,
-    { hint: "If no program needs it, delete it and run `rekey init`" },
+    `Cannot adopt what the ${location} holds: it is neither 64 bytes of base64 nor a key pair of rekey's`,
+    {
+      hint:
+        "If it is a program's secret or private key, such as PEM, save it in a file, delete it " +
+        "there and run `rekey import --file`; else delete it and run `rekey init`",
+    },
   );
 }
 

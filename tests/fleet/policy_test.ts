@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { decodeProtectedHeader } from "jose";
 import type { Box } from "../support/process/box.ts";
 import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
+import { ForeignKeys, jwkOf, signedBy } from "../support/commands/foreign_keys.ts";
 import { now, signWith } from "../support/attacks/foreign_tokens.ts";
 import { until } from "../support/timing/pause.ts";
 import { Serving } from "../support/http/serving.ts";
@@ -31,6 +33,27 @@ Deno.test("machines that share a secret share its policy and each version's algo
       assert.equal((await must(one, "policy", "show")).leeway_seconds, 3);
     },
   );
+
+  await t.step("an imported key pair and the kid of its tokens are shared", async () => {
+    using keys = new ForeignKeys();
+    const jwk = JSON.stringify({ ...jwkOf(await keys.make("ES256")), kid: "2023-key" });
+    const old = signedBy(keys.read("ES256.pem"), "ES256", { kid: "2023-key" });
+    using fleet = new Fleet(etcd, 2, "imported-key");
+    const [one, other] = fleet.machines as [Box, Box];
+    Deno.writeTextFileSync(`${one.home}/key.jwk`, jwk);
+    await must(one, "import", "--file", `${one.home}/key.jwk`, "--check-token", old);
+    await must(other, "init");
+    for (const box of [one, other]) {
+      assert.equal((await must(box, "verify", old)).version, 1);
+      const token = await box.token();
+      assert.equal(decodeProtectedHeader(token).kid, "2023-key");
+      assert.equal((await must(one, "verify", token)).version, 1);
+    }
+    await must(other, "rotate", "--force", "--grace", "1h");
+    for (const box of [one, other]) assert.equal((await must(box, "verify", old)).version, 1);
+    await must(one, "revoke");
+    assert.equal((await other.json("verify", old)).code, "retired_kid");
+  });
 
   await t.step(
     "an imported secret and its algorithm move in, and another algorithm follows",

@@ -7,6 +7,7 @@ import { Box } from "../support/process/box.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
 import { assertNowhere, spellings } from "../support/leaks/leaks.ts";
 import { connect } from "../support/store/sql.ts";
+import { ForeignKeys, signedBy } from "../support/commands/foreign_keys.ts";
 
 const newValue = () => randomBytes(64).toString("base64");
 
@@ -135,4 +136,23 @@ Deno.test("a keyring entry that is not a secret is neither adopted nor overwritt
   assert.equal(code, 4);
   assert.equal(JSON.parse(stderr).error.code, "secret_damaged");
   assert.equal(await box.lookup(), "something else");
+});
+
+Deno.test("a PEM file that an application keeps in the keyring is imported as the hint says", async () => {
+  using keys = new ForeignKeys();
+  const pem = await keys.make("ES256");
+  await using box = await KeyringBox.start();
+  await box.store(pem);
+  for (const args of [["init"], ["import", "--file", keys.path("ES256.pem")]]) {
+    const { code, stderr } = await box.run(args);
+    assert.equal(code, 4);
+    assert.match(
+      stderr,
+      /nor a key pair of rekey's\nhint: .*delete it there and run `rekey import/,
+    );
+    assert.equal(await box.lookup(), pem);
+  }
+  await box.clear();
+  assert.equal((await box.json("import", "--file", keys.path("ES256.pem"))).location, "keyring");
+  assert.equal((await box.json("verify", signedBy(pem, "ES256"))).valid, true);
 });
