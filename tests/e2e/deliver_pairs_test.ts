@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
 import { withVerifier } from "../support/deliver/told_verifier.ts";
 import { Box } from "../support/process/box.ts";
@@ -155,4 +156,30 @@ Deno.test("exec: a program of HMAC secrets gets no public key as the previous on
   const back = await box.run(["exec", "--", "env"]);
   assert.match(back.stdout, /^REKEY_ALG_PREVIOUS=HS512$/m);
   assert.match(back.stdout, /^JWT_SECRET_PREVIOUS=[A-Za-z0-9+/]{86}==$/m);
+});
+
+Deno.test("an imported key is delivered under the kid of its tokens, also for the rotation after it", async () => {
+  using box = new Box();
+  const kid = "login-2024/1";
+  const jwk = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey
+    .export({ format: "jwk" });
+  const input = join(box.home, "key.json");
+  Deno.writeTextFileSync(input, JSON.stringify({ ...jwk, kid, alg: "ES256" }), { mode: 0o600 });
+  await succeeds(box, "import", "--file", input);
+  await using verifier = await withVerifier(box);
+  const kidsIn = () =>
+    JSON.parse(Deno.readTextFileSync(join(box.home, "api.json"))).keys
+      .map((key: { kid: string }) => key.kid);
+  const old = await box.token();
+  assert.ok(await verifier.accepts(old));
+  assert.deepEqual(kidsIn(), [kid]);
+  assert.equal((await box.run(["exec", "--", "printenv", "REKEY_KID"])).stdout.trim(), kid);
+  await succeeds(box, "rotate", "--force", "--grace", "1h");
+  assert.deepEqual(kidsIn(), [(await box.json("status")).kid, kid]);
+  assert.deepEqual(
+    [await verifier.accepts(old), await verifier.accepts(await box.token())],
+    [true, true],
+  );
+  await succeeds(box, "revoke");
+  assert.ok(!await verifier.accepts(old));
 });
