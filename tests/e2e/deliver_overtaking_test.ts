@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { inText } from "../../scripts/program.ts";
 import { HangingProgram } from "../support/deliver/hanging.ts";
+import { Verifier } from "../support/deliver/verifier.ts";
 import { withVerifier } from "../support/deliver/told_verifier.ts";
 import type { Box } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
@@ -127,23 +128,22 @@ Deno.test("a program that must be told only of keys that leave is told of the on
   const [preset, path, held] = ["own.preset.json", "own.json", "held.json"].map((name) =>
     join(box.home, name)
   ) as [string, string, string];
-  Deno.writeTextFileSync(
-    preset,
-    JSON.stringify({
-      ...{ name: "own", summary: "x", program: "Prog", role: "verifier", keys: "many" },
-      ...{ algorithms: ["HS512"], reload_kind: "at once", connections: "x", format: "jwks" },
-      reload: { command: ["cp", path, held], only_for: "removal" },
-    }),
-  );
+  await using verifier = await Verifier.start(path);
+  const http = { url: verifier.url, accepted: [200], refused: [401] };
+  const facts = { name: "own", summary: "x", program: "Prog", role: "verifier", keys: "many" };
+  const ways = { algorithms: ["HS512"], reload_kind: "at once", connections: "x", format: "jwks" };
+  const reload = { command: ["cp", path, held], only_for: "removal" };
+  Deno.writeTextFileSync(preset, JSON.stringify({ ...facts, ...ways, reload, probe: { http } }));
   const added = await box.run(["deliver", "add", "own", "--preset-file", preset, "--path", path]);
   assert.equal(added.code, 0, added.stderr);
-  await using api = await HangingProgram.start(box);
-  const graceful = await api.hang(...GRACEFUL);
   const kids = (file: string) =>
     JSON.parse(Deno.readTextFileSync(file)).keys.map(({ kid }: { kid: string }) => kid);
+  Deno.kill(verifier.pid, "SIGSTOP");
+  const graceful = box.run(GRACEFUL);
   await until(() => kids(path).length === 2);
-  api.letGo();
-  await promptly(box, "revoke");
-  assert.equal((await endOf(graceful)).code, 1);
+  const revoked = box.run(["revoke"]);
+  assert.equal((await graceful).code, 1);
+  Deno.kill(verifier.pid, "SIGCONT");
+  assert.equal((await revoked).code, 0);
   assert.deepEqual(kids(held), [(await box.json("status")).kid]);
 });
