@@ -95,8 +95,12 @@ export class Workshop extends Box {
 
   // Debian's programs come first: its libraries are for its own interpreters.
   override exec(program: string, args: string[], options: RunOptions = {}): Promise<Ended> {
-    const PATH = `${this.home}:/usr/bin:/bin:${Deno.env.get("PATH")}`;
-    return super.exec(program, args, { ...options, env: { ...LIBRARIES, PATH, ...options.env } });
+    return super.exec(program, args, { ...options, env: { ...this.variables(), ...options.env } });
+  }
+
+  /** Where programs and libraries are found. */
+  variables(): Record<string, string> {
+    return { ...LIBRARIES, PATH: `${this.home}:/usr/bin:/bin:${Deno.env.get("PATH")}` };
   }
 
   /** Whether the peer's library is on this machine. */

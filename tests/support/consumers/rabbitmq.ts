@@ -25,14 +25,18 @@ export class RabbitMq implements Consumer {
     this.delivery = ["--preset", "rabbitmq", "--path", path, "--set", `ctl=${this.#ctl}`];
   }
 
-  /** One as docs/presets/rabbitmq.md configures it; the keys must be there before it starts. */
-  static async prepare(): Promise<RabbitMq> {
+  /**
+   * One as docs/presets/rabbitmq.md configures it; the keys must be there before it starts.
+   *
+   * @param more lines for the end of its configuration.
+   */
+  static async prepare(more: readonly string[] = []): Promise<RabbitMq> {
     const folder = await folderFor(USER, ["conf", "mnesia", "log", "home"]);
     const rabbit = new RabbitMq(folder);
     const own =
       `listeners.tcp.1 = 127.0.0.1:${rabbit.#port}\nlog.console = true\nlog.file = false\n`;
     const main = documentedConfiguration("rabbitmq", "ini");
-    await Deno.writeTextFile(join(folder, "conf/rabbitmq.conf"), main + own);
+    await Deno.writeTextFile(join(folder, "conf/rabbitmq.conf"), main + own + more.join("\n"));
     await Deno.writeTextFile(
       join(folder, "conf/enabled_plugins"),
       "[rabbitmq_auth_backend_oauth2].\n",

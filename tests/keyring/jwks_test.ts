@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { KeyringBox } from "../support/keyring/keyring_box.ts";
+import { Serving } from "../support/http/serving.ts";
+import { until } from "../support/timing/pause.ts";
+
+const SET = "/.well-known/jwks.json";
+
+Deno.test("with a locked keyring there is no set, not even an empty one; later the whole one", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init", "--alg", "ES256"]);
+  await box.run(["rotate", "--force", "--alg", "RS256", "--grace", "1h"]);
+  const set = await box.json("jwks");
+  assert.equal(set.keys.length, 2);
+  await box.lock();
+  const refused = await box.run(["jwks"]);
+  assert.deepEqual([refused.code, refused.stdout], [4, ""]);
+  assert.match(refused.stderr, /locked/);
+  await using serving = await Serving.start(box, ["--workers", "1"]);
+  const response = await serving.get(SET);
+  assert.equal(response.status, 503);
+  assert.equal(response.headers.get("cache-control"), "no-store");
+  assert.equal((await response.json()).code, "keyring_locked");
+  await box.unlock();
+  await until(async () => await serving.status(serving.get(SET)) === 200);
+  assert.deepEqual(await (await serving.get(SET)).json(), set);
+  // It is kept for as long as the versions are the same.
+  await box.lock();
+  assert.deepEqual(await (await serving.get(SET)).json(), set);
+  await box.run(["revoke"]);
+  assert.equal((await (await serving.get(SET)).json()).keys.length, 1);
+});
