@@ -127,6 +127,9 @@ export async function mustKnowAlgorithm(
 
 const preparedAlgorithm = ({ versions }: Installation) => versions.prepared()?.alg;
 
+// Whoever delivers stops for an incident; however short the wait for the lock of rotations is.
+const STOPS_WITHIN_MS = 3_000;
+
 // A process that delivers at present may be waiting for a program that hangs: the versions end all the same.
 async function endAndFollow<T>(
   secrets: SecretManager,
@@ -141,7 +144,7 @@ async function endAndFollow<T>(
     const result = await end();
     const follow = () =>
       lock === undefined
-        ? syncWhenFree(secrets, before, lockMs)
+        ? syncWhenFree(secrets, before, Math.max(lockMs, STOPS_WITHIN_MS))
         : sync(secrets, { before, onlyBegun: true });
     // A machine that does not know of its own change yet has nothing to deliver.
     const outcomes = isKnown(result) ? await follow() : [];

@@ -56,7 +56,7 @@ Deno.test("an incident overtakes a rotation that waits for a program", async () 
     assert.equal((await box.run([...args, "--lock-timeout", "0s"])).code, 6, args.join(" "));
   }
   const pid = api.letGo();
-  const incident = await promptly(box, "rotate", "--force", "--json");
+  const incident = await promptly(box, "rotate", "--force", "--lock-timeout", "0s", "--json");
   const { kid } = JSON.parse(incident.stdout);
   const ended = await endOf(graceful);
   assert.equal(ended.code, 1, ended.stderr);
