@@ -1,7 +1,10 @@
+import { isHmac } from "../core/algorithms.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { forgetGoneHolders, type StaleHolder, staleHolders } from "../secret/holders.ts";
 import type { SecretManager } from "../secret/manager.ts";
-import { printable } from "./format.ts";
+import type { Changed } from "../secret/backend.ts";
+import { jwksMaxAge } from "../secret/public_set.ts";
+import { describeSeconds, printable } from "./format.ts";
 import type { Output } from "./output.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { warningsOfRisk } from "../secret/keyring/unsaved.ts";
@@ -119,4 +122,16 @@ function whatElse(others: readonly KnownApp[]): string | undefined {
   const named = others.slice(0, MOST_OTHERS).map(({ app, folder }) => `${app} in ${folder}`);
   const more = others.length > MOST_OTHERS ? ` and ${others.length - MOST_OTHERS} more` : "";
   return `known here: ${named.join(", ")}${more} (\`rekey apps\` lists them)`;
+}
+
+/** A verifier that keeps the public set may not know the new key yet, although the old one still verifies. */
+export async function remarkOnCaches({ rotated, version }: Changed, { secrets, output }: Context) {
+  if (!rotated || isHmac(version.alg)) return;
+  const { installation } = await secrets.open();
+  output.remark(
+    `verifiers that keep the public keys may refuse new tokens for ${
+      describeSeconds(jwksMaxAge(installation))
+    }, unless they fetch them again for an unknown kid; ` +
+      "`rekey rotate --prepare` gives them the key first",
+  );
 }

@@ -8,7 +8,7 @@ import type { Backend, PolicyChange } from "../secret/backend.ts";
 import { rotateKek } from "../secret/rotate_kek.ts";
 import { LOCAL, usageIsShared } from "../secret/local_backend.ts";
 import type { Installation } from "../store/installation.ts";
-import { isSamePolicy, type TokenPolicy } from "../jwt/policy.ts";
+import { changedPolicy, isSamePolicy, type TokenPolicy } from "../jwt/policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { StoreChoice } from "../store/environment.ts";
 import { migrateToCluster, planShared } from "./share.ts";
@@ -150,7 +150,8 @@ async function setPolicy(
   described: (policy: TokenPolicy) => string,
 ): Promise<TokenPolicy> {
   return await changeShared(installation, ({ state }) => {
-    const policy = change(() => state.policy ?? installation.policy);
+    const before = state.policy ?? installation.policy;
+    const policy = changedPolicy(before, change(() => before), installation.now());
     const isSame = state.policy !== undefined && isSamePolicy(state.policy, policy);
     if (isSame) return { unchanged: policy };
     return {

@@ -12,6 +12,10 @@ export interface TokenPolicy {
   readonly audience?: readonly string[] | undefined;
   /** The header's `typ` (RFC 7515 §4.1.9); `undefined`: any, or none. */
   readonly type?: string | undefined;
+  /** How long verifiers may keep the public set, in seconds; `undefined`: ten minutes. */
+  readonly jwksMaxAge?: number | undefined;
+  /** Until when verifiers may keep a set that they got when they could keep it longer, in milliseconds since the epoch. */
+  readonly jwksKeptUntil?: number | undefined;
 }
 
 /** The policy when the operator has set none: a token needs an `exp`, and clocks are trusted. */
@@ -50,11 +54,56 @@ export interface VerifyPolicy extends PartialClaimPolicy {
 type PartialClaimPolicy = { readonly [Part in keyof ClaimPolicy]?: ClaimPolicy[Part] | undefined };
 
 /** Parts of a policy, as flags and `--json` name them. */
-export const POLICY_PARTS = ["leeway", "allow-no-exp", "iss", "aud", "typ"] as const;
+export const POLICY_PARTS = [
+  "leeway",
+  "allow-no-exp",
+  "iss",
+  "aud",
+  "typ",
+  "jwks-max-age",
+] as const;
 export type PolicyPart = (typeof POLICY_PARTS)[number];
 
 /** Longest tolerance, in seconds: a day. */
 export const MOST_LEEWAY_SECONDS = 86_400;
+
+/** Longest time that verifiers may keep the public set, in seconds: a day. */
+export const MOST_JWKS_SECONDS = 86_400;
+
+/** How long they may keep it unless the operator says otherwise, in seconds. */
+export const STANDARD_JWKS_SECONDS = 600;
+
+/** How long verifiers may keep a set that they get now, in seconds. */
+export function jwksSeconds({ jwksMaxAge }: TokenPolicy): number {
+  return jwksMaxAge ?? STANDARD_JWKS_SECONDS;
+}
+
+/**
+ * A policy after a change of another one. If verifiers may keep the public set for a shorter time from now on, sets that
+ * they have already still count for the longer one.
+ *
+ * @param now milliseconds since the epoch.
+ */
+export function changedPolicy(before: TokenPolicy, after: TokenPolicy, now: number): TokenPolicy {
+  const kept = keptUntil(before, now);
+  const until = jwksSeconds(after) < jwksSeconds(before) ? now + jwksSeconds(before) * 1000 : 0;
+  const jwksKeptUntil = Math.max(kept, until);
+  return { ...after, jwksKeptUntil: jwksKeptUntil > now ? jwksKeptUntil : undefined };
+}
+
+/**
+ * Until when a verifier may keep a set that it got before now, in milliseconds since the epoch.
+ *
+ * @param now milliseconds since the epoch.
+ */
+export function setKeptUntil(policy: TokenPolicy, now: number): number {
+  return Math.max(now + jwksSeconds(policy) * 1000, keptUntil(policy, now));
+}
+
+// A clock that was ahead may have recorded a later time than any verifier keeps a set.
+function keptUntil({ jwksKeptUntil = 0 }: TokenPolicy, now: number): number {
+  return Math.min(jwksKeptUntil, now + MOST_JWKS_SECONDS * 1000);
+}
 
 /** Whether two policies are equal. */
 export function isSamePolicy(one: TokenPolicy, other: TokenPolicy): boolean {
@@ -62,17 +111,27 @@ export function isSamePolicy(one: TokenPolicy, other: TokenPolicy): boolean {
 }
 
 /** The stored form of a policy; equal policies have equal texts. */
-export function policyText({ leeway, allowNoExpiry, issuer, audience, type }: TokenPolicy): string {
-  return JSON.stringify({ leeway, allowNoExpiry, issuer, audience, type });
+export function policyText(policy: TokenPolicy): string {
+  const { leeway, allowNoExpiry, issuer, audience, type, jwksMaxAge, jwksKeptUntil } = policy;
+  return JSON.stringify({
+    ...{ leeway, allowNoExpiry, issuer, audience, type },
+    ...{ jwksMaxAge, jwksKeptUntil },
+  });
 }
 
 /** Whether a value is a policy as {@linkcode policyText} writes it. */
 export function isPolicy(value: unknown): value is TokenPolicy {
   if (typeof value !== "object" || value === null) return false;
-  const { leeway, allowNoExpiry, issuer, audience, type } = value as Record<string, unknown>;
+  const { leeway, allowNoExpiry, issuer, audience, type, jwksMaxAge, jwksKeptUntil } =
+    value as Record<string, unknown>;
   return typeof leeway === "number" && leeway >= 0 && leeway <= MOST_LEEWAY_SECONDS &&
     typeof allowNoExpiry === "boolean" && isTexts(issuer) && isTexts(audience) &&
-    (type === undefined || typeof type === "string");
+    (type === undefined || typeof type === "string") &&
+    isNumberUpTo(MOST_JWKS_SECONDS, jwksMaxAge) && isNumberUpTo(Infinity, jwksKeptUntil);
+}
+
+function isNumberUpTo(most: number, value: unknown): boolean {
+  return value === undefined || (typeof value === "number" && value >= 0 && value <= most);
 }
 
 function isTexts(value: unknown): boolean {

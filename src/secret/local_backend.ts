@@ -1,9 +1,9 @@
 import { EVENTS } from "../audit/events.ts";
 import { isHmac, keyText, modulusBits } from "../core/algorithms.ts";
-import type { TokenPolicy } from "../jwt/policy.ts";
+import { changedPolicy, type TokenPolicy } from "../jwt/policy.ts";
 import { writePolicy } from "../store/sqlite/meta.ts";
 import { type Version, wasUsed } from "../store/sqlite/versions.ts";
-import { RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Backend, HmacUsage, NewSecret, PolicyChange } from "./backend.ts";
 import { planLocal } from "./create.ts";
@@ -54,12 +54,23 @@ async function changePolicy(
 ): Promise<TokenPolicy> {
   const audit = await installation.audit();
   return installation.database.transaction(() => {
-    const policy = change(() => installation.policy);
+    const policy = afterChange(installation, change);
     if (writePolicy(installation.meta, policy)) {
       audit.append({ event: EVENTS.policyChanged, reason: described(policy) });
     }
     return policy;
   });
+}
+
+// A damaged policy may be replaced as a whole.
+function afterChange(installation: Installation, change: PolicyChange): TokenPolicy {
+  const after = change(() => installation.policy);
+  try {
+    return changedPolicy(installation.policy, after, installation.now());
+  } catch (error) {
+    if (isRekeyError(error, "database_damaged")) return after;
+    throw error;
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import { andThen, type MaybeAsync } from "../core/async.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { PublicJwk } from "../core/key_pair.ts";
 import type { Secret } from "../core/secret.ts";
+import { jwksSeconds } from "../jwt/policy.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { LiveSecrets, View } from "./view.ts";
@@ -34,12 +35,9 @@ interface PublicSource {
   valueOf(version: Version, purpose?: string): Promise<{ readonly secret: Secret }>;
 }
 
-/** How long verifiers may keep the set, in seconds, unless a grace period ends sooner. */
-const JWKS_MAX_AGE_SECONDS = 600;
-
-/** How long verifiers may keep an app's set, in seconds. */
-export function jwksMaxAge(_: Installation): number {
-  return JWKS_MAX_AGE_SECONDS;
+/** How long verifiers may keep an app's set, in seconds, unless a grace period ends sooner. */
+export function jwksMaxAge({ policy }: Installation): number {
+  return jwksSeconds(policy);
 }
 
 /**

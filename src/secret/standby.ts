@@ -2,6 +2,7 @@ import { EVENTS, newestHead } from "../audit/events.ts";
 import { isHmac } from "../core/algorithms.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { setKeptUntil } from "../jwt/policy.ts";
 import type { Installation } from "../store/installation.ts";
 import { SAVED, type Settled } from "../store/keyring/keyring_store.ts";
 import { mustBeFree } from "../store/location_choice.ts";
@@ -14,7 +15,6 @@ import { mayReplace } from "./keyring/reconcile.ts";
 import { noteUnsaved } from "./keyring/unsaved.ts";
 import { dropPrepared } from "./recover.ts";
 import { longestValue, newSecret, nextUse, probe } from "./next_use.ts";
-import { jwksMaxAge } from "./public_set.ts";
 import { type Note, retrieve } from "./retrieve.ts";
 import { begin, commit, giveUp, nextLocation, publish, write } from "./rotate.ts";
 import { notInitialised } from "./view.ts";
@@ -153,11 +153,11 @@ async function noteForced(installation: Installation, row: Version, reason: stri
  * @param now milliseconds since the epoch, as is the result.
  */
 export function activatableFrom(
-  installation: Installation,
+  { policy }: Installation,
   { alg }: Pick<Version, "alg">,
   now: number,
 ): number | null {
-  return isHmac(alg) ? null : now + jwksMaxAge(installation) * 1000;
+  return isHmac(alg) ? null : setKeptUntil(policy, now);
 }
 
 /**

@@ -22,7 +22,10 @@ async function policy(box: Box, ...args: string[]) {
   return JSON.parse(stdout);
 }
 
-const STANDARD = { leeway_seconds: 0, allow_no_exp: false, iss: null, aud: null, typ: null };
+const STANDARD = {
+  ...{ leeway_seconds: 0, allow_no_exp: false, iss: null, aud: null, typ: null },
+  jwks_max_age_seconds: 600,
+};
 
 Deno.test("a policy is set once, shown by status, and taken back in parts or whole", async () => {
   using box = await imported();
@@ -30,7 +33,10 @@ Deno.test("a policy is set once, shown by status, and taken back in parts or who
   assert.doesNotMatch((await box.run(["status"])).stdout, /^policy/m);
   await policy(box, "set", "--leeway", "5s", "--allow-no-exp");
   const set = await policy(box, "set", "--iss", "X", "--aud", "Y", "--aud", "Z", "--typ", "at+jwt");
-  const all = { leeway_seconds: 5, allow_no_exp: true, iss: ["X"], aud: ["Y", "Z"], typ: "at+jwt" };
+  const all = {
+    ...{ leeway_seconds: 5, allow_no_exp: true, iss: ["X"], aud: ["Y", "Z"], typ: "at+jwt" },
+    jwks_max_age_seconds: 600,
+  };
   assert.deepEqual(set, all);
   assert.deepEqual((await box.json("status")).policy, all);
   assert.match(

@@ -213,3 +213,39 @@ Deno.test("a backup with the secret brings the prepared version to another machi
   assert.equal((await other.json("rotate", "--activate", "--force")).kid, kid);
   assert.equal((await other.json("verify", await other.token())).kid, kid);
 });
+
+Deno.test("the wait is the max-age of sets that verifiers may have, whatever it is now", async () => {
+  using box = await started();
+  const wait = async () => {
+    const { published_at, activatable_at } = await box.json(
+      "rotate",
+      "--prepare",
+      "--alg",
+      "ES256",
+    );
+    return Math.round((Date.parse(activatable_at) - Date.parse(published_at)) / 1000);
+  };
+  const set = (age: string) => box.json("policy", "set", "--jwks-max-age", age);
+  assert.equal((await set("2h")).jwks_max_age_seconds, 7200);
+  assert.equal(await wait(), 7200);
+  await set("1m");
+  assert.equal(await wait(), 7200, "what is out is out");
+  await box.json("rotate", "--activate", "--force");
+  const remembered = await wait();
+  assert.ok(remembered > 7000 && remembered <= 7200, `sets of two hours are out: ${remembered}`);
+  const early = await later(box, "+61s", "rotate", "--activate");
+  assert.equal(early.code, 5, early.stderr);
+  assert.equal((await box.run(["policy", "set", "--jwks-max-age", "25h"])).code, 2);
+});
+
+Deno.test("a rotation to a key pair in one step says what verifiers may do; others say nothing", async () => {
+  using box = await started();
+  const said = async (...args: string[]) => (await box.run(["rotate", "--force", ...args])).stderr;
+  const remark = /may refuse new tokens for 10 minutes, .*`rekey rotate --prepare`/;
+  assert.match(await said("--grace", "24h", "--alg", "ES256"), remark);
+  assert.match(await said("--grace", "24h"), remark);
+  assert.doesNotMatch(await said(), /may refuse/);
+  assert.doesNotMatch(await said("--grace", "24h", "--alg", "HS512"), /may refuse/);
+  await box.json("rotate", "--prepare", "--alg", "ES256");
+  assert.doesNotMatch(await said("--activate", "--grace", "1h"), /may refuse/);
+});

@@ -1,6 +1,11 @@
 import { asRefusal, usageError } from "../../core/errors.ts";
 import type { PolicyChange } from "../../secret/backend.ts";
-import { type PolicyPart, STANDARD_POLICY, type TokenPolicy } from "../../jwt/policy.ts";
+import {
+  jwksSeconds,
+  type PolicyPart,
+  STANDARD_POLICY,
+  type TokenPolicy,
+} from "../../jwt/policy.ts";
 import type { Context } from "../context.ts";
 import { describeSeconds, printable, table } from "../format.ts";
 
@@ -50,13 +55,15 @@ async function change(
   ]);
 }
 
-function human({ leeway, allowNoExpiry, issuer, audience, type }: TokenPolicy): string[] {
+function human(policy: TokenPolicy): string[] {
+  const { leeway, allowNoExpiry, issuer, audience, type } = policy;
   return table([
     ["leeway", `${leeway} s`],
     ["allow-no-exp", allowNoExpiry ? "yes" : "no"],
     ["iss", issuer?.join(", ") ?? "any"],
     ["aud", audience?.join(", ") ?? "any"],
     ["typ", type ?? "any"],
+    ["jwks-max-age", `${jwksSeconds(policy)} s`],
   ]).map(printable);
 }
 
@@ -67,11 +74,13 @@ export interface PolicyFlags {
   readonly iss?: readonly string[];
   readonly aud?: readonly string[];
   readonly typ?: string;
+  readonly jwksMaxAge?: number;
 }
 
 /** Whether any policy flag is set. */
-export function hasPolicyFlags({ leeway, allowNoExp, iss, aud, typ }: PolicyFlags): boolean {
-  return [leeway, allowNoExp, iss, aud, typ].some((value) => value !== undefined);
+export function hasPolicyFlags(flags: PolicyFlags): boolean {
+  const { leeway, allowNoExp, iss, aud, typ, jwksMaxAge } = flags;
+  return [leeway, allowNoExp, iss, aud, typ, jwksMaxAge].some((value) => value !== undefined);
 }
 
 /** A policy with the parts that flags set replaced. */
@@ -79,7 +88,8 @@ export function withFlags(before: TokenPolicy, flags: PolicyFlags): TokenPolicy 
   const { leeway = before.leeway, allowNoExp = before.allowNoExpiry } = flags;
   const { iss = before.issuer, aud = before.audience, typ = before.type } = flags;
   const [issuer, audience] = [iss, aud].map((names) => names && [...new Set(names)]);
-  return { leeway, allowNoExpiry: allowNoExp, issuer, audience, type: typ };
+  const { jwksMaxAge = before.jwksMaxAge } = flags;
+  return { leeway, allowNoExpiry: allowNoExp, issuer, audience, type: typ, jwksMaxAge };
 }
 
 /** A policy without some of its parts. */
@@ -91,29 +101,33 @@ export function withoutParts(before: TokenPolicy, parts: readonly PolicyPart[]):
     issuer: gone("iss") ? undefined : before.issuer,
     audience: gone("aud") ? undefined : before.audience,
     type: gone("typ") ? undefined : before.type,
+    jwksMaxAge: gone("jwks-max-age") ? undefined : before.jwksMaxAge,
   };
 }
 
 /** A policy with `--json`. */
-export function describePolicy({ leeway, allowNoExpiry, issuer, audience, type }: TokenPolicy) {
+export function describePolicy(policy: TokenPolicy) {
+  const { leeway, allowNoExpiry, issuer, audience, type } = policy;
   return {
     leeway_seconds: leeway,
     allow_no_exp: allowNoExpiry,
     iss: issuer ?? null,
     aud: audience ?? null,
     typ: type ?? null,
+    jwks_max_age_seconds: jwksSeconds(policy),
   };
 }
 
 /** A policy in one line, for people and the audit log. */
 export function policyText(policy: TokenPolicy): string {
-  const { leeway, allowNoExpiry, issuer, audience, type } = policy;
+  const { leeway, allowNoExpiry, issuer, audience, type, jwksMaxAge } = policy;
   return [
     leeway === 0 ? "no leeway" : `leeway ${describeSeconds(leeway)}`,
     allowNoExpiry ? "exp may be missing" : "exp needed",
     ...issuer === undefined ? [] : [`iss ${issuer.join(" or ")}`],
     ...audience === undefined ? [] : [`aud ${audience.join(" or ")}`],
     ...type === undefined ? [] : [`typ ${type}`],
+    ...jwksMaxAge === undefined ? [] : [`public keys kept ${describeSeconds(jwksMaxAge)}`],
   ].join(", ");
 }
 

@@ -8,7 +8,13 @@ import { RekeyError } from "../../core/errors.ts";
 import type { KeyForm, ShapeEncoding } from "../../core/secret.ts";
 import { fromFuture, isAhead } from "../../secret/age.ts";
 import type { Changed, NewSecret } from "../../secret/backend.ts";
-import { remarkOnPlace, staleProcesses, warnOfHolders, warnOfRisk } from "../warnings.ts";
+import {
+  remarkOnCaches,
+  remarkOnPlace,
+  staleProcesses,
+  warnOfHolders,
+  warnOfRisk,
+} from "../warnings.ts";
 import { isFollowed, mustBeFollowed, warningsOf } from "../../cluster/change.ts";
 import { type Algorithm, isHmac, keyText, modulusBits } from "../../core/algorithms.ts";
 import { mustBeAbleToRotate, planRotation } from "../../secret/next_rotation.ts";
@@ -124,6 +130,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   warnOfHolders(stale, output);
   warnOfOutcomes(outcomes, output);
   if (changed.rotated && graceMs > 0 && !options.activate) await warnOfOnePhase(secrets, output);
+  if (!options.activate && graceMs > 0) await remarkOnCaches(changed, context);
   if (changed.rotated && condition.ifOlderThanMs !== undefined) warnOfClock(changed, output);
   await warnOfPlace(changed, context);
   // Guarantee 4: a server on this machine may not know of it.

@@ -14,7 +14,7 @@ import { ageOf, fromFuture, isAhead, isDue } from "../../secret/age.ts";
 import { type PreparedFacts, preparedFacts } from "../../secret/prepared_facts.ts";
 import { announced } from "../../secret/next_rotation.ts";
 import { Installation } from "../../store/installation.ts";
-import { isSamePolicy, STANDARD_POLICY, type TokenPolicy } from "../../jwt/policy.ts";
+import { STANDARD_POLICY, type TokenPolicy } from "../../jwt/policy.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context } from "../context.ts";
 import { describePolicy, policyText } from "./policy.ts";
@@ -276,7 +276,9 @@ function human(
       : [["rotation announced", `for ${withRelative(facts.rotation_announced)}`]],
     ["tokens", keyText(facts.alg, facts.key_form, facts.bits)],
     ...shapeRows(facts),
-    ...isSamePolicy(policy, STANDARD_POLICY) ? [] : [["policy", printable(policyText(policy))]],
+    ...policyText(policy) === policyText(STANDARD_POLICY)
+      ? []
+      : [["policy", printable(policyText(policy))]],
     ...grace.map(({ version, alg, until }) => [
       "grace",
       `version ${version}${alg === facts.alg ? "" : ` (${alg})`} verifies until ${

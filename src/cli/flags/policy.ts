@@ -1,5 +1,5 @@
 import { Argument, InvalidArgumentError } from "commander";
-import { MOST_LEEWAY_SECONDS, POLICY_PARTS } from "../../jwt/policy.ts";
+import { MOST_JWKS_SECONDS, MOST_LEEWAY_SECONDS, POLICY_PARTS } from "../../jwt/policy.ts";
 import type { Commands, TableCommand } from "./command.ts";
 import { atMost, duration, nonEmpty } from "./values.ts";
 
@@ -32,12 +32,19 @@ export function addPolicyOptions(command: TableCommand): void {
     .option("--allow-no-exp", "accept tokens that never expire (policy)")
     .repeatable("--iss <issuer>", "the issuer they must have, or one of several (policy)", name)
     .repeatable("--aud <audience>", "an audience they must have, or one of several (policy)", name)
-    .option("--typ <type>", "the typ they must have, such as at+jwt (policy)", text);
+    .option("--typ <type>", "the typ they must have, such as at+jwt (policy)", text)
+    .option("--jwks-max-age <duration>", "how long verifiers may keep public keys (policy)", kept);
 }
 
 function leeway(value: string): number {
   const seconds = duration(value);
   if (seconds <= MOST_LEEWAY_SECONDS) return seconds;
+  throw new InvalidArgumentError("It is at most 24h.");
+}
+
+function kept(value: string): number {
+  const seconds = duration(value);
+  if (seconds <= MOST_JWKS_SECONDS) return seconds;
   throw new InvalidArgumentError("It is at most 24h.");
 }
 
