@@ -40,7 +40,7 @@ const LINES: [typed: string, becomes: string][] = [
   ["rekey exec --on-rotate signal:H", "rekey exec --on-rotate signal:HUP"],
   ["rekey audit list --of ", "rekey audit list --of 1"],
   ["rekey deliver remove ap", "rekey deliver remove api"],
-  ["rekey deliver add x --preset hap", "rekey deliver add x --preset haproxy"],
+  ["rekey deliver add x --preset eja", "rekey deliver add x --preset ejabberd"],
   ["rekey backup back", "rekey backup backups/"],
   ["rekey schedule cron -- --gr", "rekey schedule cron -- --grace"],
   ["rekey exec -- gnome-keyring-d", "rekey exec -- gnome-keyring-daemon"],
