@@ -69,6 +69,7 @@ export const FINDINGS = {
   audit_broken: { level: "wrong", fixable: false },
   clock_behind: { level: "wrong", fixable: false },
   rotation_due: { level: "wrong", fixable: false },
+  standby_forgotten: { level: "note", fixable: false },
   exec_ended: { level: "wrong", fixable: false },
   exec_grace: { level: "note", fixable: false },
   delivery_behind: { level: "wrong", fixable: false },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Box, type Ended, REKEY } from "../support/process/box.ts";
+import { examined } from "../support/commands/doctor.ts";
 import { query, queryRow, sql } from "../support/store/sql.ts";
 
 /** Runs rekey as if it were later, or earlier with a minus: `+1h`. */
@@ -248,4 +249,21 @@ Deno.test("a rotation to a key pair in one step says what verifiers may do; othe
   assert.doesNotMatch(await said("--grace", "24h", "--alg", "HS512"), /may refuse/);
   await box.json("rotate", "--prepare", "--alg", "ES256");
   assert.doesNotMatch(await said("--activate", "--grace", "1h"), /may refuse/);
+});
+
+Deno.test("doctor finds a prepared version that was forgotten, and one whose value is lost", async () => {
+  using box = await started();
+  await box.json("rotate", "--prepare", "--alg", "ES256");
+  assert.ok((await examined(box)).healthy);
+  const week = 8 * 86_400_000;
+  sql(box, `UPDATE rekey_versions SET published_at = published_at - ${week} WHERE version = 2`);
+  const [forgotten] = (await examined(box)).findings;
+  assert.equal(forgotten!.code, "standby_forgotten");
+  assert.equal(forgotten!.command, "rekey rotate --activate --grace 1h");
+  sql(box, "DELETE FROM settings WHERE key = 'jwt_secret.v2'");
+  const { findings } = await examined(box);
+  const lost = findings.find(({ code }) => code === "secret_missing");
+  assert.equal(lost?.command, "rekey rotate --prepare");
+  assert.equal((await box.run(["rotate", "--prepare", "--alg", "ES256"])).code, 0);
+  assert.deepEqual((await examined(box)).findings, []);
 });

@@ -13,6 +13,7 @@ Deno.test("each finding of the doctor is provoked by a test, and explained", () 
     "e2e/doctor_files",
     "e2e/doctor_secret",
     "e2e/exec_holders",
+    "e2e/standby",
     "keyring/doctor",
     "keyring/wallets_job",
     ...fleet,

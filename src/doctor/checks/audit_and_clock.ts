@@ -53,7 +53,28 @@ export function clockCheck(context: OpenDoctorContext): Finding[] {
 
 /** Overdue rotations, a recent rotation that logged everyone out, and use of the sealed copy. */
 export function rotationCheck(context: OpenDoctorContext): Finding[] {
-  return [...overdue(context), ...loggedOut(context), ...fallbacks(context)];
+  const findings = [...overdue(context), ...forgotten(context)];
+  return [...findings, ...loggedOut(context), ...fallbacks(context)];
+}
+
+// After that, whoever prepared a version has probably forgotten to activate it.
+const STANDBY_MS = 7 * DAY_MS;
+
+function forgotten(context: OpenDoctorContext): Finding[] {
+  const { installation } = context;
+  const prepared = installation.versions.prepared();
+  const since = prepared?.published_at ?? NaN;
+  if (!(installation.now() - since > STANDBY_MS)) return [];
+  return [{
+    code: "standby_forgotten",
+    what: `Version ${prepared!.version} has been prepared since ${
+      rfc3339(since)
+    } and signs nothing yet`,
+    why:
+      "Verifiers have it, and it is stored beside the current one: activate it, or drop it by a " +
+      "rotation in one step",
+    command: rekey(context, "rotate --activate --grace 1h"),
+  }];
 }
 
 function overdue(context: OpenDoctorContext): Finding[] {

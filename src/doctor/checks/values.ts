@@ -1,7 +1,7 @@
-import { type ErrorCode, isRekeyError } from "../../core/errors.ts";
+import { type ErrorCode, isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { retrieve } from "../../secret/retrieve.ts";
 import { sealedSlot } from "../../core/location.ts";
-import type { Version } from "../../store/sqlite/versions.ts";
+import { isPrepared, type Version } from "../../store/sqlite/versions.ts";
 import {
   type Finding,
   type FindingCode,
@@ -23,7 +23,7 @@ const OF_VALUES: readonly ErrorCode[] = ["secret_missing", "secret_damaged", "se
 export async function valuesCheck(context: OpenDoctorContext): Promise<Finding[] | undefined> {
   const { versions } = context.installation;
   const found: (Finding[] | undefined)[] = [];
-  for (const version of [versions.current()!, ...versions.previous()]) {
+  for (const version of versions.held()) {
     found.push(await valueOf(context, version), await mirrorOf(context, version));
   }
   const findings = found.flatMap((some) => some ?? []);
@@ -40,6 +40,7 @@ async function valueOf(
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     if (!OF_VALUES.includes(error.code)) return undefined;
+    if (isPrepared(version)) return [lostStandby(context, version, error)];
     const current = version.state === "current";
     return [{
       code: error.code as FindingCode,
@@ -53,6 +54,20 @@ async function valueOf(
         : rekey(context, "revoke"),
     }];
   }
+}
+
+function lostStandby(
+  context: OpenDoctorContext,
+  { version }: Version,
+  { code, message }: RekeyError,
+): Finding {
+  return {
+    code: code as FindingCode,
+    what: message,
+    why: `Version ${version} is prepared and signs nothing yet, so no token depends on it; it ` +
+      "cannot be activated, and another one can be prepared",
+    command: rekey(context, "rotate --prepare"),
+  };
 }
 
 async function mirrorOf(
