@@ -11,8 +11,8 @@ for (const verifier of SET_VERIFIERS) {
   Deno.test(`${verifier.name} fetches the public keys and follows a key that stood by`, async () => {
     using workshop = new Workshop();
     using box = new Box();
-    const grace = verifier.obeysMaxAge ? "29s" : "1h";
-    await amongOthers(box, { grace, init: ["--iss", ISSUER] });
+    await amongOthers(box, "--iss", ISSUER);
+    await box.run(["policy", "set", "--jwks-max-age", `${SECONDS}s`]);
     await using serving = await Serving.start(box);
     const url = `${serving.url}/.well-known/jwks.json`;
     await using running = await RunningVerifier.start(workshop, verifier, url, SECONDS);

@@ -12,8 +12,6 @@ export interface SetVerifier {
    * goes when a token names a kid that it does not know.
    */
   readonly refreshes: "in time" | "for an unknown kid only";
-  /** It does what `max-age` says: no unknown kid makes it fetch again earlier than 30 seconds before that time. */
-  readonly obeysMaxAge?: true;
   /** Makes in the workshop what `run` needs. */
   readonly build?: (workshop: Workshop) => Promise<unknown>;
 }
@@ -57,7 +55,6 @@ export const SET_VERIFIERS: readonly SetVerifier[] = [
     name: "go-oidc",
     run: (url) => ["go_oidc", url],
     refreshes: "for an unknown kid only",
-    obeysMaxAge: true,
     build: (workshop) => workshop.exec("go", ["build", "-o", "go_oidc", source("go_oidc.go")]),
   },
 ];

@@ -38,16 +38,11 @@ export interface Followed {
 /**
  * A secret whose current version is ES256, in a set with keys of other kinds: no verifier may stumble over those that it
  * does not know.
- *
- * @param options `grace`: the period of the others, which shortens the set's max-age. `init`: more flags of it.
  */
-export async function amongOthers(
-  box: Box,
-  { grace = "1h", init = [] }: { grace?: string; init?: readonly string[] } = {},
-): Promise<void> {
+export async function amongOthers(box: Box, ...init: string[]): Promise<void> {
   await succeeds(box, "init", "--alg", "HS512", ...init);
   for (const alg of ["Ed25519", "EdDSA", "PS256", "ES512", "ES256"]) {
-    await succeeds(box, "rotate", "--force", "--alg", alg, "--grace", grace);
+    await succeeds(box, "rotate", "--force", "--alg", alg, "--grace", "1h");
   }
 }
 
