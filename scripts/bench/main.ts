@@ -11,6 +11,7 @@ import { fanOut } from "./fan_out.ts";
 import { fleet } from "./fleet.ts";
 import { growth } from "./growth.ts";
 import { guards } from "./guards.ts";
+import { keyPairs } from "./key_pairs.ts";
 import { memory } from "./memory.ts";
 import { peerVersions } from "./peers.ts";
 import { report } from "./report.ts";
@@ -28,6 +29,7 @@ const PARTS: Record<string, () => Part | Promise<Part>> = {
   "start-up": () => startUp(30),
   retrieval: () => retrieval(40),
   requests: () => requests(5),
+  "key-pairs": () => keyPairs(5),
   deliveries: () => deliveries(15),
   size,
   growth: () => growth(7),

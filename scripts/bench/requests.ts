@@ -40,8 +40,8 @@ export async function requests(rounds: number): Promise<Part> {
   await using floor = await runtimeServer("floor", folder.home);
   await using one = await rekeyServer(secret, 1);
   await using two = await rekeyServer(secret, 2);
-  await using cached = await nodeServer("fastify.cjs", ["1000"], secret, env);
-  await using uncached = await nodeServer("fastify.cjs", ["0"], secret, env);
+  await using cached = await nodeServer("fastify.cjs", ["1000", "HS512"], secret, env);
+  await using uncached = await nodeServer("fastify.cjs", ["0", "HS512"], secret, env);
   await using express = await nodeServer("express.cjs", [], secret, env);
   const asked: [string, string, string][] = [
     [BARE, bare.url, seen],

@@ -1,7 +1,7 @@
 import { Box } from "../../tests/support/process/box.ts";
 import { Serving } from "../../tests/support/http/serving.ts";
 import { compile } from "../compile.ts";
-import type { KnownSecret } from "./known_secret.ts";
+import type { BenchKey } from "./known_secret.ts";
 import { peer } from "./peers.ts";
 import { until } from "../../tests/support/timing/pause.ts";
 import { freePort } from "../../tests/support/http/ports.ts";
@@ -18,7 +18,7 @@ export interface RekeyServer extends Server {
 }
 
 /** `rekey serve` with so many request threads, its log thrown away as into a journal. */
-export async function rekeyServer(secret: KnownSecret, workers: number): Promise<RekeyServer> {
+export async function rekeyServer(secret: BenchKey, workers: number): Promise<RekeyServer> {
   const box = new Box();
   await secret.importInto(box);
   const serving = await Serving.start(box, ["--workers", String(workers), "--no-access-log"]);
@@ -39,7 +39,7 @@ export async function runtimeServer(name: "bare" | "floor", folder: string): Pro
 export function nodeServer(
   file: string,
   args: string[],
-  secret: KnownSecret,
+  secret: BenchKey,
   env: Record<string, string>,
 ): Promise<Server> {
   return started("node", (port) => [peer(file), String(port), ...args], secret.text, {
