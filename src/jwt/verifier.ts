@@ -93,7 +93,9 @@ export function verifyParsed(
     if (requested?.algorithm !== undefined && !isSameAlgorithm(header.alg, requested.algorithm)) {
       throw algorithmNotAllowed([requested.algorithm]);
     }
-    if (!versions.some(signer.isAllowed)) throw algorithmNotAllowed(versions.map(algorithmOf));
+    if (!versions.some(signer.isAllowed)) {
+      return refuseAlgorithm(keys, signer, versions.map(algorithmOf));
+    }
     return andThen(signedBy(keys, versions, signer), ({ version, kid, origin }) => {
       const token = { claims: payload, type: header.typ, adopted: origin === "adopted" };
       refuseClaims(token, policy, keySet.now() / 1000);
@@ -126,6 +128,17 @@ interface Signer {
   /** Whether the token's algorithm is that of the version. */
   isAllowed(version: KeyVersion): boolean;
   isSigner(version: KeyVersion, secret: Secret): MaybeAsync<boolean>;
+}
+
+/** The refusal of an algorithm that no version has any more; a token of a version that had it is told that it is retired. */
+async function refuseAlgorithm(
+  keys: VerificationKeys,
+  { kid, isAllowed }: Signer,
+  allowed: readonly Algorithm[],
+): Promise<never> {
+  const version = kid === undefined ? undefined : await keys.versionByKid(kid);
+  if (version !== undefined && isAllowed(version)) throw await unknownKid(keys, kid!);
+  throw algorithmNotAllowed(allowed);
 }
 
 /** The version whose secret signed the token. Without a kid, each version that verifies is tried. */

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { calculateJwkThumbprint, importJWK, jwtVerify } from "jose";
+import { calculateJwkThumbprint, decodeProtectedHeader, importJWK, jwtVerify } from "jose";
+import { AuthManager } from "../../src/auth/manager.ts";
 import { PAIR_ALGORITHMS, PAIR_SCHEMES } from "../../src/core/algorithms.ts";
 import { usualAlgorithm } from "../../src/core/key_pair.ts";
+import { encodeText } from "../../src/core/encoding.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { isSignedWith, signCompact } from "../../src/jwt/signatures.ts";
+import { SecretManager } from "../../src/secret/manager.ts";
+import { FakeKeyring } from "../support/keyring/fake_keyring.ts";
+import { testEnvironment } from "../support/store/environment.ts";
 
 const CLAIMS = { sub: "alice" };
 
@@ -56,4 +61,30 @@ Deno.test("a key is used for algorithms of its own kind only", () => {
     const other = PAIR_ALGORITHMS.find((one) => !fit.includes(one))!;
     assert.throws(() => signCompact(secret, { alg: other, key_form: "pkcs8" }, {}, CLAIMS));
   }
+});
+
+Deno.test("a token of an ended version is told so, also when no version has its algorithm any more", async () => {
+  using environment = testEnvironment(() => new FakeKeyring().addon());
+  const secrets = new SecretManager(environment);
+  await secrets.getOrCreate();
+  const auth = new AuthManager(secrets);
+  const issued = () => auth.issue({ subject: "alice", lifetime: 60 });
+  const code = (token: string) =>
+    secrets.verify(token).then(() => "valid", (error) => error.code as string);
+  const hmac = await issued();
+  await secrets.rotate({ alg: "ES256" });
+  const pair = await issued();
+  assert.deepEqual([await code(hmac.token), await code(pair.token)], ["retired_kid", "valid"]);
+  await secrets.rotate({ alg: "RS256" });
+  assert.deepEqual([await code(hmac.token), await code(pair.token)], [
+    "retired_kid",
+    "retired_kid",
+  ]);
+  // Its kid is that of an ended version, and its algorithm another one.
+  const [, payload, signature] = pair.token.split(".");
+  const header = encodeText(
+    JSON.stringify({ alg: "none", kid: decodeProtectedHeader(hmac.token).kid }),
+  );
+  assert.equal(await code(`${header}.${payload}.${signature}`), "alg_not_allowed");
+  secrets.close();
 });
