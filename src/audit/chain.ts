@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import type { AuditEntry, AuditRow, Head } from "./events.ts";
 import { type Clock, rfc3339 } from "../core/clock.ts";
+import { RekeyError } from "../core/errors.ts";
 import type { Sql } from "../core/sql.ts";
 import { everyAuditRow } from "./reader.ts";
 import { storable } from "../core/encoding.ts";
@@ -70,12 +71,42 @@ export function forgetLog(sql: Sql): void {
   }
 }
 
+/** A row that is not as it was written, and why. */
+interface ChainFault {
+  readonly seq: number;
+  readonly why: string;
+}
+
+/** The error for a log that is not as it was written. */
+export function brokenLog({ seq, why }: ChainFault): RekeyError {
+  return new RekeyError("check_failed", `The audit log is broken at row ${seq}: ${why}`, {
+    hint: "Keep a copy of the database and compare it with a backup or an earlier export",
+  });
+}
+
+/** Follows the chain row by row. */
+export class ChainWalk {
+  /** @param head the last row that is known to be valid; `null`: begin with the first one. */
+  constructor(private readonly key: Uint8Array, public head: Head | null = null) {}
+
+  /** @returns what is wrong with the next row; else it is the new head. */
+  next({ hash, ...row }: AuditRow): ChainFault | undefined {
+    const seq = (this.head?.seq ?? 0) + 1;
+    if (row.seq !== seq) return { seq, why: "it is missing" };
+    if (hash !== rowHash(this.key, this.head?.hash ?? CHAIN_START, row)) {
+      return { seq, why: "it was changed, or the row before it was" };
+    }
+    this.head = { seq, hash };
+    return undefined;
+  }
+}
+
 interface ChainReport {
   readonly rows: number;
   /** The last valid row; `null` in an empty log. */
   readonly head: Head | null;
   /** The first invalid row and why; `null` if the chain is valid. */
-  readonly bad: { readonly seq: number; readonly why: string } | null;
+  readonly bad: ChainFault | null;
 }
 
 /**
@@ -91,19 +122,15 @@ export function verifyChain(
   expected: readonly Head[] = [],
   onProgress: (rows: number) => void = () => {},
 ): ChainReport {
-  let head: Head | null = null;
+  const walk = new ChainWalk(key);
   let rows = 0;
-  const report = (bad: ChainReport["bad"]): ChainReport => ({ rows, head, bad });
-  for (const { hash, ...row } of everyAuditRow(sql)) {
-    const { seq } = row;
-    if (seq !== rows + 1) return report({ seq: rows + 1, why: "it is missing" });
-    if (hash !== rowHash(key, head?.hash ?? CHAIN_START, row)) {
-      return report({ seq, why: "it was changed, or the row before it was" });
+  const report = (bad: ChainReport["bad"]): ChainReport => ({ rows, head: walk.head, bad });
+  for (const row of everyAuditRow(sql)) {
+    const bad = walk.next(row);
+    if (bad !== undefined) return report(bad);
+    if (expected.some(({ seq, hash }) => seq === row.seq && hash !== row.hash)) {
+      return report({ seq: row.seq, why: "it is not the one that was expected" });
     }
-    if (expected.some((other) => other.seq === seq && other.hash !== hash)) {
-      return report({ seq, why: "it is not the one that was expected" });
-    }
-    head = { seq, hash };
     if (++rows % PROGRESS_ROWS === 0) onProgress(rows);
   }
   // A log is never empty: `init` writes the first row.

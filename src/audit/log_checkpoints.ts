@@ -1,5 +1,7 @@
 import { createHmac } from "node:crypto";
+import { sameText } from "../core/secret.ts";
 import type { Sql } from "../core/sql.ts";
+import { brokenLog, ChainWalk } from "./chain.ts";
 import { type Head, readHead, showHead } from "./events.ts";
 import { TreeHead } from "./merkle.ts";
 import { auditRowsAfter, exportLine } from "./reader.ts";
@@ -40,6 +42,12 @@ export function splitNotes(text: string): string[] {
 
 // A label of its own: nothing else may be signed or hashed with the same key.
 const KEY_LABEL = "rekey log signing key v1";
+
+/** What a log is signed with: the key of its hashes, and the one that comes from it. */
+export interface LogKeys {
+  readonly auditKey: Uint8Array;
+  readonly signer: NoteSigner;
+}
 
 /**
  * The key that signs a log's checkpoints. It comes from the key of the log's hashes, so it is kept, backed up and
@@ -82,52 +90,79 @@ export class LogCheckpoints {
   }
 
   /**
-   * Signs the log as it is now.
+   * Signs the log as it is now. Only rows of its chain are signed: someone who can write the database must not get a row
+   * of his own signed.
    *
    * @param most rows that are read for it.
    * @returns the note; `undefined` in an empty log, and when more rows are new than that.
+   * @throws {RekeyError} `check_failed` when a row that no checkpoint vouches for was changed, added or taken out.
    */
-  make(signer: NoteSigner, most = Infinity): string | undefined {
+  make(keys: LogKeys, most = Infinity): string | undefined {
     for (let read = 0;; read += BATCH_ROWS) {
-      const { tree, newest, isWhole } = this.sql.transaction(() => this.#advance(), QUICKLY);
-      if (newest === undefined) return undefined;
-      if (isWhole) return this.#sign(signer, tree, newest);
+      const { tree, newest, isWhole } = this.sql.transaction(
+        () => this.#advance(keys.auditKey),
+        QUICKLY,
+      );
+      if (newest === null) return undefined;
+      if (isWhole) return this.#sign(keys.signer, tree, newest);
       if (read + BATCH_ROWS >= most) return undefined;
     }
   }
 
   /** Inside a transaction: takes the next rows into the tree. */
-  #advance(): { tree: TreeHead; newest: Head | undefined; isWhole: boolean } {
-    const row = this.sql.prepare("SELECT state, hash FROM rekey_audit_tree").get();
-    const tree = TreeHead.parse(String(row?.state ?? "0")) ?? new TreeHead();
-    let newest = tree.size === 0 ? undefined : { seq: tree.size, hash: String(row?.hash) };
+  #advance(key: Uint8Array): { tree: TreeHead; newest: Head | null; isWhole: boolean } {
+    const { tree, head } = this.#known(key);
+    const walk = new ChainWalk(key, head);
     const rows = auditRowsAfter(this.sql, tree.size, BATCH_ROWS);
     for (const row of rows) {
+      const bad = walk.next(row);
+      if (bad !== undefined) throw brokenLog(bad);
       tree.append(exportLine(row));
-      newest = { seq: row.seq, hash: row.hash };
     }
     if (rows.length > 0) {
+      const state = String(tree);
+      const hash = walk.head!.hash;
       this.sql.prepare("DELETE FROM rekey_audit_tree").run();
       this.sql.prepare("INSERT INTO rekey_audit_tree (one, state, hash) VALUES (1, ?, ?)")
-        .run(String(tree), newest!.hash);
+        .run(`${sealOf(key, state, hash)} ${state}`, hash);
     }
-    return { tree, newest, isWhole: rows.length < BATCH_ROWS };
+    return { tree, newest: walk.head, isWhole: rows.length < BATCH_ROWS };
+  }
+
+  // A state that this log's key has not sealed does not count: the log is read from its first row.
+  #known(key: Uint8Array): { tree: TreeHead; head: Head | null } {
+    const row = this.sql.prepare("SELECT state, hash FROM rekey_audit_tree").get();
+    const [, seal, state] = /^(\S+) (.+)$/.exec(String(row?.state)) ?? [];
+    const hash = String(row?.hash);
+    const tree = state !== undefined && sameText(seal!, sealOf(key, state, hash))
+      ? TreeHead.parse(state)
+      : undefined;
+    return tree === undefined
+      ? { tree: new TreeHead(), head: null }
+      : { tree, head: { seq: tree.size, hash } };
   }
 
   #sign(signer: NoteSigner, tree: TreeHead, head: Head): string {
     const known = this.sql.prepare("SELECT note FROM rekey_checkpoints WHERE size = ?").get(
       tree.size,
     );
-    if (known !== undefined) return String(known.note);
     const root = tree.root().toBase64();
+    const signed = known && openCheckpoint(signer.verifier, String(known.note));
+    if (signed?.root === root && signed.head.hash === head.hash) return String(known!.note);
     const origin = signer.verifier.name;
     const note = signer.sign(checkpointText({ origin, size: tree.size, root, head }));
     this.sql.transaction(
       () =>
-        this.sql.prepare("INSERT OR IGNORE INTO rekey_checkpoints (size, note) VALUES (?, ?)")
+        this.sql.prepare("INSERT OR REPLACE INTO rekey_checkpoints (size, note) VALUES (?, ?)")
           .run(tree.size, note),
       QUICKLY,
     );
     return note;
   }
+}
+
+// A row's hash is over another number of parts, so that neither can be taken for the other.
+function sealOf(key: Uint8Array, state: string, hash: string): string {
+  const framed = JSON.stringify(["rekey log tree v1", state, hash]);
+  return createHmac("sha256", key).update(framed).digest("base64url");
 }

@@ -111,3 +111,43 @@ Deno.test("a verifier in another language agrees on each of 300 changed exports"
     assert.equal((await verdict(box, all[n]!)).code === 0, isWhole[n], `export ${n}`);
   }
 });
+
+const OTHER_ROW = `INSERT INTO rekey_audit (seq, time, event, actor, hash)
+  SELECT seq + 1, time, 'JWT rotation completed', 'alice@laptop', '${"A".repeat(43)}'
+  FROM rekey_audit ORDER BY seq DESC LIMIT 1`;
+
+for (
+  const [what, sql] of [
+    ["a row that was added", OTHER_ROW],
+    [
+      "a row that no checkpoint vouches for yet",
+      "UPDATE rekey_audit SET actor = 'x' WHERE hash = ",
+    ],
+    [
+      "the first row, and what was known of the tree is gone",
+      `UPDATE rekey_audit SET actor = 'x' WHERE seq = 1; DELETE FROM rekey_audit_tree;
+       DELETE FROM rekey_checkpoints`,
+    ],
+    [
+      "rows, and the tree is another's",
+      `DELETE FROM rekey_checkpoints; UPDATE rekey_audit_tree SET state = '0', hash = '';
+       UPDATE rekey_audit SET actor = 'x'`,
+    ],
+  ] as const
+) {
+  Deno.test(`who can only write the database gets nothing signed: ${what}`, async () => {
+    const { box } = await audited();
+    using _ = box;
+    await box.token();
+    const newest = "(SELECT hash FROM rekey_audit ORDER BY seq DESC LIMIT 1)";
+    await box.exec("sqlite3", [box.database, sql.endsWith("= ") ? sql + newest : sql]);
+    await box.run(["rotate", "--force"]);
+    const { code, stderr, stdout } = await box.run(["audit", "checkpoint"]);
+    assert.equal(code, 5);
+    assert.match(stderr, /^error: The audit log is broken at row \d+: it was changed/);
+    assert.equal(stdout, "");
+    const count = "SELECT count(*) FROM rekey_checkpoints";
+    const signed = (await box.exec("sqlite3", [box.database, count])).stdout;
+    assert.equal(signed.trim(), sql.includes("DELETE FROM rekey_checkpoints") ? "0" : "4");
+  });
+}

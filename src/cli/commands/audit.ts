@@ -3,9 +3,9 @@ import { type AuditRow, type Head, showHead } from "../../audit/events.ts";
 import type { Context } from "../context.ts";
 import { printable, table, toTheMinute } from "../format.ts";
 import { basename } from "node:path";
-import { asRefusal, RekeyError, usageError } from "../../core/errors.ts";
+import { asRefusal, type RekeyError, usageError } from "../../core/errors.ts";
 import { readInputText } from "../../files/input_files.ts";
-import { verifyChain } from "../../audit/chain.ts";
+import { brokenLog, verifyChain } from "../../audit/chain.ts";
 import { keptHead } from "../../secret/keyring/reconcile.ts";
 import { type Figures, figures, type RetrievalTimes } from "../../audit/figures.ts";
 
@@ -134,11 +134,7 @@ export async function auditVerify(options: AuditVerifyFlags, { secrets, output }
     (count) => output.progress(`${count} rows`),
   );
   output.progress("");
-  if (bad !== null) {
-    throw new RekeyError("check_failed", `The audit log is broken at row ${bad.seq}: ${bad.why}`, {
-      hint: "Keep a copy of the database and compare it with a backup or an earlier export",
-    });
-  }
+  if (bad !== null) throw brokenLog(bad);
   output.result({
     valid: true,
     rows,

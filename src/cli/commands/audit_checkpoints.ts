@@ -9,13 +9,13 @@ import { ExportCheck } from "../../audit/export_check.ts";
 import { NoteVerifier } from "../../audit/signed_note.ts";
 import { RekeyError, usageError } from "../../core/errors.ts";
 import { readInputLines, readInputText } from "../../files/input_files.ts";
-import { signerOf } from "../../secret/signed_log.ts";
+import { logKeysOf } from "../../secret/signed_log.ts";
 import type { Context } from "../context.ts";
 
 /** Prints the public half of the key that signs the log's checkpoints. */
 export async function auditKey(_options: unknown, { secrets, output }: Context): Promise<void> {
   const { installation } = await secrets.open();
-  const { verifier } = signerOf(installation, await installation.auditKey.read());
+  const { verifier } = logKeysOf(installation, await installation.auditKey.read()).signer;
   output.result({ key: String(verifier) }, [String(verifier)]);
 }
 
@@ -29,8 +29,7 @@ export async function auditCheckpoint({ all }: CheckpointFlags, { secrets, outpu
   const { installation } = await secrets.open();
   const { database } = installation;
   const checkpoints = new LogCheckpoints(database);
-  const signer = signerOf(installation, await installation.auditKey.read());
-  const note = checkpoints.make(signer);
+  const note = checkpoints.make(logKeysOf(installation, await installation.auditKey.read()));
   if (note === undefined) throw new Error("A log is never empty");
   const notes = all ? checkpoints.every() : [note];
   output.result({ notes }, notes.map((one) => one.slice(0, -1)));
