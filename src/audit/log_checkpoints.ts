@@ -62,6 +62,14 @@ export function logSigner(auditKey: Uint8Array, origin: string): NoteSigner {
   return signer;
 }
 
+/**
+ * Deletes the checkpoints of a log that goes on under another name: the key of that name has not signed them. Call it in
+ * a transaction.
+ */
+export function forgetCheckpoints(sql: Sql): void {
+  sql.prepare("DELETE FROM rekey_checkpoints").run();
+}
+
 /** A database whose transactions may be lost in a power cut: all of this can be made again. */
 interface TransactedSql extends Sql {
   transaction<T>(work: () => T, options: { readonly durable: boolean }): T;

@@ -105,7 +105,7 @@ export function auditRowsAfter(sql: Sql, seq: number, limit: number): AuditRow[]
   return rows as unknown as AuditRow[];
 }
 
-/** A row as `audit export` writes it, without the line feed. LogCheckpoints are made of these bytes. */
+/** A row as `audit export` writes it, without the line feed. Checkpoints are signed over these bytes. */
 export function exportLine(row: AuditRow): string {
   return JSON.stringify({ ...row });
 }

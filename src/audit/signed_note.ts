@@ -53,6 +53,7 @@ export class NoteVerifier {
   /** Of the key: the first bytes of a hash of its name and its public half. */
   readonly id: Uint8Array;
 
+  /** @throws {TypeError} when the bytes are no public key. */
   constructor(readonly name: string, publicKey: Uint8Array) {
     this.#public = Buffer.concat([Buffer.of(ED25519), publicKey]);
     this.#key = createPublicKey({
@@ -72,8 +73,13 @@ export class NoteVerifier {
     if (name === undefined) return undefined;
     const bytes = Buffer.from(encoded!, "base64");
     if (bytes.length !== PUBLIC_BYTES + 1 || bytes[0] !== ED25519) return undefined;
-    const verifier = new NoteVerifier(name, bytes.subarray(1));
-    return Buffer.from(verifier.id).toString("hex") === id ? verifier : undefined;
+    try {
+      const verifier = new NoteVerifier(name, bytes.subarray(1));
+      return Buffer.from(verifier.id).toString("hex") === id ? verifier : undefined;
+    } catch {
+      // The bytes are no point of the curve (RFC 8032 §5.1.3).
+      return undefined;
+    }
   }
 
   /** `NAME+ID+KEY`: the name, the id in hex, and the key's kind and bytes in base64. */

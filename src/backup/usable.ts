@@ -1,3 +1,4 @@
+import { forgetCheckpoints } from "../audit/log_checkpoints.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { catchUp } from "../cluster/replica.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";
@@ -204,6 +205,7 @@ function tidy(staged: Installation, lost: Version[], clone: boolean): void {
     // The keyring belongs to the original installation.
     for (const row of versions.unsynced()) versions.markSynced(row);
     meta.remove("id");
+    forgetCheckpoints(database);
     meta.remove("fleet");
     meta.set("store", "database");
   });

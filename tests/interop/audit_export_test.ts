@@ -72,6 +72,28 @@ Deno.test("what was changed, taken out, or cut off is found, and a forged checkp
   }
 });
 
+Deno.test("a copy in another folder has checkpoints of its own name alone, and the original's cover its rows too", async () => {
+  const { box, key } = await audited();
+  using _ = box;
+  const { home } = box;
+  await box.run(["backup", `${home}/backup`]);
+  const copy = ["--data-dir", `${home}/copy`, "--store", "database"];
+  const restored = await box.run(["restore", `${home}/backup`, ...copy]);
+  assert.equal(restored.code, 0, restored.stderr);
+  const of = async (...args: string[]) => (await box.run([...args, ...copy])).stdout;
+  const exported = await of("audit", "export");
+  const original = await verdict(box, exported);
+  assert.equal(original.code, 0, original.stderr);
+  assert.match(original.stderr, /no checkpoint vouches for the \d+ rows/);
+  const own = await of("audit", "key");
+  assert.notEqual(own, key);
+  Deno.writeTextFileSync(`${home}/key`, own);
+  Deno.writeTextFileSync(`${home}/notes`, await of("audit", "checkpoint", "--all"));
+  const whole = await verdict(box, exported);
+  assert.equal(whole.code, 0, whole.stderr);
+  assert.doesNotMatch(whole.stderr, /vouches/);
+});
+
 Deno.test("rows that were changed in the database are found with an earlier checkpoint, whoever signs later", async () => {
   const { box } = await audited();
   using _ = box;

@@ -145,6 +145,15 @@ Deno.test("a note opens with its key only, and not when any character of it was 
   assert.equal(NoteVerifier.parse(String(key).replace(/\+../, "+zz")), undefined);
 });
 
+Deno.test("what is no public key of a log is not taken for one, whatever its id says", () => {
+  // A compressed point with this y is on no curve (RFC 8032 §5.1.3).
+  for (const bytes of [[2, ...new Uint8Array(31)], new Uint8Array(31)]) {
+    const key = Uint8Array.of(1, ...bytes);
+    const id = createHash("sha256").update("rekey/test/1\n").update(key).digest("hex").slice(0, 8);
+    assert.equal(NoteVerifier.parse(`rekey/test/1+${id}+${key.toBase64()}`), undefined);
+  }
+});
+
 Deno.test("notes that follow one another in a file are told apart", () => {
   const signer = new NoteSigner("rekey/test/1", randomBytes(32));
   const notes = ["a\n1\n", "b\n2\n", "c\n3\n"].map((text) => signer.sign(text));

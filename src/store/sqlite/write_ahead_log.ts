@@ -35,7 +35,7 @@ export interface Logged {
 }
 
 /**
- * LogCheckpoints and restarts the log, so that overwritten values are in neither file. The new log holds only the first
+ * Checkpoints and restarts the log, so that overwritten values are in neither file. The new log holds only the first
  * page, which has no rows.
  *
  * @param waitMs how long to try, in milliseconds.
@@ -49,7 +49,7 @@ export function emptyLog(logged: Logged, waitMs: number): boolean {
 }
 
 /**
- * LogCheckpoints a long log, unless others prevent it; the next writer restarts the log. Call it after a commit, which a
+ * Checkpoints a long log, unless others prevent it; the next writer restarts the log. Call it after a commit, which a
  * failure here does not affect.
  */
 export function shortenLog(logged: Logged): void {
