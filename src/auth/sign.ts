@@ -4,6 +4,7 @@ import { type JsonObject, MAX_TOKEN_LENGTH } from "../jwt/jws.ts";
 import { signCompact } from "../jwt/signatures.ts";
 import { mustBeOwnClaims } from "../jwt/own_claims.ts";
 import type { TokenPolicy } from "../jwt/policy.ts";
+import { kidInTokens } from "../secret/token_kid.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 
@@ -43,7 +44,7 @@ export interface Issued {
 export function sign(
   installation: Installation,
   request: IssueRequest,
-  { kid, token_kid, alg, key_form }: Version,
+  version: Version,
   secret: Secret,
 ): Issued {
   const { policy } = installation;
@@ -51,9 +52,9 @@ export function sign(
   const iat = Math.floor(installation.now() / 1000);
   const exp = request.lifetime === null ? undefined : iat + request.lifetime;
   const jti = crypto.randomUUID();
-  const header = { typ: policy.type ?? "JWT", kid: token_kid ?? kid };
+  const header = { typ: policy.type ?? "JWT", kid: kidInTokens(version) };
   const claims = claimsOf(request, policy, { jti, iat, exp });
-  const token = signCompact(secret, { alg, key_form }, header, claims);
+  const token = signCompact(secret, version, header, claims);
   if (token.length > MAX_TOKEN_LENGTH) throw tooLong();
   return { token, jti, issuedAt: iat * 1000, expiresAt: exp === undefined ? null : exp * 1000 };
 }

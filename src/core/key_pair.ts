@@ -94,6 +94,11 @@ export class KeyPair {
     return this.#private;
   }
 
+  /** The public half as PEM of SubjectPublicKeyInfo (RFC 7468 §13), with a last line end. */
+  get publicPem(): string {
+    return this.publicKey.export({ type: "spki", format: "pem" }) as string;
+  }
+
   /** Bits of an RSA key's modulus; `undefined` for other keys. */
   get rsaBits(): number | undefined {
     const { n } = this.publicJwk;

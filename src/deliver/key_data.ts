@@ -80,12 +80,12 @@ function hmacParts({ secret, keyForm }: DeliveredKey): Parts {
 }
 
 // Whoever only verifies must not be able to sign.
-function pairParts({ publicKey, privateKey, publicJwk }: KeyPair, role: Role): Parts {
+function pairParts(pair: KeyPair, role: Role): Parts {
+  const { publicKey, privateKey, publicJwk } = pair;
   const der = publicKey.export({ type: "spki", format: "der" }) as Buffer;
   const spki = der.toString("base64");
   if (role === "verifier") {
-    const pem = publicKey.export({ type: "spki", format: "pem" }) as string;
-    return { members: { ...publicJwk }, encodings: { pem: pem.trimEnd(), spki } };
+    return { members: { ...publicJwk }, encodings: { pem: pair.publicPem.trimEnd(), spki } };
   }
   const pem = privateKey.export({ type: "pkcs8", format: "pem" }) as string;
   const members = privateKey.export({ format: "jwk" }) as Record<string, string>;

@@ -1,5 +1,6 @@
 import type { Algorithm } from "../core/algorithms.ts";
 import type { KeyForm, Secret } from "../core/secret.ts";
+import { kidInTokens } from "../secret/token_kid.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 
 /** Whether a program checks tokens or signs them: of a key pair a verifier gets the public half only. */
@@ -23,8 +24,8 @@ export function deliveredKey(
   row: Pick<Version, "kid" | "token_kid" | "alg" | "key_form" | "grace_until">,
   secret: Secret,
 ): DeliveredKey {
-  const { kid, token_kid, alg, key_form: keyForm, grace_until: expiresAt } = row;
-  return { kid, tokenKid: token_kid ?? kid, alg, keyForm, secret, expiresAt };
+  const { kid, alg, key_form: keyForm, grace_until: expiresAt } = row;
+  return { kid, tokenKid: kidInTokens(row), alg, keyForm, secret, expiresAt };
 }
 
 /** The keys of an app at one time. */

@@ -80,8 +80,7 @@ const FORGERIES: Partial<Record<TokenKind, (key: DeliveredKey) => Partial<Delive
       ? { secret: Secret.generate(), keyForm: "text" }
       : { secret: strangers[alg] ??= Secret.generatePair(alg, LEAST_RSA_BITS) },
   confused: ({ secret }) => {
-    const pem = secret.pair!.publicKey.export({ type: "spki", format: "pem" }) as string;
-    return { secret: Secret.imported(pem), keyForm: "text", alg: "HS256" };
+    return { secret: Secret.imported(secret.pair!.publicPem), keyForm: "text", alg: "HS256" };
   },
 };
 

@@ -9,7 +9,7 @@ import { newFiles } from "./new_files.ts";
 
 /** Whether programs could hold a key of another algorithm, found out with keys that are used for nothing else. */
 export class Trial {
-  readonly #current: DeliveredKey;
+  #current: DeliveredKey | undefined;
   #next: DeliveredKey | undefined;
 
   /** @param isGraceful whether programs of several keys hold the current key besides. */
@@ -17,9 +17,7 @@ export class Trial {
     private readonly current: Pick<Version, "alg" | "key_form">,
     private readonly alg: Algorithm,
     private readonly isGraceful: boolean,
-  ) {
-    this.#current = sample(current.alg, current.key_form);
-  }
+  ) {}
 
   /** @returns why a program could not, in words; `undefined` if it can. */
   async whyUnfit(delivery: Delivery): Promise<string | undefined> {
@@ -35,12 +33,13 @@ export class Trial {
   }
 
   #keysOf(delivery: Delivery): DeliveredKeys {
+    // Only when they are needed: an RSA key takes a while.
     const next = this.#next ??= sample(this.alg, isHmac(this.alg) ? "text" : "pkcs8");
     const isBoth = this.isGraceful && holdsMany(delivery) &&
       delivery.preset.algorithms.includes(this.current.alg);
-    return isBoth
-      ? { current: this.#current, prepared: next, previous: [] }
-      : { current: next, previous: [] };
+    if (!isBoth) return { current: next, previous: [] };
+    const current = this.#current ??= sample(this.current.alg, this.current.key_form);
+    return { current, prepared: next, previous: [] };
   }
 }
 

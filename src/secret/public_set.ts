@@ -6,6 +6,7 @@ import type { Secret } from "../core/secret.ts";
 import { jwksSeconds } from "../jwt/policy.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
+import { kidInTokens } from "./token_kid.ts";
 import type { LiveSecrets, View } from "./view.ts";
 
 /** A public key as verifiers fetch it (RFC 7517 §4). */
@@ -105,9 +106,10 @@ function nameOf(versions: readonly Version[]): string {
   return JSON.stringify(versions.map((row) => [row.kid, row.token_kid, row.alg, row.grace_until]));
 }
 
-function publishedKey({ kid, token_kid, alg, version }: Version, secret: Secret): PublishedKey {
+function publishedKey(row: Version, secret: Secret): PublishedKey {
+  const { alg, version } = row;
   const { pair } = secret;
-  if (pair === undefined || isHmac(alg) || !pair.suits(alg) || secret.kid !== kid) {
+  if (pair === undefined || !secret.suits(alg, "pkcs8") || secret.kid !== row.kid) {
     throw new RekeyError(
       "secret_damaged",
       `Cannot publish version ${version}: its value is not a key pair for ${alg}`,
@@ -115,7 +117,7 @@ function publishedKey({ kid, token_kid, alg, version }: Version, secret: Secret)
     );
   }
   const { kty, ...members } = pair.publicJwk;
-  return { kty, kid: token_kid ?? kid, use: "sig", alg, ...members };
+  return { kty, kid: kidInTokens(row), use: "sig", alg, ...members };
 }
 
 function setOf(keys: readonly PublishedKey[], versions: readonly Version[]): PublicSet {

@@ -1,6 +1,11 @@
 import { RekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
-import type { Versions } from "../store/sqlite/versions.ts";
+import type { Version, Versions } from "../store/sqlite/versions.ts";
+
+/** The kid that a version's tokens carry: its own, unless the key had another one before it was imported. */
+export function kidInTokens({ kid, token_kid }: Pick<Version, "kid" | "token_kid">): string {
+  return token_kid ?? kid;
+}
 
 /** Longest kid of an imported key, in characters: each token carries it. */
 export const LONGEST_KID = 255;

@@ -13,6 +13,7 @@ import { makeRoutes, type Services } from "../http/routes.ts";
 import { unconfigured } from "../etcd/wire.ts";
 import { aheadOf, SharedFreshness } from "../cluster/freshness.ts";
 import { LivePublicSet } from "../secret/public_set.ts";
+import { kidInTokens } from "../secret/token_kid.ts";
 import { LiveSecrets } from "../secret/view.ts";
 import type { Environment, Freshness } from "../store/environment.ts";
 import type { Version } from "../store/sqlite/versions.ts";
@@ -168,7 +169,7 @@ export class RequestThread {
   #isPrepared(token: string): boolean {
     const { kid } = parseJws(token).header;
     const prepared = this.#live.view().installation.versions.prepared();
-    return prepared?.location === "etcd" && (prepared.token_kid ?? prepared.kid) === kid;
+    return prepared?.location === "etcd" && kidInTokens(prepared) === kid;
   }
 
   #count(result: string): void {

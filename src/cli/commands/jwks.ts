@@ -1,6 +1,7 @@
 import { isHmac } from "../../core/algorithms.ts";
 import { RekeyError } from "../../core/errors.ts";
 import { readPublicSet } from "../../secret/public_set.ts";
+import { kidInTokens } from "../../secret/token_kid.ts";
 import type { Context } from "../context.ts";
 
 /** Flags of `rekey jwks`. */
@@ -26,6 +27,6 @@ async function currentAsPem({ secrets, output }: Context): Promise<void> {
       hint: "Rotate to a key pair: `rekey rotate --alg ES256 --grace 24h`",
     });
   }
-  const pem = secret.pair.publicKey.export({ type: "spki", format: "pem" }).toString();
-  output.result({ kid: version.token_kid ?? version.kid, alg: version.alg, pem }, [pem.trimEnd()]);
+  const pem = secret.pair.publicPem;
+  output.result({ kid: kidInTokens(version), alg: version.alg, pem }, [pem.trimEnd()]);
 }

@@ -6,6 +6,7 @@ import { rfc3339 } from "../../core/clock.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import { datesOf } from "../../secret/prepared_facts.ts";
 import { describeVersion } from "../format.ts";
+import { wantedKey } from "../key_flags.ts";
 import type { RotateFlags } from "./rotate.ts";
 
 function whenText({ activatable_at }: Version): string {
@@ -20,10 +21,9 @@ export async function prepare(
   { reason, wait, lockTimeout, forceDeliveries, ...flags }: RotateFlags,
   { secrets, output }: Context,
 ): Promise<void> {
-  const { alg, keyForm, bytes, as: encoding, bits } = flags;
-  const use = { alg, keyForm, bytes, encoding, bits };
+  const use = wantedKey(flags);
   if (!forceDeliveries) {
-    await mustKnowAlgorithm((await secrets.openFresh()).installation, alg, true);
+    await mustKnowAlgorithm((await secrets.openFresh()).installation, flags.alg, true);
   }
   const publish = () =>
     secrets.underLock(

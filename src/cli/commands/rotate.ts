@@ -5,9 +5,8 @@ import { showHead } from "../../audit/events.ts";
 import { NEVER } from "../../store/sqlite/ended_sessions.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { RekeyError } from "../../core/errors.ts";
-import type { KeyForm, ShapeEncoding } from "../../core/secret.ts";
 import { fromFuture, isAhead } from "../../secret/age.ts";
-import type { Changed, NewSecret } from "../../secret/backend.ts";
+import type { Changed } from "../../secret/backend.ts";
 import {
   remarkOnCaches,
   remarkOnPlace,
@@ -16,7 +15,7 @@ import {
   warnOfRisk,
 } from "../warnings.ts";
 import { isFollowed, mustBeFollowed, warningsOf } from "../../cluster/change.ts";
-import { type Algorithm, isHmac, keyText, modulusBits } from "../../core/algorithms.ts";
+import { isHmac, keyText, modulusBits } from "../../core/algorithms.ts";
 import { mustBeAbleToRotate, planRotation } from "../../secret/next_rotation.ts";
 import { nextUse } from "../../secret/next_use.ts";
 import type { Installation } from "../../store/installation.ts";
@@ -36,15 +35,11 @@ import { describeHolders } from "../../secret/holders.ts";
 import type { Output } from "../output.ts";
 import { type NoticeFlags, RotationNotices } from "../notices/rotation_notices.ts";
 import { requireConfirmation } from "../terminal.ts";
+import { type KeyFlags, wantedKey } from "../key_flags.ts";
 import { prepare } from "./prepare.ts";
 
 /** Flags of `rekey rotate`. Durations in seconds. */
-export interface RotateFlags extends NoticeFlags {
-  readonly alg?: Algorithm;
-  readonly keyForm?: KeyForm;
-  readonly bytes?: number;
-  readonly as?: ShapeEncoding;
-  readonly bits?: number;
+export interface RotateFlags extends NoticeFlags, KeyFlags {
   readonly grace: number;
   readonly dryRun?: boolean;
   /** Reports a scheduled rotation that ended without a notice; rotates nothing. */
@@ -86,7 +81,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   if (options.before !== undefined) {
     const { current, done } = await planRotation(await secrets.openFresh(), {
       ...{ store, ...condition },
-      ...useOf(options),
+      ...wantedKey(options),
     });
     if (!done) await notices.before(current);
   }
@@ -101,7 +96,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
         backend.activate(installation, { graceMs, force, backup }, note),
       { waitMs: lockTimeoutMs },
     );
-  const use = useOf(options);
+  const use = wantedKey(options);
   const how = { store, reason, graceMs, backup, lockTimeoutMs, forceDeliveries };
   const { changed, outcomes } = await rotateWithDeliveries(
     secrets,
@@ -145,10 +140,6 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
 async function warnOfPlace({ rotated, version }: Changed, context: Context): Promise<void> {
   if (rotated) await remarkOnPlace(version, context);
   await warnOfRisk(context);
-}
-
-function useOf({ alg, keyForm, bytes, as: encoding, bits }: RotateFlags): NewSecret {
-  return { alg, keyForm, bytes, encoding, bits };
 }
 
 /** A scheduled run reports early that a rotation would fail, not only when it is due. */
@@ -255,9 +246,10 @@ function endOfSessions({ grace, at }: RotateFlags): string {
 
 /** The key that the rotation would make. @throws {RekeyError} if these flags would be refused. */
 async function nextKey(installation: Installation, options: RotateFlags) {
-  const { alg, keyForm, bytes, as: encoding, bits } = options;
-  const use = nextUse(installation, { alg, keyForm, bytes, encoding, bits });
-  if (!options.forceDeliveries) await mustKnowAlgorithm(installation, alg, options.grace > 0);
+  const use = nextUse(installation, wantedKey(options));
+  if (!options.forceDeliveries) {
+    await mustKnowAlgorithm(installation, options.alg, options.grace > 0);
+  }
   return { alg: use.alg, text: keyText(use.alg, use.keyForm, modulusBits(use.alg, use.bytes)) };
 }
 
@@ -266,7 +258,7 @@ async function dryRun(options: RotateFlags, context: Context): Promise<void> {
   const app = secrets.environment.app.name;
   const opened = await secrets.openFresh();
   const condition = conditionOf(options);
-  const plan = { store, ...condition, ...useOf(options) };
+  const plan = { store, ...condition, ...wantedKey(options) };
   const { current, location, done } = await planRotation(opened, plan);
   if (!done) await mustBeAbleToRotate(opened.installation, store);
   const next = await nextKey(opened.installation, options);

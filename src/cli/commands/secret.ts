@@ -8,8 +8,7 @@ import { removeEveryDelivery } from "../../deliver/remove.ts";
 import { withDeliveries } from "../../deliver/rotation.ts";
 import { placeName } from "../../core/location.ts";
 import { rfc3339 } from "../../core/clock.ts";
-import type { KeyForm, ShapeEncoding } from "../../core/secret.ts";
-import { type Algorithm, isHmac } from "../../core/algorithms.ts";
+import { isHmac } from "../../core/algorithms.ts";
 import {
   remarkOnPlace,
   staleProcesses,
@@ -20,26 +19,19 @@ import {
 } from "../warnings.ts";
 import type { Context } from "../context.ts";
 import { describeVersion, pairText } from "../format.ts";
+import { type KeyFlags, wantedKey } from "../key_flags.ts";
 import { applyPolicy, type PolicyFlags } from "./policy.ts";
 import { describeHolders } from "../../secret/holders.ts";
 import { confirmed, describeConfirmation, mustAllFollow } from "../fleet_facts.ts";
 import { requireConfirmation } from "../terminal.ts";
 
 /** Flags of `rekey init`. */
-export interface InitOptions extends PolicyFlags {
-  readonly alg?: Algorithm;
-  readonly keyForm?: KeyForm;
-  readonly bytes?: number;
-  readonly as?: ShapeEncoding;
-  readonly bits?: number;
-}
+export interface InitOptions extends PolicyFlags, KeyFlags {}
 
 /** Makes or adopts the secret. */
 export async function init(options: InitOptions, context: Context): Promise<void> {
   const { secrets, output, store } = context;
-  const { alg, keyForm, bytes, as: encoding, bits } = options;
-  const use = { alg, keyForm, bytes, encoding, bits };
-  const { version, created } = await secrets.getOrCreate({ ...use, store });
+  const { version, created } = await secrets.getOrCreate({ ...wantedKey(options), store });
   await applyPolicy(options, context);
   const what = created ? "Created" : version.origin === "adopted" ? "Adopted" : "Already there:";
   output.result(describeVersion(secrets.environment.app.name, version), [

@@ -4,6 +4,7 @@ import { keyData } from "../../deliver/key_data.ts";
 import { deliveredKey, type Role } from "../../deliver/key_set.ts";
 import type { SecretManager } from "../../secret/manager.ts";
 import type { Retrieved } from "../../secret/retrieve.ts";
+import { kidInTokens } from "../../secret/token_kid.ts";
 import { variable } from "../context.ts";
 import { NOT_LOGGED, type Output } from "../output.ts";
 import { findProgram, type Program, shown } from "./child.ts";
@@ -62,8 +63,8 @@ export async function give(
 }
 
 // A library must be told the algorithm: one that takes it from the token can be tricked (RFC 8725 §3.1).
-function named(end: string, { version: { kid, token_kid, alg } }: Retrieved) {
-  return { [`REKEY_KID${end}`]: token_kid ?? kid, [`REKEY_ALG${end}`]: alg };
+function named(end: string, { version }: Retrieved) {
+  return { [`REKEY_KID${end}`]: kidInTokens(version), [`REKEY_ALG${end}`]: version.alg };
 }
 
 /** What a value is read for, for the audit log. */

@@ -9,6 +9,7 @@ import type { Version } from "../../store/sqlite/versions.ts";
 import type { Backend, HmacUsage } from "../backend.ts";
 import type { CreateOptions } from "../create.ts";
 import { changeSecret } from "../rotate.ts";
+import { kidInTokens } from "../token_kid.ts";
 
 /** A secret to import. */
 export interface Import {
@@ -164,7 +165,7 @@ export function settleImport(
     );
   }
   const { alg: algorithm, key_form: form } = version;
-  const sameKid = tokenKid === undefined || tokenKid === (version.token_kid ?? version.kid);
+  const sameKid = tokenKid === undefined || tokenKid === kidInTokens(version);
   if (alg !== undefined && isSameAlgorithm(alg, algorithm) && form === keyForm && sameKid) {
     return version;
   }
@@ -176,10 +177,10 @@ export function settleImport(
   );
 }
 
-function keyIsThere({ alg, kid, token_kid }: Version): RekeyError {
+function keyIsThere(version: Version): RekeyError {
   return new RekeyError(
     "failed",
-    `Cannot import the key again: it is there for ${alg}, kid ${token_kid ?? kid}`,
+    `Cannot import the key again: it is there for ${version.alg}, kid ${kidInTokens(version)}`,
     { hint: "Leave out --alg and --kid, or `rekey destroy` it first and import it again" },
   );
 }
