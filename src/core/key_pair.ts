@@ -45,6 +45,8 @@ export class KeyPair {
   readonly publicJwk: PublicJwk;
   /** RFC 7638, with SHA-256: 43 characters of base64url. */
   readonly thumbprint: string;
+  /** Of an RSA key: n, the most significant byte first. */
+  readonly #modulus: Buffer | undefined;
 
   private constructor(privateKey: KeyObject) {
     this.#private = privateKey;
@@ -53,6 +55,8 @@ export class KeyPair {
     );
     this.publicJwk = publicMembers(this.publicKey);
     this.thumbprint = thumbprintOf(this.publicJwk);
+    const { n } = this.publicJwk;
+    this.#modulus = n === undefined ? undefined : Buffer.from(n, "base64url");
   }
 
   /** A new key pair from the system's CSPRNG. @param bits of an RSA key. */
@@ -101,17 +105,20 @@ export class KeyPair {
 
   /** Bits of an RSA key's modulus; `undefined` for other keys. */
   get rsaBits(): number | undefined {
-    const { n } = this.publicJwk;
-    if (n === undefined) return undefined;
-    const bytes = Buffer.from(n, "base64url");
-    return bytes.length * 8 - Math.clz32(bytes[0]!) + 24;
+    const bytes = this.#modulus;
+    return bytes && bytes.length * 8 - Math.clz32(bytes[0]!) + 24;
   }
 
-  /** Whether bytes have the length of this key's signatures: RFC 7518 §3.3 to §3.5, RFC 8032 §5.1.6. */
-  hasSignatureLength({ length }: Uint8Array): boolean {
-    const { crv } = this.publicJwk;
-    if (this.rsaBits !== undefined) return length === Math.ceil(this.rsaBits / 8);
-    return length === SIGNATURE_BYTES[crv as keyof typeof SIGNATURE_BYTES];
+  /**
+   * Whether bytes can be a signature of this key: their length (RFC 7518 §3.3 to §3.5, RFC 8032 §5.1.6), and of RSA a
+   * number that is less than the modulus (RFC 8017 §5.2.2). The runtime checks neither for every algorithm.
+   */
+  hasSignatureForm(bytes: Uint8Array): boolean {
+    const modulus = this.#modulus;
+    if (modulus !== undefined) {
+      return bytes.length === modulus.length && Buffer.compare(bytes, modulus) < 0;
+    }
+    return bytes.length === SIGNATURE_BYTES[this.publicJwk.crv as keyof typeof SIGNATURE_BYTES];
   }
 
   /** Whether an algorithm signs with this kind of key. */

@@ -129,7 +129,7 @@ for (const alg of ["ES256", "RS256", "Ed25519"] satisfies PairAlgorithm[]) {
     await box.json("rotate", "--force");
     const token = pairSigner(alg, pair.privateKey)({ alg, kid: pair.kid });
     const ended: Attack[] = [
-      { name: "ended", code: "alg_not_allowed", token, policy: {} },
+      { name: "ended", code: "retired_kid", token, policy: {} },
     ];
     assert.deepEqual(await wrongAt(serving, ended), []);
     await endsWell(serving);

@@ -30,12 +30,40 @@ for (const alg of PAIR_ALGORITHMS) {
     assert.ok(!await isSignedWith(secret, use, `${signed}x`, signature));
     const bytes = Buffer.from(signature, "base64url");
     // The runtime relies on its caller for this.
-    assert.ok(secret.pair!.hasSignatureLength(bytes));
-    assert.ok(!secret.pair!.hasSignatureLength(bytes.subarray(1)));
-    assert.ok(!secret.pair!.hasSignatureLength(Buffer.concat([bytes, bytes.subarray(0, 1)])));
-    assert.ok(!secret.pair!.hasSignatureLength(Buffer.of()));
+    assert.ok(secret.pair!.hasSignatureForm(bytes));
+    assert.ok(!secret.pair!.hasSignatureForm(bytes.subarray(1)));
+    assert.ok(!secret.pair!.hasSignatureForm(Buffer.concat([bytes, bytes.subarray(0, 1)])));
+    assert.ok(!secret.pair!.hasSignatureForm(Buffer.of()));
   });
 }
+
+const numberOf = (bytes: Uint8Array) => BigInt(`0x${bytes.toHex()}`);
+
+/** An RSA key that has signatures to which its modulus can be added in as many bytes. */
+function roomyKey(): Secret {
+  for (;;) {
+    const secret = Secret.generatePair("PS256", 2048);
+    if (Buffer.from(secret.pair!.publicJwk.n!, "base64url")[0]! < 0xc0) return secret;
+  }
+}
+
+Deno.test("RS256 and PS256: a signature to which the modulus was added is no signature", async () => {
+  const secret = roomyKey();
+  const modulus = numberOf(Buffer.from(secret.pair!.publicJwk.n!, "base64url"));
+  for (const alg of ["RS256", "PS256"] as const) {
+    const use = { alg, key_form: "pkcs8" } as const;
+    for (let tried = 0, found = 0; found < 3; tried++) {
+      const token = signCompact(secret, use, {}, { tried });
+      const [text, signature] = [token.slice(0, token.lastIndexOf(".")), token.split(".")[2]!];
+      const hex = (numberOf(Buffer.from(signature, "base64url")) + modulus).toString(16);
+      assert.ok(await isSignedWith(secret, use, text, signature));
+      if (hex.length > 512) continue;
+      const added = Buffer.from(hex, "hex").toString("base64url");
+      assert.equal(await isSignedWith(secret, use, text, added), false);
+      found++;
+    }
+  }
+});
 
 Deno.test("a stored key pair is read back as the same, prints its kid only, and is no HMAC key", () => {
   const secret = Secret.generatePair("ES256", 2048);
