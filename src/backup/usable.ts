@@ -6,6 +6,7 @@ import { staysShared } from "../cluster/backend.ts";
 import { SAVED } from "../store/keyring/keyring_store.ts";
 import { needsCopy, noteUnsaved } from "../secret/keyring/unsaved.ts";
 import { longestValue, nextUse } from "../secret/next_use.ts";
+import { activatableFrom } from "../secret/standby.ts";
 import { sealedSlot } from "../core/location.ts";
 import type { Installation } from "../store/installation.ts";
 import type { StoreChoice } from "../store/environment.ts";
@@ -79,6 +80,7 @@ export async function makeUsable(
   const unprepared = versions.held().filter((row) => isPrepared(row) && isLost(row));
   if (current.location === "etcd") leave(staged, store);
   tidy(staged, [...lost, ...unprepared], clone);
+  dateAgain(staged, clone ? undefined : live);
   if (newer !== undefined) adopt(staged, current, newer);
   const toKeyring = source === "envelope" && home === "keyring";
   return { secretFrom: source, lost, toKeyring, logLost };
@@ -209,6 +211,19 @@ function tidy(staged: Installation, lost: Version[], clone: boolean): void {
     meta.remove("fleet");
     meta.set("store", "database");
   });
+}
+
+// Verifiers may have fetched sets without a prepared version since the backup: it has been out for as long as the replaced
+// database had it, or from now on.
+function dateAgain(staged: Installation, live: Installation | undefined): void {
+  const row = staged.versions.prepared();
+  if (row === undefined) return;
+  const there = live?.versions.prepared();
+  const now = staged.now();
+  const [published, activatable] = there?.kid === row.kid
+    ? [there.published_at!, there.activatable_at]
+    : [now, activatableFrom(staged, row, now)];
+  staged.database.transaction(() => staged.versions.prepare(row, published, activatable));
 }
 
 /** The keyring's version becomes the current one. */

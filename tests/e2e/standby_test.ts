@@ -267,3 +267,22 @@ Deno.test("doctor finds a prepared version that was forgotten, and one whose val
   assert.equal((await box.run(["rotate", "--prepare", "--alg", "ES256"])).code, 0);
   assert.deepEqual((await examined(box)).findings, []);
 });
+
+Deno.test("a prepared version that a backup brings back counts from then on: no set had it meanwhile", async () => {
+  using box = await started();
+  const { kid } = await box.json("rotate", "--prepare", "--alg", "ES256");
+  const backup = join(box.home, "backup.db");
+  assert.equal((await box.run(["backup", backup])).code, 0);
+  // The same database: it has been in the set all the time.
+  assert.equal((await later(box, "+1h", "restore", backup, "--force")).code, 0);
+  assert.equal((await later(box, "+1h", "rotate", "--activate", "--grace", "1h")).code, 0);
+  // The database is gone, and with it what its sets had.
+  for (const end of ["", "-wal", "-shm"]) await box.exec("rm", ["-f", box.database + end]);
+  assert.equal((await later(box, "+2h", "restore", backup)).code, 0);
+  const refused = await later(box, "+2h", "rotate", "--activate");
+  assert.equal(refused.code, 5);
+  assert.match(refused.stderr, /before .*: until then verifiers may keep a set/);
+  const done = await later(box, "+131m", "rotate", "--activate", "--grace", "1h", "--json");
+  assert.equal(done.code, 0, done.stderr);
+  assert.equal(JSON.parse(done.stdout).kid, kid);
+});
