@@ -64,7 +64,7 @@ function algorithmOf(key: PrivateKey, said: StatedUsage): PairAlgorithm | undefi
   if (suited !== undefined) return suited;
   throw unreadable(
     `it is a key for ${key.algorithms.join(", ")}, not for ${said.alg ?? alg}`,
-    "Give the algorithm of its tokens with --alg",
+    "Name one of those with --alg, or leave it out for the usual one",
   );
 }
 

@@ -29,7 +29,7 @@ export function notSigned(): RekeyError {
     "bad_signature",
     "Cannot import: the token was not signed with this value",
     {
-      hint: "It is another secret, or the application derives its key in its own way",
+      hint: "The application signs with another key, or derives its key in its own way",
     },
   );
 }

@@ -11,9 +11,14 @@ export function describeVersion(app: string, row: Version) {
 
 /** What a new key pair is. */
 export function pairText({ alg, key_form, bytes }: Version): string {
-  return `Its tokens: ${
+  return `New tokens: ${
     keyText(alg, key_form, modulusBits(alg, bytes))
   }; \`rekey jwks\` prints the public half, for verifiers`;
+}
+
+/** The kid that tokens carry, where it is not the version's own: that of an imported key. */
+export function tokenKidText({ token_kid }: Pick<Version, "token_kid">): string {
+  return token_kid === null ? "" : `, kid of its tokens ${printable(token_kid)}`;
 }
 
 /**

@@ -124,6 +124,15 @@ function whatElse(others: readonly KnownApp[]): string | undefined {
   return `known here: ${named.join(", ")}${more} (\`rekey apps\` lists them)`;
 }
 
+/** Verifiers with public keys cannot check tokens of an HMAC secret. */
+export function warnOfHmac({ rotated, version, previous }: Changed, output: Output): void {
+  if (!rotated || !isHmac(version.alg) || previous === undefined || isHmac(previous.alg)) return;
+  output.warning(
+    `verifiers that fetch the public keys refuse the new tokens: ${version.alg} is in no public set; ` +
+      "give them the secret by `rekey deliver add`, or let them ask `rekey serve`",
+  );
+}
+
 /** A verifier that keeps the public set may not know the new key yet, although the old one still verifies. */
 export async function remarkOnCaches({ rotated, version }: Changed, { secrets, output }: Context) {
   if (!rotated || isHmac(version.alg)) return;

@@ -53,7 +53,10 @@ export function whatKnows({ preset, settings }: Pick<Delivery, "preset" | "setti
   const { encoding = parameters?.encoding?.default } = settings.parameters;
   const how = encoding === undefined ? "" : ` with encoding=${encoding}`;
   const what = program === "any" ? `the format ${name}${how}` : program;
-  return `${what} knows ${algorithms.join(", ")}`;
+  const others = encoding === undefined || program !== "any" || encoding === "jwk"
+    ? ""
+    : " (encoding=pem: key pairs, encoding=jwk: both kinds)";
+  return `${what} knows ${algorithms.join(", ")}${others}`;
 }
 
 /** Whether a program holds several keys at once. One that signs, or holds one key, gets the current one. */

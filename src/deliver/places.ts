@@ -62,7 +62,8 @@ export function refuseTakenPlace(
   if (other === undefined) return;
   if (other.name === name) {
     throw new RekeyError("failed", `There is a delivery ${name} already`, {
-      hint: `\`rekey deliver sync ${name}\` brings it up to date; remove it to change it`,
+      hint: `\`rekey deliver sync ${name}\` brings it up to date; to change it, ` +
+        `\`rekey deliver remove ${name} --keep-files\` and add it again with --force`,
     });
   }
   throw new RekeyError("failed", `Cannot add ${name}: ${other.name} delivers there already`, {

@@ -1,21 +1,25 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { Serving } from "../support/http/serving.ts";
 import { Box } from "../support/process/box.ts";
 
 Deno.test("init, rotate, its dry run, status and HTTP say which kind of key signs", async () => {
   using box = new Box();
   const init = await box.run(["init", "--store", "database", "--alg", "RS256", "--bits", "3072"]);
-  assert.match(init.stdout, /^Its tokens: RS256, key pair of 3072 bits; `rekey jwks`/m);
+  assert.match(init.stdout, /^New tokens: RS256, key pair of 3072 bits; `rekey jwks`/m);
   const made = await box.json("status");
   assert.deepEqual([made.alg, made.key_form, made.bits, made.bytes, made.encoding], [
     ...["RS256", "pkcs8", 3072, null, null],
   ]);
   // What is not said stays as it was.
   const next = await box.run(["rotate", "--force", "--grace", "1h"]);
-  assert.match(next.stdout, /^Its tokens: RS256, key pair of 3072 bits;/m);
+  assert.match(next.stdout, /^New tokens: RS256, key pair of 3072 bits;/m);
   await using serving = await Serving.start(box);
   const planned = await box.run(["rotate", "--dry-run", "--alg", "Ed25519"]);
   assert.match(planned.stdout, /a new one in the database \(Ed25519, key pair\);/);
+  assert.doesNotMatch(planned.stdout, /would verify for/);
+  const graceful = await box.run(["rotate", "--dry-run", "--grace", "24h"]);
+  assert.match(graceful.stdout, /\(RS256.*\), version 2 would verify for 1 day more; active/);
   assert.equal((await box.json("rotate", "--dry-run", "--alg", "ES384")).alg, "ES384");
   assert.equal((await box.json("rotate", "--dry-run")).alg, "RS256");
   assert.equal(
@@ -35,6 +39,39 @@ Deno.test("init, rotate, its dry run, status and HTTP say which kind of key sign
   assert.deepEqual([answer.alg, answer.key_form], ["ES256", "pkcs8"]);
   const doctor = await box.run(["doctor"]);
   assert.equal(doctor.code, 0, doctor.stdout);
+});
+
+Deno.test("a rotation from a key pair to an HMAC secret says that no public set has it; others do not", async () => {
+  using box = new Box();
+  await box.run(["init", "--store", "database", "--alg", "ES256"]);
+  const warned: [alg: string, isWarned: boolean][] = [
+    ["Ed25519", false],
+    ["HS512", true],
+    ["HS256", false],
+  ];
+  for (const [alg, isWarned] of warned) {
+    for (const grace of ["0s", "1h"]) {
+      if (grace === "1h" && isWarned) await box.run(["rotate", "--force", "--alg", "ES256"]);
+      const { code, stderr } = await box.run(["rotate", "--force", "--alg", alg, "--grace", grace]);
+      assert.equal(code, 0, stderr);
+      assert.equal(/warning: verifiers that fetch the public keys/.test(stderr), isWarned, alg);
+    }
+  }
+});
+
+Deno.test("status names the kid of an imported key's tokens, until another key is the current one", async () => {
+  using box = new Box();
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const pem = String(privateKey.export({ type: "pkcs8", format: "pem" }));
+  const how = ["--store", "database", "--kid", "2023-key"];
+  const { code, stdout, stderr } = await box.run(["import", ...how], { stdin: pem });
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /, kid of its tokens 2023-key$/m);
+  const line = /^tokens +ES256, key pair, kid of its tokens 2023-key$/m;
+  assert.match((await box.run(["status"])).stdout, line);
+  assert.equal((await box.json("status")).token_kid, "2023-key");
+  await box.run(["rotate", "--force"]);
+  assert.match((await box.run(["status"])).stdout, /^tokens +ES256, key pair$/m);
 });
 
 Deno.test("flags of the other kind of key are refused, for a dry run too, and change nothing", async () => {

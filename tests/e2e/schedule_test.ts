@@ -70,6 +70,8 @@ Deno.test("schedule: what cannot be scheduled is exit 2 with a hint", async () =
     ["cron", "--every", "59m"],
     ["cron", "--every", "soon"],
     ["cron", "--at", "24:00"],
+    ["cron", "--", "--prepare"],
+    ["cron", "--", "--activate", "--grace", "24h"],
     ["cron", "--install"],
     ["launchd", "--credential", "x"],
     ["systemd", "--credential", ""],

@@ -85,7 +85,7 @@ function verifierOf(given: string): NoteVerifier {
   if (verifier !== undefined) return verifier;
   throw usageError(
     "Cannot use --key: it is not the key of a log",
-    "Give what `rekey audit key` prints",
+    "Give what `rekey audit key` prints, or @FILE for a file of it",
   );
 }
 

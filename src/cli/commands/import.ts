@@ -17,7 +17,7 @@ import type { Version } from "../../store/sqlite/versions.ts";
 import { warnOfOthers, warnOfRisk } from "../warnings.ts";
 import { readInput } from "../../files/input_files.ts";
 import { type Context, variable as environmentVariable } from "../context.ts";
-import { describeVersion } from "../format.ts";
+import { describeVersion, tokenKidText } from "../format.ts";
 import { applyPolicy, type PolicyFlags, withFlags } from "./policy.ts";
 import { passphraseIn } from "../passphrase_file.ts";
 import { askHidden, readStdin, readStdinBytes } from "../terminal.ts";
@@ -174,8 +174,7 @@ function tell(
 
 function described({ key_form, token_kid }: Version, { encoding }: SecretUsage): string {
   if (key_form === "pkcs8") {
-    const tokens = token_kid === null ? "" : `, kid of its tokens ${token_kid}`;
-    return `key pair (from ${encoding.toUpperCase()})${tokens}`;
+    return `key pair (from ${encoding.toUpperCase()})${tokenKidText({ token_kid })}`;
   }
   const isPlain = encoding === "text" || encoding === "bytes";
   return `key form ${key_form} (${isPlain ? "used as" : "decoded from"} ${encoding})`;

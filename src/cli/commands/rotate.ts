@@ -11,6 +11,7 @@ import {
   remarkOnCaches,
   remarkOnPlace,
   staleProcesses,
+  warnOfHmac,
   warnOfHolders,
   warnOfRisk,
 } from "../warnings.ts";
@@ -125,6 +126,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   warnOfHolders(stale, output);
   warnOfOutcomes(outcomes, output);
   if (changed.rotated && graceMs > 0 && !options.activate) await warnOfOnePhase(secrets, output);
+  warnOfHmac(changed, output);
   if (!options.activate && graceMs > 0) await remarkOnCaches(changed, context);
   if (changed.rotated && condition.ifOlderThanMs !== undefined) warnOfClock(changed, output);
   await warnOfPlace(changed, context);
@@ -263,6 +265,10 @@ async function dryRun(options: RotateFlags, context: Context): Promise<void> {
   if (!done) await mustBeAbleToRotate(opened.installation, store);
   const next = await nextKey(opened.installation, options);
   const sessions = await auth.activeSessions();
+  const old = `version ${current.version} (kid ${current.kid}) in ${placeName(current.location)}`;
+  const grace = options.grace > 0
+    ? `, version ${current.version} would verify for ${describeSeconds(options.grace)} more`
+    : "";
   output.result({
     dry_run: true,
     app,
@@ -277,11 +283,7 @@ async function dryRun(options: RotateFlags, context: Context): Promise<void> {
   }, [
     done
       ? "Would do nothing: the secret is young enough, or the request was already carried out"
-      : `Would replace version ${current.version} (kid ${current.kid}) in ${
-        placeName(current.location)
-      } ` +
-        `by a new one in ${placeName(location)} (${next.text}); active sessions: ${
-          countedSessions(sessions)
-        }`,
+      : `Would replace ${old} by a new one in ${placeName(location)} (${next.text})${grace}; ` +
+        `active sessions: ${countedSessions(sessions)}`,
   ]);
 }

@@ -28,6 +28,7 @@ import {
   fromNow,
   printable,
   table,
+  tokenKidText,
 } from "../format.ts";
 
 /** Flags of `rekey status`. */
@@ -150,9 +151,9 @@ async function ownFacts(
 }
 
 /** Length in bytes and encoding of an HMAC secret that rekey made (of another one they are not known); bits of RSA. */
-function describeShape({ origin, alg, bytes, encoding }: Version) {
+function describeShape({ origin, alg, bytes, encoding, token_kid }: Version) {
   const isKnown = origin === "generated" && isHmac(alg);
-  return { ...isKnown ? { bytes, encoding } : NO_SHAPE, bits: modulusBits(alg, bytes) };
+  return { ...isKnown ? { bytes, encoding } : NO_SHAPE, bits: modulusBits(alg, bytes), token_kid };
 }
 
 const NO_SHAPE = { bytes: null, encoding: null };
@@ -239,10 +240,7 @@ function preparedRows(prepared: PreparedFacts): string[][] {
   const when = is_ready ? "can be activated" : `from ${withRelative(activatable_at!)} on`;
   return [
     ["prepared", `version ${version} (${alg}, kid ${kid}), since ${withAge(published_at!)}`],
-    [
-      "activation",
-      when,
-    ],
+    ["activation", when],
   ];
 }
 
@@ -274,7 +272,7 @@ function human(
     ...facts.rotation_announced === null
       ? []
       : [["rotation announced", `for ${withRelative(facts.rotation_announced)}`]],
-    ["tokens", keyText(facts.alg, facts.key_form, facts.bits)],
+    ["tokens", keyText(facts.alg, facts.key_form, facts.bits) + tokenKidText(facts)],
     ...shapeRows(facts),
     ...policyText(policy) === policyText(STANDARD_POLICY)
       ? []

@@ -1,5 +1,5 @@
 import { Argument, type Command, CommanderError, Option } from "commander";
-import { usageError } from "../../core/errors.ts";
+import { type RekeyError, usageError } from "../../core/errors.ts";
 import type { NoticeFlags } from "../notices/rotation_notices.ts";
 import { type Commands, TableCommand } from "./command.ts";
 import type { ScheduleFlags } from "../commands/schedule.ts";
@@ -52,6 +52,7 @@ export const scheduleCommands: Commands = {
 type Given = Omit<ScheduleFlags, "rotate" | "receivers"> & { readonly flags: string[] };
 
 const FIXED = ["force", "ifOlderThan", "at", "dryRun", "requestId", "tellFailure"];
+const PHASES = ["prepare", "activate"];
 
 // Mistakes must show now, not when the timer runs.
 function optionsOfRotate(flags: readonly string[]): NoticeFlags {
@@ -62,7 +63,9 @@ function optionsOfRotate(flags: readonly string[]): NoticeFlags {
   let why: string | undefined;
   try {
     rotate.parse([...flags], { from: "user" });
-    const fixed = FIXED.find((name) => rotate.getOptionValueSource(name) === "cli");
+    const isGiven = (name: string) => rotate.getOptionValueSource(name) === "cli";
+    if (PHASES.some(isGiven)) throw refusedPhase();
+    const fixed = FIXED.find(isGiven);
     if (fixed !== undefined) why = `${longName(rotate, fixed)} cannot be set here`;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
@@ -74,6 +77,13 @@ function optionsOfRotate(flags: readonly string[]): NoticeFlags {
   throw usageError(
     `Cannot give that to rekey rotate: ${why}`,
     "See `rekey rotate --help`; --force and --if-older-than are given already",
+  );
+}
+
+function refusedPhase(): RekeyError {
+  return usageError(
+    "Cannot schedule --prepare or --activate: a schedule rotates in one step",
+    "Write two lines of a crontab: `rekey rotate --prepare`, and later `rekey rotate --activate --grace 24h`",
   );
 }
 
