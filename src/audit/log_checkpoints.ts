@@ -84,13 +84,6 @@ const BATCH_ROWS = 10_000;
 export class LogCheckpoints {
   constructor(private readonly sql: TransactedSql) {}
 
-  /** The newest checkpoint's note; `undefined` without any. */
-  newest(): string | undefined {
-    const row = this.sql.prepare("SELECT note FROM rekey_checkpoints ORDER BY size DESC LIMIT 1")
-      .get();
-    return row?.note as string | undefined;
-  }
-
   /** All notes, the oldest first. */
   every(): string[] {
     const rows = this.sql.prepare("SELECT note FROM rekey_checkpoints ORDER BY size").all();

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 const [LEAF, NODE] = [Uint8Array.of(0), Uint8Array.of(1)];
 
 /** Hash of a leaf (RFC 9162 §2.1.1): SHA-256 over a zero byte and the entry. */
-export function leafHash(entry: Uint8Array | string): Uint8Array {
+function leafHash(entry: Uint8Array | string): Uint8Array {
   return createHash("sha256").update(LEAF).update(entry).digest();
 }
 

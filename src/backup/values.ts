@@ -16,8 +16,8 @@ export interface FoundValue {
 }
 
 /**
- * Finds the values of the versions that verify and of a prepared one: in the keyring, sealed in the backup under an available KEK, or in the
- * backup's envelope.
+ * Finds the values of the versions that verify and of a prepared one: in the keyring, sealed in the backup under an
+ * available KEK, or in the backup's envelope.
  *
  * @returns the values found, and by version number why others are lacking.
  */

@@ -161,7 +161,7 @@ function publicMembers(key: KeyObject): PublicJwk {
 }
 
 /** RFC 7638 §3.1, with SHA-256. */
-export function thumbprintOf(jwk: PublicJwk): string {
+function thumbprintOf(jwk: PublicJwk): string {
   const members = THUMBPRINT_MEMBERS[jwk.kty as keyof typeof THUMBPRINT_MEMBERS];
   const hashed = members.map((name) => [name, jwk[name as keyof PublicJwk]]);
   return createHash("sha256").update(JSON.stringify(Object.fromEntries(hashed))).digest(

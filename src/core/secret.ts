@@ -19,7 +19,6 @@ export const STANDARD_SHAPE: Shape = { bytes: 64, encoding: "base64" };
 
 /** Whether the HMAC key is the UTF-8 of the stored text, or the bytes that its base64 or base64url, or its hex, encodes. */
 export const HMAC_KEY_FORMS = ["text", "raw", "hex"] as const;
-export type HmacKeyForm = (typeof HMAC_KEY_FORMS)[number];
 
 /** How a stored value becomes the key. `pkcs8`: it is the private key of a key pair (`KeyPair.text`). */
 export const KEY_FORMS = [...HMAC_KEY_FORMS, "pkcs8"] as const;
@@ -68,8 +67,8 @@ export class Secret {
   }
 
   /**
-   * Checks a stored value: a key pair, canonical standard base64 of 64 bytes, or any text with the expected kid: an imported one, or one
-   * of another shape.
+   * Checks a stored value: a key pair, canonical standard base64 of 64 bytes, or any text with the expected kid: an
+   * imported one, or one of another shape.
    *
    * @param kid of the version that the value should have.
    * @throws {RekeyError} `secret_damaged` for anything else. The message never quotes the value.

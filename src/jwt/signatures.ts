@@ -1,7 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createHash, type Hash, timingSafeEqual } from "node:crypto";
 import { type Algorithm, type HmacAlgorithm, isHmac } from "../core/algorithms.ts";
-import type { MaybeAsync } from "../core/async.ts";
 import { decodeInto, encodeText } from "../core/encoding.ts";
 import type { PublicJwk } from "../core/key_pair.ts";
 import type { KeyForm, Secret } from "../core/secret.ts";
@@ -25,7 +24,7 @@ export function isSignedWith(
   { alg, key_form }: SigningUse,
   text: string,
   signature: string,
-): MaybeAsync<boolean> {
+): boolean {
   const { pair } = secret;
   // A version whose value is of the other kind verifies nothing: a public key can never serve as an HMAC key.
   if (isHmac(alg)) {

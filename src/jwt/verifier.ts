@@ -127,7 +127,7 @@ interface Signer {
   readonly kid: string | undefined;
   /** Whether the token's algorithm is that of the version. */
   isAllowed(version: KeyVersion): boolean;
-  isSigner(version: KeyVersion, secret: Secret): MaybeAsync<boolean>;
+  isSigner(version: KeyVersion, secret: Secret): boolean;
 }
 
 /** The refusal of an algorithm that no version has any more; a token of a version that had it is told that it is retired. */
@@ -183,10 +183,7 @@ function firstSigner(
   return andThen(
     keys.keptValue(version) ?? fetchValue(keys, version),
     (secret) =>
-      andThen(
-        signer.isSigner(version, secret),
-        (isSigner) => isSigner ? version : firstSigner(keys, others, signer, refusal),
-      ),
+      signer.isSigner(version, secret) ? version : firstSigner(keys, others, signer, refusal),
   );
 }
 

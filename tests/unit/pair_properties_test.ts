@@ -86,7 +86,7 @@ Deno.test("a signature of any length is no one's but the right one", async () =>
     const right = Buffer.from(token.slice(signed.length + 1), "base64url");
     for (let length = 0; length < right.length + 70; length++) {
       const bytes = Buffer.concat([right, Buffer.alloc(70)]).subarray(0, length);
-      const isRight = await isSignedWith(secret, use, signed, bytes.toString("base64url"));
+      const isRight = isSignedWith(secret, use, signed, bytes.toString("base64url"));
       assert.equal(isRight, length === right.length, `${alg}: ${length} bytes`);
     }
     secrets.close();

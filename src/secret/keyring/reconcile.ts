@@ -20,8 +20,8 @@ import { isNumbered, type Version } from "../../store/sqlite/versions.ts";
 
 /**
  * Updates the keyring to the database: the current version in the entry that other programs read, versions in a grace
- * window and the prepared one in numbered entries, and no other version. It compares kids, so it can be repeated after any interruption. Call
- * it under the lock.
+ * window and the prepared one in numbered entries, and no other version. It compares kids, so it can be repeated after
+ * any interruption. Call it under the lock.
  *
  * @throws {RekeyError} a `keyring_…` code when the keyring cannot be used; a later command continues.
  */
