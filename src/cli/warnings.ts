@@ -124,6 +124,18 @@ function whatElse(others: readonly KnownApp[]): string | undefined {
   return `known here: ${named.join(", ")}${more} (\`rekey apps\` lists them)`;
 }
 
+/** A rotation in one step drops the version that was prepared, whose number is the one before. */
+export async function remarkOnDropped(
+  { rotated, version, previous }: Changed,
+  { secrets, output }: Context,
+): Promise<void> {
+  if (!rotated || previous === undefined || previous.version >= version.version - 1) return;
+  const { installation: { versions } } = await secrets.open();
+  const between = versions.byNumber(version.version - 1);
+  if (between?.state !== "retired" || between.published_at === null) return;
+  output.remark(`version ${between.version}, which was prepared, is dropped`);
+}
+
 /** Verifiers with public keys cannot check tokens of an HMAC secret. */
 export function warnOfHmac({ rotated, version, previous }: Changed, output: Output): void {
   if (!rotated || !isHmac(version.alg) || previous === undefined || isHmac(previous.alg)) return;

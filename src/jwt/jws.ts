@@ -39,6 +39,7 @@ export function parseJws(token: string): ParsedJws {
   if (parts.length !== 3) {
     throw malformed(
       `it has ${parts.length} part${parts.length === 1 ? "" : "s"}, a signed token has 3`,
+      "Give the token itself; for one in a file, `rekey verify - < FILE`",
     );
   }
   const [header, payload, signature] = parts as [string, string, string];
@@ -104,6 +105,10 @@ function notBase64url(part: string): RekeyError {
   return malformed(`its ${part} is not base64url`);
 }
 
-function malformed(why: string): RekeyError {
-  return new RekeyError("malformed", `Cannot verify the token: ${why}`);
+function malformed(why: string, hint?: string): RekeyError {
+  return new RekeyError(
+    "malformed",
+    `Cannot verify the token: ${why}`,
+    hint === undefined ? {} : { hint },
+  );
 }

@@ -237,7 +237,7 @@ function badSignature(): RekeyError {
 
 const OTHER_HMAC = "If your tokens use another HMAC algorithm, name it with --alg";
 const OTHER_KIND = "Each version is for one algorithm, which `rekey status` shows; " +
-  "what a token says of itself does not count";
+  "a token from before a rotation may have ended with it";
 
 function algorithmNotAllowed(allowed: readonly Algorithm[]): RekeyError {
   const names = [...new Set(allowed)].join(" or ");

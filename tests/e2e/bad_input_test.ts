@@ -102,7 +102,7 @@ const USAGE: string[][] = [
   ["issue", "--sub"],
   ["issue", "--sub", "a", "--ttl", "1"],
   ["verify", "a", "b"],
-  ["init", "--alg", "RS256"],
+  ["init", "--alg", "ES256K"],
   ["init", "--store", "paper"],
   ["init", "--app", "../x"],
   ["rotate", "--grace", "soon"],

@@ -126,7 +126,8 @@ Deno.test("what prepares nothing leaves a prepared version alone: revoke, a new 
 Deno.test("a rotation in one step drops the prepared version with its value", async () => {
   using box = await started();
   const { kid } = await box.json("rotate", "--prepare", "--alg", "ES256");
-  await box.json("rotate", "--force", "--reason", "security-incident");
+  const dropping = await box.run(["rotate", "--force", "--reason", "security-incident"]);
+  assert.match(dropping.stderr, /^version 2, which was prepared, is dropped$/m);
   assert.deepEqual(states(box), ["1 retired", "2 retired", "3 current"]);
   assert.deepEqual(sealedRows(box), ["jwt_secret"]);
   assert.equal((await box.run(["rotate", "--activate"])).code, 1);

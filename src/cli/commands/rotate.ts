@@ -9,6 +9,7 @@ import { fromFuture, isAhead } from "../../secret/age.ts";
 import type { Changed } from "../../secret/backend.ts";
 import {
   remarkOnCaches,
+  remarkOnDropped,
   remarkOnPlace,
   staleProcesses,
   warnOfHmac,
@@ -127,6 +128,7 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   warnOfOutcomes(outcomes, output);
   if (changed.rotated && graceMs > 0 && !options.activate) await warnOfOnePhase(secrets, output);
   warnOfHmac(changed, output);
+  if (!options.activate) await remarkOnDropped(changed, context);
   if (!options.activate && graceMs > 0) await remarkOnCaches(changed, context);
   if (changed.rotated && condition.ifOlderThanMs !== undefined) warnOfClock(changed, output);
   await warnOfPlace(changed, context);
