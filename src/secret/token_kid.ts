@@ -10,10 +10,10 @@ export function kidInTokens({ kid, token_kid }: Pick<Version, "kid" | "token_kid
 /** Longest kid of an imported key, in characters: each token carries it. */
 export const LONGEST_KID = 255;
 
-/** Whether a kid can be in a header and in messages: text without control characters, of limited length. */
+/** Whether a kid can be in a header and in messages: text on one line without control characters, of limited length. */
 export function isUsableKid(kid: string): boolean {
   return kid !== "" && kid.length <= LONGEST_KID && kid.isWellFormed() &&
-    !/\p{Cc}|\p{Cf}/u.test(kid);
+    !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(kid);
 }
 
 /**

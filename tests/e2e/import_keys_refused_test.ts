@@ -89,6 +89,7 @@ Deno.test("what is no private key, or one for something else, is refused by name
       [pem, /--encoding with a private key/, /--literal/, "--encoding", "base64"],
       [pem, /--encoding with a private key/, /--literal/, "--encoding", "bytes"],
       [pem, /control characters/, /--kid/, "--kid", "a\u0007b"],
+      [pem, /control characters/, /--kid/, "--kid", "a\u2028b"],
       ["a".repeat(64), /no private key, which ES256 needs/, /PEM/, "--alg", "ES256"],
       ["a".repeat(64), /--kid with an HMAC secret/, /Leave it out/, "--kid", "a"],
       ["pkcs8:not-a-key-at-all-but-an-hmac-secret", /begins with pkcs8:/, /another secret/],

@@ -64,7 +64,11 @@ Deno.test("what was changed, taken out, or cut off is found, and a forged checkp
   using other = new Box();
   await other.run(["init"]);
   const strange = (await other.run(["audit", "checkpoint"])).stdout;
-  for (const forged of [strange, notes.replace(/^(head \d+:.)./m, "$1_")]) {
+  const changedHead = notes.replace(
+    /^(head \d+:)(.)/m,
+    (_, before, letter) => before + (letter === "A" ? "B" : "A"),
+  );
+  for (const forged of [strange, changedHead]) {
     Deno.writeTextFileSync(`${box.home}/notes`, forged);
     const { code, stderr } = await verdict(box, exported);
     assert.equal(code, 5);
@@ -173,3 +177,19 @@ for (
     assert.equal(signed.trim(), sql.includes("DELETE FROM rekey_checkpoints") ? "0" : "4");
   });
 }
+
+Deno.test("a head vouches for no row: an export is not checked without a checkpoint", async () => {
+  const { box, exported } = await audited();
+  using _ = box;
+  const { hash, seq } = JSON.parse(exported.trim().split("\n").at(-1)!);
+  const forged = exported.replaceAll(/"actor":"[^"]*"/g, '"actor":"alice@laptop"');
+  const head = ["--key", `@${box.home}/key`, "--expect-head", `${seq}:${hash}`];
+  const { code, stdout, stderr } = await box.run(["audit", "verify-export", "-", ...head], {
+    stdin: forged,
+  });
+  assert.equal(code, 2);
+  assert.equal(stdout, "");
+  assert.match(stderr, /nothing vouches for its rows/);
+  assert.equal((await verdict(box, exported, ...head.slice(2))).code, 0);
+  assert.equal((await verdict(box, exported, "--expect-head", `${seq}:${"x".repeat(43)}`)).code, 5);
+});

@@ -49,10 +49,11 @@ export function auditVerifyExport(
   { output }: Context,
 ): void {
   const verifier = verifierOf(key);
-  if (checkpoint.length === 0 && expectHead === undefined) {
+  if (checkpoint.length === 0) {
     throw usageError(
-      "Cannot check the export: nothing is known of it",
-      "Give --checkpoint, a file of what `rekey audit checkpoint` printed, or --expect-head",
+      "Cannot check the export: nothing vouches for its rows",
+      "Give --checkpoint, a file of what `rekey audit checkpoint` printed; " +
+        "a head shows only that no row is missing",
     );
   }
   const signed = checkpoint.flatMap((path) => checkpointsIn(path, verifier));
