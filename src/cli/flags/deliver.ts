@@ -54,7 +54,11 @@ function addAdd(deliver: TableCommand): void {
       "verifier",
       "signer",
     ])
-    .option("--reload <command>", "shell command that makes the program read the file", nonEmpty)
+    .option(
+      "--reload <command>",
+      "shell command that makes the program read the file (default: the preset's)",
+      nonEmpty,
+    )
     .option("--probe-url <url>", "URL that answers 2xx to a valid bearer token, else 401", url)
     .option(
       "--probe-command <command>",
