@@ -86,7 +86,7 @@ Examples:
   rekey rotate --force --if-older-than 90d          in a timer
   rekey rotate --force --reason security-incident   in an emergency
   rekey rotate --force --store database             with a locked keyring
-  rekey rotate --prepare --alg ES256                in two phases: verifiers get the key first
+  rekey rotate --prepare --alg ES256                verifiers get the key first
   rekey rotate --activate --grace 24h               ten minutes later, or more
   rekey rotate --activate --wait 5s                 where machines share the secret`,
     )
