@@ -88,7 +88,7 @@ Examples:
   rekey rotate --force --store database             with a locked keyring
   rekey rotate --prepare --alg ES256                verifiers get the key first
   rekey rotate --activate --grace 24h               ten minutes later, or more
-  rekey rotate --activate --wait 5s                 where machines share the secret`,
+  rekey rotate --activate --wait 5s                 on many machines`,
     )
     .runs(async () => (await import("../commands/rotate.ts")).rotate);
 }
