@@ -9,6 +9,7 @@ import { isFollowed, mustBeFollowed, warningsOf } from "../cluster/change.ts";
 import { warningsOfRisk } from "../secret/keyring/unsaved.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import type { Version } from "../store/sqlite/versions.ts";
+import { FailedValues } from "./failed_values.ts";
 import { KeyringRetryPolicy } from "./keyring_retry.ts";
 import type { Certificate } from "./certificate.ts";
 import { rotateWithDeliveries } from "../deliver/rotation.ts";
@@ -44,6 +45,7 @@ export class SecretHost implements HostOperations {
   // Apart: an incident overtakes one that waits for programs.
   readonly #gracefulRotations = new Semaphore(1, LOGINS_WAITING);
   readonly #fetching = new SingleFlight<string>();
+  readonly #failed = new FailedValues(KEYRING_UNAVAILABLE);
   readonly #backoff = new Backoff();
   readonly #keyring = new KeyringRetryPolicy(
     () => this.context.managers.secrets.environment.keyring,
@@ -59,11 +61,12 @@ export class SecretHost implements HostOperations {
     private readonly server: HostedServer,
   ) {}
 
-  /** A version's value, from its location. After a failure the keyring is not asked again at once. */
+  /** A version's value, from its location. After a failure it is not asked for again at once. */
   value(version: Version): Promise<string> {
-    if (version.location !== "keyring") return this.#fetch(version);
+    const { kid, location } = version;
+    if (location !== "keyring") return this.#failed.read(kid, () => this.#fetch(version));
     this.#wanted = version;
-    return this.#keyring.value(version.kid, () => this.#fetch(version));
+    return this.#failed.read(kid, () => this.#keyring.value(kid, () => this.#fetch(version)));
   }
 
   #fetch(version: Version): Promise<string> {

@@ -6,6 +6,7 @@ import { certify, tlsFlags } from "../support/http/certificates.ts";
 import { Box } from "../support/process/box.ts";
 import { Serving } from "../support/http/serving.ts";
 import { initialised } from "../support/process/initialised.ts";
+import { query, queryRow, sql } from "../support/store/sql.ts";
 import { until } from "../support/timing/pause.ts";
 
 const SET = "/.well-known/jwks.json";
@@ -94,6 +95,32 @@ Deno.test("a key leaves the served set with its grace period, by itself", async 
   assert.ok(during.keys === 2 && during.age <= 5, JSON.stringify(during));
   await until(async () => (await ask()).keys === 1);
   assert.equal((await ask()).age, 600);
+});
+
+Deno.test("requests for a key that cannot be read do not fill the audit log, and find it when it is back", async () => {
+  using box = new Box({ REKEY_STORE: "database" });
+  assert.equal((await box.run(["init", "--alg", "ES256"])).code, 0);
+  const old = await box.token();
+  await box.run(["rotate", "--force", "--grace", "1h"]);
+  const { value } = queryRow(box, "SELECT value FROM settings WHERE key = 'jwt_secret.v1'")!;
+  sql(box, "DELETE FROM settings WHERE key = 'jwt_secret.v1'");
+  const started = performance.now();
+  {
+    await using serving = await Serving.start(box, ["--workers", "1"]);
+    const forged = { authorization: `Bearer ${old.slice(0, -8)}AAAAAAAA` };
+    for (let n = 0; n < 60; n++) {
+      assert.equal(await serving.status(serving.get(SET)), 503);
+      assert.equal(await serving.status(fetch(`${serving.url}/auth`, { headers: forged })), 503);
+    }
+    await serving.stop();
+  }
+  const halves = (performance.now() - started) / 500;
+  const { length } = query(box, "SELECT * FROM rekey_audit WHERE event = 'Secret storage error'");
+  assert.ok(length <= halves + 2, `${length} rows in ${halves / 2} s`);
+  await using serving = await Serving.start(box);
+  assert.equal(await serving.status(serving.get(SET)), 503);
+  sql(box, `INSERT INTO settings (key, value) VALUES ('jwt_secret.v1', '${value}')`);
+  await until(async () => await serving.status(serving.get(SET)) === 200);
 });
 
 Deno.test("where other machines can connect, the set needs no token and any name of the host does", async () => {
