@@ -8,7 +8,7 @@ import { runDeno } from "./run_deno.ts";
 export const LIBRARIES = {
   "age-encryption": ["armor", "Decrypter", "Encrypter"],
   "hono/router/reg-exp-router": ["RegExpRouter"],
-  jose: ["CompactEncrypt", "jwtVerify", "SignJWT"],
+  jose: ["CompactEncrypt", "jwtVerify"],
   mustache: ["default"],
   "prom-client": ["default"],
   zod: [

@@ -4,6 +4,7 @@ import { generateKeyPairSync, type KeyObject, randomBytes, randomInt } from "nod
 import { isRekeyError } from "../../src/core/errors.ts";
 import { derValues, integerOf, oidOf, sequenceIn } from "../../src/secret/import/der.ts";
 import { pairOf } from "../../src/secret/import/key_numbers.ts";
+import { isPrime } from "../../src/secret/import/rsa_numbers.ts";
 import { keyInBytes, keyInText } from "../../src/secret/import/private_key.ts";
 import { isSignedWith, signCompact } from "../../src/jwt/signatures.ts";
 
@@ -105,4 +106,14 @@ Deno.test("random secrets are no private keys", () => {
     assert.equal(keyInBytes(bytes, NONE), undefined);
     assert.equal(keyInText(bytes.toString("base64"), NONE), undefined);
   }
+});
+
+Deno.test("primes are told from numbers that only look like them", () => {
+  const small = [2, 3, 5, 7, 11, 13, 97, 7919, 65_537];
+  // Carmichael numbers, and pseudoprimes to several bases.
+  const others = [1, 4, 9, 561, 1_105, 29_341, 3_215_031_751, 3_825_123_056_546_413_051n];
+  for (const one of small) assert.ok(isPrime(BigInt(one)), String(one));
+  for (const one of others) assert.ok(!isPrime(BigInt(one)), String(one));
+  const mersenne = 2n ** 521n - 1n;
+  assert.ok(isPrime(mersenne) && !isPrime(mersenne * (2n ** 127n - 1n)));
 });

@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer";
-import { checkPrimeSync, createPrivateKey, type KeyObject } from "node:crypto";
+import { createPrivateKey, type KeyObject } from "node:crypto";
 import { RekeyError } from "../../core/errors.ts";
 import { KeyPair, LEAST_RSA_BITS, MOST_RSA_BITS } from "../../core/key_pair.ts";
 import { bytesOf, numberOf } from "./der.ts";
 import { unreadable } from "./imported.ts";
-import { inverse, primesOf } from "./rsa_numbers.ts";
+import { inverse, isPrime, primesOf } from "./rsa_numbers.ts";
 
 /** Curves of ECDSA in tokens (RFC 7518 §3.4). */
 export type EcCurve = "P-256" | "P-384" | "P-521";
@@ -167,10 +167,6 @@ function mustFit({ n, e, d, dp, dq, qi }: RsaNumbers, p: bigint, q: bigint): voi
   const apart = p > q ? p - q : q - p;
   if (apart < 1n << (bits / 2n - 100n)) throw weak("its two primes are too close to each other");
   if (d < 1n << (bits / 2n)) throw weak("its private exponent is too small");
-}
-
-function isPrime(number: bigint): boolean {
-  return checkPrimeSync(bytesOf(number, Math.ceil(bitsIn(number) / 8)));
 }
 
 function bitsIn(number: bigint): number {

@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+
 // What an RSA key may lack, computed from what it has (RFC 8017 §3.2).
 
 /** The multiplicative inverse of a number; `undefined` when it has none. */
@@ -43,6 +45,38 @@ function rootOfOne(base: bigint, odd: bigint, halvings: number, n: bigint): bigi
     root = square;
   }
   return undefined;
+}
+
+// A composite number passes each with a probability of a quarter at most.
+const PRIME_ROUNDS = 16;
+
+/** Whether an odd number is a prime (FIPS 186-5 appendix B.3.1). The runtime's own check takes some other numbers too. */
+export function isPrime(number: bigint): boolean {
+  if (number < 4n || number % 2n === 0n) return number === 2n || number === 3n;
+  let odd = number - 1n;
+  let halvings = 0;
+  for (; odd % 2n === 0n; odd /= 2n) halvings++;
+  for (let round = 0; round < PRIME_ROUNDS; round++) {
+    if (!passes(number, randomBelow(number), odd, halvings)) return false;
+  }
+  return true;
+}
+
+// Whether the powers of a base end as those of a prime do: in 1, and before it in -1.
+function passes(number: bigint, base: bigint, odd: bigint, halvings: number): boolean {
+  let root = power(base, odd, number);
+  if (root === 1n) return true;
+  for (let step = 0; step < halvings; step++) {
+    if (root === number - 1n) return true;
+    root = root * root % number;
+  }
+  return false;
+}
+
+// From 2 to the number less 2. Not by a fixed list: a number can be made to pass it.
+function randomBelow(number: bigint): bigint {
+  const bytes = randomBytes(Math.ceil(number.toString(16).length / 2) + 8);
+  return BigInt(`0x${bytes.toString("hex")}`) % (number - 3n) + 2n;
 }
 
 function power(base: bigint, exponent: bigint, modulus: bigint): bigint {
