@@ -1,7 +1,8 @@
 import { forgetCheckpoints } from "../audit/log_checkpoints.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { catchUp } from "../cluster/replica.ts";
-import { knownFleet } from "../store/sqlite/meta.ts";
+import { changedPolicy } from "../jwt/policy.ts";
+import { knownFleet, writePolicy } from "../store/sqlite/meta.ts";
 import { staysShared } from "../cluster/backend.ts";
 import { SAVED } from "../store/keyring/keyring_store.ts";
 import { needsCopy, noteUnsaved } from "../secret/keyring/unsaved.ts";
@@ -80,6 +81,7 @@ export async function makeUsable(
   const unprepared = versions.held().filter((row) => isPrepared(row) && isLost(row));
   if (current.location === "etcd") leave(staged, store);
   tidy(staged, [...lost, ...unprepared], clone);
+  if (live !== undefined) keepLongerSets(staged, live);
   dateAgain(staged, clone ? undefined : live);
   if (newer !== undefined) adopt(staged, current, newer);
   const toKeyring = source === "envelope" && home === "keyring";
@@ -211,6 +213,12 @@ function tidy(staged: Installation, lost: Version[], clone: boolean): void {
     meta.remove("fleet");
     meta.set("store", "database");
   });
+}
+
+// Verifiers keep the sets that they have for as long as the replaced database has told them.
+function keepLongerSets(staged: Installation, live: Installation): void {
+  const policy = changedPolicy(live.policy, staged.policy, staged.now());
+  staged.database.transaction(() => writePolicy(staged.meta, policy));
 }
 
 // Verifiers may have fetched sets without a prepared version since the backup: it has been out for as long as the replaced

@@ -287,3 +287,15 @@ Deno.test("a prepared version that a backup brings back counts from then on: no 
   assert.equal(done.code, 0, done.stderr);
   assert.equal(JSON.parse(done.stdout).kid, kid);
 });
+
+Deno.test("a backup with a shorter max-age does not shorten what verifiers keep", async () => {
+  using box = await started();
+  const backup = join(box.home, "backup.db");
+  assert.equal((await box.run(["backup", backup])).code, 0);
+  assert.equal((await box.run(["policy", "set", "--jwks-max-age", "4h"])).code, 0);
+  const restored = await box.run(["restore", backup, "--force"]);
+  assert.equal(restored.code, 0, restored.stderr);
+  const { activatable_at } = await box.json("rotate", "--prepare", "--alg", "ES256");
+  const hours = (Date.parse(activatable_at) - Date.now()) / 3_600_000;
+  assert.ok(hours > 3.9 && hours < 4.1, activatable_at);
+});
