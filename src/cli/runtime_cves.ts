@@ -63,7 +63,12 @@ export const KNOWN_FAULTS: readonly KnownFault[] = [
     rekey: DENIES_NOTHING,
   },
   { id: "CVE-2026-49411", part: "Deno", fixedIn: "2.8.0", rekey: DENIES_NOTHING },
-  { id: "CVE-2026-49440", part: "Deno", fixedIn: "2.8.1", rekey: "tests no number for primality" },
+  {
+    id: "CVE-2026-49440",
+    part: "Deno",
+    fixedIn: "2.8.1",
+    rekey: "has a test of primality of its own",
+  },
   { id: "CVE-2026-49859", part: "Deno", fixedIn: "2.8.1", rekey: DENIES_NOTHING },
   { id: "CVE-2026-49860", part: "Deno", fixedIn: "2.8.1", rekey: "opens no WebSocket" },
   { id: "CVE-2026-49983", part: "Deno", fixedIn: "2.8.1", rekey: DENIES_NOTHING },
