@@ -155,10 +155,11 @@ function noMember({ alg }: DeliveredKey): RekeyError {
 }
 
 // Templates escape nothing.
-function oddKid(): RekeyError {
+/** The error for a kid that the place where it is to stand would read differently. */
+export function oddKid(place = "by a template"): RekeyError {
   return new RekeyError(
     "failed",
-    "Cannot deliver the key by a template: the kid of its tokens has characters with a meaning",
+    `Cannot deliver the key ${place}: the kid of its tokens has characters with a meaning`,
     { hint: "Use --format jwks or json" },
   );
 }

@@ -1,6 +1,6 @@
 import { RekeyError, usageError } from "../core/errors.ts";
 import { isHmac } from "../core/algorithms.ts";
-import { type KeyData, keyData, noPem, noSecret, noText, templateKey } from "./key_data.ts";
+import { type KeyData, keyData, noPem, noSecret, noText, oddKid, templateKey } from "./key_data.ts";
 import { type DeliveredKey, type DeliveredKeys, type Role, verifyingKeys } from "./key_set.ts";
 import { fill } from "./templates.ts";
 
@@ -118,12 +118,13 @@ function env(
   function linesOf(name: string, key: DeliveredKey | undefined): [string, string][] {
     if (key === undefined) return [];
     const value = inQuotes(asText(key, encoding, role), encoding);
-    const kid = inQuotes(key.tokenKid);
-    return [[name, value], [`${name}_KID`, kid], [`${name}_ALG`, key.alg]];
+    const { tokenKid: kid, alg } = key;
+    if (!SAFE_IN_ENV.test(kid)) throw oddKid("as variables");
+    return [[name, value], [`${name}_KID`, kid], [`${name}_ALG`, alg]];
   }
 }
 
-function inQuotes(value: string, encoding = ""): string {
+function inQuotes(value: string, encoding: string): string {
   if (SAFE_IN_ENV.test(value)) return value;
   const [quote, safe] = QUOTES[encoding] ?? [];
   if (safe?.test(value)) return `${quote}${value}${quote}`;

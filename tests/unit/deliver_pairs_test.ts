@@ -87,6 +87,17 @@ Deno.test("PEM and JWK are the same key, of both roles", async () => {
   }
 });
 
+Deno.test("a kid that shells and dotenv read differently is in no variable, and the error names it", async () => {
+  const current = key(Secret.generatePair("ES256", 2048), "ES256", "key 1 $(id)");
+  const refused = text({ format: "env" }, { current, previous: [] }, "verifier", {
+    encoding: "pem",
+  });
+  await assert.rejects(
+    refused,
+    (error) => isRekeyError(error, "failed") && /as variables: the kid/.test(error.message),
+  );
+});
+
 Deno.test("the kid is that of the tokens; one with a meaning in templates is in no template", async () => {
   const { secret } = pairOf("ES256");
   const set = (kid: string) => ({ current: key(secret, "ES256", kid), previous: [] });
