@@ -36,6 +36,25 @@ Deno.test("an imported secret keeps its tokens valid, and can be rotated away wi
   }
 });
 
+Deno.test("import --then-alg: a hard-coded secret gives way to a key pair, and its tokens stay valid for a while", async () => {
+  using box = new Box();
+  const hardCoded = "correct horse battery staple, twice over";
+  const old = await sign(new TextEncoder().encode(hardCoded));
+  const env = { JWT_SECRET: hardCoded };
+  const args = ["import", "--from-env", "JWT_SECRET", "--alg", "HS256"];
+  const pair = ["--then-rotate", "--then-alg", "ES256", "--grace", "1h"];
+  const { code, stdout, stderr } = await box.run([...args, ...pair, "--json"], { env });
+  assert.equal(code, 0, stderr);
+  const [, rotated] = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual([rotated.version, rotated.alg], [2, "ES256"]);
+  assert.equal((await box.json("verify", old)).version, 1);
+  const { keys } = JSON.parse((await box.run(["jwks"])).stdout);
+  assert.deepEqual(keys.map(({ kid }: { kid: string }) => kid), [rotated.kid]);
+  const alone = await box.run([...args, "--then-alg", "ES256"], { env });
+  assert.equal(alone.code, 2);
+  assert.match(alone.stderr, /nothing is rotated\nhint: Add --then-rotate/);
+});
+
 Deno.test("a secret in every encoding, from a file or stdin, keys HMAC as in the application", async () => {
   for (const encoding of ["base64", "base64url", "hex"] as const) {
     using box = new Box();

@@ -38,6 +38,7 @@ export interface ImportFlags extends PolicyFlags {
   readonly literal?: boolean;
   readonly allowWeak?: boolean;
   readonly thenRotate?: boolean;
+  readonly thenAlg?: Algorithm;
   readonly grace: number;
   readonly reason?: string;
 }
@@ -70,12 +71,20 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
     const flags = {
       reason: options.reason ?? "moved off an imported secret",
       grace: options.grace,
+      ...options.thenAlg === undefined ? {} : { alg: options.thenAlg },
     };
     await rotate({ ...flags, force: true, lockTimeout: LOCK_TIMEOUT_MS / 1000 }, context);
   }
 }
 
-function refuseContradictions({ grace, thenRotate, checkToken, fromEnv, file }: ImportFlags) {
+function refuseContradictions(flags: ImportFlags) {
+  const { grace, thenRotate, thenAlg, checkToken, fromEnv, file } = flags;
+  if (thenAlg !== undefined && !thenRotate) {
+    throw usageError(
+      "Cannot give an algorithm of the secret after it: nothing is rotated",
+      "Add --then-rotate, or leave out --then-alg",
+    );
+  }
   if (grace > 0 && !thenRotate) {
     throw usageError(
       "Cannot give a grace window: nothing is rotated",

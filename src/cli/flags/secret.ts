@@ -64,6 +64,11 @@ export const secretCommands: Commands = {
       )
       .option("--allow-weak", "import it even if it is short or easy to guess")
       .option("--then-rotate", "rotate it at once; with --grace its tokens stay valid for a while")
+      .choice(
+        "--then-alg <name>",
+        "with --then-rotate: algorithm of the secret after it (default: as before)",
+        CHOICES.alg,
+      )
       .duration("--grace <duration>", "with --then-rotate: how long its tokens still verify", "0s")
       .reason()
       .addHelpText(
