@@ -1,7 +1,7 @@
 import { EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import { keepCopy } from "../secret/automatic_copy.ts";
-import type { Activation, Changed, Member, NewSecret, Prepared } from "../secret/backend.ts";
+import type { Activation, Changed, Member, Preparation, Prepared } from "../secret/backend.ts";
 import { refuseOneTooMany } from "../secret/grace.ts";
 import { newSecret, nextUse } from "../secret/next_use.ts";
 import {
@@ -32,10 +32,10 @@ import {
 /** Publishes the next version, unless one is prepared. Call it under the lock, after recovery. */
 export async function prepareShared(
   installation: Installation,
-  reason: string | null,
-  usage: NewSecret,
+  { reason, usage, permit }: Preparation,
 ): Promise<Prepared> {
   return await changeShared<Prepared>(installation, async (base) => {
+    permit?.();
     const { state } = base;
     const prepared = preparedOf(state);
     const date = await dating(installation);
@@ -99,10 +99,11 @@ function dateAgain(
 /** Makes the prepared version the current one. Call it under the lock, after recovery. */
 export async function activateShared(
   installation: Installation,
-  { graceMs = 0, force = false, backup = true }: Activation,
+  { graceMs = 0, force = false, backup = true, permit }: Activation,
 ): Promise<Changed> {
   let copied = !backup;
   return await changeShared(installation, async (base) => {
+    permit?.();
     const row = preparedOf(base.state);
     if (row === undefined) throw nothingPrepared();
     if (!hasValue(base, row)) throw lostValue(row);

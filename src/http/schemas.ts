@@ -183,6 +183,16 @@ export const Status = z.strictObject({
   key_form: z.enum(KEY_FORMS),
   bits: count().nullable().meta({ description: "of an RSA key" }),
   tokens: z.string().meta({ description: "algorithm and key, for people" }),
+  prepared: z.strictObject({
+    version: version(),
+    kid: kid(),
+    alg: z.enum(ALGORITHMS),
+    published_at: instant().nullable().meta({ description: "since then verifiers can get it" }),
+    activatable_at: instant().nullable().meta({
+      description: "until then caches of public keys may lack it; null if it need not wait",
+    }),
+    is_ready: z.boolean().meta({ description: "whether it can be activated" }),
+  }).nullable().meta({ description: "the next version, if one is prepared" }),
   grace: z.array(
     z.strictObject({
       version: version(),

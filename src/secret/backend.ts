@@ -62,12 +62,7 @@ export interface Backend {
    *
    * @throws {RekeyError} `failed` when one with another use is prepared.
    */
-  prepare(
-    installation: Installation,
-    reason: string | null,
-    usage: NewSecret,
-    note: Note,
-  ): Promise<Prepared>;
+  prepare(installation: Installation, order: Preparation, note: Note): Promise<Prepared>;
   /**
    * Makes the prepared version the current one.
    *
@@ -152,6 +147,14 @@ export interface NewSecret extends HmacUsage {
   readonly encoding?: ShapeEncoding | undefined;
 }
 
+/** How the next version is prepared. */
+export interface Preparation {
+  readonly reason: string | null;
+  readonly usage: NewSecret;
+  /** As that of {@linkcode RotateOptions}. */
+  readonly permit?: (() => void) | undefined;
+}
+
 /** Result of preparing a version. */
 export interface Prepared {
   readonly version: Version;
@@ -167,6 +170,8 @@ export interface Activation {
   readonly force?: boolean | undefined;
   /** Whether to write an automatic copy first; default true. */
   readonly backup?: boolean | undefined;
+  /** As that of {@linkcode RotateOptions}. */
+  readonly permit?: (() => void) | undefined;
 }
 
 /** Makes the new policy. The present one may be damaged, so it is read only by a change that keeps a part of it. */

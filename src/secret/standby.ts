@@ -9,7 +9,7 @@ import { mustBeFree } from "../store/location_choice.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { isAhead, isClockSet } from "./age.ts";
 import { keepCopy } from "./automatic_copy.ts";
-import type { Activation, Changed, NewSecret, Prepared } from "./backend.ts";
+import type { Activation, Changed, NewSecret, Preparation, Prepared } from "./backend.ts";
 import { mustBeReadable, refuseOneTooMany } from "./grace.ts";
 import { mayReplace } from "./keyring/reconcile.ts";
 import { noteUnsaved } from "./keyring/unsaved.ts";
@@ -32,10 +32,10 @@ type Dates = Pick<Version, "published_at" | "activatable_at">;
  */
 export async function prepare(
   installation: Installation,
-  reason: string | null,
-  usage: NewSecret,
+  { reason, usage, permit }: Preparation,
   note: Note,
 ): Promise<Prepared> {
+  permit?.();
   const { versions } = installation;
   const there = versions.prepared();
   if (there !== undefined && !await isLost(installation, there, note)) {
@@ -93,9 +93,10 @@ async function dateAgain(installation: Installation, prepared: Version): Promise
  */
 export async function activate(
   installation: Installation,
-  { graceMs = 0, force = false, backup = true }: Activation,
+  { graceMs = 0, force = false, backup = true, permit }: Activation,
   note: Note,
 ): Promise<Changed> {
+  permit?.();
   const { versions } = installation;
   const old = versions.current();
   if (old === undefined) throw notInitialised(installation.environment.app.name);

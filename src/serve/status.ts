@@ -7,6 +7,7 @@ import { type DeliveryFacts, describeDeliveries } from "../deliver/description.t
 import { progressOf } from "../deliver/sync.ts";
 import type { HostOperations } from "../http/host_operations.ts";
 import { ageOf, isDue } from "../secret/age.ts";
+import { preparedFacts } from "../secret/prepared_facts.ts";
 import { describeHolders, staleHolders } from "../secret/holders.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Changed } from "../secret/backend.ts";
@@ -43,6 +44,7 @@ export async function statusOf(
     key_form: version.key_form,
     bits: modulusBits(version.alg, version.bytes),
     tokens: keyText(version.alg, version.key_form, modulusBits(version.alg, version.bytes)),
+    prepared: preparedFacts(installation),
     grace: grace.map((row) => ({
       version: row.version,
       kid: row.kid,

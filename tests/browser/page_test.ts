@@ -69,6 +69,24 @@ for (const scheme of ["light", "dark"] as const) {
   });
 }
 
+Deno.test("the page shows the prepared version, and from when it can be activated", async () => {
+  using box = new Box();
+  await scene(box);
+  await using serving = await Serving.start(box);
+  await using browsing = await Browsing.open(serving.url, "light");
+  const { page, complaints } = browsing;
+  const shown = (text: RegExp | string) =>
+    page.locator("#prepared", { hasText: text }).waitFor({ timeout: HANG_MS });
+  await versionShown(page, 2);
+  await shown("none");
+  const { kid } = await box.json("rotate", "--prepare", "--alg", "ES256");
+  await shown(new RegExp(`version 3 \\(ES256, kid ${kid}\\); from 2.* on`));
+  await box.json("rotate", "--activate", "--force");
+  await box.json("rotate", "--prepare", "--alg", "HS512");
+  await shown(/version 4 \(HS512, kid .*\); can be activated/);
+  assert.deepEqual(complaints, { console: [], policy: [] });
+});
+
 Deno.test("the page with the keyboard alone", async () => {
   using box = new Box();
   const { valid } = await scene(box);

@@ -4,6 +4,7 @@ import {
   killActivations,
   killPreparations,
   killRotationsOverPrepared,
+  killTimers,
 } from "../support/faults/standby_crash.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
 
@@ -22,6 +23,7 @@ const KILLS: [what: string, kill: typeof killPreparations][] = [
     "a rotation that is killed drops a prepared version only if it happens",
     killRotationsOverPrepared,
   ],
+  ["a timer that is killed in either step goes on with the next run", killTimers],
 ];
 
 for (const [location, start] of LOCATIONS) {

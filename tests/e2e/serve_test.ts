@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { initialised } from "../support/process/initialised.ts";
 import { logIn, PASSWORD } from "../support/http/logging_in.ts";
 import { Serving } from "../support/http/serving.ts";
+import { until } from "../support/timing/pause.ts";
 
 Deno.test("the guide's integration test, over HTTP", async () => {
   using box = await initialised();
@@ -43,6 +44,24 @@ Deno.test("a rotation over HTTP needs an admin's token, and ends it", async () =
   const next = await box.token("root", "--scope", "admin");
   const again = await (await serving.post("/rotate", { request_id: "a" }, next)).json();
   assert.deepEqual([again.version, again.rotated], [2, false]);
+});
+
+Deno.test("the status has the prepared version, and when it can be activated", async () => {
+  using box = await initialised();
+  await using serving = await Serving.start(box);
+  const shown = async () => (await (await serving.get("/status.json")).json()).prepared;
+  assert.equal(await shown(), null);
+  const { version, kid, alg, published_at, activatable_at } = await box.json(
+    ...["rotate", "--prepare", "--alg", "ES256"],
+  );
+  // An answer is kept for a moment.
+  await until(async () => await shown() !== null);
+  const facts = { version, kid, alg, published_at, activatable_at };
+  assert.deepEqual(await shown(), { ...facts, is_ready: false });
+  await box.json("rotate", "--activate", "--force");
+  await until(async () => await shown() === null);
+  await box.json("rotate", "--prepare", "--alg", "HS512");
+  await until(async () => (await shown()).is_ready);
 });
 
 Deno.test("a grace window lets the old token pass until it ends", async () => {

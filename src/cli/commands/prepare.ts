@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import { describeOutcomes, outcomesText, warnOfOutcomes } from "../deliveries_report.ts";
 import { confirmed, describeConfirmation, mustAllFollow } from "../fleet_facts.ts";
 import { rfc3339 } from "../../core/clock.ts";
+import type { Installation } from "../../store/installation.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import { datesOf } from "../../secret/prepared_facts.ts";
 import { describeVersion } from "../format.ts";
@@ -16,10 +17,13 @@ function whenText({ activatable_at }: Version): string {
 /**
  * Publishes the next version, and gives it to verifiers that hold several keys; `--wait` waits until every server has it,
  * and the verifiers of its machine.
+ *
+ * @param permit called under the lock; its error is the preparation's.
  */
 export async function prepare(
   { reason, wait, lockTimeout, forceDeliveries, ...flags }: RotateFlags,
   { secrets, output }: Context,
+  permit?: (installation: Installation) => void,
 ): Promise<void> {
   const use = wantedKey(flags);
   if (!forceDeliveries) {
@@ -28,7 +32,11 @@ export async function prepare(
   const publish = () =>
     secrets.underLock(
       (installation, backend, _turn, note) =>
-        backend.prepare(installation, reason ?? null, use, note),
+        backend.prepare(installation, {
+          reason: reason ?? null,
+          usage: use,
+          permit: () => permit?.(installation),
+        }, note),
       { waitMs: lockTimeout * 1000 },
     );
   const { result: { version, made }, outcomes } = await withDeliveries(secrets, publish);

@@ -21,8 +21,7 @@ import { isHmac, keyText, modulusBits } from "../../core/algorithms.ts";
 import { mustBeAbleToRotate, planRotation } from "../../secret/next_rotation.ts";
 import { nextUse } from "../../secret/next_use.ts";
 import type { Installation } from "../../store/installation.ts";
-import type { Version } from "../../store/sqlite/versions.ts";
-import { announceAndMake, warnUnlessReady } from "../notices/announced_rotation.ts";
+import { announceAndMake, requireReady } from "../notices/announced_rotation.ts";
 import { type Context, variable } from "../context.ts";
 import { confirmed, describeConfirmation, mustAllFollow, warnOfOnePhase } from "../fleet_facts.ts";
 import {
@@ -39,6 +38,7 @@ import { type NoticeFlags, RotationNotices } from "../notices/rotation_notices.t
 import { requireConfirmation } from "../terminal.ts";
 import { type KeyFlags, wantedKey } from "../key_flags.ts";
 import { prepare } from "./prepare.ts";
+import { showNextStep, standbyTimes, takeNextStep } from "./next_step.ts";
 
 /** Flags of `rekey rotate`. Durations in seconds. */
 export interface RotateFlags extends NoticeFlags, KeyFlags {
@@ -53,6 +53,8 @@ export interface RotateFlags extends NoticeFlags, KeyFlags {
   readonly wait?: number;
   readonly prepare?: boolean;
   readonly activate?: boolean;
+  /** With `ifOlderThan`: how long the next version is prepared before it is activated. */
+  readonly standby?: number;
   /** Whether a program that does not follow stops nothing. */
   readonly forceDeliveries?: boolean;
   /** Milliseconds since the epoch. */
@@ -62,21 +64,31 @@ export interface RotateFlags extends NoticeFlags, KeyFlags {
 /** Replaces the secret. */
 export async function rotate(options: RotateFlags, context: Context): Promise<void> {
   if (options.prepare) return await prepare(options, context);
+  const times = standbyTimes(options);
   // Checked for a dry run too, since a rotation with these flags would be refused.
   const notices = new RotationNotices(options, context);
+  if (options.dryRun && times !== undefined) return await showNextStep(options, times, context);
   if (options.dryRun) return await dryRun(options, context);
   if (options.tellFailure) return await tellFailure(notices, context);
   // --activate was confirmed by --prepare; --force has another meaning there.
   const decided = options.force === true || options.activate === true;
   requireConfirmation(decided, await question(options, context), context.confirm);
-  const make = () => rotateNow(options, notices, context);
+  const make = () =>
+    times === undefined
+      ? rotateNow(options, notices, context)
+      : takeNextStep(options, times, notices, context, rotateNow);
   const { at, reason } = options;
   await notices.telling(() =>
     at === undefined ? make() : announceAndMake(at, reason, notices, context, make)
   );
 }
 
-async function rotateNow(options: RotateFlags, notices: RotationNotices, context: Context) {
+async function rotateNow(
+  options: RotateFlags,
+  notices: RotationNotices,
+  context: Context,
+  permit?: (installation: Installation) => void,
+): Promise<void> {
   const { secrets, auth, output, store } = context;
   const lastExpiry = options.grace > 0 ? await auth.lastExpiry() : null;
   const condition = conditionOf(options);
@@ -95,7 +107,11 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
   const activate = () =>
     secrets.underLock(
       (installation, backend, _turn, note) =>
-        backend.activate(installation, { graceMs, force, backup }, note),
+        backend.activate(
+          installation,
+          { graceMs, force, backup, permit: () => permit?.(installation) },
+          note,
+        ),
       { waitMs: lockTimeoutMs },
     );
   const use = wantedKey(options);
@@ -144,17 +160,6 @@ async function rotateNow(options: RotateFlags, notices: RotationNotices, context
 async function warnOfPlace({ rotated, version }: Changed, context: Context): Promise<void> {
   if (rotated) await remarkOnPlace(version, context);
   await warnOfRisk(context);
-}
-
-/** A scheduled run reports early that a rotation would fail, not only when it is due. */
-async function requireReady(current: Version, notices: RotationNotices, context: Context) {
-  const why = await warnUnlessReady(current, notices, context);
-  if (why === undefined) return;
-  throw new RekeyError(
-    "check_failed",
-    `Nothing to rotate yet, but a rotation would fail: ${why.message}`,
-    { hint: why.hint ?? "`rekey doctor` looks closer", cause: why },
-  );
 }
 
 /** Called by systemd's OnFailure=. A rotation that failed by itself has sent its notice already. */

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { ownProgram } from "../../core/app.ts";
 import { RekeyError, usageError } from "../../core/errors.ts";
 import { type Context, lookAt, variable } from "../context.ts";
+import { mustFit } from "./next_step.ts";
 import {
   checkLines,
   cronLine,
@@ -26,6 +27,8 @@ export interface ScheduleFlags {
   readonly kind: "systemd" | "cron" | "launchd" | "windows";
   /** Seconds. */
   readonly every: number;
+  /** Seconds. */
+  readonly standby?: number;
   readonly at: { readonly hour: number; readonly minute: number };
   readonly user?: true;
   readonly system?: true;
@@ -78,7 +81,7 @@ async function remove(
 }
 
 function check(options: ScheduleFlags): void {
-  const { kind, every, install, remove, credential, user, system, receivers } = options;
+  const { kind, every, standby, install, remove, credential, user, system, receivers } = options;
   if (!remove && Webhook.all(receivers).some(({ hasSecretAddress }) => hasSecretAddress)) {
     requireUrlFile(receivers);
   }
@@ -88,6 +91,7 @@ function check(options: ScheduleFlags): void {
       "Each rotation ends every session. Write --every 1h or more",
     );
   }
+  if (standby !== undefined) mustFit(standby, every);
   if (kind === "systemd" && install) requireSystemd();
   if (kind === "systemd" || !(install || user || system || credential !== undefined)) return;
   const flags = "--install, --user, --system and --credential";
@@ -124,11 +128,15 @@ function ofNotices(rotate: readonly string[]): string[] {
   return pairs.flat();
 }
 
-function planOf({ kind, every, at, rotate, remove }: ScheduleFlags, context: Context): Plan {
+function planOf(
+  { kind, every, standby, at, rotate, remove }: ScheduleFlags,
+  context: Context,
+): Plan {
   const { secrets: { environment }, globals } = context;
   const { app, folders } = environment;
   const variables = { REKEY_APP: app.name, ...variablesFor(globals, variable) };
   const due = ["--if-older-than", spelled(every)];
+  if (standby !== undefined) due.push("--standby", spelled(standby));
   const words = rotate.map(asAbsolute);
   const delivers = lookAt(environment, ({ database }) => new Deliveries(database).count() > 0);
   // A unit may be there from the time of deliveries that were removed since.
@@ -145,6 +153,7 @@ function planOf({ kind, every, at, rotate, remove }: ScheduleFlags, context: Con
     watch: isWatched ? ["deliver", "sync", "--watch"] : undefined,
     variables,
     maxAge: every,
+    standby,
     ...at,
     reachesOut: delivers || lookAt(environment, ({ remembered }) => remembered.reachesOut) ||
       rotate.some((flag) => /^--(before|after|notify-url(-file)?)(=|$)/.test(flag)) ||

@@ -3,9 +3,11 @@ import type { TableCommand } from "./command.ts";
 import { atMost, CHOICES, duration, moment, nonEmpty } from "./values.ts";
 import { LOCK_TIMEOUT_MS, LONGEST_REQUEST_ID } from "../../core/limits.ts";
 
-// Flags of --prepare only, flags that a rotation in two phases cannot have, and flags of --activate only.
+// Flags of --prepare only, flags that a rotation in two phases cannot have, flags that --standby cannot have, and flags of
+// --activate only.
 const OF_PREPARING = ["reason", "alg", "keyForm", "bytes", "as", "bits"];
 const OF_ONE_PHASE = ["at", "store", "ifOlderThan", "requestId", "dryRun"];
+const OF_BY_HAND = ["at", "requestId", "tellFailure"];
 const NOTICES = ["before", "after", "notifyUrl", "notifyUrlFile", "notifyFormat", "notifyKeyFile"];
 
 /** The flags of `rotate`, under both of its names. */
@@ -40,6 +42,12 @@ export function addRotate(command: TableCommand): void {
         "--activate",
         "make the prepared version the current one, once verifiers have it; --force does not wait for them",
       ).conflicts([...OF_PREPARING, ...OF_ONE_PHASE]),
+    )
+    .addOption(
+      new Option(
+        "--standby <duration>",
+        "with --if-older-than: prepare or activate, whichever is due; so long apart",
+      ).argParser(duration).conflicts(["prepare", "activate", ...OF_BY_HAND]),
     )
     .option(
       "--request-id <id>",
@@ -88,7 +96,8 @@ Examples:
   rekey rotate --force --store database             with a locked keyring
   rekey rotate --prepare --alg ES256                verifiers get the key first
   rekey rotate --activate --grace 24h               ten minutes later, or more
-  rekey rotate --activate --wait 5s                 on many machines`,
+  rekey rotate --activate --wait 5s                 on many machines
+  rekey rotate --if-older-than 30d --standby 2d     both, in a timer`,
     )
     .runs(async () => (await import("../commands/rotate.ts")).rotate);
 }

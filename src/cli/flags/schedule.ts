@@ -4,7 +4,7 @@ import type { NoticeFlags } from "../notices/rotation_notices.ts";
 import { type Commands, TableCommand } from "./command.ts";
 import type { ScheduleFlags } from "../commands/schedule.ts";
 import { addRotate } from "./rotate.ts";
-import { nonEmpty, timeOfDay } from "./values.ts";
+import { duration, nonEmpty, timeOfDay } from "./values.ts";
 
 /** `schedule`. */
 export const scheduleCommands: Commands = {
@@ -17,6 +17,11 @@ export const scheduleCommands: Commands = {
       )
       .argument("[flags...]", "after --: flags of `rekey rotate`")
       .duration("--every <duration>", "age at which the secret is rotated", "90d")
+      .option(
+        "--standby <duration>",
+        "give verifiers each next key so long before it signs (rotate in two phases)",
+        duration,
+      )
       .withDefault("--at <time>", "local time of the daily check", "03:00", timeOfDay)
       .addOption(
         new Option("--user", "systemd: user units (default unless root)")
@@ -35,6 +40,7 @@ export const scheduleCommands: Commands = {
   Examples:
     rekey schedule systemd --install                      for this user
     rekey schedule cron --every 30d -- --grace 15m
+    rekey schedule systemd --every 30d --standby 2d -- --alg ES256 --grace 24h
     rekey schedule systemd -- --after 'systemctl reload api'`,
       )
       .runs(async () => {
@@ -51,7 +57,7 @@ export const scheduleCommands: Commands = {
 /** Flags of `schedule`, with those of `rotate` as they were given. */
 type Given = Omit<ScheduleFlags, "rotate" | "receivers"> & { readonly flags: string[] };
 
-const FIXED = ["force", "ifOlderThan", "at", "dryRun", "requestId", "tellFailure"];
+const FIXED = ["force", "ifOlderThan", "standby", "at", "dryRun", "requestId", "tellFailure"];
 const PHASES = ["prepare", "activate"];
 
 // Mistakes must show now, not when the timer runs.
@@ -76,14 +82,14 @@ function optionsOfRotate(flags: readonly string[]): NoticeFlags {
   if (why === undefined) return rotate.opts();
   throw usageError(
     `Cannot give that to rekey rotate: ${why}`,
-    "See `rekey rotate --help`; --force and --if-older-than are given already",
+    "See `rekey rotate --help`; --force, --if-older-than and --standby are given already",
   );
 }
 
 function refusedPhase(): RekeyError {
   return usageError(
-    "Cannot schedule --prepare or --activate: a schedule rotates in one step",
-    "Write two lines of a crontab: `rekey rotate --prepare`, and later `rekey rotate --activate --grace 24h`",
+    "Cannot schedule --prepare or --activate: a timer does the same each time",
+    "Write `rekey schedule … --standby 2d -- --grace 24h`: the timer does both, when they are due",
   );
 }
 

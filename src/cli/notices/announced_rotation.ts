@@ -49,8 +49,27 @@ async function announceAndWait(
   await interruption.until(at);
 }
 
+/**
+ * A scheduled run reports early that a rotation would fail, not only when it is due.
+ *
+ * @throws {RekeyError} `check_failed` when a rotation could not be made now.
+ */
+export async function requireReady(
+  current: Version,
+  notices: RotationNotices,
+  context: Context,
+): Promise<void> {
+  const why = await warnUnlessReady(current, notices, context);
+  if (why === undefined) return;
+  throw new RekeyError(
+    "check_failed",
+    `Nothing to rotate yet, but a rotation would fail: ${why.message}`,
+    { hint: why.hint ?? "`rekey doctor` looks closer", cause: why },
+  );
+}
+
 /** Checks whether a rotation could be made now, and warns if not. @returns why not. */
-export async function warnUnlessReady(
+async function warnUnlessReady(
   current: Version,
   notices: RotationNotices,
   { secrets, store }: Context,

@@ -25,6 +25,8 @@ export interface Plan {
   readonly variables: Readonly<Record<string, string>>;
   /** Age at which a rotation is due, in seconds. */
   readonly maxAge: number;
+  /** How long a version is prepared before it is activated, in seconds; `undefined` for a rotation in one step. */
+  readonly standby?: number | undefined;
   /** Local time of the daily check. */
   readonly hour: number;
   readonly minute: number;
@@ -69,8 +71,8 @@ function nameFor(what: "rotate" | "deliver", { app, dataDir }: Named): string {
 const DAILY_FROM_SECONDS = 2 * 86_400;
 
 /** Whether one look a day is enough; else there is one an hour. */
-export function isDaily({ maxAge }: Plan): boolean {
-  return maxAge >= DAILY_FROM_SECONDS;
+export function isDaily({ maxAge, standby = maxAge }: Plan): boolean {
+  return Math.min(maxAge, standby) >= DAILY_FROM_SECONDS;
 }
 
 /** A duration in the form that flags take, in the largest exact unit. */

@@ -15,12 +15,29 @@ export function showState(status) {
   setText("sessions", count(status.sessions_active));
   setText("time", utc(time));
   setText("no-grace", grace.length === 0 ? "none" : "");
+  showPrepared(status.prepared);
   showDeliveries(status.deliveries);
   showStale(status.stale_processes);
   keep(byId("grace"), grace, ({ version, kid, alg, until }) => {
     const code = make("code", {}, kid);
     const of = alg === status.alg ? "kid " : `${alg}, kid `;
     return make("li", {}, `version ${version} (${of}`, code, ") until ", timeOf(until));
+  });
+}
+
+function showPrepared(prepared) {
+  keep(byId("prepared"), [prepared], (one) => {
+    if (one === null) return make("span", {}, "none");
+    const { version, kid, alg, activatable_at: at, is_ready: ready } = one;
+    const when = ready ? ["; can be activated"] : ["; from ", timeOf(at), " on"];
+    return make(
+      "span",
+      {},
+      `version ${version} (${alg}, kid `,
+      make("code", {}, kid),
+      ")",
+      ...when,
+    );
   });
 }
 

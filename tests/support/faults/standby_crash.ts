@@ -78,6 +78,39 @@ export async function killRotationsOverPrepared(box: Box, stride: number): Promi
   }
 }
 
+// Without a wait, runs prepare and activate in turn.
+const TIMER = ["rotate", "--force", "--if-older-than", "0s", "--standby", "0s", "--grace", "1h"];
+
+/**
+ * Kills what a timer runs (`rekey rotate --standby`), in each of its steps: the next runs make one rotation of it, and
+ * tokens verify all the time.
+ */
+export async function killTimers(box: Box, stride: number): Promise<StandbyKills> {
+  const kills = { done: 0, undone: 0 };
+  for (const isPrepared of [false, true]) {
+    for (let call = 1, killed = true; killed; call += stride) {
+      const token = await box.token();
+      const { kid: before, version } = await box.json("status");
+      if (isPrepared) await box.json(...TIMER);
+      ({ killed } = await killAtCall(box, call, TIMER));
+      const { kid, prepared } = await box.json("status");
+      if (killed) kills[(isPrepared ? kid !== before : prepared !== null) ? "done" : "undone"]++;
+      if (isPrepared) assert.ok(kid !== before || prepared !== null, "what was prepared stays");
+      await checkPlaces(box);
+      for (let runs = 0; (await box.json("status")).kid === before; runs++) {
+        assert.ok(runs < 2, "two runs are a rotation");
+        await box.json(...TIMER);
+      }
+      const after = await box.json("status");
+      assert.ok(after.version > version && after.prepared === null);
+      assert.equal((await box.json("verify", token)).valid, true);
+      await box.json("revoke");
+      await checkPlaces(box);
+    }
+  }
+  return kills;
+}
+
 /** Each version that has a value has it in one place, under the right name, and no other value is there. */
 async function checkPlaces(box: Box): Promise<void> {
   const rows = query(
