@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createPublicKey } from "node:crypto";
-import { ForeignKeys, jwkOf } from "../support/commands/foreign_keys.ts";
-import { importing } from "../support/commands/importing.ts";
+import { ForeignKeys, jwkOf, signedBy } from "../support/commands/foreign_keys.ts";
+import { importing, token } from "../support/commands/importing.ts";
 import { Box } from "../support/process/box.ts";
 
 type Refusal = [content: string | Uint8Array, why: RegExp, hint: RegExp, ...args: string[]];
@@ -216,4 +216,21 @@ Deno.test("what a hint says about SSH keys works", async () => {
   using box = new Box();
   const { code, stderr } = await box.run(["import", "--file", keys.path("ssh")]);
   assert.equal(code, 0, stderr);
+});
+
+Deno.test("a PEM text that an application uses as an HMAC secret is imported literally", async () => {
+  using keys = new ForeignKeys();
+  const pem = await keys.make("RS256");
+  const old = token(pem, "HS256");
+  const refused = await importing(pem, "--check-token", old);
+  using first = refused.box;
+  assert.equal(refused.said.code, "alg_not_allowed");
+  assert.match(refused.said.hint, /--literal/);
+  assert.ok(!first.files().has(first.database));
+  const { box, code, said, verdict } = await importing(pem, "--literal", "--check-token", old);
+  using _ = box;
+  assert.equal(code, 0, JSON.stringify(said));
+  assert.deepEqual([said.alg, said.key_form], ["HS256", "text"]);
+  assert.equal(await verdict(old), true);
+  assert.equal(await verdict(signedBy(pem, "RS256")), false);
 });

@@ -3,7 +3,7 @@ import { createPrivateKey, createPublicKey, verify } from "node:crypto";
 import { Buffer } from "node:buffer";
 import { calculateJwkThumbprint, decodeProtectedHeader, importSPKI, jwtVerify } from "jose";
 import { asVariables, ForeignKeys, jwkOf, signedBy } from "../support/commands/foreign_keys.ts";
-import { importing, token } from "../support/commands/importing.ts";
+import { importing } from "../support/commands/importing.ts";
 import { Box } from "../support/process/box.ts";
 
 const publicPem = (pem: string) =>
@@ -282,21 +282,4 @@ Deno.test("a kid that another version has is refused, whatever that version is",
   assert.equal(again.code, 1);
   assert.match(again.stderr, /it is there for ES256, kid mine/);
   assert.equal((await box.json(...args)).imported, false, "without --kid it is the same");
-});
-
-Deno.test("a PEM text that an application uses as an HMAC secret is imported literally", async () => {
-  using keys = new ForeignKeys();
-  const pem = await keys.make("RS256");
-  const old = token(pem, "HS256");
-  const refused = await importing(pem, "--check-token", old);
-  using first = refused.box;
-  assert.equal(refused.said.code, "alg_not_allowed");
-  assert.match(refused.said.hint, /--literal/);
-  assert.ok(!first.files().has(first.database));
-  const { box, code, said, verdict } = await importing(pem, "--literal", "--check-token", old);
-  using _ = box;
-  assert.equal(code, 0, JSON.stringify(said));
-  assert.deepEqual([said.alg, said.key_form], ["HS256", "text"]);
-  assert.equal(await verdict(old), true);
-  assert.equal(await verdict(signedBy(pem, "RS256")), false);
 });
