@@ -7,9 +7,10 @@ import {
   killTimers,
 } from "../support/faults/standby_crash.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
+import { THOROUGH } from "../support/process/sample.ts";
 
 // Between two calls that a command is killed at.
-const STRIDE = 9;
+const STRIDE = THOROUGH ? 9 : 25;
 
 const LOCATIONS: [name: string, start: () => Promise<Box>][] = [
   ["database", () => Promise.resolve(new Box())],

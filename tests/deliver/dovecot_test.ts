@@ -11,6 +11,7 @@ import {
 } from "../support/consumers/following.ts";
 import { refusesForgeries } from "../support/consumers/forgeries.ts";
 import { AS_DAEMONS, RUNS_DAEMONS } from "../support/consumers/system_daemon.ts";
+import { sample } from "../support/process/sample.ts";
 
 const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
 
@@ -45,7 +46,7 @@ Deno.test({ name: "Dovecot knows algorithms of every kind", ignore }, async () =
   await using dovecot = await Dovecot.prepare();
   using box = await delivering(dovecot, "--alg", "HS256");
   await changesAlgorithm(box, dovecot, [
-    ...["HS384", "ES256", "HS512", "RS256", "RS512", "PS256"],
+    ...sample(["HS384", "ES256", "HS512", "RS256", "RS512", "PS256"], 2, 1),
   ]);
   const before = await box.json("status");
   for (const alg of ["ES384", "ES512", "Ed25519", "EdDSA"]) {

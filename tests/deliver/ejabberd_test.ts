@@ -6,6 +6,7 @@ import { Ejabberd } from "../support/consumers/ejabberd.ts";
 import { cutsHard, refusesAtOnce } from "../support/consumers/following.ts";
 import { refusesForgeries } from "../support/consumers/forgeries.ts";
 import { AS_DAEMONS, RUNS_DAEMONS } from "../support/consumers/system_daemon.ts";
+import { sample } from "../support/process/sample.ts";
 
 const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
 
@@ -34,7 +35,7 @@ Deno.test({ name: "ejabberd knows algorithms of every kind", ignore }, async () 
   await using ejabberd = await Ejabberd.prepare();
   using box = await delivering(ejabberd, "--alg", "HS512");
   const algorithms = [
-    ...["ES256", "ES512", "Ed25519", "EdDSA", "RS256", "PS256", "HS256"],
+    ...sample(["ES256", "ES512", "Ed25519", "EdDSA", "RS256", "PS256", "HS256"], 3),
   ];
   for (const alg of algorithms) {
     const old = await tokenFor(box, ejabberd);

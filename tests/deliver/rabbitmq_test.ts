@@ -12,6 +12,7 @@ import { RabbitMq } from "../support/consumers/rabbitmq.ts";
 import { refusesForgeries } from "../support/consumers/forgeries.ts";
 import { AS_DAEMONS, RUNS_DAEMONS } from "../support/consumers/system_daemon.ts";
 import { seenCommandLines, watchCommandLines } from "../support/leaks/command_lines.ts";
+import { sample } from "../support/process/sample.ts";
 
 const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
 
@@ -57,6 +58,6 @@ Deno.test({ name: "RabbitMQ knows algorithms of every kind", ignore }, async () 
   await using rabbit = await RabbitMq.prepare();
   using box = await delivering(rabbit, "--alg", "HS512");
   await changesAlgorithm(box, rabbit, [
-    ...["ES256", "HS256", "ES512", "Ed25519", "EdDSA", "RS256", "PS256"],
+    ...sample(["ES256", "HS256", "ES512", "Ed25519", "EdDSA", "RS256", "PS256"], 3),
   ]);
 });

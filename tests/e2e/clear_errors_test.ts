@@ -8,7 +8,11 @@ const LINES: [args: string[], error: RegExp, hint: RegExp][] = [
   [["--bogus"], /Unknown option --bogus$/m, /`rekey --help`/],
   [["init", "extra"], /Too many arguments were given: 1, where 0 can be taken$/m, /`rekey init/],
   [["schedule"], /<kind> is needed$/m, /`rekey schedule --help`/],
-  [["policy", "clear", "nonsense"], /choices are .*, typ$/m, /`rekey policy clear --help`/],
+  [
+    ["policy", "clear", "nonsense"],
+    /choices are .*, jwks-max-age$/m,
+    /`rekey policy clear --help`/,
+  ],
   [
     ["serve", "--unix", "a.sock", "--listen", "127.0.0.1:9"],
     /Cannot use --listen <address> together with --unix <path>$/m,

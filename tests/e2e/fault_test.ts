@@ -27,7 +27,7 @@ Deno.test({
     const { box, machine } = await inUse();
     using _box = box;
     const folder = dirname(box.database);
-    using _disk = Mount.smallDisk(folder, 1_024);
+    using _disk = Mount.smallDisk(folder, 2_048);
     let [before, refused, done] = [machine, 0, 0];
     // From no room at all to enough of it, so that each step of a rotation meets the end: `deno task thorough` goes on
     // by a page at a time.

@@ -10,6 +10,7 @@ import { everyCommand, sampleFor } from "../support/commands/command_table.ts";
 // Each of them is tested below: all of its values are in effect.
 const REPEATABLE = [
   ...["audit list --actor", "audit list --event", "audit list --of"],
+  "audit verify-export --checkpoint",
   ...["backup --recipient", "backup --recipients-file", "restore --identity-file"],
   ...["init", "import", "policy set", "verify"].flatMap((
     name,

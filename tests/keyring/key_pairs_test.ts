@@ -7,6 +7,7 @@ import type { Box } from "../support/process/box.ts";
 import { ageFlags, removeDatabase } from "../support/store/backing_up.ts";
 import { sql } from "../support/store/sql.ts";
 import { kidOfValue } from "../support/store/values.ts";
+import { sample } from "../support/process/sample.ts";
 
 // deno-lint-ignore no-explicit-any
 async function done(box: Box, ...args: string[]): Promise<any> {
@@ -26,7 +27,7 @@ async function refusal(box: Box, ...args: string[]): Promise<string> {
   return JSON.parse(stderr.trim().split("\n").at(-1)!).error.code;
 }
 
-for (const name of WALLETS) {
+for (const name of sample(WALLETS, 2)) {
   Deno.test(`${name}: the largest key pair, a secret and a key pair of a curve, from init to destroy`, async () => {
     await using box = await WalletBox.start(name);
     const { kid, location } = await done(box, "init", "--alg", "RS256", "--bits", "4096");

@@ -38,7 +38,7 @@ export async function auditCheckpoint({ all }: CheckpointFlags, { secrets, outpu
 /** Flags of `rekey audit verify-export`. */
 export interface VerifyExportFlags {
   readonly file: string;
-  readonly key: string;
+  readonly key?: string;
   readonly checkpoint?: readonly string[];
   readonly expectHead?: Head;
 }
@@ -80,7 +80,13 @@ export function auditVerifyExport(
   }
 }
 
-function verifierOf(given: string): NoteVerifier {
+function verifierOf(given: string | undefined): NoteVerifier {
+  if (given === undefined) {
+    throw usageError(
+      "Cannot check the export: --key is needed",
+      "Give what `rekey audit key` prints",
+    );
+  }
   const text = given.startsWith("@") ? readInputText(given.slice(1)) : given;
   const verifier = NoteVerifier.parse(text);
   if (verifier !== undefined) return verifier;

@@ -55,7 +55,7 @@ export const auditCommands: Commands = {
         "check an export against checkpoints, without database or KEK; exit 5 and show the first bad row",
       )
       .argument("<file>", "output of `audit export`; - is stdin")
-      .requiredOption("--key <key>", "what `audit key` printed, or @FILE", nonEmpty)
+      .option("--key <key>", "what `audit key` printed, or @FILE", nonEmpty)
       .repeatable("--checkpoint <path>", "file of one or more checkpoints")
       .option(
         "--expect-head <head>",
