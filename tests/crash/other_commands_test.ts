@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { killDestructions, killMoves, killRestorations } from "../support/faults/crash.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
+import { THOROUGH } from "../support/process/sample.ts";
 
 // Between two calls that a command is killed at; `deno task crash` kills it at each.
-const STRIDE = 9;
+const STRIDE = THOROUGH ? 9 : 23;
 
 Deno.test("a destruction that is killed anywhere is finished by the next command", async () => {
   await using box = await KeyringBox.start();

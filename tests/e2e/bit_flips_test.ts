@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type Attempt, byBinary, inProcess } from "../support/faults/attempts.ts";
 import { flipBits, type FlipReport } from "../support/faults/bit_flips.ts";
 import { interrupted, makeSpecimen } from "../support/faults/specimen.ts";
+import { THOROUGH } from "../support/process/sample.ts";
 
 // `deno task bitflips` does the same ten thousand times.
 const SEED = 1;
@@ -14,19 +15,21 @@ function assertSafe({ flips, outcomes, failures, auditChanged }: FlipReport): vo
   assert.ok(outcomes.harmless > flips / 10, "hardly any flip was harmless");
 }
 
-Deno.test("150 flipped bits: refused, named, or of no consequence", async () => {
+const [MANY, SOME, FEW] = THOROUGH ? [150, 50, 20] : [75, 25, 8];
+
+Deno.test(`${MANY} flipped bits: refused, named, or of no consequence`, async () => {
   using specimen = await makeSpecimen();
-  assertSafe(await flipBits(specimen, 150, SEED));
+  assertSafe(await flipBits(specimen, MANY!, SEED));
 });
 
-Deno.test("50 flipped bits after a rotation that was cut off", async () => {
+Deno.test(`${SOME} flipped bits after a rotation that was cut off`, async () => {
   using specimen = await makeSpecimen();
-  assertSafe(await flipBits(interrupted(specimen), 50, SEED));
+  assertSafe(await flipBits(interrupted(specimen), SOME!, SEED));
 });
 
-Deno.test("20 flipped bits under the binary itself", async () => {
+Deno.test(`${FEW} flipped bits under the binary itself`, async () => {
   using specimen = await makeSpecimen();
-  assertSafe(await flipBits(specimen, 20, SEED, byBinary));
+  assertSafe(await flipBits(specimen, FEW!, SEED, byBinary));
 });
 
 /** Answers that must not be, to a damaged database only. */

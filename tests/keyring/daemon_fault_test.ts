@@ -4,6 +4,7 @@ import { createHmac, randomBytes } from "node:crypto";
 import { type Held, holdAfterMessage, type Sender } from "../support/keyring/hold.ts";
 import { ACCOUNT, KeyringBox } from "../support/keyring/keyring_box.ts";
 import { query, sql } from "../support/store/sql.ts";
+import { THOROUGH } from "../support/process/sample.ts";
 
 /** What happens to the daemon, and how it comes back. */
 interface Fault {
@@ -24,7 +25,7 @@ const FAULTS: readonly Fault[] = [
     strike: (box) => box.kill(),
     fix: (box) => box.unlock(),
     first: 1,
-    every: 6,
+    every: THOROUGH ? 6 : 9,
   },
   {
     name: "locked",
@@ -35,7 +36,7 @@ const FAULTS: readonly Fault[] = [
       await box.unlock();
     },
     first: 2,
-    every: 6,
+    every: THOROUGH ? 6 : 9,
   },
   {
     name: "stopped",
@@ -46,7 +47,7 @@ const FAULTS: readonly Fault[] = [
     },
     first: 3,
     // Each of them costs the time-outs of half a dozen commands.
-    every: 9,
+    every: THOROUGH ? 9 : 12,
   },
 ];
 

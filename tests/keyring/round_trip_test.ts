@@ -4,6 +4,7 @@ import { asLine, AWKWARD_TEXTS } from "../support/attacks/awkward_texts.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
 import { WALLETS } from "../support/keyring/wallets/wallet.ts";
 import { WalletBox } from "../support/keyring/wallets/wallet_box.ts";
+import { sample } from "../support/process/sample.ts";
 
 function signed(text: string): Promise<string> {
   return new SignJWT({ sub: "old" }).setProtectedHeader({ alg: "HS256" }).setExpirationTime("1h")
@@ -12,7 +13,7 @@ function signed(text: string): Promise<string> {
 
 Deno.test("whatever text a secret is, every move keeps it as it was", async () => {
   await using box = await KeyringBox.start();
-  for (const [name, text] of Object.entries(AWKWARD_TEXTS)) {
+  for (const [name, text] of sample(Object.entries(AWKWARD_TEXTS), 3)) {
     const token = await signed(text);
     const verifies = async (where: string) =>
       assert.equal((await box.json("verify", token)).valid, true, `${name}, ${where}`);

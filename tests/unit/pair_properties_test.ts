@@ -8,10 +8,11 @@ import { SecretManager } from "../../src/secret/manager.ts";
 import { mutated, type Random, randomText, seeded } from "../support/attacks/mutation.ts";
 import { attacksOnPair } from "../support/attacks/pair_attacks.ts";
 import { testEnvironment } from "../support/store/environment.ts";
+import { THOROUGH } from "../support/process/sample.ts";
 
 // RSA's other hashes take the same way, and their keys take long to make.
 const FUZZED = PAIR_ALGORITHMS.filter((alg) => !/^[RP]S(384|512)$/.test(alg));
-const TRIES = 1_500;
+const TRIES = THOROUGH ? 1_500 : 300;
 
 /** A token of which a part, or the bytes that a part encodes, is another. */
 function changed(token: string, other: string, random: Random): string {
