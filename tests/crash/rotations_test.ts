@@ -6,7 +6,7 @@ import { THOROUGH } from "../support/process/sample.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
 
 // `deno task crash` does the same a thousand times.
-const KILLS = THOROUGH ? 30 : 18;
+const KILLS = THOROUGH ? 30 : 14;
 
 function assertReached(phases: Record<string, number>): void {
   assert.ok(phases["begin to commit"]! > 0, "no kill fell between begin and commit");
