@@ -3,6 +3,7 @@ import { EVENTS } from "../audit/events.ts";
 import { takeEnded } from "../store/sqlite/ended_sessions.ts";
 import { Sessions } from "../users/sessions.ts";
 import { AuditWriter } from "../audit/chain.ts";
+import { AuditSinks } from "../audit/sinks.ts";
 import { Installation } from "../store/installation.ts";
 import { OWN_TABLES } from "../store/sqlite/schema.ts";
 import { unsaved, warningsOfRisk } from "../secret/keyring/unsaved.ts";
@@ -35,7 +36,11 @@ const LOG_TABLES: readonly string[] = [
 ];
 
 // Tables about programs of this machine.
-const MACHINE_TABLES: readonly string[] = ["rekey_exec", "rekey_delivery_states"];
+const MACHINE_TABLES: readonly string[] = [
+  "rekey_exec",
+  "rekey_delivery_states",
+  "rekey_audit_sinks",
+];
 
 /**
  * Copies records that must survive into a staged backup: newer versions as retired ones, so that their tokens are refused
@@ -112,6 +117,8 @@ export async function replaceRows(
     sealed.takeAll(staged.database);
     meta.set("scrub_pending", "log");
     if (same) audit.append({ event: EVENTS.restored, reason });
+    // Numbers of another log say nothing about what a sink has had: it goes on with the row of the restoration.
+    else new AuditSinks(database).beginAgain();
     return delivered.filter(({ name }) => forgotten.includes(name)).flatMap(deliveredFiles);
   });
   return left.filter(mayBeThere);

@@ -183,6 +183,13 @@ export const MIGRATIONS: readonly string[] = [
      WHERE state = 'pending' AND published_at IS NULL;
    CREATE UNIQUE INDEX rekey_one_prepared ON rekey_versions (state)
      WHERE state = 'pending' AND published_at IS NOT NULL;`,
+  // Where rows of the audit log are sent, and up to which one each sink has them. Backups do not hold it.
+  `CREATE TABLE rekey_audit_sinks (
+     sink TEXT PRIMARY KEY,
+     seq INTEGER NOT NULL,
+     failed_at INTEGER,
+     error TEXT
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** rekey's tables, children first: sessions refer to versions. `settings` is shared with the application. */
@@ -194,6 +201,7 @@ export const OWN_TABLES = [
   "rekey_users",
   "rekey_sessions",
   "rekey_audit_counts",
+  "rekey_audit_sinks",
   "rekey_audit_tree",
   "rekey_checkpoints",
   "rekey_verifications",

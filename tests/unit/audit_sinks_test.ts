@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { AuditSinks, lastSentToAll } from "../../src/audit/sinks.ts";
+import { SecretManager } from "../../src/secret/manager.ts";
+import type { Installation } from "../../src/store/installation.ts";
+import { writeBackup } from "../../src/store/backup_file.ts";
+import { Database } from "../../src/store/sqlite/database.ts";
+import { testEnvironment } from "../support/store/environment.ts";
+
+async function withSinks(
+  use: (sinks: AuditSinks, installation: Installation) => void | Promise<void>,
+) {
+  using environment = testEnvironment();
+  const manager = new SecretManager(environment);
+  await manager.getOrCreate();
+  const { installation } = await manager.open();
+  try {
+    await use(new AuditSinks(installation.database), installation);
+  } finally {
+    manager.close();
+  }
+}
+
+Deno.test("rows may be pruned up to the last one that every sink has had", () =>
+  withSinks((sinks, { database }) => {
+    assert.equal(lastSentToAll(database), undefined);
+    sinks.add("journal", 7);
+    sinks.add("/var/log/rekey.jsonl", 3);
+    assert.equal(lastSentToAll(database), 3);
+    sinks.sent("/var/log/rekey.jsonl", 9);
+    assert.equal(lastSentToAll(database), 7);
+    assert.equal(sinks.remove("journal"), true);
+    assert.equal(sinks.remove("journal"), false);
+    assert.equal(lastSentToAll(database), 9);
+  }));
+
+Deno.test("a sink that is named again stays where it is, and knows since when it has failed", () =>
+  withSinks((sinks) => {
+    sinks.add("journal", 7);
+    sinks.add("journal", 20);
+    sinks.failed("journal", 1000, "no such file");
+    sinks.failed("journal", 2000, "connection refused");
+    const failed = { sink: "journal", seq: 7, failed_at: 1000, error: "connection refused" };
+    assert.deepEqual(sinks.find("journal"), failed);
+    sinks.sent("journal", 8);
+    assert.deepEqual(sinks.all(), [{ ...failed, seq: 8, failed_at: null, error: null }]);
+  }));
+
+Deno.test("with another log in its place a sink goes on with the newest row", () =>
+  withSinks((sinks, { database }) => {
+    sinks.add("journal", 5000);
+    sinks.failed("journal", 1000, "no such file");
+    sinks.beginAgain();
+    const { seq } = database.prepare("SELECT max(seq) AS seq FROM rekey_audit").get()!;
+    const { seq: sent, error } = sinks.find("journal")!;
+    assert.deepEqual([sent, error], [Number(seq) - 1, null]);
+  }));
+
+Deno.test("a backup does not hold how far this machine's sinks are", () =>
+  withSinks(async (sinks, { database, environment }) => {
+    sinks.add("journal", 1);
+    const path = `${environment.folders.data}/copy.db`;
+    const info = { app: "agiworkforce", kind: "manual", made_at: "2026-11-30T00:00:00Z" } as const;
+    await writeBackup(path, info, false, (partial) => database.copyTo(partial));
+    const copy = Database.openAsFound(path);
+    assert.equal(lastSentToAll(copy), undefined);
+    copy.close();
+    assert.equal(lastSentToAll(database), 1);
+  }));
