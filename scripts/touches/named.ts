@@ -19,6 +19,15 @@ export const NAMED: readonly Row[] = [
     why: "renamed when it is finished and on the disk",
   },
   {
+    what:
+      "the sockets and files that `--audit-to` names: `/run/systemd/journal/socket`, `/dev/log` and so on",
+    pattern: /^$/,
+    how: "writes",
+    ...both(["rotate", "serve"]),
+    why: "get the audit log, from every command that names them; `tests/e2e/audit_to_test.ts`",
+    perhaps: true,
+  },
+  {
     what: "`/bin/sh`",
     pattern: /^\/bin\/sh$/,
     how: "starts",

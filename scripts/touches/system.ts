@@ -11,6 +11,7 @@ const NAMELESS: readonly CommandName[] = [
     "audit list",
     "audit verify",
     "audit export",
+    "audit sinks",
     "audit key",
     "audit checkpoint",
   ],

@@ -69,6 +69,8 @@ export function forgetLog(sql: Sql): void {
   for (const table of ["rekey_audit", "rekey_audit_tree", "rekey_checkpoints"]) {
     sql.prepare(`DELETE FROM ${table}`).run();
   }
+  // The first row of the new chain has the number 1.
+  sql.prepare("UPDATE rekey_audit_sinks SET seq = 0").run();
 }
 
 /** A row that is not as it was written, and why. */

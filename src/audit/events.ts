@@ -60,12 +60,18 @@ export const EVENTS = {
   deliveryRemoved: "Delivery removed",
   delivered: "Delivery followed",
   deliveryFailed: "Delivery failed",
+  sinkRemoved: "Audit sink removed",
   storageError: "Secret storage error",
   keyringError: "Keyring access error",
 } as const;
 
 /** One of {@linkcode EVENTS}. */
 export type AuditEvent = (typeof EVENTS)[keyof typeof EVENTS];
+
+/** The name of an event in {@linkcode EVENTS}, for programs; `undefined` for the text of another rekey. */
+export function eventName(text: string): string | undefined {
+  return Object.entries(EVENTS).find(([, event]) => event === text)?.[0];
+}
 
 /** A new audit row. No field may contain a secret or a token. */
 export interface AuditEntry {

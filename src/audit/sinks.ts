@@ -1,3 +1,4 @@
+import { newestHead } from "./events.ts";
 import type { Sql } from "../core/sql.ts";
 
 /** How far a sink of the audit log has come. */
@@ -27,6 +28,11 @@ export class AuditSinks {
   /** One sink; `undefined` when it was never named, or was removed. */
   find(sink: string): SinkCursor | undefined {
     return this.all().find((one) => one.sink === sink);
+  }
+
+  /** Adds those that are not there yet: the next row is the first that they are to have. */
+  name(sinks: readonly string[]): void {
+    for (const sink of sinks) this.add(sink, newestHead(this.sql)?.seq ?? 0);
   }
 
   /** Adds a sink that has had all rows up to `seq`; one that is there stays as it is. */

@@ -25,6 +25,7 @@ import { etcdFrom, etcdSettingsNamed } from "./etcd_settings.ts";
 import type { Output } from "./output.ts";
 import type { Confirm } from "./terminal.ts";
 import { faultOfPath, foldersFor, pathOf } from "../system/paths.ts";
+import { sinkName } from "../stream/names.ts";
 import { SYSTEM } from "../system/system.ts";
 
 /** Flags that every command takes. */
@@ -34,6 +35,7 @@ export interface GlobalOptions {
   readonly store?: StoreChoice;
   readonly kekFile?: string;
   readonly mirror?: MirrorChoice;
+  readonly auditTo?: readonly string[];
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly color: boolean;
@@ -112,6 +114,7 @@ export function environmentFrom(
     },
     etcdNamed: etcdSettingsNamed(variable),
     recallEtcd: (settings) => etcdFrom((name) => variable(name) ?? settings[name]),
+    auditTo: sinks(options),
     mirror: oneOf("REKEY_MIRROR", options.mirror, ["auto", "on", "off"]) ?? "auto",
     // Only commands that write need it.
     get actor() {
@@ -197,6 +200,13 @@ function oneOf<T extends string>(name: string, flag: T | undefined, allowed: rea
   const value = flag ?? variable(name);
   if (value === undefined || allowed.includes(value as T)) return value as T | undefined;
   throw usageError(`Cannot use ${quoted(value)} as ${name}`, `Use one of ${allowed.join(", ")}`);
+}
+
+function sinks({ auditTo }: GlobalOptions): string[] | undefined {
+  if (auditTo !== undefined) return auditTo.map((text) => sinkName(text, "--audit-to"));
+  return variable("REKEY_AUDIT_TO")?.split(",").map((text) =>
+    sinkName(text.trim(), "REKEY_AUDIT_TO")
+  );
 }
 
 function keyringTimeout(): number | undefined {

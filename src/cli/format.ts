@@ -1,7 +1,10 @@
 import { MOST_COUNTED } from "../auth/manager.ts";
 import { rfc3339 } from "../core/clock.ts";
+import { printable } from "../core/encoding.ts";
 import { keyText, modulusBits } from "../core/algorithms.ts";
 import type { Version } from "../store/sqlite/versions.ts";
+
+export { printable };
 
 /** The fields of a version with `--json`. */
 export function describeVersion(app: string, row: Version) {
@@ -19,16 +22,6 @@ export function pairText({ alg, key_form, bytes }: Version): string {
 /** The kid that tokens carry, where it is not the version's own: that of an imported key. */
 export function tokenKidText({ token_kid }: Pick<Version, "token_kid">): string {
   return token_kid === null ? "" : `, kid of its tokens ${printable(token_kid)}`;
-}
-
-/**
- * Makes untrusted text safe for a terminal: characters that control the terminal or hide text (control and format
- * characters, line separators) are escaped.
- */
-export function printable(text: string): string {
-  // Compiling the other pattern is slow, and most texts do not need it.
-  if (/^[ -~]*$/.test(text)) return text;
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
 }
 
 /** A number of sessions, for people. */

@@ -6,6 +6,7 @@ import { finishDeliveries } from "./deliveries_report.ts";
 import { NOT_LOGGED, Output, ProgramEnded, Reported, systemStreams } from "./output.ts";
 import { makeProgram } from "./program.ts";
 import { REQUEST_THREAD, requestThread } from "./request_thread.ts";
+import { sendAudit } from "./audit_stream.ts";
 import { askTerminal } from "./terminal.ts";
 import { withWhereLooked } from "./warnings.ts";
 import { SYSTEM } from "../system/system.ts";
@@ -106,6 +107,7 @@ async function withContext(
     throw withWhereLooked(error, context.secrets.environment);
   } finally {
     const noted = await context.secrets.flushNotes();
+    await sendAudit(context);
     context.secrets.close();
     // After a failure its own message says more.
     if (!noted && !failed) context.output.warning(NOT_LOGGED);

@@ -68,6 +68,10 @@ export function makeProgram(
       CHOICES.mirror,
     )
     .option("--kek-file <path>", "key-encryption key of the database (REKEY_KEK_FILE)")
+    .repeatable(
+      "--audit-to <sink>",
+      "also send the audit log there: journal, syslog, a file, fd:N (REKEY_AUDIT_TO)",
+    )
     .option("--json", "print one JSON object a line")
     .option("-q, --quiet", "print only results and errors")
     .option("--no-color", "never use colour (NO_COLOR)")

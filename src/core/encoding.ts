@@ -88,3 +88,13 @@ export function escapesUtf8(text: string): boolean {
 export function storable(text: string): string {
   return text.toWellFormed().replaceAll("\0", "\ufffd");
 }
+
+/**
+ * Makes untrusted text safe for a terminal and for one line of a log: characters that control the terminal, end a line or
+ * hide text (control and format characters, line separators) are escaped.
+ */
+export function printable(text: string): string {
+  // Compiling the other pattern is slow, and most texts do not need it.
+  if (/^[ -~]*$/.test(text)) return text;
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
+}

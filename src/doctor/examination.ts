@@ -1,6 +1,7 @@
 import { asRefusal } from "../core/errors.ts";
 import { databaseCheck, openAsFound, refused } from "./checks/database.ts";
 import { filesCheck } from "./checks/files.ts";
+import { auditStreamCheck } from "./checks/audit_stream.ts";
 import { auditCheck, clockCheck, rotationCheck } from "./checks/audit_and_clock.ts";
 import { deliveriesCheck } from "./checks/deliveries.ts";
 import { fleetCheck } from "./checks/fleet.ts";
@@ -26,6 +27,7 @@ const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ["fleet", fleetCheck],
   ["values", valuesCheck],
   ["audit log", auditCheck],
+  ["audit stream", auditStreamCheck],
   ["clock", clockCheck],
   ["rotation", rotationCheck],
   ["programs", programsCheck],

@@ -67,6 +67,7 @@ export const FINDINGS = {
 
   // Audit log, clock, rotations, sessions.
   audit_broken: { level: "wrong", fixable: false },
+  audit_unsent: { level: "wrong", fixable: false },
   clock_behind: { level: "wrong", fixable: false },
   rotation_due: { level: "wrong", fixable: false },
   standby_forgotten: { level: "note", fixable: false },

@@ -216,6 +216,12 @@ export const Status = z.strictObject({
     followed: z.boolean(),
     lag_seconds: count().nullable(),
   })).meta({ description: "programs that get keys" }),
+  audit_sinks: z.array(z.strictObject({
+    sink: z.string(),
+    lag_rows: count().meta({ description: "rows that it has not had" }),
+    lag_seconds: count().meta({ description: "age of the oldest of them" }),
+    failed: z.boolean(),
+  })).meta({ description: "where the audit log is sent; of files and sockets the names only" }),
   sessions_active: count().meta({
     description: "issued by rekey, without tokens that programs sign themselves",
   }),

@@ -6,6 +6,9 @@ import type { Served } from "../http/app.ts";
 import { ageOf, isDue } from "../secret/age.ts";
 import { HOLDER_STATES, holdersOf } from "../secret/holders.ts";
 import type { SecretManager } from "../secret/manager.ts";
+import type { Installation } from "../store/installation.ts";
+import { sinkFacts } from "../stream/lag.ts";
+import { publicName } from "../stream/names.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";
 import type { Certificate } from "./certificate.ts";
 import type { Settings } from "./settings.ts";
@@ -180,6 +183,7 @@ async function addSecretMetrics(
       [deliveries.filter(({ isUpToDate }) => isUpToDate).length, { state: "followed" }],
       [deliveries.filter(({ isUpToDate }) => !isUpToDate).length, { state: "behind" }],
     );
+    addSinkMetrics(own, installation);
     const fleet = knownFleet(installation.meta);
     if (fleet === undefined) return true;
     own.gauge(
@@ -195,4 +199,22 @@ async function addSecretMetrics(
     if (isRekeyError(error)) return false;
     throw error;
   }
+}
+
+function addSinkMetrics(own: OwnMetrics, installation: Installation): void {
+  const facts = sinkFacts(installation);
+  if (facts.length === 0) return;
+  // Names without folders may be the same: the one that is further behind counts.
+  const samples = (key: "lag_rows" | "lag_seconds") => {
+    const most = new Map<string, number>();
+    for (const one of facts) {
+      const name = publicName(one.sink);
+      most.set(name, Math.max(most.get(name) ?? 0, one[key]));
+    }
+    return [...most].map(([sink, value]): Sample => [value, { sink }]);
+  };
+  const rowsHelp = "Rows of the audit log that a sink has not had";
+  own.gauge("rekey_audit_sink_lag_rows", rowsHelp, ...samples("lag_rows"));
+  const secondsHelp = "Age of the oldest row of the audit log that a sink has not had";
+  own.gauge("rekey_audit_sink_lag_seconds", secondsHelp, ...samples("lag_seconds"));
 }

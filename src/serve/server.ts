@@ -4,6 +4,7 @@ import { within } from "../core/async.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import { SYSTEM } from "../system/system.ts";
 import type { Accounts } from "../users/accounts.ts";
+import { AuditStream } from "./audit_stream.ts";
 import type { Certificate } from "./certificate.ts";
 import { ServedDeliveries } from "./deliveries.ts";
 import { reserve } from "./listener.ts";
@@ -84,6 +85,7 @@ class Server {
   readonly #workers: Worker[] = [];
   readonly threads: Remote<RequestThread>[] = [];
   readonly deliveries: ServedDeliveries;
+  #audit: AuditStream | undefined;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   readonly #death = Promise.withResolvers<never>();
   readonly #renewal: Renewal | undefined;
@@ -119,6 +121,8 @@ class Server {
     const { settings, context } = this;
     const [first, ...others] = this.threads;
     await context.follower?.start();
+    const { managers: { secrets: { environment } }, warn, remark } = context;
+    this.#audit = new AuditStream({ environment, warn, remark, onBug: this.#death.reject });
     // The first thread alone finds out whether the address can be used.
     await this.#alive(first!.start(settings));
     await this.#alive(Promise.all(others.map((thread) => thread.start(settings))));
@@ -150,6 +154,7 @@ class Server {
       await this.context.follower?.stop();
     } finally {
       await this.#secretHost.maintain();
+      await this.#audit?.stop();
     }
   }
 

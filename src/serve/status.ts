@@ -11,6 +11,8 @@ import { preparedFacts } from "../secret/prepared_facts.ts";
 import { describeHolders, staleHolders } from "../secret/holders.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Changed } from "../secret/backend.ts";
+import { type SinkFacts, sinkFacts } from "../stream/lag.ts";
+import { publicName } from "../stream/names.ts";
 import type { Managers } from "./server.ts";
 import type { Settings } from "./settings.ts";
 
@@ -53,6 +55,7 @@ export async function statusOf(
     })),
     stale_processes: describeHolders(staleHolders(installation)),
     deliveries: describeDeliveries(installation, await progressOf(installation)).map(publicFacts),
+    audit_sinks: sinkFacts(installation).map(publicSink),
     sessions_active: await auth.activeSessions(),
     success_rate,
     verifications,
@@ -92,6 +95,10 @@ export function rotationAnswer(
 
 function publicFacts({ name, version, followed, lag_seconds }: DeliveryFacts) {
   return { name, version, followed, lag_seconds };
+}
+
+function publicSink({ sink, lag_rows, lag_seconds, error }: SinkFacts) {
+  return { sink: publicName(sink), lag_rows, lag_seconds, failed: error !== null };
 }
 
 // The page has no login, so it shows neither user names nor paths and messages of other programs.

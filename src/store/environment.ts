@@ -29,6 +29,8 @@ export interface Environment {
   /** Who acts, for the audit log. */
   readonly actor: string;
   readonly clock: Clock;
+  /** Sinks that rows of the audit log are sent to: see `stream/names.ts`. */
+  readonly auditTo?: readonly string[] | undefined;
   /** How long to wait for another process's write, in milliseconds; default: the database's own. */
   readonly waitMs?: number;
 }

@@ -21,6 +21,7 @@ import type { ProviderKind } from "./keyring/secret_service/provider.ts";
 import { damagedMeta, Meta, type MetaKey, readPolicy } from "./sqlite/meta.ts";
 import { makeNamedFolder, makePrivateFolder, restrictToOwner } from "../files/private_files.ts";
 import { Versions } from "./sqlite/versions.ts";
+import { nameSinks } from "./named_sinks.ts";
 import { isThere } from "../files/files.ts";
 
 /** One app's open database with its keys and stores. */
@@ -68,6 +69,7 @@ export class Installation {
     try {
       if (isSuspect) database.transaction(() => installation.remembered.distrust());
       installation.expectUsualKeyring();
+      nameSinks(database, environment.auditTo);
       return installation;
     } catch (error) {
       database.close();

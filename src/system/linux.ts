@@ -1,3 +1,4 @@
+import { channels } from "./linux/channels.ts";
 import { memory } from "./linux/memory.ts";
 import { openSsl } from "./linux/openssl.ts";
 import { Buffer } from "node:buffer";
@@ -23,6 +24,7 @@ export const linux: System = {
   files: { ...unixFiles, isReadOnly, isLockedByOthers },
   memory,
   streams,
+  channels,
   advice: unixAdvice,
   processes: unixProcesses(identities),
   programs: unixPrograms,

@@ -19,6 +19,7 @@ export const macos: System = {
   // O_NONBLOCK and O_CLOEXEC of <fcntl.h>.
   memory: undefined,
   streams: new UnixStreams(0x4 | 0x1000000),
+  channels: undefined,
   advice: unixAdvice,
   processes: unixProcesses(macosIdentities(procPidInfo)),
   programs: unixPrograms,

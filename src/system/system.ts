@@ -1,4 +1,5 @@
 import type { SignatureChecks } from "../jwt/pair_signatures.ts";
+import type { Channels } from "./channels.ts";
 import type { FilePermissions, FileSystem, Memory, Streams } from "./files.ts";
 import { linux } from "./linux.ts";
 import { macos } from "./macos.ts";
@@ -22,6 +23,8 @@ export interface System {
   readonly memory: Memory | undefined;
   /** Reading pipes and open descriptors. */
   readonly streams: Streams;
+  /** Sockets and inherited descriptors that the audit log is sent to; `undefined` where there are only files. */
+  readonly channels: Channels | undefined;
   /** Commands that hints and help show. */
   readonly advice: Advice;
   /** Shells, signals and process identities. */

@@ -13,6 +13,7 @@ export const windows: System = {
   files: windowsFiles,
   memory: undefined,
   streams: windowsStreams,
+  channels: undefined,
   advice: windowsAdvice,
   processes: windowsProcesses,
   programs: windowsPrograms,

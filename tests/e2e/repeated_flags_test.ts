@@ -9,8 +9,9 @@ import { everyCommand, sampleFor } from "../support/commands/command_table.ts";
 
 // Each of them is tested below: all of its values are in effect.
 const REPEATABLE = [
+  "--audit-to",
   ...["audit list --actor", "audit list --event", "audit list --of"],
-  "audit verify-export --checkpoint",
+  ...["audit verify-export --checkpoint", "audit sinks --remove"],
   ...["backup --recipient", "backup --recipients-file", "restore --identity-file"],
   ...["init", "import", "policy set", "verify"].flatMap((
     name,

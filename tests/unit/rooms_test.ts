@@ -13,6 +13,7 @@ const ROOMS = [
   "files",
   "etcd",
   "store",
+  "stream",
   "secret",
   "cluster",
   "users",

@@ -48,6 +48,7 @@ onWindows("policy, sessions, users, statistics, the log and the KEK", async (box
   Deno.writeTextFileSync(`${box.home}/log.jsonl`, await must(box, "audit", "export"));
   await must(box, "audit", "merge", "log.jsonl");
   assert.equal((await box.json("audit", "verify")).valid, true);
+  await must(box, "audit", "sinks");
   Deno.writeTextFileSync(`${box.home}/log.key`, await must(box, "audit", "key"));
   Deno.writeTextFileSync(`${box.home}/notes`, await must(box, "audit", "checkpoint", "--all"));
   const signed = ["--key", "@log.key", "--checkpoint", "notes"];

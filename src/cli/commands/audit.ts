@@ -25,7 +25,7 @@ export async function auditList(options: AuditListFlags, { secrets, output }: Co
   const { installation } = await secrets.open();
   const { limit, of: version, ...filter } = options;
   const rows = listAudit(installation.database, limit, { ...filter, version });
-  output.list(rows, [HEADINGS, ...rows.map(cells)], () => [NARROW, ...rows.map(narrowCells)]);
+  output.list(rows, [HEADINGS, ...rows.map(auditCells)], () => [NARROW, ...rows.map(narrowCells)]);
   const oldest = rows[0]?.seq ?? 1;
   if (rows.length === limit && oldest > 1) output.remark(`Older rows: --before ${oldest}`);
 }
@@ -52,7 +52,8 @@ function narrowCells({ seq, time, event, version, actor, reason }: AuditRow): st
   ];
 }
 
-function cells(row: AuditRow): string[] {
+/** A row for people, column by column. */
+export function auditCells(row: AuditRow): string[] {
   const took = row.duration === null ? "" : `${(row.duration / 1000).toFixed(1)} ms`;
   const { seq, time, event, version, location, actor, reason } = row;
   return [

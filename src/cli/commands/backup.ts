@@ -127,6 +127,8 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
     );
   }
   warnOfDeliveriesToBegin(secrets.environment, output);
+  // The sinks that the command names get its row from the restored database.
+  if (secrets.environment.auditTo !== undefined) await secrets.open();
 }
 
 /** What was not restored. */

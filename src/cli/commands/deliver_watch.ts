@@ -1,6 +1,7 @@
 import { within } from "../../core/async.ts";
 import { asRefusal } from "../../core/errors.ts";
 import { SharedFreshness } from "../../cluster/freshness.ts";
+import { AuditStream } from "../../serve/audit_stream.ts";
 import { ServedDeliveries } from "../../serve/deliveries.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { type Context, usesEtcd } from "../context.ts";
@@ -33,6 +34,12 @@ export async function watchDeliveries({ secrets, output, version }: Context): Pr
     : undefined;
   const catchUp = lookOut({ secrets, output });
   follower?.onChange(() => wake.resolve());
+  const audit = new AuditStream({
+    environment: secrets.environment,
+    warn: (text) => output.warning(text),
+    remark: (text) => output.remark(text),
+    onBug: (error) => wake.reject(error),
+  });
   await follower?.start();
   try {
     while (!stopped) {
@@ -47,6 +54,7 @@ export async function watchDeliveries({ secrets, output, version }: Context): Pr
       await within(TICK_MS, wake.promise);
     }
   } finally {
+    await audit.stop();
     await follower?.stop();
   }
 }

@@ -30,6 +30,8 @@ import { isPrepared, type Version } from "../../store/sqlite/versions.ts";
 import { resolve } from "node:path";
 import { inCallersEnvironment } from "../environment.ts";
 import { lenientStreams, Output, ProgramEnded } from "../output.ts";
+import { sendAudit } from "../audit_stream.ts";
+import type { Environment } from "../../store/environment.ts";
 import type { ProcessId, Programs } from "../../system/processes.ts";
 
 /** Flags of `rekey exec`. Durations in seconds. */
@@ -59,6 +61,7 @@ export async function exec(options: ExecFlags, context: Context): Promise<void> 
   const stays = options.onRotate !== undefined || hasKeysFile(options);
   const become = stays ? undefined : SYSTEM.programs.replaceProcess;
   if (become !== undefined) await noteStart(secrets, { pid: Deno.pid }, given, output);
+  await sendAudit(context);
   // Neither the program nor its parent needs the open files.
   secrets.close();
   if (become !== undefined) throw replaceBy(become, given);
@@ -109,6 +112,7 @@ async function supervise(
   const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS }, CLUSTER);
   const watch = new Watch(environment, warn);
   const following = followFleet(secrets, warn);
+  const audit = await streamOf(environment, output);
   const keysFile = hasKeysFile(options) ? newKeysFile(secrets, options, first, warn) : undefined;
   const withKeys = (given: Handout): Handout =>
     keysFile === undefined
@@ -130,9 +134,23 @@ async function supervise(
     keysFile?.remove();
     await around.ended();
     clearInterval(following);
+    await audit?.stop();
     watch.close();
     secrets.close();
   }
+}
+
+/** Sends the audit log while the program runs, if it is to be sent. */
+async function streamOf(environment: Environment, output: Output) {
+  if (environment.auditTo === undefined) return undefined;
+  const { AuditStream } = await import("../../serve/audit_stream.ts");
+  const warn = (text: string) => output.warning(text);
+  return new AuditStream({
+    environment,
+    warn,
+    remark: (text) => output.remark(text),
+    onBug: (error) => warn(String(error)),
+  });
 }
 
 function newKeysFile(

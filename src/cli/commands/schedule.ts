@@ -1,5 +1,5 @@
 import { homedir, userInfo } from "node:os";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { ownProgram } from "../../core/app.ts";
 import { RekeyError, usageError } from "../../core/errors.ts";
 import { type Context, lookAt, variable } from "../context.ts";
@@ -20,6 +20,7 @@ import type { Output } from "../output.ts";
 import { Deliveries } from "../../store/sqlite/deliveries.ts";
 import { type Receivers, Webhook } from "../notices/webhook.ts";
 import { windowsTask } from "../schedule/windows.ts";
+import { placeOf } from "../../stream/names.ts";
 import { SYSTEM } from "../../system/system.ts";
 
 /** Flags of `rekey schedule`. */
@@ -186,9 +187,15 @@ function scheduleFor(
   if (kind === "windows") return windowsTask(plan, SYSTEM.processes.account());
   const config = configFolder(context.secrets.environment, plan.home);
   if (of === "user") return systemdUnits(plan, { of, credential, config });
-  const { folders } = context.secrets.environment;
-  const manager = { of, user: userInfo().username, writes: [folders.data], credential, config };
+  const { folders, auditTo } = context.secrets.environment;
+  const writes = [folders.data, ...foldersOfSinks(auditTo)];
+  const manager = { of, user: userInfo().username, writes, credential, config };
   return systemdUnits(plan, manager);
+}
+
+function foldersOfSinks(names: readonly string[] = []): string[] {
+  const places = names.map(placeOf);
+  return places.flatMap((place) => place.kind === "file" ? [dirname(place.path)] : []);
 }
 
 // A single file is printed as it is; of several, each gets its path as a heading.

@@ -4,6 +4,8 @@ import { lastRotation } from "../../audit/reader.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { type DeliveryFacts, describeDeliveries } from "../../deliver/description.ts";
 import { progressOf } from "../../deliver/sync.ts";
+import { type SinkFacts, sinkFacts } from "../../stream/lag.ts";
+import { sinkText } from "../audit_stream.ts";
 import { behindText, deliveryText } from "../deliveries_report.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { type Algorithm, isHmac, keyText, modulusBits } from "../../core/algorithms.ts";
@@ -147,6 +149,7 @@ async function ownFacts(
     fallback_rate: fallbackRate(installation.database),
     last_rotation: lastRotation(installation.database),
     deliveries: describeDeliveries(installation, await progressOf(installation)),
+    audit_sinks: sinkFacts(installation),
   };
 }
 
@@ -189,6 +192,7 @@ type Facts = Record<string, unknown> & ReturnType<typeof describeShape> & {
   rotation_announced: string | null;
   last_rotation: string | null;
   deliveries: DeliveryFacts[];
+  audit_sinks: SinkFacts[];
 };
 
 /**
@@ -293,6 +297,7 @@ function human(
     ["last rotation", facts.last_rotation === null ? "never" : withAge(facts.last_rotation)],
     ...stale.map((holder) => ["process", holderText(holder)]),
     ...facts.deliveries.map((one) => ["delivery", printable(deliveryText(one))]),
+    ...facts.audit_sinks.map((one) => ["audit sink", printable(sinkText(one))]),
     ...fleetLines(facts.fleet),
   ]);
 }

@@ -1,5 +1,5 @@
 import type { Commands } from "./command.ts";
-import { count, head, instant, nonEmpty } from "./values.ts";
+import { count, head, instant, nonEmpty, rowNumber } from "./values.ts";
 
 /** `stats` and `audit`. */
 export const auditCommands: Commands = {
@@ -43,6 +43,14 @@ export const auditCommands: Commands = {
         head,
       )
       .runs(async () => (await import("../commands/audit.ts")).auditVerify);
+    audit.command("follow")
+      .description("print audit rows as they are written, until it is stopped")
+      .option("--after <seq>", "begin after this row (default: with the next one)", rowNumber)
+      .runs(async () => (await import("../commands/audit_follow.ts")).auditFollow);
+    audit.command("sinks")
+      .description("show where --audit-to sends the log, and how far each sink is")
+      .repeatable("--remove <sink>", "send there no longer")
+      .runs(async () => (await import("../commands/audit_sinks.ts")).auditSinks);
     audit.command("key")
       .description("print the public key that signs checkpoints of this log")
       .runs(async () => (await import("../commands/audit_checkpoints.ts")).auditKey);

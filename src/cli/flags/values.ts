@@ -139,6 +139,11 @@ export function count(text: string): number {
   throw new InvalidArgumentError("Write a whole number from 1 on.");
 }
 
+/** The number of an audit row; 0 is before the first one. */
+export function rowNumber(text: string): number {
+  return text === "0" ? 0 : count(text);
+}
+
 // Each thread has its own JavaScript engine; more than the cores only use memory.
 const MOST_WORKERS = 64;
 

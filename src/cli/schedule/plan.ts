@@ -3,6 +3,7 @@ import { type RekeyError, usageError } from "../../core/errors.ts";
 import { userInfo } from "node:os";
 import { resolve } from "node:path";
 import type { GlobalOptions } from "../context.ts";
+import { sinkName } from "../../stream/names.ts";
 import { ETCD_VARIABLES, KEK_VARIABLES } from "../environment.ts";
 
 /** A scheduled rotation, independent of the scheduler. */
@@ -152,6 +153,7 @@ const NAMES = [
   "REKEY_STORE",
   "REKEY_MIRROR",
   "REKEY_KEYRING_TIMEOUT",
+  "REKEY_AUDIT_TO",
   ...KEK_VARIABLES,
   ...ETCD_VARIABLES,
   "XDG_DATA_HOME",
@@ -171,7 +173,7 @@ const PATHS = [
 
 /** Environment variables equivalent to the flags and variables of this command. */
 export function variablesFor(
-  { app, dataDir, store, mirror, kekFile }: GlobalOptions,
+  { app, dataDir, store, mirror, kekFile, auditTo }: GlobalOptions,
   variable: (name: string) => string | undefined,
 ): Record<string, string> {
   const flags: Record<string, string | undefined> = {
@@ -180,6 +182,7 @@ export function variablesFor(
     REKEY_STORE: store,
     REKEY_MIRROR: mirror,
     REKEY_KEK_FILE: kekFile,
+    REKEY_AUDIT_TO: auditTo?.map((text) => sinkName(text, "--audit-to")).join(),
   };
   // A scheduler sets HOME to the user's home folder.
   const home = variable("HOME");

@@ -7,6 +7,7 @@ const FLAGS = [
   ["REKEY_STORE", "--store"],
   ["REKEY_MIRROR", "--mirror"],
   ["REKEY_KEK_FILE", "--kek-file"],
+  ["REKEY_AUDIT_TO", "--audit-to"],
 ] as const;
 
 /**
@@ -47,13 +48,19 @@ function inLine(words: readonly string[]): string {
 
 function asFlags(variables: Plan["variables"]): { words: string[]; left: string[] } {
   const words = FLAGS.flatMap(([name, flag]) =>
-    variables[name] === undefined ? [] : [flag, variables[name]]
+    valuesOf(name, variables[name]).flatMap((value) => [flag, value])
   );
   const said: readonly string[] = FLAGS.map(([name]) => name);
   const left = Object.keys(variables).filter((name) =>
     name.startsWith("REKEY_") && !said.includes(name)
   );
   return { words, left };
+}
+
+// The variable takes several at once.
+function valuesOf(name: string, value: string | undefined): string[] {
+  if (value === undefined) return [];
+  return name === "REKEY_AUDIT_TO" ? value.split(",") : [value];
 }
 
 /** When a task is started, and for how long it may run. */

@@ -5,11 +5,12 @@ import { withLibc } from "../unix/libc.ts";
 // for the peer's user; and sending a datagram from an unnamed socket.
 
 // <sys/socket.h> and <sys/un.h>.
-const AF_UNIX = 1;
-const [SOCK_STREAM, SOCK_DGRAM] = [1, 2];
-const [SOCK_NONBLOCK, SOCK_CLOEXEC] = [0o4000, 0o2000000];
-const [SOL_SOCKET, SO_PEERCRED, MSG_NOSIGNAL] = [1, 17, 0x4000];
-const LONGEST_NAME = 107;
+export const AF_UNIX = 1;
+export const [SOCK_STREAM, SOCK_DGRAM] = [1, 2] as const;
+export const [SOCK_NONBLOCK, SOCK_CLOEXEC] = [0o4000, 0o2000000] as const;
+export const [SOL_SOCKET, MSG_NOSIGNAL] = [1, 0x4000] as const;
+export const LONGEST_NAME = 107;
+const SO_PEERCRED = 17;
 
 /** User id of the process that listens on a Unix socket; `undefined` if it cannot be connected to. */
 export function socketPeer(name: string): number | undefined {
@@ -33,7 +34,8 @@ export function sendDatagram(name: string, data: string): boolean {
   }) ?? false;
 }
 
-function addressOf(name: string): Uint8Array<ArrayBuffer> {
+/** `struct sockaddr_un` of a name: a path, or an abstract one. */
+export function addressOf(name: string): Uint8Array<ArrayBuffer> {
   const isAbstract = name.startsWith("\0");
   const bytes = Buffer.from(name, isAbstract ? "latin1" : "utf8");
   if (bytes.length > LONGEST_NAME) throw new Error("The name of the socket is too long");

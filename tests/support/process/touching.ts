@@ -53,6 +53,7 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
   yield await run("audit verify", ["audit", "verify"]);
   yield await run("audit export", ["audit", "export"]);
   yield await run("audit merge", ["audit", "merge", exported]);
+  yield await run("audit sinks", ["audit", "sinks"]);
   yield await run("audit key", ["audit", "key"]);
   yield await run("audit checkpoint", ["audit", "checkpoint"]);
   const [key = ""] = (await box.run(["audit", "key"])).stdout.split("\n");
