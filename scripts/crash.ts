@@ -6,12 +6,12 @@
 import { killAlgorithmChanges } from "../tests/support/faults/algorithm_crash.ts";
 import { Box } from "../tests/support/process/box.ts";
 import {
-  type CrashReport,
   killDestructions,
   killMoves,
   killRestorations,
   killRotations,
 } from "../tests/support/faults/crash.ts";
+import type { CrashReport } from "../tests/support/faults/kill_series.ts";
 import { killDelivered } from "../tests/support/faults/delivered_crash.ts";
 import { KeyringBox } from "../tests/support/keyring/keyring_box.ts";
 

@@ -3,14 +3,8 @@ import { ACCOUNT, KeyringBox } from "../keyring/keyring_box.ts";
 import type { Box } from "../process/box.ts";
 import { kidOfValue } from "../store/values.ts";
 import { query } from "../store/sql.ts";
-import {
-  CALLS_OF_ROTATION,
-  type CrashReport,
-  killAtCall,
-  killAtTime,
-  type Killed,
-  phaseOf,
-} from "./crash.ts";
+import { assertHappened, killAtCall, killAtTime, phaseOf } from "./crash.ts";
+import { type CrashReport, type KillOnce, KillSeries } from "./kill_series.ts";
 
 /** A rotation from a secret to a key pair or back, with a grace period or without. */
 interface AlgorithmChange {
@@ -34,60 +28,43 @@ interface Before {
 }
 
 /**
- * Kills `rekey rotate --alg` again and again with SIGKILL, in turn right before its n-th system call and at a random
- * time, a quarter of the kills for each way and with and without a grace period; and checks after each kill that one
- * version signs, which tokens verify, and that no value is left over.
+ * Kills `rekey rotate --alg` again and again with SIGKILL, a quarter of the kills for each way and with and without a
+ * grace period; and checks after each kill that one version signs, which tokens verify, and that no value is left over.
  */
 export async function killAlgorithmChanges(
   box: Box,
   kills: number,
   random = Math.random,
 ): Promise<CrashReport> {
-  const report: CrashReport = {
-    kills: 0,
-    survived: 0,
-    phases: { "before begin": 0, "begin to commit": 0, "after commit": 0, "done": 0 },
-  };
+  const series = new KillSeries();
   for (const [index, change] of CHANGES.entries()) {
-    await killChanges(box, change, Math.floor((kills + index) / CHANGES.length), report, random);
+    const killOnce = await killerOf(box, change, random);
+    await series.run(Math.floor((kills + index) / CHANGES.length), killOnce);
+    if (index === CHANGES.length - 1) await series.reachAll(killOnce);
   }
   assert.equal((await box.json("audit", "verify")).valid, true);
-  return report;
+  return series.report;
 }
 
-async function killChanges(
+async function killerOf(
   box: Box,
   change: AlgorithmChange,
-  kills: number,
-  report: CrashReport,
   random: () => number,
-): Promise<void> {
+): Promise<KillOnce> {
   const args = ["rotate", "--force", "--alg", change.to, ...change.grace ? ["--grace", "1h"] : []];
-  const step = Math.ceil(CALLS_OF_ROTATION / (kills / 2));
   await signWith(box, change.from);
   const length = await durationOf(box, args);
-  for (let [count, call] = [0, 1]; count < kills;) {
+  return async (call) => {
     await signWith(box, change.from);
     const before = await standing(box);
-    const byCall = count % 2 === 0;
-    const ended = byCall
-      ? await killAtCall(box, call, args)
-      : await killAtTime(box, length * (0.4 + 0.7 * random()), args);
-    if (byCall) call = ended.killed ? call + step : 1;
-    count += Number(ended.killed);
-    report.kills += Number(ended.killed);
-    report.survived += Number(!ended.killed);
+    const ended = call === undefined
+      ? await killAtTime(box, length * (0.4 + 0.7 * random()), args)
+      : await killAtCall(box, call, args);
     const phase = phaseOf(box, before.version);
-    report.phases[phase]++;
     assertHappened(ended, phase);
     await checkChange(box, change, before);
-  }
-}
-
-// A keyring that fails after the commit leaves something to the next command, and a warning.
-function assertHappened({ killed, stderr }: Killed, phase: string): void {
-  const isDone = phase === "done" || (phase === "after commit" && stderr.includes("warning"));
-  assert.ok(killed || isDone, `a rotation that exited 0 must have happened: ${phase}, ${stderr}`);
+    return { killed: ended.killed, phase };
+  };
 }
 
 async function signWith(box: Box, alg: string): Promise<void> {

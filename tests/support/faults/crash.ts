@@ -4,17 +4,7 @@ import { ACCOUNT, KeyringBox } from "../keyring/keyring_box.ts";
 import { type Box, REKEY } from "../process/box.ts";
 import { query, queryRow } from "../store/sql.ts";
 import { kidOfValue } from "../store/values.ts";
-
-/** Where a killed rotation was found to have stood. */
-export type Phase = "before begin" | "begin to commit" | "after commit" | "done";
-
-/** What a series of kills came to. */
-export interface CrashReport {
-  kills: number;
-  /** Rotations that ended before their kill. */
-  survived: number;
-  phases: Record<Phase, number>;
-}
+import { type CrashReport, type KillOnce, KillSeries, type Phase } from "./kill_series.ts";
 
 /** System calls that end a step: what was written is on the disk, or the keyring was asked. */
 const STEPS = "fsync,fdatasync,ftruncate,sendmsg";
@@ -22,43 +12,38 @@ const STEPS = "fsync,fdatasync,ftruncate,sendmsg";
 /** System calls that leave something behind: each of them is a moment to be killed at. */
 const CALLS = `pwrite64,${STEPS}`;
 
-// About as many of them as a rotation makes: the last ones empty the write-ahead log.
-export const CALLS_OF_ROTATION = 150;
-
 /**
- * Kills `rekey rotate` again and again with SIGKILL, in turn right before its n-th system call (for every
- * n if the kills suffice, else from the first to the last in steps) and at a random time, and checks after each
- * kill that the machine has exactly one secret, that the next command works, and which tokens verify.
+ * Kills `rekey rotate` again and again with SIGKILL, and checks after each kill that the machine has exactly one secret,
+ * that the next command works, and which tokens verify.
  */
 export async function killRotations(
   box: Box,
   kills: number,
   random = Math.random,
 ): Promise<CrashReport> {
-  const report: CrashReport = {
-    kills: 0,
-    survived: 0,
-    phases: { "before begin": 0, "begin to commit": 0, "after commit": 0, "done": 0 },
-  };
   let machine = { version: (await box.json("status")).version, token: await box.token() };
   const length = await durationOfRotation(box);
   machine = { version: machine.version + 1, token: await box.token() };
-  const step = Math.ceil(CALLS_OF_ROTATION / (kills / 2));
-  for (let call = 1; report.kills < kills;) {
-    const { killed, stderr } = report.kills % 2 === 0
-      ? await killAtCall(box, call)
-      : await killAtTime(box, length * (0.4 + 0.7 * random()));
-    if (report.kills % 2 === 0) call = killed ? call + step : 1;
-    if (killed) report.kills++;
-    else report.survived++;
+  const killOnce: KillOnce = async (call) => {
+    const ended = call === undefined
+      ? await killAtTime(box, length * (0.4 + 0.7 * random()))
+      : await killAtCall(box, call);
     const phase = phaseOf(box, machine.version);
-    report.phases[phase]++;
-    // A keyring that fails after the commit leaves something to the next command, and a warning.
-    const isDone = phase === "done" || (phase === "after commit" && stderr.includes("warning"));
-    assert.ok(killed || isDone, `a rotation that exited 0 must have happened: ${phase}, ${stderr}`);
+    assertHappened(ended, phase);
     machine = await checkMachine(box, machine.version, machine.token);
-  }
-  return report;
+    return { killed: ended.killed, phase };
+  };
+  const series = new KillSeries();
+  await series.run(kills, killOnce);
+  await series.reachAll(killOnce);
+  return series.report;
+}
+
+/** Fails for a rotation that has ended by itself and did not happen. */
+export function assertHappened({ killed, stderr }: Killed, phase: Phase): void {
+  // A keyring that fails after the commit leaves something to the next command, and a warning.
+  const isDone = phase === "done" || (phase === "after commit" && stderr.includes("warning"));
+  assert.ok(killed || isDone, `a rotation that exited 0 must have happened: ${phase}, ${stderr}`);
 }
 
 /** How a command ended that was to be killed, and what it said. */
@@ -75,7 +60,17 @@ export async function killAtCall(
   calls = CALLS,
 ): Promise<Killed> {
   const inject = `inject=${calls}:signal=SIGKILL:when=${call}`;
-  const flags = ["-f", "-qq", "-e", `trace=${calls}`, "-e", inject, "-o", "/dev/null"];
+  const flags = [
+    "-f",
+    "--seccomp-bpf",
+    "-qq",
+    "-e",
+    `trace=${calls}`,
+    "-e",
+    inject,
+    "-o",
+    "/dev/null",
+  ];
   const { code, stderr } = await box.exec("/usr/bin/strace", [
     ...flags,
     REKEY,
