@@ -35,7 +35,7 @@ Deno.test({ name: "ejabberd knows algorithms of every kind", ignore }, async () 
   await using ejabberd = await Ejabberd.prepare();
   using box = await delivering(ejabberd, "--alg", "HS512");
   const algorithms = [
-    ...sample(["ES256", "ES512", "Ed25519", "EdDSA", "RS256", "PS256", "HS256"], 3),
+    ...sample(["ES256", "ES512", "Ed25519", "EdDSA", "RS256", "PS256", "HS256"], 4),
   ];
   for (const alg of algorithms) {
     const old = await tokenFor(box, ejabberd);

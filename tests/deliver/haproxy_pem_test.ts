@@ -72,6 +72,7 @@ guardTests({
   inFolder: ["secrets.map", "keys.cfg"],
   pairs: ["ES256", "RS256"],
   finishesBegun: true,
+  alike: true,
   flags: (box) => ["--reload", HaproxyPemGuard.reload(box)],
   start: (box, place) => HaproxyPemGuard.start(box, place),
 });

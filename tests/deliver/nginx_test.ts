@@ -150,6 +150,7 @@ for (const { preset, name, changes, tooDeep } of KINDS) {
     pairs: ["ES256", "RS256", "PS256"],
     // Other users' programs than those of its workers are none of the tests'.
     flags: () => Deno.uid() === 0 ? [] : ["--group", String(Deno.gid())],
+    ...preset === "nginx-lua" ? { alike: true } : {},
     start: (box, place) => NginxGuard.start(box, { ...place, preset }),
   });
 }

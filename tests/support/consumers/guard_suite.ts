@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Box, REKEY } from "../process/box.ts";
 import { start } from "../../../scripts/program.ts";
-import { THOROUGH } from "../process/sample.ts";
+import { sample, THOROUGH, thoroughly } from "../process/sample.ts";
 import { Upstream } from "../proxy/proxies.ts";
 import { openSealed } from "../store/sealed.ts";
 import { freePort } from "../http/ports.ts";
@@ -34,6 +34,8 @@ export interface GuardKind {
   /** Flags of `rekey deliver add` that make the preset fit for a box. */
   flags(box: Box): string[];
   start(box: Box, place: Required<Place>): Promise<Guard>;
+  /** Whether its start, reload and probe are another kind's: then what depends on those only is tried thoroughly only. */
+  readonly alike?: true;
   /** Whether a request that has begun to come before a change is checked with the former keys. */
   readonly finishesBegun?: true;
   /** What must hold of it after every step. */
@@ -105,13 +107,14 @@ class GuardedSite implements AsyncDisposable {
   }
 }
 
-const ROTATIONS = THOROUGH ? 100 : 5;
+const ROTATIONS = THOROUGH ? 100 : 3;
 
 /** The tests that every such program must pass. */
 export function guardTests(kind: GuardKind): void {
+  const test = kind.alike ? thoroughly : Deno.test;
   if (kind.pairs !== undefined) pairTests(kind, kind.pairs);
 
-  Deno.test(`${kind.name}: in a grace period both keys are accepted, after it the new one`, async () => {
+  test(`${kind.name}: in a grace period both keys are accepted, after it the new one`, async () => {
     await using site = await GuardedSite.open(kind);
     const old = await site.box.token();
     assert.equal(await site.ask(old), 200);
@@ -145,18 +148,18 @@ export function guardTests(kind: GuardKind): void {
       await load.end();
     }
     assert.deepEqual(Object.keys(load.statuses), ["200"], JSON.stringify(load));
-    assert.ok(load.count > 100, JSON.stringify(load.statuses));
+    assert.ok(load.count > 50, JSON.stringify(load.statuses));
   });
 
   Deno.test(`${kind.name}: once rotate has exited no old token is accepted, on an open connection or a new one`, async () => {
     await using site = await GuardedSite.open(kind);
-    for (let count = 1; count <= (THOROUGH ? 50 : 3); count++) {
+    for (let count = 1; count <= (THOROUGH ? 50 : 2); count++) {
       const old = await site.box.token();
-      const kept = await Promise.all(Array.from({ length: 20 }, () => {
+      const kept = await Promise.all(Array.from({ length: 10 }, () => {
         return KeptConnection.to(site.place.port);
       }));
       for (const connection of kept) assert.equal(await connection.ask(old), 200);
-      const begun = kept.splice(0, 5);
+      const begun = kept.splice(0, 3);
       for (const connection of begun) await connection.say(requestOf(old).slice(0, 30));
       await site.rekey("rotate", "--force");
       const finished = begun.map((connection) => afterwards(connection, old, 30));
@@ -164,7 +167,7 @@ export function guardTests(kind: GuardKind): void {
       await Promise.all(finished);
       const statuses = await Promise.all(kept.map((connection) => afterwards(connection, old)));
       assert.deepEqual(statuses.filter((status) => status !== 401 && status !== "closed"), []);
-      for (let again = 0; again < 20; again++) assert.equal(await site.ask(old), 401);
+      for (let again = 0; again < 10; again++) assert.equal(await site.ask(old), 401);
       assert.equal(await site.ask(await site.box.token()), 200);
       await site.guard.restart();
       assert.equal(await site.ask(old), 401);
@@ -173,7 +176,7 @@ export function guardTests(kind: GuardKind): void {
     }
   });
 
-  Deno.test(`${kind.name}: while it is down a graceful rotation changes nothing, and rotate --force exits 5 until it follows`, async () => {
+  test(`${kind.name}: while it is down a graceful rotation changes nothing, and rotate --force exits 5 until it follows`, async () => {
     await using site = await GuardedSite.open(kind);
     const old = await site.box.token();
     await site.guard.stop();
@@ -189,7 +192,7 @@ export function guardTests(kind: GuardKind): void {
     assert.deepEqual([await site.ask(old), await site.ask(await site.box.token())], [401, 200]);
   });
 
-  Deno.test(`${kind.name}: the end of a grace period reaches it while rekey watches`, async () => {
+  test(`${kind.name}: the end of a grace period reaches it while rekey watches`, async () => {
     await using site = await GuardedSite.open(kind);
     const old = await site.box.token();
     const { kid } = await site.box.json("status");
@@ -202,7 +205,7 @@ export function guardTests(kind: GuardKind): void {
     await site.rekey("deliver", "check");
   });
 
-  Deno.test(`${kind.name}: the key is in no log and in no file that others can read`, async () => {
+  test(`${kind.name}: the key is in no log and in no file that others can read`, async () => {
     await using site = await GuardedSite.open(kind);
     await site.rekey("rotate", "--force", "--grace", "1h");
     await site.ask(await site.box.token());
@@ -227,7 +230,7 @@ export function guardTests(kind: GuardKind): void {
 function pairTests(kind: GuardKind, pairs: readonly string[]): void {
   Deno.test(`${kind.name}: from HMAC to ${pairs.join(", ")} and back, no valid token is refused and no retired one accepted`, async () => {
     await using site = await GuardedSite.open(kind);
-    for (const alg of [...pairs, "HS256"]) {
+    for (const alg of [...kind.alike ? sample(pairs, pairs.length) : pairs, "HS256"]) {
       const old = await site.box.token();
       await site.rekey("rotate", "--force", "--grace", "1h", "--alg", alg);
       const fresh = await site.box.token();

@@ -4,7 +4,7 @@ import type { Box } from "../process/box.ts";
 import { kidOfValue } from "../store/values.ts";
 import { query } from "../store/sql.ts";
 import { assertHappened, killAtCall, killAtTime, phaseOf } from "./crash.ts";
-import { type CrashReport, type KillOnce, KillSeries } from "./kill_series.ts";
+import { type CrashReport, type KillOnce, RotationKills } from "./kill_series.ts";
 
 /** A rotation from a secret to a key pair or back, with a grace period or without. */
 interface AlgorithmChange {
@@ -36,7 +36,7 @@ export async function killAlgorithmChanges(
   kills: number,
   random = Math.random,
 ): Promise<CrashReport> {
-  const series = new KillSeries();
+  const series = new RotationKills();
   for (const [index, change] of CHANGES.entries()) {
     const killOnce = await killerOf(box, change, random);
     await series.run(Math.floor((kills + index) / CHANGES.length), killOnce);

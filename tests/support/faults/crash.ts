@@ -4,7 +4,7 @@ import { ACCOUNT, KeyringBox } from "../keyring/keyring_box.ts";
 import { type Box, REKEY } from "../process/box.ts";
 import { query, queryRow } from "../store/sql.ts";
 import { kidOfValue } from "../store/values.ts";
-import { type CrashReport, type KillOnce, KillSeries, type Phase } from "./kill_series.ts";
+import { type CrashReport, type KillOnce, type Phase, RotationKills } from "./kill_series.ts";
 
 /** System calls that end a step: what was written is on the disk, or the keyring was asked. */
 const STEPS = "fsync,fdatasync,ftruncate,sendmsg";
@@ -33,7 +33,7 @@ export async function killRotations(
     machine = await checkMachine(box, machine.version, machine.token);
     return { killed: ended.killed, phase };
   };
-  const series = new KillSeries();
+  const series = new RotationKills();
   await series.run(kills, killOnce);
   await series.reachAll(killOnce);
   return series.report;
@@ -60,17 +60,7 @@ export async function killAtCall(
   calls = CALLS,
 ): Promise<Killed> {
   const inject = `inject=${calls}:signal=SIGKILL:when=${call}`;
-  const flags = [
-    "-f",
-    "--seccomp-bpf",
-    "-qq",
-    "-e",
-    `trace=${calls}`,
-    "-e",
-    inject,
-    "-o",
-    "/dev/null",
-  ];
+  const flags = ["-f", "-qq", "-e", `trace=${calls}`, "-e", inject, "-o", "/dev/null"];
   const { code, stderr } = await box.exec("/usr/bin/strace", [
     ...flags,
     REKEY,
@@ -80,13 +70,14 @@ export async function killAtCall(
 }
 
 /**
- * Kills `rekey destroy` right before each system call that ends a step, and right before every `stride`-th of all that
- * leave something behind, and checks that the next command finishes it or that nothing was lost.
+ * Kills `rekey destroy` right before every `stride`-th system call of those that leave something behind, and fifteen times
+ * as densely before those that end a step, and checks that the next command finishes it or that nothing was lost.
  *
  * @returns how many kills there were.
  */
 export async function killDestructions(box: Box, stride: number): Promise<number> {
-  return await killDestructionsAt(box, STEPS, 1) + await killDestructionsAt(box, CALLS, stride);
+  return await killDestructionsAt(box, STEPS, Math.ceil(stride / 15)) +
+    await killDestructionsAt(box, CALLS, stride);
 }
 
 async function killDestructionsAt(box: Box, calls: string, stride: number): Promise<number> {

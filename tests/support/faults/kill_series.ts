@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+
 /** Where a killed rotation was found to have stood. */
 export type Phase = "before begin" | "begin to commit" | "after commit" | "done";
 
@@ -22,7 +24,7 @@ export type KillOnce = (call: number | undefined) => Promise<KilledRotation>;
 const CALLS_OF_ROTATION = 150;
 
 /** Kills rotations again and again, and counts. */
-export class KillSeries {
+export class RotationKills {
   readonly report: CrashReport = {
     kills: 0,
     survived: 0,
@@ -40,6 +42,7 @@ export class KillSeries {
       const { killed } = await this.#kill(killOnce, byCall ? call : undefined);
       if (byCall) call = killed ? call + step : 1;
       count += Number(killed);
+      assert.ok(this.report.survived <= 2 * kills + 10, "the kills must reach the program");
     }
   }
 
