@@ -5,6 +5,7 @@
  * mod_auth_openidc, Dovecot, and to be root.
  */
 import { join } from "node:path";
+import { audit } from "./audit.ts";
 import { chart } from "./chart.ts";
 import { deliveries } from "./deliveries.ts";
 import { fanOut } from "./fan_out.ts";
@@ -33,6 +34,7 @@ const PARTS: Record<string, () => Part | Promise<Part>> = {
   deliveries: () => deliveries(15),
   size,
   growth: () => growth(7),
+  audit: () => audit(1_000_000),
   fleet: () => fleet(5),
   "fan-out": fanOut,
   guards: () => guards(5),

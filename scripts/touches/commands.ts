@@ -26,7 +26,7 @@ export const COMMANDS = [
     "session list",
   ],
   ...["session revoke", "audit list", "audit verify", "audit export", "audit merge", "stats"],
-  ...["audit sinks", "audit key", "audit checkpoint", "audit verify-export"],
+  ...["audit sinks", "audit key", "audit checkpoint", "audit verify-export", "audit prune"],
   ...["backup", "restore"],
   ...[
     "store move",

@@ -20,6 +20,7 @@ const WITH_KEK: CommandName[] = [
     "audit verify",
     "audit key",
     "audit checkpoint",
+    "audit prune",
     "backup",
     "restore",
     "kek rotate",

@@ -1,34 +1,28 @@
-import { createHmac } from "node:crypto";
+import { ChainHashes } from "./chain_hashes.ts";
 import type { AuditEntry, AuditRow, Head } from "./events.ts";
 import { type Clock, rfc3339 } from "../core/clock.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Sql } from "../core/sql.ts";
-import { everyAuditRow } from "./reader.ts";
+import { firstRowOf, type Gap, isGap, type LogPart } from "./gaps.ts";
 import { storable } from "../core/encoding.ts";
 
 /** The previous hash of the first row. */
-const CHAIN_START = "";
-
-/**
- * The hash of a row: HMAC-SHA-256 over the previous hash and all columns, in base64url. The key makes write access to
- * the file insufficient to forge a row; the JSON array makes the bytes of different rows differ.
- */
-function rowHash(key: Uint8Array, previous: string, row: Omit<AuditRow, "hash">): string {
-  const { seq, time, event, version, kid, location, duration, actor, reason } = row;
-  const framed = [previous, seq, time, event, version, kid, location, duration, actor, reason];
-  return createHmac("sha256", key).update(JSON.stringify(framed)).digest("base64url");
-}
+export const CHAIN_START = "";
 
 /**
  * Appends to the audit log. Call it in the transaction of the logged operation.
  */
 export class AuditWriter {
+  readonly #hashes: ChainHashes;
+
   constructor(
     private readonly sql: Sql,
-    private readonly key: Uint8Array,
+    key: Uint8Array,
     private readonly actor: string,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.#hashes = new ChainHashes(key);
+  }
 
   /** Appends a row to the chain and counts it. */
   append(entry: AuditEntry): void {
@@ -47,7 +41,7 @@ export class AuditWriter {
       actor: storable(entry.actor ?? this.actor),
       reason: text(entry.reason),
     };
-    const hash = rowHash(this.key, last?.hash ?? CHAIN_START, row);
+    const hash = this.#hashes.row(last?.hash ?? CHAIN_START, row);
     this.sql.prepare(
       `INSERT INTO rekey_audit (seq, time, event, version, kid, location, duration, actor, reason, hash)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -66,7 +60,9 @@ export class AuditWriter {
 
 /** Deletes all rows, so that the next one begins a chain under another key. Call it in a transaction. */
 export function forgetLog(sql: Sql): void {
-  for (const table of ["rekey_audit", "rekey_audit_tree", "rekey_checkpoints"]) {
+  for (
+    const table of ["rekey_audit", "rekey_audit_gaps", "rekey_audit_tree", "rekey_checkpoints"]
+  ) {
     sql.prepare(`DELETE FROM ${table}`).run();
   }
   // The first row of the new chain has the number 1.
@@ -74,7 +70,7 @@ export function forgetLog(sql: Sql): void {
 }
 
 /** A row that is not as it was written, and why. */
-interface ChainFault {
+export interface ChainFault {
   readonly seq: number;
   readonly why: string;
 }
@@ -86,58 +82,38 @@ export function brokenLog({ seq, why }: ChainFault): RekeyError {
   });
 }
 
-/** Follows the chain row by row. */
+/** Follows the chain part by part. */
 export class ChainWalk {
-  /** @param head the last row that is known to be valid; `null`: begin with the first one. */
-  constructor(private readonly key: Uint8Array, public head: Head | null = null) {}
+  /**
+   * @param hashes of the log's key.
+   * @param head the last row that is known to be valid; `null`: begin with the first one.
+   */
+  constructor(private readonly hashes: ChainHashes, public head: Head | null = null) {}
 
-  /** @returns what is wrong with the next row; else it is the new head. */
-  next({ hash, ...row }: AuditRow): ChainFault | undefined {
+  /** @returns what is wrong with the next part; else its last row is the new head. */
+  next(part: LogPart): ChainFault | undefined {
     const seq = (this.head?.seq ?? 0) + 1;
-    if (row.seq !== seq) return { seq, why: "it is missing" };
-    if (hash !== rowHash(this.key, this.head?.hash ?? CHAIN_START, row)) {
+    if (firstRowOf(part) !== seq) return { seq, why: "it is missing" };
+    const previous = this.head?.hash ?? CHAIN_START;
+    if (isGap(part)) return this.#cross(part, previous);
+    if (part.hash !== this.hashes.row(previous, part)) {
       return { seq, why: "it was changed, or the row before it was" };
     }
-    this.head = { seq, hash };
+    this.head = { seq, hash: part.hash };
+    return undefined;
+  }
+
+  #cross(gap: Gap, previous: string): ChainFault | undefined {
+    if (gap.seal !== this.hashes.gap(previous, gap)) {
+      return { seq: gap.first, why: "it is missing, and rekey has not pruned it" };
+    }
+    this.head = { seq: gap.last, hash: gap.hash };
     return undefined;
   }
 }
 
-interface ChainReport {
-  readonly rows: number;
-  /** The last valid row; `null` in an empty log. */
-  readonly head: Head | null;
-  /** The first invalid row and why; `null` if the chain is valid. */
-  readonly bad: ChainFault | null;
+/** The row before another one, as it is stored; `null` before the first one, and if it is not there. */
+export function headBefore(sql: Sql, seq: number): Head | null {
+  const row = sql.prepare("SELECT seq, hash FROM rekey_audit WHERE seq = ?").get(seq - 1);
+  return row === undefined ? null : { seq: seq - 1, hash: String(row.hash) };
 }
-
-/**
- * Verifies the chain, up to the first invalid row.
- *
- * @param key the audit key.
- * @param expected heads that the log must contain.
- * @param onProgress called with the number of rows every 10,000 rows.
- */
-export function verifyChain(
-  sql: Sql,
-  key: Uint8Array,
-  expected: readonly Head[] = [],
-  onProgress: (rows: number) => void = () => {},
-): ChainReport {
-  const walk = new ChainWalk(key);
-  let rows = 0;
-  const report = (bad: ChainReport["bad"]): ChainReport => ({ rows, head: walk.head, bad });
-  for (const row of everyAuditRow(sql)) {
-    const bad = walk.next(row);
-    if (bad !== undefined) return report(bad);
-    if (expected.some(({ seq, hash }) => seq === row.seq && hash !== row.hash)) {
-      return report({ seq: row.seq, why: "it is not the one that was expected" });
-    }
-    if (++rows % PROGRESS_ROWS === 0) onProgress(rows);
-  }
-  // A log is never empty: `init` writes the first row.
-  const cut = rows === 0 || expected.some(({ seq }) => seq > rows);
-  return report(cut ? { seq: rows + 1, why: "it is missing: the log was cut off" } : null);
-}
-
-const PROGRESS_ROWS = 10_000;

@@ -12,12 +12,6 @@ export function newestHead(sql: Sql): Head | null {
   return row === undefined ? null : { seq: Number(row.seq), hash: String(row.hash) };
 }
 
-/** Whether the log has this row with this hash. Does not check earlier rows. */
-export function holdsHead(sql: Sql, { seq, hash }: Head): boolean {
-  return sql.prepare("SELECT 1 FROM rekey_audit WHERE seq = ? AND hash = ?").get(seq, hash) !==
-    undefined;
-}
-
 /** Formats a head as `SEQ:HASH`. */
 export function showHead({ seq, hash }: Head): string {
   return `${seq}:${hash}`;
@@ -51,6 +45,8 @@ export const EVENTS = {
   joined: "Fleet joined",
   retired: "JWT secret retired",
   policyChanged: "Token policy changed",
+  pruned: "Audit log pruned",
+  retentionChanged: "Audit retention changed",
   userAdded: "User added",
   userRemoved: "User removed",
   passwordChanged: "Password changed",

@@ -1,7 +1,9 @@
 import { utf8 } from "../core/encoding.ts";
 import type { Checkpoint } from "./log_checkpoints.ts";
 import type { Head } from "./events.ts";
-import { TreeHead } from "./merkle.ts";
+import { PrunedRanges, treeOf } from "./gaps.ts";
+import { TreeHead, type TreeRun } from "./merkle.ts";
+import { prunedDigest } from "./prune.ts";
 
 /** What is wrong with an export, and where. */
 interface ExportFault {
@@ -12,23 +14,40 @@ interface ExportFault {
 
 /** What the check of an export has found. */
 export interface ExportReport {
+  /** How many rows there are. */
   readonly rows: number;
-  /** How many rows, from the first on, a checkpoint vouches for. */
+  /** How many of them, from the first on, a checkpoint vouches for. */
   readonly covered: number;
+  /** How many rows were pruned. */
+  readonly pruned: number;
+  /** Heads that cannot be compared: their rows were pruned. */
+  readonly unknown: readonly Head[];
   readonly head: Head | null;
   /** `null`: all rows that the checkpoints and heads vouch for are there, unchanged and in order. */
   readonly bad: ExportFault | null;
 }
 
+/** The newest row that says which rows were pruned. */
+interface PruneRow {
+  readonly seq: number;
+  readonly digest: string;
+}
+
 /**
  * Checks an export of a log, line by line, against checkpoints that its key has signed. It needs no database and no
- * secret.
+ * secret. Rows may be missing if they were pruned: the newest row about a pruning says which ones, and a checkpoint must
+ * vouch for it.
  */
 export class ExportCheck {
   readonly #tree = new TreeHead();
   readonly #checkpoints: readonly Checkpoint[];
+  readonly #ranges = new PrunedRanges();
+  readonly #unknown: Head[] = [];
+  #rows = 0;
+  #pruned = 0;
+  #prune: PruneRow | undefined;
   #next = 0;
-  #covered = 0;
+  #covered: { rows: number; seq: number } = { rows: 0, seq: 0 };
   #head: Head | null = null;
   #bad: ExportFault | null = null;
 
@@ -41,58 +60,112 @@ export class ExportCheck {
   line(bytes: Uint8Array): void {
     if (this.#bad !== null) return;
     const seq = this.#tree.size + 1;
-    const head = headIn(bytes);
-    if (head?.seq !== seq) {
-      this.#bad = { seq, why: head === undefined ? "its line is no audit row" : "it is missing" };
+    const line = parsed(bytes);
+    if (line === undefined) this.#bad = { seq, why: "its line is no audit row" };
+    else if ("run" in line) this.#cross(seq, line.run);
+    else this.#take(seq, line, bytes);
+  }
+
+  #take(seq: number, { head, digest }: RowLine, bytes: Uint8Array): void {
+    if (head.seq !== seq) {
+      this.#bad = { seq, why: "it is missing" };
       return;
     }
+    this.#rows++;
     this.#tree.append(bytes);
     this.#head = head;
+    if (digest !== undefined) this.#prune = { seq, digest };
     if (this.heads.some((one) => one.seq === seq && one.hash !== head.hash)) {
       this.#bad = { seq, why: "it is not the one that was expected" };
     }
     this.#compare();
   }
 
+  #cross(seq: number, run: TreeRun): void {
+    if (run.start !== seq - 1) {
+      this.#bad = { seq, why: "it is missing" };
+      return;
+    }
+    this.#pruned += run.end - run.start;
+    this.#ranges.add({ first: seq, last: run.end });
+    this.#tree.join(run);
+    this.#unknown.push(...this.heads.filter((one) => one.seq >= seq && one.seq <= run.end));
+    // What was signed in the middle of pruned rows cannot be compared; later checkpoints vouch for them too.
+    while ((this.#checkpoints[this.#next]?.size ?? Infinity) < run.end) this.#next++;
+    this.#compare();
+  }
+
   /** After the last line. */
   end(): ExportReport {
-    const rows = this.#tree.size;
+    const end = this.#tree.size;
     // A log is never empty: `init` writes the first row.
     const expected = [
       1,
       ...this.heads.map(({ seq }) => seq),
       ...this.#checkpoints.map(({ size }) => size),
     ];
-    if (this.#bad === null && expected.some((seq) => seq > rows)) {
-      this.#bad = { seq: rows + 1, why: "it is missing: the log was cut off" };
+    if (this.#bad === null && expected.some((seq) => seq > end)) {
+      this.#bad = { seq: end + 1, why: "it is missing: the log was cut off" };
     }
-    return { rows, covered: this.#covered, head: this.#head, bad: this.#bad };
+    if (this.#pruned > 0) this.#bad ??= this.#unprunedFault();
+    return {
+      ...{ rows: this.#rows, covered: this.#covered.rows, pruned: this.#pruned },
+      ...{ unknown: this.#unknown, head: this.#head, bad: this.#bad },
+    };
+  }
+
+  #unprunedFault(): ExportFault | null {
+    const seq = this.#prune?.seq ?? 1;
+    if (this.#prune?.digest !== this.#ranges.digest()) {
+      return { seq, why: "rows are missing that the log does not name as pruned" };
+    }
+    return seq <= this.#covered.seq
+      ? null
+      : { seq, why: "it names the pruned rows, and no checkpoint vouches for it" };
   }
 
   // Several checkpoints may be of the same size.
   #compare(): void {
     for (; this.#checkpoints[this.#next]?.size === this.#tree.size; this.#next++) {
       const { root, size, head } = this.#checkpoints[this.#next]!;
-      if (root !== this.#tree.root().toBase64() || head.hash !== this.#head?.hash) {
-        const first = this.#covered + 1;
+      const isHead = this.#head?.seq !== size || head.hash === this.#head.hash;
+      if (root !== this.#tree.root().toBase64() || !isHead) {
+        const first = this.#covered.seq + 1;
         const rows = first === size ? `row ${size}` : `one of the rows ${first} to ${size}`;
         this.#bad ??= { seq: first, why: `${rows} is not as it was signed` };
         return;
       }
-      this.#covered = size;
+      this.#covered = { rows: this.#rows, seq: size };
     }
   }
 }
 
-function headIn(line: Uint8Array): Head | undefined {
+interface RowLine {
+  readonly head: Head;
+  /** Of the gaps, in a row about a pruning. */
+  readonly digest: string | undefined;
+}
+
+function parsed(line: Uint8Array): RowLine | { run: TreeRun } | undefined {
   try {
     const row: unknown = JSON.parse(utf8(line));
     if (typeof row !== "object" || row === null) return undefined;
-    const { seq, hash } = row as Record<string, unknown>;
-    return typeof hash === "string" && Number.isSafeInteger(seq)
-      ? { seq: seq as number, hash }
-      : undefined;
+    return "pruned" in row ? gapIn(row) : rowIn({ ...row });
   } catch {
     return undefined;
   }
+}
+
+function rowIn(row: Record<string, unknown>): RowLine | undefined {
+  const { seq, hash } = row;
+  return typeof hash === "string" && Number.isSafeInteger(seq)
+    ? { head: { seq: Number(seq), hash }, digest: prunedDigest(row) }
+    : undefined;
+}
+
+function gapIn({ pruned, tree }: Record<string, unknown>): { run: TreeRun } | undefined {
+  const isGap = Array.isArray(pruned) && Array.isArray(tree) && pruned.length === 2;
+  if (!isGap || !tree.every((hash) => typeof hash === "string")) return undefined;
+  const run = treeOf({ first: pruned[0], last: pruned[1], tree: tree.join(" ") });
+  return run && { run };
 }

@@ -2,9 +2,11 @@ import { createHmac } from "node:crypto";
 import { sameText } from "../core/secret.ts";
 import type { Sql } from "../core/sql.ts";
 import { brokenLog, ChainWalk } from "./chain.ts";
+import { ChainHashes } from "./chain_hashes.ts";
 import { type Head, readHead, showHead } from "./events.ts";
+import { gapWith, isGap, treeOf } from "./gaps.ts";
 import { TreeHead } from "./merkle.ts";
-import { auditRowsAfter, exportLine } from "./reader.ts";
+import { exportLine, partsAfter } from "./reader.ts";
 import { NoteSigner, type NoteVerifier } from "./signed_note.ts";
 
 /** What a checkpoint says of a log: how many rows it had, their hash as a Merkle tree, and the newest row. */
@@ -99,9 +101,10 @@ export class LogCheckpoints {
    * @throws {RekeyError} `check_failed` when a row that no checkpoint vouches for was changed, added or taken out.
    */
   make(keys: LogKeys, most = Infinity): string | undefined {
+    const hashes = new ChainHashes(keys.auditKey);
     for (let read = 0;; read += BATCH_ROWS) {
       const { tree, newest, isWhole } = this.sql.transaction(
-        () => this.#advance(keys.auditKey),
+        () => this.#advance(hashes),
         QUICKLY,
       );
       if (newest === null) return undefined;
@@ -111,36 +114,39 @@ export class LogCheckpoints {
   }
 
   /** Inside a transaction: takes the next rows into the tree. */
-  #advance(key: Uint8Array): { tree: TreeHead; newest: Head | null; isWhole: boolean } {
-    const { tree, head } = this.#known(key);
-    const walk = new ChainWalk(key, head);
-    const rows = auditRowsAfter(this.sql, tree.size, BATCH_ROWS);
-    for (const row of rows) {
-      const bad = walk.next(row);
+  #advance(hashes: ChainHashes): { tree: TreeHead; newest: Head | null; isWhole: boolean } {
+    const { tree, head } = this.#known(hashes);
+    const walk = new ChainWalk(hashes, head);
+    const { parts, isWhole } = partsAfter(this.sql, tree.size, BATCH_ROWS);
+    for (const part of parts) {
+      const bad = walk.next(part);
       if (bad !== undefined) throw brokenLog(bad);
-      tree.append(exportLine(row));
+      if (isGap(part)) tree.join(treeOf(part)!);
+      else tree.append(exportLine(part));
     }
-    if (rows.length > 0) {
+    if (parts.length > 0) {
       const state = String(tree);
       const hash = walk.head!.hash;
       this.sql.prepare("DELETE FROM rekey_audit_tree").run();
       this.sql.prepare("INSERT INTO rekey_audit_tree (one, state, hash) VALUES (1, ?, ?)")
-        .run(`${sealOf(key, state, hash)} ${state}`, hash);
+        .run(`${hashes.tree(state, hash)} ${state}`, hash);
     }
-    return { tree, newest: walk.head, isWhole: rows.length < BATCH_ROWS };
+    return { tree, newest: walk.head, isWhole };
   }
 
-  // A state that this log's key has not sealed does not count: the log is read from its first row.
-  #known(key: Uint8Array): { tree: TreeHead; head: Head | null } {
+  // A state that this log's key has not sealed does not count, nor one that ends inside a gap: the log is read from its
+  // first row.
+  #known(hashes: ChainHashes): { tree: TreeHead; head: Head | null } {
     const row = this.sql.prepare("SELECT state, hash FROM rekey_audit_tree").get();
     const [, seal, state] = /^(\S+) (.+)$/.exec(String(row?.state)) ?? [];
     const hash = String(row?.hash);
-    const tree = state !== undefined && sameText(seal!, sealOf(key, state, hash))
+    const tree = state !== undefined && sameText(seal!, hashes.tree(state, hash))
       ? TreeHead.parse(state)
       : undefined;
-    return tree === undefined
-      ? { tree: new TreeHead(), head: null }
-      : { tree, head: { seq: tree.size, hash } };
+    const isUsable = tree !== undefined && (gapWith(this.sql, tree.size)?.last ?? 0) <= tree.size;
+    return isUsable
+      ? { tree, head: { seq: tree.size, hash } }
+      : { tree: new TreeHead(), head: null };
   }
 
   #sign(signer: NoteSigner, tree: TreeHead, head: Head): string {
@@ -160,10 +166,4 @@ export class LogCheckpoints {
     );
     return note;
   }
-}
-
-// A row's hash is over another number of parts, so that neither can be taken for the other.
-function sealOf(key: Uint8Array, state: string, hash: string): string {
-  const framed = JSON.stringify(["rekey log tree v1", state, hash]);
-  return createHmac("sha256", key).update(framed).digest("base64url");
 }

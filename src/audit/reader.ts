@@ -1,5 +1,7 @@
-import { type AuditRow, EVENTS } from "./events.ts";
+import { type AuditEvent, type AuditRow, EVENTS } from "./events.ts";
 import { rfc3339 } from "../core/clock.ts";
+import { RekeyError } from "../core/errors.ts";
+import { firstRowOf, gapsBetween, isGap, lastRowOf, type LogPart } from "./gaps.ts";
 import type { Sql, SqlValue } from "../core/sql.ts";
 
 interface MachineRow {
@@ -83,18 +85,58 @@ export function listAudit(sql: Sql, limit: number, filter: AuditFilter = {}): Au
   return rows.map((row) => ({ ...row }) as unknown as AuditRow);
 }
 
-/** All audit rows, oldest first, read in batches. */
-export function* everyAuditRow(sql: Sql): Generator<AuditRow> {
-  const next = sql.prepare(
-    `SELECT ${COLUMNS} FROM rekey_audit WHERE seq > ? ORDER BY seq LIMIT ${BATCH_ROWS}`,
-  );
+/**
+ * The whole log, oldest part first, read in batches.
+ *
+ * @throws {RekeyError} `busy` when rows that were to come next were pruned together with rows before them.
+ */
+export function* logParts(sql: Sql): Generator<LogPart> {
+  const pruned = newestPrune(sql);
   // A forged row may have a number below 1.
-  for (let last = Number.MIN_SAFE_INTEGER;;) {
-    const rows = next.all(last) as unknown as AuditRow[];
-    for (const row of rows) yield { ...row };
-    if (rows.length < BATCH_ROWS) return;
-    last = rows.at(-1)!.seq;
+  for (let after = Number.MIN_SAFE_INTEGER;;) {
+    const { parts, isWhole } = partsAfter(sql, after, BATCH_ROWS);
+    const overlaps = parts[0] !== undefined && firstRowOf(parts[0]) <= after;
+    if (overlaps && newestPrune(sql) !== pruned) throw prunedMeanwhile();
+    yield* parts;
+    if (isWhole) return;
+    after = lastRowOf(parts.at(-1)!);
   }
+}
+
+function newestPrune(sql: Sql): unknown {
+  return sql.prepare("SELECT max(seq) AS seq FROM rekey_audit WHERE event = ?")
+    .get(EVENTS.pruned)?.seq;
+}
+
+function prunedMeanwhile(): RekeyError {
+  return new RekeyError("busy", "Cannot read the audit log: it was pruned meanwhile", {
+    hint: "Run the command again",
+  });
+}
+
+const TRIES = 3;
+
+/** The parts of the log after a row, in order: at most `limit` rows and the gaps before each. */
+export function partsAfter(
+  sql: Sql,
+  after: number,
+  limit: number,
+): { readonly parts: readonly LogPart[]; readonly isWhole: boolean } {
+  for (let tries = 1;; tries++) {
+    const rows = auditRowsAfter(sql, after, limit);
+    const isWhole = rows.length < limit;
+    const until = isWhole ? Number.MAX_SAFE_INTEGER : rows.at(-1)!.seq;
+    const gaps = gapsBetween(sql, after, until);
+    if (gaps.length === 0) return { parts: rows, isWhole };
+    const parts = [...gaps, ...rows].sort((a, b) => firstRowOf(a) - firstRowOf(b));
+    // Between the two reads rows may have become a gap; a forged gap stays over rows.
+    if (tries === TRIES || !parts.some(overlapsNext)) return { parts, isWhole };
+  }
+}
+
+function overlapsNext(part: LogPart, at: number, parts: readonly LogPart[]): boolean {
+  const next = parts[at + 1];
+  return next !== undefined && firstRowOf(next) <= lastRowOf(part);
 }
 
 /** The audit rows after one, in order, at most `limit`. */
@@ -105,15 +147,24 @@ export function auditRowsAfter(sql: Sql, seq: number, limit: number): AuditRow[]
   return rows as unknown as AuditRow[];
 }
 
-/** A row as `audit export` writes it, without the line feed. Checkpoints are signed over these bytes. */
-export function exportLine(row: AuditRow): string {
-  return JSON.stringify({ ...row });
+/**
+ * A part of the log as `audit export` writes it, without the line feed. Checkpoints are signed over the bytes of rows; a
+ * gap's line has the numbers of its first and last row, and their hashes in the tree.
+ */
+export function exportLine(part: LogPart): string {
+  if (!isGap(part)) return JSON.stringify({ ...part });
+  return JSON.stringify({ pruned: [part.first, part.last], tree: part.tree.split(" ") });
 }
 
-/** When the last rotation completed, RFC 3339; `null` before the first. */
+/** When the last rotation completed, RFC 3339; `null` before the first. Its row is never pruned. */
 export function lastRotation(sql: Sql): string | null {
+  return newestTime(sql, EVENTS.rotationCompleted);
+}
+
+/** When an event was logged last, RFC 3339; `null` if it never was, or its rows were pruned. */
+export function newestTime(sql: Sql, event: AuditEvent): string | null {
   const row = sql.prepare(
     "SELECT time FROM rekey_audit WHERE event = ? ORDER BY seq DESC LIMIT 1",
-  ).get(EVENTS.rotationCompleted) as { time: string } | undefined;
+  ).get(event) as { time: string } | undefined;
   return row?.time ?? null;
 }

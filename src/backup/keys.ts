@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { forgetLog, verifyChain } from "../audit/chain.ts";
+import { forgetLog } from "../audit/chain.ts";
+import { verifyChain } from "../audit/verify_chain.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { newKek } from "../store/sealed/kek.ts";

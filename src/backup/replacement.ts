@@ -30,6 +30,7 @@ import type { Usable } from "./usable.ts";
 const LOG_TABLES: readonly string[] = [
   "rekey_audit",
   "rekey_audit_counts",
+  "rekey_audit_gaps",
   "rekey_audit_tree",
   "rekey_checkpoints",
   "rekey_verifications",

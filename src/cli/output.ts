@@ -38,6 +38,9 @@ export class ProgramEnded extends Error {
   }
 }
 
+/** How many characters are printed at once at least, if there are more. */
+const PIECE = 65_536;
+
 /** Renders results, remarks and errors. */
 export class Output {
   constructor(readonly options: OutputOptions, private readonly streams: OutputStreams) {}
@@ -77,6 +80,18 @@ export class Output {
   /** Prints one of several results as a line of JSON. */
   line(object: object): void {
     this.streams.stdout(`${JSON.stringify(object)}\n`);
+  }
+
+  /** Prints many lines, in pieces: a system call for each would take longer than all else. */
+  lines(texts: Iterable<string>): void {
+    let piece = "";
+    for (const text of texts) {
+      piece += `${text}\n`;
+      if (piece.length < PIECE) continue;
+      this.streams.stdout(piece);
+      piece = "";
+    }
+    if (piece !== "") this.streams.stdout(piece);
   }
 
   /** A remark that is not the result; silent with `--quiet` and `--json`. */

@@ -68,6 +68,7 @@ export const FINDINGS = {
   // Audit log, clock, rotations, sessions.
   audit_broken: { level: "wrong", fixable: false },
   audit_unsent: { level: "wrong", fixable: false },
+  audit_large: { level: "note", fixable: false },
   clock_behind: { level: "wrong", fixable: false },
   rotation_due: { level: "wrong", fixable: false },
   standby_forgotten: { level: "note", fixable: false },

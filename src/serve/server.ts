@@ -54,6 +54,9 @@ export interface ServerContext {
 
 const MAINTENANCE_MS = 1_000;
 
+/** How often old rows of the audit log are looked for, in milliseconds. */
+const PRUNE_MS = 600_000;
+
 /** How long requests in flight may delay the end, in milliseconds. */
 const STOP_MS = 10_000;
 
@@ -132,6 +135,8 @@ class Server {
     const deliver = this.#every(MAINTENANCE_MS, () => this.#deliver());
     context.follower?.onChange(deliver);
     this.#every(MAINTENANCE_MS, () => this.#renewal?.look() ?? Promise.resolve());
+    const prune = this.#every(PRUNE_MS, () => this.#secretHost.prune());
+    prune();
     context.onReload(() => this.#reload());
     const { systemd } = context;
     if (systemd.watchdogMs !== undefined) {

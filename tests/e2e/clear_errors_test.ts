@@ -10,7 +10,7 @@ const LINES: [args: string[], error: RegExp, hint: RegExp][] = [
   [["schedule"], /<kind> is needed$/m, /`rekey schedule --help`/],
   [
     ["policy", "clear", "nonsense"],
-    /choices are .*, jwks-max-age$/m,
+    /choices are .*, jwks-max-age, audit-retention, retrievals-retention$/m,
     /`rekey policy clear --help`/,
   ],
   [

@@ -3,21 +3,48 @@ import { createHash, randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { type Checkpoint, openCheckpoint, splitNotes } from "../../src/audit/log_checkpoints.ts";
 import { ExportCheck } from "../../src/audit/export_check.ts";
-import { TreeHead } from "../../src/audit/merkle.ts";
+import { EVENTS } from "../../src/audit/events.ts";
+import { PrunedRanges } from "../../src/audit/gaps.ts";
+import { TreeHead, TreeRun } from "../../src/audit/merkle.ts";
 import { NoteSigner, NoteVerifier } from "../../src/audit/signed_note.ts";
+import { THOROUGH } from "../support/process/sample.ts";
 
 const ROWS = 24;
-// Row 25 is after the last of them.
-const SIZES = [7, 8, 15, ROWS];
+// Row 25 is after the last of them. One is in the middle of rows that are pruned below.
+const SIZES = [7, 8, 10, 15, ROWS];
+const RANGES = [[3, 5], [9, 14], [17, 17]] as const;
+
+function digestOf(ranges: readonly (readonly [number, number])[]): string {
+  const named = new PrunedRanges();
+  for (const [first, last] of ranges) named.add({ first, last });
+  return named.digest();
+}
 
 const lines = Array.from({ length: ROWS + 1 }, (_, index) =>
   JSON.stringify({
     seq: index + 1,
     time: "2026-11-29T00:00:00.000Z",
-    event: `event ${index % 5}`,
+    event: index === ROWS - 2 ? EVENTS.pruned : `event ${index % 5}`,
     actor: "op@vm",
+    reason: index === ROWS - 2 ? `10 rows: all; gaps sha256:${digestOf(RANGES)}` : null,
     hash: randomBytes(32).toString("base64url"),
   }));
+
+function gapLine(first: number, last: number): string {
+  const run = new TreeRun(first - 1);
+  for (const line of lines.slice(first - 1, last)) run.append(line);
+  return JSON.stringify({ pruned: [first, last], tree: String(run).split(" ") });
+}
+
+/** The lines of an export from which rows were pruned. */
+function without(ranges: readonly (readonly [number, number])[]): string[] {
+  const left = lines.map((line, index): [number, string] => [index + 1, line])
+    .filter(([seq]) => !ranges.some(([first, last]) => seq >= first && seq <= last));
+  const gaps = ranges.map(([first, last]): [number, string] => [first, gapLine(first, last)]);
+  return [...left, ...gaps].sort(([a], [b]) => a - b).map(([, line]) => line);
+}
+
+const pruned = without(RANGES);
 
 function checkpointOf(size: number): Checkpoint {
   const tree = new TreeHead();
@@ -28,9 +55,11 @@ function checkpointOf(size: number): Checkpoint {
 
 const checkpoints = SIZES.map(checkpointOf);
 
-function checked(exported: readonly string[]) {
-  const check = new ExportCheck(checkpoints);
-  for (const line of exported) check.line(new TextEncoder().encode(line));
+function checked(exported: readonly (string | Uint8Array)[], by = checkpoints) {
+  const check = new ExportCheck(by);
+  for (const line of exported) {
+    check.line(typeof line === "string" ? new TextEncoder().encode(line) : line);
+  }
   return check.end();
 }
 
@@ -44,34 +73,81 @@ Deno.test("an export as it was signed is whole, and rows after the newest checkp
   });
 });
 
-const place = fc.nat(ROWS - 1);
-
-Deno.test("every change of one byte of a signed row is found, at its row or the rows of its checkpoint", () => {
-  const change = fc.tuple(place, fc.nat(), fc.integer({ min: 1, max: 127 }));
-  fc.assert(
-    fc.property(change, ([row, at, by]) => {
-      const bytes = new TextEncoder().encode(lines[row]);
-      bytes[at % bytes.length]! ^= by;
-      const exported = lines.map((line) => new TextEncoder().encode(line)).with(row, bytes);
-      const check = new ExportCheck(checkpoints);
-      for (const line of exported) check.line(line);
-      const { bad } = check.end();
-      assert.ok(bad !== null && bad.seq <= row + 1);
-    }),
-    { numRuns: 10_000 },
-  );
+Deno.test("an export without the rows that were pruned is whole", () => {
+  const { rows, covered, bad, head, pruned: gone } = checked(pruned);
+  assert.deepEqual({ rows, covered, bad, gone, seq: head?.seq }, {
+    rows: ROWS + 1 - 10,
+    covered: ROWS - 10,
+    gone: 10,
+    bad: null,
+    seq: ROWS + 1,
+  });
 });
 
-Deno.test("every removal, repetition, exchange and cut of signed rows is found", () => {
-  for (let one = 0; one < ROWS; one++) {
-    assert.notEqual(checked(lines.toSpliced(one, 1)).bad, null, `row ${one + 1} removed`);
-    assert.notEqual(checked(lines.toSpliced(one, 0, lines[one]!)).bad, null);
-    assert.notEqual(checked(lines.slice(0, one)).bad, null, `cut after row ${one}`);
-    for (let other = one + 1; other < ROWS; other++) {
-      const exchanged = lines.with(one, lines[other]!).with(other, lines[one]!);
-      assert.notEqual(checked(exchanged).bad, null, `rows ${one + 1} and ${other + 1}`);
+/** The number of the last row that a line of an export is about. */
+function lastRow(line: string): number {
+  const { seq, pruned } = JSON.parse(line);
+  return seq ?? pruned[1];
+}
+
+for (
+  const [what, exported, runs] of [["a signed row", lines, 10_000], [
+    "an export with gaps",
+    pruned,
+    THOROUGH ? 10_000 : 2_000,
+  ]] as const
+) {
+  Deno.test(`every change of one byte of ${what} is found, at its row or the rows of its checkpoint`, () => {
+    // The last line is after the newest checkpoint.
+    const place = fc.nat(exported.length - 2);
+    const change = fc.tuple(place, fc.nat(), fc.integer({ min: 1, max: 127 }));
+    fc.assert(
+      fc.property(change, ([row, at, by]) => {
+        const bytes = new TextEncoder().encode(exported[row]);
+        bytes[at % bytes.length]! ^= by;
+        const { bad } = checked([...exported.slice(0, row), bytes, ...exported.slice(row + 1)]);
+        assert.ok(bad !== null && bad.seq <= Math.max(lastRow(exported[row]!), ROWS - 1));
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  Deno.test(`every removal, repetition, exchange and cut of ${what} is found`, () => {
+    const count = exported.length - 1;
+    for (let one = 0; one < count; one++) {
+      assert.notEqual(checked(exported.toSpliced(one, 1)).bad, null, `line ${one + 1} removed`);
+      assert.notEqual(checked(exported.toSpliced(one, 0, exported[one]!)).bad, null);
+      assert.notEqual(checked(exported.slice(0, one)).bad, null, `cut after line ${one}`);
+      for (let other = one + 1; other < count; other++) {
+        const exchanged = exported.with(one, exported[other]!).with(other, exported[one]!);
+        assert.notEqual(checked(exchanged).bad, null, `lines ${one + 1} and ${other + 1}`);
+      }
     }
+  });
+}
+
+Deno.test("a row is not taken for a pruned one because its hash in the tree is right", () => {
+  for (let row = 1; row <= ROWS; row++) {
+    const isPruned = RANGES.some(([first, last]) => row >= first && row <= last);
+    if (isPruned) continue;
+    const more = [...RANGES, [row, row] as const].sort(([a], [b]) => a - b);
+    assert.notEqual(checked(without(more)).bad, null, `row ${row} hidden`);
+    assert.notEqual(checked(without([[row, row]])).bad, null, `row ${row} alone`);
   }
+  const halves = without([[3, 3], [4, 5], ...RANGES.slice(1)]);
+  assert.notEqual(checked(halves).bad, null, "one gap as two");
+});
+
+Deno.test("what names the pruned rows must be signed, and the newest of such rows counts", () => {
+  const earlier = checkpoints.slice(0, -1);
+  assert.match(checked(pruned, earlier).bad!.why, /no checkpoint vouches for it/);
+  const forged = JSON.stringify({
+    ...JSON.parse(lines[ROWS]!),
+    event: EVENTS.pruned,
+    reason: `1 row: all; gaps sha256:${digestOf([...RANGES, [20, 20]])}`,
+  });
+  assert.notEqual(checked(without([...RANGES, [20, 20]]).with(-1, forged)).bad, null);
+  assert.notEqual(checked(pruned.with(-1, forged)).bad, null);
 });
 
 Deno.test("rows that were made up after a checkpoint, with numbers in order, are found", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { listAudit } from "../../src/audit/reader.ts";
-import { verifyChain } from "../../src/audit/chain.ts";
+import { verifyChain } from "../../src/audit/verify_chain.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
 import { Secret } from "../../src/core/secret.ts";

@@ -1,11 +1,12 @@
-import { everyAuditRow, listAudit, mergeLogs } from "../../audit/reader.ts";
+import { exportLine, listAudit, logParts, mergeLogs } from "../../audit/reader.ts";
 import { type AuditRow, type Head, showHead } from "../../audit/events.ts";
 import type { Context } from "../context.ts";
 import { printable, table, toTheMinute } from "../format.ts";
 import { basename } from "node:path";
-import { asRefusal, type RekeyError, usageError } from "../../core/errors.ts";
+import { asRefusal, RekeyError, usageError } from "../../core/errors.ts";
 import { readInputText } from "../../files/input_files.ts";
-import { brokenLog, verifyChain } from "../../audit/chain.ts";
+import { brokenLog } from "../../audit/chain.ts";
+import { verifyChain } from "../../audit/verify_chain.ts";
 import { keptHead } from "../../secret/keyring/reconcile.ts";
 import { type Figures, figures, type RetrievalTimes } from "../../audit/figures.ts";
 
@@ -27,13 +28,15 @@ export async function auditList(options: AuditListFlags, { secrets, output }: Co
   const rows = listAudit(installation.database, limit, { ...filter, version });
   output.list(rows, [HEADINGS, ...rows.map(auditCells)], () => [NARROW, ...rows.map(narrowCells)]);
   const oldest = rows[0]?.seq ?? 1;
-  if (rows.length === limit && oldest > 1) output.remark(`Older rows: --before ${oldest}`);
+  const hasOlder = rows.length === limit &&
+    listAudit(installation.database, 1, { before: oldest }).length > 0;
+  if (hasOlder) output.remark(`Older rows: --before ${oldest}`);
 }
 
 /** Prints the whole log as JSON lines. */
 export async function auditExport(_options: unknown, { secrets, output }: Context) {
   const { installation } = await secrets.open();
-  for (const row of everyAuditRow(installation.database)) output.line(row);
+  output.lines(logParts(installation.database).map(exportLine));
 }
 
 const HEADINGS = ["SEQ", "TIME", "EVENT", "VERSION", "LOCATION", "TOOK", "ACTOR", "REASON"];
@@ -76,13 +79,13 @@ export function auditMerge({ files }: { files: readonly string[] }, { output }: 
     if (logs.has(machine)) throw unusable(path, "another file has the same name");
     logs.set(machine, rowsIn(path));
   }
-  for (const { machine, row } of mergeLogs(logs)) output.line({ machine, ...row });
+  output.lines(mergeLogs(logs).map(({ machine, row }) => JSON.stringify({ machine, ...row })));
 }
 
 function rowsIn(path: string): AuditRow[] {
   const lines = textOf(path).split("\n").filter((line) => line !== "");
-  return lines.map((line) => {
-    const row = parsed(path, line);
+  // Rows that were pruned have no place in time.
+  return lines.map((line) => parsed(path, line)).filter((row) => !("pruned" in row)).map((row) => {
     const { seq, time, event, version, location } = row;
     const sound = Number.isSafeInteger(seq) && typeof time === "string" &&
       typeof event === "string" && (version === null || Number.isSafeInteger(version)) &&
@@ -128,7 +131,7 @@ export async function auditVerify(options: AuditVerifyFlags, { secrets, output }
   const key = await installation.auditKey.read();
   const { head: kept, unavailable } = await keptHead(installation, version);
   const expected = [options.expectHead, kept].filter((one) => one != null);
-  const { rows, head, bad } = verifyChain(
+  const { rows, pruned, head, unknown, bad } = verifyChain(
     installation.database,
     key,
     expected,
@@ -136,19 +139,37 @@ export async function auditVerify(options: AuditVerifyFlags, { secrets, output }
   );
   output.progress("");
   if (bad !== null) throw brokenLog(bad);
+  mustBeKnown(options.expectHead, unknown, "`rekey audit verify` prints the newest one");
   output.result({
     valid: true,
     rows,
+    pruned,
     head: head && showHead(head),
     keyring_head: kept && showHead(kept),
   }, [
     `The chain of ${rows} audit rows holds`,
+    ...pruned === 0 ? [] : [`across ${pruned} rows that were pruned`],
     ...head === null ? [] : [`head ${showHead(head)}`],
-    ...kept === null ? [] : [`it still holds row ${kept.seq}, whose hash the keyring keeps`],
+    ...kept === null || unknown.includes(kept)
+      ? []
+      : [`it still holds row ${kept.seq}, whose hash the keyring keeps`],
   ]);
+  if (kept !== null && unknown.includes(kept)) {
+    output.warning(`the head kept in the keyring could not be compared: its row was pruned`);
+  }
   if (unavailable !== undefined) {
     output.warning(`the head kept in the keyring could not be compared (${unavailable.code})`);
   }
+}
+
+/** @throws {RekeyError} `failed` when an expected head cannot be compared, since its row was pruned. */
+export function mustBeKnown(head: Head | undefined, unknown: readonly Head[], hint: string): void {
+  if (head === undefined || !unknown.includes(head)) return;
+  throw new RekeyError(
+    "failed",
+    `Cannot compare row ${head.seq}: it was pruned; nothing else is wrong with the log`,
+    { hint: `Expect a head of a row that is still there: ${hint}` },
+  );
 }
 
 /** Shows statistics of verifications, retrievals and rotations. */

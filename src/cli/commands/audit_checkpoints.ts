@@ -11,6 +11,7 @@ import { RekeyError, usageError } from "../../core/errors.ts";
 import { readInputLines, readInputText } from "../../files/input_files.ts";
 import { logKeysOf } from "../../secret/signed_log.ts";
 import type { Context } from "../context.ts";
+import { mustBeKnown } from "./audit.ts";
 
 /** Prints the public half of the key that signs the log's checkpoints. */
 export async function auditKey(_options: unknown, { secrets, output }: Context): Promise<void> {
@@ -59,7 +60,7 @@ export function auditVerifyExport(
   const signed = checkpoint.flatMap((path) => checkpointsIn(path, verifier));
   const check = new ExportCheck(signed, expectHead === undefined ? [] : [expectHead]);
   readInputLines(file, (line) => check.line(line));
-  const { rows, covered, head, bad } = check.end();
+  const { rows, covered, pruned, head, unknown, bad } = check.end();
   if (head === null) {
     throw usageError(
       `Cannot check ${file}: it is no export of an audit log`,
@@ -71,8 +72,10 @@ export function auditVerifyExport(
       hint: "Compare it with an earlier export, and with `rekey audit verify` on the machine",
     });
   }
-  output.result({ valid: true, rows, covered, head: showHead(head) }, [
+  mustBeKnown(expectHead, unknown, "the newest one is in the newest checkpoint");
+  output.result({ valid: true, rows, covered, pruned, head: showHead(head) }, [
     `The ${covered} rows up to the newest checkpoint are as they were signed`,
+    ...pruned === 0 ? [] : [`${pruned} rows before it were pruned, as the log says`],
     `head ${showHead(head)}`,
   ]);
   if (covered < rows) {

@@ -1,13 +1,29 @@
-import { asRefusal, usageError } from "../../core/errors.ts";
+import { asRefusal, type RekeyError, usageError } from "../../core/errors.ts";
 import type { PolicyChange } from "../../secret/backend.ts";
 import {
   jwksSeconds,
+  POLICY_PARTS,
   type PolicyPart,
   STANDARD_POLICY,
   type TokenPolicy,
 } from "../../jwt/policy.ts";
+import { changeRetention, type RetentionChange } from "../../secret/retention.ts";
+import {
+  readRetention,
+  type Retention,
+  RETENTION_PARTS,
+  type RetentionPart,
+} from "../../store/sqlite/retention.ts";
 import type { Context } from "../context.ts";
 import { describeSeconds, printable, table } from "../format.ts";
+import {
+  describeRetention,
+  hasRetentionFlags,
+  type RetentionFlags,
+  retentionText,
+  withoutRetention,
+  withRetention,
+} from "./retention.ts";
 
 /** Shows the policy. */
 export async function policyShow(_options: unknown, { secrets, output }: Context): Promise<void> {
@@ -15,23 +31,42 @@ export async function policyShow(_options: unknown, { secrets, output }: Context
   // The local policy is shown even if the fleet's state is not known.
   const unknown = await secrets.openFresh().then(() => undefined, asRefusal);
   const { policy } = installation;
-  output.result(describePolicy(policy), human(policy));
+  const retention = readRetention(installation.meta);
+  output.result(
+    { ...describePolicy(policy), ...describeRetention(retention) },
+    human(policy, retention),
+  );
   if (unknown !== undefined) throw unknown;
 }
 
 /** Sets parts of the policy. */
-export async function policySet(flags: PolicyFlags, context: Context): Promise<void> {
-  requirePolicyFlags(flags);
-  await change((before) => withFlags(before(), flags), context);
+export async function policySet(
+  flags: PolicyFlags & RetentionFlags,
+  context: Context,
+): Promise<void> {
+  const isAboutTokens = hasPolicyFlags(flags);
+  if (!isAboutTokens && !hasRetentionFlags(flags)) throw noFlag();
+  await change({
+    ...isAboutTokens ? { policy: (before) => withFlags(before(), flags) } : {},
+    ...hasRetentionFlags(flags) ? { retention: (before) => withRetention(before(), flags) } : {},
+  }, context);
 }
 
 /** Clears parts of the policy; all parts when none is named. */
 export async function policyClear(
-  { part: parts }: { part: readonly PolicyPart[] },
+  { part: named }: { part: readonly (PolicyPart | RetentionPart)[] },
   context: Context,
 ): Promise<void> {
-  const all = parts.length === 0;
-  await change((before) => all ? STANDARD_POLICY : withoutParts(before(), parts), context);
+  const parts = named.length === 0 ? [...POLICY_PARTS, ...RETENTION_PARTS] : named;
+  const tokens = POLICY_PARTS.filter((part) => parts.includes(part));
+  const kept = RETENTION_PARTS.filter((part) => parts.includes(part));
+  const all = tokens.length === POLICY_PARTS.length;
+  await change({
+    ...tokens.length === 0
+      ? {}
+      : { policy: (before) => all ? STANDARD_POLICY : withoutParts(before(), tokens) },
+    ...kept.length === 0 ? {} : { retention: (before) => withoutRetention(before, kept) },
+  }, context);
 }
 
 /** Applies policy flags of commands that make or import a secret. */
@@ -42,20 +77,30 @@ export async function applyPolicy(flags: PolicyFlags, { secrets }: Context): Pro
   );
 }
 
+interface Changes {
+  readonly policy?: PolicyChange;
+  readonly retention?: RetentionChange;
+}
+
 async function change(
-  make: PolicyChange,
+  { policy, retention }: Changes,
   { secrets, output }: Context,
 ): Promise<void> {
-  const policy = await secrets.underLock((installation, backend) =>
-    backend.setPolicy(installation, make, policyText)
-  );
+  const now = await secrets.underLock(async (installation, backend) => {
+    if (retention !== undefined) await changeRetention(installation, retention, retentionText);
+    if (policy !== undefined) await backend.setPolicy(installation, policy, policyText);
+    return { policy: installation.policy, retention: readRetention(installation.meta) };
+  });
   const app = secrets.environment.app.name;
-  output.result(describePolicy(policy), [
-    `Tokens of ${app} are verified with: ${printable(policyText(policy))}`,
+  output.result({ ...describePolicy(now.policy), ...describeRetention(now.retention) }, [
+    ...policy === undefined
+      ? []
+      : [`Tokens of ${app} are verified with: ${printable(policyText(now.policy))}`],
+    ...retention === undefined ? [] : [`On this machine ${retentionText(now.retention)}`],
   ]);
 }
 
-function human(policy: TokenPolicy): string[] {
+function human(policy: TokenPolicy, { all, retrievals }: Retention): string[] {
   const { leeway, allowNoExpiry, issuer, audience, type } = policy;
   return table([
     ["leeway", `${leeway} s`],
@@ -64,6 +109,8 @@ function human(policy: TokenPolicy): string[] {
     ["aud", audience?.join(", ") ?? "any"],
     ["typ", type ?? "any"],
     ["jwks-max-age", `${jwksSeconds(policy)} s`],
+    ["audit-retention", all === undefined ? "off" : describeSeconds(all)],
+    ["retrievals-retention", retrievals === undefined ? "off" : describeSeconds(retrievals)],
   ]).map(printable);
 }
 
@@ -131,10 +178,8 @@ export function policyText(policy: TokenPolicy): string {
   ].join(", ");
 }
 
-/** @throws {RekeyError} `usage` when no policy flag is set. */
-export function requirePolicyFlags(flags: PolicyFlags): void {
-  if (hasPolicyFlags(flags)) return;
-  throw usageError(
+function noFlag(): RekeyError {
+  return usageError(
     "Cannot set the policy: no flag was given",
     "`rekey policy set --help` shows its flags",
   );

@@ -4,7 +4,7 @@ import { placeName } from "../../core/location.ts";
 import { showHead } from "../../audit/events.ts";
 import { NEVER } from "../../store/sqlite/ended_sessions.ts";
 import { rfc3339 } from "../../core/clock.ts";
-import { RekeyError } from "../../core/errors.ts";
+import { asRefusal, RekeyError } from "../../core/errors.ts";
 import { fromFuture, isAhead } from "../../secret/age.ts";
 import type { Changed } from "../../secret/backend.ts";
 import {
@@ -81,6 +81,20 @@ export async function rotate(options: RotateFlags, context: Context): Promise<vo
   await notices.telling(() =>
     at === undefined ? make() : announceAndMake(at, reason, notices, context, make)
   );
+  await pruneIfAsked(context);
+}
+
+// A timer may be all that runs on this machine. The rotation stands, whatever happens here.
+async function pruneIfAsked({ secrets, output }: Context): Promise<void> {
+  const { installation } = await secrets.open();
+  if (installation.meta.get("audit_retention") === undefined) return;
+  try {
+    const { pruneByPolicy } = await import("../../secret/pruned_log.ts");
+    const rows = await pruneByPolicy(installation);
+    if (rows > 0) output.remark(`Removed ${rows} old rows of the audit log`);
+  } catch (error) {
+    output.warning(`the audit log was not pruned: ${asRefusal(error).message}`);
+  }
 }
 
 async function rotateNow(

@@ -1,5 +1,5 @@
 import type { Commands } from "./command.ts";
-import { count, head, instant, nonEmpty, rowNumber } from "./values.ts";
+import { count, duration, head, instant, nonEmpty, rowNumber } from "./values.ts";
 
 /** `stats` and `audit`. */
 export const auditCommands: Commands = {
@@ -71,5 +71,18 @@ export const auditCommands: Commands = {
         head,
       )
       .runs(async () => (await import("../commands/audit_checkpoints.ts")).auditVerifyExport);
+    audit.command("prune")
+      .description(
+        "remove old rows; the log verifies as before (default: as the policy's retention says)",
+      )
+      .option("--older-than <duration>", "rows older than this, such as 400d", duration)
+      .option(
+        "--retrievals-older-than <duration>",
+        "retrievals older than this, such as 30d; changes stay",
+        duration,
+      )
+      .option("--dry-run", "only say how many rows would go")
+      .option("--force", "do not ask; required when stdin is not a terminal")
+      .runs(async () => (await import("../commands/audit_prune.ts")).auditPrune);
   },
 };

@@ -1,5 +1,6 @@
 import { Argument, InvalidArgumentError } from "commander";
 import { MOST_JWKS_SECONDS, MOST_LEEWAY_SECONDS, POLICY_PARTS } from "../../jwt/policy.ts";
+import { LEAST_RETENTION_SECONDS, RETENTION_PARTS } from "../../store/sqlite/retention.ts";
 import type { Commands, TableCommand } from "./command.ts";
 import { atMost, duration, nonEmpty } from "./values.ts";
 
@@ -18,9 +19,22 @@ export const policyCommands: Commands = {
       .description("set parts of the policy; running servers apply it at once")
       .runs(async () => (await import("../commands/policy.ts")).policySet);
     addPolicyOptions(set);
+    set
+      .option(
+        "--audit-retention <duration>",
+        "how long audit rows are kept here, or off",
+        retention,
+      )
+      .option(
+        "--retrievals-retention <duration>",
+        "how long audit rows of retrievals are kept here, or off",
+        retention,
+      );
     policy.command("clear")
       .description("clear parts of the policy; all parts when none is named")
-      .addArgument(new Argument("[part...]", "which parts").choices(POLICY_PARTS))
+      .addArgument(
+        new Argument("[part...]", "which parts").choices([...POLICY_PARTS, ...RETENTION_PARTS]),
+      )
       .runs(async () => (await import("../commands/policy.ts")).policyClear);
   },
 };
@@ -46,6 +60,14 @@ function kept(value: string): number {
   const seconds = duration(value);
   if (seconds <= MOST_JWKS_SECONDS) return seconds;
   throw new InvalidArgumentError("It is at most 24h.");
+}
+
+/** Seconds, or `off`: forever. */
+function retention(value: string): number | "off" {
+  if (value === "off") return value;
+  const seconds = duration(value);
+  if (seconds >= LEAST_RETENTION_SECONDS) return seconds;
+  throw new InvalidArgumentError("It is at least 1d, or off.");
 }
 
 function name(value: string, before: readonly unknown[]): string {

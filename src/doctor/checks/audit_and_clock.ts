@@ -1,12 +1,13 @@
 import { fallbackRate } from "../../audit/figures.ts";
 import { listAudit } from "../../audit/reader.ts";
 import { EVENTS } from "../../audit/events.ts";
-import { verifyChain } from "../../audit/chain.ts";
+import { verifyChain } from "../../audit/verify_chain.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, isRekeyError } from "../../core/errors.ts";
 import { ageOf, CLOCK_TOLERANCE_MS, fromFuture, isAhead, isDue } from "../../secret/age.ts";
 import { keptHead } from "../../secret/keyring/reconcile.ts";
 import { type Finding, type OpenDoctorContext, rekey, WITHOUT_LOGGING_OUT } from "../findings.ts";
+import { readRetention } from "../../store/sqlite/retention.ts";
 import { infoOf } from "../../system/files.ts";
 
 const DAY_MS = 86_400_000;
@@ -18,14 +19,30 @@ export async function auditCheck(context: OpenDoctorContext): Promise<Finding[]>
   // Without the key the chain cannot be checked; the KEK check reports that.
   if (isRekeyError(key)) return [];
   const { head } = await keptHead(installation, installation.versions.current()!);
-  const { bad } = verifyChain(installation.database, key, head === null ? [] : [head], onProgress);
-  if (bad === null) return [];
+  const expected = head === null ? [] : [head];
+  const { bad, rows } = verifyChain(installation.database, key, expected, onProgress);
+  if (bad === null) return largeLog(context, rows);
   return [{
     code: "audit_broken",
     what: `The audit log is broken at row ${bad.seq}: ${bad.why}`,
     why: "Someone has changed or truncated it, or an older copy of the database was put back. " +
       "Keep a copy of the file before you restore a backup",
     command: rekey(context, "restore BACKUP --force"),
+  }];
+}
+
+// A log of that size takes half a gigabyte, and seconds to verify.
+const LARGE_ROWS = 1_000_000;
+
+function largeLog(context: OpenDoctorContext, rows: number): Finding[] {
+  const { all, retrievals } = readRetention(context.installation.meta);
+  if (rows < LARGE_ROWS || all !== undefined || retrievals !== undefined) return [];
+  return [{
+    code: "audit_large",
+    what: `The audit log has ${rows} rows, and none is ever removed`,
+    why: "It grows with each retrieval of the secret; a retention removes old rows, and the log " +
+      "verifies as before",
+    command: rekey(context, "policy set --audit-retention 400d --retrievals-retention 30d"),
   }];
 }
 

@@ -1,11 +1,5 @@
-import {
-  EVENTS,
-  type Head,
-  holdsHead,
-  newestHead,
-  readHead,
-  showHead,
-} from "../../audit/events.ts";
+import { EVENTS, type Head, newestHead, readHead, showHead } from "../../audit/events.ts";
+import { holdsHead } from "../../audit/verify_chain.ts";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { KEYRING_UNAVAILABLE } from "../../store/keyring/errors.ts";
 import { type Algorithm, ALGORITHMS, isHmac } from "../../core/algorithms.ts";
@@ -237,7 +231,8 @@ async function keepNote(
   const { keyring, versions, database } = installation;
   const current = versions.current();
   if (current?.location !== "keyring") return true;
-  const whole = kept?.head == null || wasRestored(installation) || holdsHead(database, kept.head);
+  const whole = kept?.head == null || wasRestored(installation) ||
+    holdsHead(database, await installation.auditKey.read(), kept.head);
   if (!whole) await recordLoss(installation, kept.head!);
   const { version, kid, alg, key_form, token_kid } = current;
   const since = kept?.since ?? version;

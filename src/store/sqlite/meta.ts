@@ -15,6 +15,7 @@ export type MetaKey =
   | "alg"
   | "key_form"
   | "policy"
+  | "audit_retention"
   | "store"
   | "kek"
   | "audit_key"

@@ -190,6 +190,14 @@ export const MIGRATIONS: readonly string[] = [
      failed_at INTEGER,
      error TEXT
    ) STRICT, WITHOUT ROWID;`,
+  // Runs of rows that were pruned from the audit log.
+  `CREATE TABLE rekey_audit_gaps (
+     last INTEGER PRIMARY KEY,
+     first INTEGER NOT NULL,
+     hash TEXT NOT NULL,
+     tree TEXT NOT NULL,
+     seal TEXT NOT NULL
+   ) STRICT;`,
 ];
 
 /** rekey's tables, children first: sessions refer to versions. `settings` is shared with the application. */
@@ -202,6 +210,7 @@ export const OWN_TABLES = [
   "rekey_sessions",
   "rekey_audit_counts",
   "rekey_audit_sinks",
+  "rekey_audit_gaps",
   "rekey_audit_tree",
   "rekey_checkpoints",
   "rekey_verifications",

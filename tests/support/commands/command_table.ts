@@ -19,6 +19,7 @@ function below(command: Command, words: readonly string[]): Called[] {
 
 const SAMPLES = [
   "1h",
+  "1d",
   "0660",
   "1",
   "64",

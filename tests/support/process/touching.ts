@@ -62,6 +62,8 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
   Deno.writeTextFileSync(exported, (await box.run(["audit", "export"])).stdout);
   const auditor = ["--key", key, "--checkpoint", notes];
   yield await run("audit verify-export", ["audit", "verify-export", exported, ...auditor]);
+  const prune = ["audit", "prune", "--force", "--retrievals-older-than", "0s"];
+  yield await run("audit prune", prune);
   yield await run("stats", ["stats"]);
   yield await run("schedule", ["schedule", "systemd", "--user"]);
   yield await run("completions", ["completions", "bash"]);

@@ -1,0 +1,51 @@
+import { usageError } from "../../core/errors.ts";
+import { countToPrune, describeOrder, orderOf, pruneLog } from "../../secret/pruned_log.ts";
+import { sealedRetention } from "../../secret/retention.ts";
+import type { Retention } from "../../store/sqlite/retention.ts";
+import type { Context } from "../context.ts";
+import { requireConfirmation } from "../terminal.ts";
+
+/** Flags of `rekey audit prune`. Durations in seconds. */
+export interface AuditPruneFlags {
+  readonly olderThan?: number;
+  readonly retrievalsOlderThan?: number;
+  readonly dryRun?: boolean;
+  readonly force?: boolean;
+}
+
+/** Removes old rows of the audit log, which verifies as before. */
+export async function auditPrune(flags: AuditPruneFlags, context: Context): Promise<void> {
+  const { secrets, output, confirm } = context;
+  const { installation } = await secrets.open();
+  const retention = wanted(flags) ?? await sealedRetention(installation);
+  if (retention.all === undefined && retention.retrievals === undefined) {
+    throw usageError(
+      "Cannot prune the audit log: no age was given",
+      "Give --older-than 400d, or set it once: `rekey policy set --audit-retention 400d`",
+    );
+  }
+  const order = orderOf(retention, installation.now());
+  const count = countToPrune(installation, order);
+  const what = `${rowsText(count)} of the audit log (${describeOrder(order)})`;
+  if (flags.dryRun) {
+    return output.result({ dry_run: true, rows: count }, [`Would remove ${what}`]);
+  }
+  if (count > 0) {
+    requireConfirmation(flags.force ?? false, `Remove ${what} for good?`, confirm);
+  }
+  const rows = await pruneLog(installation, order);
+  output.result({ pruned: rows }, [
+    rows === 0
+      ? `Nothing to remove (${describeOrder(order)})`
+      : `Removed ${rowsText(rows)} of the audit log (${describeOrder(order)})`,
+  ]);
+}
+
+function wanted({ olderThan, retrievalsOlderThan }: AuditPruneFlags): Retention | undefined {
+  if (olderThan === undefined && retrievalsOlderThan === undefined) return undefined;
+  return { all: olderThan, retrievals: retrievalsOlderThan };
+}
+
+function rowsText(count: number): string {
+  return `${count} row${count === 1 ? "" : "s"}`;
+}
