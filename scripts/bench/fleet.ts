@@ -2,7 +2,7 @@ import { Box } from "../../tests/support/process/box.ts";
 import { Etcd, Fleet, must } from "../../tests/support/cluster/etcd.ts";
 import { Serving } from "../../tests/support/http/serving.ts";
 import { KnownSecret } from "./known_secret.ts";
-import { load } from "./requests.ts";
+import { load } from "./load.ts";
 import { type Contender, type Goal, inTurn, type Part, percentile, type Row } from "./result.ts";
 import { rekeyServer, type Server } from "./servers.ts";
 
@@ -44,7 +44,7 @@ async function speed(etcd: Etcd, rounds: number): Promise<Row[]> {
   ];
   const contenders: Contender[] = asked.map(([name, url, tokens]) => ({
     name,
-    run: () => load(url, tokens),
+    run: () => load(url, { tokens }),
   }));
   const medians = await inTurn(contenders, rounds);
   return [...medians].map(([name, value]) => ({
@@ -63,7 +63,7 @@ async function sharedServer(etcd: Etcd, secret: KnownSecret): Promise<Server> {
     await serving[Symbol.asyncDispose]();
     fleet[Symbol.dispose]();
   };
-  return { url: serving.url, [Symbol.asyncDispose]: dispose };
+  return { url: serving.url, id: serving.process.pid, [Symbol.asyncDispose]: dispose };
 }
 
 /** How long after a rotation has begun the last server has accepted the old token, and when the command ends. */

@@ -2,11 +2,10 @@ import { Box } from "../../tests/support/process/box.ts";
 import { KnownKey, writeByHand } from "../../tests/support/consumers/by_hand.ts";
 import { HaproxyGuard } from "../../tests/support/consumers/haproxy.ts";
 import { NginxGuard } from "../../tests/support/consumers/nginx.ts";
-import { childrenOf } from "../../tests/support/process/running.ts";
 import { adapted, documented, Proxy } from "../../tests/support/proxy/proxies.ts";
 import { KnownSecret } from "./known_secret.ts";
-import { load } from "./requests.ts";
-import { type Goal, inTurn, median, type Part, type Row } from "./result.ts";
+import { CostedLoad, type Worked } from "./load.ts";
+import { type Goal, inTurn, type Part, type Row } from "./result.ts";
 import { rekeyServer } from "./servers.ts";
 
 const SECONDS = 1;
@@ -61,23 +60,24 @@ export async function guards(rounds: number): Promise<Part> {
   await using lua = await NginxGuard.start(luaBox, { ...place, preset: "nginx-lua" });
   const app = `127.0.0.1:${native.port}`;
   await using haproxy = await HaproxyGuard.start(box, { keys: `${box.home}/keys.map`, app });
-  const all: Guarded[] = [
-    { name: OPEN, port: native.port, target: "/open", ids: [native.daemon.id] },
-    { name: ASKING, port: asking.port, target: "/guarded", ids: [asking.id, rekey.id] },
-    { name: NJS, port: native.port, target: "/guarded", ids: [native.daemon.id] },
-    { name: LUA, port: lua.port, target: "/guarded", ids: [lua.daemon.id] },
-    { name: HAPROXY_OPEN, port: haproxy.openPort, target: "/open", ids: [haproxy.daemon.id] },
-    { name: HAPROXY, port: haproxy.port, target: "/open", ids: [haproxy.daemon.id] },
+  const guarded = (name: string, port: number, target: string, ...ids: number[]): Guarded => {
+    return { name, target, url: `http://127.0.0.1:${port}`, ids };
+  };
+  const all = [
+    guarded(OPEN, native.port, "/open", native.daemon.id),
+    guarded(ASKING, asking.port, "/guarded", asking.id, rekey.id),
+    guarded(NJS, native.port, "/guarded", native.daemon.id),
+    guarded(LUA, lua.port, "/guarded", lua.daemon.id),
+    guarded(HAPROXY_OPEN, haproxy.openPort, "/open", haproxy.daemon.id),
+    guarded(HAPROXY, haproxy.port, "/open", haproxy.daemon.id),
   ];
   return { title: "Through a proxy that guards", rows: await measured(all, seen, unseen, rounds) };
 }
 
 /** Where requests go, and the processes that work on them, but for what is behind HAProxy. */
-interface Guarded {
+interface Guarded extends Worked {
   readonly name: string;
-  readonly port: number;
   readonly target: string;
-  readonly ids: readonly number[];
 }
 
 async function measured(
@@ -86,18 +86,17 @@ async function measured(
   unseen: string,
   rounds: number,
 ): Promise<Row[]> {
-  const costs = new Map<string, number[]>();
-  const send = (tokens: string) => async ({ name, port, target, ids }: Guarded) => {
-    const before = processorTime(ids);
-    const rate = await load(`http://127.0.0.1:${port}`, tokens, SECONDS, target);
-    const spent = 1e6 * (processorTime(ids) - before) / (rate * SECONDS);
-    if (tokens === seen) costs.set(name, [...costs.get(name) ?? [], spent]);
-    return rate;
+  const costed = new CostedLoad();
+  const send = (name: string, one: Guarded, tokens: string) => {
+    return costed.send(name, one, { tokens, seconds: SECONDS, target: one.target });
   };
   const guarded = all.filter(({ name }) => name !== OPEN && name !== HAPROXY_OPEN);
   const medians = await inTurn([
-    ...all.map((one) => ({ name: one.name, run: () => send(seen)(one) })),
-    ...guarded.map((one) => ({ name: fresh(one.name), run: () => send(unseen)(one) })),
+    ...all.map((one) => ({ name: one.name, run: () => send(one.name, one, seen) })),
+    ...guarded.map((one) => ({
+      name: fresh(one.name),
+      run: () => send(fresh(one.name), one, unseen),
+    })),
   ], rounds);
   const row = (unit: string) => ([name, value]: [string, number]): Row => ({
     name,
@@ -105,19 +104,10 @@ async function measured(
     unit,
     goals: GOALS[name] ?? [],
   });
-  const spent = [...costs].map((
-    [name, all],
-  ): [string, number] => [cost(name), median(all.slice(1))]);
+  const spent = costed.medians()
+    .filter(([name]) => all.some((one) => one.name === name))
+    .map(([name, microseconds]): [string, number] => [cost(name), microseconds]);
   return [...[...medians].map(row("a second")), ...spent.map(row("µs a request"))];
-}
-
-// Clock ticks of 10 ms (proc(5)): it does not depend on what else the machine does, as requests a second do.
-function processorTime(ids: readonly number[]): number {
-  const processes = ids.flatMap((id) => [id, ...childrenOf(id)]);
-  return processes.map((id) => {
-    const fields = Deno.readTextFileSync(`/proc/${id}/stat`).replace(/^.*\) /s, "").split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / 100;
-  }).reduce((sum, seconds) => sum + seconds, 0);
 }
 
 /** nginx as docs/proxies.md has it. */

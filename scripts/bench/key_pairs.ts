@@ -2,9 +2,9 @@ import { Box } from "../../tests/support/process/box.ts";
 import { KnownPair } from "./known_pair.ts";
 import { KnownSecret } from "./known_secret.ts";
 import { installPeers } from "./peers.ts";
-import { load } from "./requests.ts";
+import { load, LOAD_CORE, SERVER_CORE } from "./load.ts";
 import { type Goal, inTurn, milliseconds, type Part } from "./result.ts";
-import { nodeServer, rekeyServer } from "./servers.ts";
+import { nodeServer, rekeyServer, type Server } from "./servers.ts";
 
 const SEEN = 100;
 // More than rekey remembers: each has been forgotten when it comes again.
@@ -41,16 +41,17 @@ export async function keyPairs(rounds: number): Promise<Part> {
   secret.writeTokens(hmacSeen, SEEN);
   await pair.writeTokens(seen, SEEN);
   await pair.writeTokens(fresh, NEW);
-  await using hmac = await rekeyServer(secret, 1);
-  await using one = await rekeyServer(pair, 1);
+  await using hmac = await rekeyServer(secret, 1, SERVER_CORE);
+  await using one = await rekeyServer(pair, 1, SERVER_CORE);
   await using two = await rekeyServer(pair, 2);
   await using fastify = await nodeServer("fastify.cjs", ["0", pair.alg], pair, env);
+  const send = ({ url }: Server, tokens: string) => load(url, { tokens, core: LOAD_CORE });
   const medians = await inTurn([
-    { name: HMAC, run: () => load(hmac.url, hmacSeen) },
-    { name: PAIR, run: () => load(one.url, seen) },
-    { name: NEW_ONE, run: () => load(one.url, fresh) },
-    { name: NEW_TWO, run: () => load(two.url, fresh) },
-    { name: FASTIFY, run: () => load(fastify.url, fresh) },
+    { name: HMAC, run: () => send(hmac, hmacSeen) },
+    { name: PAIR, run: () => send(one, seen) },
+    { name: NEW_ONE, run: () => send(one, fresh) },
+    { name: NEW_TWO, run: () => send(two, fresh) },
+    { name: FASTIFY, run: () => send(fastify, fresh) },
   ], rounds);
   const rows = [...medians].map(([name, value]) => {
     return { name, value, unit: "a second", goals: GOALS[name] ?? [] };

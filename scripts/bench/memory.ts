@@ -1,7 +1,7 @@
 import { Box } from "../../tests/support/process/box.ts";
 import { Serving } from "../../tests/support/http/serving.ts";
 import { KnownSecret } from "./known_secret.ts";
-import { load } from "./requests.ts";
+import { load } from "./load.ts";
 import type { Part } from "./result.ts";
 
 const TOKENS = 1_000_000;
@@ -19,10 +19,10 @@ export async function memory(requests: number): Promise<Part> {
     const status = Deno.readTextFileSync(`/proc/${serving.process.pid}/status`);
     return Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1024;
   };
-  await load(serving.url, few, 1);
+  await load(serving.url, { tokens: few, seconds: 1 });
   const first = resident();
   let done = 0;
-  while (done < requests) done += await load(serving.url, many, 20) * 20;
+  while (done < requests) done += await load(serving.url, { tokens: many, seconds: 20 }) * 20;
   const name = `after ${Math.round(done / 1e5) / 10} million requests`;
   const goals = [{ to: "after the first 10,000", sense: "≤" as const, ratio: 1.3 }];
   return {

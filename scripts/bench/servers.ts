@@ -1,7 +1,8 @@
-import { Box } from "../../tests/support/process/box.ts";
+import { Box, REKEY } from "../../tests/support/process/box.ts";
 import { Serving } from "../../tests/support/http/serving.ts";
 import { compile } from "../compile.ts";
 import type { BenchKey } from "./known_secret.ts";
+import { heldTo, SERVER_CORE } from "./load.ts";
 import { peer } from "./peers.ts";
 import { until } from "../../tests/support/timing/pause.ts";
 import { freePort } from "../../tests/support/http/ports.ts";
@@ -10,18 +11,21 @@ import { feed, start } from "../program.ts";
 /** A server to send requests to. */
 export interface Server extends AsyncDisposable {
   readonly url: string;
-}
-
-/** One whose process is known. */
-export interface RekeyServer extends Server {
+  /** Of its process. */
   readonly id: number;
 }
 
-/** `rekey serve` with so many request threads, its log thrown away as into a journal. */
-export async function rekeyServer(secret: BenchKey, workers: number): Promise<RekeyServer> {
+/** `rekey serve` with so many request threads, its log thrown away as into a journal. @param core that it is held to. */
+export async function rekeyServer(
+  secret: BenchKey,
+  workers: number,
+  core?: number,
+): Promise<Server> {
   const box = new Box();
   await secret.importInto(box);
-  const serving = await Serving.start(box, ["--workers", String(workers), "--no-access-log"]);
+  const args = ["--workers", String(workers), "--no-access-log"];
+  const rekey = core === undefined ? [REKEY] : heldTo(core, REKEY);
+  const serving = await Serving.start(box, args, { rekey });
   const dispose = async () => {
     await serving[Symbol.asyncDispose]();
     box[Symbol.dispose]();
@@ -29,13 +33,13 @@ export async function rekeyServer(secret: BenchKey, workers: number): Promise<Re
   return { url: serving.url, id: serving.process.pid, [Symbol.asyncDispose]: dispose };
 }
 
-/** A server on rekey's own runtime, `bare` with nothing in it or `floor`, compiled like rekey. */
+/** A server on rekey's own runtime, `bare` with nothing in it or `floor`, compiled like rekey, held to a core. */
 export async function runtimeServer(name: "bare" | "floor", folder: string): Promise<Server> {
   await compile(peer(`${name}.ts`), `${folder}/${name}`, ["--allow-net"]);
   return await started(`${folder}/${name}`, (port) => [String(port)], "", {});
 }
 
-/** A server that runs on node, and is told the secret. */
+/** A server that runs on node, and is told the secret, held to a core. */
 export function nodeServer(
   file: string,
   args: string[],
@@ -55,7 +59,8 @@ async function started(
   env: Record<string, string>,
 ): Promise<Server> {
   const port = freePort();
-  const child = start(program, args(port), {
+  const [first, ...line] = heldTo(SERVER_CORE, program, ...args(port));
+  const child = start(first, line, {
     env,
     ...{ stdin: "piped", stdout: "inherit", stderr: "inherit" } as const,
   });
@@ -66,7 +71,7 @@ async function started(
     child.kill("SIGKILL");
     await child.status;
   };
-  return { url, [Symbol.asyncDispose]: dispose };
+  return { url, id: child.pid, [Symbol.asyncDispose]: dispose };
 }
 
 async function answers(url: string): Promise<boolean> {

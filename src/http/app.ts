@@ -3,7 +3,6 @@ import { RekeyError } from "../core/errors.ts";
 import { andThen, type MaybeAsync, tryThen } from "../core/async.ts";
 import { discardBody } from "./body.ts";
 import {
-  bearerToken,
   challenge,
   isChunked,
   rejectAmbiguousLength,
@@ -23,16 +22,24 @@ export interface Served {
   /** The error code, if the request failed. */
   readonly code: string | undefined;
   readonly milliseconds: number;
-  readonly address: string | undefined;
   /** An error that is a bug; else `undefined`. */
   readonly bug: unknown;
 }
 
+/** Who has sent a request. The runtime finds out only when it is asked. */
+export interface Peer {
+  readonly remoteAddr: Deno.Addr;
+}
+
+/** Its IP address; `undefined` on a Unix socket. */
+export function addressOf({ remoteAddr }: Peer): string | undefined {
+  return "hostname" in remoteAddr ? remoteAddr.hostname : undefined;
+}
+
 /** Handler of the runtime's HTTP server. */
-export type RequestHandler = (
-  request: Request,
-  peer: { readonly remoteAddr: Deno.Addr },
-) => MaybeAsync<Response>;
+export type RequestHandler = (request: Request, peer: Peer) => MaybeAsync<Response>;
+
+type OnServed = (served: Served, peer: Peer) => void;
 
 /**
  * Makes the request handler. It responds synchronously when there is nothing to wait for.
@@ -42,29 +49,51 @@ export type RequestHandler = (
 export function makeApp(
   routes: readonly Route[],
   services: Services,
-  onServed: (served: Served) => void,
+  onServed: OnServed,
 ): RequestHandler {
+  const routeOf = finder(routes);
+  const OwnCall = callsWith(services);
+  return (request, peer) => {
+    const response = answer(routeOf(request), new OwnCall(request, peer), onServed);
+    return request.method === "HEAD"
+      ? andThen(response, (full) => new Response(null, full))
+      : response;
+  };
+}
+
+/** Finds the route of a request. A proxy asks for the same one again and again, so the last one is kept. */
+function finder(routes: readonly Route[]): (request: Request) => Route {
   const router = new RegExpRouter<Route>();
   for (const route of routes) {
     const { method, path } = route;
     if (method !== "ANY") router.add(method, path, route);
     router.add("ALL", path, method === "ANY" ? route : notAllowed(route));
   }
-  return (request, { remoteAddr }) => {
-    const address = "hostname" in remoteAddr ? remoteAddr.hostname : undefined;
-    const isHead = request.method === "HEAD";
-    const [found] = router.match(isHead ? "GET" : request.method, rawPath(request));
-    const response = answer(
-      found[0]?.[0] ?? NOT_FOUND,
-      { ...services, request, address },
-      onServed,
-    );
-    return isHead ? andThen(response, (full) => new Response(null, full)) : response;
+  let last = { method: "", url: "", route: NOT_FOUND };
+  return ({ method, url }) => {
+    if (url !== last.url || method !== last.method) {
+      const [found] = router.match(method === "HEAD" ? "GET" : method, rawPath(url));
+      last = { method, url, route: found[0]?.[0] ?? NOT_FOUND };
+    }
+    return last.route;
   };
 }
 
+/** Calls that have the services by their prototype: to copy them would cost every request. */
+function callsWith(services: Services) {
+  class OwnCall {
+    constructor(readonly request: Request, readonly peer: Peer) {}
+
+    get address(): string | undefined {
+      return addressOf(this.peer);
+    }
+  }
+  Object.assign(OwnCall.prototype, services);
+  return OwnCall as new (request: Request, peer: Peer) => OwnCall & Services;
+}
+
 // Not normalised, so that a rule of a proxy about a path applies to the path that is matched here.
-function rawPath({ url }: Request): string {
+function rawPath(url: string): string {
   return /^[\w+]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] ?? "";
 }
 
@@ -72,11 +101,11 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 function answer(
   route: Route,
-  call: Call,
-  onServed: (served: Served) => void,
+  call: Call & { readonly peer: Peer },
+  onServed: OnServed,
 ): MaybeAsync<Response> {
   const start = performance.now();
-  const { request, address } = call;
+  const { request, peer } = call;
   const chunked = isChunked(request);
   const finish = (response: Response, error?: unknown) =>
     andThen(request.body === null ? undefined : discardBody(request), () => {
@@ -87,9 +116,8 @@ function answer(
         status: response.status,
         code,
         milliseconds: performance.now() - start,
-        address,
         bug: code === "internal" ? error : undefined,
-      });
+      }, peer);
       return chunked ? lastOfConnection(finished(response)) : finished(response);
     });
   return tryThen(
@@ -118,10 +146,10 @@ function rejectQuery({ path }: Route, { url }: Request): void {
 }
 
 // If other machines can connect, routes that reveal more than the client's own token need a scope.
-function requireRemoteScope({ bearer }: Route, { request, verify }: Call): MaybeAsync<void> {
+function requireRemoteScope({ bearer }: Route, { request, verifyBearer }: Call): MaybeAsync<void> {
   if (typeof bearer !== "object") return;
   return andThen(
-    verify(bearerToken(request)),
+    verifyBearer(request),
     (verified) => requireScope(verified, bearer.remoteScope),
   );
 }

@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import type { SchemaName, Schemas } from "./routes.ts";
 import { parseStrictJson, StrictJsonError } from "../core/strict_json.ts";
 import { HttpRefusal } from "./problem.ts";
 import { escapesUtf8, joinPieces, utf8 } from "../core/encoding.ts";
@@ -15,32 +16,32 @@ const BODY_TIMEOUT_MS = 10_000;
  * @param empty value of an empty body; by default an empty body is refused.
  * @throws {HttpRefusal} with status 400, 408, 413 or 415.
  */
-export async function readJson<S extends z.ZodType>(
+export async function readJson<N extends SchemaName>(
   request: Request,
-  schema: S,
-  empty?: z.input<S>,
-): Promise<z.output<S>> {
+  schema: N,
+  empty?: z.input<Schemas[N]>,
+): Promise<z.output<Schemas[N]>> {
   const typed = mediaType(request);
   const bytes = await readBytes(request);
-  if (bytes.length === 0 && empty !== undefined) return check(schema, empty);
+  if (bytes.length === 0 && empty !== undefined) return await check(schema, empty);
   if (typed !== "application/json") throw wrongType("application/json");
   const value = parse(bytes);
   // The body may contain a password.
   bytes.fill(0);
-  return check(schema, value);
+  return await check(schema, value);
 }
 
 /** Reads a form body (RFC 7662 §2.1). A repeated parameter is refused (RFC 6749 §3.2). */
-export async function readForm<S extends z.ZodType>(
+export async function readForm<N extends SchemaName>(
   request: Request,
-  schema: S,
-): Promise<z.output<S>> {
+  schema: N,
+): Promise<z.output<Schemas[N]>> {
   const wanted = "application/x-www-form-urlencoded";
   if (mediaType(request) !== wanted) throw wrongType(wanted);
   const pairs = [...new URLSearchParams(formText(await readBytes(request)))];
   const form = new Map(pairs);
   if (form.size < pairs.length) throw bad("a parameter occurs twice");
-  return check(schema, Object.fromEntries(form));
+  return await check(schema, Object.fromEntries(form));
 }
 
 // `URLSearchParams` would replace bytes that are not UTF-8, percent-encoded or not.
@@ -73,9 +74,13 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
-function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+async function check<N extends SchemaName>(
+  name: N,
+  value: unknown,
+): Promise<z.output<Schemas[N]>> {
+  const schema: z.ZodType = (await import("./schemas.ts"))[name];
   const { success, data, error } = schema.safeParse(value);
-  if (success) return data;
+  if (success) return data as z.output<Schemas[N]>;
   // The path and the kind of the fault, not the value, which may be a password or a token.
   const issue = error.issues[0]!;
   const where = issue.path.map(String).join(".");

@@ -96,7 +96,7 @@ const REALM = `Bearer realm="rekey"`;
 const CREDENTIALS = /^bearer +([\w.~+/-]+=*)$/i;
 
 /** No credentials, or credentials that are not one bearer token. */
-class NoToken extends RekeyError {
+export class NoToken extends RekeyError {
   /** For the {@linkcode challenge}; `undefined` without credentials. */
   readonly description: string | undefined;
 
@@ -108,14 +108,23 @@ class NoToken extends RekeyError {
 }
 
 /**
- * The token of a request (RFC 6750 §2.1), from `Authorization` only: URLs end up in logs, and browsers send cookies with
- * requests of other sites.
+ * The credentials of a request, from `Authorization` only: URLs end up in logs, and browsers send cookies with requests
+ * of other sites.
+ *
+ * @throws {RekeyError} `malformed` without any.
+ */
+export function credentials(request: Request): string {
+  const header = request.headers.get("authorization");
+  if (header === null) throw new NoToken(false);
+  return header;
+}
+
+/**
+ * The token in an `Authorization` (RFC 6750 §2.1).
  *
  * @throws {RekeyError} `malformed`, also when the header occurs twice.
  */
-export function bearerToken(request: Request): string {
-  const header = request.headers.get("authorization");
-  if (header === null) throw new NoToken(false);
+export function bearerToken(header: string): string {
   const token = CREDENTIALS.exec(header)?.[1];
   if (token === undefined) throw new NoToken(true);
   return token;

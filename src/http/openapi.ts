@@ -1,25 +1,13 @@
 import * as z from "zod";
-import type { ResponseSpec, Route } from "./routes.ts";
-import { Description, Problem } from "./schemas.ts";
+import type { ResponseSpec, Route, SchemaName } from "./routes.ts";
+import * as all from "./schemas.ts";
 
 type JsonNode = Record<string, unknown>;
 
-/** The route of the OpenAPI document, which describes all routes, including itself. */
-export function openapi(routes: () => readonly Route[], version: string): Route {
-  let document: object | undefined;
-  return {
-    method: "GET",
-    path: "/openapi.json",
-    summary: "This document, OpenAPI 3.1",
-    answers: { 200: { description: "The document", schema: Description } },
-    handler: () => Response.json(document ??= documentOf(routes(), version)),
-  };
-}
-
 /** The OpenAPI 3.1 document of a route table. */
-function documentOf(routes: readonly Route[], version: string): JsonNode {
+export function documentOf(routes: readonly Route[], version: string): JsonNode {
   const schemas: JsonNode = {};
-  const reference = (schema: z.ZodType) => referenceTo(schema, schemas);
+  const reference = (schema: SchemaName) => referenceTo(schema, schemas);
   const paths: Record<string, JsonNode> = {};
   for (const route of routes) {
     const path = paths[route.path.replace("*", "{path}")] ??= {};
@@ -43,7 +31,7 @@ function documentOf(routes: readonly Route[], version: string): JsonNode {
   };
 }
 
-type Reference = (schema: z.ZodType) => JsonNode;
+type Reference = (schema: SchemaName) => JsonNode;
 
 function operation(route: Route, method: string, reference: Reference): JsonNode {
   const { summary, body, bearer, path, query } = route;
@@ -52,7 +40,7 @@ function operation(route: Route, method: string, reference: Reference): JsonNode
     operationId: `${method}_${name}`,
     summary,
     ...path.endsWith("*") ? { parameters: [PATH_PARAMETER] } : {},
-    ...typeof query === "object" ? { parameters: queryParameters(query) } : {},
+    ...query === undefined || query === "refused" ? {} : { parameters: queryParameters(query) },
     ...body === undefined ? {} : {
       requestBody: {
         required: body.optional !== true,
@@ -64,8 +52,8 @@ function operation(route: Route, method: string, reference: Reference): JsonNode
   };
 }
 
-function queryParameters(query: z.ZodObject): JsonNode[] {
-  const { properties = {} } = z.toJSONSchema(query, { io: "input" });
+function queryParameters(query: SchemaName): JsonNode[] {
+  const { properties = {} } = z.toJSONSchema(all[query], { io: "input" });
   return Object.entries(properties).map(([name, schema]) => ({ name, in: "query", schema }));
 }
 
@@ -77,7 +65,7 @@ function responses({ answers }: Route, reference: Reference): JsonNode {
     status,
     { description: answer.description, ...content(answer, reference) },
   ]);
-  const problem = { "application/problem+json": { schema: reference(Problem) } };
+  const problem = { "application/problem+json": { schema: reference("Problem") } };
   return {
     ...Object.fromEntries(described),
     default: { description: "An error", content: problem },
@@ -86,12 +74,13 @@ function responses({ answers }: Route, reference: Reference): JsonNode {
 
 function content({ schema, type }: ResponseSpec, reference: Reference): JsonNode {
   if (schema === undefined && type === undefined) return {};
-  const form = schema === Problem ? "application/problem+json" : type ?? "application/json";
+  const form = schema === "Problem" ? "application/problem+json" : type ?? "application/json";
   return { content: { [form]: { schema: schema ? reference(schema) : { type: "string" } } } };
 }
 
 /** Reference to a schema of `schemas.ts`, which is added to the document with those that it contains. */
-function referenceTo(schema: z.ZodType, schemas: JsonNode): JsonNode {
+function referenceTo(name: SchemaName, schemas: JsonNode): JsonNode {
+  const schema: z.ZodType = all[name];
   const id = schema.meta()?.id;
   if (id === undefined) throw new Error("A schema has no name");
   if (schemas[id] === undefined) {

@@ -1,4 +1,4 @@
-import type * as z from "zod";
+import type { ZodType } from "zod";
 import type { VerifyPolicy } from "../jwt/policy.ts";
 import type { Verified } from "../jwt/verifier.ts";
 import type { MaybeAsync } from "../core/async.ts";
@@ -6,7 +6,7 @@ import type { ServedSet } from "../secret/public_set.ts";
 import type { HostOperations } from "./host_operations.ts";
 import type { Names } from "./host_names.ts";
 import { auth, authForEnvoy } from "./routes/auth.ts";
-import { openapi } from "./openapi.ts";
+import { openapi } from "./routes/description.ts";
 import { discovery, jwks } from "./routes/public_keys.ts";
 import { healthz, metrics, readyz } from "./routes/monitoring.ts";
 import { page, status } from "./routes/page.ts";
@@ -18,6 +18,8 @@ import { rotate } from "./routes/rotate.ts";
 export interface Services {
   /** Verifies a token and counts the result. May throw synchronously. */
   verify(token: string, policy?: VerifyPolicy): MaybeAsync<Verified>;
+  /** The same for the bearer token of a request. What is not one bearer token does not count as verified. */
+  verifyBearer(request: Request, policy?: VerifyPolicy): MaybeAsync<Verified>;
   /** @throws {RekeyError} when the secret is unavailable. */
   ready(): Promise<void>;
   /** @throws {RekeyError} when one of the keys is unavailable. */
@@ -37,10 +39,18 @@ export interface Call extends Services {
   readonly address: string | undefined;
 }
 
+/** Bodies and queries of all routes. */
+export type Schemas = typeof import("./schemas.ts");
+
+/** Name of a schema. What makes them is loaded when one is used: most servers only answer proxies. */
+export type SchemaName = {
+  [N in keyof Schemas]: Schemas[N] extends ZodType ? N : never;
+}[keyof Schemas];
+
 /** A response of a route, for the OpenAPI document. */
 export interface ResponseSpec {
   readonly description: string;
-  readonly schema?: z.ZodType;
+  readonly schema?: SchemaName;
   /** Default `application/json`. */
   readonly type?: string;
 }
@@ -50,9 +60,9 @@ export interface Route {
   readonly method: "GET" | "POST" | "ANY";
   readonly path: string;
   readonly summary: string;
-  readonly body?: { readonly schema: z.ZodType; readonly type: string; readonly optional?: true };
+  readonly body?: { readonly schema: SchemaName; readonly type: string; readonly optional?: true };
   /** Its query parameters; `refused`: reject a query, which would have no effect. */
-  readonly query?: z.ZodObject | "refused";
+  readonly query?: "AuthQuery" | "refused";
   readonly answers: Readonly<Record<number, ResponseSpec>>;
   /** Whether a bearer token is always required, or one with a scope if other machines can connect. */
   readonly bearer?: "always" | { readonly remoteScope: string };

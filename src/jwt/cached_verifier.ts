@@ -1,8 +1,8 @@
 import { andThen, type MaybeAsync } from "../core/async.ts";
-import { refuseClaims } from "./claims.ts";
+import { type AcceptedSpan, acceptedSpan, refuseClaims } from "./claims.ts";
 import { parseJws } from "./jws.ts";
 import { type Algorithm, isSameAlgorithm } from "../core/algorithms.ts";
-import type { VerifyPolicy } from "./policy.ts";
+import type { TokenPolicy, VerifyPolicy } from "./policy.ts";
 import {
   effectivePolicy,
   type KeySet,
@@ -41,15 +41,25 @@ interface RememberedToken {
   readonly isOwnAlgorithm: boolean;
   /** The header's `typ`. */
   readonly type: string | undefined;
+  /** How the token was found in the text that it is remembered under. */
+  readonly tokenOf: TokenOf;
   /** The {@linkcode LiveKeySet.change} at which its session was last looked up. */
   change: string;
+  /** When an app's policy accepts its claims; `undefined` until it is used a second time. */
+  accepted: (AcceptedSpan & { readonly policy: TokenPolicy }) | undefined;
 }
+
+/** Finds the token in what a client has sent. Throws if there is none. */
+export type TokenOf = (text: string) => string;
+
+const whole: TokenOf = (token) => token;
 
 /**
  * Verifies tokens for a server. The signature of a remembered token stays valid as long as the generation of the keys
  * does. Policy, time and revocation are checked every time.
  *
- * The key of an entry is the whole token: a shortened or hashed one could give a caller the claims of another.
+ * The key of an entry is the whole token, or the whole text that the client has sent it in: a shortened or hashed one
+ * could give a caller the claims of another.
  */
 export class CachedVerifier {
   readonly #remembered: LruCache<RememberedToken>;
@@ -64,12 +74,17 @@ export class CachedVerifier {
     return this.#remembered.size;
   }
 
-  /** @throws {RekeyError} as {@linkcode verifyToken} does. */
-  verify(token: string, requested?: VerifyPolicy): MaybeAsync<Verified> {
+  /**
+   * @param text a token, or what it is found in by `tokenOf`: always the same function for the same kind of text.
+   * @throws {RekeyError} as {@linkcode verifyToken} does.
+   * @throws what `tokenOf` throws.
+   */
+  verify(text: string, requested?: VerifyPolicy, tokenOf = whole): MaybeAsync<Verified> {
     const view = this.keys.view();
     if (view.generation !== this.#generation) this.#clear(view.generation);
-    const known = this.#remembered.get(token);
-    if (known === undefined) return this.#verifyInFull(token, requested, view);
+    const known = this.#remembered.get(text);
+    // The text of a header is not a token, even if it is remembered.
+    if (known?.tokenOf !== tokenOf) return this.#verifyInFull(text, requested, view, tokenOf);
     const algorithm = requested?.algorithm;
     const isAllowed = algorithm === undefined
       ? known.isOwnAlgorithm
@@ -79,24 +94,27 @@ export class CachedVerifier {
       .find((row) => row.version === known.verified.version);
     return isAllowed && version !== undefined
       ? this.#checkAgain(known, version, requested, view)
-      : this.#verifyInFull(token, requested, view);
+      : this.#verifyInFull(text, requested, view, tokenOf);
   }
 
   #verifyInFull(
-    token: string,
+    text: string,
     requested: VerifyPolicy | undefined,
     view: LiveKeySet,
+    tokenOf: TokenOf,
   ): MaybeAsync<Verified> {
-    const parsed = parseJws(token);
+    const parsed = parseJws(tokenOf(text));
     return andThen(verifyParsed(this.keys, parsed, requested), (verified) => {
-      const isShort = token.length <= LONGEST_REMEMBERED;
+      const isShort = text.length <= LONGEST_REMEMBERED;
       const version = view.versions.find((row) => row.version === verified.version);
       if (isShort && version !== undefined && view.generation === this.#generation) {
         const { alg, typ: type } = parsed.header;
         // A token is accepted with these algorithms only.
         const [algorithm, isOwnAlgorithm] = [alg as Algorithm, isSameAlgorithm(alg, version.alg)];
-        const { change } = view;
-        this.#remembered.set(token, { verified, algorithm, isOwnAlgorithm, type, change });
+        this.#remembered.set(text, {
+          ...{ verified, algorithm, isOwnAlgorithm, type, tokenOf },
+          ...{ change: view.change, accepted: undefined },
+        });
       }
       return verified;
     });
@@ -108,10 +126,16 @@ export class CachedVerifier {
     requested: VerifyPolicy | undefined,
     view: LiveKeySet,
   ): Verified {
-    const { verified, type } = known;
-    const token = { claims: verified.claims, type, adopted: origin === "adopted" };
-    const policy = requested === undefined ? view.policy : effectivePolicy(requested, view.policy);
-    refuseClaims(token, policy, view.now() / 1000);
+    const { verified } = known;
+    const { policy } = view;
+    const now = view.now() / 1000;
+    if (requested !== undefined || !isAcceptedAt(known, policy, now)) {
+      const token = { claims: verified.claims, type: known.type, adopted: origin === "adopted" };
+      refuseClaims(token, effectivePolicy(requested, policy), now);
+      if (requested === undefined) {
+        known.accepted = { policy, ...acceptedSpan(token.claims, policy) };
+      }
+    }
     if (known.change !== view.change) {
       refuseRevoked(view, verified.claims.jti);
       known.change = view.change;
@@ -123,6 +147,11 @@ export class CachedVerifier {
     this.#remembered.clear();
     this.#generation = generation;
   }
+}
+
+// A policy is another object after every commit.
+function isAcceptedAt({ accepted }: RememberedToken, policy: TokenPolicy, now: number): boolean {
+  return accepted?.policy === policy && accepted.from <= now && now < accepted.until;
 }
 
 /** Most entries of an {@linkcode LruCache}, and most characters of all its keys together. */

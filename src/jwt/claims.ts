@@ -1,7 +1,7 @@
 import { type ErrorCode, RekeyError } from "../core/errors.ts";
 import { rfc3339 } from "../core/clock.ts";
 import type { JsonObject } from "./jws.ts";
-import type { ClaimPolicy, Expected } from "./policy.ts";
+import type { ClaimPolicy, Expected, TokenPolicy } from "./policy.ts";
 
 /** The parts of a token that a {@linkcode ClaimPolicy} is about. */
 export interface TokenContent {
@@ -68,6 +68,23 @@ export function textOf(value: unknown): string | undefined {
   if (typeof value !== "number") return undefined;
   // With all digits: `String` of a large number rounds it.
   return Number.isInteger(value) ? String(BigInt(value)) : String(value);
+}
+
+/** From when until when claims are accepted, in seconds since the epoch: `until` itself is excluded. */
+export interface AcceptedSpan {
+  readonly from: number;
+  readonly until: number;
+}
+
+/**
+ * For how long an app's policy goes on accepting claims that it accepts now: {@linkcode claimFailures} finds the same
+ * at each time in the span. Of what such a policy says only `exp` and `nbf` depend on the time.
+ */
+export function acceptedSpan({ exp, nbf }: JsonObject, { leeway }: TokenPolicy): AcceptedSpan {
+  return {
+    from: nbf === undefined ? -Infinity : (nbf as number) - leeway,
+    until: exp === undefined ? Infinity : (exp as number) + leeway,
+  };
 }
 
 // Plain loops: every request to a server runs this, and nearly always there is no failure.

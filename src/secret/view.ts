@@ -199,6 +199,11 @@ export class LiveSecrets extends SecretView {
     super(environment, mustBeFresh);
   }
 
+  override use(installation: Installation | undefined): void {
+    super.use(installation);
+    installation?.database.lookOften();
+  }
+
   /** A cached value. */
   keptValue({ kid }: Version): Secret | undefined {
     return this.#values.get(kid);

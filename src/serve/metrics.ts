@@ -19,9 +19,24 @@ export type ThreadMetrics = MetricObjectWithValues<MetricValue<string>>[];
 // From the time of a cached verification to the longest that Envoy waits, and beyond.
 const BUCKETS_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.2, 1, 5];
 
+/** Counts by name. A call costs one look into a map. */
+class Counts<Name> {
+  readonly #all = new Map<Name, { count: number }>();
+
+  add(name: Name): void {
+    const known = this.#all.get(name);
+    if (known === undefined) this.#all.set(name, { count: 1 });
+    else known.count++;
+  }
+
+  entries(): [Name, number][] {
+    return [...this.#all].map(([name, { count }]) => [name, count]);
+  }
+}
+
 /** Durations of a route's responses. */
 interface Durations {
-  readonly statuses: Map<number, number>;
+  readonly statuses: Counts<number>;
   /** Responses per bucket, not cumulative; the last bucket has no upper bound. */
   readonly buckets: number[];
   seconds: number;
@@ -32,33 +47,45 @@ interface Durations {
  * every request, so it only counts; prom-client is loaded when the metrics are requested.
  */
 export class RequestMetrics {
-  readonly #verifications = new Map<string, number>();
+  readonly #verifications = new Counts<string>();
   readonly #routes = new Map<string, Durations>();
+  // How many verifications were taken before, by result.
+  readonly #taken = new Map<string, number>();
 
   /** @param result `valid`, or the code of the error. */
   verified(result: string): void {
-    this.#verifications.set(result, (this.#verifications.get(result) ?? 0) + 1);
+    this.#verifications.add(result);
+  }
+
+  /** How many verifications there were since the last call, by result. */
+  takeVerdicts(): Map<string, number> {
+    const all = this.#verifications.entries();
+    const fresh = all.map(([result, count]) => {
+      return [result, count - (this.#taken.get(result) ?? 0)] as const;
+    });
+    all.forEach(([result, count]) => this.#taken.set(result, count));
+    return new Map(fresh.filter(([, count]) => count > 0));
   }
 
   served({ route, status, milliseconds }: Served): void {
     let durations = this.#routes.get(route);
     if (durations === undefined) {
       const buckets = Array(BUCKETS_SECONDS.length + 1).fill(0);
-      this.#routes.set(route, durations = { statuses: new Map(), buckets, seconds: 0 });
+      this.#routes.set(route, durations = { statuses: new Counts(), buckets, seconds: 0 });
     }
     const seconds = milliseconds / 1000;
     let bucket = 0;
     while (seconds > BUCKETS_SECONDS[bucket]!) bucket++;
     durations.buckets[bucket]!++;
     durations.seconds += seconds;
-    durations.statuses.set(status, (durations.statuses.get(status) ?? 0) + 1);
+    durations.statuses.add(status);
   }
 
   json(): ThreadMetrics {
-    const results = [...this.#verifications]
+    const results = this.#verifications.entries()
       .map(([result, value]) => ({ labels: { result }, value }));
     const responses = [...this.#routes].flatMap(([route, { statuses }]) =>
-      [...statuses].map(([status, value]) => ({ labels: { route, status }, value }))
+      statuses.entries().map(([status, value]) => ({ labels: { route, status }, value }))
     );
     const durations = [...this.#routes].flatMap(([route, all]) => histogram(DURATION, route, all));
     return [

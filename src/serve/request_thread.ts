@@ -1,4 +1,4 @@
-import { CachedVerifier } from "../jwt/cached_verifier.ts";
+import { CachedVerifier, type TokenOf } from "../jwt/cached_verifier.ts";
 import { verifyWith } from "../jwt/pair_signatures.ts";
 import { parseJws } from "../jwt/jws.ts";
 import type { VerifyPolicy } from "../jwt/policy.ts";
@@ -7,7 +7,8 @@ import { rfc3339 } from "../core/clock.ts";
 import { isRekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { type MaybeAsync, tryThen } from "../core/async.ts";
-import { makeApp, type Served } from "../http/app.ts";
+import { addressOf, makeApp, type Served } from "../http/app.ts";
+import { bearerToken, credentials, NoToken } from "../http/guard.ts";
 import type { HostOperations } from "../http/host_operations.ts";
 import { makeRoutes, type Services } from "../http/routes.ts";
 import { unconfigured } from "../etcd/wire.ts";
@@ -41,7 +42,6 @@ export class RequestThread {
       throw unconfigured();
     },
   };
-  #verdicts = new Map<string, number>();
   #lines: string[] = [];
   readonly #metrics = new RequestMetrics();
   #listener: Listener | undefined;
@@ -73,10 +73,10 @@ export class RequestThread {
     const app = makeApp(
       makeRoutes(settings.version, settings.issuer),
       this.#services(settings),
-      (served) => {
+      (served, peer) => {
         this.#metrics.served(served);
         if (settings.accessLog || served.bug !== undefined) {
-          this.#lines.push(accessLine(served, settings.debug));
+          this.#lines.push(accessLine(served, addressOf(peer), settings.debug));
         }
       },
     );
@@ -114,9 +114,8 @@ export class RequestThread {
   }
 
   async #report(): Promise<void> {
-    if (this.#verdicts.size + this.#lines.length === 0) return;
-    const [verdicts, lines] = [this.#verdicts, this.#lines];
-    this.#verdicts = new Map();
+    const [verdicts, lines] = [this.#metrics.takeVerdicts(), this.#lines];
+    if (verdicts.size + lines.length === 0) return;
     this.#lines = [];
     await this.#host.report(verdicts, lines);
   }
@@ -124,6 +123,7 @@ export class RequestThread {
   #services(settings: Settings): Services {
     return {
       verify: (token, policy) => this.#verify(token, policy),
+      verifyBearer: (request, policy) => this.#verify(credentials(request), policy, bearerToken),
       ready: async () => {
         await this.#live.valueOf(this.#live.verifyingNow()[0]!);
       },
@@ -135,26 +135,32 @@ export class RequestThread {
     };
   }
 
-  #verify(token: string, policy?: VerifyPolicy): MaybeAsync<Verified> {
+  #verify(text: string, policy?: VerifyPolicy, tokenOf?: TokenOf): MaybeAsync<Verified> {
     return tryThen(
-      () => this.#verifyUncounted(token, policy),
+      () => this.#verifyUncounted(text, policy, tokenOf),
       (verified) => {
-        this.#count("valid");
+        this.#metrics.verified("valid");
         return verified;
       },
       (error) => {
-        if (isRekeyError(error)) this.#count(error.code);
+        if (isRekeyError(error) && !(error instanceof NoToken)) this.#metrics.verified(error.code);
         throw error;
       },
     );
   }
 
-  #verifyUncounted(token: string, policy?: VerifyPolicy): MaybeAsync<Verified> {
+  #verifyUncounted(
+    text: string,
+    policy: VerifyPolicy | undefined,
+    tokenOf: TokenOf | undefined,
+  ): MaybeAsync<Verified> {
     return tryThen(
-      () => this.#verifier.verify(token, policy),
+      () => this.#verifier.verify(text, policy, tokenOf),
       (verified) => verified,
       (error) => {
-        if (!isRekeyError(error, "unknown_kid") || !this.#isPrepared(token)) throw error;
+        if (!isRekeyError(error, "unknown_kid")) throw error;
+        const token = tokenOf?.(text) ?? text;
+        if (!this.#isPrepared(token)) throw error;
         return this.#verifyAfterUpdate(token, policy);
       },
     );
@@ -171,16 +177,11 @@ export class RequestThread {
     const prepared = this.#live.view().installation.versions.prepared();
     return prepared?.location === "etcd" && kidInTokens(prepared) === kid;
   }
-
-  #count(result: string): void {
-    this.#verdicts.set(result, (this.#verdicts.get(result) ?? 0) + 1);
-    this.#metrics.verified(result);
-  }
 }
 
 // The path is that of the route, and no header is logged: the request's own may contain a token.
-function accessLine(served: Served, debug: boolean): string {
-  const { route, method, status, code, milliseconds, address, bug } = served;
+function accessLine(served: Served, address: string | undefined, debug: boolean): string {
+  const { route, method, status, code, milliseconds, bug } = served;
   return JSON.stringify({
     time: rfc3339(Date.now()),
     remote: address ?? "unix",

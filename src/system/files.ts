@@ -20,6 +20,19 @@ export interface FileSystem {
   isLockedByOthers(path: string): boolean | undefined;
 }
 
+/** Looks at files that take so little time that a server can do them for each request. */
+export interface QuickLooks {
+  /** A look at whether a path leads to the file with this device and inode: see `fileIdentity`. */
+  lookAt(path: string, identity: string): () => boolean;
+  /**
+   * The first bytes of a file that SQLite has mapped in this process. They change as the file does, whoever writes to it.
+   * They must not be read when the database is closed.
+   *
+   * @returns `undefined` if SQLite has not mapped the file.
+   */
+  mapped(path: string, bytes: number): Int32Array | undefined;
+}
+
 /** Reading pipes and open descriptors with a time-out, which the runtime's calls do not have. */
 export interface Streams {
   isTerminal(descriptor: number): boolean;

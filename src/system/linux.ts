@@ -1,6 +1,7 @@
 import { channels } from "./linux/channels.ts";
 import { memory } from "./linux/memory.ts";
 import { openSsl } from "./linux/openssl.ts";
+import { quickLooks } from "./linux/quick_looks.ts";
 import { Buffer } from "node:buffer";
 import { faultOfPath, pathOf, type UserEnvironment } from "./paths.ts";
 import type { Identities } from "./processes.ts";
@@ -14,6 +15,8 @@ import { unixAdvice, unixProcesses, unixPrograms } from "./unix/processes.ts";
 // O_NONBLOCK and O_CLOEXEC of <fcntl.h>.
 const streams = new UnixStreams(0o4000 | 0o2000000);
 
+let looks: ReturnType<typeof quickLooks>;
+
 const identities: Identities = { place, startOf };
 
 export const linux: System = {
@@ -22,6 +25,7 @@ export const linux: System = {
   permissions: unixPermissions,
   owners: unixOwners,
   files: { ...unixFiles, isReadOnly, isLockedByOthers },
+  quickLooks: () => looks ??= quickLooks(readProc),
   memory,
   streams,
   channels,

@@ -16,6 +16,7 @@ export const macos: System = {
   permissions: unixPermissions,
   owners: unixOwners,
   files: unixFiles,
+  quickLooks: () => undefined,
   // O_NONBLOCK and O_CLOEXEC of <fcntl.h>.
   memory: undefined,
   streams: new UnixStreams(0x4 | 0x1000000),

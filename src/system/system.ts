@@ -1,6 +1,6 @@
 import type { SignatureChecks } from "../jwt/pair_signatures.ts";
 import type { Channels } from "./channels.ts";
-import type { FilePermissions, FileSystem, Memory, Streams } from "./files.ts";
+import type { FilePermissions, FileSystem, Memory, QuickLooks, Streams } from "./files.ts";
 import { linux } from "./linux.ts";
 import { macos } from "./macos.ts";
 import type { Owners } from "./owners.ts";
@@ -19,6 +19,8 @@ export interface System {
   readonly owners: Owners | undefined;
   /** Renaming, deleting and file locks. */
   readonly files: FileSystem;
+  /** Looks at files that a server makes for each request; `undefined` where the runtime's own are all there are. */
+  readonly quickLooks: () => QuickLooks | undefined;
   /** Files that are in memory only; `undefined` where the system has no place for them. */
   readonly memory: Memory | undefined;
   /** Reading pipes and open descriptors. */

@@ -11,6 +11,7 @@ export const windows: System = {
   permissions: new WindowsPermissions(),
   owners: undefined,
   files: windowsFiles,
+  quickLooks: () => undefined,
   memory: undefined,
   streams: windowsStreams,
   channels: undefined,

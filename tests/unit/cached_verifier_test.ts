@@ -110,6 +110,43 @@ Deno.test("what is remembered of another algorithm is not accepted where that wa
   }
 });
 
+Deno.test("what is remembered of a header is not a token, nor the other way round", async () => {
+  using all = await makeAll();
+  const token = await all.token();
+  const header = `Bearer ${token}`;
+  const tokenOf = (text: string) => text.slice("Bearer ".length);
+  const bearer = async (text: string) => await all.verifier.verify(text, undefined, tokenOf);
+  const first = await bearer(header);
+  assert.equal(await bearer(header), first, "it is remembered");
+  await assert.rejects(all.verify(header), refusedWith("malformed"));
+  await all.verify(token);
+  await assert.rejects(bearer(token), refusedWith("malformed"));
+});
+
+Deno.test("a remembered token is refused before nbf, when the clock was put back", async () => {
+  using all = await makeAll();
+  const { secret } = await all.secrets.get();
+  const now = Math.floor(all.environment.clock() / 1000);
+  const said = JSON.stringify({ sub: "alice", nbf: now, exp: now + 60 });
+  const token = signer(secret.reveal())('{"alg":"HS512"}', said, secret.reveal(), "sha512");
+  for (let i = 0; i < 3; i++) await all.verify(token);
+  all.environment.advance(-1_000);
+  await assert.rejects(all.verify(token), refusedWith("not_yet_valid"));
+  all.environment.advance(1_000);
+  await all.verify(token);
+});
+
+Deno.test("what a caller's own policy accepts is not accepted by the app's", async () => {
+  using all = await makeAll();
+  const { secret } = await all.secrets.get();
+  const said = JSON.stringify({ sub: "alice", exp: Math.floor(all.environment.clock() / 1000) });
+  const token = signer(secret.reveal())('{"alg":"HS512"}', said, secret.reveal(), "sha512");
+  for (let i = 0; i < 3; i++) {
+    await all.verify(token, { leeway: 60 });
+    await assert.rejects(all.verify(token), refusedWith("expired"));
+  }
+});
+
 Deno.test("tokens that differ only in their last characters have claims of their own", async () => {
   using all = await makeAll();
   const token = await all.token();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ClaimPolicy } from "../../src/jwt/policy.ts";
-import { claimFailures } from "../../src/jwt/claims.ts";
+import fc from "fast-check";
+import { acceptedSpan, claimFailures } from "../../src/jwt/claims.ts";
 
 const NOW = 1_800_000_000;
 const policy = (more: Partial<ClaimPolicy> = {}): ClaimPolicy => ({
@@ -21,6 +22,24 @@ Deno.test("a token is valid from nbf on (RFC 7519 §4.1.5)", () => {
   assert.deepEqual(codes({ exp: NOW + 9, nbf: NOW }), []);
   assert.deepEqual(codes({ exp: NOW + 9, nbf: NOW + 1 }), ["nbf not_yet_valid"]);
   assert.deepEqual(codes({ exp: NOW + 9, nbf: NOW + 1 }, { leeway: 1 }), []);
+});
+
+Deno.test("a span of acceptance is that of the rules, at every time", () => {
+  const around = fc.integer({ min: NOW - 3, max: NOW + 3 }).chain((whole) =>
+    fc.constantFrom(whole, whole + 0.5)
+  );
+  const some = fc.record(
+    { exp: around, nbf: around, iat: around, sub: fc.constant("a") },
+    { requiredKeys: [] },
+  );
+  const [leeway, times] = [fc.constantFrom(0, 0.5, 2), fc.array(around, { minLength: 8 })];
+  fc.assert(fc.property(some, leeway, times, (claims, leeway, times) => {
+    const own = { leeway, allowNoExpiry: true };
+    const isAccepted = (now: number) => claimFailures({ claims }, own, now).length === 0;
+    const { from, until } = acceptedSpan(claims, own);
+    if (!times.some(isAccepted)) return;
+    for (const now of times) assert.equal(from <= now && now < until, isAccepted(now), `${now}`);
+  }));
 });
 
 Deno.test("a token without exp is accepted only if the policy allows it", () => {

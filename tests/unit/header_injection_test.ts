@@ -5,12 +5,14 @@ import type { JsonObject } from "../../src/jwt/jws.ts";
 import { RekeyError } from "../../src/core/errors.ts";
 import { makeApp, type Served } from "../../src/http/app.ts";
 import { makeRoutes, type Services } from "../../src/http/routes.ts";
+import { bearing } from "../support/http/bearing.ts";
 
 /** What `GET /auth` answers while every token is verified so. */
 async function asked(verify: Services["verify"]): Promise<{ response: Response; served: Served }> {
   const log: Served[] = [];
   const services = {
     verify,
+    verifyBearer: bearing(verify),
     ready: () => Promise.resolve(),
     publicKeys: () => Promise.reject(new Error("not asked")),
     secretHost: {} as Services["secretHost"],

@@ -4,6 +4,7 @@ import { RekeyError } from "../../src/core/errors.ts";
 import { makeApp, type Served } from "../../src/http/app.ts";
 import type { PublicSet } from "../../src/secret/public_set.ts";
 import { makeRoutes, type Services } from "../../src/http/routes.ts";
+import { bearing } from "../support/http/bearing.ts";
 
 // Without a socket; the compiled binary is asked in tests/e2e.
 
@@ -19,11 +20,14 @@ const VERIFIED = { version: 1, kid: "k", claims: { sub: "älice %\n", exp: 1 } }
 
 function app(changes: Partial<Services> = {}) {
   const served: Served[] = [];
-  const services: Services = {
-    verify: (token) =>
+  const verify = changes.verify ??
+    ((token: string) =>
       token === "good"
         ? Promise.resolve(VERIFIED)
-        : Promise.reject(new RekeyError("bad_signature", 'Cannot: "quoted"\u00e4')),
+        : Promise.reject(new RekeyError("bad_signature", 'Cannot: "quoted"\u00e4')));
+  const services: Services = {
+    verify,
+    verifyBearer: bearing(verify),
     ready: () => Promise.resolve(),
     publicKeys: () => ({ set: SET, maxAge: 600 }),
     secretHost: {} as Services["secretHost"],

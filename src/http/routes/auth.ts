@@ -3,10 +3,9 @@ import type { Verified } from "../../jwt/verifier.ts";
 import { bodyless } from "../app.ts";
 import { HttpRefusal } from "../problem.ts";
 import { textOf } from "../../jwt/claims.ts";
-import { bearerToken, insufficientScope, missingScopes } from "../guard.ts";
+import { insufficientScope, missingScopes } from "../guard.ts";
 import { andThen } from "../../core/async.ts";
 import type { ResponseSpec, Route } from "../routes.ts";
-import { AuthQuery, Problem } from "../schemas.ts";
 import { encodeText, escapesUtf8 } from "../../core/encoding.ts";
 
 /** Requirements for a token in the query of `/auth`. */
@@ -80,12 +79,12 @@ const accepted: ResponseSpec = {
 };
 const refused: ResponseSpec = {
   description: "The token is not valid, or there is none",
-  schema: Problem,
+  schema: "Problem",
 };
 
 const lacking: ResponseSpec = {
   description: "The token lacks a scope of the query",
-  schema: Problem,
+  schema: "Problem",
 };
 
 /** For nginx `auth_request`, Caddy `forward_auth` and Traefik ForwardAuth. */
@@ -93,7 +92,7 @@ export const auth: Route = {
   method: "GET",
   path: "/auth",
   summary: "Tells a proxy whether the bearer token is valid",
-  query: AuthQuery,
+  query: "AuthQuery",
   answers: { 204: accepted, 401: refused, 403: lacking },
   bearer: "always",
   anySite: true,
@@ -120,7 +119,7 @@ function withRequirements(plain: Route["handler"]): Route["handler"] {
     const required = requirementsOf(call.request);
     if (required === undefined) return plain(call);
     const { policy, scopes } = required;
-    return andThen(call.verify(bearerToken(call.request), policy), (verified) => {
+    return andThen(call.verifyBearer(call.request, policy), (verified) => {
       const missing = missingScopes(verified, scopes);
       if (missing.length > 0) throw insufficientScope(scopes.join(" "));
       return bodyless(204, identity(verified));
@@ -142,7 +141,7 @@ function whenValid(status: number): Route["handler"] {
     verified[kept] = known === null ? answer : null;
     return answer;
   };
-  return ({ request, verify }) => andThen(verify(bearerToken(request)), about);
+  return ({ request, verifyBearer }) => andThen(verifyBearer(request), about);
 }
 
 // Both are always present, so that a proxy which copies them overwrites those of its client.

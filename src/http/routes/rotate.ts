@@ -1,8 +1,7 @@
 import { parseDuration } from "../../core/clock.ts";
-import { bearerToken, requireScope } from "../guard.ts";
+import { bearerToken, credentials, requireScope } from "../guard.ts";
 import { readJson } from "../body.ts";
 import type { Route } from "../routes.ts";
-import { RotateAnswer, RotateRequest } from "../schemas.ts";
 
 /** A rotation, with a token of `rekey issue --scope admin`. */
 export const rotate: Route = {
@@ -10,15 +9,18 @@ export const rotate: Route = {
   path: "/rotate",
   summary: "Replaces the secret: every session ends, including that of the caller",
   query: "refused",
-  body: { schema: RotateRequest, type: "application/json", optional: true },
-  answers: { 200: { description: "The new version", schema: RotateAnswer } },
+  body: { schema: "RotateRequest", type: "application/json", optional: true },
+  answers: { 200: { description: "The new version", schema: "RotateAnswer" } },
   bearer: "always",
-  async handler({ request, verify, secretHost }) {
-    const token = bearerToken(request);
-    requireScope(await verify(token), "admin");
-    const { reason, grace, if_older_than, request_id } = await readJson(request, RotateRequest, {});
+  async handler({ request, verifyBearer, secretHost }) {
+    requireScope(await verifyBearer(request), "admin");
+    const { reason, grace, if_older_than, request_id } = await readJson(
+      request,
+      "RotateRequest",
+      {},
+    );
     // The secret host verifies the token again, since another rotation may come first.
-    const answer = await secretHost.rotate(token, {
+    const answer = await secretHost.rotate(bearerToken(credentials(request)), {
       reason,
       graceMs: parseDuration(grace ?? "0s") * 1000,
       ifOlderThanMs: if_older_than === undefined ? undefined : parseDuration(if_older_than) * 1000,

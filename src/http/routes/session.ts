@@ -2,24 +2,22 @@ import { rfc3339 } from "../../core/clock.ts";
 import { countedAddress } from "../host_names.ts";
 import { readJson } from "../body.ts";
 import type { Call, Route } from "../routes.ts";
-import { LoginAnswer, LoginRequest, Problem, SessionAnswer } from "../schemas.ts";
 import { textOf } from "../../jwt/claims.ts";
 import type { JsonObject } from "../../jwt/jws.ts";
-import { bearerToken } from "../guard.ts";
 
 /** Issues a token for a user name and password. */
 export const login: Route = {
   method: "POST",
   path: "/login",
   summary: "Issues a token for a user name and password",
-  body: { schema: LoginRequest, type: "application/json" },
+  body: { schema: "LoginRequest", type: "application/json" },
   answers: {
-    200: { description: "The token of a new session", schema: LoginAnswer },
-    401: { description: "Wrong name or password", schema: Problem },
-    429: { description: "Too many failures: wait, then try again", schema: Problem },
+    200: { description: "The token of a new session", schema: "LoginAnswer" },
+    401: { description: "Wrong name or password", schema: "Problem" },
+    429: { description: "Too many failures: wait, then try again", schema: "Problem" },
   },
   async handler(call) {
-    const { name, password } = await readJson(call.request, LoginRequest);
+    const { name, password } = await readJson(call.request, "LoginRequest");
     const credentials = { name, password, address: clientAddress(call) };
     const { token, jti, expiresAt } = await call.secretHost.login(credentials);
     return Response.json({ token, token_type: "Bearer", jti, expires_at: rfc3339(expiresAt) });
@@ -38,10 +36,10 @@ export const session: Route = {
   path: "/session",
   summary: "Shows the subject and expiry of the bearer token",
   query: "refused",
-  answers: { 200: { description: "The session", schema: SessionAnswer } },
+  answers: { 200: { description: "The session", schema: "SessionAnswer" } },
   bearer: "always",
-  async handler({ request, verify }) {
-    const { version, kid, claims } = await verify(bearerToken(request));
+  async handler({ request, verifyBearer }) {
+    const { version, kid, claims } = await verifyBearer(request);
     return Response.json({
       sub: text(claims, "sub"),
       jti: text(claims, "jti"),
@@ -60,8 +58,8 @@ export const logout: Route = {
   summary: "Ends the session of the bearer token",
   answers: { 204: { description: "The token is refused from now on" } },
   bearer: "always",
-  async handler({ request, verify, secretHost }) {
-    await secretHost.endSession(await verify(bearerToken(request)));
+  async handler({ request, verifyBearer, secretHost }) {
+    await secretHost.endSession(await verifyBearer(request));
     return new Response(null, { status: 204 });
   },
 };

@@ -15,6 +15,8 @@ import { migrate, MIGRATIONS, migrationsOf } from "./schema.ts";
 import type { Sql, Statement } from "../../core/sql.ts";
 import { makePrivateFile } from "../../files/private_files.ts";
 import { isSound } from "./soundness.ts";
+import { SYSTEM } from "../../system/system.ts";
+import { WalIndex } from "./wal_index.ts";
 import { closeAsLast, emptyLog, LOG_SETTINGS, type Logged, shortenLog } from "./write_ahead_log.ts";
 import { fileIdentity, isThere, mustBeRegular } from "../../files/files.ts";
 
@@ -49,6 +51,10 @@ export class Database implements Sql {
   #leavesFiles = false;
   #commits = 0;
   #dataVersion: StatementSync | undefined;
+  #index: WalIndex | undefined;
+  #isThere: (() => boolean) | undefined;
+  // The last result of change(), as long as the index says that it is still right.
+  #change: string | undefined;
   // Few entries: the SQL is fixed, and values are always parameters.
   readonly #statements = new Map<string, Statement>();
   readonly #logged: Logged;
@@ -184,9 +190,21 @@ export class Database implements Sql {
     });
   }
 
+  /** Makes {@linkcode change} and {@linkcode wasReplaced} quick where the system has a way, for a server. */
+  lookOften(): void {
+    // SQLite maps its index with the first read.
+    this.change();
+    this.#index = WalIndex.of(this.path);
+    if (this.identity === undefined) return;
+    this.#isThere = SYSTEM.quickLooks()?.lookAt(this.path, this.identity);
+  }
+
   /** A text that changes with every commit of this and other connections: `PRAGMA data_version` counts the others. */
   change(): string {
-    return this.explain(() => {
+    // The index is looked at first: a commit between the two looks is found by the next call.
+    if (this.#index?.isAsBefore() && this.#change !== undefined) return this.#change;
+    this.#change = undefined;
+    return this.#change = this.explain(() => {
       const statement = this.#dataVersion ??= this.sqlite.prepare("PRAGMA data_version");
       return `${statement.get()!.data_version}.${this.#commits}`;
     });
@@ -194,9 +212,9 @@ export class Database implements Sql {
 
   /** Whether the opened file was deleted, or another file has its path. */
   wasReplaced(): boolean {
+    if (this.#isThere?.()) return false;
     try {
       const { dev, ino } = Deno.statSync(this.path);
-      // The fast path: a server checks this for each request.
       if (this.identity === `${dev}:${ino}`) return false;
     } catch {
       // Deleted or not readable: `fileIdentity` tells which.
@@ -255,6 +273,7 @@ export class Database implements Sql {
 
   close(): void {
     if (this.#closed) return;
+    this.#index = undefined;
     this.sqlite.close();
     this.#closed = true;
     // A read-only connection cannot delete the `-wal` and `-shm` files that it made.

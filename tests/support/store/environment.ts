@@ -4,7 +4,11 @@ import { RekeyError } from "../../../src/core/errors.ts";
 import type { Environment, MirrorChoice } from "../../../src/store/environment.ts";
 import type { KeyringAddon } from "../../../src/store/keyring/addon.ts";
 import type { Saving } from "../../../src/store/keyring/secret_service/saving.ts";
+import { SYSTEM } from "../../../src/system/system.ts";
 import { KeyringStore } from "../../../src/store/keyring/keyring_store.ts";
+
+// A library that is loaded during a test counts as left open by it.
+SYSTEM.quickLooks();
 
 /** A manager's surroundings in a folder of their own, without a keyring and with a clock to set. */
 export interface TestEnvironment extends Environment, Disposable {
