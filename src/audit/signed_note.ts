@@ -1,20 +1,13 @@
 import { Buffer } from "node:buffer";
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  type KeyObject,
-  sign,
-  verify,
-} from "node:crypto";
+import { createHash, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { keyOfSeed, SEED_BYTES } from "../core/ed25519.ts";
 
 // Notes that are signed with Ed25519, as logs of Go's checksum database and of certificates publish them
 // (c2sp.org/signed-note): text, an empty line, and lines that begin with an em dash, a name and a space.
 
 const ED25519 = 1;
-const [SEED_BYTES, PUBLIC_BYTES, ID_BYTES, SIGNATURE_BYTES] = [32, 32, 4, 64];
-// What precedes a seed in PKCS#8, and a public key in SPKI (RFC 8410 §7, §4).
-const PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");
+const [PUBLIC_BYTES, ID_BYTES, SIGNATURE_BYTES] = [32, 4, 64];
+// What precedes a public key in SPKI (RFC 8410 §4).
 const SPKI = Buffer.from("302a300506032b6570032100", "hex");
 
 /** Signs notes under one name. */
@@ -26,11 +19,7 @@ export class NoteSigner {
   /** @param seed 32 bytes (RFC 8032 §5.1.5). */
   constructor(name: string, seed: Uint8Array) {
     if (seed.length !== SEED_BYTES) throw new Error("A seed of Ed25519 has 32 bytes");
-    this.#key = createPrivateKey({
-      key: Buffer.concat([PKCS8, seed]),
-      format: "der",
-      type: "pkcs8",
-    });
+    this.#key = keyOfSeed(seed);
     const jwk = createPublicKey({
       key: this.#key.export({ type: "pkcs8", format: "pem" }),
       format: "pem",

@@ -3,6 +3,7 @@ import type { Algorithm } from "../core/algorithms.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { KeyPair } from "../core/key_pair.ts";
+import { type Jwk, signatureJwk } from "../jwt/jwk.ts";
 import type { DeliveredKey, Role } from "./key_set.ts";
 
 /** A key in every encoding. It may hold the value: for files of programs only. */
@@ -39,11 +40,6 @@ export interface KeyData {
   readonly spki?: string;
 }
 
-/** A key for signatures. */
-export type Jwk =
-  & Readonly<Record<string, string>>
-  & { readonly kty: string; readonly kid: string; readonly alg: Algorithm; readonly use: "sig" };
-
 /** Parts of a JWK that templates may use. The private ones are in `jwk_json` and `pem` only. */
 export const JWK_MEMBERS = ["kty", "kid", "alg", "use", "k", "crv", "x", "y", "n", "e"] as const;
 
@@ -52,8 +48,8 @@ export function keyData(key: DeliveredKey, role: Role): KeyData {
   const { tokenKid: kid, alg, expiresAt, secret } = key;
   const { pair } = secret;
   const of = pair === undefined ? hmacParts(key) : pairParts(pair, role);
-  const { kty, ...members } = of.members;
-  const jwk = { kty, kid, alg, use: "sig", ...members } as Jwk;
+  const jwk = signatureJwk(kid, alg, of.members);
+  const { kty } = jwk;
   return {
     ...{ kid, alg, hmac: pair === undefined, pair: pair !== undefined },
     ...{ ec: kty === "EC", okp: kty === "OKP", rsa: kty === "RSA" },
@@ -65,7 +61,7 @@ export function keyData(key: DeliveredKey, role: Role): KeyData {
 }
 
 interface Parts {
-  readonly members: Record<string, string>;
+  readonly members: Parameters<typeof signatureJwk>[2];
   readonly encodings: Pick<KeyData, "text" | "base64" | "base64url" | "hex" | "pem" | "spki">;
 }
 
@@ -88,7 +84,7 @@ function pairParts(pair: KeyPair, role: Role): Parts {
     return { members: { ...publicJwk }, encodings: { pem: pair.publicPem.trimEnd(), spki } };
   }
   const pem = privateKey.export({ type: "pkcs8", format: "pem" }) as string;
-  const members = privateKey.export({ format: "jwk" }) as Record<string, string>;
+  const members = privateKey.export({ format: "jwk" }) as Parts["members"];
   return { members, encodings: { pem: pem.trimEnd(), spki } };
 }
 

@@ -1,28 +1,20 @@
 import { isHmac } from "../core/algorithms.ts";
 import { andThen, type MaybeAsync } from "../core/async.ts";
 import { RekeyError } from "../core/errors.ts";
-import type { PublicJwk } from "../core/key_pair.ts";
 import type { Secret } from "../core/secret.ts";
+import { type Jwk, signatureJwk } from "../jwt/jwk.ts";
 import { jwksSeconds } from "../jwt/policy.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { kidInTokens } from "./token_kid.ts";
 import type { LiveSecrets, View } from "./view.ts";
 
-/** A public key as verifiers fetch it (RFC 7517 §4). */
-export interface PublishedKey extends PublicJwk {
-  /** What its tokens carry: the thumbprint (RFC 7638), or what the key had before it was imported. */
-  readonly kid: string;
-  readonly alg: string;
-  readonly use: "sig";
-}
-
 /** The public keys of an app, at one time. */
 export interface PublicSet {
   /** Equal for equal sets. */
   readonly name: string;
   /** Prepared, current and in grace, the newest first: the set stays the same when a prepared key becomes the current. */
-  readonly keys: readonly PublishedKey[];
+  readonly keys: readonly Jwk[];
   /** The JWK Set (RFC 7517 §5) on one line. */
   readonly text: string;
   /** When the first grace period ends and with it a key leaves, in milliseconds since the epoch; `null`: none does. */
@@ -106,7 +98,7 @@ function nameOf(versions: readonly Version[]): string {
   return JSON.stringify(versions.map((row) => [row.kid, row.token_kid, row.alg, row.grace_until]));
 }
 
-function publishedKey(row: Version, secret: Secret): PublishedKey {
+function publishedKey(row: Version, secret: Secret): Jwk {
   const { alg, version } = row;
   const { pair } = secret;
   if (pair === undefined || !secret.suits(alg, "pkcs8") || secret.kid !== row.kid) {
@@ -116,11 +108,10 @@ function publishedKey(row: Version, secret: Secret): PublishedKey {
       { hint: "Restore it from a backup, or make a new one with `rekey rotate --force`" },
     );
   }
-  const { kty, ...members } = pair.publicJwk;
-  return { kty, kid: kidInTokens(row), use: "sig", alg, ...members };
+  return signatureJwk(kidInTokens(row), alg, { ...pair.publicJwk });
 }
 
-function setOf(keys: readonly PublishedKey[], versions: readonly Version[]): PublicSet {
+function setOf(keys: readonly Jwk[], versions: readonly Version[]): PublicSet {
   const ends = versions.map((row) => row.grace_until).filter((end) => end !== null);
   return {
     name: nameOf(versions),

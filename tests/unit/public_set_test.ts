@@ -44,7 +44,7 @@ async function beside(alg: Algorithm) {
 /** Adds the next version, which signs nothing yet. */
 async function addPending(manager: SecretManager, publishedAt: number | null) {
   const { installation } = await manager.open();
-  const secret = Secret.generatePair("ES256", 0);
+  const secret = await Secret.generatePair("ES256", 0);
   const row = installation.versions.addPending({
     ...{ kid: secret.kid, location: "database", origin: "generated", alg: "ES256" },
     ...{ key_form: "pkcs8", bytes: 64, encoding: "base64", created_at: 1, reason: null },
@@ -65,7 +65,7 @@ Deno.test("an HMAC secret is never public, neither alone nor in its grace period
   const { numbers, maxAge, set } = await now();
   assert.deepEqual(numbers, [2]);
   assert.equal(maxAge, 600, "the end of a period that is not in it shortens nothing");
-  assert.deepEqual(Object.keys(set.keys[0]!), ["kty", "kid", "use", "alg", "crv", "x", "y"]);
+  assert.deepEqual(Object.keys(set.keys[0]!), ["kty", "kid", "alg", "use", "crv", "x", "y"]);
   assert.deepEqual(await readPublicSet(manager), set, "the command has the same");
 });
 
@@ -76,7 +76,7 @@ Deno.test("only the members of public keys are in the set, for every algorithm",
     const [key, ...others] = (await all.now()).set.keys;
     assert.equal(others.length, 0);
     const own = members[key!.kty as keyof typeof members];
-    assert.deepEqual(Object.keys(key!), ["kty", "kid", "use", "alg", ...own], alg);
+    assert.deepEqual(Object.keys(key!), ["kty", "kid", "alg", "use", ...own], alg);
     assert.equal(key!.alg, alg);
   }
 });
@@ -166,7 +166,7 @@ Deno.test("write access to the rows makes no secret public, and no stranger's ke
   const change = (what: string) => sql(installation.database.path, `UPDATE rekey_versions ${what}`);
   change("SET alg = 'ES256', key_form = 'pkcs8'");
   await assert.rejects(all.now(), refusal("secret_damaged"));
-  const { kid } = Secret.generatePair("ES256", 0);
+  const { kid } = await Secret.generatePair("ES256", 0);
   change(`SET kid = '${kid}'`);
   await assert.rejects(all.now(), refusal("secret_damaged"));
 });

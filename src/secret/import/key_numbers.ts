@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createPrivateKey, type KeyObject } from "node:crypto";
+import { keyOfSeed, SEED_BYTES } from "../../core/ed25519.ts";
 import { RekeyError } from "../../core/errors.ts";
 import { KeyPair, LEAST_RSA_BITS, MOST_RSA_BITS } from "../../core/key_pair.ts";
 import { bytesOf, numberOf } from "./der.ts";
@@ -64,9 +65,6 @@ const CURVES: Readonly<Record<EcCurve, { bytes: number; order: bigint; before: s
   },
 };
 
-const ED25519_BEFORE = "302e020100300506032b657004220420";
-const ED25519_BYTES = 32;
-
 /**
  * The key pair of numbers that came from outside. All are checked here, before the runtime is handed any of them: it is
  * given only what it can take, in one form.
@@ -89,8 +87,8 @@ function ecPair({ crv, d, x, y }: EcNumbers): KeyPair {
 }
 
 function ed25519Pair({ d, x }: OkpNumbers): KeyPair {
-  if (d.length !== ED25519_BYTES) throw damaged(`it has ${d.length} bytes instead of 32`);
-  const pair = pkcs8Pair(ED25519_BEFORE, d);
+  if (d.length !== SEED_BYTES) throw damaged(`it has ${d.length} bytes instead of ${SEED_BYTES}`);
+  const pair = imported(() => keyOfSeed(d));
   const own = Buffer.from(pair.publicJwk.x!, "base64url");
   if (x !== undefined && !own.equals(x)) throw otherPublic();
   return pair;

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { createHmac, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { PAIR_SCHEMES, type PairAlgorithm } from "../../../src/core/algorithms.ts";
+import { keyMembers, REFUSED_MEMBERS } from "./jwt_attacks/header_members.ts";
 import { type Attack, b64, claims, type Row } from "./jwt_attacks/row.ts";
 import { algorithmsOf, pairSigner, wrongSignatures } from "./pair_signatures.ts";
 
@@ -121,33 +122,20 @@ function otherAlgorithms({ alg, kid, privateKey }: PairTarget): Row[] {
 
 function headers({ alg, kid, privateKey }: PairTarget): Row[] {
   const attacker = another(privateKey);
+  const [ours, theirs] = [pairSigner(alg, privateKey), pairSigner(alg, attacker)];
   const jwk = createPublicKey(attacker as never).export({ format: "jwk" });
-  const members: Record<string, unknown>[] = [
-    { jwk },
-    { jku: "https://attacker.example/jwks.json" },
-    { x5u: "https://attacker.example/cert.pem" },
-    { x5c: ["MIIB"] },
-    { crit: ["exp"] },
-    { crit: [] },
-    { b64: false },
-    { b64: false, crit: ["b64"] },
-    { zip: "DEF" },
+  const withMember = (member: string) => ({ alg, kid, ...JSON.parse(`{${member}}`) });
+  return [
+    ...keyMembers(jwk).flatMap((member): Row[] => [
+      [`${member}, signed with ours`, "malformed", ours(withMember(member))],
+      [`${member}, signed with its key`, "malformed", theirs(withMember(member))],
+    ]),
+    ...REFUSED_MEMBERS.map((member): Row => [
+      `header ${member}`,
+      "malformed",
+      ours(withMember(member)),
+    ]),
   ];
-  return members.flatMap((member): Row[] => {
-    const name = Object.keys(member).join(" and ");
-    return [
-      [
-        `${name}, signed with ours`,
-        "malformed",
-        pairSigner(alg, privateKey)({ alg, kid, ...member }),
-      ],
-      [
-        `${name}, signed with another`,
-        "malformed",
-        pairSigner(alg, attacker)({ alg, kid, ...member }),
-      ],
-    ];
-  });
 }
 
 function kids({ alg, kid, privateKey }: PairTarget): Row[] {

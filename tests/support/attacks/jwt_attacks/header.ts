@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { keyMembers, REFUSED_MEMBERS } from "./header_members.ts";
 import { b64, claims, HEADER, type Row, type Sign, type Target } from "./row.ts";
 
 const withMember = (member: string) => `{"alg":"HS512",${member}}`;
@@ -63,17 +64,7 @@ export function algorithms(sign: Sign, { value }: Target): Row[] {
 // RFC 8725 §3.10 and §2.8: no key, and no place of one, is taken from a token.
 export function keysInTokens(sign: Sign): Row[] {
   const own = "attacker's own key, long enough for HS512: 0123456789012345678901234567890123456789";
-  const members = [
-    `"jwk":{"kty":"oct","k":"${b64(own)}"}`,
-    '"jwk":{"kty":"RSA","n":"AQAB","e":"AQAB"}',
-    '"jwk":null',
-    '"jku":"https://attacker.example/jwks.json"',
-    '"jku":"file:///dev/null"',
-    '"x5u":"http://127.0.0.1:8700/rotate"',
-    '"x5c":["MIIB"]',
-    '"x5c":[]',
-  ];
-  return members.flatMap((member): Row[] => [
+  return keyMembers({ kty: "oct", k: b64(own) }).flatMap((member): Row[] => [
     [`${member}, signed with its key`, "malformed", sign(withMember(member), claims(), own)],
     [`${member}, signed with ours`, "malformed", sign(withMember(member), claims())],
   ]);
@@ -123,23 +114,6 @@ export function kids(sign: Sign, { kid, oldKid, oldValue }: Target): Row[] {
 }
 
 export function headers(sign: Sign): Row[] {
-  const refused = [
-    ...[
-      '"crit":["exp"]',
-      '"crit":["b64"],"b64":true',
-      '"crit":[]',
-      '"crit":null',
-      '"crit":["crit"]',
-    ],
-    ...[
-      '"b64":false',
-      '"b64":false,"crit":["b64"]',
-      '"zip":"DEF"',
-      '"enc":"A256GCM"',
-      '"cty":"JWT"',
-    ],
-    ...['"cty":"jwt"', '"cty":""', '"cty":null', '"typ":null', '"typ":7', '"typ":["JWT"]'],
-  ];
   // Which kinds of token there are is for the applications to say: none of these names is known to be wrong.
   const accepted = [
     ...[
@@ -160,7 +134,7 @@ export function headers(sign: Sign): Row[] {
   ];
   const nested = sign(HEADER, claims());
   return [
-    ...refused.map((
+    ...REFUSED_MEMBERS.map((
       member,
     ): Row => [`header ${member}`, "malformed", sign(withMember(member), claims())]),
     ...accepted.map((
