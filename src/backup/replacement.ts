@@ -8,7 +8,7 @@ import { Installation } from "../store/installation.ts";
 import { OWN_TABLES } from "../store/sqlite/schema.ts";
 import { unsaved, warningsOfRisk } from "../secret/keyring/unsaved.ts";
 import { sameInstallation } from "./keys.ts";
-import { asRefusal, isRekeyError } from "../core/errors.ts";
+import { asRefusal, isRekeyError, type RekeyError } from "../core/errors.ts";
 import { Deliveries, type StoredDelivery } from "../store/sqlite/deliveries.ts";
 import { deliveredFiles } from "../deliver/places.ts";
 import { infoOf } from "../system/files.ts";
@@ -149,27 +149,32 @@ function readable(deliveries: Deliveries): StoredDelivery[] {
  * rest.
  *
  * @param foreignVersions versions of another installation's database that was replaced.
- * @returns the current version, and warnings if it could be lost.
+ * @returns the current version, why it is not in the keyring if it was to be, and warnings if it could be lost.
  */
 export async function settle(
   environment: Environment,
   usable: Usable,
   foreignVersions: readonly Version[],
-): Promise<{ version: Version; risks: string[] }> {
+): Promise<Settlement & { risks: string[] }> {
   const installation = Installation.open(environment, { locked: true });
   try {
-    const version = await settleVersion(installation, usable, foreignVersions);
-    return { version, risks: warningsOfRisk(installation) };
+    const settled = await settleVersion(installation, usable, foreignVersions);
+    return { ...settled, risks: warningsOfRisk(installation) };
   } finally {
     installation.close();
   }
+}
+
+interface Settlement {
+  readonly version: Version;
+  readonly notInKeyring: RekeyError | undefined;
 }
 
 async function settleVersion(
   installation: Installation,
   { secretFrom, toKeyring }: Usable,
   foreignVersions: readonly Version[],
-): Promise<Version> {
+): Promise<Settlement> {
   await removeForeign(installation, foreignVersions).catch(noKeyring);
   // The settings given to this command are remembered.
   await backendOf(installation).remember(installation).catch(asRefusal);
@@ -181,19 +186,30 @@ async function settleVersion(
   await recover(installation, "held");
   const restored = installation.versions.current();
   if (restored === undefined) throw new Error("The restored version is not there");
-  if (secretFrom === "new") return await replaceLost(installation, restored);
-  if (toKeyring) {
-    const { database, meta, store } = installation;
-    await relocate(installation, "keyring", () => {}).catch(noKeyring);
-    // The operator's choice for later versions is kept.
-    database.transaction(() => meta.set("store", store));
+  if (secretFrom === "new") {
+    return { version: await replaceLost(installation, restored), notInKeyring: undefined };
   }
+  const notInKeyring = toKeyring ? await moveToKeyring(installation) : undefined;
   const version = installation.versions.current() ?? restored;
   await retrieve(installation, version, () => {}).catch((error) => {
     // A locked keyring still has the value; any other read failure means that the restore failed.
     if (!isRekeyError(error, ...KEYRING_UNAVAILABLE)) throw error;
   });
-  return version;
+  return { version, notInKeyring };
+}
+
+/** @returns why the secret stays in the database; `undefined` if it does not. */
+async function moveToKeyring(installation: Installation): Promise<RekeyError | undefined> {
+  const { database, meta, store } = installation;
+  try {
+    await relocate(installation, "keyring", () => {});
+    return undefined;
+  } catch (error) {
+    return asRefusal(error);
+  } finally {
+    // The operator's choice for later versions is kept.
+    database.transaction(() => meta.set("store", store));
+  }
 }
 
 /** Deletes the keyring items of another installation whose database was replaced. */

@@ -33,6 +33,8 @@ interface RestoreOptions {
 export interface Restored extends Usable {
   readonly info: BackupInfo;
   readonly version: Version;
+  /** Why the secret is in the database, although it was to be in the keyring. */
+  readonly notInKeyring: RekeyError | undefined;
   /** Warnings for a keyring that may not have saved the secret. */
   readonly risks: readonly string[];
   /** The version that was current before, if any. */
@@ -107,8 +109,8 @@ async function restoreFrom(
     copy.close();
     live?.close();
   }
-  const { version, risks } = await settle(environment, usable, foreignVersions);
-  return { ...usable, info, version, risks, replaced, ...placed, copiedTo };
+  const settled = await settle(environment, usable, foreignVersions);
+  return { ...usable, info, ...settled, replaced, ...placed, copiedTo };
 }
 
 /** Whether the original database still exists: then the restored one must not share its keys. */

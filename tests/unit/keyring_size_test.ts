@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { generateIdentity, identityToRecipient } from "age-encryption";
+import { backUp } from "../../src/backup/backup.ts";
+import { restore } from "../../src/backup/restore.ts";
 import { PAIR_ALGORITHMS } from "../../src/core/algorithms.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { longestPairText } from "../../src/core/key_pair.ts";
@@ -26,12 +29,13 @@ function smallKeyring() {
   const store = new KeyringStore(environment.app, () => keyring.addon(), 200, {
     longestValue: LONGEST,
   });
-  const manager = new SecretManager({ ...environment, keyring: store });
+  const small = { ...environment, keyring: store };
+  const manager = new SecretManager(small);
   const close = () => {
     manager.close();
     environment[Symbol.dispose]();
   };
-  return { keyring, manager, [Symbol.dispose]: close };
+  return { keyring, environment: small, manager, [Symbol.dispose]: close };
 }
 
 Deno.test("a value that the keyring cannot hold goes to the database, and the next that fits comes back", async () => {
@@ -67,10 +71,36 @@ Deno.test("a value that the keyring cannot hold is refused before anything is wr
   assert.deepEqual([moved.alg, moved.location], ["RS256", "database"]);
 });
 
-Deno.test("no generated value is longer than it is expected to be", () => {
+Deno.test("a restored secret that the keyring cannot hold stays in the database, and why is said", async () => {
+  const identity = await generateIdentity();
+  const recipients = [await identityToRecipient(identity)];
+  const path = Deno.makeTempFileSync({ prefix: "rekey-test-" });
+  Deno.removeSync(path);
+  {
+    using source = testEnvironment();
+    const manager = new SecretManager(source);
+    await manager.getOrCreate({ alg: "ES256", store: "database" });
+    const order = { reason: null, usage: { alg: "RS256" } } as const;
+    await manager.underLock((installation, backend, _turn, note) =>
+      backend.prepare(installation, order, note)
+    );
+    await backUp(manager, path, { recipients });
+    manager.close();
+  }
+  using small = smallKeyring();
+  const openers = () => Promise.resolve({ identities: [identity] });
+  const how = { force: false, newSecret: false, store: "keyring", openers } as const;
+  const { version, notInKeyring } = await restore(small.environment, path, how);
+  Deno.removeSync(path);
+  assert.deepEqual([version.alg, version.location], ["ES256", "database"]);
+  assert.ok(isTooLong(notInKeyring), String(notInKeyring));
+  assert.deepEqual(small.keyring.values, []);
+});
+
+Deno.test("no generated value is longer than it is expected to be", async () => {
   for (const alg of PAIR_ALGORITHMS) {
     for (const bits of alg.startsWith("RS") ? [2048, 3072] : [2048]) {
-      const { length } = Secret.generatePair(alg, bits).reveal();
+      const { length } = (await Secret.generatePair(alg, bits)).reveal();
       const longest = longestPairText(alg, bits / 8);
       assert.ok(length <= longest, `${alg} ${bits}: ${length} of ${longest}`);
       if (alg.startsWith("RS")) assert.ok(longest < 1.05 * length, `${longest} for ${length}`);

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { backUp, streamBackup, withBackupFile } from "../../backup/backup.ts";
 import type { Openers, Readers } from "../../backup/envelope.ts";
 import { restore as bringBack, type Restored } from "../../backup/restore.ts";
-import { usageError } from "../../core/errors.ts";
+import { type RekeyError, usageError } from "../../core/errors.ts";
 import { isStream, readInputText } from "../../files/input_files.ts";
 import type { BackupInfo } from "../../store/backup_file.ts";
 import type { Context } from "../context.ts";
@@ -117,6 +117,7 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
       "grace windows of older versions have ended: they may have been revoked since the backup",
     );
   }
+  if (restored.notInKeyring !== undefined) output.warning(notMoved(restored.notInKeyring));
   for (const text of restored.risks) output.warning(text);
   for (const path of leftFiles) {
     output.warning(
@@ -129,6 +130,12 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
   warnOfDeliveriesToBegin(secrets.environment, output);
   // The sinks that the command names get its row from the restored database.
   if (secrets.environment.auditTo !== undefined) await secrets.open();
+}
+
+// Its hint is for other commands.
+function notMoved({ message }: RekeyError): string {
+  return `the secret stays in the database, and not in the keyring: ${message}; ` +
+    "`rekey store move keyring` tries again";
 }
 
 /** What was not restored. */
