@@ -10,6 +10,7 @@ import type { Preset } from "./preset.ts";
 import { refuseUnsafeTarget } from "./target_folders.ts";
 import { digestOnDisk, refuseImpossiblePath } from "./write_target.ts";
 import { selected } from "./sync.ts";
+import { mustHoldKeys } from "./trial.ts";
 
 /** What the operator says about a new delivery. What is left out is as the preset has it. */
 export interface NewDelivery {
@@ -53,10 +54,11 @@ export async function addDelivery(installation: Installation, given: NewDelivery
     state: NOT_DELIVERED,
   });
   const settings = await settingsOf(given, preset, base);
-  const delivery = { name, settings, preset, state: NOT_DELIVERED };
+  const delivery = await withPreset({ name, settings, state: NOT_DELIVERED });
   const others = await Promise.all(selected(installation).map(withPreset));
   refuseTakenPlace(installation, delivery, others);
   refuseUnwritable(delivery);
+  await mustHoldKeys(installation, delivery);
   const audit = await installation.audit();
   installation.database.transaction(() => {
     new Deliveries(installation.database).put(name, settings);

@@ -62,6 +62,32 @@ Deno.test("a delivery that is for the other kind of key stops a rotation, with n
   }
 });
 
+Deno.test("what could never be written is not added: a key pair where a secret is expected, and the other way round", async () => {
+  using box = new Box();
+  await succeeds(box, "init", "--alg", "ES256");
+  const template = (text: string) => {
+    const path = join(box.home, "it.mustache");
+    Deno.writeTextFileSync(path, text);
+    return ["--template", path];
+  };
+  const refused = async (kind: string[], code: number, told: RegExp) => {
+    const path = join(box.home, "it");
+    const added = await box.run(["deliver", "add", "it", ...kind, "--path", path]);
+    assert.equal(added.code, code, added.stderr);
+    assert.match(added.stderr, told);
+    assert.equal((await box.run(["deliver", "list"])).stdout, "");
+  };
+  const assumed = /without an encoding it is for HMAC secrets\nhint: .*encoding=pem.*encoding=jwk/;
+  await refused(["--format", "text"], 2, assumed);
+  await refused(["--format", "env", "--role", "signer"], 2, assumed);
+  const isHmacs = /Cannot deliver a key pair where an HMAC secret is expected\nhint: /;
+  await refused(template("{{current.base64}}"), 1, isHmacs);
+  await refused(["--format", "text", "--set", "encoding=pom"], 2, /rekey does not know that name/);
+  await succeeds(box, "rotate", "--force", "--alg", "HS512");
+  const isPairs = /Cannot deliver an HMAC secret where a key pair is expected\nhint: /;
+  await refused(template("{{current.pem}}"), 1, isPairs);
+});
+
 Deno.test("--force-deliveries rotates all the same, and the program that lags behind is named", async () => {
   using box = await initialised();
   const path = join(box.home, "key");
