@@ -106,6 +106,8 @@ async function withContext(
     if (!isRekeyError(error, "not_initialised")) throw error;
     throw withWhereLooked(error, context.secrets.environment);
   } finally {
+    const { logWarning } = context.secrets;
+    if (logWarning !== undefined) context.output.warning(logWarning);
     const noted = await context.secrets.flushNotes();
     await sendAudit(context);
     context.secrets.close();

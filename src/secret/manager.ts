@@ -30,19 +30,11 @@ export interface OpenSecret {
   readonly backend: Backend;
 }
 
-/**
- * Creates, reads and rotates the JWT secret of one app.
- *
- * @example
- * ```ts
- * const manager = new SecretManager(environment, CLUSTER);
- * await manager.getOrCreate({ store: "auto", alg: "HS512", keyForm: "text" });
- * await manager.rotate({ reason: "security-incident" });
- * ```
- */
+/** Creates, reads and rotates the JWT secret of one app. */
 export class SecretManager {
   readonly #view: SecretView;
   readonly #observations = new Observations();
+  #logWarning: string | undefined;
 
   /** @param cluster backend of a shared secret; without it no shared secret can be opened. */
   constructor(
@@ -140,7 +132,7 @@ export class SecretManager {
     using turn = await beginTurn(installation, how);
     const { retrieved } = this.#observations;
     const result = await work(installation, this.#backendOf(installation), turn, retrieved);
-    signLog(installation);
+    this.#logWarning = signLog(installation);
     return result;
   }
 
@@ -197,6 +189,11 @@ export class SecretManager {
     // The reason of a failure replaces the purpose.
     const note = (entry: AuditEntry) => this.#observations.retrieved({ reason: purpose, ...entry });
     return await retrieve(installation, version, note);
+  }
+
+  /** Why the last change could not sign the audit log, for a warning; `undefined` if it did. */
+  get logWarning(): string | undefined {
+    return this.#logWarning;
   }
 
   /** The database, if a command has opened it. */

@@ -13,15 +13,21 @@ const MOST_ROWS = 50_000;
 
 /**
  * Signs the audit log after work that has written to it. The work stands whatever happens here: a later change signs its
- * rows too. A log that is broken is not signed; `audit verify`, `audit checkpoint` and `doctor` say so.
+ * rows too.
+ *
+ * @returns a warning when the log is broken, and therefore is not signed any more.
  */
-export function signLog(installation: Installation): void {
+export function signLog(installation: Installation): string | undefined {
   const key = installation.auditKey.known;
-  if (key === undefined) return;
+  if (key === undefined) return undefined;
   try {
     const checkpoints = new LogCheckpoints(installation.database);
     checkpoints.make(logKeysOf(installation, key), MOST_ROWS);
+    return undefined;
   } catch (error) {
     if (!isRekeyError(error)) throw error;
+    // Anything else passes: a full disk, or a database that is busy.
+    if (error.code !== "check_failed") return undefined;
+    return `${error.message}. It is not signed from here on: see \`rekey audit verify\``;
   }
 }

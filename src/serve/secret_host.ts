@@ -103,6 +103,7 @@ export class SecretHost implements HostOperations {
       });
       this.#status = undefined;
       warningsOf(changed).forEach(this.context.warn);
+      if (secrets.logWarning !== undefined) this.context.warn(secrets.logWarning);
       warningsOfRisk((await secrets.open()).installation).forEach(this.context.warn);
       // The rotation stands; what has not followed is tried again.
       this.server.deliveries.tell(outcomes);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Box } from "../support/process/box.ts";
-import { sql } from "../support/store/sql.ts";
+import { Serving } from "../support/http/serving.ts";
+import { queryRow, sql } from "../support/store/sql.ts";
 
 /** A box with a log of some twenty rows. */
 async function withLog(): Promise<Box> {
@@ -124,4 +125,24 @@ Deno.test("audit list refuses filters that mean nothing", async () => {
     assert.equal(code, 2, args.join(" "));
     assert.match(stderr, /^error: Cannot use (the|an empty) value (of|for)/);
   }
+});
+
+Deno.test("a rotation that cannot sign the log, since it is broken, says so, and so does a server", async () => {
+  using box = await withLog();
+  const signed = () => queryRow(box, "SELECT count(*) AS notes FROM rekey_checkpoints")?.notes;
+  const newest = "(SELECT max(seq) FROM rekey_audit)";
+  const [before, { seq }] = [signed(), queryRow(box, `SELECT ${newest} AS seq`)!];
+  sql(box, `UPDATE rekey_audit SET actor = 'x' WHERE seq = ${newest}`);
+  const warning = new RegExp(
+    `^warning: The audit log is broken at row ${seq}: .* not signed .*\`rekey audit verify\`$`,
+    "m",
+  );
+  const rotated = await box.run(["rotate", "--force"]);
+  assert.equal(rotated.code, 0, rotated.stderr);
+  assert.match(rotated.stderr, warning);
+  await using server = await Serving.start(box, ["--workers", "1"]);
+  const token = await box.token("alice", "--scope", "admin");
+  assert.equal(await server.status(server.post("/rotate", {}, token)), 200);
+  await server.until(() => warning.test(server.stderr));
+  assert.equal(signed(), before);
 });
