@@ -3,7 +3,7 @@ const GENERATE =
   /static generate\((\{[^{}]*\}=[\w$]+)\)\{return (new [\w$]+\((?:[\w$]+|\(0,[\w$]+\.\w+\))\([\w$]+\)\.toString\([\w$]+\)\))\}/g;
 
 const GENERATE_PAIR =
-  /static generatePair\(([\w$]+,[\w$]+)\)\{return (new [\w$]+\([\w$]+\.generate\([\w$]+,[\w$]+\)\.text\))\}/g;
+  /static async generatePair\(([\w$]+,[\w$]+)\)\{return (new [\w$]+\(\(await [\w$]+\.generate\([\w$]+,[\w$]+\)\)\.text\))\}/g;
 
 const AND_TRACE = `const secret=$2,file=Deno.env.get("REKEY_TRACE");` +
   `if(file)Deno.writeTextFileSync(file,secret.reveal()+"\\n",{append:true,mode:0o600});return secret`;
@@ -17,5 +17,5 @@ const AND_TRACE = `const secret=$2,file=Deno.env.get("REKEY_TRACE");` +
 export function traced(script: string): string | undefined {
   if (script.search(GENERATE) < 0 || script.search(GENERATE_PAIR) < 0) return undefined;
   return script.replace(GENERATE, `static generate($1){${AND_TRACE}}`)
-    .replace(GENERATE_PAIR, `static generatePair($1){${AND_TRACE}}`);
+    .replace(GENERATE_PAIR, `static async generatePair($1){${AND_TRACE}}`);
 }

@@ -34,7 +34,7 @@ function describeMember(member: Member) {
 }
 
 /** Servers that have not confirmed what was done, or why that cannot be told; `undefined` without --wait. */
-type Confirmation = readonly Member[] | RekeyError | undefined;
+export type Confirmation = readonly Member[] | RekeyError | undefined;
 
 /** Waits until every server has confirmed what was done. @param waitSeconds `undefined` for no wait. */
 export async function confirmed(

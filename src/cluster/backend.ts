@@ -93,7 +93,11 @@ export const CLUSTER: Backend = {
   },
 
   catchUp,
-  prepare: prepareShared,
+  async prepare(installation, order) {
+    if (!staysShared(installation, order.store)) throw preparedElsewhere();
+    return await prepareShared(installation, order);
+  },
+
   activate: activateShared,
 
   async shareEnded(installation, find) {
@@ -202,6 +206,16 @@ async function resealShared(
 }
 
 const DONE = true;
+
+function preparedElsewhere(): RekeyError {
+  return new RekeyError(
+    "usage",
+    "Cannot prepare a version outside etcd: machines share the secret",
+    {
+      hint: "Leave out --store and REKEY_STORE. `rekey store move database` leaves the fleet",
+    },
+  );
+}
 
 function ownKey(): RekeyError {
   return new RekeyError("usage", "Cannot make a KEK here: machines share the secret", {

@@ -17,8 +17,8 @@ export interface SharedChange<T> {
   readonly state: FleetState;
   /** Sealed values of new versions, by kid. */
   readonly added?: ReadonlyMap<string, string>;
-  /** kid of the version that becomes current: it shows whether a change whose response was lost took effect. */
-  readonly activates?: string;
+  /** Of the version that becomes current: it shows whether a change whose response was lost took effect. */
+  readonly activation?: string;
   /** Called after the etcd transaction. */
   onCommit?(): void;
   /** Called when another machine changed the state first. */
@@ -56,18 +56,21 @@ export function changeShared<T>(
       decision.onCommit?.();
       return await decision.result(await followOwn(installation, snapshot));
     }
-    if (await wasActivated(installation, decision.activates)) return await decision.result(true);
+    if (await wasMade(installation, decision.activation)) return await decision.result(true);
     await decision.onConflict?.();
     return undefined;
   }, waitMs);
 }
 
-// The response may have been lost, and another change made since: the version was current all the same.
-async function wasActivated(installation: Installation, kid: string | undefined): Promise<boolean> {
-  if (kid === undefined) return false;
+// The response may have been lost, and another change made since. The kid would not tell: another machine may have
+// activated the same version.
+async function wasMade(
+  installation: Installation,
+  activation: string | undefined,
+): Promise<boolean> {
+  if (activation === undefined) return false;
   const { state } = await baseRevisionOf(installation);
-  return [...state.versions, ...state.retired]
-    .some((row) => row.kid === kid && row.activated_at !== null);
+  return [...state.versions, ...state.retired].some((row) => row.activation === activation);
 }
 
 const FOLLOW_TRIES = 2;

@@ -13,6 +13,7 @@ import {
   type FleetState,
   MOST_SHARED_WINDOWS,
   nextNumber,
+  randomId,
   rowOf,
   type SharedVersion,
   succeeded,
@@ -32,6 +33,7 @@ export async function rotateShared(
   options: RotationOrder,
 ): Promise<Changed> {
   const { reason = null, graceMs = 0, requestId = null, backup = true, onStep } = options;
+  const { makeValue = newSecret } = options;
   let copied = !backup;
   return await changeShared<Changed>(installation, async ({ state }) => {
     await options.permit?.();
@@ -43,7 +45,7 @@ export async function rotateShared(
     if (!copied) await keepCopy(installation, old);
     copied = true;
     const use = nextUse(installation, options);
-    const secret = newSecret(use);
+    const secret = await makeValue(use);
     const about = { reason, request_id: requestId, replaces: old.version };
     const row = newVersion(installation, nextNumber(state), secret, about, use);
     await logVersion(installation, EVENTS.rotationInitiated, row, reason ?? undefined);
@@ -90,9 +92,10 @@ export function succession(
 ): SharedChange<Changed> {
   const now = installation.now();
   const graceUntil = graceMs > 0 ? now + graceMs : null;
+  const activation = randomId();
   return {
-    state: succeeded(state, row, graceUntil, now),
-    activates: row.kid,
+    state: succeeded(state, row, { now, graceUntil, activation }),
+    activation,
     result: (published) => ({
       rotated: true,
       version: installation.versions.byKid(row.kid) ?? rowOf({ ...row, state: "current" }),

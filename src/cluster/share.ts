@@ -12,7 +12,7 @@ import {
   currentOf,
   type FleetState,
   MOST_SHARED_VERSIONS,
-  newFleetId,
+  randomId,
   type SharedVersion,
 } from "./state.ts";
 import type { NewSecret } from "../secret/backend.ts";
@@ -62,7 +62,7 @@ async function makeShared(
     return false;
   }
   const use = nextUse(installation, wanted, given?.secret);
-  const secret = given?.secret ?? newSecret(use);
+  const secret = given?.secret ?? await newSecret(use);
   const row = newVersion(installation, 1, secret, {
     reason: given?.reason ?? null,
     request_id: null,
@@ -76,7 +76,7 @@ async function makeShared(
   const { alg, key_form } = row;
   const { policy } = installation;
   const state: FleetState = {
-    ...{ format: 1, id: newFleetId(), change: 1, alg, key_form, policy },
+    ...{ format: 1, id: randomId(), change: 1, alg, key_form, policy },
     versions: [current],
     retired: [],
   };
@@ -219,7 +219,7 @@ async function found(
   installation: Installation,
   added: ReadonlyMap<string, string>,
 ): Promise<Snapshot | undefined> {
-  const state = localState(installation, { id: newFleetId(), change: 1 });
+  const state = localState(installation, { id: randomId(), change: 1 });
   const versions = state.versions.filter(({ kid }) => added.has(kid));
   return await propose(installation, { base: undefined, state: { ...state, versions }, added });
 }

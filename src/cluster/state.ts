@@ -11,6 +11,8 @@ import type { Version } from "../store/sqlite/versions.ts";
 export type SharedVersion = Omit<Version, "location" | "synced"> & {
   /** The user who made it: `user@host`. */
   readonly by: string;
+  /** Random id of the change that made it current. Absent before, and if an older rekey did so. */
+  readonly activation?: string;
   /** Set when it was ended early. */
   readonly ended?: Ended;
 };
@@ -54,8 +56,8 @@ export const MOST_SHARED_VERSIONS = 50;
 /** How many grace windows can be open: the current version and a prepared one have values too. */
 export const MOST_SHARED_WINDOWS = MOST_SHARED_VERSIONS - 2;
 
-/** The id of a new fleet. */
-export function newFleetId(): string {
+/** The random id of a new fleet, or of a change. */
+export function randomId(): string {
   return randomBytes(12).toString("base64url");
 }
 
@@ -120,7 +122,7 @@ function binding(app: string): Binding {
 }
 
 /** A shared version as a database row. */
-export function rowOf({ by: _, ended: __, ...row }: SharedVersion): Version {
+export function rowOf({ by: _, activation: __, ended: ___, ...row }: SharedVersion): Version {
   return { ...row, location: "etcd", synced: 1 };
 }
 
@@ -166,12 +168,20 @@ export function retiring(
   return { ...state, versions, retired: retired.slice(0, MOST_RETIRED) };
 }
 
-/** The state after `next` has become the current version. Without a grace window every session ends. */
+/** How a version becomes the current one. Times are milliseconds since the epoch. */
+export interface Succession {
+  readonly now: number;
+  /** End of the old version's grace window; `null`: every session ends. */
+  readonly graceUntil: number | null;
+  /** {@linkcode SharedVersion.activation} */
+  readonly activation: string;
+}
+
+/** The state after `next` has become the current version. */
 export function succeeded(
   before: FleetState,
   next: SharedVersion,
-  graceUntil: number | null,
-  now: number,
+  { now, graceUntil, activation }: Succession,
 ): FleetState {
   const state = withoutExpired(before, now);
   const kept = state.versions.filter(({ kid }) => kid !== next.kid).map((row) =>
@@ -186,7 +196,7 @@ export function succeeded(
     (row) => row.state === "pending" || graceUntil === null,
     { by: next.by, why: "rotated away" },
   );
-  const current = { ...next, state: "current" as const, activated_at: now };
+  const current = { ...next, state: "current" as const, activated_at: now, activation };
   const { alg, key_form } = next;
   return { ...ended, alg, key_form, versions: [current, ...ended.versions] };
 }

@@ -6,12 +6,12 @@ import { refuseOneTooMany } from "../secret/grace.ts";
 import { newSecret, nextUse } from "../secret/next_use.ts";
 import {
   activatableFrom,
+  alreadyActive,
   forcedBefore,
   isFromFuture,
   lostValue,
   mustBeAsWanted,
   mustHaveBeenOut,
-  nothingPrepared,
 } from "../secret/standby.ts";
 import type { Installation } from "../store/installation.ts";
 import { type BaseRevision, changeShared, type Decision, mustBeFollowed } from "./change.ts";
@@ -32,7 +32,7 @@ import {
 /** Publishes the next version, unless one is prepared. Call it under the lock, after recovery. */
 export async function prepareShared(
   installation: Installation,
-  { reason, usage, permit }: Preparation,
+  { reason, usage, makeValue = newSecret, permit }: Preparation,
 ): Promise<Prepared> {
   return await changeShared<Prepared>(installation, async (base) => {
     permit?.();
@@ -44,7 +44,7 @@ export async function prepareShared(
       return dateAgain(installation, state, prepared, date);
     }
     const use = nextUse(installation, usage);
-    const secret = newSecret(use);
+    const secret = await makeValue(use);
     const replaces = installation.versions.current()?.version ?? null;
     const about = { reason, request_id: null, replaces };
     const row = date(newVersion(installation, nextNumber(state), secret, about, use));
@@ -99,13 +99,13 @@ function dateAgain(
 /** Makes the prepared version the current one. Call it under the lock, after recovery. */
 export async function activateShared(
   installation: Installation,
-  { graceMs = 0, force = false, backup = true, permit }: Activation,
+  { wanted, graceMs = 0, force = false, backup = true, permit }: Activation,
 ): Promise<Changed> {
   let copied = !backup;
   return await changeShared(installation, async (base) => {
     permit?.();
     const row = preparedOf(base.state);
-    if (row === undefined) throw nothingPrepared();
+    if (row === undefined) return { unchanged: alreadyActive(installation, wanted) };
     if (!hasValue(base, row)) throw lostValue(row);
     if (graceMs > 0) refuseOneTooMany(installation, MOST_SHARED_WINDOWS);
     const members = await listMembers(installation);

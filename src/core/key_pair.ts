@@ -3,9 +3,10 @@ import {
   createHash,
   createPrivateKey,
   createPublicKey,
-  generateKeyPairSync,
+  generateKeyPair,
   type KeyObject,
 } from "node:crypto";
+import { promisify } from "node:util";
 import { PAIR_ALGORITHMS, PAIR_SCHEMES, type PairAlgorithm, type PairKind } from "./algorithms.ts";
 
 /** The public half of a key pair (RFC 7517, RFC 7518 §6, RFC 8037 §2), without `kid`, `alg` and `use`. */
@@ -59,9 +60,13 @@ export class KeyPair {
     this.#modulus = n === undefined ? undefined : Buffer.from(n, "base64url");
   }
 
-  /** A new key pair from the system's CSPRNG. @param bits of an RSA key. */
-  static generate(alg: PairAlgorithm, bits: number): KeyPair {
-    return new KeyPair(generated(PAIR_SCHEMES[alg].kind, bits));
+  /**
+   * A new key pair from the system's CSPRNG. An RSA key of 4096 bits takes seconds, on a thread of the runtime's.
+   *
+   * @param bits of an RSA key.
+   */
+  static async generate(alg: PairAlgorithm, bits: number): Promise<KeyPair> {
+    return new KeyPair(await generated(PAIR_SCHEMES[alg].kind, bits));
   }
 
   /** The key pair of a stored value; `undefined` when it is not one, such as an HMAC secret. */
@@ -146,10 +151,15 @@ export function usualAlgorithm(pair: KeyPair): PairAlgorithm {
   return PAIR_ALGORITHMS.find((alg) => pair.suits(alg))!;
 }
 
-function generated(kind: PairKind, bits: number): KeyObject {
-  if (kind.kty === "RSA") return generateKeyPairSync("rsa", { modulusLength: bits }).privateKey;
-  if (kind.kty === "OKP") return generateKeyPairSync("ed25519").privateKey;
-  return generateKeyPairSync("ec", { namedCurve: kind.crv }).privateKey;
+const generate = promisify(generateKeyPair);
+
+async function generated(kind: PairKind, bits: number): Promise<KeyObject> {
+  const made = kind.kty === "RSA"
+    ? generate("rsa", { modulusLength: bits })
+    : kind.kty === "OKP"
+    ? generate("ed25519", {})
+    : generate("ec", { namedCurve: kind.crv });
+  return (await made).privateKey;
 }
 
 function publicMembers(key: KeyObject): PublicJwk {

@@ -61,9 +61,9 @@ export class Secret {
     return new Secret(randomBytes(bytes).toString(encoding));
   }
 
-  /** A new key pair from the system's CSPRNG. @param bits of an RSA key. */
-  static generatePair(alg: PairAlgorithm, bits: number): Secret {
-    return new Secret(KeyPair.generate(alg, bits).text);
+  /** A new key pair, as {@linkcode KeyPair.generate} makes it. @param bits of an RSA key. */
+  static async generatePair(alg: PairAlgorithm, bits: number): Promise<Secret> {
+    return new Secret((await KeyPair.generate(alg, bits)).text);
   }
 
   /**

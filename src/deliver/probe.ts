@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { delay } from "../core/async.ts";
+import { delay, type MaybeAsync } from "../core/async.ts";
 import { isHmac } from "../core/algorithms.ts";
 import { LEAST_RSA_BITS } from "../core/key_pair.ts";
 import { Secret } from "../core/secret.ts";
@@ -55,7 +55,7 @@ export async function askProgram(
 ): Promise<string | undefined> {
   const limitMs = "timeout_s" in way && way.timeout_s ? way.timeout_s * 1_000 : FOLLOW_MS;
   const end = performance.now() + limitMs;
-  const signing = { ...key, ...FORGERIES[wanted]?.(key) };
+  const signing = { ...key, ...await FORGERIES[wanted]?.(key) };
   for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     const token = await probeToken(signing, around, probing);
     around.confidential.add(token);
@@ -74,18 +74,20 @@ export async function askProgram(
   }
 }
 
-const FORGERIES: Partial<Record<TokenKind, (key: DeliveredKey) => Partial<DeliveredKey>>> = {
-  forged: ({ alg }) =>
+type Forgery = (key: DeliveredKey) => MaybeAsync<Partial<DeliveredKey>>;
+
+const FORGERIES: Partial<Record<TokenKind, Forgery>> = {
+  forged: async ({ alg }) =>
     isHmac(alg)
       ? { secret: Secret.generate(), keyForm: "text" }
-      : { secret: strangers[alg] ??= Secret.generatePair(alg, LEAST_RSA_BITS) },
+      : { secret: await (strangers[alg] ??= Secret.generatePair(alg, LEAST_RSA_BITS)) },
   confused: ({ secret }) => {
     return { secret: Secret.imported(secret.pair!.publicPem), keyForm: "text", alg: "HS256" };
   },
 };
 
 // An RSA key takes a while.
-const strangers: Record<string, Secret> = {};
+const strangers: Record<string, Promise<Secret>> = {};
 
 const FAILURES: Readonly<Record<TokenKind, (kid: string) => string>> = {
   accepted: (kid) => `it does not accept tokens of kid ${kid}`,

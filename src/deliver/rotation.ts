@@ -1,9 +1,9 @@
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
-import type { Secret } from "../core/secret.ts";
 import type { Algorithm } from "../core/algorithms.ts";
 import { isFollowed } from "../cluster/change.ts";
 import type { Changed, RotateOptions } from "../secret/backend.ts";
+import { valueForRotation } from "../secret/rotate.ts";
 import { untilFilesHold, untilFilesLackEnded } from "../secret/keys_files.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Installation } from "../store/installation.ts";
@@ -59,39 +59,53 @@ export async function rotateWithDeliveries(
   options: DeliveredRotateOptions,
   { rotate = (options) => secrets.rotate(options), activate }: RotationWays = {},
 ): Promise<DeliveredRotation> {
-  const { installation } = await secrets.open();
+  const opened = await secrets.open();
+  const { installation } = opened;
   const isGraceful = (options.graceMs ?? 0) > 0;
-  const filesHold = (next: Version) => untilFilesHold(installation, next);
-  if (new Deliveries(installation.database).count() === 0) {
-    const withFiles = isGraceful ? { ...options, beforeCommit: filesHold } : options;
-    const changed = await (activate?.() ?? rotate(withFiles));
-    await untilFilesLackEnded(installation);
-    return { changed, outcomes: [] };
-  }
-  if (!options.forceDeliveries) {
+  const isDelivered = new Deliveries(installation.database).count() > 0;
+  if (isDelivered && !options.forceDeliveries) {
     const alg = activate ? preparedAlgorithm(installation) : options.alg;
     await mustKnowAlgorithm(installation, alg, isGraceful);
   }
-  const lockMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
-  if (!isGraceful && activate === undefined) {
-    const { result, outcomes } = await endAndFollow(
-      secrets,
-      () => rotate(options),
-      lockMs,
-      isFollowed,
-    );
-    return { changed: result, outcomes };
+  // Before any lock is taken.
+  const { makeValue = activate ? undefined : await valueForRotation(opened, options) } = options;
+  const make: MakeChange = (beforeCommit) =>
+    activate?.() ?? rotate({ ...options, makeValue, beforeCommit });
+  if (!isDelivered) {
+    const changed = await make(isGraceful ? filesHold(installation) : undefined);
+    await untilFilesLackEnded(installation);
+    return { changed, outcomes: [] };
   }
+  if (isGraceful || activate) return await onceFollowed(secrets, options, make, !activate);
+  const lockMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
+  const { result, outcomes } = await endAndFollow(secrets, make, lockMs, isFollowed);
+  return { changed: result, outcomes };
+}
+
+type MakeChange = (beforeCommit?: RotateOptions["beforeCommit"]) => Promise<Changed>;
+
+const filesHold = (installation: Installation) => (next: Version) =>
+  untilFilesHold(installation, next);
+
+/** @param isNew whether the key is made by the change, and not prepared before. */
+async function onceFollowed(
+  secrets: SecretManager,
+  { lockTimeoutMs = LOCK_TIMEOUT_MS, forceDeliveries = false }: DeliveredRotateOptions,
+  make: MakeChange,
+  isNew: boolean,
+): Promise<DeliveredRotation> {
+  const { installation } = await secrets.open();
   // Until the end: another process would take the next key away from the verifiers before the commit.
-  using _lock = await deliveryLock(installation, lockMs);
+  using _lock = await deliveryLock(installation, lockTimeoutMs);
   const before = await keysAskedAbout(secrets, installation);
-  const first = new FirstPhase(secrets, options.forceDeliveries ?? false);
-  const beforeCommit = async (version: Version, secret: Secret, signal: AbortSignal) => {
-    await first.run({ version, secret }, signal);
-    await filesHold(version);
-  };
-  if (activate !== undefined) await first.run();
-  const changed = await first.guarding(() => activate?.() ?? rotate({ ...options, beforeCommit }));
+  const first = new FirstPhase(secrets, forceDeliveries);
+  if (!isNew) await first.run();
+  const changed = await first.guarding(() =>
+    make(async (version, secret, signal) => {
+      await first.run({ version, secret }, signal);
+      await filesHold(installation)(version);
+    })
+  );
   // A machine that does not know of its own change yet would take the next key away again.
   const outcomes = isFollowed(changed) ? await sync(secrets, { before, onlyBegun: true }) : [];
   await untilFilesLackEnded(installation);

@@ -11,6 +11,7 @@ import type { Version } from "../store/sqlite/versions.ts";
 import type { CreateOptions, Make } from "./create.ts";
 import type { Import } from "./import/imported.ts";
 import type { Moved } from "./move.ts";
+import type { MakeValue } from "./next_use.ts";
 import type { Note } from "./retrieve.ts";
 
 /**
@@ -67,7 +68,7 @@ export interface Backend {
    * Makes the prepared version the current one.
    *
    * @throws {RekeyError} `check_failed` when a cache of the public set may lack it, or a server has not confirmed that it
-   * holds it, unless `force`d; `failed` when none is prepared.
+   * holds it, unless `force`d; `failed` when none is prepared, and none was when the command began.
    */
   activate(installation: Installation, options: Activation, note: Note): Promise<Changed>;
   /** Shares sessions that are to end early with other machines. @returns how many. */
@@ -78,6 +79,13 @@ export interface Backend {
    * @returns servers that have not confirmed it in time.
    */
   untilFollowed(installation: Installation, waitMs: number): Promise<Member[]>;
+}
+
+/** The open database, its current version and the backend of that version. */
+export interface OpenSecret {
+  readonly installation: Installation;
+  readonly version: Version;
+  readonly backend: Backend;
 }
 
 /** The steps of a rotation, in order. It takes effect with `commit`; what follows can be done again. */
@@ -98,6 +106,8 @@ export interface RotateOptions extends NewSecret {
   readonly requestId?: string | undefined;
   /** Whether to write an automatic copy first; default true. */
   readonly backup?: boolean | undefined;
+  /** Gives the new version its value, under the lock; default: one that was made before, if that takes long. */
+  readonly makeValue?: MakeValue | undefined;
   /** Called under the lock, when no other process can rotate, and again at each attempt; its error is the rotation's. */
   readonly permit?: (() => Promise<unknown>) | undefined;
   /** Called after each step, so that tests can stop there. */
@@ -117,9 +127,28 @@ export interface RotationOrder extends Omit<RotateOptions, "beforeCommit"> {
   readonly beforeCommit?: ((pending: Version, secret: Secret) => Promise<void>) | undefined;
 }
 
+/** Which version a new one replaces, and how. */
+export interface Change {
+  /** The version that verifies until the commit; none for the first one. */
+  readonly old: Version | undefined;
+  readonly location: Location;
+  readonly reason: string | null;
+  /** The caller's id for this rotation. */
+  readonly requestId?: string | undefined;
+  /** An imported value; default: a generated one. */
+  readonly imported?: Secret | undefined;
+  /** kid of its tokens, if it is not the value's own. */
+  readonly tokenKid?: string | undefined;
+  readonly use?: NewSecret | undefined;
+  /** How long the old version still verifies after the commit, in milliseconds. */
+  readonly graceMs: number;
+  /** When it began, in milliseconds since the epoch; default: when its version was made. */
+  readonly begunAt?: number | undefined;
+}
+
 /** Result of a rotation or activation. */
 export interface Changed {
-  /** False when no rotation was due. */
+  /** False when no rotation was due, or another command has activated the version. */
   readonly rotated: boolean;
   readonly version: Version;
   readonly previous: Version | undefined;
@@ -149,8 +178,12 @@ export interface NewSecret extends HmacUsage {
 
 /** How the next version is prepared. */
 export interface Preparation {
+  /** As that of {@linkcode RotateOptions}. */
+  readonly store?: StoreChoice | undefined;
   readonly reason: string | null;
   readonly usage: NewSecret;
+  /** As that of {@linkcode RotateOptions}; default: it is made under the lock. */
+  readonly makeValue?: MakeValue | undefined;
   /** As that of {@linkcode RotateOptions}. */
   readonly permit?: (() => void) | undefined;
 }
@@ -164,6 +197,8 @@ export interface Prepared {
 
 /** How a prepared version becomes the current one. */
 export interface Activation {
+  /** kid of the version that was prepared when the command began: if it is current by now, another command was first. */
+  readonly wanted?: string | undefined;
   /** How long the old version still verifies, in milliseconds. Default 0. */
   readonly graceMs?: number | undefined;
   /** Whether to activate although caches may lack it or servers have not confirmed. */

@@ -7,7 +7,14 @@ import type { VerifyPolicy } from "../jwt/policy.ts";
 import { type Verified, verifyToken } from "../jwt/verifier.ts";
 import { isRekeyError } from "../core/errors.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import type { Backend, Changed, FindSessions, RotateOptions, RotationOrder } from "./backend.ts";
+import type {
+  Backend,
+  Changed,
+  FindSessions,
+  OpenSecret,
+  RotateOptions,
+  RotationOrder,
+} from "./backend.ts";
 import { destroy } from "./destroy.ts";
 import { notInitialised, SecretView, type View } from "./view.ts";
 import { create, type CreateOptions, openOrAdopt } from "./create.ts";
@@ -18,17 +25,11 @@ import { rotateOvertakably } from "./overtaking.ts";
 import { beginTurn, isIncident, recover, type TurnOptions } from "./recover.ts";
 import type { Moved } from "./move.ts";
 import { type Note, retrieve, type Retrieved } from "./retrieve.ts";
+import { valueForRotation } from "./rotate.ts";
 import { signLog } from "./signed_log.ts";
 
 /** Work under the lock. */
 type Work<T> = (installation: Installation, backend: Backend, turn: Turn, note: Note) => Promise<T>;
-
-/** The open database, its current version and the backend of that version. */
-export interface OpenSecret {
-  readonly installation: Installation;
-  readonly version: Version;
-  readonly backend: Backend;
-}
 
 /** Creates, reads and rotates the JWT secret of one app. */
 export class SecretManager {
@@ -103,9 +104,11 @@ export class SecretManager {
    */
   async rotate(options: RotateOptions = {}): Promise<Changed> {
     const { lockTimeoutMs: waitMs, permit, beforeCommit } = options;
+    const { makeValue = await valueForRotation(await this.open(), options) } = options;
     const overtakes = isIncident((await this.open()).installation, options);
     const work: Work<Changed> = (installation, backend, turn, note) => {
-      const make = (order: RotationOrder) => backend.rotate(installation, order, note);
+      const make = (order: RotationOrder) =>
+        backend.rotate(installation, { ...order, makeValue }, note);
       return beforeCommit === undefined
         ? make({ ...options, beforeCommit })
         : rotateOvertakably(turn, installation, options, make);

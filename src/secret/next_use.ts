@@ -5,13 +5,14 @@ import {
   isRsa,
   type PairAlgorithm,
 } from "../core/algorithms.ts";
-import { RekeyError, usageError } from "../core/errors.ts";
+import type { MaybeAsync } from "../core/async.ts";
+import { asRefusal, RekeyError, usageError } from "../core/errors.ts";
 import { LEAST_RSA_BITS, longestPairText, usualAlgorithm } from "../core/key_pair.ts";
 import { type KeyForm, Secret, type Shape, STANDARD_SHAPE } from "../core/secret.ts";
 import { signCompact, verifyingKey } from "../jwt/signatures.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import type { NewSecret } from "./backend.ts";
+import type { NewSecret, OpenSecret } from "./backend.ts";
 
 /** How a version is used, and the shape of the values that rekey makes for it. */
 export interface Use extends Shape {
@@ -43,9 +44,41 @@ export function nextUse(
     : pairUse(alg, before, wanted, pair?.rsaBits);
 }
 
+/** Gives a version its value. */
+export type MakeValue = (use: Use) => MaybeAsync<Secret>;
+
 /** A new value for a use. */
-export function newSecret(use: Use): Secret {
+export function newSecret(use: Use): MaybeAsync<Secret> {
   return isHmac(use.alg) ? Secret.generate(use) : Secret.generatePair(use.alg, use.bytes * 8);
+}
+
+/**
+ * The next version's value, made before the lock is taken if that takes long, as it does for RSA: every other command that
+ * changes something would wait for it.
+ *
+ * @param isDone whether no version is due, as far as this machine knows.
+ * @returns gives one version its value. Under the lock another use may turn out to be wanted; then it makes another.
+ * @throws {RekeyError} as {@linkcode nextUse} does.
+ */
+export async function valueAhead(
+  { installation, backend }: OpenSecret,
+  wanted: NewSecret,
+  isDone: () => boolean,
+): Promise<MakeValue> {
+  if (isDone() || !isRsa(nextUse(installation, wanted).alg)) return newSecret;
+  // Another machine may have been first. If etcd does not answer, the change itself says so.
+  await backend.ensureFresh(installation).catch(asRefusal);
+  if (isDone()) return newSecret;
+  const use = nextUse(installation, wanted);
+  // An attempt that fails has used it up.
+  const values = [await newSecret(use)];
+  return (now) => (isSameUse(now, use) ? values.pop() : undefined) ?? newSecret(now);
+}
+
+function isSameUse(one: Use, other: Use): boolean {
+  return (["alg", "keyForm", "bytes", "encoding"] as const).every((name) =>
+    one[name] === other[name]
+  );
 }
 
 /** Most characters of a new value. */

@@ -10,12 +10,21 @@ import type { Version } from "../store/sqlite/versions.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { ageOf, isDue } from "./age.ts";
 import { keepCopy } from "./automatic_copy.ts";
-import type { Changed, NewSecret, RotateOptions, RotationOrder } from "./backend.ts";
+import type { Change, Changed, OpenSecret, RotateOptions, RotationOrder } from "./backend.ts";
 import { mustBeReadable, refuseOneTooMany } from "./grace.ts";
 import { mayReplace, tryReconcile } from "./keyring/reconcile.ts";
 import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
 import { leaveCluster } from "./move.ts";
-import { longestValue, newSecret, nextUse, probe, unusable, type Use } from "./next_use.ts";
+import {
+  longestValue,
+  type MakeValue,
+  newSecret,
+  nextUse,
+  probe,
+  unusable,
+  type Use,
+  valueAhead,
+} from "./next_use.ts";
 import { destroyValue, dropPrepared, mustBeNext, rollBack } from "./recover.ts";
 import type { Note } from "./retrieve.ts";
 import { tokenKidOf } from "./token_kid.ts";
@@ -59,10 +68,25 @@ export function alreadyDone(
   const young = ifOlderThanMs !== undefined &&
     !isDue(ageOf(installation, current), ifOlderThanMs / 1000);
   if (made === undefined && !young) return undefined;
-  const version = made ?? current;
+  return notRotated(installation, made ?? current);
+}
+
+/** The value for a rotation with these options, made before its lock is taken if that takes long. */
+export async function valueForRotation(
+  opened: OpenSecret,
+  options: RotateOptions,
+): Promise<MakeValue> {
+  const { installation, version } = opened;
+  const isDone = () =>
+    alreadyDone(installation, installation.versions.current() ?? version, options) !== undefined;
+  return await valueAhead(opened, options, isDone);
+}
+
+/** The result when nothing had to be changed. @param version that was made, or activated, before. */
+export function notRotated({ versions, database }: Installation, version: Version): Changed {
   const previous = version.replaces === null ? undefined : versions.byNumber(version.replaces);
   const graceUntil = previous?.grace_until ?? null;
-  const head = newestHead(installation.database);
+  const head = newestHead(database);
   return { rotated: false, version, previous, graceUntil, published: true, logWhole: true, head };
 }
 
@@ -81,24 +105,7 @@ export function nextLocation(
   return locationForNew(keyring, wanted ?? store, length, versions.current(), known);
 }
 
-/** Which version a new one replaces, and how. */
-export interface Change {
-  /** The version that verifies until the commit; none for the first one. */
-  readonly old: Version | undefined;
-  readonly location: Location;
-  readonly reason: string | null;
-  /** The caller's id for this rotation. */
-  readonly requestId?: string | undefined;
-  /** An imported value; default: a generated one. */
-  readonly imported?: Secret | undefined;
-  /** kid of its tokens, if it is not the value's own. */
-  readonly tokenKid?: string | undefined;
-  readonly use?: NewSecret | undefined;
-  /** How long the old version still verifies after the commit, in milliseconds. */
-  readonly graceMs: number;
-  /** When it began, in milliseconds since the epoch; default: when its version was made. */
-  readonly begunAt?: number | undefined;
-}
+type ChangeOptions = Pick<RotationOrder, "onStep" | "beforeCommit" | "makeValue">;
 
 /**
  * Makes a new secret the current one, all or nothing. Call it under the lock, after recovery.
@@ -108,11 +115,11 @@ export interface Change {
 export async function changeSecret(
   installation: Installation,
   change: Change,
-  { onStep = () => {}, beforeCommit }: Pick<RotationOrder, "onStep" | "beforeCommit"> = {},
+  { onStep = () => {}, beforeCommit, makeValue = newSecret }: ChangeOptions = {},
 ): Promise<Changed> {
   const { imported, use: wanted = {} } = change;
   const use = nextUse(installation, wanted, imported);
-  const secret = imported ?? newSecret(use);
+  const secret = imported ?? await makeValue(use);
   const pending = await begin(installation, change, secret, use);
   onStep("begin");
   let settled: Settled;

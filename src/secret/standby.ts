@@ -2,7 +2,9 @@ import { EVENTS, newestHead } from "../audit/events.ts";
 import { isHmac } from "../core/algorithms.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { placeName } from "../core/location.ts";
 import { setKeptUntil } from "../jwt/policy.ts";
+import type { StoreChoice } from "../store/environment.ts";
 import type { Installation } from "../store/installation.ts";
 import { SAVED, type Settled } from "../store/keyring/keyring_store.ts";
 import { mustBeFree } from "../store/location_choice.ts";
@@ -16,7 +18,7 @@ import { noteUnsaved } from "./keyring/unsaved.ts";
 import { dropPrepared } from "./recover.ts";
 import { longestValue, newSecret, nextUse, probe } from "./next_use.ts";
 import { type Note, retrieve } from "./retrieve.ts";
-import { begin, commit, giveUp, nextLocation, publish, write } from "./rotate.ts";
+import { begin, commit, giveUp, nextLocation, notRotated, publish, write } from "./rotate.ts";
 import { notInitialised } from "./view.ts";
 
 /** Of a prepared version, in milliseconds since the epoch. */
@@ -32,7 +34,7 @@ type Dates = Pick<Version, "published_at" | "activatable_at">;
  */
 export async function prepare(
   installation: Installation,
-  { reason, usage, permit }: Preparation,
+  { store, reason, usage, makeValue = newSecret, permit }: Preparation,
   note: Note,
 ): Promise<Prepared> {
   permit?.();
@@ -40,13 +42,14 @@ export async function prepare(
   const there = versions.prepared();
   if (there !== undefined && !await isLost(installation, there, note)) {
     mustBeAsWanted(there, usage);
+    mustBeInPlace(there, store);
     return { version: await dateAgain(installation, there), made: false };
   }
   const old = versions.current();
   if (old === undefined) throw notInitialised(installation.environment.app.name);
   const use = nextUse(installation, usage);
-  const location = await nextLocation(installation, undefined, longestValue(use));
-  const secret = newSecret(use);
+  const location = await nextLocation(installation, store, longestValue(use));
+  const secret = await makeValue(use);
   const change = { old, location, reason, graceMs: 0 };
   const pending = await begin(installation, change, secret, use);
   let settled: Settled;
@@ -93,7 +96,7 @@ async function dateAgain(installation: Installation, prepared: Version): Promise
  */
 export async function activate(
   installation: Installation,
-  { graceMs = 0, force = false, backup = true, permit }: Activation,
+  { wanted, graceMs = 0, force = false, backup = true, permit }: Activation,
   note: Note,
 ): Promise<Changed> {
   permit?.();
@@ -101,7 +104,7 @@ export async function activate(
   const old = versions.current();
   if (old === undefined) throw notInitialised(installation.environment.app.name);
   const row = versions.prepared();
-  if (row === undefined) throw nothingPrepared();
+  if (row === undefined) return alreadyActive(installation, wanted);
   if (await isLost(installation, row, note)) throw lostValue(row);
   const now = installation.now();
   if (!force) mustHaveBeenOut(row, now);
@@ -220,9 +223,22 @@ export function mustBeAsWanted(
     !isOther(alg, prepared.alg) && !isOther(keyForm, form) && !isOther(bytes, prepared.bytes) &&
     !isOther(encoding, prepared.encoding) && !isOther(bits, prepared.bytes * 8)
   ) return;
-  throw new RekeyError(
+  throw preparedOtherwise(prepared, "");
+}
+
+function mustBeInPlace(prepared: Version, store: StoreChoice = "auto"): void {
+  const { location } = prepared;
+  if (store === "auto" || store === location) return;
+  throw preparedOtherwise(prepared, ` in ${placeName(location)}`);
+}
+
+function preparedOtherwise(
+  { version, alg }: Pick<Version, "version" | "alg">,
+  where: string,
+): RekeyError {
+  return new RekeyError(
     "failed",
-    `Cannot prepare another version: version ${prepared.version} (${prepared.alg}) is prepared`,
+    `Cannot prepare another version: version ${version} (${alg}) is prepared${where}`,
     {
       hint: "Leave the flags out, or activate it first: `rekey rotate --activate`. " +
         "A rotation in one step drops it",
@@ -230,9 +246,16 @@ export function mustBeAsWanted(
   );
 }
 
-/** The error for an activation without a prepared version. */
-export function nothingPrepared(): RekeyError {
-  return new RekeyError("failed", "Cannot activate a version: none is prepared", {
+/**
+ * The result of an activation when none is prepared: another command, perhaps of another machine, was first.
+ *
+ * @param wanted kid of the version that was prepared when the command began.
+ * @throws {RekeyError} `failed` when that is not the current version.
+ */
+export function alreadyActive(installation: Installation, wanted: string | undefined): Changed {
+  const current = installation.versions.current();
+  if (wanted !== undefined && current?.kid === wanted) return notRotated(installation, current);
+  throw new RekeyError("failed", "Cannot activate a version: none is prepared", {
     hint: "`rekey rotate --prepare` first",
   });
 }

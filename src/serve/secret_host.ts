@@ -14,6 +14,7 @@ import { FailedValues } from "./failed_values.ts";
 import { KeyringRetryPolicy } from "./keyring_retry.ts";
 import type { Certificate } from "./certificate.ts";
 import { rotateWithDeliveries } from "../deliver/rotation.ts";
+import { valueForRotation } from "../secret/rotate.ts";
 import type { ServedDeliveries } from "./deliveries.ts";
 import { exposeMetrics } from "./metrics.ts";
 import { rotationAnswer, statusOf } from "./status.ts";
@@ -97,9 +98,13 @@ export class SecretHost implements HostOperations {
     return queue.run(async () => {
       const { secrets } = this.context.managers;
       const permit = async () => await verifyToken(secrets, token);
+      secrets.refresh();
+      // Once, however often another command is at work.
+      const makeValue = await valueForRotation(await secrets.open(), options);
+      const how = { ...options, makeValue, permit, lockTimeoutMs: 0 };
       const { changed, outcomes } = await retryWhileBusy(LOCK_TIMEOUT_MS, () => {
         this.#askKeyringAgain();
-        return rotateWithDeliveries(secrets, { ...options, permit, lockTimeoutMs: 0 });
+        return rotateWithDeliveries(secrets, how);
       });
       this.#status = undefined;
       warningsOf(changed).forEach(this.context.warn);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { inText } from "../../scripts/program.ts";
+import { Serving } from "../support/http/serving.ts";
 import { HangingProgram } from "../support/deliver/hanging.ts";
 import { Verifier } from "../support/deliver/verifier.ts";
 import { withVerifier } from "../support/deliver/told_verifier.ts";
@@ -89,6 +90,30 @@ Deno.test("revoke overtakes a rotation that waits for a program, which opens no 
   await promptly(box, "revoke");
   assert.equal((await endOf(again)).code, 1);
   await assertAgreement(box, [api], tokens);
+});
+
+Deno.test("a rotation over HTTP is overtaken too, by a command and over HTTP: 409 overtaken", async () => {
+  using box = await initialised();
+  await using api = await HangingProgram.start(box);
+  await using server = await Serving.start(box, ["--workers", "1"]);
+  const tokens: string[] = [];
+  const incidents = [
+    () => promptly(box, "rotate", "--force", "--lock-timeout", "0s"),
+    async (token: string) =>
+      assert.equal(await server.status(server.post("/rotate", {}, token)), 200),
+  ];
+  for (const incident of incidents) {
+    const token = await box.token("alice", "--scope", "admin");
+    const graceful: Promise<Response>[] = [];
+    await api.hangIn(() => graceful.push(server.post("/rotate", { grace: "1h" }, token)));
+    api.letGo();
+    await incident(token);
+    const answer = (await graceful[0])!;
+    assert.deepEqual([answer.status, (await answer.json()).code], [409, "overtaken"]);
+    tokens.push(token);
+  }
+  await assertAgreement(box, [api], tokens);
+  assert.deepEqual((await box.json("status")).grace, []);
 });
 
 Deno.test("an incident does not wait for the programs of one before it", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Box } from "../support/process/box.ts";
 import { REKEY } from "../support/process/box.ts";
 import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
+import { between, unavailable } from "../support/cluster/etcd_between.ts";
 
 Deno.test("a rotation in two phases, by its flags", async (t) => {
   await using etcd = await Etcd.start(1);
@@ -47,13 +48,53 @@ Deno.test("a rotation in two phases, by its flags", async (t) => {
     const prepared = (await at("+29d")).filter((one) => one.prepared);
     assert.equal(prepared.length, 1);
     assert.ok((await at("+29.5d")).every((one) => one.rotated === false));
-    // Machines that try at the same moment may each report the one activation.
     const activated = (await at("+30.1d")).filter((one) => one.rotated !== false);
-    assert.deepEqual([...new Set(activated.map(({ kid }) => kid))], [prepared[0].kid]);
+    assert.deepEqual(activated.map(({ kid }) => kid), [prepared[0].kid]);
     for (const box of fleet.machines) {
       const { version, prepared: next } = await must(box, "status");
       assert.deepEqual([version, next], [2, null]);
     }
+  });
+
+  await t.step(
+    "of two machines that activate at the same moment one says that it did",
+    async () => {
+      using fleet = await Fleet.start(etcd, 2, "moment");
+      const [one, two] = fleet.machines as [Box, Box];
+      const { kid } = await must(one, "rotate", "--prepare");
+      const first: { kid: string; rotated?: boolean }[] = [];
+      const tap = between(etcd, async (body, pass) => {
+        if (first.length > 0 || !body.includes('"compare":[{')) return await pass();
+        first.push(await must(one, "rotate", "--activate"));
+        return await pass();
+      });
+      two.env.REKEY_ETCD_ENDPOINTS = tap.url;
+      const { code, stdout, stderr } = await two.run(["rotate", "--activate"]);
+      assert.deepEqual(first.map(({ kid, rotated }) => [kid, rotated]), [[kid, undefined]]);
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout, `Already active: version 2 (kid ${kid}) in etcd\n`);
+      await tap.stop();
+    },
+  );
+
+  await t.step("an activation whose answer was lost is still the machine's own", async () => {
+    using fleet = await Fleet.start(etcd, 2, "own");
+    const [one, two] = fleet.machines as [Box, Box];
+    const { kid } = await must(one, "rotate", "--prepare");
+    let lost = false;
+    const tap = between(etcd, async (body, pass) => {
+      const answer = await pass();
+      if (lost || !body.includes('"compare":[{')) return answer;
+      lost = true;
+      await answer.body?.cancel();
+      await must(one, "rotate", "--force");
+      return await unavailable();
+    });
+    two.env.REKEY_ETCD_ENDPOINTS = tap.url;
+    const activated = await must(two, "rotate", "--activate");
+    assert.deepEqual([lost, activated.kid, activated.rotated], [true, kid, undefined]);
+    assert.equal((await must(two, "status")).version, 3);
+    await tap.stop();
   });
 
   await t.step(

@@ -8,8 +8,8 @@ import { deliveredKey } from "../../src/deliver/key_set.ts";
 const PRIVATE = ["d", "p", "q", "dp", "dq", "qi"] as const;
 
 for (const alg of ["ES256", "Ed25519", "RS256", "ES512"] as const) {
-  Deno.test(`a message shares nothing with a private key for ${alg}, however it is written`, () => {
-    const { confidential, privateKey, publicKey } = known(alg);
+  Deno.test(`a message shares nothing with a private key for ${alg}, however it is written`, async () => {
+    const { confidential, privateKey, publicKey } = await known(alg);
     const jwk = privateKey.export({ format: "jwk" });
     const der = privateKey.export({ type: "pkcs8", format: "der" }) as Buffer;
     const older = ({ EC: "sec1", RSA: "pkcs1" } as Record<string, "sec1" | "pkcs1">)[jwk.kty!];
@@ -33,8 +33,8 @@ for (const alg of ["ES256", "Ed25519", "RS256", "ES512"] as const) {
   });
 }
 
-function known(alg: PairAlgorithm) {
-  const secret = Secret.generatePair(alg, 2048);
+async function known(alg: PairAlgorithm) {
+  const secret = await Secret.generatePair(alg, 2048);
   const key_form = "pkcs8" as const;
   const row = { kid: secret.kid, token_kid: null, alg, key_form, grace_until: null };
   const confidential = new Confidential([deliveredKey(row, secret)]);
@@ -44,7 +44,7 @@ function known(alg: PairAlgorithm) {
 
 /** Lines of a PEM that hold a part of the private number. */
 function privateLines(
-  key: ReturnType<typeof known>["privateKey"],
+  key: Awaited<ReturnType<typeof known>>["privateKey"],
   type: "pkcs8" | "sec1" | "pkcs1",
   d: string,
 ) {

@@ -7,13 +7,14 @@ import { Secret } from "../../src/core/secret.ts";
 import type { DeliveredKey, DeliveredKeys, Role } from "../../src/deliver/key_set.ts";
 import { type Content, FORMATS, render } from "../../src/deliver/render.ts";
 import { ALL_OF_A_KEY, checkTemplate } from "../../src/deliver/templates.ts";
+import { somePair } from "../support/store/some_pair.ts";
 
 function key(secret: Secret, alg: Algorithm, tokenKid = secret.kid): DeliveredKey {
   const keyForm = secret.pair === undefined ? "text" : "pkcs8";
   return { kid: secret.kid, tokenKid, alg, keyForm, secret, expiresAt: null };
 }
 
-const pairOf = (alg: PairAlgorithm) => key(Secret.generatePair(alg, 2048), alg);
+const pairOf = (alg: PairAlgorithm) => key(somePair(alg), alg);
 
 const hmac = key(Secret.generate(), "HS512");
 
@@ -88,7 +89,7 @@ Deno.test("PEM and JWK are the same key, of both roles", async () => {
 });
 
 Deno.test("a kid that shells and dotenv read differently is in no variable, and the error names it", async () => {
-  const current = key(Secret.generatePair("ES256", 2048), "ES256", "key 1 $(id)");
+  const current = key(somePair("ES256"), "ES256", "key 1 $(id)");
   const refused = text({ format: "env" }, { current, previous: [] }, "verifier", {
     encoding: "pem",
   });

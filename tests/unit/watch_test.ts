@@ -107,8 +107,8 @@ const FORMS: Readonly<Record<string, (key: KeyObject, value: string) => Buffer>>
 };
 
 for (const alg of ["ES256", "ES384", "ES512", "Ed25519", "RS256"] as const) {
-  Deno.test(`the hunt for leaks knows each form of a private key for ${alg}, and no public one`, () => {
-    const secret = Secret.generatePair(alg, 2048);
+  Deno.test(`the hunt for leaks knows each form of a private key for ${alg}, and no public one`, async () => {
+    const secret = await Secret.generatePair(alg, 2048);
     const value = secret.reveal();
     const has = finder(spellings(value));
     const key = createPrivateKey({

@@ -5,6 +5,7 @@ import { confirmed, describeConfirmation, mustAllFollow } from "../fleet_facts.t
 import { rfc3339 } from "../../core/clock.ts";
 import type { Installation } from "../../store/installation.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
+import { valueAhead } from "../../secret/next_use.ts";
 import { datesOf } from "../../secret/prepared_facts.ts";
 import { describeVersion } from "../format.ts";
 import { wantedKey } from "../key_flags.ts";
@@ -22,19 +23,22 @@ function whenText({ activatable_at }: Version): string {
  */
 export async function prepare(
   { reason, wait, lockTimeout, forceDeliveries, ...flags }: RotateFlags,
-  { secrets, output }: Context,
+  { secrets, output, store }: Context,
   permit?: (installation: Installation) => void,
 ): Promise<void> {
-  const use = wantedKey(flags);
-  if (!forceDeliveries) {
-    await mustKnowAlgorithm((await secrets.openFresh()).installation, flags.alg, true);
-  }
+  const usage = wantedKey(flags);
+  const opened = await secrets.openFresh();
+  if (!forceDeliveries) await mustKnowAlgorithm(opened.installation, flags.alg, true);
+  const isDone = () => opened.installation.versions.prepared() !== undefined;
+  const makeValue = await valueAhead(opened, usage, isDone);
   const publish = () =>
     secrets.underLock(
       (installation, backend, _turn, note) =>
         backend.prepare(installation, {
+          store,
           reason: reason ?? null,
-          usage: use,
+          usage,
+          makeValue,
           permit: () => permit?.(installation),
         }, note),
       { waitMs: lockTimeout * 1000 },

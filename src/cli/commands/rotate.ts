@@ -1,43 +1,26 @@
-import { describeOutcomes, outcomesText, warnOfOutcomes } from "../deliveries_report.ts";
-import { mustKnowAlgorithm, rotateWithDeliveries } from "../../deliver/rotation.ts";
+import {
+  type DeliveredRotation,
+  mustKnowAlgorithm,
+  rotateWithDeliveries,
+} from "../../deliver/rotation.ts";
 import { placeName } from "../../core/location.ts";
-import { showHead } from "../../audit/events.ts";
-import { NEVER } from "../../store/sqlite/ended_sessions.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, RekeyError } from "../../core/errors.ts";
-import { fromFuture, isAhead } from "../../secret/age.ts";
-import type { Changed } from "../../secret/backend.ts";
-import {
-  remarkOnCaches,
-  remarkOnDropped,
-  remarkOnPlace,
-  staleProcesses,
-  warnOfHmac,
-  warnOfHolders,
-  warnOfRisk,
-} from "../warnings.ts";
-import { isFollowed, mustBeFollowed, warningsOf } from "../../cluster/change.ts";
-import { isHmac, keyText, modulusBits } from "../../core/algorithms.ts";
+import { staleProcesses } from "../warnings.ts";
+import { isFollowed, mustBeFollowed } from "../../cluster/change.ts";
+import { keyText, modulusBits } from "../../core/algorithms.ts";
 import { mustBeAbleToRotate, planRotation } from "../../secret/next_rotation.ts";
 import { nextUse } from "../../secret/next_use.ts";
 import type { Installation } from "../../store/installation.ts";
 import { announceAndMake, requireReady } from "../notices/announced_rotation.ts";
 import { type Context, variable } from "../context.ts";
-import { confirmed, describeConfirmation, mustAllFollow, warnOfOnePhase } from "../fleet_facts.ts";
-import {
-  countedSessions,
-  describeSeconds,
-  describeVersion,
-  pairText,
-  printable,
-  sessionsText,
-} from "../format.ts";
-import { describeHolders } from "../../secret/holders.ts";
-import type { Output } from "../output.ts";
+import { confirmed, mustAllFollow } from "../fleet_facts.ts";
+import { countedSessions, describeSeconds, printable, sessionsText } from "../format.ts";
 import { type NoticeFlags, RotationNotices } from "../notices/rotation_notices.ts";
 import { requireConfirmation } from "../terminal.ts";
 import { type KeyFlags, wantedKey } from "../key_flags.ts";
 import { prepare } from "./prepare.ts";
+import { hasLeft, reportRotation } from "./rotation_report.ts";
 import { showNextStep, standbyTimes, takeNextStep } from "./next_step.ts";
 
 /** Flags of `rekey rotate`. Durations in seconds. */
@@ -103,65 +86,15 @@ async function rotateNow(
   context: Context,
   permit?: (installation: Installation) => void,
 ): Promise<void> {
-  const { secrets, auth, output, store } = context;
+  const { secrets, auth } = context;
   const lastExpiry = options.grace > 0 ? await auth.lastExpiry() : null;
-  const condition = conditionOf(options);
-  if (options.before !== undefined) {
-    const { current, done } = await planRotation(await secrets.openFresh(), {
-      ...{ store, ...condition },
-      ...wantedKey(options),
-    });
-    if (!done) await notices.before(current);
-  }
-  const { reason, backup, force } = options;
-  const graceMs = options.grace * 1000;
-  const lockTimeoutMs = options.lockTimeout * 1000;
-  // With --activate, --force does not wait for anything to confirm.
-  const forceDeliveries = options.forceDeliveries ?? (options.activate && force);
-  const activate = () =>
-    secrets.underLock(
-      (installation, backend, _turn, note) =>
-        backend.activate(
-          installation,
-          { graceMs, force, backup, permit: () => permit?.(installation) },
-          note,
-        ),
-      { waitMs: lockTimeoutMs },
-    );
-  const use = wantedKey(options);
-  const how = { store, reason, graceMs, backup, lockTimeoutMs, forceDeliveries };
-  const { changed, outcomes } = await rotateWithDeliveries(
-    secrets,
-    { ...how, ...use, ...condition },
-    options.activate ? { activate } : {},
-  );
+  await runBefore(options, notices, context);
+  const { changed, outcomes } = await changeWithDeliveries(options, context, permit);
   // Notices come before the output, whose reader may be gone.
   if (changed.rotated) await notices.after(changed);
   const confirmation = await confirmed(secrets, options.wait);
-  const app = secrets.environment.app.name;
   const stale = await staleProcesses(secrets);
-  output.result({
-    ...describeVersion(app, changed.version),
-    previous_version: changed.previous?.version ?? null,
-    previous_kid: changed.previous?.kid ?? null,
-    grace_until: changed.graceUntil === null ? null : rfc3339(changed.graceUntil),
-    reason: changed.version.reason,
-    ...changed.rotated ? {} : { rotated: false },
-    audit_head: changed.head && showHead(changed.head),
-    stale_processes: describeHolders(stale),
-    ...describeConfirmation(confirmation),
-    ...describeOutcomes(outcomes),
-  }, [...human(app, changed), ...outcomesText(outcomes)]);
-  if (changed.rotated && changed.head !== null) output.head(showHead(changed.head));
-  warn(changed, lastExpiry, output);
-  warnOfHolders(stale, output);
-  warnOfOutcomes(outcomes, output);
-  if (changed.rotated && graceMs > 0 && !options.activate) await warnOfOnePhase(secrets, output);
-  warnOfHmac(changed, output);
-  if (!options.activate) await remarkOnDropped(changed, context);
-  if (!options.activate && graceMs > 0) await remarkOnCaches(changed, context);
-  if (changed.rotated && condition.ifOlderThanMs !== undefined) warnOfClock(changed, output);
-  await warnOfPlace(changed, context);
+  await reportRotation({ changed, outcomes, confirmation, stale, lastExpiry }, options, context);
   // Guarantee 4: a server on this machine may not know of it.
   mustBeFollowed(isFollowed(changed));
   if (hasLeft(changed)) refuseWait(options.wait);
@@ -171,9 +104,40 @@ async function rotateNow(
   }
 }
 
-async function warnOfPlace({ rotated, version }: Changed, context: Context): Promise<void> {
-  if (rotated) await remarkOnPlace(version, context);
-  await warnOfRisk(context);
+async function runBefore(
+  options: RotateFlags,
+  notices: RotationNotices,
+  { secrets, store }: Context,
+): Promise<void> {
+  if (options.before === undefined) return;
+  const plan = { store, ...conditionOf(options), ...wantedKey(options) };
+  const { current, done } = await planRotation(await secrets.openFresh(), plan);
+  if (!done) await notices.before(current);
+}
+
+async function changeWithDeliveries(
+  options: RotateFlags,
+  { secrets, store }: Context,
+  permit?: (installation: Installation) => void,
+): Promise<DeliveredRotation> {
+  const { reason, backup, force } = options;
+  const graceMs = options.grace * 1000;
+  const lockTimeoutMs = options.lockTimeout * 1000;
+  // With --activate, --force does not wait for anything to confirm.
+  const forceDeliveries = options.forceDeliveries ?? (options.activate && force);
+  const how = { store, reason, graceMs, backup, lockTimeoutMs, forceDeliveries };
+  const order = { ...how, ...wantedKey(options), ...conditionOf(options) };
+  if (!options.activate) return await rotateWithDeliveries(secrets, order);
+  const wanted = (await secrets.openFresh()).installation.versions.prepared()?.kid;
+  const activate = () =>
+    secrets.underLock(
+      (installation, backend, _turn, note) => {
+        const more = { permit: () => permit?.(installation) };
+        return backend.activate(installation, { wanted, graceMs, force, backup, ...more }, note);
+      },
+      { waitMs: lockTimeoutMs },
+    );
+  return await rotateWithDeliveries(secrets, order, { activate });
 }
 
 /** Called by systemd's OnFailure=. A rotation that failed by itself has sent its notice already. */
@@ -193,10 +157,6 @@ async function tellFailure(notices: RotationNotices, { output }: Context): Promi
 // Exit statuses of a rotation that has sent its own notice.
 const TOLD = [1, 4, 5, 6];
 
-function hasLeft({ version, previous }: Changed): boolean {
-  return previous?.location === "etcd" && version.location !== "etcd";
-}
-
 // After leaving the fleet, this machine cannot wait for its servers.
 function refuseWait(wait: number | undefined): void {
   if (wait === undefined) return;
@@ -213,42 +173,6 @@ function refuseWait(wait: number | undefined): void {
 /** Conditions under which no rotation is needed. */
 function conditionOf({ ifOlderThan, requestId }: RotateFlags) {
   return { ifOlderThanMs: ifOlderThan === undefined ? undefined : ifOlderThan * 1000, requestId };
-}
-
-function human(app: string, { rotated, version, previous, graceUntil }: Changed): string[] {
-  const now = `version ${version.version} (kid ${version.kid}) in ${placeName(version.location)}`;
-  if (!rotated) return [`Nothing to do: ${now} is young enough, or was made for this request`];
-  const ended = graceUntil === null
-    ? "no longer verifies: all sessions have ended"
-    : `verifies until ${rfc3339(graceUntil)}`;
-  return [
-    `Rotated the JWT secret of ${app}: ${now}`,
-    `Version ${previous?.version} (kid ${previous?.kid}) ${ended}`,
-    ...isHmac(version.alg) ? [] : [pairText(version)],
-  ];
-}
-
-function warn(changed: Changed, lastExpiry: number | null, output: Output) {
-  const { rotated, graceUntil } = changed;
-  if (rotated && graceUntil !== null && lastExpiry !== null && lastExpiry > graceUntil) {
-    const until = lastExpiry === NEVER ? "the next rotation" : rfc3339(lastExpiry);
-    output.warning(
-      `the grace window is shorter than the longest session, which would have lasted until ${until}`,
-    );
-  }
-  for (const text of warningsOf(changed)) output.warning(text);
-  if (hasLeft(changed)) {
-    output.warning(
-      `this machine has left its fleet: the others continue with version ${
-        changed.previous!.version
-      }`,
-    );
-  }
-}
-
-function warnOfClock({ previous }: Changed, output: Output): void {
-  if (previous === undefined || !isAhead(previous.created_at, Date.now())) return;
-  output.warning(`${fromFuture(previous, rfc3339(previous.created_at))}; it counted as due`);
 }
 
 async function question(options: RotateFlags, { auth, secrets }: Context): Promise<string> {

@@ -126,6 +126,18 @@ export class TableCommand extends Command {
     );
   }
 
+  /** Refuses an option of all commands beside some of its own, which would ignore it. */
+  withoutGlobal(name: string, own: readonly string[]): this {
+    return this.hook("preAction", () => {
+      const given = this.optsWithGlobals();
+      const other = this.options.find((option) =>
+        own.includes(option.attributeName()) && given[option.attributeName()] !== undefined
+      );
+      if (given[name] === undefined || other === undefined) return;
+      throw usageError(`Cannot use --${name} together with ${other.long}`, `Leave out --${name}`);
+    });
+  }
+
   override addOption(option: Option): this {
     // Added before commander's listener, which stores the value.
     if (takesValue(option)) this.on(`option:${option.name()}`, checking(option));

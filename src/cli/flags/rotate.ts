@@ -3,12 +3,14 @@ import type { TableCommand } from "./command.ts";
 import { atMost, CHOICES, duration, moment, nonEmpty } from "./values.ts";
 import { LOCK_TIMEOUT_MS, LONGEST_REQUEST_ID } from "../../core/limits.ts";
 
-// Flags of --prepare only, flags that a rotation in two phases cannot have, flags that --standby cannot have, and flags of
-// --activate only.
+// Flags of --prepare only, flags that a rotation in two phases cannot have, flags that --standby cannot have, hooks, flags
+// of --activate only, and flags of all that change something.
 const OF_PREPARING = ["reason", "alg", "keyForm", "bytes", "as", "bits"];
-const OF_ONE_PHASE = ["at", "store", "ifOlderThan", "requestId", "dryRun"];
+const OF_ONE_PHASE = ["at", "ifOlderThan", "requestId", "dryRun"];
 const OF_BY_HAND = ["at", "requestId", "tellFailure"];
-const NOTICES = ["before", "after", "notifyUrl", "notifyUrlFile", "notifyFormat", "notifyKeyFile"];
+const HOOKS = ["before", "after"];
+const NOTICES = [...HOOKS, "notifyUrl", "notifyUrlFile", "notifyFormat", "notifyKeyFile"];
+const OF_A_CHANGE = ["grace", "wait", "backup", "forceDeliveries", "lockTimeout"];
 
 /** The flags of `rotate`, under both of its names. */
 export function addRotate(command: TableCommand): void {
@@ -78,7 +80,10 @@ export function addRotate(command: TableCommand): void {
       new Option(
         "--tell-failure",
         "rotate nothing: report a failed scheduled rotation (OnFailure= of systemd)",
-      ).conflicts(["at", "ifOlderThan", "dryRun", "prepare", "activate", "before", "after"]),
+      ).conflicts([
+        ...[...OF_ONE_PHASE, ...OF_A_CHANGE, ...HOOKS, "prepare", "activate"],
+        ...OF_PREPARING.filter((name) => name !== "reason"),
+      ]),
     )
     .option("--dry-run", "show what would happen, change nothing")
     .duration(
@@ -99,5 +104,6 @@ Examples:
   rekey rotate --activate --wait 5s                 on many machines
   rekey rotate --if-older-than 30d --standby 2d     both, in a timer`,
     )
+    .withoutGlobal("store", ["activate", "tellFailure"])
     .runs(async () => (await import("../commands/rotate.ts")).rotate);
 }

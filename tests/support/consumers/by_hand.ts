@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { constants, createHmac, randomBytes, sign } from "node:crypto";
 import { Secret } from "../../../src/core/secret.ts";
+import { somePair } from "../store/some_pair.ts";
 import type { DeliveredKey, DeliveredKeys } from "../../../src/deliver/key_set.ts";
 import { parsePreset } from "../../../src/deliver/preset.ts";
 import { render } from "../../../src/deliver/render.ts";
@@ -22,7 +23,7 @@ export class KnownKey {
   constructor({ alg = "HS512", text, expiresAt }: KeyParts = {}) {
     const secret = isHmac(alg)
       ? Secret.imported(text ?? randomBytes(64).toString("base64"))
-      : Secret.generatePair(alg, 2048);
+      : somePair(alg);
     this.text = secret.reveal();
     const keyForm = isHmac(alg) ? "text" : "pkcs8";
     const expires = expiresAt ?? null;

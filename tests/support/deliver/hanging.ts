@@ -25,12 +25,18 @@ export class HangingProgram implements AsyncDisposable {
 
   /** Starts a command, and waits until the reload hangs in it; later ones do not. */
   async hang(...args: string[]): Promise<Deno.ChildProcess> {
-    Deno.writeTextFileSync(this.file, "");
     const streams = { stdout: "piped", stderr: "piped" } as const;
-    this.#running = start(REKEY, args, { ...this.box.surroundings(), ...streams });
+    const command = () => start(REKEY, args, { ...this.box.surroundings(), ...streams });
+    await this.hangIn(() => this.#running = command());
+    return this.#running!;
+  }
+
+  /** The same for anything else that reloads the program. @param begin begins it. */
+  async hangIn(begin: () => unknown): Promise<void> {
+    Deno.writeTextFileSync(this.file, "");
+    begin();
     await until(() => Deno.readTextFileSync(this.file).endsWith("\n"));
     this.#awaited = Number(Deno.readTextFileSync(this.file));
-    return this.#running;
   }
 
   /** Has later reloads end. @returns the process that this one waits for. */
