@@ -215,7 +215,7 @@ export async function commit(
   change: Change,
   settled: Settled,
 ): Promise<number | null> {
-  const { database, versions, sealed, meta } = installation;
+  const { database, versions, meta } = installation;
   const audit = await installation.audit();
   return database.transaction(() => {
     mustBeNext(installation, pending, change.old);
@@ -226,11 +226,7 @@ export async function commit(
       : now + change.graceMs;
     endOrKeep(installation, change.old, graceUntil, now);
     versions.activate(pending, now);
-    const own = sealed.sealedValue(numberedSlot(pending));
-    if (own !== undefined) {
-      sealed.put(currentSlot(pending), own);
-      sealed.drop(numberedSlot(pending));
-    }
+    publishSealed(installation, pending);
     meta.set("alg", pending.alg);
     meta.set("key_form", pending.key_form);
     noteUnsaved(installation, settled, [pending.version]);
@@ -239,16 +235,17 @@ export async function commit(
     if (change.old?.location === "etcd") leaveCluster(installation, pending.location, audit);
     const { version, kid, location, reason } = pending;
     const event = change.old === undefined ? EVENTS.created : EVENTS.rotationCompleted;
-    audit.append({
-      event,
-      version,
-      kid,
-      location,
-      reason: reason ?? undefined,
-      duration: (now - (change.begunAt ?? pending.created_at)) * 1000,
-    });
+    const duration = (now - (change.begunAt ?? pending.created_at)) * 1000;
+    audit.append({ event, version, kid, location, reason: reason ?? undefined, duration });
     return graceUntil;
   });
+}
+
+function publishSealed({ sealed }: Installation, row: Version): void {
+  const own = sealed.sealedValue(numberedSlot(row));
+  if (own === undefined) return;
+  sealed.put(currentSlot(row), own);
+  sealed.drop(numberedSlot(row));
 }
 
 // Without a grace window every session ends, those of older windows too.

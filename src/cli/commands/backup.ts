@@ -9,7 +9,7 @@ import type { BackupInfo } from "../../store/backup_file.ts";
 import type { Context } from "../context.ts";
 import { warnOfDeliveriesToBegin } from "../deliveries_report.ts";
 import { printable } from "../format.ts";
-import { writeBytes } from "../output.ts";
+import { type Output, writeBytes } from "../output.ts";
 import { notEmpty, passphraseIn } from "../passphrase_file.ts";
 import { askHidden } from "../terminal.ts";
 
@@ -94,8 +94,7 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
     path,
     (whole) => bringBack(secrets.environment, whole, how),
   );
-  const { info, version, secretFrom, replaced, lost, movedTo, copiedTo, logLost, leftFiles } =
-    restored;
+  const { info, version, secretFrom, replaced, movedTo, copiedTo, leftFiles } = restored;
   output.result({
     app: info.app,
     version: version.version,
@@ -109,6 +108,14 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
     not_restored: notRestored(restored),
     files_left: leftFiles,
   }, human(restored));
+  warnOfRestored(restored, output);
+  warnOfDeliveriesToBegin(secrets.environment, output);
+  // The sinks that the command names get its row from the restored database.
+  if (secrets.environment.auditTo !== undefined) await secrets.open();
+}
+
+function warnOfRestored(restored: Restored, output: Output): void {
+  const { secretFrom, lost, logLost, leftFiles, notInKeyring, risks } = restored;
   for (const text of logLost ? notRestored(restored) : []) {
     output.warning(`not restored, since the KEK is lost: ${text}`);
   }
@@ -117,8 +124,8 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
       "grace windows of older versions have ended: they may have been revoked since the backup",
     );
   }
-  if (restored.notInKeyring !== undefined) output.warning(notMoved(restored.notInKeyring));
-  for (const text of restored.risks) output.warning(text);
+  if (notInKeyring !== undefined) output.warning(notMoved(notInKeyring));
+  for (const text of risks) output.warning(text);
   for (const path of leftFiles) {
     output.warning(
       `${
@@ -127,9 +134,6 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
         "if no program needs it",
     );
   }
-  warnOfDeliveriesToBegin(secrets.environment, output);
-  // The sinks that the command names get its row from the restored database.
-  if (secrets.environment.auditTo !== undefined) await secrets.open();
 }
 
 // Its hint is for other commands.

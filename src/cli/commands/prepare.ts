@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import { describeOutcomes, outcomesText, warnOfOutcomes } from "../deliveries_report.ts";
 import { confirmed, describeConfirmation, mustAllFollow } from "../fleet_facts.ts";
 import { rfc3339 } from "../../core/clock.ts";
+import type { Prepared } from "../../secret/backend.ts";
 import type { Installation } from "../../store/installation.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import { valueAhead } from "../../secret/next_use.ts";
@@ -15,6 +16,22 @@ function whenText({ activatable_at }: Version): string {
   return activatable_at === null ? "" : `, which can be from ${rfc3339(activatable_at)} on`;
 }
 
+function printPrepared(
+  { version, made }: Prepared,
+  more: object,
+  lines: readonly string[],
+  { secrets, output }: Context,
+): void {
+  const app = secrets.environment.app.name;
+  const facts = { ...describeVersion(app, version), prepared: true, alg: version.alg };
+  const did = made ? "Prepared" : "Already prepared:";
+  output.result({ ...facts, ...datesOf(version), ...more }, [
+    `${did} version ${version.version} (kid ${version.kid}) of ${app}`,
+    `Nothing is signed with it before \`rekey rotate --activate\`${whenText(version)}`,
+    ...lines,
+  ]);
+}
+
 /**
  * Publishes the next version, and gives it to verifiers that hold several keys; `--wait` waits until every server has it,
  * and the verifiers of its machine.
@@ -23,9 +40,10 @@ function whenText({ activatable_at }: Version): string {
  */
 export async function prepare(
   { reason, wait, lockTimeout, forceDeliveries, ...flags }: RotateFlags,
-  { secrets, output, store }: Context,
+  context: Context,
   permit?: (installation: Installation) => void,
 ): Promise<void> {
+  const { secrets, store } = context;
   const usage = wantedKey(flags);
   const opened = await secrets.openFresh();
   if (!forceDeliveries) await mustKnowAlgorithm(opened.installation, flags.alg, true);
@@ -43,25 +61,10 @@ export async function prepare(
         }, note),
       { waitMs: lockTimeout * 1000 },
     );
-  const { result: { version, made }, outcomes } = await withDeliveries(secrets, publish);
+  const { result, outcomes } = await withDeliveries(secrets, publish);
   const confirmation = await confirmed(secrets, wait);
-  const app = secrets.environment.app.name;
-  const did = made ? "Prepared" : "Already prepared:";
-  output.result(
-    {
-      ...describeVersion(app, version),
-      prepared: true,
-      alg: version.alg,
-      ...datesOf(version),
-      ...describeConfirmation(confirmation),
-      ...describeOutcomes(outcomes),
-    },
-    [
-      `${did} version ${version.version} (kid ${version.kid}) of ${app}`,
-      `Nothing is signed with it before \`rekey rotate --activate\`${whenText(version)}`,
-      ...outcomesText(outcomes),
-    ],
-  );
-  warnOfOutcomes(outcomes, output);
+  const more = { ...describeConfirmation(confirmation), ...describeOutcomes(outcomes) };
+  printPrepared(result, more, outcomesText(outcomes), context);
+  warnOfOutcomes(outcomes, context.output);
   mustAllFollow(confirmation, outcomes);
 }
