@@ -1,35 +1,55 @@
 import { Box } from "../../tests/support/process/box.ts";
-import { Serving } from "../../tests/support/http/serving.ts";
 import { KnownSecret } from "./known_secret.ts";
 import { load } from "./load.ts";
-import type { Part } from "./result.ts";
+import type { Goal, Part, Row } from "./result.ts";
+import { rekeyServer, runtimeServer, type Server } from "./servers.ts";
 
-const TOKENS = 1_000_000;
+const [FEW, TOKENS] = [10_000, 1_000_000];
 
-/** What `serve` holds in memory at first and after so many requests, each with another token than the 10,000 before. */
+const BARE = "Deno.serve that answers a constant";
+const [THREAD, THREADS] = ["the same in a thread beside the main one", "the same in two threads"];
+const [ONE, TWO] = ["rekey, 1 thread", "rekey, 2 threads"];
+const FIRST = "rekey, 1 thread, after 10,000 requests";
+
+const most = (to: string, ratio: number): Goal => ({ to, sense: "≤", ratio });
+const GOALS: Record<string, Goal[]> = { [ONE]: [most(BARE, 1.35)], [TWO]: [most(BARE, 1.7)] };
+
+/**
+ * What `serve` holds in memory: at rest beside the runtime's own server, and after so many requests, each with another
+ * token than the 10,000 before.
+ */
 export async function memory(requests: number): Promise<Part> {
-  using box = new Box();
+  using folder = new Box();
   const secret = new KnownSecret();
-  await secret.importInto(box);
-  const [few, many] = [`${box.home}/few`, `${box.home}/many`];
-  secret.writeTokens(few, 10_000);
+  const [few, many] = [`${folder.home}/few`, `${folder.home}/many`];
+  secret.writeTokens(few, FEW);
   secret.writeTokens(many, TOKENS);
-  await using serving = await Serving.start(box, ["--no-access-log"]);
-  const resident = () => {
-    const status = Deno.readTextFileSync(`/proc/${serving.process.pid}/status`);
-    return Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1024;
-  };
-  await load(serving.url, { tokens: few, seconds: 1 });
-  const first = resident();
+  await using bare = await runtimeServer("bare", folder.home);
+  await using thread = await runtimeServer("threaded", folder.home, "1");
+  await using threads = await runtimeServer("threaded", folder.home, "2");
+  await using one = await rekeyServer(secret, 1);
+  await using two = await rekeyServer(secret, 2);
+  const servers: [string, Server][] = [
+    [BARE, bare],
+    [THREAD, thread],
+    [THREADS, threads],
+    [ONE, one],
+    [TWO, two],
+  ];
+  const rows = servers.map(([name, server]) => row(name, server));
+  await load(one.url, { tokens: few, seconds: 1 });
+  const first = row(FIRST, one);
   let done = 0;
-  while (done < requests) done += await load(serving.url, { tokens: many, seconds: 20 }) * 20;
+  while (done < requests) done += await load(one.url, { tokens: many, seconds: 20 }) * 20;
   const name = `after ${Math.round(done / 1e5) / 10} million requests`;
-  const goals = [{ to: "after the first 10,000", sense: "≤" as const, ratio: 1.3 }];
   return {
     title: "Memory of rekey serve (resident)",
-    rows: [
-      { name: "after the first 10,000", value: first, unit: "MiB" },
-      { name, value: resident(), unit: "MiB", goals },
-    ],
+    rows: [...rows, first, { ...row(name, one), goals: [most(FIRST, 1.1)] }],
   };
+}
+
+function row(name: string, { id }: Server): Row {
+  const status = Deno.readTextFileSync(`/proc/${id}/status`);
+  const value = Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1024;
+  return { name, value, unit: "MiB", goals: GOALS[name] ?? [] };
 }

@@ -11,8 +11,8 @@ const SEEN = 100;
 // Ten times what rekey remembers: each has been forgotten when it comes again.
 const NEW = 100_000;
 
-// A second load: of tokens that come again, one in a hundred is new and five are not valid.
-const [MIXED, NEW_SHARE, REFUSED_SHARE] = [100_000, 0.01, 0.05];
+// A second load: of tokens that come again, one in a hundred is new and one in twenty is not valid.
+const [MIXED, NEW_EVERY, REFUSED_EVERY] = [100_000, 100, 20];
 
 const BARE = "Deno.serve that answers a constant";
 const FLOOR = "Deno.serve that reads the token and gives a kept answer";
@@ -49,7 +49,7 @@ export async function requests(rounds: number): Promise<Part> {
   secret.writeTokens(seen.tokens, SEEN);
   secret.writeTokens(fresh.tokens, NEW);
   writeMixed(both.tokens, secret);
-  const browsers = { ...both, browser: true, refused: REFUSED_SHARE };
+  const browsers = { ...both, browser: true, refused: 1 / REFUSED_EVERY };
   await using bare = await runtimeServer("bare", folder.home);
   await using floor = await runtimeServer("floor", folder.home);
   await using one = await rekeyServer(secret, 1, SERVER_CORE);
@@ -91,14 +91,13 @@ async function measured(
   return [...rates, ...costs.map(row("µs a request"))];
 }
 
-/** Writes tokens, each line by chance one of those that come again, a new one, or one that is not valid. */
+/** Writes tokens, each one of those that come again, or a new one, or one that is not valid. */
 function writeMixed(path: string, key: BenchKey): void {
   const known = Array.from({ length: SEEN }, (_, n) => key.token(`user-${n}`));
   const lines = Array.from({ length: MIXED }, (_, n) => {
-    const chance = Math.random();
-    if (chance < NEW_SHARE) return key.token(`new-${n}`);
+    if (n % NEW_EVERY === 1) return key.token(`new-${n}`);
     const token = known[Math.floor(Math.random() * known.length)]!;
-    if (chance >= NEW_SHARE + REFUSED_SHARE) return token;
+    if (n % REFUSED_EVERY !== 0) return token;
     // Of other claims, with the signature of these.
     const [header, , signature] = token.split(".");
     return [header, key.token(`other-${n}`).split(".")[1], signature].join(".");

@@ -33,10 +33,20 @@ export async function rekeyServer(
   return { url: serving.url, id: serving.process.pid, [Symbol.asyncDispose]: dispose };
 }
 
-/** A server on rekey's own runtime, `bare` with nothing in it or `floor`, compiled like rekey, held to a core. */
-export async function runtimeServer(name: "bare" | "floor", folder: string): Promise<Server> {
-  await compile(peer(`${name}.ts`), `${folder}/${name}`, ["--allow-net"]);
-  return await started(`${folder}/${name}`, (port) => [String(port)], "", {});
+/**
+ * A server on rekey's own runtime, compiled like rekey, held to a core: `bare` with nothing in it, `floor`, or `threaded`,
+ * which takes a number of threads.
+ */
+export async function runtimeServer(
+  name: "bare" | "floor" | "threaded",
+  folder: string,
+  ...more: string[]
+): Promise<Server> {
+  const program = `${folder}/${name}${more.join("")}`;
+  // The threads share the port, and read the program again.
+  const flags = name === "threaded" ? ["--allow-read", "--unstable-net"] : [];
+  await compile(peer(`${name}.ts`), program, ["--allow-net", ...flags]);
+  return await started(program, (port) => [String(port), ...more], "", {});
 }
 
 /** A server that runs on node, and is told the secret, held to a core. */
