@@ -1,12 +1,13 @@
-import type { AuditRow, Head } from "../audit/events.ts";
+import type { AuditRow } from "../audit/events.ts";
 import { exportLine } from "../audit/reader.ts";
 import { RekeyError } from "../core/errors.ts";
 import { explainFiles, fileIdentity, notRegular } from "../files/files.ts";
 import { makePrivateFile, refuseUnsafePath } from "../files/private_files.ts";
-import { infoOf } from "../system/files.ts";
+import { type FileFacts, infoOf } from "../system/files.ts";
+import { SYSTEM } from "../system/system.ts";
+import { lastRow, NOT_OF_ROWS } from "./last_row.ts";
 import type { Sink } from "./sink.ts";
 
-const LINE_FEED = 10;
 const ENCODER = new TextEncoder();
 
 /**
@@ -28,6 +29,7 @@ export class FileSink implements Sink {
     const file = explainFiles(path, () => open(path));
     try {
       const last = explainFiles(path, () => lastRow(file));
+      if (last === NOT_OF_ROWS) throw notOfRows(path);
       // The process before may have been killed before it noted what it had written.
       const known = rows.findIndex(({ seq, hash }) => seq === last?.seq && hash === last.hash);
       const missing = rows.slice(known + 1);
@@ -54,6 +56,7 @@ function open(path: string): Deno.FsFile {
   if (found === undefined) makePrivateFile(path);
   // Opening a pipe would wait for its reader.
   else if (!found.isFile) throw notAFile(path, found);
+  else refuseOthers(path, found);
   return Deno.openSync(path, { read: true, append: true });
 }
 
@@ -62,48 +65,21 @@ function notAFile(path: string, found: Deno.FileInfo): RekeyError {
   return new RekeyError("database_unusable", `Cannot use ${path}: it is a pipe`);
 }
 
-/** The last row of a file. A line that has no end is cut off, or ended if it is whole. */
-function lastRow(file: Deno.FsFile): Head | undefined {
-  const tail = lastLines(file);
-  const end = tail.lastIndexOf(LINE_FEED) + 1;
-  const torn = headOf(tail.subarray(end));
-  if (torn !== undefined) {
-    writeAll(file, Uint8Array.of(LINE_FEED));
-    return torn;
-  }
-  if (end < tail.length) file.truncateSync(file.statSync().size - (tail.length - end));
-  const begin = tail.lastIndexOf(LINE_FEED, end - 2) + 1;
-  return headOf(tail.subarray(begin, Math.max(end - 1, begin)));
+// In a folder such as /tmp another user may have made it, and could then read and change the rows.
+function refuseOthers(path: string, found: FileFacts): void {
+  const { isMine, isSystemOwned } = SYSTEM.permissions.access(path, found);
+  if (isMine || isSystemOwned) return;
+  throw new RekeyError("database_unusable", `Cannot use ${path}: it belongs to another user`, {
+    hint: "Name another one, or move it out of the way",
+  });
 }
 
-/** The end of a file, with its last whole line at least. */
-function lastLines(file: Deno.FsFile): Uint8Array {
-  const { size } = file.statSync();
-  for (let length = Math.min(size, 4_096);; length = Math.min(size, 4 * length)) {
-    const tail = readAt(file, size - length, length);
-    const feeds = tail.reduce((sum, byte) => sum + (byte === LINE_FEED ? 1 : 0), 0);
-    if (length === size || feeds > 1) return tail;
-  }
-}
-
-function readAt(file: Deno.FsFile, offset: number, length: number): Uint8Array {
-  file.seekSync(offset, Deno.SeekMode.Start);
-  const bytes = new Uint8Array(length);
-  for (let at = 0; at < length;) {
-    const read = file.readSync(bytes.subarray(at));
-    if (read === null) return bytes.subarray(0, at);
-    at += read;
-  }
-  return bytes;
-}
-
-function headOf(line: Uint8Array): Head | undefined {
-  try {
-    const { seq, hash } = JSON.parse(new TextDecoder().decode(line));
-    return { seq, hash };
-  } catch {
-    return undefined;
-  }
+function notOfRows(path: string): RekeyError {
+  return new RekeyError(
+    "database_unusable",
+    `Cannot use ${path}: it has something else in it than rows of an audit log`,
+    { hint: "Name another one, or move it out of the way" },
+  );
 }
 
 /** Adds all lines or none. */

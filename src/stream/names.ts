@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { printable } from "../core/encoding.ts";
 import { quoted, RekeyError, usageError } from "../core/errors.ts";
 import { pathGiven, pathOf } from "../system/paths.ts";
 import { SYSTEM } from "../system/system.ts";
@@ -8,6 +9,9 @@ export type SinkPlace =
   | { readonly kind: "journal" | "syslog"; readonly path: string }
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "descriptor"; readonly number: number };
+
+// A database, and what SQLite and rekey keep beside it under its name: rows in one of them would damage it.
+const DATABASE_FILE = /\.db(?:[-.][^/\\]*)?$/i;
 
 const FORMS = "Write journal, syslog, fd:N, or a file with its folder, such as ./audit.jsonl";
 
@@ -48,15 +52,18 @@ function wholePath(text: string, from: "--audit-to" | "REKEY_AUDIT_TO"): string 
   if (!/[/\\]/.test(text)) {
     throw usageError(`Cannot use ${quoted(text)} in ${from}: there is no such sink`, FORMS);
   }
-  if (text.includes(",")) {
-    throw usageError(
-      `Cannot use ${quoted(text)} in ${from}: it has a comma in it`,
-      "Name another one",
-    );
-  }
-  return from === "--audit-to"
+  const whole = from === "--audit-to"
     ? resolve(pathGiven(from, text, SYSTEM.paths))
     : pathOf(from, text, SYSTEM.paths);
+  const fault = faultOf(whole);
+  if (fault === undefined) return whole;
+  throw usageError(`Cannot use ${quoted(text)} in ${from}: ${fault}`, "Name another one");
+}
+
+function faultOf(path: string): string | undefined {
+  if (path.includes(",")) return "it has a comma in it";
+  if (printable(path) !== path) return "it has a control character in it";
+  return DATABASE_FILE.test(path) ? "a database has such a name" : undefined;
 }
 
 /** What a name of {@linkcode sinkName} stands for. @throws {RekeyError} `failed` where there are only files. */

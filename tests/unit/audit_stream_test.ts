@@ -125,6 +125,7 @@ Deno.test("names of sinks: what is no sink is refused, and paths are absolute", 
   const refused = [
     ...["jurnal", "fd:", "fd:0", "fd:-1", "fd:x", "fd:999999", "journal:", "syslog:j"],
     ...["https://example.org/", "~/a.jsonl", "$HOME/a", `syslog:/${"s".repeat(107)}`, " /a"],
+    ...["/a,b", "/a\nb", "/a\x1b[31m", "/d/a.db", "/d/a.db-wal", "/d/a.DB-shm", "./a.db.lock"],
   ];
   for (const name of refused) {
     assert.throws(() => flag(name), (error) => isRekeyError(error, "usage"), name);

@@ -74,6 +74,44 @@ Deno.test("a file that a kill has left with a torn or unnoted last line has each
     assert.equal(Deno.readTextFileSync(path), `${exportLine(long)}\n${LINES[1]}`);
   }));
 
+Deno.test("a file of something else stays as it is, to its last byte: it may be someone's only copy", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "notes");
+    const head = `${LINES[0]}${LINES[1]!.slice(0, 30)}`;
+    const texts = [
+      "one line without an end",
+      "two lines\nand no end",
+      "a line\n",
+      "\n",
+      '{"seq":1}\n{"seq":2}\n',
+      `${LINES[0]}null\n`,
+      `${LINES[0]}a note`.replace("\n", "\r\n\n"),
+      "x".repeat(3 * 2 ** 20),
+      "\0".repeat(64),
+      `# ${head.slice(0, 20)}`,
+    ];
+    for (const text of texts) {
+      Deno.writeTextFileSync(path, text);
+      await fails(path);
+      assert.ok(Deno.readTextFileSync(path) === text, text.slice(0, 40));
+    }
+    const key = Uint8Array.from({ length: 32 }, (_, at) => 255 - at);
+    Deno.writeFileSync(path, key);
+    await fails(path);
+    assert.deepEqual(Deno.readFileSync(path), key);
+  }));
+
+Deno.test("a file of another user is not written to", {
+  ignore: Deno.uid() !== 0,
+}, () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "a.jsonl");
+    Deno.writeTextFileSync(path, "");
+    Deno.chownSync(path, 65_534, null);
+    await fails(path);
+    assert.equal(Deno.readTextFileSync(path), "");
+  }));
+
 Deno.test("a file that is moved or emptied is made again, and the moved one stays whole", () =>
   withFolder(async (folder) => {
     const path = join(folder, "a.jsonl");
