@@ -10,6 +10,7 @@ export const LIBRARIES = {
   "hono/router/reg-exp-router": ["RegExpRouter"],
   jose: ["CompactEncrypt", "jwtVerify"],
   mustache: ["default"],
+  "page-files": ["files"],
   "prom-client": ["default"],
   zod: [
     ...["array", "boolean", "enum", "int", "literal", "looseObject", "number", "object", "record"],

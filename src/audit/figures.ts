@@ -24,19 +24,26 @@ const NEWEST = 10_000;
 
 const FROM_DATABASE: readonly string[] = [EVENTS.retrievedFromDatabase, EVENTS.retrievedAsFallback];
 
+/** Events of retrievals, wherever the value was. */
+export const RETRIEVALS: readonly string[] = [
+  EVENTS.retrievedFromKeyring,
+  ...FROM_DATABASE,
+  EVENTS.retrievedFromEtcd,
+];
+
 /** Computes the figures from the log's counters and newest rows. */
 export function figures(sql: Sql): Figures {
-  const verifications = verdicts(sql);
+  const verifications = verdictCounts(sql);
   const total = Object.values(verifications).reduce((sum, count) => sum + count, 0);
   return {
     verifications,
     success_rate: total === 0 ? null : (verifications.valid ?? 0) / total,
     retrieval: {
-      keyring: times(sql, [EVENTS.retrievedFromKeyring]),
-      database: times(sql, FROM_DATABASE),
+      keyring: retrievalTimes(sql, [EVENTS.retrievedFromKeyring]),
+      database: retrievalTimes(sql, FROM_DATABASE),
     },
     fallback_rate: fallbackRate(sql),
-    rotations: rotations(sql),
+    rotations: rotationCount(sql),
   };
 }
 
@@ -79,18 +86,29 @@ export function countVerdict(sql: Sql, result: string, count: number): void {
   ).run(result, count);
 }
 
-function verdicts(sql: Sql): Record<string, number> {
+/** How many verifications had each result. */
+export function verdictCounts(sql: Sql): Record<string, number> {
   const rows = sql.prepare("SELECT result, count FROM rekey_verifications ORDER BY result").all();
   return Object.fromEntries(rows.map(({ result, count }) => [String(result), Number(count)]));
 }
 
-function times(sql: Sql, events: readonly string[]): RetrievalTimes | null {
+/**
+ * The times of the newest retrievals, 10,000 at most; `null` without any.
+ *
+ * @param after only rows with a larger number, and none above `upTo`.
+ */
+export function retrievalTimes(
+  sql: Sql,
+  events: readonly string[],
+  after = Number.MIN_SAFE_INTEGER,
+  upTo = Number.MAX_SAFE_INTEGER,
+): RetrievalTimes | null {
   // One query for each event: the index has the rows of one event in order.
   const newest = sql.prepare(
-    `SELECT seq, duration FROM rekey_audit WHERE event = ? AND duration IS NOT NULL
-     ORDER BY seq DESC LIMIT ${NEWEST}`,
+    `SELECT seq, duration FROM rekey_audit
+     WHERE event = ? AND seq > ? AND seq <= ? AND duration IS NOT NULL ORDER BY seq DESC LIMIT ${NEWEST}`,
   );
-  const rows = events.flatMap((event) => newest.all(event))
+  const rows = events.flatMap((event) => newest.all(event, after, upTo))
     .sort((a, b) => Number(b.seq) - Number(a.seq)).slice(0, NEWEST);
   const sorted = rows.map(({ duration }) => Number(duration) / 1000).sort((a, b) => a - b);
   if (sorted.length === 0) return null;
@@ -99,7 +117,8 @@ function times(sql: Sql, events: readonly string[]): RetrievalTimes | null {
   return { count: sorted.length, p50_ms: percentile(0.5), p95_ms: percentile(0.95) };
 }
 
-function rotations(sql: Sql): number {
+/** How many rotations were completed. */
+export function rotationCount(sql: Sql): number {
   const row = sql.prepare("SELECT sum(count) AS n FROM rekey_audit_counts WHERE event = ?")
     .get(EVENTS.rotationCompleted) as { n: number | null };
   return row.n ?? 0;

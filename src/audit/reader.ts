@@ -51,7 +51,9 @@ const COLUMNS = "seq, time, event, version, kid, location, duration, actor, reas
 const BATCH_ROWS = 1_000;
 
 /** Which audit rows to list. Rows must match all fields that are set. */
-interface AuditFilter {
+export interface AuditFilter {
+  /** The event is this one: found by an index, however long the log is. */
+  readonly is?: AuditEvent | undefined;
   /** The event contains one of these texts, in any case. */
   readonly event?: readonly string[] | undefined;
   readonly version?: readonly number[] | undefined;
@@ -62,18 +64,22 @@ interface AuditFilter {
   readonly until?: number | undefined;
   /** Only rows with a smaller number, for paging. */
   readonly before?: number | undefined;
+  /** Only rows with a larger number. */
+  readonly after?: number | undefined;
 }
 
 /** The newest `limit` audit rows that match, oldest first. */
 export function listAudit(sql: Sql, limit: number, filter: AuditFilter = {}): AuditRow[] {
-  const { event, version, actor, since, until, before } = filter;
+  const { is, event, version, actor, since, until, before, after } = filter;
   const conditions: [string, readonly SqlValue[]][] = [
+    ["event = ?", is === undefined ? [] : [is]],
     ["instr(lower(event), lower(?)) > 0", event ?? []],
     ["version = ?", version ?? []],
     ["actor = ?", actor ?? []],
     ["time >= ?", since === undefined ? [] : [rfc3339(since)]],
     ["time < ?", until === undefined ? [] : [rfc3339(until)]],
     ["seq < ?", before === undefined ? [] : [before]],
+    ["seq > ?", after === undefined ? [] : [after]],
   ];
   const asked = conditions.filter(([, values]) => values.length > 0);
   const anyOf = ([condition, values]: typeof conditions[number]) =>

@@ -36,11 +36,12 @@ const LOG_TABLES: readonly string[] = [
   "rekey_verifications",
 ];
 
-// Tables about programs of this machine.
+// Tables about what runs on this machine.
 const MACHINE_TABLES: readonly string[] = [
   "rekey_exec",
   "rekey_delivery_states",
   "rekey_audit_sinks",
+  "rekey_history",
 ];
 
 /**

@@ -60,6 +60,24 @@ export async function examine(context: DoctorContext): Promise<Section[]> {
   }
 }
 
+// Neither the keyring nor a value is asked for, and no row of a long log is read in vain.
+const CHEAP: readonly Check[] = [
+  fleetCheck,
+  clockCheck,
+  rotationCheck,
+  programsCheck,
+  deliveriesCheck,
+];
+
+/** The checks that a running server can make again and again, with the database that it has open. */
+export async function examineCheaply(context: OpenDoctorContext): Promise<Finding[]> {
+  const sections: Section[] = [{ name: "files", findings: filesCheck(context) }];
+  for (const check of CHEAP) {
+    sections.push({ name: check.name, findings: await examined(check, context) });
+  }
+  return findingsOf(sections);
+}
+
 // Some damage to the database shows only when rows are read.
 async function examined(check: Check, context: OpenDoctorContext): Promise<CheckResult> {
   try {

@@ -1,3 +1,5 @@
+import type { History, Period } from "../audit/history.ts";
+import type { AuditFilter } from "../audit/reader.ts";
 import type { Credentials } from "../users/accounts.ts";
 import type { LoggedIn } from "../auth/manager.ts";
 import type { Verified } from "../jwt/verifier.ts";
@@ -5,7 +7,7 @@ import type { MaybeAsync } from "../core/async.ts";
 import type * as z from "zod";
 import type { RotateOptions } from "../secret/backend.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import type { RotateAnswer, Status } from "./schemas.ts";
+import type { AuditPage, RotateAnswer, Status } from "./schemas.ts";
 
 /**
  * What request threads call on the main thread: everything that writes, uses the keyring or counts rows. `SecretHost`
@@ -21,6 +23,10 @@ export interface HostOperations {
   /** @throws {RekeyError} when another rotation has retired the token in the meantime. */
   rotate(token: string, options: RotateOptions): Promise<z.infer<typeof RotateAnswer>>;
   status(): Promise<z.infer<typeof Status>>;
+  /** A page of the audit log. */
+  audit(filter: AuditFilter): Promise<z.infer<typeof AuditPage>>;
+  /** The figures over a period that ends now. */
+  history(period: Period): Promise<History>;
   /** The metrics of all threads, in Prometheus' text format. */
   metrics(): Promise<string>;
   /** Reports verifications by result and access log lines since the last report. */

@@ -9,7 +9,8 @@ import { auth, authForEnvoy } from "./routes/auth.ts";
 import { openapi } from "./routes/description.ts";
 import { discovery, jwks } from "./routes/public_keys.ts";
 import { healthz, metrics, readyz } from "./routes/monitoring.ts";
-import { page, status } from "./routes/page.ts";
+import { page } from "./routes/page.ts";
+import { audit, history, status } from "./routes/state.ts";
 import { introspect, verdict, verify } from "./routes/verify.ts";
 import { login, logout, session } from "./routes/session.ts";
 import { rotate } from "./routes/rotate.ts";
@@ -47,6 +48,9 @@ export type SchemaName = {
   [N in keyof Schemas]: Schemas[N] extends ZodType ? N : never;
 }[keyof Schemas];
 
+/** Name of the schema of a query. */
+export type QueryName = Extract<SchemaName, `${string}Query`>;
+
 /** A response of a route, for the OpenAPI document. */
 export interface ResponseSpec {
   readonly description: string;
@@ -62,7 +66,7 @@ export interface Route {
   readonly summary: string;
   readonly body?: { readonly schema: SchemaName; readonly type: string; readonly optional?: true };
   /** Its query parameters; `refused`: reject a query, which would have no effect. */
-  readonly query?: "AuthQuery" | "refused";
+  readonly query?: QueryName | "refused";
   readonly answers: Readonly<Record<number, ResponseSpec>>;
   /** Whether a bearer token is always required, or one with a scope if other machines can connect. */
   readonly bearer?: "always" | { readonly remoteScope: string };
@@ -94,6 +98,8 @@ export function makeRoutes(version: string, issuer?: string): readonly Route[] {
     readyz,
     metrics,
     status,
+    audit,
+    history,
     openapi(() => routes, version),
     ...page,
   ];

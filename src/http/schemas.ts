@@ -2,19 +2,15 @@ import * as z from "zod";
 import { ALGORITHMS, PAIR_ALGORITHMS } from "../core/algorithms.ts";
 import { ERROR_TABLE, TOKEN_FAULTS } from "../core/errors.ts";
 import { HTTP_CODES } from "./problem.ts";
+import { FIELDS } from "./schema_fields.ts";
 import { KEY_FORMS } from "../core/secret.ts";
 import { LONGEST_REASON, LONGEST_REQUEST_ID } from "../core/limits.ts";
 
 // Bodies and queries of all routes. Input is checked with these, and the OpenAPI document contains them.
 
-const LONGEST_TEXT = 1_024;
+export * from "./state_schemas.ts";
 
-const text = () => z.string().max(LONGEST_TEXT);
-const instant = () => z.string().meta({ description: "RFC 3339, UTC" });
-const version = () => z.int().min(1);
-const kid = () => z.string().meta({ description: "public name of a version" });
-const count = () => z.int().min(0);
-const share = () => z.number().min(0).max(1).nullable();
+const { text, instant, version, kid } = FIELDS;
 
 const claims = () =>
   z.record(z.string(), z.unknown()).meta({ description: "claims of the token, RFC 7519 §4" });
@@ -166,88 +162,3 @@ export const Description = z.looseObject({ openapi: z.string() }).meta({
   id: "Description",
   description: "An OpenAPI document",
 });
-
-export const Status = z.strictObject({
-  app: z.string(),
-  version: version(),
-  kid: kid(),
-  location: z.string(),
-  created_at: instant(),
-  age_seconds: count(),
-  created_in_future: z.boolean().meta({
-    description: "the clock was ahead at that time: the age is unknown",
-  }),
-  rotation_due: z.boolean(),
-  due_at: instant(),
-  alg: z.enum(ALGORITHMS),
-  key_form: z.enum(KEY_FORMS),
-  bits: count().nullable().meta({ description: "of an RSA key" }),
-  tokens: z.string().meta({ description: "algorithm and key, for people" }),
-  prepared: z.strictObject({
-    version: version(),
-    kid: kid(),
-    alg: z.enum(ALGORITHMS),
-    published_at: instant().nullable().meta({ description: "since then verifiers can get it" }),
-    activatable_at: instant().nullable().meta({
-      description: "until then caches of public keys may lack it; null if it need not wait",
-    }),
-    is_ready: z.boolean().meta({ description: "whether it can be activated" }),
-  }).nullable().meta({ description: "the next version, if one is prepared" }),
-  grace: z.array(
-    z.strictObject({
-      version: version(),
-      kid: kid(),
-      alg: z.enum(ALGORITHMS),
-      until: instant(),
-    }),
-  ),
-  stale_processes: z.array(z.strictObject({
-    pid: count(),
-    program: z.string(),
-    kid: kid(),
-    version: version().nullable(),
-    state: z.enum(["ended", "grace"]),
-    since: instant(),
-    until: instant().nullable(),
-  })).meta({ description: "programs started by exec that hold an older version" }),
-  deliveries: z.array(z.strictObject({
-    name: z.string(),
-    version: version().nullable(),
-    followed: z.boolean(),
-    lag_seconds: count().nullable(),
-  })).meta({ description: "programs that get keys" }),
-  audit_sinks: z.array(z.strictObject({
-    sink: z.string(),
-    lag_rows: count().meta({ description: "rows that it has not had" }),
-    lag_seconds: count().meta({ description: "age of the oldest of them" }),
-    failed: z.boolean(),
-  })).meta({ description: "where the audit log is sent; of files and sockets the names only" }),
-  sessions_active: count().meta({
-    description: "issued by rekey, without tokens that programs sign themselves",
-  }),
-  certificate_expires_at: instant().nullable().meta({ description: "of --tls-cert" }),
-  success_rate: share(),
-  verifications: z.record(z.string(), count()),
-  fallback_rate: share(),
-  retrievals: z.strictObject({ keyring: count(), database: count() }),
-  rotations: z.array(
-    z.strictObject({
-      time: z.string(),
-      version: version().nullable(),
-      reason: z.string().nullable(),
-    }),
-  ).meta({ description: "oldest first" }),
-  audit: z.array(z.strictObject({
-    seq: z.int(),
-    time: z.string(),
-    event: z.string(),
-    version: z.int().nullable(),
-    kid: z.string().nullable(),
-    location: z.string().nullable(),
-    actor: z.string(),
-    reason: z.string().nullable(),
-    duration: z.int().nullable().meta({ description: "microseconds" }),
-  })).meta({ description: "newest first" }),
-  rekey: z.string().meta({ description: "version of the program" }),
-  time: instant(),
-}).meta({ id: "Status" });

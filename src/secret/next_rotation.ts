@@ -99,6 +99,6 @@ export function announced(installation: Installation): number | null {
 
 // Whether a clock that was ahead made the announcement.
 function wasAnnouncedLater({ database }: Installation, now: number): boolean {
-  const [row] = listAudit(database, 1, { event: [EVENTS.rotationAnnounced] });
+  const [row] = listAudit(database, 1, { is: EVENTS.rotationAnnounced });
   return row !== undefined && isAhead(Date.parse(row.time), now);
 }

@@ -17,7 +17,10 @@ import { rotateWithDeliveries } from "../deliver/rotation.ts";
 import { valueForRotation } from "../secret/rotate.ts";
 import type { ServedDeliveries } from "./deliveries.ts";
 import { exposeMetrics } from "./metrics.ts";
-import { rotationAnswer, statusOf } from "./status.ts";
+import { Examinations } from "./examinations.ts";
+import { FleetView } from "./fleet_view.ts";
+import { HistoryKeeper } from "./history.ts";
+import { publicAudit, rotationAnswer, statusOf } from "./status.ts";
 import type { Remote } from "./rpc.ts";
 import type { RequestThread } from "./request_thread.ts";
 import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
@@ -55,13 +58,21 @@ export class SecretHost implements HostOperations {
     async () => (await this.context.managers.secrets.open()).installation.mirrors(),
   );
   #wanted: Version | undefined;
+  #trouble: string | undefined;
+  readonly #history: HistoryKeeper;
+  readonly #fleet = new FleetView();
+  readonly #examinations: Examinations;
   #status: { at: number; answer: ReturnType<typeof statusOf> } | undefined;
 
   constructor(
     private readonly settings: Settings,
     private readonly context: ServerContext,
     private readonly server: HostedServer,
-  ) {}
+  ) {
+    const { managers: { secrets }, doctor } = context;
+    this.#history = new HistoryKeeper(secrets);
+    this.#examinations = new Examinations(secrets, doctor, settings.maxAgeSeconds * 1000);
+  }
 
   /** A version's value, from its location. After a failure it is not asked for again at once. */
   value(version: Version): Promise<string> {
@@ -120,17 +131,30 @@ export class SecretHost implements HostOperations {
   /** What the status page shows, computed at most once a second. */
   status: HostOperations["status"] = async () => {
     const now = performance.now();
-    const { managers } = this.context;
-    if (this.#status === undefined || now - this.#status.at > STATUS_KEPT_MS) {
-      managers.secrets.refresh();
-      this.#status = { at: now, answer: statusOf(managers, this.settings) };
-    }
     const { certificate } = this.server;
+    if (this.#status === undefined || now - this.#status.at > STATUS_KEPT_MS) {
+      this.context.managers.secrets.refresh();
+      const answer = statusOf(this.context.managers, this.settings, {
+        fleet: this.#fleet,
+        examinations: this.#examinations,
+        trouble: this.#trouble,
+        certificateEnds: certificate?.notAfter,
+      });
+      this.#status = { at: now, answer };
+    }
     return {
       ...await this.#status.answer,
       certificate_expires_at: certificate === undefined ? null : rfc3339(certificate.notAfter),
     };
   };
+
+  audit: HostOperations["audit"] = async (filter) => {
+    const { secrets } = this.context.managers;
+    secrets.refresh();
+    return publicAudit((await secrets.open()).installation, filter);
+  };
+
+  history: HostOperations["history"] = (period) => this.#history.of(period);
 
   metrics: HostOperations["metrics"] = async () => {
     const { threads, certificate } = this.server;
@@ -162,11 +186,21 @@ export class SecretHost implements HostOperations {
    * @returns the error code if the secret is unavailable.
    */
   async maintain(): Promise<string | undefined> {
+    return this.#trouble = await this.#maintain();
+  }
+
+  /** Saves what has not been saved. Call it when no request is answered any more. */
+  async stop(): Promise<void> {
+    await this.maintain();
+    await this.#history.stop().catch(asRefusal);
+  }
+
+  async #maintain(): Promise<string | undefined> {
     const { secrets } = this.context.managers;
     try {
       this.#askKeyringAgain();
       await secrets.flushNotes();
-      await secrets.open();
+      await this.#history.tick();
       this.#keyring.dropExpired();
       await this.#probeKeyring();
       return this.#backoff.failure?.code;

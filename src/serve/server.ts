@@ -1,4 +1,5 @@
 import type { AuthManager } from "../auth/manager.ts";
+import type { DoctorContext } from "../doctor/findings.ts";
 import type { FleetFollower } from "../cluster/follower.ts";
 import { within } from "../core/async.ts";
 import type { SecretManager } from "../secret/manager.ts";
@@ -43,6 +44,8 @@ export interface ServerContext {
   readonly certificate?: CertificateWatch | undefined;
   /** Registers what to do when the operator asks for a reload. */
   onReload(reload: () => void): void;
+  /** What `doctor` needs to know, for the status page. */
+  readonly doctor?: Omit<DoctorContext, "environment" | "maxAgeMs"> | undefined;
   /** Follows the shared state, if etcd is configured. */
   readonly follower?: FleetFollowing | undefined;
   readonly systemd: Systemd;
@@ -158,7 +161,7 @@ class Server {
     try {
       await this.context.follower?.stop();
     } finally {
-      await this.#secretHost.maintain();
+      await this.#secretHost.stop();
       await this.#audit?.stop();
     }
   }

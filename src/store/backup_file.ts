@@ -77,8 +77,10 @@ function stamp(path: string, info: BackupInfo): void {
     sqlite.exec(
       "PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF; BEGIN; DROP TABLE IF EXISTS rekey_backup;",
     );
-    // Which keys programs hold, and which rows a sink has had, are facts of this machine, at this time.
-    sqlite.exec("DELETE FROM rekey_delivery_states; DELETE FROM rekey_audit_sinks");
+    // What programs hold, what a sink has had, and how much was asked, are facts of this machine, at this time.
+    for (const table of ["rekey_delivery_states", "rekey_audit_sinks", "rekey_history"]) {
+      sqlite.exec(`DELETE FROM ${table}`);
+    }
     sqlite.exec("CREATE TABLE rekey_backup (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT");
     const insert = sqlite.prepare("INSERT INTO rekey_backup VALUES (?, ?)");
     for (const [key, value] of Object.entries(info)) {

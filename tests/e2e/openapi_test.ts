@@ -96,10 +96,22 @@ function casesFor(token: string, spare: string, admin: string): Case[] {
     { path: "/readyz", status: 200 },
     { path: "/metrics", status: 200 },
     { path: "/status.json", status: 200 },
+    ...["/audit.json", "/audit.json?event=ROTATION&version=1&before=3&actor=x", "/history.json"]
+      .map((path) => ({ path, as: path.split("?")[0]!, status: 200 })),
+    { path: "/history.json?period=90d", as: "/history.json", status: 200 },
+    ...[
+      "/history.json?period=year",
+      "/history.json?x=",
+      "/audit.json?before=0",
+      "/audit.json?since=x",
+    ]
+      .map((path) => ({ path, as: path.split("?")[0]!, status: 400 })),
     { path: "/openapi.json", status: 200 },
     { path: "/", status: 200 },
     { path: "/page.css", status: 200 },
     { path: "/page.js", status: 200 },
+    { path: "/uplot.css", status: 200 },
+    { path: "/uplot.js", status: 200 },
     { path: "/favicon.ico", status: 204 },
     { path: "/rotate", method: post, token, status: 403 },
     { path: "/rotate", method: post, token: admin, json: { grace: "x" }, status: 400 },
@@ -128,7 +140,9 @@ Deno.test("the OpenAPI document is valid, and every answer is as it says", async
     await contract.check(one, await send(serving, one));
   }
   await box.run(["destroy", "--force"]);
-  for (const path of ["/auth", "/readyz", "/status.json", "/session"]) {
+  for (
+    const path of ["/auth", "/readyz", "/status.json", "/audit.json", "/history.json", "/session"]
+  ) {
     const one = { path, token: admin, status: 503 };
     await contract.check(one, await send(serving, one));
   }

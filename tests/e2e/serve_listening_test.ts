@@ -111,7 +111,7 @@ Deno.test("TLS on a remote address: the page and the metrics want a scope there"
   const bearer = (token: string) => ["--header", `Authorization: Bearer ${token}`];
   const [user, scraper] = [await box.token(), await box.token("p", "--scope", "metrics")];
   assert.equal(await ask("/auth", ...bearer(user)), 204);
-  for (const path of ["/metrics", "/status.json"]) {
+  for (const path of ["/metrics", "/status.json", "/audit.json", "/history.json"]) {
     assert.equal(await ask(path), 401, path);
     assert.equal(await ask(path, ...bearer(user)), 403, path);
     assert.equal(await ask(path, ...bearer(scraper)), 200, path);

@@ -21,6 +21,7 @@ import { SharedFreshness } from "../../cluster/freshness.ts";
 import { CLUSTER } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { keyringInProcess } from "../../store/keyring/addon_process.ts";
+import { setUpSchedules } from "../schedule/traces.ts";
 import { followFleet } from "../fleet_follower.ts";
 import { type Context, environmentFrom, usesEtcd, variable } from "../context.ts";
 import { lenientStreams, LogSink, Output } from "../output.ts";
@@ -103,6 +104,12 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     warn: (text) => output.warning(text),
     remark: (text) => output.remark(text),
     certificate,
+    doctor: {
+      variable,
+      flags: "",
+      schedules: () => setUpSchedules(secrets.environment),
+      onProgress: () => {},
+    },
     onReload: (reload) => hangUp.addEventListener("change", reload),
     onTrouble: (code) =>
       output.warning(code === undefined ? "the secret is available again" : `no secret: ${code}`),

@@ -117,7 +117,7 @@ function loggedOut(context: OpenDoctorContext): Finding[] {
   const now = installation.now();
   // Ignores rows with a time in the future.
   const filter = {
-    event: [EVENTS.rotationCompleted],
+    is: EVENTS.rotationCompleted,
     since: now - DAY_MS,
     until: now + CLOCK_TOLERANCE_MS,
   };
@@ -140,9 +140,8 @@ function fallbacks(context: OpenDoctorContext): Finding[] {
   const { installation } = context;
   const rate = fallbackRate(installation.database) ?? 0;
   if (rate === 0 || installation.versions.current()!.location !== "keyring") return [];
-  const filter = { event: [EVENTS.retrievedAsFallback], since: installation.now() - RECENT_MS };
-  const [last] = listAudit(installation.database, 1, filter);
-  if (last === undefined) return [];
+  const [last] = listAudit(installation.database, 1, { is: EVENTS.retrievedAsFallback });
+  if (last === undefined || last.time < rfc3339(installation.now() - RECENT_MS)) return [];
   return [{
     code: "fallback_used",
     what: `${

@@ -1,8 +1,7 @@
 /**
- * Helpers for elements. Data from rekey becomes text or an attribute of a drawing, never markup: others write claims and
- * reasons.
+ * Helpers for elements. Data from rekey becomes text or an attribute, never markup: others write claims and reasons.
  */
-import { utc } from "./text.js";
+import { duration, utc } from "./text.js";
 
 export const byId = (id) => document.getElementById(id);
 
@@ -13,15 +12,8 @@ export function setText(id, text) {
 }
 
 export function make(name, attributes = {}, ...children) {
-  return filled(document.createElement(name), attributes, children);
-}
-
-export function makeSvg(name, attributes, ...children) {
-  return filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
-}
-
-function filled(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   node.append(...children);
   return node;
 }
@@ -47,3 +39,34 @@ export function keep(parent, items, build) {
 export function timeOf(instant, text = utc(instant)) {
   return make("time", { datetime: instant }, text);
 }
+
+/** A time that says how long ago it was, or how far it is: `tell` makes the words of the seconds. */
+export function counting(instant, tell) {
+  const node = make("time", { datetime: instant, title: utc(instant) });
+  node.tell = tell;
+  node.classList.add("counting");
+  count_(node);
+  return node;
+}
+
+// Difference between rekey's clock and the browser's, in milliseconds.
+let ahead = 0;
+
+/** Tells what rekey's clock says. */
+export function setClock(instant) {
+  ahead = Date.parse(instant) - Date.now();
+}
+
+/** Renews all times that count. */
+export function countOn() {
+  document.querySelectorAll(".counting").forEach(count_);
+}
+
+function count_(node) {
+  const seconds = (Date.parse(node.dateTime) - Date.now() - ahead) / 1000;
+  const text = node.tell(seconds);
+  if (node.textContent !== text) node.textContent = text;
+}
+
+export const agoWords = (seconds) =>
+  seconds > -5 ? "just now" : `${duration(-seconds, seconds > -3600 ? 1 : 2)} ago`;

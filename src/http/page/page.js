@@ -1,27 +1,37 @@
 /** Polls the state and shows it. */
-import { ask, problem } from "./ask.js";
-import { byId, setText } from "./dom.js";
-import { showRates, showRotations } from "./charts.js";
-import { showAudit, showState } from "./status.js";
-import { utc } from "./text.js";
+import { askState, hasToken, problem, useToken } from "./ask.js";
+import { followAudit, setUpAudit } from "./audit.js";
+import { byId, countOn, setClock, setText } from "./dom.js";
+import { markRotations, renewHistory, setUpHistory } from "./history.js";
+import { showRefusals, showState } from "./overview.js";
+import { inWords, utc } from "./text.js";
+import { setUpThemes } from "./theme.js";
 import { setUpVerification } from "./verify.js";
 
 const POLL_MS = 2_000;
 const HIDDEN_POLL_MS = 30_000;
 const STATUS_TIMEOUT_MS = 5_000;
+const HISTORY_MS = 15_000;
 
 let shown = null;
+let drawnAt = -Infinity;
 
 function show(status) {
-  if (shown !== null && shown.version !== status.version) {
-    setText("news", `rotated: version ${status.version} is current`);
-  }
+  const isRotated = shown !== null && shown.version !== status.version;
+  if (isRotated) setText("news", `Rotated: version ${status.version} is current`);
+  if (shown === null || isRotated) drawnAt = -Infinity;
   shown = status;
+  setClock(status.time);
   showState(status);
-  showRotations(status);
-  showRates(status);
-  showAudit(status);
-  document.title = `${status.app} version ${status.version} – rekey`;
+  showRefusals(status, inWords);
+  markRotations(status);
+  followAudit(status);
+  countOn();
+  if (performance.now() - drawnAt > HISTORY_MS) {
+    drawnAt = performance.now();
+    renewHistory();
+  }
+  document.title = `${status.healthy ? "" : "✕ "}${status.app} version ${status.version} – rekey`;
   document.documentElement.dataset.version = status.version;
 }
 
@@ -30,10 +40,11 @@ let polls = 0;
 
 async function poll() {
   const mine = ++polls;
-  const answer = await ask("status.json", STATUS_TIMEOUT_MS);
+  const answer = await askState("status.json", STATUS_TIMEOUT_MS);
   if (mine !== polls) return;
   schedule();
   if (answer.status === 200) show(answer.body);
+  showEntry(answer);
   showBanner(answer);
 }
 
@@ -42,16 +53,40 @@ function schedule() {
   timer = setTimeout(poll, document.hidden ? HIDDEN_POLL_MS : POLL_MS);
 }
 
+const needsToken = ({ status }) => status === 401 || status === 403;
+
+function showEntry(answer) {
+  byId("entry").hidden = !needsToken(answer);
+  byId("main").hidden = shown === null && needsToken(answer);
+  if (!needsToken(answer)) return;
+  const first =
+    "This server can be reached by other machines, so the state is for holders of a token";
+  setText("entry-why", hasToken() ? problem(answer) : first);
+}
+
+function enter() {
+  useToken(byId("access").value.trim());
+  byId("access").value = "";
+  poll();
+}
+
 function showBanner(answer) {
-  const failed = answer.status !== 200;
+  const failed = answer.status !== 200 && !(needsToken(answer) && shown === null);
   const what = answer.status === 0 ? "Cannot reach rekey" : "Cannot read the state of rekey";
   const seen = shown === null ? "never seen by this page" : `last seen ${utc(shown.time)}`;
   // A screen reader reads an alert aloud whenever its text changes, so it has no running time.
   setText("banner", failed ? `${what}, ${seen}: ${problem(answer)}` : "");
   byId("banner").hidden = !failed;
-  document.documentElement.toggleAttribute("data-stale", failed);
+  document.documentElement.toggleAttribute("data-stale", answer.status !== 200);
+  setText("asked", answer.status === 200 ? `live, ${utc(shown.time).slice(11)}` : "not live");
 }
 
+setUpThemes();
+setUpHistory();
+setUpAudit();
 setUpVerification();
+byId("enter").addEventListener("click", enter);
+byId("access").addEventListener("keydown", (event) => event.key === "Enter" && enter());
 document.addEventListener("visibilitychange", () => document.hidden ? schedule() : poll());
+setInterval(countOn, 1_000);
 poll();

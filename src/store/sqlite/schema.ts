@@ -198,6 +198,20 @@ export const MIGRATIONS: readonly string[] = [
      tree TEXT NOT NULL,
      seal TEXT NOT NULL
    ) STRICT;`,
+  // The counters of the log at whole minutes, hours and days, for the status page.
+  `CREATE TABLE rekey_history (
+     step TEXT NOT NULL CHECK (step IN ('minute', 'hour', 'day')),
+     at INTEGER NOT NULL,
+     seq INTEGER NOT NULL,
+     valid INTEGER NOT NULL,
+     refused INTEGER NOT NULL,
+     retrievals INTEGER NOT NULL,
+     fallbacks INTEGER NOT NULL,
+     rotations INTEGER NOT NULL,
+     p50_ms REAL,
+     p95_ms REAL,
+     PRIMARY KEY (step, at)
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** rekey's tables, children first: sessions refer to versions. `settings` is shared with the application. */
@@ -208,6 +222,7 @@ export const OWN_TABLES = [
   "rekey_throttle",
   "rekey_users",
   "rekey_sessions",
+  "rekey_history",
   "rekey_audit_counts",
   "rekey_audit_sinks",
   "rekey_audit_gaps",

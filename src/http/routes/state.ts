@@ -1,0 +1,46 @@
+import { readQuery } from "../query.ts";
+import type { Route } from "../routes.ts";
+
+// What the status page shows. Where other machines can connect, each needs the same scope as the metrics.
+
+export const status: Route = {
+  method: "GET",
+  path: "/status.json",
+  summary: "The data of the status page",
+  answers: { 200: { description: "The state of the secret, never its value", schema: "Status" } },
+  bearer: { remoteScope: "metrics" },
+  handler: async ({ secretHost }) => Response.json(await secretHost.status()),
+};
+
+export const audit: Route = {
+  method: "GET",
+  path: "/audit.json",
+  summary: "A page of the audit log",
+  query: "AuditQuery",
+  answers: { 200: { description: "The newest rows that match", schema: "AuditPage" } },
+  bearer: { remoteScope: "metrics" },
+  async handler({ request, secretHost }) {
+    const { event, version, actor, since, before } = await readQuery(request, "AuditQuery");
+    const page = await secretHost.audit({
+      event: event === undefined ? undefined : [event],
+      version: version === undefined ? undefined : [Number(version)],
+      actor: actor === undefined ? undefined : [actor],
+      since: since === undefined ? undefined : Date.parse(since),
+      before: before === undefined ? undefined : Number(before),
+    });
+    return Response.json(page);
+  },
+};
+
+export const history: Route = {
+  method: "GET",
+  path: "/history.json",
+  summary: "Figures over the last hour, day or 90 days",
+  query: "HistoryQuery",
+  answers: { 200: { description: "The figures", schema: "HistoryAnswer" } },
+  bearer: { remoteScope: "metrics" },
+  async handler({ request, secretHost }) {
+    const { period = "hour" } = await readQuery(request, "HistoryQuery");
+    return Response.json(await secretHost.history(period));
+  },
+};
