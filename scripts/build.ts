@@ -4,13 +4,15 @@
  * see `traced.ts`.
  */
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { scriptName } from "../src/boot/main.ts";
 import { bundle, LIBRARIES } from "./bundle.ts";
+import { LATE_SCRIPT, PROGRAM_SCRIPTS } from "./chunks.ts";
 import { addCode } from "./code_cache.ts";
 import { compile, V8_FLAGS } from "./compile.ts";
-import { appendAddon } from "./appended_addon.ts";
+import { appendFiles } from "./appended_files.ts";
 import { findToolchain } from "./denort.ts";
 import { roundUpImage } from "./denort/pe.ts";
 import { permissionFlags } from "./permissions.ts";
@@ -47,7 +49,10 @@ for (const name of Object.keys(LIBRARIES).filter((name) => name !== "jose")) {
 }
 await writeAbout(PARTS, sources, addon, toolchain);
 await fixTimes();
-if (!await compiledWithAddonAside()) await compileParts();
+if (!await compiledWithAppended()) {
+  await pack(`${PARTS}/${LATE_SCRIPT}.js`);
+  await compileParts();
+}
 if (TARGET.includes("windows")) await alignImage(UNFINISHED);
 // Atomically, so that a running command finds the old or the new binary.
 await Deno.rename(UNFINISHED, `dist/${NAME}`);
@@ -55,19 +60,21 @@ const { size } = await Deno.stat(`dist/${NAME}`);
 report(`dist/${NAME}: ${(size / 1e6).toFixed(1)} MB`);
 
 async function trace(): Promise<void> {
-  const path = `${PARTS}/program.js`;
-  const changed = traced(await Deno.readTextFile(path));
-  if (changed === undefined) {
-    throw new Error("Cannot find Secret.generate: update scripts/traced.ts");
+  for (const script of PROGRAM_SCRIPTS) {
+    const path = `${PARTS}/${script}.js`;
+    const changed = traced(await Deno.readTextFile(path));
+    if (changed !== undefined) return await Deno.writeTextFile(path, changed);
   }
-  await Deno.writeTextFile(path, changed);
+  throw new Error("Cannot find Secret.generate: update scripts/traced.ts");
 }
 
-/** Whether the addon is appended to the executable, which needs ELF. */
-async function compiledWithAddonAside(): Promise<boolean> {
+/** Whether the addon and the code that no start reads are appended to the executable, which needs ELF. */
+async function compiledWithAppended(): Promise<boolean> {
   if (!TARGET.includes("linux")) return false;
-  await compileParts("--exclude", `${PARTS}/keyring.node.br`);
-  return await appendAddon(UNFINISHED, `${PARTS}/keyring.node.br`);
+  const names = ["keyring.node.br", `${LATE_SCRIPT}.js`, `${LATE_SCRIPT}.code`];
+  const paths = names.map((name) => `${PARTS}/${name}`).filter(existsSync);
+  await compileParts(...paths.flatMap((path) => ["--exclude", path]));
+  return await appendFiles(UNFINISHED, paths);
 }
 
 async function compileParts(...more: string[]): Promise<void> {

@@ -1,4 +1,5 @@
 import { scriptName } from "../src/boot/main.ts";
+import { joined, PROGRAM_SCRIPTS, scriptsOfChunks, sourcesOf } from "./chunks.ts";
 import { runDeno } from "./run_deno.ts";
 
 /**
@@ -19,16 +20,13 @@ export const LIBRARIES = {
 };
 
 /**
- * Bundles the program into minified files in `folder`: `main.js`, the main module; `program.js`, rekey's own code with
- * what each command needs; and a script for each of the {@linkcode LIBRARIES}. They start in a third of the time of
- * separate modules.
+ * Bundles the program into minified files in `folder`: `main.js`, the main module; a script for each of the
+ * {@linkcode PROGRAM_SCRIPTS}, rekey's own code with what each command needs; and a script for each of the
+ * {@linkcode LIBRARIES}. They start in a third of the time of separate modules.
  */
 export async function bundle(folder: string): Promise<void> {
-  const external = Object.keys(LIBRARIES).flatMap((name) => ["--external", name]);
   await bundleOne("src/boot/main.ts", folder, "main", "esm");
-  await bundleOne("src/cli/main.ts", folder, "program", "cjs", external);
-  checkUsings(`${folder}/program.js`);
-  requireLibraries(`${folder}/program.js`);
+  await bundleProgram(folder);
   for (const [name, used] of Object.entries(LIBRARIES)) {
     const entry = `${folder}/${scriptName(name)}.ts`;
     Deno.writeTextFileSync(entry, `export { ${used.join(", ")} } from "${name}";\n`);
@@ -37,27 +35,36 @@ export async function bundle(folder: string): Promise<void> {
   }
 }
 
+// The source maps list the bundled packages; they are not shipped.
+const FLAGS = ["--quiet", "--platform", "deno", "--minify", "--sourcemap=external"];
+
+/** Divides the program at each `import()`, and joins what is loaded together to scripts. */
+async function bundleProgram(folder: string): Promise<void> {
+  const chunks = `${folder}/chunks`;
+  const external = Object.keys(LIBRARIES).flatMap((name) => ["--external", name]);
+  const split = ["--code-splitting", "--format", "esm", "--outdir", chunks];
+  await runDeno({}, "bundle", ...FLAGS, ...external, ...split, "src/cli/main.ts");
+  const scripts = scriptsOfChunks(chunks);
+  for (const script of PROGRAM_SCRIPTS) {
+    const path = `${folder}/${script}.js`;
+    Deno.writeTextFileSync(path, joined(chunks, scripts, script));
+    const own = [...scripts.keys()].filter((name) => scripts.get(name) === script);
+    Deno.writeTextFileSync(`${path}.map`, JSON.stringify({ sources: sourcesOf(chunks, own) }));
+    checkCharacters(path);
+  }
+  checkUsings(PROGRAM_SCRIPTS.map((script) => `${folder}/${script}.js`));
+  Deno.removeSync(chunks, { recursive: true });
+}
+
 async function bundleOne(
   entry: string,
   folder: string,
   name: string,
   format: "esm" | "cjs",
-  more: string[] = [],
 ): Promise<void> {
-  // The source maps list the bundled packages; they are not shipped.
-  const flags = ["--quiet", "--platform", "deno", "--minify", "--sourcemap=external"];
-  await runDeno(
-    {},
-    "bundle",
-    ...flags,
-    "--format",
-    format,
-    ...more,
-    "--output",
-    `${folder}/${name}.js`,
-    entry,
-  );
-  checkCharacters(`${folder}/${name}.js`);
+  const output = `${folder}/${name}.js`;
+  await runDeno({}, "bundle", ...FLAGS, "--format", format, "--output", output, entry);
+  checkCharacters(output);
 }
 
 /** How many names `using` declares in the sources, of which the minifier may lose some: see `core/closing.ts`. */
@@ -65,12 +72,13 @@ function usings(text: string, pattern: RegExp): number {
   return [...text.matchAll(pattern)].length;
 }
 
-function checkUsings(program: string): void {
+function checkUsings(scripts: readonly string[]): void {
   const declared = [...sourcesBelow("src")]
     .reduce((sum, path) => sum + usings(Deno.readTextFileSync(path), /^ *using \w+ =/gm), 0);
-  const kept = usings(Deno.readTextFileSync(program), /\busing [\w$]+=/g);
+  const kept = scripts
+    .reduce((sum, path) => sum + usings(Deno.readTextFileSync(path), /\busing [\w$]+=/g), 0);
   if (kept >= declared) return;
-  throw new Error(`${program} closes ${kept} of ${declared} that \`using\` names: use closing()`);
+  throw new Error(`The program closes ${kept} of ${declared} that \`using\` names: use closing()`);
 }
 
 function* sourcesBelow(folder: string): Generator<string> {
@@ -79,16 +87,6 @@ function* sourcesBelow(folder: string): Generator<string> {
     if (isDirectory) yield* sourcesBelow(path);
     else if (name.endsWith(".ts")) yield path;
   }
-}
-
-// The bundler leaves `import()` of what is external, which a script cannot do.
-function requireLibraries(path: string): void {
-  const source = Deno.readTextFileSync(path);
-  const required = source.replace(
-    /\bimport\(("[^".]+")\)/g,
-    (_, name) => `Promise.resolve().then(()=>require(${name}))`,
-  );
-  Deno.writeTextFileSync(path, required);
 }
 
 // With one character outside ASCII V8 stores the script with two bytes per character: 2 ms at each start.

@@ -16,6 +16,7 @@ export async function addCode(folder: string): Promise<void> {
   try {
     await compile("scripts/warm_up.ts", `${home}/warm-up`, ["--allow-all", V8_FLAGS]);
     await rekey("init", "--store", "database");
+    await rekey("init", "--store", "database", "--app", "turn");
     const token = await rekey("issue", "--sub", "someone");
     const secret = randomBytes(64).toString("base64");
     await Deno.writeTextFile(`${home}/secret`, secret, { mode: 0o600 });
@@ -23,8 +24,11 @@ export async function addCode(folder: string): Promise<void> {
     const ringToken = await rekey("issue", "--app", "ring", "--sub", "someone");
     sayItIsInTheKeyring(`${home}/.local/share/ring/ring.db`);
     // The first run compiles functions; the second one finds them, so that their order in the cache is reproducible.
-    for (const more of [[], ["again"]]) {
-      await run(`${home}/warm-up`, [folder, token.trim(), ringToken.trim(), secret, ...more], env);
+    for (const how of ["often", "late"]) {
+      for (const more of [[], ["again"]]) {
+        const args = [how, folder, token.trim(), ringToken.trim(), secret, ...more];
+        await run(`${home}/warm-up`, args, env);
+      }
     }
   } finally {
     await Deno.remove(home, { recursive: true });

@@ -1,45 +1,62 @@
 /**
- * `warm_up.ts FOLDER TOKEN RING_TOKEN RING_SECRET [again]`: runs the most frequent commands with the scripts in a folder,
- * and writes a V8 code cache for each script, so that the binary does not compile it at each start. The secret of the app
+ * `warm_up.ts HOW FOLDER TOKEN RING_TOKEN RING_SECRET [again]`: runs commands with the scripts in a folder, and writes V8
+ * code caches, so that the binary does not compile the scripts at each start. HOW is `often`, for the script that each
+ * start reads, which gets the code of the most frequent commands only; or `late`, for all others. The secret of the app
  * `ring` is in a fake keyring.
  */
-import { Scripts } from "../src/boot/main.ts";
+import { scriptName, Scripts } from "../src/boot/main.ts";
+import { EARLY_SCRIPT } from "./chunks.ts";
 import { FakeBus, FakeService } from "../tests/support/keyring/fake_bus.ts";
 import { pause } from "../tests/support/timing/pause.ts";
 
-const [folder, token, ringToken, ringSecret, again] = Deno.args as [
-  ...[string, string, string, string],
+const [how, folder, token, ringToken, ringSecret, again] = Deno.args as [
+  ...["often" | "late", string, string, string, string],
   string?,
 ];
 const QUIET_MS = 500;
 const { exit } = Deno;
 const scripts = new Scripts(folder);
-const { start } = scripts.require("program") as { start: () => Promise<void> };
-const service = new FakeService(new TextEncoder().encode(ringSecret));
-await using bus = new FakeBus(service.script());
-Deno.env.set("DBUS_SESSION_BUS_ADDRESS", bus.address);
-const ring = ["--app", "ring"];
-for (
-  const args of [["verify", token], ["status"], ["verify", ringToken, ...ring], ["status", ...ring]]
-) {
-  for (const more of [[], ["--json"]]) {
-    if (await rekey(...args, ...more) !== 0) throw new Error(`rekey ${args[0]} failed`);
-  }
-}
-if (bus.connections !== 4) throw new Error("No command has read the keyring");
-if (again !== undefined && !scripts.tookCode("program")) {
-  throw new Error("V8 rejects its own code cache");
-}
+const { start } = scripts.require(`${EARLY_SCRIPT}:main`) as { start: () => Promise<void> };
+if (how === "often") await runOften();
+else await runLate();
 // V8 marks functions that it is optimizing, and the cache would contain the marks.
 await pause(QUIET_MS);
-for (const [name, code] of scripts.compiled()) Deno.writeFileSync(`${folder}/${name}.code`, code);
+for (const [name, code] of scripts.compiled()) {
+  if ((name === EARLY_SCRIPT) !== (how === "often")) continue;
+  if (again !== undefined && !scripts.tookCode(name)) {
+    throw new Error(`V8 rejects its own code cache of ${name}`);
+  }
+  Deno.writeFileSync(`${folder}/${scriptName(name)}.code`, code);
+}
 exit(0);
 
-/** Runs a command line as the binary does. @returns its exit status. */
-async function rekey(...args: string[]): Promise<number | undefined> {
+async function runOften(): Promise<void> {
+  const service = new FakeService(new TextEncoder().encode(ringSecret));
+  await using bus = new FakeBus(service.script());
+  Deno.env.set("DBUS_SESSION_BUS_ADDRESS", bus.address);
+  const ring = ["--app", "ring"];
+  const lines = [["verify", token], ["status"], ["verify", ringToken, ...ring], [
+    "status",
+    ...ring,
+  ]];
+  for (const args of lines) {
+    for (const more of [[], ["--json"]]) await rekey(...args, ...more);
+  }
+  if (bus.connections !== 4) throw new Error("No command has read the keyring");
+}
+
+// `turn` has no tokens that a later run needs.
+async function runLate(): Promise<void> {
+  for (const what of ["audit", "session", "user"]) await rekey(what, "list");
+  await rekey("issue", "--sub", "someone");
+  await rekey("rotate", "--force", "--app", "turn");
+}
+
+/** Runs a command line as the binary does. @throws {Error} when it fails. */
+async function rekey(...args: string[]): Promise<void> {
   let status: number | undefined;
   Object.defineProperty(Deno, "args", { value: args, configurable: true });
   Deno.exit = ((code) => status = code) as typeof Deno.exit;
   await start();
-  return status;
+  if (status !== 0) throw new Error(`rekey ${args[0]} failed`);
 }

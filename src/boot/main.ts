@@ -2,6 +2,7 @@
 
 import type Process from "node:process";
 import type { Script } from "node:vm";
+import { appendedFile } from "./appended.ts";
 
 // A third of a millisecond faster than importing the modules.
 const { getBuiltinModule } = (globalThis as unknown as { process: typeof Process }).process;
@@ -17,6 +18,14 @@ export function scriptName(module: string): string {
   return module.replaceAll("/", "+");
 }
 
+interface ScriptText {
+  readonly source: string;
+  readonly code: Uint8Array | undefined;
+}
+
+/** What a script or a chunk of one does: it fills its exports. */
+type Body = (require: (name: string) => unknown, module: Module, exports: unknown) => void;
+
 /**
  * Loads the scripts that the build has embedded, each at its first use and with its V8 code cache: see
  * docs/performance.md. V8 compiles a script again if the cache is of another version.
@@ -28,16 +37,17 @@ export class Scripts {
 
   constructor(private readonly folder: string) {}
 
-  /** A module of the runtime, or the exports of a script. An arrow function, because scripts call it without `this`. */
+  /**
+   * A module of the runtime (`node:os`), the exports of a script (`zod`), or those of a chunk of one (`program:main`). An
+   * arrow function, because scripts call it without `this`.
+   */
   readonly require = (name: string): unknown => {
     if (name.startsWith("node:")) return this.#builtin(name);
     const known = this.#modules.get(name);
     if (known !== undefined) return known.exports;
     const module: Module = { exports: {} };
     this.#modules.set(name, module);
-    const script = this.#compile(name);
-    this.#scripts.set(name, script);
-    script.runInThisContext()(this.require, module, module.exports);
+    this.#body(name)(this.require, module, module.exports);
     return module.exports;
   };
 
@@ -61,24 +71,38 @@ export class Scripts {
     return made;
   }
 
-  // Scripts that few commands load are compressed: each start reads all embedded files.
-  #source(name: string): string {
-    const path = `${this.folder}/${scriptName(name)}.js`;
-    try {
-      return Deno.readTextFileSync(path);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      const packed = Deno.readFileSync(`${path}.br`);
-      return getBuiltinModule("node:zlib").brotliDecompressSync(packed).toString();
-    }
+  #body(name: string): Body {
+    const [script, chunk] = name.split(":") as [string, string?];
+    if (chunk !== undefined) return (this.require(script) as Record<string, Body>)[name]!;
+    const compiled = this.#compile(name);
+    this.#scripts.set(name, compiled);
+    return compiled.runInThisContext();
   }
 
   #compile(name: string): Script {
-    const source = this.#source(name);
-    const cachedData = fileAt(`${this.folder}/${scriptName(name)}.code`);
+    const { source, code } = this.#read(scriptName(name));
     const wrapped = `(function(require,module,exports){${source}\n})`;
-    return new vm.Script(wrapped, { filename: `${name}.js`, ...cachedData && { cachedData } });
+    return new vm.Script(wrapped, { filename: `${name}.js`, ...code && { cachedData: code } });
   }
+
+  // Each start reads all embedded files: scripts that few commands load are compressed or appended.
+  #read(file: string): ScriptText {
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    const near = fileAt(`${this.folder}/${file}.js`);
+    if (near !== undefined) {
+      return { source: text(near), code: fileAt(`${this.folder}/${file}.code`) };
+    }
+    const packed = fileAt(`${this.folder}/${file}.js.br`);
+    if (packed === undefined) return appendedScript(file);
+    const { brotliDecompressSync } = getBuiltinModule("node:zlib");
+    return { source: text(brotliDecompressSync(packed)), code: undefined };
+  }
+}
+
+function appendedScript(file: string): ScriptText {
+  const source = appendedFile(`${file}.js`);
+  if (source === undefined) throw new Error(`There is no script ${file}`);
+  return { source: new TextDecoder().decode(source), code: appendedFile(`${file}.code`) };
 }
 
 function fileAt(path: string): Uint8Array | undefined {
@@ -92,7 +116,7 @@ function fileAt(path: string): Uint8Array | undefined {
 
 // The build imports this file too.
 if (import.meta.main) {
-  const { start } = new Scripts(import.meta.dirname!).require("program") as {
+  const { start } = new Scripts(import.meta.dirname!).require("program:main") as {
     start: () => Promise<void>;
   };
   await start();

@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import config from "../../deno.json" with { type: "json" };
+import { REPLACED } from "../boot/appended.ts";
 import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
 import { type Context, makeContext } from "./context.ts";
 import { finishDeliveries } from "./deliveries_report.ts";
@@ -78,6 +79,12 @@ async function main(args: readonly string[], version: string): Promise<number> {
 function refusalFor(error: unknown): RekeyError {
   if (isRekeyError(error)) return error;
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  if (name === REPLACED) {
+    return new RekeyError("failed", "Cannot load the command: the executable was replaced", {
+      hint: "Run the command again",
+      cause: error,
+    });
+  }
   // A library's message may quote secrets, so it is shown only on request.
   const details = Deno.env.get("REKEY_DEBUG") ? `: ${message}\n${stack}` : "";
   return new RekeyError("internal", `Internal error, a bug in rekey: ${name}${details}`, {

@@ -54,3 +54,9 @@ Deno.test("the scripts of the libraries have all that the sources take from them
     assert.deepEqual([...taken].sort(), [...names].sort(), library);
   }
 });
+
+Deno.test("no source imports another for what it does alone: the build leaves such an import out", () => {
+  for (const path of sources(SRC)) {
+    assert.doesNotMatch(Deno.readTextFileSync(path), /^import "/m, path);
+  }
+});

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { embedded } from "../../core/app.ts";
+import { appendedFile } from "../../boot/appended.ts";
 import { type ErrorCode, isRekeyError, RekeyError } from "../../core/errors.ts";
 import { makePrivateFolder, writeNewPrivateFile } from "../../files/private_files.ts";
 import { createHash } from "node:crypto";
@@ -13,10 +14,8 @@ import { type BusPlaces, refuseUnsafeBus } from "./secret_service/session_bus.ts
 import { SYSTEM } from "../../system/system.ts";
 import { namesIn, readFileIfThere, removeFile, timeOf } from "../../files/files.ts";
 
-// What the build embeds for systems other than Linux.
+// What the build embeds, or appends to the executable.
 const EMBEDDED = "keyring.node.br";
-// Each length at the end of the executable has so many bytes: see `scripts/appended_addon.ts`.
-const NUMBER_BYTES = 8;
 
 /**
  * The compressed keyring addon. On Linux it is appended to the executable, since the runtime reads embedded files at
@@ -26,18 +25,12 @@ const NUMBER_BYTES = 8;
  */
 function packedAddon(): Uint8Array {
   try {
-    return readFileIfThere(fileURLToPath(embedded(EMBEDDED))) ?? addonAside();
+    const packed = readFileIfThere(fileURLToPath(embedded(EMBEDDED))) ?? appendedFile(EMBEDDED);
+    if (packed !== undefined) return packed;
   } catch (cause) {
     throw exchanged(cause);
   }
-}
-
-function addonAside(): Uint8Array {
-  using executable = Deno.openSync(Deno.execPath());
-  const { size } = executable.statSync();
-  const embeddedAt = size - numberAt(executable, size - NUMBER_BYTES);
-  const length = numberAt(executable, embeddedAt - NUMBER_BYTES);
-  return bytesAt(executable, embeddedAt - NUMBER_BYTES - length, length);
+  throw exchanged();
 }
 
 /** The error for an executable that was deleted or replaced. */
@@ -47,22 +40,6 @@ function exchanged(cause?: unknown): RekeyError {
     "Cannot unpack the keyring addon: it is not in the executable as it was built",
     { hint: "If the executable was replaced meanwhile, run the command again", cause },
   );
-}
-
-function numberAt(file: Deno.FsFile, offset: number): number {
-  return Number(new DataView(bytesAt(file, offset, NUMBER_BYTES).buffer).getBigUint64(0, true));
-}
-
-function bytesAt(file: Deno.FsFile, offset: number, length: number): Uint8Array<ArrayBuffer> {
-  if (offset < 0) throw new RangeError("Before the file's begin");
-  const bytes = new Uint8Array(length);
-  file.seekSync(offset, Deno.SeekMode.Start);
-  for (let done = 0; done < length;) {
-    const count = file.readSync(bytes.subarray(done));
-    if (count === null) throw new RangeError("Behind the file's end");
-    done += count;
-  }
-  return bytes;
 }
 
 /** The part of `@napi-rs/keyring` that rekey uses. */

@@ -1,0 +1,132 @@
+import { basename, join, resolve } from "node:path";
+
+/**
+ * The scripts of the program's own code, and the modules for which each is read: those, and what they import. `program` is
+ * read at each start, so it has the most frequent commands only. `rotation` is for rotations, and for what a command that
+ * runs for long may load late. All that is left is in `rest`, which stands outside of what a start reads.
+ */
+const SCRIPTS = {
+  program: ["main", "tokens", "status"],
+  rotation: ["rotate", "sync", "command_line", "diagnosis"],
+};
+const REST = "rest";
+
+/** A file that the bundler wrote for modules which are loaded together. */
+interface Chunk {
+  readonly name: string;
+  /** Names of the chunks that are loaded with it. */
+  readonly imports: readonly string[];
+}
+
+/** Names of the scripts, without extension. */
+export const PROGRAM_SCRIPTS: readonly string[] = [...Object.keys(SCRIPTS), REST];
+
+/** Name of the script that each start runs. */
+export const EARLY_SCRIPT = "program";
+
+/** Name of the script that no start reads. */
+export const LATE_SCRIPT = REST;
+
+/**
+ * The script of each chunk.
+ *
+ * @param folder of the chunks, in their form as modules.
+ * @throws {Error} for chunks that import each other: the first one to be loaded would lack what it imports.
+ */
+export function scriptsOfChunks(folder: string): Map<string, string> {
+  const chunks = new Map(chunkNames(folder).map((name) => [name, chunkIn(folder, name)]));
+  const scripts = new Map<string, string>();
+  for (const [script, modules] of Object.entries(SCRIPTS)) {
+    for (const name of modules.flatMap((module) => withImports(chunks, chunkOf(chunks, module)))) {
+      if (!scripts.has(name)) scripts.set(name, script);
+    }
+  }
+  for (const name of chunks.keys()) {
+    withImports(chunks, name);
+    if (!scripts.has(name)) scripts.set(name, REST);
+  }
+  return scripts;
+}
+
+/** Names of the files with chunks, without extension. */
+export function chunkNames(folder: string): string[] {
+  const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
+  return names.filter((name) => name.endsWith(".js")).map((name) => basename(name, ".js")).sort();
+}
+
+/**
+ * Joins chunks to one script, whose exports are functions: each makes a chunk's module.
+ *
+ * @param folder of the chunks.
+ * @param scripts the script of each chunk.
+ */
+export function joined(folder: string, scripts: Map<string, string>, script: string): string {
+  const nameOf = (from: string) => {
+    const [, chunk] = /^\.\/([\w-]+)\.js$/.exec(from) ?? [];
+    return JSON.stringify(chunk === undefined ? from : `${scripts.get(chunk)}:${chunk}`);
+  };
+  const own = [...scripts].filter(([, one]) => one === script).map(([name]) => name);
+  const bodies = own.map((name) => {
+    const text = Deno.readTextFileSync(join(folder, `${name}.js`));
+    return `"${script}:${name}"(require,module){"use strict";${asBody(text, nameOf)}}`;
+  });
+  return `module.exports={${bodies.join(",\n")}};`;
+}
+
+const FROM = '"((?:node:|\\./)?[\\w+/.-]+)";';
+
+/**
+ * A module of the bundler's as the body of a function. What it imports is made when it is called, and what it exports
+ * at its end: no variable that is exported changes later, and modules are loaded in the order of their imports. An import
+ * without a name is left out: the sources have none.
+ */
+function asBody(module: string, nameOf: (from: string) => string): string {
+  const names = (list: string) => list.replace(/([\w$]+) as ([\w$]+)/g, "$1:$2");
+  const swapped = (list: string) => list.replace(/([\w$]+) as ([\w$]+)/g, "$2:$1");
+  return module
+    .replace(new RegExp(`\\bimport${FROM}`, "g"), "")
+    .replace(
+      new RegExp(`\\bimport\\{([^{}]*)\\}from${FROM}`, "g"),
+      (_, list, from) => `const{${names(list)}}=require(${nameOf(from)});`,
+    )
+    .replace(
+      new RegExp(`\\bimport ([\\w$]+) from${FROM}`, "g"),
+      (_, name, from) => `const ${name}=require(${nameOf(from)}).default;`,
+    )
+    .replace(
+      new RegExp(`\\bimport\\*as ([\\w$]+) from${FROM}`, "g"),
+      (_, name, from) => `const ${name}=require(${nameOf(from)});`,
+    )
+    .replace(
+      /\bimport\("([^"]+)"\)/g,
+      (_, from) => `Promise.resolve().then(()=>require(${nameOf(from)}))`,
+    )
+    .replace(/\bexport\{([^{}]*)\};\s*$/, (_, list) => `module.exports={${swapped(list)}};`);
+}
+
+/** Paths of the sources that chunks were made of, from the maps beside them. */
+export function sourcesOf(folder: string, names: readonly string[]): string[] {
+  return names.flatMap((name) => {
+    const map = JSON.parse(Deno.readTextFileSync(join(folder, `${name}.js.map`)));
+    return (map.sources as string[]).map((source) => resolve(folder, source));
+  });
+}
+
+function chunkIn(folder: string, name: string): Chunk {
+  const text = Deno.readTextFileSync(join(folder, `${name}.js`));
+  const imports = [...text.matchAll(/(?:\bfrom|\bimport)"\.\/([\w-]+)\.js"/g)].map(([, to]) => to!);
+  return { name, imports };
+}
+
+// The bundler adds a hash to the name of a module that is loaded on demand.
+function chunkOf(chunks: Map<string, Chunk>, module: string): string {
+  const found = [...chunks.keys()].filter((name) => name.replace(/-[0-9A-Z]{8}$/, "") === module);
+  if (found.length === 1) return found[0]!;
+  throw new Error(`There are ${found.length} chunks of a module ${module}`);
+}
+
+function withImports(chunks: Map<string, Chunk>, name: string, within: string[] = []): string[] {
+  if (within.includes(name)) throw new Error(`Chunks import each other: ${[...within, name]}`);
+  const { imports } = chunks.get(name)!;
+  return [name, ...imports.flatMap((other) => withImports(chunks, other, [...within, name]))];
+}
