@@ -27,7 +27,8 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
     "--allow-ffi",
     "the keyring addon; access lists of private files on Windows; `serve` raises its limit of open files, protects its " +
     "memory, looks at the memory that SQLite's processes share, speaks to systemd and verifies signatures of key pairs with OpenSSL where that is installed; `exec` becomes its program, or on Windows keeps it in a job, and writes its file of keys in " +
-    "memory; finding users and groups by name; finding the programs that hold an old secret, and who listens on an abstract session bus",
+    "memory; the sockets and descriptors of `--audit-to`; " +
+    "finding users and groups by name; finding the programs that hold an old secret, and who listens on an abstract session bus",
   ],
   [
     "--allow-run",

@@ -97,6 +97,7 @@ Deno.test("doctor: what does not exist is reported as neither good nor bad", asy
   assert.deepEqual(await lines(box, "-"), [
     "keyring: not used",
     "fleet: not used",
+    "audit stream: not used",
     "programs: not used",
     "deliveries: not used",
   ]);
@@ -111,7 +112,7 @@ Deno.test("doctor: what does not exist is reported as neither good nor bad", asy
   ];
   assert.deepEqual(await lines(box, "ok"), fine);
   const { not_used } = await box.json("doctor");
-  assert.deepEqual(not_used, ["keyring", "fleet", "programs", "deliveries"]);
+  assert.deepEqual(not_used, ["keyring", "fleet", "audit stream", "programs", "deliveries"]);
   using chosen = new Box();
   await chosen.run(["init", "--store", "database"]);
   assert.ok(!(await lines(chosen, "ok")).includes("keyring"));

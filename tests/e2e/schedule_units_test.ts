@@ -71,6 +71,17 @@ Deno.test("schedule: what is named is there from any folder, and what must reach
   assert.doesNotMatch(unit!.content, /PrivateDevices|PrivateNetwork|AF_UNIX/);
 });
 
+Deno.test("schedule: the units send the audit log where this command does, and may write its file", async () => {
+  using box = new Box();
+  const sinks = ["--audit-to", "journal", "--audit-to", "./logs/a.jsonl"];
+  const { files: [unit] } = await schedule(box, "systemd", "--system", ...sinks);
+  const named = `journal,${box.home}/logs/a.jsonl`;
+  assert.ok(unit!.content.includes(`REKEY_AUDIT_TO=${named}`), unit!.content);
+  assert.ok(unit!.content.includes(`ReadWritePaths="-${box.home}/logs"`), unit!.content);
+  const task = await box.run(["schedule", "windows"], { env: { REKEY_AUDIT_TO: named } });
+  assert.ok(task.stdout.includes(`--audit-to journal --audit-to ${box.home}/logs/a.jsonl`));
+});
+
 Deno.test("schedule: with deliveries the service may write and reload them, and one goes on", async () => {
   using box = new Box();
   await withDelivery(box);
