@@ -77,7 +77,7 @@ Deno.test("schedule: the units send the audit log where this command does, and m
   const { files: [unit] } = await schedule(box, "systemd", "--system", ...sinks);
   const named = `journal,${box.home}/logs/a.jsonl`;
   assert.ok(unit!.content.includes(`REKEY_AUDIT_TO=${named}`), unit!.content);
-  assert.ok(unit!.content.includes(`ReadWritePaths="-${box.home}/logs"`), unit!.content);
+  assert.ok(unit!.content.includes(`ReadWritePaths=-${box.home}/logs`), unit!.content);
   const task = await box.run(["schedule", "windows"], { env: { REKEY_AUDIT_TO: named } });
   assert.ok(task.stdout.includes(`--audit-to journal --audit-to ${box.home}/logs/a.jsonl`));
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Journald } from "../support/audit/journald.ts";
+import { logLines } from "../support/audit/log_lines.ts";
 import { Rsyslogd } from "../support/audit/rsyslogd.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { until } from "../support/timing/pause.ts";
@@ -21,8 +22,7 @@ Deno.test({
     const { code, stderr } = await box.run(["rotate", "--force", "--reason", HOSTILE, ...sinks]);
     assert.equal(code, 0);
     assert.doesNotMatch(stderr, /warning/);
-    const rows = (await box.run(["audit", "export"])).stdout.split("\n").slice(-3, -1)
-      .map((line) => JSON.parse(line));
+    const rows = logLines(box).slice(-2).map((line) => JSON.parse(line));
 
     let entries: Record<string, unknown>[] = [];
     await until(async () => (entries = await journald.entries()).length === rows.length);
