@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { OWN_TABLES } from "../store/sqlite/schema.ts";
 import type { Installation } from "../store/installation.ts";
+import { removeMigrationCopies } from "../store/sqlite/migration_copy.ts";
 import { mustBeAlone } from "../store/sqlite/lock.ts";
 import { exclusively } from "../store/sqlite/turn.ts";
 import { dropTables, emptyTables, tableNames } from "../store/sqlite/tables.ts";
@@ -34,6 +35,7 @@ export async function destroy(installation: Installation): Promise<void> {
   if (keyFile !== undefined) removeFile(keyFile);
   removeUnfinished(dirname(database.path));
   for (const copy of automaticCopies(database.path)) removeFile(copy);
+  removeMigrationCopies(database.path);
   clearDatabase(installation);
 }
 

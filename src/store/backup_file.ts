@@ -12,6 +12,7 @@ import {
   timeOf,
 } from "../files/files.ts";
 import { copyPrivateFile, makePrivateFile, moveIntoPlace } from "../files/private_files.ts";
+import { OF_THIS_MACHINE, writeBackupTable } from "./sqlite/backup_table.ts";
 import { MIGRATIONS } from "./sqlite/schema.ts";
 import { isPlain } from "./sqlite/soundness.ts";
 import { explainSqlite } from "./sqlite/node_sqlite.ts";
@@ -77,15 +78,8 @@ function stamp(path: string, info: BackupInfo): void {
     sqlite.exec(
       "PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF; BEGIN; DROP TABLE IF EXISTS rekey_backup;",
     );
-    // What programs hold, what a sink has had, and how much was asked, are facts of this machine, at this time.
-    for (const table of ["rekey_delivery_states", "rekey_audit_sinks", "rekey_history"]) {
-      sqlite.exec(`DELETE FROM ${table}`);
-    }
-    sqlite.exec("CREATE TABLE rekey_backup (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT");
-    const insert = sqlite.prepare("INSERT INTO rekey_backup VALUES (?, ?)");
-    for (const [key, value] of Object.entries(info)) {
-      if (value !== undefined) insert.run(key, value);
-    }
+    for (const table of OF_THIS_MACHINE) sqlite.exec(`DELETE FROM ${table}`);
+    writeBackupTable(sqlite, { ...info });
     sqlite.exec("COMMIT");
     mustBeWhole(sqlite, path);
   });

@@ -11,7 +11,8 @@ import {
   triggered,
   whole,
 } from "./node_sqlite.ts";
-import { migrate, MIGRATIONS, migrationsOf } from "./schema.ts";
+import { copyBeforeMigration } from "./migration_copy.ts";
+import { migrate, MIGRATIONS, migrationsOf, OWN_TABLES } from "./schema.ts";
 import type { Sql, Statement } from "../../core/sql.ts";
 import { makePrivateFile } from "../../files/private_files.ts";
 import { isSound } from "./soundness.ts";
@@ -28,6 +29,9 @@ const ALL_PAGES = 2 ** 31 - 1;
 
 // SQLite refuses a value of more than a gigabyte.
 const WIPE_BYTES = 64 * 2 ** 20;
+
+// `settings` is the application's too, and refers to nothing.
+const PARENTS_FIRST = ["settings", ...OWN_TABLES.toReversed()];
 
 /** How a database is opened. */
 export interface OpenOptions {
@@ -85,7 +89,10 @@ export class Database implements Sql {
                      PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; ${FULL_SYNC};
                      ${LOG_SETTINGS}`);
         const database = new Database(path, sqlite, identity, waitMs);
-        migrate(path, sqlite, locked ? undefined : BUSY_TIMEOUT_MS);
+        migrate(path, sqlite, locked ? undefined : BUSY_TIMEOUT_MS, (schema) => {
+          const create = (copy: string) => Database.create(copy, schema);
+          copyBeforeMigration(database, { schema, create, tables: PARENTS_FIRST });
+        });
         sqlite.exec(`PRAGMA busy_timeout = ${waitMs}`);
         return database;
       } catch (error) {
@@ -137,15 +144,17 @@ export class Database implements Sql {
   /**
    * Creates a database in an empty file that no other process uses yet. Nothing is synced
    * before the file is finished.
+   *
+   * @param schema how many migrations to apply; default: all.
    */
-  static create(path: string): Database {
+  static create(path: string, schema = MIGRATIONS.length): Database {
     return explainSqlite(path, () => {
       const sqlite = new DatabaseSync(path);
       try {
         // Not OFF, which the runtime's defensive mode ignores.
         sqlite.exec("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; BEGIN");
-        for (const migration of MIGRATIONS) sqlite.exec(migration);
-        sqlite.exec(`PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
+        for (const migration of MIGRATIONS.slice(0, schema)) sqlite.exec(migration);
+        sqlite.exec(`PRAGMA user_version = ${schema}; COMMIT`);
       } catch (error) {
         sqlite.close();
         throw error;

@@ -253,23 +253,34 @@ export function migrationsOf(path: string, sqlite: DatabaseSync): number {
  * Migrates a file's tables.
  *
  * @param lockMs how long to wait for the database's lock; none when the caller holds it.
- * @throws {RekeyError} as {@linkcode migrationsOf} does; `busy` when the lock is not free in time.
+ * @param before keeps what an older rekey needs of the tables; gets the number of migrations that were applied to them.
+ * @throws {RekeyError} as {@linkcode migrationsOf} does; `busy` when the lock is not free in time; what `before` throws.
  */
-export function migrate(path: string, sqlite: DatabaseSync, lockMs: number | undefined): void {
+export function migrate(
+  path: string,
+  sqlite: DatabaseSync,
+  lockMs: number | undefined,
+  before: (applied: number) => void,
+): void {
   const applied = migrationsOf(path, sqlite);
   sqlite.exec("PRAGMA synchronous = FULL");
   if (applied === MIGRATIONS.length && journalMode(sqlite) === "wal") return;
   // SQLite does not wait when two processes change the journal mode at once.
   using _lock = lockMs === undefined ? undefined : Turn.take(lockPath(path), lockMs);
-  applyMigrations(path, sqlite);
+  applyMigrations(path, sqlite, before);
 }
 
-function applyMigrations(path: string, sqlite: DatabaseSync): void {
+function applyMigrations(
+  path: string,
+  sqlite: DatabaseSync,
+  before: (applied: number) => void,
+): void {
   if (journalMode(sqlite) !== "wal") sqlite.exec("PRAGMA journal_mode = WAL");
   whole(sqlite, () => {
     // Read again: another process may have migrated the file meanwhile.
     const applied = pragma(sqlite, "user_version");
     if (applied < 1 && hasTable(sqlite, "rekey_meta")) throw renumbered(path, applied);
+    if (applied > 0 && applied < MIGRATIONS.length) before(applied);
     for (const migration of MIGRATIONS.slice(applied)) sqlite.exec(migration);
     if (!hasOurSettings(sqlite)) throw otherSettings(path);
     sqlite.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
@@ -295,7 +306,7 @@ function newer(path: string, applied: number): RekeyError {
   return new RekeyError(
     "database_newer",
     `Cannot use ${path}: its schema is ${applied}, this rekey knows ${MIGRATIONS.length}`,
-    { hint: "Use the newer rekey that wrote it" },
+    { hint: "Use the newer rekey that wrote it, or go back by docs/install.md, Downgrade" },
   );
 }
 

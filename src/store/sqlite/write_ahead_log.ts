@@ -3,6 +3,7 @@ import { sleepSync } from "../../system/files.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import type { Database } from "./database.ts";
 import type { Meta } from "./meta.ts";
+import { removeMigrationCopies } from "./migration_copy.ts";
 import { explainSqlite, FULL_SYNC, isSqliteError, pragma, whole } from "./node_sqlite.ts";
 import { fileIdentity, isThere, sizeOf } from "../../files/files.ts";
 
@@ -133,6 +134,8 @@ export function scrub(
 ): void {
   const pending = meta.get("scrub_pending");
   if (pending === undefined) return;
+  // They have the values sealed that are to be in no file any more.
+  removeMigrationCopies(database.path);
   if (pending === "file") database.wipeFreePages();
   if (!database.truncateLog(waitMs)) return;
   database.transaction(() => meta.remove("scrub_pending"));
