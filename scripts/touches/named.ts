@@ -5,7 +5,7 @@ export const NAMED: readonly Row[] = [
   {
     what:
       "files that the operator names: `--file`, a backup to restore, exports to merge, a KEK, `--tls-cert`, `--tls-key`, " +
-      "`REKEY_ETCD_CA` and so on",
+      "`--metrics-token-file`, `REKEY_ETCD_CA` and so on",
     pattern: at("~/named/(imported|exported|notes|backup\\.db)"),
     how: "reads",
     ...both(["import", "restore", "audit merge", "audit verify-export"]),

@@ -53,6 +53,13 @@ export const SYSTEM: readonly Row[] = [
     why: "tells the runtime how much memory and how many processors the machine has",
   },
   {
+    what: "`/proc/self/{loginuid,cgroup}`",
+    pattern: /^\/proc\/self\/loginuid$/,
+    how: "reads",
+    ...both(ACTING),
+    why: "who has logged in, and the service manager's unit, for the actor of audit rows",
+  },
+  {
     what: "`/proc/sys/vm/overcommit_memory`",
     pattern: /^\/proc\/sys\/vm\/overcommit_memory$/,
     how: "reads",

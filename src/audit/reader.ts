@@ -1,3 +1,4 @@
+import { ACTOR_MATCHES } from "./actor.ts";
 import { type AuditEvent, type AuditRow, EVENTS } from "./events.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { RekeyError } from "../core/errors.ts";
@@ -57,6 +58,7 @@ export interface AuditFilter {
   /** The event contains one of these texts, in any case. */
   readonly event?: readonly string[] | undefined;
   readonly version?: readonly number[] | undefined;
+  /** Whole actors, accounts or details of them: see {@linkcode ACTOR_MATCHES}. */
   readonly actor?: readonly string[] | undefined;
   /** First instant, milliseconds since the epoch. */
   readonly since?: number | undefined;
@@ -75,7 +77,7 @@ export function listAudit(sql: Sql, limit: number, filter: AuditFilter = {}): Au
     ["event = ?", is === undefined ? [] : [is]],
     ["instr(lower(event), lower(?)) > 0", event ?? []],
     ["version = ?", version ?? []],
-    ["actor = ?", actor ?? []],
+    [ACTOR_MATCHES, actor ?? []],
     ["time >= ?", since === undefined ? [] : [rfc3339(since)]],
     ["time < ?", until === undefined ? [] : [rfc3339(until)]],
     ["seq < ?", before === undefined ? [] : [before]],

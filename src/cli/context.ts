@@ -1,5 +1,6 @@
 import { homedir, hostname } from "node:os";
 import { join, resolve } from "node:path";
+import { actorText } from "../audit/actor.ts";
 import { appNamed, DEFAULT_APP, type Folders } from "../core/app.ts";
 import { parseDuration } from "../core/clock.ts";
 import { joinPieces } from "../core/encoding.ts";
@@ -118,7 +119,11 @@ export function environmentFrom(
     mirror: oneOf("REKEY_MIRROR", options.mirror, ["auto", "on", "off"]) ?? "auto",
     // Only commands that write need it.
     get actor() {
-      return user ??= `${SYSTEM.processes.account()}@${hostname()}`;
+      return user ??= actorText({
+        account: SYSTEM.processes.account(),
+        host: hostname(),
+        ...SYSTEM.caller(variable),
+      });
     },
     clock: Date.now,
   };

@@ -1,3 +1,4 @@
+import { accountOf } from "../audit/actor.ts";
 import type { MemberStatus } from "../etcd/client.ts";
 import { asRefusal, isRekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
@@ -36,7 +37,7 @@ export async function memberNow(
   return {
     ...run,
     machine: installation.id(),
-    actor: environment.actor,
+    actor: accountOf(environment.actor),
     change,
     version,
     prepared: isHeld ? held.kid : null,
@@ -74,7 +75,7 @@ export async function listMembers(installation: Installation): Promise<Member[]>
  * @throws {RekeyError} an `etcd_…` code.
  */
 export async function deliveringElsewhere(installation: Installation): Promise<Member[]> {
-  const [own, { actor }] = [installation.id(), installation.environment];
+  const [own, actor] = [installation.id(), accountOf(installation.environment.actor)];
   return (await listMembers(installation)).filter((member) =>
     member.deliveries !== undefined &&
     (member.machine === undefined ? member.actor !== actor : member.machine !== own)

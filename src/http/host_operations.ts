@@ -9,6 +9,13 @@ import type { RotateOptions } from "../secret/backend.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { AuditPage, RotateAnswer, Status } from "./schemas.ts";
 
+/** Who asks for a change, by a verified token. */
+export interface Requester {
+  readonly token: string;
+  /** Its subject, if it has one: for the audit log. */
+  readonly subject: string | undefined;
+}
+
 /**
  * What request threads call on the main thread: everything that writes, uses the keyring or counts rows. `SecretHost`
  * implements it, and `serve/rpc.ts` makes the client, so a new operation needs an entry here and a method there.
@@ -21,7 +28,7 @@ export interface HostOperations {
   /** Ends the session of a verified token. */
   endSession(verified: Verified): Promise<void>;
   /** @throws {RekeyError} when another rotation has retired the token in the meantime. */
-  rotate(token: string, options: RotateOptions): Promise<z.infer<typeof RotateAnswer>>;
+  rotate(by: Requester, options: RotateOptions): Promise<z.infer<typeof RotateAnswer>>;
   status(): Promise<z.infer<typeof Status>>;
   /** A page of the audit log. */
   audit(filter: AuditFilter): Promise<z.infer<typeof AuditPage>>;
@@ -33,7 +40,8 @@ export interface HostOperations {
   report(verdicts: ReadonlyMap<string, number>, lines: readonly string[]): void;
   /** No thread was listening; this one is again, and the others should. */
   listensAgain(): void;
-  cannotListen(why: string): void;
+  /** Prints a warning. */
+  warn(why: string): void;
   /** Updates the shared state from etcd now. */
   updateShared(): Promise<void>;
   /** The main thread's monotonic clock, in milliseconds. */

@@ -1,4 +1,5 @@
 import { channels } from "./linux/channels.ts";
+import { linuxCaller } from "./linux/caller.ts";
 import { memory } from "./linux/memory.ts";
 import { openSsl } from "./linux/openssl.ts";
 import { quickLooks } from "./linux/quick_looks.ts";
@@ -44,6 +45,7 @@ export const linux: System = {
       withLibc({ shutdown }, (libc) => sockets.forEach((fd) => libc.shutdown(fd, SHUT_RDWR)));
     },
   },
+  caller: linuxCaller,
   schedule: "systemd",
   hasSecretService: true,
   fasterSignatures: openSsl,

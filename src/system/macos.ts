@@ -5,6 +5,7 @@ import { inHome, unixFiles, unixPaths, UnixStreams } from "./unix/files.ts";
 import { LIBC, raiseFileLimit } from "./unix/libc.ts";
 import { unixOwners } from "./unix/owners.ts";
 import { unixPermissions } from "./unix/permissions.ts";
+import { callerBySudo } from "./unix/sudo.ts";
 import { unixAdvice, unixProcesses, unixPrograms } from "./unix/processes.ts";
 
 // <sys/syslimits.h>: macOS reports no hard limit of open files, but accepts no higher one than this.
@@ -29,6 +30,7 @@ export const macos: System = {
     hasUnixSockets: true,
     raiseFileLimit: () => raiseFileLimit({ resource: 8, most: OPEN_MAX }),
   },
+  caller: callerBySudo,
   schedule: "launchd",
   hasSecretService: false,
   fasterSignatures: () => undefined,

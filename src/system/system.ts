@@ -1,5 +1,6 @@
 import type { SignatureChecks } from "../jwt/pair_signatures.ts";
 import type { Channels } from "./channels.ts";
+import type { Caller, ReadVariable } from "./caller.ts";
 import type { FilePermissions, FileSystem, Memory, QuickLooks, Streams } from "./files.ts";
 import { linux } from "./linux.ts";
 import { macos } from "./macos.ts";
@@ -35,6 +36,8 @@ export interface System {
   readonly programs: Programs;
   /** What `serve` asks of the system. */
   readonly serving: Serving;
+  /** Who has started this process, besides the user that it runs as. */
+  readonly caller: (variable: ReadVariable) => Caller;
   /** The default scheduler. */
   readonly schedule: "systemd" | "cron" | "launchd" | "windows";
   /** Whether the keyring is a Secret Service on the session bus. */

@@ -19,6 +19,7 @@ export const windows: System = {
   processes: windowsProcesses,
   programs: windowsPrograms,
   serving: PLAIN_SERVING,
+  caller: () => ({}),
   schedule: "windows",
   hasSecretService: false,
   fasterSignatures: () => undefined,

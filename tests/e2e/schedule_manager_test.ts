@@ -52,6 +52,8 @@ grep -c 30d "$HOME/.config/systemd/user/${UNIT}.service"
     assert.notEqual(last_rotation, null);
     const { stdout } = await box.run(["audit", "list"]);
     assert.match(stdout, /scheduled/);
+    const own = await box.run(["audit", "list", "--actor", `unit ${UNIT}.service`]);
+    assert.match(own.stdout, /rotation completed/, "the log names the unit");
   },
 );
 

@@ -18,7 +18,7 @@ export const auditCommands: Commands = {
       .option("--before <seq>", "only rows before this number: the page before", count)
       .repeatable("--event <text>", "only events that contain this text")
       .repeatable("--of <version>", "only rows of this version of the secret", count)
-      .repeatable("--actor <name>", "only rows of this actor, USER@HOST")
+      .repeatable("--actor <name>", "only rows of this actor: USER@HOST, or a detail")
       .option(
         "--since <when>",
         "only rows from this time on: 24h (ago), or 2026-11-23T03:00:00Z",

@@ -1,3 +1,4 @@
+import { textOf } from "../../jwt/claims.ts";
 import { parseDuration } from "../../core/clock.ts";
 import { bearerToken, credentials, requireScope } from "../guard.ts";
 import { readJson } from "../body.ts";
@@ -13,14 +14,19 @@ export const rotate: Route = {
   answers: { 200: { description: "The new version", schema: "RotateAnswer" } },
   bearer: "always",
   async handler({ request, verifyBearer, secretHost }) {
-    requireScope(await verifyBearer(request), "admin");
+    const verified = await verifyBearer(request);
+    requireScope(verified, "admin");
     const { reason, grace, if_older_than, request_id } = await readJson(
       request,
       "RotateRequest",
       {},
     );
+    const by = {
+      token: bearerToken(credentials(request)),
+      subject: textOf(verified.claims.sub),
+    };
     // The secret host verifies the token again, since another rotation may come first.
-    const answer = await secretHost.rotate(bearerToken(credentials(request)), {
+    const answer = await secretHost.rotate(by, {
       reason,
       graceMs: parseDuration(grace ?? "0s") * 1000,
       ifOlderThanMs: if_older_than === undefined ? undefined : parseDuration(if_older_than) * 1000,

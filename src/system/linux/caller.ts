@@ -1,0 +1,92 @@
+import { Buffer } from "node:buffer";
+import process from "node:process";
+import type { Caller, ReadVariable } from "../caller.ts";
+import { LIBC, withLibc } from "../unix/libc.ts";
+import { callerBySudo } from "../unix/sudo.ts";
+
+/** What tells who has started this process. */
+export interface CallerFacts {
+  /** Content of `/proc/self/loginuid`; `undefined` where the kernel has no audit. */
+  readonly loginuid: string | undefined;
+  /** Content of `/proc/self/cgroup`. */
+  readonly cgroup: string | undefined;
+  /** The user that the process runs as. */
+  readonly uid: number;
+  nameOf(uid: number): string | undefined;
+  readonly variable: ReadVariable;
+}
+
+/** Who has started this process: see {@linkcode Caller}. */
+export function linuxCaller(variable: ReadVariable): Caller {
+  const [loginuid, cgroup] = smallFiles(["/proc/self/loginuid", "/proc/self/cgroup"]);
+  return callerFrom({ loginuid, cgroup, uid: process.getuid!(), nameOf, variable });
+}
+
+// (uid_t) -1: no one has logged in, as for a service or in most containers.
+const UNSET = 2 ** 32 - 1;
+
+/** {@linkcode linuxCaller} from given facts. */
+export function callerFrom({ loginuid, cgroup, uid, nameOf, variable }: CallerFacts): Caller {
+  const number = Number(loginuid?.trim() || UNSET);
+  const known = Number.isSafeInteger(number) && number !== UNSET && number !== uid;
+  const login = known ? nameOf(number) ?? `uid ${number}` : undefined;
+  const { sudo } = callerBySudo(variable);
+  return { login, sudo: sudo === login ? undefined : sudo, ...unitIn(cgroup ?? "") };
+}
+
+/**
+ * The unit that a control group belongs to (systemd.slice(5), cgroups(7)). The scope of a login session or of
+ * a container is not one.
+ */
+function unitIn(cgroup: string): Pick<Caller, "unit" | "userUnit"> {
+  // Version 2, or systemd's own hierarchy of version 1.
+  for (const [, path] of cgroup.matchAll(/^(?:0:|\d+:name=systemd):(.*)$/gm)) {
+    const units = path!.split("/").filter((part) => /\.(service|scope)$/.test(part));
+    const [first, second] = units;
+    if (first === undefined || first.endsWith(".scope")) continue;
+    if (!/^user@\d+\.service$/.test(first)) return { unit: plain(first) };
+    if (second?.endsWith(".service")) return { userUnit: plain(second) };
+  }
+  return {};
+}
+
+// systemd puts a line before names that the kernel uses itself.
+function plain(unit: string): string {
+  return unit.replace(/^_/, "");
+}
+
+// The runtime compiles code for each declared call, unless the call may call back: most commands make these once.
+const CALLS = {
+  open: { parameters: ["buffer", "i32"], result: "i32", callback: true },
+  read: { parameters: ["i32", "buffer", "usize"], result: "isize", callback: true },
+  close: { parameters: ["i32"], result: "i32", callback: true },
+} as const;
+
+const O_RDONLY_CLOEXEC = 0o2000000;
+const MOST_BYTES = 4_096;
+
+/** Reads files of `/proc`, which the runtime's own calls refuse; `undefined` for one that cannot be read. */
+function smallFiles(paths: readonly string[]): (string | undefined)[] {
+  if (LIBC === undefined) return [];
+  return withLibc(CALLS, ({ open, read, close }) =>
+    paths.map((path) => {
+      const descriptor = open(Buffer.from(`${path}\0`), O_RDONLY_CLOEXEC);
+      if (descriptor < 0) return undefined;
+      const bytes = Buffer.alloc(MOST_BYTES);
+      const length = Number(read(descriptor, bytes, BigInt(MOST_BYTES)));
+      close(descriptor);
+      return length < 0 ? undefined : bytes.toString("utf8", 0, length);
+    }));
+}
+
+const GETPWUID = { parameters: ["u32"], result: "pointer", callback: true } as const;
+
+// `pw_name` is the first field of `struct passwd`.
+function nameOf(uid: number): string | undefined {
+  return withLibc({ getpwuid: GETPWUID }, ({ getpwuid }) => {
+    const entry = getpwuid(uid);
+    if (entry === null) return undefined;
+    const name = new Deno.UnsafePointerView(entry).getPointer();
+    return name === null ? undefined : new Deno.UnsafePointerView(name).getCString();
+  });
+}
