@@ -211,6 +211,7 @@ export class SecretManager {
     if (installation === undefined || version === undefined) {
       throw notInitialised(this.environment.app.name);
     }
+    installation.database.mustBeKnown();
     installation.mustHaveSettings();
     // Chosen each time: another process may have moved the secret.
     return { installation, version, backend: this.#backendAt(version.location) };

@@ -4,8 +4,8 @@ import { isRekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 
 /**
- * Retrievals and verifications of this process that are not in the log yet. If the log cannot be written, they are
- * dropped.
+ * Retrievals and verifications of this process that are not in the log yet. If the log cannot be written, the retrievals
+ * are dropped.
  */
 export class Observations {
   readonly #retrievals: AuditEntry[] = [];
@@ -31,7 +31,7 @@ export class Observations {
     return this.#retrievals.length + this.#verdicts.size === 0;
   }
 
-  /** Writes them to the log and discards them. @returns `false` when the log cannot be written. */
+  /** Writes them to the log. @returns `false` when it cannot be written; the retrievals are lost then. */
   async flush(open: () => Installation | undefined, waitMs: number): Promise<boolean> {
     const [retrievals, verdicts] = [[...this.#retrievals], [...this.#verdicts]];
     this.forget();
@@ -45,8 +45,10 @@ export class Observations {
       }, { waitMs, durable: false });
       return true;
     } catch (error) {
-      if (isRekeyError(error)) return false;
-      throw error;
+      if (!isRekeyError(error)) throw error;
+      // Counts take no space, and a server writes them the next time.
+      for (const [result, count] of verdicts) this.verified(result, count);
+      return false;
     }
   }
 }

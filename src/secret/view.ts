@@ -152,6 +152,7 @@ export class SecretView {
 }
 
 function read(installation: Installation, change: string): View {
+  installation.database.mustBeKnown();
   const current = installation.versions.current();
   // Before the settings, which an empty database lacks without being damaged.
   if (current === undefined) throw notInitialised(installation.environment.app.name);

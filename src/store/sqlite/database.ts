@@ -54,6 +54,7 @@ export class Database implements Sql {
   #closed = false;
   #leavesFiles = false;
   #commits = 0;
+  #known: string | undefined;
   #dataVersion: StatementSync | undefined;
   #index: WalIndex | undefined;
   #isThere: (() => boolean) | undefined;
@@ -217,6 +218,19 @@ export class Database implements Sql {
       const statement = this.#dataVersion ??= this.sqlite.prepare("PRAGMA data_version");
       return `${statement.get()!.data_version}.${this.#commits}`;
     });
+  }
+
+  /**
+   * Checks that no newer rekey has migrated the file since it was opened: what verifies may be in tables that this one
+   * does not know. Looks only after a commit.
+   *
+   * @throws {RekeyError} as {@linkcode Database.open} does.
+   */
+  mustBeKnown(): void {
+    const change = this.change();
+    if (this.#known === change) return;
+    this.explain(() => migrationsOf(this.path, this.sqlite));
+    this.#known = change;
   }
 
   /** Whether the opened file was deleted, or another file has its path. */

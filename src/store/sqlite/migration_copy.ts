@@ -49,7 +49,9 @@ function write(database: Database, path: string, app: string, options: CopyOptio
     try {
       copy.transaction(() => {
         const there = tableNames(copy);
-        const tables = options.tables.filter((name) => !OF_THIS_MACHINE.includes(name) && there.includes(name));
+        const tables = options.tables.filter((name) =>
+          !OF_THIS_MACHINE.includes(name) && there.includes(name)
+        );
         for (const table of tables) takeRows(copy, database, table);
         const made_at = rfc3339(Date.now());
         writeBackupTable(copy, { app, kind: "manual", made_at, database: database.path });
