@@ -79,7 +79,7 @@ function* filesBelow(folder: string): Generator<string> {
 
 /** README and everything that it and the pages behind it link to, at the same places relative to each other. */
 function documents(): (readonly [string, Packed])[] {
-  const pages = [...filesBelow("docs")].sort();
+  const pages = [...filesBelow("docs"), ...filesBelow("examples")].sort();
   return [...BESIDE, ...pages, "tests/interop/recover_by_hand.py"].map((path) => {
     const data = Deno.readFileSync(new URL(`../../${path}`, import.meta.url));
     return [path, { data, mode: 0o644 }] as const;

@@ -1,5 +1,5 @@
 import type { Sql } from "../core/sql.ts";
-import { EVENTS } from "./events.ts";
+import { type AuditEvent, EVENTS } from "./events.ts";
 
 /** Durations of retrievals from one location, in milliseconds. */
 export interface RetrievalTimes {
@@ -86,7 +86,7 @@ export function countVerdict(sql: Sql, result: string, count: number): void {
   ).run(result, count);
 }
 
-/** How many verifications had each result. */
+/** How many verifications had each result: `valid`, or the error code. */
 export function verdictCounts(sql: Sql): Record<string, number> {
   const rows = sql.prepare("SELECT result, count FROM rekey_verifications ORDER BY result").all();
   return Object.fromEntries(rows.map(({ result, count }) => [String(result), Number(count)]));
@@ -119,7 +119,12 @@ export function retrievalTimes(
 
 /** How many rotations were completed. */
 export function rotationCount(sql: Sql): number {
+  return countOf(sql, EVENTS.rotationCompleted);
+}
+
+/** How often an event was logged. */
+export function countOf(sql: Sql, event: AuditEvent): number {
   const row = sql.prepare("SELECT sum(count) AS n FROM rekey_audit_counts WHERE event = ?")
-    .get(EVENTS.rotationCompleted) as { n: number | null };
+    .get(event) as { n: number | null };
   return row.n ?? 0;
 }

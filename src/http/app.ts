@@ -3,7 +3,9 @@ import { RekeyError } from "../core/errors.ts";
 import { andThen, type MaybeAsync, tryThen } from "../core/async.ts";
 import { discardBody } from "./body.ts";
 import {
+  bearerToken,
   challenge,
+  credentials,
   isChunked,
   rejectAmbiguousLength,
   rejectForeignSite,
@@ -146,12 +148,12 @@ function rejectQuery({ path }: Route, { url }: Request): void {
 }
 
 // If other machines can connect, routes that reveal more than the client's own token need a scope.
-function requireRemoteScope({ bearer }: Route, { request, verifyBearer }: Call): MaybeAsync<void> {
+function requireRemoteScope({ bearer }: Route, call: Call): MaybeAsync<void> {
   if (typeof bearer !== "object") return;
-  return andThen(
-    verifyBearer(request),
-    (verified) => requireScope(verified, bearer.remoteScope),
-  );
+  const { request, verifyBearer, isScraper } = call;
+  const { remoteScope, scraped } = bearer;
+  if (scraped && isScraper(bearerToken(credentials(request)))) return;
+  return andThen(verifyBearer(request), (verified) => requireScope(verified, remoteScope));
 }
 
 function refusal(error: unknown): Response {

@@ -25,6 +25,8 @@ export interface Services {
   ready(): Promise<void>;
   /** @throws {RekeyError} when one of the keys is unavailable. */
   publicKeys(): MaybeAsync<ServedSet>;
+  /** Whether a bearer token is the one of `--metrics-token-file`, which reads metrics and status and does nothing else. */
+  isScraper(token: string): boolean;
   readonly secretHost: HostOperations;
   readonly names: Names;
   /** Whether other machines can connect. */
@@ -69,7 +71,11 @@ export interface Route {
   readonly query?: QueryName | "refused";
   readonly answers: Readonly<Record<number, ResponseSpec>>;
   /** Whether a bearer token is always required, or one with a scope if other machines can connect. */
-  readonly bearer?: "always" | { readonly remoteScope: string };
+  readonly bearer?: "always" | {
+    readonly remoteScope: string;
+    /** Whether the token of `--metrics-token-file` counts too. */
+    readonly scraped?: true;
+  };
   /** `Host` and `Origin` are not checked: proxies forward those of their clients, and public keys are for everyone. */
   readonly anySite?: true;
   readonly handler: (call: Call) => MaybeAsync<Response>;

@@ -10,8 +10,8 @@ import { SYSTEM } from "../system/system.ts";
 interface ListenerEvents {
   /** No thread was listening; this one is again. */
   listensAgain(): void;
-  /** No thread is listening, and this one cannot. */
-  cannotListen(why: string): void;
+  /** Prints a warning. */
+  warn(why: string): void;
 }
 
 /** How often to check that the address still accepts connections. */
@@ -123,7 +123,7 @@ export class Listener {
       } catch (error) {
         // The next try may succeed.
         if (!isReported) {
-          this.events.cannotListen(isRekeyError(error) ? error.message : String(error));
+          this.events.warn(isRekeyError(error) ? error.message : String(error));
         }
         isReported = true;
       }

@@ -1,16 +1,9 @@
 import type { MetricObjectWithValues, MetricValue } from "prom-client";
-import { figures, retrievalCounts } from "../audit/figures.ts";
-import { isRekeyError } from "../core/errors.ts";
-import { progressOf } from "../deliver/sync.ts";
 import type { Served } from "../http/app.ts";
-import { ageOf, isDue } from "../secret/age.ts";
-import { HOLDER_STATES, holdersOf } from "../secret/holders.ts";
 import type { SecretManager } from "../secret/manager.ts";
-import type { Installation } from "../store/installation.ts";
-import { sinkFacts } from "../stream/lag.ts";
-import { publicName } from "../stream/names.ts";
-import { knownFleet } from "../store/sqlite/meta.ts";
 import type { Certificate } from "./certificate.ts";
+import { OwnMetrics } from "./own_metrics.ts";
+import { addSecretMetrics } from "./secret_metrics.ts";
 import type { Settings } from "./settings.ts";
 
 /** The metrics of one request thread, as prom-client's `getMetricsAsJSON` returns them. */
@@ -43,8 +36,8 @@ interface Durations {
 }
 
 /**
- * What one request thread counts. Labels are routes, statuses and codes: nothing that a client can choose. It runs for
- * every request, so it only counts; prom-client is loaded when the metrics are requested.
+ * What one request thread counts. Labels are routes and statuses: nothing that a client can choose. It
+ * runs for every request, so it only counts; prom-client is loaded when the metrics are requested.
  */
 export class RequestMetrics {
   readonly #verifications = new Counts<string>();
@@ -82,21 +75,17 @@ export class RequestMetrics {
   }
 
   json(): ThreadMetrics {
-    const results = this.#verifications.entries()
-      .map(([result, value]) => ({ labels: { result }, value }));
     const responses = [...this.#routes].flatMap(([route, { statuses }]) =>
       statuses.entries().map(([status, value]) => ({ labels: { route, status }, value }))
     );
     const durations = [...this.#routes].flatMap(([route, all]) => histogram(DURATION, route, all));
     return [
-      metric("rekey_verifications_total", VERIFICATIONS_HELP, "counter", results),
       metric("rekey_http_requests_total", "Answered requests", "counter", responses),
       metric(DURATION, "Time from a request's arrival to its answer", "histogram", durations),
     ];
   }
 }
 
-const VERIFICATIONS_HELP = "Verified tokens by result: valid, or the error code";
 const DURATION = "rekey_http_request_duration_seconds";
 
 function metric(name: string, help: string, type: "counter" | "histogram", values: unknown[]) {
@@ -118,12 +107,20 @@ function histogram(name: string, route: string, { buckets, seconds }: Durations)
   ];
 }
 
+/** What the main thread adds to the metrics of the request threads. */
+export interface MeasuredServer {
+  readonly secrets: SecretManager;
+  readonly settings: Settings;
+  /** The certificate in use, if there is one. */
+  readonly certificate: Certificate | undefined;
+  /** Whether tokens can be verified, as `/readyz` answers. */
+  readonly isReady: boolean;
+}
+
 /** The metrics of all threads and of the database, in Prometheus' text format. */
 export async function exposeMetrics(
   threads: readonly ThreadMetrics[],
-  secrets: SecretManager,
-  settings: Settings,
-  certificate: Certificate | undefined,
+  { secrets, settings, certificate, isReady }: MeasuredServer,
 ): Promise<string> {
   const { default: library } = await import("prom-client");
   const own = new OwnMetrics(library);
@@ -134,114 +131,9 @@ export async function exposeMetrics(
     const name = "rekey_tls_certificate_expiry_timestamp_seconds";
     own.gauge(name, help, [certificate.notAfter / 1000]);
   }
+  own.gauge("rekey_ready", "1 when tokens can be verified, as /readyz says", [isReady ? 1 : 0]);
   const isReadable = await addSecretMetrics(own, secrets, settings);
   own.gauge("rekey_database_readable", "1 when the database can be read", [isReadable ? 1 : 0]);
   const all = [...threads, await own.registry.getMetricsAsJSON() as ThreadMetrics];
   return await library.AggregatorRegistry.aggregate(all).metrics();
-}
-
-type Prometheus = typeof import("prom-client");
-type Sample = [value: number, labels?: Record<string, string>];
-
-/** The metrics of the main thread. All samples of a metric have the same label names. */
-class OwnMetrics {
-  readonly registry: InstanceType<Prometheus["Registry"]>;
-
-  constructor(private readonly library: Prometheus) {
-    this.registry = new library.Registry();
-  }
-
-  gauge(name: string, help: string, ...samples: Sample[]): void {
-    const gauge = new this.library.Gauge(this.#options(name, help, samples));
-    for (const [value, labels = {}] of samples) gauge.set(labels, value);
-  }
-
-  counter(name: string, help: string, ...samples: Sample[]): void {
-    const counter = new this.library.Counter(this.#options(name, help, samples));
-    for (const [value, labels = {}] of samples) counter.inc(labels, value);
-  }
-
-  #options(name: string, help: string, [first]: Sample[]) {
-    return { name, help, labelNames: Object.keys(first?.[1] ?? {}), registers: [this.registry] };
-  }
-}
-
-/** @returns whether the database can be read. */
-async function addSecretMetrics(
-  own: OwnMetrics,
-  secrets: SecretManager,
-  { maxAgeSeconds }: Settings,
-): Promise<boolean> {
-  try {
-    secrets.refresh();
-    const { installation, version } = await secrets.open();
-    const { database } = installation;
-    const { keyring, database: fromDatabase, fallbacks } = retrievalCounts(database);
-    own.counter(
-      "rekey_retrievals_total",
-      "Retrieved values by location",
-      [keyring, { location: "keyring" }],
-      [fromDatabase, { location: "database" }],
-    );
-    const fallbacksHelp = "Retrievals that used the sealed copy in place of the keyring";
-    own.counter("rekey_fallbacks_total", fallbacksHelp, [fallbacks]);
-    own.counter("rekey_rotations_total", "Completed rotations", [figures(database).rotations]);
-    const age = ageOf(installation, version);
-    own.gauge("rekey_current_version", "Number of the current version", [version.version]);
-    const ageHelp = "Age of the current version";
-    own.gauge("rekey_current_version_age_seconds", ageHelp, [age.seconds]);
-    const due = isDue(age, maxAgeSeconds) ? 1 : 0;
-    own.gauge("rekey_rotation_due", "1 when a rotation is due", [due]);
-    const futureHelp = "1 when the current version was made in the future: the clock was ahead";
-    own.gauge("rekey_current_version_in_future", futureHelp, [age.isFromFuture ? 1 : 0]);
-    const holders = holdersOf(installation);
-    own.gauge(
-      "rekey_exec_processes",
-      "Running processes that exec started, by the state of their version",
-      ...HOLDER_STATES.map((state): Sample => [
-        holders.filter((holder) => holder.state === state).length,
-        { state },
-      ]),
-    );
-    const deliveries = await progressOf(installation);
-    own.gauge(
-      "rekey_deliveries",
-      "Programs that get keys, by whether they have followed",
-      [deliveries.filter(({ isUpToDate }) => isUpToDate).length, { state: "followed" }],
-      [deliveries.filter(({ isUpToDate }) => !isUpToDate).length, { state: "behind" }],
-    );
-    addSinkMetrics(own, installation);
-    const fleet = knownFleet(installation.meta);
-    if (fleet === undefined) return true;
-    own.gauge(
-      "rekey_fleet_change",
-      "Number of the last change of the shared state that this machine has",
-      [fleet.change],
-    );
-    const staleness = (secrets.environment.freshness?.age() ?? Infinity) / 1000;
-    const stalenessHelp = "Seconds since etcd last confirmed that nothing has changed";
-    own.gauge("rekey_fleet_staleness_seconds", stalenessHelp, [staleness]);
-    return true;
-  } catch (error) {
-    if (isRekeyError(error)) return false;
-    throw error;
-  }
-}
-
-function addSinkMetrics(own: OwnMetrics, installation: Installation): void {
-  const facts = sinkFacts(installation);
-  if (facts.length === 0) return;
-  // Names without folders may be the same: the one that is further behind counts.
-  const samples = (key: "lag_rows" | "lag_seconds") => {
-    const most = new Map<string, number>();
-    for (const one of facts) {
-      const name = publicName(one.sink);
-      most.set(name, Math.max(most.get(name) ?? 0, one[key]));
-    }
-    return [...most].map(([sink, value]): Sample => [value, { sink }]);
-  };
-  const rowsHelp = "Rows of the audit log that a sink has not had";
-  own.gauge("rekey_audit_sink_lag_rows", rowsHelp, ...samples("lag_rows"));
-  const secondsHelp = "Age of the oldest row of the audit log that a sink has not had";
-  own.gauge("rekey_audit_sink_lag_seconds", secondsHelp, ...samples("lag_seconds"));
 }

@@ -20,6 +20,7 @@ import type { Environment, Freshness } from "../store/environment.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { Listener } from "./listener.ts";
 import { RequestMetrics, type ThreadMetrics } from "./metrics.ts";
+import { ScrapeToken } from "./scrape_token.ts";
 import { isLocal, ownNames, type Settings } from "./settings.ts";
 import { SYSTEM } from "../system/system.ts";
 import { connect, type Port, type Remote } from "./rpc.ts";
@@ -85,8 +86,18 @@ export class RequestThread {
     this.#reporting = setInterval(() => this.#report(), REPORT_MS);
   }
 
-  metrics(): ThreadMetrics {
+  /** Its metrics, after the report of what it has counted. */
+  async metrics(): Promise<ThreadMetrics> {
+    await this.#report();
     return this.#metrics.json();
+  }
+
+  /** Whether it can verify tokens: it holds the current value, or gets it now. */
+  async isReady(): Promise<boolean> {
+    return await this.#ready().then(() => true, (error) => {
+      if (isRekeyError(error)) return false;
+      throw error;
+    });
   }
 
   /** Returns as soon as the thread is free, which shows that it is alive. */
@@ -121,18 +132,25 @@ export class RequestThread {
   }
 
   #services(settings: Settings): Services {
+    const { metricsTokenFile: file } = settings;
+    const scrape = file === undefined
+      ? undefined
+      : new ScrapeToken(file, (why) => this.#host.warn(why));
     return {
+      isScraper: (token) => scrape?.is(token) ?? false,
       verify: (token, policy) => this.#verify(token, policy),
       verifyBearer: (request, policy) => this.#verify(credentials(request), policy, bearerToken),
-      ready: async () => {
-        await this.#live.valueOf(this.#live.verifyingNow()[0]!);
-      },
+      ready: () => this.#ready(),
       publicKeys: () => this.#publicSet.now(),
       secretHost: this.#host,
       names: ownNames(settings),
       remote: !isLocal(settings.address),
       trustForwarded: settings.trustForwarded,
     };
+  }
+
+  async #ready(): Promise<void> {
+    await this.#live.valueOf(this.#live.verifyingNow()[0]!);
   }
 
   #verify(text: string, policy?: VerifyPolicy, tokenOf?: TokenOf): MaybeAsync<Verified> {

@@ -4,11 +4,12 @@ import type { HostOperations } from "../http/host_operations.ts";
 import type { ServerContext } from "./server.ts";
 import type { Settings } from "./settings.ts";
 import { verifyToken } from "../jwt/verifier.ts";
-import { Backoff, retryWhileBusy, Semaphore, SingleFlight } from "../core/async.ts";
+import { Backoff, retryWhileBusy, Semaphore, SingleFlight, within } from "../core/async.ts";
 import { isFollowed, mustBeFollowed, warningsOf } from "../cluster/change.ts";
 import { pruneByPolicy } from "../secret/pruned_log.ts";
 import { warningsOfRisk } from "../secret/keyring/unsaved.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
+import type { RotateOptions } from "../secret/backend.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { FailedValues } from "./failed_values.ts";
 import { KeyringRetryPolicy } from "./keyring_retry.ts";
@@ -20,6 +21,7 @@ import { exposeMetrics } from "./metrics.ts";
 import { Examinations } from "./examinations.ts";
 import { FleetView } from "./fleet_view.ts";
 import { HistoryKeeper } from "./history.ts";
+import { onBehalf } from "./on_behalf.ts";
 import { publicAudit, rotationAnswer, statusOf } from "./status.ts";
 import type { Remote } from "./rpc.ts";
 import type { RequestThread } from "./request_thread.ts";
@@ -27,6 +29,9 @@ import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
 
 // Several open status pages must not count the sessions each time.
 const STATUS_KEPT_MS = 1_000;
+
+// Scrapers wait for ten seconds, if they are not told otherwise.
+const READY_MS = 2_000;
 
 // A password check takes half a second and 128 MiB.
 const LOGINS_AT_ONCE = 1;
@@ -104,29 +109,31 @@ export class SecretHost implements HostOperations {
       await this.context.managers.accounts.logOut(verified);
     });
 
-  rotate: HostOperations["rotate"] = (token, options) => {
+  rotate: HostOperations["rotate"] = ({ token, subject }, options) => {
     const queue = (options.graceMs ?? 0) > 0 ? this.#gracefulRotations : this.#rotations;
-    return queue.run(async () => {
-      const { secrets } = this.context.managers;
-      const permit = async () => await verifyToken(secrets, token);
-      secrets.refresh();
-      // Once, however often another command is at work.
-      const makeValue = await valueForRotation(await secrets.open(), options);
-      const how = { ...options, makeValue, permit, lockTimeoutMs: 0 };
-      const { changed, outcomes } = await retryWhileBusy(LOCK_TIMEOUT_MS, () => {
-        this.#askKeyringAgain();
-        return rotateWithDeliveries(secrets, how);
-      });
-      this.#status = undefined;
-      warningsOf(changed).forEach(this.context.warn);
-      if (secrets.logWarning !== undefined) this.context.warn(secrets.logWarning);
-      warningsOfRisk((await secrets.open()).installation).forEach(this.context.warn);
-      // The rotation stands; what has not followed is tried again.
-      this.server.deliveries.tell(outcomes);
-      mustBeFollowed(isFollowed(changed));
-      return rotationAnswer(secrets, changed);
-    });
+    return onBehalf(subject, () => queue.run(() => this.#rotate(token, options)));
   };
+
+  async #rotate(token: string, options: RotateOptions) {
+    const { secrets } = this.context.managers;
+    const permit = async () => await verifyToken(secrets, token);
+    secrets.refresh();
+    // Once, however often another command is at work.
+    const makeValue = await valueForRotation(await secrets.open(), options);
+    const how = { ...options, makeValue, permit, lockTimeoutMs: 0 };
+    const { changed, outcomes } = await retryWhileBusy(LOCK_TIMEOUT_MS, () => {
+      this.#askKeyringAgain();
+      return rotateWithDeliveries(secrets, how);
+    });
+    this.#status = undefined;
+    warningsOf(changed).forEach(this.context.warn);
+    if (secrets.logWarning !== undefined) this.context.warn(secrets.logWarning);
+    warningsOfRisk((await secrets.open()).installation).forEach(this.context.warn);
+    // The rotation stands; what has not followed is tried again.
+    this.server.deliveries.tell(outcomes);
+    mustBeFollowed(isFollowed(changed));
+    return rotationAnswer(secrets, changed);
+  }
 
   /** What the status page shows, computed at most once a second. */
   status: HostOperations["status"] = async () => {
@@ -158,9 +165,11 @@ export class SecretHost implements HostOperations {
 
   metrics: HostOperations["metrics"] = async () => {
     const { threads, certificate } = this.server;
+    const { settings, context: { managers: { secrets } } } = this;
     const measured = await Promise.all(threads.map((thread) => thread.metrics()));
-    const { secrets } = this.context.managers;
-    return await exposeMetrics(measured, secrets, this.settings, certificate);
+    // A keyring that waits for its user must not keep the scraper waiting.
+    const isReady = await within(READY_MS, threads[0]!.isReady()) ?? false;
+    return await exposeMetrics(measured, { secrets, settings, certificate, isReady });
   };
 
   report: HostOperations["report"] = (verdicts, lines) => {
@@ -174,7 +183,7 @@ export class SecretHost implements HostOperations {
     for (const thread of this.server.threads) thread.listenAgain().catch(() => {});
   };
 
-  cannotListen: HostOperations["cannotListen"] = (why) => this.context.warn(why);
+  warn: HostOperations["warn"] = (why) => this.context.warn(why);
 
   updateShared: HostOperations["updateShared"] = async () => await this.context.follower?.lookNow();
 

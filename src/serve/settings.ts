@@ -31,6 +31,8 @@ export interface Settings {
   readonly issuer?: string | undefined;
   /** In PEM. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** File with the token of a monitoring system; `undefined`: there is none. */
+  readonly metricsTokenFile?: string | undefined;
   /** Lifetime of tokens from a login, in seconds. */
   readonly sessionSeconds: number;
   /** Age of the secret at which a rotation is due, in seconds. */

@@ -92,6 +92,10 @@ const INPUTS: Record<string, Input> = {
     line: (path) => ["serve", "--tls-cert", "b.db", "--tls-key", path, "--listen", "127.0.0.1:0"],
     again: true,
   },
+  "serve --metrics-token-file": {
+    line: (path) => ["serve", "--metrics-token-file", path, "--listen", "127.0.0.1:0"],
+    again: true,
+  },
   REKEY_KEK_FILE: {
     line: () => ["--app", "x", "init"],
     env: (path) => ({ REKEY_KEK_FILE: path }),

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { type Box, REKEY } from "../support/process/box.ts";
 import { examined } from "../support/commands/doctor.ts";
 import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
+import { checkAlerts } from "../support/http/alerts.ts";
 import { Serving } from "../support/http/serving.ts";
 import { sql } from "../support/store/sql.ts";
 
@@ -29,6 +30,8 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
 
   await t.step("a healthy machine", async () => {
     await using server = await Serving.start(two, ["--workers", "1"]);
+    const metrics = async () => await (await server.get("/metrics")).text();
+    const before = await metrics();
     await must(one, "rotate", "--force", "--wait", "5s");
     const { fleet: seen } = await must(one, "status");
     assert.equal(seen.change, 2);
@@ -42,10 +45,21 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
     assert.match(stdout, /^servers +1, all up to date$/m);
     assert.match(stdout, /^etcd +3 of 3 members answer$/m);
     assert.deepEqual(await codes(one), []);
-    const metrics = await (await server.get("/metrics")).text();
-    assert.match(metrics, /^rekey_fleet_change 2$/m);
-    const staleness = Number(/^rekey_fleet_staleness_seconds (\S+)$/m.exec(metrics)?.[1]);
+    const after = await metrics();
+    assert.match(after, /^rekey_fleet_change 2$/m);
+    const staleness = Number(/^rekey_fleet_staleness_seconds (\S+)$/m.exec(after)?.[1]);
     assert.ok(staleness >= 0 && staleness < 10, `${staleness}`);
+    const at = Date.now() / 1000;
+    // As of a machine that has not followed.
+    const scraped = [{ instance: "one", at, after }, { instance: "two", at, after: before }];
+    await using deaf = await Serving.start(one, ["--workers", "1"], {
+      env: { REKEY_ETCD_ENDPOINTS: "http://127.0.0.1:1" },
+    });
+    const stale = await (await deaf.get("/metrics")).text();
+    await checkAlerts(one, [
+      { alert: "RekeyFleetMemberBehind", scraped },
+      { alert: "RekeyFleetStale", scraped: [{ instance: "one", at, after: stale }] },
+    ]);
     // One that is killed stays on the list for a while.
     await server.stop();
   });

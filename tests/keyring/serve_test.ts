@@ -3,6 +3,7 @@ import { REKEY } from "../support/process/box.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
 import { until } from "../support/timing/pause.ts";
 import { childrenOf } from "../support/process/running.ts";
+import { checkAlerts } from "../support/http/alerts.ts";
 import { Serving } from "../support/http/serving.ts";
 
 const code = async (response: Response) => (await response.json()).code;
@@ -139,13 +140,17 @@ Deno.test("the sealed copy serves when the keyring does not, and is counted as a
   const env = { REKEY_MIRROR: "on" };
   await box.run(["init"], { env });
   const token = await box.token();
+  const metrics = async (serving: Serving) => await (await serving.get("/metrics")).text();
+  const fine = await Serving.start(box, ["--workers", "1"], { env });
+  const before = await metrics(fine);
+  await fine.stop();
   await box.lock();
   await using serving = await Serving.start(box, [], { env });
   assert.equal(await serving.auth(token), 204);
-  await eventually(async () => {
-    const text = await (await serving.get("/metrics")).text();
-    return /^rekey_fallbacks_total (\d+)$/m.exec(text)?.[1] !== "0";
-  }, true);
+  const after = await metrics(serving);
+  assert.match(after, /^rekey_fallbacks_total [1-9]\d*$/m);
+  const scraped = [{ instance: "one", at: Date.now() / 1000, before, after }];
+  await checkAlerts(box, [{ alert: "RekeyFallbackUsed", scraped }]);
   const { fallback_rate } = await (await serving.get("/status.json")).json();
   assert.ok(fallback_rate > 0);
 });

@@ -14,6 +14,7 @@ async function asked(verify: Services["verify"]): Promise<{ response: Response; 
     verify,
     verifyBearer: bearing(verify),
     ready: () => Promise.resolve(),
+    isScraper: () => false,
     publicKeys: () => Promise.reject(new Error("not asked")),
     secretHost: {} as Services["secretHost"],
     names: { hosts: [], anyHost: false, listens: ["127.0.0.1"], machine: () => [] },

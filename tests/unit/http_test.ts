@@ -29,6 +29,7 @@ function app(changes: Partial<Services> = {}) {
     verify,
     verifyBearer: bearing(verify),
     ready: () => Promise.resolve(),
+    isScraper: () => false,
     publicKeys: () => ({ set: SET, maxAge: 600 }),
     secretHost: {} as Services["secretHost"],
     names: { hosts: ["rekey.example"], anyHost: false, listens: ["127.0.0.1"], machine: () => [] },
@@ -212,6 +213,26 @@ Deno.test("the public set is for everyone: any Host, any Origin, no token where 
   assert.equal(got.get("etag"), ETAG);
   assert.equal(got.get("x-content-type-options"), "nosniff");
   assert.equal((await ask("/metrics", headers)).status, 421, "no other route is");
+});
+
+Deno.test("the token of a monitoring system reads metrics and status, and nothing else", async () => {
+  const secretHost = { metrics: () => Promise.resolve("m"), status: () => Promise.resolve({}) };
+  const { ask } = app({
+    remote: true,
+    isScraper: (token) => token === "scrape",
+    secretHost: secretHost as unknown as Services["secretHost"],
+  });
+  const routes = makeRoutes("test", ISSUER).filter(({ method }) => method !== "ANY");
+  const status = async ({ method, path }: typeof routes[number], token: string) => {
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    return (await ask(path, headers, method, method === "POST" ? "{}" : undefined)).status;
+  };
+  const granted: string[] = [];
+  for (const route of routes) {
+    const [own, other] = [await status(route, "scrape"), await status(route, "bad")];
+    if (own !== other) granted.push(`${route.path} ${own}`);
+  }
+  assert.deepEqual(granted, ["/metrics 200", "/status.json 200"]);
 });
 
 Deno.test("the public set is not sent again to who has it (RFC 9110 §13.1.2)", async () => {

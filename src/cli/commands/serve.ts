@@ -12,6 +12,8 @@ import {
 import { certificateWarnings, readCertificate } from "../../serve/certificate.ts";
 import { CertificateWatch } from "../../serve/certificate_watch.ts";
 import { PRIVATE_MODE, socketWarnings } from "../../serve/unix_socket.ts";
+import { actorNow } from "../../serve/on_behalf.ts";
+import { checkScrapeToken } from "../../serve/scrape_token.ts";
 import { systemd } from "../../serve/systemd.ts";
 import { serve } from "../../serve/server.ts";
 import { AuthManager } from "../../auth/manager.ts";
@@ -39,6 +41,7 @@ export interface ServeFlags {
   readonly allowRemote?: boolean;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  readonly metricsTokenFile?: string;
   readonly trustForwarded?: boolean;
   readonly issuer?: string;
   readonly ttl: number;
@@ -77,7 +80,16 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     freshness,
     tls: certificate?.certificate.tls,
   });
-  const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS, freshness }, CLUSTER);
+  const { actor } = environment;
+  const served = {
+    ...environment,
+    waitMs: WAIT_MS,
+    freshness,
+    get actor() {
+      return actorNow(actor);
+    },
+  };
+  const secrets = new SecretManager(served, CLUSTER);
   const failure = Promise.withResolvers<never>();
   // It may fail before it is awaited.
   failure.promise.catch(() => {});
@@ -162,6 +174,7 @@ function settingsFrom(
       "Give --allow-remote with --tls-cert and --tls-key, or put a proxy in front",
     );
   }
+  if (options.metricsTokenFile !== undefined) checkScrapeToken(options.metricsTokenFile);
   return {
     address,
     workers: workersFor(options, address),
@@ -169,6 +182,7 @@ function settingsFrom(
     trustForwarded: options.trustForwarded ?? false,
     issuer: options.issuer,
     tls,
+    metricsTokenFile: options.metricsTokenFile,
     sessionSeconds: options.ttl,
     maxAgeSeconds: options.maxAge,
     accessLog: options.accessLog && !quiet,

@@ -25,6 +25,11 @@ export const serveCommands: Commands = {
       .option("--allow-remote", "listen where other machines can reach it; needs TLS")
       .option("--tls-cert <path>", "certificate chain (PEM)", nonEmpty)
       .option("--tls-key <path>", "its private key (PEM)", nonEmpty)
+      .option(
+        "--metrics-token-file <path>",
+        "a token that reads /metrics and /status.json from other machines",
+        nonEmpty,
+      )
       .withDefault("--ttl <duration>", "how long the token of a login is valid", "1h", lifetime)
       .duration("--max-age <duration>", "age at which a rotation is due", "90d")
       .duration(

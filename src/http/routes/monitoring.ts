@@ -26,7 +26,7 @@ export const metrics: Route = {
   path: "/metrics",
   summary: "Metrics in Prometheus' text format",
   answers: { 200: { description: "The metrics", type: "text/plain" } },
-  bearer: { remoteScope: "metrics" },
+  bearer: { remoteScope: "metrics", scraped: true },
   handler: async ({ secretHost }) =>
     new Response(await secretHost.metrics(), { headers: { "content-type": METRICS_TYPE } }),
 };

@@ -8,7 +8,7 @@ export const status: Route = {
   path: "/status.json",
   summary: "The data of the status page",
   answers: { 200: { description: "The state of the secret, never its value", schema: "Status" } },
-  bearer: { remoteScope: "metrics" },
+  bearer: { remoteScope: "metrics", scraped: true },
   handler: async ({ secretHost }) => Response.json(await secretHost.status()),
 };
 
