@@ -58,11 +58,15 @@ const whole: TokenOf = (token) => token;
  * Verifies tokens for a server. The signature of a remembered token stays valid as long as the generation of the keys
  * does. Policy, time and revocation are checked every time.
  *
+ * A token is remembered when it is accepted for the second time. Most of what a token that comes once leaves behind would
+ * outlive it, and be copied by the garbage collector.
+ *
  * The key of an entry is the whole token, or the whole text that the client has sent it in: a shortened or hashed one
  * could give a caller the claims of another.
  */
 export class CachedVerifier {
   readonly #remembered: LruCache<RememberedToken>;
+  readonly #accepted = new Marks();
   #generation = "";
 
   constructor(private readonly keys: LiveKeys, limits = CACHE_LIMITS) {
@@ -107,7 +111,8 @@ export class CachedVerifier {
     return andThen(verifyParsed(this.keys, parsed, requested), (verified) => {
       const isShort = text.length <= LONGEST_REMEMBERED;
       const version = view.versions.find((row) => row.version === verified.version);
-      if (isShort && version !== undefined && view.generation === this.#generation) {
+      const isKept = isShort && version !== undefined && view.generation === this.#generation;
+      if (isKept && this.#accepted.mark(text)) {
         const { alg, typ: type } = parsed.header;
         // A token is accepted with these algorithms only.
         const [algorithm, isOwnAlgorithm] = [alg as Algorithm, isSameAlgorithm(alg, version.alg)];
@@ -152,6 +157,33 @@ export class CachedVerifier {
 // A policy is another object after every commit.
 function isAcceptedAt({ accepted }: RememberedToken, policy: TokenPolicy, now: number): boolean {
   return accepted?.policy === policy && accepted.from <= now && now < accepted.until;
+}
+
+/** Notes a few bits of each text. Two texts may have the same: then one is remembered that has come once. */
+class Marks {
+  // A few more than there are entries, so that a mark lasts about as long as an entry would.
+  readonly #marks = new Int32Array(2 ** 14);
+
+  /** @returns whether the text was marked lately. */
+  mark(text: string): boolean {
+    const marks = this.#marks;
+    const mark = markOf(text);
+    const place = mark & (marks.length - 1);
+    const isKnown = marks[place] === mark;
+    marks[place] = mark;
+    return isKnown;
+  }
+}
+
+const MARKED_CHARACTERS = 16;
+
+// Of the last characters, which are those of a signature.
+function markOf(text: string): number {
+  let mark = 1;
+  for (let at = Math.max(0, text.length - MARKED_CHARACTERS); at < text.length; at++) {
+    mark = Math.imul(mark, 31) + text.charCodeAt(at) | 0;
+  }
+  return mark;
 }
 
 /** Most entries of an {@linkcode LruCache}, and most characters of all its keys together. */
