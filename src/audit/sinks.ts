@@ -13,6 +13,13 @@ export interface SinkCursor {
   readonly error: string | null;
 }
 
+// Programs that write the database can put anything there. A sink that seems to have rows that are not written yet would
+// never get them, and a number that JavaScript does not have would end each command: such a sink begins with the first row.
+const SEQ = `CASE WHEN seq BETWEEN 0 AND (SELECT coalesce(max(seq), 0) FROM rekey_audit)
+  THEN seq ELSE 0 END`;
+
+const FAILED_AT = `CASE WHEN failed_at BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER} THEN failed_at END`;
+
 /** The rows of `rekey_audit_sinks`. Methods that change rows belong inside a transaction. */
 export class AuditSinks {
   constructor(private readonly sql: Sql) {}
@@ -20,7 +27,8 @@ export class AuditSinks {
   /** All sinks, by name. */
   all(): SinkCursor[] {
     const rows = this.sql.prepare(
-      "SELECT sink, seq, failed_at, error FROM rekey_audit_sinks ORDER BY sink",
+      `SELECT sink, ${SEQ} AS seq, ${FAILED_AT} AS failed_at, error
+       FROM rekey_audit_sinks ORDER BY sink`,
     ).all();
     return rows.map((row) => ({ ...row }) as unknown as SinkCursor);
   }
@@ -71,6 +79,6 @@ export class AuditSinks {
 
 /** The last row that every sink has had: rows up to it may be pruned; `undefined` without sinks. */
 export function lastSentToAll(sql: Sql): number | undefined {
-  const seq = sql.prepare("SELECT min(seq) AS seq FROM rekey_audit_sinks").get()?.seq;
+  const seq = sql.prepare(`SELECT min(${SEQ}) AS seq FROM rekey_audit_sinks`).get()?.seq;
   return seq == null ? undefined : Number(seq);
 }

@@ -13,8 +13,13 @@ async function withSinks(
   const manager = new SecretManager(environment);
   await manager.getOrCreate();
   const { installation } = await manager.open();
+  const { database } = installation;
+  // Up to a row that a sink may have had.
+  database.prepare(
+    "INSERT INTO rekey_audit SELECT 30, time, event, version, kid, location, duration, actor, reason, hash FROM rekey_audit LIMIT 1",
+  ).run();
   try {
-    await use(new AuditSinks(installation.database), installation);
+    await use(new AuditSinks(database), installation);
   } finally {
     manager.close();
   }
@@ -43,6 +48,24 @@ Deno.test("a sink that is named again stays where it is, and knows since when it
     assert.deepEqual(sinks.find("journal"), failed);
     sinks.sent("journal", 8);
     assert.deepEqual(sinks.all(), [{ ...failed, seq: 8, failed_at: null, error: null }]);
+  }));
+
+Deno.test("a sink of which the database says what cannot be begins with the first row", () =>
+  withSinks((sinks, { database }) => {
+    sinks.add("journal", 3);
+    const set = (column: string, value: string) =>
+      database.prepare(`UPDATE rekey_audit_sinks SET ${column} = ${value}`).run();
+    for (const seq of ["31", "-1", "9223372036854775807", "-9223372036854775808"]) {
+      set("seq", seq);
+      assert.equal(sinks.find("journal")?.seq, 0, seq);
+      assert.equal(lastSentToAll(database), 0, seq);
+    }
+    set("seq", "30");
+    assert.equal(sinks.find("journal")?.seq, 30);
+    for (const time of ["-1", "9223372036854775807"]) {
+      set("failed_at", time);
+      assert.equal(sinks.find("journal")?.failed_at, null, time);
+    }
   }));
 
 Deno.test("with another log in its place a sink goes on with the newest row", () =>
