@@ -4,6 +4,7 @@ import type { Head } from "./events.ts";
 import { PrunedRanges, treeOf } from "./gaps.ts";
 import { TreeHead, type TreeRun } from "./merkle.ts";
 import { prunedDigest } from "./prune.ts";
+import { gapLine } from "./reader.ts";
 
 /** What is wrong with an export, and where. */
 interface ExportFault {
@@ -150,7 +151,7 @@ function parsed(line: Uint8Array): RowLine | { run: TreeRun } | undefined {
   try {
     const row: unknown = JSON.parse(utf8(line));
     if (typeof row !== "object" || row === null) return undefined;
-    return "pruned" in row ? gapIn(row) : rowIn({ ...row });
+    return "pruned" in row ? gapIn(row, line) : rowIn({ ...row });
   } catch {
     return undefined;
   }
@@ -163,9 +164,11 @@ function rowIn(row: Record<string, unknown>): RowLine | undefined {
     : undefined;
 }
 
-function gapIn({ pruned, tree }: Record<string, unknown>): { run: TreeRun } | undefined {
+// No checkpoint is signed over a gap's line: with anything more in it, it could pass for a row.
+function gapIn({ pruned, tree }: Record<string, unknown>, line: Uint8Array) {
   const isGap = Array.isArray(pruned) && Array.isArray(tree) && pruned.length === 2;
   if (!isGap || !tree.every((hash) => typeof hash === "string")) return undefined;
-  const run = treeOf({ first: pruned[0], last: pruned[1], tree: tree.join(" ") });
-  return run && { run };
+  const gap = { first: pruned[0], last: pruned[1], tree: tree.join(" ") };
+  const run = treeOf(gap);
+  return run && utf8(line) === gapLine(gap) ? { run } : undefined;
 }

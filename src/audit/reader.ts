@@ -2,7 +2,7 @@ import { ACTOR_MATCHES } from "./actor.ts";
 import { type AuditEvent, type AuditRow, EVENTS } from "./events.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { RekeyError } from "../core/errors.ts";
-import { firstRowOf, gapsBetween, isGap, lastRowOf, type LogPart } from "./gaps.ts";
+import { firstRowOf, type Gap, gapsBetween, isGap, lastRowOf, type LogPart } from "./gaps.ts";
 import type { Sql, SqlValue } from "../core/sql.ts";
 
 interface MachineRow {
@@ -160,8 +160,12 @@ export function auditRowsAfter(sql: Sql, seq: number, limit: number): AuditRow[]
  * gap's line has the numbers of its first and last row, and their hashes in the tree.
  */
 export function exportLine(part: LogPart): string {
-  if (!isGap(part)) return JSON.stringify({ ...part });
-  return JSON.stringify({ pruned: [part.first, part.last], tree: part.tree.split(" ") });
+  return isGap(part) ? gapLine(part) : JSON.stringify({ ...part });
+}
+
+/** The line of a gap: see {@linkcode exportLine}. */
+export function gapLine({ first, last, tree }: Pick<Gap, "first" | "last" | "tree">): string {
+  return JSON.stringify({ pruned: [first, last], tree: tree.split(" ") });
 }
 
 /** When the last rotation completed, RFC 3339; `null` before the first. Its row is never pruned. */
@@ -174,5 +178,12 @@ export function newestTime(sql: Sql, event: AuditEvent): string | null {
   const row = sql.prepare(
     "SELECT time FROM rekey_audit WHERE event = ? ORDER BY seq DESC LIMIT 1",
   ).get(event) as { time: string } | undefined;
+  return row?.time ?? null;
+}
+
+/** The time of the newest row that is not younger than an instant, RFC 3339. @param instant milliseconds since the epoch. */
+export function newestTimeUntil(sql: Sql, instant: number): string | null {
+  const row = sql.prepare("SELECT time FROM rekey_audit WHERE time <= ? ORDER BY seq DESC LIMIT 1")
+    .get(rfc3339(instant)) as { time: string } | undefined;
   return row?.time ?? null;
 }

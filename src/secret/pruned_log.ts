@@ -7,7 +7,7 @@ import {
   type PruneOrder,
   pruneRows,
 } from "../audit/prune.ts";
-import { newestTime } from "../audit/reader.ts";
+import { newestTime, newestTimeUntil } from "../audit/reader.ts";
 import { lastSentToAll } from "../audit/sinks.ts";
 import { rfc3339 } from "../core/clock.ts";
 import type { Installation } from "../store/installation.ts";
@@ -22,8 +22,7 @@ const BATCH_ROWS = 500;
 /** Rows that one run by policy removes at most. */
 const MOST_BY_POLICY = 20_000;
 
-// Each pruning is a row of its own: fewer rows than a batch wait until the next day.
-const PRUNED_LATELY_MS = 86_400_000;
+const DAY_MS = 86_400_000;
 
 /** How a log is pruned. */
 interface PruneOptions {
@@ -108,7 +107,17 @@ export async function pruneByPolicy(installation: Installation): Promise<number>
   if (retention.all === undefined && retention.retrievals === undefined) return 0;
   const now = installation.now();
   const last = Date.parse(newestTime(installation.database, EVENTS.pruned) ?? "");
-  const lately = now - last < PRUNED_LATELY_MS && !isAhead(last, now);
+  // Each pruning is a row of its own: fewer rows than a batch wait until the next day.
+  const lately = now - last < DAY_MS && !isAhead(last, now);
   const options = { most: MOST_BY_POLICY, least: lately ? BATCH_ROWS : 1, waitMs: 100 };
-  return await pruneLog(installation, orderOf(retention, now), options);
+  return await pruneLog(installation, orderOf(retention, provenTime(installation, now)), options);
+}
+
+/**
+ * The time by which rows are old: a day after the newest row that is a day old. Right after a clock was set years ahead,
+ * all rows seem old, and they would be lost for good.
+ */
+function provenTime({ database }: Installation, now: number): number {
+  const time = newestTimeUntil(database, now - DAY_MS);
+  return Math.min(now, Date.parse(time ?? "") + DAY_MS || 0);
 }

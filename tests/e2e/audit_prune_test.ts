@@ -106,6 +106,8 @@ Deno.test("backups and restorations carry the gaps, and a restored log goes on",
 });
 
 const PAST = ["-f", "-40d"];
+// The log must know for a day that it is so late.
+const YESTERDAY = ["-f", "-1d"];
 
 Deno.test({
   name: "rotate removes old rows as the policy says, also when no rotation is due",
@@ -116,6 +118,7 @@ Deno.test({
     await before("init", "--store", "database");
     await before("issue", "--sub", "a");
     await before("policy", "set", "--retrievals-retention", "30d");
+    await box.exec("/usr/bin/faketime", [...YESTERDAY, REKEY, "policy", "set", "--leeway", "5s"]);
     const retrievals = () =>
       queryRow(box, "SELECT count(*) AS n FROM rekey_audit WHERE event LIKE '%retrieved%'")!.n;
     assert.ok(retrievals() > 0);
@@ -135,6 +138,7 @@ Deno.test({
     await before("init", "--store", "database");
     await before("issue", "--sub", "a");
     await before("policy", "set", "--audit-retention", "30d");
+    await box.exec("/usr/bin/faketime", [...YESTERDAY, REKEY, "policy", "set", "--leeway", "5s"]);
     await using _ = await Serving.start(box, []);
     const gaps = () => queryRow(box, "SELECT count(*) AS n FROM rekey_audit_gaps")!.n;
     await until(() => gaps() > 0);

@@ -138,6 +138,22 @@ Deno.test("a row is not taken for a pruned one because its hash in the tree is r
   assert.notEqual(checked(halves).bad, null, "one gap as two");
 });
 
+Deno.test("the line of pruned rows has nothing else in it, which no checkpoint would vouch for", () => {
+  const at = pruned.findIndex((line) => line.includes('"pruned":['));
+  const line = pruned[at]!;
+  const { pruned: [first, last] } = JSON.parse(line);
+  const others = [
+    line.replace("{", '{"seq":1,"event":"JWT secret created",'),
+    line.replace(/}$/, ',"reason":"x"}'),
+    line.replace("{", `{"pruned":[${first},${last + 1}],`),
+    line.replace("[", "[ "),
+    `${line} `,
+  ];
+  for (const other of others) {
+    assert.equal(checked(pruned.with(at, other)).bad?.seq, first, other);
+  }
+});
+
 Deno.test("what names the pruned rows must be signed, and the newest of such rows counts", () => {
   const earlier = checkpoints.slice(0, -1);
   assert.match(checked(pruned, earlier).bad!.why, /no checkpoint vouches for it/);

@@ -241,6 +241,23 @@ Deno.test("a retention is carried out once a day, in bounded steps", async () =>
   log.close();
 });
 
+Deno.test("a clock that was set years ahead does not cost the log, until the log knows it for a day", async () => {
+  using environment = testEnvironment();
+  const log = await withLog(environment, MIXED);
+  const { installation } = log;
+  await changeRetention(installation, () => ({ all: 30 * DAY }), () => "30 days");
+  environment.advance(3_650 * DAY_MS);
+  log.log(EVENTS.moved);
+  assert.equal(await pruneByPolicy(installation), 0);
+  environment.advance(DAY_MS / 2);
+  assert.equal(await pruneByPolicy(installation), 0);
+  environment.advance(-3_650 * DAY_MS);
+  assert.equal(await pruneByPolicy(installation), 0, "it was put right");
+  environment.advance(3_651 * DAY_MS);
+  assert.ok(await pruneByPolicy(installation) > 0);
+  log.close();
+});
+
 Deno.test("nothing is pruned that a sink has not had", async () => {
   using environment = testEnvironment();
   const log = await withLog(environment, MIXED);
