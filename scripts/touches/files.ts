@@ -129,8 +129,8 @@ export const FILES: readonly Row[] = [
     what: "the names in `~/.config/rekey`",
     pattern: at("~/\\.config/rekey"),
     how: "reads",
-    ...both(["doctor"]),
-    why: "finds a key file of the app; its folder must be private",
+    ...both(["doctor", "serve"]),
+    why: "finds a key file of the app; its folder must be private; `serve` for its status page",
   },
   {
     what: "the key file, and its folder",

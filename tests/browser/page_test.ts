@@ -9,6 +9,7 @@ import { certify, tlsFlags } from "../support/http/certificates.ts";
 import {
   ASKED,
   brokenWords,
+  makeUpHistory,
   overflow,
   Scene,
   shown,
@@ -135,10 +136,14 @@ looking("it fits every window, and no word of a table is broken", async ({ page 
 });
 
 async function picture(page: Page, width: number): Promise<void> {
-  if (PICTURES === undefined || width < 1280) return;
-  for (const theme of width === 1280 ? ["light", "dark"] : []) {
+  if (PICTURES === undefined || width !== 1280) return;
+  makeUpHistory(scene.box);
+  await page.reload();
+  await page.locator("html[data-version]").waitFor({ timeout: HANG_MS });
+  await shown(page, "#success-text", /\d\d,\d{3} verifications/);
+  for (const theme of ["light", "dark"]) {
     await page.click(`[data-theme-choice="${theme}"]`);
-    await page.screenshot({ path: join(PICTURES, `page-${theme}.png`), fullPage: true });
+    await page.screenshot({ path: join(PICTURES, `page-${theme}.png`) });
   }
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { Verifier } from "../deliver/verifier.ts";
 import { Box } from "../process/box.ts";
+import { sql } from "../store/sql.ts";
 import { HANG_MS } from "../timing/pause.ts";
 import { Serving } from "./serving.ts";
 
@@ -51,6 +52,37 @@ export class Scene implements AsyncDisposable {
     await this.serving[Symbol.asyncDispose]();
     await this.program[Symbol.asyncDispose]();
     this.box[Symbol.dispose]();
+  }
+}
+
+/** An hour of made-up requests before now, for pictures: a busy server, and refusals when sessions ended. */
+export function makeUpHistory(box: Box): void {
+  const end = Math.floor(Date.now() / 60_000) * 60_000;
+  const totals = { valid: 41_873, refused: 212, retrievals: 96, fallbacks: 3 };
+  const { valid, refused, retrievals, fallbacks } = totals;
+  sql(box, `UPDATE rekey_verifications SET count = iif(result = 'valid', ${valid}, ${refused})`);
+  sql(
+    box,
+    `DELETE FROM rekey_audit_counts WHERE event LIKE '%retrieved%';
+     INSERT INTO rekey_audit_counts VALUES
+       ('JWT secret retrieved from database (fallback)', 'keyring', ${fallbacks}),
+       ('JWT secret retrieved from keyring', 'keyring', ${retrievals - fallbacks});
+     DELETE FROM rekey_history`,
+  );
+  const left = { ...totals };
+  for (let ago = 0; ago <= 61; ago++) {
+    const p50 = 1.9 + 0.3 * Math.sin(ago / 3);
+    const p95 = p50 * (ago % 17 === 5 ? 7 : 2.6);
+    const { valid, refused, retrievals, fallbacks } = left;
+    sql(
+      box,
+      `INSERT INTO rekey_history VALUES ('minute', ${end - ago * 60_000}, 0, ${valid}, ${refused},
+       ${retrievals}, ${fallbacks}, ${ago === 0 ? 2 : 0}, ${p50}, ${p95})`,
+    );
+    left.valid -= Math.round(640 + 180 * Math.sin(ago / 9));
+    left.refused -= ago >= 20 && ago < 24 ? 45 : ago % 3 === 0 ? 1 : 0;
+    left.retrievals -= ago % 2;
+    left.fallbacks -= [21, 22, 40].includes(ago) ? 1 : 0;
   }
 }
 
