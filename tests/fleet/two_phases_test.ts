@@ -14,6 +14,8 @@ Deno.test("a rotation in two phases, by its flags", async (t) => {
       ["--prepare", "--dry-run"],
       ["--prepare", "--grace", "1h"],
       ["--prepare", "--after", "true"],
+      ["--prepare", "--store", "database"],
+      ["--activate", "--store", "etcd"],
       ["--prepare", "--activate"],
       ["--activate", "--dry-run"],
       ["--activate", "--reason", "drill"],

@@ -1,8 +1,31 @@
 import assert from "node:assert/strict";
 import { isRekeyError } from "../../src/core/errors.ts";
+import type { StoreChoice } from "../../src/store/environment.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { FakeKeyring } from "../support/keyring/fake_keyring.ts";
 import { testEnvironment } from "../support/store/environment.ts";
+
+Deno.test("a version is prepared where --store says, and becomes the current one there", async () => {
+  const keyring = new FakeKeyring();
+  using environment = testEnvironment(() => keyring.addon());
+  const secrets = new SecretManager(environment);
+  assert.equal((await secrets.getOrCreate()).version.location, "keyring");
+  const prepare = (store?: StoreChoice) =>
+    secrets.underLock((installation, backend, _turn, note) =>
+      backend.prepare(installation, { store, reason: null, usage: {} }, note)
+    );
+  assert.equal((await prepare("database")).version.location, "database");
+  assert.equal((await prepare()).made, false);
+  const isRefused = (error: unknown) =>
+    isRekeyError(error, "failed") && /version 2 .*is prepared in the database/.test(error.message);
+  await assert.rejects(prepare("keyring"), isRefused);
+  const { version } = await secrets.underLock((installation, backend, _turn, note) =>
+    backend.activate(installation, {}, note)
+  );
+  assert.deepEqual([version.version, version.location], [2, "database"]);
+  assert.deepEqual(keyring.values, []);
+  secrets.close();
+});
 
 Deno.test("whoever comes second to activate a version learns that it is active; without one it is an error", async () => {
   const keyring = new FakeKeyring();
