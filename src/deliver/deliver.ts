@@ -168,25 +168,19 @@ class DeliveryWork {
 
   async #write(files: readonly NewFile[], rights: Rights): Promise<void> {
     const { delivery, round } = this;
-    const { settings } = delivery;
     // What was written last is another file, or what is there.
     const changed = files.filter(({ name, path, digest }) =>
       (this.#state.files[name] ?? digest) !== digest || digestOnDisk(path) !== digest ||
       !hasRights(path, rights)
     );
     const digests = Object.fromEntries(files.map(({ name, digest }) => [name, digest]));
-    const names = files.map(({ name }) => name);
-    const gone = Object.keys(this.#state.files).filter((name) => !names.includes(name));
+    const gone = Object.keys(this.#state.files).filter((name) => !Object.hasOwn(digests, name));
     const claimed = { ...this.#state.files, ...digests };
     // Only a command that was killed or failed leaves anything; and the file itself may be as it should be.
     if (delivery.state.mark === null) {
       for (const name of Object.keys(claimed)) removePartials(deliveredPath(delivery, name));
     }
-    for (const file of changed) this.#refuseForeign(file, round.force || settings.replaces);
-    for (const { path } of changed) {
-      makeFolders(path, delivery.preset.layout === "folder" ? settings.path : undefined, rights);
-      round.folders.refuseUnsafe(path, rights);
-    }
+    this.#makeRoom(changed, rights);
     // Noted first: a command that is killed in the middle leaves files that are known to be rekey's.
     this.#state = {
       ...this.#state,
@@ -209,6 +203,16 @@ class DeliveryWork {
       replacing: [],
       written: kidsOf(this.wanted),
     };
+  }
+
+  /** Makes the folders of files. @throws {RekeyError} when one is unsafe, or holds a file that rekey did not write. */
+  #makeRoom(files: readonly NewFile[], rights: Rights): void {
+    const { delivery: { preset, settings }, round } = this;
+    for (const file of files) this.#refuseForeign(file, round.force || settings.replaces);
+    for (const { path } of files) {
+      makeFolders(path, preset.layout === "folder" ? settings.path : undefined, rights);
+      round.folders.refuseUnsafe(path, rights);
+    }
   }
 
   /** Digests of what may be at the paths until new files are there: several after as many kills. */

@@ -13,6 +13,7 @@ import { type NotedUse, notedUse, readNote, tryReconcile } from "./keyring/recon
 import { longestValue, nextUse } from "./next_use.ts";
 import { recover } from "./recover.ts";
 import { changeSecret } from "./rotate.ts";
+import type { AuditWriter } from "../audit/chain.ts";
 import { EVENTS } from "../audit/events.ts";
 import { Secret } from "../core/secret.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
@@ -216,12 +217,7 @@ export async function adopt(
     const token_kid = found.use.tokenKid ?? null;
     const row = versions.addPending({ kid, token_kid, location, ...use, created_at: now, reason });
     versions.activate(row, now);
-    const other = location === "keyring" ? kidOf(sealed.rawValue()) : kid;
-    if (other !== undefined && other !== kid) {
-      // Its only record: its tokens are refused from now on.
-      const why = "the older application's row differed from its keyring entry, which counts";
-      audit.append({ event: EVENTS.retired, kid: other, location: "database", reason: why });
-    }
+    if (location === "keyring") noteOtherRow(installation, kid, audit);
     sealed.drop(currentSlot(row));
     sealed.rewriteRows();
     if (value !== undefined) sealed.put(currentSlot(row), value);
@@ -237,6 +233,14 @@ export async function adopt(
   const version = versions.current();
   if (version === undefined) throw new Error("The adopted version is not there after its commit");
   return version;
+}
+
+// Its only record: tokens of the row's secret are refused from now on.
+function noteOtherRow({ sealed }: Installation, kid: string, audit: AuditWriter): void {
+  const other = kidOf(sealed.rawValue());
+  if (other === undefined || other === kid) return;
+  const reason = "the older application's row differed from its keyring entry, which counts";
+  audit.append({ event: EVENTS.retired, kid: other, location: "database", reason });
 }
 
 function kidOf(value: string | undefined): string | undefined {
