@@ -83,7 +83,7 @@ function feed(box: Box, { rows, rowsPerSecond, onProgress = () => {} }: DrillOpt
 async function disturb(receiver: Receiver, outages: number, { progress }: Feeding): Promise<void> {
   for (let outage = 1; outage <= outages; outage++) {
     await until(() => progress() >= (outage - 0.5) / outages, { every: 50 });
-    await receiver.leave();
+    await receiver.leave(outage % 2 === 1);
     await until(() => progress() >= outage / outages, { every: 50 });
     await receiver.comeBack();
   }

@@ -48,8 +48,8 @@ export class Journald implements Receiver {
     return journald;
   }
 
-  leave(): Promise<void> {
-    return this.#daemon.stop();
+  leave(hangs: boolean): Promise<void> {
+    return this.#daemon.stop("SIGTERM", hangs);
   }
 
   comeBack(): Promise<void> {

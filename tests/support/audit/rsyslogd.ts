@@ -41,8 +41,8 @@ action(type="omfile" file="${join(folder, "received")}" template="row")
     return rsyslogd;
   }
 
-  leave(): Promise<void> {
-    return this.#daemon.stop();
+  leave(hangs: boolean): Promise<void> {
+    return this.#daemon.stop("SIGTERM", hangs);
   }
 
   comeBack(): Promise<void> {
