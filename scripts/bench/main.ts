@@ -34,7 +34,7 @@ const PARTS: Record<string, () => Part | Promise<Part>> = {
   deliveries: () => deliveries(15),
   size,
   growth: () => growth(7),
-  audit: () => audit(1_000_000),
+  audit: () => audit(1_000_000, 3),
   fleet: () => fleet(5),
   "fan-out": fanOut,
   guards: () => guards(5),

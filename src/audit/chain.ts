@@ -1,5 +1,5 @@
 import { ChainHashes } from "./chain_hashes.ts";
-import type { AuditEntry, AuditRow, Head } from "./events.ts";
+import type { AuditEntry, Head } from "./events.ts";
 import { type Clock, rfc3339 } from "../core/clock.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Sql } from "../core/sql.ts";
@@ -30,22 +30,22 @@ export class AuditWriter {
       .get() as { seq: number; hash: string } | undefined;
     // Hash the text that SQLite will return.
     const text = (given: string | undefined) => given === undefined ? null : storable(given);
-    const row: Omit<AuditRow, "hash"> = {
-      seq: (last?.seq ?? 0) + 1,
-      time: rfc3339(this.clock()),
-      event: entry.event,
-      version: entry.version ?? null,
-      kid: text(entry.kid),
-      location: text(entry.location),
-      duration: entry.duration ?? null,
-      actor: storable(entry.actor ?? this.actor),
-      reason: text(entry.reason),
-    };
-    const hash = this.#hashes.row(last?.hash ?? CHAIN_START, row);
+    const row = [
+      (last?.seq ?? 0) + 1,
+      rfc3339(this.clock()),
+      entry.event,
+      entry.version ?? null,
+      text(entry.kid),
+      text(entry.location),
+      entry.duration ?? null,
+      storable(entry.actor ?? this.actor),
+      text(entry.reason),
+    ] as const;
+    const hash = this.#hashes.row(last?.hash ?? CHAIN_START, [...row, ""]);
     this.sql.prepare(
       `INSERT INTO rekey_audit (seq, time, event, version, kid, location, duration, actor, reason, hash)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ).run(...Object.values(row), hash);
+    ).run(...row, hash);
     this.#count(entry.event, entry.insteadOf ?? entry.location ?? "");
   }
 
@@ -96,10 +96,11 @@ export class ChainWalk {
     if (firstRowOf(part) !== seq) return { seq, why: "it is missing" };
     const previous = this.head?.hash ?? CHAIN_START;
     if (isGap(part)) return this.#cross(part, previous);
-    if (part.hash !== this.hashes.row(previous, part)) {
+    const hash = part[9];
+    if (hash !== this.hashes.row(previous, part)) {
       return { seq, why: "it was changed, or the row before it was" };
     }
-    this.head = { seq, hash: part.hash };
+    this.head = { seq, hash };
     return undefined;
   }
 

@@ -1,5 +1,5 @@
 import { Hmac } from "../core/hmac.ts";
-import type { AuditRow } from "./events.ts";
+import type { AuditColumns } from "./events.ts";
 import type { Gap } from "./gaps.ts";
 
 const UNPADDED = { alphabet: "base64url", omitPadding: true } as const;
@@ -16,9 +16,9 @@ export class ChainHashes {
     this.#hmac = new Hmac("HS256", key);
   }
 
-  /** The hash of a row: over the previous hash and all columns. */
-  row(previous: string, row: Omit<AuditRow, "hash">): string {
-    const { seq, time, event, version, kid, location, duration, actor, reason } = row;
+  /** The hash of a row: over the previous hash and all columns but its own. */
+  row(previous: string, row: AuditColumns): string {
+    const [seq, time, event, version, kid, location, duration, actor, reason] = row;
     return this.#of([previous, seq, time, event, version, kid, location, duration, actor, reason]);
   }
 

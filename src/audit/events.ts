@@ -85,6 +85,20 @@ export interface AuditEntry {
   readonly reason?: string | undefined;
 }
 
+/** A stored audit row as its columns, in the order of {@linkcode AuditRow}: that of many rows takes less time. */
+export type AuditColumns = readonly [
+  seq: number,
+  time: string,
+  event: string,
+  version: number | null,
+  kid: string | null,
+  location: string | null,
+  duration: number | null,
+  actor: string,
+  reason: string | null,
+  hash: string,
+];
+
 /** A stored audit row. */
 export interface AuditRow {
   readonly seq: number;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Sql } from "../core/sql.ts";
-import type { AuditRow } from "./events.ts";
+import type { AuditColumns } from "./events.ts";
 import { TreeRun } from "./merkle.ts";
 
 /** A run of rows that were pruned, and what is needed to verify the rows around them. */
@@ -18,21 +18,21 @@ export interface Gap {
 }
 
 /** What a log consists of, from its first row to its newest one. */
-export type LogPart = AuditRow | Gap;
+export type LogPart = AuditColumns | Gap;
 
 /** Whether a part of a log is a run of pruned rows. */
 export function isGap(part: LogPart): part is Gap {
-  return "last" in part;
+  return !Array.isArray(part);
 }
 
 /** The number of a part's first row. */
 export function firstRowOf(part: LogPart): number {
-  return isGap(part) ? part.first : part.seq;
+  return isGap(part) ? part.first : part[0];
 }
 
 /** The number of a part's last row. */
 export function lastRowOf(part: LogPart): number {
-  return isGap(part) ? part.last : part.seq;
+  return isGap(part) ? part.last : part[0];
 }
 
 const COLUMNS = "first, last, hash, tree, seal";

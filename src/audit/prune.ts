@@ -5,7 +5,7 @@ import { ChainHashes } from "./chain_hashes.ts";
 import { type AuditRow, EVENTS, newestHead } from "./events.ts";
 import { digestOfGaps, type Gap, gapWith, isGap, putGap, treeOf } from "./gaps.ts";
 import { TreeRun } from "./merkle.ts";
-import { auditRowsAfter, exportLine } from "./reader.ts";
+import { columnsAfter, partLine } from "./reader.ts";
 
 /** Events that may be kept for a shorter time than changes: each retrieval is one, and so is each pruning. */
 export const OBSERVATIONS: readonly string[] = [
@@ -137,7 +137,7 @@ function* runsOf(seqs: readonly number[]): Generator<[first: number, last: numbe
 function removeRun(sql: Sql, hashes: ChainHashes, first: number, last: number): void {
   const left = gapWith(sql, first - 1);
   const right = gapWith(sql, last + 1);
-  const rows = auditRowsAfter(sql, first - 1, last - first + 1);
+  const rows = columnsAfter(sql, first - 1, last - first + 1);
   const start = left?.first ?? first;
   const head = headBefore(sql, start);
   const walk = new ChainWalk(hashes, head);
@@ -150,7 +150,7 @@ function removeRun(sql: Sql, hashes: ChainHashes, first: number, last: number): 
       : walk.next(part);
     if (bad !== undefined) throw brokenLog(bad);
     if (isGap(part)) run.join(treeOf(part)!);
-    else run.append(exportLine(part));
+    else run.append(partLine(part));
   }
   const { seq, hash } = walk.head!;
   const sealed = { first: start, last: seq, hash, tree: String(run) };

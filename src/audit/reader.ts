@@ -1,9 +1,9 @@
 import { ACTOR_MATCHES } from "./actor.ts";
-import { type AuditEvent, type AuditRow, EVENTS } from "./events.ts";
+import { type AuditColumns, type AuditEvent, type AuditRow, EVENTS } from "./events.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { RekeyError } from "../core/errors.ts";
 import { firstRowOf, type Gap, gapsBetween, isGap, lastRowOf, type LogPart } from "./gaps.ts";
-import type { Sql, SqlValue } from "../core/sql.ts";
+import type { ArrayQuery, Sql, SqlValue } from "../core/sql.ts";
 
 interface MachineRow {
   readonly machine: string;
@@ -131,9 +131,9 @@ export function partsAfter(
   limit: number,
 ): { readonly parts: readonly LogPart[]; readonly isWhole: boolean } {
   for (let tries = 1;; tries++) {
-    const rows = auditRowsAfter(sql, after, limit);
+    const rows = columnsAfter(sql, after, limit);
     const isWhole = rows.length < limit;
-    const until = isWhole ? Number.MAX_SAFE_INTEGER : rows.at(-1)!.seq;
+    const until = isWhole ? Number.MAX_SAFE_INTEGER : rows.at(-1)![0];
     const gaps = gapsBetween(sql, after, until);
     if (gaps.length === 0) return { parts: rows, isWhole };
     const parts = [...gaps, ...rows].sort((a, b) => firstRowOf(a) - firstRowOf(b));
@@ -155,17 +155,43 @@ export function auditRowsAfter(sql: Sql, seq: number, limit: number): AuditRow[]
   return rows as unknown as AuditRow[];
 }
 
-/**
- * A part of the log as `audit export` writes it, without the line feed. Checkpoints are signed over the bytes of rows; a
- * gap's line has the numbers of its first and last row, and their hashes in the tree.
- */
-export function exportLine(part: LogPart): string {
-  return isGap(part) ? gapLine(part) : JSON.stringify({ ...part });
+/** Like {@linkcode auditRowsAfter}, for many rows. */
+export function columnsAfter(sql: Sql, seq: number, limit: number): AuditColumns[] {
+  let query = queries.get(sql);
+  if (query === undefined) {
+    query = sql.prepareArrays(
+      `SELECT ${COLUMNS} FROM rekey_audit WHERE seq > ? ORDER BY seq LIMIT ?`,
+    );
+    queries.set(sql, query);
+  }
+  return query.all(seq, limit) as unknown as AuditColumns[];
 }
 
-/** The line of a gap: see {@linkcode exportLine}. */
+const queries = new WeakMap<Sql, ArrayQuery>();
+
+/** A row as `audit export` writes it, without the line feed. Checkpoints are signed over these bytes. */
+export function exportLine(row: AuditRow): string {
+  const { seq, time, event, version, kid, location, duration, actor, reason, hash } = row;
+  return lineOf([seq, time, event, version, kid, location, duration, actor, reason, hash]);
+}
+
+/**
+ * A part of the log as `audit export` writes it: a row as {@linkcode exportLine}; for a gap the numbers of its first and
+ * last row, and their hashes in the tree.
+ */
+export function partLine(part: LogPart): string {
+  return isGap(part) ? gapLine(part) : lineOf(part);
+}
+
+/** The line of a gap: see {@linkcode partLine}. */
 export function gapLine({ first, last, tree }: Pick<Gap, "first" | "last" | "tree">): string {
   return JSON.stringify({ pruned: [first, last], tree: tree.split(" ") });
+}
+
+function lineOf(row: AuditColumns): string {
+  const [seq, time, event, version, kid, location, duration, actor, reason, hash] = row;
+  const line = { seq, time, event, version, kid, location, duration, actor, reason, hash };
+  return JSON.stringify(line);
 }
 
 /** When the last rotation completed, RFC 3339; `null` before the first. Its row is never pruned. */

@@ -91,7 +91,8 @@ async function restoreFrom(
   try {
     if (!force && live !== undefined) refuseReplacing(live, copy.versions.current());
     dropBackupTable(copy.database);
-    if (!copy.database.isSound()) {
+    // SQLite has checked the pages of the copy when it was staged.
+    if (!copy.database.hasSoundTables()) {
       throw new RekeyError(
         "backup_unusable",
         "Cannot use the backup: its tables are not those of rekey",

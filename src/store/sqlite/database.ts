@@ -11,18 +11,16 @@ import {
   triggered,
   whole,
 } from "./node_sqlite.ts";
+import { BUSY_TIMEOUT_MS, type OpenOptions, type TransactionOptions } from "./database_options.ts";
 import { copyBeforeMigration } from "./migration_copy.ts";
 import { migrate, MIGRATIONS, migrationsOf, OWN_TABLES } from "./schema.ts";
-import type { Sql, Statement } from "../../core/sql.ts";
+import type { ArrayQuery, Sql, SqlValue, Statement } from "../../core/sql.ts";
 import { makePrivateFile } from "../../files/private_files.ts";
-import { isSound } from "./soundness.ts";
+import { hasSoundTables, isSound } from "./soundness.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { WalIndex } from "./wal_index.ts";
 import { closeAsLast, emptyLog, LOG_SETTINGS, type Logged, shortenLog } from "./write_ahead_log.ts";
 import { fileIdentity, isThere, mustBeRegular } from "../../files/files.ts";
-
-/** How long a writer waits for another one before it gives up, in milliseconds. */
-const BUSY_TIMEOUT_MS = 5_000;
 
 // One step, so that the copy is a snapshot even while others write.
 const ALL_PAGES = 2 ** 31 - 1;
@@ -33,21 +31,8 @@ const WIPE_BYTES = 64 * 2 ** 20;
 // `settings` is the application's too, and refers to nothing.
 const PARENTS_FIRST = ["settings", ...OWN_TABLES.toReversed()];
 
-/** How a database is opened. */
-export interface OpenOptions {
-  /** Whether the caller already holds the database's lock. */
-  readonly locked?: boolean;
-  /** How long a statement waits for another process, in milliseconds; default {@linkcode BUSY_TIMEOUT_MS}. */
-  readonly waitMs?: number;
-}
-
-/** Options of {@linkcode Database.transaction}. */
-interface TransactionOptions {
-  /** How long to wait for another writer, in milliseconds. */
-  readonly waitMs?: number;
-  /** False for a commit that a power cut may undo: it is not synced to disk. Default true. */
-  readonly durable?: boolean;
-}
+/** The runtime's types lack a method of `node:sqlite`. */
+type ArrayStatement = StatementSync & { setReturnArrays(enabled: boolean): void };
 
 /** An SQLite file of rekey, with statements that throw {@linkcode RekeyError}. */
 export class Database implements Sql {
@@ -178,6 +163,15 @@ export class Database implements Sql {
     return explained;
   }
 
+  /** Like {@linkcode Database.prepare}; see {@linkcode ArrayQuery}. */
+  prepareArrays(sql: string): ArrayQuery {
+    const statement = this.explain(() => this.sqlite.prepare(sql)) as ArrayStatement;
+    statement.setReturnArrays(true);
+    return {
+      all: (...values) => this.explain(() => statement.all(...values) as unknown as SqlValue[][]),
+    };
+  }
+
   /**
    * Runs `work` in one `BEGIN IMMEDIATE` transaction, which commits all of it or nothing. `work` is synchronous, so that
    * no transaction stays open across an await.
@@ -287,6 +281,11 @@ export class Database implements Sql {
         throw error;
       });
     }
+  }
+
+  /** See {@linkcode hasSoundTables}. */
+  hasSoundTables(): boolean {
+    return hasSoundTables(this.sqlite);
   }
 
   /** See {@linkcode isSound}. Reads the whole file. */

@@ -9,9 +9,20 @@ const OWN_SCHEMA = "SELECT name, sql FROM sqlite_schema WHERE name GLOB 'rekey_*
  * so call it only after a statement failed that cannot fail.
  */
 export function isSound(sqlite: DatabaseSync): boolean {
+  return holds(() => pagesAgree(sqlite)) && hasSoundTables(sqlite);
+}
+
+/** The part of {@linkcode isSound} that is left to do in a file whose pages SQLite has checked. */
+export function hasSoundTables(sqlite: DatabaseSync): boolean {
+  return holds(() =>
+    schema(sqlite) === intendedSchema() &&
+    partialIndexes().every((index) => agrees(sqlite, index))
+  );
+}
+
+function holds(isSo: () => boolean): boolean {
   try {
-    return pagesAgree(sqlite) && schema(sqlite) === intendedSchema() &&
-      partialIndexes().every((index) => agrees(sqlite, index));
+    return isSo();
   } catch {
     return false;
   }
