@@ -2,9 +2,9 @@ import { Box } from "../../tests/support/process/box.ts";
 import { KnownKey, writeByHand } from "../../tests/support/consumers/by_hand.ts";
 import { HaproxyGuard } from "../../tests/support/consumers/haproxy.ts";
 import { NginxGuard } from "../../tests/support/consumers/nginx.ts";
-import { adapted, documented, Proxy } from "../../tests/support/proxy/proxies.ts";
+import { caddyThatAsks, FILE, nginxThatAsks, SocketServer, TO_APP } from "./asking.ts";
 import { KnownSecret } from "./known_secret.ts";
-import { CostedLoad, type Worked } from "./load.ts";
+import { type Cost, CostedLoad, type Worked } from "./load.ts";
 import { type Goal, inTurn, type Part, type Row } from "./result.ts";
 import { rekeyServer } from "./servers.ts";
 
@@ -12,30 +12,39 @@ const SECONDS = 1;
 
 const OPEN = "nginx, a small file, no guard";
 const ASKING = "nginx that asks rekey serve";
+const ASKING_SOCKET = "nginx that asks rekey serve over a Unix socket";
+const ROTATING = `${ASKING_SOCKET}, while it rotates all the time`;
+const KEEPING = "nginx that keeps the answers of rekey serve for a second";
 const NJS = "nginx with the delivered keys, by njs";
 const LUA = "nginx with the delivered keys, by Lua";
 const HAPROXY_OPEN = "HAProxy before nginx, no guard";
 const HAPROXY = "HAProxy before nginx, with the delivered keys";
+const CADDY_OPEN = "Caddy, a small file, no guard";
+const CADDY = "Caddy that asks rekey serve";
+const UNGUARDED = [OPEN, HAPROXY_OPEN, CADDY_OPEN];
 
 const fresh = (name: string) => `${name}, every token new`;
 const cost = (name: string) => `processor time of ${name}`;
 
 const most = (to: string, ratio: number): Goal => ({ to, sense: "≥", ratio });
 const GOALS: Record<string, Goal[]> = {
+  [ASKING]: [most(OPEN, 0.5)],
+  [ASKING_SOCKET]: [most(OPEN, 0.5), most(ASKING, 1)],
+  [KEEPING]: [most(OPEN, 0.5)],
+  [CADDY]: [most(CADDY_OPEN, 0.5)],
   [NJS]: [most(ASKING, 2)],
   [fresh(NJS)]: [most(fresh(ASKING), 2)],
   [LUA]: [most(ASKING, 2), most(OPEN, 0.5)],
   [fresh(LUA)]: [most(fresh(ASKING), 2)],
   [HAPROXY]: [most(HAPROXY_OPEN, 0.7)],
   [fresh(HAPROXY)]: [most(HAPROXY_OPEN, 0.7)],
+  [cost(ROTATING)]: [{ to: cost(ASKING_SOCKET), sense: "≤", ratio: 1.25 }],
+  [cost(KEEPING)]: [{ to: cost(OPEN), sense: "≤", ratio: 2 }],
   [cost(NJS)]: [{ to: cost(ASKING), sense: "≤", ratio: 1 }],
   [cost(LUA)]: [{ to: cost(ASKING), sense: "≤", ratio: 0.5 }],
   [cost(HAPROXY)]: [{ to: cost(HAPROXY_OPEN), sense: "≤", ratio: 1.43 }],
 };
 
-// The guard is what is measured, so that what is behind it costs as little as can be.
-const TO_APP = "proxy_pass http://127.0.0.1:3000;";
-const FILE = "try_files /file =404;";
 const OPEN_FILE = `location /open { ${FILE} } location / {`;
 
 /** Requests a second through proxies: unguarded, asking `rekey serve`, and verifying by the keys that rekey delivers. */
@@ -51,7 +60,15 @@ export async function guards(rounds: number): Promise<Part> {
   await writeByHand("nginx", `${box.home}/keys.json`, [key]);
   await writeByHand("haproxy", `${box.home}/keys.map`, [key]);
   await using rekey = await rekeyServer(secret, 1);
-  await using asking = await nginxThatAsks(new URL(rekey.url).host);
+  const { host } = new URL(rekey.url);
+  await using asking = await nginxThatAsks(host, "tcp");
+  await using socket = await SocketServer.start(secret);
+  await using askingSocket = await nginxThatAsks(socket.path, "unix");
+  await using keeping = await nginxThatAsks(socket.path, "keeping");
+  await using rotated = await SocketServer.start(secret);
+  await using rotating = await nginxThatAsks(rotated.path, "unix");
+  await using caddyOpen = await caddyThatAsks();
+  await using caddy = await caddyThatAsks(host);
   const root = `root ${box.home}; ${FILE}`;
   const changes = { [TO_APP]: root, "location / {": OPEN_FILE.replace(FILE, root) };
   const place = { keys: `${box.home}/keys.json`, app: "127.0.0.1:3000", changes };
@@ -66,10 +83,18 @@ export async function guards(rounds: number): Promise<Part> {
   const all = [
     guarded(OPEN, native.port, "/open", native.daemon.id),
     guarded(ASKING, asking.port, "/guarded", asking.id, rekey.id),
+    guarded(ASKING_SOCKET, askingSocket.port, "/guarded", askingSocket.id, socket.id),
+    {
+      ...guarded(ROTATING, rotating.port, "/guarded", rotating.id, rotated.id),
+      during: (task: () => Promise<number>) => rotated.rotatingDuring(task),
+    },
+    guarded(KEEPING, keeping.port, "/guarded", keeping.id, socket.id),
     guarded(NJS, native.port, "/guarded", native.daemon.id),
     guarded(LUA, lua.port, "/guarded", lua.daemon.id),
     guarded(HAPROXY_OPEN, haproxy.openPort, "/open", haproxy.daemon.id),
     guarded(HAPROXY, haproxy.port, "/open", haproxy.daemon.id),
+    guarded(CADDY_OPEN, caddyOpen.port, "/file", caddyOpen.id),
+    guarded(CADDY, caddy.port, "/file", caddy.id, rekey.id),
   ];
   return { title: "Through a proxy that guards", rows: await measured(all, seen, unseen, rounds) };
 }
@@ -78,6 +103,8 @@ export async function guards(rounds: number): Promise<Part> {
 interface Guarded extends Worked {
   readonly name: string;
   readonly target: string;
+  /** What goes on while requests are sent. */
+  readonly during?: (task: () => Promise<number>) => Promise<number>;
 }
 
 async function measured(
@@ -88,9 +115,10 @@ async function measured(
 ): Promise<Row[]> {
   const costed = new CostedLoad();
   const send = (name: string, one: Guarded, tokens: string) => {
-    return costed.send(name, one, { tokens, seconds: SECONDS, target: one.target });
+    const task = () => costed.send(name, one, { tokens, seconds: SECONDS, target: one.target });
+    return one.during === undefined ? task() : one.during(task);
   };
-  const guarded = all.filter(({ name }) => name !== OPEN && name !== HAPROXY_OPEN);
+  const guarded = all.filter(({ name, during }) => !UNGUARDED.includes(name) && !during);
   const medians = await inTurn([
     ...all.map((one) => ({ name: one.name, run: () => send(one.name, one, seen) })),
     ...guarded.map((one) => ({
@@ -104,26 +132,14 @@ async function measured(
     unit,
     goals: GOALS[name] ?? [],
   });
-  const spent = costed.medians()
-    .filter(([name]) => all.some((one) => one.name === name))
-    .map(([name, microseconds]): [string, number] => [cost(name), microseconds]);
-  return [...[...medians].map(row("a second")), ...spent.map(row("µs a request"))];
-}
-
-/** nginx as docs/proxies.md has it. */
-async function nginxThatAsks(rekey: string) {
-  const box = new Box();
-  await Deno.writeTextFile(`${box.home}/file`, "hello\n");
-  await Deno.chmod(box.home, 0o711);
-  const proxy = await Proxy.nginx(box, (port) =>
-    adapted(documented("nginx")[0]!, {
-      "listen 80;": `listen 127.0.0.1:${port};`,
-      "server 127.0.0.1:8700;": `server ${rekey};`,
-      [TO_APP]: `root ${box.home}; ${FILE}`,
-    }));
-  const dispose = async () => {
-    await proxy[Symbol.asyncDispose]();
-    box[Symbol.dispose]();
-  };
-  return { port: proxy.port, id: proxy.id, [Symbol.asyncDispose]: dispose };
+  const figures = (figure: keyof Cost, called: (name: string) => string) =>
+    costed.medians(figure)
+      .filter(([name]) => all.some((one) => one.name === name))
+      .map(([name, value]): [string, number] => [called(name), value]);
+  return [
+    ...[...medians].map(row("a second")),
+    ...figures("processor", cost).map(row("µs a request")),
+    ...figures("p50", (name) => `p50 of ${name}`).map(row("ms")),
+    ...figures("p99", (name) => `p99 of ${name}`).map(row("ms")),
+  ];
 }

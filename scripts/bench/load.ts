@@ -30,20 +30,33 @@ export interface Requests {
   readonly core?: number;
 }
 
+/** Requests that were answered. */
+export interface Answered {
+  /** How many a second. */
+  readonly rate: number;
+  /** Milliseconds that half of them, and all but one in a hundred, took at most. */
+  readonly p50: number;
+  readonly p99: number;
+}
+
 /** Sends as many requests as get answered, and answers how many that were a second. */
 export async function load(url: string, requests: Requests): Promise<number> {
+  return (await answered(url, requests)).rate;
+}
+
+async function answered(url: string, requests: Requests): Promise<Answered> {
   const { tokens, seconds = SECONDS, target = "/auth", refused = 0, core } = requests;
   const flags = ["-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, "-s", peer("tokens.lua"), url];
   const env = { TOKENS: tokens, TARGET: target, ...requests.browser && { BROWSER: "1" } };
   const [program, ...args] = core === undefined ? ["wrk"] as const : heldTo(core, "wrk");
   const { stderr, code } = await run(program, [...args, ...flags], { env });
-  const [count, microseconds, errors] = stderr.trim().split(" ").map(Number);
+  const [count, microseconds, errors, p50 = 0, p99 = 0] = stderr.trim().split(" ").map(Number);
   const isAsExpected = count !== undefined && errors !== undefined &&
     Math.abs(errors - count * refused) <= (refused === 0 ? 0 : 1 + count / 100);
   if (code !== 0 || microseconds === undefined || !isAsExpected) {
     throw new Error(`${url}: ${stderr}`);
   }
-  return count / (microseconds / 1e6);
+  return { rate: count / (microseconds / 1e6), p50: p50 / 1e3, p99: p99 / 1e3 };
 }
 
 /** A server, and the processes that work on its answers. */
@@ -52,23 +65,31 @@ export interface Worked {
   readonly ids: readonly number[];
 }
 
-/** Sends requests, and keeps the processor time that each has cost. */
+/** What requests to one server took, medians of all loads but the first, which warms caches. */
+export interface Cost extends Omit<Answered, "rate"> {
+  /** Microseconds of the processors for each request. */
+  readonly processor: number;
+}
+
+/** Sends requests, and keeps what each has cost. */
 export class CostedLoad {
-  readonly #costs = new Map<string, number[]>();
+  readonly #costs = new Map<string, Cost[]>();
 
   /** {@linkcode load} of what has a name. */
   async send(name: string, { url, ids }: Worked, requests: Requests): Promise<number> {
     const before = processorTime(ids);
-    const rate = await load(url, requests);
+    const { rate, p50, p99 } = await answered(url, requests);
     const count = rate * (requests.seconds ?? SECONDS);
-    const spent = 1e6 * (processorTime(ids) - before) / count;
-    this.#costs.set(name, [...this.#costs.get(name) ?? [], spent]);
+    const processor = 1e6 * (processorTime(ids) - before) / count;
+    this.#costs.set(name, [...this.#costs.get(name) ?? [], { processor, p50, p99 }]);
     return rate;
   }
 
-  /** Medians in microseconds, without the first of each, which warms caches. */
-  medians(): [name: string, microseconds: number][] {
-    return [...this.#costs].map(([name, all]) => [name, median(all.slice(1))]);
+  /** One of the figures, by name. */
+  medians(figure: keyof Cost = "processor"): [name: string, value: number][] {
+    return [...this.#costs].map((
+      [name, all],
+    ) => [name, median(all.slice(1).map((cost) => cost[figure]))]);
   }
 }
 

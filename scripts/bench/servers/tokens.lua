@@ -36,6 +36,9 @@ function request()
   return requests[next]
 end
 
-function done(summary)
-  io.stderr:write(string.format("%d %d %d\n", summary.requests, summary.duration, summary.errors.status))
+function done(summary, latency)
+  io.stderr:write(string.format(
+    "%d %d %d %d %d\n",
+    summary.requests, summary.duration, summary.errors.status, latency:percentile(50), latency:percentile(99)
+  ))
 end

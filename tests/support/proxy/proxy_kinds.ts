@@ -19,7 +19,7 @@ export interface Kind {
 }
 
 type Six = [string, string, string, string, string, string];
-type Eight = [...Six, string, string];
+type Eleven = [...Six, string, string, string, string, string];
 
 const [
   NGINX,
@@ -30,7 +30,10 @@ const [
   NGINX_PREFLIGHT,
   NGINX_QUERY_MAPS,
   NGINX_QUERY,
-] = documented("nginx") as Eight;
+  NGINX_KEPT_ZONE,
+  NGINX_KEPT,
+  NGINX_CHECKED_TOKEN,
+] = documented("nginx") as Eleven;
 const [
   CADDY,
   CADDY_COOKIE,
@@ -94,6 +97,21 @@ export const KINDS: Kind[] = [
     start: (box, addresses) => caddy(CADDY, addresses, box),
   },
 ];
+
+/** nginx that keeps answers for a second. */
+export const KEPT: Kind = {
+  name: "nginx that keeps answers",
+  down: 500,
+  start: (box, addresses) => nginx(keepingAnswers(NGINX, box), addresses, box),
+};
+
+/** A configuration of nginx that keeps answers as the page says, in a box. */
+export function keepingAnswers(server: string, box: Box): string {
+  return adapted(NGINX_KEPT_ZONE, { "/run/rekey-nginx": `${box.home}/kept` }) + adapted(server, {
+    "internal;": `internal;\n${NGINX_KEPT}`,
+    "location / {": `location / {\n${NGINX_CHECKED_TOKEN}`,
+  });
+}
 
 /** Those that are told of a token by a cookie. */
 export const COOKIE_KINDS: Kind[] = [
