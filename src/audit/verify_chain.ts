@@ -60,15 +60,17 @@ class Verification {
   }
 
   of(sql: Sql): ChainReport {
+    let endsInGap = false;
     for (const part of logParts(sql)) {
       const bad = this.#walk.next(part) ?? this.#compare(part);
       if (bad !== undefined) return this.#report(bad);
+      endsInGap = isGap(part);
       if (isGap(part)) this.#pruned += part.last - part.first + 1;
       else if (++this.#rows % PROGRESS_ROWS === 0) this.onProgress(this.#rows);
     }
-    // A log is never empty: `init` writes the first row.
+    // A log is never empty: `init` writes the first row, and the newest one is never pruned.
     const end = this.#walk.head?.seq ?? 0;
-    const cut = end === 0 || this.expected.some(({ seq }) => seq > end);
+    const cut = end === 0 || endsInGap || this.expected.some(({ seq }) => seq > end);
     return this.#report(cut ? { seq: end + 1, why: "it is missing: the log was cut off" } : null);
   }
 

@@ -188,6 +188,7 @@ Deno.test("who can only write the database cannot pass off a missing row as a pr
     "UPDATE rekey_audit_gaps SET tree = replace(tree, substr(tree, 1, 1), 'x')",
     "UPDATE rekey_audit_gaps SET seal = (SELECT hash FROM rekey_audit WHERE seq = 1)",
     "DELETE FROM rekey_audit_gaps",
+    "DELETE FROM rekey_audit WHERE seq > (SELECT max(last) FROM rekey_audit_gaps)",
     "INSERT INTO rekey_audit_gaps SELECT 1e6, 1e6, hash, tree, seal FROM rekey_audit_gaps LIMIT 1",
     `DELETE FROM rekey_audit WHERE seq = (SELECT max(last) + 1 FROM rekey_audit_gaps);
      UPDATE rekey_audit_gaps SET last = last + 1 WHERE last = (SELECT max(last) FROM rekey_audit_gaps)`,
