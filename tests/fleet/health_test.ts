@@ -6,9 +6,21 @@ import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
 import { checkAlerts } from "../support/http/alerts.ts";
 import { Serving } from "../support/http/serving.ts";
 import { sql } from "../support/store/sql.ts";
+import { pause } from "../support/timing/pause.ts";
 
 const codes = async (box: Box) =>
   (await examined(box)).findings.filter(({ level }) => level === "wrong").map(({ code }) => code);
+
+/** Version, whether it follows, and lag of each server on the status page, which reads the list from etcd meanwhile. */
+async function membersShown(server: Serving): Promise<unknown[][]> {
+  for (;;) {
+    const { fleet: { members } } = await (await server.get("/status.json")).json();
+    // deno-lint-ignore no-explicit-any
+    const all = members.map((one: any) => [one.version, one.followed, one.lag_seconds]);
+    if (all[0]?.[0] === 2) return all;
+    await pause(50);
+  }
+}
 
 /** What doctor finds where nothing says where etcd is. */
 async function unconfigured(box: Box) {
@@ -39,6 +51,7 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
     assert.equal(seen.servers.length, 1);
     const [{ version, behind, change }] = seen.servers;
     assert.deepEqual({ version, behind, change }, { version: 2, behind: false, change: 2 });
+    assert.deepEqual(await membersShown(server), [[2, true, null]]);
     assert.equal(seen.etcd.length, 3);
     assert.equal(seen.etcd.filter(({ leads }: { leads: boolean }) => leads).length, 1);
     const { stdout } = await one.run(["status"]);
