@@ -19,14 +19,18 @@ export interface AlertCase {
   readonly scraped: readonly Scraped[];
 }
 
-// The second scrape comes after as many minutes; then all goes on as it is, longer than each alert waits.
+// The second scrape comes after as many minutes; then all goes on as it is.
 const CHANGES_AT = 5;
-const LASTS = 1_500;
+
+// Alerts that count changes fire soon and end, one waits for a day.
+const SOON = 12;
+const DAY = 1_500;
+const SLOW = "RekeyRotationDue";
 
 /**
  * The series of a metric for promtool, whose clock begins at the epoch: a time is given as one from the scrape on.
  */
-function series({ instance, before, after, at }: Scraped) {
+function series({ instance, before, after, at }: Scraped, lasts: number) {
   const [old, now] = [parse(before ?? after), parse(after)];
   return [...now].map(([name, value]) => {
     const shift = name.includes("_timestamp_seconds") ? at : 0;
@@ -35,28 +39,28 @@ function series({ instance, before, after, at }: Scraped) {
     const full = name.endsWith("}") ? name.replace(/\}$/, `,${labels}}`) : `${name}{${labels}}`;
     const was = old.get(name);
     const first = was === undefined ? "_" : text(was);
-    return { series: full, values: `${first}x${CHANGES_AT} ${text(value)}x${LASTS}` };
+    return { series: full, values: `${first}x${CHANGES_AT} ${text(value)}x${lasts}` };
   });
 }
 
 function test({ alert, scraped }: AlertCase) {
+  const minutes = alert === SLOW || alert === undefined ? DAY : SOON;
   const up = scraped.map(({ instance }) => ({
     series: `up{instance="${instance}",job="rekey"}`,
-    values: `1x${LASTS}`,
+    values: `1x${minutes}`,
   }));
-  const firing = (minutes: number, some: string, value: number | undefined) => ({
+  const firing = (at: number, some: string, value: number | undefined) => ({
     expr: `count(ALERTS{alertstate="firing"${some}})`,
-    eval_time: `${minutes}m`,
+    eval_time: `${at}m`,
     exp_samples: value === undefined ? [] : [{ labels: "{}", value }],
   });
   return {
     interval: "1m",
     name: alert ?? "none",
-    input_series: [...up, ...scraped.flatMap(series)],
-    // Those that count changes fire soon and end, one waits for a day.
+    input_series: [...up, ...scraped.flatMap((one) => series(one, minutes))],
     promql_expr_test: alert === undefined
-      ? [firing(15, "", undefined), firing(LASTS - 1, "", undefined)]
-      : [firing(alert === "RekeyRotationDue" ? LASTS - 1 : 12, `,alertname="${alert}"`, 1)],
+      ? [firing(SOON, "", undefined), firing(DAY, "", undefined)]
+      : [firing(minutes, `,alertname="${alert}"`, 1)],
   };
 }
 
