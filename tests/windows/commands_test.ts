@@ -48,7 +48,6 @@ onWindows("policy, sessions, users, statistics, the log and the KEK", async (box
   Deno.writeTextFileSync(`${box.home}/log.jsonl`, await must(box, "audit", "export"));
   await must(box, "audit", "merge", "log.jsonl");
   assert.equal((await box.json("audit", "verify")).valid, true);
-  await must(box, "audit", "sinks");
   Deno.writeTextFileSync(`${box.home}/log.key`, await must(box, "audit", "key"));
   Deno.writeTextFileSync(`${box.home}/notes`, await must(box, "audit", "checkpoint", "--all"));
   const signed = ["--key", "@log.key", "--checkpoint", "notes"];
@@ -57,6 +56,19 @@ onWindows("policy, sessions, users, statistics, the log and the KEK", async (box
   await must(box, "audit", "prune", "--force", "--retrievals-older-than", "0s");
   assert.equal((await box.json("audit", "verify")).valid, true);
 });
+
+onWindows("the audit log goes to a file, each row once, and to files only", async (box) => {
+  const to = ["--audit-to", ".\\log.jsonl"];
+  await must(box, "init", ...to);
+  await must(box, "rotate", "--force", ...to);
+  const { sink, lag_rows, error } = await box.json("audit", "sinks");
+  assert.deepEqual([sink, lag_rows, error], [box.path("log.jsonl"), 0, null]);
+  const sent = Deno.readTextFileSync(`${box.home}/log.jsonl`);
+  assert.equal(sent, await must(box, "audit", "export"));
+  await must(box, "audit", "sinks", "--remove", sink);
+  const { code, stderr } = await box.run(["status", "--audit-to", "journal"]);
+  assert.deepEqual([code, stderr.includes("goes to files only")], [2, true], stderr);
+}, ["database"]);
 
 onWindows(
   "two apps, paths with spaces and umlauts, and an app's name that Windows keeps for devices",
