@@ -15,7 +15,7 @@ interface StreamContext {
   readonly environment: Environment;
   warn(text: string): void;
   remark(text: string): void;
-  /** Called with an error that is a bug. */
+  /** Called with an error that is a bug: nothing is sent any more. */
   onBug(error: unknown): void;
 }
 
@@ -52,8 +52,14 @@ export class AuditStream {
 
   // Never twice at the same time.
   #run(limitMs: number): Promise<void> {
-    return this.#running ??= this.#tick(limitMs).catch(this.context.onBug)
+    return this.#running ??= this.#tick(limitMs).catch((error) => this.#fail(error))
       .finally(() => this.#running = undefined);
+  }
+
+  // It would come again with each look.
+  #fail(error: unknown): void {
+    clearInterval(this.#timer);
+    this.context.onBug(error);
   }
 
   async #tick(limitMs: number): Promise<void> {

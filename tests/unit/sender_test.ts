@@ -4,6 +4,7 @@ import { EVENTS } from "../../src/audit/events.ts";
 import { auditRowsAfter } from "../../src/audit/reader.ts";
 import { AuditSinks } from "../../src/audit/sinks.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
+import { AuditStream } from "../../src/serve/audit_stream.ts";
 import { Installation } from "../../src/store/installation.ts";
 import { nameSinks } from "../../src/store/named_sinks.ts";
 import { SinkSender } from "../../src/stream/sender.ts";
@@ -92,3 +93,17 @@ Deno.test("why a sink has failed is noted once, and forgotten when it works", ()
     await sender.drain(installation!, soon());
     assert.equal(sinks.find(path), undefined);
   }));
+
+// A timer that went on would be found by the test runner: nothing stops the stream here.
+Deno.test("a bug ends the sending of a program that goes on, instead of being told with each look", async () => {
+  using environment = testEnvironment();
+  const bug = new TypeError("a bug");
+  const broken = Object.defineProperty({ ...environment, auditTo: ["journal"] }, "folders", {
+    get() {
+      throw bug;
+    },
+  });
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  new AuditStream({ environment: broken, warn() {}, remark() {}, onBug: resolve });
+  assert.equal(await promise, bug);
+});

@@ -149,7 +149,8 @@ async function streamOf(environment: Environment, output: Output) {
     environment,
     warn,
     remark: (text) => output.remark(text),
-    onBug: (error) => warn(String(error)),
+    // Its own message may quote a secret.
+    onBug: (error) => warn(asRefusalOrBug(error).message),
   });
 }
 
