@@ -33,6 +33,23 @@ export function rfc3339(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
 
+const INSTANT = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/;
+
+/**
+ * Reads an instant of RFC 3339, or a day, which begins at midnight in UTC.
+ *
+ * @returns milliseconds since the epoch; `NaN` for anything else.
+ */
+export function parseInstant(text: string): number {
+  return INSTANT.test(text) && isDay(text.slice(0, 10)) ? Date.parse(text) : NaN;
+}
+
+// The runtime takes the 30th of February for the 2nd of March.
+function isDay(date: string): boolean {
+  const time = Date.parse(date);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(date);
+}
+
 /** Runs `task` and measures it with the monotonic clock, in whole microseconds. */
 export async function timed<T>(
   task: () => Promise<T>,

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { PERIODS } from "../audit/history.ts";
 import { ALGORITHMS } from "../core/algorithms.ts";
+import { parseInstant } from "../core/clock.ts";
 import { KEY_FORMS } from "../core/secret.ts";
 import { FIELDS } from "./schema_fields.ts";
 
@@ -29,9 +30,9 @@ export const AuditQuery = z.strictObject({
   event: text().min(1).optional().meta({ description: "a part of the event, in any case" }),
   version: wholeNumber("of the secret"),
   actor: text().min(1).optional(),
-  since: z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z$/).optional().meta({
-    description: "first instant, RFC 3339, UTC",
-  }),
+  since: z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z$/)
+    .refine((text) => !Number.isNaN(parseInstant(text))).optional()
+    .meta({ description: "first instant, RFC 3339, UTC" }),
   before: wholeNumber("only rows with a smaller number, for paging"),
 }).meta({ id: "AuditQuery" });
 

@@ -104,6 +104,9 @@ function casesFor(token: string, spare: string, admin: string): Case[] {
       "/history.json?x=",
       "/audit.json?before=0",
       "/audit.json?since=x",
+      // No such day, and no such hour.
+      "/audit.json?since=2026-02-30T00:00Z",
+      "/audit.json?since=2026-02-28T25:00Z",
     ]
       .map((path) => ({ path, as: path.split("?")[0]!, status: 400 })),
     { path: "/openapi.json", status: 200 },

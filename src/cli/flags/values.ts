@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import { type Head, readHead } from "../../audit/events.ts";
-import { parseDuration } from "../../core/clock.ts";
+import { parseDuration, parseInstant } from "../../core/clock.ts";
 import { ALGORITHMS } from "../../core/algorithms.ts";
 import { LEAST_BYTES, MOST_BYTES } from "../../core/limits.ts";
 import { isRekeyError } from "../../core/errors.ts";
@@ -39,18 +39,9 @@ export function head(text: string): Head {
 /** Milliseconds since the epoch: a duration counts back from now. */
 export function instant(text: string): number {
   if (/^\d+[smhd]/.test(text)) return Date.now() - duration(text) * 1000;
-  const parsed =
-    /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text) && isDay(text.slice(0, 10))
-      ? Date.parse(text)
-      : NaN;
+  const parsed = parseInstant(text);
   if (!Number.isNaN(parsed)) return parsed;
   throw new InvalidArgumentError("Write 24h, 2026-11-23 or 2026-11-23T03:00:00Z.");
-}
-
-// The runtime takes the 30th of February for the 2nd of March.
-function isDay(date: string): boolean {
-  const time = Date.parse(date);
-  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(date);
 }
 
 /** A time of day, by the clock of this machine (its time zone). */

@@ -1,3 +1,4 @@
+import { parseInstant } from "../../core/clock.ts";
 import { readQuery } from "../query.ts";
 import type { Route } from "../routes.ts";
 
@@ -25,7 +26,7 @@ export const audit: Route = {
       event: event === undefined ? undefined : [event],
       version: version === undefined ? undefined : [Number(version)],
       actor: actor === undefined ? undefined : [actor],
-      since: since === undefined ? undefined : Date.parse(since),
+      since: since === undefined ? undefined : parseInstant(since),
       before: before === undefined ? undefined : Number(before),
     });
     return Response.json(page);
