@@ -28,7 +28,8 @@ export function sinkFacts(installation: Installation): SinkFacts[] {
       sink,
       seq,
       lag_rows: Math.max(newest - seq, 0),
-      lag_seconds: Math.max(Math.floor(waited / 1000), 0),
+      // A program that writes the database can put anything there for a time.
+      lag_seconds: Math.max(Math.floor(waited / 1000) || 0, 0),
       failed_at: failed_at === null ? null : rfc3339(failed_at),
       error,
     };

@@ -4,6 +4,7 @@ import { SecretManager } from "../../src/secret/manager.ts";
 import type { Installation } from "../../src/store/installation.ts";
 import { writeBackup } from "../../src/store/backup_file.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
+import { sinkFacts } from "../../src/stream/lag.ts";
 import { testEnvironment } from "../support/store/environment.ts";
 
 async function withSinks(
@@ -88,4 +89,12 @@ Deno.test("a backup does not hold how far this machine's sinks are", () =>
     assert.equal(lastSentToAll(copy), undefined);
     copy.close();
     assert.equal(lastSentToAll(database), 1);
+  }));
+
+Deno.test("a row whose time is no time makes no sink late", () =>
+  withSinks((sinks, installation) => {
+    sinks.add("journal", 0);
+    installation.database.prepare("UPDATE rekey_audit SET time = 'x'").run();
+    const [facts] = sinkFacts(installation);
+    assert.deepEqual([facts!.lag_rows, facts!.lag_seconds], [30, 0]);
   }));
