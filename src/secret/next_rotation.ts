@@ -1,5 +1,5 @@
 import { currentSlot, type Location } from "../core/location.ts";
-import { Database } from "../store/sqlite/database.ts";
+import { mustBeWritable } from "../store/sqlite/lock.ts";
 import type { Installation } from "../store/installation.ts";
 import type { StoreChoice } from "../store/environment.ts";
 import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
@@ -30,7 +30,7 @@ export async function mustBeAbleToRotate(
   const current = versions.current();
   if (current === undefined) return;
   await installation.kek();
-  Database.mustBeWritable(database.path, WAIT_MS);
+  mustBeWritable(database.path, WAIT_MS);
   const choice = wanted ?? store;
   const inKeyring = current.location === "keyring" && choice === "auto";
   if (inKeyring || choice === "keyring") await keyring.mustBeReady(currentSlot(current));

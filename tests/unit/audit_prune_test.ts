@@ -11,7 +11,7 @@ import { SecretManager } from "../../src/secret/manager.ts";
 import { orderOf, pruneByPolicy, pruneLog } from "../../src/secret/pruned_log.ts";
 import { changeRetention } from "../../src/secret/retention.ts";
 import { logKeysOf } from "../../src/secret/signed_log.ts";
-import { wasUsed } from "../../src/store/sqlite/versions.ts";
+import { wasUsed } from "../../src/store/sqlite/was_used.ts";
 import { THOROUGH } from "../support/process/sample.ts";
 import { type TestEnvironment, testEnvironment } from "../support/store/environment.ts";
 

@@ -4,8 +4,7 @@ import { CLUSTER } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { STAGE } from "../../store/backup_file.ts";
 import { type Leftover, leftovers } from "../../secret/recover.ts";
-import { Database } from "../../store/sqlite/database.ts";
-import { lockPath } from "../../store/sqlite/lock.ts";
+import { lockPath, mustBeWritable } from "../../store/sqlite/lock.ts";
 import { Turn } from "../../store/sqlite/turn.ts";
 import { knownApps } from "../../store/known_apps.ts";
 import { Installation } from "../../store/installation.ts";
@@ -60,7 +59,7 @@ export function databaseCheck(context: OpenDoctorContext): Finding[] {
 function writable(context: OpenDoctorContext): Finding[] {
   const { path } = context.installation.database;
   try {
-    Database.mustBeWritable(path, LOCK_WAIT_MS);
+    mustBeWritable(path, LOCK_WAIT_MS);
     return [];
   } catch (error) {
     if (!isRekeyError(error)) throw error;

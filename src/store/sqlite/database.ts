@@ -1,4 +1,3 @@
-import { closing } from "../../core/closing.ts";
 import { backup, DatabaseSync, type StatementSync } from "node:sqlite";
 import { isRekeyError } from "../../core/errors.ts";
 import {
@@ -12,8 +11,9 @@ import {
   whole,
 } from "./node_sqlite.ts";
 import { BUSY_TIMEOUT_MS, type OpenOptions, type TransactionOptions } from "./database_options.ts";
+import { migrate, migrationsOf } from "./migrate.ts";
 import { copyBeforeMigration } from "./migration_copy.ts";
-import { migrate, MIGRATIONS, migrationsOf, OWN_TABLES } from "./schema.ts";
+import { MIGRATIONS, OWN_TABLES } from "./schema.ts";
 import type { ArrayQuery, Sql, SqlValue, Statement } from "../../core/sql.ts";
 import { makePrivateFile } from "../../files/private_files.ts";
 import { hasSoundTables, isSound } from "./soundness.ts";
@@ -113,23 +113,7 @@ export class Database implements Sql {
   }
 
   /**
-   * Checks that this user can write the file now, and changes nothing in it.
-   *
-   * @throws {RekeyError} `busy` when another program keeps a transaction open for `waitMs`, `database_unusable` when the
-   * file cannot be written.
-   */
-  static mustBeWritable(path: string, waitMs: number): void {
-    if (!isThere(path)) return;
-    mustBeRegular(path);
-    explainSqlite(path, () => {
-      const probe = `PRAGMA busy_timeout = ${waitMs}; ${FULL_SYNC}; BEGIN IMMEDIATE; ROLLBACK`;
-      closing(new DatabaseSync(path), (sqlite) => sqlite.exec(probe));
-    });
-  }
-
-  /**
-   * Creates a database in an empty file that no other process uses yet. Nothing is synced
-   * before the file is finished.
+   * Creates a database in an empty file that no other process uses yet. It is not synced before it is finished.
    *
    * @param schema how many migrations to apply; default: all.
    */

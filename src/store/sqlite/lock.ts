@@ -1,8 +1,10 @@
+import { closing } from "../../core/closing.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import type { Database } from "./database.ts";
 import { DatabaseSync } from "node:sqlite";
+import { isThere, mustBeRegular } from "../../files/files.ts";
 import { makePrivateFile } from "../../files/private_files.ts";
-import { explainSqlite } from "./node_sqlite.ts";
+import { explainSqlite, FULL_SYNC } from "./node_sqlite.ts";
 
 /**
  * Checks that no other program has a database open, before its file is deleted on a system that cannot delete open
@@ -26,6 +28,21 @@ export function mustBeAlone(database: Database, what = "Nothing was changed"): v
       },
     );
   }
+}
+
+/**
+ * Checks that this user can write a database now, and changes nothing in it.
+ *
+ * @param waitMs how long to wait for a program that keeps a transaction open, in milliseconds.
+ * @throws {RekeyError} `busy` when one does so for longer, `database_unusable` when the file cannot be written.
+ */
+export function mustBeWritable(path: string, waitMs: number): void {
+  if (!isThere(path)) return;
+  mustBeRegular(path);
+  explainSqlite(path, () => {
+    const probe = `PRAGMA busy_timeout = ${waitMs}; ${FULL_SYNC}; BEGIN IMMEDIATE; ROLLBACK`;
+    closing(new DatabaseSync(path), (sqlite) => sqlite.exec(probe));
+  });
 }
 
 // SQLite treats a longer timeout as none.
