@@ -71,11 +71,9 @@ const CHEAP: readonly Check[] = [
 
 /** The checks that a running server can make again and again, with the database that it has open. */
 export async function examineCheaply(context: OpenDoctorContext): Promise<Finding[]> {
-  const sections: Section[] = [{ name: "files", findings: filesCheck(context) }];
-  for (const check of CHEAP) {
-    sections.push({ name: check.name, findings: await examined(check, context) });
-  }
-  return findingsOf(sections);
+  const results: CheckResult[] = [filesCheck(context)];
+  for (const check of CHEAP) results.push(await examined(check, context));
+  return distinct(results.flatMap(listed));
 }
 
 // Some damage to the database shows only when rows are read.
@@ -93,6 +91,9 @@ function listed(findings: Section["findings"]): readonly Finding[] {
 
 /** All findings without duplicates, in order. */
 export function findingsOf(sections: readonly Section[]): Finding[] {
-  const all = sections.flatMap(({ findings }) => listed(findings));
-  return [...new Map(all.map((finding) => [`${finding.code} ${finding.what}`, finding])).values()];
+  return distinct(sections.flatMap(({ findings }) => listed(findings)));
+}
+
+function distinct(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map((one) => [`${one.code} ${one.what}`, one])).values()];
 }

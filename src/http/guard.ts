@@ -1,7 +1,6 @@
 import { isRekeyError, RekeyError, TOKEN_FAULTS } from "../core/errors.ts";
 import { ClaimsError } from "../jwt/claims.ts";
 import type { Verified } from "../jwt/verifier.ts";
-
 import { canonicalHost, isOwnHost, type Names, withoutDefaultPort } from "./host_names.ts";
 import { HttpRefusal } from "./problem.ts";
 

@@ -1,3 +1,4 @@
+import { rfc3339 } from "../core/clock.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
@@ -12,6 +13,11 @@ export function isOpenAt({ grace_until }: Version, time: number): boolean {
 export function inGrace(installation: Installation): Version[] {
   const now = installation.now();
   return installation.versions.previous().filter((row) => isOpenAt(row, now));
+}
+
+/** An older version that still verifies, with `--json` and over HTTP. */
+export function describeGrace({ version, kid, alg, grace_until }: Version) {
+  return { version, kid, alg, until: rfc3339(grace_until ?? 0) };
 }
 
 /** How many grace windows may be open at once: each verification looks through them. */

@@ -1,8 +1,8 @@
 import { deliveriesBehind, lagging, listMembers, nameOf } from "../cluster/members.ts";
-import { asRefusalOrBug } from "../core/errors.ts";
 import type { Member } from "../secret/backend.ts";
 import type { Installation } from "../store/installation.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";
+import { KeptResult } from "./kept_result.ts";
 
 const KEPT_MS = 2_000;
 
@@ -28,28 +28,18 @@ interface SeenMember {
 
 /** Keeps the list of the fleet's servers, read from etcd at most every two seconds, while someone asks. */
 export class FleetView {
-  #members: readonly Member[] = [];
-  #startedAt = -Infinity;
-  #isRunning = false;
+  readonly #members = new KeptResult(KEPT_MS, listMembers);
   readonly #behindSince = new Map<string, number>();
 
   /** The last list; empty until the first one is there. Waits for nothing. @returns `null` when nothing is shared. */
   last(installation: Installation): SeenFleet | null {
     const known = knownFleet(installation.meta);
     if (known === undefined) return null;
-    const now = performance.now();
-    if (!this.#isRunning && now - this.#startedAt > KEPT_MS) {
-      [this.#isRunning, this.#startedAt] = [true, now];
-      // Without etcd the last list stays; the findings and the staleness tell why.
-      this.#read(installation).catch(asRefusalOrBug).finally(() => this.#isRunning = false);
-    }
+    // Without etcd the last list stays; the findings and the staleness tell why.
+    const servers = this.#members.last(installation) ?? [];
     const { change } = known;
-    const behind = lagging({ change, servers: this.#members, etcd: [] });
-    return { change, members: this.#members.map((one) => this.#seen(one, behind.includes(one))) };
-  }
-
-  async #read(installation: Installation): Promise<void> {
-    this.#members = await listMembers(installation);
+    const behind = lagging({ change, servers, etcd: [] });
+    return { change, members: servers.map((one) => this.#seen(one, behind.includes(one))) };
   }
 
   #seen(member: Member, isBehind: boolean): SeenMember {

@@ -9,13 +9,13 @@ const TOKEN = /^(?=.{32,512}$)[\w.~+/-]+=*$/;
 
 /** The token of a monitoring system: one that is no session and that a rotation does not end. */
 export class ScrapeToken {
+  #warned: string | undefined;
+
   /**
    * @param path of its file, read for each request that is compared: a replaced token counts at once.
    * @param warn gets why the file cannot be used, once for each reason.
    */
   constructor(private readonly path: string, private readonly warn: (why: string) => void) {}
-
-  #warned: string | undefined;
 
   /** Whether a bearer token is the one in the file. The comparison takes equally long for all. */
   is(token: string): boolean {

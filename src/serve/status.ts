@@ -4,15 +4,18 @@ import { auditPage } from "../audit/page.ts";
 import { type AuditFilter, listAudit } from "../audit/reader.ts";
 import { keyText, modulusBits } from "../core/algorithms.ts";
 import { rfc3339 } from "../core/clock.ts";
+import type { Sql } from "../core/sql.ts";
 import { type DeliveryFacts, describeDeliveries } from "../deliver/description.ts";
 import { progressOf } from "../deliver/sync.ts";
 import type { HostOperations } from "../http/host_operations.ts";
 import { ageOf, isDue } from "../secret/age.ts";
+import { describeGrace } from "../secret/grace.ts";
 import { preparedFacts } from "../secret/prepared_facts.ts";
 import { describeHolders, staleHolders } from "../secret/holders.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Changed } from "../secret/backend.ts";
 import type { Installation } from "../store/installation.ts";
+import type { Version } from "../store/sqlite/versions.ts";
 import { type SinkFacts, sinkFacts } from "../stream/lag.ts";
 import { publicName } from "../stream/names.ts";
 import type { Examinations } from "./examinations.ts";
@@ -45,64 +48,81 @@ export async function statusOf(
   const { installation, version } = await secrets.open();
   const [, ...grace] = await secrets.verifying();
   const { database } = installation;
-  const { verifications, success_rate, fallback_rate } = figures(database);
-  const { keyring, database: fromDatabase } = retrievalCounts(database);
   const now = installation.now();
-  const age = ageOf(installation, version);
-  const dueAt = age.isFromFuture ? now : version.created_at + maxAgeSeconds * 1000;
-  const rotationDue = isDue(age, maxAgeSeconds);
-  const holders = staleHolders(installation);
-  const deliveries = describeDeliveries(installation, await progressOf(installation));
-  const sinks = sinkFacts(installation).map(publicSink);
-  const fleet = knowledge.fleet.last(installation);
+  const about = versionFacts(installation, version, maxAgeSeconds);
+  const followers = await followersOf(installation, knowledge.fleet);
   const examined = knowledge.examinations.last();
   const findings = statusFindings({
-    ...knowledge,
-    version: version.version,
-    rotationDue,
-    deliveriesBehind: deliveries.flatMap(({ name, followed }) => followed ? [] : [name]),
-    holders,
-    serversBehind: (fleet?.members ?? []).flatMap(({ name, followed }) => followed ? [] : [name]),
-    sinksFailing: sinks.flatMap(({ sink, failed }) => failed ? [sink] : []),
-    now,
+    ...{ ...knowledge, ...laggingOf(followers), now },
+    ...{ version: version.version, rotationDue: about.rotation_due },
   }, examined?.findings ?? []);
   return {
     app: secrets.environment.app.name,
-    version: version.version,
-    kid: version.kid,
-    location: version.location,
-    created_at: rfc3339(version.created_at),
-    age_seconds: age.seconds,
-    created_in_future: age.isFromFuture,
-    rotation_due: rotationDue,
-    due_at: rfc3339(dueAt),
-    alg: version.alg,
-    key_form: version.key_form,
-    bits: modulusBits(version.alg, version.bytes),
-    tokens: keyText(version.alg, version.key_form, modulusBits(version.alg, version.bytes)),
+    ...about,
     prepared: preparedFacts(installation),
-    grace: grace.map((row) => ({
-      version: row.version,
-      kid: row.kid,
-      alg: row.alg,
-      until: rfc3339(row.grace_until ?? 0),
-    })),
-    stale_processes: describeHolders(holders),
-    deliveries: deliveries.map(publicFacts),
-    audit_sinks: sinks,
-    fleet,
+    grace: grace.map(describeGrace),
+    stale_processes: describeHolders(followers.holders),
+    deliveries: followers.deliveries.map(publicFacts),
+    audit_sinks: followers.sinks,
+    fleet: followers.fleet,
     healthy: !findings.some(isWrong),
     findings,
     examined_at: examined === undefined ? null : rfc3339(examined.at),
     sessions_active: await auth.activeSessions(),
-    success_rate,
-    verifications,
-    fallback_rate,
-    retrievals: { keyring, database: fromDatabase },
+    ...figureFacts(database),
     rotations: rotationsOf(installation),
     audit: listAudit(database, AUDIT_ROWS).map(publicRow).reverse(),
     rekey,
     time: rfc3339(now),
+  };
+}
+
+function versionFacts(installation: Installation, version: Version, maxAgeSeconds: number) {
+  const { kid, location, created_at, alg, key_form } = version;
+  const age = ageOf(installation, version);
+  const dueAt = age.isFromFuture ? installation.now() : created_at + maxAgeSeconds * 1000;
+  const bits = modulusBits(alg, version.bytes);
+  return {
+    version: version.version,
+    kid,
+    location,
+    created_at: rfc3339(created_at),
+    age_seconds: age.seconds,
+    created_in_future: age.isFromFuture,
+    rotation_due: isDue(age, maxAgeSeconds),
+    due_at: rfc3339(dueAt),
+    alg,
+    key_form,
+    bits,
+    tokens: keyText(alg, key_form, bits),
+  };
+}
+
+function figureFacts(sql: Sql) {
+  const { verifications, success_rate, fallback_rate } = figures(sql);
+  const { keyring, database } = retrievalCounts(sql);
+  return { success_rate, verifications, fallback_rate, retrievals: { keyring, database } };
+}
+
+/** All that should follow a change. */
+async function followersOf(installation: Installation, fleet: FleetView) {
+  return {
+    holders: staleHolders(installation),
+    deliveries: describeDeliveries(installation, await progressOf(installation)),
+    sinks: sinkFacts(installation).map(publicSink),
+    fleet: fleet.last(installation),
+  };
+}
+
+/** Those that have not followed. */
+function laggingOf({ holders, deliveries, sinks, fleet }: Awaited<ReturnType<typeof followersOf>>) {
+  const namesOf = (all: readonly { readonly name: string; readonly followed: boolean }[]) =>
+    all.flatMap(({ name, followed }) => followed ? [] : [name]);
+  return {
+    holders,
+    deliveriesBehind: namesOf(deliveries),
+    serversBehind: namesOf(fleet?.members ?? []),
+    sinksFailing: sinks.flatMap(({ sink, failed }) => failed ? [sink] : []),
   };
 }
 

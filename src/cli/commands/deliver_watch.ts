@@ -22,24 +22,19 @@ export async function watchDeliveries({ secrets, output, version }: Context): Pr
       wake.resolve();
     });
   }
-  const deliveries = new ServedDeliveries({
-    managers: { secrets },
-    warn: (text) => output.warning(text),
-    remark: (text) => output.remark(text),
-  });
+  const tell = {
+    warn: (text: string) => output.warning(text),
+    remark: (text: string) => output.remark(text),
+    onBug: (error: unknown) => wake.reject(error),
+  };
+  const deliveries = new ServedDeliveries({ managers: { secrets }, ...tell });
   const freshness = new SharedFreshness(MAX_STALENESS_MS);
-  const following = { freshness, onBug: (error: unknown) => wake.reject(error), version };
   const follower = usesEtcd(secrets.environment)
-    ? followFleet(secrets, following, output)
+    ? followFleet(secrets, { freshness, onBug: tell.onBug, version }, output)
     : undefined;
   const catchUp = lookOut({ secrets, output });
   follower?.onChange(() => wake.resolve());
-  const audit = new AuditStream({
-    environment: secrets.environment,
-    warn: (text) => output.warning(text),
-    remark: (text) => output.remark(text),
-    onBug: (error) => wake.reject(error),
-  });
+  const audit = new AuditStream({ environment: secrets.environment, ...tell });
   await follower?.start();
   try {
     while (!stopped) {

@@ -1,6 +1,5 @@
 import { ownProgram } from "../../core/app.ts";
 import { quoted, type RekeyError, usageError } from "../../core/errors.ts";
-
 import {
   type Address,
   hostInUrl,
@@ -22,6 +21,7 @@ import { LEAST_STALENESS_MS } from "../../cluster/follower.ts";
 import { SharedFreshness } from "../../cluster/freshness.ts";
 import { CLUSTER } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
+import type { Environment } from "../../store/environment.ts";
 import { keyringInProcess } from "../../store/keyring/addon_process.ts";
 import { setUpSchedules } from "../schedule/traces.ts";
 import { followFleet } from "../fleet_follower.ts";
@@ -80,38 +80,26 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     freshness,
     tls: certificate?.certificate.tls,
   });
-  const { actor } = environment;
-  const served = {
-    ...environment,
-    waitMs: WAIT_MS,
-    freshness,
-    get actor() {
-      return actorNow(actor);
-    },
-  };
-  const secrets = new SecretManager(served, CLUSTER);
+  const secrets = new SecretManager(servedEnvironment(environment, freshness), CLUSTER);
   const failure = Promise.withResolvers<never>();
   // It may fail before it is awaited.
   failure.promise.catch(() => {});
   // Fails if no secret exists; an unavailable one may come back.
   const { installation } = await secrets.open();
   const log = new LogSink(Deno.stdout);
-  const scheme = settings.tls === undefined ? "http" : "https";
-  const at = (address: Address) =>
-    address.kind === "unix" ? address.path : `${scheme}://${hostInUrl(address)}:${address.port}`;
   const serving = serve(settings, {
     managers: { secrets, auth: new AuthManager(secrets), accounts: new Accounts(secrets) },
     makeWorker: () => startRequestThread(globals),
     log: (line) => log.write(line),
     onListening: (address) => {
-      output.remark(`listening on ${at(address)}`);
-      namesMissing(settings, address).forEach((text) => output.warning(text));
-      issuerWarnings(settings.issuer, installation.policy.issuer)
-        .forEach((text) => output.warning(text));
-      if (address.kind === "unix") socketWarnings(address).forEach((text) => output.warning(text));
-      if (certificate === undefined) return;
-      certificateWarnings(certificate.certificate, settings.hosts)
-        .forEach((text) => output.warning(text));
+      output.remark(`listening on ${shownAddress(address, settings)}`);
+      const warnings = [
+        ...namesMissing(settings, address),
+        ...issuerWarnings(settings.issuer, installation.policy.issuer),
+        ...address.kind === "unix" ? socketWarnings(address) : [],
+        ...certificate ? certificateWarnings(certificate.certificate, settings.hosts) : [],
+      ];
+      warnings.forEach((text) => output.warning(text));
     },
     warn: (text) => output.warning(text),
     remark: (text) => output.remark(text),
@@ -138,6 +126,24 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     secrets.close();
     await log.flush(FLUSH_MS);
   }
+}
+
+/** A server's environment: rows that a request causes name the subject of its token. */
+function servedEnvironment(environment: Environment, freshness: SharedFreshness | undefined) {
+  const { actor } = environment;
+  return {
+    ...environment,
+    waitMs: WAIT_MS,
+    freshness,
+    get actor() {
+      return actorNow(actor);
+    },
+  };
+}
+
+function shownAddress(address: Address, { tls }: Settings): string {
+  if (address.kind === "unix") return address.path;
+  return `${tls === undefined ? "http" : "https"}://${hostInUrl(address)}:${address.port}`;
 }
 
 // The runtime would listen on this variable's address, bypassing the checks of --listen.

@@ -10,7 +10,7 @@ import { behindText, deliveryText } from "../deliveries_report.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { type Algorithm, isHmac, keyText, modulusBits } from "../../core/algorithms.ts";
 import { type KeyForm, STANDARD_SHAPE } from "../../core/secret.ts";
-import { inGrace } from "../../secret/grace.ts";
+import { describeGrace, inGrace } from "../../secret/grace.ts";
 import { activeIn } from "../../auth/manager.ts";
 import { ageOf, fromFuture, isAhead, isDue } from "../../secret/age.ts";
 import { type PreparedFacts, preparedFacts } from "../../secret/prepared_facts.ts";
@@ -164,10 +164,6 @@ const NO_SHAPE = { bytes: null, encoding: null };
 function announcedText(installation: Installation): string | null {
   const at = announced(installation);
   return at === null ? null : rfc3339(at);
-}
-
-function describeGrace({ version, kid, alg, grace_until }: Version) {
-  return { version, kid, alg, until: rfc3339(grace_until ?? 0) };
 }
 
 async function kekFacts(installation: Installation) {
