@@ -8,7 +8,7 @@ import { faultOfPath, pathOf, type UserEnvironment } from "./paths.ts";
 import type { Identities } from "./processes.ts";
 import type { System } from "./system.ts";
 import { inHome, unixFiles, unixPaths, UnixStreams } from "./unix/files.ts";
-import { raiseFileLimit, withLibc } from "./unix/libc.ts";
+import { raiseFileLimit, withLibc, zeroTerminated } from "./unix/libc.ts";
 import { unixOwners } from "./unix/owners.ts";
 import { unixPermissions } from "./unix/permissions.ts";
 import { unixAdvice, unixProcesses, unixPrograms } from "./unix/processes.ts";
@@ -78,7 +78,7 @@ function isReadOnly(path: string): boolean {
   const statvfs = { parameters: ["buffer", "buffer"], result: "i32" } as const;
   return withLibc({ statvfs }, (libc) => {
     const facts = new BigUint64Array(STATVFS_NUMBERS);
-    const failed = libc.statvfs(Buffer.from(`${path}\0`), facts) !== 0;
+    const failed = libc.statvfs(zeroTerminated(path), facts) !== 0;
     return !failed && (facts[F_FLAG]! & ST_RDONLY) !== 0n;
   });
 }

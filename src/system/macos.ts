@@ -18,8 +18,8 @@ export const macos: System = {
   owners: unixOwners,
   files: unixFiles,
   quickLooks: () => undefined,
-  // O_NONBLOCK and O_CLOEXEC of <fcntl.h>.
   memory: undefined,
+  // O_NONBLOCK and O_CLOEXEC of <fcntl.h>.
   streams: new UnixStreams(0x4 | 0x1000000),
   channels: undefined,
   advice: unixAdvice,

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import type { Caller, ReadVariable } from "../caller.ts";
-import { LIBC, withLibc } from "../unix/libc.ts";
+import { LIBC, withLibc, zeroTerminated } from "../unix/libc.ts";
 import { callerBySudo } from "../unix/sudo.ts";
 
 /** What tells who has started this process. */
@@ -70,7 +70,7 @@ function smallFiles(paths: readonly string[]): (string | undefined)[] {
   if (LIBC === undefined) return [];
   return withLibc(CALLS, ({ open, read, close }) =>
     paths.map((path) => {
-      const descriptor = open(Buffer.from(`${path}\0`), O_RDONLY_CLOEXEC);
+      const descriptor = open(zeroTerminated(path), O_RDONLY_CLOEXEC);
       if (descriptor < 0) return undefined;
       const bytes = Buffer.alloc(MOST_BYTES);
       const length = Number(read(descriptor, bytes, BigInt(MOST_BYTES)));

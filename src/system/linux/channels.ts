@@ -1,5 +1,5 @@
 import { type Channel, ChannelFault, type Channels } from "../channels.ts";
-import { LIBC } from "../unix/libc.ts";
+import { LIBC, zeroTerminated } from "../unix/libc.ts";
 import {
   addressOf,
   AF_UNIX,
@@ -136,7 +136,7 @@ class FileChannel implements Channel {
     this.#isPipe = !isFile && isatty(fd) === 0;
     // Others have the same descriptor: another one of the same pipe can be told not to wait, without telling theirs.
     const flags = O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    this.#own = isFile ? -1 : open(new TextEncoder().encode(`/proc/self/fd/${fd}\0`), flags);
+    this.#own = isFile ? -1 : open(zeroTerminated(`/proc/self/fd/${fd}`), flags);
   }
 
   write(bytes: Uint8Array<ArrayBuffer>): number {

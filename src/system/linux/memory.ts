@@ -1,5 +1,5 @@
 import { statfsSync } from "node:fs";
-import { withLibc } from "../unix/libc.ts";
+import { withLibc, zeroTerminated } from "../unix/libc.ts";
 import type { Memory } from "../files.ts";
 
 // Types of file systems in memory, of statfs(2): tmpfs and ramfs.
@@ -31,7 +31,7 @@ export const memory: Memory = {
   writeNew(path, bytes) {
     withLibc(CALLS, (libc) => {
       const flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
-      const fd = libc.open(new TextEncoder().encode(`${path}\0`), flags, PRIVATE);
+      const fd = libc.open(zeroTerminated(path), flags, PRIVATE);
       if (fd < 0) throw new Error("open(2) failed");
       try {
         for (let at = 0; at < bytes.length;) {

@@ -1,5 +1,6 @@
 import type { PairScheme } from "../../core/algorithms.ts";
 import type { SignatureCheck, SignatureChecks } from "../../jwt/pair_signatures.ts";
+import { zeroTerminated } from "../unix/libc.ts";
 
 // OpenSSL 3. A server verifies with it where it is installed: the runtime's own code for ECDSA takes eight times as long.
 const LIBRARY = "libcrypto.so.3";
@@ -83,7 +84,7 @@ function checkOf(
 }
 
 function begin(openssl: OpenSsl, { key, begun, used }: Held, { hash, salt }: PairScheme): boolean {
-  const digest = openssl.EVP_get_digestbyname(new TextEncoder().encode(`${hash}\0`));
+  const digest = hash === null ? null : openssl.EVP_get_digestbyname(zeroTerminated(hash));
   if (begun === null || used === null || digest === null) return false;
   const context = new BigUint64Array(1);
   const bytes = new Uint8Array(context.buffer);

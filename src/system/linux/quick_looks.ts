@@ -1,6 +1,5 @@
-import { Buffer } from "node:buffer";
 import type { QuickLooks } from "../files.ts";
-import { LIBC } from "../unix/libc.ts";
+import { LIBC, zeroTerminated } from "../unix/libc.ts";
 
 // <fcntl.h>, <sys/mman.h> and <sys/stat.h>.
 const [AT_FDCWD, AT_EMPTY_PATH, O_CLOEXEC] = [-100, 0x1000, 0o2000000];
@@ -77,8 +76,4 @@ function mapsName(facts: Uint32Array): string {
     .map((at) => facts[at]!.toString(16).padStart(2, "0"));
   const inode = BigInt(facts[INODE_HIGH]!) << 32n | BigInt(facts[INODE_LOW]!);
   return `${device.join(":")} ${inode}`;
-}
-
-function zeroTerminated(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(Buffer.from(`${text}\0`));
 }

@@ -1,9 +1,8 @@
-import { Buffer } from "node:buffer";
 import { renameSync, rmSync } from "node:fs";
 import { posix } from "node:path";
 import { CHUNK_BYTES, type FileSystem, type Streams } from "../files.ts";
 import type { Paths, UserEnvironment } from "../paths.ts";
-import { LIBC } from "./libc.ts";
+import { LIBC, zeroTerminated } from "./libc.ts";
 
 /** POSIX path syntax. */
 export const unixPaths = {
@@ -55,7 +54,7 @@ export class UnixStreams implements Streams {
   }
 
   withDescriptor<T>(path: string, use: (descriptor: number) => T): T | undefined {
-    const descriptor = this.#libc.open(Buffer.from(`${path}\0`), O_RDONLY | this.openFlags);
+    const descriptor = this.#libc.open(zeroTerminated(path), O_RDONLY | this.openFlags);
     if (descriptor < 0) return undefined;
     try {
       return use(descriptor);

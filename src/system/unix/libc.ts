@@ -18,6 +18,11 @@ export function withLibc<Calls extends Deno.ForeignLibraryInterface, T>(
   }
 }
 
+/** A text as C has it, in UTF-8. */
+export function zeroTerminated(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${text}\0`);
+}
+
 const X_OK = 1;
 const SIG_DFL = 0n;
 const SIG_IGN = 1n;
@@ -106,10 +111,6 @@ let loaded: ReturnType<typeof loadLibrary>;
 
 function load() {
   return loaded ??= loadLibrary();
-}
-
-function zeroTerminated(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${text}\0`);
 }
 
 // argv: pointers and strings in one block, so that the garbage collector frees none of them too early.

@@ -1,7 +1,7 @@
 import { fchmodSync, fchownSync } from "node:fs";
 import process from "node:process";
 import type { Owners } from "../owners.ts";
-import { withLibc } from "./libc.ts";
+import { withLibc, zeroTerminated } from "./libc.ts";
 
 const UNCHANGED = -1;
 
@@ -38,7 +38,7 @@ const LOOKUP = { parameters: ["buffer"], result: "pointer", callback: true } as 
 
 function lookUp(call: Call, name: string): number | undefined {
   return withLibc({ getpwnam: LOOKUP, getgrnam: LOOKUP }, (libc) => {
-    const entry = libc[call](new TextEncoder().encode(`${name}\0`));
+    const entry = libc[call](zeroTerminated(name));
     if (entry === null) return undefined;
     return new Deno.UnsafePointerView(entry).getUint32(NUMBER_OFFSET);
   });
