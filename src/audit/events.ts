@@ -61,6 +61,14 @@ export const EVENTS = {
   keyringError: "Keyring access error",
 } as const;
 
+/** Events of retrievals, wherever the value was. */
+export const RETRIEVALS: readonly string[] = [
+  EVENTS.retrievedFromKeyring,
+  EVENTS.retrievedFromDatabase,
+  EVENTS.retrievedAsFallback,
+  EVENTS.retrievedFromEtcd,
+];
+
 /** One of {@linkcode EVENTS}. */
 export type AuditEvent = (typeof EVENTS)[keyof typeof EVENTS];
 

@@ -24,13 +24,6 @@ const NEWEST = 10_000;
 
 const FROM_DATABASE: readonly string[] = [EVENTS.retrievedFromDatabase, EVENTS.retrievedAsFallback];
 
-/** Events of retrievals, wherever the value was. */
-export const RETRIEVALS: readonly string[] = [
-  EVENTS.retrievedFromKeyring,
-  ...FROM_DATABASE,
-  EVENTS.retrievedFromEtcd,
-];
-
 /** Computes the figures from the log's counters and newest rows. */
 export function figures(sql: Sql): Figures {
   const verifications = verdictCounts(sql);

@@ -1,20 +1,15 @@
 import { rfc3339 } from "../core/clock.ts";
 import type { Sql } from "../core/sql.ts";
+import { numbered } from "../core/words.ts";
 import { type AuditWriter, brokenLog, CHAIN_START, ChainWalk, headBefore } from "./chain.ts";
 import { ChainHashes } from "./chain_hashes.ts";
-import { type AuditRow, EVENTS, newestHead } from "./events.ts";
+import { type AuditRow, EVENTS, newestHead, RETRIEVALS } from "./events.ts";
 import { digestOfGaps, type Gap, gapWith, isGap, putGap, treeOf } from "./gaps.ts";
 import { TreeRun } from "./merkle.ts";
 import { columnsAfter, partLine } from "./reader.ts";
 
 /** Events that may be kept for a shorter time than changes: each retrieval is one, and so is each pruning. */
-export const OBSERVATIONS: readonly string[] = [
-  EVENTS.retrievedFromKeyring,
-  EVENTS.retrievedFromDatabase,
-  EVENTS.retrievedAsFallback,
-  EVENTS.retrievedFromEtcd,
-  EVENTS.pruned,
-];
+export const OBSERVATIONS: readonly string[] = [...RETRIEVALS, EVENTS.pruned];
 
 /** Which rows are to go. Instants in milliseconds since the epoch; `undefined`: none for that reason. */
 export interface PruneOrder {
@@ -113,8 +108,7 @@ export function pruneRows(
   if (seqs.length === 0) return 0;
   const hashes = new ChainHashes(key);
   for (const [first, last] of runsOf(seqs)) removeRun(sql, hashes, first, last);
-  const rows = `${seqs.length} row${seqs.length === 1 ? "" : "s"}`;
-  const reason = `${rows}: ${why}; gaps sha256:${digestOfGaps(sql)}`;
+  const reason = `${numbered(seqs.length, "row")}: ${why}; gaps sha256:${digestOfGaps(sql)}`;
   audit.append({ event: EVENTS.pruned, reason });
   return seqs.length;
 }

@@ -5,6 +5,7 @@ import { Sessions } from "../users/sessions.ts";
 import { AuditWriter } from "../audit/chain.ts";
 import { AuditSinks } from "../audit/sinks.ts";
 import { Installation } from "../store/installation.ts";
+import { OF_THIS_MACHINE } from "../store/sqlite/backup_table.ts";
 import { OWN_TABLES } from "../store/sqlite/schema.ts";
 import { unsaved, warningsOfRisk } from "../secret/keyring/unsaved.ts";
 import { sameInstallation } from "./keys.ts";
@@ -36,13 +37,8 @@ const LOG_TABLES: readonly string[] = [
   "rekey_verifications",
 ];
 
-// Tables about what runs on this machine.
-const MACHINE_TABLES: readonly string[] = [
-  "rekey_exec",
-  "rekey_delivery_states",
-  "rekey_audit_sinks",
-  "rekey_history",
-];
+// What no backup has, and the programs that run here now.
+const MACHINE_TABLES: readonly string[] = [...OF_THIS_MACHINE, "rekey_exec"];
 
 /**
  * Copies records that must survive into a staged backup: newer versions as retired ones, so that their tokens are refused

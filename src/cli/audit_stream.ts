@@ -1,4 +1,5 @@
 import { asRefusal } from "../core/errors.ts";
+import { numbered } from "../core/words.ts";
 import type { SinkFacts } from "../stream/lag.ts";
 import type { Context } from "./context.ts";
 import { describeSeconds } from "./format.ts";
@@ -22,7 +23,6 @@ export async function sendAudit({ secrets, output }: Pick<Context, "secrets" | "
 /** How far a sink is, in a line. */
 export function sinkText({ sink, lag_rows, lag_seconds, error }: SinkFacts): string {
   if (lag_rows === 0) return `${sink} has all rows`;
-  const rows = lag_rows === 1 ? "1 row" : `${lag_rows} rows`;
   const why = error === null ? "" : `; ${error}`;
-  return `${sink} lacks ${rows}, for ${describeSeconds(lag_seconds)}${why}`;
+  return `${sink} lacks ${numbered(lag_rows, "row")}, for ${describeSeconds(lag_seconds)}${why}`;
 }

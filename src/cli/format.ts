@@ -1,6 +1,7 @@
 import { MOST_COUNTED } from "../auth/manager.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { printable } from "../core/encoding.ts";
+import { numbered } from "../core/words.ts";
 import { keyText, modulusBits } from "../core/algorithms.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 
@@ -43,8 +44,7 @@ export function describeSeconds(seconds: number): string {
     "second",
   ]];
   const [size, name] = units.find(([unit]) => seconds >= unit) ?? [1, "second"];
-  const count = Math.floor(seconds / size);
-  return `${count} ${name}${count === 1 ? "" : "s"}`;
+  return numbered(Math.floor(seconds / size), name);
 }
 
 /** Left-aligned columns; the last one is not padded. */

@@ -1,6 +1,7 @@
 import { decodeInto, isBase64url } from "../core/encoding.ts";
 import { RekeyError } from "../core/errors.ts";
 import { parseStrictJson, StrictJsonError } from "../core/strict_json.ts";
+import { numbered } from "../core/words.ts";
 
 /** Length of the longest token that is accepted, in characters: longer than a header line may be. */
 export const MAX_TOKEN_LENGTH = 16_384;
@@ -38,7 +39,7 @@ export function parseJws(token: string): ParsedJws {
   const parts = token.split(".");
   if (parts.length !== 3) {
     throw malformed(
-      `it has ${parts.length} part${parts.length === 1 ? "" : "s"}, a signed token has 3`,
+      `it has ${numbered(parts.length, "part")}, a signed token has 3`,
       "Give the token itself; for one in a file, `rekey verify - < FILE`",
     );
   }

@@ -9,6 +9,7 @@ import {
 } from "../audit/prune.ts";
 import { newestTime, newestTimeUntil } from "../audit/reader.ts";
 import { lastSentToAll } from "../audit/sinks.ts";
+import { delay } from "../core/async.ts";
 import { rfc3339 } from "../core/clock.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Retention } from "../store/sqlite/retention.ts";
@@ -61,7 +62,7 @@ export async function pruneLog(
     const start = performance.now();
     rows = database.transaction(() => pruneRows(database, key, audit, batch), how);
     // Processes that wait for the lock must get it.
-    await new Promise((resolve) => setTimeout(resolve, performance.now() - start));
+    await delay(performance.now() - start);
   }
   if (removed > 0) checkpoints.make(keys, most);
   return removed;

@@ -22,8 +22,7 @@ const FORMS = "Write journal, syslog, fd:N, or a file with its folder, such as .
  * @throws {RekeyError} `usage` when it cannot be one.
  */
 export function sinkName(text: string, from: "--audit-to" | "REKEY_AUDIT_TO"): string {
-  const [, kind, path] = /^(journal|syslog)(?::(.*))?$/.exec(text) ?? [];
-  const [, number] = /^fd:(.*)$/.exec(text) ?? [];
+  const { kind, path, number } = partsOf(text);
   if (kind === undefined && number === undefined) return wholePath(text, from);
   if (SYSTEM.channels === undefined) {
     throw usageError(
@@ -47,6 +46,13 @@ export function sinkName(text: string, from: "--audit-to" | "REKEY_AUDIT_TO"): s
   );
 }
 
+// A path alone has none of them.
+function partsOf(name: string) {
+  const [, kind, path] = /^(journal|syslog)(?::(.*))?$/.exec(name) ?? [];
+  const [, number] = /^fd:(.*)$/.exec(name) ?? [];
+  return { kind: kind as "journal" | "syslog" | undefined, path, number };
+}
+
 // A misspelt `journal` would become a file.
 function wholePath(text: string, from: "--audit-to" | "REKEY_AUDIT_TO"): string {
   if (!/[/\\]/.test(text)) {
@@ -68,16 +74,15 @@ function faultOf(path: string): string | undefined {
 
 /** What a name of {@linkcode sinkName} stands for. @throws {RekeyError} `failed` where there are only files. */
 export function placeOf(name: string): SinkPlace {
-  const [, kind, path] = /^(journal|syslog)(?::(.*))?$/.exec(name) ?? [];
-  const [, number] = /^fd:(\d+)$/.exec(name) ?? [];
+  const { kind, path, number } = partsOf(name);
   if (kind === undefined && number === undefined) return { kind: "file", path: name };
   const { channels } = SYSTEM;
   if (channels === undefined) {
     throw new RekeyError("failed", `Cannot use ${name}: this system has no such sink`);
   }
-  return number === undefined
-    ? { kind: kind as "journal" | "syslog", path: path ?? channels[kind as "journal" | "syslog"] }
-    : { kind: "descriptor", number: Number(number) };
+  return kind === undefined
+    ? { kind: "descriptor", number: Number(number) }
+    : { kind, path: path ?? channels[kind] };
 }
 
 /** The name of a sink without its folder, for those who may not see paths. */

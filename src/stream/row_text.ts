@@ -1,4 +1,4 @@
-import { type AuditRow, EVENTS } from "../audit/events.ts";
+import { type AuditRow, EVENTS, RETRIEVALS } from "../audit/events.ts";
 import { printable } from "../core/encoding.ts";
 
 /** Severities of syslog (RFC 5424 §6.2.1), which the journal's PRIORITY has too. */
@@ -15,12 +15,6 @@ const WARNINGS: readonly string[] = [
   EVENTS.keyringError,
 ];
 
-const ROUTINE: readonly string[] = [
-  EVENTS.retrievedFromKeyring,
-  EVENTS.retrievedFromDatabase,
-  EVENTS.retrievedFromEtcd,
-];
-
 /** Security and authorisation messages, private (RFC 5424 §6.2.1). */
 export const FACILITY = 10;
 
@@ -30,7 +24,7 @@ export const IDENTIFIER = "rekey";
 /** How urgent a row is: 4 (warning) to 6 (informational). */
 export function severityOf({ event }: AuditRow): number {
   if (WARNINGS.includes(event)) return WARNING;
-  return ROUTINE.includes(event) ? INFORMATIONAL : NOTICE;
+  return RETRIEVALS.includes(event) ? INFORMATIONAL : NOTICE;
 }
 
 /** A row as one line for people. */

@@ -124,7 +124,7 @@ Deno.test({
     assert.ok(retrievals() > 0);
     const rotated = await box.run(["rotate", "--force", "--if-older-than", "90d"]);
     assert.equal(rotated.code, 0);
-    assert.match(rotated.stderr, /^Removed \d+ old rows of the audit log$/m);
+    assert.match(rotated.stderr, /^Removed \d+ old rows? of the audit log$/m);
     assert.equal((await box.json("audit", "verify")).valid, true);
   },
 });

@@ -1,4 +1,5 @@
 import { usageError } from "../../core/errors.ts";
+import { numbered } from "../../core/words.ts";
 import { countToPrune, describeOrder, orderOf, pruneLog } from "../../secret/pruned_log.ts";
 import { sealedRetention } from "../../secret/retention.ts";
 import type { Retention } from "../../store/sqlite/retention.ts";
@@ -26,7 +27,7 @@ export async function auditPrune(flags: AuditPruneFlags, context: Context): Prom
   }
   const order = orderOf(retention, installation.now());
   const count = countToPrune(installation, order);
-  const what = `${rowsText(count)} of the audit log (${describeOrder(order)})`;
+  const what = `${numbered(count, "row")} of the audit log (${describeOrder(order)})`;
   if (flags.dryRun) {
     return output.result({ dry_run: true, rows: count }, [`Would remove ${what}`]);
   }
@@ -37,15 +38,11 @@ export async function auditPrune(flags: AuditPruneFlags, context: Context): Prom
   output.result({ pruned: rows }, [
     rows === 0
       ? `Nothing to remove (${describeOrder(order)})`
-      : `Removed ${rowsText(rows)} of the audit log (${describeOrder(order)})`,
+      : `Removed ${numbered(rows, "row")} of the audit log (${describeOrder(order)})`,
   ]);
 }
 
 function wanted({ olderThan, retrievalsOlderThan }: AuditPruneFlags): Retention | undefined {
   if (olderThan === undefined && retrievalsOlderThan === undefined) return undefined;
   return { all: olderThan, retrievals: retrievalsOlderThan };
-}
-
-function rowsText(count: number): string {
-  return `${count} row${count === 1 ? "" : "s"}`;
 }

@@ -6,6 +6,7 @@ import {
 import { placeName } from "../../core/location.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, RekeyError } from "../../core/errors.ts";
+import { numbered } from "../../core/words.ts";
 import { staleProcesses } from "../warnings.ts";
 import { isFollowed, mustBeFollowed } from "../../cluster/change.ts";
 import { keyText, modulusBits } from "../../core/algorithms.ts";
@@ -74,7 +75,7 @@ async function pruneIfAsked({ secrets, output }: Context): Promise<void> {
   try {
     const { pruneByPolicy } = await import("../../secret/pruned_log.ts");
     const rows = await pruneByPolicy(installation);
-    if (rows > 0) output.remark(`Removed ${rows} old rows of the audit log`);
+    if (rows > 0) output.remark(`Removed ${numbered(rows, "old row")} of the audit log`);
   } catch (error) {
     output.warning(`the audit log was not pruned: ${asRefusal(error).message}`);
   }

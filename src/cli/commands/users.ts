@@ -1,5 +1,6 @@
 import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, usageError } from "../../core/errors.ts";
+import { numbered } from "../../core/words.ts";
 import type { Context } from "../context.ts";
 import { NEVER } from "../../store/sqlite/ended_sessions.ts";
 import { printable, toTheMinute } from "../format.ts";
@@ -135,7 +136,7 @@ export async function sessionRevoke(options: SessionRevokeFlags, { accounts, out
     const users = [...new Set(user)];
     const ended = await accounts.endSessionsOf(users);
     output.result({ ...users.length === 1 && { user: users[0] }, users, ended }, [
-      `Ended ${ended} session${ended === 1 ? "" : "s"} of ${users.map(printable).join(", ")}`,
+      `Ended ${numbered(ended, "session")} of ${users.map(printable).join(", ")}`,
     ]);
   } else {
     await accounts.endSession(jti!);

@@ -1,3 +1,4 @@
+import { numbered } from "../../core/words.ts";
 import { type SinkFacts, sinkFacts } from "../../stream/lag.ts";
 import {
   type Finding,
@@ -21,7 +22,7 @@ export function auditStreamCheck(context: OpenDoctorContext): Finding[] | NotUse
 }
 
 function waiting(context: OpenDoctorContext, { sink, lag_rows, error }: SinkFacts): Finding {
-  const rows = lag_rows === 1 ? "1 row" : `${lag_rows} rows`;
+  const rows = numbered(lag_rows, "row");
   const remove = rekey(context, `audit sinks --remove ${shellWord(sink)}`);
   const send = rekey(context, `--audit-to ${shellWord(sink)} status`);
   return {
