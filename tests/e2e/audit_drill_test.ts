@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { drill } from "../support/audit/drill.ts";
+import { unless } from "../support/faults/faults.ts";
 import { THOROUGH } from "../support/process/sample.ts";
-
-const isPossible = Deno.build.os === "linux" && Deno.uid() === 0;
 
 Deno.test({
   name: "journald, rsyslogd and a file have every row in order, through outages and kills",
-  ignore: !isPossible,
+  ignore: unless(Deno.build.os === "linux" && Deno.uid() === 0, "root on Linux"),
   async fn() {
     const much = THOROUGH
       ? { rows: 3_000, outages: 10, kills: 20, rowsPerSecond: 200 }

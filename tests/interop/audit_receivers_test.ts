@@ -3,17 +3,16 @@ import { join } from "node:path";
 import { Journald } from "../support/audit/journald.ts";
 import { logLines } from "../support/audit/log_lines.ts";
 import { Rsyslogd } from "../support/audit/rsyslogd.ts";
+import { unless } from "../support/faults/faults.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { until } from "../support/timing/pause.ts";
-
-const isPossible = Deno.build.os === "linux" && Deno.uid() === 0;
 
 // Would forge a field of the journal, a line of a file, a message and structured data.
 const HOSTILE = 'a\nREKEY_ACTOR=root\n<80>1 - - forged - - [rekey@32473 seq="9"] x"] \\';
 
 Deno.test({
   name: "a real journald and rsyslogd have the columns of a row as fields, whatever a reason holds",
-  ignore: !isPossible,
+  ignore: unless(Deno.build.os === "linux" && Deno.uid() === 0, "root on Linux"),
   async fn() {
     using box = await initialised();
     await using journald = await Journald.start(join(box.home, "journal"));

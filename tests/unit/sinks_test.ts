@@ -6,6 +6,7 @@ import { isRekeyError } from "../../src/core/errors.ts";
 import { openSink } from "../../src/stream/open_sink.ts";
 import { ChannelFault } from "../../src/system/channels.ts";
 import { SYSTEM } from "../../src/system/system.ts";
+import { unless } from "../support/faults/faults.ts";
 
 const ROWS = Array.from({ length: 300 }, (_, index): AuditRow => ({
   seq: index + 1,
@@ -102,7 +103,7 @@ Deno.test("a file of something else stays as it is, to its last byte: it may be 
   }));
 
 Deno.test("a file of another user is not written to", {
-  ignore: Deno.uid() !== 0,
+  ignore: unless(Deno.uid() === 0, "root"),
 }, () =>
   withFolder(async (folder) => {
     const path = join(folder, "a.jsonl");
