@@ -47,6 +47,7 @@ export async function settleKeys(
   if (bare && original === undefined) {
     const { algorithm: alg, keyForm, store } = staged;
     await staged.prepare({ alg, keyForm, store });
+    forgetRetention(staged);
     return { logLost: false };
   }
   const dispensable = newSecret || contents !== undefined;
@@ -58,6 +59,7 @@ export async function settleKeys(
     if (!newSecret) throw own;
     // The old rows can no longer be verified.
     staged.database.transaction(() => forgetLog(staged.database));
+    forgetRetention(staged);
     await giveKek(staged, randomBytes(32));
     return { logLost: true };
   }
@@ -72,6 +74,11 @@ export async function settleKeys(
   }
   if (!taken && (clone || sealedWith === "envelope")) await giveKek(staged, auditKey);
   return { logLost: false };
+}
+
+// Only the key of the log that it was set for tells that rekey has set it.
+function forgetRetention({ database, meta }: Installation): void {
+  database.transaction(() => meta.remove("audit_retention"));
 }
 
 /** Takes the keys of the live database. @returns whether they are available. @param dispensable whether the restore works without them. */

@@ -14,7 +14,10 @@ import { isAhead } from "./age.ts";
 const COPIES_KEPT = 5;
 
 // No sealed value, which a key could open later, and no temporary state.
-const COPIED_META: readonly MetaKey[] = ["app", "id", "alg", "key_form", "policy", "store"];
+const COPIED_META: readonly MetaKey[] = [
+  ...["app", "id", "alg", "key_form", "policy", "store"] as const,
+  "audit_retention",
+];
 const COPIED_TABLES = [
   "rekey_versions",
   "rekey_audit_counts",

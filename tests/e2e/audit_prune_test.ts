@@ -105,6 +105,17 @@ Deno.test("backups and restorations carry the gaps, and a restored log goes on",
   assert.equal((await box.run(["audit", "checkpoint", ...copy])).code, 0);
 });
 
+Deno.test("a restoration from an automatic copy leaves how long the log is kept", async () => {
+  using box = await withLog();
+  await box.run(["policy", "set", "--audit-retention", "400d"]);
+  await box.run(["rotate", "--force"]);
+  const copy = `${box.database}.v4.backup`;
+  const { code, stderr } = await box.run(["restore", copy, "--force", "--new-secret"]);
+  assert.equal(code, 0, stderr);
+  assert.equal((await box.json("policy", "show")).audit_retention_seconds, 400 * 86_400);
+  assert.doesNotMatch((await box.run(["rotate", "--force"])).stderr, /not pruned/);
+});
+
 const PAST = ["-f", "-40d"];
 // The log must know for a day that it is so late.
 const YESTERDAY = ["-f", "-1d"];

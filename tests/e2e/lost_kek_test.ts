@@ -8,6 +8,7 @@ import { Box } from "../support/process/box.ts";
 async function lost(box: Box): Promise<{ token: string; kid: string }> {
   await box.run(["init", "--store", "database"]);
   await box.run(["user", "add", "alice"], { stdin: "correct horse battery staple" });
+  await box.run(["policy", "set", "--audit-retention", "30d"]);
   await box.run(["rotate", "--force"]);
   const token = await box.token();
   const { kid } = await box.json("status");
@@ -26,7 +27,11 @@ function loseKek(box: Box): void {
 async function isSound(box: Box): Promise<void> {
   assert.equal((await box.json("audit", "verify")).valid, true);
   assert.equal((await box.json("verify", await box.token())).valid, true);
-  assert.equal((await box.json("rotate", "--force")).version, 4);
+  // The key that tells that rekey has set a retention is lost.
+  assert.equal((await box.json("policy", "show")).audit_retention_seconds, null);
+  const rotated = await box.run(["rotate", "--force", "--json"]);
+  assert.equal(JSON.parse(rotated.stdout).version, 4);
+  assert.doesNotMatch(rotated.stderr, /not pruned/);
   assert.equal((await box.json("doctor")).healthy, true);
 }
 
