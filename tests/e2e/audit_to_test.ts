@@ -100,8 +100,12 @@ Deno.test("serve --audit-to sends what other processes log, after its own end to
       sinks.map(({ sink, failed }: Record<string, unknown>) => [sink, failed]),
       [["file:a.jsonl", false], ["file:b.jsonl", true]],
     );
-    const metrics = await (await serving.get("/metrics")).text();
-    assert.match(metrics, /^rekey_audit_sink_lag_rows\{sink="file:a\.jsonl"\} 0$/m);
+    let metrics = "";
+    // The server logs what it retrieves itself, and sends it a moment later.
+    await until(async () => {
+      metrics = await (await serving.get("/metrics")).text();
+      return /^rekey_audit_sink_lag_rows\{sink="file:a\.jsonl"\} 0$/m.test(metrics);
+    });
     assert.match(metrics, /^rekey_audit_sink_lag_rows\{sink="file:b\.jsonl"\} [1-9]$/m);
     assert.match(metrics, /^rekey_audit_sink_lag_seconds\{sink="file:b\.jsonl"\} \d+$/m);
     Deno.mkdirSync(join(box.home, "folder"));
