@@ -8,6 +8,7 @@ const read = (path: string) => Deno.readTextFileSync(join(import.meta.dirname!, 
 Deno.test("each finding of the doctor is provoked by a test, and explained", () => {
   const fleet = ["health", "faults", "partition", "damaged"].map((name) => `fleet/${name}`);
   const files = [
+    "e2e/audit_to",
     "e2e/deliver_rotation",
     "e2e/doctor",
     "e2e/doctor_files",

@@ -55,4 +55,4 @@ const REFUSALS = {
 };
 
 /** What a refusal's code means. */
-export const inWords = (code) => REFUSALS[code] ?? "see exit-codes.md in the documentation";
+export const inWords = (code) => REFUSALS[code] ?? "rekey's list of error codes explains it";
