@@ -6,7 +6,7 @@ import { THOROUGH } from "../support/process/sample.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
 
 // `deno task crash` does the same a thousand times.
-const KILLS = THOROUGH ? 30 : 8;
+const KILLS = THOROUGH ? 30 : 4;
 
 function assertReached(phases: Record<string, number>): void {
   assert.ok(phases["begin to commit"]! > 0, "no kill fell between begin and commit");
@@ -25,7 +25,7 @@ Deno.test(`${KILLS} kills during rotations on the keyring lose and double nothin
   assertReached((await killRotations(box, KILLS)).phases);
 });
 
-const PLACES = [["database", () => new Box(), 8], ["keyring", KeyringBox.start, 8]] as const;
+const PLACES = [["database", () => new Box(), 4], ["keyring", KeyringBox.start, 4]] as const;
 for (const [place, start, some] of PLACES) {
   const kills = THOROUGH ? 100 : some;
   Deno.test(`${kills} kills during rotations to a key pair and back on the ${place} leave one version that signs`, async () => {

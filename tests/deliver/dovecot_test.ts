@@ -11,7 +11,7 @@ import {
 } from "../support/consumers/following.ts";
 import { refusesForgeries } from "../support/consumers/forgeries.ts";
 import { AS_DAEMONS, RUNS_DAEMONS } from "../support/consumers/system_daemon.ts";
-import { sample } from "../support/process/sample.ts";
+import { thoroughly } from "../support/process/sample.ts";
 
 const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
 
@@ -42,16 +42,14 @@ Deno.test({ name: "Dovecot follows rotations", ignore }, async (t) => {
   });
 });
 
-Deno.test({ name: "Dovecot knows algorithms of every kind", ignore }, async () => {
+thoroughly("Dovecot knows algorithms of every kind", async () => {
   await using dovecot = await Dovecot.prepare();
   using box = await delivering(dovecot, "--alg", "HS256");
-  await changesAlgorithm(box, dovecot, [
-    ...sample(["HS384", "ES256", "HS512", "RS256", "RS512", "PS256"], 3, 1),
-  ]);
+  await changesAlgorithm(box, dovecot, ["HS384", "ES256", "HS512", "RS256", "RS512", "PS256"]);
   const before = await box.json("status");
   for (const alg of ["ES384", "ES512", "Ed25519", "EdDSA"]) {
     const stopped = await box.run(["rotate", "--force", "--grace", "1h", "--alg", alg]);
     assert.match(stopped.stderr, /Not rotated: it: Dovecot/);
   }
   assert.equal((await box.json("status")).kid, before.kid);
-});
+}, ignore);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
+import { thoroughly } from "../support/process/sample.ts";
 import { unless } from "../support/faults/faults.ts";
 import { delivering } from "../support/consumers/delivering.ts";
 import { cutsHard, holdsBothKeys, refusesAtOnce } from "../support/consumers/following.ts";
@@ -30,7 +31,7 @@ Deno.test({ name: "Slurm gets no key of an algorithm that it does not know", ign
   assert.ok(!existsSync(slurm.key));
 });
 
-Deno.test({ name: "Slurm holds several key pairs, of RS256 alone", ignore }, async (t) => {
+thoroughly("Slurm holds several key pairs, of RS256 alone", async (t) => {
   await using slurm = await Slurm.prepare("slurm-jwks");
   using box = await delivering(slurm, "--alg", "RS256");
   await t.step("it holds both keys in the grace period", () => holdsBothKeys(box, slurm));
@@ -44,4 +45,4 @@ Deno.test({ name: "Slurm holds several key pairs, of RS256 alone", ignore }, asy
     assert.match(stopped.stderr, /Slurm .* knows RS256, and not ES256/);
     assert.equal((await box.json("status")).kid, kid);
   });
-});
+}, ignore);

@@ -153,7 +153,7 @@ export function guardTests(kind: GuardKind): void {
 
   Deno.test(`${kind.name}: once rotate has exited no old token is accepted, on an open connection or a new one`, async () => {
     await using site = await GuardedSite.open(kind);
-    for (let count = 1; count <= (THOROUGH ? 50 : 2); count++) {
+    for (let count = 1; count <= (THOROUGH ? 50 : 1); count++) {
       const old = await site.box.token();
       const kept = await Promise.all(Array.from({ length: 10 }, () => {
         return KeptConnection.to(site.place.port);
@@ -230,7 +230,7 @@ export function guardTests(kind: GuardKind): void {
 function pairTests(kind: GuardKind, pairs: readonly string[]): void {
   Deno.test(`${kind.name}: from HMAC to ${pairs.join(", ")} and back, no valid token is refused and no retired one accepted`, async () => {
     await using site = await GuardedSite.open(kind);
-    for (const alg of [...kind.alike ? sample(pairs, pairs.length) : pairs, "HS256"]) {
+    for (const alg of [...sample(pairs, kind.alike ? pairs.length : 2), "HS256"]) {
       const old = await site.box.token();
       await site.rekey("rotate", "--force", "--grace", "1h", "--alg", alg);
       const fresh = await site.box.token();

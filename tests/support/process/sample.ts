@@ -2,8 +2,12 @@
 export const THOROUGH = Deno.env.has("REKEY_THOROUGH");
 
 /** A test that only `deno task thorough` has: others have shown the same in another way. */
-export function thoroughly(name: string, test: () => Promise<void>): void {
-  if (THOROUGH) Deno.test(name, test);
+export function thoroughly(
+  name: string,
+  test: (t: Deno.TestContext) => Promise<void>,
+  ignore = false,
+): void {
+  if (THOROUGH) Deno.test({ name, ignore, fn: test });
 }
 
 /** Every n-th of them, beginning with the one at `first`; all of them with `deno task thorough`. */
