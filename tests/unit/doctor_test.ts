@@ -17,6 +17,7 @@ Deno.test("each finding of the doctor is provoked by a test, and explained", () 
     "e2e/standby",
     "keyring/doctor",
     "keyring/wallets_job",
+    "unit/large_log",
     ...fleet,
   ];
   const tests = files.map((file) => read(`tests/${file}_test.ts`)).join();
