@@ -77,7 +77,10 @@ function newer(path: string, applied: number): RekeyError {
   return new RekeyError(
     "database_newer",
     `Cannot use ${path}: its schema is ${applied}, this rekey knows ${MIGRATIONS.length}`,
-    { hint: "Use the newer rekey that wrote it, or go back by docs/install.md, Downgrade" },
+    {
+      hint:
+        "Use the newer rekey that wrote it, or move it aside and `rekey restore` the copy that was made beside it",
+    },
   );
 }
 
