@@ -31,7 +31,7 @@ const SUBSTITUTION = /\$\(([^()]*)\)/g;
 const HEAD = `7:${"A".repeat(43)}`;
 
 // Messages of HMACs, in docs/storage.md.
-const LABELS = ["rekey kid v1", "rekey kek id v1"];
+const LABELS = ["rekey kid v1", "rekey kek id v1", "rekey log gap v1"];
 
 /** The command lines of a page: in code spans and blocks, from `rekey` on. */
 function* commandLines(page: string): Generator<string> {
