@@ -18,6 +18,11 @@ const NAMELESS: readonly CommandName[] = [
   ...["stats", "destroy", "doctor", "complete", "deliver list", "deliver show"],
 ] as CommandName[];
 const ACTING = WORKING.filter((name) => !NAMELESS.includes(name));
+const BY_LOCATION = {
+  // There is nothing to move to where it is already.
+  database: ACTING.filter((name) => name !== "store move"),
+  keyring: ACTING,
+};
 
 /** The executable itself, and what the runtime and libc ask the system for. */
 export const SYSTEM: readonly Row[] = [
@@ -56,7 +61,7 @@ export const SYSTEM: readonly Row[] = [
     what: "`/proc/self/{loginuid,cgroup}`",
     pattern: /^\/proc\/self\/loginuid$/,
     how: "reads",
-    ...both(ACTING),
+    ...BY_LOCATION,
     why: "who has logged in, and the service manager's unit, for the actor of audit rows",
   },
   {
@@ -100,9 +105,8 @@ export const SYSTEM: readonly Row[] = [
     what: "`/etc/nsswitch.conf`, `/etc/{passwd,group}`, `libnss_….so`",
     pattern: /^\/etc\/(nsswitch\.conf|passwd|group)$|\/libnss_\w+\.so\.2$/,
     how: "reads",
-    // There is nothing to move to where it is already.
-    database: [...ACTING.filter((name) => name !== "store move"), "schedule"],
-    keyring: [...ACTING, "schedule"],
+    database: [...BY_LOCATION.database, "schedule"],
+    keyring: [...BY_LOCATION.keyring, "schedule"],
     why: "the user's name, for the actor of audit rows; `schedule`: the user's own home folder",
   },
   {
