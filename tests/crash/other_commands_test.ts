@@ -8,7 +8,8 @@ const STRIDE = THOROUGH ? 9 : 90;
 
 Deno.test("a destruction that is killed anywhere is finished by the next command", async () => {
   await using box = await KeyringBox.start();
-  assert.ok(await killDestructions(box, STRIDE) > 3);
+  // It makes fewer calls than the others.
+  assert.ok(await killDestructions(box, Math.ceil(STRIDE / 3)) > 3);
 });
 
 Deno.test("a move that is killed anywhere leaves the value in one place, and every token valid", async () => {

@@ -90,10 +90,15 @@ Deno.test("a rotation over HTTP names the subject of its token, and the server's
   await using serving = await Serving.start(box, ["--workers", "1"]);
   const sub = "ci, login root";
   const token = await box.token(sub, "--scope", "admin");
-  assert.equal((await serving.post("/rotate", { reason: "drill" }, token)).status, 200);
+  const rotate = async (body: object, token: string) => {
+    const answer = await serving.post("/rotate", body, token);
+    await answer.body?.cancel();
+    assert.equal(answer.status, 200);
+  };
+  await rotate({ reason: "drill" }, token);
   assert.match(await lastActor(box), /^\S+@HOST \(([^()]*, )?token "ci\\u\{2c\} login root"\)$/);
   const again = await box.token("ops", "--scope", "admin");
-  assert.equal((await serving.post("/rotate", { grace: "1h" }, again)).status, 200);
+  await rotate({ grace: "1h" }, again);
   assert.match(await lastActor(box), /[( ]token ops\)$/);
   assert.equal((await rows(box, "--actor", "token ops")).length, 2);
   assert.equal((await rows(box, "--actor", "login root")).length, 0);
