@@ -34,7 +34,7 @@ export const LATE_SCRIPT = REST;
  * @throws {Error} for chunks that import each other: the first one to be loaded would lack what it imports.
  */
 export function scriptsOfChunks(folder: string): Map<string, string> {
-  const chunks = new Map(chunkNames(folder).map((name) => [name, chunkIn(folder, name)]));
+  const chunks = new Map(inOrder(folder).map((name) => [name, chunkIn(folder, name)]));
   const scripts = new Map<string, string>();
   for (const [script, modules] of Object.entries(SCRIPTS)) {
     for (const name of modules.flatMap((module) => withImports(chunks, chunkOf(chunks, module)))) {
@@ -46,6 +46,19 @@ export function scriptsOfChunks(folder: string): Map<string, string> {
     if (!scripts.has(name)) scripts.set(name, REST);
   }
   return scripts;
+}
+
+/** All chunks in the order in which they are mentioned, from `main` on: that of their names depends on the folder. */
+function inOrder(folder: string): string[] {
+  const found = new Set<string>();
+  const visit = (name: string) => {
+    if (found.has(name)) return;
+    found.add(name);
+    const text = Deno.readTextFileSync(join(folder, `${name}.js`));
+    for (const [, other] of text.matchAll(/"\.\/([\w-]+)\.js"/g)) visit(other!);
+  };
+  for (const name of ["main", ...chunkNames(folder)]) visit(name);
+  return [...found];
 }
 
 /** Names of the files with chunks, without extension. */
@@ -61,17 +74,23 @@ export function chunkNames(folder: string): string[] {
  * @param scripts the script of each chunk.
  */
 export function joined(folder: string, scripts: Map<string, string>, script: string): string {
+  const order = [...scripts.keys()];
+  // The bundler's hash comes from the folder's path too: a build elsewhere must have the same bytes.
+  const stable = (chunk: string) => chunk.replace(HASH, `-${order.indexOf(chunk)}`);
   const nameOf = (from: string) => {
     const [, chunk] = /^\.\/([\w-]+)\.js$/.exec(from) ?? [];
-    return JSON.stringify(chunk === undefined ? from : `${scripts.get(chunk)}:${chunk}`);
+    return JSON.stringify(chunk === undefined ? from : `${scripts.get(chunk)}:${stable(chunk)}`);
   };
   const own = [...scripts].filter(([, one]) => one === script).map(([name]) => name);
   const bodies = own.map((name) => {
     const text = Deno.readTextFileSync(join(folder, `${name}.js`));
-    return `"${script}:${name}"(require,module){"use strict";${asBody(text, nameOf)}}`;
+    return `"${script}:${stable(name)}"(require,module){"use strict";${asBody(text, nameOf)}}`;
   });
   return `module.exports={${bodies.join(",\n")}};`;
 }
+
+// The bundler adds it to the names of chunks, but for that of the program's entry.
+const HASH = /-[0-9A-Z]{8}$/;
 
 const FROM = '"((?:node:|\\./)?[\\w+/.-]+)";';
 
@@ -118,9 +137,8 @@ function chunkIn(folder: string, name: string): Chunk {
   return { name, imports };
 }
 
-// The bundler adds a hash to the name of a module that is loaded on demand.
 function chunkOf(chunks: Map<string, Chunk>, module: string): string {
-  const found = [...chunks.keys()].filter((name) => name.replace(/-[0-9A-Z]{8}$/, "") === module);
+  const found = [...chunks.keys()].filter((name) => name.replace(HASH, "") === module);
   if (found.length === 1) return found[0]!;
   throw new Error(`There are ${found.length} chunks of a module ${module}`);
 }

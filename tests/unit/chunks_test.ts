@@ -52,9 +52,9 @@ Deno.test("chunks become functions that load what they import, each in its scrip
   const main = require("program:main") as Record<string, () => unknown>;
   assert.equal(main.b, join_);
   assert.deepEqual(main.start!(), ["/", 1]);
-  assert.deepEqual(loaded, ["program:main", "program:chunk-SHARED00"]);
+  assert.deepEqual(loaded, ["program:main", "program:chunk-1"]);
   assert.deepEqual(await main.late!(), { value: ["/", 1] });
-  assert.ok(loaded.includes("rest:late-00000000"));
+  assert.ok(loaded.some((name) => name.startsWith("rest:late-")));
   Deno.removeSync(folder, { recursive: true });
 });
 
