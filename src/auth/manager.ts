@@ -28,7 +28,10 @@ export const MOST_COUNTED = 100_000;
  * ```
  */
 export class AuthManager {
-  constructor(private readonly secrets: SecretManager) {}
+  constructor(
+    private readonly secrets: SecretManager,
+    private readonly accounts = new Accounts(secrets),
+  ) {}
 
   /**
    * Signs a token and remembers it as a session. One without expiry is remembered until its version ends, and stays one
@@ -72,7 +75,7 @@ export class AuthManager {
    * @throws {RekeyError} `bad_credentials`, or `throttled` after too many failures.
    */
   async login(credentials: Credentials, lifetime: number): Promise<LoggedIn> {
-    let user = await new Accounts(this.secrets).authenticate(credentials);
+    let user = await this.accounts.authenticate(credentials);
     const request = () => ({ subject: user.name, lifetime, ...loginClaims(user) });
     // A user who was removed meanwhile, or has another password, gets no session any more.
     const issued = await this.#issue(request, (sql) => {

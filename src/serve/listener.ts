@@ -30,8 +30,9 @@ export class Listener {
   // The one that listens, and older ones that only have connections.
   readonly #servers = new Set<HttpServer>();
   #stopping = false;
-  // Whether a server is being replaced.
+  // Whether a server is being replaced, and how often one was: a check that began before says nothing about the new one.
   #replacing = false;
+  #replacements = 0;
   // Identity of the file of its Unix socket.
   #socket: string | undefined;
   #tls: Settings["tls"];
@@ -85,6 +86,7 @@ export class Listener {
   // Where a port cannot be shared, the runtime releases it some time after a server is shut down.
   async #replaceServer(): Promise<void> {
     this.#replacing = true;
+    this.#replacements++;
     try {
       this.#servers.forEach((old) => old.shutdown().catch(() => {}));
       for (const end = performance.now() + PORT_RELEASE_MS; !this.#stopping;) {
@@ -113,9 +115,10 @@ export class Listener {
     let isReported = false;
     for (;;) {
       await delay(CHECK_MS);
+      const replacements = this.#replacements;
       const listens = !this.#stopping && this.#servers.size > 0 && await isListening(at);
       if (this.#stopping) return;
-      if (listens || this.#replacing) continue;
+      if (listens || this.#replacing || replacements !== this.#replacements) continue;
       try {
         this.#listen(this.settings.address);
         this.events.listensAgain();

@@ -15,7 +15,7 @@ import {
   subjectsOf,
 } from "./names.ts";
 import { changeUsers, knownUser, unknownUser } from "./change.ts";
-import { hashPassword, verifyPassword } from "./passwords.ts";
+import { hashPassword, USUAL_COST, verifyPassword } from "./passwords.ts";
 import { NEVER, type Session, takeEnded } from "../store/sqlite/ended_sessions.ts";
 import { Sessions } from "./sessions.ts";
 import { Throttle, type ThrottleKind } from "./throttle.ts";
@@ -32,7 +32,8 @@ export interface Credentials {
 
 /** Users with their passwords and sessions. A new password ends all sessions of its user. */
 export class Accounts {
-  constructor(private readonly secrets: SecretManager) {}
+  /** @param cost of the hashes of passwords; less than usual is for tests only. */
+  constructor(private readonly secrets: SecretManager, private readonly cost = USUAL_COST) {}
 
   /**
    * @returns the name as stored.
@@ -40,7 +41,7 @@ export class Accounts {
    */
   async add(name: string, password: string): Promise<string> {
     const checked = checkedName(name);
-    const hash = await hashPassword(password);
+    const hash = await hashPassword(password, this.cost);
     await changeUsers(
       this.secrets,
       ({ database }, now) => {
@@ -68,7 +69,7 @@ export class Accounts {
    * of the fleet cannot be told; the error says what has changed.
    */
   async setPassword(name: string, password: string): Promise<string> {
-    const hash = await hashPassword(password);
+    const hash = await hashPassword(password, this.cost);
     const known = await knownUser(this.secrets, name);
     await this.#endAllOf([known], EVENTS.passwordChanged, [known], ({ database }, now) => {
       if (!new Users(database).setPassword(known, hash, now)) throw unknownUser();
@@ -101,9 +102,9 @@ export class Accounts {
     // Counted before the password is checked, so that parallel attempts count each other.
     database.transaction(() => new Throttle(database).attempt(counted, installation.now()));
     const user = namedUser(users, name);
-    const { right, outdated } = await verifyPassword(password, user?.password);
+    const { right, outdated } = await verifyPassword(password, user?.password, this.cost);
     if (user === undefined || !right) throw badCredentials();
-    const rehashed = outdated ? await hashPassword(password) : undefined;
+    const rehashed = outdated ? await hashPassword(password, this.cost) : undefined;
     database.transaction(() => {
       const throttle = new Throttle(database);
       throttle.clear("user", countedAs);

@@ -3,8 +3,6 @@ import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 import { RekeyError, usageError } from "../core/errors.ts";
 import { isUsablePassword, preparedPassword } from "./names.ts";
 
-// OWASP's recommendation for scrypt: 128 MiB, about half a second on one core.
-const PARAMETERS = { ln: 17, r: 8, p: 1 };
 const MAX_MEMORY = 256 * 2 ** 20;
 const HASH_BYTES = 32;
 const SALT_BYTES = 16;
@@ -19,20 +17,25 @@ const OPAQUE = 1;
 const PHC =
   /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})(?:,prep=(\d))?\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
 
-interface Parameters {
+/** What scrypt costs (RFC 7914, section 2). */
+export interface HashCost {
   /** log2 of scrypt's N. */
   readonly ln: number;
   readonly r: number;
   readonly p: number;
 }
 
+/** OWASP's recommendation for scrypt: 128 MiB, about half a second on one core. */
+export const USUAL_COST: HashCost = { ln: 17, r: 8, p: 1 };
+
 /**
  * Hashes a password with scrypt (RFC 7914) and a random salt.
  *
+ * @param cost less than usual is for tests only.
  * @returns a string in the PHC string format, which includes the parameters.
  * @throws {RekeyError} `usage` when the password is too short or too long, or has a character that is not allowed.
  */
-export async function hashPassword(password: string): Promise<string> {
+export async function hashPassword(password: string, cost = USUAL_COST): Promise<string> {
   if (!isUsablePassword(password)) {
     throw usageError(
       "Cannot use the password: it has a character that is not allowed",
@@ -50,8 +53,8 @@ export async function hashPassword(password: string): Promise<string> {
     );
   }
   const salt = randomBytes(SALT_BYTES);
-  const hash = await derive(prepared, salt, PARAMETERS, HASH_BYTES);
-  const { ln, r, p } = PARAMETERS;
+  const hash = await derive(prepared, salt, cost, HASH_BYTES);
+  const { ln, r, p } = cost;
   return `$scrypt$ln=${ln},r=${r},p=${p},prep=${OPAQUE}$${unpadded(salt)}$${unpadded(hash)}`;
 }
 
@@ -66,20 +69,22 @@ export interface PasswordVerdict {
  * Compares a password with a stored hash in constant time. Without a stored hash (an unknown user) it does the same work
  * and fails, so that the time does not reveal which accounts exist.
  *
+ * @param cost of new hashes, and of a check without a stored one.
  * @throws {RekeyError} `database_damaged` when the stored hash is malformed.
  */
 export async function verifyPassword(
   password: string,
   stored: string | undefined,
+  cost = USUAL_COST,
 ): Promise<PasswordVerdict> {
-  const known = stored === undefined ? randomHash() : parse(stored);
+  const known = stored === undefined ? randomHash(cost) : parse(stored);
   // A lone surrogate would be encoded as U+FFFD.
   const tried = [...password].length > LONGEST || !password.isWellFormed() ? "" : password;
   const older = tried.normalize("NFKC");
   const prepared = known.prep === OPAQUE ? preparedPassword(tried) : older;
   const hash = await derive(prepared, known.salt, known, known.hash.length);
   const right = timingSafeEqual(hash, known.hash) && stored !== undefined && tried === password;
-  const { ln, r, p } = PARAMETERS;
+  const { ln, r, p } = cost;
   // An old hash is kept when NFKC and OpaqueString differ for this password: the user may type either form next time.
   const replaceable = known.prep === OPAQUE ||
     (preparedPassword(tried) === older && isUsablePassword(tried));
@@ -87,9 +92,9 @@ export async function verifyPassword(
 }
 
 // Made on demand: the first random bytes of a process take a third of a millisecond.
-function randomHash() {
+function randomHash(cost: HashCost) {
   return {
-    ...PARAMETERS,
+    ...cost,
     prep: OPAQUE,
     salt: randomBytes(SALT_BYTES),
     hash: randomBytes(HASH_BYTES),
@@ -98,7 +103,7 @@ function randomHash() {
 
 function parse(
   stored: string,
-): Parameters & { prep: number | undefined; salt: Buffer; hash: Buffer } {
+): HashCost & { prep: number | undefined; salt: Buffer; hash: Buffer } {
   const [, ln, r, p, prep, salt, hash] = PHC.exec(stored) ?? [];
   const parameters = { ln: Number(ln), r: Number(r), p: Number(p) };
   // Parameters above these bounds mean that the row was changed: rekey never writes them.
@@ -121,7 +126,7 @@ function parse(
   );
 }
 
-function derive(password: string, salt: Uint8Array, { ln, r, p }: Parameters, length: number) {
+function derive(password: string, salt: Uint8Array, { ln, r, p }: HashCost, length: number) {
   const options = { N: 2 ** ln, r, p, maxmem: MAX_MEMORY };
   const bytes = new TextEncoder().encode(password);
   return new Promise<Buffer>((resolve, reject) => {

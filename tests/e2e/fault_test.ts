@@ -76,7 +76,10 @@ Deno.test({
   ignore: unless(CAN_MOUNT, "root that may mount"),
   async fn() {
     using box = new Box();
-    await initWhileRoomGrows(box, sample([0, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256], 2));
+    await initWhileRoomGrows(
+      box,
+      sample([0, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512], 2),
+    );
   },
 });
 

@@ -9,13 +9,14 @@ import { SecretManager } from "../../src/secret/manager.ts";
 import { type TestEnvironment, testEnvironment } from "../support/store/environment.ts";
 
 const PASSWORD = "correct horse";
+const CHEAP = { ln: 12, r: 8, p: 1 };
 
 async function prepared(environment: TestEnvironment) {
   const manager = new SecretManager(environment);
   await manager.getOrCreate();
-  const accounts = new Accounts(manager);
+  const accounts = new Accounts(manager, CHEAP);
   await accounts.add("alice", PASSWORD);
-  return { manager, accounts, auth: new AuthManager(manager) };
+  return { manager, accounts, auth: new AuthManager(manager, accounts) };
 }
 
 const coded = (code: ErrorCode) => (error: unknown) => isRekeyError(error, code);
@@ -54,7 +55,7 @@ Deno.test("guessing is slowed down by user, the right password too, and a restar
   await assert.rejects(auth.login(right, 60), coded("throttled"));
   manager.close();
   const restarted = new SecretManager(environment);
-  const again = new AuthManager(restarted);
+  const again = new AuthManager(restarted, new Accounts(restarted, CHEAP));
   await assert.rejects(again.login(right, 60), coded("throttled"));
   environment.advance(1_001);
   assert.ok((await again.login(right, 60)).token);
@@ -172,15 +173,15 @@ Deno.test("a hash of older parameters still opens, and the login replaces it", a
   using environment = testEnvironment();
   const { manager, accounts, auth } = await prepared(environment);
   const salt = new Uint8Array(16).fill(7);
-  const weak = scryptSync(PASSWORD, salt, 32, { N: 2 ** 14, r: 8, p: 1 });
+  const weak = scryptSync(PASSWORD, salt, 32, { N: 2 ** 10, r: 8, p: 1 });
   const unpadded = (bytes: Uint8Array) => bytes.toBase64().replace(/=+$/, "");
-  const older = `$scrypt$ln=14,r=8,p=1$${unpadded(salt)}$${unpadded(new Uint8Array(weak))}`;
+  const older = `$scrypt$ln=10,r=8,p=1$${unpadded(salt)}$${unpadded(new Uint8Array(weak))}`;
   const { installation } = await manager.open();
   installation.database.prepare("UPDATE rekey_users SET password = ?").run(older);
   await auth.login({ name: "alice", password: PASSWORD }, 60);
   const [user] = await accounts.list(10);
-  assert.match(user!.password, /^\$scrypt\$ln=17,/);
-  assert.deepEqual(await verifyPassword(PASSWORD, user!.password), {
+  assert.match(user!.password, /^\$scrypt\$ln=12,/);
+  assert.deepEqual(await verifyPassword(PASSWORD, user!.password, CHEAP), {
     right: true,
     outdated: false,
   });
@@ -188,10 +189,10 @@ Deno.test("a hash of older parameters still opens, and the login replaces it", a
 });
 
 Deno.test("equal characters typed as different code points are one password; a damaged hash is named", async () => {
-  const stored = await hashPassword("pässwörter");
+  const stored = await hashPassword("pässwörter", CHEAP);
   assert.equal((await verifyPassword("pa\u0308sswo\u0308rter", stored)).right, true);
   assert.equal((await verifyPassword("pässwörter ", stored)).right, false);
-  for (const damaged of ["", "plain", stored.replace("ln=17", "ln=40"), stored.slice(0, 30)]) {
+  for (const damaged of ["", "plain", stored.replace("ln=12", "ln=40"), stored.slice(0, 30)]) {
     await assert.rejects(verifyPassword("x", damaged), coded("database_damaged"), damaged);
   }
 });
@@ -206,6 +207,17 @@ Deno.test("a new password that overtakes a login leaves it without a session", a
   installation.database.prepare("UPDATE rekey_users SET password = password || 'x'").run();
   await refused;
   assert.deepEqual(await accounts.sessions(10), []);
+  manager.close();
+});
+
+Deno.test("unless a test asks for less, a hash costs what OWASP recommends", async () => {
+  using environment = testEnvironment();
+  const manager = new SecretManager(environment);
+  await manager.getOrCreate();
+  const accounts = new Accounts(manager);
+  await accounts.add("alice", PASSWORD);
+  const [user] = await accounts.list(10);
+  assert.match(user!.password, /^\$scrypt\$ln=17,r=8,p=1,prep=1\$/);
   manager.close();
 });
 

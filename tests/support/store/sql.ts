@@ -8,9 +8,13 @@ export type Where = string | Box;
 // deno-lint-ignore no-explicit-any
 export type Row = Record<string, any>;
 
+// A server writes its retrievals to the log meanwhile.
+const BUSY_MS = 30_000;
+
 /** Opens a database as another program does. What rekey needs to know of it, it is not told. */
 export function connect(where: Where, options: object = {}): DatabaseSync {
-  return new DatabaseSync(typeof where === "string" ? where : where.database, options);
+  const path = typeof where === "string" ? where : where.database;
+  return new DatabaseSync(path, { timeout: BUSY_MS, ...options });
 }
 
 /** Runs statements behind rekey's back. */
