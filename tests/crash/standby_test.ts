@@ -7,7 +7,7 @@ import {
   killTimers,
 } from "../support/faults/standby_crash.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
-import { THOROUGH } from "../support/process/sample.ts";
+import { sample, THOROUGH } from "../support/process/sample.ts";
 
 // Between two calls that a command is killed at.
 const STRIDE = THOROUGH ? 9 : 50;
@@ -27,8 +27,8 @@ const KILLS: [what: string, kill: typeof killPreparations][] = [
   ["a timer that is killed in either step goes on with the next run", killTimers],
 ];
 
-for (const [location, start] of LOCATIONS) {
-  for (const [what, kill] of KILLS) {
+for (const [at, [location, start]] of LOCATIONS.entries()) {
+  for (const [what, kill] of sample(KILLS, 2, at)) {
     Deno.test(`${location}: ${what}`, async () => {
       const box = await start();
       try {

@@ -58,6 +58,6 @@ Deno.test({ name: "RabbitMQ knows algorithms of every kind", ignore }, async () 
   await using rabbit = await RabbitMq.prepare();
   using box = await delivering(rabbit, "--alg", "HS512");
   await changesAlgorithm(box, rabbit, [
-    ...sample(["ES256", "HS256", "ES512", "Ed25519", "EdDSA", "RS256", "PS256"], 4),
+    ...sample(["ES256", "HS256", "ES512", "Ed25519", "EdDSA", "RS256", "PS256"], 7),
   ]);
 });

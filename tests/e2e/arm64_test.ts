@@ -9,6 +9,7 @@ import { sectionOf } from "../../scripts/supply/sections.ts";
 import { EMULATED, emulated, must, REKEY_ARM64 } from "../support/executables/arm64.ts";
 import { Box } from "../support/process/box.ts";
 import { listener } from "../support/commands/exec_programs.ts";
+import { thoroughly } from "../support/process/sample.ts";
 import { Running } from "../support/process/running.ts";
 import { Serving } from "../support/http/serving.ts";
 import { HANG_MS } from "../support/timing/pause.ts";
@@ -25,7 +26,7 @@ Deno.test("the binary for arm64 is one, on the pinned runtime", () => {
   assert.ok(sectionOf(runtime, ".text"));
 });
 
-Deno.test("on arm64 it says what it is made of", async () => {
+thoroughly("on arm64 it says what it is made of", async () => {
   using box = new Box();
   const about = JSON.parse(await must(box, "version", "--json"));
   const { sha256 } = pinFor("aarch64-unknown-linux-gnu")!;
@@ -40,17 +41,15 @@ Deno.test("on arm64 it says what it is made of", async () => {
 
 Deno.test("on arm64 it does its main job, in the database", async () => {
   using box = new Box({ REKEY_STORE: "database" });
-  assert.equal(await must(box, "--version"), config.version);
   assert.equal(JSON.parse(await must(box, "init", "--json")).location, "database");
-  const old = await must(box, "issue", "--sub", "alice", "--quiet");
-  assert.equal(JSON.parse(await must(box, "verify", old, "--json")).claims.sub, "alice");
+  // Each start takes the emulator many seconds. Both kinds of machine read the same formats.
+  const old = await box.token();
   await must(box, "rotate", "--force");
   const refused = await emulated(box, ["verify", old, "--json"]);
   assert.equal(refused.code, 3);
   assert.equal(JSON.parse(refused.stdout).code, "retired_kid");
-  const status = JSON.parse(await must(box, "status", "--json"));
+  const status = await box.json("status");
   assert.deepEqual([status.version, status.location], [2, "database"]);
-  // Both kinds of machine read the same formats.
   const token = await must(box, "issue", "--sub", "bob", "--quiet");
   assert.equal((await box.run(["verify", token])).code, 0);
   assert.equal((await box.run(["audit", "verify"])).code, 0);
@@ -71,7 +70,7 @@ Deno.test("on arm64 it serves", async () => {
   assert.equal((await serving.stop()).code, 0);
 });
 
-Deno.test("on arm64 a Unix socket that the runtime has taken away is made again", async () => {
+thoroughly("on arm64 a Unix socket that the runtime has taken away is made again", async () => {
   using box = new Box({ REKEY_STORE: "database" });
   assert.equal((await box.run(["init"])).code, 0);
   const path = join(box.home, "socket");
@@ -84,7 +83,7 @@ Deno.test("on arm64 a Unix socket that the runtime has taken away is made again"
   assert.ok(!existsSync(path));
 });
 
-Deno.test("on arm64 a program under exec is told of a rotation, and to end", async () => {
+thoroughly("on arm64 a program under exec is told of a rotation, and to end", async () => {
   using box = new Box({ REKEY_STORE: "database" });
   assert.equal((await box.run(["init"])).code, 0);
   const options = { rekey: EMULATED, flags: ["--on-rotate", "signal:HUP"] };

@@ -29,7 +29,7 @@ const DAMAGE: {
         yield damaged;
       }
     },
-    every: 2,
+    every: 4,
     first: 0,
   },
   {
@@ -37,7 +37,7 @@ const DAMAGE: {
     damage: function* (bytes) {
       for (let at = PAGE; at < bytes.length; at += PAGE) yield bytes.slice().fill(0, at, at + PAGE);
     },
-    every: 2,
+    every: 4,
     first: 1,
   },
   {

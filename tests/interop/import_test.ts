@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import assert from "node:assert/strict";
 import { Box } from "../support/process/box.ts";
+import { sample } from "../support/process/sample.ts";
 import { now } from "../support/attacks/foreign_tokens.ts";
 import { type Key, type Peer, PEERS, Workshop } from "./peers.ts";
 
@@ -17,15 +18,16 @@ const SHAPES: [what: string, claims: (exp: number) => object, header: object][] 
 
 const POLICY = ["--leeway", "10m", "--allow-no-exp"];
 
-for (const peer of PEERS.filter(({ name }) => ["PyJWT", "jsonwebtoken"].includes(name))) {
-  for (const alg of ["HS256", "HS512"]) {
+const IMPORTED = PEERS.filter(({ name }) => ["PyJWT", "jsonwebtoken"].includes(name));
+for (const [at, peer] of IMPORTED.entries()) {
+  for (const alg of sample(["HS256", "HS512"], 2, at)) {
     const name = `${peer.name}'s tokens stay valid after an import: ${alg}`;
     Deno.test(name, async (t) => {
       using workshop = new Workshop();
       assert.ok(await workshop.has(peer), `not installed: ${peer.needs}`);
-      for (const form of peer.forms) {
+      for (const [at, form] of peer.forms.entries()) {
         const key: Key = { key: randomBytes(64).toString("base64"), form };
-        for (const [what, claims, header] of SHAPES) {
+        for (const [what, claims, header] of sample(SHAPES, 2, at % 2)) {
           await t.step(
             `${what}, ${form}`,
             () => staysValid(workshop, peer, alg, key, claims, header),

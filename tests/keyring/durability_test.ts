@@ -5,7 +5,7 @@ import { sample } from "../support/process/sample.ts";
 import { WalletBox } from "../support/keyring/wallets/wallet_box.ts";
 
 // `deno task durability 300` ends them three hundred times.
-for (const [at, name] of sample([...WALLETS.entries()], 2)) {
+for (const [at, name] of sample([...WALLETS.entries()], 4)) {
   Deno.test(`${name} ends right after each command that writes to it: nothing is lost`, async () => {
     await using box = await WalletBox.start(name);
     const { lost } = await endAfterEach(box, at);

@@ -27,7 +27,7 @@ async function refusal(box: Box, ...args: string[]): Promise<string> {
   return JSON.parse(stderr.trim().split("\n").at(-1)!).error.code;
 }
 
-for (const name of sample(WALLETS, 2)) {
+for (const name of sample(WALLETS, 4)) {
   Deno.test(`${name}: the largest key pair, a secret and a key pair of a curve, from init to destroy`, async () => {
     await using box = await WalletBox.start(name);
     const { kid, location } = await done(box, "init", "--alg", "RS256", "--bits", "4096");

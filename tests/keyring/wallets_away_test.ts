@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { sample } from "../support/process/sample.ts";
 import { type WalletName, WALLETS } from "../support/keyring/wallets/wallet.ts";
 import { WalletBox } from "../support/keyring/wallets/wallet_box.ts";
 
@@ -21,8 +22,8 @@ const AWAY: Away[] = [
   ["killed", /^keyring_absent$/, (box) => box.kill()],
 ];
 
-for (const wallet of WALLETS) {
-  for (const [name, codes, provoke] of AWAY) {
+for (const [at, wallet] of WALLETS.entries()) {
+  for (const [name, codes, provoke] of sample(AWAY, 2, at % 2)) {
     Deno.test(`${wallet}, ${name}: exit 4, a hint that names it, and no second secret`, async () => {
       await using box = await WalletBox.start(wallet);
       assert.equal((await box.run(["init"])).code, 0);

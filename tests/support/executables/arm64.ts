@@ -16,10 +16,13 @@ export const EMULATOR: readonly string[] = [
 /** The binary as it is started here. */
 export const EMULATED: readonly string[] = [...EMULATOR, REKEY_ARM64];
 
+// So long takes what is said over the bus, emulated.
+const SLOW = { REKEY_KEYRING_TIMEOUT: "60s" };
+
 /** Runs it as a box's user. */
 export function emulated(box: Box, args: string[]): Promise<Ended> {
   const [program, ...before] = EMULATED;
-  return box.exec(program!, [...before, ...args]);
+  return box.exec(program!, [...before, ...args], { env: SLOW });
 }
 
 /** The same. @returns what it printed. @throws {Error} when it fails. */
