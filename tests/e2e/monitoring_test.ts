@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type AlertCase, checkAlerts, type Scraped } from "../support/http/alerts.ts";
 import { certify, tlsFlags } from "../support/http/certificates.ts";
+import { dashboardQueries, metricNames } from "../support/http/dashboard.ts";
 import { parse } from "../support/http/metrics.ts";
+import { SHIPPED } from "../support/http/prometheus.ts";
 import { Serving } from "../support/http/serving.ts";
 import { type Box, REKEY } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { start } from "../../scripts/program.ts";
 import { query, sql } from "../support/store/sql.ts";
 import { until } from "../support/timing/pause.ts";
-
-const EXAMPLES = join(import.meta.dirname!, "../../examples");
 
 async function scrape(box: Box, serving: Serving): Promise<string> {
   const { stdout } = await box.exec("curl", ["--silent", "--insecure", `${serving.url}/metrics`]);
@@ -104,7 +104,7 @@ Deno.test("each alert of the shipped rules is set off by metrics of a real serve
   using other = await initialised();
   const cases = [...await dueAndExpiring(other), await notReady(other), ...await changes(box)];
   await checkAlerts(box, [...cases, { alert: "RekeyDown", scraped: [] }]);
-  const rules = Deno.readTextFileSync(join(EXAMPLES, "prometheus/rekey.rules.yml"));
+  const rules = Deno.readTextFileSync(join(SHIPPED, "rekey.rules.yml"));
   const all = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name!);
   const elsewhere = ["RekeyFallbackUsed", "RekeyFleetStale", "RekeyFleetMemberBehind"];
   const seen = cases.map(({ alert }) => alert).concat("RekeyDown", elsewhere);
@@ -114,7 +114,7 @@ Deno.test("each alert of the shipped rules is set off by metrics of a real serve
 Deno.test("Prometheus takes the shipped examples", async () => {
   using box = await initialised();
   for (const name of ["prometheus.yml", "rekey.rules.yml"]) {
-    const text = Deno.readTextFileSync(join(EXAMPLES, "prometheus", name));
+    const text = Deno.readTextFileSync(join(SHIPPED, name));
     Deno.writeTextFileSync(join(box.home, name), text.replaceAll("/etc/prometheus/", ""));
   }
   await certify(box, "rekey-ca");
@@ -131,21 +131,18 @@ Deno.test("rules and dashboard name no metric that a server does not have", asyn
   const known = new Set(
     [...parse(await scrape(box, serving)).keys()].map((name) => name.replace(/\{.*$/, "")),
   );
-  // Of servers with a certificate, a sink or a fleet: tests/fleet/health_test.ts and the alerts above have seen them.
+  // Of servers with a certificate, a sink or a fleet: tests/fleet/prometheus_test.ts has them all.
   const others = [
     "rekey_audit_sink_lag_seconds",
     "rekey_tls_certificate_expiry_timestamp_seconds",
     "rekey_fleet_change",
     "rekey_fleet_staleness_seconds",
   ];
-  const dashboard = Deno.readTextFileSync(join(EXAMPLES, "grafana/rekey.json"));
-  const { panels, annotations } = JSON.parse(dashboard);
-  const queries: string[] = panels.flatMap(({ targets }: Panel) => targets.map(({ expr }) => expr))
-    .concat(annotations.list.map(({ expr }: Query) => expr));
+  const queries = dashboardQueries();
   assert.ok(queries.length > 15);
-  const rules = Deno.readTextFileSync(join(EXAMPLES, "prometheus/rekey.rules.yml"));
-  const named = new Set((queries.join() + rules).match(/\brekey_\w+/g));
-  assert.deepEqual([...named].filter((name) => !known.has(name) && !others.includes(name)), []);
+  const rules = Deno.readTextFileSync(join(SHIPPED, "rekey.rules.yml"));
+  const named = metricNames(queries.join("\n") + rules);
+  assert.deepEqual(named.filter((name) => !known.has(name) && !others.includes(name)), []);
   const asRules = queries.map((expr, n) => ({
     record: `query:${n}`,
     expr: expr.replaceAll("$__rate_interval", "5m"),
@@ -155,11 +152,3 @@ Deno.test("rules and dashboard name no metric that a server does not have", asyn
   const ended = await box.exec("promtool", ["check", "rules", file]);
   assert.equal(ended.code, 0, ended.stdout + ended.stderr);
 });
-
-interface Query {
-  readonly expr: string;
-}
-
-interface Panel {
-  readonly targets: readonly Query[];
-}
