@@ -136,10 +136,13 @@ function printableLines(text: string): string {
   return text.split("\n").map(printable).join("\n");
 }
 
-/** The process's streams. A closed pipe ends the program, as is usual. */
+/**
+ * The process's streams. A closed pipe on stdout ends the program, as is usual. What cannot be written to stderr is lost:
+ * a remark does not decide whether the command succeeded.
+ */
 export const systemStreams: OutputStreams = {
-  stdout: (text) => writeAll(Deno.stdout, text),
-  stderr: (text) => writeAll(Deno.stderr, text),
+  stdout: writeResult,
+  stderr: (text) => tryToWrite(Deno.stderr, new TextEncoder().encode(text)),
   get columns() {
     return Deno.stdout.isTerminal() ? Deno.consoleSize().columns || undefined : undefined;
   },
@@ -147,13 +150,17 @@ export const systemStreams: OutputStreams = {
 
 /** Streams for a server, which continues when its output cannot be written. */
 export const lenientStreams: OutputStreams = {
-  stdout: (text) => tryToWrite(Deno.stdout, text),
-  stderr: (text) => tryToWrite(Deno.stderr, text),
+  stdout: (text) => tryToWrite(Deno.stdout, new TextEncoder().encode(text)),
+  stderr: systemStreams.stderr,
 };
 
-function tryToWrite(stream: { writeSync(data: Uint8Array): number }, text: string): void {
+/** Writes bytes to a stream if that is possible. */
+export function tryToWrite(
+  stream: { writeSync(data: Uint8Array): number },
+  bytes: Uint8Array,
+): void {
   try {
-    stream.writeSync(new TextEncoder().encode(text));
+    for (let rest = bytes; rest.length > 0;) rest = rest.subarray(stream.writeSync(rest));
   } catch {
     // There is no way to report this.
   }
@@ -162,10 +169,10 @@ function tryToWrite(stream: { writeSync(data: Uint8Array): number }, text: strin
 // 128 + SIGPIPE, as a shell reports a program that wrote into a closed pipe.
 const EXIT_BROKEN_PIPE = 141;
 
-function writeAll(stream: { writeSync(data: Uint8Array): number }, text: string): void {
+function writeResult(text: string): void {
   let rest = new TextEncoder().encode(text);
   try {
-    while (rest.length > 0) rest = rest.subarray(stream.writeSync(rest));
+    while (rest.length > 0) rest = rest.subarray(Deno.stdout.writeSync(rest));
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) Deno.exit(EXIT_BROKEN_PIPE);
     throw new RekeyError(

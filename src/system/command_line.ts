@@ -49,6 +49,7 @@ export async function runCommand(
     stderr: takesStderr ? "piped" : "inherit",
   } as const;
   const detached = ownGroup && SYSTEM.processes.hasGroups;
+  leaveDeletedFolder();
   const child = start(new Deno.Command(program, { ...invocation, ...streams, env, detached }));
   const outputs = [child.stdout, ...takesStderr ? [child.stderr] : []].map((one) =>
     one.getReader()
@@ -62,6 +63,16 @@ export async function runCommand(
   await within(AFTER_END_MS, reading);
   await Promise.all(outputs.map((output) => output.cancel()));
   return ending;
+}
+
+/** Leaves a working folder that was deleted meanwhile, in which the runtime starts no program: `/` is always there. */
+export function leaveDeletedFolder(): void {
+  try {
+    Deno.cwd();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    Deno.chdir("/");
+  }
 }
 
 // A command that ends without reading all of it is no failure.

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { addon, packedAddon } from "../support/executables/addon.ts";
 import { cut } from "../../scripts/denort/cut.ts";
 import { Box, IS_COMPILED, REKEY } from "../support/process/box.ts";
-import { run } from "../../scripts/program.ts";
+import { run, start } from "../../scripts/program.ts";
 
 const FROM_SOURCES = unless(IS_COMPILED, "the compiled executable");
 
@@ -110,6 +110,30 @@ Deno.test("a full stdout is reported as an error", async () => {
   const { code, stderr } = await box.exec("/bin/sh", ["-c", `"${REKEY}" status > /dev/full`]);
   assert.equal(code, 1);
   assert.match(stderr, /^error: Cannot write the output/);
+});
+
+Deno.test("a stderr that takes nothing changes no exit status", async () => {
+  using box = new Box();
+  for (
+    const [command, status] of [
+      ["init", 0],
+      ["rotate --force --grace 1h", 0],
+      ["rotate --force --after 'echo told'", 0],
+      ["rotate", 2],
+      ["verify x", 3],
+      ["no-such-command", 2],
+    ] as const
+  ) {
+    const line = ["-c", `"${REKEY}" ${command} 2>/dev/full`];
+    assert.equal((await box.exec("/bin/sh", line)).code, status, command);
+  }
+  const child = start(REKEY, ["rotate"], {
+    ...box.surroundings(),
+    stdout: "null",
+    stderr: "piped",
+  });
+  await child.stderr.cancel();
+  assert.equal((await child.status).code, 2, "a closed pipe");
 });
 
 Deno.test("a folder that the operator names keeps its mode, and must not be writable by others", async () => {

@@ -105,6 +105,16 @@ Deno.test("notices are sent even if nothing reads what rotate prints", async () 
   assert.ok(Deno.statSync(told).isFile);
 });
 
+Deno.test("a working folder that is deleted meanwhile does not stop a hook", async () => {
+  using box = await initialised();
+  const [cwd, told] = [join(box.home, "deleted"), join(box.home, "told")];
+  Deno.mkdirSync(cwd);
+  const hooks = ["--before", `rmdir ${cwd}`, "--after", `touch ${told}`];
+  const { code, stderr } = await box.run(["rotate", "--force", ...hooks], { cwd });
+  assert.equal(code, 0, stderr);
+  assert.ok(Deno.statSync(told).isFile, stderr);
+});
+
 Deno.test("a --after that fails while another program holds the database undoes nothing either", async () => {
   using box = await initialised();
   const held = join(box.home, "held");

@@ -28,6 +28,7 @@ import { followFleet } from "../fleet_follower.ts";
 import { type Context, environmentFrom, usesEtcd, variable } from "../context.ts";
 import { lenientStreams, LogSink, Output } from "../output.ts";
 import { startRequestThread } from "../request_thread.ts";
+import { leaveDeletedFolder } from "../../system/command_line.ts";
 import { SYSTEM } from "../../system/system.ts";
 
 /** Flags of `rekey serve`. Durations in seconds. */
@@ -153,6 +154,7 @@ function forgetRuntimesAddress(): void {
 
 /** Starts the same program to talk to the keyring. It ends with this one, however that ends. */
 function startHelper(program: string): Deno.ChildProcess {
+  leaveDeletedFolder();
   const helper = new Deno.Command(program, {
     args: ["keyring-helper"],
     stdin: "piped",

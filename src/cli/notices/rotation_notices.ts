@@ -8,6 +8,7 @@ import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { noticeOf, type NoticeType } from "./chat_formats.ts";
 import { type Receivers, Webhook } from "./webhook.ts";
+import { tryToWrite } from "../output.ts";
 import { runLine } from "../../system/command_line.ts";
 import { withCallersUmask } from "../../system/umask.ts";
 import { SYSTEM } from "../../system/system.ts";
@@ -204,17 +205,17 @@ async function runHook(
 ): Promise<void> {
   const failure = await runLine(
     SYSTEM.processes.shellToStderr(commandLine),
-    { env: { ...globals, ...variables(facts) }, limitMs: LONGEST_MS, take: toStderr },
+    {
+      env: { ...globals, ...variables(facts) },
+      limitMs: LONGEST_MS,
+      take: (piece) => tryToWrite(Deno.stderr, piece),
+    },
     (command) => withCallersUmask(() => command.spawn()),
   );
   if (failure === undefined) return;
   throw new RekeyError("failed", `The command of ${flag} ${failure}`, {
     hint: "Run it by hand; what it was told is in the variables REKEY_ROTATION_…",
   });
-}
-
-function toStderr(piece: Uint8Array): void {
-  for (let rest = piece; rest.length > 0;) rest = rest.subarray(Deno.stderr.writeSync(rest));
 }
 
 function variables(facts: HookFacts): Record<string, string> {
