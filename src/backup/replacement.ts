@@ -20,7 +20,7 @@ import { mayReplace } from "../secret/keyring/reconcile.ts";
 import { backendOf } from "../cluster/backend.ts";
 import { relocate } from "../secret/move.ts";
 import { retrieve } from "../secret/retrieve.ts";
-import { longestValue, nextUse } from "../secret/next_use.ts";
+import { longestValue, type MakeValue, nextUse } from "../secret/next_use.ts";
 import { changeSecret } from "../secret/rotate.ts";
 import { locationForNew } from "../store/location_choice.ts";
 import { currentSlot, numberedSlot } from "../core/location.ts";
@@ -145,21 +145,27 @@ function readable(deliveries: Deliveries): StoredDelivery[] {
  * Finishes a restore once the database is in place. A failure here does not undo the restore; the next command does the
  * rest.
  *
- * @param foreignVersions versions of another installation's database that was replaced.
  * @returns the current version, why it is not in the keyring if it was to be, and warnings if it could be lost.
  */
 export async function settle(
   environment: Environment,
   usable: Usable,
-  foreignVersions: readonly Version[],
+  rest: Unsettled,
 ): Promise<Settlement & { risks: string[] }> {
   const installation = Installation.open(environment, { locked: true });
   try {
-    const settled = await settleVersion(installation, usable, foreignVersions);
+    const settled = await settleVersion(installation, usable, rest);
     return { ...settled, risks: warningsOfRisk(installation) };
   } finally {
     installation.close();
   }
+}
+
+interface Unsettled {
+  /** Versions of another installation's database that was replaced. */
+  readonly foreignVersions: readonly Version[];
+  /** Gives a new secret its value. */
+  readonly makeValue: MakeValue;
 }
 
 interface Settlement {
@@ -170,7 +176,7 @@ interface Settlement {
 async function settleVersion(
   installation: Installation,
   { secretFrom, toKeyring }: Usable,
-  foreignVersions: readonly Version[],
+  { foreignVersions, makeValue }: Unsettled,
 ): Promise<Settlement> {
   await removeForeign(installation, foreignVersions).catch(noKeyring);
   // The settings given to this command are remembered.
@@ -184,7 +190,8 @@ async function settleVersion(
   const restored = installation.versions.current();
   if (restored === undefined) throw new Error("The restored version is not there");
   if (secretFrom === "new") {
-    return { version: await replaceLost(installation, restored), notInKeyring: undefined };
+    const version = await replaceLost(installation, restored, makeValue);
+    return { version, notInKeyring: undefined };
   }
   const notInKeyring = toKeyring ? await moveToKeyring(installation) : undefined;
   const version = installation.versions.current() ?? restored;
@@ -225,13 +232,18 @@ async function removeForeign(
   }
 }
 
-async function replaceLost(installation: Installation, old: Version): Promise<Version> {
+async function replaceLost(
+  installation: Installation,
+  old: Version,
+  makeValue: MakeValue,
+): Promise<Version> {
   const { keyring, store } = installation;
   const known = (kid: string) => mayReplace(installation, kid);
   const length = longestValue(nextUse(installation, {}));
   const location = await locationForNew(keyring, store, length, undefined, known);
   const reason = "the restored secret could not be had";
-  return (await changeSecret(installation, { old, location, reason, graceMs: 0 })).version;
+  const change = { old, location, reason, graceMs: 0 };
+  return (await changeSecret(installation, change, { makeValue })).version;
 }
 
 /** For `catch` in a step that is skipped without a keyring. @throws errors that are bugs. */

@@ -1,10 +1,11 @@
 import { dropBackupTable } from "../store/sqlite/tables.ts";
 import { dirname, join } from "node:path";
 import { EVENTS } from "../audit/events.ts";
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import { destroy } from "../secret/destroy.ts";
 import { readNote } from "../secret/keyring/reconcile.ts";
-import { type BackupInfo, removeUnfinished, STAGE } from "../store/backup_file.ts";
+import { madeAhead, type MakeValue, newSecret, nextUse } from "../secret/next_use.ts";
+import { type BackupInfo, PEEK, removeUnfinished, STAGE } from "../store/backup_file.ts";
 import { Installation } from "../store/installation.ts";
 import type { Environment, StoreChoice } from "../store/environment.ts";
 import { exclusively } from "../store/sqlite/turn.ts";
@@ -61,15 +62,16 @@ export async function restore(
   options: RestoreOptions,
 ): Promise<Restored> {
   const lockPath = Installation.prepareFolder(environment);
-  // Before the lock is taken, since this may ask for a passphrase.
+  // Before the lock is taken: this may ask for a passphrase, and make a key.
   const contents = await envelopeOf(await readBackupInfo(environment, path), options);
+  const makeValue = options.newSecret ? await newValueAhead(environment, path) : newSecret;
   return await exclusively(lockPath, () => {
     removeUnfinished(dirname(lockPath));
     return withStagedCopy(
       environment,
       path,
       STAGE,
-      (stage, info) => restoreFrom(environment, stage, { ...options, info, contents }),
+      (stage, info) => restoreFrom(environment, stage, { ...options, info, contents, makeValue }),
     );
   });
 }
@@ -77,12 +79,11 @@ export async function restore(
 async function restoreFrom(
   environment: Environment,
   stage: string,
-  options: RestoreOptions & Omit<UsableOptions, "clone">,
+  options: RestoreOptions & Omit<UsableOptions, "clone"> & { readonly makeValue: MakeValue },
 ): Promise<Restored> {
-  const { info, force } = options;
+  const { info, force, makeValue } = options;
   const live = await openLive(environment, force);
-  const folders = { ...environment.folders, data: stage, dataNamed: false };
-  const copy = Installation.open({ ...environment, folders }, { locked: true });
+  const copy = openStaged(environment, stage);
   let usable: Usable, placed: Placed, copiedTo: string | undefined;
   const replaced = live?.versions.current();
   const foreignVersions = live === undefined || sameInstallation(copy, live)
@@ -110,8 +111,30 @@ async function restoreFrom(
     copy.close();
     live?.close();
   }
-  const settled = await settle(environment, usable, foreignVersions);
+  const settled = await settle(environment, usable, { foreignVersions, makeValue });
   return { ...usable, info, ...settled, replaced, ...placed, copiedTo };
+}
+
+function openStaged(environment: Environment, stage: string): Installation {
+  const folders = { ...environment.folders, data: stage, dataNamed: false };
+  return Installation.open({ ...environment, folders }, { locked: true });
+}
+
+/** The value of a new secret, used as the backup's, in case that one is lost. */
+async function newValueAhead(environment: Environment, path: string): Promise<MakeValue> {
+  const use = await withStagedCopy(environment, path, PEEK, (stage) => {
+    const copy = openStaged(environment, stage);
+    try {
+      return Promise.resolve(nextUse(copy, {}));
+    } catch (error) {
+      // The restoration itself says what is wrong with the backup.
+      asRefusal(error);
+      return Promise.resolve(undefined);
+    } finally {
+      copy.close();
+    }
+  });
+  return use === undefined ? newSecret : await madeAhead(use);
 }
 
 /** Whether the original database still exists: then the restored one must not share its keys. */

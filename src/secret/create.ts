@@ -10,7 +10,7 @@ import type { Backend, HmacUsage, NewSecret } from "./backend.ts";
 import { unlessDestroyed } from "./destroy.ts";
 import type { Import } from "./import/imported.ts";
 import { type NotedUse, notedUse, readNote, tryReconcile } from "./keyring/reconcile.ts";
-import { longestValue, nextUse } from "./next_use.ts";
+import { longestValue, madeAhead, type MakeValue, nextUse } from "./next_use.ts";
 import { recover } from "./recover.ts";
 import { changeSecret } from "./rotate.ts";
 import type { AuditWriter } from "../audit/chain.ts";
@@ -24,6 +24,8 @@ import type { Version } from "../store/sqlite/versions.ts";
 export interface CreateOptions extends NewSecret {
   /** Default `auto`. */
   readonly store?: StoreChoice | undefined;
+  /** Gives the first version its value, unless it is imported. */
+  readonly makeValue?: MakeValue | undefined;
 }
 
 /** Makes a first version in a prepared installation, under the lock; `false` when the secret existed already. */
@@ -70,7 +72,10 @@ export async function create(
   options: CreateOptions,
   given?: Import,
 ): Promise<{ opened: Installation; made: boolean }> {
-  const plan = () => backend.planFirst(environment, options, given);
+  // A machine that joins a fleet needs no value.
+  const isNeeded = given === undefined && !backend.isShared;
+  const makeValue = isNeeded ? await madeAhead(nextUse(undefined, options)) : undefined;
+  const plan = () => backend.planFirst(environment, { ...options, makeValue }, given);
   const { opened, made } = await firstVersion(environment, options, plan);
   if (opened === undefined) throw new Error("A secret was to be made and was not");
   return { opened, made };
@@ -79,7 +84,7 @@ export async function create(
 /** Decides how a local first version is made. */
 export async function planLocal(
   { keyring }: Environment,
-  { store = "auto", ...use }: CreateOptions,
+  { store = "auto", makeValue, ...use }: CreateOptions,
   given?: Import,
 ): Promise<Make> {
   const made = nextUse(undefined, use, given?.secret);
@@ -87,7 +92,7 @@ export async function planLocal(
   const location = await locationForNew(keyring, store, length);
   const { reason = null, secret: imported, tokenKid } = given ?? {};
   const change = { old: undefined, location, reason, graceMs: 0, imported, tokenKid, use };
-  return (prepared) => changeSecret(prepared, change);
+  return (prepared) => changeSecret(prepared, change, { makeValue });
 }
 
 /**

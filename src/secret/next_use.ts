@@ -69,7 +69,12 @@ export async function valueAhead(
   // Another machine may have been first. If etcd does not answer, the change itself says so.
   await backend.ensureFresh(installation).catch(asRefusal);
   if (isDone()) return newSecret;
-  const use = nextUse(installation, wanted);
+  return await madeAhead(nextUse(installation, wanted));
+}
+
+/** Makes a value before the lock is taken if that takes long. Under the lock another use may turn out to be wanted. */
+export async function madeAhead(use: Use): Promise<MakeValue> {
+  if (!isRsa(use.alg)) return newSecret;
   // An attempt that fails has used it up.
   const values = [await newSecret(use)];
   return (now) => (isSameUse(now, use) ? values.pop() : undefined) ?? newSecret(now);

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { backUp } from "../../src/backup/backup.ts";
+import { restore } from "../../src/backup/restore.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { addDelivery } from "../../src/deliver/add.ts";
 import { rotateWithDeliveries } from "../../src/deliver/rotation.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
+import type { Environment } from "../../src/store/environment.ts";
+import { Installation } from "../../src/store/installation.ts";
 import { takeLock } from "../../src/store/sqlite/lock.ts";
 import { placePath } from "../../src/store/sqlite/turn.ts";
 import { testEnvironment } from "../support/store/environment.ts";
@@ -12,9 +16,15 @@ const RSA = { alg: "RS256", bits: 2048 } as const;
 
 /** A secret, and what happens while a key pair is made. */
 async function watched() {
+  const at = unmade();
+  await at.secrets.getOrCreate({ store: "database" });
+  return at;
+}
+
+/** The same without a secret. */
+function unmade() {
   const environment = testEnvironment();
   const secrets = new SecretManager(environment);
-  await secrets.getOrCreate({ store: "database" });
   const { generatePair } = Secret;
   const watch = { made: 0, meanwhile: () => Promise.resolve() };
   Secret.generatePair = async (...how) => {
@@ -34,23 +44,43 @@ async function watched() {
   };
 }
 
+/** @throws when someone holds the locks of a change. */
+function mustBeFree(environment: Environment) {
+  const lock = Installation.prepareFolder(environment);
+  for (const path of [lock, placePath(lock)]) takeLock(path, 0)[Symbol.dispose]();
+  return Promise.resolve();
+}
+
 Deno.test("an RSA key is made while no lock is held", async () => {
   using at = await watched();
   const { installation } = await at.secrets.open();
-  const { lockPath, database } = installation;
   const path = join(at.environment.folders.data, "keys.json");
   const delivery = { name: "api", preset: "jwks", path, parameters: {}, force: false };
   await addDelivery(installation, delivery);
   at.watch.meanwhile = () => {
-    for (const path of [lockPath, placePath(lockPath), `${database.path}.deliveries.lock`]) {
-      takeLock(path, 0)[Symbol.dispose]();
-    }
-    return Promise.resolve();
+    takeLock(`${installation.database.path}.deliveries.lock`, 0)[Symbol.dispose]();
+    return mustBeFree(at.environment);
   };
   const { version } = await at.secrets.rotate(RSA);
   assert.deepEqual([version.alg, version.bytes], ["RS256", 256]);
   const { changed } = await rotateWithDeliveries(at.secrets, { graceMs: 60_000 });
   assert.deepEqual([changed.version.alg, at.watch.made], ["RS256", 2]);
+});
+
+Deno.test("the first RSA key, and one for a lost secret, are made while no lock is held", async () => {
+  using at = unmade();
+  const { environment, secrets, watch } = at;
+  watch.meanwhile = () => mustBeFree(environment);
+  const { version, created } = await secrets.getOrCreate({ store: "database", ...RSA });
+  assert.deepEqual([created, version.bytes, watch.made], [true, 256, 1]);
+  assert.equal((await secrets.getOrCreate({ store: "database", ...RSA })).created, false);
+  const path = join(environment.folders.data, "backup.db");
+  await backUp(secrets, path, undefined);
+  secrets.close();
+  Deno.removeSync(environment.folders.config!, { recursive: true });
+  const how = { force: true, newSecret: true, openers: () => Promise.resolve(undefined) };
+  const { secretFrom, version: { alg, bytes } } = await restore(environment, path, how);
+  assert.deepEqual([secretFrom, alg, bytes, watch.made], ["new", "RS256", 256, 2]);
 });
 
 Deno.test("a thread goes on with other work while it makes an RSA key", async () => {
