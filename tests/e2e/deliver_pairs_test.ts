@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { withVerifier } from "../support/deliver/told_verifier.ts";
 import { Box } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
+import { sample } from "../support/process/sample.ts";
 
 const PAIRS = ["ES256", "EdDSA", "RS256"];
 
@@ -13,7 +14,7 @@ async function succeeds(box: Box, ...args: string[]): Promise<string> {
   return stdout;
 }
 
-for (const alg of PAIRS) {
+for (const alg of sample(PAIRS, 2)) {
   Deno.test(`from HMAC to ${alg} and back: a verifier refuses no valid token, and no retired one is accepted`, async () => {
     using box = await initialised();
     await using verifier = await withVerifier(box);

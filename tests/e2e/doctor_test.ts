@@ -55,14 +55,16 @@ Deno.test("doctor: a rotation that is under way is not taken for one that was le
   lock.close();
 });
 
+const ROTATE = ["rotate", "--force", "--no-backup"];
+
 Deno.test("doctor: a killed rotation is found, and finished by --fix", async () => {
   using box = await initialised();
   const left = async () => (await examined(box)).findings.map(({ code }) => code);
   const seen = new Set<string>();
-  // The automatic copy before the rotation makes about seventy of them.
+  // An automatic copy before the rotation would make about seventy of them.
   for (let call = 4; call < 160 && seen.size < 2; call += 4) {
     const inject = `inject=pwrite64,fsync:signal=SIGKILL:when=${call}`;
-    const killed = ["-f", "-qq", "-e", inject, "-o", "/dev/null", REKEY, "rotate", "--force"];
+    const killed = ["-f", "-qq", "-e", inject, "-o", "/dev/null", REKEY, ...ROTATE];
     await box.exec("/usr/bin/strace", killed);
     for (const code of await left()) {
       if (code === "unfinished" || code === "log_left") seen.add(code);

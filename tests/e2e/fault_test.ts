@@ -18,7 +18,7 @@ import {
 } from "../support/faults/faults.ts";
 import { sample, THOROUGH } from "../support/process/sample.ts";
 
-const STEP_KIB = THOROUGH ? 4 : 24;
+const STEP_KIB = THOROUGH ? 4 : 48;
 
 Deno.test({
   name: "a rotation on a full disk, however much room is left, happens wholly or not at all",
@@ -126,7 +126,7 @@ for (const [how, shell] of [["kills", ""], ["is ignored", "trap '' XFSZ; "]] as 
     const { box, machine } = await inUse();
     using _box = box;
     let [before, refused] = [machine, 0];
-    for (const blocks of LIMITS) {
+    for (const blocks of sample(LIMITS, 2, shell === "" ? 0 : 1)) {
       const ended = await runAfter(box, `${shell}ulimit -f ${blocks}`, ROTATE);
       if (ended.code !== 0) {
         refused++;
@@ -135,7 +135,7 @@ for (const [how, shell] of [["kills", ""], ["is ignored", "trap '' XFSZ; "]] as 
       await assertWhole(box, before, ended.code === 0);
       before = await machineOf(box);
     }
-    assert.ok(refused >= 5, `refused ${refused} times`);
+    assert.ok(refused >= 2, `refused ${refused} times`);
     using fresh = new Box();
     const nothing = `${shell}ulimit -f 0`;
     assertPlainRefusal(await runAfter(box, nothing, ["issue", "--sub", "a"]));

@@ -5,6 +5,7 @@ import { calculateJwkThumbprint, decodeProtectedHeader, importSPKI, jwtVerify } 
 import { asVariables, ForeignKeys, jwkOf, signedBy } from "../support/commands/foreign_keys.ts";
 import { importing } from "../support/commands/importing.ts";
 import { Box } from "../support/process/box.ts";
+import { sample } from "../support/process/sample.ts";
 
 const publicPem = (pem: string) =>
   createPublicKey(pem).export({ type: "spki", format: "pem" }) as string;
@@ -12,7 +13,7 @@ const publicPem = (pem: string) =>
 Deno.test("a private key of every kind keeps its tokens valid, and signs new ones", async () => {
   using keys = new ForeignKeys();
   for (
-    const [alg, named] of [
+    const [alg, named] of sample([
       ["ES256"],
       ["ES384"],
       ["ES512"],
@@ -21,7 +22,7 @@ Deno.test("a private key of every kind keeps its tokens valid, and signs new one
       ["RS256"],
       ["RS512", "RS512"],
       ["PS256", "PS256"],
-    ] as [string, string?][]
+    ] as [string, string?][], 2)
   ) {
     const pem = await keys.make(alg);
     const old = signedBy(pem, alg);
@@ -49,7 +50,7 @@ Deno.test("PKCS#8, SEC 1 and PKCS#1 are one key in PEM and DER, encrypted too", 
     keys.run("openssl", "pkcs8", "-topk8", "-in", from, "-out", to, ...how);
   const to = (from: string, name: string, ...how: string[]) =>
     keys.run("openssl", "pkey", "-in", from, "-out", name, ...how);
-  for (const alg of ["ES256", "ES512", "RS256", "Ed25519"]) {
+  for (const alg of sample(["ES256", "ES512", "RS256", "Ed25519"], 2)) {
     const pem = await keys.make(alg, "key.pem");
     const files = ["key.pem", "key.der", "pbes2.pem", "pbes2.der", "old.pem", "scrypt.pem"];
     await to("key.pem", "key.der", "-outform", "DER");
@@ -92,7 +93,7 @@ Deno.test("a variable holds a key in many ways, and so do .env files and JSON", 
   using keys = new ForeignKeys();
   const pem = await keys.make("ES256");
   const old = signedBy(pem, "ES256");
-  for (const [what, value] of asVariables(pem)) {
+  for (const [what, value] of sample([...asVariables(pem)], 2)) {
     using box = new Box();
     const { code, stderr } = await box.run(["import", "--from-env", "KEY"], {
       env: { KEY: value },

@@ -239,9 +239,9 @@ Deno.test("inputs: what comes out of a pipe, a descriptor or stdin is read as fr
   using box = await prepared();
   await box.exec("/usr/bin/mkfifo", ["fifo"]);
   const ways = [`<(printf %s "$1")`, "/dev/stdin", "/dev/fd/9", "-", "fifo"];
-  for (const [name, { line, content }] of Object.entries(INPUTS)) {
+  for (const [at, [name, { line, content }]] of Object.entries(INPUTS).entries()) {
     if (content === undefined) continue;
-    for (const way of ways) {
+    for (const way of sample(ways, 3, at % 3)) {
       const made = `made${ways.indexOf(way)}`;
       const words = line("PLACE").map((word) =>
         word === "PLACE" ? way : `'${word.replace("PLACE", `${made}-${name.replace(/\W/g, "")}`)}'`

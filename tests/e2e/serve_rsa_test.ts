@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ForeignKeys } from "../support/commands/foreign_keys.ts";
 import { Serving } from "../support/http/serving.ts";
 import { Box } from "../support/process/box.ts";
-import { THOROUGH } from "../support/process/sample.ts";
+import { thoroughly } from "../support/process/sample.ts";
 import { pause } from "../support/timing/pause.ts";
 
 /**
@@ -41,8 +41,4 @@ async function answersMeanwhile(): Promise<void> {
   assert.deepEqual([alg, bits], ["RS256", 4096]);
 }
 
-Deno.test({
-  name: "a server answers while it makes an RSA key for a rotation",
-  ignore: !THOROUGH,
-  fn: answersMeanwhile,
-});
+thoroughly("a server answers while it makes an RSA key for a rotation", answersMeanwhile);

@@ -25,7 +25,7 @@ const FAULTS: readonly Fault[] = [
     strike: (box) => box.kill(),
     fix: (box) => box.unlock(),
     first: 1,
-    every: THOROUGH ? 6 : 9,
+    every: THOROUGH ? 6 : 13,
   },
   {
     name: "locked",
@@ -36,7 +36,7 @@ const FAULTS: readonly Fault[] = [
       await box.unlock();
     },
     first: 2,
-    every: THOROUGH ? 6 : 9,
+    every: THOROUGH ? 6 : 13,
   },
   {
     name: "stopped",
