@@ -80,7 +80,7 @@ export function openState(kek: Kek, app: string, sealed: string): FleetState {
   const state = JSON.parse(opened(kek, app, sealed)) as FleetState;
   if (state.format === 1 || state.format === 2) return withUse(state);
   throw new RekeyError("fleet_foreign", "Cannot use what etcd holds: a newer rekey wrote it", {
-    hint: "Install that rekey here",
+    hint: "Install the newer rekey on this machine",
   });
 }
 

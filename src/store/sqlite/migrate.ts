@@ -76,10 +76,10 @@ function hasTable(sqlite: DatabaseSync, name: string): boolean {
 function newer(path: string, applied: number): RekeyError {
   return new RekeyError(
     "database_newer",
-    `Cannot use ${path}: its schema is ${applied}, this rekey knows ${MIGRATIONS.length}`,
+    `Cannot use ${path}: a newer rekey has migrated it (schema ${applied}, this one knows ${MIGRATIONS.length})`,
     {
       hint:
-        "Use the newer rekey that wrote it, or move it aside and `rekey restore` the copy that was made beside it",
+        "Use the newer rekey, and start again what runs since before; or move it aside and `rekey restore` the copy that was made beside it",
     },
   );
 }
