@@ -5,7 +5,6 @@ import type { Page } from "playwright-core";
 import { TOKEN_FAULTS } from "../../src/core/errors.ts";
 import { inWords } from "../../src/http/page/text.js";
 import { Browsing, endBrowser, NO_COMPLAINTS } from "../support/http/browser.ts";
-import { certify, tlsFlags } from "../support/http/certificates.ts";
 import {
   ASKED,
   brokenWords,
@@ -217,36 +216,6 @@ looking("tokens of each kind, with the keyboard alone too", async ({ page, compl
   await page.keyboard.press("Control+Enter");
   await shown(page, "#verdict .headline", /^. valid/);
   assert.deepEqual(complaints, NO_COMPLAINTS);
-});
-
-looking("on a remote address it asks for a token, and keeps it in memory only", async () => {
-  const { box } = scene;
-  const pair = await certify(box, "localhost");
-  const remote = ["--listen", "0.0.0.0:0", "--allow-remote", "--workers", "1", ...tlsFlags(pair)];
-  await using serving = await Serving.start(box, remote);
-  const url = `https://localhost:${new URL(serving.url).port}/`;
-  await using browsing = await Browsing.open(url, { trusting: true });
-  const { page, complaints } = browsing;
-  const enter = async (token: string) => {
-    await page.fill("#access", token);
-    await page.keyboard.press("Enter");
-  };
-  await page.locator("#entry:not([hidden])").waitFor({ timeout: HANG_MS });
-  assert.ok(!await page.isVisible("main"));
-  await enter(await box.token());
-  await shown(page, "#entry-why", /lacks the scope metrics \(403 forbidden\)/);
-  const token = await box.token("op", "--scope", "metrics");
-  await enter(token);
-  await versionShown(page, 3);
-  await shown(page, "#success-figure", "%");
-  assert.ok(!await page.isVisible("#entry"));
-  const kept = await page.evaluate(
-    "JSON.stringify([localStorage, sessionStorage, document.cookie, location.href, history.state])",
-  );
-  assert.ok(!String(kept).includes(token));
-  await page.reload();
-  await page.locator("#entry:not([hidden])").waitFor({ timeout: HANG_MS });
-  assert.deepEqual({ ...complaints, console: [] }, NO_COMPLAINTS);
 });
 
 looking(

@@ -2,18 +2,32 @@
 
 // In memory only: a reload forgets it.
 let access = "";
+let refusal = "";
 
-/** Sends a token with every later request for the state. */
+/** Sends a token with every later request for the state, until it is refused. */
 export function useToken(token) {
-  access = token;
+  // A browser sends no other characters in a header, so it would look as if rekey did not answer.
+  const isOne = /^[!-~]+$/.test(token);
+  access = isOne ? token : "";
+  refusal = isOne || token === "" ? "" : "That is not one token";
 }
 
-export const hasToken = () => access !== "";
+/** Why the last token was refused; empty if it was not. */
+export const whyRefused = () => refusal;
+
+export const needsToken = ({ status }) => status === 401 || status === 403;
 
 /** Asks for a part of the state. */
-export function askState(path, timeoutMs) {
-  const headers = access === "" ? {} : { authorization: `Bearer ${access}` };
-  return ask(path, timeoutMs, { headers });
+export async function askState(path, timeoutMs) {
+  const sent = access;
+  const headers = sent === "" ? {} : { authorization: `Bearer ${sent}` };
+  const answer = await ask(path, timeoutMs, { headers });
+  if (needsToken(answer) && sent !== "" && sent === access) {
+    // Sent every two seconds, it would count as a refused token each time, and set off alerts.
+    access = "";
+    refusal = problem(answer);
+  }
+  return answer;
 }
 
 /** @returns status 0 if there is no response, or none in JSON. */

@@ -72,7 +72,11 @@ async function renewAudit() {
   const asked = query();
   const answer = await askState(`audit.json?${asked}`, AUDIT_TIMEOUT_MS);
   if (mine !== asks) return;
-  if (answer.status !== 200) return setText("log-note", `Cannot show the log: ${problem(answer)}`);
+  if (answer.status !== 200) {
+    // It is asked for again with the next state, unless the filter is what is wrong.
+    if (answer.status === 0 || answer.status >= 500) newestShown = 0;
+    return setText("log-note", `Cannot show the log: ${problem(answer)}`);
+  }
   const { rows } = answer.body;
   older = answer.body.before;
   keep(byId("audit"), rows, auditRow);

@@ -48,7 +48,8 @@ function optionsOf(node, { ends, series, unit, most, marks, isDays }) {
   return {
     width: Math.max(120, node.clientWidth),
     height: HEIGHT,
-    padding: [8, 8, 0, 0],
+    // At the right, room for half of the last label.
+    padding: [8, 18, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: {

@@ -5,16 +5,20 @@ import { duration, utc } from "./text.js";
 
 export const byId = (id) => document.getElementById(id);
 
+/** Characters that are not seen, or that turn others round, as escapes: as on rekey's command line. */
+const visible = (text) =>
+  String(text).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
+
 /** Leaves an unchanged text alone: setting it would clear a selection. */
 export function setText(id, text) {
-  const node = byId(id);
-  if (node.textContent !== String(text)) node.textContent = text;
+  const [node, shown] = [byId(id), visible(text)];
+  if (node.textContent !== shown) node.textContent = shown;
 }
 
 export function make(name, attributes = {}, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  node.append(...children);
+  node.append(...children.map((child) => child instanceof Node ? child : visible(child)));
   return node;
 }
 
@@ -23,8 +27,9 @@ const keyOf = new WeakMap();
 /** Gives `parent` one child per item, and leaves the children of unchanged items alone. */
 export function keep(parent, items, build) {
   const keys = items.map((item) => JSON.stringify(item));
+  const wanted = new Set(keys);
   for (const child of [...parent.children]) {
-    if (!keys.includes(keyOf.get(child))) child.remove();
+    if (!wanted.has(keyOf.get(child))) child.remove();
   }
   items.forEach((item, index) => {
     const there = parent.children[index] ?? null;

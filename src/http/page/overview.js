@@ -22,6 +22,7 @@ function showHealth({ healthy, findings, examined_at: examined }) {
   setText("health-mark", healthy ? "✓" : "✕");
   setText("health-word", word);
   setText("health-note", healthNote(findings, examined));
+  byId("findings").hidden = findings.length === 0;
   keep(byId("findings"), findings, ({ code, level, text }) =>
     make(
       "li",
@@ -57,6 +58,7 @@ const leftWords = (seconds) => seconds <= 0 ? "ends now" : `ends in ${duration(s
 function showWindows({ grace, prepared, alg: current }) {
   const none = grace.length === 0;
   byId("no-grace").hidden = !none;
+  byId("grace").hidden = none;
   setText("no-grace", "None: only the current version verifies");
   keep(byId("grace"), grace, ({ version, kid, alg, until }) => {
     const end = counting(until, leftWords);
@@ -169,10 +171,12 @@ function showFollowers(status) {
 function followersNote(total, lagging) {
   if (total === 0) return "No program gets keys from rekey here, and no server shares the secret";
   if (lagging.length === 0) return total === 1 ? "It follows" : `All ${total} follow`;
-  const names = lagging.slice(0, 3).map(({ name }) => name).join(", ");
+  const names = lagging.slice(0, 3).map(({ name }) => shortened(name)).join(", ");
   const more = lagging.length > 3 ? ` and ${lagging.length - 3} more` : "";
   return `${lagging.length} of ${total} ${lagging.length === 1 ? "lags" : "lag"}: ${names}${more}`;
 }
+
+const shortened = (name) => name.length > 60 ? `${name.slice(0, 60)}…` : name;
 
 /** Shows what the counters say about refused tokens. */
 export function showRefusals({ verifications }, inWords) {

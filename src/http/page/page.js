@@ -1,5 +1,5 @@
 /** Polls the state and shows it. */
-import { askState, hasToken, problem, useToken } from "./ask.js";
+import { askState, needsToken, problem, useToken, whyRefused } from "./ask.js";
 import { followAudit, setUpAudit } from "./audit.js";
 import { byId, countOn, setClock, setText } from "./dom.js";
 import { markRotations, renewHistory, setUpHistory } from "./history.js";
@@ -53,15 +53,13 @@ function schedule() {
   timer = setTimeout(poll, document.hidden ? HIDDEN_POLL_MS : POLL_MS);
 }
 
-const needsToken = ({ status }) => status === 401 || status === 403;
+const NEEDED =
+  "This server can be reached by other machines, so the state is for holders of a token";
 
 function showEntry(answer) {
   byId("entry").hidden = !needsToken(answer);
   byId("main").hidden = shown === null && needsToken(answer);
-  if (!needsToken(answer)) return;
-  const first =
-    "This server can be reached by other machines, so the state is for holders of a token";
-  setText("entry-why", hasToken() ? problem(answer) : first);
+  if (needsToken(answer)) setText("entry-why", whyRefused() || NEEDED);
 }
 
 function enter() {
@@ -70,12 +68,22 @@ function enter() {
   poll();
 }
 
+/** Forgets the token when the page is left: a browser may keep the page for its Back button, with all that it knows. */
+function setUpLeaving() {
+  addEventListener("pagehide", () => {
+    useToken("");
+    for (const id of ["access", "token"]) byId(id).value = "";
+  });
+  addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
+}
+
 function showBanner(answer) {
   const failed = answer.status !== 200 && !(needsToken(answer) && shown === null);
   const what = answer.status === 0 ? "Cannot reach rekey" : "Cannot read the state of rekey";
   const seen = shown === null ? "never seen by this page" : `last seen ${utc(shown.time)}`;
   // A screen reader reads an alert aloud whenever its text changes, so it has no running time.
-  setText("banner", failed ? `${what}, ${seen}: ${problem(answer)}` : "");
+  const why = needsToken(answer) && whyRefused() || problem(answer);
+  setText("banner", failed ? `${what}, ${seen}: ${why}` : "");
   byId("banner").hidden = !failed;
   document.documentElement.toggleAttribute("data-stale", answer.status !== 200);
   setText("asked", answer.status === 200 ? `live, ${utc(shown.time).slice(11)}` : "not live");
@@ -85,6 +93,7 @@ setUpThemes();
 setUpHistory();
 setUpAudit();
 setUpVerification();
+setUpLeaving();
 byId("enter").addEventListener("click", enter);
 byId("access").addEventListener("keydown", (event) => event.key === "Enter" && enter());
 document.addEventListener("visibilitychange", () => document.hidden ? schedule() : poll());
