@@ -58,11 +58,12 @@ export const SYSTEM: readonly Row[] = [
     why: "tells the runtime how much memory and how many processors the machine has",
   },
   {
-    what: "`/proc/self/{loginuid,cgroup}`",
-    pattern: /^\/proc\/self\/loginuid$/,
+    what: "`/proc/self/{loginuid,cgroup,uid_map}`",
+    pattern: /^\/proc\/self\/(loginuid|uid_map)$/,
     how: "reads",
     ...BY_LOCATION,
-    why: "who has logged in, and the service manager's unit, for the actor of audit rows",
+    why:
+      "who has logged in, the service manager's unit, and whether this is a user namespace, for the actor of audit rows",
   },
   {
     what: "`/proc/sys/vm/overcommit_memory`",

@@ -5,22 +5,28 @@ export interface Actor {
   readonly host: string;
   /** The user who logged in, as the kernel says. */
   readonly login?: string | undefined;
-  /** The user who became root by `sudo` or `doas`, as they say. */
+  /** The user who became root by `sudo`, as it says. */
   readonly sudo?: string | undefined;
+  /** The same of `doas`. */
+  readonly doas?: string | undefined;
   /** The unit of the system's service manager. */
   readonly unit?: string | undefined;
   /** The unit of the user's own service manager. */
   readonly userUnit?: string | undefined;
+  /** Whether all of that is true in a user namespace only. */
+  readonly inUserNamespace?: boolean | undefined;
 }
 
 /**
  * An actor as audit rows have it: `USER@HOST`, and in brackets what else is known: `root@web-1 (login alice, unit
  * rekey-rotate.service)`.
  */
-export function actorText({ account, host, login, sudo, unit, userUnit }: Actor): string {
-  const details = Object.entries({ login, sudo, unit, "user unit": userUnit })
+export function actorText({ account, host, inUserNamespace, ...known }: Actor): string {
+  const { login, sudo, doas, unit, userUnit } = known;
+  const details = Object.entries({ login, sudo, doas, unit, "user unit": userUnit })
     .flatMap(([kind, name]) => name === undefined ? [] : [`${kind} ${shown(name)}`]);
-  return details.reduce(withDetail, `${account}@${host}`);
+  const all = inUserNamespace ? [...details, "user namespace"] : details;
+  return all.reduce(withDetail, `${escaped(cut(account))}@${escaped(cut(host))}`);
 }
 
 /** An actor that works for the owner of a token. @param subject of the token, if it has one. */
@@ -47,10 +53,16 @@ const LONGEST_NAME = 64;
 // What cannot be taken for the end of a name, or for another detail.
 const PLAIN = /^[\w.@+:/=$~%\\-]+$/;
 
-// A comma in quotes is no end of a detail.
 function shown(name: string): string {
-  const short = name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)}...` : name;
-  if (PLAIN.test(short)) return short;
-  const escaped = (text: string) => `\\u{${text.codePointAt(0)!.toString(16)}}`;
-  return JSON.stringify(short).replace(/[,()\p{C}\p{Zl}\p{Zp}]/gu, escaped);
+  const short = cut(name);
+  return PLAIN.test(short) ? short : escaped(JSON.stringify(short));
+}
+
+function cut(name: string): string {
+  return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)}...` : name;
+}
+
+// A comma or a bracket would begin or end a detail, in quotes too.
+function escaped(text: string): string {
+  return text.replace(/[,()\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
 }

@@ -77,11 +77,21 @@ Deno.test({
     Deno.chownSync(home, 1, 1);
     const env = { HOME: home, SUDO_USER: "alice", DOAS_USER: "alice", INVOCATION_ID: "0" };
     const run = (...args: string[]) =>
-      box.exec("setpriv", ["--reuid=1", "--regid=1", "--clear-groups", REKEY, ...args], { env });
-    assert.equal((await run("init")).code, 0);
-    const { stdout } = await run("audit", "list", "--json");
+      box.exec("setpriv", ["--reuid=1", "--regid=1", "--clear-groups", ...args], { env });
+    assert.equal((await run(REKEY, "init")).code, 0);
+    const { stdout } = await run(REKEY, "audit", "list", "--json");
     assert.match(stdout, /"actor":"daemon@[^" ]+"/);
     assert.doesNotMatch(stdout, /alice/);
+    // Any user may be root or another one in a namespace of their own.
+    for (const [as, name] of [["--map-root-user", "root"], ["--map-user=2", "bin"]] as const) {
+      const own = await run("unshare", as, "true");
+      if (own.code !== 0) continue;
+      const rotated = await run("unshare", as, REKEY, "rotate", "--force");
+      assert.equal(rotated.code, 0, rotated.stderr);
+      const { stdout } = await run(REKEY, "audit", "list", "--json", "--event", "completed");
+      const actor = new RegExp(`"actor":"${name}@[^" ]+ \\(user namespace\\)"`);
+      assert.match(stdout.trim().split("\n").at(-1)!, actor);
+    }
   },
 });
 

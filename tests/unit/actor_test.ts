@@ -12,6 +12,11 @@ Deno.test("an actor is USER@HOST, and in brackets what else is known", () => {
     actorText({ ...ROOT, login: "alice", sudo: "bob", unit: "a.service" }),
     "root@web-1 (login alice, sudo bob, unit a.service)",
   );
+  assert.equal(
+    actorText({ ...ROOT, doas: "bob", inUserNamespace: true }),
+    "root@web-1 (doas bob, user namespace)",
+  );
+  assert.equal(actorText({ ...ROOT, inUserNamespace: false }), "root@web-1");
   assert.equal(actorText({ ...ROOT, userUnit: "a.service" }), "root@web-1 (user unit a.service)");
   const served = actorText({ ...ROOT, unit: "rekey-serve.service" });
   assert.equal(onBehalfOf(served, "ci"), "root@web-1 (unit rekey-serve.service, token ci)");
@@ -40,6 +45,12 @@ Deno.test("no name of an actor is another detail, a line or too long", () => {
     assert.match(details[1]!, /^token ("[^",()]*(\\"[^",()]*)*"|x+\.\.\.)$/);
     assert.doesNotMatch(actor, /[\p{C}\p{Zl}]/u);
     assert.ok(actor.length < 200);
+    // An account of a directory server or of Windows may have brackets in its name.
+    const own = actorText({ account: subject, host: subject, login: "alice" });
+    assert.match(own, /^[^,()]*@[^,()]* \(login alice\)$/);
+    assert.equal(accountOf(own), own.replace(" (login alice)", ""));
+    assert.doesNotMatch(own, /[\p{C}\p{Zl}]/u);
+    assert.ok(own.length < 200);
   }
   assert.match(onBehalfOf("op@vm", "jos\u00e9"), /token "jos\u00e9"\)$/);
 });
@@ -61,6 +72,7 @@ Deno.test("rows are found by whole actor, by account and by detail", () => {
 const FACTS: CallerFacts = {
   loginuid: undefined,
   cgroup: undefined,
+  uidMap: undefined,
   uid: 0,
   nameOf: (uid) => ({ 1000: "alice", 1001: "bob" })[uid],
   variable: () => undefined,
@@ -84,11 +96,30 @@ Deno.test({
       callerFrom({ ...FACTS, loginuid, variable: (name) => variables[name] });
     const isRoot = Deno.uid() === 0;
     assert.equal(caller({ SUDO_USER: "bob" }).sudo, isRoot ? "bob" : undefined);
-    assert.equal(caller({ DOAS_USER: "bob" }).sudo, isRoot ? "bob" : undefined);
+    assert.equal(caller({ DOAS_USER: "bob" }).doas, isRoot ? "bob" : undefined);
+    // doas may keep the caller's variables, sudo too: the one who asked is named, whoever else is.
+    for (const forged of ["alice", "root"]) {
+      const { sudo, doas } = caller({ SUDO_USER: forged, DOAS_USER: "bob" });
+      assert.equal(doas, isRoot ? "bob" : undefined);
+      assert.equal(sudo, isRoot && forged !== "root" ? forged : undefined);
+    }
+    assert.equal(caller({ SUDO_USER: "bob", DOAS_USER: "bob" }).doas, undefined);
     assert.equal(caller({ SUDO_USER: "root" }).sudo, undefined);
     assert.equal(caller({ SUDO_USER: "alice" }, "1000").sudo, undefined);
     assert.equal(caller({ SUDO_USER: "bob" }, "1000").sudo, isRoot ? "bob" : undefined);
   },
+});
+
+Deno.test("in a user namespace no variable counts, and the actor tells of it", () => {
+  const caller = (uidMap: string | undefined) =>
+    callerFrom({ ...FACTS, uidMap, variable: () => "bob" });
+  const whole = "         0          0 4294967295\n";
+  assert.equal(caller(whole).inUserNamespace, false);
+  assert.equal(caller(undefined).inUserNamespace, false);
+  for (const mapped of ["0 1000 1\n", "0 0 1\n", "0 100000 65536\n", "", `${whole}1 1 1\n`]) {
+    const { inUserNamespace, sudo, doas } = caller(mapped);
+    assert.deepEqual([inUserNamespace, sudo, doas], [true, undefined, undefined], mapped);
+  }
 });
 
 Deno.test("a unit is that of the control group, and a session has none", () => {

@@ -10,6 +10,8 @@ export interface CallerFacts {
   readonly loginuid: string | undefined;
   /** Content of `/proc/self/cgroup`. */
   readonly cgroup: string | undefined;
+  /** Content of `/proc/self/uid_map`; `undefined` where the kernel has no user namespaces. */
+  readonly uidMap: string | undefined;
   /** The user that the process runs as. */
   readonly uid: number;
   nameOf(uid: number): string | undefined;
@@ -18,21 +20,35 @@ export interface CallerFacts {
 
 /** Who has started this process: see {@linkcode Caller}. */
 export function linuxCaller(variable: ReadVariable): Caller {
-  const [loginuid, cgroup] = smallFiles(["/proc/self/loginuid", "/proc/self/cgroup"]);
-  return callerFrom({ loginuid, cgroup, uid: process.getuid!(), nameOf, variable });
+  const [loginuid, cgroup, uidMap] = smallFiles(
+    ["loginuid", "cgroup", "uid_map"].map((name) => `/proc/self/${name}`),
+  );
+  return callerFrom({ loginuid, cgroup, uidMap, uid: process.getuid!(), nameOf, variable });
 }
 
 // (uid_t) -1: no one has logged in, as for a service or in most containers.
 const UNSET = 2 ** 32 - 1;
 
 /** {@linkcode linuxCaller} from given facts. */
-export function callerFrom({ loginuid, cgroup, uid, nameOf, variable }: CallerFacts): Caller {
+export function callerFrom(facts: CallerFacts): Caller {
+  const { loginuid, cgroup, uidMap, uid, nameOf, variable } = facts;
   const number = Number(loginuid?.trim() || UNSET);
   const known = Number.isSafeInteger(number) && number !== UNSET && number !== uid;
   const login = known ? nameOf(number) ?? `uid ${number}` : undefined;
-  const { sudo } = callerBySudo(variable);
-  return { login, sudo: sudo === login ? undefined : sudo, ...unitIn(cgroup ?? "") };
+  const inUserNamespace = uidMap !== undefined && !IDENTITY.test(uidMap);
+  // Its root need not be the system's, so anyone may have set the variables.
+  const { sudo, doas } = inUserNamespace ? {} : callerBySudo(variable);
+  return {
+    login,
+    sudo: sudo === login ? undefined : sudo,
+    doas: doas === login || doas === sudo ? undefined : doas,
+    ...unitIn(cgroup ?? ""),
+    inUserNamespace,
+  };
 }
+
+// Every user is the same one outside. A namespace that is not root's has a part of them at most.
+const IDENTITY = /^\s*0\s+0\s+4294967295\s*$/;
 
 /**
  * The unit that a control group belongs to (systemd.slice(5), cgroups(7)). The scope of a login session or of

@@ -4,12 +4,15 @@ import type { Caller, ReadVariable } from "../caller.ts";
 const ROOT = 0;
 
 /**
- * The user who became root by `sudo` or `doas`. Other users' processes could have set the variable themselves, so only one
- * of root counts.
+ * The users who became root by `sudo` and by `doas`. Other users' processes could have set the variables themselves, so only
+ * those of root count. Each program sets its own and may keep the other one as its caller has set it, so each is named.
  */
 export function callerBySudo(variable: ReadVariable): Caller {
   if (process.geteuid!() !== ROOT) return {};
-  const sudo = variable("SUDO_USER") ?? variable("DOAS_USER");
-  // From root to root says nothing.
-  return sudo === undefined || sudo === "root" ? {} : { sudo };
+  return { sudo: userIn(variable("SUDO_USER")), doas: userIn(variable("DOAS_USER")) };
+}
+
+// From root to root says nothing.
+function userIn(value: string | undefined): string | undefined {
+  return value === "root" ? undefined : value;
 }
