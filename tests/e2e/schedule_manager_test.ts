@@ -4,14 +4,9 @@ import { Box, REKEY } from "../support/process/box.ts";
 import { unless } from "../support/faults/faults.ts";
 import { type Printed, schedule, withOldSecret } from "../support/commands/scheduling.ts";
 import { keyFile, receiver } from "../support/commands/notices.ts";
-import { withUserManager } from "../support/commands/user_manager.ts";
+import { hasUserManager, withUserManager } from "../support/commands/user_manager.ts";
 
-const MANAGER = Deno.uid() === 0 && await hasManager();
-
-async function hasManager(): Promise<boolean> {
-  using box = new Box();
-  return (await withUserManager(box, "true")).code === 0;
-}
+const MANAGER = await hasUserManager();
 
 const UNIT = "rekey-rotate-agiworkforce";
 

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Box, Ended } from "../process/box.ts";
+import { Box, type Ended } from "../process/box.ts";
 
 // A systemd of its own for a script: its processes, its cgroups, its /run. With the script everything ends.
 const BEFORE = `
@@ -27,4 +27,11 @@ export function withUserManager(box: Box, script: string): Promise<Ended> {
   return box.exec("/usr/bin/unshare", args, {
     env: { PATH: "/usr/bin:/bin", XDG_RUNTIME_DIR: join(box.home, "run") },
   });
+}
+
+/** Whether this machine lets a test have one: that takes root, namespaces and systemd. */
+export async function hasUserManager(): Promise<boolean> {
+  if (Deno.uid() !== 0) return false;
+  using box = new Box();
+  return (await withUserManager(box, "true")).code === 0;
 }
