@@ -1,18 +1,14 @@
-import { forgetCheckpoints } from "../audit/log_checkpoints.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { catchUp } from "../cluster/replica.ts";
-import { changedPolicy } from "../jwt/policy.ts";
-import { knownFleet, writePolicy } from "../store/sqlite/meta.ts";
+import { knownFleet } from "../store/sqlite/meta.ts";
 import { staysShared } from "../cluster/backend.ts";
-import { SAVED } from "../store/keyring/keyring_store.ts";
-import { needsCopy, noteUnsaved } from "../secret/keyring/unsaved.ts";
 import { longestValue, nextUse } from "../secret/next_use.ts";
-import { activatableFrom } from "../secret/standby.ts";
-import { sealedSlot } from "../core/location.ts";
+import type { Location } from "../core/location.ts";
 import type { Installation } from "../store/installation.ts";
 import type { StoreChoice } from "../store/environment.ts";
 import { locationForNew } from "../store/location_choice.ts";
-import { isPrepared, type Version } from "../store/sqlite/versions.ts";
+import type { Version } from "../store/sqlite/versions.ts";
+import { dropTransientState, type FoundVersions, keepVersions } from "./kept_versions.ts";
 import { type KeyFacts, LOST_KEK, settleKeys } from "./keys.ts";
 import { findValues, type FoundValue, newerInKeyring, type NewerVersion } from "./values.ts";
 
@@ -48,44 +44,61 @@ export async function makeUsable(
   live: Installation | undefined,
   options: UsableOptions,
 ): Promise<Usable> {
-  const { versions, keyring } = staged;
-  const { clone, store = staged.store } = options;
   const current = soundCurrent(staged);
-  if (!clone && staysShared(staged, options.store)) {
+  if (!options.clone && staysShared(staged, options.store)) {
     return await rejoin(staged, live, options);
   }
-  // Before the keys are replaced, since sealed values open with the backup's own KEK.
+  const values = await availableValues(staged, live, current, options);
+  // Decided before anything is created.
+  const home = await homeOf(staged, live, values, options);
+  const { logLost } = await settleKeys(staged, live, options);
+  const lost = await keepVersions(staged, live, values, options);
+  if (values.newer !== undefined) adopt(staged, current, values.newer);
+  const toKeyring = values.source === "envelope" && home === "keyring";
+  return { secretFrom: values.source, lost, toKeyring, logLost };
+}
+
+/** The versions of a backup, and where the current value is from. */
+interface Values extends FoundVersions {
+  readonly source: Usable["secretFrom"];
+  /** The current version. */
+  readonly own: FoundValue | undefined;
+}
+
+/** Call it before the keys are replaced, since sealed values open with the backup's own KEK. */
+async function availableValues(
+  staged: Installation,
+  live: Installation | undefined,
+  current: Version,
+  options: UsableOptions,
+): Promise<Values> {
   const { found, lacking } = await findValues(staged, options.contents);
   // With an existing database, the operator has chosen the backup over newer versions.
-  const decided = clone || live?.versions.current() !== undefined;
+  const decided = options.clone || live?.versions.current() !== undefined;
   const newer = decided ? undefined : await newerInKeyring(staged, options.store === "database");
   const reason = lacking.get(current.version);
   if (reason !== undefined && newer === undefined && !options.newSecret) {
     throw withHint(reason, options);
   }
-  const known = (kid: string) =>
-    Promise.resolve([versions, live?.versions].some((rows) => rows?.byKid(kid) !== undefined));
   const own = found.find(({ row }) => row.version === current.version);
   const source = newer === undefined ? own?.from ?? "new" : "newer";
-  // Decided before anything is created: the location of a secret that has none yet.
-  const needsLocation = !clone && (source === "envelope" || source === "new");
+  return { current, source, found, own, newer };
+}
+
+/** The location of a secret that has none yet. */
+async function homeOf(
+  staged: Installation,
+  live: Installation | undefined,
+  { source, own }: Values,
+  { clone, store = staged.store }: UsableOptions,
+): Promise<Location> {
+  if (clone || (source !== "envelope" && source !== "new")) return "database";
+  const known = (kid: string) =>
+    Promise.resolve(
+      [staged.versions, live?.versions].some((rows) => rows?.byKid(kid) !== undefined),
+    );
   const length = own?.secret.reveal().length ?? longestValue(nextUse(staged, {}));
-  const home = needsLocation
-    ? await locationForNew(keyring, store, length, undefined, known)
-    : "database";
-  const { logLost } = await settleKeys(staged, live, options);
-  const kept = newer === undefined ? found.filter((one) => stays(one, live, clone)) : [];
-  await place(staged, kept, clone);
-  const isLost = (row: Version) => !kept.some((one) => one.row.version === row.version);
-  const lost = versions.previous().filter(isLost);
-  const unprepared = versions.held().filter((row) => isPrepared(row) && isLost(row));
-  if (current.location === "etcd") leave(staged, store);
-  tidy(staged, [...lost, ...unprepared], clone);
-  if (live !== undefined) keepLongerSets(staged, live);
-  dateAgain(staged, clone ? undefined : live);
-  if (newer !== undefined) adopt(staged, current, newer);
-  const toKeyring = source === "envelope" && home === "keyring";
-  return { secretFrom: source, lost, toKeyring, logLost };
+  return await locationForNew(staged.keyring, store, length, undefined, known);
 }
 
 /** A fleet member takes its versions from etcd, not from the backup. */
@@ -124,14 +137,6 @@ function needsSharedKek(error: unknown): never {
   });
 }
 
-/** Leaves the fleet: the secret becomes this machine's own. */
-function leave({ database, meta }: Installation, store: StoreChoice): void {
-  database.transaction(() => {
-    meta.remove("fleet");
-    meta.set("store", store);
-  });
-}
-
 // Version numbers increase by one; rekey never reaches this number.
 const LARGEST_VERSION = 2 ** 31;
 
@@ -147,91 +152,6 @@ function soundCurrent(staged: Installation): Version {
     "Cannot use the backup: it has no sound current version",
     { hint: "Nothing was changed; try another backup" },
   );
-}
-
-/**
- * Whether a version still verifies. A grace window may have been revoked since the backup: only the keyring and the
- * replaced database know. A prepared version stays unless that database has dropped it or made it the current one, or a
- * fleet has prepared it, which may do so.
- */
-function stays({ row, from }: FoundValue, live: Installation | undefined, clone: boolean): boolean {
-  const now = live?.versions.byKid(row.kid)?.state;
-  if (isPrepared(row)) return row.location !== "etcd" && [undefined, "pending"].includes(now);
-  return row.state === "current" || clone || from === "keyring" || now === "previous";
-}
-
-/** Seals values for the database under the present KEK. */
-async function place(staged: Installation, found: FoundValue[], clone: boolean): Promise<void> {
-  const { database, sealed, versions } = staged;
-  sealed.dropAll();
-  // Unsaved writes at the time of the backup no longer matter; the keyring's present values may not be saved yet.
-  const kept = found.filter(({ from }) => from === "keyring" && !clone);
-  const settled = kept.length > 0 ? await staged.keyring.settle() : SAVED;
-  for (const { row, secret, from } of found) {
-    const home = from === "keyring" || from === "mirror" ? "keyring" : "database";
-    const location = clone ? "database" : home;
-    const copy = location !== "keyring" || from === "mirror" || needsCopy(staged, settled)
-      ? await sealed.seal(sealedSlot(row), secret)
-      : undefined;
-    database.transaction(() => {
-      if (row.location !== location) versions.relocate(row, location);
-      if (copy !== undefined) sealed.put(sealedSlot(row), copy);
-    });
-  }
-  database.transaction(() => {
-    staged.meta.remove("unsaved");
-    noteUnsaved(staged, settled, kept.map(({ row }) => row.version));
-  });
-}
-
-const TRANSIENT_KEYS = [
-  "destroying",
-  "stale_kek",
-  "keyring_retry_at",
-  "announced",
-  "following",
-] as const;
-
-/** Drops the state of operations that were running when the backup was made. */
-function dropTransientState({ meta }: Installation): void {
-  for (const key of TRANSIENT_KEYS) meta.remove(key);
-  meta.set("restored", "yes");
-}
-
-function tidy(staged: Installation, lost: Version[], clone: boolean): void {
-  const { database, versions, meta } = staged;
-  database.transaction(() => {
-    const now = staged.now();
-    const begun = versions.begun();
-    for (const row of begun === undefined ? lost : [...lost, begun]) versions.retire(row, now);
-    dropTransientState(staged);
-    if (!clone) return;
-    // The keyring belongs to the original installation.
-    for (const row of versions.unsynced()) versions.markSynced(row);
-    meta.remove("id");
-    forgetCheckpoints(database);
-    meta.remove("fleet");
-    meta.set("store", "database");
-  });
-}
-
-// Verifiers keep the sets that they have for as long as the replaced database has told them.
-function keepLongerSets(staged: Installation, live: Installation): void {
-  const policy = changedPolicy(live.policy, staged.policy, staged.now());
-  staged.database.transaction(() => writePolicy(staged.meta, policy));
-}
-
-// Verifiers may have fetched sets without a prepared version since the backup: it has been out for as long as the replaced
-// database had it, or from now on.
-function dateAgain(staged: Installation, live: Installation | undefined): void {
-  const row = staged.versions.prepared();
-  if (row === undefined) return;
-  const there = live?.versions.prepared();
-  const now = staged.now();
-  const [published, activatable] = there?.kid === row.kid
-    ? [there.published_at!, there.activatable_at]
-    : [now, activatableFrom(staged, row, now)];
-  staged.database.transaction(() => staged.versions.prepare(row, published, activatable));
 }
 
 /** The keyring's version becomes the current one. */

@@ -1,7 +1,7 @@
 import { homedir, hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { actorText } from "../audit/actor.ts";
-import { appNamed, DEFAULT_APP, type Folders } from "../core/app.ts";
+import { type App, appNamed, DEFAULT_APP, type Folders } from "../core/app.ts";
 import { parseDuration } from "../core/clock.ts";
 import { joinPieces } from "../core/encoding.ts";
 import { isRekeyError, quoted, RekeyError, usageError } from "../core/errors.ts";
@@ -83,32 +83,14 @@ export function environmentFrom(
   loadAddon?: () => KeyringAddon,
 ): Environment {
   const app = appNamed(options.app ?? variable("REKEY_APP") ?? DEFAULT_APP);
-  const dataDir = options.dataDir ?? pathVariable("REKEY_DATA_DIR");
-  const around = { home: homeFolder(), env: variable };
-  const folders = foldersFor(
-    app,
-    around,
-    dataDir === undefined ? undefined : resolve(dataDir),
-    SYSTEM,
-  );
-  // A wrong XDG_RUNTIME_DIR would hide the keyring, and a new secret would be made in the database.
-  if (variable("DBUS_SESSION_BUS_ADDRESS") === undefined) pathVariable("XDG_RUNTIME_DIR");
-  const platform = keyringPlatform(SYSTEM.os, () => sessionPlaces(folders));
-  const load = loadAddon ?? (() => loadKeyringAddon(addonContext(folders)));
-  // With its own loader, the caller must not bypass the addon.
-  const isUsual = loadAddon === undefined;
+  const folders = foldersOf(app, options);
   let user: string | undefined;
   let etcd: { client: EtcdClient | undefined } | undefined;
   return {
     app,
     folders,
     kek: kekSources(options),
-    keyring: new KeyringStore(
-      app,
-      () => platform.load(load),
-      timeoutOf(platform, keyringTimeout(), isUsual && Deno.stderr.isTerminal()),
-      isUsual ? platform : { ...platform, readQuickly: undefined, look: undefined },
-    ),
+    keyring: keyringOf(app, folders, loadAddon),
     // Read on demand: commands that do not use etcd ignore invalid settings.
     get etcd() {
       return (etcd ??= { client: etcdFrom(variable) }).client;
@@ -119,14 +101,35 @@ export function environmentFrom(
     mirror: oneOf("REKEY_MIRROR", options.mirror, ["auto", "on", "off"]) ?? "auto",
     // Only commands that write need it.
     get actor() {
-      return user ??= actorText({
-        account: SYSTEM.processes.account(),
-        host: hostname(),
-        ...SYSTEM.caller(variable),
-      });
+      return user ??= callersName();
     },
     clock: Date.now,
   };
+}
+
+function foldersOf(app: App, { dataDir = pathVariable("REKEY_DATA_DIR") }: GlobalOptions): Folders {
+  const around = { home: homeFolder(), env: variable };
+  return foldersFor(app, around, dataDir === undefined ? undefined : resolve(dataDir), SYSTEM);
+}
+
+function keyringOf(app: App, folders: Folders, loadAddon?: () => KeyringAddon): KeyringStore {
+  // A wrong XDG_RUNTIME_DIR would hide the keyring, and a new secret would be made in the database.
+  if (variable("DBUS_SESSION_BUS_ADDRESS") === undefined) pathVariable("XDG_RUNTIME_DIR");
+  const platform = keyringPlatform(SYSTEM.os, () => sessionPlaces(folders));
+  const load = loadAddon ?? (() => loadKeyringAddon(addonContext(folders)));
+  // With its own loader, the caller must not bypass the addon.
+  const isUsual = loadAddon === undefined;
+  return new KeyringStore(
+    app,
+    () => platform.load(load),
+    timeoutOf(platform, keyringTimeout(), isUsual && Deno.stderr.isTerminal()),
+    isUsual ? platform : { ...platform, readQuickly: undefined, look: undefined },
+  );
+}
+
+function callersName(): string {
+  const account = SYSTEM.processes.account();
+  return actorText({ account, host: hostname(), ...SYSTEM.caller(variable) });
 }
 
 /**

@@ -40,39 +40,54 @@ async function main(args: readonly string[], version: string): Promise<number> {
     // `deliver` does itself what it is asked for, and `check` changes nothing.
     await withContext(context, call, program.args[0] !== "deliver");
   }, args);
-  let help = "";
-  let failed = program;
-  for (const command of [program, ...descendants(program)]) {
-    // Its own texts for errors come here as exceptions, and are rendered like every other error.
-    command.exitOverride((error) => {
-      failed = command;
-      throw error;
-    }).configureOutput({
-      writeOut: systemStreams.stdout,
-      writeErr: (text) => help += text,
-      getOutHasColors: () => false,
-    });
-  }
+  const said = takeOver(program);
   try {
     await program.parseAsync(args, { from: "user" });
     return 0;
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    if (error instanceof Reported) return error.refusal.exitCode;
-    if (error instanceof ProgramEnded) return error.status;
-    // As git does for a command that is missing; its status tells a script that nothing was done.
-    if (
-      error instanceof CommanderError && error.code === "commander.help" && !output.options.json
-    ) {
-      systemStreams.stdout(help);
-      return new RekeyError("usage", error.message).exitCode;
-    }
-    const refusal = error instanceof CommanderError
-      ? commandLineError(error, failed)
-      : refusalFor(error);
-    output.error(refusal);
-    return refusal.exitCode;
+    return statusOf(error, said, output);
   }
+}
+
+/** What Commander has said about a command line, and of which command. */
+interface Said {
+  help: string;
+  failed: CommandProgram;
+}
+
+/** Commander's own texts for errors become exceptions, and are rendered like every other error. */
+function takeOver(program: CommandProgram): Said {
+  const said = { help: "", failed: program };
+  for (const command of [program, ...descendants(program)]) {
+    command.exitOverride((error) => {
+      said.failed = command;
+      throw error;
+    }).configureOutput({
+      writeOut: systemStreams.stdout,
+      writeErr: (text) => said.help += text,
+      getOutHasColors: () => false,
+    });
+  }
+  return said;
+}
+
+/** The exit status after an error, which is printed unless that was done. */
+function statusOf(error: unknown, { help, failed }: Said, output: Output): number {
+  if (error instanceof Reported) return error.refusal.exitCode;
+  if (error instanceof ProgramEnded) return error.status;
+  if (!(error instanceof CommanderError)) return printed(refusalFor(error), output);
+  if (error.exitCode === 0) return 0;
+  // As git does for a command that is missing; its status tells a script that nothing was done.
+  if (error.code === "commander.help" && !output.options.json) {
+    systemStreams.stdout(help);
+    return new RekeyError("usage", error.message).exitCode;
+  }
+  return printed(commandLineError(error, failed), output);
+}
+
+function printed(refusal: RekeyError, output: Output): number {
+  output.error(refusal);
+  return refusal.exitCode;
 }
 
 // Any other error is a bug in rekey; REKEY_DEBUG shows where it happened.

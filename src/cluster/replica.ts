@@ -50,46 +50,69 @@ export async function follow(
   snapshot: Snapshot,
   { first = EVENTS.joined, belonged = false }: Following = {},
 ): Promise<void> {
-  const { database, meta, sealed, versions } = installation;
-  const { state, values } = snapshot;
+  const { database, meta } = installation;
+  const { state } = snapshot;
   const audit = await installation.audit();
   database.transaction(() => {
     const known = knownFleet(meta);
     if (known !== undefined && known.change > state.change) return;
     if (known === undefined && belonged) return;
-    const now = installation.now();
-    const before = versions.current()?.kid;
-    const { retired } = withoutExpired(state, now);
-    const valued = countedHere(installation, state);
-    const rows = [...retired, ...valued]
-      .sort((a, b) => ORDER[a.state] - ORDER[b.state] || a.version - b.version);
-    dropOwnPrepared(installation, rows, audit);
-    const news = [
-      ...dropUnlisted(installation, rows, now),
-      ...rows.map((row) => newsOf(installation, row)),
-    ]
-      .filter((entry) => entry !== undefined).sort((a, b) => a.version! - b.version!);
-    // Values that etcd has lost stay here: the next change restores them.
-    const here = sealedHere(installation);
-    // A rotation of this machine whose programs follow would open another grace window.
-    if (rows.some((row) => endsEarly(installation, row))) meta.remove("following");
-    for (const row of rows) followVersion(installation, row);
-    sealed.dropAll();
-    for (const row of valued) {
-      const value = values.get(row.kid) ?? here.get(row.kid);
-      if (value !== undefined) sealed.put(sealedSlot(row), value);
-    }
-    meta.set("alg", state.alg);
-    meta.set("key_form", state.key_form);
-    if (state.policy !== undefined) writePolicy(meta, state.policy);
-    meta.set("scrub_pending", "log");
-    if (versions.current()?.kid !== before) meta.remove("announced");
-    rememberFleet(meta, snapshot);
-    // From now on a rotation without --store is a shared one.
-    meta.set("store", "etcd");
+    const news = followVersions(installation, snapshot, audit);
+    followSettings(installation, snapshot);
     if (known === undefined) audit.append({ event: first, ...placeOf(state) });
     else news.forEach((entry) => audit.append(entry));
   });
+}
+
+/** @returns rows for the audit log, in the order of the versions. */
+function followVersions(
+  installation: Installation,
+  { state, values }: Snapshot,
+  audit: AuditWriter,
+): AuditEntry[] {
+  const { meta, versions } = installation;
+  const now = installation.now();
+  const before = versions.current()?.kid;
+  const { retired } = withoutExpired(state, now);
+  const valued = countedHere(installation, state);
+  const rows = [...retired, ...valued]
+    .sort((a, b) => ORDER[a.state] - ORDER[b.state] || a.version - b.version);
+  dropOwnPrepared(installation, rows, audit);
+  const news = [
+    ...dropUnlisted(installation, rows, now),
+    ...rows.map((row) => newsOf(installation, row)),
+  ];
+  // Values that etcd has lost stay here: the next change restores them.
+  const kept = new Map([...sealedHere(installation), ...values]);
+  // A rotation of this machine whose programs follow would open another grace window.
+  if (rows.some((row) => endsEarly(installation, row))) meta.remove("following");
+  for (const row of rows) followVersion(installation, row);
+  putValues(installation, valued, kept);
+  if (versions.current()?.kid !== before) meta.remove("announced");
+  return news.filter((entry) => entry !== undefined).sort((a, b) => a.version! - b.version!);
+}
+
+function putValues(
+  { sealed }: Installation,
+  rows: readonly SharedVersion[],
+  values: ReadonlyMap<string, string>,
+): void {
+  sealed.dropAll();
+  for (const row of rows) {
+    const value = values.get(row.kid);
+    if (value !== undefined) sealed.put(sealedSlot(row), value);
+  }
+}
+
+function followSettings({ meta }: Installation, snapshot: Snapshot): void {
+  const { alg, key_form, policy } = snapshot.state;
+  meta.set("alg", alg);
+  meta.set("key_form", key_form);
+  if (policy !== undefined) writePolicy(meta, policy);
+  meta.set("scrub_pending", "log");
+  rememberFleet(meta, snapshot);
+  // From now on a rotation without --store is a shared one.
+  meta.set("store", "etcd");
 }
 
 /**

@@ -1,37 +1,27 @@
-import { type Location, placeName } from "../../core/location.ts";
+import type { Location } from "../../core/location.ts";
 import { fallbackRate } from "../../audit/figures.ts";
 import { lastRotation } from "../../audit/reader.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { type DeliveryFacts, describeDeliveries } from "../../deliver/description.ts";
 import { progressOf } from "../../deliver/sync.ts";
 import { type SinkFacts, sinkFacts } from "../../stream/lag.ts";
-import { sinkText } from "../audit_stream.ts";
-import { behindText, deliveryText } from "../deliveries_report.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
-import { type Algorithm, isHmac, keyText, modulusBits } from "../../core/algorithms.ts";
-import { type KeyForm, STANDARD_SHAPE } from "../../core/secret.ts";
+import { type Algorithm, isHmac, modulusBits } from "../../core/algorithms.ts";
+import type { KeyForm } from "../../core/secret.ts";
 import { describeGrace, inGrace } from "../../secret/grace.ts";
 import { activeIn } from "../../auth/manager.ts";
-import { ageOf, fromFuture, isAhead, isDue } from "../../secret/age.ts";
+import { ageOf, fromFuture, isDue } from "../../secret/age.ts";
 import { type PreparedFacts, preparedFacts } from "../../secret/prepared_facts.ts";
 import { announced } from "../../secret/next_rotation.ts";
 import { Installation } from "../../store/installation.ts";
-import { STANDARD_POLICY, type TokenPolicy } from "../../jwt/policy.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context } from "../context.ts";
-import { describePolicy, policyText } from "./policy.ts";
-import { type FleetFacts, fleetFacts, fleetLines } from "../fleet_facts.ts";
-import { holderText, staleProcesses } from "../warnings.ts";
-import { describeHolders, type StaleHolder } from "../../secret/holders.ts";
-import {
-  countedSessions,
-  describeSeconds,
-  describeVersion,
-  fromNow,
-  printable,
-  table,
-  tokenKidText,
-} from "../format.ts";
+import { describePolicy } from "./policy.ts";
+import { type FleetFacts, fleetFacts } from "../fleet_facts.ts";
+import { human, monitored } from "../status_lines.ts";
+import { staleProcesses } from "../warnings.ts";
+import { describeHolders } from "../../secret/holders.ts";
+import { describeSeconds, describeVersion, printable, table } from "../format.ts";
 
 /** Flags of `rekey status`. */
 export interface StatusOptions {
@@ -176,7 +166,8 @@ async function kekFacts(installation: Installation) {
   }
 }
 
-type Facts = Record<string, unknown> & ReturnType<typeof describeShape> & {
+/** What `status --json` prints. */
+export type StatusFacts = Record<string, unknown> & ReturnType<typeof describeShape> & {
   alg: Algorithm;
   key_form: KeyForm;
   location: Location;
@@ -190,110 +181,3 @@ type Facts = Record<string, unknown> & ReturnType<typeof describeShape> & {
   deliveries: DeliveryFacts[];
   audit_sinks: SinkFacts[];
 };
-
-/**
- * One line with performance data, as the Monitoring Plugins' guidelines have it: `U` is a value that is not known. The
- * exit status is our own.
- */
-function monitored(facts: Facts, maxAge: number): string {
-  const age = facts.age_seconds as number;
-  const when = facts.rotation_due ? "a rotation is due" : `due in ${describeSeconds(maxAge - age)}`;
-  const copied = facts.location === "keyring" && facts.read_from !== facts.location;
-  const copy = copied ? ", read from its sealed copy" : "";
-  const ended = facts.stale_processes.filter(({ state }) => state === "ended").length;
-  const held = ended === 0
-    ? ""
-    : `, ${ended} process${ended === 1 ? "" : "es"} with an ended version`;
-  const old = facts.created_in_future
-    ? `was made in the future (${facts.created_at}; the clock was ahead)`
-    : `is ${describeSeconds(age)} old`;
-  return `REKEY ${
-    facts.rotation_due ? "CRITICAL" : "OK"
-  } - ${facts.app} version ${facts.version} ` +
-    `in ${placeName(facts.location)}${copy} ${old}, ${when}${held}${
-      behindText(facts.deliveries)
-    } | ` +
-    `age=${facts.created_in_future ? "U" : `${age}s`};;${maxAge} sessions=${facts.sessions_active}`;
-}
-
-/** A time with its distance from now. */
-function withRelative(time: string): string {
-  return `${time} (${fromNow(Date.parse(time), Date.now())})`;
-}
-
-/** A past time with its age; a future one means that the clock was ahead. */
-function withAge(time: string): string {
-  const isWrong = isAhead(Date.parse(time), Date.now());
-  return isWrong ? `${time} (in the future: the clock was ahead)` : withRelative(time);
-}
-
-// Only where they are not the usual ones.
-function shapeRows({ bytes, encoding }: ReturnType<typeof describeShape>): string[][] {
-  if (bytes === null) return [];
-  const isUsual = bytes === STANDARD_SHAPE.bytes && encoding === STANDARD_SHAPE.encoding;
-  return isUsual ? [] : [["value", `${bytes} bytes, as ${encoding}`]];
-}
-
-function preparedRows(prepared: PreparedFacts): string[][] {
-  if (prepared === null) return [];
-  const { version, kid, alg, published_at, activatable_at, is_ready } = prepared;
-  const when = is_ready ? "can be activated" : `from ${withRelative(activatable_at!)} on`;
-  return [
-    ["prepared", `version ${version} (${alg}, kid ${kid}), since ${withAge(published_at!)}`],
-    ["activation", when],
-  ];
-}
-
-function human(
-  facts: Facts,
-  policy: TokenPolicy,
-  stale: readonly StaleHolder[],
-  more: readonly string[][] = [],
-): string[] {
-  const { kek, grace } = facts;
-  const rate = facts.fallback_rate as number | null;
-  const keyFile = kek.generated
-    ? " (made by rekey: protects copies of the database, not this account)"
-    : kek.remembered
-    ? " (remembered)"
-    : "";
-  return table([
-    ["app", String(facts.app)],
-    ["version", `${facts.version} (kid ${facts.kid})`],
-    ["location", String(facts.location)],
-    ...more,
-    [
-      "age",
-      facts.created_in_future
-        ? `not known: made ${withAge(String(facts.created_at))}`
-        : `${describeSeconds(facts.age_seconds as number)}, since ${facts.created_at}`,
-    ],
-    ["rotation due", facts.rotation_due ? "yes" : "no"],
-    ...facts.rotation_announced === null
-      ? []
-      : [["rotation announced", `for ${withRelative(facts.rotation_announced)}`]],
-    ["tokens", keyText(facts.alg, facts.key_form, facts.bits) + tokenKidText(facts)],
-    ...shapeRows(facts),
-    ...policyText(policy) === policyText(STANDARD_POLICY)
-      ? []
-      : [["policy", printable(policyText(policy))]],
-    ...grace.map(({ version, alg, until }) => [
-      "grace",
-      `version ${version}${alg === facts.alg ? "" : ` (${alg})`} verifies until ${
-        withRelative(until)
-      }`,
-    ]),
-    ...preparedRows(facts.prepared),
-    [
-      "KEK",
-      kek.error === null ? `${kek.id} from ${kek.source}${keyFile}` : `not available: ${kek.error}`,
-    ],
-    ["active sessions", countedSessions(facts.sessions_active as number)],
-    ["fallback rate", rate === null ? "none retrieved yet" : `${(rate * 100).toFixed(1)} %`],
-    ["last rotation", facts.last_rotation === null ? "never" : withAge(facts.last_rotation)],
-    ...stale.map((holder) => ["process", holderText(holder)]),
-    ...facts.deliveries.map((one) => ["delivery", printable(deliveryText(one))]),
-    ...facts.audit_sinks.map((one) => ["audit sink", printable(sinkText(one))]),
-    ...fleetLines(facts.fleet),
-  ]);
-}

@@ -46,44 +46,50 @@ function showHistory({ ends, buckets, total, step_seconds: step }) {
   const isDays = step >= 86_400;
   const of = (value) => buckets.map((bucket) => bucket === null ? null : value(bucket));
   const common = { ends, marks, isDays };
+  pictureSuccess(total, of, common);
+  pictureRetrievals(total, of, common);
+  pictureFallbacks(total, of, common);
+  pictureRotations(total, of, common);
+  showTable(ends, buckets, step);
+}
+
+const inPercent = (share) => `${Math.round(share * 100)} %`;
+
+function pictureSuccess(total, of, common) {
   tell(
     "success",
     percentOrNone(successOf(total)),
     `of ${plural(total.valid + total.refused, "verification")}`,
   );
-  picture("success", "Success rate", {
-    ...common,
-    most: 1,
-    series: [{ values: of(successOf), tone: "--good", fill: true }],
-  }, (share) => `${Math.round(share * 100)} %`);
-  const { p50_ms: p50, p95_ms: p95 } = total;
+  const series = [{ values: of(successOf), tone: "--good", fill: true }];
+  picture("success", "Success rate", { ...common, most: 1, series }, inPercent);
+}
+
+function pictureRetrievals({ p50_ms: p50, p95_ms: p95 }, of, common) {
   tell(
     "retrieval",
     p95 === null ? "none" : milliseconds(p95),
     p95 === null ? "" : `p95; p50 ${milliseconds(p50)}`,
   );
-  picture("retrieval", "Retrieval time", {
-    ...common,
-    most: 1,
-    series: [
-      { values: of(({ p95_ms }) => p95_ms), tone: "--accent", fill: true },
-      { values: of(({ p50_ms }) => p50_ms), tone: "--faint" },
-    ],
-  }, (ms) => ms >= 1000 ? `${ms / 1000} s` : `${ms} ms`);
+  const series = [
+    { values: of(({ p95_ms }) => p95_ms), tone: "--accent", fill: true },
+    { values: of(({ p50_ms }) => p50_ms), tone: "--faint" },
+  ];
+  const unit = (ms) => ms >= 1000 ? `${ms / 1000} s` : `${ms} ms`;
+  picture("retrieval", "Retrieval time", { ...common, most: 1, series }, unit);
+}
+
+function pictureFallbacks(total, of, common) {
   tell("fallback", percentOrNone(fallbackOf(total)), `of ${plural(total.retrievals, "retrieval")}`);
-  picture("fallback", "Fallback rate", {
-    ...common,
-    most: 0.1,
-    series: [{ values: of(fallbackOf), tone: "--warn", fill: true }],
-  }, (share) => `${Math.round(share * 100)} %`);
+  const series = [{ values: of(fallbackOf), tone: "--warn", fill: true }];
+  picture("fallback", "Fallback rate", { ...common, most: 0.1, series }, inPercent);
+}
+
+function pictureRotations(total, of, common) {
   tell("rotation", count(total.rotations), `in the ${IN_WORDS[period]}`);
-  picture("rotation", "Rotations", {
-    ...common,
-    most: 2,
-    marks: [],
-    series: [{ values: of(({ rotations }) => rotations), tone: "--accent", bars: true }],
-  }, (number) => Number.isInteger(number) ? count(number) : "");
-  showTable(ends, buckets, step);
+  const series = [{ values: of(({ rotations }) => rotations), tone: "--accent", bars: true }];
+  const unit = (number) => Number.isInteger(number) ? count(number) : "";
+  picture("rotation", "Rotations", { ...common, most: 2, marks: [], series }, unit);
 }
 
 const percentOrNone = (share) => share === null ? "none" : percent(share);
