@@ -136,7 +136,7 @@ function guarded(route: Route, call: Call, chunked: boolean): MaybeAsync<Respons
   if (!route.anySite) rejectForeignSite(request, names);
   if (route.query === "refused") rejectQuery(route, request);
   return remote
-    ? andThen(requireRemoteScope(route, call), () => route.handler(call))
+    ? andThen(remoteHandler(route, call), (handler) => handler(call))
     : route.handler(call);
 }
 
@@ -148,12 +148,15 @@ function rejectQuery({ path }: Route, { url }: Request): void {
 }
 
 // If other machines can connect, routes that reveal more than the client's own token need a scope.
-function requireRemoteScope({ bearer }: Route, call: Call): MaybeAsync<void> {
-  if (typeof bearer !== "object") return;
+function remoteHandler({ bearer, handler }: Route, call: Call): MaybeAsync<Route["handler"]> {
+  if (typeof bearer !== "object") return handler;
   const { request, verifyBearer, isScraper } = call;
   const { remoteScope, scraped } = bearer;
-  if (scraped && isScraper(bearerToken(credentials(request)))) return;
-  return andThen(verifyBearer(request), (verified) => requireScope(verified, remoteScope));
+  if (scraped !== undefined && isScraper(bearerToken(credentials(request)))) return scraped;
+  return andThen(verifyBearer(request), (verified) => {
+    requireScope(verified, remoteScope);
+    return handler;
+  });
 }
 
 function refusal(error: unknown): Response {

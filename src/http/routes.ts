@@ -73,13 +73,15 @@ export interface Route {
   /** Whether a bearer token is always required, or one with a scope if other machines can connect. */
   readonly bearer?: "always" | {
     readonly remoteScope: string;
-    /** Whether the token of `--metrics-token-file` counts too. */
-    readonly scraped?: true;
+    /** Answers the holder of the token of `--metrics-token-file`; without it the token counts as any other text. */
+    readonly scraped?: Handler;
   };
   /** `Host` and `Origin` are not checked: proxies forward those of their clients, and public keys are for everyone. */
   readonly anySite?: true;
-  readonly handler: (call: Call) => MaybeAsync<Response>;
+  readonly handler: Handler;
 }
+
+type Handler = (call: Call) => MaybeAsync<Response>;
 
 /**
  * The route table.

@@ -40,11 +40,6 @@ export class ScrapeToken {
  */
 export function checkScrapeToken(path: string): void {
   digestIn(path);
-  const exposure = exposureOf(path);
-  if (exposure === undefined || exposure.isReadOnly) return;
-  throw new RekeyError("usage", `Cannot use ${path}: other users can read it (${exposure.shown})`, {
-    hint: `Run \`${exposure.fix}\`; if someone else may have read the file, make a new token`,
-  });
 }
 
 function digestIn(path: string): Uint8Array {
@@ -54,9 +49,20 @@ function digestIn(path: string): Uint8Array {
   }
   const text = new TextDecoder().decode(bytes).trim();
   bytes.fill(0);
-  if (TOKEN.test(text)) return digest(text);
-  const why = "it does not hold one token of 32 to 512 characters of base64";
-  throw new RekeyError("usage", `Cannot use ${path}: ${why}`, { hint: HINT });
+  if (!TOKEN.test(text)) {
+    const why = "it does not hold one token of 32 to 512 characters of base64";
+    throw new RekeyError("usage", `Cannot use ${path}: ${why}`, { hint: HINT });
+  }
+  refuseExposed(path);
+  return digest(text);
+}
+
+function refuseExposed(path: string): void {
+  const exposure = exposureOf(path);
+  if (exposure === undefined || exposure.isReadOnly) return;
+  throw new RekeyError("usage", `Cannot use ${path}: other users can read it (${exposure.shown})`, {
+    hint: `Run \`${exposure.fix}\`; if someone else may have read the file, make a new token`,
+  });
 }
 
 const HINT = `Make one: \`${SYSTEM.advice.makeKey}\``;

@@ -19,18 +19,19 @@ async function open(box: Box) {
       ...["--metrics-token-file", file],
     ]);
   /** The status of an answer, and its body. */
-  const get = async (serving: Serving, path: string, token: string) => {
-    const header = ["--header", `Authorization: Bearer ${token}`];
+  const curl = async (serving: Serving, path: string, ...more: string[]) => {
     const { stdout } = await box.exec("curl", [
-      ...["--silent", "--cacert", tls.cert, "--write-out", "\n%{http_code}", ...header],
+      ...["--silent", "--cacert", tls.cert, "--write-out", "\n%{http_code}", ...more],
       `https://localhost:${new URL(serving.url).port}${path}`,
     ]);
     const end = stdout.lastIndexOf("\n");
     return { text: stdout.slice(0, end), status: Number(stdout.slice(end)) };
   };
+  const get = (serving: Serving, path: string, token: string) =>
+    curl(serving, path, "--header", `Authorization: Bearer ${token}`);
   const status = async (serving: Serving, path: string, token: string) =>
     (await get(serving, path, token)).status;
-  return { file, write, start, get, status };
+  return { file, write, start, curl, get, status };
 }
 
 Deno.test("a scraper's token goes on after a rotation and a restart, and a new one in the file counts at once", async () => {
@@ -74,6 +75,53 @@ Deno.test("a scraper's token goes on after a rotation and a restart, and a new o
   assert.equal(after.get(counted), 3);
   assert.equal(after.get("rekey_rotations_total"), 1);
   assert.equal(after.get("rekey_ready"), 1);
+});
+
+Deno.test("a scraper's token opens two routes, by GET and HEAD, and tells it of no person", async () => {
+  using box = await initialised();
+  assert.equal((await box.run(["rotate", "--force", "--reason", "offboarding"])).code, 0);
+  const { start, get, curl } = await open(box);
+  await using serving = await start();
+  const { paths } = JSON.parse((await get(serving, "/openapi.json", TOKEN)).text);
+  // What anyone may read.
+  const isOpen = (path: string) =>
+    !path.endsWith(".json") && /^\/($|page|uplot|favicon|healthz|readyz)/.test(path) ||
+    /openapi|well-known/.test(path);
+  const guarded = Object.keys(paths).filter((path) => !isOpen(path) && paths[path].get);
+  assert.ok(guarded.length >= 5, guarded.join());
+  for (const path of guarded) {
+    const { status } = await get(serving, path, TOKEN);
+    const wanted = ["/metrics", "/status.json"].includes(path) ? 200 : 401;
+    assert.equal(status, wanted, path);
+    const inQuery = await get(serving, `${path}?access_token=${TOKEN}`, OTHER);
+    assert.ok([400, 401].includes(inQuery.status), path);
+  }
+  const token = `Authorization: Bearer ${TOKEN}`;
+  const asked = async (path: string, ...more: string[]) =>
+    (await curl(serving, path, "--path-as-is", ...more)).status;
+  assert.equal(await asked("/metrics", "--head", "-H", token), 200);
+  assert.equal(await asked("/metrics", "-H", token.replace("Bearer", "bearer")), 200);
+  for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]) {
+    assert.equal(await asked("/metrics", "-X", method, "-H", token), 405, method);
+  }
+  for (const post of ["/rotate", "/introspect", "/logout"]) {
+    assert.equal(await asked(post, "-X", "POST", "-d", "token=x", "-H", token), 401, post);
+  }
+  const others = ["//metrics", "/metrics/", "/metrics/x", "/%6detrics", "/metrics%00", "/METRICS"];
+  for (const path of [...others, "/./metrics", "/x/../metrics", "/metrics;x", "/metrics.json"]) {
+    assert.equal(await asked(path, "-H", token), 404, path);
+  }
+  for (const wrong of [`${token} ${TOKEN}`, token.replace("Bearer", "Basic"), `${token}=`]) {
+    assert.equal(await asked("/metrics", "-H", wrong), 401, wrong);
+  }
+  assert.equal(await asked("/metrics", "-H", token, "-H", token), 401);
+  const { text } = await get(serving, "/status.json", TOKEN);
+  assert.doesNotMatch(text, /offboarding|@/);
+  assert.equal(JSON.parse(text).rotations.length, 1);
+  const whole = await get(serving, "/status.json", await box.token("op", "--scope", "metrics"));
+  assert.match(whole.text, /offboarding/);
+  await serving.stop();
+  assert.ok(!(serving.stdout + serving.stderr).includes(TOKEN), "in a log");
 });
 
 Deno.test("a file of a scraper's token that cannot be used is refused at the start", async () => {

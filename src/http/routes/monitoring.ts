@@ -1,4 +1,4 @@
-import type { Route } from "../routes.ts";
+import type { Call, Route } from "../routes.ts";
 
 export const healthz: Route = {
   method: "GET",
@@ -21,12 +21,14 @@ export const readyz: Route = {
 
 const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
+const answerMetrics = async ({ secretHost }: Call) =>
+  new Response(await secretHost.metrics(), { headers: { "content-type": METRICS_TYPE } });
+
 export const metrics: Route = {
   method: "GET",
   path: "/metrics",
   summary: "Metrics in Prometheus' text format",
   answers: { 200: { description: "The metrics", type: "text/plain" } },
-  bearer: { remoteScope: "metrics", scraped: true },
-  handler: async ({ secretHost }) =>
-    new Response(await secretHost.metrics(), { headers: { "content-type": METRICS_TYPE } }),
+  bearer: { remoteScope: "metrics", scraped: answerMetrics },
+  handler: answerMetrics,
 };
