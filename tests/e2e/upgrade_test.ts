@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { MIGRATIONS } from "../../src/store/sqlite/schema.ts";
 import { Serving } from "../support/http/serving.ts";
+import { listener } from "../support/commands/exec_programs.ts";
 import { initialised } from "../support/process/initialised.ts";
+import { Running } from "../support/process/running.ts";
 import { sql } from "../support/store/sql.ts";
 
-// An older binary and this one: `deno task upgrade`.
+// An older binary and this one, and this one and a newer: `deno task upgrade`.
 
 Deno.test("a running server accepts nothing once a newer rekey has migrated the database", async () => {
   using box = await initialised();
@@ -22,6 +24,19 @@ Deno.test("a running server accepts nothing once a newer rekey has migrated the 
   await serving.until(() => serving.stderr.includes("no secret: database_newer"));
   sql(box, `PRAGMA user_version = ${MIGRATIONS.length}`);
   assert.equal(await serving.auth(token), 204);
+});
+
+Deno.test("exec says that a newer rekey has migrated the database, and sees rotations when it has gone back", async () => {
+  using box = await initialised();
+  await using running = await Running.start(box, listener(), {
+    flags: ["--on-rotate", "signal:HUP"],
+  });
+  sql(box, `PRAGMA user_version = ${MIGRATIONS.length + 1}`);
+  await running.until(() => /not seen .*: a newer rekey has migrated it/.test(running.stderr));
+  assert.doesNotMatch(running.stdout, /SIGHUP/);
+  sql(box, `PRAGMA user_version = ${MIGRATIONS.length}`);
+  assert.equal((await box.run(["rotate", "--force"])).code, 0);
+  await running.until(() => running.stdout.includes("SIGHUP"));
 });
 
 Deno.test("the copy from before a migration goes with the next value that is destroyed, and with everything", async () => {
