@@ -3,6 +3,8 @@ import { Buffer } from "node:buffer";
 // Canonical: the unused bits of the last character are zero (RFC 4648 §3.5). The runtime's decoder accepts others, and
 // throws for impossible lengths.
 const BASE64URL = /^(?:[\w-]{4})*(?:[\w-][AQgw]|[\w-]{2}[AEIMQUYcgkosw048])?$/;
+// By the number of characters after the last four; one alone is impossible.
+const CANONICAL_ENDS = [undefined, "", "AQgw", "AEIMQUYcgkosw048"];
 const ALPHABET = { alphabet: "base64url" } as const;
 const UNPADDED = { ...ALPHABET, omitPadding: true } as const;
 
@@ -30,9 +32,18 @@ export function decodeBase64url(text: string): Uint8Array<ArrayBuffer> | undefin
  * @returns a part of `memory`; `undefined` also if it is too small.
  */
 export function decodeInto(memory: Uint8Array, text: string): Uint8Array | undefined {
-  if (!isBase64url(text)) return undefined;
-  const { read, written } = memory.setFromBase64(text, ALPHABET);
-  return read === text.length ? memory.subarray(0, written) : undefined;
+  const { length } = text;
+  const ends = CANONICAL_ENDS[length % 4];
+  if (ends !== undefined && !ends.includes(text[length - 1]!)) return undefined;
+  try {
+    const { read, written } = memory.setFromBase64(text, ALPHABET);
+    // The decoder skips white space and padding: then there are fewer bytes than characters for them.
+    const isWhole = read === length && written === Math.floor(length * 3 / 4);
+    return isWhole ? memory.subarray(0, written) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 const ENCODER = new TextEncoder();

@@ -9,6 +9,12 @@ export class StrictJsonError extends Error {
 // value to another thread: there it would fail as a bug in the middle of a request.
 const MAX_DEPTH = 64;
 
+/** A value, and whether its text is what `JSON.stringify` makes of it. */
+export interface StrictJson {
+  readonly value: unknown;
+  readonly isPlain: boolean;
+}
+
 /**
  * Parses JSON so that no two parsers can read it differently (RFC 8725 §2.4): valid UTF-8, no duplicate member name, no
  * lone surrogate and no NUL in a string, no number that a double cannot hold (RFC 7493 §2.2), at most 64 levels of
@@ -17,6 +23,11 @@ const MAX_DEPTH = 64;
  * @throws {StrictJsonError} for anything else.
  */
 export function parseStrictJson(bytes: Uint8Array): unknown {
+  return readStrictJson(bytes).value;
+}
+
+/** {@linkcode parseStrictJson}, which also tells how the text is written. */
+export function readStrictJson(bytes: Uint8Array): StrictJson {
   let text: string;
   let value: unknown;
   try {
@@ -29,8 +40,28 @@ export function parseStrictJson(bytes: Uint8Array): unknown {
   } catch {
     throw new StrictJsonError("it is not JSON");
   }
+  if (isPlain(text, value)) return { value, isPlain: true };
   checkTokens(text);
-  return value;
+  return { value, isPlain: false };
+}
+
+// Only an escape can bring a lone surrogate or a NUL into JSON in UTF-8, and whole numbers of up to 15 digits are exact.
+const TO_BE_CHECKED = /\\|\d{16}/;
+
+// Most issuers write JSON as `JSON.stringify` does. If that gives the same text, no member name was dropped as a
+// duplicate and no number was changed, which is quicker than looking at each token.
+function isPlain(text: string, value: unknown): boolean {
+  return !TO_BE_CHECKED.test(text) && isNestedUpTo(MAX_DEPTH, value) &&
+    JSON.stringify(value) === text;
+}
+
+function isNestedUpTo(levels: number, value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  if (levels === 0) return false;
+  for (const name in value) {
+    if (!isNestedUpTo(levels - 1, (value as Record<string, unknown>)[name])) return false;
+  }
+  return true;
 }
 
 // The text is known to be JSON, so only strings, numbers and brackets matter: a string before a colon is a member

@@ -1,6 +1,6 @@
 import { decodeInto, isBase64url } from "../core/encoding.ts";
 import { RekeyError } from "../core/errors.ts";
-import { parseStrictJson, StrictJsonError } from "../core/strict_json.ts";
+import { readStrictJson, StrictJsonError } from "../core/strict_json.ts";
 import { numbered } from "../core/words.ts";
 
 /** Length of the longest token that is accepted, in characters: longer than a header line may be. */
@@ -13,6 +13,8 @@ export type JsonObject = Record<string, unknown>;
 export interface ParsedJws {
   readonly header: JsonObject & { alg: string; kid?: string; typ?: string };
   readonly payload: JsonObject;
+  /** The payload in base64url, if it is what {@linkcode encodeText} makes of the `JSON.stringify` of it. */
+  readonly plainPayload: string | undefined;
   /** What was signed: header and payload, still encoded. */
   readonly signed: string;
   /** In canonical base64url. */
@@ -45,9 +47,11 @@ export function parseJws(token: string): ParsedJws {
   }
   const [header, payload, signature] = parts as [string, string, string];
   if (!isBase64url(signature)) throw notBase64url("signature");
+  const { value, isPlain } = parseObject(payload, "payload");
   return {
     header: headerOf(header),
-    payload: parseObject(payload, "payload"),
+    payload: value,
+    plainPayload: isPlain ? payload : undefined,
     signed: token.slice(0, token.lastIndexOf(".")),
     signature,
   };
@@ -62,7 +66,7 @@ function headerOf(encoded: string): ParsedJws["header"] {
 }
 
 function parseHeader(encoded: string): ParsedJws["header"] {
-  const header = parseObject(encoded, "header");
+  const { value: header } = parseObject(encoded, "header");
   const { alg, kid, typ, cty } = header;
   if (typeof alg !== "string") throw malformed("its header has no alg");
   if (kid !== undefined && typeof kid !== "string") throw malformed("its kid is not a string");
@@ -80,11 +84,11 @@ function isPlainContent(cty: unknown): boolean {
   return typeof cty === "string" && cty !== "" && !/jw[est]|jose/i.test(cty);
 }
 
-function parseObject(encoded: string, part: string): JsonObject {
+function parseObject(encoded: string, part: string) {
   try {
-    const value = parseStrictJson(decode(encoded, part));
+    const { value, isPlain } = readStrictJson(decode(encoded, part));
     if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-      return value as JsonObject;
+      return { value: value as JsonObject, isPlain };
     }
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;

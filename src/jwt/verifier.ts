@@ -50,11 +50,16 @@ export interface VerificationKeys {
   versionByKid(kid: string): Promise<KeyVersion | undefined>;
 }
 
+/** {@linkcode Verified.claims} as `JSON.stringify` writes them, in base64url, if the token has them so. */
+export const ENCODED_CLAIMS = Symbol("encoded claims");
+
 /** A token that was accepted. */
 export interface Verified {
   readonly version: number;
   readonly kid: string;
   readonly claims: JsonObject;
+  // A symbol, since the rest is the answer to those who ask for a verdict.
+  readonly [ENCODED_CLAIMS]?: string | undefined;
 }
 
 /**
@@ -75,7 +80,7 @@ export function verifyToken(
 /** {@linkcode verifyToken} for a token that is parsed already. */
 export function verifyParsed(
   keys: VerificationKeys,
-  { header, payload, signed, signature }: ParsedJws,
+  { header, payload, plainPayload, signed, signature }: ParsedJws,
   requested?: VerifyPolicy,
 ): MaybeAsync<Verified> {
   return andThen(keys.look(), (keySet) => {
@@ -100,7 +105,7 @@ export function verifyParsed(
       const token = { claims: payload, type: header.typ, adopted: origin === "adopted" };
       refuseClaims(token, policy, keySet.now() / 1000);
       refuseRevoked(keySet, payload.jti);
-      return { version, kid, claims: payload };
+      return { version, kid, claims: payload, [ENCODED_CLAIMS]: plainPayload };
     });
   });
 }

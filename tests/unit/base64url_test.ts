@@ -6,6 +6,7 @@ import { decodeBase64url, decodeInto, encodeText } from "../../src/core/encoding
 const CHARACTERS = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"];
 
 Deno.test("of every two and three last characters only the canonical ones are taken", () => {
+  const memory = new Uint8Array(8);
   let taken = 0;
   for (const first of CHARACTERS) {
     for (const second of CHARACTERS) {
@@ -14,14 +15,28 @@ Deno.test("of every two and three last characters only the canonical ones are ta
         // Encoded again, it is the same text: nothing else is canonical.
         const canonical = Buffer.from(text, "base64url").toString("base64url") === text;
         assert.equal(decodeBase64url(text) !== undefined, canonical, text);
+        assert.equal(decodeInto(memory, text) !== undefined, canonical, text);
         taken += Number(canonical);
       }
     }
   }
   assert.equal(taken, 256 + 65_536);
-  for (const text of ["A", "AAAAA", "AA==", "AA=", "A A", "AA\n", "+A", "/A", "é", "\0AAA"]) {
+});
+
+Deno.test("padding, white space and other alphabets are refused", () => {
+  const memory = new Uint8Array(100);
+  const refused = ["A", "AAAAA", "AA==", "AA=", "A A", "AA\n", "+A", "/A", "é", "\0AAA", "AAA="];
+  for (const text of refused) {
     assert.equal(decodeBase64url(text), undefined, text);
+    assert.equal(decodeInto(memory, text), undefined, text);
   }
+  const unit = fc.constantFrom(...CHARACTERS, ..." \t\n\f\r=+/é");
+  fc.assert(
+    fc.property(fc.string({ unit, maxLength: 20 }), (text) => {
+      assert.deepEqual(decodeInto(memory, text), decodeBase64url(text));
+    }),
+    { numRuns: 2_000 },
+  );
 });
 
 Deno.test("memory that is used again gives the same bytes, and what does not fit is not cut off", () => {

@@ -16,6 +16,14 @@ Deno.test("a token in good form is taken apart", () => {
   assert.deepEqual([header, payload], [{ alg: "HS512" }, { sub: "a" }]);
 });
 
+Deno.test("claims are passed on as they are encoded only if rekey would encode them so", () => {
+  const plain = '{"sub":"é","exp":1}';
+  assert.equal(parseJws(withPayload(plain)).plainPayload, b64(plain));
+  for (const other of ['{"sub": "a"}', '{"sub":"a","1":2}', '{"n":1e2}', '{"sub":"\\u0061"}']) {
+    assert.equal(parseJws(withPayload(other)).plainPayload, undefined, other);
+  }
+});
+
 const malformed: Record<string, string> = {
   "an empty token": "",
   "one part": HEADER,

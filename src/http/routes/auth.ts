@@ -1,5 +1,5 @@
 import type { VerifyPolicy } from "../../jwt/policy.ts";
-import type { Verified } from "../../jwt/verifier.ts";
+import { ENCODED_CLAIMS, type Verified } from "../../jwt/verifier.ts";
 import { bodyless } from "../app.ts";
 import { HttpRefusal } from "../problem.ts";
 import { textOf } from "../../jwt/claims.ts";
@@ -145,10 +145,10 @@ function whenValid(status: number): Route["handler"] {
 }
 
 // Both are always present, so that a proxy which copies them overwrites those of its client.
-function identity({ claims }: Verified): Record<string, string> {
+function identity({ claims, [ENCODED_CLAIMS]: encoded }: Verified): Record<string, string> {
   return {
     "x-auth-subject": headerText(textOf(claims.sub) ?? ""),
-    "x-auth-claims": encodeText(JSON.stringify(claims)),
+    "x-auth-claims": encoded ?? encodeText(JSON.stringify(claims)),
   };
 }
 
