@@ -215,8 +215,10 @@ Deno.test("the public set is for everyone: any Host, any Origin, no token where 
   assert.equal((await ask("/metrics", headers)).status, 421, "no other route is");
 });
 
+const STATUS = { rotations: [], findings: [] };
+
 Deno.test("the token of a monitoring system reads metrics and status, and nothing else", async () => {
-  const secretHost = { metrics: () => Promise.resolve("m"), status: () => Promise.resolve({}) };
+  const secretHost = { metrics: () => Promise.resolve("m"), status: () => Promise.resolve(STATUS) };
   const { ask } = app({
     remote: true,
     isScraper: (token) => token === "scrape",
