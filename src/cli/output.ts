@@ -170,7 +170,8 @@ export function tryToWrite(
 const EXIT_BROKEN_PIPE = 141;
 
 function writeResult(text: string): void {
-  let rest = new TextEncoder().encode(text);
+  const shown = Deno.stdout.isTerminal() ? forTerminal(text) : text;
+  let rest = new TextEncoder().encode(shown);
   try {
     while (rest.length > 0) rest = rest.subarray(Deno.stdout.writeSync(rest));
   } catch (error) {
@@ -184,6 +185,15 @@ function writeResult(text: string): void {
       },
     );
   }
+}
+
+// JSON leaves these as they are: controls that a terminal obeys, and marks that turn text round. It is the same JSON with
+// their escapes.
+function forTerminal(text: string): string {
+  return text.replace(
+    /[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /**

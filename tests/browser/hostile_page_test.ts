@@ -89,6 +89,32 @@ looking(
   },
 );
 
+looking(
+  "no other site can frame the page, and no text can become markup or a script",
+  (status) => ({ status }),
+  async (page, { complaints }) => {
+    const { headers } = await fetch(page.url());
+    const policy = headers.get("content-security-policy") ?? "";
+    for (const rule of ["default-src 'none'", "frame-ancestors 'none'", "form-action 'none'"]) {
+      assert.ok(policy.includes(rule), rule);
+    }
+    assert.doesNotMatch(policy, /unsafe|\*|https?:|data:/);
+    await assert.rejects(page.evaluate("document.body.innerHTML = '<b>'"), /TrustedHTML/);
+    // Not even a page of its own.
+    await page.goto(new URL("/healthz", page.url()).href);
+    await page.evaluate(`new Promise((loaded) => {
+      const frame = document.createElement("iframe");
+      frame.src = "/";
+      frame.onload = loaded;
+      document.body.append(frame);
+    })`);
+    const [, framed] = page.frames();
+    assert.equal(await framed!.locator("h1:has-text('rekey')").count(), 0);
+    assert.match(complaints.console.join(), /frame-ancestors 'none'/);
+    assert.deepEqual(complaints.elsewhere, []);
+  },
+);
+
 /** Many of everything. */
 function crowd(status: Json) {
   const many = <T>(count: number, make: (n: number) => T) =>

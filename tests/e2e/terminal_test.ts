@@ -87,6 +87,22 @@ Deno.test("Ctrl-C at the question changes nothing", async () => {
   assert.equal((await box.json("status")).version, 1);
 });
 
+Deno.test("JSON on a terminal has no character that the terminal obeys, and is the same JSON", async () => {
+  using box = new Box();
+  await box.run(["init", "--store", "database"]);
+  const reason = "a\u009b31mred\u202egnp.exe\u2066\u007f \u00e9";
+  await box.run(["rotate", "--force", "--reason", reason]);
+  for (const command of ["audit list --json --limit 1", "audit export"]) {
+    const piped = (await box.run(command.split(" "))).stdout.trim().split("\n").at(-1)!;
+    assert.equal(JSON.parse(piped).reason, reason, "its bytes are what is signed");
+    const shown = (await onTerminal(box, command)).stdout.trim().split("\r\n").at(-1)!;
+    // deno-lint-ignore no-control-regex
+    assert.doesNotMatch(shown, /[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/);
+    assert.ok(shown.includes("\u00e9"), shown);
+    assert.deepEqual(JSON.parse(shown), JSON.parse(piped));
+  }
+});
+
 Deno.test("a table is cut at the width of the terminal, and not in a pipe", async () => {
   using box = new Box();
   await box.run(["init", "--store", "database"]);
