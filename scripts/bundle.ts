@@ -32,7 +32,14 @@ export async function bundle(folder: string): Promise<void> {
     Deno.writeTextFileSync(entry, `export { ${used.join(", ")} } from "${name}";\n`);
     await bundleOne(entry, folder, scriptName(name), "cjs");
     Deno.removeSync(entry);
+    const path = `${folder}/${scriptName(name)}.js`;
+    Deno.writeTextFileSync(path, asFunction(Deno.readTextFileSync(path)));
   }
+}
+
+/** A script as `src/boot/main.ts` runs it. Here, since each start would copy the whole text to add this. */
+function asFunction(script: string): string {
+  return `(function(require,module,exports){${script}\n})`;
 }
 
 // The source maps list the bundled packages; they are not shipped.
@@ -47,7 +54,7 @@ async function bundleProgram(folder: string): Promise<void> {
   const scripts = scriptsOfChunks(chunks);
   for (const script of PROGRAM_SCRIPTS) {
     const path = `${folder}/${script}.js`;
-    Deno.writeTextFileSync(path, joined(chunks, scripts, script));
+    Deno.writeTextFileSync(path, asFunction(joined(chunks, scripts, script)));
     const own = [...scripts.keys()].filter((name) => scripts.get(name) === script);
     Deno.writeTextFileSync(`${path}.map`, JSON.stringify({ sources: sourcesOf(chunks, own) }));
     checkCharacters(path);

@@ -81,8 +81,7 @@ export class Scripts {
 
   #compile(name: string): Script {
     const { source, code } = this.#read(scriptName(name));
-    const wrapped = `(function(require,module,exports){${source}\n})`;
-    return new vm.Script(wrapped, { filename: `${name}.js`, ...code && { cachedData: code } });
+    return new vm.Script(source, { filename: `${name}.js`, ...code && { cachedData: code } });
   }
 
   // Each start reads all embedded files: scripts that few commands load are compressed or appended.

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { countStarts, documentedStarts } from "../../scripts/starts.ts";
+import { REKEY } from "../support/process/box.ts";
+import { initialised } from "../support/process/initialised.ts";
 
 const PARTS = join(import.meta.dirname!, "../../dist/build");
 
@@ -21,4 +24,35 @@ Deno.test("a start reads and evaluates no more of the program than it did", () =
   for (const name of APPENDED) assert.ok(sizes.delete(name), name);
   const embedded = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   assert.ok(embedded <= MOST_EMBEDDED, `${embedded} bytes are embedded`);
+});
+
+// A change of another part must not touch the table each time.
+const MORE_BYTES = 1.02;
+
+Deno.test("a start evaluates, prepares and waits for the disk as docs/performance.md says", async () => {
+  const documented = new Map(documentedStarts().map((start) => [start.command, start]));
+  const why = "if that is needed, run `deno run -A scripts/starts.ts`";
+  for (const { command, parts, bytes, statements, waits } of await countStarts()) {
+    const most = documented.get(command)!;
+    assert.deepEqual(
+      { statements, waits },
+      { statements: most.statements, waits: most.waits },
+      why,
+    );
+    assert.ok(parts <= most.parts, `${command} evaluates ${parts} parts: ${why}`);
+    assert.ok(bytes <= most.bytes * MORE_BYTES, `${command} evaluates ${bytes} bytes: ${why}`);
+  }
+});
+
+Deno.test("a start has the runtime compile no code for calls of the C library", async () => {
+  using box = await initialised();
+  const trace = join(box.home, "trace");
+  const flags = ["-f", "-qq", "-e", "trace=mprotect", "-o", trace];
+  const { code } = await box.exec("/usr/bin/strace", [
+    ...flags,
+    ...[REKEY, "verify", await box.token()],
+  ]);
+  assert.equal(code, 0);
+  // V8's own code is writable too.
+  assert.doesNotMatch(Deno.readTextFileSync(trace), /PROT_READ\|PROT_EXEC/);
 });

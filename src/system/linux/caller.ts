@@ -71,11 +71,10 @@ function plain(unit: string): string {
   return unit.replace(/^_/, "");
 }
 
-// The runtime compiles code for each declared call, unless the call may call back: most commands make these once.
 const CALLS = {
-  open: { parameters: ["buffer", "i32"], result: "i32", callback: true },
-  read: { parameters: ["i32", "buffer", "usize"], result: "isize", callback: true },
-  close: { parameters: ["i32"], result: "i32", callback: true },
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  close: { parameters: ["i32"], result: "i32" },
 } as const;
 
 const O_RDONLY_CLOEXEC = 0o2000000;
@@ -95,7 +94,7 @@ function smallFiles(paths: readonly string[]): (string | undefined)[] {
     }));
 }
 
-const GETPWUID = { parameters: ["u32"], result: "pointer", callback: true } as const;
+const GETPWUID = { parameters: ["u32"], result: "pointer" } as const;
 
 // `pw_name` is the first field of `struct passwd`.
 function nameOf(uid: number): string | undefined {

@@ -1,3 +1,5 @@
+import { constants } from "node:os";
+
 /** The C library; `undefined` on Windows. A full path on macOS, whose loader also searches the working directory. */
 export const LIBC = Deno.build.os === "windows"
   ? undefined
@@ -5,14 +7,28 @@ export const LIBC = Deno.build.os === "windows"
   ? "/usr/lib/libSystem.B.dylib"
   : "libc.so.6";
 
-/** Opens the C library for a few calls, and closes it after `use`. */
-export function withLibc<Calls extends Deno.ForeignLibraryInterface, T>(
-  calls: Calls,
-  use: (libc: Deno.DynamicLibrary<Calls>["symbols"]) => T,
+type Calls = Record<string, Deno.ForeignFunction>;
+type Address = Deno.PointerObject<Deno.ForeignFunction>;
+
+/**
+ * Opens the C library for a few calls, and closes it after `use`. For a call that a library declares the runtime compiles
+ * code, which costs a command more than the call itself, and 2 MB of the compiler's own code in memory; not for one by its
+ * address.
+ */
+export function withLibc<Used extends Calls, T>(
+  calls: Used,
+  use: (libc: Deno.DynamicLibrary<Used>["symbols"]) => T,
 ): T {
-  const library = Deno.dlopen(LIBC!, calls);
+  const addresses = Object.fromEntries(
+    Object.keys(calls).map((name) => [name, { type: "pointer" } as const]),
+  );
+  const library = Deno.dlopen(LIBC!, addresses);
   try {
-    return use(library.symbols);
+    const symbols = Object.entries(calls).map(([name, call]) => {
+      const called = new Deno.UnsafeFnPointer(library.symbols[name] as Address, call);
+      return [name, called.call.bind(called)];
+    });
+    return use(Object.fromEntries(symbols));
   } finally {
     library.close();
   }
@@ -46,11 +62,16 @@ export function replaceProcess(path: string, argv: readonly string[]): void {
   libc?.symbols.execv(zeroTerminated(path), vector(argv));
 }
 
-/** Whether this process ignores a signal. */
-export function isIgnored(signal: number): boolean {
-  const current = new BigUint64Array(SIGACTION_BYTES / POINTER_BYTES);
-  loadSigaction()?.symbols.sigaction(signal, null, current);
-  return current[0] === SIG_IGN;
+/** Those signals of a list that this process ignores. */
+export function ignoredOf<Name extends keyof typeof constants.signals>(
+  names: readonly Name[],
+): Name[] {
+  return withLibc({ sigaction: SIGACTION }, ({ sigaction }) =>
+    names.filter((name) => {
+      const current = new BigUint64Array(SIGACTION_BYTES / POINTER_BYTES);
+      sigaction(constants.signals[name], null, current);
+      return current[0] === SIG_IGN;
+    }));
 }
 
 /** Makes this process ignore a signal. @returns restores what was set before. */
@@ -99,14 +120,6 @@ function loadLibrary() {
 
 const SIGACTION = { parameters: ["i32", "buffer", "buffer"], result: "i32" } as const;
 
-// Every command calls this at its start. The runtime compiles code for each declared call, 3 % of the time of `verify`,
-// unless the call may call back.
-function loadSigaction() {
-  if (LIBC === undefined) return undefined;
-  return onlySigaction ??= Deno.dlopen(LIBC, { sigaction: { ...SIGACTION, callback: true } });
-}
-
-let onlySigaction: Deno.DynamicLibrary<{ sigaction: typeof SIGACTION }> | undefined;
 let loaded: ReturnType<typeof loadLibrary>;
 
 function load() {

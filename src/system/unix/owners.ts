@@ -33,8 +33,7 @@ function numberOf(call: Call, name: string): number | undefined {
 // Of `pw_uid` in `struct passwd` and of `gr_gid` in `struct group` of 64-bit Linux and macOS: after two pointers.
 const NUMBER_OFFSET = 16;
 
-// The runtime compiles code for a declared call unless the call may call back, and most are made once.
-const LOOKUP = { parameters: ["buffer"], result: "pointer", callback: true } as const;
+const LOOKUP = { parameters: ["buffer"], result: "pointer" } as const;
 
 function lookUp(call: Call, name: string): number | undefined {
   return withLibc({ getpwnam: LOOKUP, getgrnam: LOOKUP }, (libc) => {

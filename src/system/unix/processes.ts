@@ -9,7 +9,7 @@ import {
   type SignalHandler,
 } from "../processes.ts";
 import type { Advice } from "../system.ts";
-import { dieOf, ignore, isIgnored, isInForeground, mayExecute, replaceProcess } from "./libc.ts";
+import { dieOf, ignore, ignoredOf, isInForeground, mayExecute, replaceProcess } from "./libc.ts";
 
 /** Quotes a word for a POSIX shell. */
 export function quotedWord(text: string): string {
@@ -49,7 +49,7 @@ const restorers = new Map<Deno.Signal, () => void>();
 // A file that exceeds `ulimit -f` must be an error message, not a signal that kills rekey while it writes. Signals that
 // were ignored at the start, as by nohup, stay ignored.
 function setUpSignals(): void {
-  const ignored = HANDLED_BY_DENO.filter((signal) => isIgnored(constants.signals[signal]));
+  const ignored = ignoredOf(HANDLED_BY_DENO);
   Deno.addSignalListener("SIGXFSZ", () => {});
   for (const signal of ignored) restorers.set(signal, ignore(constants.signals[signal]));
 }
@@ -76,7 +76,8 @@ const PASSED_ON = [
 const FROM_TERMINAL: readonly Deno.Signal[] = ["SIGINT", "SIGQUIT", "SIGWINCH", "SIGCONT"];
 
 function onSignals(take: SignalHandler): void {
-  for (const signal of PASSED_ON.filter((signal) => !isIgnored(constants.signals[signal]))) {
+  const ignored = ignoredOf(PASSED_ON);
+  for (const signal of PASSED_ON.filter((name) => !ignored.includes(name))) {
     Deno.addSignalListener(signal, () => {
       take(signal, FROM_TERMINAL.includes(signal) && isInForeground());
     });
