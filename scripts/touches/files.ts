@@ -95,6 +95,13 @@ export const FILES: readonly Row[] = [
     why: "takes turns with other rotations and recoveries",
   },
   {
+    what: "`<database>.sink-….lock`, by every command with `--audit-to`",
+    pattern: at(`${DB}\\.sink-[0-9a-f]{16}\\.lock`),
+    how: "writes",
+    ...both(["rotate"]),
+    why: "one process at a time sends to a sink",
+  },
+  {
     what: "`<database>.deliveries.lock`",
     pattern: at(`${DB}\\.deliveries\\.lock`),
     how: "writes",

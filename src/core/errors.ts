@@ -60,6 +60,8 @@ export const ERROR_TABLE = {
   already_initialised: { exit: 1, http: 409 },
   secret_weak: { exit: 1, http: 400 },
   backup_unusable: { exit: 1, http: 400 },
+  // A command that cannot send to a sink only warns.
+  sink_unusable: { exit: 1, http: 500 },
   tls_unusable: { exit: 1, http: 500 },
   tls_key_encrypted: { exit: 1, http: 500 },
   tls_key_mismatch: { exit: 1, http: 500 },

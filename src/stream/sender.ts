@@ -43,7 +43,7 @@ export class SinkSender implements Disposable {
    * Sends what is missing, until a time of `performance.now()`. While another process sends to the same sink, it is left
    * to that one.
    *
-   * @returns why rows are left; `undefined` when none is, or when only the time is over.
+   * @returns why rows are left: `sink_unusable`; `undefined` when none is, or when only the time is over.
    * @throws {RekeyError} when the database cannot be used.
    */
   async drain(installation: Installation, until: number): Promise<RekeyError | undefined> {
@@ -80,7 +80,7 @@ export class SinkSender implements Disposable {
       this.#sink ??= openSink(this.name, installation.environment.app.name);
       await this.#sink.send(rows, until, (seq) => last = seq);
     } catch (error) {
-      failure = asRefusal(error);
+      failure = ofSink(asRefusal(error));
     }
     // A few rows of many have arrived in the time: that is slow, and no failure.
     if (last === cursor.seq) failure ??= notTaken(this.name);
@@ -105,7 +105,13 @@ export class SinkSender implements Disposable {
 }
 
 function notTaken(name: string): RekeyError {
-  return new RekeyError("failed", `Cannot use ${name}: its other end does not read`);
+  return new RekeyError("sink_unusable", `Cannot use ${name}: its other end does not read`);
+}
+
+// Other files are the database's or of a delivery.
+function ofSink(cause: RekeyError): RekeyError {
+  const { message, hint } = cause;
+  return new RekeyError("sink_unusable", message, hint === undefined ? { cause } : { hint, cause });
 }
 
 /** Path of a sink's lock, beside the database. */

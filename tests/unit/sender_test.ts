@@ -78,6 +78,7 @@ Deno.test("why a sink has failed is noted once, and forgotten when it works", ()
     await log(installation!);
     using sender = new SinkSender(path);
     const failure = await sender.drain(installation!, soon());
+    assert.equal(failure!.code, "sink_unusable");
     assert.match(failure!.message, /it is a folder/);
     const { error, failed_at } = sinks.find(path)!;
     assert.equal(error, failure!.message);

@@ -79,6 +79,10 @@ export async function* everyCommand(box: Box): AsyncGenerator<Observed> {
   // There and back: both directions are one command.
   if (box.env.DBUS_SESSION_BUS_ADDRESS) yield await run("store move", ["store", "move", other]);
   yield await run("store move", ["store", "move", location]);
+  // Port 9 takes nothing: the notice fails, and the rotation stands.
+  const notices = ["--notify-url", "http://127.0.0.1:9/", "--notify-format", "slack"];
+  const sink = ["--audit-to", join(named, "audit.jsonl")];
+  yield await run("rotate", ["rotate", "--force", ...sink, ...notices]);
   await box.run(["rotate", "--force", "--alg", "ES256"]);
   yield await run("jwks", ["jwks"]);
   yield await run("destroy", ["destroy", "--force"]);
