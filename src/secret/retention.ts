@@ -30,6 +30,11 @@ export async function changeRetention(
   });
 }
 
+/** Whether a retention is set: without one, nothing is pruned by policy. */
+export function hasRetention({ meta }: Installation): boolean {
+  return meta.get("audit_retention") !== undefined;
+}
+
 /**
  * How long this machine keeps audit rows, as rekey has set it: who can only write the database must not have rows of the
  * log removed.

@@ -12,6 +12,7 @@ import { isFollowed, mustBeFollowed } from "../../cluster/change.ts";
 import { keyText, modulusBits } from "../../core/algorithms.ts";
 import { mustBeAbleToRotate, planRotation } from "../../secret/next_rotation.ts";
 import { nextUse } from "../../secret/next_use.ts";
+import { hasRetention } from "../../secret/retention.ts";
 import type { Installation } from "../../store/installation.ts";
 import { announceAndMake, requireReady } from "../notices/announced_rotation.ts";
 import { type Context, variable } from "../context.ts";
@@ -71,7 +72,7 @@ export async function rotate(options: RotateFlags, context: Context): Promise<vo
 // A timer may be all that runs on this machine. The rotation stands, whatever happens here.
 async function pruneIfAsked({ secrets, output }: Context): Promise<void> {
   const { installation } = await secrets.open();
-  if (installation.meta.get("audit_retention") === undefined) return;
+  if (!hasRetention(installation)) return;
   try {
     const { pruneByPolicy } = await import("../../secret/pruned_log.ts");
     const rows = await pruneByPolicy(installation);

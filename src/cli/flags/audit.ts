@@ -8,7 +8,7 @@ export const auditCommands: Commands = {
       .description(
         "show success rate, retrieval times, fallback rate and rotations",
       )
-      .runs(async () => (await import("../commands/audit.ts")).stats);
+      .runs(async () => (await import("../commands/stats.ts")).stats);
   },
   audit: (program) => {
     const audit = program.command("audit").description("the log of what happened to the secret");
