@@ -14,6 +14,7 @@ const ASKING = {
     ...[
       "doctor",
       "audit verify",
+      "audit prune",
       "restore",
       "store move",
       "serve",
@@ -29,7 +30,7 @@ const ASKING = {
 // What is there and unlocked is read over the session bus itself.
 const READING: CommandName[] = [
   ...["status", "store show", "issue", "verify", "jwks", "doctor"],
-  ...["audit verify", "exec"],
+  ...["audit verify", "audit prune", "exec"],
   "exec --on-rotate",
   "exec --keys-file",
   ...DELIVERING_KEYS,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Box, type Ended, REKEY } from "../support/process/box.ts";
 import { installed, unless } from "../support/faults/faults.ts";
 import { Serving } from "../support/http/serving.ts";
-import { queryRow } from "../support/store/sql.ts";
+import { queryRow, sql } from "../support/store/sql.ts";
 import { until } from "../support/timing/pause.ts";
 import { fillLog } from "../support/store/filled_log.ts";
 
@@ -53,6 +53,18 @@ Deno.test("audit prune removes what is asked, says so, and everything that reads
   assert.equal((await box.run(["doctor"])).code, 0);
   await box.run(["rotate", "--force"]);
   assert.equal((await box.run(["audit", "verify", "--expect-head", head])).code, 0);
+});
+
+Deno.test("a log that is broken anywhere is not pruned by hand", async () => {
+  using box = await withLog();
+  // A checkpoint vouches for the first row, and no retrieval is beside it.
+  sql(box, "UPDATE rekey_audit SET reason = 'x' WHERE seq = 1");
+  for (const more of [[], ["--dry-run"]]) {
+    const { code, stdout, stderr } = await prune(box, "--retrievals-older-than", "0s", ...more);
+    assert.deepEqual([code, stdout], [5, ""]);
+    assert.match(stderr, /^error: The audit log is broken at row 1: /);
+  }
+  assert.equal(queryRow(box, "SELECT count(*) AS n FROM rekey_audit_gaps")!.n, 0);
 });
 
 Deno.test("a head of a pruned row cannot be compared, which is not the same as broken", async () => {

@@ -6,8 +6,7 @@ import { basename } from "node:path";
 import { asRefusal, RekeyError, usageError } from "../../core/errors.ts";
 import { readInputText } from "../../files/input_files.ts";
 import { brokenLog } from "../../audit/chain.ts";
-import { verifyChain } from "../../audit/verify_chain.ts";
-import { keptHead } from "../../secret/keyring/reconcile.ts";
+import { verifyLog } from "../../secret/verified_log.ts";
 
 /** Flags of `rekey audit list`. Instants in milliseconds since the epoch. */
 export interface AuditListFlags {
@@ -127,14 +126,11 @@ export interface AuditVerifyFlags {
 /** Verifies the audit log's hash chain, up to the known heads. */
 export async function auditVerify(options: AuditVerifyFlags, { secrets, output }: Context) {
   const { installation, version } = await secrets.open();
-  const key = await installation.auditKey.read();
-  const { head: kept, unavailable } = await keptHead(installation, version);
-  const expected = [options.expectHead, kept].filter((one) => one != null);
-  const { rows, pruned, head, unknown, bad } = verifyChain(
-    installation.database,
-    key,
-    expected,
+  const { rows, pruned, head, unknown, bad, kept, unavailable } = await verifyLog(
+    installation,
+    version,
     (count) => output.progress(`${count} rows`),
+    options.expectHead,
   );
   output.progress("");
   if (bad !== null) throw brokenLog(bad);

@@ -1,9 +1,14 @@
+import { brokenLog } from "../../audit/chain.ts";
 import { usageError } from "../../core/errors.ts";
 import { numbered } from "../../core/words.ts";
 import { countToPrune, describeOrder, orderOf, pruneLog } from "../../secret/pruned_log.ts";
 import { sealedRetention } from "../../secret/retention.ts";
+import { verifyLog } from "../../secret/verified_log.ts";
+import type { Installation } from "../../store/installation.ts";
 import type { Retention } from "../../store/sqlite/retention.ts";
+import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context } from "../context.ts";
+import type { Output } from "../output.ts";
 import { requireConfirmation } from "../terminal.ts";
 
 /** Flags of `rekey audit prune`. Durations in seconds. */
@@ -14,10 +19,10 @@ export interface AuditPruneFlags {
   readonly force?: boolean;
 }
 
-/** Removes old rows of the audit log, which verifies as before. */
+/** Removes old rows of the audit log, which verifies as before. @throws {RekeyError} `check_failed` when it is broken. */
 export async function auditPrune(flags: AuditPruneFlags, context: Context): Promise<void> {
   const { secrets, output, confirm } = context;
-  const { installation } = await secrets.open();
+  const { installation, version } = await secrets.open();
   const retention = wanted(flags) ?? await sealedRetention(installation);
   if (retention.all === undefined && retention.retrievals === undefined) {
     throw usageError(
@@ -27,6 +32,8 @@ export async function auditPrune(flags: AuditPruneFlags, context: Context): Prom
   }
   const order = orderOf(retention, installation.now());
   const count = countToPrune(installation, order);
+  // Rows may show what was done to others, and a head that is known could no longer be compared.
+  if (count > 0) await mustHold(installation, version, output);
   const what = `${numbered(count, "row")} of the audit log (${describeOrder(order)})`;
   if (flags.dryRun) {
     return output.result({ dry_run: true, rows: count }, [`Would remove ${what}`]);
@@ -40,6 +47,13 @@ export async function auditPrune(flags: AuditPruneFlags, context: Context): Prom
       ? `Nothing to remove (${describeOrder(order)})`
       : `Removed ${numbered(rows, "row")} of the audit log (${describeOrder(order)})`,
   ]);
+}
+
+async function mustHold(installation: Installation, version: Version, output: Output) {
+  const onProgress = (rows: number) => output.progress(`${rows} rows`);
+  const { bad } = await verifyLog(installation, version, onProgress);
+  output.progress("");
+  if (bad !== null) throw brokenLog(bad);
 }
 
 function wanted({ olderThan, retrievalsOlderThan }: AuditPruneFlags): Retention | undefined {
