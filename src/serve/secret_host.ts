@@ -6,7 +6,6 @@ import type { Settings } from "./settings.ts";
 import { verifyToken } from "../jwt/verifier.ts";
 import { Backoff, retryWhileBusy, Semaphore, SingleFlight, within } from "../core/async.ts";
 import { isFollowed, mustBeFollowed, warningsOf } from "../cluster/change.ts";
-import { pruneByPolicy } from "../secret/pruned_log.ts";
 import { warningsOfRisk } from "../secret/keyring/unsaved.ts";
 import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
 import type { RotateOptions } from "../secret/backend.ts";
@@ -215,15 +214,6 @@ export class SecretHost implements HostOperations {
       return this.#backoff.failure?.code;
     } catch (error) {
       return asRefusal(error).code;
-    }
-  }
-
-  /** Removes old rows of the audit log. What is wrong with the log or the database, others report. */
-  async prune(): Promise<void> {
-    try {
-      await pruneByPolicy((await this.context.managers.secrets.open()).installation);
-    } catch (error) {
-      asRefusal(error);
     }
   }
 

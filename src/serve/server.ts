@@ -9,6 +9,7 @@ import { AuditStream } from "./audit_stream.ts";
 import type { Certificate } from "./certificate.ts";
 import { ServedDeliveries } from "./deliveries.ts";
 import { reserve } from "./listener.ts";
+import { Pruning } from "./pruning.ts";
 import { SecretHost } from "./secret_host.ts";
 import { type CertificateWatch, Renewal } from "./certificate_watch.ts";
 import { connect, type Port, type Remote } from "./rpc.ts";
@@ -138,7 +139,8 @@ class Server {
     const deliver = this.#every(MAINTENANCE_MS, () => this.#deliver());
     context.follower?.onChange(deliver);
     this.#every(MAINTENANCE_MS, () => this.#renewal?.look() ?? Promise.resolve());
-    const prune = this.#every(PRUNE_MS, () => this.#secretHost.prune());
+    const pruning = new Pruning(context.managers.secrets, context);
+    const prune = this.#every(PRUNE_MS, () => pruning.run());
     prune();
     context.onReload(() => this.#reload());
     const { systemd } = context;

@@ -169,6 +169,24 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "serve says once why it cannot remove old rows",
+  ignore: unless(installed("faketime"), "faketime"),
+  async fn() {
+    using box = new Box();
+    const before = (...args: string[]) => box.exec("/usr/bin/faketime", [...PAST, REKEY, ...args]);
+    await before("init", "--store", "database");
+    await before("issue", "--sub", "a");
+    await before("policy", "set", "--retrievals-retention", "30d");
+    await box.exec("/usr/bin/faketime", [...YESTERDAY, REKEY, "policy", "set", "--leeway", "5s"]);
+    sql(box, "UPDATE rekey_audit SET reason = 'x' WHERE event LIKE '%retrieved%'");
+    await using server = await Serving.start(box, []);
+    await server.until(() => /^warning: the audit log is not pruned: /m.test(server.stderr));
+    assert.match(server.stderr, /not pruned: The audit log is broken at row \d+: /);
+    assert.equal(await server.status(server.get("/healthz")), 200);
+  },
+});
+
 Deno.test("killed anywhere, a pruning leaves a log that verifies, and the next one goes on", async () => {
   using box = await withLog();
   await fillLog(box, 4_000);
