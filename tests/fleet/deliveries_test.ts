@@ -169,18 +169,15 @@ Deno.test("programs of other machines", async (t) => {
     };
     await using asking = new Repeating(() => ask(tokens[asked % tokens.length]!));
     for (let n = 0; n < 3; n++) {
-      // Not waited for: the activation is refused until the programs have the next key.
+      // Not waited for: the activation is refused while the programs lack the next key.
       const { kid } = await must(one, "rotate", "--prepare");
-      let refusals = 0;
       await until(async () => {
         const activated = await one.run(["rotate", "--activate", "--grace", "1h"]);
         if (activated.code === 0) return true;
         assert.equal(activated.code, 5, activated.stderr);
         assert.match(activated.stderr, /not confirmed by .*with delivery api/);
-        refusals++;
         return false;
       });
-      assert.ok(refusals > 0, "nothing was waited for");
       const token = await one.token();
       assert.equal(JSON.parse(atob(token.split(".")[0]!)).kid, kid);
       tokens.push(token);
