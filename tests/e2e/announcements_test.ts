@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { REKEY } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { keyFile, receiver, ROTATE, versionOf } from "../support/commands/notices.ts";
-import { pause, until } from "../support/timing/pause.ts";
+import { printed } from "../support/process/printed.ts";
 import { start } from "../../scripts/program.ts";
 
 Deno.test("--at announces a rotation, and makes it then", async () => {
@@ -46,11 +46,10 @@ Deno.test("--at can be taken back, and nothing is changed", async () => {
     env: { HOME: box.home },
     stderr: "piped",
   });
-  await until(() => taken.posts.length > 0);
-  // Posted before it waits.
-  await pause(300);
+  const all = await printed(waiting.stderr, "The rotation is announced for");
+  assert.equal(taken.posts.length, 1);
   waiting.kill("SIGTERM");
-  assert.equal((await waiting.output()).code, 1);
+  assert.equal((await waiting.status).code, 1, await all());
   const { version, rotation_announced } = await box.json("status");
   assert.deepEqual([version, rotation_announced], [1, null]);
   const types = taken.posts.map(({ body }) => JSON.parse(body).type);

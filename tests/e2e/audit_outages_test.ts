@@ -42,7 +42,7 @@ Deno.test(
     await haveAll();
 
     fill(filler);
-    await journald.leave(false);
+    await journald.leave();
     for (let n = 0; n < ROTATIONS; n++) {
       assert.equal((await box.run(["rotate", "--force", "--reason", REASON])).code, 0);
     }

@@ -4,6 +4,7 @@ import { Box, REKEY } from "../support/process/box.ts";
 import { removeFolder } from "../../src/files/files.ts";
 import { pause, until } from "../support/timing/pause.ts";
 import { listener, slow } from "../support/commands/exec_programs.ts";
+import { printed } from "../support/process/printed.ts";
 import { isThere, Running } from "../support/process/running.ts";
 import { start } from "../../scripts/program.ts";
 
@@ -139,8 +140,7 @@ Deno.test("exec --on-rotate: what nohup wants ignored stays ignored, for both", 
     env: { HOME: box.home, PATH: "/usr/bin:/bin" },
     stdout: "piped",
   });
-  await pause(500);
+  const all = await printed(child.stdout, "ready");
   child.kill("SIGHUP");
-  const { code, stdout } = await child.output();
-  assert.deepEqual([code, new TextDecoder().decode(stdout)], [0, "ready\nover\n"]);
+  assert.deepEqual([await all(), (await child.status).code], ["ready\nover\n", 0]);
 });

@@ -46,7 +46,9 @@ export async function drill(options: DrillOptions): Promise<DrillResult[]> {
 
   const feeding = feed(box, options);
   const sending = new Sending(box, REKEY_AUDIT_TO);
-  const disturbed = Promise.all(receivers.map((one) => disturb(one, options.outages, feeding)));
+  const disturbed = Promise.all(
+    receivers.map((one) => disturb(box, one, options.outages, feeding)),
+  );
   await sending.killed(options, feeding.progress);
   await Promise.all([disturbed, feeding.ended]);
   await until(() => lag(box) === 0, { every: 100, otherwise: () => JSON.stringify(sinks(box)) });
@@ -80,10 +82,20 @@ function feed(box: Box, { rows, rowsPerSecond, onProgress = () => {} }: DrillOpt
 }
 
 /** Takes a receiver away at even distances, for as long as it is there. */
-async function disturb(receiver: Receiver, outages: number, { progress }: Feeding): Promise<void> {
+async function disturb(
+  box: Box,
+  receiver: Receiver,
+  outages: number,
+  { progress }: Feeding,
+): Promise<void> {
   for (let outage = 1; outage <= outages; outage++) {
     await until(() => progress() >= (outage - 0.5) / outages, { every: 50 });
-    await receiver.leave(outage % 2 === 1);
+    if (outage % 2 === 1 && receiver.hang !== undefined) {
+      receiver.hang();
+      // Some rows are in its queue then, and the sender has given up. Without rows to come it never does.
+      await until(() => hasGivenUp(box, receiver) || progress() >= 1, { every: 50 });
+    }
+    await receiver.leave();
     await until(() => progress() >= outage / outages, { every: 50 });
     await receiver.comeBack();
   }
@@ -140,6 +152,10 @@ class Sending {
 
 function sinks(box: Box) {
   return query(box, "SELECT * FROM rekey_audit_sinks");
+}
+
+function hasGivenUp(box: Box, { sink }: Receiver): boolean {
+  return query(box, "SELECT error FROM rekey_audit_sinks WHERE sink = ?", sink)[0]?.error != null;
 }
 
 function lag(box: Box): number {

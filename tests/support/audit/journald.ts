@@ -48,8 +48,12 @@ export class Journald implements Receiver {
     return journald;
   }
 
-  leave(hangs: boolean): Promise<void> {
-    return this.#daemon.stop("SIGTERM", hangs);
+  hang(): void {
+    this.#daemon.hang();
+  }
+
+  leave(): Promise<void> {
+    return this.#daemon.stop();
   }
 
   comeBack(): Promise<void> {

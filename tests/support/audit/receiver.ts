@@ -1,5 +1,5 @@
 import { start } from "../../../scripts/program.ts";
-import { pause, until } from "../timing/pause.ts";
+import { until } from "../timing/pause.ts";
 
 /** A row as a receiver has it. */
 export interface ReceivedRow {
@@ -13,16 +13,15 @@ export interface Receiver extends AsyncDisposable {
   readonly name: string;
   /** For `--audit-to`. */
   readonly sink: string;
-  /** Takes it away. @param hangs whether it stops reading first, so that rows are on their way to it when it ends. */
-  leave(hangs: boolean): Promise<void>;
+  /** Lets it read no more, so that rows are on their way to it when it leaves. */
+  hang?(): void;
+  /** Takes it away. */
+  leave(): Promise<void>;
   /** Brings it back. */
   comeBack(): Promise<void>;
   /** All that it has received, in order. */
   received(): Promise<ReceivedRow[]>;
 }
-
-// Time for some rows to get into its queue, and for the sender to give up.
-const HANGS_MS = 1_500;
 
 /** A program that stays in the foreground and makes a socket. */
 export class SocketDaemon implements AsyncDisposable {
@@ -55,14 +54,15 @@ export class SocketDaemon implements AsyncDisposable {
     });
   }
 
-  async stop(signal: Deno.Signal = "SIGTERM", hangs = false): Promise<void> {
+  /** Stops it in its tracks: its socket is there, and nothing is read. */
+  hang(): void {
+    this.#process?.kill("SIGSTOP");
+  }
+
+  async stop(signal: Deno.Signal = "SIGTERM"): Promise<void> {
     const process = this.#process;
     this.#process = undefined;
     if (process === undefined) return;
-    if (hangs) {
-      process.kill("SIGSTOP");
-      await pause(HANGS_MS);
-    }
     process.kill(signal);
     process.kill("SIGCONT");
     await process.status;

@@ -41,8 +41,12 @@ action(type="omfile" file="${join(folder, "received")}" template="row")
     return rsyslogd;
   }
 
-  leave(hangs: boolean): Promise<void> {
-    return this.#daemon.stop("SIGTERM", hangs);
+  hang(): void {
+    this.#daemon.hang();
+  }
+
+  leave(): Promise<void> {
+    return this.#daemon.stop();
   }
 
   comeBack(): Promise<void> {
