@@ -7,7 +7,7 @@ import { HOST } from "./target.ts";
  * and the old one grows by 60 % between collections instead of to four times its size: a busy server needs less than half
  * the memory at the same speed. It has these 2 MB from the start, so that no short command collects garbage. Commands call
  * most functions a few times only, so Sparkplug is off, V8 allocates type feedback at the hundredth call instead of the
- * eighth, and Maglev, whose own code takes 3 MB of memory, starts at the two thousandth instead of the four hundredth. A
+ * eighth, and Maglev, whose own code takes 3 MB of memory, starts at the eight thousandth instead of the four hundredth. A
  * server reaches that with its first requests. A regular expression that tries too many ways is matched by V8's linear
  * engine: presets of the operator have their own.
  */
@@ -15,7 +15,7 @@ export const V8_FLAGS = "--v8-flags=" + [
   ...["--min-semi-space-size=2", "--max-semi-space-size=2", "--heap-growing-percent=60"],
   ...["--enable-experimental-regexp-engine-on-excessive-backtracks"],
   ...["--no-sparkplug", "--invocation-count-for-feedback-allocation=100"],
-  ...["--invocation-count-for-maglev=2000"],
+  ...["--invocation-count-for-maglev=8000"],
 ].join();
 
 /**

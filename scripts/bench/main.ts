@@ -1,12 +1,13 @@
 /**
  * `deno task bench [--write] [PART…]`: measures rekey beside others in one run, prints medians and ratios, and with
- * `--write` puts them into docs/. Needs wrk, python3-jwt, gnome-keyring, node and npm,
+ * `--write` puts them into docs/. Needs wrk, python3-jwt, gnome-keyring, valgrind, node and npm,
  * and for guards and refusals what the tests need: nginx with njs and Lua, HAProxy; for refusals also Apache with
  * mod_auth_openidc, Dovecot, and to be root.
  */
 import { join } from "node:path";
 import { audit } from "./audit.ts";
 import { chart } from "./chart.ts";
+import { instructions, peak } from "./counted.ts";
 import { deliveries } from "./deliveries.ts";
 import { fanOut } from "./fan_out.ts";
 import { fleet } from "./fleet.ts";
@@ -28,6 +29,8 @@ const DOCS = join(import.meta.dirname!, "../../docs");
 
 const PARTS: Record<string, () => Part | Promise<Part>> = {
   "start-up": () => startUp(30),
+  instructions,
+  peak: () => peak(9),
   retrieval: () => retrieval(40),
   requests: () => requests(5),
   "key-pairs": () => keyPairs(5),

@@ -12,12 +12,16 @@ const NODE = "node with jsonwebtoken";
 const PYTHON = "python with PyJWT";
 
 const least = (to: string, ratio: number): Goal => ({ to, sense: "≤", ratio });
+const DATABASE = least(EMPTY, 1.35);
+const KEYRING = least(EMPTY, 1.6);
 const GOALS: Record<string, Goal[]> = {
-  "rekey verify, database": [least(EMPTY, 1.4), least(NODE, 0.35), least(PYTHON, 0.6)],
-  "rekey status, database": [least(EMPTY, 1.4)],
-  "rekey verify, keyring": [least(EMPTY, 1.8)],
-  "rekey status, keyring": [least(EMPTY, 1.8)],
-  "rekey rotate, database": [least(EMPTY, 3)],
+  // The floor, beside what is missed.
+  [LEAST]: [DATABASE],
+  "rekey verify, database": [DATABASE, least(NODE, 0.35), least(PYTHON, 0.6)],
+  "rekey status, database": [DATABASE],
+  "rekey verify, keyring": [KEYRING],
+  "rekey status, keyring": [KEYRING],
+  "rekey rotate, database": [least(EMPTY, 2.2)],
 };
 
 /** Whole processes, from their start to their end; beside an older binary when `REKEY_OLDER` names one. */
