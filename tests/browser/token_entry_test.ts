@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { Browsing, endBrowser, NO_COMPLAINTS } from "../support/http/browser.ts";
 import { certify, tlsFlags } from "../support/http/certificates.ts";
@@ -39,10 +40,15 @@ function looking(name: string, look: Parameters<typeof atRemote>[0]): void {
 looking(
   "on a remote address it asks for a token, and keeps it in memory only",
   async (page, { complaints }, box) => {
-    assert.ok(!await page.isVisible("main"));
+    assert.ok(!await page.isVisible("#state"));
     assert.ok(!await page.isVisible(".bar nav"), "links that lead nowhere");
     await page.setViewportSize({ width: 390, height: 800 });
     assert.ok(await overflow(page) <= 0);
+    await page.evaluate(axe.source);
+    const found = await page.evaluate(
+      "axe.run().then(({ violations }) => violations.map(({ id }) => id))",
+    );
+    assert.deepEqual(found, []);
     await enter(page, await box.token());
     await shown(page, "#entry-why", /lacks the scope metrics \(403 forbidden\)/);
     const token = await box.token("op", "--scope", "metrics");

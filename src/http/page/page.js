@@ -58,7 +58,7 @@ const NEEDED =
 
 function showEntry(answer) {
   byId("entry").hidden = !needsToken(answer);
-  byId("main").hidden = shown === null && needsToken(answer);
+  byId("state").hidden = shown === null && needsToken(answer);
   if (needsToken(answer)) setText("entry-why", whyRefused() || NEEDED);
 }
 
