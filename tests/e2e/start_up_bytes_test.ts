@@ -14,6 +14,10 @@ const MOST_EMBEDDED = 1_520_000;
 const APPENDED = ["keyring.node.br", "rest.js", "rest.code"];
 
 Deno.test("a start reads and evaluates no more of the program than it did", () => {
+  const page = Deno.readTextFileSync(join(import.meta.dirname!, "../../docs/performance.md"));
+  const limits = Object.values(MOST).map((most) => most.toLocaleString("en"));
+  const said = `${limits[0]} bytes of source and ${limits[1]} of code at most`;
+  assert.ok(page.replace(/\s+/g, " ").includes(said), `docs/performance.md does not say ${said}`);
   const sizes = new Map(
     [...Deno.readDirSync(PARTS)].map(({ name }) => [name, Deno.statSync(join(PARTS, name)).size]),
   );
