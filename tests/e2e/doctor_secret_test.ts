@@ -127,4 +127,8 @@ Deno.test("doctor: a rotation that logged everyone out is named", async () => {
   assert.match(what, /version 2 at .* by .*\(security-incident\)/);
   await box.run(["rotate", "--force", "--grace", "15m"]);
   assert.deepEqual((await examined(box)).findings, []);
+  await box.run(["revoke"]);
+  // The rotation itself ended none, and newer ones go on.
+  const later = await found(box, "sessions_ended");
+  assert.match(later.what, /^Every session from before the rotation to version 3 .* has ended$/);
 });

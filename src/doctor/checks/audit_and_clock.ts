@@ -128,7 +128,7 @@ function loggedOut(context: OpenDoctorContext): Finding[] {
   return [{
     code: "sessions_ended",
     what:
-      `The rotation to version ${row.version} at ${row.time} by ${row.actor}${reason} ended every session`,
+      `Every session from before the rotation to version ${row.version} at ${row.time} by ${row.actor}${reason} has ended`,
     why: "If users were logged out, this is why; they can log in again",
     command: rekey(context, "audit list --event rotation"),
   }];

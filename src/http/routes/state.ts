@@ -23,7 +23,9 @@ export const status: Route = {
 function withoutPeople(status: Status): Status {
   const rotations = status.rotations.map((one) => ({ ...one, actor: null, reason: null }));
   const findings = status.findings.map((one) =>
-    one.code === "sessions_ended" ? { ...one, text: "A rotation ended every session" } : one
+    one.code === "sessions_ended"
+      ? { ...one, text: "Every session from before the last rotation has ended" }
+      : one
   );
   return { ...status, rotations, findings, audit: [] };
 }
