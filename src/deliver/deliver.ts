@@ -157,7 +157,9 @@ class DeliveryWork {
   #mustBeWritten(files: readonly NewFile[]): void {
     const wrong = files.find(({ path, digest }) => digestOnDisk(path) !== digest);
     if (wrong === undefined) return;
-    throw new RekeyError("failed", `${wrong.path} is not as it should be`);
+    const isMissing = digestOnDisk(wrong.path) === undefined;
+    const what = isMissing ? "is missing" : "has other contents than it should";
+    throw new RekeyError("failed", `${wrong.path} ${what}`);
   }
 
   // A program that answers well may still have to be told of something.

@@ -81,7 +81,8 @@ Deno.test("a reload that changes the file is no success", async () => {
   const path = join(box.home, "keys.json");
   const added = await add(box, "api", ...JWKS, "--path", path, "--reload", 'echo >> "$REKEY_PATH"');
   assert.equal(added.code, 5);
-  assert.match(added.stderr, /keys\.json is not as it should be/);
+  assert.match(added.stderr, /keys\.json has other contents than it should/);
+  assert.match((await box.run(["deliver", "show", "api"])).stdout, /^probe +none: /m);
   assert.ok(!await followed(box));
 });
 

@@ -160,6 +160,14 @@ function keysText({ settings: { role }, preset: { keys } }: Delivery): string {
   return keys === 1 ? "one: a rotation is a hard cut, also with --grace" : "all that verify";
 }
 
+function probeText({ settings: { probe }, preset }: Delivery): string {
+  if (probe === undefined) return preset.probe ? "the preset's" : "none: the program is not asked";
+  if ("command" in probe) return probe.command;
+  // A user, a password and a query are left out, as in messages.
+  const url = URL.parse(probe.url);
+  return url === null ? "a URL" : url.origin + url.pathname;
+}
+
 /** Shows one delivery. */
 export async function deliverShow(
   { name }: { name: string },
@@ -186,6 +194,7 @@ export async function deliverShow(
       ],
       ...Object.entries(parameters).map(([key, value]) => ["set", `${key}=${value}`]),
       ["reload", reload ?? preset.reload_kind],
+      ["probe", probeText(progress[0]!.delivery)],
       ["connections", preset.connections],
       ["should hold", wanted.join(", ")],
       ["written", written.join(", ") || "nothing"],
