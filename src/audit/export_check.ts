@@ -17,6 +17,8 @@ interface ExportFault {
 export interface ExportReport {
   /** How many rows there are. */
   readonly rows: number;
+  /** Whether it begins with a line of an export, the first one or another. */
+  readonly isExport: boolean;
   /** How many of them, from the first on, a checkpoint vouches for. */
   readonly covered: number;
   /** How many rows were pruned. */
@@ -45,6 +47,7 @@ export class ExportCheck {
   readonly #ranges = new PrunedRanges();
   readonly #unknown: Head[] = [];
   #rows = 0;
+  #isExport = false;
   #pruned = 0;
   #prune: PruneRow | undefined;
   #next = 0;
@@ -62,8 +65,12 @@ export class ExportCheck {
     if (this.#bad !== null) return;
     const seq = this.#tree.size + 1;
     const line = parsed(bytes);
-    if (line === undefined) this.#bad = { seq, why: "its line is no audit row" };
-    else if ("run" in line) this.#cross(seq, line.run);
+    if (line === undefined) {
+      this.#bad = { seq, why: "its line is no audit row" };
+      return;
+    }
+    this.#isExport = true;
+    if ("run" in line) this.#cross(seq, line.run);
     else this.#take(seq, line, bytes);
   }
 
@@ -111,7 +118,7 @@ export class ExportCheck {
     if (this.#pruned > 0) this.#bad ??= this.#unprunedFault();
     return {
       ...{ rows: this.#rows, covered: this.#covered.rows, pruned: this.#pruned },
-      ...{ unknown: this.#unknown, head: this.#head, bad: this.#bad },
+      ...{ unknown: this.#unknown, head: this.#head, bad: this.#bad, isExport: this.#isExport },
     };
   }
 

@@ -59,6 +59,7 @@ Deno.test("what was changed, taken out, or cut off is found, and a forged checkp
     exported.replace('"reason":"r1', '"reason":"r2'),
     lines.toSpliced(3, 1).join("\n"),
     lines.slice(0, 5).join("\n"),
+    lines.slice(1).join("\n"),
     lines.with(2, lines[3]!).with(3, lines[2]!).join("\n"),
   ];
   for (const one of broken) {

@@ -60,8 +60,8 @@ export function auditVerifyExport(
   const signed = checkpoint.flatMap((path) => checkpointsIn(path, verifier));
   const check = new ExportCheck(signed, expectHead === undefined ? [] : [expectHead]);
   readInputLines(file, (line) => check.line(line));
-  const { rows, covered, pruned, head, unknown, bad } = check.end();
-  if (head === null && pruned === 0) {
+  const { rows, isExport, covered, pruned, head, unknown, bad } = check.end();
+  if (!isExport) {
     throw usageError(
       `Cannot check ${file}: it is no export of an audit log`,
       "Give what `rekey audit export` printed",
