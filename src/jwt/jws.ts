@@ -47,9 +47,11 @@ export function parseJws(token: string): ParsedJws {
   }
   const [header, payload, signature] = parts as [string, string, string];
   if (!isBase64url(signature)) throw notBase64url("signature");
+  // Before the payload, which is not read if this refuses the token.
+  const parsed = headerOf(header);
   const { value, isPlain } = parseObject(payload, "payload");
   return {
-    header: headerOf(header),
+    header: parsed,
     payload: value,
     plainPayload: isPlain ? payload : undefined,
     signed: token.slice(0, token.lastIndexOf(".")),

@@ -76,6 +76,10 @@ for (const [what, token] of Object.entries(malformed)) {
   });
 }
 
+Deno.test("a payload is not read before the header is in order", () => {
+  assert.throws(() => parseJws(`${b64("[]")}.${b64("[]")}.${SIGNATURE}`), /its header is not/);
+});
+
 Deno.test("names that only look alike are not the same member", () => {
   parseJws(
     withPayload(
