@@ -61,7 +61,9 @@ export async function addDelivery(installation: Installation, given: NewDelivery
   await mustHoldKeys(installation, delivery);
   const audit = await installation.audit();
   installation.database.transaction(() => {
-    new Deliveries(installation.database).put(name, settings);
+    const deliveries = new Deliveries(installation.database);
+    deliveries.put(name, settings);
+    deliveries.setState(name, { ...NOT_DELIVERED, added_at: installation.now() });
     audit.append({ event: EVENTS.deliveryAdded, reason: `${name}: ${settings.path}` });
   });
 }

@@ -191,7 +191,7 @@ export async function progressOf(
 // The first change of versions that the program has not followed, or else the failure.
 function behind(
   { versions }: Installation,
-  { state: { confirmed, failed_at } }: Delivery,
+  { state: { confirmed, failed_at, added_at = 0 } }: Delivery,
   wanted: readonly string[],
 ): number | null {
   const missing = wanted.filter((kid) => !confirmed.includes(kid))
@@ -199,7 +199,8 @@ function behind(
   const ended = confirmed.filter((kid) => !wanted.includes(kid))
     .flatMap((kid) => endOf(versions.byKid(kid)) ?? []);
   const times = [...missing, ...ended];
-  return times.length === 0 ? failed_at : Math.min(...times);
+  // Versions may be much older than the delivery.
+  return times.length === 0 ? failed_at : Math.max(added_at, Math.min(...times));
 }
 
 const endOf = (row: Version | undefined) => row?.retired_at ?? row?.grace_until;

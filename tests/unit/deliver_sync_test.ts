@@ -53,6 +53,18 @@ Deno.test("the old key leaves at the end of its grace period, by the clock", asy
   assert.equal((await at.facts()).followed, true);
 });
 
+Deno.test("a delivery has not been behind for longer than it is there, however old the secret is", async () => {
+  using at = await delivered();
+  at.environment.advance(HOUR_MS);
+  const path = join(at.folder, "later.json");
+  const given = { name: "later", preset: "jwks", path, parameters: {}, reload: "exit 1" };
+  await addDelivery(at.installation, { ...given, force: false });
+  at.environment.advance(60_000);
+  await sync(at.secrets);
+  const [, later] = describeDeliveries(at.installation, await progressOf(at.installation));
+  assert.deepEqual([later!.followed, later!.lag_seconds], [false, 60]);
+});
+
 Deno.test("before the commit a verifier has the next key, and the commit does not change its file", async () => {
   using at = await delivered();
   const [old] = at.kids();

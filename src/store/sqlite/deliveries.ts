@@ -39,6 +39,8 @@ export interface DeliveryState {
   readonly mark: string | null;
   /** Digest of the contents with which reload and probe succeeded. */
   readonly proven: string | null;
+  /** When it was added on this machine; one of an earlier rekey, or from a backup, has none. */
+  readonly added_at?: number;
   readonly followed_at: number | null;
   readonly failed_at: number | null;
   /** Why it has not followed; holds no value. */
