@@ -1,5 +1,5 @@
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { catchUp } from "../cluster/replica.ts";
+import { catchUp } from "../cluster/catch_up.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";
 import { staysShared } from "../cluster/backend.ts";
 import { longestValue, nextUse } from "../secret/next_use.ts";

@@ -1,6 +1,7 @@
 import { EVENTS } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
-import { catchUp, lacking } from "./replica.ts";
+import { catchUp } from "./catch_up.ts";
+import { lacking } from "./replica.ts";
 import { untilFollowed } from "./members.ts";
 import { shareEnded } from "./ended_sessions.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { asRefusal, type ErrorCode, isRekeyError } from "../core/errors.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import type { Installation } from "../store/installation.ts";
-import { catchUp } from "./replica.ts";
+import { catchUp } from "./catch_up.ts";
 import type { SharedFreshness } from "./freshness.ts";
 import { memberNow, register, type ReportDeliveries } from "./members.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";

@@ -3,28 +3,10 @@ import { dropPrepared } from "../secret/recover.ts";
 import { type AuditEntry, EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import { type KnownFleet, knownFleet, rememberFleet, writePolicy } from "../store/sqlite/meta.ts";
+import { knownFleet, rememberFleet, writePolicy } from "../store/sqlite/meta.ts";
 import { sealedSlot } from "../core/location.ts";
-import {
-  digestOf,
-  fleetBehind,
-  keysOf,
-  mustGoOn,
-  readSnapshot,
-  type Snapshot,
-} from "./snapshot.ts";
+import { fleetBehind, type Snapshot } from "./snapshot.ts";
 import { type FleetState, rowOf, type SharedVersion, withoutExpired } from "./state.ts";
-import { read } from "../etcd/wire.ts";
-import type { Version } from "../store/sqlite/versions.ts";
-import {
-  BEGINNING,
-  MOST_READ,
-  type Position,
-  positionIn,
-  rememberPosition,
-  stands,
-  takeOverEnded,
-} from "./ended_sessions.ts";
 
 const ORDER = { retired: 0, previous: 1, current: 2, pending: 3 };
 
@@ -236,84 +218,4 @@ export function lacking({ version }: SharedVersion): RekeyError {
         "`rekey rotate --force` on one of the fleet makes a new one",
     },
   );
-}
-
-/**
- * Reads etcd and brings this machine's database to the shared state, with every change committed before the call.
- *
- * @returns whether the shared state had changed.
- * @throws {RekeyError} `etcd_…` or `fleet_…` when etcd cannot be followed; what was read until then is kept.
- */
-export async function catchUp(installation: Installation): Promise<boolean> {
-  let overtaken = false;
-  for (let from: Position | undefined = positionIn(installation.meta); from !== undefined;) {
-    const { same, next } = await goOn(installation, from);
-    overtaken ||= !same;
-    from = next;
-  }
-  return overtaken;
-}
-
-// An ended session belongs to a version of the state, so both are read in one transaction.
-async function goOn(installation: Installation, from: Position) {
-  const { meta, environment, database } = installation;
-  const store = installation.shared();
-  const keys = keysOf(store, environment.app.name);
-  const known = knownFleet(meta);
-  const { found } = await store.client.txn([], [
-    read(keys.state),
-    read(keys.revoked, { all: true, after: { revision: from.revision, most: MOST_READ } }),
-    read(keys.revoked + from.name),
-  ]);
-  const sealed = found[0]?.[0];
-  const same = sealed !== undefined && digestOf(sealed.value) === known?.digest &&
-    holdsValue(installation);
-  if (!same) await takeOver(installation, await findShared(installation));
-  if (!stands(from, found[2]?.[0])) {
-    database.transaction(() => rememberPosition(meta, BEGINNING));
-    return { same, next: BEGINNING };
-  }
-  return { same, next: takeOverEnded(installation, from, found[1] ?? []) };
-}
-
-/** What etcd holds, and what this machine knew before the read. */
-export interface FoundState {
-  readonly known: KnownFleet | undefined;
-  readonly own: Version | undefined;
-  readonly snapshot: Snapshot | undefined;
-}
-
-/** Reads and changes nothing. @throws {RekeyError} `etcd_…`, `kek_wrong`, `secret_damaged` or `fleet_foreign`. */
-export async function findShared(installation: Installation): Promise<FoundState> {
-  // Before etcd is read: another process may follow something newer meanwhile.
-  const known = knownFleet(installation.meta);
-  const own = installation.versions.current();
-  return { known, own, snapshot: await readSnapshot(installation, installation.shared()) };
-}
-
-/**
- * Brings this machine's database to the state that was found.
- *
- * @throws {RekeyError} as {@linkcode catchUp} does.
- */
-export async function takeOver(
-  installation: Installation,
-  { known, own, snapshot }: FoundState,
-): Promise<Snapshot> {
-  mustGoOn(known, own, snapshot);
-  if (snapshot === undefined) throw nothingThere();
-  await follow(installation, snapshot, { belonged: known !== undefined });
-  return snapshot;
-}
-
-// A value that etcd has lost is looked for each time: another machine may restore it.
-function holdsValue({ versions, sealed }: Installation): boolean {
-  const current = versions.current();
-  return current !== undefined && sealed.sealedValue(sealedSlot(current)) !== undefined;
-}
-
-function nothingThere(): RekeyError {
-  return new RekeyError("fleet_behind", "Cannot use etcd: it holds no secret of this app", {
-    hint: "Make one with `rekey init --store etcd`",
-  });
 }

@@ -266,9 +266,8 @@ Deno.test("a command is not run from a database that others could write", async 
 Deno.test("a damaged row counts as missing", async () => {
   using box = new Box();
   await box.run(["init", "--kek-file", keyFile(box)]);
-  for (
-    const value of ["", "[", "[]", "null", '"x"', '{"source":"run"}', '{"source":"file","value":3}']
-  ) {
+  const values = ["", "[", "[]", "null", '"x"', '{"source":"run"}', '{"source":"file","value":3}'];
+  for (const value of values) {
     sql(box, `UPDATE rekey_meta SET value = '${value}' WHERE key = 'kek_source'`);
     assert.equal((await refusal(box, "rotate", "--force")).exit, 4, value);
   }
@@ -278,8 +277,7 @@ Deno.test("a damaged row counts as missing", async () => {
 Deno.test("a unit for a secret whose KEK command is remembered may reach out", async () => {
   using box = new Box();
   await box.run(["init"], { env: { REKEY_KEK_COMMAND: command(box) } });
-  const { files } = await box.json("schedule", "systemd");
-  const [unit] = files.map(({ content }: { content: string }) => content);
+  const unit: string = (await box.json("schedule", "systemd")).files[0].content;
   assert.ok(!unit.includes("REKEY_KEK"), "it needs no variable");
   assert.ok(!unit.includes("RestrictAddressFamilies"));
 });

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { LONGEST_INPUT } from "../../src/files/files.ts";
 import { checkScrapeToken, ScrapeToken } from "../../src/serve/scrape_token.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
+import { status } from "../../src/http/routes/state.ts";
+import type { Call } from "../../src/http/routes.ts";
 
 const TOKEN = `${"a1-._~+/".repeat(6)}==`;
 
@@ -75,6 +77,24 @@ Deno.test("a file that a server cannot take a scraper's token from lets no one i
     assert.ok(file.token.is(TOKEN));
     file.remove();
   }
+});
+
+Deno.test("the state for a scraper says that a rotation ended all sessions, but not whose and why", async () => {
+  const rotation = { version: 2, time: "2026-01-01T00:00:00Z", actor: "eve@web-1", reason: "leak" };
+  const ended = "Every session from before the rotation to version 2 by eve@web-1 (leak) has ended";
+  const told = {
+    rotations: [rotation],
+    findings: [{ code: "sessions_ended", text: ended }, { code: "disk_low", text: "Full" }],
+    audit: [rotation],
+  };
+  const call = { secretHost: { status: () => Promise.resolve(told) } } as unknown as Call;
+  const { scraped } = status.bearer as { scraped(call: Call): Promise<Response> };
+  const text = await (await scraped(call)).text();
+  assert.doesNotMatch(text, /eve|leak/);
+  const { findings, rotations } = JSON.parse(text);
+  assert.match(findings[0].text, /^Every session .* has ended$/);
+  assert.deepEqual([findings[1], rotations[0].version], [told.findings[1], 2]);
+  assert.match(await (await status.handler(call)).text(), /eve.*leak/);
 });
 
 function pipe(path: string): void {
