@@ -27,7 +27,7 @@ for (const [at, peer] of IMPORTED.entries()) {
       assert.ok(await workshop.has(peer), `not installed: ${peer.needs}`);
       for (const [at, form] of peer.forms.entries()) {
         const key: Key = { key: randomBytes(64).toString("base64"), form };
-        for (const [what, claims, header] of sample(SHAPES, 2, at % 2)) {
+        for (const [what, claims, header] of sample(SHAPES, 2, at)) {
           await t.step(
             `${what}, ${form}`,
             () => staysValid(workshop, peer, alg, key, claims, header),

@@ -33,7 +33,7 @@ const missing = await missingPeers();
 
 for (const [at, peer] of PEERS.entries()) {
   for (const form of peer.forms) {
-    for (const algorithm of sample(ALGORITHMS, 3, at % 3)) {
+    for (const algorithm of sample(ALGORITHMS, 3, at)) {
       test("signs, rekey verifies", { peer, algorithm, form }, peerSigns);
       test("verifies what rekey issues", { peer, algorithm, form }, peerVerifies);
     }

@@ -10,7 +10,15 @@ export function thoroughly(
   if (THOROUGH) Deno.test({ name, ignore, fn: test });
 }
 
-/** Every n-th of them, beginning with the one at `first`; all of them with `deno task thorough`. */
+/**
+ * Every n-th of them, beginning with the one at `first` modulo n; all of them with `deno task thorough`.
+ *
+ * @throws when none of some is left: a test of nothing would pass.
+ */
 export function sample<T>(all: readonly T[], n: number, first = 0): T[] {
-  return all.filter((_, index) => THOROUGH || index % n === first);
+  const some = all.filter((_, index) => THOROUGH || index % n === first % n);
+  if (some.length === 0 && all.length > 0) {
+    throw new Error(`A sample of ${all.length} has none of them`);
+  }
+  return some;
 }
