@@ -48,7 +48,7 @@ Deno.test("on arm64 it does its main job, in the database", async () => {
   const refused = await emulated(box, ["verify", old, "--json"]);
   assert.equal(refused.code, 3);
   assert.equal(JSON.parse(refused.stdout).code, "retired_kid");
-  const status = await box.json("status");
+  const status = JSON.parse(await must(box, "status", "--json"));
   assert.deepEqual([status.version, status.location], [2, "database"]);
   const token = await must(box, "issue", "--sub", "bob", "--quiet");
   assert.equal((await box.run(["verify", token])).code, 0);
