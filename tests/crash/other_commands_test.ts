@@ -9,7 +9,7 @@ const STRIDE = THOROUGH ? 9 : 90;
 Deno.test("a destruction that is killed anywhere is finished by the next command", async () => {
   await using box = await KeyringBox.start();
   // It makes fewer calls than the others.
-  assert.ok(await killDestructions(box, Math.ceil(STRIDE / 2)) > 1);
+  assert.ok(await killDestructions(box, Math.ceil(STRIDE * 2 / 3)) > 1);
 });
 
 Deno.test("a move that is killed anywhere leaves the value in one place, and every token valid", async () => {

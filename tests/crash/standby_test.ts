@@ -10,7 +10,7 @@ import { KeyringBox } from "../support/keyring/keyring_box.ts";
 import { sample, THOROUGH } from "../support/process/sample.ts";
 
 // Between two calls that a command is killed at.
-const STRIDE = THOROUGH ? 9 : 50;
+const STRIDE = THOROUGH ? 9 : 70;
 
 const LOCATIONS: [name: string, start: () => Promise<Box>][] = [
   ["database", () => Promise.resolve(new Box())],

@@ -12,7 +12,7 @@ import { RabbitMq } from "../support/consumers/rabbitmq.ts";
 import { refusesForgeries } from "../support/consumers/forgeries.ts";
 import { AS_DAEMONS, RUNS_DAEMONS } from "../support/consumers/system_daemon.ts";
 import { seenCommandLines, watchCommandLines } from "../support/leaks/command_lines.ts";
-import { sample } from "../support/process/sample.ts";
+import { thoroughly } from "../support/process/sample.ts";
 
 const ignore = unless(RUNS_DAEMONS, AS_DAEMONS);
 
@@ -54,10 +54,10 @@ Deno.test({ name: "RabbitMQ follows rotations", ignore }, async (t) => {
   });
 });
 
-Deno.test({ name: "RabbitMQ knows algorithms of every kind", ignore }, async () => {
+thoroughly("RabbitMQ knows algorithms of every kind", async () => {
   await using rabbit = await RabbitMq.prepare();
   using box = await delivering(rabbit, "--alg", "HS512");
   await changesAlgorithm(box, rabbit, [
-    ...sample(["ES256", "HS256", "ES512", "Ed25519", "EdDSA", "RS256", "PS256"], 7),
+    ...["ES256", "HS256", "ES512", "Ed25519", "EdDSA", "RS256", "PS256"],
   ]);
-});
+}, ignore);

@@ -226,7 +226,7 @@ Deno.test("programs of other machines", async (t) => {
       );
     await put("old");
     await put("done", { deliveries: { behind: 0, names: [] } });
-    assert.deepEqual((await must(one, "rotate", "--force", "--wait", "5s")).unconfirmed, []);
+    assert.deepEqual((await must(one, "rotate", "--force", "--wait", "30s")).unconfirmed, []);
     const odd = [{ behind: 12, names: ["a\u001b[2Jb", "c"] }, { behind: 1, names: [] }, {
       behind: "none",
       names: [],

@@ -17,7 +17,7 @@ Deno.test("how a server keeps up with its fleet", async (t) => {
     const own = await two.token();
     await must(two, "store", "move", "database");
     await must(three, "destroy", "--force");
-    const { unconfirmed } = await must(one, "rotate", "--force", "--wait", "5s");
+    const { unconfirmed } = await must(one, "rotate", "--force", "--wait", "30s");
     assert.deepEqual(unconfirmed, []);
     // It goes on by itself.
     assert.equal(await left.auth(own), 204);
@@ -134,7 +134,7 @@ Deno.test("a server whose member of etcd is lost listens to another one at once"
   await pause(1_500);
   await etcd.kill(member!);
   await pause(500);
-  const { unconfirmed } = await must(one, "rotate", "--force", "--wait", "5s");
+  const { unconfirmed } = await must(one, "rotate", "--force", "--wait", "30s");
   assert.deepEqual(unconfirmed, []);
   await server.stop();
 });

@@ -44,7 +44,7 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
     await using server = await Serving.start(two, ["--workers", "1"]);
     const metrics = async () => await (await server.get("/metrics")).text();
     const before = await metrics();
-    await must(one, "rotate", "--force", "--wait", "5s");
+    await must(one, "rotate", "--force", "--wait", "30s");
     const { fleet: seen } = await must(one, "status");
     assert.equal(seen.change, 2);
     assert.equal(seen.prepared, null);

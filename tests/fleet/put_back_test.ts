@@ -35,7 +35,7 @@ Deno.test("an etcd that was put back and has gone on", async (t) => {
         const theirs = await two.token();
         const refused = await one.run(["verify", theirs, "--json"]);
         assert.equal(JSON.parse(refused.stderr).error.code, "fleet_behind");
-        const { version, kid } = await must(one, "rotate", "--force", "--wait", "8s");
+        const { version, kid } = await must(one, "rotate", "--force", "--wait", "30s");
         assert.equal(version, 2 + Math.max(before, since));
         const token = await three.token();
         for (const box of fleet.machines) {

@@ -90,9 +90,9 @@ Deno.test("etcd's files and what goes to it never have a secret in plain", async
   await must(two, "init");
   {
     await using server = await Serving.start(two, ["--workers", "1"]);
-    await must(one, "rotate", "--force", "--grace", "1h", "--wait", "5s");
+    await must(one, "rotate", "--force", "--grace", "1h", "--wait", "30s");
     secrets.push(await secretOf(two));
-    await must(two, "rotate", "--prepare", "--wait", "5s");
+    await must(two, "rotate", "--prepare", "--wait", "30s");
     await must(one, "rotate", "--activate");
     secrets.push(await secretOf(one));
     assert.equal(await server.auth(await one.token()), 204);

@@ -75,7 +75,14 @@ Deno.test("servers of a fleet", async (t) => {
             if (await server.auth(token) === 204) acceptances++;
           }
         });
-        const { unconfirmed } = await must(two, "rotate", "--force", "--wait", "5s", "--no-backup");
+        const { unconfirmed } = await must(
+          two,
+          "rotate",
+          "--force",
+          "--wait",
+          "30s",
+          "--no-backup",
+        );
         ended = true;
         await Promise.all(asking);
         assert.deepEqual(unconfirmed, []);
@@ -99,9 +106,9 @@ Deno.test("servers of a fleet", async (t) => {
       assert.equal(logout.status, 204);
       await served.until(other, 401);
       const third = await one.token("carol");
-      await must(two, "rotate", "--force", "--grace", "1h", "--wait", "5s");
+      await must(two, "rotate", "--force", "--grace", "1h", "--wait", "30s");
       assert.deepEqual(await served.all(third), [204, 204]);
-      await must(two, "revoke", "--wait", "5s");
+      await must(two, "revoke", "--wait", "30s");
       assert.deepEqual(await served.all(third), [401, 401]);
     },
   );
@@ -160,7 +167,7 @@ Deno.test("servers of a fleet", async (t) => {
     const copy = `${box.database}.copy`;
     sql(box, `VACUUM INTO '${copy}'`);
     Deno.chmodSync(copy, 0o600);
-    await must(box, "rotate", "--force", "--wait", "5s");
+    await must(box, "rotate", "--force", "--wait", "30s");
     assert.equal(await server.auth(token), 401);
     // So that nothing tells it better.
     etcd.signal("SIGSTOP");
@@ -210,7 +217,7 @@ Deno.test("servers of a fleet", async (t) => {
     await using served = await Served.start(etcd, 2, "gone");
     const [, second] = served.servers as [Serving, Serving];
     assert.equal((await second.stop()).code, 0);
-    const rotated = await must(served.machines[0]!, "rotate", "--force", "--wait", "5s");
+    const rotated = await must(served.machines[0]!, "rotate", "--force", "--wait", "30s");
     assert.deepEqual(rotated.unconfirmed, []);
     assert.doesNotMatch(
       await etcd.ctl("get", "--prefix", "/gone/agiworkforce/members/", "--keys-only"),
@@ -225,7 +232,7 @@ Deno.test("servers of a fleet", async (t) => {
       const [one, two] = served.machines as [Box, Box, Box];
       const old = await one.token();
       assert.equal((await one.run(["rotate", "--activate"])).code, 1, "nothing is prepared");
-      const { version, kid } = await must(two, "rotate", "--prepare", "--wait", "5s");
+      const { version, kid } = await must(two, "rotate", "--prepare", "--wait", "30s");
       assert.equal(version, 2);
       assert.equal((await must(one, "rotate", "--prepare")).kid, kid);
       assert.equal((await must(one, "status")).version, 1);

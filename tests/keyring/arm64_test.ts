@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { must } from "../support/executables/arm64.ts";
+import { thoroughly } from "../support/process/sample.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
 
-Deno.test("on arm64 the addon keeps the secret in a real keyring", async () => {
+thoroughly("on arm64 the addon keeps the secret in a real keyring", async () => {
   await using box = await KeyringBox.start();
   assert.equal(JSON.parse(await must(box, "init", "--json")).location, "keyring");
   const first = await box.lookup();

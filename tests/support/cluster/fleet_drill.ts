@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Box } from "../process/box.ts";
 import { must } from "./etcd.ts";
 import { EtcdApart } from "./etcd_apart.ts";
-import { FAULTS, SMALL_DISK } from "./fleet_faults.ts";
+import { type Fault, FAULTS, SMALL_DISK } from "./fleet_faults.ts";
 import { pause, until } from "../timing/pause.ts";
 import { Serving } from "../http/serving.ts";
 
@@ -37,13 +37,16 @@ interface Token {
  *
  * @param rotations the faults come again until so many were made; each comes at least once.
  */
-export async function drill(rotations: number): Promise<FaultReport[]> {
+export async function drill(
+  rotations: number,
+  faults: readonly Fault[] = FAULTS,
+): Promise<FaultReport[]> {
   await using apart = await EtcdApart.start(3, SMALL_DISK);
   await using fleet = await DrilledFleet.start(apart);
-  for (let n = 0; n < FAULTS.length || fleet.made < rotations; n++) {
+  for (let n = 0; n < faults.length || fleet.made < rotations; n++) {
     await fleet.during(
-      FAULTS[n % FAULTS.length]!.name,
-      () => FAULTS[n % FAULTS.length]!.happen(apart),
+      faults[n % faults.length]!.name,
+      () => faults[n % faults.length]!.happen(apart),
     );
   }
   return [...fleet.reports.values()];
