@@ -48,13 +48,18 @@ const PARTS: Record<string, () => Part | Promise<Part>> = {
 const asked = Deno.args.filter((arg) => !arg.startsWith("--"));
 const names = asked.length > 0 ? asked : Object.keys(PARTS);
 const parts: Part[] = [];
+const print = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(text));
+const about = `${await machine()}\n\n`;
+print(about);
 for (const name of names) {
   const part = PARTS[name];
   if (part === undefined) throw new Error(`No part ${name}; there are ${Object.keys(PARTS)}`);
-  parts.push(await part());
+  const measured = await part();
+  // At once: all parts take half an hour.
+  print(report([measured]));
+  parts.push(measured);
 }
-const text = `${await machine()}\n\n${report(parts)}`;
-Deno.stdout.writeSync(new TextEncoder().encode(text));
+const text = about + report(parts);
 if (Deno.args.includes("--write")) {
   Deno.writeTextFileSync(join(DOCS, "benchmarks.svg"), chart(parts));
   Deno.writeTextFileSync(
