@@ -74,7 +74,7 @@ async function fill(count: number): Promise<Filled> {
   const statements = `BEGIN;
     ${rows(1)} INSERT INTO rekey_sessions
       SELECT 'jti-' || i, 1, 'u' || (i % 1000), ${now} + i, ${now} + 86400000 + i, NULL FROM n;
-    ${rows(1)} INSERT INTO rekey_users SELECT 'u' || i, 'x', ${now}, ${now} FROM n;
+    ${rows(1)} INSERT INTO rekey_users SELECT 'u' || i, 'x', ${now}, ${now}, NULL FROM n;
     ${rows(100)} INSERT INTO rekey_audit SELECT i, '2026-01-01T00:00:00.000Z',
       'JWT secret retrieved from database (fallback)', 1, 'k', 'database', 1, 'a', NULL, 'h' FROM n;
     COMMIT`;

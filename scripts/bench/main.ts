@@ -45,27 +45,48 @@ const PARTS: Record<string, () => Part | Promise<Part>> = {
   memory: () => memory(10_000_000),
 };
 
+const DATA = join(DOCS, "benchmarks.json");
+
+/** A part, and when and of which commit it was measured. */
+interface Kept {
+  readonly when: string;
+  readonly part: Part;
+}
+
 const asked = Deno.args.filter((arg) => !arg.startsWith("--"));
 const names = asked.length > 0 ? asked : Object.keys(PARTS);
-const parts: Part[] = [];
 const print = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(text));
-const about = `${await machine()}\n\n`;
+const about = `${await machine()}\n`;
+const when = `${new Date().toISOString().slice(0, 10)}, commit ${await commit()}`;
 print(about);
+const kept: Record<string, Kept> = JSON.parse(Deno.readTextFileSync(DATA));
 for (const name of names) {
-  const part = PARTS[name];
-  if (part === undefined) throw new Error(`No part ${name}; there are ${Object.keys(PARTS)}`);
-  const measured = await part();
-  // At once: all parts take half an hour.
-  print(report([measured]));
-  parts.push(measured);
+  const measure = PARTS[name];
+  if (measure === undefined) throw new Error(`No part ${name}; there are ${Object.keys(PARTS)}`);
+  const part = await measure();
+  print(`\n${report([part])}`);
+  kept[name] = { when, part };
+  // At once: all parts take half an hour, and a later one may fail.
+  if (Deno.args.includes("--write")) write();
 }
-const text = about + report(parts);
-if (Deno.args.includes("--write")) {
-  Deno.writeTextFileSync(join(DOCS, "benchmarks.svg"), chart(parts));
+
+// Parts that were not measured this time stay as they were.
+function write(): void {
+  const all = Object.keys(PARTS).flatMap((name) => kept[name] ?? []);
+  Deno.writeTextFileSync(DATA, `${JSON.stringify(kept, null, 2)}\n`);
+  Deno.writeTextFileSync(join(DOCS, "benchmarks.svg"), chart(all.map(({ part }) => part)));
+  const sections = all.map(({ when, part }) =>
+    report([part]).replace(/^(## .*)\n/, `$1\n\n_${when}_\n`)
+  );
   Deno.writeTextFileSync(
     join(DOCS, "benchmarks.md"),
-    `# Benchmarks\n\nAs \`deno task bench --write\` printed them.\n\n![The figures as bars](benchmarks.svg)\n\n${text}`,
+    "# Benchmarks\n\nAs `deno task bench --write` printed them.\n\n" +
+      `![The figures as bars](benchmarks.svg)\n\n${about}\n${sections.join("\n")}`,
   );
+}
+
+async function commit(): Promise<string> {
+  return (await run("git", ["rev-parse", "--short=8", "HEAD"])).stdout.trim();
 }
 
 async function machine(): Promise<string> {
@@ -74,8 +95,7 @@ async function machine(): Promise<string> {
   const version = async (program: string, ...args: string[]) => {
     return (await run(program, args)).stdout.trim();
   };
-  const date = new Date().toISOString().slice(0, 10);
-  return `${date}, ${os}, ${navigator.hardwareConcurrency} cores of ${cpu}. Deno ${Deno.version.deno}, ` +
+  return `${os}, ${navigator.hardwareConcurrency} cores of ${cpu}. Deno ${Deno.version.deno}, ` +
     `node ${await version("node", "--version")}, ${await version(
       "/usr/bin/python3",
       "--version",
