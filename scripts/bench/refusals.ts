@@ -114,8 +114,9 @@ class FivePrograms implements AsyncDisposable {
     start: (place: { keys: string; app: string; port: number }) => Promise<AsyncDisposable>,
   ): Promise<void> {
     const [keys, port] = [join(this.box.home, `${preset}.keys`), freePort()];
-    // Some do not start without the file.
-    await Deno.writeTextFile(keys, "");
+    // Some do not start without the file, which Apache has in a folder.
+    if (preset === "apache") await Deno.mkdir(keys);
+    await Deno.writeTextFile(preset === "apache" ? join(keys, "keys.conf") : keys, "");
     this.#stack.use(await start({ keys, app: this.#app.address, port }));
     const given = ["--preset", preset, "--path", keys, "--set", `url=http://127.0.0.1:${port}/`];
     await must(this.box, "deliver", "add", preset, ...given, ...flags, "--force");
