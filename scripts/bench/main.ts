@@ -1,6 +1,6 @@
 /**
  * `deno task bench [--write] [PART…]`: measures rekey beside others in one run, prints medians and ratios, and with
- * `--write` puts them into docs/. Needs wrk, python3-jwt, gnome-keyring, valgrind, node and npm,
+ * `--write` puts them into docs/, where parts that were not measured keep theirs. Needs wrk, python3-jwt, gnome-keyring, valgrind, node and npm,
  * and for guards and refusals what the tests need: nginx with njs and Lua, HAProxy; for refusals also Apache with
  * mod_auth_openidc, Dovecot, and to be root.
  */

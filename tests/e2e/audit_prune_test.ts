@@ -132,16 +132,21 @@ const PAST = ["-f", "-40d"];
 // The log must know for a day that it is so late.
 const YESTERDAY = ["-f", "-1d"];
 
+/** Rows of forty days ago, of which those that the flag names are kept for thirty days. */
+async function withOldRows(box: Box, flag: string): Promise<void> {
+  const before = (...args: string[]) => box.exec("/usr/bin/faketime", [...PAST, REKEY, ...args]);
+  await before("init", "--store", "database");
+  await before("issue", "--sub", "a");
+  await before("policy", "set", flag, "30d");
+  await box.exec("/usr/bin/faketime", [...YESTERDAY, REKEY, "policy", "set", "--leeway", "5s"]);
+}
+
 Deno.test({
   name: "rotate removes old rows as the policy says, also when no rotation is due",
   ignore: unless(installed("faketime"), "faketime"),
   async fn() {
     using box = new Box();
-    const before = (...args: string[]) => box.exec("/usr/bin/faketime", [...PAST, REKEY, ...args]);
-    await before("init", "--store", "database");
-    await before("issue", "--sub", "a");
-    await before("policy", "set", "--retrievals-retention", "30d");
-    await box.exec("/usr/bin/faketime", [...YESTERDAY, REKEY, "policy", "set", "--leeway", "5s"]);
+    await withOldRows(box, "--retrievals-retention");
     const retrievals = () =>
       queryRow(box, "SELECT count(*) AS n FROM rekey_audit WHERE event LIKE '%retrieved%'")!.n;
     assert.ok(retrievals() > 0);
@@ -157,11 +162,7 @@ Deno.test({
   ignore: unless(installed("faketime"), "faketime"),
   async fn() {
     using box = new Box();
-    const before = (...args: string[]) => box.exec("/usr/bin/faketime", [...PAST, REKEY, ...args]);
-    await before("init", "--store", "database");
-    await before("issue", "--sub", "a");
-    await before("policy", "set", "--audit-retention", "30d");
-    await box.exec("/usr/bin/faketime", [...YESTERDAY, REKEY, "policy", "set", "--leeway", "5s"]);
+    await withOldRows(box, "--audit-retention");
     await using _ = await Serving.start(box, []);
     const gaps = () => queryRow(box, "SELECT count(*) AS n FROM rekey_audit_gaps")!.n;
     await until(() => gaps() > 0);
@@ -174,11 +175,7 @@ Deno.test({
   ignore: unless(installed("faketime"), "faketime"),
   async fn() {
     using box = new Box();
-    const before = (...args: string[]) => box.exec("/usr/bin/faketime", [...PAST, REKEY, ...args]);
-    await before("init", "--store", "database");
-    await before("issue", "--sub", "a");
-    await before("policy", "set", "--retrievals-retention", "30d");
-    await box.exec("/usr/bin/faketime", [...YESTERDAY, REKEY, "policy", "set", "--leeway", "5s"]);
+    await withOldRows(box, "--retrievals-retention");
     sql(box, "UPDATE rekey_audit SET reason = 'x' WHERE event LIKE '%retrieved%'");
     await using server = await Serving.start(box, []);
     await server.until(() => /^warning: the audit log is not pruned: /m.test(server.stderr));
