@@ -69,6 +69,7 @@ export async function requests(rounds: number): Promise<Part> {
       [FASTIFY_NEW, uncached, fresh],
       [EXPRESS_NEW, express, fresh],
       [mixed(BARE), bare, { ...browsers, refused: 0 }],
+      [mixed(FLOOR), floor, { ...browsers, refused: 0 }],
       [mixed(ONE), one, browsers],
       [mixed(FASTIFY), cached, browsers],
     ], rounds),

@@ -15,7 +15,7 @@ export interface Server extends AsyncDisposable {
   readonly id: number;
 }
 
-/** `rekey serve` with so many request threads, its log thrown away as into a journal. @param core that it is held to. */
+/** `rekey serve` with so many request threads and no access log: the others write none. @param core that it is held to. */
 export async function rekeyServer(
   secret: BenchKey,
   workers: number,

@@ -3,7 +3,7 @@ import { verifyWith } from "../jwt/pair_signatures.ts";
 import { parseJws } from "../jwt/jws.ts";
 import type { VerifyPolicy } from "../jwt/policy.ts";
 import type { Verified } from "../jwt/verifier.ts";
-import { rfc3339 } from "../core/clock.ts";
+import { rfc3339Now } from "../core/clock.ts";
 import { isRekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { type MaybeAsync, tryThen } from "../core/async.ts";
@@ -201,7 +201,7 @@ export class RequestThread {
 function accessLine(served: Served, address: string | undefined, debug: boolean): string {
   const { route, method, status, code, milliseconds, bug } = served;
   return JSON.stringify({
-    time: rfc3339(Date.now()),
+    time: rfc3339Now(),
     remote: address ?? "unix",
     method,
     route,
