@@ -2,9 +2,10 @@ import { Box } from "../../tests/support/process/box.ts";
 import { KnownPair } from "./known_pair.ts";
 import { KnownSecret } from "./known_secret.ts";
 import { installPeers } from "./peers.ts";
-import { load, LOAD_CORE, SERVER_CORE } from "./load.ts";
+import { measured } from "./costed.ts";
+import { LOAD_CORE, type Requests, SERVER_CORE } from "./load.ts";
 import { type Goal, inTurn, milliseconds, type Part } from "./result.ts";
-import { nodeServer, rekeyServer, type Server } from "./servers.ts";
+import { nodeServer, rekeyServer, runtimeServer } from "./servers.ts";
 
 const SEEN = 100;
 // More than rekey remembers: each has been forgotten when it comes again.
@@ -14,6 +15,7 @@ const HMAC = "rekey, 1 thread, HS512, tokens seen before";
 const PAIR = "rekey, 1 thread, ES256, tokens seen before";
 const NEW_ONE = "rekey, 1 thread, ES256, every token new";
 const NEW_TWO = "rekey, 2 threads, ES256, every token new";
+const FLOOR = "Deno.serve that verifies each signature with OpenSSL, and nothing else";
 const FASTIFY = "fastify, fast-jwt without cache, ES256, every token new";
 
 const atLeast = (to: string, ratio: number): Goal => ({ to, sense: "≥", ratio });
@@ -31,31 +33,34 @@ export async function keyPairs(rounds: number): Promise<Part> {
   using folder = new Box();
   const env = await installPeers();
   const [secret, pair] = [new KnownSecret(), new KnownPair()];
-  const [hmacSeen, seen, fresh] = ["hmac", "seen", "new"].map((name) =>
-    `${folder.home}/${name}`
-  ) as [
-    string,
-    string,
-    string,
-  ];
-  secret.writeTokens(hmacSeen, SEEN);
-  await pair.writeTokens(seen, SEEN);
-  await pair.writeTokens(fresh, NEW);
+  const [hmacSeen, seen, fresh] = ["hmac", "seen", "new"]
+    .map((name) => ({ tokens: `${folder.home}/${name}`, core: LOAD_CORE })) as [
+      Requests,
+      Requests,
+      Requests,
+    ];
+  secret.writeTokens(hmacSeen.tokens, SEEN);
+  await pair.writeTokens(seen.tokens, SEEN);
+  await pair.writeTokens(fresh.tokens, NEW);
   await using hmac = await rekeyServer(secret, 1, SERVER_CORE);
+  // Another server than for new tokens, which would fill its memory.
+  await using remembering = await rekeyServer(pair, 1, SERVER_CORE);
   await using one = await rekeyServer(pair, 1, SERVER_CORE);
   await using two = await rekeyServer(pair, 2);
+  await using floor = await runtimeServer("signature", folder.home, pair.spki);
   await using fastify = await nodeServer("fastify.cjs", ["0", pair.alg], pair, env);
-  const send = ({ url }: Server, tokens: string) => load(url, { tokens, core: LOAD_CORE });
-  const medians = await inTurn([
-    { name: HMAC, run: () => send(hmac, hmacSeen) },
-    { name: PAIR, run: () => send(one, seen) },
-    { name: NEW_ONE, run: () => send(one, fresh) },
-    { name: NEW_TWO, run: () => send(two, fresh) },
-    { name: FASTIFY, run: () => send(fastify, fresh) },
-  ], rounds);
-  const rows = [...medians].map(([name, value]) => {
-    return { name, value, unit: "a second", goals: GOALS[name] ?? [] };
-  });
+  const rows = await measured(
+    [
+      [HMAC, hmac, hmacSeen],
+      [PAIR, remembering, seen],
+      [NEW_ONE, one, fresh],
+      [NEW_TWO, two, fresh],
+      [FLOOR, floor, fresh],
+      [FASTIFY, fastify, fresh],
+    ],
+    rounds,
+    GOALS,
+  );
   return { title: "Key pairs", rows: [...rows, ...await issuing(rounds * 4)] };
 }
 

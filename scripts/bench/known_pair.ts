@@ -15,6 +15,12 @@ export class KnownPair implements BenchKey {
     return String(createPublicKey(this.#pem).export({ type: "spki", format: "pem" }));
   }
 
+  /** The public half, as DER in base64. */
+  get spki(): string {
+    const der = createPublicKey(this.#pem).export({ type: "spki", format: "der" });
+    return der.toString("base64");
+  }
+
   async importInto(box: Box): Promise<void> {
     const { code, stderr } = await box.run(["import"], { stdin: this.#pem });
     if (code !== 0) throw new Error(stderr);

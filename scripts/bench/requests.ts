@@ -1,9 +1,10 @@
 import { Box } from "../../tests/support/process/box.ts";
 import { type BenchKey, KnownSecret } from "./known_secret.ts";
-import { CostedLoad, LOAD_CORE, type Requests, SERVER_CORE } from "./load.ts";
+import { cost, measured } from "./costed.ts";
+import { LOAD_CORE, type Requests, SERVER_CORE } from "./load.ts";
 import { installPeers } from "./peers.ts";
-import { type Goal, inTurn, type Part, type Row } from "./result.ts";
-import { nodeServer, rekeyServer, runtimeServer, type Server } from "./servers.ts";
+import type { Goal, Part } from "./result.ts";
+import { nodeServer, rekeyServer, runtimeServer } from "./servers.ts";
 
 const SECONDS = 2;
 
@@ -24,7 +25,6 @@ const FASTIFY_NEW = "fastify, fast-jwt without cache, every token new";
 const EXPRESS_NEW = "express, jsonwebtoken, every token new";
 
 const mixed = (name: string) => `${name.split(", tokens seen")[0]}, mixed, as from browsers`;
-const cost = (name: string) => `processor time of ${name}`;
 
 const most = (to: string, ratio: number): Goal => ({ to, sense: "≥", ratio });
 // Both threads are held to one core, where more of them answer no more. Two cores would answer 1.7 times as many.
@@ -59,37 +59,25 @@ export async function requests(rounds: number): Promise<Part> {
   await using express = await nodeServer("express.cjs", [], secret, env);
   return {
     title: "GET /auth",
-    rows: await measured([
-      [BARE, bare, seen],
-      [FLOOR, floor, seen],
-      [ONE, one, seen],
-      [TWO, two, seen],
-      [FASTIFY, cached, seen],
-      [ONE_NEW, one, fresh],
-      [FASTIFY_NEW, uncached, fresh],
-      [EXPRESS_NEW, express, fresh],
-      [mixed(BARE), bare, { ...browsers, refused: 0 }],
-      [mixed(FLOOR), floor, { ...browsers, refused: 0 }],
-      [mixed(ONE), one, browsers],
-      [mixed(FASTIFY), cached, browsers],
-    ], rounds),
+    rows: await measured(
+      [
+        [BARE, bare, seen],
+        [FLOOR, floor, seen],
+        [ONE, one, seen],
+        [TWO, two, seen],
+        [FASTIFY, cached, seen],
+        [ONE_NEW, one, fresh],
+        [FASTIFY_NEW, uncached, fresh],
+        [EXPRESS_NEW, express, fresh],
+        [mixed(BARE), bare, { ...browsers, refused: 0 }],
+        [mixed(FLOOR), floor, { ...browsers, refused: 0 }],
+        [mixed(ONE), one, browsers],
+        [mixed(FASTIFY), cached, browsers],
+      ],
+      rounds,
+      GOALS,
+    ),
   };
-}
-
-async function measured(
-  asked: readonly [name: string, server: Server, requests: Requests][],
-  rounds: number,
-): Promise<Row[]> {
-  const costed = new CostedLoad();
-  const contenders = asked.map(([name, { url, id }, requests]) => {
-    return { name, run: () => costed.send(name, { url, ids: [id] }, requests) };
-  });
-  const row = (unit: string) => ([name, value]: [string, number]): Row => {
-    return { name, value, unit, goals: GOALS[name] ?? [] };
-  };
-  const rates = [...await inTurn(contenders, rounds)].map(row("a second"));
-  const costs = costed.medians().map(([name, value]): [string, number] => [cost(name), value]);
-  return [...rates, ...costs.map(row("µs a request"))];
 }
 
 /** Writes tokens, each one of those that come again, or a new one, or one that is not valid. */

@@ -33,19 +33,25 @@ export async function rekeyServer(
   return { url: serving.url, id: serving.process.pid, [Symbol.asyncDispose]: dispose };
 }
 
+const PERMISSIONS = {
+  bare: [],
+  floor: [],
+  signature: ["--allow-ffi"],
+  // The threads share the port, and read the program again.
+  threaded: ["--allow-read", "--unstable-net"],
+};
+
 /**
- * A server on rekey's own runtime, compiled like rekey, held to a core: `bare` with nothing in it, `floor`, or `threaded`,
- * which takes a number of threads.
+ * A server on rekey's own runtime, compiled like rekey, held to a core: `bare` with nothing in it, `floor`, `signature`,
+ * which takes a public key, or `threaded`, which takes a number of threads.
  */
 export async function runtimeServer(
-  name: "bare" | "floor" | "threaded",
+  name: keyof typeof PERMISSIONS,
   folder: string,
   ...more: string[]
 ): Promise<Server> {
-  const program = `${folder}/${name}${more.join("")}`;
-  // The threads share the port, and read the program again.
-  const flags = name === "threaded" ? ["--allow-read", "--unstable-net"] : [];
-  await compile(peer(`${name}.ts`), program, ["--allow-net", ...flags]);
+  const program = `${folder}/${name}-${crypto.randomUUID()}`;
+  await compile(peer(`${name}.ts`), program, ["--allow-net", ...PERMISSIONS[name]]);
   return await started(program, (port) => [String(port), ...more], "", {});
 }
 

@@ -120,7 +120,8 @@ function answer(
         milliseconds: performance.now() - start,
         bug: code === "internal" ? error : undefined,
       }, peer);
-      return chunked ? lastOfConnection(finished(response)) : finished(response);
+      const complete = finished(response, route.long);
+      return chunked ? lastOfConnection(complete) : complete;
     });
   return tryThen(
     () => guarded(route, call, chunked),
@@ -199,11 +200,13 @@ export function bodyless(status: number, headers: Record<string, string>): Respo
   return answer;
 }
 
-/** Adds the headers that every response has. */
-export function finished(answer: OwnResponse): Response {
+/** Adds the headers that every response has. @param long {@linkcode Route.long} */
+export function finished(answer: OwnResponse, long = false): Response {
   if (answer[FINISHED]) return answer;
   answer[FINISHED] = true;
-  if (!answer.headers.has("cache-control")) answer.headers.set("cache-control", "no-store");
+  if (!answer.headers.has("cache-control")) {
+    answer.headers.set("cache-control", long ? "no-store" : "no-store, no-transform");
+  }
   if (!hasBody(answer)) return answer;
   answer.headers.set("x-content-type-options", "nosniff");
   answer.headers.set("referrer-policy", "no-referrer");

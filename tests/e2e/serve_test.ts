@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { initialised } from "../support/process/initialised.ts";
 import { logIn, PASSWORD } from "../support/http/logging_in.ts";
+import { Line } from "../support/http/raw_http.ts";
 import { Serving } from "../support/http/serving.ts";
 import { until } from "../support/timing/pause.ts";
 
@@ -103,4 +104,21 @@ Deno.test("a restored older secret verifies, what came after the backup does not
     assert.equal(await serving.auth(token), verdict.code === 0 ? 204 : 401, `${code} ${stderr}`);
   }
   assert.equal((await serving.get("/status.json").then((r) => r.json())).version, version);
+});
+
+Deno.test("only answers that may be long are compressed for a browser", async () => {
+  using box = await initialised();
+  await using serving = await Serving.start(box);
+  const encodingOf = async (path: string) => {
+    using line = await Line.to(Number(new URL(serving.url).port));
+    await line.say(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip, br\r\n\r\n`);
+    await until(() => line.heard.includes("\r\n\r\n"), { otherwise: path });
+    return /\r\ncontent-encoding: (\w+)/i.exec(line.heard)?.[1];
+  };
+  for (const path of ["/auth", "/session", "/nowhere", "/healthz"]) {
+    assert.equal(await encodingOf(path), undefined, path);
+  }
+  for (const path of ["/", "/page.js", "/status.json", "/metrics", "/openapi.json"]) {
+    assert.match(await encodingOf(path) ?? "", /^(gzip|br)$/, path);
+  }
 });

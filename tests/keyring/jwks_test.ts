@@ -23,7 +23,7 @@ Deno.test("with a locked keyring there is no set, not even an empty one; later t
   await using serving = await Serving.start(box, ["--workers", "1"]);
   const response = await serving.get(SET);
   assert.equal(response.status, 503);
-  assert.equal(response.headers.get("cache-control"), "no-store");
+  assert.equal(response.headers.get("cache-control"), "no-store, no-transform");
   assert.equal((await response.json()).code, "keyring_locked");
   await box.unlock();
   await until(async () => await serving.status(serving.get(SET)) === 200);
