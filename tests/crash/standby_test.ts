@@ -13,8 +13,8 @@ import { sample, THOROUGH } from "../support/process/sample.ts";
 const STRIDE = THOROUGH ? 9 : 70;
 
 const LOCATIONS: [name: string, start: () => Promise<Box>][] = [
-  ["database", () => Promise.resolve(new Box())],
   ["keyring", () => KeyringBox.start()],
+  ["database", () => Promise.resolve(new Box())],
 ];
 
 const KILLS: [what: string, kill: typeof killPreparations][] = [

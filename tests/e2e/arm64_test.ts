@@ -42,13 +42,11 @@ thoroughly("on arm64 it says what it is made of", async () => {
 Deno.test("on arm64 it does its main job, in the database", async () => {
   using box = new Box({ REKEY_STORE: "database" });
   assert.equal(JSON.parse(await must(box, "init", "--json")).location, "database");
-  // Each start takes the emulator many seconds. Both kinds of machine read the same formats.
+  // Each start takes the emulator many seconds. Both kinds of machine read the same formats, and the server below verifies.
   const old = await box.token();
   await must(box, "rotate", "--force");
-  const refused = await emulated(box, ["verify", old, "--json"]);
-  assert.equal(refused.code, 3);
-  assert.equal(JSON.parse(refused.stdout).code, "retired_kid");
-  const status = JSON.parse(await must(box, "status", "--json"));
+  assert.equal((await box.run(["verify", old])).code, 3);
+  const status = await box.json("status");
   assert.deepEqual([status.version, status.location], [2, "database"]);
   const token = await must(box, "issue", "--sub", "bob", "--quiet");
   assert.equal((await box.run(["verify", token])).code, 0);
@@ -68,6 +66,18 @@ Deno.test("on arm64 it serves", async () => {
   assert.equal(await serving.auth(old), 401);
   assert.equal(await serving.auth(await box.token()), 204);
   assert.equal((await serving.stop()).code, 0);
+});
+
+thoroughly("on arm64 the other commands of the main job answer", async () => {
+  using box = new Box({ REKEY_STORE: "database" });
+  assert.equal((await box.run(["init"])).code, 0);
+  const old = await box.token();
+  assert.equal((await box.run(["rotate", "--force"])).code, 0);
+  const refused = await emulated(box, ["verify", old, "--json"]);
+  assert.equal(refused.code, 3);
+  assert.equal(JSON.parse(refused.stdout).code, "retired_kid");
+  const status = JSON.parse(await must(box, "status", "--json"));
+  assert.deepEqual([status.version, status.location], [2, "database"]);
 });
 
 thoroughly("on arm64 a Unix socket that the runtime has taken away is made again", async () => {
