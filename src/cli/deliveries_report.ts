@@ -26,8 +26,12 @@ export function outcomesText(outcomes: readonly DeliveryOutcome[]): string[] {
 }
 
 /** A delivery in a line. */
-export function deliveryText({ name, version, followed, lag_seconds, failure }: DeliveryFacts) {
+export function deliveryText(facts: DeliveryFacts): string {
+  const { name, version, followed, probed, lag_seconds, failure } = facts;
   const held = version === null ? "nothing yet" : `version ${version}`;
+  if (followed && !probed) {
+    return `${name} has its file: ${held}; it has no probe, so it was not asked`;
+  }
   if (followed) return `${name} has followed: ${held}`;
   const since = lag_seconds === null ? "" : ` for ${describeSeconds(lag_seconds)}`;
   return `${name} is behind${since}: it holds ${held}${failure === null ? "" : `; ${failure}`}`;

@@ -1,5 +1,6 @@
 import { rfc3339 } from "../core/clock.ts";
 import type { Installation } from "../store/installation.ts";
+import { probeWay } from "./delivery.ts";
 import type { DeliveryProgress } from "./sync.ts";
 
 /** A delivery for `--json`, the status page and monitors. Holds names, paths and times, no value. */
@@ -10,6 +11,8 @@ export interface DeliveryFacts {
   readonly path: string;
   /** Whether the program holds what it should hold, as far as is known. */
   readonly followed: boolean;
+  /** Whether the program is asked. If it is not, it counts as having followed once its file is written and it is told. */
+  readonly probed: boolean;
   /** Version with which the program signs or verifies first; `null` if it holds no known one. */
   readonly version: number | null;
   readonly wanted: readonly string[];
@@ -39,6 +42,7 @@ export function describeDeliveries(
       role,
       path,
       followed: isUpToDate,
+      probed: probeWay(delivery) !== undefined,
       version: versions.length === 0 ? null : Math.max(...versions),
       wanted,
       written,

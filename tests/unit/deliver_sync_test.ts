@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { addDelivery } from "../../src/deliver/add.ts";
 import { DeliveryKeeper } from "../../src/deliver/keeper.ts";
+import { deliveryText } from "../../src/cli/deliveries_report.ts";
 import { describeDeliveries } from "../../src/deliver/description.ts";
 import { progressOf, sync } from "../../src/deliver/sync.ts";
 import { rotateWithDeliveries } from "../../src/deliver/rotation.ts";
@@ -51,6 +52,22 @@ Deno.test("the old key leaves at the end of its grace period, by the clock", asy
   await sync(at.secrets);
   assert.deepEqual(at.kids(), [changed.version.kid]);
   assert.equal((await at.facts()).followed, true);
+});
+
+Deno.test("what was only written is not said to have followed: a probe alone shows that", async () => {
+  using at = await delivered();
+  const unasked = await at.facts();
+  assert.deepEqual([unasked.followed, unasked.probed], [true, false]);
+  assert.equal(
+    deliveryText(unasked),
+    "api has its file: version 1; it has no probe, so it was not asked",
+  );
+  const path = join(at.folder, "asked.json");
+  const given = { name: "asked", preset: "jwks", path, parameters: {}, probe: { command: "true" } };
+  await addDelivery(at.installation, { ...given, reload: undefined, force: true });
+  const [, asked] = describeDeliveries(at.installation, await progressOf(at.installation));
+  assert.equal(asked!.probed, true);
+  assert.match(deliveryText({ ...asked!, followed: true }), /^asked has followed: /);
 });
 
 Deno.test("a delivery has not been behind for longer than it is there, however old the secret is", async () => {
