@@ -6,7 +6,7 @@ import { basename, join, resolve } from "node:path";
  * runs for long may load late. All that is left is in `rest`, which stands outside of what a start reads.
  */
 const SCRIPTS = {
-  program: ["main", "tokens", "status"],
+  program: ["main", "tokens", "status", "state"],
   rotation: ["rotate", "sync", "command_line", "diagnosis"],
 };
 const REST = "rest";
@@ -37,7 +37,8 @@ export function scriptsOfChunks(folder: string): Map<string, string> {
   const chunks = new Map(inOrder(folder).map((name) => [name, chunkIn(folder, name)]));
   const scripts = new Map<string, string>();
   for (const [script, modules] of Object.entries(SCRIPTS)) {
-    for (const name of modules.flatMap((module) => withImports(chunks, chunkOf(chunks, module)))) {
+    const entries = modules.flatMap((module) => chunksOf(chunks, module));
+    for (const name of entries.flatMap((entry) => withImports(chunks, entry))) {
       if (!scripts.has(name)) scripts.set(name, script);
     }
   }
@@ -137,10 +138,11 @@ function chunkIn(folder: string, name: string): Chunk {
   return { name, imports };
 }
 
-function chunkOf(chunks: Map<string, Chunk>, module: string): string {
+// A command and its flags have the same name.
+function chunksOf(chunks: Map<string, Chunk>, module: string): string[] {
   const found = [...chunks.keys()].filter((name) => name.replace(HASH, "") === module);
-  if (found.length === 1) return found[0]!;
-  throw new Error(`There are ${found.length} chunks of a module ${module}`);
+  if (found.length > 0) return found;
+  throw new Error(`There is no chunk of a module ${module}`);
 }
 
 function withImports(chunks: Map<string, Chunk>, name: string, within: string[] = []): string[] {

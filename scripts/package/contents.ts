@@ -61,8 +61,8 @@ const SYSTEMS: Record<System, SystemParts> = {
 };
 
 /** The manual pages of a version, dated by its commit. */
-function manual({ version, time }: Ingredients) {
-  return [...manualPages(version, new Date(time * 1000).toISOString().slice(0, 10))];
+async function manual({ version, time }: Ingredients) {
+  return [...await manualPages(version, new Date(time * 1000).toISOString().slice(0, 10))];
 }
 
 // What lies beside README: what it links to.
@@ -113,13 +113,16 @@ function named(folder: string, files: readonly { path: string; content: string }
 }
 
 /** Files of the archive for machines without a package manager. */
-export function archiveFiles(ingredients: Ingredients, system: System): Map<string, Packed> {
+export async function archiveFiles(
+  ingredients: Ingredients,
+  system: System,
+): Promise<Map<string, Packed>> {
   const { binary, hasManual, shells, jobs } = SYSTEMS[system];
   return new Map([
     [binary, { data: ingredients.binary, mode: 0o755 }],
     ...documents(),
     ["LICENSES.txt", text(ingredients.licenses)],
-    ...(hasManual ? manual(ingredients) : [])
+    ...(hasManual ? await manual(ingredients) : [])
       .map(([name, page]) => [`man/${name}`, text(page)] as const),
     ...shells.map((shell) =>
       [`completions/${SHELLS[shell]}`, text(completionScript(shell))] as const
@@ -129,7 +132,7 @@ export function archiveFiles(ingredients: Ingredients, system: System): Map<stri
 }
 
 /** Files of the Debian package, by their places. */
-export function debianFiles(ingredients: Ingredients): Map<string, Packed> {
+export async function debianFiles(ingredients: Ingredients): Promise<Map<string, Packed>> {
   const places = [
     ["bash", "usr/share/bash-completion/completions/rekey"],
     ["zsh", "usr/share/zsh/vendor-completions/_rekey"],
@@ -140,7 +143,7 @@ export function debianFiles(ingredients: Ingredients): Map<string, Packed> {
     // rekey's own licence, and those of its parts.
     ["usr/share/doc/rekey/copyright", text(`${read("../../LICENSE")}\n${ingredients.licenses}`)],
     ...documents().map(([path, packed]) => [`usr/share/doc/rekey/${path}`, packed] as const),
-    ...manual(ingredients).map(([name, page]) =>
+    ...(await manual(ingredients)).map(([name, page]) =>
       [`usr/share/man/man${name.at(-1)}/${name}`, text(page)] as const
     ),
     ...places.map(([shell, place]) => [place, text(completionScript(shell))] as const),

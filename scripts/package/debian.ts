@@ -14,7 +14,7 @@ export async function makeDebian(
   const { version, time, quick } = ingredients;
   const architecture = ARCHITECTURES[target.split("-")[1]!]!;
   const root = join(stage, "debian");
-  const files = debianFiles(ingredients);
+  const files = await debianFiles(ingredients);
   lay(root, files, time);
   for (const path of files.keys()) {
     if (path.includes("/man/")) await run("gzip", ["-n", "-9", join(root, path)]);

@@ -35,7 +35,7 @@ async function makeArchive(
   const { version, time, quick } = ingredients;
   const name = `rekey-${version}`;
   const system = target.split("-")[0] as System;
-  const files = archiveFiles(ingredients, system);
+  const files = await archiveFiles(ingredients, system);
   if (system === "windows") {
     const file = `${name}-${target}.zip`;
     const inFolder = new Map([...files].map(([path, packed]) => [`${name}/${path}`, packed]));

@@ -5,8 +5,11 @@ import { PAGES } from "../../src/cli/flags/help.ts";
 import { EXIT_STATUSES } from "../../src/core/errors.ts";
 
 /** Pages by their files' names: `rekey.1`, `rekey-rotate.1`, …, `rekey-storage.7`, …. @param date as YYYY-MM-DD. */
-export function manualPages(version: string, date: string): Map<string, string> {
-  const program = makeProgram(version, () => Promise.resolve());
+export async function manualPages(
+  version: string,
+  date: string,
+): Promise<Map<string, string>> {
+  const program = await makeProgram(version, () => Promise.resolve());
   const head = (name: string, section: number) =>
     `.TH "${name.toUpperCase()}" "${section}" "${date}" "rekey ${version}"\n`;
   const commands = visible(program);

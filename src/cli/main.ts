@@ -1,4 +1,4 @@
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import config from "../../deno.json" with { type: "json" };
 import { REPLACED } from "../boot/appended.ts";
 import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
@@ -34,14 +34,15 @@ async function main(args: readonly string[], version: string): Promise<number> {
   // Words after -- belong to another program.
   const own = args.slice(0, args.includes("--") ? args.indexOf("--") : undefined);
   let output = outputFor({ json: own.includes("--json"), color: !own.includes("--no-color") });
-  const program = makeProgram(version, async (globals, call) => {
-    output = outputFor(globals);
-    const context = makeContext(globals, output, askTerminal, version);
-    // `deliver` does itself what it is asked for, and `check` changes nothing.
-    await withContext(context, call, program.args[0] !== "deliver");
-  }, args);
-  const said = takeOver(program);
+  const said: Said = { help: "", failed: undefined };
   try {
+    const program = await makeProgram(version, async (globals, call) => {
+      output = outputFor(globals);
+      const context = makeContext(globals, output, askTerminal, version);
+      // `deliver` does itself what it is asked for, and `check` changes nothing.
+      await withContext(context, call, program.args[0] !== "deliver");
+    }, args);
+    takeOver(program, said);
     await program.parseAsync(args, { from: "user" });
     return 0;
   } catch (error) {
@@ -52,12 +53,12 @@ async function main(args: readonly string[], version: string): Promise<number> {
 /** What Commander has said about a command line, and of which command. */
 interface Said {
   help: string;
-  failed: CommandProgram;
+  failed: Command | undefined;
 }
 
 /** Commander's own texts for errors become exceptions, and are rendered like every other error. */
-function takeOver(program: CommandProgram): Said {
-  const said = { help: "", failed: program };
+function takeOver(program: Command, said: Said): void {
+  said.failed = program;
   for (const command of [program, ...descendants(program)]) {
     command.exitOverride((error) => {
       said.failed = command;
@@ -68,7 +69,6 @@ function takeOver(program: CommandProgram): Said {
       getOutHasColors: () => false,
     });
   }
-  return said;
 }
 
 /** The exit status after an error, which is printed unless that was done. */
@@ -82,7 +82,8 @@ function statusOf(error: unknown, { help, failed }: Said, output: Output): numbe
     systemStreams.stdout(help);
     return new RekeyError("usage", error.message).exitCode;
   }
-  return printed(commandLineError(error, failed), output);
+  // Only a program throws these.
+  return printed(commandLineError(error, failed!), output);
 }
 
 function printed(refusal: RekeyError, output: Output): number {
@@ -108,9 +109,7 @@ function refusalFor(error: unknown): RekeyError {
   });
 }
 
-type CommandProgram = ReturnType<typeof makeProgram>;
-
-function descendants(program: CommandProgram): CommandProgram[] {
+function descendants(program: Command): Command[] {
   return program.commands.flatMap((command) => [command, ...descendants(command)]);
 }
 
@@ -152,7 +151,7 @@ function outputFor(options: { json?: boolean; quiet?: boolean; color: boolean })
  *
  * @param command the one whose help says more.
  */
-function commandLineError({ code, message }: CommanderError, command: CommandProgram): RekeyError {
+function commandLineError({ code, message }: CommanderError, command: Command): RekeyError {
   const [suggestion] = /\(Did you mean [^)]*\?\)/.exec(message) ?? [];
   const text = [faultOf(code, message), suggestion].filter(Boolean).join(" ");
   return usageError(text, `See \`${lineOf(command)} --help\``);
@@ -196,6 +195,6 @@ function faultOf(code: string, message: string): string {
   }
 }
 
-function lineOf(command: CommandProgram): string {
+function lineOf(command: Command): string {
   return command.parent === null ? command.name() : `${lineOf(command.parent)} ${command.name()}`;
 }

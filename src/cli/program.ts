@@ -1,42 +1,54 @@
 import type { Command } from "commander";
-import { EXIT_STATUSES } from "../core/errors.ts";
-import { auditCommands } from "./flags/audit.ts";
 import { type Commands, type Runner, TableCommand } from "./flags/command.ts";
-import { completionCommands, helpCommands, TOPICS, versionCommands } from "./flags/help.ts";
-import { deliverCommands } from "./flags/deliver.ts";
-import { execCommands } from "./flags/exec.ts";
-import { policyCommands } from "./flags/policy.ts";
-import { scheduleCommands } from "./flags/schedule.ts";
-import { secretCommands } from "./flags/secret.ts";
-import { serveCommands } from "./flags/serve.ts";
-import { tokenCommands } from "./flags/tokens.ts";
-import { userCommands } from "./flags/users.ts";
 import { CHOICES } from "./flags/values.ts";
 
-const AFTER_HELP = `
-Exit codes:
-${Object.entries(EXIT_STATUSES).map(([status, text]) => `  ${status.padEnd(4)} ${text}`).join("\n")}
-\`rekey exec\` ends as its program does.
+type Load = () => Promise<Commands>;
 
-A flag wins over its variable, which stands in brackets.
+const secret: Load = async () => (await import("./flags/secret.ts")).secretCommands;
+const state: Load = async () => (await import("./flags/state.ts")).stateCommands;
+const rotation: Load = async () => (await import("./flags/rotate.ts")).rotationCommands;
+const tokens: Load = async () => (await import("./flags/tokens.ts")).tokenCommands;
+const policy: Load = async () => (await import("./flags/policy.ts")).policyCommands;
+const users: Load = async () => (await import("./flags/users.ts")).userCommands;
+const serve: Load = async () => (await import("./flags/serve.ts")).serveCommands;
+const exec: Load = async () => (await import("./flags/exec.ts")).execCommands;
+const deliver: Load = async () => (await import("./flags/deliver.ts")).deliverCommands;
+const schedule: Load = async () => (await import("./flags/schedule.ts")).scheduleCommands;
+const audit: Load = async () => (await import("./flags/audit.ts")).auditCommands;
+const help: Load = async () => (await import("./flags/help.ts")).helpCommands;
 
-\`rekey help TOPIC\`, a page about:
-${TOPICS.join(", ")}.`;
-
-/** The command table. */
-const COMMANDS: Commands = {
-  ...secretCommands,
-  ...tokenCommands,
-  ...policyCommands,
-  ...userCommands,
-  ...serveCommands,
-  ...execCommands,
-  ...deliverCommands,
-  ...scheduleCommands,
-  ...auditCommands,
-  ...versionCommands,
-  ...completionCommands,
-  ...helpCommands,
+/** The command table: where each command is defined, in the order of the help. */
+const COMMANDS: Readonly<Record<string, Load>> = {
+  init: secret,
+  import: secret,
+  apps: state,
+  status: state,
+  rotate: rotation,
+  security: rotation,
+  revoke: rotation,
+  backup: secret,
+  restore: secret,
+  store: secret,
+  kek: secret,
+  doctor: state,
+  destroy: secret,
+  issue: tokens,
+  verify: tokens,
+  jwks: tokens,
+  policy,
+  user: users,
+  session: users,
+  "keyring-helper": serve,
+  serve,
+  exec,
+  deliver,
+  schedule,
+  stats: audit,
+  audit,
+  version: help,
+  completions: help,
+  complete: help,
+  help,
 };
 
 // These need the definitions of all commands.
@@ -46,11 +58,11 @@ const ABOUT_ALL = ["help", "complete"];
  * The parser of the command line. For a line that starts with a command's name only that command is defined, which makes
  * the start faster.
  */
-export function makeProgram(
+export async function makeProgram(
   version: string,
   runner: Runner,
   args: readonly string[] = [],
-): Command {
+): Promise<Command> {
   const program = new TableCommand("rekey", runner)
     .description(
       "Owns this machine's JWT signing secret: makes it, keeps it, rotates it, verifies with it.",
@@ -74,11 +86,17 @@ export function makeProgram(
     )
     .option("--json", "print one JSON object a line")
     .option("-q, --quiet", "print only results and errors")
-    .option("--no-color", "never use colour (NO_COLOR)")
-    .addHelpText("after", AFTER_HELP);
+    .option("--no-color", "never use colour (NO_COLOR)");
   const first = args[0] ?? "";
-  const isOne = Object.hasOwn(COMMANDS, first) && !ABOUT_ALL.includes(first);
-  const needed = isOne ? [COMMANDS[first]!] : Object.values(COMMANDS);
-  for (const add of needed) add(program);
-  return program;
+  if (Object.hasOwn(COMMANDS, first) && !ABOUT_ALL.includes(first)) {
+    await define(program, first);
+    return program;
+  }
+  for (const name of Object.keys(COMMANDS)) await define(program, name);
+  return program.addHelpText("after", (await import("./flags/help.ts")).AFTER_HELP);
+}
+
+async function define(program: TableCommand, name: string): Promise<void> {
+  const commands = await COMMANDS[name]!();
+  commands[name]!(program);
 }

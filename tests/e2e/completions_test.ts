@@ -93,8 +93,8 @@ Deno.test({
 
 Deno.test("completions: every command, flag and choice of the table is offered", async () => {
   using box = new Box();
-  type Command = ReturnType<typeof makeProgram>;
-  const program = makeProgram("", () => Promise.resolve());
+  type Command = Awaited<ReturnType<typeof makeProgram>>;
+  const program = await makeProgram("", () => Promise.resolve());
   const known = { users: () => [], sessions: () => [], versions: () => [], deliveries: () => [] };
   const offer = (...words: string[]) =>
     completionOf(readLine(program, words), known).candidates.map(({ word }) => word);

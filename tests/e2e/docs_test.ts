@@ -74,7 +74,7 @@ Deno.test("every command line in the docs is one that the program understands", 
       silent.delete(page);
       if (isSynopsis(line)) continue;
       const args = words(line).slice(1);
-      const program = makeProgram("0", async () => {});
+      const program = await makeProgram("0", async () => {});
       const all = [
         program,
         ...program.commands,

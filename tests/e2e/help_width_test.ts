@@ -4,7 +4,7 @@ import { everyCommand } from "../support/commands/command_table.ts";
 
 Deno.test("the help of every command fits 80 columns", async () => {
   using box = new Box();
-  for (const { words } of everyCommand()) {
+  for (const { words } of await everyCommand()) {
     const { code, stdout } = await box.run([...words, "--help"]);
     assert.equal(code, 0, words.join(" "));
     const long = stdout.split("\n").filter((line) => [...line].length > 80);

@@ -128,8 +128,8 @@ const NO_INPUTS = [
   "exec --keys-dir",
 ];
 
-Deno.test("inputs: each option and argument of the command table that names a file is tested here", () => {
-  const named = [...everyCommand()].flatMap(({ words, command }) => [
+Deno.test("inputs: each option and argument of the command table that names a file is tested here", async () => {
+  const named = (await everyCommand()).flatMap(({ words, command }) => [
     ...command.options.filter((option) => takesValue(option) && /<(path|file)>/.test(option.flags))
       .map(({ long }) => [...words, long].join(" ")),
     ...command.registeredArguments.filter((argument) => /^(path|files?)$/.test(argument.name()))

@@ -35,7 +35,7 @@ Deno.test({
   ignore: unless(installed("mandoc"), "mandoc"),
   async fn() {
     using box = new Box();
-    const pages = manualPages("1.2.3", "2026-11-23");
+    const pages = await manualPages("1.2.3", "2026-11-23");
     const texts = new Map<string, string>();
     for (const [name, page] of pages) {
       const path = join(box.home, name);
@@ -46,7 +46,7 @@ Deno.test({
       // deno-lint-ignore no-control-regex
       texts.set(name, stdout.replace(/.\x08/g, "").replace(/\s+/g, " "));
     }
-    const program = makeProgram("", () => Promise.resolve());
+    const program = await makeProgram("", () => Promise.resolve());
     let flags = 0;
     for (const command of program.commands) {
       const text = texts.get(`rekey-${command.name()}.1`);

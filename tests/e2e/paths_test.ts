@@ -78,7 +78,7 @@ Deno.test("a home folder that is not an absolute path is ignored", async () => {
 Deno.test("every option and argument that names a path: one that no shell has expanded is refused", async () => {
   using box = new Box();
   let tried = 0;
-  for (const { words, command } of everyCommand()) {
+  for (const { words, command } of await everyCommand()) {
     const options = command.options.filter(({ flags }) => /<(path|file)>/.test(flags));
     const named = options.map(({ long }) => [long!, `${long}=~/x`]);
     const args = command.registeredArguments.filter((one) => /^(path|files?)$/.test(one.name()));

@@ -28,7 +28,7 @@ const REPEATABLE = [
 Deno.test("every option of every command that takes a value: twice is refused, or declared", async (t) => {
   using box = new Box();
   const repeatable: string[] = [];
-  for (const { words, command } of everyCommand()) {
+  for (const { words, command } of await everyCommand()) {
     for (const option of command.options.filter(takesValue)) {
       const name = [...words, option.long!].join(" ");
       if (option instanceof RepeatableOption) {
@@ -63,7 +63,7 @@ Deno.test("every option of every command that takes a value: twice is refused, o
 
 Deno.test("every option of every command that takes a value: an empty one is refused", async () => {
   using box = new Box();
-  for (const { words, command } of everyCommand()) {
+  for (const { words, command } of await everyCommand()) {
     for (const option of command.options.filter(takesValue)) {
       if (option instanceof RemarkOption) continue;
       const { code, stdout, stderr } = await box.run([...words, `${option.long}=`]);

@@ -11,10 +11,10 @@ const INGREDIENTS = {
   time: 1_700_000_000,
 };
 
-const files = (system: System) => [...archiveFiles(INGREDIENTS, system)];
-const names = (system: System) => files(system).map(([path]) => path);
+const files = async (system: System) => [...await archiveFiles(INGREDIENTS, system)];
+const names = async (system: System) => (await files(system)).map(([path]) => path);
 
-Deno.test("each system's archive has its binary, documents, licences, completions and jobs", () => {
+Deno.test("each system's archive has its binary, documents, licences, completions and jobs", async () => {
   const expected: [System, binary: string, completions: number, jobs: RegExp[]][] = [
     ["linux", "rekey", 4, [
       ...[/^systemd\/user\/rekey-rotate-\w+\.timer$/, /rekey-serve\.service$/],
@@ -24,7 +24,7 @@ Deno.test("each system's archive has its binary, documents, licences, completion
     ["windows", "rekey.exe", 1, [/^schedule\/rekey-rotate-\w+\.xml$/, /rekey-deliver-\w+\.xml$/]],
   ];
   for (const [system, binary, completions, jobs] of expected) {
-    const all = names(system);
+    const all = await names(system);
     for (const path of [binary, "README.md", "SECURITY.md", "LICENSE", "LICENSES.txt"]) {
       assert.ok(all.includes(path), `${system}: ${path}`);
     }
@@ -35,14 +35,16 @@ Deno.test("each system's archive has its binary, documents, licences, completion
   }
 });
 
-Deno.test("the Debian package's copyright file has rekey's own licence and those of its parts", () => {
+Deno.test("the Debian package's copyright file has rekey's own licence and those of its parts", async () => {
   const license = Deno.readTextFileSync(new URL("../../LICENSE", import.meta.url));
   assert.match(license, /^MIT License\n\nCopyright \(c\) \d{4} the rekey authors\n/);
-  const copyright = String(debianFiles(INGREDIENTS).get("usr/share/doc/rekey/copyright")?.data);
+  const copyright = String(
+    (await debianFiles(INGREDIENTS)).get("usr/share/doc/rekey/copyright")?.data,
+  );
   assert.equal(copyright, `${license}\n${INGREDIENTS.licenses}`);
 });
 
-Deno.test("no system's archive has another one's jobs", () => {
+Deno.test("no system's archive has another one's jobs", async () => {
   const folders: Record<System, string> = {
     linux: "systemd/",
     darwin: "launchd/",
@@ -50,19 +52,19 @@ Deno.test("no system's archive has another one's jobs", () => {
   };
   for (const [system, own] of Object.entries(folders)) {
     const others = Object.values(folders).filter((folder) => folder !== own);
-    for (const path of names(system as System)) {
+    for (const path of await names(system as System)) {
       assert.ok(!others.some((folder) => path.startsWith(folder)), path);
     }
   }
 });
 
-Deno.test("the jobs start the binary where that system has programs", () => {
-  const content = (system: System, path: RegExp) =>
-    String(files(system).find(([name]) => path.test(name))?.[1].data);
-  assert.match(content("darwin", /\.plist$/), /<string>\/usr\/local\/bin\/rekey<\/string>/);
-  assert.match(content("darwin", /\.plist$/), /\/Users\/NAME\/Library\/Logs\//);
-  assert.match(content("windows", /^schedule/), /C:\\Program Files\\rekey\\rekey\.exe/);
-  assert.match(content("linux", /agiworkforce\.service$/), /\/usr\/bin\/rekey/);
+Deno.test("the jobs start the binary where that system has programs", async () => {
+  const content = async (system: System, path: RegExp) =>
+    String((await files(system)).find(([name]) => path.test(name))?.[1].data);
+  assert.match(await content("darwin", /\.plist$/), /<string>\/usr\/local\/bin\/rekey<\/string>/);
+  assert.match(await content("darwin", /\.plist$/), /\/Users\/NAME\/Library\/Logs\//);
+  assert.match(await content("windows", /^schedule/), /C:\\Program Files\\rekey\\rekey\.exe/);
+  assert.match(await content("linux", /agiworkforce\.service$/), /\/usr\/bin\/rekey/);
 });
 
 const LIST = `

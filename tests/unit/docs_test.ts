@@ -27,25 +27,25 @@ Deno.test("docs/supply-chain.md gives every dependency a reason", () => {
   for (const name of names) assert.ok(section!.includes(`\`${name}\``), name);
 });
 
-Deno.test("README is read in ten minutes, and names every command once", () => {
+Deno.test("README is read in ten minutes, and names every command once", async () => {
   const readme = read("README.md");
   const words = readme.split(/\s+/).length;
   assert.ok(words < 1000, `${words} words`);
   const [, list] = /^## Commands\n+```\n([^]*?)^```$/m.exec(readme)!;
-  const program = makeProgram("0", () => Promise.resolve());
+  const program = await makeProgram("0", () => Promise.resolve());
   const visible = program.createHelp().visibleCommands(program).map((command) => command.name());
   const named = list!.trimEnd().split("\n").map((line) => line.split(" ")[0]!);
   assert.deepEqual(named.toSorted(), visible.toSorted());
 });
 
-Deno.test("docs/commands.md has every command, and every flag that its help shows", () => {
+Deno.test("docs/commands.md has every command, and every flag that its help shows", async () => {
   const blocks = [...read("docs/commands.md").matchAll(/^```\n([^]*?)^```$/gm)].map(([, text]) =>
     text
   );
   // A form goes on in lines that are indented by eight.
   const forms = blocks.join("\n").replace(/\n {8}/g, " ").split("\n")
     .filter((line) => line.startsWith("rekey "));
-  const program = makeProgram("0", () => Promise.resolve());
+  const program = await makeProgram("0", () => Promise.resolve());
   const missing: string[] = [];
   let flags = 0;
   for (const command of program.createHelp().visibleCommands(program)) {

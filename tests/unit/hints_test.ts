@@ -18,8 +18,10 @@ function* lines(folder: string): Generator<[where: string, line: string]> {
   }
 }
 
-Deno.test("hints and help name no page that a reader of the binary does not have", () => {
-  const commands = makeProgram("", () => Promise.resolve()).commands.map((one) => one.name());
+Deno.test("hints and help name no page that a reader of the binary does not have", async () => {
+  const commands = (await makeProgram("", () => Promise.resolve())).commands.map((one) =>
+    one.name()
+  );
   const known = [...TOPICS, ...commands, "TOPIC"];
   let named = 0;
   for (const [where, line] of lines(SOURCES)) {

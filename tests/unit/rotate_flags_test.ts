@@ -54,7 +54,7 @@ const USED: Record<string, readonly string[]> = {
 async function isTaken(line: string[]): Promise<boolean> {
   let ran = false;
   const runner = () => Promise.resolve(void (ran = true));
-  const program = makeProgram("0", runner, line);
+  const program = await makeProgram("0", runner, line);
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeErr: () => {} });
   }
@@ -68,7 +68,7 @@ async function isTaken(line: string[]): Promise<boolean> {
 }
 
 Deno.test("no flag of rotate is ignored: each mode uses it or refuses it", async () => {
-  const table = everyCommand();
+  const table = await everyCommand();
   const { options } = table.find(({ words }) => words.join() === "rotate")!.command;
   const store = table[0]!.command.options.filter(({ long }) => long === "--store");
   const all = [...options, ...store];

@@ -28,6 +28,17 @@ export const PAGES = {
 /** Names of the pages. */
 export const TOPICS = Object.keys(PAGES) as (keyof typeof PAGES)[];
 
+/** What stands below the list of all commands. */
+export const AFTER_HELP = `
+Exit codes:
+${Object.entries(EXIT_STATUSES).map(([status, text]) => `  ${status.padEnd(4)} ${text}`).join("\n")}
+\`rekey exec\` ends as its program does.
+
+A flag wins over its variable, which stands in brackets.
+
+\`rekey help TOPIC\`, a page about:
+${TOPICS.join(", ")}.`;
+
 function exitCodes(): string {
   const lines = Object.entries(EXIT_STATUSES).flatMap(([status, meaning]) => [
     `  ${status.padEnd(4)} ${meaning}`,
@@ -44,18 +55,42 @@ function exitCodes(): string {
   ].join("\n");
 }
 
-/** `version`; the flag `--version` prints the number only. */
-export const versionCommands: Commands = {
+/** `version`, of which the flag `--version` prints the number only; `completions`, and `complete`, which its scripts call; `help`. */
+export const helpCommands: Commands = {
   version: (program) => {
     program.command("version")
       .description("show what the program is made of: commit, runtime, packages and their licences")
       .option("--licenses", "print the licences' texts")
       .runs(async () => (await import("../commands/version.ts")).version);
   },
-};
-
-/** `help`, of a command or a topic. */
-export const helpCommands: Commands = {
+  completions: (program) => {
+    program.command("completions")
+      .description("print the completion script of a shell")
+      .addArgument(
+        new Argument("<shell>", "the shell").choices(["bash", "zsh", "fish", "powershell"]),
+      )
+      .addHelpText(
+        "after",
+        `
+  Examples:
+    source <(rekey completions bash)                          in ~/.bashrc
+    rekey completions zsh > ~/.zfunc/_rekey                   a folder of $fpath
+    rekey completions fish > ~/.config/fish/completions/rekey.fish
+    rekey completions powershell | Out-String | Invoke-Expression`,
+      )
+      .runs(async () => (await import("../commands/completions.ts")).completions);
+  },
+  complete: (program) => {
+    program.command("complete", { hidden: true })
+      .action(async () => {
+        const { complete, globalsOf, lineFromStdin } = await import("../commands/completions.ts");
+        const line = lineFromStdin(program);
+        await program.runner(
+          globalsOf(line),
+          (context) => Promise.resolve(complete(line, context)),
+        );
+      });
+  },
   help: (program) => {
     program.command("help")
       .description("show help for a command, or a page about a topic")
@@ -100,35 +135,3 @@ function suggestion(command: Command, word: string): string {
   }
   return "";
 }
-
-/** `completions`, and `complete`, which its scripts call. */
-export const completionCommands: Commands = {
-  completions: (program) => {
-    program.command("completions")
-      .description("print the completion script of a shell")
-      .addArgument(
-        new Argument("<shell>", "the shell").choices(["bash", "zsh", "fish", "powershell"]),
-      )
-      .addHelpText(
-        "after",
-        `
-  Examples:
-    source <(rekey completions bash)                          in ~/.bashrc
-    rekey completions zsh > ~/.zfunc/_rekey                   a folder of $fpath
-    rekey completions fish > ~/.config/fish/completions/rekey.fish
-    rekey completions powershell | Out-String | Invoke-Expression`,
-      )
-      .runs(async () => (await import("../commands/completions.ts")).completions);
-  },
-  complete: (program) => {
-    program.command("complete", { hidden: true })
-      .action(async () => {
-        const { complete, globalsOf, lineFromStdin } = await import("../commands/completions.ts");
-        const line = lineFromStdin(program);
-        await program.runner(
-          globalsOf(line),
-          (context) => Promise.resolve(complete(line, context)),
-        );
-      });
-  },
-};

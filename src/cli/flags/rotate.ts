@@ -1,5 +1,6 @@
 import { Option } from "commander";
-import type { TableCommand } from "./command.ts";
+import { NOTICE_FORMATS } from "../notices/chat_formats.ts";
+import type { Commands, TableCommand } from "./command.ts";
 import { atMost, CHOICES, duration, moment, nonEmpty } from "./values.ts";
 import { LOCK_TIMEOUT_MS, LONGEST_REQUEST_ID } from "../../core/limits.ts";
 
@@ -11,6 +12,25 @@ const OF_BY_HAND = ["at", "requestId", "tellFailure"];
 const HOOKS = ["before", "after"];
 const NOTICES = [...HOOKS, "notifyUrl", "notifyUrlFile", "notifyFormat", "notifyKeyFile"];
 const OF_A_CHANGE = ["grace", "wait", "backup", "forceDeliveries", "lockTimeout"];
+
+/** `rotate`, under both of its names, and `revoke`. */
+export const rotationCommands: Commands = {
+  rotate: (program) => {
+    addRotate(program.command("rotate"));
+  },
+  security: (program) => {
+    const security = program.command("security").description(
+      "commands under the application's own names",
+    );
+    addRotate(security.command("rotate-jwt-secret"));
+  },
+  revoke: (program) => {
+    program.command("revoke")
+      .description("end all grace windows: tokens of older secrets no longer verify")
+      .waiting()
+      .runs(async () => (await import("../commands/secret.ts")).revoke);
+  },
+};
 
 /** The flags of `rotate`, under both of its names. */
 export function addRotate(command: TableCommand): void {
@@ -68,7 +88,7 @@ export function addRotate(command: TableCommand): void {
     .choice(
       "--notify-format <name>",
       "format of the notices (default: by the host, else rekey)",
-      CHOICES.notifyFormat,
+      NOTICE_FORMATS,
     )
     .option("--notify-key-file <path>", "file of the key that signs the notices", nonEmpty)
     .option(

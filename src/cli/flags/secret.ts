@@ -2,9 +2,8 @@ import { Argument } from "commander";
 import type { Commands } from "./command.ts";
 import { CHOICES, nonEmpty } from "./values.ts";
 import { addPolicyOptions } from "./policy.ts";
-import { addRotate } from "./rotate.ts";
 
-/** Commands that make, show, move and delete the secret. */
+/** Commands that make, change, move and delete the secret. */
 export const secretCommands: Commands = {
   init: (program) => {
     const init = program.command("init")
@@ -83,33 +82,6 @@ export const secretCommands: Commands = {
       .runs(async () => (await import("../commands/import.ts")).importSecret);
     addPolicyOptions(importing);
   },
-  apps: (program) => {
-    program.command("apps")
-      .description("list the known apps and where their secrets are")
-      .runs(async () => (await import("../commands/store.ts")).apps);
-  },
-  status: (program) => {
-    program.command("status")
-      .description("show the secret's version, location and age, never its value")
-      .option("--check", "one line for a monitor; exit 5 when a rotation is due")
-      .duration("--max-age <duration>", "age at which a rotation is due", "90d")
-      .runs(async () => (await import("../commands/status.ts")).status);
-  },
-  rotate: (program) => {
-    addRotate(program.command("rotate"));
-  },
-  security: (program) => {
-    const security = program.command("security").description(
-      "commands under the application's own names",
-    );
-    addRotate(security.command("rotate-jwt-secret"));
-  },
-  revoke: (program) => {
-    program.command("revoke")
-      .description("end all grace windows: tokens of older secrets no longer verify")
-      .waiting()
-      .runs(async () => (await import("../commands/secret.ts")).revoke);
-  },
   backup: (program) => {
     program.command("backup")
       .description(
@@ -162,15 +134,6 @@ export const secretCommands: Commands = {
         nonEmpty,
       )
       .runs(async () => (await import("../commands/store.ts")).kekRotate);
-  },
-  doctor: (program) => {
-    program.command("doctor")
-      .description(
-        "find problems and show the commands that fix them; exit 5 if there are any",
-      )
-      .option("--fix", "fix what is safe to fix: file modes and unfinished work")
-      .duration("--max-age <duration>", "age at which a rotation is due", "90d")
-      .runs(async () => (await import("../commands/doctor.ts")).doctor);
   },
   destroy: (program) => {
     program.command("destroy")

@@ -1,6 +1,7 @@
-import { Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import { canonicalHost } from "../../http/host_names.ts";
 import type { Commands } from "./command.ts";
-import { host, issuer, lifetime, nonEmpty, socketMode, workers } from "./values.ts";
+import { issuer, lifetime, nonEmpty, socketMode, workers } from "./values.ts";
 
 /** The flags of `serve`. */
 export const serveCommands: Commands = {
@@ -50,3 +51,10 @@ export const serveCommands: Commands = {
       .runs(async () => (await import("../commands/serve.ts")).runServer);
   },
 };
+
+// Name or address of a server.
+function host(text: string): string {
+  const host = canonicalHost(text);
+  if (host !== undefined) return host;
+  throw new InvalidArgumentError("Write app.example.com or an address, without http:// or *.");
+}

@@ -4,8 +4,6 @@ import { parseDuration, parseInstant } from "../../core/clock.ts";
 import { ALGORITHMS } from "../../core/algorithms.ts";
 import { LEAST_BYTES, MOST_BYTES } from "../../core/limits.ts";
 import { isRekeyError } from "../../core/errors.ts";
-import { canonicalHost } from "../../http/host_names.ts";
-import { NOTICE_FORMATS } from "../notices/chat_formats.ts";
 
 // Parsers of flag values.
 
@@ -16,7 +14,6 @@ export const CHOICES = {
   mirror: ["auto", "on", "off"],
   alg: ALGORITHMS,
   keyForm: ["text", "raw"],
-  notifyFormat: NOTICE_FORMATS,
   encoding: ["text", "base64", "base64url", "hex", "bytes"],
 };
 
@@ -75,13 +72,6 @@ export function moment(text: string): number {
   const at = instant(text);
   if (at >= Date.now()) return at;
   throw new InvalidArgumentError("That time has passed.");
-}
-
-/** Name or address of a server. */
-export function host(text: string): string {
-  const host = canonicalHost(text);
-  if (host !== undefined) return host;
-  throw new InvalidArgumentError("Write app.example.com or an address, without http:// or *.");
 }
 
 /** An issuer (OpenID Connect Discovery 1.0 §3): kept as it is written, since verifiers compare it with tokens. */

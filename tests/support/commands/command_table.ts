@@ -8,8 +8,8 @@ export interface Called {
 }
 
 /** Every command of the table with the program itself, which has no words; hidden ones too. */
-export function everyCommand(): Called[] {
-  return below(makeProgram("0", () => Promise.resolve()), []);
+export async function everyCommand(): Promise<Called[]> {
+  return below(await makeProgram("0", () => Promise.resolve()), []);
 }
 
 function below(command: Command, words: readonly string[]): Called[] {
