@@ -2,12 +2,27 @@ import { basename, join, resolve } from "node:path";
 
 /**
  * The scripts of the program's own code, and the modules for which each is read: those, and what they import. `program` is
- * read at each start, so it has the most frequent commands only. `rotation` is for rotations, and for what a command that
+ * read at each start, so it has the most frequent commands only. `secret_service` is for secrets in a keyring on the
+ * session bus. `rotation` is for rotations, and for what a command that
  * runs for long may load late. All that is left is in `rest`, which stands outside of what a start reads.
  */
 const SCRIPTS = {
-  program: ["main", "tokens", "status", "state"],
-  rotation: ["rotate", "sync", "command_line", "diagnosis"],
+  program: ["main", "tokens", "issue", "status", "state"],
+  secret_service: ["client", "find_provider", "saving"],
+  rotation: [
+    ...[
+      "rotate",
+      "sync",
+      "command_line",
+      "diagnosis",
+      "create",
+      "recover",
+      "standby",
+      "move",
+      "destroy",
+    ],
+    ...["overtaking", "signed_log", "local_changes", "rotate_kek", "imported", "backend"],
+  ],
 };
 const REST = "rest";
 
@@ -18,11 +33,17 @@ interface Chunk {
   readonly imports: readonly string[];
 }
 
+/** Modules that the bundler must have made a chunk of. */
+export const NAMED_MODULES: readonly string[] = Object.values(SCRIPTS).flat();
+
 /** Names of the scripts, without extension. */
 export const PROGRAM_SCRIPTS: readonly string[] = [...Object.keys(SCRIPTS), REST];
 
 /** Name of the script that each start runs. */
 export const EARLY_SCRIPT = "program";
+
+/** The scripts that get the code of the most frequent commands only. */
+export const FREQUENT_SCRIPTS: readonly string[] = [EARLY_SCRIPT, "secret_service"];
 
 /** Name of the script that no start reads. */
 export const LATE_SCRIPT = REST;

@@ -1,8 +1,7 @@
 import type { Sql } from "../core/sql.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Changed, RotateOptions } from "../secret/backend.ts";
-import { Accounts, type Credentials, unchanged } from "../users/accounts.ts";
-import { loginClaims } from "../users/login_claims.ts";
+import type { Accounts, Credentials } from "../users/accounts.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { NEVER } from "../store/sqlite/ended_sessions.ts";
@@ -30,7 +29,7 @@ export const MOST_COUNTED = 100_000;
 export class AuthManager {
   constructor(
     private readonly secrets: SecretManager,
-    private readonly accounts = new Accounts(secrets),
+    private readonly accounts?: Accounts,
   ) {}
 
   /**
@@ -75,7 +74,10 @@ export class AuthManager {
    * @throws {RekeyError} `bad_credentials`, or `throttled` after too many failures.
    */
   async login(credentials: Credentials, lifetime: number): Promise<LoggedIn> {
-    let user = await this.accounts.authenticate(credentials);
+    const { Accounts, unchanged } = await import("../users/accounts.ts");
+    const { loginClaims } = await import("../users/login_claims.ts");
+    const accounts = this.accounts ?? new Accounts(this.secrets);
+    let user = await accounts.authenticate(credentials);
     const request = () => ({ subject: user.name, lifetime, ...loginClaims(user) });
     // A user who was removed meanwhile, or has another password, gets no session any more.
     const issued = await this.#issue(request, (sql) => {

@@ -5,9 +5,8 @@ import { type App, appNamed, DEFAULT_APP, type Folders } from "../core/app.ts";
 import { parseDuration } from "../core/clock.ts";
 import { joinPieces } from "../core/encoding.ts";
 import { isRekeyError, quoted, RekeyError, usageError } from "../core/errors.ts";
-import { Accounts } from "../users/accounts.ts";
 import { AuthManager } from "../auth/manager.ts";
-import { CLUSTER } from "../cluster/backend.ts";
+import type { Backend } from "../secret/backend.ts";
 import { SecretManager } from "../secret/manager.ts";
 import {
   type Environment,
@@ -46,7 +45,6 @@ export interface GlobalOptions {
 export interface Context {
   readonly secrets: SecretManager;
   readonly auth: AuthManager;
-  readonly accounts: Accounts;
   readonly output: Output;
   readonly confirm: Confirm;
   /** The global flags as given. */
@@ -64,17 +62,21 @@ export function makeContext(
   confirm: Confirm,
   version: string,
 ): Context {
-  const secrets = new SecretManager(environmentFrom(options), CLUSTER);
+  const secrets = new SecretManager(environmentFrom(options), loadCluster);
   return {
     secrets,
     auth: new AuthManager(secrets),
-    accounts: new Accounts(secrets),
     output,
     confirm,
     globals: options,
     version,
     store: storeChoice(options),
   };
+}
+
+/** Loads the backend of a shared secret, which most machines do not have. */
+export async function loadCluster(): Promise<Backend> {
+  return (await import("../cluster/backend.ts")).CLUSTER;
 }
 
 /** The environment of the managers. @param loadAddon loads the keyring addon another way, as `serve` does. */

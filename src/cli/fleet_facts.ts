@@ -134,10 +134,9 @@ export interface FleetFacts {
   readonly etcd_remembered: boolean;
 }
 
-/** Nothing, when this machine's secret is its own. @throws {RekeyError} an `etcd_…` code. */
-export async function fleetFacts(installation: Installation): Promise<{ fleet?: FleetFacts }> {
+/** Of a machine that shares its secret. @throws {RekeyError} an `etcd_…` code. */
+export async function fleetFacts(installation: Installation): Promise<FleetFacts> {
   const { versions } = installation;
-  if (!backendOf(installation).isShared) return {};
   const health = await fleetHealth(installation);
   const { change, servers, etcd } = health;
   const pending = versions.prepared();
@@ -148,14 +147,13 @@ export async function fleetFacts(installation: Installation): Promise<{ fleet?: 
   }));
   const prepared = pending === undefined ? null : { version: pending.version, kid: pending.kid };
   const etcd_remembered = installation.environment.etcd === undefined;
-  return { fleet: { change, prepared, servers: described, etcd, etcd_remembered } };
+  return { change, prepared, servers: described, etcd, etcd_remembered };
 }
 
 const MOST_SHOWN = 20;
 
 /** The same for people: rows of a table. */
-export function fleetLines(fleet: FleetFacts | undefined): string[][] {
-  if (fleet === undefined) return [];
+export function fleetRows(fleet: FleetFacts): string[][] {
   const { servers, etcd } = fleet;
   const behind = servers.filter((server) => server.behind);
   const up = etcd.filter(({ trouble }) => trouble === undefined);

@@ -9,7 +9,6 @@ import { makeProgram } from "./program.ts";
 import { REQUEST_THREAD, requestThread } from "./request_thread.ts";
 import { sendAudit } from "./audit_stream.ts";
 import { askTerminal } from "./terminal.ts";
-import { withWhereLooked } from "./warnings.ts";
 import { SYSTEM } from "../system/system.ts";
 import { askWithoutProxy } from "./environment.ts";
 import { setPrivateUmask } from "../system/umask.ts";
@@ -125,6 +124,7 @@ async function withContext(
     failed = false;
   } catch (error) {
     if (!isRekeyError(error, "not_initialised")) throw error;
+    const { withWhereLooked } = await import("./warnings.ts");
     throw withWhereLooked(error, context.secrets.environment);
   } finally {
     const { logWarning } = context.secrets;

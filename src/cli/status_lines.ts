@@ -8,7 +8,6 @@ import { sinkText } from "./audit_stream.ts";
 import { policyText } from "./commands/policy.ts";
 import type { StatusFacts } from "./commands/status.ts";
 import { behindText, deliveryText } from "./deliveries_report.ts";
-import { fleetLines } from "./fleet_facts.ts";
 import {
   countedSessions,
   describeSeconds,
@@ -17,7 +16,7 @@ import {
   table,
   tokenKidText,
 } from "./format.ts";
-import { holderText } from "./warnings.ts";
+import { holderText } from "./stale_processes.ts";
 
 /**
  * One line with performance data, as the Monitoring Plugins' guidelines have it: `U` is a value that is not known. The
@@ -46,18 +45,18 @@ export function monitored(facts: StatusFacts, maxAge: number): string {
 
 type TableRows = (readonly string[])[];
 
-/** The state as a table for people. @param more rows about the secret. */
+/** The state as a table for people. @param more rows about the secret, and those at the end. */
 export function human(
   facts: StatusFacts,
   policy: TokenPolicy,
   stale: readonly StaleHolder[],
-  more: TableRows = [],
+  more: { readonly first?: TableRows; readonly last?: TableRows } = {},
 ): string[] {
   return table([
     ["app", String(facts.app)],
     ["version", `${facts.version} (kid ${facts.kid})`],
     ["location", String(facts.location)],
-    ...more,
+    ...more.first ?? [],
     ...ageRows(facts),
     ["tokens", keyText(facts.alg, facts.key_form, facts.bits) + tokenKidText(facts)],
     ...shapeRows(facts),
@@ -71,7 +70,7 @@ export function human(
     ...stale.map((holder) => ["process", holderText(holder)]),
     ...facts.deliveries.map((one) => ["delivery", printable(deliveryText(one))]),
     ...facts.audit_sinks.map((one) => ["audit sink", printable(sinkText(one))]),
-    ...fleetLines(facts.fleet),
+    ...more.last ?? [],
   ]);
 }
 

@@ -7,7 +7,8 @@ import { shareEnded } from "./ended_sessions.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";
 import type { Backend, PolicyChange } from "../secret/backend.ts";
 import { rotateKek } from "../secret/rotate_kek.ts";
-import { LOCAL, usageIsShared } from "../secret/local_backend.ts";
+import { LOCAL } from "../secret/local_backend.ts";
+import { usageIsShared } from "../secret/local_changes.ts";
 import type { Installation } from "../store/installation.ts";
 import { changedPolicy, isSamePolicy, type TokenPolicy } from "../jwt/policy.ts";
 import type { Version } from "../store/sqlite/versions.ts";
@@ -61,9 +62,7 @@ export const CLUSTER: Backend = {
   },
 
   setPolicy,
-  setUsage: (_installation, version) => {
-    throw usageIsShared(version);
-  },
+  setUsage: (_installation, version) => Promise.reject(usageIsShared(version)),
 
   async move(installation, to, note) {
     if (to === "etcd") {

@@ -1,3 +1,4 @@
+import { isFromFuture } from "../secret/activation_dates.ts";
 import { EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import { keepCopy } from "../secret/automatic_copy.ts";
@@ -8,7 +9,6 @@ import {
   activatableFrom,
   alreadyActive,
   forcedBefore,
-  isFromFuture,
   lostValue,
   mustBeAsWanted,
   mustHaveBeenOut,

@@ -41,7 +41,7 @@ export interface Backend {
     described: (policy: TokenPolicy) => string,
   ): Promise<TokenPolicy>;
   /** Changes how the current version is used as a key. @throws {RekeyError} `failed` when it cannot be changed. */
-  setUsage(installation: Installation, version: Version, usage: Required<HmacUsage>): void;
+  setUsage(installation: Installation, version: Version, usage: Required<HmacUsage>): Promise<void>;
   /**
    * Moves every version that verifies to another location; later rotations stay there.
    *

@@ -32,15 +32,17 @@ export interface CreateOptions extends NewSecret {
 export type Make = (installation: Installation) => Promise<unknown>;
 
 /**
- * The installation with its versions; a secret that an older application left is adopted.
+ * The installation with its versions, when there are none yet: a secret that an older application left is adopted, and a
+ * destruction that had begun is finished.
  *
+ * @param found the database, if there is one.
  * @returns `undefined` without a secret; nothing is created then.
  */
-export async function openOrAdopt(
+export async function adoptIfLeft(
   environment: Environment,
   options: CreateOptions,
+  found: Installation | undefined,
 ): Promise<Installation | undefined> {
-  const found = Installation.openExisting(environment);
   try {
     const installation = await unlessDestroyed(found);
     if (installation?.versions.current() !== undefined) return installation;

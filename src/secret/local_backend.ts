@@ -1,140 +1,29 @@
-import { EVENTS } from "../audit/events.ts";
-import { isHmac, keyText, modulusBits } from "../core/algorithms.ts";
-import { changedPolicy, type TokenPolicy } from "../jwt/policy.ts";
-import { writePolicy } from "../store/sqlite/meta.ts";
-import type { Version } from "../store/sqlite/versions.ts";
 import { wasUsed } from "../store/sqlite/was_used.ts";
-import { isRekeyError, RekeyError } from "../core/errors.ts";
-import type { Installation } from "../store/installation.ts";
-import type { Backend, HmacUsage, NewSecret, PolicyChange } from "./backend.ts";
-import { planLocal } from "./create.ts";
-import { rotateKek } from "./rotate_kek.ts";
-import { endGrace, recover } from "./recover.ts";
-import { relocate } from "./move.ts";
-import { nextLocation, rotate } from "./rotate.ts";
-import { activate, prepare } from "./standby.ts";
+import type { Backend } from "./backend.ts";
+
+// What changes something is loaded when it is called: most commands only read.
+const creating = () => import("./create.ts");
+const rotating = () => import("./rotate.ts");
+const preparing = () => import("./standby.ts");
+const changing = () => import("./local_changes.ts");
 
 /** The backend of a local secret. */
 export const LOCAL: Backend = {
   isShared: false,
-  planFirst: planLocal,
-  rotate,
-  nextLocation,
-  revoke,
-  rotateKek,
-  setPolicy: changePolicy,
-  setUsage,
-  move: relocate,
+  planFirst: async (...given) => (await creating()).planLocal(...given),
+  rotate: async (...given) => (await rotating()).rotate(...given),
+  nextLocation: async (...given) => (await rotating()).nextLocation(...given),
+  revoke: async (...given) => (await changing()).revoke(...given),
+  rotateKek: async (...given) => (await import("./rotate_kek.ts")).rotateKek(...given),
+  setPolicy: async (...given) => (await changing()).changePolicy(...given),
+  setUsage: async (...given) => (await changing()).setUsage(...given),
+  move: async (...given) => (await import("./move.ts")).relocate(...given),
   remember: (installation) => installation.remember(false),
   wasUsed: ({ database }) => wasUsed(database),
   ensureFresh: () => Promise.resolve(),
   catchUp: () => Promise.resolve(false),
-  prepare,
-  activate,
+  prepare: async (...given) => (await preparing()).prepare(...given),
+  activate: async (...given) => (await preparing()).activate(...given),
   shareEnded: () => Promise.resolve(0),
   untilFollowed: () => Promise.resolve([]),
 };
-
-async function revoke(installation: Installation): Promise<Version[]> {
-  const ended = installation.versions.previous();
-  await endGrace(installation, ended, "revoked");
-  await recover(installation, "held");
-  return ended;
-}
-
-/**
- * Changes the token policy; running servers apply it from their next request. Call it under the lock, after recovery.
- *
- * @param described the new policy in words, for the audit log.
- * @returns the new policy.
- */
-async function changePolicy(
-  installation: Installation,
-  change: PolicyChange,
-  described: (policy: TokenPolicy) => string,
-): Promise<TokenPolicy> {
-  const audit = await installation.audit();
-  return installation.database.transaction(() => {
-    const policy = afterChange(installation, change);
-    if (writePolicy(installation.meta, policy)) {
-      audit.append({ event: EVENTS.policyChanged, reason: described(policy) });
-    }
-    return policy;
-  });
-}
-
-// A damaged policy may be replaced as a whole.
-function afterChange(installation: Installation, change: PolicyChange): TokenPolicy {
-  const after = change(() => installation.policy);
-  try {
-    return changedPolicy(installation.policy, after, installation.now());
-  } catch (error) {
-    if (isRekeyError(error, "database_damaged")) return after;
-    throw error;
-  }
-}
-
-/**
- * Sets algorithm and key form of an adopted secret, which the older application did not record. A generated secret keeps
- * its own.
- *
- * @throws {RekeyError} `failed` when they cannot be changed.
- */
-export function settleUsage(
-  installation: Installation,
-  backend: Backend,
-  version: Version,
-  wanted: NewSecret,
-): void {
-  const { alg = version.alg, encoding = version.encoding } = wanted;
-  const bytes = wanted.bits === undefined ? wanted.bytes ?? version.bytes : wanted.bits / 8;
-  const isBytes = wanted.keyForm === "raw" && version.key_form === "hex";
-  const keyForm = isBytes ? "hex" : wanted.keyForm ?? version.key_form;
-  if (bytes !== version.bytes || encoding !== version.encoding) {
-    throw usageIsFixed(
-      version.origin === "adopted"
-        ? "it is as the application made it"
-        : `it has ${version.bytes} bytes, as ${version.encoding}`,
-      "`rekey rotate --bytes --as`, or `--bits`, gives the next one another size or encoding",
-    );
-  }
-  if (alg === version.alg && keyForm === version.key_form) return;
-  backend.setUsage(installation, version, { alg, keyForm });
-}
-
-/** Changes algorithm and key form of a local secret, if it was adopted. */
-function setUsage(
-  { database, versions, meta }: Installation,
-  version: Version,
-  { alg, keyForm }: Required<HmacUsage>,
-): void {
-  if (version.origin !== "adopted" || !isHmac(version.alg) || !isHmac(alg!)) {
-    throw usageIsFixed(
-      `it is ${textOf(version)}`,
-      isHmac(version.alg)
-        ? "Its tokens depend on it; `rekey rotate --alg --key-form` gives the next one another use"
-        : "Its tokens depend on it; `rekey rotate --alg` gives the next one another use",
-    );
-  }
-  database.transaction(() => {
-    versions.settle(version, alg!, keyForm!);
-    meta.set("alg", alg!);
-    meta.set("key_form", keyForm!);
-  });
-}
-
-/** The error for changing algorithm or key form of a shared secret. */
-export function usageIsShared(version: Version): RekeyError {
-  return usageIsFixed(
-    `machines share it as ${textOf(version)}`,
-    "`rekey store move database` makes it this machine's own first",
-  );
-}
-
-function textOf({ alg, key_form, bytes }: Version): string {
-  return keyText(alg, key_form, modulusBits(alg, bytes));
-}
-
-function usageIsFixed(why: string, hint: string): RekeyError {
-  return new RekeyError("failed", `Cannot change the secret's use: ${why}`, { hint });
-}

@@ -15,18 +15,15 @@ import type {
   RotateOptions,
   RotationOrder,
 } from "./backend.ts";
-import { destroy } from "./destroy.ts";
 import { notInitialised, SecretView, type View } from "./view.ts";
-import { create, type CreateOptions, openOrAdopt } from "./create.ts";
-import { type Import, mayGiveWay, replaceUnused, settleImport } from "./import/imported.ts";
-import { LOCAL, settleUsage } from "./local_backend.ts";
+import type { CreateOptions } from "./create.ts";
+import { needsRecovery, openOrAdopt } from "./leftovers.ts";
+import type { Import } from "./import/imported.ts";
+import { LOCAL } from "./local_backend.ts";
 import { Observations } from "./observations.ts";
-import { rotateOvertakably } from "./overtaking.ts";
-import { beginTurn, isIncident, recover, type TurnOptions } from "./recover.ts";
+import type { TurnOptions } from "./recover.ts";
 import type { Moved } from "./move.ts";
 import { type Note, retrieve, type Retrieved } from "./retrieve.ts";
-import { valueForRotation } from "./rotate.ts";
-import { signLog } from "./signed_log.ts";
 
 /** Work under the lock. */
 type Work<T> = (installation: Installation, backend: Backend, turn: Turn, note: Note) => Promise<T>;
@@ -37,10 +34,10 @@ export class SecretManager {
   readonly #observations = new Observations();
   #logWarning: string | undefined;
 
-  /** @param cluster backend of a shared secret; without it no shared secret can be opened. */
+  /** @param loadCluster loads the backend of a shared secret; without it none can be opened. */
   constructor(
     readonly environment: Environment,
-    private readonly cluster?: Backend,
+    private readonly loadCluster?: () => Promise<Backend>,
   ) {
     this.#view = new SecretView(environment);
     environment.keyring.retry();
@@ -72,7 +69,8 @@ export class SecretManager {
   async getOrCreate(options: CreateOptions = {}): Promise<Retrieved & { created: boolean }> {
     const created = await this.#existing(options) === undefined && await this.#create(options);
     const { installation, version, backend } = await this.open();
-    settleUsage(installation, backend, version, options);
+    const { settleUsage } = await import("./local_changes.ts");
+    await settleUsage(installation, backend, version, options);
     await backend.remember(installation);
     return { ...await this.get(), created };
   }
@@ -84,11 +82,12 @@ export class SecretManager {
    * @throws {RekeyError} `already_initialised` when there is another secret.
    */
   async import(given: Import, options: CreateOptions) {
+    const { mayGiveWay, replaceUnused, settleImport } = await import("./import/imported.ts");
     // An existing secret keeps its algorithm and key form.
     const there = await this.#existing({ store: options.store });
     const made = there === undefined
       ? await this.#create(options, given)
-      : mayGiveWay(there, this.#backendOf(there), given.secret.kid) &&
+      : mayGiveWay(there, await this.#backendOf(there), given.secret.kid) &&
         await this.underLock((now, backend) => replaceUnused(now, backend, given, options));
     const { installation, version: current, backend } = await this.open();
     if (made) await backend.remember(installation);
@@ -103,6 +102,11 @@ export class SecretManager {
    * programs followed, a code with exit status 4 when the new secret cannot be stored; the old one is then still current.
    */
   async rotate(options: RotateOptions = {}): Promise<Changed> {
+    const [{ valueForRotation }, { isIncident }, { rotateOvertakably }] = await Promise.all([
+      import("./rotate.ts"),
+      import("./recover.ts"),
+      import("./overtaking.ts"),
+    ]);
     const { lockTimeoutMs: waitMs, permit, beforeCommit } = options;
     const { makeValue = await valueForRotation(await this.open(), options) } = options;
     const overtakes = isIncident((await this.open()).installation, options);
@@ -123,18 +127,23 @@ export class SecretManager {
 
   /** Moves every version that verifies to another location; later rotations stay there: {@linkcode Backend.move}. */
   move(to: Location): Promise<Moved> {
-    return this.underLock((installation, backend, _turn, note) => {
-      const mover = to === "etcd" ? this.#backendAt(to) : backend;
-      return mover.move(installation, to, note);
+    return this.underLock(async (installation, backend, _turn, note) => {
+      const mover = to === "etcd" ? await this.#backendAt(to) : backend;
+      return await mover.move(installation, to, note);
     });
   }
 
   /** Runs work under the lock, after recovery, and signs the log. @throws {RekeyError} `busy` if it is not free in time. */
   async underLock<T>(work: Work<T>, how: TurnOptions = {}): Promise<T> {
     const { installation } = await this.open();
+    // Before the work: what it has done would stand without a signature.
+    const [{ beginTurn }, { signLog }] = await Promise.all([
+      import("./recover.ts"),
+      import("./signed_log.ts"),
+    ]);
     using turn = await beginTurn(installation, how);
     const { retrieved } = this.#observations;
-    const result = await work(installation, this.#backendOf(installation), turn, retrieved);
+    const result = await work(installation, await this.#backendOf(installation), turn, retrieved);
     this.#logWarning = signLog(installation);
     return result;
   }
@@ -214,7 +223,7 @@ export class SecretManager {
     installation.database.mustBeKnown();
     installation.mustHaveSettings();
     // Chosen each time: another process may have moved the secret.
-    return { installation, version, backend: this.#backendAt(version.location) };
+    return { installation, version, backend: await this.#backendAt(version.location) };
   }
 
   /** Like {@linkcode open}, after following the changes of other machines. */
@@ -247,6 +256,7 @@ export class SecretManager {
     if (installation === undefined) return false;
     const wasBegun = installation.meta.get("destroying") !== undefined;
     if (!wasBegun && installation.versions.every().length === 0) return false;
+    const { destroy } = await import("./destroy.ts");
     await exclusively(installation.lockPath, () => destroy(installation));
     this.#view.use(undefined);
     this.#observations.forget();
@@ -276,25 +286,29 @@ export class SecretManager {
       this.#view.use(await openOrAdopt(this.environment, options));
     }
     const { installation } = this.#view;
-    if (installation !== undefined) await recover(installation, "if free");
+    if (installation !== undefined && await needsRecovery(installation)) {
+      const { recover } = await import("./recover.ts");
+      await recover(installation, "if free");
+    }
     return installation;
   }
 
   async #create(options: CreateOptions, given?: Import): Promise<boolean> {
-    const backend = this.#backendAt(options.store === "etcd" ? "etcd" : undefined);
+    const backend = await this.#backendAt(options.store === "etcd" ? "etcd" : undefined);
+    const { create } = await import("./create.ts");
     const { opened, made } = await create(this.environment, backend, options, given);
     this.#view.use(opened);
     return made;
   }
 
-  #backendOf({ versions }: Installation): Backend {
+  #backendOf({ versions }: Installation): Promise<Backend> {
     return this.#backendAt(versions.current()?.location);
   }
 
   /** The only place that decides whether a secret is local or shared. */
-  #backendAt(location: Location | undefined): Backend {
+  async #backendAt(location: Location | undefined): Promise<Backend> {
     if (location !== "etcd") return LOCAL;
-    if (this.cluster !== undefined) return this.cluster;
+    if (this.loadCluster !== undefined) return await this.loadCluster();
     throw new Error("This SecretManager has no backend for a shared secret");
   }
 }

@@ -1,7 +1,7 @@
 import type { Installation } from "../store/installation.ts";
 import { notInitialised } from "./view.ts";
 import { ageOf, isDue } from "./age.ts";
-import { isFromFuture } from "./standby.ts";
+import { isFromFuture } from "./activation_dates.ts";
 
 /** Times of a rotation in two phases that is made again and again, in milliseconds. */
 export interface StandbyTimes {

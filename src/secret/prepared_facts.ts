@@ -1,7 +1,7 @@
 import { rfc3339 } from "../core/clock.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { hasBeenOut } from "./standby.ts";
+import { hasBeenOut } from "./activation_dates.ts";
 
 /** The prepared version, as `--json` and the status page have it; `null` if there is none. */
 export function preparedFacts(installation: Installation) {

@@ -8,36 +8,13 @@ import type { Installation } from "../store/installation.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { exclusively, Turn } from "../store/sqlite/turn.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { isAhead } from "./age.ts";
 import type { RotateOptions } from "./backend.ts";
-import { isOpenAt } from "./grace.ts";
 import { removeFile } from "../files/files.ts";
-import { keyringIsDue, tryReconcile } from "./keyring/reconcile.ts";
+import { tryReconcile } from "./keyring/reconcile.ts";
+import { expired, interrupted, overlongGrace } from "./leftovers.ts";
 import type { AuditWriter } from "../audit/chain.ts";
 import { EVENTS } from "../audit/events.ts";
-import { canLookAgain, lookAgain } from "./keyring/unsaved.ts";
-
-/** Work that an earlier command left unfinished. */
-export type Leftover = "rotation" | "grace" | "clock" | "log" | "kek" | "keyring";
-
-/** Unfinished work: an interrupted rotation, an expired grace window, a busy log, a keyring that was unavailable. */
-export function leftovers(installation: Installation): Leftover[] {
-  const { versions, meta } = installation;
-  const left: [Leftover, boolean][] = [
-    ["rotation", interrupted(installation) !== undefined],
-    ["grace", expired(installation).length > 0],
-    ["clock", overlongGrace(installation).length > 0],
-    ["log", meta.get("scrub_pending") !== undefined],
-    ["kek", meta.get("stale_kek") !== undefined],
-    ["keyring", versions.unsynced().length > 0],
-  ];
-  return left.filter(([, there]) => there).map(([name]) => name);
-}
-
-function needsRecovery(installation: Installation): boolean {
-  const left = leftovers(installation);
-  return left.length > (left.includes("keyring") && !keyringIsDue(installation) ? 1 : 0);
-}
+import { lookAgain } from "./keyring/unsaved.ts";
 
 /**
  * Finishes or undoes what an earlier command left.
@@ -52,7 +29,6 @@ export async function recover(
 ): Promise<void> {
   if (lock === "held") return await finish(installation);
   if (lock === "overtaking") return await finish(installation, { why: "overtaken" });
-  if (!needsRecovery(installation) && !await canLookAgain(installation)) return;
   try {
     await exclusively(installation.lockPath, () => finish(installation, { logWaitMs: 0 }), 0);
   } catch (error) {
@@ -84,11 +60,6 @@ async function finish(
   scrub(installation, logWaitMs);
 }
 
-// A version that was prepared on purpose is not an interrupted rotation.
-function interrupted({ versions }: Installation): Version | undefined {
-  return versions.begun();
-}
-
 /** Undoes a rotation that did not reach its commit: the pending version never verified anything. */
 export async function rollBack(installation: Installation, pending: Version, reason: string) {
   const { database, versions } = installation;
@@ -118,12 +89,6 @@ export function destroyValue(
   meta.set("scrub_pending", "log");
 }
 
-/** Versions whose grace window is over and whose values are not destroyed yet. */
-function expired(installation: Installation): Version[] {
-  const now = installation.now();
-  return installation.versions.previous().filter((row) => !isOpenAt(row, now));
-}
-
 /** Ends grace windows and destroys their values, in one transaction. Call it under the lock. */
 export async function endGrace(
   installation: Installation,
@@ -138,30 +103,6 @@ export async function endGrace(
       destroyValue(installation, row, installation.now());
       audit.append({ event: EVENTS.retired, version, kid, location, reason });
     }
-  });
-}
-
-/** A version and the correct end of its grace window, in milliseconds since the epoch. */
-interface Overlong {
-  readonly row: Version;
-  readonly until: number;
-}
-
-/**
- * Local grace windows that were set while the clock was ahead: after its correction they would stay open too long, by
- * the amount that it was ahead.
- */
-function overlongGrace(installation: Installation): Overlong[] {
-  const rows = installation.versions.previous().filter(({ location }) => location !== "etcd");
-  if (rows.length === 0) return [];
-  const now = installation.now();
-  const every = installation.versions.every();
-  return rows.flatMap((row): Overlong[] => {
-    const began = every.find(({ replaces }) => replaces === row.version)?.activated_at ?? 0;
-    const length = (row.grace_until ?? 0) - began;
-    // It began in the future, and was not shortened already.
-    const isOverlong = isAhead(began, now) && length > 0 && now + length <= began;
-    return isOverlong ? [{ row, until: now + length }] : [];
   });
 }
 

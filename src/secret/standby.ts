@@ -9,7 +9,7 @@ import type { Installation } from "../store/installation.ts";
 import { SAVED, type Settled } from "../store/keyring/keyring_store.ts";
 import { mustBeFree } from "../store/location_choice.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { isAhead, isClockSet } from "./age.ts";
+import { type Dates, hasBeenOut, isFromFuture } from "./activation_dates.ts";
 import { keepCopy } from "./automatic_copy.ts";
 import type { Activation, Changed, NewSecret, Preparation, Prepared } from "./backend.ts";
 import { mustBeReadable, refuseOneTooMany } from "./grace.ts";
@@ -20,9 +20,6 @@ import { longestValue, newSecret, nextUse, probe } from "./next_use.ts";
 import { type Note, retrieve } from "./retrieve.ts";
 import { begin, commit, giveUp, nextLocation, notRotated, publish, write } from "./rotate.ts";
 import { notInitialised } from "./view.ts";
-
-/** Of a prepared version, in milliseconds since the epoch. */
-type Dates = Pick<Version, "published_at" | "activatable_at">;
 
 // A rotation in two phases: verifiers get the next version, and later it becomes the current one.
 
@@ -162,20 +159,6 @@ export function activatableFrom(
   now: number,
 ): number | null {
   return isHmac(alg) ? null : setKeptUntil(policy, now);
-}
-
-/**
- * Whether the clock was ahead when a version was prepared: how long verifiers have had it is then not known.
- *
- * @param now milliseconds since the epoch.
- */
-export function isFromFuture({ published_at }: Dates, now: number): boolean {
-  return isClockSet(now) && isAhead(published_at ?? 0, now);
-}
-
-/** Whether verifiers have a prepared version by now. @param now milliseconds since the epoch. */
-export function hasBeenOut({ activatable_at }: Dates, now: number): boolean {
-  return activatable_at === null || activatable_at <= now;
 }
 
 /**

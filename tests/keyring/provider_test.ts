@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { overBus } from "../../src/store/keyring/secret_service/dbus_connection.ts";
-import { findProvider } from "../../src/store/keyring/secret_service/provider.ts";
+import { findProvider } from "../../src/store/keyring/secret_service/find_provider.ts";
 import { ownBus } from "../../src/store/keyring/secret_service/session_bus.ts";
 import { KeyringBox } from "../support/keyring/keyring_box.ts";
 

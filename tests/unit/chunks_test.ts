@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { joined, scriptsOfChunks } from "../../scripts/chunks.ts";
+import { joined, NAMED_MODULES, scriptsOfChunks } from "../../scripts/chunks.ts";
 
 /** Chunks as the bundler writes them; those that a script needs by name are there too. */
 function chunksIn(folder: string, chunks: Record<string, string>): void {
-  const named = ["main", "tokens", "status", "rotate", "sync", "command_line", "diagnosis"];
-  for (const name of named) Deno.writeTextFileSync(join(folder, `${name}.js`), "");
+  for (const name of NAMED_MODULES) Deno.writeTextFileSync(join(folder, `${name}.js`), "");
   for (const [name, text] of Object.entries(chunks)) {
     Deno.writeTextFileSync(join(folder, `${name}.js`), text);
   }

@@ -7,11 +7,10 @@ import {
   usageError,
 } from "../../core/errors.ts";
 import { forgetHolder, noteHolder, type Started } from "../../secret/holders.ts";
-import { CLUSTER } from "../../cluster/backend.ts";
 import { noteKeys } from "../../secret/keys_files.ts";
 import { retrieve } from "../../secret/retrieve.ts";
 import { SecretManager } from "../../secret/manager.ts";
-import { type Context, usesEtcd, variable } from "../context.ts";
+import { type Context, loadCluster, usesEtcd, variable } from "../context.ts";
 import type { Ending } from "../../system/command_line.ts";
 import { notExecutable, shown } from "../exec/child.ts";
 import {
@@ -109,7 +108,7 @@ async function supervise(
   const { onRotate, graceStop } = options;
   const output = new Output(outputOptions, lenientStreams);
   const warn = (text: string) => output.warning(text);
-  const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS }, CLUSTER);
+  const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS }, loadCluster);
   const watch = new Watch(environment, warn);
   const following = followFleet(secrets, warn);
   const audit = await streamOf(environment, output);

@@ -7,7 +7,7 @@ import { placeName } from "../../core/location.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, RekeyError } from "../../core/errors.ts";
 import { numbered } from "../../core/words.ts";
-import { staleProcesses } from "../warnings.ts";
+import { staleProcesses } from "../stale_processes.ts";
 import { isFollowed, mustBeFollowed } from "../../cluster/change.ts";
 import { keyText, modulusBits } from "../../core/algorithms.ts";
 import { mustBeAbleToRotate, planRotation } from "../../secret/next_rotation.ts";

@@ -13,12 +13,12 @@ import type { Context } from "../context.ts";
 import { type Confirmation, describeConfirmation, warnOfOnePhase } from "../fleet_facts.ts";
 import { describeVersion, pairText } from "../format.ts";
 import type { Output } from "../output.ts";
+import { warnOfHolders } from "../stale_processes.ts";
 import {
   remarkOnCaches,
   remarkOnDropped,
   remarkOnPlace,
   warnOfHmac,
-  warnOfHolders,
   warnOfRisk,
 } from "../warnings.ts";
 import type { RotateFlags } from "./rotate.ts";

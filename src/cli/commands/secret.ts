@@ -9,14 +9,8 @@ import { withDeliveries } from "../../deliver/rotation.ts";
 import { placeName } from "../../core/location.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isHmac } from "../../core/algorithms.ts";
-import {
-  remarkOnPlace,
-  staleProcesses,
-  warnOfHolders,
-  warnOfOthers,
-  warnOfRisk,
-  whereLooked,
-} from "../warnings.ts";
+import { staleProcesses, warnOfHolders } from "../stale_processes.ts";
+import { remarkOnPlace, warnOfOthers, warnOfRisk, whereLooked } from "../warnings.ts";
 import type { Context } from "../context.ts";
 import { describeVersion, pairText } from "../format.ts";
 import { type KeyFlags, wantedKey } from "../key_flags.ts";

@@ -15,7 +15,6 @@ import { serve, type ServerContext } from "../../serve/server.ts";
 import { AuthManager } from "../../auth/manager.ts";
 import { Accounts } from "../../users/accounts.ts";
 import type { SharedFreshness } from "../../cluster/freshness.ts";
-import { CLUSTER } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import type { Environment } from "../../store/environment.ts";
 import type { Installation } from "../../store/installation.ts";
@@ -26,6 +25,7 @@ import {
   type Context,
   environmentFrom,
   type GlobalOptions,
+  loadCluster,
   usesEtcd,
   variable,
 } from "../context.ts";
@@ -63,7 +63,7 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
     freshness,
     tls: certificate?.certificate.tls,
   });
-  const secrets = new SecretManager(servedEnvironment(environment, freshness), CLUSTER);
+  const secrets = new SecretManager(servedEnvironment(environment, freshness), loadCluster);
   // Fails if no secret exists; an unavailable one may come back.
   const { installation } = await secrets.open();
   const log = new LogSink(Deno.stdout);

@@ -2,8 +2,8 @@ import type { Location } from "../../core/location.ts";
 import { fallbackRate } from "../../audit/figures.ts";
 import { lastRotation } from "../../audit/reader.ts";
 import { rfc3339 } from "../../core/clock.ts";
-import { type DeliveryFacts, describeDeliveries } from "../../deliver/description.ts";
-import { progressOf } from "../../deliver/sync.ts";
+import type { DeliveryFacts } from "../../deliver/description.ts";
+import { Deliveries } from "../../store/sqlite/deliveries.ts";
 import { type SinkFacts, sinkFacts } from "../../stream/lag.ts";
 import { isRekeyError, RekeyError } from "../../core/errors.ts";
 import { type Algorithm, isHmac, modulusBits } from "../../core/algorithms.ts";
@@ -12,14 +12,14 @@ import { describeGrace, inGrace } from "../../secret/grace.ts";
 import { activeIn } from "../../auth/manager.ts";
 import { ageOf, fromFuture, isDue } from "../../secret/age.ts";
 import { type PreparedFacts, preparedFacts } from "../../secret/prepared_facts.ts";
-import { announced } from "../../secret/next_rotation.ts";
+import { announced } from "../../secret/announcement.ts";
 import { Installation } from "../../store/installation.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context } from "../context.ts";
 import { describePolicy } from "./policy.ts";
-import { type FleetFacts, fleetFacts } from "../fleet_facts.ts";
+import type { FleetFacts } from "../fleet_facts.ts";
 import { human, monitored } from "../status_lines.ts";
-import { staleProcesses } from "../warnings.ts";
+import { staleProcesses } from "../stale_processes.ts";
 import { describeHolders } from "../../secret/holders.ts";
 import { describeSeconds, describeVersion, printable, table } from "../format.ts";
 
@@ -66,7 +66,7 @@ async function known({ maxAge }: StatusOptions, { secrets }: Context, error: Rek
       const active = activeIn(installation, [version, ...grace]);
       const rest = { read_from: null, sessions_active: active, stale_processes: [] };
       const facts = { ...own, ...rest, ...why };
-      return { facts, lines: human(facts, installation.policy, [], [unavailable]) };
+      return { facts, lines: human(facts, installation.policy, [], { first: [unavailable] }) };
     } finally {
       installation.close();
     }
@@ -92,17 +92,20 @@ async function show(options: StatusOptions, context: Context): Promise<void> {
   const { policy } = installation;
   const age = ageOf(installation, version);
   const stale = await staleProcesses(secrets);
+  const fleet = await fleetOf(installation, version);
   const facts = {
     ...await ownFacts(installation, version, grace, options.maxAge),
     read_from: from,
     sessions_active: await auth.activeSessions(),
     sessions_counted: "issued by rekey",
     stale_processes: describeHolders(stale),
-    ...await fleetFacts(installation),
+    ...fleet.facts,
   };
   output.result(
     facts,
-    options.check ? [monitored(facts, options.maxAge)] : human(facts, policy, stale),
+    options.check
+      ? [monitored(facts, options.maxAge)]
+      : human(facts, policy, stale, { last: fleet.rows }),
   );
   if (version.location === "keyring" && from !== version.location) {
     output.warning(`the keyring cannot be used; the sealed copy serves`);
@@ -138,9 +141,27 @@ async function ownFacts(
     kek: await kekFacts(installation),
     fallback_rate: fallbackRate(installation.database),
     last_rotation: lastRotation(installation.database),
-    deliveries: describeDeliveries(installation, await progressOf(installation)),
+    deliveries: await deliveryFacts(installation),
     audit_sinks: sinkFacts(installation),
   };
+}
+
+async function deliveryFacts(installation: Installation): Promise<DeliveryFacts[]> {
+  if (new Deliveries(installation.database).count() === 0) return [];
+  const { progressOf } = await import("../../deliver/sync.ts");
+  const { describeDeliveries } = await import("../../deliver/description.ts");
+  return describeDeliveries(installation, await progressOf(installation));
+}
+
+/** Nothing, when this machine's secret is its own. */
+async function fleetOf(
+  installation: Installation,
+  { location }: Version,
+): Promise<{ facts: { fleet?: FleetFacts }; rows: string[][] }> {
+  if (location !== "etcd") return { facts: {}, rows: [] };
+  const { fleetFacts, fleetRows } = await import("../fleet_facts.ts");
+  const fleet = await fleetFacts(installation);
+  return { facts: { fleet }, rows: fleetRows(fleet) };
 }
 
 /** Length in bytes and encoding of an HMAC secret that rekey made (of another one they are not known); bits of RSA. */

@@ -1,3 +1,4 @@
+import { Accounts } from "../../users/accounts.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, usageError } from "../../core/errors.ts";
 import { numbered } from "../../core/words.ts";
@@ -15,8 +16,8 @@ interface NamedUser {
 }
 
 /** Adds a user. */
-export async function userAdd({ name }: NamedUser, { accounts, output }: Context): Promise<void> {
-  const user = await accounts.add(name, newPassword());
+export async function userAdd({ name }: NamedUser, { secrets, output }: Context): Promise<void> {
+  const user = await new Accounts(secrets).add(name, newPassword());
   output.result({ user }, [`Added ${printable(user)}`]);
 }
 
@@ -27,10 +28,10 @@ export interface UserListFlags {
 }
 
 /** Shows the users, never their hashes. */
-export async function userList(options: UserListFlags, { accounts, output }: Context) {
+export async function userList(options: UserListFlags, { secrets, output }: Context) {
   const { limit, after } = options;
   // One extra row shows whether there are more.
-  const found = await accounts.list(limit + 1, after);
+  const found = await new Accounts(secrets).list(limit + 1, after);
   const users = found.slice(0, limit);
   const described = users.map(({ name, created_at, changed_at }) => ({
     user: name,
@@ -52,9 +53,9 @@ export async function userList(options: UserListFlags, { accounts, output }: Con
 /** Sets a new password; the user's sessions end. */
 export async function userPasswd(
   { name }: NamedUser,
-  { accounts, output }: Context,
+  { secrets, output }: Context,
 ): Promise<void> {
-  const user = await accounts.setPassword(name, newPassword());
+  const user = await new Accounts(secrets).setPassword(name, newPassword());
   output.result({ user }, [`Set a new password for ${printable(user)}; open sessions ended`]);
 }
 
@@ -67,7 +68,7 @@ export interface UserRemoveFlags extends NamedUser {
 export async function userRemove(options: UserRemoveFlags, context: Context): Promise<void> {
   const { name, force = false } = options;
   requireConfirmation(force, `Remove ${printable(name)} and end their sessions?`, context.confirm);
-  const user = await context.accounts.remove(name);
+  const user = await new Accounts(context.secrets).remove(name);
   context.output.result({ user }, [`Removed ${printable(user)}; open sessions ended`]);
 }
 
@@ -97,8 +98,8 @@ export async function sessionList(options: SessionListFlags, context: Context): 
   if (unknown !== undefined) throw unknown;
 }
 
-async function showSessions(options: SessionListFlags, { accounts, output }: Context) {
-  const sessions = await accounts.sessions(options.limit, options.user);
+async function showSessions(options: SessionListFlags, { secrets, output }: Context) {
+  const sessions = await new Accounts(secrets).sessions(options.limit, options.user);
   const described = sessions.map(({ jti, sub, version, issued_at, expires_at }) => ({
     jti,
     sub,
@@ -127,19 +128,19 @@ export interface SessionRevokeFlags {
 }
 
 /** Ends one session, or all of one or several users'. */
-export async function sessionRevoke(options: SessionRevokeFlags, { accounts, output }: Context) {
+export async function sessionRevoke(options: SessionRevokeFlags, { secrets, output }: Context) {
   const { jti, user } = options;
   if ((jti === undefined) === (user === undefined)) {
     throw usageError("Cannot tell which sessions to end", "Name a session, or a user with --user");
   }
   if (user !== undefined) {
     const users = [...new Set(user)];
-    const ended = await accounts.endSessionsOf(users);
+    const ended = await new Accounts(secrets).endSessionsOf(users);
     output.result({ ...users.length === 1 && { user: users[0] }, users, ended }, [
       `Ended ${numbered(ended, "session")} of ${users.map(printable).join(", ")}`,
     ]);
   } else {
-    await accounts.endSession(jti!);
+    await new Accounts(secrets).endSession(jti!);
     output.result({ jti, ended: 1 }, ["Ended the session"]);
   }
 }

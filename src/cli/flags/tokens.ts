@@ -24,7 +24,7 @@ export const tokenCommands: Commands = {
   Example:
     rekey issue --sub alice --aud rmq --claim 'tags:=["a","b"]'`,
       )
-      .runs(async () => (await import("../commands/tokens.ts")).issue);
+      .runs(async () => (await import("../commands/issue.ts")).issue);
     claimOptions(issue);
   },
   verify: (program) => {

@@ -1,6 +1,7 @@
 import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../../core/errors.ts";
-import { announce, mustBeAbleToRotate, withdraw } from "../../secret/next_rotation.ts";
+import { announce, withdraw } from "../../secret/announcement.ts";
+import { mustBeAbleToRotate } from "../../secret/next_rotation.ts";
 import type { SecretManager } from "../../secret/manager.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context } from "../context.ts";

@@ -3,7 +3,7 @@ import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { CLUSTER } from "../../cluster/backend.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { STAGE } from "../../store/backup_file.ts";
-import { type Leftover, leftovers } from "../../secret/recover.ts";
+import { type Leftover, leftovers } from "../../secret/leftovers.ts";
 import { lockPath, mustBeWritable } from "../../store/sqlite/lock.ts";
 import { Turn } from "../../store/sqlite/turn.ts";
 import { knownApps } from "../../store/known_apps.ts";
@@ -128,7 +128,7 @@ function logLeft(context: DoctorContext, bytes: number): Finding {
 }
 
 async function finish({ environment }: DoctorContext): Promise<void> {
-  const secrets = new SecretManager(environment, CLUSTER);
+  const secrets = new SecretManager(environment, () => Promise.resolve(CLUSTER));
   try {
     const database = await secrets.underLock(({ database }) => Promise.resolve(database));
     database.truncateLog();

@@ -8,6 +8,7 @@ import type { Installation } from "../../store/installation.ts";
 import type { KeyringStore, Settled } from "../../store/keyring/keyring_store.ts";
 import { knowsKid } from "../../store/known_apps.ts";
 import type { HmacUsage } from "../backend.ts";
+import { SILENT_KEYRING_RETRY_MS } from "../leftovers.ts";
 import { isSameKeyring, keepUnsaved, noteOutcome, putBack } from "./unsaved.ts";
 import { currentSlot, numberedSlot, type Slot } from "../../core/location.ts";
 import { isNumbered, type Version } from "../../store/sqlite/versions.ts";
@@ -128,9 +129,6 @@ async function readable(reading: Promise<Secret | null>): Promise<Secret | null>
   }
 }
 
-// A keyring that does not respond must not delay every command by its timeout; one that refuses does so at once.
-const SILENT_KEYRING_RETRY_MS = 60_000;
-
 /** Updates the keyring if it can be used; if not, a later command does. */
 export async function tryReconcile(installation: Installation): Promise<Reconciled> {
   const { database, meta } = installation;
@@ -146,13 +144,6 @@ export async function tryReconcile(installation: Installation): Promise<Reconcil
     }
     return UNDONE;
   }
-}
-
-/** Whether to try the keyring again: after a timeout, it is not used for a while. */
-export function keyringIsDue(installation: Installation): boolean {
-  const wait = Number(installation.meta.get("keyring_retry_at") ?? 0) - installation.now();
-  // A longer wait than the constant means that the clock was set back.
-  return wait <= 0 || wait > SILENT_KEYRING_RETRY_MS;
 }
 
 /** rekey's note in the keyring, beside the values. It is not secret. */

@@ -3,8 +3,9 @@ import { keyringRefusal } from "./errors.ts";
 import { SharedConnection } from "./secret_service/shared_connection.ts";
 import type { KeyringState } from "./secret_service/diagnosis.ts";
 import type { KeyringAddon } from "./addon.ts";
-import { type Saving, ServiceSaving, type SessionPlaces } from "./secret_service/saving.ts";
-import { QuickReader } from "./secret_service/client.ts";
+import type { Saving, SessionPlaces } from "./secret_service/saving.ts";
+import type { QuickReader } from "./secret_service/client.ts";
+import { walletPath } from "./secret_service/provider.ts";
 import type { ItemName } from "./secret_service/service_calls.ts";
 import type { System } from "../../system/system.ts";
 
@@ -138,17 +139,26 @@ export function keyringPlatform(os: System["os"], places: () => SessionPlaces): 
   return { load: (addon) => addon(), longestValue: LONGEST_CREDENTIAL };
 }
 
-// Modules that few commands need are loaded on demand.
+// What speaks to the session bus is loaded when the keyring is used.
 function secretServicePlatform(places: () => SessionPlaces): KeyringPlatform {
   const connection = new SharedConnection(places);
   let reader: QuickReader | undefined;
+  const service = async () => {
+    const { ServiceSaving } = await import("./secret_service/saving.ts");
+    return new ServiceSaving(places);
+  };
   return {
     load: (addon) => connection.entries(addon()),
-    readQuickly(item, limit, meanwhile) {
+    async readQuickly(item, limit, meanwhile) {
+      const { QuickReader } = await import("./secret_service/client.ts");
       reader ??= new QuickReader(places());
-      return reader.read(item, limit, meanwhile);
+      return await reader.read(item, limit, meanwhile);
     },
-    saving: new ServiceSaving(places),
+    saving: {
+      provider: async () => await (await service()).provider(),
+      savesOnDemand: ({ kind }) => walletPath(kind) !== undefined,
+      save: async (...given) => await (await service()).save(...given),
+    },
     async look(item, limit) {
       const { mustBeReady } = await import("./secret_service/diagnosis.ts");
       await mustBeReady(places(), item, limit);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { overBus } from "../../../src/store/keyring/secret_service/dbus_connection.ts";
-import { findProvider } from "../../../src/store/keyring/secret_service/provider.ts";
+import { findProvider } from "../../../src/store/keyring/secret_service/find_provider.ts";
 import { ownBus } from "../../../src/store/keyring/secret_service/session_bus.ts";
 import { ageFlags } from "../store/backing_up.ts";
 import { ACCOUNT } from "./keyring_box.ts";

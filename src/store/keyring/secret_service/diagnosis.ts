@@ -2,7 +2,7 @@ import { type ErrorCode, RekeyError } from "../../../core/errors.ts";
 import { type KeyringCode, keyringError, keyringRefusal, REMEDIES } from "../errors.ts";
 import { type BusConnection, GET_ID, overBus } from "./dbus_connection.ts";
 import { BusError } from "./dbus_wire.ts";
-import { findProvider } from "./provider.ts";
+import { findProvider } from "./find_provider.ts";
 import {
   collectionProperty,
   COLLECTIONS,

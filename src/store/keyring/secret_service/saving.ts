@@ -2,7 +2,8 @@ import { type BigIntStats, statSync } from "node:fs";
 import { join } from "node:path";
 import { type BusConnection, overBus } from "./dbus_connection.ts";
 import { BusError } from "./dbus_wire.ts";
-import { findProvider, type Provider, type ProviderKind } from "./provider.ts";
+import { findProvider } from "./find_provider.ts";
+import { type Provider, walletPath } from "./provider.ts";
 import {
   collectionProperty,
   foundItems,
@@ -36,16 +37,8 @@ export interface SessionPlaces extends BusPlaces {
 // The bus answers at once; a wallet is written and synced to disk.
 const LIMIT_MS = 2_000;
 
-// KWallet's daemons save some seconds after a write, and at once when told to. Since KDE Frameworks 6.13 ksecretd
-// provides the Secret Service.
-const WALLET_PATHS: Partial<Record<ProviderKind, string>> = {
-  kwalletd5: "/modules/kwalletd5",
-  kwalletd6: "/modules/kwalletd6",
-  ksecretd: "/ksecretd",
-};
-
 /** Saves values through the provider on the session bus. */
-export class ServiceSaving implements Saving {
+export class ServiceSaving implements Omit<Saving, "savesOnDemand"> {
   /** @param places called when needed: most commands never save. */
   constructor(private readonly places: () => SessionPlaces) {}
 
@@ -53,14 +46,10 @@ export class ServiceSaving implements Saving {
     return this.#over(findProvider);
   }
 
-  savesOnDemand({ kind }: Provider): boolean {
-    return WALLET_PATHS[kind] !== undefined;
-  }
-
   async save({ kind, name }: Provider, service: string): Promise<boolean> {
     // It writes and syncs its file before it answers a write.
     if (kind === "gnome-keyring") return true;
-    const path = WALLET_PATHS[kind];
+    const path = walletPath(kind);
     const { dataHome } = this.places();
     if (path === undefined || dataHome === undefined) return false;
     const saved = await this.#over(async (bus) => {

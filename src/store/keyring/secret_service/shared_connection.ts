@@ -1,10 +1,8 @@
-import { ServiceClient } from "./client.ts";
-import { overBus } from "./dbus_connection.ts";
-import { BusError } from "./dbus_wire.ts";
+import type { ServiceClient } from "./client.ts";
 import type { KeyringAddon } from "../addon.ts";
 import { type AskEntry, entriesBy, type EntryMethod } from "../addon_thread.ts";
 import type { ItemName } from "./service_calls.ts";
-import { asksEachConnection, findProvider, type Provider } from "./provider.ts";
+import { asksEachConnection, type Provider } from "./provider.ts";
 import { type BusPlaces, ownBus } from "./session_bus.ts";
 
 // The bus answers at once, whatever the provider does.
@@ -77,6 +75,7 @@ export class SharedConnection {
   async #clientOf(socket: string, provider: Provider): Promise<ServiceClient> {
     if (this.#open?.provider.incarnation !== provider.incarnation) {
       this.#drop();
+      const { ServiceClient } = await import("./client.ts");
       this.#open = { provider, client: await ServiceClient.open(socket, provider.name) };
     }
     return this.#open!.client;
@@ -89,6 +88,9 @@ export class SharedConnection {
 }
 
 async function providerOn(socket: string): Promise<Provider | undefined> {
+  const { findProvider } = await import("./find_provider.ts");
+  const { overBus } = await import("./dbus_connection.ts");
+  const { BusError } = await import("./dbus_wire.ts");
   try {
     return await overBus(socket, BUS_MS, findProvider);
   } catch (error) {

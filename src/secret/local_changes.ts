@@ -1,0 +1,114 @@
+import { EVENTS } from "../audit/events.ts";
+import { isHmac, keyText, modulusBits } from "../core/algorithms.ts";
+import { changedPolicy, type TokenPolicy } from "../jwt/policy.ts";
+import { writePolicy } from "../store/sqlite/meta.ts";
+import type { Version } from "../store/sqlite/versions.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
+import type { Installation } from "../store/installation.ts";
+import type { Backend, HmacUsage, NewSecret, PolicyChange } from "./backend.ts";
+import { endGrace, recover } from "./recover.ts";
+
+/** Ends every grace window now. @returns the versions that no longer verify. */
+export async function revoke(installation: Installation): Promise<Version[]> {
+  const ended = installation.versions.previous();
+  await endGrace(installation, ended, "revoked");
+  await recover(installation, "held");
+  return ended;
+}
+
+/**
+ * Changes the token policy; running servers apply it from their next request. Call it under the lock, after recovery.
+ *
+ * @param described the new policy in words, for the audit log.
+ * @returns the new policy.
+ */
+export async function changePolicy(
+  installation: Installation,
+  change: PolicyChange,
+  described: (policy: TokenPolicy) => string,
+): Promise<TokenPolicy> {
+  const audit = await installation.audit();
+  return installation.database.transaction(() => {
+    const policy = afterChange(installation, change);
+    if (writePolicy(installation.meta, policy)) {
+      audit.append({ event: EVENTS.policyChanged, reason: described(policy) });
+    }
+    return policy;
+  });
+}
+
+// A damaged policy may be replaced as a whole.
+function afterChange(installation: Installation, change: PolicyChange): TokenPolicy {
+  const after = change(() => installation.policy);
+  try {
+    return changedPolicy(installation.policy, after, installation.now());
+  } catch (error) {
+    if (isRekeyError(error, "database_damaged")) return after;
+    throw error;
+  }
+}
+
+/**
+ * Sets algorithm and key form of an adopted secret, which the older application did not record. A generated secret keeps
+ * its own.
+ *
+ * @throws {RekeyError} `failed` when they cannot be changed.
+ */
+export async function settleUsage(
+  installation: Installation,
+  backend: Backend,
+  version: Version,
+  wanted: NewSecret,
+): Promise<void> {
+  const { alg = version.alg, encoding = version.encoding } = wanted;
+  const bytes = wanted.bits === undefined ? wanted.bytes ?? version.bytes : wanted.bits / 8;
+  const isBytes = wanted.keyForm === "raw" && version.key_form === "hex";
+  const keyForm = isBytes ? "hex" : wanted.keyForm ?? version.key_form;
+  if (bytes !== version.bytes || encoding !== version.encoding) {
+    throw usageIsFixed(
+      version.origin === "adopted"
+        ? "it is as the application made it"
+        : `it has ${version.bytes} bytes, as ${version.encoding}`,
+      "`rekey rotate --bytes --as`, or `--bits`, gives the next one another size or encoding",
+    );
+  }
+  if (alg === version.alg && keyForm === version.key_form) return;
+  await backend.setUsage(installation, version, { alg, keyForm });
+}
+
+/** Changes algorithm and key form of a local secret, if it was adopted. */
+export function setUsage(
+  { database, versions, meta }: Installation,
+  version: Version,
+  { alg, keyForm }: Required<HmacUsage>,
+): void {
+  if (version.origin !== "adopted" || !isHmac(version.alg) || !isHmac(alg!)) {
+    throw usageIsFixed(
+      `it is ${textOf(version)}`,
+      isHmac(version.alg)
+        ? "Its tokens depend on it; `rekey rotate --alg --key-form` gives the next one another use"
+        : "Its tokens depend on it; `rekey rotate --alg` gives the next one another use",
+    );
+  }
+  database.transaction(() => {
+    versions.settle(version, alg!, keyForm!);
+    meta.set("alg", alg!);
+    meta.set("key_form", keyForm!);
+  });
+}
+
+/** The error for changing algorithm or key form of a shared secret. */
+export function usageIsShared(version: Version): RekeyError {
+  return usageIsFixed(
+    `machines share it as ${textOf(version)}`,
+    "`rekey store move database` makes it this machine's own first",
+  );
+}
+
+function textOf({ alg, key_form, bytes }: Version): string {
+  return keyText(alg, key_form, modulusBits(alg, bytes));
+}
+
+function usageIsFixed(why: string, hint: string): RekeyError {
+  return new RekeyError("failed", `Cannot change the secret's use: ${why}`, { hint });
+}
