@@ -146,3 +146,12 @@ Deno.test("a unit is that of the control group, and a session has none", () => {
   };
   for (const [cgroup, wanted] of Object.entries(cases)) assert.equal(unit(cgroup), wanted, cgroup);
 });
+
+Deno.test("of ASCII, only control characters, commas and brackets are escaped in an account", () => {
+  for (let code = 0; code < 0x80; code++) {
+    const account = `a${String.fromCharCode(code)}`;
+    const isEscaped = code < 0x20 || code === 0x7f || ",()".includes(account.at(-1)!);
+    const shown = isEscaped ? `a\\u{${code.toString(16)}}` : account;
+    assert.equal(actorText({ account, host: "web-1" }), `${shown}@web-1`);
+  }
+});
