@@ -1,5 +1,5 @@
-import type { Command } from "commander";
-import { type Commands, type Runner, TableCommand } from "./flags/command.ts";
+import type { Command, Option } from "commander";
+import { type Commands, type Runner, TableCommand, takesValue } from "./flags/command.ts";
 import { CHOICES } from "./flags/values.ts";
 
 type Load = () => Promise<Commands>;
@@ -54,9 +54,12 @@ const COMMANDS: Readonly<Record<string, Load>> = {
 // These need the definitions of all commands.
 const ABOUT_ALL = ["help", "complete"];
 
+// These need none.
+const ABOUT_NONE = ["-V", "--version"];
+
 /**
- * The parser of the command line. For a line that starts with a command's name only that command is defined, which makes
- * the start faster.
+ * The parser of the command line. For a line with a command's name only that command is loaded and defined, which
+ * makes the start faster.
  */
 export async function makeProgram(
   version: string,
@@ -87,13 +90,25 @@ export async function makeProgram(
     .option("--json", "print one JSON object a line")
     .option("-q, --quiet", "print only results and errors")
     .option("--no-color", "never use colour (NO_COLOR)");
-  const first = args[0] ?? "";
+  const first = firstWord(args, program.options);
+  if (ABOUT_NONE.includes(first)) return program;
   if (Object.hasOwn(COMMANDS, first) && !ABOUT_ALL.includes(first)) {
     await define(program, first);
     return program;
   }
   for (const name of Object.keys(COMMANDS)) await define(program, name);
   return program.addHelpText("after", (await import("./flags/help.ts")).AFTER_HELP);
+}
+
+/** The first word of a line that is no option of all commands, nor the value of one. */
+function firstWord(args: readonly string[], options: readonly Option[]): string {
+  for (let at = 0; at < args.length; at++) {
+    const [flag] = args[at]!.split("=", 1);
+    const option = options.find(({ long, short }) => flag === long || flag === short);
+    if (option === undefined || ABOUT_NONE.includes(flag!)) return args[at]!;
+    if (takesValue(option) && flag === args[at]) at++;
+  }
+  return "";
 }
 
 async function define(program: TableCommand, name: string): Promise<void> {

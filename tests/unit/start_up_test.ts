@@ -1,3 +1,4 @@
+import { makeProgram } from "../../src/cli/program.ts";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { LIBRARIES } from "../../scripts/bundle.ts";
@@ -59,4 +60,17 @@ Deno.test("no source imports another for what it does alone: the build leaves su
   for (const path of sources(SRC)) {
     assert.doesNotMatch(Deno.readTextFileSync(path), /^import "/m, path);
   }
+});
+
+Deno.test("a line defines its own command only, also behind options of all commands", async () => {
+  const defined = async (...line: string[]) =>
+    (await makeProgram("0", () => Promise.resolve(), line)).commands.map((one) => one.name());
+  for (const before of [[], ["--json"], ["-q", "--app", "status"], ["--app=x", "--no-color"]]) {
+    assert.deepEqual(await defined(...before, "verify", "--sub", "issue"), ["verify"]);
+    assert.deepEqual(await defined(...before, "--version", "verify"), []);
+    for (const word of ["help", "complete", "verfy", "--frob", "--help", "--"]) {
+      assert.ok((await defined(...before, word, "verify")).includes("issue"), word);
+    }
+  }
+  assert.ok((await defined("--app", "verify")).includes("issue"));
 });
