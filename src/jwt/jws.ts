@@ -42,7 +42,7 @@ export function parseJws(token: string): ParsedJws {
   if (parts.length !== 3) {
     throw malformed(
       `it has ${numbered(parts.length, "part")}, a signed token has 3`,
-      "Give the token itself; for one in a file, `rekey verify - < FILE`",
+      "Give the token itself, not the name of a file",
     );
   }
   const [header, payload, signature] = parts as [string, string, string];

@@ -31,6 +31,6 @@ export class Pruning {
     if (failure === this.#failure) return;
     this.#failure = failure;
     if (failure !== undefined) this.telling.warn(`the audit log is not pruned: ${failure}`);
-    else this.telling.remark("the audit log is pruned again");
+    else this.telling.remark("pruning the audit log no longer fails");
   }
 }
