@@ -3,13 +3,13 @@ import { runDeno } from "./run_deno.ts";
 import { HOST } from "./target.ts";
 
 /**
- * V8 flags of the binary; its code caches are valid for these flags only. The young generation grows to 8 MB instead of
- * 16, and the old one by 60 % between collections instead of to four times its size: a busy server needs two thirds of
- * the memory at the same speed. With 2 MB at most, the headers of a browser survived collections, and made its requests
- * half as slow again. It has 2 MB from the start, so that no short command collects garbage. Commands call most functions
+ * V8 flags of the binary; its code caches are valid for these flags only. Each half of the young generation grows to
+ * 8 MB instead of 16, and the old one by 60 % between collections instead of to four times its size: a busy server needs
+ * less memory at the same speed. With 2 MB at most, the headers of a browser survived collections: its requests took 1.8
+ * times as long. It has 2 MB from the start, so that no short command collects garbage. Commands call most functions
  * a few times only, so Sparkplug is off, V8 allocates type feedback at the hundredth call instead of the eighth, and
- * Maglev, whose own code takes 3 MB of memory, starts at the thousandth instead of the four hundredth: later, a server
- * would go on for minutes without it. A regular expression that tries too many ways is matched by V8's linear engine:
+ * Maglev, whose own code takes 3 MB of memory, starts at the thousandth instead of the four hundredth. With eight
+ * thousand a server was slower for as long as it was measured. A regular expression that tries too many ways is matched by V8's linear engine:
  * presets of the operator have their own.
  */
 export const V8_FLAGS = "--v8-flags=" + [

@@ -2,7 +2,7 @@ import { CostedLoad, type Requests } from "./load.ts";
 import { type Goal, inTurn, type Row } from "./result.ts";
 import type { Server } from "./servers.ts";
 
-/** The row of what a request to a server costs the processors, whose requests a second are in the row `name`. */
+/** Name of the row with the processor time of a request, beside the row `name` with the requests a second. */
 export const cost = (name: string) => `processor time of ${name}`;
 
 /**

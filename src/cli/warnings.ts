@@ -112,6 +112,18 @@ export function warnOfHmac({ rotated, version, previous }: Changed, output: Outp
   );
 }
 
+/** A verifier that keeps the public set accepts tokens of a version that has ended here, until it fetches the set again. */
+export async function remarkOnKeptKeys(ended: readonly Version[], { secrets, output }: Context) {
+  const pairs = ended.filter(({ alg }) => !isHmac(alg)).map(({ version }) => version);
+  if (pairs.length === 0) return;
+  const { installation } = await secrets.open();
+  output.remark(
+    `verifiers that keep the public keys may accept tokens of version ${pairs.join(", ")} for ${
+      describeSeconds(jwksMaxAge(installation))
+    }, unless they are restarted; those of \`rekey deliver\` and \`rekey serve\` refuse them now`,
+  );
+}
+
 /** A verifier that keeps the public set may not know the new key yet, although the old one still verifies. */
 export async function remarkOnCaches({ rotated, version }: Changed, { secrets, output }: Context) {
   if (!rotated || isHmac(version.alg)) return;

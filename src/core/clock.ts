@@ -36,8 +36,8 @@ export function rfc3339(milliseconds: number): string {
 let now = { milliseconds: NaN, text: "" };
 
 /**
- * {@linkcode rfc3339} of now. What is written within one millisecond shares the text: to format it takes longer than the
- * rest of a log line.
+ * {@linkcode rfc3339} of now. What is written within one millisecond shares the text: to format it takes two thirds of the
+ * time of a log line.
  */
 export function rfc3339Now(): string {
   const milliseconds = Date.now();

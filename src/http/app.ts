@@ -120,7 +120,7 @@ function answer(
         milliseconds: performance.now() - start,
         bug: code === "internal" ? error : undefined,
       }, peer);
-      const complete = finished(response, route.long);
+      const complete = finished(response, route.compressed && error === undefined);
       return chunked ? lastOfConnection(complete) : complete;
     });
   return tryThen(
@@ -200,12 +200,12 @@ export function bodyless(status: number, headers: Record<string, string>): Respo
   return answer;
 }
 
-/** Adds the headers that every response has. @param long {@linkcode Route.long} */
-export function finished(answer: OwnResponse, long = false): Response {
+/** Adds the headers that every response has. @param compressed {@linkcode Route.compressed}, and no error. */
+export function finished(answer: OwnResponse, compressed = false): Response {
   if (answer[FINISHED]) return answer;
   answer[FINISHED] = true;
   if (!answer.headers.has("cache-control")) {
-    answer.headers.set("cache-control", long ? "no-store" : "no-store, no-transform");
+    answer.headers.set("cache-control", compressed ? "no-store" : "no-store, no-transform");
   }
   if (!hasBody(answer)) return answer;
   answer.headers.set("x-content-type-options", "nosniff");

@@ -79,10 +79,11 @@ export interface Route {
   /** `Host` and `Origin` are not checked: proxies forward those of their clients, and public keys are for everyone. */
   readonly anySite?: true;
   /**
-   * The runtime compresses its responses for clients that accept that, as browsers do. To compress a short one, such as an
-   * error, takes longer than everything else: they say `no-transform` (RFC 9111 §5.2.2.6).
+   * Its responses are long enough for compression, which the runtime does for clients that accept it, as browsers do. To
+   * compress a short one, such as an error, takes longer than everything else, so all others say `no-transform` (RFC 9111
+   * §5.2.2.6).
    */
-  readonly long?: true;
+  readonly compressed?: true;
   readonly handler: Handler;
 }
 

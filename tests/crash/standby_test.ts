@@ -27,6 +27,7 @@ const KILLS: [what: string, kill: typeof killPreparations][] = [
   ["a timer that is killed in either step goes on with the next run", killTimers],
 ];
 
+// The keyring has the first and third of them, the database the others, which need more kills.
 for (const [at, [location, start]] of LOCATIONS.entries()) {
   for (const [what, kill] of sample(KILLS, 2, at)) {
     Deno.test(`${location}: ${what}`, async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Box } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { logIn, PASSWORD } from "../support/http/logging_in.ts";
 import { Line } from "../support/http/raw_http.ts";
@@ -106,8 +107,9 @@ Deno.test("a restored older secret verifies, what came after the backup does not
   assert.equal((await serving.get("/status.json").then((r) => r.json())).version, version);
 });
 
-Deno.test("only answers that may be long are compressed for a browser", async () => {
-  using box = await initialised();
+Deno.test("the page, its data and the metrics are compressed for a browser; errors and short answers never", async () => {
+  using box = new Box();
+  await box.run(["init", "--alg", "ES256"]);
   await using serving = await Serving.start(box);
   const encodingOf = async (path: string) => {
     using line = await Line.to(Number(new URL(serving.url).port));
@@ -115,10 +117,12 @@ Deno.test("only answers that may be long are compressed for a browser", async ()
     await until(() => line.heard.includes("\r\n\r\n"), { otherwise: path });
     return /\r\ncontent-encoding: (\w+)/i.exec(line.heard)?.[1];
   };
-  for (const path of ["/auth", "/session", "/nowhere", "/healthz"]) {
+  const short = ["/auth", "/session", "/nowhere", "/healthz", "/.well-known/jwks.json"];
+  for (const path of [...short, "/audit.json?bogus=1", "/history.json?period=x", "/page.js?x=1"]) {
     assert.equal(await encodingOf(path), undefined, path);
   }
-  for (const path of ["/", "/page.js", "/status.json", "/metrics", "/openapi.json"]) {
+  const files = ["/", "/page.css", "/page.js", "/uplot.css", "/uplot.js", "/openapi.json"];
+  for (const path of [...files, "/status.json", "/audit.json", "/history.json", "/metrics"]) {
     assert.match(await encodingOf(path) ?? "", /^(gzip|br)$/, path);
   }
 });

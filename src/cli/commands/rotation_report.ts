@@ -17,6 +17,7 @@ import { warnOfHolders } from "../stale_processes.ts";
 import {
   remarkOnCaches,
   remarkOnDropped,
+  remarkOnKeptKeys,
   remarkOnPlace,
   warnOfHmac,
   warnOfRisk,
@@ -83,6 +84,8 @@ async function remarkOnOnePhase(
   if (changed.rotated && isGraceful) await warnOfOnePhase(secrets, output);
   await remarkOnDropped(changed, context);
   if (isGraceful) await remarkOnCaches(changed, context);
+  const { rotated, graceUntil, previous } = changed;
+  if (rotated && graceUntil === null && previous) await remarkOnKeptKeys([previous], context);
 }
 
 /** Whether the rotation has taken this machine out of its fleet. */

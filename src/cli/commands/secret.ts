@@ -10,7 +10,13 @@ import { placeName } from "../../core/location.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { isHmac } from "../../core/algorithms.ts";
 import { staleProcesses, warnOfHolders } from "../stale_processes.ts";
-import { remarkOnPlace, warnOfOthers, warnOfRisk, whereLooked } from "../warnings.ts";
+import {
+  remarkOnKeptKeys,
+  remarkOnPlace,
+  warnOfOthers,
+  warnOfRisk,
+  whereLooked,
+} from "../warnings.ts";
 import type { Context } from "../context.ts";
 import { describeVersion, pairText } from "../format.ts";
 import { type KeyFlags, wantedKey } from "../key_flags.ts";
@@ -50,7 +56,8 @@ export interface RevokeFlags {
 }
 
 /** Ends every grace window. */
-export async function revoke({ wait }: RevokeFlags, { secrets, output }: Context): Promise<void> {
+export async function revoke({ wait }: RevokeFlags, context: Context): Promise<void> {
+  const { secrets, output } = context;
   const { result: ended, outcomes } = await withDeliveries(secrets, () => secrets.revoke());
   const confirmation = await confirmed(secrets, wait);
   const versions = ended.map(({ version }) => version);
@@ -69,6 +76,7 @@ export async function revoke({ wait }: RevokeFlags, { secrets, output }: Context
     ...outcomesText(outcomes),
   ]);
   warnOfHolders(stale, output);
+  await remarkOnKeptKeys(ended, context);
   warnOfOutcomes(outcomes, output);
   mustAllFollow(confirmation, outcomes);
 }

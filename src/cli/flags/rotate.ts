@@ -37,7 +37,7 @@ export function addRotate(command: TableCommand): void {
   command
     .description("replace the secret; every session ends at once unless --grace is given")
     .reason()
-    .option("--force", "do not ask; required when stdin is not a terminal")
+    .option("--force", "do not ask; required without a terminal, but for --prepare and --activate")
     .duration("--grace <duration>", "how long tokens of the old secret still verify", "0s")
     .choice(
       "--alg <name>",

@@ -1,4 +1,4 @@
-import { rfc3339Now } from "../../core/clock.ts";
+import { rfc3339 } from "../../core/clock.ts";
 import type { HookFacts } from "./rotation_notices.ts";
 
 /** The kinds of notices. */
@@ -19,7 +19,7 @@ export interface Notice {
 
 /** A notice with the present time. */
 export function noticeOf(type: NoticeType, data: HookFacts): Notice {
-  return { type, timestamp: rfc3339Now(), data };
+  return { type, timestamp: rfc3339(Date.now()), data };
 }
 
 /** Whether a person has to do something. */

@@ -6,7 +6,7 @@ export function openapi(routes: () => readonly Route[], version: string): Route 
   return {
     method: "GET",
     path: "/openapi.json",
-    long: true,
+    compressed: true,
     summary: "This document, OpenAPI 3.1",
     answers: { 200: { description: "The document", schema: "Description" } },
     async handler() {

@@ -27,7 +27,7 @@ const answerMetrics = async ({ secretHost }: Call) =>
 export const metrics: Route = {
   method: "GET",
   path: "/metrics",
-  long: true,
+  compressed: true,
   summary: "Metrics in Prometheus' text format",
   answers: { 200: { description: "The metrics", type: "text/plain" } },
   bearer: { remoteScope: "metrics", scraped: answerMetrics },

@@ -43,7 +43,7 @@ function file(
   return {
     method: "GET",
     path,
-    long: true,
+    compressed: true,
     summary,
     answers: { 200: { description: summary, type: type.split(";")[0]! } },
     handler: async () => new Response((await import("page-files")).files[name], { headers }),

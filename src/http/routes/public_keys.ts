@@ -59,7 +59,8 @@ function cacheable(request: Request, type: string, text: string, maxAge: number)
   const etag = `"${createHash("sha256").update(text).digest("base64url")}"`;
   const headers = {
     etag,
-    "cache-control": `public, max-age=${maxAge}`,
+    // Compressing so little takes longer than everything else, and makes the tag weak.
+    "cache-control": `public, max-age=${maxAge}, no-transform`,
     // Pages of any site may verify with public keys.
     "access-control-allow-origin": "*",
   };
@@ -69,7 +70,7 @@ function cacheable(request: Request, type: string, text: string, maxAge: number)
   return new Response(text, { headers: { ...headers, "content-type": type } });
 }
 
-// Compared weakly, as RFC 9110 §13.1.2 says: the runtime makes the tag weak when it compresses.
+// Compared weakly, as RFC 9110 §13.1.2 says: a proxy makes the tag weak when it compresses.
 function isKnown(header: string | null, etag: string): boolean {
   const tags = (header ?? "").split(",").map((tag) => tag.trim().replace(/^W\//, ""));
   return tags.includes(etag) || tags.includes("*");

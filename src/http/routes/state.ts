@@ -10,7 +10,7 @@ type Status = Awaited<ReturnType<HostOperations["status"]>>;
 export const status: Route = {
   method: "GET",
   path: "/status.json",
-  long: true,
+  compressed: true,
   summary: "The data of the status page",
   answers: { 200: { description: "The state of the secret, never its value", schema: "Status" } },
   bearer: {
@@ -34,7 +34,7 @@ function withoutPeople(status: Status): Status {
 export const audit: Route = {
   method: "GET",
   path: "/audit.json",
-  long: true,
+  compressed: true,
   summary: "A page of the audit log",
   query: "AuditQuery",
   answers: { 200: { description: "The newest rows that match", schema: "AuditPage" } },
@@ -55,7 +55,7 @@ export const audit: Route = {
 export const history: Route = {
   method: "GET",
   path: "/history.json",
-  long: true,
+  compressed: true,
   summary: "Figures over the last hour, day or 90 days",
   query: "HistoryQuery",
   answers: { 200: { description: "The figures", schema: "HistoryAnswer" } },

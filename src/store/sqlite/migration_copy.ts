@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { basename, dirname, join } from "node:path";
-import { rfc3339Now } from "../../core/clock.ts";
+import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, RekeyError } from "../../core/errors.ts";
 import { namesIn, removeFile } from "../../files/files.ts";
 import { makePrivateFile, moveIntoPlace } from "../../files/private_files.ts";
@@ -53,7 +53,7 @@ function write(database: Database, path: string, app: string, options: CopyOptio
           !OF_THIS_MACHINE.includes(name) && there.includes(name)
         );
         for (const table of tables) takeRows(copy, database, table);
-        const made_at = rfc3339Now();
+        const made_at = rfc3339(Date.now());
         writeBackupTable(copy, { app, kind: "manual", made_at, database: database.path });
       });
     } finally {
