@@ -12,7 +12,7 @@ import {
   rejectMalformedHost,
   requireScope,
 } from "./guard.ts";
-import { HttpRefusal, problemResponse, statusAndCode } from "./problem.ts";
+import { HttpRefusal, problemResponse, statusAndCode, withoutPlaces } from "./problem.ts";
 import type { Call, Route, Services } from "./routes.ts";
 
 /** How a request ended, for the access log and the metrics. No field contains anything that the client wrote. */
@@ -126,7 +126,7 @@ function answer(
   return tryThen(
     () => guarded(route, call, chunked),
     finish,
-    (error) => finish(refusal(error), error),
+    (error) => finish(refusal(call.remote ? withoutPlaces(error) : error), error),
   );
 }
 

@@ -1,4 +1,4 @@
-import { ERROR_TABLE, isRekeyError, type RekeyError } from "../core/errors.ts";
+import { ERROR_TABLE, isRekeyError, RekeyError } from "../core/errors.ts";
 
 /** Codes of faulty requests, with their status (RFC 9110 §15.5). */
 const HTTP_TABLE = {
@@ -53,6 +53,19 @@ export function statusAndCode(error: unknown): { status: number; code: string } 
   if (error instanceof HttpRefusal) return { status: HTTP_TABLE[error.code], code: error.code };
   if (isRekeyError(error)) return { status: ERROR_TABLE[error.code].http, code: error.code };
   return { status: 500, code: "internal" };
+}
+
+/**
+ * The error as other machines are told of it: why a secret cannot be read names paths of this machine, and what other
+ * programs said.
+ */
+export function withoutPlaces(error: unknown): unknown {
+  if (!isRekeyError(error) || ERROR_TABLE[error.code].exit !== 4) return error;
+  const { code, retryAfter } = error;
+  return new RekeyError(code, "Cannot answer: the secret is unavailable", {
+    hint: "`rekey doctor` on the server's machine says why",
+    ...retryAfter === undefined ? {} : { retryAfter },
+  });
 }
 
 /**

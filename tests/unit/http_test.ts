@@ -277,6 +277,28 @@ Deno.test("HEAD of the public set has its headers and no body; other methods are
   assert.deepEqual(served.map(({ route }) => route), [JWKS, JWKS], "the label of the metrics");
 });
 
+Deno.test("other machines are not told where the secret is kept", async () => {
+  const lost = new RekeyError("kek_missing", "Cannot find /home/op/x.kek", { hint: "See /home" });
+  const verify = () => Promise.reject(lost);
+  for (
+    const [remote, told] of [[true, /^Cannot answer: the secret is unavailable$/], [
+      false,
+      /x\.kek/,
+    ]] as const
+  ) {
+    const ready = verify;
+    const { ask } = app({ remote, verify, ready, publicKeys: verify });
+    for (const path of [JWKS, "/readyz", "/auth"]) {
+      const response = await ask(path, good);
+      assert.equal(response.status, 503, path);
+      const { code, detail, hint } = await response.json();
+      assert.equal(code, "kek_missing");
+      assert.match(detail, told);
+      assert.equal(/home/.test(hint), !remote);
+    }
+  }
+});
+
 Deno.test("a set that cannot be read is 503 with its code, and nothing keeps the answer", async () => {
   const publicKeys = () => Promise.reject(new RekeyError("keyring_locked", "Cannot read"));
   const { ask } = app({ publicKeys });
