@@ -47,6 +47,13 @@ export function describeSeconds(seconds: number): string {
   return numbered(Math.floor(seconds / size), name);
 }
 
+/** A duration in the form that flags take, in the largest exact unit. */
+export function spelled(seconds: number): string {
+  const units: [number, string][] = [[86_400, "d"], [3_600, "h"], [60, "m"]];
+  const [size, unit] = units.find(([size]) => seconds % size === 0) ?? [1, "s"];
+  return `${seconds / size}${unit}`;
+}
+
 /** Left-aligned columns; the last one is not padded. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]?.map((_, column) =>

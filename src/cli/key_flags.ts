@@ -15,3 +15,16 @@ export interface KeyFlags {
 export function wantedKey({ alg, keyForm, bytes, as: encoding, bits }: KeyFlags): NewSecret {
   return { alg, keyForm, bytes, encoding, bits };
 }
+
+/** These flags as they are typed; empty if none is given. */
+export function keyFlagsText({ alg, keyForm, bytes, as, bits }: KeyFlags): string {
+  const given = {
+    "--alg": alg,
+    "--key-form": keyForm,
+    "--bytes": bytes,
+    "--as": as,
+    "--bits": bits,
+  };
+  return Object.entries(given).flatMap(([flag, value]) => value === undefined ? [] : [flag, value])
+    .join(" ");
+}

@@ -16,6 +16,7 @@ import { mustBeReadable, refuseOneTooMany } from "./grace.ts";
 import { mayReplace } from "./keyring/reconcile.ts";
 import { noteUnsaved } from "./keyring/unsaved.ts";
 import { dropPrepared } from "./recover.ts";
+import { isAsWanted, type PreparedUse } from "./prepared_facts.ts";
 import { longestValue, newSecret, nextUse, probe } from "./next_use.ts";
 import { type Note, retrieve } from "./retrieve.ts";
 import { begin, commit, giveUp, nextLocation, notRotated, publish, write } from "./rotate.ts";
@@ -196,17 +197,8 @@ export function mustHaveBeenOut(row: Dates & Pick<Version, "version">, now: numb
  *
  * @throws {RekeyError} `failed` when it has another use or shape.
  */
-export function mustBeAsWanted(
-  prepared: Pick<Version, "version" | "alg" | "key_form" | "bytes" | "encoding">,
-  { alg, keyForm, bytes, encoding, bits }: NewSecret,
-): void {
-  const isOther = (wanted: unknown, is: unknown) => wanted !== undefined && wanted !== is;
-  const form = prepared.key_form === "hex" ? "raw" : prepared.key_form;
-  if (
-    !isOther(alg, prepared.alg) && !isOther(keyForm, form) && !isOther(bytes, prepared.bytes) &&
-    !isOther(encoding, prepared.encoding) && !isOther(bits, prepared.bytes * 8)
-  ) return;
-  throw preparedOtherwise(prepared, "");
+export function mustBeAsWanted(prepared: PreparedUse, wanted: NewSecret): void {
+  if (!isAsWanted(prepared, wanted)) throw preparedOtherwise(prepared, "");
 }
 
 function mustBeInPlace(prepared: Version, store: StoreChoice = "auto"): void {
@@ -238,7 +230,12 @@ function preparedOtherwise(
 export function alreadyActive(installation: Installation, wanted: string | undefined): Changed {
   const current = installation.versions.current();
   if (wanted !== undefined && current?.kid === wanted) return notRotated(installation, current);
-  throw new RekeyError("failed", "Cannot activate a version: none is prepared", {
+  throw nonePrepared();
+}
+
+/** The error for an activation when there is no prepared version. */
+export function nonePrepared(): RekeyError {
+  return new RekeyError("failed", "Cannot activate a version: none is prepared", {
     hint: "`rekey rotate --prepare` first",
   });
 }

@@ -3,11 +3,12 @@ import { isRekeyError, usageError } from "../../core/errors.ts";
 import { nextStep, type StandbyTimes } from "../../secret/next_step.ts";
 import { mustKnowAlgorithm } from "../../deliver/rotation.ts";
 import { nextUse } from "../../secret/next_use.ts";
-import { wantedKey } from "../key_flags.ts";
+import { isAsWanted } from "../../secret/prepared_facts.ts";
+import { keyFlagsText, wantedKey } from "../key_flags.ts";
 import { mustBeAbleToRotate } from "../../secret/next_rotation.ts";
 import type { Installation } from "../../store/installation.ts";
 import type { Context } from "../context.ts";
-import { describeVersion } from "../format.ts";
+import { describeVersion, spelled } from "../format.ts";
 import { requireReady } from "../notices/announced_rotation.ts";
 import type { RotationNotices } from "../notices/rotation_notices.ts";
 import { prepare } from "./prepare.ts";
@@ -91,6 +92,7 @@ async function activate(
   const { alg: _a, keyForm: _k, bytes: _b, as: _s, bits: _i, reason: _r, ...rest } = options;
   // --force means here that no one is asked, and not that verifiers are not waited for.
   const { ifOlderThan: _o, force: _f, ...flags } = rest;
+  warnIfOther((await context.secrets.open()).installation, options, context);
   try {
     await rotate({ ...flags, activate: true }, notices, context, permit);
   } catch (error) {
@@ -120,6 +122,23 @@ async function mustBePossible(installation: Installation, options: RotateFlags):
   if (!options.forceDeliveries) await mustKnowAlgorithm(installation, options.alg, true);
 }
 
+// Refusing would leave this machine without rotations.
+function warnIfOther(
+  { versions }: Installation,
+  options: RotateFlags,
+  { output }: Context,
+): void {
+  const prepared = versions.prepared();
+  if (prepared === undefined || isAsWanted(prepared, wantedKey(options))) return;
+  const flags = keyFlagsText(options);
+  const grace = options.grace > 0 ? ` --grace ${spelled(options.grace)}` : "";
+  output.warning(
+    `version ${prepared.version} (${prepared.alg}) is prepared, and is activated when it is due, ` +
+      `although it is not as ${flags} says: \`rekey rotate --force ${flags}${grace}\` ` +
+      "replaces it at once; else the version after it is as wanted",
+  );
+}
+
 async function doNothing(
   options: RotateFlags,
   times: StandbyTimes,
@@ -135,6 +154,7 @@ async function doNothing(
     [`Nothing to do: ${stepText(installation, step)} is due from ${rfc3339(at)} on`],
   );
   if (step === "prepare") await mustBePossible(installation, options);
+  else warnIfOther(installation, options, context);
   await requireReady(version, notices, context);
 }
 
@@ -149,11 +169,13 @@ function stepText({ versions }: Installation, step: "prepare" | "activate"): str
 export async function showNextStep(
   options: RotateFlags,
   times: StandbyTimes,
-  { secrets, output, store }: Context,
+  context: Context,
 ): Promise<void> {
+  const { secrets, output, store } = context;
   const { installation, version } = await secrets.openFresh();
   const { step, at, isDue } = nextStep(installation, times);
   if (step === "prepare") await mustBePossible(installation, options);
+  else warnIfOther(installation, options, context);
   if (isDue) await mustBeAbleToRotate(installation, store);
   const text = stepText(installation, step);
   output.result({

@@ -10,6 +10,7 @@ import { numbered } from "../../core/words.ts";
 import { staleProcesses } from "../stale_processes.ts";
 import { isFollowed, mustBeFollowed } from "../../cluster/change.ts";
 import { keyText, modulusBits } from "../../core/algorithms.ts";
+import type { Changed } from "../../secret/backend.ts";
 import { mustBeAbleToRotate, planRotation } from "../../secret/next_rotation.ts";
 import { nextUse } from "../../secret/next_use.ts";
 import { hasRetention } from "../../secret/retention.ts";
@@ -21,6 +22,7 @@ import { countedSessions, describeSeconds, printable, sessionsText } from "../fo
 import { type NoticeFlags, RotationNotices } from "../notices/rotation_notices.ts";
 import { requireConfirmation } from "../terminal.ts";
 import { type KeyFlags, wantedKey } from "../key_flags.ts";
+import { activation } from "./activation.ts";
 import { prepare } from "./prepare.ts";
 import { hasLeft, reportRotation } from "./rotation_report.ts";
 import { showNextStep, standbyTimes, takeNextStep } from "./next_step.ts";
@@ -89,9 +91,11 @@ async function rotateNow(
   permit?: (installation: Installation) => void,
 ): Promise<void> {
   const { secrets, auth } = context;
+  // Refusals come before what an operator or a program does for it.
+  const activate = options.activate ? await activation(options, context, permit) : undefined;
   const lastExpiry = options.grace > 0 ? await auth.lastExpiry() : null;
   await runBefore(options, notices, context);
-  const { changed, outcomes } = await changeWithDeliveries(options, context, permit);
+  const { changed, outcomes } = await changeWithDeliveries(options, context, activate);
   // Notices come before the output, whose reader may be gone.
   if (changed.rotated) await notices.after(changed);
   const confirmation = await confirmed(secrets, options.wait);
@@ -120,7 +124,7 @@ async function runBefore(
 async function changeWithDeliveries(
   options: RotateFlags,
   { secrets, store }: Context,
-  permit?: (installation: Installation) => void,
+  activate: (() => Promise<Changed>) | undefined,
 ): Promise<DeliveredRotation> {
   const { reason, backup, force } = options;
   const graceMs = options.grace * 1000;
@@ -129,16 +133,6 @@ async function changeWithDeliveries(
   const forceDeliveries = options.forceDeliveries ?? (options.activate && force);
   const how = { store, reason, graceMs, backup, lockTimeoutMs, forceDeliveries };
   const order = { ...how, ...wantedKey(options), ...conditionOf(options) };
-  if (!options.activate) return await rotateWithDeliveries(secrets, order);
-  const wanted = (await secrets.openFresh()).installation.versions.prepared()?.kid;
-  const activate = () =>
-    secrets.underLock(
-      (installation, backend, _turn, note) => {
-        const more = { permit: () => permit?.(installation) };
-        return backend.activate(installation, { wanted, graceMs, force, backup, ...more }, note);
-      },
-      { waitMs: lockTimeoutMs },
-    );
   return await rotateWithDeliveries(secrets, order, { activate });
 }
 

@@ -3,15 +3,9 @@ import { dirname, resolve } from "node:path";
 import { ownProgram } from "../../core/app.ts";
 import { RekeyError, usageError } from "../../core/errors.ts";
 import { type Context, lookAt, variable } from "../context.ts";
+import { spelled } from "../format.ts";
 import { mustFit } from "./next_step.ts";
-import {
-  checkLines,
-  cronLine,
-  type Plan,
-  type Schedule,
-  spelled,
-  variablesFor,
-} from "../schedule/plan.ts";
+import { checkLines, cronLine, type Plan, type Schedule, variablesFor } from "../schedule/plan.ts";
 import { installUnits, obstacles, removeUnits } from "../schedule/install.ts";
 import { launchdJob } from "../schedule/launchd.ts";
 import { configFolder } from "../schedule/traces.ts";

@@ -76,13 +76,6 @@ export function isDaily({ maxAge, standby = maxAge }: Plan): boolean {
   return Math.min(maxAge, standby) >= DAILY_FROM_SECONDS;
 }
 
-/** A duration in the form that flags take, in the largest exact unit. */
-export function spelled(seconds: number): string {
-  const units: [number, string][] = [[86_400, "d"], [3_600, "h"], [60, "m"]];
-  const [size, unit] = units.find(([size]) => seconds % size === 0) ?? [1, "s"];
-  return `${seconds / size}${unit}`;
-}
-
 /**
  * Checks texts that become part of one line of a file.
  *

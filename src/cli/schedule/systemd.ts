@@ -4,9 +4,9 @@ import {
   type Plan,
   type Schedule,
   type ScheduleFile,
-  spelled,
   watchName,
 } from "./plan.ts";
+import { spelled } from "../format.ts";
 import { quotedWord } from "../../system/unix/processes.ts";
 
 /** Differences between user units and system units, which run without a login and allow more sandboxing. */
