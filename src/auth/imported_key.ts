@@ -33,11 +33,21 @@ export function provenKey(
   const alg = allowed.find((one) => isSameAlgorithm(header.alg, one));
   if (alg === undefined) throw otherAlgorithm(allowed);
   if (!isSignedByPair(key.secret.pair!, alg, signed, signature)) throw notSigned();
-  const kid = said.kid ?? key.kid;
-  if (kid !== undefined && header.kid !== undefined && kid !== header.kid) throw otherKid(said.kid);
   // EdDSA and Ed25519 are one algorithm: the name that the application's tokens have stays.
   const name = key.algorithms.find((one) => one === header.alg) ?? alg;
-  return usageOf(key, wanted ?? name, mustBeUsable(kid ?? header.kid));
+  return { ...usageOf(key, wanted ?? name, undefined), ...kidFor(said.kid, key.kid, header.kid) };
+}
+
+// A kid that new tokens cannot have gives way to one that is stated.
+function kidFor(
+  said: string | undefined,
+  named: string | undefined,
+  used: string | undefined,
+): Pick<SecretUsage, "kid" | "losesKid"> {
+  const kid = said ?? named;
+  const losesKid = !!used && !isUsableKid(used);
+  if (kid !== undefined && used && !losesKid && kid !== used) throw otherKid(named, used);
+  return { kid: mustBeUsable(kid ?? used), losesKid };
 }
 
 function usageOf(
@@ -99,9 +109,10 @@ function otherAlgorithm(allowed: readonly Algorithm[]): RekeyError {
   });
 }
 
-function otherKid(said: string | undefined): RekeyError {
+function otherKid(named: string | undefined, used: string): RekeyError {
+  const isNamed = named !== undefined && named !== used;
   return unreadable(
-    `the token that it has signed has another kid than ${said === undefined ? "the JWK" : "--kid"}`,
-    said === undefined ? "Name the kid of new tokens with --kid" : "Leave out --kid",
+    `the token that it has signed has another kid than ${isNamed ? "the JWK" : "--kid"}`,
+    isNamed ? "Name the kid of the token with --kid" : "Leave out --kid",
   );
 }

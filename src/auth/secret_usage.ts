@@ -13,6 +13,8 @@ export interface SecretUsage {
   readonly alg: Algorithm | undefined;
   /** The key id that its JWK gave it; of a key pair also the operator or a token. */
   readonly kid?: string | undefined;
+  /** Whether the application's tokens have a kid that new ones cannot have. */
+  readonly losesKid?: boolean;
 }
 
 /** What the operator states about an imported secret. */

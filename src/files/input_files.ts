@@ -1,4 +1,4 @@
-import { RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { LONGEST_INPUT, readFileChunks, readFileIfThere } from "./files.ts";
 import { SYSTEM } from "../system/system.ts";
 import { isUtf16, joinPieces, utf8, UTF_16 } from "../core/encoding.ts";
@@ -18,11 +18,10 @@ const DESCRIPTOR_TIMEOUTS: Timeouts = { first: 60_000, next: 60_000 };
  * (`/dev/stdin`, `/dev/fd/3`), or `-` for stdin. A pipe can be read once.
  *
  * @returns `undefined` if it does not exist.
- * @throws {RekeyError} `usage` if a pipe is silent too long, `database_unusable` if it is another kind of file or too
- * long.
+ * @throws {RekeyError} `usage` if a pipe is silent too long, or it is another kind of file, too long or not readable.
  */
 export function readInput(path: string): Uint8Array | undefined {
-  if (!isStream(path)) return readFileIfThere(path);
+  if (!isStream(path)) return readFile(path);
   const chunks: Uint8Array[] = [];
   let length = 0;
   readStream(path, (chunk) => {
@@ -31,6 +30,17 @@ export function readInput(path: string): Uint8Array | undefined {
     chunks.push(chunk);
   });
   return joinPieces(chunks);
+}
+
+// What is wrong with a file that the operator named is no trouble with the store.
+function readFile(path: string): Uint8Array | undefined {
+  try {
+    return readFileIfThere(path);
+  } catch (error) {
+    if (!isRekeyError(error, "database_unusable")) throw error;
+    const { message, hint = "Name another file", cause } = error;
+    throw new RekeyError("usage", message, { hint, cause });
+  }
 }
 
 /**

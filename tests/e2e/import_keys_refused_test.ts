@@ -98,6 +98,51 @@ Deno.test("what is no private key, or one for something else, is refused by name
   ) await mustRefuse(refusal);
 });
 
+Deno.test("a token does not prove a public key: everyone who has the key can make it", async () => {
+  using keys = new ForeignKeys();
+  const pem = await keys.make("ES256", "key.pem");
+  const openssl = (...args: string[]) => keys.run("openssl", ...args);
+  await openssl("pkey", "-in", "key.pem", "-pubout", "-out", "public.pem");
+  await openssl("pkey", "-in", "key.pem", "-pubout", "-outform", "DER", "-out", "public.der");
+  await openssl("req", "-key", "key.pem", "-subj", "/CN=a", "-new", "-x509", "-out", "cert.pem");
+  await keys.run("ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", "ssh");
+  const { d: _, ...jwk } = jwkOf(pem);
+  const seen = keys.read("public.pem");
+  const utf16 = (text: string) =>
+    new Uint8Array(Uint16Array.from(text, (one) => one.charCodeAt(0)).buffer);
+  for (
+    const [content, why, ...args] of [
+      [seen, /a public key/],
+      [seen, /a public key/, "--encoding", "bytes"],
+      [btoa(seen), /a public key/],
+      [utf16(seen), /a public key/],
+      [utf16(`\uFEFF${seen}`), /a public key/],
+      [Deno.readFileSync(keys.path("public.der")), /a public key/],
+      [keys.read("cert.pem"), /a certificate/],
+      [keys.read("ssh.pub"), /an SSH public key/],
+      [JSON.stringify(jwk), /a public JWK/],
+      [`'${JSON.stringify(jwk)}'`, /a public JWK/],
+      [JSON.stringify({ keys: [jwk, jwk] }), /public keys/],
+    ] as [string | Uint8Array, RegExp, ...string[]][]
+  ) {
+    await mustRefuse([
+      content,
+      why,
+      /import the private/,
+      "--check-token",
+      token(content),
+      ...args,
+    ]);
+    await mustRefuse([content, why, /import the private/, ...args]);
+  }
+  const used = await importing(seen, "--literal", "--check-token", token(seen));
+  using _box = used.box;
+  assert.deepEqual([used.code, used.said.alg], [0, "HS256"], JSON.stringify(used.said));
+  const env = `PUBLIC=${JSON.stringify(seen)}\n`;
+  const named = ["--name", "PUBLIC", "--check-token", token(seen)];
+  await mustRefuse([env, /a public key/, /--literal/, ...named]);
+});
+
 Deno.test("an RSA key that is weak, or larger than others take, is refused with its reason", async () => {
   using keys = new ForeignKeys();
   const rsa = (option: string) => keys.make("RS256", "rsa.pem", "-pkeyopt", option);

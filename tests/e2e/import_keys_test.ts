@@ -214,6 +214,57 @@ Deno.test("a token proves the key, and tells its algorithm and kid", async () =>
   }
 });
 
+Deno.test("a token's kid that new tokens cannot have gives way to --kid, and the token verifies", async () => {
+  using keys = new ForeignKeys();
+  const pem = await keys.make("ES256");
+  for (const kid of ["k".repeat(300), "a\tb"]) {
+    const old = signedBy(pem, "ES256", { kid });
+    const refused = await importing(pem, "--check-token", old);
+    using _refused = refused.box;
+    assert.equal(refused.code, 2);
+    assert.match(refused.said.hint, /Name another one with --kid/);
+    for (const content of [pem, JSON.stringify({ ...jwkOf(pem), kid })]) {
+      const named = await importing(content, "--check-token", old, "--kid", "short");
+      using _ = named.box;
+      assert.equal(named.code, 0, JSON.stringify(named.said));
+      assert.match(named.stderr, /the token's kid cannot be kept; new tokens have the kid short/);
+      assert.equal(await named.verdict(old), true);
+      assert.equal(decodeProtectedHeader(await named.box.token()).kid, "short");
+    }
+  }
+  const empty = await importing(
+    pem,
+    "--check-token",
+    signedBy(pem, "ES256", { kid: "" }),
+    "--kid",
+    "a",
+  );
+  using _ = empty.box;
+  assert.equal(empty.said.source_kid, "a", JSON.stringify(empty.said));
+});
+
+Deno.test("import --then-rotate: a key that has ended is refused, one that still verifies is left as it is", async () => {
+  using keys = new ForeignKeys();
+  await keys.make("ES256");
+  using box = new Box();
+  const args = ["import", "--file", keys.path("ES256.pem"), "--then-rotate", "--grace", "1h"];
+  assert.equal((await box.run(args)).code, 0);
+  const again = await box.run(args);
+  assert.equal(again.code, 0, again.stderr);
+  assert.match(again.stderr, /nothing is rotated: version 1 .* its tokens verify until 2\d{3}-/);
+  await box.run(["revoke"]);
+  const ended = await box.run([...args, "--iss", "https://changed.example"]);
+  assert.equal(ended.code, 1, ended.stderr);
+  assert.equal(ended.stdout, "");
+  assert.match(
+    ended.stderr,
+    /version 1, which has ended, and its tokens stay refused\nhint: .*2$/m,
+  );
+  assert.equal((await box.json("status")).version, 2);
+  assert.doesNotMatch((await box.run(["policy", "show"])).stdout, /changed/);
+  assert.equal((await box.json(...args.slice(0, 3))).imported, false, "without --then-rotate");
+});
+
 Deno.test("a token that the key did not sign, or not so, stores nothing", async () => {
   using keys = new ForeignKeys();
   const pem = await keys.make("ES256");

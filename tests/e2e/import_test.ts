@@ -96,8 +96,9 @@ Deno.test("a second secret is never imported over the first", async () => {
   assert.equal((await box.json("status")).kid, kid);
 });
 
-Deno.test("import refuses two sources, unset variables and grace without rotation", async () => {
+Deno.test("import refuses two sources, what is no file, unset variables and grace without rotation", async () => {
   using box = new Box();
+  Deno.writeFileSync(`${box.home}/large`, new Uint8Array(30_000_000));
   for (
     const args of [
       ["--from-env", "A", "--file", "b"],
@@ -106,10 +107,14 @@ Deno.test("import refuses two sources, unset variables and grace without rotatio
       ["--file", "/nowhere"],
       ["--file", "/"],
       ["--grace", "1h"],
+      ["--file", "/dev/null"],
+      ["--file", "large"],
+      ["--from-env", "HOME", "--check-token", "@/"],
     ]
   ) {
-    const { code, stderr } = await box.run(["import", ...args], { stdin: "" });
-    assert.ok(code === 2 || code === 4, `${args}: ${code}`);
+    const { code, stderr } = await box.run(["--json", "import", ...args], { stdin: "" });
+    assert.equal(code, 2, `${args}: ${stderr}`);
+    assert.equal(JSON.parse(stderr).error.code, "usage");
     assert.doesNotMatch(stderr, /Internal|s3cret/);
   }
 });

@@ -58,7 +58,8 @@ function signsNothing(keys: readonly GivenJwk[], isSet: boolean) {
   if (keys.every(isPublic)) {
     return unreadable(
       isSet ? "its JWKs are public keys" : "it is a public JWK",
-      "A public key signs nothing: import the private JWK, which has a member d",
+      "A public key signs nothing: import the private JWK, which has a member d; " +
+        "if the application does use the text as it is, --literal imports it",
     );
   }
   return unreadable(

@@ -59,9 +59,9 @@ const KINDS: readonly Kind[] = [
     "Import the lines from BEGIN to END alone",
     /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/,
   ),
-  kind("a certificate request", PUBLIC, /-----BEGIN [A-Z ]*CERTIFICATE REQUEST-----/),
-  kind("a certificate", PUBLIC, /-----BEGIN ([A-Z ]*CERTIFICATE|PKCS7|CMS)-----/),
-  kind("a public key", PUBLIC, /-----BEGIN [A-Z ]*PUBLIC KEY( BLOCK)?-----/),
+  kind("a certificate request", PUBLIC, /-----BEGIN [A-Z0-9 ]*CERTIFICATE REQUEST-----/),
+  kind("a certificate", PUBLIC, /-----BEGIN ([A-Z0-9 ]*CERTIFICATE|PKCS7|CMS)-----/),
+  kind("a public key", PUBLIC, /-----BEGIN [A-Z0-9 ]*PUBLIC KEY( BLOCK)?-----/),
   kind("an encrypted message", OTHER_KEY, /-----BEGIN (PGP|AGE) |^age-encryption\.org\/v1/),
   kind("PEM", OTHER_KEY, /-----BEGIN [A-Z0-9 ]+-----/),
   kind("an SSH public key", PUBLIC, /^(ssh-(rsa|dss|ed25519)|ecdsa-sha2-\S+|sk-\S+) AAAA/),
@@ -104,11 +104,30 @@ const KINDS: readonly Kind[] = [
  * The error for a value that is plainly not a secret, without quoting it; `undefined` when it may be one.
  */
 export function recognised(text: string): RekeyError | undefined {
+  const found = kindOf(text);
+  return found && isNot(found);
+}
+
+function kindOf(text: string): Kind | undefined {
   const plain = text.replace(/^\uFEFF/, "").trim();
-  const found = KINDS.find(({ is }) => is(plain));
-  return found && new RekeyError("usage", `Cannot import the value: it is ${found.what}`, {
-    hint: `${found.hint}; if the application does use it as it is, --literal imports it`,
+  return KINDS.find(({ is }) => is(plain));
+}
+
+function isNot({ what, hint }: Kind): RekeyError {
+  return new RekeyError("usage", `Cannot import the value: it is ${what}`, {
+    hint: `${hint}; if the application does use it as it is, --literal imports it`,
   });
+}
+
+/**
+ * Refuses a text that has only public keys: a token cannot prove it, since whoever has the public key can make one.
+ *
+ * @throws {RekeyError} `usage`.
+ */
+export function refusePublic(text: string): void {
+  // Without what UTF-16 has between the letters.
+  const found = kindOf(text.replaceAll("\0", ""));
+  if (found?.hint === PUBLIC) throw isNot(found);
 }
 
 const NAMED = /^\s*(export\s+)?([A-Za-z_][\w.]*)\s*=/;

@@ -4,6 +4,7 @@ import { KeyPair } from "../../core/key_pair.ts";
 import { Secret } from "../../core/secret.ts";
 import { type DerKind, derKind, type FoundKey, keyInDer, type OtherDer } from "./key_der.ts";
 import { unreadable } from "./imported.ts";
+import { refusePublic } from "./not_a_secret.ts";
 import { pairOf } from "./key_numbers.ts";
 import { keyBlock, type PemBlock, privatePem } from "./pem.ts";
 import { isOldEncryption, openOldPem, openPkcs8, type Passphrase } from "./pem_encryption.ts";
@@ -40,9 +41,11 @@ export function keyInText(text: string, passphrase: Passphrase): PrivateKey | un
   if (!/^[A-Za-z0-9+/\s]+={0,2}$/.test(plain)) return undefined;
   const bytes = base64(plain) ?? Buffer.from(plain, "base64");
   const isText = bytes.subarray(0, 5).every((byte) => byte === DASH);
-  return isText
-    ? keyInText(Buffer.from(bytes).toString("latin1"), passphrase)
-    : keyInBytes(bytes, passphrase);
+  if (!isText) return keyInBytes(bytes, passphrase);
+  const inner = Buffer.from(bytes).toString("latin1");
+  const key = keyInText(inner, passphrase);
+  if (key === undefined) refusePublic(inner);
+  return key;
 }
 
 const DASH = 0x2d;

@@ -3,7 +3,7 @@ import type { RekeyError } from "../../core/errors.ts";
 import type { Algorithm } from "../../core/algorithms.ts";
 import { type Encoding, unreadable } from "./imported.ts";
 import { isJwk, isJwkSet, type JwkOrSet, jwkReading } from "./jwk_source.ts";
-import { isEnvFile, recognised } from "./not_a_secret.ts";
+import { isEnvFile, recognised, refusePublic } from "./not_a_secret.ts";
 import type { Passphrase } from "./pem_encryption.ts";
 import { keyInBytes, keyInText, type PrivateKey } from "./private_key.ts";
 import { parse } from "dotenv";
@@ -57,7 +57,10 @@ export function derSource(
   { passphrase = NO_PASSPHRASE }: SourceOptions,
 ): Source | undefined {
   const key = keyInBytes(data, passphrase);
-  return key && certain({ text: "", key });
+  if (key !== undefined) return certain({ text: "", key });
+  // PEM in UTF-16, or with a comment in another encoding.
+  refusePublic(new TextDecoder("latin1").decode(data));
+  return undefined;
 }
 
 /**
@@ -83,15 +86,22 @@ export function sourceOf(text: string, options: SourceOptions): Source {
   );
 }
 
-/** A text that says by itself what it is: a JWK, a set of them, or a private key; `undefined` for others. */
+/**
+ * A text that says by itself what it is: a JWK, a set of them, or a private key; `undefined` for others.
+ *
+ * @throws {RekeyError} `usage` for one that has only public keys.
+ */
 export function keySource(
   text: string,
   { kid, passphrase = NO_PASSPHRASE }: SourceOptions,
 ): Source | undefined {
-  const json = jsonOf(text);
-  if (isJwk(json) || isJwkSet(json)) return jwkSource(json, kid, text);
+  const bare = unquoted(text);
+  const json = jsonOf(bare);
+  if (isJwk(json) || isJwkSet(json)) return jwkSource(json, kid, bare);
   const key = keyInText(text, passphrase);
-  return key && certain({ text: "", key });
+  if (key !== undefined) return certain({ text: "", key });
+  refusePublic(text);
+  return undefined;
 }
 
 const certain = (reading: Reading): Source => ({ reading, others: [] });

@@ -1,0 +1,81 @@
+import type { SecretUsage } from "../../auth/secret_usage.ts";
+import { placeName } from "../../core/location.ts";
+import type { Version } from "../../store/sqlite/versions.ts";
+import type { Context } from "../context.ts";
+import { describeVersion, printable, tokenKidText } from "../format.ts";
+
+/** What an import has done. */
+interface ImportReport {
+  readonly version: Version;
+  readonly made: boolean;
+  readonly use: SecretUsage;
+  readonly weak: readonly string[];
+  readonly proven: boolean;
+}
+
+/** Prints what an import has done. */
+export function tell(
+  { version, made, use, weak, proven }: ImportReport,
+  { secrets, output }: Context,
+): void {
+  const app = secrets.environment.app.name;
+  const named = `version ${version.version} (kid ${version.kid})`;
+  const { encoding, kid } = use;
+  const how = `${version.alg}, ${described(version, use)}`;
+  output.result(
+    {
+      ...describeVersion(app, version),
+      alg: version.alg,
+      imported: made,
+      weaknesses: weak,
+      encoding,
+      token_verified: proven,
+      ...kid === undefined ? {} : { source_kid: kid },
+    },
+    [
+      made
+        ? `Imported the JWT secret of ${app} as ${named} in ${placeName(version.location)}: ${how}`
+        : `Nothing to do: the secret was imported before as ${named}, which is ${version.state}`,
+    ],
+  );
+  if (proven) output.remark("the token verifies with it");
+  if (version.replaces !== null && made) {
+    output.remark(`version ${version.replaces}, which was never used, has ended`);
+  }
+  if (use.losesKid) {
+    output.warning(
+      "the token's kid cannot be kept; new tokens have the kid " +
+        `${
+          printable(use.kid ?? version.kid)
+        }, and those with the old one verify by their signature`,
+    );
+  }
+  for (const text of oddities(use)) output.warning(text);
+  if (weak.length > 0) {
+    output.warning(`the secret is weak: ${weak.join("; ")}. Move off it with \`rekey rotate\``);
+  }
+}
+
+function described({ key_form, token_kid }: Version, { encoding }: SecretUsage): string {
+  if (key_form === "pkcs8") {
+    return `key pair (from ${encoding.toUpperCase()})${tokenKidText({ token_kid })}`;
+  }
+  const isPlain = encoding === "text" || encoding === "bytes";
+  return `key form ${key_form} (${isPlain ? "used as" : "decoded from"} ${encoding})`;
+}
+
+// Such characters are kept, but an editor or a shell may have added them.
+function oddities({ secret, encoding }: SecretUsage): string[] {
+  if (encoding !== "text") return [];
+  const text = secret.reveal();
+  if (text.startsWith("\uFEFF")) return ["the secret begins with a byte order mark, which is kept"];
+  const inside = text.trim();
+  // Line and tab stops, escape sequences of a terminal, spaces without a width.
+  const hasUnseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(inside);
+  return [
+    ...inside === text ? [] : ["the secret begins or ends with white space, which is kept"],
+    ...hasUnseen
+      ? ["the secret contains a line end or another invisible character, which is kept"]
+      : [],
+  ];
+}
