@@ -55,5 +55,8 @@ export async function newFiles(
 
 function refuseName(name: string): void {
   if (name.split("/").every((part) => /^[\w@+=.-]+$/.test(part) && !/^\.{1,2}$/.test(part))) return;
-  throw new RekeyError("failed", "A file name of the preset leads out of its folder");
+  throw new RekeyError(
+    "failed",
+    "Cannot write a file of the preset: its name may have letters, digits and _@+=.- only",
+  );
 }
