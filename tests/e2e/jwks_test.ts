@@ -182,3 +182,18 @@ Deno.test("--issuer takes a URL that can be an issuer", async () => {
     assert.match(stderr, /Write https:/);
   }
 });
+
+Deno.test("who ends a key pair is told how long caches may go on with it; nothing is said of an HMAC secret", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  const said = async (...args: string[]) => (await box.run(args)).stderr;
+  const kept = (version: number) =>
+    new RegExp(`keep the public keys may accept tokens of version ${version} for 10 minutes`);
+  assert.doesNotMatch(
+    await said("rotate", "--force", "--alg", "ES256"),
+    /keep the public keys may accept/,
+  );
+  assert.match(await said("rotate", "--force"), kept(2));
+  assert.doesNotMatch(await said("rotate", "--force", "--grace", "1h"), /may accept/);
+  assert.match(await said("revoke"), kept(3));
+});
