@@ -120,7 +120,7 @@ export async function remarkOnKeptKeys(ended: readonly Version[], { secrets, out
   output.remark(
     `verifiers that keep the public keys may accept tokens of version ${pairs.join(", ")} for ${
       describeSeconds(jwksMaxAge(installation))
-    }, unless they are restarted; those of \`rekey deliver\` and \`rekey serve\` refuse them now`,
+    }, unless they are restarted or fetch the keys again`,
   );
 }
 
