@@ -1,7 +1,8 @@
 import type { Secret } from "./secret.ts";
 
 /** Where the value of a version is stored. */
-export type Location = "keyring" | "database" | "etcd";
+export const LOCATIONS = ["keyring", "database", "etcd"] as const;
+export type Location = (typeof LOCATIONS)[number];
 
 /** The location as a noun phrase, for messages. */
 export function placeName(location: Location): string {

@@ -53,6 +53,11 @@ const OTHERS: Readonly<Record<string, readonly (readonly [alg: string, form: str
   HS512: [["ES256", "pkcs8"], ["ES256", "text"], ["HS512", "pkcs8"]],
 };
 
+// No key of the algorithm has the form: no value is needed to see that the row is damaged.
+function isImpossible(alg: string, form: string): boolean {
+  return alg.startsWith("HS") === (form === "pkcs8");
+}
+
 for (const [alg, others] of Object.entries(OTHERS)) {
   Deno.test(`a row of ${alg} whose algorithm or form was changed signs nothing and opens nothing`, async () => {
     using box = new Box();
@@ -64,13 +69,14 @@ for (const [alg, others] of Object.entries(OTHERS)) {
     await using serving = await Serving.start(box);
     for (const [to, form] of others) {
       change(to, form);
+      const code = isImpossible(to, form) ? "database_damaged" : "secret_damaged";
       for (const args of NEED_VALUE) {
-        assert.equal(await refusal(box, ...args), "4 secret_damaged", `${to} ${form} ${args}`);
+        assert.equal(await refusal(box, ...args), `4 ${code}`, `${to} ${form} ${args}`);
       }
       assert.notEqual((await box.run(["verify", token])).code, 0, `${to} ${form}`);
       const { findings } = await box.json("doctor");
       const codes = findings.map(({ code }: { code: string }) => code);
-      assert.ok(codes.includes("secret_damaged"), codes.join());
+      assert.ok(codes.includes(code), codes.join());
       assert.notEqual(await serving.auth(token), 204, `${to} ${form}`);
     }
     change(row!.alg, row!.key_form);

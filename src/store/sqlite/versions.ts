@@ -4,9 +4,9 @@ import type { Location } from "../../core/location.ts";
 import type { KeyForm, Shape, ShapeEncoding } from "../../core/secret.ts";
 import type { Algorithm } from "../../core/algorithms.ts";
 import type { Database } from "./database.ts";
+import { soundVersion, type VERSION_STATES } from "./sound_version.ts";
 
-/** State of a version, in the order in which it passes through them. */
-type VersionState = "pending" | "current" | "previous" | "retired";
+type VersionState = (typeof VERSION_STATES)[number];
 
 /** A row of `rekey_versions`. Times are milliseconds since the epoch. */
 export interface Version {
@@ -119,7 +119,7 @@ export class Versions {
       `SELECT * FROM rekey_versions WHERE activated_at IS NOT NULL AND replaces IS NOT NULL
        ORDER BY version DESC LIMIT ?`,
     ).all(limit);
-    return rows as unknown as Version[];
+    return rows.map(soundVersion);
   }
 
   /** All versions, newest first. */
@@ -156,7 +156,7 @@ export class Versions {
        RETURNING *`,
     ).get(...[kid, location, origin, alg, key_form, bytes, encoding, created_at], ...more);
     if (row === undefined) throw new Error("A kid is to be used twice");
-    return row as unknown as Version;
+    return soundVersion(row);
   }
 
   /** A pending version is prepared: from now on verifiers get it. Times are milliseconds since the epoch. */
@@ -259,10 +259,10 @@ export class Versions {
   // window's end would destroy it. So the rows are read too, in one statement, since a rotation may run between two.
   #inState(state: VersionState): Version[] {
     const rows = this.database.prepare(
-      `SELECT row.* FROM rekey_versions AS found JOIN rekey_versions AS row USING (version)
+      `SELECT row.* FROM rekey_versions AS found LEFT JOIN rekey_versions AS row USING (version)
        WHERE found.state = '${state}' ORDER BY version DESC`,
-    ).all() as unknown as Version[];
-    if (rows.every((row) => row.state === state)) return rows;
+    ).all();
+    if (rows.every((row) => row.state === state)) return rows.map(soundVersion);
     throw new RekeyError("database_damaged", "Cannot use the database: its indexes are damaged", {
       hint: "Restore the database from a backup",
     });
@@ -270,13 +270,13 @@ export class Versions {
 
   #one(where: string, ...values: SqlValue[]): Version | undefined {
     const row = this.database.prepare(`SELECT * FROM rekey_versions WHERE ${where}`).get(...values);
-    return row as unknown as Version | undefined;
+    return row && soundVersion(row);
   }
 
   #all(where: string): Version[] {
     const rows = this.database.prepare(
       `SELECT * FROM rekey_versions WHERE ${where} ORDER BY version DESC`,
     ).all();
-    return rows as unknown as Version[];
+    return rows.map(soundVersion);
   }
 }
