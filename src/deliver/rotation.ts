@@ -113,7 +113,8 @@ async function onceFollowed(
 }
 
 /**
- * Checks that every program can hold a key of an algorithm before it is made.
+ * Checks that every program can hold a key of another algorithm before it is made. A program that does not know the one
+ * in use has no key now either, and stops no rotation that keeps it.
  *
  * @param alg `undefined`: it stays as it is.
  * @param isGraceful whether programs then hold the current key besides.
@@ -125,7 +126,7 @@ export async function mustKnowAlgorithm(
   isGraceful: boolean,
 ): Promise<void> {
   const current = installation.versions.current();
-  if (alg === undefined || current === undefined) return;
+  if (alg === undefined || alg === current?.alg || current === undefined) return;
   const deliveries = await Promise.all(selected(installation).map(withPreset));
   const trial = new Trial(current, alg, isGraceful);
   const named: string[] = [];

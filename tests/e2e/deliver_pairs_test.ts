@@ -100,6 +100,32 @@ Deno.test("--force-deliveries rotates all the same, and the program that lags be
   assert.equal(Deno.readTextFileSync(path), before);
 });
 
+Deno.test("a program for HMAC alone stops no rotation that keeps ES256, named or not", async () => {
+  using box = new Box();
+  await succeeds(box, "init", "--alg", "ES256");
+  const path = join(box.home, "key");
+  await box.run([
+    "deliver",
+    "add",
+    "it",
+    "--format",
+    "text",
+    "--set",
+    "encoding=text",
+    "--path",
+    path,
+  ]);
+  const ways = [["--force"], ["--force", "--grace", "1h"], ["--prepare"]];
+  for (const way of ways) {
+    const plain = await box.run(["rotate", ...way]);
+    const named = await box.run(["rotate", ...way, "--alg", "ES256"]);
+    assert.equal(named.code, plain.code, `${way}: ${named.stderr}`);
+    assert.doesNotMatch(named.stderr, /Not rotated/);
+  }
+  const other = await box.run(["rotate", "--force", "--alg", "ES384"]);
+  assert.match(other.stderr, /Not rotated: it: .* and not ES384/);
+});
+
 Deno.test("a program for key pairs alone gets the first one before it signs", async () => {
   using box = await initialised();
   const path = join(box.home, "keys.pem");
