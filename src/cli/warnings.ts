@@ -91,14 +91,20 @@ function whatElse(others: readonly KnownApp[]): string | undefined {
   return `known here: ${named.join(", ")}${more} (\`rekey apps\` lists them)`;
 }
 
-/** A rotation in one step drops the version that was prepared, whose number is the one before. */
+/**
+ * A rotation in one step, or an import, drops the version that was prepared, whose number is the one before.
+ *
+ * @param version the new one.
+ * @param replaced number of the one that was current before it.
+ */
 export async function remarkOnDropped(
-  { rotated, version, previous }: Changed,
+  { version }: Version,
+  replaced: number | undefined,
   { secrets, output }: Context,
 ): Promise<void> {
-  if (!rotated || previous === undefined || previous.version >= version.version - 1) return;
+  if (replaced === undefined || replaced >= version - 1) return;
   const { installation: { versions } } = await secrets.open();
-  const between = versions.byNumber(version.version - 1);
+  const between = versions.byNumber(version - 1);
   if (between?.state !== "retired" || between.published_at === null) return;
   output.remark(`version ${between.version}, which was prepared, is dropped`);
 }

@@ -25,6 +25,21 @@ Deno.test("a secret of init that was never used is replaced by an import", async
   assert.equal((await box.run(["audit", "verify"])).code, 0);
 });
 
+Deno.test("an import names the prepared version that it drops, once", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  await box.run(["rotate", "--prepare"]);
+  const key = secret();
+  const { stderr } = await box.run(["import", "--alg", "HS256"], { stdin: key });
+  assert.match(
+    stderr,
+    /version 1, which was never used, has ended\nversion 2, which was prepared, is dropped\n/,
+  );
+  const again = await box.run(["import", "--alg", "HS256"], { stdin: key });
+  assert.doesNotMatch(again.stderr, /prepared/);
+  assert.equal((await box.run(["rotate", "--activate"])).code, 1, "nothing is prepared any more");
+});
+
 Deno.test("an import over a secret that was used is refused, whatever the use was", async () => {
   const uses: ((box: Box) => Promise<unknown>)[] = [
     (box) => box.token(),

@@ -52,7 +52,7 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
     : await secrets.import({ ...given, tokenKid: use.kid }, { store, alg });
   if (options.thenRotate) await refuseEnded(imported.version, context);
   await applyPolicy(options, context);
-  tell({ ...imported, use, weak, proven: token !== undefined }, context);
+  await tell({ ...imported, use, weak, proven: token !== undefined }, context);
   if (imported.made) warnOfOthers(context);
   if (options.thenRotate) await moveOff(imported.version, options, context);
   else await warnOfRisk(context);

@@ -3,6 +3,7 @@ import { placeName } from "../../core/location.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context } from "../context.ts";
 import { describeVersion, printable, tokenKidText } from "../format.ts";
+import { remarkOnDropped } from "../warnings.ts";
 
 /** What an import has done. */
 interface ImportReport {
@@ -14,10 +15,11 @@ interface ImportReport {
 }
 
 /** Prints what an import has done. */
-export function tell(
+export async function tell(
   { version, made, use, weak, proven }: ImportReport,
-  { secrets, output }: Context,
-): void {
+  context: Context,
+): Promise<void> {
+  const { secrets, output } = context;
   const app = secrets.environment.app.name;
   const named = `version ${version.version} (kid ${version.kid})`;
   const { encoding, kid } = use;
@@ -41,6 +43,7 @@ export function tell(
   if (proven) output.remark("the token verifies with it");
   if (version.replaces !== null && made) {
     output.remark(`version ${version.replaces}, which was never used, has ended`);
+    await remarkOnDropped(version, version.replaces, context);
   }
   if (use.losesKid) {
     output.warning(

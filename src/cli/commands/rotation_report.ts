@@ -81,10 +81,10 @@ async function remarkOnOnePhase(
   context: Context,
 ): Promise<void> {
   const { secrets, output } = context;
-  if (changed.rotated && isGraceful) await warnOfOnePhase(secrets, output);
-  await remarkOnDropped(changed, context);
+  const { rotated, version, graceUntil, previous } = changed;
+  if (rotated && isGraceful) await warnOfOnePhase(secrets, output);
+  if (rotated) await remarkOnDropped(version, previous?.version, context);
   if (isGraceful) await remarkOnCaches(changed, context);
-  const { rotated, graceUntil, previous } = changed;
   if (rotated && graceUntil === null && previous) await remarkOnKeptKeys([previous], context);
 }
 
