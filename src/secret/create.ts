@@ -16,6 +16,8 @@ import { changeSecret } from "./rotate.ts";
 import type { AuditWriter } from "../audit/chain.ts";
 import { EVENTS } from "../audit/events.ts";
 import { Secret } from "../core/secret.ts";
+import { STANDARD_POLICY, type TokenPolicy } from "../jwt/policy.ts";
+import { writePolicy } from "../store/sqlite/meta.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { currentSlot, type Location } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
@@ -26,6 +28,15 @@ export interface CreateOptions extends NewSecret {
   readonly store?: StoreChoice | undefined;
   /** Gives the first version its value, unless it is imported. */
   readonly makeValue?: MakeValue | undefined;
+  /** Default: the standard one. A secret that is there, was left behind or is shared already keeps its own. */
+  readonly firstPolicy?: FirstPolicy | undefined;
+}
+
+/** The token policy that a first version begins with. */
+export interface FirstPolicy {
+  readonly policy: TokenPolicy;
+  /** In words, for the audit log. */
+  readonly described: string;
 }
 
 /** Makes a first version in a prepared installation, under the lock; `false` when the secret existed already. */
@@ -77,10 +88,31 @@ export async function create(
   // A machine that joins a fleet needs no value.
   const isNeeded = given === undefined && !backend.isShared;
   const makeValue = isNeeded ? await madeAhead(nextUse(undefined, options)) : undefined;
-  const plan = () => backend.planFirst(environment, { ...options, makeValue }, given);
+  const plan = async () => {
+    const make = await backend.planFirst(environment, { ...options, makeValue }, given);
+    return (prepared: Installation) => withPolicy(prepared, make, options.firstPolicy);
+  };
   const { opened, made } = await firstVersion(environment, options, plan);
   if (opened === undefined) throw new Error("A secret was to be made and was not");
   return { opened, made };
+}
+
+// Before the version: no verifier ever gets a public set that it may keep for another time. A creation that failed may
+// have left a policy.
+async function withPolicy(
+  installation: Installation,
+  make: Make,
+  first: FirstPolicy | undefined,
+): Promise<unknown> {
+  const { database, meta } = installation;
+  database.transaction(() => writePolicy(meta, first?.policy ?? STANDARD_POLICY));
+  const made = await make(installation);
+  if (made === false || first === undefined) return made;
+  const audit = await installation.audit();
+  database.transaction(() =>
+    audit.append({ event: EVENTS.policyChanged, reason: first.described })
+  );
+  return made;
 }
 
 /** Decides how a local first version is made. */

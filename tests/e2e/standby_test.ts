@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { examined } from "../support/commands/doctor.ts";
+import { secret } from "../support/commands/importing.ts";
 import { later, sealedRows, started, states } from "../support/commands/standby.ts";
-import { queryRow, sql } from "../support/store/sql.ts";
+import { Box } from "../support/process/box.ts";
+import { query, queryRow, sql } from "../support/store/sql.ts";
 
 Deno.test("a key pair that is prepared signs nothing until it is activated, and then goes on", async () => {
   using box = await started();
@@ -188,6 +190,34 @@ Deno.test("the wait is the max-age of sets that verifiers may have, whatever it 
   const early = await later(box, "+61s", "rotate", "--activate");
   assert.equal(early.code, 5, early.stderr);
   assert.equal((await box.run(["policy", "set", "--jwks-max-age", "25h"])).code, 2);
+});
+
+Deno.test("the max-age of init or the first import counts from the start; a later one is a shorter one", async () => {
+  const age = ["--jwks-max-age", "1s"];
+  const waits: [how: string, begin: (box: Box) => Promise<unknown>, seconds: number][] = [
+    ["init", (box) => box.run(["init", ...age]), 1],
+    ["import", (box) => box.run(["import", "--alg", "HS256", ...age], { stdin: secret() }), 1],
+    ["init twice", async (box) => {
+      await box.run(["init"]);
+      await box.run(["init", ...age]);
+    }, 600],
+    ["import over a secret", async (box) => {
+      await box.run(["init"]);
+      await box.run(["import", "--alg", "HS256", ...age], { stdin: secret() });
+    }, 600],
+  ];
+  for (const [how, begin, seconds] of waits) {
+    using box = new Box();
+    await begin(box);
+    assert.equal((await box.json("policy", "show")).jwks_max_age_seconds, 1, how);
+    const rows = query(box, "SELECT event, reason FROM rekey_audit WHERE reason LIKE '%kept%'");
+    assert.deepEqual(rows.map(({ reason }) => reason), [
+      "no leeway, exp needed, public keys kept 1 second",
+    ]);
+    const prepared = await box.json("rotate", "--prepare", "--alg", "ES256");
+    const wait = Date.parse(prepared.activatable_at) - Date.parse(prepared.published_at);
+    assert.ok(Math.abs(wait / 1000 - seconds) <= (seconds > 1 ? 30 : 0), `${how}: ${wait} ms`);
+  }
 });
 
 Deno.test("a rotation to a key pair in one step says what verifiers may do; others say nothing", async () => {

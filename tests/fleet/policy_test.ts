@@ -34,6 +34,26 @@ Deno.test("machines that share a secret share its policy and each version's algo
     },
   );
 
+  await t.step(
+    "the policy of the first machine's init counts from the start, and for who joins",
+    async () => {
+      using fleet = new Fleet(etcd, 2, "first-policy");
+      const [one, other] = fleet.machines as [Box, Box];
+      const age = ["--jwks-max-age", "1s"];
+      await must(one, "init", ...age);
+      await must(other, "init");
+      for (const box of [one, other]) {
+        const { jwks_max_age_seconds } = await must(box, "policy", "show");
+        assert.equal(jwks_max_age_seconds, 1);
+      }
+      const prepared = await must(other, "rotate", "--prepare", "--alg", "ES256");
+      const wait = Date.parse(prepared.activatable_at) - Date.parse(prepared.published_at);
+      assert.equal(wait, 1_000);
+      const log = (await one.run(["audit", "list"])).stdout.split("\n");
+      assert.equal(log.filter((row) => row.includes("public keys kept 1 second")).length, 1);
+    },
+  );
+
   await t.step("an imported key pair and the kid of its tokens are shared", async () => {
     using keys = new ForeignKeys();
     const jwk = JSON.stringify({ ...jwkOf(await keys.make("ES256")), kid: "2023-key" });

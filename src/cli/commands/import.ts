@@ -7,7 +7,7 @@ import { STANDARD_POLICY, type TokenPolicy } from "../../jwt/policy.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import { warnOfOthers, warnOfRisk } from "../warnings.ts";
 import type { Context } from "../context.ts";
-import { applyPolicy, type PolicyFlags, withFlags } from "./policy.ts";
+import { applyPolicy, firstPolicy, type PolicyFlags, withFlags } from "./policy.ts";
 import { input, sourceIn, tokenOf } from "./import_input.ts";
 import { tell } from "./import_report.ts";
 import { rotate } from "./rotate.ts";
@@ -47,9 +47,10 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
   if (weak.length > 0 && !options.allowWeak) throw tooWeak(weak, use.alg);
   const reason = ["imported from", origin, options.reason && `(${options.reason})`];
   const given = { secret, reason: reason.filter(Boolean).join(" ") };
+  const wanted = { store, alg, firstPolicy: firstPolicy(options) };
   const imported = isHmac(alg)
-    ? await secrets.import(given, { store, alg, keyForm })
-    : await secrets.import({ ...given, tokenKid: use.kid }, { store, alg });
+    ? await secrets.import(given, { ...wanted, keyForm })
+    : await secrets.import({ ...given, tokenKid: use.kid }, wanted);
   if (options.thenRotate) await refuseEnded(imported.version, context);
   await applyPolicy(options, context);
   await tell({ ...imported, use, weak, proven: token !== undefined }, context);

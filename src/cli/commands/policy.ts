@@ -1,5 +1,6 @@
 import { asRefusal, type RekeyError, usageError } from "../../core/errors.ts";
 import type { PolicyChange } from "../../secret/backend.ts";
+import type { FirstPolicy } from "../../secret/create.ts";
 import {
   jwksSeconds,
   POLICY_PARTS,
@@ -69,7 +70,14 @@ export async function policyClear(
   }, context);
 }
 
-/** Applies policy flags of commands that make or import a secret. */
+/** The policy of a first secret that policy flags ask for. */
+export function firstPolicy(flags: PolicyFlags): FirstPolicy | undefined {
+  if (!hasPolicyFlags(flags)) return undefined;
+  const policy = withFlags(STANDARD_POLICY, flags);
+  return { policy, described: policyText(policy) };
+}
+
+/** Applies policy flags of commands that make or import a secret to one that is there. */
 export async function applyPolicy(flags: PolicyFlags, { secrets }: Context): Promise<void> {
   if (!hasPolicyFlags(flags)) return;
   await secrets.underLock((installation, backend) =>

@@ -20,7 +20,7 @@ import {
 import type { Context } from "../context.ts";
 import { describeVersion, pairText } from "../format.ts";
 import { type KeyFlags, wantedKey } from "../key_flags.ts";
-import { applyPolicy, type PolicyFlags } from "./policy.ts";
+import { applyPolicy, firstPolicy, type PolicyFlags } from "./policy.ts";
 import { describeHolders } from "../../secret/holders.ts";
 import { confirmed, describeConfirmation, mustAllFollow } from "../fleet_facts.ts";
 import { requireConfirmation } from "../terminal.ts";
@@ -31,7 +31,8 @@ export interface InitOptions extends PolicyFlags, KeyFlags {}
 /** Makes or adopts the secret. */
 export async function init(options: InitOptions, context: Context): Promise<void> {
   const { secrets, output, store } = context;
-  const { version, created } = await secrets.getOrCreate({ ...wantedKey(options), store });
+  const wanted = { ...wantedKey(options), store, firstPolicy: firstPolicy(options) };
+  const { version, created } = await secrets.getOrCreate(wanted);
   await applyPolicy(options, context);
   const what = created ? "Created" : version.origin === "adopted" ? "Adopted" : "Already there:";
   output.result(describeVersion(secrets.environment.app.name, version), [
