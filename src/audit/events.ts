@@ -61,6 +61,13 @@ export const EVENTS = {
   keyringError: "Keyring access error",
 } as const;
 
+/** Reasons of {@linkcode EVENTS.retired}: how a version that verified has ended. They never change either. */
+export const ENDS = {
+  revoked: "revoked",
+  graceOver: "grace window over",
+  rotatedAway: "rotated away",
+} as const;
+
 /** Events of retrievals, wherever the value was. */
 export const RETRIEVALS: readonly string[] = [
   EVENTS.retrievedFromKeyring,

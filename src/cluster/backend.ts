@@ -1,4 +1,4 @@
-import { EVENTS } from "../audit/events.ts";
+import { ENDS, EVENTS } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { catchUp } from "./catch_up.ts";
 import { lacking } from "./replica.ts";
@@ -134,7 +134,7 @@ async function revoke(installation: Installation): Promise<Version[]> {
   return await changeShared(installation, ({ state: before, snapshot }) => {
     for (const row of installation.versions.previous()) open.set(row.version, row);
     const now = installation.now();
-    const ended = { by: installation.environment.actor, why: "revoked" };
+    const ended = { by: installation.environment.actor, why: ENDS.revoked };
     const state = retiring(before, now, (row) => row.state === "previous", ended);
     // An etcd that was restored from a backup gets this machine's state even if no window is open.
     if (state === before && before === snapshot?.state) return { unchanged: [...open.values()] };

@@ -1,6 +1,6 @@
 import type { AuditWriter } from "../audit/chain.ts";
 import { dropPrepared } from "../secret/recover.ts";
-import { type AuditEntry, EVENTS } from "../audit/events.ts";
+import { type AuditEntry, ENDS, EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { knownFleet, rememberFleet, writePolicy } from "../store/sqlite/meta.ts";
@@ -143,7 +143,7 @@ function newsOf({ versions }: Installation, row: SharedVersion): AuditEntry | un
   const place = { version, kid, location: "etcd" };
   // The actor is the one who made the change, on whichever machine.
   if (begins) return { event: begun, ...place, reason: row.reason ?? undefined, actor: row.by };
-  const { by: actor, why: reason } = row.ended ?? { by: undefined, why: "grace window over" };
+  const { by: actor, why: reason } = row.ended ?? { by: undefined, why: ENDS.graceOver };
   return { event: EVENTS.retired, ...place, reason, actor };
 }
 

@@ -1,3 +1,4 @@
+import { ENDS } from "../audit/events.ts";
 import { randomBytes } from "node:crypto";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { type KeyForm, STANDARD_SHAPE } from "../core/secret.ts";
@@ -194,7 +195,7 @@ export function succeeded(
     { ...state, versions: kept },
     now,
     (row) => row.state === "pending" || graceUntil === null,
-    { by: next.by, why: "rotated away" },
+    { by: next.by, why: ENDS.rotatedAway },
   );
   const current = { ...next, state: "current" as const, activated_at: now, activation };
   const { alg, key_form } = next;

@@ -1,4 +1,4 @@
-import { EVENTS } from "../audit/events.ts";
+import { ENDS, EVENTS } from "../audit/events.ts";
 import { isHmac, keyText, modulusBits } from "../core/algorithms.ts";
 import { changedPolicy, type TokenPolicy } from "../jwt/policy.ts";
 import { writePolicy } from "../store/sqlite/meta.ts";
@@ -11,7 +11,7 @@ import { endGrace, recover } from "./recover.ts";
 /** Ends every grace window now. @returns the versions that no longer verify. */
 export async function revoke(installation: Installation): Promise<Version[]> {
   const ended = installation.versions.previous();
-  await endGrace(installation, ended, "revoked");
+  await endGrace(installation, ended, ENDS.revoked);
   await recover(installation, "held");
   return ended;
 }

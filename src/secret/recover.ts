@@ -13,7 +13,7 @@ import { removeFile } from "../files/files.ts";
 import { tryReconcile } from "./keyring/reconcile.ts";
 import { expired, interrupted, overlongGrace } from "./leftovers.ts";
 import type { AuditWriter } from "../audit/chain.ts";
-import { EVENTS } from "../audit/events.ts";
+import { ENDS, EVENTS } from "../audit/events.ts";
 import { lookAgain } from "./keyring/unsaved.ts";
 
 /**
@@ -51,7 +51,7 @@ async function finish(
   if (pending !== undefined) await rollBack(installation, pending, why);
   // Last: whoever waits for its programs takes this for the end of its rotation.
   dropMark(installation);
-  await endGrace(installation, expired(installation), "grace window over");
+  await endGrace(installation, expired(installation), ENDS.graceOver);
   await shortenGrace(installation);
   await lookAgain(installation);
   if (installation.versions.unsynced().length > 0) await tryReconcile(installation);

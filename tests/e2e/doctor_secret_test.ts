@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { REKEY } from "../support/process/box.ts";
+import { Box, REKEY } from "../support/process/box.ts";
 import { examined, fixes, follow, found } from "../support/commands/doctor.ts";
 import { installed, unless } from "../support/faults/faults.ts";
 import { initialised } from "../support/process/initialised.ts";
+import { later } from "../support/commands/standby.ts";
 import { pause } from "../support/timing/pause.ts";
 import { makeSpecimen } from "../support/faults/specimen.ts";
 import { queryRow, sql } from "../support/store/sql.ts";
@@ -129,6 +130,20 @@ Deno.test("doctor: a rotation that logged everyone out is named", async () => {
   assert.deepEqual((await examined(box)).findings, []);
   await box.run(["revoke"]);
   // The rotation itself ended none, and newer ones go on.
-  const later = await found(box, "sessions_ended");
-  assert.match(later.what, /^Every session from before the rotation to version 3 .* has ended$/);
+  const after = await found(box, "sessions_ended");
+  assert.match(
+    after.what,
+    /^Every session from before version 3 has ended: \S+@\S+ revoked version 2 at \S+Z$/,
+  );
+  assert.match(after.command!, /audit list --event retired$/);
+});
+
+Deno.test("doctor: the end of a grace window is named, even if its rotation was long ago", async () => {
+  using box = new Box();
+  await later(box, "-3d", "init");
+  await later(box, "-3d", "rotate", "--force", "--grace", "2d");
+  await box.run(["rotate", "--prepare"]);
+  await box.run(["rotate", "--prepare", "--alg", "ES256"]);
+  const { what } = await found(box, "sessions_ended");
+  assert.match(what, /before version 2 has ended: the grace window of version 1 was over at \S+Z$/);
 });

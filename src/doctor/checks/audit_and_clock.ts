@@ -4,7 +4,8 @@ import { EVENTS } from "../../audit/events.ts";
 import { verifyChain } from "../../audit/verify_chain.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, isRekeyError } from "../../core/errors.ts";
-import { ageOf, CLOCK_TOLERANCE_MS, fromFuture, isAhead, isDue } from "../../secret/age.ts";
+import { endedSessions } from "./ended_sessions.ts";
+import { ageOf, fromFuture, isAhead, isDue } from "../../secret/age.ts";
 import { keptHead } from "../../secret/keyring/reconcile.ts";
 import { type Finding, type OpenDoctorContext, rekey, WITHOUT_LOGGING_OUT } from "../findings.ts";
 import { readRetention } from "../../store/sqlite/retention.ts";
@@ -72,7 +73,7 @@ export function clockCheck(context: OpenDoctorContext): Finding[] {
 /** Overdue rotations, a recent rotation that logged everyone out, and use of the sealed copy. */
 export function rotationCheck(context: OpenDoctorContext): Finding[] {
   const findings = [...overdue(context), ...forgotten(context)];
-  return [...findings, ...loggedOut(context), ...fallbacks(context)];
+  return [...findings, ...endedSessions(context), ...fallbacks(context)];
 }
 
 // After that, whoever prepared a version has probably forgotten to activate it.
@@ -110,27 +111,6 @@ function overdue(context: OpenDoctorContext): Finding[] {
       ? `The clock was ahead when the version was made; it may be older than ${days} days without notice`
       : `A rotation is due after ${days} days`,
     command: rekey(context, WITHOUT_LOGGING_OUT),
-  }];
-}
-
-function loggedOut(context: OpenDoctorContext): Finding[] {
-  const { installation } = context;
-  const now = installation.now();
-  // Ignores rows with a time in the future.
-  const filter = {
-    is: EVENTS.rotationCompleted,
-    since: now - DAY_MS,
-    until: now + CLOCK_TOLERANCE_MS,
-  };
-  const row = listAudit(installation.database, 1, filter)[0];
-  if (row === undefined || installation.versions.previous().length > 0) return [];
-  const reason = row.reason === null ? "" : ` (${row.reason})`;
-  return [{
-    code: "sessions_ended",
-    what:
-      `Every session from before the rotation to version ${row.version} at ${row.time} by ${row.actor}${reason} has ended`,
-    why: "If users were logged out, this is why; they can log in again",
-    command: rekey(context, "audit list --event rotation"),
   }];
 }
 

@@ -25,7 +25,7 @@ function withoutPeople(status: Status): Status {
   const rotations = status.rotations.map((one) => ({ ...one, actor: null, reason: null }));
   const findings = status.findings.map((one) =>
     one.code === "sessions_ended"
-      ? { ...one, text: "Every session from before the last rotation has ended" }
+      ? { ...one, text: "Every session from before the current version has ended" }
       : one
   );
   return { ...status, rotations, findings, audit: [] };
