@@ -116,15 +116,15 @@ export class Accounts {
 
   /** The newest open sessions known to this machine; with `names`, only of these users. */
   async sessions(limit: number, names?: readonly string[]): Promise<Session[]> {
-    const { installation, version: current } = await this.secrets.open();
-    const verifying = new Set([current, ...inGrace(installation)].map(({ version }) => version));
+    const { installation } = await this.secrets.open();
+    const verifying = verifyingNumbers(installation);
     const subjects = await this.#subjects(names);
     return new Sessions(installation.database).list(limit, installation.now(), subjects)
       .filter(({ version }) => verifying.has(version));
   }
 
   /**
-   * Ends one session. In a fleet, the end of a session that has ended already is sent again: some machines may not have
+   * Ends one session, unless a rotation has ended it. In a fleet, the end of a session that has ended already is sent again: some machines may not have
    * heard of it.
    *
    * @throws {RekeyError} `failed` when no open session has this jti.
@@ -136,9 +136,11 @@ export class Accounts {
     });
     await changeUsers(
       this.secrets,
-      ({ database }, now) => {
+      (installation, now) => {
+        const sessions = new Sessions(installation.database);
+        const verifies = verifyingNumbers(installation).has(sessions.find(jti)?.version ?? 0);
         // A server on this machine may have recorded it already.
-        if (!new Sessions(database).revoke(jti, now) && shared === 0) {
+        if (!(sessions.revoke(jti, now) && verifies) && shared === 0) {
           throw new RekeyError("failed", "Cannot end the session: no open session has that jti", {
             hint: "`rekey session list` shows the open sessions",
           });
@@ -182,7 +184,7 @@ export class Accounts {
    * Ends every session of the given users in one transaction. The other machines also learn of sessions that ended here
    * before: telling them may have failed then.
    *
-   * @returns the number of sessions ended.
+   * @returns how many were open; those that a rotation had ended were not.
    */
   async endSessionsOf(users: readonly string[]): Promise<number> {
     const names = (await this.#subjects(users))!;
@@ -205,7 +207,7 @@ export class Accounts {
    * Changes users and ends all their sessions in one transaction. The other machines are told first, so that nothing has
    * changed here if that fails; afterwards they are told of sessions that were opened in between.
    *
-   * @returns the number of sessions ended.
+   * @returns how many sessions were open.
    */
   async #endAllOf(
     names: readonly string[],
@@ -214,19 +216,19 @@ export class Accounts {
     change: (installation: Installation, now: number) => void = () => {},
   ): Promise<number> {
     const told = new Set<string>();
-    await this.secrets.shareEnded(({ database }, now) => {
-      const open = names.flatMap((name) => endedNow(database, name, now));
-      open.forEach(({ jti }) => told.add(jti));
-      return open;
+    const open = new Set<string>();
+    await this.secrets.shareEnded((installation, now) => {
+      const all = endedNow(installation, names, now, open);
+      all.forEach(({ jti }) => told.add(jti));
+      return all;
     });
     const late = await changeUsers(
       this.secrets,
       (installation, now) => {
-        const { database } = installation;
-        const open = names.flatMap((name) => endedNow(database, name, now));
+        const all = endedNow(installation, names, now, open);
         change(installation, now);
-        names.forEach((name) => new Sessions(database).revokeAll(name, now));
-        return open.filter(({ jti }) => !told.has(jti));
+        names.forEach((name) => new Sessions(installation.database).revokeAll(name, now));
+        return all.filter(({ jti }) => !told.has(jti));
       },
       event,
       ...reasons,
@@ -236,7 +238,7 @@ export class Accounts {
     } catch (error) {
       throw isRekeyError(error) ? endedHereOnly(error) : error;
     }
-    return told.size + late.length;
+    return open.size;
   }
 }
 
@@ -251,9 +253,29 @@ export function unchanged(sql: Sql, { name, password }: User): User {
   return user;
 }
 
-/** The open sessions of a user, marked as revoked now. */
-function endedNow(sql: Sql, name: string, now: number): Session[] {
-  return new Sessions(sql).open(name, now).map((row) => ({ ...row, revoked_at: now }));
+/** The versions whose tokens verify now. */
+function verifyingNumbers(installation: Installation): Set<number> {
+  const current = installation.versions.current();
+  const rows = [...current === undefined ? [] : [current], ...inGrace(installation)];
+  return new Set(rows.map(({ version }) => version));
+}
+
+/**
+ * The sessions of users that have neither expired nor been ended by themselves, marked as revoked now.
+ *
+ * @param open gets the jti of those whose tokens verify until now.
+ */
+function endedNow(
+  installation: Installation,
+  names: readonly string[],
+  now: number,
+  open: Set<string>,
+): Session[] {
+  const sessions = new Sessions(installation.database);
+  const verifying = verifyingNumbers(installation);
+  const all = names.flatMap((name) => sessions.open(name, now));
+  for (const { jti, version } of all) if (verifying.has(version)) open.add(jti);
+  return all.map((row) => ({ ...row, revoked_at: now }));
 }
 
 // The table takes integers; a NumericDate of a token may be any number.

@@ -32,20 +32,11 @@ export class Sessions {
     ).run(now, jti) > 0;
   }
 
-  /**
-   * Revokes every session of a subject. Expired ones are revoked too: a verifier with a leeway may still accept them.
-   *
-   * @returns how many were open.
-   */
-  revokeAll(sub: string, now: number): number {
-    const { open } = this.sql.prepare(
-      `SELECT count(*) AS open FROM rekey_sessions
-       WHERE sub = ? AND revoked_at IS NULL AND expires_at > ?`,
-    ).get(sub, now) as { open: number };
+  /** Revokes every session of a subject. Expired ones are revoked too: a verifier with a leeway may still accept them. */
+  revokeAll(sub: string, now: number): void {
     this.sql.prepare(
       "UPDATE rekey_sessions SET revoked_at = ? WHERE sub = ? AND revoked_at IS NULL",
     ).run(now, sub);
-    return open;
   }
 
   /** The newest open sessions; with `subs`, only of these subjects. */
@@ -59,7 +50,7 @@ export class Sessions {
     return rows as unknown as Session[];
   }
 
-  /** Every open session of a subject. */
+  /** Every session of a subject that was not revoked and has not expired, whatever its version. */
   open(sub: string, now: number): Session[] {
     const rows = this.sql.prepare(
       "SELECT * FROM rekey_sessions WHERE sub = ? AND revoked_at IS NULL AND expires_at > ?",
