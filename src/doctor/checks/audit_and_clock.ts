@@ -4,7 +4,7 @@ import { EVENTS } from "../../audit/events.ts";
 import { verifyChain } from "../../audit/verify_chain.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, isRekeyError } from "../../core/errors.ts";
-import { endedSessions } from "./ended_sessions.ts";
+import { whatLoggedOut } from "./logged_out.ts";
 import { ageOf, fromFuture, isAhead, isDue } from "../../secret/age.ts";
 import { keptHead } from "../../secret/keyring/reconcile.ts";
 import { type Finding, type OpenDoctorContext, rekey, WITHOUT_LOGGING_OUT } from "../findings.ts";
@@ -73,7 +73,7 @@ export function clockCheck(context: OpenDoctorContext): Finding[] {
 /** Overdue rotations, a recent rotation that logged everyone out, and use of the sealed copy. */
 export function rotationCheck(context: OpenDoctorContext): Finding[] {
   const findings = [...overdue(context), ...forgotten(context)];
-  return [...findings, ...endedSessions(context), ...fallbacks(context)];
+  return [...findings, ...whatLoggedOut(context), ...fallbacks(context)];
 }
 
 // After that, whoever prepared a version has probably forgotten to activate it.

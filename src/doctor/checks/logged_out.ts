@@ -10,7 +10,7 @@ const DAY_MS = 86_400_000;
 const SOME_ROWS = 100;
 
 /** What has logged everyone out in the last day: a rotation, `revoke` or the end of a grace window. */
-export function endedSessions(context: OpenDoctorContext): Finding[] {
+export function whatLoggedOut(context: OpenDoctorContext): Finding[] {
   const { installation } = context;
   if (installation.versions.previous().length > 0) return [];
   const end = lastEnd(installation);
