@@ -140,7 +140,10 @@ export const Status = z.strictObject({
     level: z.enum(["wrong", "note"]),
     text: z.string(),
   })).meta({ description: "the state, and the checks of doctor that are cheap" }),
-  examined_at: instant().nullable().meta({ description: "when doctor's checks were made" }),
+  examined_at: instant().nullable().meta({
+    description:
+      "when doctor's checks were made; null while the first ones take longer than a second",
+  }),
   sessions_active: count().meta({
     description: "issued by rekey, without tokens that programs sign themselves",
   }),

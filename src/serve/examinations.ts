@@ -5,6 +5,10 @@ import { KeptResult } from "./kept_result.ts";
 
 const KEPT_MS = 60_000;
 
+// A monitor that is told that all is well before anything was looked at is told something untrue; one that gets no answer
+// while etcd or a disk hangs is told nothing.
+const WAIT_MS = 1_000;
+
 /** What the server's doctor found, and when. */
 interface Examined {
   readonly findings: readonly Finding[];
@@ -26,9 +30,12 @@ export class Examinations {
       new KeptResult(KEPT_MS, () => examinedNow(secrets, { ...context, maxAgeMs }));
   }
 
-  /** The last findings, which may be a minute old; `undefined` until the first ones are there. Waits for nothing. */
-  last(): Examined | undefined {
-    return this.#kept?.last();
+  /**
+   * Findings that are at most a minute old; if the checks take longer than a second the last ones, or `undefined` before
+   * there are any.
+   */
+  recent(): Promise<Examined | undefined> {
+    return this.#kept?.recent(WAIT_MS) ?? Promise.resolve(undefined);
   }
 }
 

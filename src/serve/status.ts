@@ -45,13 +45,14 @@ export async function statusOf(
   { maxAgeSeconds, version: rekey }: Settings,
   knowledge: ServerKnowledge,
 ): Promise<Omit<StatusAnswer, "certificate_expires_at">> {
+  // First, since it takes longest: all else is as it is at the answer.
+  const examined = await knowledge.examinations.recent();
   const { installation, version } = await secrets.open();
   const [, ...grace] = await secrets.verifying();
   const { database } = installation;
   const now = installation.now();
   const about = versionFacts(installation, version, maxAgeSeconds);
   const followers = await followersOf(installation, knowledge.fleet);
-  const examined = knowledge.examinations.last();
   const findings = statusFindings({
     ...{ ...knowledge, ...laggingOf(followers), now },
     ...{ version: version.version, rotationDue: about.rotation_due },

@@ -68,3 +68,14 @@ s.bind("\\0${name}"); print("bound", flush=True); print(s.recv(100).decode(), fl
   assert.match(heard, /READY=1/);
   await systemd.status;
 });
+
+Deno.test("the first answer to a monitor knows what doctor's cheap checks find", async () => {
+  using box = await initialised();
+  await using serving = await Serving.start(box, ["--workers", "1"]);
+  // The server's own start has put it right.
+  Deno.chmodSync(box.database, 0o644);
+  const { healthy, findings, examined_at, time } = await (await serving.get("/status.json")).json();
+  assert.equal(healthy, false);
+  assert.ok(findings.some(({ code }: { code: string }) => code === "file_mode"), findings);
+  assert.ok(Date.parse(examined_at) <= Date.parse(time));
+});
