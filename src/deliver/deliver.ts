@@ -113,8 +113,9 @@ class DeliveryWork {
     else await this.#write(files, rights);
     const confidential = new Confidential([...verifyingKeys(keys), ...round.before]);
     const { path, role } = delivery.settings;
-    const { signal } = round;
-    const around = { name: delivery.name, path, role, data, keys, confidential, signal };
+    const { variables, signal } = round;
+    const about = { name: delivery.name, path, role, data, keys };
+    const around = { ...about, confidential, variables, signal };
     const contents = digestOfBytes(
       new TextEncoder().encode(files.map(({ digest }) => digest).join()),
     );

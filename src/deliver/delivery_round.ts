@@ -15,6 +15,8 @@ export interface DeliveryRound {
   readonly records: Records;
   readonly folders: SafeFolders;
   readonly policy: TokenPolicy;
+  /** By which a rekey that a reload or probe calls finds the same installation. */
+  readonly variables: Readonly<Record<string, string>>;
   /** Milliseconds since the epoch. */
   now(): number;
   /** Whether what rekey did not write may be replaced. */

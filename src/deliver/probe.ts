@@ -228,11 +228,11 @@ async function runProbe(
   invocation: ReturnType<typeof SYSTEM.processes.shell>,
   verdicts: Verdicts,
   { env = {}, stdin, limitMs }: ProbeInput,
-  { name, path, confidential, signal }: Surroundings,
+  { name, path, confidential, variables, signal }: Surroundings,
 ): Promise<ProbeAnswer> {
   let output = "";
   const options = {
-    env: { ...env, REKEY_DELIVERY: name, REKEY_PATH: path },
+    env: { ...variables, ...env, REKEY_DELIVERY: name, REKEY_PATH: path },
     stdin: stdin === undefined ? undefined : new TextEncoder().encode(stdin),
     limitMs,
     signal,

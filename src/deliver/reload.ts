@@ -26,6 +26,8 @@ export interface Surroundings {
   /** The keys that the program is to hold. */
   readonly keys: DeliveredKeys;
   readonly confidential: Confidential;
+  /** By which a rekey that a command calls finds the same installation. */
+  readonly variables: Readonly<Record<string, string>>;
   /** Ends what is under way; what it returns then counts for nothing. */
   readonly signal: AbortSignal;
 }
@@ -44,7 +46,7 @@ export async function reload(way: ReloadWay, around: Surroundings): Promise<stri
   let output = "";
   const take = (piece: Uint8Array) => output = lastOf(output + new TextDecoder().decode(piece));
   const options = {
-    ...{ env: variables(around), limitMs, signal: around.signal },
+    ...{ env: factsFor(around), limitMs, signal: around.signal },
     ...{ ownGroup: true, takesStderr: true, take },
   };
   const failure = await startable(
@@ -82,8 +84,9 @@ export function spawned(command: Deno.Command): Deno.ChildProcess {
   return withCallersUmask(() => command.spawn());
 }
 
-function variables({ name, path, keys: { current } }: Surroundings): Record<string, string> {
-  return { REKEY_DELIVERY: name, REKEY_PATH: path, REKEY_KID: current.kid };
+function factsFor(around: Surroundings): Record<string, string> {
+  const { name, path, keys: { current }, variables } = around;
+  return { ...variables, REKEY_DELIVERY: name, REKEY_PATH: path, REKEY_KID: current.kid };
 }
 
 /** A failure with what the program said last. */

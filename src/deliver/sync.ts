@@ -16,6 +16,7 @@ import {
 import { deliver, type DeliveryOutcome, isUpToDate } from "./deliver.ts";
 import { type DeliveredKey, verifyingKeys } from "./key_set.ts";
 import { KeySource, type PendingKey, versionsNow } from "./key_source.ts";
+import { installationVariables } from "../store/environment.ts";
 import type { DeliveryRound } from "./delivery_round.ts";
 import { Records } from "./records.ts";
 import { SafeFolders } from "./target_folders.ts";
@@ -60,6 +61,7 @@ export async function sync(
     records: new Records(installation),
     folders: new SafeFolders(),
     policy: installation.policy,
+    variables: installationVariables(secrets.environment),
     now: () => installation.now(),
     force,
     checkOnly,

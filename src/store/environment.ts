@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { App, Folders } from "../core/app.ts";
 import type { Clock } from "../core/clock.ts";
 import type { EtcdClient } from "../etcd/client.ts";
@@ -33,6 +34,18 @@ export interface Environment {
   readonly auditTo?: readonly string[] | undefined;
   /** How long to wait for another process's write, in milliseconds; default: the database's own. */
   readonly waitMs?: number;
+}
+
+/**
+ * The variables by which a rekey finds the same installation that a command of the operator calls, in whatever folder it
+ * runs.
+ */
+export function installationVariables({ app, folders, kek }: Environment): Record<string, string> {
+  return {
+    REKEY_APP: app.name,
+    ...folders.dataNamed ? { REKEY_DATA_DIR: folders.data } : {},
+    ...kek.file === undefined ? {} : { REKEY_KEK_FILE: resolve(kek.file) },
+  };
 }
 
 /** How current this machine's copy of the shared state is. */

@@ -161,6 +161,20 @@ Deno.test("the environment of a reload has names and paths, and no value", async
   assert.ok(!text.includes(k.slice(0, 20)));
 });
 
+Deno.test("a rekey that a reload or a probe calls finds the same installation, in any folder", async () => {
+  using box = await initialised();
+  const global = ["--app", "acme", "--data-dir", "elsewhere"];
+  await box.run(["init", "--store", "database", ...global]);
+  const [path, seen] = [join(box.home, "key"), join(box.home, "seen")];
+  const calling = `cd / && '${REKEY}' status --json >> ${seen}`;
+  const args = ["--format", "text", "--path", path, "--reload", calling];
+  const probe = ["--probe-command", `${calling}; '${REKEY}' verify - >/dev/null 2>&1 || exit 1`];
+  const added = await box.run(["deliver", "add", "api", ...args, ...probe, ...global]);
+  assert.equal(added.code, 0, added.stderr);
+  const apps = Deno.readTextFileSync(seen).trim().split("\n").map((line) => JSON.parse(line).app);
+  assert.ok(apps.length > 1 && apps.every((app) => app === "acme"), apps.join());
+});
+
 Deno.test("what rekey did not write is replaced with --force only", async () => {
   using box = await initialised();
   const path = join(box.home, "keys.json");

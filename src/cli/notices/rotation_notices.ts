@@ -1,11 +1,11 @@
 import { hostname } from "node:os";
-import { resolve } from "node:path";
 import { type AuditEvent, EVENTS } from "../../audit/events.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, asRefusalOrBug, RekeyError } from "../../core/errors.ts";
 import type { Changed } from "../../secret/backend.ts";
+import { installationVariables } from "../../store/environment.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
-import type { Context, GlobalOptions } from "../context.ts";
+import type { Context } from "../context.ts";
 import { noticeOf, type NoticeType } from "./chat_formats.ts";
 import { type Receivers, Webhook } from "./webhook.ts";
 import { tryToWrite } from "../output.ts";
@@ -172,14 +172,8 @@ export class RotationNotices {
     }
   }
 
-  // A rekey command in a hook uses the same installation.
   #globals(): Record<string, string> {
-    const { app, dataDir, kekFile }: GlobalOptions = this.context.globals;
-    const given = { REKEY_APP: app, REKEY_DATA_DIR: dataDir, REKEY_KEK_FILE: kekFile };
-    return Object.fromEntries(
-      Object.entries(given).filter(([, value]) => value !== undefined)
-        .map(([name, value]) => [name, name === "REKEY_APP" ? value! : resolve(value!)]),
-    );
+    return installationVariables(this.context.secrets.environment);
   }
 }
 
