@@ -4,7 +4,6 @@
  * see `traced.ts`.
  */
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { scriptName } from "../src/boot/main.ts";
@@ -68,11 +67,12 @@ async function trace(): Promise<void> {
   throw new Error("Cannot find Secret.generate: update scripts/traced.ts");
 }
 
-/** Whether the addon and the code that no start reads are appended to the executable, which needs ELF. */
+/** Whether the addon, the script that no start reads and all of V8's code are appended, which needs ELF. */
 async function compiledWithAppended(): Promise<boolean> {
   if (!TARGET.includes("linux")) return false;
-  const names = ["keyring.node.br", `${LATE_SCRIPT}.js`, `${LATE_SCRIPT}.code`];
-  const paths = names.map((name) => `${PARTS}/${name}`).filter(existsSync);
+  const code = [...Deno.readDirSync(PARTS)].map(({ name }) => name)
+    .filter((name) => name.endsWith(".code")).sort();
+  const paths = ["keyring.node.br", `${LATE_SCRIPT}.js`, ...code].map((name) => `${PARTS}/${name}`);
   await compileParts(...paths.flatMap((path) => ["--exclude", path]));
   return await appendFiles(UNFINISHED, paths);
 }

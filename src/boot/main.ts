@@ -2,7 +2,7 @@
 
 import type Process from "node:process";
 import type { Script } from "node:vm";
-import { appendedFile } from "./appended.ts";
+import { appendedFile, REPLACED } from "./appended.ts";
 
 // A third of a millisecond faster than importing the modules.
 const { getBuiltinModule } = (globalThis as unknown as { process: typeof Process }).process;
@@ -35,7 +35,11 @@ export class Scripts {
   readonly #modules = new Map<string, Module>();
   readonly #scripts = new Map<string, Script>();
 
-  constructor(private readonly folder: string) {}
+  /** @param codeElsewhere a script's V8 code by the name of its file, unless it is in the folder. */
+  constructor(
+    private readonly folder: string,
+    private readonly codeElsewhere: (name: string) => Uint8Array | undefined = () => undefined,
+  ) {}
 
   /**
    * A module of the runtime (`node:os`), the exports of a script (`zod`), or those of a chunk of one (`program:main`). An
@@ -86,15 +90,16 @@ export class Scripts {
 
   // Each start reads all embedded files: scripts that few commands load are compressed or appended.
   #read(file: string): ScriptText {
-    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    const near = fileAt(`${this.folder}/${file}.js`);
-    if (near !== undefined) {
-      return { source: text(near), code: fileAt(`${this.folder}/${file}.code`) };
-    }
+    const near = textAt(`${this.folder}/${file}.js`);
+    if (near !== undefined) return { source: near, code: this.#code(`${file}.code`) };
     const packed = fileAt(`${this.folder}/${file}.js.br`);
     if (packed === undefined) return appendedScript(file);
     const { brotliDecompressSync } = getBuiltinModule("node:zlib");
-    return { source: text(brotliDecompressSync(packed)), code: undefined };
+    return { source: new TextDecoder().decode(brotliDecompressSync(packed)), code: undefined };
+  }
+
+  #code(name: string): Uint8Array | undefined {
+    return this.codeElsewhere(name) ?? fileAt(`${this.folder}/${name}`);
   }
 }
 
@@ -104,9 +109,31 @@ function appendedScript(file: string): ScriptText {
   return { source: new TextDecoder().decode(source), code: appendedFile(`${file}.code`) };
 }
 
-function fileAt(path: string): Uint8Array | undefined {
+/**
+ * V8's code from where the build has appended it. A script whose source is embedded needs none: when the executable was
+ * replaced meanwhile, V8 compiles it.
+ */
+function appendedCode(name: string): Uint8Array | undefined {
   try {
-    return Deno.readFileSync(path);
+    return appendedFile(name);
+  } catch (error) {
+    if ((error as Error).name === REPLACED) return undefined;
+    throw error;
+  }
+}
+
+// The runtime makes no copy of an embedded text, and two of bytes that become one.
+function textAt(path: string): string | undefined {
+  return ifThere(() => Deno.readTextFileSync(path));
+}
+
+function fileAt(path: string): Uint8Array | undefined {
+  return ifThere(() => Deno.readFileSync(path));
+}
+
+function ifThere<T>(read: () => T): T | undefined {
+  try {
+    return read();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
@@ -115,8 +142,10 @@ function fileAt(path: string): Uint8Array | undefined {
 
 // The build imports this file too.
 if (import.meta.main) {
-  const { start } = new Scripts(import.meta.dirname!).require("program:main") as {
-    start: () => Promise<void>;
-  };
+  const scripts = new Scripts(
+    import.meta.dirname!,
+    Deno.build.os === "linux" ? appendedCode : undefined,
+  );
+  const { start } = scripts.require("program:main") as { start: () => Promise<void> };
   await start();
 }
