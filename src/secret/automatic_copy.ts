@@ -84,7 +84,7 @@ export function automaticCopies(databasePath: string): string[] {
   const pattern = new RegExp(`^${RegExp.escape(basename(databasePath))}\\.v(\\d+)\\.backup$`);
   return namesIn(folder).map((name) => pattern.exec(name)).filter((found) => found !== null)
     // By time, since a new database starts at version 1; then by version.
-    .map(([name, version]) => ({ path: join(folder, name), version: Number(version) }))
+    .map(([, version]) => ({ path: copyPath(databasePath, version!), version: Number(version) }))
     .map((copy) => ({ ...copy, time: timeOf(copy.path) }))
     // A copy with a time in the future, made by a clock that was ahead, sorts as the oldest.
     .map((copy) => isAhead(copy.time, Date.now()) ? { ...copy, time: 0 } : copy)
@@ -97,6 +97,6 @@ export function isAutomaticName(path: string): boolean {
   return /\.db\.v\d+\.backup$/.test(path);
 }
 
-function copyPath(databasePath: string, version: number): string {
+function copyPath(databasePath: string, version: number | string): string {
   return `${databasePath}.v${version}.backup`;
 }

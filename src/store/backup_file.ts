@@ -202,10 +202,9 @@ export const PEEK = ".rekey-peek-";
 /** Prefix of folders that hold a backup on its way through a pipe, without the lock. */
 export const SPOOL = ".rekey-pipe-";
 
-// Since the last data from the pipe: its program may ask a person for a passphrase.
-const LONGEST_PIPE_MS = 600_000;
-
-const LONGEST_PEEK_MS = 60_000;
+// How old, in milliseconds, a folder can be that is in use. With the lock held no `restore` is at work. A pipe's folder
+// changes with the last data, and the program behind it may ask a person for a passphrase.
+const LONGEST_MS = [[STAGE, -1], [PEEK, 60_000], [SPOOL, 600_000]] as const;
 
 /**
  * Deletes folders that a killed `restore` or `backup` left in the data folder: they hold values that no rotation
@@ -213,10 +212,9 @@ const LONGEST_PEEK_MS = 60_000;
  */
 export function removeUnfinished(folder: string): void {
   for (const name of namesIn(folder)) {
+    const longest = LONGEST_MS.find(([prefix]) => name.startsWith(prefix))?.[1];
+    if (longest === undefined) continue;
     const path = join(folder, name);
-    const age = Math.abs(Date.now() - timeOf(path));
-    const old = (name.startsWith(PEEK) && age > LONGEST_PEEK_MS) ||
-      (name.startsWith(SPOOL) && age > LONGEST_PIPE_MS);
-    if (name.startsWith(STAGE) || old) removeFolder(path);
+    if (Math.abs(Date.now() - timeOf(path)) > longest) removeFolder(path);
   }
 }

@@ -138,5 +138,6 @@ export function scrub(
   removeMigrationCopies(database.path);
   if (pending === "file") database.wipeFreePages();
   if (!database.truncateLog(waitMs)) return;
-  database.transaction(() => meta.remove("scrub_pending"));
+  // No wait for the disk: without this row's removal the next command only does the same again.
+  database.transaction(() => meta.remove("scrub_pending"), { durable: false });
 }
