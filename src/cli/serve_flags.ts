@@ -1,4 +1,7 @@
+import { resolve } from "node:path";
 import { quoted, type RekeyError, usageError } from "../core/errors.ts";
+import { numbered } from "../core/words.ts";
+import { realPlace } from "../files/real_place.ts";
 import { LEAST_STALENESS_MS } from "../cluster/follower.ts";
 import { SharedFreshness } from "../cluster/freshness.ts";
 import { readCertificate } from "../serve/certificate.ts";
@@ -12,7 +15,7 @@ import { variable } from "./context.ts";
 /** Flags of `rekey serve`. Durations in seconds. */
 export interface ServeFlags {
   readonly listen: string;
-  readonly unix?: string;
+  readonly unix?: string[];
   readonly unixMode?: number;
   readonly unixGroup?: string;
   readonly workers?: number;
@@ -42,8 +45,8 @@ export function settingsFrom(
     tls: Settings["tls"];
   },
 ): Settings {
-  const address = addressFrom(options);
-  if (!isLocal(address) && !(options.allowRemote && tls !== undefined)) {
+  const addresses = addressesFrom(options);
+  if (!addresses.every(isLocal) && !(options.allowRemote && tls !== undefined)) {
     throw usageError(
       "Cannot listen where other machines can reach it",
       "Give --allow-remote with --tls-cert and --tls-key, or put a proxy in front",
@@ -51,8 +54,8 @@ export function settingsFrom(
   }
   if (options.metricsTokenFile !== undefined) checkScrapeToken(options.metricsTokenFile);
   return {
-    address,
-    workers: workersFor(options, address),
+    addresses,
+    workers: workersFor(options),
     hosts: options.host ?? [],
     trustForwarded: options.trustForwarded ?? false,
     issuer: options.issuer,
@@ -78,12 +81,13 @@ export function freshnessFor({ maxStaleness }: ServeFlags): SharedFreshness {
   );
 }
 
-function addressFrom({ listen, unix, unixMode, unixGroup }: ServeFlags): Address {
+function addressesFrom({ listen, unix, unixMode, unixGroup }: ServeFlags): Address[] {
   if (unix !== undefined) {
     if (!SYSTEM.serving.hasUnixSockets) throw noUnixSockets();
+    refuseSamePlace(unix);
     const group = unixGroup === undefined ? undefined : groupFrom(unixGroup);
     const mode = unixMode ?? (group === undefined ? PRIVATE_MODE : SHARED_MODE);
-    return { kind: "unix", path: unix, mode, group };
+    return unix.map((path) => ({ kind: "unix", path, mode, group }));
   }
   if (unixMode !== undefined || unixGroup !== undefined) {
     throw usageError(
@@ -93,11 +97,21 @@ function addressFrom({ listen, unix, unixMode, unixGroup }: ServeFlags): Address
   }
   const [, hostname, port] = /^(\[[0-9a-fA-F:.]+\]|[\w.-]+):(\d{1,5})$/.exec(listen) ?? [];
   if (hostname !== undefined && Number(port) < 65_536) {
-    return { kind: "tcp", hostname: hostname.replace(/[[\]]/g, ""), port: Number(port) };
+    return [{ kind: "tcp", hostname: hostname.replace(/[[\]]/g, ""), port: Number(port) }];
   }
   throw usageError(
     "Cannot use the address of --listen: it is not an address with a port",
     "Write it as 127.0.0.1:8700 or [::1]:8700",
+  );
+}
+
+function refuseSamePlace(paths: readonly string[]): void {
+  const places = paths.map((path) => realPlace(resolve(path)));
+  const again = paths.find((_, n) => places.indexOf(places[n]!) < n);
+  if (again === undefined) return;
+  throw usageError(
+    `Cannot use --unix ${again}: it is the same socket as another one`,
+    "Each request thread listens on a socket of its own: name another path",
   );
 }
 
@@ -130,9 +144,18 @@ function groupFrom(name: string): number {
 }
 
 // A Unix socket cannot be shared between threads, and elsewhere a port is shared without being balanced.
-function workersFor({ workers }: ServeFlags, address: Address): number {
-  if (address.kind === "unix" || !SYSTEM.serving.sharesPorts) return 1;
+function workersFor({ workers, unix }: ServeFlags): number {
+  if (unix !== undefined) return workersOn(unix, workers);
+  if (!SYSTEM.serving.sharesPorts) return 1;
   return workers ?? Math.min(navigator.hardwareConcurrency, MOST_WORKERS);
+}
+
+function workersOn({ length }: readonly string[], workers = length): number {
+  if (workers === length) return length;
+  throw usageError(
+    `Cannot use --workers ${workers} with ${numbered(length, "Unix socket")}: each has one thread`,
+    "Give --unix once for each thread, and let the proxy divide its requests among the sockets",
+  );
 }
 
 /** The files of the certificate, if there is one. @throws {RekeyError} `usage` with one of two, or a `tls_…` code. */

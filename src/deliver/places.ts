@@ -1,5 +1,6 @@
-import { basename, dirname, join, normalize, sep } from "node:path";
+import { join, normalize, sep } from "node:path";
 import { RekeyError, usageError } from "../core/errors.ts";
+import { realPlace } from "../files/real_place.ts";
 import type { Installation } from "../store/installation.ts";
 import type { StoredDelivery } from "../store/sqlite/deliveries.ts";
 import { faultOfPath } from "../system/paths.ts";
@@ -95,14 +96,3 @@ function overlap(one: Delivery, other: Delivery): boolean {
 const isFolder = ({ preset }: Delivery) => preset.layout === "folder";
 
 const isIn = (path: string, folder: string) => path === folder || path.startsWith(folder + sep);
-
-// Without links, as far as the folders on the path exist.
-function realPlace(path: string): string {
-  const folder = dirname(path);
-  if (folder === path) return path;
-  try {
-    return join(Deno.realPathSync(folder), basename(path));
-  } catch {
-    return join(realPlace(folder), basename(path));
-  }
-}

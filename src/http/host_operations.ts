@@ -38,7 +38,7 @@ export interface HostOperations {
   metrics(): Promise<string>;
   /** Reports verifications by result and access log lines since the last report. */
   report(verdicts: ReadonlyMap<string, number>, lines: readonly string[]): void;
-  /** No thread was listening; this one is again, and the others should. */
+  /** No thread was listening on the port that they share; this one is again, and the others should. */
   listensAgain(): void;
   /** Prints a warning. */
   warn(why: string): void;

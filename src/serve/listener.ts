@@ -8,7 +8,7 @@ import { SYSTEM } from "../system/system.ts";
 
 /** Receives the events of a {@linkcode Listener}. */
 interface ListenerEvents {
-  /** No thread was listening; this one is again. */
+  /** No thread was listening on the port that they share; this one is again. */
   listensAgain(): void;
   /** Prints a warning. */
   warn(why: string): void;
@@ -39,6 +39,7 @@ export class Listener {
 
   constructor(
     private readonly settings: Settings,
+    private readonly address: Address,
     private readonly handler: RequestHandler,
     private readonly events: ListenerEvents,
   ) {
@@ -51,8 +52,7 @@ export class Listener {
    * @throws {RekeyError} `usage` or `failed` when it cannot.
    */
   start(): void {
-    const { address } = this.settings;
-    this.#keepListening(this.#listen(address).addr);
+    this.#keepListening(this.#listen().addr);
   }
 
   /** Accepts no more connections, and waits until all requests are answered. */
@@ -62,10 +62,10 @@ export class Listener {
     this.#removeSocket();
   }
 
-  /** Adds a listening server, in case the present one has stopped listening. Open connections stay. */
+  /** Adds a server that listens on a shared port, in case the present one has stopped. Open connections stay. */
   listenAgain(): void {
     if (this.#stopping) return;
-    this.#listen(this.settings.address);
+    this.#listen();
     this.#limit();
   }
 
@@ -78,7 +78,7 @@ export class Listener {
   async renew(tls: Settings["tls"]): Promise<void> {
     if (this.#stopping) return;
     this.#tls = tls;
-    if (SYSTEM.serving.sharesPorts) this.#listen(this.settings.address);
+    if (SYSTEM.serving.sharesPorts) this.#listen();
     else await this.#replaceServer();
     this.#limit();
   }
@@ -91,7 +91,7 @@ export class Listener {
       this.#servers.forEach((old) => old.shutdown().catch(() => {}));
       for (const end = performance.now() + PORT_RELEASE_MS; !this.#stopping;) {
         try {
-          return void this.#listen(this.settings.address);
+          return void this.#listen();
         } catch (error) {
           if (performance.now() > end) throw error;
           await delay(RETRY_MS);
@@ -109,8 +109,8 @@ export class Listener {
   }
 
   // The runtime's server stops listening when it cannot accept a connection, for example for lack of file descriptors.
-  // Its `finished` promise resolves only after its last connection, if ever. As all threads share the port, one can only
-  // see that none of them listens; then each listens again.
+  // Its `finished` promise resolves only after its last connection, if ever. Where all threads share the port, one can
+  // only see that none of them listens; then each listens again. A Unix socket is its thread's own.
   async #keepListening(at: Deno.Addr): Promise<void> {
     let isReported = false;
     for (;;) {
@@ -120,8 +120,8 @@ export class Listener {
       if (this.#stopping) return;
       if (listens || this.#replacing || replacements !== this.#replacements) continue;
       try {
-        this.#listen(this.settings.address);
-        this.events.listensAgain();
+        this.#listen();
+        if (this.address.kind === "tcp") this.events.listensAgain();
         isReported = false;
       } catch (error) {
         // The next try may succeed.
@@ -133,15 +133,15 @@ export class Listener {
     }
   }
 
-  #listen(address: Address): HttpServer {
-    const server = this.#serve(address);
+  #listen(): HttpServer {
+    const server = this.#serve();
     this.#servers.add(server);
     server.finished.catch(() => {}).finally(() => this.#servers.delete(server));
     return server;
   }
 
-  #serve(address: Address): HttpServer {
-    const answer = this.handler;
+  #serve(): HttpServer {
+    const { address, handler: answer } = this;
     // Without it, the runtime prints the address; the main thread does that once for all threads.
     const onListen = () => {};
     try {
@@ -179,7 +179,7 @@ export class Listener {
 
   // Another server may have put its own socket there.
   #removeSocket(): void {
-    const { address } = this.settings;
+    const { address } = this;
     if (address.kind !== "unix" || this.#socket === undefined) return;
     const isOurs = fileIdentity(address.path) === this.#socket;
     this.#socket = undefined;

@@ -21,7 +21,7 @@ import type { Version } from "../store/sqlite/versions.ts";
 import { Listener } from "./listener.ts";
 import { RequestMetrics, type ThreadMetrics } from "./metrics.ts";
 import { ScrapeToken } from "./scrape_token.ts";
-import { isLocal, ownNames, type Settings } from "./settings.ts";
+import { type Address, isLocal, ownNames, type Settings } from "./settings.ts";
 import { SYSTEM } from "../system/system.ts";
 import { connect, type Port, type Remote } from "./rpc.ts";
 
@@ -63,8 +63,8 @@ export class RequestThread {
     this.#publicSet = new LivePublicSet(this.#live);
   }
 
-  /** Starts to listen. */
-  async start(settings: Settings): Promise<void> {
+  /** Starts to listen. @param address the one of the server's that is for this thread. */
+  async start(settings: Settings, address: Address): Promise<void> {
     const { freshness } = settings;
     if (freshness !== undefined) {
       const ahead = await aheadOf(() => this.#host.clock());
@@ -73,7 +73,7 @@ export class RequestThread {
     }
     const app = makeApp(
       makeRoutes(settings.version, settings.issuer),
-      this.#services(settings),
+      this.#services(settings, address),
       (served, peer) => {
         this.#metrics.served(served);
         if (settings.accessLog || served.bug !== undefined) {
@@ -81,7 +81,7 @@ export class RequestThread {
         }
       },
     );
-    this.#listener = new Listener(settings, app, this.#host);
+    this.#listener = new Listener(settings, address, app, this.#host);
     this.#listener.start();
     this.#reporting = setInterval(() => this.#report(), REPORT_MS);
   }
@@ -131,7 +131,7 @@ export class RequestThread {
     await this.#host.report(verdicts, lines);
   }
 
-  #services(settings: Settings): Services {
+  #services(settings: Settings, address: Address): Services {
     const { metricsTokenFile: file } = settings;
     const scrape = file === undefined
       ? undefined
@@ -143,8 +143,8 @@ export class RequestThread {
       ready: () => this.#ready(),
       publicKeys: () => this.#publicSet.now(),
       secretHost: this.#host,
-      names: ownNames(settings),
-      remote: !isLocal(settings.address),
+      names: ownNames(settings, address),
+      remote: !isLocal(address),
       trustForwarded: settings.trustForwarded,
     };
   }

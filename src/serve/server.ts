@@ -34,7 +34,7 @@ export interface ServerContext {
   makeWorker(): Worker;
   /** Writes a line of the access log. */
   log(line: string): void;
-  onListening(address: Address): void;
+  onListening(addresses: readonly Address[]): void;
   /** Prints a warning. */
   warn(text: string): void;
   /** Prints a message that `--quiet` suppresses. */
@@ -72,13 +72,15 @@ const STOP_MS = 10_000;
  */
 export async function serve(settings: Settings, context: ServerContext): Promise<void> {
   SYSTEM.serving.raiseFileLimit();
-  const reserved = await reserve(settings.address);
-  const server = new Server({ ...settings, address: reserved.address }, context);
+  const reserved = [];
+  for (const address of settings.addresses) reserved.push(await reserve(address));
+  const addresses = reserved.map(({ address }) => address);
+  const server = new Server({ ...settings, addresses }, context);
   try {
     try {
       await server.load();
     } finally {
-      reserved[Symbol.dispose]();
+      for (const one of reserved) one[Symbol.dispose]();
     }
     await server.start();
     await Promise.race([context.stopped, server.died, context.failed]);
@@ -125,15 +127,15 @@ class Server {
 
   /** Starts to listen. */
   async start(): Promise<void> {
-    const { settings, context } = this;
-    const [first, ...others] = this.threads;
+    const { settings, settings: { addresses }, context } = this;
     await context.follower?.start();
     const { managers: { secrets: { environment } }, warn, remark } = context;
     this.#audit = new AuditStream({ environment, warn, remark, onBug: this.#death.reject });
-    // The first thread alone finds out whether the address can be used.
-    await this.#alive(first!.start(settings));
-    await this.#alive(Promise.all(others.map((thread) => thread.start(settings))));
-    context.onListening(settings.address);
+    // One after another: when one finds out that its address cannot be used, no other is about to listen.
+    for (const [n, thread] of this.threads.entries()) {
+      await this.#alive(thread.start(settings, addresses[n % addresses.length]!));
+    }
+    context.onListening(addresses);
     await this.#maintain();
     this.#every(MAINTENANCE_MS, () => this.#maintain());
     const deliver = this.#every(MAINTENANCE_MS, () => this.#deliver());
@@ -192,8 +194,8 @@ class Server {
 
   // Every thread listens with the new certificate before the old sockets stop, so that no connection is refused.
   async #renew(tls: Settings["tls"]): Promise<void> {
-    const { address } = this.settings;
-    if (address.kind !== "tcp") return;
+    const [address] = this.settings.addresses;
+    if (address?.kind !== "tcp") return;
     const { listeningSockets, stopListening } = SYSTEM.serving;
     const old = listeningSockets(address.port);
     await this.#alive(Promise.all(this.threads.map((thread) => thread.renew(tls))));

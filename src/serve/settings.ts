@@ -21,7 +21,8 @@ export type Address =
 
 /** Settings of `serve`, from its flags. */
 export interface Settings {
-  readonly address: Address;
+  /** One that all request threads share, or a Unix socket for each. */
+  readonly addresses: readonly Address[];
   /** Number of request threads. */
   readonly workers: number;
   /** Values of `--host`, in the form of `canonicalHost`. */
@@ -55,7 +56,7 @@ export function isLocal(address: Address): boolean {
 }
 
 /** The names that the server answers to. */
-export function ownNames({ address, hosts }: Pick<Settings, "address" | "hosts">): Names {
+export function ownNames({ hosts }: Pick<Settings, "hosts">, address: Address): Names {
   const listens = address.kind === "unix" ? [] : [canonicalHost(address.hostname)];
   return {
     hosts,
@@ -68,7 +69,7 @@ export function ownNames({ address, hosts }: Pick<Settings, "address" | "hosts">
 /** Warns if requests under the expected names will be refused. */
 export function namesMissing(settings: Settings, address: Address): string[] {
   if (address.kind === "unix") return [];
-  const names = ownNames({ ...settings, address });
+  const names = ownNames(settings, address);
   const host = canonicalHost(address.hostname);
   if (!isOwnHost(host, names)) {
     return [`requests to ${address.hostname} will be refused (421): name it with --host`];

@@ -28,7 +28,7 @@ Deno.test("GET /auth about a remembered token passes few files", options, async 
   new RequestThread(environment, port2 as Port);
   const address: Address = { kind: "tcp", hostname: "127.0.0.1", port: freePort() };
   const settings: Settings = {
-    address,
+    addresses: [address],
     workers: 1,
     hosts: [],
     trustForwarded: false,
@@ -39,7 +39,7 @@ Deno.test("GET /auth about a remembered token passes few files", options, async 
     debug: false,
     version: "1.0.0",
   };
-  await thread.start(settings);
+  await thread.start(settings, address);
   const { token } = await new AuthManager(secrets).issue({ subject: "alice", lifetime: 60 });
   const ask = async () => {
     const headers = { authorization: `Bearer ${token}` };

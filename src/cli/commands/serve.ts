@@ -100,7 +100,7 @@ function contextOf(parts: Parts): ServerContext {
     managers: { secrets, auth: new AuthManager(secrets), accounts: new Accounts(secrets) },
     makeWorker: () => startRequestThread(globals),
     log: (line) => log.write(line),
-    onListening: (address) => sayListening(address, parts),
+    onListening: (addresses) => sayListening(addresses, parts),
     warn: (text) => output.warning(text),
     remark: (text) => output.remark(text),
     certificate,
@@ -121,16 +121,19 @@ function contextOf(parts: Parts): ServerContext {
 }
 
 function sayListening(
-  address: Address,
+  addresses: readonly Address[],
   { settings, installation, certificate, output }: Parts,
 ): void {
-  output.remark(`listening on ${shownAddress(address, settings)}`);
-  const warnings = [
-    ...namesMissing(settings, address),
+  for (const address of addresses) {
+    output.remark(`listening on ${shownAddress(address, settings)}`);
+  }
+  // Sockets in one folder have the same warning.
+  const warnings = new Set([
+    ...addresses.flatMap((address) => namesMissing(settings, address)),
     ...issuerWarnings(settings.issuer, installation.policy.issuer),
-    ...address.kind === "unix" ? socketWarnings(address) : [],
+    ...addresses.flatMap((address) => address.kind === "unix" ? socketWarnings(address) : []),
     ...certificate ? certificateWarnings(certificate.certificate, settings.hosts) : [],
-  ];
+  ]);
   warnings.forEach((text) => output.warning(text));
 }
 

@@ -16,9 +16,9 @@ export const serveCommands: Commands = {
         new Option("--listen <address>", "where to listen").default("127.0.0.1:8700")
           .conflicts("unix"),
       )
-      .option("--unix <path>", "listen on a Unix socket (of mode 0600) instead", nonEmpty)
-      .option("--unix-mode <mode>", "mode of the socket: 0600, 0620, 0640 or 0660", socketMode)
-      .option("--unix-group <group>", "the socket's group; its mode is then 0660", nonEmpty)
+      .repeatable("--unix <path>", "a Unix socket (of mode 0600) instead, with a thread of its own")
+      .option("--unix-mode <mode>", "mode of the sockets: 0600, 0620, 0640 or 0660", socketMode)
+      .option("--unix-group <group>", "the sockets' group; their mode is then 0660", nonEmpty)
       .option("--workers <count>", "threads that answer requests (default: one per core)", workers)
       .repeatable("--host <name>", "another host name of this server", host)
       .option("--trust-forwarded", "take the client's address from the proxy's X-Forwarded-For")
