@@ -76,7 +76,7 @@ function throttled(box: Box): unknown[] {
   return rows.map(({ name }) => name);
 }
 
-for (const kind of KINDS.filter(({ unix }) => !unix)) {
+for (const kind of KINDS.filter(({ sockets }) => !sockets)) {
   Deno.test(`${kind.name}: asks with GET and no body, and only once`, async () => {
     using box = new Box();
     await using rekey = new Upstream();

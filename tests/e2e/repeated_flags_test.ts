@@ -23,7 +23,7 @@ const REPEATABLE = [
   ...["rotate --after", "rotate --before", "rotate --notify-url", "rotate --notify-url-file"],
   ...["security rotate-jwt-secret --after", "security rotate-jwt-secret --before"],
   ...["security rotate-jwt-secret --notify-url", "security rotate-jwt-secret --notify-url-file"],
-  ...["serve --host", "session list --user", "session revoke --user"],
+  ...["serve --host", "serve --unix", "session list --user", "session revoke --user"],
 ].sort();
 
 Deno.test("every option of every command that takes a value: twice is refused, or declared", async (t) => {

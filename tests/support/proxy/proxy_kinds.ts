@@ -4,26 +4,30 @@ import { adapted, documented, Proxy } from "./proxies.ts";
 
 /** Where the two behind a proxy are. */
 export interface Addresses {
-  /** A host and port, or the path of a socket. */
+  /** A host and port; empty where there are Unix sockets. */
   readonly rekey: string;
+  /** Their paths. */
+  readonly sockets?: readonly string[];
   readonly upstream: string;
 }
 
 /** A proxy with a configuration. */
 export interface Kind {
   readonly name: string;
-  readonly unix?: true;
+  /** Number of Unix sockets on which rekey listens, in place of a port. */
+  readonly sockets?: number;
   /** What it answers while rekey does not. */
   readonly down: number;
   start(box: Box, addresses: Addresses): Promise<Proxy>;
 }
 
 type Six = [string, string, string, string, string, string];
-type Eleven = [...Six, string, string, string, string, string];
+type Twelve = [...Six, ...Six];
 
 const [
   NGINX,
   NGINX_UNIX,
+  NGINX_SOCKETS,
   NGINX_COOKIE_MAP,
   NGINX_COOKIE,
   NGINX_PREFLIGHT_MAP,
@@ -33,7 +37,7 @@ const [
   NGINX_KEPT_ZONE,
   NGINX_KEPT,
   NGINX_CHECKED_TOKEN,
-] = documented("nginx") as Eleven;
+] = documented("nginx") as Twelve;
 const [
   CADDY,
   CADDY_COOKIE,
@@ -45,13 +49,11 @@ const [
 
 function nginx(
   text: string,
-  { rekey, upstream }: Addresses,
+  { rekey, sockets, upstream }: Addresses,
   box: Box,
   user?: string,
 ): Promise<Proxy> {
-  const server = rekey.startsWith("/")
-    ? { "unix:/run/rekey/rekey.sock": `unix:${rekey}` }
-    : { "server 127.0.0.1:8700;": `server ${rekey};` };
+  const server = sockets === undefined ? { "127.0.0.1:8700": rekey } : inPlaceOf(sockets);
   return Proxy.nginx(box, (port) =>
     adapted(text, {
       "listen 80;": `listen 127.0.0.1:${port};`,
@@ -60,21 +62,29 @@ function nginx(
     }), user);
 }
 
+/** What stands for the sockets in a documented upstream of nginx. */
+export function inPlaceOf(paths: readonly string[]): Record<string, string> {
+  const names = paths.length === 1 ? ["rekey"] : paths.map((_, n) => n + 1);
+  return Object.fromEntries(paths.map((path, n) => [`/run/rekey/${names[n]}.sock`, path]));
+}
+
 function caddy(
   text: string,
-  { rekey, upstream }: Addresses,
+  { rekey, sockets, upstream }: Addresses,
   box: Box,
   global?: string,
 ): Promise<Proxy> {
   return Proxy.caddy(box, (port) =>
     adapted(text, {
       "app.example.com {": `http://app.example.com:${port} {`,
-      "127.0.0.1:8700": rekey.startsWith("/") ? `unix/${rekey}` : rekey,
+      "127.0.0.1:8700": sockets?.map((path) => `unix/${path}`).join(" ") ?? rekey,
       "127.0.0.1:3000": upstream,
     }), global);
 }
 
-const OVER_UNIX = NGINX.replace(/^upstream rekey \{.*?^\}\n/ms, NGINX_UNIX);
+const [OVER_UNIX, OVER_SOCKETS] = [NGINX_UNIX, NGINX_SOCKETS].map((upstream) =>
+  NGINX.replace(/^upstream rekey \{.*?^\}\n/ms, upstream)
+) as [string, string];
 
 /** Those that are told of a token by its header. */
 export const KINDS: Kind[] = [
@@ -84,15 +94,15 @@ export const KINDS: Kind[] = [
     start: (box, addresses) => nginx(NGINX, addresses, box),
   },
   {
-    name: "nginx over a Unix socket",
-    unix: true,
+    name: "nginx over two Unix sockets",
+    sockets: 2,
     down: 500,
-    start: (box, addresses) => nginx(OVER_UNIX, addresses, box),
+    start: (box, addresses) => nginx(OVER_SOCKETS, addresses, box),
   },
   { name: "Caddy", down: 502, start: (box, addresses) => caddy(CADDY, addresses, box) },
   {
-    name: "Caddy over a Unix socket",
-    unix: true,
+    name: "Caddy over two Unix sockets",
+    sockets: 2,
     down: 502,
     start: (box, addresses) => caddy(CADDY, addresses, box),
   },
@@ -209,7 +219,7 @@ export const QUERY_KINDS: Kind[] = [
 export function nginxAs(user: string): Kind {
   return {
     name: `nginx as ${user}`,
-    unix: true,
+    sockets: 1,
     down: 500,
     start: (box, addresses) => nginx(OVER_UNIX, addresses, box, user),
   };

@@ -21,14 +21,19 @@ export class Site implements AsyncDisposable {
 
   static async open(kind: Kind, prepare?: (box: Box) => Promise<void>): Promise<Site> {
     const box = new Box();
-    const socket = join(box.home, "rekey.sock");
-    const site = new Site(box, [...SERVE, ...kind.unix ? ["--unix", socket] : []]);
+    const sockets = Array.from(
+      { length: kind.sockets ?? 0 },
+      (_, n) => join(box.home, `${n}.sock`),
+    );
+    const site = new Site(box, [...SERVE, ...sockets.flatMap((path) => ["--unix", path])]);
     try {
       if (prepare === undefined) assert.equal((await box.run(["init"])).code, 0);
       else await prepare(box);
       site.serving = await Serving.start(box, [...site.#args]);
-      const rekey = kind.unix ? socket : new URL(site.serving.url).host;
-      site.proxy = await kind.start(box, { rekey, upstream: site.upstream.address });
+      const where = sockets.length > 0
+        ? { rekey: "", sockets }
+        : { rekey: new URL(site.serving.url).host };
+      site.proxy = await kind.start(box, { ...where, upstream: site.upstream.address });
       return site;
     } catch (error) {
       await site[Symbol.asyncDispose]();
