@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { Serving } from "../../tests/support/http/serving.ts";
 import { Box } from "../../tests/support/process/box.ts";
 import { adapted, documented, Proxy } from "../../tests/support/proxy/proxies.ts";
-import { keepingAnswers } from "../../tests/support/proxy/proxy_kinds.ts";
+import { inPlaceOf, keepingAnswers } from "../../tests/support/proxy/proxy_kinds.ts";
 import type { BenchKey } from "./known_secret.ts";
 
 /** What stands for the application: the guard is what is measured, so that what is behind it costs as little as can be. */
@@ -17,25 +17,26 @@ export interface Asking extends AsyncDisposable {
   readonly id: number;
 }
 
-/** How nginx asks: as docs/proxies.md has it first, over a Unix socket, or keeping answers too. */
-export type NginxWay = "tcp" | "unix" | "keeping";
-
-/** nginx as docs/proxies.md has it. @param rekey a host and port, or the path of a socket. */
-export async function nginxThatAsks(rekey: string, way: NginxWay): Promise<Asking> {
+/** nginx as docs/proxies.md has it. @param rekey a host and port, or the paths of sockets. @param keeps answers. */
+export async function nginxThatAsks(
+  rekey: string | readonly string[],
+  keeps = false,
+): Promise<Asking> {
   const box = new Box();
   await Deno.writeTextFile(join(box.home, "file"), "hello\n");
   await Deno.chmod(box.home, 0o711);
-  const [server, socket] = documented("nginx") as [string, string];
-  const text = way === "tcp" ? adapted(server, { "127.0.0.1:8700": rekey }) : server.replace(
-    /^upstream rekey \{.*?^\}\n/ms,
-    adapted(socket, { "/run/rekey/rekey.sock": rekey }),
-  );
+  const [server, socket, sockets] = documented("nginx") as [string, string, string];
+  const over = (paths: readonly string[]) =>
+    adapted(paths.length === 1 ? socket : sockets, inPlaceOf(paths));
+  const text = typeof rekey === "string"
+    ? adapted(server, { "127.0.0.1:8700": rekey })
+    : server.replace(/^upstream rekey \{.*?^\}\n/ms, over(rekey));
   const proxy = await Proxy.nginx(box, (port) => {
     const asking = adapted(text, {
       "listen 80;": `listen 127.0.0.1:${port};`,
       [TO_APP]: `root ${box.home}; ${FILE}`,
     });
-    return way === "keeping" ? keepingAnswers(asking, box) : asking;
+    return keeps ? keepingAnswers(asking, box) : asking;
   });
   return disposing(proxy, box);
 }
@@ -57,19 +58,20 @@ export async function caddyThatAsks(rekey?: string): Promise<Asking> {
   return disposing(proxy, box);
 }
 
-/** `rekey serve` on a Unix socket, with one request thread. */
+/** `rekey serve` on Unix sockets, with a request thread for each. */
 export class SocketServer implements AsyncDisposable {
-  private constructor(private readonly box: Box, private readonly serving: Serving) {}
+  private constructor(
+    private readonly box: Box,
+    private readonly serving: Serving,
+    readonly paths: readonly string[],
+  ) {}
 
-  static async start(secret: BenchKey): Promise<SocketServer> {
+  static async start(secret: BenchKey, count = 1): Promise<SocketServer> {
     const box = new Box();
     await secret.importInto(box);
-    const args = ["--workers", "1", "--no-access-log", "--unix", socketIn(box)];
-    return new SocketServer(box, await Serving.start(box, args));
-  }
-
-  get path(): string {
-    return socketIn(this.box);
+    const paths = Array.from({ length: count }, (_, n) => join(box.home, `${n}.sock`));
+    const args = ["--no-access-log", ...paths.flatMap((path) => ["--unix", path])];
+    return new SocketServer(box, await Serving.start(box, args), paths);
   }
 
   get id(): number {
@@ -98,8 +100,6 @@ export class SocketServer implements AsyncDisposable {
     this.box[Symbol.dispose]();
   }
 }
-
-const socketIn = (box: Box) => join(box.home, "rekey.sock");
 
 function disposing(proxy: Proxy, box: Box): Asking {
   const dispose = async () => {

@@ -12,7 +12,9 @@ const SECONDS = 1;
 
 const OPEN = "nginx, a small file, no guard";
 const ASKING = "nginx that asks rekey serve";
-const ASKING_SOCKET = "nginx that asks rekey serve over a Unix socket";
+const ASKING_SOCKET = `${ASKING} over a Unix socket`;
+const ASKING_TWO = `${ASKING} with two threads`;
+const ASKING_SOCKETS = `${ASKING} over two Unix sockets`;
 const ROTATING = `${ASKING_SOCKET}, while it rotates all the time`;
 const KEEPING = "nginx that keeps the answers of rekey serve for a second";
 const NJS = "nginx with the delivered keys, by njs";
@@ -30,6 +32,7 @@ const most = (to: string, ratio: number): Goal => ({ to, sense: "≥", ratio });
 const GOALS: Record<string, Goal[]> = {
   [ASKING]: [most(OPEN, 0.5)],
   [ASKING_SOCKET]: [most(OPEN, 0.5), most(ASKING, 1)],
+  [ASKING_SOCKETS]: [most(ASKING_TWO, 1)],
   [KEEPING]: [most(OPEN, 0.5)],
   [CADDY]: [most(CADDY_OPEN, 0.5)],
   [NJS]: [most(ASKING, 2)],
@@ -61,12 +64,16 @@ export async function guards(rounds: number): Promise<Part> {
   await writeByHand("haproxy", `${box.home}/keys.map`, [key]);
   await using rekey = await rekeyServer(secret, 1);
   const { host } = new URL(rekey.url);
-  await using asking = await nginxThatAsks(host, "tcp");
+  await using asking = await nginxThatAsks(host);
   await using socket = await SocketServer.start(secret);
-  await using askingSocket = await nginxThatAsks(socket.path, "unix");
-  await using keeping = await nginxThatAsks(socket.path, "keeping");
+  await using askingSocket = await nginxThatAsks(socket.paths);
+  await using rekeyTwo = await rekeyServer(secret, 2);
+  await using askingTwo = await nginxThatAsks(new URL(rekeyTwo.url).host);
+  await using sockets = await SocketServer.start(secret, 2);
+  await using askingSockets = await nginxThatAsks(sockets.paths);
+  await using keeping = await nginxThatAsks(socket.paths, true);
   await using rotated = await SocketServer.start(secret);
-  await using rotating = await nginxThatAsks(rotated.path, "unix");
+  await using rotating = await nginxThatAsks(rotated.paths);
   await using caddyOpen = await caddyThatAsks();
   await using caddy = await caddyThatAsks(host);
   const root = `root ${box.home}; ${FILE}`;
@@ -84,6 +91,8 @@ export async function guards(rounds: number): Promise<Part> {
     guarded(OPEN, native.port, "/open", native.daemon.id),
     guarded(ASKING, asking.port, "/guarded", asking.id, rekey.id),
     guarded(ASKING_SOCKET, askingSocket.port, "/guarded", askingSocket.id, socket.id),
+    guarded(ASKING_TWO, askingTwo.port, "/guarded", askingTwo.id, rekeyTwo.id),
+    guarded(ASKING_SOCKETS, askingSockets.port, "/guarded", askingSockets.id, sockets.id),
     {
       ...guarded(ROTATING, rotating.port, "/guarded", rotating.id, rotated.id),
       during: (task: () => Promise<number>) => rotated.rotatingDuring(task),
