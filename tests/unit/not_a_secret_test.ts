@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { randomBytes, randomUUID } from "node:crypto";
+import { Buffer } from "node:buffer";
+import { generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
 import { asRefusal, isRekeyError } from "../../src/core/errors.ts";
 import { sourceOf } from "../../src/secret/import/source.ts";
 import { recognised } from "../../src/secret/import/not_a_secret.ts";
@@ -101,6 +102,58 @@ Deno.test("what is plainly not a secret is named, and nothing of it is quoted", 
     assert.equal(sourceOf(text, { literal: true }).doubt, undefined);
     assert.notEqual(doubtOf(text), undefined);
   }
+});
+
+const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const SPKI = publicKey.export({ type: "spki", format: "der" });
+const JWK = publicKey.export({ format: "jwk" });
+const RSA = generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey;
+const asPem = publicKey.export({ type: "spki", format: "pem" }) as string;
+const inHex = (data: Uint8Array | string) => Buffer.from(data).toString("hex");
+
+/** Texts of public keys that look like a random secret, or like JSON with one in it. */
+const PUBLIC: Record<string, string> = {
+  "base64 of DER": SPKI.toString("base64"),
+  "base64url of DER": SPKI.toString("base64url"),
+  "hex of DER": SPKI.toString("hex"),
+  "hex of DER, as openssl prints it": inHex(SPKI).toUpperCase().replace(/..(?=.)/g, "$&:"),
+  "hex of DER on several lines": inHex(SPKI).replace(/.{60}/g, "$&\n"),
+  "hex of PKCS#1": RSA.export({ type: "pkcs1", format: "der" }).toString("hex"),
+  "base64url of PKCS#1": RSA.export({ type: "pkcs1", format: "der" }).toString("base64url"),
+  "hex of PEM": inHex(asPem),
+  "base64url of PEM": Buffer.from(asPem).toString("base64url"),
+  "base64 of a JWK": btoa(JSON.stringify(JWK)),
+  "hex of a JWK Set": inHex(JSON.stringify({ keys: [JWK] })),
+  "a JWK deep in JSON": JSON.stringify({ a: [{ b: { jwks: { keys: [JWK] } } }], c: "d" }),
+  "a JWK as a text in JSON": JSON.stringify({ a: JSON.stringify(JWK) }),
+  "base64 of that": btoa(JSON.stringify({ a: JSON.stringify(JWK) })),
+};
+
+Deno.test("no form of a public key is a secret, whatever token it signs", () => {
+  for (const [what, text] of Object.entries(PUBLIC)) {
+    for (const given of [text, `${text}\n`, JSON.stringify({ Jwt: { Key: text } })]) {
+      const options = given.startsWith('{"Jwt"') ? { name: "Jwt:Key" } : {};
+      assert.throws(() => sourceOf(given, options), (error) => isRekeyError(error, "usage"), what);
+    }
+    assert.equal(sourceOf(text, { literal: true }).reading.text, text);
+  }
+});
+
+Deno.test("a private key is one in hex and base64url, too", () => {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const der = privateKey.export({ type: "pkcs8", format: "der" });
+  const pem = privateKey.export({ type: "pkcs8", format: "pem" });
+  for (const bytes of [der, Buffer.from(pem)]) {
+    for (const encoding of ["hex", "base64url", "base64"] as const) {
+      const { reading } = sourceOf(bytes.toString(encoding), {});
+      assert.deepEqual(reading.key?.algorithms, ["ES256"], encoding);
+    }
+  }
+});
+
+Deno.test("JSON of many brackets is no secret, and no bug", () => {
+  const deep = "[".repeat(30_000) + "]".repeat(30_000);
+  assert.equal(sourceOf(deep, {}).reading.text, deep);
 });
 
 /** What speaks against a value until a token shows that it signs; or why none can show it, as for a public key. */

@@ -1,13 +1,8 @@
 import { type Algorithm, HMAC_ALGORITHMS, type HmacAlgorithm } from "../../core/algorithms.ts";
 import { unreadable } from "./imported.ts";
 import { keyOfJwk } from "./private_key.ts";
-import { type GivenJwk, isForSigning, isPrivateJwk } from "./private_jwk.ts";
+import { type GivenJwk, isForSigning, isJwk, isPrivateJwk, isPublicJwk } from "./private_jwk.ts";
 import type { Reading } from "./source.ts";
-
-/** Whether a value is a JWK (RFC 7517 §4). */
-export function isJwk(value: unknown): value is GivenJwk {
-  return typeof (value as GivenJwk | undefined)?.kty === "string";
-}
 
 /** A JWK, a set (RFC 7517 §5), or the list in it alone, as some applications have it. */
 export type JwkOrSet = GivenJwk | readonly unknown[];
@@ -55,7 +50,7 @@ function jwkOf(value: JwkOrSet, kid: string | undefined): GivenJwk {
 }
 
 function signsNothing(keys: readonly GivenJwk[], isSet: boolean) {
-  if (keys.every(isPublic)) {
+  if (keys.every(isPublicJwk)) {
     return unreadable(
       isSet ? "its JWKs are public keys" : "it is a public JWK",
       "A public key signs nothing: import the private JWK, which has a member d; " +
@@ -66,10 +61,6 @@ function signsNothing(keys: readonly GivenJwk[], isSet: boolean) {
     isSet ? "its JWKs are of other kinds" : "it is a JWK of another kind",
     "Only a JWK that is for signing can be imported: one of kty oct, or with a member d",
   );
-}
-
-function isPublic(jwk: GivenJwk): boolean {
-  return ["EC", "RSA", "OKP", "AKP"].includes(jwk.kty as string) && !isPrivateJwk(jwk);
 }
 
 /**

@@ -119,15 +119,10 @@ function isNot({ what, hint }: Kind): RekeyError {
   });
 }
 
-/**
- * Refuses a text that has only public keys: a token cannot prove it, since whoever has the public key can make one.
- *
- * @throws {RekeyError} `usage`.
- */
-export function refusePublic(text: string): void {
-  // Without what UTF-16 has between the letters.
-  const found = kindOf(text.replaceAll("\0", ""));
-  if (found?.hint === PUBLIC) throw isNot(found);
+/** The error for a text that is a public key, or has one in it as PEM; `undefined` for others. */
+export function recognisedPublic(text: string): RekeyError | undefined {
+  const found = kindOf(text);
+  return found?.hint === PUBLIC ? isNot(found) : undefined;
 }
 
 const NAMED = /^\s*(export\s+)?([A-Za-z_][\w.]*)\s*=/;

@@ -8,6 +8,16 @@ import { moreThanTwoPrimes, otherKey } from "./key_der.ts";
 /** A JWK (RFC 7517 §4) of which nothing is checked yet. */
 export type GivenJwk = Readonly<Record<string, unknown>>;
 
+/** Whether a value is a JWK (RFC 7517 §4). */
+export function isJwk(value: unknown): value is GivenJwk {
+  return typeof (value as GivenJwk | null | undefined)?.kty === "string";
+}
+
+/** Whether a JWK is the public half of a key pair alone. */
+export function isPublicJwk(jwk: GivenJwk): boolean {
+  return ["EC", "RSA", "OKP", "AKP"].includes(jwk.kty as string) && !isPrivateJwk(jwk);
+}
+
 /** Whether a JWK has the private half of a key pair (RFC 7518 §6.2.2, §6.3.2, RFC 8037 §2). */
 export function isPrivateJwk({ kty, d }: GivenJwk): boolean {
   return kty !== "oct" && d !== undefined;

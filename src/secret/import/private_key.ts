@@ -4,7 +4,7 @@ import { KeyPair } from "../../core/key_pair.ts";
 import { Secret } from "../../core/secret.ts";
 import { type DerKind, derKind, type FoundKey, keyInDer, type OtherDer } from "./key_der.ts";
 import { unreadable } from "./imported.ts";
-import { refusePublic } from "./not_a_secret.ts";
+import { refusePublic } from "./public_key.ts";
 import { pairOf } from "./key_numbers.ts";
 import { keyBlock, type PemBlock, privatePem } from "./pem.ts";
 import { isOldEncryption, openOldPem, openPkcs8, type Passphrase } from "./pem_encryption.ts";
@@ -25,10 +25,11 @@ export interface PrivateKey {
 }
 
 /**
- * The private key in a text: PEM, its base64, that of DER, or a stored value of rekey's own.
+ * The private key in a text: PEM, DER or PEM as base64, base64url or hex, or a stored value of rekey's own.
  *
  * @returns `undefined` when the text is something else.
- * @throws {RekeyError} `usage` or `secret_weak` for a private key that cannot be imported.
+ * @throws {RekeyError} `usage` or `secret_weak` for a private key that cannot be imported, `usage` for such forms of a
+ * public key.
  */
 export function keyInText(text: string, passphrase: Passphrase): PrivateKey | undefined {
   const pem = privatePem(text);
@@ -38,17 +39,24 @@ export function keyInText(text: string, passphrase: Passphrase): PrivateKey | un
     const own = ownDer(plain);
     return own && found(own, "der");
   }
-  if (!/^[A-Za-z0-9+/\s]+={0,2}$/.test(plain)) return undefined;
-  const bytes = base64(plain) ?? Buffer.from(plain, "base64");
-  const isText = bytes.subarray(0, 5).every((byte) => byte === DASH);
-  if (!isText) return keyInBytes(bytes, passphrase);
-  const inner = Buffer.from(bytes).toString("latin1");
-  const key = keyInText(inner, passphrase);
-  if (key === undefined) refusePublic(inner);
-  return key;
+  for (const bytes of decoded(plain)) {
+    const inner = Buffer.from(bytes).toString("latin1");
+    const key = inner.startsWith("-----")
+      ? keyInText(inner, passphrase)
+      : keyInBytes(bytes, passphrase);
+    if (key !== undefined) return key;
+    refusePublic(inner);
+  }
+  return undefined;
 }
 
-const DASH = 0x2d;
+/** What a text may encode, as hex (tools write it with colons) and as base64 of either alphabet. */
+function* decoded(plain: string): Generator<Uint8Array> {
+  if (/^([0-9A-Fa-f]{2}[:\s]*)+$/.test(plain)) {
+    yield Buffer.from(plain.replace(/[:\s]/g, ""), "hex");
+  }
+  if (/^[\w+/\s-]+={0,2}$/.test(plain)) yield base64(plain) ?? Buffer.from(plain, "base64");
+}
 
 // PKCS#8, SEC 1 and PKCS#1 begin with their version, encrypted PKCS#8 with an identifier of PKCS#5. Not even the length
 // must be right: a key that was cut off is no HMAC secret.

@@ -2,8 +2,11 @@ import { Buffer } from "node:buffer";
 import type { RekeyError } from "../../core/errors.ts";
 import type { Algorithm } from "../../core/algorithms.ts";
 import { type Encoding, unreadable } from "./imported.ts";
-import { isJwk, isJwkSet, type JwkOrSet, jwkReading } from "./jwk_source.ts";
-import { isEnvFile, recognised, refusePublic } from "./not_a_secret.ts";
+import { isJwkSet, type JwkOrSet, jwkReading } from "./jwk_source.ts";
+import { bareJson, jsonOf } from "./json_text.ts";
+import { isEnvFile, recognised } from "./not_a_secret.ts";
+import { refusePublic } from "./public_key.ts";
+import { isJwk } from "./private_jwk.ts";
 import type { Passphrase } from "./pem_encryption.ts";
 import { keyInBytes, keyInText, type PrivateKey } from "./private_key.ts";
 import { parse } from "dotenv";
@@ -161,27 +164,6 @@ function valueAt(json: unknown, path: string): unknown {
 function memberOf(value: unknown, name: string): unknown {
   if (typeof value !== "object" || value === null) return undefined;
   return Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
-}
-
-// Comments and trailing commas of settings files, and the strings in which they must stay.
-const STRING_OR_COMMENT = /"(?:[^"\\]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
-const STRING_OR_COMMA = /"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])/g;
-
-function bareJson(text: string): string {
-  return text.replace(/^\uFEFF/, "").trim()
-    .replace(STRING_OR_COMMENT, (part) => part.startsWith('"') ? part : " ")
-    .replace(STRING_OR_COMMA, (part) => part.startsWith('"') ? part : "");
-}
-
-function jsonOf(text: string): object | undefined {
-  if (!/^\s*[{[/]/.test(text.replace(/^\uFEFF/, ""))) return undefined;
-  try {
-    const value: unknown = JSON.parse(bareJson(text));
-    return typeof value === "object" && value !== null ? value : undefined;
-  } catch {
-    // The message of a syntax error would quote the value.
-    return undefined;
-  }
 }
 
 const PARTS = /"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g;
