@@ -8,6 +8,7 @@ import { madeAhead, type MakeValue, newSecret, nextUse } from "../secret/next_us
 import { type BackupInfo, PEEK, removeUnfinished, STAGE } from "../store/backup_file.ts";
 import { Installation } from "../store/installation.ts";
 import type { Environment, StoreChoice } from "../store/environment.ts";
+import { outlastLooks } from "../store/sqlite/path_look.ts";
 import { exclusively } from "../store/sqlite/turn.ts";
 import { knowsKid } from "../store/known_apps.ts";
 import { freeName, keepAside } from "../files/files.ts";
@@ -229,6 +230,7 @@ async function putInPlace(
   const path = Installation.path(environment);
   const aside = keepAside(path, ["-wal", "-shm", "-journal"]);
   moveIntoPlace(finished, path, true);
+  outlastLooks(performance.now());
   return { movedTo: aside, leftFiles: [] };
 }
 

@@ -55,7 +55,7 @@ export class SecretView {
   }
 
   /**
-   * What verifies now. Without a change it costs a `stat` and a read of SQLite's change counter.
+   * What verifies now. Without a change it costs a read of SQLite's change counter, and each millisecond a `stat`.
    *
    * The result is shared by all requests that arrive in one turn of the event loop: a rotation that ended before any of
    * them was sent is seen.

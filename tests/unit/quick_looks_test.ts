@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { must } from "../../scripts/program.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
+import { LOOK_MS } from "../../src/store/sqlite/path_look.ts";
 import { WalIndex } from "../../src/store/sqlite/wal_index.ts";
+import { sleepSync } from "../../src/system/files.ts";
 import { SYSTEM } from "../../src/system/system.ts";
 
 // A library that is loaded during a test counts as left open by it.
@@ -122,6 +124,7 @@ Deno.test("a look at a path sees that another file is there, or none", { ignore 
     assert.equal(looked.wasReplaced(), false);
     Deno.copyFileSync(path, `${path}.copy`);
     Deno.renameSync(path, `${path}.old`);
+    sleepSync(LOOK_MS);
     assert.equal(looked.wasReplaced(), true, "nothing is there");
     Deno.renameSync(`${path}.copy`, path);
     assert.equal(looked.wasReplaced(), true, "a copy is there");
@@ -129,6 +132,23 @@ Deno.test("a look at a path sees that another file is there, or none", { ignore 
     assert.equal(looked.wasReplaced(), false);
   });
 });
+
+Deno.test(
+  "a commit returns when no server counts on a look from before its connection was opened",
+  { ignore },
+  () => {
+    withDatabases((path) => {
+      for (let round = 0; round < 20; round++) {
+        const other = Database.open(path);
+        const began = performance.now();
+        other.transaction(() => {}, { durable: false });
+        // The connection was opened some microseconds before.
+        assert.ok(performance.now() - began > LOOK_MS / 2);
+        other.close();
+      }
+    });
+  },
+);
 
 Deno.test("a file that SQLite has not mapped is not taken for its index", { ignore }, () => {
   const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });

@@ -18,6 +18,7 @@ import type { ArrayQuery, Sql, SqlValue, Statement } from "../../core/sql.ts";
 import { makePrivateFile } from "../../files/private_files.ts";
 import { hasSoundTables, isSound } from "./soundness.ts";
 import { SYSTEM } from "../../system/system.ts";
+import { outlastLooks, PathLook } from "./path_look.ts";
 import { WalIndex } from "./wal_index.ts";
 import { closeAsLast, emptyLog, LOG_SETTINGS, type Logged, shortenLog } from "./write_ahead_log.ts";
 import { fileIdentity, isThere, mustBeRegular } from "../../files/files.ts";
@@ -42,7 +43,8 @@ export class Database implements Sql {
   #known: string | undefined;
   #dataVersion: StatementSync | undefined;
   #index: WalIndex | undefined;
-  #isThere: (() => boolean) | undefined;
+  #look: PathLook | undefined;
+  readonly #openedAt = performance.now();
   // The last result of change(), as long as the index says that it is still right.
   #change: string | undefined;
   // Few entries: the SQL is fixed, and values are always parameters.
@@ -171,6 +173,7 @@ export class Database implements Sql {
         const result = whole(this.sqlite, work);
         this.#commits++;
         shortenLog(this.#logged);
+        outlastLooks(this.#openedAt);
         return result;
       } finally {
         this.sqlite.exec(`PRAGMA busy_timeout = ${this.waitMs}; PRAGMA synchronous = FULL`);
@@ -184,7 +187,8 @@ export class Database implements Sql {
     this.change();
     this.#index = WalIndex.of(this.path);
     if (this.identity === undefined) return;
-    this.#isThere = SYSTEM.quickLooks()?.lookAt(this.path, this.identity);
+    const isThere = SYSTEM.quickLooks()?.lookAt(this.path, this.identity);
+    if (isThere !== undefined) this.#look = new PathLook(isThere);
   }
 
   /** A text that changes with every commit of this and other connections: `PRAGMA data_version` counts the others. */
@@ -211,9 +215,9 @@ export class Database implements Sql {
     this.#known = change;
   }
 
-  /** Whether the opened file was deleted, or another file has its path. */
+  /** Whether the opened file was deleted, or another file has its path. For a server see {@linkcode PathLook}. */
   wasReplaced(): boolean {
-    if (this.#isThere?.()) return false;
+    if (this.#look?.wasThere()) return false;
     try {
       const { dev, ino } = Deno.statSync(this.path);
       if (this.identity === `${dev}:${ino}`) return false;

@@ -1,0 +1,36 @@
+import { sleepSync } from "../../system/files.ts";
+
+// A server looks at the path of its database, not only into the file that it has open: another file may have been put
+// there, and been rotated. A look for each request would cost a tenth of it. A look that is at most so old, in
+// milliseconds, is enough (guarantee 4), since no commit returns sooner than that after its connection has opened the
+// file: whoever sees the commit's end was preceded by a look that has found the other file.
+export const LOOK_MS = 1;
+
+/** Looks at the path of a database that is open. */
+export class PathLook {
+  #lookedAt = -Infinity;
+
+  /** @param isThere whether the opened file is still at the path. */
+  constructor(private readonly isThere: () => boolean) {}
+
+  /** Whether the opened file was still there at the last look, which is at most {@linkcode LOOK_MS} old. */
+  wasThere(): boolean {
+    const now = performance.now();
+    if (now - this.#lookedAt < LOOK_MS) return true;
+    if (!this.isThere()) return false;
+    // The time before the look: it must not seem newer than it is.
+    this.#lookedAt = now;
+    return true;
+  }
+}
+
+/**
+ * Blocks after a commit until all looks from before its connection was opened are too old to count. Opening and
+ * committing usually take longer.
+ *
+ * @param openedAt when the file was open, by `performance.now()`.
+ */
+export function outlastLooks(openedAt: number): void {
+  const rest = openedAt + LOOK_MS - performance.now();
+  if (rest > 0) sleepSync(rest);
+}
