@@ -45,17 +45,16 @@ export function readStrictJson(bytes: Uint8Array): StrictJson {
   return { value, isPlain: false };
 }
 
-// Only an escape can bring a lone surrogate or a NUL into JSON in UTF-8, and whole numbers of up to 15 digits are exact.
-const TO_BE_CHECKED = /\\|\d{16}/;
-
 // Most issuers write JSON as `JSON.stringify` does. If that gives the same text, no member name was dropped as a
-// duplicate and no number was changed, which is quicker than looking at each token.
+// duplicate and no number was changed, which is quicker than looking at each token. Only an escape can bring a lone
+// surrogate or a NUL into JSON in UTF-8.
 function isPlain(text: string, value: unknown): boolean {
-  return !TO_BE_CHECKED.test(text) && isNestedUpTo(MAX_DEPTH, value) &&
-    JSON.stringify(value) === text;
+  return !text.includes("\\") && isNestedUpTo(MAX_DEPTH, value) && JSON.stringify(value) === text;
 }
 
+// Whole numbers beyond the safe ones may have been rounded to one that is written the same.
 function isNestedUpTo(levels: number, value: unknown): boolean {
+  if (typeof value === "number") return Number.isSafeInteger(value) || !Number.isInteger(value);
   if (typeof value !== "object" || value === null) return true;
   if (levels === 0) return false;
   for (const name in value) {

@@ -77,7 +77,8 @@ export class SecretView {
 
   /** {@linkcode view}, with the versions whose tokens verify now. */
   look(): View {
-    return { ...this.view(), versions: this.verifyingNow() };
+    const [view, versions] = [this.view(), this.verifyingNow()];
+    return versions === view.versions ? view : { ...view, versions };
   }
 
   /** Versions whose tokens verify now: the current one, then those inside a grace window. */

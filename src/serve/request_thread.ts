@@ -155,34 +155,26 @@ export class RequestThread {
 
   #verify(text: string, policy?: VerifyPolicy, tokenOf?: TokenOf): MaybeAsync<Verified> {
     return tryThen(
-      () => this.#verifyUncounted(text, policy, tokenOf),
-      (verified) => {
-        this.#metrics.verified("valid");
-        return verified;
-      },
+      () => this.#verifier.verify(text, policy, tokenOf),
+      this.#accepted,
       (error) => {
-        if (isRekeyError(error) && !(error instanceof NoToken)) this.#metrics.verified(error.code);
-        throw error;
+        if (!this.#isForPrepared(error, text, tokenOf)) return this.#refused(error);
+        const token = tokenOf?.(text) ?? text;
+        return this.#verifyAfterUpdate(token, policy).then(this.#accepted, this.#refused);
       },
     );
   }
 
-  #verifyUncounted(
-    text: string,
-    policy: VerifyPolicy | undefined,
-    tokenOf: TokenOf | undefined,
-  ): MaybeAsync<Verified> {
-    return tryThen(
-      () => this.#verifier.verify(text, policy, tokenOf),
-      (verified) => verified,
-      (error) => {
-        if (!isRekeyError(error, "unknown_kid")) throw error;
-        const token = tokenOf?.(text) ?? text;
-        if (!this.#isPrepared(token)) throw error;
-        return this.#verifyAfterUpdate(token, policy);
-      },
-    );
-  }
+  // Properties, so that no request has to make them.
+  readonly #accepted = (verified: Verified): Verified => {
+    this.#metrics.verified("valid");
+    return verified;
+  };
+
+  readonly #refused = (error: unknown): never => {
+    if (isRekeyError(error) && !(error instanceof NoToken)) this.#metrics.verified(error.code);
+    throw error;
+  };
 
   // Another machine has just made the prepared version the current one.
   async #verifyAfterUpdate(token: string, policy?: VerifyPolicy): Promise<Verified> {
@@ -190,8 +182,10 @@ export class RequestThread {
     return await this.#verifier.verify(token, policy);
   }
 
-  #isPrepared(token: string): boolean {
-    const { kid } = parseJws(token).header;
+  /** Whether a token was refused for the kid of a version that is prepared. */
+  #isForPrepared(error: unknown, text: string, tokenOf?: TokenOf): boolean {
+    if (!isRekeyError(error, "unknown_kid")) return false;
+    const { kid } = parseJws(tokenOf?.(text) ?? text).header;
     const prepared = this.#live.view().installation.versions.prepared();
     return prepared?.location === "etcd" && kidInTokens(prepared) === kid;
   }
