@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { must } from "../../scripts/program.ts";
 import { Box } from "../support/process/box.ts";
 import { Serving } from "../support/http/serving.ts";
 
@@ -91,6 +92,22 @@ Deno.test("a rotation is seen on every Unix socket at once", async () => {
     for (const path of paths) assert.equal(await authOnSocket(path, token), 204);
     await box.run(["rotate", "--force"]);
     for (const path of paths) assert.equal(await authOnSocket(path, token), 401);
+  }
+});
+
+Deno.test("a rotation in a copy that was put in the folder's place is seen at once", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  const folder = dirname(box.database);
+  await using serving = await Serving.start(box, ["--workers", "3"]);
+  for (let round = 0; round < 5; round++) {
+    const token = await box.token();
+    const statuses = () => Promise.all(Array.from({ length: 24 }, () => authOnce(serving, token)));
+    assert.deepEqual(new Set(await statuses()), new Set([204]));
+    Deno.renameSync(folder, `${folder}.${round}`);
+    await must("cp", ["-a", `${folder}.${round}`, folder]);
+    assert.equal((await box.run(["rotate", "--force"])).code, 0);
+    assert.deepEqual(new Set(await statuses()), new Set([401]));
   }
 });
 
