@@ -36,14 +36,15 @@ export async function rekeyServer(
 const PERMISSIONS = {
   bare: [],
   floor: [],
+  hmac: [],
   signature: ["--allow-ffi"],
   // The threads share the port, and read the program again.
   threaded: ["--allow-read", "--unstable-net"],
 };
 
 /**
- * A server on rekey's own runtime, compiled like rekey, held to a core: `bare` with nothing in it, `floor`, `signature`,
- * which takes a public key, or `threaded`, which takes a number of threads.
+ * A server on rekey's own runtime, compiled like rekey, held to a core: `bare` with nothing in it, `floor`, `hmac`, which
+ * takes a secret, `signature`, which takes a public key, or `threaded`, which takes a number of threads.
  */
 export async function runtimeServer(
   name: keyof typeof PERMISSIONS,
