@@ -68,14 +68,30 @@ function algorithmOf(key: PrivateKey, said: StatedUsage): PairAlgorithm | undefi
   const { alg = said.alg } = key;
   if (alg === undefined) return undefined;
   if (said.alg !== undefined && !isSameAlgorithm(said.alg, alg)) {
-    throw unreadable(`the JWK is for ${alg}`, "Leave out --alg");
+    throw unreadable(
+      `the JWK is for ${alg}`,
+      `Leave out --alg; if its tokens do say ${said.alg}, correct the member alg of the JWK`,
+    );
   }
   const suited = key.algorithms.find((one) => one === (said.alg ?? alg));
   if (suited !== undefined) return suited;
-  throw unreadable(
-    `it is a key for ${key.algorithms.join(", ")}, not for ${said.alg ?? alg}`,
-    "Name one of those with --alg, or leave it out for the usual one",
-  );
+  throw otherUse(key, said.alg);
+}
+
+function otherUse({ algorithms, alg }: PrivateKey, said: Algorithm | undefined): RekeyError {
+  const own = algorithms.join(", ");
+  if (said === undefined) {
+    return unreadable(
+      `its JWK says ${alg}, and it is a key for ${own}`,
+      "Correct or remove the member alg of the JWK, and import it again",
+    );
+  }
+  const instead = isHmac(said)
+    ? "Leave out --alg; if the application uses the file as an HMAC secret, add --literal"
+    : algorithms.length === 1
+    ? `Leave out --alg: it signs with ${own} and nothing else`
+    : `Name one of those with --alg, or leave it out for ${algorithms[0]}`;
+  return unreadable(`it is a key for ${own}, not for ${said}`, instead);
 }
 
 /** Refuses what is said of a key pair when the input is an HMAC secret. @throws {RekeyError} `usage`. */

@@ -96,7 +96,7 @@ export function verifyParsed(
       },
     };
     if (requested?.algorithm !== undefined && !isSameAlgorithm(header.alg, requested.algorithm)) {
-      throw algorithmNotAllowed([requested.algorithm]);
+      throw algorithmNotAllowed([requested.algorithm], OTHER_ASKED);
     }
     if (!versions.some(signer.isAllowed)) {
       return refuseAlgorithm(keys, signer, versions.map(algorithmOf));
@@ -241,14 +241,19 @@ function badSignature(): RekeyError {
 }
 
 const OTHER_HMAC = "If your tokens use another HMAC algorithm, name it with --alg";
+const OTHER_ASKED =
+  "Leave --alg out: then the version that signed the token decides, which `rekey status` shows";
 const OTHER_KIND = "Each version is for one algorithm, which `rekey status` shows; " +
   "a token from before a rotation may have ended with it";
 
-function algorithmNotAllowed(allowed: readonly Algorithm[]): RekeyError {
+function algorithmNotAllowed(
+  allowed: readonly Algorithm[],
+  hint = allowed.every(isHmac) ? OTHER_HMAC : OTHER_KIND,
+): RekeyError {
   const names = [...new Set(allowed)].join(" or ");
   return new RekeyError(
     "alg_not_allowed",
     `Cannot accept the token: its algorithm is not ${names}`,
-    { hint: allowed.every(isHmac) ? OTHER_HMAC : OTHER_KIND },
+    { hint },
   );
 }

@@ -93,3 +93,13 @@ Deno.test("a token that is refused for its claims is answered with the flag that
   assert.match(await verify(token), /aud is missing\nhint: The policy of this app asks for that/);
   assert.equal(await verify(token, "--no-policy"), "");
 });
+
+Deno.test("verify --alg: with a key pair no other HMAC algorithm is advised", async () => {
+  for (const [own, asked] of [["ES256", "HS256"], ["ES256", "RS256"], ["HS512", "HS256"]]) {
+    using box = new Box();
+    await box.run(["init", "--alg", own!]);
+    const { code, stderr } = await box.run(["verify", "--alg", asked!, await box.token()]);
+    assert.equal(code, 3);
+    assert.match(stderr, new RegExp(`its algorithm is not ${asked}\nhint: Leave --alg out: `));
+  }
+});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Box } from "../support/process/box.ts";
+import { Box } from "../support/process/box.ts";
 import { listener } from "../support/commands/exec_programs.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { Running } from "../support/process/running.ts";
@@ -36,6 +36,17 @@ Deno.test("exec: the previous value is there inside a grace window, and only the
   assert.match(refused.stderr, /Cannot put two values into A/);
   await box.json("revoke");
   assert.equal((await given(box)).JWT_SECRET_PREVIOUS, undefined);
+});
+
+Deno.test("exec: of a key pair before an HMAC secret it says where both are, which depends on the flags", async () => {
+  using box = new Box();
+  await box.run(["init", "--alg", "ES256"]);
+  await box.run(["rotate", "--force", "--alg", "HS512", "--grace", "1h"]);
+  const said = async (...flags: string[]) =>
+    (await box.run(["exec", ...flags, "--", ...SHOW])).stderr;
+  assert.match(await said(), /; --keys-file gives it a file with both\n$/);
+  assert.match(await said("--keys-file"), /; the file in REKEY_KEYS_FILE has both\n$/);
+  assert.equal(await said("--keys-file", "--no-env-previous"), "");
 });
 
 Deno.test("exec --on-rotate restart: the previous value leaves the program when its window ends", async () => {

@@ -42,6 +42,7 @@ Deno.test("what is no private key, or one for something else, is refused by name
   const bytes = (name: string) => Deno.readFileSync(keys.path(name));
   const json = (value: unknown) => JSON.stringify(value);
   const ONLY = /import the private key/;
+  const twins = { keys: [jwk, other].map((key) => ({ ...key, kid: "b" })) };
   const KEYS = /P-256, P-384, P-521, Ed25519 or RSA/;
   for (
     const refusal of [
@@ -69,12 +70,16 @@ Deno.test("what is no private key, or one for something else, is refused by name
       [json({ ...jwk, x: 5 }), /its member x/, /./],
       [json({ ...jwk, d: "AA" }), /no.* one of its curve/, /./],
       [json({ ...jwk, alg: "ECDH-ES" }), /for another algorithm/, /ES256/],
-      [json({ ...jwk, alg: "RS256" }), /not for RS256/, /--alg/],
-      [json({ ...jwk, alg: "ES256" }), /the JWK is for ES256/, /--alg/, "--alg", "ES384"],
+      [json({ ...jwk, alg: "RS256" }), /its JWK says RS256/, /remove the member alg/],
+      [json({ ...jwk, alg: "ES256" }), /the JWK is for ES256/, /member alg/, "--alg", "ES384"],
       [json({ ...jwk, use: "enc" }), /of another kind/, /for signing/],
       [json({ ...jwk, key_ops: ["verify"] }), /of another kind/, /for signing/],
       [json(jwk).replace('"d":', '"d":"AQ","d":'), /twice/, /./],
-      [json({ keys: [jwk, other] }), /several keys/, /--name/],
+      [json({ keys: [jwk, { ...other, kid: "b" }] }), /several keys$/, /--name/],
+      [json({ keys: [jwk, other] }), /no kid tells apart/, /file of its own/],
+      [json(twins), /no kid tells apart/, /file of its own/, "--name", "b"],
+      [json(twins), /no kid tells apart/, /file of its own/, "--kid", "b"],
+      [json(twins), /no JWK of the set has that kid/, /member kid/, "--name", "c"],
       [pem + pem, /2 private keys/, /alone/],
       [pem + keys.read("other.pem"), /2 private keys/, /alone/],
       [pem + keys.read("cert.pem"), /another block/, /alone/],
@@ -84,8 +89,8 @@ Deno.test("what is no private key, or one for something else, is refused by name
       [pem.replace("MIGH", "MIGI"), /damaged/, /openssl pkey/],
       [pem.replace("MIGH", "M!GH"), /not base64/, /./],
       [bytes("key.p12").subarray(0, 40), /no text/, /./],
-      [pem, /not for RS256/, /--alg/, "--alg", "RS256"],
-      [pem, /not for HS256/, /--alg/, "--alg", "HS256"],
+      [pem, /not for RS256/, /Leave out --alg: it signs with ES256/, "--alg", "RS256"],
+      [pem, /not for HS256/, /--literal/, "--alg", "HS256"],
       [pem, /--encoding with a private key/, /--literal/, "--encoding", "base64"],
       [pem, /--encoding with a private key/, /--literal/, "--encoding", "bytes"],
       [pem, /control characters/, /--kid/, "--kid", "a\u0007b"],
@@ -245,6 +250,8 @@ Deno.test("an encrypted key says what is missing: the passphrase, the right one,
   const rounds = Buffer.from(Deno.readFileSync(keys.path("costly.der")));
   rounds.write("7fffff", rounds.indexOf(Buffer.from("0203010000", "hex")) + 2, "hex");
   await mustRefuse([rounds, /too much time/, /openssl pkcs8/, ...using("right")]);
+  rounds.write("000000", rounds.indexOf(Buffer.from("02037fffff", "hex")) + 2, "hex");
+  await mustRefuse([rounds, /damaged: .*iterations/, /whole file again/, ...using("right")]);
   // As the hint says.
   const args = ["-topk8", "-v2", "aes-256-cbc", "-in", "pbes1.pem", "-out", "again.pem"];
   await keys.run("openssl", "pkcs8", ...args, "-passin", "file:right", "-passout", "file:again");

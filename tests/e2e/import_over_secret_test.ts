@@ -55,6 +55,8 @@ Deno.test("an import over a secret that was used is refused, whatever the use wa
     const { code, stderr } = await box.run(["import", "--alg", "HS256"], { stdin: secret() });
     assert.equal(code, 1, stderr);
     assert.match(stderr, /there is one already/);
+    const isImported = (await box.run(["audit", "list"])).stdout.includes("imported");
+    assert.match(stderr, isImported ? /hint: It is an application's/ : /hint: It was used/);
     assert.equal((await box.json("status")).kid, kid);
   }
 });

@@ -71,12 +71,14 @@ export async function exec(options: ExecFlags, context: Context): Promise<void> 
   throw new ProgramEnded(128 + ending.signal);
 }
 
-const hasKeysFile = ({ keysFile, keysDir }: ExecFlags) => keysFile || keysDir !== undefined;
+const hasKeysFile = ({ keysFile, keysDir }: ExecFlags) =>
+  keysFile === true || keysDir !== undefined;
 
 const ENV_PREVIOUS = "JWT_SECRET_PREVIOUS";
 
 /** @throws {RekeyError} `usage` when one variable would have two values. */
-function wantedBy({ env, envPrevious, command }: ExecFlags): Wanted {
+function wantedBy(flags: ExecFlags): Wanted {
+  const { env, envPrevious, command } = flags;
   const isTaken = (name: string) => env.some((other) => other.toUpperCase() === name.toUpperCase());
   if (typeof envPrevious === "string" && isTaken(envPrevious)) {
     throw usageError(
@@ -85,7 +87,8 @@ function wantedBy({ env, envPrevious, command }: ExecFlags): Wanted {
     );
   }
   const isUsual = envPrevious === undefined && !isTaken(ENV_PREVIOUS);
-  return { env, envPrevious: (isUsual ? ENV_PREVIOUS : envPrevious) || undefined, command };
+  const previous = (isUsual ? ENV_PREVIOUS : envPrevious) || undefined;
+  return { env, envPrevious: previous, hasFile: hasKeysFile(flags), command };
 }
 
 type Become = NonNullable<Programs["replaceProcess"]>;

@@ -27,6 +27,8 @@ export interface Wanted {
   readonly env: readonly string[];
   /** Name of the variable for the newest value in a grace window; `undefined` for none. */
   readonly envPrevious: string | undefined;
+  /** Whether it gets a file of keys besides. */
+  readonly hasFile: boolean;
   /** The program's name, and its arguments. */
   readonly command: readonly [name: string, ...args: string[]];
 }
@@ -38,7 +40,7 @@ export const NOTE_WAIT_MS = 2_000;
 /** Gets the program, the current secret and the previous one. The audit log records the handout first. */
 export async function give(
   secrets: SecretManager,
-  { command: [name, ...args], env, envPrevious }: Wanted,
+  { command: [name, ...args], env, envPrevious, hasFile }: Wanted,
   output: Output,
 ): Promise<Handout> {
   const program = findProgram(name, args, variable("PATH"));
@@ -49,7 +51,7 @@ export async function give(
   const value = forEnvironment(current, "signer");
   const before = envPrevious === undefined
     ? undefined
-    : await previousOf(secrets, current, purpose, output);
+    : await previousOf(secrets, current, { purpose, hasFile }, output);
   const written = await secrets.flushNotes(NOTE_WAIT_MS);
   if (!written) output.warning(NOT_LOGGED);
   const held = env.map((variable) => [variable, value] as const);
@@ -76,7 +78,7 @@ export function purposeOf({ name }: Pick<Program, "name">): string {
 async function previousOf(
   secrets: SecretManager,
   current: Retrieved,
-  purpose: string,
+  { purpose, hasFile }: { readonly purpose: string; readonly hasFile: boolean },
   output: Output,
 ): Promise<Retrieved | undefined> {
   const version = (await secrets.verifying())
@@ -88,9 +90,10 @@ async function previousOf(
   };
   // What expects HMAC secrets would take the text of a public key for one, with which anyone can sign.
   if (isHmac(current.version.alg) && !isHmac(version.alg)) {
-    return without(
-      "it is of a key pair, and the current one is an HMAC secret; --keys-file has both",
-    );
+    const both = hasFile
+      ? "the file in REKEY_KEYS_FILE has both"
+      : "--keys-file gives it a file with both";
+    return without(`it is of a key pair, and the current one is an HMAC secret; ${both}`);
   }
   const found = await secrets.valueOf(version, purpose).catch(asRefusal);
   return isRekeyError(found) ? without(found.message) : found;

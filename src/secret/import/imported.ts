@@ -159,7 +159,9 @@ export function settleImport(
       {
         hint: current.location === "etcd"
           ? "Machines share it: import into another app with --app"
-          : "It was used, and its tokens would end: import into another app with --app, " +
+          : `${
+            current.origin === "adopted" ? "It is an application's" : "It was used"
+          }, and its tokens would end: import into another app with --app, ` +
             "or `rekey destroy` this one first",
       },
     );

@@ -36,16 +36,31 @@ function jwkOf(value: JwkOrSet, kid: string | undefined): GivenJwk {
     ? keys
     : keys.filter((key) => key.kid === kid);
   if (named.length === 0) {
-    throw unreadable("no JWK of the set has that kid", "Name one with --name");
+    throw unreadable(
+      "no JWK of the set has that kid",
+      "Name the member kid of one, with --name or --kid",
+    );
   }
   const signing = named.filter((key) =>
     (key.kty === "oct" || isPrivateJwk(key)) && isForSigning(key)
   );
   if (signing.length === 1) return signing[0]!;
   if (signing.length === 0) throw signsNothing(named, list !== undefined);
-  throw unreadable(
-    "the JWK Set has several keys",
-    "Name the kid of one with --name, or with --kid",
+  throw severalKeys(signing);
+}
+
+function severalKeys(keys: readonly GivenJwk[]) {
+  const isAlone = ({ kid }: GivenJwk) =>
+    typeof kid === "string" && keys.filter((key) => key.kid === kid).length === 1;
+  if (keys.some(isAlone)) {
+    return unreadable(
+      "the JWK Set has several keys",
+      "Name the kid of one with --name, or with --kid",
+    );
+  }
+  return unreadable(
+    "the JWK Set has several keys, which no kid tells apart",
+    "Save the one that signs the tokens in a file of its own, from { to }, and import that",
   );
 }
 

@@ -115,7 +115,8 @@ function pbkdf2Of(salt: Uint8Array, [rounds, ...more]: Der[]): Derive {
   const prf = more.map((value) => valuesIn(value)).find((value) => value !== undefined);
   const hash = prf === undefined ? "sha1" : HMACS[oidOf(prf[0]) ?? ""];
   if (hash === undefined) throw otherEncryption();
-  if (count < 1n || count > MOST_ITERATIONS) throw tooCostly();
+  if (count < 1n) throw damaged("its PBKDF2 iterations are impossible");
+  if (count > MOST_ITERATIONS) throw tooCostly();
   return (passphrase, length) => pbkdf2Sync(passphrase, salt, Number(count), length, hash);
 }
 
