@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { scriptName } from "../src/boot/main.ts";
 import { bundle, LIBRARIES } from "./bundle.ts";
-import { LATE_SCRIPT, PROGRAM_SCRIPTS } from "./chunks.ts";
+import { FOREIGN_SCRIPT, LATE_SCRIPT, PROGRAM_SCRIPTS } from "./chunks.ts";
 import { addCode } from "./code_cache.ts";
 import { compile, V8_FLAGS } from "./compile.ts";
 import { appendFiles } from "./appended_files.ts";
@@ -67,12 +67,13 @@ async function trace(): Promise<void> {
   throw new Error("Cannot find Secret.generate: update scripts/traced.ts");
 }
 
-/** Whether the addon, the script that no start reads and all of V8's code are appended, which needs ELF. */
+/** Whether the addon, the scripts that no start reads and all of V8's code are appended, which needs ELF. */
 async function compiledWithAppended(): Promise<boolean> {
   if (!TARGET.includes("linux")) return false;
   const code = [...Deno.readDirSync(PARTS)].map(({ name }) => name)
     .filter((name) => name.endsWith(".code")).sort();
-  const paths = ["keyring.node.br", `${LATE_SCRIPT}.js`, ...code].map((name) => `${PARTS}/${name}`);
+  const scripts = [LATE_SCRIPT, FOREIGN_SCRIPT].map((name) => `${name}.js`);
+  const paths = ["keyring.node.br", ...scripts, ...code].map((name) => `${PARTS}/${name}`);
   await compileParts(...paths.flatMap((path) => ["--exclude", path]));
   return await appendFiles(UNFINISHED, paths);
 }

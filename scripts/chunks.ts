@@ -3,12 +3,13 @@ import { basename, join, resolve } from "node:path";
 /**
  * The scripts of the program's own code, and the modules for which each is read: those, and what they import. `program` is
  * read at each start, so it has the most frequent commands only. `secret_service` is for secrets in a keyring on the
- * session bus. `rotation` is for rotations, and for what a command that
- * runs for long may load late. All that is left is in `rest`, which stands outside of what a start reads.
+ * session bus. `elsewhere` is read at each start on other systems than Linux. `rotation` is for rotations, and for what a
+ * command that runs for long may load late. All that is left is in `rest`, which stands outside of what a start reads.
  */
 const SCRIPTS = {
   program: ["main", "tokens", "issue", "status", "state"],
   secret_service: ["client", "find_provider", "saving"],
+  elsewhere: ["windows", "macos"],
   rotation: [
     ...[
       "rotate",
@@ -47,6 +48,9 @@ export const FREQUENT_SCRIPTS: readonly string[] = [EARLY_SCRIPT, "secret_servic
 
 /** Name of the script that no start reads. */
 export const LATE_SCRIPT = REST;
+
+/** Name of the script that no Linux needs. */
+export const FOREIGN_SCRIPT = "elsewhere";
 
 /**
  * The script of each chunk.
@@ -119,7 +123,8 @@ const FROM = '"((?:node:|\\./)?[\\w+/.-]+)";';
 /**
  * A module of the bundler's as the body of a function. What it imports is made when it is called, and what it exports
  * at its end: no variable that is exported changes later, and modules are loaded in the order of their imports. An import
- * without a name is left out: the sources have none.
+ * without a name is left out: the sources have none. What an import is awaited for is there at once, so that a module can
+ * wait for one while it is loaded, which a function could not.
  */
 function asBody(module: string, nameOf: (from: string) => string): string {
   const names = (list: string) => list.replace(/([\w$]+) as ([\w$]+)/g, "$1:$2");
@@ -138,6 +143,7 @@ function asBody(module: string, nameOf: (from: string) => string): string {
       new RegExp(`\\bimport\\*as ([\\w$]+) from${FROM}`, "g"),
       (_, name, from) => `const ${name}=require(${nameOf(from)});`,
     )
+    .replace(/\bawait import\("([^"]+)"\)/g, (_, from) => `require(${nameOf(from)})`)
     .replace(
       /\bimport\("([^"]+)"\)/g,
       (_, from) => `Promise.resolve().then(()=>require(${nameOf(from)}))`,

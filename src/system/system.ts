@@ -3,11 +3,9 @@ import type { Channels } from "./channels.ts";
 import type { Caller, ReadVariable } from "./caller.ts";
 import type { FilePermissions, FileSystem, Memory, QuickLooks, Streams } from "./files.ts";
 import { linux } from "./linux.ts";
-import { macos } from "./macos.ts";
 import type { Owners } from "./owners.ts";
 import type { Paths } from "./paths.ts";
 import type { ProcessControl, Programs, Serving } from "./processes.ts";
-import { windows } from "./windows.ts";
 
 /** What differs between operating systems. Each system has one implementation. */
 export interface System {
@@ -60,11 +58,9 @@ export interface Advice {
   largest(folder: string): string;
 }
 
-/** The implementation for an operating system; Linux for unknown ones. */
-export function systemOf(os: typeof Deno.build.os): System {
-  if (os === "windows") return windows;
-  return os === "darwin" ? macos : linux;
-}
-
-/** The system that rekey runs on. */
-export const SYSTEM: System = systemOf(Deno.build.os);
+/** The system that rekey runs on: Linux for unknown ones. The code of the others is loaded where it runs. */
+export const SYSTEM: System = Deno.build.os === "windows"
+  ? (await import("./windows.ts")).windows
+  : Deno.build.os === "darwin"
+  ? (await import("./macos.ts")).macos
+  : linux;

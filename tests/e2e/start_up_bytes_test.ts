@@ -2,14 +2,15 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { embeddedBytes } from "../../scripts/denort/elf.ts";
 import { countStarts, documentedStarts } from "../../scripts/starts.ts";
+import { run } from "../../scripts/program.ts";
 import { REKEY } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
 
 const PARTS = join(import.meta.dirname!, "../../dist/build");
 
 // Bytes. V8 loads the code of all that each start evaluates, at about 30 instructions a byte: docs/performance.md.
-const MOST = { "program.js": 310_000, "program.code": 520_000 };
-const MOST_EMBEDDED = 720_000;
+const MOST = { "program.js": 295_000, "program.code": 500_000 };
+const MOST_EMBEDDED = 700_000;
 
 Deno.test("a start reads and evaluates no more of the program than it did", () => {
   const page = Deno.readTextFileSync(join(import.meta.dirname!, "../../docs/performance.md"));
@@ -26,6 +27,25 @@ Deno.test("a start reads and evaluates no more of the program than it did", () =
   // What is appended is read only where it is needed: the addon, rare commands, and V8's code of each script.
   const embedded = embeddedBytes(Deno.readFileSync(REKEY))!;
   assert.ok(embedded <= MOST_EMBEDDED, `${embedded} bytes are embedded`);
+});
+
+// What a start of the program does until its command line is read, on a system that this one is not.
+const START_ON = (boot: string, os: string) => `
+  Object.defineProperty(Deno, "build", { value: { ...Deno.build, os: "${os}" } });
+  const { Scripts } = await import(${JSON.stringify(boot)});
+  const loaded = [];
+  const scripts = new Scripts(${JSON.stringify(PARTS)}, (name) => void loaded.push(name));
+  scripts.require("program:main");
+  console.log(JSON.stringify(loaded));
+`;
+
+Deno.test("each system's code is loaded on that system, and no other's on Linux", async () => {
+  const boot = new URL("../../src/boot/main.ts", import.meta.url).href;
+  for (const os of ["linux", "windows", "darwin"]) {
+    const args = ["eval", "--unstable-net", "--no-check", START_ON(boot, os)];
+    const loaded = JSON.parse((await run(Deno.execPath(), args)).stdout);
+    assert.deepEqual(loaded, ["program.code", ...os === "linux" ? [] : ["elsewhere.code"]], os);
+  }
 });
 
 // A change of another part must not touch the table each time.

@@ -57,6 +57,18 @@ Deno.test("chunks become functions that load what they import, each in its scrip
   Deno.removeSync(folder, { recursive: true });
 });
 
+Deno.test("a chunk that waits for another one while it is loaded has it at once", () => {
+  const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+  chunksIn(folder, {
+    main: `var s=self?(await import("./late-00000000.js")).value:0;export{s as system};`,
+    "late-00000000": `var v=7;export{v as value};`,
+  });
+  const scripts = scriptsOfChunks(folder);
+  const texts = ["program", "rest"].map((script) => joined(folder, scripts, script));
+  assert.deepEqual(load(texts, {}).require("program:main"), { system: 7 });
+  Deno.removeSync(folder, { recursive: true });
+});
+
 Deno.test("chunks that import each other are refused", () => {
   const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
   chunksIn(folder, {

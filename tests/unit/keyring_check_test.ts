@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { keyringCheck } from "../../src/doctor/checks/keyring.ts";
 import type { Finding, OpenDoctorContext } from "../../src/doctor/findings.ts";
 import { keyringError } from "../../src/store/keyring/errors.ts";
-import { type System, systemOf } from "../../src/system/system.ts";
+import { linux } from "../../src/system/linux.ts";
+import { macos } from "../../src/system/macos.ts";
+import type { System } from "../../src/system/system.ts";
+import { windows } from "../../src/system/windows.ts";
+
+const SYSTEMS = { linux, darwin: macos, windows };
 
 /** An installation whose secret is in a keyring that fails so, entered by ssh. */
 function context(os: System["os"], why: string): OpenDoctorContext {
@@ -38,7 +43,7 @@ const TROUBLES: [os: System["os"], why: string, code: string, command: string | 
 
 for (const [os, why, code, command] of TROUBLES) {
   Deno.test(`doctor: on ${os} "${why}" is ${code}, with that system's command`, async () => {
-    const [finding, ...more] = await keyringCheck(context(os, why), systemOf(os)) as Finding[];
+    const [finding, ...more] = await keyringCheck(context(os, why), SYSTEMS[os]) as Finding[];
     assert.deepEqual([finding!.code, finding!.command, more], [code, command, []]);
     if (os !== "linux") assert.doesNotMatch(JSON.stringify(finding), /bus|kernel|gnome|systemctl/i);
   });

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { appNamed } from "../../src/core/app.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { foldersFor, pathGiven, pathOf } from "../../src/system/paths.ts";
-import { systemOf } from "../../src/system/system.ts";
+import { linux } from "../../src/system/linux.ts";
+import { macos } from "../../src/system/macos.ts";
+import { windows } from "../../src/system/windows.ts";
 
 const acme = appNamed("acme");
-const [linux, macos, windows] = [systemOf("linux"), systemOf("darwin"), systemOf("windows")];
 
 const around = (env: Record<string, string> = {}, home?: string) => ({
   home,
