@@ -1,5 +1,5 @@
 import { ENDS, EVENTS } from "../audit/events.ts";
-import { isHmac, keyText, modulusBits } from "../core/algorithms.ts";
+import { isHmac, isRsa, keyText, modulusBits } from "../core/algorithms.ts";
 import { changedPolicy, type TokenPolicy } from "../jwt/policy.ts";
 import { writePolicy } from "../store/sqlite/meta.ts";
 import type { Version } from "../store/sqlite/versions.ts";
@@ -60,20 +60,35 @@ export async function settleUsage(
   version: Version,
   wanted: NewSecret,
 ): Promise<void> {
-  const { alg = version.alg, encoding = version.encoding } = wanted;
-  const bytes = wanted.bits === undefined ? wanted.bytes ?? version.bytes : wanted.bits / 8;
+  const { alg = version.alg } = wanted;
   const isBytes = wanted.keyForm === "raw" && version.key_form === "hex";
   const keyForm = isBytes ? "hex" : wanted.keyForm ?? version.key_form;
-  if (bytes !== version.bytes || encoding !== version.encoding) {
-    throw usageIsFixed(
-      version.origin === "adopted"
-        ? "it is as the application made it"
-        : `it has ${version.bytes} bytes, as ${version.encoding}`,
-      "`rekey rotate --bytes --as`, or `--bits`, gives the next one another size or encoding",
-    );
-  }
+  // Of another kind nothing of the size would fit.
+  if (isHmac(alg) === isHmac(version.alg)) mustHaveSize(version, wanted);
   if (alg === version.alg && keyForm === version.key_form) return;
   await backend.setUsage(installation, version, { alg, keyForm });
+}
+
+function mustHaveSize(version: Version, { bits, bytes, encoding }: NewSecret): void {
+  const asks = (wanted: unknown, own: unknown) => wanted !== undefined && wanted !== own;
+  const { alg } = version;
+  const what = version.origin === "adopted"
+    ? `it is as the application made it: ${textOf(version)}`
+    : `it is ${textOf(version)}`;
+  if (asks(bits, modulusBits(alg, version.bytes))) {
+    const next = isRsa(alg)
+      ? `rekey rotate --bits ${bits}`
+      : `rekey rotate --alg RS256 --bits ${bits}`;
+    throw usageIsFixed(what, `\`${next}\` makes an RSA key of that size the next one`);
+  }
+  if (!isHmac(alg) && (bytes !== undefined || encoding !== undefined)) {
+    throw usageIsFixed(what, "--bytes and --as are for HMAC secrets: leave them out");
+  }
+  if (!asks(bytes, version.bytes) && !asks(encoding, version.encoding)) return;
+  throw usageIsFixed(
+    version.origin === "adopted" ? what : `it has ${version.bytes} bytes, as ${version.encoding}`,
+    "`rekey rotate --bytes --as` gives the next one another size or encoding",
+  );
 }
 
 /** Changes algorithm and key form of a local secret, if it was adopted. */

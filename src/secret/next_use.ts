@@ -118,7 +118,13 @@ function hmacUse(
   wanted: NewSecret,
   isMade: boolean,
 ): Use {
-  if (wanted.bits !== undefined) throw notFor(alg, "--bits", "--bytes");
+  if (wanted.bits !== undefined) {
+    throw notFor(
+      alg,
+      "--bits",
+      "Add --alg RS256 for an RSA key of that size, or give --bytes instead",
+    );
+  }
   const current = before?.versions.current();
   const shape = current === undefined || !isHmac(current.alg) ? STANDARD_SHAPE : current;
   const form = before?.keyForm === "pkcs8" ? undefined : before?.keyForm;
@@ -150,11 +156,11 @@ function pairUse(
 ): Use {
   if (wanted.keyForm !== undefined) throw notFor(alg, "--key-form");
   if (wanted.bytes !== undefined || wanted.encoding !== undefined) {
-    throw notFor(alg, "--bytes and --as", isRsa(alg) ? "--bits" : undefined);
+    throw notFor(alg, "--bytes and --as", isRsa(alg) ? "Give --bits instead" : undefined);
   }
   const { encoding } = STANDARD_SHAPE;
   if (!isRsa(alg)) {
-    if (wanted.bits !== undefined) throw notFor(alg, "--bits");
+    if (wanted.bits !== undefined) throw notFor(alg, "--bits", ONE_SIZE);
     return { alg, keyForm: "pkcs8", bytes: STANDARD_SHAPE.bytes, encoding };
   }
   const current = before?.versions.current();
@@ -163,12 +169,11 @@ function pairUse(
   return { alg, keyForm: "pkcs8", bytes: Math.ceil(bits / 8), encoding };
 }
 
-function notFor(alg: Algorithm, flags: string, instead?: string) {
-  const kind = isHmac(alg) ? "an HMAC secret" : "a key pair";
-  return usageError(
-    `Cannot use ${flags} with ${alg}, which has ${kind}`,
-    instead === undefined ? "Leave it out" : `Give ${instead} instead`,
-  );
+const ONE_SIZE = "Leave it out: such keys have one size; RSA keys (--alg RS256) have several";
+
+function notFor(alg: Algorithm, flags: string, hint = "Leave it out") {
+  const kind = isHmac(alg) ? "an HMAC secret" : isRsa(alg) ? "an RSA key pair" : "a key pair";
+  return usageError(`Cannot use ${flags} with ${alg}, which has ${kind}`, hint);
 }
 
 /**

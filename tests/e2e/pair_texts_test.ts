@@ -105,3 +105,35 @@ Deno.test("flags of the other kind of key are refused, for a dry run too, and ch
   assert.equal((await box.json("status")).kid, kid);
   assert.equal((await box.run(["init", "--alg", "ES256"])).code, 0);
 });
+
+Deno.test("init that asks for another size says what is there, in bits of an RSA key only", async () => {
+  const cases: [own: string[], asked: string[], message: RegExp, hint: RegExp][] = [
+    [
+      [],
+      ["--bits", "2048"],
+      /it is HS512, key form text$/m,
+      /`rekey rotate --alg RS256 --bits 2048`/,
+    ],
+    [[], ["--alg", "RS256", "--bits", "2048"], /it is HS512, key form text$/m, /rotate --alg/],
+    [["--bytes", "256"], ["--bits", "2048"], /it is HS512/, /--alg RS256 --bits 2048`/],
+    [[], ["--bytes", "32"], /it has 64 bytes, as base64$/m, /`rekey rotate --bytes --as`/],
+    [["--alg", "ES256"], ["--bits", "2048"], /it is ES256, key pair$/m, /--alg RS256 --bits/],
+    [["--alg", "ES256"], ["--bytes", "64"], /it is ES256, key pair$/m, /leave them out/],
+    [
+      ["--alg", "RS256"],
+      ["--bits", "3072"],
+      /it is RS256, key pair of 2048 bits$/m,
+      /`rekey rotate --bits 3072`/,
+    ],
+    [["--alg", "RS256"], ["--bytes", "256"], /key pair of 2048 bits$/m, /leave them out/],
+  ];
+  for (const [own, asked, message, hint] of cases) {
+    using box = new Box();
+    assert.equal((await box.run(["init", ...own])).code, 0);
+    const { code, stderr } = await box.run(["init", ...asked]);
+    assert.equal(code, 1, `${own} ${asked}: ${stderr}`);
+    assert.match(stderr, message);
+    assert.match(stderr, hint);
+    assert.equal((await box.run(["init", ...own])).code, 0);
+  }
+});
