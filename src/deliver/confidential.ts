@@ -27,10 +27,15 @@ export class Confidential {
     this.#texts.push(text);
   }
 
-  /** The last line of an output, for a message; `undefined` if there is none that may be shown. */
-  lastLine(output: string): string | undefined {
-    const line = output.trim().split("\n").at(-1)!.trim().slice(0, LONGEST_LINE);
-    return line === "" || this.#holds(output) ? undefined : line;
+  /**
+   * The line of an output that says most, for a message: the last one that says that it is an error, else the last one.
+   * `undefined` if there is none that may be shown.
+   */
+  tellingLine(output: string): string | undefined {
+    const lines = output.split("\n").map((line) => line.trim())
+      .filter((line) => line !== "" && !CREDENTIAL.test(line));
+    const line = lines.findLast((one) => /^error\b/i.test(one)) ?? lines.at(-1);
+    return line === undefined || this.#holds(output) ? undefined : line.slice(0, LONGEST_LINE);
   }
 
   #holds(text: string): boolean {
@@ -53,6 +58,10 @@ export class Confidential {
 }
 
 const LONGEST_LINE = 200;
+
+// A credential of the program's own, or what guesses can be tried on: rabbitmqctl ends its errors with its cookie's hash.
+const CREDENTIAL =
+  /(cookie|password|passphrase)\W*hash|(cookie|password|passphrase)["']?\s*[:=]\s*\S+$|\$(2[abxy]|5|6|y|argon2\w*)\$/i;
 
 function spellingsOf({ secret, keyForm }: DeliveredKey): string[] {
   const { pair } = secret;

@@ -248,7 +248,7 @@ async function runProbe(
   const verdict = status === undefined ? undefined : verdictOf(status, output, verdicts);
   if (verdict !== undefined) return verdict;
   const failure = failureOf(ending.how, limitMs) ?? "ended with status 0";
-  return { unknown: withLine(failure, confidential.lastLine(output)) };
+  return { unknown: withLine(failure, confidential.tellingLine(output)) };
 }
 
 interface ProbeInput {

@@ -54,7 +54,7 @@ export async function reload(way: ReloadWay, around: Surroundings): Promise<stri
     async () => failureOf(await runCommand(invocation, options, spawned), limitMs),
   );
   if (failure === undefined) return undefined;
-  return withLine(`its reload ${failure}`, around.confidential.lastLine(output));
+  return withLine(`its reload ${failure}`, around.confidential.tellingLine(output));
 }
 
 /** A program and its arguments, from templates. */
@@ -162,7 +162,7 @@ class Conversation {
     }
     const match = wholeMatch(expect, answer);
     if (match === null) {
-      return withLine("got another answer", this.around.confidential.lastLine(answer));
+      return withLine("got another answer", this.around.confidential.tellingLine(answer));
     }
     if (as !== undefined) this.#known[as] = match[1] ?? "";
     return undefined;

@@ -25,13 +25,47 @@ for (const alg of ["ES256", "Ed25519", "RS256", "ES512"] as const) {
       `b'${der.toString("latin1")}'`,
     ];
     for (const text of written) {
-      assert.equal(confidential.lastLine(`refused: ${text}`), undefined, text.slice(0, 8));
+      assert.equal(confidential.tellingLine(`refused: ${text}`), undefined, text.slice(0, 8));
     }
     const spki = publicKey.export({ type: "spki", format: "pem" }) as string;
     const [, line] = spki.split("\n");
-    assert.equal(confidential.lastLine(`cannot parse ${line}`), `cannot parse ${line}`);
+    assert.equal(confidential.tellingLine(`cannot parse ${line}`), `cannot parse ${line}`);
   });
 }
+
+const RABBIT = `Error: unable to perform an operation on node 'a@b'. Please see below.
+
+DIAGNOSTICS
+===========
+
+ * node name: 'rabbitmqcli-973-rabbit@vm'
+ * effective user's home directory: /var/lib/rabbitmq
+ * Erlang cookie hash: Gg11CQLrzGgy/ptgbGTM7g==
+`;
+
+Deno.test("a message has the line that says error, and no credential of the program's own", async () => {
+  const { confidential } = await known("ES256");
+  const told = (output: string) => confidential.tellingLine(output);
+  assert.equal(
+    told(RABBIT),
+    "Error: unable to perform an operation on node 'a@b'. Please see below.",
+  );
+  const [, ...diagnostics] = RABBIT.split("\n");
+  assert.equal(
+    told(diagnostics.join("\n")),
+    "* effective user's home directory: /var/lib/rabbitmq",
+  );
+  for (
+    const line of ["db_password = hunter22", "root:$6$abc$defghi:1::", "Cookie hash is a1b2c3"]
+  ) {
+    assert.equal(told(line), undefined, line);
+    assert.equal(told(`it failed\n${line}\n`), "it failed");
+  }
+  for (const line of ["wrong password for user a", "the password: must not be blank"]) {
+    assert.equal(told(`${line}\n`), line);
+  }
+  assert.equal(told("\n \n"), undefined);
+});
 
 async function known(alg: PairAlgorithm) {
   const secret = await Secret.generatePair(alg, 2048);
