@@ -6,7 +6,7 @@ import { caddyThatAsks, FILE, nginxThatAsks, SocketServer, TO_APP } from "./aski
 import { KnownSecret } from "./known_secret.ts";
 import { type Cost, CostedLoad, type Worked } from "./load.ts";
 import { type Goal, inTurn, type Part, type Row } from "./result.ts";
-import { rekeyServer } from "./servers.ts";
+import { rekeyServer, runtimeServer } from "./servers.ts";
 
 const SECONDS = 1;
 
@@ -16,6 +16,8 @@ const ASKING_SOCKET = `${ASKING} over a Unix socket`;
 const ASKING_TWO = `${ASKING} with two threads`;
 const ASKING_SOCKETS = `${ASKING} over two Unix sockets`;
 const ROTATING = `${ASKING_SOCKET}, while it rotates all the time`;
+const ELSEWHERE = `${ASKING_SOCKET}, while another app rotates all the time`;
+const FLOOR = "nginx that asks a server that answers a constant";
 const KEEPING = "nginx that keeps the answers of rekey serve for a second";
 const NJS = "nginx with the delivered keys, by njs";
 const LUA = "nginx with the delivered keys, by Lua";
@@ -23,7 +25,9 @@ const HAPROXY_OPEN = "HAProxy before nginx, no guard";
 const HAPROXY = "HAProxy before nginx, with the delivered keys";
 const CADDY_OPEN = "Caddy, a small file, no guard";
 const CADDY = "Caddy that asks rekey serve";
-const UNGUARDED = [OPEN, HAPROXY_OPEN, CADDY_OPEN];
+const CADDY_FLOOR = "Caddy that asks a server that answers a constant";
+// It does not matter to them which token comes.
+const UNGUARDED = [OPEN, FLOOR, HAPROXY_OPEN, CADDY_OPEN, CADDY_FLOOR];
 
 const fresh = (name: string) => `${name}, every token new`;
 const cost = (name: string) => `processor time of ${name}`;
@@ -34,14 +38,17 @@ const GOALS: Record<string, Goal[]> = {
   [ASKING_SOCKET]: [most(OPEN, 0.5), most(ASKING, 1)],
   [ASKING_SOCKETS]: [most(ASKING_TWO, 1)],
   [KEEPING]: [most(OPEN, 0.5)],
-  [CADDY]: [most(CADDY_OPEN, 0.5)],
+  [CADDY]: [most(CADDY_OPEN, 0.5), most(CADDY_FLOOR, 0.9)],
   [NJS]: [most(ASKING, 2)],
   [fresh(NJS)]: [most(fresh(ASKING), 2)],
   [LUA]: [most(ASKING, 2), most(OPEN, 0.5)],
   [fresh(LUA)]: [most(fresh(ASKING), 2)],
   [HAPROXY]: [most(HAPROXY_OPEN, 0.7)],
   [fresh(HAPROXY)]: [most(HAPROXY_OPEN, 0.7)],
-  [cost(ROTATING)]: [{ to: cost(ASKING_SOCKET), sense: "≤", ratio: 1.25 }],
+  [cost(ROTATING)]: [
+    { to: cost(ASKING_SOCKET), sense: "≤", ratio: 1.25 },
+    { to: cost(ELSEWHERE), sense: "≤", ratio: 1.1 },
+  ],
   [cost(KEEPING)]: [{ to: cost(OPEN), sense: "≤", ratio: 2 }],
   [cost(NJS)]: [{ to: cost(ASKING), sense: "≤", ratio: 1 }],
   [cost(LUA)]: [{ to: cost(ASKING), sense: "≤", ratio: 0.5 }],
@@ -74,6 +81,12 @@ export async function guards(rounds: number): Promise<Part> {
   await using keeping = await nginxThatAsks(socket.paths, true);
   await using rotated = await SocketServer.start(secret);
   await using rotating = await nginxThatAsks(rotated.paths);
+  await using elsewhere = await SocketServer.start(secret);
+  // It is not held to a core either.
+  await using constant = await runtimeServer("bare", box.home, [], false);
+  const { host: constantHost } = new URL(constant.url);
+  await using floor = await nginxThatAsks(constantHost);
+  await using caddyFloor = await caddyThatAsks(constantHost);
   await using caddyOpen = await caddyThatAsks();
   await using caddy = await caddyThatAsks(host);
   const root = `root ${box.home}; ${FILE}`;
@@ -97,6 +110,11 @@ export async function guards(rounds: number): Promise<Part> {
       ...guarded(ROTATING, rotating.port, "/guarded", rotating.id, rotated.id),
       during: (task: () => Promise<number>) => rotated.rotatingDuring(task),
     },
+    {
+      ...guarded(ELSEWHERE, askingSocket.port, "/guarded", askingSocket.id, socket.id),
+      during: (task: () => Promise<number>) => elsewhere.rotatingDuring(task),
+    },
+    guarded(FLOOR, floor.port, "/guarded", floor.id, constant.id),
     guarded(KEEPING, keeping.port, "/guarded", keeping.id, socket.id),
     guarded(NJS, native.port, "/guarded", native.daemon.id),
     guarded(LUA, lua.port, "/guarded", lua.daemon.id),
@@ -104,6 +122,7 @@ export async function guards(rounds: number): Promise<Part> {
     guarded(HAPROXY, haproxy.port, "/open", haproxy.daemon.id),
     guarded(CADDY_OPEN, caddyOpen.port, "/file", caddyOpen.id),
     guarded(CADDY, caddy.port, "/file", caddy.id, rekey.id),
+    guarded(CADDY_FLOOR, caddyFloor.port, "/file", caddyFloor.id, constant.id),
   ];
   return { title: "Through a proxy that guards", rows: await measured(all, seen, unseen, rounds) };
 }

@@ -47,7 +47,7 @@ export async function keyPairs(rounds: number): Promise<Part> {
   await using remembering = await rekeyServer(pair, 1, SERVER_CORE);
   await using one = await rekeyServer(pair, 1, SERVER_CORE);
   await using two = await rekeyServer(pair, 2);
-  await using floor = await runtimeServer("signature", folder.home, pair.spki);
+  await using floor = await runtimeServer("signature", folder.home, [pair.spki]);
   await using fastify = await nodeServer("fastify.cjs", ["0", pair.alg], pair, env);
   const rows = await measured(
     [

@@ -32,8 +32,8 @@ export async function memory(requests: number): Promise<Part> {
   secret.writeTokens(few, FEW);
   secret.writeTokens(many, TOKENS);
   await using bare = await runtimeServer("bare", folder.home);
-  await using thread = await runtimeServer("threaded", folder.home, "1");
-  await using threads = await runtimeServer("threaded", folder.home, "2");
+  await using thread = await runtimeServer("threaded", folder.home, ["1"]);
+  await using threads = await runtimeServer("threaded", folder.home, ["2"]);
   await using one = await rekeyServer(secret, 1);
   await using two = await rekeyServer(secret, 2);
   const servers: [string, Server][] = [

@@ -53,7 +53,7 @@ export async function requests(rounds: number): Promise<Part> {
   const browsers = { ...both, browser: true, refused: 1 / REFUSED_EVERY };
   await using bare = await runtimeServer("bare", folder.home);
   await using floor = await runtimeServer("floor", folder.home);
-  await using floorNew = await runtimeServer("hmac", folder.home, secret.text);
+  await using floorNew = await runtimeServer("hmac", folder.home, [secret.text]);
   await using uncached = await nodeServer("fastify.cjs", ["0", "HS512"], secret, env);
   await using express = await nodeServer("express.cjs", [], secret, env);
   // One for each load: what a server remembers of one is in the way of another.

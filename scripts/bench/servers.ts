@@ -43,17 +43,19 @@ const PERMISSIONS = {
 };
 
 /**
- * A server on rekey's own runtime, compiled like rekey, held to a core: `bare` with nothing in it, `floor`, `hmac`, which
+ * A server on rekey's own runtime, compiled like rekey, held to a core unless it is not to be: `bare` with nothing in it, `floor`, `hmac`, which
  * takes a secret, `signature`, which takes a public key, or `threaded`, which takes a number of threads.
  */
 export async function runtimeServer(
   name: keyof typeof PERMISSIONS,
   folder: string,
-  ...more: string[]
+  more: readonly string[] = [],
+  isHeld = true,
 ): Promise<Server> {
   const program = `${folder}/${name}-${crypto.randomUUID()}`;
   await compile(peer(`${name}.ts`), program, ["--allow-net", ...PERMISSIONS[name]]);
-  return await started(program, (port) => [String(port), ...more], "", {});
+  const line = (...args: string[]) => isHeld ? heldTo(SERVER_CORE, ...args) : args;
+  return await started((port) => line(program, String(port), ...more), "", {});
 }
 
 /** A server that runs on node, and is told the secret, held to a core. */
@@ -63,21 +65,21 @@ export function nodeServer(
   secret: BenchKey,
   env: Record<string, string>,
 ): Promise<Server> {
-  return started("node", (port) => [peer(file), String(port), ...args], secret.text, {
+  const line = (port: number) => heldTo(SERVER_CORE, "node", peer(file), String(port), ...args);
+  return started(line, secret.text, {
     ...env,
     NODE_ENV: "production",
   });
 }
 
 async function started(
-  program: string,
-  args: (port: number) => string[],
+  line: (port: number) => string[],
   stdin: string,
   env: Record<string, string>,
 ): Promise<Server> {
   const port = freePort();
-  const [first, ...line] = heldTo(SERVER_CORE, program, ...args(port));
-  const child = start(first, line, {
+  const [program, ...args] = line(port) as [string, ...string[]];
+  const child = start(program, args, {
     env,
     ...{ stdin: "piped", stdout: "inherit", stderr: "inherit" } as const,
   });
