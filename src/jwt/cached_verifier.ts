@@ -25,6 +25,7 @@ export interface LiveKeySet extends KeySet {
 interface LiveKeys extends VerificationKeys {
   /** As of now; its versions include those whose grace window has ended since the last commit. */
   view(): LiveKeySet;
+  /** The same list as long as the same versions verify. */
   verifyingNow(): readonly KeyVersion[];
 }
 
@@ -43,6 +44,9 @@ interface RememberedToken {
   readonly type: string | undefined;
   /** How the token was found in the text that it is remembered under. */
   readonly tokenOf: TokenOf;
+  /** Its version, if it is among those that verified when it was last used. */
+  version: KeyVersion | undefined;
+  among: readonly KeyVersion[] | undefined;
   /** The {@linkcode LiveKeySet.change} at which its session was last looked up. */
   change: string;
   /** When an app's policy accepts its claims; `undefined` until it is used a second time. */
@@ -93,9 +97,7 @@ export class CachedVerifier {
     const isAllowed = algorithm === undefined
       ? known.isOwnAlgorithm
       : isSameAlgorithm(known.algorithm, algorithm);
-    // A grace window ends without any change to the database.
-    const version = this.keys.verifyingNow()
-      .find((row) => row.version === known.verified.version);
+    const version = versionOf(known, this.keys.verifyingNow());
     return isAllowed && version !== undefined
       ? this.#checkAgain(known, version, requested, view)
       : this.#verifyInFull(text, requested, view, tokenOf);
@@ -118,7 +120,7 @@ export class CachedVerifier {
         const [algorithm, isOwnAlgorithm] = [alg as Algorithm, isSameAlgorithm(alg, version.alg)];
         this.#remembered.set(text, {
           ...{ verified, algorithm, isOwnAlgorithm, type, tokenOf },
-          ...{ change: view.change, accepted: undefined },
+          ...{ version: undefined, among: undefined, change: view.change, accepted: undefined },
         });
       }
       return verified;
@@ -152,6 +154,15 @@ export class CachedVerifier {
     this.#remembered.clear();
     this.#generation = generation;
   }
+}
+
+// A grace window ends without any change to the database.
+function versionOf(known: RememberedToken, among: readonly KeyVersion[]): KeyVersion | undefined {
+  if (known.among !== among) {
+    known.among = among;
+    known.version = among.find((row) => row.version === known.verified.version);
+  }
+  return known.version;
 }
 
 // A policy is another object after every commit.

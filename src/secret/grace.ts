@@ -9,6 +9,31 @@ export function isOpenAt({ grace_until }: Version, time: number): boolean {
   return (grace_until ?? 0) > time;
 }
 
+/** Which versions of some verify, from one time until the next grace window ends. Milliseconds since the epoch. */
+export interface Verifying {
+  readonly among: readonly Version[];
+  readonly versions: readonly Version[];
+  readonly from: number;
+  /** This time itself is excluded. */
+  readonly until: number;
+}
+
+/** Which versions verify at a time: the current one, and those inside a grace window. */
+export function verifyingAt(among: readonly Version[], time: number): Verifying {
+  const versions = among.filter((row) => row.state === "current" || isOpenAt(row, time));
+  const ends = versions.filter(({ state }) => state !== "current").map((row) => row.grace_until!);
+  return { among, versions, from: time, until: Math.min(...ends) };
+}
+
+/** Whether {@linkcode verifyingAt} would find the same. */
+export function holdsAt(
+  known: Verifying | undefined,
+  among: readonly Version[],
+  time: number,
+): known is Verifying {
+  return known?.among === among && known.from <= time && time < known.until;
+}
+
 /** Older versions that still verify. */
 export function inGrace(installation: Installation): Version[] {
   const now = installation.now();

@@ -5,7 +5,7 @@ import type { Environment } from "../store/environment.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";
 import { isRevoked } from "../store/sqlite/ended_sessions.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { isOpenAt } from "./grace.ts";
+import { holdsAt, type Verifying, verifyingAt } from "./grace.ts";
 import type { Secret } from "../core/secret.ts";
 import { RekeyError } from "../core/errors.ts";
 
@@ -32,6 +32,7 @@ export class SecretView {
   #replaced: Installation | undefined;
   #opened = 0;
   #view: View | undefined;
+  #verifying: Verifying | undefined;
   // Result of view() until the next turn of the event loop.
   #seen: View | undefined;
 
@@ -81,12 +82,16 @@ export class SecretView {
     return versions === view.versions ? view : { ...view, versions };
   }
 
-  /** Versions whose tokens verify now: the current one, then those inside a grace window. */
+  /**
+   * Versions whose tokens verify now: the current one, then those inside a grace window. It is the same list as long as
+   * they are the same: each request asks for it, and there may be many windows.
+   */
   verifyingNow(): readonly Version[] {
     const { installation, versions } = this.view();
     if (versions.length === 1) return versions;
     const now = installation.now();
-    return versions.filter((row) => row.state === "current" || isOpenAt(row, now));
+    if (!holdsAt(this.#verifying, versions, now)) this.#verifying = verifyingAt(versions, now);
+    return this.#verifying.versions;
   }
 
   /** The version whose tokens have a kid, in any state. */

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { LiveSecrets } from "../../src/secret/view.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
+import { sleepSync } from "../../src/system/files.ts";
 import { Installation } from "../../src/store/installation.ts";
+import { LOOK_MS } from "../../src/store/sqlite/path_look.ts";
 import { testEnvironment } from "../support/store/environment.ts";
 
 /** A manager and what a server sees beside it, on connections of their own. */
@@ -50,6 +52,25 @@ Deno.test("a grace window ends by the clock, without any commit", async () => {
   assert.deepEqual(numbers(live), [2, 1]);
   environment.advance(1);
   assert.deepEqual(numbers(live), [2]);
+  environment.advance(-1);
+  assert.deepEqual(numbers(live), [2, 1], "the clock was set back");
+});
+
+Deno.test("of several grace windows each ends at its own time, and the list stays until then", async () => {
+  using all = await beside();
+  const { environment, manager, live } = all;
+  for (const graceMs of [30_000, 10_000, 20_000]) await manager.rotate({ graceMs });
+  for (const expected of [[4, 3, 2, 1], [4, 3, 1], [4, 1], [4]]) {
+    const list = live.verifyingNow();
+    assert.deepEqual(numbers(live).toSorted(), expected.toSorted());
+    environment.advance(9_999);
+    assert.equal(live.verifyingNow(), list);
+    environment.advance(1);
+  }
+  environment.advance(-15_000);
+  assert.deepEqual(numbers(live).toSorted(), [1, 4], "the clock was set back");
+  await manager.rotate({ graceMs: 1_000 });
+  assert.deepEqual(numbers(live).toSorted(), [1, 4, 5], "a commit is seen");
 });
 
 Deno.test("a value is fetched once, and dropped with its version", async () => {
@@ -96,6 +117,7 @@ Deno.test("a database that was deleted, or that took the place of another, is no
   await Deno.copyFile(path, copy);
   const view = live.view();
   await Deno.rename(copy, path);
+  sleepSync(LOOK_MS);
   assert.notEqual(live.view().installation, view.installation);
   assert.notEqual(live.view().change, view.change, "even if SQLite counts the same");
   assert.equal(live.verifyingNow()[0]!.kid, kid);
