@@ -212,8 +212,12 @@ class DeliveryWork {
   #makeRoom(files: readonly NewFile[], rights: Rights): void {
     const { delivery: { preset, settings }, round } = this;
     for (const file of files) this.#refuseForeign(file, round.force || settings.replaces);
+    const ours = preset.layout === "folder" ? settings.path : undefined;
     for (const { path } of files) {
-      makeFolders(path, preset.layout === "folder" ? settings.path : undefined, rights);
+      const made = makeFolders(path, ours, rights);
+      if (made.length > 0) {
+        this.#state = { ...this.#state, folders: [...this.#state.folders ?? [], ...made] };
+      }
       round.folders.refuseUnsafe(path, rights);
     }
   }

@@ -7,6 +7,7 @@ import { Deliveries, type StoredDelivery } from "../store/sqlite/deliveries.ts";
 import { rightsAsFound } from "./delivery.ts";
 import { deliveredPath } from "./places.ts";
 import { deliveryLock, selected } from "./sync.ts";
+import { removeEmptyFolders } from "./target_folders.ts";
 import { removeTarget } from "./write_target.ts";
 
 /** What became of the files of a delivery that was removed. */
@@ -18,7 +19,7 @@ export interface RemovedDelivery {
 }
 
 /**
- * Removes a delivery, and the files that rekey wrote for it. Call it under the lock of deliveries.
+ * Removes a delivery, the files that rekey wrote for it, and the folders that it made for them if they are empty then. Call it under the lock of deliveries.
  *
  * @throws {RekeyError} `usage` for an unknown name; `database_unusable` when a file cannot be deleted: the delivery stays.
  */
@@ -31,6 +32,7 @@ export async function removeDelivery(
   const { settings, state } = stored!;
   const files = Object.keys(state.files);
   const foreign = keepFiles ? [] : files.filter((file) => !removeOwn(stored!, file));
+  if (!keepFiles) removeEmptyFolders(state.folders ?? [], rightsAsFound(settings));
   const audit = await installation.audit();
   installation.database.transaction(() => {
     new Deliveries(installation.database).remove(name);

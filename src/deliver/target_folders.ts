@@ -1,6 +1,6 @@
-import { closeSync, constants, fstatSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, mkdirSync, openSync, rmdirSync } from "node:fs";
 import { dirname, sep } from "node:path";
-import { RekeyError } from "../core/errors.ts";
+import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { codeOf, explainFiles } from "../files/files.ts";
 import { unsafePath } from "../files/private_files.ts";
 import { infoOf } from "../system/files.ts";
@@ -81,11 +81,12 @@ function refuseGroup(path: string, folder: string, { group }: Rights): void {
  * Makes the folders of a file that are missing, open to all users for entering, or with a file's own rights.
  *
  * @param ours the folder from which on folders belong to the delivery; `undefined`: none does.
+ * @returns paths of those that it has made, each after the one that it is in.
  */
-export function makeFolders(path: string, ours: string | undefined, rights: Rights): void {
+export function makeFolders(path: string, ours: string | undefined, rights: Rights): string[] {
   const folder = dirname(path);
-  if (infoOf(folder) !== undefined) return;
-  makeFolders(folder, ours, rights);
+  if (infoOf(folder) !== undefined) return [];
+  const made = makeFolders(folder, ours, rights);
   const isOurs = ours !== undefined && (folder === ours || folder.startsWith(ours + sep));
   explainFiles(folder, () => {
     refuseUnsafeTarget(folder, rights);
@@ -101,6 +102,23 @@ export function makeFolders(path: string, ours: string | undefined, rights: Righ
       closeSync(fd);
     }
   });
+  return [...made, folder];
+}
+
+/**
+ * Removes folders that {@linkcode makeFolders} has made, as far as nothing is in them and no other user could have put
+ * another one there. One that cannot be removed stays.
+ */
+export function removeEmptyFolders(folders: readonly string[], rights: Rights): void {
+  for (const folder of folders.toReversed()) {
+    try {
+      if (infoOf(folder)?.isDirectory !== true) continue;
+      refuseUnsafeTarget(folder, rights);
+      rmdirSync(folder);
+    } catch (error) {
+      if (!isRekeyError(error) && codeOf(error) === undefined) throw error;
+    }
+  }
 }
 
 // Whoever can write to the folder above may have put a link there since, and the folder that it leads to would be given

@@ -14,6 +14,12 @@ const add = (
   path: string,
 ) => ["deliver", "add", name, "--format", "text", "--path", path];
 
+/** A preset without contents. */
+const OWN = {
+  ...{ name: "own", summary: "x", program: "any", role: "verifier", keys: "many" },
+  ...{ algorithms: ["HS512"], reload_kind: "at once", connections: "x", mode: "0600" },
+};
+
 /** What may have come to be in the place of a delivered file. */
 const REPLACEMENTS: Record<string, (path: string) => void> = {
   "another file": (path) => Deno.writeTextFileSync(path, "mine"),
@@ -54,6 +60,35 @@ Deno.test("destroy deletes what rekey delivered, and names what has taken its pl
   assert.ok(!said.includes("/own stays"));
   assert.throws(() => Deno.lstatSync(own));
   assert.equal(Deno.readTextFileSync(other), "mine");
+});
+
+Deno.test("folders that rekey made go with the delivery if nothing else is in them", async () => {
+  using box = await initialised();
+  const preset = join(box.home, "preset.json");
+  const layout = { layout: "folder", file_name: "{{alg}}/{{kid}}", template: "{{base64}}" };
+  Deno.writeTextFileSync(preset, JSON.stringify({ ...OWN, ...layout }));
+  const mine = join(box.home, "mine");
+  Deno.mkdirSync(mine);
+  const addTo = (
+    path: string,
+  ) => ["deliver", "add", "api", "--preset-file", preset, "--path", path];
+  const path = join(mine, "run", "keys");
+  await succeeds(box, ...addTo(path));
+  await succeeds(box, "rotate", "--force", "--grace", "1h");
+  assert.equal([...Deno.readDirSync(join(path, "HS512"))].length, 2);
+  await succeeds(box, "deliver", "remove", "api");
+  assert.deepEqual([...Deno.readDirSync(mine)], [], "down to the one that was there before");
+
+  await succeeds(box, ...addTo(path));
+  Deno.writeTextFileSync(join(path, "note"), "mine");
+  await succeeds(box, "destroy", "--force");
+  assert.deepEqual([...Deno.readDirSync(path)].map(({ name }) => name), ["note"]);
+
+  await succeeds(box, "init");
+  Deno.removeSync(join(path, "note"));
+  await succeeds(box, ...addTo(path));
+  await succeeds(box, "deliver", "remove", "api");
+  assert.deepEqual([...Deno.readDirSync(path)], [], "it was there before the delivery");
 });
 
 Deno.test("a file of several deliveries of other times is deleted with its delivery", async () => {

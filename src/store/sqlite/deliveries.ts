@@ -31,6 +31,8 @@ export interface DeliveryState {
   readonly files: Readonly<Record<string, string>>;
   /** Those of what they replace, as long as a killed command may have left that; earlier databases have none. */
   readonly replacing?: readonly string[];
+  /** Paths of the folders that were made for them, each after the one that it is in; earlier databases have none. */
+  readonly folders?: readonly string[];
   /** The kids in them. */
   readonly written: readonly string[];
   /** The kids that the program has taken up, as far as reload and probe show. */
@@ -164,7 +166,7 @@ function isSettings(value: unknown): boolean {
 }
 
 function isState(value: unknown): boolean {
-  const { files, replacing = [], written, confirmed } = Object(value);
+  const { files, replacing = [], folders = [], written, confirmed } = Object(value);
   return Object.values(Object(files)).every(isText) &&
-    [replacing, written, confirmed].every(isList);
+    [replacing, folders, written, confirmed].every(isList);
 }
