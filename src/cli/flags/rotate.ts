@@ -38,7 +38,24 @@ export function addRotate(command: TableCommand): void {
     .description("replace the secret; every session ends at once unless --grace is given")
     .reason()
     .option("--force", "do not ask; required without a terminal, but for --prepare and --activate")
-    .duration("--grace <duration>", "how long tokens of the old secret still verify", "0s")
+    .duration("--grace <duration>", "how long tokens of the old secret still verify", "0s");
+  addNewKey(command);
+  command
+    .option("--if-older-than <duration>", "do nothing when the secret is younger", duration)
+    .waiting();
+  addPhases(command);
+  addOccasion(command);
+  addNotices(command);
+  addExceptions(command);
+  command
+    .addHelpText("after", EXAMPLES)
+    .withoutGlobal("store", ["activate", "tellFailure"])
+    .runs(async () => (await import("../commands/rotate.ts")).rotate);
+}
+
+/** What the new secret is. */
+function addNewKey(command: TableCommand): void {
+  command
     .choice(
       "--alg <name>",
       "algorithm of the new secret's tokens (default: as before)",
@@ -49,9 +66,12 @@ export function addRotate(command: TableCommand): void {
       "key form of the new secret (default: as before)",
       CHOICES.keyForm,
     )
-    .shape({ bytes: "as before", encoding: "as before", bits: "as before" })
-    .option("--if-older-than <duration>", "do nothing when the secret is younger", duration)
-    .waiting()
+    .shape({ bytes: "as before", encoding: "as before", bits: "as before" });
+}
+
+/** A rotation in two phases. */
+function addPhases(command: TableCommand): void {
+  command
     .addOption(
       new Option(
         "--prepare",
@@ -70,7 +90,12 @@ export function addRotate(command: TableCommand): void {
         "--standby <duration>",
         "with --if-older-than: prepare or activate, whichever is due; so long apart",
       ).argParser(duration).conflicts(["prepare", "activate", ...OF_BY_HAND]),
-    )
+    );
+}
+
+/** For which request, and when. */
+function addOccasion(command: TableCommand): void {
+  command
     .option(
       "--request-id <id>",
       "repeating an id returns the rotation it already made",
@@ -80,7 +105,12 @@ export function addRotate(command: TableCommand): void {
       "--at <when>",
       "announce it now, wait, and rotate then: 30m (from now), 03:00 (the next, local time), or 2026-11-23T03:00:00Z",
       moment,
-    )
+    );
+}
+
+/** Who is told, and what runs before and after. */
+function addNotices(command: TableCommand): void {
+  command
     .repeatable("--before <command>", "shell command to run first; its failure stops the rotation")
     .repeatable("--after <command>", "shell command to run after the rotation")
     .repeatable("--notify-url <url>", "send notices there: signed JSON, or to a chat")
@@ -90,7 +120,12 @@ export function addRotate(command: TableCommand): void {
       "format of the notices (default: by the host, else rekey)",
       NOTICE_FORMATS,
     )
-    .option("--notify-key-file <path>", "file of the key that signs the notices", nonEmpty)
+    .option("--notify-key-file <path>", "file of the key that signs the notices", nonEmpty);
+}
+
+/** What is done otherwise than usual. */
+function addExceptions(command: TableCommand): void {
+  command
     .option(
       "--force-deliveries",
       "rotate although a program has not taken up the new key, or does not know its algorithm",
@@ -110,10 +145,10 @@ export function addRotate(command: TableCommand): void {
       "--lock-timeout <duration>",
       "how long to wait for another rotation",
       `${LOCK_TIMEOUT_MS / 1000}s`,
-    )
-    .addHelpText(
-      "after",
-      `
+    );
+}
+
+const EXAMPLES = `
 Examples:
   rekey rotate                                      asks first
   rekey rotate --force --if-older-than 90d          in a timer
@@ -122,8 +157,4 @@ Examples:
   rekey rotate --prepare --alg ES256                verifiers get the key first
   rekey rotate --activate --grace 24h               ten minutes later, or more
   rekey rotate --activate --wait 5s                 on many machines
-  rekey rotate --if-older-than 30d --standby 2d     both, in a timer`,
-    )
-    .withoutGlobal("store", ["activate", "tellFailure"])
-    .runs(async () => (await import("../commands/rotate.ts")).rotate);
-}
+  rekey rotate --if-older-than 30d --standby 2d     both, in a timer`;
