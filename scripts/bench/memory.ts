@@ -5,19 +5,26 @@ import type { Goal, Part, Row } from "./result.ts";
 import { rekeyServer, runtimeServer, type Server } from "./servers.ts";
 
 const FEW = 10_000;
+// By then V8 has compiled what it compiles, and its young generation has its size.
+const WARM = 1_000_000;
 // Ten times what rekey remembers: each has been forgotten when it comes again.
 const TOKENS = 100_000;
 
 // A busy machine answers fewer requests in this time than are asked for; the row says how many they were.
-const [LONGEST_MS, LOAD_SECONDS] = [240_000, 20];
+const [LONGEST_MS, LOAD_SECONDS] = [330_000, 20];
 
 const BARE = "Deno.serve that answers a constant";
 const [THREAD, THREADS] = ["the same in a thread beside the main one", "the same in two threads"];
 const [ONE, TWO] = ["rekey, 1 thread", "rekey, 2 threads"];
 const FIRST = "rekey, 1 thread, after 10,000 requests";
+const WARMED = "rekey, 1 thread, after a million";
 
 const most = (to: string, ratio: number): Goal => ({ to, sense: "≤", ratio });
-const GOALS: Record<string, Goal[]> = { [ONE]: [most(BARE, 1.35)], [TWO]: [most(BARE, 1.7)] };
+// The second of each: what remains when the threads themselves are left out.
+const GOALS: Record<string, Goal[]> = {
+  [ONE]: [most(BARE, 1.35), most(THREAD, 1.35)],
+  [TWO]: [most(BARE, 1.7), most(THREADS, 1.35)],
+};
 
 /**
  * What `serve` holds in memory: at rest beside the runtime's own server, and after so many requests, each with another
@@ -46,14 +53,22 @@ export async function memory(requests: number): Promise<Part> {
   const rows = servers.map(([name, server]) => row(name, server));
   await load(one.url, { tokens: few, seconds: 1 });
   const first = row(FIRST, one);
-  let done = 0;
+  let [done, warmed] = [0, first];
   for (const end = performance.now() + LONGEST_MS; done < requests && performance.now() < end;) {
     done += await load(one.url, { tokens: many, seconds: LOAD_SECONDS }) * LOAD_SECONDS;
+    if (warmed === first && done >= WARM) warmed = row(WARMED, one);
   }
   const name = `after ${Math.round(done / 1e5) / 10} million requests`;
   return {
     title: "Memory of rekey serve (resident)",
-    rows: [...rows, first, { ...row(name, one), goals: [most(FIRST, 1.1)] }],
+    rows: [
+      ...rows,
+      ...new Set([first, warmed]),
+      {
+        ...row(name, one),
+        goals: [most(FIRST, 1.1), ...warmed === first ? [] : [most(WARMED, 1.1)]],
+      },
+    ],
   };
 }
 
