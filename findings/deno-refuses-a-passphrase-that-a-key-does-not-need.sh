@@ -3,7 +3,7 @@
 #
 # Guessed: `passphrase` is what an encrypted key is decrypted with, so one more program setting for it does no harm to a plain
 # key; and text and other blocks in front of the key are skipped (RFC 7468 §2), as by Node.js.
-# Seen: in Deno a plain key with a passphrase is an "invalid encrypted PEM private key", whatever the passphrase, so a
+# Seen: in Deno a plain key with a passphrase is an "invalid encrypted PEM private key", so a
 # program that always has its setting signs with encrypted keys alone. Text in front is skipped, and the block "EC
 # PARAMETERS", which `openssl ecparam -genkey` puts there, is not: that key is refused. jsonwebtoken has one message for
 # both. `openssl pkey` writes the key without the block.
