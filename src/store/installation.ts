@@ -62,10 +62,11 @@ export class Installation {
   static open(environment: Environment, options: OpenOptions = {}): Installation {
     Installation.prepareFolder(environment);
     const { waitMs } = environment;
+    const path = Installation.path(environment);
     // Checked first: opening takes write permission away from others.
-    const isSuspect = isWritableByOthers(Installation.path(environment));
+    const isSuspect = isWritableByOthers(path);
     const wait = waitMs === undefined ? {} : { waitMs };
-    const database = Database.open(Installation.path(environment), { ...wait, ...options });
+    const database = Database.open(path, { ...wait, ...options });
     const installation = new Installation(environment, database);
     try {
       if (isSuspect) database.transaction(() => installation.remembered.distrust());

@@ -168,7 +168,8 @@ export function findOnPath<Info extends { readonly isSymlink: boolean }, T>(
   const pending = partsOf(start);
   let links = 0;
   for (let at = parse(start).root; pending.length > 0;) {
-    const next = resolve(at, pending.shift()!);
+    // `resolve` would look at each character again.
+    const next = `${at.endsWith(sep) ? at : `${at}${sep}`}${pending.shift()!}`;
     const info = files.infoOf(next);
     // This user will create what does not exist yet.
     if (info === undefined || (pending.length === 0 && !info.isSymlink)) return undefined;
