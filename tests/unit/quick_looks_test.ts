@@ -138,13 +138,14 @@ Deno.test(
   { ignore },
   () => {
     withDatabases((path) => {
-      for (let round = 0; round < 20; round++) {
-        const other = Database.open(path);
+      // Opening alone often takes longer, so that not every round would show it.
+      for (let round = 0; round < 50; round++) {
         const began = performance.now();
+        const other = Database.open(path);
         other.transaction(() => {}, { durable: false });
-        // The connection was opened some microseconds before.
-        assert.ok(performance.now() - began > LOOK_MS / 2);
+        const took = performance.now() - began;
         other.close();
+        assert.ok(took >= LOOK_MS, `${took} ms`);
       }
     });
   },

@@ -1,9 +1,10 @@
 import { sleepSync } from "../../system/files.ts";
 
 // A server looks at the path of its database, not only into the file that it has open: another file may have been put
-// there, and been rotated. A look for each request would cost a tenth of it. A look that is at most so old, in
-// milliseconds, is enough (guarantee 4), since no commit returns sooner than that after its connection has opened the
-// file: whoever sees the commit's end was preceded by a look that has found the other file.
+// there, and a command may have opened and rotated that one. A look for each request would be a system call for each. One
+// that is at most so old, in milliseconds, is enough for guarantee 4: a commit returns no sooner than that after its
+// connection has opened the file, which was at the path by then. So a request that is sent after the commit meets a look
+// that has found the other file.
 export const LOOK_MS = 1;
 
 /** Looks at the path of a database that is open. */
