@@ -123,8 +123,8 @@ const FROM = '"((?:node:|\\./)?[\\w+/.-]+)";';
 /**
  * A module of the bundler's as the body of a function. What it imports is made when it is called, and what it exports
  * at its end: no variable that is exported changes later, and modules are loaded in the order of their imports. An import
- * without a name is left out: the sources have none. What an import is awaited for is there at once, so that a module can
- * wait for one while it is loaded, which a function could not.
+ * without a name is left out: the sources have none. An `await import()` becomes an import at once, since a module may have
+ * it outside of functions, and a function that is not async cannot wait.
  */
 function asBody(module: string, nameOf: (from: string) => string): string {
   const names = (list: string) => list.replace(/([\w$]+) as ([\w$]+)/g, "$1:$2");

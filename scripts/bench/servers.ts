@@ -43,8 +43,10 @@ const PERMISSIONS = {
 };
 
 /**
- * A server on rekey's own runtime, compiled like rekey, held to a core unless it is not to be: `bare` with nothing in it, `floor`, `hmac`, which
- * takes a secret, `signature`, which takes a public key, or `threaded`, which takes a number of threads.
+ * A server on rekey's own runtime, compiled like rekey: `bare` with nothing in it, `floor`, `hmac`, which takes a secret,
+ * `signature`, which takes a public key, or `threaded`, which takes a number of threads.
+ *
+ * @param more what it takes. @param isHeld whether it is held to a core.
  */
 export async function runtimeServer(
   name: keyof typeof PERMISSIONS,

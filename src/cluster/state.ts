@@ -1,5 +1,5 @@
-import { ENDS } from "../audit/events.ts";
 import { randomBytes } from "node:crypto";
+import { ENDS } from "../audit/events.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { type KeyForm, STANDARD_SHAPE } from "../core/secret.ts";
 import { type Algorithm, isHmac } from "../core/algorithms.ts";

@@ -19,7 +19,8 @@ export interface RemovedDelivery {
 }
 
 /**
- * Removes a delivery, the files that rekey wrote for it, and the folders that it made for them if they are empty then. Call it under the lock of deliveries.
+ * Removes a delivery, the files that rekey wrote for it, and the folders that it made for them if they are empty then.
+ * Call it under the lock of deliveries.
  *
  * @throws {RekeyError} `usage` for an unknown name; `database_unusable` when a file cannot be deleted: the delivery stays.
  */

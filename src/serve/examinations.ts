@@ -5,8 +5,8 @@ import { KeptResult } from "./kept_result.ts";
 
 const KEPT_MS = 60_000;
 
-// A monitor that is told that all is well before anything was looked at is told something untrue; one that gets no answer
-// while etcd or a disk hangs is told nothing.
+// Without a wait the first answer would tell a monitor that all is well before anything was looked at; without a limit
+// there would be no answer while etcd or a disk hangs.
 const WAIT_MS = 1_000;
 
 /** What the server's doctor found, and when. */
@@ -31,8 +31,8 @@ export class Examinations {
   }
 
   /**
-   * Findings that are at most a minute old; if the checks take longer than a second the last ones, or `undefined` before
-   * there are any.
+   * Findings of checks that began at most a minute ago. If those take longer than a second: the ones before, or
+   * `undefined` when there are none.
    */
   recent(): Promise<Examined | undefined> {
     return this.#kept?.recent(WAIT_MS) ?? Promise.resolve(undefined);

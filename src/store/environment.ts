@@ -37,8 +37,7 @@ export interface Environment {
 }
 
 /**
- * The variables by which a rekey finds the same installation that a command of the operator calls, in whatever folder it
- * runs.
+ * Variables for a command of the operator's, by which a rekey that it calls in any folder finds this installation.
  */
 export function installationVariables({ app, folders, kek }: Environment): Record<string, string> {
   return {

@@ -124,8 +124,8 @@ export class Accounts {
   }
 
   /**
-   * Ends one session, unless a rotation has ended it. In a fleet, the end of a session that has ended already is sent again: some machines may not have
-   * heard of it.
+   * Ends one session, unless a rotation has ended it. In a fleet, the end of a session that has ended already is sent
+   * again: some machines may not have heard of it.
    *
    * @throws {RekeyError} `failed` when no open session has this jti.
    */
