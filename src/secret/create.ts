@@ -8,6 +8,7 @@ import { locationForNew } from "../store/location_choice.ts";
 import { exclusively } from "../store/sqlite/turn.ts";
 import type { Backend, HmacUsage, NewSecret } from "./backend.ts";
 import { unlessDestroyed } from "./destroy.ts";
+import { type FirstPolicy, makeWithPolicy } from "./first_policy.ts";
 import type { Import } from "./import/imported.ts";
 import { type NotedUse, notedUse, readNote, tryReconcile } from "./keyring/reconcile.ts";
 import { longestValue, madeAhead, type MakeValue, nextUse } from "./next_use.ts";
@@ -16,8 +17,6 @@ import { changeSecret } from "./rotate.ts";
 import type { AuditWriter } from "../audit/chain.ts";
 import { EVENTS } from "../audit/events.ts";
 import { Secret } from "../core/secret.ts";
-import { STANDARD_POLICY, type TokenPolicy } from "../jwt/policy.ts";
-import { writePolicy } from "../store/sqlite/meta.ts";
 import { scrub } from "../store/sqlite/write_ahead_log.ts";
 import { currentSlot, type Location } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
@@ -30,13 +29,6 @@ export interface CreateOptions extends NewSecret {
   readonly makeValue?: MakeValue | undefined;
   /** Default: the standard one. A secret that is there, was left behind or is shared already keeps its own. */
   readonly firstPolicy?: FirstPolicy | undefined;
-}
-
-/** The token policy that a first version begins with. */
-export interface FirstPolicy {
-  readonly policy: TokenPolicy;
-  /** In words, for the audit log. */
-  readonly described: string;
 }
 
 /** Makes a first version in a prepared installation, under the lock; `false` when the secret existed already. */
@@ -90,29 +82,11 @@ export async function create(
   const makeValue = isNeeded ? await madeAhead(nextUse(undefined, options)) : undefined;
   const plan = async () => {
     const make = await backend.planFirst(environment, { ...options, makeValue }, given);
-    return (prepared: Installation) => withPolicy(prepared, make, options.firstPolicy);
+    return (prepared: Installation) => makeWithPolicy(prepared, make, options.firstPolicy);
   };
   const { opened, made } = await firstVersion(environment, options, plan);
   if (opened === undefined) throw new Error("A secret was to be made and was not");
   return { opened, made };
-}
-
-// Before the version: no verifier ever gets a public set that it may keep for another time. A creation that failed may
-// have left a policy.
-async function withPolicy(
-  installation: Installation,
-  make: Make,
-  first: FirstPolicy | undefined,
-): Promise<unknown> {
-  const { database, meta } = installation;
-  database.transaction(() => writePolicy(meta, first?.policy ?? STANDARD_POLICY));
-  const made = await make(installation);
-  if (made === false || first === undefined) return made;
-  const audit = await installation.audit();
-  database.transaction(() =>
-    audit.append({ event: EVENTS.policyChanged, reason: first.described })
-  );
-  return made;
 }
 
 /** Decides how a local first version is made. */

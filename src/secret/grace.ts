@@ -40,6 +40,13 @@ export function inGrace(installation: Installation): Version[] {
   return installation.versions.previous().filter((row) => isOpenAt(row, now));
 }
 
+/** Numbers of the versions whose tokens verify now. */
+export function verifyingNumbers(installation: Installation): Set<number> {
+  const current = installation.versions.current();
+  const rows = [...current === undefined ? [] : [current], ...inGrace(installation)];
+  return new Set(rows.map(({ version }) => version));
+}
+
 /** An older version that still verifies, with `--json` and over HTTP. */
 export function describeGrace({ version, kid, alg, grace_until }: Version) {
   return { version, kid, alg, until: rfc3339(grace_until ?? 0) };

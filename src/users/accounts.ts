@@ -1,7 +1,7 @@
 import { type AuditEvent, EVENTS } from "../audit/events.ts";
 import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
 import type { Sql } from "../core/sql.ts";
-import { inGrace } from "../secret/grace.ts";
+import { verifyingNumbers } from "../secret/grace.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Installation } from "../store/installation.ts";
 import { textOf } from "../jwt/claims.ts";
@@ -251,13 +251,6 @@ export function unchanged(sql: Sql, { name, password }: User): User {
   const user = new Users(sql).find(name);
   if (user?.password !== password) throw badCredentials();
   return user;
-}
-
-/** The versions whose tokens verify now. */
-function verifyingNumbers(installation: Installation): Set<number> {
-  const current = installation.versions.current();
-  const rows = [...current === undefined ? [] : [current], ...inGrace(installation)];
-  return new Set(rows.map(({ version }) => version));
 }
 
 /**

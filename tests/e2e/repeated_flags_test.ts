@@ -6,7 +6,6 @@ import { WITH_PASSPHRASE } from "../support/store/backing_up.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { keyFile, receiver, versionOf } from "../support/commands/notices.ts";
 import { everyCommand, sampleFor } from "../support/commands/command_table.ts";
-import { query } from "../support/store/sql.ts";
 
 // Each of them is tested below: all of its values are in effect.
 const REPEATABLE = [
@@ -113,24 +112,6 @@ Deno.test("session: several users, all of them", async () => {
     users: ["c"],
     ended: 1,
   });
-});
-
-Deno.test("session: what a rotation had ended is not counted, nor ended again", async () => {
-  using box = await initialised();
-  await box.token("a");
-  await box.run(["rotate", "--force"]);
-  const { jti: graceful } = await box.json("issue", "--sub", "a");
-  await box.run(["rotate", "--force", "--grace", "1h"]);
-  const { jti } = await box.json("issue", "--sub", "b");
-  const [first] = query(box, "SELECT jti FROM rekey_sessions WHERE version = 1");
-  const late = await box.run(["session", "revoke", first!.jti]);
-  assert.equal(late.code, 1);
-  assert.match(late.stderr, /no open session has that jti/);
-  const { ended } = await box.json("session", "revoke", "--user", "a", "--user", "b");
-  assert.equal(ended, 2, "one in a grace window, one of the current version");
-  assert.equal((await box.run(["session", "revoke", graceful])).code, 1);
-  assert.equal((await box.run(["session", "revoke", jti])).code, 1);
-  assert.equal((await box.json("session", "revoke", "--user", "a")).ended, 0);
 });
 
 Deno.test("rotate: every hook in its order, every receiver; the first --before that fails ends it", async () => {

@@ -1,6 +1,6 @@
 import { asRefusal, type RekeyError, usageError } from "../../core/errors.ts";
 import type { PolicyChange } from "../../secret/backend.ts";
-import type { FirstPolicy } from "../../secret/create.ts";
+import type { FirstPolicy } from "../../secret/first_policy.ts";
 import {
   jwksSeconds,
   POLICY_PARTS,
