@@ -228,8 +228,10 @@ export class SecretManager {
 
   /** Like {@linkcode open}, after following the changes of other machines. */
   async openFresh(): Promise<OpenSecret> {
-    const { installation, backend } = await this.open();
-    await backend.ensureFresh(installation);
+    const opened = await this.open();
+    // A secret of this machine alone has no one to follow.
+    if (opened.backend === LOCAL) return opened;
+    await opened.backend.ensureFresh(opened.installation);
     return await this.open();
   }
 
