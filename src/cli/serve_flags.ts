@@ -11,6 +11,7 @@ import { type Address, isLocal, type Settings } from "../serve/settings.ts";
 import { PRIVATE_MODE } from "../serve/unix_socket.ts";
 import { SYSTEM } from "../system/system.ts";
 import { variable } from "./context.ts";
+import { MOST_WORKERS } from "./flags/values.ts";
 
 /** Flags of `rekey serve`. Durations in seconds. */
 export interface ServeFlags {
@@ -33,7 +34,7 @@ export interface ServeFlags {
 }
 
 // More threads do not raise the throughput, which the kernel then limits.
-const MOST_WORKERS = 8;
+const MOST_BY_DEFAULT = 8;
 
 /** The settings of a server. @throws {RekeyError} `usage` when the flags are not safe or contradict each other. */
 export function settingsFrom(
@@ -147,10 +148,16 @@ function groupFrom(name: string): number {
 function workersFor({ workers, unix }: ServeFlags): number {
   if (unix !== undefined) return workersOn(unix, workers);
   if (!SYSTEM.serving.sharesPorts) return 1;
-  return workers ?? Math.min(navigator.hardwareConcurrency, MOST_WORKERS);
+  return workers ?? Math.min(navigator.hardwareConcurrency, MOST_BY_DEFAULT);
 }
 
 function workersOn({ length }: readonly string[], workers = length): number {
+  if (length > MOST_WORKERS) {
+    throw usageError(
+      `Cannot use ${length} Unix sockets: each has a thread, and there are at most ${MOST_WORKERS}`,
+      "Give --unix once for each core",
+    );
+  }
   if (workers === length) return length;
   throw usageError(
     `Cannot use --workers ${workers} with ${numbered(length, "Unix socket")}: each has one thread`,

@@ -156,7 +156,7 @@ function pairUse(
 ): Use {
   if (wanted.keyForm !== undefined) throw notFor(alg, "--key-form");
   if (wanted.bytes !== undefined || wanted.encoding !== undefined) {
-    throw notFor(alg, "--bytes and --as", isRsa(alg) ? "Give --bits instead" : undefined);
+    throw notFor(alg, "--bytes and --as", isRsa(alg) ? "Give --bits instead" : "Leave them out");
   }
   const { encoding } = STANDARD_SHAPE;
   if (!isRsa(alg)) {

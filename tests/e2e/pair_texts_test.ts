@@ -79,8 +79,8 @@ Deno.test("flags of the other kind of key are refused, for a dry run too, and ch
   await box.run(["init", "--store", "database", "--alg", "ES256"]);
   const { kid } = await box.json("status");
   const refused: [string[], RegExp, RegExp][] = [
-    [["--bytes", "64"], /--bytes and --as with ES256, which has a key pair/, /Leave it out/],
-    [["--as", "hex"], /--bytes and --as with ES256/, /Leave it out/],
+    [["--bytes", "64"], /--bytes and --as with ES256, which has a key pair/, /Leave them out/],
+    [["--as", "hex"], /--bytes and --as with ES256/, /Leave them out/],
     [["--bits", "2048"], /--bits with ES256/, /Leave it out/],
     [["--key-form", "raw"], /--key-form with ES256/, /Leave it out/],
     [["--alg", "RS256", "--bytes", "64"], /--bytes and --as with RS256/, /--bits instead/],

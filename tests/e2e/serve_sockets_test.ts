@@ -104,6 +104,10 @@ Deno.test("one socket twice, and a number of threads that is not that of the soc
     [flagsFor(["folder/a.sock", "link/a.sock"]), same],
     [[...flagsFor(["a.sock"]), "--workers", "2"], each],
     [[...flagsFor(["a.sock", "b.sock"]), "--workers", "1"], each],
+    [
+      flagsFor(Array.from({ length: 65 }, (_, n) => `${n}.sock`)),
+      /^error: Cannot use 65 Unix sockets: .* at most 64\nhint: Give --unix once for each core/,
+    ],
   ];
   for (const [args, text] of cases) {
     const { code, stderr } = await box.run(["serve", ...args]);

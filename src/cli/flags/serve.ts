@@ -19,7 +19,11 @@ export const serveCommands: Commands = {
       .repeatable("--unix <path>", "a Unix socket (of mode 0600) instead, with a thread of its own")
       .option("--unix-mode <mode>", "mode of the sockets: 0600, 0620, 0640 or 0660", socketMode)
       .option("--unix-group <group>", "the sockets' group; their mode is then 0660", nonEmpty)
-      .option("--workers <count>", "threads that answer requests (default: one per core)", workers)
+      .option(
+        "--workers <count>",
+        "threads that answer requests (default: one per core or Unix socket)",
+        workers,
+      )
       .repeatable("--host <name>", "another host name of this server", host)
       .option("--trust-forwarded", "take the client's address from the proxy's X-Forwarded-For")
       .option("--issuer <url>", "iss of the tokens: also serve where its keys are (OpenID)", issuer)

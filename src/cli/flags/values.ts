@@ -126,7 +126,8 @@ export function rowNumber(text: string): number {
 }
 
 // Each thread has its own JavaScript engine; more than the cores only use memory.
-const MOST_WORKERS = 64;
+/** How many threads may answer requests. */
+export const MOST_WORKERS = 64;
 
 /** How many threads answer requests. */
 export function workers(text: string): number {
