@@ -49,16 +49,17 @@ export function readStrictJson(bytes: Uint8Array): StrictJson {
 // duplicate and no number was changed, which is quicker than looking at each token. Only an escape can bring a lone
 // surrogate or a NUL into JSON in UTF-8.
 function isPlain(text: string, value: unknown): boolean {
-  return !text.includes("\\") && isNestedUpTo(MAX_DEPTH, value) && JSON.stringify(value) === text;
+  return !text.includes("\\") && isExactUpTo(MAX_DEPTH, value) && JSON.stringify(value) === text;
 }
 
-// Whole numbers beyond the safe ones may have been rounded to one that is written the same.
-function isNestedUpTo(levels: number, value: unknown): boolean {
+// Whether a value is nested no deeper, and each number in it is the one that was written: a whole number beyond the safe
+// ones may have been rounded to one that is written the same.
+function isExactUpTo(levels: number, value: unknown): boolean {
   if (typeof value === "number") return Number.isSafeInteger(value) || !Number.isInteger(value);
   if (typeof value !== "object" || value === null) return true;
   if (levels === 0) return false;
   for (const name in value) {
-    if (!isNestedUpTo(levels - 1, (value as Record<string, unknown>)[name])) return false;
+    if (!isExactUpTo(levels - 1, (value as Record<string, unknown>)[name])) return false;
   }
   return true;
 }
