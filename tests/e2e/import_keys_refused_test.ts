@@ -143,9 +143,45 @@ Deno.test("a token does not prove a public key: everyone who has the key can mak
   const used = await importing(seen, "--literal", "--check-token", token(seen));
   using _box = used.box;
   assert.deepEqual([used.code, used.said.alg], [0, "HS256"], JSON.stringify(used.said));
+  assert.match(used.stderr, /the secret is a public key: everyone who has that can make tokens/);
   const env = `PUBLIC=${JSON.stringify(seen)}\n`;
   const named = ["--name", "PUBLIC", "--check-token", token(seen)];
   await mustRefuse([env, /a public key/, /--literal/, ...named]);
+});
+
+Deno.test("--literal takes a public key in every form, and warns of what everyone can make", async () => {
+  using keys = new ForeignKeys();
+  await keys.make("ES256", "key.pem");
+  const openssl = (...args: string[]) => keys.run("openssl", ...args);
+  await openssl("pkey", "-in", "key.pem", "-pubout", "-outform", "DER", "-out", "public.der");
+  await openssl("req", "-key", "key.pem", "-subj", "/CN=a", "-new", "-x509", "-out", "cert.pem");
+  const der = Deno.readFileSync(keys.path("public.der"));
+  // SubjectPublicKeyInfo ends with the point (RFC 5480 §2).
+  const point = der.slice(-65);
+  for (
+    const [content, what, ...args] of [
+      [der.toHex(), "a public key", "--encoding", "hex"],
+      [der, "a public key", "--encoding", "bytes"],
+      [btoa(keys.read("cert.pem")), "a certificate"],
+      [point.toHex(), "the point of a public key"],
+      [point.toBase64(), "the point of a public key", "--encoding", "base64"],
+    ] as [string | Uint8Array, string, ...string[]][]
+  ) {
+    await mustRefuse([content, new RegExp(`it is ${what}$`), /--literal/, ...args]);
+    const { box, code, stderr } = await importing(content, "--literal", ...args);
+    using _ = box;
+    assert.equal(code, 0, stderr);
+    assert.ok(stderr.includes(`the secret is ${what}: everyone who has that can make`), stderr);
+  }
+  const secret = await importing(
+    "f3a9".repeat(8) + "0c5de817b264",
+    "--literal",
+    "--alg",
+    "HS256",
+    "--allow-weak",
+  );
+  using _ = secret.box;
+  assert.doesNotMatch(secret.stderr, /everyone/);
 });
 
 Deno.test("an RSA key that is weak, or larger than others take, is refused with its reason", async () => {

@@ -2,6 +2,7 @@ import { provenUsage, statedUsage } from "../../auth/import_usage.ts";
 import { isRekeyError, RekeyError, usageError } from "../../core/errors.ts";
 import type { Encoding } from "../../secret/import/imported.ts";
 import { weaknesses } from "../../secret/import/not_a_secret.ts";
+import { publicIn } from "../../secret/import/public_key.ts";
 import { type Algorithm, isHmac } from "../../core/algorithms.ts";
 import { STANDARD_POLICY, type TokenPolicy } from "../../jwt/policy.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
@@ -53,7 +54,8 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
     : await secrets.import({ ...given, tokenKid: use.kid }, wanted);
   if (options.thenRotate) await refuseEnded(imported.version, context);
   await applyPolicy(options, context);
-  await tell({ ...imported, use, weak, proven: token !== undefined }, context);
+  const known = options.literal ? publicIn(data) : undefined;
+  await tell({ ...imported, use, weak, known, proven: token !== undefined }, context);
   if (imported.made) warnOfOthers(context);
   if (options.thenRotate) await moveOff(imported.version, options, context);
   else await warnOfRisk(context);

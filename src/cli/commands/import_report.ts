@@ -11,12 +11,14 @@ interface ImportReport {
   readonly made: boolean;
   readonly use: SecretUsage;
   readonly weak: readonly string[];
+  /** What the secret is, if everyone may have it, such as "a public key". */
+  readonly known: string | undefined;
   readonly proven: boolean;
 }
 
 /** Prints what an import has done. */
 export async function tell(
-  { version, made, use, weak, proven }: ImportReport,
+  { version, made, use, weak, known, proven }: ImportReport,
   context: Context,
 ): Promise<void> {
   const { secrets, output } = context;
@@ -54,6 +56,12 @@ export async function tell(
     );
   }
   for (const text of oddities(use)) output.warning(text);
+  if (known !== undefined) {
+    output.warning(
+      `the secret is ${known}: everyone who has that can make tokens that verify. ` +
+        "Move off it with `rekey rotate`",
+    );
+  }
   if (weak.length > 0) {
     output.warning(`the secret is weak: ${weak.join("; ")}. Move off it with \`rekey rotate\``);
   }

@@ -2,6 +2,7 @@ import { type Algorithm, HMAC_ALGORITHMS, type HmacAlgorithm } from "../../core/
 import { unreadable } from "./imported.ts";
 import { keyOfJwk } from "./private_key.ts";
 import { type GivenJwk, isForSigning, isJwk, isPrivateJwk, isPublicJwk } from "./private_jwk.ts";
+import { publicJwkRefused } from "./public_key.ts";
 import type { Reading } from "./source.ts";
 
 /** A JWK, a set (RFC 7517 §5), or the list in it alone, as some applications have it. */
@@ -66,11 +67,7 @@ function severalKeys(keys: readonly GivenJwk[]) {
 
 function signsNothing(keys: readonly GivenJwk[], isSet: boolean) {
   if (keys.every(isPublicJwk)) {
-    return unreadable(
-      isSet ? "its JWKs are public keys" : "it is a public JWK",
-      "A public key signs nothing: import the private JWK, which has a member d; " +
-        "if the application does use the text as it is, --literal imports it",
-    );
+    return publicJwkRefused(isSet ? "its JWKs are public keys" : "it is a public JWK");
   }
   return unreadable(
     isSet ? "its JWKs are of other kinds" : "it is a JWK of another kind",

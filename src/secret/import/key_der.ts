@@ -22,14 +22,23 @@ export interface FoundKey {
 }
 
 /** What DER is that has to do with keys. */
-export type DerKind = "PKCS#8" | "SEC 1" | "PKCS#1" | "encrypted" | OtherDer;
-
-/** DER that is no private key, for messages. */
-export type OtherDer =
+export type DerKind =
+  | "PKCS#8"
+  | "SEC 1"
+  | "PKCS#1"
+  | "encrypted"
   | "a PKCS#12 file"
-  | "a certificate"
-  | "a certificate request"
-  | "a public key";
+  | PublicDer;
+
+const PUBLIC_DER = ["a certificate", "a certificate request", "a public key"] as const;
+
+/** DER that has only a public key, for messages. */
+export type PublicDer = (typeof PUBLIC_DER)[number];
+
+/** Whether it is DER that has only a public key. */
+export function isPublicDer(kind: DerKind | undefined): kind is PublicDer {
+  return PUBLIC_DER.some((one) => one === kind);
+}
 
 /** What bytes are, by the types of their first values; `undefined` if nothing that has to do with keys. */
 export function derKind(bytes: Uint8Array): DerKind | undefined {

@@ -48,7 +48,10 @@ const kind = (what: string, hint: string, is: RegExp | Kind["is"]): Kind => ({
 
 const OTHER_KEY =
   "Tokens are signed with an HMAC secret, or a private key in PKCS#8, SEC 1, PKCS#1 or JWK";
-const PUBLIC = "It has only the public key, which signs nothing: import the private key";
+/** The hint for what has only a public key, without {@linkcode AS_IT_IS}. */
+export const PUBLIC = "It has only the public key, which signs nothing: import the private key";
+/** What ends the hint for input that may be a secret all the same. */
+export const AS_IT_IS = "if the application does use it as it is, --literal imports it";
 const WHOSE = "Import what it stands for";
 
 // The first match applies.
@@ -115,14 +118,14 @@ function kindOf(text: string): Kind | undefined {
 
 function isNot({ what, hint }: Kind): RekeyError {
   return new RekeyError("usage", `Cannot import the value: it is ${what}`, {
-    hint: `${hint}; if the application does use it as it is, --literal imports it`,
+    hint: `${hint}; ${AS_IT_IS}`,
   });
 }
 
-/** The error for a text that is a public key, or has one in it as PEM; `undefined` for others. */
-export function recognisedPublic(text: string): RekeyError | undefined {
+/** What a text is that is a public key, or has one in it as PEM, for messages; `undefined` for others. */
+export function publicKind(text: string): string | undefined {
   const found = kindOf(text);
-  return found?.hint === PUBLIC ? isNot(found) : undefined;
+  return found?.hint === PUBLIC ? found.what : undefined;
 }
 
 const NAMED = /^\s*(export\s+)?([A-Za-z_][\w.]*)\s*=/;

@@ -2,7 +2,8 @@ import { Buffer } from "node:buffer";
 import { PAIR_ALGORITHMS, type PairAlgorithm } from "../../core/algorithms.ts";
 import { KeyPair } from "../../core/key_pair.ts";
 import { Secret } from "../../core/secret.ts";
-import { type DerKind, derKind, type FoundKey, keyInDer, type OtherDer } from "./key_der.ts";
+import { decodings, strictBase64 } from "./encodings.ts";
+import { type DerKind, derKind, type FoundKey, isPublicDer, keyInDer } from "./key_der.ts";
 import { unreadable } from "./imported.ts";
 import { refusePublic } from "./public_key.ts";
 import { pairOf } from "./key_numbers.ts";
@@ -39,68 +40,42 @@ export function keyInText(text: string, passphrase: Passphrase): PrivateKey | un
     const own = ownDer(plain);
     return own && found(own, "der");
   }
-  for (const bytes of decoded(plain)) {
+  for (const bytes of decodings(plain)) {
     const inner = Buffer.from(bytes).toString("latin1");
     const key = inner.startsWith("-----")
       ? keyInText(inner, passphrase)
       : keyInBytes(bytes, passphrase);
     if (key !== undefined) return key;
-    refusePublic(inner);
+    refusePublic(bytes);
   }
   return undefined;
-}
-
-/** What a text may encode, as hex (tools write it with colons) and as base64 of either alphabet. */
-function* decoded(plain: string): Generator<Uint8Array> {
-  if (/^([0-9A-Fa-f]{2}[:\s]*)+$/.test(plain)) {
-    yield Buffer.from(plain.replace(/[:\s]/g, ""), "hex");
-  }
-  if (/^[\w+/\s-]+={0,2}$/.test(plain)) yield base64(plain) ?? Buffer.from(plain, "base64");
 }
 
 // PKCS#8, SEC 1 and PKCS#1 begin with their version, encrypted PKCS#8 with an identifier of PKCS#5. Not even the length
 // must be right: a key that was cut off is no HMAC secret.
 const BEGINNING = /^30(..|81..|82....)(0201(00|01)(30|04|0282)|30(..|81..)06092a864886f70d0105)/;
 
-function base64(text: string): Uint8Array | undefined {
-  try {
-    return Uint8Array.fromBase64(text);
-  } catch {
-    return undefined;
-  }
-}
-
 // What rekey itself stores: as text it is no HMAC secret (`importedText`).
 function ownDer(text: string): FoundKey | undefined {
-  const der = base64(text.slice(KeyPair.prefix.length));
+  const der = strictBase64(text.slice(KeyPair.prefix.length));
   return der !== undefined && derKind(der) === "PKCS#8" ? keyInDer(der) : undefined;
 }
 
 /**
  * The private key in a binary file: DER of PKCS#8, SEC 1 or PKCS#1.
  *
- * @returns `undefined` when the bytes are something else.
- * @throws {RekeyError} `usage` or `secret_weak` as for {@linkcode keyInText}, `usage` for DER of other things.
+ * @returns `undefined` when the bytes are something else, also a public key.
+ * @throws {RekeyError} `usage` or `secret_weak` as for {@linkcode keyInText}, `usage` for PKCS#12.
  */
 export function keyInBytes(bytes: Uint8Array, passphrase: Passphrase): PrivateKey | undefined {
   const kind = derKind(bytes);
-  if (kind !== undefined && isOther(kind)) throw unreadable(`it is ${kind}`, HINTS[kind]);
+  if (kind === "a PKCS#12 file") throw unreadable(`it is ${kind}`, PKCS12);
+  if (isPublicDer(kind)) return undefined;
   const begins = BEGINNING.test(Buffer.from(bytes.subarray(0, 24)).toString("hex"));
   return kind !== undefined || begins ? found(opened(bytes, kind, passphrase), "der") : undefined;
 }
 
-const HINTS: Readonly<Record<OtherDer, string>> = {
-  "a certificate": "It has only the public key, which signs nothing: import the private key",
-  "a certificate request":
-    "It has only the public key, which signs nothing: import the private key",
-  "a public key": "It signs nothing: import the private key that belongs to it",
-  "a PKCS#12 file":
-    "`openssl pkcs12 -nocerts -in FILE -out KEY.pem` takes the private key out of it",
-};
-
-function isOther(kind: DerKind): kind is OtherDer {
-  return Object.hasOwn(HINTS, kind);
-}
+const PKCS12 = "`openssl pkcs12 -nocerts -in FILE -out KEY.pem` takes the private key out of it";
 
 function openBlock(block: PemBlock, passphrase: Passphrase): FoundKey {
   refuseLabel(block.label);

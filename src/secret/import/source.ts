@@ -62,7 +62,7 @@ export function derSource(
   const key = keyInBytes(data, passphrase);
   if (key !== undefined) return certain({ text: "", key });
   // PEM in UTF-16, or with a comment in another encoding.
-  refusePublic(new TextDecoder("latin1").decode(data));
+  refusePublic(data);
   return undefined;
 }
 
