@@ -230,7 +230,7 @@ export class SecretManager {
   async openFresh(): Promise<OpenSecret> {
     const opened = await this.open();
     // A secret of this machine alone has no one to follow.
-    if (opened.backend === LOCAL) return opened;
+    if (!opened.backend.isShared) return opened;
     await opened.backend.ensureFresh(opened.installation);
     return await this.open();
   }
