@@ -17,11 +17,22 @@ interface ImportReport {
 }
 
 /** Prints what an import has done. */
-export async function tell(
-  { version, made, use, weak, known, proven }: ImportReport,
-  context: Context,
-): Promise<void> {
-  const { secrets, output } = context;
+export async function tell(report: ImportReport, context: Context): Promise<void> {
+  const { version, made, proven } = report;
+  const { output } = context;
+  tellResult(report, context);
+  if (proven) output.remark("the token verifies with it");
+  if (version.replaces !== null && made) {
+    output.remark(`version ${version.replaces}, which was never used, has ended`);
+    await remarkOnDropped(version, version.replaces, context);
+  }
+  warningsOf(report).forEach((text) => output.warning(text));
+}
+
+function tellResult(
+  { version, made, use, weak, proven }: ImportReport,
+  { secrets, output }: Context,
+): void {
   const app = secrets.environment.app.name;
   const named = `version ${version.version} (kid ${version.kid})`;
   const { encoding, kid } = use;
@@ -42,29 +53,24 @@ export async function tell(
         : `Nothing to do: the secret was imported before as ${named}, which is ${version.state}`,
     ],
   );
-  if (proven) output.remark("the token verifies with it");
-  if (version.replaces !== null && made) {
-    output.remark(`version ${version.replaces}, which was never used, has ended`);
-    await remarkOnDropped(version, version.replaces, context);
-  }
-  if (use.losesKid) {
-    output.warning(
-      "the token's kid cannot be kept; new tokens have the kid " +
-        `${
-          printable(use.kid ?? version.kid)
-        }, and those with the old one verify by their signature`,
-    );
-  }
-  for (const text of oddities(use)) output.warning(text);
-  if (known !== undefined) {
-    output.warning(
-      `the secret is ${known}: everyone who has that can make tokens that verify. ` +
-        "Move off it with `rekey rotate`",
-    );
-  }
-  if (weak.length > 0) {
-    output.warning(`the secret is weak: ${weak.join("; ")}. Move off it with \`rekey rotate\``);
-  }
+}
+
+const MOVE_OFF = "Move off it with `rekey rotate`";
+
+function warningsOf({ version, use, weak, known }: ImportReport): string[] {
+  const kid = printable(use.kid ?? version.kid);
+  return [
+    ...use.losesKid
+      ? [
+        `the token's kid cannot be kept; new tokens have the kid ${kid}, and those with the old one verify by their signature`,
+      ]
+      : [],
+    ...oddities(use),
+    ...known === undefined
+      ? []
+      : [`the secret is ${known}: everyone who has that can make tokens that verify. ${MOVE_OFF}`],
+    ...weak.length === 0 ? [] : [`the secret is weak: ${weak.join("; ")}. ${MOVE_OFF}`],
+  ];
 }
 
 function described({ key_form, token_kid }: Version, { encoding }: SecretUsage): string {
