@@ -2,19 +2,20 @@ import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { forgetLog } from "../audit/chain.ts";
 import { verifyChain } from "../audit/verify_chain.ts";
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { newKek } from "../store/sealed/kek.ts";
 import type { BackupInfo } from "../store/backup_file.ts";
 import type { Contents } from "./envelope.ts";
+import { otherKek, uncheckable } from "./two_keks.ts";
 
 /** Whether two databases are copies of one installation. */
 export function sameInstallation(a: Installation, b: Installation): boolean {
   return a.meta.get("id") !== undefined && a.meta.get("id") === b.meta.get("id");
 }
 
-/** Hint for a backup whose KEK is not available. */
-export const LOST_KEK = "Name the KEK that the backup was made under, or use a backup made with " +
+// For a backup whose KEK is not available.
+const LOST_KEK = "Name the KEK that the backup was made under, or use a backup made with " +
   "--with-secret; if the KEK is lost, --new-secret restores without the sealed values";
 
 /** What {@linkcode settleKeys} needs to know. */
@@ -28,19 +29,25 @@ export interface KeyFacts {
 }
 
 /**
+ * What becomes of a backup's audit log. `continued`: it goes on, as the database's own. `left`: the database that is
+ * replaced has another one, which goes on. `taken`: that database's cannot be continued, since its KEK is lost, and the
+ * backup's goes on. `lost`: the KEK of both is lost, and a new one starts.
+ */
+export type LogFate = "continued" | "left" | "taken" | "lost";
+
+/**
  * Gives a staged backup its keys: those of the database that it replaces if both are of the same installation; otherwise
  * its own; otherwise a new KEK over the audit key from its envelope. A clone always gets a new KEK. If all keys are lost
  * and `newSecret` is set, all keys are new.
  *
- * @returns whether the audit log starts again because its key was lost with the KEK.
- * @throws {RekeyError} `kek_…` when the KEK is not available and there is no envelope, `backup_unusable` when the audit
- * log was changed.
+ * @throws {RekeyError} `kek_…` when the KEK is not available and there is no envelope, or when the log cannot be
+ * checked; `backup_unusable` when it was changed.
  */
 export async function settleKeys(
   staged: Installation,
   live: Installation | undefined,
   { info, contents, clone, newSecret }: KeyFacts,
-): Promise<{ readonly logLost: boolean }> {
+): Promise<LogFate> {
   const original = live !== undefined && sameInstallation(staged, live) ? live : undefined;
   // An automatic copy has no keys and no audit rows.
   const bare = info.kind === "automatic" && staged.meta.get("audit_key") === undefined;
@@ -48,12 +55,14 @@ export async function settleKeys(
     const { algorithm: alg, keyForm, store } = staged;
     await staged.prepare({ alg, keyForm, store });
     forgetRetention(staged);
-    return { logLost: false };
+    return "continued";
   }
   const dispensable = newSecret || contents !== undefined;
+  const before = original === undefined || bare ? undefined : await keyBefore(staged, original);
   const taken = original !== undefined && await takeKeys(staged, original, dispensable);
   // Settings remembered in a backup are outdated, or from another machine.
   staged.database.transaction(() => staged.remembered.takeOver(taken ? original.meta : undefined));
+  if (taken && !bare) return await checkOverLive(staged, original, before!);
   const own = await ownAuditKey(staged, contents);
   if (own instanceof RekeyError) {
     if (!newSecret) throw own;
@@ -61,19 +70,69 @@ export async function settleKeys(
     staged.database.transaction(() => forgetLog(staged.database));
     forgetRetention(staged);
     await giveKek(staged, randomBytes(32));
-    return { logLost: true };
+    return "lost";
   }
   const { auditKey, sealedWith } = own;
-  const { bad } = bare ? { bad: null } : verifyChain(staged.database, auditKey);
-  if (bad !== null) {
-    throw new RekeyError(
-      "backup_unusable",
-      `Cannot use the backup: its audit log is broken at row ${bad.seq}: ${bad.why}`,
-      { hint: "Nothing was changed; try another backup" },
-    );
-  }
+  if (!bare) mustBeWhole(staged, auditKey);
   if (!taken && (clone || sealedWith === "envelope")) await giveKek(staged, auditKey);
-  return { logLost: false };
+  const continues = original === undefined || taken || isLogOf(original, auditKey);
+  return continues ? "continued" : "taken";
+}
+
+/** The key of a staged backup's log, before the backup gets other keys; or why it is not to be had. */
+async function keyBefore(
+  staged: Installation,
+  original: Installation,
+): Promise<Uint8Array | RekeyError> {
+  const key = await staged.auditKey.read().catch(asRefusal);
+  const isLost = key instanceof RekeyError && key.code.startsWith("kek_");
+  return isLost ? uncheckable(staged, original, key) : key;
+}
+
+/**
+ * Checks the log of a backup that has got the keys of the database. Its own key counts, and without that the database's,
+ * which is the same one after `kek rotate`. A log that neither can verify is not taken: it may be forged.
+ */
+async function checkOverLive(
+  staged: Installation,
+  original: Installation,
+  before: Uint8Array | RekeyError,
+): Promise<LogFate> {
+  const key = await original.auditKey.read();
+  if (before instanceof RekeyError) {
+    if (isLogOf(staged, key)) return "continued";
+    throw before;
+  }
+  mustBeWhole(staged, before);
+  return Buffer.from(before).equals(key) ? "continued" : "left";
+}
+
+/** The error for a value in a staged backup whose KEK is not available: what does not help there is not advised. */
+export async function lostKek(
+  staged: Installation,
+  live: Installation | undefined,
+  cause: RekeyError,
+): Promise<RekeyError> {
+  const original = live !== undefined && sameInstallation(staged, live) ? live : undefined;
+  const key = await original?.auditKey.read().catch(asRefusal);
+  if (original !== undefined && key instanceof Uint8Array && !isLogOf(staged, key)) {
+    return uncheckable(staged, original, cause);
+  }
+  return new RekeyError(cause.code, cause.message, { hint: LOST_KEK, cause });
+}
+
+function isLogOf({ database }: Installation, key: Uint8Array): boolean {
+  return verifyChain(database, key).bad === null;
+}
+
+function mustBeWhole({ database }: Installation, key: Uint8Array): void {
+  const { bad } = verifyChain(database, key);
+  if (bad === null) return;
+  throw new RekeyError(
+    "backup_unusable",
+    `Cannot use the backup: its audit log is broken at row ${bad.seq}: ${bad.why}`,
+    { hint: "Nothing was changed; try another backup" },
+  );
 }
 
 // Only the key of the log that it was set for tells that rekey has set it.
@@ -95,7 +154,8 @@ async function takeKeys(
     staged.useKek(kek);
     return true;
   } catch (error) {
-    if (!isRekeyError(error) || !dispensable) throw error;
+    if (!isRekeyError(error)) throw error;
+    if (!dispensable) throw otherKek(staged, live, error);
     return false;
   }
 }

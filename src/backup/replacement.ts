@@ -2,13 +2,15 @@ import { deferForeignKeys, takeRows } from "../store/sqlite/tables.ts";
 import { EVENTS } from "../audit/events.ts";
 import { takeEnded } from "../store/sqlite/ended_sessions.ts";
 import { Sessions } from "../users/sessions.ts";
+import { Users } from "../users/users.ts";
+import { listAudit } from "../audit/reader.ts";
 import { AuditWriter } from "../audit/chain.ts";
 import { AuditSinks } from "../audit/sinks.ts";
 import { Installation } from "../store/installation.ts";
 import { OF_THIS_MACHINE } from "../store/sqlite/backup_table.ts";
 import { OWN_TABLES } from "../store/sqlite/schema.ts";
 import { unsaved, warningsOfRisk } from "../secret/keyring/unsaved.ts";
-import { sameInstallation } from "./keys.ts";
+import { type LogFate, sameInstallation } from "./keys.ts";
 import { asRefusal, isRekeyError, type RekeyError } from "../core/errors.ts";
 import { Deliveries, type StoredDelivery } from "../store/sqlite/deliveries.ts";
 import { deliveredFiles } from "../deliver/places.ts";
@@ -37,6 +39,11 @@ const LOG_TABLES: readonly string[] = [
   "rekey_verifications",
 ];
 
+/** Whether the log of an older copy of the database does not go on in it. */
+export function isReplaced(log: LogFate): boolean {
+  return log === "lost" || log === "taken";
+}
+
 // What no backup has, and the programs that run here now.
 const MACHINE_TABLES: readonly string[] = [...OF_THIS_MACHINE, "rekey_exec"];
 
@@ -44,24 +51,33 @@ const MACHINE_TABLES: readonly string[] = [...OF_THIS_MACHINE, "rekey_exec"];
  * Copies records that must survive into a staged backup: newer versions as retired ones, so that their tokens are refused
  * as such and no number is reused; ended sessions; and users, since some may have been removed after the backup.
  *
- * @param shared whether the versions belong to a fleet, which numbers them: this machine's own are dropped.
+ * A fleet numbers its versions: this machine's own are dropped then.
  */
 export function carryOver(
   live: Installation | undefined,
   staged: Installation,
-  shared: boolean,
+  { secretFrom, log }: Usable,
 ): void {
   if (live === undefined) return;
   const { versions, database } = staged;
   database.transaction(() => {
-    if (!shared) takeVersions(live, staged);
-    if (sameInstallation(staged, live)) takeRows(database, live.database, "rekey_users");
+    if (secretFrom !== "etcd") takeVersions(live, staged);
+    const knowsUsers = log === "continued" || hadUsers(live);
+    if (sameInstallation(staged, live) && knowsUsers) {
+      takeRows(database, live.database, "rekey_users");
+    }
     for (const ended of new Sessions(live.database).revoked()) {
       const kid = live.versions.byNumber(ended.version)?.kid;
       const version = kid === undefined ? undefined : versions.byKid(kid)?.version;
       if (version !== undefined) takeEnded(database, { ...ended, version });
     }
   });
+}
+
+/** Whether a database has or had users. One that came back from an automatic copy has lost them instead. */
+function hadUsers({ database }: Installation): boolean {
+  return new Users(database).list(1).length > 0 ||
+    listAudit(database, 1, { is: EVENTS.userRemoved }).length > 0;
 }
 
 function takeVersions(live: Installation, staged: Installation): void {
@@ -86,17 +102,17 @@ function takeVersions(live: Installation, staged: Installation): void {
  * Replaces rekey's rows in the live database with those of the staged backup and writes an audit row, in one transaction.
  * Tables of an application stay; the audit log stays if the backup is an older copy of the same database.
  *
- * @param logLost whether the key of the log is lost: then the log starts again with this row.
+ * @param log what becomes of the backup's log.
  * @returns paths of files that stay, of deliveries that the backup does not have, or has with other settings.
  */
 export async function replaceRows(
   live: Installation,
   staged: Installation,
   reason: string,
-  logLost: boolean,
+  log: LogFate,
 ): Promise<string[]> {
   const { database, sealed, meta } = live;
-  const same = sameInstallation(staged, live) && !logLost;
+  const same = sameInstallation(staged, live) && !isReplaced(log);
   // Both have the same audit key; the staged copy has it under an available KEK.
   const { actor, clock } = live.environment;
   const key = await staged.auditKey.read();

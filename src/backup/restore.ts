@@ -15,8 +15,8 @@ import { freeName, keepAside } from "../files/files.ts";
 import { makePrivateFile, moveIntoPlace } from "../files/private_files.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { type Contents, openEnvelope, type Openers } from "./envelope.ts";
-import { sameInstallation } from "./keys.ts";
-import { carryOver, noKeyring, replaceRows, settle } from "./replacement.ts";
+import { type LogFate, sameInstallation } from "./keys.ts";
+import { carryOver, isReplaced, noKeyring, replaceRows, settle } from "./replacement.ts";
 import { makeUsable, type Usable, type UsableOptions } from "./usable.ts";
 import { readBackupInfo, withStagedCopy } from "./backup.ts";
 
@@ -104,10 +104,10 @@ async function restoreFrom(
     if (live !== undefined && sameInstallation(copy, live)) copy.borrow(live);
     const clone = await isClone(environment, info, copy);
     usable = await makeUsable(copy, live, { ...options, clone });
-    carryOver(live, copy, usable.secretFrom === "etcd");
+    carryOver(live, copy, usable);
     const going = live !== undefined && sameInstallation(copy, live) ? live : undefined;
-    if (usable.logLost) copiedTo = await keepLog(going, stage);
-    placed = await putInPlace(environment, copy, live, info, usable.logLost);
+    if (isReplaced(usable.log)) copiedTo = await keepLog(going, stage);
+    placed = await putInPlace(environment, copy, live, info, usable.log);
   } finally {
     copy.close();
     live?.close();
@@ -215,12 +215,12 @@ async function putInPlace(
   staged: Installation,
   live: Installation | undefined,
   { kind, made_at }: BackupInfo,
-  logLost: boolean,
+  log: LogFate,
 ): Promise<Placed> {
-  const lost = logLost ? "; the KEK was lost, and with it the key of the log before" : "";
+  const lost = log === "lost" ? "; the KEK was lost, and with it the key of the log before" : "";
   const reason = `${kind} backup of ${made_at}${lost}`;
   if (live !== undefined) {
-    return { movedTo: undefined, leftFiles: await replaceRows(live, staged, reason, logLost) };
+    return { movedTo: undefined, leftFiles: await replaceRows(live, staged, reason, log) };
   }
   const audit = await staged.audit();
   staged.database.transaction(() => audit.append({ event: EVENTS.restored, reason }));

@@ -9,7 +9,8 @@ import type { StoreChoice } from "../store/environment.ts";
 import { locationForNew } from "../store/location_choice.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { dropTransientState, type FoundVersions, keepVersions } from "./kept_versions.ts";
-import { type KeyFacts, LOST_KEK, settleKeys } from "./keys.ts";
+import { type KeyFacts, type LogFate, lostKek, sameInstallation, settleKeys } from "./keys.ts";
+import { findOwnKek } from "./two_keks.ts";
 import { findValues, type FoundValue, newerInKeyring, type NewerVersion } from "./values.ts";
 
 /** Options of {@linkcode makeUsable}. */
@@ -28,8 +29,8 @@ export interface Usable {
   readonly lost: Version[];
   /** Whether to move the secret to the keyring once the database is in place. */
   readonly toKeyring: boolean;
-  /** Whether the audit log starts again because its key was lost with the KEK. */
-  readonly logLost: boolean;
+  /** What becomes of the backup's audit log. */
+  readonly log: LogFate;
 }
 
 /**
@@ -45,17 +46,18 @@ export async function makeUsable(
   options: UsableOptions,
 ): Promise<Usable> {
   const current = soundCurrent(staged);
+  if (live !== undefined && sameInstallation(staged, live)) await findOwnKek(staged, live);
   if (!options.clone && staysShared(staged, options.store)) {
     return await rejoin(staged, live, options);
   }
   const values = await availableValues(staged, live, current, options);
   // Decided before anything is created.
   const home = await homeOf(staged, live, values, options);
-  const { logLost } = await settleKeys(staged, live, options);
+  const log = await settleKeys(staged, live, options);
   const lost = await keepVersions(staged, live, values, options);
   if (values.newer !== undefined) adopt(staged, current, values.newer);
   const toKeyring = values.source === "envelope" && home === "keyring";
-  return { secretFrom: values.source, lost, toKeyring, logLost };
+  return { secretFrom: values.source, lost, toKeyring, log };
 }
 
 /** The versions of a backup, and where the current value is from. */
@@ -78,7 +80,7 @@ async function availableValues(
   const newer = decided ? undefined : await newerInKeyring(staged, options.store === "database");
   const reason = lacking.get(current.version);
   if (reason !== undefined && newer === undefined && !options.newSecret) {
-    throw withHint(reason, options);
+    throw await withHint(staged, live, reason, options);
   }
   const own = found.find(({ row }) => row.version === current.version);
   const source = newer === undefined ? own?.from ?? "new" : "newer";
@@ -108,7 +110,8 @@ async function rejoin(
   options: UsableOptions,
 ): Promise<Usable> {
   // The fleet's values open only with its KEK.
-  await settleKeys(staged, live, { ...options, newSecret: false }).catch(needsSharedKek);
+  const log = await settleKeys(staged, live, { ...options, newSecret: false })
+    .catch(needsSharedKek);
   try {
     // The live database may be newer than the backup, and keeps its log.
     const fleet = knownFleet(staged.meta)?.id;
@@ -125,7 +128,7 @@ async function rejoin(
     });
   }
   staged.database.transaction(() => dropTransientState(staged));
-  return { secretFrom: "etcd", lost: [], toKeyring: false, logLost: false };
+  return { secretFrom: "etcd", lost: [], toKeyring: false, log };
 }
 
 function needsSharedKek(error: unknown): never {
@@ -184,9 +187,14 @@ function adopt(staged: Installation, base: Version, newer: NewerVersion): void {
   });
 }
 
-function withHint(error: RekeyError, { info, contents }: UsableOptions): RekeyError {
+async function withHint(
+  staged: Installation,
+  live: Installation | undefined,
+  error: RekeyError,
+  { info, contents }: UsableOptions,
+): Promise<RekeyError> {
   if (error.code.startsWith("kek_") && info.secret === undefined) {
-    return new RekeyError(error.code, error.message, { hint: LOST_KEK, cause: error });
+    return await lostKek(staged, live, error);
   }
   if (info.secret === undefined || contents !== undefined) return error;
   return new RekeyError(error.code, error.message, {

@@ -115,9 +115,15 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
 }
 
 function warnOfRestored(restored: Restored, output: Output): void {
-  const { secretFrom, lost, logLost, leftFiles, notInKeyring, risks } = restored;
-  for (const text of logLost ? notRestored(restored) : []) {
+  const { secretFrom, lost, log, leftFiles, notInKeyring, risks } = restored;
+  for (const text of log === "lost" ? notRestored(restored) : []) {
     output.warning(`not restored, since the KEK is lost: ${text}`);
+  }
+  if (log === "left") output.warning(`not restored: ${LOG_LEFT}`);
+  if (log === "taken") {
+    output.warning(
+      `not kept, since its KEK is lost: the log of the database that was replaced. It is in ${restored.copiedTo}`,
+    );
   }
   if (lost.length > 0 || secretFrom === "newer") {
     output.warning(
@@ -142,15 +148,20 @@ function notMoved({ message }: RekeyError): string {
     "`rekey store move keyring` tries again";
 }
 
+const LOG_LEFT =
+  "the backup's audit log, which stays in the backup: the database has another key, " +
+  "and its own log goes on";
+
 /** What was not restored. */
-function notRestored({ secretFrom, lost, logLost, copiedTo }: Restored): string[] {
+function notRestored({ secretFrom, lost, log, copiedTo }: Restored): string[] {
   const where = copiedTo === undefined ? "in the backup" : `in the backup and in ${copiedTo}`;
   const parts: [boolean, string][] = [
     [secretFrom === "new", "the secret and every session of it: users log in again"],
     [
-      logLost,
+      log === "lost",
       `the audit log, which starts again: its former rows stay ${where}, and cannot be verified`,
     ],
+    [log === "left", LOG_LEFT],
     [lost.length > 0, "grace windows of older versions"],
   ];
   return parts.filter(([is]) => is).map(([, text]) => text);
