@@ -79,7 +79,7 @@ export async function settleKeys(
   return continues ? "continued" : "taken";
 }
 
-/** The key of a staged backup's log, before the backup gets other keys; or why it is not to be had. */
+/** The key of a staged backup's log, before the backup gets other keys; or why it cannot be read. */
 async function keyBefore(
   staged: Installation,
   original: Installation,
