@@ -216,7 +216,9 @@ class DeliveryWork {
     for (const { path } of files) {
       const made = makeFolders(path, ours, rights);
       if (made.length > 0) {
-        this.#state = { ...this.#state, folders: [...this.#state.folders ?? [], ...made] };
+        // In memory they are gone with each start of the machine, and made again.
+        const all = new Set([...this.#state.folders ?? [], ...made]);
+        this.#state = { ...this.#state, folders: [...all].sort() };
       }
       round.folders.refuseUnsafe(path, rights);
     }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Box } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
+import { queryRow } from "../support/store/sql.ts";
 
 async function succeeds(box: Box, ...args: string[]): Promise<string> {
   const { code, stderr } = await box.run(args);
@@ -89,6 +90,21 @@ Deno.test("folders that rekey made go with the delivery if nothing else is in th
   await succeeds(box, ...addTo(path));
   await succeeds(box, "deliver", "remove", "api");
   assert.deepEqual([...Deno.readDirSync(path)], [], "it was there before the delivery");
+});
+
+Deno.test("folders that are made again, as in memory after each start, are recorded once", async () => {
+  using box = await initialised();
+  const mine = join(box.home, "mine");
+  Deno.mkdirSync(join(mine, "run"), { recursive: true });
+  await succeeds(box, ...add("api", join(mine, "run", "keys", "key")));
+  for (let times = 0; times < 3; times++) {
+    Deno.removeSync(join(mine, "run"), { recursive: true });
+    await succeeds(box, "deliver", "sync");
+  }
+  const { state } = queryRow(box.database, "SELECT state FROM rekey_delivery_states")!;
+  assert.deepEqual(JSON.parse(state).folders, [join(mine, "run"), join(mine, "run", "keys")]);
+  await succeeds(box, "deliver", "remove", "api");
+  assert.deepEqual([...Deno.readDirSync(mine)], []);
 });
 
 Deno.test("a file of several deliveries of other times is deleted with its delivery", async () => {
