@@ -14,7 +14,7 @@ import {
   preparedName,
   subjectsOf,
 } from "./names.ts";
-import { changeUsers, knownUser, unknownUser } from "./change.ts";
+import { changeUsers, knownUser, mustBeKnown, unknownUser } from "./change.ts";
 import { hashPassword, USUAL_COST, verifyPassword } from "./passwords.ts";
 import { NEVER, type Session, takeEnded } from "../store/sqlite/ended_sessions.ts";
 import { Sessions } from "./sessions.ts";
@@ -185,8 +185,10 @@ export class Accounts {
    * before: telling them may have failed then.
    *
    * @returns how many were open; those that a rotation had ended were not.
+   * @throws {RekeyError} `failed` when one of them is not known here: in an incident a misspelt name must not pass.
    */
   async endSessionsOf(users: readonly string[]): Promise<number> {
+    await mustBeKnown(this.secrets, users);
     const names = (await this.#subjects(users))!;
     await this.secrets.shareEnded(({ database }, now) =>
       names.flatMap((name) => new Sessions(database).endedOf(name, now))

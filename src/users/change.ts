@@ -2,7 +2,8 @@ import type { AuditEvent } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Installation } from "../store/installation.ts";
-import { namedUser } from "./names.ts";
+import { namedUser, subjectsOf } from "./names.ts";
+import { Sessions } from "./sessions.ts";
 import { Users } from "./users.ts";
 
 /** Makes a change to users or sessions and appends its audit rows, in one transaction. */
@@ -27,6 +28,23 @@ export async function knownUser(secrets: SecretManager, name: string): Promise<s
   const user = namedUser(new Users(installation.database), name);
   if (user === undefined) throw unknownUser();
   return user.name;
+}
+
+/** @throws {RekeyError} `failed` when one of the names is no user's, and no session of it is known here. */
+export async function mustBeKnown(secrets: SecretManager, names: readonly string[]) {
+  const { database } = (await secrets.open()).installation;
+  const [users, sessions] = [new Users(database), new Sessions(database)];
+  const unknown = names.filter((name) =>
+    namedUser(users, name) === undefined &&
+    !subjectsOf(users, name).some((sub) => sessions.has(sub))
+  );
+  if (unknown.length === 0) return;
+  throw new RekeyError(
+    "failed",
+    `Cannot end the sessions of ${unknown.join(", ")}: ` +
+      "this machine knows no such user, and no session of one",
+    { hint: "No session was ended; `rekey session list` shows whose are open" },
+  );
 }
 
 /** The error for a name that no user has. */

@@ -25,6 +25,12 @@ export class Sessions {
       | undefined;
   }
 
+  /** Whether a subject has any session, whatever its state. */
+  has(sub: string): boolean {
+    return this.sql.prepare("SELECT 1 FROM rekey_sessions WHERE sub = ? LIMIT 1").get(sub) !==
+      undefined;
+  }
+
   /** Revokes a session; one that was revoked before keeps its time. @returns whether it was open. */
   revoke(jti: string, now: number): boolean {
     return this.sql.prepare(

@@ -19,3 +19,23 @@ Deno.test("session: what a rotation had ended is not counted, nor ended again", 
   assert.equal((await box.run(["session", "revoke", jti])).code, 1);
   assert.equal((await box.json("session", "revoke", "--user", "a")).ended, 0);
 });
+
+Deno.test("session: a misspelt user is an error like an unknown jti, ends nothing and is not in the log", async () => {
+  using box = await initialised();
+  await box.token("alice");
+  await box.run(["user", "add", "idle"], { stdin: "correct horse battery" });
+  for (const users of [["alcie"], ["alice", "alcie"]]) {
+    const given = users.flatMap((user) => ["--user", user]);
+    const { code, stderr } = await box.run(["session", "revoke", ...given]);
+    assert.equal(code, 1);
+    assert.match(stderr, /Cannot end the sessions of alcie: .*no such user/);
+    assert.match(stderr, /No session was ended/);
+  }
+  const log = async () => (await box.run(["audit", "list", "--event", "sessions"])).stdout;
+  assert.doesNotMatch(await log(), /revoked/);
+  // A user may have no session, and a subject that is no user may have had one.
+  assert.equal((await box.json("session", "revoke", "--user", "idle")).ended, 0);
+  assert.equal((await box.json("session", "revoke", "--user", "alice")).ended, 1);
+  assert.equal((await box.json("session", "revoke", "--user", "alice")).ended, 0);
+  assert.match(await log(), /sessions of idle/);
+});
