@@ -49,12 +49,16 @@ export async function keepCopy(installation: Installation, old: Version): Promis
   } catch (error) {
     const { code, message } = asRefusal(error);
     throw new RekeyError(code, `Cannot keep a copy before the rotation: ${message}`, {
-      hint: "Free some space, or rotate without a copy: --no-backup",
+      hint: code === "database_damaged" ? DAMAGED : NO_SPACE,
       cause: error,
     });
   }
   for (const older of automaticCopies(database.path).slice(COPIES_KEPT)) removeFile(older);
 }
+
+const NO_SPACE = "Free some space, or rotate without a copy: --no-backup";
+const DAMAGED = "In an incident rotate without a copy: --no-backup; " +
+  "then `rekey doctor` says what is damaged, and `rekey restore` replaces the database";
 
 function fill(path: string, { database, meta }: Installation): void {
   const copy = Database.create(path);

@@ -96,3 +96,22 @@ Deno.test("a flipped bit in the rows of versions: the same set, or a refusal", a
   }
   assert.ok(found.database_damaged! > 50 && found.secret_damaged! > 50, JSON.stringify(found));
 });
+
+Deno.test("a damaged row of a retired version stops no verification, and no rotation without a copy", async () => {
+  using environment = testEnvironment();
+  const { path } = await made(environment);
+  const manager = new SecretManager(environment);
+  await manager.rotate({});
+  await manager.flushNotes();
+  sql(
+    path,
+    `PRAGMA ignore_check_constraints = ON;
+     UPDATE rekey_versions SET alg = 'XS256' WHERE version = 1`,
+  );
+  assert.notEqual(await published(environment), "database_damaged");
+  await assert.rejects(manager.rotate({}), (error) => {
+    return isRekeyError(error, "database_damaged") && error.hint!.includes("--no-backup");
+  });
+  await manager.rotate({ backup: false });
+  manager.close();
+});
