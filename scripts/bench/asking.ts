@@ -8,7 +8,7 @@ import type { BenchKey } from "./known_secret.ts";
 /** What stands for the application: the guard is what is measured, so that what is behind it costs as little as can be. */
 export const FILE = "try_files /file =404;";
 
-/** The application's address in the documented configurations. */
+/** The application in the configurations of the presets. */
 export const TO_APP = "proxy_pass http://127.0.0.1:3000;";
 
 /** A proxy in front of a small file. */
@@ -34,7 +34,7 @@ export async function nginxThatAsks(
   const proxy = await Proxy.nginx(box, (port) => {
     const asking = adapted(text, {
       "listen 80;": `listen 127.0.0.1:${port};`,
-      [TO_APP]: `root ${box.home}; ${FILE}`,
+      "proxy_pass http://app;": `root ${box.home}; ${FILE}`,
     });
     return keeps ? keepingAnswers(asking, box) : asking;
   });

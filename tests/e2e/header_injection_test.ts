@@ -117,7 +117,7 @@ Deno.test("what a token says does not become a header behind nginx", async () =>
     adapted(documented("nginx")[0]!, {
       "listen 80;": `listen 127.0.0.1:${port};`,
       "server 127.0.0.1:8700;": `server ${new URL(serving.url).host};`,
-      "http://127.0.0.1:3000": `http://${upstream.address}`,
+      "server 127.0.0.1:3000;": `server ${upstream.address};`,
     }));
   const ordinary = ["accept", "authorization", "connection", "host", "x-auth-claims"];
   for (const sub of TEXTS) {

@@ -71,6 +71,16 @@ for (const kind of KINDS) {
   });
 }
 
+for (const kind of KINDS) {
+  Deno.test(`${kind.name}: keeps its connections to the application`, async () => {
+    await using site = await Site.open(kind);
+    const token = await site.box.token();
+    for (let left = 12; left > 0; left--) await site.passes(site.get(token));
+    // One for each of nginx's two workers.
+    assert.ok(site.upstream.ports.size <= 2, `${site.upstream.ports.size} connections`);
+  });
+}
+
 function throttled(box: Box): unknown[] {
   const rows = query(box, "SELECT name FROM rekey_throttle WHERE kind = 'address'");
   return rows.map(({ name }) => name);

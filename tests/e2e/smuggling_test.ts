@@ -76,7 +76,7 @@ async function site(box: Box, change: (config: string) => string = (config) => c
     adapted(change(config!), {
       "listen 80;": `listen 127.0.0.1:${port};`,
       "server 127.0.0.1:8700;": `server ${new URL(serving.url).host};`,
-      "http://127.0.0.1:3000": `http://${upstream.address}`,
+      "server 127.0.0.1:3000;": `server ${upstream.address};`,
     }));
   return {
     tokens,

@@ -17,9 +17,12 @@ export interface Reached {
 /** The application behind a proxy: it answers every request with what it got. */
 export class Upstream implements AsyncDisposable {
   readonly reached: Reached[] = [];
+  /** Ports of the connections that came. */
+  readonly ports = new Set<number>();
   readonly #server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    async (request) => {
+    async (request, { remoteAddr }) => {
+      this.ports.add(remoteAddr.port);
       if (request.headers.get("upgrade") === "websocket") return this.#upgrade(request);
       const { pathname: path, search } = new URL(request.url);
       const headers = Object.fromEntries(request.headers);

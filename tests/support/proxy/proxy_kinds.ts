@@ -57,7 +57,7 @@ function nginx(
   return Proxy.nginx(box, (port) =>
     adapted(text, {
       "listen 80;": `listen 127.0.0.1:${port};`,
-      "http://127.0.0.1:3000": `http://${upstream}`,
+      "server 127.0.0.1:3000;": `server ${upstream};`,
       ...server,
     }), user);
 }
