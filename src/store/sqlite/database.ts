@@ -17,7 +17,6 @@ import { MIGRATIONS, OWN_TABLES } from "./schema.ts";
 import type { ArrayQuery, Sql, SqlValue, Statement } from "../../core/sql.ts";
 import { makePrivateFile } from "../../files/private_files.ts";
 import { hasSoundTables, isSound } from "./soundness.ts";
-import { SYSTEM } from "../../system/system.ts";
 import { outlastLooks, PathLook } from "./path_look.ts";
 import { WalIndex } from "./wal_index.ts";
 import { closeAsLast, emptyLog, LOG_SETTINGS, type Logged, shortenLog } from "./write_ahead_log.ts";
@@ -186,9 +185,7 @@ export class Database implements Sql {
     // SQLite maps its index with the first read.
     this.change();
     this.#index = WalIndex.of(this.path);
-    if (this.identity === undefined) return;
-    const isThere = SYSTEM.quickLooks()?.lookAt(this.path, this.identity);
-    if (isThere !== undefined) this.#look = new PathLook(isThere);
+    if (this.identity !== undefined) this.#look = PathLook.of(this.path, this.identity);
   }
 
   /** A text that changes with every commit of this and other connections: `PRAGMA data_version` counts the others. */

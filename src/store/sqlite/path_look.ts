@@ -1,4 +1,5 @@
 import { sleepSync } from "../../system/files.ts";
+import { SYSTEM } from "../../system/system.ts";
 
 // A server looks at the path of its database, not only into the file that it has open: another file may have been put
 // there, and a command may have opened and rotated that one. A look for each request would be a system call for each. One
@@ -11,8 +12,13 @@ export const LOOK_MS = 1;
 export class PathLook {
   #lookedAt = -Infinity;
 
-  /** @param isThere whether the opened file is still at the path. */
-  constructor(private readonly isThere: () => boolean) {}
+  private constructor(private readonly isThere: () => boolean) {}
+
+  /** @param identity of the file that is open. @returns `undefined` where the system has no quick way. */
+  static of(path: string, identity: string): PathLook | undefined {
+    const isThere = SYSTEM.quickLooks()?.lookAt(path, identity);
+    return isThere && new PathLook(isThere);
+  }
 
   /** Whether the opened file was still there at the last look, which is at most {@linkcode LOOK_MS} old. */
   wasThere(): boolean {
