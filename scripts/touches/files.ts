@@ -136,8 +136,10 @@ export const FILES: readonly Row[] = [
     what: "the names in `~/.config/rekey`",
     pattern: at("~/\\.config/rekey"),
     how: "reads",
-    ...both(["doctor", "serve"]),
-    why: "finds a key file of the app; its folder must be private; `serve` for its status page",
+    ...both(["doctor", "serve", "REKEY_KEK_COMMAND"]),
+    why:
+      "finds a key file of the app, also one that a lost database has left (`init` warns); its " +
+      "folder must be private; `serve` for its status page",
   },
   {
     what: "the key file, and its folder",

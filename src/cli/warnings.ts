@@ -1,3 +1,4 @@
+import { copiesOfLost, keyFilesOfLost } from "../secret/lost_database.ts";
 import { isHmac } from "../core/algorithms.ts";
 import type { Changed } from "../secret/backend.ts";
 import { jwksMaxAge } from "../secret/public_set.ts";
@@ -45,9 +46,10 @@ const MOST_OTHERS = 3;
 export function withWhereLooked(error: RekeyError, environment: Environment): RekeyError {
   const others = othersThan(environment);
   const same = others.find(({ app }) => app === environment.app.name);
-  const first = same === undefined
-    ? "Make one with `rekey init`"
-    : `Name the one in ${same.folder} with --data-dir, or make another one with \`rekey init\``;
+  const first = broughtBack(environment) ??
+    (same === undefined
+      ? "Make one with `rekey init`"
+      : `Name the one in ${same.folder} with --data-dir, or make another one with \`rekey init\``);
   const rest = whereLooked(environment, others.filter((one) => one !== same));
   return new RekeyError(error.code, error.message, {
     hint: `${printable(first)}; ${rest}`,
@@ -69,6 +71,29 @@ export function warnOfOthers({ secrets: { environment }, output }: Context): voi
         "programs that use it do not accept tokens of this one",
     );
   }
+}
+
+/** What brings back the secret of a database that was there. */
+function broughtBack(environment: Environment): string | undefined {
+  const [copy] = copiesOfLost(environment);
+  if (copy !== undefined) {
+    return `The database is gone: bring it back from a backup, or with \`rekey restore ${copy}\``;
+  }
+  if (keyFilesOfLost(environment).length === 0) return undefined;
+  return "A key file of it is there: bring a lost database back with `rekey restore BACKUP`, or make " +
+    "another secret with `rekey init`";
+}
+
+/** Warns after a secret was made that a lost database of the app has left a key file. */
+export async function warnOfKeyFiles({ secrets, output }: Context): Promise<void> {
+  const { installation } = await secrets.open();
+  const own = installation.generatedKeyFile();
+  const left = keyFilesOfLost(secrets.environment).filter((path) => path !== own);
+  if (left.length === 0) return;
+  output.warning(
+    `the app has had another secret: its key file ${left.map(printable).join(", ")} is there. ` +
+      "If its database was lost, `rekey restore BACKUP --force` brings that secret back",
+  );
 }
 
 function othersThan(environment: Environment): KnownApp[] {

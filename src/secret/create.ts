@@ -12,6 +12,7 @@ import { type FirstPolicy, makeWithPolicy } from "./first_policy.ts";
 import type { Import } from "./import/imported.ts";
 import { type NotedUse, notedUse, readNote, tryReconcile } from "./keyring/reconcile.ts";
 import { longestValue, madeAhead, type MakeValue, nextUse } from "./next_use.ts";
+import { refuseAfterLoss } from "./lost_database.ts";
 import { recover } from "./recover.ts";
 import { changeSecret } from "./rotate.ts";
 import type { AuditWriter } from "../audit/chain.ts";
@@ -91,10 +92,12 @@ export async function create(
 
 /** Decides how a local first version is made. */
 export async function planLocal(
-  { keyring }: Environment,
+  environment: Environment,
   { store = "auto", makeValue, ...use }: CreateOptions,
   given?: Import,
 ): Promise<Make> {
+  if (given === undefined) refuseAfterLoss(environment);
+  const { keyring } = environment;
   const made = nextUse(undefined, use, given?.secret);
   const length = given?.secret.reveal().length ?? longestValue(made);
   const location = await locationForNew(keyring, store, length);

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { OWN_TABLES } from "../store/sqlite/schema.ts";
-import type { Installation } from "../store/installation.ts";
+import { Installation } from "../store/installation.ts";
 import { removeMigrationCopies } from "../store/sqlite/migration_copy.ts";
 import { mustBeAlone } from "../store/sqlite/lock.ts";
 import { exclusively } from "../store/sqlite/turn.ts";
@@ -11,6 +11,8 @@ import { removeFile } from "../files/files.ts";
 import { currentSlot, numberedSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { automaticCopies } from "./automatic_copy.ts";
+import { copiesOfLost } from "./lost_database.ts";
+import type { Environment } from "../store/environment.ts";
 import { removeUnfinished } from "../store/backup_file.ts";
 import { ownNote } from "./keyring/reconcile.ts";
 import { SYSTEM } from "../system/system.ts";
@@ -37,6 +39,19 @@ export async function destroy(installation: Installation): Promise<void> {
   for (const copy of automaticCopies(database.path)) removeFile(copy);
   removeMigrationCopies(database.path);
   clearDatabase(installation);
+}
+
+/**
+ * Deletes the copies of a database that is gone. Call it under the lock.
+ *
+ * @returns whether there were any.
+ */
+export function destroyCopies(environment: Environment): boolean {
+  const path = Installation.path(environment);
+  const copies = copiesOfLost(environment);
+  for (const copy of copies) removeFile(copy);
+  if (copies.length > 0) removeMigrationCopies(path);
+  return copies.length > 0;
 }
 
 /**

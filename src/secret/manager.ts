@@ -255,7 +255,7 @@ export class SecretManager {
    */
   async destroy(): Promise<boolean> {
     const installation = this.#openAsIs();
-    if (installation === undefined) return false;
+    if (installation === undefined) return await this.#destroyCopies();
     const wasBegun = installation.meta.get("destroying") !== undefined;
     if (!wasBegun && installation.versions.every().length === 0) return false;
     const { destroy } = await import("./destroy.ts");
@@ -263,6 +263,17 @@ export class SecretManager {
     this.#view.use(undefined);
     this.#observations.forget();
     return true;
+  }
+
+  async #destroyCopies(): Promise<boolean> {
+    const { environment } = this;
+    const { destroyCopies } = await import("./destroy.ts");
+    // A restoration may be at work.
+    return await exclusively(
+      Installation.prepareFolder(environment),
+      async () =>
+        await Promise.resolve(this.#openAsIs() === undefined && destroyCopies(environment)),
+    );
   }
 
   close(): void {

@@ -248,7 +248,9 @@ export function notInitialised(app: string): RekeyError {
     "not_initialised",
     `Cannot find a JWT secret of app ${JSON.stringify(app)}`,
     {
-      hint: "Make one with `rekey init`",
+      hint:
+        "If there was one, bring it back with `rekey restore` (`rekey doctor` names the file); " +
+        "else make one with `rekey init`",
     },
   );
 }

@@ -13,6 +13,7 @@ import { staleProcesses, warnOfHolders } from "../stale_processes.ts";
 import {
   remarkOnKeptKeys,
   remarkOnPlace,
+  warnOfKeyFiles,
   warnOfOthers,
   warnOfRisk,
   whereLooked,
@@ -47,6 +48,7 @@ export async function init(options: InitOptions, context: Context): Promise<void
   if (created) {
     await remarkOnPlace(version, context);
     warnOfOthers(context);
+    await warnOfKeyFiles(context);
   } else output.remark(`made ${rfc3339(version.created_at)}`);
   await warnOfRisk(context);
 }

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { CLUSTER } from "../../cluster/backend.ts";
+import { BACKUP_FIRST, copiesOfLost, keyFilesOfLost } from "../../secret/lost_database.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { STAGE } from "../../store/backup_file.ts";
 import { type Leftover, leftovers } from "../../secret/leftovers.ts";
@@ -140,17 +141,32 @@ async function finish({ environment }: DoctorContext): Promise<void> {
 function notInitialised(context: DoctorContext): Finding {
   const { name } = context.environment.app;
   const others = knownApps(context.environment).filter(({ version }) => version !== null);
+  const copies = copiesOfLost(context.environment);
   const known = others.map(({ app, folder }) => `${app} in ${folder}`).join(", ");
+  const isLost = copies.length > 0 || keyFilesOfLost(context.environment).length > 0;
+  const file = copies[0] === undefined ? "BACKUP" : shellWord(copies[0]);
   return {
     code: "not_initialised",
     what: `There is no JWT secret of app ${
       JSON.stringify(name)
     } in ${context.environment.folders.data}`,
-    why: "It was never made, or the database is gone: then restore a backup instead. " +
-      "`init` adopts a secret that an application left in the keyring, and does not replace it" +
-      (known === "" ? "" : `. Known here: ${known}`),
-    command: rekey(context, "init"),
+    why: whyNone(context, copies) + (known === "" ? "" : `. Known here: ${known}`),
+    command: rekey(context, isLost ? `restore ${file}` : "init"),
   };
+}
+
+function whyNone({ environment }: DoctorContext, copies: readonly string[]): string {
+  if (copies.length > 0) {
+    return `The database is gone: its automatic copies are there; ${BACKUP_FIRST}. ` +
+      "`rekey destroy` deletes the copies, to start over";
+  }
+  const [keyFile] = keyFilesOfLost(environment);
+  if (keyFile !== undefined) {
+    return `The database is gone: a key file of this app, ${keyFile}, is there. If no backup is, ` +
+      "`rekey init` makes another secret";
+  }
+  return "It was never made, or the database is gone: then restore a backup instead. " +
+    "`init` adopts a secret that an application left in the keyring, and does not replace it";
 }
 
 function damaged(context: DoctorContext): Finding {
