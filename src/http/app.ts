@@ -34,14 +34,14 @@ export interface Peer {
 }
 
 /** Its IP address; `undefined` on a Unix socket. */
-export function addressOf({ remoteAddr }: Peer): string | undefined {
+function addressOf({ remoteAddr }: Peer): string | undefined {
   return "hostname" in remoteAddr ? remoteAddr.hostname : undefined;
 }
 
 /** Handler of the runtime's HTTP server. */
 export type RequestHandler = (request: Request, peer: Peer) => MaybeAsync<Response>;
 
-type OnServed = (served: Served, peer: Peer) => void;
+type OnServed = (served: Served, call: Call) => void;
 
 /**
  * Makes the request handler. It responds synchronously when there is nothing to wait for.
@@ -103,11 +103,11 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 function answer(
   route: Route,
-  call: Call & { readonly peer: Peer },
+  call: Call,
   onServed: OnServed,
 ): MaybeAsync<Response> {
   const start = performance.now();
-  const { request, peer } = call;
+  const { request } = call;
   const chunked = isChunked(request);
   const finish = (response: Response, error?: unknown) =>
     andThen(request.body === null ? undefined : discardBody(request), () => {
@@ -119,7 +119,7 @@ function answer(
         code,
         milliseconds: performance.now() - start,
         bug: code === "internal" ? error : undefined,
-      }, peer);
+      }, call);
       const complete = finished(response, route.compressed && error === undefined);
       return chunked ? lastOfConnection(complete) : complete;
     });

@@ -102,6 +102,13 @@ export function machineAddresses(): () => readonly string[] {
   };
 }
 
+/** The IP address in a text as proxies write it, with or without a port, in canonical form; else `undefined`. */
+export function addressIn(text: string): string | undefined {
+  const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ??
+    text;
+  return isAddress(bare) ? canonicalHost(bare) : undefined;
+}
+
 /**
  * The key under which login attempts from an address are counted: an IPv4 address, or the /64 network of an IPv6 address,
  * since a client has all addresses of its network. `undefined` for anything else.
@@ -109,10 +116,7 @@ export function machineAddresses(): () => readonly string[] {
  * @param text an address as proxies write it, with or without a port.
  */
 export function countedAddress(text: string): string | undefined {
-  const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ??
-    text;
-  if (isIP(bare) === 0) return undefined;
-  const host = canonicalHost(bare);
+  const host = addressIn(text);
   if (host === undefined || isIPv4(host)) return host;
   const [head, tail] = host.split("::");
   const groups = (part: string | undefined) => part ? part.split(":") : [];

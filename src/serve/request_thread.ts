@@ -7,7 +7,8 @@ import { rfc3339Now } from "../core/clock.ts";
 import { isRekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { type MaybeAsync, tryThen } from "../core/async.ts";
-import { addressOf, makeApp, type Served } from "../http/app.ts";
+import { makeApp, type Served } from "../http/app.ts";
+import { clientAddress } from "../http/client_address.ts";
 import { bearerToken, credentials, NoToken } from "../http/guard.ts";
 import type { HostOperations } from "../http/host_operations.ts";
 import { makeRoutes, type Services } from "../http/routes.ts";
@@ -74,10 +75,10 @@ export class RequestThread {
     const app = makeApp(
       makeRoutes(settings.version, settings.issuer),
       this.#services(settings, address),
-      (served, peer) => {
+      (served, call) => {
         this.#metrics.served(served);
         if (settings.accessLog || served.bug !== undefined) {
-          this.#lines.push(accessLine(served, addressOf(peer), settings.debug));
+          this.#lines.push(accessLine(served, clientAddress(call), settings.debug));
         }
       },
     );

@@ -1,7 +1,8 @@
 import { rfc3339 } from "../../core/clock.ts";
+import { clientAddress } from "../client_address.ts";
 import { countedAddress } from "../host_names.ts";
 import { readJson } from "../body.ts";
-import type { Call, Route } from "../routes.ts";
+import type { Route } from "../routes.ts";
 import { textOf } from "../../jwt/claims.ts";
 import type { JsonObject } from "../../jwt/jws.ts";
 
@@ -18,18 +19,12 @@ export const login: Route = {
   },
   async handler(call) {
     const { name, password } = await readJson(call.request, "LoginRequest");
-    const credentials = { name, password, address: clientAddress(call) };
+    const address = countedAddress(clientAddress(call) ?? "");
+    const credentials = { name, password, address };
     const { token, jti, expiresAt } = await call.secretHost.login(credentials);
     return Response.json({ token, token_type: "Bearer", jti, expires_at: rfc3339(expiresAt) });
   },
 };
-
-// The last entry is from our own proxy; anyone can write the others.
-function clientAddress({ request, address, trustForwarded }: Call): string | undefined {
-  const forwarded = trustForwarded ? request.headers.get("x-forwarded-for") : null;
-  const last = forwarded?.split(",").at(-1)?.trim();
-  return countedAddress(last ?? "") ?? (address && countedAddress(address));
-}
 
 export const session: Route = {
   method: "GET",
