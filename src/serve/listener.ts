@@ -21,6 +21,9 @@ const CHECK_MS = 500;
 const PORT_RELEASE_MS = 5_000;
 const RETRY_MS = 5;
 
+// How long the runtime may take to close a Unix socket; if it takes longer, the next check finds the new one deleted.
+const CLOSE_MS = 50;
+
 const MAX_SERVERS = 4;
 
 type HttpServer = Deno.HttpServer<Deno.Addr>;
@@ -120,8 +123,7 @@ export class Listener {
       if (this.#stopping) return;
       if (listens || this.#replacing || replacements !== this.#replacements) continue;
       try {
-        this.#listen();
-        if (this.address.kind === "tcp") this.events.listensAgain();
+        await this.#listenWhereNoneDoes();
         isReported = false;
       } catch (error) {
         // The next try may succeed.
@@ -131,6 +133,19 @@ export class Listener {
         isReported = true;
       }
     }
+  }
+
+  async #listenWhereNoneDoes(): Promise<void> {
+    const { address } = this;
+    if (address.kind === "tcp") {
+      this.listenAgain();
+      return this.events.listensAgain();
+    }
+    await removeStale(address);
+    // The runtime deletes whatever is at the path when it closes an old one, so that comes first.
+    this.#servers.forEach((old) => old.shutdown().catch(() => {}));
+    await delay(CLOSE_MS);
+    if (!this.#stopping) this.#listen();
   }
 
   #listen(): HttpServer {

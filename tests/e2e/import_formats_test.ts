@@ -129,6 +129,19 @@ Deno.test("what is plainly not a secret is refused by name, from a file, a varia
   assert.equal((await box.run(["status"])).code, 4);
 });
 
+Deno.test("a secret that begins like a path and is too long for one is imported, and in no message", async () => {
+  for (const begin of ["/", "./", "~/"]) {
+    const value = begin + Array.from({ length: 8 }, secret).join("").replaceAll("/", "_");
+    assert.ok(value.length > 256);
+    using box = new Box();
+    const { code, stdout, stderr } = await box.run(["import", "--from-env", "P"], {
+      env: { P: value },
+    });
+    assert.ok(![stdout, stderr].some((text) => text.includes(value.slice(2, 40))));
+    assert.equal(code, 0, stderr);
+  }
+});
+
 Deno.test("--literal imports what looks like something else", async () => {
   for (const text of [`"${secret()}"`, `JWT_SECRET=${secret()}`, `{"a":"${secret()}"}`]) {
     await mustSign(text, text, "--literal");

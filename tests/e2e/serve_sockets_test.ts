@@ -124,14 +124,32 @@ Deno.test("a thread whose socket is removed makes it again, each time, and the o
   const [kept, removed] = pathsIn(box) as [string, string];
   await using serving = await Serving.start(box, flagsFor([kept, removed]));
   const before = infoOf(kept)!.ino;
-  for (let times = 0; times < 6; times++) {
+  const open = () => [...Deno.readDirSync(`/proc/${serving.process.pid}/fd`)].length;
+  const few = open();
+  for (let times = 0; times < 8; times++) {
     await Deno.remove(removed);
     await until(() => answers(removed));
     assert.equal(infoOf(kept)!.ino, before);
   }
   assert.ok(await answers(kept));
+  await until(() => open() < few + 4, { otherwise: "the former sockets are still open" });
   assert.equal((await serving.stop()).code, 0);
   assert.deepEqual([infoOf(kept), infoOf(removed)], [undefined, undefined]);
+});
+
+Deno.test("a thread has its socket back once the program that took its place has ended", async () => {
+  using box = await initialised();
+  const [kept, taken] = pathsIn(box) as [string, string];
+  await using serving = await Serving.start(box, flagsFor([kept, taken]));
+  const foreign = Deno.listen({ transport: "unix", path: `${taken}.foreign` });
+  Deno.renameSync(`${taken}.foreign`, taken);
+  // The runtime deletes the file at the path that it has listened on, which is another one by now.
+  foreign.close();
+  assert.notEqual(infoOf(taken), undefined);
+  await until(() => answers(taken).catch(() => false));
+  assert.ok(await answers(kept));
+  assert.equal((await serving.stop()).code, 0);
+  assert.deepEqual([infoOf(kept), infoOf(taken)], [undefined, undefined]);
 });
 
 Deno.test("threads that ran out of files listen on their own sockets again", async () => {

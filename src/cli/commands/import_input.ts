@@ -52,14 +52,14 @@ function isText(data: Uint8Array): boolean {
   }
 }
 
-// The longest name of a file; signed tokens are rarely shorter.
+// The longest name of a file, in bytes; signed tokens are rarely shorter.
 const LONGEST_NAME = 255;
 
 /** A token as `verify` takes it, or a file, since arguments are visible in process lists. */
 export function tokenOf(given: string): string {
   if (given === "-") return readStdin(LONGEST_INPUT);
   if (!given.startsWith("@")) {
-    if (given.length > LONGEST_NAME || !isThere(given)) return given;
+    if (!isFile(given)) return given;
     throw usageError(
       "Cannot use that as the token: it is a file name",
       "Write --check-token @FILE",
@@ -76,8 +76,24 @@ export function tokenOf(given: string): string {
 // A variable often holds the path of the file with the secret.
 function refusePath(text: string): void {
   const path = text.trim();
-  if (!/^(\/|~\/|\.{1,2}\/|[A-Za-z]:[\\/])[^\n]{1,1000}$/.test(path) || !isThere(path)) return;
-  throw usageError("Cannot import the value: it is the path of a file", "Name it with --file");
+  if (!/^(\/|~\/|\.{1,2}\/|[A-Za-z]:[\\/])[^\n]{1,1000}$/.test(path)) return;
+  if (isFile(path)) {
+    throw usageError("Cannot import the value: it is the path of a file", "Name it with --file");
+  }
+}
+
+/** Whether a value is the path of a file. No error quotes it: it may be a secret or a token. */
+function isFile(value: string): boolean {
+  const bytesOf = (name: string) => new TextEncoder().encode(name).length;
+  if (value.split(/[\\/]/).some((name) => bytesOf(name) > LONGEST_NAME)) return false;
+  try {
+    return isThere(value);
+  } catch {
+    throw usageError(
+      "Cannot use the value: it looks like a path, and cannot be looked at",
+      "Name a file with --file or @FILE; --literal imports the value as it is",
+    );
+  }
 }
 
 /** The bytes of the input, and where they come from. */

@@ -11,7 +11,7 @@ export const VERSION_STATES = ["pending", "current", "previous", "retired"] as c
 // program has changed must not make a version quietly leave the keys that are published or that verify.
 const COLUMNS: { readonly [Column in keyof Version]: (value: unknown) => boolean } = {
   version: isCount,
-  kid: isText,
+  kid: isKid,
   state: oneOf(VERSION_STATES),
   location: oneOf(LOCATIONS),
   origin: oneOf(["generated", "adopted"]),
@@ -62,6 +62,11 @@ function oneOf(values: readonly unknown[]): (value: unknown) => boolean {
 
 function orNull(isSound: (value: unknown) => boolean): (value: unknown) => boolean {
   return (value) => value === null || isSound(value);
+}
+
+// 16 characters of an HMAC secret, 43 of a key pair, its thumbprint (RFC 7638); both base64url.
+function isKid(value: unknown): boolean {
+  return typeof value === "string" && /^(?:[\w-]{16}|[\w-]{43})$/.test(value);
 }
 
 function isText(value: unknown): boolean {
