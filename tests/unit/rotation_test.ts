@@ -134,7 +134,7 @@ Deno.test("a grace window more than may be open is refused; a rotation without o
   installation.database.prepare(
     `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${MOST_GRACE_WINDOWS})
      INSERT INTO rekey_versions (version, kid, state, location, origin, created_at, grace_until, synced)
-     SELECT i + 1, 'kid-' || i, 'previous', 'database', 'generated', 0, 9e15, 1 FROM n`,
+     SELECT i + 1, printf('%016d', i), 'previous', 'database', 'generated', 0, 9e15, 1 FROM n`,
   ).run();
   await assert.rejects(
     manager.rotate({ graceMs: 60_000 }),

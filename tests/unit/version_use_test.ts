@@ -14,7 +14,7 @@ Deno.test("versions of an older database keep the app's algorithm and key form, 
   older.exec(`
     INSERT INTO rekey_meta VALUES ('app', 'a'), ('alg', 'HS256'), ('key_form', 'raw');
     INSERT INTO rekey_versions (version, kid, state, origin, created_at, synced)
-      VALUES (1, 'one', 'retired', 'adopted', 1, 1), (2, 'two', 'current', 'generated', 2, 1);
+      VALUES (1, 'oneoneoneoneone1', 'retired', 'adopted', 1, 1), (2, 'twotwotwotwotwo2', 'current', 'generated', 2, 1);
     PRAGMA user_version = ${before};`);
   older.close();
   const database = Database.open(path);

@@ -72,7 +72,7 @@ function prepare(path: string): void {
   const database = Database.open(path);
   database.transaction(() =>
     database.prepare(
-      "INSERT INTO rekey_versions (version, kid, state, origin, created_at, synced) VALUES (1, 'k', 'current', 'generated', 1, 1)",
+      "INSERT INTO rekey_versions (version, kid, state, origin, created_at, synced) VALUES (1, 'AAAAAAAAAAAAAAAA', 'current', 'generated', 1, 1)",
     ).run()
   );
   database.close();
