@@ -131,6 +131,12 @@ export async function newerInKeyring(
   }
 }
 
+const WITH_VALUE: Record<Version["location"], string> = {
+  database: "Use a backup made by `rekey backup`, which has the value sealed",
+  etcd: "Use a backup made by `rekey backup`, which has the value sealed",
+  keyring: "Use a backup made with --with-secret",
+};
+
 function missing({ version, location }: Version): RekeyError {
   return new RekeyError(
     "secret_missing",
@@ -138,8 +144,9 @@ function missing({ version, location }: Version): RekeyError {
       placeName(location)
     }, cannot be found`,
     {
-      hint: "Use a backup made with --with-secret, or make a new secret with --new-secret: " +
-        "then all sessions end",
+      hint: `${
+        WITH_VALUE[location]
+      }, or make a new secret with --new-secret: then all sessions end`,
     },
   );
 }

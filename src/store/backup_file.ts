@@ -81,7 +81,7 @@ function stamp(path: string, info: BackupInfo): void {
     for (const table of OF_THIS_MACHINE) sqlite.exec(`DELETE FROM ${table}`);
     writeBackupTable(sqlite, { ...info });
     sqlite.exec("COMMIT");
-    mustBeWhole(sqlite, path);
+    mustBeWhole(sqlite);
   });
 }
 
@@ -96,7 +96,7 @@ export function inspectBackup(path: string): BackupInfo {
       using sqlite = new DatabaseSync(path);
       // Never run code in a foreign file: SQLite's integrity check would run a virtual table's module on its rows.
       if (!isPlain(sqlite)) throw unusable("it has triggers, views or virtual tables");
-      mustBeWhole(sqlite, path);
+      mustBeWhole(sqlite);
       mustBeOurs(sqlite);
       return infoOf(sqlite);
     });
@@ -106,10 +106,10 @@ export function inspectBackup(path: string): BackupInfo {
   }
 }
 
-function mustBeWhole(sqlite: DatabaseSync, path: string): void {
+function mustBeWhole(sqlite: DatabaseSync): void {
   const rows = sqlite.prepare("PRAGMA integrity_check(1)").all();
   if (rows[0]?.integrity_check === "ok") return;
-  throw unusable(`SQLite's integrity check of ${path} fails`);
+  throw unusable("SQLite's integrity check of it fails");
 }
 
 function mustBeOurs(sqlite: DatabaseSync): void {

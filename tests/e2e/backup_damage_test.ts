@@ -33,6 +33,24 @@ Deno.test("damage behind the header counts too: restore --force moves the databa
   }
 });
 
+Deno.test("the errors of a damaged backup and of a damaged database name no file that is not the user's, and no wrong place", async () => {
+  const { box, backup } = await prepared();
+  using _ = box;
+  await box.run(["rotate", "--force"]);
+  await box.run(["backup", backup]);
+  const bytes = Deno.readFileSync(backup).fill(0, 3 * 4_096, 3 * 4_096 + 60);
+  Deno.writeFileSync(backup, bytes);
+  const { code, stderr } = await box.run(["restore", backup, "--force"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /integrity check of it fails/);
+  assert.doesNotMatch(stderr, /rekey-peek/);
+  const copy = await box.run(["restore", `${box.database}.v1.backup`, "--force"]);
+  assert.match(copy.stderr, /a backup made by `rekey backup`, which has the value sealed/);
+  Deno.writeFileSync(box.database, Deno.readFileSync(box.database).fill(0, 4_100, 7_100));
+  const damaged = await box.run(["status"]);
+  assert.match(damaged.stderr, /restore BACKUP --force`. A secret that was in a keyring/);
+});
+
 Deno.test("a write-ahead log of a lost database is not taken for the restored one's", async () => {
   const { box, token, backup } = await prepared();
   using _ = box;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { Box, REKEY } from "../support/process/box.ts";
-import { examined, fixes, follow, found } from "../support/commands/doctor.ts";
+import { examined, fixes, follow, found, type Printed } from "../support/commands/doctor.ts";
 import { installed, unless } from "../support/faults/faults.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { later } from "../support/commands/standby.ts";
@@ -46,7 +46,9 @@ Deno.test("doctor: a KEK that is missing, wrong, not named or readable by others
   await fixes(box, "kek_exposed");
   const other = join(box.home, "other");
   Deno.writeTextFileSync(other, `${"ab".repeat(32)}\n`, { mode: 0o600 });
-  await found(box, "kek_wrong", ["--kek-file", other]);
+  const mistaken = await found(box, "kek_wrong", ["--kek-file", other]);
+  assert.match(mistaken.command!, /^# Leave out the flag or variable that names it: .*\.kek$/);
+  assert.doesNotMatch(mistaken.why, /new-secret/, "the KEK is there");
   Deno.writeTextFileSync(other, "too short");
   const invalid = await found(box, "kek_invalid", ["--kek-file", other]);
   assert.match(
@@ -63,6 +65,7 @@ Deno.test("doctor: a KEK that is missing, wrong, not named or readable by others
   assert.match(command!, /^# Put the key file back/, "no restore over what is sound");
   const { stdout } = await box.run(["doctor"]);
   assert.match(stdout, /not checked.*: .*values, audit log/, stdout);
+  assert.match(stdout, /^ {8}Put the key file back/m, "a sentence, and no command");
   Deno.renameSync(`${kek}.away`, kek!);
   // As containers mount secrets: what counts is the mode of what the link leads to.
   const link = join(box.home, "link");
@@ -76,12 +79,20 @@ Deno.test("doctor: a KEK that is missing, wrong, not named or readable by others
 
 Deno.test("doctor: a value that is missing, damaged or of another version is found", async () => {
   using box = await initialised();
+  const token = await box.token();
+  await box.run(["backup", "b.db"]);
+  const restored = async (box: Box, finding: Printed) => {
+    const { command, why } = finding;
+    assert.match(why, /a plain one too\. Without one, `rekey rotate --force --reason secret-lost`/);
+    await follow(box, { ...finding, command: command!.replace("BACKUP", "b.db") }, TOOLS);
+    assert.equal((await box.json("verify", token)).valid, true, "no one is logged out");
+  };
   const old = queryRow(box, "SELECT value FROM settings WHERE key = 'jwt_secret'")!.value;
   sql(box, "UPDATE settings SET value = substr(value, 1, 200) || 'A' || substr(value, 202)");
-  await follow(box, await found(box, "secret_damaged"), TOOLS);
+  await restored(box, await found(box, "secret_damaged"));
   sql(box, "DELETE FROM settings");
-  const finding = await found(box, "secret_missing");
-  await follow(box, finding, TOOLS);
+  await restored(box, await found(box, "secret_missing"));
+  await box.run(["rotate", "--force"]);
   sql(box, `UPDATE settings SET value = '${old}'`);
   await found(box, "secret_damaged");
   await box.run(["rotate", "--force"]);

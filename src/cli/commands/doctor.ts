@@ -106,9 +106,14 @@ function human({ name, findings }: Section): string[] {
     return [
       `${isWrong(finding) ? "WRONG " : "note  "}  ${printable(what)}`,
       `        ${printable(why)}`,
-      ...command === null ? [] : [`        $ ${printable(command)}`],
+      ...command === null ? [] : [`        ${shown(command)}`],
     ];
   });
+}
+
+// What no command does is a comment for the shell in JSON, and a sentence for people.
+function shown(command: string): string {
+  return command.startsWith("# ") ? printable(command.slice(2)) : `$ ${printable(command)}`;
 }
 
 function notChecked(sections: Section[]): string[] {

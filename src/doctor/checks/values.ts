@@ -41,19 +41,39 @@ async function valueOf(
     if (!isRekeyError(error)) throw error;
     if (!OF_VALUES.includes(error.code)) return undefined;
     if (isPrepared(version)) return [lostStandby(context, version, error)];
-    const current = version.state === "current";
-    return [{
-      code: error.code as FindingCode,
-      what: error.message,
-      why: current
-        ? "No token can be verified or issued. A backup --with-secret brings the value back; " +
-          "a rotation does not need it, and ends every session"
-        : `Tokens of version ${version.version} are refused although its grace window is open`,
-      command: current
-        ? rekey(context, "rotate --force --reason secret-lost")
-        : rekey(context, "revoke"),
-    }];
+    return [lostValue(context, version, error)];
   }
+}
+
+function lostValue(
+  context: OpenDoctorContext,
+  { version, state, location }: Version,
+  { code, message }: RekeyError,
+): Finding {
+  const finding = { code: code as FindingCode, what: message };
+  if (state !== "current") {
+    const why = `Tokens of version ${version} are refused although its grace window is open`;
+    return { ...finding, why, command: rekey(context, "revoke") };
+  }
+  const rotation = rekey(context, "rotate --force --reason secret-lost");
+  const lost = "No token can be verified or issued";
+  // Every backup has what the database has, sealed.
+  if (location === "database") {
+    return {
+      ...finding,
+      why:
+        `${lost}. A backup of this version brings the value back, a plain one too. Without one, ` +
+        `\`${rotation}\` does not need the value, and ends every session`,
+      command: rekey(context, "restore BACKUP --force"),
+    };
+  }
+  return {
+    ...finding,
+    why:
+      `${lost}. A backup --with-secret brings the value back; a rotation does not need it, and ` +
+      "ends every session",
+    command: rotation,
+  };
 }
 
 function lostStandby(
@@ -110,8 +130,11 @@ async function missing(context: OpenDoctorContext): Promise<Finding[]> {
     return [{
       code: known,
       what: message,
-      why: "Sealed values cannot be opened and no audit row can be written; if the KEK is lost: " +
-        `\`${rekey(context, "restore BACKUP --force --new-secret")}\``,
+      why: "Sealed values cannot be opened and no audit row can be written" +
+        // What was named is not the key, which may well be there.
+        (known === "kek_missing"
+          ? `; if the KEK is lost: \`${rekey(context, "restore BACKUP --force --new-secret")}\``
+          : ""),
       command: `# ${hint}`,
     }];
   }

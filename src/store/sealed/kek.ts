@@ -12,7 +12,7 @@ import {
   makeKek,
   suppliedKek,
 } from "./kek_sources.ts";
-import { readFileIfThere } from "../../files/files.ts";
+import { isThere, readFileIfThere } from "../../files/files.ts";
 
 // OWASP's recommendation for passphrases at rest: 128 MiB, about half a second.
 const SCRYPT = { N: 2 ** 17, r: 8, p: 1 };
@@ -131,7 +131,11 @@ export async function findKek(
   throw new RekeyError(
     "kek_wrong",
     `Cannot use the KEK from ${kek.source}: it is ${kek.id}, the database is sealed under ${record.id}`,
-    { hint: "Provide the KEK that the database was sealed under" },
+    {
+      hint: supplied !== undefined && !remembered && keyFile !== undefined && isThere(keyFile)
+        ? `Leave out the flag or variable that names it: the KEK of the database is in ${keyFile}`
+        : "Provide the KEK that the database was sealed under",
+    },
   );
 }
 

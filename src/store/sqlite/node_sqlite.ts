@@ -70,7 +70,8 @@ const FINDINGS: readonly [RegExp, (path: string) => RekeyError][] = [
     /no such (table|column)|has no column|failed to prepare|could not be represented|too large|already exists|cannot store|integer overflow/,
     (path) =>
       new RekeyError("database_damaged", `Cannot use ${path}: its tables are not those of rekey`, {
-        hint: "Restore it from a backup; the secret itself may still be in the keyring",
+        hint:
+          "Restore it from a backup: `rekey restore BACKUP --force`. A secret that was in a keyring is still there",
       }),
   ],
   [
@@ -120,7 +121,8 @@ export function sqliteRefusal(path: string, error: unknown, isSound: () => boole
 
 function damaged(path: string): RekeyError {
   return new RekeyError("database_damaged", `Cannot use ${path}: the database is damaged`, {
-    hint: "Restore it from a backup; the secret itself may still be in the keyring",
+    hint:
+      "Restore it from a backup: `rekey restore BACKUP --force`. A secret that was in a keyring is still there",
   });
 }
 
