@@ -19,6 +19,7 @@ Deno.test("a backup with the sealed secret restores everything on another machin
   const newer = await box.token();
   const made = await box.run(["backup", backup, "--with-secret", ...WITH_PASSPHRASE]);
   assert.equal(made.code, 0, made.stderr);
+  assert.doesNotMatch(made.stderr, /other users/);
   const { value } = await openSealed(box);
   for (const spelling of spellings(value)) {
     assert.ok(!Buffer.from(Deno.readFileSync(backup)).includes(spelling), "plain in the backup");
@@ -31,9 +32,11 @@ Deno.test("a backup with the sealed secret restores everything on another machin
   assert.equal(without.code, 4);
   assert.match(without.stderr, /--passphrase-file/);
   Deno.writeTextFileSync(join(other.home, "wrong"), "wrong");
+  Deno.chmodSync(join(other.home, "wrong"), 0o644);
   const wrong = await other.run(["restore", "backup.db", "--passphrase-file", "wrong"]);
   assert.equal(wrong.code, 1);
   assert.match(wrong.stderr, /passphrase or identity is wrong/);
+  assert.match(wrong.stderr, /warning: other users can read wrong \(mode 0644\); `chmod /);
   assert.equal((await other.run(["status"])).code, 4, "nothing was made");
 
   Deno.writeTextFileSync(join(other.home, "passphrase"), PASSPHRASE);

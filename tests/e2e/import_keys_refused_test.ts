@@ -252,7 +252,7 @@ Deno.test("an encrypted key says what is missing: the passphrase, the right one,
       "\n",
     ]]
   ) {
-    Deno.writeTextFileSync(keys.path(name!), text!);
+    Deno.writeTextFileSync(keys.path(name!), text!, { mode: 0o600 });
   }
   const topk8 = (name: string, ...how: string[]) => {
     const args = ["-topk8", "-in", "key.pem", "-out", name, "-passout", "file:right"];
@@ -270,9 +270,10 @@ Deno.test("an encrypted key says what is missing: the passphrase, the right one,
     await mustRefuse([pem, /it is encrypted/, /--passphrase-file/]);
     await mustRefuse([pem, /does not open/, /--passphrase-file/, ...using("wrong")]);
     await mustRefuse([pem, /empty passphrase/, /./, ...using("empty")]);
-    const { box, code } = await importing(pem, ...using("right"));
+    const { box, code, stderr } = await importing(pem, ...using("right"));
     using _ = box;
     assert.equal(code, 0);
+    assert.doesNotMatch(stderr, /other users/);
   }
   for (const name of ["aes192.pem", "pbes1.pem"]) {
     await mustRefuse([

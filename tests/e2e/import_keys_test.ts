@@ -44,7 +44,7 @@ Deno.test("a private key of every kind keeps its tokens valid, and signs new one
 
 Deno.test("PKCS#8, SEC 1 and PKCS#1 are one key in PEM and DER, encrypted too", async () => {
   using keys = new ForeignKeys();
-  await Deno.writeTextFile(keys.path("passphrase"), "correct horse\n");
+  await Deno.writeTextFile(keys.path("passphrase"), "correct horse\n", { mode: 0o600 });
   const pass = ["-passout", "file:passphrase"];
   const pkcs8 = (from: string, to: string, ...how: string[]) =>
     keys.run("openssl", "pkcs8", "-topk8", "-in", from, "-out", to, ...how);

@@ -72,7 +72,7 @@ Deno.test("a changed backup is refused over a database with another KEK, also wi
 Deno.test("a backup whose KEK is not here is not taken unchecked: the error names both KEKs and the key file", async () => {
   using box = new Box();
   const { token, kek, kekFile } = await backedUp(box);
-  Deno.writeTextFileSync(join(box.home, "passphrase"), `${PASSPHRASE}\n`);
+  Deno.writeTextFileSync(join(box.home, "passphrase"), `${PASSPHRASE}\n`, { mode: 0o600 });
   await box.run(["backup", "sealed.db", "--with-secret", ...WITH_PASSPHRASE]);
   const there = await fromAutomaticCopy(box);
   Deno.renameSync(kekFile, join(box.home, "away"));

@@ -167,7 +167,7 @@ Deno.test("backups of a fleet's machines", async (t) => {
     using fleet = await Fleet.start(etcd, 3, "again");
     const [one, two, three] = fleet.machines as [Box, Box, Box];
     const [path, passphrase] = [`${one.home}/backup`, `${one.home}/passphrase`];
-    Deno.writeTextFileSync(passphrase, "correct horse battery staple\n");
+    Deno.writeTextFileSync(passphrase, "correct horse battery staple\n", { mode: 0o600 });
     await must(one, "backup", path, "--with-secret", "--passphrase-file", passphrase);
     const token = await one.token();
     for (const box of [two, three]) await must(box, "destroy", "--force");

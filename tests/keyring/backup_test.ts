@@ -43,7 +43,7 @@ Deno.test("a machine is restored, its secret in the keyring, from a backup with 
   await box.run(["rotate", "--force", "--grace", "1h"]);
   const token = await box.token();
   const value = await box.lookup();
-  Deno.writeTextFileSync(join(box.home, "passphrase"), "long enough");
+  Deno.writeTextFileSync(join(box.home, "passphrase"), "long enough", { mode: 0o600 });
   const flags = ["--passphrase-file", "passphrase"];
   await box.run(["backup", "b.db", "--with-secret", ...flags]);
   await box.run(["destroy", "--force"]);

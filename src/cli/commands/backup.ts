@@ -27,7 +27,7 @@ export async function backup(options: BackupFlags, { secrets, output }: Context)
   const toStdout = options.path === "-";
   const path = toStdout ? options.path : named(options.path);
   if (toStdout) mustNotBeTerminal();
-  const sealedFor = readers(options);
+  const sealedFor = readers(options, output);
   const write = (file: string) => backUp(secrets, file, sealedFor);
   const { info: { app, made_at, secret }, location } = toStdout
     ? await streamBackup(secrets.environment, write, (piece) => writeBytes(piece))
@@ -49,7 +49,7 @@ function mustNotBeTerminal(): void {
   throw usageError("Cannot write a backup to a terminal", "Redirect it: `rekey backup - > FILE`");
 }
 
-function readers(options: BackupFlags): Readers | undefined {
+function readers(options: BackupFlags, output: Output): Readers | undefined {
   const { withSecret, recipient = [], recipientsFile = [], passphraseFile } = options;
   const recipients = [...recipient, ...recipientsFile.flatMap(linesOf)];
   const named = recipients.length > 0 || passphraseFile !== undefined;
@@ -67,7 +67,9 @@ function readers(options: BackupFlags): Readers | undefined {
     );
   }
   if (recipients.length > 0) return { recipients };
-  return { passphrase: passphraseFile === undefined ? askTwice() : passphraseIn(passphraseFile) };
+  return {
+    passphrase: passphraseFile === undefined ? askTwice() : passphraseIn(passphraseFile, output),
+  };
 }
 
 /** Flags of `rekey restore`. */
@@ -86,7 +88,7 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
     force: options.force ?? false,
     newSecret: options.newSecret ?? false,
     store,
-    openers: (info: BackupInfo) => Promise.resolve(openers(options, info)),
+    openers: (info: BackupInfo) => Promise.resolve(openers(options, info, output)),
   };
   const path = isStream(options.path) ? options.path : named(options.path);
   const restored = await withBackupFile(
@@ -187,7 +189,11 @@ function human({ info, version, secretFrom, movedTo }: Restored): string[] {
   ];
 }
 
-function openers(options: RestoreFlags, { secret }: BackupInfo): Openers | undefined {
+function openers(
+  options: RestoreFlags,
+  { secret }: BackupInfo,
+  output: Output,
+): Openers | undefined {
   const { identityFile, passphraseFile } = options;
   if (identityFile !== undefined && passphraseFile !== undefined) {
     throw usageError(
@@ -196,7 +202,7 @@ function openers(options: RestoreFlags, { secret }: BackupInfo): Openers | undef
     );
   }
   if (identityFile !== undefined) return { identities: identityFile.flatMap(linesOf) };
-  if (passphraseFile !== undefined) return { passphrase: passphraseIn(passphraseFile) };
+  if (passphraseFile !== undefined) return { passphrase: passphraseIn(passphraseFile, output) };
   const asks = secret !== undefined && Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
   const passphrase = asks ? askHidden("Passphrase of the backup (empty: none)") : "";
   return passphrase === "" ? undefined : { passphrase };

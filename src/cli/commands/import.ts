@@ -38,7 +38,7 @@ export async function importSecret(options: ImportFlags, context: Context): Prom
   const { secrets, store } = context;
   refuseContradictions(options);
   const { data, origin } = input(options);
-  const source = sourceIn(data, options);
+  const source = sourceIn(data, options, context.output);
   const token = options.checkToken === undefined ? undefined : tokenOf(options.checkToken);
   const use = token === undefined
     ? statedUsage(source, options)

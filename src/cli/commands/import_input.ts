@@ -10,6 +10,7 @@ import {
   sourceOf,
 } from "../../secret/import/source.ts";
 import { variable as environmentVariable } from "../context.ts";
+import type { Output } from "../output.ts";
 import { passphraseIn } from "../passphrase_file.ts";
 import { askHidden, readStdin, readStdinBytes } from "../terminal.ts";
 import type { ImportFlags } from "./import.ts";
@@ -17,9 +18,9 @@ import type { ImportFlags } from "./import.ts";
 const LONGEST_INPUT = 65_536;
 
 /** What the input of `rekey import` is. @throws {RekeyError} `usage` for what is no secret. */
-export function sourceIn(data: Uint8Array, flags: ImportFlags): Source {
+export function sourceIn(data: Uint8Array, flags: ImportFlags, output: Output): Source {
   const { encoding, checkToken, literal, name, kid, passphraseFile } = flags;
-  const options = { literal, name, kid, passphrase: () => passphraseOf(passphraseFile) };
+  const options = { literal, name, kid, passphrase: () => passphraseOf(passphraseFile, output) };
   const text = isText(data) ? decodeText(data) : undefined;
   if (!literal && (text === undefined || encoding === "bytes")) {
     const key = text === undefined ? derSource(data, options) : keySource(text, options);
@@ -33,8 +34,8 @@ export function sourceIn(data: Uint8Array, flags: ImportFlags): Source {
   return sourceOf(text ?? decodeText(data), options);
 }
 
-function passphraseOf(file: string | undefined): string {
-  if (file !== undefined) return passphraseIn(file);
+function passphraseOf(file: string | undefined, output: Output): string {
+  if (file !== undefined) return passphraseIn(file, output);
   if (Deno.stdin.isTerminal()) return askHidden("Passphrase of the private key");
   throw usageError(
     "Cannot import the private key: it is encrypted",

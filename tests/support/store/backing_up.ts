@@ -9,7 +9,7 @@ export const WITH_PASSPHRASE = ["--passphrase-file", "passphrase"];
 export async function prepared(): Promise<{ box: Box; token: string; backup: string }> {
   const box = new Box();
   await box.run(["init", "--store", "database"]);
-  Deno.writeTextFileSync(join(box.home, "passphrase"), `${PASSPHRASE}\n`);
+  Deno.writeTextFileSync(join(box.home, "passphrase"), `${PASSPHRASE}\n`, { mode: 0o600 });
   return { box, token: await box.token(), backup: join(box.home, "backup.db") };
 }
 
