@@ -64,6 +64,7 @@ Deno.test("what is no private key, or one for something else, is refused by name
       [await keys.make("RS256", "three.pem", ...three), /more than two primes/, /rekey init/],
       [json(seen), /a public JWK/, /a member d/],
       [json({ keys: [seen, seen] }), /public keys/, /a member d/],
+      [json({ JWT_SECRET: "x".repeat(64), idp: seen }), /keys are public/, /with --name/],
       [json({ ...jwk, crv: "secp256k1" }), /for secp256k1/, KEYS],
       [json({ ...jwk, kty: "OKP", crv: "X25519" }), /for X25519/, KEYS],
       [json({ ...jwk, x: other.x, y: other.y }), /another private key/, /whole file/],

@@ -18,7 +18,10 @@ export function refusePublic(input: string | Uint8Array): void {
   const what = typeof input === "string" ? inText(input) : inBytes(input);
   if (what === undefined) return;
   throw what === PUBLIC_JSON
-    ? publicJwkRefused(`it is ${what}`)
+    ? unreadable(
+      `it is ${what}`,
+      `${PUBLIC}, or name the secret beside it with --name; ${AS_IT_IS}`,
+    )
     : unreadable(`it is ${what}`, `${PUBLIC}; ${AS_IT_IS}`);
 }
 
