@@ -83,7 +83,9 @@ Deno.test("a database that is destroyed and made again under the server is notic
   assert.equal(await serving.auth(token), 204);
   await box.run(["destroy", "--force"]);
   assert.equal(await serving.auth(token), 503);
-  assert.equal((await serving.get("/readyz").then((r) => r.json())).code, "not_initialised");
+  const { code, hint } = await serving.get("/readyz").then((r) => r.json());
+  assert.equal(code, "not_initialised");
+  assert.match(hint, /^If there was one, bring it back with `rekey restore`/);
   await box.run(["init"]);
   assert.equal(await serving.auth(token), 401);
   assert.equal(await serving.auth(await box.token()), 204);
