@@ -23,7 +23,8 @@ const FORWARDED: readonly (readonly [written: string, address: string | undefine
 async function remotes(where: "unix" | "127.0.0.1", ...flags: string[]): Promise<unknown[]> {
   using box = await initialised();
   const path = join(box.home, "1.sock");
-  const listen = where === "unix" ? ["--unix", path] : [];
+  // The lines of several threads are in no order.
+  const listen = where === "unix" ? ["--unix", path] : ["--workers", "1"];
   await using serving = await Serving.start(box, [...listen, ...flags]);
   const to = where === "unix"
     ? { transport: "unix" as const, path }
