@@ -47,6 +47,14 @@ const PARTS: Record<string, () => Part | Promise<Part>> = {
 
 const DATA = join(DOCS, "benchmarks.json");
 
+const INTRODUCTION =
+  "As `deno task bench --write` printed them. A goal is a ratio within one run " +
+  "that the project has set itself, and often one that is out of reach: " +
+  "[performance.md](performance.md) says why, and some rows are floors, programs that do only what " +
+  'cannot be left out. The servers of "GET /auth" and of "Key pairs" are held to one core and ' +
+  "what asks them to another, so two threads answer no more than one there; by the processor time " +
+  "of a request two cores would answer nearly twice as many.";
+
 /** A part, and when and of which commit it was measured. */
 interface Kept {
   readonly when: string;
@@ -69,14 +77,6 @@ for (const name of names) {
   // At once: all parts take half an hour, and a later one may fail.
   if (Deno.args.includes("--write")) write();
 }
-
-const INTRODUCTION =
-  "As `deno task bench --write` printed them. A goal is a ratio within one run " +
-  "that the project has set itself, and often one that is out of reach: " +
-  "[performance.md](performance.md) says why, and some rows are floors, programs that do only what " +
-  'cannot be left out. The servers of "GET /auth" and of "Key pairs" are held to one core and ' +
-  "what asks them to another, so two threads answer no more than one there; by the processor time " +
-  "of a request two cores would answer nearly twice as many.";
 
 // Parts that were not measured this time stay as they were.
 function write(): void {
