@@ -34,15 +34,16 @@ export async function knownUser(secrets: SecretManager, name: string): Promise<s
 export async function mustBeKnown(secrets: SecretManager, names: readonly string[]) {
   const { database } = (await secrets.open()).installation;
   const [users, sessions] = [new Users(database), new Sessions(database)];
-  const unknown = names.filter((name) =>
-    namedUser(users, name) === undefined &&
-    !subjectsOf(users, name).some((sub) => sessions.has(sub))
-  );
+  const isKnown = (name: string) =>
+    namedUser(users, name) !== undefined ||
+    subjectsOf(users, name).some((sub) => sessions.has(sub));
+  const unknown = names.flatMap((name, at) => isKnown(name) ? [] : [at + 1]);
   if (unknown.length === 0) return;
+  // No name is quoted: what no user is called may be a token or a password, given by mistake.
+  const which = names.length === 1 ? "" : ` (--user number ${unknown.join(", ")})`;
   throw new RekeyError(
     "failed",
-    `Cannot end the sessions of ${unknown.join(", ")}: ` +
-      "this machine knows no such user, and no session of one",
+    `Cannot end the sessions: this machine knows no such user, and no session of one${which}`,
     { hint: "No session was ended; `rekey session list` shows whose are open" },
   );
 }
