@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(mktemp -d)"
 trap 'gpgconf --kill gpg-agent; cd / && rm -rf "$OLDPWD"' EXIT
-command -v gpg git >/dev/null || apt-get install -y -qq --no-install-recommends gnupg git >/dev/null
+hash gpg git 2>/dev/null || apt-get install -y -qq --no-install-recommends gnupg git >/dev/null
 apt-get -o APT::Sandbox::User=root download -qq gopass=1.5.0-1+b6 pass=1.7.4-6 tree
 for package in *.deb; do dpkg-deb -x "$package" unpacked; done
 mkdir -m 700 home gnupg

@@ -10,7 +10,7 @@ folder=$(mktemp -d)
 cd "$folder"
 chmod 711 .
 trap 'doveadm -c "$folder/dovecot.conf" stop 2>/dev/null || true; rm -rf "$folder"' EXIT
-command -v dovecot doveadm python3 >/dev/null ||
+hash dovecot doveadm python3 2>/dev/null ||
   apt-get install -y -qq --no-install-recommends dovecot-imapd=1:2.3.19.1+dfsg1-2.1+deb12u7 python3 >/dev/null
 install -d -o mail -g mail mail
 cat >client.py <<'PY'

@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(mktemp -d)"
 trap 'kill $proxy; cd / && rm -rf "$OLDPWD"' EXIT
-command -v haproxy curl >/dev/null ||
+hash haproxy curl 2>/dev/null ||
   apt-get install -y -qq --no-install-recommends haproxy=2.6.12-1+deb12u4 curl >/dev/null
 cat >haproxy.cfg <<CFG
 defaults

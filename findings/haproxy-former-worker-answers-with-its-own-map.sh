@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(mktemp -d)"
 trap 'kill $proxy; cd / && rm -rf "$OLDPWD"' EXIT
-command -v haproxy python3 >/dev/null ||
+hash haproxy python3 2>/dev/null ||
   apt-get install -y -qq --no-install-recommends haproxy=2.6.12-1+deb12u4 python3 >/dev/null
 echo "/ old" >map
 cat >haproxy.cfg <<CFG

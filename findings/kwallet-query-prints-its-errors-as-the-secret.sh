@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(mktemp -d)"
 trap 'cd / && rm -rf "$OLDPWD"' EXIT
-command -v kwalletd5 kwallet-query dbus-run-session gdbus python3 >/dev/null ||
+hash kwalletd5 kwallet-query dbus-run-session gdbus python3 2>/dev/null ||
   apt-get install -y -qq --no-install-recommends libkf5wallet-bin=5.103.0-1 libqca-qt5-2-plugins dbus libglib2.0-bin python3 >/dev/null
 cat >session.sh <<'SH'
 # PAM's way to make and open a wallet.

@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(mktemp -d)"
 trap 'cd / && rm -rf "$OLDPWD"' EXIT
-command -v kwalletd5 gnome-keyring-daemon dbus-run-session gdbus secret-tool python3 >/dev/null ||
+hash kwalletd5 gnome-keyring-daemon dbus-run-session gdbus secret-tool python3 2>/dev/null ||
   apt-get install -y -qq --no-install-recommends gnome-keyring=42.1-1+b2 libsecret-tools=0.20.5-3 \
     libkf5wallet-bin=5.103.0-1 libqca-qt5-2-plugins dbus libglib2.0-bin python3 >/dev/null
 cat >provider.sh <<'SH'

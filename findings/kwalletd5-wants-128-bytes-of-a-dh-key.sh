@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(mktemp -d)"
 trap 'cd / && rm -rf "$OLDPWD"' EXIT
-command -v kwalletd5 gnome-keyring-daemon dbus-run-session gdbus python3 >/dev/null ||
+hash kwalletd5 gnome-keyring-daemon dbus-run-session gdbus python3 2>/dev/null ||
   apt-get install -y -qq --no-install-recommends libkf5wallet-bin=5.103.0-1 libqca-qt5-2-plugins gnome-keyring=42.1-1+b2 dbus libglib2.0-bin >/dev/null
 cat >keys.py <<'PY'
 p = int("FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD"

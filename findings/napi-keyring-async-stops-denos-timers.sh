@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(mktemp -d)"
 trap 'cd / && rm -rf "$OLDPWD"' EXIT
-command -v gnome-keyring-daemon dbus-run-session gdbus >/dev/null ||
+hash gnome-keyring-daemon dbus-run-session gdbus 2>/dev/null ||
   apt-get install -y -qq --no-install-recommends gnome-keyring=42.1-1+b2 dbus libglib2.0-bin >/dev/null
 npm install --silent --no-audit --no-fund @napi-rs/keyring@2.1.2 deno@2.7.11 >/dev/null
 cat >wait.mjs <<'JS'

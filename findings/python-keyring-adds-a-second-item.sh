@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(mktemp -d)"
 trap 'cd / && rm -rf "$OLDPWD"' EXIT
-command -v gnome-keyring-daemon secret-tool dbus-run-session gdbus >/dev/null ||
+hash gnome-keyring-daemon secret-tool dbus-run-session gdbus 2>/dev/null ||
   apt-get install -y -qq --no-install-recommends gnome-keyring=42.1-1+b2 libsecret-tools dbus libglib2.0-bin >/dev/null
 apt-get -o APT::Sandbox::User=root download -qq python3-keyring=23.9.3-2 python3-secretstorage=3.3.3-1 python3-jeepney=0.8.0-3 \
   python3-jaraco.classes=3.2.1-3 python3-more-itertools=8.10.0-2 python3-cryptography python3-cffi-backend \

@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(mktemp -d)"
 trap 'kill $daemon; cd / && rm -rf "$OLDPWD"' EXIT
-command -v rsyslogd python3 >/dev/null ||
+hash rsyslogd python3 2>/dev/null ||
   apt-get install -y -qq --no-install-recommends rsyslog=8.2302.0-1+deb12u2 python3 >/dev/null
 cat >rsyslog.conf <<CFG
 global(workDirectory="$PWD")

@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(mktemp -d)"
 trap 'cd / && rm -rf "$OLDPWD"' EXIT
-command -v gnome-keyring-daemon secret-tool dbus-run-session gdbus >/dev/null ||
+hash gnome-keyring-daemon secret-tool dbus-run-session gdbus 2>/dev/null ||
   apt-get install -y -qq --no-install-recommends gnome-keyring=42.1-1+b2 libsecret-tools=0.20.5-3 dbus libglib2.0-bin >/dev/null
 cat >session.sh <<'SH'
 printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null
