@@ -1,9 +1,11 @@
+import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { embeddedBytes } from "./denort/elf.ts";
 
 /**
  * Inserts files into an executable of `deno compile` for Linux, between the runtime and the embedded files, followed by
- * an index and its length: `src/boot/appended.ts` reads them there. The runtime reads all embedded files twice at each
+ * an index and its length: `src/boot/appended.ts` reads them there. The index also has a digest of them and of the
+ * embedded files, which `rekey doctor` compares. The runtime reads all embedded files twice at each
  * start, a millisecond for each MB, but not these.
  *
  * @returns whether that is possible; it is not for executables of Deno 2.9.
@@ -21,7 +23,10 @@ export async function appendFiles(executable: string, paths: readonly string[]):
     before += length;
     index[basename(paths[n]!)] = [before, length];
   }
-  const packed = new TextEncoder().encode(JSON.stringify(index));
+  const hash = createHash("sha256").update(JSON.stringify(index));
+  for (const part of [...files, program.subarray(at)]) hash.update(part);
+  const whole = { ...index, sha256: hash.digest("hex") };
+  const packed = new TextEncoder().encode(JSON.stringify(whole));
   const length = new Uint8Array(8);
   new DataView(length.buffer).setBigUint64(0, BigInt(packed.length), true);
   const parts = [program.subarray(0, at), ...files, packed, length, program.subarray(at)];

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { scriptName } from "../src/boot/main.ts";
 import { bundle, LIBRARIES } from "./bundle.ts";
-import { FOREIGN_SCRIPT, LATE_SCRIPT, PROGRAM_SCRIPTS } from "./chunks.ts";
+import { FOREIGN_SCRIPT, LATE_SCRIPTS, PROGRAM_SCRIPTS } from "./chunks.ts";
 import { addCode } from "./code_cache.ts";
 import { compile, V8_FLAGS } from "./compile.ts";
 import { appendFiles } from "./appended_files.ts";
@@ -49,7 +49,7 @@ for (const name of Object.keys(LIBRARIES).filter((name) => name !== "jose")) {
 await writeAbout(PARTS, sources, addon, toolchain);
 await fixTimes();
 if (!await compiledWithAppended()) {
-  await pack(`${PARTS}/${LATE_SCRIPT}.js`);
+  for (const script of LATE_SCRIPTS) await pack(`${PARTS}/${script}.js`);
   await compileParts();
 }
 if (TARGET.includes("windows")) await alignImage(UNFINISHED);
@@ -72,7 +72,7 @@ async function compiledWithAppended(): Promise<boolean> {
   if (!TARGET.includes("linux")) return false;
   const code = [...Deno.readDirSync(PARTS)].map(({ name }) => name)
     .filter((name) => name.endsWith(".code")).sort();
-  const scripts = [LATE_SCRIPT, FOREIGN_SCRIPT].map((name) => `${name}.js`);
+  const scripts = [...LATE_SCRIPTS, FOREIGN_SCRIPT].map((name) => `${name}.js`);
   const paths = ["keyring.node.br", ...scripts, ...code].map((name) => `${PARTS}/${name}`);
   await compileParts(...paths.flatMap((path) => ["--exclude", path]));
   return await appendFiles(UNFINISHED, paths);

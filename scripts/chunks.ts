@@ -3,28 +3,45 @@ import { basename, join, resolve } from "node:path";
 /**
  * The scripts of the program's own code, and the modules for which each is read: those, and what they import. `program` is
  * read at each start, so it has the most frequent commands only. `secret_service` is for secrets in a keyring on the
- * session bus. `elsewhere` is read at each start on other systems than Linux. `rotation` is for rotations, and for what a
- * command that runs for long may load late. All that is left is in `rest`, which stands outside of what a start reads.
+ * session bus, `keyring` for what the quick way to one cannot do: writing, other systems' keyrings, and what is wrong with
+ * one. `elsewhere` is read at each start on other systems than Linux. `rotation` is for rotations, and for what a
+ * command that runs for long may load late. `request_thread` is what a request thread of `serve` may need, without the text
+ * of all rare commands; what rotations need of that too is in `both`. All that is left is in `rest`. These two stand
+ * outside of what a start reads, `request_thread` and `rest`.
  */
 const SCRIPTS = {
   program: ["main", "tokens", "issue", "status", "state"],
   secret_service: ["client", "find_provider", "saving"],
+  keyring: ["errors", "diagnosis", "addon", "shared_connection", "keychain"],
   elsewhere: ["windows", "macos"],
   rotation: [
     ...[
       "rotate",
       "sync",
       "command_line",
-      "diagnosis",
       "create",
+      "adopt",
       "recover",
       "standby",
       "move",
       "destroy",
     ],
-    ...["overtaking", "signed_log", "local_changes", "rotate_kek", "imported", "backend"],
+    ...[
+      "overtaking",
+      "signed_log",
+      "local_changes",
+      "rotate_kek",
+      "imported",
+      "backend",
+      "wire",
+      "etcd_settings",
+      "fleet_facts",
+      "channels",
+    ],
   ],
+  request_thread: ["request_thread", "schemas", "openapi", "openssl"],
 };
+const BOTH = "both";
 const REST = "rest";
 
 /** A file that the bundler wrote for modules which are loaded together. */
@@ -38,7 +55,7 @@ interface Chunk {
 export const NAMED_MODULES: readonly string[] = Object.values(SCRIPTS).flat();
 
 /** Names of the scripts, without extension. */
-export const PROGRAM_SCRIPTS: readonly string[] = [...Object.keys(SCRIPTS), REST];
+export const PROGRAM_SCRIPTS: readonly string[] = [...Object.keys(SCRIPTS), BOTH, REST];
 
 /** Name of the script that each start runs. */
 export const EARLY_SCRIPT = "program";
@@ -46,8 +63,8 @@ export const EARLY_SCRIPT = "program";
 /** The scripts that get the code of the most frequent commands only. */
 export const FREQUENT_SCRIPTS: readonly string[] = [EARLY_SCRIPT, "secret_service"];
 
-/** Name of the script that no start reads. */
-export const LATE_SCRIPT = REST;
+/** The scripts that no start reads. */
+export const LATE_SCRIPTS: readonly string[] = ["request_thread", REST];
 
 /** Name of the script that no Linux needs. */
 export const FOREIGN_SCRIPT = "elsewhere";
@@ -61,10 +78,14 @@ export const FOREIGN_SCRIPT = "elsewhere";
 export function scriptsOfChunks(folder: string): Map<string, string> {
   const chunks = new Map(inOrder(folder).map((name) => [name, chunkIn(folder, name)]));
   const scripts = new Map<string, string>();
-  for (const [script, modules] of Object.entries(SCRIPTS)) {
+  const neededBy = (modules: readonly string[]) => {
     const entries = modules.flatMap((module) => chunksOf(chunks, module));
-    for (const name of entries.flatMap((entry) => withImports(chunks, entry))) {
-      if (!scripts.has(name)) scripts.set(name, script);
+    return entries.flatMap((entry) => withImports(chunks, entry));
+  };
+  const threads = neededBy(SCRIPTS.request_thread);
+  for (const [script, modules] of Object.entries(SCRIPTS)) {
+    for (const name of neededBy(modules).filter((name) => !scripts.has(name))) {
+      scripts.set(name, script === "rotation" && threads.includes(name) ? BOTH : script);
     }
   }
   for (const name of chunks.keys()) {

@@ -10,13 +10,13 @@ import { HOST } from "./target.ts";
  * a few times only, so Sparkplug is off, V8 allocates type feedback at the hundredth call instead of the eighth, and
  * Maglev, whose own code takes 3 MB of memory, starts at the thousandth instead of the four hundredth. With eight
  * thousand a server was slower for as long as it was measured. A regular expression that tries too many ways is matched by V8's linear engine:
- * presets of the operator have their own.
+ * presets of the operator have their own. `serve` collects garbage in quiet times by `gc()`.
  */
 export const V8_FLAGS = "--v8-flags=" + [
   ...["--min-semi-space-size=2", "--max-semi-space-size=8", "--heap-growing-percent=60"],
   ...["--enable-experimental-regexp-engine-on-excessive-backtracks"],
   ...["--no-sparkplug", "--invocation-count-for-feedback-allocation=100"],
-  ...["--invocation-count-for-maglev=1000"],
+  ...["--invocation-count-for-maglev=1000", "--expose-gc"],
 ].join();
 
 /**

@@ -25,7 +25,8 @@ export const PERMISSIONS: readonly (readonly [flag: string, reason: string])[] =
   ],
   [
     "--allow-ffi",
-    "the keyring addon; access lists of private files on Windows; `serve` raises its limit of open files, protects its " +
+    "the keyring addon; access lists of private files on Windows; each command has the C library give back memory that its start has freed, and asks for the " +
+    "limit of open files when one cannot be opened; `serve` raises that limit, protects its " +
     "memory, looks at the memory that SQLite's processes share, speaks to systemd and verifies signatures of key pairs with OpenSSL where that is installed; `exec` becomes its program, or on Windows keeps it in a job, and writes its file of keys in " +
     "memory; the sockets and descriptors of `--audit-to`; " +
     "finding users and groups by name; finding the programs that hold an old secret, and who listens on an abstract session bus",

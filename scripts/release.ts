@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import config from "../deno.json" with { type: "json" };
 import { findToolchain, pinFor } from "./denort.ts";
 import { makePackages } from "./package/main.ts";
+import { denortHash } from "./supply/about.ts";
 import { addonFiles } from "./supply/addon.ts";
 import { commitTime, origin } from "./supply/commit.ts";
 import { cratesIn } from "./supply/crates.ts";
@@ -57,6 +58,8 @@ await Deno.writeTextFile(join(RELEASE, "SHA256SUMS"), sums.join(""));
 for (const { name } of Deno.readDirSync(RELEASE)) print(join(RELEASE, name));
 
 async function make(target: string): Promise<Made> {
+  // A build takes a while; what it has made is asked again.
+  checkRuntime(target, await denortHash(await findToolchain(target)));
   await ran(Deno.execPath(), "run", "--allow-all", "scripts/build.ts", nameOf(target));
   const name = binaryNameOf(target);
   const path = join("dist", name);

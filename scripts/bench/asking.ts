@@ -8,8 +8,8 @@ import type { BenchKey } from "./known_secret.ts";
 /** What stands for the application: the guard is what is measured, so that what is behind it costs as little as can be. */
 export const FILE = "try_files /file =404;";
 
-/** The application in the configurations of the presets. */
-export const TO_APP = "proxy_pass http://127.0.0.1:3000;";
+/** The application in nginx's configurations. */
+export const TO_APP = "proxy_pass http://app;";
 
 /** A proxy in front of a small file. */
 export interface Asking extends AsyncDisposable {
@@ -34,7 +34,7 @@ export async function nginxThatAsks(
   const proxy = await Proxy.nginx(box, (port) => {
     const asking = adapted(text, {
       "listen 80;": `listen 127.0.0.1:${port};`,
-      "proxy_pass http://app;": `root ${box.home}; ${FILE}`,
+      [TO_APP]: `root ${box.home}; ${FILE}`,
     });
     return keeps ? keepingAnswers(asking, box) : asking;
   });

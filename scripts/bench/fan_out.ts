@@ -10,7 +10,7 @@ const READ_MS = 3_000;
 
 /** What a single etcd of three members carries on this machine: watches that hear of a change, and linearizable reads. */
 export async function fanOut(): Promise<Part> {
-  await using etcd = await Etcd.start(3);
+  await using etcd = await Etcd.start(3, [], { onDisk: true });
   const rows: Row[] = [];
   const row = (name: string, value: number, unit: string) =>
     rows.push({ name, value, unit, goals: [] });

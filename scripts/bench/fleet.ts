@@ -21,7 +21,7 @@ const GOALS: Record<string, Goal[]> = {
 
 /** Whether etcd is asked for requests, and how long a rotation takes to reach every server. */
 export async function fleet(rounds: number): Promise<Part> {
-  await using etcd = await Etcd.start(3);
+  await using etcd = await Etcd.start(3, [], { onDisk: true });
   return {
     title: "A fleet: three members of etcd and all machines on this one",
     rows: [...await speed(etcd, rounds), ...await reach(etcd)],

@@ -30,7 +30,7 @@ export async function makeDebian(
   const args = [
     "--root-owner-group",
     "-Zgzip",
-    quick ? "-z1" : "-z6",
+    quick ? "-z0" : "-z6",
     "--build",
     root,
     join(folder, file),

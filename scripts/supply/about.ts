@@ -70,7 +70,8 @@ async function versionsOf({ deno }: Toolchain): Promise<Versions> {
   return JSON.parse(await runDeno({ deno }, "eval", "console.log(JSON.stringify(Deno.version))"));
 }
 
-async function denortHash({ target, denort }: Toolchain): Promise<string | null> {
+/** SHA-256 of a target's denort; `null` when it cannot be told. */
+export async function denortHash({ target, denort }: Toolchain): Promise<string | null> {
   if (denort === undefined) return await downloadedHash(target) ?? null;
   return createHash("sha256").update(await Deno.readFile(denort)).digest("hex");
 }

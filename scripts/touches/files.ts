@@ -128,18 +128,16 @@ export const FILES: readonly Row[] = [
     what: "the key file `~/.config/rekey/<app>-<id>.kek`",
     pattern: at("~/\\.config/rekey/agiworkforce-ID\\.kek"),
     how: "reads",
-    database: WITH_KEK,
-    keyring: [...WITH_KEK, "store move"],
+    ...both([...WITH_KEK, "store move"]),
     why: "opens what is sealed in the database, including the key of the audit log's hashes",
   },
   {
     what: "the names in `~/.config/rekey`",
     pattern: at("~/\\.config/rekey"),
     how: "reads",
-    ...both(["doctor", "serve", "REKEY_KEK_COMMAND"]),
-    why:
-      "finds a key file of the app, also one that a lost database has left (`init` warns); its " +
-      "folder must be private; `serve` for its status page",
+    ...both(["doctor", "destroy", "serve", "REKEY_KEK_COMMAND"]),
+    why: "finds a key file of the app, also one that a lost database has left (`init` warns, and " +
+      "`destroy` names it); its folder must be private; `serve` for its status page",
   },
   {
     what: "the key file, and its folder",

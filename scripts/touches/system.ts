@@ -18,11 +18,6 @@ const NAMELESS: readonly CommandName[] = [
   ...["stats", "destroy", "doctor", "complete", "deliver list", "deliver show"],
 ] as CommandName[];
 const ACTING = WORKING.filter((name) => !NAMELESS.includes(name));
-const BY_LOCATION = {
-  // There is nothing to move to where it is already.
-  database: ACTING.filter((name) => name !== "store move"),
-  keyring: ACTING,
-};
 
 /** The executable itself, and what the runtime and libc ask the system for. */
 export const SYSTEM: readonly Row[] = [
@@ -61,7 +56,7 @@ export const SYSTEM: readonly Row[] = [
     what: "`/proc/self/{loginuid,cgroup,uid_map}`",
     pattern: /^\/proc\/self\/(loginuid|uid_map)$/,
     how: "reads",
-    ...BY_LOCATION,
+    ...both(ACTING),
     why:
       "who has logged in, the service manager's unit, and whether this is a user namespace, for the actor of audit rows",
   },
@@ -106,8 +101,7 @@ export const SYSTEM: readonly Row[] = [
     what: "`/etc/nsswitch.conf`, `/etc/{passwd,group}`, `libnss_….so`",
     pattern: /^\/etc\/(nsswitch\.conf|passwd|group)$|\/libnss_\w+\.so\.2$/,
     how: "reads",
-    database: [...BY_LOCATION.database, "schedule"],
-    keyring: [...BY_LOCATION.keyring, "schedule"],
+    ...both([...ACTING, "schedule"]),
     why: "the user's name, for the actor of audit rows; `schedule`: the user's own home folder",
   },
   {

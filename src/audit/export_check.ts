@@ -4,13 +4,15 @@ import type { Head } from "./events.ts";
 import { PrunedRanges, treeOf } from "./gaps.ts";
 import { TreeHead, type TreeRun } from "./merkle.ts";
 import { prunedDigest } from "./prune.ts";
-import { gapLine } from "./reader.ts";
+import { gapLine } from "./log_parts.ts";
 
 /** What is wrong with an export, and where. */
 interface ExportFault {
   /** The number of the first row that is not as it was; of a checkpoint or head the one that it is about. */
   readonly seq: number;
   readonly why: string;
+  /** When the export ends too early and is as it was up to there: the last row that was signed or is expected. */
+  readonly wanted?: number;
 }
 
 /** What the check of an export has found. */
@@ -112,8 +114,11 @@ export class ExportCheck {
       ...this.heads.map(({ seq }) => seq),
       ...this.#checkpoints.map(({ size }) => size),
     ];
-    if (this.#bad === null && expected.some((seq) => seq > end)) {
-      this.#bad = { seq: end + 1, why: "it is missing: the log was cut off" };
+    const wanted = Math.max(...expected);
+    if (wanted > end) {
+      const why =
+        `it is missing, and so is all up to row ${wanted}, which was signed or is expected`;
+      this.#bad ??= { seq: end + 1, why, wanted };
     }
     if (this.#pruned > 0) this.#bad ??= this.#unprunedFault();
     return {

@@ -1,5 +1,6 @@
 import type { Sql } from "../core/sql.ts";
-import { retrievalCounts, retrievalTimes, rotationCount, verdictCounts } from "./figures.ts";
+import { retrievalTimes, rotationCount, verdictCounts } from "./figures.ts";
+import { retrievalCounts } from "./counts.ts";
 import { newestHead, RETRIEVALS } from "./events.ts";
 
 const [MINUTE_MS, HOUR_MS, DAY_MS] = [60_000, 3_600_000, 86_400_000];

@@ -1,12 +1,12 @@
 import { createHmac } from "node:crypto";
 import { sameText } from "../core/secret.ts";
 import type { Sql } from "../core/sql.ts";
-import { brokenLog, ChainWalk } from "./chain.ts";
+import { brokenLog, ChainWalk } from "./chain_walk.ts";
 import { ChainHashes } from "./chain_hashes.ts";
 import { type Head, readHead, showHead } from "./events.ts";
 import { gapWith, isGap, treeOf } from "./gaps.ts";
 import { TreeHead } from "./merkle.ts";
-import { partLine, partsAfter } from "./reader.ts";
+import { partLine, partsAfter } from "./log_parts.ts";
 import { NoteSigner, type NoteVerifier } from "./signed_note.ts";
 
 /** What a checkpoint says of a log: how many rows it had, their hash as a Merkle tree, and the newest row. */

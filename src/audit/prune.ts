@@ -1,12 +1,13 @@
 import { rfc3339 } from "../core/clock.ts";
 import type { Sql } from "../core/sql.ts";
 import { numbered } from "../core/words.ts";
-import { type AuditWriter, brokenLog, CHAIN_START, ChainWalk, headBefore } from "./chain.ts";
+import { type AuditWriter, CHAIN_START } from "./chain.ts";
+import { brokenLog, ChainWalk, headBefore } from "./chain_walk.ts";
 import { ChainHashes } from "./chain_hashes.ts";
 import { type AuditRow, EVENTS, newestHead, RETRIEVALS } from "./events.ts";
 import { digestOfGaps, type Gap, gapWith, isGap, putGap, treeOf } from "./gaps.ts";
 import { TreeRun } from "./merkle.ts";
-import { columnsAfter, partLine } from "./reader.ts";
+import { columnsAfter, partLine } from "./log_parts.ts";
 
 /** Events that may be kept for a shorter time than changes: each retrieval is one, and so is each pruning. */
 export const OBSERVATIONS: readonly string[] = [...RETRIEVALS, EVENTS.pruned];

@@ -20,11 +20,9 @@ export class NoteSigner {
   constructor(name: string, seed: Uint8Array) {
     if (seed.length !== SEED_BYTES) throw new Error("A seed of Ed25519 has 32 bytes");
     this.#key = keyOfSeed(seed);
-    const jwk = createPublicKey({
-      key: this.#key.export({ type: "pkcs8", format: "pem" }),
-      format: "pem",
-    }).export({ format: "jwk" });
-    this.verifier = new NoteVerifier(name, Buffer.from(jwk.x!, "base64url"));
+    // The types lack what the runtime takes.
+    const key = createPublicKey(this.#key as unknown as Parameters<typeof createPublicKey>[0]);
+    this.verifier = new NoteVerifier(name, key);
   }
 
   /** A note of a text, which ends with a line feed. */
@@ -42,14 +40,10 @@ export class NoteVerifier {
   /** Of the key: the first bytes of a hash of its name and its public half. */
   readonly id: Uint8Array;
 
-  /** @throws {TypeError} when the bytes are no public key. */
-  constructor(readonly name: string, publicKey: Uint8Array) {
-    this.#public = Buffer.concat([Buffer.of(ED25519), publicKey]);
-    this.#key = createPublicKey({
-      key: Buffer.concat([SPKI, publicKey]),
-      format: "der",
-      type: "spki",
-    });
+  constructor(readonly name: string, key: KeyObject) {
+    this.#key = key;
+    const { x } = key.export({ format: "jwk" });
+    this.#public = Buffer.concat([Buffer.of(ED25519), Buffer.from(x!, "base64url")]);
     this.id = createHash("sha256").update(`${name}\n`).update(this.#public).digest()
       .subarray(0, ID_BYTES);
   }
@@ -63,7 +57,11 @@ export class NoteVerifier {
     const bytes = Buffer.from(encoded!, "base64");
     if (bytes.length !== PUBLIC_BYTES + 1 || bytes[0] !== ED25519) return undefined;
     try {
-      const verifier = new NoteVerifier(name, bytes.subarray(1));
+      const key = Buffer.concat([SPKI, bytes.subarray(1)]);
+      const verifier = new NoteVerifier(
+        name,
+        createPublicKey({ key, format: "der", type: "spki" }),
+      );
       return Buffer.from(verifier.id).toString("hex") === id ? verifier : undefined;
     } catch {
       // The bytes are no point of the curve (RFC 8032 §5.1.3).

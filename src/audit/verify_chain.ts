@@ -1,10 +1,10 @@
 import { isRekeyError } from "../core/errors.ts";
 import type { Sql } from "../core/sql.ts";
-import { type ChainFault, ChainWalk, headBefore } from "./chain.ts";
+import { type ChainFault, ChainWalk, headBefore } from "./chain_walk.ts";
 import { ChainHashes } from "./chain_hashes.ts";
 import type { Head } from "./events.ts";
 import { firstRowOf, gapWith, isGap, type LogPart } from "./gaps.ts";
-import { logParts } from "./reader.ts";
+import { logParts } from "./log_parts.ts";
 
 interface ChainReport {
   /** How many rows are there, and valid. */

@@ -131,16 +131,9 @@ export async function backUp(
     const audit = await installation.audit();
     installation.id();
     const copy = (partial: string) => installation.database.copyTo(partial);
-    await writeBackup(
-      path,
-      info,
-      false,
-      copy,
-      () =>
-        installation.database.transaction(() =>
-          audit.append({ event: EVENTS.backedUp, reason: secret ? "with the secret" : undefined })
-        ),
-    );
+    const row = { event: EVENTS.backedUp, reason: secret ? "with the secret" : undefined };
+    const log = () => installation.database.transaction(() => audit.append(row));
+    await writeBackup(path, info, false, copy, log);
     return { info, location: (await secrets.open()).version.location };
   });
 }

@@ -14,9 +14,18 @@ export function sameInstallation(a: Installation, b: Installation): boolean {
   return a.meta.get("id") !== undefined && a.meta.get("id") === b.meta.get("id");
 }
 
+/** The existing database, if a copy is one of it. */
+export function originalOf(
+  copy: Installation,
+  live: Installation | undefined,
+): Installation | undefined {
+  return live !== undefined && sameInstallation(copy, live) ? live : undefined;
+}
+
 // For a backup whose KEK is not available.
-const LOST_KEK = "Name the KEK that the backup was made under, or use a backup made with " +
-  "--with-secret; if the KEK is lost, --new-secret restores without the sealed values";
+const LOST_KEK =
+  "Put the key file of that KEK back, or name it with --kek-file; or use a backup made " +
+  "with --with-secret; if the KEK is lost, --new-secret restores without the sealed values";
 
 /** What {@linkcode settleKeys} needs to know. */
 export interface KeyFacts {
@@ -48,15 +57,10 @@ export async function settleKeys(
   live: Installation | undefined,
   { info, contents, clone, newSecret }: KeyFacts,
 ): Promise<LogFate> {
-  const original = live !== undefined && sameInstallation(staged, live) ? live : undefined;
+  const original = originalOf(staged, live);
   // An automatic copy has no keys and no audit rows.
   const bare = info.kind === "automatic" && staged.meta.get("audit_key") === undefined;
-  if (bare && original === undefined) {
-    const { algorithm: alg, keyForm, store } = staged;
-    await staged.prepare({ alg, keyForm, store });
-    forgetRetention(staged);
-    return "continued";
-  }
+  if (bare && original === undefined) return await makeKeys(staged);
   const dispensable = newSecret || contents !== undefined;
   const before = original === undefined || bare ? undefined : await keyBefore(staged, original);
   const taken = original !== undefined && await takeKeys(staged, original, dispensable);
@@ -66,10 +70,7 @@ export async function settleKeys(
   const own = await ownAuditKey(staged, contents);
   if (own instanceof RekeyError) {
     if (!newSecret) throw own;
-    // The old rows can no longer be verified.
-    staged.database.transaction(() => forgetLog(staged.database));
-    forgetRetention(staged);
-    await giveKek(staged, randomBytes(32));
+    await startNewLog(staged);
     return "lost";
   }
   const { auditKey, sealedWith } = own;
@@ -77,6 +78,21 @@ export async function settleKeys(
   if (!taken && (clone || sealedWith === "envelope")) await giveKek(staged, auditKey);
   const continues = original === undefined || taken || isLogOf(original, auditKey);
   return continues ? "continued" : "taken";
+}
+
+/** Gives an automatic copy keys as a new database gets them. */
+async function makeKeys(staged: Installation): Promise<LogFate> {
+  const { algorithm: alg, keyForm, store } = staged;
+  await staged.prepare({ alg, keyForm, store });
+  forgetRetention(staged);
+  return "continued";
+}
+
+/** Gives a staged backup new keys. Its old rows can no longer be verified. */
+async function startNewLog(staged: Installation): Promise<void> {
+  staged.database.transaction(() => forgetLog(staged.database));
+  forgetRetention(staged);
+  await giveKek(staged, randomBytes(32));
 }
 
 /** The key of a staged backup's log, before the backup gets other keys; or why it cannot be read. */
@@ -113,7 +129,7 @@ export async function lostKek(
   live: Installation | undefined,
   cause: RekeyError,
 ): Promise<RekeyError> {
-  const original = live !== undefined && sameInstallation(staged, live) ? live : undefined;
+  const original = originalOf(staged, live);
   const key = await original?.auditKey.read().catch(asRefusal);
   if (original !== undefined && key instanceof Uint8Array && !isLogOf(staged, key)) {
     return uncheckable(staged, original, cause);

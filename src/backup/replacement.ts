@@ -8,6 +8,7 @@ import { AuditWriter } from "../audit/chain.ts";
 import { AuditSinks } from "../audit/sinks.ts";
 import { Installation } from "../store/installation.ts";
 import { OF_THIS_MACHINE } from "../store/sqlite/backup_table.ts";
+import type { Database } from "../store/sqlite/database.ts";
 import { OWN_TABLES } from "../store/sqlite/schema.ts";
 import { unsaved, warningsOfRisk } from "../secret/keyring/unsaved.ts";
 import { type LogFate, sameInstallation } from "./keys.ts";
@@ -17,11 +18,12 @@ import { deliveredFiles } from "../deliver/places.ts";
 import { infoOf } from "../system/files.ts";
 import { recover } from "../secret/recover.ts";
 import type { Environment } from "../store/environment.ts";
-import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
+import { KEYRING_UNAVAILABLE } from "../store/keyring/codes.ts";
 import { mayReplace } from "../secret/keyring/reconcile.ts";
 import { backendOf } from "../cluster/backend.ts";
 import { relocate } from "../secret/move.ts";
 import { retrieve } from "../secret/retrieve.ts";
+import { LOST } from "../secret/revived.ts";
 import { longestValue, type MakeValue, nextUse } from "../secret/next_use.ts";
 import { changeSecret } from "../secret/rotate.ts";
 import { locationForNew } from "../store/location_choice.ts";
@@ -122,11 +124,7 @@ export async function replaceRows(
     const deliveries = new Deliveries(database);
     const delivered = readable(deliveries);
     const before = deliveries.texts();
-    deferForeignKeys(database);
-    for (const table of OWN_TABLES) {
-      if (MACHINE_TABLES.includes(table)) continue;
-      if (!same || !LOG_TABLES.includes(table)) takeRows(database, staged.database, table);
-    }
+    takeTables(database, staged.database, same);
     const forgotten = deliveries.forgetStates(before);
     sealed.takeAll(staged.database);
     meta.set("scrub_pending", "log");
@@ -136,6 +134,12 @@ export async function replaceRows(
     return delivered.filter(({ name }) => forgotten.includes(name)).flatMap(deliveredFiles);
   });
   return left.filter(mayBeThere);
+}
+
+function takeTables(into: Database, from: Database, keepsLog: boolean): void {
+  deferForeignKeys(into);
+  const kept = [...MACHINE_TABLES, ...keepsLog ? LOG_TABLES : []];
+  for (const table of OWN_TABLES.filter((one) => !kept.includes(one))) takeRows(into, from, table);
 }
 
 function mayBeThere(path: string): boolean {
@@ -257,8 +261,7 @@ async function replaceLost(
   const known = (kid: string) => mayReplace(installation, kid);
   const length = longestValue(nextUse(installation, {}));
   const location = await locationForNew(keyring, store, length, undefined, known);
-  const reason = "the restored secret could not be had";
-  const change = { old, location, reason, graceMs: 0 };
+  const change = { old, location, reason: LOST, graceMs: 0 };
   return (await changeSecret(installation, change, { makeValue })).version;
 }
 

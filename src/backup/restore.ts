@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { EVENTS } from "../audit/events.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import { destroy } from "../secret/destroy.ts";
+import { type Revived, revivedOver } from "../secret/revived.ts";
 import { readNote } from "../secret/keyring/reconcile.ts";
 import { madeAhead, type MakeValue, newSecret, nextUse } from "../secret/next_use.ts";
 import { type BackupInfo, PEEK, removeUnfinished, STAGE } from "../store/backup_file.ts";
@@ -10,12 +11,13 @@ import { Installation } from "../store/installation.ts";
 import type { Environment, StoreChoice } from "../store/environment.ts";
 import { outlastLooks } from "../store/sqlite/path_look.ts";
 import { exclusively } from "../store/sqlite/turn.ts";
+import { isSamePlace } from "../files/real_place.ts";
 import { knowsKid } from "../store/known_apps.ts";
 import { freeName, keepAside } from "../files/files.ts";
 import { makePrivateFile, moveIntoPlace } from "../files/private_files.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { type Contents, openEnvelope, type Openers } from "./envelope.ts";
-import { type LogFate, sameInstallation } from "./keys.ts";
+import { type LogFate, originalOf, sameInstallation } from "./keys.ts";
 import { carryOver, isReplaced, noKeyring, replaceRows, settle } from "./replacement.ts";
 import { makeUsable, type Usable, type UsableOptions } from "./usable.ts";
 import { readBackupInfo, withStagedCopy } from "./backup.ts";
@@ -41,6 +43,10 @@ export interface Restored extends Usable {
   readonly risks: readonly string[];
   /** The version that was current before, if any. */
   readonly replaced: Version | undefined;
+  /** The restored version, if the database that was replaced had ended it. */
+  readonly revived: Revived | undefined;
+  /** Whether nothing here could show what was changed after the backup: the database was damaged, or there was none. */
+  readonly isUnchecked: boolean;
   /** New path of a damaged database. */
   readonly movedTo: string | undefined;
   /** Path of the copy of a database whose audit log could not be continued. */
@@ -85,35 +91,57 @@ async function restoreFrom(
   const { info, force, makeValue } = options;
   const live = await openLive(environment, force);
   const copy = openStaged(environment, stage);
-  let usable: Usable, placed: Placed, copiedTo: string | undefined;
   const replaced = live?.versions.current();
   const foreignVersions = live === undefined || sameInstallation(copy, live)
     ? []
     : live.versions.every();
+  let restored: Awaited<ReturnType<typeof replaceBy>>;
   try {
     if (!force && live !== undefined) refuseReplacing(live, copy.versions.current());
-    dropBackupTable(copy.database);
-    // SQLite has checked the pages of the copy when it was staged.
-    if (!copy.database.hasSoundTables()) {
-      throw new RekeyError(
-        "backup_unusable",
-        "Cannot use the backup: its tables are not those of rekey",
-        { hint: "Nothing was changed; try another backup" },
-      );
-    }
-    if (live !== undefined && sameInstallation(copy, live)) copy.borrow(live);
-    const clone = await isClone(environment, info, copy);
-    usable = await makeUsable(copy, live, { ...options, clone });
-    carryOver(live, copy, usable);
-    const going = live !== undefined && sameInstallation(copy, live) ? live : undefined;
-    if (isReplaced(usable.log)) copiedTo = await keepLog(going, stage);
-    placed = await putInPlace(environment, copy, live, info, usable.log);
+    restored = await replaceBy(environment, stage, copy, live, options);
   } finally {
     copy.close();
     live?.close();
   }
+  const { usable, placed, ...found } = restored;
   const settled = await settle(environment, usable, { foreignVersions, makeValue });
-  return { ...usable, info, ...settled, replaced, ...placed, copiedTo };
+  return { ...usable, info, ...settled, replaced, ...placed, ...found };
+}
+
+/** Makes the staged copy usable here, and puts it in the place of the live database. */
+async function replaceBy(
+  environment: Environment,
+  stage: string,
+  copy: Installation,
+  live: Installation | undefined,
+  options: Omit<UsableOptions, "clone">,
+) {
+  const { info } = options;
+  dropBackupTable(copy.database);
+  // SQLite has checked the pages of the copy when it was staged.
+  if (!copy.database.hasSoundTables()) throw otherTables();
+  const original = originalOf(copy, live);
+  if (original !== undefined) copy.borrow(original);
+  const clone = await isClone(environment, info, copy);
+  const usable = await makeUsable(copy, live, { ...options, clone });
+  carryOver(live, copy, usable);
+  // Asked again: once a clone is usable, it is no copy of the existing database any more.
+  const going = originalOf(copy, live);
+  // A secret that is still to be made takes the place of the restored one.
+  const isRevival = live !== undefined && usable.secretFrom !== "new";
+  const revived = isRevival ? revivedOver(live, copy.versions.current()) : undefined;
+  const copiedTo = isReplaced(usable.log) ? await keepLog(going, stage) : undefined;
+  const placed = await putInPlace(environment, copy, live, info, usable.log);
+  const isUnchecked = live === undefined && !clone && usable.secretFrom !== "etcd";
+  return { usable, placed, copiedTo, revived, isUnchecked };
+}
+
+function otherTables(): RekeyError {
+  return new RekeyError(
+    "backup_unusable",
+    "Cannot use the backup: its tables are not those of rekey",
+    { hint: "Nothing was changed; try another backup" },
+  );
 }
 
 function openStaged(environment: Environment, stage: string): Installation {
@@ -150,7 +178,7 @@ async function isClone(
   const note = await readNote(keyring).catch(noKeyring);
   const others = [info.database, Installation.defaultPath(app, folders), note?.database];
   return kid !== undefined &&
-    others.some((path) => path !== undefined && path !== own && knowsKid(path, kid));
+    others.some((path) => path !== undefined && !isSamePlace(path, own) && knowsKid(path, kid));
 }
 
 /** Opens the existing database; with `force`, a damaged one counts as missing. */
@@ -238,10 +266,10 @@ function refuseReplacing(live: Installation, target: Version | undefined): void 
   const there = live.versions.current();
   // An older application's value that was not adopted yet.
   if (there === undefined && live.sealed.rawValue() === undefined) return;
-  const known = target && live.versions.byKid(target.kid);
-  const revived = known?.state === "retired"
-    ? `; version ${known.version}, which was rotated away, would verify again`
-    : "";
+  const old = revivedOver(live, target)?.version.version;
+  const revived = old === undefined
+    ? ""
+    : `; version ${old}, which was rotated away, would verify again`;
   const what = there === undefined ? "an older application's" : `version ${there.version}`;
   throw new RekeyError(
     "already_initialised",

@@ -9,7 +9,7 @@ import type { StoreChoice } from "../store/environment.ts";
 import { locationForNew } from "../store/location_choice.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { dropTransientState, type FoundVersions, keepVersions } from "./kept_versions.ts";
-import { type KeyFacts, type LogFate, lostKek, sameInstallation, settleKeys } from "./keys.ts";
+import { type KeyFacts, type LogFate, lostKek, originalOf, settleKeys } from "./keys.ts";
 import { findOwnKek } from "./two_keks.ts";
 import { findValues, type FoundValue, newerInKeyring, type NewerVersion } from "./values.ts";
 
@@ -46,7 +46,8 @@ export async function makeUsable(
   options: UsableOptions,
 ): Promise<Usable> {
   const current = soundCurrent(staged);
-  if (live !== undefined && sameInstallation(staged, live)) await findOwnKek(staged, live);
+  const original = originalOf(staged, live);
+  if (original !== undefined) await findOwnKek(staged, original);
   if (!options.clone && staysShared(staged, options.store)) {
     return await rejoin(staged, live, options);
   }
@@ -118,7 +119,7 @@ async function rejoin(
     if (fleet !== undefined && live !== undefined && knownFleet(live.meta)?.id === fleet) {
       await catchUp(live);
     }
-    await catchUp(staged);
+    await catchUp(staged, { joins: true });
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     throw new RekeyError(error.code, `Cannot restore a machine of a fleet: ${error.message}`, {

@@ -18,9 +18,20 @@ export function scriptName(module: string): string {
   return module.replaceAll("/", "+");
 }
 
+/**
+ * Name of the file with V8's code of a script. That of `program` has what the most frequent commands call; rotations
+ * call two hundred functions of it besides, and have another one.
+ *
+ * @param script its name as a file's, without extension.
+ * @param rotates whether the command is a rotation. If that was wrong, V8 compiles what is missing.
+ */
+export function codeName(script: string, rotates: boolean): string {
+  return script === "program" && rotates ? "program.rotate.code" : `${script}.code`;
+}
+
 interface ScriptText {
   readonly source: string;
-  readonly code: Uint8Array | undefined;
+  readonly code: Uint8Array<ArrayBuffer> | undefined;
 }
 
 /** What a script or a chunk of one does: it fills its exports. */
@@ -35,10 +46,15 @@ export class Scripts {
   readonly #modules = new Map<string, Module>();
   readonly #scripts = new Map<string, Script>();
 
-  /** @param codeElsewhere a script's V8 code by the name of its file, unless it is in the folder. */
+  /**
+   * @param codeElsewhere a script's V8 code by the name of its file, unless it is in the folder.
+   * @param rotates see {@linkcode codeName}.
+   */
   constructor(
     private readonly folder: string,
-    private readonly codeElsewhere: (name: string) => Uint8Array | undefined = () => undefined,
+    private readonly codeElsewhere: (name: string) => Uint8Array<ArrayBuffer> | undefined = () =>
+      undefined,
+    private readonly rotates = false,
   ) {}
 
   /**
@@ -85,20 +101,23 @@ export class Scripts {
 
   #compile(name: string): Script {
     const { source, code } = this.#read(scriptName(name));
-    return new vm.Script(source, { filename: `${name}.js`, ...code && { cachedData: code } });
+    const options = { filename: `${name}.js`, ...code && { cachedData: code } };
+    const script = new vm.Script(source, options);
+    if (code !== undefined) free(code);
+    return script;
   }
 
   // Each start reads all embedded files: scripts that few commands load are compressed or appended.
   #read(file: string): ScriptText {
     const near = textAt(`${this.folder}/${file}.js`);
-    if (near !== undefined) return { source: near, code: this.#code(`${file}.code`) };
+    if (near !== undefined) return { source: near, code: this.#code(codeName(file, this.rotates)) };
     const packed = fileAt(`${this.folder}/${file}.js.br`);
     if (packed === undefined) return appendedScript(file);
     const { brotliDecompressSync } = getBuiltinModule("node:zlib");
     return { source: new TextDecoder().decode(brotliDecompressSync(packed)), code: undefined };
   }
 
-  #code(name: string): Uint8Array | undefined {
+  #code(name: string): Uint8Array<ArrayBuffer> | undefined {
     return this.codeElsewhere(name) ?? fileAt(`${this.folder}/${name}`);
   }
 }
@@ -106,14 +125,21 @@ export class Scripts {
 function appendedScript(file: string): ScriptText {
   const source = appendedFile(`${file}.js`);
   if (source === undefined) throw new Error(`There is no script ${file}`);
-  return { source: new TextDecoder().decode(source), code: appendedFile(`${file}.code`) };
+  const text = new TextDecoder().decode(source);
+  free(source);
+  return { source: text, code: appendedFile(`${file}.code`) };
+}
+
+/** Frees the memory of bytes that were read, which the garbage collector may find much later, or never. */
+function free({ buffer }: Uint8Array<ArrayBuffer>): void {
+  buffer.transfer(0);
 }
 
 /**
  * V8's code from where the build has appended it. A script whose source is embedded needs none: when the executable was
  * replaced meanwhile, V8 compiles it.
  */
-function appendedCode(name: string): Uint8Array | undefined {
+function appendedCode(name: string): Uint8Array<ArrayBuffer> | undefined {
   try {
     return appendedFile(name);
   } catch (error) {
@@ -127,7 +153,7 @@ function textAt(path: string): string | undefined {
   return ifThere(() => Deno.readTextFileSync(path));
 }
 
-function fileAt(path: string): Uint8Array | undefined {
+function fileAt(path: string): Uint8Array<ArrayBuffer> | undefined {
   return ifThere(() => Deno.readFileSync(path));
 }
 
@@ -145,6 +171,7 @@ if (import.meta.main) {
   const scripts = new Scripts(
     import.meta.dirname!,
     Deno.build.os === "linux" ? appendedCode : undefined,
+    Deno.args.includes("rotate"),
   );
   const { start } = scripts.require("program:main") as { start: () => Promise<void> };
   await start();

@@ -16,12 +16,12 @@ import {
 } from "../store/environment.ts";
 import { Installation } from "../store/installation.ts";
 import type { KekSources } from "../store/sealed/kek_sources.ts";
-import { type AddonContext, type KeyringAddon, loadKeyringAddon } from "../store/keyring/addon.ts";
+import type { AddonContext, KeyringAddon } from "../store/keyring/addon.ts";
 import { KeyringStore } from "../store/keyring/keyring_store.ts";
 import type { SessionPlaces } from "../store/keyring/secret_service/saving.ts";
 import { keyringPlatform, timeoutOf } from "../store/keyring/platform.ts";
 import type { EtcdClient } from "../etcd/client.ts";
-import { etcdFrom, etcdSettingsNamed } from "./etcd_settings.ts";
+import { etcdSettingsNamed, withoutProxyHere } from "./environment.ts";
 import type { Output } from "./output.ts";
 import type { Confirm } from "./terminal.ts";
 import { faultOfPath, foldersFor, pathOf } from "../system/paths.ts";
@@ -62,7 +62,7 @@ export function makeContext(
   confirm: Confirm,
   version: string,
 ): Context {
-  const secrets = new SecretManager(environmentFrom(options), loadCluster);
+  const secrets = new SecretManager(environmentFrom(options, output), loadCluster);
   return {
     secrets,
     auth: new AuthManager(secrets),
@@ -79,26 +79,37 @@ export async function loadCluster(): Promise<Backend> {
   return (await import("../cluster/backend.ts")).CLUSTER;
 }
 
-/** The environment of the managers. @param loadAddon loads the keyring addon another way, as `serve` does. */
+/**
+ * The environment of the managers.
+ *
+ * @param output says what takes long; a request thread, which begins after that, has none.
+ * @param loadAddon loads the keyring addon another way, as `serve` does.
+ */
 export function environmentFrom(
   options: GlobalOptions,
+  output?: Output,
   loadAddon?: () => KeyringAddon,
 ): Environment {
   const app = appNamed(options.app ?? variable("REKEY_APP") ?? DEFAULT_APP);
   const folders = foldersOf(app, options);
   let user: string | undefined;
-  let etcd: { client: EtcdClient | undefined } | undefined;
+  let etcd: Promise<EtcdClient | undefined> | undefined;
   return {
     app,
     folders,
     kek: kekSources(options),
     keyring: keyringOf(app, folders, loadAddon),
     // Read on demand: commands that do not use etcd ignore invalid settings.
-    get etcd() {
-      return (etcd ??= { client: etcdFrom(variable) }).client;
+    async etcd() {
+      try {
+        return await (etcd ??= etcdFrom(variable, output));
+      } catch (error) {
+        etcd = undefined;
+        throw error;
+      }
     },
     etcdNamed: etcdSettingsNamed(variable),
-    recallEtcd: (settings) => etcdFrom((name) => variable(name) ?? settings[name]),
+    recallEtcd: (settings) => etcdFrom((name) => variable(name) ?? settings[name], output),
     auditTo: sinks(options),
     mirror: oneOf("REKEY_MIRROR", options.mirror, ["auto", "on", "off"]) ?? "auto",
     // Only commands that write need it.
@@ -106,7 +117,23 @@ export function environmentFrom(
       return user ??= callersName();
     },
     clock: Date.now,
+    async onExposedKey(path, shown) {
+      if (output === undefined) return;
+      (await import("./exposed_inputs.ts")).warnOfExposedKey(path, shown, output);
+    },
+    onLongMigration: (megabytes) => output?.remark(migrating(megabytes)),
   };
+}
+
+function migrating(megabytes: number): string {
+  return `Migrating the database (${megabytes} MB) for this rekey: other commands and servers wait for it`;
+}
+
+async function etcdFrom(variable: (name: string) => string | undefined, output?: Output) {
+  const endpoints = variable("REKEY_ETCD_ENDPOINTS");
+  if (endpoints === undefined) return undefined;
+  const { clientOf } = await import("./etcd_settings.ts");
+  return clientOf(endpoints, variable, withoutProxyHere, output);
 }
 
 function foldersOf(app: App, { dataDir = pathVariable("REKEY_DATA_DIR") }: GlobalOptions): Folders {
@@ -118,7 +145,7 @@ function keyringOf(app: App, folders: Folders, loadAddon?: () => KeyringAddon): 
   // A wrong XDG_RUNTIME_DIR would hide the keyring, and a new secret would be made in the database.
   if (variable("DBUS_SESSION_BUS_ADDRESS") === undefined) pathVariable("XDG_RUNTIME_DIR");
   const platform = keyringPlatform(SYSTEM.os, () => sessionPlaces(folders));
-  const load = loadAddon ?? (() => loadKeyringAddon(addonContext(folders)));
+  const load = loadAddon ?? (() => loadUsualAddon(folders));
   // With its own loader, the caller must not bypass the addon.
   const isUsual = loadAddon === undefined;
   return new KeyringStore(
@@ -127,6 +154,12 @@ function keyringOf(app: App, folders: Folders, loadAddon?: () => KeyringAddon): 
     timeoutOf(platform, keyringTimeout(), isUsual && Deno.stderr.isTerminal()),
     isUsual ? platform : { ...platform, readQuickly: undefined, look: undefined },
   );
+}
+
+// Only a write needs it, or a read that the quicker way cannot make.
+async function loadUsualAddon(folders: Folders): Promise<KeyringAddon> {
+  const { loadKeyringAddon } = await import("../store/keyring/addon.ts");
+  return loadKeyringAddon(addonContext(folders));
 }
 
 function callersName(): string {
@@ -157,8 +190,8 @@ export function lookAt<T>(
 }
 
 /** Whether etcd is configured, by variables or by remembered settings. */
-export function usesEtcd(environment: Environment): boolean {
-  return environment.etcd !== undefined ||
+export async function usesEtcd(environment: Environment): Promise<boolean> {
+  return await environment.etcd?.() !== undefined ||
     lookAt(environment, ({ remembered }) => remembered.etcdSettings()) !== undefined;
 }
 

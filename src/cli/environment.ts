@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { withCallersUmask } from "../system/umask.ts";
 
 /** Environment variables for the source of the KEK. */
@@ -18,6 +19,20 @@ export const ETCD_VARIABLES = [
   "REKEY_ETCD_USER",
   "REKEY_ETCD_PASSWORD_FILE",
 ] as const;
+
+/** The settings to remember: paths are absolute, and the password stays in its file. */
+export function etcdSettingsNamed(
+  variable: (name: string) => string | undefined,
+): Record<string, string> | undefined {
+  if (variable("REKEY_ETCD_ENDPOINTS") === undefined) return undefined;
+  const found = ETCD_VARIABLES.flatMap((name) => {
+    const value = variable(name);
+    return value === undefined ? [] : [[name, isPath(name) ? resolve(value) : value]];
+  });
+  return Object.fromEntries(found);
+}
+
+const isPath = (name: string) => /_(CA|CERT|KEY|FILE)$/.test(name);
 
 // A proxy could read unencrypted requests, and could answer in place of etcd.
 const LOOPBACK_HOSTS = "localhost,127.0.0.1,::1";

@@ -1,9 +1,9 @@
-import { resolve } from "node:path";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { readFileIfThere } from "../files/files.ts";
 import { type ErrorCode, quoted, RekeyError, usageError } from "../core/errors.ts";
 import { EtcdClient, type EtcdSettings } from "../etcd/client.ts";
-import { ETCD_VARIABLES, withoutProxyHere } from "./environment.ts";
+import { warnOfExposed } from "./exposed_inputs.ts";
+import type { Output } from "./output.ts";
 import { SYSTEM } from "../system/system.ts";
 import { pathOf } from "../system/paths.ts";
 import { pemText, utf8 } from "../core/encoding.ts";
@@ -11,14 +11,20 @@ import { pemText, utf8 } from "../core/encoding.ts";
 type Variable = (name: string) => string | undefined;
 
 /**
- * A client for the etcd named by the `REKEY_ETCD_*` variables; `undefined` when they are not set.
+ * A client for the etcd named by the `REKEY_ETCD_*` variables.
  *
+ * @param named their endpoints.
+ * @param withoutProxyHere excludes this machine from HTTP proxies.
+ * @param output is warned of private files that other users can read.
  * @throws {RekeyError} `usage` when one of them is invalid.
  */
-export function etcdFrom(variable: Variable): EtcdClient | undefined {
-  const text = variable("REKEY_ETCD_ENDPOINTS");
-  if (text === undefined) return undefined;
-  const endpoints = text.split(",").map((part) => endpoint(part.trim()));
+export function clientOf(
+  named: string,
+  variable: Variable,
+  withoutProxyHere: () => void,
+  output?: Output,
+): EtcdClient {
+  const endpoints = named.split(",").map((part) => endpoint(part.trim()));
   if (endpoints.some((url) => url.startsWith("http:"))) withoutProxyHere();
   const settings = {
     endpoints,
@@ -26,6 +32,7 @@ export function etcdFrom(variable: Variable): EtcdClient | undefined {
     ...certificatesFrom(variable),
     user: userFrom(variable),
   };
+  if (output !== undefined) warnOnce(variable, output);
   try {
     return new EtcdClient(settings);
   } catch (error) {
@@ -34,17 +41,17 @@ export function etcdFrom(variable: Variable): EtcdClient | undefined {
   }
 }
 
-/** The settings to remember: paths are absolute, and the password stays in its file. */
-export function etcdSettingsNamed(variable: Variable): Record<string, string> | undefined {
-  if (variable("REKEY_ETCD_ENDPOINTS") === undefined) return undefined;
-  const found = ETCD_VARIABLES.flatMap((name) => {
-    const value = variable(name);
-    return value === undefined ? [] : [[name, isPath(name) ? resolve(value) : value]];
-  });
-  return Object.fromEntries(found);
-}
+const checked = new Set<string>();
 
-const isPath = (name: string) => /_(CA|CERT|KEY|FILE)$/.test(name);
+// A server asks for a client again after each change of the database file.
+function warnOnce(variable: Variable, output: Output): void {
+  for (const name of ["REKEY_ETCD_KEY", "REKEY_ETCD_PASSWORD_FILE"]) {
+    const path = variable(name);
+    if (path === undefined || checked.has(path)) continue;
+    checked.add(path);
+    warnOfExposed(path, output);
+  }
+}
 
 function certificatesFrom(variable: Variable): Pick<EtcdSettings, "ca" | "cert" | "key"> {
   const file = (name: string) => {

@@ -27,7 +27,12 @@ export function tokenKidText({ token_kid }: Pick<Version, "token_kid">): string 
 
 /** A number of sessions, for people. */
 export function sessionsText(count: number): string {
-  return count < MOST_COUNTED ? String(count) : `${MOST_COUNTED} or more`;
+  return mayBeMore(count) ? `${MOST_COUNTED} or more` : String(count);
+}
+
+/** Whether there may be more sessions than were counted. */
+export function mayBeMore(count: number): boolean {
+  return count >= MOST_COUNTED;
 }
 
 /** A number of sessions, with a note that other tokens are not counted. */

@@ -1,10 +1,12 @@
+import { printableJson } from "../core/encoding.ts";
 import { RekeyError } from "../core/errors.ts";
 import { fittedTable, printable, table } from "./format.ts";
-import { within } from "../core/async.ts";
 
 // Output rules: the result goes to stdout and everything else to stderr; questions are asked only when stdin and stderr
 // are terminals; --json prints one object per line, errors included; --quiet leaves results, warnings and errors; colour
-// is used on a terminal unless NO_COLOR or --no-color is set.
+// is used on a terminal unless NO_COLOR or --no-color is set. A file's name may hold anything, line ends and what controls
+// a terminal too: each line goes through `printable`, and JSON through `printableJson`. Only a text of its own is printed
+// as it is (`text`, `lines`: a script, an export whose bytes are signed), and on a terminal even that is made safe.
 
 /** Output flags. */
 interface OutputOptions {
@@ -47,13 +49,18 @@ export class Output {
 
   /** Prints the command's result: `object` with `--json`, otherwise the lines. */
   result(object: Record<string, unknown>, human: readonly string[]): void {
-    const lines = this.options.json ? [JSON.stringify(object)] : human;
+    this.text(object, human.map(printable));
+  }
+
+  /** Prints a result that is a text of its own, such as a script, as it is. */
+  text(object: Record<string, unknown>, texts: readonly string[]): void {
+    const lines = this.options.json ? [printableJson(object)] : texts;
     for (const line of lines) this.streams.stdout(`${line}\n`);
   }
 
   /** Prints the result to stderr when stdout carries other data, such as a backup. */
   resultToStderr(object: Record<string, unknown>, human: readonly string[]): void {
-    if (this.options.json) this.streams.stderr(`${JSON.stringify(object)}\n`);
+    if (this.options.json) this.streams.stderr(`${printableJson(object)}\n`);
     else human.forEach((line) => this.remark(line));
   }
 
@@ -79,7 +86,7 @@ export class Output {
 
   /** Prints one of several results as a line of JSON. */
   line(object: object): void {
-    this.streams.stdout(`${JSON.stringify(object)}\n`);
+    this.streams.stdout(`${printableJson(object)}\n`);
   }
 
   /** Prints many lines, in pieces: a system call for each would take longer than all else. */
@@ -96,44 +103,46 @@ export class Output {
 
   /** A remark that is not the result; silent with `--quiet` and `--json`. */
   remark(text: string): void {
-    if (!this.options.quiet && !this.options.json) this.streams.stderr(`${text}\n`);
+    if (this.options.quiet || this.options.json) return;
+    this.streams.stderr(`${printable(text)}\n`);
   }
 
   /** The audit log's head, for stderr or the journal: `--json` says it there too, `--quiet` does not. */
   head(head: string): void {
-    if (this.options.json) this.streams.stderr(`${JSON.stringify({ audit_head: head })}\n`);
+    if (this.options.json) this.streams.stderr(`${printableJson({ audit_head: head })}\n`);
     else this.remark(`audit head ${head}`);
   }
 
   /** How far a long command has come, on one line of a terminal; an empty text clears it. */
   progress(text: string): void {
     const { quiet, json } = this.options;
-    if (!quiet && !json && Deno.stderr.isTerminal()) this.streams.stderr(`\r\x1b[K${text}`);
+    if (!quiet && !json && Deno.stderr.isTerminal()) {
+      this.streams.stderr(`\r\x1b[K${printable(text)}`);
+    }
   }
 
   /** Something that the operator should act on although the command succeeds. */
   warning(text: string): void {
-    if (this.options.json) this.streams.stderr(`${JSON.stringify({ warning: text })}\n`);
-    else this.streams.stderr(`${this.#paint("33", "warning:")} ${text}\n`);
+    if (this.options.json) this.streams.stderr(`${printableJson({ warning: text })}\n`);
+    else this.streams.stderr(`${this.#paint("33", "warning:")} ${printable(text)}\n`);
   }
 
   error({ code, message, hint }: RekeyError): void {
     if (this.options.json) {
-      this.streams.stderr(`${JSON.stringify({ error: { code, message, hint: hint ?? null } })}\n`);
+      this.streams.stderr(`${printableJson({ error: { code, message, hint: hint ?? null } })}\n`);
       return;
     }
-    this.streams.stderr(`${this.#paint("31", "error:")} ${printableLines(message)}\n`);
-    if (hint !== undefined) this.streams.stderr(`${this.#paint("36", "hint:")} ${hint}\n`);
+    // With REKEY_DEBUG a bug's message has where it happened, on lines of its own.
+    const lines = code === "internal" ? message.split("\n") : [message];
+    const shown = lines.map(printable).join("\n");
+    this.streams.stderr(`${this.#paint("31", "error:")} ${shown}\n`);
+    if (hint === undefined) return;
+    this.streams.stderr(`${this.#paint("36", "hint:")} ${printable(hint)}\n`);
   }
 
   #paint(code: string, text: string): string {
     return this.options.color ? `\x1b[${code}m${text}\x1b[0m` : text;
   }
-}
-
-// A message may name a file, and a file's name may hold anything; its own line ends stay.
-function printableLines(text: string): string {
-  return text.split("\n").map(printable).join("\n");
 }
 
 /**
@@ -187,8 +196,8 @@ function writeResult(text: string): void {
   }
 }
 
-// JSON leaves these as they are: controls that a terminal obeys, and marks that turn text round. It is the same JSON with
-// their escapes.
+// An export's JSON leaves these as they are: controls that a terminal obeys, and marks that turn text round. It is the
+// same JSON with their escapes.
 function forTerminal(text: string): string {
   return text.replace(
     /[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
@@ -212,57 +221,5 @@ export function writeBytes(bytes: Uint8Array): void {
         cause: error,
       });
     }
-  }
-}
-
-// Characters. An active reader leaves less.
-const MOST_WAITING = 4 * 2 ** 20;
-
-/**
- * Writes the access log to stdout. A slow or missing reader must not block the server: lines that do not fit are dropped,
- * and their number is logged later.
- */
-export class LogSink {
-  #waiting: string[] = [];
-  #characters = 0;
-  #dropped = 0;
-  #writing: Promise<void> | undefined;
-
-  constructor(private readonly stream: { write(data: Uint8Array): Promise<number> }) {}
-
-  write(line: string): void {
-    if (this.#characters + line.length > MOST_WAITING) {
-      this.#dropped++;
-      return;
-    }
-    this.#waiting.push(line);
-    this.#characters += line.length;
-    this.#writing ??= this.#drain().finally(() => this.#writing = undefined);
-  }
-
-  /** Waits until everything is written, or for `milliseconds`. */
-  async flush(milliseconds: number): Promise<void> {
-    await within(milliseconds, Promise.resolve(this.#writing));
-  }
-
-  async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const lines = this.#waiting;
-      const lost = this.#dropped + lines.length;
-      if (this.#dropped > 0) lines.push(JSON.stringify({ dropped_lines: this.#dropped }));
-      this.#waiting = [];
-      this.#characters = this.#dropped = 0;
-      try {
-        await this.#writeAll(new TextEncoder().encode(lines.map((line) => `${line}\n`).join("")));
-      } catch {
-        // The reader is gone or the disk is full: the server continues.
-        this.#dropped += lost;
-      }
-    }
-  }
-
-  async #writeAll(data: Uint8Array): Promise<void> {
-    let rest = data;
-    while (rest.length > 0) rest = rest.subarray(await this.stream.write(rest));
   }
 }

@@ -1,7 +1,7 @@
 import { usageError } from "../core/errors.ts";
-import { readInputText } from "../files/input_files.ts";
-import { exposureOf } from "../files/private_files.ts";
-import { printable } from "./format.ts";
+import { isStream, readInputText } from "../files/input_files.ts";
+import { infoOf } from "../system/files.ts";
+import { warnOfExposed } from "./exposed_inputs.ts";
 import type { Output } from "./output.ts";
 
 /**
@@ -10,13 +10,22 @@ import type { Output } from "./output.ts";
  * @throws {RekeyError} `usage` when it cannot be read, or is empty.
  */
 export function passphraseIn(path: string, output: Output): string {
-  const exposure = exposureOf(path);
-  // Those in containers cannot be changed.
-  if (exposure !== undefined && !exposure.isReadOnly) {
-    const { shown, fix } = exposure;
-    output.warning(`other users can read ${printable(path)} (${shown}); \`${fix}\` changes that`);
-  }
+  mustBeThere(path, "--passphrase-file");
+  warnOfExposed(path, output);
   return notEmpty(readInputText(path).replace(/\r?\n$/, ""));
+}
+
+/**
+ * Checks that a file with a passphrase or a private key is there.
+ *
+ * @throws {RekeyError} `usage` without its name: the secret itself may have been given in place of the file.
+ */
+export function mustBeThere(path: string, flag: string): void {
+  if (isStream(path) || infoOf(path) !== undefined) return;
+  throw usageError(
+    `Cannot read the file of ${flag}: it does not exist`,
+    "Name the file, and not what is in it, which would be seen by other users",
+  );
 }
 
 /** @throws {RekeyError} `usage` for an empty passphrase. */

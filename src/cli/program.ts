@@ -57,6 +57,11 @@ const ABOUT_ALL = ["help", "complete"];
 // These need none.
 const ABOUT_NONE = ["-V", "--version"];
 
+/** The words of a command line that are rekey's: those after -- belong to another program. */
+export function ownWords(args: readonly string[]): readonly string[] {
+  return args.slice(0, args.includes("--") ? args.indexOf("--") : undefined);
+}
+
 /**
  * The parser of the command line. For a line with a command's name only that command is loaded and defined, which
  * makes the start faster.
@@ -66,7 +71,20 @@ export async function makeProgram(
   runner: Runner,
   args: readonly string[] = [],
 ): Promise<Command> {
-  const program = new TableCommand("rekey", runner)
+  const program = withFlagsOfAll(new TableCommand("rekey", runner), version);
+  const first = firstWord(args, program.options);
+  if (ABOUT_NONE.includes(first)) return program;
+  if (Object.hasOwn(COMMANDS, first) && !ABOUT_ALL.includes(first)) {
+    await define(program, first);
+    return program;
+  }
+  for (const name of Object.keys(COMMANDS)) await define(program, name);
+  return program.addHelpText("after", (await import("./flags/help.ts")).AFTER_HELP);
+}
+
+/** The flags that all commands have. */
+function withFlagsOfAll(program: TableCommand, version: string): TableCommand {
+  return program
     .description(
       "Owns this machine's JWT signing secret: makes it, keeps it, rotates it, verifies with it.",
     )
@@ -90,14 +108,6 @@ export async function makeProgram(
     .option("--json", "print one JSON object a line")
     .option("-q, --quiet", "print only results and errors")
     .option("--no-color", "never use colour (NO_COLOR)");
-  const first = firstWord(args, program.options);
-  if (ABOUT_NONE.includes(first)) return program;
-  if (Object.hasOwn(COMMANDS, first) && !ABOUT_ALL.includes(first)) {
-    await define(program, first);
-    return program;
-  }
-  for (const name of Object.keys(COMMANDS)) await define(program, name);
-  return program.addHelpText("after", (await import("./flags/help.ts")).AFTER_HELP);
 }
 
 /** The first word of a line that is no option of all commands, nor the value of one. */

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { quoted, type RekeyError, usageError } from "../core/errors.ts";
 import { numbered } from "../core/words.ts";
-import { realPlace } from "../files/real_place.ts";
+import { placeKey, realPlace } from "../files/real_place.ts";
 import { LEAST_STALENESS_MS } from "../cluster/follower.ts";
 import { SharedFreshness } from "../cluster/freshness.ts";
 import { readCertificate } from "../serve/certificate.ts";
@@ -11,7 +11,7 @@ import { type Address, isLocal, type Settings } from "../serve/settings.ts";
 import { PRIVATE_MODE } from "../serve/unix_socket.ts";
 import { SYSTEM } from "../system/system.ts";
 import { variable } from "./context.ts";
-import { MOST_WORKERS } from "./flags/values.ts";
+import { MOST_WORKERS } from "./flags/serve_values.ts";
 
 /** Flags of `rekey serve`. Durations in seconds. */
 export interface ServeFlags {
@@ -47,12 +47,7 @@ export function settingsFrom(
   },
 ): Settings {
   const addresses = addressesFrom(options);
-  if (!addresses.every(isLocal) && !(options.allowRemote && tls !== undefined)) {
-    throw usageError(
-      "Cannot listen where other machines can reach it",
-      "Give --allow-remote with --tls-cert and --tls-key, or put a proxy in front",
-    );
-  }
+  if (!addresses.every(isLocal) && !(options.allowRemote && tls !== undefined)) throw tooOpen();
   if (options.metricsTokenFile !== undefined) checkScrapeToken(options.metricsTokenFile);
   return {
     addresses,
@@ -71,6 +66,13 @@ export function settingsFrom(
     debug: variable("REKEY_DEBUG") !== undefined,
     version,
   };
+}
+
+function tooOpen(): RekeyError {
+  return usageError(
+    "Cannot listen where other machines can reach it",
+    "Give --allow-remote with --tls-cert and --tls-key, or put a proxy in front",
+  );
 }
 
 /** How long tokens are accepted without contact to etcd. @throws {RekeyError} `usage` when that is too short. */
@@ -107,7 +109,7 @@ function addressesFrom({ listen, unix, unixMode, unixGroup }: ServeFlags): Addre
 }
 
 function refuseSamePlace(paths: readonly string[]): void {
-  const places = paths.map((path) => realPlace(resolve(path)));
+  const places = paths.map((path) => placeKey(realPlace(resolve(path))));
   const again = paths.find((_, n) => places.indexOf(places[n]!) < n);
   if (again === undefined) return;
   throw usageError(

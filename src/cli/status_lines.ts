@@ -5,7 +5,7 @@ import { STANDARD_POLICY, type TokenPolicy } from "../jwt/policy.ts";
 import { isAhead } from "../secret/age.ts";
 import type { StaleHolder } from "../secret/holders.ts";
 import { sinkText } from "./audit_stream.ts";
-import { policyText } from "./commands/policy.ts";
+import { policyLine } from "./policy_line.ts";
 import type { StatusFacts } from "./commands/status.ts";
 import { behindText, deliveryText } from "./deliveries_report.ts";
 import {
@@ -87,8 +87,8 @@ function ageRows(facts: StatusFacts): TableRows {
 }
 
 function policyRows(policy: TokenPolicy): TableRows {
-  const text = policyText(policy);
-  return text === policyText(STANDARD_POLICY) ? [] : [["policy", printable(text)]];
+  const text = policyLine(policy);
+  return text === policyLine(STANDARD_POLICY) ? [] : [["policy", printable(text)]];
 }
 
 function graceRows({ alg: present, grace }: StatusFacts): TableRows {

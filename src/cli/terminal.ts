@@ -1,5 +1,5 @@
 import { RekeyError, usageError } from "../core/errors.ts";
-import { joinPieces, utf8 } from "../core/encoding.ts";
+import { joinPieces, printable, utf8 } from "../core/encoding.ts";
 
 /** Asks a yes-or-no question; every answer but `y` or `yes` means no. */
 export type Confirm = (question: string) => boolean;
@@ -22,7 +22,7 @@ export function requireConfirmation(force: boolean, question: string, confirm: C
 
 /** Asks on the terminal; the question goes to stderr, since stdout belongs to the result. */
 export function askTerminal(question: string): boolean {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${question} [y/N] `));
+  Deno.stderr.writeSync(new TextEncoder().encode(`${printable(question)} [y/N] `));
   const buffer = new Uint8Array(64);
   const length = Deno.stdin.readSync(buffer) ?? 0;
   return /^y(es)?\s*$/i.test(new TextDecoder().decode(buffer.subarray(0, length)));

@@ -1,7 +1,8 @@
-import { copiesOfLost, keyFilesOfLost } from "../secret/lost_database.ts";
+import { keyFilesOfLost, lastCopy } from "../secret/lost_database.ts";
 import { isHmac } from "../core/algorithms.ts";
 import type { Changed } from "../secret/backend.ts";
 import { jwksMaxAge } from "../secret/public_set.ts";
+import { firstOf } from "../core/words.ts";
 import { describeSeconds, printable } from "./format.ts";
 import type { Output } from "./output.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
@@ -13,6 +14,10 @@ import { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { longestValue } from "../secret/next_use.ts";
+
+/** Says that the database is a choice now: later rotations stay there, and retrievals from it are no fallback. */
+export const CHOSEN =
+  "It was in the database for want of a keyring: it stays there now, after rotations too";
 
 /** Warns, after a write to the keyring, if the secret could still be lost. */
 export async function warnOfRisk({ secrets, output }: Context): Promise<void> {
@@ -39,8 +44,6 @@ export async function remarkOnPlace(
       `version ${version} (${shape.alg}) needs more, and is in the database`,
   );
 }
-
-const MOST_OTHERS = 3;
 
 /** Adds to a `not_initialised` error where rekey looked, as which user, and which other secrets it knows. */
 export function withWhereLooked(error: RekeyError, environment: Environment): RekeyError {
@@ -75,9 +78,11 @@ export function warnOfOthers({ secrets: { environment }, output }: Context): voi
 
 /** What brings back the secret of a database that was there. */
 function broughtBack(environment: Environment): string | undefined {
-  const [copy] = copiesOfLost(environment);
+  const copy = lastCopy(environment);
   if (copy !== undefined) {
-    return `The database is gone: bring it back from a backup, or with \`rekey restore ${copy}\``;
+    const end = copy.lacksSecret ? `: ${copy.lacks}` : "";
+    const command = `rekey restore ${copy.path}${copy.flags}`;
+    return `The database is gone: bring it back from a backup, or with \`${command}\`${end}`;
   }
   if (keyFilesOfLost(environment).length === 0) return undefined;
   return "A key file of it is there: bring a lost database back with `rekey restore BACKUP`, or make " +
@@ -91,9 +96,21 @@ export async function warnOfKeyFiles({ secrets, output }: Context): Promise<void
   const left = keyFilesOfLost(secrets.environment).filter((path) => path !== own);
   if (left.length === 0) return;
   output.warning(
-    `the app has had another secret: its key file ${left.map(printable).join(", ")} is there. ` +
+    `the app has had another secret: its key file ${firstOf(left)} is there. ` +
       "If its database was lost, `rekey restore BACKUP --force` brings that secret back",
   );
+}
+
+/** Warns after a destruction of key files that open backups made under them. */
+export function warnOfLeftKeys(paths: readonly string[], output: Output): void {
+  for (const path of paths) {
+    output.warning(
+      `the key file ${
+        printable(path)
+      } stays: with it, backups made under it bring a secret back. ` +
+        "Delete it, unless another database of the app or a backup that you keep needs it",
+    );
+  }
 }
 
 function othersThan(environment: Environment): KnownApp[] {
@@ -111,9 +128,8 @@ function lookedFor(environment: Environment): string {
 
 function whatElse(others: readonly KnownApp[]): string | undefined {
   if (others.length === 0) return undefined;
-  const named = others.slice(0, MOST_OTHERS).map(({ app, folder }) => `${app} in ${folder}`);
-  const more = others.length > MOST_OTHERS ? ` and ${others.length - MOST_OTHERS} more` : "";
-  return `known here: ${named.join(", ")}${more} (\`rekey apps\` lists them)`;
+  const named = firstOf(others.map(({ app, folder }) => `${app} in ${folder}`));
+  return `known here: ${named} (\`rekey apps\` lists them)`;
 }
 
 /**

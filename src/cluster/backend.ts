@@ -16,7 +16,8 @@ import type { StoreChoice } from "../store/environment.ts";
 import { migrateToCluster, planShared } from "./share.ts";
 import { rotateShared } from "./rotate.ts";
 import { activateShared, prepareShared } from "./two_phases.ts";
-import { baseRevisionOf, changeShared, mustBeFollowed } from "./change.ts";
+import { baseRevisionOf, changeShared } from "./change.ts";
+import { mustBeFollowed } from "../secret/followed.ts";
 import { currentOf, retiring } from "./state.ts";
 import { propose, retryOnConflict } from "./commit.ts";
 import { readSealedState } from "./snapshot.ts";
@@ -186,7 +187,7 @@ async function resealShared(
   if (keyFile === undefined) throw ownKey();
   const { app, folders, kek: { run } } = installation.environment;
   const { kek } = await newKek({ file: keyFile, run }, folders.config, app.name);
-  const store = installation.shared();
+  const store = await installation.shared();
   await retryOnConflict(async () => {
     const sealed = await readSealedState(store, app.name);
     if (sealed !== undefined && sealingKek(sealed.value) === kek.id) return DONE;

@@ -13,19 +13,25 @@ import {
   stands,
   takeOverEnded,
 } from "./ended_sessions.ts";
-import { follow } from "./replica.ts";
+import { follow, type Following, hasLeft } from "./replica.ts";
 import { digestOf, keysOf, mustGoOn, readSnapshot, type Snapshot } from "./snapshot.ts";
 
 /**
- * Reads etcd and brings this machine's database to the shared state, with every change committed before the call.
+ * Reads etcd and brings this machine's database to the shared state, with every change committed before the call. Nothing
+ * changes on a machine that leaves the fleet meanwhile.
  *
+ * @param options.joins whether a machine that belongs to no fleet joins this one, as a restored one does.
  * @returns whether the shared state had changed.
  * @throws {RekeyError} `etcd_…` or `fleet_…` when etcd cannot be followed; what was read until then is kept.
  */
-export async function catchUp(installation: Installation): Promise<boolean> {
+export async function catchUp(
+  installation: Installation,
+  { joins = false }: Pick<Following, "joins"> = {},
+): Promise<boolean> {
   let overtaken = false;
   for (let from: Position | undefined = positionIn(installation.meta); from !== undefined;) {
-    const { same, next } = await goOn(installation, from);
+    if (!joins && hasLeft(installation)) break;
+    const { same, next } = await goOn(installation, from, joins);
     overtaken ||= !same;
     from = next;
   }
@@ -33,9 +39,9 @@ export async function catchUp(installation: Installation): Promise<boolean> {
 }
 
 // An ended session belongs to a version of the state, so both are read in one transaction.
-async function goOn(installation: Installation, from: Position) {
+async function goOn(installation: Installation, from: Position, joins: boolean) {
   const { meta, environment, database } = installation;
-  const store = installation.shared();
+  const store = await installation.shared();
   const keys = keysOf(store, environment.app.name);
   const known = knownFleet(meta);
   const { found } = await store.client.txn([], [
@@ -46,7 +52,7 @@ async function goOn(installation: Installation, from: Position) {
   const sealed = found[0]?.[0];
   const same = sealed !== undefined && digestOf(sealed.value) === known?.digest &&
     holdsValue(installation);
-  if (!same) await takeOver(installation, await findShared(installation));
+  if (!same) await takeOver(installation, await findShared(installation), { joins });
   if (!stands(from, found[2]?.[0])) {
     database.transaction(() => rememberPosition(meta, BEGINNING));
     return { same, next: BEGINNING };
@@ -66,21 +72,23 @@ export async function findShared(installation: Installation): Promise<FoundState
   // Before etcd is read: another process may follow something newer meanwhile.
   const known = knownFleet(installation.meta);
   const own = installation.versions.current();
-  return { known, own, snapshot: await readSnapshot(installation, installation.shared()) };
+  return { known, own, snapshot: await readSnapshot(installation, await installation.shared()) };
 }
 
 /**
  * Brings this machine's database to the state that was found.
  *
+ * @param options.joins see {@linkcode catchUp}.
  * @throws {RekeyError} as {@linkcode catchUp} does.
  */
 export async function takeOver(
   installation: Installation,
   { known, own, snapshot }: FoundState,
+  { joins = false }: Pick<Following, "joins"> = {},
 ): Promise<Snapshot> {
   mustGoOn(known, own, snapshot);
   if (snapshot === undefined) throw nothingThere();
-  await follow(installation, snapshot, { belonged: known !== undefined });
+  await follow(installation, snapshot, { joins });
   return snapshot;
 }
 

@@ -30,7 +30,7 @@ export async function propose(
   installation: Installation,
   { base, state, added = new Map(), kek }: Proposal,
 ): Promise<Snapshot | undefined> {
-  const store = installation.shared();
+  const store = await installation.shared();
   const app = installation.environment.app.name;
   const { state: key, values: folder } = keysOf(store, app);
   const sealed = await sealState(kek ?? await installation.kek(), app, state);

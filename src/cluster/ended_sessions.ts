@@ -40,6 +40,10 @@ export function positionIn(meta: Meta): Position {
   }
 }
 
+function isSame(one: Position, other: Position): boolean {
+  return one.revision === other.revision && one.digest === other.digest;
+}
+
 /** Inside a transaction: stores this machine's position. */
 export function rememberPosition(meta: Meta, position: Position): void {
   meta.set("fleet_ended", JSON.stringify(position));
@@ -98,8 +102,9 @@ export async function shareEnded(
   installation: Installation,
   sessions: readonly Session[],
 ): Promise<void> {
-  const { client } = installation.shared();
-  const { revoked } = keysOf(installation.shared(), installation.environment.app.name);
+  const store = await installation.shared();
+  const { client } = store;
+  const { revoked } = keysOf(store, installation.environment.app.name);
   const now = installation.now();
   for (let n = 0; n < sessions.length; n += AT_ONCE) {
     const some = sessions.slice(n, n + AT_ONCE);
@@ -138,7 +143,9 @@ export function takeOverEnded(
     for (const session of sessions) {
       if (versions.byNumber(session.version) !== undefined) takeEnded(database, session);
     }
-    rememberPosition(meta, position);
+    // The sessions before it are here only if this is still the database that was at `from`: it may have been destroyed or
+    // restored since.
+    if (isSame(positionIn(meta), from)) rememberPosition(meta, position);
   });
   return more ? position : undefined;
 }

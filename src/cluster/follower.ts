@@ -166,14 +166,16 @@ export class FleetFollower {
     // An etcd member that is cut off from the others reports nothing: watch another one.
     if (this.#watch?.isStalled(overtaken)) this.#stopWatching();
     // After the read, which logs in again if needed.
-    this.#watchState(installation);
+    await this.#watchState(installation);
     this.options.freshness.confirm(steady, system, knownFleet(installation.meta)?.change ?? 0);
     if (overtaken) this.#onChange();
     await this.#show(installation);
   }
 
   async #holdLease(installation: Installation): Promise<void> {
-    const { client } = installation.shared();
+    const { client } = await installation.shared();
+    // A silent connection must not keep this server from a good one until what it knows is too old.
+    client.answerWithin(this.options.freshness.maxStalenessMs / 2);
     if (this.#lease === undefined || !await client.keepAlive(this.#lease.id)) {
       this.#registered = undefined;
       const seconds = Math.ceil(this.options.freshness.maxStalenessMs / 1000) + ELECTION_S;
@@ -207,9 +209,9 @@ export class FleetFollower {
     this.#registered = text;
   }
 
-  #watchState(installation: Installation): void {
+  async #watchState(installation: Installation): Promise<void> {
     if (this.#watch !== undefined) return;
-    const store = installation.shared();
+    const store = await installation.shared();
     const { state } = keysOf(store, installation.environment.app.name);
     const watch = this.#watch = new StateWatch(() => this.#wake.resolve());
     store.client.watch(

@@ -51,7 +51,7 @@ export async function register(
   member: Member,
   lease: string,
 ): Promise<void> {
-  const store = installation.shared();
+  const store = await installation.shared();
   const key = keysOf(store, installation.environment.app.name).members + member.id;
   await store.client.txn([], [put(key, JSON.stringify(member), lease)]);
 }
@@ -62,7 +62,7 @@ export async function register(
  * @throws {RekeyError} an `etcd_…` code.
  */
 export async function listMembers(installation: Installation): Promise<Member[]> {
-  const store = installation.shared();
+  const store = await installation.shared();
   const { members } = keysOf(store, installation.environment.app.name);
   const found = await store.client.range(members, { all: true });
   return found.map(({ key, value }) => readMember(value) ?? unreadable(key.slice(members.length)))
@@ -142,43 +142,6 @@ async function behindOf(installation: Installation, change: number) {
   }
 }
 
-const MOST_NAMED = 10;
-
-// Anyone who can write to etcd chooses the text.
-const plain = (text: string) => text.replace(/[^\w@.-]/g, "?").slice(0, 100);
-
-/** A server's name for messages, in safe characters. */
-export function nameOf({ actor, id }: Pick<Member, "actor" | "id">): string {
-  return `${plain(actor)} (${plain(id)})`;
-}
-
-/** The first names, each with the deliveries that have not followed, and how many more there are. */
-export function namesOf(members: readonly Member[]): string {
-  return listed(
-    members.map((member) => {
-      const behind = deliveriesBehind(member);
-      return behind === undefined ? nameOf(member) : `${nameOf(member)} with ${behind}`;
-    }),
-    members.length,
-  );
-}
-
-/** The deliveries of a server's machine that have not followed, for messages; `undefined` if there are none. */
-export function deliveriesBehind(
-  { deliveries }: { readonly deliveries?: MemberDeliveries | null | undefined },
-): string | undefined {
-  if (!deliveries?.behind) return undefined;
-  const { behind, names } = deliveries;
-  if (names.length === 0) return "unreadable deliveries";
-  return `${behind === 1 ? "delivery" : "deliveries"} ${listed(names.map(plain), behind)}`;
-}
-
-function listed(names: readonly string[], count: number): string {
-  const shown = names.slice(0, MOST_NAMED);
-  const more = count - shown.length;
-  return shown.join(", ") + (more > 0 ? ` and ${more} more` : "");
-}
-
 /** State of the fleet, for `status` and `doctor`. */
 export interface FleetHealth {
   /** The last change that this machine has followed. */
@@ -191,7 +154,7 @@ export interface FleetHealth {
 
 /** Reads the list of servers and the status of each etcd member. @throws {RekeyError} an `etcd_…` code. */
 export async function fleetHealth(installation: Installation): Promise<FleetHealth> {
-  const { client } = installation.shared();
+  const { client } = await installation.shared();
   const [servers, etcd] = await Promise.all([listMembers(installation), client.status()]);
   return { change: knownFleet(installation.meta)?.change ?? 0, servers, etcd };
 }

@@ -5,17 +5,17 @@ import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 import { knownFleet, rememberFleet, writePolicy } from "../store/sqlite/meta.ts";
 import { sealedSlot } from "../core/location.ts";
-import { fleetBehind, type Snapshot } from "./snapshot.ts";
+import { fleetBehind, mustBeOf, type Snapshot } from "./snapshot.ts";
 import { type FleetState, rowOf, type SharedVersion, withoutExpired } from "./state.ts";
 
 const ORDER = { retired: 0, previous: 1, current: 2, pending: 3 };
 
 /** How {@linkcode follow} differs. */
-interface Following {
+export interface Following {
   /** Audit event if this machine belonged to no fleet. */
   readonly first?: typeof EVENTS.joined | typeof EVENTS.created;
-  /** Whether this machine belonged to the fleet before the read: if it has left since, nothing changes. */
-  readonly belonged?: boolean;
+  /** Whether a machine that belongs to no fleet joins this one. Otherwise nothing changes on one that has left meanwhile. */
+  readonly joins?: boolean;
 }
 
 /**
@@ -25,25 +25,32 @@ interface Following {
  * A version whose value is neither in etcd nor here verifies nothing.
  *
  * @throws {RekeyError} `fleet_behind` when its current version has ended here,
- * `fleet_foreign` when one of its versions is another one here.
+ * `fleet_foreign` when it is another fleet's, or one of its versions is another one here.
  */
 export async function follow(
   installation: Installation,
   snapshot: Snapshot,
-  { first = EVENTS.joined, belonged = false }: Following = {},
+  { first = EVENTS.joined, joins = false }: Following = {},
 ): Promise<void> {
   const { database, meta } = installation;
   const { state } = snapshot;
   const audit = await installation.audit();
   database.transaction(() => {
     const known = knownFleet(meta);
+    // Since etcd was read the machine may have left that fleet, and joined this one.
+    if (known !== undefined) mustBeOf(known, state);
     if (known !== undefined && known.change > state.change) return;
-    if (known === undefined && belonged) return;
+    if (!joins && hasLeft(installation)) return;
     const news = followVersions(installation, snapshot, audit);
     followSettings(installation, snapshot);
     if (known === undefined) audit.append({ event: first, ...placeOf(state) });
     else news.forEach((entry) => audit.append(entry));
   });
+}
+
+/** Whether this machine has left its fleet. Where only the row about the fleet is lost, the secret is still in etcd. */
+export function hasLeft({ meta, versions }: Installation): boolean {
+  return knownFleet(meta) === undefined && versions.current()?.location !== "etcd";
 }
 
 /** @returns rows for the audit log, in the order of the versions. */

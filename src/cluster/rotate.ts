@@ -32,8 +32,7 @@ export async function rotateShared(
   installation: Installation,
   options: RotationOrder,
 ): Promise<Changed> {
-  const { reason = null, graceMs = 0, requestId = null, backup = true, onStep } = options;
-  const { makeValue = newSecret } = options;
+  const { graceMs = 0, backup = true, onStep } = options;
   let copied = !backup;
   return await changeShared<Changed>(installation, async ({ state }) => {
     await options.permit?.();
@@ -44,14 +43,7 @@ export async function rotateShared(
     if (graceMs > 0) refuseOneTooMany(installation, MOST_SHARED_WINDOWS);
     if (!copied) await keepCopy(installation, old);
     copied = true;
-    const use = nextUse(installation, options);
-    const secret = await makeValue(use);
-    const about = { reason, request_id: requestId, replaces: old.version };
-    const row = newVersion(installation, nextNumber(state), secret, about, use);
-    await logVersion(installation, EVENTS.rotationInitiated, row, reason ?? undefined);
-    onStep?.("begin");
-    const sealed = await provenValue(installation, row, secret, onStep);
-    await beforeCommit(installation, row, secret, options);
+    const { row, sealed } = await successor(installation, state, old, options);
     const change = succession(installation, state, row, old, graceMs);
     return {
       ...change,
@@ -65,6 +57,25 @@ export async function rotateShared(
       },
     };
   }, options.lockTimeoutMs);
+}
+
+/** Makes the next version, up to its commit. @returns its row and sealed value. */
+async function successor(
+  installation: Installation,
+  state: FleetState,
+  old: Version,
+  options: RotationOrder,
+): Promise<{ row: SharedVersion; sealed: string }> {
+  const { reason = null, requestId = null, makeValue = newSecret, onStep } = options;
+  const use = nextUse(installation, options);
+  const secret = await makeValue(use);
+  const about = { reason, request_id: requestId, replaces: old.version };
+  const row = newVersion(installation, nextNumber(state), secret, about, use);
+  await logVersion(installation, EVENTS.rotationInitiated, row, reason ?? undefined);
+  onStep?.("begin");
+  const sealed = await provenValue(installation, row, secret, onStep);
+  await beforeCommit(installation, row, secret, options);
+  return { row, sealed };
 }
 
 async function beforeCommit(
@@ -154,7 +165,7 @@ export async function provenValue(
   secret: Secret,
   onStep: (step: RotationStep) => void = () => {},
 ): Promise<string> {
-  const store = installation.shared();
+  const store = await installation.shared();
   const sealed = await store.seal(currentSlot(row), secret);
   const opened = await store.open(currentSlot(row), sealed);
   onStep("write");

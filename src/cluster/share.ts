@@ -1,9 +1,10 @@
 import { RekeyError } from "../core/errors.ts";
 import { isSplit } from "../etcd/client.ts";
-import { unconfigured } from "../etcd/wire.ts";
+import type { EtcdClient } from "../etcd/client.ts";
+import { unconfigured } from "../etcd/unconfigured.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
-import { isPortable, type KekSources } from "../store/sealed/kek_sources.ts";
+import { isPortable } from "../store/sealed/kek_sources.ts";
 import { EVENTS } from "../audit/events.ts";
 import { propose, retryOnConflict } from "./commit.ts";
 import { follow, lacking } from "./replica.ts";
@@ -22,16 +23,21 @@ import type { Make } from "../secret/create.ts";
 import type { Import } from "../secret/import/imported.ts";
 import { newVersion, provenValue } from "./rotate.ts";
 import { SYSTEM } from "../system/system.ts";
-import { changeShared, localState, mustBeFollowed } from "./change.ts";
+import { changeShared, localState } from "./change.ts";
+import { mustBeFollowed } from "../secret/followed.ts";
 import { shareEnded } from "./ended_sessions.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";
 import { endedSessions } from "../store/sqlite/ended_sessions.ts";
-import { scrub } from "../store/sqlite/write_ahead_log.ts";
+import { scrub } from "../store/sqlite/scrub.ts";
 import { currentSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { tryReconcile } from "../secret/keyring/reconcile.ts";
 import type { Moved } from "../secret/move.ts";
 import { type Note, retrieve } from "../secret/retrieve.ts";
+
+// What a KEK that other machines can get is made of, and how this machine is told of it.
+const NAME_KEK = "name it by --kek-file, REKEY_KEK_COMMAND or a systemd credential";
+const TAKE_KEK = "run `rekey kek rotate --to-kek-file FILE` here";
 
 /** Decides how a first shared version is made. @throws {RekeyError} as {@linkcode mustBeShareable} does. */
 export async function planShared(
@@ -40,7 +46,8 @@ export async function planShared(
   given?: Import,
 ): Promise<Make> {
   nextUse(undefined, usage, given?.secret);
-  await mustBeShareable(environment);
+  const { app, kek } = environment;
+  await mustBeShareable({ app, kek, etcd: await environment.etcd?.() }, NAME_KEK);
   return (prepared) => makeShared(prepared, usage, given);
 }
 
@@ -56,7 +63,7 @@ async function makeShared(
   wanted: NewSecret,
   given?: Import,
 ): Promise<boolean> {
-  const there = await readSnapshot(installation, installation.shared());
+  const there = await readSnapshot(installation, await installation.shared());
   if (there !== undefined) {
     await join(installation, there, given);
     return false;
@@ -68,24 +75,33 @@ async function makeShared(
     request_id: null,
     replaces: null,
   }, use);
-  const origin = given === undefined ? "generated" : "adopted";
   const sealed = await provenValue(installation, row, secret);
-  const activated_at = installation.now();
-  const token_kid = tokenKidOf(installation.versions, secret, given?.tokenKid);
-  const current = { ...row, origin, token_kid, state: "current", activated_at } as const;
-  const { alg, key_form } = row;
-  const { policy } = installation;
-  const state: FleetState = {
-    ...{ format: 1, id: randomId(), change: 1, alg, key_form, policy },
-    versions: [current],
-    retired: [],
-  };
+  const state = firstState(installation, row, {
+    origin: given === undefined ? "generated" : "adopted",
+    token_kid: tokenKidOf(installation.versions, secret, given?.tokenKid),
+  });
   const added = new Map([[row.kid, sealed]]);
   const snapshot = await propose(installation, { base: undefined, state, added });
   // Another machine was first.
   if (snapshot === undefined) return await makeShared(installation, wanted, given);
-  await follow(installation, snapshot, { first: EVENTS.created });
+  await follow(installation, snapshot, { joins: true, first: EVENTS.created });
   return true;
+}
+
+/** What etcd is to hold of a first version that is in use from now on. */
+function firstState(
+  installation: Installation,
+  row: SharedVersion,
+  about: Pick<SharedVersion, "origin" | "token_kid">,
+): FleetState {
+  const { alg, key_form } = row;
+  const { policy } = installation;
+  const activated_at = installation.now();
+  return {
+    ...{ format: 1, id: randomId(), change: 1, alg, key_form, policy },
+    versions: [{ ...row, ...about, state: "current", activated_at }],
+    retired: [],
+  };
 }
 
 async function join(installation: Installation, snapshot: Snapshot, given?: Import): Promise<void> {
@@ -97,24 +113,25 @@ async function join(installation: Installation, snapshot: Snapshot, given?: Impo
       { hint: "Import under another --app or REKEY_ETCD_PREFIX" },
     );
   }
-  await follow(installation, snapshot);
+  await follow(installation, snapshot, { joins: true });
 }
 
 /**
  * Checks that etcd responds and that other machines can get the same KEK.
  *
+ * @param useKek how this machine begins to use a KEK that others have too.
  * @throws {RekeyError} `etcd_…`, or `kek_missing` when the KEK is a generated key file or comes from a passphrase, whose
  * salt exists on this machine only.
  */
-export async function mustBeShareable(
-  { kek, etcd, app }: Pick<Environment, "etcd" | "app"> & { readonly kek: KekSources },
+async function mustBeShareable(
+  { kek, etcd, app }: Pick<Environment, "app" | "kek"> & { readonly etcd: EtcdClient | undefined },
+  useKek: string,
 ): Promise<void> {
   if (etcd === undefined) throw unconfigured();
   if (!isPortable(kek)) {
     throw new RekeyError("kek_missing", "Cannot share the secret: its KEK is this machine's own", {
       hint: `Make a key file with \`${SYSTEM.advice.makeKey}\`, ` +
-        "bring it to every machine, and name it " +
-        "by --kek-file, REKEY_KEK_COMMAND or a systemd credential",
+        `bring it to every machine, and ${useKek}`,
     });
   }
   await etcd.range(`${etcd.settings.prefix}${app.name}/state`);
@@ -135,8 +152,9 @@ export async function mustBeShareable(
  */
 export async function migrateToCluster(installation: Installation, note: Note): Promise<Moved> {
   const { versions, meta, environment } = installation;
-  const { etcd } = installation;
-  await mustBeShareable({ app: environment.app, etcd, kek: installation.kekSources() });
+  const [etcd, kek] = [await installation.etcd(), installation.kekSources()];
+  // What is sealed here is sealed under another KEK, which must open it first.
+  await mustBeShareable({ app: environment.app, etcd, kek }, TAKE_KEK);
   const rows = versions.held();
   if (rows.length > MOST_SHARED_VERSIONS) throw tooMany();
   const moved = knownFleet(meta) === undefined
@@ -187,14 +205,14 @@ async function bringThere(
 ): Promise<boolean> {
   const added = await sealed(installation, rows, note);
   return await retryOnConflict(async () => {
-    const there = await readSnapshot(installation, installation.shared());
+    const there = await readSnapshot(installation, await installation.shared());
     if (there !== undefined) mustBeTheSame(installation, there);
     const snapshot = there ?? await found(installation, added);
     if (snapshot === undefined) return undefined;
     // Sessions that ended here have ended for the whole fleet.
     const { database } = installation;
     await shareEnded(installation, endedSessions(database, installation.now()));
-    await follow(installation, withLost(snapshot, added));
+    await follow(installation, withLost(snapshot, added), { joins: true });
     // Values that etcd has lost.
     await putBackThere(installation);
     return true;
@@ -210,7 +228,7 @@ async function sealed(installation: Installation, rows: Version[], note: Note) {
   const added = new Map<string, string>();
   for (const row of rows) {
     const { secret } = await retrieve(installation, row, note);
-    added.set(row.kid, await installation.shared().seal(currentSlot(row), secret));
+    added.set(row.kid, await (await installation.shared()).seal(currentSlot(row), secret));
   }
   return added;
 }

@@ -100,18 +100,22 @@ export function mustGoOn(
 ): void {
   if (known === undefined) return;
   const { state, digest } = found ?? {};
-  if (state !== undefined && state.id !== known.id) {
-    throw new RekeyError(
-      "fleet_foreign",
-      "Cannot use what etcd holds: it is another fleet's secret",
-      {
-        hint: "Check REKEY_ETCD_ENDPOINTS and REKEY_ETCD_PREFIX. To join that fleet, " +
-          "`rekey destroy` here and then `rekey init --store etcd`",
-      },
-    );
-  }
+  if (state !== undefined) mustBeOf(known, state);
   if (state === undefined) throw fleetBehind("nothing");
   if (!goesOn(known, own, { state, digest: digest! })) throw fleetBehind();
+}
+
+/** @throws {RekeyError} `fleet_foreign` when a state is not of the fleet that this machine belongs to. */
+export function mustBeOf(known: KnownFleet, { id }: FleetState): void {
+  if (id === known.id) return;
+  throw new RekeyError(
+    "fleet_foreign",
+    "Cannot use what etcd holds: it is another fleet's secret",
+    {
+      hint: "Check REKEY_ETCD_ENDPOINTS and REKEY_ETCD_PREFIX. To join that fleet, " +
+        "`rekey destroy` here and then `rekey init --store etcd`",
+    },
+  );
 }
 
 /** Whether the state in etcd is the one this machine knows, or a later one. */

@@ -14,8 +14,10 @@ import {
   mustHaveBeenOut,
 } from "../secret/standby.ts";
 import type { Installation } from "../store/installation.ts";
-import { type BaseRevision, changeShared, type Decision, mustBeFollowed } from "./change.ts";
-import { listMembers, namesOf } from "./members.ts";
+import { type BaseRevision, changeShared, type Decision } from "./change.ts";
+import { mustBeFollowed } from "../secret/followed.ts";
+import { namesOf } from "./member_names.ts";
+import { listMembers } from "./members.ts";
 import { logVersion, newVersion, provenValue, succession } from "./rotate.ts";
 import {
   type FleetState,

@@ -1,4 +1,4 @@
-import { isRekeyError, RekeyError } from "./errors.ts";
+import { isRekeyError } from "./errors.ts";
 
 /** A value or a promise of one. Most requests wait for nothing, and each promise would make them slower. */
 export type MaybeAsync<T> = T | Promise<T>;
@@ -69,38 +69,6 @@ export async function within<T>(milliseconds: number, work: Promise<T>): Promise
   }
 }
 
-/** A counting semaphore with a bounded queue. */
-export class Semaphore {
-  #running = 0;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(private readonly atOnce: number, private readonly mostWaiting: number) {}
-
-  /** @throws {RekeyError} `busy` if the queue is full. */
-  async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.atOnce) await this.#turn();
-    else this.#running++;
-    try {
-      return await task();
-    } finally {
-      const next = this.#waiting.shift();
-      // The place goes to the next in the queue, ahead of new callers.
-      if (next === undefined) this.#running--;
-      else next();
-    }
-  }
-
-  #turn(): Promise<void> {
-    if (this.#waiting.length >= this.mostWaiting) {
-      throw new RekeyError("busy", "Cannot do this now: too many others are waiting", {
-        hint: "Try again in a moment",
-        retryAfter: 1,
-      });
-    }
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-}
-
 const LOOK_EVERY_MS = 100;
 
 /**
@@ -146,41 +114,5 @@ export async function retryWhileBusy<T>(milliseconds: number, task: () => Promis
       if (!isRekeyError(error, "busy") || performance.now() > end) throw error;
     }
     await delay(RETRY_EVERY_MS);
-  }
-}
-
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 5_000;
-
-/** Exponential backoff: half a second after the first failure, then twice as long each time, up to five seconds. */
-export class Backoff {
-  #failure: RekeyError | undefined;
-  #until = 0;
-  #pauseMs = FIRST_PAUSE_MS / 2;
-
-  constructor(private readonly now: () => number = () => performance.now()) {}
-
-  /** The last failure; `undefined` after a success. */
-  get failure(): RekeyError | undefined {
-    return this.#failure;
-  }
-
-  /** Whether it is too early to try again. */
-  get isOn(): boolean {
-    return this.#failure !== undefined && this.now() < this.#until;
-  }
-
-  /** Records a failure. Failures during a pause do not count. */
-  failed(failure: RekeyError): void {
-    if (this.isOn) return;
-    this.#failure = failure;
-    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
-    this.#until = this.now() + this.#pauseMs;
-  }
-
-  /** Records a success. */
-  succeeded(): void {
-    this.#failure = undefined;
-    this.#pauseMs = FIRST_PAUSE_MS / 2;
   }
 }

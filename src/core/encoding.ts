@@ -31,7 +31,10 @@ export function decodeBase64url(text: string): Uint8Array<ArrayBuffer> | undefin
  *
  * @returns a part of `memory`; `undefined` also if it is too small.
  */
-export function decodeInto(memory: Uint8Array, text: string): Uint8Array | undefined {
+export function decodeInto(
+  memory: Uint8Array<ArrayBuffer>,
+  text: string,
+): Uint8Array<ArrayBuffer> | undefined {
   const { length } = text;
   const ends = CANONICAL_ENDS[length % 4];
   if (ends !== undefined && !ends.includes(text[length - 1]!)) return undefined;
@@ -49,19 +52,26 @@ export function decodeInto(memory: Uint8Array, text: string): Uint8Array | undef
 const ENCODER = new TextEncoder();
 const MEMORY = new Uint8Array(2 ** 14);
 
+/** A text's UTF-8. @returns memory that the next call may overwrite. */
+export function utf8Bytes(text: string): Uint8Array<ArrayBuffer> {
+  const { read, written } = ENCODER.encodeInto(text, MEMORY);
+  return read === text.length ? MEMORY.subarray(0, written) : ENCODER.encode(text);
+}
+
 /** Encodes a text's UTF-8 as base64url without padding. */
 export function encodeText(text: string): string {
-  const { read, written } = ENCODER.encodeInto(text, MEMORY);
-  const bytes = read === text.length ? MEMORY.subarray(0, written) : ENCODER.encode(text);
-  return bytes.toBase64(UNPADDED);
+  return utf8Bytes(text).toBase64(UNPADDED);
 }
 
 // Keeps byte order marks and rejects invalid bytes, so that encoding the text again gives the same bytes.
-const UTF_8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const STRICT_UTF_8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+// The runtime has a quicker way for this one. It puts U+FFFD for what is not UTF-8, which may also have been written.
+const UTF_8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Decodes UTF-8 without loss. @throws {TypeError} if the bytes are not UTF-8. */
 export function utf8(bytes: Uint8Array): string {
-  return UTF_8.decode(bytes);
+  const text = UTF_8.decode(bytes);
+  return text.includes("\ufffd") ? STRICT_UTF_8.decode(bytes) : text;
 }
 
 /** Joins pieces, and overwrites them: they may hold a secret. */
@@ -108,4 +118,18 @@ export function printable(text: string): string {
   // Compiling the other pattern is slow, and most texts do not need it.
   if (/^[ -~]*$/.test(text)) return text;
   return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
+}
+
+/**
+ * One line of JSON that is safe for a terminal and a log: what {@linkcode printable} escapes has JSON's own escapes here,
+ * so that readers get the same texts.
+ */
+export function printableJson(value: unknown): string {
+  const json = JSON.stringify(value);
+  if (/^[ -~]*$/.test(json)) return json;
+  return json.replace(
+    /[\p{C}\p{Zl}\p{Zp}]/gu,
+    (c) =>
+      c.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join(""),
+  );
 }

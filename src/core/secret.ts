@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { type Algorithm, isHmac, type PairAlgorithm } from "./algorithms.ts";
 import { RekeyError } from "./errors.ts";
 import { KeyPair } from "./key_pair.ts";
@@ -154,11 +154,12 @@ function isGenerated(text: string): boolean {
   return BASE64_OF_64_BYTES.test(text) && Buffer.from(text, "base64").toString("base64") === text;
 }
 
-/** Compares two texts, in a time that does not depend on where they differ. */
+/**
+ * Compares two texts, in a time that does not depend on where they differ. Their code units: in UTF-8 different unpaired
+ * surrogates are equal. The runtime takes a hundred times as many instructions to make UTF-16 of a text.
+ */
 export function sameText(one: string, two: string): boolean {
-  // Not as UTF-8, in which different unpaired surrogates are equal.
-  const [a, b] = [Buffer.from(one, "utf16le"), Buffer.from(two, "utf16le")];
-  const same = a.length === b.length && timingSafeEqual(a, b);
-  for (const copy of [a, b]) copy.fill(0);
-  return same;
+  let differences = one.length ^ two.length;
+  for (let at = 0; at < one.length; at++) differences |= one.charCodeAt(at) ^ two.charCodeAt(at);
+  return differences === 0;
 }

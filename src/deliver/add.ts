@@ -74,14 +74,8 @@ async function settingsOf(
   base: Pick<DeliverySettings, "preset" | "own">,
 ): Promise<DeliverySettings> {
   refuseParameters(given, preset);
+  refuseRights(given);
   const { owners } = SYSTEM;
-  const rights = [given.owner, given.group, given.mode];
-  if (owners === undefined && rights.some((one) => one !== undefined)) {
-    throw usageError(
-      "Cannot use --owner, --group or --mode: files on this system have access lists instead",
-      "Leave them out; the file is private to this user",
-    );
-  }
   const draft: DeliverySettings = {
     ...base,
     role: given.role ?? preset.role,
@@ -98,6 +92,14 @@ async function settingsOf(
   const path = given.path ??
     (preset.path === undefined ? undefined : await fill(preset.path, data));
   return { ...draft, path: usablePath(path) };
+}
+
+function refuseRights({ owner, group, mode }: NewDelivery): void {
+  if (SYSTEM.owners !== undefined || [owner, group, mode].every((one) => one === undefined)) return;
+  throw usageError(
+    "Cannot use --owner, --group or --mode: files on this system have access lists instead",
+    "Leave them out; the file is private to this user",
+  );
 }
 
 function refuseParameters({ parameters, owner, group }: NewDelivery, preset: Preset): void {

@@ -33,7 +33,7 @@ export class Confidential {
    */
   tellingLine(output: string): string | undefined {
     const lines = output.split("\n").map((line) => line.trim())
-      .filter((line) => line !== "" && !CREDENTIAL.test(line));
+      .filter((line) => line !== "" && !HASH.test(line) && !endsWithCredential(line));
     const line = lines.findLast((one) => /^error\b/i.test(one)) ?? lines.at(-1);
     return line === undefined || this.#holds(output) ? undefined : line.slice(0, LONGEST_LINE);
   }
@@ -59,9 +59,20 @@ export class Confidential {
 
 const LONGEST_LINE = 200;
 
-// A credential of the program's own, or what guesses can be tried on: rabbitmqctl ends its errors with its cookie's hash.
-const CREDENTIAL =
-  /(cookie|password|passphrase)\W*hash|(cookie|password|passphrase)["']?\s*[:=]\s*\S+$|\$(2[abxy]|5|6|y|argon2\w*)\$/i;
+// What guesses can be tried on: rabbitmqctl ends its errors with its cookie's hash.
+const HASH = /(cookie|password|passphrase)\W*hash|\$(2[abxy]|5|6|y|argon2\w*)\$/i;
+
+// A credential of the program's own.
+const CREDENTIAL = /(cookie|password|passphrase)["']?\s*[:=]\s*\S+$/i;
+const LONGEST_NAME = "passphrase'=".length;
+
+// Of the words before the last one only the ends: the pattern would look for the line's end again from each `password=`.
+function endsWithCredential(line: string): boolean {
+  const words = line.split(/\s+/);
+  const last = words.pop();
+  const before = words.slice(-2).map((word) => word.slice(-LONGEST_NAME));
+  return CREDENTIAL.test([...before, last].join(" "));
+}
 
 function spellingsOf({ secret, keyForm }: DeliveredKey): string[] {
   const { pair } = secret;

@@ -1,4 +1,3 @@
-import { isHmac } from "../core/algorithms.ts";
 import { asRefusalOrBug, RekeyError } from "../core/errors.ts";
 import type { DeliveryState } from "../store/sqlite/deliveries.ts";
 import type { Version } from "../store/sqlite/versions.ts";
@@ -9,17 +8,16 @@ import {
   kidsOf,
   markOf,
   mustHavePreset,
-  probeWay,
   reloadWay,
   rightsOf,
   type VersionSet,
   wantedVersions,
   whatKnows,
 } from "./delivery.ts";
-import { type DeliveredKey, verifyingKeys } from "./key_set.ts";
+import { verifyingKeys } from "./key_set.ts";
 import { type NewFile, newFiles } from "./new_files.ts";
 import { deliveredPath } from "./places.ts";
-import { askProgram, type TokenKind } from "./probe.ts";
+import { askAbout, limitFor } from "./questions.ts";
 import { eventOf } from "./records.ts";
 import { type DeliveryRound, STOPPED } from "./delivery_round.ts";
 import { reload, type Surroundings } from "./reload.ts";
@@ -108,26 +106,37 @@ class DeliveryWork {
     const data = await dataOf(delivery);
     const rights = rightsOf(delivery.settings);
     const files = await newFiles(delivery, keys, data);
+    const limitMs = await limitFor(delivery, data, round);
     round.signal.throwIfAborted();
     if (round.checkOnly) this.#mustBeWritten(files);
     else await this.#write(files, rights);
-    const confidential = new Confidential([...verifyingKeys(keys), ...round.before]);
-    const { path, role } = delivery.settings;
-    const { variables, signal } = round;
-    const about = { name: delivery.name, path, role, data, keys };
-    const around = { ...about, confidential, variables, signal };
     const contents = digestOfBytes(
       new TextEncoder().encode(files.map(({ digest }) => digest).join()),
     );
     // The same contents were proven before a prepared key became the current one.
     const isProven = this.#state.proven === contents && this.#leaving().length === 0;
     if (isProven && !round.checkOnly) return undefined;
-    if (!round.checkOnly) await this.#reload(around);
-    const remark = await this.#probe(around);
-    if (round.checkOnly) this.#mustHaveFollowed();
+    const remark = await this.#haveFollow(files, { data, keys }, limitMs);
+    this.#state = { ...this.#state, proven: contents };
+    return remark;
+  }
+
+  /** Tells the program, and asks it. @returns something that could not be found out. */
+  async #haveFollow(
+    files: readonly NewFile[],
+    { data, keys }: Pick<Surroundings, "data" | "keys">,
+    limitMs: number | undefined,
+  ): Promise<string | undefined> {
+    const { delivery, round } = this;
+    const { name, settings: { path, role } } = delivery;
+    const { variables, signal, checkOnly } = round;
+    const confidential = new Confidential([...verifyingKeys(keys), ...round.before]);
+    const around = { name, path, role, data, keys, confidential, variables, signal };
+    if (!checkOnly) await this.#reload(around);
+    const remark = await askAbout(delivery, { leaving: this.#leaving(), limitMs }, around, round);
+    if (checkOnly) this.#mustHaveFollowed();
     // A reload may write to the file itself.
     else if (reloadWay(delivery) !== undefined) this.#mustBeWritten(files);
-    this.#state = { ...this.#state, proven: contents };
     return remark;
   }
 
@@ -171,11 +180,7 @@ class DeliveryWork {
 
   async #write(files: readonly NewFile[], rights: Rights): Promise<void> {
     const { delivery, round } = this;
-    // What was written last is another file, or what is there.
-    const changed = files.filter(({ name, path, digest }) =>
-      (this.#state.files[name] ?? digest) !== digest || digestOnDisk(path) !== digest ||
-      !hasRights(path, rights)
-    );
+    const changed = files.filter((file) => this.#isChanged(file, rights));
     const digests = Object.fromEntries(files.map(({ name, digest }) => [name, digest]));
     const gone = Object.keys(this.#state.files).filter((name) => !Object.hasOwn(digests, name));
     const claimed = { ...this.#state.files, ...digests };
@@ -200,12 +205,14 @@ class DeliveryWork {
     await Promise.all(changed.map(({ path, bytes }) => writeSafeTarget(path, bytes, rights)));
     // New keys come before the old ones leave.
     for (const name of gone) removeTarget(deliveredPath(delivery, name), rights);
-    this.#state = {
-      ...this.#state,
-      files: digests,
-      replacing: [],
-      written: kidsOf(this.wanted),
-    };
+    const written = kidsOf(this.wanted);
+    this.#state = { ...this.#state, files: digests, replacing: [], written };
+  }
+
+  /** Whether what was written last is another file, or what is there. */
+  #isChanged({ name, path, digest }: NewFile, rights: Rights): boolean {
+    return (this.#state.files[name] ?? digest) !== digest || digestOnDisk(path) !== digest ||
+      !hasRights(path, rights);
   }
 
   /** Makes the folders of files. @throws {RekeyError} when one is unsafe, or holds a file that rekey did not write. */
@@ -256,32 +263,6 @@ class DeliveryWork {
     const { written, confirmed } = this.delivery.state;
     const wanted = kidsOf(this.wanted);
     return [...new Set([...written, ...confirmed])].filter((kid) => !wanted.includes(kid));
-  }
-
-  async #probe(around: Surroundings): Promise<string | undefined> {
-    const { delivery, round } = this;
-    const way = probeWay(delivery);
-    if (way === undefined) return undefined;
-    const probing = { ...round, claims: delivery.preset.claims };
-    const leaving = this.#leaving();
-    const ended = delivery.settings.role === "signer"
-      ? []
-      : round.before.filter(({ kid }) => leaving.includes(kid));
-    // Last, since its failure tells least where a program is down.
-    const questions: (readonly [DeliveredKey, TokenKind])[] = [
-      ...verifyingKeys(around.keys).map((key) => [key, "accepted"] as const),
-      ...ended.map((key) => [key, "ended"] as const),
-      [around.keys.current, "forged"],
-      ...isHmac(around.keys.current.alg) ? [] : [[around.keys.current, "confused"] as const],
-    ];
-    const failures = await Promise.all(
-      questions.map(([key, asked]) => askProgram(way, key, asked, around, probing)),
-    );
-    const failure = failures.find((one) => one !== undefined);
-    if (failure !== undefined) throw new RekeyError("failed", failure);
-    return delivery.settings.role === "verifier" && ended.length < leaving.length
-      ? "it could not be asked whether it refuses the ended key, whose value is destroyed"
-      : undefined;
   }
 }
 

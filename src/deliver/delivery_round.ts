@@ -23,6 +23,10 @@ export interface DeliveryRound {
   readonly force: boolean;
   /** Whether nothing is written or reloaded, and every program asked. */
   readonly checkOnly: boolean;
+  /** Whether this is before a commit, which a program that is down already prevents at once. */
+  readonly isBeforeCommit: boolean;
+  /** Names of deliveries whose programs have just not answered: without a reload they are not waited for again. */
+  readonly silent: readonly string[];
   /** Aborts when the keys are no longer the ones to deliver: an incident waits for the end of this. */
   readonly signal: AbortSignal;
 }

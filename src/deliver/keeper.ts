@@ -1,4 +1,4 @@
-import { Backoff } from "../core/async.ts";
+import { Backoff } from "../core/backoff.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Installation } from "../store/installation.ts";

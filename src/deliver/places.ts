@@ -1,6 +1,6 @@
-import { join, normalize, sep } from "node:path";
+import { basename, dirname, join, normalize, sep } from "node:path";
 import { RekeyError, usageError } from "../core/errors.ts";
-import { realPlace } from "../files/real_place.ts";
+import { isSamePlace, isWithin, realPlace } from "../files/real_place.ts";
 import type { Installation } from "../store/installation.ts";
 import type { StoredDelivery } from "../store/sqlite/deliveries.ts";
 import { faultOfPath } from "../system/paths.ts";
@@ -75,13 +75,19 @@ export function refuseTakenPlace(
 function isOwn({ environment, database }: Installation, delivery: Delivery): boolean {
   const { folders: { config, cache }, kek: { file, passphraseFile } } = environment;
   const place = realPlace(delivery.settings.path);
-  const named = (path: string | undefined) => path === undefined ? [] : [realPlace(path)];
-  // With the names that SQLite, locks and copies put after it.
-  const isOfDatabase = place.startsWith(realPlace(database.path));
-  const files = [database.path, file, passphraseFile].flatMap(named);
-  const own = [...files, ...[config, cache].flatMap(named)];
-  return isOfDatabase ||
-    own.some((one) => isIn(place, one) || (isFolder(delivery) && isIn(one, place)));
+  const own = [database.path, file, passphraseFile, config, cache]
+    .flatMap((path) => path === undefined ? [] : [realPlace(path)]);
+  return isOfDatabase(place, realPlace(database.path)) ||
+    own.some((one) => isWithin(place, one) || (isFolder(delivery) && isWithin(one, place)));
+}
+
+// A file with a name that SQLite, locks and copies put after the database's, or anything in a folder with such a name.
+function isOfDatabase(place: string, database: string): boolean {
+  for (let at = place; dirname(at) !== at; at = dirname(at)) {
+    const isNamedSo = basename(at).startsWith(basename(database));
+    if (isNamedSo && isSamePlace(dirname(at), dirname(database))) return true;
+  }
+  return false;
 }
 
 function overlap(one: Delivery, other: Delivery): boolean {
@@ -89,10 +95,8 @@ function overlap(one: Delivery, other: Delivery): boolean {
     string,
     string,
   ];
-  return here === there || (isFolder(one) && isIn(there, here)) ||
-    (isFolder(other) && isIn(here, there));
+  return isSamePlace(here, there) || (isFolder(one) && isWithin(there, here)) ||
+    (isFolder(other) && isWithin(here, there));
 }
 
 const isFolder = ({ preset }: Delivery) => preset.layout === "folder";
-
-const isIn = (path: string, folder: string) => path === folder || path.startsWith(folder + sep);

@@ -6,8 +6,11 @@ import { ALL_OF_A_KEY, checkTemplate, type TemplateUse } from "./templates.ts";
 
 // A preset is data: it can be printed, changed and used with --preset-file.
 
+/** Most characters of a template. */
+export const LONGEST_TEMPLATE = 65_536;
+
 /** A mustache text: parameters, `path`, and where it says so the parts of a key. */
-const template = () => z.string().max(65_536);
+const template = () => z.string().max(LONGEST_TEMPLATE);
 const seconds = () => z.number().min(1).max(600);
 
 /** A program with its arguments; no shell reads them. Its name is absolute, or found in PATH. */

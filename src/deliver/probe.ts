@@ -30,6 +30,8 @@ type ProbeAnswer = "accepted" | "refused" | { readonly unknown: string };
 export interface Probing {
   readonly claims: Preset["claims"];
   readonly policy: TokenPolicy;
+  /** How long the program may take, in milliseconds; default: what its preset says, or ten seconds. */
+  readonly limitMs?: number | undefined;
   /** Milliseconds since the epoch. */
   now(): number;
 }
@@ -53,7 +55,8 @@ export async function askProgram(
   around: Surroundings,
   probing: Probing,
 ): Promise<string | undefined> {
-  const limitMs = "timeout_s" in way && way.timeout_s ? way.timeout_s * 1_000 : FOLLOW_MS;
+  const usualMs = "timeout_s" in way && way.timeout_s ? way.timeout_s * 1_000 : FOLLOW_MS;
+  const { limitMs = usualMs } = probing;
   const end = performance.now() + limitMs;
   const signing = { ...key, ...await FORGERIES[wanted]?.(key) };
   for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
@@ -99,8 +102,15 @@ const FAILURES: Readonly<Record<TokenKind, (kid: string) => string>> = {
     "it must accept no other algorithm than the key's",
 };
 
+const NO_VERDICT = "its probe ";
+
 function failed(answer: ProbeAnswer, wanted: TokenKind, kid: string): string {
-  return typeof answer === "object" ? `its probe ${answer.unknown}` : FAILURES[wanted](kid);
+  return typeof answer === "object" ? NO_VERDICT + answer.unknown : FAILURES[wanted](kid);
+}
+
+/** Whether a program failed without a verdict: it is down, hangs, or says something else. */
+export function isSilence(failure: string | null): boolean {
+  return failure?.startsWith(NO_VERDICT) ?? false;
 }
 
 async function probeToken(

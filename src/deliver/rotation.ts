@@ -1,7 +1,7 @@
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
 import type { Algorithm } from "../core/algorithms.ts";
-import { isFollowed } from "../cluster/change.ts";
+import { isFollowed } from "../secret/followed.ts";
 import type { Changed, RotateOptions } from "../secret/backend.ts";
 import { valueForRotation } from "../secret/rotate.ts";
 import { untilFilesHold, untilFilesLackEnded } from "../secret/keys_files.ts";
@@ -14,6 +14,7 @@ import type { DeliveryOutcome } from "./deliver.ts";
 import { STOPPED } from "./delivery_round.ts";
 import { probeWay, withPreset } from "./delivery.ts";
 import type { DeliveredKey } from "./key_set.ts";
+import { isSilence } from "./probe.ts";
 import type { PendingKey } from "./key_source.ts";
 import {
   deliveryLock,
@@ -173,6 +174,7 @@ async function endAndFollow<T>(
 /** Before the commit. */
 class FirstPhase {
   #isBegun = false;
+  #silent: readonly string[] = [];
 
   constructor(private readonly secrets: SecretManager, private readonly force: boolean) {}
 
@@ -181,10 +183,15 @@ class FirstPhase {
     this.#isBegun = true;
     const outcomes = await sync(this.secrets, { pending, onlyBegun: true, signal });
     if (outcomes.some(({ state: { failure } }) => failure === STOPPED)) throw overtaken();
+    this.#silent = outcomes.filter(({ state }) => isSilence(state.failure)).map(({ name }) => name);
     const failures = begunFailures(outcomes);
     if (failures.length === 0 || this.force) return;
+    const used = pending === undefined
+      ? ""
+      : `; number ${pending.version.version} is not used again`;
     throw new RekeyError("check_failed", `Not rotated: ${failures.join("; ")}`, {
-      hint: "Nothing was changed. Fix that program, or rotate all the same with --force-deliveries",
+      hint:
+        `Nothing was changed${used}. Fix that program, or rotate all the same with --force-deliveries`,
     });
   }
 
@@ -197,7 +204,7 @@ class FirstPhase {
       return await work();
     } catch (error) {
       if (this.#isBegun && !isRekeyError(error, "overtaken")) {
-        await sync(this.secrets, { onlyBegun: true }).catch(asRefusal);
+        await sync(this.secrets, { onlyBegun: true, silent: this.#silent }).catch(asRefusal);
       }
       throw error;
     }

@@ -35,6 +35,8 @@ export interface SyncOptions {
   readonly force?: boolean | undefined;
   /** Whether nothing is written or reloaded, and every program asked. */
   readonly checkOnly?: boolean | undefined;
+  /** Deliveries whose programs have just not answered: without a reload they are not waited for again. */
+  readonly silent?: readonly string[] | undefined;
   /** Aborts when the keys are no longer the ones to deliver. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -52,20 +54,9 @@ export async function sync(
   options: SyncOptions = {},
 ): Promise<DeliveryOutcome[]> {
   const { installation } = await secrets.open();
-  const { pending, before = [], force = false, checkOnly = false, onlyBegun = false } = options;
+  const { pending, checkOnly = false, onlyBegun = false } = options;
   const deliveries = await Promise.all(selected(installation, options.names).map(withPreset));
-  const round: Omit<DeliveryRound, "signal"> = {
-    versions: versionsNow(installation, pending),
-    source: new KeySource(secrets, pending),
-    before,
-    records: new Records(installation),
-    folders: new SafeFolders(),
-    policy: installation.policy,
-    variables: installationVariables(secrets.environment),
-    now: () => installation.now(),
-    force,
-    checkOnly,
-  };
+  const round = roundOf(secrets, installation, options);
   if (pending === undefined && options.names === undefined && !checkOnly) synced.add(secrets);
   const concerned = pending === undefined ? deliveries : deliveries.filter(holdsMany);
   return await abortedWhen(() => isOverWith(installation, round.versions), (over) => {
@@ -78,6 +69,29 @@ export async function sync(
       ),
     );
   });
+}
+
+/** All that the deliveries of one round have in common, but for the signal that ends it. */
+function roundOf(
+  secrets: SecretManager,
+  installation: Installation,
+  options: SyncOptions,
+): Omit<DeliveryRound, "signal"> {
+  const { pending, before = [], force = false, checkOnly = false, silent = [] } = options;
+  return {
+    versions: versionsNow(installation, pending),
+    source: new KeySource(secrets, pending),
+    before,
+    records: new Records(installation),
+    folders: new SafeFolders(),
+    policy: installation.policy,
+    variables: installationVariables(secrets.environment),
+    now: () => installation.now(),
+    force,
+    checkOnly,
+    isBeforeCommit: pending !== undefined,
+    silent,
+  };
 }
 
 /** Whether one of these versions was ended before its time, which is an incident. */
@@ -144,7 +158,7 @@ export function mustHaveFollowed(outcomes: readonly DeliveryOutcome[]): void {
   const failures = failuresOf(outcomes);
   if (failures.length === 0) return;
   throw new RekeyError("check_failed", `Not followed: ${failures.join("; ")}`, {
-    hint: "`rekey deliver sync` tries again; `rekey serve` does so by itself",
+    hint: "Fix that, then run `rekey deliver sync`; `rekey serve` tries again by itself",
   });
 }
 

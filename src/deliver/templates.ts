@@ -33,7 +33,8 @@ export async function fill(template: string, data: Record<string, unknown>): Pro
 }
 
 const LISTS = ["verifying", "previous"];
-const OF_THE_SET = ["current", "prepared", ...LISTS];
+const OTHERS = ["prepared", ...LISTS];
+const OF_THE_SET = ["current", ...OTHERS];
 const OF_A_KEY = [
   ...["kid", "alg", "hmac", "pair", "ec", "okp", "rsa"],
   ...["text", "base64", "base64url", "hex", "pem", "spki"],
@@ -70,6 +71,14 @@ export async function checkTemplate(
     ".",
   ];
   checkParts(explained(() => parse(template)), known, false);
+}
+
+/** Whether a template uses another key than the current one: a list of keys, or the prepared one. */
+export async function usesOtherKeys(template: string): Promise<boolean> {
+  const { parse } = await mustache();
+  const uses = ([kind, name, , , inside = []]: TemplatePart): boolean =>
+    ["name", "&", "#"].includes(kind) && OTHERS.includes(name.split(".")[0]!) || inside.some(uses);
+  return explained(() => parse(template)).some(uses);
 }
 
 function checkParts(

@@ -1,5 +1,6 @@
 import { asRefusal } from "../core/errors.ts";
 import { databaseCheck, openAsFound, refused } from "./checks/database.ts";
+import { executableCheck } from "./checks/executable.ts";
 import { filesCheck } from "./checks/files.ts";
 import { auditStreamCheck } from "./checks/audit_stream.ts";
 import { auditCheck, clockCheck, rotationCheck } from "./checks/audit_and_clock.ts";
@@ -40,7 +41,10 @@ const NEEDS_KEK = ["values", "audit log"];
 
 /** Runs all checks, files first, without changing anything. */
 export async function examine(context: DoctorContext): Promise<Section[]> {
-  const sections: Section[] = [{ name: "files", findings: filesCheck(context) }];
+  const damaged = executableCheck();
+  const files = filesCheck(context);
+  const found = damaged.length === 0 ? files : [...damaged, ...files ?? []];
+  const sections: Section[] = [{ name: "files", findings: found }];
   const { installation, findings } = openAsFound(context);
   if (installation === undefined) {
     const [first, ...others] = CHECKS.map(([name]) => ({ name, findings: undefined }));
@@ -51,13 +55,21 @@ export async function examine(context: DoctorContext): Promise<Section[]> {
     for (const [name, check] of CHECKS) {
       const findings = await examined(check, { ...context, installation });
       const isBlind = sealed && NEEDS_KEK.includes(name) && findings?.length === 0;
-      sections.push({ name, findings: isBlind ? undefined : findings });
+      const isStopped = isKnown(findings, sections);
+      sections.push({ name, findings: isBlind || isStopped ? undefined : findings });
       sealed ||= listed(findings).some(({ code }) => KEK_TROUBLE.includes(code));
     }
     return sections;
   } finally {
     installation.close();
   }
+}
+
+/** Whether earlier sections have all that a check has found, as when a damaged database ends it. */
+function isKnown(findings: CheckResult, sections: readonly Section[]): boolean {
+  const found = listed(findings);
+  const before = findingsOf(sections);
+  return found.length > 0 && distinct([...before, ...found]).length === before.length;
 }
 
 // Neither the keyring nor a value is asked for, and no row of a long log is read in vain.

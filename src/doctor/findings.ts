@@ -12,6 +12,7 @@ export const FINDINGS = {
   not_initialised: { level: "wrong", fixable: false },
 
   // Files and folders.
+  executable_damaged: { level: "wrong", fixable: false },
   way_unsafe: { level: "wrong", fixable: false },
   file_owner: { level: "wrong", fixable: false },
   file_mode: { level: "wrong", fixable: true },
@@ -63,6 +64,7 @@ export const FINDINGS = {
   secret_missing: { level: "wrong", fixable: false },
   secret_damaged: { level: "wrong", fixable: false },
   secret_mismatch: { level: "wrong", fixable: false },
+  secret_revived: { level: "wrong", fixable: false },
   mirror_damaged: { level: "wrong", fixable: false },
 
   // Audit log, clock, rotations, sessions.
@@ -95,6 +97,8 @@ export interface Finding {
   readonly command: string | null;
   /** Fixes it; only for findings that can be fixed without risk. */
   readonly fix?: () => void | Promise<void>;
+  /** What is left to do once it is fixed. */
+  readonly afterFix?: string;
 }
 
 /** Result of a check for a part that this installation does not use, such as a keyring. */

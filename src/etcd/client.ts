@@ -30,7 +30,7 @@ export interface EtcdSettings {
   readonly user?: { readonly name: string; password(): string } | undefined;
 }
 
-/** Timeout of a request to one member, in milliseconds. */
+/** Timeout of a request to a member, in milliseconds, when another one can be asked after it. */
 const MEMBER_MS = 1_500;
 
 /** Timeout of a call over all members, in milliseconds. */
@@ -65,6 +65,7 @@ export interface MemberStatus {
 export class EtcdClient {
   readonly #http: Deno.HttpClient | undefined;
   #first = 0;
+  #lastMs = CALL_MS;
   #token: string | undefined;
 
   constructor(readonly settings: EtcdSettings) {
@@ -74,6 +75,11 @@ export class EtcdClient {
       ...ca === undefined ? {} : { caCerts: [ca] },
       ...cert === undefined || key === undefined ? {} : { cert, key },
     });
+  }
+
+  /** Waits no longer for the last member of a call, for who asks again soon anyway; in milliseconds. */
+  answerWithin(milliseconds: number): void {
+    this.#lastMs = milliseconds;
   }
 
   /** Reads a key, or all keys with this prefix. */
@@ -168,8 +174,12 @@ export class EtcdClient {
     let trouble: RekeyError | undefined;
     for (let n = 0; n < endpoints.length && performance.now() < end; n++) {
       const index = (this.#first + n) % endpoints.length;
+      // After the last one there is nothing to be gained by giving up early.
+      const isLast = n === endpoints.length - 1;
+      const left = Math.min(end - performance.now(), this.#lastMs);
+      const timeoutMs = isLast ? Math.max(left, MEMBER_MS) : MEMBER_MS;
       try {
-        const answer = await this.#ask(endpoints[index]!, path, body);
+        const answer = await this.#ask(endpoints[index]!, path, body, timeoutMs);
         this.#first = index;
         return answer;
       } catch (error) {
@@ -181,13 +191,20 @@ export class EtcdClient {
     throw trouble ?? unavailable("no member is named");
   }
 
-  async #ask(endpoint: string, path: string, body: unknown): Promise<Answer> {
+  async #ask(
+    endpoint: string,
+    path: string,
+    body: unknown,
+    timeoutMs = MEMBER_MS,
+  ): Promise<Answer> {
+    // For the login too.
+    const signal = AbortSignal.timeout(timeoutMs);
     try {
-      if (this.settings.user !== undefined) this.#token ??= await this.#login(endpoint);
-      let reply = await this.#exchange(endpoint, path, body);
+      if (this.settings.user !== undefined) this.#token ??= await this.#login(endpoint, signal);
+      let reply = await this.#exchange(endpoint, path, body, signal);
       if (this.settings.user !== undefined && "refusal" in reply && wantsLogin(reply.refusal)) {
-        this.#token = await this.#login(endpoint);
-        reply = await this.#exchange(endpoint, path, body);
+        this.#token = await this.#login(endpoint, signal);
+        reply = await this.#exchange(endpoint, path, body, signal);
       }
       if ("result" in reply) return reply.result;
       throw errorOf(reply.refusal);
@@ -198,18 +215,23 @@ export class EtcdClient {
     }
   }
 
-  async #login(endpoint: string): Promise<string> {
+  async #login(endpoint: string, signal: AbortSignal): Promise<string> {
     const { name, password } = this.settings.user!;
     this.#token = undefined;
     const body = { name, password: password() };
-    const reply = await this.#exchange(endpoint, "auth/authenticate", body);
+    const reply = await this.#exchange(endpoint, "auth/authenticate", body, signal);
     if ("result" in reply) return reply.result.token;
     throw errorOf(reply.refusal);
   }
 
-  async #exchange(endpoint: string, path: string, body: unknown): Promise<Reply> {
+  async #exchange(
+    endpoint: string,
+    path: string,
+    body: unknown,
+    signal: AbortSignal,
+  ): Promise<Reply> {
     try {
-      const response = await this.#fetch(endpoint, path, body, AbortSignal.timeout(MEMBER_MS));
+      const response = await this.#fetch(endpoint, path, body, signal);
       return replyOf(path, response.status, await response.text());
     } catch (error) {
       if (isRekeyError(error)) throw error;

@@ -170,13 +170,6 @@ export function unanswered(cause: unknown): RekeyError {
   return unavailable("it cannot be reached", cause);
 }
 
-/** No flag or variable names etcd. */
-export function unconfigured(): RekeyError {
-  return new RekeyError("etcd_unconfigured", "Cannot use etcd: no endpoint is named", {
-    hint: "Set REKEY_ETCD_ENDPOINTS, such as https://10.0.0.1:2379,https://10.0.0.2:2379",
-  });
-}
-
 /** The gateway refuses client certificates with a CommonName, which etcd takes for a user name. */
 function namedCertificate(): RekeyError {
   return new RekeyError(

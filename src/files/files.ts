@@ -73,12 +73,21 @@ export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error ? String(error.code) : undefined;
 }
 
-/** The error for a folder, a pipe or a device. */
+/** The error for a folder, a pipe or a device in the place of a file that rekey makes. */
 export function notRegular(path: string, info?: Deno.FileInfo): RekeyError {
+  return otherKind(path, info, "Name another one, or move it out of the way");
+}
+
+/** The error for a folder, a pipe or a device that is to be read: what is named may be in use by all of the system. */
+function notReadable(path: string, info: Deno.FileInfo): RekeyError {
+  return otherKind(path, info, NAME_ANOTHER);
+}
+
+function otherKind(path: string, info: Deno.FileInfo | undefined, hint: string): RekeyError {
   return new RekeyError("database_unusable", `Cannot use ${path}: ${kindOf(info)}`, {
     hint: info?.isFifo
       ? "It can be read only once, and rekey reads it again: name a file, or a command where that is possible"
-      : "Name another one, or move it out of the way",
+      : hint,
   });
 }
 
@@ -140,6 +149,14 @@ export function mustBeRegular(path: string): void {
   });
 }
 
+/** Checks that what is to be read is a regular file, in the same way. */
+export function mustBeFileToRead(path: string): void {
+  explainFiles(path, () => {
+    const info = Deno.statSync(path);
+    if (!info.isFile) throw notReadable(path, info);
+  });
+}
+
 /** Deletes a file if it exists. */
 export function removeFile(path: string): void {
   explainFiles(path, () => SYSTEM.files.remove(path));
@@ -154,7 +171,7 @@ export function readFileIfThere(path: string): Uint8Array | undefined {
     try {
       // Opening a pipe would wait for its writer.
       const info = Deno.statSync(path);
-      if (!info.isFile) throw notRegular(path, info);
+      if (!info.isFile) throw notReadable(path, info);
       if (info.size > LONGEST_INPUT) {
         const why = `it is larger than ${LONGEST_INPUT} bytes`;
         throw new RekeyError("database_unusable", `Cannot use ${path}: ${why}`, {
@@ -179,7 +196,7 @@ export function readFileChunks(path: string, take: (chunk: Uint8Array) => void):
   explainFiles(path, () => {
     try {
       const info = Deno.statSync(path);
-      if (!info.isFile) throw notRegular(path, info);
+      if (!info.isFile) throw notReadable(path, info);
     } catch (error) {
       if (codeOf(error) !== "ENOENT") throw error;
       throw new RekeyError("usage", `Cannot read ${path}: it does not exist`, {

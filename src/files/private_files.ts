@@ -1,7 +1,7 @@
 import { closing } from "../core/closing.ts";
 import { closeSync, constants, copyFileSync, fsyncSync, openSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { codeOf, explainFiles, mustBeRegular, notRegular } from "./files.ts";
+import { codeOf, explainFiles, mustBeFileToRead, notRegular } from "./files.ts";
 import { SYSTEM } from "../system/system.ts";
 import { RekeyError } from "../core/errors.ts";
 import {
@@ -30,18 +30,22 @@ export function makePrivateFile(path: string): void {
 /**
  * Removes the rights of other users to a file, if it exists, belongs to this user and is not on a read-only disk. Does
  * not follow links.
+ *
+ * @returns the permissions until then, for messages, if others could read it.
  */
-export function restrictToOwner(path: string): void {
-  explainFiles(path, () => {
+export function restrictToOwner(path: string): string | undefined {
+  return explainFiles(path, () => {
     const found = infoOf(path);
-    if (!found?.isFile) return;
-    const { isMine, isOpen } = SYSTEM.permissions.access(path, found);
-    if (!isMine || !isOpen) return;
+    if (!found?.isFile) return undefined;
+    const { isMine, isOpen, othersRead, shown } = SYSTEM.permissions.access(path, found);
+    if (!isMine || !isOpen) return undefined;
     try {
       SYSTEM.permissions.makePrivate(path);
     } catch (error) {
       if (codeOf(error) !== "EROFS") throw error;
+      return undefined;
     }
+    return othersRead ? shown : undefined;
   });
 }
 
@@ -234,7 +238,7 @@ export function moveIntoPlace(partial: string, path: string, replace: boolean): 
 
 /** Copies a regular file to a new private file (0600). */
 export function copyPrivateFile(from: string, to: string): void {
-  mustBeRegular(from);
+  mustBeFileToRead(from);
   makePrivateFile(to);
   explainFiles(to, () => copyFileSync(from, to));
 }

@@ -13,7 +13,7 @@ import {
   requireScope,
 } from "./guard.ts";
 import { HttpRefusal, problemResponse, statusAndCode, withoutPlaces } from "./problem.ts";
-import type { Call, Route, Services } from "./routes.ts";
+import type { Call, RequestHead, Route, Services } from "./routes.ts";
 
 /** How a request ended, for the access log and the metrics. No field contains anything that the client wrote. */
 export interface Served {
@@ -56,15 +56,16 @@ export function makeApp(
   const routeOf = finder(routes);
   const OwnCall = callsWith(services);
   return (request, peer) => {
-    const response = answer(routeOf(request), new OwnCall(request, peer), onServed);
-    return request.method === "HEAD"
+    const call = new OwnCall(request, peer);
+    const response = answer(routeOf(call), call, onServed);
+    return call.method === "HEAD"
       ? andThen(response, (full) => new Response(null, full))
       : response;
   };
 }
 
 /** Finds the route of a request. A proxy asks for the same one again and again, so the last one is kept. */
-function finder(routes: readonly Route[]): (request: Request) => Route {
+function finder(routes: readonly Route[]): (head: RequestHead) => Route {
   const router = new RegExpRouter<Route>();
   for (const route of routes) {
     const { method, path } = route;
@@ -81,10 +82,21 @@ function finder(routes: readonly Route[]): (request: Request) => Route {
   };
 }
 
-/** Calls that have the services by their prototype: to copy them would cost every request. */
+/**
+ * Calls that have the services by their prototype: to copy them would cost every request. The head is read once, since
+ * each look at the runtime's own object checks again what kind of object it is.
+ */
 function callsWith(services: Services) {
   class OwnCall {
-    constructor(readonly request: Request, readonly peer: Peer) {}
+    readonly method: string;
+    readonly url: string;
+    readonly headers: Headers;
+
+    constructor(readonly request: Request, readonly peer: Peer) {
+      this.method = request.method;
+      this.url = request.url;
+      this.headers = request.headers;
+    }
 
     get address(): string | undefined {
       return addressOf(this.peer);
@@ -107,14 +119,14 @@ function answer(
   onServed: OnServed,
 ): MaybeAsync<Response> {
   const start = performance.now();
-  const { request } = call;
-  const chunked = isChunked(request);
+  const { method } = call;
+  const chunked = isChunked(call);
   const finish = (response: Response, error?: unknown) =>
-    andThen(request.body === null ? undefined : discardBody(request), () => {
+    andThen(hasNoBody(method) ? undefined : discardBody(call.request), () => {
       const { code } = error === undefined ? {} : statusAndCode(error);
       onServed({
         route: route.path,
-        method: METHODS.includes(request.method) ? request.method : "other",
+        method: METHODS.includes(method) ? method : "other",
         status: response.status,
         code,
         milliseconds: performance.now() - start,
@@ -130,18 +142,23 @@ function answer(
   );
 }
 
+// The runtime hides the body of such a request, if it has one.
+function hasNoBody(method: string): boolean {
+  return method === "GET" || method === "HEAD";
+}
+
 function guarded(route: Route, call: Call, chunked: boolean): MaybeAsync<Response> {
-  const { request, names, remote } = call;
-  rejectMalformedHost(request);
-  if (chunked) rejectAmbiguousLength(request);
-  if (!route.anySite) rejectForeignSite(request, names);
-  if (route.query === "refused") rejectQuery(route, request);
+  const { names, remote } = call;
+  rejectMalformedHost(call);
+  if (chunked) rejectAmbiguousLength(call);
+  if (!route.anySite) rejectForeignSite(call, names);
+  if (route.query === "refused") rejectQuery(route, call);
   return remote
     ? andThen(remoteHandler(route, call), (handler) => handler(call))
     : route.handler(call);
 }
 
-function rejectQuery({ path }: Route, { url }: Request): void {
+function rejectQuery({ path }: Route, { url }: RequestHead): void {
   if (!/\?[^#]/.test(url)) return;
   const hint =
     "Put parameters into the body; only /auth takes requirements for a token in its query";
@@ -151,10 +168,10 @@ function rejectQuery({ path }: Route, { url }: Request): void {
 // If other machines can connect, routes that reveal more than the client's own token need a scope.
 function remoteHandler({ bearer, handler }: Route, call: Call): MaybeAsync<Route["handler"]> {
   if (typeof bearer !== "object") return handler;
-  const { request, verifyBearer, isScraper } = call;
+  const { verifyBearer, isScraper } = call;
   const { remoteScope, scraped } = bearer;
-  if (scraped !== undefined && isScraper(bearerToken(credentials(request)))) return scraped;
-  return andThen(verifyBearer(request), (verified) => {
+  if (scraped !== undefined && isScraper(bearerToken(credentials(call)))) return scraped;
+  return andThen(verifyBearer(call), (verified) => {
     requireScope(verified, remoteScope);
     return handler;
   });

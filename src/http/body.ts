@@ -81,12 +81,20 @@ async function check<N extends SchemaName>(
   const schema: z.ZodType = (await import("./schemas.ts"))[name];
   const { success, data, error } = schema.safeParse(value);
   if (success) return data as z.output<Schemas[N]>;
-  // The path and the kind of the fault, not the value, which may be a password or a token.
-  const issue = error.issues[0]!;
-  const where = issue.path.map(String).join(".");
-  throw bad(
-    where === "" ? `it does not match the schema (${issue.code})` : `${where}: ${issue.code}`,
-  );
+  throw bad(faultText(error.issues[0]!, value));
+}
+
+// The path and the kind of the fault, not the value, which may be a password or a token.
+function faultText({ path, code }: z.core.$ZodIssue, value: unknown): string {
+  if (code === "unrecognized_keys") return "it has a member that is not known here";
+  const where = path.map(String).join(".") || "it";
+  if (code !== "invalid_type") return `${where} does not match the schema (${code})`;
+  return isMissing(path, value) ? `${where} is missing` : `${where} is of another type`;
+}
+
+function isMissing(path: readonly PropertyKey[], value: unknown): boolean {
+  return path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)[key], value) ===
+    undefined;
 }
 
 /**

@@ -3,6 +3,7 @@ import { ClaimsError } from "../jwt/claims.ts";
 import type { Verified } from "../jwt/verifier.ts";
 import { canonicalHost, isOwnHost, type Names, withoutDefaultPort } from "./host_names.ts";
 import { HttpRefusal } from "./problem.ts";
+import type { RequestHead } from "./routes.ts";
 
 const HOST_HINT = "If it is a name of this server, start rekey serve with --host NAME";
 
@@ -15,8 +16,8 @@ const AUTHORITY = /^[\w.~!$&'()*+,;=%:[\]-]+$/;
  *
  * @throws {HttpRefusal} 421.
  */
-export function rejectMalformedHost(request: Request): void {
-  const host = request.headers.get("host");
+export function rejectMalformedHost({ headers }: Pick<RequestHead, "headers">): void {
+  const host = headers.get("host");
   if (host === null || AUTHORITY.test(host)) return;
   throw misdirected(
     "the Host is malformed",
@@ -30,16 +31,16 @@ export function rejectMalformedHost(request: Request): void {
  *
  * @throws {HttpRefusal} 421 or 403.
  */
-export function rejectForeignSite(request: Request, names: Names): void {
+export function rejectForeignSite({ url, headers }: RequestHead, names: Names): void {
   // In HTTP/2, and optionally in HTTP/1.1, the request target names the host and takes precedence (RFC 9112 §3.2.2).
   // Otherwise the runtime copies the Host header into the URL.
-  const target = authority(request.url);
-  const host = request.headers.get("host") ?? target;
+  const target = authority(url);
+  const host = headers.get("host") ?? target;
   // The hint does not quote the name: a response contains nothing that a client wrote.
   if (!names.anyHost && ![host, target].every((name) => isOwnHost(canonicalHost(name), names))) {
     throw misdirected("the Host is not a name of this server", HOST_HINT);
   }
-  const origin = request.headers.get("origin");
+  const origin = headers.get("origin");
   if (origin === null || isOurOrigin(origin, host, names)) return;
   throw new HttpRefusal("forbidden", "Cannot answer: the request comes from another site");
 }
@@ -50,7 +51,7 @@ export function rejectForeignSite(request: Request, names: Names): void {
  *
  * @throws {HttpRefusal} 400.
  */
-export function rejectAmbiguousLength({ headers }: Request): void {
+export function rejectAmbiguousLength({ headers }: Pick<RequestHead, "headers">): void {
   const what = headers.has("content-length")
     ? "both Content-Length and Transfer-Encoding"
     : headers.get("transfer-encoding")!.toLowerCase() !== "chunked"
@@ -66,7 +67,7 @@ export function rejectAmbiguousLength({ headers }: Request): void {
  * Whether a request is chunked. Its connection must not be reused: the runtime hides a `Content-Length` that follows
  * `Transfer-Encoding`, so a proxy may have seen the request end elsewhere.
  */
-export function isChunked({ headers }: Request): boolean {
+export function isChunked({ headers }: Pick<RequestHead, "headers">): boolean {
   return headers.has("transfer-encoding");
 }
 
@@ -112,8 +113,8 @@ export class NoToken extends RekeyError {
  *
  * @throws {RekeyError} `malformed` without any.
  */
-export function credentials(request: Request): string {
-  const header = request.headers.get("authorization");
+export function credentials({ headers }: Pick<RequestHead, "headers">): string {
+  const header = headers.get("authorization");
   if (header === null) throw new NoToken(false);
   return header;
 }

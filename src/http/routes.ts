@@ -20,7 +20,7 @@ export interface Services {
   /** Verifies a token and counts the result. May throw synchronously. */
   verify(token: string, policy?: VerifyPolicy): MaybeAsync<Verified>;
   /** The same for the bearer token of a request. What is not one bearer token does not count as verified. */
-  verifyBearer(request: Request, policy?: VerifyPolicy): MaybeAsync<Verified>;
+  verifyBearer(head: Pick<RequestHead, "headers">, policy?: VerifyPolicy): MaybeAsync<Verified>;
   /** @throws {RekeyError} when the secret is unavailable. */
   ready(): Promise<void>;
   /** @throws {RekeyError} when one of the keys is unavailable. */
@@ -35,8 +35,11 @@ export interface Services {
   readonly trustForwarded: boolean;
 }
 
+/** What a request begins with. */
+export type RequestHead = Pick<Request, "method" | "url" | "headers">;
+
 /** One request. */
-export interface Call extends Services {
+export interface Call extends Services, RequestHead {
   readonly request: Request;
   /** The peer's IP address; `undefined` on a Unix socket. */
   readonly address: string | undefined;

@@ -145,7 +145,8 @@ export const Status = z.strictObject({
       "when doctor's checks were made; null while the first ones take longer than a second",
   }),
   sessions_active: count().meta({
-    description: "issued by rekey, without tokens that programs sign themselves",
+    description:
+      "issued by rekey, without tokens that programs sign themselves; no more than 100000 are counted",
   }),
   certificate_expires_at: instant().nullable().meta({ description: "of --tls-cert" }),
   success_rate: share(),

@@ -36,13 +36,15 @@ const CACHE_LIMITS: CacheLimits = { entries: 10_000, characters: 8 * 2 ** 20 };
 const LONGEST_REMEMBERED = 4_096;
 
 interface RememberedToken {
+  /** What it was found in, as a whole. */
+  readonly text: string;
   readonly verified: Verified;
   /** The header's `alg`, and whether it is that of the version. */
   readonly algorithm: Algorithm;
   readonly isOwnAlgorithm: boolean;
   /** The header's `typ`. */
   readonly type: string | undefined;
-  /** How the token was found in the text that it is remembered under. */
+  /** How the token was found in the text. */
   readonly tokenOf: TokenOf;
   /** Its version, if it is among those that verified when it was last used. */
   version: KeyVersion | undefined;
@@ -65,16 +67,16 @@ const whole: TokenOf = (token) => token;
  * A token is remembered when it is accepted for the second time. Most of what a token that comes once leaves behind would
  * outlive it, and be copied by the garbage collector.
  *
- * The key of an entry is the whole token, or the whole text that the client has sent it in: a shortened or hashed one
+ * An entry counts only for the whole token, or the whole text that the client has sent it in: a part or a hash of it
  * could give a caller the claims of another.
  */
 export class CachedVerifier {
-  readonly #remembered: LruCache<RememberedToken>;
+  readonly #remembered: RememberedTokens;
   readonly #accepted = new Marks();
   #generation = "";
 
   constructor(private readonly keys: LiveKeys, limits = CACHE_LIMITS) {
-    this.#remembered = new LruCache(limits);
+    this.#remembered = new RememberedTokens(limits);
   }
 
   /** How many tokens are remembered. */
@@ -90,9 +92,11 @@ export class CachedVerifier {
   verify(text: string, requested?: VerifyPolicy, tokenOf = whole): MaybeAsync<Verified> {
     const view = this.keys.view();
     if (view.generation !== this.#generation) this.#clear(view.generation);
-    const known = this.#remembered.get(text);
+    const known = this.#remembered.get(markOf(text));
     // The text of a header is not a token, even if it is remembered.
-    if (known?.tokenOf !== tokenOf) return this.#verifyInFull(text, requested, view, tokenOf);
+    if (known?.text !== text || known.tokenOf !== tokenOf) {
+      return this.#verifyInFull(text, requested, view, tokenOf);
+    }
     const algorithm = requested?.algorithm;
     const isAllowed = algorithm === undefined
       ? known.isOwnAlgorithm
@@ -114,12 +118,13 @@ export class CachedVerifier {
       const isShort = text.length <= LONGEST_REMEMBERED;
       const version = view.versions.find((row) => row.version === verified.version);
       const isKept = isShort && version !== undefined && view.generation === this.#generation;
-      if (isKept && this.#accepted.mark(text)) {
+      const mark = markOf(text);
+      if (isKept && this.#accepted.add(mark)) {
         const { alg, typ: type } = parsed.header;
         // A token is accepted with these algorithms only.
         const [algorithm, isOwnAlgorithm] = [alg as Algorithm, isSameAlgorithm(alg, version.alg)];
-        this.#remembered.set(text, {
-          ...{ verified, algorithm, isOwnAlgorithm, type, tokenOf },
+        this.#remembered.set(mark, {
+          ...{ text, verified, algorithm, isOwnAlgorithm, type, tokenOf },
           ...{ version: undefined, among: undefined, change: view.change, accepted: undefined },
         });
       }
@@ -170,15 +175,28 @@ function isAcceptedAt({ accepted }: RememberedToken, policy: TokenPolicy, now: n
   return accepted?.policy === policy && accepted.from <= now && now < accepted.until;
 }
 
-/** Notes a few bits of each text. Two texts may have the same: then one is remembered that has come once. */
+const MARKED_CHARACTERS = 16;
+
+/**
+ * A number of a text, so that it can be found without reading all of it. Two texts may have the same. It is made of the
+ * last characters, which are those of a signature, and the length: a token may come with and without `Bearer`.
+ */
+function markOf(text: string): number {
+  let mark = text.length;
+  for (let at = Math.max(0, text.length - MARKED_CHARACTERS); at < text.length; at++) {
+    mark = Math.imul(mark, 31) + text.charCodeAt(at) | 0;
+  }
+  return mark;
+}
+
+/** The marks of texts that came lately. If two have the same, one is remembered that has come once. */
 class Marks {
   // A few more than there are entries, so that a mark lasts about as long as an entry would.
   readonly #marks = new Int32Array(2 ** 14);
 
-  /** @returns whether the text was marked lately. */
-  mark(text: string): boolean {
+  /** @returns whether it was added lately. */
+  add(mark: number): boolean {
     const marks = this.#marks;
-    const mark = markOf(text);
     const place = mark & (marks.length - 1);
     const isKnown = marks[place] === mark;
     marks[place] = mark;
@@ -186,32 +204,21 @@ class Marks {
   }
 }
 
-const MARKED_CHARACTERS = 16;
-
-// Of the last characters, which are those of a signature.
-function markOf(text: string): number {
-  let mark = 1;
-  for (let at = Math.max(0, text.length - MARKED_CHARACTERS); at < text.length; at++) {
-    mark = Math.imul(mark, 31) + text.charCodeAt(at) | 0;
-  }
-  return mark;
-}
-
-/** Most entries of an {@linkcode LruCache}, and most characters of all its keys together. */
+/** Most entries of a {@linkcode RememberedTokens}, and most characters of all their texts together. */
 interface CacheLimits {
   readonly entries: number;
   readonly characters: number;
 }
 
 /**
- * Keeps the most recently used values by key. It has two halves: when the newer one is full, the older one is dropped
- * as a whole. Deleting the oldest entries of one `Map` singly would be slow, since its iterator walks past the slots of
- * all entries deleted before.
+ * Keeps the most recently used tokens by the marks of their texts. It has two halves: when the newer one is full, the
+ * older one is dropped as a whole. Deleting the oldest entries of one `Map` singly would be slow, since its iterator
+ * walks past the slots of all entries deleted before.
  */
-class LruCache<V extends object> {
-  #newer = new Map<string, V>();
-  #older = new Map<string, V>();
-  // Of the keys of the newer half.
+class RememberedTokens {
+  #newer = new Map<number, RememberedToken>();
+  #older = new Map<number, RememberedToken>();
+  // Of the texts of the newer half.
   #characters = 0;
 
   constructor(private readonly limits: CacheLimits) {}
@@ -221,17 +228,20 @@ class LruCache<V extends object> {
     return this.#newer.size + this.#older.size;
   }
 
-  get(key: string): V | undefined {
-    const value = this.#newer.get(key);
-    if (value !== undefined) return value;
-    const older = this.#older.get(key);
-    if (older !== undefined) this.set(key, older);
+  /** The token whose text has this mark. The text itself may be another one. */
+  get(mark: number): RememberedToken | undefined {
+    const token = this.#newer.get(mark);
+    if (token !== undefined) return token;
+    const older = this.#older.get(mark);
+    if (older !== undefined) this.set(mark, older);
     return older;
   }
 
-  set(key: string, value: V): void {
-    if (!this.#newer.has(key)) this.#makeRoom(key.length);
-    this.#newer.set(key, value);
+  set(mark: number, token: RememberedToken): void {
+    // Of two texts with the same mark one takes the other's place.
+    const { length } = token.text;
+    if (this.#newer.get(mark)?.text.length !== length) this.#makeRoom(length);
+    this.#newer.set(mark, token);
   }
 
   clear(): void {

@@ -1,4 +1,4 @@
-import { decodeInto, isBase64url } from "../core/encoding.ts";
+import { decodeInto } from "../core/encoding.ts";
 import { RekeyError } from "../core/errors.ts";
 import { readStrictJson, StrictJsonError } from "../core/strict_json.ts";
 import { numbered } from "../core/words.ts";
@@ -38,15 +38,13 @@ export function parseJws(token: string): ParsedJws {
     );
   }
   if (token === "") throw malformed("it is empty");
-  const parts = token.split(".");
-  if (parts.length !== 3) {
-    throw malformed(
-      `it has ${numbered(parts.length, "part")}, a signed token has 3`,
-      "Give the token itself, not the name of a file",
-    );
-  }
-  const [header, payload, signature] = parts as [string, string, string];
-  if (!isBase64url(signature)) throw notBase64url("signature");
+  const first = token.indexOf(".");
+  const second = token.indexOf(".", first + 1);
+  if (second <= first || token.indexOf(".", second + 1) >= 0) throw notThreeParts(token);
+  const header = token.slice(0, first);
+  const payload = token.slice(first + 1, second);
+  const signature = token.slice(second + 1);
+  if (signatureBytes(signature) === undefined) throw notBase64url("signature");
   // Before the payload, which is not read if this refuses the token.
   const parsed = headerOf(header);
   const { value, isPlain } = parseObject(payload, "payload");
@@ -54,9 +52,30 @@ export function parseJws(token: string): ParsedJws {
     header: parsed,
     payload: value,
     plainPayload: isPlain ? payload : undefined,
-    signed: token.slice(0, token.lastIndexOf(".")),
+    signed: token.slice(0, second),
     signature,
   };
+}
+
+function notThreeParts(token: string): RekeyError {
+  return malformed(
+    `it has ${numbered(token.split(".").length, "part")}, a signed token has 3`,
+    "Give the token itself, not the name of a file",
+  );
+}
+
+// Signatures are asked for twice: whether they are base64url, and what they are.
+const SIGNATURE = new Uint8Array(MAX_TOKEN_LENGTH);
+let lastSignature:
+  | { readonly text: string; readonly bytes: Uint8Array<ArrayBuffer> | undefined }
+  | undefined;
+
+/** The bytes of a signature in base64url. @returns `undefined` if it is not; memory that the next call overwrites. */
+export function signatureBytes(text: string): Uint8Array<ArrayBuffer> | undefined {
+  if (lastSignature?.text !== text) {
+    lastSignature = { text, bytes: decodeInto(SIGNATURE, text) };
+  }
+  return lastSignature.bytes;
 }
 
 // An issuer repeats its header, so the last one is nearly always this one too.

@@ -1,8 +1,9 @@
 import { Buffer } from "node:buffer";
 import { constants, sign as signBytes, verify as verifyBytes } from "node:crypto";
 import { PAIR_SCHEMES, type PairAlgorithm, type PairScheme } from "../core/algorithms.ts";
-import { decodeBase64url } from "../core/encoding.ts";
+import { utf8Bytes } from "../core/encoding.ts";
 import type { KeyPair } from "../core/key_pair.ts";
+import { signatureBytes } from "./jws.ts";
 
 /** Whether a signature is that of some bytes. The signature has the right length; of ECDSA it is R and S side by side. */
 export type SignatureCheck = (
@@ -43,11 +44,11 @@ export function isSignedByPair(
   text: string,
   signature: string,
 ): boolean {
-  const given = decodeBase64url(signature);
+  const given = signatureBytes(signature);
   // The runtime must not be handed anything else: its code for ECDSA relies on the caller for the length, and its code
   // for RSA-PSS accepts a signature to which the modulus was added.
   if (given === undefined || !pair.hasSignatureForm(given)) return false;
-  return checkOf(pair, alg)(new TextEncoder().encode(text), given);
+  return checkOf(pair, alg)(utf8Bytes(text), given);
 }
 
 function checkOf(pair: KeyPair, alg: PairAlgorithm): SignatureCheck {

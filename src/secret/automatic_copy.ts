@@ -6,6 +6,7 @@ import { writeBackup } from "../store/backup_file.ts";
 import { Database } from "../store/sqlite/database.ts";
 import type { Installation } from "../store/installation.ts";
 import { Meta, type MetaKey } from "../store/sqlite/meta.ts";
+import { NEW_SCHEMA } from "../store/sqlite/new_schema.ts";
 import { namesIn, removeFile, timeOf } from "../files/files.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { isAhead } from "./age.ts";
@@ -61,7 +62,7 @@ const DAMAGED = "In an incident rotate without a copy: --no-backup; " +
   "then `rekey doctor` says what is damaged, and `rekey restore` replaces the database";
 
 function fill(path: string, { database, meta }: Installation): void {
-  const copy = Database.create(path);
+  const copy = Database.create(path, NEW_SCHEMA);
   try {
     copy.transaction(() => {
       for (const table of COPIED_TABLES) takeRows(copy, database, table);

@@ -1,20 +1,25 @@
 import { dirname } from "node:path";
-import { isRekeyError, RekeyError } from "../core/errors.ts";
+import { closing } from "../core/closing.ts";
+import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import { OWN_TABLES } from "../store/sqlite/schema.ts";
 import { Installation } from "../store/installation.ts";
 import { removeMigrationCopies } from "../store/sqlite/migration_copy.ts";
 import { mustBeAlone } from "../store/sqlite/lock.ts";
+import { wipeFreePages } from "../store/sqlite/scrub.ts";
 import { exclusively } from "../store/sqlite/turn.ts";
 import { dropTables, emptyTables, tableNames } from "../store/sqlite/tables.ts";
-import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
+import { KEYRING_UNAVAILABLE } from "../store/keyring/codes.ts";
 import { removeFile } from "../files/files.ts";
 import { currentSlot, numberedSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { automaticCopies } from "./automatic_copy.ts";
+import { holdersOf, type StaleHolder } from "./holders.ts";
+import { openAsIs } from "./leftovers.ts";
 import { copiesOfLost } from "./lost_database.ts";
 import type { Environment } from "../store/environment.ts";
 import { removeUnfinished } from "../store/backup_file.ts";
 import { ownNote } from "./keyring/reconcile.ts";
+import type { SecretView } from "./view.ts";
 import { SYSTEM } from "../system/system.ts";
 
 /**
@@ -41,12 +46,44 @@ export async function destroy(installation: Installation): Promise<void> {
   clearDatabase(installation);
 }
 
+/** The running programs that `exec` has given a secret. Once it is destroyed, nothing knows of them any more. */
+export function holdersLeft(environment: Environment): StaleHolder[] {
+  try {
+    const found = Installation.openAsFound(environment);
+    if (found === undefined) return [];
+    return closing({ [Symbol.dispose]: () => found.close() }, () => holdersOf(found))
+      .map((holder) => ({ ...holder, state: "ended", until: null }));
+  } catch (error) {
+    // A database that cannot be read can be destroyed all the same.
+    asRefusal(error);
+    return [];
+  }
+}
+
 /**
- * Deletes the copies of a database that is gone. Call it under the lock.
+ * Destroys an app's secret, or the copies of a database that is gone. The view then has no database.
  *
- * @returns whether there were any.
+ * @returns whether anything existed.
  */
-export function destroyCopies(environment: Environment): boolean {
+export async function destroyIfThere(view: SecretView): Promise<boolean> {
+  const { environment } = view;
+  const installation = openAsIs(view);
+  if (installation === undefined) {
+    // A restoration may be at work.
+    return await exclusively(
+      Installation.prepareFolder(environment),
+      async () => await Promise.resolve(openAsIs(view) === undefined && destroyCopies(environment)),
+    );
+  }
+  const wasBegun = installation.meta.get("destroying") !== undefined;
+  if (!wasBegun && installation.versions.every().length === 0) return false;
+  await exclusively(installation.lockPath, () => destroy(installation));
+  view.use(undefined);
+  return true;
+}
+
+// Returns whether there were any.
+function destroyCopies(environment: Environment): boolean {
   const path = Installation.path(environment);
   const copies = copiesOfLost(environment);
   for (const copy of copies) removeFile(copy);
@@ -124,7 +161,7 @@ function clearDatabase(installation: Installation): void {
     return shared;
   });
   if (shared) {
-    database.wipeFreePages();
+    wipeFreePages(database);
     database.truncateLog();
   }
   database.close();

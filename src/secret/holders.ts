@@ -109,14 +109,15 @@ export interface Started {
 /**
  * Records that a process holds a secret, and deletes the records of processes that are gone.
  *
- * @param waitMs how long to wait for other writers of the database, in milliseconds.
+ * @param options.waitMs how long to wait for other writers of the database, in milliseconds.
+ * @param options.replaces whose record is deleted at the same time, so that a rotation never names both.
  * @returns its id for {@linkcode forgetHolder}; `ended` when it has ended already, `undefined` when it could not be
  * recorded.
  */
 export function noteHolder(
   installation: Installation,
   started: Started,
-  waitMs: number,
+  { waitMs, replaces }: { readonly waitMs: number; readonly replaces?: ProcessId | undefined },
 ): ProcessId | "ended" | undefined {
   const { pid, kid, program, keeper: kept } = started;
   const processes = new Processes(SYSTEM.processes.identities);
@@ -136,6 +137,7 @@ export function noteHolder(
   };
   const written = changeHolders(installation, (rows) => {
     forgetGone(rows, processes, since);
+    if (replaces !== undefined) rows.remove(replaces);
     rows.add(row);
   }, waitMs);
   return written ? id : undefined;

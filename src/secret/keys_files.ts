@@ -13,14 +13,19 @@ const EVERY_MS = 20;
 /**
  * Records which keys the file of a program's `exec --keys-file` holds.
  *
- * @returns whether that could be recorded.
+ * @param kids `undefined` without such a file.
+ * @returns whether that could be recorded; `unknown` when the database has no record of the program.
  */
 export function noteKeys(
   installation: Installation,
   id: ProcessId,
-  kids: readonly string[],
-): boolean {
-  return changeHolders(installation, (rows) => rows.setKeys(id, kids.join(" ")));
+  kids: readonly string[] | undefined,
+): boolean | "unknown" {
+  let isKnown = false;
+  const isDone = changeHolders(installation, (rows) => {
+    isKnown = rows.setKeys(id, kids?.join(" ") ?? null);
+  });
+  return isDone && !isKnown ? "unknown" : isDone;
 }
 
 /**

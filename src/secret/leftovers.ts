@@ -5,15 +5,38 @@ import { isAhead } from "./age.ts";
 import type { CreateOptions } from "./create.ts";
 import { isOpenAt } from "./grace.ts";
 import { canLookAgain } from "./keyring/unsaved.ts";
+import type { SecretView } from "./view.ts";
 
 // What an older application or an earlier command left, to be adopted or finished.
 
+/** The database of a view, if there is one, without adopting or finishing anything. */
+export function openAsIs(view: SecretView): Installation | undefined {
+  if (view.installation === undefined) view.use(Installation.openExisting(view.environment));
+  return view.installation;
+}
+
 /**
- * The installation with its versions; a secret that an older application left is adopted.
+ * The database of a view with its versions: a secret that an older application left is adopted, and what a command left
+ * unfinished is finished, if no other command is at work.
  *
  * @returns `undefined` without a secret; nothing is created then.
  */
-export async function openOrAdopt(
+export async function openSettled(
+  view: SecretView,
+  options: CreateOptions = {},
+): Promise<Installation | undefined> {
+  if (view.installation?.versions.current() === undefined) {
+    view.use(await openOrAdopt(view.environment, options));
+  }
+  const { installation } = view;
+  if (installation !== undefined && await needsRecovery(installation)) {
+    const { recover } = await import("./recover.ts");
+    await recover(installation, "if free");
+  }
+  return installation;
+}
+
+async function openOrAdopt(
   environment: Environment,
   options: CreateOptions,
 ): Promise<Installation | undefined> {
@@ -24,7 +47,7 @@ export async function openOrAdopt(
     found?.close();
     throw error;
   }
-  const { adoptIfLeft } = await import("./create.ts");
+  const { adoptIfLeft } = await import("./adopt.ts");
   return await adoptIfLeft(environment, options, found);
 }
 
@@ -50,7 +73,7 @@ export function leftovers(installation: Installation): Leftover[] {
 }
 
 /** Whether there is work that a command should finish before its own. */
-export async function needsRecovery(installation: Installation): Promise<boolean> {
+async function needsRecovery(installation: Installation): Promise<boolean> {
   const left = leftovers(installation);
   const waits = left.includes("keyring") && !keyringIsDue(installation);
   return left.length > (waits ? 1 : 0) || await canLookAgain(installation);
@@ -96,7 +119,7 @@ export function overlongGrace(installation: Installation): Overlong[] {
 export const SILENT_KEYRING_RETRY_MS = 60_000;
 
 /** Whether to try the keyring again: after a timeout, it is not used for a while. */
-export function keyringIsDue(installation: Installation): boolean {
+function keyringIsDue(installation: Installation): boolean {
   const wait = Number(installation.meta.get("keyring_retry_at") ?? 0) - installation.now();
   // A longer wait than the constant means that the clock was set back.
   return wait <= 0 || wait > SILENT_KEYRING_RETRY_MS;

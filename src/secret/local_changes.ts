@@ -4,6 +4,7 @@ import { changedPolicy, type TokenPolicy } from "../jwt/policy.ts";
 import { writePolicy } from "../store/sqlite/meta.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
+import type { StoreChoice } from "../store/environment.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Backend, HmacUsage, NewSecret, PolicyChange } from "./backend.ts";
 import { endGrace, recover } from "./recover.ts";
@@ -67,6 +68,29 @@ export async function settleUsage(
   if (isHmac(alg) === isHmac(version.alg)) mustHaveSize(version, wanted);
   if (alg === version.alg && keyForm === version.key_form) return;
   await backend.setUsage(installation, version, { alg, keyForm });
+}
+
+/**
+ * Where a secret is in the database for want of a keyring: from now on it is there by choice, if that is wanted.
+ *
+ * @returns whether that has changed.
+ */
+export async function settlePlace(
+  installation: Installation,
+  version: Version,
+  wanted: StoreChoice | undefined,
+): Promise<boolean> {
+  const { database, meta, store } = installation;
+  if (wanted !== "database" || version.location !== wanted || store !== "auto") return false;
+  const audit = await installation.audit();
+  database.transaction(() => {
+    meta.set("store", wanted);
+    audit.append({
+      ...{ event: EVENTS.moved, version: version.version, kid: version.kid, location: wanted },
+      reason: "it was there for want of a keyring, and stays there by choice",
+    });
+  });
+  return true;
 }
 
 function mustHaveSize(version: Version, { bits, bytes, encoding }: NewSecret): void {

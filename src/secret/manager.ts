@@ -1,8 +1,8 @@
 import type { AuditEntry } from "../audit/events.ts";
 import type { Location } from "../core/location.ts";
-import { Installation } from "../store/installation.ts";
+import type { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
-import { exclusively, type Turn } from "../store/sqlite/turn.ts";
+import type { Turn } from "../store/sqlite/turn.ts";
 import type { VerifyPolicy } from "../jwt/policy.ts";
 import { type Verified, verifyToken } from "../jwt/verifier.ts";
 import { isRekeyError } from "../core/errors.ts";
@@ -17,7 +17,7 @@ import type {
 } from "./backend.ts";
 import { notInitialised, SecretView, type View } from "./view.ts";
 import type { CreateOptions } from "./create.ts";
-import { needsRecovery, openOrAdopt } from "./leftovers.ts";
+import { openAsIs, openSettled } from "./leftovers.ts";
 import type { Import } from "./import/imported.ts";
 import { LOCAL } from "./local_backend.ts";
 import { Observations } from "./observations.ts";
@@ -63,16 +63,20 @@ export class SecretManager {
   /**
    * The current secret; creates the first one.
    *
-   * @returns the secret, and whether this call made it.
+   * @returns the secret, whether this call made it, and whether it chose the database for one that was there already.
    * @throws {RekeyError} `failed` when the secret is there with another algorithm or key form.
    */
-  async getOrCreate(options: CreateOptions = {}): Promise<Retrieved & { created: boolean }> {
-    const created = await this.#existing(options) === undefined && await this.#create(options);
+  async getOrCreate(
+    options: CreateOptions = {},
+  ): Promise<Retrieved & { created: boolean; chosen: boolean }> {
+    const created = await openSettled(this.#view, options) === undefined &&
+      await this.#create(options);
     const { installation, version, backend } = await this.open();
-    const { settleUsage } = await import("./local_changes.ts");
+    const { settlePlace, settleUsage } = await import("./local_changes.ts");
     await settleUsage(installation, backend, version, options);
+    const chosen = await settlePlace(installation, version, options.store);
     await backend.remember(installation);
-    return { ...await this.get(), created };
+    return { ...await this.get(), created, chosen };
   }
 
   /**
@@ -84,7 +88,7 @@ export class SecretManager {
   async import(given: Import, options: CreateOptions) {
     const { mayGiveWay, replaceUnused, settleImport } = await import("./import/imported.ts");
     // An existing secret keeps its algorithm and key form.
-    const there = await this.#existing({ store: options.store });
+    const there = await openSettled(this.#view, { store: options.store });
     const made = there === undefined
       ? await this.#create(options, given)
       : mayGiveWay(there, await this.#backendOf(there), given.secret.kid) &&
@@ -215,7 +219,7 @@ export class SecretManager {
 
   /** The database with its fixed settings, for the layers above. */
   async open(): Promise<OpenSecret> {
-    const installation = await this.#existing();
+    const installation = await openSettled(this.#view);
     const version = installation?.versions.current();
     if (installation === undefined || version === undefined) {
       throw notInitialised(this.environment.app.name);
@@ -244,7 +248,7 @@ export class SecretManager {
   async flushNotes(waitMs = 100): Promise<boolean> {
     if (this.#observations.areNone) return true;
     // A malformed token is refused before the database is opened.
-    return await this.#observations.flush(() => this.#openAsIs(), waitMs);
+    return await this.#observations.flush(() => openAsIs(this.#view), waitMs);
   }
 
   /**
@@ -254,26 +258,10 @@ export class SecretManager {
    * @throws {RekeyError} a `keyring_…` code when the keyring cannot be used; then nothing is deleted.
    */
   async destroy(): Promise<boolean> {
-    const installation = this.#openAsIs();
-    if (installation === undefined) return await this.#destroyCopies();
-    const wasBegun = installation.meta.get("destroying") !== undefined;
-    if (!wasBegun && installation.versions.every().length === 0) return false;
-    const { destroy } = await import("./destroy.ts");
-    await exclusively(installation.lockPath, () => destroy(installation));
-    this.#view.use(undefined);
-    this.#observations.forget();
-    return true;
-  }
-
-  async #destroyCopies(): Promise<boolean> {
-    const { environment } = this;
-    const { destroyCopies } = await import("./destroy.ts");
-    // A restoration may be at work.
-    return await exclusively(
-      Installation.prepareFolder(environment),
-      async () =>
-        await Promise.resolve(this.#openAsIs() === undefined && destroyCopies(environment)),
-    );
+    const { destroyIfThere } = await import("./destroy.ts");
+    const existed = await destroyIfThere(this.#view);
+    if (existed) this.#observations.forget();
+    return existed;
   }
 
   close(): void {
@@ -283,27 +271,6 @@ export class SecretManager {
   /** For a long-running program: closes a database that was replaced at its path. */
   refresh(): void {
     this.#view.refresh();
-  }
-
-  /** The installation without adopting or finishing anything. */
-  #openAsIs(): Installation | undefined {
-    if (this.#view.installation === undefined) {
-      this.#view.use(Installation.openExisting(this.environment));
-    }
-    return this.#view.installation;
-  }
-
-  /** The installation with its versions, adopted if an older application left a secret. */
-  async #existing(options: CreateOptions = {}): Promise<Installation | undefined> {
-    if (this.#view.installation?.versions.current() === undefined) {
-      this.#view.use(await openOrAdopt(this.environment, options));
-    }
-    const { installation } = this.#view;
-    if (installation !== undefined && await needsRecovery(installation)) {
-      const { recover } = await import("./recover.ts");
-      await recover(installation, "if free");
-    }
-    return installation;
   }
 
   async #create(options: CreateOptions, given?: Import): Promise<boolean> {

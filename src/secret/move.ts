@@ -2,11 +2,12 @@ import type { AuditWriter } from "../audit/chain.ts";
 import { EVENTS } from "../audit/events.ts";
 import { RekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
-import { scrub } from "../store/sqlite/write_ahead_log.ts";
+import { scrub } from "../store/sqlite/scrub.ts";
 import { SAVED } from "../store/keyring/keyring_store.ts";
 import { mustBeFree, mustFit } from "../store/location_choice.ts";
 import { type Location, numberedSlot, sealedSlot } from "../core/location.ts";
 import type { Version } from "../store/sqlite/versions.ts";
+import { settlePlace } from "./local_changes.ts";
 import { dropPrepared } from "./recover.ts";
 import { mayReplace, tryReconcile } from "./keyring/reconcile.ts";
 import { needsCopy, noteUnsaved } from "./keyring/unsaved.ts";
@@ -17,6 +18,8 @@ export interface Moved {
   readonly versions: Version[];
   /** Whether the keyring is up to date too; if not, the next command updates it. */
   readonly published: boolean;
+  /** Whether the secret was in the database for want of a keyring, and is there by choice from now on. */
+  readonly chosen?: boolean;
 }
 
 /**
@@ -39,10 +42,11 @@ export async function relocate(
   for (const row of rows) values.push(await retrieve(installation, row, note));
   if (to === "keyring") await copyToKeyring(installation, values);
   else if (values.length > 0) await commit(installation, to, await sealAll(installation, values));
+  const chosen = await settlePlace(installation, versions.current()!, to);
   if (rows.length === 0) database.transaction(() => meta.set("store", to));
   const published = versions.unsynced().length === 0 || (await tryReconcile(installation)).done;
   scrub(installation);
-  return { versions: rows, published };
+  return { versions: rows, published, chosen };
 }
 
 async function sealAll(
@@ -61,6 +65,8 @@ async function copyToKeyring(installation: Installation, values: Retrieved[]): P
   const { database, keyring, versions } = installation;
   values.forEach(({ secret }) => mustFit(keyring, secret.reveal().length));
   await mustBeFree(keyring, (kid) => mayReplace(installation, kid));
+  // A keyring that refuses has no value to delete. One that is not ready may ask its user, which only a write shows.
+  await keyring.mustBeReady(numberedSlot(values[0]!.version)).catch(() => keyring.probe());
   // From here on a later command checks the keyring for values to delete.
   database.transaction(() => values.forEach(({ version }) => versions.markUnsynced(version)));
   try {

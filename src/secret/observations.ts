@@ -1,5 +1,5 @@
 import type { AuditEntry } from "../audit/events.ts";
-import { countVerdict } from "../audit/figures.ts";
+import { countVerdict } from "../audit/counts.ts";
 import { isRekeyError } from "../core/errors.ts";
 import type { Installation } from "../store/installation.ts";
 

@@ -7,7 +7,8 @@ import { jwksSeconds } from "../jwt/policy.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { kidInTokens } from "./token_kid.ts";
-import type { LiveSecrets, View } from "./view.ts";
+import type { View } from "./view.ts";
+import type { LiveSecrets } from "./live_secrets.ts";
 
 /** The public keys of an app, at one time. */
 export interface PublicSet {
@@ -82,7 +83,7 @@ export class LivePublicSet {
     const known = this.#set?.name === nameOf(publishedVersions(view)) ? this.#set : undefined;
     return andThen(known ?? readPublicSet(this.source), (set) => {
       this.#set = set;
-      return { set, maxAge: freshFor(set, jwksMaxAge(view.installation), view.now()) };
+      return { set, maxAge: freshFor(set, jwksSeconds(view.policy), view.now()) };
     });
   }
 }

@@ -5,7 +5,7 @@ import { LOCK_TIMEOUT_MS } from "../core/limits.ts";
 import { sealedSlot } from "../core/location.ts";
 import { removeUnfinished } from "../store/backup_file.ts";
 import type { Installation } from "../store/installation.ts";
-import { scrub } from "../store/sqlite/write_ahead_log.ts";
+import { scrub } from "../store/sqlite/scrub.ts";
 import { exclusively, Turn } from "../store/sqlite/turn.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import type { RotateOptions } from "./backend.ts";
@@ -71,6 +71,17 @@ export async function rollBack(installation: Installation, pending: Version, rea
     const { version, kid, location } = pending;
     audit.append({ event: EVENTS.rotationRecovered, version, kid, location, reason });
   });
+}
+
+/** Undoes a rotation that has failed before its commit. */
+export async function giveUp(
+  installation: Installation,
+  pending: Version,
+  error: unknown,
+): Promise<void> {
+  await rollBack(installation, pending, isRekeyError(error) ? error.code : "failed");
+  if (pending.location === "keyring") await tryReconcile(installation);
+  scrub(installation);
 }
 
 /**

@@ -3,7 +3,7 @@ import { microsecondsSince, timed } from "../core/clock.ts";
 import { asRefusal, isRekeyError, RekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
-import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
+import { KEYRING_UNAVAILABLE } from "../store/keyring/codes.ts";
 import {
   currentSlot,
   type Location,
@@ -102,8 +102,9 @@ async function fromCopy(installation: Installation, version: Version, note: Note
   } catch (error) {
     if (!isRekeyError(error, "secret_damaged")) throw error;
   }
+  const store = await installation.shared();
   const { result: secret, microseconds: duration } = await timed(() =>
-    installation.shared().read(currentSlot(version))
+    store.read(currentSlot(version))
   );
   if (secret === null) refuse(version, note, missing(version));
   const { version: number, kid } = version;

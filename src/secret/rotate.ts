@@ -7,7 +7,7 @@ import type { Installation } from "../store/installation.ts";
 import { SAVED, type Settled } from "../store/keyring/keyring_store.ts";
 import { locationForNew } from "../store/location_choice.ts";
 import type { Version } from "../store/sqlite/versions.ts";
-import { scrub } from "../store/sqlite/write_ahead_log.ts";
+import { scrub } from "../store/sqlite/scrub.ts";
 import { ageOf, isDue } from "./age.ts";
 import { keepCopy } from "./automatic_copy.ts";
 import type { Change, Changed, OpenSecret, RotateOptions, RotationOrder } from "./backend.ts";
@@ -25,7 +25,7 @@ import {
   type Use,
   valueAhead,
 } from "./next_use.ts";
-import { destroyValue, dropPrepared, mustBeNext, rollBack } from "./recover.ts";
+import { destroyValue, dropPrepared, giveUp, mustBeNext } from "./recover.ts";
 import type { Note } from "./retrieve.ts";
 import { tokenKidOf } from "./token_kid.ts";
 import { notInitialised } from "./view.ts";
@@ -122,19 +122,7 @@ export async function changeSecret(
   const secret = imported ?? await makeValue(use);
   const pending = await begin(installation, change, secret, use);
   onStep("begin");
-  let settled: Settled;
-  try {
-    settled = await write(installation, pending, secret);
-    onStep("write");
-    // (3) It signs and verifies a token before it is used.
-    await probe(secret, pending);
-    onStep("probe");
-    await beforeCommit?.(pending, secret);
-  } catch (error) {
-    // An incident has undone it, or the lock is not free: then it is left to the next command.
-    if (!isRekeyError(error, "overtaken", "busy")) await giveUp(installation, pending, error);
-    throw error;
-  }
+  const settled = await stored(installation, pending, secret, { onStep, beforeCommit });
   const graceUntil = await commit(installation, pending, change, settled);
   onStep("commit");
   const ending = await publish(installation);
@@ -148,6 +136,28 @@ export async function changeSecret(
     ...ending,
     head: newestHead(installation.database),
   };
+}
+
+/** Stores and tries the value, and has programs take it. @throws what fails, once the version is given up. */
+async function stored(
+  installation: Installation,
+  pending: Version,
+  secret: Secret,
+  { onStep = () => {}, beforeCommit }: ChangeOptions,
+): Promise<Settled> {
+  try {
+    const settled = await write(installation, pending, secret);
+    onStep("write");
+    // (3) It signs and verifies a token before it is used.
+    await probe(secret, pending);
+    onStep("probe");
+    await beforeCommit?.(pending, secret);
+    return settled;
+  } catch (error) {
+    // An incident has undone it, or the lock is not free: then it is left to the next command.
+    if (!isRekeyError(error, "overtaken", "busy")) await giveUp(installation, pending, error);
+    throw error;
+  }
 }
 
 /** (1) Adds the version. After this commit, recovery can undo an interrupted rotation. */
@@ -174,9 +184,7 @@ export async function begin(
       replaces: change.old?.version ?? null,
     });
     if (change.old !== undefined) {
-      const { version, kid, location, reason } = pending;
-      const place = { version, kid, location, reason: reason ?? undefined };
-      audit.append({ event: EVENTS.rotationInitiated, ...place });
+      audit.append({ event: EVENTS.rotationInitiated, ...aboutVersion(pending) });
     }
     return pending;
   });
@@ -233,12 +241,16 @@ export async function commit(
     meta.set("scrub_pending", "log");
     meta.remove("announced");
     if (change.old?.location === "etcd") leaveCluster(installation, pending.location, audit);
-    const { version, kid, location, reason } = pending;
     const event = change.old === undefined ? EVENTS.created : EVENTS.rotationCompleted;
     const duration = (now - (change.begunAt ?? pending.created_at)) * 1000;
-    audit.append({ event, version, kid, location, reason: reason ?? undefined, duration });
+    audit.append({ event, ...aboutVersion(pending), duration });
     return graceUntil;
   });
+}
+
+// For the audit log.
+function aboutVersion({ version, kid, location, reason }: Version) {
+  return { version, kid, location, reason: reason ?? undefined };
 }
 
 function publishSealed({ sealed }: Installation, row: Version): void {
@@ -279,15 +291,4 @@ export async function publish(installation: Installation) {
     if (isRekeyError(error)) return { published: false, logWhole: true };
     throw error;
   }
-}
-
-/** Undoes a rotation that has failed before its commit. */
-export async function giveUp(
-  installation: Installation,
-  pending: Version,
-  error: unknown,
-): Promise<void> {
-  await rollBack(installation, pending, isRekeyError(error) ? error.code : "failed");
-  if (pending.location === "keyring") await tryReconcile(installation);
-  scrub(installation);
 }

@@ -1,7 +1,7 @@
 import { EVENTS } from "../audit/events.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Installation } from "../store/installation.ts";
-import { scrub } from "../store/sqlite/write_ahead_log.ts";
+import { scrub } from "../store/sqlite/scrub.ts";
 import { type Kek, newKek } from "../store/sealed/kek.ts";
 import { removeStaleKek } from "./recover.ts";
 import { sealedSlot, type Slot } from "../core/location.ts";

@@ -3,6 +3,7 @@ import { isHmac } from "../core/algorithms.ts";
 import { rfc3339 } from "../core/clock.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import { placeName } from "../core/location.ts";
+import type { Secret } from "../core/secret.ts";
 import { setKeptUntil } from "../jwt/policy.ts";
 import type { StoreChoice } from "../store/environment.ts";
 import type { Installation } from "../store/installation.ts";
@@ -15,11 +16,11 @@ import type { Activation, Changed, NewSecret, Preparation, Prepared } from "./ba
 import { mustBeReadable, refuseOneTooMany } from "./grace.ts";
 import { mayReplace } from "./keyring/reconcile.ts";
 import { noteUnsaved } from "./keyring/unsaved.ts";
-import { dropPrepared } from "./recover.ts";
+import { dropPrepared, giveUp } from "./recover.ts";
 import { isAsWanted, type PreparedUse } from "./prepared_facts.ts";
 import { longestValue, newSecret, nextUse, probe } from "./next_use.ts";
 import { type Note, retrieve } from "./retrieve.ts";
-import { begin, commit, giveUp, nextLocation, notRotated, publish, write } from "./rotate.ts";
+import { begin, commit, nextLocation, notRotated, publish, write } from "./rotate.ts";
 import { notInitialised } from "./view.ts";
 
 // A rotation in two phases: verifiers get the next version, and later it becomes the current one.
@@ -50,17 +51,26 @@ export async function prepare(
   const secret = await makeValue(use);
   const change = { old, location, reason, graceMs: 0 };
   const pending = await begin(installation, change, secret, use);
-  let settled: Settled;
+  const settled = await proven(installation, pending, secret);
+  await date(installation, pending, settled);
+  await publish(installation);
+  return { version: versions.prepared() ?? pending, made: true };
+}
+
+/** Stores and tries the value. @throws what fails, once the version is given up. */
+async function proven(
+  installation: Installation,
+  pending: Version,
+  secret: Secret,
+): Promise<Settled> {
   try {
-    settled = await write(installation, pending, secret);
+    const settled = await write(installation, pending, secret);
     await probe(secret, pending);
+    return settled;
   } catch (error) {
     await giveUp(installation, pending, error);
     throw error;
   }
-  await date(installation, pending, settled);
-  await publish(installation);
-  return { version: versions.prepared() ?? pending, made: true };
 }
 
 /** From this commit on the version is prepared, and no recovery undoes it. */
@@ -94,25 +104,18 @@ async function dateAgain(installation: Installation, prepared: Version): Promise
  */
 export async function activate(
   installation: Installation,
-  { wanted, graceMs = 0, force = false, backup = true, permit }: Activation,
+  activation: Activation,
   note: Note,
 ): Promise<Changed> {
+  const { wanted, graceMs = 0, backup = true, permit } = activation;
   permit?.();
   const { versions } = installation;
   const old = versions.current();
   if (old === undefined) throw notInitialised(installation.environment.app.name);
   const row = versions.prepared();
   if (row === undefined) return alreadyActive(installation, wanted);
-  if (await isLost(installation, row, note)) throw lostValue(row);
   const now = installation.now();
-  if (!force) mustHaveBeenOut(row, now);
-  if (graceMs > 0) {
-    refuseOneTooMany(installation);
-    await mustBeReadable(installation, old, note);
-  }
-  if (row.location === "keyring" && old.location !== "keyring") {
-    await mustBeFree(installation.keyring, (kid) => mayReplace(installation, kid));
-  }
+  await mustBeActivatable(installation, { old, row, now }, activation, note);
   if (backup) await keepCopy(installation, old);
   const early = forcedBefore(row, now);
   if (early !== undefined) await noteForced(installation, row, early);
@@ -122,6 +125,24 @@ export async function activate(
   const version = versions.current() ?? row;
   const head = newestHead(installation.database);
   return { rotated: true, version, previous: old, graceUntil, ...ending, head };
+}
+
+/** @throws {RekeyError} when the prepared version cannot take the place of the old one now. */
+async function mustBeActivatable(
+  installation: Installation,
+  { old, row, now }: { old: Version; row: Version; now: number },
+  { graceMs = 0, force = false }: Activation,
+  note: Note,
+): Promise<void> {
+  if (await isLost(installation, row, note)) throw lostValue(row);
+  if (!force) mustHaveBeenOut(row, now);
+  if (graceMs > 0) {
+    refuseOneTooMany(installation);
+    await mustBeReadable(installation, old, note);
+  }
+  if (row.location === "keyring" && old.location !== "keyring") {
+    await mustBeFree(installation.keyring, (kid) => mayReplace(installation, kid));
+  }
 }
 
 /** Whether a value cannot be had any more. @throws {RekeyError} a code with exit status 4 when that cannot be told now. */

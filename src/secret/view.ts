@@ -1,12 +1,10 @@
-import { SingleFlight } from "../core/async.ts";
 import type { LiveKeySet } from "../jwt/cached_verifier.ts";
 import { Installation } from "../store/installation.ts";
 import type { Environment } from "../store/environment.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";
-import { isRevoked } from "../store/sqlite/ended_sessions.ts";
+import { EndedSessions } from "../store/sqlite/ended_sessions.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { holdsAt, type Verifying, verifyingAt } from "./grace.ts";
-import type { Secret } from "../core/secret.ts";
 import { RekeyError } from "../core/errors.ts";
 
 // A waiting request blocks its thread's other requests, and a proxy times out sooner than SQLite.
@@ -21,6 +19,7 @@ export interface View extends LiveKeySet {
   readonly versions: readonly Version[];
   /** The next version, if verifiers are to know its key already. */
   readonly prepared: Version | undefined;
+  readonly ended: EndedSessions;
 }
 
 /**
@@ -71,6 +70,9 @@ export class SecretView {
     }
     return this.#seen;
   }
+
+  // Of the database that is there when it is asked: a token may have waited for its key meanwhile.
+  readonly #isRevoked = (jti: string) => this.view().ended.has(jti);
 
   readonly #forget = () => {
     this.#seen = undefined;
@@ -128,7 +130,9 @@ export class SecretView {
     const installation = this.#installation!;
     // Before the rows are read: after a commit in between, this view counts as old.
     const change = this.#changeOf(installation);
-    if (this.#view?.change !== change) this.changed(this.#view = read(installation, change));
+    if (this.#view?.change !== change) {
+      this.changed(this.#view = read(installation, change, this.#isRevoked));
+    }
     return this.#isKnown(this.#view) ? this.#view : this.#lookAgain();
   }
 
@@ -157,7 +161,11 @@ export class SecretView {
   }
 }
 
-function read(installation: Installation, change: string): View {
+function read(
+  installation: Installation,
+  change: string,
+  isRevoked: (jti: string) => boolean,
+): View {
   installation.database.mustBeKnown();
   const current = installation.versions.current();
   // Before the settings, which an empty database lacks without being damaged.
@@ -165,81 +173,27 @@ function read(installation: Installation, change: string): View {
   installation.mustHaveSettings();
   const { policy, meta } = installation;
   const versions = [current, ...installation.versions.previous()];
-  const states = versions.map((row) => [
-    row.version,
-    row.kid,
-    row.state,
-    row.grace_until,
-    row.alg,
-    row.key_form,
-    row.token_kid,
-  ]);
-  const generation = JSON.stringify(states);
   const fleetChange = knownFleet(meta)?.change ?? 0;
   return {
     installation,
     policy,
     change,
-    generation,
+    generation: generationOf(versions),
     fleetChange,
     versions,
     prepared: installation.versions.prepared(),
     now: installation.environment.clock,
-    isRevoked: (jti) => isRevoked(installation.database, jti),
+    ended: new EndedSessions(installation.database, () => installation.database.change()),
+    isRevoked,
   };
 }
 
-/** A {@linkcode SecretView} for a long-running program: it caches values while their version verifies, or soon will. */
-export class LiveSecrets extends SecretView {
-  readonly #values = new Map<string, Secret>();
-  readonly #fetching = new SingleFlight<Secret>();
-
-  /**
-   * @param fetchValue reads a version's value from its store.
-   * @param mustBeFresh throws when another machine may have rotated a shared secret.
-   */
-  constructor(
-    environment: Environment,
-    private readonly fetchValue: (version: Version) => Promise<Secret>,
-    mustBeFresh?: (change: number) => void,
-  ) {
-    super(environment, mustBeFresh);
-  }
-
-  override use(installation: Installation | undefined): void {
-    super.use(installation);
-    installation?.database.lookOften();
-  }
-
-  /** A cached value. */
-  keptValue({ kid }: Version): Secret | undefined {
-    return this.#values.get(kid);
-  }
-
-  /** The value of a version, for verification or its public half. */
-  override async valueOf(version: Version): Promise<{ secret: Secret }> {
-    const kept = this.#values.get(version.kid);
-    if (kept !== undefined) return { secret: kept };
-    const secret = await this.#fetching.once(version.kid, () => this.fetchValue(version));
-    // After a rotation meanwhile, the value must not be cached.
-    if (isOf(this.view(), version.kid)) this.#values.set(version.kid, secret);
-    return { secret };
-  }
-
-  protected override setAside(): void {
-    super.setAside();
-    this.#values.clear();
-  }
-
-  protected override changed(view: View): void {
-    for (const kid of this.#values.keys()) {
-      if (!isOf(view, kid)) this.#values.delete(kid);
-    }
-  }
-}
-
-function isOf({ versions, prepared }: View, wanted: string): boolean {
-  return prepared?.kid === wanted || versions.some(({ kid }) => kid === wanted);
+/** The same as long as no version changes what verifies. */
+function generationOf(versions: readonly Version[]): string {
+  const states = versions.map(({ version, kid, state, grace_until, alg, key_form, token_kid }) => {
+    return [version, kid, state, grace_until, alg, key_form, token_kid];
+  });
+  return JSON.stringify(states);
 }
 
 /** The error for an app without a secret. */

@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { RekeyError } from "../core/errors.ts";
+import { pemBlocks, type PemText } from "../core/pem.ts";
 import { readFileIfThere } from "../files/files.ts";
 import { isAddress } from "../http/host_names.ts";
 import { pemText } from "../core/encoding.ts";
@@ -65,7 +66,7 @@ const KEY_HINT = "Name a PEM file with the private key (PKCS #8, PKCS #1 or SEC 
 
 function refuseNoChain(path: string, text: string): void {
   refuseTruncated(path, text, CHAIN_HINT);
-  if (blocks(text, "CERTIFICATE").length > 0) return;
+  if (certificatesIn(text).length > 0) return;
   const why = /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)
     ? "it contains a key and no certificate"
     : "it contains no certificate in PEM";
@@ -89,9 +90,11 @@ function refuseTruncated(path: string, text: string, hint: string): void {
   if (count("BEGIN") !== count("END")) throw unusable(path, "it is cut off", hint);
 }
 
-/** The blocks of a PEM text with this label (RFC 7468). */
-function blocks(text: string, label: string): string[] {
-  return text.match(new RegExp(`-----BEGIN ${label}-----.*?-----END ${label}-----`, "gs")) ?? [];
+/** The certificates in a PEM text (RFC 7468 §5). */
+function certificatesIn(text: string): string[] {
+  const isOne = ({ label, endLabel }: PemText) =>
+    label === "CERTIFICATE" && endLabel === "CERTIFICATE";
+  return [...pemBlocks(text)].filter(isOne).map((block) => block.text);
 }
 
 // Only the runtime knows what it can serve with, so listen with it on any free port.
@@ -108,7 +111,7 @@ function problemOf(cert: string, key: string): string | undefined {
 }
 
 function mismatch({ cert: path, key: keyPath }: CertificateFiles, cert: string, key: string) {
-  const [, ...others] = blocks(cert, "CERTIFICATE");
+  const [, ...others] = certificatesIn(cert);
   return others.some((other) => problemOf(other, key) === undefined)
     ? new RekeyError(
       "tls_chain_order",
@@ -122,7 +125,7 @@ function mismatch({ cert: path, key: keyPath }: CertificateFiles, cert: string, 
 
 function factsOf(path: string, text: string): Omit<Certificate, "tls"> {
   try {
-    const own = new X509Certificate(blocks(text, "CERTIFICATE")[0]!);
+    const own = new X509Certificate(certificatesIn(text)[0]!);
     return {
       notBefore: timeOf(own.validFrom),
       notAfter: timeOf(own.validTo),

@@ -24,7 +24,9 @@ export class ServedDeliveries {
       this.tell(await this.#keeper.tick());
       this.#trouble = undefined;
     } catch (error) {
-      const { code, message } = asRefusal(error);
+      const { code, message, retryAfter } = asRefusal(error);
+      // Another file took the database's place: the next tick looks into that one.
+      if (retryAfter === 0) return;
       if (this.#trouble !== code) this.context.warn(`deliveries wait: ${message}`);
       this.#trouble = code;
     }

@@ -1,4 +1,5 @@
-import { deliveriesBehind, lagging, listMembers, nameOf } from "../cluster/members.ts";
+import { deliveriesBehind, nameOf } from "../cluster/member_names.ts";
+import { lagging, listMembers } from "../cluster/members.ts";
 import type { Member } from "../secret/backend.ts";
 import type { Installation } from "../store/installation.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";

@@ -57,6 +57,7 @@ export class HistoryKeeper {
     if (kept !== undefined && performance.now() < kept.until) return kept.history;
     const history = this.#read(period);
     this.#kept.set(period, { until: performance.now() + KEPT_MS, history });
+    history.catch(() => this.#kept.delete(period));
     return history;
   }
 

@@ -1,4 +1,5 @@
-import { type Backoff, delay } from "../core/async.ts";
+import { delay } from "../core/async.ts";
+import type { Backoff } from "../core/backoff.ts";
 import { isRekeyError, type RekeyError } from "../core/errors.ts";
 import type { KeyringStore } from "../store/keyring/keyring_store.ts";
 

@@ -74,6 +74,12 @@ export class RequestMetrics {
     durations.statuses.add(status);
   }
 
+  /** How many requests were answered. */
+  get count(): number {
+    const all = [...this.#routes.values()].flatMap(({ statuses }) => statuses.entries());
+    return all.reduce((sum, [, count]) => sum + count, 0);
+  }
+
   json(): ThreadMetrics {
     const responses = [...this.#routes].flatMap(([route, { statuses }]) =>
       statuses.entries().map(([status, value]) => ({ labels: { route, status }, value }))

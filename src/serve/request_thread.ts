@@ -4,7 +4,7 @@ import { parseJws } from "../jwt/jws.ts";
 import type { VerifyPolicy } from "../jwt/policy.ts";
 import type { Verified } from "../jwt/verifier.ts";
 import { rfc3339Now } from "../core/clock.ts";
-import { isRekeyError } from "../core/errors.ts";
+import { type ErrorCode, isRekeyError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { type MaybeAsync, tryThen } from "../core/async.ts";
 import { makeApp, type Served } from "../http/app.ts";
@@ -12,15 +12,16 @@ import { clientAddress } from "../http/client_address.ts";
 import { bearerToken, credentials, NoToken } from "../http/guard.ts";
 import type { HostOperations } from "../http/host_operations.ts";
 import { makeRoutes, type Services } from "../http/routes.ts";
-import { unconfigured } from "../etcd/wire.ts";
+import { unconfigured } from "../etcd/unconfigured.ts";
 import { aheadOf, SharedFreshness } from "../cluster/freshness.ts";
 import { LivePublicSet } from "../secret/public_set.ts";
 import { kidInTokens } from "../secret/token_kid.ts";
-import { LiveSecrets } from "../secret/view.ts";
+import { LiveSecrets } from "../secret/live_secrets.ts";
 import type { Environment, Freshness } from "../store/environment.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { Listener } from "./listener.ts";
 import { RequestMetrics, type ThreadMetrics } from "./metrics.ts";
+import { collectGarbage, QuietTimes } from "./quiet_times.ts";
 import { ScrapeToken } from "./scrape_token.ts";
 import { type Address, isLocal, ownNames, type Settings } from "./settings.ts";
 import { SYSTEM } from "../system/system.ts";
@@ -46,13 +47,13 @@ export class RequestThread {
   };
   #lines: string[] = [];
   readonly #metrics = new RequestMetrics();
+  readonly #quiet = new QuietTimes();
   #listener: Listener | undefined;
   #reporting: ReturnType<typeof setInterval> | undefined;
 
   /** @param port to the main thread, which calls {@linkcode start}. */
   constructor(environment: Environment, port: Port) {
     this.#host = connect<HostOperations>(port, this);
-    verifyWith(SYSTEM.fasterSignatures);
     const value = async (version: Version) =>
       Secret.parse(await this.#host.value(version), version.kid);
     this.#live = new LiveSecrets(
@@ -66,6 +67,8 @@ export class RequestThread {
 
   /** Starts to listen. @param address the one of the server's that is for this thread. */
   async start(settings: Settings, address: Address): Promise<void> {
+    const faster = await SYSTEM.fasterSignatures();
+    if (faster !== undefined) verifyWith(faster);
     const { freshness } = settings;
     if (freshness !== undefined) {
       const ahead = await aheadOf(() => this.#host.clock());
@@ -93,16 +96,23 @@ export class RequestThread {
     return this.#metrics.json();
   }
 
-  /** Whether it can verify tokens: it holds the current value, or gets it now. */
-  async isReady(): Promise<boolean> {
-    return await this.#ready().then(() => true, (error) => {
-      if (isRekeyError(error)) return false;
+  /** Why it cannot verify tokens, as an error code; `null` if it holds the current value, or gets it now. */
+  async trouble(): Promise<ErrorCode | null> {
+    return await this.#ready().then(() => null, (error) => {
+      if (isRekeyError(error)) return error.code;
       throw error;
     });
   }
 
   /** Returns as soon as the thread is free, which shows that it is alive. */
   ping(): void {}
+
+  /** Collects its garbage if a quiet time is there for it: {@linkcode QuietTimes}. @returns whether it did. */
+  tidy(): boolean {
+    const isDue = this.#quiet.isDue(this.#metrics.count);
+    if (isDue) collectGarbage();
+    return isDue;
+  }
 
   /** {@linkcode Listener.listenAgain} */
   listenAgain(): void {

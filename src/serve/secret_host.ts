@@ -4,10 +4,12 @@ import type { HostOperations } from "../http/host_operations.ts";
 import type { ServerContext } from "./server.ts";
 import type { Settings } from "./settings.ts";
 import { verifyToken } from "../jwt/verifier.ts";
-import { Backoff, retryWhileBusy, Semaphore, SingleFlight, within } from "../core/async.ts";
-import { isFollowed, mustBeFollowed, warningsOf } from "../cluster/change.ts";
+import { retryWhileBusy, SingleFlight } from "../core/async.ts";
+import { Semaphore } from "../core/semaphore.ts";
+import { Backoff } from "../core/backoff.ts";
+import { isFollowed, mustBeFollowed, warningsOf } from "../secret/followed.ts";
 import { warningsOfRisk } from "../secret/keyring/unsaved.ts";
-import { KEYRING_UNAVAILABLE } from "../store/keyring/errors.ts";
+import { KEYRING_UNAVAILABLE } from "../store/keyring/codes.ts";
 import type { RotateOptions } from "../secret/backend.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { FailedValues } from "./failed_values.ts";
@@ -21,6 +23,7 @@ import { Examinations } from "./examinations.ts";
 import { FleetView } from "./fleet_view.ts";
 import { HistoryKeeper } from "./history.ts";
 import { onBehalf } from "./on_behalf.ts";
+import { troubleWithin } from "./readiness.ts";
 import { publicAudit, rotationAnswer, statusOf } from "./status.ts";
 import type { Remote } from "./rpc.ts";
 import type { RequestThread } from "./request_thread.ts";
@@ -35,6 +38,9 @@ const READY_MS = 2_000;
 // A password check takes half a second and 128 MiB.
 const LOGINS_AT_ONCE = 1;
 const LOGINS_WAITING = 16;
+
+// As often a file is put in the database's place within a single task, or more.
+const MOST_TRIES = 5;
 
 /** The parts of the server that the secret host uses. */
 interface HostedServer {
@@ -137,15 +143,18 @@ export class SecretHost implements HostOperations {
   /** What the status page shows, computed at most once a second. */
   status: HostOperations["status"] = async () => {
     const now = performance.now();
-    const { certificate } = this.server;
+    const { certificate, threads } = this.server;
     if (this.#status === undefined || now - this.#status.at > STATUS_KEPT_MS) {
       this.context.managers.secrets.refresh();
-      const answer = statusOf(this.context.managers, this.settings, {
+      const knowledge = {
         fleet: this.#fleet,
         examinations: this.#examinations,
-        trouble: this.#trouble,
+        trouble: async () => this.#trouble ?? await troubleWithin(STATUS_KEPT_MS, threads[0]!),
         certificateEnds: certificate?.notAfter,
-      });
+      };
+      const answer = this.#onNewest(() =>
+        statusOf(this.context.managers, this.settings, knowledge)
+      );
       this.#status = { at: now, answer };
     }
     return {
@@ -157,17 +166,19 @@ export class SecretHost implements HostOperations {
   audit: HostOperations["audit"] = async (filter) => {
     const { secrets } = this.context.managers;
     secrets.refresh();
-    return publicAudit((await secrets.open()).installation, filter);
+    return await this.#onNewest(async () =>
+      publicAudit((await secrets.open()).installation, filter)
+    );
   };
 
-  history: HostOperations["history"] = (period) => this.#history.of(period);
+  history: HostOperations["history"] = (period) => this.#onNewest(() => this.#history.of(period));
 
   metrics: HostOperations["metrics"] = async () => {
     const { threads, certificate } = this.server;
     const { settings, context: { managers: { secrets } } } = this;
     const measured = await Promise.all(threads.map((thread) => thread.metrics()));
     // A keyring that waits for its user must not keep the scraper waiting.
-    const isReady = await within(READY_MS, threads[0]!.isReady()) ?? false;
+    const isReady = await troubleWithin(READY_MS, threads[0]!) === undefined;
     return await exposeMetrics(measured, { secrets, settings, certificate, isReady });
   };
 
@@ -206,9 +217,11 @@ export class SecretHost implements HostOperations {
   async #maintain(): Promise<string | undefined> {
     const { secrets } = this.context.managers;
     try {
-      this.#askKeyringAgain();
-      await secrets.flushNotes();
-      await this.#history.tick();
+      await this.#onNewest(async () => {
+        this.#askKeyringAgain();
+        await secrets.flushNotes();
+        await this.#history.tick();
+      });
       this.#keyring.dropExpired();
       await this.#probeKeyring();
       return this.#backoff.failure?.code;
@@ -231,10 +244,24 @@ export class SecretHost implements HostOperations {
   async #withBackoff<T>(task: () => Promise<T>): Promise<T> {
     const asks = this.#askKeyringAgain();
     try {
-      return await task();
+      return await this.#onNewest(task);
     } catch (error) {
       if (asks && isRekeyError(error, ...KEYRING_UNAVAILABLE)) this.#backoff.failed(error);
       throw error;
+    }
+  }
+
+  /**
+   * Does a task again whose database was closed meanwhile: two others have taken its place, one after the other. What it
+   * has written is gone with its file.
+   */
+  async #onNewest<T>(task: () => Promise<T>): Promise<T> {
+    for (let tries = 1;; tries++) {
+      try {
+        return await task();
+      } catch (error) {
+        if (tries === MOST_TRIES || !isRekeyError(error) || error.retryAfter !== 0) throw error;
+      }
     }
   }
 

@@ -1,4 +1,5 @@
-import { countOf, retrievalCounts, rotationCount, verdictCounts } from "../audit/figures.ts";
+import { countOf, rotationCount, verdictCounts } from "../audit/figures.ts";
+import { retrievalCounts } from "../audit/counts.ts";
 import { EVENTS } from "../audit/events.ts";
 import { isLastRotationSigned } from "../audit/last_signed.ts";
 import { isRekeyError, TOKEN_FAULTS } from "../core/errors.ts";

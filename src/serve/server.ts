@@ -2,7 +2,10 @@ import type { AuthManager } from "../auth/manager.ts";
 import type { DoctorContext } from "../doctor/findings.ts";
 import type { FleetFollower } from "../cluster/follower.ts";
 import { within } from "../core/async.ts";
+import { RekeyError } from "../core/errors.ts";
+import { numbered } from "../core/words.ts";
 import type { SecretManager } from "../secret/manager.ts";
+import type { Listening } from "../system/processes.ts";
 import { SYSTEM } from "../system/system.ts";
 import type { Accounts } from "../users/accounts.ts";
 import { AuditStream } from "./audit_stream.ts";
@@ -10,6 +13,7 @@ import type { Certificate } from "./certificate.ts";
 import { ServedDeliveries } from "./deliveries.ts";
 import { reserve } from "./listener.ts";
 import { Pruning } from "./pruning.ts";
+import { collectGarbage, QUIET_MS } from "./quiet_times.ts";
 import { SecretHost } from "./secret_host.ts";
 import { type CertificateWatch, Renewal } from "./certificate_watch.ts";
 import { connect, type Port, type Remote } from "./rpc.ts";
@@ -72,6 +76,7 @@ const STOP_MS = 10_000;
  */
 export async function serve(settings: Settings, context: ServerContext): Promise<void> {
   SYSTEM.serving.raiseFileLimit();
+  mustHaveFiles(settings.workers);
   const reserved = [];
   for (const address of settings.addresses) reserved.push(await reserve(address));
   const addresses = reserved.map(({ address }) => address);
@@ -89,6 +94,23 @@ export async function serve(settings: Settings, context: ServerContext): Promise
   }
 }
 
+// A thread has eight open, and what the main thread has is in the first number. The rest is for connections.
+const OWN_FILES = 32;
+const FILES_OF_THREAD = 12;
+
+// The runtime would end without a message of its own when a thread cannot be started.
+function mustHaveFiles(threads: number): void {
+  const least = OWN_FILES + threads * FILES_OF_THREAD;
+  const lack = SYSTEM.processes.lackOfFiles(least);
+  if (lack === undefined) return;
+  throw new RekeyError(
+    "failed",
+    `Cannot serve: ${lack.why}, and with ${numbered(threads, "request thread")} ` +
+      `it needs ${least + lack.inherited}`,
+    { hint: "Raise the limit (`ulimit -n`; LimitNOFILE= in a unit), or give fewer --workers" },
+  );
+}
+
 class Server {
   readonly #secretHost: SecretHost;
   readonly #workers: Worker[] = [];
@@ -98,6 +120,7 @@ class Server {
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   readonly #death = Promise.withResolvers<never>();
   readonly #renewal: Renewal | undefined;
+  #listening: Listening | undefined;
   #trouble: string | undefined;
 
   constructor(private readonly settings: Settings, private readonly context: ServerContext) {
@@ -121,6 +144,7 @@ class Server {
 
   /** Starts the threads, which do not listen yet. */
   async load(): Promise<void> {
+    if (this.#renewal !== undefined) this.#listening = await SYSTEM.serving.listening();
     for (let n = 0; n < this.settings.workers; n++) this.#add();
     await this.#alive(Promise.all(this.threads.map((thread) => thread.ping())));
   }
@@ -145,6 +169,8 @@ class Server {
     const prune = this.#every(PRUNE_MS, () => pruning.run());
     prune();
     context.onReload(() => this.#reload());
+    SYSTEM.giveBackMemory();
+    this.#every(QUIET_MS, () => this.#tidy());
     const { systemd } = context;
     if (systemd.watchdogMs !== undefined) {
       this.#every(systemd.watchdogMs, async () => {
@@ -196,16 +222,24 @@ class Server {
   async #renew(tls: Settings["tls"]): Promise<void> {
     const [address] = this.settings.addresses;
     if (address?.kind !== "tcp") return;
-    const { listeningSockets, stopListening } = SYSTEM.serving;
-    const old = listeningSockets(address.port);
+    const old = this.#listening?.listeningSockets(address.port) ?? [];
     await this.#alive(Promise.all(this.threads.map((thread) => thread.renew(tls))));
-    stopListening(old);
+    this.#listening?.stopListening(old);
   }
 
   async #maintain(): Promise<void> {
     const trouble = await this.#secretHost.maintain();
     if (trouble !== this.#trouble) this.context.onTrouble(trouble);
     this.#trouble = trouble;
+  }
+
+  // One thread after another: the others go on answering.
+  async #tidy(): Promise<void> {
+    let isTidied = false;
+    for (const thread of this.threads) isTidied = await thread.tidy() || isTidied;
+    if (!isTidied) return;
+    collectGarbage();
+    SYSTEM.giveBackMemory();
   }
 
   async #deliver(): Promise<void> {

@@ -1,5 +1,6 @@
 import { type AuditRow, EVENTS } from "../audit/events.ts";
-import { figures, retrievalCounts } from "../audit/figures.ts";
+import { figures } from "../audit/figures.ts";
+import { retrievalCounts } from "../audit/counts.ts";
 import { auditPage } from "../audit/page.ts";
 import { type AuditFilter, listAudit } from "../audit/reader.ts";
 import { keyText, modulusBits } from "../core/algorithms.ts";
@@ -32,7 +33,7 @@ interface ServerKnowledge {
   readonly fleet: FleetView;
   readonly examinations: Examinations;
   /** The error code while the secret cannot be read. */
-  readonly trouble: string | undefined;
+  readonly trouble: () => Promise<string | undefined>;
   /** End of the certificate in use, milliseconds since the epoch. */
   readonly certificateEnds: number | undefined;
 }
@@ -47,14 +48,15 @@ export async function statusOf(
 ): Promise<Omit<StatusAnswer, "certificate_expires_at">> {
   // First, since it takes longest: all else is as it is at the answer.
   const examined = await knowledge.examinations.recent();
+  // As /readyz answers: what was examined may be a minute old.
+  const trouble = await knowledge.trouble();
   const { installation, version } = await secrets.open();
   const [, ...grace] = await secrets.verifying();
-  const { database } = installation;
   const now = installation.now();
   const about = versionFacts(installation, version, maxAgeSeconds);
   const followers = await followersOf(installation, knowledge.fleet);
   const findings = statusFindings({
-    ...{ ...knowledge, ...laggingOf(followers), now },
+    ...{ ...knowledge, trouble, ...laggingOf(followers), now },
     ...{ version: version.version, rotationDue: about.rotation_due },
   }, examined?.findings ?? []);
   return {
@@ -62,17 +64,14 @@ export async function statusOf(
     ...about,
     prepared: preparedFacts(installation),
     grace: grace.map(describeGrace),
-    stale_processes: describeHolders(followers.holders),
-    deliveries: followers.deliveries.map(publicFacts),
-    audit_sinks: followers.sinks,
-    fleet: followers.fleet,
+    ...publicFollowers(followers),
     healthy: !findings.some(isWrong),
     findings,
     examined_at: examined === undefined ? null : rfc3339(examined.at),
     sessions_active: await auth.activeSessions(),
-    ...figureFacts(database),
+    ...figureFacts(installation.database),
     rotations: rotationsOf(installation),
-    audit: listAudit(database, AUDIT_ROWS).map(publicRow).reverse(),
+    audit: listAudit(installation.database, AUDIT_ROWS).map(publicRow).reverse(),
     rekey,
     time: rfc3339(now),
   };
@@ -105,6 +104,8 @@ function figureFacts(sql: Sql) {
   return { success_rate, verifications, fallback_rate, retrievals: { keyring, database } };
 }
 
+type Followers = Awaited<ReturnType<typeof followersOf>>;
+
 /** All that should follow a change. */
 async function followersOf(installation: Installation, fleet: FleetView) {
   return {
@@ -115,8 +116,17 @@ async function followersOf(installation: Installation, fleet: FleetView) {
   };
 }
 
+function publicFollowers({ holders, deliveries, sinks, fleet }: Followers) {
+  return {
+    stale_processes: describeHolders(holders),
+    deliveries: deliveries.map(publicFacts),
+    audit_sinks: sinks,
+    fleet,
+  };
+}
+
 /** Those that have not followed. */
-function laggingOf({ holders, deliveries, sinks, fleet }: Awaited<ReturnType<typeof followersOf>>) {
+function laggingOf({ holders, deliveries, sinks, fleet }: Followers) {
   const namesOf = (all: readonly { readonly name: string; readonly followed: boolean }[]) =>
     all.flatMap(({ name, followed }) => followed ? [] : [name]);
   return {

@@ -107,6 +107,7 @@ const IN_OTHER_WORDS: Partial<Record<FindingCode, string>> = {
   file_mode: "A file of rekey has the wrong mode",
   disk_full: "The disk is full: a rotation would be refused",
   disk_low: "The disk has less than 64 MiB left",
+  secret_revived: "A restoration has brought back a secret that was rotated away",
   delivery_on_disk: "The file of a delivery is on a disk, and so in its backups",
   schedule_older: "The schedule that rotates is older than the first delivery",
   etcd_unavailable: "etcd does not answer",

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { App, Folders } from "../core/app.ts";
 import type { Clock } from "../core/clock.ts";
 import type { EtcdClient } from "../etcd/client.ts";
+import type { OpenOptions } from "./sqlite/database_options.ts";
 import type { KeyringStore } from "./keyring/keyring_store.ts";
 import type { KekSources } from "./sealed/kek_sources.ts";
 
@@ -19,12 +20,12 @@ export interface Environment {
   readonly kek: KekSources;
   readonly keyring: KeyringStore;
   readonly mirror: MirrorChoice;
-  /** etcd, where machines share a secret; `undefined` when none is named. */
-  readonly etcd?: EtcdClient | undefined;
+  /** etcd, where machines share a secret; `undefined` when none is named. Throws `usage` for invalid settings. */
+  etcd?(): Promise<EtcdClient | undefined>;
   /** The variables that name etcd, to be remembered. */
   readonly etcdNamed?: Readonly<Record<string, string>> | undefined;
   /** Makes a client from remembered variables. */
-  recallEtcd?(settings: Readonly<Record<string, string>>): EtcdClient | undefined;
+  recallEtcd?(settings: Readonly<Record<string, string>>): Promise<EtcdClient | undefined>;
   /** How current the copy of the shared state is; only a long-running program has it. */
   readonly freshness?: Freshness | undefined;
   /** Who acts, for the audit log. */
@@ -34,6 +35,10 @@ export interface Environment {
   readonly auditTo?: readonly string[] | undefined;
   /** How long to wait for another process's write, in milliseconds; default: the database's own. */
   readonly waitMs?: number;
+  /** Tells the operator that others could read the key file, whose mode was changed. @param shown the mode until then. */
+  onExposedKey?(path: string, shown: string): Promise<void>;
+  /** Tells the operator of a migration that may take seconds: see {@linkcode OpenOptions}. */
+  readonly onLongMigration?: OpenOptions["onLongMigration"];
 }
 
 /**

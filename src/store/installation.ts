@@ -11,7 +11,7 @@ import { Database } from "./sqlite/database.ts";
 import type { OpenOptions } from "./sqlite/database_options.ts";
 import { lockPath } from "./sqlite/lock.ts";
 import type { EtcdClient } from "../etcd/client.ts";
-import { unconfigured } from "../etcd/wire.ts";
+import { unconfigured } from "../etcd/unconfigured.ts";
 import { DatabaseStore, EtcdStore } from "./sealed/sealed_stores.ts";
 import { findKek, generatedKeyFile, type Kek, newKek, readKekRecord } from "./sealed/kek.ts";
 import { AuditKey } from "./sealed/audit_key.ts";
@@ -34,7 +34,7 @@ export class Installation {
   readonly keyring: KeyringStore;
   readonly remembered: Remembered;
   #lender: Installation | undefined;
-  #recalled: { client: EtcdClient | undefined } | undefined;
+  #recalled: Promise<EtcdClient | undefined> | undefined;
   #kek: Kek | undefined;
 
   private constructor(
@@ -61,12 +61,12 @@ export class Installation {
   /** Opens the app's database, and creates it if it does not exist. */
   static open(environment: Environment, options: OpenOptions = {}): Installation {
     Installation.prepareFolder(environment);
-    const { waitMs } = environment;
+    const { waitMs, onLongMigration } = environment;
     const path = Installation.path(environment);
     // Checked first: opening takes write permission away from others.
     const isSuspect = isWritableByOthers(path);
     const wait = waitMs === undefined ? {} : { waitMs };
-    const database = Database.open(path, { ...wait, ...options });
+    const database = Database.open(path, { ...wait, onLongMigration, ...options });
     const installation = new Installation(environment, database);
     try {
       if (isSuspect) database.transaction(() => installation.remembered.distrust());
@@ -90,7 +90,8 @@ export class Installation {
   static openAsFound(environment: Environment): Installation | undefined {
     const path = Installation.path(environment);
     if (!isThere(path)) return undefined;
-    return new Installation(environment, Database.openAsFound(path), true);
+    const { onLongMigration } = environment;
+    return new Installation(environment, Database.openAsFound(path, { onLongMigration }), true);
   }
 
   /** Creates or checks the data folder. Returns the path of the lock in it. */
@@ -151,20 +152,30 @@ export class Installation {
   }
 
   /** The store that machines share. @throws {RekeyError} `etcd_unconfigured` when no etcd is named. */
-  shared(): EtcdStore {
-    const { etcd, environment: { app } } = this;
-    if (etcd !== undefined) return new EtcdStore(etcd, app.name, () => this.kek());
+  async shared(): Promise<EtcdStore> {
+    const etcd = await this.etcd();
+    if (etcd !== undefined) return new EtcdStore(etcd, this.environment.app.name, () => this.kek());
     throw unconfigured();
   }
 
   /** The etcd that this command names, else the remembered one, else `undefined`. */
-  get etcd(): EtcdClient | undefined {
+  async etcd(): Promise<EtcdClient | undefined> {
     const { environment } = this;
-    if (environment.etcd !== undefined) return environment.etcd;
-    if (this.#lender !== undefined) return this.#lender.etcd;
+    const named = await environment.etcd?.();
+    if (named !== undefined) return named;
+    if (this.#lender !== undefined) return await this.#lender.etcd();
     const settings = this.remembered.etcdSettings();
     if (settings === undefined) return undefined;
-    return (this.#recalled ??= { client: environment.recallEtcd?.(settings) }).client;
+    return await (this.#recalled ??= this.#recall(settings));
+  }
+
+  async #recall(settings: Readonly<Record<string, string>>): Promise<EtcdClient | undefined> {
+    try {
+      return await this.environment.recallEtcd?.(settings);
+    } catch (error) {
+      this.#recalled = undefined;
+      throw error;
+    }
   }
 
   /**
@@ -207,7 +218,10 @@ export class Installation {
     const record = readKekRecord(this.meta, "kek");
     if (this.#kek?.id === record.id) return this.#kek;
     const keyFile = this.generatedKeyFile();
-    if (keyFile !== undefined && !this.asFound) restrictToOwner(keyFile);
+    if (keyFile !== undefined && !this.asFound) {
+      const shown = restrictToOwner(keyFile);
+      if (shown !== undefined) await this.environment.onExposedKey?.(keyFile, shown);
+    }
     return this.#kek = await findKek(this.kekSources(), keyFile, record);
   }
 

@@ -11,6 +11,7 @@ import { Installation } from "./installation.ts";
 import type { Environment } from "./environment.ts";
 import { SYSTEM } from "../system/system.ts";
 import { isThere } from "../files/files.ts";
+import { isSamePlace, placeKey } from "../files/real_place.ts";
 
 // Finds rekey databases other than the one in use, and changes nothing in them.
 
@@ -108,6 +109,11 @@ export interface KnownApp {
   readonly readable: boolean;
 }
 
+/** Where the current version is, by the database or copy at `path`; `null` when it cannot say. */
+export function locationIn(path: string): Location | null {
+  return read(path)?.location ?? null;
+}
+
 const MOST = 100;
 
 /**
@@ -116,7 +122,7 @@ const MOST = 100;
  */
 export function knownApps(environment: Environment): KnownApp[] {
   const own = Installation.path(environment);
-  const found = candidates(environment).map((path) => described(path, path === own));
+  const found = candidates(environment).map((path) => described(path, isSamePlace(path, own)));
   return found.filter((one): one is KnownApp => one !== undefined).slice(0, MOST);
 }
 
@@ -131,7 +137,7 @@ export function elsewhere(environment: Environment): KnownApp[] {
       ? []
       : [join(shared, `${app.name}.db`), join(shared, app.name, `${app.name}.db`)],
   ];
-  return places.filter((path) => path !== undefined && path !== own)
+  return places.filter((path) => path !== undefined && !isSamePlace(path, own))
     .map((path) => described(path!, false))
     .filter((one): one is KnownApp => one !== undefined && one.version !== null);
 }
@@ -146,7 +152,9 @@ function candidates({ app, folders }: Environment): string[] {
   const { sharedFolder } = SYSTEM.paths;
   const shared = sharedFolder === undefined ? [] : [...named(sharedFolder), ...each(sharedFolder)];
   const first = join(data, `${app.name}.db`);
-  return [...new Set([first, ...named(data), ...base, ...shared])];
+  const all = [first, ...named(data), ...base, ...shared];
+  // A folder may have several names; the first of them is the one in use.
+  return [...Map.groupBy(all, placeKey).values()].map(([path]) => path!);
 }
 
 function described(path: string, used: boolean): KnownApp | undefined {

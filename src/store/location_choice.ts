@@ -1,7 +1,7 @@
 import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
 import type { StoreChoice } from "./environment.ts";
 import type { KeyringStore } from "./keyring/keyring_store.ts";
-import { KEYRING_UNAVAILABLE } from "./keyring/errors.ts";
+import { KEYRING_UNAVAILABLE } from "./keyring/codes.ts";
 import { currentSlot, type Location } from "../core/location.ts";
 import type { Version } from "./sqlite/versions.ts";
 
@@ -37,12 +37,19 @@ export async function locationForNew(
   const finding = await unavailable(() =>
     inKeyring ? keyring.reach(currentSlot(current)) : keyring.probe()
   );
-  if (finding === undefined) {
-    if (inKeyring || !await isTaken(keyring, known)) return "keyring";
-    if (choice === "keyring") throw taken();
-    return "database";
-  }
-  if (inKeyring) throw withHint(finding, MOVE_HINT);
+  if (finding !== undefined) return insteadOfKeyring(finding, choice, current);
+  if (inKeyring || !await isTaken(keyring, known)) return "keyring";
+  if (choice === "keyring") throw taken();
+  return "database";
+}
+
+/** The location where the keyring cannot be used. @throws {RekeyError} the reason when none may take its place. */
+function insteadOfKeyring(
+  finding: RekeyError,
+  choice: StoreChoice,
+  current: Version | undefined,
+): Location {
+  if (current?.location === "keyring") throw withHint(finding, MOVE_HINT);
   if (choice === "keyring") throw finding;
   // A keyring that cannot be read may already hold a secret: a second one would make programs disagree.
   if (current === undefined && !isRekeyError(finding, ...HOLDS_NOTHING)) {
@@ -70,7 +77,7 @@ export function mustFit(keyring: KeyringStore, length: number): void {
 const HOLDS_NOTHING = ["keyring_absent", "keyring_no_default"] as const;
 
 const MOVE_HINT =
-  "in an emergency `rotate --store database` replaces the secret without the keyring";
+  "in an emergency `rekey rotate --force --store database` replaces the secret without the keyring";
 const NEW_HINT = "or choose the database with --store database";
 
 /**

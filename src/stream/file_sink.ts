@@ -1,5 +1,5 @@
 import type { AuditRow } from "../audit/events.ts";
-import { exportLine } from "../audit/reader.ts";
+import { exportLine } from "../audit/log_parts.ts";
 import { RekeyError } from "../core/errors.ts";
 import { explainFiles, fileIdentity, notRegular } from "../files/files.ts";
 import { makePrivateFile, refuseUnsafePath } from "../files/private_files.ts";

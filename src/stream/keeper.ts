@@ -1,4 +1,4 @@
-import { Backoff } from "../core/async.ts";
+import { Backoff } from "../core/backoff.ts";
 import type { RekeyError } from "../core/errors.ts";
 import type { Environment } from "../store/environment.ts";
 import { Installation } from "../store/installation.ts";

@@ -15,6 +15,8 @@ const DATABASE_FILE = /\.db(?:[-.][^/\\]*)?$/i;
 
 const FORMS = "Write journal, syslog, fd:N, or a file with its folder, such as ./audit.jsonl";
 
+const LOCAL = "Write syslog: this machine's daemon can send it on to a server";
+
 /**
  * The name of a sink as the database has it: paths in it are absolute.
  *
@@ -22,6 +24,10 @@ const FORMS = "Write journal, syslog, fd:N, or a file with its folder, such as .
  * @throws {RekeyError} `usage` when it cannot be one.
  */
 export function sinkName(text: string, from: "--audit-to" | "REKEY_AUDIT_TO"): string {
+  // Not repeated: it may have a password in it. What follows the colon would be a path.
+  if (/^(journal|syslog):\/\//.test(text)) {
+    throw usageError(`Cannot use ${from}: it is a URL`, LOCAL);
+  }
   const { kind, path, number } = partsOf(text);
   if (kind === undefined && number === undefined) return wholePath(text, from);
   if (SYSTEM.channels === undefined) {

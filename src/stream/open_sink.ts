@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { exportLine } from "../audit/reader.ts";
+import { exportLine } from "../audit/log_parts.ts";
 import { SYSTEM } from "../system/system.ts";
 import { ChannelSink } from "./channel_sink.ts";
 import { FileSink } from "./file_sink.ts";
@@ -11,23 +11,22 @@ import { counted, syslogMessage } from "./syslog.ts";
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 
 /** The sink of a name. The only place that decides which kind it is. */
-export function openSink(name: string, app: string): Sink {
+export async function openSink(name: string, app: string): Promise<Sink> {
   const place = placeOf(name);
-  const channels = SYSTEM.channels!;
+  if (place.kind === "file") return new FileSink(place.path);
+  const { connect, inherited } = await SYSTEM.channels!.load();
   switch (place.kind) {
-    case "file":
-      return new FileSink(place.path);
     case "descriptor":
       return new ChannelSink({
         shown: name,
-        open: () => channels.inherited(place.number),
+        open: () => inherited(place.number),
         encode: (row) => bytesOf(`${exportLine(row)}\n`),
       });
     case "journal":
       return new ChannelSink({
         shown: place.path,
         path: place.path,
-        open: () => channels.connect(place.path),
+        open: () => connect(place.path),
         encode: (row) => journalEntry(app, row),
       });
     case "syslog": {
@@ -35,7 +34,7 @@ export function openSink(name: string, app: string): Sink {
       return new ChannelSink({
         shown: place.path,
         path: place.path,
-        open: () => channels.connect(place.path),
+        open: () => connect(place.path),
         encode(row, keepsMessages) {
           const message = bytesOf(syslogMessage(app, host, row));
           return keepsMessages ? message : counted(message);

@@ -77,7 +77,7 @@ export class SinkSender implements Disposable {
     let last = cursor.seq;
     let failure: RekeyError | undefined;
     try {
-      this.#sink ??= openSink(this.name, installation.environment.app.name);
+      this.#sink ??= await openSink(this.name, installation.environment.app.name);
       await this.#sink.send(rows, until, (seq) => last = seq);
     } catch (error) {
       failure = ofSink(asRefusal(error));

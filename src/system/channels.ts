@@ -1,10 +1,16 @@
-/** Writing to sockets and inherited descriptors without waiting, which the runtime's calls cannot do. */
+/** Where the audit log may be sent, besides files. */
 export interface Channels {
   /** The journal's socket, and that of syslog. */
   readonly journal: string;
   readonly syslog: string;
   /** The longest path of a socket, in bytes. */
   readonly longestPath: number;
+  /** Loads what opens them. */
+  load(): Promise<ChannelCalls>;
+}
+
+/** Writing to sockets and inherited descriptors without waiting, which the runtime's calls cannot do. */
+export interface ChannelCalls {
   /** Connects to a Unix socket of datagrams, else of a stream. @throws {ChannelFault} if that is not possible. */
   connect(path: string): Channel;
   /** A descriptor of the process that started this one. @throws {ChannelFault} if there is none with this number. */

@@ -26,11 +26,17 @@ export interface QuickLooks {
   lookAt(path: string, identity: string): () => boolean;
   /**
    * The first bytes of a file that SQLite has mapped in this process. They change as the file does, whoever writes to it.
-   * They must not be read when the database is closed.
    *
    * @returns `undefined` if SQLite has not mapped the file.
    */
-  mapped(path: string, bytes: number): Int32Array | undefined;
+  mapped(path: string, bytes: number): MappedFile | undefined;
+}
+
+/** A part of a file in memory. */
+export interface MappedFile {
+  readonly numbers: Int32Array;
+  /** Gives the memory back. Reading the numbers afterwards ends the process. */
+  release(): void;
 }
 
 /** Reading pipes and open descriptors with a time-out, which the runtime's calls do not have. */

@@ -1,14 +1,12 @@
-import { channels } from "./linux/channels.ts";
 import { linuxCaller } from "./linux/caller.ts";
 import { memory } from "./linux/memory.ts";
-import { openSsl } from "./linux/openssl.ts";
 import { quickLooks } from "./linux/quick_looks.ts";
 import { Buffer } from "node:buffer";
 import { faultOfPath, pathOf, type UserEnvironment } from "./paths.ts";
 import type { Identities } from "./processes.ts";
 import type { System } from "./system.ts";
 import { inHome, unixFiles, unixPaths, UnixStreams } from "./unix/files.ts";
-import { raiseFileLimit, withLibc, zeroTerminated } from "./unix/libc.ts";
+import { orUndefined, raiseFileLimit, withLibc, zeroTerminated } from "./unix/libc.ts";
 import { unixOwners } from "./unix/owners.ts";
 import { unixPermissions } from "./unix/permissions.ts";
 import { unixAdvice, unixProcesses, unixPrograms } from "./unix/processes.ts";
@@ -20,6 +18,9 @@ let looks: ReturnType<typeof quickLooks>;
 
 const identities: Identities = { place, startOf };
 
+// RLIMIT_NOFILE of <asm-generic/resource.h>.
+const FILE_LIMIT = { resource: 7, most: 2n ** 64n - 1n };
+
 export const linux: System = {
   os: "linux",
   paths: { ...unixPaths, baseFolders, sharedFolder: "/var/lib/rekey" },
@@ -29,27 +30,30 @@ export const linux: System = {
   quickLooks: () => looks ??= quickLooks(readProc),
   memory,
   streams,
-  channels,
+  channels: {
+    journal: "/run/systemd/journal/socket",
+    syslog: "/dev/log",
+    // <sys/un.h>: `sun_path` has 108 bytes, the last of them zero.
+    longestPath: 107,
+    load: async () => (await import("./linux/channels.ts")).calls,
+  },
   advice: unixAdvice,
-  processes: unixProcesses(identities),
+  processes: unixProcesses(identities, FILE_LIMIT),
   programs: unixPrograms,
   serving: {
     hasUnixSockets: true,
     sharesPorts: true,
     disableCoreDumps,
     setNotDumpable,
-    raiseFileLimit: () => raiseFileLimit({ resource: 7, most: 2n ** 64n - 1n }),
-    listeningSockets,
-    stopListening(sockets) {
-      const shutdown = { parameters: ["i32", "i32"], result: "i32" } as const;
-      withLibc({ shutdown }, (libc) => sockets.forEach((fd) => libc.shutdown(fd, SHUT_RDWR)));
-    },
+    raiseFileLimit: () => raiseFileLimit(FILE_LIMIT),
+    listening: async () => (await import("./linux/listening.ts")).listening,
   },
   caller: linuxCaller,
   schedule: "systemd",
   hasSecretService: true,
-  fasterSignatures: openSsl,
+  fasterSignatures: async () => (await import("./linux/openssl.ts")).openSsl,
   prepareAddon() {},
+  giveBackMemory,
 };
 
 // The XDG specification says to ignore relative values. For secrets and keys that would use another folder than the
@@ -164,33 +168,8 @@ function setNotDumpable(): boolean {
   return withLibc({ prctl }, (libc) => libc.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n) === 0);
 }
 
-// <sys/socket.h>.
-const TCP_FAMILIES = [2, 10];
-const SOL_SOCKET = 1;
-const [SO_ACCEPTCONN, SHUT_RDWR] = [30, 2];
-
-function listeningSockets(port: number): number[] {
-  const calls = {
-    getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
-    getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  } as const;
-  return withLibc(calls, ({ getsockopt, getsockname }) => {
-    const listens = (fd: number) => {
-      const value = new Int32Array(1);
-      return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, value, sizeOf(value)) === 0 &&
-        value[0] === 1;
-    };
-    const portOf = (fd: number) => {
-      const address = new Uint8Array(128);
-      if (getsockname(fd, address, sizeOf(address)) !== 0) return undefined;
-      // IPv4 and IPv6: the family, then the port in network order.
-      return TCP_FAMILIES.includes(address[0]!) ? address[2]! << 8 | address[3]! : undefined;
-    };
-    const open = [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => Number(name));
-    return open.filter((fd) => listens(fd) && portOf(fd) === port);
-  });
-}
-
-function sizeOf({ byteLength }: ArrayBufferView): Uint32Array<ArrayBuffer> {
-  return new Uint32Array([byteLength]);
+// A command that keeps its memory does its work all the same.
+function giveBackMemory(): void {
+  const malloc_trim = { parameters: ["usize"], result: "i32" } as const;
+  orUndefined(() => withLibc({ malloc_trim }, (libc) => libc.malloc_trim(0n)));
 }

@@ -9,7 +9,8 @@ import { callerBySudo } from "./unix/sudo.ts";
 import { unixAdvice, unixProcesses, unixPrograms } from "./unix/processes.ts";
 
 // <sys/syslimits.h>: macOS reports no hard limit of open files, but accepts no higher one than this.
-const OPEN_MAX = 10_240n;
+// RLIMIT_NOFILE of <sys/resource.h>.
+const FILE_LIMIT = { resource: 8, most: 10_240n };
 
 export const macos: System = {
   os: "darwin",
@@ -23,18 +24,19 @@ export const macos: System = {
   streams: new UnixStreams(0x4 | 0x1000000),
   channels: undefined,
   advice: unixAdvice,
-  processes: unixProcesses(macosIdentities(procPidInfo)),
+  processes: unixProcesses(macosIdentities(procPidInfo), FILE_LIMIT),
   programs: unixPrograms,
   serving: {
     ...PLAIN_SERVING,
     hasUnixSockets: true,
-    raiseFileLimit: () => raiseFileLimit({ resource: 8, most: OPEN_MAX }),
+    raiseFileLimit: () => raiseFileLimit(FILE_LIMIT),
   },
   caller: callerBySudo,
   schedule: "launchd",
   hasSecretService: false,
-  fasterSignatures: () => undefined,
+  fasterSignatures: () => Promise.resolve(undefined),
   prepareAddon() {},
+  giveBackMemory() {},
 };
 
 // See Apple's File System Programming Guide. An app's name contains no space, so its folder is not "rekey keys".

@@ -110,8 +110,16 @@ export function pathGiven(name: string, value: string, paths: Paths): string {
   if (fault === undefined) return value;
   const hint = fault === paths.faultOf(value)
     ? "Name another file or folder"
-    : "Write the path itself; if its name really begins like that, put ./ before it";
+    : asMeant(value, paths);
   throw unusablePath(name, fault, hint);
+}
+
+// A name that really is like that is let in where ./ tells it from what a shell would have expanded.
+function asMeant(value: string, paths: Paths): string {
+  const isHelped = !paths.isWhole(value) && faultOfPath(`./${value}`, paths) === undefined;
+  return `Write the path itself; if its name really ${
+    isHelped ? "begins like that, put ./ before it" : "is like that, name a link to it"
+  }`;
 }
 
 function unusablePath(name: string, fault: string, hint: string): RekeyError {

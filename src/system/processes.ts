@@ -27,8 +27,18 @@ export interface ProcessControl {
   /** Kills a child process; with its descendants, where the system can. @param group whether it leads a group. */
   killTree(child: Deno.ChildProcess, group?: boolean): Promise<void>;
   readonly identities: Identities;
+  /** Whether this process cannot have `wanted` files open besides inherited ones; `undefined` if it can, or for all that is known. */
+  lackOfFiles(wanted: number): FileLack | undefined;
   /** The user that this process runs as, as administrators write it. */
   account(): string;
+}
+
+/** A process cannot open the files that it needs. */
+export interface FileLack {
+  /** How many it may have open, as a clause. */
+  readonly why: string;
+  /** How many of them it was started with, besides the three standard ones. */
+  readonly inherited: number;
 }
 
 /** Tells processes apart whose numbers are the same. */
@@ -145,7 +155,13 @@ export interface Serving {
    * programs that use select(2); a server needs one for each connection.
    */
   raiseFileLimit(): void;
-  /** Descriptors of this process's sockets that listen on a TCP port; none where the server does not need them. */
+  /** Loads what changes sockets that listen: early, since the executable may be replaced while a server runs. */
+  listening(): Promise<Listening>;
+}
+
+/** Sockets of this process that listen. */
+export interface Listening {
+  /** Descriptors of those on a TCP port; none where the server does not need them. */
   listeningSockets(port: number): number[];
   /** Makes sockets stop listening. Accepted connections stay open. */
   stopListening(sockets: readonly number[]): void;
@@ -158,6 +174,5 @@ export const PLAIN_SERVING: Serving = {
   disableCoreDumps: () => false,
   setNotDumpable: () => false,
   raiseFileLimit() {},
-  listeningSockets: () => [],
-  stopListening() {},
+  listening: () => Promise.resolve({ listeningSockets: () => [], stopListening() {} }),
 };

@@ -40,10 +40,12 @@ export interface System {
   readonly schedule: "systemd" | "cron" | "launchd" | "windows";
   /** Whether the keyring is a Secret Service on the session bus. */
   readonly hasSecretService: boolean;
-  /** Opens a library of the system that verifies signatures of key pairs faster than the runtime; `undefined` without. */
-  readonly fasterSignatures: () => SignatureChecks | undefined;
+  /** Loads what opens a library that verifies signatures of key pairs faster than the runtime; both `undefined` without. */
+  readonly fasterSignatures: () => Promise<(() => SignatureChecks | undefined) | undefined>;
   /** Call this before loading the keyring addon: it makes the addon load its libraries from the system folder. */
   prepareAddon(): void;
+  /** Has the C library give memory that is free back to the system, which it keeps otherwise. */
+  giveBackMemory(): void;
 }
 
 /** Commands that hints and help show; rekey does not run them. */

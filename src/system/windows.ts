@@ -22,6 +22,7 @@ export const windows: System = {
   caller: () => ({}),
   schedule: "windows",
   hasSecretService: false,
-  fasterSignatures: () => undefined,
+  fasterSignatures: () => Promise.resolve(undefined),
   prepareAddon,
+  giveBackMemory() {},
 };

@@ -1,9 +1,8 @@
-import { type AuditEvent, EVENTS } from "../audit/events.ts";
-import { isRekeyError, RekeyError, usageError } from "../core/errors.ts";
+import { EVENTS } from "../audit/events.ts";
+import { RekeyError, usageError } from "../core/errors.ts";
 import type { Sql } from "../core/sql.ts";
 import { verifyingNumbers } from "../secret/grace.ts";
 import type { SecretManager } from "../secret/manager.ts";
-import type { Installation } from "../store/installation.ts";
 import { textOf } from "../jwt/claims.ts";
 import {
   checkedName,
@@ -15,6 +14,7 @@ import {
   subjectsOf,
 } from "./names.ts";
 import { changeUsers, knownUser, mustBeKnown, unknownUser } from "./change.ts";
+import { endAllOf } from "./end_sessions.ts";
 import { hashPassword, USUAL_COST, verifyPassword } from "./passwords.ts";
 import { NEVER, type Session, takeEnded } from "../store/sqlite/ended_sessions.ts";
 import { Sessions } from "./sessions.ts";
@@ -71,7 +71,7 @@ export class Accounts {
   async setPassword(name: string, password: string): Promise<string> {
     const hash = await hashPassword(password, this.cost);
     const known = await knownUser(this.secrets, name);
-    await this.#endAllOf([known], EVENTS.passwordChanged, [known], ({ database }, now) => {
+    await endAllOf(this.secrets, [known], EVENTS.passwordChanged, [known], ({ database }, now) => {
       if (!new Users(database).setPassword(known, hash, now)) throw unknownUser();
     });
     return known;
@@ -80,7 +80,7 @@ export class Accounts {
   /** @throws {RekeyError} `failed` for an unknown user; `etcd_…` as {@linkcode setPassword} does. */
   async remove(name: string): Promise<string> {
     const known = await knownUser(this.secrets, name);
-    await this.#endAllOf([known], EVENTS.userRemoved, [known], ({ database }) => {
+    await endAllOf(this.secrets, [known], EVENTS.userRemoved, [known], ({ database }) => {
       if (!new Users(database).remove(known)) throw unknownUser();
     });
     return known;
@@ -191,56 +191,18 @@ export class Accounts {
     await mustBeKnown(this.secrets, users);
     const names = (await this.#subjects(users))!;
     await this.secrets.shareEnded(({ database }, now) =>
-      names.flatMap((name) => new Sessions(database).endedOf(name, now))
+      new Sessions(database).endedOf(names, now)
     );
     const reasons = [...new Set(users.map((name) => preparedName(name) ?? name))].map((name) =>
       `sessions of ${name}`
     );
-    return await this.#endAllOf(names, EVENTS.sessionsRevoked, reasons);
+    return await endAllOf(this.secrets, names, EVENTS.sessionsRevoked, reasons);
   }
 
   /** The `sub` claims that tokens of these users have. */
   async #subjects(names: readonly string[] | undefined): Promise<string[] | undefined> {
     const { database } = (await this.secrets.open()).installation;
     return names && [...new Set(names.flatMap((name) => subjectsOf(new Users(database), name)))];
-  }
-
-  /**
-   * Changes users and ends all their sessions in one transaction. The other machines are told first, so that nothing has
-   * changed here if that fails; afterwards they are told of sessions that were opened in between.
-   *
-   * @returns how many sessions were open.
-   */
-  async #endAllOf(
-    names: readonly string[],
-    event: AuditEvent,
-    reasons: readonly string[],
-    change: (installation: Installation, now: number) => void = () => {},
-  ): Promise<number> {
-    const told = new Set<string>();
-    const open = new Set<string>();
-    await this.secrets.shareEnded((installation, now) => {
-      const all = endedNow(installation, names, now, open);
-      all.forEach(({ jti }) => told.add(jti));
-      return all;
-    });
-    const late = await changeUsers(
-      this.secrets,
-      (installation, now) => {
-        const all = endedNow(installation, names, now, open);
-        change(installation, now);
-        names.forEach((name) => new Sessions(installation.database).revokeAll(name, now));
-        return all.filter(({ jti }) => !told.has(jti));
-      },
-      event,
-      ...reasons,
-    );
-    try {
-      if (late.length > 0) await this.secrets.shareEnded(() => late);
-    } catch (error) {
-      throw isRekeyError(error) ? endedHereOnly(error) : error;
-    }
-    return open.size;
   }
 }
 
@@ -255,39 +217,10 @@ export function unchanged(sql: Sql, { name, password }: User): User {
   return user;
 }
 
-/**
- * The sessions of users that have neither expired nor been ended by themselves, marked as revoked now.
- *
- * @param open gets the jti of those whose tokens verify until now.
- */
-function endedNow(
-  installation: Installation,
-  names: readonly string[],
-  now: number,
-  open: Set<string>,
-): Session[] {
-  const sessions = new Sessions(installation.database);
-  const verifying = verifyingNumbers(installation);
-  const all = names.flatMap((name) => sessions.open(name, now));
-  for (const { jti, version } of all) if (verifying.has(version)) open.add(jti);
-  return all.map((row) => ({ ...row, revoked_at: now }));
-}
-
 // The table takes integers; a NumericDate of a token may be any number.
 function milliseconds(seconds: unknown): number | undefined {
   if (typeof seconds !== "number") return undefined;
   return Math.min(Math.ceil(Math.abs(seconds) * 1000), Number.MAX_SAFE_INTEGER);
-}
-
-function endedHereOnly(cause: RekeyError): RekeyError {
-  return new RekeyError(
-    cause.code,
-    `${cause.message}; the change is made here, but a session opened just now may continue on other machines`,
-    {
-      hint: "Run `rekey session revoke --user NAME` once etcd answers",
-      cause,
-    },
-  );
 }
 
 function badCredentials(): RekeyError {

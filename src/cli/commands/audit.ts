@@ -1,11 +1,14 @@
-import { listAudit, logParts, mergeLogs, partLine } from "../../audit/reader.ts";
+import { listAudit } from "../../audit/reader.ts";
+import { logParts, partLine } from "../../audit/log_parts.ts";
+import { mergeLogs } from "../../audit/merge.ts";
 import { type AuditRow, type Head, showHead } from "../../audit/events.ts";
 import type { Context } from "../context.ts";
 import { printable, toTheMinute } from "../format.ts";
 import { basename } from "node:path";
-import { asRefusal, RekeyError, usageError } from "../../core/errors.ts";
+import { printableJson } from "../../core/encoding.ts";
+import { RekeyError, usageError } from "../../core/errors.ts";
 import { readInputText } from "../../files/input_files.ts";
-import { brokenLog } from "../../audit/chain.ts";
+import { brokenLog } from "../../audit/chain_walk.ts";
 import { verifyLog } from "../../secret/verified_log.ts";
 
 /** Flags of `rekey audit list`. Instants in milliseconds since the epoch. */
@@ -77,11 +80,11 @@ export function auditMerge({ files }: { files: readonly string[] }, { output }: 
     if (logs.has(machine)) throw unusable(path, "another file has the same name");
     logs.set(machine, rowsIn(path));
   }
-  output.lines(mergeLogs(logs).map(({ machine, row }) => JSON.stringify({ machine, ...row })));
+  output.lines(mergeLogs(logs).map(({ machine, row }) => printableJson({ machine, ...row })));
 }
 
 function rowsIn(path: string): AuditRow[] {
-  const lines = textOf(path).split("\n").filter((line) => line !== "");
+  const lines = readInputText(path).split("\n").filter((line) => line !== "");
   // Rows that were pruned have no place in time.
   return lines.map((line) => parsed(path, line)).filter((row) => !("pruned" in row)).map((row) => {
     const { seq, time, event, version, location } = row;
@@ -101,14 +104,6 @@ function parsed(path: string, line: string): AuditRow {
     if (!(error instanceof SyntaxError)) throw error;
   }
   throw unusable(path, "a line is not a JSON object");
-}
-
-function textOf(path: string): string {
-  try {
-    return readInputText(path);
-  } catch (error) {
-    throw unusable(path, asRefusal(error).message.replace(/^[^:]*: /, ""));
-  }
 }
 
 function unusable(path: string, why: string): RekeyError {
@@ -149,12 +144,9 @@ export async function auditVerify(options: AuditVerifyFlags, { secrets, output }
       ? []
       : [`it still holds row ${kept.seq}, whose hash the keyring keeps`],
   ]);
-  if (kept !== null && unknown.includes(kept)) {
-    output.warning(`the head kept in the keyring could not be compared: its row was pruned`);
-  }
-  if (unavailable !== undefined) {
-    output.warning(`the head kept in the keyring could not be compared (${unavailable.code})`);
-  }
+  const isPruned = kept !== null && unknown.includes(kept);
+  const why = isPruned ? ": its row was pruned" : unavailable && ` (${unavailable.code})`;
+  if (why) output.warning(`the head kept in the keyring could not be compared${why}`);
 }
 
 /** @throws {RekeyError} `failed` when an expected head cannot be compared, since its row was pruned. */

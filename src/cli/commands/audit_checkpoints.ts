@@ -33,7 +33,7 @@ export async function auditCheckpoint({ all }: CheckpointFlags, { secrets, outpu
   const note = checkpoints.make(logKeysOf(installation, await installation.auditKey.read()));
   if (note === undefined) throw new Error("A log is never empty");
   const notes = all ? checkpoints.every() : [note];
-  output.result({ notes }, notes.map((one) => one.slice(0, -1)));
+  output.text({ notes }, notes.map((one) => one.slice(0, -1)));
 }
 
 /** Flags of `rekey audit verify-export`. */
@@ -59,19 +59,7 @@ export function auditVerifyExport(
   }
   const signed = checkpoint.flatMap((path) => checkpointsIn(path, verifier));
   const check = new ExportCheck(signed, expectHead === undefined ? [] : [expectHead]);
-  readInputLines(file, (line) => check.line(line));
-  const { rows, isExport, covered, pruned, head, unknown, bad } = check.end();
-  if (!isExport) {
-    throw usageError(
-      `Cannot check ${file}: it is no export of an audit log`,
-      "Give what `rekey audit export` printed",
-    );
-  }
-  if (bad !== null) {
-    throw new RekeyError("check_failed", `The export is broken at row ${bad.seq}: ${bad.why}`, {
-      hint: "Compare it with an earlier export, and with `rekey audit verify` on the machine",
-    });
-  }
+  const { rows, covered, pruned, head, unknown } = soundExport(file, check);
   mustBeKnown(expectHead, unknown, "the newest one is in the newest checkpoint");
   // Without a row that says which rows were pruned, it is broken.
   const newest = showHead(head!);
@@ -83,6 +71,36 @@ export function auditVerifyExport(
   if (covered < rows) {
     output.warning(`no checkpoint vouches for the ${rows - covered} rows after it`);
   }
+}
+
+/** @throws {RekeyError} `usage` when the file is no export, `check_failed` when it is broken. */
+function soundExport(file: string, check: ExportCheck) {
+  readInputLines(file, (line) => check.line(line));
+  const { isExport, bad, ...found } = check.end();
+  if (!isExport) {
+    throw usageError(
+      `Cannot check ${file}: it is no export of an audit log`,
+      "Give what `rekey audit export` printed",
+    );
+  }
+  if (bad === null) return found;
+  if (bad.wanted !== undefined) throw tooShort(bad.seq - 1, bad.wanted);
+  throw new RekeyError("check_failed", `The export is broken at row ${bad.seq}: ${bad.why}`, {
+    hint: "Compare it with an earlier export, and with `rekey audit verify` on the machine",
+  });
+}
+
+// The usual reason is an export that is older than the checkpoint.
+function tooShort(rows: number, wanted: number): RekeyError {
+  return new RekeyError(
+    "check_failed",
+    `The export ends at row ${rows}, and row ${wanted} was signed or is expected`,
+    {
+      hint:
+        `Was it made before row ${wanted} was written? Then \`rekey audit export\` makes one that ` +
+        "has it, or check this one with checkpoints of its time. If not, its last rows were cut off",
+    },
+  );
 }
 
 function verifierOf(given: string | undefined): NoteVerifier {

@@ -1,4 +1,4 @@
-import { brokenLog } from "../../audit/chain.ts";
+import { brokenLog } from "../../audit/chain_walk.ts";
 import { usageError } from "../../core/errors.ts";
 import { numbered } from "../../core/words.ts";
 import { countToPrune, describeOrder, orderOf, pruneLog } from "../../secret/pruned_log.ts";

@@ -3,14 +3,16 @@ import { resolve } from "node:path";
 import { backUp, streamBackup, withBackupFile } from "../../backup/backup.ts";
 import type { Openers, Readers } from "../../backup/envelope.ts";
 import { restore as bringBack, type Restored } from "../../backup/restore.ts";
+import type { Revived } from "../../secret/revived.ts";
 import { type RekeyError, usageError } from "../../core/errors.ts";
 import { isStream, readInputText } from "../../files/input_files.ts";
 import type { BackupInfo } from "../../store/backup_file.ts";
 import type { Context } from "../context.ts";
 import { warnOfDeliveriesToBegin } from "../deliveries_report.ts";
+import { warnOfExposed } from "../exposed_inputs.ts";
 import { printable } from "../format.ts";
 import { type Output, writeBytes } from "../output.ts";
-import { notEmpty, passphraseIn } from "../passphrase_file.ts";
+import { mustBeThere, notEmpty, passphraseIn } from "../passphrase_file.ts";
 import { askHidden } from "../terminal.ts";
 
 /** Flags of `rekey backup`. */
@@ -96,8 +98,16 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
     path,
     (whole) => bringBack(secrets.environment, whole, how),
   );
-  const { info, version, secretFrom, replaced, movedTo, copiedTo, leftFiles } = restored;
-  output.result({
+  output.result(restorationFacts(restored), human(restored));
+  warnOfRestored(restored, output);
+  warnOfDeliveriesToBegin(secrets.environment, output);
+  // The sinks that the command names get its row from the restored database.
+  if (secrets.environment.auditTo !== undefined) await secrets.open();
+}
+
+function restorationFacts(restored: Restored) {
+  const { info, version, secretFrom, replaced, revived, movedTo, copiedTo, leftFiles } = restored;
+  return {
     app: info.app,
     version: version.version,
     kid: version.kid,
@@ -105,19 +115,18 @@ export async function restore(options: RestoreFlags, context: Context): Promise<
     made_at: info.made_at,
     secret_from: secretFrom,
     replaced_version: replaced?.version ?? null,
+    revived_version: revived?.version.version ?? null,
     damaged_database: movedTo ?? null,
     former_database: copiedTo ?? null,
     not_restored: notRestored(restored),
     files_left: leftFiles,
-  }, human(restored));
-  warnOfRestored(restored, output);
-  warnOfDeliveriesToBegin(secrets.environment, output);
-  // The sinks that the command names get its row from the restored database.
-  if (secrets.environment.auditTo !== undefined) await secrets.open();
+  };
 }
 
 function warnOfRestored(restored: Restored, output: Output): void {
-  const { secretFrom, lost, log, leftFiles, notInKeyring, risks } = restored;
+  const { secretFrom, lost, log, leftFiles, notInKeyring, risks, revived } = restored;
+  if (revived !== undefined) output.warning(verifiesAgain(revived));
+  if (restored.isUnchecked) output.warning(mayBeOlder(restored));
   for (const text of log === "lost" ? notRestored(restored) : []) {
     output.warning(`not restored, since the KEK is lost: ${text}`);
   }
@@ -142,6 +151,23 @@ function warnOfRestored(restored: Restored, output: Output): void {
         "if no program needs it",
     );
   }
+}
+
+function verifiesAgain({ version: { version }, by }: Revived): string {
+  const why = by?.reason ? ` (${by.reason})` : "";
+  return `version ${version}, which was rotated away${why}, verifies again: its old tokens are accepted, ` +
+    "and whoever has its secret can make new ones. If it has leaked, run `rekey rotate --force` now";
+}
+
+function mayBeOlder({ info, version: { version }, secretFrom }: Restored): string {
+  // A new secret ends every session.
+  const back = secretFrom === "new" ? "removed users" : "removed users and ended sessions";
+  const text = `no usable database was here to compare the backup of ${info.made_at} with: ` +
+    `what was changed after it is lost, so that ${back} are back`;
+  // Otherwise the keyring has shown which version is current, or there is a new one.
+  if (!["database", "envelope", "mirror"].includes(secretFrom)) return text;
+  return `${text}, and version ${version} verifies again if it was rotated away: if it has leaked, run ` +
+    "`rekey rotate --force` now";
 }
 
 // Its hint is for other commands.
@@ -201,7 +227,13 @@ function openers(
       "Give an identity file or a passphrase file",
     );
   }
-  if (identityFile !== undefined) return { identities: identityFile.flatMap(linesOf) };
+  if (identityFile !== undefined) {
+    identityFile.forEach((path) => {
+      mustBeThere(path, "--identity-file");
+      warnOfExposed(path, output);
+    });
+    return { identities: identityFile.flatMap(linesOf) };
+  }
   if (passphraseFile !== undefined) return { passphrase: passphraseIn(passphraseFile, output) };
   const asks = secret !== undefined && Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
   const passphrase = asks ? askHidden("Passphrase of the backup (empty: none)") : "";

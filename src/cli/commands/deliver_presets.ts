@@ -33,9 +33,9 @@ async function showPreset(
   if (preset === undefined) {
     throw usageError("There is no such preset", "`rekey deliver presets` lists them");
   }
-  if (file === undefined) return output.result(preset, JSON.stringify(preset, null, 2).split("\n"));
+  if (file === undefined) return output.text(preset, JSON.stringify(preset, null, 2).split("\n"));
   const text = preset.files?.[file];
-  if (text !== undefined) return output.result({ [file]: text }, [text.replace(/\n$/, "")]);
+  if (text !== undefined) return output.text({ [file]: text }, [text.replace(/\n$/, "")]);
   throw usageError(
     `${name} has no such file`,
     `It has ${Object.keys(preset.files ?? {}).join(", ") || "none"}`,

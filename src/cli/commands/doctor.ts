@@ -23,16 +23,12 @@ export interface DoctorFlags {
 export async function doctor(options: DoctorFlags, context: Context): Promise<void> {
   const { output } = context;
   const examined = doctorContext(options, context);
-  let sections = await examine(examined);
-  let fixed: Finding[] = [];
-  if (options.fix) {
-    const before = findingsOf(sections);
-    for (const finding of before) await tryToFix(finding, output);
-    sections = await examine(examined);
-    const left = findingsOf(sections);
-    fixed = before.filter(({ fix, what }) => fix && !left.some((one) => one.what === what));
-  }
+  const found = await examine(examined);
+  const { sections, fixed } = options.fix
+    ? await fixedWherePossible(found, examined, output)
+    : { sections: found, fixed: [] };
   output.progress("");
+  for (const { afterFix } of fixed) if (afterFix !== undefined) output.warning(afterFix);
   const findings = findingsOf(sections);
   const wrong = findings.filter(isWrong);
   const healthy = wrong.length === 0;
@@ -50,6 +46,20 @@ export async function doctor(options: DoctorFlags, context: Context): Promise<vo
     ],
   );
   if (!healthy) throw problems(wrong);
+}
+
+/** Fixes what was found, and examines again. */
+async function fixedWherePossible(
+  found: readonly Section[],
+  examined: DoctorContext,
+  output: Output,
+): Promise<{ sections: Section[]; fixed: Finding[] }> {
+  const before = findingsOf(found);
+  for (const finding of before) await tryToFix(finding, output);
+  const sections = await examine(examined);
+  const left = findingsOf(sections);
+  const fixed = before.filter(({ fix, what }) => fix && !left.some((one) => one.what === what));
+  return { sections, fixed };
 }
 
 // A failed fix becomes a warning, so that the others are still tried.
@@ -125,7 +135,7 @@ function problems(wrong: Finding[]): RekeyError {
   const count = wrong.length === 1 ? "One thing is" : `${wrong.length} things are`;
   const hint = wrong.some(({ fix }) => fix)
     ? "`rekey doctor --fix` fixes what can be fixed without harm"
-    : "Run the command shown with each problem";
+    : "Do what is shown with each problem";
   return new RekeyError("check_failed", `${count} wrong: ${codes(wrong)}`, { hint });
 }
 

@@ -1,57 +1,33 @@
 import { SYSTEM } from "../../system/system.ts";
-import {
-  asRefusal,
-  asRefusalOrBug,
-  isRekeyError,
-  RekeyError,
-  usageError,
-} from "../../core/errors.ts";
-import { forgetHolder, noteHolder, type Started } from "../../secret/holders.ts";
-import { noteKeys } from "../../secret/keys_files.ts";
+import { asRefusalOrBug, RekeyError } from "../../core/errors.ts";
 import { retrieve } from "../../secret/retrieve.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { type Context, loadCluster, usesEtcd, variable } from "../context.ts";
 import type { Ending } from "../../system/command_line.ts";
-import { notExecutable, shown } from "../exec/child.ts";
-import {
-  give,
-  type Handout,
-  letKeyringAnswer,
-  NOTE_WAIT_MS,
-  purposeOf,
-  type Wanted,
-} from "../exec/handout.ts";
+import { beforeStart } from "../exec/before_start.ts";
+import { notExecutable } from "../exec/child.ts";
+import { HandoutNote, noteStart } from "../exec/handout_note.ts";
+import { give, type Handout, letKeyringAnswer, NOTE_WAIT_MS, purposeOf } from "../exec/handout.ts";
 import { KeysFile } from "../exec/keys_file.ts";
 import { makeKeysFolder } from "../exec/keys_folder.ts";
 import { Supervisor } from "../exec/supervisor.ts";
-import { versionsOf, Watch } from "../exec/watch.ts";
+import { type ExecFlags, hasKeysFile, wantedBy } from "../exec/wanted.ts";
+import { Watch } from "../exec/watch.ts";
 import { isPrepared, type Version } from "../../store/sqlite/versions.ts";
 import { resolve } from "node:path";
 import { inCallersEnvironment } from "../environment.ts";
 import { lenientStreams, Output, ProgramEnded } from "../output.ts";
 import { sendAudit } from "../audit_stream.ts";
 import type { Environment } from "../../store/environment.ts";
-import type { ProcessId, Programs } from "../../system/processes.ts";
-
-/** Flags of `rekey exec`. Durations in seconds. */
-export interface ExecFlags {
-  /** Names of the variables that hold the secret. */
-  readonly env: readonly string[];
-  /** The variable for the newest value in a grace window; false for none. */
-  readonly envPrevious?: string | false;
-  /** Whether the program gets a file of keys, and in which folder; default: in memory. */
-  readonly keysFile?: boolean;
-  readonly keysDir?: string;
-  readonly onRotate?: "restart" | { readonly signal: Deno.Signal };
-  readonly graceStop: number;
-  /** The program's name, and its arguments. */
-  readonly command: readonly [name: string, ...args: string[]];
-}
+import type { Programs } from "../../system/processes.ts";
 
 // Other writers are quick, and waiting longer for the database would delay signals.
 const WAIT_MS = 250;
 
 const FOLLOW_MS = 2_000;
+
+/** Seconds that a program has to end before it is started again. */
+const GRACE_STOP = 10;
 
 /** Runs a program that has the secret in its environment. */
 export async function exec(options: ExecFlags, context: Context): Promise<void> {
@@ -71,26 +47,6 @@ export async function exec(options: ExecFlags, context: Context): Promise<void> 
   throw new ProgramEnded(128 + ending.signal);
 }
 
-const hasKeysFile = ({ keysFile, keysDir }: ExecFlags) =>
-  keysFile === true || keysDir !== undefined;
-
-const ENV_PREVIOUS = "JWT_SECRET_PREVIOUS";
-
-/** @throws {RekeyError} `usage` when one variable would have two values. */
-function wantedBy(flags: ExecFlags): Wanted {
-  const { env, envPrevious, command } = flags;
-  const isTaken = (name: string) => env.some((other) => other.toUpperCase() === name.toUpperCase());
-  if (typeof envPrevious === "string" && isTaken(envPrevious)) {
-    throw usageError(
-      `Cannot put two values into ${envPrevious}`,
-      "Give --env and --env-previous different names",
-    );
-  }
-  const isUsual = envPrevious === undefined && !isTaken(ENV_PREVIOUS);
-  const previous = (isUsual ? ENV_PREVIOUS : envPrevious) || undefined;
-  return { env, envPrevious: previous, hasFile: hasKeysFile(flags), command };
-}
-
 type Become = NonNullable<Programs["replaceProcess"]>;
 
 /** Replaces this process with the program. @returns the error if that failed. */
@@ -108,38 +64,43 @@ async function supervise(
   first: Handout,
 ): Promise<Ending> {
   SYSTEM.serving.setNotDumpable();
-  const { onRotate, graceStop } = options;
+  const { onRotate, graceStop = GRACE_STOP } = options;
   const output = new Output(outputOptions, lenientStreams);
   const warn = (text: string) => output.warning(text);
   const secrets = new SecretManager({ ...environment, waitMs: WAIT_MS }, loadCluster);
   const watch = new Watch(environment, warn);
-  const following = followFleet(secrets, warn);
+  const following = await followFleet(secrets, warn);
   const audit = await streamOf(environment, output);
   const keysFile = hasKeysFile(options) ? newKeysFile(secrets, options, first, warn) : undefined;
-  const withKeys = (given: Handout): Handout =>
-    keysFile === undefined
-      ? given
-      : { ...given, variables: { ...given.variables, REKEY_KEYS_FILE: keysFile.path } };
+  const note = new HandoutNote(secrets, output, keeperOf(options, keysFile));
   const around = {
     watch,
     keysFile,
     warn,
     remark: (text: string) => output.remark(text),
-    give: async () => withKeys(await give(secrets, wantedBy(options), output)),
-    ...noting(secrets, options, output, keysFile),
+    give: async () => withKeys(await give(secrets, wantedBy(options), output), keysFile),
+    began: (pid: number, given: Handout) => note.write(pid, given),
+    madeUp: () => note.makeUp(),
+    followed: (kids: readonly string[] | undefined) => note.setKeys(kids),
   };
   try {
-    if (keysFile !== undefined) await fill(keysFile, secrets);
+    const given = withKeys(first, keysFile);
+    await beforeStart(secrets, keysFile, note, given);
     const reaction = onRotate === "restart" ? { restartAfterMs: graceStop * 1000 } : onRotate;
-    return await new Supervisor(reaction, around, withKeys(first)).ended();
+    return await new Supervisor(reaction, around, given).ended();
   } finally {
     keysFile?.remove();
-    await around.ended();
+    await note.delete();
     clearInterval(following);
     await audit?.stop();
     watch.close();
     secrets.close();
   }
+}
+
+function withKeys(given: Handout, keysFile: KeysFile | undefined): Handout {
+  if (keysFile === undefined) return given;
+  return { ...given, variables: { ...given.variables, REKEY_KEYS_FILE: keysFile.path } };
 }
 
 /** Sends the audit log while the program runs, if it is to be sent. */
@@ -177,68 +138,18 @@ function newKeysFile(
   return new KeysFile(folder, read, warn);
 }
 
-/** Writes the file for the first time. @throws {RekeyError} when the current key cannot be in it. */
-async function fill(keysFile: KeysFile, secrets: SecretManager): Promise<void> {
-  const { installation, version } = await secrets.open();
-  await keysFile.update(versionsOf(installation, version));
-  keysFile.mustHold(version.kid);
-}
-
-/** Records which process has the secret, so that a rotation can name processes with an old one. */
-async function noteStart(
-  secrets: SecretManager,
-  process: Pick<Started, "pid" | "keeper">,
-  { program, kid, written }: Handout,
-  output: Output,
-): Promise<ProcessId | undefined> {
-  const started = { ...process, kid, program: shown(program.name) };
-  const id = await secrets.open().then(({ installation }) =>
-    // If the audit row could not be written, the same lock blocks this too: no second wait.
-    noteHolder(installation, started, written ? NOTE_WAIT_MS : 0)
-  ).catch(asRefusal);
-  if (typeof id === "object" && !isRekeyError(id)) return id;
-  if (id !== "ended" && written) output.warning(NOT_NAMED);
-}
-
-const NOT_NAMED = "could not record that this program has the secret: a rotation will not name it";
-
-function noting(
-  secrets: SecretManager,
-  options: ExecFlags,
-  output: Output,
-  keysFile: KeysFile | undefined,
-) {
-  let id: ProcessId | undefined;
+/** What is recorded of this process: how it handles the program after a rotation; `undefined` when it only waits for it. */
+function keeperOf(options: ExecFlags, keysFile: KeysFile | undefined) {
   const { onRotate } = options;
-  // With a file of keys the program is told by the file.
-  const told = hasKeysFile(options) ? "keys-file" : null;
-  const signal = typeof onRotate === "object" ? onRotate.signal : told;
-  // Without --on-rotate the program is only waited for.
-  const isKept = onRotate !== undefined || told !== null;
-  const kept = () => ({ signal: onRotate === "restart" ? null : signal, keys: keysFile?.kids });
-  const forget = async () => {
-    if (id !== undefined) forgetHolder((await secrets.open()).installation, id);
-    id = undefined;
-  };
-  return {
-    began: async (pid: number, given: Handout) => {
-      secrets.refresh();
-      await forget().catch(asRefusal);
-      const keeper = isKept ? { keeper: kept() } : {};
-      id = await noteStart(secrets, { pid, ...keeper }, given, output);
-    },
-    keysWritten: async (kids: readonly string[]) => {
-      if (id === undefined) return true;
-      const opened = await secrets.open().catch(asRefusal);
-      return !isRekeyError(opened) && noteKeys(opened.installation, id, kids);
-    },
-    ended: () => forget().then(() => {}, asRefusal),
-  };
+  if (onRotate === undefined && keysFile === undefined) return () => undefined;
+  // With a file of keys alone the program is told by the file.
+  const signal = typeof onRotate === "object" ? onRotate.signal : "keys-file";
+  return () => ({ signal: onRotate === "restart" ? null : signal, keys: keysFile?.kids });
 }
 
 // Polls etcd for rotations of a fleet. Each problem is reported once.
-function followFleet(secrets: SecretManager, warn: (text: string) => void) {
-  if (!usesEtcd(secrets.environment)) return undefined;
+async function followFleet(secrets: SecretManager, warn: (text: string) => void) {
+  if (!await usesEtcd(secrets.environment)) return undefined;
   let [asking, trouble]: [boolean, string | undefined] = [false, undefined];
   return setInterval(async () => {
     if (asking) return;

@@ -15,7 +15,9 @@ import { passphraseIn } from "../passphrase_file.ts";
 import { askHidden, readStdin, readStdinBytes } from "../terminal.ts";
 import type { ImportFlags } from "./import.ts";
 
-const LONGEST_INPUT = 65_536;
+// In bytes. Several patterns look through all of it, and through what it may encode.
+const LONGEST_INPUT = 2 ** 18;
+const LONGEST_TOKEN = 65_536;
 
 /** What the input of `rekey import` is. @throws {RekeyError} `usage` for what is no secret. */
 export function sourceIn(data: Uint8Array, flags: ImportFlags, output: Output): Source {
@@ -58,7 +60,7 @@ const LONGEST_NAME = 255;
 
 /** A token as `verify` takes it, or a file, since arguments are visible in process lists. */
 export function tokenOf(given: string): string {
-  if (given === "-") return readStdin(LONGEST_INPUT);
+  if (given === "-") return readStdin(LONGEST_TOKEN);
   if (!given.startsWith("@")) {
     if (!isFile(given)) return given;
     throw usageError(
@@ -97,8 +99,22 @@ function isFile(value: string): boolean {
   }
 }
 
-/** The bytes of the input, and where they come from. */
-export function input({ fromEnv, file }: ImportFlags): { data: Uint8Array; origin: string } {
+/** The bytes of the input, and where they come from. @throws {RekeyError} `usage` when they cannot be had, or are too many. */
+export function input(flags: ImportFlags): Input {
+  const found = inputOf(flags);
+  if (found.data.length <= LONGEST_INPUT) return found;
+  throw usageError(
+    `Cannot import from ${found.origin}: it has more than ${LONGEST_INPUT} bytes`,
+    "Give the part with the secret alone",
+  );
+}
+
+interface Input {
+  readonly data: Uint8Array;
+  readonly origin: string;
+}
+
+function inputOf({ fromEnv, file }: ImportFlags): Input {
   if (fromEnv !== undefined) {
     const value = variable(fromEnv);
     return { data: new TextEncoder().encode(value), origin: "an environment variable" };

@@ -14,6 +14,8 @@ interface ImportReport {
   /** What the secret is, if everyone may have it, such as "a public key". */
   readonly known: string | undefined;
   readonly proven: boolean;
+  /** Whether the secret is rotated next. */
+  readonly rotates: boolean;
 }
 
 /** Prints what an import has done. */
@@ -30,7 +32,7 @@ export async function tell(report: ImportReport, context: Context): Promise<void
 }
 
 function tellResult(
-  { version, made, use, weak, proven }: ImportReport,
+  { version, made, use, weak, proven, rotates }: ImportReport,
   { secrets, output }: Context,
 ): void {
   const app = secrets.environment.app.name;
@@ -50,6 +52,8 @@ function tellResult(
     [
       made
         ? `Imported the JWT secret of ${app} as ${named} in ${placeName(version.location)}: ${how}`
+        : rotates
+        ? `The secret was imported before as ${named}, which is ${version.state}`
         : `Nothing to do: the secret was imported before as ${named}, which is ${version.state}`,
     ],
   );

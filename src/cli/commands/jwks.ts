@@ -14,7 +14,7 @@ export async function jwks({ pem }: JwksFlags, context: Context): Promise<void> 
   if (pem) return await currentAsPem(context);
   const { secrets, output } = context;
   const { keys } = await readPublicSet(secrets);
-  output.result({ keys }, [JSON.stringify({ keys }, null, 2)]);
+  output.text({ keys }, [JSON.stringify({ keys }, null, 2)]);
   if (keys.length === 0) output.remark(`no key is public: ${NOTHING_PUBLIC}`);
 }
 
@@ -28,5 +28,5 @@ async function currentAsPem({ secrets, output }: Context): Promise<void> {
     });
   }
   const pem = secret.pair.publicPem;
-  output.result({ kid: kidInTokens(version), alg: version.alg, pem }, [pem.trimEnd()]);
+  output.text({ kid: kidInTokens(version), alg: version.alg, pem }, [pem.trimEnd()]);
 }

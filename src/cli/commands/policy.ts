@@ -17,6 +17,7 @@ import {
 } from "../../store/sqlite/retention.ts";
 import type { Context } from "../context.ts";
 import { describeSeconds, printable, table } from "../format.ts";
+import { describePolicy, policyLine } from "../policy_line.ts";
 import {
   describeRetention,
   hasRetentionFlags,
@@ -74,14 +75,14 @@ export async function policyClear(
 export function firstPolicy(flags: PolicyFlags): FirstPolicy | undefined {
   if (!hasPolicyFlags(flags)) return undefined;
   const policy = withFlags(STANDARD_POLICY, flags);
-  return { policy, described: policyText(policy) };
+  return { policy, described: policyLine(policy) };
 }
 
 /** Applies policy flags of commands that make or import a secret to one that is there. */
 export async function applyPolicy(flags: PolicyFlags, { secrets }: Context): Promise<void> {
   if (!hasPolicyFlags(flags)) return;
   await secrets.underLock((installation, backend) =>
-    backend.setPolicy(installation, (before) => withFlags(before(), flags), policyText)
+    backend.setPolicy(installation, (before) => withFlags(before(), flags), policyLine)
   );
 }
 
@@ -96,14 +97,14 @@ async function change(
 ): Promise<void> {
   const now = await secrets.underLock(async (installation, backend) => {
     if (retention !== undefined) await changeRetention(installation, retention, retentionText);
-    if (policy !== undefined) await backend.setPolicy(installation, policy, policyText);
+    if (policy !== undefined) await backend.setPolicy(installation, policy, policyLine);
     return { policy: installation.policy, retention: readRetention(installation.meta) };
   });
   const app = secrets.environment.app.name;
   output.result({ ...describePolicy(now.policy), ...describeRetention(now.retention) }, [
     ...policy === undefined
       ? []
-      : [`Tokens of ${app} are verified with: ${printable(policyText(now.policy))}`],
+      : [`Tokens of ${app} are verified with: ${printable(policyLine(now.policy))}`],
     ...retention === undefined ? [] : [`On this machine ${retentionText(now.retention)}`],
   ]);
 }
@@ -158,32 +159,6 @@ export function withoutParts(before: TokenPolicy, parts: readonly PolicyPart[]):
     type: gone("typ") ? undefined : before.type,
     jwksMaxAge: gone("jwks-max-age") ? undefined : before.jwksMaxAge,
   };
-}
-
-/** A policy with `--json`. */
-export function describePolicy(policy: TokenPolicy) {
-  const { leeway, allowNoExpiry, issuer, audience, type } = policy;
-  return {
-    leeway_seconds: leeway,
-    allow_no_exp: allowNoExpiry,
-    iss: issuer ?? null,
-    aud: audience ?? null,
-    typ: type ?? null,
-    jwks_max_age_seconds: jwksSeconds(policy),
-  };
-}
-
-/** A policy in one line, for people and the audit log. */
-export function policyText(policy: TokenPolicy): string {
-  const { leeway, allowNoExpiry, issuer, audience, type, jwksMaxAge } = policy;
-  return [
-    leeway === 0 ? "no leeway" : `leeway ${describeSeconds(leeway)}`,
-    allowNoExpiry ? "exp may be missing" : "exp needed",
-    ...issuer === undefined ? [] : [`iss ${issuer.join(" or ")}`],
-    ...audience === undefined ? [] : [`aud ${audience.join(" or ")}`],
-    ...type === undefined ? [] : [`typ ${type}`],
-    ...jwksMaxAge === undefined ? [] : [`public keys kept ${describeSeconds(jwksMaxAge)}`],
-  ].join(", ");
 }
 
 function noFlag(): RekeyError {

@@ -1,7 +1,7 @@
 import { mustKnowAlgorithm, withDeliveries } from "../../deliver/rotation.ts";
 import type { Context } from "../context.ts";
 import { describeOutcomes, outcomesText, warnOfOutcomes } from "../deliveries_report.ts";
-import { confirmed, describeConfirmation, mustAllFollow } from "../fleet_facts.ts";
+import { confirmed, describeConfirmation, mustAllFollow } from "../confirmation.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import type { Prepared } from "../../secret/backend.ts";
 import type { Installation } from "../../store/installation.ts";

@@ -8,17 +8,18 @@ import { rfc3339 } from "../../core/clock.ts";
 import { asRefusal, RekeyError } from "../../core/errors.ts";
 import { numbered } from "../../core/words.ts";
 import { staleProcesses } from "../stale_processes.ts";
-import { isFollowed, mustBeFollowed } from "../../cluster/change.ts";
+import { isFollowed, mustBeFollowed } from "../../secret/followed.ts";
 import { keyText, modulusBits } from "../../core/algorithms.ts";
 import type { Changed } from "../../secret/backend.ts";
 import { mustBeAbleToRotate, planRotation } from "../../secret/next_rotation.ts";
 import { nextUse } from "../../secret/next_use.ts";
 import { hasRetention } from "../../secret/retention.ts";
 import type { Installation } from "../../store/installation.ts";
+import type { Version } from "../../store/sqlite/versions.ts";
 import { announceAndMake, requireReady } from "../notices/announced_rotation.ts";
 import { type Context, variable } from "../context.ts";
-import { confirmed, mustAllFollow } from "../fleet_facts.ts";
-import { countedSessions, describeSeconds, printable, sessionsText } from "../format.ts";
+import { confirmed, mustAllFollow } from "../confirmation.ts";
+import { countedSessions, describeSeconds, mayBeMore, printable, sessionsText } from "../format.ts";
 import { type NoticeFlags, RotationNotices } from "../notices/rotation_notices.ts";
 import { requireConfirmation } from "../terminal.ts";
 import { type KeyFlags, wantedKey } from "../key_flags.ts";
@@ -206,10 +207,6 @@ async function dryRun(options: RotateFlags, context: Context): Promise<void> {
   if (!done) await mustBeAbleToRotate(opened.installation, store);
   const next = await nextKey(opened.installation, options);
   const sessions = await auth.activeSessions();
-  const old = `version ${current.version} (kid ${current.kid}) in ${placeName(current.location)}`;
-  const grace = options.grace > 0
-    ? `, version ${current.version} would verify for ${describeSeconds(options.grace)} more`
-    : "";
   output.result({
     dry_run: true,
     app,
@@ -219,12 +216,23 @@ async function dryRun(options: RotateFlags, context: Context): Promise<void> {
     previous_kid: current.kid,
     sessions_active: sessions,
     sessions_counted: "issued by rekey",
+    sessions_more: mayBeMore(sessions),
     reason: options.reason ?? null,
     ...done ? { rotated: false } : {},
   }, [
     done
-      ? "Would do nothing: the secret is young enough, or the request was already carried out"
-      : `Would replace ${old} by a new one in ${placeName(location)} (${next.text})${grace}; ` +
+      ? `Would do nothing: the secret is young enough${
+        options.requestId === undefined ? "" : ", or the request was already carried out"
+      }`
+      : `${wouldReplace(current, `${placeName(location)} (${next.text})`, options)}; ` +
         `active sessions: ${countedSessions(sessions)}`,
   ]);
+}
+
+function wouldReplace({ version, kid, location }: Version, by: string, { grace }: RotateFlags) {
+  const old = `version ${version} (kid ${kid}) in ${placeName(location)}`;
+  const end = grace > 0
+    ? `, version ${version} would verify for ${describeSeconds(grace)} more`
+    : "";
+  return `Would replace ${old} by a new one in ${by}${end}`;
 }

@@ -1,5 +1,5 @@
 import { describeOutcomes, outcomesText, warnOfOutcomes } from "../deliveries_report.ts";
-import { warningsOf } from "../../cluster/change.ts";
+import { warningsOf } from "../../secret/followed.ts";
 import { isHmac } from "../../core/algorithms.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { placeName } from "../../core/location.ts";
@@ -10,7 +10,7 @@ import type { Changed } from "../../secret/backend.ts";
 import { describeHolders, type StaleHolder } from "../../secret/holders.ts";
 import { NEVER } from "../../store/sqlite/ended_sessions.ts";
 import type { Context } from "../context.ts";
-import { type Confirmation, describeConfirmation, warnOfOnePhase } from "../fleet_facts.ts";
+import { type Confirmation, describeConfirmation } from "../confirmation.ts";
 import { describeVersion, pairText } from "../format.ts";
 import type { Output } from "../output.ts";
 import { warnOfHolders } from "../stale_processes.ts";
@@ -80,12 +80,17 @@ async function remarkOnOnePhase(
   isGraceful: boolean,
   context: Context,
 ): Promise<void> {
-  const { secrets, output } = context;
   const { rotated, version, graceUntil, previous } = changed;
-  if (rotated && isGraceful) await warnOfOnePhase(secrets, output);
+  if (rotated && isGraceful && version.location === "etcd") await remarkOnOthers(context);
   if (rotated) await remarkOnDropped(version, previous?.version, context);
   if (isGraceful) await remarkOnCaches(changed, context);
   if (rotated && graceUntil === null && previous) await remarkOnKeptKeys([previous], context);
+}
+
+async function remarkOnOthers({ secrets: { opened }, output }: Context): Promise<void> {
+  if (opened === undefined) return;
+  const { warnOfOnePhase } = await import("../fleet_facts.ts");
+  await warnOfOnePhase(opened, output);
 }
 
 /** Whether the rotation has taken this machine out of its fleet. */
@@ -100,7 +105,8 @@ function human(
 ): string[] {
   const now = `version ${version.version} (kid ${version.kid}) in ${placeName(version.location)}`;
   if (!rotated && isActivation) return [`Already active: ${now}`];
-  if (!rotated) return [`Nothing to do: ${now} is young enough, or was made for this request`];
+  const request = version.request_id === null ? "" : ", or was made for this request";
+  if (!rotated) return [`Nothing to do: ${now} is young enough${request}`];
   const ended = graceUntil === null
     ? "no longer verifies: all sessions have ended"
     : `verifies until ${rfc3339(graceUntil)}`;

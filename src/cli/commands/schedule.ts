@@ -54,9 +54,13 @@ export async function schedule(options: ScheduleFlags, context: Context): Promis
   const { files, next, removal } = scheduleFor({ ...options, credential }, plan, of, context);
   if (options.remove) return await remove(options, files, of, removal, output);
   if (options.install) await installUnits(files, of);
-  const human = options.install ? files.map(({ path }) => `installed ${path}`) : printed(files);
-  output.result({ files, installed: options.install === true }, human);
-  if (!options.install) output.remark(`\n${next}`);
+  const result = { files, installed: options.install === true };
+  if (options.install) output.result(result, files.map(({ path }) => `installed ${path}`));
+  else {
+    output.text(result, printed(files));
+    output.remark("");
+    output.remark(next);
+  }
   for (const text of obstacles(options.kind, of, context)) output.warning(text);
 }
 
@@ -151,10 +155,15 @@ function planOf(
     standby,
     ...at,
     reachesOut: delivers || lookAt(environment, ({ remembered }) => remembered.reachesOut) ||
-      rotate.some((flag) => /^--(before|after|notify-url(-file)?)(=|$)/.test(flag)) ||
-      Object.keys(variables).some((name) => /_COMMAND$|^REKEY_ETCD_ENDPOINTS$/.test(name)),
+      reachesOut(rotate, variables),
     home: variable("HOME") ?? variable("USERPROFILE") ?? homedir(),
   };
+}
+
+/** Whether what was given has the rotation run a command or use the network. */
+function reachesOut(rotate: readonly string[], variables: object): boolean {
+  return rotate.some((flag) => /^--(before|after|notify-url(-file)?)(=|$)/.test(flag)) ||
+    Object.keys(variables).some((name) => /_COMMAND$|^REKEY_ETCD_ENDPOINTS$/.test(name));
 }
 
 // A scheduler runs in another working directory.

@@ -11,9 +11,11 @@ import { rfc3339 } from "../../core/clock.ts";
 import { isHmac } from "../../core/algorithms.ts";
 import { staleProcesses, warnOfHolders } from "../stale_processes.ts";
 import {
+  CHOSEN,
   remarkOnKeptKeys,
   remarkOnPlace,
   warnOfKeyFiles,
+  warnOfLeftKeys,
   warnOfOthers,
   warnOfRisk,
   whereLooked,
@@ -23,7 +25,9 @@ import { describeVersion, pairText } from "../format.ts";
 import { type KeyFlags, wantedKey } from "../key_flags.ts";
 import { applyPolicy, firstPolicy, type PolicyFlags } from "./policy.ts";
 import { describeHolders } from "../../secret/holders.ts";
-import { confirmed, describeConfirmation, mustAllFollow } from "../fleet_facts.ts";
+import { keyFilesLeft } from "../../secret/lost_database.ts";
+import type { Version } from "../../store/sqlite/versions.ts";
+import { confirmed, describeConfirmation, mustAllFollow } from "../confirmation.ts";
 import { requireConfirmation } from "../terminal.ts";
 
 /** Flags of `rekey init`. */
@@ -33,7 +37,7 @@ export interface InitOptions extends PolicyFlags, KeyFlags {}
 export async function init(options: InitOptions, context: Context): Promise<void> {
   const { secrets, output, store } = context;
   const wanted = { ...wantedKey(options), store, firstPolicy: firstPolicy(options) };
-  const { version, created } = await secrets.getOrCreate(wanted);
+  const { version, created, chosen } = await secrets.getOrCreate(wanted);
   await applyPolicy(options, context);
   const what = created ? "Created" : version.origin === "adopted" ? "Adopted" : "Already there:";
   output.result(describeVersion(secrets.environment.app.name, version), [
@@ -45,12 +49,26 @@ export async function init(options: InitOptions, context: Context): Promise<void
   if (created && version.location === "database" && lastRefusal?.code === "keyring_no_default") {
     output.warning(`${lastRefusal.message}: the secret is in the database. ${lastRefusal.hint}`);
   }
+  if (chosen) output.remark(CHOSEN);
   if (created) {
     await remarkOnPlace(version, context);
     warnOfOthers(context);
     await warnOfKeyFiles(context);
-  } else output.remark(`made ${rfc3339(version.created_at)}`);
+  } else {
+    output.remark(`made ${rfc3339(version.created_at)}`);
+    warnOfOtherPlace(version, context);
+  }
   await warnOfRisk(context);
+}
+
+/** Warns if `--store` asks for another place than the secret is in: `init` moves nothing. */
+function warnOfOtherPlace({ location }: Version, { store = "auto", output }: Context): void {
+  if (store === "auto" || store === location) return;
+  output.warning(
+    `it stays in ${
+      placeName(location)
+    }: \`rekey store move ${store}\` moves it, and its tokens stay valid`,
+  );
 }
 
 /** Flags of `rekey revoke`. Durations in seconds. */
@@ -98,13 +116,19 @@ export async function destroy(options: DestroyFlags, context: Context): Promise<
     `Delete the JWT secret of ${app}, its users, sessions and audit log for good? Every token becomes worthless.`,
     confirm,
   );
+  const { holdersLeft } = await import("../../secret/destroy.ts");
   const left = await removeEveryDelivery(secrets);
+  const holders = holdersLeft(secrets.environment);
   const destroyed = await secrets.destroy();
   if (!destroyed) output.remark(whereLooked(secrets.environment));
-  output.result({ app, destroyed, files_left: left }, [
+  const keys = keyFilesLeft(secrets.environment);
+  const stale_processes = describeHolders(holders);
+  output.result({ app, destroyed, files_left: left, key_files_left: keys, stale_processes }, [
     destroyed
       ? `Destroyed the JWT secret of ${app}, its keys, users, sessions and audit log`
       : `There is no JWT secret of ${app}`,
   ]);
   warnOfLeftFiles(left, output);
+  warnOfLeftKeys(keys, output);
+  warnOfHolders(holders, output);
 }

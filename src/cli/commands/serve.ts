@@ -29,7 +29,8 @@ import {
   usesEtcd,
   variable,
 } from "../context.ts";
-import { lenientStreams, LogSink, Output } from "../output.ts";
+import { lenientStreams, Output } from "../output.ts";
+import { LogSink } from "../log_sink.ts";
 import { startRequestThread } from "../request_thread.ts";
 import {
   certificateFrom,
@@ -38,6 +39,7 @@ import {
   type ServeFlags,
   settingsFrom,
 } from "../serve_flags.ts";
+import { warnOfExposed } from "../exposed_inputs.ts";
 import { leaveDeletedFolder } from "../../system/command_line.ts";
 import { SYSTEM } from "../../system/system.ts";
 
@@ -55,9 +57,10 @@ export async function runServer(options: ServeFlags, context: Context): Promise<
   SYSTEM.serving.disableCoreDumps();
   forgetRuntimesAddress();
   const output = new Output(context.output.options, lenientStreams);
-  const environment = serversEnvironment(globals);
-  const freshness = usesEtcd(environment) ? freshnessFor(options) : undefined;
+  const environment = serversEnvironment(globals, output);
+  const freshness = await usesEtcd(environment) ? freshnessFor(options) : undefined;
   const certificate = certificateFrom(options);
+  if (options.tlsKey !== undefined) warnOfExposed(options.tlsKey, output);
   const settings = settingsFrom(options, version, {
     quiet: output.options.quiet,
     freshness,
@@ -125,7 +128,9 @@ function sayListening(
   { settings, installation, certificate, output }: Parts,
 ): void {
   for (const address of addresses) {
-    output.remark(`listening on ${shownAddress(address, settings)}`);
+    const listening = shownAddress(address, settings);
+    // The system may have chosen the port.
+    output.resultToStderr({ listening }, [`listening on ${listening}`]);
   }
   // Sockets in one folder have the same warning.
   const warnings = new Set([
@@ -138,11 +143,11 @@ function sayListening(
 }
 
 /** The environment from the flags; the keyring is used in another process. */
-function serversEnvironment(globals: GlobalOptions): Environment {
+function serversEnvironment(globals: GlobalOptions, output: Output): Environment {
   // Resolved at the start: after an upgrade, the system reports the path as "… (deleted)".
   const program = ownProgram();
-  if (program === undefined) return environmentFrom(globals);
-  return environmentFrom(globals, () => keyringInProcess(() => startHelper(program)));
+  if (program === undefined) return environmentFrom(globals, output);
+  return environmentFrom(globals, output, () => keyringInProcess(() => startHelper(program)));
 }
 
 /** A server's environment: rows that a request causes name the subject of its token. */

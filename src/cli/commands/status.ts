@@ -1,5 +1,5 @@
 import type { Location } from "../../core/location.ts";
-import { fallbackRate } from "../../audit/figures.ts";
+import { fallbackRate } from "../../audit/counts.ts";
 import { lastRotation } from "../../audit/reader.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import type { DeliveryFacts } from "../../deliver/description.ts";
@@ -16,12 +16,12 @@ import { announced } from "../../secret/announcement.ts";
 import { Installation } from "../../store/installation.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context } from "../context.ts";
-import { describePolicy } from "./policy.ts";
+import { describePolicy } from "../policy_line.ts";
 import type { FleetFacts } from "../fleet_facts.ts";
 import { human, monitored } from "../status_lines.ts";
 import { staleProcesses } from "../stale_processes.ts";
 import { describeHolders } from "../../secret/holders.ts";
-import { describeSeconds, describeVersion, printable, table } from "../format.ts";
+import { describeSeconds, describeVersion, mayBeMore, printable, table } from "../format.ts";
 
 /** Flags of `rekey status`. */
 export interface StatusOptions {
@@ -49,7 +49,7 @@ export async function status(options: StatusOptions, context: Context): Promise<
 }
 
 /** What the database shows when the secret is not available. Nothing is changed. */
-async function known({ maxAge }: StatusOptions, { secrets }: Context, error: RekeyError) {
+async function known(options: StatusOptions, { secrets }: Context, error: RekeyError) {
   const { environment } = secrets;
   const { code, message, hint } = error;
   const why = { error: { code, message, hint: hint ?? null } };
@@ -61,11 +61,7 @@ async function known({ maxAge }: StatusOptions, { secrets }: Context, error: Rek
     try {
       const version = installation.versions.current();
       if (version === undefined) throw error;
-      const grace = inGrace(installation);
-      const own = await ownFacts(installation, version, grace, maxAge);
-      const active = activeIn(installation, [version, ...grace]);
-      const rest = { read_from: null, sessions_active: active, stale_processes: [] };
-      const facts = { ...own, ...rest, ...why };
+      const facts = { ...await factsWithoutValue(installation, version, options), ...why };
       return { facts, lines: human(facts, installation.policy, [], { first: [unavailable] }) };
     } finally {
       installation.close();
@@ -79,6 +75,20 @@ async function known({ maxAge }: StatusOptions, { secrets }: Context, error: Rek
   }
 }
 
+async function factsWithoutValue(
+  installation: Installation,
+  version: Version,
+  { maxAge }: StatusOptions,
+) {
+  const grace = inGrace(installation);
+  const active = activeIn(installation, [version, ...grace]);
+  return {
+    ...await ownFacts(installation, version, grace, maxAge),
+    ...{ read_from: null, stale_processes: [] },
+    ...{ sessions_active: active, sessions_more: mayBeMore(active) },
+  };
+}
+
 // Monitors show the line on stdout.
 function unavailableLine({ message }: RekeyError): string {
   return `REKEY CRITICAL - ${printable(message)}`;
@@ -90,14 +100,15 @@ async function show(options: StatusOptions, context: Context): Promise<void> {
   const { installation, version } = await secrets.open();
   const [, ...grace] = await secrets.verifying();
   const { policy } = installation;
-  const age = ageOf(installation, version);
   const stale = await staleProcesses(secrets);
   const fleet = await fleetOf(installation, version);
+  const active = await auth.activeSessions();
   const facts = {
     ...await ownFacts(installation, version, grace, options.maxAge),
     read_from: from,
-    sessions_active: await auth.activeSessions(),
+    sessions_active: active,
     sessions_counted: "issued by rekey",
+    sessions_more: mayBeMore(active),
     stale_processes: describeHolders(stale),
     ...fleet.facts,
   };
@@ -110,14 +121,19 @@ async function show(options: StatusOptions, context: Context): Promise<void> {
   if (version.location === "keyring" && from !== version.location) {
     output.warning(`the keyring cannot be used; the sealed copy serves`);
   }
-  if (options.check && facts.rotation_due) {
-    const what = age.isFromFuture
-      ? `The age is not known: ${fromFuture(version, facts.created_at)}`
-      : `Version ${version.version} is ${describeSeconds(age.seconds)} old`;
-    throw new RekeyError("check_failed", `${what}: a rotation is due`, {
-      hint: age.isFromFuture ? "Set the clock, then run `rekey rotate`" : "Run `rekey rotate`",
-    });
-  }
+  if (options.check && facts.rotation_due) throw rotationDue(version, facts);
+}
+
+function rotationDue(
+  version: Version,
+  { created_at, created_in_future, age_seconds }: Awaited<ReturnType<typeof ownFacts>>,
+): RekeyError {
+  const what = created_in_future
+    ? `The age is not known: ${fromFuture(version, created_at)}`
+    : `Version ${version.version} is ${describeSeconds(age_seconds)} old`;
+  return new RekeyError("check_failed", `${what}: a rotation is due`, {
+    hint: created_in_future ? "Set the clock, then run `rekey rotate`" : "Run `rekey rotate`",
+  });
 }
 
 /** Facts from the database alone, without the secret's value and without etcd. */

@@ -1,7 +1,7 @@
 import { currentSlot, type Location, placeName } from "../../core/location.ts";
 import { asRefusal } from "../../core/errors.ts";
 import { isPassingCopy } from "../../secret/keyring/unsaved.ts";
-import { warnOfRisk } from "../warnings.ts";
+import { CHOSEN, warnOfRisk } from "../warnings.ts";
 import type { Context } from "../context.ts";
 import { describeSeconds, printable, table } from "../format.ts";
 import { resolve } from "node:path";
@@ -13,11 +13,12 @@ import { type KnownApp, knownApps } from "../../store/known_apps.ts";
 /** Shows where the secret lives, and whether the keyring answers. */
 export async function storeShow(_options: unknown, { secrets, output }: Context): Promise<void> {
   const { installation, version } = await secrets.open();
-  const { store, sealed, database } = installation;
+  const { keyring, store, sealed, database } = installation;
   const slot = currentSlot(version);
   const mirrored = version.location === "keyring" && sealed.sealedValue(slot) !== undefined &&
     !isPassingCopy(installation, version);
-  const refusal = await installation.keyring.reach(slot).then(() => undefined, asRefusal);
+  const asked = version.location === "keyring" ? keyring.reach(slot) : keyring.mustTake(slot);
+  const refusal = await asked.then(() => undefined, asRefusal);
   const app = secrets.environment.app.name;
   const { version: number, kid, location } = version;
   output.result(
@@ -49,7 +50,7 @@ export async function storeMove(
   context: Context,
 ): Promise<void> {
   const { secrets, output } = context;
-  const { versions, published } = await secrets.move(to);
+  const { versions, published, chosen } = await secrets.move(to);
   const app = secrets.environment.app.name;
   const moved = versions.map(({ version, kid }) => ({ version, kid }));
   output.result({ app, location: to, moved }, [
@@ -57,6 +58,7 @@ export async function storeMove(
       ? `Nothing to do: the JWT secret of ${app} is in ${placeName(to)}`
       : `Moved the JWT secret of ${app} to ${placeName(to)}; its tokens stay valid`,
   ]);
+  if (chosen) output.remark(CHOSEN);
   if (!published) {
     output.warning(
       "the keyring could not be updated; the next command that reaches it does so",

@@ -99,7 +99,10 @@ export async function sessionList(options: SessionListFlags, context: Context): 
 }
 
 async function showSessions(options: SessionListFlags, { secrets, output }: Context) {
-  const sessions = await new Accounts(secrets).sessions(options.limit, options.user);
+  const { limit, user } = options;
+  // One extra shows whether there are more.
+  const found = await new Accounts(secrets).sessions(limit + 1, user);
+  const sessions = found.slice(0, limit);
   const described = sessions.map(({ jti, sub, version, issued_at, expires_at }) => ({
     jti,
     sub,
@@ -119,6 +122,9 @@ async function showSessions(options: SessionListFlags, { secrets, output }: Cont
       [jti, , expires, user],
     ) => [jti!, expires === "never" ? expires : toTheMinute(expires!), user!]),
   ]);
+  if (found.length > limit) {
+    output.remark("there are more, which are older: --limit shows more, --user those of one user");
+  }
 }
 
 /** Flags of `rekey session revoke`. */

@@ -70,7 +70,7 @@ function rows({ addon, dependencies }: About): string[][] {
 function printLicenses(output: Output): void {
   for (const license of readLicenses()) {
     const heading = `${license.of.join(", ")} (${license.license})`;
-    output.result({ ...license }, [
+    output.text({ ...license }, [
       heading,
       "=".repeat(Math.min(heading.length, 100)),
       "",

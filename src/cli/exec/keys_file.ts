@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { Backoff, within } from "../../core/async.ts";
+import { within } from "../../core/async.ts";
+import { Backoff } from "../../core/backoff.ts";
 import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
 import type { Secret } from "../../core/secret.ts";
 import { keyData } from "../../deliver/key_data.ts";

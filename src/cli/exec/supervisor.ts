@@ -2,7 +2,7 @@ import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
 import type { Ending } from "../../system/command_line.ts";
 import { Child } from "./child.ts";
 import { SYSTEM } from "../../system/system.ts";
-import { Backoff } from "../../core/async.ts";
+import { Backoff } from "../../core/backoff.ts";
 import type { Handout } from "./handout.ts";
 import type { KeysFile } from "./keys_file.ts";
 import type { KnownVersions, Watch } from "./watch.ts";
@@ -22,8 +22,14 @@ interface SupervisorContext {
   give(): Promise<Handout>;
   /** Called when the program has started. */
   began(pid: number, given: Handout): Promise<void>;
-  /** Records what the file of keys holds, of which the program has been told. @returns whether that was possible. */
-  keysWritten(kids: readonly string[]): Promise<boolean>;
+  /** Records what could not be recorded before. */
+  madeUp(): Promise<void>;
+  /**
+   * Records what the file of keys holds, of which the program has been told, and the program in another database.
+   *
+   * @returns whether that was possible.
+   */
+  followed(kids: readonly string[] | undefined): Promise<boolean>;
   remark(text: string): void;
   warn(text: string): void;
 }
@@ -47,7 +53,7 @@ export class Supervisor {
   #given: Pick<Handout, "kid" | "previous">;
   #toldToEnd = false;
   #restarting = false;
-  #areKeysNoted = true;
+  #isNoted = true;
   #refused: string | undefined;
 
   /** Starts the program. @throws {RekeyError} `program_not_executable`. */
@@ -72,17 +78,21 @@ export class Supervisor {
       const every = keysFile === undefined ? EVERY_MS : EVERY_MS_WITH_FILE;
       const ending = await this.#child.endsWithin(every);
       if (ending !== undefined) return ending;
+      await this.around.madeUp();
       const versions = watch.versions();
       if (versions === undefined || this.#toldToEnd) continue;
       const isNew = await keysFile?.update(versions) ?? false;
       const last = await this.#react(versions, isNew);
-      if (keysFile !== undefined && (isNew || !this.#areKeysNoted)) {
-        const isTold = isNew && typeof this.onRotate === "object" && "signal" in this.onRotate;
-        if (isTold) await this.#child.endsWithin(READING_MS);
-        this.#areKeysNoted = await this.around.keysWritten(keysFile.kids);
-      }
       if (last !== undefined) return last;
+      if (isNew || versions.isOther) this.#isNoted = false;
+      if (!this.#isNoted) await this.#note(isNew);
     }
+  }
+
+  async #note(isNew: boolean): Promise<void> {
+    const isTold = isNew && typeof this.onRotate === "object" && "signal" in this.onRotate;
+    if (isTold) await this.#child.endsWithin(READING_MS);
+    this.#isNoted = await this.around.followed(this.around.keysFile?.kids);
   }
 
   /** @param isNew whether the file of keys has changed. @returns how the program ended, if it does not continue. */

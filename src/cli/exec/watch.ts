@@ -1,6 +1,6 @@
 import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
 import { inGrace } from "../../secret/grace.ts";
-import { LiveSecrets } from "../../secret/view.ts";
+import { LiveSecrets } from "../../secret/live_secrets.ts";
 import type { Environment } from "../../store/environment.ts";
 import type { Installation } from "../../store/installation.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
@@ -14,6 +14,15 @@ export interface KnownVersions {
   readonly pending: Version | undefined;
 }
 
+/** What a {@linkcode Watch} sees. */
+export interface Seen extends KnownVersions {
+  /**
+   * Whether they are of another database than the last time: it was destroyed, or restored. The first time too, since that
+   * may have happened after the program was recorded.
+   */
+  readonly isOther: boolean;
+}
+
 /** The versions of an installation now. @param current known to be the current one. */
 export function versionsOf(installation: Installation, current: Version): KnownVersions {
   const pending = installation.versions.pending();
@@ -24,6 +33,7 @@ export function versionsOf(installation: Installation, current: Version): KnownV
 export class Watch {
   readonly #secrets: LiveSecrets;
   #trouble: string | undefined;
+  #installation: Installation | undefined;
 
   constructor(environment: Environment, private readonly warn: (text: string) => void) {
     const valueless = () => Promise.reject(new Error("A watch needs no value"));
@@ -31,11 +41,13 @@ export class Watch {
   }
 
   /** The versions now; `undefined` while they are not known. Each problem is reported once. */
-  versions(): KnownVersions | undefined {
+  versions(): Seen | undefined {
     try {
       const { installation, versions: [current] } = this.#secrets.view();
       this.#trouble = undefined;
-      return versionsOf(installation, current!);
+      const isOther = this.#installation !== installation;
+      this.#installation = installation;
+      return { ...versionsOf(installation, current!), isOther };
     } catch (error) {
       this.#notice(asRefusalOrBug(error));
       return undefined;

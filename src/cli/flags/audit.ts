@@ -1,5 +1,8 @@
+import { InvalidArgumentError } from "commander";
+import { type Head, readHead } from "../../audit/events.ts";
 import type { Commands } from "./command.ts";
-import { count, duration, head, instant, nonEmpty, rowNumber } from "./values.ts";
+import { instant } from "./times.ts";
+import { count, duration, nonEmpty } from "./values.ts";
 
 /** `stats` and `audit`. */
 export const auditCommands: Commands = {
@@ -86,3 +89,15 @@ export const auditCommands: Commands = {
       .runs(async () => (await import("../commands/audit_prune.ts")).auditPrune);
   },
 };
+
+/** A head of the audit log. */
+function head(text: string): Head {
+  const read = readHead(text);
+  if (read !== null) return read;
+  throw new InvalidArgumentError("Write it as `audit verify` printed it, SEQ:HASH.");
+}
+
+/** The number of an audit row; 0 is before the first one. */
+function rowNumber(text: string): number {
+  return text === "0" ? 0 : count(text);
+}

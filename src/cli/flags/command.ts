@@ -43,7 +43,7 @@ export class TableCommand extends Command {
     this.on("beforeHelp", () => {
       const [word = "-"] = this.args.filter((arg) => !/^(-h|--help)$/.test(arg));
       const isKnown = this.commands.some((one) => one.name() === word);
-      if (this.commands.length > 0 && !word.startsWith("-") && !isKnown) {
+      if (this.commands.length > 0 && !/^-|^help$/.test(word) && !isKnown) {
         this.args = [word];
         (this as unknown as { unknownCommand(): never }).unknownCommand();
       }
@@ -52,6 +52,13 @@ export class TableCommand extends Command {
 
   override createCommand(name = ""): TableCommand {
     return new TableCommand(name, this.runner);
+  }
+
+  /** What commander calls for `GROUP help WORD…`. Its own shows the group's help for a word that it does not know. */
+  async _dispatchHelpCommand(): Promise<void> {
+    const { helpOf } = await import("./help.ts");
+    const end = this.args.findIndex((word) => word.startsWith("-"));
+    await helpOf(this, this.args.slice(1, end < 0 ? undefined : end));
   }
 
   /**

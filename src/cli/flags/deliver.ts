@@ -10,11 +10,11 @@ export const deliverCommands: Commands = {
     addAdd(deliver);
     deliver.command("list")
       .description("show what is delivered, and how far each program has followed")
-      .runs(async () => (await import("../commands/deliver.ts")).deliverList);
+      .runs(async () => (await import("../commands/deliver_view.ts")).deliverList);
     deliver.command("show")
       .description("show one delivery")
       .argument("<name>", "the delivery")
-      .runs(async () => (await import("../commands/deliver.ts")).deliverShow);
+      .runs(async () => (await import("../commands/deliver_view.ts")).deliverShow);
     deliver.command("sync")
       .description("bring programs up to date; exit 5 if one does not follow")
       .argument("[name...]", "which deliveries; all when none is named")

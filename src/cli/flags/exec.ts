@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { usageError } from "../../core/errors.ts";
 import { type Commands, repeatable } from "./command.ts";
-import type { ExecFlags } from "../commands/exec.ts";
+import type { ExecFlags } from "../exec/wanted.ts";
+import { duration } from "./values.ts";
 import { SYSTEM } from "../../system/system.ts";
 
 /** `exec`. */
@@ -28,14 +28,18 @@ export const execCommands: Commands = {
         "--keys-file",
         "a private file of keys, kept up to date; its path is in REKEY_KEYS_FILE",
       )
-      .option("--keys-dir <path>", "folder for that file (default: in memory)")
+      .option("--keys-dir <path>", "the same, in this folder (default: in memory)")
       .addOption(
         new Option(
           "--on-rotate <what>",
           "after a rotation: restart the program, or send it a signal (signal:HUP)",
         ).argParser(reaction),
       )
-      .duration("--grace-stop <duration>", "with restart: time it has to end", "10s")
+      .option(
+        "--grace-stop <duration>",
+        "with restart: time it has to end (default: 10s)",
+        duration,
+      )
       .addHelpText(
         "after",
         `
@@ -49,8 +53,11 @@ export const execCommands: Commands = {
       )
       .runs(async () => {
         const { exec } = await import("../commands/exec.ts");
-        return (options: Omit<ExecFlags, "command">, context) =>
-          exec({ ...options, command: wordsOf(command) }, context);
+        return (options: Omit<ExecFlags, "line">, context) =>
+          exec(
+            { ...options, line: { all: rootOf(command).rawArgs, words: command.args } },
+            context,
+          );
       });
   },
 };
@@ -76,19 +83,6 @@ function reaction(text: string) {
       ? "Write restart: this system has no signals for programs."
       : `Write restart, or signal: and one of ${signals.join(", ")}.`,
   );
-}
-
-// Without -- it is unclear which options belong to the program.
-function wordsOf(command: Command): ExecFlags["command"] {
-  const line = rootOf(command).rawArgs;
-  const words = line.includes("--") ? line.slice(line.indexOf("--") + 1) : [];
-  if (words.length > 0 && words.length === command.args.length) {
-    return words as [string, ...string[]];
-  }
-  const why = command.args.length === 0
-    ? "No program was given"
-    : "There is no -- before the program";
-  throw usageError(why, "Write `rekey exec -- PROGRAM ARGUMENTS…`");
 }
 
 function rootOf(command: Command): Command & { rawArgs: string[] } {

@@ -95,28 +95,37 @@ export const helpCommands: Commands = {
     program.command("help")
       .description("show help for a command, or a page about a topic")
       .argument("[word...]", `a command, or a topic: ${TOPICS.join(", ")}`)
-      .action((words: string[]) => {
+      .action(async (words: string[]) => {
         // `security` is both; `rekey security --help` has the command's help.
         const topic = TOPICS.find((topic) => words.join(" ") === topic);
-        if (topic === undefined) return helpOf(program, words);
+        if (topic === undefined) return await helpOf(program, words);
         const text = PAGES[topic];
-        return program.runner(program.opts(), ({ output }) => {
-          output.result({ topic, text }, [text.trimEnd()]);
+        await program.runner(program.opts(), ({ output }) => {
+          output.text({ topic, text }, [text.trimEnd()]);
           return Promise.resolve();
         });
       });
   },
 };
 
-function helpOf(program: Command, words: readonly string[]): void {
-  let command = program;
+/**
+ * Shows a command's help.
+ *
+ * @param above the program, or the group that the words begin below.
+ * @param words its name, with those it belongs to.
+ * @throws {RekeyError} `usage` if there is none.
+ */
+export async function helpOf(above: Command, words: readonly string[]): Promise<void> {
+  let command = above;
   for (const word of words) {
     const next = command.commands.find((one) => one.name() === word);
     if (next === undefined) {
       const isTopic = TOPICS.some((topic) => topic === words[0]);
+      const { commandMeant } = await import("../commands_meant.ts");
+      const meant = commandMeant(word, command);
       throw usageError(
-        `Cannot find that help page${isTopic ? "" : suggestion(command, word)}`,
-        `Name a command, or one of ${TOPICS.join(", ")}`,
+        `Cannot find that help page${isTopic || meant ? "" : suggestion(command, word)}`,
+        meant ?? `Name a command, or one of ${TOPICS.join(", ")}`,
       );
     }
     command = next;
@@ -126,6 +135,8 @@ function helpOf(program: Command, words: readonly string[]): void {
 
 // Commander's suggestion, taken from the error for an unknown command.
 function suggestion(command: Command, word: string): string {
+  // Without any below it, it would print its help.
+  if (command.commands.length === 0) return "";
   command.args = [word];
   try {
     command.outputHelp();

@@ -1,7 +1,8 @@
 import { Option } from "commander";
 import { NOTICE_FORMATS } from "../notices/chat_formats.ts";
 import type { Commands, TableCommand } from "./command.ts";
-import { atMost, CHOICES, duration, moment, nonEmpty } from "./values.ts";
+import { moment } from "./times.ts";
+import { atMost, CHOICES, duration, nonEmpty } from "./values.ts";
 import { LOCK_TIMEOUT_MS, LONGEST_REQUEST_ID } from "../../core/limits.ts";
 
 // Flags of --prepare only, flags that a rotation in two phases cannot have, flags that --standby cannot have, hooks, flags

@@ -4,7 +4,8 @@ import type { NoticeFlags } from "../notices/rotation_notices.ts";
 import { type Commands, TableCommand } from "./command.ts";
 import type { ScheduleFlags } from "../commands/schedule.ts";
 import { addRotate } from "./rotate.ts";
-import { duration, nonEmpty, timeOfDay } from "./values.ts";
+import { timeOfDay } from "./times.ts";
+import { duration, nonEmpty } from "./values.ts";
 
 /** `schedule`. */
 export const scheduleCommands: Commands = {

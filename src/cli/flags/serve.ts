@@ -1,7 +1,8 @@
 import { InvalidArgumentError, Option } from "commander";
 import { canonicalHost } from "../../http/host_names.ts";
 import type { Commands } from "./command.ts";
-import { issuer, lifetime, nonEmpty, socketMode, workers } from "./values.ts";
+import { issuer, lifetime, socketMode, workers } from "./serve_values.ts";
+import { nonEmpty } from "./values.ts";
 
 /** The flags of `serve`. */
 export const serveCommands: Commands = {

@@ -29,7 +29,7 @@ function addUser(program: TableCommand): void {
   Example:
     rekey user claims alice --aud rmq --claim role=editor`,
     )
-    .runs(async () => (await import("../commands/claims.ts")).userClaims);
+    .runs(async () => (await import("../commands/user_claims.ts")).userClaims);
   claimOptions(claims);
   user.command("remove").description("remove a user; their sessions end")
     .argument("<name>", "the user's name")

@@ -1,3 +1,4 @@
+import { warnOfExposed } from "../exposed_inputs.ts";
 import { hostname } from "node:os";
 import { type AuditEvent, EVENTS } from "../../audit/events.ts";
 import { rfc3339 } from "../../core/clock.ts";
@@ -37,6 +38,8 @@ export class RotationNotices {
   /** @throws {RekeyError} `usage` for invalid receivers. */
   constructor(private readonly flags: NoticeFlags, private readonly context: Context) {
     this.#webhooks = Webhook.all(flags);
+    const { notifyUrlFile = [], notifyKeyFile = [] } = flags;
+    for (const path of [notifyUrlFile, notifyKeyFile].flat()) warnOfExposed(path, context.output);
   }
 
   /** The rotation will be made at a time: milliseconds since the epoch. */

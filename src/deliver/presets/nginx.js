@@ -113,9 +113,10 @@ function claimsAt(token, now) {
   return isEarly || !isName(claims.sub) ? undefined : claims;
 }
 
-// Many applications write a number.
+// Many applications write a number. Beyond 2^53 two users would have the same one.
 function isName(sub) {
-  return sub === undefined || typeof sub === "string" || Number.isFinite(sub);
+  const isNumber = Number.isFinite(sub) && Math.abs(sub) <= Number.MAX_SAFE_INTEGER;
+  return sub === undefined || typeof sub === "string" || isNumber;
 }
 
 function isFor(claims, audience, issuer) {

@@ -204,12 +204,17 @@ local function is_finite(value)
   return type(value) == "number" and value == value and math.abs(value) < math.huge
 end
 
+-- Many applications write a number. Beyond 2^53 two users would have the same one.
+local function is_name(sub)
+  return sub == nil or type(sub) == "string" or is_finite(sub) and math.abs(sub) < 2 ^ 53
+end
+
 -- RFC 7519 sections 4.1.4 and 4.1.5: exp is required, and clocks are trusted.
 local function is_acceptable(claims, options)
-  local now, sub = ngx.now(), claims.sub
+  local now = ngx.now()
   if not is_finite(claims.exp) or now >= claims.exp then return false end
   if claims.nbf ~= nil and not (is_finite(claims.nbf) and now >= claims.nbf) then return false end
-  if sub ~= nil and type(sub) ~= "string" and not is_finite(sub) then return false end
+  if not is_name(claims.sub) then return false end
   if options.iss and claims.iss ~= options.iss then return false end
   if not options.aud then return true end
   for _, audience in ipairs(type(claims.aud) == "table" and claims.aud or { claims.aud }) do
@@ -218,9 +223,14 @@ local function is_acceptable(claims, options)
   return false
 end
 
+-- With all digits: Lua itself writes 14, and two users with longer numbers would have the same text.
+local function digits_of(number)
+  return string.format(number % 1 == 0 and "%.0f" or "%.17g", number)
+end
+
 -- As rekey's own /auth writes it: all but visible ASCII, and the percent sign, is percent-encoded.
 local function header_text(value)
-  local text = type(value) == "number" and string.format("%.14g", value) or value or ""
+  local text = type(value) == "number" and digits_of(value) or value or ""
   return (text:gsub("[^\33-\36\38-\126]", function(byte) return string.format("%%%02X", byte:byte()) end))
 end
 

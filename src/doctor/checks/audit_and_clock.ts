@@ -1,4 +1,4 @@
-import { fallbackRate } from "../../audit/figures.ts";
+import { fallbackRate } from "../../audit/counts.ts";
 import { listAudit } from "../../audit/reader.ts";
 import { EVENTS } from "../../audit/events.ts";
 import { verifyChain } from "../../audit/verify_chain.ts";

@@ -1,15 +1,16 @@
 import { dirname } from "node:path";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { CLUSTER } from "../../cluster/backend.ts";
-import { BACKUP_FIRST, copiesOfLost, keyFilesOfLost } from "../../secret/lost_database.ts";
+import { keyFilesOfLost, type LastCopy, lastCopy } from "../../secret/lost_database.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { STAGE } from "../../store/backup_file.ts";
 import { type Leftover, leftovers } from "../../secret/leftovers.ts";
-import { lockPath, mustBeWritable } from "../../store/sqlite/lock.ts";
-import { Turn } from "../../store/sqlite/turn.ts";
+import { lockPath, mustBeWritable, openLock } from "../../store/sqlite/lock.ts";
+import { placePath } from "../../store/sqlite/turn.ts";
 import { knownApps } from "../../store/known_apps.ts";
 import { Installation } from "../../store/installation.ts";
-import { isThere, namesIn, sizeOf } from "../../files/files.ts";
+import { firstOf } from "../../core/words.ts";
+import { namesIn, sizeOf } from "../../files/files.ts";
 import {
   type DoctorContext,
   type Finding,
@@ -18,6 +19,7 @@ import {
   rekey,
   shellWord,
 } from "../findings.ts";
+import { infoOf } from "../../system/files.ts";
 import { SYSTEM } from "../../system/system.ts";
 
 // A rekey command holds its transaction for a few milliseconds.
@@ -43,7 +45,7 @@ export function databaseCheck(context: OpenDoctorContext): Finding[] {
   const { database } = context.installation;
   // Measured before the database is opened for writing, which may checkpoint the log.
   const log = sizeOf(`${database.path}-wal`);
-  const rotating = lockIsHeld(database.path);
+  const rotating = turnIsTaken(database.path);
   const findings = writable(context);
   if (!database.isSound()) findings.push(damaged(context));
   if (rotating) return [...findings, UNDER_WAY];
@@ -78,14 +80,19 @@ function writable(context: OpenDoctorContext): Finding[] {
   }
 }
 
-function lockIsHeld(path: string): boolean {
-  if (!isThere(lockPath(path))) return false;
+function turnIsTaken(path: string): boolean {
+  const lock = lockPath(path);
+  return isLockHeld(placePath(lock)) || isLockHeld(lock);
+}
+
+// Neither makes the lock's file nor changes its mode.
+function isLockHeld(path: string): boolean {
+  if (infoOf(path)?.isFile !== true) return false;
   try {
-    using _turn = Turn.take(lockPath(path), 0);
+    using _lock = openLock(path, 0);
     return false;
   } catch (error) {
-    if (isRekeyError(error, "busy")) return true;
-    if (isRekeyError(error)) return false;
+    if (isRekeyError(error)) return error.code === "busy";
     throw error;
   }
 }
@@ -109,10 +116,12 @@ const LEFT: Record<Leftover, string> = {
 function unfinished(context: DoctorContext, left: Leftover[], staged: boolean): Finding {
   const things = left.map((name) => LEFT[name]);
   if (staged) things.push("the folder of a killed restore");
+  const waiting = left.includes("keyring") ? "; keyring items wait until it can be used" : "";
   return {
     code: "unfinished",
     what: `An interrupted command has left ${things.join(", ")}`,
-    why: "It was killed, or the keyring was unavailable; token verification is not affected",
+    why:
+      `It was killed, or the keyring was unavailable${waiting}; token verification is not affected`,
     command: rekey(context, "doctor --fix"),
     fix: () => finish(context),
   };
@@ -141,23 +150,24 @@ async function finish({ environment }: DoctorContext): Promise<void> {
 function notInitialised(context: DoctorContext): Finding {
   const { name } = context.environment.app;
   const others = knownApps(context.environment).filter(({ version }) => version !== null);
-  const copies = copiesOfLost(context.environment);
-  const known = others.map(({ app, folder }) => `${app} in ${folder}`).join(", ");
-  const isLost = copies.length > 0 || keyFilesOfLost(context.environment).length > 0;
-  const file = copies[0] === undefined ? "BACKUP" : shellWord(copies[0]);
+  const copy = lastCopy(context.environment);
+  const known = firstOf(others.map(({ app, folder }) => `${app} in ${folder}`));
+  const isLost = copy !== undefined || keyFilesOfLost(context.environment).length > 0;
+  const file = copy === undefined ? "BACKUP" : `${shellWord(copy.path)}${copy.flags}`;
   return {
     code: "not_initialised",
     what: `There is no JWT secret of app ${
       JSON.stringify(name)
     } in ${context.environment.folders.data}`,
-    why: whyNone(context, copies) + (known === "" ? "" : `. Known here: ${known}`),
+    why: whyNone(context, copy) +
+      (known === "" ? "" : `. Known here: ${known} (\`rekey apps\` lists them)`),
     command: rekey(context, isLost ? `restore ${file}` : "init"),
   };
 }
 
-function whyNone({ environment }: DoctorContext, copies: readonly string[]): string {
-  if (copies.length > 0) {
-    return `The database is gone: its automatic copies are there; ${BACKUP_FIRST}. ` +
+function whyNone({ environment }: DoctorContext, copy: LastCopy | undefined): string {
+  if (copy !== undefined) {
+    return `The database is gone: its automatic copies are there; ${copy.lacks}. ` +
       "`rekey destroy` deletes the copies, to start over";
   }
   const [keyFile] = keyFilesOfLost(environment);

@@ -1,5 +1,5 @@
 import { statfsSync } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Folders } from "../../core/app.ts";
 import { isRekeyError } from "../../core/errors.ts";
 import { SYSTEM } from "../../system/system.ts";
@@ -46,7 +46,8 @@ function ownFiles(environment: DoctorContext["environment"]): OwnFile[] {
   const config = configFolder(environment);
   const database = Installation.path(environment);
   const lock = lockPath(database);
-  const files = [database, `${database}-wal`, `${database}-shm`, lock, placePath(lock)];
+  const beside = [`${database}-wal`, `${database}-shm`, lock, placePath(lock)];
+  const files = [database, ...beside, ...copiesBeside(database)];
   return [
     { path: data, info: folderInfo(data), isNamed: dataNamed },
     // A link, folder or pipe in place of a file is reported by the database check.
@@ -54,6 +55,24 @@ function ownFiles(environment: DoctorContext["environment"]): OwnFile[] {
       .filter(({ info }) => info?.isFile === true),
     ...config === undefined ? [] : [{ path: config, info: folderInfo(config), isNamed: false }],
   ].filter((own): own is OwnFile => own.info !== undefined);
+}
+
+/** Copies that rekey made beside the database: before rotations and migrations, and by `restore` of what it replaced. */
+function copiesBeside(database: string): string[] {
+  const [folder, name] = [dirname(database), basename(database)];
+  const copy = /^\.(v\d+\.backup|schema\d+\.backup|(former|damaged)(-\d+)?(-wal|-shm|-journal)?)$/;
+  const isCopy = (one: string) => one.startsWith(name) && copy.test(one.slice(name.length));
+  return namesUnlessDenied(folder).filter(isCopy).sort().map((one) => join(folder, one));
+}
+
+// A folder that denies access to its own user is a finding of its own.
+function namesUnlessDenied(folder: string): string[] {
+  try {
+    return folderInfo(folder) === undefined ? [] : namesIn(folder);
+  } catch (error) {
+    if (isRekeyError(error)) return [];
+    throw error;
+  }
 }
 
 /** The folder of a key file that rekey generated, if there is one. */

@@ -1,6 +1,7 @@
 import { asRefusal, isRekeyError } from "../../core/errors.ts";
 import { isSplit, type MemberStatus } from "../../etcd/client.ts";
-import { deliveriesBehind, type FleetHealth, fleetHealth, lagging } from "../../cluster/members.ts";
+import { deliveriesBehind } from "../../cluster/member_names.ts";
+import { type FleetHealth, fleetHealth, lagging } from "../../cluster/members.ts";
 import type { Member } from "../../secret/backend.ts";
 import { knownFleet } from "../../store/sqlite/meta.ts";
 import { keysOf, mustGoOn, readSnapshot, type Snapshot } from "../../cluster/snapshot.ts";
@@ -27,7 +28,7 @@ export async function fleetCheck(
   // The KEK check reports this.
   if (isRekeyError(await installation.kek().catch(asRefusal))) return undefined;
   try {
-    const snapshot = await readSnapshot(installation, installation.shared());
+    const snapshot = await readSnapshot(installation, await installation.shared());
     mustGoOn(knownFleet(installation.meta), installation.versions.current(), snapshot);
     countedHere(installation, snapshot!.state);
     const health = await fleetHealth(installation);
@@ -43,7 +44,7 @@ export async function fleetCheck(
     if (!isRekeyError(error)) throw error;
     // A REKEY_ETCD_* variable is invalid.
     const code = error.code === "usage" ? "etcd_unconfigured" : error.code;
-    return OF_FLEET.includes(code) ? [refusal(context, code, error)] : [];
+    return OF_FLEET.includes(code) ? [await refusal(context, code, error)] : [];
   }
 }
 
@@ -59,30 +60,46 @@ const OF_FLEET: readonly string[] = [
   "kek_wrong",
 ];
 
-function refusal(
+async function refusal(
   context: OpenDoctorContext,
   code: string,
   { message, hint }: { message: string; hint: string | undefined },
-): Finding {
+): Promise<Finding> {
+  const wrong = code === "etcd_unavailable" ? await whatEachSays(context) : hint;
   return {
     code: code as FindingCode,
     what: message,
     why: code === "secret_damaged"
       ? `Nothing is accepted here; once it is gone, ${rekey(context, "store move etcd")} puts it ` +
         "back on the machine with the highest version"
-      : `${hint}. Until then nothing is accepted here, and nothing is lost`,
-    command: commandFor(context, code),
+      : `${wrong}. Until then nothing is accepted here, and nothing is lost`,
+    command: await commandFor(context, code),
   };
 }
 
-function commandFor(context: OpenDoctorContext, code: string): string | null {
+async function whatEachSays({ installation }: OpenDoctorContext): Promise<string> {
+  const { client } = await installation.shared();
+  const said = (await client.status()).map(({ endpoint, trouble = "it answers" }) =>
+    `${endpoint}: ${trouble}`
+  );
+  return `Most members must answer. ${said.join("; ")}`;
+}
+
+/** A command of etcdctl that asks these members. By itself it asks one on this machine; a flag beside the variable fails. */
+function etcdctl(endpoints: readonly string[], words: string): string {
+  return `ETCDCTL_ENDPOINTS=${shellWord(endpoints.join(","))} etcdctl ${words}`;
+}
+
+async function commandFor(context: OpenDoctorContext, code: string): Promise<string | null> {
   const { installation } = context;
   if (code === "fleet_behind") return rekey(context, "rotate --force");
   // etcd works; the settings of this machine are wrong.
   if (["etcd_unconfigured", "fleet_foreign", "kek_wrong"].includes(code)) return null;
-  if (code !== "secret_damaged") return "etcdctl endpoint health --cluster";
-  const { state } = keysOf(installation.shared(), installation.environment.app.name);
-  return `etcdctl del ${shellWord(state)}`;
+  const shared = await installation.shared();
+  const { endpoints } = shared.client.settings;
+  if (code !== "secret_damaged") return etcdctl(endpoints, "endpoint health");
+  const { state } = keysOf(shared, installation.environment.app.name);
+  return etcdctl(endpoints, `del ${shellWord(state)}`);
 }
 
 /** Values that etcd has lost and this machine still has. The values check reports values that both lack. */
@@ -105,14 +122,14 @@ function ofMember({ endpoint, trouble, errors = [] }: MemberStatus): Finding[] {
       code: "etcd_member_down",
       what: `The member of etcd at ${endpoint} does not serve: ${trouble}`,
       why: "Rotations and servers go on for as long as most members do",
-      command: "etcdctl endpoint health --cluster",
+      command: etcdctl([endpoint], "endpoint health"),
     }];
   }
   return errors.map((error) => ({
     code: "etcd_alarm",
     what: `The member of etcd at ${endpoint} reports ${plain(error)}`,
     why: "It may take no writes: then no rotation can be made, and no server stays on the list",
-    command: "etcdctl alarm list",
+    command: etcdctl([endpoint], "alarm list"),
   }));
 }
 

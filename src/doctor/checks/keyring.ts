@@ -13,11 +13,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { SYSTEM, type System } from "../../system/system.ts";
-import {
-  type KEYRING_UNAVAILABLE,
-  type KeyringCode,
-  REMEDIES,
-} from "../../store/keyring/errors.ts";
+import type { KEYRING_UNAVAILABLE, KeyringCode } from "../../store/keyring/codes.ts";
+import { REMEDIES } from "../../store/keyring/errors.ts";
 import { currentSlot } from "../../core/location.ts";
 import { infoOf } from "../../system/files.ts";
 
@@ -55,18 +52,19 @@ export async function keyringCheck(
   if (!needed && (store === "database" || current.location === "etcd")) return NOT_USED;
   installation.expectUsualKeyring();
   try {
-    await keyring.reach(currentSlot(current));
-    const why = "It protects the secret better than a key file; a move keeps its tokens valid. " +
-      `To keep it in the database: ${rekey(context, "store move database")}`;
-    if (needed) return await keptByProvider(context);
-    return [unused(why, rekey(context, "store move keyring"))];
+    if (needed) {
+      await keyring.reach(currentSlot(current));
+      return await keptByProvider(context);
+    }
+    await keyring.mustTake(currentSlot(current));
+    return [unused(context, "although a keyring is available", rekey(context, MOVE))];
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     if (needed) return [await unavailable(context, error, system)];
     // Servers commonly have no keyring.
     return error.code === "keyring_absent"
       ? NOT_USED
-      : [unused(error.message, await remedyOf(context, error, system))];
+      : [unused(context, CANNOT, await remedyOf(context, error, system), `${error.message}. `)];
   }
 }
 
@@ -83,9 +81,25 @@ async function keptByProvider({ installation }: OpenDoctorContext): Promise<Find
   }];
 }
 
-function unused(why: string, command: string | undefined): Finding {
-  const what = "The secret is in the database, although a keyring is available";
-  return { code: "keyring_unused", what, why, command: command ?? null };
+const MOVE = "store move keyring";
+const CANNOT = "and there is a keyring, which cannot be used now";
+
+// Where the keyring cannot be used, the command repairs that first.
+function unused(
+  context: OpenDoctorContext,
+  keyring: string,
+  command: string | undefined,
+  trouble = "",
+): Finding {
+  const move = trouble === "" ? "a move" : `\`${rekey(context, MOVE)}\`, once it can be used,`;
+  return {
+    code: "keyring_unused",
+    what: `The secret is in the database, ${keyring}`,
+    why:
+      `${trouble}It protects the secret better than a key file; ${move} keeps its tokens valid. ` +
+      `To keep it in the database: ${rekey(context, "store move database")}`,
+    command: command ?? null,
+  };
 }
 
 // Keyring daemons that a command can start with their existing contents.

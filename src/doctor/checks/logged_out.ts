@@ -1,6 +1,8 @@
+import { rfc3339 } from "../../core/clock.ts";
 import { type AuditRow, ENDS, EVENTS } from "../../audit/events.ts";
 import { listAudit } from "../../audit/reader.ts";
 import { CLOCK_TOLERANCE_MS } from "../../secret/age.ts";
+import { type Revived, revivedIn } from "../../secret/revived.ts";
 import type { Installation } from "../../store/installation.ts";
 import { type Finding, type OpenDoctorContext, rekey } from "../findings.ts";
 
@@ -9,9 +11,14 @@ const DAY_MS = 86_400_000;
 // More than the prepared versions that are dropped in a day.
 const SOME_ROWS = 100;
 
-/** What has logged everyone out in the last day: a rotation, `revoke` or the end of a grace window. */
+/**
+ * What has logged everyone out in the last day: a rotation, `revoke` or the end of a grace window. Or that a restoration
+ * has brought back what such a rotation had ended.
+ */
 export function whatLoggedOut(context: OpenDoctorContext): Finding[] {
   const { installation } = context;
+  const revived = revivedIn(installation);
+  if (revived !== undefined) return [revivedFinding(context, revived)];
   if (installation.versions.previous().length > 0) return [];
   const end = lastEnd(installation);
   if (end === undefined) return [];
@@ -22,6 +29,22 @@ export function whatLoggedOut(context: OpenDoctorContext): Finding[] {
     why: "If users were logged out, this is why; they can log in again",
     command: rekey(context, `audit list --event ${event}`),
   }];
+}
+
+function revivedFinding(context: OpenDoctorContext, { version, by }: Revived): Finding {
+  const { database } = context.installation;
+  const [restored] = listAudit(database, 1, { is: EVENTS.restored });
+  const ended = by === undefined ? "" : ` at ${rfc3339(by.activated_at!)}`;
+  const why = by?.reason ? ` (${by.reason})` : "";
+  const since = restored === undefined ? "" : `, since the restoration at ${restored.time}`;
+  return {
+    code: "secret_revived",
+    what:
+      `Version ${version.version}, which was rotated away${ended}${why}, verifies again${since}`,
+    why: "Its old tokens are accepted, and whoever has its secret can make new ones: if it has " +
+      "leaked, a rotation must end it again",
+    command: rekey(context, "rotate --force"),
+  };
 }
 
 function lastEnd(installation: Installation): AuditRow | undefined {

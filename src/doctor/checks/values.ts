@@ -10,6 +10,9 @@ import {
   WITHOUT_LOGGING_OUT,
 } from "../findings.ts";
 import { exposureOf, makePrivate } from "../../files/private_files.ts";
+import { isBehindFolder } from "../../files/behind_folder.ts";
+import { exposedKey } from "../../store/sealed/exposed_key.ts";
+import { codeOf } from "../../files/files.ts";
 import type { KekSources } from "../../store/sealed/kek_sources.ts";
 
 // The keyring, KEK and database checks report other codes.
@@ -123,7 +126,8 @@ async function missing(context: OpenDoctorContext): Promise<Finding[]> {
     await context.installation.kek();
     return [];
   } catch (error) {
-    if (!isRekeyError(error)) throw error;
+    // With too many files open nothing is known of the key.
+    if (!isRekeyError(error) || hasTooManyOpen(error)) throw error;
     const { code, message, hint = "" } = error;
     // A KEK that cannot be read counts as missing.
     const known = code === "kek_invalid" || code === "kek_wrong" ? code : "kek_missing";
@@ -140,16 +144,24 @@ async function missing(context: OpenDoctorContext): Promise<Finding[]> {
   }
 }
 
+function hasTooManyOpen({ cause }: RekeyError): boolean {
+  return ["EMFILE", "ENFILE"].includes(codeOf(cause) ?? "");
+}
+
 function exposed({ installation }: OpenDoctorContext): Finding[] {
   const { file, passphraseFile } = sourcesOf(installation);
   const files = [installation.generatedKeyFile(), file, passphraseFile];
   return files.filter((path) => path !== undefined).flatMap((path): Finding[] => {
     const exposure = exposureOf(path);
     if (exposure === undefined) return [];
-    const what = `${path} can be read by other users (${exposure.shown})`;
-    if (exposure.isReadOnly) return [readable(what)];
-    const finding = { ...byOthers(what), command: exposure.fix };
-    return [exposure.mayFix ? { ...finding, fix: () => makePrivate(path) } : finding];
+    const { shown, mayFix, isReadOnly, fix: command } = exposure;
+    const what = `${path} can be read by other users (${shown})`;
+    if (isReadOnly) return [readable(what)];
+    const isBehind = isBehindFolder(path);
+    const finding = isBehind ? behindFolder(path, shown, command) : byOthers(what, command);
+    if (!mayFix) return [finding];
+    const fixable = { ...finding, fix: () => makePrivate(path) };
+    return [isBehind ? fixable : { ...fixable, afterFix: exposedKey(path, shown) }];
   });
 }
 
@@ -163,10 +175,20 @@ function sourcesOf(installation: OpenDoctorContext["installation"]): Partial<Kek
   }
 }
 
-function byOthers(what: string): Omit<Finding, "command"> {
+function behindFolder(path: string, shown: string, command: string): Finding {
+  return {
+    code: "kek_exposed",
+    what: `Only a folder keeps other users from reading ${path} (${shown})`,
+    why: "A copy elsewhere has the file's own mode",
+    command,
+  };
+}
+
+function byOthers(what: string, command: string): Finding {
   return {
     code: "kek_exposed",
     what,
+    command,
     why: "Anyone who has read it can open the sealed values in every copy of the database; " +
       "`rekey kek rotate` makes a new KEK",
   };

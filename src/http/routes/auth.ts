@@ -5,7 +5,7 @@ import { HttpRefusal } from "../problem.ts";
 import { textOf } from "../../jwt/claims.ts";
 import { insufficientScope, missingScopes } from "../guard.ts";
 import { andThen } from "../../core/async.ts";
-import type { ResponseSpec, Route } from "../routes.ts";
+import type { RequestHead, ResponseSpec, Route } from "../routes.ts";
 import { encodeText, escapesUtf8 } from "../../core/encoding.ts";
 
 /** Requirements for a token in the query of `/auth`. */
@@ -31,13 +31,13 @@ const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
  * @returns `undefined` if there are none.
  * @throws {HttpRefusal} 400.
  */
-function requirementsOf(request: Request): TokenRequirements | undefined {
-  const at = request.url.indexOf("?");
+function requirementsOf(head: RequestHead): TokenRequirements | undefined {
+  const at = head.url.indexOf("?");
   if (at < 0) return undefined;
-  const query = request.url.slice(at + 1).replace(/#.*$/s, "");
+  const query = head.url.slice(at + 1).replace(/#.*$/s, "");
   const given = new URLSearchParams(query);
   const strange = [...given.keys()].some((name) => !NAMES.includes(name));
-  if (strange && query !== clientsQuery(request)) {
+  if (strange && query !== clientsQuery(head)) {
     throw refusal("the query has an unknown parameter", "/auth takes scope, aud and iss");
   }
   const scopes = scopesOf(given.getAll("scope"));
@@ -50,7 +50,7 @@ function requirementsOf(request: Request): TokenRequirements | undefined {
   return { policy: { also: { audience, issuer } }, scopes };
 }
 
-function clientsQuery({ headers }: Request): string | undefined {
+function clientsQuery({ headers }: RequestHead): string | undefined {
   return headers.get("x-forwarded-uri")?.replace(/^[^?]*\??/, "");
 }
 
@@ -116,10 +116,10 @@ export const authForEnvoy: Route = {
 /** Applies the requirements in the query, if there is one. */
 function withRequirements(plain: Route["handler"]): Route["handler"] {
   return (call) => {
-    const required = requirementsOf(call.request);
+    const required = requirementsOf(call);
     if (required === undefined) return plain(call);
     const { policy, scopes } = required;
-    return andThen(call.verifyBearer(call.request, policy), (verified) => {
+    return andThen(call.verifyBearer(call, policy), (verified) => {
       const missing = missingScopes(verified, scopes);
       if (missing.length > 0) throw insufficientScope(scopes.join(" "));
       return bodyless(204, identity(verified));
@@ -141,7 +141,7 @@ function whenValid(status: number): Route["handler"] {
     verified[kept] = known === null ? answer : null;
     return answer;
   };
-  return ({ request, verifyBearer }) => andThen(verifyBearer(request), about);
+  return (call) => andThen(call.verifyBearer(call), about);
 }
 
 // Both are always present, so that a proxy which copies them overwrites those of its client.
@@ -154,5 +154,6 @@ function identity({ claims, [ENCODED_CLAIMS]: encoded }: Verified): Record<strin
 
 // Everything except visible ASCII, and the percent sign, is percent-encoded (RFC 3986 §2.1).
 function headerText(text: string): string {
+  if (/^[\x21-\x24\x26-\x7e]*$/.test(text)) return text;
   return text.toWellFormed().replace(/[^\x21-\x7e]|%/gu, encodeURIComponent);
 }

@@ -10,6 +10,7 @@ import type { Backend, HmacUsage } from "../backend.ts";
 import type { CreateOptions } from "../create.ts";
 import { changeSecret } from "../rotate.ts";
 import { kidInTokens } from "../token_kid.ts";
+import { withoutPadding } from "./plain_text.ts";
 
 /** A secret to import. */
 export interface Import {
@@ -25,8 +26,8 @@ export const ENCODINGS = ["text", "base64", "base64url", "hex"] as const;
 /** `bytes`: the file's bytes are the key. */
 export type Encoding = (typeof ENCODINGS)[number] | "bytes";
 
-// A PEM file of the largest RSA key, which some applications use as a text, has 3,300.
-const LONGEST = 4_096;
+/** Bytes of the longest value: a PEM file of the largest RSA key, which some applications use as a text, has 3,300. */
+export const LONGEST = 4_096;
 
 /**
  * Reads a hard-coded secret. As `text` its own bytes are the HMAC key; the other encodings say that the
@@ -81,12 +82,12 @@ function decodeBytes(
   text: string,
   encoding: Exclude<Encoding, "text" | "bytes">,
 ): Buffer | undefined {
-  const plain = text.replace(/\s/g, "").replace(/=+$/, "");
+  const plain = withoutPadding(text.replace(/\s/g, ""));
   const pattern = { base64: /^[A-Za-z0-9+/]+$/, base64url: /^[\w-]+$/, hex: /^[0-9a-fA-F]+$/ };
   if (!pattern[encoding].test(plain)) return undefined;
   if (encoding === "hex" ? plain.length % 2 === 1 : plain.length % 4 === 1) return undefined;
   const bytes = Buffer.from(plain, encoding);
-  const again = bytes.toString(encoding).replace(/=+$/, "");
+  const again = withoutPadding(bytes.toString(encoding));
   return again === (encoding === "hex" ? plain.toLowerCase() : plain) ? bytes : undefined;
 }
 
@@ -100,7 +101,10 @@ function checked(text: string): string {
   if (text.includes("\0")) throw unreadable("it has a NUL character", "No program can be given it");
   if (text.startsWith(KeyPair.prefix)) throw unreadable(...LIKE_A_PAIR);
   if (Buffer.byteLength(text) <= LONGEST) return text;
-  throw unreadable(`it is longer than ${LONGEST} bytes`, "Is it the right file?");
+  throw unreadable(
+    `it is longer than ${LONGEST} bytes`,
+    "Give the secret alone, or name it with --name",
+  );
 }
 
 /** The error for a value that cannot be imported; neither part may quote the value. */
@@ -152,20 +156,7 @@ export function settleImport(
 ): Version {
   const { versions } = installation;
   const version = versions.byKid(secret.kid);
-  if (version === undefined || version.activated_at === null) {
-    throw new RekeyError(
-      "already_initialised",
-      `Cannot import a secret: there is one already, version ${current.version} (kid ${current.kid})`,
-      {
-        hint: current.location === "etcd"
-          ? "Machines share it: import into another app with --app"
-          : `${
-            current.origin === "adopted" ? "It is an application's" : "It was used"
-          }, and its tokens would end: import into another app with --app, ` +
-            "or `rekey destroy` this one first",
-      },
-    );
-  }
+  if (version === undefined || version.activated_at === null) throw anotherIsThere(current);
   const { alg: algorithm, key_form: form } = version;
   const sameKid = tokenKid === undefined || tokenKid === kidInTokens(version);
   if (alg !== undefined && isSameAlgorithm(alg, algorithm) && form === keyForm && sameKid) {
@@ -175,8 +166,35 @@ export function settleImport(
   throw new RekeyError(
     "failed",
     `Cannot import the secret again: it is there as ${algorithm}, key form ${form}`,
-    { hint: "`rekey init --alg --key-form` changes how an imported secret is used" },
+    { hint: `${asBefore(version, keyForm)}; ${otherUse(version, current)}` },
   );
+}
+
+function anotherIsThere(current: Version): RekeyError {
+  return new RekeyError(
+    "already_initialised",
+    `Cannot import a secret: there is one already, version ${current.version} (kid ${current.kid})`,
+    {
+      hint: current.location === "etcd"
+        ? "Machines share it: import into another app with --app"
+        : `${
+          current.origin === "adopted" ? "It is an application's" : "It was used"
+        }, and its tokens would end: import into another app with --app, ` +
+          "or `rekey destroy` this one first",
+    },
+  );
+}
+
+// The flags with which the import is safe to repeat.
+function asBefore({ alg, key_form }: Version, keyForm: KeyForm): string {
+  const same = key_form === keyForm ? "" : " and the --encoding of then";
+  return `It was imported before: repeat that with --alg ${alg}${same}`;
+}
+
+function otherUse({ version, state }: Version, { version: current }: Version): string {
+  return state === "current"
+    ? "`rekey init --alg --key-form` changes how it is used"
+    : `how it is used stays, since version ${current} has replaced version ${version}`;
 }
 
 function keyIsThere(version: Version): RekeyError {

@@ -1,11 +1,14 @@
-// Comments and trailing commas of settings files, and the strings in which they must stay.
-const STRING_OR_COMMENT = /"(?:[^"\\]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
-const STRING_OR_COMMA = /"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])/g;
+// Comments and trailing commas of settings files, and the strings in which they must stay. What has no end is matched as
+// far as it goes: it would be tried again from each character that could begin it.
+const STRING_OR_COMMENT = /"(?:[^"\\]|\\.)*"?|\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|($))/g;
+const STRING_OR_COMMA = /"(?:[^"\\]|\\.)*"?|,(?=\s*[}\]])/g;
 
 /** A JSON text without comments, trailing commas and byte order mark. */
 export function bareJson(text: string): string {
   return text.replace(/^\uFEFF/, "").trim()
-    .replace(STRING_OR_COMMENT, (part) => part.startsWith('"') ? part : " ")
+    .replace(STRING_OR_COMMENT, (part, endless) => {
+      return part.startsWith('"') || endless !== undefined ? part : " ";
+    })
     .replace(STRING_OR_COMMA, (part) => part.startsWith('"') ? part : "");
 }
 

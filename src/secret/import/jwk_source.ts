@@ -2,7 +2,8 @@ import { type Algorithm, HMAC_ALGORITHMS, type HmacAlgorithm } from "../../core/
 import { unreadable } from "./imported.ts";
 import { keyOfJwk } from "./private_key.ts";
 import { type GivenJwk, isForSigning, isJwk, isPrivateJwk, isPublicJwk } from "./private_jwk.ts";
-import { publicJwkRefused } from "./public_key.ts";
+import { PUBLIC } from "./not_a_secret.ts";
+import { publicIn, publicJwkRefused } from "./public_key.ts";
 import type { Reading } from "./source.ts";
 
 /** A JWK, a set (RFC 7517 §5), or the list in it alone, as some applications have it. */
@@ -85,6 +86,11 @@ function symmetric({ k, alg, kid }: GivenJwk): Reading {
   if (alg !== undefined && !HMAC_ALGORITHMS.includes(alg as HmacAlgorithm)) {
     const hint = `A JWK of kty oct signs tokens with ${HMAC_ALGORITHMS.join(", ")}`;
     throw unreadable("the JWK is for another algorithm", hint);
+  }
+  const known = publicIn(k);
+  if (known !== undefined) {
+    const hint = `${PUBLIC}; if the application does use it, import k alone with --literal`;
+    throw unreadable(`the k of the JWK is ${known}`, hint);
   }
   return {
     text: k,

@@ -6,7 +6,7 @@ import type { HmacAlgorithm } from "../../core/algorithms.ts";
 // Assignments in settings files and programs, other than a line NAME=VALUE.
 const LINES: readonly RegExp[] = [
   // const secret = "…"; String secret = "…"; var secret string = "…"
-  /^(export\s+)?(const|let|var|val|final|static|public|private|protected|readonly)\s+[\w\s:<>?[\]]*[\w>\]]\s*:?=\s*\S/,
+  /^(export\s+)?(const|let|var|val|final|static|public|private|protected|readonly)\s[\w\s:<>?[\]]*[\w>\]]\s*:?=\s*\S/,
   /^[A-Za-z_][\w.<>[\]]*(\s+[A-Za-z_]\w*)?\s*(:?=|=>)\s*["'`]/,
   // secret = …; secret := …; $secret = …; $env:SECRET = …; @secret = …
   /^[$@:]?(env:)?[A-Za-z_][\w.]*\s+:?=>?\s+\S|^\$(env:)?[A-Za-z_]\w*\s*=\s*["']/,
@@ -67,7 +67,12 @@ const KINDS: readonly Kind[] = [
   kind("a public key", PUBLIC, /-----BEGIN [A-Z0-9 ]*PUBLIC KEY( BLOCK)?-----/),
   kind("an encrypted message", OTHER_KEY, /-----BEGIN (PGP|AGE) |^age-encryption\.org\/v1/),
   kind("PEM", OTHER_KEY, /-----BEGIN [A-Z0-9 ]+-----/),
-  kind("an SSH public key", PUBLIC, /^(ssh-(rsa|dss|ed25519)|ecdsa-sha2-\S+|sk-\S+) AAAA/),
+  // Alone, with its options or host before it (sshd(8)), and in RFC 4716.
+  kind(
+    "an SSH public key",
+    PUBLIC,
+    /(^|\s)(ssh-(rsa|dss|ed\d)\S*|ecdsa-sha2-\S+|sk-\S+)\s+AAAA|^---- BEGIN SSH2 PUBLIC KEY/m,
+  ),
   kind(
     "an SSH private key",
     "puttygen and then `ssh-keygen -p -m PKCS8 -f COPY` convert a copy of it",
@@ -75,6 +80,7 @@ const KINDS: readonly Kind[] = [
   ),
   kind("an age key", OTHER_KEY, /(^|\n)AGE-SECRET-KEY-|^age1[02-9ac-hj-np-z]{50,}$/),
   kind("a token", "Give it to --check-token, and its secret here", isToken),
+  kind("a public key", PUBLIC, isPublicXml),
   kind("an XML file", "Import the value alone", /^<(\?xml\b|([a-z]\w*)[\s>][\s\S]*<\/\2>$)/i),
   kind("JSON", "Name the key in it with --name: JWT_SECRET, or Jwt:Key", isJson),
   kind(
@@ -85,7 +91,7 @@ const KINDS: readonly Kind[] = [
   kind(
     "YAML",
     "Import the value alone",
-    /^(---\s*\n)?(#.*\n|\s*\n)*[A-Za-z_][\w.-]*:(\s+\S|\s*\n)/,
+    /^(---[^\S\n]*\n)?(#.*\n|[^\S\n]*\n)*[A-Za-z_][\w.-]*:(\s+\S|\s*\n)/,
   ),
   kind("a line of a program or of a settings file", "Import the value alone", isAssignment),
   kind(
@@ -140,6 +146,11 @@ export function isEnvFile(text: string): boolean {
   if (found === undefined || !/=\s*[^=\s]/.test(lines[0]!.slice(found[0].length - 1))) return false;
   return /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$/.test(found[2]!) || found[1] !== undefined ||
     /secret|key|token|jwt|pass/i.test(found[2]!);
+}
+
+// XML Signature, as .NET writes keys: the private exponent of a private one is in D.
+function isPublicXml(text: string): boolean {
+  return /<(\w+:)?(RSAKeyValue|ECKeyValue|X509Certificate)>/.test(text) && !/<(\w+:)?D>/.test(text);
 }
 
 function isJson(text: string): boolean {

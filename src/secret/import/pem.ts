@@ -1,4 +1,6 @@
+import { pemBlocks, type PemText } from "../../core/pem.ts";
 import { unreadable } from "./imported.ts";
+import { betweenQuotes, withLineEnds } from "./plain_text.ts";
 
 /** A block of PEM (RFC 7468, RFC 1421 §4.6 for its headers). */
 export interface PemBlock {
@@ -6,8 +8,6 @@ export interface PemBlock {
   readonly headers: Readonly<Record<string, string>>;
   readonly der: Uint8Array;
 }
-
-const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*?)-----END ([A-Z0-9 ]*)-----/g;
 
 /** Blocks that belong to a key or say nothing of their own. */
 const BESIDE = ["EC PARAMETERS"];
@@ -18,14 +18,10 @@ const BESIDE = ["EC PARAMETERS"];
  * @returns `undefined` unless it begins with the block of a private key, or with what OpenSSL writes before one.
  */
 export function privatePem(text: string): string | undefined {
-  const unescaped = /\\+[rn]/.test(text) ? text.replace(/\\+[rn]/g, "\n") : text;
-  const plain = unquoted(unescaped.replace(/^\uFEFF/, "").trim());
+  const lines = withLineEnds(text).replace(/^\uFEFF/, "").trim();
+  const plain = betweenQuotes(lines)?.trim() ?? lines;
   const whole = plain.replace(/^(?:Bag Attributes|Key Attributes)[\s\S]*?(?=-----BEGIN )/, "");
   return /^-----BEGIN (EC PARAMETERS|[A-Z0-9 ]*PRIVATE KEY)-----/.test(whole) ? whole : undefined;
-}
-
-function unquoted(text: string): string {
-  return /^(["'`])([\s\S]*)\1$/.exec(text)?.[2]?.trim() ?? text;
 }
 
 /**
@@ -34,8 +30,8 @@ function unquoted(text: string): string {
  * @throws {RekeyError} `usage` when it has several keys or other blocks, ends early, or something comes after it.
  */
 export function keyBlock(text: string): PemBlock {
-  const blocks = [...text.matchAll(BLOCK)];
-  const keys = blocks.filter(([, label]) => label!.endsWith("PRIVATE KEY"));
+  const blocks = [...pemBlocks(text)];
+  const keys = blocks.filter(({ label }) => label.endsWith("PRIVATE KEY"));
   if (keys.length > 1) {
     throw unreadable(
       `it has ${keys.length} private keys`,
@@ -43,23 +39,28 @@ export function keyBlock(text: string): PemBlock {
     );
   }
   const [key] = keys;
-  if (key === undefined || key[1] !== key[3]) {
+  if (key === undefined || key.label !== key.endLabel) {
     throw unreadable("it is a private key that ends early", "Copy all lines, from BEGIN to END");
   }
-  const other = blocks.find(([, label]) => !BESIDE.includes(label!) && label !== key[1]);
+  const other = blocks.find(({ label }) => !BESIDE.includes(label) && label !== key.label);
   if (other !== undefined) {
     throw unreadable(
       "it has another block of PEM beside the private key",
       "Import the block of the private key alone",
     );
   }
-  if (text.replace(BLOCK, "").trim() !== "") {
+  if (besides(text, blocks).trim() !== "") {
     throw unreadable(
       "something else stands beside its private key",
       "Import the lines from BEGIN to END alone",
     );
   }
-  return { label: key[1]!, ...parts(key[2]!) };
+  return { label: key.label, ...parts(key.body) };
+}
+
+function besides(text: string, blocks: readonly PemText[]): string {
+  const ends = [0, ...blocks.map((block) => block.index + block.text.length)];
+  return ends.map((end, n) => text.slice(end, blocks[n]?.index)).join("");
 }
 
 function parts(body: string): Pick<PemBlock, "headers" | "der"> {

@@ -2,10 +2,9 @@ import { Buffer } from "node:buffer";
 import { PAIR_ALGORITHMS, type PairAlgorithm } from "../../core/algorithms.ts";
 import { KeyPair } from "../../core/key_pair.ts";
 import { Secret } from "../../core/secret.ts";
-import { decodings, strictBase64 } from "./encodings.ts";
+import { layers, layerText, strictBase64 } from "./encodings.ts";
 import { type DerKind, derKind, type FoundKey, isPublicDer, keyInDer } from "./key_der.ts";
 import { unreadable } from "./imported.ts";
-import { refusePublic } from "./public_key.ts";
 import { pairOf } from "./key_numbers.ts";
 import { keyBlock, type PemBlock, privatePem } from "./pem.ts";
 import { isOldEncryption, openOldPem, openPkcs8, type Passphrase } from "./pem_encryption.ts";
@@ -26,27 +25,22 @@ export interface PrivateKey {
 }
 
 /**
- * The private key in a text: PEM, DER or PEM as base64, base64url or hex, or a stored value of rekey's own.
+ * The private key in a text: PEM or DER, as it is or {@linkcode layers encoded}, or a stored value of rekey's own.
  *
  * @returns `undefined` when the text is something else.
- * @throws {RekeyError} `usage` or `secret_weak` for a private key that cannot be imported, `usage` for such forms of a
- * public key.
+ * @throws {RekeyError} `usage` or `secret_weak` for a private key that cannot be imported.
  */
 export function keyInText(text: string, passphrase: Passphrase): PrivateKey | undefined {
-  const pem = privatePem(text);
-  if (pem !== undefined) return found(openBlock(keyBlock(pem), passphrase), "pem");
   const plain = text.trim();
   if (plain.startsWith(KeyPair.prefix)) {
     const own = ownDer(plain);
     return own && found(own, "der");
   }
-  for (const bytes of decodings(plain)) {
-    const inner = Buffer.from(bytes).toString("latin1");
-    const key = inner.startsWith("-----")
-      ? keyInText(inner, passphrase)
-      : keyInBytes(bytes, passphrase);
+  for (const bytes of layers(text)) {
+    const pem = privatePem(layerText(bytes));
+    if (pem !== undefined) return found(openBlock(keyBlock(pem), passphrase), "pem");
+    const key = keyInBytes(bytes, passphrase);
     if (key !== undefined) return key;
-    refusePublic(bytes);
   }
   return undefined;
 }

@@ -1,22 +1,28 @@
 import { Buffer } from "node:buffer";
 import { createPublicKey } from "node:crypto";
 import type { RekeyError } from "../../core/errors.ts";
-import { decodings } from "./encodings.ts";
+import { layers, layerText } from "./encodings.ts";
 import { unreadable } from "./imported.ts";
 import { jsonOf } from "./json_text.ts";
 import { derKind, isPublicDer } from "./key_der.ts";
-import { AS_IT_IS, PUBLIC, publicKind } from "./not_a_secret.ts";
+import { AS_IT_IS, isEnvFile, PUBLIC, publicKind } from "./not_a_secret.ts";
 import { type GivenJwk, isJwk, isPublicJwk } from "./private_jwk.ts";
 
 /**
- * Refuses a text, or bytes, that have only public keys: a token cannot prove them, since whoever has the public key can
- * make one. What a text encodes is not looked at.
+ * Refuses an input that has only public keys, as it is or {@linkcode layers encoded}: a token cannot prove them, since
+ * whoever has the public key can make one.
  *
  * @throws {RekeyError} `usage`.
  */
 export function refusePublic(input: string | Uint8Array): void {
-  const what = typeof input === "string" ? inText(input) : inBytes(input);
+  const what = publicIn(input);
   if (what === undefined) return;
+  if (typeof input === "string" && isEnvFile(input)) {
+    throw unreadable(
+      `it is NAME=VALUE lines with ${what} among them`,
+      `Name the variable of the secret with --name, such as JWT_SECRET; ${AS_IT_IS}`,
+    );
+  }
   throw what === PUBLIC_JSON
     ? unreadable(
       `it is ${what}`,
@@ -31,16 +37,13 @@ export function publicJwkRefused(why: string): RekeyError {
 }
 
 /**
- * What the input is when it has only public keys, as it is or in hex or base64, for messages: "a public key";
- * `undefined` for anything else.
+ * What the input is when it has only public keys, as it is or encoded, for messages: "a public key"; `undefined` for
+ * anything else.
  */
-export function publicIn(data: Uint8Array): string | undefined {
-  const text = new TextDecoder().decode(data);
-  const own = inBytes(data) ?? inText(text);
-  if (own !== undefined) return own;
-  for (const bytes of decodings(text.trim())) {
-    const encoded = inBytes(bytes);
-    if (encoded !== undefined) return encoded;
+export function publicIn(input: string | Uint8Array): string | undefined {
+  for (const bytes of layers(input)) {
+    const what = inBytes(bytes) ?? inText(layerText(bytes));
+    if (what !== undefined) return what;
   }
   return undefined;
 }
@@ -51,29 +54,35 @@ function inBytes(bytes: Uint8Array): string | undefined {
   const kind = derKind(bytes);
   if (isPublicDer(kind)) return kind;
   if (isPoint(bytes)) return "the point of a public key";
-  return inText(Buffer.from(bytes).toString("latin1"));
+  return isSshKey(bytes) ? "an SSH public key" : undefined;
 }
 
 function inText(text: string): string | undefined {
-  // Without what UTF-16 has between the letters.
-  const plain = text.replaceAll("\0", "");
-  const kind = publicKind(plain);
+  const kind = publicKind(text);
   if (kind !== undefined) return kind;
-  const jwks = [...jwksIn(jsonOf(plain))];
+  const jwks = [...jwksIn(jsonOf(text))];
   return jwks.length > 0 && jwks.every(isPublicJwk) ? PUBLIC_JSON : undefined;
 }
 
-const CURVES: Readonly<Record<number, string>> = { 65: "P-256", 97: "P-384", 133: "P-521" };
+// RFC 4253 §6.6: the name of its algorithm after the length of that.
+function isSshKey(bytes: Uint8Array): boolean {
+  const [a, b, c, length = 0] = bytes;
+  const name = Buffer.from(bytes.subarray(4, 4 + length)).toString("latin1");
+  return a === 0 && b === 0 && c === 0 && /^(ssh-|ecdsa-sha2-|sk-)[\w@.-]+$/.test(name);
+}
+
+const CURVES: Readonly<Record<number, string>> = { 64: "P-256", 96: "P-384", 132: "P-521" };
 
 /**
- * Whether bytes are an uncompressed point (SEC 1 §2.3.3). Only the curve tells it from a random secret, one in 2²⁵⁶ of
+ * Whether bytes are an uncompressed point (SEC 1 §2.3.3), also without the 04 before its coordinates. Only the curve tells it from a random secret, one in 2²⁵⁶ of
  * which is on it. Every other random value is a compressed point, so that such points cannot be told from secrets.
  */
 function isPoint(bytes: Uint8Array): boolean {
-  const crv = CURVES[bytes.length];
-  if (crv === undefined || bytes[0] !== 4) return false;
-  const half = (bytes.length - 1) / 2;
-  const [x, y] = [bytes.subarray(1, 1 + half), bytes.subarray(1 + half)]
+  const both = bytes.length % 2 === 1 && bytes[0] === 4 ? bytes.subarray(1) : bytes;
+  const crv = CURVES[both.length];
+  if (crv === undefined) return false;
+  const half = both.length / 2;
+  const [x, y] = [both.subarray(0, half), both.subarray(half)]
     .map((number) => Buffer.from(number).toString("base64url"));
   try {
     // Not by Web Crypto, which takes points that are not on the curve.

@@ -1,11 +1,12 @@
 import { Buffer } from "node:buffer";
 import type { RekeyError } from "../../core/errors.ts";
 import type { Algorithm } from "../../core/algorithms.ts";
-import { type Encoding, unreadable } from "./imported.ts";
+import { type Encoding, LONGEST, unreadable } from "./imported.ts";
 import { isJwkSet, type JwkOrSet, jwkReading } from "./jwk_source.ts";
 import { bareJson, jsonOf } from "./json_text.ts";
 import { isEnvFile, recognised } from "./not_a_secret.ts";
 import { refusePublic } from "./public_key.ts";
+import { betweenQuotes, LINE_START, withShortBlanks } from "./plain_text.ts";
 import { isJwk } from "./private_jwk.ts";
 import type { Passphrase } from "./pem_encryption.ts";
 import { keyInBytes, keyInText, type PrivateKey } from "./private_key.ts";
@@ -78,9 +79,7 @@ export function sourceOf(text: string, options: SourceOptions): Source {
   if (name === undefined) return keySource(text, options) ?? alone(text, recognised(text));
   const json = jsonOf(text);
   if (json !== undefined) return inJson(json, name, text, options);
-  if (
-    isEnvFile(text) || new RegExp(`^\\s*(export\\s+)?${RegExp.escape(name)}\\s*=`, "m").test(text)
-  ) {
+  if (isEnvFile(text) || assignment(name).test(text)) {
     return envReadings(text.replace(/^\uFEFF/, ""), name, options);
   }
   throw unreadable(
@@ -98,7 +97,7 @@ export function keySource(
   text: string,
   { kid, passphrase = NO_PASSPHRASE }: SourceOptions,
 ): Source | undefined {
-  const bare = unquoted(text);
+  const bare = betweenQuotes(text.trim()) ?? text;
   const json = jsonOf(bare);
   if (isJwk(json) || isJwkSet(json)) return jwkSource(json, kid, bare);
   const key = keyInText(text, passphrase);
@@ -112,13 +111,14 @@ const certain = (reading: Reading): Source => ({ reading, others: [] });
 // Without the line end, which editors add and most programs ignore. A byte order mark stays, as a part of the value.
 function alone(text: string, doubt: RekeyError | undefined): Source {
   const value = text.replace(/\r?\n$/, "");
-  const others = [text, value.replace(/^\uFEFF/, ""), value.trim(), unquoted(value)];
+  const trimmed = value.trim();
+  const others = [text, value.replace(/^\uFEFF/, ""), trimmed, betweenQuotes(trimmed) ?? value];
   const different = [...new Set(others)].filter((other) => other !== value && other !== "");
   return { reading: { text: value }, doubt, others: different.map((text) => ({ text })) };
 }
 
-function unquoted(value: string): string {
-  return /^(["'`])([\s\S]*)\1$/.exec(value.trim())?.[2] ?? value;
+function assignment(name: string): RegExp {
+  return new RegExp(`${LINE_START}(export\\s+)?${RegExp.escape(name)}\\s*=`, "m");
 }
 
 function inJson(json: unknown, name: string, text: string, options: SourceOptions): Source {
@@ -192,18 +192,19 @@ function repeatedNames(json: string): Set<string> {
  * @throws {RekeyError} `usage` when the file does not set it, or sets it to several values.
  */
 function envReadings(text: string, name: string, options: SourceOptions): Source {
-  const lines = text.replaceAll(/\r\n?/g, "\n");
+  // A value that has so many blanks stays too long.
+  const lines = withShortBlanks(text.replaceAll(/\r\n?/g, "\n"), LONGEST + 1);
   const values = parse(lines);
   const value = Object.hasOwn(values, name) ? values[name] : undefined;
   if (value === undefined) {
-    throw unreadable("the file sets no variable of that name", "Check --name");
+    throw unreadable("the input sets no variable of that name", "Check --name");
   }
   if (value === "") {
-    throw unreadable("the file sets that variable to nothing", "Is it the right file?");
+    throw unreadable("the input sets that variable to nothing", "Give one that has the secret");
   }
   const key = keySource(value, options);
   const pattern = new RegExp(
-    `^[^\\S\\n]*(?:export\\s+)?${RegExp.escape(name)}[^\\S\\n]*=(.*)$`,
+    `${LINE_START}(?:export\\s+)?${RegExp.escape(name)}[^\\S\\n]*=(.*)$`,
     "gm",
   );
   const raw = [...lines.matchAll(pattern)].map(([, rest]) => rest!.trim());

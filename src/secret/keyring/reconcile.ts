@@ -1,7 +1,7 @@
 import { EVENTS, type Head, newestHead, readHead, showHead } from "../../audit/events.ts";
 import { holdsHead } from "../../audit/verify_chain.ts";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
-import { KEYRING_UNAVAILABLE } from "../../store/keyring/errors.ts";
+import { KEYRING_UNAVAILABLE } from "../../store/keyring/codes.ts";
 import { type Algorithm, ALGORITHMS, isHmac } from "../../core/algorithms.ts";
 import { KEY_FORMS, type KeyForm, type Secret } from "../../core/secret.ts";
 import type { Installation } from "../../store/installation.ts";

@@ -10,7 +10,8 @@ import { brotliDecompressSync } from "node:zlib";
 import type { AsyncEntry } from "@napi-rs/keyring";
 import { entriesOnThread } from "./addon_thread.ts";
 import { addonHint } from "./errors.ts";
-import { type BusPlaces, refuseUnsafeBus } from "./secret_service/session_bus.ts";
+import { refuseUnsafeBus } from "./secret_service/safe_bus.ts";
+import type { BusPlaces } from "./secret_service/session_bus.ts";
 import { SYSTEM } from "../../system/system.ts";
 import { namesIn, readFileIfThere, removeFile, timeOf } from "../../files/files.ts";
 
@@ -62,9 +63,22 @@ export interface AddonContext {
 
 /** Loads the keyring addon. @throws {RekeyError} as {@linkcode unpackedAddon} does. */
 export function loadKeyringAddon(around: AddonContext): KeyringAddon {
+  mustHaveFiles();
   const path = unpackedAddon(around);
   SYSTEM.prepareAddon();
   return { AsyncEntry: entriesOnThread(path, (cause) => unloadable(path, cause)) };
+}
+
+// A command that changes the secret has twenty open by then, and the addon's thread eight. The runtime would end without a
+// message of its own when that cannot be started.
+const LEAST_FILES = 32;
+
+function mustHaveFiles(): void {
+  const lack = SYSTEM.processes.lackOfFiles(LEAST_FILES);
+  if (lack === undefined) return;
+  throw new RekeyError("keyring_failed", `Cannot use the keyring: ${lack.why}`, {
+    hint: `Raise that (\`ulimit -n ${64 + lack.inherited}\`) and run the command again`,
+  });
 }
 
 /** The error for an addon that the system refuses to load. */

@@ -81,12 +81,10 @@ export function entriesOnThread(
   const givenUp = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   let calls = 0;
-  worker.onmessage = ({ data: { id, result, error, broken } }) => {
-    const call = waiting.get(id);
-    waiting.delete(id);
-    if (broken !== undefined) call?.reject(unloadable(new Error(broken)));
-    else if (error !== undefined) call?.reject(new Error(error));
-    else call?.resolve(result);
+  worker.onmessage = ({ data }: MessageEvent<ThreadAnswer>) => {
+    const call = waiting.get(data.id);
+    waiting.delete(data.id);
+    if (call !== undefined) settle(call, data, unloadable);
   };
   worker.postMessage({ path, givenUp });
 
@@ -108,4 +106,23 @@ export function entriesOnThread(
   }
 
   return entriesBy(ask);
+}
+
+/** What the thread says about a call. */
+interface ThreadAnswer {
+  readonly id: number;
+  readonly result?: unknown;
+  readonly error?: string;
+  /** Why the addon could not be loaded. */
+  readonly broken?: string;
+}
+
+function settle(
+  call: PromiseWithResolvers<unknown>,
+  { result, error, broken }: ThreadAnswer,
+  unloadable: (cause: unknown) => Error,
+): void {
+  if (broken !== undefined) call.reject(unloadable(new Error(broken)));
+  else if (error !== undefined) call.reject(new Error(error));
+  else call.resolve(result);
 }

@@ -1,9 +1,7 @@
-import { type ErrorCode, RekeyError } from "../../core/errors.ts";
+import { RekeyError } from "../../core/errors.ts";
 import { SYSTEM, type System } from "../../system/system.ts";
+import type { KeyringCode } from "./codes.ts";
 import type { ProviderKind } from "./secret_service/provider.ts";
-
-/** Error codes of a keyring call. */
-export type KeyringCode = typeof KEYRING_UNAVAILABLE[number] | "secret_damaged";
 
 const WHAT: Readonly<Record<KeyringCode, string>> = {
   secret_damaged: "its value is not text",
@@ -62,17 +60,6 @@ export function otherKeyring(usual: string, actual: string): RekeyError {
   );
 }
 
-/** Codes that mean that the keyring cannot be used now. */
-export const KEYRING_UNAVAILABLE = [
-  "keyring_absent",
-  "keyring_locked",
-  "keyring_denied",
-  "keyring_ambiguous",
-  "keyring_timeout",
-  "keyring_failed",
-  "keyring_no_default",
-] as const satisfies readonly ErrorCode[];
-
 /** What to do about a keyring error: a hint for a person, a command for a shell. */
 interface Remedy {
   readonly hint: string;
@@ -98,7 +85,7 @@ const SECRET_SERVICE: SystemRemedies = {
       "Delete the one that is not rekey's; `secret-tool search --all service SERVICE` lists them",
   },
   keyring_locked: {
-    hint: "Unlock it (log in to the desktop, or `gnome-keyring-daemon --unlock`) and try again",
+    hint: "Unlock it: log in to the desktop, or use the program that provides the Secret Service",
   },
   keyring_denied: { hint: "Allow this user and program in the keyring's settings" },
   keyring_timeout: {
@@ -171,29 +158,38 @@ const CREDENTIAL_MANAGER: SystemRemedies = {
   },
 };
 
+// With `--unlock` alone a second daemon starts, which leaves the first as it is and takes its control socket: then
+// `--replace` ends only the second. A daemon that was just ended still has its bus name for a moment. `--replace` ends
+// one that the bus starts while the password is typed.
+const GNOME_START = "gnome-keyring-d; sleep 1; " +
+  "gnome-keyring-daemon --replace --unlock --components=secrets";
+const GNOME_RESTART = `pkill -u "$(id -u)" -x ${GNOME_START}`;
+// One that hangs ends by nothing else, and `--replace` waits for its answer.
+const GNOME_KILL = `pkill -KILL -u "$(id -u)" -x ${GNOME_START}`;
+
 const GNOME: ServiceRemedies = {
   keyring_locked: {
-    hint: "Unlock gnome-keyring: log in to the desktop, or run `gnome-keyring-daemon --unlock`",
-    command: "gnome-keyring-daemon --unlock --components=secrets",
+    hint: "Unlock gnome-keyring: log in to the desktop, or restart it and type its password and " +
+      `Ctrl-D twice, without Enter: \`${GNOME_RESTART}\``,
+    command: GNOME_RESTART,
   },
   keyring_denied: {
     hint: "gnome-keyring denies it: allow this program in `seahorse`",
     command: "seahorse",
   },
   keyring_timeout: {
-    hint:
-      "gnome-keyring does not answer: answer its unlock prompt, or restart gnome-keyring-daemon; " +
-      "REKEY_KEYRING_TIMEOUT=30s waits longer",
-    command: "gnome-keyring-daemon --replace --components=secrets",
+    hint: "gnome-keyring does not answer: answer its unlock prompt, or restart it and type its " +
+      `password and Ctrl-D twice, without Enter: \`${GNOME_KILL}\`; ${SLOW}`,
+    command: GNOME_KILL,
   },
   keyring_failed: {
     hint: "gnome-keyring reports an error: look at `journalctl --user -b -g keyring`",
     command: "journalctl --user -b -g keyring",
   },
   keyring_no_default: {
-    hint: "gnome-keyring has no default collection: `gnome-keyring-daemon --unlock` makes one " +
-      "with the password that it reads, `seahorse` makes one on a desktop",
-    command: "gnome-keyring-daemon --replace --unlock --components=secrets",
+    hint: "gnome-keyring has no default collection: `seahorse` makes one on a desktop; elsewhere " +
+      `restart it and type a password for one and Ctrl-D twice, without Enter: \`${GNOME_RESTART}\``,
+    command: GNOME_RESTART,
   },
 };
 

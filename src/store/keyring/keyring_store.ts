@@ -1,10 +1,10 @@
 import type { App } from "../../core/app.ts";
+import type { MaybeAsync } from "../../core/async.ts";
 import { isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
 import { type SecretStore, type Slot, slotName } from "../../core/location.ts";
 import type { KeyringAddon } from "./addon.ts";
 import { KeyringCalls } from "./calls.ts";
-import { keyringError, otherKeyring } from "./errors.ts";
 import type { KeyringPlatform } from "./platform.ts";
 import {
   asksEachConnection,
@@ -41,7 +41,7 @@ export class KeyringStore implements SecretStore {
 
   constructor(
     private readonly app: App,
-    load: () => KeyringAddon,
+    load: () => MaybeAsync<KeyringAddon>,
     timeoutMs?: number,
     private readonly platform: Omit<KeyringPlatform, "load"> = {},
   ) {
@@ -166,6 +166,12 @@ export class KeyringStore implements SecretStore {
     await this.#mustBeReady(this.#account(slot));
   }
 
+  /** As {@linkcode KeyringStore.reach}, for a slot without a value: it could also be written now, without a prompt. */
+  async mustTake(slot: Slot): Promise<void> {
+    await this.reach(slot);
+    await this.mustBeReady(slot);
+  }
+
   /**
    * Writes, reads and deletes a test value: only this shows that a keyring works. A provider that would ask its user
    * about each step is only checked for readiness.
@@ -182,7 +188,9 @@ export class KeyringStore implements SecretStore {
     await this.#calls.set(account, PROBE);
     const read = await this.#get(account);
     await this.#remove(account);
-    if (read !== PROBE) throw keyringError(new Error("The keyring did not keep a value"));
+    if (read === PROBE) return;
+    const { keyringError } = await import("./errors.ts");
+    throw keyringError(new Error("The keyring did not keep a value"));
   }
 
   /** The note that rekey keeps beside the values (see `secret/keyring/reconcile.ts`); not secret. */
@@ -265,6 +273,7 @@ export class KeyringStore implements SecretStore {
     if (account !== this.app.account && await this.#get(this.app.account) !== null) return;
     this.#expected = expected;
     this.#isOther = true;
+    const { otherKeyring } = await import("./errors.ts");
     const error = otherKeyring(providerTitle(expected), providerTitle(provider.kind));
     this.#calls.lastError = error;
     throw error;

@@ -53,8 +53,7 @@ export async function suppliedKek(
   scrypt: ScryptParameters | undefined,
   isNew: boolean,
 ) {
-  const { file, command, passphraseFile, passphraseCommand } = sources;
-  const { remembered = false } = sources;
+  const { file, command, passphraseFile, remembered = false } = sources;
   if (isNew) refuseExposed(file ?? (command === undefined ? passphraseFile : undefined));
   if (file !== undefined) return { kek: fromFile(file, remembered), salted: false };
   if (command !== undefined) {
@@ -66,17 +65,27 @@ export async function suppliedKek(
   }
   const credential = credentialPath(sources);
   if (credential !== undefined) return { kek: fromFile(credential, false), salted: false };
+  const kek = await passphraseKek(sources, scrypt, isNew);
+  return kek && { kek, salted: true };
+}
+
+/** The KEK from a passphrase, if one is named. */
+async function passphraseKek(
+  sources: KekSources,
+  scrypt: ScryptParameters | undefined,
+  isNew: boolean,
+): Promise<Kek | undefined> {
+  const { passphraseFile, passphraseCommand, remembered = false } = sources;
   if (passphraseFile !== undefined) {
     const source = "REKEY_PASSPHRASE_FILE";
     const passphrase = neededFile(passphraseFile, remembered, `${source}=FILE rekey init`);
-    return { kek: derived(passphrase, scrypt, source, isNew), salted: true };
+    return derived(passphrase, scrypt, source, isNew);
   }
   if (passphraseCommand !== undefined) {
     const source = "REKEY_PASSPHRASE_COMMAND";
     const passphrase = await ranCommand(sources, passphraseCommand, source);
     const isInline = says(passphraseCommand, passphrase);
-    const kek = derived(passphrase, scrypt, source, isNew);
-    return { kek: { ...kek, isInline }, salted: true };
+    return { ...derived(passphrase, scrypt, source, isNew), isInline };
   }
   return undefined;
 }
@@ -180,12 +189,7 @@ function derived(
   source: string,
   isNew: boolean,
 ): Kek {
-  // Decoding turns every invalid byte into the same character, which would weaken the passphrase.
-  const fault = isNew ? faultOfPassphrase(passphrase) : undefined;
-  if (fault !== undefined) throw invalid(source, fault);
-  const text = Buffer.from(passphrase).toString().replace(/\r?\n$/, "");
-  passphrase.fill(0);
-  if (text === "") throw invalid(source, "the passphrase is empty");
+  const text = passphraseText(passphrase, source, isNew);
   if (scrypt === undefined) {
     throw new RekeyError(
       "kek_wrong",
@@ -204,6 +208,17 @@ function derived(
       cause,
     });
   }
+}
+
+/** A passphrase without the end of its line. Its bytes are overwritten. */
+function passphraseText(passphrase: Uint8Array, source: string, isNew: boolean): string {
+  // Decoding turns every invalid byte into the same character, which would weaken the passphrase.
+  const fault = isNew ? faultOfPassphrase(passphrase) : undefined;
+  if (fault !== undefined) throw invalid(source, fault);
+  const text = Buffer.from(passphrase).toString().replace(/\r?\n$/, "");
+  passphrase.fill(0);
+  if (text === "") throw invalid(source, "the passphrase is empty");
+  return text;
 }
 
 /**

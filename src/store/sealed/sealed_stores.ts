@@ -7,7 +7,6 @@ import type { Kek } from "./kek.ts";
 import { type Binding, seal, unseal } from "./sealing.ts";
 import { placeName, type SecretStore, type Slot, slotName } from "../../core/location.ts";
 import type { EtcdClient } from "../../etcd/client.ts";
-import { put, read, remove } from "../../etcd/wire.ts";
 
 const SETTINGS_KEY = "jwt_secret";
 const OUR_ROWS = `key = '${SETTINGS_KEY}' OR key GLOB '${SETTINGS_KEY}.v[0-9]*'`;
@@ -96,10 +95,12 @@ export class DatabaseStore extends SealedStore implements SecretStore {
     return (row as { value: string } | undefined)?.value;
   }
 
-  /** Inside a transaction: rewrites every row, so that no page keeps values that another program deleted unwiped. */
+  /**
+   * Inside a transaction that {@linkcode withoutForeignKeys} begins: rewrites every row, so that no page keeps values that
+   * another program deleted unwiped.
+   */
   rewriteRows(): void {
-    const rows = this.database.prepare("SELECT key, value, encrypted FROM settings ORDER BY rowid")
-      .all();
+    const rows = this.database.prepare("SELECT key, value, encrypted FROM settings").all();
     this.database.prepare("DELETE FROM settings").run();
     const insert = this.database.prepare(
       "INSERT INTO settings (key, value, encrypted) VALUES (?, ?, ?)",
@@ -122,6 +123,9 @@ export class DatabaseStore extends SealedStore implements SecretStore {
     return this.database.prepare("SELECT 1 FROM settings LIMIT 1").get() !== undefined;
   }
 }
+
+// Most machines have no etcd.
+const wire = () => import("../../etcd/wire.ts");
 
 /**
  * Values in etcd, sealed before they leave the machine, each under its kid. They are written and deleted
@@ -146,12 +150,14 @@ export class EtcdStore extends SealedStore implements SecretStore {
 
   /** @throws {RekeyError} an `etcd_…` code. */
   async write(slot: Slot, secret: Secret): Promise<void> {
+    const { put } = await wire();
     await this.client.txn([], [put(this.folder + slot.kid, await this.seal(slot, secret))]);
   }
 
   /** @throws {RekeyError} an `etcd_…` code. */
   async remove({ kid }: Slot): Promise<boolean> {
     const key = this.folder + kid;
+    const { read, remove } = await wire();
     const { found } = await this.client.txn([], [read(key), remove(key)]);
     return found[0]!.length > 0;
   }

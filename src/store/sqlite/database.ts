@@ -25,8 +25,8 @@ import { fileIdentity, isThere, mustBeRegular } from "../../files/files.ts";
 // One step, so that the copy is a snapshot even while others write.
 const ALL_PAGES = 2 ** 31 - 1;
 
-// SQLite refuses a value of more than a gigabyte.
-const WIPE_BYTES = 64 * 2 ** 20;
+// About a second: that many have 100,000 sessions.
+const LONG_MIGRATION_BYTES = 16 * 2 ** 20;
 
 // `settings` is the application's too, and refers to nothing.
 const PARENTS_FIRST = ["settings", ...OWN_TABLES.toReversed()];
@@ -65,7 +65,7 @@ export class Database implements Sql {
    * @throws {RekeyError} `database_unusable`, `database_damaged`, `database_foreign`, `database_newer` or `busy`.
    */
   static open(path: string, options: OpenOptions = {}): Database {
-    const { locked = false, waitMs = BUSY_TIMEOUT_MS } = options;
+    const { locked = false, waitMs = BUSY_TIMEOUT_MS, onLongMigration } = options;
     makePrivateFile(path);
     // Read before the file is opened, so that a replacement in between is noticed later.
     const identity = fileIdentity(path);
@@ -77,7 +77,10 @@ export class Database implements Sql {
                      ${LOG_SETTINGS}`);
         const database = new Database(path, sqlite, identity, waitMs);
         migrate(path, sqlite, locked ? undefined : BUSY_TIMEOUT_MS, (schema) => {
-          const create = (copy: string) => Database.create(copy, schema);
+          const bytes = pragma(sqlite, "page_count") * pragma(sqlite, "page_size");
+          if (bytes >= LONG_MIGRATION_BYTES) onLongMigration?.(Math.round(bytes / 1e6));
+          const create = (copy: string) =>
+            Database.create(copy, MIGRATIONS.slice(0, schema).join("\n"), schema);
           copyBeforeMigration(database, { schema, create, tables: PARENTS_FIRST });
         });
         sqlite.exec(`PRAGMA busy_timeout = ${waitMs}`);
@@ -94,7 +97,7 @@ export class Database implements Sql {
    *
    * @throws {RekeyError} as {@linkcode Database.open} does.
    */
-  static openAsFound(path: string): Database {
+  static openAsFound(path: string, options: OpenOptions = {}): Database {
     mustBeRegular(path);
     const found = explainSqlite(path, () => {
       const sqlite = new DatabaseSync(path, { readOnly: true });
@@ -110,21 +113,22 @@ export class Database implements Sql {
       sqlite.close();
       return undefined;
     });
-    return found ?? Database.open(path);
+    return found ?? Database.open(path, options);
   }
 
   /**
    * Creates a database in an empty file that no other process uses yet. It is not synced before it is finished.
    *
-   * @param schema how many migrations to apply; default: all.
+   * @param tables the statements that make its tables.
+   * @param schema how many migrations they stand for; default: all.
    */
-  static create(path: string, schema = MIGRATIONS.length): Database {
+  static create(path: string, tables: string, schema = MIGRATIONS.length): Database {
     return explainSqlite(path, () => {
       const sqlite = new DatabaseSync(path);
       try {
         // Not OFF, which the runtime's defensive mode ignores.
         sqlite.exec("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; BEGIN");
-        for (const migration of MIGRATIONS.slice(0, schema)) sqlite.exec(migration);
+        sqlite.exec(tables);
         sqlite.exec(`PRAGMA user_version = ${schema}; COMMIT`);
       } catch (error) {
         sqlite.close();
@@ -184,6 +188,7 @@ export class Database implements Sql {
   lookOften(): void {
     // SQLite maps its index with the first read.
     this.change();
+    this.#index?.close();
     this.#index = WalIndex.of(this.path);
     if (this.identity !== undefined) this.#look = PathLook.of(this.path, this.identity);
   }
@@ -241,21 +246,6 @@ export class Database implements Sql {
     });
   }
 
-  /**
-   * Overwrites unused pages with zeros, since another program may have left values there. The runtime allows `VACUUM`
-   * only to a program with all permissions.
-   */
-  wipeFreePages(): void {
-    this.transaction(() => {
-      this.sqlite.exec("CREATE TABLE rekey_wipe (zeros BLOB)");
-      const fill = this.prepare("INSERT INTO rekey_wipe VALUES (zeroblob(?))");
-      for (let free; (free = pragma(this.sqlite, "freelist_count")) > 0;) {
-        fill.run(Math.min(free * pragma(this.sqlite, "page_size"), WIPE_BYTES));
-      }
-      this.sqlite.exec("DROP TABLE rekey_wipe");
-    });
-  }
-
   /** Copies a snapshot of the database into a file, by SQLite's online backup. */
   async copyTo(path: string): Promise<void> {
     try {
@@ -280,6 +270,7 @@ export class Database implements Sql {
 
   close(): void {
     if (this.#closed) return;
+    this.#index?.close();
     this.#index = undefined;
     this.sqlite.close();
     this.#closed = true;

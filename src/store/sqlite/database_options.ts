@@ -7,6 +7,8 @@ export interface OpenOptions {
   readonly locked?: boolean;
   /** How long a statement waits for another process, in milliseconds; default {@linkcode BUSY_TIMEOUT_MS}. */
   readonly waitMs?: number;
+  /** Called before a migration that may take seconds, with the size of the database in MB. */
+  readonly onLongMigration?: ((megabytes: number) => void) | undefined;
 }
 
 /** Options of `Database.transaction`. */

@@ -41,9 +41,10 @@ export class ExecProcesses {
     ).run(place, pid, started, kid, program, since, keeper_pid, keeper_started, signal, keys);
   }
 
-  setKeys({ place, pid, started }: ProcessId, keys: string): void {
-    this.sql.prepare("UPDATE rekey_exec SET keys = ? WHERE place = ? AND pid = ? AND started = ?")
-      .run(keys, place, pid, started);
+  /** @returns whether there is a row of the process. */
+  setKeys({ place, pid, started }: ProcessId, keys: string | null): boolean {
+    const update = "UPDATE rekey_exec SET keys = ? WHERE place = ? AND pid = ? AND started = ?";
+    return this.sql.prepare(update).run(keys, place, pid, started) > 0;
   }
 
   remove({ place, pid, started }: ProcessId): void {

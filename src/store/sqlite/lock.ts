@@ -61,7 +61,12 @@ export function lockPath(databasePath: string): string {
  */
 export function takeLock(path: string, waitMs: number): Disposable {
   makePrivateFile(path);
-  const lock = new DatabaseSync(path);
+  return openLock(path, waitMs);
+}
+
+/** As {@linkcode takeLock}, on a file that is there, whose mode stays as it is. */
+export function openLock(path: string, waitMs: number): Disposable {
+  const lock = explainSqlite(path, () => new DatabaseSync(path));
   try {
     begin(lock, path, waitMs);
   } catch (error) {
@@ -80,8 +85,14 @@ function begin(lock: DatabaseSync, path: string, waitMs: number): void {
     });
   } catch (error) {
     if (!isRekeyError(error, "busy")) throw error;
-    throw new RekeyError("busy", "Cannot start: another rekey is rotating or recovering", {
-      hint: "Wait for it to end and run the command again; `rotate --lock-timeout` waits longer",
-    });
+    throw new RekeyError(
+      "busy",
+      "Cannot start: another rekey is rotating, recovering or migrating",
+      {
+        hint:
+          "Wait for it to end and run the command again. `rotate --lock-timeout` waits longer for a " +
+          "rotation; a migration by a newer rekey takes 15 s for a million sessions",
+      },
+    );
   }
 }

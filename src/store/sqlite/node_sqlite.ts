@@ -13,7 +13,7 @@ export function sqliteVersion(): string {
 /** The value of a numeric pragma. */
 export function pragma(
   sqlite: DatabaseSync,
-  name: "freelist_count" | "page_size" | "user_version",
+  name: "page_count" | "page_size" | "user_version",
 ): number {
   return Number(sqlite.prepare(`PRAGMA ${name}`).get()![name]);
 }
@@ -88,6 +88,15 @@ const FINDINGS: readonly [RegExp, (path: string) => RekeyError][] = [
         hint: "Free some space and run the command again",
       }),
   ],
+  // A program that goes on has closed a file whose path another one has taken.
+  [
+    /not open|finalized/,
+    (path) =>
+      new RekeyError("busy", `Cannot use ${path}: another file took its place`, {
+        hint: "Try again",
+        retryAfter: 0,
+      }),
+  ],
   [/unable to open/, (path) =>
     new RekeyError("database_unusable", `Cannot open ${path}`, {
       hint: "Check that the file and its folder belong to this user and can be written",
@@ -127,7 +136,13 @@ function damaged(path: string): RekeyError {
 }
 
 // ERR_OUT_OF_RANGE: an integer too large for JavaScript. ERR_INVALID_ARG_TYPE: a row without a column.
-const CODES: unknown[] = ["ERR_SQLITE_ERROR", "ERR_OUT_OF_RANGE", "ERR_INVALID_ARG_TYPE"];
+// ERR_INVALID_STATE: the file was closed.
+const CODES: unknown[] = [
+  "ERR_SQLITE_ERROR",
+  "ERR_OUT_OF_RANGE",
+  "ERR_INVALID_ARG_TYPE",
+  "ERR_INVALID_STATE",
+];
 
 /** Whether an error comes from `node:sqlite`. */
 export function isSqliteError(error: unknown): error is Error {

@@ -206,6 +206,19 @@ export const MIGRATIONS: readonly string[] = [
      p95_ms REAL,
      PRIMARY KEY (step, at)
    ) STRICT, WITHOUT ROWID;`,
+  // With all that counting and listing need. For anything else, the condition of a partial index too, SQLite looks up the
+  // row of each entry, which takes thirty times as long.
+  `DROP INDEX rekey_sessions_active;
+   CREATE INDEX rekey_sessions_active ON rekey_sessions (version, expires_at, revoked_at)
+     WHERE revoked_at IS NULL;
+   DROP INDEX rekey_sessions_newest;
+   CREATE INDEX rekey_sessions_newest ON rekey_sessions (issued_at, expires_at, revoked_at)
+     WHERE revoked_at IS NULL;
+   DROP INDEX rekey_sessions_sub;
+   CREATE INDEX rekey_sessions_sub ON rekey_sessions (sub, issued_at, expires_at, revoked_at)
+     WHERE revoked_at IS NULL;
+   CREATE INDEX rekey_sessions_ended ON rekey_sessions (revoked_at) WHERE revoked_at IS NOT NULL;
+   CREATE INDEX rekey_users_beyond_ascii ON rekey_users (name) WHERE name GLOB '*[^ -~]*';`,
 ];
 
 /** rekey's tables, children first: sessions refer to versions. `settings` is shared with the application. */

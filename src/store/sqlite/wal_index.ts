@@ -1,3 +1,4 @@
+import type { MappedFile } from "../../system/files.ts";
 import { SYSTEM } from "../../system/system.ts";
 
 // The header of the WAL index, twice, at the start of the file `-shm` (https://sqlite.org/walformat.html#walidxfmt). Each
@@ -11,9 +12,11 @@ const VERSION = 3_007_000;
  */
 export class WalIndex {
   readonly #seen: Int32Array;
+  #mapped: MappedFile | undefined;
 
-  private constructor(private readonly headers: Int32Array) {
-    this.#seen = new Int32Array(headers.length);
+  private constructor(mapped: MappedFile) {
+    this.#mapped = mapped;
+    this.#seen = new Int32Array(mapped.numbers.length);
   }
 
   /**
@@ -21,8 +24,12 @@ export class WalIndex {
    * @returns `undefined` where the system has no way, or the file is not as expected.
    */
   static of(path: string): WalIndex | undefined {
-    const headers = SYSTEM.quickLooks()?.mapped(`${path}-shm`, HEADERS_BYTES);
-    return headers?.[0] === VERSION ? new WalIndex(headers) : undefined;
+    const mapped = SYSTEM.quickLooks()?.mapped(`${path}-shm`, HEADERS_BYTES);
+    if (mapped === undefined || mapped.numbers[0] === VERSION) {
+      return mapped && new WalIndex(mapped);
+    }
+    mapped.release();
+    return undefined;
   }
 
   /**
@@ -30,7 +37,8 @@ export class WalIndex {
    * between the two.
    */
   isAsBefore(): boolean {
-    const { headers } = this;
+    const headers = this.#mapped?.numbers;
+    if (headers === undefined) return false;
     let isSame = true;
     for (let at = 0; at < headers.length; at++) {
       // Atomic, so that what a commit has written before is visible afterwards.
@@ -40,5 +48,11 @@ export class WalIndex {
       isSame = false;
     }
     return isSame;
+  }
+
+  /** Gives the memory back: from then on nothing is as before. */
+  close(): void {
+    this.#mapped?.release();
+    this.#mapped = undefined;
   }
 }

@@ -1,9 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { sleepSync } from "../../system/files.ts";
 import { isRekeyError } from "../../core/errors.ts";
-import type { Database } from "./database.ts";
-import type { Meta } from "./meta.ts";
-import { removeMigrationCopies } from "./migration_copy.ts";
 import { explainSqlite, FULL_SYNC, isSqliteError, pragma, whole } from "./node_sqlite.ts";
 import { fileIdentity, isThere, sizeOf } from "../../files/files.ts";
 
@@ -125,19 +122,4 @@ function unlessBusy(path: string, work: () => void): boolean {
 
 function logPath({ path }: Logged): string {
   return `${path}-wal`;
-}
-
-/** Wipes destroyed and formerly plain values from free pages and the write-ahead log, if a transaction asked for it. */
-export function scrub(
-  { database, meta }: { readonly database: Database; readonly meta: Meta },
-  waitMs?: number,
-): void {
-  const pending = meta.get("scrub_pending");
-  if (pending === undefined) return;
-  // They have the values sealed that are to be in no file any more.
-  removeMigrationCopies(database.path);
-  if (pending === "file") database.wipeFreePages();
-  if (!database.truncateLog(waitMs)) return;
-  // No wait for the disk: without this row's removal the next command only does the same again.
-  database.transaction(() => meta.remove("scrub_pending"), { durable: false });
 }

@@ -1,9 +1,8 @@
-import { type Channel, ChannelFault, type Channels } from "../channels.ts";
+import { type Channel, type ChannelCalls, ChannelFault } from "../channels.ts";
 import { LIBC, zeroTerminated } from "../unix/libc.ts";
 import {
   addressOf,
   AF_UNIX,
-  LONGEST_NAME,
   MSG_NOSIGNAL,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
@@ -169,10 +168,7 @@ function connected(path: string, type: number): SocketChannel | number {
 }
 
 /** Sockets and descriptors of Linux. */
-export const channels: Channels = {
-  journal: "/run/systemd/journal/socket",
-  syslog: "/dev/log",
-  longestPath: LONGEST_NAME,
+export const calls: ChannelCalls = {
   connect(path) {
     const first = connected(path, SOCK_DGRAM);
     const channel = first === EPROTOTYPE ? connected(path, SOCK_STREAM) : first;

@@ -1,9 +1,9 @@
-import type { QuickLooks } from "../files.ts";
+import type { MappedFile, QuickLooks } from "../files.ts";
 import { LIBC, zeroTerminated } from "../unix/libc.ts";
 
 // <fcntl.h>, <sys/mman.h> and <sys/stat.h>.
-const [AT_FDCWD, AT_EMPTY_PATH, O_CLOEXEC] = [-100, 0x1000, 0o2000000];
-const [PROT_READ, MAP_SHARED, MAP_FAILED] = [1, 1, 2n ** 64n - 1n];
+const AT_FDCWD = -100;
+const [MREMAP_MAYMOVE, MAP_FAILED] = [1, 2n ** 64n - 1n];
 const STATX_INO = 0x100;
 
 // Numbers of 32 bits in struct statx (statx(2)), which has the same layout on every processor.
@@ -14,8 +14,8 @@ const MAPS = "/proc/self/maps";
 
 const CALLS = {
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
-  open: { parameters: ["buffer", "i32"], result: "i32" },
-  mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
+  mremap: { parameters: ["pointer", "usize", "usize", "i32"], result: "pointer" },
+  munmap: { parameters: ["pointer", "usize"], result: "i32" },
 } as const;
 
 type Libc = Deno.DynamicLibrary<typeof CALLS>["symbols"];
@@ -29,7 +29,7 @@ export function quickLooks(
     const { symbols } = Deno.dlopen(LIBC!, CALLS);
     return {
       lookAt: (path, identity) => lookAt(symbols, path, identity),
-      mapped: (path, bytes) => mapped(symbols, path, bytes, readProc(MAPS) ?? ""),
+      mapped: (path, bytes) => mapped(symbols, path, bytes, () => readProc(MAPS) ?? ""),
     };
   } catch {
     return undefined;
@@ -55,20 +55,36 @@ function deviceNumbers(device: bigint): [major: number, minor: number] {
   return [Number(major), Number(minor)];
 }
 
-/** @param maps as in proc_pid_maps(5). */
-function mapped(libc: Libc, path: string, bytes: number, maps: string): Int32Array | undefined {
-  const fd = libc.open(zeroTerminated(path), O_CLOEXEC);
-  if (fd < 0) return undefined;
-  // Never closed: that would release the locks that SQLite holds on the file in this process (fcntl(2)).
+/**
+ * Maps again what SQLite has mapped, without opening the file: closing it would release the locks that SQLite holds on it
+ * in this process (fcntl(2)), and left open it would stay so when SQLite has closed it.
+ *
+ * @param maps reads proc_pid_maps(5).
+ */
+function mapped(
+  libc: Libc,
+  path: string,
+  bytes: number,
+  maps: () => string,
+): MappedFile | undefined {
   const facts = new Uint32Array(STATX_NUMBERS);
-  if (libc.statx(fd, zeroTerminated(""), AT_EMPTY_PATH, STATX_INO, facts) !== 0) return undefined;
-  // Only then is it the file that SQLite uses, and only then does SQLite keep others from cutting it off.
-  if (!maps.includes(` ${mapsName(facts)} `)) return undefined;
-  const start = libc.mmap(null, BigInt(bytes), PROT_READ, MAP_SHARED, fd, 0n);
-  if (start === null || Deno.UnsafePointer.value(start) === MAP_FAILED) return undefined;
-  // It stays mapped: memory that is gone would end the process when it is read.
-  return new Int32Array(Deno.UnsafePointerView.getArrayBuffer(start, bytes));
+  if (libc.statx(AT_FDCWD, zeroTerminated(path), 0, STATX_INO, facts) !== 0) return undefined;
+  // Its beginning, shared. Only then is it the file that SQLite uses, and SQLite keeps others from cutting it off.
+  const mapping = new RegExp(`^([0-9a-f]+)-\\S+ \\S+s 0+ ${mapsName(facts)} `, "gm");
+  const places = () => [...maps().matchAll(mapping)].map(([, start]) => BigInt(`0x${start}`));
+  const [known] = places();
+  if (known === undefined) return undefined;
+  // An old size of 0 leaves the old mapping as it is: mremap(2).
+  const start = libc.mremap(pointerTo(known), 0n, BigInt(bytes), MREMAP_MAYMOVE);
+  const value = Deno.UnsafePointer.value(start);
+  if (start === null || value === MAP_FAILED) return undefined;
+  const release = () => void libc.munmap(start, BigInt(bytes));
+  // Another thread may have closed the file in between, and the system may have mapped another one there.
+  if (!places().includes(value)) return release();
+  return { numbers: new Int32Array(Deno.UnsafePointerView.getArrayBuffer(start, bytes)), release };
 }
+
+const pointerTo = (address: bigint) => Deno.UnsafePointer.create(address);
 
 // As in /proc/self/maps: device numbers are hexadecimal.
 function mapsName(facts: Uint32Array): string {

@@ -9,7 +9,7 @@ export const AF_UNIX = 1;
 export const [SOCK_STREAM, SOCK_DGRAM] = [1, 2] as const;
 export const [SOCK_NONBLOCK, SOCK_CLOEXEC] = [0o4000, 0o2000000] as const;
 export const [SOL_SOCKET, MSG_NOSIGNAL] = [1, 0x4000] as const;
-export const LONGEST_NAME = 107;
+const LONGEST_NAME = 107;
 const SO_PEERCRED = 17;
 
 /** User id of the process that listens on a Unix socket; `undefined` if it cannot be connected to. */

@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import type { FileLack } from "../processes.ts";
 
 /** The C library; `undefined` on Windows. A full path on macOS, whose loader also searches the working directory. */
 export const LIBC = Deno.build.os === "windows"
@@ -142,7 +143,7 @@ function vector(texts: readonly string[]): Uint8Array<ArrayBuffer> {
 }
 
 /** The limit of open files of a system. */
-interface FileLimit {
+export interface FileLimit {
   /** `RLIMIT_NOFILE` of <sys/resource.h>. */
   readonly resource: number;
   /** The highest limit that the system accepts. */
@@ -154,9 +155,37 @@ const LIMIT_CALLS = {
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
 } as const;
 
+const LACK_CALLS = {
+  getrlimit: LIMIT_CALLS.getrlimit,
+  fcntl: { parameters: ["i32", "i32"], result: "i32" },
+} as const;
+
+// <fcntl.h>: its answer is FD_CLOEXEC for what this process has opened, and 0 for what it has inherited.
+const F_GETFD = 1;
+const STANDARD_FILES = 3;
+
+/** See {@linkcode ProcessControl.lackOfFiles}. It opens no file. */
+export function lackOfFiles(wanted: number, { resource }: FileLimit): FileLack | undefined {
+  return orUndefined(() =>
+    withLibc(LACK_CALLS, ({ getrlimit, fcntl }) => {
+      const limits = new BigUint64Array(2);
+      if (getrlimit(resource, limits) !== 0) return undefined;
+      const limit = Number(limits[0]);
+      let inherited = 0;
+      // The limit is one for numbers: an inherited one may be above it.
+      for (let fd = STANDARD_FILES; fd < limit && fd - inherited < wanted; fd++) {
+        if (fcntl(fd, F_GETFD) === 0) inherited++;
+      }
+      if (limit - inherited >= wanted) return undefined;
+      const some = inherited > 0 ? `, ${inherited} of them inherited` : "";
+      return { why: `this process may have only ${limit} files open${some}`, inherited };
+    })
+  );
+}
+
 /** See {@linkcode Serving.raiseFileLimit}. A failure is ignored: the server then accepts fewer connections. */
 export function raiseFileLimit({ resource, most }: FileLimit): void {
-  try {
+  orUndefined(() =>
     withLibc(LIMIT_CALLS, ({ getrlimit, setrlimit }) => {
       const limits = new BigUint64Array(2);
       if (getrlimit(resource, limits) !== 0) return;
@@ -165,8 +194,15 @@ export function raiseFileLimit({ resource, most }: FileLimit): void {
       if (soft >= wanted) return;
       limits[0] = wanted;
       setrlimit(resource, limits);
-    });
+    })
+  );
+}
+
+/** What `work` returns; `undefined` if it throws: the C library may be impossible to load. */
+export function orUndefined<T>(work: () => T): T | undefined {
+  try {
+    return work();
   } catch {
-    // The C library cannot be loaded.
+    return undefined;
   }
 }

@@ -1,5 +1,7 @@
+import { Buffer } from "node:buffer";
 import { constants, userInfo } from "node:os";
 import { dirname, join } from "node:path";
+import { printable } from "../../core/encoding.ts";
 import {
   type Identities,
   type Invocation,
@@ -9,12 +11,30 @@ import {
   type SignalHandler,
 } from "../processes.ts";
 import type { Advice } from "../system.ts";
-import { dieOf, ignore, ignoredOf, isInForeground, mayExecute, replaceProcess } from "./libc.ts";
+import {
+  dieOf,
+  type FileLimit,
+  ignore,
+  ignoredOf,
+  isInForeground,
+  lackOfFiles,
+  mayExecute,
+  replaceProcess,
+} from "./libc.ts";
 
-/** Quotes a word for a POSIX shell. */
+/**
+ * Quotes a word for a POSIX shell. What {@linkcode printable} would escape is written by the shell's `printf`, so that what
+ * is shown can be pasted; but for a line end at the end, which a shell drops there.
+ */
 export function quotedWord(text: string): string {
-  return /^[\w@%+=:,./~-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+  if (/^[\w@%+=:,./~-]+$/.test(text)) return text;
+  return printable(text) === text || text.endsWith("\n")
+    ? `'${text.replaceAll("'", `'\\''`)}'`
+    : `"$(printf '${text.replace(/^-|[^ -$&(-[\]-~]/gu, inOctal)}')"`;
 }
+
+const inOctal = (text: string) =>
+  Buffer.from(text).reduce((all, byte) => `${all}\\${byte.toString(8).padStart(3, "0")}`, "");
 
 function shell(commandLine: string): Invocation {
   return { program: "/bin/sh", args: ["-c", commandLine] };
@@ -84,7 +104,7 @@ function onSignals(take: SignalHandler): void {
   }
 }
 
-export function unixProcesses(identities: Identities): ProcessControl {
+export function unixProcesses(identities: Identities, limit: FileLimit): ProcessControl {
   return {
     setUpSignals,
     listen,
@@ -96,6 +116,7 @@ export function unixProcesses(identities: Identities): ProcessControl {
     hasGroups: true,
     killTree: (child, group) => Promise.resolve(group ? killGroup(child) : kill(child, "SIGKILL")),
     identities,
+    lackOfFiles: (wanted) => lackOfFiles(wanted, limit),
     account,
   };
 }

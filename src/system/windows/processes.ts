@@ -34,6 +34,7 @@ export const windowsProcesses: ProcessControl = {
   hasGroups: false,
   killTree,
   identities: { place: () => "Windows", startOf },
+  lackOfFiles: () => undefined,
   account: () => account() ?? userInfo().username,
 };
 

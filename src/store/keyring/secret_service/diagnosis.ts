@@ -1,8 +1,10 @@
 import { type ErrorCode, RekeyError } from "../../../core/errors.ts";
-import { type KeyringCode, keyringError, keyringRefusal, REMEDIES } from "../errors.ts";
+import type { KeyringCode } from "../codes.ts";
+import { keyringError, keyringRefusal, REMEDIES } from "../errors.ts";
 import { type BusConnection, GET_ID, overBus } from "./dbus_connection.ts";
 import { BusError } from "./dbus_wire.ts";
 import { findProvider } from "./find_provider.ts";
+import type { Provider } from "./provider.ts";
 import {
   collectionProperty,
   COLLECTIONS,
@@ -11,7 +13,8 @@ import {
   READ_DEFAULT,
   searchItems,
 } from "./service_calls.ts";
-import { type BusPlaces, ownBus, refuseUnsafeBus } from "./session_bus.ts";
+import { refuseUnsafeBus } from "./safe_bus.ts";
+import { type BusPlaces, ownBus } from "./session_bus.ts";
 
 /**
  * Checks that the Secret Service could be written to now, without a prompt. A bus that only the addon's library can
@@ -45,8 +48,18 @@ async function isLocked(bus: BusConnection, item: ItemName): Promise<boolean> {
   if (unlocked.length + locked.length > 0) return locked.length > 0;
   const path = (await bus.answer(naming, "o")).objectPath();
   if (path === "/") throw keyringError(new Error("There is no default collection"));
-  const answer = await bus.ask(collectionProperty(path, "Locked"), "v");
-  return answer.variant("b").boolean();
+  return await isShut(bus, path);
+}
+
+// Whether a collection is locked. A gnome-keyring-daemon names one that another daemon has made, and does not have it.
+async function isShut(bus: BusConnection, path: string): Promise<boolean> {
+  try {
+    const answer = await bus.ask(collectionProperty(path, "Locked"), "v");
+    return answer.variant("b").boolean();
+  } catch (error) {
+    if (error instanceof BusError && error.isRefusal) return true;
+    throw error;
+  }
 }
 
 /** State of a keyring; `unknown` where only the addon could tell. */
@@ -113,24 +126,36 @@ export async function diagnose(
     await overBus(socket, DIAGNOSIS_MS, async (bus) => {
       const provider = await findProvider(bus);
       if (provider === undefined) return;
-      const remedies = REMEDIES[provider.kind];
       // The provider may not answer the next calls.
-      diagnosed = withHint(error, remedies[error.code as KeyringCode]?.hint);
+      diagnosed = withHint(error, REMEDIES[provider.kind][error.code as KeyringCode]?.hint);
       if (isSilent || !MAY_LACK_DEFAULT.includes(error.code)) return;
-      const destination = provider.name;
-      const fallback = await bus.ask({ ...READ_DEFAULT, destination }, "o");
-      if (fallback.objectPath() !== "/") return;
-      const { hint } = remedies.keyring_no_default;
-      diagnosed = withHint(keyringRefusal("keyring_no_default", error.cause), hint);
-      // Another collection may hold a secret of rekey; gnome-keyring always has one of the session.
-      const collections = await bus.ask({ ...COLLECTIONS, destination }, "v");
-      const paths = collections.variant("ao").objectPaths();
-      if (paths.some((path) => !path.endsWith("/session"))) diagnosed = withHint(error, hint);
+      await lookAtDefault(bus, provider, error, (better) => diagnosed = better);
     });
   } catch (fault) {
     if (!(fault instanceof BusError)) throw fault;
   }
   return diagnosed;
+}
+
+/** Looks whether the default collection is locked or missing. @param tell gets a better error, and perhaps another one. */
+async function lookAtDefault(
+  bus: BusConnection,
+  { name: destination, kind }: Provider,
+  error: RekeyError,
+  tell: (better: RekeyError) => void,
+): Promise<void> {
+  const { keyring_locked, keyring_no_default } = REMEDIES[kind];
+  const path = (await bus.ask({ ...READ_DEFAULT, destination }, "o")).objectPath();
+  if (path !== "/") {
+    if (error.code !== "keyring_failed" || !await isShut(bus, path)) return;
+    return tell(withHint(keyringRefusal("keyring_locked", error.cause), keyring_locked.hint));
+  }
+  const { hint } = keyring_no_default;
+  tell(withHint(keyringRefusal("keyring_no_default", error.cause), hint));
+  // Another collection may hold a secret of rekey; gnome-keyring always has one of the session.
+  const collections = await bus.ask({ ...COLLECTIONS, destination }, "v");
+  const paths = collections.variant("ao").objectPaths();
+  if (paths.some((path) => !path.endsWith("/session"))) tell(withHint(error, hint));
 }
 
 function withHint(error: RekeyError, hint: string | undefined): RekeyError {

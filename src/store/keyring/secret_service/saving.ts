@@ -34,8 +34,8 @@ export interface SessionPlaces extends BusPlaces {
   readonly dataHome: string | undefined;
 }
 
-// The bus answers at once; a wallet is written and synced to disk.
-const LIMIT_MS = 2_000;
+// The bus answers at once; a wallet is written and synced to a disk, which may be busy.
+const LIMIT_MS = 5_000;
 
 /** Saves values through the provider on the session bus. */
 export class ServiceSaving implements Omit<Saving, "savesOnDemand"> {
@@ -125,22 +125,16 @@ async function syncWallet(
     body: (to) => to.string(wallet).int64(0n).string(""),
   }, "i");
   const handle = opened.int32();
-  bus.enqueue({
-    ...call,
-    member: "sync",
-    signature: "is",
-    body: (to) => to.int32(handle).string(""),
-  });
+  const sync = { member: "sync", signature: "is" };
+  bus.enqueue({ ...call, ...sync, body: (to) => to.int32(handle).string("") });
   // The daemon answers this after the sync, since it handles one call after the other.
-  const still = await bus.ask({
-    ...call,
-    member: "isOpen",
-    signature: "i",
-    body: (to) => to.int32(handle),
-  }, "b");
-  const after = statOf(file);
-  return still.boolean() && after !== undefined &&
-    (after.ino !== before.ino || after.mtimeNs !== before.mtimeNs);
+  const asking = { member: "isOpen", signature: "i" };
+  const still = await bus.ask({ ...call, ...asking, body: (to) => to.int32(handle) }, "b");
+  return still.boolean() && isOther(before, statOf(file));
+}
+
+function isOther(before: BigIntStats, after: BigIntStats | undefined): boolean {
+  return after !== undefined && (after.ino !== before.ino || after.mtimeNs !== before.mtimeNs);
 }
 
 function statOf(path: string): BigIntStats | undefined {

@@ -198,6 +198,9 @@ const PRIME = "ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74"
   "ee386bfb5a899fa5ae9f24117c4b1fe649286651ece65381ffffffffffffffff";
 const PRIME_BYTES = PRIME.length / 2;
 const GENERATOR = 2;
+// Twice the group's strength would do (NIST SP 800-56A, 5.6.1.1.1), which is 80 bits. One as long as the prime, the
+// runtime's own choice, takes four times as long, twice.
+const PRIVATE_BYTES = 32;
 const HASH = "sha256";
 const KEY_BYTES = 16;
 
@@ -207,8 +210,14 @@ const KEY_BYTES = 16;
 export class SecretSession implements Disposable {
   readonly #exchange = createDiffieHellman(PRIME, "hex", GENERATOR);
   /** The key to send to the service. */
-  readonly publicKey: Uint8Array = this.#exchange.generateKeys();
+  readonly publicKey: Uint8Array;
   #key: Uint8Array | undefined;
+
+  constructor() {
+    this.#exchange.setPrivateKey(randomBytes(PRIVATE_BYTES));
+    // Of the private key that is there.
+    this.publicKey = this.#exchange.generateKeys();
+  }
 
   /** Takes the service's public key. @throws {BusError} when it is not valid. */
   agree(theirs: Uint8Array): void {

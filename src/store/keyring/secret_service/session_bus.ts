@@ -2,11 +2,8 @@ import { lstatSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import process from "node:process";
 import { isRekeyError, RekeyError } from "../../../core/errors.ts";
-import { SYSTEM } from "../../../system/system.ts";
-import { keyringError } from "../errors.ts";
 import { refuseUnsafePath } from "../../../files/private_files.ts";
 import { socketPeer } from "../../../system/linux/unix_sockets.ts";
-import { infoOf } from "../../../system/files.ts";
 
 /** The environment variables by which the addon finds the session bus. */
 export interface BusPlaces {
@@ -14,26 +11,6 @@ export interface BusPlaces {
   readonly address: string | undefined;
   /** `XDG_RUNTIME_DIR`: without an address, the bus is `bus` in it, and the library checks its owner. */
   readonly runtimeFolder: string | undefined;
-}
-
-/**
- * Checks that a session bus may exist, and that its address is a socket of this user. The addon's D-Bus library follows
- * any address: it starts programs (`unixexec:`), connects to other machines (`tcp:`), and does not authenticate the
- * socket, so a program of another user that listens there would get the secret. Terminals may keep the address of an
- * ended session, with a socket in /tmp.
- *
- * @throws {RekeyError} `keyring_absent` when there is no bus, without loading the addon; `keyring_failed` when the bus
- * belongs to another user: the keyring was not asked, and may hold a secret.
- */
-export function refuseUnsafeBus({ address, runtimeFolder }: BusPlaces): void {
-  if (!SYSTEM.hasSecretService) return;
-  const addresses = addressesIn(address);
-  addresses.forEach((text) => refuseUnsafeSocket(socketOf(text)));
-  if (addresses.length > 0) return;
-  const own = runtimeFolder === undefined ? undefined : infoOf(join(runtimeFolder, "bus"));
-  if (own === undefined) {
-    throw keyringError(new Error("Failed to connect: there is no session bus"));
-  }
 }
 
 /**
@@ -60,11 +37,13 @@ interface Socket {
   readonly abstract?: string | undefined;
 }
 
-function addressesIn(address: string | undefined): string[] {
+/** The addresses of a variable. */
+export function addressesIn(address: string | undefined): string[] {
   return (address ?? "").split(";").filter((text) => text !== "");
 }
 
-function socketOf(address: string): Socket {
+/** The socket of an address. @throws {RekeyError} `keyring_failed` when it is the address of something else. */
+export function socketOf(address: string): Socket {
   const [transport, rest = ""] = address.split(/:(.*)/s);
   if (transport !== "unix") {
     throw unsafe("DBUS_SESSION_BUS_ADDRESS is not the address of a Unix socket");
@@ -77,7 +56,8 @@ function socketOf(address: string): Socket {
   return { path: path && decodedPath(path), abstract: abstract && unescaped(abstract) };
 }
 
-function refuseUnsafeSocket({ path, abstract }: Socket): void {
+/** @throws {RekeyError} `keyring_failed` when the socket is another user's. */
+export function refuseUnsafeSocket({ path, abstract }: Socket): void {
   const owner = path !== undefined
     ? socketOwner(path)
     : abstract !== undefined
